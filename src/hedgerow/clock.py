@@ -1,0 +1,114 @@
+"""Time has one owner. ``SystemClock`` is the wall clock; ``run_virtual`` runs a program on a clock that jumps."""
+
+import asyncio
+import selectors
+import time
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+__all__ = ["SystemClock", "VirtualClock", "run_virtual"]
+
+Result = TypeVar("Result")
+
+
+class SystemClock:
+    """The wall clock."""
+
+    def now(self) -> datetime:
+        """Return the present time, aware UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for ``seconds``."""
+        await asyncio.sleep(max(0.0, seconds))
+
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """Return a context that raises ``TimeoutError`` in its body after ``seconds``."""
+        return asyncio.timeout(seconds)
+
+
+class VirtualClock:
+    """A clock that jumps to the next deadline as soon as every task waits.
+
+    It owns the time of the event loop that ``run_virtual`` creates, so that every wait of asyncio follows it.
+    ``speed`` limits it to that many virtual seconds per real second; None = as fast as the machine allows.
+    """
+
+    def __init__(self, start: datetime, *, speed: float | None = None) -> None:
+        if start.tzinfo is None:
+            raise ValueError("a virtual clock starts at an aware time")
+        self._start = start
+        self._elapsed = 0.0
+        self._speed = speed
+
+    def now(self) -> datetime:
+        """Return the present virtual time, to the microsecond."""
+        return self._start + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        """Return virtual seconds since the start."""
+        return self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for ``seconds`` of virtual time."""
+        await asyncio.sleep(max(0.0, seconds))
+
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """Return a context that raises ``TimeoutError`` in its body after ``seconds`` of virtual time."""
+        return asyncio.timeout(seconds)
+
+    def pass_time(self, seconds: float) -> None:
+        """Jump by ``seconds``; called by the event loop when every task waits."""
+        if self._speed is not None:
+            time.sleep(seconds / self._speed)
+        self._elapsed += seconds
+
+
+class _JumpingSelector(selectors.BaseSelector):
+    """Polls real sockets without waiting; when nothing is ready the clock jumps instead."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._real = selectors.DefaultSelector()
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.unregister(fileobj)
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = self._real.select(None if timeout is None else 0)
+        if not ready and timeout:
+            self._clock.pass_time(timeout)
+        return ready
+
+    def get_map(self) -> Any:
+        return self._real.get_map()
+
+    def close(self) -> None:
+        self._real.close()
+
+
+class _VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self, clock: VirtualClock) -> None:
+        self._virtual_clock = clock
+        super().__init__(_JumpingSelector(clock))
+
+    def time(self) -> float:
+        return self._virtual_clock.monotonic()
+
+
+def run_virtual(clock: VirtualClock, main: Coroutine[Any, Any, Result]) -> Result:
+    """Run ``main`` on an event loop whose time is ``clock``.
+
+    A program that waits for nothing but a real socket or signal stands still with its clock, as it should.
+    """
+    with asyncio.Runner(loop_factory=lambda: _VirtualLoop(clock)) as runner:
+        return runner.run(main)

@@ -1,0 +1,108 @@
+"""What the venue says we have: balances of both wallets, positions and account modes, read at one time."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+from hedgerow.domain.money import ZERO
+
+__all__ = ["AccountView", "Balance", "MarginType", "OpenOrder", "PerpPosition", "PerpWallet"]
+
+QUOTE_ASSET = "USDT"
+
+
+class MarginType(StrEnum):
+    """Margin mode of a perpetual position."""
+
+    CROSSED = "CROSSED"
+    ISOLATED = "ISOLATED"
+
+
+class Balance(Struct, frozen=True, kw_only=True):
+    """One asset of the spot wallet."""
+
+    asset: str
+    free: Decimal
+    locked: Decimal = ZERO
+
+    @property
+    def total(self) -> Decimal:
+        """Free plus locked in open orders."""
+        return self.free + self.locked
+
+
+class PerpWallet(Struct, frozen=True, kw_only=True):
+    """The USDT side of the perpetual wallet."""
+
+    balance: Decimal
+    """Wallet balance: deposits, realised PnL, funding and fees; without unrealised PnL."""
+    unrealized_pnl: Decimal = ZERO
+    available: Decimal
+    """Free for new positions."""
+    transferable: Decimal
+    """Largest amount that may leave for the spot wallet (``maxWithdrawAmount``)."""
+
+    @property
+    def margin_balance(self) -> Decimal:
+        """Wallet balance plus unrealised PnL."""
+        return self.balance + self.unrealized_pnl
+
+
+class PerpPosition(Struct, frozen=True, kw_only=True):
+    """A perpetual position in one-way mode; a flat symbol may appear with quantity 0."""
+
+    symbol: str
+    quantity: Decimal
+    """Base units, negative = short."""
+    entry_price: Decimal
+    mark_price: Decimal
+    unrealized_pnl: Decimal = ZERO
+    leverage: int
+    margin_type: MarginType = MarginType.CROSSED
+    liquidation_price: Decimal | None = None
+    """None where the venue gives none (flat, or out of reach)."""
+    adl_quantile: int | None = None
+
+
+class OpenOrder(Struct, frozen=True, kw_only=True):
+    """An order resting on the venue, ours or not."""
+
+    symbol: str
+    client_id: str
+    order_id: int
+
+
+class AccountView(Struct, frozen=True, kw_only=True):
+    """One consistent read of the account."""
+
+    at: datetime
+    spot: Mapping[str, Balance]
+    """By asset; an asset with nothing may be absent."""
+    perp: PerpWallet
+    positions: Mapping[str, PerpPosition] = field(default_factory=dict[str, PerpPosition])
+    """By symbol; a flat symbol may be absent or have quantity 0."""
+    one_way: bool = True
+    single_asset: bool = True
+
+    @property
+    def spot_usdt(self) -> Decimal:
+        """Free USDT of the spot wallet."""
+        balance = self.spot.get(QUOTE_ASSET)
+        return balance.free if balance else ZERO
+
+    def coin(self, asset: str) -> Balance:
+        """Return the spot balance of ``asset``, zero where the venue lists none."""
+        return self.spot.get(asset) or Balance(asset=asset, free=ZERO)
+
+    def short(self, symbol: str) -> Decimal:
+        """Return the short's size in base units, positive; zero when flat or long."""
+        position = self.positions.get(symbol)
+        return max(ZERO, -position.quantity) if position else ZERO
+
+    def position_quantity(self, symbol: str) -> Decimal:
+        """Return the signed perpetual quantity; zero when flat."""
+        position = self.positions.get(symbol)
+        return position.quantity if position else ZERO

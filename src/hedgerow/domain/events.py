@@ -1,0 +1,391 @@
+"""Everything that can have happened: frozen facts in the past tense, the only input of the ledger's fold."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.commands import Command, TransferDirection
+from hedgerow.domain.execution import HedgeExecution
+from hedgerow.domain.funding import FundingPayment
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import Fill, OrderStatus, RejectKind
+from hedgerow.domain.position import DustLot, HedgedPosition, Reason
+
+__all__ = [
+    "CommandIssued",
+    "CommandRefused",
+    "CycleCompleted",
+    "DustKept",
+    "DustSwept",
+    "Event",
+    "ExecutionStarted",
+    "ExecutionStepped",
+    "ExternalFlow",
+    "FeeBooked",
+    "FillsElsewhere",
+    "FlowKind",
+    "FundingReceived",
+    "FundsTransferred",
+    "HaltReason",
+    "Halted",
+    "HedgeAborted",
+    "HedgeAdopted",
+    "HedgeClosed",
+    "HedgeLost",
+    "HedgeOpened",
+    "HedgeRepaired",
+    "HedgeRolled",
+    "LeverageSet",
+    "Lifted",
+    "MarginTypeSet",
+    "NakedAlarmed",
+    "OrderAccepted",
+    "OrderEnded",
+    "OrderOutcomeUnknown",
+    "OrderProgressed",
+    "StateImported",
+    "TargetDecided",
+    "TransferOutcomeUnknown",
+    "Wallet",
+]
+
+
+class Wallet(StrEnum):
+    """The venue's two wallets."""
+
+    SPOT = "spot"
+    PERP = "perp"
+
+
+class FlowKind(StrEnum):
+    """Class of a venue row that is not an order, fee, funding or transfer of ours."""
+
+    OPENING = "opening"
+    """The balance found when the books were opened."""
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    USER_TRADE = "user_trade"
+    """A trade on the account that the bot did not make."""
+    USER_TRANSFER = "user_transfer"
+    """A transfer between the wallets that the bot did not make."""
+    LIQUIDATION_FEE = "liquidation_fee"
+    REBATE = "rebate"
+    AUTO_EXCHANGE = "auto_exchange"
+    OTHER = "other"
+
+
+class HaltReason(StrEnum):
+    """Why openings are halted."""
+
+    NAKED = "a leg is naked"
+    SEVERAL_POSITIONS = "several positions that could be adopted"
+    FOREIGN_SHORT = "a short that is not the bot's and has no spot against it"
+    BOOKS = "the books differ from the exchange"
+    USER = "asked by the user"
+    INVARIANT = "an internal rule was broken"
+
+
+class CommandIssued(Struct, frozen=True, kw_only=True, tag="command_issued"):
+    """An intent, logged and synced before it is sent."""
+
+    at: datetime
+    command: Command
+    nonce: int | None = None
+
+
+class CommandRefused(Struct, frozen=True, kw_only=True, tag="command_refused"):
+    """The venue refused a command that is not an order; nothing changed there."""
+
+    at: datetime
+    command: Command
+    code: int
+    detail: str
+
+
+class OrderAccepted(Struct, frozen=True, kw_only=True, tag="order_accepted"):
+    """The venue knows the order; it may still fill."""
+
+    at: datetime
+    client_id: str
+    order_id: int
+
+
+class OrderProgressed(Struct, frozen=True, kw_only=True, tag="order_progressed"):
+    """Cumulative fills of an order that is still at work; applied as a maximum."""
+
+    at: datetime
+    client_id: str
+    order_id: int
+    filled_quantity: Decimal
+    filled_notional: Decimal
+
+
+class OrderEnded(Struct, frozen=True, kw_only=True, tag="order_ended"):
+    """The order can no longer fill; carries its final cumulative fills."""
+
+    at: datetime
+    client_id: str
+    order_id: int | None
+    """None when it never reached the book."""
+    status: OrderStatus
+    filled_quantity: Decimal = ZERO
+    filled_notional: Decimal = ZERO
+    reject: RejectKind | None = None
+    code: int | None = None
+    detail: str = ""
+
+
+class OrderOutcomeUnknown(Struct, frozen=True, kw_only=True, tag="order_outcome_unknown"):
+    """The order may or may not have been executed; to be resolved, never resent."""
+
+    at: datetime
+    client_id: str
+    detail: str
+
+
+class FeeBooked(Struct, frozen=True, kw_only=True, tag="fee_booked"):
+    """A trade report of ours arrived: the real fee, once per (market, trade id)."""
+
+    at: datetime
+    client_id: str
+    fill: Fill
+    fee_quote: Decimal
+    """The fee valued in quote units."""
+
+
+class FillsElsewhere(Struct, frozen=True, kw_only=True, tag="fills_elsewhere"):
+    """Trades that changed a leg of our hedge without an order of ours: liquidation, ADL, a sale by hand."""
+
+    at: datetime
+    hedge_id: str
+    fills: tuple[Fill, ...]
+    cause: str
+
+
+class FundsTransferred(Struct, frozen=True, kw_only=True, tag="funds_transferred"):
+    """USDT moved between the wallets."""
+
+    at: datetime
+    transfer_id: str
+    amount: Decimal
+    direction: TransferDirection
+    asset: str = QUOTE_ASSET
+
+
+class TransferOutcomeUnknown(Struct, frozen=True, kw_only=True, tag="transfer_outcome_unknown"):
+    """A transfer may or may not have happened; sending it again under the same id is safe."""
+
+    at: datetime
+    transfer_id: str
+    detail: str
+
+
+class LeverageSet(Struct, frozen=True, kw_only=True, tag="leverage_set"):
+    """The venue confirmed a symbol's leverage."""
+
+    at: datetime
+    symbol: str
+    leverage: int
+
+
+class MarginTypeSet(Struct, frozen=True, kw_only=True, tag="margin_type_set"):
+    """The venue confirmed CROSSED margin for a symbol."""
+
+    at: datetime
+    symbol: str
+
+
+class FundingReceived(Struct, frozen=True, kw_only=True, tag="funding_received"):
+    """A funding payment was booked, once per transaction id; it belongs to the hedge held at its stamp."""
+
+    at: datetime
+    payment: FundingPayment
+
+
+class ExecutionStarted(Struct, frozen=True, kw_only=True, tag="execution_started"):
+    """A two-leg job began."""
+
+    at: datetime
+    execution: HedgeExecution
+
+
+class ExecutionStepped(Struct, frozen=True, kw_only=True, tag="execution_stepped"):
+    """The job moved to another state, or changed what it works on."""
+
+    at: datetime
+    execution: HedgeExecution
+
+
+class HedgeOpened(Struct, frozen=True, kw_only=True, tag="hedge_opened"):
+    """An opening ended with both legs in place."""
+
+    at: datetime
+    hedge_id: str
+
+
+class HedgeClosed(Struct, frozen=True, kw_only=True, tag="hedge_closed"):
+    """A closing ended flat."""
+
+    at: datetime
+    hedge_id: str
+    reason: Reason
+    residue_value: Decimal = ZERO
+    """What was left unsold, valued in quote units; a ``DustKept`` of the same coins follows."""
+
+
+class HedgeAborted(Struct, frozen=True, kw_only=True, tag="hedge_aborted"):
+    """An opening ended flat: nothing filled, or what filled was unwound."""
+
+    at: datetime
+    hedge_id: str
+    reason: Reason
+    detail: str
+    residue_value: Decimal = ZERO
+
+
+class HedgeRepaired(Struct, frozen=True, kw_only=True, tag="hedge_repaired"):
+    """A trim, or a closing that could not go on, ended with the legs balanced."""
+
+    at: datetime
+    hedge_id: str
+
+
+class HedgeAdopted(Struct, frozen=True, kw_only=True, tag="hedge_adopted"):
+    """A balanced position found on the venue became ours; also sent again when its history became readable."""
+
+    at: datetime
+    hedge: HedgedPosition
+
+
+class HedgeLost(Struct, frozen=True, kw_only=True, tag="hedge_lost"):
+    """The hedge is no longer on the venue and no order of ours closed it."""
+
+    at: datetime
+    hedge_id: str
+    reason: Reason
+
+
+class HedgeRolled(Struct, frozen=True, kw_only=True, tag="hedge_rolled"):
+    """Fees were covered and the pair is still the best: no orders, the counters restart."""
+
+    at: datetime
+    hedge_id: str
+
+
+class DustKept(Struct, frozen=True, kw_only=True, tag="dust_kept"):
+    """Coins that could be neither hedged nor sold stay in the ledger."""
+
+    at: datetime
+    lot: DustLot
+
+
+class DustSwept(Struct, frozen=True, kw_only=True, tag="dust_swept"):
+    """Kept dust joined a hedge of the same coin, to be sold with it."""
+
+    at: datetime
+    hedge_id: str
+    lot: DustLot
+
+
+class ExternalFlow(Struct, frozen=True, kw_only=True, tag="external_flow"):
+    """A venue row that is not ours, booked once per row id and kept out of profit (but for fees and rebates)."""
+
+    at: datetime
+    row_id: str
+    wallet: Wallet
+    asset: str
+    amount: Decimal
+    kind: FlowKind
+
+
+class StateImported(Struct, frozen=True, kw_only=True, tag="state_imported"):
+    """A guide-format state file was taken over at first start; its figures stay outside equity."""
+
+    at: datetime
+    cycle_count: int
+    total_profit_loss: Decimal
+    positions_opened: int
+    positions_closed: int
+    symbol: str | None = None
+    position_opened_at: datetime | None = None
+
+
+class TargetDecided(Struct, frozen=True, kw_only=True, tag="target_decided"):
+    """A closing was decided in favour of another pair; honoured until it expires."""
+
+    at: datetime
+    symbol: str
+    expires_at: datetime
+
+
+class Halted(Struct, frozen=True, kw_only=True, tag="halted"):
+    """Openings are blocked until lifted; exits and the guard go on."""
+
+    at: datetime
+    reason: HaltReason
+    detail: str
+
+
+class Lifted(Struct, frozen=True, kw_only=True, tag="lifted"):
+    """Openings are allowed again."""
+
+    at: datetime
+    detail: str
+
+
+class NakedAlarmed(Struct, frozen=True, kw_only=True, tag="naked_alarmed"):
+    """The legs differed for longer than allowed; said once per job and again when unwinding ran out of time."""
+
+    at: datetime
+    hedge_id: str
+    exposure: Decimal
+    """Base units."""
+    notional: Decimal
+    """Quote units."""
+    seconds: float
+
+
+class CycleCompleted(Struct, frozen=True, kw_only=True, tag="cycle_completed"):
+    """One cycle ended; ``number`` counts over the life of the log."""
+
+    at: datetime
+    number: int
+
+
+Event: TypeAlias = (
+    CommandIssued
+    | CommandRefused
+    | OrderAccepted
+    | OrderProgressed
+    | OrderEnded
+    | OrderOutcomeUnknown
+    | FeeBooked
+    | FillsElsewhere
+    | FundsTransferred
+    | TransferOutcomeUnknown
+    | LeverageSet
+    | MarginTypeSet
+    | FundingReceived
+    | ExecutionStarted
+    | ExecutionStepped
+    | HedgeOpened
+    | HedgeClosed
+    | HedgeAborted
+    | HedgeRepaired
+    | HedgeAdopted
+    | HedgeLost
+    | HedgeRolled
+    | DustKept
+    | DustSwept
+    | ExternalFlow
+    | StateImported
+    | TargetDecided
+    | Halted
+    | Lifted
+    | NakedAlarmed
+    | CycleCompleted
+)

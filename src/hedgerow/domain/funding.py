@@ -1,0 +1,68 @@
+"""Funding: announced, settled, paid, and smoothed into the signal that decisions use."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+__all__ = ["FundingPayment", "FundingRate", "FundingSignal", "RateBoard"]
+
+
+class FundingRate(Struct, frozen=True, kw_only=True):
+    """One funding rate of one symbol."""
+
+    symbol: str
+    rate: Decimal
+    """Fraction of notional per interval; positive = longs pay, so a short receives."""
+    interval_hours: int
+    """Length of the interval this rate covers; a property of the print, not of the symbol."""
+    at: datetime
+    """Settlement time: past for a settled rate, next for a predicted one."""
+    settled: bool = True
+
+    def __post_init__(self) -> None:
+        if self.interval_hours <= 0:
+            raise ValueError(f"{self.symbol}: a funding interval is positive, not {self.interval_hours}")
+
+
+class FundingPayment(Struct, frozen=True, kw_only=True):
+    """One FUNDING_FEE row of the venue's income ledger."""
+
+    symbol: str
+    amount: Decimal
+    """Quote units; positive = received."""
+    tran_id: int
+    """Unique per income type (API reference 5.3)."""
+    at: datetime
+
+
+class FundingSignal(Struct, frozen=True, kw_only=True):
+    """Funding of one symbol over a window; estimates, hence floats."""
+
+    symbol: str
+    mean: float
+    """Mean rate per interval, as a fraction; hours-weighted across an interval change."""
+    stdev: float
+    """Population standard deviation of the window's rates, as a fraction."""
+    apr: float
+    """Sum of rates / sum of their hours x 8760, a fraction of one leg's notional per year."""
+    periods: int
+    """How many prints the window holds."""
+    interval_hours: int
+    """Interval of the newest print."""
+    moving_average: bool = True
+    """False when the signal is the predicted rate alone."""
+
+
+class RateBoard(Struct, frozen=True, kw_only=True, eq=False, weakref=True):
+    """Settled rates of every symbol, oldest first; a new object exists only after a new settlement.
+
+    Compared and hashed by identity, so that a ranking computed from it can be kept until it changes.
+    """
+
+    settled: Mapping[str, tuple[FundingRate, ...]]
+
+    def newest(self, symbol: str, count: int) -> tuple[FundingRate, ...]:
+        """Return at most ``count`` newest settled rates, oldest first."""
+        return self.settled.get(symbol, ())[-count:]

@@ -1,0 +1,119 @@
+"""The ledger: everything the bot knows of itself, as one value; ``hedgerow.domain.folding`` computes it from events."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct, field
+
+from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.books import Books
+from hedgerow.domain.commands import TransferFunds
+from hedgerow.domain.events import HaltReason
+from hedgerow.domain.execution import HedgeExecution
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord
+
+__all__ = ["Halt", "ImportedState", "Ledger", "Target", "Totals"]
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """Figures over the life of the log; imported guide-format figures are kept apart."""
+
+    cycles: int = 0
+    opened: int = 0
+    closed: int = 0
+    aborted: int = 0
+    funding: Decimal = ZERO
+    """Funding of closed hedges and of hedges lost, quote units."""
+    basis_pnl: Decimal = ZERO
+    fees: Decimal = ZERO
+
+    @property
+    def net_profit(self) -> Decimal:
+        """Cumulative P/L: funding + basis - fees of everything that ended."""
+        return self.funding + self.basis_pnl - self.fees
+
+
+class Halt(Struct, frozen=True, kw_only=True):
+    """Openings are blocked."""
+
+    since: datetime
+    reason: HaltReason
+    detail: str
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """A pair decided for while closing another one."""
+
+    symbol: str
+    expires_at: datetime
+
+
+class ImportedState(Struct, frozen=True, kw_only=True):
+    """Figures taken over from a guide-format state file."""
+
+    cycle_count: int = 0
+    total_profit_loss: Decimal = ZERO
+    positions_opened: int = 0
+    positions_closed: int = 0
+    symbol: str | None = None
+    position_opened_at: datetime | None = None
+
+
+class Ledger(Struct, frozen=True, kw_only=True):
+    """What the bot knows of itself."""
+
+    started_at: datetime | None = None
+    """Time of the first event."""
+    events: int = 0
+    """How many events were folded."""
+    hedge: HedgedPosition | None = None
+    """The open hedge; while it is being closed too."""
+    opening: HedgedPosition | None = None
+    """The hedge being opened: owns its fills already, is no hedge yet."""
+    execution: HedgeExecution | None = None
+    orders: Mapping[str, OrderRecord] = field(default_factory=dict[str, OrderRecord])
+    """Orders of the job in flight, by client id."""
+    transfer: TransferFunds | None = None
+    """A transfer sent whose outcome is not logged yet."""
+    dust: Mapping[str, DustLot] = field(default_factory=dict[str, DustLot])
+    """By asset."""
+    target: Target | None = None
+    halt: Halt | None = None
+    totals: Totals = Totals()
+    imported: ImportedState = ImportedState()
+    closed: tuple[ClosedHedge, ...] = ()
+    """The newest closed hedges, oldest first."""
+    books: Books = Books()
+    funding_seen: frozenset[int] = frozenset()
+    """Transaction ids of booked funding."""
+    trades_seen: frozenset[str] = frozenset()
+    """``market:symbol:trade_id`` of booked trades of the newest hedges."""
+    rows_seen: frozenset[str] = frozenset()
+    funding_until: datetime | None = None
+    """Newest booked funding stamp."""
+    unattributed_funding: Decimal = ZERO
+    """Funding paid on positions that were never the bot's."""
+    max_naked_seconds: float = 0.0
+    max_naked_notional: Decimal = ZERO
+
+    @property
+    def active(self) -> HedgedPosition | None:
+        """The hedge that owns coins and a short now, opening or open."""
+        return self.hedge or self.opening
+
+    @property
+    def total_profit_loss(self) -> Decimal:
+        """Cumulative P/L including imported figures, quote units."""
+        return self.totals.net_profit + self.imported.total_profit_loss
+
+    def owned(self, asset: str) -> Decimal:
+        """Return the coins of ``asset`` that the ledger owns: hedge, opening and dust."""
+        if asset == QUOTE_ASSET:
+            return ZERO
+        active = self.active
+        hedged = active.spot_quantity if active and active.pair.base == asset else ZERO
+        lot = self.dust.get(asset)
+        return hedged + (lot.quantity if lot else ZERO)
+

@@ -1,0 +1,142 @@
+"""What the venue shows: quotes, depth, marks, and one read of the whole market."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from msgspec import Struct
+
+from hedgerow.domain.funding import FundingRate, RateBoard
+from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.money import BPS, ONE, ZERO
+
+__all__ = ["Depth", "Level", "MarkPrice", "MarketView", "Quote"]
+
+
+class Quote(Struct, frozen=True, kw_only=True):
+    """Best bid and ask; an empty side is None, never zero."""
+
+    market: Market
+    symbol: str
+    bid: Decimal | None
+    bid_quantity: Decimal
+    ask: Decimal | None
+    ask_quantity: Decimal
+    at: datetime
+
+    @property
+    def two_sided(self) -> bool:
+        """Whether both sides have a price."""
+        return self.bid is not None and self.ask is not None
+
+    @property
+    def mid(self) -> Decimal | None:
+        """Middle of bid and ask; None for a one-sided book."""
+        if self.bid is None or self.ask is None:
+            return None
+        return (self.bid + self.ask) / 2
+
+    @property
+    def spread_bps(self) -> Decimal | None:
+        """(ask - bid) / mid in basis points; None for a one-sided book."""
+        mid = self.mid
+        if mid is None or self.bid is None or self.ask is None:
+            return None
+        return (self.ask - self.bid) / mid / BPS
+
+    def touch(self, side: Side) -> Decimal | None:
+        """Return the price that an order of ``side`` would take: the ask for a buy, the bid for a sell."""
+        return self.ask if side is Side.BUY else self.bid
+
+
+class Level(Struct, frozen=True, array_like=True):
+    """One price level of a book."""
+
+    price: Decimal
+    quantity: Decimal
+
+
+class Depth(Struct, frozen=True, kw_only=True):
+    """A book's visible levels, best first on each side."""
+
+    market: Market
+    symbol: str
+    bids: Sequence[Level]
+    asks: Sequence[Level]
+    at: datetime
+
+    def levels(self, side: Side) -> Sequence[Level]:
+        """Return the levels that an order of ``side`` would take, best first."""
+        return self.asks if side is Side.BUY else self.bids
+
+    def touch(self, side: Side) -> Decimal | None:
+        """Return the best price for an order of ``side``; None for an empty side."""
+        levels = self.levels(side)
+        return levels[0].price if levels else None
+
+    @property
+    def two_sided(self) -> bool:
+        """Whether both sides have a level."""
+        return bool(self.bids) and bool(self.asks)
+
+    def capped_price(self, side: Side, cap_bps: Decimal) -> Decimal | None:
+        """Return the worst price within ``cap_bps`` of the touch (not rounded); None for an empty side."""
+        touch = self.touch(side)
+        return None if touch is None else touch * (ONE + side.sign * cap_bps * BPS)
+
+    def quantity_within(self, side: Side, cap_bps: Decimal) -> Decimal:
+        """Return the base quantity that an order of ``side`` could take within ``cap_bps`` of the touch."""
+        limit = self.capped_price(side, cap_bps)
+        if limit is None:
+            return ZERO
+        inside = (lv.quantity for lv in self.levels(side) if (lv.price - limit) * side.sign <= 0)
+        return sum(inside, ZERO)
+
+
+class MarkPrice(Struct, frozen=True, kw_only=True):
+    """Mark and index price of a perpetual."""
+
+    symbol: str
+    mark: Decimal
+    index: Decimal
+    at: datetime
+
+
+class MarketView(Protocol):
+    """One read of the market. Values may be computed when asked, but always as of ``at``; None = unreadable."""
+
+    @property
+    def at(self) -> datetime:
+        """When it was read."""
+        ...
+
+    @property
+    def pairs(self) -> Sequence[BasisPair]:
+        """Every pair listed on both markets, in the venue's order."""
+        ...
+
+    @property
+    def rates(self) -> RateBoard:
+        """Settled funding of every pair."""
+        ...
+
+    def pair(self, symbol: str) -> BasisPair | None:
+        """Return the pair, or None when it is not listed on both markets."""
+        ...
+
+    def quote(self, market: Market, symbol: str) -> Quote | None:
+        """Return best bid and ask, or None when unreadable."""
+        ...
+
+    def mark(self, symbol: str) -> MarkPrice | None:
+        """Return the mark price, or None when unreadable."""
+        ...
+
+    def predicted(self, symbol: str) -> FundingRate | None:
+        """Return the running estimate for the next settlement, or None when unreadable."""
+        ...
+
+    def volume(self, symbol: str) -> Decimal | None:
+        """Return the perpetual's 24 h quote volume, or None when unreadable."""
+        ...

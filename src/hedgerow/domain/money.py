@@ -1,0 +1,85 @@
+"""Decimal money and quantities on a grid: exact steps, never floats."""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from math import gcd
+
+__all__ = [
+    "BPS",
+    "ONE",
+    "ZERO",
+    "ceil_to_step",
+    "common_step",
+    "floor_to_step",
+    "is_on_grid",
+    "nearest_step",
+    "plain",
+]
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+BPS = Decimal("0.0001")
+"""One basis point as a fraction."""
+
+
+def floor_to_step(value: Decimal, step: Decimal) -> Decimal:
+    """Return the largest multiple of ``step`` that is not above ``value``.
+
+    Raises:
+        ValueError: ``step`` is not positive.
+    """
+    return _to_step(value, step, ROUND_FLOOR)
+
+
+def ceil_to_step(value: Decimal, step: Decimal) -> Decimal:
+    """Return the smallest multiple of ``step`` that is not below ``value``.
+
+    Raises:
+        ValueError: ``step`` is not positive.
+    """
+    return _to_step(value, step, ROUND_CEILING)
+
+
+def nearest_step(value: Decimal, step: Decimal) -> Decimal:
+    """Return the multiple of ``step`` nearest to ``value`` (ties to the even multiple).
+
+    Raises:
+        ValueError: ``step`` is not positive.
+    """
+    return _to_step(value, step, ROUND_HALF_EVEN)
+
+
+def is_on_grid(value: Decimal, step: Decimal) -> bool:
+    """Tell whether ``value`` is a whole number of steps."""
+    return value % step == 0
+
+
+def common_step(first: Decimal, second: Decimal) -> Decimal:
+    """Return the least common multiple of two steps, so that its multiples lie on both grids.
+
+    Raises:
+        ValueError: a step is not positive.
+    """
+    if first <= 0 or second <= 0:
+        raise ValueError(f"steps must be positive: {first}, {second}")
+    scale = max(_decimals(first), _decimals(second))
+    a, b = int(first.scaleb(scale)), int(second.scaleb(scale))
+    return Decimal(a * b // gcd(a, b)).scaleb(-scale).normalize() + ZERO
+
+
+def plain(value: Decimal) -> str:
+    """Return plain notation without trailing zeros or an exponent: the form a venue accepts."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"", "-0"} else text
+
+
+def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
+    if step <= 0:
+        raise ValueError(f"a step must be positive, not {step}")
+    return (value / step).to_integral_value(rounding=rounding) * step
+
+
+def _decimals(value: Decimal) -> int:
+    exponent = value.normalize().as_tuple().exponent
+    return max(0, -int(exponent))

@@ -1,0 +1,290 @@
+"""A hedge while it is open, and after it was closed: two types, so that "closed without a close" cannot be written."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
+
+__all__ = ["ClosedHedge", "DustLot", "HedgedPosition", "OrderRecord", "Reason", "Tally"]
+
+
+class Reason(StrEnum):
+    """Why a hedge was opened, changed or ended."""
+
+    BEST_OPPORTUNITY = "best opportunity"
+    EMERGENCY_STOP = "emergency stop"
+    HEALTH = "health"
+    FEES_COVERED = "fees covered"
+    MAX_AGE = "maximum age"
+    BETTER_PAIR = "better pair"
+    NEGATIVE_FUNDING = "negative funding"
+    LEG_GONE = "leg gone"
+    IMBALANCE = "imbalance"
+    CLOSED_ELSEWHERE = "closed elsewhere"
+    REPLACED = "replaced on the exchange"
+    ADOPTED = "adopted"
+    USER = "asked by the user"
+    SHUTDOWN = "shutdown"
+    REFUSED = "refused before any fill"
+    UNWOUND = "second leg failed, first leg unwound"
+
+
+class OrderRecord(Struct, frozen=True, kw_only=True):
+    """What the log knows of one order of ours; fills are cumulative and applied as a maximum."""
+
+    request: OrderRequest
+    hedge_id: str
+    fee_rate: Decimal
+    """Commission expected, as a fraction; stands in for the part of the fills not yet booked."""
+    issued_at: datetime
+    order_id: int | None = None
+    status: OrderStatus = OrderStatus.NEW
+    unknown: bool = False
+    """True from an unknown outcome until it is resolved."""
+    filled_quantity: Decimal = ZERO
+    filled_notional: Decimal = ZERO
+    booked_quantity: Decimal = ZERO
+    """Part of the fills whose fee was booked from trade reports."""
+    booked_notional: Decimal = ZERO
+    booked_fee: Decimal = ZERO
+    """Quote units."""
+    booked_coin_fee: Decimal = ZERO
+    """Base units taken from what was bought."""
+
+    @property
+    def estimated_fee(self) -> Decimal:
+        """Fee in quote units expected for fills that are not booked yet."""
+        return max(ZERO, self.filled_notional - self.booked_notional) * self.fee_rate
+
+    @property
+    def coin_fee(self) -> Decimal:
+        """Base units that a spot buy paid or is expected to pay in coin."""
+        if self.request.market is not Market.SPOT or self.request.side is not Side.BUY:
+            return ZERO
+        unbooked = max(ZERO, self.filled_quantity - self.booked_quantity)
+        return self.booked_coin_fee + unbooked * self.fee_rate
+
+    @property
+    def fees_settled(self) -> bool:
+        """Whether every fill has its real fee."""
+        return self.booked_quantity >= self.filled_quantity
+
+    @staticmethod
+    def of_fill(fill: Fill, *, hedge_id: str, base: str, fee_quote: Decimal) -> "OrderRecord":
+        """Return a record for a trade that was not ordered by this log (adopted, liquidated, sold by hand)."""
+        coin_fee = fill.fee if fill.fee_asset == base else ZERO
+        request = OrderRequest(
+            client_id=f"x{fill.market[0]}-{fill.trade_id}",
+            market=fill.market,
+            symbol=fill.symbol,
+            side=fill.side,
+            quantity=fill.quantity,
+            price=fill.price,
+        )
+        return OrderRecord(
+            request=request,
+            hedge_id=hedge_id,
+            fee_rate=ZERO,
+            issued_at=fill.at,
+            order_id=fill.order_id,
+            status=OrderStatus.FILLED,
+            filled_quantity=fill.quantity,
+            filled_notional=fill.notional,
+            booked_quantity=fill.quantity,
+            booked_notional=fill.notional,
+            booked_fee=fee_quote,
+            booked_coin_fee=coin_fee,
+        )
+
+
+class Tally(Struct, frozen=True, kw_only=True):
+    """Sums over the orders of one hedge."""
+
+    spot_quantity: Decimal = ZERO
+    """Coins held for the hedge, net of fees in coin, plus swept dust."""
+    perp_quantity: Decimal = ZERO
+    """Signed, negative = short."""
+    spot_bought: Decimal = ZERO
+    """Quote units spent on coins, fees in coin included in what was bought; swept dust at its cost."""
+    spot_sold: Decimal = ZERO
+    """Quote units received for coins."""
+    perp_sold: Decimal = ZERO
+    perp_bought: Decimal = ZERO
+    fees: Decimal = ZERO
+    """All fees in quote units, booked or estimated."""
+    fees_estimated: Decimal = ZERO
+    """The part of ``fees`` that is still an estimate."""
+    coin_fee_value: Decimal = ZERO
+    """The part of ``fees`` that was taken in coin, hence already missing from ``spot_quantity``."""
+
+    @staticmethod
+    def of(orders: tuple[OrderRecord, ...], *, swept_quantity: Decimal = ZERO, swept_cost: Decimal = ZERO) -> "Tally":
+        """Sum the orders of one hedge; swept dust enters at its cost."""
+        spot_quantity, perp_quantity = swept_quantity, ZERO
+        sums = {(m, s): ZERO for m in Market for s in Side}
+        fees = estimated = coin_value = ZERO
+        for record in orders:
+            market, side = record.request.market, record.request.side
+            signed = side.sign * record.filled_quantity
+            if market is Market.SPOT:
+                spot_quantity += signed - record.coin_fee
+            else:
+                perp_quantity += signed
+            sums[market, side] += record.filled_notional
+            fees += record.booked_fee + record.estimated_fee
+            estimated += record.estimated_fee
+            coin_value += _coin_fee_value(record)
+        return Tally(
+            spot_quantity=spot_quantity,
+            perp_quantity=perp_quantity,
+            spot_bought=sums[Market.SPOT, Side.BUY] + swept_cost,
+            spot_sold=sums[Market.SPOT, Side.SELL],
+            perp_sold=sums[Market.PERP, Side.SELL],
+            perp_bought=sums[Market.PERP, Side.BUY],
+            fees=fees,
+            fees_estimated=estimated,
+            coin_fee_value=coin_value,
+        )
+
+    def price_pnl(self, spot_price: Decimal, perp_price: Decimal) -> Decimal:
+        """Return PnL of both legs in quote units at the given prices, before fees and funding.
+
+        q(b0 - b1) of the research notes: realised for what was closed, marked for what is still held.
+        """
+        cash = self.spot_sold - self.spot_bought + self.coin_fee_value + self.perp_sold - self.perp_bought
+        return cash + self.spot_quantity * spot_price + self.perp_quantity * perp_price
+
+
+class HedgedPosition(Struct, frozen=True, kw_only=True):
+    """An open hedge: long spot, short perpetual, with every order and payment that belongs to it."""
+
+    hedge_id: str
+    pair: BasisPair
+    opened_at: datetime
+    """The real opening, also for an adopted hedge."""
+    adopted: bool = False
+    history_known: bool = True
+    """False for an adopted hedge whose trades or payments could not be read yet."""
+    entry_rate: float
+    """Signal at entry: mean funding rate per interval, a fraction."""
+    entry_apr: float
+    """Signal at entry, annualised, a fraction of one leg's notional."""
+    entry_notional: Decimal
+    """One leg at entry in quote units; fixed; denominator of every profit percentage and of the stop."""
+    entry_fees: Decimal = ZERO
+    """Fees of the opening in quote units (booked, or estimated until booked)."""
+    orders: tuple[OrderRecord, ...] = ()
+    swept_quantity: Decimal = ZERO
+    swept_cost: Decimal = ZERO
+    tally: Tally = Tally()
+    funding_received: Decimal = ZERO
+    """Quote units; negative when the short paid."""
+    funding_payments: int = 0
+    counted_from: datetime
+    """Start of the counters for coverage and age: the opening, or the last roll."""
+    funding_before_roll: Decimal = ZERO
+
+    @property
+    def symbol(self) -> str:
+        """The pair's symbol."""
+        return self.pair.symbol
+
+    @property
+    def spot_quantity(self) -> Decimal:
+        """Coins the ledger owns for this hedge."""
+        return self.tally.spot_quantity
+
+    @property
+    def perp_quantity(self) -> Decimal:
+        """Signed perpetual quantity, negative = short."""
+        return self.tally.perp_quantity
+
+    @property
+    def short(self) -> Decimal:
+        """Size of the short, positive."""
+        return max(ZERO, -self.tally.perp_quantity)
+
+    @property
+    def entry_price(self) -> Decimal:
+        """Average spot price of the opening in quote units; the perpetual's where no spot trade is known."""
+        for market in (Market.SPOT, Market.PERP):
+            opening = [r for r in self.orders if r.request.market is market and r.request.side is _opening_side(market)]
+            quantity = sum((r.filled_quantity for r in opening), ZERO)
+            if quantity:
+                return sum((r.filled_notional for r in opening), ZERO) / quantity
+        return ZERO
+
+    @property
+    def funding_counted(self) -> Decimal:
+        """Funding since the counters started."""
+        return self.funding_received - self.funding_before_roll
+
+    def unrealized_pnl(self, spot_price: Decimal, perp_price: Decimal) -> Decimal:
+        """Return PnL of the pair in quote units: both legs, plus funding, less fees paid so far."""
+        return self.tally.price_pnl(spot_price, perp_price) + self.funding_received - self.tally.fees
+
+
+class ClosedHedge(Struct, frozen=True, kw_only=True):
+    """A hedge that ended, with its parts: net = funding + basis - fees, exactly."""
+
+    hedge: HedgedPosition
+    closed_at: datetime
+    reason: Reason
+    residue_value: Decimal = ZERO
+    """What was left unsold (dust), in quote units at the price it was kept at."""
+
+    @property
+    def hedge_id(self) -> str:
+        """Id of the hedge."""
+        return self.hedge.hedge_id
+
+    @property
+    def symbol(self) -> str:
+        """The pair's symbol."""
+        return self.hedge.symbol
+
+    @property
+    def funding(self) -> Decimal:
+        """Funding received over its life, quote units."""
+        return self.hedge.funding_received
+
+    @property
+    def fees(self) -> Decimal:
+        """All fees of opening and closing, quote units."""
+        return self.hedge.tally.fees
+
+    @property
+    def basis_pnl(self) -> Decimal:
+        """Realised PnL of both legs before fees and funding, dust at the value it was kept at."""
+        return self.hedge.tally.price_pnl(ZERO, ZERO) + self.residue_value
+
+    @property
+    def net_profit(self) -> Decimal:
+        """Funding + basis - fees."""
+        return self.funding + self.basis_pnl - self.fees
+
+
+class DustLot(Struct, frozen=True, kw_only=True):
+    """Coins the ledger owns that could be neither hedged nor sold; swept with the next trade of that coin."""
+
+    asset: str
+    quantity: Decimal
+    cost: Decimal
+    """Quote units at which it was kept."""
+
+
+def _opening_side(market: Market) -> Side:
+    return Side.BUY if market is Market.SPOT else Side.SELL
+
+
+def _coin_fee_value(record: OrderRecord) -> Decimal:
+    if not record.coin_fee or not record.filled_quantity:
+        return ZERO
+    booked = record.booked_fee if record.booked_coin_fee else ZERO
+    unbooked = max(ZERO, record.filled_notional - record.booked_notional) * record.fee_rate
+    return booked + unbooked

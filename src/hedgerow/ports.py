@@ -1,0 +1,209 @@
+"""The seams: what the engine needs from the world, as protocols. Adapters implement them; nobody else is asked."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from msgspec import Struct
+
+from hedgerow.domain.account import AccountView, OpenOrder
+from hedgerow.domain.commands import Command
+from hedgerow.domain.events import Event, FlowKind, Wallet
+from hedgerow.domain.funding import FundingPayment, FundingRate
+from hedgerow.domain.instrument import BasisPair, Market
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.market import Depth, MarketView
+from hedgerow.domain.order import Fill, OrderRequest
+
+__all__ = ["Clock", "Liquidity", "StatementRow", "Store", "Tape", "TapePrices", "Venue"]
+
+
+class Clock(Protocol):
+    """The only owner of time; nothing else reads the wall clock or sleeps."""
+
+    def now(self) -> datetime:
+        """Return the present time, aware UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards, for durations."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; under a virtual clock the time jumps as soon as every task waits."""
+        ...
+
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """Return a context that raises ``TimeoutError`` in its body after ``seconds``."""
+        ...
+
+
+class StatementRow(Struct, frozen=True, kw_only=True):
+    """A venue row that is no order, fee, funding or transfer of the bot's."""
+
+    row_id: str
+    """Unique for ever."""
+    wallet: Wallet
+    asset: str
+    amount: Decimal
+    """Signed change of the wallet balance."""
+    kind: FlowKind
+    at: datetime
+
+
+class Venue(Protocol):
+    """One account on one venue: one read door per subject, one write door.
+
+    Reads raise ``VenueError`` when they cannot be answered; they never return a default instead.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        ...
+
+    async def market(self, periods: int) -> MarketView:
+        """Read the whole market, with at least ``periods`` newest settled rates per symbol where they exist."""
+        ...
+
+    async def account(self) -> AccountView:
+        """Read both wallets, positions and account modes."""
+        ...
+
+    async def depth(self, market: Market, symbol: str) -> Depth:
+        """Read the visible book of one instrument."""
+        ...
+
+    async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
+        """Read the orders resting on either market of ``symbol``, whoever sent them."""
+        ...
+
+    async def submit(self, command: Command) -> tuple[Event, ...]:
+        """Carry out one command and return what is known to have happened, oldest first.
+
+        Never raises for what the venue answers or fails to answer: a refusal, an unknown outcome and a request
+        that never left (an order ended with nothing filled) are events.
+        """
+        ...
+
+    async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
+        """Find out what became of an order, by its client id.
+
+        Returns ``OrderEnded`` when it is final, which includes "certainly never arrived" (nothing filled);
+        ``OrderProgressed`` while it still works; ``OrderOutcomeUnknown`` as long as nothing is certain.
+        """
+        ...
+
+    async def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
+        """Read our trades on one instrument since a time, oldest first, paged as far back as asked."""
+        ...
+
+    async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
+        """Read all funding payments since a time, oldest first, paged as far back as asked."""
+        ...
+
+    async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
+        """Read the rows since a time that the bot did not cause, oldest first."""
+        ...
+
+
+class Store(Protocol):
+    """The append-only event log of one bot."""
+
+    async def load(self) -> Ledger:
+        """Return the fold of every event appended so far.
+
+        Raises:
+            StoreError: the log is corrupt or written by a newer version.
+        """
+        ...
+
+    async def append(self, events: Sequence[Event], *, durable: bool) -> None:
+        """Append events as one transaction; ``durable`` returns only once they would survive a power cut."""
+        ...
+
+    async def events(self, *, after: int = 0) -> tuple[Event, ...]:
+        """Return the events after the first ``after`` ones, oldest first."""
+        ...
+
+    async def snapshot(self, ledger: Ledger) -> None:
+        """Keep the fold of everything appended so far, so that the next load need not repeat it."""
+        ...
+
+    async def close(self) -> None:
+        """Release the log."""
+        ...
+
+
+class TapePrices(Struct, frozen=True, kw_only=True):
+    """Prices of one pair as known at one time, in quote units."""
+
+    spot: Decimal
+    """Middle of the spot book."""
+    perp: Decimal
+    """Middle of the perpetual's book."""
+    mark: Decimal
+
+
+class Liquidity(Struct, frozen=True, kw_only=True):
+    """Shape of one instrument's book."""
+
+    half_spread_bps: Decimal
+    """Distance of the touch from the middle."""
+    depth_notional: Decimal
+    """Quote units visible within 10 bp of the touch, per side."""
+
+
+class Tape(Protocol):
+    """Market history. It never tells what was not known at the time asked."""
+
+    @property
+    def start(self) -> datetime:
+        """First time that can be asked for."""
+        ...
+
+    @property
+    def end(self) -> datetime:
+        """Last time that can be asked for."""
+        ...
+
+    @property
+    def step(self) -> timedelta:
+        """Prices change only at multiples of this since the epoch."""
+        ...
+
+    @property
+    def pairs(self) -> Sequence[BasisPair]:
+        """Pairs with data, in a stable order."""
+        ...
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Where each symbol's series come from, for people."""
+        ...
+
+    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+        """Return the newest prices known at ``at``; None before the first and inside a gap."""
+        ...
+
+    def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:
+        """Return the shape of the book at ``at``."""
+        ...
+
+    def volume(self, symbol: str, at: datetime) -> Decimal:
+        """Return the perpetual's 24 h quote volume as known at ``at``."""
+        ...
+
+    def settled(self, symbol: str, after: datetime, until: datetime) -> tuple[FundingRate, ...]:
+        """Return the rates settled in ``(after, until]``, oldest first, at their real times."""
+        ...
+
+    def newest_settled(self, symbol: str, at: datetime, count: int) -> tuple[FundingRate, ...]:
+        """Return at most ``count`` newest rates settled at or before ``at``, oldest first."""
+        ...
+
+    def predicted(self, symbol: str, at: datetime) -> FundingRate | None:
+        """Return the estimate for the next settlement as known at ``at``; None where it cannot be known."""
+        ...
