@@ -63,15 +63,18 @@ class VirtualClock:
         """Return a context that raises ``TimeoutError`` in its body after ``seconds`` of virtual time."""
         return asyncio.timeout(seconds)
 
+    @property
+    def speed(self) -> float | None:
+        """Virtual seconds per real second; None = as fast as the machine allows."""
+        return self._speed
+
     def pass_time(self, seconds: float) -> None:
         """Jump by ``seconds``; called by the event loop when every task waits."""
-        if self._speed is not None:
-            time.sleep(seconds / self._speed)
         self._elapsed += seconds
 
 
 class _JumpingSelector(selectors.BaseSelector):
-    """Polls real sockets without waiting; when nothing is ready the clock jumps instead."""
+    """Polls real sockets; when nothing is ready the clock jumps, at most as fast as its speed allows."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
@@ -84,9 +87,16 @@ class _JumpingSelector(selectors.BaseSelector):
         return self._real.unregister(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = self._real.select(None if timeout is None else 0)
-        if not ready and timeout:
-            self._clock.pass_time(timeout)
+        speed = self._clock.speed
+        if timeout is None or speed is None:
+            ready = self._real.select(None if timeout is None else 0)
+            if not ready and timeout:
+                self._clock.pass_time(timeout)
+            return ready
+        began = time.monotonic()
+        ready = self._real.select(max(0.0, timeout) / speed)
+        # Woken early by a socket or a signal: only the part of the wait that really passed counts.
+        self._clock.pass_time(min(timeout, (time.monotonic() - began) * speed) if ready else max(0.0, timeout))
         return ready
 
     def get_map(self) -> Any:

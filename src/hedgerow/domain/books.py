@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.commands import TransferDirection
-from hedgerow.domain.events import ExternalFlow, FeeBooked, FlowKind, FundsTransferred, Wallet
+from hedgerow.domain.events import ExternalFlow, FlowKind, FundsTransferred, Wallet
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ZERO
@@ -35,6 +34,17 @@ class BookLine(Struct, frozen=True, kw_only=True):
         """What the venue's balance must be."""
         return self.opening + self.trades + self.fees + self.funding + self.transfers + self.external
 
+    def plus(self, other: "BookLine") -> "BookLine":
+        """Return the sum of two lines, part by part."""
+        return BookLine(
+            opening=self.opening + other.opening,
+            trades=self.trades + other.trades,
+            fees=self.fees + other.fees,
+            funding=self.funding + other.funding,
+            transfers=self.transfers + other.transfers,
+            external=self.external + other.external,
+        )
+
 
 class Books(Struct, frozen=True, kw_only=True):
     """Lines keyed by ``wallet:asset``, e.g. ``spot:USDT``."""
@@ -50,41 +60,43 @@ class Books(Struct, frozen=True, kw_only=True):
         """Return one line, empty where nothing was booked."""
         return self.lines.get(_key(wallet, asset), BookLine())
 
-    def with_fee(self, event: FeeBooked, *, base: str) -> "Books":
-        """Book one trade report: money, coins or realised PnL, and the fee in whatever asset it was taken."""
-        return self.with_fill(event.fill, base=base)
-
     def with_fill(self, fill: Fill, *, base: str) -> "Books":
-        """Book one trade of the account."""
+        """Book one trade: money and coins, or realised PnL, and the fee in whatever asset it was taken."""
         if fill.market is Market.PERP:
-            books = self._add(Wallet.PERP, QUOTE_ASSET, trades=fill.realized_pnl)
-            return books._add(Wallet.PERP, fill.fee_asset, fees=-fill.fee)
-        books = self._add(Wallet.SPOT, base, trades=fill.side.sign * fill.quantity)
-        books = books._add(Wallet.SPOT, QUOTE_ASSET, trades=-fill.side.sign * fill.notional)
-        return books._add(Wallet.SPOT, fill.fee_asset, fees=-fill.fee)
+            return self._with(
+                (Wallet.PERP, QUOTE_ASSET, BookLine(trades=fill.realized_pnl)),
+                (Wallet.PERP, fill.fee_asset, BookLine(fees=-fill.fee)),
+            )
+        return self._with(
+            (Wallet.SPOT, base, BookLine(trades=fill.side.sign * fill.quantity)),
+            (Wallet.SPOT, QUOTE_ASSET, BookLine(trades=-fill.side.sign * fill.notional)),
+            (Wallet.SPOT, fill.fee_asset, BookLine(fees=-fill.fee)),
+        )
 
     def with_funding(self, payment: FundingPayment) -> "Books":
         """Book one funding payment."""
-        return self._add(Wallet.PERP, QUOTE_ASSET, funding=payment.amount)
+        return self._with((Wallet.PERP, QUOTE_ASSET, BookLine(funding=payment.amount)))
 
     def with_transfer(self, event: FundsTransferred) -> "Books":
         """Book one transfer of ours on both wallets."""
         to_perp = event.amount if event.direction is TransferDirection.SPOT_TO_PERP else -event.amount
-        return self._add(Wallet.PERP, event.asset, transfers=to_perp)._add(
-            Wallet.SPOT, event.asset, transfers=-to_perp
+        return self._with(
+            (Wallet.PERP, event.asset, BookLine(transfers=to_perp)),
+            (Wallet.SPOT, event.asset, BookLine(transfers=-to_perp)),
         )
 
     def with_flow(self, flow: ExternalFlow) -> "Books":
         """Book one venue row that is not ours."""
-        if flow.kind is FlowKind.OPENING:
-            return self._add(flow.wallet, flow.asset, opening=flow.amount)
-        return self._add(flow.wallet, flow.asset, external=flow.amount)
+        opening = flow.kind is FlowKind.OPENING
+        line = BookLine(opening=flow.amount) if opening else BookLine(external=flow.amount)
+        return self._with((flow.wallet, flow.asset, line))
 
-    def _add(self, wallet: Wallet, asset: str, **changes: Decimal) -> "Books":
-        key = _key(wallet, asset)
-        line = self.lines.get(key, BookLine())
-        changed = replace(line, **{name: getattr(line, name) + change for name, change in changes.items()})
-        return Books(lines={**self.lines, key: changed})
+    def _with(self, *changes: tuple[Wallet, str, BookLine]) -> "Books":
+        lines = dict(self.lines)
+        for wallet, asset, change in changes:
+            key = _key(wallet, asset)
+            lines[key] = lines.get(key, BookLine()).plus(change)
+        return Books(lines=lines)
 
 
 def books_difference(books: Books, account: AccountView) -> dict[str, Decimal]:

@@ -259,6 +259,8 @@ class HedgeAdopted(Struct, frozen=True, kw_only=True, tag="hedge_adopted"):
 
     at: datetime
     hedge: HedgedPosition
+    payments: tuple[FundingPayment, ...] = ()
+    """The payments that ``hedge.funding_received`` is the sum of."""
 
 
 class HedgeLost(Struct, frozen=True, kw_only=True, tag="hedge_lost"):

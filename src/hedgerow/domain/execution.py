@@ -146,6 +146,10 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
     naked_since: datetime | None = None
     """Since when the legs differ by more than the tolerance."""
     naked_alarmed: bool = False
+    worst_naked_seconds: float = 0.0
+    """Longest stretch during which the legs differed by more than the tolerance."""
+    worst_naked_notional: Decimal = ZERO
+    """Largest difference between the legs, in quote units."""
     margin_topped_up: bool = False
     lead_done: bool = False
     """No further leading slice: planned size reached, or given up."""

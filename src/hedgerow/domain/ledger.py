@@ -116,4 +116,3 @@ class Ledger(Struct, frozen=True, kw_only=True):
         hedged = active.spot_quantity if active and active.pair.base == asset else ZERO
         lot = self.dust.get(asset)
         return hedged + (lot.quantity if lot else ZERO)
-

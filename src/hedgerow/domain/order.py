@@ -117,6 +117,11 @@ class Fill(Struct, frozen=True, kw_only=True):
         """Price x quantity in quote units."""
         return self.price * self.quantity
 
+    @property
+    def forced(self) -> bool:
+        """Whether the venue traded for us: a liquidation or an ADL (client ids of API reference 10.2)."""
+        return self.client_id.startswith(("autoclose-", "adl_autoclose"))
+
     def net_base(self, base: str) -> Decimal:
         """Signed change of the ``base`` holding: a fee taken in coin reduces what is held."""
         fee_in_coin = self.fee if self.fee_asset == base else ZERO

@@ -1,0 +1,61 @@
+# Everything a newcomer or a CI job needs. Wants GNU make, a POSIX shell and Python 3.11 or newer.
+# `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LOCKS := requirements/core.txt requirements/build.txt requirements/dev.txt
+# Arguments for `make demo`, for example: make demo ARGS="--days 7 --seed 3"
+ARGS ?=
+# Test processes.
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench lock image-test clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+setup: $(STAMP) ## install the hedgerow command, its extras and the development tools into .venv
+	@:
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@sh scripts/setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+demo: setup ## embedded exchange + bot + report, no key needed (ARGS="--days 7 ...")
+	@$(BIN)/hedgerow demo $(ARGS)
+
+test: setup ## all tests; every branch of domain and strategy must have been taken
+	$(BIN)/python -m pytest -n $(WORKERS) --cov=hedgerow --cov-report=
+	$(BIN)/coverage report --skip-covered --skip-empty
+	$(BIN)/coverage report --include='src/hedgerow/domain/*,src/hedgerow/strategy/*' \
+		--skip-covered --skip-empty --show-missing --fail-under=100
+
+check: setup ## format, lint, types and layers, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: setup ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## measure against the budgets; prints figures, changes nothing
+	@for script in benchmarks/bench_*.py; do \
+		echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+lock: setup ## resolve the dependencies anew and write requirements/ with hashes
+	@sh scripts/lock.sh $(BIN)/uv
+
+image-test: ## build the container image and run the bot in it for real
+	@bash scripts/image_test.sh
+
+clean: ## remove .venv and everything the tools left behind
+	rm -rf $(VENV) dist build htmlcov .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache \
+		.ruff_cache .import_linter_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,100 @@
+"""Wires one bot: engine, policy, log and venue, from parts that are given."""
+
+import random
+from collections.abc import Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from hedgerow.domain.events import StateImported
+from hedgerow.engine.bookkeeping import Bookkeeper
+from hedgerow.engine.cycle import Cycle, Tools
+from hedgerow.engine.execute import Executor
+from hedgerow.engine.ids import IdSource
+from hedgerow.engine.journal import Journal
+from hedgerow.engine.moments import Listener
+from hedgerow.engine.runner import Runner, RunOptions, StopSignal
+from hedgerow.engine.settle import Settler
+from hedgerow.engine.startup import Startup
+from hedgerow.ports import Clock, Store, Venue
+from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policies import load_policy
+from hedgerow.strategy.policy import Policy
+
+__all__ = ["Bot", "BotParts", "build_bot"]
+
+
+class BotParts(Struct, frozen=True, kw_only=True):
+    """What a bot is made of."""
+
+    venue: Venue
+    store: Store
+    clock: Clock
+    parameters: StrategyParameters
+    randomness: random.Random
+    """For ids only; a seed makes a run repeatable."""
+    options: RunOptions = RunOptions()
+    listeners: Sequence[Listener] = ()
+    policy: Policy | None = None
+    """None = the one the parameters name."""
+    dry_run: bool = False
+    imported: StateImported | None = None
+    value_before: Decimal | None = None
+    """Position value of the last state file, for the words at start."""
+
+
+class Bot(Struct, frozen=True, kw_only=True):
+    """A bot ready to run, and its parts for one-shot commands."""
+
+    runner: Runner
+    startup: Startup
+    cycle: Cycle
+    journal: Journal
+    tools: Tools
+    stop: StopSignal
+
+
+def build_bot(parts: BotParts) -> Bot:
+    """Wire a bot; call it inside the event loop it will run on."""
+    stop = StopSignal()
+    tools = _tools(parts, stop)
+    startup = Startup(
+        tools, dry_run=parts.dry_run, imported=parts.imported, value_before=parts.value_before
+    )
+    cycle = Cycle(tools)
+    runner = Runner(
+        clock=parts.clock,
+        journal=tools.journal,
+        startup=startup,
+        cycle=cycle,
+        stop=stop,
+        options=parts.options,
+    )
+    return Bot(runner=runner, startup=startup, cycle=cycle, journal=tools.journal, tools=tools, stop=stop)
+
+
+def _tools(parts: BotParts, stop: StopSignal) -> Tools:
+    venue, clock, parameters = parts.venue, parts.clock, parts.parameters
+    policy = parts.policy or load_policy(parameters.policy, parameters)
+    journal = Journal(parts.store, parts.listeners)
+    ids = IdSource(clock, parts.randomness)
+    bookkeeper = Bookkeeper(venue=venue, journal=journal, clock=clock)
+    executor = Executor(
+        venue=venue,
+        journal=journal,
+        clock=clock,
+        bookkeeper=bookkeeper,
+        ids=ids,
+        parameters=parameters,
+        stopping=stop,
+    )
+    settler = Settler(venue=venue, clock=clock, journal=journal, policy=policy, ids=ids)
+    return Tools(
+        venue=venue,
+        clock=clock,
+        journal=journal,
+        policy=policy,
+        executor=executor,
+        bookkeeper=bookkeeper,
+        settler=settler,
+    )

@@ -1,0 +1,18 @@
+"""What the user may set, and where one bot keeps its things."""
+
+from hedgerow.config.home import Home, HomeMode
+from hedgerow.config.loading import Settings, decode_config, load_settings, with_overrides
+from hedgerow.config.table import Setting, config_table, default_config_text, render_config
+
+__all__ = [
+    "Home",
+    "HomeMode",
+    "Setting",
+    "Settings",
+    "config_table",
+    "decode_config",
+    "default_config_text",
+    "load_settings",
+    "render_config",
+    "with_overrides",
+]

@@ -1,0 +1,61 @@
+"""Where one bot keeps its things: one folder, and names of its own for the demo and the dry run."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from msgspec import Struct
+
+from hedgerow.domain.errors import ConfigError
+
+__all__ = ["Home", "HomeMode"]
+
+
+class HomeMode(StrEnum):
+    """Which of a folder's bots is meant; the value is the mark in its file names."""
+
+    LIVE = ""
+    DRY_RUN = "-dry-run"
+    DEMO = "-demo"
+
+
+class Home(Struct, frozen=True, kw_only=True):
+    """The files of one bot (``--home DIR``); the configuration is shared by all modes."""
+
+    folder: Path
+    mode: HomeMode = HomeMode.LIVE
+
+    @property
+    def config(self) -> Path:
+        """The settings, in the guide's format."""
+        return self.folder / "config_volume_farming_strategy.json"
+
+    @property
+    def state(self) -> Path:
+        """The guide's state file."""
+        return self.folder / f"volume_farming_state{self.mode.value}.json"
+
+    @property
+    def log(self) -> Path:
+        """The log in the guide's words."""
+        return self.folder / f"volume_farming{self.mode.value}.log"
+
+    @property
+    def events(self) -> Path:
+        """The event log: what is true."""
+        return self.folder / f"hedgerow{self.mode.value}.db"
+
+    @property
+    def exchange(self) -> Path:
+        """The paper exchange of a dry run or a demo."""
+        return self.folder / f"hedgerow{self.mode.value}.exchange"
+
+    def prepare(self) -> None:
+        """Create the folder when missing.
+
+        Raises:
+            ConfigError: it cannot be created, or is no folder.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"--home {self.folder} cannot be used: {error.strerror or error}") from error

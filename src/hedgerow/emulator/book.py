@@ -1,0 +1,114 @@
+"""A finite book around the tape's middle price: levels, what own trades took from them, and how it refills.
+
+Shape: eleven price levels a side. Those within 10 bp of the touch hold ``Liquidity.depth_notional`` together, growing
+with the distance; six times as much stands behind them, up to 1 %. What an order takes comes back with a half-life
+(``WorldOptions.refill_half_life_seconds``), best level last.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
+
+from hedgerow.domain.instrument import Instrument, Market, Side
+from hedgerow.domain.market import Level
+from hedgerow.domain.money import BPS, ONE, ZERO
+from hedgerow.ports import Liquidity
+
+__all__ = ["BOTTOMLESS", "BookGaps", "Taken", "after_taking", "bottomless", "ladder", "sweep"]
+
+BOTTOMLESS = Decimal(10) ** 12
+"""Base units offered by a bottomless book."""
+
+_SHAPE: Sequence[tuple[Decimal, Decimal]] = tuple(
+    (ONE + Decimal(offset) * BPS, Decimal(share))
+    for offset, share in (
+        ("0", "0.06"),
+        ("1", "0.08"),
+        ("2", "0.12"),
+        ("4", "0.18"),
+        ("6", "0.24"),
+        ("9", "0.32"),
+        ("15", "0.5"),
+        ("25", "0.8"),
+        ("40", "1.2"),
+        ("65", "1.5"),
+        ("100", "2"),
+    )
+)
+"""Distance from the touch as a factor, and share of the notional within 10 bp."""
+
+
+@runtime_checkable
+class BookGaps(Protocol):
+    """A tape that also knows when one side of a book is empty."""
+
+    def missing_side(self, market: Market, symbol: str, at: datetime) -> Side | None:
+        """Return the side that an order could not take (``BUY`` = no asks); None when both are there."""
+        ...
+
+
+class Taken(Struct, frozen=True, kw_only=True):
+    """Base quantity that own trades took from one side of a book and that is not yet back."""
+
+    quantity: Decimal
+    at: datetime
+
+    def left(self, at: datetime, half_life_seconds: float) -> Decimal:
+        """Return what is still missing at ``at``."""
+        decay = 0.5 ** ((at - self.at).total_seconds() / half_life_seconds)
+        return (self.quantity * Decimal(decay)).quantize(BPS * BPS)
+
+
+def ladder(instrument: Instrument, side: Side, middle: Decimal, liquidity: Liquidity) -> Iterator[Level]:
+    """Yield the levels that an order of ``side`` would take, best first, on the instrument's grids."""
+    touch = middle * (ONE + side.sign * liquidity.half_spread_bps * BPS)
+    price, quantity = ZERO, ZERO
+    for factor, share in _SHAPE:
+        raw = touch * factor if side is Side.BUY else touch / factor
+        level = instrument.round_price(raw, side.opposite)
+        if level != price:
+            if quantity:
+                yield Level(price, quantity)
+            price, quantity = level, ZERO
+        if level > 0:
+            quantity += instrument.floor_quantity(liquidity.depth_notional * share / level)
+    if quantity:
+        yield Level(price, quantity)
+
+
+def bottomless(middle: Decimal) -> Iterator[Level]:
+    """Yield one level without end at exactly the middle price."""
+    yield Level(middle, BOTTOMLESS)
+
+
+def after_taking(levels: Iterable[Level], taken: Decimal, lot: Decimal) -> Iterator[Level]:
+    """Yield what is left of ``levels`` when ``taken`` is gone from the best ones."""
+    missing = taken
+    for level in levels:
+        left = level.quantity - missing
+        missing = max(ZERO, -left)
+        on_lot = left - left % lot
+        if on_lot > 0:
+            yield Level(level.price, on_lot)
+
+
+def sweep(levels: Iterable[Level], side: Side, limit: Decimal, quantity: Decimal) -> tuple[Level, ...]:
+    """Return the trades of an order that takes ``levels``: price-time priority, never beyond its limit price."""
+    trades: list[Level] = []
+    open_quantity = quantity
+    for level in levels:
+        if open_quantity <= 0 or (level.price - limit) * side.sign > 0:
+            break
+        taken = min(open_quantity, level.quantity)
+        trades.append(Level(level.price, taken))
+        open_quantity -= taken
+    return tuple(trades)
+
+
+def best(levels: Iterator[Level]) -> Level | None:
+    """Return the first level; None when there is none."""
+    return next(islice(levels, 1), None)

@@ -1,0 +1,206 @@
+"""What goes wrong, declared as values: a plan of faults that the venue's door applies, each by count or by time.
+
+A plan is a script; ``drawn_plan`` draws one from a seeded source. A new kind of fault is one more struct here and one
+more place in the door that asks for it.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from random import Random
+
+from msgspec import Struct
+
+from hedgerow.domain.commands import Command, PlaceOrder
+from hedgerow.domain.errors import RateLimited, Unauthorized, VenueError
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.emulator.refusals import Code
+
+__all__ = [
+    "FaultPlan",
+    "Faults",
+    "LaggingBalances",
+    "Outcome",
+    "Read",
+    "ReadError",
+    "ReadFault",
+    "StaleBooks",
+    "SubmitFault",
+    "drawn_plan",
+]
+
+
+class Outcome(StrEnum):
+    """What becomes of a command."""
+
+    REJECT = "reject"
+    """Refused with ``code``."""
+    NOT_SENT = "not_sent"
+    """Never left: certainly not executed."""
+    LOST_BEFORE = "lost_before"
+    """Timed out and was never executed; the sender cannot know."""
+    LOST_AFTER = "lost_after"
+    """Executed, and the answer was lost."""
+    PARTIAL = "partial"
+    """An order fills at most ``fraction`` of its quantity."""
+    ABSORB = "absorb"
+    """An order is accepted and nothing fills."""
+
+
+class Read(StrEnum):
+    """The reads of a venue."""
+
+    MARKET = "market"
+    ACCOUNT = "account"
+    DEPTH = "depth"
+    OPEN_ORDERS = "open_orders"
+    RESOLVE = "resolve"
+    FILLS = "fills"
+    FUNDING_PAYMENTS = "funding_payments"
+    STATEMENT = "statement"
+
+
+class ReadError(StrEnum):
+    """How a read fails."""
+
+    DOWN = "down"
+    RATE_LIMITED = "rate_limited"
+    UNAUTHORIZED = "unauthorized"
+
+
+class SubmitFault(Struct, frozen=True, kw_only=True, tag="submit"):
+    """Strikes ``times`` commands in a row, from the ``nth`` one on that matches every filter given."""
+
+    outcome: Outcome
+    nth: int = 1
+    times: int = 1
+    command: str | None = None
+    """Tag of the command's type, e.g. ``place_order``."""
+    market: Market | None = None
+    side: Side | None = None
+    reduce_only: bool | None = None
+    symbol: str | None = None
+    code: int = Code.UNKNOWN
+    fraction: Decimal = Decimal("0.5")
+
+    def matches(self, command: Command) -> bool:
+        """Tell whether the filters let this command count."""
+        if self.command is not None and self.command != type(command).__struct_config__.tag:
+            return False
+        asked = (self.market, self.side, self.reduce_only, self.symbol)
+        if isinstance(command, PlaceOrder):
+            order = command.order
+            given = (order.market, order.side, order.reduce_only, order.symbol)
+            return all(want is None or want == have for want, have in zip(asked, given, strict=True))
+        return self.outcome not in {Outcome.PARTIAL, Outcome.ABSORB} and asked == (None,) * 4
+
+
+class ReadFault(Struct, frozen=True, kw_only=True, tag="read"):
+    """Fails ``times`` reads in a row from the ``nth`` on, or every read in ``[after, until)`` when times are given."""
+
+    read: Read
+    error: ReadError = ReadError.DOWN
+    nth: int = 1
+    times: int = 1
+    after: datetime | None = None
+    until: datetime | None = None
+
+    def strikes(self, count: int, now: datetime) -> bool:
+        """Tell whether the ``count``-th read (from 1) fails at ``now``."""
+        if self.after is None and self.until is None:
+            return self.nth <= count < self.nth + self.times
+        return (self.after is None or self.after <= now) and (self.until is None or now < self.until)
+
+
+class StaleBooks(Struct, frozen=True, kw_only=True, tag="stale_books"):
+    """Books stand still from ``after`` until ``until``."""
+
+    after: datetime
+    until: datetime
+
+
+class LaggingBalances(Struct, frozen=True, kw_only=True, tag="lagging_balances"):
+    """The account is shown as it was this long ago, as far as the bot's own commands go."""
+
+    seconds: float
+
+
+class FaultPlan(Struct, frozen=True, kw_only=True):
+    """All faults of one run."""
+
+    submits: tuple[SubmitFault, ...] = ()
+    reads: tuple[ReadFault, ...] = ()
+    stale_books: tuple[StaleBooks, ...] = ()
+    lagging: LaggingBalances | None = None
+
+    def __add__(self, other: "FaultPlan") -> "FaultPlan":
+        """Return both plans at once; of two lags the other's wins."""
+        return FaultPlan(
+            submits=(*self.submits, *other.submits),
+            reads=(*self.reads, *other.reads),
+            stale_books=(*self.stale_books, *other.stale_books),
+            lagging=other.lagging or self.lagging,
+        )
+
+
+class Faults:
+    """A plan at work: counts what passes the door and says what strikes."""
+
+    def __init__(self, plan: FaultPlan) -> None:
+        self.plan = plan
+        self._matched = [0] * len(plan.submits)
+        self._read = dict.fromkeys(Read, 0)
+
+    def on_submit(self, command: Command) -> SubmitFault | None:
+        """Return the first fault that strikes this command; None = it goes well."""
+        struck = None
+        for number, fault in enumerate(self.plan.submits):
+            if fault.matches(command):
+                self._matched[number] += 1
+                if struck is None and fault.nth <= self._matched[number] < fault.nth + fault.times:
+                    struck = fault
+        return struck
+
+    def on_read(self, read: Read, now: datetime) -> None:
+        """Count a read.
+
+        Raises:
+            VenueError: the plan lets it fail.
+        """
+        if not self.plan.reads:
+            return
+        self._read[read] += 1
+        for fault in self.plan.reads:
+            if fault.read is read and fault.strikes(self._read[read], now):
+                raise _error(fault)
+
+    def books_at(self, now: datetime) -> datetime:
+        """Return the time whose books are shown at ``now``."""
+        return min((fault.after for fault in self.plan.stale_books if fault.after <= now < fault.until), default=now)
+
+
+def drawn_plan(random: Random, *, start: datetime, span: timedelta, count: int) -> FaultPlan:
+    """Return ``count`` faults drawn over a run of ``span``: about two in three strike commands, the others reads."""
+    submits: list[SubmitFault] = []
+    reads: list[ReadFault] = []
+    outcomes, subjects = list(Outcome), list(Read)
+    for _ in range(count):
+        if random.random() < 2 / 3:
+            outcome = random.choice(outcomes)
+            code = random.choice((Code.PRICE_TOO_HIGH, Code.MARGIN_INSUFFICIENT, Code.SYMBOL_NOT_OPEN))
+            market = random.choice((None, Market.SPOT, Market.PERP))
+            submits.append(SubmitFault(outcome=outcome, nth=random.randint(1, 12), code=code, market=market))
+        else:
+            after = start + span * random.random()
+            until = after + timedelta(seconds=random.uniform(1, 600))
+            reads.append(ReadFault(read=random.choice(subjects), after=after, until=until))
+    return FaultPlan(submits=tuple(submits), reads=tuple(reads))
+
+
+def _error(fault: ReadFault) -> VenueError:
+    what = f"{fault.read}: the exchange does not answer"
+    if fault.error is ReadError.RATE_LIMITED:
+        return RateLimited(f"{fault.read}: too many requests", retry_after_seconds=60.0)
+    return (
+        Unauthorized(f"{fault.read}: key not permitted") if fault.error is ReadError.UNAUTHORIZED else VenueError(what)
+    )

@@ -1,0 +1,97 @@
+"""What the venue wrote down about one account: trades, funding, statement rows, and the numbers it gives them."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from operator import attrgetter
+from typing import TypeVar
+
+from msgspec import Struct
+
+from hedgerow.domain.events import FlowKind, Wallet
+from hedgerow.domain.funding import FundingPayment
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.order import Fill
+from hedgerow.ports import StatementRow
+
+__all__ = ["Journal", "JournalState"]
+
+Row = TypeVar("Row", Fill, FundingPayment, StatementRow)
+
+FIRST_TRAN_ID = 4_480_321_991_774_044_580
+"""Aster's transaction ids have nineteen digits and do not fit a float (API reference 5.3)."""
+
+
+class JournalState(Struct, frozen=True, kw_only=True):
+    """A journal as one value."""
+
+    fills: tuple[Fill, ...] = ()
+    payments: tuple[FundingPayment, ...] = ()
+    rows: tuple[StatementRow, ...] = ()
+    last_id: int = 0
+
+
+class Journal:
+    """Append-only rows in the order of their times; ids are never given twice."""
+
+    def __init__(self, state: JournalState) -> None:
+        self._fills: dict[tuple[Market, str], list[Fill]] = {}
+        self._all_fills = list(state.fills)
+        for fill in state.fills:
+            self._fills.setdefault((fill.market, fill.symbol), []).append(fill)
+        self._payments = list(state.payments)
+        self._rows = list(state.rows)
+        self._last_id = state.last_id
+
+    def state(self) -> JournalState:
+        """Return everything as one value."""
+        return JournalState(
+            fills=tuple(self._all_fills),
+            payments=tuple(self._payments),
+            rows=tuple(self._rows),
+            last_id=self._last_id,
+        )
+
+    def next_id(self) -> int:
+        """Return an id that no order, trade or row had before."""
+        self._last_id += 1
+        return self._last_id
+
+    def book_fill(self, fill: Fill) -> None:
+        """Write a trade down."""
+        self._all_fills.append(fill)
+        self._fills.setdefault((fill.market, fill.symbol), []).append(fill)
+
+    def book_funding(self, symbol: str, amount: Decimal, at: datetime) -> FundingPayment:
+        """Write a funding payment down under a transaction id of its own."""
+        payment = FundingPayment(symbol=symbol, amount=amount, tran_id=FIRST_TRAN_ID + self.next_id(), at=at)
+        self._payments.append(payment)
+        return payment
+
+    def book_row(self, wallet: Wallet, asset: str, amount: Decimal, kind: FlowKind, at: datetime) -> None:
+        """Write a statement row down; nothing for an amount of zero."""
+        if amount:
+            row_id = f"{kind}-{self.next_id()}"
+            self._rows.append(StatementRow(row_id=row_id, wallet=wallet, asset=asset, amount=amount, kind=kind, at=at))
+
+    def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
+        """Return the trades of one instrument at or after ``since``."""
+        return _since(self._fills.get((market, symbol), ()), since)
+
+    def payments(self, since: datetime) -> tuple[FundingPayment, ...]:
+        """Return the funding payments at or after ``since``."""
+        return _since(self._payments, since)
+
+    def rows(self, since: datetime) -> tuple[StatementRow, ...]:
+        """Return the statement rows at or after ``since``."""
+        return _since(self._rows, since)
+
+    def book_rows(self, wallet: Wallet, changes: Iterable[tuple[str, Decimal]], kind: FlowKind, at: datetime) -> None:
+        """Write one statement row per asset and amount."""
+        for asset, amount in changes:
+            self.book_row(wallet, asset, amount, kind, at)
+
+
+def _since(rows: Sequence[Row], since: datetime) -> tuple[Row, ...]:
+    return tuple(rows[bisect_left(rows, since, key=attrgetter("at")) :])

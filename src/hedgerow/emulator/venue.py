@@ -1,0 +1,292 @@
+"""The in-process door to a world: ``ports.Venue`` over a clock, with latency and faults."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from random import Random
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from hedgerow.domain.account import AccountView, MarginType, OpenOrder
+from hedgerow.domain.commands import CancelOrder, Command, PlaceOrder, SetLeverage, SetMarginType, TransferFunds
+from hedgerow.domain.errors import Rejected, VenueError
+from hedgerow.domain.events import (
+    CommandRefused,
+    Event,
+    FundsTransferred,
+    LeverageSet,
+    MarginTypeSet,
+    OrderAccepted,
+    OrderEnded,
+    OrderOutcomeUnknown,
+    OrderProgressed,
+    TransferOutcomeUnknown,
+)
+from hedgerow.domain.funding import FundingPayment
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.market import Depth, MarketView
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import Fill, Order, OrderRequest, OrderStatus
+from hedgerow.emulator.faults import FaultPlan, Faults, Outcome, Read, SubmitFault
+from hedgerow.emulator.latency import LatencyModel
+from hedgerow.emulator.refusals import Code, reject_kind, rejected
+from hedgerow.emulator.world import World
+from hedgerow.ports import Clock, StatementRow
+
+__all__ = ["EmulatedVenue"]
+
+NO_ANSWER = "no answer from the exchange"
+NEVER_LEFT = "the request never left"
+
+
+class EmulatedVenue:
+    """One account of an emulated exchange; the world follows the clock at each call.
+
+    Without latency no call ever waits. ``delayed_spot_ack`` lets a spot order be acknowledged only, so that its result
+    must be found by ``resolve``; ``certain_after_seconds`` is how long a lost order could still arrive: until then
+    ``resolve`` does not call it absent.
+    """
+
+    def __init__(  # noqa: PLR0913 - the composition root names every option of the door
+        self,
+        world: World,
+        clock: Clock,
+        *,
+        latency: LatencyModel | None = None,
+        random: Random | None = None,
+        faults: FaultPlan | None = None,
+        delayed_spot_ack: bool = False,
+        certain_after_seconds: float = 0.0,
+        on_change: Callable[[World], None] | None = None,
+        name: str = "emulated exchange",
+    ) -> None:
+        if latency is not None and random is None:
+            raise ValueError("a latency is drawn from an injected source of randomness: give random")
+        self.world = world
+        self.clock = clock
+        self._latency = latency
+        self._random = random or Random(0)  # noqa: S311 - not for secrets
+        self._faults = Faults(faults or FaultPlan())
+        self._delayed_spot_ack = delayed_spot_ack
+        self._certain_after = timedelta(seconds=certain_after_seconds)
+        self._on_change = on_change
+        self._name = name
+        self._told_revision = world.revision
+        self._lost: dict[str, datetime] = {}
+        self._before: list[tuple[datetime, AccountView]] = []
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return self._name
+
+    async def market(self, periods: int) -> MarketView:
+        """Read the whole market; values are computed when asked."""
+        await self._arrive(Read.MARKET)
+        return self.world.market(periods, self._faults.books_at(self.world.now))
+
+    async def account(self) -> AccountView:
+        """Read both wallets, positions and account modes."""
+        await self._arrive(Read.ACCOUNT)
+        lag = self._faults.plan.lagging
+        if lag is None:
+            return self.world.account()
+        since = self.world.now - timedelta(seconds=lag.seconds)
+        old = next((view for at, view in self._before if at > since), None)
+        return self.world.account() if old is None else replace(old, at=self.world.now)
+
+    async def depth(self, market: Market, symbol: str) -> Depth:
+        """Read the visible book of one instrument."""
+        await self._arrive(Read.DEPTH)
+        return self.world.depth(market, symbol, self._faults.books_at(self.world.now))
+
+    async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
+        """Read the orders resting on either market of ``symbol``."""
+        await self._arrive(Read.OPEN_ORDERS)
+        return self.world.open_orders(symbol)
+
+    async def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
+        """Read the account's trades on one instrument at or after ``since``."""
+        await self._arrive(Read.FILLS)
+        return self.world.fills(market, symbol, since)
+
+    async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
+        """Read the funding payments at or after ``since``."""
+        await self._arrive(Read.FUNDING_PAYMENTS)
+        return self.world.funding_payments(since)
+
+    async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
+        """Read the rows at or after ``since`` that the bot did not cause."""
+        await self._arrive(Read.STATEMENT)
+        return self.world.statement(since)
+
+    async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
+        """Find out what became of an order; a failing look-up leaves it unknown."""
+        try:
+            await self._arrive(Read.RESOLVE)
+        except VenueError as error:
+            return (self._unknown(request, str(error)),)
+        order = self.world.order(request.market, request.symbol, request.client_id)
+        if order is not None:
+            return (_told(order),)
+        lost_at = self._lost.get(request.client_id)
+        if lost_at is not None and self.world.now < lost_at + self._certain_after:
+            return (self._unknown(request, "not there yet, and it could still arrive"),)
+        return (self._refused(request, Code.NO_SUCH_ORDER, "Order does not exist."),)
+
+    async def submit(self, command: Command) -> tuple[Event, ...]:
+        """Carry out one command and return what is known to have happened, oldest first."""
+        await self._travel()
+        if self._faults.plan.lagging is not None:
+            self._before.append((self.world.now, self.world.account()))
+        fault = self._faults.on_submit(command)
+        events = self._carry_out(command, fault)
+        self._tell()
+        if self._latency is not None:
+            await self.clock.sleep(self._latency.draw(self._random))
+        return events
+
+    async def _arrive(self, read: Read) -> None:
+        """Let a read travel to the venue and back, and bring the world to that time."""
+        await self._travel()
+        self._faults.on_read(read, self.world.now)
+
+    async def _travel(self) -> None:
+        if self._latency is not None:
+            await self.clock.sleep(self._latency.draw(self._random))
+        self.world.advance(self.clock.now())
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._on_change is not None and self._told_revision != self.world.revision:
+            self._told_revision = self.world.revision
+            self._on_change(self.world)
+
+    def _carry_out(self, command: Command, fault: SubmitFault | None) -> tuple[Event, ...]:
+        outcome = fault.outcome if fault else None
+        if isinstance(command, PlaceOrder) and outcome in {Outcome.LOST_BEFORE, Outcome.LOST_AFTER}:
+            self._lost[command.order.client_id] = self.world.now
+        if outcome is Outcome.NOT_SENT:
+            return (self._never_sent(command),)
+        if outcome is Outcome.LOST_BEFORE:
+            return (self._outcome_unknown(command),)
+        try:
+            if fault is not None and outcome is Outcome.REJECT:
+                raise rejected(fault.code, f"refused with {fault.code}")
+            events = self._execute(command, fault)
+        except Rejected as refusal:
+            events = (self._refusal(command, refusal),)
+        return (self._outcome_unknown(command),) if outcome is Outcome.LOST_AFTER else events
+
+    def _execute(self, command: Command, fault: SubmitFault | None) -> tuple[Event, ...]:
+        """Carry out a command that arrived.
+
+        Raises:
+            Rejected: the venue refused it.
+        """
+        match command:
+            case PlaceOrder():
+                return self._place(command.order, fault)
+            case CancelOrder():
+                return (_told(self.world.cancel(command.market, command.symbol, command.client_id)),)
+            case TransferFunds():
+                self.world.transfer(command.transfer_id, command.amount, command.direction, command.asset)
+                return (self._transferred(command),)
+            case SetLeverage():
+                self.world.set_leverage(command.symbol, command.leverage)
+                return (LeverageSet(at=self.world.now, symbol=command.symbol, leverage=command.leverage),)
+            case SetMarginType():
+                self.world.set_margin_type(command.symbol, MarginType.CROSSED)
+                return (MarginTypeSet(at=self.world.now, symbol=command.symbol),)
+        assert_never(command)
+
+    def _place(self, request: OrderRequest, fault: SubmitFault | None) -> tuple[Event, ...]:
+        limit = None
+        if fault is not None and fault.outcome in {Outcome.PARTIAL, Outcome.ABSORB}:
+            share = fault.fraction if fault.outcome is Outcome.PARTIAL else ZERO
+            pair = self.world.pair(request.symbol)
+            limit = pair.instrument(request.market).floor_quantity(request.quantity * share) if pair else ZERO
+        order = self.world.place(request, fill_at_most=limit)
+        accepted = OrderAccepted(at=self.world.now, client_id=request.client_id, order_id=order.order_id)
+        if self._delayed_spot_ack and request.market is Market.SPOT:
+            return (accepted,)
+        quiet = order.status is OrderStatus.NEW
+        return (accepted,) if quiet else (accepted, _told(order))
+
+    def _refusal(self, command: Command, refusal: Rejected) -> Event:
+        """Return the event of a refusal; "it is so already" counts as success (API reference, section 9)."""
+        match command:
+            case PlaceOrder():
+                return self._refused(command.order, refusal.code, str(refusal))
+            case TransferFunds() if refusal.code == Code.TRANSFER_ID_DUPLICATE:
+                return self._transferred(command)
+            case SetMarginType() if refusal.code == Code.MARGIN_TYPE_UNCHANGED:
+                return MarginTypeSet(at=self.world.now, symbol=command.symbol)
+            case _:
+                return CommandRefused(at=self.world.now, command=command, code=refusal.code, detail=str(refusal))
+
+    def _never_sent(self, command: Command) -> Event:
+        if isinstance(command, PlaceOrder):
+            return OrderEnded(
+                at=self.world.now,
+                client_id=command.order.client_id,
+                order_id=None,
+                status=OrderStatus.REJECTED,
+                detail=NEVER_LEFT,
+            )
+        return CommandRefused(at=self.world.now, command=command, code=Code.TIMEOUT, detail=NEVER_LEFT)
+
+    def _outcome_unknown(self, command: Command) -> Event:
+        match command:
+            case PlaceOrder():
+                return self._unknown(command.order, NO_ANSWER)
+            case CancelOrder():
+                return OrderOutcomeUnknown(at=self.world.now, client_id=command.client_id, detail=NO_ANSWER)
+            case TransferFunds():
+                return TransferOutcomeUnknown(at=self.world.now, transfer_id=command.transfer_id, detail=NO_ANSWER)
+            case SetLeverage() | SetMarginType():
+                return CommandRefused(at=self.world.now, command=command, code=Code.TIMEOUT, detail=NO_ANSWER)
+        assert_never(command)
+
+    def _unknown(self, request: OrderRequest, detail: str) -> OrderOutcomeUnknown:
+        return OrderOutcomeUnknown(at=self.world.now, client_id=request.client_id, detail=detail)
+
+    def _refused(self, request: OrderRequest, code: int, detail: str) -> OrderEnded:
+        return OrderEnded(
+            at=self.world.now,
+            client_id=request.client_id,
+            order_id=None,
+            status=OrderStatus.REJECTED,
+            reject=reject_kind(code),
+            code=code,
+            detail=detail,
+        )
+
+    def _transferred(self, command: TransferFunds) -> FundsTransferred:
+        return FundsTransferred(
+            at=self.world.now,
+            transfer_id=command.transfer_id,
+            amount=command.amount,
+            direction=command.direction,
+            asset=command.asset,
+        )
+
+
+def _told(order: Order) -> OrderEnded | OrderProgressed:
+    """Return an order's present state as an event."""
+    if order.status.done:
+        return OrderEnded(
+            at=order.updated_at,
+            client_id=order.request.client_id,
+            order_id=order.order_id,
+            status=order.status,
+            filled_quantity=order.filled_quantity,
+            filled_notional=order.filled_notional,
+        )
+    return OrderProgressed(
+        at=order.updated_at,
+        client_id=order.request.client_id,
+        order_id=order.order_id,
+        filled_quantity=order.filled_quantity,
+        filled_notional=order.filled_notional,
+    )

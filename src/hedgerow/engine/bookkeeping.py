@@ -1,0 +1,188 @@
+"""Keeps the books: opening balances, real fees, funding once per transaction, and rows of the venue not ours."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.account import QUOTE_ASSET, AccountView
+from hedgerow.domain.books import books_difference
+from hedgerow.domain.errors import VenueError
+from hedgerow.domain.events import Wallet
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.order import Fill
+from hedgerow.domain.position import HedgedPosition, OrderRecord
+from hedgerow.domain.schedule import last_settlement
+from hedgerow.engine.journal import Journal
+from hedgerow.engine.moments import BooksChecked, Warned
+from hedgerow.ports import Clock, Venue
+
+__all__ = ["Bookkeeper"]
+
+LATE_ROWS = timedelta(minutes=5)
+"""Funding rows may lag their settlement; after this they are final (API reference 11)."""
+RETRY_ROWS = timedelta(seconds=30)
+OVERLAP = timedelta(minutes=10)
+"""Rows are read again this far back; booking is idempotent."""
+
+
+class Bookkeeper:
+    """Turns the venue's account rows into events, each once."""
+
+    def __init__(self, *, venue: Venue, journal: Journal, clock: Clock) -> None:
+        self._venue = venue
+        self._journal = journal
+        self._clock = clock
+        self._funding_checked: datetime | None = None
+        self._difference: dict[str, Decimal] = {}
+
+    async def open_books(self, account: AccountView) -> None:
+        """Book the balances found at the very first reading."""
+        if self._journal.ledger.books.opened:
+            return
+        found = [(Wallet.SPOT, asset, balance.total) for asset, balance in sorted(account.spot.items())]
+        found.append((Wallet.PERP, QUOTE_ASSET, account.perp.balance))
+        await self._journal.record(
+            *(
+                ev.ExternalFlow(
+                    at=account.at,
+                    row_id=f"opening:{wallet}:{asset}",
+                    wallet=wallet,
+                    asset=asset,
+                    amount=amount,
+                    kind=ev.FlowKind.OPENING,
+                )
+                for wallet, asset, amount in found
+            )
+        )
+
+    # --- funding -----------------------------------------------------------------------------------------------------
+
+    async def book_funding(self, *, interval_hours: int = 1, force: bool = False) -> None:
+        """Book new funding payments; the venue is asked only after a settlement, until its rows are final."""
+        hedge = self._recent_hedge()
+        if hedge is None or not (force or self._funding_due(interval_hours)):
+            return
+        now, ledger = self._clock.now(), self._journal.ledger
+        since = ledger.funding_until or hedge.opened_at
+        try:
+            payments = await self._venue.funding_payments(since - OVERLAP)
+        except VenueError as unreadable:
+            self._journal.say(Warned(at=now, text=f"Could not fetch funding history: {unreadable}"))
+            return
+        self._funding_checked = now
+        opened = ledger.started_at or now
+        # What was paid before the books were opened is part of the opening balance.
+        fresh = [p for p in payments if p.tran_id not in ledger.funding_seen and p.at >= opened]
+        if fresh:
+            await self._journal.record(*(ev.FundingReceived(at=now, payment=p) for p in fresh))
+
+    def _recent_hedge(self) -> HedgedPosition | None:
+        """Return the hedge held, or one closed so lately that a payment of its may still arrive."""
+        ledger = self._journal.ledger
+        if ledger.hedge:
+            return ledger.hedge
+        late = [c for c in ledger.closed if self._clock.now() - c.closed_at <= 2 * LATE_ROWS]
+        return late[-1].hedge if late else None
+
+    def _funding_due(self, interval_hours: int) -> bool:
+        """Due at every start, once after each settlement, and again until that settlement's rows are final."""
+        checked = self._funding_checked
+        if checked is None:
+            return True
+        now, booked = self._clock.now(), self._journal.ledger.funding_until
+        settled = last_settlement(now, interval_hours)
+        if booked is not None and booked >= settled:
+            return False
+        return checked < settled or (checked < settled + LATE_ROWS and now - checked >= RETRY_ROWS)
+
+    # --- fees --------------------------------------------------------------------------------------------------------
+
+    async def book_fees(self) -> None:
+        """Book trade reports for every fill whose real fee is not known yet; unreadable ones stay estimates."""
+        for hedge, market, records in _unsettled(self._journal.ledger):
+            since = min(record.issued_at for record in records) - OVERLAP
+            try:
+                fills = await self._venue.fills(market, hedge.symbol, since)
+            except VenueError as unreadable:
+                self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch trades: {unreadable}"))
+                continue
+            await self._book_fills(hedge, records, fills)
+
+    async def _book_fills(self, hedge: HedgedPosition, records: Iterable[OrderRecord], fills: Iterable[Fill]) -> None:
+        by_order = {r.order_id: r.request.client_id for r in records if r.order_id is not None}
+        ours = {r.request.client_id for r in records}
+        seen = self._journal.ledger.trades_seen
+        now = self._clock.now()
+        booked: list[ev.Event] = []
+        for fill in fills:
+            client_id = fill.client_id if fill.client_id in ours else by_order.get(fill.order_id)
+            if client_id is None or f"{fill.market}:{fill.symbol}:{fill.trade_id}" in seen:
+                continue
+            fee = await self._fee_in_quote(fill, hedge)
+            booked.append(ev.FeeBooked(at=now, client_id=client_id, fill=fill, fee_quote=fee))
+        if booked:
+            await self._journal.record(*booked)
+
+    async def _fee_in_quote(self, fill: Fill, hedge: HedgedPosition) -> Decimal:
+        base, quote = hedge.pair.base, hedge.pair.perp.quote
+        if fill.fee_asset in {base, quote}:
+            return fill.fee_in_quote(base, quote)
+        depth = await self._venue.depth(Market.SPOT, f"{fill.fee_asset}{quote}")
+        return fill.fee_in_quote(base, quote, asset_price=depth.bids[0].price if depth.bids else None)
+
+    # --- agreement with the venue ------------------------------------------------------------------------------------
+
+    async def check(self, account: AccountView) -> None:
+        """Compare the books with the venue; a difference is explained by its rows, or alarmed at the second reading."""
+        if self._journal.ledger.execution is not None or self._journal.ledger.transfer is not None:
+            return
+        difference = books_difference(self._journal.ledger.books, account)
+        if not difference:
+            self._difference = {}
+            return
+        await self._explain()
+        left = books_difference(self._journal.ledger.books, account)
+        if left and left == self._difference:
+            self._journal.say(BooksChecked(at=self._clock.now(), differences=left, books=self._journal.ledger.books))
+        self._difference = left
+
+    async def _explain(self) -> None:
+        """Read everything that could explain a difference: late fees, funding, and rows that are not ours."""
+        await self.book_fees()
+        await self.book_funding(force=True)
+        ledger = self._journal.ledger
+        if ledger.started_at is None:
+            return
+        try:
+            rows = await self._venue.statement(ledger.started_at)
+        except VenueError as unreadable:
+            self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch the statement: {unreadable}"))
+            return
+        fresh = [row for row in rows if row.row_id not in ledger.rows_seen]
+        if fresh:
+            await self._journal.record(
+                *(
+                    ev.ExternalFlow(
+                        at=row.at,
+                        row_id=row.row_id,
+                        wallet=row.wallet,
+                        asset=row.asset,
+                        amount=row.amount,
+                        kind=row.kind,
+                    )
+                    for row in fresh
+                )
+            )
+
+
+def _unsettled(ledger: Ledger) -> list[tuple[HedgedPosition, Market, list[OrderRecord]]]:
+    hedges = [h for h in (ledger.hedge, ledger.opening) if h] + [c.hedge for c in ledger.closed]
+    found: list[tuple[HedgedPosition, Market, list[OrderRecord]]] = []
+    for hedge in hedges:
+        for market in Market:
+            records = [r for r in hedge.orders if r.request.market is market and not r.fees_settled]
+            if records:
+                found.append((hedge, market, records))
+    return found

@@ -1,0 +1,303 @@
+"""One cycle: observe, reconcile, decide, execute. Every point between is a legal place to crash."""
+
+from decimal import Decimal
+from itertools import islice
+
+from msgspec import Struct
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.account import QUOTE_ASSET, AccountView
+from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.market import MarketView
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.engine.bookkeeping import Bookkeeper
+from hedgerow.engine.execute import Executor
+from hedgerow.engine.journal import Journal
+from hedgerow.engine.moments import (
+    BalancesRead,
+    CycleBegan,
+    CycleEnded,
+    Decided,
+    Evaluated,
+    HealthJudged,
+    NoOpportunity,
+    OpportunityFound,
+    ReadFailed,
+    RebalanceStarted,
+    ScanStarted,
+)
+from hedgerow.engine.observe import observe, read_books
+from hedgerow.engine.settle import Settler
+from hedgerow.ports import Clock, Venue
+from hedgerow.strategy.decide import decide_held, openings_blocked, plan_opening, shortlist
+from hedgerow.strategy.observation import (
+    Close,
+    Decision,
+    Evaluation,
+    Halt,
+    Hold,
+    HoldReason,
+    Observation,
+    Open,
+    Opportunity,
+    Roll,
+    TopUpMargin,
+    Trim,
+)
+from hedgerow.strategy.policy import Policy
+from hedgerow.strategy.rebalancing import rebalance
+from hedgerow.strategy.scan import scan
+from hedgerow.strategy.sizing import closing_plan
+
+__all__ = ["Cycle", "Tools"]
+
+AGREEMENT_SECONDS = 2.0
+"""Balances lag: a decision derived from them is taken only when a read this much later agrees."""
+CANDIDATES = 3
+"""How many pairs are tried, best first, when the depth of the better one does not carry the size."""
+
+
+class Tools(Struct, frozen=True, kw_only=True):
+    """What a cycle works with."""
+
+    venue: Venue
+    clock: Clock
+    journal: Journal
+    policy: Policy
+    executor: Executor
+    bookkeeper: Bookkeeper
+    settler: Settler
+
+
+class Cycle:
+    """Runs cycles; holds nothing that the log does not hold, but for the last reading."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._venue = tools.venue
+        self._clock = tools.clock
+        self._journal = tools.journal
+        self._policy = tools.policy
+        self._executor = tools.executor
+        self._bookkeeper = tools.bookkeeper
+        self._settler = tools.settler
+        self._periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
+        self._evaluation: Evaluation | None = None
+
+    async def run(self, number: int) -> None:
+        """Run one cycle; one that closed a hedge goes on at once and may open the next."""
+        self._journal.say(CycleBegan(at=self._clock.now(), number=number))
+        self._evaluation = None
+        await self._finish_what_is_in_flight()
+        observation = await self._observe()
+        if await self._turn(observation):
+            observation = await self._observe()
+            await self._flat(observation)
+        await self._complete(observation)
+
+    async def _turn(self, observation: Observation) -> bool:
+        """Act on one observation; tells whether a hedge was closed."""
+        return await (self._held(observation) if self._journal.ledger.hedge else self._flat(observation))
+
+    async def _finish_what_is_in_flight(self) -> None:
+        await self._executor.resume()
+        await self._executor.settle_transfer()
+
+    async def _observe(self) -> Observation:
+        """Read, reconcile and keep the books; the ledger agrees with the venue afterwards, or says why not."""
+        observation = await observe(self._venue, self._clock, self._periods)
+        if observation.missing:
+            self._journal.say(ReadFailed(at=observation.at, missing=observation.missing))
+        if observation.account is None or self._journal.ledger.execution is not None:
+            return observation
+        await self._bookkeeper.open_books(observation.account)
+        await self._settler.settle(observation)
+        await self._bookkeeper.book_funding(interval_hours=self._interval(observation.market))
+        await self._bookkeeper.check(observation.account)
+        return observation
+
+    def _interval(self, market: MarketView | None) -> int:
+        """Return the held symbol's own funding interval in hours; the shortest there is when it cannot be seen."""
+        hedge = self._journal.ledger.hedge
+        predicted = market.predicted(hedge.symbol) if market and hedge else None
+        return predicted.interval_hours if predicted else 1
+
+    async def _complete(self, observation: Observation) -> None:
+        ledger = self._journal.ledger
+        number = ledger.totals.cycles + 1
+        await self._journal.record(ev.CycleCompleted(at=self._clock.now(), number=number))
+        if self._journal.heard:
+            equity = equity_of(self._journal.ledger, observation.account, observation.market)
+            self._journal.say(
+                CycleEnded(
+                    at=self._clock.now(), ledger=self._journal.ledger, evaluation=self._evaluation, equity=equity
+                )
+            )
+
+    # --- held ------------------------------------------------------------------------------------------------------
+
+    async def _held(self, observation: Observation) -> bool:
+        decision = decide_held(observation, self._journal.ledger, self._policy)
+        self._tell(observation, decision)
+        if isinstance(decision, Close | Trim) and decision.confirm:
+            decision = await self._confirmed(decision)
+        return await self._act(decision)
+
+    async def _confirmed(self, first: Close | Trim) -> Decision:
+        """Return the decision of a later reading when it agrees with the first, else a hold."""
+        await self._clock.sleep(AGREEMENT_SECONDS)
+        second = decide_held(await observe(self._venue, self._clock, self._periods), self._journal.ledger, self._policy)
+        if isinstance(second, Close | Trim) and type(second) is type(first) and second.reason is first.reason:
+            return second
+        return second if isinstance(second, Hold) else Hold(reason=HoldReason.UNCONFIRMED, detail=first.detail)
+
+    async def _act(self, decision: Decision) -> bool:
+        hedge = self._journal.ledger.hedge
+        if hedge is None:
+            return False
+        if isinstance(decision, Close):
+            return await self._close(hedge, decision)
+        if isinstance(decision, Trim):
+            await self._executor.change(hedge, ExecutionKind.TRIM, decision.plan, decision.reason)
+        elif isinstance(decision, Roll):
+            await self._journal.record(ev.HedgeRolled(at=self._clock.now(), hedge_id=hedge.hedge_id))
+        elif isinstance(decision, TopUpMargin):
+            await self._executor.transfer(decision.rebalance.command(self._executor.transfer_id()))
+        elif isinstance(decision, Halt):
+            await self._journal.record(ev.Halted(at=self._clock.now(), reason=decision.reason, detail=decision.detail))
+        return False
+
+    async def _close(self, hedge: HedgedPosition, decision: Close) -> bool:
+        if decision.target:
+            await self._journal.record(
+                ev.TargetDecided(
+                    at=self._clock.now(), symbol=decision.target.symbol, expires_at=decision.target.expires_at
+                )
+            )
+        job = await self._executor.change(hedge, ExecutionKind.CLOSE, decision.plan, decision.reason)
+        if job.state is not ExecutionState.FLAT:
+            return False
+        await self._bookkeeper.book_funding(force=True)
+        await self._level_wallets()
+        return True
+
+    async def _level_wallets(self) -> None:
+        """Rebalance USDT as part of closing."""
+        observation = await observe(self._venue, self._clock, self._periods)
+        if observation.account is None:
+            return
+        needed = rebalance(observation.account)
+        self._journal.say(RebalanceStarted(at=self._clock.now(), before_opening=False, needed=needed))
+        if needed:
+            await self._executor.transfer(needed.command(self._executor.transfer_id()))
+
+    async def close_for_exit(self) -> None:
+        """Close the hedge because the bot was told to on its way out."""
+        await self.close_now(Reason.SHUTDOWN)
+
+    async def close_now(self, reason: Reason) -> bool:
+        """Close the hedge whatever the policy thinks; tells whether nothing is held afterwards."""
+        hedge = self._journal.ledger.hedge
+        if hedge is None:
+            return self._journal.ledger.active is None
+        observation = await observe(self._venue, self._clock, self._periods)
+        spot = observation.market.quote(Market.SPOT, hedge.symbol) if observation.market else None
+        plan = closing_plan(
+            hedge,
+            observation.account,
+            price=(spot.mid if spot else None) or hedge.entry_price,
+            limits=self._policy.parameters.execution,
+            interval_hours=self._interval(observation.market),
+            urgent=True,
+        )
+        decision = Close(reason=reason, plan=plan, detail="")
+        self._journal.say(Decided(at=self._clock.now(), decision=decision))
+        return await self._close(hedge, decision)
+
+    # --- flat ------------------------------------------------------------------------------------------------------
+
+    async def _flat(self, observation: Observation) -> bool:
+        """Open the best pair that passes; never closes anything."""
+        blocked = openings_blocked(observation, self._journal.ledger, self._policy)
+        self._tell(observation, blocked)
+        market = observation.market
+        if blocked or market is None:
+            return False
+        settings = self._policy.parameters.funding_rate_strategy
+        self._journal.say(ScanStarted(at=observation.at, periods=self._periods, moving_average=settings.use_funding_ma))
+        why = ""
+        for opportunity in islice(shortlist(observation, self._journal.ledger, self._policy), CANDIDATES):
+            refusal = await self._try(opportunity, observation)
+            if refusal is None:
+                return False
+            why = f"{opportunity.symbol}: {refusal}"
+        if self._journal.heard:
+            self._journal.say(NoOpportunity(at=self._clock.now(), why=why or self._nearest(market)))
+        return False
+
+    async def _try(self, opportunity: Opportunity, observation: Observation) -> str | None:
+        """Open one pair, or return why not."""
+        orders = await self._venue.open_orders(opportunity.symbol)
+        if orders:
+            return f"{len(orders)} open order(s) on the symbol are not the bot's"
+        spot, perp = await read_books(self._venue, opportunity.symbol)
+        plan = plan_opening(opportunity, spot, perp, observation, self._journal.ledger, self._policy)
+        if not isinstance(plan, Open):
+            return plan.detail
+        self._journal.say(OpportunityFound(at=self._clock.now(), opportunity=opportunity))
+        self._journal.say(Decided(at=self._clock.now(), decision=plan))
+        self._journal.say(RebalanceStarted(at=self._clock.now(), before_opening=True, needed=plan.rebalance))
+        await self._executor.open(opportunity.pair, plan.plan_for, plan.reason)
+        return None
+
+    def _nearest(self, market: MarketView) -> str:
+        """Return what the most attractive pair lacks."""
+        rows = scan(market, self._policy).rows
+        if not rows:
+            return "no pair is listed on both markets"
+        detail = "; ".join(refusal.detail for refusal in rows[0].refusals)
+        return f"{rows[0].pair.symbol}: {detail}"
+
+    # --- words -------------------------------------------------------------------------------------------------------
+
+    def _tell(self, observation: Observation, decision: Decision | None) -> None:
+        """Say what was seen and decided, in the guide's order."""
+        if not self._journal.heard:
+            return
+        now, account = observation.at, observation.account
+        if account:
+            self._journal.say(BalancesRead(at=now, spot_usdt=account.spot_usdt, perp_usdt=account.perp.transferable))
+        evaluation, health = getattr(decision, "evaluation", None), getattr(decision, "health", None)
+        hedges = 1 if self._journal.ledger.hedge else 0
+        self._journal.say(HealthJudged(at=now, hedges=hedges, report=health))
+        if evaluation is not None:
+            self._evaluation = evaluation
+            multiplier = self._policy.parameters.position_management.fee_coverage_multiplier
+            self._journal.say(Evaluated(at=now, evaluation=evaluation, multiplier=multiplier))
+        if decision is not None:
+            self._journal.say(Decided(at=now, decision=decision))
+
+
+def equity_of(ledger: Ledger, account: AccountView | None, market: MarketView | None) -> Decimal | None:
+    """Return the strategy's equity in quote units: both wallets' USDT and the coins that the ledger owns.
+
+    Coins the user owns are not counted; None when something needed could not be read.
+    """
+    if account is None or market is None:
+        return None
+    usdt = account.coin(QUOTE_ASSET).total + account.perp.margin_balance
+    coins = ZERO
+    for asset in _owned_assets(ledger):
+        quote = market.quote(Market.SPOT, f"{asset}{QUOTE_ASSET}")
+        mid = quote.mid if quote else None
+        if mid is None:
+            return None
+        coins += ledger.owned(asset) * mid
+    return usdt + coins
+
+
+def _owned_assets(ledger: Ledger) -> set[str]:
+    assets = set(ledger.dust)
+    return assets | {ledger.active.pair.base} if ledger.active else assets

@@ -1,0 +1,290 @@
+"""Carries out two-leg jobs: log the step and the intent, send one command, log what happened, step again."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.commands import Command, PlaceOrder, TransferFunds
+from hedgerow.domain.execution import ExecutionKind, ExecutionPlan, ExecutionState, HedgeExecution
+from hedgerow.domain.instrument import BasisPair, Market
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.market import Depth
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import RejectKind
+from hedgerow.domain.position import DustLot, HedgedPosition, Reason
+from hedgerow.engine.bookkeeping import Bookkeeper
+from hedgerow.engine.ids import IdSource
+from hedgerow.engine.journal import Journal
+from hedgerow.engine.observe import read_books
+from hedgerow.ports import Clock, Venue
+from hedgerow.strategy import hedging
+from hedgerow.strategy.hedging import Happening, Step, Surroundings
+from hedgerow.strategy.parameters import StrategyParameters
+
+__all__ = ["Executor"]
+
+HAPPENINGS = (
+    ev.OrderAccepted,
+    ev.OrderProgressed,
+    ev.OrderEnded,
+    ev.OrderOutcomeUnknown,
+    ev.FundsTransferred,
+    ev.TransferOutcomeUnknown,
+    ev.LeverageSet,
+    ev.MarginTypeSet,
+    ev.CommandRefused,
+)
+
+
+class _Books(Struct, frozen=True, kw_only=True):
+    """The last read of both books."""
+
+    spot: Depth | None = None
+    perp: Depth | None = None
+
+
+class Executor:
+    """The one writer: every order, transfer and setting of the bot passes through here."""
+
+    def __init__(  # noqa: PLR0913 - the writer needs every port, and each is named
+        self,
+        *,
+        venue: Venue,
+        journal: Journal,
+        clock: Clock,
+        bookkeeper: Bookkeeper,
+        ids: IdSource,
+        parameters: StrategyParameters,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._venue = venue
+        self._journal = journal
+        self._clock = clock
+        self._bookkeeper = bookkeeper
+        self._ids = ids
+        self._limits = parameters.execution
+        self._stopping = stopping
+
+    # --- jobs ------------------------------------------------------------------------------------------------------
+
+    async def open(self, pair: BasisPair, plan_for: Callable[[str], ExecutionPlan], reason: Reason) -> HedgeExecution:
+        """Open a hedge; returns the job at its end, or ``NAKED``."""
+        hedge_id = self._ids.next()
+        job = hedging.begin(
+            hedge_id=hedge_id,
+            kind=ExecutionKind.OPEN,
+            pair=pair,
+            reason=reason,
+            plan=plan_for(hedge_id),
+            limits=self._limits,
+            at=self._clock.now(),
+        )
+        return await self._start(job)
+
+    async def change(
+        self, hedge: HedgedPosition, kind: ExecutionKind, plan: ExecutionPlan, reason: Reason
+    ) -> HedgeExecution:
+        """Close or trim the hedge; returns the job at its end, or ``NAKED``."""
+        if kind is ExecutionKind.CLOSE:
+            await self._sweep_dust(hedge, plan)
+        job = hedging.begin(
+            hedge_id=hedge.hedge_id,
+            kind=kind,
+            pair=hedge.pair,
+            reason=reason,
+            plan=plan,
+            limits=self._limits,
+            at=self._clock.now(),
+            spot_attempts=_attempts(hedge, Market.SPOT),
+            perp_attempts=_attempts(hedge, Market.PERP),
+        )
+        return await self._start(job)
+
+    async def resume(self) -> HedgeExecution | None:
+        """Take up the job that the log says is in flight: an order sent before is resolved, never sent again."""
+        job = self._journal.ledger.execution
+        if job is None:
+            return None
+        if job.state.ended:
+            await self._conclude(job)
+            return job
+        event: Happening = None
+        if job.working and job.state is not ExecutionState.RESOLVING:
+            event = await self._outcome_of(job.working)
+        return await self._pump(job, event)
+
+    async def _outcome_of(self, command: PlaceOrder) -> Happening:
+        """Return how the working order stands in the log; unknown unless the log has its end."""
+        record = self._journal.ledger.orders.get(command.order.client_id)
+        if record is not None and record.status.done:
+            return ev.OrderEnded(
+                at=self._clock.now(),
+                client_id=command.order.client_id,
+                order_id=record.order_id,
+                status=record.status,
+                filled_quantity=record.filled_quantity,
+                filled_notional=record.filled_notional,
+            )
+        unknown = ev.OrderOutcomeUnknown(
+            at=self._clock.now(), client_id=command.order.client_id, detail="taken up again after a stop"
+        )
+        await self._journal.record(unknown)
+        return unknown
+
+    async def _start(self, job: HedgeExecution) -> HedgeExecution:
+        await self._journal.record(ev.ExecutionStarted(at=job.started_at, execution=job))
+        return await self._pump(job, None)
+
+    async def _pump(self, job: HedgeExecution, event: Happening) -> HedgeExecution:
+        books = _Books()
+        while True:
+            books, around = await self._look(job, event, books)
+            taken = hedging.step(job, event, around)
+            await self._log(job, taken)
+            job = taken.job
+            if job.state.ended:
+                await self._conclude(job)
+                return job
+            if job.state is ExecutionState.NAKED and taken.command is None:
+                return job
+            if job.state is ExecutionState.NAKED and self._stopping():
+                return job
+            event = await self._carry_out(taken)
+
+    async def _look(self, job: HedgeExecution, event: Happening, books: _Books) -> tuple[_Books, Surroundings]:
+        """Read the books again when time passed; a fill is followed at once on the books that are still fresh."""
+        if not isinstance(event, ev.OrderEnded) or not self._fresh(books):
+            spot, perp = await read_books(self._venue, job.symbol)
+            books = _Books(spot=spot, perp=perp)
+        idle = ZERO
+        if isinstance(event, ev.OrderEnded) and event.reject is RejectKind.MARGIN:
+            idle = (await self._venue.account()).spot_usdt
+        return books, Surroundings(at=self._clock.now(), spot=books.spot, perp=books.perp, idle_usdt=idle)
+
+    def _fresh(self, books: _Books) -> bool:
+        oldest = self._clock.now() - timedelta(seconds=self._limits.book_stale_seconds)
+        return all(depth is not None and depth.at >= oldest for depth in (books.spot, books.perp))
+
+    async def _log(self, before: HedgeExecution, taken: Step) -> None:
+        """Append the step together with the intent it leads to; nothing is sent that was not logged first."""
+        now = self._clock.now()
+        events: list[ev.Event] = []
+        if taken.job != before:
+            events.append(ev.ExecutionStepped(at=now, execution=taken.job))
+        if taken.job.naked_alarmed and not before.naked_alarmed:
+            events.append(_alarm(taken.job, now))
+        if taken.job.state is ExecutionState.NAKED and self._journal.ledger.halt is None:
+            events.append(ev.Halted(at=now, reason=ev.HaltReason.NAKED, detail=f"{taken.job.symbol}: a leg is naked"))
+        if taken.command is not None:
+            events.append(ev.CommandIssued(at=now, command=taken.command))
+        if events:
+            await self._journal.record(*events)
+
+    async def _carry_out(self, taken: Step) -> Happening:
+        if taken.command is not None:
+            return await self._send(taken.command)
+        if taken.resolve is not None:
+            if taken.pause_seconds:
+                await self._clock.sleep(taken.pause_seconds)
+            return _last_happening(await self._recorded(await self._venue.resolve(taken.resolve)))
+        if taken.pause_seconds:
+            await self._clock.sleep(taken.pause_seconds)
+        return None
+
+    async def _send(self, command: Command) -> Happening:
+        return _last_happening(await self._recorded(await self._venue.submit(command)))
+
+    async def _recorded(self, events: tuple[ev.Event, ...]) -> tuple[ev.Event, ...]:
+        if events:
+            await self._journal.record(*events)
+        return events
+
+    # --- ends ------------------------------------------------------------------------------------------------------
+
+    async def _conclude(self, job: HedgeExecution) -> None:
+        """Book the real fees, then say how the job ended, in one transaction."""
+        await self._bookkeeper.book_fees()
+        ledger, now = self._journal.ledger, self._clock.now()
+        if job.kind is ExecutionKind.OPEN:
+            await self._journal.record(*_opening_ended(job, ledger, now))
+        elif job.state is ExecutionState.FLAT and ledger.hedge:
+            await self._journal.record(*_closing_ended(job, ledger.hedge, now))
+        else:
+            await self._journal.record(ev.HedgeRepaired(at=now, hedge_id=job.hedge_id))
+
+    async def _sweep_dust(self, hedge: HedgedPosition, plan: ExecutionPlan) -> None:
+        lot = self._journal.ledger.dust.get(hedge.pair.base)
+        if lot and plan.spot_quantity > hedge.spot_quantity:
+            await self._journal.record(ev.DustSwept(at=self._clock.now(), hedge_id=hedge.hedge_id, lot=lot))
+
+    # --- single commands ---------------------------------------------------------------------------------------------
+
+    async def transfer(self, command: TransferFunds) -> bool:
+        """Move USDT between the wallets; tells whether it is known to have moved."""
+        await self._journal.record(ev.CommandIssued(at=self._clock.now(), command=command))
+        return isinstance(await self._send(command), ev.FundsTransferred)
+
+    async def settle_transfer(self) -> None:
+        """Find out about a transfer whose outcome is not logged: sending the same id again is harmless."""
+        pending = self._journal.ledger.transfer
+        if pending is not None and self._journal.ledger.execution is None:
+            await self._send(pending)
+
+    def transfer_id(self) -> str:
+        """Return a new id for a transfer."""
+        return f"{self._ids.next()}-t"
+
+
+def _last_happening(events: tuple[ev.Event, ...]) -> Happening:
+    """Return what the machine has to hear: the end of an order before anything else that was reported with it."""
+    ends = [event for event in events if isinstance(event, ev.OrderEnded)]
+    relevant = [event for event in events if isinstance(event, HAPPENINGS)]
+    if ends:
+        return ends[-1]
+    return relevant[-1] if relevant else None
+
+
+def _attempts(hedge: HedgedPosition, market: Market) -> int:
+    """Return the highest attempt number that this hedge has used on one leg."""
+    own = (r.request.client_id for r in hedge.orders if r.request.market is market)
+    numbers = [int(i.rsplit("-", 1)[1]) for i in own if i.startswith(f"{hedge.hedge_id}-")]
+    return max(numbers, default=0)
+
+
+def _alarm(job: HedgeExecution, now: datetime) -> ev.NakedAlarmed:
+    return ev.NakedAlarmed(
+        at=now,
+        hedge_id=job.hedge_id,
+        exposure=job.exposure,
+        notional=job.worst_naked_notional,
+        seconds=job.worst_naked_seconds,
+    )
+
+
+def _opening_ended(job: HedgeExecution, ledger: Ledger, now: datetime) -> tuple[ev.Event, ...]:
+    if job.state is ExecutionState.HEDGED:
+        return (ev.HedgeOpened(at=now, hedge_id=job.hedge_id),)
+    left = ledger.opening
+    lot = _residue(job, left) if left else None
+    reason = Reason.UNWOUND if job.spot.filled else Reason.REFUSED
+    aborted = ev.HedgeAborted(
+        at=now, hedge_id=job.hedge_id, reason=reason, detail=job.detail, residue_value=lot.cost if lot else ZERO
+    )
+    return (aborted, ev.DustKept(at=now, lot=lot)) if lot else (aborted,)
+
+
+def _closing_ended(job: HedgeExecution, hedge: HedgedPosition, now: datetime) -> tuple[ev.Event, ...]:
+    lot = _residue(job, hedge)
+    closed = ev.HedgeClosed(at=now, hedge_id=hedge.hedge_id, reason=job.reason, residue_value=lot.cost if lot else ZERO)
+    return (closed, ev.DustKept(at=now, lot=lot)) if lot else (closed,)
+
+
+def _residue(job: HedgeExecution, hedge: HedgedPosition) -> DustLot | None:
+    """Return what could be neither hedged nor sold, valued at the price the job traded the coin at."""
+    quantity = hedge.tally.spot_quantity
+    if quantity <= 0:
+        return None
+    price = job.spot.notional / job.spot.filled if job.spot.filled else hedge.entry_price
+    return DustLot(asset=hedge.pair.base, quantity=quantity, cost=quantity * price)

@@ -1,0 +1,272 @@
+"""What happens in the life of the bot that somebody may want to hear of; narration words it, dashboards show it.
+
+Events are facts of the log; moments are what lies between them: readings, judgements, decisions.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+from hedgerow.domain.books import Books
+from hedgerow.domain.events import Event
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.strategy.observation import Decision, Evaluation, HealthReport, Opportunity, Rebalance
+from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.reconcile import Verdict
+
+__all__ = [
+    "Adopted",
+    "BalancesRead",
+    "BooksChecked",
+    "CycleBegan",
+    "CycleEnded",
+    "CycleFailed",
+    "Decided",
+    "Evaluated",
+    "HealthJudged",
+    "Listener",
+    "Moment",
+    "NoOpportunity",
+    "OpportunityFound",
+    "ReadFailed",
+    "RebalanceDone",
+    "RebalanceStarted",
+    "ReconcileStarted",
+    "Reconciled",
+    "Recorded",
+    "ScanStarted",
+    "Started",
+    "Stopped",
+    "StoppedByUser",
+    "Warned",
+]
+
+
+class Started(Struct, frozen=True, kw_only=True):
+    """The bot is wired and about to look at the account."""
+
+    at: datetime
+    parameters: StrategyParameters
+    dry_run: bool
+    venue: str
+    ledger: Ledger
+
+
+class Warned(Struct, frozen=True, kw_only=True):
+    """Something a user should know: a setting, a corrupt state file that was set aside, a lagging venue."""
+
+    at: datetime
+    text: str
+
+
+class ReconcileStarted(Struct, frozen=True, kw_only=True):
+    """The ledger is about to be compared with the account; said aloud at start only."""
+
+    at: datetime
+    tracked: str | None
+    """Symbol the ledger holds."""
+
+
+class Reconciled(Struct, frozen=True, kw_only=True):
+    """Ledger and account were compared."""
+
+    at: datetime
+    verdict: Verdict
+    at_start: bool
+    hedge_before: HedgedPosition | None
+    """The tracked hedge as the state file last showed it."""
+    funding_before: Decimal
+    value_before: Decimal | None
+    """Position value when last seen, quote units."""
+    hedge: HedgedPosition | None
+    """The tracked hedge now."""
+    value: Decimal | None
+
+
+class Adopted(Struct, frozen=True, kw_only=True):
+    """A position found on the venue became ours."""
+
+    at: datetime
+    at_start: bool
+    hedge: HedgedPosition
+    value: Decimal
+    """One leg now, quote units."""
+    rate: float | None
+    """Present signal, fraction per interval; None when unreadable."""
+    apr: float | None
+    moving_average: bool
+
+
+class CycleBegan(Struct, frozen=True, kw_only=True):
+    """A cycle starts; ``number`` counts since the start of the process."""
+
+    at: datetime
+    number: int
+
+
+class BalancesRead(Struct, frozen=True, kw_only=True):
+    """Free USDT of both wallets."""
+
+    at: datetime
+    spot_usdt: Decimal
+    perp_usdt: Decimal
+
+
+class HealthJudged(Struct, frozen=True, kw_only=True):
+    """The health check's result; a report of None means that nothing is held."""
+
+    at: datetime
+    hedges: int
+    report: HealthReport | None
+
+
+class ReadFailed(Struct, frozen=True, kw_only=True):
+    """Part of the observation could not be read; nothing is opened or closed for profit without it."""
+
+    at: datetime
+    missing: tuple[str, ...]
+
+
+class Evaluated(Struct, frozen=True, kw_only=True):
+    """The held hedge was judged."""
+
+    at: datetime
+    evaluation: Evaluation
+    multiplier: float
+    """Fee coverage the policy wants."""
+
+
+class ScanStarted(Struct, frozen=True, kw_only=True):
+    """The market is about to be searched for the best pair."""
+
+    at: datetime
+    periods: int
+    moving_average: bool
+
+
+class OpportunityFound(Struct, frozen=True, kw_only=True):
+    """The best pair that passed every entry filter."""
+
+    at: datetime
+    opportunity: Opportunity
+
+
+class NoOpportunity(Struct, frozen=True, kw_only=True):
+    """No pair may be opened now; ``why`` says what the nearest one lacked."""
+
+    at: datetime
+    why: str
+
+
+class Decided(Struct, frozen=True, kw_only=True):
+    """The decision of this cycle."""
+
+    at: datetime
+    decision: Decision
+
+
+class RebalanceStarted(Struct, frozen=True, kw_only=True):
+    """USDT is about to be levelled between the wallets; ``needed`` of None means that they are level already."""
+
+    at: datetime
+    before_opening: bool
+    needed: Rebalance | None
+
+
+class RebalanceDone(Struct, frozen=True, kw_only=True):
+    """USDT moved."""
+
+    at: datetime
+    moved: Rebalance
+    spot_before: Decimal
+    spot_after: Decimal
+    perp_before: Decimal
+    perp_after: Decimal
+
+
+class Recorded(Struct, frozen=True, kw_only=True):
+    """An event was appended to the log."""
+
+    event: Event
+    before: Ledger
+    after: Ledger
+
+
+class BooksChecked(Struct, frozen=True, kw_only=True):
+    """The books differ from the venue in two readings: per ``wallet:asset``, venue minus booked."""
+
+    at: datetime
+    differences: dict[str, Decimal]
+    books: Books
+
+
+class CycleEnded(Struct, frozen=True, kw_only=True):
+    """A cycle is over and logged."""
+
+    at: datetime
+    ledger: Ledger
+    evaluation: Evaluation | None
+    equity: Decimal | None
+    """Strategy equity in quote units; None when it could not be computed."""
+
+
+class CycleFailed(Struct, frozen=True, kw_only=True):
+    """A cycle raised; nothing more was traded in it."""
+
+    at: datetime
+    error: str
+    retry_seconds: float
+
+
+class StoppedByUser(Struct, frozen=True, kw_only=True):
+    """SIGINT or SIGTERM was received."""
+
+    at: datetime
+    closing: bool
+    """Whether the position is to be closed before the exit."""
+
+
+class Stopped(Struct, frozen=True, kw_only=True):
+    """The bot is about to exit."""
+
+    at: datetime
+    ledger: Ledger
+    cycles: int
+    """Since the start of the process."""
+
+
+Moment: TypeAlias = (
+    Started
+    | Warned
+    | ReconcileStarted
+    | Reconciled
+    | Adopted
+    | CycleBegan
+    | BalancesRead
+    | HealthJudged
+    | ReadFailed
+    | Evaluated
+    | ScanStarted
+    | OpportunityFound
+    | NoOpportunity
+    | Decided
+    | RebalanceStarted
+    | RebalanceDone
+    | Recorded
+    | BooksChecked
+    | CycleEnded
+    | CycleFailed
+    | StoppedByUser
+    | Stopped
+)
+
+
+class Listener(Protocol):
+    """Hears every moment, in order. It must not raise and must not wait."""
+
+    def hear(self, moment: Moment) -> None:
+        """Take note of one moment."""
+        ...

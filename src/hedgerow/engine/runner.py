@@ -1,0 +1,131 @@
+"""The life of the bot: start, cycles until told to stop, a tidy end. Holds the one broad ``except`` of the house."""
+
+import asyncio
+
+from msgspec import Struct
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.errors import InvariantBroken, StoreError
+from hedgerow.domain.execution import ExecutionState
+from hedgerow.engine.cycle import Cycle
+from hedgerow.engine.journal import Journal
+from hedgerow.engine.moments import CycleFailed, Stopped, StoppedByUser
+from hedgerow.engine.startup import Startup
+from hedgerow.ports import Clock
+
+__all__ = ["RunOptions", "Runner", "StopSignal"]
+
+FIRST_BACKOFF_SECONDS = 5.0
+LAST_BACKOFF_SECONDS = 300.0
+NAKED_PAUSE_SECONDS = 5.0
+
+
+class RunOptions(Struct, frozen=True, kw_only=True):
+    """How long to run."""
+
+    once: bool = False
+    """One cycle, then exit."""
+    close_on_exit: bool = False
+    """Close the position before exiting; otherwise it is kept and taken up again at the next start."""
+    interval_seconds: float = 300.0
+
+
+class StopSignal:
+    """Set by SIGINT, SIGTERM, or the end of a simulation; everything that waits, waits on it too."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def __call__(self) -> bool:
+        """Tell whether a stop was asked for."""
+        return self._event.is_set()
+
+    def set(self) -> None:
+        """Ask for a stop."""
+        self._event.set()
+
+    async def wait(self, clock: Clock, seconds: float) -> None:
+        """Wait for ``seconds`` or until a stop is asked for, whichever comes first."""
+        try:
+            async with clock.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return
+
+
+class Runner:
+    """Runs one bot from start to stop."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        journal: Journal,
+        startup: Startup,
+        cycle: Cycle,
+        stop: StopSignal,
+        options: RunOptions,
+    ) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._startup = startup
+        self._cycle = cycle
+        self._stop = stop
+        self._options = options
+        self._cycles = 0
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Start, cycle until stopped, and end with the position kept or closed as asked.
+
+        Raises:
+            StoreError: the log cannot be read or written; nothing more is traded.
+        """
+        await self._startup.run()
+        try:
+            await self._cycle_until_stopped()
+        finally:
+            await self._journal.close()
+
+    async def _cycle_until_stopped(self) -> None:
+        next_at = self._clock.monotonic()
+        while not self._stop():
+            pause = await self._guarded_cycle()
+            if self._options.once:
+                break
+            next_at += self._options.interval_seconds
+            behind = next_at - self._clock.monotonic()
+            await self._stop.wait(self._clock, pause if pause is not None else max(0.0, behind))
+            next_at = max(next_at, self._clock.monotonic() - self._options.interval_seconds)
+        await self._end()
+
+    async def _guarded_cycle(self) -> float | None:
+        """Run one cycle; returns a pause other than the usual one, or None."""
+        try:
+            self._cycles += 1
+            await self._cycle.run(self._cycles)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the one broad except: record, alarm, back off, do not trade
+            return await self._failed(error)
+        self._failures = 0
+        job = self._journal.ledger.execution
+        return NAKED_PAUSE_SECONDS if job is not None and job.state is ExecutionState.NAKED else None
+
+    async def _failed(self, error: Exception) -> float:
+        self._failures += 1
+        pause = min(FIRST_BACKOFF_SECONDS * 2.0 ** (self._failures - 1), LAST_BACKOFF_SECONDS)
+        now = self._clock.now()
+        if isinstance(error, InvariantBroken) and self._journal.ledger.halt is None:
+            await self._journal.record(ev.Halted(at=now, reason=ev.HaltReason.INVARIANT, detail=str(error)))
+        text = f"{type(error).__name__}: {error}"
+        self._journal.say(CycleFailed(at=now, error=text, retry_seconds=pause))
+        return pause
+
+    async def _end(self) -> None:
+        closing = self._options.close_on_exit and self._journal.ledger.hedge is not None
+        if self._stop():
+            self._journal.say(StoppedByUser(at=self._clock.now(), closing=closing))
+        if closing:
+            await self._cycle.close_for_exit()
+        self._journal.say(Stopped(at=self._clock.now(), ledger=self._journal.ledger, cycles=self._cycles))

@@ -1,0 +1,279 @@
+"""Brings the ledger in line with the account: adopts, lets go, books what happened elsewhere, halts when unsure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.errors import VenueError
+from hedgerow.domain.funding import FundingPayment, FundingSignal
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.market import MarketView
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import Fill
+from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.engine.ids import IdSource
+from hedgerow.engine.journal import Journal
+from hedgerow.engine.moments import Adopted, Reconciled, Warned
+from hedgerow.engine.observe import observe
+from hedgerow.ports import Clock, Venue
+from hedgerow.strategy.adoption import PositionHistory, adoption, opening_fills
+from hedgerow.strategy.observation import Observation
+from hedgerow.strategy.policy import Policy
+from hedgerow.strategy.reconcile import (
+    Adopt,
+    Candidate,
+    ClosedElsewhere,
+    Consistent,
+    HalfOpen,
+    InFlight,
+    Nothing,
+    Replaced,
+    Unreadable,
+    Verdict,
+    halt_for,
+    reconcile,
+)
+
+__all__ = ["Settler"]
+
+SECOND_READING_SECONDS = 2.0
+"""Balances lag: a verdict that changes anything is acted on only when a read this much later agrees."""
+HISTORY_DAYS = (7, 30, 90, 365)
+"""How far back an adopted position's trades are searched, in turn, until its opening is found."""
+LIFTABLE = {ev.HaltReason.SEVERAL_POSITIONS, ev.HaltReason.FOREIGN_SHORT}
+"""Halts whose cause can be seen to be gone."""
+
+
+class Settler:
+    """Turns verdicts of the reconciliation into events."""
+
+    def __init__(self, *, venue: Venue, clock: Clock, journal: Journal, policy: Policy, ids: IdSource) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._journal = journal
+        self._policy = policy
+        self._ids = ids
+        self._periods = policy.parameters.funding_rate_strategy.funding_ma_periods
+
+    async def settle(self, observation: Observation, *, at_start: bool = False) -> Verdict:
+        """Reconcile, and act on the verdict once a second reading agrees with it."""
+        verdict = self._verdict(observation)
+        if isinstance(verdict, Consistent | Nothing | InFlight | Unreadable):
+            await self._quiet(verdict, observation)
+            return verdict
+        await self._clock.sleep(SECOND_READING_SECONDS)
+        again = await observe(self._venue, self._clock, self._periods)
+        if again.account is None or self._verdict(again) != verdict:
+            return verdict
+        await self._act(verdict, again, at_start=at_start)
+        return verdict
+
+    def _verdict(self, observation: Observation) -> Verdict:
+        mode = self._policy.parameters.position_management.adopt
+        return reconcile(self._journal.ledger, observation.account, observation.market, mode)
+
+    async def _quiet(self, verdict: Verdict, observation: Observation) -> None:
+        """Nothing is wrong: lift a halt whose cause is gone, and ask again for a history that was unreadable."""
+        ledger = self._journal.ledger
+        settled = isinstance(verdict, Consistent | Nothing)
+        if settled and ledger.halt is not None and ledger.halt.reason in LIFTABLE:
+            await self._journal.record(ev.Lifted(at=self._clock.now(), detail="the positions it was for are gone"))
+        hedge = ledger.hedge
+        if isinstance(verdict, Consistent) and hedge and hedge.adopted and not hedge.history_known:
+            await self._complete_history(hedge, observation)
+
+    async def _act(self, verdict: Verdict, observation: Observation, *, at_start: bool) -> None:
+        if isinstance(verdict, Adopt):
+            self._say(verdict, observation, at_start=at_start)
+            await self.adopt(verdict.candidate, observation, at_start=at_start)
+        elif isinstance(verdict, ClosedElsewhere | Replaced):
+            self._say(verdict, observation, at_start=at_start)
+            await self._let_go(verdict, observation, at_start=at_start)
+        elif isinstance(verdict, HalfOpen):
+            self._say(verdict, observation, at_start=at_start)
+            await self._book_missing(verdict.missing_spot, verdict.missing_short, observation.account, "half open")
+        else:
+            await self._halt(verdict, observation, at_start=at_start)
+
+    async def _halt(self, verdict: Verdict, observation: Observation, *, at_start: bool) -> None:
+        halt, present = halt_for(verdict), self._journal.ledger.halt
+        if halt is None or present is not None:
+            return
+        self._say(verdict, observation, at_start=at_start)
+        await self._journal.record(ev.Halted(at=self._clock.now(), reason=halt.reason, detail=halt.detail))
+
+    def _say(self, verdict: Verdict, observation: Observation, *, at_start: bool) -> None:
+        hedge = self._journal.ledger.hedge
+        self._journal.say(
+            Reconciled(
+                at=observation.at,
+                verdict=verdict,
+                at_start=at_start,
+                hedge_before=hedge,
+                funding_before=hedge.funding_received if hedge else ZERO,
+                value_before=None,
+                hedge=hedge,
+                value=None,
+            )
+        )
+
+    # --- letting go ------------------------------------------------------------------------------------------------
+
+    async def _let_go(self, verdict: ClosedElsewhere | Replaced, observation: Observation, *, at_start: bool) -> None:
+        hedge = self._journal.ledger.hedge
+        if hedge is None:
+            return
+        await self._book_missing(hedge.spot_quantity, hedge.short, observation.account, "closed elsewhere")
+        replaced = isinstance(verdict, Replaced)
+        reason = Reason.REPLACED if replaced else Reason.CLOSED_ELSEWHERE
+        await self._journal.record(ev.HedgeLost(at=self._clock.now(), hedge_id=hedge.hedge_id, reason=reason))
+        if isinstance(verdict, Replaced):
+            await self.adopt(verdict.candidate, observation, at_start=at_start)
+
+    async def _book_missing(
+        self, missing_spot: Decimal, missing_short: Decimal, account: AccountView | None, cause: str
+    ) -> None:
+        """Book the trades that took a leg from us; what no trade explains is booked at the present price."""
+        hedge = self._journal.ledger.hedge
+        if hedge is None:
+            return
+        fills = [
+            *await self._missing(hedge, Market.SPOT, Side.SELL, missing_spot, account),
+            *await self._missing(hedge, Market.PERP, Side.BUY, missing_short, account),
+        ]
+        if fills:
+            await self._journal.record(
+                ev.FillsElsewhere(at=self._clock.now(), hedge_id=hedge.hedge_id, fills=tuple(fills), cause=cause)
+            )
+
+    async def _missing(
+        self, hedge: HedgedPosition, market: Market, side: Side, quantity: Decimal, account: AccountView | None
+    ) -> list[Fill]:
+        if quantity <= 0:
+            return []
+        found = _newest(await self._unknown_fills(hedge, market, side), quantity)
+        left = quantity - sum((fill.quantity for fill in found), ZERO)
+        if left > 0:
+            found.append(await self._assumed(hedge, market, side, left, account))
+        return found
+
+    async def _unknown_fills(self, hedge: HedgedPosition, market: Market, side: Side) -> list[Fill]:
+        try:
+            fills = await self._venue.fills(market, hedge.symbol, hedge.opened_at)
+        except VenueError as unreadable:
+            self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch trades: {unreadable}"))
+            return []
+        seen = self._journal.ledger.trades_seen
+        own = {record.request.client_id for record in hedge.orders}
+        return [
+            fill
+            for fill in fills
+            if fill.side is side
+            and fill.client_id not in own
+            and f"{fill.market}:{fill.symbol}:{fill.trade_id}" not in seen
+        ]
+
+    async def _assumed(
+        self, hedge: HedgedPosition, market: Market, side: Side, quantity: Decimal, account: AccountView | None
+    ) -> Fill:
+        """Return a stand-in for a change that left no trade of ours: coins moved away, or rows unreadable."""
+        now = self._clock.now()
+        return Fill(
+            market=market,
+            symbol=hedge.symbol,
+            trade_id=-int(now.timestamp() * 1000),
+            order_id=0,
+            side=side,
+            quantity=quantity,
+            price=await self._price(hedge, account),
+            fee=ZERO,
+            fee_asset=hedge.pair.perp.quote,
+            at=now,
+        )
+
+    async def _price(self, hedge: HedgedPosition, account: AccountView | None) -> Decimal:
+        try:
+            depth = await self._venue.depth(Market.SPOT, hedge.symbol)
+        except VenueError:
+            depth = None
+        if depth and depth.bids:
+            return depth.bids[0].price
+        position = account.positions.get(hedge.symbol) if account else None
+        return position.mark_price if position and position.mark_price > 0 else hedge.entry_price
+
+    # --- adopting ----------------------------------------------------------------------------------------------------
+
+    async def adopt(self, candidate: Candidate, observation: Observation, *, at_start: bool) -> HedgedPosition:
+        """Make a position found on the venue ours, with its real age, fees and funding where they can be read."""
+        now, history = self._clock.now(), await self._history(candidate)
+        signal = self._signal(candidate.symbol, observation.market)
+        hedge = adoption(candidate, history, hedge_id=self._ids.next(), at=now, signal=signal)
+        await self._journal.record(ev.HedgeAdopted(at=now, hedge=hedge, payments=_payments(hedge, history, now)))
+        price = await self._price(hedge, observation.account)
+        self._journal.say(
+            Adopted(
+                at=now,
+                at_start=at_start,
+                hedge=hedge,
+                value=hedge.spot_quantity * price,
+                rate=signal.mean if signal else None,
+                apr=signal.apr if signal else None,
+                moving_average=signal.moving_average if signal else True,
+            )
+        )
+        return hedge
+
+    async def _complete_history(self, hedge: HedgedPosition, observation: Observation) -> None:
+        candidate = Candidate(
+            pair=hedge.pair, spot=hedge.spot_quantity, short=hedge.short, entry_price=hedge.entry_price
+        )
+        now, history = self._clock.now(), await self._history(candidate)
+        signal = self._signal(hedge.symbol, observation.market)
+        known = adoption(candidate, history, hedge_id=hedge.hedge_id, at=now, signal=signal)
+        if known.history_known:
+            payments = _payments(known, history, now)
+            await self._journal.record(ev.HedgeAdopted(at=now, hedge=known, payments=payments))
+
+    def _signal(self, symbol: str, market: MarketView | None) -> FundingSignal | None:
+        return self._policy.rank(market).held_signal(symbol) if market else None
+
+    async def _history(self, candidate: Candidate) -> PositionHistory | None:
+        """Read trades back to the opening, and the payments since; None when they cannot be read."""
+        now = self._clock.now()
+        try:
+            for days in HISTORY_DAYS:
+                since = now - timedelta(days=days)
+                perp = await self._venue.fills(Market.PERP, candidate.symbol, since)
+                if opening_fills(candidate.short, perp) is not None:
+                    break
+            spot = await self._venue.fills(Market.SPOT, candidate.symbol, since)
+            payments = await self._venue.funding_payments(since)
+        except VenueError as unreadable:
+            self._journal.say(Warned(at=now, text=f"Could not fetch funding history: {unreadable}"))
+            return None
+        return PositionHistory(spot_fills=spot, perp_fills=perp, payments=payments)
+
+
+def _newest(fills: Sequence[Fill], quantity: Decimal) -> list[Fill]:
+    """Return the newest fills that make up ``quantity``; the oldest of them is cut to fit."""
+    taken: list[Fill] = []
+    left = quantity
+    for fill in reversed(fills):
+        if left <= 0:
+            break
+        part = min(fill.quantity, left)
+        share = part / fill.quantity
+        cut = replace(fill, quantity=part, fee=fill.fee * share, realized_pnl=fill.realized_pnl * share)
+        taken.append(fill if part == fill.quantity else cut)
+        left -= part
+    return taken[::-1]
+
+
+def _payments(hedge: HedgedPosition, history: PositionHistory | None, now: datetime) -> tuple[FundingPayment, ...]:
+    if history is None or not hedge.history_known:
+        return ()
+    return tuple(p for p in history.payments if p.symbol == hedge.symbol and hedge.opened_at <= p.at <= now)

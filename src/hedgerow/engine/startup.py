@@ -1,0 +1,88 @@
+"""Start: load the log, take up what was in flight, reconcile aloud, adopt what is found."""
+
+from decimal import Decimal
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.engine.cycle import Tools
+from hedgerow.engine.moments import ReadFailed, Reconciled, ReconcileStarted, Started
+from hedgerow.engine.observe import observe
+from hedgerow.strategy.observation import Observation
+from hedgerow.strategy.reconcile import Consistent, Nothing, Verdict
+
+__all__ = ["Startup"]
+
+
+class Startup:
+    """What happens once, before the first cycle."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        *,
+        dry_run: bool,
+        imported: ev.StateImported | None = None,
+        value_before: Decimal | None = None,
+    ) -> None:
+        self._tools = tools
+        self._dry_run = dry_run
+        self._imported = imported
+        self._value_before = value_before
+
+    async def run(self) -> None:
+        """Get ready; a venue that does not answer is no reason to stop, the cycles will try again.
+
+        Raises:
+            StoreError: the log is corrupt or newer than this version.
+        """
+        tools, journal = self._tools, self._tools.journal
+        ledger = await journal.open()
+        if self._imported is not None and ledger.events == 0:
+            ledger = await journal.record(self._imported)
+        journal.say(
+            Started(
+                at=tools.clock.now(),
+                parameters=tools.policy.parameters,
+                dry_run=self._dry_run,
+                venue=tools.venue.name,
+                ledger=ledger,
+            )
+        )
+        tracked = ledger.hedge.symbol if ledger.hedge else ledger.imported.symbol
+        journal.say(ReconcileStarted(at=tools.clock.now(), tracked=tracked))
+        await tools.executor.resume()
+        await tools.executor.settle_transfer()
+        await self._reconcile()
+
+    async def _reconcile(self) -> None:
+        tools, journal = self._tools, self._tools.journal
+        periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
+        observation = await observe(tools.venue, tools.clock, periods)
+        if observation.account is None:
+            journal.say(ReadFailed(at=observation.at, missing=observation.missing))
+            return
+        if journal.ledger.execution is not None:
+            return
+        await tools.bookkeeper.open_books(observation.account)
+        before = journal.ledger.hedge
+        verdict = await tools.settler.settle(observation, at_start=True)
+        if isinstance(verdict, Consistent | Nothing):
+            await tools.bookkeeper.book_fees()
+            await tools.bookkeeper.book_funding(force=True)
+            self._say(verdict, observation, before)
+
+    def _say(self, verdict: Verdict, observation: Observation, before: HedgedPosition | None) -> None:
+        journal = self._tools.journal
+        journal.say(
+            Reconciled(
+                at=observation.at,
+                verdict=verdict,
+                at_start=True,
+                hedge_before=before,
+                funding_before=before.funding_received if before else ZERO,
+                value_before=self._value_before or (before.entry_notional if before else None),
+                hedge=journal.ledger.hedge,
+                value=verdict.position_value if isinstance(verdict, Consistent) else None,
+            )
+        )

@@ -1,0 +1,291 @@
+"""A tape over a directory of Parquet files: real hourly prices and settled funding, told as they became known.
+
+What is known when: an hour's close from the end of its hour; a settled rate from its own time, jitter included; the
+predicted rate is computed from closes and prints known by then. Which venue a series comes from, and which pairs take
+part, is decided once for the whole window.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import Struct
+
+from hedgerow.domain.errors import HistoryError
+from hedgerow.domain.funding import FundingRate
+from hedgerow.domain.instrument import BasisPair, Market
+from hedgerow.domain.schedule import last_settlement, next_settlement
+from hedgerow.history.grids import Captures, basis_pair, declared_liquidity, declared_volume, load_captures
+from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, Rows, read_rows, symbols_of, time_range
+from hedgerow.history.quality import Gap, clean_closes, clean_prints, gaps_between, moment
+from hedgerow.history.series import (
+    HOUR_MS,
+    MAX_HELD_MS,
+    FundingSeries,
+    PriceSeries,
+    at_ms,
+    funding_from_premium,
+    to_ms,
+)
+from hedgerow.ports import Liquidity, TapePrices
+
+__all__ = ["ArchiveTape"]
+
+DAY_MS = 24 * HOUR_MS
+PREFERRED_VENUES = ("aster", "binance")
+"""First choice first; any other venue comes after these, by name."""
+LONGEST_WINDOW_DAYS = 36_525.0
+FUNDING_WARM_UP_DAYS = 40.0
+"""120 prints of 8 h: more than 60 are left even after the longest hole of the known archives (17 days)."""
+STALE_PRINTS = 3
+"""After this many intervals without a print the next rate is unknown."""
+RATE_DIGITS = 8
+"""Decimals of a published rate."""
+
+Cleaned = TypeVar("Cleaned")
+
+
+class _Window(Struct, frozen=True, kw_only=True):
+    start_ms: int
+    end_ms: int
+
+
+class _PairHistory(Struct, frozen=True, kw_only=True):
+    """Everything the tape knows of one pair."""
+
+    pair: BasisPair
+    prices: PriceSeries
+    prices_from: str
+    funding: FundingSeries
+    funding_from: str
+
+    @property
+    def source(self) -> str:
+        return f"funding {self.funding_from}, prices {self.prices_from}"
+
+
+class ArchiveTape:
+    """Market history of one window; implements ``ports.Tape``."""
+
+    def __init__(
+        self, asked: _Window, window: _Window, histories: Sequence[_PairHistory], skipped: Mapping[str, str]
+    ) -> None:
+        self._asked = asked
+        self._window = window
+        self._histories = {each.pair.symbol: each for each in histories}
+        self._pairs = tuple(each.pair for each in histories)
+        self.skipped = skipped
+        """Symbols of the archive that do not take part, with the reason."""
+
+    @classmethod
+    def load(
+        cls, directory: Path, *, start: datetime, days: float, warm_up_days: float = FUNDING_WARM_UP_DAYS
+    ) -> "ArchiveTape":
+        """Read ``days`` from ``start``, and ``warm_up_days`` of settled funding before it where they exist.
+
+        A window that runs past the data is shortened to it; ``start`` and ``end`` say what is left.
+
+        Raises:
+            HistoryError: the directory or a file is missing or unreadable, or the window holds no usable pair.
+        """
+        asked = window = _asked_window(start, days)
+        if not directory.is_dir():
+            raise HistoryError(f"{directory}: no such directory; it should hold {FUNDING_FILE} and {PRICES_FILE}")
+        prices = read_rows(directory / PRICES_FILE, first_ms=window.start_ms - DAY_MS, last_ms=window.end_ms - HOUR_MS)
+        funding = read_rows(
+            directory / FUNDING_FILE,
+            first_ms=window.start_ms - int(warm_up_days * DAY_MS),
+            last_ms=window.end_ms,
+        )
+        window = _within_data(window, prices, directory)
+        symbols = sorted({*symbols_of(directory / PRICES_FILE), *symbols_of(directory / FUNDING_FILE)})
+        captures = load_captures(directory)
+        histories: list[_PairHistory] = []
+        skipped: dict[str, str] = {}
+        for symbol in symbols:
+            try:
+                histories.append(_history(symbol, window, prices.get(symbol, {}), funding.get(symbol, {}), captures))
+            except HistoryError as error:
+                skipped[symbol] = str(error)
+        if not histories:
+            raise HistoryError(f"{directory}: no pair is left: " + _listing(skipped))
+        return cls(asked, window, histories, skipped)
+
+    @property
+    def start(self) -> datetime:
+        """First time that can be asked for."""
+        return at_ms(self._window.start_ms)
+
+    @property
+    def end(self) -> datetime:
+        """Last time that can be asked for."""
+        return at_ms(self._window.end_ms)
+
+    @property
+    def step(self) -> timedelta:
+        """Prices change on the hour."""
+        return timedelta(hours=1)
+
+    @property
+    def pairs(self) -> Sequence[BasisPair]:
+        """Pairs with prices and funding in the window, by symbol."""
+        return self._pairs
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """The venue of each symbol's series."""
+        return {symbol: history.source for symbol, history in self._histories.items()}
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """One line per thing to announce: a shortened window, each skipped pair, each gap in the prices."""
+        notes: list[str] = []
+        if self._asked != self._window:
+            reach = f"{moment(self._window.start_ms)} to {moment(self._window.end_ms)} UTC"
+            notes.append(f"the data reach only part of the window asked for; it runs from {reach}")
+        notes += [f"{symbol} skipped: {reason}" for symbol, reason in self.skipped.items()]
+        for symbol in self._histories:
+            notes += [f"{symbol}: no readable price for {_stretch(gap)}" for gap in self.gaps(symbol)]
+        return notes
+
+    def gaps(self, symbol: str) -> Sequence[Gap]:
+        """Return the stretches of the window in which the pair's prices are unreadable."""
+        known, window = self._histories[symbol].prices.known, self._window
+        return gaps_between(known, start_ms=window.start_ms, end_ms=window.end_ms, longest_ms=MAX_HELD_MS)
+
+    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+        """Return the newest closes known; None before the first and once they are two hours old."""
+        return self._histories[symbol].prices.at(to_ms(at))
+
+    def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:
+        """Return the declared shape of the book; history carries none."""
+        del at
+        return declared_liquidity(market, self._histories[symbol].pair.base)
+
+    def volume(self, symbol: str, at: datetime) -> Decimal:
+        """Return the declared 24 h quote volume; history carries none."""
+        del at
+        return declared_volume(self._histories[symbol].pair.base)
+
+    def settled(self, symbol: str, after: datetime, until: datetime) -> tuple[FundingRate, ...]:
+        """Return the rates settled in ``(after, until]``, oldest first, at their real times."""
+        return self._histories[symbol].funding.between(to_ms(after), to_ms(until))
+
+    def newest_settled(self, symbol: str, at: datetime, count: int) -> tuple[FundingRate, ...]:
+        """Return at most ``count`` newest rates settled at or before ``at``, oldest first."""
+        return self._histories[symbol].funding.newest(to_ms(at), count)
+
+    def predicted(self, symbol: str, at: datetime) -> FundingRate | None:
+        """Return the estimate for the next settlement, from what was known at ``at``.
+
+        The interval is that of the newest print. Where prices and funding are of one venue, the rate follows from the
+        mean premium of the closes held since the last settlement by the venue's formula. Another venue's premium says
+        little about this one's rate, so there the newest settled rate stands in. None before the first print, while
+        prices are unreadable, and once three settlements in a row have failed to appear.
+        """
+        history, now_ms = self._histories[symbol], to_ms(at)
+        newest = history.funding.newest(now_ms, 1)
+        if not newest or at - newest[0].at >= STALE_PRINTS * timedelta(hours=newest[0].interval_hours):
+            return None
+        hours = newest[0].interval_hours
+        premium = history.prices.mean_premium(to_ms(last_settlement(at, hours)), now_ms)
+        if premium is None:
+            return None
+        rate = newest[0].rate
+        if history.prices_from == history.funding_from:
+            rate = round(Decimal(funding_from_premium(symbol, premium, hours)), RATE_DIGITS)
+        return FundingRate(symbol=symbol, rate=rate, interval_hours=hours, at=next_settlement(at, hours), settled=False)
+
+
+def _asked_window(start: datetime, days: float) -> _Window:
+    if start.tzinfo is None:
+        raise HistoryError(f"the start {start.isoformat()} needs a time zone")
+    if not 0 < days <= LONGEST_WINDOW_DAYS:
+        raise HistoryError(f"days must be above 0 and at most {LONGEST_WINDOW_DAYS:.0f}, not {days:g}")
+    try:
+        end = start + timedelta(days=days)
+    except OverflowError as error:
+        raise HistoryError(f"{days:g} days from {start.isoformat()} is past the end of the calendar") from error
+    return _Window(start_ms=to_ms(start), end_ms=to_ms(end))
+
+
+def _within_data(window: _Window, prices: Mapping[str, Mapping[str, Rows]], directory: Path) -> _Window:
+    """Return the part of the window that the prices reach.
+
+    Raises:
+        HistoryError: there is none; says which range exists.
+    """
+    stamps = [rows.times_ms for by_venue in prices.values() for rows in by_venue.values()]
+    if stamps:
+        start_ms = max(window.start_ms, min(times[0] for times in stamps) + HOUR_MS)
+        end_ms = min(window.end_ms, max(times[-1] for times in stamps) + HOUR_MS)
+        if start_ms < end_ms:
+            return _Window(start_ms=start_ms, end_ms=end_ms)
+    found = time_range(directory / PRICES_FILE)
+    asked = f"{directory}: no prices from {moment(window.start_ms)} to {moment(window.end_ms)} UTC"
+    if found is None:
+        raise HistoryError(f"{asked}; the file holds no prices at all")
+    reach = f"{moment(found.first_ms + HOUR_MS)} to {moment(found.last_ms + HOUR_MS)}"
+    raise HistoryError(f"{asked}; there are prices from {reach}")
+
+
+def _history(
+    symbol: str, window: _Window, prices: Mapping[str, Rows], funding: Mapping[str, Rows], captures: Captures
+) -> _PairHistory:
+    """Return a pair's history.
+
+    Raises:
+        HistoryError: the pair cannot take part; the text is the reason.
+    """
+    prices_from, closes = _chosen(
+        "spot and perpetual prices", prices, window, clean_closes, lambda c: c.open_ms + HOUR_MS
+    )
+    funding_from, prints = _chosen("funding", funding, window, clean_prints, lambda p: p.at_ms)
+    series = PriceSeries(closes)
+    price = Decimal(repr(series.spot_near(window.start_ms)))
+    return _PairHistory(
+        pair=basis_pair(symbol, price, captures),
+        prices=series,
+        prices_from=prices_from,
+        funding=FundingSeries(symbol, prints),
+        funding_from=funding_from,
+    )
+
+
+def _chosen(
+    what: str,
+    by_venue: Mapping[str, Rows],
+    window: _Window,
+    clean: Callable[[Rows], list[Cleaned]],
+    known_ms: Callable[[Cleaned], int],
+) -> tuple[str, list[Cleaned]]:
+    """Return the preferred venue that covers the window, else the preferred one that has anything in it.
+
+    A day is forgiven at either end: a short window may lie between two settlements.
+    """
+    present: list[tuple[str, list[Cleaned]]] = []
+    for venue in sorted(by_venue, key=_preference):
+        rows = clean(by_venue[venue])
+        if not any(window.start_ms - DAY_MS < known_ms(row) <= window.end_ms for row in rows):
+            continue
+        present.append((venue, rows))
+        if known_ms(rows[0]) <= window.start_ms + DAY_MS and known_ms(rows[-1]) >= window.end_ms - DAY_MS:
+            return venue, rows
+    if not present:
+        raise HistoryError(f"no {what} in the window")
+    return present[0]
+
+
+def _preference(venue: str) -> tuple[int, str]:
+    known = venue in PREFERRED_VENUES
+    return (PREFERRED_VENUES.index(venue) if known else len(PREFERRED_VENUES), venue)
+
+
+def _stretch(gap: Gap) -> str:
+    return f"{gap.hours:g} h from {moment(gap.from_ms)} UTC"
+
+
+def _listing(skipped: Mapping[str, str]) -> str:
+    return "; ".join(f"{symbol}: {reason}" for symbol, reason in skipped.items()) or "the files hold no symbol"

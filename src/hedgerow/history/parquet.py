@@ -1,0 +1,152 @@
+"""Reading the archive's two Parquet files: only the rows of a window, checked and grouped by series."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from msgspec import Struct
+
+from hedgerow.domain.errors import HistoryError
+
+__all__ = ["FUNDING_FILE", "PRICES_FILE", "Layout", "Rows", "TimeRange", "read_rows", "symbols_of", "time_range"]
+
+FUNDING_FILE = "funding.parquet"
+PRICES_FILE = "prices_hourly.parquet"
+KEYS = ("exchange", "symbol")
+
+
+class Layout(Struct, frozen=True, kw_only=True):
+    """Columns that a file must have beside ``exchange`` and ``symbol``."""
+
+    time: str
+    """Integer milliseconds since the epoch, UTC."""
+    numbers: tuple[str, ...]
+    """Floating point columns."""
+
+
+FUNDING_LAYOUT = Layout(time="funding_time", numbers=("rate", "interval_hours"))
+PRICES_LAYOUT = Layout(time="open_time", numbers=("spot_close", "perp_close", "mark_close"))
+LAYOUTS = {FUNDING_FILE: FUNDING_LAYOUT, PRICES_FILE: PRICES_LAYOUT}
+
+
+class TimeRange(Struct, frozen=True, kw_only=True):
+    """First and last time in a file, in milliseconds since the epoch."""
+
+    first_ms: int
+    last_ms: int
+
+
+class Rows(Struct, frozen=True, kw_only=True):
+    """The rows of one series, oldest first."""
+
+    times_ms: Sequence[int]
+    numbers: Mapping[str, Sequence[float | None]]
+
+
+def read_rows(path: Path, *, first_ms: int, last_ms: int) -> Mapping[str, Mapping[str, Rows]]:
+    """Return the rows with a time in ``[first_ms, last_ms]``, by symbol and then by exchange.
+
+    Raises:
+        HistoryError: the file is missing, unreadable or has other columns.
+    """
+    layout = _checked_layout(path)
+    columns = [*KEYS, layout.time, *layout.numbers]
+    window = [(layout.time, ">=", first_ms), (layout.time, "<=", last_ms)]
+    table = _read(path, columns=columns, filters=window)
+    found: dict[str, dict[str, Rows]] = {}
+    for exchange, symbol in _series_in(table):
+        found.setdefault(symbol, {})[exchange] = _rows_of(table, exchange, symbol, layout)
+    return found
+
+
+def symbols_of(path: Path) -> tuple[str, ...]:
+    """Return every symbol of a file, sorted.
+
+    Raises:
+        HistoryError: the file is missing, unreadable or has other columns.
+    """
+    _checked_layout(path)
+    column = _read(path, columns=["symbol"]).column("symbol")
+    return tuple(sorted(symbol for symbol in column.unique().to_pylist() if symbol))
+
+
+def time_range(path: Path) -> TimeRange | None:
+    """Return the first and last time of a file; None for a file without rows.
+
+    Raises:
+        HistoryError: the file is missing, unreadable or has other columns.
+    """
+    layout = _checked_layout(path)
+    times = _read(path, columns=[layout.time]).column(layout.time).drop_null().sort()
+    if not len(times):
+        return None
+    return TimeRange(first_ms=times[0].as_py(), last_ms=times[-1].as_py())
+
+
+def _series_in(table: Any) -> list[tuple[str, str]]:
+    groups = table.select(list(KEYS)).group_by(list(KEYS)).aggregate([]).to_pylist()
+    return sorted((g["exchange"], g["symbol"]) for g in groups if g["exchange"] and g["symbol"])
+
+
+def _rows_of(table: Any, exchange: str, symbol: str, layout: Layout) -> Rows:
+    field = _pyarrow("compute").field
+    mine = table.filter((field("exchange") == exchange) & (field("symbol") == symbol)).sort_by(layout.time)
+    return Rows(
+        times_ms=mine.column(layout.time).to_pylist(),
+        numbers={name: mine.column(name).to_pylist() for name in layout.numbers},
+    )
+
+
+def _checked_layout(path: Path) -> Layout:
+    """Return the layout the file must have, after making sure that it has it."""
+    layout = LAYOUTS[path.name]
+    reader = _pyarrow("parquet")
+    if not path.is_file():
+        raise HistoryError(f"{path}: no such file; market history is {FUNDING_FILE} and {PRICES_FILE} in one directory")
+    try:
+        schema = reader.read_schema(path)
+    except (OSError, ValueError) as error:
+        raise HistoryError(f"{path}: not a readable Parquet file ({_one_line(error)})") from error
+    kinds = dict.fromkeys(KEYS, "text") | {layout.time: "integer"} | dict.fromkeys(layout.numbers, "floating")
+    for name, kind in kinds.items():
+        if name not in schema.names:
+            raise HistoryError(f"{path}: column {name!r} is missing; needed are {', '.join(kinds)}")
+        if not _is(kind, schema.field(name).type):
+            raise HistoryError(f"{path}: column {name!r} must be {kind}, not {schema.field(name).type}")
+    return layout
+
+
+def _is(kind: str, arrow_type: Any) -> bool:
+    types = _pyarrow("types")
+    if kind == "text":
+        plain_type = arrow_type.value_type if types.is_dictionary(arrow_type) else arrow_type
+        return bool(types.is_string(plain_type) or types.is_large_string(plain_type))
+    if kind == "integer":
+        return bool(types.is_integer(arrow_type))
+    return bool(types.is_floating(arrow_type) or types.is_null(arrow_type))
+
+
+def _read(path: Path, **options: Any) -> Any:
+    try:
+        return _pyarrow("parquet").read_table(path, **options)
+    except (OSError, ValueError) as error:
+        raise HistoryError(f"{path}: cannot be read ({_one_line(error)})") from error
+
+
+def _pyarrow(part: str) -> Any:
+    """Return ``pyarrow.<part>``.
+
+    Raises:
+        HistoryError: pyarrow is not installed.
+    """
+    try:
+        from pyarrow import compute, parquet, types  # noqa: PLC0415 - heavy, only commands that read history need it
+    except ImportError as error:
+        raise HistoryError(
+            "reading market history needs pyarrow, which is not installed: pip install 'hedgerow[research]'"
+        ) from error
+    return cast("Any", {"compute": compute, "parquet": parquet, "types": types}[part])
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

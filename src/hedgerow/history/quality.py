@@ -1,0 +1,100 @@
+"""What is wrong with a series: contradicting rows are refused, rows without a value dropped, gaps named."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import pairwise
+from math import isfinite
+
+from msgspec import Struct
+
+from hedgerow.domain.errors import HistoryError
+from hedgerow.domain.schedule import EPOCH
+from hedgerow.history.parquet import Rows
+
+__all__ = ["Close", "Gap", "Print", "clean_closes", "clean_prints", "gaps_between", "moment"]
+
+SAME_SETTLEMENT_MS = 60_000
+"""Prints closer than this are one settlement told twice; the venue's jitter is at most 15 s (API reference 11)."""
+
+
+class Close(Struct, frozen=True):
+    """One hour's closes."""
+
+    open_ms: int
+    spot: float
+    perp: float
+    mark: float
+
+
+class Print(Struct, frozen=True):
+    """One settled funding rate."""
+
+    at_ms: int
+    rate: float
+    interval_hours: int
+
+
+class Gap(Struct, frozen=True, kw_only=True):
+    """A stretch without a readable price."""
+
+    from_ms: int
+    until_ms: int
+
+    @property
+    def hours(self) -> float:
+        """Length in hours."""
+        return (self.until_ms - self.from_ms) / 3_600_000
+
+
+def clean_closes(rows: Rows) -> list[Close]:
+    """Return the hours with a spot and a perpetual close; the perpetual's stands in for a mark that is not known.
+
+    Raises:
+        HistoryError: one hour is told twice with different closes.
+    """
+    columns = (rows.numbers[name] for name in ("spot_close", "perp_close", "mark_close"))
+    kept: list[Close] = []
+    for open_ms, spot, perp, mark in zip(rows.times_ms, *columns, strict=True):
+        if not (_is_price(spot) and _is_price(perp)):
+            continue
+        close = Close(open_ms, spot or 0.0, perp or 0.0, (mark if _is_price(mark) else perp) or 0.0)
+        if not kept or kept[-1].open_ms < open_ms:
+            kept.append(close)
+        elif kept[-1] != close:
+            raise HistoryError(f"two different closes for the hour from {moment(open_ms)}")
+    return kept
+
+
+def clean_prints(rows: Rows) -> list[Print]:
+    """Return the settled rates at their real times, one per settlement.
+
+    Raises:
+        HistoryError: one settlement is told twice with different rates, or an interval is not whole hours.
+    """
+    kept: list[Print] = []
+    for at_ms, rate, hours in zip(rows.times_ms, rows.numbers["rate"], rows.numbers["interval_hours"], strict=True):
+        if rate is None or not isfinite(rate):
+            continue
+        if hours is None or not isfinite(hours) or hours < 1 or hours != int(hours):
+            raise HistoryError(f"funding interval of {moment(at_ms)} must be whole hours, not {hours}")
+        if not kept or at_ms - kept[-1].at_ms >= SAME_SETTLEMENT_MS:
+            kept.append(Print(at_ms, rate, int(hours)))
+        elif (kept[-1].rate, kept[-1].interval_hours) != (rate, hours):
+            raise HistoryError(f"two different funding rates for the settlement of {moment(at_ms)}")
+    return kept
+
+
+def gaps_between(known_ms: Sequence[int], *, start_ms: int, end_ms: int, longest_ms: int) -> list[Gap]:
+    """Return the parts of ``[start_ms, end_ms]`` where the newest close is ``longest_ms`` old or older."""
+    stamps = [start_ms - longest_ms, *known_ms, end_ms]
+    spans = ((max(start_ms, a + longest_ms), min(end_ms, b)) for a, b in pairwise(stamps))
+    return [Gap(from_ms=a, until_ms=b) for a, b in spans if a < b]
+
+
+def moment(at_ms: int) -> str:
+    """Return a time for people, to the minute, UTC."""
+    return format(EPOCH + timedelta(milliseconds=at_ms), "%Y-%m-%d %H:%M")
+
+
+def _is_price(value: float | None) -> bool:
+    return value is not None and isfinite(value) and value > 0

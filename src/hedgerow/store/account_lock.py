@@ -1,0 +1,71 @@
+"""One bot per account and user: a file lock that the kernel releases when its holder dies."""
+
+import fcntl
+import os
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hedgerow.domain.errors import ConfigError
+
+__all__ = ["AccountLock", "default_lock_folder"]
+
+
+class AccountLock:
+    """Hold the sole right to trade ``account`` while the context is entered.
+
+    ``account`` is an address or an API key; only its hash is ever written. ``folder`` defaults to a folder of the
+    user's own, so that two homes cannot trade one account.
+
+    Raises:
+        ConfigError: on entering, when another process holds the account or the folder cannot be used.
+    """
+
+    def __init__(self, account: str, folder: Path | None = None) -> None:
+        digest = sha256(account.strip().lower().encode()).hexdigest()[:32]
+        self._path = (folder or default_lock_folder()) / f"{digest}.lock"
+        self._handle: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file that is locked."""
+        return self._path
+
+    def __enter__(self) -> Self:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ConfigError(f"cannot lock the account: {self._path}: {error.strerror or error}") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = _holder(handle)
+            os.close(handle)
+            raise ConfigError(
+                f"{holder} already trades this account: stop it first, or use another account ({self._path})"
+            ) from error
+        os.ftruncate(handle, 0)
+        os.write(handle, str(os.getpid()).encode())
+        self._handle = handle
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._handle is not None:
+            os.close(self._handle)  # the file stays: removing it would let two processes lock two files of one name
+            self._handle = None
+
+
+def default_lock_folder() -> Path:
+    """Return the folder for locks under ``XDG_STATE_HOME``, or ``~/.local/state`` without it."""
+    state = os.environ.get("XDG_STATE_HOME")
+    base = Path(state) if state else Path.home() / ".local" / "state"
+    return base / "hedgerow" / "locks"
+
+
+def _holder(handle: int) -> str:
+    pid = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
+    return f"process {pid}" if pid.isdigit() else "another process"

@@ -1,0 +1,207 @@
+"""The event log of one bot in one SQLite file: append-only, one transaction per append, snapshots beside it.
+
+Write-ahead journal; a durable append is synced to disk before it returns (``synchronous=FULL``), any other one survives
+the death of the process and is synced with the next durable one. The calls block the event loop for the length of
+a write on purpose: an intent must be on disk before anything else happens, and a worker thread would run on a time of
+its own under a virtual clock.
+"""
+
+import os
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from hedgerow.domain.errors import StoreError
+from hedgerow.domain.events import Event
+from hedgerow.domain.folding import fold
+from hedgerow.domain.ledger import Ledger
+from hedgerow.store.codec import (
+    FORMAT_VERSION,
+    decode_event,
+    decode_ledger,
+    encode_event,
+    encode_ledger,
+    event_kind,
+    ledger_version,
+)
+
+__all__ = ["SqliteStore"]
+
+APPLICATION_ID: Final = 0x48_44_47_57
+"""``HDGW``: marks a SQLite file as a Hedgerow event log (bytes 68 to 71 of the file)."""
+BUSY_TIMEOUT_SECONDS: Final = 2.0
+"""How long a write waits for another process that holds the file, before it fails."""
+SCHEMA: Final = (
+    "CREATE TABLE events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload BLOB NOT NULL)",
+    "CREATE TABLE snapshot (seq INTEGER NOT NULL, version TEXT NOT NULL, payload BLOB NOT NULL)",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {FORMAT_VERSION}",
+)
+
+
+class SqliteStore:
+    """A ``Store`` in one SQLite file, created with its folder when missing; one process may write to it at a time.
+
+    Raises:
+        StoreError: the file cannot be opened, is damaged, is something else, or was written by a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._durable = True
+        with self._guarded("open"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+        try:
+            with self._guarded("open"):
+                self._prepare()
+                self._count = self._counted()
+        except StoreError:
+            self._connection.close()
+            raise
+
+    async def load(self) -> Ledger:
+        """Return the fold of every event appended so far, from the newest snapshot that can be trusted.
+
+        Raises:
+            StoreError: an event is missing or cannot be read.
+        """
+        with self._guarded("read"):
+            self._count = self._counted()
+            ledger = self._newest_snapshot()
+            return fold(self._read(after=ledger.events), ledger)
+
+    async def append(self, events: Sequence[Event], *, durable: bool) -> None:
+        """Append events as one transaction; ``durable`` returns only once they would survive a power cut.
+
+        Raises:
+            StoreError: another process wrote to the log, the disk is full, or an event cannot be written.
+        """
+        first = self._count + 1
+        rows = [(seq, event_kind(event), encode_event(event)) for seq, event in enumerate(events, first)]
+        if not rows:
+            return
+        with self._guarded("write"):
+            self._sync(full=durable)
+            with self._transaction():
+                self._connection.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
+        self._count += len(rows)
+
+    async def events(self, *, after: int = 0) -> tuple[Event, ...]:
+        """Return the events after the first ``after`` ones, oldest first.
+
+        Raises:
+            StoreError: an event cannot be read.
+        """
+        with self._guarded("read"):
+            return self._read(after=after)
+
+    async def snapshot(self, ledger: Ledger) -> None:
+        """Keep the fold of everything appended so far; only the newest one is kept.
+
+        Raises:
+            StoreError: the ledger holds more events than the log.
+        """
+        if ledger.events > self._count:
+            raise StoreError(f"{self._path}: a snapshot of {ledger.events} events does not fit a log of {self._count}")
+        row = (ledger.events, ledger_version(), encode_ledger(ledger))
+        with self._guarded("write"):
+            self._sync(full=False)
+            with self._transaction():
+                self._connection.execute("DELETE FROM snapshot")
+                self._connection.execute("INSERT INTO snapshot VALUES (?, ?, ?)", row)
+
+    async def close(self) -> None:
+        """Release the file; may be called twice."""
+        self._connection.close()
+
+    def _prepare(self) -> None:
+        """Check whose file it is and how old, and create what a new one needs."""
+        application, version = self._pragma("application_id"), self._pragma("user_version")
+        tables = self._one("SELECT count(*) FROM sqlite_master")
+        if not tables and not application and not version:
+            self._create()
+        elif application != APPLICATION_ID:
+            raise StoreError(f"{self._path} is a database of something else, not a Hedgerow event log")
+        elif version > FORMAT_VERSION:
+            raise StoreError(
+                f"{self._path} was written by a newer Hedgerow: its format is {version}, ours is {FORMAT_VERSION}"
+            )
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+
+    def _create(self) -> None:
+        with self._transaction():
+            for statement in SCHEMA:
+                self._connection.execute(statement)
+        _sync_folder(self._path.parent)
+
+    def _newest_snapshot(self) -> Ledger:
+        row = self._connection.execute("SELECT seq, version, payload FROM snapshot").fetchone()
+        if row is None or row[1] != ledger_version():
+            return Ledger()
+        ledger = decode_ledger(row[2])
+        usable = ledger is not None and ledger.events == row[0] <= self._count
+        return ledger if ledger is not None and usable else Ledger()
+
+    def _read(self, *, after: int) -> tuple[Event, ...]:
+        rows = self._connection.execute("SELECT seq, kind, payload FROM events WHERE seq > ? ORDER BY seq", (after,))
+        return tuple(self._decoded(*row) for row in rows)
+
+    def _decoded(self, seq: int, kind: str, payload: bytes) -> Event:
+        event = decode_event(payload, row=f"{self._path}: event {seq}")
+        if event_kind(event) != kind:
+            raise StoreError(
+                f"{self._path}: event {seq} cannot be read: filed as {kind!r}, holds {event_kind(event)!r}"
+            )
+        return event
+
+    def _counted(self) -> int:
+        """Return how many events there are; their numbers must be 1, 2, 3 and so on."""
+        count, first, last = self._connection.execute("SELECT count(*), min(seq), max(seq) FROM events").fetchone()
+        if count and (first, last) != (1, count):
+            raise StoreError(f"{self._path}: events are missing: {count} rows numbered {first} to {last}")
+        return int(count)
+
+    def _sync(self, *, full: bool) -> None:
+        if full != self._durable:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+            self._durable = full
+
+    def _pragma(self, name: str) -> int:
+        return self._one(f"PRAGMA {name}")
+
+    def _one(self, query: str) -> int:
+        return int(self._connection.execute(query).fetchone()[0])
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # SQLite ends it by itself when the disk is full
+                self._connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _guarded(self, doing: str) -> Generator[None]:
+        """Turn what SQLite and the file system say into one line that names the file."""
+        try:
+            yield
+        except sqlite3.IntegrityError as error:
+            raise StoreError(f"{self._path}: another process wrote to this event log; stop one of the two") from error
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"cannot {doing} the event log {self._path}: {error}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name survive a power cut too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,281 @@
+"""From one observation to one decision. Safety exits first, on whatever could be seen; the rest on all of it."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import chain
+
+from msgspec import Struct
+
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.market import Depth, MarketView
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.strategy import rules
+from hedgerow.strategy.exits import SAFETY_ORDER, Exit, ExitCode, emergency, evaluate
+from hedgerow.strategy.health import health_of, margin_wanted
+from hedgerow.strategy.observation import (
+    Close,
+    Decision,
+    Evaluation,
+    FindingKind,
+    HealthLevel,
+    HealthReport,
+    Hold,
+    HoldReason,
+    Observation,
+    Open,
+    Opportunity,
+    Refusal,
+    RefusalKind,
+    Roll,
+    TopUpMargin,
+    Trim,
+)
+from hedgerow.strategy.policy import Policy
+from hedgerow.strategy.ranking import Ranking
+from hedgerow.strategy.rebalancing import top_up
+from hedgerow.strategy.screening import basis_of
+from hedgerow.strategy.sizing import closing_plan, funds_of, opening_plan, trimming_plan
+
+__all__ = ["decide_held", "entry_refusals", "openings_blocked", "plan_opening", "shortlist"]
+
+
+class _Held(Struct, frozen=True, kw_only=True):
+    """Everything known about the held hedge in this cycle."""
+
+    hedge: HedgedPosition
+    observation: Observation
+    policy: Policy
+    ranking: Ranking | None
+    evaluation: Evaluation
+    health: HealthReport
+
+    @property
+    def price(self) -> Decimal:
+        """The coin's price now, or at entry when it cannot be seen."""
+        return self.evaluation.spot_price or self.evaluation.perp_price or self.hedge.entry_price
+
+
+# --- while a hedge is held -------------------------------------------------------------------------------------------
+
+
+def decide_held(observation: Observation, ledger: Ledger, policy: Policy) -> Decision:
+    """Decide about the held hedge: emergency, health, then what the policy wants; else hold."""
+    if ledger.execution is not None:
+        return Hold(reason=HoldReason.EXECUTING, detail=ledger.execution.state.value)
+    if ledger.hedge is None:
+        return Hold(reason=HoldReason.NOTHING_HELD)
+    held = _look(ledger.hedge, observation, policy)
+    return _safety(held) or _repair(held) or _margin(held) or _profit(held)
+
+
+def _look(hedge: HedgedPosition, observation: Observation, policy: Policy) -> _Held:
+    market = observation.market
+    ranking = policy.rank(market) if market else None
+    signal = ranking.held_signal(hedge.symbol) if ranking else None
+    evaluation = evaluate(hedge, observation, signal, policy.parameters.risk_management.stop_on)
+    price = evaluation.spot_price or evaluation.perp_price
+    return _Held(
+        hedge=hedge,
+        observation=observation,
+        policy=policy,
+        ranking=ranking,
+        evaluation=evaluation,
+        health=health_of(hedge, observation, price),
+    )
+
+
+def _safety(held: _Held) -> Decision | None:
+    stop = emergency(held.evaluation, held.policy.parameters.risk_management)
+    broken = held.health.level in {HealthLevel.CLOSE, HealthLevel.CRITICAL}
+    code = rules.first_exit(SAFETY_ORDER, (False, stop, broken))
+    if code == ExitCode.EMERGENCY:
+        fraction = held.evaluation.stop_pnl or ZERO
+        text = f"PnL ${fraction:.2f} on ${held.hedge.entry_notional:.2f} per leg"
+        return _close(held, Exit(reason=Reason.EMERGENCY_STOP, detail=text), urgent=True)
+    if code == ExitCode.HEALTH:
+        leave = Exit(reason=_health_reason(held.health), detail=held.health.text)
+        return _close(held, leave, urgent=True, confirm=not _is_urgent(held.health))
+    return None
+
+
+def _is_urgent(health: HealthReport) -> bool:
+    # Liquidation does not wait for a second reading; balances and listings may lag, and do.
+    return any(finding.kind is FindingKind.LIQUIDATION for finding in health.findings)
+
+
+def _health_reason(health: HealthReport) -> Reason:
+    kinds = {finding.kind for finding in health.findings}
+    if FindingKind.LEG_GONE in kinds:
+        return Reason.LEG_GONE
+    if health.level is HealthLevel.CLOSE:
+        return Reason.IMBALANCE
+    return Reason.HEALTH
+
+
+def _repair(held: _Held) -> Decision | None:
+    market, quantity = held.health.trim_market, held.health.trim_quantity
+    if market is None or quantity is None or not held.observation.complete:
+        return None
+    spot, perp = (quantity, ZERO) if market is Market.SPOT else (ZERO, quantity)
+    return Trim(
+        market=market,
+        quantity=quantity,
+        plan=trimming_plan(held.hedge.pair, spot=spot, perp=perp, price=held.price),
+        detail=held.health.text,
+        evaluation=held.evaluation,
+        health=held.health,
+    )
+
+
+def _margin(held: _Held) -> Decision | None:
+    account = held.observation.account
+    wanted = margin_wanted(held.hedge, account) if account else None
+    move = top_up(account, wanted) if account and wanted else None
+    if move is None:
+        return None
+    text = f"liquidation is {held.health.liquidation_distance or 0.0:.1%} from the mark"
+    return TopUpMargin(rebalance=move, detail=text, evaluation=held.evaluation, health=held.health)
+
+
+def _profit(held: _Held) -> Decision:
+    """Ask the policy, unless something could not be seen."""
+    market, ranking = held.observation.market, held.ranking
+    if market is None or ranking is None or not held.observation.complete:
+        text = ", ".join(held.observation.missing)
+        return Hold(reason=HoldReason.INCOMPLETE, detail=text, evaluation=held.evaluation, health=held.health)
+    leave = held.policy.review(held.evaluation, ranking, market)
+    if leave is None or _occupied(leave, held.observation.account):
+        return Hold(reason=HoldReason.HEALTHY, evaluation=held.evaluation, health=held.health)
+    if leave.roll:
+        return Roll(reason=leave.reason, detail=leave.detail, evaluation=held.evaluation, health=held.health)
+    return _close(held, leave)
+
+
+def _occupied(leave: Exit, account: AccountView | None) -> bool:
+    """Whether the pair decided for cannot be opened: the account holds a position there already."""
+    return bool(leave.target and account and account.position_quantity(leave.target.symbol))
+
+
+def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = False) -> Decision:
+    observation = held.observation
+    plan = closing_plan(
+        held.hedge,
+        observation.account,
+        price=held.price,
+        limits=held.policy.parameters.execution,
+        interval_hours=held.evaluation.interval_hours,
+        urgent=urgent,
+    )
+    if plan.spot_quantity <= 0 and plan.perp_quantity <= 0:
+        return Hold(reason=HoldReason.NOTHING_LEFT, detail=leave.detail, evaluation=held.evaluation, health=held.health)
+    missing = ", ".join((*observation.missing, *held.evaluation.unseen))
+    return Close(
+        reason=leave.reason,
+        plan=plan,
+        detail=f"{leave.detail} (could not see: {missing})" if missing else leave.detail,
+        target=leave.target,
+        confirm=confirm,
+        reopening_cost=held.evaluation.total_fees if leave.still_best else None,
+        evaluation=held.evaluation,
+        health=held.health,
+    )
+
+
+# --- while nothing is held -------------------------------------------------------------------------------------------
+
+
+def openings_blocked(observation: Observation, ledger: Ledger, policy: Policy) -> Hold | None:
+    """Return why nothing may be opened now, whatever the pair; None = openings are allowed."""
+    if ledger.execution is not None or ledger.transfer is not None:
+        return Hold(reason=HoldReason.EXECUTING, detail="a job or a transfer is not finished")
+    if ledger.active is not None:
+        return Hold(reason=HoldReason.HELD, detail=ledger.active.symbol)
+    if ledger.halt is not None:
+        return Hold(reason=HoldReason.HALTED, detail=ledger.halt.detail or ledger.halt.reason.value)
+    account = observation.account
+    if account is None or not observation.complete:
+        return Hold(reason=HoldReason.INCOMPLETE, detail=", ".join(observation.missing))
+    return _unfit_account(account, policy)
+
+
+def _unfit_account(account: AccountView, policy: Policy) -> Hold | None:
+    if not account.one_way:
+        return Hold(reason=HoldReason.ACCOUNT_MODE, detail="hedge mode is on; one-way position mode is needed")
+    if not account.single_asset:
+        return Hold(reason=HoldReason.ACCOUNT_MODE, detail="multi-assets mode is on; single-asset mode is needed")
+    funds = funds_of(account)
+    if policy.capital(funds.spot, funds.perp) > 0:
+        return None
+    least = policy.parameters.capital_management.min_capital_usd
+    text = f"${2 * min(funds.spot, funds.perp):.2f} in equal wallets, at least ${least:.2f} needed"
+    return Hold(reason=HoldReason.CAPITAL, detail=text)
+
+
+def entry_refusals(
+    symbol: str, ranking: Ranking, market: MarketView, account: AccountView, policy: Policy
+) -> tuple[Refusal, ...]:
+    """Return every reason against entering ``symbol`` now, that of the account's own positions included."""
+    pair = market.pair(symbol)
+    if pair is None:
+        return (Refusal(kind=RefusalKind.NOT_TRADING, detail="not listed on both markets"),)
+    foreign = account.position_quantity(symbol)
+    if foreign:
+        text = f"the account already holds {foreign} of the perpetual"
+        return (Refusal(kind=RefusalKind.POSITION, detail=text),)
+    return policy.refusals(pair, ranking, market)
+
+
+def shortlist(observation: Observation, ledger: Ledger, policy: Policy) -> Iterator[Opportunity]:
+    """Yield what may be opened, best first; a pair decided for while closing comes before all others.
+
+    Lazy: a pair is looked at only when the one before it was not taken.
+    """
+    market, account = observation.market, observation.account
+    if market is None or account is None or openings_blocked(observation, ledger, policy):
+        return
+    ranking = policy.rank(market)
+    target = ledger.target if ledger.target and observation.at < ledger.target.expires_at else None
+    chosen = ranking.signal(target.symbol) if target else None
+    others = (signal for signal in ranking.ordered if signal is not chosen)
+    for signal in chain(() if chosen is None else (chosen,), others):
+        pair = market.pair(signal.symbol)
+        if pair and not entry_refusals(signal.symbol, ranking, market, account, policy):
+            predicted = market.predicted(signal.symbol)
+            yield Opportunity(
+                pair=pair,
+                signal=signal,
+                next_funding=predicted.at if predicted else None,
+                basis=basis_of(signal.symbol, market),
+                targeted=signal is chosen,
+            )
+
+
+def plan_opening(
+    opportunity: Opportunity,
+    spot_depth: Depth | None,
+    perp_depth: Depth | None,
+    observation: Observation,
+    ledger: Ledger,
+    policy: Policy,
+) -> Open | Refusal:
+    """Size the opportunity on real depth, or say why it cannot be opened; then the next one may be tried."""
+    account = observation.account
+    blocked = openings_blocked(observation, ledger, policy)
+    if account is None or blocked:
+        text = blocked.reason.value if blocked else "account unreadable"
+        return Refusal(kind=RefusalKind.BLOCKED, detail=text)
+    funds = funds_of(account)
+    plan = opening_plan(
+        opportunity,
+        funds,
+        policy.capital(funds.spot, funds.perp),
+        spot_depth=spot_depth,
+        perp_depth=perp_depth,
+        limits=policy.parameters.execution,
+    )
+    if isinstance(plan, Refusal):
+        return plan
+    return Open(opportunity=opportunity, plan=plan, rebalance=funds.rebalance)

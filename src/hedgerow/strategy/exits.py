@@ -1,0 +1,209 @@
+"""When to leave: the held hedge in numbers, and the ordered reasons to close it."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import IntEnum
+
+from msgspec import Struct
+
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.funding import FundingSignal
+from hedgerow.domain.instrument import BasisPair, Market
+from hedgerow.domain.ledger import Target
+from hedgerow.domain.market import MarketView
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.strategy import rules
+from hedgerow.strategy.observation import Evaluation, Observation
+from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StopOn
+
+__all__ = [
+    "PROFIT_ORDER",
+    "REASONS",
+    "SAFETY_ORDER",
+    "Exit",
+    "ExitCode",
+    "emergency",
+    "evaluate",
+    "flags",
+]
+
+
+class ExitCode(IntEnum):
+    """Codes of ``rules.first_exit``."""
+
+    HOLD = 0
+    EMERGENCY = 1
+    HEALTH = 2
+    FEES_COVERED = 3
+    AGE = 4
+    BETTER_PAIR = 5
+    NEGATIVE_FUNDING = 6
+
+
+SAFETY_ORDER = (ExitCode.EMERGENCY, ExitCode.HEALTH)
+"""Decided on whatever could be seen."""
+PROFIT_ORDER = (ExitCode.FEES_COVERED, ExitCode.AGE, ExitCode.BETTER_PAIR, ExitCode.NEGATIVE_FUNDING)
+"""Decided on complete observations only."""
+REASONS = {
+    ExitCode.EMERGENCY: Reason.EMERGENCY_STOP,
+    ExitCode.HEALTH: Reason.HEALTH,
+    ExitCode.FEES_COVERED: Reason.FEES_COVERED,
+    ExitCode.AGE: Reason.MAX_AGE,
+    ExitCode.BETTER_PAIR: Reason.BETTER_PAIR,
+    ExitCode.NEGATIVE_FUNDING: Reason.NEGATIVE_FUNDING,
+}
+DEFAULT_INTERVAL_HOURS = 8
+SECONDS_PER_HOUR = 3600.0
+
+
+class Exit(Struct, frozen=True, kw_only=True):
+    """A policy's wish to end the held hedge, or to restart its counters."""
+
+    reason: Reason
+    detail: str = ""
+    target: Target | None = None
+    """The pair decided for instead."""
+    roll: bool = False
+    """Keep the position and restart the counters instead of closing."""
+    still_best: bool = False
+    """Whether the same pair would be opened again at once."""
+
+
+def evaluate(
+    hedge: HedgedPosition, observation: Observation, signal: FundingSignal | None, stop_on: StopOn = StopOn.PAIR
+) -> Evaluation:
+    """Return the held hedge in numbers; what could not be seen is None and named."""
+    market = observation.market
+    spot_price, perp_price, unseen = _prices(hedge.symbol, market, observation.account)
+    pair = (market.pair(hedge.symbol) if market else None) or hedge.pair
+    pnl = exit_fees = None
+    if spot_price is not None and perp_price is not None:
+        pnl = hedge.unrealized_pnl(spot_price, perp_price)
+        exit_fees = _exit_fees(hedge, pair, spot_price, perp_price)
+    interval = _interval(hedge.symbol, signal, market)
+    age, counted = _hours(hedge.opened_at, observation.at), _hours(hedge.counted_from, observation.at)
+    return Evaluation(
+        at=observation.at,
+        symbol=hedge.symbol,
+        spot_price=spot_price,
+        perp_price=perp_price,
+        position_value=None if spot_price is None else hedge.spot_quantity * spot_price,
+        entry_notional=hedge.entry_notional,
+        unrealized_pnl=pnl,
+        pnl_fraction=None if pnl is None else float(pnl / hedge.entry_notional),
+        stop_pnl=pnl if stop_on is StopOn.PAIR else _perp_leg_pnl(hedge, perp_price),
+        age_hours=age,
+        counted_hours=counted,
+        funding_periods=age / interval,
+        interval_hours=interval,
+        funding_received=hedge.funding_counted,
+        funding_payments=hedge.funding_payments,
+        entry_fees=hedge.entry_fees,
+        exit_fees=exit_fees,
+        coverage=_coverage(hedge, exit_fees),
+        history_known=hedge.history_known,
+        signal=signal,
+        unseen=unseen,
+    )
+
+
+def emergency(evaluation: Evaluation, risk: RiskManagement) -> bool:
+    """Tell whether the emergency stop is hit; False when the number it watches is unknown."""
+    if evaluation.stop_pnl is None:
+        return False
+    limit = risk.emergency_stop_loss * float(evaluation.entry_notional)
+    return rules.stop_hit(float(evaluation.stop_pnl), limit)
+
+
+def flags(
+    evaluation: Evaluation,
+    management: PositionManagement,
+    *,
+    best_apr: float | None,
+    exit_apr: float,
+) -> tuple[bool, ...]:
+    """Return which profit reasons hold, indexed by ``ExitCode``; ``best_apr`` is the best other pair's.
+
+    A reason whose input is unknown does not hold. With unknown history neither fees nor funding are known.
+    """
+    fees, signal = evaluation.exit_fees, evaluation.signal
+    covered = (
+        fees is not None
+        and evaluation.history_known
+        and rules.fees_covered(
+            float(evaluation.funding_received),
+            management.fee_coverage_multiplier,
+            float(evaluation.entry_fees),
+            float(fees),
+        )
+    )
+    old = rules.too_old(evaluation.counted_hours, management.max_position_age_hours)
+    better = turned = False
+    if signal is not None:
+        turned = rules.funding_turned(signal.apr, exit_apr)
+        better = best_apr is not None and rules.better_pair(
+            signal.apr,
+            best_apr,
+            management.better_opportunity_apr,
+            evaluation.counted_hours,
+            management.better_opportunity_min_hours,
+        )
+    return (False, False, False, covered, old, better, turned)
+
+
+def _hours(since: datetime, until: datetime) -> float:
+    return (until - since).total_seconds() / SECONDS_PER_HOUR
+
+
+def _coverage(hedge: HedgedPosition, exit_fees: Decimal | None) -> float | None:
+    total = None if exit_fees is None else hedge.entry_fees + exit_fees
+    return float(hedge.funding_counted / total) if total else None
+
+
+def _exit_fees(hedge: HedgedPosition, pair: BasisPair, spot_price: Decimal, perp_price: Decimal) -> Decimal:
+    spot_fee = hedge.spot_quantity * spot_price * pair.spot.fees.taker
+    return spot_fee + hedge.short * perp_price * pair.perp.fees.taker
+
+
+def _perp_leg_pnl(hedge: HedgedPosition, perp_price: Decimal | None) -> Decimal | None:
+    if perp_price is None:
+        return None
+    tally = hedge.tally
+    return tally.perp_sold - tally.perp_bought + tally.perp_quantity * perp_price
+
+
+def _interval(symbol: str, signal: FundingSignal | None, market: MarketView | None) -> int:
+    # The venue's announced next interval first: it may have changed since the last print.
+    predicted = market.predicted(symbol) if market else None
+    if predicted is not None:
+        return predicted.interval_hours
+    return signal.interval_hours if signal else DEFAULT_INTERVAL_HOURS
+
+
+def _prices(
+    symbol: str, market: MarketView | None, account: AccountView | None
+) -> tuple[Decimal | None, Decimal | None, tuple[str, ...]]:
+    """Return spot and perpetual price, the nearest thing seen, and what was missing or replaced."""
+    spot, perp = _mid(market, Market.SPOT, symbol), _mid(market, Market.PERP, symbol)
+    if spot is not None and perp is not None:
+        return spot, perp, ()
+    unseen: list[str] = []
+    mark = market.mark(symbol) if market else None
+    if spot is None:
+        spot = mark.index if mark else None
+        unseen.append("spot book" if spot is None else "spot book (index price used)")
+    if perp is None:
+        perp = mark.mark if mark else _account_mark(account, symbol)
+        unseen.append("perpetual book" if perp is None else "perpetual book (mark price used)")
+    return spot, perp, tuple(unseen)
+
+
+def _mid(market: MarketView | None, leg: Market, symbol: str) -> Decimal | None:
+    quote = market.quote(leg, symbol) if market else None
+    return quote.mid if quote else None
+
+
+def _account_mark(account: AccountView | None, symbol: str) -> Decimal | None:
+    position = account.positions.get(symbol) if account else None
+    return position.mark_price if position and position.mark_price > ZERO else None

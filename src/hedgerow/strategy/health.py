@@ -1,0 +1,161 @@
+"""Is the hedge whole? Balance of its legs, room to liquidation, leverage, trading status.
+
+Only what the ledger owns counts: coins that the user holds beside a hedge are never part of it.
+"""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from hedgerow.domain.account import AccountView, PerpPosition
+from hedgerow.domain.instrument import BasisPair, Market
+from hedgerow.domain.market import MarketView
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.strategy import rules
+from hedgerow.strategy.observation import Finding, FindingKind, HealthLevel, HealthReport, Observation
+
+__all__ = [
+    "MIN_LIQUIDATION_DISTANCE",
+    "TOP_UP_DISTANCE",
+    "Legs",
+    "health_of",
+    "legs_of",
+    "margin_wanted",
+    "residue_tolerance",
+]
+
+MIN_LIQUIDATION_DISTANCE = 0.15
+"""Fraction of the mark; nearer is critical."""
+TOP_UP_DISTANCE = 0.25
+"""Fraction of the mark; nearer asks for idle USDT as margin."""
+RESTORED_DISTANCE = Decimal("0.30")
+"""What a top-up aims at."""
+REPAIR_IMBALANCE = 0.02
+"""Fraction of the larger leg; above it the larger leg is trimmed."""
+CLOSE_IMBALANCE = 0.10
+"""Fraction of the larger leg; above it the hedge is closed."""
+LEVERAGE = 1
+_LEVELS = (HealthLevel.OK, HealthLevel.REPAIR, HealthLevel.CLOSE, HealthLevel.CRITICAL)
+
+
+class Legs(Struct, frozen=True, kw_only=True):
+    """What the account still holds of a hedge, base units, both positive."""
+
+    spot: Decimal
+    short: Decimal
+
+
+def legs_of(hedge: HedgedPosition, account: AccountView) -> Legs:
+    """Return the hedge's own legs: at most what the ledger owns and the account holds."""
+    return Legs(
+        spot=min(hedge.spot_quantity, account.coin(hedge.pair.base).total),
+        short=min(hedge.short, account.short(hedge.symbol)),
+    )
+
+
+def residue_tolerance(pair: BasisPair, price: Decimal | None) -> Decimal:
+    """Return the base units of spot that can be neither hedged nor sold: a common lot, or the spot minimum."""
+    lot = pair.lot_step
+    return max(lot, pair.spot.ceil_quantity(pair.spot.min_notional / price)) if price else lot
+
+
+def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | None) -> HealthReport:
+    """Grade the hedge by what could be seen; ``price`` is the coin's, None when unknown."""
+    account, market = observation.account, observation.market
+    findings: list[Finding] = list(_listing_findings(hedge.symbol, market))
+    unknown = [] if market else ["market: trading status"]
+    if account is None:
+        unknown.append("account: balance of the legs, liquidation distance, leverage")
+        level = HealthLevel.CRITICAL if findings else HealthLevel.OK
+        return HealthReport(level=level, findings=tuple(findings), unknown=tuple(unknown))
+    legs = legs_of(hedge, account)
+    position = account.positions.get(hedge.symbol)
+    distance = _distance(position)
+    findings += _margin_findings(position, distance, legs)
+    sound = not any(f.kind in {FindingKind.LEVERAGE, FindingKind.NOT_TRADING} for f in findings)
+    difference = _difference(hedge, legs, price)
+    balance = rules.imbalance_class(difference, REPAIR_IMBALANCE, CLOSE_IMBALANCE)
+    gone = legs.spot <= 0 or legs.short <= 0
+    code = rules.health_class(
+        balance,
+        leg_gone=gone,
+        distance=1.0 if distance is None else distance,
+        min_distance=MIN_LIQUIDATION_DISTANCE,
+        sound=sound,
+    )
+    findings += _leg_findings(legs, difference, gone=gone, balance=balance)
+    market_to_trim, quantity = _trim(hedge.pair, legs) if code == 1 else (None, None)
+    return HealthReport(
+        level=_LEVELS[code],
+        findings=tuple(findings),
+        unknown=tuple(unknown),
+        imbalance=rules.imbalance(float(legs.spot), float(legs.short)),
+        liquidation_distance=distance,
+        trim_market=market_to_trim,
+        trim_quantity=quantity,
+    )
+
+
+def margin_wanted(hedge: HedgedPosition, account: AccountView) -> Decimal | None:
+    """Return the USDT that would bring liquidation back to 30 % of the mark; None while it is 25 % away."""
+    position = account.positions.get(hedge.symbol)
+    distance = _distance(position)
+    if position is None or distance is None or distance >= TOP_UP_DISTANCE:
+        return None
+    return (RESTORED_DISTANCE - Decimal(str(distance))) * position.mark_price * abs(position.quantity)
+
+
+def _difference(hedge: HedgedPosition, legs: Legs, price: Decimal | None) -> float:
+    """Return the imbalance as a fraction; zero when what differs could not be traded anyway."""
+    surplus = legs.spot - legs.short
+    tolerance = residue_tolerance(hedge.pair, price) if surplus > 0 else hedge.pair.lot_step
+    if abs(surplus) <= tolerance:
+        return 0.0
+    return rules.imbalance(float(legs.spot), float(legs.short))
+
+
+def _trim(pair: BasisPair, legs: Legs) -> tuple[Market, Decimal]:
+    surplus = legs.spot - legs.short
+    if surplus > 0:
+        return Market.SPOT, pair.spot.floor_quantity(surplus)
+    return Market.PERP, pair.perp.floor_quantity(-surplus)
+
+
+def _distance(position: PerpPosition | None) -> float | None:
+    if position is None or not position.quantity or position.liquidation_price is None or position.mark_price <= 0:
+        return None
+    return rules.liquidation_distance(float(position.mark_price), float(position.liquidation_price))
+
+
+def _listing_findings(symbol: str, market: MarketView | None) -> tuple[Finding, ...]:
+    if market is None:
+        return ()
+    pair = market.pair(symbol)
+    if pair is None:
+        return (Finding(kind=FindingKind.NOT_TRADING, text=f"{symbol} is no longer listed on both markets"),)
+    if not pair.tradable:
+        text = f"{symbol} leaves trading: spot {pair.spot.status}, perpetual {pair.perp.status}"
+        return (Finding(kind=FindingKind.NOT_TRADING, text=text),)
+    return ()
+
+
+def _margin_findings(position: PerpPosition | None, distance: float | None, legs: Legs) -> list[Finding]:
+    findings: list[Finding] = []
+    if position is None or legs.short <= 0:
+        return findings
+    if position.leverage != LEVERAGE:
+        findings.append(Finding(kind=FindingKind.LEVERAGE, text=f"leverage is {position.leverage}x, not 1x"))
+    if distance is not None and distance < MIN_LIQUIDATION_DISTANCE:
+        text = f"liquidation at {position.liquidation_price} is {distance:.1%} from the mark"
+        findings.append(Finding(kind=FindingKind.LIQUIDATION, text=text))
+    return findings
+
+
+def _leg_findings(legs: Legs, difference: float, *, gone: bool, balance: int) -> list[Finding]:
+    if gone:
+        missing = "spot" if legs.spot <= 0 else "short"
+        return [Finding(kind=FindingKind.LEG_GONE, text=f"the {missing} leg is gone")]
+    if balance:
+        text = f"imbalance {difference:.2%} (spot {legs.spot}, short {legs.short})"
+        return [Finding(kind=FindingKind.IMBALANCE, text=text)]
+    return []

@@ -1,0 +1,419 @@
+"""The two-leg machine: a table of states and signals, without I/O.
+
+Rule one: everything that can move a hedge between its states is in ``TRANSITIONS``; a signal that is not in the table
+raises and changes nothing. Rule two: the job is a value, so that it can be logged before its order is sent and taken
+up again by another process. The leading leg goes first in slices; the other leg follows each fill; whatever cannot be
+hedged in time is unwound; what cannot be unwound stays ``NAKED``, alarms, and keeps trying.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.errors import InvariantBroken
+from hedgerow.domain.execution import (
+    ExecutionKind,
+    ExecutionLimits,
+    ExecutionPlan,
+    ExecutionState,
+    HedgeExecution,
+    LegProgress,
+    Preparation,
+)
+from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import RejectKind
+from hedgerow.domain.position import Reason
+from hedgerow.strategy import hedging_moves as moves
+from hedgerow.strategy.hedging_moves import Step, Surroundings
+
+__all__ = ["TRANSITIONS", "Happening", "Rule", "Signal", "Step", "Surroundings", "begin", "signal_of", "step", "table"]
+
+RESOLVE_RETRY_SECONDS = 0.2
+PREPARATION_RETRY_SECONDS = 1.0
+PREPARATION_PATIENCE_SECONDS = 60.0
+
+
+class Signal(StrEnum):
+    """What an event means to the machine."""
+
+    TICK = "time passed"
+    PREPARED = "preparation done"
+    PREPARATION_UNKNOWN = "preparation unknown"
+    PREPARATION_REFUSED = "preparation refused"
+    FILLED = "order filled"
+    PARTIAL = "order ended, partly filled"
+    NOTHING = "order ended, nothing filled"
+    REJECTED = "order rejected"
+    WORKING = "order still at work"
+    UNKNOWN = "order outcome unknown"
+
+
+Happening: TypeAlias = (
+    ev.OrderAccepted
+    | ev.OrderProgressed
+    | ev.OrderEnded
+    | ev.OrderOutcomeUnknown
+    | ev.FundsTransferred
+    | ev.TransferOutcomeUnknown
+    | ev.LeverageSet
+    | ev.MarginTypeSet
+    | ev.CommandRefused
+    | None
+)
+"""The events the machine reacts to; None is the passing of time."""
+
+
+_ORDER_EVENTS = (ev.OrderAccepted, ev.OrderProgressed, ev.OrderEnded, ev.OrderOutcomeUnknown)
+
+
+class Rule(Struct, frozen=True):
+    """One cell of the table: what to do, and the states it may lead to."""
+
+    act: Callable[[HedgeExecution, Happening, Surroundings], Step]
+    leads_to: frozenset[ExecutionState]
+
+
+def begin(  # noqa: PLR0913 - keyword-only, and each is one fact of the job
+    *,
+    hedge_id: str,
+    kind: ExecutionKind,
+    pair: BasisPair,
+    reason: Reason,
+    plan: ExecutionPlan,
+    limits: ExecutionLimits,
+    at: datetime,
+    spot_attempts: int = 0,
+    perp_attempts: int = 0,
+) -> HedgeExecution:
+    """Return a new job in its first state; attempts go on from those the hedge has already used.
+
+    Raises:
+        ValueError: the plan does not fit the kind: an opening trades both legs, a trim one, a closing at least one.
+    """
+    legs = (plan.spot_quantity > 0) + (plan.perp_quantity > 0)
+    if legs not in _LEGS[kind]:
+        raise ValueError(f"{hedge_id}: {kind.value} cannot trade {legs} legs")
+    pending = _preparations(kind, plan)
+    return HedgeExecution(
+        hedge_id=hedge_id,
+        kind=kind,
+        pair=pair,
+        reason=reason,
+        plan=plan,
+        limits=limits,
+        state=_first_state(kind, plan),
+        started_at=at,
+        stage_since=at,
+        spot=LegProgress(attempts=spot_attempts),
+        perp=LegProgress(attempts=perp_attempts),
+        pending=pending,
+        lead_done=plan.spot_quantity <= 0,
+    )
+
+
+_LEGS = {ExecutionKind.OPEN: {2}, ExecutionKind.CLOSE: {1, 2}, ExecutionKind.TRIM: {1}}
+
+
+def _preparations(kind: ExecutionKind, plan: ExecutionPlan) -> tuple[Preparation, ...]:
+    if kind is not ExecutionKind.OPEN:
+        return ()
+    settings = (Preparation.MARGIN_TYPE, Preparation.LEVERAGE)
+    return (*settings, Preparation.TRANSFER) if plan.transfer else settings
+
+
+def _first_state(kind: ExecutionKind, plan: ExecutionPlan) -> ExecutionState:
+    if kind is ExecutionKind.OPEN:
+        return ExecutionState.PREPARING
+    if kind is ExecutionKind.TRIM:
+        return ExecutionState.REPAIRING
+    return ExecutionState.LEADING if plan.spot_quantity > 0 else ExecutionState.FOLLOWING
+
+
+def signal_of(job: HedgeExecution, event: Happening) -> Signal:
+    """Return what ``event`` means to ``job``; time that passes over an order at work asks for its outcome."""
+    if event is None:
+        return Signal.WORKING if job.working and job.state is not ExecutionState.RESOLVING else Signal.TICK
+    if isinstance(event, ev.OrderEnded):
+        return _ending(job, event)
+    return _SIGNALS[type(event)]
+
+
+def _ending(job: HedgeExecution, event: ev.OrderEnded) -> Signal:
+    asked = job.working.order.quantity if job.working else ZERO
+    if event.filled_quantity >= asked:
+        return Signal.FILLED
+    if event.filled_quantity > 0:
+        return Signal.PARTIAL
+    return Signal.REJECTED if event.reject else Signal.NOTHING
+
+
+def step(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Return the job after ``event`` and what to do next.
+
+    Raises:
+        InvariantBroken: the table has no cell for this state and signal, the event is about an order that is not at
+            work, or a cell led where it may not.
+    """
+    signal = signal_of(job, event)
+    rule = TRANSITIONS[job.state].get(signal)
+    if rule is None:
+        raise InvariantBroken(f"hedge {job.hedge_id}: {signal.value!r} cannot happen while {job.state.value}")
+    if isinstance(event, _ORDER_EVENTS) and (job.working is None or job.working.order.client_id != event.client_id):
+        raise InvariantBroken(f"hedge {job.hedge_id}: order {event.client_id} is not at work")
+    absorbed = moves.tracked(_absorbed(job, event), around)
+    taken = rule.act(absorbed, event, around)
+    if taken.job.state not in rule.leads_to:
+        raise InvariantBroken(f"hedge {job.hedge_id}: {job.state.value} may not become {taken.job.state.value}")
+    return taken
+
+
+def _absorbed(job: HedgeExecution, event: Happening) -> HedgeExecution:
+    """Add an ended order's fills to its leg."""
+    if not isinstance(event, ev.OrderEnded) or job.working is None:
+        return job
+    order = job.working.order
+    job = replace(job, working=None)
+    if job.kind is ExecutionKind.OPEN and order.market is Market.SPOT and order.side is Side.SELL:
+        return replace(job, unwound=job.unwound + event.filled_quantity)
+    leg = job.leg(order.market)
+    grown = replace(leg, filled=leg.filled + event.filled_quantity, notional=leg.notional + event.filled_notional)
+    return replace(job, spot=grown) if order.market is Market.SPOT else replace(job, perp=grown)
+
+
+# --- what the cells do -----------------------------------------------------------------------------------------------
+
+
+def _prepared(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    del event
+    return moves.prepare(replace(job, pending=job.pending[1:], stage_since=around.at), around)
+
+
+def _prepare(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    if event is None and (around.at - job.stage_since).total_seconds() > PREPARATION_PATIENCE_SECONDS:
+        return moves.finish(replace(job, detail="the preparations were not answered in time"), around)
+    return moves.prepare(job, around)
+
+
+def _wait_for_preparation(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    del event, around
+    return Step(job=job, pause_seconds=PREPARATION_RETRY_SECONDS)
+
+
+def _refused_preparation(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    detail = event.detail if isinstance(event, ev.CommandRefused) else ""
+    return moves.finish(replace(job, detail=detail), around)
+
+
+def _lead(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    del event
+    return moves.lead(job, around)
+
+
+def _after_lead(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    filled = isinstance(event, ev.OrderEnded) and event.filled_quantity > 0
+    if filled:
+        return moves.follow(replace(job, stage_since=around.at), around)
+    return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
+
+
+def _lead_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    rejected = event if isinstance(event, ev.OrderEnded) else None
+    if rejected and rejected.reject is RejectKind.PRICE:
+        return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
+    return moves.follow(replace(job, lead_done=True, detail=rejected.detail if rejected else ""), around)
+
+
+def _follow(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    del event
+    return moves.trim(job, around) if job.kind is ExecutionKind.TRIM else moves.follow(job, around)
+
+
+def _after_follow(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    if isinstance(event, ev.OrderEnded) and event.filled_quantity > 0:
+        return _follow(job, event, around)
+    return moves.fell_short(job, around, None, "nothing filled")
+
+
+def _follow_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    if not isinstance(event, ev.OrderEnded):
+        return _follow(job, event, around)
+    return moves.fell_short(job, around, event.reject, event.detail)
+
+
+def _repair(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    return moves.top_up_again(job, around) if job.pending else _follow(job, event, around)
+
+
+def _top_up_unknown(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    del event, around
+    return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
+
+
+def _topped_up(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    return _follow(replace(job, pending=()), event, around)
+
+
+def _top_up_failed(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    detail = event.detail if isinstance(event, ev.CommandRefused) else ""
+    return moves.give_up_following(replace(job, pending=(), detail=detail), around)
+
+
+def _unwind(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    del event
+    return moves.unwind(job, around)
+
+
+def _unwind_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    del event, around
+    return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
+
+
+def _naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    del event
+    return moves.unwind(job, around) if job.kind is ExecutionKind.OPEN else moves.follow(job, around)
+
+
+def _still_naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    if isinstance(event, ev.OrderEnded):
+        return moves.fell_short(job, around, event.reject, event.detail)
+    return Step(job=job, pause_seconds=moves.NAKED_RETRY_SECONDS)
+
+
+def _resolve(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    del event, around
+    return moves.resolve(job)
+
+
+def _resolve_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    del event, around
+    return Step(job=job, pause_seconds=RESOLVE_RETRY_SECONDS)
+
+
+def _resolved(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Go on as the state that sent the order would have, now that its outcome is known."""
+    back = replace(job, state=job.resume or ExecutionState.LEADING, resume=None)
+    filled = isinstance(event, ev.OrderEnded) and event.filled_quantity > 0
+    rejected = isinstance(event, ev.OrderEnded) and event.reject is not None and not filled
+    signal = Signal.REJECTED if rejected else Signal.FILLED if filled else Signal.NOTHING
+    return TRANSITIONS[back.state][signal].act(back, event, around)
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+_P, _L, _F, _X, _R, _U, _N = (
+    ExecutionState.PREPARING,
+    ExecutionState.LEADING,
+    ExecutionState.FOLLOWING,
+    ExecutionState.RESOLVING,
+    ExecutionState.REPAIRING,
+    ExecutionState.UNWINDING,
+    ExecutionState.NAKED,
+)
+_ENDS = frozenset({ExecutionState.HEDGED, ExecutionState.FLAT})
+_FROM_LEAD = frozenset({_L, _F}) | _ENDS
+_FROM_FOLLOW = frozenset({_L, _F, _R, _U, _N}) | _ENDS
+
+
+def _rule(act: Callable[[HedgeExecution, Happening, Surroundings], Step], *states: ExecutionState) -> Rule:
+    return Rule(act, frozenset(states))
+
+
+_TO_RESOLVING = {
+    Signal.UNKNOWN: _rule(_resolve, _X),
+    Signal.WORKING: _rule(_resolve, _X),
+}
+
+TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Rule]] = {
+    _P: {
+        Signal.TICK: _rule(_prepare, _P, _L, _F, *_ENDS),
+        Signal.PREPARED: _rule(_prepared, _P, _L, _F, *_ENDS),
+        Signal.PREPARATION_UNKNOWN: _rule(_wait_for_preparation, _P),
+        Signal.PREPARATION_REFUSED: _rule(_refused_preparation, ExecutionState.FLAT),
+    },
+    _L: {
+        Signal.TICK: Rule(_lead, _FROM_LEAD | {_U, _N}),
+        Signal.FILLED: Rule(_after_lead, _FROM_LEAD | {_U, _N}),
+        Signal.PARTIAL: Rule(_after_lead, _FROM_LEAD | {_U, _N}),
+        Signal.NOTHING: Rule(_after_lead, _FROM_LEAD),
+        Signal.REJECTED: Rule(_lead_rejected, _FROM_LEAD | {_U, _N}),
+        **_TO_RESOLVING,
+    },
+    _F: {
+        Signal.TICK: Rule(_follow, _FROM_FOLLOW),
+        Signal.FILLED: Rule(_after_follow, _FROM_FOLLOW),
+        Signal.PARTIAL: Rule(_after_follow, _FROM_FOLLOW),
+        Signal.NOTHING: Rule(_after_follow, _FROM_FOLLOW),
+        Signal.REJECTED: Rule(_follow_rejected, _FROM_FOLLOW),
+        **_TO_RESOLVING,
+    },
+    _R: {
+        Signal.TICK: Rule(_repair, _FROM_FOLLOW),
+        Signal.FILLED: Rule(_after_follow, _FROM_FOLLOW),
+        Signal.PARTIAL: Rule(_after_follow, _FROM_FOLLOW),
+        Signal.NOTHING: Rule(_after_follow, _FROM_FOLLOW),
+        Signal.REJECTED: Rule(_follow_rejected, _FROM_FOLLOW),
+        Signal.PREPARED: Rule(_topped_up, _FROM_FOLLOW),
+        Signal.PREPARATION_UNKNOWN: _rule(_top_up_unknown, _R),
+        Signal.PREPARATION_REFUSED: Rule(_top_up_failed, _FROM_FOLLOW),
+        **_TO_RESOLVING,
+    },
+    _U: {
+        Signal.TICK: _rule(_unwind, _U, _N, *_ENDS),
+        Signal.FILLED: _rule(_unwind, _U, _N, *_ENDS),
+        Signal.PARTIAL: _rule(_unwind, _U, _N, *_ENDS),
+        Signal.NOTHING: _rule(_unwind_again, _U),
+        Signal.REJECTED: _rule(_unwind_again, _U),
+        **_TO_RESOLVING,
+    },
+    _N: {
+        Signal.TICK: _rule(_naked, _N, *_ENDS),
+        Signal.FILLED: _rule(_naked, _N, *_ENDS),
+        Signal.PARTIAL: _rule(_naked, _N, *_ENDS),
+        Signal.NOTHING: _rule(_still_naked, _N, *_ENDS),
+        Signal.REJECTED: _rule(_still_naked, _N, *_ENDS),
+        **_TO_RESOLVING,
+    },
+    _X: {
+        Signal.TICK: _rule(_resolve, _X),
+        Signal.UNKNOWN: _rule(_resolve_again, _X),
+        Signal.WORKING: _rule(_resolve_again, _X),
+        Signal.FILLED: Rule(_resolved, _FROM_FOLLOW),
+        Signal.PARTIAL: Rule(_resolved, _FROM_FOLLOW),
+        Signal.NOTHING: Rule(_resolved, _FROM_FOLLOW),
+        Signal.REJECTED: Rule(_resolved, _FROM_FOLLOW),
+    },
+    ExecutionState.HEDGED: {},
+    ExecutionState.FLAT: {},
+}
+"""Every state, every signal that may meet it, and where it may lead. What is not here is refused."""
+
+_SIGNALS: Mapping[type, Signal] = {
+    ev.OrderAccepted: Signal.WORKING,
+    ev.OrderProgressed: Signal.WORKING,
+    ev.OrderOutcomeUnknown: Signal.UNKNOWN,
+    ev.FundsTransferred: Signal.PREPARED,
+    ev.LeverageSet: Signal.PREPARED,
+    ev.MarginTypeSet: Signal.PREPARED,
+    ev.TransferOutcomeUnknown: Signal.PREPARATION_UNKNOWN,
+    ev.CommandRefused: Signal.PREPARATION_REFUSED,
+}
+
+
+def table() -> tuple[tuple[str, str, str, str], ...]:
+    """Return the table for people: state, signal, what is done, where it may lead."""
+    return tuple(
+        (
+            state.value,
+            signal.value,
+            rule.act.__name__.strip("_").replace("_", " "),
+            ", ".join(sorted(s.value for s in rule.leads_to)),
+        )
+        for state, row in TRANSITIONS.items()
+        for signal, rule in row.items()
+    )

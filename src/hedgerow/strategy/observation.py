@@ -1,0 +1,316 @@
+"""What was seen in one cycle, and what follows from it: values only."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.commands import TransferDirection, TransferFunds
+from hedgerow.domain.events import HaltReason
+from hedgerow.domain.execution import ExecutionPlan
+from hedgerow.domain.funding import FundingSignal
+from hedgerow.domain.instrument import BasisPair, Market
+from hedgerow.domain.ledger import Target
+from hedgerow.domain.market import MarketView
+from hedgerow.domain.position import Reason
+
+__all__ = [
+    "Close",
+    "Decision",
+    "Evaluation",
+    "Finding",
+    "FindingKind",
+    "Halt",
+    "HealthLevel",
+    "HealthReport",
+    "Hold",
+    "HoldReason",
+    "Observation",
+    "Open",
+    "Opportunity",
+    "Rebalance",
+    "Refusal",
+    "RefusalKind",
+    "Roll",
+    "TopUpMargin",
+    "Trim",
+]
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """One read of market and account; None = unreadable, never zero, flat or healthy."""
+
+    at: datetime
+    market: MarketView | None
+    account: AccountView | None
+    unread: tuple[str, ...] = ()
+    """What could not be read, in words for people."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Everything that could not be seen, named."""
+        gone = [name for name, part in (("market", self.market), ("account", self.account)) if part is None]
+        return (*self.unread, *(name for name in gone if name not in self.unread))
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing: only then may anything be opened, or closed for profit."""
+        return self.market is not None and self.account is not None and not self.unread
+
+
+class RefusalKind(StrEnum):
+    """Which entry filter a pair did not pass."""
+
+    NOT_TRADING = "not trading"
+    QUOTE_ASSET = "quote asset"
+    TEST_SYMBOL = "test symbol"
+    BOOK = "book"
+    SIGNAL = "signal"
+    PREDICTED = "predicted rate"
+    APR = "funding APR"
+    VOLUME = "volume"
+    SPREAD = "spread"
+    BASIS = "basis"
+    DEPTH = "depth"
+    POSITION = "foreign position"
+    CAPITAL = "capital"
+    FILTER = "filter"
+    BLOCKED = "openings blocked"
+    POLICY = "policy"
+    """A filter of a user's own policy."""
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """Why a pair may not be entered now."""
+
+    kind: RefusalKind
+    detail: str
+
+
+class Opportunity(Struct, frozen=True, kw_only=True):
+    """A pair that passed every entry filter but depth, which is read when it is about to be opened."""
+
+    pair: BasisPair
+    signal: FundingSignal
+    next_funding: datetime | None = None
+    basis: Decimal | None = None
+    """(perp bid - spot ask) / spot ask."""
+    targeted: bool = False
+    """Whether it was decided while the hedge before it was closed."""
+
+    @property
+    def symbol(self) -> str:
+        """The pair's symbol."""
+        return self.pair.symbol
+
+
+class Rebalance(Struct, frozen=True, kw_only=True):
+    """USDT to move so that both wallets hold the same."""
+
+    direction: TransferDirection
+    amount: Decimal
+
+    @property
+    def to_perp(self) -> Decimal:
+        """Change of the perpetual wallet; the spot wallet changes by its opposite."""
+        return self.amount if self.direction is TransferDirection.SPOT_TO_PERP else -self.amount
+
+    def command(self, transfer_id: str) -> TransferFunds:
+        """Return the transfer under the id that makes a repeat harmless."""
+        return TransferFunds(transfer_id=transfer_id, amount=self.amount, direction=self.direction)
+
+
+class Evaluation(Struct, frozen=True, kw_only=True):
+    """The held hedge in numbers at one time; None = could not be computed, see ``unseen``."""
+
+    at: datetime
+    symbol: str
+    spot_price: Decimal | None
+    """Middle of the spot book, or the nearest thing seen."""
+    perp_price: Decimal | None
+    """Middle of the perpetual's book, or its mark."""
+    position_value: Decimal | None
+    """One leg now, quote units."""
+    entry_notional: Decimal
+    unrealized_pnl: Decimal | None
+    """Both legs + funding - fees paid, quote units."""
+    pnl_fraction: float | None
+    """``unrealized_pnl`` / ``entry_notional``."""
+    stop_pnl: Decimal | None
+    """The number the emergency stop watches: the pair's, or the short's alone."""
+    age_hours: float
+    """Since the real opening."""
+    counted_hours: float
+    """Since the counters started: the opening, or the last roll."""
+    funding_periods: float
+    """Age / the pair's own interval."""
+    interval_hours: int
+    funding_received: Decimal
+    """Payments booked since the counters started."""
+    funding_payments: int
+    entry_fees: Decimal
+    exit_fees: Decimal | None
+    """Expected: both legs at the present prices x the account's commission."""
+    coverage: float | None
+    """Funding received / fees of the round trip."""
+    history_known: bool
+    signal: FundingSignal | None
+    """Of the held pair, now."""
+    unseen: tuple[str, ...] = ()
+    """What was missing, or replaced by a second-best reading."""
+
+    @property
+    def total_fees(self) -> Decimal | None:
+        """Entry plus expected exit, quote units."""
+        return None if self.exit_fees is None else self.entry_fees + self.exit_fees
+
+
+class HealthLevel(StrEnum):
+    """Grade of a hedge."""
+
+    OK = "ok"
+    REPAIR = "repair"
+    CLOSE = "close"
+    CRITICAL = "critical"
+
+
+class FindingKind(StrEnum):
+    """What is wrong with a hedge."""
+
+    IMBALANCE = "imbalance"
+    LEG_GONE = "leg gone"
+    LIQUIDATION = "liquidation distance"
+    LEVERAGE = "leverage"
+    NOT_TRADING = "not trading"
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing wrong with a hedge."""
+
+    kind: FindingKind
+    text: str
+
+
+class HealthReport(Struct, frozen=True, kw_only=True):
+    """State of a hedge as far as it could be seen."""
+
+    level: HealthLevel
+    findings: tuple[Finding, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """What could not be judged; never healthy, and never a reason to trade."""
+    imbalance: float | None = None
+    """(spot - short) / larger leg."""
+    liquidation_distance: float | None = None
+    """Fraction of the mark; None when unknown or out of reach."""
+    trim_market: Market | None = None
+    """The leg to trim, when the level is REPAIR."""
+    trim_quantity: Decimal | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether everything was seen and nothing is wrong."""
+        return self.level is HealthLevel.OK and not self.unknown
+
+    @property
+    def text(self) -> str:
+        """All findings in one line."""
+        return "; ".join(finding.text for finding in self.findings)
+
+
+class HoldReason(StrEnum):
+    """Why nothing is done."""
+
+    HEALTHY = "position healthy"
+    INCOMPLETE = "the observation is incomplete"
+    EXECUTING = "a job is in flight"
+    NOTHING_HELD = "no position is held"
+    HALTED = "openings are halted"
+    HELD = "a position is held"
+    ACCOUNT_MODE = "the account's mode does not fit"
+    CAPITAL = "too little capital"
+    NOTHING_LEFT = "nothing is left to trade"
+    UNCONFIRMED = "a second reading did not agree"
+
+
+class Hold(Struct, frozen=True, kw_only=True, tag="hold"):
+    """Do nothing."""
+
+    reason: HoldReason
+    detail: str = ""
+    evaluation: Evaluation | None = None
+    health: HealthReport | None = None
+
+
+class Open(Struct, frozen=True, kw_only=True, tag="open"):
+    """Open a hedge."""
+
+    opportunity: Opportunity
+    plan: ExecutionPlan
+    rebalance: Rebalance | None = None
+    reason: Reason = Reason.BEST_OPPORTUNITY
+
+    def plan_for(self, hedge_id: str) -> ExecutionPlan:
+        """Return the plan with its transfer named after the hedge."""
+        transfer = self.rebalance.command(f"{hedge_id}-t") if self.rebalance else None
+        return replace(self.plan, transfer=transfer)
+
+
+class Close(Struct, frozen=True, kw_only=True, tag="close"):
+    """Close the hedge."""
+
+    reason: Reason
+    plan: ExecutionPlan
+    detail: str = ""
+    target: Target | None = None
+    """The pair decided for instead."""
+    confirm: bool = False
+    """Derived from balances or listings, which lag: act only when a second read agrees."""
+    reopening_cost: Decimal | None = None
+    """Fees of opening the same pair again, when it is still the best; quote units."""
+    evaluation: Evaluation | None = None
+    health: HealthReport | None = None
+
+
+class Trim(Struct, frozen=True, kw_only=True, tag="trim"):
+    """Reduce the larger leg so that both match again."""
+
+    market: Market
+    quantity: Decimal
+    plan: ExecutionPlan
+    reason: Reason = Reason.IMBALANCE
+    detail: str = ""
+    confirm: bool = True
+    evaluation: Evaluation | None = None
+    health: HealthReport | None = None
+
+
+class Roll(Struct, frozen=True, kw_only=True, tag="roll"):
+    """Fees are covered and the pair is still the best: restart the counters, send no orders."""
+
+    reason: Reason = Reason.FEES_COVERED
+    detail: str = ""
+    evaluation: Evaluation | None = None
+    health: HealthReport | None = None
+
+
+class TopUpMargin(Struct, frozen=True, kw_only=True, tag="top_up_margin"):
+    """Move idle USDT to the perpetual wallet: liquidation comes nearer."""
+
+    rebalance: Rebalance
+    detail: str = ""
+    evaluation: Evaluation | None = None
+    health: HealthReport | None = None
+
+
+class Halt(Struct, frozen=True, kw_only=True, tag="halt"):
+    """Block openings."""
+
+    reason: HaltReason
+    detail: str
+
+
+Decision: TypeAlias = Hold | Open | Close | Trim | Roll | TopUpMargin | Halt

@@ -1,0 +1,102 @@
+"""The guide to the letter: moving average of funding, fee coverage, 24 h, a better pair by 10 points."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from hedgerow.domain.instrument import BasisPair
+from hedgerow.domain.ledger import Target
+from hedgerow.domain.market import MarketView
+from hedgerow.strategy import rules
+from hedgerow.strategy.exits import PROFIT_ORDER, REASONS, Exit, ExitCode, flags
+from hedgerow.strategy.observation import Evaluation, Refusal
+from hedgerow.strategy.parameters import SamePair, StrategyParameters
+from hedgerow.strategy.ranking import Ranker, Ranking
+from hedgerow.strategy.screening import refusals
+from hedgerow.strategy.sizing import leg_capital
+
+__all__ = ["TARGET_INTERVALS", "VolumeFarming"]
+
+TARGET_INTERVALS = 2
+"""Funding intervals for which a pair decided for stays decided."""
+
+
+class VolumeFarming:
+    """The strategy guide as a policy."""
+
+    def __init__(self, parameters: StrategyParameters) -> None:
+        self._parameters = parameters
+        self._ranker = Ranker(parameters.funding_rate_strategy)
+
+    @property
+    def parameters(self) -> StrategyParameters:
+        """The thresholds in use."""
+        return self._parameters
+
+    def rank(self, market: MarketView) -> Ranking:
+        """Order all pairs by funding APR; kept until a new rate settles."""
+        return self._ranker.rank(market)
+
+    def refusals(self, pair: BasisPair, ranking: Ranking, market: MarketView) -> tuple[Refusal, ...]:
+        """Return the guide's entry filters that ``pair`` does not pass."""
+        missing = ranking.missing.get(pair.symbol, "no signal")
+        signal = ranking.signal(pair.symbol)
+        return refusals(pair, signal, market, self._parameters.funding_rate_strategy, missing=missing)
+
+    def capital(self, spot: Decimal, perp: Decimal) -> Decimal:
+        """Return the smaller wallet x ``capital_fraction``, within the capital range."""
+        return leg_capital(spot, perp, self._parameters.capital_management)
+
+    def review(self, evaluation: Evaluation, ranking: Ranking, market: MarketView) -> Exit | None:
+        """Apply fee coverage, age, better pair and negative funding, in this order."""
+        parameters = self._parameters
+        target = self._better(evaluation, ranking, market)
+        best_apr = None if target is None else target[1]
+        exit_apr = parameters.funding_rate_strategy.exit_funding_apr
+        holds = flags(evaluation, parameters.position_management, best_apr=best_apr, exit_apr=exit_apr)
+        code = ExitCode(rules.first_exit(PROFIT_ORDER, holds))
+        if code is ExitCode.HOLD:
+            return None
+        still_best = code is ExitCode.FEES_COVERED and self._still_best(evaluation.symbol, ranking, market)
+        return Exit(
+            reason=REASONS[code],
+            detail=self._detail(code, evaluation, best_apr),
+            target=target[0] if target and code is ExitCode.BETTER_PAIR else None,
+            roll=still_best and parameters.position_management.same_pair is SamePair.ROLL,
+            still_best=still_best,
+        )
+
+    def _better(self, evaluation: Evaluation, ranking: Ranking, market: MarketView) -> tuple[Target, float] | None:
+        """Return the best other pair that pays enough more and passes every filter; looks no further than it."""
+        held, management = evaluation.signal, self._parameters.position_management
+        if held is None:
+            return None
+        better = ranking.above(
+            held.apr,
+            management.better_opportunity_apr,
+            age=evaluation.counted_hours,
+            min_age=management.better_opportunity_min_hours,
+        )
+        for signal in better:
+            pair = market.pair(signal.symbol)
+            if signal.symbol != evaluation.symbol and pair and not self.refusals(pair, ranking, market):
+                expires = evaluation.at + timedelta(hours=TARGET_INTERVALS * signal.interval_hours)
+                return Target(symbol=signal.symbol, expires_at=expires), signal.apr
+        return None
+
+    def _still_best(self, symbol: str, ranking: Ranking, market: MarketView) -> bool:
+        for signal in ranking.ordered:
+            pair = market.pair(signal.symbol)
+            if pair and not self.refusals(pair, ranking, market):
+                return signal.symbol == symbol
+        return False
+
+    def _detail(self, code: ExitCode, evaluation: Evaluation, best_apr: float | None) -> str:
+        management = self._parameters.position_management
+        apr = evaluation.signal.apr if evaluation.signal else 0.0
+        if code is ExitCode.FEES_COVERED:
+            return f"coverage {evaluation.coverage or 0.0:.2f}x, target {management.fee_coverage_multiplier}x"
+        if code is ExitCode.AGE:
+            return f"{evaluation.counted_hours:.2f} h, at most {management.max_position_age_hours:g} h"
+        if code is ExitCode.BETTER_PAIR:
+            return f"APR {apr:.2%}, another pays {best_apr or 0.0:.2%}"
+        return f"APR {apr:.2%} below {self._parameters.funding_rate_strategy.exit_funding_apr:.2%}"

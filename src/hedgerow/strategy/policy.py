@@ -1,0 +1,45 @@
+"""What a policy is: a few pure methods. Anything with them can be plugged in by its dotted path.
+
+The engine, the books, the safety exits, sizing on the grids and the backtest come for free.
+"""
+
+from decimal import Decimal
+from typing import Protocol, runtime_checkable
+
+from hedgerow.domain.instrument import BasisPair
+from hedgerow.domain.market import MarketView
+from hedgerow.strategy.exits import Exit
+from hedgerow.strategy.observation import Evaluation, Refusal
+from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.ranking import Ranking
+
+__all__ = ["Policy"]
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """What is attractive, what may be entered, with how much, and when to leave for profit."""
+
+    @property
+    def parameters(self) -> StrategyParameters:
+        """The thresholds in use; the safety exits and the execution read theirs from here."""
+        ...
+
+    def rank(self, market: MarketView) -> Ranking:
+        """Order all pairs, the most attractive first."""
+        ...
+
+    def refusals(self, pair: BasisPair, ranking: Ranking, market: MarketView) -> tuple[Refusal, ...]:
+        """Return why ``pair`` may not be entered now; empty = it may."""
+        ...
+
+    def capital(self, spot: Decimal, perp: Decimal) -> Decimal:
+        """Return the quote units to commit per leg, given both wallets; zero or less = open nothing."""
+        ...
+
+    def review(self, evaluation: Evaluation, ranking: Ranking, market: MarketView) -> Exit | None:
+        """Return why the held hedge should end now, or None to hold.
+
+        Asked only when everything could be read; emergency and health were decided before.
+        """
+        ...

@@ -1,0 +1,62 @@
+"""Every pair with its signal and what refuses it: for tables; a decision never needs it."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from hedgerow.domain.funding import FundingRate, FundingSignal
+from hedgerow.domain.instrument import BasisPair
+from hedgerow.domain.market import MarketView
+from hedgerow.strategy.observation import Refusal
+from hedgerow.strategy.policy import Policy
+from hedgerow.strategy.screening import basis_of
+
+__all__ = ["Scan", "ScanRow", "scan"]
+
+
+class ScanRow(Struct, frozen=True, kw_only=True):
+    """One pair as the policy sees it."""
+
+    pair: BasisPair
+    signal: FundingSignal | None
+    """From as many prints as there are."""
+    predicted: FundingRate | None
+    basis: Decimal | None
+    """(perp bid - spot ask) / spot ask."""
+    volume: Decimal | None
+    refusals: tuple[Refusal, ...]
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it passes every entry filter but depth."""
+        return not self.refusals
+
+
+class Scan(Struct, frozen=True, kw_only=True):
+    """All pairs, the most attractive first; those without a full signal last, in the venue's order."""
+
+    rows: tuple[ScanRow, ...]
+
+    @property
+    def best(self) -> ScanRow | None:
+        """The pair that would be opened, if its depth allows."""
+        return next((row for row in self.rows if row.eligible), None)
+
+
+def scan(market: MarketView, policy: Policy) -> Scan:
+    """Look at every pair of ``market`` through ``policy``."""
+    ranking = policy.rank(market)
+    place = {signal.symbol: index for index, signal in enumerate(ranking.ordered)}
+    ordered = sorted(market.pairs, key=lambda pair: place.get(pair.symbol, len(place)))
+    rows = (
+        ScanRow(
+            pair=pair,
+            signal=ranking.held_signal(pair.symbol),
+            predicted=market.predicted(pair.symbol),
+            basis=basis_of(pair.symbol, market),
+            volume=market.volume(pair.symbol),
+            refusals=policy.refusals(pair, ranking, market),
+        )
+        for pair in ordered
+    )
+    return Scan(rows=tuple(rows))

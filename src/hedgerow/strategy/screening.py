@@ -1,0 +1,124 @@
+"""Entry filters: why a pair may not be entered now. What cannot be read is refused."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.execution import ExecutionLimits
+from hedgerow.domain.funding import FundingSignal
+from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.market import Depth, MarketView, Quote
+from hedgerow.domain.money import BPS
+from hedgerow.strategy import rules
+from hedgerow.strategy.observation import Refusal, RefusalKind
+from hedgerow.strategy.parameters import FundingRateStrategy
+
+__all__ = ["basis_of", "depth_refusal", "refusals"]
+
+TEST_PREFIX = "TEST"
+"""The venue lists instruments of its own for trials under this prefix."""
+
+
+def refusals(
+    pair: BasisPair,
+    signal: FundingSignal | None,
+    market: MarketView,
+    parameters: FundingRateStrategy,
+    *,
+    missing: str = "no settled rate",
+) -> tuple[Refusal, ...]:
+    """Return every entry filter that ``pair`` does not pass; empty = it may be entered, if its depth allows.
+
+    ``missing`` says why there is no signal.
+    """
+    return (
+        *_listing(pair),
+        *_funding(pair.symbol, signal, market, parameters, missing),
+        *_volume(pair.symbol, market, parameters),
+        *_books(pair.symbol, market, parameters),
+    )
+
+
+def basis_of(symbol: str, market: MarketView) -> Decimal | None:
+    """Return (perp bid - spot ask) / spot ask, what entering at the touch earns; None when a side is missing.
+
+    A premium of the perpetual is income for long spot, short perpetual; only a discount costs.
+    """
+    spot, perp = market.quote(Market.SPOT, symbol), market.quote(Market.PERP, symbol)
+    if spot is None or perp is None or spot.ask is None or perp.bid is None:
+        return None
+    return (perp.bid - spot.ask) / spot.ask
+
+
+def depth_refusal(
+    spot_depth: Depth | None, perp_depth: Depth | None, notional: Decimal, limits: ExecutionLimits
+) -> Refusal | None:
+    """Return why the books cannot take ``notional`` quote units per leg within the price cap, or None."""
+    for depth, side, name in ((spot_depth, Side.BUY, "spot"), (perp_depth, Side.SELL, "perpetual")):
+        if depth is None:
+            return Refusal(kind=RefusalKind.DEPTH, detail=f"{name} depth unreadable")
+        touch = depth.touch(side)
+        if touch is None or not depth.two_sided:
+            return Refusal(kind=RefusalKind.DEPTH, detail=f"{name} book is one-sided")
+        visible = depth.quantity_within(side, limits.price_cap_bps) * touch
+        if visible < notional:
+            text = f"{name} book shows ${visible:.0f} within {limits.price_cap_bps} bp, ${notional:.0f} needed"
+            return Refusal(kind=RefusalKind.DEPTH, detail=text)
+    return None
+
+
+def _listing(pair: BasisPair) -> Iterator[Refusal]:
+    if pair.symbol.startswith(TEST_PREFIX) or pair.base.startswith(TEST_PREFIX):
+        yield Refusal(kind=RefusalKind.TEST_SYMBOL, detail="an instrument for trials")
+    for leg in (pair.spot, pair.perp):
+        if leg.quote != QUOTE_ASSET:
+            yield Refusal(kind=RefusalKind.QUOTE_ASSET, detail=f"{leg.market} is quoted in {leg.quote}")
+    if not pair.tradable:
+        text = f"spot {pair.spot.status}, perpetual {pair.perp.status}"
+        yield Refusal(kind=RefusalKind.NOT_TRADING, detail=text)
+
+
+def _funding(
+    symbol: str, signal: FundingSignal | None, market: MarketView, parameters: FundingRateStrategy, missing: str
+) -> Iterator[Refusal]:
+    if signal is None:
+        yield Refusal(kind=RefusalKind.SIGNAL, detail=missing)
+    elif signal.mean <= 0:
+        yield Refusal(kind=RefusalKind.SIGNAL, detail=f"funding {signal.mean:.4%} is not positive")
+    elif not rules.admits(signal.apr, parameters.min_funding_apr):
+        text = f"APR {signal.apr:.2%} below {parameters.min_funding_apr:.2%}"
+        yield Refusal(kind=RefusalKind.APR, detail=text)
+    predicted = market.predicted(symbol)
+    if predicted is None:
+        yield Refusal(kind=RefusalKind.PREDICTED, detail="predicted rate unreadable")
+    elif predicted.rate <= 0:
+        yield Refusal(kind=RefusalKind.PREDICTED, detail=f"predicted rate {predicted.rate:.4%} is not positive")
+
+
+def _volume(symbol: str, market: MarketView, parameters: FundingRateStrategy) -> Iterator[Refusal]:
+    volume = market.volume(symbol)
+    if volume is None:
+        yield Refusal(kind=RefusalKind.VOLUME, detail="24 h volume unreadable")
+    elif volume < parameters.min_volume_usd:
+        text = f"24 h volume ${volume:,.0f} below ${parameters.min_volume_usd:,.0f}"
+        yield Refusal(kind=RefusalKind.VOLUME, detail=text)
+
+
+def _books(symbol: str, market: MarketView, parameters: FundingRateStrategy) -> Iterator[Refusal]:
+    quotes = {leg: market.quote(leg, symbol) for leg in Market}
+    for leg, quote in quotes.items():
+        if quote is None or not quote.two_sided:
+            state = "unreadable" if quote is None else "one-sided"
+            yield Refusal(kind=RefusalKind.BOOK, detail=f"{leg} book {state}")
+    yield from _spread(quotes[Market.SPOT], parameters)
+    basis = basis_of(symbol, market)
+    if basis is not None and basis < -parameters.max_entry_discount_bps * BPS:
+        text = f"perpetual bid {-basis / BPS:.1f} bp below spot ask, at most {parameters.max_entry_discount_bps}"
+        yield Refusal(kind=RefusalKind.BASIS, detail=text)
+
+
+def _spread(spot: Quote | None, parameters: FundingRateStrategy) -> Iterator[Refusal]:
+    spread = spot.spread_bps if spot else None
+    if spread is not None and spread > parameters.max_spread_bps:
+        text = f"spot spread {spread:.1f} bp above {parameters.max_spread_bps}"
+        yield Refusal(kind=RefusalKind.SPREAD, detail=text)

@@ -1,0 +1,183 @@
+"""How much: capital per leg, quantities on the grids, margin, slices. Every result fits the wallets it was given."""
+
+from decimal import ROUND_CEILING, Decimal
+
+from msgspec import Struct
+
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.execution import ExecutionLimits, ExecutionPlan
+from hedgerow.domain.instrument import BasisPair, Instrument, Side
+from hedgerow.domain.market import Depth
+from hedgerow.domain.money import BPS, ONE, ZERO, floor_to_step
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.strategy.observation import Opportunity, Rebalance, Refusal, RefusalKind
+from hedgerow.strategy.parameters import CapitalManagement
+from hedgerow.strategy.rebalancing import rebalance
+from hedgerow.strategy.screening import depth_refusal
+
+__all__ = [
+    "MARGIN_DRIFT",
+    "Funds",
+    "closing_plan",
+    "funds_of",
+    "leg_capital",
+    "opening_plan",
+    "slice_notional",
+    "trimming_plan",
+]
+
+MARGIN_DRIFT = Decimal("0.005")
+"""Part of the notional kept free as margin for a move of the mark between sizing and fill."""
+LEVERAGE = 1
+CENT = Decimal("0.01")
+
+
+class Funds(Struct, frozen=True, kw_only=True):
+    """Money of both wallets once the transfer went through, quote units."""
+
+    spot: Decimal
+    perp: Decimal
+    equity: Decimal
+    rebalance: Rebalance | None = None
+
+
+def funds_of(account: AccountView) -> Funds:
+    """Return what both wallets will hold after rebalancing."""
+    move = rebalance(account)
+    to_perp = move.to_perp if move else ZERO
+    return Funds(
+        spot=account.spot_usdt - to_perp,
+        perp=account.perp.transferable + to_perp,
+        equity=account.spot_usdt + account.perp.margin_balance,
+        rebalance=move,
+    )
+
+
+def leg_capital(spot: Decimal, perp: Decimal, limits: CapitalManagement) -> Decimal:
+    """Return the quote units to commit per leg; zero when both legs together are below the minimum."""
+    smaller = min(spot, perp)
+    if smaller <= 0 or 2 * smaller < limits.min_capital_usd:
+        return ZERO
+    capital = smaller * limits.capital_fraction
+    return capital if limits.max_capital_usd is None else min(capital, limits.max_capital_usd / 2)
+
+
+def opening_plan(
+    opportunity: Opportunity,
+    funds: Funds,
+    capital: Decimal,
+    *,
+    spot_depth: Depth | None,
+    perp_depth: Depth | None,
+    limits: ExecutionLimits,
+) -> ExecutionPlan | Refusal:
+    """Size a hedge of ``capital`` quote units per leg, or say why it cannot be opened."""
+    pair, signal = opportunity.pair, opportunity.signal
+    ask = spot_depth.touch(Side.BUY) if spot_depth else None
+    bid = perp_depth.touch(Side.SELL) if perp_depth else None
+    if spot_depth is None or perp_depth is None or ask is None or bid is None:
+        unreadable = depth_refusal(spot_depth, perp_depth, capital, limits)
+        return unreadable or Refusal(kind=RefusalKind.DEPTH, detail="a book is empty")
+    quantity = _quantity(pair, funds, capital, ask=ask, bid=bid, limits=limits)
+    gross = pair.gross_spot_for(quantity)
+    refusal = (
+        _too_small(pair, quantity, capital)
+        or _filter_refusal(pair.spot, gross, ask)
+        or _filter_refusal(pair.perp, quantity, bid)
+        or depth_refusal(spot_depth, perp_depth, quantity * ask, limits)
+    )
+    if refusal:
+        return refusal
+    visible = min(
+        spot_depth.quantity_within(Side.BUY, limits.price_cap_bps) * ask,
+        perp_depth.quantity_within(Side.SELL, limits.price_cap_bps) * bid,
+    )
+    ceiling = min(funds.equity * limits.max_naked_equity_fraction, visible * limits.slice_depth_fraction)
+    return ExecutionPlan(
+        spot_quantity=gross,
+        perp_quantity=quantity,
+        slice_notional=slice_notional(pair, gross * ask, ask, ceiling),
+        leverage=LEVERAGE,
+        entry_rate=signal.mean,
+        entry_apr=signal.apr,
+        interval_hours=signal.interval_hours,
+    )
+
+
+def closing_plan(
+    hedge: HedgedPosition,
+    account: AccountView | None,
+    *,
+    price: Decimal,
+    limits: ExecutionLimits,
+    interval_hours: int,
+    urgent: bool,
+) -> ExecutionPlan:
+    """Plan to sell the hedge's own coins and buy back its own short, never more than the account still has."""
+    spot, short = hedge.spot_quantity, hedge.short
+    if account is not None:
+        spot = min(spot, account.coin(hedge.pair.base).free)
+        short = min(short, account.short(hedge.symbol))
+    spot = hedge.pair.spot.floor_quantity(max(ZERO, spot))
+    notional = max(spot, short) * price
+    equity = hedge.entry_notional * 2
+    if account is not None:
+        equity = account.spot_usdt + account.perp.margin_balance + hedge.spot_quantity * price
+    return ExecutionPlan(
+        spot_quantity=spot,
+        perp_quantity=short,
+        slice_notional=slice_notional(hedge.pair, notional, price, equity * limits.max_naked_equity_fraction),
+        interval_hours=interval_hours,
+        urgent=urgent,
+    )
+
+
+def trimming_plan(pair: BasisPair, *, spot: Decimal = ZERO, perp: Decimal = ZERO, price: Decimal) -> ExecutionPlan:
+    """Plan to reduce one leg by a quantity on its lot, in one slice."""
+    return ExecutionPlan(
+        spot_quantity=spot,
+        perp_quantity=perp,
+        slice_notional=slice_notional(pair, (spot + perp) * price, price, (spot + perp) * price),
+        urgent=True,
+    )
+
+
+def slice_notional(pair: BasisPair, notional: Decimal, price: Decimal, ceiling: Decimal) -> Decimal:
+    """Return the size of equal slices: at most ``ceiling``, at least twice the larger minimum, no small remainder.
+
+    One lot is kept aside, so that slices rounded down to the lot still add up in the same number.
+    """
+    lot = pair.lot_step * price
+    least = max(2 * pair.min_notional, 2 * lot)
+    largest = max(ceiling, least) - lot
+    count = max(1, min(_ceil(notional / largest), int(notional / least)))
+    return max((notional / count + lot).quantize(CENT, rounding=ROUND_CEILING), CENT)
+
+
+def _ceil(value: Decimal) -> int:
+    return int(value.to_integral_value(rounding=ROUND_CEILING))
+
+
+def _quantity(
+    pair: BasisPair, funds: Funds, capital: Decimal, *, ask: Decimal, bid: Decimal, limits: ExecutionLimits
+) -> Decimal:
+    """Return the largest quantity on both grids that capital, spot money and margin allow."""
+    cap = limits.price_cap_bps * BPS
+    dearest = ask * (ONE + cap)
+    affordable = (funds.spot / dearest - pair.spot.lot) * (ONE - pair.spot.fees.taker)
+    margin_each = bid / LEVERAGE * (ONE + cap + pair.perp.fees.taker + MARGIN_DRIFT)
+    quantity = min(capital / ask, affordable, funds.perp / margin_each)
+    return floor_to_step(max(ZERO, quantity), pair.lot_step)
+
+
+def _too_small(pair: BasisPair, quantity: Decimal, capital: Decimal) -> Refusal | None:
+    if quantity > 0:
+        return None
+    return Refusal(kind=RefusalKind.CAPITAL, detail=f"${capital:.2f} per leg is less than one lot of {pair.lot_step}")
+
+
+def _filter_refusal(leg: Instrument, quantity: Decimal, price: Decimal) -> Refusal | None:
+    # Slices may be smaller than the whole, so the maximum per order is no obstacle here.
+    slice_quantity = min(quantity, leg.floor_quantity(leg.max_quantity))
+    violation = leg.accepts(quantity=slice_quantity, price=leg.round_price(price, Side.BUY))
+    return Refusal(kind=RefusalKind.FILTER, detail=f"{leg.market}: {violation}") if violation else None

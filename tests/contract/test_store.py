@@ -1,0 +1,134 @@
+"""What every store promises, whatever it keeps its events in."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hedgerow.domain.errors import StoreError
+from hedgerow.domain.events import CycleCompleted, Event, ExternalFlow, FlowKind, FundingReceived, Wallet
+from hedgerow.domain.folding import fold
+from hedgerow.domain.funding import FundingPayment
+from hedgerow.domain.ledger import Ledger
+from hedgerow.ports import Store
+from hedgerow.store.memory import MemoryStore
+from hedgerow.store.sqlite import SqliteStore
+from support.strategies import any_event
+
+AT = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    kinds: dict[str, Callable[[], Store]] = {
+        "memory": MemoryStore,
+        "sqlite": lambda: SqliteStore(tmp_path / "hedgerow.db"),
+    }
+    opened = kinds[str(request.param)]()
+    yield opened
+    asyncio.run(opened.close())
+
+
+def _life(count: int) -> tuple[Event, ...]:
+    """Return a plausible log whose fold differs after every event."""
+    events: list[Event] = [
+        ExternalFlow(
+            at=AT, row_id="open", wallet=Wallet.SPOT, asset="USDT", amount=Decimal("500.00"), kind=FlowKind.OPENING
+        )
+    ]
+    for number in range(1, count):
+        at = AT + timedelta(hours=number)
+        payment = FundingPayment(symbol="AAAUSDT", amount=Decimal(number) / 8, tran_id=number, at=at)
+        events.append(FundingReceived(at=at, payment=payment) if number % 2 else CycleCompleted(at=at, number=number))
+    return tuple(events[:count])
+
+
+def _append(store: Store, events: tuple[Event, ...], *, durable: bool = False) -> None:
+    asyncio.run(store.append(events, durable=durable))
+
+
+def test_a_new_log_folds_to_nothing(store: Store) -> None:
+    assert asyncio.run(store.load()) == Ledger()
+    assert asyncio.run(store.events()) == ()
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_what_was_appended_is_read_back_in_order_and_folded(store: Store, *, durable: bool) -> None:
+    life = _life(9)
+    _append(store, life[:1], durable=durable)
+    _append(store, life[1:6], durable=durable)
+    _append(store, life[6:], durable=not durable)
+    assert asyncio.run(store.events()) == life
+    assert asyncio.run(store.load()) == fold(life)
+
+
+def test_appending_nothing_changes_nothing(store: Store) -> None:
+    _append(store, _life(2))
+    _append(store, ())
+    assert asyncio.run(store.events()) == _life(2)
+
+
+@pytest.mark.parametrize("after", [0, 1, 4, 5, 6])
+def test_a_reader_gets_only_the_events_it_has_not_seen(store: Store, after: int) -> None:
+    _append(store, _life(5))
+    assert asyncio.run(store.events(after=after)) == _life(5)[after:]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 4, 6])
+def test_a_load_is_the_same_with_a_snapshot_anywhere_before(store: Store, kept: int) -> None:
+    life = _life(6)
+    _append(store, life)
+    asyncio.run(store.snapshot(fold(life[:kept])))
+    assert asyncio.run(store.load()) == fold(life)
+    _append(store, _life(8)[6:])
+    assert asyncio.run(store.load()) == fold(_life(8))
+    assert asyncio.run(store.events()) == _life(8)
+
+
+def test_a_later_snapshot_replaces_an_earlier_one(store: Store) -> None:
+    life = _life(6)
+    _append(store, life)
+    asyncio.run(store.snapshot(fold(life[:2])))
+    asyncio.run(store.snapshot(fold(life)))
+    assert asyncio.run(store.load()) == fold(life)
+
+
+def test_a_load_starts_from_the_snapshot_and_does_not_repeat_what_it_covers(store: Store) -> None:
+    _append(store, _life(6))
+    marked = fold(_life(6))
+    asyncio.run(store.snapshot(Ledger(events=marked.events, max_naked_seconds=77.0)))
+    _append(store, _life(8)[6:])
+    assert asyncio.run(store.load()).max_naked_seconds == 77.0
+
+
+def test_a_snapshot_of_events_that_were_never_appended_is_refused(store: Store) -> None:
+    _append(store, _life(3))
+    with pytest.raises(StoreError, match="a snapshot of 4 events does not fit a log of 3"):
+        asyncio.run(store.snapshot(fold(_life(4))))
+
+
+def test_closing_twice_is_harmless(store: Store) -> None:
+    asyncio.run(store.close())
+    asyncio.run(store.close())
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_any_events_in_any_batches_read_back_and_fold_the_same(
+    kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    @settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+    @given(st.lists(st.lists(any_event(), max_size=3).map(tuple), max_size=4), st.booleans())
+    def reads_back(batches: list[tuple[Event, ...]], durable: bool) -> None:  # noqa: FBT001 - Hypothesis passes by position
+        folder = tmp_path_factory.mktemp("log")
+        opened: Store = MemoryStore() if kind == "memory" else SqliteStore(folder / "hedgerow.db")
+        for batch in batches:
+            _append(opened, batch, durable=durable)
+        assert asyncio.run(opened.events()) == tuple(event for batch in batches for event in batch)
+        asyncio.run(opened.close())
+
+    reads_back()

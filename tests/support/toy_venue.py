@@ -1,0 +1,373 @@
+"""A toy venue for the two-leg machine alone: it answers orders in every way a venue can, and keeps the truth.
+
+It checks each order it is sent, so that a walk of the machine fails at the order that broke a rule. Fees, filters and
+quantities are exact; prices wander; how often something goes wrong is a number from 0 (a healthy venue) to 1.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+import msgspec
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.commands import Command, PlaceOrder, SetLeverage, SetMarginType, TransferFunds
+from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
+from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, Side
+from hedgerow.domain.market import Depth, Level
+from hedgerow.domain.money import BPS, ONE, ZERO
+from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind
+from hedgerow.domain.position import Reason
+from hedgerow.domain.schedule import seconds_to_settlement
+from hedgerow.strategy import hedging
+from hedgerow.strategy.hedging import Happening, Step, Surroundings
+
+__all__ = ["NOON", "ToyVenue", "depth_of", "new_job", "restarted", "toy_pair", "walk"]
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+"""Four hours from the settlements of an 8 h pair."""
+REJECTS = tuple(RejectKind)
+MANY_STEPS = 20_000
+
+
+def toy_pair(
+    *,
+    spot_lot: str = "0.001",
+    perp_lot: str = "0.01",
+    spot_minimum: str = "5",
+    perp_minimum: str = "5",
+    tick: str = "0.01",
+    fee: str = "0.0004",
+    max_quantity: str = "1000000",
+) -> BasisPair:
+    """Return a pair; its spot fee is taken in coin."""
+
+    def instrument(market: Market, lot: str, minimum: str) -> Instrument:
+        return Instrument(
+            market=market,
+            symbol="ABCUSDT",
+            base="ABC",
+            quote="USDT",
+            tick=Decimal(tick),
+            lot=Decimal(lot),
+            min_quantity=Decimal(lot),
+            max_quantity=Decimal(max_quantity),
+            min_notional=Decimal(minimum),
+            fees=FeeRates(maker=Decimal(0), taker=Decimal(fee)),
+        )
+
+    return BasisPair(
+        spot=instrument(Market.SPOT, spot_lot, spot_minimum),
+        perp=instrument(Market.PERP, perp_lot, perp_minimum),
+    )
+
+
+def new_job(  # noqa: PLR0913 - keyword-only, and each is one fact of the job
+    kind: ExecutionKind = ExecutionKind.OPEN,
+    *,
+    pair: BasisPair | None = None,
+    spot: str | Decimal = "10.005",
+    perp: str | Decimal = "10",
+    slice_notional: str | Decimal = "400",
+    transfer: TransferFunds | None = None,
+    urgent: bool = False,
+    limits: ExecutionLimits | None = None,
+    at: datetime = NOON,
+    interval_hours: int = 8,
+    spot_attempts: int = 0,
+    perp_attempts: int = 0,
+) -> HedgeExecution:
+    """Return a fresh job of ten coins in slices of four."""
+    plan = ExecutionPlan(
+        spot_quantity=Decimal(spot),
+        perp_quantity=Decimal(perp),
+        slice_notional=Decimal(slice_notional),
+        transfer=transfer,
+        urgent=urgent,
+        interval_hours=interval_hours,
+    )
+    return hedging.begin(
+        hedge_id="h1",
+        kind=kind,
+        pair=pair or toy_pair(),
+        reason=Reason.BEST_OPPORTUNITY,
+        plan=plan,
+        limits=limits or ExecutionLimits(),
+        at=at,
+        spot_attempts=spot_attempts,
+        perp_attempts=perp_attempts,
+    )
+
+
+def depth_of(
+    market: Market,
+    bids: Sequence[tuple[str | Decimal, str | Decimal]],
+    asks: Sequence[tuple[str | Decimal, str | Decimal]],
+    at: datetime = NOON,
+) -> Depth:
+    """Return a book from (price, quantity) pairs, best first."""
+
+    def levels(side: Sequence[tuple[str | Decimal, str | Decimal]]) -> tuple[Level, ...]:
+        return tuple(Level(Decimal(price), Decimal(quantity)) for price, quantity in side)
+
+    return Depth(market=market, symbol="ABCUSDT", bids=levels(bids), asks=levels(asks), at=at)
+
+
+def restarted(job: HedgeExecution) -> HedgeExecution:
+    """Return the job as another process would read it from the log."""
+    return msgspec.json.decode(msgspec.json.encode(job), type=HedgeExecution)
+
+
+class ToyVenue:
+    """One account trading one pair; ``chaos`` is the share of answers that are bad."""
+
+    def __init__(self, job: HedgeExecution, *, random: Random, chaos: float, price: Decimal = Decimal(100)) -> None:
+        self.pair, self.random, self.chaos = job.pair, random, chaos
+        self.now = job.started_at
+        self.price = self.pair.perp.ceil_quantity(ZERO) + price
+        opening = job.kind is ExecutionKind.OPEN
+        self.plan = job.plan
+        self.kind = job.kind
+        self.coins = ZERO if opening else job.plan.spot_quantity
+        self.short = ZERO if opening else job.plan.perp_quantity
+        self.sold = self.bought = ZERO
+        self.perp_traded = ZERO
+        self.idle = Decimal(50)
+        self.seen: set[str] = set()
+        self.orders: list[OrderRequest] = []
+        self.hidden = False
+        self.truth: dict[str, ev.OrderEnded] = {}
+        self.transfers: list[TransferFunds] = []
+        self.short_was_taken = False
+
+    # --- what it shows
+
+    def unlucky(self) -> bool:
+        """Whether something goes wrong this time."""
+        return self.random.random() < self.chaos
+
+    def look(self) -> Surroundings:
+        """Read both books."""
+        self.price *= ONE + Decimal(self.random.randint(-8, 8)) * BPS
+        return Surroundings(
+            at=self.now, spot=self._book(Market.SPOT), perp=self._book(Market.PERP), idle_usdt=self.idle
+        )
+
+    def _book(self, market: Market) -> Depth | None:
+        trouble = self.random.choice(["missing", "stale", "no bids", "no asks", "thin"]) if self.unlucky() else ""
+        if trouble == "missing":
+            return None
+        size = Decimal("0.5") if trouble == "thin" else Decimal(40)
+        tick, middle = self.pair.spot.tick, self.pair.spot.round_price(self.price, Side.BUY)
+        ticks = [tick * n for n in (1, 3, 9)]
+        bids = [] if trouble == "no bids" else [(max(tick, middle - step), size) for step in ticks]
+        asks = [] if trouble == "no asks" else [(middle + step, size) for step in ticks]
+        at = self.now - timedelta(seconds=60 if trouble == "stale" else 0.2)
+        return depth_of(market, bids, asks, at)
+
+    # --- what it is asked
+
+    def submit(self, command: Command) -> Happening:
+        """Carry out one command and return the last thing known about it."""
+        self.now += timedelta(milliseconds=self.random.choice([20, 80, 300, 1500]))
+        if isinstance(command, PlaceOrder):
+            return self._order(command.order)
+        return self._prepare(command)
+
+    def _prepare(self, command: Command) -> Happening:
+        if isinstance(command, TransferFunds):
+            assert not self.transfers or command.transfer_id == self.transfers[-1].transfer_id or not self.unresolved
+            self.transfers.append(command)
+        if self.unlucky():
+            if isinstance(command, TransferFunds) and self.random.random() < 0.7:
+                self.unresolved = True
+                return ev.TransferOutcomeUnknown(at=self.now, transfer_id=command.transfer_id, detail="timeout")
+            return ev.CommandRefused(at=self.now, command=command, code=-1, detail="no")
+        self.unresolved = False
+        if isinstance(command, SetLeverage):
+            return ev.LeverageSet(at=self.now, symbol=command.symbol, leverage=command.leverage)
+        if isinstance(command, SetMarginType):
+            return ev.MarginTypeSet(at=self.now, symbol=command.symbol)
+        assert isinstance(command, TransferFunds)
+        return ev.FundsTransferred(
+            at=self.now, transfer_id=command.transfer_id, amount=command.amount, direction=command.direction
+        )
+
+    unresolved = False
+    """Whether a transfer's outcome is open: it must be repeated under its own id."""
+
+    def _order(self, order: OrderRequest) -> Happening:
+        assert not self.hidden, "two orders at work"
+        assert order.client_id not in self.seen, "a client id was used twice"
+        self.seen.add(order.client_id)
+        self.orders.append(order)
+        ended = self.truth[order.client_id] = self._outcome(order)
+        if not self.unlucky():
+            return ended
+        self.hidden = True
+        if self.random.random() < 0.5:
+            return ev.OrderOutcomeUnknown(at=self.now, client_id=order.client_id, detail="timeout")
+        return ev.OrderAccepted(at=self.now, client_id=order.client_id, order_id=1)
+
+    def _outcome(self, order: OrderRequest) -> ev.OrderEnded:
+        if order.reduce_only and (self.short_was_taken or self.short <= 0):
+            return self._rejected(order, RejectKind.REDUCE_ONLY)
+        if not self.unlucky():
+            return self._filled(order, order.quantity)
+        if self.random.random() < 0.3:
+            kinds = [k for k in REJECTS if k is not RejectKind.REDUCE_ONLY or not order.reduce_only]
+            return self._rejected(order, self.random.choice(kinds))
+        lot = self.pair.instrument(order.market).lot
+        return self._filled(order, self.random.randint(0, int(order.quantity / lot)) * lot)
+
+    def _rejected(self, order: OrderRequest, kind: RejectKind) -> ev.OrderEnded:
+        return ev.OrderEnded(
+            at=self.now,
+            client_id=order.client_id,
+            order_id=None,
+            status=OrderStatus.REJECTED,
+            reject=kind,
+            code=-1,
+            detail=f"refused: {kind.value}",
+        )
+
+    def _filled(self, order: OrderRequest, quantity: Decimal) -> ev.OrderEnded:
+        if order.market is Market.PERP:
+            quantity = min(quantity, self.short) if order.reduce_only else quantity
+            self.short -= order.side.sign * quantity
+            self.perp_traded += quantity
+        elif order.side is Side.BUY:
+            self.coins += quantity * (ONE - self.pair.spot.fees.taker)
+            self.bought += quantity
+        else:
+            self.coins -= quantity
+            self.sold += quantity
+        return ev.OrderEnded(
+            at=self.now,
+            client_id=order.client_id,
+            order_id=1,
+            status=OrderStatus.FILLED if quantity == order.quantity else OrderStatus.EXPIRED,
+            filled_quantity=quantity,
+            filled_notional=quantity * order.price,
+        )
+
+    def resolve(self, order: OrderRequest) -> Happening:
+        """Look an order up; sooner or later the truth comes out. An order that never came ends with nothing."""
+        self.now += timedelta(milliseconds=self.random.choice([20, 80, 300]))
+        if self.random.random() < min(self.chaos, 0.8):
+            answers = [
+                ev.OrderOutcomeUnknown(at=self.now, client_id=order.client_id, detail="busy"),
+                ev.OrderProgressed(
+                    at=self.now, client_id=order.client_id, order_id=1, filled_quantity=ZERO, filled_notional=ZERO
+                ),
+            ]
+            return self.random.choice(answers)
+        self.hidden = False
+        return self.truth.get(order.client_id) or ev.OrderEnded(
+            at=self.now, client_id=order.client_id, order_id=None, status=OrderStatus.EXPIRED, detail="never arrived"
+        )
+
+    # --- what must always hold
+
+    def check(self, before: HedgeExecution, taken: Step, around: Surroundings) -> None:
+        """Fail if a step breaks a rule of the machine."""
+        assert (taken.command is not None) + (taken.resolve is not None) + (taken.pause_seconds > 0) <= 1
+        if taken.job.state.ended:
+            assert taken.command is None
+            assert taken.resolve is None
+            assert taken.job.working is None
+        if isinstance(taken.command, PlaceOrder):
+            assert taken.job.working == taken.command, "an order is in the job before it is sent"
+            self._check_order(before, taken, around, taken.command.order)
+        elif taken.resolve:
+            assert taken.job.working
+            assert taken.job.working.order == taken.resolve
+
+    def _check_order(self, before: HedgeExecution, taken: Step, around: Surroundings, order: OrderRequest) -> None:
+        job, instrument = taken.job, self.pair.instrument(order.market)
+        assert before.working is None or before.working.order.client_id in self.seen
+        assert instrument.accepts(quantity=order.quantity, price=order.price, reduce_only=order.reduce_only) is None
+        assert order.reduce_only == (order.market is Market.PERP and order.side is Side.BUY)
+        book = around.depth(order.market)
+        assert book is not None
+        assert (around.at - book.at).total_seconds() <= job.limits.book_stale_seconds, "traded on a stale book"
+        touch = book.touch(order.side)
+        assert touch is not None
+        assert (order.price - touch) * order.side.sign <= touch * job.limits.max_cap_bps * BPS
+        assert (order.price - touch) * order.side.sign >= 0, "the order cannot take the touch"
+        if job.state is ExecutionState.LEADING:
+            self._check_slice(taken, around, order, touch)
+        if order.market is Market.PERP:
+            assert self.perp_traded + order.quantity <= self.plan.perp_quantity, "beyond the plan"
+
+    def _check_slice(self, taken: Step, around: Surroundings, order: OrderRequest, touch: Decimal) -> None:
+        job, plan = taken.job, self.plan
+        assert order.market is Market.SPOT
+        if not plan.urgent:
+            cap = job.limits.price_cap_bps
+            assert abs(order.price - touch) <= touch * cap * BPS
+            guard = job.limits.settlement_guard_seconds
+            assert seconds_to_settlement(around.at, plan.interval_hours) >= guard, "led into a settlement"
+        traded = self.bought if self.kind is ExecutionKind.OPEN else self.sold
+        assert traded + order.quantity <= plan.spot_quantity
+        smallest = 2 * max(self.pair.min_notional, self.pair.lot_step * touch)
+        rest = plan.spot_quantity - traded - order.quantity
+        largest = max(plan.slice_notional, smallest) + (ZERO if rest >= self.pair.spot.lot else smallest)
+        assert order.quantity * touch <= largest, "a slice too large"
+
+    def check_end(self, job: HedgeExecution) -> None:
+        """Fail unless the account is as the job says, and balanced."""
+        assert job.state in {ExecutionState.HEDGED, ExecutionState.FLAT}
+        assert not self.hidden
+        assert self.coins >= 0
+        spot = self.pair.spot
+        unsellable = max(spot.lot, spot.min_quantity, spot.min_notional / self.price * Decimal("1.01"))
+        if job.state is ExecutionState.FLAT:
+            assert self.short == 0 or self.short_was_taken
+            assert self.coins < unsellable
+        elif self.kind is not ExecutionKind.TRIM and not self.short_was_taken and self.plan.perp_quantity:
+            started = ZERO if self.kind is ExecutionKind.OPEN else self.plan.spot_quantity - self.plan.perp_quantity
+            both = max(self.pair.lot_step, unsellable, self.pair.perp.min_quantity)
+            assert abs(self.coins - self.short - started) <= both or abs(self.coins - self.short) <= both
+
+
+def walk(job: HedgeExecution, venue: ToyVenue, *, crash: float = 0.0, healthy_after: int = 400) -> HedgeExecution:
+    """Drive a job to its end; the venue is healthy after so many steps, the process dies at a share of them."""
+    event: Happening = None
+    for count in range(MANY_STEPS):
+        if count == healthy_after:
+            venue.chaos = 0.0
+        around = venue.look()
+        taken = hedging.step(job, event, around)
+        venue.check(job, taken, around)
+        job, event = taken.job, None
+        if job.state.ended:
+            venue.check_end(job)
+            return job
+        died = venue.random.random() < crash
+        if died and venue.random.random() < 0.5:
+            job = restarted(job)
+            event = _after_a_crash(job, venue)
+            continue
+        if taken.command:
+            event = venue.submit(taken.command)
+        elif taken.resolve:
+            event = venue.resolve(taken.resolve)
+        else:
+            venue.now += timedelta(seconds=taken.pause_seconds + venue.random.choice([0.0, 0.01, 0.3]))
+        if died:
+            job = restarted(job)
+            event = _after_a_crash(job, venue)
+    raise AssertionError(f"no end: {job.state.value}, {job.detail}")
+
+
+def _after_a_crash(job: HedgeExecution, venue: ToyVenue) -> Happening:
+    venue.now += timedelta(seconds=venue.random.choice([0.5, 5, 60]))
+    if job.working is None:
+        return None
+    return ev.OrderOutcomeUnknown(at=venue.now, client_id=job.working.order.client_id, detail="restart")
+
+
+_ = replace

@@ -1,0 +1,278 @@
+"""What review should not have to look for: sizes, public names, floats, stray places, dead links, locks."""
+
+import ast
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median, quantiles
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "hedgerow"
+MODULES = sorted(SOURCE.rglob("*.py"))
+PROGRAMS = [
+    *MODULES,
+    *sorted((ROOT / "tests").rglob("*.py")),
+    *sorted((ROOT / "benchmarks").rglob("*.py")),
+    *sorted(ROOT.glob("*.py")),
+]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+MADE_BY_TOOLS = {".venv", ".git", "__pycache__", "dist", "build", "htmlcov", "hedgerow-home"}
+
+FUNCTION_LIMIT, FUNCTION_P95, FUNCTION_MEDIAN = 50, 35, 8
+FILE_LIMIT, FILE_P95 = 450, 300
+
+ESTIMATES = ("rate", "apr", "mean", "stdev", "seconds", "hours")
+"""The only things in the domain that are no exact figures: estimates and durations."""
+PLACES = re.compile(
+    r"(?<![\w.])/(?:work|farm|root|home/\w+|Users/\w+)/"
+    r"|\bpypi\.org|pythonhosted\.org|\bdeb\.debian\.org|registry\.npmjs\.org|\bindex-url\b.*://"
+)
+"""Paths of one machine, and hosts that packages come from: nobody else's are the same."""
+UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b|raise NotImplemented" + r"Error")
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?!\w+:)([^)\s]+)\)|!\[[^\]]*\]\((?!\w+:)([^)\s]+)\)")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield each function's place and its length in lines, docstring included, decorators not."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield f"{name_of(path)}:{node.lineno} {node.name}", (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def line_count(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    for path in sorted(ROOT.rglob("*")):
+        inside = path.relative_to(ROOT).parts
+        hidden = inside[0].startswith(".") and inside[0] not in {".ci", ".github", ".gitignore", ".dockerignore"}
+        if hidden or not path.is_file() or MADE_BY_TOOLS.intersection(inside):
+            continue
+        try:
+            yield name_of(path), path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+
+
+# --- sizes -----------------------------------------------------------------------------------------------------------
+
+
+def test_no_function_is_longer_than_the_limit() -> None:
+    assert [
+        f"{at}: {lines} lines" for path in PROGRAMS for at, lines in functions(path) if lines > FUNCTION_LIMIT
+    ] == []
+
+
+def test_functions_are_short_on_the_whole() -> None:
+    lengths = [lines for path in MODULES for _, lines in functions(path)]
+    assert median(lengths) <= FUNCTION_MEDIAN
+    assert quantiles(lengths, n=20)[-1] <= FUNCTION_P95
+
+
+def test_no_file_is_longer_than_the_limit() -> None:
+    assert [f"{name_of(path)}: {line_count(path)} lines" for path in PROGRAMS if line_count(path) > FILE_LIMIT] == []
+
+
+def test_files_are_short_on_the_whole() -> None:
+    assert quantiles([line_count(path) for path in MODULES], n=20)[-1] <= FILE_P95
+
+
+# --- public names ----------------------------------------------------------------------------------------------------
+
+
+def is_public_module(path: Path) -> bool:
+    return not path.stem.startswith("_") and "cli" not in path.relative_to(SOURCE).parts
+
+
+def declared(tree: ast.Module) -> list[str] | None:
+    """Return the names in ``__all__``, or None where there is none."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
+            names = ast.literal_eval(node.value)
+            return [str(name) for name in names]
+    return None
+
+
+def top_level_names(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.Assign(targets=targets):
+                yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                yield from (alias.asname or alias.name for alias in names)
+            case _:
+                pass
+
+
+def reading_order(name: str) -> tuple[int, str]:
+    """Constants, then types, then functions, as ruff sorts them."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if is_public_module(p)], ids=name_of)
+def test_a_public_module_declares_what_it_offers(path: Path) -> None:
+    tree = tree_of(path)
+    offered = declared(tree)
+    assert offered is not None, "no __all__"
+    assert offered == sorted(offered, key=reading_order)
+    assert sorted(set(offered) - set(top_level_names(tree))) == [], "declared, but not there"
+    defined = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    assert sorted(n for n in defined - set(offered) if not n.startswith("_")) == [], "public, but not declared"
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.stem == "__init__"], ids=name_of)
+def test_what_a_package_offers_is_there(path: Path) -> None:
+    tree = tree_of(path)
+    assert sorted(set(declared(tree) or []) - set(top_level_names(tree))) == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(tree_of(path)) or not path.read_text(encoding="utf-8").strip()
+
+
+# --- exact money -----------------------------------------------------------------------------------------------------
+
+
+def is_estimate(name: str) -> bool:
+    return any(word in name.split("_") for word in ESTIMATES)
+
+
+def inexact(path: Path) -> Iterator[str]:
+    """Yield every float of a module that is no field, argument or result named as an estimate."""
+    allowed: set[ast.AST] = set()
+    tree = tree_of(path)
+    for node in ast.walk(tree):
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name)) | ast.arg(arg=name) if is_estimate(name):
+                allowed.update(ast.walk(node))
+            case ast.FunctionDef(name=name, returns=ast.expr() as returns) if is_estimate(name):
+                allowed.update(ast.walk(returns))
+            case _:
+                pass
+    for node in ast.walk(tree):
+        is_float = isinstance(node, ast.Name) and node.id == "float"
+        if (is_float or (isinstance(node, ast.Constant) and isinstance(node.value, float))) and node not in allowed:
+            yield f"{name_of(path)}:{getattr(node, 'lineno', 0)} {ast.unparse(node)}"
+
+
+def test_money_and_quantities_of_the_domain_are_never_floats() -> None:
+    assert [at for path in sorted((SOURCE / "domain").glob("*.py")) for at in inexact(path)] == []
+
+
+def test_a_float_that_is_no_estimate_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tmp_path / "module.py"
+    module.write_text("class A:\n    price: float\n    naked_seconds: float = 0.0\nLIMIT = 0.5\n", encoding="utf-8")
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    assert list(inexact(module)) == ["module.py:4 0.5", "module.py:2 float"]
+
+
+# --- text ------------------------------------------------------------------------------------------------------------
+
+
+def test_no_file_names_a_place_that_others_do_not_have() -> None:
+    found = [
+        f"{name}:{number}: {line.strip()[:100]}"
+        for name, text in texts()
+        for number, line in enumerate(text.splitlines(), start=1)
+        if PLACES.search(line) and name != name_of(Path(__file__))
+    ]
+    assert found == []
+
+
+def test_nothing_is_left_for_later() -> None:
+    found = [
+        f"{name}:{number}: {line.strip()[:100]}"
+        for name, text in texts()
+        if name.endswith((".py", ".sh", ".toml", ".yml", "Makefile", "Dockerfile"))
+        for number, line in enumerate(text.splitlines(), start=1)
+        if UNFINISHED.search(line)
+    ]
+    assert found == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, spelled as the usual renderers spell them."""
+    headings = re.findall(r"^#+ +(.+?) *$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    dead = []
+    for link in ("".join(pair) for pair in LINK.findall(page.read_text(encoding="utf-8"))):
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file) if file else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            dead.append(link)
+    assert dead == []
+
+
+# --- files of the root -----------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_configuration_is_json_of_sections() -> None:
+    content = json.loads((ROOT / "config_volume_farming_strategy.json").read_text(encoding="utf-8"))
+    assert {key for key, value in content.items() if isinstance(value, dict)} == {
+        "capital_management",
+        "funding_rate_strategy",
+        "position_management",
+        "risk_management",
+    }
+
+
+def pins(lock: Path) -> dict[str, set[str]]:
+    """Return the pinned versions of every package of a lock file; more than one where markers tell them apart."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([a-z0-9_.-]+)==([^ ;\\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE):
+        found.setdefault(name.replace("_", "-"), set()).add(version)
+    return found
+
+
+def wanted(requirements: list[object]) -> set[str]:
+    texts_only = [text for text in requirements if isinstance(text, str)]
+    return {re.split(r"[\[<>=!~; ]", text, maxsplit=1)[0].lower() for text in texts_only}
+
+
+def test_locks_hold_everything_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    core, groups = wanted(project["project"]["dependencies"]), project["dependency-groups"]
+    extras = [text for extra in project["project"].get("optional-dependencies", {}).values() for text in extra]
+    build = wanted([*groups["build"], *project["build-system"]["requires"]])
+    everything = core | build | wanted([*extras, *groups["dev"]])
+    assert core - pins(ROOT / "requirements" / "core.txt").keys() == set()
+    assert build - pins(ROOT / "requirements" / "build.txt").keys() == set()
+    assert everything - pins(ROOT / "requirements" / "dev.txt").keys() == set()
+
+
+def test_the_small_locks_follow_the_large_one() -> None:
+    large = pins(ROOT / "requirements" / "dev.txt")
+    other = {
+        f"{lock.name}: {name}" for lock in LOCKS for name, versions in pins(lock).items() if versions != large[name]
+    }
+    assert other == set()
+
+
+def test_every_pin_has_its_hashes() -> None:
+    for lock in LOCKS:
+        text = re.sub(r"^#.*\n", "", lock.read_text(encoding="utf-8"), flags=re.MULTILINE).replace("\\\n", "")
+        bare = [line for line in text.splitlines() if line.strip() and "--hash=sha256:" not in line]
+        assert bare == [], lock.name

@@ -1,0 +1,121 @@
+"""Every way an archive can be unusable is one clear line."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from hedgerow.domain.errors import HistoryError
+from hedgerow.history.archive import ArchiveTape
+from support.archives import FUNDING_COLUMNS, START, hours, prints, write_archive, write_rows
+
+
+def refusal(directory: Path, *, days: float = 2, after_days: float = 0) -> str:
+    with pytest.raises(HistoryError) as caught:
+        ArchiveTape.load(directory, start=START + timedelta(days=after_days), days=days)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_a_missing_directory_is_named(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "nowhere").startswith(f"{tmp_path / 'nowhere'}: no such directory")
+
+
+@pytest.mark.parametrize("name", ["funding.parquet", "prices_hourly.parquet"])
+def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
+    write_archive(tmp_path, hours(48), prints(7))
+    (tmp_path / name).unlink()
+    assert refusal(tmp_path).startswith(f"{tmp_path / name}: no such file")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"not a table at all" * 10])
+def test_a_file_that_is_no_parquet_is_named(tmp_path: Path, content: bytes) -> None:
+    write_archive(tmp_path, hours(48), prints(7))
+    (tmp_path / "funding.parquet").write_bytes(content)
+    assert refusal(tmp_path).startswith(f"{tmp_path / 'funding.parquet'}: not a readable Parquet file")
+
+
+def test_a_damaged_body_is_named(tmp_path: Path) -> None:
+    path = write_archive(tmp_path, hours(2000), prints(7)) / "prices_hourly.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4] + b"\xff" * 2000 + whole[2004:])
+    assert refusal(tmp_path).startswith(f"{path}: cannot be read")
+
+
+def test_a_missing_column_is_named_with_what_is_needed(tmp_path: Path) -> None:
+    write_archive(tmp_path, hours(48), prints(7))
+    rows = [(*row[:4], *row[5:]) for row in prints(7)]
+    write_rows(tmp_path / "funding.parquet", [c for c in FUNDING_COLUMNS if c != "interval_hours"], rows)
+    text = refusal(tmp_path)
+    assert "column 'interval_hours' is missing" in text
+    assert "exchange, symbol, funding_time, rate, interval_hours" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "values"),
+    [
+        ("open_time", "integer", pa.array([1.5])),
+        ("symbol", "text", pa.array([7])),
+        ("perp_close", "floating", pa.array(["12"])),
+    ],
+)
+def test_a_column_of_the_wrong_kind_is_named(tmp_path: Path, name: str, kind: str, values: pa.Array) -> None:
+    path = write_archive(tmp_path, hours(1), prints(7)) / "prices_hourly.parquet"
+    table = parquet.read_table(path)
+    parquet.write_table(table.set_column(table.column_names.index(name), name, values), path)
+    assert refusal(tmp_path) == f"{path}: column {name!r} must be {kind}, not {values.type}"
+
+
+def test_a_window_outside_the_data_names_the_range_that_exists(tmp_path: Path) -> None:
+    write_archive(tmp_path, hours(48), prints(7))
+    for after_days in (-400.0, 2.0, 400.0):
+        assert "there are prices from 2025-03-01 01:00 to 2025-03-03 00:00" in refusal(tmp_path, after_days=after_days)
+
+
+def test_an_empty_archive_says_that_there_is_nothing(tmp_path: Path) -> None:
+    write_archive(tmp_path, [], [])
+    assert refusal(tmp_path).endswith("the file holds no prices at all")
+
+
+@pytest.mark.parametrize("days", [0, -1, float("nan"), float("inf"), 1e12])
+def test_days_out_of_range_are_refused(tmp_path: Path, days: float) -> None:
+    write_archive(tmp_path, hours(48), prints(7))
+    assert refusal(tmp_path, days=days).startswith("days must be above 0 and at most 36525")
+
+
+def test_a_start_without_a_zone_is_refused(tmp_path: Path) -> None:
+    write_archive(tmp_path, hours(48), prints(7))
+    with pytest.raises(HistoryError, match="needs a time zone"):
+        ArchiveTape.load(tmp_path, start=START.replace(tzinfo=None), days=1)
+
+
+def test_a_window_past_the_calendar_is_refused(tmp_path: Path) -> None:
+    write_archive(tmp_path, hours(48), prints(7))
+    with pytest.raises(HistoryError, match="past the end of the calendar"):
+        ArchiveTape.load(tmp_path, start=START.replace(year=9999), days=400)
+
+
+def test_no_usable_pair_says_why_for_each(tmp_path: Path) -> None:
+    write_archive(tmp_path, hours(48), prints(7, symbol="OTHERUSDT"))
+    text = refusal(tmp_path)
+    assert "no pair is left: " in text
+    assert "BTCUSDT: no funding in the window" in text
+    assert "OTHERUSDT: no spot and perpetual prices in the window" in text
+
+
+def test_without_pyarrow_the_extra_to_install_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_archive(tmp_path, hours(48), prints(7))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert "hedgerow[research]" in refusal(tmp_path)
+
+
+def test_a_broken_capture_is_named(tmp_path: Path) -> None:
+    write_archive(tmp_path, hours(48), prints(7))
+    (tmp_path / "aster").mkdir()
+    capture = tmp_path / "aster" / "spot_exchangeInfo_2026-01.json.gz"
+    capture.write_bytes(b"no gzip")
+    assert refusal(tmp_path).startswith(f"{capture}: not a readable exchangeInfo capture")

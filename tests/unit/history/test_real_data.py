@@ -1,0 +1,73 @@
+"""The tape over the real archive, where it is at hand."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hedgerow.history.archive import ArchiveTape
+
+DATA = Path(os.environ.get("HEDGEROW_DATA") or Path(__file__).parents[4] / "shared" / "data")
+
+pytestmark = pytest.mark.skipif(
+    not (DATA / "prices_hourly.parquet").is_file(), reason=f"no market archive at {DATA} (HEDGEROW_DATA names one)"
+)
+
+
+def day(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def test_a_year_has_the_majors_with_asters_funding_and_binances_prices() -> None:
+    tape = ArchiveTape.load(DATA, start=day("2024-07-01"), days=365)
+    assert (tape.start, tape.end) == (day("2024-07-01"), day("2025-07-01"))
+    for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT"):
+        assert tape.sources[symbol] == "funding aster, prices binance"
+        assert len(tape.newest_settled(symbol, tape.start, 60)) == 60
+        assert tape.gaps(symbol) == []
+    assert tape.sources["XRPUSDT"] == "funding binance, prices binance"
+
+
+def test_a_pair_that_pays_every_four_hours_does() -> None:
+    tape = ArchiveTape.load(DATA, start=day("2024-08-01"), days=30)
+    rates = tape.settled("ENAUSDT", tape.start, tape.end)
+    assert {rate.interval_hours for rate in rates} == {4}
+    assert len(rates) == 30 * 6
+    predicted = tape.predicted("ENAUSDT", tape.start + timedelta(hours=5))
+    assert predicted is not None
+    assert predicted.at == tape.start + timedelta(hours=8)
+
+
+def test_the_hole_in_trx_is_unreadable() -> None:
+    tape = ArchiveTape.load(DATA, start=day("2025-04-10"), days=40)
+    (gap,) = tape.gaps("TRXUSDT")
+    assert gap.hours == 398
+    assert tape.prices("TRXUSDT", day("2025-04-20")) is None
+    assert tape.prices("TRXUSDT", day("2025-05-03")) is not None
+    assert any(note.startswith("TRXUSDT: no readable price for 398 h") for note in tape.notes)
+
+
+def test_pairs_that_were_not_listed_yet_are_skipped() -> None:
+    tape = ArchiveTape.load(DATA, start=day("2022-01-01"), days=30)
+    assert {"SOLUSDT", "ENAUSDT"} <= set(tape.skipped)
+    assert "BTCUSDT" in tape.sources
+
+
+def test_captured_filters_apply_to_recent_prices_and_not_to_those_of_years_ago() -> None:
+    recent = {pair.symbol: pair for pair in ArchiveTape.load(DATA, start=day("2025-06-01"), days=2).pairs}
+    assert (recent["BTCUSDT"].perp.tick, recent["BTCUSDT"].perp.lot) == (Decimal("0.1"), Decimal("0.001"))
+    assert recent["BTCUSDT"].spot.lot == Decimal("0.00001")
+    early = {pair.symbol: pair for pair in ArchiveTape.load(DATA, start=day("2020-03-01"), days=2).pairs}
+    assert early["ADAUSDT"].perp.tick < Decimal("0.0001")
+
+
+def test_the_prediction_an_hour_before_a_settlement_is_near_it() -> None:
+    tape = ArchiveTape.load(DATA, start=day("2024-01-01"), days=90)
+    misses = []
+    for rate in tape.settled("XRPUSDT", tape.start + timedelta(hours=1), tape.end):
+        predicted = tape.predicted("XRPUSDT", rate.at - timedelta(hours=1))
+        assert predicted is not None
+        misses.append(abs(predicted.rate - rate.rate))
+    assert sum(misses) / len(misses) < Decimal("0.0002")

@@ -1,0 +1,96 @@
+import asyncio
+import signal
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hedgerow.clock import SystemClock, VirtualClock, run_virtual
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def test_a_month_of_waits_passes_at_once_and_to_the_microsecond() -> None:
+    clock = VirtualClock(START)
+
+    async def month() -> int:
+        for _ in range(12 * 24 * 30):
+            await clock.sleep(300)
+        return 1
+
+    assert run_virtual(clock, month()) == 1
+    assert clock.now() == START + timedelta(days=30)
+
+
+def test_time_jumps_only_when_every_task_waits() -> None:
+    clock = VirtualClock(START)
+    seen: list[tuple[str, float]] = []
+
+    async def ticker(name: str, every: float, times: int) -> None:
+        for _ in range(times):
+            await clock.sleep(every)
+            seen.append((name, clock.monotonic()))
+
+    async def main() -> None:
+        await asyncio.gather(ticker("a", 2, 3), ticker("b", 5, 1))
+
+    run_virtual(clock, main())
+    assert seen == [("a", 2), ("a", 4), ("b", 5), ("a", 6)]
+
+
+def test_a_timeout_follows_virtual_time() -> None:
+    clock = VirtualClock(START)
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with clock.timeout(5):
+                await clock.sleep(100)
+
+    run_virtual(clock, main())
+    assert clock.now() == START + timedelta(seconds=5)
+
+
+def test_tiny_waits_end() -> None:
+    clock = VirtualClock(START)
+
+    async def main() -> None:
+        for _ in range(1000):
+            await clock.sleep(1e-7)
+        await clock.sleep(-1)
+
+    run_virtual(clock, main())
+    assert clock.monotonic() < 1
+
+
+def test_a_limited_speed_still_advances_and_hears_signals() -> None:
+    clock = VirtualClock(START, speed=1_000_000)
+
+    async def main() -> bool:
+        heard = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, heard.set)
+        await clock.sleep(3600)
+        signal.raise_signal(signal.SIGUSR1)
+        async with clock.timeout(10_000_000):
+            await heard.wait()
+        return heard.is_set()
+
+    assert run_virtual(clock, main())
+    assert timedelta(hours=1) <= clock.now() - START < timedelta(days=1)
+
+
+def test_a_naive_start_is_refused() -> None:
+    with pytest.raises(ValueError, match="aware"):
+        VirtualClock(datetime(2025, 1, 1))  # noqa: DTZ001 - the mistake under test
+
+
+def test_the_system_clock_is_aware_and_never_runs_backwards() -> None:
+    clock = SystemClock()
+
+    async def main() -> None:
+        before = clock.monotonic()
+        await clock.sleep(0)
+        async with clock.timeout(5):
+            pass
+        assert clock.monotonic() >= before
+
+    asyncio.run(main())
+    assert clock.now().tzinfo is UTC
