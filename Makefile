@@ -46,7 +46,7 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 bench: setup ## measure against the budgets; prints figures, changes nothing
-	@for script in benchmarks/bench_*.py; do \
+	@for script in $(filter-out benchmarks/_%,$(sort $(wildcard benchmarks/*.py))); do \
 		echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 lock: setup ## resolve the dependencies anew and write requirements/ with hashes

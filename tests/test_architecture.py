@@ -3,12 +3,15 @@
 import ast
 import json
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
 
 import pytest
+
+from hedgerow.config import config_table, decode_config
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "hedgerow"
@@ -29,7 +32,7 @@ FILE_LIMIT, FILE_P95 = 450, 300
 ESTIMATES = ("rate", "apr", "mean", "stdev", "seconds", "hours")
 """The only things in the domain that are no exact figures: estimates and durations."""
 PLACES = re.compile(
-    r"(?<![\w.])/(?:work|farm|root|home/\w+|Users/\w+)/"
+    r"(?<![\w.])/(?:work|farm|root)/"
     r"|\bpypi\.org|pythonhosted\.org|\bdeb\.debian\.org|registry\.npmjs\.org|\bindex-url\b.*://"
 )
 """Paths of one machine, and hosts that packages come from: nobody else's are the same."""
@@ -226,6 +229,39 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     assert dead == []
 
 
+def test_every_setting_has_its_line_in_the_guide_with_its_default() -> None:
+    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8").replace(",", "")
+    missing = []
+    for setting in config_table():
+        if setting.section in {"execution", ""}:
+            continue
+        default = "none" if setting.default is None else str(setting.default).lower()
+        if not re.search(rf"^\| `{setting.key}` \| `?{re.escape(default)}`? \|", guide, flags=re.MULTILINE):
+            missing.append(f"{setting.name} {default}")
+    assert missing == []
+
+
+def test_settings_that_the_guide_shows_are_accepted() -> None:
+    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    shown = [block for block in re.findall(r"```json\n(.*?)```", guide, flags=re.DOTALL) if "_management" in block]
+    assert shown
+    for block in shown:
+        decode_config(block.encode(), name="docs/guide.md")
+
+
+COMMANDS = set(re.findall(r'\.command\("([a-z]+)"\)', (SOURCE / "cli" / "main.py").read_text(encoding="utf-8")))
+
+
+def test_the_readme_lists_the_commands_there_are() -> None:
+    rows = re.findall(r"^\| (`hedgerow .*?) \|", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`hedgerow ([a-z]+)", row)} == COMMANDS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_page_names_no_command_that_is_not_there(page: Path) -> None:
+    assert set(re.findall(r"`hedgerow ([a-z]+)", page.read_text(encoding="utf-8"))) <= COMMANDS
+
+
 # --- files of the root -----------------------------------------------------------------------------------------------
 
 
@@ -250,6 +286,25 @@ def pins(lock: Path) -> dict[str, set[str]]:
 def wanted(requirements: list[object]) -> set[str]:
     texts_only = [text for text in requirements if isinstance(text, str)]
     return {re.split(r"[\[<>=!~; ]", text, maxsplit=1)[0].lower() for text in texts_only}
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree_of(path)):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name.split(".")[0] for alias in names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module.split(".")[0]
+            case _:
+                pass
+
+
+def test_what_the_package_imports_is_declared_as_its_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [text for extra in project["optional-dependencies"].values() for text in extra]
+    declared_names = wanted([*project["dependencies"], *extras]) | set(sys.stdlib_module_names) | {"hedgerow"}
+    undeclared = {f"{name_of(p)}: {name}" for p in MODULES for name in imported(p) if name not in declared_names}
+    assert undeclared == set()
 
 
 def test_locks_hold_everything_the_project_asks_for() -> None:

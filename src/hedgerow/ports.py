@@ -16,8 +16,9 @@ from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.order import Fill, OrderRequest
+from hedgerow.domain.requests import Answer, Request
 
-__all__ = ["Clock", "Liquidity", "StatementRow", "Store", "Tape", "TapePrices", "Venue"]
+__all__ = ["Clock", "Liquidity", "Mailbox", "StatementRow", "Store", "Tape", "TapePrices", "Venue"]
 
 
 class Clock(Protocol):
@@ -134,6 +135,18 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Release the log."""
+        ...
+
+
+class Mailbox(Protocol):
+    """How a person's requests reach a running bot."""
+
+    def take(self) -> tuple[tuple[str, Request], ...]:
+        """Return the requests that were not answered yet with their ids, oldest first."""
+        ...
+
+    def answer(self, request_id: str, answer: Answer) -> None:
+        """Say how a request ended and put it away."""
         ...
 
 

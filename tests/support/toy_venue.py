@@ -10,7 +10,6 @@ from decimal import Decimal
 from random import Random
 
 import msgspec
-from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import Command, PlaceOrder, SetLeverage, SetMarginType, TransferFunds
@@ -28,7 +27,6 @@ __all__ = ["NOON", "ToyVenue", "depth_of", "new_job", "restarted", "toy_pair", "
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 """Four hours from the settlements of an 8 h pair."""
-REJECTS = tuple(RejectKind)
 MANY_STEPS = 20_000
 
 
@@ -64,7 +62,7 @@ def toy_pair(
     )
 
 
-def new_job(  # noqa: PLR0913 - keyword-only, and each is one fact of the job
+def new_job(
     kind: ExecutionKind = ExecutionKind.OPEN,
     *,
     pair: BasisPair | None = None,
@@ -126,10 +124,8 @@ class ToyVenue:
     def __init__(self, job: HedgeExecution, *, random: Random, chaos: float, price: Decimal = Decimal(100)) -> None:
         self.pair, self.random, self.chaos = job.pair, random, chaos
         self.now = job.started_at
-        self.price = self.pair.perp.ceil_quantity(ZERO) + price
+        self.price, self.plan, self.kind = price, job.plan, job.kind
         opening = job.kind is ExecutionKind.OPEN
-        self.plan = job.plan
-        self.kind = job.kind
         self.coins = ZERO if opening else job.plan.spot_quantity
         self.short = ZERO if opening else job.plan.perp_quantity
         self.sold = self.bought = ZERO
@@ -139,8 +135,14 @@ class ToyVenue:
         self.orders: list[OrderRequest] = []
         self.hidden = False
         self.truth: dict[str, ev.OrderEnded] = {}
-        self.transfers: list[TransferFunds] = []
-        self.short_was_taken = False
+        self.unresolved: str | None = None
+        self.taken_after: int | None = None
+        """After so many orders the short is gone: liquidated, or closed by hand."""
+
+    @property
+    def short_was_taken(self) -> bool:
+        """Whether somebody else closed the short."""
+        return self.taken_after is not None and len(self.orders) > self.taken_after
 
     # --- what it shows
 
@@ -177,15 +179,15 @@ class ToyVenue:
         return self._prepare(command)
 
     def _prepare(self, command: Command) -> Happening:
-        if isinstance(command, TransferFunds):
-            assert not self.transfers or command.transfer_id == self.transfers[-1].transfer_id or not self.unresolved
-            self.transfers.append(command)
+        transfer = command.transfer_id if isinstance(command, TransferFunds) else None
+        assert self.unresolved in {None, transfer}, "a transfer of unknown outcome is repeated under its own id"
         if self.unlucky():
-            if isinstance(command, TransferFunds) and self.random.random() < 0.7:
-                self.unresolved = True
-                return ev.TransferOutcomeUnknown(at=self.now, transfer_id=command.transfer_id, detail="timeout")
+            if transfer and self.random.random() < 0.7:
+                self.unresolved = transfer
+                return ev.TransferOutcomeUnknown(at=self.now, transfer_id=transfer, detail="timeout")
+            self.unresolved = None
             return ev.CommandRefused(at=self.now, command=command, code=-1, detail="no")
-        self.unresolved = False
+        self.unresolved = None
         if isinstance(command, SetLeverage):
             return ev.LeverageSet(at=self.now, symbol=command.symbol, leverage=command.leverage)
         if isinstance(command, SetMarginType):
@@ -194,9 +196,6 @@ class ToyVenue:
         return ev.FundsTransferred(
             at=self.now, transfer_id=command.transfer_id, amount=command.amount, direction=command.direction
         )
-
-    unresolved = False
-    """Whether a transfer's outcome is open: it must be repeated under its own id."""
 
     def _order(self, order: OrderRequest) -> Happening:
         assert not self.hidden, "two orders at work"
@@ -217,7 +216,7 @@ class ToyVenue:
         if not self.unlucky():
             return self._filled(order, order.quantity)
         if self.random.random() < 0.3:
-            kinds = [k for k in REJECTS if k is not RejectKind.REDUCE_ONLY or not order.reduce_only]
+            kinds = [k for k in RejectKind if k is not RejectKind.REDUCE_ONLY or not order.reduce_only]
             return self._rejected(order, self.random.choice(kinds))
         lot = self.pair.instrument(order.market).lot
         return self._filled(order, self.random.randint(0, int(order.quantity / lot)) * lot)
@@ -243,6 +242,7 @@ class ToyVenue:
             self.bought += quantity
         else:
             self.coins -= quantity
+            assert self.coins >= 0, "sold coins that are not the bot's"
             self.sold += quantity
         return ev.OrderEnded(
             at=self.now,
@@ -257,7 +257,7 @@ class ToyVenue:
         """Look an order up; sooner or later the truth comes out. An order that never came ends with nothing."""
         self.now += timedelta(milliseconds=self.random.choice([20, 80, 300]))
         if self.random.random() < min(self.chaos, 0.8):
-            answers = [
+            answers: list[Happening] = [
                 ev.OrderOutcomeUnknown(at=self.now, client_id=order.client_id, detail="busy"),
                 ev.OrderProgressed(
                     at=self.now, client_id=order.client_id, order_id=1, filled_quantity=ZERO, filled_notional=ZERO
@@ -321,7 +321,6 @@ class ToyVenue:
         """Fail unless the account is as the job says, and balanced."""
         assert job.state in {ExecutionState.HEDGED, ExecutionState.FLAT}
         assert not self.hidden
-        assert self.coins >= 0
         spot = self.pair.spot
         unsellable = max(spot.lot, spot.min_quantity, spot.min_notional / self.price * Decimal("1.01"))
         if job.state is ExecutionState.FLAT:
@@ -333,7 +332,14 @@ class ToyVenue:
             assert abs(self.coins - self.short - started) <= both or abs(self.coins - self.short) <= both
 
 
-def walk(job: HedgeExecution, venue: ToyVenue, *, crash: float = 0.0, healthy_after: int = 400) -> HedgeExecution:
+def walk(
+    job: HedgeExecution,
+    venue: ToyVenue,
+    *,
+    crash: float = 0.0,
+    downtimes: tuple[float, ...] = (0.5, 5, 60),
+    healthy_after: int = 400,
+) -> HedgeExecution:
     """Drive a job to its end; the venue is healthy after so many steps, the process dies at a share of them."""
     event: Happening = None
     for count in range(MANY_STEPS):
@@ -349,7 +355,7 @@ def walk(job: HedgeExecution, venue: ToyVenue, *, crash: float = 0.0, healthy_af
         died = venue.random.random() < crash
         if died and venue.random.random() < 0.5:
             job = restarted(job)
-            event = _after_a_crash(job, venue)
+            event = _after_a_crash(job, venue, downtimes)
             continue
         if taken.command:
             event = venue.submit(taken.command)
@@ -359,15 +365,12 @@ def walk(job: HedgeExecution, venue: ToyVenue, *, crash: float = 0.0, healthy_af
             venue.now += timedelta(seconds=taken.pause_seconds + venue.random.choice([0.0, 0.01, 0.3]))
         if died:
             job = restarted(job)
-            event = _after_a_crash(job, venue)
+            event = _after_a_crash(job, venue, downtimes)
     raise AssertionError(f"no end: {job.state.value}, {job.detail}")
 
 
-def _after_a_crash(job: HedgeExecution, venue: ToyVenue) -> Happening:
-    venue.now += timedelta(seconds=venue.random.choice([0.5, 5, 60]))
+def _after_a_crash(job: HedgeExecution, venue: ToyVenue, downtimes: tuple[float, ...]) -> Happening:
+    venue.now += timedelta(seconds=venue.random.choice(downtimes))
     if job.working is None:
         return None
     return ev.OrderOutcomeUnknown(at=venue.now, client_id=job.working.order.client_id, detail="restart")
-
-
-_ = replace

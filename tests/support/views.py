@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -34,10 +35,10 @@ __all__ = [
 NOW = datetime(2026, 1, 10, 12, 0, tzinfo=UTC)
 
 
-def instrument(market: Market, symbol: str = "AAAUSDT", **changes: object) -> Instrument:
-    """Return a market with round grids: tick 0.01, lot 0.001, minimum $5, taker 0.1 % on spot and 0.05 % on the perp."""
+def instrument(market: Market, symbol: str = "AAAUSDT", **changes: Any) -> Instrument:
+    """Return a market with round grids: tick 0.01, lot 0.001, minimum $5, taker 0.1 % (spot) and 0.05 %."""
     taker = Decimal("0.001") if market is Market.SPOT else Decimal("0.0005")
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "market": market,
         "symbol": symbol,
         "base": symbol.removesuffix("USDT"),
@@ -50,14 +51,14 @@ def instrument(market: Market, symbol: str = "AAAUSDT", **changes: object) -> In
         "fees": FeeRates(maker=Decimal("0.0002"), taker=taker),
         "status": TradingStatus.TRADING,
     }
-    return Instrument(**{**values, **changes})  # type: ignore[arg-type] # the fields' own types refuse nonsense
+    return Instrument(**{**values, **changes})
 
 
-def pair_of(symbol: str = "AAAUSDT", *, spot: object = None, perp: object = None) -> BasisPair:
+def pair_of(symbol: str = "AAAUSDT", *, spot: Instrument | None = None, perp: Instrument | None = None) -> BasisPair:
     """Return a pair; ``spot`` and ``perp`` replace whole legs."""
     return BasisPair(
-        spot=spot if isinstance(spot, Instrument) else instrument(Market.SPOT, symbol),
-        perp=perp if isinstance(perp, Instrument) else instrument(Market.PERP, symbol),
+        spot=spot or instrument(Market.SPOT, symbol),
+        perp=perp or instrument(Market.PERP, symbol),
     )
 
 
@@ -169,9 +170,9 @@ def depth(market: Market, price: str = "100", *, quantity: str = "1000", symbol:
     return Depth(market=market, symbol=symbol, bids=level, asks=level, at=NOW)
 
 
-def short_of(symbol: str = "AAAUSDT", quantity: str = "1", **changes: object) -> PerpPosition:
+def short_of(symbol: str = "AAAUSDT", quantity: str = "1", **changes: Any) -> PerpPosition:
     """Return a short of ``quantity`` at 100, far from liquidation."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "symbol": symbol,
         "quantity": -Decimal(quantity),
         "entry_price": Decimal(100),
@@ -179,7 +180,7 @@ def short_of(symbol: str = "AAAUSDT", quantity: str = "1", **changes: object) ->
         "leverage": 1,
         "liquidation_price": Decimal(198),
     }
-    return PerpPosition(**{**values, **changes})  # type: ignore[arg-type] # as in instrument()
+    return PerpPosition(**{**values, **changes})
 
 
 def account(
@@ -187,23 +188,23 @@ def account(
     usdt: str = "1000",
     perp: str = "1000",
     coins: Mapping[str, str] | None = None,
-    **changes: object,
+    **changes: Any,
 ) -> AccountView:
     """Return an account with both wallets' USDT, coins by asset, and positions."""
     balances = {"USDT": usdt, **(coins or {})}
     money = Decimal(perp)
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "at": NOW,
         "spot": {asset: Balance(asset=asset, free=Decimal(free)) for asset, free in balances.items()},
         "perp": PerpWallet(balance=money, available=money, transferable=money),
         "positions": {position.symbol: position for position in positions},
     }
-    return AccountView(**{**values, **changes})  # type: ignore[arg-type] # as in instrument()
+    return AccountView(**{**values, **changes})
 
 
-def holding(*positions: PerpPosition, coins: str = "1", **changes: object) -> AccountView:
+def holding(*positions: PerpPosition, coins: str = "1", **changes: Any) -> AccountView:
     """Return an account with ``coins`` AAA and a short of one AAA unless told otherwise."""
-    return account(*(positions or (short_of(),)), coins={"AAA": coins}, **changes)  # type: ignore[arg-type] # as above
+    return account(*(positions or (short_of(),)), coins={"AAA": coins}, **changes)
 
 
 def fill(
@@ -214,11 +215,11 @@ def fill(
     price: str = "100",
     fee: str = "0",
     asset: str = "USDT",
-    **changes: object,
+    **changes: Any,
 ) -> Fill:
     """Return a trade; its number is its minute unless told otherwise."""
     at = changes.pop("at", NOW)
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "market": market,
         "symbol": "AAAUSDT",
         "trade_id": 1,
@@ -230,7 +231,7 @@ def fill(
         "fee_asset": asset,
         "at": at,
     }
-    return Fill(**{**values, **changes})  # type: ignore[arg-type] # as in instrument()
+    return Fill(**{**values, **changes})
 
 
 def hedge(
@@ -240,7 +241,7 @@ def hedge(
     hours: float = 1.0,
     fees: str = "0.15",
     funding: str = "0",
-    **changes: object,
+    **changes: Any,
 ) -> HedgedPosition:
     """Return a hedge opened ``hours`` before ``NOW`` at 100 on both legs, its entry fee booked in USDT."""
     pair = pair or pair_of()
@@ -254,7 +255,7 @@ def hedge(
         )
         for number, (market, side) in enumerate(((Market.SPOT, Side.BUY), (Market.PERP, Side.SELL)))
     )
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "hedge_id": "h1",
         "pair": pair,
         "opened_at": opened,
@@ -267,9 +268,9 @@ def hedge(
         "tally": Tally.of(orders),
         "funding_received": Decimal(funding),
     }
-    return HedgedPosition(**{**values, **changes})  # type: ignore[arg-type] # as in instrument()
+    return HedgedPosition(**{**values, **changes})
 
 
-def ledger_of(held: HedgedPosition | None = None, **changes: object) -> Ledger:
+def ledger_of(held: HedgedPosition | None = None, **changes: Any) -> Ledger:
     """Return a ledger that holds ``held`` and nothing else."""
-    return Ledger(hedge=held, **changes)  # type: ignore[arg-type] # as in instrument()
+    return Ledger(hedge=held, **changes)

@@ -14,9 +14,10 @@ from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import Listener
 from hedgerow.engine.runner import Runner, RunOptions, StopSignal
+from hedgerow.engine.service import Service
 from hedgerow.engine.settle import Settler
 from hedgerow.engine.startup import Startup
-from hedgerow.ports import Clock, Store, Venue
+from hedgerow.ports import Clock, Mailbox, Store, Venue
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
 from hedgerow.strategy.policy import Policy
@@ -41,6 +42,8 @@ class BotParts(Struct, frozen=True, kw_only=True):
     imported: StateImported | None = None
     value_before: Decimal | None = None
     """Position value of the last state file, for the words at start."""
+    mailbox: Mailbox | None = None
+    """Where requests come in while the bot runs."""
 
 
 class Bot(Struct, frozen=True, kw_only=True):
@@ -49,6 +52,7 @@ class Bot(Struct, frozen=True, kw_only=True):
     runner: Runner
     startup: Startup
     cycle: Cycle
+    service: Service
     journal: Journal
     tools: Tools
     stop: StopSignal
@@ -58,19 +62,27 @@ def build_bot(parts: BotParts) -> Bot:
     """Wire a bot; call it inside the event loop it will run on."""
     stop = StopSignal()
     tools = _tools(parts, stop)
-    startup = Startup(
-        tools, dry_run=parts.dry_run, imported=parts.imported, value_before=parts.value_before
-    )
+    startup = Startup(tools, dry_run=parts.dry_run, imported=parts.imported, value_before=parts.value_before)
     cycle = Cycle(tools)
+    service = Service(tools, cycle, parts.mailbox)
     runner = Runner(
         clock=parts.clock,
         journal=tools.journal,
         startup=startup,
         cycle=cycle,
+        service=service,
         stop=stop,
         options=parts.options,
     )
-    return Bot(runner=runner, startup=startup, cycle=cycle, journal=tools.journal, tools=tools, stop=stop)
+    return Bot(
+        runner=runner,
+        startup=startup,
+        cycle=cycle,
+        service=service,
+        journal=tools.journal,
+        tools=tools,
+        stop=stop,
+    )
 
 
 def _tools(parts: BotParts, stop: StopSignal) -> Tools:

@@ -49,6 +49,11 @@ class Home(Struct, frozen=True, kw_only=True):
         """The paper exchange of a dry run or a demo."""
         return self.folder / f"hedgerow{self.mode.value}.exchange"
 
+    @property
+    def requests(self) -> Path:
+        """Folder through which commands reach the running bot."""
+        return self.folder / f"hedgerow{self.mode.value}.requests"
+
     def prepare(self) -> None:
         """Create the folder when missing.
 

@@ -2,6 +2,7 @@
 
 HedgerowError
   ConfigError               a setting is wrong: stop before trading
+    AccountBusy             another process trades this account
   VenueError                the venue, or the way to it
     NotSent                 never left us: safe to retry
     OutcomeUnknown          may have executed: resolve, never retry
@@ -19,6 +20,7 @@ HedgerowError
 """
 
 __all__ = [
+    "AccountBusy",
     "ConfigError",
     "FilterViolated",
     "HedgerowError",
@@ -46,11 +48,15 @@ class ConfigError(HedgerowError):
     """A setting, argument or file is wrong; names the key, its value and what is allowed."""
 
 
+class AccountBusy(ConfigError):  # noqa: N818 - named after the fact, not after "Error"
+    """Another process trades this account; names its process id."""
+
+
 class VenueError(HedgerowError):
     """The venue, or the way to it, failed."""
 
 
-class NotSent(VenueError):  # noqa: N818 - named after the fact, not after "Error"
+class NotSent(VenueError):  # noqa: N818 - as above
     """The request never left us; sending it again is safe."""
 
 

@@ -13,10 +13,11 @@ from hedgerow.domain.commands import PlaceOrder, TransferFunds
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Halt, ImportedState, Ledger, Target, Totals
+from hedgerow.domain.ledger import Halt, ImportedState, Ledger, Target
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus
-from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord, Tally
+from hedgerow.domain.order_keeping import base_of, retallied, with_changed_order, with_record, with_result
+from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord
 
 __all__ = ["apply", "fold"]
 
@@ -47,12 +48,12 @@ def _command_issued(ledger: Ledger, event: ev.CommandIssued) -> Ledger:
     command = event.command
     if isinstance(command, TransferFunds):
         return replace(ledger, transfer=command)
-    if not isinstance(command, PlaceOrder):
+    if not isinstance(command, PlaceOrder) or command.order.client_id in ledger.orders:
         return ledger
     record = OrderRecord(
         request=command.order, hedge_id=command.hedge_id, fee_rate=command.fee_rate, issued_at=event.at
     )
-    return _with_record(ledger, record)
+    return with_record(ledger, record)
 
 
 def _command_refused(ledger: Ledger, event: ev.CommandRefused) -> Ledger:
@@ -60,22 +61,22 @@ def _command_refused(ledger: Ledger, event: ev.CommandRefused) -> Ledger:
 
 
 def _order_accepted(ledger: Ledger, event: ev.OrderAccepted) -> Ledger:
-    return _update(ledger, event.client_id, lambda r: replace(r, order_id=event.order_id))
+    return with_changed_order(ledger, event.client_id, lambda r: replace(r, order_id=event.order_id))
 
 
 def _order_progressed(ledger: Ledger, event: ev.OrderProgressed) -> Ledger:
-    return _update(ledger, event.client_id, lambda r: _grown(r, event))
+    return with_changed_order(ledger, event.client_id, lambda r: _grown(r, event))
 
 
 def _order_ended(ledger: Ledger, event: ev.OrderEnded) -> Ledger:
     def ended(record: OrderRecord) -> OrderRecord:
         return replace(_grown(record, event), status=event.status, unknown=False)
 
-    return _update(ledger, event.client_id, ended)
+    return with_changed_order(ledger, event.client_id, ended)
 
 
 def _order_unknown(ledger: Ledger, event: ev.OrderOutcomeUnknown) -> Ledger:
-    return _update(ledger, event.client_id, lambda r: r if r.status.done else replace(r, unknown=True))
+    return with_changed_order(ledger, event.client_id, lambda r: r if r.status.done else replace(r, unknown=True))
 
 
 def _grown(record: OrderRecord, event: ev.OrderProgressed | ev.OrderEnded) -> OrderRecord:
@@ -97,20 +98,27 @@ def _fee_booked(ledger: Ledger, event: ev.FeeBooked) -> Ledger:
     key = f"{fill.market}:{fill.symbol}:{fill.trade_id}"
     if key in ledger.trades_seen:
         return ledger
-    base = _base_of(ledger, fill.symbol)
+    base = base_of(ledger, fill.symbol)
     coin_fee = fill.fee if fill.fee_asset == base and fill.market is Market.SPOT else ZERO
 
-    def booked(record: OrderRecord) -> OrderRecord:
-        return replace(
-            record,
-            booked_quantity=record.booked_quantity + fill.quantity,
-            booked_notional=record.booked_notional + fill.notional,
-            booked_fee=record.booked_fee + event.fee_quote,
-            booked_coin_fee=record.booked_coin_fee + coin_fee,
-        )
-
-    after = _update(ledger, event.client_id, booked)
+    after = with_changed_order(ledger, event.client_id, lambda r: _booked(r, event, coin_fee))
     return replace(after, trades_seen=ledger.trades_seen | {key}, books=ledger.books.with_fill(fill, base=base))
+
+
+def _booked(record: OrderRecord, event: ev.FeeBooked, coin_fee: Decimal) -> OrderRecord:
+    """Add a trade report; it proves a fill that no other route may have reported yet."""
+    quantity = record.booked_quantity + event.fill.quantity
+    notional = record.booked_notional + event.fill.notional
+    return replace(
+        record,
+        filled_quantity=max(record.filled_quantity, quantity),
+        filled_notional=max(record.filled_notional, notional),
+        booked_quantity=quantity,
+        booked_notional=notional,
+        booked_fee=record.booked_fee + event.fee_quote,
+        booked_coin_fee=record.booked_coin_fee + coin_fee,
+        booked_coin_value=record.booked_coin_value + (event.fee_quote if coin_fee else ZERO),
+    )
 
 
 def _fills_elsewhere(ledger: Ledger, event: ev.FillsElsewhere) -> Ledger:
@@ -127,7 +135,7 @@ def _fills_elsewhere(ledger: Ledger, event: ev.FillsElsewhere) -> Ledger:
         records.append(OrderRecord.of_fill(fill, hedge_id=hedge.hedge_id, base=hedge.pair.base, fee_quote=fee_quote))
         # A trade the user made by hand is a row of the venue's statement; one the venue forced on us is ours.
         books = books.with_fill(fill, base=hedge.pair.base) if fill.forced else books
-    changed = _retallied(replace(hedge, orders=tuple(records)))
+    changed = retallied(replace(hedge, orders=tuple(records)))
     return replace(ledger, hedge=changed, books=books, trades_seen=frozenset(seen))
 
 
@@ -135,7 +143,11 @@ def _fills_elsewhere(ledger: Ledger, event: ev.FillsElsewhere) -> Ledger:
 
 
 def _funds_transferred(ledger: Ledger, event: ev.FundsTransferred) -> Ledger:
-    return replace(ledger, transfer=None, books=ledger.books.with_transfer(event))
+    row = f"transfer:{event.transfer_id}"
+    if row in ledger.rows_seen:
+        return replace(ledger, transfer=None)
+    seen = ledger.rows_seen | {row}
+    return replace(ledger, transfer=None, rows_seen=seen, books=ledger.books.with_transfer(event))
 
 
 def _funding_received(ledger: Ledger, event: ev.FundingReceived) -> Ledger:
@@ -153,21 +165,24 @@ def _funding_received(ledger: Ledger, event: ev.FundingReceived) -> Ledger:
 
 def _attributed(ledger: Ledger, payment: FundingPayment) -> Ledger:
     """Give a payment to the hedge held at its stamp, wherever that hedge is by now."""
-    for name in ("hedge", "opening"):
-        hedge: HedgedPosition | None = getattr(ledger, name)
-        if hedge and _held_at(hedge, payment):
-            return replace(ledger, **{name: _paid(hedge, payment)})
-    for index, closed in enumerate(ledger.closed):
-        if _held_at(closed.hedge, payment) and payment.at <= closed.closed_at + LATE_FUNDING:
-            changed = replace(closed, hedge=_paid(closed.hedge, payment))
-            totals = replace(ledger.totals, funding=ledger.totals.funding + payment.amount)
-            rest = (*ledger.closed[:index], changed, *ledger.closed[index + 1 :])
-            return replace(ledger, closed=rest, totals=totals)
+    for slack in (timedelta(0), LATE_FUNDING):
+        for name in ("hedge", "opening"):
+            hedge: HedgedPosition | None = getattr(ledger, name)
+            if hedge and _held_at(hedge, payment, slack):
+                return replace(ledger, **{name: _paid(hedge, payment)})
+        for index, closed in enumerate(ledger.closed):
+            if _held_at(closed.hedge, payment, slack) and payment.at <= closed.closed_at + slack:
+                changed = replace(closed, hedge=_paid(closed.hedge, payment))
+                totals = replace(ledger.totals, funding=ledger.totals.funding + payment.amount)
+                rest = (*ledger.closed[:index], changed, *ledger.closed[index + 1 :])
+                return replace(ledger, closed=rest, totals=totals)
     return replace(ledger, unattributed_funding=ledger.unattributed_funding + payment.amount)
 
 
-def _held_at(hedge: HedgedPosition, payment: FundingPayment) -> bool:
-    return hedge.symbol == payment.symbol and payment.at >= hedge.opened_at - LATE_FUNDING
+def _held_at(hedge: HedgedPosition, payment: FundingPayment, slack: timedelta) -> bool:
+    """Whether the hedge was at work at the stamp: a settlement during its opening pays on the slices already held."""
+    began = min([hedge.opened_at, *(r.issued_at for r in hedge.orders)])
+    return hedge.symbol == payment.symbol and payment.at >= began - slack
 
 
 def _paid(hedge: HedgedPosition, payment: FundingPayment) -> HedgedPosition:
@@ -223,7 +238,7 @@ def _hedge_opened(ledger: Ledger, event: ev.HedgeOpened) -> Ledger:
         opening,
         opened_at=event.at,
         counted_from=event.at,
-        entry_notional=tally.spot_bought or tally.perp_sold,
+        entry_notional=(tally.spot_bought - tally.spot_sold) or tally.perp_sold,
         entry_fees=tally.fees,
     )
     totals = replace(ledger.totals, opened=ledger.totals.opened + 1)
@@ -245,7 +260,7 @@ def _hedge_lost(ledger: Ledger, event: ev.HedgeLost) -> Ledger:
 def _ended(ledger: Ledger, hedge: HedgedPosition, event: ev.HedgeClosed | ev.HedgeLost) -> Ledger:
     residue = event.residue_value if isinstance(event, ev.HedgeClosed) else ZERO
     closed = ClosedHedge(hedge=hedge, closed_at=event.at, reason=event.reason, residue_value=residue)
-    totals = replace(_with_result(ledger.totals, closed), closed=ledger.totals.closed + 1)
+    totals = replace(with_result(ledger.totals, closed), closed=ledger.totals.closed + 1)
     return replace(ledger, hedge=None, execution=None, orders={}, totals=totals, closed=_kept(ledger.closed, closed))
 
 
@@ -254,7 +269,7 @@ def _hedge_aborted(ledger: Ledger, event: ev.HedgeAborted) -> Ledger:
     if opening is None or opening.hedge_id != event.hedge_id:
         return replace(ledger, execution=None, orders={})
     aborted = ClosedHedge(hedge=opening, closed_at=event.at, reason=event.reason, residue_value=event.residue_value)
-    totals = replace(_with_result(ledger.totals, aborted), aborted=ledger.totals.aborted + 1)
+    totals = replace(with_result(ledger.totals, aborted), aborted=ledger.totals.aborted + 1)
     closed = _kept(ledger.closed, aborted) if opening.orders else ledger.closed
     return replace(ledger, opening=None, execution=None, orders={}, totals=totals, closed=closed)
 
@@ -265,13 +280,15 @@ def _hedge_repaired(ledger: Ledger, event: ev.HedgeRepaired) -> Ledger:
 
 
 def _hedge_adopted(ledger: Ledger, event: ev.HedgeAdopted) -> Ledger:
-    known = ledger.hedge is not None and ledger.hedge.hedge_id == event.hedge.hedge_id
+    # The figures of an imported state file count the position it held as opened already.
+    imported = ledger.imported.symbol == event.hedge.symbol and ledger.totals.opened == 0
+    known = imported or (ledger.hedge is not None and ledger.hedge.hedge_id == event.hedge.hedge_id)
     totals = ledger.totals if known else replace(ledger.totals, opened=ledger.totals.opened + 1)
     symbol = event.hedge.symbol
     seen = {f"{r.request.market}:{symbol}:{r.request.client_id[3:]}" for r in event.hedge.orders}
     return replace(
         ledger,
-        hedge=_retallied(event.hedge),
+        hedge=retallied(event.hedge),
         totals=totals,
         trades_seen=ledger.trades_seen | seen,
         funding_seen=ledger.funding_seen | {p.tran_id for p in event.payments},
@@ -307,16 +324,16 @@ def _dust_kept(ledger: Ledger, event: ev.DustKept) -> Ledger:
 
 
 def _dust_swept(ledger: Ledger, event: ev.DustSwept) -> Ledger:
-    hedge = ledger.hedge
-    if hedge is None or hedge.hedge_id != event.hedge_id:
+    hedge, kept = ledger.hedge, ledger.dust.get(event.lot.asset)
+    if hedge is None or hedge.hedge_id != event.hedge_id or kept is None or hedge.pair.base != kept.asset:
         return ledger
     swept = replace(
         hedge,
-        swept_quantity=hedge.swept_quantity + event.lot.quantity,
-        swept_cost=hedge.swept_cost + event.lot.cost,
+        swept_quantity=hedge.swept_quantity + kept.quantity,
+        swept_cost=hedge.swept_cost + kept.cost,
     )
-    rest: dict[str, DustLot] = {asset: lot for asset, lot in ledger.dust.items() if asset != event.lot.asset}
-    return replace(ledger, hedge=_retallied(swept), dust=rest)
+    rest: dict[str, DustLot] = {asset: lot for asset, lot in ledger.dust.items() if asset != kept.asset}
+    return replace(ledger, hedge=retallied(swept), dust=rest)
 
 
 # --- standing orders of the house ------------------------------------------------------------------------------------
@@ -354,91 +371,6 @@ def _cycle_completed(ledger: Ledger, event: ev.CycleCompleted) -> Ledger:
 def _unchanged(ledger: Ledger, event: ev.Event) -> Ledger:
     del event
     return ledger
-
-
-# --- shared ----------------------------------------------------------------------------------------------------------
-
-
-def _with_record(ledger: Ledger, record: OrderRecord) -> Ledger:
-    """Put an order into the job in flight and into the hedge that owns it."""
-    orders = {**ledger.orders, record.request.client_id: record}
-    return _owned_by_hedge(replace(ledger, orders=orders), record)
-
-
-def _update(ledger: Ledger, client_id: str, change: Callable[[OrderRecord], OrderRecord]) -> Ledger:
-    """Change one order wherever it is kept: the job in flight, the live hedge, or a closed one (late fees)."""
-    record = ledger.orders.get(client_id)
-    if record is not None:
-        return _with_record(ledger, change(record))
-    for hedge in (ledger.hedge, ledger.opening):
-        old = _find(hedge, client_id)
-        if old is not None:
-            return _owned_by_hedge(ledger, change(old))
-    for index, closed in enumerate(ledger.closed):
-        old = _find(closed.hedge, client_id)
-        if old is not None:
-            late = replace(closed, hedge=_holding(closed.hedge, change(old)))
-            totals = _with_result(_without_result(ledger.totals, closed), late)
-            return replace(ledger, totals=totals, closed=(*ledger.closed[:index], late, *ledger.closed[index + 1 :]))
-    return ledger
-
-
-def _find(hedge: HedgedPosition | None, client_id: str) -> OrderRecord | None:
-    if hedge is None:
-        return None
-    return next((r for r in hedge.orders if r.request.client_id == client_id), None)
-
-
-def _owned_by_hedge(ledger: Ledger, record: OrderRecord) -> Ledger:
-    if ledger.opening and ledger.opening.hedge_id == record.hedge_id:
-        return replace(ledger, opening=_holding(ledger.opening, record))
-    if ledger.hedge and ledger.hedge.hedge_id == record.hedge_id:
-        hedge = _holding(ledger.hedge, record)
-        return replace(ledger, hedge=replace(hedge, entry_fees=_entry_fees(hedge)))
-    return ledger
-
-
-def _holding(hedge: HedgedPosition, record: OrderRecord) -> HedgedPosition:
-    """Return the hedge with ``record`` added or replaced, and its sums renewed."""
-    ids = [r.request.client_id for r in hedge.orders]
-    if record.request.client_id in ids:
-        index = ids.index(record.request.client_id)
-        orders = (*hedge.orders[:index], record, *hedge.orders[index + 1 :])
-    else:
-        orders = (*hedge.orders, record)
-    return _retallied(replace(hedge, orders=orders))
-
-
-def _entry_fees(hedge: HedgedPosition) -> Decimal:
-    """Fees of the orders sent up to the opening; late bookings of them are included, closing orders are not."""
-    return sum((r.booked_fee + r.estimated_fee for r in hedge.orders if r.issued_at <= hedge.opened_at), ZERO)
-
-
-def _retallied(hedge: HedgedPosition) -> HedgedPosition:
-    tally = Tally.of(hedge.orders, swept_quantity=hedge.swept_quantity, swept_cost=hedge.swept_cost)
-    return replace(hedge, tally=tally)
-
-
-def _base_of(ledger: Ledger, symbol: str) -> str:
-    hedges = [h for h in (ledger.hedge, ledger.opening) if h] + [c.hedge for c in ledger.closed]
-    return next((h.pair.base for h in hedges if h.symbol == symbol), "")
-
-
-def _with_result(totals: Totals, closed: ClosedHedge) -> Totals:
-    return _moved(totals, closed, +1)
-
-
-def _without_result(totals: Totals, closed: ClosedHedge) -> Totals:
-    return _moved(totals, closed, -1)
-
-
-def _moved(totals: Totals, closed: ClosedHedge, sign: int) -> Totals:
-    return replace(
-        totals,
-        funding=totals.funding + sign * closed.funding,
-        basis_pnl=totals.basis_pnl + sign * closed.basis_pnl,
-        fees=totals.fees + sign * closed.fees,
-    )
 
 
 def _kept(closed: tuple[ClosedHedge, ...], newest: ClosedHedge) -> tuple[ClosedHedge, ...]:

@@ -54,7 +54,14 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
     booked_fee: Decimal = ZERO
     """Quote units."""
     booked_coin_fee: Decimal = ZERO
-    """Base units taken from what was bought."""
+    """Base units the fee was taken in."""
+    booked_coin_value: Decimal = ZERO
+    """The part of ``booked_fee`` that was taken in coin."""
+
+    @property
+    def opens(self) -> bool:
+        """Whether the order builds a hedge: it buys spot or sells the perpetual."""
+        return self.request.side is _opening_side(self.request.market)
 
     @property
     def estimated_fee(self) -> Decimal:
@@ -63,11 +70,18 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
 
     @property
     def coin_fee(self) -> Decimal:
-        """Base units that a spot buy paid or is expected to pay in coin."""
+        """Base units paid in coin, or expected to be: Aster takes a spot buy's fee from the coins received."""
         if self.request.market is not Market.SPOT or self.request.side is not Side.BUY:
-            return ZERO
+            return self.booked_coin_fee
         unbooked = max(ZERO, self.filled_quantity - self.booked_quantity)
         return self.booked_coin_fee + unbooked * self.fee_rate
+
+    @property
+    def coin_fee_value(self) -> Decimal:
+        """The fee in coin in quote units."""
+        if self.request.market is not Market.SPOT or self.request.side is not Side.BUY:
+            return self.booked_coin_value
+        return self.booked_coin_value + self.estimated_fee
 
     @property
     def fees_settled(self) -> bool:
@@ -77,7 +91,7 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
     @staticmethod
     def of_fill(fill: Fill, *, hedge_id: str, base: str, fee_quote: Decimal) -> "OrderRecord":
         """Return a record for a trade that was not ordered by this log (adopted, liquidated, sold by hand)."""
-        coin_fee = fill.fee if fill.fee_asset == base else ZERO
+        coin_fee = fill.fee if fill.fee_asset == base and fill.market is Market.SPOT else ZERO
         request = OrderRequest(
             client_id=f"x{fill.market[0]}-{fill.trade_id}",
             market=fill.market,
@@ -99,6 +113,7 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
             booked_notional=fill.notional,
             booked_fee=fee_quote,
             booked_coin_fee=coin_fee,
+            booked_coin_value=fee_quote if coin_fee else ZERO,
         )
 
 
@@ -138,7 +153,7 @@ class Tally(Struct, frozen=True, kw_only=True):
             sums[market, side] += record.filled_notional
             fees += record.booked_fee + record.estimated_fee
             estimated += record.estimated_fee
-            coin_value += _coin_fee_value(record)
+            coin_value += record.coin_fee_value
         return Tally(
             spot_quantity=spot_quantity,
             perp_quantity=perp_quantity,
@@ -280,11 +295,3 @@ class DustLot(Struct, frozen=True, kw_only=True):
 
 def _opening_side(market: Market) -> Side:
     return Side.BUY if market is Market.SPOT else Side.SELL
-
-
-def _coin_fee_value(record: OrderRecord) -> Decimal:
-    if not record.coin_fee or not record.filled_quantity:
-        return ZERO
-    booked = record.booked_fee if record.booked_coin_fee else ZERO
-    unbooked = max(ZERO, record.filled_notional - record.booked_notional) * record.fee_rate
-    return booked + unbooked

@@ -6,8 +6,9 @@ market did: ``GeneratedTape`` draws one from a seed.
 
 from hedgerow.emulator.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel
+from hedgerow.emulator.markets import GeneratedTape
 from hedgerow.emulator.state import WorldOptions, WorldState
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World
 
-__all__ = ["EmulatedVenue", "FaultPlan", "LatencyModel", "World", "WorldOptions", "WorldState"]
+__all__ = ["EmulatedVenue", "FaultPlan", "GeneratedTape", "LatencyModel", "World", "WorldOptions", "WorldState"]

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from hedgerow.domain.account import QUOTE_ASSET, AccountView, Balance, MarginType, OpenOrder, PerpPosition
+from hedgerow.domain.account import QUOTE_ASSET, AccountView, Balance, MarginType, OpenOrder
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, Wallet
-from hedgerow.domain.funding import FundingPayment, RateBoard
+from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ONE, ZERO
@@ -22,6 +22,7 @@ from hedgerow.emulator.funding import charges, may_settle, payment_amount
 from hedgerow.emulator.journal import Journal
 from hedgerow.emulator.marketplace import Marketplace, Shock
 from hedgerow.emulator.orders import OrderDesk
+from hedgerow.emulator.rates import RateFeed
 from hedgerow.emulator.refusals import Code, rejected
 from hedgerow.emulator.state import WorldOptions, WorldState
 from hedgerow.emulator.view import WorldView
@@ -86,9 +87,7 @@ class World:
             orders=state.orders,
         )
         self._transfer_ids = dict.fromkeys(state.transfer_ids)
-        self._board: RateBoard | None = None
-        self._board_periods = 0
-        self._board_at = state.now
+        self._feed = RateFeed(tape)
         self.revision = 0
 
     @classmethod
@@ -141,7 +140,9 @@ class World:
 
         ``books_at`` shows the books of an earlier time (stale ones).
         """
-        return WorldView(self._marketplace.snapshot(), self._now, self._rates(periods), books_at=books_at)
+        return WorldView(
+            self._marketplace.snapshot(), self._now, self._feed.board(periods, self._now), books_at=books_at
+        )
 
     def depth(self, market: Market, symbol: str, books_at: datetime | None = None) -> Depth:
         """Return the visible book, now or as of an earlier time.
@@ -163,10 +164,6 @@ class World:
             one_way=self._one_way,
             single_asset=self._single_asset,
         )
-
-    def position(self, symbol: str) -> PerpPosition | None:
-        """Return one open position; None when flat."""
-        return self.account().positions.get(symbol)
 
     def order(self, market: Market, symbol: str, client_id: str) -> Order | None:
         """Return an order by its client id; None when it never arrived."""
@@ -196,6 +193,8 @@ class World:
         Raises:
             Rejected: with Aster's code; nothing changed.
         """
+        if request.market is Market.PERP and not self._one_way:
+            raise rejected(Code.POSITION_SIDE_MISMATCH, "Order's position side does not match user's setting.")
         order = self._desk.place(request, self._now, fill_at_most=fill_at_most)
         self._changed()
         return order
@@ -433,20 +432,3 @@ class World:
             raise rejected(Code.BALANCE_INSUFFICIENT, f"No {asset} can be transferred here: only {QUOTE_ASSET}.")
         if amount <= 0 or amount != to_row(amount):
             raise rejected(Code.AMOUNT_NOT_POSITIVE, f"Amount must be positive with 8 decimals: {amount}.")
-
-    def _rates(self, periods: int) -> RateBoard:
-        """Return the newest settled rates; the same object until some symbol settles."""
-        if self._board is None or periods > self._board_periods:
-            newest = {p.symbol: self._tape.newest_settled(p.symbol, self._now, periods) for p in self._tape.pairs}
-            self._board, self._board_periods = RateBoard(settled=newest), periods
-        elif may_settle(self._board_at, self._now):
-            self._board = self._refreshed(self._board)
-        self._board_at = self._now
-        return self._board
-
-    def _refreshed(self, board: RateBoard) -> RateBoard:
-        fresh = {p.symbol: self._tape.settled(p.symbol, self._board_at, self._now) for p in self._tape.pairs}
-        if not any(fresh.values()):
-            return board
-        keep = self._board_periods
-        return RateBoard(settled={s: (*old, *fresh[s])[-keep:] for s, old in board.settled.items()})

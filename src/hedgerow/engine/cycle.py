@@ -1,19 +1,16 @@
 """One cycle: observe, reconcile, decide, execute. Every point between is a legal place to crash."""
 
-from decimal import Decimal
 from itertools import islice
 
 from msgspec import Struct
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import MarketView
-from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.engine.bookkeeping import Bookkeeper
+from hedgerow.engine.equity import equity_of
 from hedgerow.engine.execute import Executor
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import (
@@ -85,6 +82,7 @@ class Cycle:
         self._settler = tools.settler
         self._periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
         self._evaluation: Evaluation | None = None
+        self._events_seen = 0
 
     async def run(self, number: int) -> None:
         """Run one cycle; one that closed a hedge goes on at once and may open the next."""
@@ -116,6 +114,7 @@ class Cycle:
         await self._settler.settle(observation)
         await self._bookkeeper.book_funding(interval_hours=self._interval(observation.market))
         await self._bookkeeper.check(observation.account)
+        self._events_seen = self._journal.ledger.events
         return observation
 
     def _interval(self, market: MarketView | None) -> int:
@@ -125,15 +124,15 @@ class Cycle:
         return predicted.interval_hours if predicted else 1
 
     async def _complete(self, observation: Observation) -> None:
-        ledger = self._journal.ledger
-        number = ledger.totals.cycles + 1
-        await self._journal.record(ev.CycleCompleted(at=self._clock.now(), number=number))
+        number = self._journal.ledger.totals.cycles + 1
+        if self._journal.heard and self._journal.ledger.events != self._events_seen:
+            # Something was traded since the reading: equity needs balances from after it.
+            observation = await observe(self._venue, self._clock, self._periods)
+        ledger = await self._journal.record(ev.CycleCompleted(at=self._clock.now(), number=number))
         if self._journal.heard:
-            equity = equity_of(self._journal.ledger, observation.account, observation.market)
+            equity = equity_of(ledger, observation.account, observation.market)
             self._journal.say(
-                CycleEnded(
-                    at=self._clock.now(), ledger=self._journal.ledger, evaluation=self._evaluation, equity=equity
-                )
+                CycleEnded(at=self._clock.now(), ledger=ledger, evaluation=self._evaluation, equity=equity)
             )
 
     # --- held ------------------------------------------------------------------------------------------------------
@@ -278,26 +277,3 @@ class Cycle:
             self._journal.say(Evaluated(at=now, evaluation=evaluation, multiplier=multiplier))
         if decision is not None:
             self._journal.say(Decided(at=now, decision=decision))
-
-
-def equity_of(ledger: Ledger, account: AccountView | None, market: MarketView | None) -> Decimal | None:
-    """Return the strategy's equity in quote units: both wallets' USDT and the coins that the ledger owns.
-
-    Coins the user owns are not counted; None when something needed could not be read.
-    """
-    if account is None or market is None:
-        return None
-    usdt = account.coin(QUOTE_ASSET).total + account.perp.margin_balance
-    coins = ZERO
-    for asset in _owned_assets(ledger):
-        quote = market.quote(Market.SPOT, f"{asset}{QUOTE_ASSET}")
-        mid = quote.mid if quote else None
-        if mid is None:
-            return None
-        coins += ledger.owned(asset) * mid
-    return usdt + coins
-
-
-def _owned_assets(ledger: Ledger) -> set[str]:
-    assets = set(ledger.dust)
-    return assets | {ledger.active.pair.base} if ledger.active else assets

@@ -25,6 +25,7 @@ __all__ = [
     "CycleEnded",
     "CycleFailed",
     "Decided",
+    "EquityRead",
     "Evaluated",
     "HealthJudged",
     "Listener",
@@ -195,6 +196,13 @@ class Recorded(Struct, frozen=True, kw_only=True):
     after: Ledger
 
 
+class EquityRead(Struct, frozen=True, kw_only=True):
+    """Strategy equity at start, before the first cycle, in quote units."""
+
+    at: datetime
+    equity: Decimal
+
+
 class BooksChecked(Struct, frozen=True, kw_only=True):
     """The books differ from the venue in two readings: per ``wallet:asset``, venue minus booked."""
 
@@ -257,6 +265,7 @@ Moment: TypeAlias = (
     | RebalanceDone
     | Recorded
     | BooksChecked
+    | EquityRead
     | CycleEnded
     | CycleFailed
     | StoppedByUser

@@ -14,6 +14,7 @@ __all__ = [
     "Lines",
     "apr",
     "funding",
+    "headed",
     "info",
     "iso",
     "money",
@@ -29,6 +30,7 @@ __all__ = [
     "warning",
 ]
 
+BANNER = "=" * 80
 LONGEST_LINE = 2000
 """Characters; an error page of a venue must not flood the log."""
 UNKNOWN = "unknown"
@@ -69,6 +71,11 @@ def info(*texts: str) -> Lines:
 def warning(*texts: str) -> Lines:
     """Return lines that want attention."""
     return tuple(Line(text=text, level=LineLevel.WARNING) for text in texts)
+
+
+def headed(title: str) -> Lines:
+    """Return a title between two banners."""
+    return (BLANK, *(Line(text=text, level=LineLevel.HEADING) for text in (BANNER, title, BANNER)))
 
 
 def one_line(text: str) -> str:

@@ -10,6 +10,7 @@ from hedgerow.domain.execution import ExecutionState
 from hedgerow.engine.cycle import Cycle
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import CycleFailed, Stopped, StoppedByUser
+from hedgerow.engine.service import Service
 from hedgerow.engine.startup import Startup
 from hedgerow.ports import Clock
 
@@ -18,6 +19,8 @@ __all__ = ["RunOptions", "Runner", "StopSignal"]
 FIRST_BACKOFF_SECONDS = 5.0
 LAST_BACKOFF_SECONDS = 300.0
 NAKED_PAUSE_SECONDS = 5.0
+MAIL_SECONDS = 1.0
+"""How often a waiting bot looks for requests."""
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
@@ -56,13 +59,14 @@ class StopSignal:
 class Runner:
     """Runs one bot from start to stop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a run, each named
         self,
         *,
         clock: Clock,
         journal: Journal,
         startup: Startup,
         cycle: Cycle,
+        service: Service,
         stop: StopSignal,
         options: RunOptions,
     ) -> None:
@@ -70,6 +74,7 @@ class Runner:
         self._journal = journal
         self._startup = startup
         self._cycle = cycle
+        self._service = service
         self._stop = stop
         self._options = options
         self._cycles = 0
@@ -95,9 +100,19 @@ class Runner:
                 break
             next_at += self._options.interval_seconds
             behind = next_at - self._clock.monotonic()
-            await self._stop.wait(self._clock, pause if pause is not None else max(0.0, behind))
+            await self._rest(pause if pause is not None else max(0.0, behind))
             next_at = max(next_at, self._clock.monotonic() - self._options.interval_seconds)
         await self._end()
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait for the next cycle, answering what is asked meanwhile."""
+        if not self._service.reachable:
+            await self._stop.wait(self._clock, seconds)
+            return
+        until = self._clock.monotonic() + seconds
+        while not self._stop() and (left := until - self._clock.monotonic()) > 0:
+            await self._service.answer_mail()
+            await self._stop.wait(self._clock, min(left, MAIL_SECONDS))
 
     async def _guarded_cycle(self) -> float | None:
         """Run one cycle; returns a pause other than the usual one, or None."""

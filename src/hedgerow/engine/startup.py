@@ -6,7 +6,8 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine.cycle import Tools
-from hedgerow.engine.moments import ReadFailed, Reconciled, ReconcileStarted, Started
+from hedgerow.engine.equity import equity_of
+from hedgerow.engine.moments import EquityRead, ReadFailed, Reconciled, ReconcileStarted, Started
 from hedgerow.engine.observe import observe
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.reconcile import Consistent, Nothing, Verdict
@@ -71,6 +72,9 @@ class Startup:
             await tools.bookkeeper.book_fees()
             await tools.bookkeeper.book_funding(force=True)
             self._say(verdict, observation, before)
+        equity = equity_of(journal.ledger, observation.account, observation.market)
+        if equity is not None:
+            journal.say(EquityRead(at=tools.clock.now(), equity=equity))
 
     def _say(self, verdict: Verdict, observation: Observation, before: HedgedPosition | None) -> None:
         journal = self._tools.journal

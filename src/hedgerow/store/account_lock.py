@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.errors import AccountBusy, ConfigError
 
 __all__ = ["AccountLock", "default_lock_folder"]
 
@@ -19,7 +19,8 @@ class AccountLock:
     user's own, so that two homes cannot trade one account.
 
     Raises:
-        ConfigError: on entering, when another process holds the account or the folder cannot be used.
+        AccountBusy: on entering, when another process holds the account.
+        ConfigError: on entering, when the folder cannot be used.
     """
 
     def __init__(self, account: str, folder: Path | None = None) -> None:
@@ -43,7 +44,7 @@ class AccountLock:
         except OSError as error:
             holder = _holder(handle)
             os.close(handle)
-            raise ConfigError(
+            raise AccountBusy(
                 f"{holder} already trades this account: stop it first, or use another account ({self._path})"
             ) from error
         os.ftruncate(handle, 0)

@@ -30,7 +30,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import RejectKind
 from hedgerow.domain.position import Reason
 from hedgerow.strategy import hedging_moves as moves
-from hedgerow.strategy.hedging_moves import Step, Surroundings
+from hedgerow.strategy.hedging_orders import Step, Surroundings, elapsed, tracked
 
 __all__ = ["TRANSITIONS", "Happening", "Rule", "Signal", "Step", "Surroundings", "begin", "signal_of", "step", "table"]
 
@@ -166,7 +166,7 @@ def step(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
         raise InvariantBroken(f"hedge {job.hedge_id}: {signal.value!r} cannot happen while {job.state.value}")
     if isinstance(event, _ORDER_EVENTS) and (job.working is None or job.working.order.client_id != event.client_id):
         raise InvariantBroken(f"hedge {job.hedge_id}: order {event.client_id} is not at work")
-    absorbed = moves.tracked(_absorbed(job, event), around)
+    absorbed = tracked(_absorbed(job, event), around)
     taken = rule.act(absorbed, event, around)
     if taken.job.state not in rule.leads_to:
         raise InvariantBroken(f"hedge {job.hedge_id}: {job.state.value} may not become {taken.job.state.value}")
@@ -186,6 +186,16 @@ def _absorbed(job: HedgeExecution, event: Happening) -> HedgeExecution:
     return replace(job, spot=grown) if order.market is Market.SPOT else replace(job, perp=grown)
 
 
+def _filled(event: Happening) -> bool:
+    return isinstance(event, ev.OrderEnded) and event.filled_quantity > 0
+
+
+def _refusal(event: Happening) -> tuple[RejectKind | None, str]:
+    """Return why the venue refused, and its words; nothing for events that are no refusal."""
+    reject = event.reject if isinstance(event, ev.OrderEnded) else None
+    return reject, event.detail if isinstance(event, ev.OrderEnded | ev.CommandRefused) else ""
+
+
 # --- what the cells do -----------------------------------------------------------------------------------------------
 
 
@@ -195,7 +205,8 @@ def _prepared(job: HedgeExecution, event: Happening, around: Surroundings) -> St
 
 
 def _prepare(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    if event is None and (around.at - job.stage_since).total_seconds() > PREPARATION_PATIENCE_SECONDS:
+    del event
+    if elapsed(job, around.at) > PREPARATION_PATIENCE_SECONDS:
         return moves.finish(replace(job, detail="the preparations were not answered in time"), around)
     return moves.prepare(job, around)
 
@@ -206,8 +217,7 @@ def _wait_for_preparation(job: HedgeExecution, event: Happening, around: Surroun
 
 
 def _refused_preparation(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    detail = event.detail if isinstance(event, ev.CommandRefused) else ""
-    return moves.finish(replace(job, detail=detail), around)
+    return moves.finish(replace(job, detail=_refusal(event)[1]), around)
 
 
 def _lead(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
@@ -216,17 +226,16 @@ def _lead(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
 
 
 def _after_lead(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    filled = isinstance(event, ev.OrderEnded) and event.filled_quantity > 0
-    if filled:
+    if _filled(event):
         return moves.follow(replace(job, stage_since=around.at), around)
     return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
 
 
 def _lead_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    rejected = event if isinstance(event, ev.OrderEnded) else None
-    if rejected and rejected.reject is RejectKind.PRICE:
+    reject, detail = _refusal(event)
+    if reject is RejectKind.PRICE:
         return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
-    return moves.follow(replace(job, lead_done=True, detail=rejected.detail if rejected else ""), around)
+    return moves.follow(replace(job, lead_done=True, detail=detail), around)
 
 
 def _follow(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
@@ -235,15 +244,13 @@ def _follow(job: HedgeExecution, event: Happening, around: Surroundings) -> Step
 
 
 def _after_follow(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    if isinstance(event, ev.OrderEnded) and event.filled_quantity > 0:
+    if _filled(event):
         return _follow(job, event, around)
     return moves.fell_short(job, around, None, "nothing filled")
 
 
 def _follow_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    if not isinstance(event, ev.OrderEnded):
-        return _follow(job, event, around)
-    return moves.fell_short(job, around, event.reject, event.detail)
+    return moves.fell_short(job, around, *_refusal(event))
 
 
 def _repair(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
@@ -260,8 +267,7 @@ def _topped_up(job: HedgeExecution, event: Happening, around: Surroundings) -> S
 
 
 def _top_up_failed(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    detail = event.detail if isinstance(event, ev.CommandRefused) else ""
-    return moves.give_up_following(replace(job, pending=(), detail=detail), around)
+    return moves.give_up_following(replace(job, pending=(), detail=_refusal(event)[1]), around)
 
 
 def _unwind(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
@@ -280,9 +286,7 @@ def _naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
 
 
 def _still_naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    if isinstance(event, ev.OrderEnded):
-        return moves.fell_short(job, around, event.reject, event.detail)
-    return Step(job=job, pause_seconds=moves.NAKED_RETRY_SECONDS)
+    return moves.fell_short(job, around, *_refusal(event))
 
 
 def _resolve(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
@@ -298,9 +302,8 @@ def _resolve_again(job: HedgeExecution, event: Happening, around: Surroundings) 
 def _resolved(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
     """Go on as the state that sent the order would have, now that its outcome is known."""
     back = replace(job, state=job.resume or ExecutionState.LEADING, resume=None)
-    filled = isinstance(event, ev.OrderEnded) and event.filled_quantity > 0
-    rejected = isinstance(event, ev.OrderEnded) and event.reject is not None and not filled
-    signal = Signal.REJECTED if rejected else Signal.FILLED if filled else Signal.NOTHING
+    rejected = _refusal(event)[0] is not None
+    signal = Signal.FILLED if _filled(event) else Signal.REJECTED if rejected else Signal.NOTHING
     return TRANSITIONS[back.state][signal].act(back, event, around)
 
 

@@ -3,51 +3,49 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.domain.commands import Command, PlaceOrder, SetLeverage, SetMarginType, TransferDirection, TransferFunds
+from hedgerow.domain.commands import Command, SetLeverage, SetMarginType, TransferDirection, TransferFunds
+from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution, Preparation
-from hedgerow.domain.instrument import Instrument, Market, Side
-from hedgerow.domain.market import Depth
+from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.order import OrderRequest, RejectKind
+from hedgerow.domain.order import RejectKind
 from hedgerow.domain.schedule import last_settlement, next_settlement, seconds_to_settlement
+from hedgerow.strategy.hedging_orders import (
+    UNREADABLE_SECONDS,
+    Step,
+    Surroundings,
+    elapsed,
+    naked_quantity,
+    place,
+    price_of,
+    sellable,
+    side_of,
+    tolerance,
+    tracked,
+    tradable,
+    worth,
+)
 
-__all__ = ["Step", "Surroundings", "fell_short", "lead", "prepare", "resolve", "tracked", "unwind"]
+__all__ = [
+    "fell_short",
+    "finish",
+    "follow",
+    "give_up_following",
+    "lead",
+    "prepare",
+    "resolve",
+    "top_up_again",
+    "trim",
+    "unwind",
+]
 
 RETRY_SECONDS = 0.5
 """Pause before an order that found nothing is tried again."""
-UNREADABLE_SECONDS = 1.0
-"""Pause before books that were stale or one-sided are read again."""
 NAKED_RETRY_SECONDS = 5.0
-FIRST_WIDENING_SECONDS = 2
-SECOND_WIDENING_SECONDS = 5
 URGENT_PATIENCE = 4
 """A safety exit keeps leading this many times longer than others before it gives the turn back."""
-
-
-class Surroundings(Struct, frozen=True, kw_only=True):
-    """What the machine sees at one step. A book of None was unreadable."""
-
-    at: datetime
-    spot: Depth | None = None
-    perp: Depth | None = None
-    idle_usdt: Decimal = ZERO
-    """Free USDT of the spot wallet: may top up margin once."""
-
-    def depth(self, market: Market) -> Depth | None:
-        """Return one leg's book."""
-        return self.spot if market is Market.SPOT else self.perp
-
-
-class Step(Struct, frozen=True, kw_only=True):
-    """What to do next: log ``job``, then at most one of a command, a look-up, or a pause before the next tick."""
-
-    job: HedgeExecution
-    command: Command | None = None
-    resolve: OrderRequest | None = None
-    pause_seconds: float = 0.0
 
 
 # --- preparations ----------------------------------------------------------------------------------------------------
@@ -66,7 +64,7 @@ def _preparation(job: HedgeExecution, wanted: Preparation) -> Command:
     if wanted is Preparation.LEVERAGE:
         return SetLeverage(symbol=job.symbol, leverage=job.plan.leverage)
     if job.plan.transfer is None:
-        raise ValueError(f"{job.hedge_id}: a transfer is pending but none was planned")
+        raise InvariantBroken(f"hedge {job.hedge_id}: a transfer is pending but none was planned")
     return job.plan.transfer
 
 
@@ -82,14 +80,14 @@ def lead(job: HedgeExecution, around: Surroundings) -> Step:
     if slice_quantity <= 0:
         return follow(replace(job, lead_done=True), around)
     pause = _settlement_pause(job, around.at)
-    exposed = abs(job.exposure) > tolerance(job, price)
+    exposed = naked_quantity(job) > tolerance(job, price)
     if pause and not exposed:
         patient = replace(job, stage_since=around.at + timedelta(seconds=pause))
         return Step(job=patient, pause_seconds=pause)
-    if pause or _elapsed(job, around.at) > _lead_patience(job):
+    if pause or elapsed(job, around.at) > _lead_patience(job):
         why = "a settlement is too close" if pause else "the leading leg found no liquidity in time"
         return follow(replace(job, lead_done=True, detail=why), around)
-    return _place(job, around, Market.SPOT, slice_quantity)
+    return place(job, around, Market.SPOT, slice_quantity)
 
 
 def _lead_price(job: HedgeExecution, around: Surroundings) -> Decimal | None:
@@ -97,16 +95,16 @@ def _lead_price(job: HedgeExecution, around: Surroundings) -> Decimal | None:
     needed = (Market.SPOT, Market.PERP) if job.plan.perp_quantity > 0 else (Market.SPOT,)
     for market in needed:
         depth = around.depth(market)
-        if depth is None or not depth.two_sided or _price(job, around, market) is None:
+        if depth is None or not depth.two_sided or price_of(job, around, market) is None:
             return None
-    return _price(job, around, Market.SPOT)
+    return price_of(job, around, Market.SPOT)
 
 
 def _lead_slice(job: HedgeExecution, around: Surroundings, price: Decimal) -> Decimal:
     """Return the base quantity of the next slice; 0 when nothing tradable is left."""
     spot = job.pair.spot
     remaining = spot.floor_quantity(job.plan.spot_quantity - job.spot.filled)
-    if job.lead_done or not _tradable(spot, remaining, price):
+    if job.lead_done or not tradable(spot, remaining, price):
         return ZERO
     smallest = _smallest_slice(job, price)
     wanted = max(min(job.plan.slice_notional, _visible_share(job, around)), smallest)
@@ -123,7 +121,7 @@ def _visible_share(job: HedgeExecution, around: Surroundings) -> Decimal:
     """Return the notional that the readable books let one slice take within the cap."""
     shares: list[Decimal] = []
     for market in Market:
-        depth, side = around.depth(market), _side(job, market)
+        depth, side = around.depth(market), side_of(job, market)
         touch = depth.touch(side) if depth else None
         if depth and touch:
             shares.append(depth.quantity_within(side, job.limits.price_cap_bps) * touch)
@@ -154,11 +152,9 @@ def follow(job: HedgeExecution, around: Surroundings) -> Step:
         return _in_step(job, around)
     if job.state not in {ExecutionState.FOLLOWING, ExecutionState.REPAIRING, ExecutionState.NAKED}:
         job = _staged(job, ExecutionState.FOLLOWING, around.at)
-    if job.state is not ExecutionState.NAKED and _elapsed(job, around.at) > job.limits.flatten_after_seconds:
+    if job.state is not ExecutionState.NAKED and elapsed(job, around.at) > job.limits.flatten_after_seconds:
         return give_up_following(job, around)
-    if _price(job, around, Market.PERP) is None:
-        return Step(job=job, pause_seconds=UNREADABLE_SECONDS)
-    return _place(job, around, Market.PERP, due)
+    return place(job, around, Market.PERP, due)
 
 
 def follow_due(job: HedgeExecution, around: Surroundings) -> Decimal:
@@ -171,8 +167,8 @@ def follow_due(job: HedgeExecution, around: Surroundings) -> Decimal:
     target = planned if complete else min(planned, perp.floor_quantity(max(ZERO, job.net_spot)))
     due = target - job.perp.filled
     if job.kind is ExecutionKind.OPEN:
-        price = _price(job, around, Market.PERP) or _worth(job, around)
-        return due if _tradable(perp, due, price) else ZERO
+        price = price_of(job, around, Market.PERP) or worth(job, around)
+        return due if tradable(perp, due, price) else ZERO
     return due if due >= max(perp.min_quantity, perp.lot) else ZERO
 
 
@@ -181,14 +177,14 @@ def _lead_complete(job: HedgeExecution, around: Surroundings) -> bool:
     if job.kind is ExecutionKind.OPEN:
         return job.unwound == 0 and job.net_spot >= job.plan.perp_quantity
     remaining = job.pair.spot.floor_quantity(job.plan.spot_quantity - job.spot.filled)
-    return not _tradable(job.pair.spot, remaining, _worth(job, around))
+    return not tradable(job.pair.spot, remaining, worth(job, around))
 
 
 def _in_step(job: HedgeExecution, around: Surroundings) -> Step:
     """Go on now that the perpetual can do no more: lead on, sell what could not be hedged, or end."""
     if not job.lead_done:
         return lead(_staged(job, ExecutionState.LEADING, around.at), around)
-    if job.kind is ExecutionKind.OPEN and _sellable(job, around):
+    if job.kind is ExecutionKind.OPEN and sellable(job, around):
         return unwind(_staged(job, ExecutionState.UNWINDING, around.at), around)
     return finish(job, around)
 
@@ -209,7 +205,7 @@ def fell_short(job: HedgeExecution, around: Surroundings, reject: RejectKind | N
 
 def _top_up(job: HedgeExecution, around: Surroundings) -> Step:
     """Move idle USDT to the margin, once; the id is new for every job of the hedge."""
-    price = _price(job, around, Market.PERP) or _worth(job, around) or ZERO
+    price = price_of(job, around, Market.PERP) or worth(job, around) or ZERO
     needed = (follow_due(job, around) * price * Decimal("1.02")).quantize(Decimal("0.01"))
     transfer = TransferFunds(
         transfer_id=f"{job.hedge_id}-m{job.perp.attempts}",
@@ -228,7 +224,7 @@ def _top_up(job: HedgeExecution, around: Surroundings) -> Step:
 
 def top_up_again(job: HedgeExecution, around: Surroundings) -> Step:
     """Send the margin transfer again under its own id, which is harmless, until the leg has run out of time."""
-    if _elapsed(job, around.at) > job.limits.flatten_after_seconds:
+    if elapsed(job, around.at) > job.limits.flatten_after_seconds:
         return give_up_following(replace(job, pending=()), around)
     return Step(job=job, command=job.plan.transfer)
 
@@ -249,27 +245,17 @@ def give_up_following(job: HedgeExecution, around: Surroundings) -> Step:
 
 def unwind(job: HedgeExecution, around: Surroundings) -> Step:
     """Sell the unhedged part of the leading leg; finish when what is left cannot be sold."""
-    excess = _sellable(job, around)
+    excess = sellable(job, around)
     if not excess:
         return finish(job, around)
     overdue = _overdue(job, around)
     if overdue:
         return overdue
-    if _price(job, around, Market.SPOT) is None:
-        return Step(job=job, pause_seconds=UNREADABLE_SECONDS)
-    return _place(job, around, Market.SPOT, excess, side=Side.SELL)
-
-
-def _sellable(job: HedgeExecution, around: Surroundings) -> Decimal:
-    """Return the unhedged coins of an opening that the venue would let us sell; 0 when they are dust."""
-    excess = job.pair.spot.floor_quantity(max(ZERO, job.exposure))
-    depth = around.depth(Market.SPOT)
-    bid = depth.touch(Side.SELL) if depth and _fresh(job, around, depth) else None
-    return excess if _tradable(job.pair.spot, excess, bid or _worth(job, around)) else ZERO
+    return place(job, around, Market.SPOT, excess, side=Side.SELL)
 
 
 def _overdue(job: HedgeExecution, around: Surroundings) -> Step | None:
-    if job.state is ExecutionState.NAKED or _elapsed(job, around.at) <= job.limits.flatten_after_seconds:
+    if job.state is ExecutionState.NAKED or elapsed(job, around.at) <= job.limits.flatten_after_seconds:
         return None
     naked = replace(job, state=ExecutionState.NAKED, naked_alarmed=True)
     return Step(job=naked, pause_seconds=NAKED_RETRY_SECONDS)
@@ -282,16 +268,12 @@ def trim(job: HedgeExecution, around: Surroundings) -> Step:
     """Reduce the larger leg by the planned quantity; what cannot be traded in time is left to the next cycle."""
     market = Market.SPOT if job.plan.spot_quantity > 0 else Market.PERP
     planned = job.plan.spot_quantity if market is Market.SPOT else job.plan.perp_quantity
-    due = job.pair.instrument(market).floor_quantity(planned - job.leg(market).filled)
-    price = _price(job, around, market)
-    if due <= 0 or _elapsed(job, around.at) > job.limits.flatten_after_seconds:
+    instrument = job.pair.instrument(market)
+    due = instrument.floor_quantity(planned - job.leg(market).filled)
+    price = price_of(job, around, market) if market is Market.SPOT else None  # reduce-only has no minimum notional
+    if not tradable(instrument, due, price) or elapsed(job, around.at) > job.limits.flatten_after_seconds:
         return finish(job, around)
-    if price is None:
-        return Step(job=job, pause_seconds=UNREADABLE_SECONDS)
-    exempt = market is Market.PERP
-    if not _tradable(job.pair.instrument(market), due, None if exempt else price):
-        return finish(job, around)
-    return _place(job, around, market, due)
+    return place(job, around, market, due)
 
 
 # --- the ends --------------------------------------------------------------------------------------------------------
@@ -312,156 +294,29 @@ def _end(job: HedgeExecution, around: Surroundings) -> ExecutionState:
     return ExecutionState.FLAT if done else ExecutionState.HEDGED
 
 
-def resolve(job: HedgeExecution, *, pause_seconds: float = 0.0) -> Step:
-    """Look the working order up; nothing is sent until its outcome is known."""
-    if job.working is None:
-        raise ValueError(f"{job.hedge_id}: nothing to resolve")
-    resuming = (
-        job if job.state is ExecutionState.RESOLVING else replace(job, state=ExecutionState.RESOLVING, resume=job.state)
-    )
-    return Step(job=resuming, resolve=job.working.order, pause_seconds=pause_seconds)
+def resolve(job: HedgeExecution) -> Step:
+    """Look the working order up; nothing is sent until its outcome is known.
 
-
-# --- orders ----------------------------------------------------------------------------------------------------------
-
-
-def _place(
-    job: HedgeExecution, around: Surroundings, market: Market, quantity: Decimal, *, side: Side | None = None
-) -> Step:
-    """Build the price-capped IOC order for one leg, with the next client id of that leg."""
-    instrument, side = job.pair.instrument(market), side or _side(job, market)
-    depth = around.depth(market)
-    limit = depth.capped_price(side, cap_bps(job, around.at)) if depth else None
-    if limit is None:
-        return Step(job=job, pause_seconds=UNREADABLE_SECONDS)
-    quantity = min(quantity, instrument.floor_quantity(instrument.max_quantity))
-    progress = job.leg(market)
-    attempt = progress.attempts + 1
-    request = OrderRequest(
-        client_id=f"{job.hedge_id}-{market[0]}-{attempt}",
-        market=market,
-        symbol=job.symbol,
-        side=side,
-        quantity=quantity,
-        price=_order_price(instrument, side, quantity, limit),
-        reduce_only=market is Market.PERP and side is Side.BUY,
-    )
-    command = PlaceOrder(hedge_id=job.hedge_id, order=request, fee_rate=instrument.fees.taker)
-    counted = replace(progress, attempts=attempt)
-    placed = replace(job, working=command, **{market.value: counted})
-    return Step(job=placed, command=command)
-
-
-def _order_price(instrument: Instrument, side: Side, quantity: Decimal, limit: Decimal) -> Decimal:
-    """Return ``limit`` on the tick grid; a sell is never priced so low that its notional would be refused."""
-    price = max(instrument.round_price(limit, side), instrument.tick)
-    if side is Side.BUY:
-        return price
-    return max(price, instrument.round_price(instrument.min_notional / quantity, side))
-
-
-def _tradable(instrument: Instrument, quantity: Decimal, price: Decimal | None) -> bool:
-    """Whether an order of ``quantity`` passes the minimums; without a price its notional is not judged."""
-    if quantity <= 0 or quantity < instrument.min_quantity:
-        return False
-    return price is None or quantity * price >= instrument.min_notional
-
-
-def cap_bps(job: HedgeExecution, at: datetime) -> Decimal:
-    """Return the price cap in basis points: wider the longer the present leg has been at it.
-
-    A leading slice can wait, so that its cap widens in a safety exit only.
+    Raises:
+        InvariantBroken: no order is at work.
     """
-    limits, elapsed = job.limits, _elapsed(job, at)
-    cap = limits.price_cap_bps
-    if job.state is ExecutionState.LEADING and not job.plan.urgent:
-        return min(cap, limits.max_cap_bps)
-    if elapsed > SECOND_WIDENING_SECONDS:
-        cap += limits.widen_after_5s_bps
-    elif elapsed > FIRST_WIDENING_SECONDS:
-        cap += limits.widen_after_2s_bps
-    if job.state is ExecutionState.NAKED or (job.plan.urgent and elapsed > limits.flatten_after_seconds):
-        doublings = int(elapsed / limits.flatten_after_seconds)
-        cap *= 2 ** min(doublings, 10)
-    return min(cap, limits.max_cap_bps)
+    if job.working is None:
+        raise InvariantBroken(f"hedge {job.hedge_id}: nothing to resolve")
+    order = job.working.order
+    if job.state is not ExecutionState.RESOLVING:
+        job = replace(job, state=ExecutionState.RESOLVING, resume=job.state)
+    return Step(job=job, resolve=order)
 
 
-def _side(job: HedgeExecution, market: Market) -> Side:
-    opening = job.kind is ExecutionKind.OPEN
-    if market is Market.SPOT:
-        return Side.BUY if opening else Side.SELL
-    return Side.SELL if opening else Side.BUY
-
-
-# --- exposure --------------------------------------------------------------------------------------------------------
-
-
-def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
-    """Return the job with its naked time and exposure measured as of now."""
-    price = _worth(job, around)
-    if job.kind is ExecutionKind.TRIM or not job.plan.spot_quantity or not job.plan.perp_quantity or not price:
-        return job
-    exposed = _naked_quantity(job)
-    within = exposed <= tolerance(job, price)
-    since = job.naked_since if within else job.naked_since or around.at
-    seconds = (around.at - since).total_seconds() if since else 0.0
-    worst = job.worst_naked_notional if within else max(job.worst_naked_notional, exposed * price)
-    return replace(
-        job,
-        naked_since=None if within else since,
-        worst_naked_seconds=max(job.worst_naked_seconds, seconds),
-        worst_naked_notional=worst,
-        naked_alarmed=job.naked_alarmed or seconds > job.limits.max_naked_seconds,
-    )
-
-
-def _naked_quantity(job: HedgeExecution) -> Decimal:
-    """Return by how much the legs differ because of this job; legs that differed before are not its doing."""
-    if job.kind is ExecutionKind.OPEN:
-        return abs(job.exposure)
-    left = job.plan.spot_quantity - job.plan.perp_quantity - job.exposure
-    return min(abs(job.exposure), abs(left))
-
-
-def tolerance(job: HedgeExecution, price: Decimal) -> Decimal:
-    """Return the base quantity by which the legs may differ: the largest that no order may be too small to trade."""
-    pair = job.pair
-    return max(pair.lot_step, pair.spot.min_quantity, pair.perp.min_quantity, pair.spot.min_notional / price)
-
-
-def _worth(job: HedgeExecution, around: Surroundings) -> Decimal | None:
-    """Return the best price known for the coin: a touch of either book, else the average of our own fills."""
-    leg = job.spot if job.spot.filled else job.perp
-    average = leg.notional / leg.filled if leg.filled else None
-    return _price(job, around, Market.SPOT) or _price(job, around, Market.PERP) or average
-
-
-def _price(job: HedgeExecution, around: Surroundings, market: Market) -> Decimal | None:
-    """Return the touch that an order of this leg would take; None when that side is missing, empty or stale."""
-    depth = around.depth(market)
-    if depth is None or not _fresh(job, around, depth):
-        return None
-    return depth.touch(Side.SELL if market is Market.SPOT and _reversing(job) else _side(job, market))
-
-
-def _fresh(job: HedgeExecution, around: Surroundings, depth: Depth) -> bool:
-    return (around.at - depth.at).total_seconds() <= job.limits.book_stale_seconds
-
-
-def _reversing(job: HedgeExecution) -> bool:
-    return job.kind is ExecutionKind.OPEN and job.state in {ExecutionState.UNWINDING, ExecutionState.NAKED}
+# --- shared ----------------------------------------------------------------------------------------------------------
 
 
 def _wait_for_books(job: HedgeExecution, around: Surroundings) -> Step:
     """Ask for fresh books before leading on; without them in time, settle for what is done."""
-    if _elapsed(job, around.at) > _lead_patience(job):
+    if elapsed(job, around.at) > _lead_patience(job):
         return follow(replace(job, lead_done=True, detail="no readable two-sided books in time"), around)
     return Step(job=job, pause_seconds=UNREADABLE_SECONDS)
 
 
 def _staged(job: HedgeExecution, state: ExecutionState, at: datetime) -> HedgeExecution:
     return replace(job, state=state, stage_since=at, working=None)
-
-
-def _elapsed(job: HedgeExecution, at: datetime) -> float:
-    return (at - job.stage_since).total_seconds()

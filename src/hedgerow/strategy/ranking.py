@@ -1,16 +1,17 @@
 """Signals: funding of every pair over its window, ranked; recomputed only when a rate changed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import sqrt
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from hedgerow.domain.funding import FundingRate, FundingSignal, RateBoard
 from hedgerow.domain.market import MarketView
 from hedgerow.strategy import rules
 from hedgerow.strategy.parameters import FundingRateStrategy
 
-__all__ = ["Ranker", "Ranking", "rank", "ranked", "signal_of"]
+__all__ = ["Ranker", "Ranking", "rank", "signal_of"]
 
 
 class Ranking(Struct, frozen=True, kw_only=True):
@@ -32,8 +33,15 @@ class Ranking(Struct, frozen=True, kw_only=True):
         """Return the pair's signal from as many prints as there are."""
         return self.by_symbol.get(symbol) or self.short.get(symbol)
 
+    def by(self, score: Callable[[FundingSignal], float]) -> "Ranking":
+        """Return the same signals ordered by another score, highest first."""
+        return replace(self, ordered=tuple(sorted(self.ordered, key=score, reverse=True)))
+
     def above(self, held_apr: float, gain: float, *, age: float = 0.0, min_age: float = 0.0) -> Iterator[FundingSignal]:
-        """Yield the signals that are better by the rule than ``held_apr``, best first; none before ``min_age``."""
+        """Yield the signals that are better by the rule than ``held_apr``, best first; none before ``min_age``.
+
+        Of a ranking by APR: the first signal that is not better ends it.
+        """
         for signal in self.ordered:
             if not rules.better_pair(held_apr, signal.apr, gain, age, min_age):
                 return
@@ -80,21 +88,11 @@ def rank(market: MarketView, parameters: FundingRateStrategy) -> Ranking:
             missing[symbol] = f"{signal.periods} of {periods} settled rates"
         else:
             full.append(signal)
-    return ranked(full, short=short, missing=missing)
-
-
-def ranked(
-    signals: Sequence[FundingSignal],
-    *,
-    short: Mapping[str, FundingSignal] | None = None,
-    missing: Mapping[str, str] | None = None,
-) -> Ranking:
-    """Order signals by APR, descending; equal ones keep their order."""
     return Ranking(
-        ordered=tuple(sorted(signals, key=_apr, reverse=True)),
-        short=short or {},
-        missing=missing or {},
-        by_symbol={signal.symbol: signal for signal in signals},
+        ordered=tuple(sorted(full, key=_apr, reverse=True)),
+        short=short,
+        missing=missing,
+        by_symbol={signal.symbol: signal for signal in full},
     )
 
 

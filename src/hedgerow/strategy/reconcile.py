@@ -223,10 +223,12 @@ def _tracked(
     hedge: HedgedPosition, ledger: Ledger, account: AccountView, market: MarketView | None, adopt: AdoptMode
 ) -> Verdict:
     legs, tolerance = legs_of(hedge, account), hedge.pair.lot_step
-    if legs.spot <= tolerance and legs.short <= 0:
+    spot_gone, short_gone = legs.spot < hedge.pair.spot.lot, legs.short <= 0
+    if spot_gone and short_gone:
         return _gone(hedge, ledger, account, market, adopt)
     missing_spot, missing_short = hedge.spot_quantity - legs.spot, hedge.short - legs.short
-    if missing_spot > tolerance or missing_short > tolerance:
+    lacks_spot = missing_spot > (0 if spot_gone else tolerance)
+    if lacks_spot or missing_short > (0 if short_gone else tolerance):
         market_short = Market.SPOT if missing_spot >= missing_short else Market.PERP
         return HalfOpen(
             symbol=hedge.symbol, market=market_short, missing_spot=missing_spot, missing_short=missing_short
@@ -245,11 +247,9 @@ def _gone(
     hedge: HedgedPosition, ledger: Ledger, account: AccountView, market: MarketView | None, adopt: AdoptMode
 ) -> Verdict:
     if market and adopt is AdoptMode.BALANCED and not _naked(ledger, account, market):
-        match _adoptable(ledger, account, market):
-            case (other,) if other.balanced and other.symbol != hedge.symbol:
-                return Replaced(symbol=hedge.symbol, candidate=other)
-            case _:
-                pass
+        others = _adoptable(ledger, account, market)
+        if len(others) == 1 and others[0].balanced and others[0].symbol != hedge.symbol:
+            return Replaced(symbol=hedge.symbol, candidate=others[0])
     return ClosedElsewhere(symbol=hedge.symbol)
 
 
@@ -263,17 +263,15 @@ def _untracked(ledger: Ledger, account: AccountView, market: MarketView | None, 
         return NakedForeign(shorts=naked)
     if adopt is AdoptMode.NEVER:
         return Nothing()
-    match _adoptable(ledger, account, market):
-        case ():
-            return Nothing()
-        case (only,):
-            return Adopt(candidate=only) if only.balanced else NotAdopted(candidate=only)
-        case several:
-            return Ambiguous(candidates=several)
+    # Every short is either naked or adoptable, and there is at least one.
+    first, *others = _adoptable(ledger, account, market)
+    if others:
+        return Ambiguous(candidates=(first, *others))
+    return Adopt(candidate=first) if first.balanced else NotAdopted(candidate=first)
 
 
-def _adoptable(ledger: Ledger, account: AccountView, market: MarketView) -> tuple[Candidate, ...]:
-    return tuple(candidate for candidate in _candidates(ledger, account, market) if candidate.covered)
+def _adoptable(ledger: Ledger, account: AccountView, market: MarketView) -> list[Candidate]:
+    return [candidate for candidate in _candidates(ledger, account, market) if candidate.covered]
 
 
 def _naked(ledger: Ledger, account: AccountView, market: MarketView) -> tuple[ForeignShort, ...]:

@@ -1,0 +1,7 @@
+"""``python -m hedgerow``."""
+
+import sys
+
+from hedgerow.cli import main
+
+sys.exit(main())

@@ -1,0 +1,222 @@
+"""The demo: an embedded exchange, a bot that discovers, farms, rotates, is killed and comes back, and a report."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from msgspec import Struct
+
+from hedgerow.app.bot import Bot, BotParts, build_bot
+from hedgerow.app.state_file import StateFile
+from hedgerow.clock import SystemClock, VirtualClock, run_virtual
+from hedgerow.config import Home
+from hedgerow.dashboard.recorder import PairPrices, RunEnd, RunRecorder
+from hedgerow.dashboard.report import RunReport
+from hedgerow.domain.books import books_difference
+from hedgerow.domain.errors import ConfigError, Rejected
+from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.ledger import Ledger
+from hedgerow.emulator.latency import LatencyModel
+from hedgerow.emulator.markets import GeneratedTape
+from hedgerow.emulator.venue import EmulatedVenue
+from hedgerow.emulator.world import World
+from hedgerow.engine.moments import CycleEnded, EquityRead, Listener, Moment, Recorded
+from hedgerow.engine.runner import RunOptions
+from hedgerow.history.archive import ArchiveTape
+from hedgerow.ports import Tape
+from hedgerow.store.codec import events_sha256
+from hedgerow.store.sqlite import SqliteStore
+from hedgerow.strategy.parameters import StrategyParameters
+
+__all__ = ["DemoPlan", "demo_tape", "play_demo"]
+
+LATENCY = LatencyModel(median_seconds=0.04)
+"""One way, from a home connection to the venue."""
+HELD_BY_HAND = timedelta(hours=8)
+"""How long before the bot's start a user opened a hedge by hand."""
+BY_HAND_SHARE = Decimal("0.4")
+"""Part of each wallet that this hedge uses."""
+
+
+class DemoPlan(Struct, frozen=True, kw_only=True):
+    """What the demo plays."""
+
+    tape: Tape
+    days: float = 14.0
+    seed: int = 1
+    """Of latencies and ids; with the same market the same seed gives the same log, byte for byte."""
+    speed: float | None = None
+    """Virtual seconds per real second; None = as fast as the machine allows."""
+    parameters: StrategyParameters = StrategyParameters()
+    usdt: Decimal = Decimal(2000)
+    """Split over both wallets."""
+    home: Home
+    """Where log, state file and event log are kept."""
+    by_hand: bool = True
+    """Whether the bot finds a hedge that a user opened by hand."""
+
+    @property
+    def end(self) -> datetime:
+        """When the demo is over."""
+        return self.start + timedelta(days=self.days)
+
+    @property
+    def start(self) -> datetime:
+        """When the bot starts."""
+        return self.tape.start + (HELD_BY_HAND if self.by_hand else timedelta(0))
+
+
+def demo_tape(data: Path | None, *, seed: int, pairs: int, start: datetime, days: float) -> Tape:
+    """Return the market to play: generated from ``seed``, or real history from the folder ``data``.
+
+    Raises:
+        HistoryError: the history cannot be read, or holds nothing for the window.
+    """
+    if data is not None:
+        return ArchiveTape.load(data, start=start, days=days + HELD_BY_HAND / timedelta(days=1))
+    try:
+        return GeneratedTape(seed=seed, start=start, pairs=pairs)
+    except ValueError as error:
+        raise ConfigError(f"--pairs {pairs}: {error}") from error
+
+
+def play_demo(plan: DemoPlan, listeners: Sequence[Listener]) -> RunReport:
+    """Play the demo to its end and report on it."""
+    began = SystemClock().monotonic()
+    recorder = RunRecorder(title="Hedgerow demo", started_at=plan.tape.start, seed=plan.seed, sources=plan.tape.sources)
+    # The hedge opened by hand is part of the run's result, and so is what it cost: equity begins before it.
+    recorder.sample(plan.tape.start, plan.usdt)
+    world = _play(plan, (*listeners, _Recording(recorder)))
+    ledger, sha = asyncio.run(_log_of(plan))
+    return recorder.finish(
+        RunEnd(
+            at=world.now,
+            elapsed_seconds=round(SystemClock().monotonic() - began, 3),
+            events_sha256=sha,
+            books_lines=books_difference(ledger.books, world.account()),
+            prices=_prices(ledger, world),
+            notes=_notes(plan.tape),
+        )
+    )
+
+
+def _notes(tape: Tape) -> tuple[str, ...]:
+    skipped: dict[str, str] = getattr(tape, "skipped", {})
+    return tuple(f"{symbol} left out: {why}" for symbol, why in skipped.items())
+
+
+async def _log_of(plan: DemoPlan) -> tuple[Ledger, str]:
+    store = SqliteStore(plan.home.events)
+    try:
+        return await store.load(), events_sha256(await store.events())
+    finally:
+        await store.close()
+
+
+def _prices(ledger: Ledger, world: World) -> PairPrices | None:
+    if ledger.active is None:
+        return None
+    view = world.market(1)
+    spot, perp = (view.quote(market, ledger.active.symbol) for market in (Market.SPOT, Market.PERP))
+    if spot is None or perp is None or spot.mid is None or perp.mid is None:
+        return None
+    return PairPrices(spot=spot.mid, perp=perp.mid)
+
+
+class _Recording:
+    """Feeds a run's report."""
+
+    def __init__(self, recorder: RunRecorder) -> None:
+        self._recorder = recorder
+
+    def hear(self, moment: Moment) -> None:
+        """Take events and equity."""
+        if isinstance(moment, Recorded):
+            self._recorder.record(moment.event, moment.after)
+        elif isinstance(moment, CycleEnded | EquityRead) and moment.equity is not None:
+            self._recorder.sample(moment.at, moment.equity)
+
+
+def _play(plan: DemoPlan, listeners: Sequence[Listener]) -> World:
+    half = plan.usdt / 2
+    world = World(plan.tape, start=plan.tape.start, spot={"USDT": half}, perp=half)
+    if plan.by_hand:
+        _open_by_hand(world, half * BY_HAND_SHARE)
+    world.advance(plan.start)
+    clock = VirtualClock(plan.start, speed=plan.speed)
+    run_virtual(clock, _two_lives(plan, world, clock, listeners))
+    return world
+
+
+async def _two_lives(plan: DemoPlan, world: World, clock: VirtualClock, listeners: Sequence[Listener]) -> None:
+    """Run half the time, be killed without warning, and run the rest from the log."""
+    randomness = random.Random(plan.seed)  # noqa: S311 - a repeatable run, nothing secret
+    venue = EmulatedVenue(world, clock, latency=LATENCY, random=randomness)
+    half = plan.days / 2 * 86400
+    await _live(_bot(plan, venue, clock, randomness, listeners), clock, half, kill=True)
+    await _live(_bot(plan, venue, clock, randomness, listeners), clock, half, kill=False)
+
+
+def _bot(
+    plan: DemoPlan,
+    venue: EmulatedVenue,
+    clock: VirtualClock,
+    randomness: random.Random,
+    listeners: Sequence[Listener],
+) -> Bot:
+    parts = BotParts(
+        venue=venue,
+        store=SqliteStore(plan.home.events),
+        clock=clock,
+        parameters=plan.parameters,
+        randomness=randomness,
+        options=RunOptions(interval_seconds=plan.parameters.position_management.loop_interval_seconds),
+        listeners=(*listeners, StateFile(plan.home.state)),
+    )
+    return build_bot(parts)
+
+
+async def _live(bot: Bot, clock: VirtualClock, seconds: float, *, kill: bool) -> None:
+    life = asyncio.create_task(bot.runner.run())
+    try:
+        async with clock.timeout(seconds):
+            await asyncio.shield(life)
+    except TimeoutError:
+        pass
+    if not kill:
+        bot.stop.set()
+        await life
+        return
+    life.cancel()
+    await asyncio.gather(life, return_exceptions=True)
+
+
+def _open_by_hand(world: World, notional: Decimal) -> None:
+    """Open a hedge as a user would on the venue's page: buy coins, then short what was received."""
+    for pair in _by_rate(world):
+        quote = world.market(1).quote(Market.SPOT, pair.symbol)
+        if quote is None or quote.ask is None or quote.bid is None:
+            continue
+        quantity = pair.perp.floor_quantity(notional / quote.ask)
+        if quantity * quote.ask < notional / 2:
+            continue
+        try:
+            world.set_leverage(pair.symbol, 1)
+            world.trade_by_hand(Market.SPOT, pair.symbol, Side.BUY, pair.gross_spot_for(quantity))
+            world.trade_by_hand(Market.PERP, pair.symbol, Side.SELL, quantity)
+        except Rejected:
+            continue
+        return
+
+
+def _by_rate(world: World) -> list[BasisPair]:
+    board = world.market(1).rates
+
+    def newest(pair: BasisPair) -> Decimal:
+        rates = board.newest(pair.symbol, 1)
+        return rates[-1].rate / rates[-1].interval_hours if rates else Decimal(-1)
+
+    return sorted(world.tape.pairs, key=newest, reverse=True)

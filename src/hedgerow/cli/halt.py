@@ -1,0 +1,36 @@
+"""``hedgerow halt`` and ``hedgerow resume``: block openings, allow them again."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hedgerow.app.ask import ask
+from hedgerow.cli.common import ConfigOption, HomeOption, answered, home_of
+from hedgerow.cli.running import spoken
+from hedgerow.domain.requests import HaltRequested, Request, ResumeRequested
+
+__all__ = ["halt", "resume"]
+
+
+def halt(
+    home: HomeOption = Path(),
+    config: ConfigOption = None,
+    *,
+    dry_run: bool = False,
+    reason: Annotated[str, typer.Option("--reason", help="Kept in the log and shown by status.")] = "",
+) -> int:
+    """Block openings until resumed; a held position is still watched and closed by its rules."""
+    return _send(home, config, HaltRequested(detail=reason), dry_run=dry_run)
+
+
+def resume(home: HomeOption = Path(), config: ConfigOption = None, *, dry_run: bool = False) -> int:
+    """Allow openings again, whatever they were halted for."""
+    return _send(home, config, ResumeRequested(), dry_run=dry_run)
+
+
+def _send(home: Path, config: Path | None, request: Request, *, dry_run: bool) -> int:
+    place = home_of(home, dry_run=dry_run)
+    with spoken(place, console=False) as listeners:
+        return answered(asyncio.run(ask(place, config, request, listeners)))

@@ -1,0 +1,28 @@
+"""``hedgerow reconcile``: compare the log with the exchange, once, and say what was found."""
+
+import asyncio
+from pathlib import Path
+
+from hedgerow.app.session import open_session, read_settings
+from hedgerow.cli.common import ConfigOption, Exit, HomeOption, home_of
+from hedgerow.cli.running import spoken
+
+__all__ = ["reconcile"]
+
+
+def reconcile(home: HomeOption = Path(), config: ConfigOption = None, *, dry_run: bool = False) -> int:
+    """Reconcile as at start: adopt, let go, book what is missing; trade nothing."""
+    place = home_of(home, dry_run=dry_run)
+    settings = read_settings(place, config)
+    with open_session(place, settings) as session, spoken(place, console=True) as listeners:
+
+        async def main() -> bool:
+            bot = session.bot(listeners)
+            try:
+                await bot.startup.run()
+                return bot.journal.ledger.halt is not None
+            finally:
+                await bot.journal.close()
+
+        halted = asyncio.run(main())
+    return Exit.HALTED if halted else Exit.DONE

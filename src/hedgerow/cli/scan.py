@@ -1,0 +1,56 @@
+"""``hedgerow scan``: every pair with its signal, and what speaks against it."""
+
+import asyncio
+from pathlib import Path
+
+from hedgerow.app.look import look_at_market
+from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, json_money, show_table, write_json
+from hedgerow.strategy.scan import ScanRow
+
+__all__ = ["scan"]
+
+
+def scan(
+    home: HomeOption = Path(),
+    config: ConfigOption = None,
+    ma_periods: int | None = None,
+    json: JsonOption = None,
+) -> None:
+    """Show every pair, best first, with its signal and why it would not be opened; changes nothing."""
+    seen = asyncio.run(look_at_market(home_of(home), config, ma_periods))
+    write_json(json, [_document(row) for row in seen.rows])
+    if json is not None and str(json) == "-":
+        return
+    columns = ["symbol", "rate ", "APR (1x) ", "stdev ", "interval ", "predicted ", "basis ", "volume 24h ", "verdict"]
+    show_table("Funding", columns, [_cells(row) for row in seen.rows])
+
+
+def _cells(row: ScanRow) -> list[str]:
+    signal, predicted = row.signal, row.predicted
+    return [
+        row.pair.symbol,
+        f"{signal.mean:.4%}" if signal else "-",
+        f"{signal.apr:.2%}" if signal else "-",
+        f"{signal.stdev:.4%}" if signal else "-",
+        f"{signal.interval_hours} h" if signal else "-",
+        f"{predicted.rate:.4%}" if predicted else "-",
+        f"{row.basis:.3%}" if row.basis is not None else "-",
+        f"${row.volume:,.0f}" if row.volume is not None else "-",
+        "eligible" if row.eligible else "; ".join(refusal.detail for refusal in row.refusals[:2]),
+    ]
+
+
+def _document(row: ScanRow) -> dict[str, object]:
+    signal = row.signal
+    return {
+        "symbol": row.pair.symbol,
+        "rate": signal.mean if signal else None,
+        "funding_apr": signal.apr if signal else None,
+        "stdev": signal.stdev if signal else None,
+        "interval_hours": signal.interval_hours if signal else None,
+        "predicted_rate": float(row.predicted.rate) if row.predicted else None,
+        "basis": float(row.basis) if row.basis is not None else None,
+        "volume_usd": json_money(row.volume),
+        "eligible": row.eligible,
+        "refusals": [{"kind": r.kind, "detail": r.detail} for r in row.refusals],
+    }

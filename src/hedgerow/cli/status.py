@@ -1,0 +1,84 @@
+"""``hedgerow status``: what the bot holds, earned and is waiting for, from its log alone."""
+
+import asyncio
+from pathlib import Path
+
+from hedgerow.app.session import read_ledger
+from hedgerow.cli.common import Exit, HomeOption, JsonOption, console, home_of, json_money, show_table, write_json
+from hedgerow.domain.ledger import Ledger
+
+__all__ = ["status"]
+
+
+def status(home: HomeOption = Path(), *, dry_run: bool = False, json: JsonOption = None) -> int:
+    """Show the position, the totals and any halt; changes nothing and may be asked while the bot runs."""
+    place = home_of(home, dry_run=dry_run)
+    ledger = asyncio.run(read_ledger(place))
+    if ledger is None:
+        console().print(f"No log at {place.events}: the bot has not run here yet.", markup=False)
+        write_json(json, {"running_log": None})
+        return Exit.DONE
+    write_json(json, _document(ledger))
+    if json is None or str(json) != "-":
+        show_table("Hedgerow", ["", "value "], _rows(ledger))
+    return Exit.HALTED if ledger.halt else Exit.DONE
+
+
+def _rows(ledger: Ledger) -> list[list[str]]:
+    hedge, totals = ledger.hedge, ledger.totals
+    rows: list[list[str]] = []
+    if hedge:
+        rows += [
+            ["Position", f"{hedge.symbol}{' (adopted)' if hedge.adopted else ''}"],
+            ["Opened", f"{hedge.opened_at:%Y-%m-%d %H:%M:%S} UTC"],
+            ["Spot", f"{hedge.spot_quantity:.8f}"],
+            ["Perp", f"{hedge.perp_quantity:.8f}"],
+            ["Entry notional", f"${hedge.entry_notional:.2f}"],
+            ["Funding received", f"${hedge.funding_received:.4f}"],
+            ["Fees paid", f"${hedge.tally.fees:.4f}"],
+        ]
+    else:
+        rows.append(["Position", "none"])
+    if ledger.execution:
+        rows.append(["In flight", f"{ledger.execution.kind.value} {ledger.execution.state.value}"])
+    rows += [
+        ["Halted", f"{ledger.halt.reason.value}: {ledger.halt.detail}" if ledger.halt else "no"],
+        ["Cumulative P/L", f"${ledger.total_profit_loss:.2f}"],
+        ["  funding (ended)", f"${totals.funding:.4f}"],
+        ["  basis (ended)", f"${totals.basis_pnl:.4f}"],
+        ["  fees (ended)", f"${totals.fees:.4f}"],
+        ["Positions opened / closed", f"{totals.opened} / {totals.closed}"],
+        ["Cycles", str(totals.cycles)],
+    ]
+    rows += [[f"Dust {lot.asset}", f"{lot.quantity:.8f} (${lot.cost:.4f})"] for lot in ledger.dust.values()]
+    return rows
+
+
+def _document(ledger: Ledger) -> dict[str, object]:
+    hedge, totals = ledger.hedge, ledger.totals
+    position = hedge and {
+        "symbol": hedge.symbol,
+        "adopted": hedge.adopted,
+        "opened_at": hedge.opened_at,
+        "spot_quantity": json_money(hedge.spot_quantity),
+        "perp_quantity": json_money(hedge.perp_quantity),
+        "entry_notional": json_money(hedge.entry_notional),
+        "funding_received": json_money(hedge.funding_received),
+        "fees_paid": json_money(hedge.tally.fees),
+        "entry_apr": hedge.entry_apr,
+    }
+    return {
+        "position": position,
+        "in_flight": ledger.execution.state if ledger.execution else None,
+        "halt": {"reason": ledger.halt.reason, "detail": ledger.halt.detail} if ledger.halt else None,
+        "total_profit_loss": json_money(ledger.total_profit_loss),
+        "funding": json_money(totals.funding),
+        "basis_pnl": json_money(totals.basis_pnl),
+        "fees": json_money(totals.fees),
+        "positions_opened": totals.opened,
+        "positions_closed": totals.closed,
+        "cycles": totals.cycles,
+        "dust": {lot.asset: json_money(lot.quantity) for lot in ledger.dust.values()},
+        "max_naked_seconds": ledger.max_naked_seconds,
+        "max_naked_usd": json_money(ledger.max_naked_notional),
+    }

@@ -1,0 +1,210 @@
+"""The log on the console and in ``volume_farming.log``. Nothing here may ever stop the bot."""
+
+import logging
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from hedgerow.domain.errors import ConfigError
+from hedgerow.engine.moments import Moment
+from hedgerow.engine.narration import Line, LineLevel, is_routine, one_line, told_at, words
+
+__all__ = ["LogListener", "close_logging", "configure_logging"]
+
+LOGGER = "hedgerow"
+FILE_BYTES = 10 * 1024 * 1024
+FILES_KEPT = 5
+SILENT = logging.CRITICAL + 1
+_LEVELS = {
+    LineLevel.INFO: logging.INFO,
+    LineLevel.HEADING: logging.INFO,
+    LineLevel.SUCCESS: logging.INFO,
+    LineLevel.WARNING: logging.WARNING,
+    LineLevel.ERROR: logging.ERROR,
+    LineLevel.ALARM: logging.CRITICAL,
+}
+_STYLES = {
+    LineLevel.INFO: "",
+    LineLevel.HEADING: "bold cyan",
+    LineLevel.SUCCESS: "green",
+    LineLevel.WARNING: "yellow",
+    LineLevel.ERROR: "bold red",
+    LineLevel.ALARM: "bold white on red",
+}
+_STYLES_OF_OTHERS = {
+    logging.WARNING: _STYLES[LineLevel.WARNING],
+    logging.ERROR: _STYLES[LineLevel.ERROR],
+    logging.CRITICAL: _STYLES[LineLevel.ALARM],
+}
+
+
+def configure_logging(
+    log_file: Path | None,
+    *,
+    console: bool,
+    colour: bool | None = None,
+    level: int = logging.INFO,
+    stream: TextIO | None = None,
+) -> None:
+    """Send the log to ``log_file`` (10 MB, five old ones kept) and to ``stream``, standard output unless given.
+
+    ``colour`` of None: only on a terminal. A second call replaces the first. Without any destination nothing is worded.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    close_logging()
+    logger = logging.getLogger(LOGGER)
+    handlers: list[logging.Handler] = []
+    if log_file is not None:
+        handlers.append(_file_handler(log_file))
+    if console:
+        handlers.append(_ConsoleHandler(stream or sys.stdout, colour=colour))
+    for handler in handlers:
+        logger.addHandler(handler)
+    logger.propagate = False
+    logger.setLevel(level if handlers else SILENT)
+
+
+def close_logging() -> None:
+    """Flush, close and forget the destinations of ``configure_logging``."""
+    logger = logging.getLogger(LOGGER)
+    for handler in logger.handlers[:]:
+        if isinstance(handler, _FileHandler | _ConsoleHandler):
+            logger.removeHandler(handler)
+            with suppress(OSError, ValueError):  # a full disk, or a stream that its owner closed already
+                handler.close()
+    logger.propagate = True
+    logger.setLevel(logging.NOTSET)
+
+
+class LogListener:
+    """Words every moment into the logger ``hedgerow``, stamped with the moment's own time."""
+
+    def __init__(self) -> None:
+        self._logger = logging.getLogger(LOGGER)
+        self._now = datetime.fromtimestamp(0, UTC)
+
+    def hear(self, moment: Moment) -> None:
+        """Log one moment; words nothing that nobody wants to read, and never raises."""
+        try:
+            self._now = told_at(moment) or self._now
+            if self._wanted(moment):
+                self._tell(words(moment))
+        except Exception as error:  # noqa: BLE001 - a fault in the wording must not stop a bot that holds a position
+            self._tell((Line(text=f"A moment could not be worded: {error!r}", level=LineLevel.ERROR),))
+
+    def _wanted(self, moment: Moment) -> bool:
+        least = logging.INFO if is_routine(moment) else logging.CRITICAL
+        return self._logger.isEnabledFor(least) and self._logger.hasHandlers()
+
+    def _tell(self, lines: tuple[Line, ...]) -> None:
+        for line in lines:
+            level = _LEVELS[line.level]
+            if self._logger.isEnabledFor(level):
+                self._logger.handle(_LineRecord(line, level, self._now))
+
+
+class _LineRecord(logging.LogRecord):
+    """A record of one line at its moment's time, real or simulated."""
+
+    def __init__(self, line: Line, level: int, at: datetime) -> None:
+        super().__init__(LOGGER, level, __file__, 0, line.text, None, None)
+        self.line_level = line.level
+        self.created = at.timestamp()
+        self.msecs = float(at.microsecond // 1000)
+
+
+class _FileFormatter(logging.Formatter):
+    """Plain text with UTC time and level; a blank line stays blank, a traceback stays readable."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = one_line(record.getMessage())
+        if not text:
+            return ""
+        at = datetime.fromtimestamp(record.created, UTC)
+        head = f"{at:%Y-%m-%d %H:%M:%S},{at.microsecond // 1000:03d} - {record.levelname} - {text}"
+        if not record.exc_info:
+            return head
+        trace = (one_line(line) for line in self.formatException(record.exc_info).splitlines())
+        return "\n".join((head, *trace))
+
+
+class _Quiet(logging.Handler):
+    """Says once on standard error that a destination is out of order, and goes on."""
+
+    destination = "log"
+    failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
+        """Keep a failure of the log away from what is logged."""
+        del record
+        if self.failed:
+            return
+        self.failed = True
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(f"hedgerow: the {self.destination} cannot be written ({sys.exc_info()[1]}); going on\n")
+
+
+class _FileHandler(_Quiet, RotatingFileHandler):
+    pass
+
+
+class _ConsoleHandler(_Quiet):
+    """The guide's bare lines, in colour on a terminal, never wrapped."""
+
+    destination = "console"
+
+    def __init__(self, stream: TextIO, *, colour: bool | None) -> None:
+        super().__init__()
+        self._stream = stream
+        rich = Console(
+            file=stream,
+            force_terminal=colour,
+            # Asked for by name, colour is stronger than NO_COLOR and a TERM that promises nothing.
+            color_system="standard" if colour else "auto",
+            no_color=False if colour else None,
+            highlight=False,
+        )
+        self._rich = rich if colour is not False and rich.is_terminal else None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            text = self._encodable(one_line(record.getMessage()))
+            if self._rich is None:
+                self._stream.write(f"{text}\n")
+                self._stream.flush()
+            else:
+                self._rich.print(Text(text, style=_style(record)), soft_wrap=True)
+        except Exception:  # noqa: BLE001 - as every handler of the standard library: report, do not raise
+            self.handleError(record)
+
+    def _encodable(self, text: str) -> str:
+        encoding = self._stream.encoding or "utf-8"
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _style(record: logging.LogRecord) -> str:
+    if isinstance(record, _LineRecord):
+        return _STYLES[record.line_level]
+    return _STYLES_OF_OTHERS.get(record.levelno, "")
+
+
+def _file_handler(log_file: Path) -> _FileHandler:
+    try:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        handler = _FileHandler(
+            log_file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", errors="backslashreplace"
+        )
+    except OSError as error:
+        raise ConfigError(f"log file {log_file} cannot be written: {error.strerror or error}") from error
+    handler.destination = f"log file {log_file}"
+    handler.setFormatter(_FileFormatter())
+    return handler

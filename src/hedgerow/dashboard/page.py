@@ -1,0 +1,210 @@
+"""The report of a run as one HTML page: no script, no request, readable on a phone and on paper, in light and dark."""
+
+from collections.abc import Iterator
+from datetime import UTC
+from decimal import Decimal
+from html import escape
+from importlib.resources import files
+
+from hedgerow.dashboard.figures import duration, fraction, moment, money, signed
+from hedgerow.dashboard.report import HedgeRow, RunReport
+from hedgerow.dashboard.svg import Bar, Line, line_chart, timeline
+from hedgerow.domain.money import plain
+
+__all__ = ["html_page"]
+
+
+def html_page(report: RunReport) -> str:
+    """Return the whole page."""
+    style = files("hedgerow.dashboard").joinpath("report.css").read_text(encoding="utf-8")
+    title = escape(report.title)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+        + "\n".join(_sections(report))
+        + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _sections(report: RunReport) -> Iterator[str]:
+    yield _heading(report)
+    yield _result(report)
+    yield _cards(report)
+    yield _equity(report)
+    yield _funding_and_fees(report)
+    yield _positions(report)
+    yield _hedges(report)
+    yield _origin(report)
+
+
+def _heading(report: RunReport) -> str:
+    facts = [
+        f"<time>{moment(report.started_at)}</time> to <time>{moment(report.ended_at)}</time> UTC",
+        duration(report.period),
+        f"{report.cycles:,} cycles",
+        f"computed in {report.elapsed_seconds:.1f} s",
+    ]
+    if report.seed is not None:
+        facts.append(f"seed {report.seed}")
+    return f'<header><p class="brand">Hedgerow</p><h1>{escape(report.title)}</h1><p>{" · ".join(facts)}</p></header>'
+
+
+def _result(report: RunReport) -> str:
+    """The net profit, and the sum that leads to it."""
+    share = "" if report.net_return is None else f"{fraction(report.net_return)} of the equity at the start"
+    if report.annual_return is not None:
+        share += f" · {fraction(report.annual_return)} a year, not compounded"
+    parts = (
+        ("Funding received", report.funding_received),
+        ("Basis P/L", report.basis_pnl),
+        ("Fees paid", -report.fees_paid),
+    )
+    terms = "".join(f"<div><dt>{name}</dt><dd>{_amount(value)}</dd></div>" for name, value in parts)
+    return (
+        f'<section class="result" aria-label="Result"><div class="net"><h2>Net profit</h2>'
+        f'<p class="figure">{_amount(report.net_profit)}</p><p class="remark">{share}</p></div>'
+        f'<dl class="sum">{terms}</dl></section>'
+    )
+
+
+def _cards(report: RunReport) -> str:
+    return f'<section class="cards" aria-label="Figures">{"".join(_each_card(report))}</section>'
+
+
+def _each_card(report: RunReport) -> Iterator[str]:
+    yield _card("Equity", _exact(report.equity_end), f"from {money(report.equity_start)}")
+    opened = f"{report.positions_opened:,} opened"
+    yield _card("Positions", opened, f"{report.positions_closed:,} closed")
+    naked = f"longest {report.max_naked_seconds:.1f} s with unequal legs"
+    yield _card("Largest exposure", _exact(report.max_naked_usd), naked)
+    differing = ", ".join(f"{name} {plain(value)}" for name, value in report.books_lines.items())
+    difference = plain(report.books_difference) if differing else money(report.books_difference)
+    remark = escape(differing) or "the books agree with the exchange"
+    yield _card("Books difference", difference, remark, alarm=bool(report.books_lines))
+
+
+def _card(name: str, value: str, remark: str, *, alarm: bool = False) -> str:
+    style = "card alarm" if alarm else "card"
+    return f'<div class="{style}"><h2>{name}</h2><p class="figure">{value}</p><p class="remark">{remark}</p></div>'
+
+
+def _equity(report: RunReport) -> str:
+    line = Line(name="Equity", style="equity", points=report.equity, filled=True)
+    chart = line_chart([line], title="Equity", start=report.started_at, end=report.ended_at, worded=money)
+    return _panel("Equity", "What the strategy owns, in USDT.", chart or _nothing("No equity was sampled."))
+
+
+def _funding_and_fees(report: RunReport) -> str:
+    lines = [
+        Line(name="Funding", style="funding", points=report.funding_curve, stepped=True),
+        Line(name="Fees", style="fees", points=report.fees_curve, stepped=True),
+    ]
+    booked = [line for line in lines if any(value for _, value in line.points)]
+    chart = line_chart(booked, title="Funding and fees", start=report.started_at, end=report.ended_at, worded=money)
+    legend = _legend(("funding", "funding received"), ("fees", "fees paid"))
+    lead = "Both since the start; what lies between the lines is left before the basis."
+    return _panel("Funding against fees", lead, legend + chart if chart else _nothing("Nothing was booked."))
+
+
+def _positions(report: RunReport) -> str:
+    bars = [
+        Bar(
+            lane=row.symbol,
+            start=max(row.opened_at, report.started_at),
+            end=min(row.closed_at or report.ended_at, report.ended_at),
+            style=_style(row),
+            label=row.reason,
+            detail=f"{row.symbol}, {moment(row.opened_at)}, {duration(row.held(report.ended_at))}, "
+            f"net {signed(row.net_profit)}, {row.reason}",
+        )
+        for row in report.hedges
+    ]
+    chart = timeline(bars, title="Positions", start=report.started_at, end=report.ended_at)
+    legend = _legend(("gain", "net gain"), ("loss", "net loss (outlined)"), ("open", "still open (dashed)"))
+    return _panel("Positions over time", "", legend + chart if chart else _nothing("No hedge was opened."))
+
+
+def _hedges(report: RunReport) -> str:
+    if not report.hedges:
+        return ""
+    heads = (
+        "Pair",
+        "Opened (UTC)",
+        "Held",
+        "One leg",
+        "APR at entry",
+        "Funding",
+        "Basis",
+        "Fees",
+        "Net",
+        "Ended because",
+    )
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    body = "\n".join(_hedge_row(row, report) for row in report.hedges)
+    funding, basis, fees, net = (
+        sum((getattr(row, part) for row in report.hedges), Decimal(0))
+        for part in ("funding", "basis_pnl", "fees", "net_profit")
+    )
+    total = "".join(f"<td>{_amount(value)}</td>" for value in (funding, basis, -fees, net))
+    return (
+        '<section class="panel"><h2>Hedges</h2><div class="wide" tabindex="0" role="region" aria-label="Hedges">'
+        f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>"
+        f'<tfoot><tr><th scope="row" colspan="5">All hedges</th>{total}<td></td></tr></tfoot></table></div></section>'
+    )
+
+
+def _hedge_row(row: HedgeRow, report: RunReport) -> str:
+    parts = (row.funding, row.basis_pnl, -row.fees)
+    return (
+        f'<tr><th scope="row">{escape(row.symbol)}</th><td>{moment(row.opened_at)}</td>'
+        f"<td>{duration(row.held(report.ended_at))}</td><td>{_exact(row.notional)}</td>"
+        f"<td>{row.entry_apr * 100:.2f} %</td>"
+        + "".join(f'<td title="{plain(part)} USDT">{signed(part)}</td>' for part in parts)
+        + f"<td><b>{_amount(row.net_profit)}</b></td><td>{escape(row.reason)}</td></tr>"
+    )
+
+
+def _origin(report: RunReport) -> str:
+    """Where the data came from, what else there is to say, and how to recognise the same run."""
+    by_source: dict[str, list[str]] = {}
+    for symbol, source in report.sources.items():
+        by_source.setdefault(source, []).append(symbol)
+    rows = [(escape(source), escape(", ".join(symbols))) for source, symbols in by_source.items()]
+    rows.append(("events, SHA-256", f"<code>{escape(report.events_sha256)}</code>"))
+    rows.append(("ended", f"{report.ended_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"))
+    notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
+    facts = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows)
+    return _panel("Origin", "", (f"<ul>{notes}</ul>" if notes else "") + f'<dl class="facts">{facts}</dl>')
+
+
+def _panel(title: str, lead: str, body: str) -> str:
+    paragraph = f'<p class="remark">{lead}</p>' if lead else ""
+    return f'<section class="panel"><h2>{title}</h2>{paragraph}{body}</section>'
+
+
+def _legend(*entries: tuple[str, str]) -> str:
+    items = "".join(f'<li><span class="swatch {style}"></span>{name}</li>' for style, name in entries)
+    return f'<ul class="legend">{items}</ul>'
+
+
+def _nothing(text: str) -> str:
+    return f'<p class="nothing">{text}</p>'
+
+
+def _style(row: HedgeRow) -> str:
+    if row.closed_at is None:
+        return "open"
+    return "gain" if row.net_profit > 0 else "loss"
+
+
+def _amount(value: Decimal) -> str:
+    """A signed amount; its colour only repeats the sign."""
+    style = "gain" if value > 0 else "loss" if value < 0 else "even"
+    return f'<span class="{style}" title="{plain(value)} USDT">{signed(value)}</span>'
+
+
+def _exact(value: Decimal) -> str:
+    return f'<span title="{plain(value)} USDT">{money(value)}</span>'

@@ -1,0 +1,87 @@
+"""Progress of a simulated run: a bar on a terminal, else one plain line every few simulated days."""
+
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from hedgerow.engine.moments import CycleEnded, Moment
+
+__all__ = ["ProgressListener"]
+
+STEPS = 500
+"""Most redraws asked for over a whole run: a fast replay must not spend its time drawing."""
+
+
+class ProgressListener:
+    """Shows simulated time, cycles, equity and position of a run from ``start`` to ``end``; a context manager."""
+
+    def __init__(
+        self,
+        *,
+        start: datetime,
+        end: datetime,
+        every_days: float = 10,
+        stream: TextIO | None = None,
+        terminal: bool | None = None,
+    ) -> None:
+        self._start, self._span = start, max(end - start, timedelta(seconds=1))
+        self._stream = stream or sys.stderr
+        console = Console(file=self._stream, force_terminal=terminal)
+        self._bar = _bar(console) if console.is_terminal else None
+        self._task: TaskID | None = None
+        self._step = self._span / STEPS if self._bar else timedelta(days=every_days)
+        self._next = start + self._step
+        self._cycles = 0
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._task = self._bar.add_task(f"{self._start.astimezone(UTC):%Y-%m-%d}", total=1.0, figures="")
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def hear(self, moment: Moment) -> None:
+        """Count cycles and show how far the run is; never raises for a broken terminal."""
+        if not isinstance(moment, CycleEnded):
+            return
+        self._cycles += 1
+        if moment.at < self._next:
+            return
+        self._next = moment.at + self._step
+        with suppress(OSError, ValueError):  # the terminal went away: the run goes on
+            self._show(moment)
+
+    def _show(self, moment: CycleEnded) -> None:
+        done = min(1.0, (moment.at - self._start) / self._span)
+        day, figures = f"{moment.at.astimezone(UTC):%Y-%m-%d %H:%M}", self._figures(moment)
+        if self._bar is None:
+            self._stream.write(f"{day} ({done:4.0%}) {figures}\n")
+            self._stream.flush()
+        elif self._task is not None:
+            self._bar.update(self._task, completed=done, description=day, figures=figures)
+
+    def _figures(self, moment: CycleEnded) -> str:
+        equity = "unknown" if moment.equity is None else f"${moment.equity:.2f}"
+        position = moment.ledger.hedge.symbol if moment.ledger.hedge else "none"
+        return f"cycles {self._cycles}, equity {equity}, position {position}"
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:>3.0f}%", markup=False),
+        TextColumn("{task.fields[figures]}", markup=False),
+        TimeElapsedColumn(),
+        console=console,
+    )

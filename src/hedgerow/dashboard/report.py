@@ -1,0 +1,203 @@
+"""The report of a run as one value, its JSON, and its lines for the console."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct, field
+
+from hedgerow.dashboard.figures import duration, fraction, moment, money, signed
+from hedgerow.domain.money import ZERO, plain
+
+__all__ = ["Curve", "HedgeRow", "RunReport", "as_json", "report_lines"]
+
+Curve = tuple[tuple[datetime, Decimal], ...]
+"""Quote units over time, oldest first."""
+LISTED_HEDGES = 12
+"""So many of the newest hedges are listed on the console; the page and the JSON have all."""
+ANNUAL_FROM = timedelta(days=1)
+"""A shorter run says nothing about a year."""
+YEAR = timedelta(days=365)
+
+
+class HedgeRow(Struct, frozen=True, kw_only=True):
+    """One hedge of the run with its parts; money in quote units."""
+
+    hedge_id: str
+    symbol: str
+    opened_at: datetime
+    closed_at: datetime | None
+    """None while it is open; its basis P/L is then at the marks of the end of the run."""
+    reason: str
+    """Why it ended; "still open" while it is open."""
+    notional: Decimal
+    """One leg at entry."""
+    entry_apr: float
+    """Fraction of one leg's notional per year."""
+    funding: Decimal
+    basis_pnl: Decimal
+    fees: Decimal
+
+    @property
+    def net_profit(self) -> Decimal:
+        """Funding + basis - fees."""
+        return self.funding + self.basis_pnl - self.fees
+
+    def held(self, until: datetime) -> timedelta:
+        """Return how long it was held, up to ``until`` while it is open."""
+        return (self.closed_at or until) - self.opened_at
+
+
+class RunReport(Struct, frozen=True, kw_only=True):
+    """Everything one run has to say; money in quote units."""
+
+    title: str
+    seed: int | None = None
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Where each symbol's market data came from."""
+    started_at: datetime
+    ended_at: datetime
+    cycles: int
+    positions_opened: int
+    positions_closed: int
+    funding_received: Decimal
+    fees_paid: Decimal
+    basis_pnl: Decimal
+    net_profit: Decimal
+    """Funding + basis - fees."""
+    equity_start: Decimal
+    equity_end: Decimal
+    books_difference: Decimal
+    """Sum of the absolute differences between the books and the venue's balances, each in its own asset."""
+    books_lines: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """Venue minus books per ``wallet:asset``, only where they differ."""
+    max_naked_seconds: float
+    max_naked_usd: Decimal
+    events_sha256: str
+    elapsed_seconds: float
+    """Real time that the run took."""
+    equity: Curve = ()
+    funding_curve: Curve = ()
+    """Funding received since the start of the run."""
+    fees_curve: Curve = ()
+    """Fees paid since the start of the run."""
+    hedges: tuple[HedgeRow, ...] = ()
+    """By opening time; the one still open is last."""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.ended_at < self.started_at:
+            raise ValueError(f"a run cannot end ({self.ended_at}) before it starts ({self.started_at})")
+
+    @property
+    def period(self) -> timedelta:
+        """From start to end, in the time of the run."""
+        return self.ended_at - self.started_at
+
+    @property
+    def net_return(self) -> float | None:
+        """Net profit as a fraction of the equity at the start; None without any."""
+        return float(self.net_profit / self.equity_start) if self.equity_start > 0 else None
+
+    @property
+    def annual_return(self) -> float | None:
+        """``net_return`` per year without compounding; None for less than a day."""
+        if self.net_return is None or self.period < ANNUAL_FROM:
+            return None
+        return self.net_return * (YEAR / self.period)
+
+
+def as_json(report: RunReport) -> dict[str, Any]:
+    """Return the report for ``--json``: money as decimal strings, APRs as fractions, durations in seconds."""
+    return {
+        "cycles": report.cycles,
+        "positions_opened": report.positions_opened,
+        "positions_closed": report.positions_closed,
+        "funding_received": plain(report.funding_received),
+        "fees_paid": plain(report.fees_paid),
+        "net_profit": plain(report.net_profit),
+        "equity_start": plain(report.equity_start),
+        "equity_end": plain(report.equity_end),
+        "books_difference": plain(report.books_difference),
+        "max_naked_seconds": report.max_naked_seconds,
+        "max_naked_usd": plain(report.max_naked_usd),
+        "events_sha256": report.events_sha256,
+        "elapsed_seconds": report.elapsed_seconds,
+        "hedges": [_hedge_json(row, report.ended_at) for row in report.hedges],
+    }
+
+
+def report_lines(report: RunReport) -> tuple[str, ...]:
+    """Return the report as plain text for the console."""
+    facts = [f"{report.cycles:,} cycles", f"{report.elapsed_seconds:.1f} s of real time"]
+    if report.seed is not None:
+        facts.insert(0, f"seed {report.seed}")
+    rows = [(name, value, remark) for name, value, remark in _headlines(report)]
+    names, values = (max(len(row[index]) for row in rows) for index in (0, 1))
+    body = [f"  {name:<{names}}  {value:>{values}}  {remark}".rstrip() for name, value, remark in rows]
+    return (
+        report.title,
+        f"{moment(report.started_at)} to {moment(report.ended_at)} UTC ({duration(report.period)}), "
+        + ", ".join(facts),
+        "",
+        *body,
+        *_hedge_lines(report),
+        *(f"Note: {note}" for note in report.notes),
+        f"Events sha256 {report.events_sha256}",
+    )
+
+
+def _headlines(report: RunReport) -> list[tuple[str, str, str]]:
+    """Name, value and remark of each figure."""
+    share = "" if report.net_return is None else f"{fraction(report.net_return)} of equity"
+    if report.annual_return is not None:
+        share += f", {fraction(report.annual_return)} a year"
+    agree = "the books agree with the exchange"
+    lines = ", ".join(f"{name} {plain(value)}" for name, value in report.books_lines.items())
+    return [
+        ("Net profit", signed(report.net_profit), share),
+        ("Funding received", signed(report.funding_received), ""),
+        ("Basis P/L", signed(report.basis_pnl), ""),
+        ("Fees paid", signed(-report.fees_paid), ""),
+        ("Equity", money(report.equity_end), f"from {money(report.equity_start)}"),
+        ("Positions", str(report.positions_opened), f"opened, {report.positions_closed} closed"),
+        ("Largest exposure", money(report.max_naked_usd), f"longest {report.max_naked_seconds:.1f} s"),
+        ("Books difference", plain(report.books_difference), lines or agree),
+    ]
+
+
+def _hedge_lines(report: RunReport) -> Sequence[str]:
+    shown = report.hedges[-LISTED_HEDGES:]
+    if not shown:
+        return ("", "No hedge was opened.")
+    width = max(len(row.symbol) for row in shown)
+    header = (
+        f"  {'Pair':<{width}}  {'Opened':<16}  {'Held':>9}  {'Funding':>10}  {'Basis':>10}  {'Fees':>10}  {'Net':>10}"
+    )
+    lines = ["", header + "  Ended because"]
+    if len(shown) < len(report.hedges):
+        lines.append(f"  ... {len(report.hedges) - len(shown)} earlier hedges")
+    for row in shown:
+        parts = (row.funding, row.basis_pnl, -row.fees, row.net_profit)
+        figures = "  ".join(f"{signed(part):>10}" for part in parts)
+        held = duration(row.held(report.ended_at))
+        lines.append(f"  {row.symbol:<{width}}  {moment(row.opened_at)}  {held:>9}  {figures}  {row.reason}")
+    return (*lines, "")
+
+
+def _hedge_json(row: HedgeRow, ended_at: datetime) -> dict[str, Any]:
+    return {
+        "hedge_id": row.hedge_id,
+        "symbol": row.symbol,
+        "opened_at": row.opened_at.isoformat(),
+        "closed_at": row.closed_at.isoformat() if row.closed_at else None,
+        "held_seconds": row.held(ended_at).total_seconds(),
+        "reason": row.reason,
+        "notional": plain(row.notional),
+        "entry_apr": row.entry_apr,
+        "funding": plain(row.funding),
+        "basis_pnl": plain(row.basis_pnl),
+        "fees": plain(row.fees),
+        "net_profit": plain(row.net_profit + ZERO),
+    }

@@ -1,0 +1,99 @@
+"""Where the ledger keeps orders, and how a change of one reaches the hedge and the totals it belongs to."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.ledger import Ledger, Totals
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import ClosedHedge, HedgedPosition, OrderRecord, Tally
+
+__all__ = ["base_of", "retallied", "with_changed_order", "with_record", "with_result"]
+
+
+def with_record(ledger: Ledger, record: OrderRecord) -> Ledger:
+    """Put an order into the job in flight and into the hedge that owns it."""
+    orders = {**ledger.orders, record.request.client_id: record}
+    return _owned_by_hedge(replace(ledger, orders=orders), record)
+
+
+def with_changed_order(ledger: Ledger, client_id: str, change: Callable[[OrderRecord], OrderRecord]) -> Ledger:
+    """Change one order wherever it is kept: the job in flight, the live hedge, or a closed one (late fees)."""
+    record = ledger.orders.get(client_id)
+    if record is not None:
+        return with_record(ledger, change(record))
+    for hedge in (ledger.hedge, ledger.opening):
+        old = _find(hedge, client_id)
+        if old is not None:
+            return _owned_by_hedge(ledger, change(old))
+    for index, closed in enumerate(ledger.closed):
+        old = _find(closed.hedge, client_id)
+        if old is not None:
+            late = replace(closed, hedge=_holding(closed.hedge, change(old)))
+            totals = with_result(_without_result(ledger.totals, closed), late)
+            return replace(ledger, totals=totals, closed=(*ledger.closed[:index], late, *ledger.closed[index + 1 :]))
+    return ledger
+
+
+def _find(hedge: HedgedPosition | None, client_id: str) -> OrderRecord | None:
+    if hedge is None:
+        return None
+    return next((r for r in hedge.orders if r.request.client_id == client_id), None)
+
+
+def _owned_by_hedge(ledger: Ledger, record: OrderRecord) -> Ledger:
+    if ledger.opening and ledger.opening.hedge_id == record.hedge_id:
+        return replace(ledger, opening=_holding(ledger.opening, record))
+    if ledger.hedge and ledger.hedge.hedge_id == record.hedge_id:
+        hedge = _holding(ledger.hedge, record)
+        return replace(ledger, hedge=replace(hedge, entry_fees=_entry_fees(hedge)))
+    return ledger
+
+
+def _holding(hedge: HedgedPosition, record: OrderRecord) -> HedgedPosition:
+    """Return the hedge with ``record`` added or replaced, and its sums renewed."""
+    ids = [r.request.client_id for r in hedge.orders]
+    if record.request.client_id in ids:
+        index = ids.index(record.request.client_id)
+        orders = (*hedge.orders[:index], record, *hedge.orders[index + 1 :])
+    else:
+        orders = (*hedge.orders, record)
+    return retallied(replace(hedge, orders=orders))
+
+
+def _entry_fees(hedge: HedgedPosition) -> Decimal:
+    """Fees of the opening, its unwinding included; late bookings count, orders that reduce the open hedge do not."""
+    entering = (r for r in hedge.orders if r.opens or r.issued_at <= hedge.opened_at)
+    return sum((r.booked_fee + r.estimated_fee for r in entering), ZERO)
+
+
+def retallied(hedge: HedgedPosition) -> HedgedPosition:
+    """Return the hedge with its sums computed anew."""
+    tally = Tally.of(hedge.orders, swept_quantity=hedge.swept_quantity, swept_cost=hedge.swept_cost)
+    return replace(hedge, tally=tally)
+
+
+def base_of(ledger: Ledger, symbol: str) -> str:
+    """Return the coin of ``symbol``; of a symbol no hedge is known of any more, what its name says."""
+    hedges = [h for h in (ledger.hedge, ledger.opening) if h] + [c.hedge for c in ledger.closed]
+    return next((h.pair.base for h in hedges if h.symbol == symbol), symbol.removesuffix(QUOTE_ASSET))
+
+
+def with_result(totals: Totals, closed: ClosedHedge) -> Totals:
+    """Return the totals with a hedge that ended added."""
+    return _moved(totals, closed, +1)
+
+
+def _without_result(totals: Totals, closed: ClosedHedge) -> Totals:
+    return _moved(totals, closed, -1)
+
+
+def _moved(totals: Totals, closed: ClosedHedge, sign: int) -> Totals:
+    return replace(
+        totals,
+        funding=totals.funding + sign * closed.funding,
+        basis_pnl=totals.basis_pnl + sign * closed.basis_pnl,
+        fees=totals.fees + sign * closed.fees,
+    )

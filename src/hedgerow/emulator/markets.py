@@ -1,0 +1,223 @@
+"""A market that never was: a ``Tape`` drawn from a seed, with realistic grids, funding, basis and books.
+
+Spot prices are a market factor plus each pair's own return; a perpetual stands at spot plus its premium. Funding
+follows the venue's documented formula on the interval's mean premium (API reference, section 11). Nothing is computed
+before it is asked for, and the same question has the same answer in any order. See ``paths`` for the calibration.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import exp, sin, tau
+from random import Random
+
+from msgspec import Struct
+
+from hedgerow.domain.funding import FundingRate
+from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.schedule import last_settlement, next_settlement
+from hedgerow.emulator.catalogue import Character, catalogue, pair_of
+from hedgerow.emulator.paths import HOURS_PER_DAY, MarketPath, PairPath
+from hedgerow.ports import Liquidity, TapePrices
+
+__all__ = ["GeneratedTape", "rate_of"]
+
+STEP = timedelta(minutes=5)
+STEPS_PER_HOUR = 12
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+HISTORY = timedelta(days=45)
+"""How long before the start funding is known: 135 prints of 8 hours."""
+ENDLESS = 36_500
+BASE_RATE_BPS = 1.0
+CLAMP_BPS = 5.0
+CAP = Decimal("0.02")
+"""Cap and floor of a rate; Aster's were between 2 and 3 % (STATS 7)."""
+
+
+def rate_of(premium_bps: float, interval_hours: int) -> Decimal:
+    """Return the funding rate of an interval from its mean premium, with eight decimals.
+
+    F8 = P + clamp(I - P, -5 bp, +5 bp) with I = 1 bp; F = F8 / (8 / N), then cap and floor (API reference, section 11).
+    """
+    eight_hours = premium_bps + min(max(BASE_RATE_BPS - premium_bps, -CLAMP_BPS), CLAMP_BPS)
+    rate = Decimal(f"{eight_hours * interval_hours / 8 / 10_000:.8f}")
+    return min(max(rate, -CAP), CAP)
+
+
+class _Hour(Struct, frozen=True, kw_only=True):
+    """The twelve steps of one hour of one pair."""
+
+    number: int
+    prices: tuple[TapePrices, ...]
+
+
+class _Pair:
+    """One pair of the tape: its path, and what was computed of it."""
+
+    def __init__(self, character: Character, path: PairPath) -> None:
+        self.character = character
+        self.path = path
+        self.listed = pair_of(character)
+        self.decimals = -int(self.listed.spot.tick.as_tuple().exponent) + 1
+        self.hour: _Hour | None = None
+        self.rates: dict[datetime, FundingRate] = {}
+        self.volumes: dict[int, float] = {}
+        self.books = {
+            Market.PERP: _book(character.perp_half_spread_bps, character.depth),
+            Market.SPOT: _book(character.spot_half_spread_bps, character.depth / 2),
+        }
+
+
+class GeneratedTape:
+    """A ``Tape`` of ``pairs`` pairs in 5-minute steps; ``days`` bounds it, and without it the market goes on."""
+
+    def __init__(self, seed: int, start: datetime, pairs: int = 20, days: int = ENDLESS) -> None:
+        self._seed = seed
+        self._start = last_settlement(start, HOURS_PER_DAY)
+        self._end = self._start + timedelta(days=days)
+        self._origin = self._start - HISTORY
+        market = MarketPath(seed, lead_hours=HISTORY // HOUR)
+        made = [_Pair(character, PairPath(seed, character, market)) for character in catalogue(pairs)]
+        self._pairs = {pair.listed.symbol: pair for pair in made}
+        self._listed = tuple(pair.listed for pair in made)
+
+    @property
+    def start(self) -> datetime:
+        """First time that can be asked for: the midnight before the start given."""
+        return self._start
+
+    @property
+    def end(self) -> datetime:
+        """Last time that can be asked for."""
+        return self._end
+
+    @property
+    def step(self) -> timedelta:
+        """Five minutes."""
+        return STEP
+
+    @property
+    def pairs(self) -> Sequence[BasisPair]:
+        """Every pair, the largest first."""
+        return self._listed
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Say of each symbol that it is generated, and from which seed."""
+        return dict.fromkeys(self._pairs, f"generated, seed {self._seed}")
+
+    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+        """Return the prices of the step that ``at`` lies in; None outside the tape."""
+        if not self._origin <= at <= self._end:
+            return None
+        pair = self._pairs[symbol]
+        number, step = divmod((at - self._origin) // STEP, STEPS_PER_HOUR)
+        if pair.hour is None or pair.hour.number != number:
+            pair.hour = _Hour(number=number, prices=tuple(self._steps(pair, number)))
+        return pair.hour.prices[step]
+
+    def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:  # noqa: ARG002 - the port's shape
+        """Return the shape of the book, the same at all times."""
+        return self._pairs[symbol].books[market]
+
+    def missing_side(self, market: Market, symbol: str, at: datetime) -> Side | None:
+        """Return the side nobody offers on: the one-sided pair has no spot offers for an hour a day."""
+        if market is Market.PERP or not self._pairs[symbol].character.one_sided:
+            return None
+        day, within = divmod(at - self._origin, DAY)
+        return Side.BUY if within // HOUR == Random(f"{self._seed}/offers/{day}").randrange(24) else None  # noqa: S311 - not for secrets
+
+    def volume(self, symbol: str, at: datetime) -> Decimal:
+        """Return the 24 h quote volume: about the pair's typical one, moving from day to day."""
+        pair = self._pairs[symbol]
+        day, within = divmod(at - self._origin, DAY)
+        share = within / DAY
+        drawn = (1 - share) * self._day_volume(pair, day) + share * self._day_volume(pair, day + 1)
+        return Decimal(int(pair.character.volume * drawn))
+
+    def settled(self, symbol: str, after: datetime, until: datetime) -> tuple[FundingRate, ...]:
+        """Return the rates settled in ``(after, until]``, oldest first."""
+        pair = self._pairs[symbol]
+        found: list[FundingRate] = []
+        stamp = max(after, self._origin)
+        while (stamp := next_settlement(stamp, self._interval(pair, stamp))) <= min(until, self._end):
+            found.append(self._settled(pair, stamp))
+        return tuple(found)
+
+    def newest_settled(self, symbol: str, at: datetime, count: int) -> tuple[FundingRate, ...]:
+        """Return at most ``count`` newest rates settled at or before ``at``, oldest first."""
+        longest = max(hours for _, hours in self._pairs[symbol].character.intervals)
+        return self.settled(symbol, at - timedelta(hours=longest * count), at)[-count:]
+
+    def predicted(self, symbol: str, at: datetime) -> FundingRate | None:
+        """Return the formula's value on the premium of the running interval so far."""
+        if not self._origin <= at <= self._end:
+            return None
+        pair = self._pairs[symbol]
+        hours = self._interval(pair, at)
+        began = last_settlement(at, hours)
+        first, elapsed = (began - self._origin) // HOUR, (at - began) / HOUR
+        whole = int(elapsed)
+        premiums = [pair.path.premium(first + hour) for hour in range(whole + 1)]
+        mean = sum(premiums) / len(premiums)
+        return FundingRate(
+            symbol=symbol, rate=rate_of(mean, hours), interval_hours=hours, at=began + hours * HOUR, settled=False
+        )
+
+    def _settled(self, pair: _Pair, stamp: datetime) -> FundingRate:
+        known = pair.rates.get(stamp)
+        if known is None:
+            hours = self._interval(pair, stamp - STEP)
+            last = (stamp - self._origin) // HOUR
+            mean = sum(pair.path.premium(hour) for hour in range(last - hours, last)) / hours
+            known = FundingRate(
+                symbol=pair.listed.symbol, rate=rate_of(mean, hours), interval_hours=hours, at=stamp, settled=True
+            )
+            pair.rates[stamp] = known
+        return known
+
+    def _interval(self, pair: _Pair, at: datetime) -> int:
+        """Return the funding interval that runs at ``at``."""
+        day = (at - self._start) // DAY
+        return next(hours for since, hours in reversed(pair.character.intervals) if since <= day)
+
+    def _steps(self, pair: _Pair, number: int) -> list[TapePrices]:
+        """Draw the steps of one hour: a bridge between its two ends, and noise on the basis."""
+        random = Random(f"{self._seed}/{pair.character.base}/steps/{number}")  # noqa: S311 - not for secrets
+        first, last = pair.path.log_price(number), pair.path.log_price(number + 1)
+        premium, next_premium = pair.path.premium(number), pair.path.premium(number + 1)
+        walk = [0.0]
+        for _ in range(STEPS_PER_HOUR):
+            walk.append(walk[-1] + random.gauss(0.0, 0.0018))
+        found: list[TapePrices] = []
+        for step in range(STEPS_PER_HOUR):
+            share = step / STEPS_PER_HOUR
+            bridge = walk[step] - share * walk[-1]
+            spot = pair.character.price * exp(first + share * (last - first) + bridge)
+            basis = premium + share * (next_premium - premium)
+            noisy = basis + random.gauss(0.0, pair.character.basis_noise_bps)
+            found.append(_prices(pair, spot, mark_bps=basis, perp_bps=noisy))
+        return found
+
+    def _day_volume(self, pair: _Pair, day: int) -> float:
+        known = pair.volumes.get(day)
+        if known is None:
+            random = Random(f"{self._seed}/{pair.character.base}/volume/{day}")  # noqa: S311 - not for secrets
+            weekend = 1.0 + 0.15 * sin(tau * day / 7)
+            known = weekend * random.lognormvariate(0.0, 0.12)
+            pair.volumes[day] = known
+        return known
+
+
+def _book(half_spread_bps: float, depth: float) -> Liquidity:
+    return Liquidity(half_spread_bps=Decimal(str(half_spread_bps)), depth_notional=Decimal(int(depth)))
+
+
+def _prices(pair: _Pair, spot: float, *, mark_bps: float, perp_bps: float) -> TapePrices:
+    def text(value: float) -> Decimal:
+        return Decimal(f"{value:.{pair.decimals}f}")
+
+    return TapePrices(
+        spot=text(spot), perp=text(spot * (1 + perp_bps / 10_000)), mark=text(spot * (1 + mark_bps / 10_000))
+    )

@@ -1,0 +1,314 @@
+"""Words for the facts of the log: what was traded, paid, opened, closed, halted."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from hedgerow.domain import commands as co
+from hedgerow.domain import events as ev
+from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.money import plain
+from hedgerow.domain.order import OrderRequest
+from hedgerow.domain.position import ClosedHedge, HedgedPosition
+from hedgerow.engine.moments import Recorded
+from hedgerow.engine.narration_lines import (
+    Line,
+    LineLevel,
+    Lines,
+    funding,
+    info,
+    money,
+    price,
+    quantity,
+    seconds,
+    stamp,
+    warning,
+)
+from hedgerow.engine.narration_moments import rebalanced
+
+__all__ = ["EVENT_WORDS", "SILENT_EVENTS", "recorded"]
+
+SILENT_EVENTS = frozenset(
+    {
+        ev.CommandIssued,
+        ev.OrderAccepted,
+        ev.OrderProgressed,
+        ev.FeeBooked,
+        ev.HedgeRolled,
+        ev.CycleCompleted,
+    }
+)
+"""Too fine for people, or worded by the decision before them."""
+
+
+def recorded(moment: Recorded) -> Lines:
+    """Return the words of one event; none for the events that people need not hear of."""
+    worded = EVENT_WORDS.get(type(moment.event))
+    return () if worded is None else worded(moment.event, moment.before, moment.after)
+
+
+# --- orders and transfers --------------------------------------------------------------------------------------------
+
+
+def _order_ended(event: ev.OrderEnded, _before: Ledger, after: Ledger) -> Lines:
+    record = after.orders.get(event.client_id)
+    if record is None:
+        return ()
+    request, filled = record.request, record.filled_quantity
+    if filled:
+        part = "" if filled >= request.quantity else f" of {plain(request.quantity)}"
+        return info(f"  {_order(request)}: filled {plain(filled)}{part} at {price(record.filled_notional / filled)}")
+    if event.reject is not None:
+        code = "" if event.code is None else f", code {event.code}"
+        return warning(f"  {_order(request)}: refused ({event.reject}{code}) {event.detail}".rstrip())
+    return info(f"  {_order(request)}: nothing filled ({event.status})")
+
+
+def _order(request: OrderRequest) -> str:
+    return f"{request.market.capitalize()} {request.side} {plain(request.quantity)} {request.symbol}"
+
+
+def _order_unknown(event: ev.OrderOutcomeUnknown, _before: Ledger, _after: Ledger) -> Lines:
+    return warning(f"  Outcome of order {event.client_id} is unknown ({event.detail}): finding out, sending nothing")
+
+
+def _command_refused(event: ev.CommandRefused, _before: Ledger, _after: Ledger) -> Lines:
+    return warning(f"  {_command(event.command)} was refused (code {event.code}): {event.detail}")
+
+
+def _command(command: co.Command) -> str:
+    match command:
+        case co.TransferFunds(amount=amount, direction=direction):
+            return f"Transfer of {money(amount)} USDT ({direction})"
+        case co.SetLeverage(symbol=symbol, leverage=leverage):
+            return f"Leverage {leverage}x on {symbol}"
+        case co.SetMarginType(symbol=symbol):
+            return f"Crossed margin on {symbol}"
+        case co.CancelOrder(client_id=client_id):
+            return f"Cancelling order {client_id}"
+        case _:
+            return _order(command.order)
+
+
+def _fills_elsewhere(event: ev.FillsElsewhere, before: Ledger, _after: Ledger) -> Lines:
+    symbol = _symbol_of(before)
+    return warning(f"Trades that are not the bot's changed its position on {symbol}: {event.cause}")
+
+
+def _transferred(event: ev.FundsTransferred, before: Ledger, after: Ledger) -> Lines:
+    def wallet(which: ev.Wallet) -> tuple[Decimal, Decimal]:
+        return before.books.line(which, QUOTE_ASSET).balance, after.books.line(which, QUOTE_ASSET).balance
+
+    return rebalanced(event.amount, event.direction, spot=wallet(ev.Wallet.SPOT), perp=wallet(ev.Wallet.PERP))
+
+
+def _transfer_unknown(event: ev.TransferOutcomeUnknown, _before: Ledger, _after: Ledger) -> Lines:
+    return warning(f"  Outcome of the transfer is unknown ({event.detail}): it is asked for again under the same id")
+
+
+def _leverage_set(event: ev.LeverageSet, _before: Ledger, _after: Ledger) -> Lines:
+    return info(f"  Leverage confirmed: {event.leverage}x on {event.symbol}")
+
+
+def _margin_type_set(event: ev.MarginTypeSet, _before: Ledger, _after: Ledger) -> Lines:
+    return info(f"  Crossed margin confirmed on {event.symbol}")
+
+
+def _funding_received(event: ev.FundingReceived, before: Ledger, _after: Ledger) -> Lines:
+    payment = event.payment
+    if payment.tran_id in before.funding_seen:
+        return ()
+    where = f"on {payment.symbol} (settled {stamp(payment.at)})"
+    if payment.amount < 0:
+        return warning(f"Funding payment made: {funding(-payment.amount)} {where}")
+    return info(f"Funding payment received: {funding(payment.amount)} {where}")
+
+
+def _external_flow(event: ev.ExternalFlow, before: Ledger, _after: Ledger) -> Lines:
+    if event.kind is ev.FlowKind.OPENING or event.row_id in before.rows_seen:
+        return ()
+    what = str(event.kind).replace("_", " ")
+    return info(f"Account row booked: {what} {plain(event.amount)} {event.asset} ({event.wallet} wallet)")
+
+
+# --- the job in flight -----------------------------------------------------------------------------------------------
+
+STAGES = {
+    ExecutionState.REPAIRING: "The second leg fell short: trying again with a wider price cap",
+    ExecutionState.UNWINDING: "The legs cannot be matched this way: reversing the open part",
+}
+
+
+def _execution_started(event: ev.ExecutionStarted, _before: Ledger, _after: Ledger) -> Lines:
+    # An opening is announced by its decision, before the wallets are levelled for it.
+    job = event.execution
+    return info(f"Closing position on {job.symbol}...") if job.kind is ExecutionKind.CLOSE else ()
+
+
+def _execution_stepped(event: ev.ExecutionStepped, before: Ledger, _after: Ledger) -> Lines:
+    job, earlier = event.execution, before.execution
+    if job.state not in STAGES or (earlier is not None and earlier.state is job.state):
+        return ()
+    return warning(f"  {STAGES[job.state]}{f' ({job.detail})' if job.detail else ''}")
+
+
+def _naked(event: ev.NakedAlarmed, before: Ledger, _after: Ledger) -> Lines:
+    what = f"{quantity(abs(event.exposure))} ({money(event.notional)}) on {_symbol_of(before)}"
+    return (_alarm(f"NAKED LEG: {what} unhedged for {seconds(event.seconds)}"),)
+
+
+def _halted(event: ev.Halted, _before: Ledger, _after: Ledger) -> Lines:
+    return (
+        _alarm(f"OPENINGS HALTED: {event.reason} ({event.detail})"),
+        _alarm("  Exits and the guard go on; `hedgerow resume` allows openings again"),
+    )
+
+
+def _lifted(event: ev.Lifted, _before: Ledger, _after: Ledger) -> Lines:
+    return (_success(f"Openings are allowed again ({event.detail})"),)
+
+
+def _target_decided(event: ev.TargetDecided, _before: Ledger, _after: Ledger) -> Lines:
+    return info(f"  Next pair: {event.symbol} (decided until {stamp(event.expires_at)})")
+
+
+# --- the life of a hedge ---------------------------------------------------------------------------------------------
+
+
+def _opened(_event: ev.HedgeOpened, _before: Ledger, after: Ledger) -> Lines:
+    hedge = after.hedge
+    if hedge is None:
+        return ()
+    return (
+        _success("Position opened successfully!"),
+        *_legs(hedge),
+        *info(
+            f"  Entry price: {price(hedge.entry_price)}",
+            f"  Position value: {money(hedge.entry_notional)}",
+            f"  Entry fees: {money(hedge.entry_fees)}",
+            f"  Total positions opened: {after.totals.opened + after.imported.positions_opened}",
+        ),
+    )
+
+
+def _legs(hedge: HedgedPosition) -> Lines:
+    return info(f"  Spot balance: {quantity(hedge.spot_quantity)}", f"  Perp position: {quantity(hedge.perp_quantity)}")
+
+
+def _closed(event: ev.HedgeClosed, before: Ledger, after: Ledger) -> Lines:
+    return _ended(_success("Position closed successfully!"), event.hedge_id, before, after)
+
+
+def _lost(event: ev.HedgeLost, before: Ledger, after: Ledger) -> Lines:
+    head = Line(text=f"Position on {_symbol_of(before)} was ended: {event.reason}", level=LineLevel.WARNING)
+    return _ended(head, event.hedge_id, before, after)
+
+
+def _ended(head: Line, hedge_id: str, before: Ledger, after: Ledger) -> Lines:
+    """Return the result of a hedge, whose parts add up: net = funding + basis - fees."""
+    hedge = before.hedge
+    if hedge is None or hedge.hedge_id != hedge_id:
+        return ()
+    closed = after.closed[-1]
+    return (
+        head,
+        *_result(closed),
+        *info(
+            f"  Cumulative P/L: {money(after.total_profit_loss)}",
+            f"  Total positions closed: {after.totals.closed + after.imported.positions_closed}",
+        ),
+    )
+
+
+def _result(closed: ClosedHedge) -> Lines:
+    lines = info(
+        f"  Total funding received: {funding(closed.funding)}",
+        f"  Total fees paid: {money(closed.fees)}",
+        f"  Basis P/L: {funding(closed.basis_pnl)}",
+        f"  Net profit (this position): {funding(closed.net_profit)}",
+    )
+    estimated = closed.hedge.tally.fees_estimated
+    return lines + info(f"  Fees still estimated: {money(estimated)}") if estimated else lines
+
+
+def _aborted(event: ev.HedgeAborted, before: Ledger, after: Ledger) -> Lines:
+    detail = f" ({event.detail})" if event.detail else ""
+    lines = warning(f"Position on {_symbol_of(before)} was not opened: {event.reason}{detail}")
+    opening = before.opening
+    if opening is None or not opening.orders:
+        return lines
+    return lines + info(f"  Cost of the attempt: {funding(before.totals.net_profit - after.totals.net_profit)}")
+
+
+def _repaired(_event: ev.HedgeRepaired, _before: Ledger, after: Ledger) -> Lines:
+    lines = (_success("Both legs match again"),)
+    return lines if after.hedge is None else lines + _legs(after.hedge)
+
+
+def _history_known(event: ev.HedgeAdopted, before: Ledger, _after: Ledger) -> Lines:
+    # The adoption itself is worded by the moment that follows it; this is the history that was unreadable then.
+    if before.hedge is None or before.hedge.hedge_id != event.hedge.hedge_id:
+        return ()
+    received, count = funding(event.hedge.funding_received), event.hedge.funding_payments
+    return info(f"Funding history of {event.hedge.symbol} is known now: {received} in {count} payments")
+
+
+def _dust_kept(event: ev.DustKept, _before: Ledger, _after: Ledger) -> Lines:
+    lot = event.lot
+    return info(f"  Dust kept: {plain(lot.quantity)} {lot.asset} ({funding(lot.cost)}), sold with the next trade of it")
+
+
+def _dust_swept(event: ev.DustSwept, _before: Ledger, _after: Ledger) -> Lines:
+    return info(f"  Dust joins the position: {plain(event.lot.quantity)} {event.lot.asset}")
+
+
+def _imported(event: ev.StateImported, _before: Ledger, _after: Ledger) -> Lines:
+    return info(
+        f"State file taken over: {event.cycle_count} cycles, {event.positions_opened} positions opened, "
+        f"{event.positions_closed} closed, cumulative P/L {money(event.total_profit_loss)}"
+    )
+
+
+def _symbol_of(ledger: Ledger) -> str:
+    """Return the symbol of the job or hedge at hand."""
+    found = ledger.execution or ledger.active
+    return found.symbol if found else "an ended position"
+
+
+def _success(text: str) -> Line:
+    return Line(text=text, level=LineLevel.SUCCESS)
+
+
+def _alarm(text: str) -> Line:
+    return Line(text=text, level=LineLevel.ALARM)
+
+
+EVENT_WORDS: dict[type, Callable[[Any, Ledger, Ledger], Lines]] = {
+    ev.CommandRefused: _command_refused,
+    ev.OrderEnded: _order_ended,
+    ev.OrderOutcomeUnknown: _order_unknown,
+    ev.FillsElsewhere: _fills_elsewhere,
+    ev.FundsTransferred: _transferred,
+    ev.TransferOutcomeUnknown: _transfer_unknown,
+    ev.LeverageSet: _leverage_set,
+    ev.MarginTypeSet: _margin_type_set,
+    ev.FundingReceived: _funding_received,
+    ev.ExternalFlow: _external_flow,
+    ev.ExecutionStarted: _execution_started,
+    ev.ExecutionStepped: _execution_stepped,
+    ev.NakedAlarmed: _naked,
+    ev.Halted: _halted,
+    ev.Lifted: _lifted,
+    ev.TargetDecided: _target_decided,
+    ev.HedgeOpened: _opened,
+    ev.HedgeClosed: _closed,
+    ev.HedgeLost: _lost,
+    ev.HedgeAborted: _aborted,
+    ev.HedgeRepaired: _repaired,
+    ev.HedgeAdopted: _history_known,
+    ev.DustKept: _dust_kept,
+    ev.DustSwept: _dust_swept,
+    ev.StateImported: _imported,
+}

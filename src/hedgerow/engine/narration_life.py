@@ -1,0 +1,112 @@
+"""Words for the beginning and the end of a run."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hedgerow.domain.ledger import Ledger
+from hedgerow.engine import moments as mo
+from hedgerow.engine.narration_lines import BLANK, Lines, funding, headed, info, money, seconds, setting, stamp, warning
+from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
+
+__all__ = ["LIFE_WORDS"]
+
+GUIDE_POLICY = "volume_farming"
+
+
+def _started(moment: mo.Started) -> Lines:
+    parameters = moment.parameters
+    lines = info(
+        f"Volume Farming Strategy initialized (Dry Run: {moment.dry_run})",
+        f"Capital Range: {_capital_range(parameters)}",
+        f"Min Funding APR: {setting(parameters.funding_rate_strategy.min_funding_apr * 100)}%",
+        f"Fee Coverage Multiplier: {setting(parameters.position_management.fee_coverage_multiplier)}x",
+        f"Funding Rate Mode: {_mode(parameters.funding_rate_strategy)}",
+        f"Venue: {moment.venue}",
+    )
+    if parameters.policy != GUIDE_POLICY:
+        lines += info(f"Policy: {parameters.policy}")
+    return lines + _taken_up(moment.ledger)
+
+
+def _capital_range(parameters: StrategyParameters) -> str:
+    capital = parameters.capital_management
+    maximum = capital.max_capital_usd
+    return f"${setting(capital.min_capital_usd)} - {'no limit' if maximum is None else f'${setting(maximum)}'}"
+
+
+def _mode(settings: FundingRateStrategy) -> str:
+    if settings.use_funding_ma:
+        return f"Moving Average ({settings.funding_ma_periods} periods)"
+    return "Predicted Rate (no moving average)"
+
+
+def _taken_up(ledger: Ledger) -> Lines:
+    """Return what an earlier run left behind."""
+    lines: Lines = ()
+    if ledger.totals.cycles:
+        total = money(ledger.total_profit_loss)
+        lines += info(f"Resuming from the log: {ledger.totals.cycles} cycles so far, cumulative P/L {total}")
+    job = ledger.execution
+    if job is not None:
+        lines += warning(f"A trade was in flight at the last stop ({job.kind} {job.symbol}): taking it up again")
+    if ledger.halt is not None:
+        halt = ledger.halt
+        lines += warning(f"Openings are halted since {stamp(halt.since)}: {halt.reason} ({halt.detail})")
+    return lines
+
+
+def _warned(moment: mo.Warned) -> Lines:
+    return warning(moment.text)
+
+
+def _stopped_by_user(moment: mo.StoppedByUser) -> Lines:
+    what = "the position is closed first" if moment.closing else "the position is kept"
+    return (BLANK, *info(f"Shutdown requested: {what}, then the bot stops"))
+
+
+def _stopped(moment: mo.Stopped) -> Lines:
+    ledger = moment.ledger
+    return (
+        *headed(f"SHUTDOWN - {stamp(moment.at)}"),
+        *info("Final state saved"),
+        *_left_open(ledger),
+        *_statistics(ledger, moment.cycles),
+    )
+
+
+def _left_open(ledger: Ledger) -> Lines:
+    if ledger.execution is not None:
+        job = ledger.execution
+        return warning(f"A trade is in flight ({job.kind} {job.symbol}): restart to finish it")
+    if ledger.hedge is None:
+        return info("No position open")
+    return info(f"Position kept open: {ledger.hedge.symbol} (restart to continue)")
+
+
+def _statistics(ledger: Ledger, cycles: int) -> Lines:
+    totals, imported, hedge = ledger.totals, ledger.imported, ledger.hedge
+    lines = info(
+        "Final statistics:",
+        f"  Cycles: {cycles} (total: {totals.cycles + imported.cycle_count})",
+        f"  Total positions opened: {totals.opened + imported.positions_opened}",
+        f"  Total positions closed: {totals.closed + imported.positions_closed}",
+        f"  Funding received (closed positions): {funding(totals.funding)}",
+        f"  Basis P/L (closed positions): {funding(totals.basis_pnl)}",
+        f"  Fees paid (closed positions): {money(totals.fees)}",
+        f"  Cumulative P/L: {money(ledger.total_profit_loss)}",
+    )
+    if hedge is not None:
+        lines += info(
+            f"  Funding received (open position): {funding(hedge.funding_received)}",
+            f"  Fees paid (open position): {money(hedge.tally.fees)}",
+        )
+    lines += info(f"  Longest naked exposure: {seconds(ledger.max_naked_seconds)} ({money(ledger.max_naked_notional)})")
+    return lines if ledger.halt is None else lines + warning(f"  Openings are halted: {ledger.halt.reason}")
+
+
+LIFE_WORDS: dict[type, Callable[[Any], Lines]] = {
+    mo.Started: _started,
+    mo.Warned: _warned,
+    mo.StoppedByUser: _stopped_by_user,
+    mo.Stopped: _stopped,
+}

@@ -1,0 +1,248 @@
+"""Words for the moments of a cycle: health, evaluation, scan, wallets; and for an adopted position."""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from hedgerow.domain.money import plain
+from hedgerow.engine import moments as mo
+from hedgerow.engine.narration_lines import (
+    BLANK,
+    Line,
+    LineLevel,
+    Lines,
+    apr,
+    funding,
+    headed,
+    info,
+    iso,
+    money,
+    number,
+    percent,
+    quantity,
+    rate,
+    seconds,
+    setting,
+    stamp,
+    warning,
+)
+from hedgerow.strategy.observation import Evaluation, HealthReport
+
+__all__ = ["MOMENT_WORDS", "rebalanced"]
+
+FULL_CAPITAL = 2
+"""At 1x a hedge binds the notional of one leg twice: once in coins, once as margin."""
+
+
+# --- adoption --------------------------------------------------------------------------------------------------------
+
+
+def _adopted(moment: mo.Adopted) -> Lines:
+    hedge = moment.hedge
+    lines = info(
+        f"Discovered existing position: {hedge.symbol}",
+        f"  Spot balance: {quantity(hedge.spot_quantity)}",
+        f"  Perp position: {quantity(hedge.perp_quantity)}",
+        f"  Position value: {money(moment.value)}",
+        f"  Position opened: {stamp(hedge.opened_at)}",
+        f"  Funding received: {funding(hedge.funding_received)}",
+        f"  Funding payments: {hedge.funding_payments}",
+    )
+    if not hedge.history_known:
+        lines += warning("  Could not fetch funding history: it is read again until it can be")
+    present = "unknown" if moment.rate is None else f"{rate(moment.rate)} ({_kind(averaged=moment.moving_average)})"
+    return (
+        *lines,
+        Line(text="Successfully adopted existing position", level=LineLevel.SUCCESS),
+        *info(
+            f"  Current funding rate: {present}",
+            f"  Effective APR: {apr(moment.apr)}",
+            f"  Age limit counts from the real opening: {number(_hours(hedge.opened_at, moment.at))} hours ago",
+        ),
+    )
+
+
+def _hours(since: datetime, until: datetime) -> float:
+    return (until - since).total_seconds() / 3600
+
+
+def _kind(*, averaged: bool) -> str:
+    return "MA" if averaged else "predicted"
+
+
+# --- a cycle ---------------------------------------------------------------------------------------------------------
+
+
+def _cycle_began(moment: mo.CycleBegan) -> Lines:
+    return headed(f"CYCLE #{moment.number} - {stamp(moment.at)}")
+
+
+def _balances_read(moment: mo.BalancesRead) -> Lines:
+    return info(
+        "Performing health check...", f"Spot USDT: {money(moment.spot_usdt)}", f"Perp USDT: {money(moment.perp_usdt)}"
+    )
+
+
+def _health_judged(moment: mo.HealthJudged) -> Lines:
+    count, report = f"(Existing DN positions: {moment.hedges})", moment.report
+    if report is None:
+        return warning(f"Health check not possible {count}") if moment.hedges else info(f"Health check passed {count}")
+    if report.healthy:
+        return info(f"Health check passed {count}")
+    return _problems(report, count)
+
+
+def _problems(report: HealthReport, count: str) -> Lines:
+    head = f"Health check found problems {count}" if report.findings else f"Health check incomplete {count}"
+    level = LineLevel.ERROR if report.findings else LineLevel.WARNING
+    lines = (head, *(f"  {f.text}" for f in report.findings), *(f"  Not seen: {what}" for what in report.unknown))
+    return tuple(Line(text=text, level=level) for text in lines)
+
+
+def _read_failed(moment: mo.ReadFailed) -> Lines:
+    return warning(
+        f"Could not read: {'; '.join(moment.missing)}",
+        "Unknown is not flat: nothing is opened, and nothing closed for profit, until it can be read",
+    )
+
+
+def _evaluated(moment: mo.Evaluated) -> Lines:
+    judged = moment.evaluation
+    lines = (
+        BLANK,
+        *info(
+            f"Evaluating position on {judged.symbol}...",
+            f"  Unrealized PnL: {_pnl(judged)}",
+            f"  Position age: {number(judged.age_hours)} hours",
+            f"  Funding periods: {number(judged.funding_periods)}",
+            f"  Estimated funding received: {funding(judged.funding_received)}",
+            f"  Total fees (entry + exit): {money(judged.total_fees)}",
+            f"  Fees coverage ratio: {_coverage(judged)} (target: {setting(moment.multiplier)}x)",
+            f"  Current funding rate: {_signal(judged)}",
+        ),
+    )
+    if not judged.history_known:
+        lines += warning("  Funding history is not known yet: fee coverage is not judged")
+    return lines + (warning(f"  Not seen: {', '.join(judged.unseen)}") if judged.unseen else ())
+
+
+def _pnl(judged: Evaluation) -> str:
+    if judged.unrealized_pnl is None or judged.pnl_fraction is None:
+        return "unknown"
+    return f"{money(judged.unrealized_pnl)} ({percent(judged.pnl_fraction)})"
+
+
+def _coverage(judged: Evaluation) -> str:
+    return "unknown" if judged.coverage is None else f"{number(judged.coverage)}x"
+
+
+def _signal(judged: Evaluation) -> str:
+    signal = judged.signal
+    if signal is None:
+        return "unknown"
+    return f"{rate(signal.mean)} ({_kind(averaged=signal.moving_average)}), effective APR {apr(signal.apr)}"
+
+
+def _cycle_failed(moment: mo.CycleFailed) -> Lines:
+    texts = (
+        f"Cycle failed: {moment.error}",
+        f"  Nothing more is traded in this cycle; next try in {seconds(moment.retry_seconds)}",
+    )
+    return tuple(Line(text=text, level=LineLevel.ERROR) for text in texts)
+
+
+def _cycle_ended(_moment: mo.CycleEnded) -> Lines:
+    return ()
+
+
+def _equity_read(moment: mo.EquityRead) -> Lines:
+    return info(f"Equity: {money(moment.equity)}")
+
+
+def _books_checked(moment: mo.BooksChecked) -> Lines:
+    if not moment.differences:
+        return ()
+    parts = ", ".join(f"{key} {plain(value)}" for key, value in moment.differences.items())
+    return warning(f"Books differ from the exchange (exchange - books): {parts}")
+
+
+# --- scan and wallets ------------------------------------------------------------------------------------------------
+
+
+def _scan_started(moment: mo.ScanStarted) -> Lines:
+    what = f"MA {moment.periods} periods" if moment.moving_average else "predicted rate"
+    return (BLANK, *info(f"Scanning for best funding rate opportunity ({what})..."))
+
+
+def _opportunity_found(moment: mo.OpportunityFound) -> Lines:
+    found = moment.opportunity
+    signal = found.signal
+    lines = info(
+        f"Best opportunity: {found.symbol}",
+        f"  Funding Rate: {rate(signal.mean)} ({_kind(averaged=signal.moving_average)})",
+        f"  Effective APR (1x): {apr(signal.apr)}",
+    )
+    if signal.moving_average:
+        lines += info(f"  MA Periods: {signal.periods}", f"  MA StDev: {rate(signal.stdev)}")
+    lines += info(
+        f"  Next Funding: {'unknown' if found.next_funding is None else iso(found.next_funding)}",
+        f"  Funding interval: {signal.interval_hours} hours",
+        f"  APR on all capital (both legs): {apr(signal.apr / FULL_CAPITAL)}",
+    )
+    if found.basis is not None:
+        lines += info(f"  Entry basis (perp bid - spot ask): {rate(float(found.basis))}")
+    return lines
+
+
+def _no_opportunity(moment: mo.NoOpportunity) -> Lines:
+    return info(f"No pair passes every entry filter{f' (nearest: {moment.why})' if moment.why else ''}")
+
+
+def _rebalance_started(moment: mo.RebalanceStarted) -> Lines:
+    if moment.before_opening:
+        lines = info("Rebalancing USDT before opening position...")
+    else:
+        lines = (BLANK, *info("Rebalancing USDT between spot and perp wallets..."))
+    if moment.needed is None:
+        lines += info("USDT wallets already balanced (difference < $1)")
+    return lines
+
+
+def rebalanced(
+    amount: Decimal, direction: str, *, spot: tuple[Decimal, Decimal], perp: tuple[Decimal, Decimal]
+) -> Lines:
+    """Return the block of a transfer; ``spot`` and ``perp`` are the wallets before and after."""
+    return info(
+        f"Rebalanced {money(amount)} USDT ({direction})",
+        f"  Spot USDT: {money(spot[0])} -> {money(spot[1])}",
+        f"  Perp USDT: {money(perp[0])} -> {money(perp[1])}",
+    )
+
+
+def _rebalance_done(moment: mo.RebalanceDone) -> Lines:
+    return rebalanced(
+        moment.moved.amount,
+        moment.moved.direction,
+        spot=(moment.spot_before, moment.spot_after),
+        perp=(moment.perp_before, moment.perp_after),
+    )
+
+
+MOMENT_WORDS: dict[type, Callable[[Any], Lines]] = {
+    mo.Adopted: _adopted,
+    mo.CycleBegan: _cycle_began,
+    mo.BalancesRead: _balances_read,
+    mo.HealthJudged: _health_judged,
+    mo.ReadFailed: _read_failed,
+    mo.Evaluated: _evaluated,
+    mo.ScanStarted: _scan_started,
+    mo.OpportunityFound: _opportunity_found,
+    mo.NoOpportunity: _no_opportunity,
+    mo.RebalanceStarted: _rebalance_started,
+    mo.RebalanceDone: _rebalance_done,
+    mo.EquityRead: _equity_read,
+    mo.BooksChecked: _books_checked,
+    mo.CycleEnded: _cycle_ended,
+    mo.CycleFailed: _cycle_failed,
+}

@@ -1,0 +1,209 @@
+"""Words for the comparison of ledger and account, and for what is decided after it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hedgerow.domain.money import plain
+from hedgerow.domain.position import Reason
+from hedgerow.engine.moments import Decided, Reconciled, ReconcileStarted
+from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, funding, info, money, quantity, warning
+from hedgerow.strategy import observation as ob
+from hedgerow.strategy import reconcile as rc
+
+__all__ = ["DECISION_WORDS", "VERDICT_WORDS", "decided", "reconcile_started", "reconciled"]
+
+RECONCILING = "Reconciling position state with exchange..."
+CHECKING = "Checking for existing delta-neutral positions..."
+
+
+# --- reconciliation --------------------------------------------------------------------------------------------------
+
+
+def reconcile_started(_moment: ReconcileStarted) -> Lines:
+    """Return the head of the start's reconciliation."""
+    return (BLANK, *info(RECONCILING))
+
+
+def reconciled(moment: Reconciled) -> Lines:
+    """Return what the comparison found: everything at start, later only what is not as it was."""
+    lines = VERDICT_WORDS[type(moment.verdict)](moment, moment.verdict)
+    if moment.at_start or not lines:
+        return lines
+    return (BLANK, *info(RECONCILING), *lines)
+
+
+def _consistent(moment: Reconciled, verdict: rc.Consistent) -> Lines:
+    foreign = warning(
+        *(f"  A short of {plain(s.quantity)} on {s.symbol} is not the bot's and not hedged" for s in verdict.foreign)
+    )
+    if not moment.at_start:
+        return foreign
+    lines = info(f"Position {verdict.symbol} confirmed on exchange")
+    if moment.hedge is not None:
+        now = funding(moment.hedge.funding_received)
+        lines += info(f"  Updating funding from exchange: {funding(moment.funding_before)} -> {now}")
+    before, value = money(moment.value_before), money(moment.value)
+    return (*lines, *info(f"  Updating position value: {before} -> {value}"), *foreign)
+
+
+def _closed_elsewhere(_moment: Reconciled, verdict: rc.ClosedElsewhere) -> Lines:
+    return warning(
+        f"Position {verdict.symbol} tracked in state but not found on exchange",
+        "Position was likely closed externally. Clearing state.",
+    )
+
+
+def _adopt(_moment: Reconciled, _verdict: rc.Adopt) -> Lines:
+    return info("Exchange has delta-neutral position but not tracked in state", CHECKING)
+
+
+def _replaced(_moment: Reconciled, verdict: rc.Replaced) -> Lines:
+    return warning(
+        f"Tracked position {verdict.symbol} not found on exchange",
+        f"Exchange has: {verdict.candidate.symbol}",
+        "Adopting the exchange position...",
+    )
+
+
+def _half_open(_moment: Reconciled, verdict: rc.HalfOpen) -> Lines:
+    texts = (
+        f"Position {verdict.symbol} is only half on the exchange: the {verdict.market} leg falls short",
+        f"  Missing spot: {quantity(verdict.missing_spot)}",
+        f"  Missing short: {quantity(verdict.missing_short)}",
+    )
+    return tuple(Line(text=text, level=LineLevel.ERROR) for text in texts)
+
+
+def _ambiguous(_moment: Reconciled, verdict: rc.Ambiguous) -> Lines:
+    symbols = ", ".join(candidate.symbol for candidate in verdict.candidates)
+    return (
+        *info(CHECKING),
+        *warning(f"Several delta-neutral positions on the exchange: {symbols}", "None is adopted by itself"),
+    )
+
+
+def _naked_foreign(_moment: Reconciled, verdict: rc.NakedForeign) -> Lines:
+    shorts = (f"  {short.symbol}: {plain(short.quantity)} without coins against it" for short in verdict.shorts)
+    return (*info(CHECKING), *warning("Shorts that are not the bot's are on the exchange; none is adopted", *shorts))
+
+
+def _not_adopted(_moment: Reconciled, verdict: rc.NotAdopted) -> Lines:
+    found = verdict.candidate
+    return (
+        *info(CHECKING),
+        *warning(
+            f"{found.symbol} is not adopted by itself: {plain(found.spot)} coins, {plain(found.short)} short",
+            f"  `hedgerow adopt {found.symbol}` takes {plain(found.adopted_spot)} of the coins; the rest stays yours",
+        ),
+    )
+
+
+def _nothing(moment: Reconciled, _verdict: rc.Nothing) -> Lines:
+    return info(CHECKING, "No existing delta-neutral position found") if moment.at_start else ()
+
+
+def _in_flight(moment: Reconciled, _verdict: rc.InFlight) -> Lines:
+    return info("A trade is in flight: it is finished first, then the account is compared") if moment.at_start else ()
+
+
+def _unreadable(moment: Reconciled, verdict: rc.Unreadable) -> Lines:
+    if not moment.at_start:
+        return ()
+    return warning(f"Could not compare with the exchange ({verdict.what}): the next cycle tries again")
+
+
+VERDICT_WORDS: dict[type, Callable[[Reconciled, Any], Lines]] = {
+    rc.Consistent: _consistent,
+    rc.ClosedElsewhere: _closed_elsewhere,
+    rc.Adopt: _adopt,
+    rc.Replaced: _replaced,
+    rc.HalfOpen: _half_open,
+    rc.Ambiguous: _ambiguous,
+    rc.NakedForeign: _naked_foreign,
+    rc.NotAdopted: _not_adopted,
+    rc.Nothing: _nothing,
+    rc.InFlight: _in_flight,
+    rc.Unreadable: _unreadable,
+}
+
+
+# --- decisions -------------------------------------------------------------------------------------------------------
+
+CLOSING = {
+    Reason.EMERGENCY_STOP: "Emergency stop loss hit! Closing at any price within the caps.",
+    Reason.HEALTH: "Position health is critical! Closing.",
+    Reason.LEG_GONE: "One leg is gone! Closing the other.",
+    Reason.IMBALANCE: "The legs have drifted too far apart! Closing.",
+    Reason.FEES_COVERED: "Fees covered! Ready to close and rotate.",
+    Reason.MAX_AGE: "Maximum position age reached! Ready to close and rotate.",
+    Reason.BETTER_PAIR: "Better opportunity found! Ready to close and rotate.",
+    Reason.NEGATIVE_FUNDING: "Funding no longer pays! Ready to close and rotate.",
+    Reason.USER: "Closing was asked for by the user.",
+    Reason.SHUTDOWN: "Closing before the shutdown, as asked.",
+}
+SAFETY = {Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.IMBALANCE}
+SILENT_HOLDS = {ob.HoldReason.NOTHING_HELD, ob.HoldReason.HELD}
+
+
+def decided(moment: Decided) -> Lines:
+    """Return the decision in words; a halt is worded by its event."""
+    return DECISION_WORDS[type(moment.decision)](moment.decision)
+
+
+def _hold(decision: ob.Hold) -> Lines:
+    if decision.reason is ob.HoldReason.HEALTHY:
+        seen = decision.health is None or decision.health.healthy
+        return info("Position healthy, continuing to hold...") if seen else info("Nothing to act on, holding...")
+    if decision.reason in SILENT_HOLDS:
+        return ()
+    return warning(f"No action: {decision.reason}{_in_brackets(decision.detail)}")
+
+
+def _open(decision: ob.Open) -> Lines:
+    return (BLANK, *info(f"Opening position on {decision.opportunity.symbol}..."))
+
+
+def _close(decision: ob.Close) -> Lines:
+    reason = decision.reason
+    level = LineLevel.ERROR if reason in SAFETY else LineLevel.SUCCESS
+    lines: Lines = (Line(text=CLOSING.get(reason, f"Closing: {reason}."), level=level),)
+    if decision.detail:
+        lines += info(f"  {decision.detail}")
+    if decision.reopening_cost is not None:
+        cost = money(decision.reopening_cost)
+        lines += warning(f"  The pair is still the best one: opening it again costs {cost} in fees")
+    return lines
+
+
+def _trim(decision: ob.Trim) -> Lines:
+    what = f"{plain(decision.quantity)} off the {decision.market} leg"
+    return warning(f"Legs out of balance: trimming {what}{_in_brackets(decision.detail)}")
+
+
+def _roll(decision: ob.Roll) -> Lines:
+    text = f"Fees covered, and the pair is still the best: holding on, counters restart{_in_brackets(decision.detail)}"
+    return (Line(text=text, level=LineLevel.SUCCESS),)
+
+
+def _top_up(decision: ob.TopUpMargin) -> Lines:
+    amount = money(decision.rebalance.amount)
+    return warning(f"Liquidation comes nearer: moving {amount} USDT to the perp wallet{_in_brackets(decision.detail)}")
+
+
+def _halt(_decision: ob.Halt) -> Lines:
+    return ()
+
+
+def _in_brackets(detail: str) -> str:
+    return f" ({detail})" if detail else ""
+
+
+DECISION_WORDS: dict[type, Callable[[Any], Lines]] = {
+    ob.Hold: _hold,
+    ob.Open: _open,
+    ob.Close: _close,
+    ob.Trim: _trim,
+    ob.Roll: _roll,
+    ob.TopUpMargin: _top_up,
+    ob.Halt: _halt,
+}

@@ -1,0 +1,91 @@
+"""Carries out what a person asks of the bot; the same door serves a running bot and a one-shot command."""
+
+from typing import assert_never
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.position import Reason
+from hedgerow.domain.requests import AdoptRequested, Answer, CloseRequested, HaltRequested, Request, ResumeRequested
+from hedgerow.engine.cycle import Cycle, Tools
+from hedgerow.engine.observe import observe
+from hedgerow.ports import Mailbox
+from hedgerow.strategy.reconcile import candidate_of
+
+__all__ = ["Service"]
+
+
+class Service:
+    """Answers requests, one at a time, between two cycles."""
+
+    def __init__(self, tools: Tools, cycle: Cycle, mailbox: Mailbox | None = None) -> None:
+        self._tools = tools
+        self._cycle = cycle
+        self._mailbox = mailbox
+
+    @property
+    def reachable(self) -> bool:
+        """Whether requests can come in while the bot runs."""
+        return self._mailbox is not None
+
+    async def answer_mail(self) -> None:
+        """Carry out every waiting request."""
+        if self._mailbox is None:
+            return
+        for request_id, request in self._mailbox.take():
+            self._mailbox.answer(request_id, await self.carry_out(request))
+
+    async def carry_out(self, request: Request) -> Answer:
+        """Carry out one request and say how it ended."""
+        match request:
+            case CloseRequested():
+                return await self._close(request)
+            case AdoptRequested():
+                return await self._adopt(request.symbol)
+            case HaltRequested():
+                return await self._halt(request.detail or "by hand")
+            case ResumeRequested():
+                return await self._resume()
+        assert_never(request)
+
+    async def _close(self, request: CloseRequested) -> Answer:
+        held = self._tools.journal.ledger.hedge
+        if held is None:
+            return Answer(done=False, text="No position is held.")
+        if request.symbol and request.symbol != held.symbol:
+            return Answer(done=False, text=f"{request.symbol} is not held; {held.symbol} is.")
+        await self._halt(f"{held.symbol} was closed by hand")
+        if not await self._cycle.close_now(Reason.USER):
+            return Answer(done=False, text=f"{held.symbol} could not be closed completely; see the log.")
+        closed = self._tools.journal.ledger.closed[-1]
+        return Answer(
+            done=True,
+            text=f"Closed {held.symbol}: net ${closed.net_profit:.4f}. Openings are halted until: hedgerow resume",
+        )
+
+    async def _adopt(self, symbol: str) -> Answer:
+        tools, ledger = self._tools, self._tools.journal.ledger
+        if ledger.active or ledger.execution:
+            held = ledger.active.symbol if ledger.active else "a job in flight"
+            return Answer(done=False, text=f"{symbol} cannot be adopted while {held} is held.")
+        observation = await observe(
+            tools.venue, tools.clock, tools.policy.parameters.funding_rate_strategy.funding_ma_periods
+        )
+        if observation.account is None or observation.market is None:
+            return Answer(done=False, text=f"Could not read {', '.join(observation.missing)}.")
+        candidate = candidate_of(symbol, ledger, observation.account, observation.market)
+        if candidate is None:
+            return Answer(done=False, text=f"{symbol}: no short with coins against it was found.")
+        hedge = await tools.settler.adopt(candidate, observation, at_start=False)
+        return Answer(
+            done=True, text=f"Adopted {symbol}: {hedge.spot_quantity} coins against a short of {hedge.short}."
+        )
+
+    async def _halt(self, detail: str) -> Answer:
+        now = self._tools.clock.now()
+        await self._tools.journal.record(ev.Halted(at=now, reason=ev.HaltReason.USER, detail=detail))
+        return Answer(done=True, text="Openings are halted; a held position is still watched and closed by its rules.")
+
+    async def _resume(self) -> Answer:
+        if self._tools.journal.ledger.halt is None:
+            return Answer(done=True, text="Openings were not halted.")
+        await self._tools.journal.record(ev.Lifted(at=self._tools.clock.now(), detail="by hand"))
+        return Answer(done=True, text="Openings are allowed again.")

@@ -1,0 +1,68 @@
+"""A folder through which commands reach a running bot: one file per request, replaced by its answer."""
+
+from pathlib import Path
+
+import msgspec
+
+from hedgerow.domain.errors import StoreError
+from hedgerow.domain.requests import Answer, Request
+
+__all__ = ["FolderMailbox"]
+
+
+class FolderMailbox:
+    """Requests as ``ID.request.json``, answers as ``ID.answer.json``, each written as a whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def post(self, request_id: str, request: Request) -> None:
+        """Leave a request for the bot.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        self._put(f"{request_id}.request.json", msgspec.json.encode(request))
+
+    def take(self) -> tuple[tuple[str, Request], ...]:
+        """Return the requests that were not answered yet, oldest id first; an unreadable one is answered so."""
+        found: list[tuple[str, Request]] = []
+        for path in sorted(self._folder.glob("*.request.json")):
+            request_id = path.name.removesuffix(".request.json")
+            try:
+                found.append((request_id, msgspec.json.decode(path.read_bytes(), type=Request)))
+            except (OSError, msgspec.DecodeError) as error:
+                self.answer(request_id, Answer(done=False, text=f"unreadable request: {error}"))
+        return tuple(found)
+
+    def answer(self, request_id: str, answer: Answer) -> None:
+        """Say how a request ended and put it away.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        self._put(f"{request_id}.answer.json", msgspec.json.encode(answer))
+        (self._folder / f"{request_id}.request.json").unlink(missing_ok=True)
+
+    def collect(self, request_id: str) -> Answer | None:
+        """Return and remove the answer to a request; None while there is none."""
+        path = self._folder / f"{request_id}.answer.json"
+        try:
+            answer = msgspec.json.decode(path.read_bytes(), type=Answer)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+        path.unlink(missing_ok=True)
+        return answer
+
+    def withdraw(self, request_id: str) -> None:
+        """Take back a request that nobody answered."""
+        (self._folder / f"{request_id}.request.json").unlink(missing_ok=True)
+
+    def _put(self, name: str, content: bytes) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            draft = self._folder / f".{name}.tmp"
+            draft.write_bytes(content)
+            draft.replace(self._folder / name)
+        except OSError as error:
+            raise StoreError(f"{self._folder} cannot be written: {error.strerror or error}") from error

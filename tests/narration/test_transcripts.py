@@ -1,0 +1,24 @@
+"""Golden transcripts: whole blocks, word for word and blank line for blank line."""
+
+from pathlib import Path
+
+import pytest
+
+from hedgerow.engine.moments import Moment
+from hedgerow.engine.narration import words
+from support.story import STORIES
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def transcript(*moments: Moment) -> str:
+    return "".join(f"{line.text}\n" for moment in moments for line in words(moment))
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_story_is_told_in_exactly_these_words(name: str) -> None:
+    assert transcript(*STORIES[name]) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_every_golden_transcript_has_its_story() -> None:
+    assert {path.stem for path in GOLDEN.iterdir()} == set(STORIES)

@@ -1,0 +1,233 @@
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, example, given, note, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.commands import SetLeverage, TransferDirection, TransferFunds
+from hedgerow.domain.errors import InvariantBroken
+from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionState, HedgeExecution, Preparation
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import OrderStatus, RejectKind
+from hedgerow.strategy import hedging
+from hedgerow.strategy.hedging import TRANSITIONS, Happening, Signal, Surroundings
+from hedgerow.strategy.hedging_orders import place
+from support.toy_venue import NOON, ToyVenue, depth_of, new_job, restarted, toy_pair, walk
+
+PAIRS = {
+    "fine spot": toy_pair(),
+    "coarse perpetual": toy_pair(spot_lot="0.1", perp_lot="10", tick="0.0001"),
+    "coarse spot": toy_pair(spot_lot="10", perp_lot="0.1", tick="0.0001"),
+    "large perpetual minimum": toy_pair(spot_minimum="5", perp_minimum="20"),
+    "small orders only": toy_pair(spot_minimum="10", max_quantity="3"),
+    "lots without a common factor": toy_pair(spot_lot="0.3", perp_lot="0.2"),
+    "no fee": toy_pair(fee="0"),
+}
+PRICES = {"coarse perpetual": Decimal(1), "coarse spot": Decimal(1)}
+WORK = ("open", "close", "close spot", "close perp", "trim spot", "trim perp", "close unequal")
+MOMENTS = (0, 4 * 3600 - 200, 4 * 3600 - 50, 4 * 3600 + 10)
+"""Seconds after noon: far from the settlement at 16:00, shortly before, inside the guard on either side."""
+
+
+def planned(work: str, name: str, notional: int, **options: bool | int | str) -> tuple[HedgeExecution, Decimal]:
+    """Return the job and the price of the coin."""
+    pair, price = PAIRS[name], PRICES.get(name, Decimal(100))
+    short = max(pair.perp.floor_quantity(notional / price), pair.perp.lot)
+    gross = pair.gross_spot_for(short)
+    coins = gross * (1 - pair.spot.fees.taker)
+    quantities = {
+        "open": (gross, short),
+        "close": (coins, short),
+        "close spot": (coins, ZERO),
+        "close perp": (ZERO, short),
+        "close unequal": (coins, short + 3 * pair.perp.lot),
+        "trim spot": (gross, ZERO),
+        "trim perp": (ZERO, short),
+    }
+    spot, perp = quantities[work]
+    job = new_job(
+        ExecutionKind(work.split(maxsplit=1)[0]),
+        pair=pair,
+        spot=spot,
+        perp=perp,
+        slice_notional=str(options.get("slice_notional", "200")),
+        urgent=bool(options.get("urgent")),
+        at=NOON + timedelta(seconds=int(options.get("moment", 0))),
+        limits=ExecutionLimits(settlement_guard_seconds=float(options.get("guard", 60))),
+    )
+    return job, price
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    work=st.sampled_from(WORK),
+    name=st.sampled_from(sorted(PAIRS)),
+    notional=st.sampled_from([30, 100, 1000, 3000]),
+    slice_notional=st.sampled_from(["20", "200", "5000"]),
+    urgent=st.booleans(),
+    moment=st.sampled_from(MOMENTS),
+    guard=st.sampled_from([0, 60]),
+    chaos=st.sampled_from([0.0, 0.1, 0.4, 0.8, 1.0]),
+    crash=st.sampled_from([0.0, 0.1]),
+    healthy_after=st.sampled_from([30, 200]),
+    seed=st.integers(0, 2**32),
+)
+def test_whatever_a_venue_does_a_job_ends_balanced_once_the_venue_is_healthy(
+    work: str,
+    name: str,
+    notional: int,
+    *,
+    chaos: float,
+    crash: float,
+    healthy_after: int,
+    seed: int,
+    **options: bool | int | str,
+) -> None:
+    job, price = planned(work, name, notional, **options)
+    venue = ToyVenue(job, random=Random(seed), chaos=chaos, price=price)
+    ended = walk(job, venue, crash=crash, healthy_after=healthy_after)
+    note(f"{ended.state.value} after {len(venue.orders)} orders")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    work=st.sampled_from(["open", "close"]),
+    name=st.sampled_from(sorted(PAIRS)),
+    moment=st.sampled_from(MOMENTS),
+    crash=st.sampled_from([0.0, 0.2]),
+    seed=st.integers(0, 2**32),
+)
+def test_a_healthy_venue_brings_a_job_to_exactly_its_plan_even_if_the_process_dies(
+    work: str, name: str, moment: int, crash: float, seed: int
+) -> None:
+    job, price = planned(work, name, 1000, moment=moment)
+    venue = ToyVenue(job, random=Random(seed), chaos=0.0, price=price)
+    ended = walk(job, venue, crash=crash, downtimes=(0.5,))
+    assert venue.perp_traded == job.plan.perp_quantity
+    if work == "open":
+        assert ended.state is ExecutionState.HEDGED
+        assert 0 <= venue.coins - venue.short < job.pair.spot.lot
+    else:
+        assert ended.state is ExecutionState.FLAT
+        assert venue.coins < job.pair.spot.lot
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32), taken_after=st.integers(0, 12), chaos=st.sampled_from([0.0, 0.3]))
+def test_a_short_that_is_taken_away_while_closing_does_not_trap_the_job(
+    seed: int, taken_after: int, chaos: float
+) -> None:
+    job, price = planned("close", "fine spot", 3000)
+    venue = ToyVenue(job, random=Random(seed), chaos=chaos, price=price)
+    venue.taken_after = taken_after
+    ended = walk(job, venue)
+    assert ended.state.ended
+
+
+# --- the table itself ------------------------------------------------------------------------------------------------
+
+EVENTS: dict[str, Happening] = {
+    "tick": None,
+    "prepared": ev.LeverageSet(at=NOON, symbol="ABCUSDT", leverage=1),
+    "margin type": ev.MarginTypeSet(at=NOON, symbol="ABCUSDT"),
+    "transferred": ev.FundsTransferred(
+        at=NOON, transfer_id="t", amount=Decimal(1), direction=TransferDirection.SPOT_TO_PERP
+    ),
+    "transfer unknown": ev.TransferOutcomeUnknown(at=NOON, transfer_id="t", detail=""),
+    "refused": ev.CommandRefused(at=NOON, command=SetLeverage(symbol="ABCUSDT", leverage=1), code=-1, detail="no"),
+    "accepted": ev.OrderAccepted(at=NOON, client_id="h1-p-1", order_id=1),
+    "progressed": ev.OrderProgressed(
+        at=NOON, client_id="h1-p-1", order_id=1, filled_quantity=Decimal(1), filled_notional=Decimal(100)
+    ),
+    "unknown": ev.OrderOutcomeUnknown(at=NOON, client_id="h1-p-1", detail=""),
+    "filled": ev.OrderEnded(
+        at=NOON,
+        client_id="h1-p-1",
+        order_id=1,
+        status=OrderStatus.FILLED,
+        filled_quantity=Decimal(2),
+        filled_notional=Decimal(200),
+    ),
+    "partial": ev.OrderEnded(
+        at=NOON,
+        client_id="h1-p-1",
+        order_id=1,
+        status=OrderStatus.EXPIRED,
+        filled_quantity=Decimal(1),
+        filled_notional=Decimal(100),
+    ),
+    "nothing": ev.OrderEnded(at=NOON, client_id="h1-p-1", order_id=1, status=OrderStatus.EXPIRED),
+    "rejected": ev.OrderEnded(
+        at=NOON, client_id="h1-p-1", order_id=None, status=OrderStatus.REJECTED, reject=RejectKind.FILTER
+    ),
+}
+BOOKS = Surroundings(
+    at=NOON,
+    spot=depth_of(Market.SPOT, [("99.99", "40")], [("100.01", "40")]),
+    perp=depth_of(Market.PERP, [("99.99", "40")], [("100.01", "40")]),
+)
+TRANSFER = TransferFunds(transfer_id="t", amount=Decimal(1), direction=TransferDirection.SPOT_TO_PERP)
+
+
+def standing_in(state: ExecutionState, kind: ExecutionKind, event: Happening) -> HedgeExecution:
+    """Return a job in ``state`` with four coins led, two followed, and an order at work if the event is about one."""
+    if state in {ExecutionState.PREPARING, ExecutionState.UNWINDING}:
+        kind = ExecutionKind.OPEN  # nothing else is prepared or unwound
+    plans = {ExecutionKind.TRIM: ("0", "10")}
+    spot, perp = plans.get(kind, ("10.005", "10"))
+    job = new_job(kind, spot=spot, perp=perp, transfer=TRANSFER if kind is ExecutionKind.OPEN else None)
+    led = replace(job.spot, filled=Decimal(4), notional=Decimal(400))
+    followed = replace(job.perp, filled=Decimal(2), notional=Decimal(200))
+    if state is ExecutionState.PREPARING:
+        return replace(job, state=state, pending=(Preparation.LEVERAGE,))
+    gave_up = state in {ExecutionState.UNWINDING, ExecutionState.NAKED}
+    job = replace(job, state=state, spot=led, perp=followed, lead_done=gave_up)
+    about_an_order = isinstance(event, ev.OrderAccepted | ev.OrderProgressed | ev.OrderOutcomeUnknown | ev.OrderEnded)
+    if about_an_order or state is ExecutionState.RESOLVING:
+        job = replace(job, working=place(job, BOOKS, Market.PERP, Decimal(2)).job.working)
+    if state is ExecutionState.RESOLVING:
+        return replace(job, resume=ExecutionState.FOLLOWING)
+    return job
+
+
+@pytest.mark.parametrize("kind", ExecutionKind)
+@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize("state", ExecutionState)
+def test_a_signal_is_in_the_table_or_refused(state: ExecutionState, name: str, kind: ExecutionKind) -> None:
+    event = EVENTS[name]
+    job = standing_in(state, kind, event)
+    before = restarted(job)
+    rule = TRANSITIONS[state].get(hedging.signal_of(job, event))
+    if rule is None:
+        with pytest.raises(InvariantBroken, match="cannot happen while"):
+            hedging.step(job, event, BOOKS)
+    else:
+        assert hedging.step(job, event, BOOKS).job.state in rule.leads_to
+    assert job == before, "a step leaves the job it was given as it was"
+
+
+def test_every_state_has_a_row_and_only_the_ends_have_none() -> None:
+    assert set(TRANSITIONS) == set(ExecutionState)
+    assert {state for state, row in TRANSITIONS.items() if not row} == {ExecutionState.HEDGED, ExecutionState.FLAT}
+
+
+def test_every_state_on_the_way_can_be_left_by_the_passing_of_time_alone_or_by_an_answer() -> None:
+    for state, row in TRANSITIONS.items():
+        if not state.ended:
+            assert Signal.TICK in row
+            assert any(rule.leads_to - {state} for rule in row.values())
+
+
+@example(state=ExecutionState.FOLLOWING)
+@given(state=st.sampled_from(sorted(ExecutionState)))
+def test_an_event_about_another_order_is_refused(state: ExecutionState) -> None:
+    event = EVENTS["filled"]
+    job = standing_in(state, ExecutionKind.OPEN, event)
+    stranger = replace(event, client_id="h1-p-0")  # type: ignore[type-var]  # "filled" is an OrderEnded
+    with pytest.raises(InvariantBroken):
+        hedging.step(job, stranger, BOOKS)

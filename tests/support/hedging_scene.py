@@ -1,0 +1,146 @@
+"""Two-leg jobs told as scenes: time passes, orders fill or fail, and the machine answers."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.commands import Command, PlaceOrder, TransferFunds
+from hedgerow.domain.execution import ExecutionKind, HedgeExecution
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.market import Depth
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind
+from hedgerow.strategy import hedging
+from hedgerow.strategy.hedging import Happening, Step, Surroundings
+from support.toy_venue import depth_of, new_job
+
+__all__ = ["ASKS", "BIDS", "Scene", "closing", "following", "leading", "reject_forever"]
+
+BookSide: TypeAlias = tuple[tuple[str, str], ...]
+BIDS: BookSide = (("99.99", "40"),)
+ASKS: BookSide = (("100.01", "40"),)
+
+
+class Scene:
+    """A job and what the venue says to it; both books have 40 coins a cent from 100 unless a test says otherwise."""
+
+    def __init__(self, job: HedgeExecution) -> None:
+        self.job, self.now = job, job.started_at
+        self.taken = Step(job=job)
+        self.spot_bids: BookSide = BIDS
+        self.spot_asks: BookSide = ASKS
+        self.perp_bids: BookSide = BIDS
+        self.perp_asks: BookSide = ASKS
+        self.age = 0.0
+        self.idle = ZERO
+
+    def after(self, seconds: float) -> "Scene":
+        """Let time pass, and tell the machine so."""
+        self.now += timedelta(seconds=seconds)
+        return self.hear(None)
+
+    def hear(self, event: Happening) -> "Scene":
+        self.taken = hedging.step(self.job, event, self.around)
+        self.job = self.taken.job
+        return self
+
+    @property
+    def around(self) -> Surroundings:
+        at = self.now - timedelta(seconds=self.age)
+
+        def book(market: Market, bids: BookSide, asks: BookSide) -> Depth | None:
+            return depth_of(market, bids, asks, at)
+
+        return Surroundings(
+            at=self.now,
+            spot=book(Market.SPOT, self.spot_bids, self.spot_asks),
+            perp=book(Market.PERP, self.perp_bids, self.perp_asks),
+            idle_usdt=self.idle,
+        )
+
+    @property
+    def order(self) -> OrderRequest:
+        assert isinstance(self.taken.command, PlaceOrder)
+        return self.taken.command.order
+
+    @property
+    def command(self) -> Command | None:
+        return self.taken.command
+
+    def fills(self, quantity: str | None = None) -> "Scene":
+        """End the order at work with ``quantity`` filled, all of it unless given."""
+        assert self.job.working
+        order = self.job.working.order
+        filled = order.quantity if quantity is None else Decimal(quantity)
+        return self.hear(
+            ev.OrderEnded(
+                at=self.now,
+                client_id=order.client_id,
+                order_id=7,
+                status=OrderStatus.FILLED if filled == order.quantity else OrderStatus.EXPIRED,
+                filled_quantity=filled,
+                filled_notional=filled * order.price,
+            )
+        )
+
+    def rejects(self, kind: RejectKind) -> "Scene":
+        assert self.job.working
+        return self.hear(
+            ev.OrderEnded(
+                at=self.now,
+                client_id=self.job.working.order.client_id,
+                order_id=None,
+                status=OrderStatus.REJECTED,
+                reject=kind,
+                code=-1,
+                detail=f"no: {kind.value}",
+            )
+        )
+
+    def unknown(self) -> "Scene":
+        assert self.job.working
+        client_id = self.job.working.order.client_id
+        return self.hear(ev.OrderOutcomeUnknown(at=self.now, client_id=client_id, detail="timeout"))
+
+    def prepared(self) -> "Scene":
+        return self.hear(ev.LeverageSet(at=self.now, symbol="ABCUSDT", leverage=1))
+
+    def transferred(self) -> "Scene":
+        command = self.command
+        assert isinstance(command, TransferFunds)
+        return self.hear(
+            ev.FundsTransferred(
+                at=self.now,
+                transfer_id=command.transfer_id,
+                amount=command.amount,
+                direction=command.direction,
+            )
+        )
+
+    def refused(self) -> "Scene":
+        assert self.command
+        return self.hear(ev.CommandRefused(at=self.now, command=self.command, code=-5, detail="not allowed"))
+
+
+def leading(**plan: Any) -> Scene:
+    """Return an opening whose preparations are done: its first slice is at work."""
+    return Scene(new_job(ExecutionKind.OPEN, **plan)).after(0).prepared().prepared()
+
+
+def following(**plan: Any) -> Scene:
+    """Return an opening whose first slice filled: its first perpetual order is at work."""
+    return leading(**plan).fills()
+
+
+def closing(**plan: Any) -> Scene:
+    return Scene(new_job(ExecutionKind.CLOSE, **{"spot": "10", **plan})).after(0)
+
+
+def reject_forever(scene: Scene, kind: RejectKind | None, seconds: float, pause: float = 1) -> None:
+    """Let every order fail the same way for so long."""
+    until = scene.now + timedelta(seconds=seconds)
+    while scene.now < until and not scene.job.state.ended:
+        if scene.job.working:
+            scene.rejects(kind) if kind else scene.fills("0")
+        scene.after(pause)

@@ -1,0 +1,89 @@
+"""Progress of a simulated run, with and without a terminal."""
+
+import io
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from hedgerow.dashboard.progress import STEPS, ProgressListener
+from hedgerow.domain.ledger import Ledger
+from hedgerow.engine.moments import CycleEnded, Warned
+from support.story import HEDGE
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def cycle(hours: float, *, equity: str | None = "1000", held: bool = False) -> CycleEnded:
+    return CycleEnded(
+        at=START + timedelta(hours=hours),
+        ledger=Ledger(hedge=HEDGE if held else None),
+        evaluation=None,
+        equity=None if equity is None else Decimal(equity),
+    )
+
+
+def progress(stream: io.StringIO, *, days: float = 10, terminal: bool = False) -> ProgressListener:
+    return ProgressListener(
+        start=START, end=START + timedelta(days=days), every_days=2, stream=stream, terminal=terminal
+    )
+
+
+def test_off_a_terminal_a_line_appears_every_few_simulated_days() -> None:
+    stream = io.StringIO()
+    with progress(stream) as listener:
+        for hour in range(1, 121):
+            listener.hear(cycle(hour, held=hour > 90, equity=None if hour > 90 else "1000.5"))
+    assert stream.getvalue().splitlines() == [
+        "2026-01-03 00:00 ( 20%) cycles 48, equity $1000.50, position none",
+        "2026-01-05 00:00 ( 40%) cycles 96, equity unknown, position BTCUSDT",
+    ]
+
+
+def test_a_run_longer_than_planned_stays_at_the_whole() -> None:
+    stream = io.StringIO()
+    progress(stream).hear(cycle(24 * 30))
+    assert "(100%)" in stream.getvalue()
+
+
+def test_only_ended_cycles_count() -> None:
+    stream = io.StringIO()
+    progress(stream).hear(Warned(at=START + timedelta(days=5), text="x"))
+    assert stream.getvalue() == ""
+
+
+def test_on_a_terminal_a_bar_shows_time_equity_and_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    stream = io.StringIO()
+    with progress(stream, terminal=True) as listener:
+        listener.hear(cycle(120, held=True))
+    shown = stream.getvalue()
+    assert "2026-01-06 00:00" in shown
+    assert "50%" in shown
+    assert "cycles 1, equity $1000, position BTCUSDT" in shown.replace("$1000.00", "$1000")
+
+
+def test_a_bar_is_asked_to_move_a_bounded_number_of_times() -> None:
+    stream = io.StringIO()
+    moved = 0
+    with progress(stream, days=365, terminal=True) as listener:
+        assert listener._bar is not None
+        (task,) = listener._bar.tasks
+        seen = task.completed
+        for hour in range(365 * 24):
+            listener.hear(cycle(hour))
+            moved, seen = moved + (task.completed != seen), task.completed
+    assert 0 < moved <= STEPS
+
+
+def test_a_bar_that_was_not_started_shows_nothing() -> None:
+    stream = io.StringIO()
+    progress(stream, terminal=True).hear(cycle(48))
+    assert stream.getvalue() == ""
+
+
+def test_a_broken_stream_does_not_stop_the_run() -> None:
+    stream = io.StringIO()
+    listener = progress(stream)
+    stream.close()
+    listener.hear(cycle(48))

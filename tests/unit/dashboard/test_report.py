@@ -1,0 +1,261 @@
+"""The report of a run: its JSON, its console lines and its page say exactly what the value says."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.dashboard.page import html_page
+from hedgerow.dashboard.report import Curve, HedgeRow, RunReport, as_json, report_lines
+
+START = datetime(2025, 5, 1, tzinfo=UTC)
+END = START + timedelta(days=10)
+VOID = {"meta", "circle", "line", "rect", "path"}
+
+
+def curve(*values: str) -> Curve:
+    return tuple((START + timedelta(days=day), Decimal(value)) for day, value in enumerate(values))
+
+
+def row(number: int, *, symbol: str = "BTCUSDT", closed: bool = True, funding: str = "3.21") -> HedgeRow:
+    opened = START + timedelta(days=number, hours=1)
+    return HedgeRow(
+        hedge_id=f"h{number}",
+        symbol=symbol,
+        opened_at=opened,
+        closed_at=opened + timedelta(hours=22, minutes=30) if closed else None,
+        reason="maximum age" if closed else "still open",
+        notional=Decimal("4750.125"),
+        entry_apr=0.1708,
+        funding=Decimal(funding),
+        basis_pnl=Decimal("-0.5"),
+        fees=Decimal("7.125"),
+    )
+
+
+def report(**changes: Any) -> RunReport:
+    whole = RunReport(
+        title="Ten days",
+        seed=7,
+        sources={"BTCUSDT": "funding aster, prices binance"},
+        started_at=START,
+        ended_at=END,
+        cycles=2880,
+        positions_opened=3,
+        positions_closed=2,
+        funding_received=Decimal("9.63"),
+        fees_paid=Decimal("21.375"),
+        basis_pnl=Decimal("-1.50"),
+        net_profit=Decimal("-13.245"),
+        equity_start=Decimal(10000),
+        equity_end=Decimal("9986.755"),
+        books_difference=Decimal(0),
+        max_naked_seconds=1.75,
+        max_naked_usd=Decimal("237.5"),
+        events_sha256="ab" * 32,
+        elapsed_seconds=12.5,
+        equity=curve("10000", "9995.5", "9986.755"),
+        funding_curve=curve("0", "3.21", "9.63"),
+        fees_curve=curve("0", "7.125", "21.375"),
+        hedges=(row(0), row(1, symbol="ETHUSDT", funding="12.00"), row(2, closed=False)),
+        notes=("XUSDT skipped: no funding in the window",),
+    )
+    return replace(whole, **changes)
+
+
+def empty_run() -> RunReport:
+    nothing = dict.fromkeys(
+        ("funding_received", "fees_paid", "basis_pnl", "net_profit", "equity_start", "equity_end", "max_naked_usd"),
+        Decimal(0),
+    )
+    return report(
+        **nothing,
+        cycles=0,
+        positions_opened=0,
+        positions_closed=0,
+        ended_at=START,
+        equity=(),
+        funding_curve=(),
+        fees_curve=(),
+        hedges=(),
+        notes=(),
+        sources={},
+        seed=None,
+        max_naked_seconds=0.0,
+    )
+
+
+class Page(HTMLParser):
+    """A page taken apart; complains about tags that do not match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def classes(self, tag: str) -> Iterator[str]:
+        return (str(attributes.get("class")) for name, attributes in self.tags if name == tag)
+
+
+def test_the_json_has_the_promised_keys_with_money_as_exact_strings() -> None:
+    found = json.loads(json.dumps(as_json(report())))
+    hedges = found.pop("hedges")
+    assert found == {
+        "cycles": 2880,
+        "positions_opened": 3,
+        "positions_closed": 2,
+        "funding_received": "9.63",
+        "fees_paid": "21.375",
+        "net_profit": "-13.245",
+        "equity_start": "10000",
+        "equity_end": "9986.755",
+        "books_difference": "0",
+        "max_naked_seconds": 1.75,
+        "max_naked_usd": "237.5",
+        "events_sha256": "ab" * 32,
+        "elapsed_seconds": 12.5,
+    }
+    assert [hedge["net_profit"] for hedge in hedges] == ["-4.415", "4.375", "-4.415"]
+    assert hedges[0]["held_seconds"] == 22.5 * 3600
+    assert hedges[2]["closed_at"] is None
+
+
+def test_money_in_json_never_has_an_exponent() -> None:
+    found = as_json(report(net_profit=Decimal("1E+3"), books_difference=Decimal("1E-9")))
+    assert (found["net_profit"], found["books_difference"]) == ("1000", "0.000000001")
+
+
+def test_a_hedges_net_is_the_sum_of_its_parts() -> None:
+    assert row(0).net_profit == Decimal("3.21") - Decimal("0.5") - Decimal("7.125")
+
+
+def test_the_console_says_every_figure() -> None:
+    text = "\n".join(report_lines(report()))
+    for figure in ("-$13.24", "+$9.63", "-$21.38", "-$1.50", "$9,986.76", "$10,000.00", "$237.50", "1.8 s", "ab" * 32):
+        assert figure in text
+    assert "-0.13 % of equity, -4.83 % a year" in text
+    assert "seed 7" in text
+    assert "the books agree with the exchange" in text
+    assert "Note: XUSDT skipped: no funding in the window" in text
+    assert "22 h 30 min" in text
+
+
+def test_the_console_lists_the_newest_hedges_and_counts_the_rest() -> None:
+    lines = report_lines(report(hedges=tuple(row(n, symbol=f"N{n}USDT") for n in range(20))))
+    assert any("8 earlier hedges" in line for line in lines)
+    assert any("N19USDT" in line for line in lines)
+    assert not any("N7USDT" in line for line in lines)
+
+
+def test_differing_books_are_named_line_by_line() -> None:
+    lines = {"spot:BTC": Decimal("-0.5"), "perp:USDT": Decimal(1)}
+    differing = report(books_difference=Decimal("1.5"), books_lines=lines)
+    assert any("1.5  spot:BTC -0.5, perp:USDT 1" in line for line in report_lines(differing))
+    page = Page(html_page(differing))
+    assert "card alarm" in page.classes("div")
+    assert "spot:BTC -0.5, perp:USDT 1" in page.text
+    assert "card alarm" not in Page(html_page(report())).classes("div")
+
+
+def test_the_page_shows_the_figures_of_the_value() -> None:
+    page = Page(html_page(report()))
+    for figure in ("-$13.24", "+$9.63", "-$21.38", "-$1.50", "$9,986.76", "$237.50", "3 opened", "2 closed", "ab" * 32):
+        assert figure in page.text
+    exact = {attributes.get("title") for _, attributes in page.tags}
+    assert {"-13.245 USDT", "9986.755 USDT", "-4.415 USDT", "237.5 USDT"} <= exact
+    assert "funding aster, prices binance" in page.text
+    assert "17.08 %" in page.text
+
+
+def test_the_page_asks_nobody_for_anything() -> None:
+    text = html_page(report())
+    assert re.findall(r"https?:|//[a-z]|url\(|@import|<script|<link|<iframe|<img", text) == []
+    assert not any({"src", "href"} & set(attributes) for _, attributes in Page(text).tags)
+
+
+def saying(words: str) -> RunReport:
+    """A report that says ``words`` wherever text comes from outside."""
+    return report(
+        title=words,
+        hedges=(row(0, symbol=words), replace(row(1), reason=words)),
+        sources={words: words},
+        notes=(words,),
+        books_lines={words: Decimal(1)},
+        events_sha256=words,
+    )
+
+
+@pytest.mark.parametrize("hostile", ["<script>alert(1)</script>", '"><img src=x onerror=y>', "A&B'USDT", "</title>"])
+def test_text_from_outside_stays_text(hostile: str) -> None:
+    page, harmless = (Page(html_page(saying(words))) for words in (hostile, "a" * len(hostile)))
+    assert [(tag, set(attributes)) for tag, attributes in page.tags] == [
+        (tag, set(attributes)) for tag, attributes in harmless.tags
+    ]
+    assert page.text.count(hostile) >= 6
+
+
+def test_bars_tell_gain_loss_and_open_apart_and_say_why() -> None:
+    page = Page(html_page(report()))
+    assert [c for c in page.classes("g") if c.startswith("bar")] == ["bar loss", "bar gain", "bar open"]
+    assert "BTCUSDT, 2025-05-01 01:00, 22 h 30 min, net -$4.42, maximum age" in page.text
+
+
+def test_every_chart_has_a_name_that_is_read_aloud() -> None:
+    names = [str(attributes.get("aria-label")) for tag, attributes in Page(html_page(report())).tags if tag == "svg"]
+    assert names[0] == "Equity: Equity from $10,000.00 to $9,986.76"
+    assert names[1] == "Funding and fees: Funding from $0.00 to $9.63; Fees from $0.00 to $21.38"
+    assert names[2].startswith("Positions: 3 bars in 2 lanes")
+
+
+def test_an_empty_run_has_a_page_and_lines() -> None:
+    page = Page(html_page(empty_run()))
+    assert "svg" not in {tag for tag, _ in page.tags}
+    for words in ("No equity was sampled.", "Nothing was booked.", "No hedge was opened."):
+        assert words in page.text
+    assert "No hedge was opened." in report_lines(empty_run())
+    assert as_json(empty_run())["hedges"] == []
+
+
+def test_a_run_with_one_sample_draws_a_dot() -> None:
+    page = Page(html_page(replace(empty_run(), equity=((START, Decimal(5)),))))
+    assert "dot equity" in page.classes("circle")
+
+
+def test_a_short_run_says_nothing_about_a_year() -> None:
+    short = report(ended_at=START + timedelta(hours=5))
+    assert short.annual_return is None
+    assert "a year" not in Page(html_page(short)).text
+
+
+def test_a_run_cannot_end_before_it_starts() -> None:
+    with pytest.raises(ValueError, match="before it starts"):
+        report(ended_at=START - timedelta(seconds=1))

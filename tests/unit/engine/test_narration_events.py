@@ -1,0 +1,336 @@
+"""Words of the facts of the log, each between the ledgers that the real fold makes before and after it."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hedgerow.domain import commands as co
+from hedgerow.domain import events as ev
+from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.folding import apply, fold
+from hedgerow.domain.funding import FundingPayment
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger import ImportedState, Ledger
+from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind
+from hedgerow.domain.position import DustLot, Reason, Tally
+from hedgerow.engine.moments import Recorded
+from hedgerow.engine.narration import LineLevel, is_routine, words
+from support.story import AT, BTC, HEDGE, HEDGE_ID, heard, hedge, job
+
+HELD = Ledger(hedge=HEDGE)
+LOT = DustLot(asset="BTC", quantity=Decimal("0.000003"), cost=Decimal("0.207"))
+
+
+def texts(event: ev.Event, before: Ledger = HELD) -> list[str]:
+    return [line.text for line in words(heard(event, before))]
+
+
+def level(event: ev.Event, before: Ledger = HELD) -> LineLevel:
+    return words(heard(event, before))[0].level
+
+
+def order(client_id: str = "h-s-1", *, market: Market = Market.SPOT, side: Side = Side.BUY) -> OrderRequest:
+    return OrderRequest(
+        client_id=client_id,
+        market=market,
+        symbol="BTCUSDT",
+        side=side,
+        quantity=Decimal("0.00362"),
+        price=Decimal(69100),
+    )
+
+
+def ended(**changes: Any) -> ev.OrderEnded:
+    values: dict[str, Any] = {"at": AT, "client_id": "h-s-1", "order_id": 1, "status": OrderStatus.FILLED}
+    return ev.OrderEnded(**{**values, **changes})
+
+
+def opening() -> Ledger:
+    """Return a ledger with an opening job whose spot order was sent."""
+    return fold(
+        (
+            ev.ExecutionStarted(at=AT, execution=job(kind=ExecutionKind.OPEN)),
+            ev.CommandIssued(at=AT, command=co.PlaceOrder(hedge_id=HEDGE_ID, order=order(), fee_rate=Decimal("0.001"))),
+        )
+    )
+
+
+# --- orders and transfers --------------------------------------------------------------------------------------------
+
+
+def test_fine_facts_are_silent_and_routine() -> None:
+    command = co.SetLeverage(symbol="BTCUSDT", leverage=1)
+    for event in (
+        ev.CommandIssued(at=AT, command=command),
+        ev.OrderAccepted(at=AT, client_id="x", order_id=1),
+        ev.CycleCompleted(at=AT, number=3),
+        ev.HedgeRolled(at=AT, hedge_id=HEDGE_ID),
+    ):
+        moment = heard(event)
+        assert (words(moment), is_routine(moment)) == ((), True)
+
+
+@pytest.mark.parametrize(
+    ("filled", "line"),
+    [
+        ("0.00362", "  Spot BUY 0.00362 BTCUSDT: filled 0.00362 at $69000.00"),
+        ("0.001", "  Spot BUY 0.00362 BTCUSDT: filled 0.001 of 0.00362 at $69000.00"),
+    ],
+)
+def test_a_filled_order_says_how_much_and_at_what_price(filled: str, line: str) -> None:
+    quantity = Decimal(filled)
+    event = ended(filled_quantity=quantity, filled_notional=quantity * 69000, status=OrderStatus.EXPIRED)
+    assert texts(event, opening()) == [line]
+
+
+def test_a_cheap_coins_price_keeps_six_decimals() -> None:
+    quantity = Decimal("0.00362")
+    event = ended(filled_quantity=quantity, filled_notional=quantity * Decimal("0.012345"))
+    assert texts(event, opening())[0].endswith("at $0.012345")
+
+
+def test_an_order_without_a_fill_says_so() -> None:
+    assert texts(ended(status=OrderStatus.EXPIRED), opening()) == [
+        "  Spot BUY 0.00362 BTCUSDT: nothing filled (EXPIRED)"
+    ]
+
+
+def test_a_refused_order_says_why() -> None:
+    refused = ended(status=OrderStatus.REJECTED, reject=RejectKind.MARGIN, code=-2019, detail="Margin is insufficient.")
+    assert texts(refused, opening()) == [
+        "  Spot BUY 0.00362 BTCUSDT: refused (margin, code -2019) Margin is insufficient."
+    ]
+    without_code = ended(status=OrderStatus.REJECTED, reject=RejectKind.OTHER)
+    assert texts(without_code, opening()) == ["  Spot BUY 0.00362 BTCUSDT: refused (other)"]
+    assert level(refused, opening()) is LineLevel.WARNING
+
+
+def test_an_order_of_another_time_is_not_told() -> None:
+    assert texts(ended(client_id="unheard-of")) == []
+
+
+def test_an_unknown_outcome_is_told() -> None:
+    event = ev.OrderOutcomeUnknown(at=AT, client_id="h-s-1", detail="timeout")
+    assert texts(event) == ["  Outcome of order h-s-1 is unknown (timeout): finding out, sending nothing"]
+    transfer = ev.TransferOutcomeUnknown(at=AT, transfer_id="h-t", detail="503")
+    assert texts(transfer)[0].startswith("  Outcome of the transfer is unknown (503)")
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (
+            co.TransferFunds(transfer_id="t", amount=Decimal(5), direction=co.TransferDirection.SPOT_TO_PERP),
+            "Transfer of $5.00 USDT (SPOT_TO_PERP)",
+        ),
+        (co.SetLeverage(symbol="BTCUSDT", leverage=1), "Leverage 1x on BTCUSDT"),
+        (co.SetMarginType(symbol="BTCUSDT"), "Crossed margin on BTCUSDT"),
+        (co.CancelOrder(market=Market.SPOT, symbol="BTCUSDT", client_id="h-s-1"), "Cancelling order h-s-1"),
+        (
+            co.PlaceOrder(hedge_id=HEDGE_ID, order=order(market=Market.PERP, side=Side.SELL)),
+            "Perp SELL 0.00362 BTCUSDT",
+        ),
+    ],
+)
+def test_a_refused_command_is_named(command: co.Command, name: str) -> None:
+    event = ev.CommandRefused(at=AT, command=command, code=-4067, detail="open orders exist")
+    assert texts(event) == [f"  {name} was refused (code -4067): open orders exist"]
+
+
+def test_settings_are_confirmed() -> None:
+    assert texts(ev.LeverageSet(at=AT, symbol="BTCUSDT", leverage=1)) == ["  Leverage confirmed: 1x on BTCUSDT"]
+    assert texts(ev.MarginTypeSet(at=AT, symbol="BTCUSDT")) == ["  Crossed margin confirmed on BTCUSDT"]
+
+
+def test_a_transfer_shows_both_wallets_as_the_books_have_them() -> None:
+    books = fold(
+        ev.ExternalFlow(
+            at=AT,
+            row_id=f"opening:{wallet}",
+            wallet=wallet,
+            asset="USDT",
+            amount=Decimal(amount),
+            kind=ev.FlowKind.OPENING,
+        )
+        for wallet, amount in ((ev.Wallet.SPOT, "500"), (ev.Wallet.PERP, "1150.25"))
+    )
+    event = ev.FundsTransferred(
+        at=AT, transfer_id="t", amount=Decimal("325.125"), direction=co.TransferDirection.PERP_TO_SPOT
+    )
+    assert texts(event, books) == [
+        "Rebalanced $325.12 USDT (PERP_TO_SPOT)",
+        "  Spot USDT: $500.00 -> $825.12",
+        "  Perp USDT: $1150.25 -> $825.12",
+    ]
+
+
+def test_foreign_trades_on_the_position_are_told() -> None:
+    event = ev.FillsElsewhere(at=AT, hedge_id=HEDGE_ID, fills=(), cause="liquidation")
+    assert texts(event) == ["Trades that are not the bot's changed its position on BTCUSDT: liquidation"]
+
+
+# --- money -----------------------------------------------------------------------------------------------------------
+
+
+def payment(amount: str) -> ev.FundingReceived:
+    return ev.FundingReceived(at=AT, payment=FundingPayment(symbol="BTCUSDT", amount=Decimal(amount), tran_id=7, at=AT))
+
+
+def test_funding_is_told_once_whichever_way_it_went() -> None:
+    where = "on BTCUSDT (settled 2025-01-15 18:45:10)"
+    assert texts(payment("0.0214")) == [f"Funding payment received: $0.0214 {where}"]
+    assert texts(payment("-0.0214")) == [f"Funding payment made: $0.0214 {where}"]
+    assert texts(payment("0.0214"), apply(HELD, payment("0.0214"))) == []
+
+
+def test_a_row_of_the_account_is_told_once_and_the_opening_balance_never() -> None:
+    def row(kind: ev.FlowKind) -> ev.ExternalFlow:
+        return ev.ExternalFlow(
+            at=AT, row_id="9", wallet=ev.Wallet.SPOT, asset="USDT", amount=Decimal("100.0"), kind=kind
+        )
+
+    deposit = row(ev.FlowKind.LIQUIDATION_FEE)
+    assert texts(deposit) == ["Account row booked: liquidation fee 100 USDT (spot wallet)"]
+    assert texts(deposit, apply(HELD, deposit)) == []
+    assert texts(row(ev.FlowKind.OPENING)) == []
+
+
+# --- the job in flight -----------------------------------------------------------------------------------------------
+
+
+def test_a_closing_is_announced_when_its_job_starts_and_an_opening_by_its_decision() -> None:
+    assert texts(ev.ExecutionStarted(at=AT, execution=job())) == ["Closing position on BTCUSDT..."]
+    assert texts(ev.ExecutionStarted(at=AT, execution=job(kind=ExecutionKind.OPEN)), Ledger()) == []
+
+
+def test_trouble_with_a_leg_is_told_when_it_begins() -> None:
+    leading = Ledger(hedge=HEDGE, execution=job())
+    repairing = ev.ExecutionStepped(at=AT, execution=job(state=ExecutionState.REPAIRING, detail="margin"))
+    assert texts(repairing, leading) == ["  The second leg fell short: trying again with a wider price cap (margin)"]
+    assert texts(repairing, apply(leading, repairing)) == []
+    unwinding = ev.ExecutionStepped(at=AT, execution=job(state=ExecutionState.UNWINDING))
+    assert texts(unwinding, HELD) == ["  The legs cannot be matched this way: reversing the open part"]
+    assert texts(ev.ExecutionStepped(at=AT, execution=job(state=ExecutionState.FOLLOWING)), leading) == []
+
+
+def test_a_naked_leg_is_an_alarm() -> None:
+    event = ev.NakedAlarmed(at=AT, hedge_id=HEDGE_ID, exposure=Decimal("-0.00362"), notional=Decimal(250), seconds=5.24)
+    assert texts(event) == ["NAKED LEG: 0.003620 ($250.00) on BTCUSDT unhedged for 5.2 s"]
+    assert texts(event, Ledger(execution=job())) == texts(event)
+    assert texts(event, Ledger())[0].startswith("NAKED LEG: 0.003620 ($250.00) on an ended position")
+    assert level(event) is LineLevel.ALARM
+
+
+def test_a_halt_and_its_end_are_told() -> None:
+    halted = ev.Halted(at=AT, reason=ev.HaltReason.NAKED, detail="BTCUSDT: a leg is naked")
+    assert texts(halted)[0] == "OPENINGS HALTED: a leg is naked (BTCUSDT: a leg is naked)"
+    assert "`hedgerow resume`" in texts(halted)[1]
+    assert level(halted) is LineLevel.ALARM
+    assert texts(ev.Lifted(at=AT, detail="asked by the user")) == ["Openings are allowed again (asked by the user)"]
+
+
+def test_the_next_pair_is_named() -> None:
+    event = ev.TargetDecided(at=AT, symbol="ETHUSDT", expires_at=AT)
+    assert texts(event) == ["  Next pair: ETHUSDT (decided until 2025-01-15 18:45:10)"]
+
+
+# --- the life of a hedge ---------------------------------------------------------------------------------------------
+
+
+def test_an_opened_position_is_told_with_its_figures() -> None:
+    filled = ended(filled_quantity=Decimal("0.00362"), filled_notional=Decimal("249.78"))
+    before = apply(opening(), filled)
+    assert texts(ev.HedgeOpened(at=AT, hedge_id=HEDGE_ID), before) == [
+        "Position opened successfully!",
+        "  Spot balance: 0.003616",
+        "  Perp position: 0.000000",
+        "  Entry price: $69000.00",
+        "  Position value: $249.78",
+        "  Entry fees: $0.25",
+        "  Total positions opened: 1",
+    ]
+
+
+def test_an_opening_that_the_ledger_does_not_know_is_not_told() -> None:
+    assert texts(ev.HedgeOpened(at=AT, hedge_id="other"), Ledger()) == []
+
+
+CLOSED = ev.HedgeClosed(at=AT, hedge_id=HEDGE_ID, reason=Reason.MAX_AGE)
+
+
+def test_the_parts_of_a_closed_position_add_up_to_its_net_profit() -> None:
+    tally = Tally(
+        spot_bought=Decimal(250), spot_sold=Decimal(251), fees=Decimal("0.75"), fees_estimated=Decimal("0.25")
+    )
+    before = Ledger(hedge=hedge(tally=tally), imported=ImportedState(positions_closed=7, total_profit_loss=Decimal(10)))
+    assert texts(CLOSED, before) == [
+        "Position closed successfully!",
+        "  Total funding received: $0.0856",
+        "  Total fees paid: $0.75",
+        "  Basis P/L: $1.0000",
+        "  Net profit (this position): $0.3356",
+        "  Fees still estimated: $0.25",
+        "  Cumulative P/L: $10.34",
+        "  Total positions closed: 8",
+    ]
+
+
+def test_a_closing_that_changed_nothing_is_not_told() -> None:
+    assert texts(CLOSED, Ledger()) == []
+    assert texts(CLOSED, Ledger(hedge=hedge(hedge_id="other"))) == []
+
+
+def test_a_position_lost_to_somebody_else_is_told_with_its_result() -> None:
+    told = texts(ev.HedgeLost(at=AT, hedge_id=HEDGE_ID, reason=Reason.CLOSED_ELSEWHERE))
+    assert told[0] == "Position on BTCUSDT was ended: closed elsewhere"
+    assert told[-1] == "  Total positions closed: 1"
+
+
+def test_an_opening_that_failed_says_why_and_what_it_cost() -> None:
+    refused = ev.HedgeAborted(at=AT, hedge_id=HEDGE_ID, reason=Reason.REFUSED, detail="filter")
+    unwound = ev.HedgeAborted(at=AT, hedge_id=HEDGE_ID, reason=Reason.UNWOUND, detail="")
+    untouched = fold((ev.ExecutionStarted(at=AT, execution=job(kind=ExecutionKind.OPEN)),))
+    filled = apply(opening(), ended(filled_quantity=Decimal("0.00362"), filled_notional=Decimal(250)))
+    assert texts(refused, untouched) == ["Position on BTCUSDT was not opened: refused before any fill (filter)"]
+    told = texts(unwound, filled)
+    assert told[0] == "Position on BTCUSDT was not opened: second leg failed, first leg unwound"
+    assert told[1].startswith("  Cost of the attempt: $")
+    assert texts(refused, Ledger())[0].startswith("Position on an ended position was not opened")
+
+
+def test_a_repair_shows_the_legs() -> None:
+    event = ev.HedgeRepaired(at=AT, hedge_id=HEDGE_ID)
+    assert texts(event) == ["Both legs match again", "  Spot balance: 0.003620", "  Perp position: -0.003620"]
+    assert texts(event, Ledger()) == ["Both legs match again"]
+
+
+def test_only_a_history_that_became_known_later_is_told_of_an_adoption() -> None:
+    event = ev.HedgeAdopted(at=AT, hedge=HEDGE)
+    assert texts(event, Ledger(hedge=hedge(history_known=False))) == [
+        "Funding history of BTCUSDT is known now: $0.0856 in 4 payments"
+    ]
+    assert texts(event, Ledger()) == []
+    assert texts(event, Ledger(hedge=hedge(hedge_id="other"))) == []
+
+
+def test_dust_is_told() -> None:
+    assert texts(ev.DustKept(at=AT, lot=LOT)) == ["  Dust kept: 0.000003 BTC ($0.2070), sold with the next trade of it"]
+    swept = ev.DustSwept(at=AT, hedge_id=HEDGE_ID, lot=LOT)
+    assert texts(swept, Ledger(hedge=HEDGE, dust={"BTC": LOT})) == ["  Dust joins the position: 0.000003 BTC"]
+
+
+def test_a_state_file_taken_over_is_told() -> None:
+    event = ev.StateImported(
+        at=AT, cycle_count=47, total_profit_loss=Decimal("15.67"), positions_opened=8, positions_closed=7
+    )
+    assert texts(event, Ledger()) == [
+        "State file taken over: 47 cycles, 8 positions opened, 7 closed, cumulative P/L $15.67"
+    ]
+
+
+def test_an_event_is_told_between_the_ledgers_around_it() -> None:
+    moment = heard(CLOSED)
+    assert isinstance(moment, Recorded)
+    assert (moment.before.hedge, moment.after.hedge) == (HEDGE, None)
+    assert HEDGE.pair == BTC

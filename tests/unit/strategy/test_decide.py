@@ -1,0 +1,400 @@
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.commands import TransferDirection, TransferFunds
+from hedgerow.domain.events import HaltReason
+from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Halt, Ledger, Target
+from hedgerow.domain.market import MarketView
+from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.strategy.decide import decide_held, entry_refusals, openings_blocked, plan_opening, shortlist
+from hedgerow.strategy.observation import (
+    Close,
+    Decision,
+    Hold,
+    HoldReason,
+    Observation,
+    Open,
+    Refusal,
+    RefusalKind,
+    Roll,
+    TopUpMargin,
+    Trim,
+)
+from hedgerow.strategy.parameters import PositionManagement, RiskManagement, SamePair, StopOn, StrategyParameters
+from hedgerow.strategy.policies import VolumeFarming
+from support.views import (
+    NOW,
+    FixedMarket,
+    account,
+    depth,
+    hedge,
+    holding,
+    ledger_of,
+    listing,
+    market_of,
+    pair_of,
+    short_of,
+)
+
+GUIDE = VolumeFarming(StrategyParameters())
+HELD = listing(pair=pair_of())
+CALM = market_of(HELD)
+TEN = hedge("10")
+
+
+def observed(market: MarketView | None = CALM, seen: AccountView | None = None, **changes: Any) -> Observation:
+    values: dict[str, Any] = {
+        "at": NOW,
+        "market": market,
+        "account": seen or holding(short_of(quantity="10"), coins="10"),
+    }
+    return Observation(**{**values, **changes})
+
+
+def decided(
+    held: HedgedPosition = TEN, observation: Observation | None = None, policy: VolumeFarming = GUIDE, **ledger: Any
+) -> Decision:
+    return decide_held(observation or observed(), ledger_of(held, **ledger), policy)
+
+
+def job() -> HedgeExecution:
+    return HedgeExecution(
+        hedge_id="h1",
+        kind=ExecutionKind.CLOSE,
+        pair=pair_of(),
+        reason=Reason.USER,
+        plan=ExecutionPlan(spot_quantity=Decimal(1), perp_quantity=Decimal(1), slice_notional=Decimal(100)),
+        limits=ExecutionLimits(),
+        state=ExecutionState.LEADING,
+        started_at=NOW,
+        stage_since=NOW,
+    )
+
+
+def held(found: Decision, reason: HoldReason) -> Hold:
+    assert isinstance(found, Hold)
+    assert found.reason is reason
+    return found
+
+
+def closed(found: Decision, reason: Reason) -> Close:
+    assert isinstance(found, Close)
+    assert found.reason is reason
+    return found
+
+
+# --- held -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_healthy_hedge_is_held_and_its_numbers_are_told() -> None:
+    found = held(decided(), HoldReason.HEALTHY)
+    assert found.evaluation is not None
+    assert found.health is not None
+    assert found.health.healthy
+
+
+def test_nothing_is_decided_while_a_job_is_in_flight_or_nothing_is_held() -> None:
+    held(decided(execution=job()), HoldReason.EXECUTING)
+    held(decide_held(observed(), Ledger(), GUIDE), HoldReason.NOTHING_HELD)
+
+
+@pytest.mark.parametrize(
+    "blind",
+    [
+        observed(None),
+        Observation(at=NOW, market=CALM, account=None),
+        observed(unread=("funding rates",)),
+    ],
+)
+def test_b5_a_read_that_failed_closes_nothing_however_old_or_covered_the_hedge_is(blind: Observation) -> None:
+    old = hedge("10", hours=1000, funding="900")
+    found = held(decided(old, blind), HoldReason.INCOMPLETE)
+    assert found.detail == ", ".join(blind.missing) != ""
+
+
+def test_the_emergency_stop_comes_before_everything() -> None:
+    market = market_of(replace(HELD, perp=("120", "120"), mark="120"))
+    seen = holding(short_of(quantity="1", leverage=7), coins="10")
+    found = closed(decided(hedge("10", hours=99, funding="9"), observed(market, seen)), Reason.EMERGENCY_STOP)
+    assert found.plan.urgent
+    assert not found.confirm
+
+
+def test_a_safety_exit_is_taken_on_what_could_be_seen_and_names_what_could_not() -> None:
+    market = market_of(replace(HELD, spot=None, perp=("120", "120"), mark="100"))
+    blind = Observation(at=NOW, market=market, account=None, unread=("account",))
+    found = closed(decided(observation=blind), Reason.EMERGENCY_STOP)
+    assert found.detail.endswith("(could not see: account, spot book (index price used))")
+    assert found.plan.spot_quantity == found.plan.perp_quantity == 10
+
+
+def test_a4_bad_health_does_not_stand_in_the_way_of_the_stop() -> None:
+    literal = VolumeFarming(StrategyParameters(risk_management=RiskManagement(stop_on=StopOn.PERP_LEG)))
+    market = market_of(replace(HELD, spot=("195", "195"), perp=("195", "195"), mark="195"))
+    seen = holding(short_of(quantity="10", mark_price=Decimal(195), liquidation_price=Decimal(199)), coins="10")
+    closed(decided(observation=observed(market, seen), policy=literal), Reason.EMERGENCY_STOP)
+    liquidation = closed(decided(observation=observed(market, seen)), Reason.HEALTH)
+    assert not liquidation.confirm, "liquidation does not wait for a second reading"
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (holding(short_of(quantity="10"), coins="0"), Reason.LEG_GONE),
+        (holding(short_of(quantity="10"), coins="8"), Reason.IMBALANCE),
+        (holding(short_of(quantity="10", leverage=3), coins="10"), Reason.HEALTH),
+    ],
+)
+def test_a_broken_hedge_is_closed_once_a_second_reading_agrees(seen: AccountView, reason: Reason) -> None:
+    found = closed(decided(observation=observed(seen=seen)), reason)
+    assert found.confirm
+    assert found.plan.urgent
+
+
+def test_a_broken_hedge_is_closed_before_its_fees_are_counted() -> None:
+    seen = observed(seen=holding(short_of(quantity="10"), coins="0"))
+    closed(decided(hedge("10", funding="99"), seen), Reason.LEG_GONE)
+
+
+def test_a_hedge_of_which_nothing_is_left_is_not_traded() -> None:
+    held(decided(observation=observed(seen=account())), HoldReason.NOTHING_LEFT)
+
+
+@pytest.mark.parametrize(("coins", "short", "market"), [("9.5", "10", Market.PERP), ("10", "9.5", Market.SPOT)])
+def test_a_small_imbalance_is_trimmed(coins: str, short: str, market: Market) -> None:
+    found = decided(observation=observed(seen=holding(short_of(quantity=short), coins=coins)))
+    assert isinstance(found, Trim)
+    assert (found.market, found.quantity, found.confirm) == (market, Decimal("0.5"), True)
+    assert found.plan.spot_quantity + found.plan.perp_quantity == found.quantity
+
+
+def test_nothing_is_trimmed_on_an_incomplete_observation() -> None:
+    seen = holding(short_of(quantity="9.5"), coins="10")
+    held(decided(observation=observed(None, seen)), HoldReason.INCOMPLETE)
+
+
+def test_margin_is_topped_up_before_liquidation_is_near() -> None:
+    near = short_of(quantity="10", liquidation_price=Decimal(120))
+    found = decided(observation=observed(seen=holding(near, coins="10", usdt="60")))
+    assert isinstance(found, TopUpMargin)
+    assert found.rebalance.to_perp == 60
+    held(decided(observation=observed(seen=holding(near, coins="10", usdt="0"))), HoldReason.HEALTHY)
+
+
+def test_covered_fees_close_and_say_what_opening_the_same_pair_again_costs() -> None:
+    found = closed(decided(hedge("10", fees="1.5", funding="4.5")), Reason.FEES_COVERED)
+    assert found.detail == "coverage 1.50x, target 1.5x"
+    assert found.reopening_cost == Decimal("3.0")
+    assert not found.plan.urgent
+
+
+def test_covered_fees_of_a_pair_that_is_no_longer_the_best_name_no_such_cost() -> None:
+    market = market_of(HELD, listing(pair=pair_of("BBBUSDT"), rate="0.0003"))
+    found = closed(decided(hedge("10", fees="1.5", funding="4.5"), observed(market)), Reason.FEES_COVERED)
+    assert found.reopening_cost is None
+
+
+def test_covered_fees_when_no_pair_passes_name_no_such_cost() -> None:
+    market = market_of(replace(HELD, volume="1"))
+    found = closed(decided(hedge("10", fees="1.5", funding="4.5"), observed(market)), Reason.FEES_COVERED)
+    assert found.reopening_cost is None
+
+
+ROLLING = VolumeFarming(StrategyParameters(position_management=PositionManagement(same_pair=SamePair.ROLL)))
+
+
+def test_b1_with_roll_the_best_pair_is_kept_and_no_order_is_sent() -> None:
+    found = decided(hedge("10", fees="1.5", funding="4.5"), policy=ROLLING)
+    assert isinstance(found, Roll)
+
+
+def test_b1_with_roll_a_pair_that_is_no_longer_the_best_is_closed() -> None:
+    market = market_of(HELD, listing(pair=pair_of("BBBUSDT"), rate="0.0003"))
+    closed(decided(hedge("10", fees="1.5", funding="4.5"), observed(market), ROLLING), Reason.FEES_COVERED)
+
+
+def test_a_day_is_the_maximum_age() -> None:
+    found = closed(decided(hedge("10", hours=24)), Reason.MAX_AGE)
+    assert found.detail == "24.00 h, at most 24 h"
+
+
+def better(**changes: Any) -> FixedMarket:
+    return market_of(HELD, replace(listing(pair=pair_of("BBBUSDT"), rate="0.0004", interval=4), **changes))
+
+
+def test_b6_a_better_pair_becomes_the_target_for_two_of_its_intervals() -> None:
+    found = closed(decided(hedge("10", hours=5), observed(better())), Reason.BETTER_PAIR)
+    assert found.target == Target(symbol="BBBUSDT", expires_at=NOW + timedelta(hours=8))
+    assert found.detail == "APR 21.90%, another pays 87.60%"
+
+
+def test_a_better_pair_that_fails_a_filter_is_no_reason_to_leave() -> None:
+    held(decided(hedge("10", hours=5), observed(better(volume="1"))), HoldReason.HEALTHY)
+
+
+def test_a_better_pair_on_which_the_account_already_holds_something_is_no_reason_to_leave() -> None:
+    seen = holding(short_of(quantity="10"), short_of("BBBUSDT"), coins="10")
+    held(decided(hedge("10", hours=5), observed(better(), seen)), HoldReason.HEALTHY)
+
+
+def test_the_same_symbol_is_never_its_own_better_pair() -> None:
+    market = market_of(replace(HELD, rate="0.01"))
+    held(decided(hedge("10", hours=5), observed(market)), HoldReason.HEALTHY)
+
+
+def test_a_hold_check_looks_at_no_pair_that_is_not_better() -> None:
+    others = [listing(pair=pair_of(f"X{number}USDT"), rate="0.0002") for number in range(20)]
+    market = market_of(HELD, *others, listing(pair=pair_of("BBBUSDT"), rate="0.0005"))
+    closed(decided(hedge("10", hours=5), observed(market)), Reason.BETTER_PAIR)
+    assert market.asked == ["BBBUSDT"]
+
+
+def test_b3_negative_funding_is_left_by_the_signal_of_now_not_of_entry() -> None:
+    market = market_of(replace(HELD, rate="-0.0001"))
+    found = closed(decided(observation=observed(market)), Reason.NEGATIVE_FUNDING)
+    assert found.detail == "APR -10.95% below 0.00%"
+
+
+def test_a_held_pair_with_few_prints_is_judged_by_what_it_has() -> None:
+    market = market_of(replace(HELD, rate="-0.0001", prints=2))
+    closed(decided(observation=observed(market)), Reason.NEGATIVE_FUNDING)
+
+
+def test_a_held_pair_without_any_print_is_still_closed_at_its_maximum_age() -> None:
+    market = market_of(replace(HELD, prints=0))
+    held(decided(observation=observed(market)), HoldReason.HEALTHY)
+    closed(decided(hedge("10", hours=25), observed(market)), Reason.MAX_AGE)
+
+
+def test_a_halt_never_stands_in_the_way_of_an_exit() -> None:
+    halt = Halt(since=NOW, reason=HaltReason.USER, detail="")
+    closed(decided(hedge("10", hours=25), halt=halt), Reason.MAX_AGE)
+
+
+# --- flat -----------------------------------------------------------------------------------------------------------
+
+THREE = market_of(
+    listing(pair=pair_of("AAAUSDT")),
+    listing(pair=pair_of("BBBUSDT"), rate="0.0005"),
+    listing(pair=pair_of("CCCUSDT"), rate="0.0003"),
+)
+FLAT = Observation(at=NOW, market=THREE, account=account())
+
+
+def symbols(observation: Observation = FLAT, ledger: Ledger | None = None) -> list[str]:
+    return [found.symbol for found in shortlist(observation, ledger or Ledger(), GUIDE)]
+
+
+def test_the_shortlist_is_ordered_by_apr_and_holds_only_what_passes() -> None:
+    assert symbols() == ["BBBUSDT", "CCCUSDT", "AAAUSDT"]
+    thin = replace(THREE, volumes={**THREE.volumes, "BBBUSDT": Decimal(1)})
+    assert symbols(replace(FLAT, market=thin)) == ["CCCUSDT", "AAAUSDT"]
+
+
+def test_an_opportunity_carries_what_the_log_says_of_it() -> None:
+    best = next(shortlist(FLAT, Ledger(), GUIDE))
+    assert best.next_funding == NOW + timedelta(hours=8)
+    assert best.basis == 0
+    assert not best.targeted
+
+
+def test_filters_are_evaluated_only_until_one_pair_passes() -> None:
+    market = replace(THREE, asked=[])
+    next(shortlist(replace(FLAT, market=market), Ledger(), GUIDE))
+    assert market.asked == ["BBBUSDT"]
+
+
+def test_b6_the_target_decided_while_closing_is_opened_although_another_leads_now() -> None:
+    ledger = Ledger(target=Target(symbol="AAAUSDT", expires_at=NOW + timedelta(seconds=1)))
+    found = list(shortlist(FLAT, ledger, GUIDE))
+    assert [(o.symbol, o.targeted) for o in found] == [("AAAUSDT", True), ("BBBUSDT", False), ("CCCUSDT", False)]
+
+
+def test_b6_a_target_that_expired_or_no_longer_passes_is_forgotten() -> None:
+    expired = Ledger(target=Target(symbol="AAAUSDT", expires_at=NOW))
+    assert symbols(ledger=expired)[0] == "BBBUSDT"
+    fresh = Ledger(target=Target(symbol="AAAUSDT", expires_at=NOW + timedelta(hours=1)))
+    thin = replace(THREE, volumes={**THREE.volumes, "AAAUSDT": Decimal(1)})
+    assert symbols(replace(FLAT, market=thin), fresh) == ["BBBUSDT", "CCCUSDT"]
+    gone = Ledger(target=Target(symbol="ZZZUSDT", expires_at=NOW + timedelta(hours=1)))
+    assert symbols(ledger=gone)[0] == "BBBUSDT"
+
+
+def test_a_symbol_on_which_the_account_holds_a_position_is_not_opened() -> None:
+    seen = account(short_of("BBBUSDT"))
+    assert symbols(replace(FLAT, account=seen)) == ["CCCUSDT", "AAAUSDT"]
+    ranking = GUIDE.rank(THREE)
+    assert [r.kind for r in entry_refusals("BBBUSDT", ranking, THREE, seen, GUIDE)] == [RefusalKind.POSITION]
+    assert [r.kind for r in entry_refusals("ZZZUSDT", ranking, THREE, seen, GUIDE)] == [RefusalKind.NOT_TRADING]
+
+
+@pytest.mark.parametrize(
+    ("observation", "ledger", "reason"),
+    [
+        (FLAT, Ledger(execution=job()), HoldReason.EXECUTING),
+        (FLAT, ledger_of(TEN), HoldReason.HELD),
+        (FLAT, Ledger(halt=Halt(since=NOW, reason=HaltReason.NAKED, detail="")), HoldReason.HALTED),
+        (replace(FLAT, market=None), Ledger(), HoldReason.INCOMPLETE),
+        (replace(FLAT, account=None), Ledger(), HoldReason.INCOMPLETE),
+        (replace(FLAT, unread=("mark prices",)), Ledger(), HoldReason.INCOMPLETE),
+        (replace(FLAT, account=account(one_way=False)), Ledger(), HoldReason.ACCOUNT_MODE),
+        (replace(FLAT, account=account(single_asset=False)), Ledger(), HoldReason.ACCOUNT_MODE),
+        (replace(FLAT, account=account(usdt="24", perp="24")), Ledger(), HoldReason.CAPITAL),
+    ],
+)
+def test_nothing_is_opened_then(observation: Observation, ledger: Ledger, reason: HoldReason) -> None:
+    blocked = openings_blocked(observation, ledger, GUIDE)
+    assert blocked is not None
+    assert blocked.reason is reason
+    assert symbols(observation, ledger) == []
+
+
+def test_nothing_is_opened_while_a_transfer_is_unresolved() -> None:
+    move = TransferFunds(transfer_id="t", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
+    blocked = openings_blocked(FLAT, Ledger(transfer=move), GUIDE)
+    assert blocked is not None
+    assert blocked.reason is HoldReason.EXECUTING
+
+
+def planned(
+    seen: AccountView | None = None, *, observation: Observation = FLAT, quantity: str = "1000"
+) -> Open | Refusal:
+    best = next(shortlist(FLAT, Ledger(), GUIDE))
+    books = (depth(Market.SPOT, quantity=quantity), depth(Market.PERP, quantity=quantity))
+    seen_now = replace(observation, account=seen) if seen else observation
+    return plan_opening(best, *books, seen_now, Ledger(), GUIDE)
+
+
+def test_an_opening_is_planned_with_its_transfer_named_after_the_hedge() -> None:
+    found = planned(account(usdt="100", perp="500"))
+    assert isinstance(found, Open)
+    assert found.plan.perp_quantity == Decimal("2.85")
+    transfer = found.plan_for("abc").transfer
+    assert transfer is not None
+    assert (transfer.transfer_id, transfer.amount) == ("abc-t", Decimal(200))
+
+
+def test_level_wallets_need_no_transfer() -> None:
+    found = planned(account())
+    assert isinstance(found, Open)
+    assert found.plan_for("abc").transfer is None
+
+
+def test_an_opening_is_refused_for_depth_and_when_the_account_changed_meanwhile() -> None:
+    thin, blind = planned(quantity="1"), planned(observation=replace(FLAT, account=None))
+    assert isinstance(thin, Refusal)
+    assert thin.kind is RefusalKind.DEPTH
+    assert isinstance(blind, Refusal)
+    assert blind.kind is RefusalKind.BLOCKED
+
+
+def test_an_observation_names_everything_it_misses_once() -> None:
+    assert Observation(at=NOW, market=None, account=None, unread=("market",)).missing == ("market", "account")
+    assert FLAT.complete

@@ -1,0 +1,136 @@
+from datetime import timedelta
+from decimal import Decimal
+
+from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.order import RejectKind
+from support.hedging_scene import Scene, closing, reject_forever
+from support.toy_venue import new_job
+
+CLOSE, TRIM = ExecutionKind.CLOSE, ExecutionKind.TRIM
+LEADING, FOLLOWING, NAKED = ExecutionState.LEADING, ExecutionState.FOLLOWING, ExecutionState.NAKED
+HEDGED, FLAT = ExecutionState.HEDGED, ExecutionState.FLAT
+
+
+# --- closing ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_closing_mirrors_an_opening_and_buys_back_exactly_the_short() -> None:
+    scene = closing()
+    orders = [scene.order]
+    while not scene.job.state.ended:
+        scene.fills()
+        orders += [scene.order] if scene.command else []
+    assert scene.job.state is FLAT
+    assert {(o.market, o.side, o.reduce_only) for o in orders} == {
+        (Market.SPOT, Side.SELL, False),
+        (Market.PERP, Side.BUY, True),
+    }
+    assert (scene.job.spot.filled, scene.job.perp.filled) == (Decimal("10.000"), Decimal(10))
+
+
+def test_a_closing_into_a_thin_spot_book_ends_as_a_smaller_hedge() -> None:
+    scene = closing().fills("2.5").fills()
+    reject_forever(scene, None, 60)
+    assert scene.job.state is HEDGED
+    assert (scene.job.spot.filled, scene.job.perp.filled) == (Decimal("2.5"), Decimal("2.50"))
+
+
+def test_a_safety_exit_is_more_patient_than_others() -> None:
+    scene = Scene(new_job(CLOSE, spot="10", urgent=True)).after(0)
+    reject_forever(scene, None, 100)
+    assert scene.job.state is LEADING
+    reject_forever(scene, None, 30)
+    assert scene.job.state is HEDGED
+
+
+def test_coins_left_below_the_minimum_do_not_keep_the_short_open() -> None:
+    scene = closing(spot="4.04", perp="4.00", slice_notional="2000").fills("4")
+    assert scene.order.quantity == Decimal("4.00")
+    assert scene.fills().job.state is FLAT
+
+
+def test_a_short_that_is_already_gone_ends_the_closing() -> None:
+    scene = closing().fills().rejects(RejectKind.REDUCE_ONLY)
+    assert scene.job.state is HEDGED
+    assert scene.job.detail == "no: reduce_only"
+
+
+def test_a_short_that_cannot_be_bought_back_is_naked_and_tried_until_it_is() -> None:
+    scene = closing().fills()
+    reject_forever(scene, None, 30.5)
+    assert scene.job.state is NAKED
+    assert scene.job.naked_alarmed
+    scene.after(5)
+    assert (scene.order.market, scene.order.reduce_only) == (Market.PERP, True)
+    scene.fills("1")
+    assert scene.order.quantity == Decimal("3.00")
+    scene.fills()
+    assert scene.job.state is HEDGED
+    assert scene.job.exposure < Decimal("0.01")
+
+
+def test_a_hedge_without_coins_is_closed_by_buying_back_the_short() -> None:
+    scene = closing(spot="0")
+    assert (scene.job.state, scene.order.market, scene.order.quantity) == (FOLLOWING, Market.PERP, Decimal(10))
+    assert scene.fills().job.state is FLAT
+
+
+def test_a_hedge_without_a_short_is_closed_by_selling_the_coins_whatever_the_perpetuals_book() -> None:
+    scene = Scene(new_job(CLOSE, spot="10", perp="0"))
+    scene.perp_bids = scene.perp_asks = ()
+    scene.after(0)
+    while not scene.job.state.ended:
+        assert scene.order.market is Market.SPOT
+        scene.fills()
+    assert scene.job.state is FLAT
+    assert scene.job.naked_since is None
+
+
+def test_legs_that_differed_before_the_closing_are_no_alarm_of_its_own() -> None:
+    scene = closing(spot="12", perp="8", slice_notional="300")
+    while not scene.job.state.ended:
+        scene.now += timedelta(seconds=10 if scene.order.market is Market.SPOT else 1)
+        scene.fills()
+    assert scene.job.state is FLAT
+    assert (scene.job.spot.filled, scene.job.perp.filled) == (Decimal(12), Decimal(8))
+    assert not scene.job.naked_alarmed
+
+
+# --- trimming --------------------------------------------------------------------------------------------------------
+
+
+def test_a_trim_sells_the_coins_too_many() -> None:
+    scene = Scene(new_job(TRIM, spot="0.5", perp="0")).after(0)
+    assert (scene.order.market, scene.order.side, scene.order.quantity) == (Market.SPOT, Side.SELL, Decimal("0.5"))
+    assert scene.fills("0.2").order.quantity == Decimal("0.3")
+    assert scene.fills().job.state is HEDGED
+
+
+def test_a_trim_buys_back_the_short_too_many_even_below_the_minimum_notional() -> None:
+    scene = Scene(new_job(TRIM, spot="0", perp="0.02")).after(0)
+    assert (scene.order.market, scene.order.reduce_only) == (Market.PERP, True)
+    assert scene.fills().job.state is HEDGED
+
+
+def test_a_trim_too_small_to_sell_is_left_alone() -> None:
+    assert Scene(new_job(TRIM, spot="0.04", perp="0")).after(0).job.state is HEDGED
+
+
+def test_a_trim_that_finds_nothing_is_left_to_the_next_cycle() -> None:
+    scene = Scene(new_job(TRIM, spot="0.5", perp="0")).after(0)
+    reject_forever(scene, None, 40)
+    assert scene.job.state is HEDGED
+
+
+def test_a_trim_waits_for_readable_books() -> None:
+    scene = Scene(new_job(TRIM, spot="0.5", perp="0"))
+    scene.age = 10
+    assert scene.after(0).taken.pause_seconds == 1
+
+
+def test_a_trim_that_is_refused_ends_without_moving_money() -> None:
+    scene = Scene(new_job(TRIM, spot="0.5", perp="0")).after(0)
+    scene.idle = Decimal(1000)
+    assert scene.rejects(RejectKind.MARGIN).job.state is HEDGED
+    assert scene.command is None

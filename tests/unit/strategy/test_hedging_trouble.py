@@ -1,0 +1,257 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.commands import (
+    SetMarginType,
+    TransferDirection,
+    TransferFunds,
+)
+from hedgerow.domain.errors import InvariantBroken
+from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import OrderStatus, RejectKind
+from support.hedging_scene import BIDS, Scene, following, leading, reject_forever
+from support.toy_venue import NOON, new_job, restarted
+
+OPEN = ExecutionKind.OPEN
+LEADING, FOLLOWING, REPAIRING = ExecutionState.LEADING, ExecutionState.FOLLOWING, ExecutionState.REPAIRING
+UNWINDING, NAKED, RESOLVING = ExecutionState.UNWINDING, ExecutionState.NAKED, ExecutionState.RESOLVING
+HEDGED, FLAT = ExecutionState.HEDGED, ExecutionState.FLAT
+
+
+# --- the second leg fails --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind", [RejectKind.FILTER, RejectKind.PERMISSION, RejectKind.OTHER, RejectKind.REDUCE_ONLY, RejectKind.MARGIN]
+)
+def test_a_second_leg_that_is_refused_for_good_is_unwound_at_once(kind: RejectKind) -> None:
+    scene = following().rejects(kind)
+    assert scene.job.state is UNWINDING
+    assert scene.job.detail == f"no: {kind.value}"
+    assert (scene.order.market, scene.order.side, scene.order.quantity) == (Market.SPOT, Side.SELL, Decimal("3.997"))
+    assert scene.fills().job.state is FLAT
+    assert scene.job.unwound == Decimal("3.997")
+
+
+def test_a_margin_refusal_moves_idle_money_once_and_tries_again() -> None:
+    scene = following()
+    scene.idle = Decimal(5000)
+    scene.rejects(RejectKind.MARGIN)
+    assert scene.job.state is REPAIRING
+    assert scene.command == TransferFunds(
+        transfer_id="h1-m1", amount=Decimal("406.94"), direction=TransferDirection.SPOT_TO_PERP
+    )
+    scene.transferred()
+    assert (scene.order.market, scene.order.client_id) == (Market.PERP, "h1-p-2")
+    scene.rejects(RejectKind.MARGIN)
+    assert scene.job.state is UNWINDING
+
+
+def test_a_margin_transfer_is_at_most_what_lies_idle() -> None:
+    scene = following()
+    scene.idle = Decimal(3)
+    scene.rejects(RejectKind.MARGIN)
+    assert isinstance(scene.command, TransferFunds)
+    assert scene.command.amount == 3
+
+
+def test_a_margin_transfer_of_unknown_outcome_is_repeated_under_its_own_id_until_time_is_up() -> None:
+    scene = following()
+    scene.idle = Decimal(500)
+    first = scene.rejects(RejectKind.MARGIN).command
+    assert isinstance(first, TransferFunds)
+    scene.hear(ev.TransferOutcomeUnknown(at=scene.now, transfer_id=first.transfer_id, detail="timeout"))
+    assert scene.job.state is REPAIRING
+    assert scene.after(0.5).command == first
+    assert Scene(restarted(scene.job)).after(1).command == first, "also after a restart"
+    scene.now += timedelta(seconds=31)
+    assert scene.after(0).job.state is UNWINDING
+
+
+def test_a_margin_transfer_that_is_refused_leads_back() -> None:
+    scene = following()
+    scene.idle = Decimal(500)
+    scene.rejects(RejectKind.MARGIN).refused()
+    assert scene.job.state is UNWINDING
+    assert scene.job.detail == "not allowed"
+
+
+def test_the_second_legs_cap_widens_after_two_and_after_five_seconds() -> None:
+    scene = following()
+    prices = [scene.order.price]
+    for pause in (1, 1.5, 3):
+        scene.rejects(RejectKind.PRICE).after(pause)
+        assert scene.job.state is REPAIRING
+        prices.append(scene.order.price)
+    assert prices == [Decimal("99.90"), Decimal("99.90"), Decimal("99.85"), Decimal("99.70")]
+
+
+def test_a_follow_that_stays_partial_for_thirty_seconds_leaves_a_smaller_hedge() -> None:
+    scene = following().fills("1.50")
+    assert scene.order.quantity == Decimal("2.49")
+    reject_forever(scene, None, 31)
+    assert scene.job.state is UNWINDING
+    assert scene.order.quantity == Decimal("2.497")
+    scene.fills()
+    assert scene.job.state is HEDGED
+    assert scene.job.perp.filled == Decimal("1.50")
+    assert abs(scene.job.exposure) < Decimal("0.001")
+    assert scene.job.worst_naked_seconds > 30
+    assert scene.job.naked_alarmed
+
+
+def test_a_follow_without_books_waits_and_then_leads_back() -> None:
+    scene = leading()
+    scene.age = 10
+    scene.fills()
+    assert scene.job.state is FOLLOWING
+    assert scene.taken.pause_seconds == 1
+    scene.after(31)
+    assert scene.job.state is UNWINDING
+    scene.age = 0
+    assert scene.after(1).order.side is Side.SELL
+
+
+# --- unwinding and naked ---------------------------------------------------------------------------------------------
+
+
+def stranded() -> Scene:
+    """Return an opening that has bought and can neither hedge nor sell: the bids are gone."""
+    scene = following()
+    scene.spot_bids = ()
+    return scene.rejects(RejectKind.FILTER)
+
+
+def test_unwinding_without_bids_becomes_naked_alarms_and_ends_when_bids_return() -> None:
+    scene = stranded()
+    assert scene.job.state is UNWINDING
+    scene.after(20)
+    assert scene.job.state is UNWINDING
+    scene.after(11)
+    assert scene.job.state is NAKED
+    assert scene.job.naked_alarmed
+    assert scene.taken.pause_seconds == 5
+    scene.after(5)
+    assert (scene.job.state, scene.command) == (NAKED, None)
+    scene.spot_bids, scene.spot_asks = BIDS, ()
+    assert scene.after(5).order.side is Side.SELL, "asks are not needed to sell"
+    assert scene.fills().job.state is FLAT
+    assert scene.job.worst_naked_seconds == pytest.approx(41)
+    assert scene.job.worst_naked_notional == pytest.approx(Decimal(400), rel=Decimal("0.01"))
+
+
+def test_a_naked_leg_is_tried_with_caps_that_widen_to_the_maximum_and_never_beyond() -> None:
+    scene = stranded().after(31)
+    scene.spot_bids = BIDS
+    prices = []
+    for pause in (5, 30, 60, 60_000):
+        prices.append(scene.after(pause).order.price)
+        scene.rejects(RejectKind.PRICE)
+        assert scene.job.state is NAKED
+        assert scene.taken.pause_seconds == 5
+    assert prices == [Decimal("99.40"), Decimal("98.80"), Decimal("98.00"), Decimal("98.00")]
+
+
+def test_an_unwinding_that_fills_in_parts_goes_on_until_the_rest_is_dust() -> None:
+    scene = following().rejects(RejectKind.FILTER)
+    assert scene.fills("0").taken.pause_seconds == 0.5
+    scene.after(0.5)
+    assert scene.fills("3").order.quantity == Decimal("0.997")
+    assert scene.rejects(RejectKind.PRICE).job.state is UNWINDING
+    scene.after(0.5).fills("0.96")
+    assert scene.job.state is FLAT
+    assert scene.job.exposure < Decimal("0.05"), "less than the minimum notional stays as dust"
+
+
+def test_what_cannot_be_sold_at_the_widest_cap_is_still_offered_at_a_price_that_the_filter_accepts() -> None:
+    scene = following().rejects(RejectKind.FILTER)
+    scene.fills("3.946")
+    # 0.051 coins are 5.1 USDT at the bid, and 4.9 at the widest cap.
+    scene = Scene(replace(scene.job, state=NAKED, working=None, stage_since=scene.now - timedelta(seconds=500))).after(
+        0
+    )
+    assert scene.order.quantity == Decimal("0.051")
+    assert scene.order.price == Decimal("98.04")
+    assert scene.job.pair.spot.accepts(quantity=scene.order.quantity, price=scene.order.price) is None
+
+
+# --- unknown outcomes ------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_outcome_is_looked_up_until_known_and_nothing_is_sent_meanwhile() -> None:
+    scene = leading()
+    sent = scene.order
+    scene.unknown()
+    assert scene.job.state is RESOLVING
+    assert (scene.command, scene.taken.resolve) == (None, sent)
+    scene.unknown()
+    assert scene.taken.resolve is None
+    assert scene.taken.pause_seconds > 0
+    assert scene.after(0.2).taken.resolve == sent
+    scene.fills("2")
+    assert scene.job.state is FOLLOWING
+    assert scene.order.quantity == Decimal("1.99")
+
+
+def test_an_acknowledgement_alone_is_resolved() -> None:
+    scene = leading()
+    scene.hear(ev.OrderAccepted(at=scene.now, client_id=scene.order.client_id, order_id=3))
+    assert scene.job.state is RESOLVING
+    scene.hear(
+        ev.OrderProgressed(at=scene.now, client_id="h1-s-1", order_id=3, filled_quantity=ZERO, filled_notional=ZERO)
+    )
+    assert scene.taken.pause_seconds > 0
+
+
+def test_an_order_that_never_arrived_is_followed_by_a_new_one_under_a_new_id() -> None:
+    scene = leading().unknown().fills("0")
+    assert scene.job.state is LEADING
+    assert scene.after(0.5).order.client_id == "h1-s-2"
+
+
+def test_a_look_up_that_finds_a_refusal_goes_on_as_after_a_refusal() -> None:
+    scene = following().unknown().rejects(RejectKind.FILTER)
+    assert scene.job.state is UNWINDING
+
+
+def test_time_that_passes_over_an_order_at_work_asks_for_its_outcome() -> None:
+    scene = leading()
+    sent = scene.order
+    assert scene.after(1).taken.resolve == sent
+
+
+def test_a_restart_resolves_the_order_that_was_at_work() -> None:
+    scene = Scene(restarted(following().job)).unknown()
+    assert scene.job.state is RESOLVING
+    assert scene.fills().job.state is LEADING
+
+
+def test_an_event_about_an_order_that_is_not_at_work_is_refused() -> None:
+    scene = leading()
+    late = ev.OrderEnded(at=NOON, client_id="h1-s-0", order_id=1, status=OrderStatus.FILLED, filled_quantity=Decimal(4))
+    with pytest.raises(InvariantBroken, match="h1-s-0 is not at work"):
+        scene.hear(late)
+
+
+def test_resolving_without_an_order_is_our_fault() -> None:
+    with pytest.raises(InvariantBroken, match="nothing to resolve"):
+        Scene(replace(leading().job, state=RESOLVING, working=None)).after(0)
+
+
+def test_a_signal_without_a_cell_is_our_fault_and_an_ended_job_has_none() -> None:
+    ended = Scene(new_job(OPEN)).after(0).refused()
+    with pytest.raises(InvariantBroken, match="'time passed' cannot happen while FLAT"):
+        ended.after(1)
+
+
+def test_a_cell_that_leads_where_it_may_not_is_our_fault() -> None:
+    job = replace(new_job(OPEN), perp=replace(new_job(OPEN).perp, filled=Decimal(1)))
+    refused = ev.CommandRefused(at=NOON, command=SetMarginType(symbol="ABCUSDT"), code=-1, detail="")
+    with pytest.raises(InvariantBroken, match="PREPARING may not become HEDGED"):
+        Scene(job).hear(refused)

@@ -1,0 +1,227 @@
+from decimal import Decimal
+
+import pytest
+
+from hedgerow.domain.execution import ExecutionLimits, ExecutionPlan
+from hedgerow.domain.funding import FundingSignal
+from hedgerow.domain.instrument import BasisPair, FeeRates, Market
+from hedgerow.domain.market import Depth
+from hedgerow.strategy.observation import Opportunity, Refusal, RefusalKind
+from hedgerow.strategy.parameters import CapitalManagement
+from hedgerow.strategy.sizing import (
+    Funds,
+    closing_plan,
+    funds_of,
+    leg_capital,
+    opening_plan,
+    slice_notional,
+    trimming_plan,
+)
+from support.views import account, depth, hedge, holding, instrument, pair_of, short_of
+
+LIMITS = ExecutionLimits()
+SIGNAL = FundingSignal(symbol="AAAUSDT", mean=0.0002, stdev=0.0, apr=0.219, periods=10, interval_hours=4)
+RICH = Funds(spot=Decimal(1000), perp=Decimal(1000), equity=Decimal(2000))
+
+
+def plan(
+    capital: str = "900",
+    *,
+    pair: BasisPair | None = None,
+    funds: Funds = RICH,
+    spot: Depth | None = None,
+    perp: Depth | None = None,
+    limits: ExecutionLimits = LIMITS,
+) -> ExecutionPlan | Refusal:
+    return opening_plan(
+        Opportunity(pair=pair or pair_of(), signal=SIGNAL),
+        funds,
+        Decimal(capital),
+        spot_depth=spot or depth(Market.SPOT),
+        perp_depth=perp or depth(Market.PERP),
+        limits=limits,
+    )
+
+
+def sized(found: ExecutionPlan | Refusal) -> ExecutionPlan:
+    assert isinstance(found, ExecutionPlan)
+    return found
+
+
+def refused(found: ExecutionPlan | Refusal) -> Refusal:
+    assert isinstance(found, Refusal)
+    return found
+
+
+# --- capital --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spot", "perp", "capital"),
+    [("100", "200", "95"), ("25", "25", "23.75"), ("24.99", "100", "0"), ("-1", "100", "0")],
+)
+def test_the_smaller_wallet_times_the_fraction_is_used_and_nothing_below_the_minimum(
+    spot: str, perp: str, capital: str
+) -> None:
+    assert leg_capital(Decimal(spot), Decimal(perp), CapitalManagement()) == Decimal(capital)
+
+
+def test_the_maximum_is_shared_by_both_legs() -> None:
+    limits = CapitalManagement(max_capital_usd=Decimal(500))
+    assert leg_capital(Decimal(1000), Decimal(1000), limits) == 250
+    assert leg_capital(Decimal(100), Decimal(100), limits) == 95
+
+
+def test_funds_are_counted_after_rebalancing() -> None:
+    funds = funds_of(account(usdt="100", perp="500"))
+    assert [funds.spot, funds.perp, funds.equity] == [300, 300, 600]
+    assert funds.rebalance is not None
+    level = funds_of(account(usdt="100", perp="100.5"))
+    assert (level.spot, level.perp, level.rebalance) == (Decimal(100), Decimal("100.5"), None)
+
+
+# --- opening --------------------------------------------------------------------------------------------------------
+
+
+def test_the_short_is_sized_by_capital_and_the_spot_grossed_up_for_its_fee_in_coin() -> None:
+    found = sized(plan())
+    assert found.perp_quantity == Decimal("9.000")
+    assert found.spot_quantity == Decimal("9.010")
+    assert found.spot_quantity * (1 - Decimal("0.001")) >= found.perp_quantity
+
+
+def test_a_plan_carries_the_signal_it_was_made_on() -> None:
+    found = sized(plan())
+    assert (found.entry_rate, found.entry_apr, found.interval_hours, found.leverage) == (0.0002, 0.219, 4, 1)
+    assert not found.urgent
+
+
+def test_a5_the_size_follows_the_capital_and_never_the_coins_of_the_user() -> None:
+    rich_in_coins = account(usdt="200", perp="200", coins={"AAA": "4000"})
+    funds = funds_of(rich_in_coins)
+    capital = leg_capital(funds.spot, funds.perp, CapitalManagement())
+    assert sized(plan(str(capital), funds=funds)).perp_quantity == Decimal("1.9")
+
+
+def test_padded_and_odd_steps_end_on_both_grids() -> None:
+    spot, perp = instrument(Market.SPOT, lot=Decimal("0.00100000")), instrument(Market.PERP, lot=Decimal("0.005"))
+    found = sized(plan("900.7", pair=pair_of(spot=spot, perp=perp)))
+    assert found.perp_quantity == Decimal("9.005")
+    assert found.spot_quantity % spot.lot == 0
+
+
+def test_without_reserve_the_wallets_themselves_are_the_limit() -> None:
+    funds = Funds(spot=Decimal(500), perp=Decimal(500), equity=Decimal(1000))
+    found = sized(plan("500", funds=funds))
+    assert found.spot_quantity * Decimal("100.1") <= 500
+    assert found.perp_quantity * 100 * (1 + Decimal("0.001") + Decimal("0.0005") + Decimal("0.005")) <= 500
+    assert found.perp_quantity > Decimal("4.9")
+
+
+def test_less_than_a_lot_is_refused() -> None:
+    pair = pair_of(perp=instrument(Market.PERP, lot=Decimal(10)))
+    assert refused(plan(pair=pair)).kind is RefusalKind.CAPITAL
+
+
+@pytest.mark.parametrize("market", list(Market))
+def test_an_order_that_a_filter_would_refuse_is_not_planned(market: Market) -> None:
+    strict = instrument(market, min_notional=Decimal(901))
+    pair = pair_of(spot=strict) if market is Market.SPOT else pair_of(perp=strict)
+    # The spot leg is a little larger than the short, hence just large enough for its own minimum.
+    found = plan("900", pair=pair)
+    if market is Market.SPOT:
+        assert sized(found).spot_quantity == Decimal("9.010")
+    else:
+        assert refused(found).kind is RefusalKind.FILTER
+
+
+def test_a_spot_minimum_is_a_filter_too() -> None:
+    found = refused(plan(pair=pair_of(spot=instrument(Market.SPOT, min_notional=Decimal(1000)))))
+    assert found.kind is RefusalKind.FILTER
+    assert found.detail.startswith("spot")
+
+
+def test_the_largest_quantity_of_one_order_is_no_obstacle() -> None:
+    pair = pair_of(perp=instrument(Market.PERP, max_quantity=Decimal(1)))
+    assert sized(plan(pair=pair)).perp_quantity == 9
+
+
+def test_a_book_that_does_not_carry_the_size_is_refused() -> None:
+    assert refused(plan(spot=depth(Market.SPOT, quantity="8"))).kind is RefusalKind.DEPTH
+    assert refused(plan(perp=depth(Market.PERP, quantity="8"))).kind is RefusalKind.DEPTH
+
+
+def test_an_unreadable_or_empty_book_is_refused() -> None:
+    opportunity = Opportunity(pair=pair_of(), signal=SIGNAL)
+    empty = Depth(market=Market.PERP, symbol="AAAUSDT", bids=(), asks=(), at=depth(Market.PERP).at)
+    for spot, perp in ((None, depth(Market.PERP)), (depth(Market.SPOT), None), (depth(Market.SPOT), empty)):
+        found = opening_plan(opportunity, RICH, Decimal(900), spot_depth=spot, perp_depth=perp, limits=LIMITS)
+        assert refused(found).kind is RefusalKind.DEPTH
+
+
+# --- slices ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_slice_is_at_most_a_share_of_equity_and_of_the_visible_depth() -> None:
+    assert sized(plan()).slice_notional <= 100
+    thin = sized(plan(spot=depth(Market.SPOT, quantity="10")))
+    assert thin.slice_notional <= 200
+    shallow = sized(plan("100", spot=depth(Market.SPOT, quantity="2"), perp=depth(Market.PERP, quantity="2")))
+    assert shallow.slice_notional <= 40
+
+
+def test_slices_are_equal_so_that_no_small_remainder_is_left() -> None:
+    size = slice_notional(pair_of(), Decimal(901), Decimal(100), Decimal(100))
+    count = -(-901 // size)
+    assert 901 - (count - 1) * size > 10
+
+
+def test_a_slice_is_never_below_twice_the_larger_minimum() -> None:
+    assert slice_notional(pair_of(), Decimal(95), Decimal(100), Decimal(1)) >= 10
+    whole = slice_notional(pair_of(), Decimal(15), Decimal(100), Decimal(1))
+    assert whole >= 15
+
+
+def test_a_lot_worth_more_than_the_ceiling_is_traded_at_least_two_at_a_time() -> None:
+    pair = pair_of(perp=instrument(Market.PERP, lot=Decimal(1)))
+    assert slice_notional(pair, Decimal(1000), Decimal(100), Decimal(50)) >= 200
+
+
+# --- closing and trimming -------------------------------------------------------------------------------------------
+
+
+def closing(coins: str, short: str = "1", *, urgent: bool = False) -> ExecutionPlan:
+    seen = holding(short_of(quantity=short), coins=coins)
+    return closing_plan(hedge(), seen, price=Decimal(100), limits=LIMITS, interval_hours=8, urgent=urgent)
+
+
+def test_a5_closing_sells_what_the_ledger_owns_and_never_the_coins_beside_it() -> None:
+    found = closing("2000")
+    assert found.spot_quantity == found.perp_quantity == 1
+
+
+def test_closing_sells_no_more_than_the_balance_holds_and_on_the_lot() -> None:
+    assert closing("0.9996").spot_quantity == Decimal("0.999")
+
+
+def test_closing_buys_back_no_more_than_the_account_is_short() -> None:
+    assert closing("1", short="0.4").perp_quantity == Decimal("0.4")
+    assert closing("1", short="5").perp_quantity == 1
+
+
+def test_closing_without_a_readable_account_trusts_the_ledger() -> None:
+    found = closing_plan(hedge(), None, price=Decimal(100), limits=LIMITS, interval_hours=4, urgent=True)
+    assert found.spot_quantity == found.perp_quantity == 1
+    assert (found.urgent, found.interval_hours) == (True, 4)
+    assert found.slice_notional <= Decimal("10.1")
+
+
+def test_a_trim_moves_one_leg_in_one_slice() -> None:
+    found = trimming_plan(pair_of(), spot=Decimal("0.05"), price=Decimal(100))
+    assert (found.spot_quantity, found.perp_quantity, found.urgent) == (Decimal("0.05"), Decimal(0), True)
+    assert found.slice_notional >= 5
+
+
+def test_a_coin_fee_of_zero_needs_no_gross_up() -> None:
+    free = instrument(Market.SPOT, fees=FeeRates(maker=Decimal(0), taker=Decimal(0)))
+    assert sized(plan(pair=pair_of(spot=free))).spot_quantity == 9
