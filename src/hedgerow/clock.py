@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 __all__ = ["SystemClock", "VirtualClock", "run_virtual"]
 
 Result = TypeVar("Result")
+TICK_SECONDS = 1e-6
 
 
 class SystemClock:
@@ -110,6 +111,9 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: VirtualClock) -> None:
         self._virtual_clock = clock
         super().__init__(_JumpingSelector(clock))
+        # A timer is due once it is within this of the time; after half a year of virtual seconds the default
+        # of 1 ns is below what a float can tell apart, and a timer that is due exactly now would never fire.
+        self._clock_resolution = TICK_SECONDS
 
     def time(self) -> float:
         return self._virtual_clock.monotonic()

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from hedgerow.domain.account import AccountView, OpenOrder
 from hedgerow.domain.commands import Command
@@ -18,7 +18,21 @@ from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.domain.requests import Answer, Request
 
-__all__ = ["Clock", "Liquidity", "Mailbox", "StatementRow", "Store", "Tape", "TapePrices", "Venue"]
+__all__ = [
+    "Clock",
+    "HttpRequest",
+    "HttpResponse",
+    "Liquidity",
+    "Mailbox",
+    "StatementRow",
+    "Store",
+    "StreamConnection",
+    "StreamTransport",
+    "Tape",
+    "TapePrices",
+    "Transport",
+    "Venue",
+]
 
 
 class Clock(Protocol):
@@ -107,6 +121,72 @@ class Venue(Protocol):
 
     async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
         """Read the rows since a time that the bot did not cause, oldest first."""
+        ...
+
+
+class HttpRequest(Struct, frozen=True, kw_only=True):
+    """One HTTP request, complete: nothing may be added, encoded again or put into another order on its way."""
+
+    method: str
+    url: str
+    """Absolute, with the query string exactly as it was signed."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes = b""
+    timeout_seconds: float = 10.0
+    """Longest wait for the answer; the sender of the request enforces it on its clock as well."""
+
+
+class HttpResponse(Struct, frozen=True, kw_only=True):
+    """One HTTP answer, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Names in lower case."""
+    body: bytes = b""
+
+
+class Transport(Protocol):
+    """The way of a request to a venue and of its answer back: sockets, or a venue in the same process."""
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Send one request once and return the answer; a redirect is an answer, never followed.
+
+        Raises:
+            NotSent: the request certainly never left.
+            OutcomeUnknown: no whole answer came back; the request may have been executed.
+        """
+        ...
+
+
+class StreamConnection(Protocol):
+    """One open stream of messages."""
+
+    async def receive(self) -> str | bytes:
+        """Wait for the next data message; pings are answered on the way.
+
+        Raises:
+            VenueError: the connection ended.
+        """
+        ...
+
+    async def send(self, text: str) -> None:
+        """Send one text message.
+
+        Raises:
+            VenueError: the connection ended.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the connection; a waiting ``receive`` raises."""
+        ...
+
+
+class StreamTransport(Protocol):
+    """Opens streams of messages from a venue."""
+
+    def connect(self, url: str) -> AbstractAsyncContextManager[StreamConnection]:
+        """Return a context that holds an open connection; entering it raises ``NotSent`` when it cannot be opened."""
         ...
 
 

@@ -61,6 +61,18 @@ def test_tiny_waits_end() -> None:
     assert clock.monotonic() < 1
 
 
+def test_timers_still_fire_after_years() -> None:
+    clock = VirtualClock(START)
+
+    async def main() -> None:
+        await clock.sleep(2.0**28)
+        for _ in range(10):
+            await clock.sleep(300)
+
+    run_virtual(clock, main())
+    assert clock.now() == START + timedelta(seconds=2**28 + 3000)
+
+
 def test_a_limited_speed_still_advances_and_hears_signals() -> None:
     clock = VirtualClock(START, speed=1_000_000)
 

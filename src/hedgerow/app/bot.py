@@ -100,7 +100,7 @@ def _tools(parts: BotParts, stop: StopSignal) -> Tools:
         parameters=parameters,
         stopping=stop,
     )
-    settler = Settler(venue=venue, clock=clock, journal=journal, policy=policy, ids=ids)
+    settler = Settler(venue=venue, clock=clock, journal=journal, policy=policy, ids=ids, executor=executor)
     return Tools(
         venue=venue,
         clock=clock,

@@ -104,8 +104,7 @@ def play_demo(plan: DemoPlan, listeners: Sequence[Listener]) -> RunReport:
 
 
 def _notes(tape: Tape) -> tuple[str, ...]:
-    skipped: dict[str, str] = getattr(tape, "skipped", {})
-    return tuple(f"{symbol} left out: {why}" for symbol, why in skipped.items())
+    return tape.notes if isinstance(tape, ArchiveTape) else ()
 
 
 async def _log_of(plan: DemoPlan) -> tuple[Ledger, str]:

@@ -77,7 +77,8 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
 def _watched(plan: DemoPlan, stack: ExitStack, *, quiet: bool) -> RunReport:
     configure_logging(plan.home.log, console=not quiet)
     stack.callback(close_logging)
-    progress = stack.enter_context(ProgressListener(start=plan.start, end=plan.end))
+    # Beside the words on a terminal a moving bar would garble both.
+    progress = stack.enter_context(ProgressListener(start=plan.start, end=plan.end, terminal=None if quiet else False))
     return play_demo(plan, (LogListener(), progress))
 
 

@@ -72,7 +72,7 @@ def _order_ended(ledger: Ledger, event: ev.OrderEnded) -> Ledger:
     def ended(record: OrderRecord) -> OrderRecord:
         return replace(_grown(record, event), status=event.status, unknown=False)
 
-    return with_changed_order(ledger, event.client_id, ended)
+    return replace(with_changed_order(ledger, event.client_id, ended), traded_at=event.at)
 
 
 def _order_unknown(ledger: Ledger, event: ev.OrderOutcomeUnknown) -> Ledger:
@@ -147,7 +147,8 @@ def _funds_transferred(ledger: Ledger, event: ev.FundsTransferred) -> Ledger:
     if row in ledger.rows_seen:
         return replace(ledger, transfer=None)
     seen = ledger.rows_seen | {row}
-    return replace(ledger, transfer=None, rows_seen=seen, books=ledger.books.with_transfer(event))
+    books = ledger.books.with_transfer(event)
+    return replace(ledger, transfer=None, rows_seen=seen, books=books, traded_at=event.at)
 
 
 def _funding_received(ledger: Ledger, event: ev.FundingReceived) -> Ledger:
@@ -181,8 +182,7 @@ def _attributed(ledger: Ledger, payment: FundingPayment) -> Ledger:
 
 def _held_at(hedge: HedgedPosition, payment: FundingPayment, slack: timedelta) -> bool:
     """Whether the hedge was at work at the stamp: a settlement during its opening pays on the slices already held."""
-    began = min([hedge.opened_at, *(r.issued_at for r in hedge.orders)])
-    return hedge.symbol == payment.symbol and payment.at >= began - slack
+    return hedge.symbol == payment.symbol and payment.at >= hedge.begun_at - slack
 
 
 def _paid(hedge: HedgedPosition, payment: FundingPayment) -> HedgedPosition:
@@ -196,7 +196,13 @@ def _paid(hedge: HedgedPosition, payment: FundingPayment) -> HedgedPosition:
 def _external_flow(ledger: Ledger, event: ev.ExternalFlow) -> Ledger:
     if event.row_id in ledger.rows_seen:
         return ledger
-    return replace(ledger, rows_seen=ledger.rows_seen | {event.row_id}, books=ledger.books.with_flow(event))
+    opened = event.at if event.kind is ev.FlowKind.OPENING else None
+    return replace(
+        ledger,
+        rows_seen=ledger.rows_seen | {event.row_id},
+        books=ledger.books.with_flow(event),
+        books_since=ledger.books_since or opened,
+    )
 
 
 # --- the life of a hedge ---------------------------------------------------------------------------------------------
@@ -298,9 +304,9 @@ def _hedge_adopted(ledger: Ledger, event: ev.HedgeAdopted) -> Ledger:
 
 def _with_late_payments(ledger: Ledger, event: ev.HedgeAdopted) -> Books:
     """Book the payments that came after the books were opened; earlier ones are in the opening balance."""
-    books = ledger.books
+    books, opened = ledger.books, ledger.books_since or ledger.started_at
     for payment in event.payments:
-        late = ledger.started_at is not None and payment.at > ledger.started_at
+        late = opened is not None and payment.at > opened
         if late and payment.tran_id not in ledger.funding_seen:
             books = books.with_funding(payment)
     return books

@@ -66,6 +66,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
 
     started_at: datetime | None = None
     """Time of the first event."""
+    books_since: datetime | None = None
+    """Time of the reading that the books were opened with: what happened up to it is in the opening balances."""
     events: int = 0
     """How many events were folded."""
     hedge: HedgedPosition | None = None
@@ -95,6 +97,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     """Newest booked funding stamp."""
     unattributed_funding: Decimal = ZERO
     """Funding paid on positions that were never the bot's."""
+    traded_at: datetime | None = None
+    """When an order or a transfer of ours last ended: balances may lag behind it for some seconds."""
     max_naked_seconds: float = 0.0
     max_naked_notional: Decimal = ZERO
 

@@ -1,6 +1,7 @@
 """Decimal money and quantities on a grid: exact steps, never floats."""
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from math import gcd
 
 __all__ = [
@@ -53,6 +54,7 @@ def is_on_grid(value: Decimal, step: Decimal) -> bool:
     return value % step == 0
 
 
+@lru_cache(maxsize=1024)
 def common_step(first: Decimal, second: Decimal) -> Decimal:
     """Return the least common multiple of two steps, so that its multiples lie on both grids.
 

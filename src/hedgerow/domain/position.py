@@ -210,6 +210,11 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
         return self.pair.symbol
 
     @property
+    def begun_at(self) -> datetime:
+        """When its first order was issued: funding may be paid on slices held before the opening was complete."""
+        return min([self.opened_at, *(record.issued_at for record in self.orders)])
+
+    @property
     def spot_quantity(self) -> Decimal:
         """Coins the ledger owns for this hedge."""
         return self.tally.spot_quantity

@@ -18,7 +18,7 @@ from hedgerow.domain.market import Level
 from hedgerow.domain.money import BPS, ONE, ZERO
 from hedgerow.ports import Liquidity
 
-__all__ = ["BOTTOMLESS", "BookGaps", "Taken", "after_taking", "bottomless", "ladder", "sweep"]
+__all__ = ["BOTTOMLESS", "BookGaps", "Taken", "after_taking", "best", "bottomless", "ladder", "sweep"]
 
 BOTTOMLESS = Decimal(10) ** 12
 """Base units offered by a bottomless book."""

@@ -138,6 +138,8 @@ class GeneratedTape:
 
     def settled(self, symbol: str, after: datetime, until: datetime) -> tuple[FundingRate, ...]:
         """Return the rates settled in ``(after, until]``, oldest first."""
+        if (after - self._origin) // HOUR == (until - self._origin) // HOUR:
+            return ()
         pair = self._pairs[symbol]
         found: list[FundingRate] = []
         stamp = max(after, self._origin)

@@ -1,4 +1,4 @@
-"""What an order must satisfy before it may meet the book, and how resting orders wait their turn."""
+"""What an order must satisfy before it may meet the book, what it holds while it waits, and what a trade changes."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -7,10 +7,10 @@ from msgspec import Struct
 
 from hedgerow.domain.instrument import Instrument, Market, Side, TradingStatus, Violation
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.order import Order, OrderRequest
+from hedgerow.domain.order import Fill, Order, OrderRequest
 from hedgerow.emulator.refusals import Code, rejected
 
-__all__ = ["WorkingOrder", "check_order", "crosses"]
+__all__ = ["WorkingOrder", "changes_of", "check_order", "crosses", "held_by"]
 
 
 class WorkingOrder(Struct, frozen=True, kw_only=True):
@@ -62,6 +62,22 @@ def check_order(instrument: Instrument, request: OrderRequest, reference: Decima
 def crosses(request: OrderRequest, touch: Decimal | None) -> bool:
     """Tell whether an order would take from a book whose best opposite price is ``touch``."""
     return touch is not None and (touch - request.price) * request.side.sign <= 0
+
+
+def held_by(request: OrderRequest, instrument: Instrument, quantity: Decimal) -> tuple[str, Decimal]:
+    """Return the asset and amount that ``quantity`` of a spot order can cost at most."""
+    if request.side is Side.BUY:
+        return instrument.quote, quantity * request.price
+    return instrument.base, quantity
+
+
+def changes_of(fill: Fill, instrument: Instrument) -> tuple[tuple[str, Decimal], ...]:
+    """Return what one trade changes in its wallet, asset by asset, the fee last."""
+    fee = (fill.fee_asset, -fill.fee)
+    if fill.market is Market.PERP:
+        return (instrument.quote, fill.realized_pnl), fee
+    sign = fill.side.sign
+    return (instrument.base, sign * fill.quantity), (instrument.quote, -sign * fill.notional), fee
 
 
 def _check_status(instrument: Instrument, request: OrderRequest) -> None:

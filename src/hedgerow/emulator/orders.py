@@ -15,7 +15,7 @@ from hedgerow.domain.order import Fill, Order, OrderRequest, OrderStatus, TimeIn
 from hedgerow.emulator.book import sweep
 from hedgerow.emulator.journal import Journal
 from hedgerow.emulator.marketplace import Marketplace
-from hedgerow.emulator.matching import WorkingOrder, check_order, crosses
+from hedgerow.emulator.matching import WorkingOrder, changes_of, check_order, crosses, held_by
 from hedgerow.emulator.refusals import Code, rejected
 from hedgerow.emulator.wallets import Marks, PerpAccount, SpotWallet, to_row
 
@@ -31,7 +31,7 @@ SPOT_VOLUME_SHARE = Decimal("0.2")
 class OrderDesk:
     """All orders of one account, from the first to the last."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where all parts of an account meet, each by its name
         self,
         *,
         marketplace: Marketplace,
@@ -40,12 +40,14 @@ class OrderDesk:
         journal: Journal,
         marks: Marks,
         orders: Iterable[WorkingOrder] = (),
+        spot_quote_fee: Decimal | None = None,
     ) -> None:
         self._marketplace = marketplace
         self._spot = spot
         self._perp = perp
         self._journal = journal
         self._marks = marks
+        self._spot_quote_fee = spot_quote_fee
         self._orders = {working.key: working for working in orders}
         self._resting = {key: working for key, working in self._orders.items() if not working.order.status.done}
 
@@ -156,7 +158,7 @@ class OrderDesk:
 
     def _check_funds(self, request: OrderRequest, instrument: Instrument) -> None:
         if request.market is Market.SPOT:
-            asset, amount = _held_by(request, instrument, request.quantity)
+            asset, amount = held_by(request, instrument, request.quantity)
             if self._spot.of(asset).free < amount:
                 raise rejected(Code.BALANCE_INSUFFICIENT, f"Balance is insufficient: {amount} {asset} needed.")
             return
@@ -230,7 +232,8 @@ class OrderDesk:
         self._journal.book_fill(fill)
         if working.by_hand:
             wallet = Wallet.SPOT if request.market is Market.SPOT else Wallet.PERP
-            self._journal.book_rows(wallet, self._changes(fill), FlowKind.USER_TRADE, at)
+            instrument = self._marketplace.instrument(request.market, request.symbol)
+            self._journal.book_rows(wallet, changes_of(fill, instrument), FlowKind.USER_TRADE, at)
         progressed = replace(
             order,
             status=OrderStatus.PARTIALLY_FILLED,
@@ -246,6 +249,8 @@ class OrderDesk:
         instrument = self._marketplace.instrument(request.market, request.symbol)
         rate = instrument.fees.maker if maker else instrument.fees.taker
         in_coin = request.market is Market.SPOT and request.side is Side.BUY
+        if request.market is Market.SPOT and self._spot_quote_fee is not None:
+            rate, in_coin = self._spot_quote_fee, False
         fee = to_row((trade.quantity if in_coin else trade.quantity * trade.price) * rate)
         change, realized = request.side.sign * trade.quantity, ZERO
         if request.market is Market.PERP:
@@ -270,21 +275,12 @@ class OrderDesk:
             at=at,
         )
 
-    def _changes(self, fill: Fill) -> tuple[tuple[str, Decimal], ...]:
-        """Return what one trade changed in its wallet, asset by asset."""
-        fee = (fill.fee_asset, -fill.fee)
-        instrument = self._marketplace.instrument(fill.market, fill.symbol)
-        if fill.market is Market.PERP:
-            return (instrument.quote, fill.realized_pnl), fee
-        sign = fill.side.sign
-        return (instrument.base, sign * fill.quantity), (instrument.quote, -sign * fill.notional), fee
-
     def _lock(self, working: WorkingOrder, quantity: Decimal) -> None:
         """Set money or coins aside for ``quantity`` of a spot order; a negative quantity releases them."""
         request = working.order.request
         if request.market is Market.SPOT:
             instrument = self._marketplace.instrument(request.market, request.symbol)
-            self._spot.lock(*_held_by(request, instrument, quantity))
+            self._spot.lock(*held_by(request, instrument, quantity))
 
     def _keep(self, working: WorkingOrder) -> WorkingOrder:
         self._orders[working.key] = working
@@ -299,10 +295,3 @@ class OrderDesk:
         order = replace(working.order, status=status, updated_at=at)
         self._orders[working.key] = replace(working, order=order)
         return order
-
-
-def _held_by(request: OrderRequest, instrument: Instrument, quantity: Decimal) -> tuple[str, Decimal]:
-    """Return the asset and amount that ``quantity`` of a spot order can cost at most."""
-    if request.side is Side.BUY:
-        return instrument.quote, quantity * request.price
-    return instrument.base, quantity

@@ -20,6 +20,8 @@ class WorldOptions(Struct, frozen=True, kw_only=True):
 
     bottomless: bool = False
     """Endless quantity at exactly the tape's price, without a spread: for exact replays."""
+    spot_quote_fee: Decimal | None = None
+    """Commission of an account that pays spot fees in USDT, as a fraction; None = in coin on buys, as listed."""
     refill_half_life_seconds: float = 30.0
     """How fast a book fills up again behind our own trades."""
     maintenance_rate: Decimal = Decimal("0.01")

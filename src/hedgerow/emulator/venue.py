@@ -88,12 +88,8 @@ class EmulatedVenue:
     async def account(self) -> AccountView:
         """Read both wallets, positions and account modes."""
         await self._arrive(Read.ACCOUNT)
-        lag = self._faults.plan.lagging
-        if lag is None:
-            return self.world.account()
-        since = self.world.now - timedelta(seconds=lag.seconds)
-        old = next((view for at, view in self._before if at > since), None)
-        return self.world.account() if old is None else replace(old, at=self.world.now)
+        self._forget()
+        return replace(self._before[0][1], at=self.world.now) if self._before else self.world.account()
 
     async def depth(self, market: Market, symbol: str) -> Depth:
         """Read the visible book of one instrument."""
@@ -132,13 +128,12 @@ class EmulatedVenue:
         lost_at = self._lost.get(request.client_id)
         if lost_at is not None and self.world.now < lost_at + self._certain_after:
             return (self._unknown(request, "not there yet, and it could still arrive"),)
-        return (self._refused(request, Code.NO_SUCH_ORDER, "Order does not exist."),)
+        return (self._absent(request),)
 
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Carry out one command and return what is known to have happened, oldest first."""
         await self._travel()
-        if self._faults.plan.lagging is not None:
-            self._before.append((self.world.now, self.world.account()))
+        self._remember()
         fault = self._faults.on_submit(command)
         events = self._carry_out(command, fault)
         self._tell()
@@ -156,6 +151,18 @@ class EmulatedVenue:
             await self.clock.sleep(self._latency.draw(self._random))
         self.world.advance(self.clock.now())
         self._tell()
+
+    def _remember(self) -> None:
+        """Keep the account as it is before a command, for as long as balances lag behind."""
+        if self._faults.plan.lagging is not None:
+            self._forget()
+            self._before.append((self.world.now, self.world.account()))
+
+    def _forget(self) -> None:
+        lag = self._faults.plan.lagging
+        if self._before and lag is not None:
+            since = self.world.now - timedelta(seconds=lag.seconds)
+            self._before = [(at, view) for at, view in self._before if at > since]
 
     def _tell(self) -> None:
         if self._on_change is not None and self._told_revision != self.world.revision:
@@ -250,6 +257,17 @@ class EmulatedVenue:
 
     def _unknown(self, request: OrderRequest, detail: str) -> OrderOutcomeUnknown:
         return OrderOutcomeUnknown(at=self.world.now, client_id=request.client_id, detail=detail)
+
+    def _absent(self, request: OrderRequest) -> OrderEnded:
+        """Return the end of an order that certainly never arrived: nobody refused it, so it may be tried anew."""
+        return OrderEnded(
+            at=self.world.now,
+            client_id=request.client_id,
+            order_id=None,
+            status=OrderStatus.EXPIRED,
+            code=Code.NO_SUCH_ORDER,
+            detail="Order does not exist.",
+        )
 
     def _refused(self, request: OrderRequest, code: int, detail: str) -> OrderEnded:
         return OrderEnded(

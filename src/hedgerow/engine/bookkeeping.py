@@ -61,20 +61,19 @@ class Bookkeeper:
 
     async def book_funding(self, *, interval_hours: int = 1, force: bool = False) -> None:
         """Book new funding payments; the venue is asked only after a settlement, until its rows are final."""
-        hedge = self._recent_hedge()
-        if hedge is None or not (force or self._funding_due(interval_hours)):
-            return
         now, ledger = self._clock.now(), self._journal.ledger
-        since = ledger.funding_until or hedge.opened_at
+        opened = ledger.books_since
+        if opened is None or not (force or (self._recent_hedge() and self._funding_due(interval_hours))):
+            return
+        since = ledger.funding_until or opened
         try:
             payments = await self._venue.funding_payments(since - OVERLAP)
         except VenueError as unreadable:
             self._journal.say(Warned(at=now, text=f"Could not fetch funding history: {unreadable}"))
             return
         self._funding_checked = now
-        opened = ledger.started_at or now
         # What was paid before the books were opened is part of the opening balance.
-        fresh = [p for p in payments if p.tran_id not in ledger.funding_seen and p.at >= opened]
+        fresh = [p for p in payments if p.tran_id not in ledger.funding_seen and p.at > opened]
         if fresh:
             await self._journal.record(*(ev.FundingReceived(at=now, payment=p) for p in fresh))
 
@@ -105,10 +104,9 @@ class Bookkeeper:
             since = min(record.issued_at for record in records) - OVERLAP
             try:
                 fills = await self._venue.fills(market, hedge.symbol, since)
+                await self._book_fills(hedge, records, fills)
             except VenueError as unreadable:
                 self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch trades: {unreadable}"))
-                continue
-            await self._book_fills(hedge, records, fills)
 
     async def _book_fills(self, hedge: HedgedPosition, records: Iterable[OrderRecord], fills: Iterable[Fill]) -> None:
         by_order = {r.order_id: r.request.client_id for r in records if r.order_id is not None}
@@ -153,14 +151,15 @@ class Bookkeeper:
         await self.book_fees()
         await self.book_funding(force=True)
         ledger = self._journal.ledger
-        if ledger.started_at is None:
+        opened = ledger.books_since
+        if opened is None:
             return
         try:
-            rows = await self._venue.statement(ledger.started_at)
+            rows = await self._venue.statement(opened)
         except VenueError as unreadable:
             self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch the statement: {unreadable}"))
             return
-        fresh = [row for row in rows if row.row_id not in ledger.rows_seen]
+        fresh = [row for row in rows if row.row_id not in ledger.rows_seen and row.at > opened]
         if fresh:
             await self._journal.record(
                 *(

@@ -5,6 +5,7 @@ from itertools import islice
 from msgspec import Struct
 
 from hedgerow.domain import events as ev
+from hedgerow.domain.errors import VenueError
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import MarketView
@@ -26,10 +27,10 @@ from hedgerow.engine.moments import (
     RebalanceStarted,
     ScanStarted,
 )
-from hedgerow.engine.observe import observe, read_books
+from hedgerow.engine.observe import observe, observe_settled, read_books
 from hedgerow.engine.settle import Settler
 from hedgerow.ports import Clock, Venue
-from hedgerow.strategy.decide import decide_held, openings_blocked, plan_opening, shortlist
+from hedgerow.strategy.decide import closing_obstacle, decide_held, openings_blocked, plan_opening, shortlist
 from hedgerow.strategy.observation import (
     Close,
     Decision,
@@ -88,7 +89,7 @@ class Cycle:
         """Run one cycle; one that closed a hedge goes on at once and may open the next."""
         self._journal.say(CycleBegan(at=self._clock.now(), number=number))
         self._evaluation = None
-        await self._finish_what_is_in_flight()
+        await self.finish_what_is_in_flight()
         observation = await self._observe()
         if await self._turn(observation):
             observation = await self._observe()
@@ -99,13 +100,14 @@ class Cycle:
         """Act on one observation; tells whether a hedge was closed."""
         return await (self._held(observation) if self._journal.ledger.hedge else self._flat(observation))
 
-    async def _finish_what_is_in_flight(self) -> None:
+    async def finish_what_is_in_flight(self) -> None:
+        """Take up a job or a transfer that a crash or a failed cycle left behind; nothing else is started before."""
         await self._executor.resume()
         await self._executor.settle_transfer()
 
     async def _observe(self) -> Observation:
         """Read, reconcile and keep the books; the ledger agrees with the venue afterwards, or says why not."""
-        observation = await observe(self._venue, self._clock, self._periods)
+        observation = await self._look()
         if observation.missing:
             self._journal.say(ReadFailed(at=observation.at, missing=observation.missing))
         if observation.account is None or self._journal.ledger.execution is not None:
@@ -117,6 +119,9 @@ class Cycle:
         self._events_seen = self._journal.ledger.events
         return observation
 
+    async def _look(self) -> Observation:
+        return await observe_settled(self._venue, self._clock, self._periods, self._journal.ledger)
+
     def _interval(self, market: MarketView | None) -> int:
         """Return the held symbol's own funding interval in hours; the shortest there is when it cannot be seen."""
         hedge = self._journal.ledger.hedge
@@ -127,7 +132,7 @@ class Cycle:
         number = self._journal.ledger.totals.cycles + 1
         if self._journal.heard and self._journal.ledger.events != self._events_seen:
             # Something was traded since the reading: equity needs balances from after it.
-            observation = await observe(self._venue, self._clock, self._periods)
+            observation = await self._look()
         ledger = await self._journal.record(ev.CycleCompleted(at=self._clock.now(), number=number))
         if self._journal.heard:
             equity = equity_of(ledger, observation.account, observation.market)
@@ -184,7 +189,7 @@ class Cycle:
 
     async def _level_wallets(self) -> None:
         """Rebalance USDT as part of closing."""
-        observation = await observe(self._venue, self._clock, self._periods)
+        observation = await self._look()
         if observation.account is None:
             return
         needed = rebalance(observation.account)
@@ -198,8 +203,9 @@ class Cycle:
 
     async def close_now(self, reason: Reason) -> bool:
         """Close the hedge whatever the policy thinks; tells whether nothing is held afterwards."""
+        await self.finish_what_is_in_flight()
         hedge = self._journal.ledger.hedge
-        if hedge is None:
+        if hedge is None or self._journal.ledger.execution is not None:
             return self._journal.ledger.active is None
         observation = await observe(self._venue, self._clock, self._periods)
         spot = observation.market.quote(Market.SPOT, hedge.symbol) if observation.market else None
@@ -211,8 +217,13 @@ class Cycle:
             interval_hours=self._interval(observation.market),
             urgent=True,
         )
-        decision = Close(reason=reason, plan=plan, detail="")
+        obstacle = closing_obstacle(hedge, plan, observation.market)
+        decision = (
+            Hold(reason=HoldReason.CANNOT_TRADE, detail=obstacle) if obstacle else Close(reason=reason, plan=plan)
+        )
         self._journal.say(Decided(at=self._clock.now(), decision=decision))
+        if isinstance(decision, Hold):
+            return False
         return await self._close(hedge, decision)
 
     # --- flat ------------------------------------------------------------------------------------------------------
@@ -238,7 +249,10 @@ class Cycle:
 
     async def _try(self, opportunity: Opportunity, observation: Observation) -> str | None:
         """Open one pair, or return why not."""
-        orders = await self._venue.open_orders(opportunity.symbol)
+        try:
+            orders = await self._venue.open_orders(opportunity.symbol)
+        except VenueError as unreadable:
+            return f"its open orders cannot be read: {unreadable}"
         if orders:
             return f"{len(orders)} open order(s) on the symbol are not the bot's"
         spot, perp = await read_books(self._venue, opportunity.symbol)
@@ -270,7 +284,8 @@ class Cycle:
             self._journal.say(BalancesRead(at=now, spot_usdt=account.spot_usdt, perp_usdt=account.perp.transferable))
         evaluation, health = getattr(decision, "evaluation", None), getattr(decision, "health", None)
         hedges = 1 if self._journal.ledger.hedge else 0
-        self._journal.say(HealthJudged(at=now, hedges=hedges, report=health))
+        if account or health:
+            self._journal.say(HealthJudged(at=now, hedges=hedges, report=health))
         if evaluation is not None:
             self._evaluation = evaluation
             multiplier = self._policy.parameters.position_management.fee_coverage_multiplier

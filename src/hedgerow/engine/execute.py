@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from msgspec import Struct
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.commands import Command, PlaceOrder, TransferFunds
+from hedgerow.domain.commands import Command, PlaceOrder, SetLeverage, TransferFunds
+from hedgerow.domain.errors import VenueError
 from hedgerow.domain.execution import ExecutionKind, ExecutionPlan, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Ledger
@@ -160,8 +162,15 @@ class Executor:
             books = _Books(spot=spot, perp=perp)
         idle = ZERO
         if isinstance(event, ev.OrderEnded) and event.reject is RejectKind.MARGIN:
-            idle = (await self._venue.account()).spot_usdt
+            idle = await self._idle_usdt()
         return books, Surroundings(at=self._clock.now(), spot=books.spot, perp=books.perp, idle_usdt=idle)
+
+    async def _idle_usdt(self) -> Decimal:
+        """Return the spot wallet's free USDT; none when it cannot be read, for a naked leg does not wait for it."""
+        try:
+            return (await self._venue.account()).spot_usdt
+        except VenueError:
+            return ZERO
 
     def _fresh(self, books: _Books) -> bool:
         oldest = self._clock.now() - timedelta(seconds=self._limits.book_stale_seconds)
@@ -225,6 +234,12 @@ class Executor:
         """Move USDT between the wallets; tells whether it is known to have moved."""
         await self._journal.record(ev.CommandIssued(at=self._clock.now(), command=command))
         return isinstance(await self._send(command), ev.FundsTransferred)
+
+    async def set_leverage(self, symbol: str, leverage: int) -> bool:
+        """Set a symbol's leverage outside of a job; tells whether the venue confirmed it."""
+        command = SetLeverage(symbol=symbol, leverage=leverage)
+        await self._journal.record(ev.CommandIssued(at=self._clock.now(), command=command))
+        return isinstance(await self._send(command), ev.LeverageSet)
 
     async def settle_transfer(self) -> None:
         """Find out about a transfer whose outcome is not logged: sending the same id again is harmless."""

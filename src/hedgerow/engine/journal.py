@@ -44,11 +44,15 @@ class Journal:
         """Append events as one transaction, then fold them; an intent is on the disk before this returns."""
         durable = any(isinstance(event, CommandIssued) for event in events)
         await self._store.append(events, durable=durable)
+        # All of them are folded before anybody hears of the first: a listener that fails cannot part ledger and log.
+        told: list[Recorded] = []
         for event in events:
             before = self.ledger
             self._ledger = after = apply(before, event)
             if self._listeners:
-                self.say(Recorded(event=event, before=before, after=after))
+                told.append(Recorded(event=event, before=before, after=after))
+        for moment in told:
+            self.say(moment)
         if self.ledger.events - self._snapshot_at >= EVENTS_PER_SNAPSHOT:
             await self._store.snapshot(self.ledger)
             self._snapshot_at = self.ledger.events

@@ -33,7 +33,6 @@ __all__ = [
     "NoOpportunity",
     "OpportunityFound",
     "ReadFailed",
-    "RebalanceDone",
     "RebalanceStarted",
     "ReconcileStarted",
     "Reconciled",
@@ -177,17 +176,6 @@ class RebalanceStarted(Struct, frozen=True, kw_only=True):
     needed: Rebalance | None
 
 
-class RebalanceDone(Struct, frozen=True, kw_only=True):
-    """USDT moved."""
-
-    at: datetime
-    moved: Rebalance
-    spot_before: Decimal
-    spot_after: Decimal
-    perp_before: Decimal
-    perp_after: Decimal
-
-
 class Recorded(Struct, frozen=True, kw_only=True):
     """An event was appended to the log."""
 
@@ -262,7 +250,6 @@ Moment: TypeAlias = (
     | NoOpportunity
     | Decided
     | RebalanceStarted
-    | RebalanceDone
     | Recorded
     | BooksChecked
     | EquityRead

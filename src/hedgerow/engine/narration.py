@@ -35,7 +35,6 @@ _ROUTINE = frozenset(
         mo.OpportunityFound,
         mo.NoOpportunity,
         mo.RebalanceStarted,
-        mo.RebalanceDone,
         mo.EquityRead,
         mo.CycleEnded,
         mo.StoppedByUser,

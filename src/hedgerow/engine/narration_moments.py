@@ -220,15 +220,6 @@ def rebalanced(
     )
 
 
-def _rebalance_done(moment: mo.RebalanceDone) -> Lines:
-    return rebalanced(
-        moment.moved.amount,
-        moment.moved.direction,
-        spot=(moment.spot_before, moment.spot_after),
-        perp=(moment.perp_before, moment.perp_after),
-    )
-
-
 MOMENT_WORDS: dict[type, Callable[[Any], Lines]] = {
     mo.Adopted: _adopted,
     mo.CycleBegan: _cycle_began,
@@ -240,7 +231,6 @@ MOMENT_WORDS: dict[type, Callable[[Any], Lines]] = {
     mo.OpportunityFound: _opportunity_found,
     mo.NoOpportunity: _no_opportunity,
     mo.RebalanceStarted: _rebalance_started,
-    mo.RebalanceDone: _rebalance_done,
     mo.EquityRead: _equity_read,
     mo.BooksChecked: _books_checked,
     mo.CycleEnded: _cycle_ended,

@@ -2,15 +2,23 @@
 
 import asyncio
 from collections.abc import Coroutine
+from datetime import timedelta
 from typing import Any, TypeVar
 
+from hedgerow.domain.books import books_difference
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.observation import Observation
 
-__all__ = ["observe", "read_books"]
+__all__ = ["observe", "observe_settled", "read_books"]
+
+GRACE = timedelta(seconds=10)
+"""How long after a trade of our own the account may still show what was before it."""
+LAG_SECONDS = 1.0
+"""Pause before an account that lags is read again."""
 
 Read = TypeVar("Read")
 
@@ -27,6 +35,21 @@ async def observe(venue: Venue, clock: Clock, periods: int) -> Observation:
         account=None if isinstance(account, VenueError) else account,
         unread=unread,
     )
+
+
+async def observe_settled(venue: Venue, clock: Clock, periods: int, ledger: Ledger) -> Observation:
+    """Read both, again and again while the account lags behind our own trades, until ``GRACE`` after the last of them.
+
+    What was traded is in the books at once; an account that agrees with them has caught up.
+    """
+    while True:
+        observation = await observe(venue, clock, periods)
+        account, traded = observation.account, ledger.traded_at
+        if account is None or traded is None or ledger.execution or not books_difference(ledger.books, account):
+            return observation
+        if clock.now() >= traded + GRACE:
+            return observation
+        await clock.sleep(LAG_SECONDS)
 
 
 async def read_books(venue: Venue, symbol: str) -> tuple[Depth | None, Depth | None]:

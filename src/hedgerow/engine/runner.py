@@ -1,6 +1,7 @@
 """The life of the bot: start, cycles until told to stop, a tidy end. Holds the one broad ``except`` of the house."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
@@ -86,8 +87,8 @@ class Runner:
         Raises:
             StoreError: the log cannot be read or written; nothing more is traded.
         """
-        await self._startup.run()
         try:
+            await self._guarded(self._startup.run)
             await self._cycle_until_stopped()
         finally:
             await self._journal.close()
@@ -111,21 +112,32 @@ class Runner:
             return
         until = self._clock.monotonic() + seconds
         while not self._stop() and (left := until - self._clock.monotonic()) > 0:
-            await self._service.answer_mail()
+            await self._guarded(self._service.answer_mail)
             await self._stop.wait(self._clock, min(left, MAIL_SECONDS))
 
     async def _guarded_cycle(self) -> float | None:
         """Run one cycle; returns a pause other than the usual one, or None."""
+        self._cycles += 1
+        pause = await self._guarded(lambda: self._cycle.run(self._cycles))
+        if pause is not None:
+            return pause
+        self._failures = 0
+        job = self._journal.ledger.execution
+        return NAKED_PAUSE_SECONDS if job is not None and job.state is ExecutionState.NAKED else None
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> float | None:
+        """Do a piece of work; returns how long to back off when it failed.
+
+        Raises:
+            StoreError: the log cannot be read or written.
+        """
         try:
-            self._cycles += 1
-            await self._cycle.run(self._cycles)
+            await work()
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - the one broad except: record, alarm, back off, do not trade
             return await self._failed(error)
-        self._failures = 0
-        job = self._journal.ledger.execution
-        return NAKED_PAUSE_SECONDS if job is not None and job.state is ExecutionState.NAKED else None
+        return None
 
     async def _failed(self, error: Exception) -> float:
         self._failures += 1
@@ -138,9 +150,12 @@ class Runner:
         return pause
 
     async def _end(self) -> None:
-        closing = self._options.close_on_exit and self._journal.ledger.hedge is not None
+        closing = self._options.close_on_exit and self._journal.ledger.active is not None
         if self._stop():
             self._journal.say(StoppedByUser(at=self._clock.now(), closing=closing))
         if closing:
-            await self._cycle.close_for_exit()
+            await self._guarded(self._cycle.close_for_exit)
+        elif self._journal.ledger.execution is not None:
+            # A cycle that failed left it behind; the exit is no reason to leave it there.
+            await self._guarded(self._cycle.finish_what_is_in_flight)
         self._journal.say(Stopped(at=self._clock.now(), ledger=self._journal.ledger, cycles=self._cycles))

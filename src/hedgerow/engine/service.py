@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from hedgerow.domain import events as ev
+from hedgerow.domain.errors import HedgerowError
 from hedgerow.domain.position import Reason
 from hedgerow.domain.requests import AdoptRequested, Answer, CloseRequested, HaltRequested, Request, ResumeRequested
 from hedgerow.engine.cycle import Cycle, Tools
@@ -27,11 +28,20 @@ class Service:
         return self._mailbox is not None
 
     async def answer_mail(self) -> None:
-        """Carry out every waiting request."""
+        """Carry out every waiting request; one that fails is answered so before the failure goes on.
+
+        Raises:
+            HedgerowError: a request failed.
+        """
         if self._mailbox is None:
             return
         for request_id, request in self._mailbox.take():
-            self._mailbox.answer(request_id, await self.carry_out(request))
+            try:
+                answer = await self.carry_out(request)
+            except HedgerowError as error:
+                self._mailbox.answer(request_id, Answer(done=False, text=f"{type(error).__name__}: {error}"))
+                raise
+            self._mailbox.answer(request_id, answer)
 
     async def carry_out(self, request: Request) -> Answer:
         """Carry out one request and say how it ended."""
@@ -47,6 +57,7 @@ class Service:
         assert_never(request)
 
     async def _close(self, request: CloseRequested) -> Answer:
+        await self._cycle.finish_what_is_in_flight()
         held = self._tools.journal.ledger.hedge
         if held is None:
             return Answer(done=False, text="No position is held.")
@@ -62,6 +73,7 @@ class Service:
         )
 
     async def _adopt(self, symbol: str) -> Answer:
+        await self._cycle.finish_what_is_in_flight()
         tools, ledger = self._tools, self._tools.journal.ledger
         if ledger.active or ledger.execution:
             held = ledger.active.symbol if ledger.active else "a job in flight"

@@ -15,6 +15,7 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.engine.execute import Executor
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import Adopted, Reconciled, Warned
@@ -44,6 +45,7 @@ SECOND_READING_SECONDS = 2.0
 """Balances lag: a verdict that changes anything is acted on only when a read this much later agrees."""
 HISTORY_DAYS = (7, 30, 90, 365)
 """How far back an adopted position's trades are searched, in turn, until its opening is found."""
+LEVERAGE = 1
 LIFTABLE = {ev.HaltReason.SEVERAL_POSITIONS, ev.HaltReason.FOREIGN_SHORT}
 """Halts whose cause can be seen to be gone."""
 
@@ -51,7 +53,10 @@ LIFTABLE = {ev.HaltReason.SEVERAL_POSITIONS, ev.HaltReason.FOREIGN_SHORT}
 class Settler:
     """Turns verdicts of the reconciliation into events."""
 
-    def __init__(self, *, venue: Venue, clock: Clock, journal: Journal, policy: Policy, ids: IdSource) -> None:
+    def __init__(
+        self, *, venue: Venue, clock: Clock, journal: Journal, policy: Policy, ids: IdSource, executor: Executor
+    ) -> None:
+        self._executor = executor
         self._venue = venue
         self._clock = clock
         self._journal = journal
@@ -208,7 +213,11 @@ class Settler:
     # --- adopting ----------------------------------------------------------------------------------------------------
 
     async def adopt(self, candidate: Candidate, observation: Observation, *, at_start: bool) -> HedgedPosition:
-        """Make a position found on the venue ours, with its real age, fees and funding where they can be read."""
+        """Make a position found on the venue ours, with its real age, fees and funding where they can be read.
+
+        Its leverage is set to 1; when the venue refuses that, the health check of the next cycle closes the position.
+        """
+        await self._set_leverage(candidate.symbol, observation.account)
         now, history = self._clock.now(), await self._history(candidate)
         signal = self._signal(candidate.symbol, observation.market)
         hedge = adoption(candidate, history, hedge_id=self._ids.next(), at=now, signal=signal)
@@ -226,6 +235,11 @@ class Settler:
             )
         )
         return hedge
+
+    async def _set_leverage(self, symbol: str, account: AccountView | None) -> None:
+        position = account.positions.get(symbol) if account else None
+        if position is not None and position.leverage != LEVERAGE:
+            await self._executor.set_leverage(symbol, LEVERAGE)
 
     async def _complete_history(self, hedge: HedgedPosition, observation: Observation) -> None:
         candidate = Candidate(

@@ -8,7 +8,7 @@ from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine.cycle import Tools
 from hedgerow.engine.equity import equity_of
 from hedgerow.engine.moments import EquityRead, ReadFailed, Reconciled, ReconcileStarted, Started
-from hedgerow.engine.observe import observe
+from hedgerow.engine.observe import observe_settled
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.reconcile import Consistent, Nothing, Verdict
 
@@ -59,7 +59,7 @@ class Startup:
     async def _reconcile(self) -> None:
         tools, journal = self._tools, self._tools.journal
         periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
-        observation = await observe(tools.venue, tools.clock, periods)
+        observation = await observe_settled(tools.venue, tools.clock, periods, journal.ledger)
         if observation.account is None:
             journal.say(ReadFailed(at=observation.at, missing=observation.missing))
             return

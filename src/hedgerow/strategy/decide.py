@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from itertools import chain
+from datetime import datetime, timedelta
+from itertools import chain, takewhile
 
 from msgspec import Struct
 
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.instrument import Market
+from hedgerow.domain.execution import ExecutionPlan
+from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
@@ -39,7 +41,11 @@ from hedgerow.strategy.rebalancing import top_up
 from hedgerow.strategy.screening import basis_of
 from hedgerow.strategy.sizing import closing_plan, funds_of, opening_plan, trimming_plan
 
-__all__ = ["decide_held", "entry_refusals", "openings_blocked", "plan_opening", "shortlist"]
+__all__ = ["closing_obstacle", "decide_held", "entry_refusals", "openings_blocked", "plan_opening", "shortlist"]
+
+FIRST_REST = timedelta(hours=1)
+LONGEST_REST = timedelta(days=1)
+"""How long a pair rests after its opening was unwound, the first time and at most."""
 
 
 class _Held(Struct, frozen=True, kw_only=True):
@@ -169,6 +175,10 @@ def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = Fa
         interval_hours=held.evaluation.interval_hours,
         urgent=urgent,
     )
+    obstacle = closing_obstacle(held.hedge, plan, observation.market)
+    if obstacle:
+        text = f"{leave.reason.value}: {leave.detail}; {obstacle}"
+        return Hold(reason=HoldReason.CANNOT_TRADE, detail=text, evaluation=held.evaluation, health=held.health)
     if plan.spot_quantity <= 0 and plan.perp_quantity <= 0:
         return Hold(reason=HoldReason.NOTHING_LEFT, detail=leave.detail, evaluation=held.evaluation, health=held.health)
     missing = ", ".join((*observation.missing, *held.evaluation.unseen))
@@ -182,6 +192,18 @@ def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = Fa
         evaluation=held.evaluation,
         health=held.health,
     )
+
+
+def closing_obstacle(hedge: HedgedPosition, plan: ExecutionPlan, market: MarketView | None) -> str | None:
+    """Return why selling the coins now would leave the short naked: the perpetual takes no orders; None = go on."""
+    if market is None or plan.spot_quantity <= 0 or plan.perp_quantity <= 0:
+        return None
+    pair = market.pair(hedge.symbol)
+    if pair is None:
+        return f"{hedge.symbol} is not listed on both markets: the hedge stays whole until it can be traded"
+    if pair.perp.status in {TradingStatus.CLOSED, TradingStatus.PENDING}:
+        return f"the perpetual is {pair.perp.status}: the hedge stays whole until both legs can be traded"
+    return None
 
 
 # --- while nothing is held -------------------------------------------------------------------------------------------
@@ -267,6 +289,10 @@ def plan_opening(
     if account is None or blocked:
         text = blocked.reason.value if blocked else "account unreadable"
         return Refusal(kind=RefusalKind.BLOCKED, detail=text)
+    again = _tried_again_at(opportunity.symbol, ledger)
+    if again and observation.at < again:
+        text = f"its last opening had to be unwound; tried again from {again:%Y-%m-%d %H:%M} UTC"
+        return Refusal(kind=RefusalKind.BLOCKED, detail=text)
     funds = funds_of(account)
     plan = opening_plan(
         opportunity,
@@ -279,3 +305,10 @@ def plan_opening(
     if isinstance(plan, Refusal):
         return plan
     return Open(opportunity=opportunity, plan=plan, rebalance=funds.rebalance)
+
+
+def _tried_again_at(symbol: str, ledger: Ledger) -> datetime | None:
+    """Return until when a pair rests whose openings were unwound: each try in a row costs fees and doubles the rest."""
+    tries = [closed for closed in ledger.closed if closed.symbol == symbol]
+    failed = list(takewhile(lambda closed: closed.reason is Reason.UNWOUND, reversed(tries)))
+    return failed[0].closed_at + min(LONGEST_REST, FIRST_REST * 2 ** (len(failed) - 1)) if failed else None

@@ -75,7 +75,7 @@ def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | 
     sound = not any(f.kind in {FindingKind.LEVERAGE, FindingKind.NOT_TRADING} for f in findings)
     difference = _difference(hedge, legs, price)
     balance = rules.imbalance_class(difference, REPAIR_IMBALANCE, CLOSE_IMBALANCE)
-    gone = legs.spot <= 0 or legs.short <= 0
+    gone = legs.spot < hedge.pair.spot.lot or legs.short <= 0
     code = rules.health_class(
         balance,
         leg_gone=gone,
@@ -153,7 +153,7 @@ def _margin_findings(position: PerpPosition | None, distance: float | None, legs
 
 def _leg_findings(legs: Legs, difference: float, *, gone: bool, balance: int) -> list[Finding]:
     if gone:
-        missing = "spot" if legs.spot <= 0 else "short"
+        missing = "short" if legs.short <= 0 else "spot"
         return [Finding(kind=FindingKind.LEG_GONE, text=f"the {missing} leg is gone")]
     if balance:
         text = f"imbalance {difference:.2%} (spot {legs.spot}, short {legs.short})"

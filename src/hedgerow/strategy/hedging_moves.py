@@ -147,7 +147,7 @@ def _lead_patience(job: HedgeExecution) -> float:
 
 def follow(job: HedgeExecution, around: Surroundings) -> Step:
     """Bring the following leg up to what the leading leg filled; lead on, or finish, when it is there."""
-    due = follow_due(job, around)
+    due = _follow_due(job, around)
     if due <= 0:
         return _in_step(job, around)
     if job.state not in {ExecutionState.FOLLOWING, ExecutionState.REPAIRING, ExecutionState.NAKED}:
@@ -157,7 +157,7 @@ def follow(job: HedgeExecution, around: Surroundings) -> Step:
     return place(job, around, Market.PERP, due)
 
 
-def follow_due(job: HedgeExecution, around: Surroundings) -> Decimal:
+def _follow_due(job: HedgeExecution, around: Surroundings) -> Decimal:
     """Return the base quantity the perpetual must still trade, 0 when it is in step or the rest is too small.
 
     The last slice brings the perpetual to exactly the planned quantity.
@@ -206,7 +206,7 @@ def fell_short(job: HedgeExecution, around: Surroundings, reject: RejectKind | N
 def _top_up(job: HedgeExecution, around: Surroundings) -> Step:
     """Move idle USDT to the margin, once; the id is new for every job of the hedge."""
     price = price_of(job, around, Market.PERP) or worth(job, around) or ZERO
-    needed = (follow_due(job, around) * price * Decimal("1.02")).quantize(Decimal("0.01"))
+    needed = (_follow_due(job, around) * price * Decimal("1.02")).quantize(Decimal("0.01"))
     transfer = TransferFunds(
         transfer_id=f"{job.hedge_id}-m{job.perp.attempts}",
         amount=min(around.idle_usdt, max(needed, Decimal("0.01"))),

@@ -17,6 +17,7 @@ from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Target
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import Reason
+from hedgerow.strategy.grades import Finding, FindingKind, HealthLevel, HealthReport
 
 __all__ = [
     "Close",
@@ -169,58 +170,6 @@ class Evaluation(Struct, frozen=True, kw_only=True):
         return None if self.exit_fees is None else self.entry_fees + self.exit_fees
 
 
-class HealthLevel(StrEnum):
-    """Grade of a hedge."""
-
-    OK = "ok"
-    REPAIR = "repair"
-    CLOSE = "close"
-    CRITICAL = "critical"
-
-
-class FindingKind(StrEnum):
-    """What is wrong with a hedge."""
-
-    IMBALANCE = "imbalance"
-    LEG_GONE = "leg gone"
-    LIQUIDATION = "liquidation distance"
-    LEVERAGE = "leverage"
-    NOT_TRADING = "not trading"
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """One thing wrong with a hedge."""
-
-    kind: FindingKind
-    text: str
-
-
-class HealthReport(Struct, frozen=True, kw_only=True):
-    """State of a hedge as far as it could be seen."""
-
-    level: HealthLevel
-    findings: tuple[Finding, ...] = ()
-    unknown: tuple[str, ...] = ()
-    """What could not be judged; never healthy, and never a reason to trade."""
-    imbalance: float | None = None
-    """(spot - short) / larger leg."""
-    liquidation_distance: float | None = None
-    """Fraction of the mark; None when unknown or out of reach."""
-    trim_market: Market | None = None
-    """The leg to trim, when the level is REPAIR."""
-    trim_quantity: Decimal | None = None
-
-    @property
-    def healthy(self) -> bool:
-        """Whether everything was seen and nothing is wrong."""
-        return self.level is HealthLevel.OK and not self.unknown
-
-    @property
-    def text(self) -> str:
-        """All findings in one line."""
-        return "; ".join(finding.text for finding in self.findings)
-
-
 class HoldReason(StrEnum):
     """Why nothing is done."""
 
@@ -233,6 +182,7 @@ class HoldReason(StrEnum):
     ACCOUNT_MODE = "the account's mode does not fit"
     CAPITAL = "too little capital"
     NOTHING_LEFT = "nothing is left to trade"
+    CANNOT_TRADE = "the exchange takes no orders for a leg"
     UNCONFIRMED = "a second reading did not agree"
 
 

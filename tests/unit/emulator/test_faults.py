@@ -1,17 +1,20 @@
 """The venue's door with faults, latency and the other things that only a door has."""
 
+from collections.abc import Coroutine
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
 
 from hedgerow.clock import VirtualClock, run_virtual
-from hedgerow.domain.commands import Command, SetLeverage, TransferDirection, TransferFunds
+from hedgerow.domain.commands import CancelOrder, Command, SetLeverage, TransferDirection, TransferFunds
 from hedgerow.domain.errors import RateLimited, Unauthorized, VenueError
 from hedgerow.domain.events import (
     CommandRefused,
+    Event,
     OrderAccepted,
     OrderEnded,
     OrderOutcomeUnknown,
@@ -35,17 +38,22 @@ from support.worlds import START, SYMBOL, ScriptedTape, make_venue, make_world
 
 SPOT, PERP, BUY, SELL = Market.SPOT, Market.PERP, Side.BUY, Side.SELL
 D = Decimal
+Result = TypeVar("Result")
 
 
-def venue_with(*faults: SubmitFault | ReadFault, **arguments: object) -> EmulatedVenue:
+def venue_with(*faults: SubmitFault | ReadFault, **arguments: Any) -> EmulatedVenue:
     submits = tuple(fault for fault in faults if isinstance(fault, SubmitFault))
     reads = tuple(fault for fault in faults if isinstance(fault, ReadFault))
     return make_venue(faults=FaultPlan(submits=submits, reads=reads), **arguments)
 
 
-def run(venue: EmulatedVenue, command: Command):  # type: ignore[no-untyped-def]  # noqa: ANN201 - the events of submit
+def wait(venue: EmulatedVenue, main: Coroutine[Any, Any, Result]) -> Result:
     assert isinstance(venue.clock, VirtualClock)
-    return run_virtual(venue.clock, venue.submit(command))
+    return run_virtual(venue.clock, main)
+
+
+def run(venue: EmulatedVenue, command: Command) -> tuple[Event, ...]:
+    return wait(venue, venue.submit(command))
 
 
 def test_a_lost_order_that_was_executed_is_found_by_resolving() -> None:
@@ -54,7 +62,7 @@ def test_a_lost_order_that_was_executed_is_found_by_resolving() -> None:
     (unknown,) = run(venue, place(request))
     assert isinstance(unknown, OrderOutcomeUnknown)
     assert venue.world.account().coin("AAA").free > 0
-    assert ended(run_virtual(venue.clock, venue.resolve(request))).filled_quantity == 1  # type: ignore[arg-type]  # virtual
+    assert ended(wait(venue, venue.resolve(request))).filled_quantity == 1
 
 
 def test_a_lost_order_that_never_arrived_stays_unknown_until_it_can_no_longer_arrive() -> None:
@@ -102,7 +110,8 @@ def test_an_order_may_get_less_than_the_book_has(outcome: Outcome, filled: Decim
 def test_a_fault_counts_only_what_its_filters_let_through() -> None:
     venue = venue_with(SubmitFault(outcome=Outcome.REJECT, nth=2, times=2, market=SPOT, side=BUY))
     seen = [
-        ended(run(venue, place(order(market, side, "1", price)))).status is OrderStatus.REJECTED
+        ended(run(venue, place(order(market, side, "0.5" if side is SELL else "1", price)))).status
+        is OrderStatus.REJECTED
         for market, side, price in [
             (SPOT, BUY, "100.1"),
             (PERP, SELL, "99.9"),
@@ -131,6 +140,17 @@ def test_commands_that_are_no_orders_can_be_lost_too() -> None:
     assert refused.code == -1007
 
 
+def test_a_lost_or_unsent_cancel_says_so() -> None:
+    venue = venue_with(SubmitFault(outcome=Outcome.LOST_BEFORE), SubmitFault(outcome=Outcome.NOT_SENT, nth=2))
+    cancel = CancelOrder(market=SPOT, symbol=SYMBOL, client_id="any")
+    (unknown,) = run(venue, cancel)
+    assert isinstance(unknown, OrderOutcomeUnknown)
+    assert unknown.client_id == "any"
+    (unsent,) = run(venue, cancel)
+    assert isinstance(unsent, CommandRefused)
+    assert "never left" in unsent.detail
+
+
 def test_plans_add_up_and_the_first_that_strikes_wins() -> None:
     plan = FaultPlan(submits=(SubmitFault(outcome=Outcome.ABSORB),)) + FaultPlan(
         submits=(SubmitFault(outcome=Outcome.REJECT),), lagging=LaggingBalances(seconds=2)
@@ -154,7 +174,7 @@ def test_a_read_fails_by_count_and_only_that_read(error: ReadError, raised: type
             await venue.account()
         await venue.account()
 
-    run_virtual(venue.clock, story())  # type: ignore[arg-type]  # virtual
+    wait(venue, story())
 
 
 def test_a_read_fails_during_a_window() -> None:
@@ -174,14 +194,14 @@ def test_a_read_fails_during_a_window() -> None:
             await venue.clock.sleep(9)
         return failed
 
-    assert run_virtual(venue.clock, story()) == [False, False, True, False]  # type: ignore[arg-type]  # virtual
+    assert wait(venue, story()) == [False, False, True, False]
 
 
 def test_a_look_up_that_fails_leaves_an_order_unknown() -> None:
     venue = venue_with(ReadFault(read=Read.RESOLVE))
     request = order(SPOT, BUY, "1", "100.1")
     run(venue, place(request))
-    (unknown,) = run_virtual(venue.clock, venue.resolve(request))  # type: ignore[arg-type]  # virtual
+    (unknown,) = wait(venue, venue.resolve(request))
     assert isinstance(unknown, OrderOutcomeUnknown)
 
 
@@ -203,7 +223,7 @@ def test_stale_books_show_an_old_time_and_old_prices_while_the_mark_moves() -> N
         await venue.clock.sleep(400)
         assert (await venue.depth(SPOT, SYMBOL)).bids[0].price < 91
 
-    run_virtual(venue.clock, story())  # type: ignore[arg-type]  # virtual
+    wait(venue, story())
 
 
 def test_lagging_balances_show_the_account_before_the_last_trades() -> None:
@@ -219,14 +239,14 @@ def test_lagging_balances_show_the_account_before_the_last_trades() -> None:
             seen.append(account.coin("AAA").total)
         return seen
 
-    assert run_virtual(venue.clock, story()) == [0, 0, D("0.9996")]  # type: ignore[arg-type]  # virtual
+    assert wait(venue, story()) == [0, 0, D("0.9996")]
 
 
 def test_a_delayed_acknowledgement_leaves_the_result_to_be_looked_up() -> None:
     venue = make_venue(delayed_spot_ack=True)
     request = order(SPOT, BUY, "1", "100.1")
     assert [type(event) for event in run(venue, place(request))] == [OrderAccepted]
-    assert ended(run_virtual(venue.clock, venue.resolve(request))).filled_quantity == 1  # type: ignore[arg-type]  # virtual
+    assert ended(wait(venue, venue.resolve(request))).filled_quantity == 1
     perp = run(venue, place(order(PERP, SELL, "1", "99.9")))
     assert [type(event) for event in perp] == [OrderAccepted, OrderEnded]
 
@@ -239,7 +259,7 @@ def test_latency_passes_before_and_after_a_command_and_is_the_same_for_a_seed() 
             (_, end) = await venue.submit(place(order(SPOT, BUY, "1", "100.1")))
             return (end.at - START).total_seconds(), venue.clock.monotonic()
 
-        return run_virtual(venue.clock, story())  # type: ignore[arg-type]  # virtual
+        return wait(venue, story())
 
     there, back = elapsed(1)
     assert 0 < there < back
@@ -250,6 +270,11 @@ def test_latency_passes_before_and_after_a_command_and_is_the_same_for_a_seed() 
 def test_a_latency_needs_a_source_of_randomness() -> None:
     with pytest.raises(ValueError, match="random"):
         make_venue(latency=LatencyModel(median_seconds=0.1))
+
+
+def test_a_latency_is_never_negative() -> None:
+    with pytest.raises(ValueError, match="not negative"):
+        LatencyModel(median_seconds=-0.1)
 
 
 def test_without_latency_no_time_passes() -> None:
@@ -272,7 +297,7 @@ def test_each_change_is_told_once_before_the_answer() -> None:
         await venue.account()
         assert len(told) == 2
 
-    run_virtual(venue.clock, story())  # type: ignore[arg-type]  # virtual
+    wait(venue, story())
 
 
 def test_a_drawn_plan_is_the_same_for_a_seed_and_survives_encoding() -> None:

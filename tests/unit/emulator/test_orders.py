@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,12 @@ GTC, GTX = TimeInForce.GTC, TimeInForce.GTX
 D = Decimal
 
 
-def quiet_world(**options: object) -> World:
+def quiet_world(**options: Any) -> World:
     """A world in which so little trades that no queue moves."""
     return make_world(ScriptedTape([Listing(volume=1)]), **options)
 
 
-def after(seconds: float) -> "timedelta":
+def after(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
@@ -58,6 +59,15 @@ def test_a_bottomless_book_gives_any_quantity_at_exactly_the_price() -> None:
     quote = world.market(1).quote(SPOT, SYMBOL)
     assert quote is not None
     assert quote.bid == quote.ask == D("100.123")
+
+
+def test_an_account_may_pay_its_spot_fees_in_usdt() -> None:
+    world = make_world(spot_quote_fee=D("0.001"))
+    world.place(order(SPOT, BUY, "10", "100.1"))
+    account = world.account()
+    assert account.coin("AAA").free == 10
+    assert account.spot_usdt == 10_000 - D("1000.1") * D("1.001")
+    assert world.fills(SPOT, SYMBOL, START)[0].fee_asset == "USDT"
 
 
 def test_a_gtc_order_takes_what_crosses_and_rests_with_the_remainder() -> None:

@@ -61,6 +61,13 @@ def test_rounding_a_part_loses_nothing_over_the_life_of_a_position() -> None:
     assert perp.holdings == {}
 
 
+def test_a_part_realises_at_most_eight_decimals() -> None:
+    held, _ = Holding().traded(D(3), D("0.1"))
+    held, _ = held.traded(D(4), D("0.2"))
+    _, realized = held.traded(D(-1), D("0.3"))
+    assert realized == D("0.14285714")
+
+
 def test_only_what_adds_to_a_position_needs_margin() -> None:
     perp = account()
     perp.trade("AAAUSDT", D(-4), D(100))

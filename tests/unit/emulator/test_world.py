@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from hedgerow.domain.account import MarginType
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.errors import InsufficientBalance, Rejected
 from hedgerow.domain.events import FlowKind, Wallet
@@ -22,8 +23,8 @@ HOUR = timedelta(hours=1)
 
 def hedged(world: World, quantity: str = "10") -> World:
     world.set_leverage(SYMBOL, 1)
-    world.place(order(SPOT, BUY, quantity, "100.5"))
-    world.place(order(PERP, SELL, quantity, "99.5"))
+    world.place(order(SPOT, BUY, quantity, "100.5", client_id="hedge-spot"))
+    world.place(order(PERP, SELL, quantity, "99.5", client_id="hedge-perp"))
     return world
 
 
@@ -83,8 +84,9 @@ def test_a_position_opened_after_the_stamp_gets_nothing_for_it() -> None:
 
 
 def test_a_late_charge_meets_the_position_of_its_own_time() -> None:
-    world = hedged(make_world(settlement_delay_seconds=15.0))
-    world.advance(START + 8 * HOUR)
+    world = make_world(settlement_delay_seconds=15.0)
+    world.advance(START + HOUR)
+    hedged(world).advance(START + 8 * HOUR)
     assert world.funding_payments(START) == ()
     world.advance(START + 8 * HOUR + timedelta(seconds=16))
     (payment,) = world.funding_payments(START)
@@ -106,10 +108,10 @@ def test_how_time_is_cut_does_not_change_what_happens() -> None:
             tape.set_prices(START + hour * HOUR, 100 + hour % 5, 100 + hour % 7)
         world = hedged(make_world(tape))
         while world.now < START + 24 * HOUR:
-            world.advance(world.now + timedelta(minutes=minutes))
+            world.advance(min(world.now + timedelta(minutes=minutes), START + 24 * HOUR))
         return world.dump()
 
-    assert outcome(1440) == outcome(60) == outcome(7 * 60 // 7) == outcome(1)
+    assert outcome(1440) == outcome(60) == outcome(7) == outcome(1)
 
 
 def test_a_short_is_liquidated_at_its_price_and_the_spot_leg_stays() -> None:
@@ -216,10 +218,10 @@ def test_deposits_withdrawals_and_transfers_by_hand_are_rows_of_the_statement() 
     world.deposit(Wallet.PERP, "USDT", D(-100))
     world.transfer_by_hand(D(50), TransferDirection.PERP_TO_SPOT)
     assert [(row.wallet, row.asset, row.amount, row.kind) for row in world.statement(START)] == [
-        (Wallet.SPOT, "AAA", 2, FlowKind.DEPOSIT),
-        (Wallet.PERP, "USDT", -100, FlowKind.WITHDRAWAL),
-        (Wallet.PERP, "USDT", -50, FlowKind.USER_TRANSFER),
-        (Wallet.SPOT, "USDT", 50, FlowKind.USER_TRANSFER),
+        (Wallet.SPOT, "AAA", D(2), FlowKind.DEPOSIT),
+        (Wallet.PERP, "USDT", D(-100), FlowKind.WITHDRAWAL),
+        (Wallet.PERP, "USDT", D(-50), FlowKind.USER_TRANSFER),
+        (Wallet.SPOT, "USDT", D(50), FlowKind.USER_TRANSFER),
     ]
     with pytest.raises(InsufficientBalance):
         world.deposit(Wallet.SPOT, "AAA", D(-3))
@@ -247,6 +249,32 @@ def test_leverage_cannot_fall_below_what_the_margin_carries() -> None:
     world.set_leverage(SYMBOL, 2)
 
 
+def test_the_margin_type_changes_only_on_a_symbol_with_nothing_on_it() -> None:
+    world = make_world(ScriptedTape([Listing(volume=1)]))
+    world.place(order(PERP, SELL, "1", "101", client_id="rest", time_in_force=TimeInForce.GTX))
+    codes = []
+    for _ in range(2):
+        with pytest.raises(Rejected) as refusal:
+            world.set_margin_type(SYMBOL, MarginType.ISOLATED)
+        codes.append(refusal.value.code)
+        if world.open_orders(SYMBOL):
+            world.cancel(PERP, SYMBOL, "rest")
+            world.trade_by_hand(PERP, SYMBOL, SELL, D(1))
+    assert codes == [-4047, -4048]
+    world.trade_by_hand(PERP, SYMBOL, BUY, D(1), reduce_only=True)
+    world.set_margin_type(SYMBOL, MarginType.ISOLATED)
+    world.place(order(PERP, SELL, "1", "99.9"))
+    assert world.account().positions[SYMBOL].margin_type is MarginType.ISOLATED
+
+
+@pytest.mark.parametrize(("asset", "amount"), [("AAA", D(1)), ("USDT", D(-10_001))])
+def test_the_perpetual_wallet_holds_usdt_alone_and_gives_no_more_than_it_has(asset: str, amount: Decimal) -> None:
+    world = make_world()
+    with pytest.raises(InsufficientBalance):
+        world.deposit(Wallet.PERP, asset, amount)
+    assert world.statement(START) == ()
+
+
 def test_a_gap_of_the_tape_keeps_the_last_mark_of_what_is_held() -> None:
     tape = ScriptedTape()
     tape.set_gap(START + HOUR)
@@ -270,7 +298,7 @@ def test_a_world_goes_on_after_a_restart_as_if_nothing_had_happened() -> None:
     assert msgspec.json.encode(restarted.dump()) == encoded
     for world in (straight, restarted):
         world.advance(START + 30 * HOUR)
-        world.place(order(PERP, BUY, "4", "105", client_id="closing", reduce_only=True))
+        world.place(order(PERP, BUY, "4", "102", client_id="closing", reduce_only=True))
     assert msgspec.json.encode(restarted.dump()) == msgspec.json.encode(straight.dump())
     with pytest.raises(Rejected) as refusal:
         restarted.transfer("once", D(5), TransferDirection.SPOT_TO_PERP, "USDT")

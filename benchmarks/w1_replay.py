@@ -1,0 +1,178 @@
+"""W1 replayed by the engine itself: the trades the oracle makes, at the same steps, for the same reasons; and the time.
+
+Usage: python benchmarks/w1_replay.py [--data DIR] [--days N] [--pairs N] [--profile]
+DIR holds spot.npy, perp.npy and rate.npy of work W1; without it nothing is measured and the reason is printed.
+The oracle here is plain Python over the same arrays.
+"""
+
+import argparse
+import asyncio
+import cProfile
+import math
+import os
+import pstats
+import random
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+from _w1 import PARAMETERS, SPOT_FEE, START, STEP, STEPS_PER_FUNDING, W1Policy, W1Tape
+
+from hedgerow.app.bot import BotParts, build_bot
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.events import HedgeClosed
+from hedgerow.domain.folding import apply
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.position import Reason
+from hedgerow.emulator.state import WorldOptions
+from hedgerow.emulator.venue import EmulatedVenue
+from hedgerow.emulator.world import World
+from hedgerow.engine.runner import RunOptions
+from hedgerow.store.memory import MemoryStore
+
+Trade = tuple[int, int, int, str]
+"""Step in, step out, symbol index, reason."""
+
+WORDS = {
+    Reason.EMERGENCY_STOP: "STOP",
+    Reason.FEES_COVERED: "TARGET",
+    Reason.MAX_AGE: "AGE",
+    Reason.BETTER_PAIR: "ROT",
+    Reason.SHUTDOWN: "END",
+}
+
+
+def oracle(folder: Path, steps: int, pairs: int | None) -> list[Trade]:
+    """Return W1's trades by the plain definition, up to ``steps``."""
+    spot, perp, rate = (np.load(folder / f"{name}.npy") for name in ("spot", "perp", "rate"))
+    count = pairs or len(spot)
+    spots, perps, rates = spot.T[:, :count].tolist(), perp.T[:, :count].tolist(), rate[:, :count].tolist()
+    held, t_in = -1, 0
+    q = d0 = fund = fee_in = 0.0
+    best, best_apr, apr = -1, -1e300, [-1e300] * count
+    trades: list[Trade] = []
+    for t in range(steps):
+        if t % STEPS_PER_FUNDING == 0:
+            k = t // STEPS_PER_FUNDING
+            if held >= 0:
+                fund += q * perps[t][held] * rates[k][held]
+            if k >= 9:
+                apr = [sum(rates[j][s] for j in range(k - 9, k + 1)) / 10 * 1095.0 for s in range(count)]
+                best_apr = max(apr)
+                best = apr.index(best_apr)
+        if held >= 0:
+            u = q * (spots[t][held] - perps[t][held] - d0) + fund - fee_in
+            why = _why(u, fund, fee_in, t - t_in, best_apr - apr[held])
+            if not why and t == steps - 1:
+                why = "END"
+            if why:
+                trades.append((t_in, t, held, why))
+                held = -1
+        if held < 0 and t < steps - 1 and best_apr > 0.15:
+            held, t_in, fund = best, t, 0.0
+            s, p = spots[t][held], perps[t][held]
+            q, d0 = math.floor(10000.0 / s / 1e-4) * 1e-4, s - p
+            fee_in = q * (s * 0.001 + p * 0.0005)
+    return trades
+
+
+def _why(u: float, fund: float, fee_in: float, age: int, gain: float) -> str:
+    if u < -1000.0:
+        return "STOP"
+    if fund >= 1.5 * (2.0 * fee_in):
+        return "TARGET"
+    if age >= 288:
+        return "AGE"
+    return "ROT" if age >= 48 and gain >= 0.10 else ""
+
+
+def engine_trades(store: MemoryStore, tape: W1Tape) -> list[Trade]:
+    """Return the trades that the event log tells of."""
+    index = {symbol: number for number, symbol in enumerate(tape.symbols)}
+    trades: list[Trade] = []
+    ledger = Ledger()
+    for event in asyncio.run(store.events()):
+        ledger = apply(ledger, event)
+        if isinstance(event, HedgeClosed):
+            closed = ledger.closed[-1]
+            opened = (closed.hedge.opened_at - START) // STEP
+            ended = (closed.closed_at - START) // STEP
+            trades.append((opened, ended, index[closed.symbol], WORDS[closed.reason]))
+    return trades
+
+
+def replay(tape: W1Tape, steps: int) -> tuple[MemoryStore, float, float]:
+    """Run the engine over the first ``steps``; returns its log, the seconds it took and those of the processor."""
+    store, clock = MemoryStore(), VirtualClock(START)
+    rich = Decimal(1_000_000)
+    options = WorldOptions(bottomless=True, spot_quote_fee=SPOT_FEE)
+    world = World(tape, start=START, spot={"USDT": rich}, perp=rich, options=options)
+
+    async def year() -> None:
+        bot = build_bot(
+            BotParts(
+                venue=EmulatedVenue(world, clock),
+                store=store,
+                clock=clock,
+                parameters=PARAMETERS,
+                policy=W1Policy(PARAMETERS),
+                randomness=random.Random(0),
+                options=RunOptions(close_on_exit=True),
+            )
+        )
+        # Half a step after the last one: its cycle is over, and the position is closed at its prices.
+        stopper = asyncio.get_running_loop().call_later((steps - 0.5) * STEP.total_seconds(), bot.stop.set)
+        await bot.runner.run()
+        stopper.cancel()
+
+    began, cpu = time.perf_counter(), time.process_time()
+    run_virtual(clock, year())
+    return store, time.perf_counter() - began, time.process_time() - cpu
+
+
+def main() -> int:
+    """Measure, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("HEDGEROW_W1"))
+    parser.add_argument("--days", type=float, default=365.0)
+    parser.add_argument("--pairs", type=int, default=None)
+    parser.add_argument("--profile", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.data is None or not (Path(arguments.data) / "spot.npy").exists():
+        print("W1 not measured: give --data DIR (or HEDGEROW_W1) with spot.npy, perp.npy and rate.npy")
+        return 0
+    return measure(Path(arguments.data), arguments.days, arguments.pairs, profile=arguments.profile)
+
+
+def measure(folder: Path, days: float, pairs: int | None, *, profile: bool) -> int:
+    """Replay, compare with the oracle, and print both."""
+    loading = time.perf_counter()
+    tape = W1Tape(folder, pairs=pairs)
+    loading = time.perf_counter() - loading
+    steps = min(tape.steps, int(days * 288))
+    profiler = cProfile.Profile()
+    if profile:
+        profiler.enable()
+    store, seconds, cpu = replay(tape, steps)
+    profiler.disable()
+    expected, got = oracle(folder, steps, pairs), engine_trades(store, tape)
+    same = sum(1 for ours, theirs in zip(got, expected, strict=False) if ours == theirs)
+    reasons = {word: sum(1 for trade in got if trade[3] == word) for word in WORDS.values()}
+    print(f"W1, {len(tape.pairs)} pairs, {steps} steps of 5 minutes")
+    print(f"  loading the arrays         {loading:8.2f} s")
+    print(f"  replay through the engine  {seconds:8.2f} s   {steps / seconds:8.0f} cycles/s   ({cpu:.2f} s of processor)")
+    print(f"  trades: engine {len(got)}, oracle {len(expected)}, equal in step, pair and reason {same}")
+    print(f"  reasons: {reasons}")
+    for ours, theirs in zip(got, expected, strict=False):
+        if ours != theirs:
+            print(f"  first difference: engine {ours}, oracle {theirs}")
+            break
+    if profile:
+        pstats.Stats(profiler, stream=sys.stdout).sort_stats("tottime").print_stats(30)
+    return 0 if got == expected else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

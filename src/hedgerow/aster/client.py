@@ -1,0 +1,282 @@
+"""A thin, typed Aster client: one method per endpoint, one request per call, usable without the rest of Hedgerow."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import TypeAlias
+
+from msgspec.structs import replace
+
+from hedgerow.aster import wire
+from hedgerow.aster import wire_account as account
+from hedgerow.aster.credentials import Credentials
+from hedgerow.aster.hosts import MAINNET, Hosts
+from hedgerow.aster.limits import Priority, limits_of
+from hedgerow.aster.nonces import NonceSource, VenueTime
+from hedgerow.aster.rest import Call, RestClient
+from hedgerow.aster.signing import AgentSigner, HmacSigner, Param, RequestSigner
+from hedgerow.domain.commands import TransferDirection, TransferFunds
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.order import OrderRequest
+from hedgerow.ports import Clock, Transport
+
+__all__ = ["AsterClient"]
+
+Params: TypeAlias = Mapping[str, Param]
+
+ROOT = {Market.SPOT: "/api/v3", Market.PERP: "/fapi/v3"}
+DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
+ROWS = 1000
+"""Most rows that one page of history holds."""
+_KINDS = {TransferDirection.SPOT_TO_PERP: "SPOT_FUTURE", TransferDirection.PERP_TO_SPOT: "FUTURE_SPOT"}
+
+
+class AsterClient:
+    """Aster's REST interface. Methods raise ``VenueError``; see ``RestClient`` for which and when.
+
+    Without credentials only public data can be read. ``nonce_file`` keeps nonces apart when several processes sign
+    with one key, or when the clock may be set back between runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        clock: Clock,
+        random: Random,
+        credentials: Credentials | None = None,
+        hosts: Hosts = MAINNET,
+        nonce_file: Path | None = None,
+    ) -> None:
+        time = VenueTime(clock)
+        self.signer = _signer(credentials, hosts, time, nonce_file) if credentials else None
+        self.credentials = credentials
+        self.hosts = hosts
+        self.rest = RestClient(
+            transport=transport, clock=clock, hosts=hosts, random=random, time=time, signer=self.signer
+        )
+
+    # --- public market data ------------------------------------------------------------------------------------------
+
+    async def synchronise(self) -> float:
+        """Measure the clocks; returns seconds that the venue's is ahead."""
+        return await self.rest.synchronise()
+
+    async def exchange_info(self, market: Market) -> tuple[wire.SymbolRow, ...]:
+        """Read every listed symbol, and take over the limits that come with them."""
+        info = wire.decode(await self._read(market, "exchangeInfo"), wire.ExchangeInfo)
+        limits = limits_of(info.rate_limits)
+        if limits:
+            self.rest.limiters[market].configure(limits)
+        return wire.readable_rows(info.symbols, wire.SymbolRow)
+
+    async def premium_index(self) -> tuple[wire.PremiumRow, ...]:
+        """Read mark, index and running funding estimate of every perpetual."""
+        return wire.decode_rows(await self._read(Market.PERP, "premiumIndex", safety=True), wire.PremiumRow)
+
+    async def book_tickers(self, market: Market) -> tuple[wire.BookTicker, ...]:
+        """Read best bid and ask of every symbol of a market."""
+        return wire.decode_rows(await self._read(market, "ticker/bookTicker", weight=2, safety=True), wire.BookTicker)
+
+    async def depth(self, market: Market, symbol: str, limit: int = 50) -> wire.DepthReply:
+        """Read the book of one symbol."""
+        weight = DEPTH_WEIGHTS[limit]
+        body = await self._read(market, "depth", {"symbol": symbol, "limit": limit}, weight=weight, safety=True)
+        return wire.decode(body, wire.DepthReply)
+
+    async def funding_info(self) -> tuple[wire.FundingInfoRow, ...]:
+        """Read the funding interval of every perpetual."""
+        return wire.decode_rows(await self._read(Market.PERP, "fundingInfo"), wire.FundingInfoRow)
+
+    async def funding_rates(
+        self, *, symbol: str | None = None, since: datetime | None = None, limit: int = ROWS
+    ) -> tuple[wire.FundingRateRow, ...]:
+        """Read settled rates, oldest first: the newest ``limit``, or the first ``limit`` since a time."""
+        start = None if since is None else wire.to_millis(since)
+        params: dict[str, Param] = {"symbol": symbol, "startTime": start, "limit": limit}
+        return wire.decode_rows(await self._read(Market.PERP, "fundingRate", params), wire.FundingRateRow)
+
+    async def tickers(self, market: Market) -> tuple[wire.TickerRow, ...]:
+        """Read the 24 h statistics of every symbol of a market."""
+        return wire.decode_rows(await self._read(market, "ticker/24hr", weight=40), wire.TickerRow)
+
+    # --- account -----------------------------------------------------------------------------------------------------
+
+    async def commission(self, market: Market, symbol: str) -> wire.CommissionRow:
+        """Read the account's commission on a symbol."""
+        body = await self._account(market, "commissionRate", {"symbol": symbol}, weight=20)
+        return wire.decode(body, wire.CommissionRow)
+
+    async def balances(self) -> tuple[account.BalanceRow, ...]:
+        """Read every margin asset of the perpetual wallet."""
+        return wire.decode_rows(await self._account(Market.PERP, "balance", weight=5), account.BalanceRow)
+
+    async def positions(self, symbol: str | None = None) -> tuple[account.PositionRow, ...]:
+        """Read the perpetual positions, flat symbols included."""
+        return wire.decode_rows(
+            await self._account(Market.PERP, "positionRisk", {"symbol": symbol}, weight=5), account.PositionRow
+        )
+
+    async def spot_account(self) -> account.SpotAccount:
+        """Read the spot wallet."""
+        return wire.decode(await self._account(Market.SPOT, "account", weight=5), account.SpotAccount)
+
+    async def hedge_mode(self) -> bool:
+        """Tell whether the account holds long and short of a symbol apart."""
+        body = await self._account(Market.PERP, "positionSide/dual", weight=30)
+        return bool(wire.decode(body, account.ModeReply).dual_side_position)
+
+    async def multi_assets(self) -> bool:
+        """Tell whether all margin assets back all positions."""
+        body = await self._account(Market.PERP, "multiAssetsMargin", weight=30)
+        return bool(wire.decode(body, account.ModeReply).multi_assets_margin)
+
+    async def agents(self) -> tuple[account.AgentRow, ...]:
+        """Read the API wallets of the account and what each may do."""
+        return wire.decode_rows(await self._account(Market.PERP, "agent"), account.AgentRow)
+
+    async def trades(
+        self, market: Market, symbol: str | None, *, start: datetime, end: datetime | None
+    ) -> tuple[account.TradeRow, ...]:
+        """Read our trades in a window of at most seven days, oldest first; every symbol only on the spot market."""
+        params = {"symbol": symbol, **_window(start, end)}
+        return wire.decode_rows(await self._account(market, "userTrades", params, weight=5), account.TradeRow)
+
+    async def income(
+        self, *, start: datetime, end: datetime | None, kind: str | None = None
+    ) -> tuple[account.IncomeRow, ...]:
+        """Read rows of the perpetual wallet in a window of at most seven days, oldest first."""
+        params = {"incomeType": kind, **_window(start, end)}
+        return wire.decode_rows(await self._account(Market.PERP, "income", params, weight=30), account.IncomeRow)
+
+    async def transactions(self, *, start: datetime, end: datetime | None) -> tuple[account.TransactionRow, ...]:
+        """Read rows of the spot wallet in a window of at most seven days, oldest first."""
+        body = await self._account(Market.SPOT, "transactionHistory", _window(start, end), weight=30)
+        return wire.decode_rows(body, account.TransactionRow)
+
+    # --- orders ------------------------------------------------------------------------------------------------------
+
+    async def order(
+        self, market: Market, symbol: str, *, client_id: str | None = None, order_id: int | None = None
+    ) -> account.OrderRow:
+        """Read one order by either id.
+
+        Raises:
+            OrderNotFound: there is none, or not yet.
+        """
+        params: dict[str, Param] = {"symbol": symbol, "orderId": order_id, "origClientOrderId": client_id}
+        return wire.decode(await self._account(market, "order", params), account.OrderRow)
+
+    async def open_orders(self, market: Market, symbol: str) -> tuple[account.OrderRow, ...]:
+        """Read the orders resting on a symbol."""
+        return wire.decode_rows(await self._account(market, "openOrders", {"symbol": symbol}), account.OrderRow)
+
+    async def all_orders(
+        self, market: Market, symbol: str, *, start: datetime, end: datetime | None
+    ) -> tuple[account.OrderRow, ...]:
+        """Read the orders placed in a window of at most seven days."""
+        params = {"symbol": symbol, **_window(start, end)}
+        return wire.decode_rows(await self._account(market, "allOrders", params, weight=5), account.OrderRow)
+
+    async def place(self, request: OrderRequest) -> tuple[account.OrderRow, int | None]:
+        """Send a limit order; returns it as answered, and the nonce it was sent with.
+
+        The perpetual's answer comes after matching, the spot market's before (API reference 6.2).
+        """
+        perp = request.market is Market.PERP
+        params: dict[str, Param] = {
+            "symbol": request.symbol,
+            "side": request.side.value,
+            "type": "LIMIT",
+            "timeInForce": request.time_in_force.value,
+            "quantity": request.quantity,
+            "price": request.price,
+            "newClientOrderId": request.client_id,
+            "reduceOnly": True if perp and request.reduce_only else None,
+            "newOrderRespType": "RESULT" if perp else None,
+        }
+        body, nonce = await self.rest.call_signed(_signed("POST", request.market, "order", params, orders=1))
+        return wire.decode(body, account.OrderRow), nonce
+
+    async def cancel(self, market: Market, symbol: str, client_id: str) -> account.OrderRow:
+        """Cancel an order by client id."""
+        params: dict[str, Param] = {"symbol": symbol, "origClientOrderId": client_id}
+        return wire.decode(await self.rest.call(_signed("DELETE", market, "order", params)), account.OrderRow)
+
+    async def noop(self, market: Market, nonce: int) -> None:
+        """Burn a nonce: a request signed with it that did not arrive yet is refused from now on."""
+        await self.rest.call(replace(_signed("POST", market, "noop"), nonce=nonce))
+
+    # --- settings and transfers --------------------------------------------------------------------------------------
+
+    async def transfer(self, command: TransferFunds) -> account.TransferReply:
+        """Move an asset between the wallets; a repeat under the same id is refused with -4115."""
+        params: dict[str, Param] = {
+            "amount": command.amount,
+            "asset": command.asset,
+            "clientTranId": command.transfer_id,
+            "kindType": _KINDS[command.direction],
+        }
+        call = _signed("POST", Market.PERP, "asset/wallet/transfer", params, weight=5)
+        return wire.decode(await self.rest.call(call), account.TransferReply)
+
+    async def set_leverage(self, symbol: str, leverage: int) -> int:
+        """Set the leverage of a perpetual; returns what the venue confirmed."""
+        call = _signed("POST", Market.PERP, "leverage", {"symbol": symbol, "leverage": leverage})
+        return wire.decode(await self.rest.call(call), account.LeverageReply).leverage
+
+    async def set_crossed(self, symbol: str) -> None:
+        """Switch a perpetual to CROSSED margin; refused with -4046 when it is so already."""
+        await self.rest.call(_signed("POST", Market.PERP, "marginType", {"symbol": symbol, "marginType": "CROSSED"}))
+
+    # --- user data stream --------------------------------------------------------------------------------------------
+
+    async def open_listen_key(self, market: Market) -> str:
+        """Return the account's key for its user data stream; a live one is prolonged."""
+        return wire.decode(await self.rest.call(_signed("POST", market, "listenKey")), account.ListenKey).listen_key
+
+    async def renew_listen_key(self, market: Market, listen_key: str) -> None:
+        """Keep a key alive for another hour."""
+        await self.rest.call(_signed("PUT", market, "listenKey", {"listenKey": listen_key}))
+
+    # --- one request -------------------------------------------------------------------------------------------------
+
+    async def _read(
+        self, market: Market, name: str, params: Params | None = None, *, weight: int = 1, safety: bool = False
+    ) -> bytes:
+        priority = Priority.SAFETY if safety else Priority.SCAN
+        call = Call(market=market, path=f"{ROOT[market]}/{name}", params=params or {}, weight=weight, priority=priority)
+        return await self.rest.call(call)
+
+    async def _account(self, market: Market, name: str, params: Params | None = None, *, weight: int = 1) -> bytes:
+        return await self.rest.call(_signed("GET", market, name, params, weight=weight))
+
+
+def _signer(credentials: Credentials, hosts: Hosts, time: VenueTime, nonce_file: Path | None) -> RequestSigner:
+    if credentials.legacy:
+        return HmacSigner(credentials, time=time)
+    return AgentSigner(credentials, chain_id=hosts.chain_id, nonces=NonceSource(time, nonce_file))
+
+
+def _signed(
+    method: str, market: Market, name: str, params: Params | None = None, *, weight: int = 1, orders: int = 0
+) -> Call:
+    return Call(
+        market=market,
+        path=f"{ROOT[market]}/{name}",
+        method=method,
+        params=params or {},
+        weight=weight,
+        orders=orders,
+        signed=True,
+        priority=Priority.SAFETY,
+    )
+
+
+def _window(start: datetime, end: datetime | None) -> dict[str, Param]:
+    return {
+        "startTime": wire.to_millis(start),
+        "endTime": None if end is None else wire.to_millis(end),
+        "limit": ROWS,
+    }

@@ -1,0 +1,116 @@
+"""What can be traded, and at which commission: pairs of both markets, kept and renewed on timers."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from msgspec.structs import replace
+
+from hedgerow.aster.client import AsterClient
+from hedgerow.aster.timed import Timed
+from hedgerow.aster.translate import DOCUMENTED_FEES, fees_of, instrument_of
+from hedgerow.aster.wire import SymbolRow
+from hedgerow.domain.errors import VenueError
+from hedgerow.domain.instrument import BasisPair, FeeRates, Market, TradingStatus
+from hedgerow.ports import Clock
+
+__all__ = ["Listing"]
+
+LISTING_SECONDS, FEES_SECONDS = 600.0, 86_400.0
+FEES_RETRY_SECONDS = 600.0
+
+
+class Listing:
+    """Pairs with their filters and fees.
+
+    The account's commission is read for the first listed pair, which stands for all of them, and for each symbol of
+    interest by itself; until it is readable, the documented base fees count.
+    """
+
+    def __init__(self, client: AsterClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._infos = {market: self._timed_info(market) for market in Market}
+        self._fees: dict[tuple[Market, str], FeeRates] = {}
+        self._fees_due: dict[tuple[Market, str], float] = {}
+        self._typical = dict(DOCUMENTED_FEES)
+        self._interesting: set[str] = set()
+        self._pairs: dict[str, BasisPair] = {}
+        self._made_of: tuple[object, ...] = ()
+
+    def care_about(self, symbols: Iterable[str]) -> None:
+        """Read the exact commission of these symbols from now on."""
+        self._interesting.update(symbols)
+
+    async def pairs(self) -> Mapping[str, BasisPair]:
+        """Return every pair by symbol, in the venue's order; the same mapping until something changes.
+
+        A pair that vanished from the venue's list stays, closed.
+
+        Raises:
+            VenueError: the listing cannot be read.
+        """
+        spot, perp = await asyncio.gather(self._infos[Market.SPOT].get(), self._infos[Market.PERP].get())
+        await self._renew_fees([symbol for symbol in perp if symbol in spot])
+        made_of = (id(spot), id(perp), len(self._fees), *self._fees.values(), *self._typical.values())
+        if made_of != self._made_of:
+            self._pairs = self._build(spot, perp)
+            self._made_of = made_of
+        return self._pairs
+
+    @property
+    def exact(self) -> frozenset[tuple[Market, str]]:
+        """The instruments whose own commission was read."""
+        return frozenset(self._fees)
+
+    def _timed_info(self, market: Market) -> Timed[Mapping[str, SymbolRow]]:
+        async def read() -> Mapping[str, SymbolRow]:
+            return {row.symbol: row for row in await self._client.exchange_info(market)}
+
+        return Timed(self._clock, read, seconds=LISTING_SECONDS)
+
+    def _build(self, spot: Mapping[str, SymbolRow], perp: Mapping[str, SymbolRow]) -> dict[str, BasisPair]:
+        built: dict[str, BasisPair] = {}
+        for symbol, row in perp.items():
+            pair = self._pair(spot.get(symbol), row)
+            if pair is not None:
+                built[symbol] = pair
+        gone = (pair for symbol, pair in self._pairs.items() if symbol not in built)
+        return {**built, **{pair.symbol: _closed(pair) for pair in gone}}
+
+    def _pair(self, spot: SymbolRow | None, perp: SymbolRow) -> BasisPair | None:
+        if spot is None or spot.base_asset != perp.base_asset or perp.contract_type not in {None, "", "PERPETUAL"}:
+            return None
+        legs = [
+            instrument_of(market, row, self._fees.get((market, row.symbol), self._typical[market]))
+            for market, row in ((Market.SPOT, spot), (Market.PERP, perp))
+        ]
+        if legs[0] is None or legs[1] is None:
+            return None
+        return BasisPair(spot=legs[0], perp=legs[1])
+
+    async def _renew_fees(self, listed: list[str]) -> None:
+        if self._client.signer is None or not listed:
+            return
+        wanted = [listed[0], *(symbol for symbol in listed[1:] if symbol in self._interesting)]
+        now = self._clock.monotonic()
+        due = [(m, s) for m in Market for s in wanted if now >= self._fees_due.get((m, s), 0.0)]
+        await asyncio.gather(*(self._read_fee(market, symbol, listed[0]) for market, symbol in due))
+
+    async def _read_fee(self, market: Market, symbol: str, typical: str) -> None:
+        key = (market, symbol)
+        try:
+            fees = fees_of(await self._client.commission(market, symbol))
+        except VenueError:
+            # The venue is known to fail signed spot reads for weeks (API reference, Q1); trading goes on.
+            self._fees_due[key] = self._clock.monotonic() + FEES_RETRY_SECONDS
+            return
+        self._fees[key] = fees
+        self._fees_due[key] = self._clock.monotonic() + FEES_SECONDS
+        if symbol == typical:
+            self._typical[market] = fees
+
+
+def _closed(pair: BasisPair) -> BasisPair:
+    return BasisPair(
+        spot=replace(pair.spot, status=TradingStatus.CLOSED), perp=replace(pair.perp, status=TradingStatus.CLOSED)
+    )

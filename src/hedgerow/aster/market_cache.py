@@ -1,0 +1,107 @@
+"""The market as the streams tell it: fresh only while they are heard and REST agreed lately, else not there at all."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from hedgerow.aster.wire import BookTicker, PremiumRow
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.market import Depth
+
+__all__ = ["MarketCache"]
+
+HEARTBEAT = timedelta(seconds=3)
+"""Mark prices come every second: a longer silence means that the futures streams are dead."""
+SPOT_SILENCE = timedelta(seconds=10)
+"""The spot market has no heartbeat; all its books together are not silent for longer."""
+VERIFIED_FOR = timedelta(minutes=5)
+"""REST is asked again after this, however alive the streams are."""
+DEPTH_FRESH = timedelta(seconds=1)
+
+
+class _Rows:
+    """One kind of rows: when they were verified by REST, and when each changed."""
+
+    def __init__(self) -> None:
+        self.verified_at: datetime | None = None
+        self.heard_at: datetime | None = None
+        self.changed: dict[str, datetime] = {}
+
+    def alive(self, now: datetime, silence: timedelta) -> bool:
+        heard, verified = self.heard_at, self.verified_at
+        return heard is not None and verified is not None and now - heard <= silence and now - verified <= VERIFIED_FOR
+
+    def lost(self) -> None:
+        self.verified_at = None
+        self.heard_at = None
+
+
+class MarketCache:
+    """Marks and books of all symbols, and the depth of some."""
+
+    def __init__(self) -> None:
+        self._premiums: dict[str, PremiumRow] = {}
+        self._books: dict[Market, dict[str, BookTicker]] = {market: {} for market in Market}
+        self._depths: dict[tuple[Market, str], Depth] = {}
+        self._marks = _Rows()
+        self._tickers = {market: _Rows() for market in Market}
+
+    def premiums(self, now: datetime) -> Mapping[str, PremiumRow] | None:
+        """Return marks and estimates of every perpetual, or None when they are not certainly fresh."""
+        return dict(self._premiums) if self._marks.alive(now, HEARTBEAT) else None
+
+    def books(self, market: Market, now: datetime) -> Mapping[str, BookTicker] | None:
+        """Return all books of a market, or None when they are not certainly fresh.
+
+        A quiet book sends nothing, so futures books are as alive as the mark prices on the same connection.
+        """
+        rows = self._tickers[market]
+        beat = self._marks.heard_at if market is Market.PERP else rows.heard_at
+        silent = beat is None or now - beat > (HEARTBEAT if market is Market.PERP else SPOT_SILENCE)
+        if silent or rows.verified_at is None or now - rows.verified_at > VERIFIED_FOR:
+            return None
+        return dict(self._books[market])
+
+    def depth(self, market: Market, symbol: str, now: datetime) -> Depth | None:
+        """Return a book's levels, or None when none came lately."""
+        depth = self._depths.get((market, symbol))
+        return depth if depth is not None and now - depth.at <= DEPTH_FRESH else None
+
+    # --- from REST ---------------------------------------------------------------------------------------------------
+
+    def verify_premiums(self, rows: Mapping[str, PremiumRow], asked_at: datetime) -> None:
+        """Take over a REST reading; what a stream told since it was asked for is newer."""
+        newer = {s: row for s, row in self._premiums.items() if self._marks.changed.get(s, asked_at) > asked_at}
+        self._premiums = {**rows, **newer}
+        self._marks.verified_at = asked_at
+
+    def verify_books(self, market: Market, rows: Mapping[str, BookTicker], asked_at: datetime) -> None:
+        """Take over a REST reading; what a stream told since it was asked for is newer."""
+        changed = self._tickers[market].changed
+        newer = {s: row for s, row in self._books[market].items() if changed.get(s, asked_at) > asked_at}
+        self._books[market] = {**rows, **newer}
+        self._tickers[market].verified_at = asked_at
+
+    # --- from streams ------------------------------------------------------------------------------------------------
+
+    def heard_premium(self, row: PremiumRow, now: datetime) -> None:
+        """Take over a mark price."""
+        self._premiums[row.symbol] = row
+        self._marks.changed[row.symbol] = now
+        self._marks.heard_at = now
+
+    def heard_book(self, market: Market, row: BookTicker, now: datetime) -> None:
+        """Take over best bid and ask."""
+        self._books[market][row.symbol] = row
+        self._tickers[market].changed[row.symbol] = now
+        self._tickers[market].heard_at = now
+
+    def heard_depth(self, depth: Depth) -> None:
+        """Take over a book's levels."""
+        self._depths[depth.market, depth.symbol] = depth
+
+    def lost(self, market: Market) -> None:
+        """A connection ended: nothing of it counts until REST verified it anew."""
+        self._tickers[market].lost()
+        if market is Market.PERP:
+            self._marks.lost()
+        self._depths = {key: depth for key, depth in self._depths.items() if key[0] is not market}

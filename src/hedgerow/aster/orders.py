@@ -1,0 +1,212 @@
+"""Sends orders and finds out what became of them; whatever happens is an event, nothing is raised.
+
+An order without an answer is never sent again. It is absent only when every look-up was readable and negative after
+its request could no longer be executed: its nonce was burnt, or the nonce's window is over.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from hedgerow.aster.client import AsterClient
+from hedgerow.aster.codes import NO_SUCH_ORDER, TIMEOUT, reject_kind
+from hedgerow.aster.own import OwnActs, Sent
+from hedgerow.aster.paging import all_pages
+from hedgerow.aster.translate import told
+from hedgerow.aster.wire_account import OrderRow
+from hedgerow.domain.commands import CancelOrder
+from hedgerow.domain.errors import NotSent, OrderNotFound, OutcomeUnknown, RateLimited, Rejected, VenueError
+from hedgerow.domain.events import CommandRefused, Event, OrderAccepted, OrderEnded, OrderOutcomeUnknown
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInForce
+from hedgerow.ports import Clock
+
+__all__ = ["OrderDesk"]
+
+POLL_SECONDS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
+"""Pauses before looking again at a spot order, whose acknowledgement comes before its matching (API reference 6.2)."""
+RESTING_POLLS = 2
+"""Looks at an order that may rest: enough to see one that expires on arrival."""
+NOT_SENT_PAUSE_SECONDS = 0.5
+"""Before saying that an order never left, so that nobody tries again in the same instant."""
+LANDING_MARGIN = timedelta(seconds=5)
+"""Added to the life of a request: the venue's clock and ours may differ, and it may be slow."""
+LOOK_BACK = timedelta(hours=24)
+"""How far back to look for an order whose time of sending is not known."""
+CLOCK_SLACK = timedelta(seconds=30)
+
+
+class OrderDesk:
+    """Orders of one account."""
+
+    def __init__(self, client: AsterClient, clock: Clock, own: OwnActs) -> None:
+        self._client = client
+        self._clock = clock
+        self._own = own
+        self._started_at = clock.now()
+        self._burnt: set[str] = set()
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    async def place(self, request: OrderRequest) -> tuple[Event, ...]:
+        """Send an order; return its acceptance and its end where that is known, or why there is none."""
+        self._own.sending(request.client_id, self._clock.now())
+        try:
+            row, nonce = await self._client.place(request)
+        except VenueError as error:
+            return await self._not_placed(request, error)
+        self._own.signed(request.client_id, self._clock.now(), nonce)
+        self._own.accepted(request.client_id, row.order_id)
+        accepted = OrderAccepted(at=self._clock.now(), client_id=request.client_id, order_id=row.order_id)
+        if request.market is Market.SPOT:
+            row = await self._matched(request, row)
+        return (accepted, *self._progress(row, request.client_id))
+
+    async def cancel(self, command: CancelOrder) -> tuple[Event, ...]:
+        """Cancel an order by client id."""
+        try:
+            row = await self._client.cancel(command.market, command.symbol, command.client_id)
+            return (told(row, command.client_id, self._clock.now()),)
+        except OutcomeUnknown as unknown:
+            return (self._unknown(command.client_id, str(unknown)),)
+        except VenueError as error:
+            code = error.code if isinstance(error, Rejected) else TIMEOUT
+            return (CommandRefused(at=self._clock.now(), command=command, code=code, detail=str(error)),)
+
+    async def _not_placed(self, request: OrderRequest, error: VenueError) -> tuple[Event, ...]:
+        match error:
+            case OutcomeUnknown():
+                return (self._unknown(request.client_id, str(error)),)
+            case NotSent() | RateLimited():
+                await self._clock.sleep(NOT_SENT_PAUSE_SECONDS)
+                return (self._ended(request, None, None, str(error)),)
+            case Rejected():
+                return (self._ended(request, reject_kind(error.code), error.code, str(error)),)
+            case _:
+                return (self._ended(request, RejectKind.PERMISSION, None, str(error)),)
+
+    async def _matched(self, request: OrderRequest, row: OrderRow) -> OrderRow:
+        """Look at a spot order until it is final, for as long as its matching may take."""
+        immediate = request.time_in_force is TimeInForce.IOC
+        for pause in POLL_SECONDS if immediate else POLL_SECONDS[:RESTING_POLLS]:
+            if row.status not in {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}:
+                break
+            await self._clock.sleep(pause)
+            try:
+                row = await self._client.order(request.market, request.symbol, order_id=row.order_id)
+            except OrderNotFound:
+                continue
+            except VenueError:
+                break
+        return row
+
+    def _progress(self, row: OrderRow, client_id: str) -> tuple[Event, ...]:
+        """Return what is known beyond the acceptance; nothing for an order that has not moved."""
+        if row.status == OrderStatus.NEW:
+            return ()
+        try:
+            return (told(row, client_id, self._clock.now()),)
+        except OutcomeUnknown as unknown:
+            return (self._unknown(client_id, str(unknown)),)
+
+    # --- finding out -------------------------------------------------------------------------------------------------
+
+    async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
+        """Find out what became of an order."""
+        try:
+            dead = self._is_dead(request.client_id)
+            row = await self._find(request)
+            if row is None and not dead and await self._burn(request):
+                dead, row = True, await self._find(request)
+            if row is not None:
+                return (told(row, request.client_id, self._clock.now()),)
+        except VenueError as error:
+            return (self._unknown(request.client_id, str(error)),)
+        if not dead:
+            return (self._unknown(request.client_id, "not there yet, and it could still arrive"),)
+        return (self._ended(request, reject_kind(NO_SUCH_ORDER), NO_SUCH_ORDER, "the exchange never got it"),)
+
+    def _is_dead(self, client_id: str) -> bool:
+        """Tell whether an order's request can no longer be executed.
+
+        One that is not known here may have been sent up to the moment this desk began, unless the log says it was not.
+        """
+        sent = self._own.sent(client_id)
+        if client_id in self._burnt or (sent is None and self._own.complete):
+            return True
+        signer = self._client.signer
+        life = timedelta(seconds=signer.lifetime_seconds) if signer else timedelta(0)
+        return self._clock.now() > (sent.at if sent else self._started_at) + life + LANDING_MARGIN
+
+    async def _burn(self, request: OrderRequest) -> bool:
+        """Try to make the order's request worthless by using its nonce up; refused when the order itself used it."""
+        sent: Sent | None = self._own.sent(request.client_id)
+        if sent is None or sent.nonce is None:
+            return False
+        try:
+            await self._client.noop(request.market, sent.nonce)
+        except VenueError:
+            return False
+        self._burnt.add(request.client_id)
+        return True
+
+    async def _find(self, request: OrderRequest) -> OrderRow | None:
+        """Return the order, or None when order, open orders, all orders and trades agree that there is none.
+
+        Raises:
+            VenueError: a look-up failed, or there are trades of an order that the venue does not name.
+        """
+        row: OrderRow | None
+        try:
+            row = await self._client.order(request.market, request.symbol, client_id=request.client_id)
+        except OrderNotFound:
+            row = await self._search(request)
+        if row is not None:
+            self._own.accepted(request.client_id, row.order_id)
+        return row
+
+    async def _search(self, request: OrderRequest) -> OrderRow | None:
+        market, symbol, since = request.market, request.symbol, self._looked_for_since(request.client_id)
+        now = self._client.rest.time.now()
+        resting, placed, trades = await asyncio.gather(
+            self._client.open_orders(market, symbol),
+            all_pages(
+                lambda start, end: self._client.all_orders(market, symbol, start=start, end=end),
+                since=since,
+                now=now,
+                key=lambda row: row.order_id,
+            ),
+            all_pages(
+                lambda start, end: self._client.trades(market, symbol, start=start, end=end),
+                since=since,
+                now=now,
+                key=lambda row: row.id,
+            ),
+        )
+        found = next((row for row in (*resting, *placed) if row.client_order_id == request.client_id), None)
+        named = {row.order_id for row in (*resting, *placed)}
+        if found is None and any(
+            trade.side == request.side and trade.order_id not in named and self._own.client_id(trade.order_id) is None
+            for trade in trades
+        ):
+            raise OutcomeUnknown(f"{symbol}: there are trades of an order that the exchange does not show yet")
+        return found
+
+    def _looked_for_since(self, client_id: str) -> datetime:
+        sent = self._own.sent(client_id)
+        return sent.at + self._client.rest.time.offset - CLOCK_SLACK if sent else self._started_at - LOOK_BACK
+
+    # --- words -------------------------------------------------------------------------------------------------------
+
+    def _unknown(self, client_id: str, detail: str) -> OrderOutcomeUnknown:
+        return OrderOutcomeUnknown(at=self._clock.now(), client_id=client_id, detail=detail)
+
+    def _ended(self, request: OrderRequest, reject: RejectKind | None, code: int | None, detail: str) -> OrderEnded:
+        return OrderEnded(
+            at=self._clock.now(),
+            client_id=request.client_id,
+            order_id=None,
+            status=OrderStatus.REJECTED,
+            reject=reject,
+            code=code,
+            detail=detail,
+        )

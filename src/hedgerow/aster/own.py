@@ -1,0 +1,93 @@
+"""What the bot itself did on the account, so that the rest can be told apart from it.
+
+The venue's rows do not say who caused them: trades carry an order id, transfers nothing at all.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from msgspec import Struct
+
+from hedgerow.domain.commands import PlaceOrder, TransferDirection, TransferFunds
+from hedgerow.domain.events import CommandIssued, Event, FundsTransferred, OrderAccepted, Wallet
+
+__all__ = ["OwnActs", "Sent"]
+
+TRANSFER_SLACK = timedelta(minutes=5)
+"""How far a transfer's row may lie from the time we noted, across retries and clocks."""
+
+
+class Sent(Struct, frozen=True, kw_only=True):
+    """An order that was on its way."""
+
+    at: datetime
+    nonce: int | None = None
+
+
+class _Transfer(Struct, frozen=True, kw_only=True):
+    at: datetime
+    asset: str
+    to_perp: Decimal
+
+
+class OwnActs:
+    """Orders and transfers of the bot: of this process as they happen, of earlier ones from the event log."""
+
+    def __init__(self) -> None:
+        self._sent: dict[str, Sent] = {}
+        self._client_ids: dict[int, str] = {}
+        self._transfers: dict[str, _Transfer] = {}
+        self.complete = False
+        """Whether the log of earlier runs was read: then an order that is not here was never sent."""
+
+    def remember(self, events: Iterable[Event]) -> None:
+        """Take over what earlier runs logged, all of it."""
+        for event in events:
+            match event:
+                case CommandIssued(command=PlaceOrder(order=order)):
+                    self._sent[order.client_id] = Sent(at=event.at, nonce=event.nonce)
+                case OrderAccepted():
+                    self._client_ids[event.order_id] = event.client_id
+                case FundsTransferred():
+                    self._note(event.transfer_id, event.asset, event.amount, event.direction, event.at)
+                case _:
+                    pass
+        self.complete = True
+
+    def sending(self, client_id: str, at: datetime) -> None:
+        """Note that an order is about to be sent."""
+        self._sent[client_id] = Sent(at=at)
+
+    def signed(self, client_id: str, at: datetime, nonce: int | None) -> None:
+        """Note the nonce that an order was sent with."""
+        self._sent[client_id] = Sent(at=at, nonce=nonce)
+
+    def accepted(self, client_id: str, order_id: int) -> None:
+        """Note the venue's id of an order, ours or looked up."""
+        self._client_ids[order_id] = client_id
+
+    def transferred(self, command: TransferFunds, at: datetime) -> None:
+        """Note a transfer that happened."""
+        self._note(command.transfer_id, command.asset, command.amount, command.direction, at)
+
+    def sent(self, client_id: str) -> Sent | None:
+        """Return when an order was sent, or None for one that is not known here."""
+        return self._sent.get(client_id)
+
+    def client_id(self, order_id: int) -> str | None:
+        """Return the client id of an order, or None where it is not known."""
+        return self._client_ids.get(order_id)
+
+    def is_own_order(self, order_id: int) -> bool:
+        """Tell whether the bot sent an order."""
+        return self._client_ids.get(order_id, "") in self._sent
+
+    def transfers(self, wallet: Wallet) -> "list[tuple[datetime, str, Decimal]]":
+        """Return our transfers as changes of one wallet: time, asset, signed amount."""
+        sign = 1 if wallet is Wallet.PERP else -1
+        return [(transfer.at, transfer.asset, sign * transfer.to_perp) for transfer in self._transfers.values()]
+
+    def _note(self, transfer_id: str, asset: str, amount: Decimal, direction: TransferDirection, at: datetime) -> None:
+        to_perp = amount if direction is TransferDirection.SPOT_TO_PERP else -amount
+        self._transfers.setdefault(transfer_id, _Transfer(at=at, asset=asset, to_perp=to_perp))

@@ -1,0 +1,55 @@
+"""Pages of account history: forward from a time, in the windows the venue allows."""
+
+from collections.abc import Awaitable, Callable, Hashable
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from hedgerow.aster.client import ROWS
+from hedgerow.aster.wire import MILLISECOND, from_millis
+from hedgerow.domain.errors import VenueError
+
+__all__ = ["all_pages"]
+
+WINDOW = timedelta(days=7) - MILLISECOND
+"""Longest window that history endpoints accept (-4165)."""
+
+
+class _Timed(Protocol):
+    @property
+    def time(self) -> int: ...
+
+
+Row = TypeVar("Row", bound=_Timed)
+Fetch = Callable[[datetime, datetime | None], Awaitable[tuple[Row, ...]]]
+
+
+async def all_pages(
+    fetch: Fetch[Row], *, since: datetime, now: datetime, key: Callable[[Row], Hashable]
+) -> tuple[Row, ...]:
+    """Return every row from ``since`` on, oldest first, each key once.
+
+    A full page is continued at the time of its last row, as rows of one time may be cut apart. The last window has no
+    end, so that the venue's clock decides what is past.
+
+    Raises:
+        VenueError: a page cannot be read, or more rows share one millisecond than a page holds.
+    """
+    found: dict[Hashable, Row] = {}
+    start = since
+    while start <= now:
+        end = start + WINDOW
+        rows = await fetch(start, end if end < now else None)
+        found.update((key(row), row) for row in rows)
+        start = _after_full_page(rows, start) if len(rows) >= ROWS else end + MILLISECOND
+    return tuple(sorted((r for r in found.values() if from_millis(r.time) >= _floor(since)), key=lambda row: row.time))
+
+
+def _after_full_page(rows: tuple[Row, ...], start: datetime) -> datetime:
+    last = from_millis(max(row.time for row in rows))
+    if last <= _floor(start):
+        raise VenueError(f"more than {ROWS} rows at {last.isoformat()}: the exchange cannot page them")
+    return last
+
+
+def _floor(at: datetime) -> datetime:
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)

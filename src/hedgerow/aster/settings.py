@@ -1,0 +1,77 @@
+"""Transfers, leverage and margin type: each command once, its answer as an event. "It is so already" is a success."""
+
+from hedgerow.aster.client import AsterClient
+from hedgerow.aster.codes import MARGIN_TYPE_UNCHANGED, TIMEOUT, TRANSFER_ID_DUPLICATE
+from hedgerow.aster.own import OwnActs
+from hedgerow.domain.commands import SetLeverage, SetMarginType, TransferFunds
+from hedgerow.domain.errors import OutcomeUnknown, Rejected, VenueError
+from hedgerow.domain.events import (
+    CommandRefused,
+    Event,
+    FundsTransferred,
+    LeverageSet,
+    MarginTypeSet,
+    TransferOutcomeUnknown,
+)
+from hedgerow.ports import Clock
+
+__all__ = ["SettingsDesk"]
+
+
+class SettingsDesk:
+    """What the account is told besides orders."""
+
+    def __init__(self, client: AsterClient, clock: Clock, own: OwnActs) -> None:
+        self._client = client
+        self._clock = clock
+        self._own = own
+
+    async def transfer(self, command: TransferFunds) -> tuple[Event, ...]:
+        """Move funds; an id that was used before means that it happened (-4115)."""
+        try:
+            reply = await self._client.transfer(command)
+            if reply.status != "SUCCESS":
+                return (self._transfer_unknown(command, f"the exchange calls the transfer {reply.status!r}"),)
+        except OutcomeUnknown as unknown:
+            return (self._transfer_unknown(command, str(unknown)),)
+        except VenueError as error:
+            if _code(error) != TRANSFER_ID_DUPLICATE:
+                return (self._refused(command, error),)
+        now = self._clock.now()
+        self._own.transferred(command, now)
+        return (
+            FundsTransferred(
+                at=now,
+                transfer_id=command.transfer_id,
+                amount=command.amount,
+                direction=command.direction,
+                asset=command.asset,
+            ),
+        )
+
+    async def leverage(self, command: SetLeverage) -> tuple[Event, ...]:
+        """Set the leverage of a perpetual."""
+        try:
+            confirmed = await self._client.set_leverage(command.symbol, command.leverage)
+        except VenueError as error:
+            return (self._refused(command, error),)
+        return (LeverageSet(at=self._clock.now(), symbol=command.symbol, leverage=confirmed),)
+
+    async def margin_type(self, command: SetMarginType) -> tuple[Event, ...]:
+        """Switch a perpetual to CROSSED margin."""
+        try:
+            await self._client.set_crossed(command.symbol)
+        except VenueError as error:
+            if _code(error) != MARGIN_TYPE_UNCHANGED:
+                return (self._refused(command, error),)
+        return (MarginTypeSet(at=self._clock.now(), symbol=command.symbol),)
+
+    def _refused(self, command: TransferFunds | SetLeverage | SetMarginType, error: VenueError) -> CommandRefused:
+        return CommandRefused(at=self._clock.now(), command=command, code=_code(error), detail=str(error))
+
+    def _transfer_unknown(self, command: TransferFunds, detail: str) -> TransferOutcomeUnknown:
+        return TransferOutcomeUnknown(at=self._clock.now(), transfer_id=command.transfer_id, detail=detail)
+
+
+def _code(error: VenueError) -> int:
+    return error.code if isinstance(error, Rejected) else TIMEOUT

@@ -1,0 +1,54 @@
+"""A reading kept for a while: read when it is too old, kept a little longer while it cannot be renewed."""
+
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from hedgerow.domain.errors import VenueError
+from hedgerow.ports import Clock
+
+__all__ = ["Timed"]
+
+Value = TypeVar("Value")
+RETRY_SECONDS = 30.0
+
+
+class Timed(Generic[Value]):
+    """Renew a reading every ``seconds``; one older than ``keep`` times that is not given any more."""
+
+    def __init__(
+        self, clock: Clock, read: Callable[[], Awaitable[Value]], *, seconds: float, keep: float = 3.0
+    ) -> None:
+        self._clock = clock
+        self._read = read
+        self._seconds = seconds
+        self._longest = seconds * keep
+        self._value: tuple[Value, float] | None = None
+        self._due = 0.0
+
+    async def get(self) -> Value:
+        """Return the reading.
+
+        Raises:
+            VenueError: there is none, or only one that is too old, and it cannot be read now.
+        """
+        now = self._clock.monotonic()
+        if self._value is not None and now < self._due:
+            return self._value[0]
+        try:
+            value = await self._read()
+        except VenueError:
+            if self._value is None or now > self._value[1] + self._longest:
+                raise
+            self._due = now + min(RETRY_SECONDS, self._seconds)
+            return self._value[0]
+        self._value, self._due = (value, now), now + self._seconds
+        return value
+
+    def expire(self) -> None:
+        """Read again when asked next; the old value does not count any more."""
+        self._value = None
+
+    @property
+    def known(self) -> Value | None:
+        """The last reading, however old; None before the first."""
+        return self._value[0] if self._value else None

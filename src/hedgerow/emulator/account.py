@@ -1,0 +1,189 @@
+"""One account: its wallets, positions, orders, settings and records at one time, and what may change them at once."""
+
+from decimal import Decimal
+
+from hedgerow.domain.account import QUOTE_ASSET, AccountView, MarginType
+from hedgerow.domain.commands import TransferDirection
+from hedgerow.domain.events import FlowKind, Wallet
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.money import ONE, ZERO
+from hedgerow.domain.order import Order
+from hedgerow.emulator.journal import Journal
+from hedgerow.emulator.marketplace import Marketplace
+from hedgerow.emulator.orders import OrderDesk
+from hedgerow.emulator.refusals import Code, rejected
+from hedgerow.emulator.state import WorldOptions, WorldState
+from hedgerow.emulator.wallets import PerpAccount, SpotWallet, to_row
+from hedgerow.ports import Tape
+
+__all__ = ["Account"]
+
+MAX_LEVERAGE = 125
+MAX_TRANSFER_ID = 63
+"""Longest clientTranId (API reference 5.4)."""
+
+
+class Account:
+    """The parts that every act of the world shares; ``now`` is moved by the passage of time alone."""
+
+    def __init__(self, tape: Tape, state: WorldState, options: WorldOptions) -> None:
+        self.now = state.now
+        self.options = options
+        self.revision = 0
+        self.one_way, self.single_asset = state.one_way, state.single_asset
+        self.marketplace = Marketplace(
+            tape,
+            endless=options.bottomless,
+            half_life_seconds=options.refill_half_life_seconds,
+            conditions=state.conditions,
+        )
+        self.journal = Journal(state.journal)
+        self.spot = SpotWallet(state.spot)
+        self.perp = PerpAccount(
+            balance=state.perp_balance,
+            maintenance_rate=options.maintenance_rate,
+            default_leverage=options.default_leverage,
+        )
+        self.perp.holdings.update(state.holdings)
+        self.perp.leverages.update(state.leverages)
+        self.perp.margin_types.update(state.margin_types)
+        self.desk = OrderDesk(
+            marketplace=self.marketplace,
+            spot=self.spot,
+            perp=self.perp,
+            journal=self.journal,
+            marks=self.mark,
+            orders=state.orders,
+            spot_quote_fee=options.spot_quote_fee,
+        )
+        self._last_marks = dict(state.last_marks)
+        self._transfer_ids = dict.fromkeys(state.transfer_ids)
+
+    def dump(self) -> WorldState:
+        """Return the whole mutable state; equal accounts give equal bytes when it is encoded."""
+        return WorldState(
+            now=self.now,
+            spot=self.spot.balances,
+            perp_balance=self.perp.balance,
+            holdings=dict(self.perp.holdings),
+            leverages=dict(self.perp.leverages),
+            margin_types=dict(self.perp.margin_types),
+            last_marks=dict(self._last_marks),
+            one_way=self.one_way,
+            single_asset=self.single_asset,
+            conditions=self.marketplace.conditions,
+            orders=self.desk.orders,
+            journal=self.journal.state(),
+            transfer_ids=tuple(self._transfer_ids),
+        )
+
+    def view(self) -> AccountView:
+        """Return both wallets and every open position."""
+        standing = self.perp.standing(self.mark)
+        return AccountView(
+            at=self.now,
+            spot=self.spot.balances,
+            perp=self.perp.wallet(standing, self.desk.order_margin),
+            positions={s: self.perp.position(s, self.mark(s), standing) for s in self.perp.holdings},
+            one_way=self.one_way,
+            single_asset=self.single_asset,
+        )
+
+    def mark(self, symbol: str) -> Decimal:
+        """Return the mark now; in a gap of the tape the last one known.
+
+        Raises:
+            Rejected: there never was one (-1112).
+        """
+        prices = self.marketplace.prices(symbol, self.now)
+        if prices is not None:
+            self._last_marks[symbol] = prices.mark
+            return prices.mark
+        known = self._last_marks.get(symbol)
+        if known is None:
+            raise rejected(Code.NO_DEPTH, f"No price for {symbol}.")
+        return known
+
+    def changed(self) -> None:
+        """Note that something changed that a restart must remember."""
+        self.revision += 1
+
+    def transfer(self, transfer_id: str, amount: Decimal, direction: TransferDirection, asset: str) -> None:
+        """Move USDT between the wallets.
+
+        Raises:
+            Rejected: the id was used (-4115) or is no id (-4114), or the amount is not there (-2018, -4050).
+        """
+        self._check_transfer(transfer_id, amount, asset)
+        if direction is TransferDirection.PERP_TO_SPOT and self.view().perp.transferable < amount:
+            raise rejected(Code.CROSS_BALANCE_INSUFFICIENT, "Cross balance insufficient.")
+        to_perp = amount if direction is TransferDirection.SPOT_TO_PERP else -amount
+        self.spot.change(asset, -to_perp)
+        self.perp.balance += to_perp
+        self._transfer_ids[transfer_id] = None
+        self.changed()
+
+    def set_leverage(self, symbol: str, leverage: int) -> None:
+        """Set a symbol's leverage.
+
+        Raises:
+            Rejected: outside 1-125 (-4028), or the margin does not carry the position at it (-2028).
+        """
+        self.marketplace.instrument(Market.PERP, symbol)
+        if not 1 <= leverage <= MAX_LEVERAGE:
+            raise rejected(Code.BAD_LEVERAGE, f"Leverage {leverage} is not valid.")
+        held = abs(self.perp.quantity(symbol)) * self.mark(symbol) if symbol in self.perp.holdings else ZERO
+        added = held * (ONE / leverage - ONE / self.perp.leverage(symbol))
+        if added > self.view().perp.available:
+            raise rejected(Code.MIN_LEVERAGE, "Leverage is smaller than permitted: insufficient margin balance.")
+        self.perp.leverages[symbol] = leverage
+        self.changed()
+
+    def set_margin_type(self, symbol: str, margin_type: MarginType) -> None:
+        """Switch a symbol's margin mode.
+
+        Raises:
+            Rejected: it is so already (-4046), or orders (-4047) or a position (-4048) forbid it.
+        """
+        self.marketplace.instrument(Market.PERP, symbol)
+        if self.perp.margin_type(symbol) is margin_type:
+            raise rejected(Code.MARGIN_TYPE_UNCHANGED, "No need to change margin type.")
+        if self.desk.open_orders(symbol):
+            raise rejected(Code.MARGIN_TYPE_OPEN_ORDERS, "Margin type cannot be changed if there exists open orders.")
+        if symbol in self.perp.holdings:
+            raise rejected(Code.MARGIN_TYPE_POSITION, "Margin type cannot be changed if there exists position.")
+        self.perp.margin_types[symbol] = margin_type
+        self.changed()
+
+    def deposit(self, wallet: Wallet, asset: str, amount: Decimal, kind: FlowKind) -> None:
+        """Add ``amount`` (negative = take out) to a wallet, as a row of the statement.
+
+        Raises:
+            InsufficientBalance: not so much is there.
+        """
+        if wallet is Wallet.SPOT:
+            self.spot.change(asset, amount)
+        elif asset != QUOTE_ASSET or self.view().perp.transferable + amount < 0:
+            raise rejected(Code.CROSS_BALANCE_INSUFFICIENT, f"No such amount of {asset} in the perpetual wallet.")
+        else:
+            self.perp.balance += amount
+        self.journal.book_row(wallet, asset, amount, kind, self.now)
+        self.changed()
+
+    def close_by_force(self, symbol: str, quantity: Decimal, client_id: str) -> Order:
+        """Close ``quantity`` base units of a position at the mark, as the venue's own order."""
+        change = quantity if self.perp.quantity(symbol) < 0 else -quantity
+        instrument = self.marketplace.instrument(Market.PERP, symbol)
+        price = instrument.round_price(self.mark(symbol), Side.SELL)
+        self.changed()
+        return self.desk.close_by_force(symbol, change, price, client_id=client_id, at=self.now)
+
+    def _check_transfer(self, transfer_id: str, amount: Decimal, asset: str) -> None:
+        if not 0 < len(transfer_id) <= MAX_TRANSFER_ID:
+            raise rejected(Code.TRANSFER_ID_INVALID, f"clientTranId is not valid: {transfer_id!r}.")
+        if transfer_id in self._transfer_ids:
+            raise rejected(Code.TRANSFER_ID_DUPLICATE, f"clientTranId is duplicated: {transfer_id}.")
+        if asset != QUOTE_ASSET:
+            raise rejected(Code.BALANCE_INSUFFICIENT, f"No {asset} can be transferred here: only {QUOTE_ASSET}.")
+        if amount <= 0 or amount != to_row(amount):
+            raise rejected(Code.AMOUNT_NOT_POSITIVE, f"Amount must be positive with 8 decimals: {amount}.")

@@ -1,0 +1,72 @@
+"""Everything about a wired exchange that must survive its end, as values."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct, field
+
+from hedgerow.domain.instrument import Market
+from hedgerow.emulator.marketplace import Conditions
+from hedgerow.emulator.state import WorldState
+from hedgerow.emulator.wire.credentials import Agent, ApiKey
+from hedgerow.emulator.wire.tickets import Ticket
+
+__all__ = ["ExchangeState", "ListenKey", "MemberState", "Settings", "TransferRow"]
+
+
+class TransferRow(Struct, frozen=True, kw_only=True):
+    """A transfer between the wallets that a client asked for."""
+
+    tran_id: int
+    client_id: str
+    asset: str
+    to_perp: Decimal
+    """Signed change of the perpetual wallet."""
+    at: datetime
+
+
+class ListenKey(Struct, frozen=True, kw_only=True):
+    """The key of one user stream."""
+
+    key: str
+    expires_at: datetime
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Account-wide settings that the world does not need."""
+
+    stp_mode: str = "EXPIRE_TAKER"
+    fee_burn: bool = False
+    builders: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Highest fee rate approved, by builder."""
+
+
+class MemberState(Struct, frozen=True, kw_only=True):
+    """One account."""
+
+    user: str
+    """Lower-case address of the main wallet."""
+    world: WorldState
+    tickets: tuple[Ticket, ...] = ()
+    transfers: tuple[TransferRow, ...] = ()
+    listen_keys: Mapping[Market, ListenKey] = field(default_factory=dict[Market, ListenKey])
+    countdowns: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    """By symbol: when all its perpetual orders are cancelled unless the client calls again."""
+    settings: Settings = field(default_factory=Settings)
+    entries: Mapping[int, int] = field(default_factory=dict[int, int])
+    """Number of the order on the wire, by its number in the world."""
+
+
+class ExchangeState(Struct, frozen=True, kw_only=True):
+    """What all accounts share."""
+
+    now: datetime
+    last_id: int = 0
+    conditions: Conditions = field(default_factory=Conditions)
+    agents: Mapping[str, tuple[Agent, ...]] = field(default_factory=dict[str, tuple[Agent, ...]])
+    """By user."""
+    keys: Mapping[str, tuple[ApiKey, ...]] = field(default_factory=dict[str, tuple[ApiKey, ...]])
+    """By user."""
+    nonces: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    """By signer."""

@@ -1,0 +1,157 @@
+"""Orders as the wire knows them: what was asked for, under which number, and how far it has come.
+
+The world keeps limit orders only; a ticket also stands for what has not reached its book yet (a spot order between
+acknowledgement and matching, a conditional order before its trigger) and outlives its client id's second use.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import OrderStatus
+
+__all__ = ["CONDITIONAL", "Stage", "Ticket", "TicketBook"]
+
+CONDITIONAL = frozenset({"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"})
+"""Types that wait for a price."""
+
+
+class Stage(StrEnum):
+    """Where an order is."""
+
+    QUEUED = "queued"
+    """Acknowledged, not matched yet."""
+    ARMED = "armed"
+    """Waits for its trigger."""
+    BOOK = "book"
+    """Reached the world's book."""
+    OVER = "over"
+
+
+class Ticket(Struct, frozen=True, kw_only=True):
+    """One order of one account."""
+
+    order_id: int
+    client_id: str
+    market: Market
+    symbol: str
+    side: Side
+    kind: str
+    """Type of the order now; a triggered conditional order becomes LIMIT or MARKET."""
+    original_kind: str
+    time_in_force: str
+    quantity: Decimal
+    price: Decimal = ZERO
+    """As sent; zero for a market order."""
+    quote_quantity: Decimal = ZERO
+    """``quoteOrderQty`` of a spot market order."""
+    stop_price: Decimal = ZERO
+    activation_price: Decimal = ZERO
+    callback_rate: Decimal = ZERO
+    """Percent, of a trailing order."""
+    extreme: Decimal = ZERO
+    """Best price that a trailing order has seen since its activation; zero before it."""
+    reduce_only: bool = False
+    close_position: bool = False
+    working_type: str = "CONTRACT_PRICE"
+    price_protect: bool = False
+    stage: Stage
+    status: OrderStatus = OrderStatus.NEW
+    executed: Decimal = ZERO
+    spent: Decimal = ZERO
+    """Cumulative quote units."""
+    entries: int = 0
+    """How often it was put into the world's book: once, and once more per amendment."""
+    created_at: datetime
+    updated_at: datetime
+    due_at: datetime | None = None
+    """When a queued order is matched."""
+
+    @property
+    def world_id(self) -> str:
+        """Client id under which the world knows its present entry."""
+        return f"{self.order_id}.{self.entries}"
+
+    @property
+    def average(self) -> Decimal:
+        """Average price of what was executed."""
+        return self.spent / self.executed if self.executed else ZERO
+
+    @property
+    def open(self) -> bool:
+        """Whether it can still fill."""
+        return self.stage is not Stage.OVER
+
+    def filled(self, quantity: Decimal, notional: Decimal, at: datetime) -> "Ticket":
+        """Return the ticket after one trade."""
+        executed = self.executed + quantity
+        whole = executed >= self.quantity
+        return replace(
+            self,
+            executed=executed,
+            spent=self.spent + notional,
+            status=OrderStatus.FILLED if whole else OrderStatus.PARTIALLY_FILLED,
+            stage=Stage.OVER if whole else self.stage,
+            updated_at=at,
+        )
+
+    def ended(self, status: OrderStatus, at: datetime) -> "Ticket":
+        """Return the ticket at its end."""
+        return replace(self, status=status, stage=Stage.OVER, updated_at=at)
+
+
+class TicketBook:
+    """All tickets of one account, by number and by client id."""
+
+    def __init__(self, tickets: Iterable[Ticket] = ()) -> None:
+        self._all: dict[int, Ticket] = {}
+        self._open: dict[int, Ticket] = {}
+        self._by_client: dict[tuple[Market, str, str], int] = {}
+        for ticket in tickets:
+            self.keep(ticket)
+
+    @property
+    def all(self) -> tuple[Ticket, ...]:
+        """Every ticket, in the order of arrival."""
+        return tuple(self._all.values())
+
+    def keep(self, ticket: Ticket) -> Ticket:
+        """Remember the present state of an order."""
+        self._all[ticket.order_id] = ticket
+        self._by_client[ticket.market, ticket.symbol, ticket.client_id] = ticket.order_id
+        if ticket.open:
+            self._open[ticket.order_id] = ticket
+        else:
+            self._open.pop(ticket.order_id, None)
+        return ticket
+
+    def get(self, order_id: int) -> Ticket | None:
+        """Return an order by its number."""
+        return self._all.get(order_id)
+
+    def find(self, market: Market, symbol: str, client_id: str) -> Ticket | None:
+        """Return the newest order with a client id."""
+        order_id = self._by_client.get((market, symbol, client_id))
+        return None if order_id is None else self._all[order_id]
+
+    def of(self, market: Market, symbol: str | None = None) -> Iterator[Ticket]:
+        """Yield the orders of one market, and of one symbol when given, oldest first."""
+        return _chosen(self._all.values(), market, symbol)
+
+    def open(self, market: Market, symbol: str | None = None) -> tuple[Ticket, ...]:
+        """Return what can still fill, oldest first."""
+        return tuple(sorted(_chosen(self._open.values(), market, symbol), key=lambda ticket: ticket.order_id))
+
+    def staged(self, stage: Stage) -> tuple[Ticket, ...]:
+        """Return the open orders of one stage, oldest first."""
+        return tuple(ticket for ticket in self._open.values() if ticket.stage is stage)
+
+
+def _chosen(tickets: Iterable[Ticket], market: Market, symbol: str | None) -> Iterator[Ticket]:
+    return (ticket for ticket in tickets if ticket.market is market and symbol in {None, ticket.symbol})

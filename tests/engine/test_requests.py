@@ -1,0 +1,308 @@
+"""What a person asks of a running bot, and how it ends: between two cycles, tidily, with the last word said."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hedgerow.domain.errors import InvariantBroken
+from hedgerow.domain.events import CommandIssued, ExecutionStepped, Halted, HaltReason, HedgeOpened, Lifted
+from hedgerow.domain.execution import ExecutionState
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.position import Reason
+from hedgerow.domain.requests import AdoptRequested, CloseRequested, HaltRequested, Request, ResumeRequested
+from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.engine.moments import (
+    CycleBegan,
+    CycleFailed,
+    Decided,
+    Moment,
+    ReconcileStarted,
+    Recorded,
+    Stopped,
+    StoppedByUser,
+)
+from hedgerow.engine.runner import RunOptions
+from hedgerow.store.mailbox import FolderMailbox
+from hedgerow.strategy.observation import Close, Hold, HoldReason
+from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
+from support.bots import OPENED, Action, Farm
+from support.worlds import SYMBOL
+
+CALM = StrategyParameters(funding_rate_strategy=FundingRateStrategy(min_funding_apr=5.0))
+
+
+def _post(mailbox: FolderMailbox, request_id: str, request: Request) -> Action:
+    return lambda _: mailbox.post(request_id, request)
+
+
+class _Trap:
+    """Does something once, the first time a moment fits."""
+
+    def __init__(self, fits: Callable[[Moment], bool], act: Callable[[], object]) -> None:
+        self._fits, self._act = fits, act
+        self.sprung = 0
+
+    def hear(self, moment: Moment) -> None:
+        if not self.sprung and self._fits(moment):
+            self.sprung += 1
+            self._act()
+
+
+# --- requests --------------------------------------------------------------------------------------------------------
+
+
+def test_a_running_bot_closes_on_request_and_opens_nothing_until_resumed(tmp_path: Path) -> None:
+    farm, mailbox = Farm(), FolderMailbox(tmp_path)
+    farm.run(2, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
+    answer = mailbox.collect("1")
+    assert answer is not None
+    assert answer.done
+    assert "hedgerow resume" in answer.text
+    assert farm.reasons == [Reason.USER]
+    assert farm.ledger.closed[0].closed_at < OPENED + (farm.clock.now() - OPENED) * 0.3  # not at the next cycle
+    assert farm.ledger.halt is not None
+    assert farm.ledger.halt.reason is HaltReason.USER
+    assert len(farm.logged(HedgeOpened)) == 1
+    farm.check_flat()
+    farm.run(0.3, mailbox=mailbox, at={0.02: _post(mailbox, "2", ResumeRequested())})
+    assert len(farm.logged(Lifted)) == 1
+    farm.check_whole()
+
+
+def test_a_close_of_another_symbol_is_refused(tmp_path: Path) -> None:
+    farm, mailbox = Farm(), FolderMailbox(tmp_path)
+    farm.run(0.5, mailbox=mailbox, at={0.2: _post(mailbox, "1", CloseRequested(symbol="BBBUSDT"))})
+    answer = mailbox.collect("1")
+    assert answer is not None
+    assert not answer.done
+    assert "AAAUSDT is" in answer.text
+    assert farm.logged(Halted) == []
+    farm.check_whole()
+
+
+def test_a_close_with_nothing_held_says_so() -> None:
+    answer = Farm(parameters=CALM).ask(CloseRequested())
+    assert not answer.done
+
+
+def test_a_halt_blocks_openings_and_leaves_the_held_position_to_its_rules(tmp_path: Path) -> None:
+    farm, mailbox = Farm(), FolderMailbox(tmp_path)
+    farm.run(26, mailbox=mailbox, at={0.52: _post(mailbox, "1", HaltRequested(detail="holiday"))})
+    assert farm.reasons == [Reason.MAX_AGE]
+    assert len(farm.logged(HedgeOpened)) == 1
+    blocked = [hold for hold in farm.decisions(Hold) if hold.reason is HoldReason.HALTED]
+    assert blocked[-1].detail == "holiday"
+    farm.check_flat()
+
+
+def test_a_halt_outlives_a_restart() -> None:
+    farm = Farm()
+    assert farm.ask(HaltRequested()).done
+    farm.run(0.5)
+    farm.check_flat()
+    assert farm.ask(ResumeRequested()).done
+    farm.run(0.2)
+    farm.check_whole()
+
+
+def test_a_running_bot_adopts_by_name(tmp_path: Path) -> None:
+    farm, mailbox = Farm(parameters=CALM), FolderMailbox(tmp_path)
+
+    def by_hand(desk: Farm) -> None:
+        desk.world.trade_by_hand(Market.SPOT, SYMBOL, Side.BUY, Decimal(3))
+        desk.world.trade_by_hand(Market.PERP, SYMBOL, Side.SELL, Decimal(2))
+
+    farm.run(
+        1, mailbox=mailbox, at={0.2: by_hand, 0.5: _post(mailbox, "1", AdoptRequested(symbol=SYMBOL))}
+    )
+    answer = mailbox.collect("1")
+    assert answer is not None
+    assert answer.done
+    assert farm.hedge.spot_quantity == 2
+    assert len(farm.logged(Halted)) == len(farm.logged(Lifted)) == 1  # held back until it was adopted
+    farm.check_whole()
+
+
+def test_an_unreadable_request_is_answered_and_stops_nothing(tmp_path: Path) -> None:
+    farm, mailbox = Farm(), FolderMailbox(tmp_path)
+    (tmp_path / "9.request.json").write_text("{nonsense")
+    farm.run(0.3, mailbox=mailbox)
+    answer = mailbox.collect("9")
+    assert answer is not None
+    assert not answer.done
+    farm.check_whole()
+
+
+def test_a_request_during_an_outage_is_answered_and_stops_nothing(tmp_path: Path) -> None:
+    gone = tuple(ReadFault(read=read, after=OPENED + timedelta(minutes=30)) for read in Read)
+    farm, mailbox = Farm(faults=FaultPlan(reads=gone)), FolderMailbox(tmp_path)
+    farm.run(
+        1.2,
+        mailbox=mailbox,
+        at={0.6: _post(mailbox, "1", AdoptRequested(symbol=SYMBOL)), 0.7: _post(mailbox, "2", CloseRequested())},
+    )
+    for request_id in ("1", "2"):
+        answer = mailbox.collect(request_id)
+        assert answer is not None
+        assert not answer.done
+    assert farm.short() == farm.hedge.short
+    assert farm.heard(Stopped)
+    assert farm.ledger.max_naked_seconds == 0
+
+
+# --- a cycle that failed in the middle of a trade ---------------------------------------------------------------------
+
+
+def _fail() -> None:
+    raise RuntimeError("a bug of ours")
+
+
+def test_a_job_that_a_failed_cycle_left_behind_is_finished_by_the_next() -> None:
+    farm = Farm()
+    farm.run(0.2, listeners=[_Trap(_first_leg_filled, _fail)])
+    assert [failed.error for failed in farm.heard(CycleFailed)] == ["RuntimeError: a bug of ours"]
+    assert len(farm.logged(HedgeOpened)) == 1
+    farm.check_whole()
+
+
+def test_a_close_asked_for_while_a_job_is_left_behind_finishes_it_first(tmp_path: Path) -> None:
+    farm, mailbox = Farm(), FolderMailbox(tmp_path)
+    mailbox.post("1", CloseRequested())  # waits for the end of the first cycle, which fails between the legs
+    farm.run(0.2, mailbox=mailbox, listeners=[_Trap(_first_leg_filled, _fail)])
+    answer = mailbox.collect("1")
+    assert answer is not None
+    assert answer.done
+    assert farm.reasons == [Reason.USER]
+    farm.check_flat()
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_a_stop_right_after_a_failed_cycle_leaves_nothing_half_done(close: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    farm = Farm()
+    trap = _Trap(_first_leg_filled, lambda: (farm.bot.stop.set(), _fail()))
+    farm.run(0.2, listeners=[trap], options=RunOptions(close_on_exit=close))
+    assert farm.heard(CycleFailed)
+    if close:
+        farm.check_flat()
+    else:
+        farm.check_whole()
+    assert isinstance(farm.moments[-1], Stopped)
+
+
+def test_a_failure_at_start_is_said_and_the_cycles_take_over() -> None:
+    farm = Farm()
+    farm.run(0.2, listeners=[_Trap(lambda moment: isinstance(moment, ReconcileStarted), _fail)])
+    assert len(farm.heard(CycleFailed)) == 1
+    farm.check_whole()
+
+
+def test_a_request_that_fails_is_answered_once_and_the_bot_lives_on(tmp_path: Path) -> None:
+    farm, mailbox = Farm(), FolderMailbox(tmp_path)
+
+    def break_a_rule() -> None:
+        raise InvariantBroken("two and two are five")
+
+    trap = _Trap(lambda m: isinstance(m, Decided) and isinstance(m.decision, Close), break_a_rule)
+    farm.run(0.5, mailbox=mailbox, at={0.2: _post(mailbox, "1", CloseRequested())}, listeners=[trap])
+    answer = mailbox.collect("1")
+    assert answer is not None
+    assert not answer.done
+    assert "two and two are five" in answer.text
+    assert len(farm.heard(CycleFailed)) == 1
+    farm.check_whole()
+
+
+# --- stopping --------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_keeps_the_position_and_says_the_last_words() -> None:
+    farm = Farm()
+    farm.run(0.5)
+    assert [said.closing for said in farm.heard(StoppedByUser)] == [False]
+    stopped = farm.heard(Stopped)[-1]
+    assert stopped is farm.moments[-1]
+    assert stopped.ledger == farm.ledger
+    assert stopped.cycles == len(farm.heard(CycleBegan)) == farm.ledger.totals.cycles
+    farm.check_whole()
+
+
+def test_close_on_exit_closes_before_the_last_words() -> None:
+    farm = Farm()
+    farm.run(0.5, options=RunOptions(close_on_exit=True))
+    assert farm.reasons == [Reason.SHUTDOWN]
+    assert [said.closing for said in farm.heard(StoppedByUser)] == [True]
+    assert farm.heard(Stopped)[-1].ledger.hedge is None
+    farm.check_flat()
+
+
+def test_close_on_exit_with_nothing_held_just_exits() -> None:
+    farm = Farm(parameters=CALM)
+    farm.run(0.2, options=RunOptions(close_on_exit=True))
+    assert [said.closing for said in farm.heard(StoppedByUser)] == [False]
+    farm.check_flat()
+
+
+def test_once_is_one_cycle_and_no_words_of_a_user() -> None:
+    farm = Farm()
+    farm.run(5, options=RunOptions(once=True))
+    assert farm.ledger.totals.cycles == 1
+    assert farm.heard(StoppedByUser) == []
+    assert len(farm.heard(Stopped)) == 1
+    farm.check_whole()
+
+
+def _first_leg_filled(moment: Moment) -> bool:
+    job = moment.event.execution if isinstance(moment, Recorded) and isinstance(moment.event, ExecutionStepped) else None
+    return job is not None and job.state is ExecutionState.FOLLOWING
+
+
+def test_a_stop_between_the_two_legs_of_an_opening_still_ends_hedged() -> None:
+    farm = Farm(latency_seconds=0.05)
+    trap = _Trap(_first_leg_filled, lambda: farm.bot.stop.set())
+    farm.run(0.5, listeners=[trap])
+    assert trap.sprung
+    assert len(farm.heard(CycleBegan)) == 1
+    farm.check_whole()
+
+
+def test_a_stop_between_the_two_legs_of_a_closing_still_ends_flat() -> None:
+    farm = Farm(latency_seconds=0.05)
+    farm.run(0.5)
+    farm.wait(24)
+    trap = _Trap(_first_leg_filled, lambda: farm.bot.stop.set())
+    farm.run(0.5, listeners=[trap])
+    assert trap.sprung
+    assert farm.reasons[0] is Reason.MAX_AGE
+    farm.check_whole() if farm.ledger.hedge else farm.check_flat()
+
+
+def test_a_stop_between_the_legs_when_the_second_is_refused_still_ends_flat() -> None:
+    refused = SubmitFault(outcome=Outcome.REJECT, market=Market.PERP, side=Side.SELL, code=-2019, times=50)
+    farm = Farm(latency_seconds=0.05, faults=FaultPlan(submits=(refused,)))
+    trap = _Trap(_first_leg_filled, lambda: farm.bot.stop.set())
+    farm.run(0.5, listeners=[trap])
+    assert trap.sprung
+    assert len(farm.heard(CycleBegan)) == 1
+    farm.check_flat()
+    assert farm.coins() < Decimal("0.06")
+
+
+@pytest.mark.parametrize("steps", [1, 3, 6])
+def test_a_stop_at_any_command_of_an_opening_ends_hedged_or_flat(steps: int) -> None:
+    farm = Farm(latency_seconds=0.05)
+    counted = [0]
+
+    def reached(moment: Moment) -> bool:
+        counted[0] += isinstance(moment, Recorded) and isinstance(moment.event, CommandIssued)
+        return counted[0] >= steps
+
+    farm.run(0.5, listeners=[_Trap(reached, lambda: farm.bot.stop.set())])
+    assert farm.ledger.execution is None
+    if farm.ledger.hedge:
+        farm.check_whole()
+    else:
+        farm.check_flat()
+    assert farm.heard(CycleFailed) == []

@@ -1,0 +1,131 @@
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.execution import ExecutionKind
+from hedgerow.domain.folding import apply, fold
+from hedgerow.domain.instrument import Side
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.position import OrderRecord
+from support.diary import START, Diary
+from support.strategies import any_event, any_ledger
+
+IDEMPOTENT = (
+    ev.OrderAccepted,
+    ev.OrderProgressed,
+    ev.OrderEnded,
+    ev.OrderOutcomeUnknown,
+    ev.FeeBooked,
+    ev.FillsElsewhere,
+    ev.FundsTransferred,
+    ev.FundingReceived,
+    ev.HedgeOpened,
+    ev.HedgeClosed,
+    ev.HedgeRolled,
+    ev.DustSwept,
+    ev.ExternalFlow,
+    ev.StateImported,
+    ev.Halted,
+    ev.CommandIssued,
+)
+"""Events that may reach the log by more than one route."""
+SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def a_life(random: Random, hedges: int = 3) -> list[ev.Event]:
+    """Return a sensible log: hedges opened in slices, paid, rolled, closed with dust, or unwound."""
+    events: list[ev.Event] = []
+    now, left = START, Decimal(0)
+    for number in range(hedges):
+        diary = Diary(f"h{number}", at=now)
+        diary.begin()
+        for part in range(1, random.randint(2, 4)):
+            diary.trade(f"s-{part}", Side.BUY, random.randint(1, 9), random.randint(90, 110))
+            trade_id = random.randint(1, 99)
+            diary.fee(f"s-{part}", Side.BUY, 1, 100, fee="0.0005", asset="ABC", value="0.05", trade_id=trade_id)
+        if random.random() < 0.3:
+            diary.trade("s-8", Side.SELL, diary.ledger.owned("ABC"), 95).aborted()
+        else:
+            left = _whole_hedge(diary, random, left)
+        events += diary.events
+        now = diary.now + timedelta(minutes=random.randint(1, 600))
+    return events
+
+
+def _whole_hedge(diary: Diary, random: Random, dust: Decimal) -> Decimal:
+    short = int(diary.ledger.owned("ABC"))
+    diary.trade("p-1", Side.SELL, short or 1, 101).opened()
+    for number in range(random.randint(0, 4)):
+        diary.wait(hours=random.randint(1, 8)).paid(random.randint(-3, 9), random.randint(1, 10**6) + number)
+    if dust:
+        diary.swept(dust, dust * 100)
+    owned = diary.ledger.owned("ABC") + dust
+    kept = random.choice([Decimal(0), Decimal("0.003")])
+    diary.begin(ExecutionKind.CLOSE).trade("s-9", Side.SELL, owned - kept, random.randint(90, 110))
+    diary.trade("p-9", Side.BUY, short or 1, random.randint(90, 110)).closed(residue=kept * 100)
+    if kept:
+        diary.dust(kept, kept * 100)
+    return kept
+
+
+@settings(SLOW, max_examples=15)
+@given(st.lists(any_event(), max_size=3), any_ledger())
+def test_no_event_on_any_ledger_raises(events: Sequence[ev.Event], ledger: Ledger) -> None:
+    after = fold(events, ledger)
+    assert after.events == ledger.events + len(events)
+
+
+@SLOW
+@given(st.integers(0, 2**32))
+def test_a_log_in_nonsense_order_does_not_raise(seed: int) -> None:
+    random = Random(seed)
+    events = a_life(random) + a_life(random, 1)
+    random.shuffle(events)
+    assert fold(events).events == len(events)
+
+
+@SLOW
+@given(st.integers(0, 2**32), st.floats(0, 1))
+def test_folding_in_two_parts_gives_the_same_ledger(seed: int, share: float) -> None:
+    events = a_life(Random(seed))
+    cut = int(share * len(events))
+    assert fold(events[cut:], fold(events[:cut])) == fold(events)
+
+
+@SLOW
+@given(st.integers(0, 2**32))
+def test_hearing_the_same_thing_twice_changes_nothing(seed: int) -> None:
+    ledger = Ledger()
+    for event in a_life(Random(seed)):
+        ledger = apply(ledger, event)
+        if isinstance(event, IDEMPOTENT):
+            again = apply(ledger, event)
+            assert again.events == ledger.events + 1
+            assert again.books == ledger.books
+            assert (again.hedge, again.opening, again.closed) == (ledger.hedge, ledger.opening, ledger.closed)
+            assert (again.totals, again.dust, again.orders) == (ledger.totals, ledger.dust, ledger.orders)
+
+
+@SLOW
+@given(st.integers(0, 2**32))
+def test_equity_is_what_came_in_and_went_out_to_the_last_cent(seed: int) -> None:
+    """Funding + basis - fees of everything that ended is the cash that moved plus the dust still kept, exactly."""
+    ledger = fold(a_life(Random(seed)))
+    cash = sum((_cash(closed.hedge.orders) for closed in ledger.closed), Decimal(0))
+    funding = sum((closed.funding for closed in ledger.closed), Decimal(0))
+    kept = sum((lot.cost for lot in ledger.dust.values()), Decimal(0))
+    assert ledger.totals.net_profit == cash + funding + kept
+    assert ledger.totals.net_profit == sum((closed.net_profit for closed in ledger.closed), Decimal(0))
+    assert ledger.owned("ABC") == sum((lot.quantity for lot in ledger.dust.values()), Decimal(0))
+
+
+def _cash(orders: Sequence[OrderRecord]) -> Decimal:
+    """Return the quote units that orders brought in; a fee in coin is no cash."""
+    moved = (-r.request.side.sign * r.filled_notional for r in orders)
+    fees = (r.booked_fee + r.estimated_fee - r.coin_fee_value for r in orders)
+    return sum(moved, Decimal(0)) - sum(fees, Decimal(0))

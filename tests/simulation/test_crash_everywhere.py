@@ -1,0 +1,290 @@
+"""The power fails at every append and at every call of the venue; the next life ends hedged or flat, and owes nothing.
+
+Each story is played once undisturbed, which numbers its moments. Then it is played once per moment: torn down there,
+started again on the same log and the same account, and judged at its end.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec import Struct
+
+from hedgerow.domain.events import HedgeAborted, HedgeAdopted, HedgeClosed, HedgeOpened, HedgeRepaired
+from hedgerow.domain.execution import ExecutionLimits
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.refusals import Code
+from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
+from support.crashes import Checkpoint, Plug, Site
+from support.worlds import START, Listing, ScriptedTape, make_pair, make_world
+
+WALLET = Decimal(400)
+OWN = {"AAA": Decimal("1.5"), "BBB": Decimal(3)}
+"""Coins that the user holds beside the bot's; they must be there at the end."""
+BEGIN = START + timedelta(hours=1)
+
+
+class Story(Struct, frozen=True, kw_only=True):
+    """Something a bot does from a checkpoint on, and for how long it is watched."""
+
+    begin: Checkpoint
+    parameters: StrategyParameters
+    faults: FaultPlan | None = None
+    hours: float = 0.5
+
+
+def parameters(*, coverage: float = 1000.0, better_hours: float = 4.0) -> StrategyParameters:
+    return StrategyParameters(
+        # A hedge in four slices: a first one, a last one, and some between.
+        execution=ExecutionLimits(max_naked_equity_fraction=Decimal("0.15")),
+        funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
+        position_management=PositionManagement(
+            fee_coverage_multiplier=coverage,
+            max_position_age_hours=1000.0,
+            better_opportunity_min_hours=better_hours,
+        ),
+    )
+
+
+def tape() -> ScriptedTape:
+    return ScriptedTape([Listing("AAAUSDT", rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0003")])
+
+
+def account(market: ScriptedTape, usdt: Decimal = WALLET) -> Checkpoint:
+    world = make_world(market, usdt=2 * WALLET - usdt, perp=usdt, coins=OWN, start=BEGIN)
+    return Checkpoint(tape=market, world=world.dump())
+
+
+def opening() -> Story:
+    return Story(begin=account(tape(), usdt=Decimal(100)), parameters=parameters())
+
+
+def held(market: ScriptedTape, hours: float) -> Site:
+    """Return a site whose bot has held its first hedge for so long."""
+    site = Site(account(market), parameters())
+    assert site.live(BEGIN + timedelta(hours=hours))
+    assert site.ledger.hedge is not None
+    return site
+
+
+def closing() -> Story:
+    # The next settlement, at 08:00, covers the fees; the same pair is opened again at once.
+    return Story(begin=held(tape(), 6.99).checkpoint(), parameters=parameters(coverage=0.05), hours=0.4)
+
+
+def rotation() -> Story:
+    market = tape()
+    market.set_rate(START + timedelta(hours=8), "0.0030", symbol="BBBUSDT")
+    return Story(begin=held(market, 6.99).checkpoint(), parameters=parameters(), hours=0.4)
+
+
+def trim() -> Story:
+    site = held(tape(), 1)
+    hedge = site.ledger.hedge
+    assert hedge is not None
+    site.world.trade_by_hand(Market.PERP, hedge.symbol, Side.BUY, hedge.pair.perp.floor_quantity(hedge.short / 20))
+    return Story(begin=site.checkpoint(), parameters=parameters(), hours=0.25)
+
+
+def adoption() -> Story:
+    # 200 coins less a fee of 0.05 % are exactly the short: nothing of the purchase is left to the user.
+    pair = make_pair("AAAUSDT", tick="0.0001", spot_taker="0.0005")
+    market = ScriptedTape([Listing(pair, spot=1, rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0003")])
+    world = make_world(market, usdt=WALLET, perp=WALLET, coins={"BBB": OWN["BBB"]}, start=BEGIN)
+    world.set_leverage("AAAUSDT", 1)
+    world.trade_by_hand(Market.SPOT, "AAAUSDT", Side.BUY, Decimal(200))
+    world.trade_by_hand(Market.PERP, "AAAUSDT", Side.SELL, Decimal("199.9"))
+    world.advance(BEGIN + timedelta(hours=8))
+    return Story(begin=Checkpoint(tape=market, world=world.dump()), parameters=parameters(), hours=0.25)
+
+
+def refused(nth: int) -> Story:
+    fault = SubmitFault(
+        outcome=Outcome.REJECT, command="place_order", market=Market.PERP, code=Code.SYMBOL_NOT_OPEN, nth=nth
+    )
+    return Story(begin=account(tape()), parameters=parameters(), faults=FaultPlan(submits=(fault,)), hours=0.25)
+
+
+def unwinding() -> Story:
+    return refused(1)
+
+
+def partial_unwinding() -> Story:
+    return refused(3)
+
+
+def lost_answers() -> Story:
+    lost = tuple(
+        SubmitFault(outcome=outcome, market=market, nth=nth)
+        for market, nth, outcome in (
+            (Market.SPOT, 2, Outcome.LOST_AFTER),
+            (Market.SPOT, 3, Outcome.LOST_BEFORE),
+            (Market.PERP, 2, Outcome.LOST_AFTER),
+            (Market.PERP, 4, Outcome.LOST_BEFORE),
+        )
+    )
+    return Story(begin=account(tape()), parameters=parameters(), faults=FaultPlan(submits=lost))
+
+
+STORIES: dict[str, Callable[[], Story]] = {
+    "opening": opening,
+    "closing": closing,
+    "rotation": rotation,
+    "trim": trim,
+    "adoption": adoption,
+    "unwinding": unwinding,
+    "partial unwinding": partial_unwinding,
+    "lost answers": lost_answers,
+}
+EXPECTED = {
+    "opening": {HedgeOpened},
+    "closing": {HedgeClosed, HedgeOpened},
+    "rotation": {HedgeClosed, HedgeOpened},
+    "trim": {HedgeRepaired},
+    "adoption": {HedgeAdopted},
+    "unwinding": {HedgeAborted},
+    "partial unwinding": {HedgeOpened},
+    "lost answers": {HedgeOpened},
+}
+
+
+def coins_of_user(name: str) -> dict[str, Decimal]:
+    return {"BBB": OWN["BBB"]} if name == "adoption" else OWN
+
+
+class Variant(Struct, frozen=True, kw_only=True):
+    """How the venue answers."""
+
+    latency_seconds: float | None = None
+    delayed_spot_ack: bool = False
+    certain_after_seconds: float = 0.0
+    down_hours: float = 0.0
+    """How long after a power cut the bot is started again."""
+
+
+AT_ONCE = Variant()
+SLOWLY = Variant(latency_seconds=0.15)
+ACKNOWLEDGED_ONLY = Variant(delayed_spot_ack=True)
+FAR_AND_VAGUE = Variant(latency_seconds=0.3, delayed_spot_ack=True, certain_after_seconds=8.0)
+LONG_DOWN = Variant(down_hours=9.5)
+"""A settlement of every pair passes meanwhile."""
+
+
+def play(story: Story, variant: Variant, at: int | None = None) -> tuple[Site, Plug]:
+    """Play a story, with a power cut at one moment, after which the bot is started again."""
+    site = Site(
+        story.begin,
+        story.parameters,
+        faults=story.faults,
+        latency_seconds=variant.latency_seconds,
+        delayed_spot_ack=variant.delayed_spot_ack,
+        certain_after_seconds=variant.certain_after_seconds,
+    )
+    end = site.world.now + timedelta(hours=story.hours)
+    plug = Plug(at)
+    if not site.live(end, plug):
+        site.wait(variant.down_hours)
+        assert site.live(end + timedelta(hours=variant.down_hours))
+    return site, plug
+
+
+def judge(name: str, variant: Variant, *, every: int) -> tuple[int, dict[str, list[str]]]:
+    """Cut the power at every ``every``-th moment; returns how many there were, and what was wrong after which."""
+    story, coins = STORIES[name](), coins_of_user(name)
+    site, undisturbed = play(story, variant)
+    assert {type(event) for event in site.log[len(story.begin.events) :]} >= EXPECTED[name]
+    assert site.wrongs(start_equity=2 * WALLET, coins=coins) == []
+    moments = undisturbed.passed
+    wrong: dict[str, list[str]] = {}
+    for at in range(0, len(moments), every):
+        site, plug = play(story, variant, at)
+        assert plug.dead, f"moment {at} of {len(moments)} was never reached"
+        assert plug.passed == moments[: at + 1]
+        found = site.wrongs(start_equity=2 * WALLET, coins=coins)
+        if found:
+            wrong[f"{at} {moments[at]}"] = found
+    return len(moments), wrong
+
+
+LEAST_MOMENTS = 40
+"""Of the shortest story: fewer would mean that the plug is not in the way of anything."""
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_bot_that_dies_at_any_moment_comes_back_hedged_or_flat(name: str) -> None:
+    moments, wrong = judge(name, AT_ONCE, every=1)
+    assert moments >= LEAST_MOMENTS
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [SLOWLY, ACKNOWLEDGED_ONLY, FAR_AND_VAGUE, LONG_DOWN],
+    ids=["slow", "acknowledged", "vague", "long down"],
+)
+@pytest.mark.parametrize("name", STORIES)
+def test_it_does_so_on_a_slow_or_vague_venue_and_after_a_long_time_too(name: str, variant: Variant) -> None:
+    moments, wrong = judge(name, variant, every=9)
+    assert moments >= LEAST_MOMENTS
+    assert wrong == {}
+
+
+def test_every_kind_of_append_and_every_door_of_the_venue_is_a_place_to_die() -> None:
+    passed = {moment for name in STORIES for moment in play(STORIES[name](), AT_ONCE)[1].passed}
+    calls = {f"{when} {call}" for when in ("before", "after") for call in CALLS}
+    assert sorted(calls - passed) == []
+    events = {event for moment in passed if " append " in moment for event in moment.split(" append ")[1].split("+")}
+    assert sorted(APPENDED - events) == []
+
+
+CALLS = (
+    "account",
+    "depth",
+    "fills",
+    "funding payments",
+    "market",
+    "open orders",
+    "resolve",
+    "submit PlaceOrder",
+    "submit SetLeverage",
+    "submit SetMarginType",
+    "submit TransferFunds",
+)
+APPENDED = {
+    "CommandIssued",
+    "ExecutionStarted",
+    "ExecutionStepped",
+    "ExternalFlow",
+    "FeeBooked",
+    "FillsElsewhere",
+    "FundingReceived",
+    "FundsTransferred",
+    "HedgeAborted",
+    "HedgeAdopted",
+    "HedgeClosed",
+    "HedgeOpened",
+    "HedgeRepaired",
+    "LeverageSet",
+    "OrderAccepted",
+    "OrderEnded",
+    "OrderOutcomeUnknown",
+    "TargetDecided",
+}
+
+
+def test_a_second_power_cut_during_the_recovery_changes_nothing() -> None:
+    story, coins = closing(), coins_of_user("closing")
+    moments = len(play(story, AT_ONCE)[1].passed)
+    wrong: dict[str, list[str]] = {}
+    for first in range(0, moments, 23):
+        for second in range(0, 60, 7):
+            site = Site(story.begin, story.parameters)
+            end = site.world.now + timedelta(hours=story.hours)
+            site.live(end, Plug(first))
+            site.live(end, Plug(second))
+            assert site.live(end)
+            if found := site.wrongs(start_equity=2 * WALLET, coins=coins):
+                wrong[f"{first}, {second}"] = found
+    assert wrong == {}

@@ -1,0 +1,318 @@
+"""A whole bot on a small exchange under virtual time: started, stopped and started again on the same log and account.
+
+``Farm`` watches what every bot owes its owner, at every order: it was in the log before it was sent, its client id is
+new, and no coin is sold that the ledger does not own. ``check`` compares the books with the exchange at the end.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, TypeVar
+
+from hedgerow.app.bot import Bot, BotParts, build_bot
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.books import books_difference
+from hedgerow.domain.commands import Command, PlaceOrder
+from hedgerow.domain.events import CommandIssued, Event, StateImported
+from hedgerow.domain.folding import fold
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.domain.requests import Answer, Request
+from hedgerow.emulator import EmulatedVenue, World
+from hedgerow.emulator.faults import FaultPlan
+from hedgerow.emulator.latency import LatencyModel
+from hedgerow.engine.moments import Listener, Moment
+from hedgerow.engine.runner import RunOptions
+from hedgerow.ports import Mailbox, Store
+from hedgerow.store.memory import MemoryStore
+from hedgerow.strategy.parameters import StrategyParameters
+from support.worlds import START, SYMBOL, ScriptedTape, make_world
+
+__all__ = ["OPENED", "Farm", "WatchedStore", "WatchedVenue"]
+
+OPENED = START + timedelta(hours=1)
+"""When a farm starts: far from every settlement of an 8 h symbol."""
+
+Kind = TypeVar("Kind")
+Action = Callable[["Farm"], object]
+
+
+class WatchedStore:
+    """A store that remembers what was appended, once the store behind it has it."""
+
+    def __init__(self, inner: Store) -> None:
+        self.inner = inner
+        self.log: list[Event] = []
+
+    async def load(self) -> Ledger:
+        self.log = list(await self.inner.events())
+        return await self.inner.load()
+
+    async def append(self, events: Sequence[Event], *, durable: bool) -> None:
+        commands = [event for event in events if isinstance(event, CommandIssued)]
+        assert durable or not commands, "an intent must be on the disk before it is sent"
+        await self.inner.append(events, durable=durable)
+        self.log.extend(events)
+
+    async def events(self, *, after: int = 0) -> tuple[Event, ...]:
+        return await self.inner.events(after=after)
+
+    async def snapshot(self, ledger: Ledger) -> None:
+        await self.inner.snapshot(ledger)
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+class WatchedVenue(EmulatedVenue):
+    """An emulated venue that refuses to see what no bot may do."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.store: WatchedStore | None = None
+        self.sent: list[Command] = []
+        self.crimes: list[str] = []
+        """What no bot may do and this one did; an engine that catches everything cannot hide it."""
+
+    async def submit(self, command: Command) -> tuple[Event, ...]:
+        assert self.store is not None
+        if command not in [event.command for event in self.store.log if isinstance(event, CommandIssued)]:
+            self.crimes.append(f"sent before it was logged: {command}")
+        if isinstance(command, PlaceOrder):
+            self._watch(command, self.store.log)
+        self.sent.append(command)
+        return await super().submit(command)
+
+    def _watch(self, command: PlaceOrder, log: Sequence[Event]) -> None:
+        order = command.order
+        if order.client_id in {earlier.order.client_id for earlier in self.orders}:
+            self.crimes.append(f"sent twice: {order.client_id}")
+        if order.market is Market.SPOT and order.side is Side.SELL:
+            owned = fold(log).owned(order.symbol.removesuffix("USDT"))
+            if order.quantity > owned:
+                self.crimes.append(f"{order.client_id} sells {order.quantity}, {owned} owned")
+
+    @property
+    def orders(self) -> list[PlaceOrder]:
+        """Every order sent, oldest first."""
+        return [command for command in self.sent if isinstance(command, PlaceOrder)]
+
+
+class _Ear:
+    """Keeps every moment."""
+
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+
+    def hear(self, moment: Moment) -> None:
+        self.moments.append(moment)
+
+
+class Farm:
+    """One account on one exchange, its log, and the lives of the bot that works there."""
+
+    def __init__(
+        self,
+        tape: ScriptedTape | None = None,
+        *,
+        usdt: Decimal | str | int = 500,
+        perp: Decimal | str | int = 500,
+        coins: Mapping[str, Decimal] | None = None,
+        start: datetime = OPENED,
+        world: World | None = None,
+        parameters: StrategyParameters | None = None,
+        open_store: Callable[[], Store] | None = None,
+        latency_seconds: float | None = None,
+        faults: FaultPlan | None = None,
+        delayed_spot_ack: bool = False,
+        certain_after_seconds: float = 0.0,
+        seed: int = 1,
+        world_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """``open_store`` is called at each start; without it one store in memory lives as long as the farm."""
+        self.tape = tape if tape is not None else ScriptedTape()
+        self.world = world or make_world(
+            self.tape, usdt=usdt, perp=perp, coins=coins, start=start, **(world_options or {})
+        )
+        self.clock = VirtualClock(self.world.now)
+        self.parameters = parameters or StrategyParameters()
+        memory = MemoryStore()
+        self._open_store = open_store or (lambda: memory)
+        self._random = Random(seed)
+        latency = None if latency_seconds is None else LatencyModel(median_seconds=latency_seconds)
+        self.venue = WatchedVenue(
+            self.world,
+            self.clock,
+            latency=latency,
+            random=self._random,
+            faults=faults,
+            delayed_spot_ack=delayed_spot_ack,
+            certain_after_seconds=certain_after_seconds,
+        )
+        self._ear = _Ear()
+        self.store: WatchedStore | None = None
+        self._bot: Bot | None = None
+
+    # --- lives -----------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        hours: float = 1.0,
+        *,
+        at: Mapping[float, Action] | None = None,
+        options: RunOptions | None = None,
+        listeners: Sequence[Listener] = (),
+        mailbox: Mailbox | None = None,
+        imported: StateImported | None = None,
+        value_before: Decimal | None = None,
+    ) -> Ledger:
+        """Start a bot, let it run, stop it, and return its ledger; ``at`` maps hours since its start to actions."""
+
+        async def life() -> None:
+            self._bot = build_bot(
+                self._parts(options, listeners, mailbox=mailbox, imported=imported, value_before=value_before)
+            )
+            running = asyncio.ensure_future(self._bot.runner.run())
+            script = asyncio.ensure_future(self._script(hours, at or {}))
+            await asyncio.wait({running, script}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                script.cancel()
+                await asyncio.gather(script, return_exceptions=True)
+            self._bot.stop.set()
+            await running
+            if not script.cancelled():
+                script.result()
+
+        run_virtual(self.clock, life())
+        assert self.venue.crimes == []
+        return self.ledger
+
+    def ask(self, request: Request) -> Answer:
+        """Open the log without running cycles and carry out one request, as a one-shot command does."""
+
+        async def one_shot() -> Answer:
+            self._bot = build_bot(self._parts(None, ()))
+            await self._bot.journal.open()
+            answer = await self._bot.service.carry_out(request)
+            await self._bot.journal.close()
+            return answer
+
+        return run_virtual(self.clock, one_shot())
+
+    def wait(self, hours: float) -> None:
+        """Let time pass while no bot runs."""
+        self.clock.pass_time(hours * 3600)
+        self.world.advance(self.clock.now())
+
+    def _parts(
+        self,
+        options: RunOptions | None,
+        listeners: Sequence[Listener],
+        *,
+        mailbox: Mailbox | None = None,
+        imported: StateImported | None = None,
+        value_before: Decimal | None = None,
+    ) -> BotParts:
+        self.store = self.venue.store = WatchedStore(self._open_store())
+        interval = self.parameters.position_management.loop_interval_seconds
+        return BotParts(
+            venue=self.venue,
+            store=self.store,
+            clock=self.clock,
+            parameters=self.parameters,
+            randomness=self._random,
+            options=options or RunOptions(interval_seconds=interval),
+            listeners=(self._ear, *listeners),
+            mailbox=mailbox,
+            imported=imported,
+            value_before=value_before,
+        )
+
+    async def _script(self, hours: float, at: Mapping[float, Action]) -> None:
+        began = self.clock.monotonic()
+        for when, action in sorted(at.items()):
+            await self.clock.sleep(began + when * 3600 - self.clock.monotonic())
+            self.world.advance(self.clock.now())
+            action(self)
+        await self.clock.sleep(began + hours * 3600 - self.clock.monotonic())
+
+    # --- what happened -----------------------------------------------------------------------------------------------
+
+    @property
+    def bot(self) -> Bot:
+        """The bot of the present or last life."""
+        assert self._bot is not None
+        return self._bot
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of the present or last life."""
+        return self.bot.journal.ledger
+
+    @property
+    def hedge(self) -> HedgedPosition:
+        """The hedge held, which must be there."""
+        assert self.ledger.hedge is not None
+        return self.ledger.hedge
+
+    @property
+    def log(self) -> list[Event]:
+        """The whole log, over all lives."""
+        assert self.store is not None
+        return self.store.log
+
+    @property
+    def moments(self) -> list[Moment]:
+        """Everything that was said, over all lives."""
+        return self._ear.moments
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """Why each closed hedge ended, oldest first."""
+        return [closed.reason for closed in self.ledger.closed]
+
+    def heard(self, kind: type[Kind]) -> list[Kind]:
+        """Return the moments of one type."""
+        return [moment for moment in self.moments if isinstance(moment, kind)]
+
+    def logged(self, kind: type[Kind]) -> list[Kind]:
+        """Return the log's events of one type."""
+        return [event for event in self.log if isinstance(event, kind)]
+
+    def decisions(self, kind: type[Kind]) -> list[Kind]:
+        """Return the decisions of one type."""
+        said = (getattr(moment, "decision", None) for moment in self.moments)
+        return [decision for decision in said if isinstance(decision, kind)]
+
+    def coins(self, asset: str = SYMBOL.removesuffix("USDT")) -> Decimal:
+        """Return the coins on the exchange."""
+        return self.world.account().coin(asset).total
+
+    def short(self, symbol: str = SYMBOL) -> Decimal:
+        """Return the short on the exchange, positive."""
+        return self.world.account().short(symbol)
+
+    # --- what must be true -------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Compare the books with the exchange to the last digit, and the ledger with its own log."""
+        assert self.venue.crimes == []
+        assert books_difference(self.ledger.books, self.world.account()) == {}
+        assert fold(self.log) == self.ledger
+
+    def check_whole(self) -> None:
+        """Check that a hedge is held, by the log and by the exchange alike, and the books agree."""
+        self.check()
+        hedge = self.hedge
+        assert self.short(hedge.symbol) == hedge.short
+        assert abs(hedge.spot_quantity - hedge.short) <= hedge.pair.lot_step
+
+    def check_flat(self, symbol: str = SYMBOL) -> None:
+        """Check that nothing is held, by the log and by the exchange alike, and the books agree."""
+        self.check()
+        assert self.ledger.active is None
+        assert self.ledger.execution is None
+        assert self.short(symbol) == 0

@@ -1,0 +1,352 @@
+"""Power cuts: a bot torn down at any append and at any venue call, and started again on the same log and account.
+
+``Plug`` numbers every moment at which the power may fail: before and after each append, before and after each call of
+the venue. Nothing graceful happens when it does: the exception passes every handler of the bot, and store and venue
+are dead to the old life, so that its last words are heard by nobody.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from hedgerow.app.bot import BotParts, build_bot
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.account import AccountView, OpenOrder
+from hedgerow.domain.books import books_difference
+from hedgerow.domain.commands import Command, PlaceOrder, TransferFunds
+from hedgerow.domain.events import Event, HedgeAborted, HedgeAdopted, HedgeClosed, HedgeLost, HedgeOpened
+from hedgerow.domain.folding import fold
+from hedgerow.domain.funding import FundingPayment
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.market import Depth, MarketView
+from hedgerow.domain.order import Fill, OrderRequest
+from hedgerow.emulator import EmulatedVenue, World
+from hedgerow.emulator.faults import FaultPlan
+from hedgerow.emulator.latency import LatencyModel
+from hedgerow.emulator.state import WorldState
+from hedgerow.engine.moments import CycleFailed, Listener, Moment
+from hedgerow.engine.runner import RunOptions
+from hedgerow.ports import StatementRow, Store, Venue
+from hedgerow.store.memory import MemoryStore
+from hedgerow.strategy.parameters import StrategyParameters
+from support.worlds import ScriptedTape
+
+__all__ = ["Checkpoint", "CrashingStore", "CrashingVenue", "Plug", "PowerCut", "Site", "equity_change"]
+
+Answer = TypeVar("Answer")
+ROUNDING = Decimal("1e-12")
+"""Quotients such as average prices are cut at 28 digits; amounts have 8 decimals."""
+
+
+class PowerCut(BaseException):
+    """The process is gone; nothing in the bot may catch this."""
+
+
+class Plug:
+    """Counts the moments at which the power may fail; fails at the one numbered ``at``, from 0, and stays dead."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self._at = at
+        self.passed: list[str] = []
+        self.dead = False
+
+    def moment(self, what: str) -> None:
+        if not self.dead:
+            self.dead = self._at == len(self.passed)
+            self.passed.append(what)
+        if self.dead:
+            raise PowerCut(what)
+
+
+class CrashingStore:
+    """A store whose power fails before an append reaches it, or after it was committed."""
+
+    def __init__(self, inner: Store, plug: Plug) -> None:
+        self._inner = inner
+        self._plug = plug
+
+    async def load(self) -> Ledger:
+        return await self._inner.load()
+
+    async def append(self, events: Sequence[Event], *, durable: bool) -> None:
+        what = f"append {'+'.join(type(event).__name__ for event in events)}"
+        self._plug.moment(f"before {what}")
+        await self._inner.append(events, durable=durable)
+        self._plug.moment(f"after {what}")
+
+    async def events(self, *, after: int = 0) -> tuple[Event, ...]:
+        return await self._inner.events(after=after)
+
+    async def snapshot(self, ledger: Ledger) -> None:
+        self._plug.moment("before snapshot")
+        await self._inner.snapshot(ledger)
+
+    async def close(self) -> None:
+        if self._plug.dead:
+            raise PowerCut("close")
+        await self._inner.close()
+
+
+class CrashingVenue:
+    """A venue whose power fails before a call leaves, or after it was carried out and before its answer is heard."""
+
+    def __init__(self, inner: Venue, plug: Plug) -> None:
+        self._inner = inner
+        self._plug = plug
+
+    async def _call(self, what: str, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        self._plug.moment(f"before {what}")
+        answer = await call()
+        self._plug.moment(f"after {what}")
+        return answer
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    async def market(self, periods: int) -> MarketView:
+        return await self._call("market", lambda: self._inner.market(periods))
+
+    async def account(self) -> AccountView:
+        return await self._call("account", self._inner.account)
+
+    async def depth(self, market: Market, symbol: str) -> Depth:
+        return await self._call("depth", lambda: self._inner.depth(market, symbol))
+
+    async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
+        return await self._call("open orders", lambda: self._inner.open_orders(symbol))
+
+    async def submit(self, command: Command) -> tuple[Event, ...]:
+        return await self._call(f"submit {type(command).__name__}", lambda: self._inner.submit(command))
+
+    async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
+        return await self._call("resolve", lambda: self._inner.resolve(request))
+
+    async def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
+        return await self._call("fills", lambda: self._inner.fills(market, symbol, since))
+
+    async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
+        return await self._call("funding payments", lambda: self._inner.funding_payments(since))
+
+    async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
+        return await self._call("statement", lambda: self._inner.statement(since))
+
+
+class _Ledgered(EmulatedVenue):
+    """Notes every order that reaches it, and what no bot may send: unlogged, twice, or coins that are not its own."""
+
+    def __init__(self, store: MemoryStore, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.store = store
+        self.sent: list[str] = []
+        self.wrongs: list[str] = []
+        self._ledger = Ledger()
+
+    async def submit(self, command: Command) -> tuple[Event, ...]:
+        newest = await self.store.events(after=self._ledger.events)
+        self._ledger = fold(newest, self._ledger)
+        if isinstance(command, PlaceOrder):
+            self._judge(command.order, self._ledger)
+        elif isinstance(command, TransferFunds) and self._ledger.transfer != command:
+            self.wrongs.append(f"sent before it was logged: {command}")
+        return await super().submit(command)
+
+    def _judge(self, order: OrderRequest, ledger: Ledger) -> None:
+        if order.client_id not in ledger.orders:
+            self.wrongs.append(f"sent before it was logged: {order.client_id}")
+        if order.client_id in self.sent:
+            self.wrongs.append(f"sent twice: {order.client_id}")
+        self.sent.append(order.client_id)
+        owned = ledger.owned(order.symbol.removesuffix("USDT"))
+        if order.market is Market.SPOT and order.side is Side.SELL and order.quantity > owned:
+            self.wrongs.append(f"{order.quantity} sold of {owned} owned: {order.client_id}")
+
+
+class Checkpoint(Struct, frozen=True, kw_only=True):
+    """An account and a log at one time, from which many lives may begin."""
+
+    tape: ScriptedTape
+    world: WorldState
+    events: tuple[Event, ...] = ()
+    ledger: Ledger = Ledger()
+
+
+class Site:
+    """One account and one log, begun at a checkpoint, on which bots live and die."""
+
+    def __init__(
+        self,
+        start: Checkpoint,
+        parameters: StrategyParameters,
+        *,
+        latency_seconds: float | None = None,
+        faults: FaultPlan | None = None,
+        delayed_spot_ack: bool = False,
+        certain_after_seconds: float = 0.0,
+    ) -> None:
+        self.tape = start.tape
+        self.world = World.load(start.tape, start.world)
+        self.store = MemoryStore(start.events)
+        asyncio.run(self.store.snapshot(start.ledger))
+        self._parameters = parameters
+        self._lives = 0
+        self._clock = VirtualClock(self.world.now)
+        self.venue = _Ledgered(
+            self.store,
+            self.world,
+            self._clock,
+            latency=None if latency_seconds is None else LatencyModel(median_seconds=latency_seconds),
+            random=Random(7),
+            faults=faults,
+            delayed_spot_ack=delayed_spot_ack,
+            certain_after_seconds=certain_after_seconds,
+        )
+        self.failures: list[str] = []
+        self.moments: list[Moment] = []
+        self.listeners: list[Listener] = [self]
+
+    def hear(self, moment: Moment) -> None:
+        self.moments.append(moment)
+        if isinstance(moment, CycleFailed):
+            self.failures.append(moment.error)
+
+    def live(self, until: datetime, plug: Plug | None = None) -> bool:
+        """Run a bot until a time; tells whether it came so far, or the power failed."""
+        held = plug or Plug()
+        self._lives += 1
+        clock = self.venue.clock = VirtualClock(max(self.world.now, self._clock.now()))
+        self._clock = clock
+        try:
+            run_virtual(clock, self._life(held, clock, until))
+        except PowerCut:
+            return False
+        return True
+
+    def run(self, hours: float) -> Ledger:
+        """Run a bot for so long, undisturbed, and return the ledger."""
+        assert self.live(self.world.now + timedelta(hours=hours))
+        return self.ledger
+
+    def logged(self, kind: type[Answer]) -> list[Answer]:
+        """Return the log's events of one type."""
+        return [event for event in self.log if isinstance(event, kind)]
+
+    def wait(self, hours: float) -> None:
+        """Let time pass while no bot runs."""
+        self._clock.pass_time(hours * 3600)
+        self.world.advance(self._clock.now())
+
+    async def _life(self, plug: Plug, clock: VirtualClock, until: datetime) -> None:
+        bot = build_bot(
+            BotParts(
+                venue=CrashingVenue(self.venue, plug),
+                store=CrashingStore(self.store, plug),
+                clock=clock,
+                parameters=self._parameters,
+                randomness=Random(self._lives),
+                options=RunOptions(interval_seconds=self._parameters.position_management.loop_interval_seconds),
+                listeners=self.listeners,
+            )
+        )
+        running = asyncio.ensure_future(bot.runner.run())
+        alarm = asyncio.ensure_future(clock.sleep((until - clock.now()).total_seconds()))
+        await asyncio.wait({running, alarm}, return_when=asyncio.FIRST_COMPLETED)
+        bot.stop.set()
+        alarm.cancel()
+        await asyncio.gather(alarm, return_exceptions=True)
+        await running
+
+    @property
+    def log(self) -> tuple[Event, ...]:
+        return asyncio.run(self.store.events())
+
+    @property
+    def ledger(self) -> Ledger:
+        return asyncio.run(self.store.load())
+
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint(tape=self.tape, world=self.world.dump(), events=self.log, ledger=self.ledger)
+
+    def wrongs(self, *, start_equity: Decimal, coins: dict[str, Decimal]) -> list[str]:
+        """Return everything that is not as it must be once a bot has lived on; empty = all is well.
+
+        ``coins`` are those of the user, whatever the bot holds beside them.
+        """
+        ledger = self.ledger
+        found = [*self.venue.wrongs, *self.failures]
+        if ledger.execution is not None or ledger.opening is not None or ledger.transfer is not None:
+            found.append("something is still in flight")
+        difference = books_difference(ledger.books, self.world.account())
+        if difference:
+            found.append(f"books differ: {difference}")
+        found += self._misheld(ledger, coins)
+        found += _miscounted(self.log)
+        gained = equity_change(self.world, start_equity, coins) - _result(ledger, self.world)
+        if abs(gained) > ROUNDING:
+            found.append(f"money appeared from nowhere: {gained}")
+        return found
+
+    def _misheld(self, ledger: Ledger, coins: dict[str, Decimal]) -> list[str]:
+        account, hedge = self.world.account(), ledger.hedge
+        found: list[str] = []
+        if hedge and abs(hedge.spot_quantity - hedge.short) > _tolerance(ledger):
+            found.append(f"not hedged: {hedge.spot_quantity} against {hedge.short}")
+        for symbol in (pair.symbol for pair in self.tape.pairs):
+            base = symbol.removesuffix("USDT")
+            due = hedge.short if hedge and hedge.symbol == symbol else Decimal(0)
+            if account.short(symbol) != due:
+                found.append(f"{symbol}: short {account.short(symbol)} on the exchange, {due} in the log")
+            if account.coin(base).total != ledger.owned(base) + coins.get(base, Decimal(0)):
+                found.append(f"{base}: {account.coin(base).total} on the exchange, {ledger.owned(base)} owned")
+        return found
+
+
+def _tolerance(ledger: Ledger) -> Decimal:
+    """Return what may be too small for an order, in coins: a common lot, or the spot minimum."""
+    hedge = ledger.hedge
+    assert hedge is not None
+    return max(hedge.pair.lot_step, hedge.pair.spot.min_notional / hedge.entry_price)
+
+
+def _miscounted(log: Sequence[Event]) -> list[str]:
+    begun = Counter(e.hedge_id for e in log if isinstance(e, HedgeOpened))
+    begun += Counter(e.hedge.hedge_id for e in log if isinstance(e, HedgeAdopted))
+    ended = Counter(e.hedge_id for e in log if isinstance(e, HedgeClosed | HedgeLost))
+    aborted = Counter(e.hedge_id for e in log if isinstance(e, HedgeAborted))
+    found = [f"{times} beginnings of {hedge_id}" for hedge_id, times in begun.items() if times > 1]
+    found += [f"{times} ends of {hedge_id}" for hedge_id, times in (ended + aborted).items() if times > 1]
+    found += [f"{hedge_id} ended and never began" for hedge_id in ended if hedge_id not in begun]
+    return found + [f"{hedge_id} aborted though it was opened" for hedge_id in aborted if hedge_id in begun]
+
+
+def _mids(world: World, symbol: str) -> tuple[Decimal, Decimal]:
+    prices = world.tape.prices(symbol, world.now)
+    assert prices is not None
+    return prices.spot, prices.mark
+
+
+def equity_change(world: World, start: Decimal, coins: dict[str, Decimal]) -> Decimal:
+    """Return what the account gained since it was worth ``start``, the user's own coins left out."""
+    account = world.account()
+    worth = account.coin("USDT").total + account.perp.margin_balance
+    for pair in world.tape.pairs:
+        base = pair.spot.base
+        worth += (account.coin(base).total - coins.get(base, Decimal(0))) * _mids(world, pair.symbol)[0]
+    return worth - start
+
+
+def _result(ledger: Ledger, world: World) -> Decimal:
+    """Return what the ledger says was earned: ended hedges, the one held at present prices, dust above its cost."""
+    earned = ledger.totals.net_profit + ledger.unattributed_funding
+    if ledger.hedge:
+        earned += ledger.hedge.unrealized_pnl(*_mids(world, ledger.hedge.symbol))
+    for lot in ledger.dust.values():
+        earned += lot.quantity * _mids(world, f"{lot.asset}USDT")[0] - lot.cost
+    return earned

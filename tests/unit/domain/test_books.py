@@ -1,0 +1,118 @@
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.account import AccountView, Balance, PerpWallet
+from hedgerow.domain.books import BookLine, Books, books_difference
+from hedgerow.domain.commands import TransferDirection
+from hedgerow.domain.events import FlowKind, Wallet
+from hedgerow.domain.instrument import Side
+from support.diary import START, Diary
+
+AT = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def flow(amount: str, kind: FlowKind = FlowKind.OPENING, wallet: Wallet = Wallet.SPOT) -> ev.ExternalFlow:
+    return ev.ExternalFlow(
+        at=AT,
+        row_id=f"{kind.value}:{wallet.value}:{amount}",
+        wallet=wallet,
+        asset="USDT",
+        amount=Decimal(amount),
+        kind=kind,
+    )
+
+
+def account(spot: dict[str, str], perp: str) -> AccountView:
+    money = Decimal(perp)
+    return AccountView(
+        at=AT,
+        spot={a: Balance(asset=a, free=Decimal(q) - 1, locked=Decimal(1)) for a, q in spot.items()},
+        perp=PerpWallet(balance=money, unrealized_pnl=Decimal(77), available=money, transferable=money),
+    )
+
+
+def test_a_line_is_the_sum_of_its_parts_and_lines_add_up() -> None:
+    one = BookLine(
+        opening=Decimal(1),
+        trades=Decimal(2),
+        fees=Decimal(-3),
+        funding=Decimal(4),
+        transfers=Decimal(5),
+        external=Decimal(6),
+    )
+    assert one.balance == 15
+    assert one.plus(one) == BookLine(
+        opening=Decimal(2),
+        trades=Decimal(4),
+        fees=Decimal(-6),
+        funding=Decimal(8),
+        transfers=Decimal(10),
+        external=Decimal(12),
+    )
+
+
+def test_books_are_opened_by_their_first_line() -> None:
+    assert not Books().opened
+    assert Books().with_flow(flow("1000")).opened
+    assert Books().line(Wallet.SPOT, "ABC") == BookLine()
+
+
+def test_every_kind_of_row_lands_in_its_own_column() -> None:
+    diary = Diary()
+    diary.tell(flow("2000"), flow("500", wallet=Wallet.PERP), flow("-20", FlowKind.WITHDRAWAL))
+    diary.tell(
+        ev.FundsTransferred(at=AT, transfer_id="t1", amount=Decimal(700), direction=TransferDirection.SPOT_TO_PERP),
+        ev.FundsTransferred(at=AT, transfer_id="t2", amount=Decimal(100), direction=TransferDirection.PERP_TO_SPOT),
+    )
+    diary.begin().trade("s-1", Side.BUY, 10, 100).trade("p-1", Side.SELL, 10, 101)
+    diary.fee("s-1", Side.BUY, 10, 100, fee="0.004", asset="ABC", value="0.4")
+    diary.fee("p-1", Side.SELL, 10, 101, fee="0.5", pnl=3).opened().paid("1.25", 1)
+    books = diary.ledger.books
+    assert books.line(Wallet.SPOT, "ABC") == BookLine(trades=Decimal(10), fees=Decimal("-0.004"))
+    assert books.line(Wallet.SPOT, "USDT") == BookLine(
+        opening=Decimal(2000), trades=Decimal(-1000), transfers=Decimal(-600), external=Decimal(-20)
+    )
+    assert books.line(Wallet.PERP, "USDT") == BookLine(
+        opening=Decimal(500),
+        trades=Decimal(3),
+        fees=Decimal("-0.5"),
+        funding=Decimal("1.25"),
+        transfers=Decimal(600),
+    )
+    assert books_difference(books, account({"USDT": "380", "ABC": "9.996"}, "1103.75")) == {}
+
+
+def test_what_the_books_cannot_explain_is_shown_per_line() -> None:
+    books = Books().with_flow(flow("100")).with_flow(flow("50", wallet=Wallet.PERP))
+    assert books_difference(books, account({"USDT": "100", "SURPRISE": "3"}, "49")) == {
+        "perp:USDT": Decimal(-1),
+        "spot:SURPRISE": Decimal(3),
+    }
+    assert books_difference(books, account({}, "50")) == {"spot:USDT": Decimal(-100)}, "a balance that vanished"
+
+
+def test_a_trade_of_a_hedge_long_gone_is_still_booked_under_its_coin() -> None:
+    books = Diary().fee("s-1", Side.SELL, 1, 100, fee="0.04").ledger.books
+    assert books.line(Wallet.SPOT, "ABC").trades == -1
+    assert books.line(Wallet.SPOT, "USDT") == BookLine(trades=Decimal(100), fees=Decimal("-0.04"))
+
+
+def test_a_fee_in_another_coin_has_its_own_line() -> None:
+    books = Diary().open_hedge().fee("s-1", Side.BUY, 10, 100, fee="0.001", asset="BNB", value="0.6").ledger.books
+    assert books.line(Wallet.SPOT, "BNB").balance == Decimal("-0.001")
+    assert books.line(Wallet.SPOT, "ABC").balance == 10
+
+
+@pytest.mark.parametrize("wallet", Wallet)
+def test_a_row_is_booked_once_however_often_it_is_read(wallet: Wallet) -> None:
+    row = flow("5", FlowKind.REBATE, wallet)
+    once, twice = Diary(at=START).tell(row), Diary(at=START).tell(row, row)
+    assert once.ledger.books == twice.ledger.books
+
+
+def test_a_transfer_is_booked_once_however_often_it_is_confirmed() -> None:
+    moved = ev.FundsTransferred(at=AT, transfer_id="t1", amount=Decimal(7), direction=TransferDirection.SPOT_TO_PERP)
+    assert Diary().tell(moved, moved).ledger.books.line(Wallet.PERP, "USDT").transfers == 7

@@ -1,0 +1,387 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.commands import SetLeverage, TransferDirection, TransferFunds
+from hedgerow.domain.execution import ExecutionKind
+from hedgerow.domain.folding import KEPT_CLOSED, apply, fold
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.order import OrderStatus
+from hedgerow.domain.position import OrderRecord, Reason
+from support.diary import SPOT_FEE, START, Diary
+
+SETTLED = datetime(2026, 1, 5, 16, tzinfo=UTC)
+
+
+def record_of(ledger: Ledger, client_id: str) -> OrderRecord:
+    return ledger.orders[client_id]
+
+
+# --- commands and orders ---------------------------------------------------------------------------------------------
+
+
+def test_an_intent_is_known_before_anything_happened_to_it() -> None:
+    record = record_of(Diary().begin().issue("s-1", Side.BUY, 10, 100).ledger, "h1-s-1")
+    assert (record.status, record.filled_quantity, record.unknown) == (OrderStatus.NEW, Decimal(0), False)
+
+
+def test_an_intent_that_is_logged_again_forgets_nothing() -> None:
+    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100)
+    assert diary.issue("s-1", Side.BUY, 10, 100).ledger.owned("ABC") == Decimal("9.996")
+
+
+def progressed(quantity: int, notional: int) -> ev.OrderProgressed:
+    return ev.OrderProgressed(
+        at=START,
+        client_id="h1-s-1",
+        order_id=4,
+        filled_quantity=Decimal(quantity),
+        filled_notional=Decimal(notional),
+    )
+
+
+def test_cumulative_fills_are_a_maximum_whether_reported_twice_or_out_of_order() -> None:
+    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100)
+    diary.tell(ev.OrderAccepted(at=START, client_id="h1-s-1", order_id=4))
+    diary.tell(progressed(6, 600), progressed(6, 600), progressed(2, 200))
+    record = record_of(diary.ledger, "h1-s-1")
+    assert (record.filled_quantity, record.filled_notional) == (Decimal(6), Decimal(600))
+    assert (record.status, record.order_id) == (OrderStatus.PARTIALLY_FILLED, 4)
+    diary.ends("s-1", 10, 1000).tell(progressed(6, 600))
+    assert record_of(diary.ledger, "h1-s-1").status is OrderStatus.FILLED
+    assert record_of(diary.ledger, "h1-s-1").filled_quantity == 10
+
+
+def test_an_end_without_an_order_id_keeps_the_known_one() -> None:
+    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100).tell(progressed(0, 0))
+    ended = ev.OrderEnded(at=START, client_id="h1-s-1", order_id=None, status=OrderStatus.EXPIRED)
+    assert record_of(diary.tell(ended).ledger, "h1-s-1").order_id == 4
+
+
+def test_an_unknown_outcome_stays_unknown_until_the_end_and_cannot_come_after_it() -> None:
+    unknown = ev.OrderOutcomeUnknown(at=START, client_id="h1-s-1", detail="timeout")
+    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100).tell(unknown, progressed(1, 100))
+    assert record_of(diary.ledger, "h1-s-1").unknown
+    assert not record_of(diary.ends("s-1", 1, 100).ledger, "h1-s-1").unknown
+    assert not record_of(diary.tell(unknown).ledger, "h1-s-1").unknown
+
+
+def test_a_trade_report_proves_a_fill_that_nobody_reported() -> None:
+    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1")
+    diary.fee("s-1", Side.BUY, 4, 100, fee="0.0016", asset="ABC", value="0.16")
+    assert diary.ledger.owned("ABC") == Decimal("3.9984")
+
+
+def test_a_fee_is_booked_once_per_trade_id_of_its_market() -> None:
+    diary = Diary().open_hedge()
+    for _ in range(2):
+        diary.fee("s-1", Side.BUY, 10, 100, fee="0.3", trade_id=7)
+        diary.fee("p-1", Side.SELL, 10, 101, fee="0.2", trade_id=7)
+    assert diary.ledger.hedge
+    assert diary.ledger.hedge.tally.fees == Decimal("0.5")
+
+
+def test_a_refused_or_done_transfer_is_no_longer_pending() -> None:
+    transfer = TransferFunds(transfer_id="t1", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
+    diary = Diary().tell(ev.CommandIssued(at=START, command=transfer))
+    assert diary.ledger.transfer == transfer
+    unknown = ev.TransferOutcomeUnknown(at=START, transfer_id="t1", detail="timeout")
+    assert diary.tell(unknown).ledger.transfer == transfer
+    refused = ev.CommandRefused(at=START, command=transfer, code=-1, detail="no")
+    done = ev.FundsTransferred(at=START, transfer_id="t1", amount=Decimal(5), direction=transfer.direction)
+    assert apply(diary.ledger, refused).transfer is None
+    assert apply(diary.ledger, done).transfer is None
+    leverage = SetLeverage(symbol="ABCUSDT", leverage=1)
+    other = ev.CommandRefused(at=START, command=leverage, code=-1, detail="no")
+    assert apply(diary.ledger, other).transfer == transfer
+    assert apply(diary.ledger, ev.CommandIssued(at=START, command=leverage)).transfer == transfer
+
+
+# --- funding ---------------------------------------------------------------------------------------------------------
+
+
+def test_funding_is_booked_once_per_transaction() -> None:
+    ledger = Diary().open_hedge().paid(3, 17).paid(3, 17).paid("-1", 18).ledger
+    assert ledger.hedge
+    assert (ledger.hedge.funding_received, ledger.hedge.funding_payments) == (Decimal(2), 2)
+
+
+def test_two_symbols_paid_at_one_instant_are_both_booked_and_kept_apart() -> None:
+    ledger = Diary().open_hedge().paid(3, 1, SETTLED).paid(5, 2, SETTLED, symbol="XYZUSDT").ledger
+    assert ledger.hedge
+    assert ledger.hedge.funding_received == 3
+    assert ledger.unattributed_funding == 5
+    assert ledger.funding_until == SETTLED
+
+
+def test_funding_that_arrives_late_belongs_to_the_hedge_that_was_held_at_its_stamp() -> None:
+    first = Diary("h1").open_hedge().wait(hours=5).close_hedge()
+    second = Diary("h2", at=first.now + timedelta(minutes=5)).open_hedge()
+    ledger = fold([*first.events, *second.events])
+    late = Diary("h2", at=second.now).paid(7, 1, SETTLED).events[0]
+    after = apply(ledger, late)
+    assert after.closed[0].funding == 7
+    assert after.totals.funding == 7
+    assert after.hedge
+    assert after.hedge.funding_received == 0
+
+
+def test_funding_of_a_settlement_in_the_middle_of_the_opening_belongs_to_the_hedge() -> None:
+    diary = Diary(at=SETTLED - timedelta(minutes=2)).begin().trade("s-1", Side.BUY, 10, 100)
+    diary.trade("p-1", Side.SELL, 10, 101).wait(minutes=5).opened().paid(2, 1, SETTLED)
+    assert diary.ledger.hedge
+    assert diary.ledger.hedge.opened_at > SETTLED
+    assert diary.ledger.hedge.funding_received == 2
+
+
+def test_funding_while_the_hedge_is_still_being_opened_is_kept_for_it() -> None:
+    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100).paid(2, 1).trade("p-1", Side.SELL, 10, 101).opened()
+    assert diary.ledger.hedge
+    assert diary.ledger.hedge.funding_received == 2
+
+
+def test_a_settlement_charged_off_its_stamp_prefers_the_hedge_that_really_held_it() -> None:
+    first = Diary("h1", at=SETTLED - timedelta(hours=1)).open_hedge().wait(minutes=59).close_hedge()
+    closed_at = first.ledger.closed[0].closed_at
+    second = Diary("h2", at=first.now).open_hedge()
+    before = [*first.events, *second.events]
+    inside = Diary(at=second.now).paid(1, 1, closed_at - timedelta(seconds=1)).events[0]
+    assert fold([*before, inside]).closed[0].funding == 1
+    jitter = Diary(at=second.now).paid(1, 2, closed_at + timedelta(seconds=14)).events[0]
+    alone = fold([*first.events, jitter])
+    assert alone.closed[0].funding == 1
+    beyond = Diary(at=second.now).paid(1, 3, closed_at + timedelta(seconds=16)).events[0]
+    assert fold([*first.events, beyond]).unattributed_funding == 1
+
+
+def test_funding_before_any_hedge_is_nobodys() -> None:
+    ledger = Diary().paid(9, 1).ledger
+    assert ledger.unattributed_funding == 9
+    assert ledger.books.line(ev.Wallet.PERP, "USDT").funding == 9
+
+
+# --- the life of a hedge ---------------------------------------------------------------------------------------------
+
+
+def test_net_profit_is_the_cash_that_came_in_exactly() -> None:
+    diary = Diary().open_hedge()
+    diary.fee("s-1", Side.BUY, 10, 100, fee="0.004", asset="ABC", value="0.400")
+    diary.fee("p-1", Side.SELL, 10, 101, fee="0.3535")
+    diary.paid("1.2345", 1).begin(ExecutionKind.CLOSE)
+    diary.trade("s-2", Side.SELL, "9.996", 110).trade("p-2", Side.BUY, 10, "110.5")
+    diary.fee("s-2", Side.SELL, "9.996", 110, fee="0.43")
+    diary.fee("p-2", Side.BUY, 10, "110.5", fee="0.38")
+    closed = diary.closed().ledger.closed[0]
+    cash = -1000 + Decimal("9.996") * 110 - Decimal("0.43") + 1010 - 1105 - Decimal("0.3535") - Decimal("0.38")
+    assert closed.net_profit == cash + Decimal("1.2345")
+    assert closed.fees == Decimal("0.400") + Decimal("0.3535") + Decimal("0.43") + Decimal("0.38")
+    assert closed.basis_pnl == 10 * (Decimal(101) - 100) - 10 * (Decimal("110.5") - 110) - Decimal("0.004") * 10
+    assert diary.ledger.totals.net_profit == closed.net_profit
+    assert (diary.ledger.totals.opened, diary.ledger.totals.closed) == (1, 1)
+
+
+def test_fees_in_coin_and_in_a_third_asset_on_one_order_are_each_counted_once() -> None:
+    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100)
+    diary.fee("s-1", Side.BUY, 5, 100, fee="0.002", asset="ABC", value="0.20")
+    diary.fee("s-1", Side.BUY, 5, 100, fee="0.0003", asset="BNB", value="0.18")
+    opening = diary.ledger.opening
+    assert opening
+    assert opening.spot_quantity == Decimal("9.998")
+    assert opening.unrealized_pnl(Decimal(100), Decimal(100)) == Decimal("-0.38")
+
+
+def test_dust_leaves_one_hedge_at_its_value_and_enters_a_later_one_at_the_same() -> None:
+    first = Diary("h1").open_hedge().begin(ExecutionKind.CLOSE)
+    first.trade("s-2", Side.SELL, "9.99", 110).trade("p-2", Side.BUY, 10, "110.5")
+    left = first.ledger.owned("ABC")
+    assert left == Decimal("0.006")
+    first.closed(residue=left * 110).dust(left, left * 110)
+    assert first.ledger.owned("ABC") == left
+    second = Diary("h2", at=first.now + timedelta(hours=1)).open_hedge()
+    second.swept(left, left * 110).begin(ExecutionKind.CLOSE)
+    ledger = fold([*first.events, *second.events])
+    assert ledger.dust == {}
+    assert ledger.owned("ABC") == Decimal("9.996") + left
+    second.trade("s-2", Side.SELL, Decimal("9.996") + left, 120).trade("p-2", Side.BUY, 10, 121).closed()
+    ledger = fold([*first.events, *second.events])
+    cash = (
+        -2 * 1000
+        + Decimal("9.99") * 110
+        + Decimal("10.002") * 120
+        + 2 * 1010
+        - 1105
+        - 1210
+        - SPOT_FEE * (2 * 1010 + Decimal("9.99") * 110 + 1105 + Decimal("10.002") * 120 + 1210)
+    )
+    assert ledger.totals.net_profit == cash
+    assert ledger.owned("ABC") == 0
+
+
+def test_dust_of_one_coin_adds_up() -> None:
+    ledger = Diary().dust("0.01", 1).dust("0.02", 2).ledger
+    assert (ledger.dust["ABC"].quantity, ledger.dust["ABC"].cost) == (Decimal("0.03"), Decimal(3))
+
+
+@pytest.mark.parametrize("case", ["no dust", "another hedge", "no hedge"])
+def test_dust_that_is_not_there_cannot_be_swept(case: str) -> None:
+    diary = Diary() if case == "no hedge" else Diary().open_hedge()
+    if case != "no dust":
+        diary.dust("0.5", 50)
+    diary.hedge_id = "h7" if case == "another hedge" else diary.hedge_id
+    before = diary.ledger
+    after = diary.swept("0.5", 50).ledger
+    assert (after.hedge, after.dust) == (before.hedge, before.dust)
+
+
+def test_an_opening_that_was_partly_unwound_is_as_large_as_what_is_left() -> None:
+    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100).trade("p-1", Side.SELL, 6, 101)
+    diary.trade("s-2", Side.SELL, 4, 100).opened()
+    assert diary.ledger.hedge
+    assert diary.ledger.hedge.entry_notional == 600
+    assert diary.ledger.hedge.entry_fees == (1000 + 606 + 400) * SPOT_FEE
+
+
+def test_an_opening_that_was_unwound_ends_as_a_loss_that_is_not_forgotten() -> None:
+    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100).trade("s-2", Side.SELL, "9.99", 99)
+    ledger = diary.aborted(residue=Decimal("0.006") * 99).dust("0.006", "0.594").ledger
+    assert ledger.active is None
+    assert ledger.execution is None
+    assert (ledger.totals.aborted, ledger.totals.opened) == (1, 0)
+    assert ledger.totals.net_profit == -1000 + Decimal("9.99") * 99 - Decimal("9.99") * 99 * SPOT_FEE + Decimal("0.594")
+
+
+def test_an_opening_without_a_fill_leaves_only_a_count() -> None:
+    ledger = Diary().begin().aborted().ledger
+    assert ledger.closed == ()
+    assert (ledger.totals.aborted, ledger.totals.net_profit) == (1, Decimal(0))
+
+
+def test_a_hedge_closed_elsewhere_is_booked_with_the_trades_that_closed_it_each_once() -> None:
+    diary = Diary().open_hedge()
+    report = Diary().fee("p-9", Side.BUY, 10, 150, fee=1, pnl=-490, trade_id=70).events[0]
+    assert isinstance(report, ev.FeeBooked)
+    forced = replace(report.fill, client_id="autoclose-1")
+    by_hand = replace(
+        forced, trade_id=71, client_id="web", market=Market.SPOT, side=Side.SELL, quantity=Decimal("9.996")
+    )
+    elsewhere = ev.FillsElsewhere(at=diary.now, hedge_id="h1", fills=(forced, by_hand), cause="liquidation")
+    diary.tell(elsewhere, elsewhere)
+    assert diary.ledger.hedge
+    assert (diary.ledger.hedge.short, diary.ledger.owned("ABC")) == (Decimal(0), Decimal(0))
+    assert diary.ledger.books.line(ev.Wallet.PERP, "USDT").trades == -490
+    assert diary.ledger.books.line(ev.Wallet.SPOT, "ABC").trades == 0, "a sale by hand is a row of the statement"
+    diary.tell(ev.HedgeLost(at=diary.now, hedge_id="h1", reason=Reason.CLOSED_ELSEWHERE))
+    assert diary.ledger.hedge is None
+    assert diary.ledger.closed[0].reason is Reason.CLOSED_ELSEWHERE
+    assert diary.ledger.closed[0].basis_pnl == -1000 + Decimal("0.4") + Decimal("9.996") * 150 + 1010 - 1500
+
+
+def test_a_repair_ends_the_job_and_keeps_the_hedge() -> None:
+    diary = Diary().open_hedge().begin(ExecutionKind.TRIM).trade("s-2", Side.SELL, 1, 100)
+    ledger = diary.tell(ev.HedgeRepaired(at=diary.now, hedge_id="h1")).ledger
+    assert ledger.execution is None
+    assert ledger.owned("ABC") == Decimal("8.996")
+
+
+def test_b1_a_roll_restarts_the_counters_without_an_order() -> None:
+    diary = Diary().open_hedge().paid(3, 1).wait(hours=24)
+    rolled_at = diary.now
+    diary.tell(ev.HedgeRolled(at=rolled_at, hedge_id="h1")).paid(2, 2)
+    hedge = diary.ledger.hedge
+    assert hedge
+    assert (hedge.funding_received, hedge.funding_counted) == (Decimal(5), Decimal(2))
+    assert (hedge.counted_from, hedge.opened_at < rolled_at) == (rolled_at, True)
+    assert len(hedge.orders) == 2
+
+
+def test_an_adopted_hedge_is_counted_once_and_its_history_is_never_booked_twice() -> None:
+    found = Diary("x1").open_hedge().ledger.hedge
+    assert found
+    payment = Diary().paid(4, 9, START - timedelta(days=8)).events[0]
+    late = Diary().paid(5, 10, START + timedelta(minutes=1)).events[0]
+    assert isinstance(payment, ev.FundingReceived)
+    assert isinstance(late, ev.FundingReceived)
+    fill_report = Diary().fee("s-1", Side.BUY, 10, 100, fee="0.4", trade_id=31).events[0]
+    assert isinstance(fill_report, ev.FeeBooked)
+    own = OrderRecord.of_fill(fill_report.fill, hedge_id="x1", base="ABC", fee_quote=Decimal("0.4"))
+    adopted = replace(found, adopted=True, orders=(own,), funding_received=Decimal(9), funding_payments=2)
+    event = ev.HedgeAdopted(at=START + timedelta(hours=1), hedge=adopted, payments=(payment.payment, late.payment))
+    opening = ev.Halted(at=START, reason=ev.HaltReason.USER, detail="the log begins")
+    ledger = fold([opening, event, event, payment, late, fill_report])
+    assert ledger.totals.opened == 1
+    assert ledger.hedge
+    assert (ledger.hedge.funding_received, ledger.hedge.tally.fees) == (Decimal(9), Decimal("0.4"))
+    assert ledger.owned("ABC") == 10
+    assert ledger.books.line(ev.Wallet.PERP, "USDT").funding == 5, "what came before the log is in the opening balance"
+
+
+@pytest.mark.parametrize("kind", ["opened", "closed", "lost", "rolled", "aborted", "elsewhere"])
+def test_news_of_another_hedge_leaves_ours_alone(kind: str) -> None:
+    diary = Diary().open_hedge()
+    hedge = diary.ledger.hedge
+    news: dict[str, ev.Event] = {
+        "opened": ev.HedgeOpened(at=START, hedge_id="h9"),
+        "closed": ev.HedgeClosed(at=START, hedge_id="h9", reason=Reason.USER),
+        "lost": ev.HedgeLost(at=START, hedge_id="h9", reason=Reason.USER),
+        "rolled": ev.HedgeRolled(at=START, hedge_id="h9"),
+        "aborted": ev.HedgeAborted(at=START, hedge_id="h9", reason=Reason.REFUSED, detail=""),
+        "elsewhere": ev.FillsElsewhere(at=START, hedge_id="h9", fills=(), cause=""),
+    }
+    ledger = diary.tell(news[kind]).ledger
+    assert ledger.hedge == hedge
+    assert ledger.totals.closed == 0
+
+
+def test_only_the_newest_closed_hedges_are_kept_whole_and_none_is_lost_from_the_totals() -> None:
+    events: list[ev.Event] = []
+    for number in range(KEPT_CLOSED + 2):
+        events += Diary(f"h{number}", at=START + timedelta(days=number)).open_hedge().close_hedge().events
+    ledger = fold(events)
+    assert [c.hedge_id for c in ledger.closed] == [f"h{n}" for n in range(2, KEPT_CLOSED + 2)]
+    assert ledger.totals.closed == KEPT_CLOSED + 2
+
+
+# --- standing orders -------------------------------------------------------------------------------------------------
+
+
+def test_halts_targets_and_cycles_are_remembered() -> None:
+    diary = Diary().tell(
+        ev.Halted(at=START, reason=ev.HaltReason.NAKED, detail="why"),
+        ev.TargetDecided(at=START, symbol="XYZUSDT", expires_at=SETTLED),
+        ev.CycleCompleted(at=START, number=41),
+    )
+    ledger = diary.ledger
+    assert ledger.halt
+    assert (ledger.halt.since, ledger.halt.reason, ledger.halt.detail) == (START, ev.HaltReason.NAKED, "why")
+    assert ledger.target
+    assert (ledger.target.symbol, ledger.target.expires_at) == ("XYZUSDT", SETTLED)
+    assert ledger.totals.cycles == 41
+    assert diary.tell(ev.Lifted(at=START, detail="")).ledger.halt is None
+    assert diary.begin().ledger.target is None, "an opening uses the target up"
+
+
+def test_a_closing_keeps_the_target_it_was_decided_for() -> None:
+    diary = Diary().open_hedge().tell(ev.TargetDecided(at=START, symbol="XYZUSDT", expires_at=SETTLED))
+    assert diary.begin(ExecutionKind.CLOSE).ledger.target
+
+
+def test_the_worst_naked_time_of_any_job_is_remembered() -> None:
+    diary = Diary().begin()
+    job = diary.ledger.execution
+    assert job
+    worse = replace(job, worst_naked_seconds=7.5, worst_naked_notional=Decimal(300))
+    diary.tell(ev.ExecutionStepped(at=START, execution=worse), ev.ExecutionStepped(at=START, execution=job))
+    assert (diary.ledger.max_naked_seconds, diary.ledger.max_naked_notional) == (7.5, Decimal(300))
+    assert diary.ledger.execution == job
+
+
+def test_events_are_counted_from_the_first_one_on() -> None:
+    alarm = ev.NakedAlarmed(at=START, hedge_id="h1", exposure=Decimal(1), notional=Decimal(1), seconds=6.0)
+    later = ev.MarginTypeSet(at=SETTLED, symbol="ABCUSDT")
+    ledger = fold([alarm, later])
+    assert (ledger.events, ledger.started_at) == (2, START)
+    assert fold([ev.LeverageSet(at=SETTLED, symbol="ABCUSDT", leverage=1)], ledger).events == 3

@@ -1,0 +1,66 @@
+from decimal import Decimal
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.instrument import Side
+from hedgerow.domain.ledger import Ledger, Totals
+from support.diary import START, Diary
+
+
+def test_a5_only_coins_that_the_log_bought_are_owned() -> None:
+    diary = Diary()
+    # The account holds 2,000 coins of the user's: the books know them, the ledger owns none.
+    diary.tell(
+        ev.ExternalFlow(
+            at=START,
+            row_id="o",
+            wallet=ev.Wallet.SPOT,
+            asset="ABC",
+            amount=Decimal(2000),
+            kind=ev.FlowKind.OPENING,
+        )
+    )
+    assert diary.ledger.owned("ABC") == 0
+    assert diary.open_hedge().ledger.owned("ABC") == Decimal("9.996")
+    diary.close_hedge()
+    assert diary.ledger.owned("ABC") == 0
+
+
+def test_a5_coins_bought_are_owned_while_the_hedge_is_still_being_opened() -> None:
+    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100)
+    assert diary.ledger.hedge is None
+    assert diary.ledger.active == diary.ledger.opening
+    assert diary.ledger.owned("ABC") == Decimal("9.996")
+
+
+def test_a5_dust_is_owned_beside_a_hedge_and_another_coin_is_not() -> None:
+    diary = Diary().dust("0.03", 3).open_hedge()
+    assert diary.ledger.owned("ABC") == Decimal("10.026")
+    assert diary.ledger.owned("XYZ") == 0
+
+
+def test_money_is_not_a_coin() -> None:
+    assert Diary().open_hedge().ledger.owned("USDT") == 0
+
+
+def test_imported_figures_add_to_the_total_but_not_to_what_the_bot_earned() -> None:
+    imported = ev.StateImported(
+        at=START,
+        cycle_count=47,
+        total_profit_loss=Decimal("-4.46"),
+        positions_opened=9,
+        positions_closed=8,
+        symbol="ABCUSDT",
+        position_opened_at=START,
+    )
+    ledger = Diary().tell(imported).ledger
+    assert ledger.total_profit_loss == Decimal("-4.46")
+    assert ledger.totals == Totals()
+    assert (ledger.imported.cycle_count, ledger.imported.symbol) == (47, "ABCUSDT")
+    assert ledger.imported.position_opened_at == START
+    assert (ledger.imported.positions_opened, ledger.imported.positions_closed) == (9, 8)
+    assert not ledger.books.opened, "outside equity"
+
+
+def test_an_empty_ledger_knows_nothing() -> None:
+    assert Ledger().active is None
+    assert Ledger().total_profit_loss == 0

@@ -1,0 +1,73 @@
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
+
+AT = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def request(client_id: str = "h1-s-1", quantity: str = "1", price: str = "1") -> OrderRequest:
+    return OrderRequest(
+        client_id=client_id,
+        market=Market.SPOT,
+        symbol="ABCUSDT",
+        side=Side.BUY,
+        quantity=Decimal(quantity),
+        price=Decimal(price),
+    )
+
+
+def fill(side: Side = Side.BUY, *, asset: str = "ABC", client_id: str = "") -> Fill:
+    return Fill(
+        market=Market.SPOT,
+        symbol="ABCUSDT",
+        trade_id=1,
+        order_id=1,
+        client_id=client_id,
+        side=side,
+        quantity=Decimal(10),
+        price=Decimal(100),
+        fee=Decimal("0.004"),
+        fee_asset=asset,
+        at=AT,
+    )
+
+
+@pytest.mark.parametrize("client_id", ["", "x" * 37])
+def test_a_client_id_the_venue_would_refuse_is_refused_here(client_id: str) -> None:
+    with pytest.raises(ValueError, match="1 to 36 characters"):
+        request(client_id)
+
+
+@pytest.mark.parametrize(("quantity", "price"), [("0", "1"), ("1", "0"), ("-1", "1")])
+def test_an_order_has_a_positive_quantity_and_price(quantity: str, price: str) -> None:
+    with pytest.raises(ValueError, match="h1-s-1: quantity and price must be positive"):
+        request(quantity=quantity, price=price)
+
+
+def test_an_order_is_done_once_it_can_no_longer_fill() -> None:
+    assert {status for status in OrderStatus if not status.done} == {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}
+
+
+def test_b12_a_fee_in_coin_reduces_what_is_held() -> None:
+    assert fill().net_base("ABC") == Decimal("9.996")
+    assert fill(asset="USDT").net_base("ABC") == 10
+    assert fill(Side.SELL, asset="USDT").net_base("ABC") == -10
+
+
+def test_a_fee_is_valued_in_quote_units_whatever_it_was_taken_in() -> None:
+    assert fill(asset="USDT").fee_in_quote("ABC", "USDT") == Decimal("0.004")
+    assert fill().fee_in_quote("ABC", "USDT") == Decimal("0.4")
+    assert fill(asset="BNB").fee_in_quote("ABC", "USDT", asset_price=Decimal(600)) == Decimal("2.4")
+    with pytest.raises(ValueError, match="no price for a fee in BNB"):
+        fill(asset="BNB").fee_in_quote("ABC", "USDT")
+
+
+@pytest.mark.parametrize(
+    ("client_id", "forced"), [("autoclose-123", True), ("adl_autoclose", True), ("web_1", False), ("", False)]
+)
+def test_a_trade_the_venue_forced_on_us_is_told_by_its_client_id(client_id: str, *, forced: bool) -> None:
+    assert fill(client_id=client_id).forced is forced

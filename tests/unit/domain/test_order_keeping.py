@@ -1,0 +1,64 @@
+from decimal import Decimal
+
+from hedgerow.domain.execution import ExecutionKind
+from hedgerow.domain.instrument import Side
+from hedgerow.domain.money import ZERO
+from support.diary import SPOT_FEE, Diary
+
+
+def test_a_late_fee_of_the_opening_reaches_the_open_hedge_and_its_entry_fees() -> None:
+    diary = Diary().open_hedge()
+    estimated = (Decimal(1000) + Decimal(1010)) * SPOT_FEE
+    before = diary.ledger.hedge
+    assert before
+    assert before.entry_fees == before.tally.fees == before.tally.fees_estimated == estimated
+    diary.fee("s-1", Side.BUY, 10, 100, fee="0.003", asset="ABC", value="0.30")
+    hedge = diary.fee("p-1", Side.SELL, 10, 101, fee="0.35").ledger.hedge
+    assert hedge
+    assert hedge.entry_fees == hedge.tally.fees == Decimal("0.65")
+    assert hedge.tally.fees_estimated == 0
+    assert hedge.spot_quantity == Decimal("9.997")
+
+
+def test_fees_of_closing_orders_are_not_entry_fees() -> None:
+    diary = Diary().open_hedge()
+    entry = diary.ledger.hedge
+    diary.begin(ExecutionKind.CLOSE).trade("s-2", Side.SELL, 5, 110)
+    assert entry
+    assert diary.ledger.hedge
+    assert diary.ledger.hedge.entry_fees == entry.entry_fees
+    assert diary.ledger.hedge.tally.fees > entry.tally.fees
+
+
+def test_a_late_fee_after_the_close_changes_the_closed_hedge_and_the_totals() -> None:
+    diary = Diary().open_hedge().close_hedge()
+    before = diary.ledger
+    diary.fee("p-2", Side.BUY, 10, "110.5", fee="0.9")
+    after = diary.ledger
+    change = Decimal("0.9") - Decimal(1105) * SPOT_FEE
+    assert after.closed[0].fees == before.closed[0].fees + change
+    assert after.totals.fees == before.totals.fees + change
+    assert after.totals.net_profit == after.closed[0].net_profit == before.totals.net_profit - change
+
+
+def test_a_fill_of_an_order_nobody_knows_changes_no_hedge() -> None:
+    diary = Diary().open_hedge().close_hedge()
+    before = diary.ledger
+    after = diary.ends("s-99", 5, 500).ledger
+    assert (after.hedge, after.closed, after.totals, after.orders) == (None, before.closed, before.totals, {})
+
+
+def test_a_late_fill_of_an_open_hedges_old_order_reaches_it() -> None:
+    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100)
+    diary.issue("p-1", Side.SELL, 10, 101).ends("p-1").opened()
+    assert diary.ledger.orders == {}
+    diary.ends("p-1", 10, 1010)
+    assert diary.ledger.hedge
+    assert diary.ledger.hedge.short == 10
+
+
+def test_an_order_of_a_hedge_that_does_not_exist_is_remembered_but_owned_by_none() -> None:
+    stray = Diary("h9").issue("s-1", Side.BUY, 1, 100).ledger
+    assert list(stray.orders) == ["h9-s-1"]
+    assert stray.active is None
+    assert stray.owned("ABC") == ZERO
