@@ -111,9 +111,7 @@ class W1Policy(VolumeFarming):
     def review(self, evaluation: Evaluation, ranking: Ranking, market: MarketView) -> Exit | None:
         """Take the entry fee for the exit fee, as W1 does."""
         coverage = float(evaluation.funding_received / (2 * evaluation.entry_fees)) if evaluation.entry_fees else None
-        return super().review(
-            replace(evaluation, exit_fees=evaluation.entry_fees, coverage=coverage), ranking, market
-        )
+        return super().review(replace(evaluation, exit_fees=evaluation.entry_fees, coverage=coverage), ranking, market)
 
 
 def _count(at: datetime) -> int:

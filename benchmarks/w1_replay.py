@@ -18,8 +18,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
-from _w1 import PARAMETERS, SPOT_FEE, START, STEP, STEPS_PER_FUNDING, W1Policy, W1Tape
 
+from _w1 import PARAMETERS, SPOT_FEE, START, STEP, STEPS_PER_FUNDING, W1Policy, W1Tape
 from hedgerow.app.bot import BotParts, build_bot
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import HedgeClosed
@@ -44,6 +44,10 @@ WORDS = {
 }
 
 
+MA, ENTRY_APR, LOSS, MULTIPLIER, MAX_AGE, ROTATION_AGE, ROTATION_GAIN = 10, 0.15, -1000.0, 1.5, 288, 48, 0.10
+"""W1's parameters: prints, fraction, USD, times all fees, steps, steps, fraction."""
+
+
 def oracle(folder: Path, steps: int, pairs: int | None) -> list[Trade]:
     """Return W1's trades by the plain definition, up to ``steps``."""
     spot, perp, rate = (np.load(folder / f"{name}.npy") for name in ("spot", "perp", "rate"))
@@ -56,21 +60,17 @@ def oracle(folder: Path, steps: int, pairs: int | None) -> list[Trade]:
     for t in range(steps):
         if t % STEPS_PER_FUNDING == 0:
             k = t // STEPS_PER_FUNDING
-            if held >= 0:
-                fund += q * perps[t][held] * rates[k][held]
-            if k >= 9:
-                apr = [sum(rates[j][s] for j in range(k - 9, k + 1)) / 10 * 1095.0 for s in range(count)]
-                best_apr = max(apr)
-                best = apr.index(best_apr)
+            fund += q * perps[t][held] * rates[k][held] if held >= 0 else 0.0
+            apr = _aprs(rates, k, count)
+            best_apr = max(apr)
+            best = apr.index(best_apr)
         if held >= 0:
             u = q * (spots[t][held] - perps[t][held] - d0) + fund - fee_in
-            why = _why(u, fund, fee_in, t - t_in, best_apr - apr[held])
-            if not why and t == steps - 1:
-                why = "END"
+            why = _why(u, fund, fee_in, t - t_in, best_apr - apr[held]) or ("END" if t == steps - 1 else "")
             if why:
                 trades.append((t_in, t, held, why))
                 held = -1
-        if held < 0 and t < steps - 1 and best_apr > 0.15:
+        if held < 0 and t < steps - 1 and best_apr > ENTRY_APR:
             held, t_in, fund = best, t, 0.0
             s, p = spots[t][held], perps[t][held]
             q, d0 = math.floor(10000.0 / s / 1e-4) * 1e-4, s - p
@@ -78,14 +78,20 @@ def oracle(folder: Path, steps: int, pairs: int | None) -> list[Trade]:
     return trades
 
 
+def _aprs(rates: list[list[float]], k: int, count: int) -> list[float]:
+    if k < MA - 1:
+        return [-1e300] * count
+    return [sum(rates[j][s] for j in range(k - MA + 1, k + 1)) / MA * 1095.0 for s in range(count)]
+
+
 def _why(u: float, fund: float, fee_in: float, age: int, gain: float) -> str:
-    if u < -1000.0:
+    if u < LOSS:
         return "STOP"
-    if fund >= 1.5 * (2.0 * fee_in):
+    if fund >= MULTIPLIER * (2.0 * fee_in):
         return "TARGET"
-    if age >= 288:
+    if age >= MAX_AGE:
         return "AGE"
-    return "ROT" if age >= 48 and gain >= 0.10 else ""
+    return "ROT" if age >= ROTATION_AGE and gain >= ROTATION_GAIN else ""
 
 
 def engine_trades(store: MemoryStore, tape: W1Tape) -> list[Trade]:
@@ -162,7 +168,8 @@ def measure(folder: Path, days: float, pairs: int | None, *, profile: bool) -> i
     reasons = {word: sum(1 for trade in got if trade[3] == word) for word in WORDS.values()}
     print(f"W1, {len(tape.pairs)} pairs, {steps} steps of 5 minutes")
     print(f"  loading the arrays         {loading:8.2f} s")
-    print(f"  replay through the engine  {seconds:8.2f} s   {steps / seconds:8.0f} cycles/s   ({cpu:.2f} s of processor)")
+    rate = f"{steps / seconds:8.0f} cycles/s   ({cpu:.2f} s of processor)"
+    print(f"  replay through the engine  {seconds:8.2f} s   {rate}")
     print(f"  trades: engine {len(got)}, oracle {len(expected)}, equal in step, pair and reason {same}")
     print(f"  reasons: {reasons}")
     for ours, theirs in zip(got, expected, strict=False):

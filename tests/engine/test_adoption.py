@@ -102,7 +102,7 @@ def test_only_the_trades_since_the_position_was_last_flat_count() -> None:
 
 def test_a_position_opened_while_the_bot_runs_is_booked_from_its_opening() -> None:
     farm = Farm(ScriptedTape([Listing(rate="0.0001")]))  # too little to open by itself
-    farm.run(20, at={1.01: lambda f: (f.world.set_leverage(SYMBOL, 1), _by_hand(f))})
+    farm.run(20, at={1.01: _by_hand})
     hedge = farm.hedge
     assert hedge.opened_at == OPENED + timedelta(hours=1.01)
     assert hedge.funding_received == sum(payment.amount for payment in farm.world.funding_payments(START))
@@ -153,14 +153,17 @@ def test_an_unreadable_history_is_said_and_completed_later(read: Read) -> None:
 
 
 def test_with_an_unknown_history_fee_coverage_and_age_wait() -> None:
-    farm = Farm(ScriptedTape([Listing(rate="0.01")]), faults=FaultPlan(reads=(ReadFault(read=Read.FILLS, times=10**6),)))
+    farm = Farm(
+        ScriptedTape([Listing(rate="0.01")]), faults=FaultPlan(reads=(ReadFault(read=Read.FILLS, times=10**6),))
+    )
     _by_hand(farm)
     farm.wait(23)
-    farm.run(8)
+    farm.run(9)
     assert farm.reasons == []
     evaluation = farm.heard(Evaluated)[-1].evaluation
     assert not evaluation.history_known
-    assert evaluation.age_hours < 9
+    assert evaluation.funding_received > 0
+    assert evaluation.age_hours < 10
 
 
 # --- adopt by name ---------------------------------------------------------------------------------------------------

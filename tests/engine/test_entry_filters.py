@@ -1,4 +1,4 @@
-"""The guide, decided: each entry filter refuses by itself, says why, and nothing else kept the pair from being opened."""
+"""The guide, decided: each entry filter refuses by itself and says why; nothing else kept the pair closed."""
 
 from collections.abc import Callable
 from decimal import Decimal

@@ -10,8 +10,8 @@ from hedgerow.domain.events import CommandRefused, FillsElsewhere, HedgeRepaired
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.position import Reason
 from hedgerow.domain.requests import CloseRequested
-from hedgerow.emulator.faults import FaultPlan, LaggingBalances, Read, ReadFault, SubmitFault, Outcome
-from hedgerow.engine.moments import CycleFailed, Decided, Evaluated, NoOpportunity, ReadFailed
+from hedgerow.emulator.faults import FaultPlan, LaggingBalances, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.engine.moments import CycleFailed, Decided, Evaluated, NoOpportunity, ReadFailed, RebalanceStarted
 from hedgerow.strategy.observation import Close, Hold, HoldReason, TopUpMargin, Trim
 from hedgerow.strategy.parameters import (
     CapitalManagement,
@@ -48,7 +48,8 @@ def test_an_imbalance_of_two_percent_is_held() -> None:
     farm = _held()
     _sell(farm, "0.019")
     farm.run(1)
-    assert farm.decisions(Trim) == farm.decisions(Close) == []
+    assert farm.decisions(Trim) == []
+    assert farm.decisions(Close) == []
     farm.check()
     assert farm.coins() == farm.hedge.spot_quantity
 
@@ -96,7 +97,8 @@ def _no_reopening() -> StrategyParameters:
 def test_balances_that_lag_behind_a_trade_never_cause_a_correction() -> None:
     farm = Farm(faults=FaultPlan(lagging=LaggingBalances(seconds=1.5)), latency_seconds=0.05)
     farm.run(2)
-    assert farm.decisions(Trim) == farm.decisions(Close) == []
+    assert farm.decisions(Trim) == []
+    assert farm.decisions(Close) == []
     assert farm.logged(FillsElsewhere) == []
     farm.check_whole()
 
@@ -256,6 +258,18 @@ def test_the_fraction_of_the_smaller_wallet_after_rebalancing_is_used_per_leg() 
     farm.run(0.2)
     assert Decimal(474) < farm.hedge.entry_notional < Decimal("475.2")  # within one lot of 95 % of half the money
     farm.check_whole()
+
+
+def test_the_wallets_are_levelled_as_part_of_closing() -> None:
+    tape = ScriptedTape()
+    farm = _held(tape=tape)
+    tape.set_prices(farm.world.now, 120)
+    farm.ask(CloseRequested())
+    farm.check_flat()
+    said = [moment for moment in farm.heard(RebalanceStarted) if not moment.before_opening]
+    assert len(said) == 1
+    account = farm.world.account()
+    assert account.spot_usdt == pytest.approx(account.perp.transferable, abs=Decimal("1e-6"))
 
 
 def test_the_maximum_bounds_both_legs_together() -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from hedgerow.domain.events import HedgeOpened, HedgeRolled, TargetDecided
+from hedgerow.domain.events import HedgeRolled, TargetDecided
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.position import Reason
 from hedgerow.engine.moments import Evaluated
@@ -144,6 +144,12 @@ def test_a_gain_of_less_than_ten_points_is_not_worth_it() -> None:
     assert farm.reasons == []
 
 
+def test_the_held_pair_itself_is_never_the_better_one() -> None:
+    farm = Farm(ScriptedTape([Listing(interval_hours=1)]), parameters=_one_print(better_opportunity_apr=0.0))
+    farm.run(6)
+    assert farm.reasons == []
+
+
 def test_the_held_pairs_present_signal_counts_not_that_of_its_entry() -> None:
     tape = _with_better("0.0004")
     tape.set_rate(OPENED + timedelta(minutes=1), "0.0004")  # the held pair pays more too, since its entry
@@ -165,7 +171,7 @@ def test_a_better_pair_that_an_entry_filter_refuses_is_no_reason_to_leave() -> N
 
 
 def _delayed_opening(*, third_rate: str, pause_hours: float) -> Farm:
-    """Leave for OTHER while no USDT is free to open it, and make THIRD better still before there is."""
+    """Leave for OTHER while the account's mode forbids to open it, and make THIRD better still before it is allowed."""
     tape = ScriptedTape(
         [
             Listing(rate="0.0003", interval_hours=1),
@@ -176,10 +182,6 @@ def _delayed_opening(*, third_rate: str, pause_hours: float) -> Farm:
     tape.set_rate(OPENED + timedelta(minutes=1), "0.0005", symbol=OTHER)
     tape.set_rate(OPENED + timedelta(hours=5, minutes=1), third_rate, symbol=THIRD)
     farm = Farm(tape, parameters=_one_print())
-    # The books of both are empty when the first is closed, so that neither can be opened at once.
-    thin = OPENED + timedelta(hours=4)
-    for symbol in (SYMBOL, OTHER, THIRD):
-        tape.set_missing_sides(thin, {Market.PERP: None}, symbol=symbol)
     farm.run(0.5)
     farm.run(3.8, at={3.3: lambda f: f.world.set_modes(single_asset=False)})
     assert farm.reasons == [Reason.BETTER_PAIR]

@@ -279,6 +279,20 @@ def test_a_naked_short_beside_a_hedge_is_said_and_never_touched() -> None:
     farm.check_whole()
 
 
+def test_the_coins_of_the_hedge_are_no_cover_for_a_short_added_by_hand() -> None:
+    farm = _held()
+    ours = farm.hedge
+    farm.world.trade_by_hand(Market.PERP, SYMBOL, Side.SELL, Decimal("0.4"))
+    farm.run(0.3)
+    verdict = farm.heard(Reconciled)[-1].verdict
+    assert isinstance(verdict, Consistent)
+    assert [(short.symbol, short.quantity) for short in verdict.foreign] == [(SYMBOL, Decimal("0.4"))]
+    assert farm.reasons == []
+    assert (farm.hedge.spot_quantity, farm.hedge.short) == (ours.spot_quantity, ours.short)
+    assert farm.short() == ours.short + Decimal("0.4")
+    farm.check()
+
+
 @WHEN
 def test_spot_beyond_the_short_is_the_users_and_not_adopted_by_itself(running: bool) -> None:  # noqa: FBT001 - a parameter of the test
     farm = Farm(_tape(), parameters=CALM)

@@ -27,7 +27,7 @@ from hedgerow.engine.moments import (
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.strategy.observation import Close, Hold, HoldReason
-from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
+from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.bots import OPENED, Action, Farm
 from support.worlds import SYMBOL
 
@@ -89,8 +89,9 @@ def test_a_close_with_nothing_held_says_so() -> None:
 
 
 def test_a_halt_blocks_openings_and_leaves_the_held_position_to_its_rules(tmp_path: Path) -> None:
-    farm, mailbox = Farm(), FolderMailbox(tmp_path)
-    farm.run(26, mailbox=mailbox, at={0.52: _post(mailbox, "1", HaltRequested(detail="holiday"))})
+    brief = StrategyParameters(position_management=PositionManagement(max_position_age_hours=1.5))
+    farm, mailbox = Farm(parameters=brief), FolderMailbox(tmp_path)
+    farm.run(2, mailbox=mailbox, at={0.52: _post(mailbox, "1", HaltRequested(detail="holiday"))})
     assert farm.reasons == [Reason.MAX_AGE]
     assert len(farm.logged(HedgeOpened)) == 1
     blocked = [hold for hold in farm.decisions(Hold) if hold.reason is HoldReason.HALTED]
@@ -115,9 +116,7 @@ def test_a_running_bot_adopts_by_name(tmp_path: Path) -> None:
         desk.world.trade_by_hand(Market.SPOT, SYMBOL, Side.BUY, Decimal(3))
         desk.world.trade_by_hand(Market.PERP, SYMBOL, Side.SELL, Decimal(2))
 
-    farm.run(
-        1, mailbox=mailbox, at={0.2: by_hand, 0.5: _post(mailbox, "1", AdoptRequested(symbol=SYMBOL))}
-    )
+    farm.run(1, mailbox=mailbox, at={0.2: by_hand, 0.5: _post(mailbox, "1", AdoptRequested(symbol=SYMBOL))})
     answer = mailbox.collect("1")
     assert answer is not None
     assert answer.done
@@ -182,7 +181,12 @@ def test_a_close_asked_for_while_a_job_is_left_behind_finishes_it_first(tmp_path
 @pytest.mark.parametrize("close", [False, True])
 def test_a_stop_right_after_a_failed_cycle_leaves_nothing_half_done(close: bool) -> None:  # noqa: FBT001 - a parameter of the test
     farm = Farm()
-    trap = _Trap(_first_leg_filled, lambda: (farm.bot.stop.set(), _fail()))
+
+    def stop_and_fail() -> None:
+        farm.bot.stop.set()
+        _fail()
+
+    trap = _Trap(_first_leg_filled, stop_and_fail)
     farm.run(0.2, listeners=[trap], options=RunOptions(close_on_exit=close))
     assert farm.heard(CycleFailed)
     if close:
@@ -255,13 +259,23 @@ def test_once_is_one_cycle_and_no_words_of_a_user() -> None:
 
 
 def _first_leg_filled(moment: Moment) -> bool:
-    job = moment.event.execution if isinstance(moment, Recorded) and isinstance(moment.event, ExecutionStepped) else None
-    return job is not None and job.state is ExecutionState.FOLLOWING
+    if not isinstance(moment, Recorded) or not isinstance(moment.event, ExecutionStepped):
+        return False
+    return moment.event.execution.state is ExecutionState.FOLLOWING
+
+
+def _stop(farm: Farm) -> Callable[[], object]:
+    """Return what stops the bot of the life that is running when it is called."""
+
+    def stop() -> None:
+        farm.bot.stop.set()
+
+    return stop
 
 
 def test_a_stop_between_the_two_legs_of_an_opening_still_ends_hedged() -> None:
     farm = Farm(latency_seconds=0.05)
-    trap = _Trap(_first_leg_filled, lambda: farm.bot.stop.set())
+    trap = _Trap(_first_leg_filled, _stop(farm))
     farm.run(0.5, listeners=[trap])
     assert trap.sprung
     assert len(farm.heard(CycleBegan)) == 1
@@ -272,7 +286,7 @@ def test_a_stop_between_the_two_legs_of_a_closing_still_ends_flat() -> None:
     farm = Farm(latency_seconds=0.05)
     farm.run(0.5)
     farm.wait(24)
-    trap = _Trap(_first_leg_filled, lambda: farm.bot.stop.set())
+    trap = _Trap(_first_leg_filled, _stop(farm))
     farm.run(0.5, listeners=[trap])
     assert trap.sprung
     assert farm.reasons[0] is Reason.MAX_AGE
@@ -282,7 +296,7 @@ def test_a_stop_between_the_two_legs_of_a_closing_still_ends_flat() -> None:
 def test_a_stop_between_the_legs_when_the_second_is_refused_still_ends_flat() -> None:
     refused = SubmitFault(outcome=Outcome.REJECT, market=Market.PERP, side=Side.SELL, code=-2019, times=50)
     farm = Farm(latency_seconds=0.05, faults=FaultPlan(submits=(refused,)))
-    trap = _Trap(_first_leg_filled, lambda: farm.bot.stop.set())
+    trap = _Trap(_first_leg_filled, _stop(farm))
     farm.run(0.5, listeners=[trap])
     assert trap.sprung
     assert len(farm.heard(CycleBegan)) == 1
@@ -299,7 +313,7 @@ def test_a_stop_at_any_command_of_an_opening_ends_hedged_or_flat(steps: int) -> 
         counted[0] += isinstance(moment, Recorded) and isinstance(moment.event, CommandIssued)
         return counted[0] >= steps
 
-    farm.run(0.5, listeners=[_Trap(reached, lambda: farm.bot.stop.set())])
+    farm.run(0.5, listeners=[_Trap(reached, _stop(farm))])
     assert farm.ledger.execution is None
     if farm.ledger.hedge:
         farm.check_whole()

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 from msgspec import Struct
 
-from hedgerow.domain.events import HedgeAborted, HedgeAdopted, HedgeClosed, HedgeOpened, HedgeRepaired
+from hedgerow.domain.events import Event, HedgeAborted, HedgeAdopted, HedgeClosed, HedgeOpened, HedgeRepaired
 from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
@@ -138,7 +138,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "partial unwinding": partial_unwinding,
     "lost answers": lost_answers,
 }
-EXPECTED = {
+EXPECTED: dict[str, set[type[Event]]] = {
     "opening": {HedgeOpened},
     "closing": {HedgeClosed, HedgeOpened},
     "rotation": {HedgeClosed, HedgeOpened},

@@ -13,6 +13,8 @@ from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.report import RunReport
 
+ROUNDING = Decimal("1e-12")
+"""Average prices are quotients, cut at 28 digits."""
 START = datetime(2026, 3, 2, tzinfo=UTC)
 
 
@@ -33,7 +35,7 @@ def first() -> RunReport:
 def test_the_same_seed_gives_the_same_log_to_the_byte() -> None:
     again = played()
     assert again.events_sha256 == first().events_sha256
-    assert (again.events, again.equity_end) == (first().events, first().equity_end)
+    assert (again.cycles, again.equity, again.hedges) == (first().cycles, first().equity, first().hedges)
 
 
 @pytest.mark.parametrize(("seed", "market"), [(2, 1), (1, 2)], ids=["latencies and ids", "market"])
@@ -46,8 +48,11 @@ def test_the_report_agrees_with_the_exchange_and_with_itself(by_hand: bool) -> N
     report = played(by_hand=by_hand)
     assert report.books_difference == 0
     assert report.books_lines == {}
-    assert report.equity_end - report.equity_start == report.net_profit
-    assert report.funding + report.basis_pnl - report.fees == report.net_profit
+    # Coins that a hand-made hedge bought beyond its short stay the user's: less than one lot of spot.
+    assert Decimal(1999) < report.equity_start <= Decimal(2000)
+    assert by_hand or report.equity_start == Decimal(2000)
+    assert abs(report.equity_end - report.equity_start - report.net_profit) < ROUNDING
+    assert report.funding_received + report.basis_pnl - report.fees_paid == report.net_profit
     assert report.max_naked_seconds < 5
-    assert report.opened >= 1
-    assert report.equity_start == Decimal(2000)
+    assert report.positions_opened >= 2
+    assert report.positions_closed >= 1

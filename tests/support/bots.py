@@ -31,7 +31,7 @@ from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
 from support.worlds import START, SYMBOL, ScriptedTape, make_world
 
-__all__ = ["OPENED", "Farm", "WatchedStore", "WatchedVenue"]
+__all__ = ["OPENED", "Ear", "Farm", "WatchedStore", "WatchedVenue"]
 
 OPENED = START + timedelta(hours=1)
 """When a farm starts: far from every settlement of an 8 h symbol."""
@@ -101,7 +101,7 @@ class WatchedVenue(EmulatedVenue):
         return [command for command in self.sent if isinstance(command, PlaceOrder)]
 
 
-class _Ear:
+class Ear:
     """Keeps every moment."""
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ class Farm:
             delayed_spot_ack=delayed_spot_ack,
             certain_after_seconds=certain_after_seconds,
         )
-        self._ear = _Ear()
+        self._ear = Ear()
         self.store: WatchedStore | None = None
         self._bot: Bot | None = None
 

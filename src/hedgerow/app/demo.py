@@ -15,15 +15,18 @@ from hedgerow.clock import SystemClock, VirtualClock, run_virtual
 from hedgerow.config import Home
 from hedgerow.dashboard.recorder import PairPrices, RunEnd, RunRecorder
 from hedgerow.dashboard.report import RunReport
+from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.books import books_difference
 from hedgerow.domain.errors import ConfigError, Rejected
+from hedgerow.domain.events import HedgeAdopted
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.money import ZERO
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.markets import GeneratedTape
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World
-from hedgerow.engine.moments import CycleEnded, EquityRead, Listener, Moment, Recorded
+from hedgerow.engine.moments import CycleEnded, EquityRead, Listener, Moment, Recorded, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.history.archive import ArchiveTape
 from hedgerow.ports import Tape
@@ -37,6 +40,7 @@ LATENCY = LatencyModel(median_seconds=0.04)
 """One way, from a home connection to the venue."""
 HELD_BY_HAND = timedelta(hours=8)
 """How long before the bot's start a user opened a hedge by hand."""
+KILLED = "The demo kills the bot here, without warning. Another one starts, and knows only what is in the log."
 BY_HAND_SHARE = Decimal("0.4")
 """Part of each wallet that this hedge uses."""
 
@@ -87,9 +91,9 @@ def play_demo(plan: DemoPlan, listeners: Sequence[Listener]) -> RunReport:
     """Play the demo to its end and report on it."""
     began = SystemClock().monotonic()
     recorder = RunRecorder(title="Hedgerow demo", started_at=plan.tape.start, seed=plan.seed, sources=plan.tape.sources)
-    # The hedge opened by hand is part of the run's result, and so is what it cost: equity begins before it.
-    recorder.sample(plan.tape.start, plan.usdt)
-    world = _play(plan, (*listeners, _Recording(recorder)))
+    world = _world(plan)
+    recording = _Recording(recorder, plan, before=world.account().coin(QUOTE_ASSET).total)
+    _play(plan, world, (*listeners, recording))
     ledger, sha = asyncio.run(_log_of(plan))
     return recorder.finish(
         RunEnd(
@@ -98,13 +102,14 @@ def play_demo(plan: DemoPlan, listeners: Sequence[Listener]) -> RunReport:
             events_sha256=sha,
             books_lines=books_difference(ledger.books, world.account()),
             prices=_prices(ledger, world),
+            dust_pnl=_dust_pnl(ledger, world),
             notes=_notes(plan.tape),
         )
     )
 
 
 def _notes(tape: Tape) -> tuple[str, ...]:
-    return tape.notes if isinstance(tape, ArchiveTape) else ()
+    return tuple(tape.notes) if isinstance(tape, ArchiveTape) else ()
 
 
 async def _log_of(plan: DemoPlan) -> tuple[Ledger, str]:
@@ -125,29 +130,59 @@ def _prices(ledger: Ledger, world: World) -> PairPrices | None:
     return PairPrices(spot=spot.mid, perp=perp.mid)
 
 
-class _Recording:
-    """Feeds a run's report."""
+def _dust_pnl(ledger: Ledger, world: World) -> Decimal:
+    """Return what the kept dust gained since it was kept, at the middle of its book."""
+    view, gained = world.market(1), ZERO
+    for lot in ledger.dust.values():
+        quote = view.quote(Market.SPOT, f"{lot.asset}{QUOTE_ASSET}")
+        if quote is not None and quote.mid is not None:
+            gained += lot.quantity * quote.mid - lot.cost
+    return gained
 
-    def __init__(self, recorder: RunRecorder) -> None:
+
+class _Recording:
+    """Feeds a run's report.
+
+    The hedge opened by hand is part of the run's result, and so is what it cost: equity begins before it, less the
+    coins bought beyond the short, which stay the user's (``before`` is the spot USDT left after buying).
+    """
+
+    def __init__(self, recorder: RunRecorder, plan: DemoPlan, *, before: Decimal) -> None:
         self._recorder = recorder
+        self._begun_at = plan.tape.start
+        self._usdt = plan.usdt
+        self._spent = plan.usdt / 2 - before
+        self._begun = False
 
     def hear(self, moment: Moment) -> None:
         """Take events and equity."""
         if isinstance(moment, Recorded):
+            if isinstance(moment.event, HedgeAdopted) and moment.after.hedge is not None:
+                tally = moment.after.hedge.tally
+                self._begin(tally.spot_bought - tally.spot_sold)
             self._recorder.record(moment.event, moment.after)
         elif isinstance(moment, CycleEnded | EquityRead) and moment.equity is not None:
+            self._begin(ZERO)
             self._recorder.sample(moment.at, moment.equity)
 
+    def _begin(self, taken_over: Decimal) -> None:
+        if not self._begun:
+            self._recorder.sample(self._begun_at, self._usdt - (self._spent - taken_over))
+        self._begun = True
 
-def _play(plan: DemoPlan, listeners: Sequence[Listener]) -> World:
+
+def _world(plan: DemoPlan) -> World:
     half = plan.usdt / 2
-    world = World(plan.tape, start=plan.tape.start, spot={"USDT": half}, perp=half)
+    world = World(plan.tape, start=plan.tape.start, spot={QUOTE_ASSET: half}, perp=half)
     if plan.by_hand:
         _open_by_hand(world, half * BY_HAND_SHARE)
+    return world
+
+
+def _play(plan: DemoPlan, world: World, listeners: Sequence[Listener]) -> None:
     world.advance(plan.start)
     clock = VirtualClock(plan.start, speed=plan.speed)
     run_virtual(clock, _two_lives(plan, world, clock, listeners))
-    return world
 
 
 async def _two_lives(plan: DemoPlan, world: World, clock: VirtualClock, listeners: Sequence[Listener]) -> None:
@@ -156,6 +191,8 @@ async def _two_lives(plan: DemoPlan, world: World, clock: VirtualClock, listener
     venue = EmulatedVenue(world, clock, latency=LATENCY, random=randomness)
     half = plan.days / 2 * 86400
     await _live(_bot(plan, venue, clock, randomness, listeners), clock, half, kill=True)
+    for listener in listeners:
+        listener.hear(Warned(at=clock.now(), text=KILLED))
     await _live(_bot(plan, venue, clock, randomness, listeners), clock, half, kill=False)
 
 
@@ -194,21 +231,20 @@ async def _live(bot: Bot, clock: VirtualClock, seconds: float, *, kill: bool) ->
 
 
 def _open_by_hand(world: World, notional: Decimal) -> None:
-    """Open a hedge as a user would on the venue's page: buy coins, then short what was received."""
+    """Open a hedge as a user would on the venue's page: sell the perpetual, then buy the coins against it."""
     for pair in _by_rate(world):
         quote = world.market(1).quote(Market.SPOT, pair.symbol)
-        if quote is None or quote.ask is None or quote.bid is None:
-            continue
-        quantity = pair.perp.floor_quantity(notional / quote.ask)
-        if quantity * quote.ask < notional / 2:
+        quantity = pair.perp.floor_quantity(notional / quote.ask) if quote and quote.ask else ZERO
+        if quote is None or quote.bid is None or quantity * quote.bid < notional / 2:
             continue
         try:
             world.set_leverage(pair.symbol, 1)
-            world.trade_by_hand(Market.SPOT, pair.symbol, Side.BUY, pair.gross_spot_for(quantity))
-            world.trade_by_hand(Market.PERP, pair.symbol, Side.SELL, quantity)
+            short = world.trade_by_hand(Market.PERP, pair.symbol, Side.SELL, quantity).filled_quantity
         except Rejected:
             continue
-        return
+        if short:
+            world.trade_by_hand(Market.SPOT, pair.symbol, Side.BUY, pair.gross_spot_for(short))
+            return
 
 
 def _by_rate(world: World) -> list[BasisPair]:

@@ -13,7 +13,7 @@ from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.paper import PaperExchange, PaperTerms
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import SystemClock, VirtualClock
-from hedgerow.config import Home, Settings, load_settings, with_overrides
+from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.domain.ledger import Ledger
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.engine.moments import Listener, Warned
@@ -80,7 +80,6 @@ def open_session(
     *,
     terms: PaperTerms | None = None,
     speed: float | None = 1.0,
-    dry_run: bool = False,
 ) -> Iterator[Session]:
     """Open a home for trading: sole holder of its account until the context ends.
 
@@ -93,21 +92,22 @@ def open_session(
     home.prepare()
     with AccountLock(f"paper:{home.exchange.resolve()}"):
         exchange = PaperExchange(home.exchange, terms or PaperTerms(), SystemClock().now)
+        if not exchange.created:
+            # The log's books begin with this account: it must be the same one at the next start.
+            exchange.save(exchange.world)
         clock: Clock = SystemClock() if speed == 1.0 else VirtualClock(exchange.world.now, speed=speed)
         venue = EmulatedVenue(exchange.world, clock, on_change=exchange.save, name="paper exchange")
         store = SqliteStore(home.events)
-        yield _session(home, settings, clock, exchange, venue, store, dry_run=dry_run)
+        yield _session(home, settings, clock, exchange, venue, store)
 
 
-def _session(  # noqa: PLR0913 - the parts of a session, each named
+def _session(
     home: Home,
     settings: Settings,
     clock: Clock,
     exchange: PaperExchange,
     venue: Venue,
     store: Store,
-    *,
-    dry_run: bool,
 ) -> Session:
     old = guide_state.read(home.state, at=clock.now())
     corrupt = old if isinstance(old, guide_state.CorruptState) else None
@@ -120,7 +120,7 @@ def _session(  # noqa: PLR0913 - the parts of a session, each named
         parameters=settings.parameters,
         randomness=random.Random(secrets.randbits(64)),  # noqa: S311 - ids must differ between runs, not be secret
         options=RunOptions(interval_seconds=settings.parameters.position_management.loop_interval_seconds),
-        dry_run=dry_run,
+        dry_run=home.mode is HomeMode.DRY_RUN,
         imported=guide_state.to_import(state, clock.now()) if state else None,
         value_before=position.capital if position else None,
         mailbox=FolderMailbox(home.requests),

@@ -1,6 +1,6 @@
 """A thin, typed Aster client: one method per endpoint, one request per call, usable without the rest of Hedgerow."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -24,6 +24,7 @@ from hedgerow.ports import Clock, Transport
 __all__ = ["AsterClient"]
 
 Params: TypeAlias = Mapping[str, Param]
+NonceHook: TypeAlias = Callable[[int | None], None]
 
 ROOT = {Market.SPOT: "/api/v3", Market.PERP: "/fapi/v3"}
 DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
@@ -179,8 +180,8 @@ class AsterClient:
         params = {"symbol": symbol, **_window(start, end)}
         return wire.decode_rows(await self._account(market, "allOrders", params, weight=5), account.OrderRow)
 
-    async def place(self, request: OrderRequest) -> tuple[account.OrderRow, int | None]:
-        """Send a limit order; returns it as answered, and the nonce it was sent with.
+    async def place(self, request: OrderRequest, *, on_signed: NonceHook | None = None) -> account.OrderRow:
+        """Send a limit order; ``on_signed`` is told its nonce before it leaves.
 
         The perpetual's answer comes after matching, the spot market's before (API reference 6.2).
         """
@@ -196,8 +197,8 @@ class AsterClient:
             "reduceOnly": True if perp and request.reduce_only else None,
             "newOrderRespType": "RESULT" if perp else None,
         }
-        body, nonce = await self.rest.call_signed(_signed("POST", request.market, "order", params, orders=1))
-        return wire.decode(body, account.OrderRow), nonce
+        call = _signed("POST", request.market, "order", params, orders=1)
+        return wire.decode(await self.rest.call(call, on_signed=on_signed), account.OrderRow)
 
     async def cancel(self, market: Market, symbol: str, client_id: str) -> account.OrderRow:
         """Cancel an order by client id."""

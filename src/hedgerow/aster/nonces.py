@@ -6,7 +6,7 @@ import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.errors import ConfigError, NotSent
 from hedgerow.domain.schedule import EPOCH
 from hedgerow.ports import Clock
 
@@ -48,6 +48,9 @@ class NonceSource:
 
     With ``path`` the last nonce is kept there under a lock, so that processes that sign with one key never give the
     same one.
+
+    Raises:
+        ConfigError: the file cannot be used.
     """
 
     def __init__(self, time: VenueTime, path: Path | None = None) -> None:
@@ -55,12 +58,17 @@ class NonceSource:
         self._path = path
         self._last = 0
         self._lock = threading.Lock()
+        if path is not None:
+            try:
+                os.close(_opened(path))
+            except OSError as error:
+                raise ConfigError(f"nonces cannot be kept: {path}: {error.strerror or error}") from error
 
     def next(self) -> int:
         """Return a new nonce.
 
         Raises:
-            ConfigError: the file cannot be used.
+            NotSent: the file cannot be used any more.
         """
         with self._lock:
             self._last = self._after(self._last) if self._path is None else self._kept(self._path)
@@ -72,15 +80,21 @@ class NonceSource:
 
     def _kept(self, path: Path) -> int:
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return self._exchanged(path)
         except OSError as error:
-            raise ConfigError(f"nonces cannot be kept: {path}: {error.strerror or error}") from error
+            raise NotSent(f"not sent: nonces cannot be kept: {path}: {error.strerror or error}") from error
+
+    def _exchanged(self, path: Path) -> int:
+        handle = _opened(path)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            text = os.pread(handle, 32, 0)
-            kept = int(text) if text.strip().isdigit() else 0
-            nonce = self._after(max(kept, self._last))
+            text = os.pread(handle, 32, 0).strip()
+            nonce = self._after(max(int(text) if text.isdigit() else 0, self._last))
             os.pwrite(handle, b"%d\n" % nonce, 0)
         finally:
             os.close(handle)
         return nonce
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -7,6 +7,7 @@ its request could no longer be executed: its nonce was burnt, or the nonce's win
 import asyncio
 from datetime import datetime, timedelta
 
+from hedgerow.aster.account_cache import AccountCache
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.codes import NO_SUCH_ORDER, TIMEOUT, reject_kind
 from hedgerow.aster.own import OwnActs, Sent
@@ -24,6 +25,8 @@ __all__ = ["OrderDesk"]
 
 POLL_SECONDS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Pauses before looking again at a spot order, whose acknowledgement comes before its matching (API reference 6.2)."""
+REPORT_SECONDS = 0.25
+"""Wait for the report of an open stream before asking."""
 RESTING_POLLS = 2
 """Looks at an order that may rest: enough to see one that expires on arrival."""
 NOT_SENT_PAUSE_SECONDS = 0.5
@@ -38,10 +41,11 @@ CLOCK_SLACK = timedelta(seconds=30)
 class OrderDesk:
     """Orders of one account."""
 
-    def __init__(self, client: AsterClient, clock: Clock, own: OwnActs) -> None:
+    def __init__(self, client: AsterClient, clock: Clock, own: OwnActs, cache: AccountCache) -> None:
         self._client = client
         self._clock = clock
         self._own = own
+        self._cache = cache
         self._started_at = clock.now()
         self._burnt: set[str] = set()
 
@@ -49,12 +53,12 @@ class OrderDesk:
 
     async def place(self, request: OrderRequest) -> tuple[Event, ...]:
         """Send an order; return its acceptance and its end where that is known, or why there is none."""
-        self._own.sending(request.client_id, self._clock.now())
         try:
-            row, nonce = await self._client.place(request)
+            row = await self._client.place(
+                request, on_signed=lambda nonce: self._own.sending(request.client_id, self._clock.now(), nonce)
+            )
         except VenueError as error:
             return await self._not_placed(request, error)
-        self._own.signed(request.client_id, self._clock.now(), nonce)
         self._own.accepted(request.client_id, row.order_id)
         accepted = OrderAccepted(at=self._clock.now(), client_id=request.client_id, order_id=row.order_id)
         if request.market is Market.SPOT:
@@ -85,17 +89,25 @@ class OrderDesk:
                 return (self._ended(request, RejectKind.PERMISSION, None, str(error)),)
 
     async def _matched(self, request: OrderRequest, row: OrderRow) -> OrderRow:
-        """Look at a spot order until it is final, for as long as its matching may take."""
+        """Wait until a spot order is final, for as long as its matching may take: by its report, else by asking."""
+        if not _moves(row):
+            return row
+        if self._cache.is_open(request.market):
+            told_row = await self._cache.report(
+                request.client_id, REPORT_SECONDS, final=lambda heard: not _moves(heard)
+            )
+            if told_row is not None and not _moves(told_row):
+                return told_row
         immediate = request.time_in_force is TimeInForce.IOC
         for pause in POLL_SECONDS if immediate else POLL_SECONDS[:RESTING_POLLS]:
-            if row.status not in {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}:
-                break
             await self._clock.sleep(pause)
             try:
                 row = await self._client.order(request.market, request.symbol, order_id=row.order_id)
             except OrderNotFound:
                 continue
             except VenueError:
+                break
+            if not _moves(row):
                 break
         return row
 
@@ -210,3 +222,8 @@ class OrderDesk:
             code=code,
             detail=detail,
         )
+
+
+def _moves(row: OrderRow) -> bool:
+    """Tell whether an order can still change."""
+    return row.status in {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}

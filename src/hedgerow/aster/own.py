@@ -55,12 +55,8 @@ class OwnActs:
                     pass
         self.complete = True
 
-    def sending(self, client_id: str, at: datetime) -> None:
+    def sending(self, client_id: str, at: datetime, nonce: int | None) -> None:
         """Note that an order is about to be sent."""
-        self._sent[client_id] = Sent(at=at)
-
-    def signed(self, client_id: str, at: datetime, nonce: int | None) -> None:
-        """Note the nonce that an order was sent with."""
         self._sent[client_id] = Sent(at=at, nonce=nonce)
 
     def accepted(self, client_id: str, order_id: int) -> None:

@@ -41,7 +41,8 @@ async def all_pages(
         rows = await fetch(start, end if end < now else None)
         found.update((key(row), row) for row in rows)
         start = _after_full_page(rows, start) if len(rows) >= ROWS else end + MILLISECOND
-    return tuple(sorted((r for r in found.values() if from_millis(r.time) >= _floor(since)), key=lambda row: row.time))
+    kept = (row for row in found.values() if not row.time or from_millis(row.time) >= _floor(since))
+    return tuple(sorted(kept, key=lambda row: row.time))
 
 
 def _after_full_page(rows: tuple[Row, ...], start: datetime) -> datetime:

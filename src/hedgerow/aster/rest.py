@@ -1,7 +1,6 @@
 """One request to Aster and back: throttled, signed, timed out on the clock; reads are retried, writes never."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from random import Random
 
 from msgspec import Struct, field
@@ -78,35 +77,30 @@ class RestClient:
         self.time = time if time is not None else VenueTime(clock)
         self.limiters = {market: Limiter(clock) for market in Market}
 
-    async def call(self, call: Call) -> bytes:
-        """Return the body of the answer."""
-        body, _ = await self.call_signed(call)
-        return body
-
-    async def call_signed(self, call: Call) -> tuple[bytes, int | None]:
-        """Return the body of the answer and the nonce it was asked with."""
+    async def call(self, call: Call, *, on_signed: Callable[[int | None], None] | None = None) -> bytes:
+        """Return the body of the answer; ``on_signed`` is told each nonce (V1: None) before it leaves."""
         attempts = READ_ATTEMPTS if call.safe else 1
         for attempt in range(1, attempts):
             try:
-                return await self._once(call)
+                return await self._once(call, on_signed)
             except (NotSent, OutcomeUnknown):
                 pause = FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)
                 await self._clock.sleep(pause * (1 + self._random.random()) / 2)
             except Unauthorized:
-                if not await self._corrected(call):
+                if not await self._corrected():
                     raise
-        return await self._once(call)
+        return await self._once(call, on_signed)
 
     async def synchronise(self) -> float:
         """Measure the venue's time against ours; returns the offset in seconds, positive when theirs is ahead."""
         sent = self._clock.now()
-        body, _ = await self._once(Call(market=Market.PERP, path="/fapi/v3/time", priority=Priority.SAFETY))
+        body = await self._once(Call(market=Market.PERP, path="/fapi/v3/time", priority=Priority.SAFETY), None)
         server = from_millis(decode(body, ServerTime).server_time)
         return self.time.measure(server, sent=sent, received=self._clock.now()).total_seconds()
 
-    async def _corrected(self, call: Call) -> bool:
+    async def _corrected(self) -> bool:
         """After a refused read: measure the clocks, and say whether they had been apart enough to explain it."""
-        if not call.signed:
+        if self._signer is None:
             return False
         before = self.time.offset
         try:
@@ -115,10 +109,12 @@ class RestClient:
             return False
         return abs((self.time.offset - before).total_seconds()) > 1
 
-    async def _once(self, call: Call) -> tuple[bytes, int | None]:
+    async def _once(self, call: Call, on_signed: Callable[[int | None], None] | None) -> bytes:
         limiter = self.limiters[call.market]
         await limiter.admit(call.weight, orders=call.orders, priority=call.priority)
         signed = self._signed(call)
+        if on_signed is not None:
+            on_signed(signed.nonce)
         response = await self._sent(call, self._request(call, signed))
         limiter.heed(response.headers)
         error = failure(response, call.name, now=self.time.now())
@@ -127,7 +123,7 @@ class RestClient:
             limiter.block(error.retry_after_seconds, orders_only=told is not None and told.code == TOO_MANY_ORDERS)
         if error is not None:
             raise error
-        return response.body, signed.nonce
+        return response.body
 
     def _signed(self, call: Call) -> Signed:
         query = encode(call.params)
@@ -153,7 +149,3 @@ class RestClient:
                 return await self._transport.send(request)
         except TimeoutError as late:
             raise OutcomeUnknown(f"{call.name}: no answer within {request.timeout_seconds:.0f} s") from late
-
-    def now(self) -> datetime:
-        """Return our own present time."""
-        return self._clock.now()

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import assert_never
 
+from hedgerow.aster.account_cache import AccountCache, AccountNews, NewsKind
 from hedgerow.aster.account_history import AccountHistory
 from hedgerow.aster.account_reader import AccountReader
 from hedgerow.aster.client import AsterClient
@@ -35,22 +36,24 @@ class AsterVenue:
     """One account of Aster.
 
     ``remember`` should be given the event log before anything else: it tells the bot's own orders and transfers of
-    earlier runs from those of others. ``cache`` is filled by ``hedgerow.aster.streams``; without streams everything
-    is read by REST.
+    earlier runs from those of others. ``hedgerow.aster.streams`` fills the two caches; without it everything is read
+    by REST.
     """
 
-    def __init__(
-        self, client: AsterClient, clock: Clock, *, cache: MarketCache | None = None, name: str = "Aster"
-    ) -> None:
+    def __init__(self, client: AsterClient, clock: Clock, *, name: str = "Aster") -> None:
         self.client = client
         self._clock = clock
         self._name = name
         self._own = OwnActs()
-        self._cache = cache if cache is not None else MarketCache()
-        self._markets = MarketReader(client, clock, self._cache)
-        self._accounts = AccountReader(client, clock, self._markets.listing)
+        self.market_cache = MarketCache()
+        self.account_cache = AccountCache(clock)
+        self._markets = MarketReader(client, clock, self.market_cache)
+        self._accounts = AccountReader(
+            client, clock, self._markets.listing, cache=self.account_cache, market_cache=self.market_cache
+        )
+        self.account_cache.subscribe(self._heed)
         self._history = AccountHistory(client, self._own)
-        self._orders = OrderDesk(client, clock, self._own)
+        self._orders = OrderDesk(client, clock, self._own, self.account_cache)
         self._settings = SettingsDesk(client, clock, self._own)
         self._offset = Timed(clock, client.synchronise, seconds=CLOCK_CHECK_SECONDS)
 
@@ -78,7 +81,7 @@ class AsterVenue:
         """Read the visible book of one instrument."""
         at = self._clock.now()
         self._markets.listing.care_about((symbol,))
-        cached = self._cache.depth(market, symbol, at)
+        cached = self.market_cache.depth(market, symbol, at)
         return cached or depth_of(market, symbol, await self.client.depth(market, symbol), at)
 
     async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
@@ -92,6 +95,12 @@ class AsterVenue:
 
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Carry out one command and return what is known to have happened, oldest first; never raises."""
+        try:
+            return await self._carry_out(command)
+        finally:
+            self.account_cache.touch()
+
+    async def _carry_out(self, command: Command) -> tuple[Event, ...]:
         match command:
             case PlaceOrder():
                 return await self._orders.place(command.order)
@@ -121,6 +130,10 @@ class AsterVenue:
     async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
         """Read the rows since a time that the bot did not cause, oldest first."""
         return await self._history.statement(since)
+
+    def _heed(self, news: AccountNews) -> None:
+        if news.kind in {NewsKind.CONFIGURATION, NewsKind.CONNECTED}:
+            self._accounts.modes_changed()
 
     async def _resting(self, market: Market, symbol: str) -> tuple[OrderRow, ...]:
         """Return the orders resting on one market; a market that does not exist has none."""

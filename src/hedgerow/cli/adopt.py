@@ -2,11 +2,12 @@
 
 import asyncio
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from hedgerow.app.ask import ask
-from hedgerow.cli.common import ConfigOption, HomeOption, answered, home_of
+from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, answered, home_of
 from hedgerow.cli.running import spoken
 from hedgerow.domain.requests import AdoptRequested
 
@@ -14,11 +15,11 @@ __all__ = ["adopt"]
 
 
 def adopt(
-    symbol: str = typer.Argument(help="The pair, e.g. ETHUSDT."),
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="The pair, for example ETHUSDT.")],
     home: HomeOption = Path(),
     config: ConfigOption = None,
     *,
-    dry_run: bool = False,
+    dry_run: DryRunOption = False,
 ) -> int:
     """Adopt SYMBOL: as many coins as its short needs become the bot's, the rest stays yours."""
     place = home_of(home, dry_run=dry_run)

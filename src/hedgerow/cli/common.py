@@ -1,9 +1,8 @@
-"""What the commands share: options, tables, JSON, exit codes."""
+"""What the commands share: options, the home folder, tables, JSON."""
 
+import os
 import sys
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from enum import IntEnum
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from hedgerow.cli.codes import Exit
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.domain.errors import ConfigError
@@ -21,69 +21,89 @@ from hedgerow.domain.requests import Answer
 
 __all__ = [
     "ConfigOption",
-    "Exit",
+    "DryRunOption",
     "HomeOption",
     "JsonOption",
+    "MaPeriodsOption",
     "YesOption",
     "answered",
-    "console",
     "home_of",
+    "is_stdout",
     "json_money",
-    "money_option",
+    "refuse_unwritable",
+    "say",
     "show_table",
-    "speed_option",
-    "time_option",
     "write_json",
+    "write_text",
 ]
 
-HomeOption = Annotated[Path, typer.Option("--home", help="Folder with the bot's config, state, log and event log.")]
+HomeOption = Annotated[
+    Path, typer.Option("--home", metavar="DIR", help="Folder with the bot's configuration, state, log and event log.")
+]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Configuration file instead of the one in the home folder.")
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Configuration file instead of the one in the home folder."),
 ]
 JsonOption = Annotated[
     Path | None,
-    typer.Option("--json", help="Write the result as JSON to this file; - is standard output.", allow_dash=True),
+    typer.Option(
+        "--json", metavar="FILE", help="Write the result as JSON to this file; - is standard output.", allow_dash=True
+    ),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Mean the dry run's own position, log and state.")]
+MaPeriodsOption = Annotated[
+    int | None,
+    typer.Option("--ma-periods", metavar="N", help="Settled rates in the moving average, instead of the file's."),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
-TABLE_WIDTH = 200
-"""Columns of a table when the output is no terminal: lines must not depend on a terminal's width."""
-
-
-class Exit(IntEnum):
-    """Exit codes."""
-
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    HALTED = 3
-
-
-def console() -> Console:
-    """Return the console for people; off a terminal it neither wraps nor colours."""
-    terminal = sys.stdout.isatty()
-    return Console(width=None if terminal else TABLE_WIDTH, soft_wrap=not terminal)
+UNWRAPPED = 10_000
+"""Columns of a table when the output is no terminal: what a program reads must not depend on anybody's screen."""
 
 
 def home_of(folder: Path, *, dry_run: bool = False) -> Home:
-    """Return the home in ``folder``."""
+    """Return the home in ``folder``, which need not be there yet.
+
+    Raises:
+        ConfigError: something that is no folder is in its place, or it may not be entered.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"--home {folder}: is a file; allowed is a folder, or a name that is still free")
+    if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+        raise ConfigError(f"--home {folder}: this folder may not be read by you")
     return Home(folder=folder, mode=HomeMode.DRY_RUN if dry_run else HomeMode.LIVE)
+
+
+def say(text: str, *, style: str | None = None) -> None:
+    """Print a line for people: as it is, never wrapped, in colour on a terminal only."""
+    Console(highlight=False, soft_wrap=True).print(text, style=style, markup=False)
 
 
 def show_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """Print a table; columns whose heading ends in a blank are aligned to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE)
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=box.SIMPLE_HEAD)
     for column in columns:
         number = column.endswith(" ")
         table.add_column(column.rstrip(), justify="right" if number else "left", no_wrap=number, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console().print(table)
+    if sys.stdout.isatty():
+        Console().print(table)
+        return
+    wide = Console(width=UNWRAPPED)
+    with wide.capture() as drawn:
+        wide.print(table)
+    typer.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
 
 
 def json_money(value: Decimal | None) -> str | None:
     """Return money as JSON carries it: a plain decimal string."""
     return None if value is None else plain(value)
+
+
+def is_stdout(target: Path | None) -> bool:
+    """Tell whether standard output belongs to JSON alone."""
+    return target is not None and str(target) == "-"
 
 
 def write_json(target: Path | None, document: Any) -> None:
@@ -94,59 +114,43 @@ def write_json(target: Path | None, document: Any) -> None:
     """
     if target is None:
         return
-    text = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
-    if str(target) == "-":
-        sys.stdout.write(text.decode())
-        return
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    if is_stdout(target):
+        sys.stdout.write(text)
+    else:
+        write_text("--json", target, text)
+
+
+def write_text(option: str, target: Path, text: str) -> None:
+    """Write a file that the user named with ``option``.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
     try:
-        target.write_bytes(text)
+        target.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"--json {target} cannot be written: {error.strerror or error}") from error
+        raise ConfigError(f"{option} {target} cannot be written: {error.strerror or error}") from error
 
 
-def money_option(name: str, text: str, *, least: Decimal) -> Decimal:
-    """Return an amount given on the command line.
-
-    Raises:
-        ConfigError: it is no number, or below ``least``.
-    """
-    try:
-        amount = Decimal(text)
-    except InvalidOperation as error:
-        raise ConfigError(f"{name} {text}: not a number; allowed: at least {least}") from error
-    if not amount.is_finite() or amount < least:
-        raise ConfigError(f"{name} {text}: allowed is at least {least}")
-    return amount
-
-
-def speed_option(text: str) -> float | None:
-    """Return simulated seconds per real second; None for ``max``.
+def refuse_unwritable(option: str, target: Path | None) -> None:
+    """Find out before long work whether its result can be kept.
 
     Raises:
-        ConfigError: it is neither ``max`` nor a positive number.
+        ConfigError: ``target`` is a folder, or cannot be written.
     """
-    if text == "max":
-        return None
-    try:
-        speed = float(text)
-    except ValueError as error:
-        raise ConfigError(f"--speed {text}: allowed are max or a positive number") from error
-    if not 0 < speed < float("inf"):
-        raise ConfigError(f"--speed {text}: allowed are max or a positive number")
-    return speed
-
-
-def time_option(name: str, text: str) -> datetime:
-    """Return a time given as an ISO date or time; UTC unless it says otherwise.
-
-    Raises:
-        ConfigError: it is no ISO date.
-    """
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(f"{name} {text}: allowed is a date such as 2024-11-01") from error
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    if target is None or is_stdout(target):
+        return
+    folder = target.absolute().parent
+    if target.is_dir():
+        problem = "Is a directory"
+    elif not folder.is_dir():
+        problem = "there is no such folder"
+    elif not os.access(target if target.exists() else folder, os.W_OK):
+        problem = "Permission denied"
+    else:
+        return
+    raise ConfigError(f"{option} {target} cannot be written: {problem}")
 
 
 def answered(answer: Answer) -> Exit:

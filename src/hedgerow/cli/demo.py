@@ -10,53 +10,73 @@ import typer
 
 from hedgerow.app.demo import DemoPlan, demo_tape, play_demo
 from hedgerow.app.session import read_settings
+from hedgerow.cli.arguments import days_option, money_option, pairs_option, speed_option, time_option
 from hedgerow.cli.common import (
     ConfigOption,
     JsonOption,
-    console,
-    money_option,
-    speed_option,
-    time_option,
+    home_of,
+    is_stdout,
+    refuse_unwritable,
+    say,
     write_json,
+    write_text,
 )
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.console import LogListener, close_logging, configure_logging
+from hedgerow.dashboard.digest import Digest
 from hedgerow.dashboard.page import html_page
 from hedgerow.dashboard.progress import ProgressListener
 from hedgerow.dashboard.report import RunReport, as_json, report_lines
-from hedgerow.domain.errors import ConfigError
+from hedgerow.engine.moments import Listener
 
 __all__ = ["demo"]
 
 REPORT = Path("demo-report.html")
+SPOKEN = "hedgerow.spoken"
+"""The logger of the console: shorter than the log file, which has everything."""
+PROGRESS_LINES = 20
+"""Lines of progress over a whole demo."""
 
 
 def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
-    days: Annotated[float, typer.Option("--days", help="Simulated days.")] = 14.0,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same run, byte for byte.")] = 1,
-    speed: Annotated[str, typer.Option("--speed", help="Seconds per real second, or max.")] = "max",
-    pairs: Annotated[int, typer.Option("--pairs", help="Pairs of the generated market.")] = 20,
-    usdt: Annotated[str, typer.Option("--usdt", help="Balance, split over both wallets.")] = "2000",
-    data: Annotated[Path | None, typer.Option("--data", help="Real history: a folder of Parquet files.")] = None,
-    start: Annotated[str, typer.Option("--start", help="First day.")] = "2025-01-01",
-    home: Annotated[Path | None, typer.Option("--home", help="Keep log, state and event log here.")] = None,
+    days: Annotated[float, typer.Option("--days", metavar="N", help="Simulated days, also parts of one.")] = 14.0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="The same seed gives the same run, byte for byte.")
+    ] = 1,
+    speed: Annotated[
+        str, typer.Option("--speed", metavar="N|max", help="Simulated seconds per real second; max = no waiting.")
+    ] = "max",
+    pairs: Annotated[int, typer.Option("--pairs", metavar="N", help="Pairs of the generated market.")] = 20,
+    usdt: Annotated[str, typer.Option("--usdt", metavar="N", help="Balance, split over both wallets.")] = "2000",
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Real history from Parquet files instead of a generated market."),
+    ] = None,
+    start: Annotated[str, typer.Option("--start", metavar="DATE", help="First day.")] = "2025-01-01",
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", metavar="DIR", help="Keep the demo's log, state and event log in this folder."),
+    ] = None,
     config: ConfigOption = None,
-    report: Annotated[Path, typer.Option("--report", help="Where to write the HTML report.")] = REPORT,
+    report: Annotated[Path, typer.Option("--report", metavar="FILE", help="Where to write the HTML report.")] = REPORT,
     json: JsonOption = None,
+    *,
+    every_check: Annotated[
+        bool, typer.Option("--every-check", help="Show also the checks in which nothing happened.")
+    ] = False,
 ) -> None:
     """Watch the whole job: discover, scan, open, collect funding, close, rotate, survive a kill; then a report."""
-    if days <= 0:
-        raise ConfigError(f"--days {days:g}: allowed is more than 0")
+    for option, target in (("--report", report), ("--json", json)):
+        refuse_unwritable(option, target)
     with ExitStack() as stack:
         folder = home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hedgerow-demo-")))
-        place = Home(folder=folder, mode=HomeMode.DEMO)
-        place.prepare()
-        _begin_anew(place)
+        place = Home(folder=home_of(folder).folder, mode=HomeMode.DEMO)
         settings = read_settings(place, config)
-        tape = demo_tape(data, seed=seed, pairs=pairs, start=time_option("--start", start), days=days)
+        first = time_option("--start", start)
+        pairs, days = pairs_option(pairs), days_option(days)
         plan = DemoPlan(
-            tape=tape,
+            tape=demo_tape(data, seed=seed, pairs=pairs, start=first, days=days),
             days=days,
             seed=seed,
             speed=speed_option(speed),
@@ -64,22 +84,30 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
             usdt=money_option("--usdt", usdt, least=Decimal(100)),
             home=place,
         )
-        quiet = json is not None and str(json) == "-"
-        result = _watched(plan, stack, quiet=quiet)
-    _write_page(report, result)
-    write_json(json, as_json(result))
-    if not quiet:
-        for line in report_lines(result):
-            console().print(line, markup=False, highlight=False)
-        console().print(f"Report: {report}", markup=False, highlight=False)
+        place.prepare()
+        _begin_anew(place)
+        listeners = _listeners(plan, stack, quiet=is_stdout(json), every_check=every_check)
+        result = play_demo(plan, listeners)
+    _tell(result, report, json)
 
 
-def _watched(plan: DemoPlan, stack: ExitStack, *, quiet: bool) -> RunReport:
-    configure_logging(plan.home.log, console=not quiet)
+def _listeners(plan: DemoPlan, stack: ExitStack, *, quiet: bool, every_check: bool) -> tuple[Listener, ...]:
+    """Return who writes the log, who speaks on the console, and who shows how far it is."""
+    configure_logging(plan.home.log, console=False)
     stack.callback(close_logging)
-    # Beside the words on a terminal a moving bar would garble both.
-    progress = stack.enter_context(ProgressListener(start=plan.start, end=plan.end, terminal=None if quiet else False))
-    return play_demo(plan, (LogListener(), progress))
+    configure_logging(None, console=not quiet, name=SPOKEN)
+    stack.callback(close_logging, SPOKEN)
+    aloud: Listener = LogListener(SPOKEN)
+    if not every_check and plan.speed is None:
+        aloud = Digest(aloud)
+    # Beside the words on a terminal a moving bar would garble both: there, lines.
+    progress = ProgressListener(
+        start=plan.start,
+        end=plan.end,
+        every_days=plan.days / PROGRESS_LINES,
+        terminal=None if quiet else False,
+    )
+    return (LogListener(), aloud, stack.enter_context(progress))
 
 
 def _begin_anew(place: Home) -> None:
@@ -89,8 +117,12 @@ def _begin_anew(place: Home) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def _write_page(target: Path, result: RunReport) -> None:
-    try:
-        target.write_text(html_page(result), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--report {target} cannot be written: {error.strerror or error}") from error
+def _tell(result: RunReport, report: Path, json: Path | None) -> None:
+    write_text("--report", report, html_page(result))
+    write_json(json, as_json(result))
+    if is_stdout(json):
+        return
+    say("")
+    for line in report_lines(result):
+        say(line)
+    say(f"Report: {report}")

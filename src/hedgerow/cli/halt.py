@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hedgerow.app.ask import ask
-from hedgerow.cli.common import ConfigOption, HomeOption, answered, home_of
+from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, answered, home_of
 from hedgerow.cli.running import spoken
 from hedgerow.domain.requests import HaltRequested, Request, ResumeRequested
 
@@ -18,14 +18,16 @@ def halt(
     home: HomeOption = Path(),
     config: ConfigOption = None,
     *,
-    dry_run: bool = False,
-    reason: Annotated[str, typer.Option("--reason", help="Kept in the log and shown by status.")] = "",
+    dry_run: DryRunOption = False,
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Kept in the log and shown by status.")
+    ] = "",
 ) -> int:
     """Block openings until resumed; a held position is still watched and closed by its rules."""
     return _send(home, config, HaltRequested(detail=reason), dry_run=dry_run)
 
 
-def resume(home: HomeOption = Path(), config: ConfigOption = None, *, dry_run: bool = False) -> int:
+def resume(home: HomeOption = Path(), config: ConfigOption = None, *, dry_run: DryRunOption = False) -> int:
     """Allow openings again, whatever they were halted for."""
     return _send(home, config, ResumeRequested(), dry_run=dry_run)
 

@@ -1,23 +1,32 @@
 """``hedgerow init``: a folder with a configuration to begin with."""
 
 from pathlib import Path
+from typing import Annotated
 
-from hedgerow.cli.common import HomeOption, YesOption, console, home_of
+import typer
+
+from hedgerow.cli.common import HomeOption, home_of, say, write_text
 from hedgerow.config import default_config_text
 from hedgerow.domain.errors import ConfigError
 
 __all__ = ["init"]
 
 
-def init(home: HomeOption = Path(), *, yes: YesOption = False) -> None:
+def init(
+    home: HomeOption = Path(),
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Write it here instead of into the home folder.")
+    ] = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Replace an existing configuration by the defaults.")] = False,
+) -> None:
     """Write a configuration with the guide's defaults; an existing one is kept unless --yes is given."""
     place = home_of(home)
     place.prepare()
-    if place.config.exists() and not yes:
-        raise ConfigError(f"{place.config} exists already: --yes replaces it by the defaults")
-    try:
-        place.config.write_text(default_config_text(), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{place.config} cannot be written: {error.strerror or error}") from error
-    console().print(f"Wrote {place.config}", markup=False)
-    console().print("Start the bot with: hedgerow run", markup=False)
+    target = config or place.config
+    if target.exists() and not yes:
+        raise ConfigError(f"{target} exists already: --yes replaces it by the defaults")
+    write_text("--config" if config else "--home", target, default_config_text())
+    say(f"Wrote {target}")
+    options = "" if home == Path() else f" --home {home}"
+    say(f"Start the bot with: hedgerow run{options}{f' --config {config}' if config else ''}")

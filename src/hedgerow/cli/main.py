@@ -1,60 +1,44 @@
 """Wires the commands, and turns every mistake that is not ours into one line."""
 
+import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Annotated, Any, Final
 
 import typer
 from typer.exceptions import Abort, TyperException
 
 from hedgerow import __version__
-from hedgerow.cli import adopt, close, config, demo, halt, init, reconcile, run, scan, status
-from hedgerow.cli.common import Exit
+from hedgerow.cli.codes import Exit
 from hedgerow.domain.errors import ConfigError, HedgerowError, HistoryError, StoreError
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
 
-app = typer.Typer(
-    name="hedgerow",
-    help="Delta-neutral funding-rate farming: long spot, short perpetual, one venue.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.command("demo")(demo.demo)
-app.command("run")(run.run)
-app.command("scan")(scan.scan)
-app.command("status")(status.status)
-app.command("reconcile")(reconcile.reconcile)
-app.command("close")(close.close)
-app.command("adopt")(adopt.adopt)
-app.command("halt")(halt.halt)
-app.command("resume")(halt.resume)
-app.command("config")(config.config)
-app.command("init")(init.init)
-
-
-def _version(asked: bool) -> None:  # noqa: FBT001 - typer's shape of a callback
-    if asked:
-        typer.echo(f"hedgerow {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    *,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = (
-        False
-    ),
-) -> None:
-    del version
+COMMANDS: Final[Mapping[str, str]] = {
+    "demo": "Embedded exchange, bot and report; needs no key.",
+    "run": "The bot, in the foreground, until Ctrl-C.",
+    "scan": "Every pair, its funding, and what refuses it.",
+    "status": "What the bot holds and what it made.",
+    "close": "Leave the position now.",
+    "adopt": "Hand a position over to the bot.",
+    "reconcile": "Compare the log with the exchange.",
+    "halt": "Block openings.",
+    "resume": "Allow openings again.",
+    "config": "Every setting: value, default, allowed range.",
+    "init": "Write a configuration to start from.",
+}
+"""Each command and its line in the overview; its function has its name, in the module of its name."""
+HOMES: Final[Mapping[str, str]] = {"resume": "halt"}
+"""Modules of commands that share one with another."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(given or ["--help"], standalone_mode=False, prog_name="hedgerow")
+        code = _app(given)(given or ["--help"], standalone_mode=False, prog_name="hedgerow")
+        sys.stdout.flush()
     except (ConfigError, StoreError, HistoryError) as error:
         return _fail(str(error), Exit.USAGE)
     except HedgerowError as error:
@@ -64,9 +48,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TyperException as error:
         return _fail(_message(error), Exit.USAGE)
     except BrokenPipeError:
-        sys.stderr.close()
+        _forget_output()
         return Exit.FAILED
+    except OSError as error:
+        return _fail(f"{error.filename or 'the system'}: {error.strerror or error}", Exit.FAILED)
     return int(code) if isinstance(code, int) else Exit.DONE
+
+
+def _app(given: Sequence[str]) -> typer.Typer:
+    """Return the commands; only the one that is asked for is imported, so that a plain look at the help is quick."""
+    app = typer.Typer(
+        name="hedgerow",
+        help="Delta-neutral funding-rate farming: long spot, short perpetual, one venue.",
+        epilog="No key and no money needed: hedgerow demo. Options of a command: hedgerow COMMAND --help",
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    asked = next((word for word in given if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        app.command(name, short_help=summary)(_function(name) if name == asked else _unused)
+    return app
+
+
+def _function(name: str) -> Callable[..., Any]:
+    function: Callable[..., Any] = getattr(import_module(f"hedgerow.cli.{HOMES.get(name, name)}"), name)
+    return function
+
+
+def _unused() -> None:
+    """Stand in the overview for a command that is not asked for."""
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - typer's shape of a callback
+    if asked:
+        typer.echo(f"hedgerow {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    *,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = (
+        False
+    ),
+) -> None:
+    del version
 
 
 def _message(error: TyperException) -> str:
@@ -78,3 +105,10 @@ def _message(error: TyperException) -> str:
 def _fail(message: str, code: Exit) -> int:
     typer.echo(f"hedgerow: {message}", err=True)
     return code
+
+
+def _forget_output() -> None:
+    """Let what is still buffered for a reader that went away go nowhere, so that Python's own end stays quiet."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -4,14 +4,15 @@ import asyncio
 from pathlib import Path
 
 from hedgerow.app.session import open_session, read_settings
-from hedgerow.cli.common import ConfigOption, Exit, HomeOption, home_of
+from hedgerow.cli.codes import Exit
+from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, home_of
 from hedgerow.cli.running import spoken
 
 __all__ = ["reconcile"]
 
 
-def reconcile(home: HomeOption = Path(), config: ConfigOption = None, *, dry_run: bool = False) -> int:
-    """Reconcile as at start: adopt, let go, book what is missing; trade nothing."""
+def reconcile(home: HomeOption = Path(), config: ConfigOption = None, *, dry_run: DryRunOption = False) -> int:
+    """Reconcile as at start: adopt, let go, book what is missing; a trade that a crash cut short is finished."""
     place = home_of(home, dry_run=dry_run)
     settings = read_settings(place, config)
     with open_session(place, settings) as session, spoken(place, console=True) as listeners:

@@ -4,7 +4,18 @@ import asyncio
 from pathlib import Path
 
 from hedgerow.app.look import look_at_market
-from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, json_money, show_table, write_json
+from hedgerow.cli.common import (
+    ConfigOption,
+    DryRunOption,
+    HomeOption,
+    JsonOption,
+    MaPeriodsOption,
+    home_of,
+    is_stdout,
+    json_money,
+    show_table,
+    write_json,
+)
 from hedgerow.strategy.scan import ScanRow
 
 __all__ = ["scan"]
@@ -13,13 +24,15 @@ __all__ = ["scan"]
 def scan(
     home: HomeOption = Path(),
     config: ConfigOption = None,
-    ma_periods: int | None = None,
+    *,
+    dry_run: DryRunOption = False,
+    ma_periods: MaPeriodsOption = None,
     json: JsonOption = None,
 ) -> None:
     """Show every pair, best first, with its signal and why it would not be opened; changes nothing."""
-    seen = asyncio.run(look_at_market(home_of(home), config, ma_periods))
+    seen = asyncio.run(look_at_market(home_of(home, dry_run=dry_run), config, ma_periods))
     write_json(json, [_document(row) for row in seen.rows])
-    if json is not None and str(json) == "-":
+    if is_stdout(json):
         return
     columns = ["symbol", "rate ", "APR (1x) ", "stdev ", "interval ", "predicted ", "basis ", "volume 24h ", "verdict"]
     show_table("Funding", columns, [_cells(row) for row in seen.rows])

@@ -3,25 +3,44 @@
 import asyncio
 from pathlib import Path
 
-from hedgerow.app.session import read_ledger
-from hedgerow.cli.common import Exit, HomeOption, JsonOption, console, home_of, json_money, show_table, write_json
+from hedgerow.app.session import read_ledger, read_settings
+from hedgerow.cli.codes import Exit
+from hedgerow.cli.common import (
+    ConfigOption,
+    DryRunOption,
+    HomeOption,
+    JsonOption,
+    home_of,
+    is_stdout,
+    json_money,
+    say,
+    show_table,
+    write_json,
+)
 from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.money import plain
 
 __all__ = ["status"]
 
 
-def status(home: HomeOption = Path(), *, dry_run: bool = False, json: JsonOption = None) -> int:
-    """Show the position, the totals and any halt; changes nothing and may be asked while the bot runs."""
+def status(
+    home: HomeOption = Path(),
+    config: ConfigOption = None,
+    *,
+    dry_run: DryRunOption = False,
+    json: JsonOption = None,
+) -> int:
+    """Show the position, the totals and any halt; changes nothing, also while the bot runs. Exit code 3: halted."""
     place = home_of(home, dry_run=dry_run)
+    read_settings(place, config)
     ledger = asyncio.run(read_ledger(place))
-    if ledger is None:
-        console().print(f"No log at {place.events}: the bot has not run here yet.", markup=False)
-        write_json(json, {"running_log": None})
-        return Exit.DONE
-    write_json(json, _document(ledger))
-    if json is None or str(json) != "-":
-        show_table("Hedgerow", ["", "value "], _rows(ledger))
-    return Exit.HALTED if ledger.halt else Exit.DONE
+    write_json(json, _document(ledger or Ledger()))
+    if not is_stdout(json):
+        if ledger is None:
+            say(f"No log at {place.events}: the bot has not run here yet.")
+        else:
+            show_table("Hedgerow", ["", "value "], _rows(ledger))
+    return Exit.HALTED if ledger and ledger.halt else Exit.DONE
 
 
 def _rows(ledger: Ledger) -> list[list[str]]:
@@ -31,9 +50,10 @@ def _rows(ledger: Ledger) -> list[list[str]]:
         rows += [
             ["Position", f"{hedge.symbol}{' (adopted)' if hedge.adopted else ''}"],
             ["Opened", f"{hedge.opened_at:%Y-%m-%d %H:%M:%S} UTC"],
-            ["Spot", f"{hedge.spot_quantity:.8f}"],
-            ["Perp", f"{hedge.perp_quantity:.8f}"],
-            ["Entry notional", f"${hedge.entry_notional:.2f}"],
+            ["Spot", plain(hedge.spot_quantity)],
+            ["Perp", plain(hedge.perp_quantity)],
+            ["Entry notional (one leg)", f"${hedge.entry_notional:.2f}"],
+            ["APR at entry (1x)", f"{hedge.entry_apr:.2%}"],
             ["Funding received", f"${hedge.funding_received:.4f}"],
             ["Fees paid", f"${hedge.tally.fees:.4f}"],
         ]
@@ -50,7 +70,7 @@ def _rows(ledger: Ledger) -> list[list[str]]:
         ["Positions opened / closed", f"{totals.opened} / {totals.closed}"],
         ["Cycles", str(totals.cycles)],
     ]
-    rows += [[f"Dust {lot.asset}", f"{lot.quantity:.8f} (${lot.cost:.4f})"] for lot in ledger.dust.values()]
+    rows += [[f"Dust {lot.asset}", f"{plain(lot.quantity)} (${lot.cost:.4f})"] for lot in ledger.dust.values()]
     return rows
 
 

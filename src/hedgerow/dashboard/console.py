@@ -51,16 +51,18 @@ def configure_logging(
     colour: bool | None = None,
     level: int = logging.INFO,
     stream: TextIO | None = None,
+    name: str = LOGGER,
 ) -> None:
     """Send the log to ``log_file`` (10 MB, five old ones kept) and to ``stream``, standard output unless given.
 
     ``colour`` of None: only on a terminal. A second call replaces the first. Without any destination nothing is worded.
+    ``name`` is another logger's for a second log with a content of its own.
 
     Raises:
         ConfigError: the file cannot be written.
     """
-    close_logging()
-    logger = logging.getLogger(LOGGER)
+    close_logging(name)
+    logger = logging.getLogger(name)
     handlers: list[logging.Handler] = []
     if log_file is not None:
         handlers.append(_file_handler(log_file))
@@ -72,9 +74,9 @@ def configure_logging(
     logger.setLevel(level if handlers else SILENT)
 
 
-def close_logging() -> None:
+def close_logging(name: str = LOGGER) -> None:
     """Flush, close and forget the destinations of ``configure_logging``."""
-    logger = logging.getLogger(LOGGER)
+    logger = logging.getLogger(name)
     for handler in logger.handlers[:]:
         if isinstance(handler, _FileHandler | _ConsoleHandler):
             logger.removeHandler(handler)
@@ -85,10 +87,10 @@ def close_logging() -> None:
 
 
 class LogListener:
-    """Words every moment into the logger ``hedgerow``, stamped with the moment's own time."""
+    """Words every moment into a logger, ``hedgerow`` unless another is named, stamped with the moment's own time."""
 
-    def __init__(self) -> None:
-        self._logger = logging.getLogger(LOGGER)
+    def __init__(self, name: str = LOGGER) -> None:
+        self._logger = logging.getLogger(name)
         self._now = datetime.fromtimestamp(0, UTC)
 
     def hear(self, moment: Moment) -> None:

@@ -34,6 +34,8 @@ class RunEnd(Struct, frozen=True, kw_only=True):
     """Venue minus books per ``wallet:asset``, where they differ (``domain.books.books_difference``)."""
     prices: PairPrices | None = None
     """None when nothing is open, or nothing could be read."""
+    dust_pnl: Decimal = ZERO
+    """What kept dust gained since it was kept, quote units; part of the basis P/L."""
     notes: tuple[str, ...] = ()
 
 
@@ -77,7 +79,7 @@ class RunRecorder:
         hedges = self._hedges(end.prices)
         funding, fees = self._funding[-1][1], self._fees[-1][1]
         open_basis = sum((row.basis_pnl for row in hedges if row.closed_at is None), ZERO)
-        basis = ledger.basis_pnl - before.basis_pnl + open_basis
+        basis = ledger.basis_pnl - before.basis_pnl + open_basis + end.dust_pnl
         return RunReport(
             title=self._title,
             seed=self._seed,

@@ -257,6 +257,10 @@ class World:
     def _market_limit(self, market: Market, symbol: str, side: Side) -> Decimal:
         instrument = self._marketplace.instrument(market, symbol)
         bound = ONE + side.sign * self._account.options.market_take_bound
+        # A market order goes no further than a limit order may be priced (PERCENT_PRICE; 0 = no such rule).
+        allowed = instrument.price_up if side is Side.BUY else instrument.price_down
+        if allowed > 0:
+            bound = min(bound, allowed) if side is Side.BUY else max(bound, allowed)
         limit = instrument.round_price(self._account.mark(symbol) * bound, side)
         touch = self._marketplace.touch(market, symbol, side, self.now)
         if touch is not None and (touch - limit) * side.sign > 0:

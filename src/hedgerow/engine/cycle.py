@@ -168,7 +168,7 @@ class Cycle:
         elif isinstance(decision, Roll):
             await self._journal.record(ev.HedgeRolled(at=self._clock.now(), hedge_id=hedge.hedge_id))
         elif isinstance(decision, TopUpMargin):
-            await self._executor.transfer(decision.rebalance.command(self._executor.transfer_id()))
+            await self._executor.issue(decision.rebalance.command(self._executor.transfer_id()))
         elif isinstance(decision, Halt):
             await self._journal.record(ev.Halted(at=self._clock.now(), reason=decision.reason, detail=decision.detail))
         return False
@@ -195,7 +195,7 @@ class Cycle:
         needed = rebalance(observation.account)
         self._journal.say(RebalanceStarted(at=self._clock.now(), before_opening=False, needed=needed))
         if needed:
-            await self._executor.transfer(needed.command(self._executor.transfer_id()))
+            await self._executor.issue(needed.command(self._executor.transfer_id()))
 
     async def close_for_exit(self) -> None:
         """Close the hedge because the bot was told to on its way out."""

@@ -230,16 +230,10 @@ class Executor:
 
     # --- single commands ---------------------------------------------------------------------------------------------
 
-    async def transfer(self, command: TransferFunds) -> bool:
-        """Move USDT between the wallets; tells whether it is known to have moved."""
+    async def issue(self, command: TransferFunds | SetLeverage) -> bool:
+        """Send one command outside of a job; tells whether the venue is known to have carried it out."""
         await self._journal.record(ev.CommandIssued(at=self._clock.now(), command=command))
-        return isinstance(await self._send(command), ev.FundsTransferred)
-
-    async def set_leverage(self, symbol: str, leverage: int) -> bool:
-        """Set a symbol's leverage outside of a job; tells whether the venue confirmed it."""
-        command = SetLeverage(symbol=symbol, leverage=leverage)
-        await self._journal.record(ev.CommandIssued(at=self._clock.now(), command=command))
-        return isinstance(await self._send(command), ev.LeverageSet)
+        return isinstance(await self._send(command), ev.FundsTransferred | ev.LeverageSet)
 
     async def settle_transfer(self) -> None:
         """Find out about a transfer whose outcome is not logged: sending the same id again is harmless."""

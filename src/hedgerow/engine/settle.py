@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
+from hedgerow.domain.commands import SetLeverage
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.funding import FundingPayment, FundingSignal
 from hedgerow.domain.instrument import Market, Side
@@ -239,7 +240,7 @@ class Settler:
     async def _set_leverage(self, symbol: str, account: AccountView | None) -> None:
         position = account.positions.get(symbol) if account else None
         if position is not None and position.leverage != LEVERAGE:
-            await self._executor.set_leverage(symbol, LEVERAGE)
+            await self._executor.issue(SetLeverage(symbol=symbol, leverage=LEVERAGE))
 
     async def _complete_history(self, hedge: HedgedPosition, observation: Observation) -> None:
         candidate = Candidate(
@@ -259,6 +260,8 @@ class Settler:
         """Read trades back to the opening, and the payments since; None when they cannot be read."""
         now = self._clock.now()
         try:
+            since: datetime = now
+            perp: tuple[Fill, ...] = ()
             for days in HISTORY_DAYS:
                 since = now - timedelta(days=days)
                 perp = await self._venue.fills(Market.PERP, candidate.symbol, since)

@@ -1,8 +1,8 @@
 """From one observation to one decision. Safety exits first, on whatever could be seen; the rest on all of it."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import chain, takewhile
 
 from msgspec import Struct

@@ -58,29 +58,37 @@ def test_the_domain_separator_is_the_documented_one(chain_id: int, separator: st
             ORDER,
             1666,
             "c31eb81a07cdbf47167d1e7ecdc1d7ffa3b1fb7fb166580435a3f548207c58a4",
-            "95257de936707b5d5becebb31b4b14cfb1b246fc4940f39e56a4210d2bfe10010117d4f1c39774b77fafbc475d2886b5fae0d60eaf16"
-            "2dff7db87c8bb0717a3a1b",
+            (
+                "95257de936707b5d5becebb31b4b14cfb1b246fc4940f39e56a4210d2bfe10010117d4f1c39774b77fafbc475d2886b5fae0d60eaf16"
+                "2dff7db87c8bb0717a3a1b"
+            ),
         ),
         (
             ORDER,
             714,
             "30f13e2fc248913e469cfc7173d912bb36682a9af0729d4c2e3f5659b6378cf4",
-            "cb0b80d0d9fb7d2fad1b17c881c831a64faf473d808e933d0e4f0ab78242bf263a98a07265afc1a0be07717a483cd585d74e6efdbf80"
-            "e2d657f37a6198a64a891c",
+            (
+                "cb0b80d0d9fb7d2fad1b17c881c831a64faf473d808e933d0e4f0ab78242bf263a98a07265afc1a0be07717a483cd585d74e6efdbf80"
+                "e2d657f37a6198a64a891c"
+            ),
         ),
         (
             SIGNER_ONLY,
             1666,
             "d86ff97eac8fade492bc20a63283a6cd4e5e58e664ff240624a197003c0fd55c",
-            "db45e13b3aa6fd5d8af6f36f1c74c278d82e24689c5d47fa60c3fabec0729d8a6d193e3c83fb00fe9983871968fdb29639162d87f1f6"
-            "e887849bee2642e014d11b",
+            (
+                "db45e13b3aa6fd5d8af6f36f1c74c278d82e24689c5d47fa60c3fabec0729d8a6d193e3c83fb00fe9983871968fdb29639162d87f1f6"
+                "e887849bee2642e014d11b"
+            ),
         ),
         (
             BATCH,
             1666,
             "61ef9b98bfa80c71b6e244ad2cd23e38f4ef4385ae748b216b87dc262de76a1a",
-            "3382861ea81cf44c3492d25189caac661bd2b5188ad9583b26cb987d441790de5bbb3448f2cf95b19fd3c739c3a53dfc96ee5fa19b43"
-            "fb348f4a0003f188d8551b",
+            (
+                "3382861ea81cf44c3492d25189caac661bd2b5188ad9583b26cb987d441790de5bbb3448f2cf95b19fd3c739c3a53dfc96ee5fa19b43"
+                "fb348f4a0003f188d8551b"
+            ),
         ),
     ],
 )

@@ -1,0 +1,125 @@
+"""The account while nothing happens to it: a REST reading that stays true until a stream says otherwise.
+
+Events only end a reading's life or tell an order's fills; balances and positions always come from REST, because
+events may be missed, repeated or out of order, and never carry the available balance (API reference 10.2).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+from hedgerow.aster.wire_account import OrderRow
+from hedgerow.domain.account import Balance, PerpPosition
+from hedgerow.domain.instrument import Market
+from hedgerow.ports import Clock
+
+__all__ = ["AccountCache", "AccountNews", "Holdings", "NewsKind"]
+
+VERIFIED_FOR = timedelta(seconds=60)
+"""REST is asked again after this, however quiet the streams are."""
+KEPT_REPORTS = 500
+
+
+class NewsKind(StrEnum):
+    """What a user data stream told."""
+
+    ORDER = "order"
+    FORCED = "forced"
+    """The venue traded for us: a liquidation or an ADL. One leg is gone."""
+    BALANCE = "balance"
+    FUNDING = "funding"
+    MARGIN_CALL = "margin call"
+    CONFIGURATION = "configuration"
+    CONNECTED = "connected"
+    LOST = "lost"
+
+
+class AccountNews(Struct, frozen=True, kw_only=True):
+    """One thing that happened to the account."""
+
+    at: datetime
+    market: Market
+    kind: NewsKind
+    symbol: str = ""
+    client_id: str = ""
+
+
+class Holdings(Struct, frozen=True, kw_only=True):
+    """Spot balances and positions, read by REST."""
+
+    asked_at: datetime
+    spot: Mapping[str, Balance]
+    positions: Mapping[str, PerpPosition]
+    one_way: bool
+    """Whether no position is held apart by side."""
+
+
+class AccountCache:
+    """Keeps the last holdings while both user data streams are open and silent about them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._listeners: list[Callable[[AccountNews], None]] = []
+        self._open: set[Market] = set()
+        self._holdings: Holdings | None = None
+        self._changed_at: datetime | None = None
+        self._reports: dict[str, OrderRow] = {}
+        self._heard = asyncio.Event()
+
+    def subscribe(self, listener: Callable[[AccountNews], None]) -> None:
+        """Call ``listener`` with every piece of news; it must not wait."""
+        self._listeners.append(listener)
+
+    def holdings(self, now: datetime) -> Holdings | None:
+        """Return the holdings, or None when they are not certainly true."""
+        kept = self._holdings
+        if kept is None or len(self._open) < len(Market) or now - kept.asked_at > VERIFIED_FOR:
+            return None
+        return None if self._changed_at is not None and kept.asked_at <= self._changed_at else kept
+
+    def verify(self, holdings: Holdings) -> None:
+        """Take over a REST reading."""
+        self._holdings = holdings
+
+    def touch(self) -> None:
+        """Something changes the account: readings from before do not count."""
+        self._changed_at = self._clock.now()
+
+    def told(self, news: AccountNews) -> None:
+        """Take over what a stream told."""
+        if news.kind is NewsKind.CONNECTED:
+            self._open.add(news.market)
+        elif news.kind is NewsKind.LOST:
+            self._open.discard(news.market)
+        if news.kind is not NewsKind.FUNDING:
+            self.touch()
+        for listener in self._listeners:
+            listener(news)
+
+    def reported(self, row: OrderRow) -> None:
+        """Take over an order's state; an older or smaller one is ignored."""
+        known = self._reports.get(row.client_order_id)
+        if known is not None and (row.executed_qty, row.update_time) < (known.executed_qty, known.update_time):
+            return
+        self._reports[row.client_order_id] = row
+        while len(self._reports) > KEPT_REPORTS:
+            del self._reports[next(iter(self._reports))]
+        self._heard.set()
+        self._heard = asyncio.Event()
+
+    def is_open(self, market: Market) -> bool:
+        """Tell whether a market's user data stream is open."""
+        return market in self._open
+
+    async def report(self, client_id: str, seconds: float, *, final: Callable[[OrderRow], bool]) -> OrderRow | None:
+        """Wait until an order's report is final, at most so long; returns the newest one heard, or None."""
+        try:
+            async with self._clock.timeout(seconds):
+                while (row := self._reports.get(client_id)) is None or not final(row):
+                    await self._heard.wait()
+        except TimeoutError:
+            return self._reports.get(client_id)
+        return row

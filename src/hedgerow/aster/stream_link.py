@@ -1,0 +1,98 @@
+"""One stream kept open: reconnected with back-off, rotated before the venue cuts it, closed when it falls silent."""
+
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import NoReturn
+
+from hedgerow.domain.errors import VenueError
+from hedgerow.ports import Clock, StreamConnection, StreamTransport
+
+__all__ = ["Listener", "StreamLink"]
+
+ROTATE_SECONDS = 23 * 3600.0
+"""The venue ends every connection at 24 h (API reference 10)."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+HEALTHY_SECONDS = 60.0
+"""A connection that lived for so long starts the back-off anew."""
+
+
+class Listener:
+    """What a link tells; all of it is to be overridden where it matters."""
+
+    async def address(self) -> str:
+        """Return where to connect now."""
+        raise VenueError("no address")
+
+    async def opened(self, connection: StreamConnection) -> None:
+        """A connection is open."""
+
+    def heard(self, message: str | bytes) -> None:
+        """A message came; raising ``VenueError`` ends the connection."""
+
+    def closed(self) -> None:
+        """The connection is gone."""
+
+
+class StreamLink:
+    """Runs one stream for ever; ``silence_seconds`` without any message ends a connection."""
+
+    def __init__(
+        self,
+        *,
+        transport: StreamTransport,
+        clock: Clock,
+        random: Random,
+        listener: Listener,
+        silence_seconds: float = ROTATE_SECONDS,
+        on_trouble: Callable[[VenueError], None] = lambda _: None,
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._random = random
+        self._listener = listener
+        self._silence = silence_seconds
+        self._on_trouble = on_trouble
+
+    async def run(self) -> NoReturn:
+        """Keep the stream open until cancelled."""
+        failures = 0
+        while True:
+            began = self._clock.monotonic()
+            try:
+                await self._live()
+                failures = 0
+            except VenueError as trouble:
+                healthy = self._clock.monotonic() - began >= HEALTHY_SECONDS
+                failures = 1 if healthy else failures + 1
+                self._on_trouble(trouble)
+                await self._clock.sleep(self._pause(failures))
+
+    def _pause(self, failures: int) -> float:
+        longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10))
+        return longest * (1 + self._random.random()) / 2
+
+    async def _live(self) -> None:
+        """Live through one connection; returns when it is time for the next one."""
+        address = await self._listener.address()
+        async with self._transport.connect(address) as connection:
+            try:
+                await self._listener.opened(connection)
+                await self._listen(connection)
+            finally:
+                self._listener.closed()
+
+    async def _listen(self, connection: StreamConnection) -> None:
+        rotate_at = self._clock.monotonic() + ROTATE_SECONDS
+        while (left := rotate_at - self._clock.monotonic()) > 0:
+            message = await self._within(connection.receive, min(left, self._silence))
+            if message is not None:
+                self._listener.heard(message)
+            elif left > self._silence:
+                raise VenueError(f"the stream was silent for {self._silence:.0f} s")
+
+    async def _within(self, receive: Callable[[], Awaitable[str | bytes]], seconds: float) -> str | bytes | None:
+        try:
+            async with self._clock.timeout(seconds):
+                return await receive()
+        except TimeoutError:
+            return None

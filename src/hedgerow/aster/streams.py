@@ -1,0 +1,35 @@
+"""Both kinds of streams for one venue: what the market does, and what happens to the account."""
+
+import asyncio
+from collections.abc import Iterable
+from random import Random
+
+from hedgerow.aster.market_streams import MarketStreams
+from hedgerow.aster.user_streams import UserStreams
+from hedgerow.aster.venue import AsterVenue
+from hedgerow.ports import Clock, StreamTransport
+
+__all__ = ["AsterStreams"]
+
+
+class AsterStreams:
+    """Keeps the caches of an ``AsterVenue`` fresh while ``run`` is awaited; the venue falls back to REST by itself."""
+
+    def __init__(self, venue: AsterVenue, *, transport: StreamTransport, clock: Clock, random: Random) -> None:
+        client = venue.client
+        self._market = MarketStreams(
+            transport=transport, clock=clock, random=random, hosts=client.hosts, cache=venue.market_cache
+        )
+        self._user = UserStreams(
+            client=client, transport=transport, clock=clock, random=random, cache=venue.account_cache
+        )
+        self._has_account = client.signer is not None
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        users = [self._user.run()] if self._has_account else []
+        await asyncio.gather(self._market.run(), *users)
+
+    async def watch(self, symbols: Iterable[str]) -> None:
+        """Follow the depth of exactly these symbols (held and candidates) from now on."""
+        await self._market.watch(symbols)

@@ -1,0 +1,182 @@
+"""User data as it happens: what changed on the account, and reports of our orders."""
+
+import asyncio
+from decimal import Decimal
+from random import Random
+
+import msgspec
+from msgspec import Raw, Struct
+
+from hedgerow.aster.account_cache import AccountCache, AccountNews, NewsKind
+from hedgerow.aster.client import AsterClient
+from hedgerow.aster.stream_link import Listener, StreamLink
+from hedgerow.aster.wire_account import OrderRow
+from hedgerow.domain.errors import VenueError
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.money import ZERO
+from hedgerow.ports import Clock, StreamConnection, StreamTransport
+
+__all__ = ["UserStreams"]
+
+RENEW_SECONDS = (25 * 60.0, 30 * 60.0)
+"""A listen key lives for 60 minutes (API reference 10.2)."""
+FORCED = ("autoclose-", "adl_autoclose")
+
+
+class _Event(Struct, frozen=True):
+    """The part of an event that says what it is."""
+
+    e: str = ""
+    o: Raw = Raw(b"null")
+    a: Raw = Raw(b"null")
+
+
+class _Report(
+    Struct,
+    frozen=True,
+    rename={
+        "symbol": "s",
+        "client_id": "c",
+        "status": "X",
+        "order_id": "i",
+        "filled": "z",
+        "average": "ap",
+        "notional": "Z",
+        "side": "S",
+        "time": "T",
+    },
+):
+    """An order report: ``o`` of ORDER_TRADE_UPDATE, or a whole executionReport."""
+
+    symbol: str
+    client_id: str
+    status: str
+    order_id: int
+    filled: Decimal = ZERO
+    average: Decimal = ZERO
+    notional: Decimal = ZERO
+    side: str = ""
+    time: int = 0
+
+
+_KINDS = {
+    "ORDER_TRADE_UPDATE": NewsKind.ORDER,
+    "executionReport": NewsKind.ORDER,
+    "ACCOUNT_UPDATE": NewsKind.BALANCE,
+    "outboundAccountPosition": NewsKind.BALANCE,
+    "ACCOUNT_CONFIG_UPDATE": NewsKind.CONFIGURATION,
+    "MARGIN_CALL": NewsKind.MARGIN_CALL,
+}
+
+
+class _Change(Struct, frozen=True):
+    """The part of ACCOUNT_UPDATE that says why."""
+
+    m: str = ""
+
+
+class UserStreams:
+    """Tells an ``AccountCache`` what happens, on both markets, until cancelled."""
+
+    def __init__(
+        self, *, client: AsterClient, transport: StreamTransport, clock: Clock, random: Random, cache: AccountCache
+    ) -> None:
+        self._clock = clock
+        self._random = random
+        self._listeners = [_UserListener(market, client, clock, cache) for market in Market]
+        self._links = [
+            StreamLink(transport=transport, clock=clock, random=random, listener=listener)
+            for listener in self._listeners
+        ]
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        keepers = (self._keep_alive(listener) for listener in self._listeners)
+        await asyncio.gather(*(link.run() for link in self._links), *keepers)
+
+    async def _keep_alive(self, listener: "_UserListener") -> None:
+        while True:
+            await self._clock.sleep(self._random.uniform(*RENEW_SECONDS))
+            await listener.renew()
+
+
+class _UserListener(Listener):
+    """One market's connection."""
+
+    def __init__(self, market: Market, client: AsterClient, clock: Clock, cache: AccountCache) -> None:
+        self._market = market
+        self._client = client
+        self._clock = clock
+        self._cache = cache
+        self._key = ""
+        self._connection: StreamConnection | None = None
+
+    async def address(self) -> str:
+        """Return the address of a live listen key."""
+        self._key = await self._client.open_listen_key(self._market)
+        return f"{self._client.hosts.user_ws(self._market)}/ws/{self._key}"
+
+    async def opened(self, connection: StreamConnection) -> None:
+        """From now on changes are told."""
+        self._connection = connection
+        self._tell(NewsKind.CONNECTED)
+
+    def closed(self) -> None:
+        """From now on changes may be missed."""
+        self._connection = None
+        self._tell(NewsKind.LOST)
+
+    async def renew(self) -> None:
+        """Prolong the listen key; where that is refused, begin anew with another one."""
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            await self._client.renew_listen_key(self._market, self._key)
+        except VenueError:
+            await connection.close()
+
+    def heard(self, message: str | bytes) -> None:
+        """Take over one event; kinds that are not known are ignored, one that cannot be read counts as a change.
+
+        Raises:
+            VenueError: the listen key expired.
+        """
+        try:
+            event = msgspec.json.decode(message, type=_Event, strict=False)
+            kind = _KINDS.get(event.e)
+            if event.e == "listenKeyExpired":
+                raise VenueError("the listen key expired")
+            if kind is NewsKind.ORDER:
+                self._report(event.o if event.e == "ORDER_TRADE_UPDATE" else message)
+            elif kind is not None:
+                self._tell(NewsKind.FUNDING if _is_funding(event) else kind)
+        except msgspec.MsgspecError:
+            self._tell(NewsKind.BALANCE)
+
+    def _report(self, message: Raw | str | bytes) -> None:
+        row = msgspec.json.decode(message, type=_Report, strict=False)
+        self._cache.reported(
+            OrderRow(
+                order_id=row.order_id,
+                symbol=row.symbol,
+                status=row.status,
+                client_order_id=row.client_id,
+                side=row.side,
+                avg_price=row.average,
+                executed_qty=row.filled,
+                cum_quote=row.notional,
+                update_time=row.time,
+            )
+        )
+        forced = row.client_id.startswith(FORCED)
+        self._tell(NewsKind.FORCED if forced else NewsKind.ORDER, row.symbol, row.client_id)
+
+    def _tell(self, kind: NewsKind, symbol: str = "", client_id: str = "") -> None:
+        self._cache.told(
+            AccountNews(at=self._clock.now(), market=self._market, kind=kind, symbol=symbol, client_id=client_id)
+        )
+
+
+def _is_funding(event: _Event) -> bool:
+    return event.e == "ACCOUNT_UPDATE" and msgspec.json.decode(event.a, type=_Change).m == "FUNDING_FEE"

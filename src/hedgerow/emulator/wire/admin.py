@@ -1,0 +1,270 @@
+"""Administration under ``/admin``: time, prices, accounts, faults and the whole state, as JSON.
+
+For tests, for demonstrations, and for clients whose clock follows the exchange's: their waits ask it to advance.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.commands import TransferDirection
+from hedgerow.domain.errors import Rejected
+from hedgerow.domain.events import FlowKind, Wallet
+from hedgerow.domain.instrument import Market, Side, TradingStatus
+from hedgerow.domain.money import ZERO, plain
+from hedgerow.emulator.wire.call import WireRequest
+from hedgerow.emulator.wire.clock import ExchangeClock
+from hedgerow.emulator.wire.credentials import Agent, ApiKey
+from hedgerow.emulator.wire.errors import NOT_FOUND, WireError
+from hedgerow.emulator.wire.exchange import Exchange
+from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFaults
+from hedgerow.emulator.wire.hub import StreamHub
+from hedgerow.emulator.wire.member import Member
+from hedgerow.emulator.wire.signing import is_address
+from hedgerow.emulator.wire.text import at_ms, to_ms
+from hedgerow.ports import HttpResponse
+
+__all__ = ["AdminDoor"]
+
+LONGEST_JUMP = timedelta(days=400)
+Body = TypeVar("Body", bound=Struct)
+
+
+class Advance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far to move the time: by seconds, or to a time."""
+
+    seconds: float = 0.0
+    to_ms: int | None = None
+
+
+class Speed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Seconds of the exchange per real second; 0 = only by hand."""
+
+    speed: float
+
+
+class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A jump of all prices of a symbol: by a factor, or so that the perpetual's middle is ``price``."""
+
+    symbol: str
+    factor: Decimal | None = None
+    price: Decimal | None = None
+
+
+class Status(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A change of a symbol's trading status, on one market or both."""
+
+    symbol: str
+    status: TradingStatus
+    market: Market | None = None
+
+
+class NewAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account with its balances, agents and old keys."""
+
+    user: str
+    spot: dict[str, Decimal] = {}
+    perp: Decimal = ZERO
+    agents: tuple[Agent, ...] = ()
+    keys: tuple[ApiKey, ...] = ()
+
+
+class Funds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money or coins put into a wallet; negative = taken out."""
+
+    user: str
+    wallet: Wallet
+    amount: Decimal
+    asset: str = QUOTE_ASSET
+    kind: FlowKind | None = None
+
+
+class HandTrade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A trade as the owner makes it on the venue's page."""
+
+    user: str
+    market: Market
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal | None = None
+    reduce_only: bool = False
+
+
+class HandTransfer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A transfer as the owner makes it on the venue's page."""
+
+    user: str
+    amount: Decimal
+    direction: TransferDirection
+
+
+class Deleverage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of a position that the venue closes."""
+
+    user: str
+    symbol: str
+    quantity: Decimal
+
+
+class Skew(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far the time that the exchange tells is off."""
+
+    seconds: float
+
+
+class AdminDoor:
+    """Carries out what is asked under ``/admin``."""
+
+    def __init__(self, exchange: Exchange, clock: ExchangeClock, faults: WireFaults, hub: StreamHub) -> None:
+        self._exchange = exchange
+        self._clock = clock
+        self._faults = faults
+        self._hub = hub
+        self._acts: dict[tuple[str, str], Callable[[bytes], Any]] = {
+            ("GET", "time"): lambda _: self._time(),
+            ("POST", "advance"): lambda body: self._advance(_read(body, Advance)),
+            ("POST", "speed"): lambda body: self._speed(_read(body, Speed)),
+            ("POST", "price"): lambda body: self._price(_read(body, Price)),
+            ("POST", "status"): lambda body: self._status(_read(body, Status)),
+            ("POST", "account"): lambda body: self._account(_read(body, NewAccount)),
+            ("POST", "fund"): lambda body: self._fund(_read(body, Funds)),
+            ("POST", "trade"): lambda body: self._trade(_read(body, HandTrade)),
+            ("POST", "transfer"): lambda body: self._transfer(_read(body, HandTransfer)),
+            ("POST", "deleverage"): lambda body: self._deleverage(_read(body, Deleverage)),
+            ("GET", "faults"): lambda _: {"requests": faults.requests, "streams": faults.streams},
+            ("POST", "faults"): lambda body: self._add(faults.requests, _read(body, RequestFault)),
+            ("POST", "faults/streams"): lambda body: self._add(faults.streams, _read(body, StreamFault)),
+            ("DELETE", "faults"): lambda _: self._forget(),
+            ("POST", "skew"): lambda body: self._skew(_read(body, Skew)),
+            ("DELETE", "streams"): lambda _: self._cut(),
+            ("GET", "state"): lambda _: self._state(),
+        }
+
+    def handle(self, request: WireRequest) -> HttpResponse:
+        """Answer one request; a refusal says why."""
+        act = self._acts.get((request.method, request.path.removeprefix("/admin").strip("/")))
+        if act is None:
+            known = ", ".join(sorted(f"{method} /admin/{name}" for method, name in self._acts))
+            return _json(NOT_FOUND, {"error": f"no such action; there are {known}"})
+        try:
+            content = act(request.body.encode())
+        except (msgspec.ValidationError, msgspec.DecodeError, ValueError, OverflowError) as error:
+            return _json(400, {"error": str(error)})
+        except WireError as error:
+            return _json(400, {"error": error.message})
+        except Rejected as error:
+            return _json(400, {"error": str(error), "code": error.code})
+        self._exchange.settle()
+        return _json(200, content)
+
+    def _time(self) -> dict[str, Any]:
+        now = self._exchange.now
+        return {"serverTime": to_ms(now), "time": now.isoformat(), "speed": self._clock.speed}
+
+    def _advance(self, asked: Advance) -> dict[str, Any]:
+        seconds = asked.seconds
+        if asked.to_ms is not None:
+            seconds = max(0.0, (at_ms(asked.to_ms) - self._exchange.now).total_seconds())
+        if timedelta(seconds=seconds) > LONGEST_JUMP:
+            raise ValueError(f"a jump is at most {LONGEST_JUMP.days} days long")
+        self._exchange.advance(self._clock.jump(seconds))
+        return self._time()
+
+    def _speed(self, asked: Speed) -> dict[str, Any]:
+        self._clock.set_speed(asked.speed)
+        return self._time()
+
+    def _price(self, asked: Price) -> dict[str, Any]:
+        factor = asked.factor
+        if factor is None:
+            middle = self._exchange.market.middle(Market.PERP, self._listed(asked.symbol), self._exchange.now)
+            if middle is None or asked.price is None:
+                raise ValueError("give factor, or price for a symbol that has one")
+            factor = asked.price / middle
+        if not factor.is_finite() or factor <= 0:
+            raise ValueError("a price stays positive")
+        self._exchange.shock(asked.symbol, factor)
+        return {"symbol": asked.symbol, "factor": plain(factor)}
+
+    def _status(self, asked: Status) -> dict[str, Any]:
+        markets = tuple(Market) if asked.market is None else (asked.market,)
+        self._exchange.set_status(asked.symbol, asked.status, markets)
+        return {"symbol": asked.symbol, "status": asked.status}
+
+    def _account(self, asked: NewAccount) -> dict[str, Any]:
+        if not is_address(asked.user):
+            raise ValueError(f"user {asked.user!r} is no address")
+        if asked.perp < 0 or any(amount < 0 for amount in asked.spot.values()):
+            raise ValueError("a balance is not negative")
+        member = self._exchange.open_account(asked.user, spot=asked.spot, perp=asked.perp)
+        for agent in asked.agents:
+            self._exchange.permit(member.user, msgspec.structs.replace(agent, signer=agent.signer.lower()))
+        for key in asked.keys:
+            self._exchange.add_key(member.user, key)
+        return {"user": member.user}
+
+    def _fund(self, asked: Funds) -> dict[str, Any]:
+        self._member(asked.user).world.deposit(asked.wallet, asked.asset, asked.amount, asked.kind)
+        return {"user": asked.user}
+
+    def _trade(self, asked: HandTrade) -> Any:
+        self._listed(asked.symbol)
+        return self._member(asked.user).world.trade_by_hand(
+            asked.market, asked.symbol, asked.side, asked.quantity, price=asked.price, reduce_only=asked.reduce_only
+        )
+
+    def _transfer(self, asked: HandTransfer) -> dict[str, Any]:
+        self._member(asked.user).world.transfer_by_hand(asked.amount, asked.direction)
+        return {"user": asked.user}
+
+    def _deleverage(self, asked: Deleverage) -> Any:
+        member = self._member(asked.user)
+        if asked.quantity <= 0 or self._listed(asked.symbol) not in member.world.parts.perp.holdings:
+            raise ValueError(f"no position in {asked.symbol} to reduce by {asked.quantity}")
+        return member.world.deleverage(asked.symbol, asked.quantity)
+
+    def _add(self, faults: list[Any], fault: Struct) -> dict[str, Any]:
+        faults.append(fault)
+        return {"faults": len(faults)}
+
+    def _forget(self) -> dict[str, Any]:
+        self._faults.clear()
+        return {"faults": 0}
+
+    def _skew(self, asked: Skew) -> dict[str, Any]:
+        self._faults.skew_seconds = asked.seconds
+        return {"seconds": asked.seconds}
+
+    def _cut(self) -> dict[str, Any]:
+        sessions = self._hub.sessions
+        for session in sessions:
+            session.close(1001, "cut by the administrator")
+        return {"connections": len(sessions)}
+
+    def _state(self) -> dict[str, Any]:
+        members = [member.state() for member in self._exchange.members.values()]
+        return {"exchange": self._exchange.state(), "members": members}
+
+    def _member(self, user: str) -> Member:
+        member = self._exchange.members.get(user.lower())
+        if member is None:
+            raise ValueError(f"no account {user}; there are {', '.join(self._exchange.members)}")
+        return member
+
+    def _listed(self, symbol: str) -> str:
+        return self._exchange.market.instrument(Market.PERP, symbol).symbol
+
+
+def _read(body: bytes, kind: type[Body]) -> Body:
+    return msgspec.json.decode(body or b"{}", type=kind)
+
+
+def _json(status: int, content: Any) -> HttpResponse:
+    headers = {"content-type": "application/json"}
+    return HttpResponse(status=status, headers=headers, body=msgspec.json.encode(content))

@@ -1,0 +1,147 @@
+"""Captured replies of the venue: its symbol rows, and their grids laid over a tape's instruments."""
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.funding import FundingRate
+from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side
+from hedgerow.emulator.book import BookGaps
+from hedgerow.emulator.wire.exchange_info import Captures
+from hedgerow.ports import Liquidity, Tape, TapePrices
+
+__all__ = ["CapturedTape", "has_captures", "load_captures"]
+
+PATTERNS = {Market.PERP: "futures_exchangeInfo*", Market.SPOT: "spot_exchangeInfo*"}
+
+
+def has_captures(directory: Path) -> bool:
+    """Tell whether a directory, or its folder ``aster``, holds captured ``exchangeInfo`` replies."""
+    return any(_newest(directory, market) is not None for market in Market)
+
+
+def load_captures(directory: Path) -> Captures:
+    """Read the newest captured ``exchangeInfo`` replies of both markets; a market without one is left empty.
+
+    Raises:
+        ConfigError: a file cannot be read.
+    """
+    perp, spot = (_read(directory, market) for market in (Market.PERP, Market.SPOT))
+    return Captures(
+        perp={row["symbol"]: row for row in perp.get("symbols", ())},
+        spot={row["symbol"]: row for row in spot.get("symbols", ())},
+        perp_assets=perp.get("assets", ()),
+        spot_assets=spot.get("assets", ()),
+    )
+
+
+class CapturedTape:
+    """A tape whose instruments have the captured grids; everything else is the tape's own."""
+
+    def __init__(self, tape: Tape, captures: Captures) -> None:
+        self._tape = tape
+        self._gaps = tape if isinstance(tape, BookGaps) else None
+        self._pairs = tuple(_with_grids(pair, captures) for pair in tape.pairs)
+
+    @property
+    def start(self) -> datetime:
+        """First time that can be asked for."""
+        return self._tape.start
+
+    @property
+    def end(self) -> datetime:
+        """Last time that can be asked for."""
+        return self._tape.end
+
+    @property
+    def step(self) -> timedelta:
+        """Prices change only at multiples of this."""
+        return self._tape.step
+
+    @property
+    def pairs(self) -> Sequence[BasisPair]:
+        """The tape's pairs with captured grids where there are any."""
+        return self._pairs
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Where each symbol's series come from."""
+        return self._tape.sources
+
+    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+        """Return the newest prices known."""
+        return self._tape.prices(symbol, at)
+
+    def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:
+        """Return the shape of the book."""
+        return self._tape.liquidity(market, symbol, at)
+
+    def missing_side(self, market: Market, symbol: str, at: datetime) -> Side | None:
+        """Return the side of a book that is empty."""
+        return self._gaps.missing_side(market, symbol, at) if self._gaps else None
+
+    def volume(self, symbol: str, at: datetime) -> Decimal:
+        """Return the 24 h quote volume."""
+        return self._tape.volume(symbol, at)
+
+    def settled(self, symbol: str, after: datetime, until: datetime) -> tuple[FundingRate, ...]:
+        """Return the rates settled in ``(after, until]``."""
+        return self._tape.settled(symbol, after, until)
+
+    def newest_settled(self, symbol: str, at: datetime, count: int) -> tuple[FundingRate, ...]:
+        """Return the newest settled rates."""
+        return self._tape.newest_settled(symbol, at, count)
+
+    def predicted(self, symbol: str, at: datetime) -> FundingRate | None:
+        """Return the estimate for the next settlement."""
+        return self._tape.predicted(symbol, at)
+
+
+def _with_grids(pair: BasisPair, captures: Captures) -> BasisPair:
+    spot, perp = (
+        _gridded(instrument, captures.rows(instrument.market).get(pair.symbol)) for instrument in (pair.spot, pair.perp)
+    )
+    return BasisPair(spot=spot, perp=perp)
+
+
+def _gridded(instrument: Instrument, row: Mapping[str, Any] | None) -> Instrument:
+    if row is None:
+        return instrument
+    filters = {each["filterType"]: each for each in row["filters"]}
+    lot, band, least = filters["LOT_SIZE"], filters["PERCENT_PRICE"], filters["MIN_NOTIONAL"]
+    return replace(
+        instrument,
+        tick=Decimal(filters["PRICE_FILTER"]["tickSize"]),
+        lot=Decimal(lot["stepSize"]),
+        min_quantity=Decimal(lot["minQty"]),
+        max_quantity=Decimal(lot["maxQty"]),
+        min_notional=Decimal(least.get("notional", least.get("minNotional"))),
+        price_up=Decimal(band["multiplierUp"]),
+        price_down=Decimal(band["multiplierDown"]),
+    )
+
+
+def _newest(directory: Path, market: Market) -> Path | None:
+    found = [path for folder in (directory, directory / "aster") for path in folder.glob(PATTERNS[market])]
+    return max(found, key=lambda path: path.name, default=None)
+
+
+def _read(directory: Path, market: Market) -> dict[str, Any]:
+    path = _newest(directory, market)
+    if path is None:
+        return {}
+    try:
+        content = path.read_bytes()
+        document = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as a captured exchangeInfo: {error}") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path} is no captured exchangeInfo: it should hold one JSON object")
+    return document

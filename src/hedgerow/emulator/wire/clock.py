@@ -1,0 +1,54 @@
+"""The exchange's clock: at the pace of another, faster, or moved by hand."""
+
+from datetime import datetime, timedelta
+
+from hedgerow.ports import Clock
+
+__all__ = ["ExchangeClock"]
+
+
+class ExchangeClock:
+    """Time of an exchange: ``speed`` of its seconds pass in one second of the clock it follows; 0 = only by hand."""
+
+    def __init__(self, follows: Clock, start: datetime, *, speed: float = 1.0) -> None:
+        self._follows = follows
+        self._speed = _checked(speed)
+        self._at = start
+        self._since = follows.monotonic()
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the exchange per second of the clock it follows."""
+        return self._speed
+
+    def now(self) -> datetime:
+        """Return the exchange's time."""
+        return self._at + timedelta(seconds=(self._follows.monotonic() - self._since) * self._speed)
+
+    def jump(self, seconds: float) -> datetime:
+        """Move the time forward and return it."""
+        if seconds < 0:
+            raise ValueError("time does not run backwards")
+        self._settle()
+        self._at += timedelta(seconds=seconds)
+        return self._at
+
+    def set_speed(self, speed: float) -> None:
+        """Change the pace from now on."""
+        checked = _checked(speed)
+        self._settle()
+        self._speed = checked
+
+    def seconds_until(self, at: datetime) -> float | None:
+        """Return how long the followed clock takes to get there; None when it never will by itself."""
+        left = (at - self.now()).total_seconds()
+        return max(0.0, left / self._speed) if self._speed else None
+
+    def _settle(self) -> None:
+        self._at, self._since = self.now(), self._follows.monotonic()
+
+
+def _checked(speed: float) -> float:
+    if not 0 <= speed < float("inf"):
+        raise ValueError(f"a speed is not negative and finite, not {speed}")
+    return speed

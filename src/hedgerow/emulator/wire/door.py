@@ -1,0 +1,171 @@
+"""The REST door: a request in, an answer out (API reference, sections 3 to 6 and 9)."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from hedgerow.domain.errors import Rejected
+from hedgerow.domain.instrument import Market
+from hedgerow.emulator.wire import chart, histories, orders, perp_account, public, services
+from hedgerow.emulator.wire.call import Call, Route, Security, WireRequest
+from hedgerow.emulator.wire.errors import NOT_FOUND, WireError, nonce_expired, refusal_of
+from hedgerow.emulator.wire.exchange import Exchange
+from hedgerow.emulator.wire.faults import RequestFault, WireFault, WireFaults
+from hedgerow.emulator.wire.gate import admit
+from hedgerow.emulator.wire.params import Params, parse_form
+from hedgerow.ports import HttpResponse
+
+__all__ = ["Answer", "RestDoor", "routes"]
+
+PATH = re.compile(r"/(fapi|api)/v([1-4])/(\w+(?:/\w+){0,2})")
+MARKETS = {"fapi": Market.PERP, "api": Market.SPOT}
+OK, SERVER_ERROR, UNAVAILABLE = 200, 500, 503
+HTML = b"<html><head><title>500 Internal Server Error</title></head><body><h1>500</h1></body></html>"
+EXECUTED = {WireFault.UNAVAILABLE_AFTER, WireFault.SILENT_AFTER, WireFault.SLOW, WireFault.NULL_FUNDING}
+"""Faults that leave the request itself alone."""
+Table = dict[tuple[Market, str, str], Route]
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What comes back: a response, or nothing at all; ``seconds`` later."""
+
+    response: HttpResponse | None
+    seconds: float = 0.0
+
+
+def routes() -> Table:
+    """Return every endpoint by market, method and name."""
+    table: Table = {}
+    for module in (public, chart, orders, perp_account, histories, services):
+        for owner, found in module.ROUTES.items():
+            for market in Market if owner is None else (owner,):
+                table |= {(market, route.method, route.name): route for route in found}
+    return table
+
+
+class RestDoor:
+    """Answers requests at the exchange's present time."""
+
+    def __init__(self, exchange: Exchange, faults: WireFaults | None = None) -> None:
+        self.exchange = exchange
+        self.faults = faults or WireFaults()
+        self._table = routes()
+
+    def handle(self, request: WireRequest) -> Answer:
+        """Answer one request; a fault that is set may strike it."""
+        self.exchange.advance(self.exchange.now)
+        fault = self.faults.on_request(request, self.exchange.now)
+        if fault is None:
+            return Answer(response=self._answer(request))
+        return self._struck(request, fault)
+
+    def _struck(self, request: WireRequest, fault: RequestFault) -> Answer:
+        if fault.fault is WireFault.LATE:
+            self.exchange.later(fault.seconds, lambda: self._answer(request))
+            return Answer(response=None)
+        executed = self._answer(request) if fault.fault in EXECUTED else None
+        match fault.fault:
+            case WireFault.SILENT_BEFORE | WireFault.SILENT_AFTER:
+                return Answer(response=None)
+            case WireFault.SLOW:
+                return Answer(response=executed, seconds=fault.seconds)
+            case WireFault.NULL_FUNDING if executed is not None:
+                return Answer(response=_without_funding(executed))
+            case _:
+                return Answer(response=_broken(fault))
+
+    def _answer(self, request: WireRequest) -> HttpResponse:
+        headers: dict[str, str] = {}
+        try:
+            content = self._execute(request, headers)
+        except WireError as error:
+            response = _refused(error, headers)
+        except Rejected as error:
+            response = _refused(refusal_of(error), headers)
+        else:
+            response = _json(OK, content, headers)
+        self.exchange.settle()
+        return response
+
+    def _execute(self, request: WireRequest, headers: dict[str, str]) -> Any:
+        """Admit and carry out one request; what it learns for the reply's headers is left in ``headers``."""
+        market, route = self._route(request)
+        limits, now = self.exchange.limits[market], self.exchange.now
+        try:
+            # A query value wins over the same name in the body (API reference, section 3).
+            params = Params(parse_form(request.body) | parse_form(request.query))
+            limits.weigh(request.ip, route.weight_of(params), now)
+        finally:
+            headers["x-mbx-used-weight-1m"] = str(limits.used(request.ip, now))
+        call = Call(exchange=self.exchange, market=market, params=params, request=request)
+        if route.security is Security.NONE:
+            content = route.handler(call)
+            return self._skewed(content) if route.name == "time" else content
+        member, signer = admit(self.exchange, route, market, request, params)
+        if route.orders:
+            limits.count_order(member.user, now, _orders_in(params, route))
+        content = route.handler(msgspec.structs.replace(call, caller=member, signer=signer))
+        if route.orders:
+            headers |= limits.order_headers(member.user, now)
+        return content
+
+    def _route(self, request: WireRequest) -> tuple[Market, Route]:
+        found = PATH.fullmatch(request.path)
+        market = MARKETS[found[1]] if found else Market.PERP
+        route = self._table.get((market, request.method, found[3])) if found else None
+        if found is None or route is None or int(found[2]) not in route.versions:
+            raise WireError(
+                -1020, f"This operation is not supported: {request.method} {request.path}", status=NOT_FOUND
+            )
+        return market, route
+
+    def _skewed(self, content: dict[str, int]) -> dict[str, int]:
+        return {name: value + int(self.faults.skew_seconds * 1000) for name, value in content.items()}
+
+
+def _broken(fault: RequestFault) -> HttpResponse:
+    """Return the failure that a fault declares."""
+    if fault.fault is WireFault.HTML_500:
+        return HttpResponse(status=SERVER_ERROR, headers={"content-type": "text/html"}, body=HTML)
+    if fault.fault in {WireFault.UNAVAILABLE_BEFORE, WireFault.UNAVAILABLE_AFTER}:
+        return _unavailable()
+    return _refused(_declared(fault), {})
+
+
+def _orders_in(params: Params, route: Route) -> int:
+    """Return for how many orders a call counts: a batch for those in it."""
+    return min(route.orders, max(1, params.text("batchOrders", "").count('"symbol"')))
+
+
+def _declared(fault: RequestFault) -> WireError:
+    kinds: dict[WireFault, Callable[[], WireError]] = {
+        WireFault.NONCE_EXPIRED: nonce_expired,
+        WireFault.RATE_LIMITED: lambda: WireError(-1003, "Too many requests.", status=429, retry_after_seconds=60),
+    }
+    return kinds.get(fault.fault, lambda: WireError(fault.code, fault.message))()
+
+
+def _unavailable() -> HttpResponse:
+    return _json(UNAVAILABLE, {"code": -1000, "msg": "Service unavailable; the execution status is unknown."}, {})
+
+
+def _without_funding(response: HttpResponse) -> HttpResponse:
+    unknown = {"fundingIntervalHours": None, "fundingFeeCap": None, "fundingFeeFloor": None}
+    rows = msgspec.json.decode(response.body)
+    if isinstance(rows, list):
+        rows = [row | unknown if isinstance(row, dict) else row for row in rows]
+    return HttpResponse(status=response.status, headers=response.headers, body=msgspec.json.encode(rows))
+
+
+def _refused(error: WireError, headers: dict[str, str]) -> HttpResponse:
+    if error.retry_after_seconds is not None:
+        headers = headers | {"retry-after": str(error.retry_after_seconds)}
+    return _json(error.status, {"code": error.code, "msg": error.message}, headers)
+
+
+def _json(status: int, content: Any, headers: dict[str, str]) -> HttpResponse:
+    whole = {"content-type": "application/json", **headers}
+    return HttpResponse(status=status, headers=whole, body=msgspec.json.encode(content))

@@ -1,0 +1,286 @@
+"""Several accounts on one market: shared tape, shared conditions, one clock, and who may sign for whom."""
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from msgspec import Struct, field
+
+from hedgerow.domain.account import Balance
+from hedgerow.domain.instrument import Market, TradingStatus
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.schedule import EPOCH
+from hedgerow.emulator.marketplace import Conditions, Marketplace
+from hedgerow.emulator.state import WorldOptions, WorldState
+from hedgerow.emulator.wire import events
+from hedgerow.emulator.wire.credentials import Agent, ApiKey, NonceWindow
+from hedgerow.emulator.wire.exchange_info import Profile
+from hedgerow.emulator.wire.flow import cancel, match_queued
+from hedgerow.emulator.wire.limits import Limits
+from hedgerow.emulator.wire.member import Member
+from hedgerow.emulator.wire.signing import MAINNET
+from hedgerow.emulator.wire.state import ExchangeState, MemberState
+from hedgerow.emulator.wire.tickets import Stage
+from hedgerow.emulator.wire.triggers import fire_triggers
+from hedgerow.emulator.wire.world import AccountWorld
+from hedgerow.ports import Tape
+
+__all__ = ["Exchange", "ExchangeRules"]
+
+FIRST_ORDER_ID = 17_338_000_000
+"""Order numbers do not fit 32 bits (API reference 5.2)."""
+
+Listener = Callable[[str, Market, dict[str, Any]], None]
+
+
+class ExchangeRules(Struct, frozen=True, kw_only=True):
+    """What one emulated exchange may do differently from another."""
+
+    chain_id: int = MAINNET
+    nonce_window_seconds: float | None = 60.0
+    """How far a nonce may be from the exchange's time; None = any time (for clocks that do not follow)."""
+    spot_delay_seconds: float = 0.02
+    """Time between the acknowledgement of a spot order and its matching."""
+    hide_orders_seconds: float = 0.0
+    """How long a look-up does not find a new order yet (-2013)."""
+    world: WorldOptions = field(default_factory=WorldOptions)
+
+
+class Exchange:
+    """The state behind both REST doors and all streams."""
+
+    def __init__(
+        self,
+        tape: Tape,
+        *,
+        start: datetime,
+        rules: ExchangeRules | None = None,
+        profile: Profile | None = None,
+        state: ExchangeState | None = None,
+    ) -> None:
+        shared = state or ExchangeState(now=start)
+        self.tape = tape
+        self.rules = rules or ExchangeRules()
+        self.profile = profile or Profile(tape.pairs)
+        self.members: dict[str, Member] = {}
+        self.limits = {market: Limits(market) for market in Market}
+        self.listeners: list[Listener] = []
+        self.agents: dict[str, tuple[Agent, ...]] = dict(shared.agents)
+        self.keys: dict[str, tuple[ApiKey, ...]] = dict(shared.keys)
+        self.revision = 0
+        self._nonces = {signer: NonceWindow(used) for signer, used in shared.nonces.items()}
+        self._last_id = shared.last_id
+        self._conditions: Conditions = shared.conditions
+        self._house = self._world(WorldState(now=shared.now, spot={}, perp_balance=ZERO, conditions=shared.conditions))
+        self._late: list[tuple[datetime, int, Callable[[], object]]] = []
+        self._late_numbers = count()
+
+    def state(self) -> ExchangeState:
+        """Return what all accounts share, as one value."""
+        return ExchangeState(
+            now=self.now,
+            last_id=self._last_id,
+            conditions=self._conditions,
+            agents=dict(self.agents),
+            keys=dict(self.keys),
+            nonces={signer: window.used for signer, window in self._nonces.items()},
+        )
+
+    @property
+    def now(self) -> datetime:
+        """The exchange's time."""
+        return self._house.now
+
+    @property
+    def market(self) -> Marketplace:
+        """Prices and books at any time up to now."""
+        return self._house.parts.marketplace
+
+    @property
+    def revisions(self) -> tuple[int, ...]:
+        """Numbers of which at least one rises with every change that a restart must remember."""
+        return (self.revision, *(member.revision + member.world.revision for member in self.members.values()))
+
+    # Accounts
+
+    def open_account(self, user: str, *, spot: Mapping[str, Decimal] | None = None, perp: Decimal = ZERO) -> Member:
+        """Open an account with these balances; one that exists keeps its own."""
+        known = self.members.get(user.lower())
+        if known is not None:
+            return known
+        balances = {asset: Balance(asset=asset, free=amount) for asset, amount in (spot or {}).items()}
+        world = WorldState(now=self.now, spot=balances, perp_balance=perp, conditions=self._conditions)
+        return self.restore(MemberState(user=user.lower(), world=world))
+
+    def restore(self, state: MemberState) -> Member:
+        """Open an account as it was."""
+        member = Member(self._world(state.world), state, next_id=self.next_id, publish=self._publish)
+        self.members[member.user] = member
+        self.changed()
+        return member
+
+    def permit(self, user: str, agent: Agent) -> None:
+        """Let an agent sign for an account; an agent it had under that address is replaced."""
+        others = tuple(known for known in self.agents.get(user.lower(), ()) if known.signer != agent.signer.lower())
+        self.agents[user.lower()] = (*others, agent)
+        self.changed()
+
+    def dismiss(self, user: str, signer: str) -> bool:
+        """Take an agent's permission away; tells whether it had one."""
+        kept = tuple(known for known in self.agents.get(user, ()) if known.signer != signer.lower())
+        gone = len(kept) < len(self.agents.get(user, ()))
+        self.agents[user] = kept
+        self.changed()
+        return gone
+
+    def owner_of(self, signer: str) -> tuple[str, Agent] | None:
+        """Return the account that a signer signs for; a main wallet signs for itself."""
+        for user, agents in self.agents.items():
+            for agent in agents:
+                if agent.signer == signer.lower():
+                    return user, agent
+        if signer.lower() in self.members:
+            return signer.lower(), Agent(signer=signer.lower(), name="main", can_withdraw=True)
+        return None
+
+    def key_of(self, key: str) -> tuple[str, ApiKey] | None:
+        """Return the account and the secret of an old key."""
+        return next(((user, each) for user, keys in self.keys.items() for each in keys if each.key == key), None)
+
+    def add_key(self, user: str, key: ApiKey) -> None:
+        """Give an account a key of the old kind."""
+        self.keys[user.lower()] = (*self.keys.get(user.lower(), ()), key)
+        self.changed()
+
+    def burn_nonce(self, signer: str, nonce: int) -> None:
+        """Take a nonce.
+
+        Raises:
+            WireError: it cannot be used (-4225).
+        """
+        window = self._nonces.setdefault(signer.lower(), NonceWindow())
+        window.burn(nonce, self.now, self.rules.nonce_window_seconds)
+        self.changed()
+
+    def next_id(self) -> int:
+        """Return a number that no order or row of any account has."""
+        self._last_id += 1
+        return FIRST_ORDER_ID + self._last_id
+
+    def changed(self) -> None:
+        """Note that something shared changed."""
+        self.revision += 1
+
+    # Time
+
+    def advance(self, to: datetime) -> None:
+        """Bring the exchange to a time (never backwards), doing what falls due in order."""
+        self._work()
+        while self.now < to:
+            self._move(min((to, *(at for at in self._dues() if at > self.now))))
+
+    def next_due(self) -> datetime | None:
+        """Return when the exchange will do something of its own accord; None when nothing waits."""
+        return min(self._dues(), default=None)
+
+    def later(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do something once that much time has passed."""
+        heapq.heappush(self._late, (self.now + timedelta(seconds=seconds), next(self._late_numbers), act))
+
+    def settle(self) -> None:
+        """Tell what an action changed, and let every account see the same market."""
+        for member in self.members.values():
+            member.sync()
+        self._share()
+
+    def _move(self, to: datetime) -> None:
+        for world in self._worlds():
+            world.advance(to)
+        self.settle()
+        self._work()
+
+    def _dues(self) -> Iterator[datetime]:
+        if self._late:
+            yield self._late[0][0]
+        for member in self.members.values():
+            yield from (ticket.due_at for ticket in member.tickets.staged(Stage.QUEUED) if ticket.due_at is not None)
+            yield from member.countdowns.values()
+            yield from (key.expires_at for key in member.listen_keys.values())
+            if member.tickets.staged(Stage.ARMED):
+                yield self.now + self.tape.step - (self.now - EPOCH) % self.tape.step
+
+    def _work(self) -> None:
+        """Do everything that is due now."""
+        while self._late and self._late[0][0] <= self.now:
+            heapq.heappop(self._late)[2]()
+        for member in self.members.values():
+            for ticket in member.tickets.staged(Stage.QUEUED):
+                if ticket.due_at is None or ticket.due_at <= self.now:
+                    match_queued(member, ticket)
+                    self._share()
+            fire_triggers(member)
+            self._expire(member)
+        self._share()
+
+    def _expire(self, member: Member) -> None:
+        for symbol in [symbol for symbol, at in member.countdowns.items() if at <= self.now]:
+            del member.countdowns[symbol]
+            for ticket in member.tickets.open(Market.PERP, symbol):
+                cancel(member, ticket)
+        for market in [market for market, key in member.listen_keys.items() if key.expires_at <= self.now]:
+            member.tell(market, events.listen_key_expired(member.world))
+            member.close_listen_key(market)
+
+    # The market
+
+    def shock(self, symbol: str, factor: Decimal) -> None:
+        """Multiply all prices of a symbol by ``factor`` from now on, for everybody.
+
+        Raises:
+            Rejected: the symbol is not listed (-1121).
+        """
+        self.market.instrument(Market.PERP, symbol)
+        self._work()
+        for world in self._worlds():
+            world.shock(symbol, factor)
+        self.settle()
+        self._work()
+        self.changed()
+
+    def set_status(self, symbol: str, status: TradingStatus, markets: tuple[Market, ...]) -> None:
+        """Open, close or delist a symbol for everybody.
+
+        Raises:
+            Rejected: the symbol is not listed (-1121).
+        """
+        for world in self._worlds():
+            world.set_status(symbol, status, markets)
+        for member in self.members.values():
+            for market in markets:
+                for ticket in member.tickets.open(market, symbol):
+                    if ticket.stage is not Stage.BOOK and status is not TradingStatus.TRADING:
+                        cancel(member, ticket)
+        self.settle()
+        self.changed()
+
+    def _worlds(self) -> Sequence[AccountWorld]:
+        return (self._house, *(member.world for member in self.members.values()))
+
+    def _world(self, state: WorldState) -> AccountWorld:
+        return AccountWorld(self.tape, start=state.now, options=self.rules.world, state=state)
+
+    def _share(self) -> None:
+        """Let every account see what one of them took from the books."""
+        places = [world.parts.marketplace for world in self._worlds()]
+        changed = next((place.conditions for place in places if place.conditions is not self._conditions), None)
+        if changed is not None:
+            self._conditions = changed
+            for place in places:
+                place.conditions = changed
+
+    def _publish(self, user: str, market: Market, event: dict[str, Any]) -> None:
+        for listener in self.listeners:
+            listener(user, market, event)

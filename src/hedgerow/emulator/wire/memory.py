@@ -1,0 +1,171 @@
+"""The wired exchange in the same process: ``ports.Transport`` and ``ports.StreamTransport`` under any clock."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from random import Random
+from urllib.parse import urlsplit
+
+from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
+from hedgerow.domain.instrument import Market
+from hedgerow.emulator.latency import LatencyModel
+from hedgerow.emulator.wire.call import WireRequest
+from hedgerow.emulator.wire.sessions import Frame, FrameKind, Session
+from hedgerow.emulator.wire.venue import WireVenue
+from hedgerow.ports import Clock, HttpRequest, HttpResponse, StreamConnection
+
+__all__ = ["MemoryTransport", "wire_request"]
+
+SHORTEST_WAIT_SECONDS = 0.001
+
+
+def wire_request(request: HttpRequest, ip: str = "127.0.0.1") -> WireRequest:
+    """Return a request as it arrives at the venue."""
+    parts = urlsplit(request.url)
+    return WireRequest(
+        method=request.method.upper(),
+        path=parts.path,
+        query=parts.query,
+        body=request.body.decode("utf-8", "replace"),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        ip=ip,
+    )
+
+
+class MemoryTransport:
+    """One client's way to an exchange in memory: each direction takes a drawn time, and nothing is ever lost on it."""
+
+    def __init__(
+        self,
+        venue: WireVenue,
+        clock: Clock,
+        *,
+        latency: LatencyModel | None = None,
+        random: Random | None = None,
+        ip: str = "127.0.0.1",
+    ) -> None:
+        if latency is not None and random is None:
+            raise ValueError("a latency is drawn from an injected source of randomness: give random")
+        self._venue = venue
+        self._clock = clock
+        self._latency = latency
+        self._random = random or Random(0)  # noqa: S311 - not for secrets
+        self._ip = ip
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Send one request and return the answer.
+
+        Raises:
+            OutcomeUnknown: none came within the request's own limit.
+        """
+        try:
+            async with self._clock.timeout(request.timeout_seconds):
+                return await self._send(request)
+        except TimeoutError as error:
+            raise OutcomeUnknown(f"{request.method}: no answer in {request.timeout_seconds:g} s") from error
+
+    def connect(self, url: str) -> AbstractAsyncContextManager[StreamConnection]:
+        """Return a context that holds an open stream; a host or path with ``sstream`` is spot, any other futures."""
+        return self._connect(url)
+
+    async def _send(self, request: HttpRequest) -> HttpResponse:
+        await self._travel()
+        answer = self._venue.handle(wire_request(request, self._ip))
+        if answer.response is None:
+            await asyncio.Event().wait()
+            raise OutcomeUnknown("never reached")
+        if answer.seconds:
+            await self._clock.sleep(answer.seconds)
+        await self._travel()
+        return answer.response
+
+    async def _travel(self) -> None:
+        if self._latency is not None:
+            await self._clock.sleep(self._latency.draw(self._random))
+
+    @asynccontextmanager
+    async def _connect(self, url: str) -> AsyncIterator[StreamConnection]:
+        parts = urlsplit(url)
+        market = Market.SPOT if "sstream" in f"{parts.netloc}{parts.path}" else Market.PERP
+        await self._travel()
+        connection = _MemoryStream(self._venue, self._clock, self._latency, self._random)
+        session = self._venue.connect(market, parts.path, parts.query, connection.wake)
+        if session is None:
+            raise NotSent(f"no stream has the address {parts.path}")
+        connection.begin(session)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+class _MemoryStream:
+    """The client's end of a session; whoever waits for a message lets the exchange's time pass."""
+
+    def __init__(self, venue: WireVenue, clock: Clock, latency: LatencyModel | None, random: Random) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._latency = latency
+        self._random = random
+        self._news = asyncio.Event()
+        self._session: Session | None = None
+
+    def begin(self, session: Session) -> None:
+        """Serve a session."""
+        self._session = session
+
+    def wake(self) -> None:
+        """Note that something waits to be received."""
+        self._news.set()
+
+    async def receive(self) -> str | bytes:
+        """Wait for the next data message."""
+        while True:
+            session = self._open()
+            self._venue.tick()
+            if not session.outbox:
+                await self._wait()
+                continue
+            text = self._taken(session, session.outbox.popleft())
+            if text is not None:
+                if self._latency is not None:
+                    await self._clock.sleep(self._latency.draw(self._random))
+                return text
+
+    async def send(self, text: str) -> None:
+        """Send one control message."""
+        self._open().on_text(text, self._venue.clock.now())
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._session is not None:
+            self._venue.disconnect(self._session)
+            self._session = None
+        self._news.set()
+
+    def _open(self) -> Session:
+        if self._session is None:
+            raise VenueError("the stream is closed")
+        return self._session
+
+    def _taken(self, session: Session, frame: Frame) -> str | None:
+        """Return a data frame's text; answer a ping, and raise when the venue hung up."""
+        if frame.kind == FrameKind.PING:
+            session.on_pong(self._venue.clock.now())
+        elif frame.kind == FrameKind.CLOSE:
+            self._session = None
+            raise VenueError(f"the venue closed the stream: {frame.text or frame.code}")
+        return frame.text if frame.kind == FrameKind.TEXT else None
+
+    async def _wait(self) -> None:
+        self._news.clear()
+        due = self._venue.next_due()
+        seconds = None if due is None else self._venue.clock.seconds_until(due)
+        if seconds is None:
+            await self._news.wait()
+            return
+        try:
+            async with self._clock.timeout(max(seconds, SHORTEST_WAIT_SECONDS)):
+                await self._news.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,173 @@
+"""What both markets share behind a signature: transfers, listen keys, agents, builders, noop; and the spot account."""
+
+from datetime import timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from hedgerow.domain.commands import TransferDirection
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.money import ZERO
+from hedgerow.emulator.wire.call import Call, Route, Security
+from hedgerow.emulator.wire.credentials import Agent, agent_row
+from hedgerow.emulator.wire.errors import WireError, missing
+from hedgerow.emulator.wire.signing import is_address
+from hedgerow.emulator.wire.text import fixed, short, to_us
+
+__all__ = ["ROUTES"]
+
+DONE = {"code": 200, "msg": "success"}
+DIRECTIONS = {"SPOT_FUTURE": TransferDirection.SPOT_TO_PERP, "FUTURE_SPOT": TransferDirection.PERP_TO_SPOT}
+LIFETIME = timedelta(days=365)
+
+
+def transfer(call: Call) -> dict[str, Any]:
+    """POST asset/wallet/transfer."""
+    direction = DIRECTIONS[call.params.choice("kindType", tuple(DIRECTIONS))]
+    amount, asset = call.params.number("amount"), call.params.text("asset")
+    client_id = call.params.text("clientTranId")
+    if amount <= 0:
+        raise WireError(-4055, "Amount must be positive.")
+    return {"tranId": call.member.transfer(client_id, amount, asset, direction), "status": "SUCCESS"}
+
+
+def open_stream(call: Call) -> dict[str, Any]:
+    """POST listenKey."""
+    return {"listenKey": call.member.open_listen_key(call.market)}
+
+
+def extend_stream(call: Call) -> dict[str, Any]:
+    """PUT listenKey."""
+    if call.market not in call.member.listen_keys:
+        raise WireError(-1125, "This listenKey does not exist.")
+    call.member.open_listen_key(call.market)
+    return {}
+
+
+def close_stream(call: Call) -> dict[str, Any]:
+    """DELETE listenKey."""
+    call.member.close_listen_key(call.market)
+    return {}
+
+
+def noop(_: Call) -> dict[str, Any]:
+    """POST noop: the nonce was burnt when the signature was checked."""
+    return DONE
+
+
+def list_agents(call: Call) -> list[dict[str, Any]]:
+    """GET agent."""
+    return [agent_row(agent, call.now) for agent in call.exchange.agents.get(call.member.user, ())]
+
+
+def dismiss_agent(call: Call) -> dict[str, Any]:
+    """DELETE agent."""
+    call.exchange.dismiss(call.member.user, _address(call, "agentAddress"))
+    return DONE
+
+
+def approve_agent(call: Call) -> dict[str, Any]:
+    """POST approveAgent, updateAgent: takes the main wallet's word, whose own signature scheme is not checked here."""
+    user = _address(call, "user")
+    if user not in call.exchange.members:
+        raise WireError(-5050, "Please deposit first.")
+    until = call.params.time("expired")
+    agent = Agent(
+        signer=_address(call, "agentAddress"),
+        name=call.params.text("agentName", "agent"),
+        can_spot_trade=call.params.flag("canSpotTrade", default=True),
+        can_perp_trade=call.params.flag("canPerpTrade", default=True),
+        can_withdraw=call.params.flag("canWithdraw", default=False),
+        expires_at=until or call.now + LIFETIME,
+        ip_whitelist=tuple(ip for ip in call.params.text("ipWhitelist", ",").split(",") if ip),
+    )
+    call.exchange.permit(user, agent)
+    return DONE
+
+
+def approve_builder(call: Call) -> dict[str, Any]:
+    """POST approveBuilder, updateBuilder: the main wallet's word, remembered, never charged."""
+    member = call.exchange.members.get(_address(call, "user"))
+    if member is None:
+        raise WireError(-5050, "Please deposit first.")
+    builder, rate = _address(call, "builder"), call.params.text("maxFeeRate", "0")
+    member.configure(replace(member.settings, builders={**member.settings.builders, builder: rate}))
+    return DONE
+
+
+def list_builders(call: Call) -> list[dict[str, Any]]:
+    """GET builder."""
+    approved = call.member.settings.builders.items()
+    return [{"builderAddress": builder, "maxFeeRate": rate, "builderName": ""} for builder, rate in approved]
+
+
+def dismiss_builder(call: Call) -> dict[str, Any]:
+    """DELETE builder."""
+    gone = _address(call, "builder")
+    settings = call.member.settings
+    kept = {builder: rate for builder, rate in settings.builders.items() if builder != gone}
+    call.member.configure(replace(settings, builders=kept))
+    return DONE
+
+
+def spot_account(call: Call) -> dict[str, Any]:
+    """GET account on spot; its update time is in nanoseconds, and assets with nothing are absent."""
+    held = [balance for balance in call.member.world.account().spot.values() if balance.total != ZERO]
+    return {
+        "feeTier": 0,
+        "canTrade": True,
+        "canDeposit": True,
+        "canWithdraw": True,
+        "canBurnAsset": True,
+        "updateTime": to_us(call.now) * 1000,
+        "balances": [
+            {"asset": b.asset, "free": fixed(b.free, 8), "locked": short(b.locked)}
+            for b in sorted(held, key=lambda balance: balance.asset)
+        ],
+    }
+
+
+def _address(call: Call, name: str) -> str:
+    address = call.params.text(name).lower()
+    if not is_address(address):
+        raise missing(name)
+    return address
+
+
+def _stream(method: str, handler: Any) -> Route:
+    return Route(method=method, name="listenKey", handler=handler, security=Security.STREAM)
+
+
+def _main(method: str, name: str, handler: Any, security: Security, weight: int = 1) -> Route:
+    return Route(method=method, name=name, handler=handler, security=security, weight=weight, versions=(3,))
+
+
+ROUTES = {
+    Market.SPOT: (Route(method="GET", name="account", handler=spot_account, weight=5, security=Security.DATA),),
+    Market.PERP: (
+        _main("POST", "approveBuilder", approve_builder, Security.NONE),
+        _main("POST", "updateBuilder", approve_builder, Security.NONE),
+        _main("GET", "builder", list_builders, Security.DATA),
+        _main("DELETE", "builder", dismiss_builder, Security.DATA),
+        _main("POST", "approveAgent", approve_agent, Security.NONE),
+        _main("POST", "updateAgent", approve_agent, Security.NONE),
+        _main("POST", "registerAndApproveAgent", approve_agent, Security.NONE, weight=50),
+        _main("DELETE", "agent", dismiss_agent, Security.DATA),
+    ),
+    None: (
+        Route(
+            method="POST",
+            name="asset/wallet/transfer",
+            handler=transfer,
+            weight=5,
+            security=Security.TRADE,
+            versions=(1, 3),
+        ),
+        _stream("POST", open_stream),
+        _stream("PUT", extend_stream),
+        _stream("DELETE", close_stream),
+        _main("POST", "noop", noop, Security.TRADE),
+        _main("GET", "agent", list_agents, Security.DATA),
+    ),
+}
+"""By market; None = both."""

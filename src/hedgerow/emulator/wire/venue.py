@@ -1,0 +1,63 @@
+"""A whole wired exchange: REST, streams and administration over one state and one clock."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from hedgerow.domain.instrument import Market
+from hedgerow.emulator.wire.admin import AdminDoor
+from hedgerow.emulator.wire.call import WireRequest
+from hedgerow.emulator.wire.clock import ExchangeClock
+from hedgerow.emulator.wire.door import Answer, RestDoor
+from hedgerow.emulator.wire.exchange import Exchange
+from hedgerow.emulator.wire.faults import WireFaults
+from hedgerow.emulator.wire.hub import StreamHub
+from hedgerow.emulator.wire.sessions import Session
+
+__all__ = ["WireVenue"]
+
+
+class WireVenue:
+    """What a shell of sockets, or a transport in memory, talks to. ``save`` is called before each answer leaves."""
+
+    def __init__(
+        self, exchange: Exchange, clock: ExchangeClock, *, save: Callable[[Exchange], None] | None = None
+    ) -> None:
+        self.exchange = exchange
+        self.clock = clock
+        self.faults = WireFaults()
+        self._rest = RestDoor(exchange, self.faults)
+        self._hub = StreamHub(exchange, self.faults)
+        self._admin = AdminDoor(exchange, clock, self.faults, self._hub)
+        self._save = save
+
+    def handle(self, request: WireRequest) -> Answer:
+        """Answer a request at the present time."""
+        self.exchange.advance(self.clock.now())
+        if request.path.startswith("/admin"):
+            answer = Answer(response=self._admin.handle(request))
+        else:
+            answer = self._rest.handle(request)
+        self.tick()
+        return answer
+
+    def tick(self) -> None:
+        """Do and send what fell due by now."""
+        self.exchange.advance(self.clock.now())
+        self._hub.publish()
+        if self._save is not None:
+            self._save(self.exchange)
+
+    def connect(self, market: Market, path: str, query: str, on_output: Callable[[], None]) -> Session | None:
+        """Open a stream connection; None when the address is no stream's."""
+        self.exchange.advance(self.clock.now())
+        return self._hub.connect(market, path, query, on_output)
+
+    def disconnect(self, session: Session) -> None:
+        """Forget a connection that the client ended."""
+        session.closed = True
+        self._hub.drop(session)
+
+    def next_due(self) -> datetime | None:
+        """Return when ``tick`` will have something to do; None when nothing waits."""
+        dues = (self.exchange.next_due(), self._hub.next_due())
+        return min((due for due in dues if due is not None), default=None)

@@ -1,0 +1,230 @@
+"""How the live venue reads the market: few requests, slow things on timers, history only after settlements."""
+
+from collections import Counter
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import pytest
+
+from hedgerow.aster import AsterVenue
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.errors import VenueError
+from hedgerow.domain.instrument import Market, TradingStatus
+from support.scripted_aster import (
+    HTML_500,
+    NOW,
+    SYMBOL,
+    ScriptedAster,
+    error,
+    futures_symbol,
+    make_venue,
+    millis,
+    spot_symbol,
+)
+
+Result = TypeVar("Result")
+SPOT, PERP = Market.SPOT, Market.PERP
+HISTORY = "GET /fapi/v3/fundingRate"
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.aster = ScriptedAster()
+        self.clock = VirtualClock(NOW)
+        self.venue: AsterVenue = make_venue(self.aster, self.clock)
+
+    def run(self, main: Coroutine[Any, Any, Result]) -> Result:
+        return run_virtual(self.clock, main)
+
+    def view(self, periods: int = 3) -> Any:
+        self.aster.forget()
+        return self.run(self.venue.market(periods))
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def rate_row(at: datetime, rate: str = "0.0004", symbol: str = SYMBOL) -> dict[str, Any]:
+    return {"symbol": symbol, "fundingTime": millis(at), "fundingRate": rate}
+
+
+def test_a_pair_has_the_venues_grids_and_the_accounts_own_fees(scene: Scene) -> None:
+    pair = scene.view().pair(SYMBOL)
+    assert (pair.spot.tick, pair.spot.lot, pair.spot.min_notional) == (Decimal("0.01"), Decimal("0.001"), 5)
+    assert (pair.perp.lot, pair.perp.max_quantity, pair.perp.min_notional) == (Decimal("0.01"), 1000, 5)
+    assert (pair.perp.price_down, pair.perp.price_up) == (Decimal("0.95"), Decimal("1.05"))
+    assert pair.spot.fees.taker == pair.perp.fees.taker == Decimal("0.00032")
+    assert pair.tradable
+
+
+def test_marks_books_estimates_and_volumes_are_values(scene: Scene) -> None:
+    view = scene.view()
+    assert view.at == NOW
+    assert view.quote(SPOT, SYMBOL).bid == Decimal("99.99")
+    assert view.quote(SPOT, SYMBOL).at == NOW
+    assert (view.mark(SYMBOL).mark, view.mark(SYMBOL).index) == (100, Decimal("99.9"))
+    predicted = view.predicted(SYMBOL)
+    assert (predicted.rate, predicted.interval_hours, predicted.settled) == (Decimal("0.0002"), 8, False)
+    assert predicted.at == NOW + timedelta(hours=4)
+    assert view.volume(SYMBOL) == 50_000_000
+    assert view.pair("ZZZUSDT") is view.quote(SPOT, "ZZZUSDT") is view.mark("ZZZUSDT") is None
+
+
+def test_settled_rates_stand_at_their_full_hours(scene: Scene) -> None:
+    rates = scene.view().rates.newest(SYMBOL, 10)
+    assert [rate.at for rate in rates] == [NOW - timedelta(hours=hours) for hours in (20, 12, 4)]
+    assert {(rate.rate, rate.interval_hours, rate.settled) for rate in rates} == {(Decimal("0.0003"), 8, True)}
+
+
+def test_a_second_look_takes_three_requests_in_one_round_trip(scene: Scene) -> None:
+    first = scene.view()
+    scene.clock.pass_time(60)
+    second = scene.view()
+    assert Counter(scene.aster.routes) == {
+        "GET /fapi/v3/premiumIndex": 1,
+        "GET /fapi/v3/ticker/bookTicker": 1,
+        "GET /api/v3/ticker/bookTicker": 1,
+    }
+    assert second.rates is first.rates
+    assert second.pair(SYMBOL) is first.pair(SYMBOL)
+
+
+def test_history_is_read_once_per_symbol_and_then_for_all_after_a_settlement(scene: Scene) -> None:
+    first = scene.view()
+    assert scene.aster.sent(HISTORY) == [{"symbol": SYMBOL, "limit": "3"}]
+    scene.clock.pass_time(4 * 3600 + 5)
+    scene.aster.on(HISTORY, [])
+    late = scene.view()
+    assert late.rates is first.rates, "the row is not there yet"
+    assert "symbol" not in scene.aster.sent(HISTORY)[0]
+    scene.view()
+    assert scene.aster.sent(HISTORY) == [], "asked again only after a while"
+    scene.clock.pass_time(31)
+    scene.aster.on(HISTORY, [rate_row(NOW + timedelta(hours=4, milliseconds=12)), rate_row(NOW, symbol="ZZZUSDT")])
+    settled = scene.view()
+    assert settled.rates is not first.rates
+    assert settled.rates.newest(SYMBOL, 1)[0].at == NOW + timedelta(hours=4)
+    assert len(settled.rates.newest(SYMBOL, 10)) == 4
+    scene.clock.pass_time(3600)
+    assert scene.view().rates is settled.rates
+    assert scene.aster.sent(HISTORY) == []
+
+
+def test_a_settlement_that_leaves_no_row_is_not_asked_for_all_day(scene: Scene) -> None:
+    scene.view()
+    scene.clock.pass_time(4 * 3600 + 301)
+    scene.aster.on(HISTORY, [])
+    scene.view()
+    scene.clock.pass_time(3600)
+    scene.view()
+    assert scene.aster.sent(HISTORY) == []
+
+
+def test_more_periods_than_were_read_are_read(scene: Scene) -> None:
+    scene.view(3)
+    scene.view(50)
+    assert scene.aster.sent(HISTORY) == [{"symbol": SYMBOL, "limit": "50"}]
+
+
+def test_each_rate_carries_the_interval_it_covers(scene: Scene) -> None:
+    hours = (-24, -16, -8, -4, 0)
+    scene.aster.on(HISTORY, [rate_row(NOW + timedelta(hours=hour)) for hour in hours])
+    scene.aster.on("GET /fapi/v3/fundingInfo", [{"symbol": SYMBOL, "fundingIntervalHours": 4}])
+    view = scene.view(5)
+    assert [rate.interval_hours for rate in view.rates.newest(SYMBOL, 5)] == [8, 8, 8, 4, 4]
+    assert view.predicted(SYMBOL).interval_hours == 4
+
+
+def test_a_missing_interval_is_taken_from_the_settled_rates(scene: Scene) -> None:
+    scene.aster.on(HISTORY, [rate_row(NOW + timedelta(hours=hour)) for hour in (-8, -4, 0)])
+    scene.aster.on("GET /fapi/v3/fundingInfo", [{"symbol": SYMBOL, "fundingIntervalHours": None}])
+    scene.view()
+    assert scene.view().predicted(SYMBOL).interval_hours == 4
+
+
+def test_what_only_some_pairs_need_may_be_unreadable(scene: Scene) -> None:
+    scene.aster.on("GET /fapi/v3/ticker/24hr", HTML_500)
+    scene.aster.on("GET /fapi/v3/commissionRate", error(-2015))
+    view = scene.view()
+    assert view.volume(SYMBOL) is None
+    assert view.pair(SYMBOL).perp.fees.taker == Decimal("0.00035"), "documented base fee"
+    assert view.pair(SYMBOL).spot.fees.taker == Decimal("0.00032")
+
+
+@pytest.mark.parametrize(
+    "route", ["GET /fapi/v3/premiumIndex", "GET /api/v3/ticker/bookTicker", "GET /api/v3/exchangeInfo", HISTORY]
+)
+def test_without_its_main_parts_the_market_is_unreadable(scene: Scene, route: str) -> None:
+    scene.aster.on(route, HTML_500)
+    with pytest.raises(VenueError):
+        scene.view()
+
+
+def test_a_row_that_cannot_be_read_hides_only_itself(scene: Scene) -> None:
+    good = {"symbol": SYMBOL, "bidPrice": "0", "bidQty": "0", "askPrice": "100.01", "askQty": "6"}
+    scene.aster.on("GET /api/v3/ticker/bookTicker", [{"symbol": "BAD", "bidPrice": ""}, good])
+    view = scene.view()
+    assert view.quote(SPOT, SYMBOL).bid is None, "an empty side is no price of zero"
+    assert view.quote(SPOT, "BAD") is None
+
+
+def test_symbols_that_make_no_pair_are_not_listed(scene: Scene) -> None:
+    futures = [
+        futures_symbol(),
+        futures_symbol("BBBUSDT", status="SETTLING"),
+        futures_symbol("CCCUSDT", filters=[]),
+        futures_symbol("DDDUSDT"),
+        futures_symbol("EEEUSDT", baseAsset="OTHER"),
+        futures_symbol("FFFUSDT", status="SOMETHING_NEW"),
+        {"symbol": "BROKEN"},
+    ]
+    spot = [spot_symbol(f"{base * 3}USDT") for base in "ABCEF"]
+    scene.aster.on("GET /fapi/v3/exchangeInfo", {"symbols": futures})
+    scene.aster.on("GET /api/v3/exchangeInfo", {"symbols": spot})
+    view = scene.view()
+    assert {pair.symbol: pair.perp.status for pair in view.pairs} == {
+        "AAAUSDT": TradingStatus.TRADING,
+        "BBBUSDT": TradingStatus.SETTLING,
+        "FFFUSDT": TradingStatus.CLOSED,
+    }
+
+
+def test_a_pair_that_vanishes_from_the_listing_stays_closed(scene: Scene) -> None:
+    scene.view()
+    scene.clock.pass_time(601)
+    scene.aster.on("GET /api/v3/exchangeInfo", {"symbols": []})
+    pair = scene.view().pair(SYMBOL)
+    assert pair.spot.status is TradingStatus.CLOSED
+    assert not pair.tradable
+
+
+def test_the_exact_fees_of_what_matters_are_read_and_kept_for_a_day(scene: Scene) -> None:
+    names = ("AAAUSDT", "BBBUSDT")
+    scene.aster.on("GET /fapi/v3/exchangeInfo", {"symbols": [futures_symbol(name) for name in names]})
+    scene.aster.on("GET /api/v3/exchangeInfo", {"symbols": [spot_symbol(name) for name in names]})
+    view = scene.view()
+    assert view.pair("BBBUSDT").perp.fees == view.pair("AAAUSDT").perp.fees, "the first pair's stand for all"
+    scene.run(scene.venue.depth(PERP, "BBBUSDT"))
+    scene.aster.on("GET /fapi/v3/commissionRate", {"makerCommissionRate": "0", "takerCommissionRate": "0.00025"})
+    view = scene.view()
+    assert scene.aster.sent("GET /fapi/v3/commissionRate")[0]["symbol"] == "BBBUSDT"
+    assert view.pair("BBBUSDT").perp.fees.taker == Decimal("0.00025")
+    assert view.pair("AAAUSDT").perp.fees.taker == Decimal("0.00032")
+    scene.clock.pass_time(3600)
+    scene.view()
+    assert scene.aster.sent("GET /fapi/v3/commissionRate") == []
+    scene.clock.pass_time(86_400)
+    scene.view()
+    assert len(scene.aster.sent("GET /fapi/v3/commissionRate")) == 2
+
+
+def test_depth_is_best_first(scene: Scene) -> None:
+    depth = scene.run(scene.venue.depth(SPOT, SYMBOL))
+    assert (depth.bids[0].price, depth.asks[0].quantity, depth.at) == (Decimal("99.99"), 6, NOW)
+    scene.aster.on("GET /api/v3/depth", error(-1121, "Invalid symbol."))
+    with pytest.raises(VenueError, match="Invalid symbol"):
+        scene.run(scene.venue.depth(SPOT, "ZZZUSDT"))

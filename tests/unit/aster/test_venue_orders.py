@@ -1,0 +1,298 @@
+"""What the live venue does with orders: acknowledged before matching, refused, unanswered, and resolved."""
+
+from collections.abc import Coroutine
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import pytest
+
+from hedgerow.aster import AsterVenue
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.commands import CancelOrder, PlaceOrder
+from hedgerow.domain.errors import NotSent, OutcomeUnknown
+from hedgerow.domain.events import (
+    CommandIssued,
+    CommandRefused,
+    Event,
+    OrderAccepted,
+    OrderEnded,
+    OrderOutcomeUnknown,
+    OrderProgressed,
+)
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInForce
+from hedgerow.ports import HttpResponse
+from support.scripted_aster import HANG, HTML_500, NOW, SYMBOL, ScriptedAster, error, make_venue, millis, order_row
+
+Result = TypeVar("Result")
+SPOT, PERP = Market.SPOT, Market.PERP
+PLACE_PERP, PLACE_SPOT = "POST /fapi/v3/order", "POST /api/v3/order"
+LOOK, NOOP = "GET /api/v3/order", "POST /api/v3/noop"
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.aster = ScriptedAster()
+        self.clock = VirtualClock(NOW)
+        self.venue: AsterVenue = make_venue(self.aster, self.clock)
+
+    def run(self, main: Coroutine[Any, Any, Result]) -> Result:
+        return run_virtual(self.clock, main)
+
+    def nothing_there(self) -> None:
+        """Make every look-up on the spot market negative."""
+        self.aster.on(LOOK, error(-2013, "Order does not exist."))
+        for name in ("openOrders", "allOrders", "userTrades"):
+            self.aster.on(f"GET /api/v3/{name}", [])
+        self.aster.on(NOOP, error(-4225, "Nonce Expired"))
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def request(market: Market = SPOT, **changes: Any) -> OrderRequest:
+    order: dict[str, Any] = {
+        "client_id": "o-1",
+        "market": market,
+        "symbol": SYMBOL,
+        "side": Side.BUY,
+        "quantity": Decimal("1.50"),
+        "price": Decimal("1E+2"),
+    }
+    return OrderRequest(**{**order, **changes})
+
+
+def place(order: OrderRequest) -> PlaceOrder:
+    return PlaceOrder(hedge_id="o", order=order)
+
+
+def kinds(events: tuple[Event, ...]) -> list[type]:
+    return [type(event) for event in events]
+
+
+def test_a_perpetual_order_asks_for_its_result_in_plain_decimals(scene: Scene) -> None:
+    scene.aster.on(PLACE_PERP, order_row())
+    accepted, end = scene.run(scene.venue.submit(place(request(PERP, reduce_only=True))))
+    (sent,) = scene.aster.sent(PLACE_PERP)
+    assert list(sent)[-4:] == ["user", "signer", "nonce", "signature"]
+    assert {name: sent[name] for name in ("quantity", "price", "reduceOnly", "newOrderRespType", "timeInForce")} == {
+        "quantity": "1.5",
+        "price": "100",
+        "reduceOnly": "true",
+        "newOrderRespType": "RESULT",
+        "timeInForce": "IOC",
+    }
+    assert isinstance(accepted, OrderAccepted)
+    assert isinstance(end, OrderEnded)
+    assert (end.status, end.order_id, end.filled_quantity, end.filled_notional) == (
+        OrderStatus.FILLED,
+        17338441758,
+        Decimal(1),
+        Decimal(100),
+    )
+    assert end.at == NOW
+
+
+def test_a_spot_order_carries_nothing_that_only_perpetuals_know(scene: Scene) -> None:
+    scene.aster.on(PLACE_SPOT, order_row())
+    scene.run(scene.venue.submit(place(request(reduce_only=True))))
+    (sent,) = scene.aster.sent(PLACE_SPOT)
+    assert not {"reduceOnly", "newOrderRespType", "positionSide"} & sent.keys()
+
+
+def test_a_spot_order_acknowledged_before_matching_is_looked_at_until_it_is_final(scene: Scene) -> None:
+    scene.aster.on(PLACE_SPOT, order_row(status="NEW"))
+    scene.aster.on(LOOK, error(-2013), order_row(status="NEW"), order_row(status="EXPIRED", executedQty="0.4"))
+    accepted, end = scene.run(scene.venue.submit(place(request())))
+    assert isinstance(accepted, OrderAccepted)
+    assert isinstance(end, OrderEnded)
+    assert (end.status, end.filled_quantity) == (OrderStatus.EXPIRED, Decimal("0.4"))
+    assert len(scene.aster.sent(LOOK)) == 3
+    assert 0 < scene.clock.monotonic() < 0.5
+
+
+def test_a_spot_order_that_stays_unmatched_is_only_accepted_after_a_short_while(scene: Scene) -> None:
+    scene.aster.on(PLACE_SPOT, order_row(status="NEW"))
+    scene.aster.on(LOOK, order_row(status="NEW"))
+    assert kinds(scene.run(scene.venue.submit(place(request())))) == [OrderAccepted]
+    assert scene.clock.monotonic() < 3
+
+
+def test_a_resting_spot_order_is_looked_at_twice_and_then_left_alone(scene: Scene) -> None:
+    scene.aster.on(PLACE_SPOT, order_row(status="NEW"))
+    scene.aster.on(LOOK, order_row(status="NEW"))
+    events = scene.run(scene.venue.submit(place(request(time_in_force=TimeInForce.GTX))))
+    assert kinds(events) == [OrderAccepted]
+    assert len(scene.aster.sent(LOOK)) == 2
+
+
+def test_a_spot_order_whose_look_up_fails_is_accepted_all_the_same(scene: Scene) -> None:
+    scene.aster.on(PLACE_SPOT, order_row(status="NEW"))
+    scene.aster.on(LOOK, HTML_500)
+    assert kinds(scene.run(scene.venue.submit(place(request())))) == [OrderAccepted]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HANG,
+        HTML_500,
+        HttpResponse(status=503, body=b""),
+        error(-1007, "Timeout waiting for response from backend server."),
+        error(-1000, "An unknown error occurred while processing the request."),
+        HttpResponse(status=200, body=b"<html>maintenance</html>"),
+        OutcomeUnknown("the connection broke"),
+    ],
+    ids=["timeout", "html 500", "503", "-1007", "-1000", "html 200", "broken"],
+)
+def test_an_order_without_an_answer_is_unknown_and_not_sent_again(scene: Scene, answer: Any) -> None:
+    scene.aster.on(PLACE_PERP, answer)
+    assert kinds(scene.run(scene.venue.submit(place(request(PERP))))) == [OrderOutcomeUnknown]
+    assert len(scene.aster.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "kind"),
+    [
+        (error(-2019, "Margin is insufficient."), -2019, RejectKind.MARGIN),
+        (error(-4024), -4024, RejectKind.PRICE),
+        (error(-4164), -4164, RejectKind.FILTER),
+        (error(-2022), -2022, RejectKind.REDUCE_ONLY),
+        (error(-4141), -4141, RejectKind.PERMISSION),
+        (error(-1000, "Signature check failed"), None, RejectKind.PERMISSION),
+        (error(-4225, "Nonce Expired"), None, RejectKind.PERMISSION),
+        (error(-2010), -2010, RejectKind.OTHER),
+        (error(-1102, status=200), -1102, RejectKind.OTHER),
+    ],
+)
+def test_a_refused_order_ended_with_nothing_and_says_why(
+    scene: Scene, answer: HttpResponse, code: int | None, kind: RejectKind
+) -> None:
+    scene.aster.on(PLACE_PERP, answer)
+    (end,) = scene.run(scene.venue.submit(place(request(PERP))))
+    assert isinstance(end, OrderEnded)
+    assert (end.status, end.order_id, end.code, end.reject) == (OrderStatus.REJECTED, None, code, kind)
+    assert end.detail
+
+
+@pytest.mark.parametrize("answer", [NotSent("no route"), error(-1015, status=429)], ids=["no route", "429"])
+def test_an_order_that_never_left_ended_with_nothing_and_is_not_at_once_tried_again(scene: Scene, answer: Any) -> None:
+    scene.aster.on(PLACE_PERP, answer)
+    (end,) = scene.run(scene.venue.submit(place(request(PERP))))
+    assert isinstance(end, OrderEnded)
+    assert (end.status, end.reject, end.filled_quantity) == (OrderStatus.REJECTED, None, Decimal(0))
+    assert scene.clock.monotonic() == 0.5
+
+
+def test_a_cancel_tells_the_final_fills_and_a_second_one_is_refused(scene: Scene) -> None:
+    scene.aster.on("DELETE /api/v3/order", order_row(status="CANCELED", executedQty="0.2"), error(-2011), HANG)
+    command = CancelOrder(market=SPOT, symbol=SYMBOL, client_id="o-1")
+    (end,) = scene.run(scene.venue.submit(command))
+    assert isinstance(end, OrderEnded)
+    assert (end.status, end.filled_quantity) == (OrderStatus.CANCELED, Decimal("0.2"))
+    (refused,) = scene.run(scene.venue.submit(command))
+    assert isinstance(refused, CommandRefused)
+    assert refused.code == -2011
+    assert kinds(scene.run(scene.venue.submit(command))) == [OrderOutcomeUnknown]
+
+
+# --- resolving -------------------------------------------------------------------------------------------------------
+
+
+def lose(scene: Scene) -> None:
+    """Send the order so that its answer is lost."""
+    scene.aster.on(PLACE_SPOT, HTML_500)
+    scene.run(scene.venue.submit(place(request())))
+
+
+def test_a_lost_order_that_the_venue_knows_resolves_to_what_it_did(scene: Scene) -> None:
+    lose(scene)
+    scene.aster.on(LOOK, order_row())
+    (end,) = scene.run(scene.venue.resolve(request()))
+    assert isinstance(end, OrderEnded)
+    assert end.filled_quantity == 1
+    scene.aster.on(LOOK, order_row(status="PARTIALLY_FILLED", executedQty="0.5"))
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderProgressed]
+
+
+def test_a_lost_order_is_not_absent_while_its_nonce_lives(scene: Scene) -> None:
+    lose(scene)
+    scene.nothing_there()
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+    scene.clock.pass_time(60)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+    scene.clock.pass_time(6)
+    (end,) = scene.run(scene.venue.resolve(request()))
+    assert isinstance(end, OrderEnded)
+    assert (end.order_id, end.code, end.filled_quantity) == (None, -2013, Decimal(0))
+
+
+def test_a_lost_order_is_absent_once_its_nonce_is_burnt(scene: Scene) -> None:
+    lose(scene)
+    scene.nothing_there()
+    scene.aster.on(NOOP, {"code": 200, "msg": "success"})
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
+    assert [sent["nonce"] for sent in scene.aster.sent(NOOP)] == [scene.aster.sent(PLACE_SPOT)[0]["nonce"]]
+    assert scene.aster.routes[-4:].count(LOOK) == 1, "looked again after the nonce was gone"
+
+
+def test_an_order_that_landed_before_its_nonce_was_burnt_is_found(scene: Scene) -> None:
+    lose(scene)
+    scene.nothing_there()
+    scene.aster.on(LOOK, error(-2013), order_row())
+    scene.aster.on(NOOP, {"code": 200, "msg": "success"})
+    (end,) = scene.run(scene.venue.resolve(request()))
+    assert isinstance(end, OrderEnded)
+    assert end.filled_quantity == 1
+
+
+def test_a_lost_order_found_among_all_orders_is_resolved_by_them(scene: Scene) -> None:
+    lose(scene)
+    scene.nothing_there()
+    scene.aster.on("GET /api/v3/allOrders", [order_row("other"), order_row()])
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
+
+
+@pytest.mark.parametrize("name", ["order", "openOrders", "allOrders", "userTrades"])
+def test_one_look_up_that_cannot_be_read_leaves_the_order_unknown_for_ever(scene: Scene, name: str) -> None:
+    lose(scene)
+    scene.nothing_there()
+    scene.clock.pass_time(3600)
+    scene.aster.on(f"GET /api/v3/{name}", HTML_500)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+
+
+def test_trades_of_an_order_that_is_not_shown_yet_forbid_to_call_it_absent(scene: Scene) -> None:
+    lose(scene)
+    scene.nothing_there()
+    trade = {"symbol": SYMBOL, "id": 1, "orderId": 9, "side": "BUY", "price": "1", "qty": "1", "time": millis(NOW)}
+    scene.aster.on("GET /api/v3/userTrades", [trade])
+    scene.clock.pass_time(3600)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+
+
+def test_an_order_of_the_log_is_judged_by_the_time_it_was_sent(scene: Scene) -> None:
+    scene.nothing_there()
+    scene.venue.remember([CommandIssued(at=NOW - timedelta(seconds=30), command=place(request()))])
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+    scene.clock.pass_time(36)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
+
+
+def test_an_order_that_no_log_knows_was_never_sent(scene: Scene) -> None:
+    scene.nothing_there()
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+    scene.venue.remember([])
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
+
+
+def test_a_nonce_of_the_log_is_burnt_instead_of_waiting_for_its_end(scene: Scene) -> None:
+    scene.nothing_there()
+    scene.venue.remember([CommandIssued(at=NOW, command=place(request()), nonce=1_767_614_400_000_000)])
+    scene.aster.on(NOOP, error(-4225, "Nonce Expired"), {"code": 200, "msg": "success"})
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
+    assert {sent["nonce"] for sent in scene.aster.sent(NOOP)} == {"1767614400000000"}
