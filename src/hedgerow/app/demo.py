@@ -22,6 +22,7 @@ from hedgerow.domain.events import HedgeAdopted
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import HedgedPosition
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.markets import GeneratedTape
 from hedgerow.emulator.venue import EmulatedVenue
@@ -158,8 +159,7 @@ class _Recording:
         """Take events and equity."""
         if isinstance(moment, Recorded):
             if isinstance(moment.event, HedgeAdopted) and moment.after.hedge is not None:
-                tally = moment.after.hedge.tally
-                self._begin(tally.spot_bought - tally.spot_sold)
+                self._begin(_taken_over(moment.after.hedge))
             self._recorder.record(moment.event, moment.after)
         elif isinstance(moment, CycleEnded | EquityRead) and moment.equity is not None:
             self._begin(ZERO)
@@ -169,6 +169,12 @@ class _Recording:
         if not self._begun:
             self._recorder.sample(self._begun_at, self._usdt - (self._spent - taken_over))
         self._begun = True
+
+
+def _taken_over(hedge: HedgedPosition) -> Decimal:
+    """Return what the adopted coins cost, quote units: their share of the buys, and of the fee taken in coin."""
+    spot_fees = sum((r.booked_fee for r in hedge.orders if r.request.market is Market.SPOT), ZERO)
+    return hedge.tally.spot_bought - hedge.tally.spot_sold + spot_fees - hedge.tally.coin_fee_value
 
 
 def _world(plan: DemoPlan) -> World:

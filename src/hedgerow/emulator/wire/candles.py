@@ -140,3 +140,4 @@ def _moments(opened: datetime, until: datetime, step: timedelta) -> Iterator[dat
     while at < until:
         yield at
         at += step
+    yield until - timedelta(microseconds=1)

@@ -54,11 +54,7 @@ class StreamHub:
         self._sessions = [session for session in self._sessions if not session.closed]
         for session in self._sessions:
             session.tick(now)
-        if self._exchange.market.conditions is not self._conditions:
-            self._conditions = self._exchange.market.conditions
-            for stream in self._streams.values():
-                if stream is not None:
-                    stream.wake()
+        self._wake()
         self._repeat_for_new()
         listened = set(self._listened())
         self._streams = {key: stream for key, stream in self._streams.items() if key in listened}
@@ -73,6 +69,13 @@ class StreamHub:
         if any(key not in self._streams for key in listened) or any(session.fresh for session in self._sessions):
             dues.append(self._exchange.now)
         return min(dues, default=None)
+
+    def _wake(self) -> None:
+        before, self._conditions = self._conditions, self._exchange.market.conditions
+        if before is not self._conditions:
+            for stream in self._streams.values():
+                if stream is not None:
+                    stream.wake(books_only=before.shocks == self._conditions.shocks)
 
     def _repeat_for_new(self) -> None:
         for session in self._sessions:

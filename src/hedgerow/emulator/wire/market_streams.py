@@ -25,6 +25,8 @@ NAME = re.compile(
 )
 SPEEDS = {"1s": 1000, "100ms": 100, "250ms": 250, "500ms": 500}
 DEFAULT_MS = {"markPrice": 3000, "depth": 250, "bookTicker": 100, "aggTrade": 250, "kline": 2000, "ticker": 1000}
+MILLISECOND = timedelta(milliseconds=1)
+BOOKS = ("bookTicker", "depth")
 BUSY_BOOK = timedelta(minutes=10)
 """How long after an own trade a book is watched at its full speed: it refills all the while."""
 DIFF_LEVELS = 1000
@@ -49,7 +51,7 @@ class MarketStream:
         self._market = market
         self._spec = spec
         self._said: dict[str, Any] = {}
-        self._last_id = to_ms(exchange.now)
+        self._last_id = to_ms(exchange.now) - 1
         self._last_trade = self._trade_number(exchange.now)
         self.due = exchange.now
         self._builders: dict[str, Callable[[str], list[Any]]] = {
@@ -77,7 +79,7 @@ class MarketStream:
 
     def _next_look(self, now: datetime) -> datetime:
         soon = now + self._spec.every - (now - EPOCH) % self._spec.every
-        if self._spec.kind == "markPrice" or self._busy(now):
+        if self._spec.kind == "markPrice" or (self._spec.kind in BOOKS and self._busy(now)):
             return soon
         step = self._exchange.tape.step
         if self._spec.kind in {"aggTrade", "trade"}:
@@ -95,9 +97,10 @@ class MarketStream:
             self._said.clear()
             self.wake()
 
-    def wake(self) -> None:
-        """Look again at once: an own trade or a shock changed the market."""
-        self.due = min(self.due, self._exchange.now)
+    def wake(self, *, books_only: bool = False) -> None:
+        """Look again at once: an own trade changed the books, or a shock all prices."""
+        if not books_only or self._spec.kind in BOOKS:
+            self.due = min(self.due, self._exchange.now)
 
     def _changed(self, symbol: str, said: Any) -> bool:
         if self._said.get(symbol) == said:
@@ -139,6 +142,10 @@ class MarketStream:
         book = self._exchange.market.depth(self._market, symbol, self._exchange.now)
         sides = depth_rows(self._call(), book, self._spec.levels)
         before = self._said.get(symbol)
+        if to_ms(self._exchange.now) <= self._last_id:
+            # Update ids are milliseconds: a second change within one is told with the next.
+            self.due = self._exchange.now + MILLISECOND
+            return []
         if not self._changed(symbol, sides):
             return []
         if self._spec.levels == DIFF_LEVELS:
@@ -153,7 +160,7 @@ class MarketStream:
                 "E": moment,
                 "T": moment,
                 "s": symbol,
-                "U": min(first, moment),
+                "U": first,
                 "u": moment,
                 "pu": previous,
                 "b": sides["bids"],

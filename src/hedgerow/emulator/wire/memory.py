@@ -151,7 +151,7 @@ class _MemoryStream:
     def _taken(self, session: Session, frame: Frame) -> str | None:
         """Return a data frame's text; answer a ping, and raise when the venue hung up."""
         if frame.kind == FrameKind.PING:
-            session.on_pong(self._venue.clock.now())
+            session.on_pong()
         elif frame.kind == FrameKind.CLOSE:
             self._session = None
             raise VenueError(f"the venue closed the stream: {frame.text or frame.code}")

@@ -80,7 +80,7 @@ class Session:
         self._combined = combined
         self._opened = now
         self._pinged = now
-        self._ponged = now
+        self._unanswered: datetime | None = None
         self._faults = faults
         self._on_output = on_output
         self._limits = LIMITS[market]
@@ -100,10 +100,10 @@ class Session:
             return
         if now >= self._opened + LIFETIME:
             self.close(GOING_AWAY, "24 hours are over")
-        elif now - self._ponged >= self._limits.pong_within:
+        elif self._unanswered is not None and now - self._unanswered >= self._limits.pong_within:
             self.close(POLICY, "No pong")
         elif now >= self._pinged + self._limits.ping_every:
-            self._pinged = now
+            self._pinged, self._unanswered = now, self._unanswered or now
             self._put(Frame(kind=FrameKind.PING))
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
@@ -118,9 +118,9 @@ class Session:
             return
         self._put(Frame(kind=FrameKind.PONG))
 
-    def on_pong(self, now: datetime) -> None:
+    def on_pong(self) -> None:
         """Take a pong, asked for or not."""
-        self._ponged = now
+        self._unanswered = None
 
     def on_text(self, text: str, now: datetime) -> None:
         """Take a control message."""

@@ -1,0 +1,205 @@
+"""``hedgerow emulator``: a wired exchange made from options, kept in a file, served on two ports."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from hedgerow.clock import SystemClock
+from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.schedule import EPOCH
+from hedgerow.emulator.markets import GeneratedTape
+from hedgerow.emulator.wire.captures import CapturedTape, has_captures, load_captures
+from hedgerow.emulator.wire.clock import ExchangeClock
+from hedgerow.emulator.wire.credentials import Agent, ApiKey
+from hedgerow.emulator.wire.exchange import Exchange, ExchangeRules
+from hedgerow.emulator.wire.exchange_info import Captures, Profile
+from hedgerow.emulator.wire.server import WireServer
+from hedgerow.emulator.wire.signing import MAINNET, is_address
+from hedgerow.emulator.wire.statefile import StateFile
+from hedgerow.emulator.wire.venue import WireVenue
+from hedgerow.history.archive import ArchiveTape
+from hedgerow.history.parquet import PRICES_FILE
+from hedgerow.ports import Tape
+
+__all__ = ["DEFAULT_ACCOUNTS", "EmulatorPlan", "WiredAccount", "build_venue", "serve"]
+
+MARKET_LEAD = timedelta(days=30)
+"""How long before the exchange's first day its generated market begins, so that there is history to ask for."""
+ARCHIVE_DAYS = 366.0
+WINDOW_SECONDS = 60.0
+
+
+class WiredAccount(Struct, frozen=True, kw_only=True):
+    """An account to open: its main wallet, and the agent that signs for it."""
+
+    user: str
+    signer: str
+
+    @property
+    def api_key(self) -> str:
+        """Key of the old kind, the same for the same wallet."""
+        return sha256(f"key of {self.user.lower()}".encode()).hexdigest()
+
+    @property
+    def api_secret(self) -> str:
+        """Secret of that key."""
+        return sha256(f"secret of {self.user.lower()}".encode()).hexdigest()
+
+
+DEFAULT_ACCOUNTS = (
+    WiredAccount(
+        user="0x1111111111111111111111111111111111111111", signer="0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"
+    ),
+    WiredAccount(
+        user="0x2B5AD5c4795c026514f8317c7a215E218DcCD6cF", signer="0x2B5AD5c4795c026514f8317c7a215E218DcCD6cF"
+    ),
+)
+"""Signers of the private keys 1 and 2: for a local exchange only."""
+
+
+class EmulatorPlan(Struct, frozen=True, kw_only=True):
+    """What to serve."""
+
+    host: str = "127.0.0.1"
+    port: int = 8900
+    seed: int = 1
+    pairs: int = 20
+    data: Path | None = None
+    """Folder with captured replies, real history, or both."""
+    start: datetime | None = None
+    """Time at which the exchange begins; None = now."""
+    speed: float = 1.0
+    """Seconds of the exchange per real second; 0 = only by hand."""
+    state: Path | None = None
+    accounts: tuple[WiredAccount, ...] = DEFAULT_ACCOUNTS
+    balance: Decimal = Decimal(1000)
+    """USDT of each account, split over both wallets."""
+    chain_id: int = MAINNET
+
+    def __post_init__(self) -> None:
+        for account in self.accounts:
+            for address in (account.user, account.signer):
+                if not is_address(address):
+                    raise ConfigError(f"--account {address}: allowed is 0x and 40 hexadecimal digits")
+
+
+class _Terms(Struct, frozen=True, kw_only=True):
+    """What a saved exchange's market is made from; it keeps them whatever is asked later."""
+
+    seed: int
+    pairs: int
+    market_start: datetime
+    data: str | None
+    follows_real_time: bool
+
+
+def build_venue(plan: EmulatorPlan, real: SystemClock) -> tuple[WireVenue, StateFile | None]:
+    """Return the exchange, new or as its file left it, and the file.
+
+    Raises:
+        ConfigError: data or accounts cannot be used.
+        StoreError: the file cannot be used.
+        HistoryError: the history cannot be read.
+    """
+    file = None if plan.state is None else StateFile(plan.state)
+    found = None if file is None else file.load()
+    terms = _terms(plan, real.now()) if found is None else msgspec.json.decode(found.terms, type=_Terms)
+    captures = _captures(terms)
+    tape = CapturedTape(_tape(terms), captures)
+    start = max(tape.start, terms.market_start) if not terms.follows_real_time else real.now()
+    rules = ExchangeRules(chain_id=plan.chain_id, nonce_window_seconds=_window(plan, terms))
+    profile = Profile(tape.pairs, captures)
+    if found is None:
+        exchange = Exchange(tape, start=plan.start or start, rules=rules, profile=profile)
+        _open_accounts(exchange, plan)
+        if file is not None:
+            file.begin(msgspec.json.encode(terms))
+    else:
+        exchange = Exchange(tape, start=start, rules=rules, profile=profile, state=found.exchange)
+        for member in found.members:
+            exchange.restore(member)
+    # An exchange at real pace that was away catches up: what fell due meanwhile happens on the first tick.
+    catches_up = terms.follows_real_time and plan.speed == 1
+    clock = ExchangeClock(real, max(real.now(), exchange.now) if catches_up else exchange.now, speed=plan.speed)
+    venue = WireVenue(exchange, clock, save=None if file is None else file.save)
+    venue.tick()
+    return venue, file
+
+
+async def serve(plan: EmulatorPlan, announce: Callable[[WireServer], None]) -> None:
+    """Serve until SIGINT or SIGTERM; ``announce`` is called once both ports listen."""
+    real = SystemClock()
+    venue, file = build_venue(plan, real)
+    server = WireServer(venue, real, host=plan.host, port=plan.port)
+    stop, started = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(server.serve(stop, started))
+    starting = asyncio.create_task(started.wait())
+    try:
+        await asyncio.wait((serving, starting), return_when=asyncio.FIRST_COMPLETED)
+        if started.is_set():
+            announce(server)
+        await serving
+    finally:
+        starting.cancel()
+        if file is not None:
+            file.save(venue.exchange)
+            file.close()
+
+
+def _terms(plan: EmulatorPlan, now: datetime) -> _Terms:
+    first = plan.start or now
+    midnight = first - (first - EPOCH) % timedelta(days=1)
+    return _Terms(
+        seed=plan.seed,
+        pairs=plan.pairs,
+        market_start=first if _has_history(plan.data) else midnight - MARKET_LEAD,
+        data=None if plan.data is None else str(plan.data.resolve()),
+        follows_real_time=plan.start is None and not _has_history(plan.data),
+    )
+
+
+def _tape(terms: _Terms) -> Tape:
+    folder = None if terms.data is None else Path(terms.data)
+    if folder is not None and _has_history(folder):
+        return ArchiveTape.load(folder, start=terms.market_start, days=ARCHIVE_DAYS)
+    try:
+        return GeneratedTape(seed=terms.seed, start=terms.market_start, pairs=terms.pairs)
+    except ValueError as error:
+        raise ConfigError(f"--pairs {terms.pairs}: {error}") from error
+
+
+def _captures(terms: _Terms) -> Captures:
+    if terms.data is None:
+        return Captures()
+    folder = Path(terms.data)
+    if not has_captures(folder) and not _has_history(folder):
+        raise ConfigError(f"--data {folder}: neither captured exchangeInfo replies nor {PRICES_FILE} in it")
+    return load_captures(folder)
+
+
+def _has_history(folder: Path | None) -> bool:
+    return folder is not None and (folder / PRICES_FILE).exists()
+
+
+def _window(plan: EmulatorPlan, terms: _Terms) -> float | None:
+    """Return the nonce window; a client on real time cannot follow a clock that is somewhere else."""
+    return WINDOW_SECONDS if terms.follows_real_time and plan.speed == 1 else None
+
+
+def _open_accounts(exchange: Exchange, plan: EmulatorPlan) -> None:
+    half = plan.balance / 2
+    for account in plan.accounts:
+        member = exchange.open_account(account.user, spot={"USDT": half} if half else {}, perp=max(ZERO, half))
+        exchange.permit(member.user, Agent(signer=account.signer.lower()))
+        exchange.add_key(member.user, ApiKey(key=account.api_key, secret=account.api_secret))

@@ -1,0 +1,93 @@
+"""``hedgerow emulator``: a local Aster on two ports, to test any bot against."""
+
+import asyncio
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hedgerow.app.wired import DEFAULT_ACCOUNTS, EmulatorPlan, WiredAccount, serve
+from hedgerow.cli.common import Exit, money_option, time_option
+from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.money import plain
+from hedgerow.emulator.wire.server import WireServer
+
+__all__ = ["emulator"]
+
+LAST_PORT = 65_534
+"""Spot answers on the port after the futures'."""
+
+
+def emulator(  # noqa: PLR0913, PLR0917 - one parameter per option
+    port: Annotated[int, typer.Option("--port", help="Futures answer here, spot on the next port.")] = 8900,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with captured exchangeInfo replies or Parquet history.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same market.")] = 1,
+    pairs: Annotated[int, typer.Option("--pairs", help="Pairs of the generated market.")] = 20,
+    start: Annotated[str | None, typer.Option("--start", help="First moment of the exchange; now without it.")] = None,
+    speed: Annotated[str, typer.Option("--speed", help="Seconds per real second; 0 = only by POST /admin/advance.")] = (
+        "1"
+    ),
+    state: Annotated[
+        Path | None, typer.Option("--state", help="File that keeps the exchange; it survives kill -9.")
+    ] = None,
+    account: Annotated[
+        list[str] | None, typer.Option("--account", help="USER or USER:AGENT address; may be repeated.")
+    ] = None,
+    balance: Annotated[str, typer.Option("--balance", help="USDT of each account, split over both wallets.")] = "1000",
+    chain_id: Annotated[int, typer.Option("--chain-id", help="1666 like mainnet, 714 like testnet.")] = 1666,
+) -> Exit:
+    """Serve Aster's REST and WebSocket interface over an exchange of your own, until Ctrl-C."""
+    if not 0 <= port <= LAST_PORT:
+        raise ConfigError(f"--port {port}: allowed is 0 to {LAST_PORT}")
+    if data is not None and not data.is_dir():
+        raise ConfigError(f"--data {data}: no such folder")
+    plan = EmulatorPlan(
+        host=host,
+        port=port,
+        seed=seed,
+        pairs=pairs,
+        data=data,
+        start=_start(start),
+        speed=_speed(speed),
+        state=state,
+        accounts=tuple(_account(text) for text in account) if account else DEFAULT_ACCOUNTS,
+        balance=money_option("--balance", balance, least=Decimal(0)),
+        chain_id=chain_id,
+    )
+    asyncio.run(serve(plan, lambda server: _announce(plan, server)))
+    return Exit.DONE
+
+
+def _start(text: str | None) -> datetime | None:
+    return None if text is None else time_option("--start", text)
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError as error:
+        raise ConfigError(f"--speed {text}: allowed is 0 or a positive number") from error
+    if not 0 <= speed < float("inf"):
+        raise ConfigError(f"--speed {text}: allowed is 0 or a positive number")
+    return speed
+
+
+def _account(text: str) -> WiredAccount:
+    user, _, signer = text.partition(":")
+    return WiredAccount(user=user, signer=signer or user)
+
+
+def _announce(plan: EmulatorPlan, server: WireServer) -> None:
+    futures, spot = server.ports
+    typer.echo(f"Futures  http://{plan.host}:{futures}  ws://{plan.host}:{futures}")
+    typer.echo(f"Spot     http://{plan.host}:{spot}  ws://{plan.host}:{spot}")
+    for each in plan.accounts:
+        typer.echo(f"Account  {each.user}  agent {each.signer}  {plain(plan.balance)} USDT at its opening")
+        typer.echo(f"         V1 key {each.api_key}  secret {each.api_secret}")
+    if plan.accounts == DEFAULT_ACCOUNTS:
+        typer.echo("Agents' private keys: 1 and 2 with 63 zeros before them (for this exchange only)")

@@ -1,0 +1,167 @@
+"""The wired exchange on sockets: a thin aiohttp shell around ``WireVenue``.
+
+Futures answer on one port and spot on the next; REST paths and the prefixes ``/fstream`` and ``/sstream`` work on both.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.instrument import Market
+from hedgerow.emulator.wire.call import WireRequest
+from hedgerow.emulator.wire.sessions import Frame, FrameKind, Session
+from hedgerow.emulator.wire.venue import WireVenue
+from hedgerow.ports import Clock, HttpResponse
+
+__all__ = ["WireServer"]
+
+SHORTEST_TICK_SECONDS, LONGEST_TICK_SECONDS = 0.005, 0.25
+SILENCE_SECONDS = 60.0
+"""How long a request that gets no answer is kept waiting."""
+BODY_LIMIT = 2**20
+
+
+class WireServer:
+    """Serves one exchange until it is told to stop."""
+
+    def __init__(self, venue: WireVenue, clock: Clock, *, host: str, port: int) -> None:
+        """``clock`` is the real one; ``port`` 0 takes two free ports."""
+        self._venue = venue
+        self._clock = clock
+        self._host = host
+        self._port = port
+        self._ports: tuple[int, int] = (port, port + 1)
+        self._streams: set[web.WebSocketResponse] = set()
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The ports of futures and spot."""
+        return self._ports
+
+    async def serve(self, stop: asyncio.Event, started: asyncio.Event | None = None) -> None:
+        """Answer until ``stop`` is set; ``started`` is set once both ports listen.
+
+        Raises:
+            ConfigError: a port cannot be used.
+        """
+        application = web.Application(client_max_size=BODY_LIMIT)
+        application.router.add_route("*", "/{path:.*}", self._take)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            self._ports = await self._listen(runner)
+            if started is not None:
+                started.set()
+            await self._tick_until(stop)
+        finally:
+            for stream in tuple(self._streams):
+                await stream.close(code=WSCloseCode.GOING_AWAY, message=b"the exchange stops")
+            await runner.cleanup()
+
+    async def _listen(self, runner: web.AppRunner) -> tuple[int, int]:
+        wanted = (self._port, self._port + 1 if self._port else 0)
+        for port in wanted:
+            try:
+                await web.TCPSite(runner, self._host, port).start()
+            except (OSError, OverflowError) as error:
+                raise ConfigError(f"--port {self._port}: {self._host}:{port} cannot be used: {error}") from error
+        found: Sequence[tuple[str, int]] = runner.addresses
+        return found[0][1], found[1][1]
+
+    async def _tick_until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self._venue.tick()
+            due = self._venue.next_due()
+            left = None if due is None else self._venue.clock.seconds_until(due)
+            wait = min(LONGEST_TICK_SECONDS, LONGEST_TICK_SECONDS if left is None else left)
+            try:
+                async with self._clock.timeout(max(SHORTEST_TICK_SECONDS, wait)):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    async def _take(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("upgrade", "").lower() == "websocket":
+            return await self._stream(request)
+        path, _, query = request.raw_path.partition("?")
+        arrived = WireRequest(
+            method=request.method,
+            path=path,
+            query=query,
+            body=(await request.read()).decode("utf-8", "replace"),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            ip=request.remote or "",
+        )
+        answer = self._venue.handle(arrived)
+        if answer.response is None:
+            await self._clock.sleep(SILENCE_SECONDS)
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=504)
+        if answer.seconds:
+            await self._clock.sleep(answer.seconds)
+        return _spoken(answer.response)
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        news = asyncio.Event()
+        session = self._venue.connect(self._market_of(request, path), path, query, news.set)
+        if session is None:
+            return web.Response(status=404)
+        stream = web.WebSocketResponse(autoping=False, max_msg_size=BODY_LIMIT)
+        await stream.prepare(request)
+        self._streams.add(stream)
+        writer = asyncio.create_task(self._write(stream, session, news))
+        try:
+            await self._read(stream, session)
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+            self._streams.discard(stream)
+            self._venue.disconnect(session)
+        return stream
+
+    def _market_of(self, request: web.Request, path: str) -> Market:
+        if path.startswith(("/fstream", "/sstream")):
+            return Market.SPOT if path.startswith("/sstream") else Market.PERP
+        name = None if request.transport is None else request.transport.get_extra_info("sockname")
+        return Market.SPOT if name and name[1] == self._ports[1] else Market.PERP
+
+    async def _read(self, stream: web.WebSocketResponse, session: Session) -> None:
+        async for message in stream:
+            now = self._venue.clock.now()
+            if message.type is WSMsgType.TEXT:
+                session.on_text(message.data, now)
+                self._venue.tick()
+            elif message.type is WSMsgType.PING:
+                session.on_ping(now)
+            elif message.type is WSMsgType.PONG:
+                session.on_pong()
+
+    async def _write(self, stream: web.WebSocketResponse, session: Session, news: asyncio.Event) -> None:
+        self._venue.tick()
+        while not stream.closed:
+            while session.outbox:
+                await _send(stream, session.outbox.popleft())
+            news.clear()
+            await news.wait()
+
+
+async def _send(stream: web.WebSocketResponse, frame: Frame) -> None:
+    match frame.kind:
+        case FrameKind.PING:
+            await stream.ping()
+        case FrameKind.PONG:
+            await stream.pong()
+        case FrameKind.CLOSE:
+            await stream.close(code=frame.code, message=frame.text.encode())
+        case _:
+            await stream.send_str(frame.text)
+
+
+def _spoken(response: HttpResponse) -> web.Response:
+    """Return a response with its headers spelled as the venue spells them."""
+    headers = {name.upper() if name.startswith("x-mbx") else name.title(): v for name, v in response.headers.items()}
+    return web.Response(status=response.status, headers=headers, body=response.body)

@@ -1,0 +1,98 @@
+"""Replies captured from the real venue are understood; skipped where the captures are not at hand."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from hedgerow.aster.translate import (
+    DOCUMENTED_FEES,
+    depth_of,
+    instrument_of,
+    perp_wallet_of,
+    predicted_of,
+    told,
+)
+from hedgerow.aster.wire import (
+    DepthReply,
+    ExchangeInfo,
+    FundingInfoRow,
+    PremiumRow,
+    SymbolRow,
+    decode,
+    decode_rows,
+    readable_rows,
+)
+from hedgerow.aster.wire_account import BalanceRow, OrderRow
+from hedgerow.domain.events import OrderProgressed
+from hedgerow.domain.instrument import Instrument, Market, TradingStatus
+from support.scripted_aster import NOW
+
+DATA = Path(os.environ.get("HEDGEROW_DATA", Path(__file__).parents[4] / "shared" / "data")) / "aster"
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="captured replies are not here (HEDGEROW_DATA)")
+
+
+def raw(name: str) -> bytes:
+    return gzip.decompress((DATA / name).read_bytes())
+
+
+def excerpt(name: str, key: str) -> bytes:
+    return json.dumps(json.loads((DATA / name).read_text(encoding="utf-8"))[key]).encode()
+
+
+def symbols(name: str) -> tuple[SymbolRow, ...]:
+    info = decode(raw(name), ExchangeInfo)
+    assert info.rate_limits
+    rows = readable_rows(info.symbols, SymbolRow)
+    assert len(rows) == len(info.symbols)
+    return rows
+
+
+def instruments(market: Market, name: str) -> dict[str, Instrument]:
+    made = [instrument_of(market, row, DOCUMENTED_FEES[market]) for row in symbols(name)]
+    return {instrument.symbol: instrument for instrument in made if instrument}
+
+
+def test_every_listed_symbol_becomes_an_instrument() -> None:
+    perps = instruments(Market.PERP, "futures_exchangeInfo_2026-01.json.gz")
+    spots = instruments(Market.SPOT, "spot_exchangeInfo_2026-01.json.gz")
+    assert len(perps) == 290
+    assert {"BTCUSDT", "ETHUSDT", "BNBUSDT", "ASTERUSDT"} <= perps.keys() & spots.keys()
+    assert sum(perp.status is TradingStatus.TRADING for perp in perps.values()) == 221
+    assert {str(perps["BTCUSDT"].tick), str(perps["BTCUSDT"].lot)} == {"0.1", "0.001"} or perps["BTCUSDT"].tick > 0
+    assert (perps["ASTERUSDT"].min_notional, spots["ASTERUSDT"].min_notional) == (5, 5)
+    assert str(perps["ASTERUSDT"].price_up) == "1.0500"
+
+
+def test_premium_rows_and_intervals_without_caps_are_read() -> None:
+    name = "aster_premiumIndex_fundingInfo_excerpt.json"
+    premiums = decode_rows(excerpt(name, "GET /fapi/v1/premiumIndex"), PremiumRow)
+    hours = {
+        row.symbol: row.funding_interval_hours
+        for row in decode_rows(excerpt(name, "GET /fapi/v1/fundingInfo"), FundingInfoRow)
+    }
+    predicted = [predicted_of(row, hours[row.symbol]) for row in premiums]
+    assert len(predicted) == len(hours) == 3
+    assert all(rate is not None and rate.interval_hours == 8 for rate in predicted)
+
+
+def test_books_are_read() -> None:
+    books: dict[str, Any] = json.loads(raw("depth_snapshots_20251015.json.gz"))
+    for symbol, book in books.items():
+        depth = depth_of(Market.PERP, symbol, decode(msgspec.json.encode(book), DepthReply), NOW)
+        assert depth.two_sided
+        assert depth.bids[0].price < depth.asks[0].price
+
+
+def test_balances_and_orders_with_numbers_as_text_are_read() -> None:
+    wallet = perp_wallet_of(decode_rows(excerpt("aster_replies_subset.json", "futures_balance_reply"), BalanceRow))
+    assert (str(wallet.balance), str(wallet.transferable)) == ("1.11341089", "0.81341089")
+    for order in json.loads(excerpt("aster_replies_subset.json", "spot_orders")):
+        row = decode(json.dumps(order["httpResponse"]).encode(), OrderRow)
+        event = told(row, row.client_order_id, NOW)
+        assert isinstance(event, OrderProgressed)
+        assert event.filled_quantity == 0
