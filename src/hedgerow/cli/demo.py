@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import Struct
 
 from hedgerow.app.demo import DemoPlan, demo_tape, play_demo
 from hedgerow.app.session import read_settings
@@ -37,6 +38,17 @@ SPOKEN = "hedgerow.spoken"
 """The logger of the console: shorter than the log file, which has everything."""
 PROGRESS_LINES = 20
 """Lines of progress over a whole demo."""
+
+
+class _Telling(Struct, frozen=True, kw_only=True):
+    """Where the bot's words go."""
+
+    kept: bool
+    """Into the log file."""
+    aloud: bool
+    """To the console."""
+    every_check: bool
+    """To the console in full."""
 
 
 def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -86,28 +98,33 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
         )
         place.prepare()
         _begin_anew(place)
-        listeners = _listeners(plan, stack, quiet=is_stdout(json), every_check=every_check)
-        result = play_demo(plan, listeners)
+        # Seen at less than full speed every check is worth its lines; a log file nobody can open is not worth writing.
+        how = _Telling(
+            kept=home is not None, aloud=not is_stdout(json), every_check=every_check or plan.speed is not None
+        )
+        result = play_demo(plan, _listeners(plan, stack, how))
     _tell(result, report, json)
 
 
-def _listeners(plan: DemoPlan, stack: ExitStack, *, quiet: bool, every_check: bool) -> tuple[Listener, ...]:
+def _listeners(plan: DemoPlan, stack: ExitStack, how: _Telling) -> tuple[Listener, ...]:
     """Return who writes the log, who speaks on the console, and who shows how far it is."""
-    configure_logging(plan.home.log, console=False)
-    stack.callback(close_logging)
-    configure_logging(None, console=not quiet, name=SPOKEN)
-    stack.callback(close_logging, SPOKEN)
-    aloud: Listener = LogListener(SPOKEN)
-    if not every_check and plan.speed is None:
-        aloud = Digest(aloud)
+    listeners: list[Listener] = []
+    if how.kept:
+        configure_logging(plan.home.log, console=False)
+        stack.callback(close_logging)
+        listeners.append(LogListener())
+    if how.aloud:
+        configure_logging(None, console=True, name=SPOKEN)
+        stack.callback(close_logging, SPOKEN)
+        listeners.append(LogListener(SPOKEN) if how.every_check else Digest(LogListener(SPOKEN)))
     # Beside the words on a terminal a moving bar would garble both: there, lines.
     progress = ProgressListener(
         start=plan.start,
         end=plan.end,
         every_days=plan.days / PROGRESS_LINES,
-        terminal=None if quiet else False,
+        terminal=False if how.aloud else None,
     )
-    return (LogListener(), aloud, stack.enter_context(progress))
+    return (*listeners, stack.enter_context(progress))
 
 
 def _begin_anew(place: Home) -> None:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from hedgerow.app.wired import DEFAULT_ACCOUNTS, EmulatorPlan, WiredAccount, serve
-from hedgerow.cli.common import Exit, money_option, time_option
+from hedgerow.cli.arguments import money_option, time_option
+from hedgerow.cli.codes import Exit
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import plain
 from hedgerow.emulator.wire.server import WireServer

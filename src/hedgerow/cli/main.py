@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS: Final[Mapping[str, str]] = {
     "demo": "Embedded exchange, bot and report; needs no key.",
     "run": "The bot, in the foreground, until Ctrl-C.",
+    "emulator": "A local Aster, to test any bot against.",
     "scan": "Every pair, its funding, and what refuses it.",
     "status": "What the bot holds and what it made.",
     "close": "Leave the position now.",

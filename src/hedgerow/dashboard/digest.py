@@ -2,7 +2,7 @@
 
 from hedgerow.domain.events import FundingReceived
 from hedgerow.engine import moments as mo
-from hedgerow.engine.narration import LineLevel, words
+from hedgerow.engine.narration import LineLevel, is_routine, words
 from hedgerow.strategy.observation import Hold, HoldReason
 
 __all__ = ["Digest"]
@@ -64,7 +64,7 @@ class Digest:
 
 
 def _is_loud(moment: mo.Moment) -> bool:
-    return any(line.level not in CALM for line in words(moment))
+    return not is_routine(moment) and any(line.level not in CALM for line in words(moment))
 
 
 def _is_payment(moment: mo.Moment) -> bool:

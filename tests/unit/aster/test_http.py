@@ -20,7 +20,7 @@ QUERY = "symbol=%E5%B8%81USDT&list=%5B%22a%22%5D&a=b+c&user=0x1&nonce=1&signatur
 async def served(handler: Handler) -> AsyncGenerator[str, None]:
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", handler)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.05)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -1,13 +1,13 @@
 """Captured replies of the venue: its symbol rows, and their grids laid over a tape's instruments."""
 
 import gzip
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from hedgerow.domain.errors import ConfigError
@@ -139,9 +139,7 @@ def _read(directory: Path, market: Market) -> dict[str, Any]:
         return {}
     try:
         content = path.read_bytes()
-        document = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
-    except (OSError, ValueError) as error:
+        text = gzip.decompress(content) if path.suffix == ".gz" else content
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (OSError, EOFError, ValueError, msgspec.MsgspecError) as error:
         raise ConfigError(f"{path} cannot be read as a captured exchangeInfo: {error}") from error
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path} is no captured exchangeInfo: it should hold one JSON object")
-    return document

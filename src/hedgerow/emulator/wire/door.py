@@ -154,9 +154,9 @@ def _unavailable() -> HttpResponse:
 
 def _without_funding(response: HttpResponse) -> HttpResponse:
     unknown = {"fundingIntervalHours": None, "fundingFeeCap": None, "fundingFeeFloor": None}
-    rows = msgspec.json.decode(response.body)
-    if isinstance(rows, list):
-        rows = [row | unknown if isinstance(row, dict) else row for row in rows]
+    if response.status != OK:
+        return response
+    rows = [row | unknown for row in msgspec.json.decode(response.body, type=list[dict[str, Any]])]
     return HttpResponse(status=response.status, headers=response.headers, body=msgspec.json.encode(rows))
 
 

@@ -104,11 +104,12 @@ class StreamHub:
         for session in self._sessions:
             if key is not None and session.market is market and key.key in session.streams:
                 session.push(key.key, event, topic=event["e"])
-        order = event.get("o")
-        if isinstance(order, dict) and order["c"].startswith("autoclose-") and order["X"] == "FILLED":
-            self._on_liquidation(order)
+        if event["e"] == "ORDER_TRADE_UPDATE":
+            self._on_order(event["o"])
 
-    def _on_liquidation(self, order: dict[str, Any]) -> None:
+    def _on_order(self, order: dict[str, Any]) -> None:
+        if not order["c"].startswith("autoclose-") or order["X"] != "FILLED":
+            return
         fields = {name: order[name] for name in ("s", "S", "o", "f", "q", "p", "ap", "X", "l", "z", "T")}
         event = {"e": "forceOrder", "E": to_ms(self._exchange.now), "o": fields}
         for session in self._sessions:

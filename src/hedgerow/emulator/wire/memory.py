@@ -1,7 +1,7 @@
 """The wired exchange in the same process: ``ports.Transport`` and ``ports.StreamTransport`` under any clock."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
 from urllib.parse import urlsplit
@@ -84,7 +84,7 @@ class MemoryTransport:
             await self._clock.sleep(self._latency.draw(self._random))
 
     @asynccontextmanager
-    async def _connect(self, url: str) -> AsyncIterator[StreamConnection]:
+    async def _connect(self, url: str) -> AsyncGenerator[StreamConnection]:
         parts = urlsplit(url)
         market = Market.SPOT if "sstream" in f"{parts.netloc}{parts.path}" else Market.PERP
         await self._travel()

@@ -1,12 +1,13 @@
 """Request parameters: parsed once, read by name, refused with the venue's codes (API reference, sections 5 and 9)."""
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from hedgerow.emulator.wire.errors import WireError, malformed, missing
 from hedgerow.emulator.wire.text import at_ms
@@ -102,12 +103,9 @@ class Params:
     def items(self, name: str) -> list[Any]:
         """Return a list given as JSON."""
         try:
-            value = json.loads(self.text(name))
-        except (ValueError, RecursionError) as error:
+            return msgspec.json.decode(self.text(name), type=list[Any])
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise missing(name) from error
-        if not isinstance(value, list):
-            raise missing(name)
-        return value
 
     def refuse(self, *names: str) -> None:
         """Refuse parameters that this request may not carry (-1106)."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from hedgerow.domain.instrument import Market
@@ -127,11 +128,11 @@ class Session:
         if self.closed or self._too_many(now):
             return
         try:
-            message = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            message = msgspec.json.decode(text, type=dict[str, Any])
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             self._refuse(None, 3, f"Invalid JSON: {str(error)[:60]}")
             return
-        if not isinstance(message, dict) or not _is_id(message.get("id")):
+        if not _is_id(message.get("id")):
             self._refuse(None, 2, "Invalid request: request ID must be an unsigned integer")
             return
         self._control(message)
@@ -156,8 +157,8 @@ class Session:
             self._put(each)
 
     def _control(self, message: dict[str, Any]) -> None:
-        number, params = message["id"], message.get("params", [])
-        names = [name for name in params if isinstance(name, str)] if isinstance(params, list) else []
+        number, params = message["id"], _listed(message.get("params"))
+        names = [name for name in params if isinstance(name, str)]
         match message.get("method"):
             case "SUBSCRIBE" if names and len(names) == len(params):
                 self._subscribe(number, names)
@@ -167,7 +168,7 @@ class Session:
                 self._reply(number, None)
             case "LIST_SUBSCRIPTIONS":
                 self._reply(number, list(self.streams))
-            case "SET_PROPERTY" if isinstance(params, list) and len(params) == len(("combined", True)):
+            case "SET_PROPERTY" if len(params) == len(("combined", True)):
                 self._set_property(number, params)
             case "GET_PROPERTY" if names == ["combined"]:
                 self._reply(number, self._combined)
@@ -220,6 +221,10 @@ def stream_names(path: str, query: str) -> tuple[bool, list[str]] | None:
         return False, []
     found = STREAM.fullmatch(path)
     return (False, [name for name in found[1].split("/") if name]) if found else None
+
+
+def _listed(value: Any) -> list[Any]:
+    return [*value] if isinstance(value, list) else []
 
 
 def _is_id(value: object) -> bool:
