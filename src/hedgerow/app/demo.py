@@ -65,8 +65,9 @@ class DemoPlan(Struct, frozen=True, kw_only=True):
 
     @property
     def end(self) -> datetime:
-        """When the demo is over."""
-        return self.start + timedelta(days=self.days)
+        """When the demo is over: after its days, or where the market's data end."""
+        asked = self.start + timedelta(days=self.days)
+        return asked if self.tape.end is None else min(asked, self.tape.end)
 
     @property
     def start(self) -> datetime:
@@ -195,7 +196,7 @@ async def _two_lives(plan: DemoPlan, world: World, clock: VirtualClock, listener
     """Run half the time, be killed without warning, and run the rest from the log."""
     randomness = random.Random(plan.seed)  # noqa: S311 - a repeatable run, nothing secret
     venue = EmulatedVenue(world, clock, latency=LATENCY, random=randomness)
-    half = plan.days / 2 * 86400
+    half = (plan.end - plan.start).total_seconds() / 2
     await _live(_bot(plan, venue, clock, randomness, listeners), clock, half, kill=True)
     for listener in listeners:
         listener.hear(Warned(at=clock.now(), text=KILLED))

@@ -83,9 +83,9 @@ class AccountHistory:
         )
         perp_fills = await self._fills_behind(income, since)
         rows = [
-            *_by_hand(fill for fill in (*spot_fills, *perp_fills) if not self._own.is_own_order(fill.order_id)),
             *_without_own((r for r in map(_perp_row, income) if r), self._own.transfers(Wallet.PERP)),
             *_without_own((r for r in map(_spot_row, transactions) if r), self._own.transfers(Wallet.SPOT)),
+            *_by_hand(fill for fill in (*spot_fills, *perp_fills) if not self._own.is_own_order(fill.order_id)),
         ]
         return tuple(sorted(rows, key=lambda row: row.at))
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from contextlib import ExitStack
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -121,7 +122,7 @@ def _listeners(plan: DemoPlan, stack: ExitStack, how: _Telling) -> tuple[Listene
     progress = ProgressListener(
         start=plan.start,
         end=plan.end,
-        every_days=plan.days / PROGRESS_LINES,
+        every_days=(plan.end - plan.start) / timedelta(days=PROGRESS_LINES),
         terminal=False if how.aloud else None,
     )
     return (*listeners, stack.enter_context(progress))

@@ -19,9 +19,7 @@ def halt(
     config: ConfigOption = None,
     *,
     dry_run: DryRunOption = False,
-    reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Kept in the log and shown by status.")
-    ] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept in the log and shown by status.")] = "",
 ) -> int:
     """Block openings until resumed; a held position is still watched and closed by its rules."""
     return _send(home, config, HaltRequested(detail=reason), dry_run=dry_run)

@@ -9,7 +9,6 @@ hedged in time is unwound; what cannot be unwound stays ``NAKED``, alarms, and k
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,16 +26,12 @@ from hedgerow.domain.execution import (
 )
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.order import RejectKind
 from hedgerow.domain.position import Reason
-from hedgerow.strategy import hedging_moves as moves
-from hedgerow.strategy.hedging_orders import Step, Surroundings, elapsed, tracked
+from hedgerow.strategy import hedging_cells as cells
+from hedgerow.strategy.hedging_cells import Happening
+from hedgerow.strategy.hedging_orders import Step, Surroundings, tracked
 
 __all__ = ["TRANSITIONS", "Happening", "Rule", "Signal", "Step", "Surroundings", "begin", "signal_of", "step", "table"]
-
-RESOLVE_RETRY_SECONDS = 0.2
-PREPARATION_RETRY_SECONDS = 1.0
-PREPARATION_PATIENCE_SECONDS = 60.0
 
 
 class Signal(StrEnum):
@@ -52,21 +47,6 @@ class Signal(StrEnum):
     REJECTED = "order rejected"
     WORKING = "order still at work"
     UNKNOWN = "order outcome unknown"
-
-
-Happening: TypeAlias = (
-    ev.OrderAccepted
-    | ev.OrderProgressed
-    | ev.OrderEnded
-    | ev.OrderOutcomeUnknown
-    | ev.FundsTransferred
-    | ev.TransferOutcomeUnknown
-    | ev.LeverageSet
-    | ev.MarginTypeSet
-    | ev.CommandRefused
-    | None
-)
-"""The events the machine reacts to; None is the passing of time."""
 
 
 _ORDER_EVENTS = (ev.OrderAccepted, ev.OrderProgressed, ev.OrderEnded, ev.OrderOutcomeUnknown)
@@ -186,124 +166,11 @@ def _absorbed(job: HedgeExecution, event: Happening) -> HedgeExecution:
     return replace(job, spot=grown) if order.market is Market.SPOT else replace(job, perp=grown)
 
 
-def _filled(event: Happening) -> bool:
-    return isinstance(event, ev.OrderEnded) and event.filled_quantity > 0
-
-
-def _refusal(event: Happening) -> tuple[RejectKind | None, str]:
-    """Return why the venue refused, and its words; nothing for events that are no refusal."""
-    reject = event.reject if isinstance(event, ev.OrderEnded) else None
-    return reject, event.detail if isinstance(event, ev.OrderEnded | ev.CommandRefused) else ""
-
-
-# --- what the cells do -----------------------------------------------------------------------------------------------
-
-
-def _prepared(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    del event
-    return moves.prepare(replace(job, pending=job.pending[1:], stage_since=around.at), around)
-
-
-def _prepare(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    del event
-    if elapsed(job, around.at) > PREPARATION_PATIENCE_SECONDS:
-        return moves.finish(replace(job, detail="the preparations were not answered in time"), around)
-    return moves.prepare(job, around)
-
-
-def _wait_for_preparation(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    del event, around
-    return Step(job=job, pause_seconds=PREPARATION_RETRY_SECONDS)
-
-
-def _refused_preparation(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    return moves.finish(replace(job, detail=_refusal(event)[1]), around)
-
-
-def _lead(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    del event
-    return moves.lead(job, around)
-
-
-def _after_lead(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    if _filled(event):
-        return moves.follow(replace(job, stage_since=around.at), around)
-    return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
-
-
-def _lead_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    reject, detail = _refusal(event)
-    if reject is RejectKind.PRICE:
-        return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
-    return moves.follow(replace(job, lead_done=True, detail=detail), around)
-
-
-def _follow(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    del event
-    return moves.trim(job, around) if job.kind is ExecutionKind.TRIM else moves.follow(job, around)
-
-
-def _after_follow(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    if _filled(event):
-        return _follow(job, event, around)
-    return moves.fell_short(job, around, None, "nothing filled")
-
-
-def _follow_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    return moves.fell_short(job, around, *_refusal(event))
-
-
-def _repair(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    return moves.top_up_again(job, around) if job.pending else _follow(job, event, around)
-
-
-def _top_up_unknown(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    del event, around
-    return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
-
-
-def _topped_up(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    return _follow(replace(job, pending=()), event, around)
-
-
-def _top_up_failed(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    return moves.give_up_following(replace(job, pending=(), detail=_refusal(event)[1]), around)
-
-
-def _unwind(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    del event
-    return moves.unwind(job, around)
-
-
-def _unwind_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    del event, around
-    return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
-
-
-def _naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    del event
-    return moves.unwind(job, around) if job.kind is ExecutionKind.OPEN else moves.follow(job, around)
-
-
-def _still_naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    return moves.fell_short(job, around, *_refusal(event))
-
-
-def _resolve(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    del event, around
-    return moves.resolve(job)
-
-
-def _resolve_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    del event, around
-    return Step(job=job, pause_seconds=RESOLVE_RETRY_SECONDS)
-
-
 def _resolved(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
     """Go on as the state that sent the order would have, now that its outcome is known."""
     back = replace(job, state=job.resume or ExecutionState.LEADING, resume=None)
-    rejected = _refusal(event)[0] is not None
-    signal = Signal.FILLED if _filled(event) else Signal.REJECTED if rejected else Signal.NOTHING
+    rejected = cells.refusal(event)[0] is not None
+    signal = Signal.FILLED if cells.filled(event) else Signal.REJECTED if rejected else Signal.NOTHING
     return TRANSITIONS[back.state][signal].act(back, event, around)
 
 
@@ -328,64 +195,64 @@ def _rule(act: Callable[[HedgeExecution, Happening, Surroundings], Step], *state
 
 
 _TO_RESOLVING = {
-    Signal.UNKNOWN: _rule(_resolve, _X),
-    Signal.WORKING: _rule(_resolve, _X),
+    Signal.UNKNOWN: _rule(cells.resolve, _X),
+    Signal.WORKING: _rule(cells.resolve, _X),
 }
 
 TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Rule]] = {
     _P: {
-        Signal.TICK: _rule(_prepare, _P, _L, _F, *_ENDS),
-        Signal.PREPARED: _rule(_prepared, _P, _L, _F, *_ENDS),
-        Signal.PREPARATION_UNKNOWN: _rule(_wait_for_preparation, _P),
-        Signal.PREPARATION_REFUSED: _rule(_refused_preparation, ExecutionState.FLAT),
+        Signal.TICK: _rule(cells.prepare, _P, _L, _F, *_ENDS),
+        Signal.PREPARED: _rule(cells.prepared, _P, _L, _F, *_ENDS),
+        Signal.PREPARATION_UNKNOWN: _rule(cells.wait_for_preparation, _P),
+        Signal.PREPARATION_REFUSED: _rule(cells.refused_preparation, ExecutionState.FLAT),
     },
     _L: {
-        Signal.TICK: Rule(_lead, _FROM_LEAD | {_U, _N}),
-        Signal.FILLED: Rule(_after_lead, _FROM_LEAD | {_U, _N}),
-        Signal.PARTIAL: Rule(_after_lead, _FROM_LEAD | {_U, _N}),
-        Signal.NOTHING: Rule(_after_lead, _FROM_LEAD),
-        Signal.REJECTED: Rule(_lead_rejected, _FROM_LEAD | {_U, _N}),
+        Signal.TICK: Rule(cells.lead, _FROM_LEAD | {_U, _N}),
+        Signal.FILLED: Rule(cells.after_lead, _FROM_LEAD | {_U, _N}),
+        Signal.PARTIAL: Rule(cells.after_lead, _FROM_LEAD | {_U, _N}),
+        Signal.NOTHING: Rule(cells.after_lead, _FROM_LEAD),
+        Signal.REJECTED: Rule(cells.lead_rejected, _FROM_LEAD | {_U, _N}),
         **_TO_RESOLVING,
     },
     _F: {
-        Signal.TICK: Rule(_follow, _FROM_FOLLOW),
-        Signal.FILLED: Rule(_after_follow, _FROM_FOLLOW),
-        Signal.PARTIAL: Rule(_after_follow, _FROM_FOLLOW),
-        Signal.NOTHING: Rule(_after_follow, _FROM_FOLLOW),
-        Signal.REJECTED: Rule(_follow_rejected, _FROM_FOLLOW),
+        Signal.TICK: Rule(cells.follow, _FROM_FOLLOW),
+        Signal.FILLED: Rule(cells.after_follow, _FROM_FOLLOW),
+        Signal.PARTIAL: Rule(cells.after_follow, _FROM_FOLLOW),
+        Signal.NOTHING: Rule(cells.after_follow, _FROM_FOLLOW),
+        Signal.REJECTED: Rule(cells.follow_rejected, _FROM_FOLLOW),
         **_TO_RESOLVING,
     },
     _R: {
-        Signal.TICK: Rule(_repair, _FROM_FOLLOW),
-        Signal.FILLED: Rule(_after_follow, _FROM_FOLLOW),
-        Signal.PARTIAL: Rule(_after_follow, _FROM_FOLLOW),
-        Signal.NOTHING: Rule(_after_follow, _FROM_FOLLOW),
-        Signal.REJECTED: Rule(_follow_rejected, _FROM_FOLLOW),
-        Signal.PREPARED: Rule(_topped_up, _FROM_FOLLOW),
-        Signal.PREPARATION_UNKNOWN: _rule(_top_up_unknown, _R),
-        Signal.PREPARATION_REFUSED: Rule(_top_up_failed, _FROM_FOLLOW),
+        Signal.TICK: Rule(cells.repair, _FROM_FOLLOW),
+        Signal.FILLED: Rule(cells.after_follow, _FROM_FOLLOW),
+        Signal.PARTIAL: Rule(cells.after_follow, _FROM_FOLLOW),
+        Signal.NOTHING: Rule(cells.after_follow, _FROM_FOLLOW),
+        Signal.REJECTED: Rule(cells.follow_rejected, _FROM_FOLLOW),
+        Signal.PREPARED: Rule(cells.topped_up, _FROM_FOLLOW),
+        Signal.PREPARATION_UNKNOWN: _rule(cells.top_up_unknown, _R),
+        Signal.PREPARATION_REFUSED: Rule(cells.top_up_failed, _FROM_FOLLOW),
         **_TO_RESOLVING,
     },
     _U: {
-        Signal.TICK: _rule(_unwind, _U, _N, *_ENDS),
-        Signal.FILLED: _rule(_unwind, _U, _N, *_ENDS),
-        Signal.PARTIAL: _rule(_unwind, _U, _N, *_ENDS),
-        Signal.NOTHING: _rule(_unwind_again, _U),
-        Signal.REJECTED: _rule(_unwind_again, _U),
+        Signal.TICK: _rule(cells.unwind, _U, _N, *_ENDS),
+        Signal.FILLED: _rule(cells.unwind, _U, _N, *_ENDS),
+        Signal.PARTIAL: _rule(cells.unwind, _U, _N, *_ENDS),
+        Signal.NOTHING: _rule(cells.unwind_again, _U),
+        Signal.REJECTED: _rule(cells.unwind_again, _U),
         **_TO_RESOLVING,
     },
     _N: {
-        Signal.TICK: _rule(_naked, _N, *_ENDS),
-        Signal.FILLED: _rule(_naked, _N, *_ENDS),
-        Signal.PARTIAL: _rule(_naked, _N, *_ENDS),
-        Signal.NOTHING: _rule(_still_naked, _N, *_ENDS),
-        Signal.REJECTED: _rule(_still_naked, _N, *_ENDS),
+        Signal.TICK: _rule(cells.naked, _N, *_ENDS),
+        Signal.FILLED: _rule(cells.naked, _N, *_ENDS),
+        Signal.PARTIAL: _rule(cells.naked, _N, *_ENDS),
+        Signal.NOTHING: _rule(cells.still_naked, _N, *_ENDS),
+        Signal.REJECTED: _rule(cells.still_naked, _N, *_ENDS),
         **_TO_RESOLVING,
     },
     _X: {
-        Signal.TICK: _rule(_resolve, _X),
-        Signal.UNKNOWN: _rule(_resolve_again, _X),
-        Signal.WORKING: _rule(_resolve_again, _X),
+        Signal.TICK: _rule(cells.resolve, _X),
+        Signal.UNKNOWN: _rule(cells.resolve_again, _X),
+        Signal.WORKING: _rule(cells.resolve_again, _X),
         Signal.FILLED: Rule(_resolved, _FROM_FOLLOW),
         Signal.PARTIAL: Rule(_resolved, _FROM_FOLLOW),
         Signal.NOTHING: Rule(_resolved, _FROM_FOLLOW),

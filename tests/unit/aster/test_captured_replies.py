@@ -61,12 +61,12 @@ def instruments(market: Market, name: str) -> dict[str, Instrument]:
 def test_every_listed_symbol_becomes_an_instrument() -> None:
     perps = instruments(Market.PERP, "futures_exchangeInfo_2026-01.json.gz")
     spots = instruments(Market.SPOT, "spot_exchangeInfo_2026-01.json.gz")
-    assert len(perps) == 290
+    assert len(perps) == 289, "all but one that is not open yet and has no tick"
     assert {"BTCUSDT", "ETHUSDT", "BNBUSDT", "ASTERUSDT"} <= perps.keys() & spots.keys()
     assert sum(perp.status is TradingStatus.TRADING for perp in perps.values()) == 221
     assert (perps["BTCUSDT"].tick, perps["BTCUSDT"].lot) == (Decimal("0.1"), Decimal("0.001"))
     assert (spots["ETHUSDT"].tick, spots["ETHUSDT"].lot) == (Decimal("0.01"), Decimal("0.0001"))
-    assert (perps["ASTERUSDT"].min_notional, spots["ASTERUSDT"].min_notional) == (5, 5)
+    assert (perps["ASTERUSDT"].min_notional, spots["ASTERUSDT"].min_notional) == (Decimal(5), Decimal(5))
     assert str(perps["ASTERUSDT"].price_up) == "1.0500"
 
 

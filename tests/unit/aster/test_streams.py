@@ -102,7 +102,7 @@ def test_a_verified_market_is_read_without_any_request(scene: Scene) -> None:
         assert mark is not None
         assert predicted is not None
         assert quote is not None
-        assert (mark.mark, predicted.rate, quote.bid) == (101, Decimal("0.0005"), Decimal("100.99"))
+        assert (mark.mark, predicted.rate, quote.bid) == (Decimal(101), Decimal("0.0005"), Decimal("100.99"))
 
     scene.play(story)
 
@@ -208,7 +208,7 @@ def test_depth_of_watched_symbols_comes_in_lower_case_and_ages_within_a_second(
         spot.tell({"stream": "aaausdt@depth20@100ms", "data": data})
         await scene.clock.sleep(0.5)
         depth = await scene.venue.depth(SPOT, SYMBOL)
-        assert (depth.bids[0].price, depth.asks[0].quantity) == (99, 2)
+        assert (depth.bids[0].price, depth.asks[0].quantity) == (Decimal(99), Decimal(2))
         assert "GET /api/v3/depth" not in scene.aster.routes
         await scene.clock.sleep(1)
         await scene.venue.depth(SPOT, SYMBOL)
@@ -295,7 +295,7 @@ def test_a_quiet_account_takes_one_request_and_is_valued_at_the_newest_mark(scen
         view = await scene.venue.account()
         assert scene.aster.routes == ["GET /fapi/v3/balance"]
         held = view.positions[SYMBOL]
-        assert (held.quantity, held.mark_price, held.unrealized_pnl) == (-2, 101, -2)
+        assert (held.quantity, held.mark_price, held.unrealized_pnl) == (Decimal(-2), Decimal(101), Decimal(-2))
 
     scene.play(story)
 

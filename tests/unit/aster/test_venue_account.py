@@ -116,9 +116,9 @@ def windowed(rows: list[dict[str, Any]], most: int = 1000) -> Any:
 def test_both_wallets_positions_and_modes_are_read_at_once(scene: Scene) -> None:
     scene.aster.on("GET /fapi/v3/positionRisk", [position(), position(symbol="BBBUSDT", positionAmt="0", leverage=20)])
     view = scene.run(scene.venue.account())
-    assert (view.spot_usdt, view.spot["USDT"].locked) == (900, 1)
+    assert (view.spot_usdt, view.spot["USDT"].locked) == (Decimal(900), Decimal(1))
     assert (view.perp.balance, view.perp.unrealized_pnl) == (Decimal("1000.5"), Decimal("-1.2"))
-    assert (view.perp.available, view.perp.transferable) == (800, 790)
+    assert (view.perp.available, view.perp.transferable) == (Decimal(800), Decimal(790))
     held = view.positions[SYMBOL]
     assert (held.quantity, held.unrealized_pnl, held.leverage) == (Decimal("-0.25"), Decimal("-0.225"), 5)
     assert (held.liquidation_price, held.margin_type) == (Decimal("5900.5"), MarginType.CROSSED)

@@ -224,7 +224,7 @@ def test_the_exact_fees_of_what_matters_are_read_and_kept_for_a_day(scene: Scene
 
 def test_depth_is_best_first(scene: Scene) -> None:
     depth = scene.run(scene.venue.depth(SPOT, SYMBOL))
-    assert (depth.bids[0].price, depth.asks[0].quantity, depth.at) == (Decimal("99.99"), 6, NOW)
+    assert (depth.bids[0].price, depth.asks[0].quantity, depth.at) == (Decimal("99.99"), Decimal(6), NOW)
     scene.aster.on("GET /api/v3/depth", error(-1121, "Invalid symbol."))
     with pytest.raises(VenueError, match="Invalid symbol"):
         scene.run(scene.venue.depth(SPOT, "ZZZUSDT"))

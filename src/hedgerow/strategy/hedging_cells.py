@@ -1,0 +1,186 @@
+"""What the cells of the two-leg machine's table do: each takes the job after an event and returns the next step."""
+
+from typing import TypeAlias
+
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.execution import ExecutionKind, HedgeExecution
+from hedgerow.domain.order import RejectKind
+from hedgerow.strategy import hedging_moves as moves
+from hedgerow.strategy.hedging_orders import Step, Surroundings, elapsed
+
+__all__ = [
+    "Happening",
+    "after_follow",
+    "after_lead",
+    "filled",
+    "follow",
+    "follow_rejected",
+    "lead",
+    "lead_rejected",
+    "naked",
+    "prepare",
+    "prepared",
+    "refusal",
+    "refused_preparation",
+    "repair",
+    "resolve",
+    "resolve_again",
+    "still_naked",
+    "top_up_failed",
+    "top_up_unknown",
+    "topped_up",
+    "unwind",
+    "unwind_again",
+    "wait_for_preparation",
+]
+
+RESOLVE_RETRY_SECONDS = 0.2
+PREPARATION_RETRY_SECONDS = 1.0
+PREPARATION_PATIENCE_SECONDS = 60.0
+
+Happening: TypeAlias = (
+    ev.OrderAccepted
+    | ev.OrderProgressed
+    | ev.OrderEnded
+    | ev.OrderOutcomeUnknown
+    | ev.FundsTransferred
+    | ev.TransferOutcomeUnknown
+    | ev.LeverageSet
+    | ev.MarginTypeSet
+    | ev.CommandRefused
+    | None
+)
+"""The events the machine reacts to; None is the passing of time."""
+
+
+def filled(event: Happening) -> bool:
+    """Tell whether an order ended with something filled."""
+    return isinstance(event, ev.OrderEnded) and event.filled_quantity > 0
+
+
+def refusal(event: Happening) -> tuple[RejectKind | None, str]:
+    """Return why the venue refused, and its words; nothing for events that are no refusal."""
+    reject = event.reject if isinstance(event, ev.OrderEnded) else None
+    return reject, event.detail if isinstance(event, ev.OrderEnded | ev.CommandRefused) else ""
+
+
+def prepared(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Go on to the next preparation, or begin to lead."""
+    del event
+    return moves.prepare(replace(job, pending=job.pending[1:], stage_since=around.at), around)
+
+
+def prepare(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Issue the pending preparation again, until patience ends."""
+    del event
+    if elapsed(job, around.at) > PREPARATION_PATIENCE_SECONDS:
+        return moves.finish(replace(job, detail="the preparations were not answered in time"), around)
+    return moves.prepare(job, around)
+
+
+def wait_for_preparation(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Wait for a preparation whose outcome is unknown."""
+    del event, around
+    return Step(job=job, pause_seconds=PREPARATION_RETRY_SECONDS)
+
+
+def refused_preparation(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """End flat: nothing was traded yet."""
+    return moves.finish(replace(job, detail=refusal(event)[1]), around)
+
+
+def lead(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Place the next leading slice, when it may be placed."""
+    del event
+    return moves.lead(job, around)
+
+
+def after_lead(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Follow what the slice filled, or try the slice again."""
+    if filled(event):
+        return moves.follow(replace(job, stage_since=around.at), around)
+    return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
+
+
+def lead_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Try again after a price refusal; after any other, lead no further."""
+    reject, detail = refusal(event)
+    if reject is RejectKind.PRICE:
+        return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
+    return moves.follow(replace(job, lead_done=True, detail=detail), around)
+
+
+def follow(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Bring the other leg up to the leading one, or trim on."""
+    del event
+    return moves.trim(job, around) if job.kind is ExecutionKind.TRIM else moves.follow(job, around)
+
+
+def after_follow(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Go on when the leg caught up, else repair it."""
+    if filled(event):
+        return follow(job, event, around)
+    return moves.fell_short(job, around, None, "nothing filled")
+
+
+def follow_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Repair the following leg by what its refusal asks for."""
+    return moves.fell_short(job, around, *refusal(event))
+
+
+def repair(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Follow again with wider caps, or ask for the margin transfer again."""
+    return moves.top_up_again(job, around) if job.pending else follow(job, event, around)
+
+
+def top_up_unknown(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Wait before the margin transfer is asked for again under its id."""
+    del event, around
+    return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
+
+
+def topped_up(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Follow again: the margin arrived."""
+    return follow(replace(job, pending=()), event, around)
+
+
+def top_up_failed(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Take back what cannot be hedged: there is no margin."""
+    return moves.give_up_following(replace(job, pending=(), detail=refusal(event)[1]), around)
+
+
+def unwind(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Reverse the unhedged part of the leading leg."""
+    del event
+    return moves.unwind(job, around)
+
+
+def unwind_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Wait before the reversal is tried again."""
+    del event, around
+    return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
+
+
+def naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Keep trying to get the legs equal, with wider caps."""
+    del event
+    return moves.unwind(job, around) if job.kind is ExecutionKind.OPEN else moves.follow(job, around)
+
+
+def still_naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Wait before the next try."""
+    return moves.fell_short(job, around, *refusal(event))
+
+
+def resolve(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Look the order up."""
+    del event, around
+    return moves.resolve(job)
+
+
+def resolve_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Wait before the order is looked up again."""
+    del event, around
+    return Step(job=job, pause_seconds=RESOLVE_RETRY_SECONDS)
