@@ -1,17 +1,22 @@
-"""Time has one owner. ``SystemClock`` is the wall clock; ``run_virtual`` runs a program on a clock that jumps."""
+"""Time has one owner. ``SystemClock`` is the wall clock; ``run_virtual`` runs a program on a clock that jumps.
+
+``FollowedClock`` jumps in step with a clock outside of this process.
+"""
 
 import asyncio
 import selectors
 import time
-from collections.abc import Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-__all__ = ["SystemClock", "VirtualClock", "run_virtual"]
+__all__ = ["FollowedClock", "SystemClock", "VirtualClock", "run_virtual"]
 
 Result = TypeVar("Result")
 TICK_SECONDS = 1e-6
+ANSWER_SECONDS, AGAIN_SECONDS = 30.0, 0.2
+"""Real seconds: how long an answer from outside holds the time up, and the pause before a lost clock is asked again."""
 
 
 class SystemClock:
@@ -69,9 +74,51 @@ class VirtualClock:
         """Virtual seconds per real second; None = as fast as the machine allows."""
         return self._speed
 
+    @property
+    def patience_seconds(self) -> float:
+        """Real seconds to wait for sockets before the time jumps."""
+        return 0.0
+
     def pass_time(self, seconds: float) -> None:
         """Jump by ``seconds``; called by the event loop when every task waits."""
         self._elapsed += seconds
+
+
+class FollowedClock(VirtualClock):
+    """A clock that jumps only together with another one, outside of this process.
+
+    ``lead`` asks that clock to pass so many seconds and returns its time then; None = it cannot be asked now, and the
+    time stands still until it can.
+    """
+
+    def __init__(self, start: datetime, lead: Callable[[float], datetime | None]) -> None:
+        super().__init__(start)
+        self._lead = lead
+        self._awaited = 0
+        self._lost = False
+
+    @contextmanager
+    def awaiting(self) -> Iterator[None]:
+        """Let the time stand still while an answer from outside is on its way."""
+        self._awaited += 1
+        try:
+            yield
+        finally:
+            self._awaited -= 1
+
+    @property
+    def patience_seconds(self) -> float:
+        """Real seconds to wait for sockets before the time jumps."""
+        if self._awaited:
+            return ANSWER_SECONDS
+        return AGAIN_SECONDS if self._lost else 0.0
+
+    def pass_time(self, seconds: float) -> None:
+        """Let the other clock jump, and follow it to where it went."""
+        reached = self._lead(seconds)
+        self._lost = reached is None
+        if reached is not None:
+            self._elapsed = max(self._elapsed, (reached - self._start).total_seconds())
 
 
 class _JumpingSelector(selectors.BaseSelector):
@@ -90,7 +137,7 @@ class _JumpingSelector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         speed = self._clock.speed
         if timeout is None or speed is None:
-            ready = self._real.select(None if timeout is None else 0)
+            ready = self._real.select(None if timeout is None else min(timeout, self._clock.patience_seconds))
             if not ready and timeout:
                 self._clock.pass_time(timeout)
             return ready

@@ -33,110 +33,16 @@ from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.state import WorldState
 from hedgerow.engine.moments import CycleFailed, Listener, Moment
 from hedgerow.engine.runner import RunOptions
-from hedgerow.ports import StatementRow, Store, Venue
+from hedgerow.simulation.power import CrashingStore, CrashingVenue, Plug, PowerCut
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
 from support.worlds import ScriptedTape
 
-__all__ = ["Checkpoint", "CrashingStore", "CrashingVenue", "Plug", "PowerCut", "Site", "equity_change"]
+__all__ = ["Checkpoint", "Plug", "Site", "equity_change"]
 
 Answer = TypeVar("Answer")
 ROUNDING = Decimal("1e-12")
 """Quotients such as average prices are cut at 28 digits; amounts have 8 decimals."""
-
-
-class PowerCut(BaseException):
-    """The process is gone; nothing in the bot may catch this."""
-
-
-class Plug:
-    """Counts the moments at which the power may fail; fails at the one numbered ``at``, from 0, and stays dead."""
-
-    def __init__(self, at: int | None = None) -> None:
-        self._at = at
-        self.passed: list[str] = []
-        self.dead = False
-
-    def moment(self, what: str) -> None:
-        if not self.dead:
-            self.dead = self._at == len(self.passed)
-            self.passed.append(what)
-        if self.dead:
-            raise PowerCut(what)
-
-
-class CrashingStore:
-    """A store whose power fails before an append reaches it, or after it was committed."""
-
-    def __init__(self, inner: Store, plug: Plug) -> None:
-        self._inner = inner
-        self._plug = plug
-
-    async def load(self) -> Ledger:
-        return await self._inner.load()
-
-    async def append(self, events: Sequence[Event], *, durable: bool) -> None:
-        what = f"append {'+'.join(type(event).__name__ for event in events)}"
-        self._plug.moment(f"before {what}")
-        await self._inner.append(events, durable=durable)
-        self._plug.moment(f"after {what}")
-
-    async def events(self, *, after: int = 0) -> tuple[Event, ...]:
-        return await self._inner.events(after=after)
-
-    async def snapshot(self, ledger: Ledger) -> None:
-        self._plug.moment("before snapshot")
-        await self._inner.snapshot(ledger)
-
-    async def close(self) -> None:
-        if self._plug.dead:
-            raise PowerCut("close")
-        await self._inner.close()
-
-
-class CrashingVenue:
-    """A venue whose power fails before a call leaves, or after it was carried out and before its answer is heard."""
-
-    def __init__(self, inner: Venue, plug: Plug) -> None:
-        self._inner = inner
-        self._plug = plug
-
-    async def _call(self, what: str, call: Callable[[], Awaitable[Answer]]) -> Answer:
-        self._plug.moment(f"before {what}")
-        answer = await call()
-        self._plug.moment(f"after {what}")
-        return answer
-
-    @property
-    def name(self) -> str:
-        return self._inner.name
-
-    async def market(self, periods: int) -> MarketView:
-        return await self._call("market", lambda: self._inner.market(periods))
-
-    async def account(self) -> AccountView:
-        return await self._call("account", self._inner.account)
-
-    async def depth(self, market: Market, symbol: str) -> Depth:
-        return await self._call("depth", lambda: self._inner.depth(market, symbol))
-
-    async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
-        return await self._call("open orders", lambda: self._inner.open_orders(symbol))
-
-    async def submit(self, command: Command) -> tuple[Event, ...]:
-        return await self._call(f"submit {type(command).__name__}", lambda: self._inner.submit(command))
-
-    async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
-        return await self._call("resolve", lambda: self._inner.resolve(request))
-
-    async def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
-        return await self._call("fills", lambda: self._inner.fills(market, symbol, since))
-
-    async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
-        return await self._call("funding payments", lambda: self._inner.funding_payments(since))
-
-    async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
-        return await self._call("statement", lambda: self._inner.statement(since))
 
 
 class _Ledgered(EmulatedVenue):

@@ -17,7 +17,7 @@ from hedgerow.dashboard.recorder import PairPrices, RunEnd, RunRecorder
 from hedgerow.dashboard.report import RunReport
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.books import books_difference
-from hedgerow.domain.errors import ConfigError, Rejected
+from hedgerow.domain.errors import ConfigError, HistoryError, Rejected
 from hedgerow.domain.events import HedgeAdopted
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger import Ledger
@@ -66,8 +66,7 @@ class DemoPlan(Struct, frozen=True, kw_only=True):
     @property
     def end(self) -> datetime:
         """When the demo is over: after its days, or where the market's data end."""
-        asked = self.start + timedelta(days=self.days)
-        return asked if self.tape.end is None else min(asked, self.tape.end)
+        return min(self.start + timedelta(days=self.days), self.tape.end)
 
     @property
     def start(self) -> datetime:
@@ -82,11 +81,18 @@ def demo_tape(data: Path | None, *, seed: int, pairs: int, start: datetime, days
         HistoryError: the history cannot be read, or holds nothing for the window.
     """
     if data is not None:
-        return ArchiveTape.load(data, start=start, days=days + HELD_BY_HAND / timedelta(days=1))
+        return _history(data, start, days)
     try:
         return GeneratedTape(seed=seed, start=start, pairs=pairs)
     except ValueError as error:
         raise ConfigError(f"--pairs {pairs}: {error}") from error
+
+
+def _history(data: Path, start: datetime, days: float) -> Tape:
+    tape = ArchiveTape.load(data, start=start, days=days + HELD_BY_HAND / timedelta(days=1))
+    if tape.end <= tape.start + HELD_BY_HAND:
+        raise HistoryError(f"{data}: prices end at {tape.end:%Y-%m-%d %H:%M} UTC, too soon after --start for the demo")
+    return tape
 
 
 def play_demo(plan: DemoPlan, listeners: Sequence[Listener]) -> RunReport:

@@ -1,21 +1,24 @@
 """The paper exchange of a home: an emulated account that survives the process, on a generated market."""
 
-import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
-from hedgerow.domain.errors import StoreError
+from hedgerow.app.door import Access, Door
+from hedgerow.app.files import keep, kept
+from hedgerow.clock import SystemClock, VirtualClock
+from hedgerow.config import Home
 from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.markets import GeneratedTape
 from hedgerow.emulator.state import WorldState
+from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World
+from hedgerow.ports import Clock
 
-__all__ = ["PaperExchange", "PaperTerms"]
+__all__ = ["DEFAULT_USDT", "PaperExchange", "PaperTerms", "paper_access"]
 
 DEFAULT_USDT = Decimal(1000)
 
@@ -42,7 +45,7 @@ class PaperExchange:
 
     def __init__(self, path: Path, terms: PaperTerms, now: Callable[[], datetime]) -> None:
         self._path = path
-        found = _read(path)
+        found = kept(path, _PaperFile, "a paper exchange")
         begun = _midnight(now()) if found is None else found.market_start
         self._seed = terms.seed if found is None else found.seed
         self._market_start = begun
@@ -64,31 +67,25 @@ class PaperExchange:
         Raises:
             StoreError: the file cannot be written.
         """
-        content = _PaperFile(seed=self._seed, market_start=self._market_start, state=world.dump())
-        draft = self._path.with_name(f".{self._path.name}.tmp")
-        try:
-            with draft.open("wb") as file:
-                file.write(msgspec.json.encode(content))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path)
-        except OSError as error:
-            raise StoreError(f"{self._path} cannot be written: {error.strerror or error}") from error
+        keep(self._path, _PaperFile(seed=self._seed, market_start=self._market_start, state=world.dump()))
 
 
-def _read(path: Path) -> _PaperFile | None:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
-    try:
-        return msgspec.json.decode(content, type=_PaperFile)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise StoreError(
-            f"{path} is not a paper exchange of this version: {error}; move it away to begin anew"
-        ) from error
+def paper_access(home: Home, terms: PaperTerms | None = None, speed: float | None = 1.0) -> Access:
+    """Return the way to the home's paper exchange.
+
+    ``speed`` is virtual seconds per real second; 1 = the wall clock, None = as fast as the machine allows.
+    """
+
+    def connect() -> Door:
+        exchange = PaperExchange(home.exchange, terms or PaperTerms(), SystemClock().now)
+        if not exchange.created:
+            # The log's books begin with this account: it must be the same one at the next start.
+            exchange.save(exchange.world)
+        clock: Clock = SystemClock() if speed == 1.0 else VirtualClock(exchange.world.now, speed=speed)
+        venue = EmulatedVenue(exchange.world, clock, on_change=exchange.save, name="paper exchange")
+        return Door(venue=venue, clock=clock)
+
+    return Access(account=f"paper:{home.exchange.resolve()}", connect=connect)
 
 
 def _midnight(at: datetime) -> datetime:

@@ -2,23 +2,21 @@
 
 import random
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.app.bot import Bot, BotParts, build_bot
-from hedgerow.app.paper import PaperExchange, PaperTerms
+from hedgerow.app.door import Access, Door
 from hedgerow.app.state_file import StateFile
-from hedgerow.clock import SystemClock, VirtualClock
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.domain.ledger import Ledger
-from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.engine.moments import Listener, Warned
 from hedgerow.engine.runner import RunOptions
-from hedgerow.ports import Clock, Store, Venue
+from hedgerow.ports import Clock, Store
 from hedgerow.store import guide_state
 from hedgerow.store.account_lock import AccountLock
 from hedgerow.store.mailbox import FolderMailbox
@@ -32,20 +30,37 @@ class Session(Struct, frozen=True, kw_only=True):
 
     home: Home
     settings: Settings
-    clock: Clock
-    exchange: PaperExchange
-    venue: Venue
+    door: Door
     store: Store
     notices: tuple[str, ...]
     parts: BotParts
 
-    def bot(self, listeners: Sequence[Listener] = (), options: RunOptions | None = None) -> Bot:
-        """Wire the bot; call it inside the event loop."""
-        heard = (*listeners, StateFile(self.home.state)) if listeners else (StateFile(self.home.state),)
-        bot = build_bot(replace(self.parts, listeners=heard, options=options or self.parts.options))
-        for text in self.notices:
-            bot.journal.say(Warned(at=self.clock.now(), text=text))
-        return bot
+    @property
+    def clock(self) -> Clock:
+        """The clock that the bot lives by."""
+        return self.door.clock
+
+    @asynccontextmanager
+    async def awake(
+        self, listeners: Sequence[Listener] = (), options: RunOptions | None = None, *, stay: bool = False
+    ) -> AsyncGenerator[Bot]:
+        """Open the way to the exchange and wire the bot, inside the event loop that it will run on.
+
+        ``stay`` says that it will be there for long, which pays for streams.
+
+        Raises:
+            ConfigError: the exchange does not know these credentials, or they do not suffice.
+        """
+        heard = (*listeners, *self.door.listeners, StateFile(self.home.state))
+        chosen = replace(options or self.parts.options, mail_seconds=self.door.mail_seconds)
+        bot = build_bot(replace(self.parts, listeners=heard, options=chosen))
+        try:
+            async with self.door.attend(self.store, stay) as told:
+                for text in (*self.notices, *self.door.notices, *told):
+                    bot.journal.say(Warned(at=self.clock.now(), text=text))
+                yield bot
+        finally:
+            await self.store.close()
 
 
 def read_settings(home: Home, config: Path | None, ma_periods: int | None = None) -> Settings:
@@ -74,47 +89,26 @@ async def read_ledger(home: Home) -> Ledger | None:
 
 
 @contextmanager
-def open_session(
-    home: Home,
-    settings: Settings,
-    *,
-    terms: PaperTerms | None = None,
-    speed: float | None = 1.0,
-) -> Iterator[Session]:
+def open_session(home: Home, settings: Settings, access: Access) -> Iterator[Session]:
     """Open a home for trading: sole holder of its account until the context ends.
-
-    ``speed`` is virtual seconds per real second; 1 = the wall clock, None = as fast as the machine allows.
 
     Raises:
         ConfigError: the folder cannot be used, or another bot trades this account.
         StoreError: the log or the exchange's file is corrupt or newer than this version.
     """
     home.prepare()
-    with AccountLock(f"paper:{home.exchange.resolve()}"):
-        exchange = PaperExchange(home.exchange, terms or PaperTerms(), SystemClock().now)
-        if not exchange.created:
-            # The log's books begin with this account: it must be the same one at the next start.
-            exchange.save(exchange.world)
-        clock: Clock = SystemClock() if speed == 1.0 else VirtualClock(exchange.world.now, speed=speed)
-        venue = EmulatedVenue(exchange.world, clock, on_change=exchange.save, name="paper exchange")
-        store = SqliteStore(home.events)
-        yield _session(home, settings, clock, exchange, venue, store)
+    with AccountLock(access.account):
+        yield _session(home, settings, access.connect())
 
 
-def _session(
-    home: Home,
-    settings: Settings,
-    clock: Clock,
-    exchange: PaperExchange,
-    venue: Venue,
-    store: Store,
-) -> Session:
+def _session(home: Home, settings: Settings, door: Door) -> Session:
+    clock, store = door.clock, SqliteStore(home.events)
     old = guide_state.read(home.state, at=clock.now())
     corrupt = old if isinstance(old, guide_state.CorruptState) else None
     state = old if isinstance(old, guide_state.GuideState) else None
     position = state.current_position if state else None
     parts = BotParts(
-        venue=venue,
+        venue=door.venue,
         store=store,
         clock=clock,
         parameters=settings.parameters,
@@ -128,9 +122,7 @@ def _session(
     return Session(
         home=home,
         settings=settings,
-        clock=clock,
-        exchange=exchange,
-        venue=venue,
+        door=door,
         store=store,
         notices=(*settings.notices, *settings.warnings, *((_corrupt(corrupt, home.state),) if corrupt else ())),
         parts=parts,

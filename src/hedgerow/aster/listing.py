@@ -10,7 +10,8 @@ from hedgerow.aster.timed import Timed
 from hedgerow.aster.translate import DOCUMENTED_FEES, fees_of, instrument_of
 from hedgerow.aster.wire import SymbolRow
 from hedgerow.domain.errors import VenueError
-from hedgerow.domain.instrument import BasisPair, FeeRates, Market, TradingStatus
+from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, TradingStatus
+from hedgerow.domain.money import ZERO
 from hedgerow.ports import Clock
 
 __all__ = ["Listing"]
@@ -38,7 +39,7 @@ class Listing:
         self._made_of: tuple[object, ...] = ()
 
     def care_about(self, symbols: Iterable[str]) -> None:
-        """Read the exact commission of these symbols from now on."""
+        """Read the exact commission of these symbols, and show them even when their spot market is gone."""
         self._interesting.update(symbols)
 
     async def pairs(self) -> Mapping[str, BasisPair]:
@@ -51,7 +52,7 @@ class Listing:
         """
         spot, perp = await asyncio.gather(self._infos[Market.SPOT].get(), self._infos[Market.PERP].get())
         await self._renew_fees([symbol for symbol in perp if symbol in spot])
-        made_of = (id(spot), id(perp), len(self._fees), *self._fees.values(), *self._typical.values())
+        made_of = (id(spot), id(perp), frozenset(self._interesting), *self._fees.values(), *self._typical.values())
         if made_of != self._made_of:
             self._pairs = self._build(spot, perp)
             self._made_of = made_of
@@ -78,15 +79,23 @@ class Listing:
         return {**built, **{pair.symbol: _closed(pair) for pair in gone}}
 
     def _pair(self, spot: SymbolRow | None, perp: SymbolRow) -> BasisPair | None:
-        if spot is None or spot.base_asset != perp.base_asset or perp.contract_type not in {None, "", "PERPETUAL"}:
+        if perp.contract_type not in {None, "", "PERPETUAL"} or (spot and spot.base_asset != perp.base_asset):
             return None
-        legs = [
-            instrument_of(market, row, self._fees.get((market, row.symbol), self._typical[market]))
-            for market, row in ((Market.SPOT, spot), (Market.PERP, perp))
-        ]
-        if legs[0] is None or legs[1] is None:
+        perp_leg = self._instrument(Market.PERP, perp)
+        if perp_leg is None:
             return None
-        return BasisPair(spot=legs[0], perp=legs[1])
+        if spot is None:
+            return self._unlisted(perp_leg) if perp.symbol in self._interesting else None
+        spot_leg = self._instrument(Market.SPOT, spot)
+        return BasisPair(spot=spot_leg, perp=perp_leg) if spot_leg else None
+
+    def _instrument(self, market: Market, row: SymbolRow) -> Instrument | None:
+        return instrument_of(market, row, self._fees.get((market, row.symbol), self._typical[market]))
+
+    def _unlisted(self, perp: Instrument) -> BasisPair:
+        """Return the pair of a symbol we deal with whose spot market is gone from the list: there it means closed."""
+        spot = replace(perp, market=Market.SPOT, status=TradingStatus.CLOSED, fees=self._typical[Market.SPOT])
+        return BasisPair(spot=replace(spot, price_down=ZERO, price_up=ZERO), perp=perp)
 
     async def _renew_fees(self, listed: list[str]) -> None:
         if self._client.signer is None or not listed:

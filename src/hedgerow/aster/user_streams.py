@@ -29,6 +29,8 @@ class _Event(Struct, frozen=True):
     e: str = ""
     o: Raw = Raw(b"null")
     a: Raw = Raw(b"null")
+    ai: Raw = Raw(b"null")
+    """Of ACCOUNT_CONFIG_UPDATE: the account's modes; absent when only a symbol's leverage changed."""
 
 
 class _Report(
@@ -150,7 +152,7 @@ class _UserListener(Listener):
             if kind is NewsKind.ORDER:
                 self._report(event.o if event.e == "ORDER_TRADE_UPDATE" else message)
             elif kind is not None:
-                self._tell(NewsKind.FUNDING if _is_funding(event) else kind)
+                self._tell(_finer(event, kind))
         except msgspec.MsgspecError:
             self._tell(NewsKind.BALANCE)
 
@@ -178,5 +180,8 @@ class _UserListener(Listener):
         )
 
 
-def _is_funding(event: _Event) -> bool:
-    return event.e == "ACCOUNT_UPDATE" and msgspec.json.decode(event.a, type=_Change).m == "FUNDING_FEE"
+def _finer(event: _Event, kind: NewsKind) -> NewsKind:
+    """Tell funding from other balances, and a symbol's leverage from the account's modes."""
+    if event.e == "ACCOUNT_UPDATE" and msgspec.json.decode(event.a, type=_Change).m == "FUNDING_FEE":
+        return NewsKind.FUNDING
+    return NewsKind.BALANCE if kind is NewsKind.CONFIGURATION and event.ai == Raw(b"null") else kind

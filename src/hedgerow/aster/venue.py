@@ -103,6 +103,7 @@ class AsterVenue:
     async def _carry_out(self, command: Command) -> tuple[Event, ...]:
         match command:
             case PlaceOrder():
+                self._markets.listing.care_about((command.order.symbol,))
                 return await self._orders.place(command.order)
             case CancelOrder():
                 return await self._orders.cancel(command)

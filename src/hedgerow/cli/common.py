@@ -80,11 +80,12 @@ def say(text: str, *, style: str | None = None) -> None:
 
 
 def show_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table; columns whose heading ends in a blank are aligned to the right."""
+    """Print a table; columns whose heading ends in a blank are aligned to the right, they and the first never folded."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=box.SIMPLE_HEAD)
-    for column in columns:
+    for index, column in enumerate(columns):
         number = column.endswith(" ")
-        table.add_column(column.rstrip(), justify="right" if number else "left", no_wrap=number, overflow="fold")
+        whole = number or index == 0
+        table.add_column(column.rstrip(), justify="right" if number else "left", no_wrap=whole, overflow="fold")
     for row in rows:
         table.add_row(*row)
     if sys.stdout.isatty():

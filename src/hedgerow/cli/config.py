@@ -5,6 +5,7 @@ from pathlib import Path
 from hedgerow.app.session import read_settings
 from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, is_stdout, say, show_table, write_json
 from hedgerow.config import config_table, render_config
+from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["config"]
 
@@ -15,13 +16,22 @@ def config(home: HomeOption = Path(), config: ConfigOption = None, json: JsonOpt
     write_json(json, render_config(settings.parameters))
     if is_stdout(json):
         return
-    rows = [
-        [row.name, _word(row.shown(settings.parameters)), _word(row.default), row.allowed, row.meaning]
-        for row in config_table()
-    ]
-    show_table("Configuration", ["setting", "value ", "default ", "allowed", "meaning"], rows)
+    show_table("Configuration", ["setting", "value ", "default ", "allowed", "meaning"], _rows(settings.parameters))
     for text in (*settings.notices, *settings.warnings):
         say(text, style="yellow")
+
+
+def _rows(parameters: StrategyParameters) -> list[list[str]]:
+    """Return the settings under their sections, as the file has them."""
+    rows: list[list[str]] = []
+    section = ""
+    for row in config_table():
+        if row.section and row.section != section:
+            rows.append([row.section, "", "", "", ""])
+        section = row.section
+        key = f"  {row.key}" if row.section else row.key
+        rows.append([key, _word(row.shown(parameters)), _word(row.default), row.allowed, row.meaning])
+    return rows
 
 
 def _word(value: object) -> str:

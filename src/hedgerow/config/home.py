@@ -1,4 +1,4 @@
-"""Where one bot keeps its things: one folder, and names of its own for the demo and the dry run."""
+"""Where one bot keeps its things: one folder, and names of its own for paper, the dry run and the demo."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ class HomeMode(StrEnum):
     """Which of a folder's bots is meant; the value is the mark in its file names."""
 
     LIVE = ""
+    PAPER = "-paper"
     DRY_RUN = "-dry-run"
     DEMO = "-demo"
 
@@ -46,8 +47,13 @@ class Home(Struct, frozen=True, kw_only=True):
 
     @property
     def exchange(self) -> Path:
-        """The paper exchange of a dry run or a demo."""
+        """The emulated exchange of a paper bot or a dry run."""
         return self.folder / f"hedgerow{self.mode.value}.exchange"
+
+    @property
+    def secrets(self) -> Path:
+        """Variables with the credentials, for those who do not set them in the environment."""
+        return self.folder / ".env"
 
     @property
     def requests(self) -> Path:

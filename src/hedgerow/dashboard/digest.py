@@ -23,7 +23,8 @@ CALM = {LineLevel.INFO, LineLevel.HEADING}
 class Digest:
     """Passes moments on to ``listener``, a quiet check's only when something follows in the same check.
 
-    The first check after a start, and the one after an eventful check, are always passed on: they show how things stand.
+    The first check after a start, and the one after an eventful check, are always passed on: they show how things
+    stand.
     """
 
     def __init__(self, listener: mo.Listener) -> None:

@@ -45,6 +45,10 @@ class Outcome(StrEnum):
     """An order fills at most ``fraction`` of its quantity."""
     ABSORB = "absorb"
     """An order is accepted and nothing fills."""
+    LATE = "late"
+    """No answer; an order is executed ``delay_seconds`` later, unless its nonce is dead by then."""
+    REPEATED = "repeated"
+    """Carried out once, and reported twice."""
 
 
 class Read(StrEnum):
@@ -82,6 +86,7 @@ class SubmitFault(Struct, frozen=True, kw_only=True, tag="submit"):
     symbol: str | None = None
     code: int = Code.UNKNOWN
     fraction: Decimal = Decimal("0.5")
+    delay_seconds: float = 0.0
 
     def matches(self, command: Command) -> bool:
         """Tell whether the filters let this command count."""
@@ -92,7 +97,7 @@ class SubmitFault(Struct, frozen=True, kw_only=True, tag="submit"):
             order = command.order
             given = (order.market, order.side, order.reduce_only, order.symbol)
             return all(want is None or want == have for want, have in zip(asked, given, strict=True))
-        return self.outcome not in {Outcome.PARTIAL, Outcome.ABSORB} and asked == (None,) * 4
+        return self.outcome not in {Outcome.PARTIAL, Outcome.ABSORB, Outcome.LATE} and asked == (None,) * 4
 
 
 class ReadFault(Struct, frozen=True, kw_only=True, tag="read"):
@@ -148,6 +153,8 @@ class Faults:
 
     def __init__(self, plan: FaultPlan) -> None:
         self.plan = plan
+        self.struck = 0
+        """How often a command or a read was struck so far."""
         self._matched = [0] * len(plan.submits)
         self._read = dict.fromkeys(Read, 0)
 
@@ -159,6 +166,7 @@ class Faults:
                 self._matched[number] += 1
                 if struck is None and fault.nth <= self._matched[number] < fault.nth + fault.times:
                     struck = fault
+        self.struck += struck is not None
         return struck
 
     def on_read(self, read: Read, now: datetime) -> None:
@@ -172,6 +180,7 @@ class Faults:
         self._read[read] += 1
         for fault in self.plan.reads:
             if fault.read is read and fault.strikes(self._read[read], now):
+                self.struck += 1
                 raise _error(fault)
 
     def books_at(self, now: datetime) -> datetime:

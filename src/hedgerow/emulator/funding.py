@@ -38,19 +38,25 @@ def may_settle(after: datetime, until: datetime) -> bool:
 
 
 def charges(
-    tape: Tape, symbols: Iterable[str], after: datetime, until: datetime, *, longest_delay: timedelta
+    tape: Tape,
+    symbols: Iterable[str],
+    after: datetime,
+    until: datetime,
+    *,
+    longest_delay: timedelta,
+    longest_lead: timedelta = timedelta(0),
 ) -> list[Charge]:
     """Return the charges of ``symbols`` due in ``(after, until]``, oldest first."""
     due = [
-        Charge(at=rate.at + _delay(rate, longest_delay), symbol=symbol, rate=rate)
+        Charge(at=rate.at + _delay(rate, longest_delay, longest_lead), symbol=symbol, rate=rate)
         for symbol in symbols
-        for rate in tape.settled(symbol, after - longest_delay, until)
+        for rate in tape.settled(symbol, after - longest_delay, until + longest_lead)
     ]
     return sorted((charge for charge in due if after < charge.at <= until), key=lambda c: (c.at, c.symbol))
 
 
-def _delay(rate: FundingRate, longest: timedelta) -> timedelta:
-    """Return how late this settlement is charged: drawn from its name, so that it is the same in every run."""
-    if not longest:
+def _delay(rate: FundingRate, longest: timedelta, lead: timedelta) -> timedelta:
+    """Return how late (negative = early) this settlement is charged: drawn from its name, the same in every run."""
+    if not longest and not lead:
         return longest
-    return longest * Random(f"{rate.symbol}@{rate.at.isoformat()}").random()  # noqa: S311 - not for secrets
+    return (longest + lead) * Random(f"{rate.symbol}@{rate.at.isoformat()}").random() - lead  # noqa: S311 - not for secrets

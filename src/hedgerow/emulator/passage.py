@@ -56,10 +56,12 @@ def _next_instant(account: Account, tape: Tape) -> datetime:
 
 def _settle_funding(account: Account, tape: Tape, until: datetime) -> None:
     delay = timedelta(seconds=account.options.settlement_delay_seconds)
-    for charge in charges(tape, tuple(account.perp.holdings), account.now, until, longest_delay=delay):
+    lead = timedelta(seconds=account.options.settlement_lead_seconds)
+    held = tuple(account.perp.holdings)
+    for charge in charges(tape, held, account.now, until, longest_delay=delay, longest_lead=lead):
         account.now = charge.at
-        held, mark = account.perp.quantity(charge.symbol), account.mark(charge.symbol)
-        amount = payment_amount(held, mark, charge.rate.rate)
+        quantity, mark = account.perp.quantity(charge.symbol), account.mark(charge.symbol)
+        amount = payment_amount(quantity, mark, charge.rate.rate)
         account.perp.balance += amount
         account.journal.book_funding(charge.symbol, amount, charge.at)
         account.changed()

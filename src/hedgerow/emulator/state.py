@@ -34,6 +34,8 @@ class WorldOptions(Struct, frozen=True, kw_only=True):
     """How far from the mark a market order may take (-4131)."""
     settlement_delay_seconds: float = 0.0
     """Longest time after the stamp at which funding is charged; Aster: up to 15 s (API reference, section 11)."""
+    settlement_lead_seconds: float = 0.0
+    """Longest time before the stamp at which funding is charged; Aster: up to 15 s (API reference, section 11)."""
 
 
 class WorldState(Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill, Order, OrderRequest, OrderStatus
 from hedgerow.emulator.faults import FaultPlan, Faults, Outcome, Read, SubmitFault
+from hedgerow.emulator.late import LateOrders
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.refusals import Code, reject_kind, rejected
 from hedgerow.emulator.world import World
@@ -37,6 +38,7 @@ __all__ = ["EmulatedVenue"]
 
 NO_ANSWER = "no answer from the exchange"
 NEVER_LEFT = "the request never left"
+SILENT = {Outcome.LOST_BEFORE, Outcome.LOST_AFTER, Outcome.LATE}
 
 
 class EmulatedVenue:
@@ -67,6 +69,7 @@ class EmulatedVenue:
         self._latency = latency
         self._random = random or Random(0)  # noqa: S311 - not for secrets
         self._faults = Faults(faults or FaultPlan())
+        self._late = LateOrders(world)
         self._delayed_spot_ack = delayed_spot_ack
         self._certain_after = timedelta(seconds=certain_after_seconds)
         self._on_change = on_change
@@ -79,6 +82,15 @@ class EmulatedVenue:
     def name(self) -> str:
         """Name for people."""
         return self._name
+
+    @property
+    def struck(self) -> int:
+        """How often a fault has struck a command or a read."""
+        return self._faults.struck
+
+    def calm(self) -> None:
+        """Let nothing go wrong any more; what is under way still arrives."""
+        self._faults = Faults(FaultPlan())
 
     async def market(self, periods: int) -> MarketView:
         """Read the whole market; values are computed when asked."""
@@ -149,6 +161,7 @@ class EmulatedVenue:
     async def _travel(self) -> None:
         if self._latency is not None:
             await self.clock.sleep(self._latency.draw(self._random))
+        self._late.land(self.clock.now())
         self.world.advance(self.clock.now())
         self._tell()
 
@@ -171,10 +184,13 @@ class EmulatedVenue:
 
     def _carry_out(self, command: Command, fault: SubmitFault | None) -> tuple[Event, ...]:
         outcome = fault.outcome if fault else None
-        if isinstance(command, PlaceOrder) and outcome in {Outcome.LOST_BEFORE, Outcome.LOST_AFTER}:
+        if isinstance(command, PlaceOrder) and outcome in SILENT:
             self._lost[command.order.client_id] = self.world.now
         if outcome is Outcome.NOT_SENT:
             return (self._never_sent(command),)
+        if fault is not None and outcome is Outcome.LATE and isinstance(command, PlaceOrder):
+            self._late.expect(command.order, fault.delay_seconds, self._certain_after)
+            return (self._outcome_unknown(command),)
         if outcome is Outcome.LOST_BEFORE:
             return (self._outcome_unknown(command),)
         try:
@@ -183,7 +199,9 @@ class EmulatedVenue:
             events = self._execute(command, fault)
         except Rejected as refusal:
             events = (self._refusal(command, refusal),)
-        return (self._outcome_unknown(command),) if outcome is Outcome.LOST_AFTER else events
+        if outcome is Outcome.LOST_AFTER:
+            return (self._outcome_unknown(command),)
+        return events * 2 if outcome is Outcome.REPEATED else events
 
     def _execute(self, command: Command, fault: SubmitFault | None) -> tuple[Event, ...]:
         """Carry out a command that arrived.

@@ -20,8 +20,6 @@ __all__ = ["RunOptions", "Runner", "StopSignal"]
 FIRST_BACKOFF_SECONDS = 5.0
 LAST_BACKOFF_SECONDS = 300.0
 NAKED_PAUSE_SECONDS = 5.0
-MAIL_SECONDS = 1.0
-"""How often a waiting bot looks for requests."""
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
@@ -32,29 +30,40 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     close_on_exit: bool = False
     """Close the position before exiting; otherwise it is kept and taken up again at the next start."""
     interval_seconds: float = 300.0
+    mail_seconds: float = 1.0
+    """How often a waiting bot looks for requests."""
 
 
 class StopSignal:
     """Set by SIGINT, SIGTERM, or the end of a simulation; everything that waits, waits on it too."""
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
+        self._bell = asyncio.Event()
+        self._stopped = False
 
     def __call__(self) -> bool:
         """Tell whether a stop was asked for."""
-        return self._event.is_set()
+        return self._stopped
 
     def set(self) -> None:
         """Ask for a stop."""
-        self._event.set()
+        self._stopped = True
+        self._bell.set()
 
-    async def wait(self, clock: Clock, seconds: float) -> None:
-        """Wait for ``seconds`` or until a stop is asked for, whichever comes first."""
+    def wake(self) -> None:
+        """End the present wait, or the next one if nothing waits now: something happened that cannot wait."""
+        self._bell.set()
+
+    async def wait(self, clock: Clock, seconds: float) -> bool:
+        """Wait for ``seconds`` or until woken or stopped, whichever comes first; tells whether time was left."""
         try:
             async with clock.timeout(seconds):
-                await self._event.wait()
+                await self._bell.wait()
         except TimeoutError:
-            return
+            return False
+        if not self._stopped:
+            self._bell.clear()
+        return True
 
 
 class Runner:
@@ -100,20 +109,23 @@ class Runner:
             if self._options.once:
                 break
             next_at += self._options.interval_seconds
-            behind = next_at - self._clock.monotonic()
-            await self._rest(pause if pause is not None else max(0.0, behind))
-            next_at = max(next_at, self._clock.monotonic() - self._options.interval_seconds)
+            due = max(0.0, next_at - self._clock.monotonic())
+            woken = await self._rest(due if pause is None else pause)
+            now = self._clock.monotonic()
+            # A cycle out of turn begins the rhythm anew: many of them must not put the next one hours away.
+            next_at = now if woken or pause is not None else max(next_at, now - self._options.interval_seconds)
         await self._end()
 
-    async def _rest(self, seconds: float) -> None:
-        """Wait for the next cycle, answering what is asked meanwhile."""
+    async def _rest(self, seconds: float) -> bool:
+        """Wait for the next cycle, answering what is asked meanwhile; tells whether something ended the wait early."""
         if not self._service.reachable:
-            await self._stop.wait(self._clock, seconds)
-            return
+            return await self._stop.wait(self._clock, seconds)
         until = self._clock.monotonic() + seconds
         while not self._stop() and (left := until - self._clock.monotonic()) > 0:
             await self._guarded(self._service.answer_mail)
-            await self._stop.wait(self._clock, min(left, MAIL_SECONDS))
+            if await self._stop.wait(self._clock, min(left, self._options.mail_seconds)):
+                return True
+        return False
 
     async def _guarded_cycle(self) -> float | None:
         """Run one cycle; returns a pause other than the usual one, or None."""

@@ -331,8 +331,9 @@ def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(scene: Sce
     )
     scene.venue.remember([earlier])
     scene.submit(MOVE)
+    scene.clock.pass_time(1)
     scene.submit(MOVE)
-    at, later = NOW + timedelta(seconds=2), NOW + timedelta(hours=1)
+    at, later = NOW + timedelta(seconds=2), NOW + timedelta(minutes=3)
     scene.clock.pass_time(7200)
     scene.aster.on(
         INCOME,

@@ -202,6 +202,16 @@ def test_a_pair_that_vanishes_from_the_listing_stays_closed(scene: Scene) -> Non
     assert not pair.tradable
 
 
+def test_a_held_pair_whose_spot_market_is_gone_from_the_list_is_shown_closed(scene: Scene) -> None:
+    scene.aster.on("GET /api/v3/exchangeInfo", {"symbols": []})
+    position = {"symbol": SYMBOL, "positionAmt": "-1", "leverage": "1"}
+    scene.aster.on("GET /fapi/v3/positionRisk", [position])
+    assert scene.view().pair(SYMBOL) is None
+    scene.run(scene.venue.account())
+    pair = scene.view().pair(SYMBOL)
+    assert (pair.spot.status, pair.perp.status) == (TradingStatus.CLOSED, TradingStatus.TRADING)
+
+
 def test_the_exact_fees_of_what_matters_are_read_and_kept_for_a_day(scene: Scene) -> None:
     names = ("AAAUSDT", "BBBUSDT")
     scene.aster.on("GET /fapi/v3/exchangeInfo", {"symbols": [futures_symbol(name) for name in names]})

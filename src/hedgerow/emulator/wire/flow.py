@@ -202,6 +202,8 @@ def _within(levels: Iterable[Level], side: Side, mark: Decimal, bound: Decimal) 
 
 
 def _check_minimum(instrument: Instrument, ticket: Ticket, notional: Decimal) -> None:
+    if ticket.quantity < instrument.min_quantity or ticket.quantity % instrument.lot:
+        return  # The world refuses the quantity itself.
     if notional < instrument.min_notional and not (ticket.reduce_only or ticket.close_position):
         least = instrument.min_notional.quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
         raise rejected(

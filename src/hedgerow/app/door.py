@@ -1,0 +1,45 @@
+"""How a session reaches an exchange: paper, dry run and live differ in this and in nothing else."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from hedgerow.engine.moments import Listener
+from hedgerow.ports import Clock, Store, Venue
+
+__all__ = ["Access", "Attend", "Door", "at_once"]
+
+Attend: TypeAlias = Callable[[Store, bool], AbstractAsyncContextManager[tuple[str, ...]]]
+"""Opens the way for as long as its context lasts and yields what its user should be told; given the log of earlier
+runs, and whether the visit is a long one."""
+
+
+@asynccontextmanager
+async def at_once(store: Store, stay: bool) -> AsyncGenerator[tuple[str, ...]]:  # noqa: FBT001 - the shape of Attend
+    """Open a way that needs no opening."""
+    del store, stay
+    yield ()
+
+
+class Door(Struct, frozen=True, kw_only=True):
+    """An exchange within reach."""
+
+    venue: Venue
+    clock: Clock
+    attend: Attend = at_once
+    listeners: Sequence[Listener] = ()
+    """Who on this side wants to know what the bot does."""
+    notices: tuple[str, ...] = ()
+    mail_seconds: float = 1.0
+    """How often a waiting bot looks for requests, on this clock."""
+
+
+class Access(Struct, frozen=True, kw_only=True):
+    """One account of one exchange, not touched yet."""
+
+    account: str
+    """What is locked while a session lasts; only its hash is ever written."""
+    connect: Callable[[], Door]
+    """Called by the holder of the lock. Raises ConfigError or StoreError when its files cannot be used."""

@@ -1,0 +1,175 @@
+"""The live exchange: sockets, credentials and streams, opened with a session and closed with it."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from hedgerow.app.door import Access, Door
+from hedgerow.app.environment import Environment
+from hedgerow.app.keys import Level, agent_findings, refused
+from hedgerow.app.lockstep import AttendedTransport, LockstepClock
+from hedgerow.aster import AsterClient, AsterVenue, Credentials
+from hedgerow.aster.http import HttpTransport
+from hedgerow.aster.streams import AsterStreams
+from hedgerow.clock import SystemClock
+from hedgerow.config import Home
+from hedgerow.domain.errors import ConfigError, Unauthorized, VenueError
+from hedgerow.engine.moments import CycleEnded, Moment
+from hedgerow.ports import Clock, Store
+from hedgerow.store.account_lock import default_lock_folder
+
+__all__ = ["LiveExchange", "credentials_of", "live_access", "live_exchange"]
+
+MAIL_SECONDS_IN_LOCKSTEP = 60.0
+"""On a clock that the exchange is asked to move, a wait of a second costs a request; a minute passes as quickly."""
+
+
+def live_access(home: Home, environment: Environment, *, lockstep: bool = False) -> Access:
+    """Return the way to the account that the credentials name.
+
+    Raises:
+        ConfigError: there are no credentials, or they or the hosts cannot be used.
+    """
+    credentials, hosts = credentials_of(home, environment), environment.hosts()
+
+    def connect() -> Door:
+        exchange = live_exchange(environment, credentials, lockstep=lockstep)
+        return Door(
+            venue=exchange.venue,
+            clock=exchange.clock,
+            attend=exchange.attend,
+            listeners=(exchange,),
+            notices=environment.warnings,
+            mail_seconds=MAIL_SECONDS_IN_LOCKSTEP if lockstep else 1.0,
+        )
+
+    return Access(account=f"aster:{hosts.chain_id}:{credentials.account}", connect=connect)
+
+
+def credentials_of(home: Home, environment: Environment) -> Credentials:
+    """Return the credentials.
+
+    Raises:
+        ConfigError: there are none; says how to get them.
+    """
+    credentials = environment.credentials()
+    if credentials is None:
+        raise ConfigError(
+            "no credentials: make an agent without the right to withdraw at www.asterdex.com/en/api-wallet and set"
+            f" API_USER, API_SIGNER and API_PRIVATE_KEY in the environment or in {home.secrets};"
+            " hedgerow demo and hedgerow run --paper need none"
+        )
+    return credentials
+
+
+def live_exchange(
+    environment: Environment, credentials: Credentials | None, *, lockstep: bool = False
+) -> "LiveExchange":
+    """Return the live exchange, not connected yet; without credentials only public data can be read.
+
+    Raises:
+        ConfigError: hosts or nonces cannot be used, or the exchange's clock cannot be followed.
+    """
+    hosts = environment.hosts()
+    sockets = HttpTransport()
+    clock: Clock = LockstepClock(hosts.futures_rest) if lockstep else SystemClock()
+    chance = random.Random(secrets.randbits(64))  # noqa: S311 - spreads retries, nothing secret
+    client = AsterClient(
+        transport=AttendedTransport(sockets, clock) if isinstance(clock, LockstepClock) else sockets,
+        clock=clock,
+        random=chance,
+        credentials=credentials,
+        hosts=hosts,
+        nonce_file=_nonce_file(credentials) if credentials and not credentials.legacy else None,
+    )
+    return LiveExchange(sockets, client, clock, chance)
+
+
+class LiveExchange:
+    """An ``AsterVenue`` with what must be opened and closed around it."""
+
+    def __init__(self, sockets: HttpTransport, client: AsterClient, clock: Clock, chance: random.Random) -> None:
+        self.sockets = sockets
+        self.client = client
+        self.clock = clock
+        self.venue = AsterVenue(client, clock)
+        self._chance = chance
+        self._held: frozenset[str] = frozenset()
+        self._news = asyncio.Event()
+
+    def hear(self, moment: Moment) -> None:
+        """Note which pair is held, so that its books are followed."""
+        if isinstance(moment, CycleEnded):
+            held = frozenset({moment.ledger.hedge.symbol} if moment.ledger.hedge else ())
+            if held != self._held:
+                self._held = held
+                self._news.set()
+
+    @asynccontextmanager
+    async def attend(self, store: Store, stay: bool) -> AsyncGenerator[tuple[str, ...]]:  # noqa: FBT001 - as Attend
+        """Introduce the bot, listen to the streams, and close everything at the end.
+
+        Raises:
+            ConfigError: the exchange refuses the credentials, or they do not suffice.
+        """
+        listening: asyncio.Task[None] | None = None
+        try:
+            self.venue.remember(await store.events())
+            warnings = await self._introduced()
+            if stay and isinstance(self.clock, SystemClock):
+                listening = asyncio.create_task(self._listen())
+            yield warnings
+        finally:
+            if listening is not None:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+            await self.sockets.close()
+
+    async def _introduced(self) -> tuple[str, ...]:
+        """Find out before anything is traded what the key may do; an exchange that is down is no reason to stop."""
+        credentials = self.client.credentials
+        if credentials is None:
+            return ()
+        try:
+            await self.client.synchronise()
+            if credentials.legacy:
+                await self.client.balances()
+                return ()
+            rows = await self.client.agents()
+        except Unauthorized as error:
+            raise ConfigError(refused(error, credentials).line) from None
+        except VenueError as error:
+            return (f"key: its rights could not be read ({error})",)
+        found = agent_findings(rows, credentials, self.client.rest.time.now())
+        problem = next((finding for finding in found if finding.level is Level.PROBLEM), None)
+        if problem is not None:
+            raise ConfigError(problem.line)
+        return tuple(finding.line for finding in found if finding.level is Level.WARNING)
+
+    async def _listen(self) -> None:
+        streams = AsterStreams(self.venue, transport=self.sockets, clock=self.clock, random=self._chance)
+        await asyncio.gather(streams.run(), self._follow(streams))
+
+    async def _follow(self, streams: AsterStreams) -> None:
+        """Keep the books of the held pair on the streams."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            try:
+                await streams.watch(self._held)
+            except VenueError:
+                continue  # the connection is gone, and the next one asks for what is wanted
+
+
+def _nonce_file(credentials: Credentials) -> Path:
+    """Return where this signer's last nonce is kept, for all homes of this user."""
+    folder = default_lock_folder().parent / "nonces"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"nonces cannot be kept: {folder}: {error.strerror or error}") from error
+    return folder / sha256(credentials.signer.lower().encode()).hexdigest()[:32]

@@ -1,0 +1,164 @@
+"""What cannot be used is refused in one line with exit code 2, before anything is written, lost or traded."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from hedgerow.cli.main import COMMANDS
+from hedgerow.config import Setting, config_table
+from hedgerow.config.table import Kind
+from support.shell import EAGER, Shell, write_config
+
+ON_A_HOME = tuple(name for name in COMMANDS if name not in {"demo", "init"})
+WORDS = {"adopt": ["BTCUSDT"], "close": ["--yes"], "run": ["--once"]}
+WRONG = {
+    Kind.NUMBER: '"5"',
+    Kind.AMOUNT: "true",
+    Kind.COUNT: "1.5",
+    Kind.FLAG: "1",
+    Kind.CHOICE: '"perhaps"',
+    Kind.POLICY: "0",
+}
+
+
+def call(name: str) -> list[str]:
+    return [name, *WORDS.get(name, [])]
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def refused_and_unchanged(shell: Shell, place: Path, *words: object) -> str:
+    before = everything(place)
+    line = shell.refused(*words)
+    assert everything(place) == before
+    return line
+
+
+def one_key(row: Setting, value: str) -> str:
+    pair = f'{{"{row.key}": {value}}}'
+    return f'{{"{row.section}": {pair}}}' if row.section else pair
+
+
+@pytest.mark.parametrize("row", config_table(), ids=lambda row: row.name)
+def test_a_key_of_the_wrong_type_is_refused(row: Setting, shell: Shell, place: Path) -> None:
+    (place / "c.json").write_text(one_key(row, WRONG[row.kind]), encoding="utf-8")
+    line = refused_and_unchanged(shell, place, "run", "--once", "--config", "c.json")
+    assert line == f"c.json: {row.name} is {WRONG[row.kind]}; allowed: {row.allowed}"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [row for row in config_table() if row.kind in {Kind.NUMBER, Kind.AMOUNT, Kind.COUNT}],
+    ids=lambda row: row.name,
+)
+def test_a_key_out_of_range_is_refused(row: Setting, shell: Shell, place: Path) -> None:
+    for value in (row.low - 1, row.high + 1):
+        (place / "c.json").write_text(one_key(row, str(value)), encoding="utf-8")
+        line = refused_and_unchanged(shell, place, "demo", "--config", "c.json")
+        assert line.endswith(f"; allowed: {row.allowed}")
+
+
+@pytest.mark.parametrize("name", ON_A_HOME)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"capital_management": {', "not JSON"),
+        ('{"risk_management": {"stop_loss": -5}}', "unknown key risk_management.stop_loss; the nearest known one is"),
+        ('{"leverage_settings": {}}', "leverage is always 1x here"),
+    ],
+    ids=["broken", "unknown", "predecessor"],
+)
+def test_every_command_refuses_a_bad_configuration(
+    name: str, content: str, said: str, shell: Shell, place: Path
+) -> None:
+    (place / "config_volume_farming_strategy.json").write_text(content, encoding="utf-8")
+    assert said in refused_and_unchanged(shell, place, *call(name))
+
+
+@pytest.mark.parametrize("name", [*ON_A_HOME, "demo"])
+def test_a_configuration_that_was_named_must_be_there(name: str, shell: Shell, place: Path) -> None:
+    line = refused_and_unchanged(shell, place, *call(name), "--config", "none.json")
+    assert line == "--config none.json: there is no such file"
+
+
+@pytest.mark.parametrize("name", [*ON_A_HOME, "demo", "init"])
+def test_a_home_that_is_a_file_is_refused(name: str, shell: Shell, place: Path) -> None:
+    (place / "file").write_text("mine", encoding="utf-8")
+    assert "--home file: is a file" in refused_and_unchanged(shell, place, *call(name), "--home", "file")
+    assert "Not a directory" in refused_and_unchanged(shell, place, *call("run"), "--home", "file/home")
+
+
+@pytest.mark.parametrize("name", ["run", "status", "reconcile", "halt", "resume", "adopt", "close"])
+def test_an_event_log_of_a_newer_version_is_refused_and_kept(name: str, shell: Shell, place: Path) -> None:
+    write_config(place / "config_volume_farming_strategy.json", EAGER)
+    assert shell("run", "--once").code == 0
+    with sqlite3.connect(place / "hedgerow.db") as log:
+        log.execute("PRAGMA user_version = 99")
+    log.close()
+    before = (place / "hedgerow.db").read_bytes()
+    assert "newer version" in shell.refused(*call(name))
+    assert (place / "hedgerow.db").read_bytes() == before
+
+
+def test_a_file_that_is_no_event_log_is_refused_and_kept(shell: Shell, place: Path) -> None:
+    (place / "hedgerow.db").write_bytes(b"my diary" * 1000)
+    shell.refused("status")
+    shell.refused("run", "--once")
+    assert (place / "hedgerow.db").read_bytes() == b"my diary" * 1000
+
+
+def test_a_damaged_paper_account_is_refused_and_kept(shell: Shell, place: Path) -> None:
+    (place / "hedgerow.exchange").write_text("{", encoding="utf-8")
+    assert "move it away to begin anew" in shell.refused("run", "--once")
+    assert "move it away to begin anew" in shell.refused("scan")
+    assert (place / "hedgerow.exchange").read_text(encoding="utf-8") == "{"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["demo", "--days", "0"], "--days 0: allowed is more than 0"),
+        (["demo", "--days", "-1"], "--days -1: allowed is more than 0"),
+        (["demo", "--days", "nan"], "--days nan: allowed is more than 0"),
+        (["demo", "--days", "inf"], "at most 3660"),
+        (["demo", "--days", "1e9"], "at most 3660"),
+        (["demo", "--days", "two"], "Invalid value for '--days'"),
+        (["demo", "--pairs", "0"], "--pairs 0: allowed are 1 to 500"),
+        (["demo", "--pairs", "501"], "--pairs 501: allowed are 1 to 500"),
+        (["demo", "--usdt", "99"], "--usdt 99: allowed is a number from 100 to 1000000000"),
+        (["demo", "--usdt", "NaN"], "--usdt NaN: allowed is a number"),
+        (["demo", "--usdt", "much"], "--usdt much: allowed is a number"),
+        (["demo", "--usdt", "1e30"], "--usdt 1e30: allowed is a number"),
+        (["demo", "--start", "soon"], "--start soon: allowed is a date such as 2024-11-01"),
+        (["demo", "--start", "9999-12-31"], "allowed are the years 2000 to 2100"),
+        (["demo", "--speed", "0"], "--speed 0: allowed are max or a positive number"),
+        (["demo", "--speed", "inf"], "--speed inf: allowed are max or a positive number"),
+        (["demo", "--data", "nowhere"], "nowhere: no such directory"),
+        (["demo", "--report", "no/report.html"], "--report no/report.html cannot be written"),
+        (["demo", "--report", "."], "--report . cannot be written: Is a directory"),
+        (["demo", "--json", "no/result.json"], "--json no/result.json cannot be written"),
+        (["scan", "--json", "no/result.json"], "--json no/result.json cannot be written"),
+        (["run", "--ma-periods", "0"], "--ma-periods is 0; allowed: a whole number from 1 to 1000"),
+        (["run", "--ma-periods", "many"], "Invalid value for '--ma-periods'"),
+        (["run", "--speed", "fast"], "--speed fast: allowed are max or a positive number"),
+        (["run", "--usdt", "0"], "--usdt 0: allowed is a number from 1"),
+        (["scan", "--ma-periods", "1001"], "--ma-periods is 1001; allowed"),
+        (["adopt"], "Missing argument 'SYMBOL'"),
+        (["run", "--turbo"], "No such option: --turbo"),
+        (["farm"], "No such command 'farm'"),
+        (["run", "now"], "unexpected extra argument"),
+    ],
+    ids=" ".join,
+)
+def test_an_argument_that_cannot_be_used_is_refused(words: list[str], said: str, shell: Shell, place: Path) -> None:
+    assert said in refused_and_unchanged(shell, place, *words)
+
+
+def test_a_configuration_is_not_overwritten_by_init(shell: Shell, place: Path) -> None:
+    write_config(place / "config_volume_farming_strategy.json", EAGER)
+    assert "exists already: --yes replaces it" in refused_and_unchanged(shell, place, "init")
+    assert shell("init", "--yes").code == 0
+    assert "min_funding_apr" in (place / "config_volume_farming_strategy.json").read_text(encoding="utf-8")

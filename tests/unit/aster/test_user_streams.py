@@ -1,0 +1,217 @@
+"""User data streams: any change makes REST be asked, keys are renewed, forced trades are news at once."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hedgerow.aster.account_cache import NewsKind
+from hedgerow.domain.commands import PlaceOrder, SetLeverage
+from hedgerow.domain.events import OrderEnded
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.order import OrderRequest
+from support.scripted_aster import HTML_500, NOW, SYMBOL, millis, order_row
+from support.scripted_streams import MemoryConnection
+from support.stream_scene import FUTURES_USER, HOLDINGS, SPOT_USER, StreamScene
+
+SPOT, PERP = Market.SPOT, Market.PERP
+
+
+@pytest.fixture
+def scene() -> StreamScene:
+    return StreamScene()
+
+
+async def quiet_account(scene: StreamScene) -> None:
+    position = {"symbol": SYMBOL, "positionAmt": "-2", "entryPrice": "100", "markPrice": "100", "leverage": "1"}
+    scene.aster.on("GET /fapi/v3/positionRisk", [{**position, "unRealizedProfit": "0"}])
+    await scene.venue.account()
+    scene.aster.forget()
+    await scene.clock.sleep(1)
+
+
+def test_a_quiet_account_takes_one_request_and_is_valued_at_the_newest_mark(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await scene.fresh()
+        await quiet_account(scene)
+        await scene.beat()
+        view = await scene.venue.account()
+        assert scene.aster.routes == ["GET /fapi/v3/balance"]
+        held = view.positions[SYMBOL]
+        assert (held.quantity, held.mark_price, held.unrealized_pnl) == (Decimal(-2), Decimal(101), Decimal(-2))
+
+    scene.play(story)
+
+
+@pytest.mark.parametrize(
+    ("key", "event"),
+    [
+        (FUTURES_USER, {"e": "ACCOUNT_UPDATE", "E": 1, "a": {"m": "ORDER", "B": [], "P": []}}),
+        (FUTURES_USER, {"e": "ORDER_TRADE_UPDATE", "o": {"s": SYMBOL, "c": "x", "X": "NEW", "i": 1}}),
+        (SPOT_USER, {"e": "outboundAccountPosition", "E": 1, "T": 1, "B": [{"a": "USDT", "f": "1", "l": "0"}]}),
+        (SPOT_USER, {"e": "executionReport", "s": SYMBOL, "c": "x", "X": "FILLED", "i": 2}),
+        (SPOT_USER, {"e": "executionReport", "s": SYMBOL, "i": {}}),
+        (FUTURES_USER, "not json"),
+    ],
+)
+def test_any_change_makes_the_account_be_read_anew(scene: StreamScene, key: str, event: Any) -> None:
+    async def story(scene: StreamScene) -> None:
+        await quiet_account(scene)
+        scene.wire.newest(key).tell(event)
+        await scene.clock.sleep(0.1)
+        await scene.venue.account()
+        assert set(scene.aster.routes) >= HOLDINGS
+
+    scene.play(story)
+
+
+def test_funding_changes_only_the_wallet_which_is_always_read(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await quiet_account(scene)
+        scene.wire.newest(FUTURES_USER).tell({"e": "ACCOUNT_UPDATE", "a": {"m": "FUNDING_FEE", "B": []}})
+        scene.wire.newest(FUTURES_USER).tell({"e": "announcement", "zh": {}})
+        await scene.clock.sleep(0.1)
+        await scene.venue.account()
+        assert scene.aster.routes == ["GET /fapi/v3/balance"]
+        assert scene.news[-1].kind is NewsKind.FUNDING
+
+    scene.play(story)
+
+
+def test_a_command_of_our_own_makes_the_account_be_read_anew(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await quiet_account(scene)
+        scene.aster.on("POST /fapi/v3/leverage", HTML_500)
+        await scene.venue.submit(SetLeverage(symbol=SYMBOL, leverage=1))
+        await scene.clock.sleep(0.1)
+        await scene.venue.account()
+        assert set(scene.aster.routes) >= HOLDINGS
+
+    scene.play(story)
+
+
+def test_while_a_user_stream_is_down_the_account_is_read_by_rest(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await quiet_account(scene)
+        scene.wire.refuse = 10**6
+        scene.wire.newest(SPOT_USER).cut()
+        await scene.clock.sleep(0.1)
+        for _ in range(2):
+            scene.aster.forget()
+            await scene.venue.account()
+            assert set(scene.aster.routes) >= HOLDINGS
+        assert scene.news[-1].kind is NewsKind.LOST
+
+    scene.play(story)
+
+
+def test_the_account_is_verified_again_after_a_minute(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await quiet_account(scene)
+        await scene.clock.sleep(61)
+        await scene.venue.account()
+        assert set(scene.aster.routes) >= HOLDINGS
+
+    scene.play(story)
+
+
+def test_a_change_of_leverage_leaves_the_modes_alone(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await quiet_account(scene)
+        scene.wire.newest(FUTURES_USER).tell({"e": "ACCOUNT_CONFIG_UPDATE", "ac": {"s": SYMBOL, "l": 3}})
+        await scene.clock.sleep(0.1)
+        await scene.venue.account()
+        assert set(scene.aster.routes) == {*HOLDINGS, "GET /fapi/v3/balance"}
+
+    scene.play(story)
+
+
+def test_a_change_of_configuration_makes_the_modes_be_read_anew(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await quiet_account(scene)
+        scene.wire.newest(FUTURES_USER).tell({"e": "ACCOUNT_CONFIG_UPDATE", "ai": {"j": True}})
+        await scene.clock.sleep(0.1)
+        scene.aster.on("GET /fapi/v3/multiAssetsMargin", {"multiAssetsMargin": True})
+        assert not (await scene.venue.account()).single_asset
+
+    scene.play(story)
+
+
+@pytest.mark.parametrize("client_id", ["autoclose-1750000000", "adl_autoclose"])
+def test_a_trade_that_the_venue_forced_is_news_at_once(scene: StreamScene, client_id: str) -> None:
+    async def story(scene: StreamScene) -> None:
+        report = {"s": SYMBOL, "c": client_id, "S": "BUY", "X": "FILLED", "i": 5, "z": "1", "ap": "100", "T": 1}
+        scene.wire.newest(FUTURES_USER).tell({"e": "ORDER_TRADE_UPDATE", "E": 1, "o": report})
+        await scene.clock.sleep(0)
+        await scene.clock.sleep(0.01)
+        assert (scene.news[-1].kind, scene.news[-1].symbol) == (NewsKind.FORCED, SYMBOL)
+
+    scene.play(story)
+
+
+def test_the_report_of_a_spot_order_spares_the_question(scene: StreamScene) -> None:
+    request = OrderRequest(
+        client_id="h-s-1", market=SPOT, symbol=SYMBOL, side=Side.BUY, quantity=Decimal(1), price=Decimal(100)
+    )
+    scene.aster.on("POST /api/v3/order", order_row("h-s-1", status="NEW"))
+
+    async def story(scene: StreamScene) -> None:
+        sending = asyncio.create_task(scene.venue.submit(PlaceOrder(hedge_id="h", order=request)))
+        await scene.clock.sleep(0.02)
+        report = {"e": "executionReport", "s": SYMBOL, "c": "h-s-1", "S": "BUY", "i": 17338441758, "T": millis(NOW)}
+        user = scene.wire.newest(SPOT_USER)
+        user.tell({**report, "X": "PARTIALLY_FILLED", "z": "0.4", "Z": "40", "ap": "100"})
+        user.tell({**report, "X": "EXPIRED", "z": "0.9", "Z": "90", "ap": "100", "P": "0", "O": 1, "Q": "0"})
+        _, end = await sending
+        assert isinstance(end, OrderEnded)
+        assert (end.filled_quantity, end.filled_notional) == (Decimal("0.9"), Decimal(90))
+        assert "GET /api/v3/order" not in scene.aster.routes
+        assert scene.clock.monotonic() < 0.15
+
+    scene.play(story)
+
+
+def test_listen_keys_are_renewed_every_25_to_30_minutes(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await scene.clock.sleep(3 * 3600)
+        sent = scene.aster.sent("PUT /fapi/v3/listenKey")
+        assert 6 <= len(sent) <= 7
+        assert {params["listenKey"] for params in sent} == {"fkey"}
+
+    scene.play(story)
+
+
+def reopened(scene: StreamScene) -> tuple[MemoryConnection, MemoryConnection]:
+    first, second = (c for c in scene.wire.connections if FUTURES_USER in c.url)
+    return first, second
+
+
+def test_an_expired_listen_key_is_replaced_on_a_new_connection(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        scene.aster.on("POST /fapi/v3/listenKey", {"listenKey": "fkey2"})
+        scene.wire.newest(FUTURES_USER).tell({"e": "listenKeyExpired", "E": 1})
+        await scene.clock.sleep(1.5)
+        assert reopened(scene)[1].url.endswith("/ws/fkey2")
+
+    scene.play(story)
+
+
+def test_a_listen_key_that_cannot_be_renewed_is_replaced(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        scene.aster.on("PUT /fapi/v3/listenKey", HTML_500)
+        await scene.clock.sleep(31 * 60)
+        assert len(reopened(scene)) == 2
+
+    scene.play(story)
+
+
+def test_user_streams_are_rotated_before_the_venue_cuts_them(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await scene.clock.sleep(23 * 3600 - 10)
+        assert len([c for c in scene.wire.connections if FUTURES_USER in c.url]) == 1
+        await scene.clock.sleep(20)
+        assert len(reopened(scene)) == 2
+        assert scene.news[-1].kind is NewsKind.CONNECTED
+
+    scene.play(story)
