@@ -6,7 +6,7 @@
 import asyncio
 import selectors
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -98,7 +98,7 @@ class FollowedClock(VirtualClock):
         self._lost = False
 
     @contextmanager
-    def awaiting(self) -> Iterator[None]:
+    def awaiting(self) -> Generator[None]:
         """Let the time stand still while an answer from outside is on its way."""
         self._awaited += 1
         try:
@@ -137,7 +137,7 @@ class _JumpingSelector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         speed = self._clock.speed
         if timeout is None or speed is None:
-            ready = self._real.select(None if timeout is None else min(timeout, self._clock.patience_seconds))
+            ready = self._real.select(self._clock.patience_seconds if timeout else timeout)
             if not ready and timeout:
                 self._clock.pass_time(timeout)
             return ready

@@ -106,9 +106,24 @@ def books_difference(books: Books, account: AccountView) -> dict[str, Decimal]:
     """
     actual = {_key(Wallet.SPOT, asset): balance.total for asset, balance in account.spot.items()}
     actual[_key(Wallet.PERP, QUOTE_ASSET)] = account.perp.balance
-    keys = sorted({*actual, *books.lines})
-    differences = {key: actual.get(key, ZERO) - books.lines.get(key, BookLine()).balance for key in keys}
+    booked = _booked(books)
+    if actual == booked:
+        return {}
+    keys = sorted({*actual, *booked})
+    differences = {key: actual.get(key, ZERO) - booked.get(key, ZERO) for key in keys}
     return {key: value for key, value in differences.items() if value}
+
+
+def _booked(books: Books) -> dict[str, Decimal]:
+    """Return the lines that hold anything. Books change rarely and are compared in every check: the last is kept."""
+    kept = _LAST.get(0)
+    if kept is None or kept[0] is not books:
+        kept = (books, {key: line.balance for key, line in books.lines.items() if line.balance})
+        _LAST[0] = kept
+    return kept[1]
+
+
+_LAST: dict[int, tuple[Books, dict[str, Decimal]]] = {}
 
 
 def _key(wallet: Wallet, asset: str) -> str:

@@ -164,6 +164,8 @@ class FillsElsewhere(Struct, frozen=True, kw_only=True, tag="fills_elsewhere"):
     hedge_id: str
     fills: tuple[Fill, ...]
     cause: str
+    late: bool = False
+    """Whether these trades take the place of stand-ins that were booked while no trades could be read."""
 
 
 class FundsTransferred(Struct, frozen=True, kw_only=True, tag="funds_transferred"):

@@ -1,30 +1,26 @@
 """The fold: how each event changes the ledger. The only way the bot's own state changes."""
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
+from hedgerow.domain import folding_orders, folding_rows
 from hedgerow.domain.books import Books
-from hedgerow.domain.commands import PlaceOrder, TransferFunds
 from hedgerow.domain.execution import ExecutionKind
-from hedgerow.domain.funding import FundingPayment
-from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Halt, ImportedState, Ledger, Target
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.order import OrderStatus
-from hedgerow.domain.order_keeping import base_of, retallied, with_changed_order, with_record, with_result
-from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord
+from hedgerow.domain.order_keeping import (
+    retallied,
+    with_result,
+)
+from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition
 
 __all__ = ["apply", "fold"]
 
 KEPT_CLOSED = 16
 """Closed hedges kept whole, for fees and funding that arrive after the closing."""
-LATE_FUNDING = timedelta(seconds=15)
-"""A settlement may be charged up to 15 s off its stamp (API reference 11)."""
 
 
 def fold(events: Iterable[ev.Event], ledger: Ledger | None = None) -> Ledger:
@@ -39,170 +35,6 @@ def apply(ledger: Ledger, event: ev.Event) -> Ledger:
     """Return the ledger after one event. Total: every event is defined on every ledger."""
     after = _APPLY[type(event)](ledger, event)
     return replace(after, events=ledger.events + 1, started_at=ledger.started_at or event.at)
-
-
-# --- commands and orders ---------------------------------------------------------------------------------------------
-
-
-def _command_issued(ledger: Ledger, event: ev.CommandIssued) -> Ledger:
-    command = event.command
-    if isinstance(command, TransferFunds):
-        return replace(ledger, transfer=command)
-    if not isinstance(command, PlaceOrder) or command.order.client_id in ledger.orders:
-        return ledger
-    record = OrderRecord(
-        request=command.order, hedge_id=command.hedge_id, fee_rate=command.fee_rate, issued_at=event.at
-    )
-    return with_record(ledger, record)
-
-
-def _command_refused(ledger: Ledger, event: ev.CommandRefused) -> Ledger:
-    return replace(ledger, transfer=None) if isinstance(event.command, TransferFunds) else ledger
-
-
-def _order_accepted(ledger: Ledger, event: ev.OrderAccepted) -> Ledger:
-    return with_changed_order(ledger, event.client_id, lambda r: replace(r, order_id=event.order_id))
-
-
-def _order_progressed(ledger: Ledger, event: ev.OrderProgressed) -> Ledger:
-    return with_changed_order(ledger, event.client_id, lambda r: _grown(r, event))
-
-
-def _order_ended(ledger: Ledger, event: ev.OrderEnded) -> Ledger:
-    def ended(record: OrderRecord) -> OrderRecord:
-        return replace(_grown(record, event), status=event.status, unknown=False)
-
-    return replace(with_changed_order(ledger, event.client_id, ended), traded_at=event.at)
-
-
-def _order_unknown(ledger: Ledger, event: ev.OrderOutcomeUnknown) -> Ledger:
-    return with_changed_order(ledger, event.client_id, lambda r: r if r.status.done else replace(r, unknown=True))
-
-
-def _grown(record: OrderRecord, event: ev.OrderProgressed | ev.OrderEnded) -> OrderRecord:
-    """Apply cumulative fills as a maximum, so that any route may report them twice."""
-    status = record.status
-    if not status.done and event.filled_quantity > 0:
-        status = OrderStatus.PARTIALLY_FILLED
-    return replace(
-        record,
-        order_id=event.order_id if event.order_id is not None else record.order_id,
-        filled_quantity=max(record.filled_quantity, event.filled_quantity),
-        filled_notional=max(record.filled_notional, event.filled_notional),
-        status=status,
-    )
-
-
-def _fee_booked(ledger: Ledger, event: ev.FeeBooked) -> Ledger:
-    fill = event.fill
-    key = f"{fill.market}:{fill.symbol}:{fill.trade_id}"
-    if key in ledger.trades_seen:
-        return ledger
-    base = base_of(ledger, fill.symbol)
-    coin_fee = fill.fee if fill.fee_asset == base and fill.market is Market.SPOT else ZERO
-
-    after = with_changed_order(ledger, event.client_id, lambda r: _booked(r, event, coin_fee))
-    return replace(after, trades_seen=ledger.trades_seen | {key}, books=ledger.books.with_fill(fill, base=base))
-
-
-def _booked(record: OrderRecord, event: ev.FeeBooked, coin_fee: Decimal) -> OrderRecord:
-    """Add a trade report; it proves a fill that no other route may have reported yet."""
-    quantity = record.booked_quantity + event.fill.quantity
-    notional = record.booked_notional + event.fill.notional
-    return replace(
-        record,
-        filled_quantity=max(record.filled_quantity, quantity),
-        filled_notional=max(record.filled_notional, notional),
-        booked_quantity=quantity,
-        booked_notional=notional,
-        booked_fee=record.booked_fee + event.fee_quote,
-        booked_coin_fee=record.booked_coin_fee + coin_fee,
-        booked_coin_value=record.booked_coin_value + (event.fee_quote if coin_fee else ZERO),
-    )
-
-
-def _fills_elsewhere(ledger: Ledger, event: ev.FillsElsewhere) -> Ledger:
-    hedge = ledger.hedge
-    if hedge is None or hedge.hedge_id != event.hedge_id:
-        return ledger
-    records, books, seen = list(hedge.orders), ledger.books, set(ledger.trades_seen)
-    for fill in event.fills:
-        key = f"{fill.market}:{fill.symbol}:{fill.trade_id}"
-        if key in seen:
-            continue
-        seen.add(key)
-        fee_quote = fill.fee_in_quote(hedge.pair.base, hedge.pair.perp.quote, asset_price=ZERO)
-        records.append(OrderRecord.of_fill(fill, hedge_id=hedge.hedge_id, base=hedge.pair.base, fee_quote=fee_quote))
-        # A trade the user made by hand is a row of the venue's statement; one the venue forced on us is ours.
-        books = books.with_fill(fill, base=hedge.pair.base) if fill.forced else books
-    changed = retallied(replace(hedge, orders=tuple(records)))
-    return replace(ledger, hedge=changed, books=books, trades_seen=frozenset(seen))
-
-
-# --- transfers, funding, external rows -------------------------------------------------------------------------------
-
-
-def _funds_transferred(ledger: Ledger, event: ev.FundsTransferred) -> Ledger:
-    row = f"transfer:{event.transfer_id}"
-    if row in ledger.rows_seen:
-        return replace(ledger, transfer=None)
-    seen = ledger.rows_seen | {row}
-    books = ledger.books.with_transfer(event)
-    return replace(ledger, transfer=None, rows_seen=seen, books=books, traded_at=event.at)
-
-
-def _funding_received(ledger: Ledger, event: ev.FundingReceived) -> Ledger:
-    payment = event.payment
-    if payment.tran_id in ledger.funding_seen:
-        return ledger
-    ledger = replace(
-        ledger,
-        funding_seen=ledger.funding_seen | {payment.tran_id},
-        funding_until=max(ledger.funding_until or payment.at, payment.at),
-        books=ledger.books.with_funding(payment),
-    )
-    return _attributed(ledger, payment)
-
-
-def _attributed(ledger: Ledger, payment: FundingPayment) -> Ledger:
-    """Give a payment to the hedge held at its stamp, wherever that hedge is by now."""
-    for slack in (timedelta(0), LATE_FUNDING):
-        for name in ("hedge", "opening"):
-            hedge: HedgedPosition | None = getattr(ledger, name)
-            if hedge and _held_at(hedge, payment, slack):
-                return replace(ledger, **{name: _paid(hedge, payment)})
-        for index, closed in enumerate(ledger.closed):
-            if _held_at(closed.hedge, payment, slack) and payment.at <= closed.closed_at + slack:
-                changed = replace(closed, hedge=_paid(closed.hedge, payment))
-                totals = replace(ledger.totals, funding=ledger.totals.funding + payment.amount)
-                rest = (*ledger.closed[:index], changed, *ledger.closed[index + 1 :])
-                return replace(ledger, closed=rest, totals=totals)
-    return replace(ledger, unattributed_funding=ledger.unattributed_funding + payment.amount)
-
-
-def _held_at(hedge: HedgedPosition, payment: FundingPayment, slack: timedelta) -> bool:
-    """Whether the hedge was at work at the stamp: a settlement during its opening pays on the slices already held."""
-    return hedge.symbol == payment.symbol and payment.at >= hedge.begun_at - slack
-
-
-def _paid(hedge: HedgedPosition, payment: FundingPayment) -> HedgedPosition:
-    return replace(
-        hedge,
-        funding_received=hedge.funding_received + payment.amount,
-        funding_payments=hedge.funding_payments + 1,
-    )
-
-
-def _external_flow(ledger: Ledger, event: ev.ExternalFlow) -> Ledger:
-    if event.row_id in ledger.rows_seen:
-        return ledger
-    opened = event.at if event.kind is ev.FlowKind.OPENING else None
-    return replace(
-        ledger,
-        rows_seen=ledger.rows_seen | {event.row_id},
-        books=ledger.books.with_flow(event),
-        books_since=ledger.books_since or opened,
-    )
 
 
 # --- the life of a hedge ---------------------------------------------------------------------------------------------
@@ -384,19 +216,10 @@ def _kept(closed: tuple[ClosedHedge, ...], newest: ClosedHedge) -> tuple[ClosedH
 
 
 _APPLY: dict[type[ev.Event], Callable[[Ledger, Any], Ledger]] = {
-    ev.CommandIssued: _command_issued,
-    ev.CommandRefused: _command_refused,
-    ev.OrderAccepted: _order_accepted,
-    ev.OrderProgressed: _order_progressed,
-    ev.OrderEnded: _order_ended,
-    ev.OrderOutcomeUnknown: _order_unknown,
-    ev.FeeBooked: _fee_booked,
-    ev.FillsElsewhere: _fills_elsewhere,
-    ev.FundsTransferred: _funds_transferred,
-    ev.TransferOutcomeUnknown: _unchanged,
+    **folding_orders.FOLDS,
+    **folding_rows.FOLDS,
     ev.LeverageSet: _unchanged,
     ev.MarginTypeSet: _unchanged,
-    ev.FundingReceived: _funding_received,
     ev.ExecutionStarted: _execution_started,
     ev.ExecutionStepped: _execution_stepped,
     ev.HedgeOpened: _hedge_opened,
@@ -408,7 +231,6 @@ _APPLY: dict[type[ev.Event], Callable[[Ledger, Any], Ledger]] = {
     ev.HedgeRolled: _hedge_rolled,
     ev.DustKept: _dust_kept,
     ev.DustSwept: _dust_swept,
-    ev.ExternalFlow: _external_flow,
     ev.StateImported: _state_imported,
     ev.TargetDecided: _target_decided,
     ev.Halted: _halted,

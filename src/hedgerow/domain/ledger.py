@@ -79,6 +79,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     """Orders of the job in flight, by client id."""
     transfer: TransferFunds | None = None
     """A transfer sent whose outcome is not logged yet."""
+    transfer_doubtful: bool = False
+    """True from an unknown outcome of it on: a refusal of the same id sent again may say nothing about the first."""
     dust: Mapping[str, DustLot] = field(default_factory=dict[str, DustLot])
     """By asset."""
     target: Target | None = None

@@ -10,7 +10,15 @@ from hedgerow.domain.ledger import Ledger, Totals
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, HedgedPosition, OrderRecord, Tally
 
-__all__ = ["base_of", "retallied", "with_changed_order", "with_record", "with_result"]
+__all__ = [
+    "base_of",
+    "hedge_of",
+    "retallied",
+    "with_changed_hedge",
+    "with_changed_order",
+    "with_record",
+    "with_result",
+]
 
 
 def with_record(ledger: Ledger, record: OrderRecord) -> Ledger:
@@ -28,13 +36,27 @@ def with_changed_order(ledger: Ledger, client_id: str, change: Callable[[OrderRe
         old = _find(hedge, client_id)
         if old is not None:
             return _owned_by_hedge(ledger, change(old))
+    found = ((c.hedge_id, r) for c in ledger.closed for r in c.hedge.orders if r.request.client_id == client_id)
+    hedge_id, late = next(found, ("", None))
+    return ledger if late is None else with_changed_hedge(ledger, hedge_id, lambda h: _holding(h, change(late)))
+
+
+def with_changed_hedge(ledger: Ledger, hedge_id: str, change: Callable[[HedgedPosition], HedgedPosition]) -> Ledger:
+    """Change one hedge, the live one or a closed one, whose result moves the totals."""
+    if ledger.hedge and ledger.hedge.hedge_id == hedge_id:
+        return replace(ledger, hedge=change(ledger.hedge))
     for index, closed in enumerate(ledger.closed):
-        old = _find(closed.hedge, client_id)
-        if old is not None:
-            late = replace(closed, hedge=_holding(closed.hedge, change(old)))
+        if closed.hedge_id == hedge_id:
+            late = replace(closed, hedge=change(closed.hedge))
             totals = with_result(_without_result(ledger.totals, closed), late)
             return replace(ledger, totals=totals, closed=(*ledger.closed[:index], late, *ledger.closed[index + 1 :]))
     return ledger
+
+
+def hedge_of(ledger: Ledger, hedge_id: str) -> HedgedPosition | None:
+    """Return the live hedge or a closed one by its id; None for one that is opening, or not known any more."""
+    known = [ledger.hedge] if ledger.hedge else []
+    return next((h for h in (*known, *(c.hedge for c in ledger.closed)) if h.hedge_id == hedge_id), None)
 
 
 def _find(hedge: HedgedPosition | None, client_id: str) -> OrderRecord | None:

@@ -59,6 +59,11 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
     """The part of ``booked_fee`` that was taken in coin."""
 
     @property
+    def assumed(self) -> bool:
+        """Whether it stands for a change that no trade was found for: its trade id is negative."""
+        return self.request.client_id.startswith((f"x{Market.SPOT[0]}--", f"x{Market.PERP[0]}--"))
+
+    @property
     def opens(self) -> bool:
         """Whether the order builds a hedge: it buys spot or sells the perpetual."""
         return self.request.side is _opening_side(self.request.market)

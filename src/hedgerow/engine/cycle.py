@@ -216,6 +216,7 @@ class Cycle:
             limits=self._policy.parameters.execution,
             interval_hours=self._interval(observation.market),
             urgent=True,
+            dust=self._journal.ledger.owned(hedge.pair.base) - hedge.spot_quantity,
         )
         obstacle = closing_obstacle(hedge, plan, observation.market)
         decision = (

@@ -40,6 +40,9 @@ HAPPENINGS = (
 )
 
 
+TAKEN_UP = "taken up again after a stop"
+
+
 class _Books(Struct, frozen=True, kw_only=True):
     """The last read of both books."""
 
@@ -112,6 +115,7 @@ class Executor:
         if job.state.ended:
             await self._conclude(job)
             return job
+        await self._doubt_transfer()
         event: Happening = None
         if job.working and job.state is not ExecutionState.RESOLVING:
             event = await self._outcome_of(job.working)
@@ -129,9 +133,7 @@ class Executor:
                 filled_quantity=record.filled_quantity,
                 filled_notional=record.filled_notional,
             )
-        unknown = ev.OrderOutcomeUnknown(
-            at=self._clock.now(), client_id=command.order.client_id, detail="taken up again after a stop"
-        )
+        unknown = ev.OrderOutcomeUnknown(at=self._clock.now(), client_id=command.order.client_id, detail=TAKEN_UP)
         await self._journal.record(unknown)
         return unknown
 
@@ -161,7 +163,8 @@ class Executor:
             spot, perp = await read_books(self._venue, job.symbol)
             books = _Books(spot=spot, perp=perp)
         idle = ZERO
-        if isinstance(event, ev.OrderEnded) and event.reject is RejectKind.MARGIN:
+        short_of_margin = isinstance(event, ev.OrderEnded) and event.reject is RejectKind.MARGIN
+        if short_of_margin and self._journal.ledger.transfer is None:
             idle = await self._idle_usdt()
         return books, Surroundings(at=self._clock.now(), spot=books.spot, perp=books.perp, idle_usdt=idle)
 
@@ -231,7 +234,12 @@ class Executor:
     # --- single commands ---------------------------------------------------------------------------------------------
 
     async def issue(self, command: TransferFunds | SetLeverage) -> bool:
-        """Send one command outside of a job; tells whether the venue is known to have carried it out."""
+        """Send one command outside of a job; tells whether the venue is known to have carried it out.
+
+        No transfer is begun while the outcome of another one is not known.
+        """
+        if isinstance(command, TransferFunds) and self._journal.ledger.transfer is not None:
+            return False
         await self._journal.record(ev.CommandIssued(at=self._clock.now(), command=command))
         return isinstance(await self._send(command), ev.FundsTransferred | ev.LeverageSet)
 
@@ -239,7 +247,18 @@ class Executor:
         """Find out about a transfer whose outcome is not logged: sending the same id again is harmless."""
         pending = self._journal.ledger.transfer
         if pending is not None and self._journal.ledger.execution is None:
+            await self._doubt_transfer()
             await self._send(pending)
+
+    async def _doubt_transfer(self) -> None:
+        """Note that a transfer may have been carried out before the bot could hear of it."""
+        ledger = self._journal.ledger
+        if ledger.transfer is not None and not ledger.transfer_doubtful:
+            await self._journal.record(
+                ev.TransferOutcomeUnknown(
+                    at=self._clock.now(), transfer_id=ledger.transfer.transfer_id, detail=TAKEN_UP
+                )
+            )
 
     def transfer_id(self) -> str:
         """Return a new id for a transfer."""

@@ -69,7 +69,8 @@ class Journal:
             listener.hear(moment)
 
     async def close(self) -> None:
-        """Keep a snapshot and release the log."""
+        """Keep a snapshot and release the log; may be called twice."""
         if self._ledger is not None and self._ledger.events > self._snapshot_at:
             await self._store.snapshot(self._ledger)
+            self._snapshot_at = self._ledger.events
         await self._store.close()

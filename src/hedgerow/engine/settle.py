@@ -1,10 +1,7 @@
 """Brings the ledger in line with the account: adopts, lets go, books what happened elsewhere, halts when unsure."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-
-from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
@@ -15,7 +12,8 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
-from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.domain.position import DustLot, HedgedPosition, Reason
+from hedgerow.engine.elsewhere import TradesElsewhere, newest
 from hedgerow.engine.execute import Executor
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
@@ -58,6 +56,7 @@ class Settler:
         self, *, venue: Venue, clock: Clock, journal: Journal, policy: Policy, ids: IdSource, executor: Executor
     ) -> None:
         self._executor = executor
+        self._elsewhere = TradesElsewhere(venue=venue, clock=clock, journal=journal)
         self._venue = venue
         self._clock = clock
         self._journal = journal
@@ -91,6 +90,8 @@ class Settler:
         hedge = ledger.hedge
         if isinstance(verdict, Consistent) and hedge and hedge.adopted and not hedge.history_known:
             await self._complete_history(hedge, observation)
+        if settled:
+            await self._elsewhere.true_up()
 
     async def _act(self, verdict: Verdict, observation: Observation, *, at_start: bool) -> None:
         if isinstance(verdict, Adopt):
@@ -133,10 +134,15 @@ class Settler:
         hedge = self._journal.ledger.hedge
         if hedge is None:
             return
-        await self._book_missing(hedge.spot_quantity, hedge.short, observation.account, "closed elsewhere")
-        replaced = isinstance(verdict, Replaced)
-        reason = Reason.REPLACED if replaced else Reason.CLOSED_ELSEWHERE
-        await self._journal.record(ev.HedgeLost(at=self._clock.now(), hedge_id=hedge.hedge_id, reason=reason))
+        # Less than a lot may be left of the coins: nobody sold it, and it stays ours.
+        left = (
+            min(hedge.spot_quantity, observation.account.coin(hedge.pair.base).total) if observation.account else ZERO
+        )
+        await self._book_missing(hedge.spot_quantity - left, hedge.short, observation.account, "closed elsewhere")
+        reason = Reason.REPLACED if isinstance(verdict, Replaced) else Reason.CLOSED_ELSEWHERE
+        lost = ev.HedgeLost(at=self._clock.now(), hedge_id=hedge.hedge_id, reason=reason)
+        lot = DustLot(asset=hedge.pair.base, quantity=left, cost=ZERO)
+        await self._journal.record(*((lost, ev.DustKept(at=lost.at, lot=lot)) if left > 0 else (lost,)))
         if isinstance(verdict, Replaced):
             await self.adopt(verdict.candidate, observation, at_start=at_start)
 
@@ -161,27 +167,11 @@ class Settler:
     ) -> list[Fill]:
         if quantity <= 0:
             return []
-        found = _newest(await self._unknown_fills(hedge, market, side), quantity)
+        found = newest(await self._elsewhere.unknown(hedge, market, side), quantity)
         left = quantity - sum((fill.quantity for fill in found), ZERO)
         if left > 0:
             found.append(await self._assumed(hedge, market, side, left, account))
         return found
-
-    async def _unknown_fills(self, hedge: HedgedPosition, market: Market, side: Side) -> list[Fill]:
-        try:
-            fills = await self._venue.fills(market, hedge.symbol, hedge.opened_at)
-        except VenueError as unreadable:
-            self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch trades: {unreadable}"))
-            return []
-        seen = self._journal.ledger.trades_seen
-        own = {record.request.client_id for record in hedge.orders}
-        return [
-            fill
-            for fill in fills
-            if fill.side is side
-            and fill.client_id not in own
-            and f"{fill.market}:{fill.symbol}:{fill.trade_id}" not in seen
-        ]
 
     async def _assumed(
         self, hedge: HedgedPosition, market: Market, side: Side, quantity: Decimal, account: AccountView | None
@@ -273,21 +263,6 @@ class Settler:
             self._journal.say(Warned(at=now, text=f"Could not fetch funding history: {unreadable}"))
             return None
         return PositionHistory(spot_fills=spot, perp_fills=perp, payments=payments)
-
-
-def _newest(fills: Sequence[Fill], quantity: Decimal) -> list[Fill]:
-    """Return the newest fills that make up ``quantity``; the oldest of them is cut to fit."""
-    taken: list[Fill] = []
-    left = quantity
-    for fill in reversed(fills):
-        if left <= 0:
-            break
-        part = min(fill.quantity, left)
-        share = part / fill.quantity
-        cut = replace(fill, quantity=part, fee=fill.fee * share, realized_pnl=fill.realized_pnl * share)
-        taken.append(fill if part == fill.quantity else cut)
-        left -= part
-    return taken[::-1]
 
 
 def _payments(hedge: HedgedPosition, history: PositionHistory | None, now: datetime) -> tuple[FundingPayment, ...]:

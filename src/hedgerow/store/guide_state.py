@@ -127,8 +127,10 @@ def encode(state: GuideState) -> bytes:
     return msgspec.json.format(_WRITER.encode(_numbers(document)), indent=2) + b"\n"
 
 
-def write(path: Path, state: GuideState) -> None:
+def write(path: Path, state: GuideState, *, durable: bool = True) -> None:
     """Replace the file as a whole: a reader, or a crash at any moment, sees the old one or the new one.
+
+    ``durable`` returns only once it would survive a power cut; the log can rebuild a file that did not.
 
     Raises:
         StoreError: the file cannot be written.
@@ -138,7 +140,8 @@ def write(path: Path, state: GuideState) -> None:
         with draft.open("wb") as file:
             file.write(encode(state))
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
         raise StoreError(f"cannot write the state file {path}: {error.strerror or error}") from error

@@ -20,6 +20,8 @@ from hedgerow.strategy.reconcile import Candidate
 
 __all__ = ["SPOT_LEAD", "PositionHistory", "adoption", "opening_fills"]
 
+ROW = Decimal("1e-8")
+"""The venue's money rows have eight decimals; shares of them are cut to that."""
 SPOT_LEAD = timedelta(hours=1)
 """A hedge made by hand may have bought its coins this long before the short was opened."""
 
@@ -144,6 +146,8 @@ def _balancing(
     side = Side.BUY if change > 0 else Side.SELL
     opening = Side.BUY if target > 0 else Side.SELL
     price = _average([r for r in leg if r.request.side is opening], candidate.entry_price)
+    notional = (abs(change) * price).quantize(ROW)
+    fee = (tally.fees * change / held).quantize(ROW) if side is not opening else ZERO
     request = OrderRequest(
         client_id=f"x{market[0]}-balance",
         market=market,
@@ -159,10 +163,10 @@ def _balancing(
         issued_at=at,
         status=OrderStatus.FILLED,
         filled_quantity=abs(change),
-        filled_notional=abs(change) * price,
+        filled_notional=notional,
         booked_quantity=abs(change),
-        booked_notional=abs(change) * price,
-        booked_fee=tally.fees * change / held if side is not opening else ZERO,
+        booked_notional=notional,
+        booked_fee=fee,
     )
 
 

@@ -57,6 +57,8 @@ class _Held(Struct, frozen=True, kw_only=True):
     ranking: Ranking | None
     evaluation: Evaluation
     health: HealthReport
+    dust: Decimal
+    """Coins of the same kind that the ledger kept of earlier hedges."""
 
     @property
     def price(self) -> Decimal:
@@ -73,11 +75,11 @@ def decide_held(observation: Observation, ledger: Ledger, policy: Policy) -> Dec
         return Hold(reason=HoldReason.EXECUTING, detail=ledger.execution.state.value)
     if ledger.hedge is None:
         return Hold(reason=HoldReason.NOTHING_HELD)
-    held = _look(ledger.hedge, observation, policy)
+    held = _look(ledger.hedge, observation, policy, ledger.owned(ledger.hedge.pair.base) - ledger.hedge.spot_quantity)
     return _safety(held) or _repair(held) or _margin(held) or _profit(held)
 
 
-def _look(hedge: HedgedPosition, observation: Observation, policy: Policy) -> _Held:
+def _look(hedge: HedgedPosition, observation: Observation, policy: Policy, dust: Decimal) -> _Held:
     market = observation.market
     ranking = policy.rank(market) if market else None
     signal = ranking.held_signal(hedge.symbol) if ranking else None
@@ -90,6 +92,7 @@ def _look(hedge: HedgedPosition, observation: Observation, policy: Policy) -> _H
         ranking=ranking,
         evaluation=evaluation,
         health=health_of(hedge, observation, price),
+        dust=dust,
     )
 
 
@@ -174,6 +177,7 @@ def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = Fa
         limits=held.policy.parameters.execution,
         interval_hours=held.evaluation.interval_hours,
         urgent=urgent,
+        dust=held.dust,
     )
     obstacle = closing_obstacle(held.hedge, plan, observation.market)
     if obstacle:

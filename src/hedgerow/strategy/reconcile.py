@@ -81,13 +81,14 @@ def candidate_of(symbol: str, ledger: Ledger, account: AccountView, market: Mark
 def _tracked(
     hedge: HedgedPosition, ledger: Ledger, account: AccountView, market: MarketView | None, adopt: AdoptMode
 ) -> Verdict:
-    legs, tolerance = legs_of(hedge, account), hedge.pair.lot_step
-    spot_gone, short_gone = legs.spot < hedge.pair.spot.lot, legs.short <= 0
+    # A short is a whole number of lots and known exactly; coins are known to what a fee in coin is rounded by.
+    legs, tolerance = legs_of(hedge, account), hedge.pair.spot.lot
+    spot_gone, short_gone = legs.spot < tolerance, legs.short <= 0
     if spot_gone and short_gone:
         return _gone(hedge, ledger, account, market, adopt)
     missing_spot, missing_short = hedge.spot_quantity - legs.spot, hedge.short - legs.short
     lacks_spot = missing_spot > (0 if spot_gone else tolerance)
-    if lacks_spot or missing_short > (0 if short_gone else tolerance):
+    if lacks_spot or missing_short > 0:
         market_short = Market.SPOT if missing_spot >= missing_short else Market.PERP
         return HalfOpen(
             symbol=hedge.symbol, market=market_short, missing_spot=missing_spot, missing_short=missing_short

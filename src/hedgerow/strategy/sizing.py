@@ -104,7 +104,7 @@ def opening_plan(
     )
 
 
-def closing_plan(
+def closing_plan(  # noqa: PLR0913 - keyword-only, and each is one fact of the closing
     hedge: HedgedPosition,
     account: AccountView | None,
     *,
@@ -112,9 +112,13 @@ def closing_plan(
     limits: ExecutionLimits,
     interval_hours: int,
     urgent: bool,
+    dust: Decimal = ZERO,
 ) -> ExecutionPlan:
-    """Plan to sell the hedge's own coins and buy back its own short, never more than the account still has."""
-    spot, short = hedge.spot_quantity, hedge.short
+    """Plan to sell the hedge's own coins and buy back its own short, never more than the account still has.
+
+    ``dust`` are coins that the ledger kept of earlier hedges of the same coin: they are sold with these.
+    """
+    spot, short = hedge.spot_quantity + dust, hedge.short
     if account is not None:
         spot = min(spot, account.coin(hedge.pair.base).free)
         short = min(short, account.short(hedge.symbol))

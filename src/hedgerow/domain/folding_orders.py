@@ -1,0 +1,182 @@
+"""How commands, orders and fills change the ledger."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.commands import PlaceOrder, TransferFunds
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import OrderStatus
+from hedgerow.domain.order_keeping import (
+    base_of,
+    hedge_of,
+    retallied,
+    with_changed_hedge,
+    with_changed_order,
+    with_record,
+)
+from hedgerow.domain.position import OrderRecord
+
+__all__ = ["FOLDS"]
+
+ACCOUNT_CODES = -2000
+"""Refusals above it are about the request (too many, too late, no answer), not about the account (API reference 9)."""
+
+
+def _command_issued(ledger: Ledger, event: ev.CommandIssued) -> Ledger:
+    command = event.command
+    if isinstance(command, TransferFunds):
+        return replace(
+            ledger, transfer=command, transfer_doubtful=ledger.transfer_doubtful and _pending(ledger, command)
+        )
+    if not isinstance(command, PlaceOrder) or command.order.client_id in ledger.orders:
+        return ledger
+    record = OrderRecord(
+        request=command.order, hedge_id=command.hedge_id, fee_rate=command.fee_rate, issued_at=event.at
+    )
+    return with_record(ledger, record)
+
+
+def _command_refused(ledger: Ledger, event: ev.CommandRefused) -> Ledger:
+    command = event.command
+    if not isinstance(command, TransferFunds):
+        return ledger
+    if ledger.transfer_doubtful and _pending(ledger, command) and event.code > ACCOUNT_CODES:
+        return ledger
+    return replace(ledger, transfer=None, transfer_doubtful=False)
+
+
+def _transfer_unknown(ledger: Ledger, event: ev.TransferOutcomeUnknown) -> Ledger:
+    doubtful = ledger.transfer is not None and ledger.transfer.transfer_id == event.transfer_id
+    return replace(ledger, transfer_doubtful=doubtful or ledger.transfer_doubtful)
+
+
+def _pending(ledger: Ledger, command: TransferFunds) -> bool:
+    return ledger.transfer is not None and ledger.transfer.transfer_id == command.transfer_id
+
+
+def _order_accepted(ledger: Ledger, event: ev.OrderAccepted) -> Ledger:
+    return with_changed_order(ledger, event.client_id, lambda r: replace(r, order_id=event.order_id))
+
+
+def _order_progressed(ledger: Ledger, event: ev.OrderProgressed) -> Ledger:
+    return with_changed_order(ledger, event.client_id, lambda r: _grown(r, event))
+
+
+def _order_ended(ledger: Ledger, event: ev.OrderEnded) -> Ledger:
+    def ended(record: OrderRecord) -> OrderRecord:
+        return replace(_grown(record, event), status=event.status, unknown=False)
+
+    return replace(with_changed_order(ledger, event.client_id, ended), traded_at=event.at)
+
+
+def _order_unknown(ledger: Ledger, event: ev.OrderOutcomeUnknown) -> Ledger:
+    return with_changed_order(ledger, event.client_id, lambda r: r if r.status.done else replace(r, unknown=True))
+
+
+def _grown(record: OrderRecord, event: ev.OrderProgressed | ev.OrderEnded) -> OrderRecord:
+    """Apply cumulative fills as a maximum, so that any route may report them twice."""
+    status = record.status
+    if not status.done and event.filled_quantity > 0:
+        status = OrderStatus.PARTIALLY_FILLED
+    return replace(
+        record,
+        order_id=event.order_id if event.order_id is not None else record.order_id,
+        filled_quantity=max(record.filled_quantity, event.filled_quantity),
+        filled_notional=max(record.filled_notional, event.filled_notional),
+        status=status,
+    )
+
+
+def _fee_booked(ledger: Ledger, event: ev.FeeBooked) -> Ledger:
+    fill = event.fill
+    key = f"{fill.market}:{fill.symbol}:{fill.trade_id}"
+    if key in ledger.trades_seen:
+        return ledger
+    base = base_of(ledger, fill.symbol)
+    coin_fee = fill.fee if fill.fee_asset == base and fill.market is Market.SPOT else ZERO
+
+    after = with_changed_order(ledger, event.client_id, lambda r: _booked(r, event, coin_fee))
+    return replace(after, trades_seen=ledger.trades_seen | {key}, books=ledger.books.with_fill(fill, base=base))
+
+
+def _booked(record: OrderRecord, event: ev.FeeBooked, coin_fee: Decimal) -> OrderRecord:
+    """Add a trade report; it proves a fill that no other route may have reported yet."""
+    quantity = record.booked_quantity + event.fill.quantity
+    notional = record.booked_notional + event.fill.notional
+    return replace(
+        record,
+        filled_quantity=max(record.filled_quantity, quantity),
+        filled_notional=max(record.filled_notional, notional),
+        booked_quantity=quantity,
+        booked_notional=notional,
+        booked_fee=record.booked_fee + event.fee_quote,
+        booked_coin_fee=record.booked_coin_fee + coin_fee,
+        booked_coin_value=record.booked_coin_value + (event.fee_quote if coin_fee else ZERO),
+    )
+
+
+def _fills_elsewhere(ledger: Ledger, event: ev.FillsElsewhere) -> Ledger:
+    hedge = hedge_of(ledger, event.hedge_id)
+    if hedge is None:
+        return ledger
+    records: list[OrderRecord] = []
+    books, seen = ledger.books, set(ledger.trades_seen)
+    for fill in event.fills:
+        key = f"{fill.market}:{fill.symbol}:{fill.trade_id}"
+        if key in seen:
+            continue
+        seen.add(key)
+        fee_quote = fill.fee_in_quote(hedge.pair.base, hedge.pair.perp.quote, asset_price=ZERO)
+        records.append(OrderRecord.of_fill(fill, hedge_id=hedge.hedge_id, base=hedge.pair.base, fee_quote=fee_quote))
+        # A trade the user made by hand is a row of the venue's statement; one the venue forced on us is ours.
+        books = books.with_fill(fill, base=hedge.pair.base) if fill.forced else books
+    kept = _without_stand_ins(hedge.orders, records) if event.late else hedge.orders
+    changed = retallied(replace(hedge, orders=(*kept, *records)))
+    after = with_changed_hedge(ledger, hedge.hedge_id, lambda _: changed)
+    return replace(after, books=books, trades_seen=frozenset(seen))
+
+
+def _without_stand_ins(orders: tuple[OrderRecord, ...], real: list[OrderRecord]) -> tuple[OrderRecord, ...]:
+    """Return the orders less what was assumed of the trades that are known now."""
+    kept: list[OrderRecord] = []
+    left = {m: sum((r.filled_quantity for r in real if r.request.market is m), ZERO) for m in Market}
+    for record in orders:
+        market, quantity = record.request.market, record.filled_quantity
+        gone = min(quantity, left[market]) if record.assumed else ZERO
+        left[market] -= gone
+        if gone < quantity or not record.assumed:
+            kept.append(_shrunk(record, gone))
+    return tuple(kept)
+
+
+def _shrunk(record: OrderRecord, gone: Decimal) -> OrderRecord:
+    """Return a stand-in for less than it stood for."""
+    if not gone:
+        return record
+    quantity, notional = record.filled_quantity - gone, (record.filled_quantity - gone) * record.request.price
+    return replace(
+        record,
+        filled_quantity=quantity,
+        filled_notional=notional,
+        booked_quantity=quantity,
+        booked_notional=notional,
+    )
+
+
+FOLDS: Mapping[type[ev.Event], Callable[[Ledger, Any], Ledger]] = {
+    ev.CommandIssued: _command_issued,
+    ev.CommandRefused: _command_refused,
+    ev.TransferOutcomeUnknown: _transfer_unknown,
+    ev.OrderAccepted: _order_accepted,
+    ev.OrderProgressed: _order_progressed,
+    ev.OrderEnded: _order_ended,
+    ev.OrderOutcomeUnknown: _order_unknown,
+    ev.FeeBooked: _fee_booked,
+    ev.FillsElsewhere: _fills_elsewhere,
+}

@@ -1,0 +1,87 @@
+"""How transfers, funding and the venue's other rows change the ledger."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.funding import FundingPayment
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.position import HedgedPosition
+
+__all__ = ["FOLDS"]
+
+LATE_FUNDING = timedelta(seconds=15)
+"""A settlement may be charged up to 15 s off its stamp (API reference 11)."""
+
+
+def _funds_transferred(ledger: Ledger, event: ev.FundsTransferred) -> Ledger:
+    row = f"transfer:{event.transfer_id}"
+    if row in ledger.rows_seen:
+        return replace(ledger, transfer=None, transfer_doubtful=False)
+    seen = ledger.rows_seen | {row}
+    books = ledger.books.with_transfer(event)
+    return replace(ledger, transfer=None, transfer_doubtful=False, rows_seen=seen, books=books, traded_at=event.at)
+
+
+def _funding_received(ledger: Ledger, event: ev.FundingReceived) -> Ledger:
+    payment = event.payment
+    if payment.tran_id in ledger.funding_seen:
+        return ledger
+    ledger = replace(
+        ledger,
+        funding_seen=ledger.funding_seen | {payment.tran_id},
+        funding_until=max(ledger.funding_until or payment.at, payment.at),
+        books=ledger.books.with_funding(payment),
+    )
+    return _attributed(ledger, payment)
+
+
+def _attributed(ledger: Ledger, payment: FundingPayment) -> Ledger:
+    """Give a payment to the hedge held at its stamp, wherever that hedge is by now."""
+    for slack in (timedelta(0), LATE_FUNDING):
+        for name in ("hedge", "opening"):
+            hedge: HedgedPosition | None = getattr(ledger, name)
+            if hedge and _held_at(hedge, payment, slack):
+                return replace(ledger, **{name: _paid(hedge, payment)})
+        for index, closed in enumerate(ledger.closed):
+            if _held_at(closed.hedge, payment, slack) and payment.at <= closed.closed_at + slack:
+                changed = replace(closed, hedge=_paid(closed.hedge, payment))
+                totals = replace(ledger.totals, funding=ledger.totals.funding + payment.amount)
+                rest = (*ledger.closed[:index], changed, *ledger.closed[index + 1 :])
+                return replace(ledger, closed=rest, totals=totals)
+    return replace(ledger, unattributed_funding=ledger.unattributed_funding + payment.amount)
+
+
+def _held_at(hedge: HedgedPosition, payment: FundingPayment, slack: timedelta) -> bool:
+    """Whether the hedge was at work at the stamp: a settlement during its opening pays on the slices already held."""
+    return hedge.symbol == payment.symbol and payment.at >= hedge.begun_at - slack
+
+
+def _paid(hedge: HedgedPosition, payment: FundingPayment) -> HedgedPosition:
+    return replace(
+        hedge,
+        funding_received=hedge.funding_received + payment.amount,
+        funding_payments=hedge.funding_payments + 1,
+    )
+
+
+def _external_flow(ledger: Ledger, event: ev.ExternalFlow) -> Ledger:
+    if event.row_id in ledger.rows_seen:
+        return ledger
+    opened = event.at if event.kind is ev.FlowKind.OPENING else None
+    return replace(
+        ledger,
+        rows_seen=ledger.rows_seen | {event.row_id},
+        books=ledger.books.with_flow(event),
+        books_since=ledger.books_since or opened,
+    )
+
+
+FOLDS: Mapping[type[ev.Event], Callable[[Ledger, Any], Ledger]] = {
+    ev.FundsTransferred: _funds_transferred,
+    ev.FundingReceived: _funding_received,
+    ev.ExternalFlow: _external_flow,
+}

@@ -1,0 +1,83 @@
+"""Trades on our instruments that no order of ours made: found, and put in the place of what was assumed meanwhile."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.errors import VenueError
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import Fill
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.engine.journal import Journal
+from hedgerow.engine.moments import Warned
+from hedgerow.ports import Clock, Venue
+
+__all__ = ["TradesElsewhere", "newest"]
+
+PATIENCE = timedelta(days=1)
+"""How long a stand-in is looked into again: coins that were moved away never had a trade."""
+
+
+class TradesElsewhere:
+    """Looks for liquidations, ADL and trades by hand among the account's trades."""
+
+    def __init__(self, *, venue: Venue, clock: Clock, journal: Journal) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._journal = journal
+
+    async def unknown(self, hedge: HedgedPosition, market: Market, side: Side) -> list[Fill]:
+        """Return one side's trades since the first order that are not in the log; none when they cannot be read."""
+        try:
+            fills = await self._venue.fills(market, hedge.symbol, hedge.begun_at)
+        except VenueError as unreadable:
+            self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch trades: {unreadable}"))
+            return []
+        seen = self._journal.ledger.trades_seen
+        own = {record.request.client_id for record in hedge.orders}
+        return [
+            fill
+            for fill in fills
+            if fill.side is side
+            and fill.client_id not in own
+            and f"{fill.market}:{fill.symbol}:{fill.trade_id}" not in seen
+        ]
+
+    async def true_up(self) -> None:
+        """Book the real trades where a change had to be booked without them."""
+        for hedge, market, side, quantity in tuple(self._stand_ins()):
+            until = max(r.issued_at for r in hedge.orders if r.assumed and r.request.market is market)
+            known = [fill for fill in await self.unknown(hedge, market, side) if fill.at <= until]
+            fills = tuple(newest(known, quantity))
+            if fills:
+                now = self._clock.now()
+                await self._journal.record(
+                    ev.FillsElsewhere(at=now, hedge_id=hedge.hedge_id, fills=fills, cause="read late", late=True)
+                )
+
+    def _stand_ins(self) -> Iterator[tuple[HedgedPosition, Market, Side, Decimal]]:
+        ledger, since = self._journal.ledger, self._clock.now() - PATIENCE
+        for hedge in (*((ledger.hedge,) if ledger.hedge else ()), *(closed.hedge for closed in ledger.closed)):
+            for market, side in ((Market.SPOT, Side.SELL), (Market.PERP, Side.BUY)):
+                assumed = [r for r in hedge.orders if r.assumed and r.request.market is market and r.issued_at > since]
+                if assumed:
+                    yield hedge, market, side, sum((r.filled_quantity for r in assumed), ZERO)
+
+
+def newest(fills: Sequence[Fill], quantity: Decimal) -> list[Fill]:
+    """Return the newest fills that make up ``quantity``; the oldest of them is cut to fit."""
+    taken: list[Fill] = []
+    left = quantity
+    for fill in reversed(fills):
+        if left <= 0:
+            break
+        part = min(fill.quantity, left)
+        share = part / fill.quantity
+        cut = replace(fill, quantity=part, fee=fill.fee * share, realized_pnl=fill.realized_pnl * share)
+        taken.append(fill if part == fill.quantity else cut)
+        left -= part
+    return taken[::-1]
