@@ -24,7 +24,7 @@ class LateOrders:
             self._due.append((self._world.now + delay, request))
 
     def land(self, until: datetime) -> None:
-        """Bring the world to the landing of each order due by ``until`` and execute it; a refusal is heard by nobody."""
+        """Execute each order due by ``until`` at its own time; a refusal is heard by nobody."""
         due = sorted((entry for entry in self._due if entry[0] <= until), key=lambda entry: entry[0])
         self._due = [entry for entry in self._due if entry[0] > until]
         for at, request in due:

@@ -91,6 +91,7 @@ class EmulatedVenue:
     def calm(self) -> None:
         """Let nothing go wrong any more; what is under way still arrives."""
         self._faults = Faults(FaultPlan())
+        self._before.clear()
 
     async def market(self, periods: int) -> MarketView:
         """Read the whole market; values are computed when asked."""

@@ -29,7 +29,19 @@ from hedgerow.emulator.wire.signing import is_address
 from hedgerow.emulator.wire.text import at_ms, to_ms
 from hedgerow.ports import HttpResponse
 
-__all__ = ["AdminDoor"]
+__all__ = [
+    "AdminDoor",
+    "Advance",
+    "Deleverage",
+    "Funds",
+    "HandTrade",
+    "HandTransfer",
+    "NewAccount",
+    "Price",
+    "Skew",
+    "Speed",
+    "Status",
+]
 
 LONGEST_JUMP = timedelta(days=400)
 Body = TypeVar("Body", bound=Struct)

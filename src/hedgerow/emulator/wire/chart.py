@@ -22,9 +22,21 @@ from hedgerow.emulator.wire.errors import WireError
 from hedgerow.emulator.wire.params import Params
 from hedgerow.emulator.wire.text import decimals_of, fixed, price_text, quantity_text, to_ms
 
-__all__ = ["ROUTES", "agg_trade_row", "day_ticker", "kline_row"]
+__all__ = [
+    "ROUTES",
+    "agg_trade_row",
+    "agg_trades",
+    "day_ticker",
+    "index_klines",
+    "kline_row",
+    "klines",
+    "mark_klines",
+    "ticker_24hr",
+    "trades",
+]
 
 DAY = timedelta(days=1)
+INSTANT = timedelta(microseconds=1)
 TAKER_SHARE = Decimal("0.5")
 HISTORY = timedelta(days=45)
 """How long before a tape's start its prices may reach."""
@@ -113,6 +125,9 @@ def agg_trades(call: Call) -> list[dict[str, Any]]:
     if start is not None and end is not None and start > end:
         raise WireError(-1023, "Start time is greater than end time.")
     until = min(end or call.now, call.now)
+    if start is not None:
+        # From a start the first trades are wanted, not the newest.
+        until = min(until, start + limit * call.exchange.tape.step / TRADES_PER_STEP - INSTANT)
     found = recent_trades(call.exchange.market, call.market, instrument.symbol, until=until, count=limit)
     return [agg_trade_row(instrument, trade) for trade in found if start is None or trade.at >= start]
 

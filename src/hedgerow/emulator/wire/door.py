@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hedgerow.domain.errors import Rejected
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire import chart, histories, orders, perp_account, public, services
+from hedgerow.emulator.wire import chart, histories, orders, perp_account, perp_settings, public, services
 from hedgerow.emulator.wire.call import Call, Route, Security, WireRequest
 from hedgerow.emulator.wire.errors import NOT_FOUND, WireError, nonce_expired, refusal_of
 from hedgerow.emulator.wire.exchange import Exchange
@@ -39,7 +39,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 def routes() -> Table:
     """Return every endpoint by market, method and name."""
     table: Table = {}
-    for module in (public, chart, orders, perp_account, histories, services):
+    for module in (public, chart, orders, perp_account, perp_settings, histories, services):
         for owner, found in module.ROUTES.items():
             for market in Market if owner is None else (owner,):
                 table |= {(market, route.method, route.name): route for route in found}

@@ -21,7 +21,7 @@ from hedgerow.emulator.wire.text import decimals_of, fixed, money, price_text, s
 from hedgerow.emulator.wire.tickets import Ticket
 from hedgerow.emulator.wire.windows import Window, open_window_of, window_of
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "force_orders", "income", "transactions", "user_trades"]
 
 TRADE_TRAN_ID = FIRST_TRAN_ID + 10**15
 """Transaction ids of trades lie apart from those of funding and transfers."""

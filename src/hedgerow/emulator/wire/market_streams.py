@@ -26,6 +26,8 @@ NAME = re.compile(
 SPEEDS = {"1s": 1000, "100ms": 100, "250ms": 250, "500ms": 500}
 DEFAULT_MS = {"markPrice": 3000, "depth": 250, "bookTicker": 100, "aggTrade": 250, "kline": 2000, "ticker": 1000}
 MILLISECOND = timedelta(milliseconds=1)
+ALL_AS_ARRAY = ("markPrice", "ticker", "miniTicker")
+"""Streams of all symbols that come as one array; ``!bookTicker`` comes symbol by symbol."""
 BOOKS = ("bookTicker", "depth")
 BUSY_BOOK = timedelta(minutes=10)
 """How long after an own trade a book is watched at its full speed: it refills all the while."""
@@ -228,7 +230,11 @@ def parse_stream(exchange: Exchange, market: Market, name: str) -> MarketStream 
         return None
     kind = "depth" if found["kind"].startswith("depth") else found["kind"].partition("_")[0]
     symbols = _symbols(exchange, found["symbol"])
-    if not symbols or (found["interval"] or "1m") not in INTERVALS or (found["symbol"] and found["array"]):
+    if not symbols or (found["interval"] or "1m") not in INTERVALS:
+        return None
+    if bool(found["array"]) != (found["symbol"] is None and kind in ALL_AS_ARRAY):
+        return None
+    if found["symbol"] is None and kind not in {*ALL_AS_ARRAY, "bookTicker"}:
         return None
     every = SPEEDS.get(found["speed"] or "", DEFAULT_MS.get(kind, 1000))
     spec = _Spec(

@@ -13,7 +13,24 @@ from hedgerow.emulator.wire.errors import WireError
 from hedgerow.emulator.wire.params import Params
 from hedgerow.emulator.wire.text import decimals_of, fixed, price_text, quantity_text, to_ms
 
-__all__ = ["ROUTES", "book_ticker", "depth_rows", "premium_row"]
+__all__ = [
+    "ROUTES",
+    "book_ticker",
+    "depth",
+    "depth_rows",
+    "exchange_info",
+    "funding_info",
+    "funding_rate",
+    "index_references",
+    "open_interest",
+    "ping",
+    "premium_index",
+    "premium_row",
+    "remaining_notional",
+    "server_time",
+    "ticker_book",
+    "ticker_price",
+]
 
 DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
 INTEREST_RATE = "0.00010000"
@@ -54,7 +71,8 @@ def depth(call: Call) -> dict[str, Any]:
     book = call.exchange.market.depth(call.market, instrument.symbol, call.now)
     moment = to_ms(call.now)
     named = {"symbol": instrument.symbol} if call.market is Market.SPOT else {}
-    return {"lastUpdateId": moment, **named, "E": moment, "T": moment, **depth_rows(call, book, limit)}
+    # One below the id of a change in this very millisecond, which a client must not take for known.
+    return {"lastUpdateId": moment - 1, **named, "E": moment, "T": moment, **depth_rows(call, book, limit)}
 
 
 def depth_rows(call: Call, book: Depth, limit: int) -> dict[str, Any]:

@@ -12,9 +12,24 @@ from hedgerow.emulator.wire.call import Call, Route, Security
 from hedgerow.emulator.wire.credentials import Agent, agent_row
 from hedgerow.emulator.wire.errors import WireError, missing
 from hedgerow.emulator.wire.signing import is_address
+from hedgerow.emulator.wire.state import Builder
 from hedgerow.emulator.wire.text import fixed, short, to_us
 
-__all__ = ["ROUTES"]
+__all__ = [
+    "ROUTES",
+    "approve_agent",
+    "approve_builder",
+    "close_stream",
+    "dismiss_agent",
+    "dismiss_builder",
+    "extend_stream",
+    "list_agents",
+    "list_builders",
+    "noop",
+    "open_stream",
+    "spot_account",
+    "transfer",
+]
 
 DONE = {"code": 200, "msg": "success"}
 DIRECTIONS = {"SPOT_FUTURE": TransferDirection.SPOT_TO_PERP, "FUTURE_SPOT": TransferDirection.PERP_TO_SPOT}
@@ -90,22 +105,34 @@ def approve_builder(call: Call) -> dict[str, Any]:
     member = call.exchange.members.get(_address(call, "user"))
     if member is None:
         raise WireError(-5050, "Please deposit first.")
-    builder, rate = _address(call, "builder"), call.params.text("maxFeeRate", "0")
-    member.configure(replace(member.settings, builders={**member.settings.builders, builder: rate}))
+    key = _address(call, "builder")
+    builder = Builder(
+        address=call.params.text("builder"),
+        max_fee_rate=call.params.number("maxFeeRate", ZERO),
+        name=call.params.text("builderName", ""),
+    )
+    member.configure(replace(member.settings, builders={**member.settings.builders, key: builder}))
     return DONE
 
 
 def list_builders(call: Call) -> list[dict[str, Any]]:
-    """GET builder."""
-    approved = call.member.settings.builders.items()
-    return [{"builderAddress": builder, "maxFeeRate": rate, "builderName": ""} for builder, rate in approved]
+    """GET builder: the rate is a JSON number here."""
+    return [
+        {
+            "userAddress": call.member.user,
+            "builderAddress": builder.address,
+            "maxFeeRate": float(builder.max_fee_rate),
+            "builderName": builder.name,
+        }
+        for builder in call.member.settings.builders.values()
+    ]
 
 
 def dismiss_builder(call: Call) -> dict[str, Any]:
     """DELETE builder."""
     gone = _address(call, "builder")
     settings = call.member.settings
-    kept = {builder: rate for builder, rate in settings.builders.items() if builder != gone}
+    kept = {key: builder for key, builder in settings.builders.items() if key != gone}
     call.member.configure(replace(settings, builders=kept))
     return DONE
 

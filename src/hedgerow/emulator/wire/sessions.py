@@ -157,7 +157,7 @@ class Session:
             self._put(each)
 
     def _control(self, message: dict[str, Any]) -> None:
-        number, params = message["id"], _listed(message.get("params"))
+        number, params = message.get("id"), _listed(message.get("params"))
         names = [name for name in params if isinstance(name, str)]
         match message.get("method"):
             case "SUBSCRIBE" if names and len(names) == len(params):
@@ -177,7 +177,7 @@ class Session:
             case method:
                 self._refuse(number, 2, f"Invalid request: unknown method {str(method)[:40]}")
 
-    def _subscribe(self, number: int, names: list[str]) -> None:
+    def _subscribe(self, number: int | None, names: list[str]) -> None:
         wanted = self.streams | dict.fromkeys(names)
         if len(wanted) > self._limits.streams:
             self._refuse(number, 2, f"Invalid request: at most {self._limits.streams} streams")
@@ -186,7 +186,7 @@ class Session:
         self.streams = wanted
         self._reply(number, None)
 
-    def _set_property(self, number: int, params: list[Any]) -> None:
+    def _set_property(self, number: int | None, params: list[Any]) -> None:
         if params[0] != "combined" or not isinstance(params[1], bool):
             self._refuse(number, 0, "Unknown property")
             return
@@ -199,7 +199,7 @@ class Session:
         self.close(POLICY, "Too many requests")
         return True
 
-    def _reply(self, number: int, result: Any) -> None:
+    def _reply(self, number: int | None, result: Any) -> None:
         self._put(Frame(text=json.dumps({"result": result, "id": number}, separators=(",", ":"))))
 
     def _refuse(self, number: int | None, code: int, message: str) -> None:
@@ -228,4 +228,5 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_REQUEST_ID
+    """Tell whether a message may carry this id; the documents ask for one, the venue serves those who send none."""
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_REQUEST_ID)

@@ -12,7 +12,7 @@ from hedgerow.emulator.state import WorldState
 from hedgerow.emulator.wire.credentials import Agent, ApiKey
 from hedgerow.emulator.wire.tickets import Ticket
 
-__all__ = ["ExchangeState", "ListenKey", "MemberState", "Settings", "TransferRow"]
+__all__ = ["Builder", "ExchangeState", "ListenKey", "MemberState", "Settings", "TransferRow"]
 
 
 class TransferRow(Struct, frozen=True, kw_only=True):
@@ -33,13 +33,22 @@ class ListenKey(Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class Builder(Struct, frozen=True, kw_only=True):
+    """Somebody who may take a fee of the account's orders."""
+
+    address: str
+    """As it was written when approved: clients compare it letter by letter."""
+    max_fee_rate: Decimal
+    name: str = ""
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """Account-wide settings that the world does not need."""
 
     stp_mode: str = "EXPIRE_TAKER"
     fee_burn: bool = False
-    builders: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Highest fee rate approved, by builder."""
+    builders: Mapping[str, Builder] = field(default_factory=dict[str, Builder])
+    """By lower-case address."""
 
 
 class MemberState(Struct, frozen=True, kw_only=True):
