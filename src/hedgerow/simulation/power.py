@@ -23,7 +23,7 @@ __all__ = ["CrashingStore", "CrashingVenue", "Plug", "PowerCut"]
 Answer = TypeVar("Answer")
 
 
-class PowerCut(BaseException):  # noqa: N818 - named after the fact, not after "Error"
+class PowerCut(BaseException):
     """The process is gone; nothing in the bot may catch this."""
 
 

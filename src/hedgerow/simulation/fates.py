@@ -1,0 +1,177 @@
+"""What befalls the account while the bot works: prices that jump, markets that close, a venue and an owner who act."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TypeAlias, assert_never
+
+from msgspec import Struct
+
+from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.commands import TransferDirection
+from hedgerow.domain.errors import Rejected
+from hedgerow.domain.events import Wallet
+from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
+from hedgerow.emulator.world import World
+
+__all__ = [
+    "Closure",
+    "Deleveraging",
+    "Fate",
+    "Flow",
+    "HandCover",
+    "HandLeverage",
+    "HandSale",
+    "HandTransfer",
+    "PriceJump",
+    "Reopening",
+    "befall",
+    "held_pair",
+]
+
+CENT = Decimal("0.01")
+
+
+class PriceJump(Struct, frozen=True, kw_only=True, tag="price_jump"):
+    """All prices of the held pair, or of every pair, are multiplied by ``factor``; twice the price liquidates 1x."""
+
+    at: datetime
+    factor: Decimal
+    everywhere: bool = False
+
+
+class Closure(Struct, frozen=True, kw_only=True, tag="closure"):
+    """The held pair leaves trading for a while."""
+
+    at: datetime
+    status: TradingStatus
+    markets: tuple[Market, ...]
+    hours: float
+
+
+class Reopening(Struct, frozen=True, kw_only=True, tag="reopening"):
+    """A closure is over; follows from it, and is never drawn."""
+
+    at: datetime
+    symbol: str
+
+
+class Deleveraging(Struct, frozen=True, kw_only=True, tag="deleveraging"):
+    """The venue closes a part of the short at the mark."""
+
+    at: datetime
+    fraction: Decimal
+
+
+class HandSale(Struct, frozen=True, kw_only=True, tag="hand_sale"):
+    """The owner sells a part of all coins of the held pair."""
+
+    at: datetime
+    fraction: Decimal
+
+
+class HandCover(Struct, frozen=True, kw_only=True, tag="hand_cover"):
+    """The owner buys back a part of the short."""
+
+    at: datetime
+    fraction: Decimal
+
+
+class HandLeverage(Struct, frozen=True, kw_only=True, tag="hand_leverage"):
+    """The owner changes the held pair's leverage."""
+
+    at: datetime
+    leverage: int
+
+
+class HandTransfer(Struct, frozen=True, kw_only=True, tag="hand_transfer"):
+    """The owner moves a part of the free USDT of one wallet to the other."""
+
+    at: datetime
+    fraction: Decimal
+    direction: TransferDirection
+
+
+class Flow(Struct, frozen=True, kw_only=True, tag="flow"):
+    """A deposit, or with a negative fraction a withdrawal, of a part of the free USDT of one wallet."""
+
+    at: datetime
+    wallet: Wallet
+    fraction: Decimal
+
+
+Fate: TypeAlias = (
+    PriceJump | Closure | Reopening | Deleveraging | HandSale | HandCover | HandLeverage | HandTransfer | Flow
+)
+
+
+def held_pair(world: World) -> BasisPair:
+    """Return the pair with a short now; the first one when there is none."""
+    account = world.account()
+    return next((pair for pair in world.tape.pairs if account.short(pair.symbol)), world.tape.pairs[0])
+
+
+def befall(fate: Fate, world: World) -> Reopening | None:
+    """Let a fate happen now; returns what follows later. What the venue refuses its owner does not happen."""
+    try:
+        return _befall(fate, world, held_pair(world))
+    except Rejected:
+        return None
+
+
+def _befall(fate: Fate, world: World, pair: BasisPair) -> Reopening | None:  # noqa: C901 - one case per fate
+    match fate:
+        case PriceJump():
+            _jump(world, fate, pair)
+        case Closure():
+            world.set_status(pair.symbol, fate.status, fate.markets)
+            return Reopening(at=fate.at + timedelta(hours=fate.hours), symbol=pair.symbol)
+        case Reopening():
+            world.set_status(fate.symbol, TradingStatus.TRADING)
+        case Deleveraging():
+            _deleverage(world, pair, fate.fraction)
+        case HandSale():
+            coins = pair.spot.floor_quantity(world.account().coin(pair.base).free * fate.fraction)
+            _by_hand(world, pair, Market.SPOT, coins)
+        case HandCover():
+            short = pair.perp.floor_quantity(world.account().short(pair.symbol) * fate.fraction)
+            _by_hand(world, pair, Market.PERP, short)
+        case HandLeverage():
+            world.set_leverage(pair.symbol, fate.leverage)
+        case HandTransfer() | Flow():
+            _move_money(world, fate)
+        case _:
+            assert_never(fate)
+    return None
+
+
+def _deleverage(world: World, pair: BasisPair, fraction: Decimal) -> None:
+    quantity = pair.perp.floor_quantity(world.account().short(pair.symbol) * fraction)
+    if quantity:
+        world.deleverage(pair.symbol, quantity)
+
+
+def _by_hand(world: World, pair: BasisPair, market: Market, quantity: Decimal) -> None:
+    """Reduce one leg as the owner would: sell coins, or buy the short back."""
+    side = Side.SELL if market is Market.SPOT else Side.BUY
+    if quantity:
+        world.trade_by_hand(market, pair.symbol, side, quantity, reduce_only=market is Market.PERP)
+
+
+def _jump(world: World, fate: PriceJump, pair: BasisPair) -> None:
+    for each in world.tape.pairs if fate.everywhere else (pair,):
+        world.shock(each.symbol, fate.factor)
+
+
+def _move_money(world: World, fate: HandTransfer | Flow) -> None:
+    if isinstance(fate, Flow):
+        world.deposit(fate.wallet, QUOTE_ASSET, (_free(world, fate.wallet) * fate.fraction).quantize(CENT))
+        return
+    source = Wallet.SPOT if fate.direction is TransferDirection.SPOT_TO_PERP else Wallet.PERP
+    amount = (_free(world, source) * fate.fraction).quantize(CENT)
+    if amount:
+        world.transfer_by_hand(amount, fate.direction)
+
+
+def _free(world: World, wallet: Wallet) -> Decimal:
+    account = world.account()
+    return account.spot_usdt if wallet is Wallet.SPOT else account.perp.transferable

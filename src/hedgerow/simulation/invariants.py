@@ -1,0 +1,224 @@
+"""What must hold, as pure checks: each takes facts, and returns what is wrong in words, nothing when all is well.
+
+The facts are the ledger before and after an event, what was sent, and what really lies on the exchange: the bot's own
+opinion of itself is never the only witness.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.events import Wallet
+from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
+from hedgerow.domain.folding import KEPT_CLOSED
+from hedgerow.domain.funding import FundingPayment
+from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import OrderRequest
+
+__all__ = [
+    "Exposure",
+    "Rule",
+    "Violation",
+    "check_event",
+    "check_exposure",
+    "check_order",
+    "check_slice",
+    "own_tolerance",
+]
+
+ROUNDING = Decimal("1e-9")
+"""Quotients such as average prices are cut at 28 digits; amounts have 8 decimals."""
+IMBALANCE = Decimal("0.02")
+"""Legs that differ by no more of the larger one are left alone (design: health)."""
+SLACK_SECONDS = 20.0
+"""Requests on their way, pauses between tries, books to be read again."""
+STATE_SECONDS: Mapping[ExecutionState, float] = {
+    ExecutionState.PREPARING: 60.0,
+    ExecutionState.LEADING: 120.0,
+    ExecutionState.FOLLOWING: 30.0,
+    ExecutionState.REPAIRING: 30.0,
+    ExecutionState.UNWINDING: 30.0,
+}
+"""How long a job may stand in one state with legs that differ, whatever the exchange does."""
+OUTCOME_SECONDS: Mapping[ExecutionState, float] = {ExecutionState.RESOLVING: 10.0, ExecutionState.NAKED: 900.0}
+"""The same for states that last until the exchange does what it is asked: counted from when it does."""
+NO_STATE_SECONDS = 900.0
+"""How long legs may differ that no job is about: the owner or the venue took from one, and the bot must notice."""
+ALARM_SECONDS = 25.0
+"""The bot says that a leg is naked for longer than 5 s; books that cannot be read, and requests, delay its words."""
+
+
+class Rule(StrEnum):
+    """The invariants, by name."""
+
+    DELTA = "legs differ only inside a named state"
+    BOUND = "and only within its time"
+    SIZE = "and by one slice at most"
+    LOUD = "and loudly"
+    LOGGED = "every order sent was first in the log"
+    ONCE = "no order is sent twice"
+    OWNED = "no coin is sold that the ledger does not own"
+    BOOKS = "the books equal the exchange"
+    RESTART = "a restart ends hedged or flat"
+    EQUITY = "equity adds up exactly"
+    FUNDING = "funding is booked once"
+    HALT = "halts persist"
+    FAILURE = "no cycle fails for a reason of its own"
+
+
+class Violation(Struct, frozen=True, kw_only=True):
+    """An invariant that did not hold."""
+
+    rule: Rule
+    at: datetime
+    text: str
+
+
+class Exposure(Struct, frozen=True, kw_only=True):
+    """Legs that really differ by more than may be left alone, and since when nothing from outside excuses it."""
+
+    symbol: str
+    quantity: Decimal
+    """Base units; positive = too many coins."""
+    notional: Decimal
+    begun: datetime
+    """When the legs began to differ; the time of dead bots does not count."""
+    since: datetime
+    """When the legs began to differ, or the last trouble that kept the bot from mending it, whichever is later."""
+    state_since: datetime
+    """When the job reached its present state, or a bot came to life again, or the legs began to differ."""
+    taken: bool
+    """Whether a leg was taken away: no order of the bot made the difference."""
+    telling: bool = False
+    """Whether the words about it are being written just now, in one transaction with what was heard."""
+
+
+# --- one event -------------------------------------------------------------------------------------------------------
+
+
+def check_event(before: Ledger, event: ev.Event, after: Ledger) -> Iterator[tuple[Rule, str]]:
+    """Yield what one event broke in the ledger."""
+    if before.halt is not None and after.halt is None and not isinstance(event, ev.Lifted):
+        yield Rule.HALT, f"{type(event).__name__} lifted the halt {before.halt.detail!r}"
+    if isinstance(event, ev.Lifted) and before.halt and before.halt.reason is ev.HaltReason.NAKED:
+        yield Rule.HALT, "a halt for a naked leg was lifted, and nobody asked for it"
+    if isinstance(event, ev.ExecutionStarted) and event.execution.kind is ExecutionKind.OPEN and before.halt:
+        yield Rule.HALT, f"{event.execution.symbol} is opened while openings are halted: {before.halt.detail}"
+    if isinstance(event, ev.FundingReceived):
+        yield from _funding(before, event.payment, after)
+    if isinstance(event, ev.HedgeAdopted):
+        yield Rule.RESTART, f"{event.hedge.symbol} was adopted, and nobody had opened it by hand"
+    if isinstance(event, ev.ExecutionStarted) and before.execution is not None:
+        yield Rule.RESTART, f"a job begins while {before.execution.hedge_id} is {before.execution.state}"
+    yield from _identity(after)
+
+
+def _funding(before: Ledger, payment: FundingPayment, after: Ledger) -> Iterator[tuple[Rule, str]]:
+    booked = _funding_of(after) - _funding_of(before)
+    due = ZERO if payment.tran_id in before.funding_seen else payment.amount
+    if booked != due:
+        yield Rule.FUNDING, f"{payment.tran_id} of {payment.amount} changed the funding by {booked}, not {due}"
+    line = after.books.line(Wallet.PERP, QUOTE_ASSET).funding - before.books.line(Wallet.PERP, QUOTE_ASSET).funding
+    if line != due:
+        yield Rule.FUNDING, f"{payment.tran_id} of {payment.amount} changed the books by {line}, not {due}"
+
+
+def _funding_of(ledger: Ledger) -> Decimal:
+    active = sum((h.funding_received for h in (ledger.hedge, ledger.opening) if h), ZERO)
+    return ledger.totals.funding + active + ledger.unattributed_funding
+
+
+def _identity(ledger: Ledger) -> Iterator[tuple[Rule, str]]:
+    totals = ledger.totals
+    if totals.net_profit != totals.funding + totals.basis_pnl - totals.fees:
+        yield Rule.EQUITY, f"net {totals.net_profit} is not funding + basis - fees of {totals}"
+    if totals.opened + totals.aborted <= len(ledger.closed) < KEPT_CLOSED:
+        ended = sum((closed.net_profit for closed in ledger.closed), ZERO)
+        if abs(ended - totals.net_profit) > ROUNDING:
+            yield Rule.EQUITY, f"closed hedges made {ended}, the totals say {totals.net_profit}"
+
+
+# --- what is sent ----------------------------------------------------------------------------------------------------
+
+
+def check_order(
+    order: OrderRequest, ledger: Ledger, *, durable: Collection[str], sent: Collection[str]
+) -> Iterator[tuple[Rule, str]]:
+    """Yield what is wrong with an order that leaves now; ``durable`` are the client ids that are safely in the log."""
+    if order.client_id not in durable:
+        yield Rule.LOGGED, f"{order.client_id} leaves before it is safely in the log"
+    if order.client_id in sent:
+        yield Rule.ONCE, f"{order.client_id} is sent again"
+    if order.market is Market.SPOT and order.side is Side.SELL:
+        owned = ledger.owned(order.symbol.removesuffix(QUOTE_ASSET))
+        if order.quantity > owned:
+            yield Rule.OWNED, f"{order.client_id} sells {order.quantity} coins, {owned} are owned"
+
+
+def check_slice(job: HedgeExecution, equity: Decimal, price: Decimal) -> Iterator[tuple[Rule, str]]:
+    """Yield when an opening plans slices above what may be exposed at once."""
+    lot = job.pair.lot_step * price
+    least = 2 * max(job.pair.min_notional, lot)
+    allowed = max(job.limits.max_naked_equity_fraction * equity, 2 * least) * Decimal("1.02") + 2 * lot
+    if job.kind is ExecutionKind.OPEN and job.plan.slice_notional > allowed:
+        yield Rule.SIZE, f"{job.symbol}: slices of {job.plan.slice_notional}, {allowed:.2f} allowed of {equity:.2f}"
+    if job.kind is ExecutionKind.OPEN and not _matched(job):
+        yield Rule.SIZE, f"{job.symbol}: plans {job.plan.spot_quantity} coins against {job.plan.perp_quantity}"
+
+
+def _matched(job: HedgeExecution) -> bool:
+    net = job.plan.spot_quantity * (1 - job.pair.spot.fees.taker)
+    return 0 <= net - job.plan.perp_quantity <= job.pair.spot.lot * 2
+
+
+# --- what is exposed -------------------------------------------------------------------------------------------------
+
+
+def own_tolerance(pair: BasisPair, price: Decimal, larger_leg: Decimal) -> Decimal:
+    """Return the base units by which two legs may differ: what no order can change, or 2 % of the larger one."""
+    residue = max(pair.lot_step, pair.spot.min_quantity, pair.perp.min_quantity, pair.min_notional / price)
+    return max(2 * residue, larger_leg * IMBALANCE)
+
+
+def check_exposure(exposure: Exposure, ledger: Ledger, now: datetime, *, patience: float) -> Iterator[tuple[Rule, str]]:
+    """Yield what is wrong about legs that differ now; ``patience`` are seconds more that this exchange may take."""
+    job = ledger.execution
+    what = f"{exposure.symbol}: {exposure.quantity} ({exposure.notional:.2f} USDT) unhedged"
+    seconds = (now - exposure.since).total_seconds()
+    if job is None:
+        if not exposure.taken and seconds > SLACK_SECONDS:
+            yield Rule.DELTA, f"{what} for {seconds:.0f} s, no job is about it, and nobody took it"
+        elif seconds > NO_STATE_SECONDS:
+            yield Rule.DELTA, f"{what} for {seconds:.0f} s, and no job is about it"
+        return
+    if job.state is ExecutionState.PREPARING and not exposure.taken:
+        yield Rule.DELTA, f"{what} while {job.state}"
+    waits = job.state in OUTCOME_SECONDS
+    begun = max(exposure.state_since, exposure.since) if waits else exposure.state_since
+    inside = (now - begun).total_seconds()
+    allowed = OUTCOME_SECONDS[job.state] if waits else STATE_SECONDS.get(job.state, 0.0)
+    if inside > allowed + patience + SLACK_SECONDS:
+        yield Rule.BOUND, f"{what} for {seconds:.0f} s, {job.state} for {inside:.0f} s, {allowed:.0f} s allowed"
+    if job.state is ExecutionState.NAKED and ledger.halt is None and not exposure.telling:
+        yield Rule.LOUD, f"{what}, NAKED, and openings are not halted"
+    yield from _loud_enough(exposure, job, what, (now - exposure.begun).total_seconds() - patience)
+
+
+def _loud_enough(exposure: Exposure, job: HedgeExecution, what: str, seconds: float) -> Iterator[tuple[Rule, str]]:
+    two_legged = job.kind is not ExecutionKind.TRIM and job.plan.spot_quantity > 0 and job.plan.perp_quantity > 0
+    if not two_legged or exposure.taken:
+        return
+    if seconds > ALARM_SECONDS and not job.naked_alarmed and not exposure.telling:
+        yield Rule.LOUD, f"{what} for {seconds:.0f} s and nobody was told"
+    price = exposure.notional / abs(exposure.quantity)
+    least = 2 * max(job.pair.min_notional, job.pair.lot_step * price)
+    allowed = job.plan.slice_notional * Decimal("1.3") + 2 * least
+    if exposure.notional > allowed:
+        yield Rule.SIZE, f"{what}, slices are {job.plan.slice_notional}"

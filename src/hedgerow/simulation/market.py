@@ -1,0 +1,210 @@
+"""The market of a simulated run: few pairs, hourly prices, funding that moves between hot, calm and negative.
+
+Grids, fees and books are those of the emulator's catalogue; the paths are rougher than real ones, so that two weeks
+hold what otherwise takes months: rotations, negative settlements, interval changes, books that lose a side.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import exp
+from random import Random
+
+from msgspec import Struct
+
+from hedgerow.domain.funding import FundingRate
+from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.schedule import last_settlement, next_settlement
+from hedgerow.emulator.catalogue import Character, catalogue, pair_of
+from hedgerow.ports import Liquidity, TapePrices
+
+__all__ = ["DrawnMarket", "IntervalChange", "OneSidedBook"]
+
+HOUR = timedelta(hours=1)
+HISTORY = timedelta(days=5)
+"""How long before the start rates have settled."""
+LEVELS = (
+    # rate of 8 hours in basis points, and its weight: hot, warm, the base rate, negative
+    ((4.0, 15.0), 5),
+    ((1.5, 4.0), 3),
+    ((1.0, 1.0), 1),
+    ((-6.0, 0.0), 1),
+)
+
+
+class IntervalChange(Struct, frozen=True, kw_only=True, tag="interval_change"):
+    """From ``at`` on, a multiple of eight hours, a pair settles in another rhythm."""
+
+    at: datetime
+    pair: int
+    """Number of the pair in the market's order."""
+    hours: int
+
+
+class OneSidedBook(Struct, frozen=True, kw_only=True, tag="one_sided_book"):
+    """One side of one book is empty for a while."""
+
+    at: datetime
+    until: datetime
+    pair: int
+    market: Market
+    side: Side
+    """The side that an order could not take."""
+
+
+class _Path(Struct, frozen=True, kw_only=True):
+    """One pair over all hours."""
+
+    character: Character
+    spot: list[float]
+    basis_bps: list[float]
+    rate_bps: list[float]
+    """Of eight hours."""
+    intervals: list[tuple[datetime, int]]
+    books: Mapping[Market, Liquidity]
+    decimals: int
+
+
+class DrawnMarket:
+    """A ``Tape`` of ``pairs`` pairs drawn from a source of randomness, from ``start`` on for ``days``."""
+
+    def __init__(
+        self,
+        random: Random,
+        *,
+        start: datetime,
+        days: float,
+        pairs: int,
+        changes: Sequence[IntervalChange | OneSidedBook] = (),
+    ) -> None:
+        self._start = last_settlement(start, 24)
+        self._origin = self._start - HISTORY
+        self._end = self._start + timedelta(days=days + 2)
+        hours = (self._end - self._origin) // HOUR + 1
+        chosen = sorted(random.sample(catalogue(20), pairs), key=lambda c: -c.volume)
+        self._listed = tuple(pair_of(character) for character in chosen)
+        self._gaps = [change for change in changes if isinstance(change, OneSidedBook)]
+        self._paths: dict[str, _Path] = {}
+        for number, character in enumerate(chosen):
+            rhythm = [c for c in changes if isinstance(c, IntervalChange) and c.pair == number]
+            self._paths[character.symbol] = _path(random, character, hours, self._rhythm(character, rhythm))
+        self._known: dict[tuple[str, int], TapePrices] = {}
+
+    def _rhythm(self, character: Character, changes: Sequence[IntervalChange]) -> list[tuple[datetime, int]]:
+        first = (self._origin, character.intervals[0][1])
+        return [first, *sorted((change.at, change.hours) for change in changes)]
+
+    @property
+    def start(self) -> datetime:
+        """The midnight before the start given."""
+        return self._start
+
+    @property
+    def end(self) -> datetime:
+        """Two days after the last one asked for."""
+        return self._end
+
+    @property
+    def step(self) -> timedelta:
+        """One hour."""
+        return HOUR
+
+    @property
+    def pairs(self) -> Sequence[BasisPair]:
+        """Every pair, the most traded one first."""
+        return self._listed
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Say of each symbol that it is drawn."""
+        return dict.fromkeys(self._paths, "drawn for a simulation")
+
+    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+        """Return the prices of the hour of ``at``; None outside the tape."""
+        if not self._origin <= at <= self._end:
+            return None
+        hour = (at - self._origin) // HOUR
+        known = self._known.get((symbol, hour))
+        if known is None:
+            path = self._paths[symbol]
+            spot, basis = path.spot[hour], path.basis_bps[hour]
+            texts = (f"{spot * (1 + bps / 10_000):.{path.decimals}f}" for bps in (0.0, basis, basis * 0.8))
+            middle, perp, mark = (Decimal(text) for text in texts)
+            known = self._known[symbol, hour] = TapePrices(spot=middle, perp=perp, mark=mark)
+        return known
+
+    def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:  # noqa: ARG002 - the port's shape
+        """Return the shape of the book, the same at all times."""
+        return self._paths[symbol].books[market]
+
+    def missing_side(self, market: Market, symbol: str, at: datetime) -> Side | None:
+        """Return the side that a fault has emptied now."""
+        for gap in self._gaps:
+            if gap.at <= at < gap.until and gap.market is market and self._listed[gap.pair].symbol == symbol:
+                return gap.side
+        return None
+
+    def volume(self, symbol: str, at: datetime) -> Decimal:  # noqa: ARG002 - the port's shape
+        """Return the 24 h quote volume, the same at all times."""
+        return Decimal(int(self._paths[symbol].character.volume))
+
+    def settled(self, symbol: str, after: datetime, until: datetime) -> tuple[FundingRate, ...]:
+        """Return the rates settled in ``(after, until]``, oldest first."""
+        path, stamp = self._paths[symbol], max(after, self._origin)
+        found: list[FundingRate] = []
+        while (stamp := next_settlement(stamp, _interval(path, stamp))) <= min(until, self._end):
+            found.append(self._rate(path, stamp, settled=True))
+        return tuple(found)
+
+    def newest_settled(self, symbol: str, at: datetime, count: int) -> tuple[FundingRate, ...]:
+        """Return at most ``count`` newest rates settled at or before ``at``, oldest first."""
+        return self.settled(symbol, at - timedelta(hours=8 * (count + 1)), at)[-count:]
+
+    def predicted(self, symbol: str, at: datetime) -> FundingRate | None:
+        """Return the rate that settles next: no run here is about foresight."""
+        path = self._paths[symbol]
+        return self._rate(path, next_settlement(at, _interval(path, at)), settled=False)
+
+    def _rate(self, path: _Path, stamp: datetime, *, settled: bool) -> FundingRate:
+        hours = _interval(path, stamp - timedelta(microseconds=1))
+        bps = path.rate_bps[min((stamp - self._origin) // HOUR, len(path.rate_bps) - 1)]
+        rate = Decimal(f"{bps * hours / 8 / 10_000:.8f}")
+        return FundingRate(symbol=path.character.symbol, rate=rate, interval_hours=hours, at=stamp, settled=settled)
+
+
+def _interval(path: _Path, at: datetime) -> int:
+    """Return the funding interval that runs at ``at``."""
+    return next((hours for since, hours in reversed(path.intervals) if since <= at), path.intervals[0][1])
+
+
+def _path(random: Random, character: Character, hours: int, intervals: list[tuple[datetime, int]]) -> _Path:
+    volatility = random.uniform(0.003, 0.012)
+    level, log_price, rate, left = random.gauss(0.0, 0.3), 0.0, 0.0, 0
+    spot, basis, rates = list[float](), list[float](), list[float]()
+    for _ in range(hours):
+        if left == 0:
+            (low, high), left = random.choices(LEVELS, [weight for _, weight in LEVELS])[0][0], random.randint(8, 72)
+            rate = random.uniform(low, high)
+        left -= 1
+        log_price += random.gauss(0.0, volatility) - 0.02 * log_price
+        spot.append(character.price * exp(level + log_price))
+        basis.append(random.gauss(0.5 * rate, 1.0 + character.basis_noise_bps / 2))
+        rates.append(rate + random.gauss(0.0, 0.3) * (rate != 1.0))
+    books = {
+        Market.PERP: _book(character.perp_half_spread_bps, character.depth),
+        Market.SPOT: _book(character.spot_half_spread_bps, character.depth / 2),
+    }
+    decimals = -int(pair_of(character).spot.tick.as_tuple().exponent) + 1
+    return _Path(
+        character=character,
+        spot=spot,
+        basis_bps=basis,
+        rate_bps=rates,
+        intervals=intervals,
+        books=books,
+        decimals=decimals,
+    )
+
+
+def _book(half_spread_bps: float, depth: float) -> Liquidity:
+    return Liquidity(half_spread_bps=Decimal(str(half_spread_bps)), depth_notional=Decimal(int(depth)))

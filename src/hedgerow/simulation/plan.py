@@ -1,0 +1,100 @@
+"""Everything one run needs: the account, the market, the settings, and what goes wrong when."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from hedgerow.emulator.faults import (
+    FaultPlan,
+    LaggingBalances,
+    ReadFault,
+    StaleBooks,
+    SubmitFault,
+)
+from hedgerow.simulation.fates import (
+    Fate,
+)
+from hedgerow.simulation.market import IntervalChange, OneSidedBook
+from hedgerow.strategy.parameters import (
+    StrategyParameters,
+)
+
+__all__ = ["Act", "Crash", "DoorFault", "RunPlan", "Suspension", "Trouble", "acts", "venue_faults"]
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+"""A Monday, 00:00: a settlement of every interval."""
+
+
+class Crash(Struct, frozen=True, kw_only=True, tag="crash"):
+    """From ``at`` on, the bot dies after so many further moments, and is started again later."""
+
+    at: datetime
+    moments: int
+    """Appends and venue calls, before and after each."""
+    trading: bool
+    """Whether they are counted from the beginning of the next job of two legs."""
+    down_seconds: float
+
+
+class Suspension(Struct, frozen=True, kw_only=True, tag="suspension"):
+    """The machine sleeps: the bot's clock jumps, whatever it was doing."""
+
+    at: datetime
+    seconds: float
+
+
+Act: TypeAlias = Fate | Crash | Suspension
+"""What happens at a time of its own."""
+DoorFault: TypeAlias = SubmitFault | ReadFault | StaleBooks | LaggingBalances
+"""What the venue's door does."""
+Trouble: TypeAlias = DoorFault | IntervalChange | OneSidedBook | Act
+
+
+class RunPlan(Struct, frozen=True, kw_only=True):
+    """One run; the same plan gives the same log, byte for byte."""
+
+    seed: int
+    days: float
+    start: datetime = START
+    pairs: int
+    usdt: Decimal
+    """Of each wallet."""
+    coins: Decimal
+    """Quote units of every coin that the owner holds beside the bot."""
+    parameters: StrategyParameters
+    latency_seconds: float
+    """Median of one way."""
+    delayed_spot_ack: bool
+    certain_after_seconds: float
+    jitter_seconds: float
+    """How far a settlement may be charged before or after its stamp."""
+    troubles: tuple[Trouble, ...]
+
+    @property
+    def begin(self) -> datetime:
+        """When the bot starts."""
+        return self.start + timedelta(hours=1)
+
+    @property
+    def end(self) -> datetime:
+        """When everything is in order again, and the bot is killed a last time."""
+        return self.begin + timedelta(days=self.days)
+
+
+def acts(troubles: Sequence[Trouble]) -> list[Act]:
+    """Return what neither the venue's door nor the market takes care of."""
+    return [t for t in troubles if not isinstance(t, DoorFault | IntervalChange | OneSidedBook)]
+
+
+def venue_faults(troubles: Sequence[Trouble]) -> FaultPlan:
+    """Return the part that the venue's door applies."""
+    lags = [trouble for trouble in troubles if isinstance(trouble, LaggingBalances)]
+    return FaultPlan(
+        submits=tuple(trouble for trouble in troubles if isinstance(trouble, SubmitFault)),
+        reads=tuple(trouble for trouble in troubles if isinstance(trouble, ReadFault)),
+        stale_books=tuple(trouble for trouble in troubles if isinstance(trouble, StaleBooks)),
+        lagging=lags[-1] if lags else None,
+    )

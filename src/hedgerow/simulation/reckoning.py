@@ -1,0 +1,132 @@
+"""What must add up when all is quiet, and at the end: books, equity, coins, funding, beginnings and ends."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.account import QUOTE_ASSET, AccountView
+from hedgerow.domain.books import books_difference
+from hedgerow.domain.events import Wallet
+from hedgerow.domain.funding import FundingPayment
+from hedgerow.domain.instrument import BasisPair, Market
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import Fill
+from hedgerow.domain.order_keeping import hedge_of
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.ports import TapePrices
+from hedgerow.simulation.invariants import Rule
+
+__all__ = ["check_end", "check_equity", "hand_effect"]
+
+ROUNDING = Decimal("1e-9")
+"""Quotients such as average prices are cut at 28 digits; amounts have 8 decimals."""
+
+
+def hand_effect(before: Ledger, event: ev.FillsElsewhere, after: Ledger) -> Decimal:
+    """Return what trades by hand that are booked to a hedge changed in USDT, as the statement's rows show them.
+
+    Late trades take the place of stand-ins, whose effect goes.
+    """
+    old, new = hedge_of(before, event.hedge_id), hedge_of(after, event.hedge_id)
+    if old is None or new is None:
+        return ZERO
+    fresh = {f"{f.market}:{f.symbol}:{f.trade_id}": f for f in event.fills}
+    total = sum((_row_of(f) for key, f in fresh.items() if key not in before.trades_seen and not f.forced), ZERO)
+    return total - (_assumed(old) - _assumed(new) if event.late else ZERO)
+
+
+def _row_of(fill: Fill) -> Decimal:
+    if fill.market is Market.PERP:
+        return fill.realized_pnl - fill.fee
+    fee = fill.fee if fill.fee_asset == QUOTE_ASSET else ZERO
+    return -fill.side.sign * fill.notional - fee
+
+
+def _assumed(hedge: HedgedPosition) -> Decimal:
+    """Return the USDT that sales of coins which nobody saw are taken to have brought."""
+    spot = (r for r in hedge.orders if r.assumed and r.request.market is Market.SPOT)
+    return sum((-r.request.side.sign * r.filled_notional for r in spot), ZERO)
+
+
+def check_equity(
+    ledger: Ledger, account: AccountView, prices: Mapping[str, TapePrices], by_hand: Decimal
+) -> Iterator[tuple[Rule, str]]:
+    """Yield a difference between what the account is worth and what the ledger says: money + results + other rows.
+
+    ``by_hand`` is the sum of ``hand_effect`` over trades that the ledger booked to a hedge: their rows on the
+    statement are not money from elsewhere.
+    """
+    difference = books_difference(ledger.books, account)
+    if difference:
+        yield Rule.BOOKS, f"the exchange less the books: {difference}"
+    usdt = account.coin(QUOTE_ASSET).total + account.perp.margin_balance
+    worth = usdt + sum((ledger.owned(_base_of(s)) * p.spot for s, p in prices.items()), ZERO)
+    lines = [ledger.books.line(wallet, QUOTE_ASSET) for wallet in Wallet]
+    money = sum((line.opening + line.external for line in lines), ZERO) - by_hand
+    gained = worth - money - _result(ledger, prices)
+    if abs(gained) > ROUNDING:
+        yield Rule.EQUITY, f"{gained} came from nowhere (worth {worth}, money {money})"
+
+
+def _base_of(symbol: str) -> str:
+    """Return the coin of a symbol."""
+    return symbol.removesuffix(QUOTE_ASSET)
+
+
+def _result(ledger: Ledger, prices: Mapping[str, TapePrices]) -> Decimal:
+    earned = ledger.totals.net_profit + ledger.unattributed_funding
+    if ledger.hedge:
+        now = prices[ledger.hedge.symbol]
+        earned += ledger.hedge.unrealized_pnl(now.spot, now.mark)
+    for lot in ledger.dust.values():
+        earned += lot.quantity * prices[f"{lot.asset}{QUOTE_ASSET}"].spot - lot.cost
+    return earned
+
+
+def check_end(  # noqa: PLR0913 - each is one side of what is compared, by its name
+    ledger: Ledger,
+    account: AccountView,
+    log: Sequence[ev.Event],
+    *,
+    pairs: Sequence[BasisPair],
+    owners: Mapping[str, Decimal],
+    residues: Mapping[str, Decimal],
+    payments: Sequence[FundingPayment],
+) -> Iterator[tuple[Rule, str]]:
+    """Yield what is wrong once a bot has lived on after its last death, with nothing going wrong any more.
+
+    ``owners`` are the coins that are not the bot's, ``residues`` what may be missing of coins that the owner sold by
+    hand (less than an order can change), ``payments`` all that the exchange ever paid.
+    """
+    if ledger.execution is not None or ledger.opening is not None or ledger.transfer is not None:
+        state = ledger.execution.state if ledger.execution else "a transfer or an opening"
+        yield Rule.RESTART, f"something is still in flight: {state}"
+    hedge = ledger.hedge
+    for pair in pairs:
+        due = hedge.short if hedge and hedge.symbol == pair.symbol else ZERO
+        if account.short(pair.symbol) != due:
+            yield Rule.RESTART, f"{pair.symbol}: short {account.short(pair.symbol)} on the exchange, {due} in the log"
+        own = account.coin(pair.base).total - owners.get(pair.base, ZERO)
+        if abs(own - ledger.owned(pair.base)) > residues.get(pair.base, ZERO):
+            yield Rule.OWNED, f"{pair.base}: {own} of the coins are not the owner's, {ledger.owned(pair.base)} owned"
+    opened = ledger.books_since
+    missed = {p.tran_id for p in payments if opened and p.at > opened} ^ ledger.funding_seen
+    if missed:
+        yield Rule.FUNDING, f"{len(missed)} payments are not on both sides: {sorted(missed)[:3]}"
+    yield from _counted(log)
+
+
+def _counted(log: Sequence[ev.Event]) -> Iterator[tuple[Rule, str]]:
+    begun: Counter[str] = Counter(e.hedge_id for e in log if isinstance(e, ev.HedgeOpened))
+    ended: Counter[str] = Counter(e.hedge_id for e in log if isinstance(e, ev.HedgeClosed | ev.HedgeLost))
+    aborted: Counter[str] = Counter(e.hedge_id for e in log if isinstance(e, ev.HedgeAborted))
+    for hedge_id, times in begun.items():
+        if times > 1:
+            yield Rule.RESTART, f"{times} beginnings of {hedge_id}"
+    for hedge_id, times in (ended + aborted).items():
+        if times > 1:
+            yield Rule.RESTART, f"{times} ends of {hedge_id}"
+    for hedge_id in ended.keys() - begun.keys():
+        yield Rule.RESTART, f"{hedge_id} ended and never began"

@@ -1,0 +1,166 @@
+"""What runs came to: one by one, added up, and in words."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from hedgerow.domain.events import Event
+from hedgerow.domain.money import ZERO, plain
+from hedgerow.simulation.invariants import Violation
+from hedgerow.simulation.plan import RunPlan
+
+__all__ = ["Failure", "RunResult", "Summary", "as_json", "failure_lines", "result_lines", "summary_lines"]
+
+QUANTILES = (0.5, 0.9, 0.99, 1.0)
+Number = TypeVar("Number", float, Decimal)
+
+
+class RunResult(Struct, frozen=True, kw_only=True):
+    """How one run ended."""
+
+    seed: int
+    violation: Violation | None
+    """The first one; the run ends with it."""
+    tail: tuple[Event, ...]
+    """The newest events of a run that failed."""
+    crash_points: int
+    """Moments at which the bot really died."""
+    restarts: int
+    faults_injected: int
+    """Commands and reads struck, acts of the owner and of the venue, deaths."""
+    max_naked_seconds: float
+    """Longest time that the legs differed on the exchange by the bot's own trading."""
+    max_naked_usd: Decimal
+    max_taken_seconds: float
+    """Longest time that they differed because the owner or the venue took from one."""
+    max_dead_seconds: float
+    """Longest time that they differed while the bot was dead."""
+    opened: int
+    closed: int
+    aborted: int
+    events: int
+    events_sha256: str
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """A run that failed, with the smallest plan that fails alike."""
+
+    plan: RunPlan
+    drawn: int
+    """How many troubles the seed had drawn."""
+    result: RunResult
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """Many runs, added up."""
+
+    runs: int
+    days: float
+    first_seed: int
+    violations: int
+    failed_seeds: tuple[int, ...]
+    crash_points: int
+    restarts: int
+    faults_injected: int
+    max_naked_seconds: float
+    max_naked_usd: Decimal
+    max_taken_seconds: float
+    max_dead_seconds: float
+    naked_seconds: tuple[float, ...]
+    """Longest of each run at the ``QUANTILES``."""
+    naked_usd: tuple[Decimal, ...]
+    opened: int
+    closed: int
+    aborted: int
+    events: int
+
+    @staticmethod
+    def of(results: Sequence[RunResult], *, days: float) -> "Summary":
+        """Add runs up."""
+        failed = tuple(r.seed for r in results if r.violation is not None)
+        return Summary(
+            runs=len(results),
+            days=days,
+            first_seed=min((r.seed for r in results), default=0),
+            violations=len(failed),
+            failed_seeds=failed,
+            crash_points=sum(r.crash_points for r in results),
+            restarts=sum(r.restarts for r in results),
+            faults_injected=sum(r.faults_injected for r in results),
+            max_naked_seconds=max((r.max_naked_seconds for r in results), default=0.0),
+            max_naked_usd=max((r.max_naked_usd for r in results), default=ZERO),
+            max_taken_seconds=max((r.max_taken_seconds for r in results), default=0.0),
+            max_dead_seconds=max((r.max_dead_seconds for r in results), default=0.0),
+            naked_seconds=tuple(_quantiles([r.max_naked_seconds for r in results])),
+            naked_usd=tuple(_quantiles([r.max_naked_usd for r in results])),
+            opened=sum(r.opened for r in results),
+            closed=sum(r.closed for r in results),
+            aborted=sum(r.aborted for r in results),
+            events=sum(r.events for r in results),
+        )
+
+
+def _quantiles(values: Sequence[Number]) -> Iterator[Number]:
+    ordered = sorted(values)
+    for share in QUANTILES if ordered else ():
+        yield ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def as_json(summary: Summary) -> dict[str, object]:
+    """Return a summary as JSON carries it: money as decimal strings, durations in seconds."""
+    document: dict[str, object] = msgspec.to_builtins(summary)
+    document["max_naked_usd"] = plain(summary.max_naked_usd)
+    document["naked_usd"] = [plain(value) for value in summary.naked_usd]
+    return document
+
+
+def summary_lines(summary: Summary) -> Iterator[str]:
+    """Yield a summary in words."""
+    yield (
+        f"{summary.runs} runs of {summary.days:g} days from seed {summary.first_seed}: {summary.violations} violations"
+    )
+    yield f"Faults injected      {summary.faults_injected}"
+    yield f"Crash points         {summary.crash_points}, restarts {summary.restarts}"
+    yield f"Hedges               {summary.opened} opened, {summary.closed} closed, {summary.aborted} aborted"
+    yield f"Events judged        {summary.events}"
+    shares = ", ".join(f"{share:.0%}" for share in QUANTILES)
+    yield f"Naked, worst of each run at {shares} of the runs:"
+    yield f"  seconds            {', '.join(f'{value:.2f}' for value in summary.naked_seconds)}"
+    yield f"  USDT               {', '.join(f'{value:.2f}' for value in summary.naked_usd)}"
+    yield f"Longest after the owner or the venue took from a leg: {summary.max_taken_seconds:.0f} s"
+    yield f"Longest while the bot was dead: {summary.max_dead_seconds:.0f} s"
+
+
+def result_lines(plan: RunPlan, result: RunResult) -> Iterator[str]:
+    """Yield one run in words: what was drawn, and how it ended."""
+    yield f"Seed {plan.seed}, {plan.days:g} days, {plan.pairs} pairs, {plan.usdt} USDT in each wallet; troubles:"
+    yield from (f"  {_text(trouble)}" for trouble in plan.troubles)
+    yield _verdict(result)
+    yield f"Faults injected      {result.faults_injected}"
+    yield f"Crash points         {result.crash_points}, restarts {result.restarts}"
+    yield f"Hedges               {result.opened} opened, {result.closed} closed, {result.aborted} aborted"
+    yield f"Naked, at worst      {result.max_naked_seconds:.2f} s, {result.max_naked_usd:.2f} USDT"
+    yield f"Events               {result.events}, sha256 {result.events_sha256}"
+
+
+def _verdict(result: RunResult) -> str:
+    found = result.violation
+    return f"VIOLATION at {found.at:%Y-%m-%d %H:%M:%S} of {found.rule.value!r}: {found.text}" if found else "all well"
+
+
+def failure_lines(failure: Failure) -> Iterator[str]:
+    """Yield a failure in words: the seed, the smallest plan, and the newest events."""
+    plan, result = failure.plan, failure.result
+    yield f"Seed {plan.seed}: {_verdict(result)}"
+    yield f"Smallest plan that fails: {len(plan.troubles)} of {failure.drawn} troubles"
+    yield from (f"  {_text(trouble)}" for trouble in plan.troubles)
+    yield f"The last {len(result.tail)} events:"
+    yield from (f"  {_text(event)}" for event in result.tail)
+    yield f"Again: hedgerow simulate --seed {plan.seed} --days {plan.days:g}"
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
