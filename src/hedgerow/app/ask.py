@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from hedgerow.app.choice import access_to
 from hedgerow.app.session import Session, open_session, read_settings
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
@@ -28,20 +29,18 @@ async def ask(home: Home, config: Path | None, request: Request, listeners: Sequ
         StoreError: the log cannot be read or written.
     """
     settings = read_settings(home, config)
+    access = access_to(home)
     try:
-        with open_session(home, settings) as session:
+        with open_session(home, settings, access) as session:
             return await _here(session, request, listeners)
     except AccountBusy:
         return await _through_the_bot(FolderMailbox(home.requests), request, SystemClock())
 
 
 async def _here(session: Session, request: Request, listeners: Sequence[Listener]) -> Answer:
-    bot = session.bot(listeners)
-    try:
+    async with session.awake(listeners) as bot:
         await bot.startup.run()
         return await bot.service.carry_out(request)
-    finally:
-        await bot.journal.close()
 
 
 async def _through_the_bot(mailbox: FolderMailbox, request: Request, clock: Clock) -> Answer:

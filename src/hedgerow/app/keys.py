@@ -43,13 +43,18 @@ def refused(error: VenueError, credentials: Credentials) -> Finding:
     """Say what a refusal of signed requests means, as far as the exchange tells."""
     text = str(error).lower()
     if "no agent found" in text:
-        said = f"the exchange has no agent {credentials.signer} for account {credentials.user}: not approved, or expired"
+        said = (
+            f"the exchange has no agent {credentials.signer} for account {credentials.user}: not approved, or expired"
+        )
         mend = f"approve it at {WHERE}, or put its address and key into API_SIGNER and API_PRIVATE_KEY"
     elif "signature" in text or "-1022" in text:
         said = "the exchange refuses the signature"
         mend = "check API_PRIVATE_KEY, and that HEDGEROW_CHAIN_ID fits the host (1666 mainnet, 714 testnet)"
     elif "nonce" in text or "-1021" in text:
-        said, mend = "the exchange finds our requests too old or too new", "set this machine's clock, by NTP for example"
+        said, mend = (
+            "the exchange finds our requests too old or too new",
+            "set this machine's clock, by NTP for example",
+        )
     elif "deposit" in text:
         said, mend = f"account {credentials.user} never had a deposit", "deposit USDT on the exchange first"
     else:

@@ -5,6 +5,7 @@ import random
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hedgerow.app.door import Access, Door
 from hedgerow.app.environment import Environment
 from hedgerow.app.keys import Level, agent_findings, refused
 from hedgerow.app.lockstep import AttendedTransport, LockstepClock
-from hedgerow.aster import AsterClient, AsterVenue, Credentials
+from hedgerow.aster import AsterClient, AsterVenue, Credentials, Hosts
 from hedgerow.aster.http import HttpTransport
 from hedgerow.aster.streams import AsterStreams
 from hedgerow.clock import SystemClock
@@ -22,9 +23,9 @@ from hedgerow.engine.moments import CycleEnded, Moment
 from hedgerow.ports import Clock, Store
 from hedgerow.store.account_lock import default_lock_folder
 
-__all__ = ["LiveExchange", "credentials_of", "live_access", "live_exchange"]
+__all__ = ["LiveExchange", "account_name", "credentials_of", "live_access", "live_exchange"]
 
-MAIL_SECONDS_IN_LOCKSTEP = 60.0
+MAIL_SECONDS, MAIL_SECONDS_IN_LOCKSTEP = 1.0, 60.0
 """On a clock that the exchange is asked to move, a wait of a second costs a request; a minute passes as quickly."""
 
 
@@ -44,10 +45,15 @@ def live_access(home: Home, environment: Environment, *, lockstep: bool = False)
             attend=exchange.attend,
             listeners=(exchange,),
             notices=environment.warnings,
-            mail_seconds=MAIL_SECONDS_IN_LOCKSTEP if lockstep else 1.0,
+            mail_seconds=exchange.mail_seconds,
         )
 
-    return Access(account=f"aster:{hosts.chain_id}:{credentials.account}", connect=connect)
+    return Access(account=account_name(hosts, credentials), connect=connect)
+
+
+def account_name(hosts: Hosts, credentials: Credentials) -> str:
+    """Return what tells an account from all others, on whichever network."""
+    return f"aster:{hosts.chain_id}:{credentials.account}"
 
 
 def credentials_of(home: Home, environment: Environment) -> Credentials:
@@ -109,25 +115,41 @@ class LiveExchange:
                 self._held = held
                 self._news.set()
 
+    @property
+    def now(self) -> datetime:
+        """The exchange's time as far as it is known."""
+        return self.client.rest.time.now()
+
+    @property
+    def mail_seconds(self) -> float:
+        """How often a waiting bot looks for requests on this clock."""
+        return MAIL_SECONDS_IN_LOCKSTEP if isinstance(self.clock, LockstepClock) else MAIL_SECONDS
+
     @asynccontextmanager
     async def attend(self, store: Store, stay: bool) -> AsyncGenerator[tuple[str, ...]]:  # noqa: FBT001 - as Attend
-        """Introduce the bot, listen to the streams, and close everything at the end.
+        """Remember what the bot did, introduce it, and stay connected.
 
         Raises:
             ConfigError: the exchange refuses the credentials, or they do not suffice.
         """
-        listening: asyncio.Task[None] | None = None
-        try:
+        async with self.connected(stay=stay):
             self.venue.remember(await store.events())
-            warnings = await self._introduced()
-            if stay and isinstance(self.clock, SystemClock):
-                listening = asyncio.create_task(self._listen())
-            yield warnings
+            yield await self._introduced()
+
+    @asynccontextmanager
+    async def connected(self, *, stay: bool) -> AsyncGenerator[None]:
+        """Listen to the streams, where that pays, and close everything at the end; in lockstep there are none."""
+        streams = stay and not isinstance(self.clock, LockstepClock)
+        listening = asyncio.create_task(self._listen()) if streams else None
+        try:
+            yield
         finally:
             if listening is not None:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
             await self.sockets.close()
+            if isinstance(self.clock, LockstepClock):
+                self.clock.close()
 
     async def _introduced(self) -> tuple[str, ...]:
         """Find out before anything is traded what the key may do; an exchange that is down is no reason to stop."""
@@ -144,7 +166,7 @@ class LiveExchange:
             raise ConfigError(refused(error, credentials).line) from None
         except VenueError as error:
             return (f"key: its rights could not be read ({error})",)
-        found = agent_findings(rows, credentials, self.client.rest.time.now())
+        found = agent_findings(rows, credentials, self.now)
         problem = next((finding for finding in found if finding.level is Level.PROBLEM), None)
         if problem is not None:
             raise ConfigError(problem.line)

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from hedgerow.app.choice import environment_of
+from hedgerow.app.live import live_exchange
 from hedgerow.app.paper import PaperExchange, PaperTerms
 from hedgerow.app.session import read_settings
 from hedgerow.clock import SystemClock
-from hedgerow.config import Home
+from hedgerow.config import Home, HomeMode
+from hedgerow.domain.market import MarketView
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.strategy.policies import load_policy
 from hedgerow.strategy.scan import Scan, scan
@@ -14,16 +17,29 @@ __all__ = ["look_at_market"]
 
 
 async def look_at_market(home: Home, config: Path | None, ma_periods: int | None) -> Scan:
-    """Return every pair as the home's policy sees it now.
+    """Return every pair as the home's policy sees it now; a live market is public, and needs no credentials.
 
     Raises:
-        ConfigError: the configuration cannot be used.
+        ConfigError: the configuration, credentials or hosts cannot be used.
         VenueError: the market cannot be read.
     """
     settings = read_settings(home, config, ma_periods)
     policy = load_policy(settings.parameters.policy, settings.parameters)
+    periods = settings.parameters.funding_rate_strategy.funding_ma_periods
+    paper = home.mode is HomeMode.PAPER
+    return scan(await (_paper_market(home, periods) if paper else _live_market(home, periods)), policy)
+
+
+async def _paper_market(home: Home, periods: int) -> MarketView:
     clock = SystemClock()
     exchange = PaperExchange(home.exchange, PaperTerms(), clock.now)
-    venue = EmulatedVenue(exchange.world, clock, name="paper exchange")
-    market = await venue.market(settings.parameters.funding_rate_strategy.funding_ma_periods)
-    return scan(market, policy)
+    return await EmulatedVenue(exchange.world, clock, name="paper exchange").market(periods)
+
+
+async def _live_market(home: Home, periods: int) -> MarketView:
+    environment = environment_of(home)
+    live = live_exchange(environment, environment.credentials())
+    async with live.connected(stay=False):
+        if live.client.credentials is not None:
+            await live.client.synchronise()
+        return await live.venue.market(periods)

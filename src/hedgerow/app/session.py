@@ -2,7 +2,7 @@
 
 import random
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -60,7 +60,7 @@ class Session(Struct, frozen=True, kw_only=True):
                     bot.journal.say(Warned(at=self.clock.now(), text=text))
                 yield bot
         finally:
-            await self.store.close()
+            await bot.journal.close()
 
 
 def read_settings(home: Home, config: Path | None, ma_periods: int | None = None) -> Settings:
@@ -89,7 +89,7 @@ async def read_ledger(home: Home) -> Ledger | None:
 
 
 @contextmanager
-def open_session(home: Home, settings: Settings, access: Access) -> Iterator[Session]:
+def open_session(home: Home, settings: Settings, access: Access) -> Generator[Session]:
     """Open a home for trading: sole holder of its account until the context ends.
 
     Raises:

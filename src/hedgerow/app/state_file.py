@@ -31,7 +31,7 @@ class StateFile:
         if isinstance(moment, CycleEnded):
             if moment.evaluation is not None:
                 self._price, self._signal = moment.evaluation.spot_price, moment.evaluation.signal
-            self._write(moment.ledger, moment.at)
+            self._write(moment.ledger, moment.at, durable=False)
         elif isinstance(moment, Recorded) and isinstance(moment.event, TRADES):
             if not isinstance(moment.event, ev.HedgeRepaired):
                 self._price = self._signal = None
@@ -39,10 +39,10 @@ class StateFile:
         elif isinstance(moment, Stopped):
             self._write(moment.ledger, moment.at)
 
-    def _write(self, ledger: Ledger, at: datetime) -> None:
+    def _write(self, ledger: Ledger, at: datetime, *, durable: bool = True) -> None:
         state = guide_state.render(ledger, at=at, spot_price=self._price, signal=self._signal)
         try:
-            guide_state.write(self._path, state)
+            guide_state.write(self._path, state, durable=durable)
         except StoreError as error:
             self.failure = str(error)
         else:

@@ -114,11 +114,11 @@ def build_venue(plan: EmulatorPlan, real: SystemClock) -> tuple[WireVenue, State
     terms = _terms(plan, real.now()) if found is None else msgspec.json.decode(found.terms, type=_Terms)
     captures = _captures(terms)
     tape = CapturedTape(_tape(terms), captures)
-    start = max(tape.start, terms.market_start) if not terms.follows_real_time else real.now()
+    start = real.now() if terms.follows_real_time else max(tape.start, plan.start or terms.market_start)
     rules = ExchangeRules(chain_id=plan.chain_id, nonce_window_seconds=_window(plan, terms))
     profile = Profile(tape.pairs, captures)
     if found is None:
-        exchange = Exchange(tape, start=plan.start or start, rules=rules, profile=profile)
+        exchange = Exchange(tape, start=start, rules=rules, profile=profile)
         _open_accounts(exchange, plan)
         if file is not None:
             file.begin(msgspec.json.encode(terms))

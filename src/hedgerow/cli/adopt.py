@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from hedgerow.app.ask import ask
-from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, answered, home_of
+from hedgerow.app.session import read_settings
+from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, answered, home_of
 from hedgerow.cli.running import spoken
 from hedgerow.domain.requests import AdoptRequested
 
@@ -19,10 +20,12 @@ def adopt(
     home: HomeOption = Path(),
     config: ConfigOption = None,
     *,
+    paper: PaperOption = False,
     dry_run: DryRunOption = False,
 ) -> int:
     """Adopt SYMBOL: as many coins as its short needs become the bot's, the rest stays yours."""
-    place = home_of(home, dry_run=dry_run)
+    place = home_of(home, paper=paper, dry_run=dry_run)
+    read_settings(place, config)
     with spoken(place, console=False) as listeners:
         answer = asyncio.run(ask(place, config, AdoptRequested(symbol=symbol.upper()), listeners))
     return answered(answer)

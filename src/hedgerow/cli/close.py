@@ -9,7 +9,16 @@ import typer
 
 from hedgerow.app.ask import ask
 from hedgerow.app.session import read_ledger, read_settings
-from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, YesOption, answered, home_of
+from hedgerow.cli.common import (
+    ConfigOption,
+    DryRunOption,
+    HomeOption,
+    PaperOption,
+    YesOption,
+    answered,
+    home_of,
+    others_here,
+)
 from hedgerow.cli.running import spoken
 from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError
@@ -25,15 +34,16 @@ def close(
     home: HomeOption = Path(),
     config: ConfigOption = None,
     *,
+    paper: PaperOption = False,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
 ) -> int:
     """Close the position whatever the rules say, and halt openings; works while the bot runs."""
-    place = home_of(home, dry_run=dry_run)
+    place = home_of(home, paper=paper, dry_run=dry_run)
     read_settings(place, config)
     held = _held(place)
     if held is None:
-        return answered(Answer(done=False, text="No position is held."))
+        return answered(Answer(done=False, text=f"No position is held{others_here(place)}."))
     if not yes:
         _confirm(held)
     with spoken(place, console=False) as listeners:

@@ -25,11 +25,13 @@ __all__ = [
     "HomeOption",
     "JsonOption",
     "MaPeriodsOption",
+    "PaperOption",
     "YesOption",
     "answered",
     "home_of",
     "is_stdout",
     "json_money",
+    "others_here",
     "refuse_unwritable",
     "say",
     "show_table",
@@ -51,6 +53,7 @@ JsonOption = Annotated[
     ),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Mean the dry run's own position, log and state.")]
+PaperOption = Annotated[bool, typer.Option("--paper", help="Mean the paper bot and the home folder's own exchange.")]
 MaPeriodsOption = Annotated[
     int | None,
     typer.Option("--ma-periods", metavar="N", help="Settled rates in the moving average, instead of the file's."),
@@ -61,17 +64,34 @@ UNWRAPPED = 10_000
 """Columns of a table when the output is no terminal: what a program reads must not depend on anybody's screen."""
 
 
-def home_of(folder: Path, *, dry_run: bool = False) -> Home:
+def home_of(folder: Path, *, paper: bool = False, dry_run: bool = False) -> Home:
     """Return the home in ``folder``, which need not be there yet.
 
     Raises:
-        ConfigError: something that is no folder is in its place, or it may not be entered.
+        ConfigError: something that is no folder is in its place, it may not be entered, or two bots are meant at once.
     """
+    if paper and dry_run:
+        raise ConfigError("--paper and --dry-run are two different bots: give one of them")
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--home {folder}: is a file; allowed is a folder, or a name that is still free")
     if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
         raise ConfigError(f"--home {folder}: this folder may not be read by you")
-    return Home(folder=folder, mode=HomeMode.DRY_RUN if dry_run else HomeMode.LIVE)
+    return Home(folder=folder, mode=_mode(paper=paper, dry_run=dry_run))
+
+
+def others_here(home: Home) -> str:
+    """Return a hint at the other bots that have run in this folder; empty when there are none."""
+    flags = {HomeMode.LIVE: "the live bot: without --paper and --dry-run"}
+    flags |= {HomeMode.PAPER: "a paper bot: --paper", HomeMode.DRY_RUN: "a dry run: --dry-run"}
+    others = [Home(folder=home.folder, mode=mode) for mode in flags if mode is not home.mode]
+    found = [flags[other.mode] for other in others if other.events.exists()]
+    return f" ({'; '.join(found)} has run here)" if found else ""
+
+
+def _mode(*, paper: bool, dry_run: bool) -> HomeMode:
+    if paper:
+        return HomeMode.PAPER
+    return HomeMode.DRY_RUN if dry_run else HomeMode.LIVE
 
 
 def say(text: str, *, style: str | None = None) -> None:
@@ -80,7 +100,7 @@ def say(text: str, *, style: str | None = None) -> None:
 
 
 def show_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table; columns whose heading ends in a blank are aligned to the right, they and the first never folded."""
+    """Print a table; headings that end in a blank mark columns aligned to the right: they and the first never fold."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=box.SIMPLE_HEAD)
     for index, column in enumerate(columns):
         number = column.endswith(" ")

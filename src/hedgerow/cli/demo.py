@@ -41,6 +41,30 @@ PROGRESS_LINES = 20
 """Lines of progress over a whole demo."""
 
 
+DaysOption = Annotated[float, typer.Option("--days", metavar="N", help="Simulated days, also parts of one.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", metavar="N", help="The same seed gives the same run, byte for byte.")
+]
+SpeedOption = Annotated[
+    str, typer.Option("--speed", metavar="N|max", help="Simulated seconds per real second; max = no waiting.")
+]
+PairsOption = Annotated[int, typer.Option("--pairs", metavar="N", help="Pairs of the generated market.")]
+UsdtOption = Annotated[str, typer.Option("--usdt", metavar="N", help="Balance, split over both wallets.")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Real history from Parquet files instead of a generated market."),
+]
+StartOption = Annotated[str, typer.Option("--start", metavar="DATE", help="First day.")]
+KeptOption = Annotated[
+    Path | None,
+    typer.Option("--home", metavar="DIR", help="Keep the demo's log, state and event log in this folder."),
+]
+ReportOption = Annotated[Path, typer.Option("--report", metavar="FILE", help="Where to write the HTML report.")]
+EveryCheckOption = Annotated[
+    bool, typer.Option("--every-check", help="Show also the checks in which nothing happened.")
+]
+
+
 class _Telling(Struct, frozen=True, kw_only=True):
     """Where the bot's words go."""
 
@@ -53,31 +77,19 @@ class _Telling(Struct, frozen=True, kw_only=True):
 
 
 def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
-    days: Annotated[float, typer.Option("--days", metavar="N", help="Simulated days, also parts of one.")] = 14.0,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="The same seed gives the same run, byte for byte.")
-    ] = 1,
-    speed: Annotated[
-        str, typer.Option("--speed", metavar="N|max", help="Simulated seconds per real second; max = no waiting.")
-    ] = "max",
-    pairs: Annotated[int, typer.Option("--pairs", metavar="N", help="Pairs of the generated market.")] = 20,
-    usdt: Annotated[str, typer.Option("--usdt", metavar="N", help="Balance, split over both wallets.")] = "2000",
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="DIR", help="Real history from Parquet files instead of a generated market."),
-    ] = None,
-    start: Annotated[str, typer.Option("--start", metavar="DATE", help="First day.")] = "2025-01-01",
-    home: Annotated[
-        Path | None,
-        typer.Option("--home", metavar="DIR", help="Keep the demo's log, state and event log in this folder."),
-    ] = None,
+    days: DaysOption = 14.0,
+    seed: SeedOption = 1,
+    speed: SpeedOption = "max",
+    pairs: PairsOption = 20,
+    usdt: UsdtOption = "2000",
+    data: DataOption = None,
+    start: StartOption = "2025-01-01",
+    home: KeptOption = None,
     config: ConfigOption = None,
-    report: Annotated[Path, typer.Option("--report", metavar="FILE", help="Where to write the HTML report.")] = REPORT,
+    report: ReportOption = REPORT,
     json: JsonOption = None,
     *,
-    every_check: Annotated[
-        bool, typer.Option("--every-check", help="Show also the checks in which nothing happened.")
-    ] = False,
+    every_check: EveryCheckOption = False,
 ) -> None:
     """Watch the whole job: discover, scan, open, collect funding, close, rotate, survive a kill; then a report."""
     for option, target in (("--report", report), ("--json", json)):

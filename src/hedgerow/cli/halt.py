@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from hedgerow.app.ask import ask
-from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, answered, home_of
+from hedgerow.app.session import read_settings
+from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, answered, home_of
 from hedgerow.cli.running import spoken
+from hedgerow.config import Home
 from hedgerow.domain.requests import HaltRequested, Request, ResumeRequested
 
 __all__ = ["halt", "resume"]
@@ -18,19 +20,22 @@ def halt(
     home: HomeOption = Path(),
     config: ConfigOption = None,
     *,
+    paper: PaperOption = False,
     dry_run: DryRunOption = False,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept in the log and shown by status.")] = "",
 ) -> int:
     """Block openings until resumed; a held position is still watched and closed by its rules."""
-    return _send(home, config, HaltRequested(detail=reason), dry_run=dry_run)
+    return _send(home_of(home, paper=paper, dry_run=dry_run), config, HaltRequested(detail=reason))
 
 
-def resume(home: HomeOption = Path(), config: ConfigOption = None, *, dry_run: DryRunOption = False) -> int:
+def resume(
+    home: HomeOption = Path(), config: ConfigOption = None, *, paper: PaperOption = False, dry_run: DryRunOption = False
+) -> int:
     """Allow openings again, whatever they were halted for."""
-    return _send(home, config, ResumeRequested(), dry_run=dry_run)
+    return _send(home_of(home, paper=paper, dry_run=dry_run), config, ResumeRequested())
 
 
-def _send(home: Path, config: Path | None, request: Request, *, dry_run: bool) -> int:
-    place = home_of(home, dry_run=dry_run)
+def _send(place: Home, config: Path | None, request: Request) -> int:
+    read_settings(place, config)
     with spoken(place, console=False) as listeners:
         return answered(asyncio.run(ask(place, config, request, listeners)))

@@ -19,6 +19,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "Embedded exchange, bot and report; needs no key.",
     "run": "The bot, in the foreground, until Ctrl-C.",
     "emulator": "A local Aster, to test any bot against.",
+    "simulate": "Many runs under random faults, judged after every event.",
     "scan": "Every pair, its funding, and what refuses it.",
     "status": "What the bot holds and what it made.",
     "close": "Leave the position now.",
@@ -26,12 +27,16 @@ COMMANDS: Final[Mapping[str, str]] = {
     "reconcile": "Compare the log with the exchange.",
     "halt": "Block openings.",
     "resume": "Allow openings again.",
+    "doctor": "Keys, rights, clock, modes, fees: what is wrong, and its mend.",
     "config": "Every setting: value, default, allowed range.",
     "init": "Write a configuration to start from.",
 }
 """Each command and its line in the overview; its function has its name, in the module of its name."""
 HOMES: Final[Mapping[str, str]] = {"resume": "halt"}
 """Modules of commands that share one with another."""
+
+INTERRUPTED: Final = 130
+"""What typer makes of Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.FAILED
     except OSError as error:
         return _fail(f"{error.filename or 'the system'}: {error.strerror or error}", Exit.FAILED)
+    if code == INTERRUPTED:
+        return _fail("interrupted", Exit.FAILED)
     return int(code) if isinstance(code, int) else Exit.DONE
 
 

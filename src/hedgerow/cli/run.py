@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.paper import PaperTerms
+from hedgerow.app.choice import access_to
+from hedgerow.app.door import Access
 from hedgerow.app.session import open_session, read_settings
 from hedgerow.cli.arguments import money_option, speed_option
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import ConfigOption, HomeOption, MaPeriodsOption, home_of
 from hedgerow.cli.running import run_bot, spoken
-from hedgerow.config import Home
+from hedgerow.config import Home, HomeMode
+from hedgerow.domain.errors import ConfigError
 from hedgerow.engine.runner import RunOptions
 
 __all__ = ["run"]
@@ -23,34 +25,40 @@ def run(  # noqa: PLR0913 - one parameter per option
     home: HomeOption = Path(),
     config: ConfigOption = None,
     *,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Trade on the home folder's own exchange: no key, no money, no network.")
+    ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Trade on paper only, with a position, log and state of its own.")
+        bool, typer.Option("--dry-run", help="Read the live market, trade on an emulated account; needs no key.")
     ] = False,
     once: Annotated[bool, typer.Option("--once", help="One check, then exit; a position stays open.")] = False,
     ma_periods: MaPeriodsOption = None,
     close_on_exit: Annotated[
         bool, typer.Option("--close-on-exit", help="Close the position when the bot stops, instead of keeping it.")
     ] = False,
+    venue_clock: Annotated[
+        bool, typer.Option("--venue-clock", help="Follow the clock of hedgerow emulator in lockstep.")
+    ] = False,
     speed: Annotated[
-        str, typer.Option("--speed", metavar="N|max", help="Simulated seconds per real second; max = no waiting.")
-    ] = "1",
+        str | None, typer.Option("--speed", metavar="N|max", help="Paper: simulated seconds per real second, or max.")
+    ] = None,
     usdt: Annotated[
-        str | None, typer.Option("--usdt", metavar="N", help="Balance of a new paper account; 1000 unless given.")
+        str | None, typer.Option("--usdt", metavar="N", help="Balance of a new emulated account; 1000 unless given.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", metavar="N", help="Market of a new paper account; 1 unless given.")
+        int | None, typer.Option("--seed", metavar="N", help="Market of a new paper exchange; 1 unless given.")
     ] = None,
 ) -> int:
-    """Run the bot in the foreground, on the paper exchange of the home folder, until Ctrl-C or SIGTERM."""
-    place = home_of(home, dry_run=dry_run)
+    """Run the bot in the foreground until Ctrl-C or SIGTERM: live, or with --paper or --dry-run without any risk."""
+    place = home_of(home, paper=paper, dry_run=dry_run)
     settings = read_settings(place, config, ma_periods)
     options = RunOptions(
         once=once,
         close_on_exit=close_on_exit,
         interval_seconds=settings.parameters.position_management.loop_interval_seconds,
     )
-    terms, pace = _terms(place, usdt, seed), speed_option(speed)
-    with open_session(place, settings, terms=terms, speed=pace) as session, spoken(place, console=True) as listeners:
+    access = _access(place, {"--speed": speed, "--usdt": usdt, "--seed": seed}, venue_clock=venue_clock)
+    with open_session(place, settings, access) as session, spoken(place, console=True) as listeners:
         try:
             bot = run_bot(session, options, listeners)
         except asyncio.CancelledError:
@@ -58,12 +66,24 @@ def run(  # noqa: PLR0913 - one parameter per option
     return Exit.HALTED if bot.journal.ledger.halt else Exit.DONE
 
 
-def _terms(home: Home, usdt: str | None, seed: int | None) -> PaperTerms:
-    given = [name for name, value in (("--usdt", usdt), ("--seed", seed)) if value is not None]
-    if given and home.exchange.exists():
-        typer.echo(f"hedgerow: {home.exchange} exists: its account goes on, {' and '.join(given)} unused", err=True)
-    default = PaperTerms()
-    return PaperTerms(
-        seed=default.seed if seed is None else seed,
-        usdt=default.usdt if usdt is None else money_option("--usdt", usdt, least=Decimal(1)),
-    )
+def _access(home: Home, given: dict[str, str | int | None], *, venue_clock: bool) -> Access:
+    """Return the way to the exchange.
+
+    Raises:
+        ConfigError: an option does not fit it, or it cannot be used.
+    """
+    speed, usdt, seed = given["--speed"], given["--usdt"], given["--seed"]
+    pace = speed_option(str(speed or 1))
+    money = None if usdt is None else money_option("--usdt", str(usdt), least=Decimal(1))
+    named = [name for name, value in given.items() if value is not None]
+    allowed = {HomeMode.PAPER: ("--speed", "--usdt", "--seed"), HomeMode.DRY_RUN: ("--usdt",)}.get(home.mode, ())
+    strange = [name for name in named if name not in allowed]
+    if strange:
+        kinds = "--paper or --dry-run" if strange[0] == "--usdt" else "--paper"
+        raise ConfigError(f"{strange[0]} belongs to {kinds}: the live market has its own")
+    if venue_clock and home.mode is HomeMode.PAPER:
+        raise ConfigError("--venue-clock follows hedgerow emulator; --paper has a clock of its own: --speed")
+    kept = [name for name in named if name != "--speed"]
+    if kept and home.exchange.exists():
+        typer.echo(f"hedgerow: {home.exchange} exists: its account goes on, {' and '.join(kept)} unused", err=True)
+    return access_to(home, speed=pace, usdt=money, seed=None if seed is None else int(seed), lockstep=venue_clock)

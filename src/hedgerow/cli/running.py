@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def spoken(home: Home, *, console: bool) -> Iterator[tuple[LogListener, ...]]:
+def spoken(home: Home, *, console: bool) -> Generator[tuple[LogListener, ...]]:
     """Send the bot's words to its log file, and to the console."""
     configure_logging(home.log, console=console)
     try:
@@ -39,18 +39,18 @@ def run_bot(session: Session, options: RunOptions, listeners: tuple[LogListener,
     """Run until the first SIGINT or SIGTERM has been obeyed; the second one stops at once."""
 
     async def main() -> Bot:
-        bot = session.bot(listeners, options)
-        task = asyncio.current_task()
-        loop = asyncio.get_running_loop()
+        async with session.awake(listeners, options, stay=True) as bot:
+            task = asyncio.current_task()
+            loop = asyncio.get_running_loop()
 
-        def stop() -> None:
-            if bot.stop() and task is not None:
-                task.cancel()
-            bot.stop.set()
+            def stop() -> None:
+                if bot.stop() and task is not None:
+                    task.cancel()
+                bot.stop.set()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop)
-        await bot.runner.run()
-        return bot
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, stop)
+            await bot.runner.run()
+            return bot
 
     return on_its_clock(session, main)

@@ -10,6 +10,7 @@ from hedgerow.cli.common import (
     HomeOption,
     JsonOption,
     MaPeriodsOption,
+    PaperOption,
     home_of,
     is_stdout,
     json_money,
@@ -25,12 +26,13 @@ def scan(
     home: HomeOption = Path(),
     config: ConfigOption = None,
     *,
+    paper: PaperOption = False,
     dry_run: DryRunOption = False,
     ma_periods: MaPeriodsOption = None,
     json: JsonOption = None,
 ) -> None:
     """Show every pair, best first, with its signal and why it would not be opened; changes nothing."""
-    seen = asyncio.run(look_at_market(home_of(home, dry_run=dry_run), config, ma_periods))
+    seen = asyncio.run(look_at_market(home_of(home, paper=paper, dry_run=dry_run), config, ma_periods))
     write_json(json, [_document(row) for row in seen.rows])
     if is_stdout(json):
         return
@@ -49,7 +51,7 @@ def _cells(row: ScanRow) -> list[str]:
         f"{predicted.rate:.4%}" if predicted else "-",
         f"{row.basis:.3%}" if row.basis is not None else "-",
         f"${row.volume:,.0f}" if row.volume is not None else "-",
-        "eligible" if row.eligible else "; ".join(refusal.detail for refusal in row.refusals[:2]),
+        "eligible" if row.eligible else "; ".join(refusal.detail for refusal in row.refusals),
     ]
 
 

@@ -10,9 +10,11 @@ from hedgerow.cli.common import (
     DryRunOption,
     HomeOption,
     JsonOption,
+    PaperOption,
     home_of,
     is_stdout,
     json_money,
+    others_here,
     say,
     show_table,
     write_json,
@@ -27,17 +29,18 @@ def status(
     home: HomeOption = Path(),
     config: ConfigOption = None,
     *,
+    paper: PaperOption = False,
     dry_run: DryRunOption = False,
     json: JsonOption = None,
 ) -> int:
     """Show the position, the totals and any halt; changes nothing, also while the bot runs. Exit code 3: halted."""
-    place = home_of(home, dry_run=dry_run)
+    place = home_of(home, paper=paper, dry_run=dry_run)
     read_settings(place, config)
     ledger = asyncio.run(read_ledger(place))
     write_json(json, _document(ledger or Ledger()))
     if not is_stdout(json):
         if ledger is None:
-            say(f"No log at {place.events}: the bot has not run here yet.")
+            say(f"No log at {place.events}: the bot has not run here yet{others_here(place)}.")
         else:
             show_table("Hedgerow", ["", "value "], _rows(ledger))
     return Exit.HALTED if ledger and ledger.halt else Exit.DONE

@@ -1,0 +1,58 @@
+"""Which exchange a home's commands mean: live, the paper exchange, or live reads with emulated writes."""
+
+from decimal import Decimal
+
+from hedgerow.app.door import Access
+from hedgerow.app.dry_run import dry_run_access
+from hedgerow.app.environment import Environment, read_environment
+from hedgerow.app.live import live_access
+from hedgerow.app.paper import DEFAULT_USDT, PaperTerms, paper_access
+from hedgerow.config import Home, HomeMode
+from hedgerow.domain.errors import ConfigError
+
+__all__ = ["access_to", "environment_of"]
+
+
+def environment_of(home: Home) -> Environment:
+    """Return the variables of the process and of the home's ``.env``.
+
+    Raises:
+        ConfigError: the file cannot be used.
+    """
+    return read_environment(home.secrets)
+
+
+def access_to(
+    home: Home,
+    *,
+    speed: float | None = 1.0,
+    usdt: Decimal | None = None,
+    seed: int | None = None,
+    lockstep: bool = False,
+) -> Access:
+    """Return the way to the exchange that ``home`` is about; ``speed``, ``usdt`` and ``seed`` make paper.
+
+    Raises:
+        ConfigError: live credentials are missing, or something about the exchange cannot be used.
+    """
+    if home.mode is HomeMode.PAPER:
+        terms = PaperTerms(seed=1 if seed is None else seed, usdt=DEFAULT_USDT if usdt is None else usdt)
+        return paper_access(home, terms, speed)
+    environment = environment_of(home)
+    if home.mode is HomeMode.DRY_RUN:
+        return dry_run_access(home, environment, usdt=usdt, lockstep=lockstep)
+    if not environment.has_credentials:
+        _refuse_paper_home(home)
+    return live_access(home, environment, lockstep=lockstep)
+
+
+def _refuse_paper_home(home: Home) -> None:
+    """Without credentials, a home where only a paper bot has run was probably meant as one."""
+    others = [(Home(folder=home.folder, mode=HomeMode.PAPER), "--paper")]
+    others.append((Home(folder=home.folder, mode=HomeMode.DRY_RUN), "--dry-run"))
+    ran = [flag for other, flag in others if other.events.exists()]
+    if ran and not home.events.exists():
+        raise ConfigError(
+            f"no credentials, and no live log in {home.folder}: the bot that ran here is meant by {' or '.join(ran)};"
+            f" for live trading set API_USER, API_SIGNER and API_PRIVATE_KEY, in {home.secrets} for example"
+        )

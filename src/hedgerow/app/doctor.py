@@ -1,0 +1,212 @@
+"""What a doctor says of each thing that was read. What could not be read is said, and is never fine."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from hedgerow.app.keys import Finding, Level
+from hedgerow.aster.hosts import Hosts
+from hedgerow.aster.wire_account import TradeRow
+from hedgerow.domain.account import QUOTE_ASSET, AccountView, OpenOrder
+from hedgerow.domain.errors import VenueError
+from hedgerow.domain.instrument import FeeRates, Market
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.money import plain
+from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.scan import Scan
+
+__all__ = [
+    "account_findings",
+    "clock_finding",
+    "config_findings",
+    "fee_coin_finding",
+    "fee_findings",
+    "host_finding",
+    "hosts_of",
+    "ledger_findings",
+    "mode_findings",
+    "ok",
+    "order_findings",
+    "problem",
+    "scan_findings",
+    "spot_reads_finding",
+    "unread",
+    "warning",
+]
+
+CLOCK_FINE_SECONDS, CLOCK_BAD_SECONDS = 1.0, 5.0
+"""Aster refuses a nonce that is 10 to 60 s off (API reference 2); a machine that is 5 s off drifts further."""
+SHOWN_PAIRS = 3
+MODES_PAGE = "on the exchange's futures page, under preferences"
+
+
+def ok(subject: str, text: str) -> Finding:
+    """Return a finding that needs nothing."""
+    return Finding(subject=subject, level=Level.OK, text=text)
+
+
+def warning(subject: str, text: str, mend: str) -> Finding:
+    """Return a finding that the bot can live with."""
+    return Finding(subject=subject, level=Level.WARNING, text=text, mend=mend)
+
+
+def problem(subject: str, text: str, mend: str) -> Finding:
+    """Return a finding that keeps the bot from trading, or from trading safely."""
+    return Finding(subject=subject, level=Level.PROBLEM, text=text, mend=mend)
+
+
+def unread(subject: str, error: VenueError) -> Finding:
+    """Return the finding of something that could not be read."""
+    return problem(subject, f"could not be read ({error})", "try again; if it stays, ask the exchange's support")
+
+
+def config_findings(warnings: Sequence[str], notices: Sequence[str], secrets: Sequence[str]) -> list[Finding]:
+    """Judge the configuration and the file of the credentials."""
+    found = [warning("configuration", text, "see hedgerow config") for text in warnings]
+    found += [ok("configuration", text) for text in notices]
+    if not found:
+        found = [ok("configuration", "read, nothing to remark")]
+    return found + [warning("credentials", text.split(":")[0], text.rpartition(": ")[2]) for text in secrets]
+
+
+def host_finding(name: str, address: str, error: VenueError | None) -> Finding:
+    """Judge one address."""
+    if error is None:
+        return ok("hosts", f"{name} {address} answers")
+    return problem("hosts", f"{name} {address}: {error}", "check network, firewall and the HEDGEROW_ variables")
+
+
+def clock_finding(offset_seconds: float | VenueError) -> Finding:
+    """Judge the clocks: positive = the exchange is ahead."""
+    if isinstance(offset_seconds, VenueError):
+        return unread("clock", offset_seconds)
+    off = abs(offset_seconds)
+    if off <= CLOCK_FINE_SECONDS:
+        return ok("clock", f"{off:.1f} s off the exchange's")
+    text = f"{off:.1f} s {'behind' if offset_seconds > 0 else 'ahead of'} the exchange's"
+    mend = "set this machine's clock, by NTP for example (the bot corrects its signatures by the difference)"
+    return (problem if off >= CLOCK_BAD_SECONDS else warning)("clock", text, mend)
+
+
+def mode_findings(*, hedge_mode: bool | VenueError, multi_assets: bool | VenueError) -> list[Finding]:
+    """Judge position mode and asset mode."""
+    found: list[Finding] = []
+    if isinstance(hedge_mode, VenueError):
+        found.append(unread("position mode", hedge_mode))
+    elif hedge_mode:
+        found.append(problem("position mode", "hedge mode: nothing is opened", f"choose one-way mode {MODES_PAGE}"))
+    else:
+        found.append(ok("position mode", "one-way"))
+    if isinstance(multi_assets, VenueError):
+        found.append(unread("asset mode", multi_assets))
+    elif multi_assets:
+        mend = f"choose single-asset mode {MODES_PAGE}"
+        found.append(problem("asset mode", "multi-assets mode: nothing is opened", mend))
+    else:
+        found.append(ok("asset mode", "single-asset"))
+    return found
+
+
+def spot_reads_finding(error: VenueError | None) -> Finding:
+    """Judge whether signed reads of the spot market work: Aster's failed for weeks in 2026 (API reference, Q1)."""
+    if error is None:
+        return ok("spot account", "signed reads work")
+    mend = "nothing can be opened meanwhile; this has failed on the exchange's side before: try again later"
+    return problem("spot account", f"signed reads fail ({error})", mend)
+
+
+def fee_findings(fees: dict[Market, FeeRates | VenueError], documented: dict[Market, FeeRates]) -> list[Finding]:
+    """Judge commissions."""
+    found: list[Finding] = []
+    for market, rates in fees.items():
+        if isinstance(rates, VenueError):
+            used = documented[market].taker
+            text = f"{market} commission could not be read ({rates}): {used:.4%} taker is assumed"
+            found.append(warning("fees", text, "try again"))
+        else:
+            found.append(ok("fees", f"{market} taker {rates.taker:.4%}, maker {rates.maker:.4%}"))
+    return found
+
+
+def fee_coin_finding(trades: Sequence[TradeRow] | VenueError) -> Finding:
+    """Judge in which coin fees are paid: no request tells the setting, the last trades do (API reference 12)."""
+    mend = "see on the exchange's account page that fees are not paid in another coin"
+    if isinstance(trades, VenueError):
+        return unread("fee coin", trades)
+    if not trades:
+        return warning("fee coin", "no spot trade within 7 days that would show in which coin fees are paid", mend)
+    newest = trades[-1]
+    if newest.commission_asset in {QUOTE_ASSET, newest.symbol.removesuffix(QUOTE_ASSET)}:
+        return ok("fee coin", f"the last trade paid in {newest.commission_asset}")
+    text = f"the last trade paid its fee in {newest.commission_asset}: the bot must be able to value it"
+    return warning("fee coin", text, "switch that off on the exchange's account page")
+
+
+def account_findings(
+    account: AccountView | VenueError, ledger: Ledger | None, parameters: StrategyParameters
+) -> list[Finding]:
+    """Judge balances, and what is on the account that is not the bot's."""
+    if isinstance(account, VenueError):
+        return [unread("account", account)]
+    hedge = ledger.active if ledger else None
+    spot, perp = account.spot_usdt, account.perp.transferable
+    text = f"{spot:.2f} USDT on spot, {perp:.2f} USDT on perpetuals"
+    least = parameters.capital_management.min_capital_usd
+    found = [ok("balances", text)]
+    if hedge is None and spot + perp < least:
+        found = [problem("balances", f"{text}: below the minimum of ${plain(least)}", "deposit USDT, or wait")]
+    for symbol, position in account.positions.items():
+        if position.quantity and (hedge is None or hedge.symbol != symbol):
+            said = f"{symbol}: {plain(position.quantity)} is not the bot's, which does not trade that symbol"
+            found.append(warning("positions", said, f"hedgerow adopt {symbol}, or close it by hand"))
+    if hedge is not None:
+        found.append(_held(account, hedge.symbol, hedge.short))
+    return found
+
+
+def _held(account: AccountView, symbol: str, short: Decimal) -> Finding:
+    if account.short(symbol) == short:
+        return ok("positions", f"{symbol}: the short is as the log says")
+    text = f"{symbol}: the exchange shows a short of {plain(account.short(symbol))}, the log {plain(short)}"
+    return problem("positions", text, "hedgerow reconcile")
+
+
+def ledger_findings(ledger: Ledger | None) -> list[Finding]:
+    """Judge the log."""
+    if ledger is None:
+        return [ok("log", "none yet: the bot has not run here")]
+    found = [ok("log", f"readable, {ledger.events} events")]
+    if ledger.execution is not None:
+        text = f"a trade of {ledger.execution.symbol} is in flight ({ledger.execution.state.value})"
+        found.append(warning("log", text, "hedgerow run takes it up, or hedgerow reconcile"))
+    if ledger.halt is not None:
+        text = f"openings are halted: {ledger.halt.reason.value} ({ledger.halt.detail})"
+        found.append(warning("log", text, "mend the reason, then hedgerow resume"))
+    return found
+
+
+def scan_findings(seen: Scan | VenueError) -> list[Finding]:
+    """Say what would be traded, and what keeps the best pairs from it."""
+    if isinstance(seen, VenueError):
+        return [unread("market", seen)]
+    best = seen.best
+    if best is not None and best.signal is not None:
+        return [ok("market", f"would open {best.pair.symbol} at {best.signal.apr:.2%} APR, if its depth allows")]
+    found = [ok("market", "nothing would be opened: no pair passes every filter (hedgerow scan shows them all)")]
+    why = [(row.pair.symbol, "; ".join(each.detail for each in row.refusals)) for row in seen.rows[:SHOWN_PAIRS]]
+    return found + [ok("market", f"{symbol}: {text}") for symbol, text in why]
+
+
+def order_findings(symbol: str, orders: Sequence[OpenOrder] | VenueError) -> list[Finding]:
+    """Judge what rests on a symbol: the bot's own orders never do."""
+    if isinstance(orders, VenueError):
+        return [unread(f"open orders on {symbol}", orders)]
+    if not orders:
+        return []
+    text = f"{len(orders)} on {symbol} that are not the bot's: it opens nothing there meanwhile"
+    return [warning("open orders", text, "cancel them, or let them be filled")]
+
+
+def hosts_of(hosts: Hosts) -> Iterable[tuple[str, str]]:
+    """Return every address once, with what it is for."""
+    named = {getattr(hosts, name): name.replace("_", " ") for name in reversed(hosts.__struct_fields__[:-1])}
+    return [(name, address) for address, name in reversed(named.items())]

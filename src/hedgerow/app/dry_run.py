@@ -1,0 +1,99 @@
+"""The dry run: the live market read as it is, an account of its own kept in the home folder, no order ever sent."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+
+from msgspec import Struct
+
+from hedgerow.app.door import Access, Attend, Door
+from hedgerow.app.environment import Environment
+from hedgerow.app.files import keep, kept
+from hedgerow.app.live import LiveExchange, live_exchange
+from hedgerow.app.paper import DEFAULT_USDT
+from hedgerow.config import Home
+from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.emulator.mirror import MirroredVenue
+from hedgerow.emulator.state import WorldState
+from hedgerow.emulator.world import World
+from hedgerow.ports import Store, Tape
+
+__all__ = ["dry_run_access"]
+
+
+class _DryFile(Struct, frozen=True, kw_only=True):
+    """The emulated account on disk."""
+
+    state: WorldState
+
+
+def dry_run_access(
+    home: Home, environment: Environment, *, usdt: Decimal | None = None, lockstep: bool = False
+) -> Access:
+    """Return the way to the home's dry run.
+
+    Its account begins with ``usdt``; without it with the USDT of the live account, or 1000 where there are no
+    credentials.
+
+    Raises:
+        ConfigError: there are credentials, and they or the hosts cannot be used.
+    """
+    credentials = environment.credentials()
+    environment.hosts()
+
+    def connect() -> Door:
+        live = live_exchange(environment, credentials, lockstep=lockstep)
+        venue = MirroredVenue(
+            live.venue,
+            live.clock,
+            _opening(home.exchange, live, usdt),
+            on_change=lambda world: keep(home.exchange, _DryFile(state=world.dump())),
+            name="dry run: live market, emulated account",
+        )
+        return Door(
+            venue=venue,
+            clock=live.clock,
+            attend=_attended(live),
+            listeners=(live,),
+            notices=environment.warnings,
+            mail_seconds=live.mail_seconds,
+        )
+
+    return Access(account=f"dry-run:{home.exchange.resolve()}", connect=connect)
+
+
+def _opening(file: Path, live: LiveExchange, usdt: Decimal | None) -> Callable[[Tape], Awaitable[World]]:
+    found = kept(file, _DryFile, "a dry run")
+
+    async def opened(tape: Tape) -> World:
+        if found is not None:
+            return World.load(tape, found.state)
+        spot, perp = await _balances(live, usdt)
+        world = World(tape, start=live.clock.now(), spot={QUOTE_ASSET: spot}, perp=perp)
+        # The log's books begin with this account: it must be the same one at the next start.
+        keep(file, _DryFile(state=world.dump()))
+        return world
+
+    return opened
+
+
+async def _balances(live: LiveExchange, usdt: Decimal | None) -> tuple[Decimal, Decimal]:
+    """Return what both wallets begin with."""
+    if usdt is None and live.client.credentials is not None:
+        account = await live.venue.account()
+        return account.spot_usdt, account.perp.transferable
+    half = (DEFAULT_USDT if usdt is None else usdt) / 2
+    return half, half
+
+
+def _attended(live: LiveExchange) -> Attend:
+    """Return the opening of the live side; credentials that do not suffice for trading do for looking."""
+
+    @asynccontextmanager
+    async def attend(store: Store, stay: bool) -> AsyncGenerator[tuple[str, ...]]:  # noqa: FBT001 - as Attend
+        del store  # what the dry run did is not the live account's
+        async with live.connected(stay=stay):
+            yield ()
+
+    return attend

@@ -1,0 +1,194 @@
+"""The doctor's round: reads everything that decides whether the bot can trade, and changes nothing."""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from hedgerow.app import doctor
+from hedgerow.app.choice import environment_of
+from hedgerow.app.environment import Environment
+from hedgerow.app.keys import WHERE, Finding, agent_findings, refused
+from hedgerow.app.live import LiveExchange, account_name, live_exchange
+from hedgerow.app.session import read_ledger, read_settings
+from hedgerow.aster import AsterClient, Credentials
+from hedgerow.aster.translate import DOCUMENTED_FEES, fees_of
+from hedgerow.config import Home, Settings
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.errors import AccountBusy, NotSent, StoreError, Unauthorized, VenueError
+from hedgerow.domain.instrument import FeeRates, Market
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.market import MarketView
+from hedgerow.store.account_lock import AccountLock
+from hedgerow.strategy.policies import load_policy
+from hedgerow.strategy.scan import Scan, scan
+
+__all__ = ["examine"]
+
+Value = TypeVar("Value")
+STREAM_SECONDS = 5.0
+RECENT = timedelta(days=6, hours=23)
+"""The venue's pages end seven days after their start: the last hour is there for clocks that differ."""
+STREAM = "stream?streams=!bookTicker"
+
+
+async def examine(home: Home, config: Path | None) -> tuple[Finding, ...]:
+    """Return every finding, in the order in which things would have to be mended.
+
+    Raises:
+        ConfigError: the configuration, the hosts or the file of the credentials cannot be used at all.
+    """
+    settings, environment = read_settings(home, config), environment_of(home)
+    found = doctor.config_findings(settings.warnings, settings.notices, environment.warnings)
+    ledger, said = await _log(home)
+    found += said
+    credentials, said = _credentials(environment)
+    found += said
+    live = live_exchange(environment, credentials)
+    async with live.connected(stay=False):
+        found += await _exchange(live, settings, ledger)
+    return tuple(found)
+
+
+def _credentials(environment: Environment) -> tuple[Credentials | None, list[Finding]]:
+    if not environment.has_credentials:
+        text = "none: the account cannot be looked at, and hedgerow run cannot trade"
+        mend = f"make an agent at {WHERE} and set API_USER, API_SIGNER and API_PRIVATE_KEY"
+        return None, [doctor.problem("credentials", text, mend)]
+    mistakes = environment.mistakes
+    if mistakes:
+        return None, [doctor.problem("credentials", text, f"copy it again from {WHERE}") for text in mistakes]
+    credentials = environment.credentials()
+    named = credentials.account if credentials else ""
+    return credentials, [doctor.ok("credentials", f"well formed, for account {named}")]
+
+
+async def _log(home: Home) -> tuple[Ledger | None, list[Finding]]:
+    try:
+        ledger = await read_ledger(home)
+    except StoreError as error:
+        return None, [doctor.problem("log", str(error), "restore it from a backup, or move it away to begin anew")]
+    return ledger, doctor.ledger_findings(ledger)
+
+
+async def _exchange(live: LiveExchange, settings: Settings, ledger: Ledger | None) -> list[Finding]:
+    offset = await _tried(live.client.synchronise())
+    found = await _hosts(live, offset if isinstance(offset, VenueError) else None)
+    if isinstance(offset, VenueError):
+        return [*found, doctor.problem("exchange", "nothing else could be looked at", "mend the hosts first")]
+    found.append(doctor.clock_finding(offset))
+    seen = await _scanned(live, settings)
+    if live.client.credentials is not None:
+        found += await _account(live, live.client.credentials, settings, ledger, seen)
+    return found + doctor.scan_findings(seen)
+
+
+async def _hosts(live: LiveExchange, futures: VenueError | None) -> list[Finding]:
+    """Knock at every address once."""
+
+    async def knock(name: str, address: str) -> Finding:
+        if address == live.client.hosts.futures_rest:
+            return doctor.host_finding(name, address, futures)
+        knocked = _opened(live, address) if address.startswith("ws") else live.client.exchange_info(Market.SPOT)
+        answer = await _tried(knocked)
+        return doctor.host_finding(name, address, answer if isinstance(answer, VenueError) else None)
+
+    return list(await asyncio.gather(*(knock(*each) for each in doctor.hosts_of(live.client.hosts))))
+
+
+async def _opened(live: LiveExchange, address: str) -> None:
+    try:
+        async with live.clock.timeout(STREAM_SECONDS), live.sockets.connect(f"{address}/{STREAM}"):
+            return
+    except TimeoutError:
+        raise NotSent(f"no connection within {STREAM_SECONDS:.0f} s") from None
+
+
+async def _account(
+    live: LiveExchange,
+    credentials: Credentials,
+    settings: Settings,
+    ledger: Ledger | None,
+    seen: Scan | VenueError,
+) -> list[Finding]:
+    key, may_read = await _key(live, credentials)
+    if not may_read:
+        return key
+    client = live.client
+    hedge_mode, multi_assets, spot, trades, fees, account = await asyncio.gather(
+        _tried(client.hedge_mode()),
+        _tried(client.multi_assets()),
+        _tried(client.spot_account()),
+        _tried(client.trades(Market.SPOT, None, start=live.now - RECENT, end=None)),
+        _fees(client),
+        _tried(live.venue.account()),
+    )
+    return [
+        *key,
+        *_lock(live, credentials),
+        *doctor.mode_findings(hedge_mode=hedge_mode, multi_assets=multi_assets),
+        doctor.spot_reads_finding(spot if isinstance(spot, VenueError) else None),
+        *doctor.fee_findings(fees, DOCUMENTED_FEES),
+        doctor.fee_coin_finding(trades),
+        *doctor.account_findings(account, ledger, settings.parameters),
+        *await _orders(live, account, seen),
+    ]
+
+
+async def _key(live: LiveExchange, credentials: Credentials) -> tuple[list[Finding], bool]:
+    """Return what the exchange says of the key, and whether it answers signed reads at all."""
+    try:
+        if credentials.legacy:
+            await live.client.balances()
+            return [doctor.ok("key", "legacy API key, accepted; its rights cannot be seen")], True
+        return list(agent_findings(await live.client.agents(), credentials, live.now)), True
+    except Unauthorized as error:
+        return [refused(error, credentials)], False
+    except VenueError as error:
+        return [doctor.unread("key", error)], True
+
+
+async def _orders(live: LiveExchange, account: AccountView | VenueError, seen: Scan | VenueError) -> list[Finding]:
+    """Look for resting orders where they matter: on what is held, and on what would be opened."""
+    held = [] if isinstance(account, VenueError) else [s for s, p in account.positions.items() if p.quantity]
+    best = None if isinstance(seen, VenueError) else seen.best
+    symbols = dict.fromkeys((*held, *((best.pair.symbol,) if best else ())))
+    found: list[Finding] = []
+    for symbol in symbols:
+        found += doctor.order_findings(symbol, await _tried(live.venue.open_orders(symbol)))
+    return found
+
+
+def _lock(live: LiveExchange, credentials: Credentials) -> list[Finding]:
+    try:
+        with AccountLock(account_name(live.client.hosts, credentials)):
+            return [doctor.ok("lock", "no bot of this user trades this account now")]
+    except AccountBusy as busy:
+        return [doctor.ok("lock", str(busy).partition(":")[0])]
+
+
+async def _fees(client: AsterClient) -> dict[Market, FeeRates | VenueError]:
+    listed = await _tried(client.exchange_info(Market.SPOT))
+    if isinstance(listed, VenueError) or not listed:
+        error = listed if isinstance(listed, VenueError) else NotSent("no symbol is listed")
+        return dict.fromkeys(Market, error)
+    rows = await asyncio.gather(*(_tried(client.commission(market, listed[0].symbol)) for market in Market))
+    return {
+        market: row if isinstance(row, VenueError) else fees_of(row) for market, row in zip(Market, rows, strict=True)
+    }
+
+
+async def _scanned(live: LiveExchange, settings: Settings) -> Scan | VenueError:
+    parameters = settings.parameters
+    market: MarketView | VenueError = await _tried(
+        live.venue.market(parameters.funding_rate_strategy.funding_ma_periods)
+    )
+    return market if isinstance(market, VenueError) else scan(market, load_policy(parameters.policy, parameters))
+
+
+async def _tried(read: Awaitable[Value]) -> Value | VenueError:
+    try:
+        return await read
+    except VenueError as error:
+        return error

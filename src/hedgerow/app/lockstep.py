@@ -1,0 +1,73 @@
+"""Lockstep: the bot's time is the emulator's, which passes only when every task of the bot waits.
+
+However fast a simulated week goes by, no nonce window and no naked second is lost to speed.
+"""
+
+from datetime import datetime
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from hedgerow.clock import FollowedClock
+from hedgerow.domain.errors import ConfigError
+from hedgerow.ports import HttpRequest, HttpResponse, Transport
+
+__all__ = ["AttendedTransport", "LockstepClock"]
+
+ANSWER_SECONDS = 60.0
+OK = 200
+
+
+class _Time(Struct, frozen=True, kw_only=True):
+    """What the emulator's administration says of its time."""
+
+    time: datetime
+
+
+class LockstepClock(FollowedClock):
+    """The clock of the emulator at an address; waiting on it asks the emulator to advance.
+
+    Raises:
+        ConfigError: nobody answers there, or it is no emulator.
+    """
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        self._connection = HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
+        start = self._asked("GET", "/admin/time") if parts.scheme == "http" else None
+        if start is None:
+            raise ConfigError(f"--venue-clock: {address} is no emulator that can be reached; start hedgerow emulator")
+        super().__init__(start, self._advance)
+
+    def close(self) -> None:
+        """Release the connection; it is made anew when it is needed again."""
+        self._connection.close()
+
+    def _advance(self, seconds: float) -> datetime | None:
+        return self._asked("POST", "/admin/advance", msgspec.json.encode({"seconds": seconds}))
+
+    def _asked(self, method: str, path: str, body: bytes = b"") -> datetime | None:
+        # A plain blocking request: it is made from within the event loop's own wait, when nothing else can be done.
+        try:
+            self._connection.request(method, path, body)
+            answer = self._connection.getresponse()
+            content = answer.read()
+            return msgspec.json.decode(content, type=_Time).time if answer.status == OK else None
+        except (OSError, HTTPException, msgspec.MsgspecError):
+            self._connection.close()
+            return None
+
+
+class AttendedTransport:
+    """A ``Transport`` during whose requests the time stands still."""
+
+    def __init__(self, transport: Transport, clock: FollowedClock) -> None:
+        self._transport = transport
+        self._clock = clock
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Send one request once and return the answer; the time stands still meanwhile."""
+        with self._clock.awaiting():
+            return await self._transport.send(request)
