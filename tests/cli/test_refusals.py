@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.cli.main import COMMANDS
 from hedgerow.config import Setting, config_table
 from hedgerow.config.table import Kind
 from support.shell import EAGER, Shell, write_config
 
-ON_A_HOME = tuple(name for name in COMMANDS if name not in {"demo", "init"})
+ON_A_HOME = ("run", "scan", "status", "close", "adopt", "reconcile", "halt", "resume", "config")
 WORDS = {"adopt": ["BTCUSDT"], "close": ["--yes"], "run": ["--once"]}
+PAPERLESS = {"config", "demo", "init"}
 WRONG = {
     Kind.NUMBER: '"5"',
     Kind.AMOUNT: "true",
@@ -23,7 +23,7 @@ WRONG = {
 
 
 def call(name: str) -> list[str]:
-    return [name, *WORDS.get(name, [])]
+    return [name, *WORDS.get(name, []), *([] if name in PAPERLESS else ["--paper"])]
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -45,7 +45,7 @@ def one_key(row: Setting, value: str) -> str:
 @pytest.mark.parametrize("row", config_table(), ids=lambda row: row.name)
 def test_a_key_of_the_wrong_type_is_refused(row: Setting, shell: Shell, place: Path) -> None:
     (place / "c.json").write_text(one_key(row, WRONG[row.kind]), encoding="utf-8")
-    line = refused_and_unchanged(shell, place, "run", "--once", "--config", "c.json")
+    line = refused_and_unchanged(shell, place, "run", "--once", "--paper", "--config", "c.json")
     assert line == f"c.json: {row.name} is {WRONG[row.kind]}; allowed: {row.allowed}"
 
 
@@ -94,27 +94,27 @@ def test_a_home_that_is_a_file_is_refused(name: str, shell: Shell, place: Path) 
 @pytest.mark.parametrize("name", ["run", "status", "reconcile", "halt", "resume", "adopt", "close"])
 def test_an_event_log_of_a_newer_version_is_refused_and_kept(name: str, shell: Shell, place: Path) -> None:
     write_config(place / "config_volume_farming_strategy.json", EAGER)
-    assert shell("run", "--once").code == 0
-    with sqlite3.connect(place / "hedgerow.db") as log:
+    assert shell("run", "--once", "--paper").code == 0
+    with sqlite3.connect(place / "hedgerow-paper.db") as log:
         log.execute("PRAGMA user_version = 99")
     log.close()
-    before = (place / "hedgerow.db").read_bytes()
-    assert "newer version" in shell.refused(*call(name))
-    assert (place / "hedgerow.db").read_bytes() == before
+    before = (place / "hedgerow-paper.db").read_bytes()
+    assert "was written by a newer Hedgerow" in shell.refused(*call(name), "--paper")
+    assert (place / "hedgerow-paper.db").read_bytes() == before
 
 
 def test_a_file_that_is_no_event_log_is_refused_and_kept(shell: Shell, place: Path) -> None:
-    (place / "hedgerow.db").write_bytes(b"my diary" * 1000)
-    shell.refused("status")
-    shell.refused("run", "--once")
-    assert (place / "hedgerow.db").read_bytes() == b"my diary" * 1000
+    (place / "hedgerow-paper.db").write_bytes(b"my diary" * 1000)
+    shell.refused("status", "--paper")
+    shell.refused("run", "--once", "--paper")
+    assert (place / "hedgerow-paper.db").read_bytes() == b"my diary" * 1000
 
 
 def test_a_damaged_paper_account_is_refused_and_kept(shell: Shell, place: Path) -> None:
-    (place / "hedgerow.exchange").write_text("{", encoding="utf-8")
-    assert "move it away to begin anew" in shell.refused("run", "--once")
-    assert "move it away to begin anew" in shell.refused("scan")
-    assert (place / "hedgerow.exchange").read_text(encoding="utf-8") == "{"
+    (place / "hedgerow-paper.exchange").write_text("{", encoding="utf-8")
+    assert "move it away to begin anew" in shell.refused("run", "--once", "--paper")
+    assert "move it away to begin anew" in shell.refused("scan", "--paper")
+    assert (place / "hedgerow-paper.exchange").read_text(encoding="utf-8") == "{"
 
 
 @pytest.mark.parametrize(
@@ -140,18 +140,24 @@ def test_a_damaged_paper_account_is_refused_and_kept(shell: Shell, place: Path) 
         (["demo", "--report", "no/report.html"], "--report no/report.html cannot be written"),
         (["demo", "--report", "."], "--report . cannot be written: Is a directory"),
         (["demo", "--json", "no/result.json"], "--json no/result.json cannot be written"),
-        (["scan", "--json", "no/result.json"], "--json no/result.json cannot be written"),
+        (["scan", "--paper", "--json", "no/result.json"], "--json no/result.json cannot be written"),
         (["run", "--ma-periods", "0"], "--ma-periods is 0; allowed: a whole number from 1 to 1000"),
         (["run", "--ma-periods", "many"], "Invalid value for '--ma-periods'"),
-        (["run", "--speed", "fast"], "--speed fast: allowed are max or a positive number"),
-        (["run", "--usdt", "0"], "--usdt 0: allowed is a number from 1"),
+        (["run", "--paper", "--speed", "fast"], "--speed fast: allowed are max or a positive number"),
+        (["run", "--paper", "--usdt", "0"], "--usdt 0: allowed is a number from 1"),
+        (["run", "--paper", "--dry-run"], "--paper and --dry-run are two different bots"),
+        (["run", "--speed", "max"], "--speed belongs to --paper"),
+        (["run", "--usdt", "500"], "--usdt belongs to --paper or --dry-run"),
+        (["run", "--dry-run", "--seed", "2"], "--seed belongs to --paper"),
+        (["run", "--paper", "--venue-clock"], "--venue-clock follows hedgerow emulator"),
+        (["run", "--once"], "hedgerow demo"),
         (["scan", "--ma-periods", "1001"], "--ma-periods is 1001; allowed"),
         (["adopt"], "Missing argument 'SYMBOL'"),
         (["run", "--turbo"], "No such option: --turbo"),
         (["farm"], "No such command 'farm'"),
         (["run", "now"], "unexpected extra argument"),
     ],
-    ids=" ".join,
+    ids=lambda part: " ".join(part) if isinstance(part, list) else "",
 )
 def test_an_argument_that_cannot_be_used_is_refused(words: list[str], said: str, shell: Shell, place: Path) -> None:
     assert said in refused_and_unchanged(shell, place, *words)

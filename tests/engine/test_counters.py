@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from hedgerow.app.paper import paper_access
 from hedgerow.app.session import open_session, read_settings
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import VirtualClock, run_virtual
-from hedgerow.config import Home
+from hedgerow.config import Home, HomeMode
 from hedgerow.domain.events import HedgeOpened
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
@@ -206,14 +207,15 @@ def test_with_log_and_state_file_both_gone_the_position_is_found_on_the_exchange
 
 
 def test_a_corrupt_state_file_is_set_aside_with_its_time_and_rebuilt(tmp_path: Path) -> None:
-    home = Home(folder=tmp_path)
+    home = Home(folder=tmp_path, mode=HomeMode.PAPER)
     home.prepare()
     home.state.write_text('{"current_position": {')
-    with open_session(home, read_settings(home, None), speed=None) as session:
+    with open_session(home, read_settings(home, None), paper_access(home, speed=None)) as session:
         ear = Ear()
 
         async def life() -> None:
-            await session.bot([ear], RunOptions(once=True)).runner.run()
+            async with session.awake([ear], RunOptions(once=True)) as bot:
+                await bot.runner.run()
 
         assert isinstance(session.clock, VirtualClock)
         run_virtual(session.clock, life())

@@ -17,7 +17,7 @@ import pytest
 from hedgerow.app.paper import PaperExchange, PaperTerms
 from hedgerow.app.session import read_ledger
 from hedgerow.clock import SystemClock
-from hedgerow.config import Home
+from hedgerow.config import Home, HomeMode
 from hedgerow.domain.books import books_difference
 from hedgerow.domain.ledger import Ledger
 
@@ -40,13 +40,13 @@ class Bot:
     """A home, and the processes that work in it."""
 
     def __init__(self, folder: Path) -> None:
-        self.home = Home(folder=folder / "home")
+        self.home = Home(folder=folder / "home", mode=HomeMode.PAPER)
         self.home.prepare()
         self.home.config.write_text(json.dumps(CONFIG))
         self._environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "COLUMNS": "200"}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "hedgerow", *arguments, "--home", str(self.home.folder)]
+        command = [sys.executable, "-m", "hedgerow", *arguments, "--paper", "--home", str(self.home.folder)]
         return subprocess.Popen(  # noqa: S603 - our own program
             command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

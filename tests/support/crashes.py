@@ -7,7 +7,7 @@ are dead to the old life, so that its last words are heard by nobody.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -17,16 +17,13 @@ from msgspec import Struct
 
 from hedgerow.app.bot import BotParts, build_bot
 from hedgerow.clock import VirtualClock, run_virtual
-from hedgerow.domain.account import AccountView, OpenOrder
 from hedgerow.domain.books import books_difference
 from hedgerow.domain.commands import Command, PlaceOrder, TransferFunds
 from hedgerow.domain.events import Event, HedgeAborted, HedgeAdopted, HedgeClosed, HedgeLost, HedgeOpened
 from hedgerow.domain.folding import fold
-from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.market import Depth, MarketView
-from hedgerow.domain.order import Fill, OrderRequest
+from hedgerow.domain.order import OrderRequest
 from hedgerow.emulator import EmulatedVenue, World
 from hedgerow.emulator.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel

@@ -91,16 +91,16 @@ class WireClient:
         assert response is not None
         return Reply(response)
 
-    def public(self, path: str, **parameters: Any) -> Reply:
+    def public(self, path: str, /, **parameters: Any) -> Reply:
         return self.send("GET", path, urlencode(parameters))
 
-    def perp(self, method: str, name: str, **parameters: Any) -> Reply:
+    def perp(self, method: str, name: str, /, **parameters: Any) -> Reply:
         return self.send(method, f"/fapi/v3/{name}", self.query(parameters))
 
-    def spot(self, method: str, name: str, **parameters: Any) -> Reply:
+    def spot(self, method: str, name: str, /, **parameters: Any) -> Reply:
         return self.send(method, f"/api/v3/{name}", self.query(parameters))
 
-    def admin(self, method: str, name: str, **content: Any) -> Reply:
+    def admin(self, method: str, name: str, /, **content: Any) -> Reply:
         return self.send(method, f"/admin/{name}", body=msgspec.json.encode(content).decode())
 
     def pass_time(self, seconds: float) -> None:

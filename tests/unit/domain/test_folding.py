@@ -10,7 +10,7 @@ from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.folding import KEPT_CLOSED, apply, fold
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.order import OrderStatus
+from hedgerow.domain.order import Fill, OrderStatus
 from hedgerow.domain.position import OrderRecord, Reason
 from support.diary import SPOT_FEE, START, Diary
 
@@ -89,9 +89,7 @@ def test_a_refused_or_done_transfer_is_no_longer_pending() -> None:
     transfer = TransferFunds(transfer_id="t1", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
     diary = Diary().tell(ev.CommandIssued(at=START, command=transfer))
     assert diary.ledger.transfer == transfer
-    unknown = ev.TransferOutcomeUnknown(at=START, transfer_id="t1", detail="timeout")
-    assert diary.tell(unknown).ledger.transfer == transfer
-    refused = ev.CommandRefused(at=START, command=transfer, code=-1, detail="no")
+    refused = ev.CommandRefused(at=START, command=transfer, code=-1000, detail="no")
     done = ev.FundsTransferred(at=START, transfer_id="t1", amount=Decimal(5), direction=transfer.direction)
     assert apply(diary.ledger, refused).transfer is None
     assert apply(diary.ledger, done).transfer is None
@@ -99,6 +97,26 @@ def test_a_refused_or_done_transfer_is_no_longer_pending() -> None:
     other = ev.CommandRefused(at=START, command=leverage, code=-1, detail="no")
     assert apply(diary.ledger, other).transfer == transfer
     assert apply(diary.ledger, ev.CommandIssued(at=START, command=leverage)).transfer == transfer
+
+
+def test_a_transfer_in_doubt_is_settled_by_what_is_said_about_the_account_and_by_nothing_else() -> None:
+    transfer = TransferFunds(transfer_id="t1", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
+    unknown = ev.TransferOutcomeUnknown(at=START, transfer_id="t1", detail="timeout")
+    again = ev.CommandIssued(at=START, command=transfer)
+    ledger = Diary().tell(again, unknown, again).ledger
+    assert (ledger.transfer, ledger.transfer_doubtful) == (transfer, True)
+
+    def refused(code: int) -> Ledger:
+        return apply(ledger, ev.CommandRefused(at=START, command=transfer, code=code, detail="no"))
+
+    assert refused(-1007) == replace(ledger, events=ledger.events + 1), "the first sending may have been executed"
+    assert (refused(-4050).transfer, refused(-4050).transfer_doubtful) == (None, False)
+    done = ev.FundsTransferred(at=START, transfer_id="t1", amount=Decimal(5), direction=transfer.direction)
+    for settled in (apply(ledger, done), apply(apply(ledger, done), done)):
+        assert (settled.transfer, settled.transfer_doubtful) == (None, False)
+    assert not Diary().tell(unknown).ledger.transfer_doubtful, "of a transfer that nobody waits for"
+    other = replace(transfer, transfer_id="t2")
+    assert not apply(ledger, ev.CommandIssued(at=START, command=other)).transfer_doubtful
 
 
 # --- funding ---------------------------------------------------------------------------------------------------------
@@ -278,6 +296,42 @@ def test_a_hedge_closed_elsewhere_is_booked_with_the_trades_that_closed_it_each_
     assert diary.ledger.hedge is None
     assert diary.ledger.closed[0].reason is Reason.CLOSED_ELSEWHERE
     assert diary.ledger.closed[0].basis_pnl == -1000 + Decimal("0.4") + Decimal("9.996") * 150 + 1010 - 1500
+
+
+def stand_in(side: Side, quantity: str, price: str) -> Fill:
+    return Fill(
+        market=Market.SPOT if side is Side.SELL else Market.PERP,
+        symbol="ABCUSDT",
+        trade_id=-5,
+        order_id=0,
+        side=side,
+        quantity=Decimal(quantity),
+        price=Decimal(price),
+        fee=Decimal(0),
+        fee_asset="USDT",
+        at=START,
+    )
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_late_trades_take_the_place_of_what_was_assumed_in_a_hedge_that_may_be_closed(*, closed: bool) -> None:
+    diary = Diary().open_hedge()
+    assumed = (stand_in(Side.BUY, "10", "150"), stand_in(Side.SELL, "9.996", "150"))
+    diary.tell(ev.FillsElsewhere(at=diary.now, hedge_id="h1", fills=assumed, cause="no trades"))
+    if closed:
+        diary.tell(ev.HedgeLost(at=diary.now, hedge_id="h1", reason=Reason.CLOSED_ELSEWHERE))
+    before = diary.ledger
+    buy, sell = (replace(fill, trade_id=70 + n, price=Decimal(140)) for n, fill in enumerate(assumed))
+    forced, part = replace(buy, client_id="autoclose-1"), replace(sell, quantity=Decimal("4.996"))
+    late = ev.FillsElsewhere(at=diary.now, hedge_id="h1", fills=(forced, part), cause="read late", late=True)
+    ledger = diary.tell(late, late).ledger
+    hedge = ledger.closed[0].hedge if closed else ledger.hedge
+    assert hedge
+    assert (hedge.short, hedge.spot_quantity) == (Decimal(0), Decimal(0))
+    assert hedge.tally.spot_sold == Decimal("4.996") * 140 + 5 * 150, "no trade was found for five of the coins"
+    assert hedge.tally.perp_bought == 1400
+    changed = Decimal(10) * 10 - Decimal("4.996") * 10
+    assert ledger.totals.basis_pnl - before.totals.basis_pnl == (changed if closed else 0)
 
 
 def test_a_repair_ends_the_job_and_keeps_the_hedge() -> None:

@@ -95,9 +95,15 @@ def test_a_leg_of_a_single_lot_that_is_gone_is_missed(coins: str, short: str, ma
     assert verdict.market is market
 
 
-def test_a_difference_of_one_lot_is_tolerated() -> None:
-    seen = holding(short_of(quantity="9.999"), coins="9.999")
-    assert isinstance(found(seen, TRACKED), Consistent)
+def test_a_lot_of_coins_is_tolerated_that_a_fee_in_coin_may_be_rounded_by_and_no_lot_of_the_short() -> None:
+    assert isinstance(found(holding(short_of(quantity="10"), coins="9.999"), TRACKED), Consistent)
+    assert isinstance(found(holding(short_of(quantity="10"), coins="9.998"), TRACKED), HalfOpen)
+    assert isinstance(found(holding(short_of(quantity="9.999"), coins="10"), TRACKED), HalfOpen)
+
+
+def test_the_lot_that_counts_for_the_coins_is_their_own() -> None:
+    coarse = ledger_of(hedge("10", pair=pair_of(perp=instrument(Market.PERP, lot=Decimal(1)))))
+    assert isinstance(found(holding(short_of(quantity="10"), coins="9.5"), coarse), HalfOpen)
 
 
 @pytest.mark.parametrize(

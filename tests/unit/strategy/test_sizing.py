@@ -200,6 +200,12 @@ def test_a5_closing_sells_what_the_ledger_owns_and_never_the_coins_beside_it() -
     assert found.spot_quantity == found.perp_quantity == 1
 
 
+def test_closing_sells_the_dust_of_earlier_hedges_of_the_coin_with_it() -> None:
+    seen, kept = holding(short_of(quantity="1"), coins="2000"), Decimal("0.0307")
+    found = closing_plan(hedge(), seen, price=Decimal(100), limits=LIMITS, interval_hours=8, urgent=False, dust=kept)
+    assert (found.spot_quantity, found.perp_quantity) == (Decimal("1.030"), Decimal(1))
+
+
 def test_closing_sells_no_more_than_the_balance_holds_and_on_the_lot() -> None:
     assert closing("0.9996").spot_quantity == Decimal("0.999")
 

@@ -183,5 +183,7 @@ def test_builders_can_be_approved_and_nothing_is_charged_for_it() -> None:
     client = make_wired()
     fields = {"user": USER, "builder": OTHER, "maxFeeRate": "0.001"}
     assert client.send("POST", "/fapi/v3/approveBuilder", urlencode(fields)).json["code"] == 200
-    assert client.perp("GET", "builder").json[0]["maxFeeRate"] == "0.001"
+    assert client.perp("GET", "builder").json == [
+        {"userAddress": USER, "builderAddress": OTHER, "maxFeeRate": 0.001, "builderName": ""}
+    ]
     assert member_of(client).world.parts.perp.balance == 10_000

@@ -209,3 +209,11 @@ def test_candles_end_with_the_running_one_and_page_forward(client: WireClient) -
 def test_public_parameters_are_checked(client: WireClient, name: str, parameters: dict[str, str], code: int) -> None:
     reply = client.public(f"/fapi/v3/{name}", **parameters)
     assert (reply.status, reply.code) == (400, code)
+
+
+def test_public_trades_page_forward_from_a_start() -> None:
+    client = make_wired()
+    client.pass_time(3600)
+    every = client.public("/fapi/v3/aggTrades", symbol="AAAUSDT", limit=20).json
+    page = client.public("/fapi/v3/aggTrades", symbol="AAAUSDT", startTime=every[3]["T"], limit=5).json
+    assert page == every[3:8]

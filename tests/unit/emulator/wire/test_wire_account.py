@@ -28,6 +28,9 @@ DAY = 86_400_000
         ("multiAssetsMargin", {"multiAssetsMargin": "true"}, 200),
         ("stpMode", {"stpMode": "EXPIRE_BOTH"}, 200),
         ("stpMode", {"stpMode": "NONE"}, -1130),
+        ("positionMargin", {"symbol": "AAAUSDT", "amount": "0", "type": "1"}, -4055),
+        ("positionMargin", {"symbol": "AAAUSDT", "amount": "5", "type": "1"}, -4051),
+        ("positionMargin", {"symbol": "AAAUSDT", "amount": "5", "type": "3"}, -1130),
     ],
 )
 def test_settings_answer_as_the_venue_does(name: str, parameters: dict[str, str], code: int) -> None:

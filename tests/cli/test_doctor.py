@@ -1,0 +1,254 @@
+"""``hedgerow doctor`` against a wired exchange on sockets: every trouble has one clear line with its mend."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.app.doctor import fee_coin_finding
+from hedgerow.app.keys import Level
+from hedgerow.aster.wire_account import TradeRow
+from hedgerow.domain.errors import NotSent
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.money import ONE, plain
+from support.local_aster import KEY, SIGNER, USER, LocalAster, key_of, local_aster
+from support.shell import Said, Shell
+from support.wire import WireClient
+
+
+@pytest.fixture
+def aster(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAster]:
+    with local_aster() as exchange:
+        for name, value in exchange.variables.items():
+            monkeypatch.setenv(name, value)
+        trade(exchange)
+        yield exchange
+
+
+def trade(aster: LocalAster) -> None:
+    """Let the owner have bought a little, so that the last fee can be seen."""
+    pair = aster.venue.exchange.market.pairs[0]
+    middle = aster.venue.exchange.market.middle(Market.SPOT, pair.symbol, aster.venue.exchange.now)
+    assert middle is not None
+    aster.world.trade_by_hand(Market.SPOT, pair.symbol, Side.BUY, pair.spot.ceil_quantity(10 / middle))
+
+
+def findings(said: Said, level: str) -> dict[str, str]:
+    return {row["subject"]: row["text"] for row in said.document if row["level"] == level}
+
+
+def only_trouble(said: Said, level: str = "problem") -> dict[str, Any]:
+    """Return the one finding that is not fine; it names its mend."""
+    rows = [row for row in said.document if row["level"] != "ok"]
+    assert [row["level"] for row in rows] == [level], rows
+    assert rows[0]["mend"]
+    assert said.code == (1 if level == "problem" else 0)
+    found: dict[str, Any] = rows[0]
+    return found
+
+
+def ask(shell: Shell) -> Said:
+    return shell("doctor", "--json", "-")
+
+
+@pytest.mark.usefixtures("aster")
+def test_a_sound_account_has_nothing_to_mend(shell: Shell) -> None:
+    said = ask(shell)
+    assert said.code == 0
+    assert {row["level"] for row in said.document} == {"ok"}
+    fine = findings(said, "ok")
+    assert SIGNER in fine["key"]
+    assert (fine["position mode"], fine["asset mode"]) == ("one-way", "single-asset")
+    assert fine["spot account"] == "signed reads work"
+    assert "would open" in fine["market"]
+    assert fine["balances"].endswith("500.00 USDT on perpetuals")
+    assert fine["fee coin"].startswith("the last trade paid in ")
+    assert sum(row["subject"] == "hosts" for row in said.document) == 4
+
+
+def test_it_speaks_to_people_too(aster: LocalAster, shell: Shell) -> None:
+    aster.world.set_modes(one_way=False)
+    said = shell("doctor")
+    assert said.code == 1
+    assert "PROBLEM position mode: hedge mode" in said.out
+    assert "choose one-way mode" in said.out
+    assert said.out.splitlines()[-1].startswith("1 problem(s), 0 warning(s), ")
+
+
+def test_nothing_is_changed_and_no_secret_is_said(aster: LocalAster, shell: Shell, place: Path) -> None:
+    before = aster.world.dump()
+    said = shell("doctor")
+    assert KEY not in said.out + said.err
+    after = aster.world.dump()
+    assert replace(after, now=before.now, last_marks=before.last_marks) == before
+    assert [path.name for path in place.iterdir()] == ["locks"]
+
+
+@pytest.mark.usefixtures("aster")
+def test_without_credentials_the_market_is_looked_at_all_the_same(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("API_USER", "API_SIGNER", "API_PRIVATE_KEY"):
+        monkeypatch.delenv(name)
+    said = ask(shell)
+    trouble = only_trouble(said)
+    assert trouble["subject"] == "credentials"
+    assert "api-wallet" in trouble["mend"]
+    assert "would open" in findings(said, "ok")["market"]
+
+
+@pytest.mark.usefixtures("aster")
+def test_a_key_that_is_not_the_signers_is_named_before_anything_is_sent(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_PRIVATE_KEY", key_of(7)[0])
+    trouble = only_trouble(ask(shell))
+    assert trouble["text"].startswith("API_SIGNER does not belong to API_PRIVATE_KEY")
+    assert key_of(7)[0] not in trouble["text"]
+
+
+@pytest.mark.usefixtures("aster")
+def test_an_agent_that_nobody_approved(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, signer = key_of(7)
+    monkeypatch.setenv("API_PRIVATE_KEY", key)
+    monkeypatch.setenv("API_SIGNER", signer)
+    trouble = only_trouble(ask(shell))
+    assert trouble["text"] == f"the exchange has no agent {signer} for account {USER}: not approved, or expired"
+
+
+def test_an_agent_that_expired(aster: LocalAster, shell: Shell) -> None:
+    aster.permit(expires_at=aster.in_days(-1))
+    assert "expired" in only_trouble(ask(shell))["text"]
+
+
+def test_an_agent_that_expires_soon(aster: LocalAster, shell: Shell) -> None:
+    aster.permit(expires_at=aster.in_days(3))
+    assert f"agent {SIGNER.lower()} expires at" in only_trouble(ask(shell), "warning")["text"]
+
+
+@pytest.mark.parametrize(("right", "market"), [("can_spot_trade", "spot"), ("can_perp_trade", "perpetuals")])
+def test_an_agent_that_may_not_trade(aster: LocalAster, shell: Shell, right: str, market: str) -> None:
+    aster.permit(**{right: False})
+    assert only_trouble(ask(shell))["text"] == f"agent {SIGNER.lower()} may not trade {market}"
+
+
+def test_an_agent_that_may_withdraw_is_a_warning(aster: LocalAster, shell: Shell) -> None:
+    aster.permit(can_withdraw=True)
+    assert "may withdraw" in only_trouble(ask(shell), "warning")["text"]
+
+
+@pytest.mark.usefixtures("aster")
+def test_a_signature_for_another_chain(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEDGEROW_CHAIN_ID", "714")
+    trouble = only_trouble(ask(shell))
+    assert trouble["text"] == "the exchange refuses the signature"
+    assert "HEDGEROW_CHAIN_ID" in trouble["mend"]
+
+
+@pytest.mark.parametrize(("seconds", "word"), [(20, "behind"), (-20, "ahead of")])
+def test_a_clock_twenty_seconds_off(aster: LocalAster, shell: Shell, seconds: float, word: str) -> None:
+    aster.venue.faults.skew_seconds = seconds
+    trouble = only_trouble(ask(shell))
+    assert trouble["subject"] == "clock"
+    assert f"s {word} the exchange's" in trouble["text"]
+    assert float(trouble["text"].split()[0]) == pytest.approx(20, abs=1)
+
+
+def test_hedge_mode_and_multi_assets_mode(aster: LocalAster, shell: Shell) -> None:
+    aster.world.set_modes(one_way=False, single_asset=False)
+    troubles = findings(ask(shell), "problem")
+    assert troubles == {
+        "position mode": "hedge mode: nothing is opened",
+        "asset mode": "multi-assets mode: nothing is opened",
+    }
+
+
+def test_signed_spot_reads_that_fail_are_never_fine(aster: LocalAster, shell: Shell) -> None:
+    aster.fail("/api/v3/account", "html_500")
+    troubles = findings(ask(shell), "problem")
+    assert troubles["spot account"].startswith("signed reads fail")
+    assert troubles["account"].startswith("could not be read")
+
+
+@pytest.mark.parametrize("path", ["positionSide/dual", "multiAssetsMargin", "/api/v3/userTrades"])
+def test_what_cannot_be_read_is_a_problem(aster: LocalAster, shell: Shell, path: str) -> None:
+    aster.fail(path, "html_500")
+    assert any("could not be read" in text for text in findings(ask(shell), "problem").values())
+
+
+def test_a_commission_that_cannot_be_read_is_a_warning_that_names_what_is_assumed(
+    aster: LocalAster, shell: Shell
+) -> None:
+    aster.fail("/api/v3/commissionRate", "html_500")
+    assert "0.0400% taker is assumed" in only_trouble(ask(shell), "warning")["text"]
+
+
+@pytest.mark.usefixtures("aster")
+def test_a_host_that_does_not_answer(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEDGEROW_FUTURES_REST", "http://127.0.0.1:1")
+    troubles = [row for row in ask(shell).document if row["level"] == "problem"]
+    assert [row["subject"] for row in troubles] == ["hosts", "exchange"]
+    assert "futures rest http://127.0.0.1:1" in troubles[0]["text"]
+
+
+@pytest.mark.usefixtures("aster")
+def test_a_stream_host_that_does_not_answer(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEDGEROW_SPOT_USER_WS", "ws://127.0.0.1:1")
+    assert "ws://127.0.0.1:1" in only_trouble(ask(shell))["text"]
+
+
+def test_fees_paid_in_another_coin_are_seen_on_the_last_trade() -> None:
+    row = TradeRow(symbol="AAAUSDT", id=1, order_id=1, side="BUY", price=ONE, qty=ONE, commission_asset="ASTER", time=1)
+    finding = fee_coin_finding((row,))
+    assert finding.level is Level.WARNING
+    assert "ASTER" in finding.text
+    assert fee_coin_finding(()).level is Level.WARNING
+    assert fee_coin_finding(NotSent("down")).level is Level.PROBLEM
+
+
+def test_a_position_that_is_not_the_bots(aster: LocalAster, shell: Shell) -> None:
+    pair = aster.venue.exchange.market.pairs[0]
+    aster.world.trade_by_hand(Market.PERP, pair.symbol, Side.SELL, pair.perp.lot * 100)
+    trouble = only_trouble(ask(shell), "warning")
+    assert trouble["subject"] == "positions"
+    assert pair.symbol in trouble["text"]
+    assert f"hedgerow adopt {pair.symbol}" in trouble["mend"]
+
+
+def test_an_order_that_is_not_the_bots(aster: LocalAster, shell: Shell) -> None:
+    symbol = findings(ask(shell), "ok")["market"].split()[2]
+    pair = aster.venue.exchange.market.pair(symbol)
+    middle = aster.venue.exchange.market.middle(Market.SPOT, symbol, aster.venue.exchange.now)
+    assert pair is not None
+    assert middle is not None
+    price = pair.spot.round_price(middle / 2, Side.BUY)
+    owner = WireClient(aster.venue, user=USER, key=int(KEY, 16))
+    quantity = pair.spot.ceil_quantity(20 / price)
+    resting = {"type": "LIMIT", "timeInForce": "GTC", "price": plain(price), "quantity": plain(quantity)}
+    assert owner.spot("POST", "order", symbol=symbol, side="BUY", **resting).status == 200
+    assert only_trouble(ask(shell), "warning")["text"].startswith(f"1 on {symbol} ")
+
+
+def test_a_wallet_below_the_minimum(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    with local_aster(balance=40) as exchange:
+        for name, value in exchange.variables.items():
+            monkeypatch.setenv(name, value)
+        assert "below the minimum of $50" in findings(ask(shell), "problem")["balances"]
+
+
+@pytest.mark.usefixtures("aster")
+def test_a_log_that_cannot_be_read(shell: Shell, place: Path) -> None:
+    (place / "hedgerow.db").write_bytes(b"my diary" * 1000)
+    assert only_trouble(ask(shell))["subject"] == "log"
+
+
+@pytest.mark.usefixtures("aster")
+def test_credentials_that_others_may_read(shell: Shell, place: Path) -> None:
+    file = place / ".env"
+    file.write_text(f"API_PRIVATE_KEY={KEY}\n")
+    file.chmod(0o644)
+    trouble = only_trouble(ask(shell), "warning")
+    assert "can be read by others" in trouble["text"]
+    assert trouble["mend"] == "chmod 600 .env"

@@ -1,0 +1,185 @@
+"""The command as a process: signals, pipes, terminals, two at once."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.shell import COMMAND, EAGER, Shell, process, write_config
+
+CONFIG = "config_volume_farming_strategy.json"
+START_FILE = Path(__file__).parents[2] / "volume_farming_strategy.py"
+PATIENCE = 60
+
+
+def read_until(bot: "subprocess.Popen[str]", wanted: str) -> str:
+    """Read what a process says up to a line that holds ``wanted``."""
+    assert bot.stdout is not None
+    heard = ""
+    for line in bot.stdout:
+        heard += line
+        if wanted in line:
+            return heard
+    raise AssertionError(f"it ended without saying {wanted!r}:\n{heard}")
+
+
+@contextmanager
+def running(place: Path, *words: object) -> Iterator["subprocess.Popen[str]"]:
+    """A paper bot that has opened something and now waits."""
+    write_config(place / CONFIG, EAGER)
+    bot = process(COMMAND, "run", "--paper", *words, home=place)
+    try:
+        read_until(bot, "Total positions opened: 1")
+        yield bot
+    finally:
+        if bot.poll() is None:
+            bot.kill()
+        bot.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_ends_the_bot_tidily_and_the_position_stays(number: signal.Signals, shell: Shell, place: Path) -> None:
+    with running(place) as bot:
+        bot.send_signal(number)
+        out, err = bot.communicate(timeout=PATIENCE)
+        assert (bot.returncode, err) == (0, "")
+    assert "Shutdown requested: the position is kept, then the bot stops" in out
+    assert "Final statistics:" in out
+    assert shell("status", "--paper", "--json", "-").document["position"] is not None
+    assert "confirmed on exchange" in shell("run", "--paper", "--once").out
+
+
+def test_a_running_bot_answers_while_others_are_kept_out(shell: Shell, place: Path) -> None:
+    with running(place) as bot:
+        symbol = shell("status", "--paper", "--json", "-").document["position"]["symbol"]
+        for word in ("run", "reconcile"):
+            assert f"process {bot.pid} already trades this account" in shell.refused(word, "--paper")
+        assert shell("scan", "--paper").code == 0
+        assert shell("halt", "--paper", "--reason", "lunch").code == 0
+        assert shell("status", "--paper").code == 3
+        assert shell("resume", "--paper").out == "Openings are allowed again.\n"
+        assert shell("adopt", "BTCUSDT", "--paper").code == 1
+        assert shell("close", "--paper", "--yes").out.startswith(f"Closed {symbol}: net $")
+        assert shell("status", "--paper", "--json", "-").document["position"] is None
+        bot.send_signal(signal.SIGINT)
+        out, _ = bot.communicate(timeout=PATIENCE)
+        assert bot.returncode == 3, "openings are still halted"
+    assert "OPENINGS HALTED: asked by the user (lunch)" in out
+    assert list((place / "hedgerow-paper.requests").iterdir()) == []
+
+
+def test_the_position_is_closed_on_the_way_out_when_that_was_asked(shell: Shell, place: Path) -> None:
+    with running(place, "--close-on-exit") as bot:
+        bot.send_signal(signal.SIGTERM)
+        out, _ = bot.communicate(timeout=PATIENCE)
+        assert bot.returncode == 0
+    assert "the position is closed first" in out
+    assert "Position closed successfully!" in out
+    assert shell("status", "--paper", "--json", "-").document["position"] is None
+
+
+def test_a_bot_that_was_killed_is_taken_up_again(shell: Shell, place: Path) -> None:
+    with running(place) as bot:
+        bot.kill()
+        bot.communicate()
+    said = shell("run", "--paper", "--once")
+    assert said.code == 0
+    assert "confirmed on exchange" in said.out
+
+
+def test_the_file_of_the_guide_starts_the_same_bot(place: Path) -> None:
+    write_config(place / "home.json", EAGER)
+    words = (sys.executable, START_FILE, "--once", "--paper", "--home", place / "home", "--config", "home.json")
+    bot = process(*words, home=place)
+    out, err = bot.communicate(timeout=PATIENCE)
+    assert (bot.returncode, err) == (0, "")
+    assert out.count("CYCLE #1 ") == 1
+    assert (place / "home" / "volume_farming-paper.log").exists()
+
+
+def test_ctrl_c_ends_the_demo_in_one_line_and_leaves_nothing(place: Path) -> None:
+    temporary = place / "temporary"
+    temporary.mkdir()
+    os.environ["TMPDIR"] = str(temporary)
+    try:
+        bot = process(COMMAND, "demo", "--pairs", 4, "--speed", 60, home=place)
+    finally:
+        del os.environ["TMPDIR"]
+    read_until(bot, "CYCLE #1 ")
+    bot.send_signal(signal.SIGINT)
+    _, err = bot.communicate(timeout=PATIENCE)
+    assert bot.returncode == 1
+    assert err == "hedgerow: interrupted\n"
+    assert list(temporary.iterdir()) == []
+    assert not (place / "demo-report.html").exists()
+
+
+def test_a_reader_that_goes_away_is_no_reason_for_a_traceback(place: Path) -> None:
+    bot = process(COMMAND, "demo", "--days", 0.3, "--pairs", 4, home=place)
+    assert bot.stdout is not None
+    bot.stdout.readline()
+    bot.stdout.close()
+    assert bot.stderr is not None
+    err = bot.stderr.read()
+    bot.stderr.close()
+    assert bot.wait(timeout=PATIENCE) == 1
+    assert "Traceback" not in err
+    assert "Exception ignored" not in err
+    assert (place / "demo-report.html").exists(), "the run itself went on"
+
+
+def test_a_table_can_be_cut_off_by_its_reader(place: Path) -> None:
+    shell = f"{COMMAND} config | head -1"
+    piped = subprocess.run(  # noqa: S602 - a pipeline is the point
+        shell, shell=True, cwd=place, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert piped.stdout == "Configuration\n"
+    assert piped.stderr == ""
+
+
+def on_terminal(place: Path, *words: object) -> str:
+    """Run a command on a terminal and return all it wrote."""
+    main, other = pty.openpty()
+    bot = process(*words, home=place, stdin=other, stdout=other, stderr=other)
+    os.close(other)
+    heard = b""
+    while True:
+        try:
+            part = os.read(main, 65536)
+        except OSError:  # the other end is closed: on Linux that is how a terminal ends
+            break
+        if not part:
+            break
+        heard += part
+    os.close(main)
+    assert bot.wait(timeout=PATIENCE) == 0
+    return heard.decode()
+
+
+def test_colours_are_for_terminals_alone(shell: Shell, place: Path) -> None:
+    os.environ["TERM"] = "xterm-256color"
+    heard = on_terminal(place, COMMAND, "demo", "--days", 0.2, "--pairs", 4)
+    assert "\x1b[1;36mCYCLE #1 " in heard
+    assert "\x1b" not in shell("demo", "--days", 0.2, "--pairs", 4).out
+    assert re.search(r"\x1b\[1m.*setting", on_terminal(place, COMMAND, "config"))
+
+
+def test_a_bar_shows_the_progress_where_no_words_stand_beside_it(place: Path) -> None:
+    main, other = pty.openpty()
+    bot = process(COMMAND, "demo", "--days", 0.5, "--pairs", 4, "--json", "-", home=place, stderr=other)
+    os.close(other)
+    assert bot.stdout is not None
+    out = bot.stdout.read()
+    bot.stdout.close()
+    drawn = os.read(main, 65536).decode()
+    os.close(main)
+    assert bot.wait(timeout=PATIENCE) == 0
+    assert out.startswith("{")
+    assert "━" in drawn

@@ -1,0 +1,164 @@
+"""What trouble leaves behind and a later cycle puts right: transfers in doubt, unread trades, dust, a lost rhythm."""
+
+from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+
+from hedgerow.domain.books import books_difference
+from hedgerow.domain.events import (
+    CommandRefused,
+    CycleCompleted,
+    DustKept,
+    DustSwept,
+    FillsElsewhere,
+    FundsTransferred,
+    HedgeClosed,
+    HedgeLost,
+    HedgeOpened,
+)
+from hedgerow.domain.execution import ExecutionLimits, ExecutionState
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.position import Reason
+from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.refusals import Code
+from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
+from support.bots import OPENED, Farm
+from support.worlds import SYMBOL, Listing, ScriptedTape
+
+EAGER = StrategyParameters(
+    execution=ExecutionLimits(max_naked_equity_fraction=Decimal("0.5")),
+    funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
+    position_management=PositionManagement(fee_coverage_multiplier=0.01, max_position_age_hours=1000.0),
+)
+HOLD = StrategyParameters(
+    funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
+    position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6),
+)
+
+
+def farm(
+    *submits: SubmitFault,
+    reads: tuple[ReadFault, ...] = (),
+    usdt: int = 500,
+    interval_hours: int = 8,
+    **options: object,
+) -> Farm:
+    faults = FaultPlan(submits=submits, reads=reads)
+    tape = ScriptedTape([Listing(rate="0.0006", interval_hours=interval_hours)])
+    settings = {"parameters": HOLD, **options}
+    return Farm(tape, usdt=usdt, perp=1000 - usdt, faults=faults, latency_seconds=0.1, **settings)  # type: ignore[arg-type] # its own
+
+
+@pytest.mark.parametrize("silence", [Outcome.NOT_SENT, Outcome.REJECT], ids=["never left", "refused for no reason"])
+def test_a_transfer_whose_repetition_fails_is_not_taken_to_have_failed_itself(silence: Outcome) -> None:
+    done = SubmitFault(outcome=Outcome.LOST_AFTER, command="transfer_funds")
+    again = SubmitFault(outcome=silence, command="transfer_funds", nth=2, times=2, code=Code.UNKNOWN)
+    bot = farm(done, again, usdt=900)
+    bot.run(0.5)
+    bot.check_whole()
+    assert bot.logged(CommandRefused)
+    assert len(bot.logged(FundsTransferred)) == 1
+
+
+def test_no_second_transfer_begins_while_the_first_is_in_doubt() -> None:
+    silent = SubmitFault(outcome=Outcome.LOST_AFTER, command="transfer_funds", times=200)
+    bot = farm(silent, usdt=900)
+    bot.run(0.3)
+    assert bot.ledger.transfer_doubtful
+    assert {command.transfer_id for command in bot.venue.sent if hasattr(command, "transfer_id")} == {
+        bot.ledger.transfer.transfer_id if bot.ledger.transfer else ""
+    }
+
+
+def deleveraged(bot: Farm, fraction: int = 1) -> None:
+    bot.world.deleverage(SYMBOL, bot.hedge.short / fraction)
+
+
+def test_trades_that_could_not_be_read_are_booked_when_they_can_be() -> None:
+    unread = ReadFault(read=Read.FILLS, after=OPENED + timedelta(hours=1), until=OPENED + timedelta(hours=2))
+    bot = farm(reads=(unread,))
+    bot.tape.set_prices(OPENED + timedelta(hours=1), 104)
+    bot.run(1.9, at={1.5: deleveraged})
+    (assumed,) = bot.logged(FillsElsewhere)
+    assert not assumed.fills[0].forced
+    assert books_difference(bot.ledger.books, bot.world.account())
+    bot.run(1)
+    bot.check()
+    real = bot.logged(FillsElsewhere)[-1]
+    assert (real.late, real.fills[0].forced) == (True, True)
+    assert len(bot.logged(FillsElsewhere)) == 2
+
+
+def test_coins_that_were_moved_away_keep_their_stand_in() -> None:
+    bot = farm()
+    bot.run(0.2)
+    coins = bot.hedge.pair.spot.floor_quantity(bot.coins() / 4)
+    unread = ReadFault(read=Read.FILLS, after=bot.world.now, until=bot.world.now + timedelta(hours=1))
+    other = farm(reads=(unread,))
+    other.run(0.2)
+    other.run(2, at={0.3: lambda f: f.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)})
+    other.check()
+    assert {fill.trade_id > 0 for event in other.logged(FillsElsewhere) if event.late for fill in event.fills} == {True}
+
+
+def test_dust_of_an_earlier_hedge_is_sold_with_the_next_one() -> None:
+    bot = farm(parameters=EAGER, interval_hours=1)
+    bot.run(12)
+    bot.check()
+    assert len(bot.logged(HedgeClosed)) >= 3
+    kept = sum(event.lot.quantity for event in bot.logged(DustKept))
+    assert bot.logged(DustSwept)
+    left = bot.ledger.dust.get("AAA")
+    assert (left.quantity if left else 0) < bot.hedge.pair.spot.lot < kept
+
+
+def test_what_is_left_of_a_hedge_closed_by_hand_stays_the_bots() -> None:
+    bot = farm()
+
+    def close_both(farm: Farm) -> None:
+        coins = farm.hedge.pair.spot.floor_quantity(farm.coins())
+        farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)
+        farm.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, farm.short(), reduce_only=True)
+
+    bot.run(1, at={0.5: close_both})
+    assert [lost.reason for lost in bot.logged(HedgeLost)] == [Reason.CLOSED_ELSEWHERE]
+    lot = next(event.lot for event in bot.logged(DustKept))
+    assert 0 < lot.quantity < bot.hedge.pair.spot.lot
+    assert lot.cost == 0
+    assert all(fill.trade_id > 0 for event in bot.logged(FillsElsewhere) for fill in event.fills)
+    assert bot.coins() == bot.ledger.owned("AAA")
+
+
+def test_a_bot_that_was_naked_for_a_while_goes_back_to_its_rhythm() -> None:
+    refused = SubmitFault(
+        outcome=Outcome.REJECT, command="place_order", market=Market.PERP, reduce_only=True, times=60, code=-2015
+    )
+    bot = farm(refused, parameters=EAGER)
+    bot.run(9)
+    assert bot.logged(HedgeClosed)
+    assert bot.ledger.execution is None or bot.ledger.execution.state is not ExecutionState.NAKED
+    closed = bot.logged(HedgeClosed)[0].at
+    after = [event.at for event in bot.logged(CycleCompleted) if event.at > closed]
+    assert max(b - a for a, b in pairwise(after)) < timedelta(minutes=6)
+
+
+def test_something_that_cannot_wait_ends_the_wait() -> None:
+    bot = farm()
+    bot.run(0.5, at={0.21: lambda f: f.bot.stop.wake()})
+    assert bot.logged(HedgeOpened)
+    times = [event.at for event in bot.logged(CycleCompleted)]
+    woken = OPENED + timedelta(hours=0.21)
+    assert any(timedelta(0) < at - woken < timedelta(seconds=5) for at in times)
+    following = min(at for at in times if at > woken + timedelta(seconds=5))
+    assert abs(following - woken - timedelta(minutes=5)) < timedelta(seconds=5)
+
+
+def test_a_lot_that_the_owner_bought_back_is_no_profit() -> None:
+    bot = farm()
+    bot.tape.set_prices(OPENED + timedelta(hours=1), 101)
+    lot = Decimal("0.01")
+    bot.run(2, at={0.5: lambda f: f.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, lot, reduce_only=True)})
+    assert bot.short() == bot.hedge.short
+    assert [fill.quantity for event in bot.logged(FillsElsewhere) for fill in event.fills] == [lot]

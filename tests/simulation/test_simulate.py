@@ -1,0 +1,220 @@
+"""``hedgerow simulate``: green on the bot as it is, loud on one with a bug, the same again from the same seed."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.app.simulate import explain, play, play_seed, play_seeds
+from hedgerow.cli import main
+from hedgerow.domain.events import Wallet
+from hedgerow.emulator.faults import Outcome, SubmitFault
+from hedgerow.engine.execute import Executor
+from hedgerow.simulation.draws import draw_plan
+from hedgerow.simulation.fates import Deleveraging, Flow, HandSale, PriceJump
+from hedgerow.simulation.invariants import Rule
+from hedgerow.simulation.minimise import minimised
+from hedgerow.simulation.plan import Crash, RunPlan
+from hedgerow.simulation.report import RunResult, Summary, failure_lines
+from hedgerow.strategy import decide, hedging_moves
+from hedgerow.strategy.sizing import closing_plan
+
+DAYS = 3.0
+SEEDS = range(12)
+KEYS = {
+    "runs",
+    "violations",
+    "crash_points",
+    "restarts",
+    "faults_injected",
+    "max_naked_seconds",
+    "max_naked_usd",
+}
+
+
+@pytest.fixture(scope="module")
+def results() -> list[RunResult]:
+    return list(play_seeds(SEEDS, DAYS, workers=1))
+
+
+def test_days_of_random_faults_and_crashes_break_no_invariant(results: list[RunResult]) -> None:
+    assert [(result.seed, result.violation) for result in results if result.violation] == []
+
+
+def test_much_happens_in_those_days(results: list[RunResult]) -> None:
+    summary = Summary.of(results, days=DAYS)
+    assert summary.opened > len(SEEDS)
+    assert summary.closed > len(SEEDS)
+    assert summary.crash_points > 2
+    assert summary.restarts >= summary.crash_points + len(SEEDS), "every run ends with a death and a recovery"
+    assert summary.faults_injected > 20
+    assert summary.max_naked_usd > 0
+
+
+def test_the_same_seed_gives_the_same_run_to_the_byte_here_and_in_another_process(results: list[RunResult]) -> None:
+    assert play_seed(SEEDS[0], DAYS) == results[0]
+    assert list(play_seeds(SEEDS[:2], DAYS, workers=2)) == results[:2]
+    assert len({result.events_sha256 for result in results}) == len(results)
+
+
+# --- a bot with a bug -------------------------------------------------------------------------------------------------
+
+
+def test_a_leg_that_is_left_naked_is_caught_and_its_plan_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hedging_moves, "give_up_following", hedging_moves.finish)
+    failed = next(result for result in play_seeds(range(20), DAYS, workers=1) if result.violation)
+    failure = explain(failed.seed, DAYS)
+    assert failure is not None
+    assert failed.violation is not None
+    assert failure.result.violation is not None
+    assert failure.result.violation.rule is failed.violation.rule
+    assert 0 < len(failure.plan.troubles) < failure.drawn
+    text = "\n".join(failure_lines(failure))
+    assert f"Seed {failed.seed}: VIOLATION" in text
+    assert f"hedgerow simulate --seed {failed.seed} --days 3" in text
+    assert 1 < len(failure.result.tail) <= 40
+    for trouble in failure.plan.troubles:
+        others = tuple(other for other in failure.plan.troubles if other is not trouble)
+        assert play(replace(failure.plan, troubles=others)).violation is None, "every trouble that is left is needed"
+
+
+def test_the_owners_coins_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+
+    def greedy(hedge: Any, account: Any, **facts: Any) -> Any:
+        coins = hedge.pair.spot.floor_quantity(account.coin(hedge.pair.base).free)
+        return replace(closing_plan(hedge, account, **facts), spot_quantity=coins)
+
+    monkeypatch.setattr(decide, "closing_plan", greedy)
+    rules = {result.violation.rule for result in play_seeds(range(12), DAYS, workers=1) if result.violation}
+    assert rules == {Rule.OWNED}
+
+
+def test_a_bot_that_forgets_its_jobs_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resume(_: Executor) -> None:
+        return None
+
+    monkeypatch.setattr(Executor, "resume", resume)
+    assert any(result.violation for result in play_seeds(range(12), DAYS, workers=1))
+
+
+# --- plans ------------------------------------------------------------------------------------------------------------
+
+
+def quiet(seed: int, *troubles: Any, days: float = 1.0) -> RunPlan:
+    return replace(draw_plan(seed, days), troubles=troubles)
+
+
+def test_every_kind_of_trouble_is_drawn() -> None:
+    drawn = {type(trouble).__name__ for seed in range(60) for trouble in draw_plan(seed, 14.0).troubles}
+    assert drawn == {
+        "Closure",
+        "Crash",
+        "Deleveraging",
+        "Flow",
+        "HandCover",
+        "HandLeverage",
+        "HandSale",
+        "HandTransfer",
+        "IntervalChange",
+        "LaggingBalances",
+        "OneSidedBook",
+        "PriceJump",
+        "ReadFault",
+        "StaleBooks",
+        "SubmitFault",
+        "Suspension",
+    }
+    outcomes = {t.outcome for s in range(60) for t in draw_plan(s, 14.0).troubles if isinstance(t, SubmitFault)}
+    assert outcomes == set(Outcome)
+
+
+def test_a_run_without_trouble_counts_none_and_is_hardly_naked() -> None:
+    result = play(quiet(1))
+    assert (result.violation, result.faults_injected, result.crash_points) == (None, 0, 0)
+    assert result.restarts == 2
+    assert result.opened > 0
+    assert result.max_naked_seconds < 5
+
+
+def test_a_crash_strikes_where_it_is_told_to_and_is_counted() -> None:
+    begin = draw_plan(1, 1.0).begin
+    result = play(quiet(1, Crash(at=begin, moments=30, trading=True, down_seconds=600.0)))
+    assert (result.violation, result.crash_points, result.restarts) == (None, 1, 3)
+
+
+@pytest.mark.parametrize(
+    "fate",
+    [
+        pytest.param(lambda at: HandSale(at=at, fraction=Decimal(1)), id="coins sold"),
+        pytest.param(lambda at: Deleveraging(at=at, fraction=Decimal(1)), id="deleveraged"),
+        pytest.param(lambda at: PriceJump(at=at, factor=Decimal(3)), id="liquidated"),
+    ],
+)
+def test_a_leg_that_was_taken_is_noticed_and_measured_apart(fate: Any) -> None:
+    plan = quiet(1)
+    result = play(quiet(1, fate(plan.begin + timedelta(hours=9))))
+    assert result.violation is None
+    assert 0 < result.max_taken_seconds < 120
+    assert result.closed > 0
+
+
+def test_what_is_not_needed_is_left_out_of_a_plan() -> None:
+    tried: list[tuple[int, ...]] = []
+
+    def fails(items: tuple[int, ...]) -> bool:
+        tried.append(items)
+        return {3, 11} <= set(items)
+
+    assert minimised(tuple(range(16)), fails) == (3, 11)
+    assert len(tried) < 40
+    assert minimised((1,), lambda _: True) == ()
+
+
+def test_a_flow_of_nothing_does_nothing() -> None:
+    plan = quiet(2)
+    flow = Flow(at=plan.begin + timedelta(hours=2), wallet=Wallet.PERP, fraction=Decimal(-9))
+    assert play(quiet(2, flow)).violation is None
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_what_it_found_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "simulation.json"
+    given = ["simulate", "--runs", "3", "--days", "0.5", "--workers", "1", "--json", str(target)]
+    assert main(given) == 0
+    document = json.loads(target.read_text(encoding="utf-8"))
+    assert document.keys() >= KEYS
+    assert (document["runs"], document["violations"], document["first_seed"]) == (3, 0, 0)
+    told = capsys.readouterr()
+    assert "3 runs of 0.5 days from seed 0: 0 violations" in told.out
+    assert "3 of 3 runs, 0 violations" in told.err
+
+
+def test_one_seed_alone_is_told_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "--seed", "7", "--days", "0.5"]) == 0
+    told = capsys.readouterr().out
+    assert "Seed 7, 0.5 days" in told
+    assert "all well" in told
+
+
+def test_a_violation_is_an_exit_code_and_a_story(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(decide, "openings_blocked", lambda *_: None)
+    monkeypatch.setattr(hedging_moves, "_follow_due", lambda *_: 0)
+    assert main(["simulate", "--seed", "0", "--days", "1", "--json", "-"]) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["violations"] == 1
+    assert "VIOLATION" in told.err
+    assert "The last" in told.err
+
+
+@pytest.mark.parametrize("wrong", [["--runs", "0"], ["--workers", "0"], ["--days", "0"]])
+def test_nonsense_is_refused_in_one_line(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", *wrong]) == 2
+    assert wrong[0] in capsys.readouterr().err

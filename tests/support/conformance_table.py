@@ -1,0 +1,52 @@
+"""The table of clients and capabilities, as ``docs/conformance.md`` shows it."""
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from support.conformance import CLIENTS, ROOT, Client, Run, run_client
+from support.conformance_checks import CAPABILITIES, outcome
+
+__all__ = ["PAGE", "page_of", "version_of"]
+
+PAGE = ROOT / "docs" / "conformance.md"
+HEAD = """# Conformance: other people's clients against the emulator
+
+Clients that nobody here wrote trade on the emulated exchange, unmodified but for host names, each pinned in an
+environment of its own. What a client reports is compared with the exchange's own state: orders, fills, fees, transfers.
+`make conformance` runs it; `scripts/conformance.sh --table` writes this page from such a run.
+
+**yes**: client and exchange agree. **no**: the client cannot, by a fault of its own, which
+[venue-notes.md](venue-notes.md) explains. **-**: the client does not offer it, or not as a call of its own.
+
+"""
+
+
+def version_of(client: Client) -> str:
+    """Return the pinned version of a client."""
+    text = (ROOT / client.lock).read_text(encoding="utf-8")
+    found = re.search(rf'(?m)^{client.package}==(\S+)|"{client.package}": "(\S+?)"', text)
+    if found is None:
+        raise LookupError(f"{client.lock} pins no {client.package}")
+    return found[1] or found[2]
+
+
+def page_of(runs: Sequence[Run]) -> str:
+    """Return the page that these runs make."""
+    names = [f"{run.client.name} {version_of(run.client)}" for run in runs]
+    rows = [["Capability", *names], ["---"] * (len(runs) + 1)]
+    rows += [[each.title, *(outcome(run, each) for run in runs)] for each in CAPABILITIES]
+    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def main(page: Path = PAGE) -> None:
+    """Run every client and write the page."""
+    missing = [client.name for client in CLIENTS if not client.ready]
+    if missing:
+        sys.exit(f"no environment for {', '.join(missing)}: scripts/conformance.sh makes them")
+    page.write_text(page_of([run_client(client) for client in CLIENTS]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

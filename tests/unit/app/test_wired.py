@@ -1,0 +1,91 @@
+"""The exchange that ``hedgerow emulator`` serves: its market, its accounts, its file."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hedgerow.app.wired import DEFAULT_ACCOUNTS, EmulatorPlan, WiredAccount, build_venue
+from hedgerow.clock import SystemClock
+from hedgerow.domain.errors import ConfigError, StoreError
+from support.wire import AGENT, OTHER, USER, WireClient
+
+DAY = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def client_of(plan: EmulatorPlan) -> WireClient:
+    return WireClient(build_venue(plan, SystemClock())[0])
+
+
+def test_two_accounts_are_open_with_their_money_in_both_wallets() -> None:
+    plan = EmulatorPlan(pairs=2)
+    client = client_of(plan)
+    assert [account.user for account in plan.accounts] == [USER, OTHER]
+    assert plan.accounts[0].signer == AGENT
+    for user, key in ((USER, 1), (OTHER, 2)):
+        own = WireClient(client.venue, user=user, key=key)
+        assert own.perp("GET", "balance").json[0]["balance"] == "500.00000000"
+        assert own.spot("GET", "account").json["balances"] == [{"asset": "USDT", "free": "500.00000000", "locked": "0"}]
+
+
+def test_the_exchange_runs_at_the_present_with_a_month_behind_it() -> None:
+    client = client_of(EmulatorPlan(pairs=1))
+    assert abs(client.venue.clock.now() - SystemClock().now()) < timedelta(seconds=5)
+    rows = client.public("/fapi/v3/klines", symbol="BTCUSDT", interval="1d", limit=25).json
+    assert len(rows) == 25
+
+
+def test_a_start_moves_the_exchange_there_and_lets_any_nonce_pass() -> None:
+    client = client_of(EmulatorPlan(pairs=1, start=DAY, speed=0))
+    assert client.venue.clock.now() == DAY
+    client._nonce = 5
+    assert client.perp("GET", "balance").status == 200
+    assert client.venue.exchange.rules.nonce_window_seconds is None
+
+
+def test_a_file_keeps_the_exchange_and_its_market_whatever_is_asked_later(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    venue, file = build_venue(EmulatorPlan(pairs=2, seed=3, start=DAY, speed=0, state=state), SystemClock())
+    first = WireClient(venue)
+    order = first.order(symbol="BTCUSDT", quantity="0.001").json
+    prices = first.public("/fapi/v3/ticker/price").json
+    assert file is not None
+    file.close()
+    again = client_of(EmulatorPlan(pairs=5, seed=9, speed=0, state=state, balance=Decimal(7)))
+    again._nonce = first._nonce
+    assert again.perp("GET", "order", symbol="BTCUSDT", orderId=order["orderId"]).json["status"] == "FILLED"
+    assert again.public("/fapi/v3/ticker/price").json == prices
+    assert again.venue.clock.now() == DAY
+
+
+def test_captured_listings_are_used(tmp_path: Path) -> None:
+    filters = [
+        {"filterType": "PRICE_FILTER", "tickSize": "0.5"},
+        {"filterType": "LOT_SIZE", "stepSize": "0.2", "minQty": "0.4", "maxQty": "90"},
+        {"filterType": "MIN_NOTIONAL", "notional": "7"},
+        {"filterType": "PERCENT_PRICE", "multiplierUp": "1.1", "multiplierDown": "0.9"},
+    ]
+    content = {"symbols": [{"symbol": "BTCUSDT", "name": "Bitcoin", "filters": filters}]}
+    (tmp_path / "futures_exchangeInfo_1.json").write_text(json.dumps(content))
+    row = client_of(EmulatorPlan(pairs=1, data=tmp_path)).public("/fapi/v3/exchangeInfo").json["symbols"][0]
+    assert (row["name"], row["filters"][0]["tickSize"]) == ("Bitcoin", "0.5")
+
+
+def test_what_cannot_be_served_is_refused_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="neither captured"):
+        build_venue(EmulatorPlan(data=tmp_path), SystemClock())
+    with pytest.raises(ConfigError, match="--pairs 0"):
+        build_venue(EmulatorPlan(pairs=0), SystemClock())
+    with pytest.raises(StoreError, match="--state"):
+        build_venue(EmulatorPlan(state=tmp_path), SystemClock())
+    with pytest.raises(ConfigError, match="--account"):
+        EmulatorPlan(accounts=(WiredAccount(user="me", signer=AGENT),))
+
+
+def test_old_keys_come_with_the_accounts() -> None:
+    key = DEFAULT_ACCOUNTS[0]
+    client = client_of(EmulatorPlan(pairs=1))
+    reply = client.send("POST", "/fapi/v1/listenKey", **{"x-mbx-apikey": key.api_key})
+    assert len(reply.json["listenKey"]) == 64

@@ -1,0 +1,139 @@
+"""The exchange in the same process: requests and streams under virtual time."""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from random import Random
+from typing import Any
+
+import pytest
+
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
+from hedgerow.emulator.latency import LatencyModel
+from hedgerow.emulator.wire.clock import ExchangeClock
+from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.wire.venue import WireVenue
+from hedgerow.ports import HttpRequest, StreamTransport, Transport
+from support.wire import WireClient, make_wired
+from support.worlds import START
+
+FAST = LatencyModel(median_seconds=0.05, spread=1.0)
+PERP, STREAM = "https://fapi.asterdex.com", "wss://fstream.asterdex.com"
+
+
+class Scene:
+    """A client in front of an exchange whose clock is the program's own."""
+
+    def __init__(self, latency: LatencyModel | None = None) -> None:
+        self.clock = VirtualClock(START)
+        made = make_wired()
+        self.venue = WireVenue(made.venue.exchange, ExchangeClock(self.clock, START))
+        self.client = WireClient(self.venue)
+        made_transport = MemoryTransport(self.venue, self.clock, latency=latency, random=Random(1))
+        self.transport: Transport = made_transport
+        self.streams: StreamTransport = made_transport
+
+    def run(self, main: Coroutine[Any, Any, Any]) -> Any:
+        return run_virtual(self.clock, main)
+
+    async def get(self, path: str, timeout_seconds: float = 10.0) -> Any:
+        request = HttpRequest(method="GET", url=PERP + path, timeout_seconds=timeout_seconds)
+        return json.loads((await self.transport.send(request)).body)
+
+
+def test_a_signed_request_arrives_as_it_was_signed_and_takes_its_time() -> None:
+    scene = Scene(FAST)
+
+    async def main() -> Any:
+        answer = await scene.get("/fapi/v3/balance?" + scene.client.query({}))
+        return answer[0]["balance"]
+
+    assert scene.run(main()) == "10000.00000000"
+    assert scene.clock.monotonic() == pytest.approx(0.1)
+
+
+def test_no_answer_is_an_unknown_outcome_after_the_request_s_own_patience() -> None:
+    scene = Scene()
+    scene.client.admin("POST", "faults", fault="silent_after", path="/ping")
+    with pytest.raises(OutcomeUnknown):
+        scene.run(scene.get("/fapi/v3/ping", timeout_seconds=4.0))
+    assert scene.clock.monotonic() == pytest.approx(4)
+
+
+def test_marks_arrive_each_second_without_anybody_asking() -> None:
+    scene = Scene(FAST)
+
+    async def main() -> list[int]:
+        async with scene.streams.connect(f"{STREAM}/ws/aaausdt@markPrice@1s") as stream:
+            return [json.loads(await stream.receive())["E"] for _ in range(3)]
+
+    first, second, third = scene.run(main())
+    assert (second - first, third - second) == (950, 1000)
+
+
+def test_a_day_of_waiting_is_a_matter_of_moments_and_ends_the_stream() -> None:
+    scene = Scene()
+
+    async def main() -> None:
+        async with scene.streams.connect(f"{STREAM}/ws") as stream:
+            await stream.send('{"method":"SUBSCRIBE","params":["aaausdt@kline_1d"],"id":1}')
+            while True:
+                await stream.receive()
+
+    with pytest.raises(VenueError, match="24 hours"):
+        scene.run(main())
+    assert scene.clock.monotonic() == pytest.approx(86_400, abs=1)
+
+
+def test_a_fill_wakes_whoever_waits_on_the_user_stream() -> None:
+    scene = Scene(FAST)
+    key = scene.client.perp("POST", "listenKey").json["listenKey"]
+
+    async def main() -> list[str]:
+        async with scene.streams.connect(f"{STREAM}/ws/{key}") as stream:
+            waiting = asyncio.create_task(_three(stream))
+            await scene.clock.sleep(30)
+            scene.client.order()
+            return await waiting
+
+    assert scene.run(main()) == ["ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE"]
+    assert 30 < scene.clock.monotonic() < 31
+
+
+async def _three(stream: Any) -> list[str]:
+    return [json.loads(await stream.receive())["e"] for _ in range(3)]
+
+
+def test_a_closed_stream_and_a_wrong_address_are_said_so() -> None:
+    scene = Scene()
+
+    async def closed() -> None:
+        async with scene.streams.connect(f"{STREAM}/ws/aaausdt@markPrice") as stream:
+            await stream.close()
+            await stream.receive()
+
+    async def wrong() -> None:
+        async with scene.streams.connect(f"{STREAM}/nowhere"):
+            pass
+
+    with pytest.raises(VenueError, match="closed"):
+        scene.run(closed())
+    with pytest.raises(NotSent):
+        Scene().run(wrong())
+
+
+def test_spot_streams_are_told_by_their_host() -> None:
+    scene = Scene()
+
+    async def main() -> Any:
+        async with scene.streams.connect("wss://sstream.asterdex.com/ws/aaausdt@bookTicker") as stream:
+            return json.loads(await stream.receive())
+
+    assert scene.run(main())["a"] == "100.01"
+
+
+def test_a_latency_needs_its_source_of_randomness() -> None:
+    scene = Scene()
+    with pytest.raises(ValueError, match="give random"):
+        MemoryTransport(scene.venue, scene.clock, latency=FAST)
