@@ -1,5 +1,6 @@
 # The bot in a container: a plain user, one volume, every dependency checked against its hash.
-#   docker build -t hedgerow . && docker run --init -v hedgerow-data:/data hedgerow
+#   docker build -t hedgerow . && docker run --init -v hedgerow-data:/data --env-file .env hedgerow
+# Without credentials it says how to get them; without any key: docker run ... hedgerow run --paper --home /data
 FROM python:3.11-slim AS build
 WORKDIR /src
 COPY requirements/core.txt requirements/build.txt requirements/

@@ -12,7 +12,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench lock image-test clean
+.PHONY: help setup demo simulate test check conformance format bench lock image-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -28,6 +28,9 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: setup ## embedded exchange + bot + report, no key needed (ARGS="--days 7 ...")
 	@$(BIN)/hedgerow demo $(ARGS)
 
+simulate: setup ## 2,000 runs of 14 days under random faults; ten minutes on two cores (ARGS="--runs 100 ...")
+	@$(BIN)/hedgerow simulate --runs 2000 --days 14 --workers $(WORKERS) $(ARGS)
+
 test: setup ## all tests; every branch of domain and strategy must have been taken
 	$(BIN)/python -m pytest -n $(WORKERS) --cov=hedgerow --cov-report=
 	$(BIN)/coverage report --skip-covered --skip-empty
@@ -40,6 +43,9 @@ check: setup ## format, lint, types and layers, changing nothing
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+conformance: setup ## point other people's clients (ccxt, typed-aster) at the emulator; needs node for one of them
+	@sh scripts/conformance.sh
 
 format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
@@ -56,6 +62,6 @@ image-test: ## build the container image and run the bot in it for real
 	@bash scripts/image_test.sh
 
 clean: ## remove .venv and everything the tools left behind
-	rm -rf $(VENV) dist build htmlcov .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache \
+	rm -rf $(VENV) .conformance dist build htmlcov .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache \
 		.ruff_cache .import_linter_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 IMAGE=hedgerow:image-test
 BASE=docker.io/library/python:3.11-slim
 RUNNING_SECONDS=${RUNNING_SECONDS:-90} # how long the first cycle may take to show in the log
+PAPER=(run --paper --home /data)
 STOP_SECONDS=90                        # docker-compose.yml's stop_grace_period
 scratch=$(mktemp -d)
 volume=$scratch/data
@@ -44,7 +45,8 @@ if command -v docker >/dev/null && docker info >/dev/null 2>&1; then
         container=hedgerow-image-test
     }
     engine_run() { docker run --rm --init --volume hedgerow-image-test:/data --entrypoint "" "$IMAGE" "$@"; }
-    engine_start() { docker run --detach --init --name "$container" --volume hedgerow-image-test:/data "$IMAGE" >/dev/null; }
+    engine_start() { docker run --detach --init --name "$container" --volume hedgerow-image-test:/data "$IMAGE" "${PAPER[@]}" >/dev/null; }
+    engine_plain() { docker run --rm --init --volume hedgerow-image-test:/data "$IMAGE"; }
     engine_stop() {
         docker stop --time "$STOP_SECONDS" "$container" >/dev/null
         docker logs "$container" >"$scratch/bot.log" 2>&1
@@ -103,10 +105,11 @@ else
     # buildah starts no entry point by itself: read it from the image, and note the process id for the signal.
     engine_start() {
         local command
-        command=$(image_config 'shlex.join(config["Entrypoint"] + config["Cmd"])')
-        engine_run sh -c "echo \$\$ >/data/.pid; exec $command" >"$scratch/bot.log" 2>&1 &
+        command=$(image_config 'shlex.join(config["Entrypoint"])')
+        engine_run sh -c "echo \$\$ >/data/.pid; exec $command ${PAPER[*]}" >"$scratch/bot.log" 2>&1 &
         bot=$!
     }
+    engine_plain() { engine_run sh -c "exec $(image_config 'shlex.join(config["Entrypoint"] + config["Cmd"])')"; }
     engine_stop() {
         kill -TERM "$(cat "$volume/.pid")"
         timeout "$STOP_SECONDS" tail --pid="$bot" -f /dev/null || fail "SIGTERM did not stop the bot in $STOP_SECONDS s"
@@ -134,6 +137,12 @@ say "$(engine_run hedgerow --version)"
 engine_run hedgerow demo --days 1 --speed max --home /tmp/demo --json - >"$scratch/demo.json" || fail "hedgerow demo"
 python3 -m json.tool "$scratch/demo.json" >/dev/null || fail "hedgerow demo --json - did not print JSON"
 say "one day of the demo ran as the plain user"
+
+code=0
+said=$(engine_plain 2>&1) || code=$?
+[ "$code" = 2 ] || fail "without credentials the bot ended with exit code $code"
+case $said in *"no credentials"*"hedgerow demo"*) ;; *) fail "without credentials the bot said: $said" ;; esac
+say "without credentials it explains itself and ends with exit code 2"
 
 engine_start
 for ((second = 0; ; second++)); do

@@ -17,3 +17,8 @@ compile() {
 compile requirements/dev.txt pyproject.toml --all-extras --group dev ${LOCK_FLAGS:-}
 compile requirements/core.txt pyproject.toml --constraints requirements/dev.txt
 compile requirements/build.txt --group build --constraints requirements/dev.txt
+
+# The clients of `make conformance`, each by itself: what one of them pins would hold the others back.
+for client in ccxt typed-aster; do
+    echo "$client" | compile "requirements/conformance-$client.txt" - ${LOCK_FLAGS:-}
+done
