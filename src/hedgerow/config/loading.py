@@ -20,6 +20,8 @@ USUAL_MA_PERIODS: Final = 50
 """The guide recommends 1 to 50 periods."""
 USUAL_LOOP_SECONDS: Final = 60
 """The guide recommends at least this between checks."""
+MOST_OPENINGS: Final = 500
+"""Brackets and braces a configuration may open: far more than any has, and too few to exhaust a parser's stack."""
 SHOWN_CHARACTERS: Final = 40
 """Longest part of a wrong value that an error line repeats."""
 REPLACED: Final[Mapping[str, str]] = {
@@ -116,6 +118,8 @@ def _warnings(parameters: StrategyParameters) -> tuple[str, ...]:
 
 def _parse(content: bytes) -> Mapping[str, object]:
     """Return the top-level object; raises ValueError in one line."""
+    if content.count(b"[") + content.count(b"{") > MOST_OPENINGS:
+        raise ValueError("not a configuration: nested too deeply")
     try:
         text = content.decode("utf-8-sig")
         document: object = json.loads(
@@ -131,8 +135,6 @@ def _parse(content: bytes) -> Mapping[str, object]:
         raise ValueError(f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from error
     except ArithmeticError as error:
         raise ValueError("not JSON: a number is too long to be read") from error
-    except RecursionError as error:
-        raise ValueError("not a configuration: nested too deeply") from error
     if not isinstance(document, dict):
         raise ValueError(f"the file holds {_shown(document)}; allowed: one JSON object of sections")  # noqa: TRY004 - one kind of error for everything a file may hold
     return cast("dict[str, object]", document)
