@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from hedgerow.app.simulate import play_seed
 from hedgerow.clock import SystemClock
-from hedgerow.domain import books, events, folding, order_keeping
+from hedgerow.domain import books, events, folding, folding_rows, order_keeping
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.position import OrderRecord
 from hedgerow.engine import cycle, execute, journal, settle
@@ -215,7 +215,7 @@ def late_funding_is_lost() -> None:
         ours = hedge is not None and hedge.symbol == payment.symbol and payment.at >= hedge.begun_at
         return real(ledger, payment) if ours else ledger
 
-    wrapped(folding, "_attributed", attributed)
+    wrapped(folding_rows, "_attributed", attributed)
 
 
 def _fold(kind: Any, around: Callable[..., Any]) -> None:

@@ -17,6 +17,7 @@ from hedgerow.domain.events import (
     HedgeClosed,
     HedgeLost,
     HedgeOpened,
+    NakedAlarmed,
 )
 from hedgerow.domain.execution import ExecutionLimits, ExecutionState
 from hedgerow.domain.instrument import Market, Side
@@ -162,3 +163,15 @@ def test_a_lot_that_the_owner_bought_back_is_no_profit() -> None:
     bot.run(2, at={0.5: lambda f: f.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, lot, reduce_only=True)})
     assert bot.short() == bot.hedge.short
     assert [fill.quantity for event in bot.logged(FillsElsewhere) for fill in event.fills] == [lot]
+
+
+def test_an_order_whose_outcome_stays_unknown_may_be_a_naked_leg_and_is_told_as_one() -> None:
+    unread = ReadFault(read=Read.RESOLVE, after=OPENED, until=OPENED + timedelta(minutes=3))
+    bot = farm(SubmitFault(outcome=Outcome.LOST_AFTER, market=Market.SPOT), reads=(unread,))
+    bot.run(0.2)
+    bot.check_whole()
+    (alarm,) = bot.logged(NakedAlarmed)
+    assert 5 < alarm.seconds < 8
+    assert alarm.at < OPENED + timedelta(seconds=15)
+    assert alarm.exposure > 0
+    assert bot.ledger.max_naked_seconds > 170

@@ -42,15 +42,13 @@ def with_changed_order(ledger: Ledger, client_id: str, change: Callable[[OrderRe
 
 
 def with_changed_hedge(ledger: Ledger, hedge_id: str, change: Callable[[HedgedPosition], HedgedPosition]) -> Ledger:
-    """Change one hedge, the live one or a closed one, whose result moves the totals."""
+    """Change a hedge that ``hedge_of`` knows: the live one, or a closed one, whose result moves the totals."""
     if ledger.hedge and ledger.hedge.hedge_id == hedge_id:
         return replace(ledger, hedge=change(ledger.hedge))
-    for index, closed in enumerate(ledger.closed):
-        if closed.hedge_id == hedge_id:
-            late = replace(closed, hedge=change(closed.hedge))
-            totals = with_result(_without_result(ledger.totals, closed), late)
-            return replace(ledger, totals=totals, closed=(*ledger.closed[:index], late, *ledger.closed[index + 1 :]))
-    return ledger
+    old = next(closed for closed in ledger.closed if closed.hedge_id == hedge_id)
+    late = replace(old, hedge=change(old.hedge))
+    totals = with_result(_without_result(ledger.totals, old), late)
+    return replace(ledger, totals=totals, closed=tuple(late if closed is old else closed for closed in ledger.closed))
 
 
 def hedge_of(ledger: Ledger, hedge_id: str) -> HedgedPosition | None:

@@ -23,6 +23,7 @@ from hedgerow.engine.observe import read_books
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy import hedging
 from hedgerow.strategy.hedging import Happening, Step, Surroundings
+from hedgerow.strategy.hedging_orders import at_risk
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["Executor"]
@@ -285,7 +286,7 @@ def _alarm(job: HedgeExecution, now: datetime) -> ev.NakedAlarmed:
     return ev.NakedAlarmed(
         at=now,
         hedge_id=job.hedge_id,
-        exposure=job.exposure,
+        exposure=job.exposure or at_risk(job),
         notional=job.worst_naked_notional,
         seconds=job.worst_naked_seconds,
     )

@@ -142,6 +142,21 @@ def _reduce_only_submit(draw: _Draw) -> SubmitFault:
     )
 
 
+def _second_leg_submit(draw: _Draw) -> SubmitFault:
+    """Keep the leg that follows from filling, once or for longer than the machine may wait."""
+    random = draw.random
+    return SubmitFault(
+        outcome=random.choice((Outcome.REJECT, Outcome.ABSORB, Outcome.PARTIAL)),
+        command="place_order",
+        nth=1 + int(random.random() * 10 * draw.plan.days),
+        times=random.choice((2, 20, 150)),
+        market=Market.PERP,
+        side=Side.SELL,
+        code=Code.PRICE_TOO_LOW,
+        fraction=draw.fraction("0.1", "0.5"),
+    )
+
+
 def _other_command(draw: _Draw) -> SubmitFault:
     random = draw.random
     return SubmitFault(
@@ -246,6 +261,7 @@ def _suspension(draw: _Draw) -> Suspension:
 _KINDS: Sequence[tuple[Callable[[_Draw], Trouble], int]] = (
     (_submit, 14),
     (_reduce_only_submit, 4),
+    (_second_leg_submit, 3),
     (_other_command, 4),
     (_read, 7),
     (_outage, 1),

@@ -16,6 +16,7 @@ from hedgerow.domain.order import OrderRequest
 __all__ = [
     "Step",
     "Surroundings",
+    "at_risk",
     "cap_bps",
     "elapsed",
     "naked_quantity",
@@ -134,11 +135,11 @@ def side_of(job: HedgeExecution, market: Market) -> Side:
 
 
 def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
-    """Return the job with its naked time and exposure measured as of now."""
+    """Return the job with its naked time and exposure measured as of now; what may be naked counts as naked."""
     price = worth(job, around)
     if job.kind is ExecutionKind.TRIM or not job.plan.spot_quantity or not job.plan.perp_quantity or not price:
         return job
-    exposed = naked_quantity(job)
+    exposed = at_risk(job)
     within = exposed <= tolerance(job, price)
     since = job.naked_since if within else job.naked_since or around.at
     seconds = (around.at - since).total_seconds() if since else 0.0
@@ -150,6 +151,17 @@ def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
         worst_naked_notional=worst,
         naked_alarmed=job.naked_alarmed or seconds > job.limits.max_naked_seconds,
     )
+
+
+def at_risk(job: HedgeExecution) -> Decimal:
+    """Return by how much the legs may differ: an order whose outcome is unknown may have been filled whole."""
+    known, order = naked_quantity(job), job.working.order if job.working else None
+    if job.state is not ExecutionState.RESOLVING or order is None:
+        return known
+    if job.kind is ExecutionKind.OPEN and order.market is Market.SPOT and order.side is Side.SELL:
+        return max(known, naked_quantity(replace(job, unwound=job.unwound + order.quantity)))
+    leg = replace(job.leg(order.market), filled=job.leg(order.market).filled + order.quantity)
+    return max(known, naked_quantity(replace(job, **{order.market.value: leg})))
 
 
 def naked_quantity(job: HedgeExecution) -> Decimal:

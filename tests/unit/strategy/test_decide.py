@@ -13,7 +13,14 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Halt, Ledger, Target
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
-from hedgerow.strategy.decide import decide_held, entry_refusals, openings_blocked, plan_opening, shortlist
+from hedgerow.strategy.decide import (
+    closing_obstacle,
+    decide_held,
+    entry_refusals,
+    openings_blocked,
+    plan_opening,
+    shortlist,
+)
 from hedgerow.strategy.observation import (
     Close,
     Decision,
@@ -398,3 +405,13 @@ def test_an_opening_is_refused_for_depth_and_when_the_account_changed_meanwhile(
 def test_an_observation_names_everything_it_misses_once() -> None:
     assert Observation(at=NOW, market=None, account=None, unread=("market",)).missing == ("market", "account")
     assert FLAT.complete
+
+
+def test_a_hedge_whose_pair_is_listed_no_more_is_not_torn_apart() -> None:
+    elsewhere = market_of(listing(pair=pair_of("ZZZUSDT")))
+    plan = ExecutionPlan(spot_quantity=Decimal(10), perp_quantity=Decimal(10), slice_notional=Decimal(100))
+    obstacle = closing_obstacle(TEN, plan, elsewhere)
+    assert obstacle is not None
+    assert "not listed on both markets" in obstacle
+    assert closing_obstacle(TEN, plan, CALM) is None
+    assert closing_obstacle(TEN, plan, None) is None
