@@ -95,7 +95,7 @@ def _grown(record: OrderRecord, event: ev.OrderProgressed | ev.OrderEnded) -> Or
 
 def _fee_booked(ledger: Ledger, event: ev.FeeBooked) -> Ledger:
     fill = event.fill
-    key = f"{fill.market}:{fill.symbol}:{fill.trade_id}"
+    key = fill.key
     if key in ledger.trades_seen:
         return ledger
     base = base_of(ledger, fill.symbol)
@@ -128,7 +128,7 @@ def _fills_elsewhere(ledger: Ledger, event: ev.FillsElsewhere) -> Ledger:
     records: list[OrderRecord] = []
     books, seen = ledger.books, set(ledger.trades_seen)
     for fill in event.fills:
-        key = f"{fill.market}:{fill.symbol}:{fill.trade_id}"
+        key = fill.key
         if key in seen:
             continue
         seen.add(key)

@@ -118,6 +118,11 @@ class Fill(Struct, frozen=True, kw_only=True):
         return self.price * self.quantity
 
     @property
+    def key(self) -> str:
+        """What a trade is booked under, once: trade ids are unique per market and symbol."""
+        return f"{self.market}:{self.symbol}:{self.trade_id}"
+
+    @property
     def forced(self) -> bool:
         """Whether the venue traded for us: a liquidation or an ADL (client ids of API reference 10.2)."""
         return self.client_id.startswith(("autoclose-", "adl_autoclose"))

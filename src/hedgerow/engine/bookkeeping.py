@@ -116,7 +116,7 @@ class Bookkeeper:
         booked: list[ev.Event] = []
         for fill in fills:
             client_id = fill.client_id if fill.client_id in ours else by_order.get(fill.order_id)
-            if client_id is None or f"{fill.market}:{fill.symbol}:{fill.trade_id}" in seen:
+            if client_id is None or fill.key in seen:
                 continue
             fee = await self._fee_in_quote(fill, hedge)
             booked.append(ev.FeeBooked(at=now, client_id=client_id, fill=fill, fee_quote=fee))
