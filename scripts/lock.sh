@@ -7,7 +7,7 @@ uv=$1
 compile() {
     output=$1
     shift
-    "$uv" pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+    "$uv" pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-emit-index-url \
         --custom-compile-command "make lock" --quiet --output-file "$output" "$@"
     ! grep -nE '://|^-' "$output" || { echo "make lock: $output names a place" >&2; exit 1; }
     echo "make lock: $output"
