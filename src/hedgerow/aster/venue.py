@@ -13,6 +13,7 @@ from hedgerow.aster.market_cache import MarketCache
 from hedgerow.aster.market_reader import MarketReader
 from hedgerow.aster.orders import OrderDesk
 from hedgerow.aster.own import OwnActs
+from hedgerow.aster.reservations import Reservations
 from hedgerow.aster.settings import SettingsDesk
 from hedgerow.aster.timed import Timed
 from hedgerow.aster.translate import depth_of
@@ -53,8 +54,9 @@ class AsterVenue:
         )
         self.account_cache.subscribe(self._heed)
         self._history = AccountHistory(client, self._own)
-        self._orders = OrderDesk(client, clock, self._own, self.account_cache)
-        self._settings = SettingsDesk(client, clock, self._own)
+        self._reservations = Reservations(client, self._own)
+        self._orders = OrderDesk(client, clock, self._own, cache=self.account_cache, reservations=self._reservations)
+        self._settings = SettingsDesk(client, clock, self._own, reservations=self._reservations)
         self._offset = Timed(clock, client.synchronise, seconds=CLOCK_CHECK_SECONDS)
 
     def remember(self, events: Iterable[Event]) -> None:
@@ -92,6 +94,10 @@ class AsterVenue:
             for page in pages
             for row in page
         )
+
+    def reserve(self, command: Command) -> int | None:
+        """Return the nonce that an order or a transfer will be signed with; None for a setting and with V1 keys."""
+        return self._reservations.reserve(command)
 
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Carry out one command and return what is known to have happened, oldest first; never raises."""

@@ -330,6 +330,7 @@ def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(scene: Sce
         at=NOW - DAY, transfer_id="h0-t", amount=Decimal(40), direction=TransferDirection.PERP_TO_SPOT
     )
     scene.venue.remember([earlier])
+    scene.aster.on("POST /fapi/v3/noop", error(-4225, "Nonce Expired"))
     scene.submit(MOVE)
     scene.clock.pass_time(1)
     scene.submit(MOVE)
