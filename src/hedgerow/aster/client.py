@@ -119,6 +119,10 @@ class AsterClient:
             await self._account(Market.PERP, "positionRisk", {"symbol": symbol}, weight=5), account.PositionRow
         )
 
+    async def perp_account(self) -> account.PerpAccount:
+        """Read the perpetual wallet and every position together."""
+        return wire.decode(await self._account(Market.PERP, "accountWithJoinMargin", weight=5), account.PerpAccount)
+
     async def spot_account(self) -> account.SpotAccount:
         """Read the spot wallet."""
         return wire.decode(await self._account(Market.SPOT, "account", weight=5), account.SpotAccount)

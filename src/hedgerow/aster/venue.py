@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
-from typing import assert_never
+from typing import NoReturn, assert_never
 
 from hedgerow.aster.account_cache import AccountCache, AccountNews, NewsKind
 from hedgerow.aster.account_history import AccountHistory
@@ -20,7 +21,7 @@ from hedgerow.aster.translate import depth_of
 from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.account import AccountView, OpenOrder
 from hedgerow.domain.commands import CancelOrder, Command, PlaceOrder, SetLeverage, SetMarginType, TransferFunds
-from hedgerow.domain.errors import MarketClosed
+from hedgerow.domain.errors import MarketClosed, VenueError
 from hedgerow.domain.events import Event
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
@@ -31,6 +32,10 @@ from hedgerow.ports import Clock, StatementRow
 __all__ = ["AsterVenue"]
 
 CLOCK_CHECK_SECONDS = 600.0
+KEEP_UP_SECONDS = 40.0
+"""Pause between looks at what falls due; no divisor of a usual check interval, so that the two seldom meet."""
+AHEAD = 2
+"""How many pauses ahead: one that is slow or fails leaves another before anything is due."""
 
 
 class AsterVenue:
@@ -49,9 +54,7 @@ class AsterVenue:
         self.market_cache = MarketCache()
         self.account_cache = AccountCache(clock)
         self._markets = MarketReader(client, clock, self.market_cache)
-        self._accounts = AccountReader(
-            client, clock, self._markets.listing, cache=self.account_cache, market_cache=self.market_cache
-        )
+        self._accounts = AccountReader(client, clock, self._markets.listing, cache=self.account_cache)
         self.account_cache.subscribe(self._heed)
         self._history = AccountHistory(client, self._own)
         self._reservations = Reservations(client, self._own)
@@ -137,6 +140,16 @@ class AsterVenue:
     async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
         """Read the rows since a time that the bot did not cause, oldest first."""
         return await self._history.statement(since)
+
+    async def keep_up(self) -> NoReturn:
+        """Renew until cancelled what is read on slow timers, before it is due: no check has to wait for it."""
+        while True:
+            await self._clock.sleep(KEEP_UP_SECONDS)
+            ahead = AHEAD * KEEP_UP_SECONDS
+            parts = (self._markets.renew(ahead), self._accounts.renew(ahead), self._offset.renew(ahead))
+            for part in parts:
+                with suppress(VenueError):
+                    await part
 
     def _heed(self, news: AccountNews) -> None:
         if news.kind in {NewsKind.CONFIGURATION, NewsKind.CONNECTED}:
