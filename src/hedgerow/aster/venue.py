@@ -146,10 +146,9 @@ class AsterVenue:
         while True:
             await self._clock.sleep(KEEP_UP_SECONDS)
             ahead = AHEAD * KEEP_UP_SECONDS
-            parts = (self._markets.renew(ahead), self._accounts.renew(ahead), self._offset.renew(ahead))
-            for part in parts:
+            for renew in (self._markets.renew, self._accounts.renew, self._offset.renew):
                 with suppress(VenueError):
-                    await part
+                    await renew(ahead)
 
     def _heed(self, news: AccountNews) -> None:
         if news.kind in {NewsKind.CONFIGURATION, NewsKind.CONNECTED}:
