@@ -19,7 +19,9 @@ from hedgerow.app.live import LiveExchange
 from hedgerow.aster import AsterClient, Credentials
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import CommandIssued, Event
+from hedgerow.domain.folding import fold
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Ledger
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.markets import GeneratedTape
 from hedgerow.emulator.wire.call import WireRequest
@@ -31,11 +33,11 @@ from hedgerow.emulator.wire.memory import MemoryTransport, wire_request
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.engine.moments import CycleBegan, CycleEnded, Listener, Moment
 from hedgerow.engine.runner import RunOptions
-from hedgerow.ports import HttpRequest, HttpResponse, Store, StreamConnection, Tape, TapePrices
+from hedgerow.ports import HttpRequest, HttpResponse, Store, StreamConnection, TapePrices
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
 
-__all__ = ["START", "Arrival", "Check", "CountedVenue", "Wiring"]
+__all__ = ["START", "USER", "Arrival", "Check", "CountedVenue", "LivelyTape", "Way", "Wiring"]
 
 START = datetime(2026, 1, 5, 1, 10, tzinfo=UTC)
 """Away from every settlement."""
@@ -199,15 +201,15 @@ class Wiring:
         round_trip_seconds: float = 0.0,
         streams: bool = True,
         parameters: StrategyParameters | None = None,
-        tape: Tape | None = None,
+        way: type[Way] = Way,
     ) -> None:
-        self.tape = tape or LivelyTape(seed=seed, start=START, pairs=pairs)
+        self.tape = LivelyTape(seed=seed, start=START, pairs=pairs)
         self.clock = VirtualClock(START)
         self.exchange = Exchange(self.tape, start=START)
         self.exchange.open_account(USER, spot={"USDT": Decimal(500)}, perp=Decimal(500))
         self.exchange.permit(USER, Agent(signer=AGENT.lower()))
         self.venue = CountedVenue(self.exchange, ExchangeClock(self.clock, START))
-        self.way = Way(self.venue, self.clock, round_trip_seconds)
+        self.way = way(self.venue, self.clock, round_trip_seconds)
         self.store = MemoryStore()
         self.meter = Meter(self.venue, self.store, self.clock)
         self._streams = streams
@@ -218,6 +220,16 @@ class Wiring:
     def checks(self) -> list[Check]:
         """Every cycle so far."""
         return self.meter.checks
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the log says."""
+        return fold(self.events)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The log."""
+        return asyncio.run(self.store.events())
 
     @asynccontextmanager
     async def life(self, listeners: Sequence[Listener] = (), store: Store | None = None) -> AsyncGenerator[Bot]:
@@ -253,7 +265,7 @@ class Wiring:
         async def main() -> None:
             async with self.life() as bot:
                 running = asyncio.ensure_future(bot.runner.run())
-                await self.clock.sleep(hours * 3600)
+                await asyncio.wait({running}, timeout=hours * 3600)
                 bot.stop.set()
                 await running
 
