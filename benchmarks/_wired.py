@@ -6,6 +6,7 @@ it is the number of sequential round trips. Requests weigh what the exchange cha
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,9 @@ from msgspec import Struct
 from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.live import LiveExchange
 from hedgerow.aster import AsterClient, Credentials
+from hedgerow.aster.account_cache import AccountNews
 from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.errors import NotSent
 from hedgerow.domain.events import CommandIssued, Event
 from hedgerow.domain.folding import fold
 from hedgerow.domain.instrument import Market
@@ -37,10 +40,10 @@ from hedgerow.ports import HttpRequest, HttpResponse, Store, StreamConnection, T
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
 
-__all__ = ["START", "USER", "Arrival", "Check", "CountedVenue", "LivelyTape", "Way", "Wiring"]
+__all__ = ["START", "USER", "Arrival", "Check", "CountedVenue", "Departure", "LivelyTape", "Way", "Wiring"]
 
-START = datetime(2026, 1, 5, 1, 10, tzinfo=UTC)
-"""Away from every settlement."""
+START = datetime(2026, 1, 5, 7, 35, tzinfo=UTC)
+"""Away from every settlement, and 25 minutes before one of every interval."""
 USER, AGENT = "0x1111111111111111111111111111111111111111", "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"
 KEY = "0x" + "1".zfill(64)
 IP = "127.0.0.1"
@@ -76,6 +79,19 @@ class Arrival(Struct, frozen=True, kw_only=True):
     weight: int
     status: int | None
     """None = no answer."""
+
+
+class Departure(Struct, frozen=True, kw_only=True):
+    """One request as it left the bot."""
+
+    at: float
+    """Seconds of the clock."""
+    method: str
+    path: str
+    after_heard: float
+    """Seconds of the clock since the bot last heard of the exchange."""
+    worked: float
+    """Real seconds since then; where no time of the clock passed, what the bot did in between."""
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -138,16 +154,44 @@ class Way(MemoryTransport):
         latency = LatencyModel(median_seconds=round_trip_seconds / 2, spread=1.0) if round_trip_seconds else None
         super().__init__(venue, clock, latency=latency, random=Random(1), ip=IP)
         self._seconds = clock
-        self.left: list[tuple[float, str, str]] = []
+        self.left: list[Departure] = []
+        self._heard = (0.0, 0.0)
+        self.streams = True
+        """Whether the hosts of the streams can be reached."""
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Send one request."""
-        arrives = wire_request(request)
-        self.left.append((self._seconds.monotonic(), arrives.method, arrives.path))
-        return await super().send(request)
+        arrives, (heard, real) = wire_request(request), self._heard
+        self.left.append(
+            Departure(
+                at=self._seconds.monotonic(),
+                method=arrives.method,
+                path=arrives.path,
+                after_heard=self._seconds.monotonic() - heard,
+                worked=time.perf_counter() - real,
+            )
+        )
+        try:
+            return await super().send(request)
+        finally:
+            self._hear()
+
+    def told(self, news: AccountNews) -> None:
+        """Note that a stream told something of the account."""
+        del news
+        self._hear()
+
+    def _hear(self) -> None:
+        self._heard = (self._seconds.monotonic(), time.perf_counter())
 
     def connect(self, url: str) -> AbstractAsyncContextManager[StreamConnection]:
-        """Open a stream."""
+        """Open a stream.
+
+        Raises:
+            NotSent: the host cannot be reached.
+        """
+        if not self.streams:
+            raise NotSent("the host of the streams cannot be reached")
         return super().connect(url)
 
     async def close(self) -> None:
@@ -199,7 +243,6 @@ class Wiring:
         pairs: int = 45,
         seed: int = 1,
         round_trip_seconds: float = 0.0,
-        streams: bool = True,
         parameters: StrategyParameters | None = None,
         way: type[Way] = Way,
     ) -> None:
@@ -212,7 +255,6 @@ class Wiring:
         self.way = way(self.venue, self.clock, round_trip_seconds)
         self.store = MemoryStore()
         self.meter = Meter(self.venue, self.store, self.clock)
-        self._streams = streams
         self._parameters = parameters or StrategyParameters()
         self._seeds = itertools.count(seed)
 
@@ -226,13 +268,30 @@ class Wiring:
         """What the log says."""
         return fold(self.events)
 
+    def seconds_of(self, check: Check) -> float:
+        """Return how long after the exchange began a check began."""
+        return (check.began_at - START).total_seconds()
+
     @property
     def events(self) -> tuple[Event, ...]:
         """The log."""
-        return asyncio.run(self.store.events())
+        return self.read(self.store)
+
+    def read(self, store: Store) -> tuple[Event, ...]:
+        """Return a log's events, and let go of it."""
+
+        async def read() -> tuple[Event, ...]:
+            try:
+                return await store.events()
+            finally:
+                await store.close()
+
+        return asyncio.run(read())
 
     @asynccontextmanager
-    async def life(self, listeners: Sequence[Listener] = (), store: Store | None = None) -> AsyncGenerator[Bot]:
+    async def life(
+        self, listeners: Sequence[Listener] = (), store: Store | None = None, *, stay: bool = True
+    ) -> AsyncGenerator[Bot]:
         """Wire a bot, connect it as ``hedgerow run`` does, and let it go at the end."""
         chance = Random(next(self._seeds))
         client = AsterClient(
@@ -255,17 +314,19 @@ class Wiring:
                 listeners=(*listeners, exchange, self.meter),
             )
         )
-        async with exchange.attend(log, self._streams):
+        exchange.venue.account_cache.subscribe(self.way.told)
+        async with exchange.attend(log, stay):
             yield bot
 
-    def run(self, hours: float) -> list[Check]:
+    def run(self, minutes: float, *, streams: bool = True, store: Store | None = None) -> list[Check]:
         """Let a bot live for so long; returns its checks."""
+        self.way.streams = streams
         first = len(self.checks)
 
         async def main() -> None:
-            async with self.life() as bot:
+            async with self.life(store=store) as bot:
                 running = asyncio.ensure_future(bot.runner.run())
-                await asyncio.wait({running}, timeout=hours * 3600)
+                await asyncio.wait({running}, timeout=minutes * 60)
                 bot.stop.set()
                 await running
 

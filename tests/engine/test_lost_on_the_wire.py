@@ -43,13 +43,13 @@ class Crash:
     """A bot that dies at its first order on a path, and the one that comes after it."""
 
     def __init__(self, path: str, *, leaves: bool = True, fault: dict[str, Any] | None = None) -> None:
-        self.wiring = Wiring(pairs=10, round_trip_seconds=ROUND_TRIP, way=Cut, streams=False)
+        self.wiring = Wiring(pairs=10, round_trip_seconds=ROUND_TRIP, way=Cut)
         assert isinstance(self.wiring.way, Cut)
         self.wiring.way.cut, self.wiring.way.leaves = path, leaves
         if fault is not None:
             self.wiring.venue.faults.requests.append(RequestFault(path=path, method="POST", **fault))
         with pytest.raises(PowerCut):
-            self.wiring.run(0.1)
+            self.wiring.run(6, streams=False)
         issued = [e for e in self.log if isinstance(e, CommandIssued)][-1]
         assert isinstance(issued.command, PlaceOrder)
         self.client_id = issued.command.order.client_id
@@ -64,7 +64,7 @@ class Crash:
         self.wiring.clock.pass_time(after)
         self.began_at = self.wiring.clock.now()
         self.before = len(self.wiring.venue.arrivals)
-        self.wiring.run(0.2)
+        self.wiring.run(12, streams=False)
         (end,) = [e for e in self.log if isinstance(e, OrderEnded) and e.client_id == self.client_id]
         return end
 

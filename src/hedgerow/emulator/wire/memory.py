@@ -55,6 +55,7 @@ class MemoryTransport:
         self._latency = latency
         self._random = random or Random(0)  # noqa: S311 - not for secrets
         self._ip = ip
+        self._open: list[_MemoryStream] = []
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Send one request and return the answer.
@@ -75,6 +76,8 @@ class MemoryTransport:
     async def _send(self, request: HttpRequest) -> HttpResponse:
         await self._travel()
         answer = self._venue.handle(wire_request(request, self._ip))
+        for stream in self._open:
+            stream.look_again()  # what was asked may fall due before what it waits for
         if answer.response is None:
             await asyncio.Event().wait()
             raise OutcomeUnknown("never reached")
@@ -97,9 +100,11 @@ class MemoryTransport:
         if session is None:
             raise NotSent(f"no stream has the address {parts.path}")
         connection.begin(session)
+        self._open.append(connection)
         try:
             yield connection
         finally:
+            self._open.remove(connection)
             await connection.close()
 
 
@@ -123,6 +128,10 @@ class _MemoryStream:
     def wake(self) -> None:
         """Note that something was sent, and waits to be received."""
         self._depart()
+        self._news.set()
+
+    def look_again(self) -> None:
+        """Note that the exchange may have something to do sooner than expected."""
         self._news.set()
 
     def _depart(self) -> None:
