@@ -167,7 +167,7 @@ class LiveExchange:
         if credentials is None:
             return ()
         try:
-            await self.client.synchronise()
+            await self.venue.synchronise()
             if credentials.legacy:
                 await self.client.balances()
                 return ()

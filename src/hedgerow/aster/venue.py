@@ -71,6 +71,14 @@ class AsterVenue:
         """Name for people."""
         return self._name
 
+    async def synchronise(self) -> float:
+        """Return the seconds that the venue's clock is ahead, measured now and then.
+
+        Raises:
+            VenueError: it was never measured, and cannot be.
+        """
+        return await self._offset.get()
+
     async def market(self, periods: int) -> MarketView:
         """Read the whole market, with at least ``periods`` newest settled rates per symbol where they exist."""
         return await self._markets.read(periods)
