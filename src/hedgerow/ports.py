@@ -95,6 +95,14 @@ class Venue(Protocol):
         """Read the orders resting on either market of ``symbol``, whoever sent them."""
         ...
 
+    def reserve(self, command: Command) -> int | None:
+        """Return the number that ``submit`` will send this command with, to be logged with the intent.
+
+        A later run that finds it in the log can make a request that is still under way worthless. None where the
+        venue has no such numbers, or none for this command. Nothing is sent.
+        """
+        ...
+
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Carry out one command and return what is known to have happened, oldest first.
 

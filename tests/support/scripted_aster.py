@@ -30,6 +30,7 @@ __all__ = [
     "make_venue",
     "millis",
     "order_row",
+    "perp_account",
     "reply",
     "spot_symbol",
 ]
@@ -172,6 +173,22 @@ def spot_symbol(symbol: str = SYMBOL, **changes: Any) -> dict[str, Any]:
     return {**row, **changes}
 
 
+def perp_account(*positions: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a reply of ``accountWithJoinMargin``; each position says what differs from a flat one."""
+    asset = {
+        "asset": "USDT",
+        "walletBalance": "1000.5",
+        "crossUnPnl": "-1.2",
+        "availableBalance": "800",
+        "maxWithdrawAmount": "790",
+    }
+    flat = {"entryPrice": "0.0", "unrealizedProfit": "0.00000000", "maintMargin": "0", "leverage": "5"}
+    side = {"symbol": SYMBOL, "positionAmt": "0.000", "isolated": False, "positionSide": "BOTH", "notional": "0"}
+    rows = [{**flat, **side, **position} for position in positions]
+    other = {**asset, "asset": "BTC", "walletBalance": "0.5", "crossUnPnl": "0"}
+    return {"feeTier": 0, "totalMaintMargin": "0", "assets": [other, asset], "positions": rows, **changes}
+
+
 def _quiet_market() -> dict[str, Answer]:
     ticker = {"symbol": SYMBOL, "bidPrice": "99.99", "bidQty": "5", "askPrice": "100.01", "askQty": "6"}
     premium = {
@@ -187,13 +204,6 @@ def _quiet_market() -> dict[str, Answer]:
     ]
     commission = {"symbol": SYMBOL, "makerCommissionRate": "0.000080", "takerCommissionRate": "0.000320"}
     book = {"lastUpdateId": 1, "E": 1, "T": 1, "bids": [["99.99", "5"]], "asks": [["100.01", "6"]]}
-    balance = {
-        "asset": "USDT",
-        "balance": "1000.5",
-        "crossUnPnl": "-1.2",
-        "availableBalance": "800",
-        "maxWithdrawAmount": "790",
-    }
     return {
         "GET /fapi/v3/time": lambda _: {"serverTime": millis(NOW)},
         "GET /fapi/v3/exchangeInfo": {"rateLimits": [], "symbols": [futures_symbol()]},
@@ -209,7 +219,8 @@ def _quiet_market() -> dict[str, Answer]:
         "GET /fapi/v3/depth": book,
         "GET /api/v3/depth": book,
         "GET /api/v3/account": {"updateTime": 1, "balances": [{"asset": "USDT", "free": "900", "locked": "1"}]},
-        "GET /fapi/v3/balance": [balance],
+        "GET /fapi/v3/accountWithJoinMargin": perp_account(),
+        "GET /fapi/v3/balance": [{"asset": "USDT", "balance": "1000.5"}],
         "GET /fapi/v3/positionRisk": [],
         "GET /fapi/v3/positionSide/dual": {"dualSidePosition": False},
         "GET /fapi/v3/multiAssetsMargin": {"multiAssetsMargin": False},

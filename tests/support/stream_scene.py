@@ -13,7 +13,7 @@ from hedgerow.domain.instrument import Market
 from support.scripted_aster import NOW, SYMBOL, ScriptedAster, make_venue, millis
 from support.scripted_streams import MemoryStreams
 
-__all__ = ["BULK", "FUTURES", "FUTURES_USER", "HOLDINGS", "SPOT_BOOKS", "SPOT_USER", "StreamScene"]
+__all__ = ["BULK", "FUTURES", "FUTURES_USER", "HOLDINGS", "PERP_ACCOUNT", "SPOT_BOOKS", "SPOT_USER", "StreamScene"]
 
 Result = TypeVar("Result")
 PERP, SPOT = Market.PERP, Market.SPOT
@@ -24,7 +24,7 @@ FUTURES, SPOT_BOOKS, FUTURES_USER, SPOT_USER = (
     "/ws/skey",
 )
 BULK = {"GET /fapi/v3/premiumIndex", "GET /fapi/v3/ticker/bookTicker", "GET /api/v3/ticker/bookTicker"}
-HOLDINGS = {"GET /api/v3/account", "GET /fapi/v3/positionRisk"}
+HOLDINGS, PERP_ACCOUNT = {"GET /api/v3/account"}, "GET /fapi/v3/accountWithJoinMargin"
 
 
 class StreamScene:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 from hedgerow.app.door import Access, Door
 from hedgerow.app.environment import Environment
@@ -20,10 +21,10 @@ from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError, Unauthorized, VenueError
 from hedgerow.engine.moments import CycleEnded, Moment
-from hedgerow.ports import Clock, Store
+from hedgerow.ports import Clock, Store, StreamTransport, Transport
 from hedgerow.store.account_lock import default_lock_folder
 
-__all__ = ["LiveExchange", "account_name", "credentials_of", "live_access", "live_exchange"]
+__all__ = ["Connections", "LiveExchange", "account_name", "credentials_of", "live_access", "live_exchange"]
 
 MAIL_SECONDS, MAIL_SECONDS_IN_LOCKSTEP = 1.0, 60.0
 """On a clock that the exchange is asked to move, a wait of a second costs a request; a minute passes as quickly."""
@@ -95,10 +96,18 @@ def live_exchange(
     return LiveExchange(sockets, client, clock, chance)
 
 
+class Connections(Transport, StreamTransport, Protocol):
+    """The way to the exchange, kept open until it is closed."""
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
 class LiveExchange:
     """An ``AsterVenue`` with what must be opened and closed around it."""
 
-    def __init__(self, sockets: HttpTransport, client: AsterClient, clock: Clock, chance: random.Random) -> None:
+    def __init__(self, sockets: Connections, client: AsterClient, clock: Clock, chance: random.Random) -> None:
         self.sockets = sockets
         self.client = client
         self.clock = clock
@@ -139,14 +148,15 @@ class LiveExchange:
     @asynccontextmanager
     async def connected(self, *, stay: bool) -> AsyncGenerator[None]:
         """Listen to the streams, where that pays, and close everything at the end; in lockstep there are none."""
-        streams = stay and not isinstance(self.clock, LockstepClock)
-        listening = asyncio.create_task(self._listen()) if streams else None
+        staying = stay and not isinstance(self.clock, LockstepClock)
+        work = (self._listen(), self.venue.keep_up()) if staying else ()
+        tasks = [asyncio.create_task(part) for part in work]
         try:
             yield
         finally:
-            if listening is not None:
-                listening.cancel()
-                await asyncio.gather(listening, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self.sockets.close()
             if isinstance(self.clock, LockstepClock):
                 self.clock.close()
@@ -157,7 +167,7 @@ class LiveExchange:
         if credentials is None:
             return ()
         try:
-            await self.client.synchronise()
+            await self.venue.synchronise()
             if credentials.legacy:
                 await self.client.balances()
                 return ()

@@ -1,7 +1,8 @@
-"""The account while nothing happens to it: a REST reading that stays true until a stream says otherwise.
+"""The spot wallet while nothing happens to it: a REST reading that stays true until a stream says otherwise.
 
 Events only end a reading's life or tell an order's fills; balances and positions always come from REST, because
-events may be missed, repeated or out of order, and never carry the available balance (API reference 10.2).
+events may be missed, repeated or out of order, and never carry the available balance (API reference 10.2). The
+perpetual account is one request and changes with every mark: it is never kept.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from hedgerow.aster.wire_account import OrderRow
-from hedgerow.domain.account import Balance, PerpPosition
+from hedgerow.domain.account import Balance
 from hedgerow.domain.instrument import Market
 from hedgerow.ports import Clock
 
@@ -48,13 +49,10 @@ class AccountNews(Struct, frozen=True, kw_only=True):
 
 
 class Holdings(Struct, frozen=True, kw_only=True):
-    """Spot balances and positions, read by REST."""
+    """The spot wallet, read by REST."""
 
     asked_at: datetime
     spot: Mapping[str, Balance]
-    positions: Mapping[str, PerpPosition]
-    one_way: bool
-    """Whether no position is held apart by side."""
 
 
 class AccountCache:

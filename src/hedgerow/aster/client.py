@@ -119,6 +119,10 @@ class AsterClient:
             await self._account(Market.PERP, "positionRisk", {"symbol": symbol}, weight=5), account.PositionRow
         )
 
+    async def perp_account(self) -> account.PerpAccount:
+        """Read the perpetual wallet and every position together."""
+        return wire.decode(await self._account(Market.PERP, "accountWithJoinMargin", weight=5), account.PerpAccount)
+
     async def spot_account(self) -> account.SpotAccount:
         """Read the spot wallet."""
         return wire.decode(await self._account(Market.SPOT, "account", weight=5), account.SpotAccount)
@@ -180,8 +184,18 @@ class AsterClient:
         params = {"symbol": symbol, **_window(start, end)}
         return wire.decode_rows(await self._account(market, "allOrders", params, weight=5), account.OrderRow)
 
-    async def place(self, request: OrderRequest, *, on_signed: NonceHook | None = None) -> account.OrderRow:
-        """Send a limit order; ``on_signed`` is told its nonce before it leaves.
+    def reserve(self) -> int | None:
+        """Return a nonce for an order or a transfer to come, so that it can be noted before it leaves; V1 has none.
+
+        Raises:
+            NotSent: nonces cannot be kept.
+        """
+        return self.signer.reserve() if self.signer else None
+
+    async def place(
+        self, request: OrderRequest, *, nonce: int | None = None, on_signed: NonceHook | None = None
+    ) -> account.OrderRow:
+        """Send a limit order, with a reserved nonce or a new one; ``on_signed`` is told which before it leaves.
 
         The perpetual's answer comes after matching, the spot market's before (API reference 6.2).
         """
@@ -197,7 +211,7 @@ class AsterClient:
             "reduceOnly": True if perp and request.reduce_only else None,
             "newOrderRespType": "RESULT" if perp else None,
         }
-        call = _signed("POST", request.market, "order", params, orders=1)
+        call = replace(_signed("POST", request.market, "order", params, orders=1), nonce=nonce)
         return wire.decode(await self.rest.call(call, on_signed=on_signed), account.OrderRow)
 
     async def cancel(self, market: Market, symbol: str, client_id: str) -> account.OrderRow:
@@ -211,7 +225,9 @@ class AsterClient:
 
     # --- settings and transfers --------------------------------------------------------------------------------------
 
-    async def transfer(self, command: TransferFunds) -> account.TransferReply:
+    async def transfer(
+        self, command: TransferFunds, *, nonce: int | None = None, on_signed: NonceHook | None = None
+    ) -> account.TransferReply:
         """Move an asset between the wallets; a repeat under the same id is refused with -4115."""
         params: dict[str, Param] = {
             "amount": command.amount,
@@ -219,8 +235,8 @@ class AsterClient:
             "clientTranId": command.transfer_id,
             "kindType": _KINDS[command.direction],
         }
-        call = _signed("POST", Market.PERP, "asset/wallet/transfer", params, weight=5)
-        return wire.decode(await self.rest.call(call), account.TransferReply)
+        call = replace(_signed("POST", Market.PERP, "asset/wallet/transfer", params, weight=5), nonce=nonce)
+        return wire.decode(await self.rest.call(call, on_signed=on_signed), account.TransferReply)
 
     async def set_leverage(self, symbol: str, leverage: int) -> int:
         """Set the leverage of a perpetual; returns what the venue confirmed."""

@@ -27,7 +27,7 @@ from hedgerow.domain.errors import (
 from hedgerow.domain.order import RejectKind
 from hedgerow.ports import HttpResponse
 
-__all__ = ["ErrorBody", "error_body", "failure", "reject_kind", "retry_after_seconds"]
+__all__ = ["ErrorBody", "NonceRefused", "error_body", "failure", "reject_kind", "retry_after_seconds"]
 
 OK = 200
 MULTIPLE_CHOICES, FORBIDDEN, BANNED, TOO_MANY, SERVER_ERROR = 300, 403, 418, 429, 500
@@ -62,6 +62,10 @@ _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
 
 BAN_SECONDS, LIMIT_SECONDS, ORDER_LIMIT_SECONDS = 120.0, 60.0, 10.0
 """Waits where the answer names none: the shortest ban, and the longest windows of the two limits."""
+
+
+class NonceRefused(Unauthorized):
+    """The nonce was used, too old or out of its window: nothing was done, and with another one it may be."""
 
 
 class ErrorBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,7 +116,7 @@ def _by_code(error: ErrorBody, what: str, response: HttpResponse, now: datetime)
     if error.code in {TOO_MANY_REQUESTS, TOO_MANY_ORDERS}:
         return _limited(response, error, what, now)
     if error.code in _UNAUTHORIZED:
-        return Unauthorized(text)
+        return NonceRefused(text) if error.code == NONCE_EXPIRED else Unauthorized(text)
     if error.code == UNKNOWN:
         return _unknown(error, text)
     if error.code in _OUTCOME_UNKNOWN:

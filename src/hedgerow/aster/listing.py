@@ -58,6 +58,10 @@ class Listing:
             self._made_of = made_of
         return self._pairs
 
+    async def renew(self, ahead_seconds: float) -> None:
+        """Read again what falls due soon."""
+        await asyncio.gather(*(info.renew(ahead_seconds) for info in self._infos.values()))
+
     @property
     def exact(self) -> frozenset[tuple[Market, str]]:
         """The instruments whose own commission was read."""

@@ -49,6 +49,14 @@ class MarketCache:
         """Return marks and estimates of every perpetual, or None when they are not certainly fresh."""
         return dict(self._premiums) if self._marks.alive(now, HEARTBEAT) else None
 
+    def premiums_due(self, at: datetime) -> bool:
+        """Tell whether REST must have agreed again by then."""
+        return _due(self._marks, at)
+
+    def books_due(self, market: Market, at: datetime) -> bool:
+        """Tell whether REST must have agreed again by then."""
+        return _due(self._tickers[market], at)
+
     def books(self, market: Market, now: datetime) -> Mapping[str, BookTicker] | None:
         """Return all books of a market, or None when they are not certainly fresh.
 
@@ -105,3 +113,7 @@ class MarketCache:
         if market is Market.PERP:
             self._marks.lost()
         self._depths = {key: depth for key, depth in self._depths.items() if key[0] is not market}
+
+
+def _due(rows: _Rows, at: datetime) -> bool:
+    return rows.verified_at is None or at - rows.verified_at > VERIFIED_FOR

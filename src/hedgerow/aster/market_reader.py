@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
@@ -61,10 +61,26 @@ class MarketReader:
             rates=rates,
         )
 
+    async def renew(self, ahead_seconds: float) -> None:
+        """Read again what falls due soon, and verify what the streams tell while they are alive.
+
+        Raises:
+            VenueError: the streams cannot be verified; they do not count any more once their time is over.
+        """
+        timed = (self.listing, self._intervals, self._volumes)
+        await asyncio.gather(*(reading.renew(ahead_seconds) for reading in timed))
+        at = self._clock.now()
+        later = at + timedelta(seconds=ahead_seconds)
+        if self._cache.premiums(at) is not None and self._cache.premiums_due(later):
+            await self._read_premiums(at)
+        for market in Market:
+            if self._cache.books(market, at) is not None and self._cache.books_due(market, later):
+                await self._read_books(market, at)
+
     async def _premiums(self, at: datetime) -> Mapping[str, PremiumRow]:
-        cached = self._cache.premiums(at)
-        if cached is not None:
-            return cached
+        return self._cache.premiums(at) or await self._read_premiums(at)
+
+    async def _read_premiums(self, at: datetime) -> Mapping[str, PremiumRow]:
         rows = {row.symbol: row for row in await self._client.premium_index()}
         self._cache.verify_premiums(rows, at)
         return rows
@@ -74,9 +90,9 @@ class MarketReader:
         return {Market.SPOT: spot, Market.PERP: perp}
 
     async def _market_books(self, market: Market, at: datetime) -> Mapping[str, BookTicker]:
-        cached = self._cache.books(market, at)
-        if cached is not None:
-            return cached
+        return self._cache.books(market, at) or await self._read_books(market, at)
+
+    async def _read_books(self, market: Market, at: datetime) -> Mapping[str, BookTicker]:
         rows = {row.symbol: row for row in await self._client.book_tickers(market)}
         self._cache.verify_books(market, rows, at)
         return rows

@@ -5,15 +5,17 @@ its request could no longer be executed: its nonce was burnt, or the nonce's win
 """
 
 import asyncio
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from hedgerow.aster.account_cache import AccountCache
 from hedgerow.aster.client import AsterClient
-from hedgerow.aster.codes import NO_SUCH_ORDER, TIMEOUT, reject_kind
-from hedgerow.aster.own import OwnActs, Sent
+from hedgerow.aster.codes import NO_SUCH_ORDER, TIMEOUT, NonceRefused, reject_kind
+from hedgerow.aster.own import OwnActs
 from hedgerow.aster.paging import all_pages
+from hedgerow.aster.reservations import Reservations
 from hedgerow.aster.translate import told
-from hedgerow.aster.wire_account import OrderRow
+from hedgerow.aster.wire_account import OrderRow, TradeRow
 from hedgerow.domain.commands import CancelOrder
 from hedgerow.domain.errors import NotSent, OrderNotFound, OutcomeUnknown, RateLimited, Rejected, VenueError
 from hedgerow.domain.events import CommandRefused, Event, OrderAccepted, OrderEnded, OrderOutcomeUnknown
@@ -41,13 +43,15 @@ CLOCK_SLACK = timedelta(seconds=30)
 class OrderDesk:
     """Orders of one account."""
 
-    def __init__(self, client: AsterClient, clock: Clock, own: OwnActs, cache: AccountCache) -> None:
+    def __init__(
+        self, client: AsterClient, clock: Clock, own: OwnActs, *, cache: AccountCache, reservations: Reservations
+    ) -> None:
         self._client = client
         self._clock = clock
         self._own = own
         self._cache = cache
+        self._reservations = reservations
         self._started_at = clock.now()
-        self._burnt: set[str] = set()
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
@@ -55,7 +59,9 @@ class OrderDesk:
         """Send an order; return its acceptance and its end where that is known, or why there is none."""
         try:
             row = await self._client.place(
-                request, on_signed=lambda nonce: self._own.sending(request.client_id, self._clock.now(), nonce)
+                request,
+                nonce=self._reservations.take(request.client_id),
+                on_signed=lambda nonce: self._own.sending(request.client_id, self._clock.now(), nonce),
             )
         except VenueError as error:
             return await self._not_placed(request, error)
@@ -80,6 +86,9 @@ class OrderDesk:
         match error:
             case OutcomeUnknown():
                 return (self._unknown(request.client_id, str(error)),)
+            case NonceRefused():
+                await self._measure_clocks()
+                return (self._ended(request, None, None, str(error)),)
             case NotSent() | RateLimited():
                 await self._clock.sleep(NOT_SENT_PAUSE_SECONDS)
                 return (self._ended(request, None, None, str(error)),)
@@ -87,6 +96,14 @@ class OrderDesk:
                 return (self._ended(request, reject_kind(error.code), error.code, str(error)),)
             case _:
                 return (self._ended(request, RejectKind.PERMISSION, None, str(error)),)
+
+    async def _measure_clocks(self) -> None:
+        """After a refused nonce: another one may pass, unless the clocks are apart."""
+        await self._clock.sleep(NOT_SENT_PAUSE_SECONDS)
+        try:
+            await self._client.synchronise()
+        except VenueError:
+            return
 
     async def _matched(self, request: OrderRequest, row: OrderRow) -> OrderRow:
         """Wait until a spot order is final, for as long as its matching may take: by its report, else by asking."""
@@ -123,13 +140,16 @@ class OrderDesk:
     # --- finding out -------------------------------------------------------------------------------------------------
 
     async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
-        """Find out what became of an order."""
+        """Find out what became of an order: in one round trip when the venue knows it, else in two."""
+        dead, row = self._is_dead(request.client_id), None
         try:
-            dead = self._is_dead(request.client_id)
-            row = await self._find(request)
-            if row is None and not dead and await self._burn(request):
-                dead, row = True, await self._find(request)
+            if not dead:
+                row, dead = await asyncio.gather(
+                    self._named(request), self._reservations.burn(request.market, request.client_id)
+                )
+            row = row or await self._find(request)
             if row is not None:
+                self._own.accepted(request.client_id, row.order_id)
                 return (told(row, request.client_id, self._clock.now()),)
         except VenueError as error:
             return (self._unknown(request.client_id, str(error)),)
@@ -143,23 +163,18 @@ class OrderDesk:
         One that is not known here may have been sent up to the moment this desk began, unless the log says it was not.
         """
         sent = self._own.sent(client_id)
-        if client_id in self._burnt or (sent is None and self._own.complete):
+        if self._reservations.is_burnt(client_id) or (sent is None and self._own.complete):
             return True
         signer = self._client.signer
         life = timedelta(seconds=signer.lifetime_seconds) if signer else timedelta(0)
         return self._clock.now() > (sent.at if sent else self._started_at) + life + LANDING_MARGIN
 
-    async def _burn(self, request: OrderRequest) -> bool:
-        """Try to make the order's request worthless by using its nonce up; refused when the order itself used it."""
-        sent: Sent | None = self._own.sent(request.client_id)
-        if sent is None or sent.nonce is None:
-            return False
+    async def _named(self, request: OrderRequest) -> OrderRow | None:
+        """Return the order by its client id, or None when the venue knows none, or not yet."""
         try:
-            await self._client.noop(request.market, sent.nonce)
-        except VenueError:
-            return False
-        self._burnt.add(request.client_id)
-        return True
+            return await self._client.order(request.market, request.symbol, client_id=request.client_id)
+        except OrderNotFound:
+            return None
 
     async def _find(self, request: OrderRequest) -> OrderRow | None:
         """Return the order, or None when order, open orders, all orders and trades agree that there is none.
@@ -167,19 +182,10 @@ class OrderDesk:
         Raises:
             VenueError: a look-up failed, or there are trades of an order that the venue does not name.
         """
-        row: OrderRow | None
-        try:
-            row = await self._client.order(request.market, request.symbol, client_id=request.client_id)
-        except OrderNotFound:
-            row = await self._search(request)
-        if row is not None:
-            self._own.accepted(request.client_id, row.order_id)
-        return row
-
-    async def _search(self, request: OrderRequest) -> OrderRow | None:
         market, symbol, since = request.market, request.symbol, self._looked_for_since(request.client_id)
         now = self._client.rest.time.now()
-        resting, placed, trades = await asyncio.gather(
+        row, resting, placed, trades = await asyncio.gather(
+            self._named(request),
             self._client.open_orders(market, symbol),
             all_pages(
                 lambda start, end: self._client.all_orders(market, symbol, start=start, end=end),
@@ -194,14 +200,20 @@ class OrderDesk:
                 key=lambda row: row.id,
             ),
         )
-        found = next((row for row in (*resting, *placed) if row.client_order_id == request.client_id), None)
-        named = {row.order_id for row in (*resting, *placed)}
-        if found is None and any(
+        listed = (*resting, *placed)
+        found = row or next((other for other in listed if other.client_order_id == request.client_id), None)
+        if found is None:
+            self._refuse_unnamed(request, listed, trades)
+        return found
+
+    def _refuse_unnamed(self, request: OrderRequest, listed: Iterable[OrderRow], trades: Iterable[TradeRow]) -> None:
+        """Raise OutcomeUnknown for trades that may be the order's: the venue does not show theirs yet."""
+        named = {row.order_id for row in listed}
+        if any(
             trade.side == request.side and trade.order_id not in named and self._own.client_id(trade.order_id) is None
             for trade in trades
         ):
-            raise OutcomeUnknown(f"{symbol}: there are trades of an order that the exchange does not show yet")
-        return found
+            raise OutcomeUnknown(f"{request.symbol}: there are trades of an order that the exchange does not show yet")
 
     def _looked_for_since(self, client_id: str) -> datetime:
         sent = self._own.sent(client_id)

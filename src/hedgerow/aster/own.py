@@ -9,17 +9,17 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from hedgerow.domain.commands import PlaceOrder, TransferDirection, TransferFunds
+from hedgerow.domain.commands import Command, PlaceOrder, TransferDirection, TransferFunds
 from hedgerow.domain.events import CommandIssued, Event, FundsTransferred, OrderAccepted, Wallet
 
-__all__ = ["OwnActs", "Sent"]
+__all__ = ["OwnActs", "Sent", "id_of"]
 
 TRANSFER_SLACK = timedelta(minutes=5)
 """How far a transfer's row may lie from the time we noted, across retries and clocks."""
 
 
 class Sent(Struct, frozen=True, kw_only=True):
-    """An order that was on its way."""
+    """An order or a transfer that was on its way."""
 
     at: datetime
     nonce: int | None = None
@@ -45,8 +45,8 @@ class OwnActs:
         """Take over what earlier runs logged, all of it."""
         for event in events:
             match event:
-                case CommandIssued(command=PlaceOrder(order=order)):
-                    self._sent[order.client_id] = Sent(at=event.at, nonce=event.nonce)
+                case CommandIssued():
+                    self._issued(event)
                 case OrderAccepted():
                     self._client_ids[event.order_id] = event.client_id
                 case FundsTransferred():
@@ -55,9 +55,9 @@ class OwnActs:
                     pass
         self.complete = True
 
-    def sending(self, client_id: str, at: datetime, nonce: int | None) -> None:
-        """Note that an order is about to be sent."""
-        self._sent[client_id] = Sent(at=at, nonce=nonce)
+    def sending(self, act_id: str, at: datetime, nonce: int | None) -> None:
+        """Note that an order or a transfer is about to be sent."""
+        self._sent[act_id] = Sent(at=at, nonce=nonce)
 
     def accepted(self, client_id: str, order_id: int) -> None:
         """Note the venue's id of an order, ours or looked up."""
@@ -67,9 +67,9 @@ class OwnActs:
         """Note a transfer that happened."""
         self._note(command.transfer_id, command.asset, command.amount, command.direction, at)
 
-    def sent(self, client_id: str) -> Sent | None:
-        """Return when an order was sent, or None for one that is not known here."""
-        return self._sent.get(client_id)
+    def sent(self, act_id: str) -> Sent | None:
+        """Return when an order or a transfer was sent, or None for one that is not known here."""
+        return self._sent.get(act_id)
 
     def client_id(self, order_id: int) -> str | None:
         """Return the client id of an order, or None where it is not known."""
@@ -84,6 +84,22 @@ class OwnActs:
         sign = 1 if wallet is Wallet.PERP else -1
         return [(transfer.at, transfer.asset, sign * transfer.to_perp) for transfer in self._transfers.values()]
 
+    def _issued(self, event: CommandIssued) -> None:
+        act_id = id_of(event.command)
+        if act_id is not None:
+            self._sent[act_id] = Sent(at=event.at, nonce=event.nonce)
+
     def _note(self, transfer_id: str, asset: str, amount: Decimal, direction: TransferDirection, at: datetime) -> None:
         to_perp = amount if direction is TransferDirection.SPOT_TO_PERP else -amount
         self._transfers.setdefault(transfer_id, _Transfer(at=at, asset=asset, to_perp=to_perp))
+
+
+def id_of(command: Command) -> str | None:
+    """Return the id under which a command is looked up or repeated: a client id or a transfer id; None for settings."""
+    match command:
+        case PlaceOrder():
+            return command.order.client_id
+        case TransferFunds():
+            return command.transfer_id
+        case _:
+            return None

@@ -38,7 +38,7 @@ class Call(Struct, frozen=True, kw_only=True):
     signed: bool = False
     priority: Priority = Priority.SCAN
     nonce: int | None = None
-    """A nonce to use again, so that it is burnt."""
+    """A nonce that was reserved for this request, or one to use again so that it is burnt; None takes a new one."""
 
     @property
     def safe(self) -> bool:

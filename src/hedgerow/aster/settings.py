@@ -3,6 +3,8 @@
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.codes import MARGIN_TYPE_UNCHANGED, TIMEOUT, TRANSFER_ID_DUPLICATE
 from hedgerow.aster.own import OwnActs
+from hedgerow.aster.reservations import Reservations
+from hedgerow.aster.wire_account import TransferReply
 from hedgerow.domain.commands import SetLeverage, SetMarginType, TransferFunds
 from hedgerow.domain.errors import OutcomeUnknown, Rejected, VenueError
 from hedgerow.domain.events import (
@@ -13,6 +15,7 @@ from hedgerow.domain.events import (
     MarginTypeSet,
     TransferOutcomeUnknown,
 )
+from hedgerow.domain.instrument import Market
 from hedgerow.ports import Clock
 
 __all__ = ["SettingsDesk"]
@@ -21,15 +24,21 @@ __all__ = ["SettingsDesk"]
 class SettingsDesk:
     """What the account is told besides orders."""
 
-    def __init__(self, client: AsterClient, clock: Clock, own: OwnActs) -> None:
+    def __init__(self, client: AsterClient, clock: Clock, own: OwnActs, *, reservations: Reservations) -> None:
         self._client = client
         self._clock = clock
         self._own = own
+        self._reservations = reservations
 
     async def transfer(self, command: TransferFunds) -> tuple[Event, ...]:
-        """Move funds; an id that was used before means that it happened (-4115)."""
+        """Move funds; an id that was used before means that it happened (-4115).
+
+        Before a repeat, the first request is made worthless: a refusal of the second one then stands.
+        """
+        if self._own.sent(command.transfer_id) is not None:
+            await self._reservations.burn(Market.PERP, command.transfer_id)
         try:
-            reply = await self._client.transfer(command)
+            reply = await self._sent(command)
             if reply.status != "SUCCESS":
                 return (self._transfer_unknown(command, f"the exchange calls the transfer {reply.status!r}"),)
         except OutcomeUnknown as unknown:
@@ -47,6 +56,13 @@ class SettingsDesk:
                 direction=command.direction,
                 asset=command.asset,
             ),
+        )
+
+    async def _sent(self, command: TransferFunds) -> TransferReply:
+        return await self._client.transfer(
+            command,
+            nonce=self._reservations.take(command.transfer_id),
+            on_signed=lambda nonce: self._own.sending(command.transfer_id, self._clock.now(), nonce),
         )
 
     async def leverage(self, command: SetLeverage) -> tuple[Event, ...]:

@@ -50,8 +50,16 @@ class RequestSigner(Protocol):
         """Return the path that this way of signing uses for a V3 path."""
         ...
 
+    def reserve(self) -> int | None:
+        """Return a nonce for a request that will be signed later; None where requests have none.
+
+        Raises:
+            NotSent: nonces cannot be kept.
+        """
+        ...
+
     def sign(self, query: str, nonce: int | None = None) -> Signed:
-        """Sign a query; ``nonce`` repeats one that was used before, to burn it."""
+        """Sign a query, with a nonce that was reserved for it, or with one that was used before, to burn it."""
         ...
 
 
@@ -72,6 +80,10 @@ class AgentSigner:
     def path(self, path: str) -> str:
         """Return the path as it is."""
         return path
+
+    def reserve(self) -> int:
+        """Take a new nonce."""
+        return self._nonces.next()
 
     def sign(self, query: str, nonce: int | None = None) -> Signed:
         """Append user, signer, nonce and the signature over all before it."""
@@ -97,6 +109,9 @@ class HmacSigner:
     def path(self, path: str) -> str:
         """Return the V1 path."""
         return path.replace("/v3/", f"/{V1_VERSIONS.get(path, 'v1')}/", 1)
+
+    def reserve(self) -> None:
+        """Reserve nothing: V1 has no nonces."""
 
     def sign(self, query: str, nonce: int | None = None) -> Signed:  # noqa: ARG002 - V1 has no nonces
         """Append window, timestamp and the HMAC over all before it."""

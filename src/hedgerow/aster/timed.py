@@ -31,9 +31,21 @@ class Timed(Generic[Value]):
         Raises:
             VenueError: there is none, or only one that is too old, and it cannot be read now.
         """
-        now = self._clock.monotonic()
-        if self._value is not None and now < self._due:
+        if self._value is not None and self._clock.monotonic() < self._due:
             return self._value[0]
+        return await self._renewed()
+
+    async def renew(self, ahead_seconds: float) -> None:
+        """Read again what falls due within so many seconds, so that ``get`` need not; a failure is left to it."""
+        if self._value is None or self._clock.monotonic() + ahead_seconds < self._due:
+            return
+        try:
+            await self._renewed()
+        except VenueError:
+            return
+
+    async def _renewed(self) -> Value:
+        now = self._clock.monotonic()
         try:
             value = await self._read()
         except VenueError:

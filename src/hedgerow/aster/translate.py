@@ -5,7 +5,15 @@ from datetime import datetime
 from decimal import Decimal
 
 from hedgerow.aster.wire import BookTicker, CommissionRow, DepthReply, PremiumRow, SymbolRow, from_millis
-from hedgerow.aster.wire_account import BalanceRow, OrderRow, PositionRow, SpotAccount, TradeRow
+from hedgerow.aster.wire_account import (
+    AccountPosition,
+    BalanceRow,
+    OrderRow,
+    PerpAccount,
+    PositionRow,
+    SpotAccount,
+    TradeRow,
+)
 from hedgerow.domain.account import QUOTE_ASSET, Balance, MarginType, PerpPosition, PerpWallet
 from hedgerow.domain.errors import OutcomeUnknown
 from hedgerow.domain.events import OrderEnded, OrderProgressed
@@ -17,12 +25,14 @@ from hedgerow.domain.order import Fill, OrderStatus
 
 __all__ = [
     "DOCUMENTED_FEES",
+    "balances_in",
     "depth_of",
     "fees_of",
     "fill_of",
     "instrument_of",
     "perp_wallet_of",
     "position_of",
+    "positions_in",
     "predicted_of",
     "quote_of",
     "spot_balances_of",
@@ -42,6 +52,8 @@ _STATUSES = {
 }
 _END_WORDS = {"EXPIRED_IN_MATCH": OrderStatus.EXPIRED, "PENDING_CANCEL": OrderStatus.PARTIALLY_FILLED}
 _UNLIMITED = Decimal(10) ** 12
+_PRICE_STEP = Decimal("1e-8")
+"""Digits of marks and liquidation prices on the wire."""
 
 
 def instrument_of(market: Market, row: SymbolRow, fees: FeeRates) -> Instrument | None:
@@ -130,6 +142,55 @@ def perp_wallet_of(rows: Iterable[BalanceRow]) -> PerpWallet:
         available=row.available_balance,
         transferable=row.max_withdraw_amount,
     )
+
+
+def balances_in(account: PerpAccount) -> tuple[BalanceRow, ...]:
+    """Return the margin assets as the list of balances shows them."""
+    return tuple(
+        BalanceRow(
+            asset=row.asset,
+            balance=row.wallet_balance,
+            cross_un_pnl=row.cross_un_pnl,
+            available_balance=row.available_balance,
+            max_withdraw_amount=row.max_withdraw_amount,
+        )
+        for row in account.assets
+    )
+
+
+def positions_in(account: PerpAccount) -> tuple[PositionRow, ...]:
+    """Return the positions as the list of positions shows them, with marks and liquidation prices worked out.
+
+    They hold for crossed positions in one-way, single-asset mode at their present margin rate.
+    """
+    return tuple(_position_in(account, row) for row in account.positions)
+
+
+def _position_in(account: PerpAccount, row: AccountPosition) -> PositionRow:
+    mark = ZERO
+    if row.position_amt:
+        mark = (row.entry_price + row.unrealized_profit / row.position_amt).quantize(_PRICE_STEP)
+    return PositionRow(
+        symbol=row.symbol,
+        position_amt=row.position_amt,
+        entry_price=row.entry_price,
+        mark_price=mark,
+        un_realized_profit=row.unrealized_profit,
+        liquidation_price=_liquidation_price(account, row, mark) if mark > 0 else ZERO,
+        leverage=row.leverage,
+        margin_type="isolated" if row.isolated else "cross",
+        position_side=row.position_side,
+    )
+
+
+def _liquidation_price(account: PerpAccount, row: AccountPosition, mark: Decimal) -> Decimal:
+    """Return the mark at which margin balance and maintenance margin meet, all else unchanged; 0 when out of reach."""
+    margin = sum((a.wallet_balance + a.cross_un_pnl for a in account.assets if a.asset == QUOTE_ASSET), ZERO)
+    slope = row.maint_margin / mark - row.position_amt
+    rest = margin - row.unrealized_profit - (account.total_maint_margin - row.maint_margin)
+    if slope == 0:
+        return ZERO
+    return max(ZERO, ((rest - row.entry_price * row.position_amt) / slope).quantize(_PRICE_STEP))
 
 
 def position_of(row: PositionRow) -> PerpPosition:

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
-from typing import assert_never
+from typing import NoReturn, assert_never
 
 from hedgerow.aster.account_cache import AccountCache, AccountNews, NewsKind
 from hedgerow.aster.account_history import AccountHistory
@@ -13,13 +14,14 @@ from hedgerow.aster.market_cache import MarketCache
 from hedgerow.aster.market_reader import MarketReader
 from hedgerow.aster.orders import OrderDesk
 from hedgerow.aster.own import OwnActs
+from hedgerow.aster.reservations import Reservations
 from hedgerow.aster.settings import SettingsDesk
 from hedgerow.aster.timed import Timed
 from hedgerow.aster.translate import depth_of
 from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.account import AccountView, OpenOrder
 from hedgerow.domain.commands import CancelOrder, Command, PlaceOrder, SetLeverage, SetMarginType, TransferFunds
-from hedgerow.domain.errors import MarketClosed
+from hedgerow.domain.errors import MarketClosed, VenueError
 from hedgerow.domain.events import Event
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
@@ -30,6 +32,10 @@ from hedgerow.ports import Clock, StatementRow
 __all__ = ["AsterVenue"]
 
 CLOCK_CHECK_SECONDS = 600.0
+KEEP_UP_SECONDS = 40.0
+"""Pause between looks at what falls due; no divisor of a usual check interval, so that the two seldom meet."""
+AHEAD = 2
+"""How many pauses ahead: one that is slow or fails leaves another before anything is due."""
 
 
 class AsterVenue:
@@ -48,13 +54,12 @@ class AsterVenue:
         self.market_cache = MarketCache()
         self.account_cache = AccountCache(clock)
         self._markets = MarketReader(client, clock, self.market_cache)
-        self._accounts = AccountReader(
-            client, clock, self._markets.listing, cache=self.account_cache, market_cache=self.market_cache
-        )
+        self._accounts = AccountReader(client, clock, self._markets.listing, cache=self.account_cache)
         self.account_cache.subscribe(self._heed)
         self._history = AccountHistory(client, self._own)
-        self._orders = OrderDesk(client, clock, self._own, self.account_cache)
-        self._settings = SettingsDesk(client, clock, self._own)
+        self._reservations = Reservations(client, self._own)
+        self._orders = OrderDesk(client, clock, self._own, cache=self.account_cache, reservations=self._reservations)
+        self._settings = SettingsDesk(client, clock, self._own, reservations=self._reservations)
         self._offset = Timed(clock, client.synchronise, seconds=CLOCK_CHECK_SECONDS)
 
     def remember(self, events: Iterable[Event]) -> None:
@@ -65,6 +70,14 @@ class AsterVenue:
     def name(self) -> str:
         """Name for people."""
         return self._name
+
+    async def synchronise(self) -> float:
+        """Return the seconds that the venue's clock is ahead, measured now and then.
+
+        Raises:
+            VenueError: it was never measured, and cannot be.
+        """
+        return await self._offset.get()
 
     async def market(self, periods: int) -> MarketView:
         """Read the whole market, with at least ``periods`` newest settled rates per symbol where they exist."""
@@ -92,6 +105,10 @@ class AsterVenue:
             for page in pages
             for row in page
         )
+
+    def reserve(self, command: Command) -> int | None:
+        """Return the nonce that an order or a transfer will be signed with; None for a setting and with V1 keys."""
+        return self._reservations.reserve(command)
 
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Carry out one command and return what is known to have happened, oldest first; never raises."""
@@ -131,6 +148,15 @@ class AsterVenue:
     async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
         """Read the rows since a time that the bot did not cause, oldest first."""
         return await self._history.statement(since)
+
+    async def keep_up(self) -> NoReturn:
+        """Renew until cancelled what is read on slow timers, before it is due: no check has to wait for it."""
+        while True:
+            await self._clock.sleep(KEEP_UP_SECONDS)
+            ahead = AHEAD * KEEP_UP_SECONDS
+            for renew in (self._markets.renew, self._accounts.renew, self._offset.renew):
+                with suppress(VenueError):
+                    await renew(ahead)
 
     def _heed(self, news: AccountNews) -> None:
         if news.kind in {NewsKind.CONFIGURATION, NewsKind.CONNECTED}:

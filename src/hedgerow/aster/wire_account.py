@@ -6,6 +6,7 @@ from hedgerow.aster.wire import Wire
 from hedgerow.domain.money import ZERO
 
 __all__ = [
+    "AccountPosition",
     "AgentRow",
     "BalanceRow",
     "IncomeRow",
@@ -13,6 +14,8 @@ __all__ = [
     "ListenKey",
     "ModeReply",
     "OrderRow",
+    "PerpAccount",
+    "PerpAsset",
     "PositionRow",
     "SpotAccount",
     "SpotBalance",
@@ -67,6 +70,37 @@ class PositionRow(Wire, frozen=True, kw_only=True):
     leverage: int = 0
     margin_type: str = "cross"
     position_side: str = "BOTH"
+
+
+class PerpAsset(Wire, frozen=True, kw_only=True):
+    """One margin asset of GET accountWithJoinMargin."""
+
+    asset: str
+    wallet_balance: Decimal
+    cross_un_pnl: Decimal = ZERO
+    available_balance: Decimal = ZERO
+    max_withdraw_amount: Decimal = ZERO
+
+
+class AccountPosition(Wire, frozen=True, kw_only=True):
+    """One position of GET accountWithJoinMargin; it names neither mark nor liquidation price."""
+
+    symbol: str
+    position_amt: Decimal
+    entry_price: Decimal = ZERO
+    unrealized_profit: Decimal = ZERO
+    maint_margin: Decimal = ZERO
+    leverage: int = 0
+    isolated: bool = False
+    position_side: str = "BOTH"
+
+
+class PerpAccount(Wire, frozen=True, kw_only=True):
+    """GET accountWithJoinMargin: the perpetual wallet and every position, flat ones included, as of one time."""
+
+    total_maint_margin: Decimal = ZERO
+    assets: tuple[PerpAsset, ...]
+    positions: tuple[AccountPosition, ...]
 
 
 class SpotBalance(Wire, frozen=True, kw_only=True):

@@ -95,6 +95,7 @@ class CommandIssued(Struct, frozen=True, kw_only=True, tag="command_issued"):
     at: datetime
     command: Command
     nonce: int | None = None
+    """Number that the request is signed with, as the venue reserved it; with it the request can be made worthless."""
 
 
 class CommandRefused(Struct, frozen=True, kw_only=True, tag="command_refused"):

@@ -189,6 +189,9 @@ class MirroredVenue:
         """Read what rests on either market of ``symbol``."""
         return await (await self._emulated()).open_orders(symbol)
 
+    def reserve(self, command: Command) -> None:
+        """Reserve nothing: no command is signed here."""
+
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Carry out one command on the emulated account."""
         return await (await self._emulated()).submit(command)

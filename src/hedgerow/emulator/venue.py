@@ -143,6 +143,9 @@ class EmulatedVenue:
             return (self._unknown(request, "not there yet, and it could still arrive"),)
         return (self._absent(request),)
 
+    def reserve(self, command: Command) -> None:
+        """Reserve nothing: no command is signed here."""
+
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Carry out one command and return what is known to have happened, oldest first."""
         await self._travel()

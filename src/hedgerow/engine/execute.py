@@ -191,7 +191,7 @@ class Executor:
         if taken.job.state is ExecutionState.NAKED and self._journal.ledger.halt is None:
             events.append(ev.Halted(at=now, reason=ev.HaltReason.NAKED, detail=f"{taken.job.symbol}: a leg is naked"))
         if taken.command is not None:
-            events.append(ev.CommandIssued(at=now, command=taken.command))
+            events.append(self._intent(taken.command))
         if events:
             await self._journal.record(*events)
 
@@ -205,6 +205,10 @@ class Executor:
         if taken.pause_seconds:
             await self._clock.sleep(taken.pause_seconds)
         return None
+
+    def _intent(self, command: Command) -> ev.CommandIssued:
+        """Return the intent as it is logged, with the number its request will carry."""
+        return ev.CommandIssued(at=self._clock.now(), command=command, nonce=self._venue.reserve(command))
 
     async def _send(self, command: Command) -> Happening:
         return _last_happening(await self._recorded(await self._venue.submit(command)))
@@ -241,7 +245,7 @@ class Executor:
         """
         if isinstance(command, TransferFunds) and self._journal.ledger.transfer is not None:
             return False
-        await self._journal.record(ev.CommandIssued(at=self._clock.now(), command=command))
+        await self._journal.record(self._intent(command))
         return isinstance(await self._send(command), ev.FundsTransferred | ev.LeverageSet)
 
     async def settle_transfer(self) -> None:

@@ -124,6 +124,10 @@ class CrashingVenue:
         """Read resting orders."""
         return await self._call("open orders", lambda: self._inner.open_orders(symbol))
 
+    def reserve(self, command: Command) -> int | None:
+        """Pass through."""
+        return self._inner.reserve(command)
+
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Carry out a command."""
         return await self._call(f"submit {type(command).__name__}", lambda: self._inner.submit(command))

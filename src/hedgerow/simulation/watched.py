@@ -51,7 +51,7 @@ class WatchedVenue:
         self._witness = witness
         self.market, self.account, self.depth = inner.market, inner.account, inner.depth
         self.open_orders, self.resolve, self.fills = inner.open_orders, inner.resolve, inner.fills
-        self.funding_payments, self.statement = inner.funding_payments, inner.statement
+        self.funding_payments, self.statement, self.reserve = inner.funding_payments, inner.statement, inner.reserve
 
     @property
     def name(self) -> str:

@@ -12,9 +12,11 @@ import pytest
 
 from hedgerow.aster.translate import (
     DOCUMENTED_FEES,
+    balances_in,
     depth_of,
     instrument_of,
     perp_wallet_of,
+    positions_in,
     predicted_of,
     told,
 )
@@ -28,7 +30,7 @@ from hedgerow.aster.wire import (
     decode_rows,
     readable_rows,
 )
-from hedgerow.aster.wire_account import BalanceRow, OrderRow
+from hedgerow.aster.wire_account import BalanceRow, OrderRow, PerpAccount
 from hedgerow.domain.events import OrderProgressed
 from hedgerow.domain.instrument import Instrument, Market, TradingStatus
 from support.scripted_aster import NOW
@@ -88,6 +90,12 @@ def test_books_are_read() -> None:
         depth = depth_of(Market.PERP, symbol, decode(msgspec.json.encode(book), DepthReply), NOW)
         assert len(depth.bids) == len(book["bids"])
         assert not depth.two_sided or depth.bids[0].price < depth.asks[0].price
+
+
+def test_an_account_of_every_symbol_is_read() -> None:
+    account = decode(raw("futures_account_sample.json.gz"), PerpAccount)
+    assert len(account.positions) == len(positions_in(account)) > 0
+    assert perp_wallet_of(balances_in(account)).balance >= 0
 
 
 def test_balances_and_orders_with_numbers_as_text_are_read() -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hedgerow.aster.codes import failure, reject_kind
+from hedgerow.aster.codes import NonceRefused, failure, reject_kind
 from hedgerow.domain.errors import (
     FilterViolated,
     InsufficientBalance,
@@ -55,7 +55,13 @@ def test_a_refusal_has_its_exception_its_code_and_its_kind(kind: type[Rejected],
     assert reject_kind(code) is asks
 
 
-@pytest.mark.parametrize("code", [-1002, -1004, -1005, -1011, -1021, -1022, -2014, -2015, -4225, -5050])
+def test_a_refused_nonce_is_a_refusal_that_another_nonce_may_pass() -> None:
+    refused = failure(error(-4225, "Nonce Expired"), "x", now=NOW)
+    assert type(refused) is NonceRefused
+    assert isinstance(refused, Unauthorized)
+
+
+@pytest.mark.parametrize("code", [-1002, -1004, -1005, -1011, -1021, -1022, -2014, -2015, -5050])
 def test_what_a_retry_cannot_help_is_unauthorized(code: int) -> None:
     assert type(failure(error(code), "x", now=NOW)) is Unauthorized
     assert reject_kind(code) is PERMISSION

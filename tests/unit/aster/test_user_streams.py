@@ -11,9 +11,9 @@ from hedgerow.domain.commands import PlaceOrder, SetLeverage
 from hedgerow.domain.events import OrderEnded
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest
-from support.scripted_aster import HTML_500, NOW, SYMBOL, millis, order_row
+from support.scripted_aster import HTML_500, NOW, SYMBOL, millis, order_row, perp_account
 from support.scripted_streams import MemoryConnection
-from support.stream_scene import FUTURES_USER, HOLDINGS, SPOT_USER, StreamScene
+from support.stream_scene import FUTURES_USER, HOLDINGS, PERP_ACCOUNT, SPOT_USER, StreamScene
 
 SPOT, PERP = Market.SPOT, Market.PERP
 
@@ -24,20 +24,18 @@ def scene() -> StreamScene:
 
 
 async def quiet_account(scene: StreamScene) -> None:
-    position = {"symbol": SYMBOL, "positionAmt": "-2", "entryPrice": "100", "markPrice": "100", "leverage": "1"}
-    scene.aster.on("GET /fapi/v3/positionRisk", [{**position, "unRealizedProfit": "0"}])
+    held = {"positionAmt": "-2", "entryPrice": "100", "unrealizedProfit": "-2", "leverage": "1"}
+    scene.aster.on(PERP_ACCOUNT, perp_account(held))
     await scene.venue.account()
     scene.aster.forget()
     await scene.clock.sleep(1)
 
 
-def test_a_quiet_account_takes_one_request_and_is_valued_at_the_newest_mark(scene: StreamScene) -> None:
+def test_a_quiet_account_takes_one_request(scene: StreamScene) -> None:
     async def story(scene: StreamScene) -> None:
-        await scene.fresh()
         await quiet_account(scene)
-        await scene.beat()
         view = await scene.venue.account()
-        assert scene.aster.routes == ["GET /fapi/v3/balance"]
+        assert scene.aster.routes == [PERP_ACCOUNT]
         held = view.positions[SYMBOL]
         assert (held.quantity, held.mark_price, held.unrealized_pnl) == (Decimal(-2), Decimal(101), Decimal(-2))
 
@@ -73,7 +71,7 @@ def test_funding_changes_only_the_wallet_which_is_always_read(scene: StreamScene
         scene.wire.newest(FUTURES_USER).tell({"e": "announcement", "zh": {}})
         await scene.clock.sleep(0.1)
         await scene.venue.account()
-        assert scene.aster.routes == ["GET /fapi/v3/balance"]
+        assert scene.aster.routes == [PERP_ACCOUNT]
         assert scene.news[-1].kind is NewsKind.FUNDING
 
     scene.play(story)
@@ -122,7 +120,7 @@ def test_a_change_of_leverage_leaves_the_modes_alone(scene: StreamScene) -> None
         scene.wire.newest(FUTURES_USER).tell({"e": "ACCOUNT_CONFIG_UPDATE", "ac": {"s": SYMBOL, "l": 3}})
         await scene.clock.sleep(0.1)
         await scene.venue.account()
-        assert set(scene.aster.routes) == {*HOLDINGS, "GET /fapi/v3/balance"}
+        assert set(scene.aster.routes) == {*HOLDINGS, PERP_ACCOUNT}
 
     scene.play(story)
 

@@ -31,7 +31,18 @@ from hedgerow.domain.events import (
 )
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest
-from support.scripted_aster import HANG, HTML_500, NOW, SYMBOL, ScriptedAster, error, make_venue, millis, order_row
+from support.scripted_aster import (
+    HANG,
+    HTML_500,
+    NOW,
+    SYMBOL,
+    ScriptedAster,
+    error,
+    make_venue,
+    millis,
+    order_row,
+    perp_account,
+)
 
 Result = TypeVar("Result")
 SPOT, PERP = Market.SPOT, Market.PERP
@@ -58,6 +69,10 @@ class Scene:
 @pytest.fixture
 def scene() -> Scene:
     return Scene()
+
+
+ACCOUNT, POSITIONS = "GET /fapi/v3/accountWithJoinMargin", "GET /fapi/v3/positionRisk"
+HELD = {"positionAmt": "-0.250", "entryPrice": "3000.1", "unrealizedProfit": "-0.22500000", "maintMargin": "18.75"}
 
 
 def position(**changes: Any) -> dict[str, Any]:
@@ -114,33 +129,51 @@ def windowed(rows: list[dict[str, Any]], most: int = 1000) -> Any:
 
 
 def test_both_wallets_positions_and_modes_are_read_at_once(scene: Scene) -> None:
-    scene.aster.on("GET /fapi/v3/positionRisk", [position(), position(symbol="BBBUSDT", positionAmt="0", leverage=20)])
+    scene.aster.on(ACCOUNT, perp_account(HELD, {"symbol": "BBBUSDT", "leverage": "20"}, totalMaintMargin="18.75"))
     view = scene.run(scene.venue.account())
     assert (view.spot_usdt, view.spot["USDT"].locked) == (Decimal(900), Decimal(1))
     assert (view.perp.balance, view.perp.unrealized_pnl) == (Decimal("1000.5"), Decimal("-1.2"))
     assert (view.perp.available, view.perp.transferable) == (Decimal(800), Decimal(790))
     held = view.positions[SYMBOL]
     assert (held.quantity, held.unrealized_pnl, held.leverage) == (Decimal("-0.25"), Decimal("-0.225"), 5)
-    assert (held.liquidation_price, held.margin_type) == (Decimal("5900.5"), MarginType.CROSSED)
+    assert (held.mark_price, held.margin_type) == (Decimal(3001), MarginType.CROSSED)
+    assert held.liquidation_price == Decimal("6827.56768531"), "where 999.3 - 0.25 (p - 3001) is 18.75 p / 3001"
     assert view.positions["BBBUSDT"].leverage == 20
     assert (view.at, view.one_way, view.single_asset) == (NOW, True, True)
 
 
-def test_a_later_reading_takes_three_requests(scene: Scene) -> None:
+def test_a_later_reading_takes_two_requests(scene: Scene) -> None:
     scene.run(scene.venue.account())
     scene.aster.forget()
     scene.run(scene.venue.account())
-    assert sorted(scene.aster.routes) == [
-        "GET /api/v3/account",
-        "GET /fapi/v3/balance",
-        "GET /fapi/v3/positionRisk",
-    ]
+    assert sorted(scene.aster.routes) == ["GET /api/v3/account", ACCOUNT]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [{"isolated": True}, {"maintMargin": "750"}, {"unrealizedProfit": "750.025"}],
+    ids=["isolated", "liquidation near", "no mark"],
+)
+def test_a_liquidation_price_that_is_near_or_not_ours_to_work_out_is_asked_of_the_venue(
+    scene: Scene, shown: dict[str, Any]
+) -> None:
+    scene.aster.on(ACCOUNT, perp_account({**HELD, **shown}, totalMaintMargin="750"))
+    scene.aster.on(POSITIONS, [position(liquidationPrice="3900")])
+    assert scene.run(scene.venue.account()).positions[SYMBOL].liquidation_price == 3900
+
+
+def test_a_position_that_no_mark_can_liquidate_has_no_liquidation_price(scene: Scene) -> None:
+    long = {"positionAmt": "0.01", "entryPrice": "3000", "unrealizedProfit": "0.1", "maintMargin": "0"}
+    scene.aster.on(ACCOUNT, perp_account(long))
+    held = scene.run(scene.venue.account()).positions[SYMBOL]
+    assert (held.mark_price, held.liquidation_price) == (Decimal(3010), None)
 
 
 def test_other_shapes_of_a_position_are_understood(scene: Scene) -> None:
     other = position(marginType="ISOLATED", liquidationPrice="0", unrealizedProfit="1.5")
     del other["unRealizedProfit"]
-    scene.aster.on("GET /fapi/v3/positionRisk", [other])
+    scene.aster.on(ACCOUNT, perp_account({**HELD, "isolated": True}))
+    scene.aster.on(POSITIONS, [other])
     held = scene.run(scene.venue.account()).positions[SYMBOL]
     assert held.margin_type is MarginType.ISOLATED
     assert held.liquidation_price is None
@@ -151,7 +184,9 @@ def test_account_modes_that_do_not_fit_are_told(scene: Scene) -> None:
     scene.aster.on("GET /fapi/v3/positionSide/dual", {"dualSidePosition": True})
     scene.aster.on("GET /fapi/v3/multiAssetsMargin", {"multiAssetsMargin": "true"})
     sides = [position(positionSide="LONG", positionAmt="0"), position(positionSide="SHORT")]
-    scene.aster.on("GET /fapi/v3/positionRisk", sides)
+    short = {**HELD, "positionSide": "SHORT"}
+    scene.aster.on(ACCOUNT, perp_account({"positionSide": "LONG"}, short))
+    scene.aster.on(POSITIONS, sides)
     view = scene.run(scene.venue.account())
     assert (view.one_way, view.single_asset) == (False, False)
     assert view.short(SYMBOL) == Decimal("0.25")
@@ -159,7 +194,7 @@ def test_account_modes_that_do_not_fit_are_told(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     "route",
-    ["GET /api/v3/account", "GET /fapi/v3/balance", "GET /fapi/v3/positionRisk", "GET /fapi/v3/multiAssetsMargin"],
+    ["GET /api/v3/account", ACCOUNT, "GET /fapi/v3/multiAssetsMargin"],
 )
 def test_an_account_that_is_not_wholly_readable_is_unreadable(scene: Scene, route: str) -> None:
     scene.aster.on(route, HTML_500)
@@ -168,7 +203,7 @@ def test_an_account_that_is_not_wholly_readable_is_unreadable(scene: Scene, rout
 
 
 def test_a_perpetual_wallet_without_usdt_is_unreadable_rather_than_empty(scene: Scene) -> None:
-    scene.aster.on("GET /fapi/v3/balance", [{"asset": "BTC", "balance": "1"}])
+    scene.aster.on(ACCOUNT, perp_account(assets=[{"asset": "BTC", "walletBalance": "1"}]))
     with pytest.raises(VenueError, match="lists no USDT"):
         scene.run(scene.venue.account())
 
@@ -330,6 +365,7 @@ def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(scene: Sce
         at=NOW - DAY, transfer_id="h0-t", amount=Decimal(40), direction=TransferDirection.PERP_TO_SPOT
     )
     scene.venue.remember([earlier])
+    scene.aster.on("POST /fapi/v3/noop", error(-4225, "Nonce Expired"))
     scene.submit(MOVE)
     scene.clock.pass_time(1)
     scene.submit(MOVE)

@@ -21,6 +21,7 @@ from support.scripted_aster import (
     futures_symbol,
     make_venue,
     millis,
+    perp_account,
     spot_symbol,
 )
 
@@ -204,8 +205,8 @@ def test_a_pair_that_vanishes_from_the_listing_stays_closed(scene: Scene) -> Non
 
 def test_a_held_pair_whose_spot_market_is_gone_from_the_list_is_shown_closed(scene: Scene) -> None:
     scene.aster.on("GET /api/v3/exchangeInfo", {"symbols": []})
-    position = {"symbol": SYMBOL, "positionAmt": "-1", "leverage": "1"}
-    scene.aster.on("GET /fapi/v3/positionRisk", [position])
+    held = {"positionAmt": "-1", "entryPrice": "100", "leverage": "1"}
+    scene.aster.on("GET /fapi/v3/accountWithJoinMargin", perp_account(held))
     assert scene.view().pair(SYMBOL) is None
     scene.run(scene.venue.account())
     pair = scene.view().pair(SYMBOL)

@@ -3,27 +3,41 @@
 from collections.abc import Coroutine
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from hedgerow.aster import AsterVenue
+from hedgerow.aster import AsterVenue, Credentials
 from hedgerow.clock import VirtualClock, run_virtual
-from hedgerow.domain.commands import CancelOrder, PlaceOrder
+from hedgerow.domain.commands import CancelOrder, PlaceOrder, SetLeverage, TransferDirection, TransferFunds
 from hedgerow.domain.errors import NotSent, OutcomeUnknown
 from hedgerow.domain.events import (
     CommandIssued,
     CommandRefused,
     Event,
+    FundsTransferred,
     OrderAccepted,
     OrderEnded,
     OrderOutcomeUnknown,
     OrderProgressed,
+    TransferOutcomeUnknown,
 )
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInForce
 from hedgerow.ports import HttpResponse
-from support.scripted_aster import HANG, HTML_500, NOW, SYMBOL, ScriptedAster, error, make_venue, millis, order_row
+from support.scripted_aster import (
+    HANG,
+    HTML_500,
+    NOW,
+    SYMBOL,
+    ScriptedAster,
+    error,
+    make_client,
+    make_venue,
+    millis,
+    order_row,
+)
 
 Result = TypeVar("Result")
 SPOT, PERP = Market.SPOT, Market.PERP
@@ -163,7 +177,6 @@ def test_an_order_without_an_answer_is_unknown_and_not_sent_again(scene: Scene, 
         (error(-2022), -2022, RejectKind.REDUCE_ONLY),
         (error(-4141), -4141, RejectKind.PERMISSION),
         (error(-1000, "Signature check failed"), None, RejectKind.PERMISSION),
-        (error(-4225, "Nonce Expired"), None, RejectKind.PERMISSION),
         (error(-2010), -2010, RejectKind.OTHER),
         (error(-1102, status=200), -1102, RejectKind.OTHER),
     ],
@@ -187,6 +200,69 @@ def test_an_order_that_never_left_ended_with_nothing_and_is_not_at_once_tried_ag
     assert scene.clock.monotonic() == 0.5
 
 
+def test_an_order_whose_nonce_came_too_late_ended_with_nothing_and_may_be_tried_again(scene: Scene) -> None:
+    scene.aster.on(PLACE_PERP, error(-4225, "Nonce Expired"))
+    (end,) = scene.run(scene.venue.submit(place(request(PERP))))
+    assert isinstance(end, OrderEnded)
+    assert (end.status, end.reject, end.filled_quantity) == (OrderStatus.REJECTED, None, Decimal(0))
+    assert scene.clock.monotonic() == 0.5
+    assert scene.aster.routes == [PLACE_PERP, "GET /fapi/v3/time"], "the clocks may be apart"
+
+
+def test_clocks_that_cannot_be_measured_leave_the_refused_order_ended(scene: Scene) -> None:
+    scene.aster.on(PLACE_PERP, error(-4225, "Nonce Expired"))
+    scene.aster.on("GET /fapi/v3/time", HTML_500)
+    assert kinds(scene.run(scene.venue.submit(place(request(PERP))))) == [OrderEnded]
+
+
+# --- nonces reserved for the log -------------------------------------------------------------------------------------
+
+
+def test_an_order_is_signed_with_exactly_the_nonce_that_was_reserved_for_it(scene: Scene) -> None:
+    scene.aster.on(PLACE_PERP, order_row())
+    reserved = scene.venue.reserve(place(request(PERP)))
+    scene.run(scene.venue.account())
+    scene.run(scene.venue.submit(place(request(PERP))))
+    (sent,) = scene.aster.sent(PLACE_PERP)
+    assert sent["nonce"] == str(reserved)
+
+
+def test_a_transfer_is_signed_with_its_reserved_nonce_and_its_repeat_with_a_new_one_after_the_first_is_dead(
+    scene: Scene,
+) -> None:
+    transfer = "POST /fapi/v3/asset/wallet/transfer"
+    command = TransferFunds(transfer_id="t-1", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
+    scene.aster.on(transfer, HTML_500, {"status": "SUCCESS"})
+    scene.aster.on("POST /fapi/v3/noop", {"code": 200, "msg": "success"})
+    reserved = scene.venue.reserve(command)
+    assert kinds(scene.run(scene.venue.submit(command))) == [TransferOutcomeUnknown]
+    assert kinds(scene.run(scene.venue.submit(command))) == [FundsTransferred]
+    first, second = scene.aster.sent(transfer)
+    assert first["nonce"] == str(reserved) != second["nonce"]
+    assert scene.aster.routes == [transfer, "POST /fapi/v3/noop", transfer]
+    assert scene.aster.sent("POST /fapi/v3/noop")[0]["nonce"] == str(reserved)
+
+
+def test_settings_and_old_keys_reserve_nothing(scene: Scene) -> None:
+    assert scene.venue.reserve(SetLeverage(symbol=SYMBOL, leverage=1)) is None
+    keys = Credentials(api_key="k" * 64, secret="s" * 64)
+    legacy = AsterVenue(make_client(scene.aster, scene.clock, credentials=keys), scene.clock)
+    assert legacy.reserve(place(request())) is None
+
+
+def test_a_nonce_that_cannot_be_kept_is_none_and_the_order_says_so_itself(scene: Scene, tmp_path: Path) -> None:
+    kept = tmp_path / "nonces"
+    kept.mkdir()
+    venue = AsterVenue(make_client(scene.aster, scene.clock, nonce_file=kept / "nonce"), scene.clock)
+    (kept / "nonce").unlink()
+    kept.rmdir()
+    assert venue.reserve(place(request())) is None
+    (end,) = scene.run(venue.submit(place(request())))
+    assert isinstance(end, OrderEnded)
+    assert "nonces cannot be kept" in end.detail
+    assert scene.aster.requests == []
+
+
 def test_a_cancel_tells_the_final_fills_and_a_second_one_is_refused(scene: Scene) -> None:
     scene.aster.on("DELETE /api/v3/order", order_row(status="CANCELED", executedQty="0.2"), error(-2011), HANG)
     command = CancelOrder(market=SPOT, symbol=SYMBOL, client_id="o-1")
@@ -203,8 +279,9 @@ def test_a_cancel_tells_the_final_fills_and_a_second_one_is_refused(scene: Scene
 
 
 def lose(scene: Scene) -> None:
-    """Send the order so that its answer is lost."""
+    """Send the order so that its answer is lost; its nonce cannot be burnt."""
     scene.aster.on(PLACE_SPOT, HTML_500)
+    scene.aster.on(NOOP, error(-4225, "Nonce Expired"))
     scene.run(scene.venue.submit(place(request())))
 
 

@@ -1,8 +1,10 @@
 """The wired exchange in the same process: ``ports.Transport`` and ``ports.StreamTransport`` under any clock."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import islice
 from random import Random
 from urllib.parse import urlsplit
 
@@ -17,6 +19,8 @@ from hedgerow.ports import Clock, HttpRequest, HttpResponse, StreamConnection
 __all__ = ["MemoryTransport", "wire_request"]
 
 SHORTEST_WAIT_SECONDS = 0.001
+INSTANT_SECONDS = 1e-6
+"""What is so near has arrived: a clock of floats need not reach it exactly."""
 
 
 def wire_request(request: HttpRequest, ip: str = "127.0.0.1") -> WireRequest:
@@ -51,6 +55,7 @@ class MemoryTransport:
         self._latency = latency
         self._random = random or Random(0)  # noqa: S311 - not for secrets
         self._ip = ip
+        self._open: list[_MemoryStream] = []
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Send one request and return the answer.
@@ -71,6 +76,8 @@ class MemoryTransport:
     async def _send(self, request: HttpRequest) -> HttpResponse:
         await self._travel()
         answer = self._venue.handle(wire_request(request, self._ip))
+        for stream in self._open:
+            stream.look_again()  # what was asked may fall due before what it waits for
         if answer.response is None:
             await asyncio.Event().wait()
             raise OutcomeUnknown("never reached")
@@ -93,9 +100,11 @@ class MemoryTransport:
         if session is None:
             raise NotSent(f"no stream has the address {parts.path}")
         connection.begin(session)
+        self._open.append(connection)
         try:
             yield connection
         finally:
+            self._open.remove(connection)
             await connection.close()
 
 
@@ -109,27 +118,42 @@ class _MemoryStream:
         self._random = random
         self._news = asyncio.Event()
         self._session: Session | None = None
+        self._arrivals: deque[float] = deque()
+        """When each frame of the outbox reaches the client; frames travel behind one another, none overtakes."""
 
     def begin(self, session: Session) -> None:
         """Serve a session."""
         self._session = session
 
     def wake(self) -> None:
-        """Note that something waits to be received."""
+        """Note that something was sent, and waits to be received."""
+        self._depart()
         self._news.set()
+
+    def look_again(self) -> None:
+        """Note that the exchange may have something to do sooner than expected."""
+        self._news.set()
+
+    def _depart(self) -> None:
+        """Draw when the frames sent since arrive."""
+        waiting = len(self._session.outbox) if self._session is not None else 0
+        for _ in range(waiting - len(self._arrivals)):
+            delay = 0.0 if self._latency is None else self._latency.draw(self._random)
+            earliest = self._arrivals[-1] if self._arrivals else 0.0
+            self._arrivals.append(max(earliest, self._clock.monotonic() + delay))
 
     async def receive(self) -> str | bytes:
         """Wait for the next data message."""
         while True:
             session = self._open()
             self._venue.tick()
-            if not session.outbox:
+            self._depart()
+            if not session.outbox or self._arrivals[0] > self._clock.monotonic() + INSTANT_SECONDS:
                 await self._wait()
                 continue
+            self._arrivals.popleft()
             text = self._taken(session, session.outbox.popleft())
             if text is not None:
-                if self._latency is not None:
-                    await self._clock.sleep(self._latency.draw(self._random))
                 return text
 
     async def send(self, text: str) -> None:
@@ -160,12 +184,14 @@ class _MemoryStream:
     async def _wait(self) -> None:
         self._news.clear()
         due = self._venue.next_due()
-        seconds = None if due is None else self._venue.clock.seconds_until(due)
-        if seconds is None:
+        until = None if due is None else self._venue.clock.seconds_until(due)
+        waits = [] if until is None else [max(until, SHORTEST_WAIT_SECONDS)]
+        waits += [max(0.0, arrival - self._clock.monotonic()) for arrival in islice(self._arrivals, 1)]
+        if not waits:
             await self._news.wait()
             return
         try:
-            async with self._clock.timeout(max(seconds, SHORTEST_WAIT_SECONDS)):
+            async with self._clock.timeout(min(waits)):
                 await self._news.wait()
         except TimeoutError:
             return

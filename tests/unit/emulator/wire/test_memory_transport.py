@@ -137,3 +137,16 @@ def test_a_latency_needs_its_source_of_randomness() -> None:
     scene = Scene()
     with pytest.raises(ValueError, match="give random"):
         MemoryTransport(scene.venue, scene.clock, latency=FAST)
+
+
+def test_messages_travel_behind_one_another_and_not_one_by_one() -> None:
+    scene = Scene(FAST)
+
+    async def main() -> None:
+        async with scene.streams.connect(f"{STREAM}/stream?streams=!markPrice@arr@1s/aaausdt@bookTicker") as connection:
+            began = scene.clock.monotonic()
+            for _ in range(2):
+                await connection.receive()
+            assert scene.clock.monotonic() - began == pytest.approx(0.05)
+
+    scene.run(main())
