@@ -5,6 +5,7 @@ from itertools import islice
 from msgspec import Struct
 
 from hedgerow.domain import events as ev
+from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market
@@ -84,6 +85,11 @@ class Cycle:
         self._periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
         self._evaluation: Evaluation | None = None
         self._events_seen = 0
+        self._account: AccountView | None = None
+
+    def last_account(self) -> AccountView | None:
+        """Return the account as it was read last; None when that failed."""
+        return self._account
 
     async def run(self, number: int) -> None:
         """Run one cycle; one that closed a hedge goes on at once and may open the next."""
@@ -120,7 +126,9 @@ class Cycle:
         return observation
 
     async def _look(self) -> Observation:
-        return await observe_settled(self._venue, self._clock, self._periods, self._journal.ledger)
+        observation = await observe_settled(self._venue, self._clock, self._periods, self._journal.ledger)
+        self._account = observation.account
+        return observation
 
     def _interval(self, market: MarketView | None) -> int:
         """Return the held symbol's own funding interval in hours; the shortest there is when it cannot be seen."""

@@ -31,6 +31,7 @@ from hedgerow.strategy.verdict import (
     Replaced,
     Unreadable,
     Verdict,
+    agreement,
     halt_for,
 )
 
@@ -50,6 +51,7 @@ __all__ = [
     "Replaced",
     "Unreadable",
     "Verdict",
+    "agreement",
     "candidate_of",
     "halt_for",
     "reconcile",
