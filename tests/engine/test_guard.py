@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -11,6 +12,7 @@ from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.moments import CycleBegan, CycleFailed, GuardAlarmed
+from hedgerow.strategy.observation import Reduce, TopUpMargin
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm
 from support.worlds import SYMBOL, ScriptedTape
@@ -231,7 +233,7 @@ def test_two_wake_ups_are_never_closer_than_five_seconds() -> None:
     farm = Farm(parameters=patient(), news=True)
     farm.run(0.7, at={EVENT + second / 3600: again_and_again for second in range(60)})
     found = wakes(farm)
-    assert min(later - earlier for earlier, later in zip(found, found[1:], strict=False)) >= 5
+    assert min(later - earlier for earlier, later in pairwise(found)) >= 5
     farm.check()
 
 
@@ -249,4 +251,46 @@ def test_an_exchange_that_cannot_be_read_is_asked_soon_again_while_a_hedge_is_he
     back = [m.at for m in farm.heard(GuardAlarmed) if "read again" in m.text]
     assert len(back) == 1
     assert until <= back[0] <= until + timedelta(seconds=61)
+    farm.check_whole()
+
+
+# --- remedies, in their order ----------------------------------------------------------------------------------------
+
+
+def distance(farm: Farm) -> float:
+    """Return how far liquidation is from the mark on the exchange."""
+    position = farm.world.account().positions[SYMBOL]
+    assert position.liquidation_price is not None
+    return float(position.liquidation_price / position.mark_price - 1)
+
+
+def test_without_idle_usdt_a_part_of_both_legs_is_closed_and_becomes_margin() -> None:
+    farm = Farm(parameters=patient(), news=True)
+    farm.run(EVENT - 0.01)
+    before = farm.hedge
+    idle = farm.world.account().spot_usdt
+    farm.world.deposit(Wallet.SPOT, "USDT", -idle)
+    farm.run(0.2, at={0.15: come_near("1.73")})  # type: ignore[dict-item] # an action of the farm
+    assert [type(decision) for decision in farm.decisions(Reduce)] == [Reduce]
+    assert 0.28 < distance(farm) < 0.34
+    assert farm.hedge.hedge_id == before.hedge_id
+    assert 0.7 < farm.hedge.short / before.short < 0.95
+    assert farm.hedge.entry_fees == before.entry_fees
+    assert farm.hedge.entry_notional == before.entry_notional
+    assert farm.reasons == []
+    farm.check_whole()
+
+
+def test_a_price_that_goes_on_rising_is_answered_by_one_remedy_after_the_other() -> None:
+    tape = ScriptedTape(step=timedelta(minutes=1))
+    for minute in range(32, 150):
+        tape.set_prices(OPENED + timedelta(minutes=minute), 100 + minute - 31)
+    farm = Farm(tape, parameters=patient(), news=True)
+    farm.run(2.5)
+    kinds = [type(d) for d in (*farm.decisions(TopUpMargin), *farm.decisions(Reduce))]
+    assert TopUpMargin in kinds
+    assert Reduce in kinds
+    assert farm.reasons == []
+    assert not any(event.fills for event in farm.logged(FillsElsewhere)), "nothing was liquidated"
+    assert distance(farm) > 0.2
     farm.check_whole()

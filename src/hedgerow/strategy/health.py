@@ -18,6 +18,7 @@ __all__ = [
     "CLOSE_DISTANCE",
     "LEVERAGE",
     "REDUCE_DISTANCE",
+    "RESTORED_DISTANCE",
     "TOP_UP_DISTANCE",
     "Legs",
     "health_of",
