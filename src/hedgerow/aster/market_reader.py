@@ -61,6 +61,15 @@ class MarketReader:
             rates=rates,
         )
 
+    def interval(self, symbol: str) -> int | None:
+        """Return a symbol's funding interval in hours as it was last read; None before that."""
+        return self._told_or_seen(self._intervals.known or {}).get(symbol)
+
+    def changed(self) -> None:
+        """Something that is read seldom changed: read intervals and listing anew."""
+        self._intervals.hasten()
+        self.listing.expire()
+
     async def _premiums(self, at: datetime) -> Mapping[str, PremiumRow]:
         cached = self._cache.premiums(at)
         if cached is not None:

@@ -59,6 +59,7 @@ class Guard:
         self._raised: dict[Alarm, float] = {}
         self._may_wake_at = 0.0
         self._look_at = inf
+        self._poll_at = inf
         self._blind = 0
         self._end: Callable[[], None] = _nothing
 
@@ -82,11 +83,11 @@ class Guard:
         if self._source is not None:
             self._source.follow(ledger.hedge.symbol if ledger.hedge else None)
         if ledger.hedge is None:
-            self._pending, self._look_at, self._blind, self._account = None, inf, 0, None
+            self._pending, self._look_at, self._poll_at, self._blind, self._account = None, inf, inf, 0, None
             self._raised.clear()
             return
         account = self._account = self._seen()
-        self._look_at = min(self._look_at, self._polled())
+        self._poll_later()
         if account is None:
             self._blind = max(1, self._blind)
         if account is None or account_alarm(ledger, account):
@@ -94,15 +95,17 @@ class Guard:
 
     # --- what the runner asks ----------------------------------------------------------------------------------------
 
-    @property
     def look_due(self) -> bool:
-        """Whether the account is to be glanced at now."""
-        return self._clock.monotonic() >= self._look_at
+        """Tell whether the account is to be glanced at now; while news come, nothing is polled."""
+        now = self._clock.monotonic()
+        if now >= self._poll_at and self._source is not None and self._source.telling:
+            self._poll_later()
+        return now >= min(self._look_at, self._poll_at)
 
     def due_seconds(self) -> float:
         """Return after how many seconds the runner has to ask again; infinity = only when nudged."""
-        due = self._look_at if self._pending is None else min(self._look_at, self._may_wake_at)
-        return max(0.0, due - self._clock.monotonic())
+        wake_at = inf if self._pending is None else self._may_wake_at
+        return max(0.0, min(self._look_at, self._poll_at, wake_at) - self._clock.monotonic())
 
     def take(self) -> bool:
         """Tell whether the next cycle is to begin now, and say why."""
@@ -117,14 +120,14 @@ class Guard:
     async def look(self) -> None:
         """Glance at the account: one reading, judged against the log; one that fails is tried again, more seldom."""
         self._look_at = inf
+        self._poll_later()
         try:
             account = await self._venue.account()
         except VenueError:
-            self._blind += 1
+            self._blind, self._poll_at = self._blind + 1, inf
             self._look_within(min(LONGEST_BLIND_SECONDS, AGAIN_SECONDS * 2.0 ** (self._blind - 1)))
             return
         self._account, was_blind, self._blind = account, self._blind > 0, 0
-        self._look_at = self._polled()
         alarm = account_alarm(self._journal.ledger, account)
         if alarm is None and was_blind:
             alarm = Alarm(kind=AlarmKind.READABLE, text="the exchange can be read again")
@@ -169,11 +172,9 @@ class Guard:
     def _look_within(self, seconds: float) -> None:
         self._look_at = min(self._look_at, self._clock.monotonic() + seconds)
 
-    def _polled(self) -> float:
-        """Return when the account is glanced at next without any news."""
-        told = self._source is not None and self._source.telling
-        held = self._journal.ledger.hedge is not None
-        return self._clock.monotonic() + self._poll_seconds if held and self._poll_seconds > 0 and not told else inf
+    def _poll_later(self) -> None:
+        """Glance at the account after a while without any news, if there is no reason to do so before."""
+        self._poll_at = self._clock.monotonic() + self._poll_seconds if self._poll_seconds > 0 else inf
 
 
 def _nothing() -> None:

@@ -141,7 +141,7 @@ class Runner:
             if self._service.reachable:
                 await self._guarded(self._service.answer_mail)
                 left = min(left, self._options.mail_seconds)
-            if self._guard.look_due:
+            if self._guard.look_due():
                 await self._guarded(self._guard.look)
             if self._guard.take():
                 return True

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from hedgerow.aster.account_cache import NewsKind
 from hedgerow.domain.commands import PlaceOrder, SetLeverage
 from hedgerow.domain.events import OrderEnded
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.news import NewsKind
 from hedgerow.domain.order import OrderRequest
 from support.scripted_aster import HTML_500, NOW, SYMBOL, millis, order_row
 from support.scripted_streams import MemoryConnection
