@@ -14,6 +14,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.strategy.health import CLOSE_DISTANCE, LEVERAGE, REDUCE_DISTANCE, TOP_UP_DISTANCE
+from hedgerow.strategy.rebalancing import MIN_DIFFERENCE
 from hedgerow.strategy.reconcile import reconcile
 from hedgerow.strategy.verdict import ClosedElsewhere, HalfOpen
 
@@ -98,13 +99,16 @@ def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
 
 
 def mark_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | None:
-    """Return how near a mark price is to the liquidation price that ``account`` showed; None while it is far."""
+    """Return how near a mark price is to the liquidation price that ``account`` showed; None while it is far.
+
+    The outermost bound asks for idle USDT: without any it is no alarm, for nothing could be done.
+    """
     position = account.positions.get(ledger.hedge.symbol) if ledger.hedge else None
     if position is None or position.quantity >= 0 or position.liquidation_price is None or mark <= 0:
         return None
     distance = float((position.liquidation_price - mark) / mark)
     bound = next((bound for bound in BOUNDS if distance < bound), None)
-    if bound is None:
+    if bound is None or (bound == TOP_UP_DISTANCE and account.spot_usdt <= MIN_DIFFERENCE):
         return None
     text = f"{position.symbol}: liquidation is less than {bound:.0%} from the mark"
     return Alarm(kind=AlarmKind.DISTANCE, text=text)

@@ -132,6 +132,12 @@ def test_how_near_the_mark_is(mark: str, bound: str | None) -> None:
     assert alarm is None or f"less than {bound}" in alarm.text
 
 
+def test_the_outermost_bound_is_an_alarm_only_while_there_is_usdt_to_move() -> None:
+    poor = holding(short_of(quantity="10"), coins="10", usdt="1")
+    assert mark_alarm(TEN, poor, Decimal(159)) is None
+    assert kind_of(mark_alarm(TEN, poor, Decimal(166))) is AlarmKind.DISTANCE
+
+
 @pytest.mark.parametrize(
     ("ledger", "seen", "mark"),
     [
