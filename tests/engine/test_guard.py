@@ -1,5 +1,6 @@
 """The guard between two cycles: what wakes the bot, how soon, and how seldom at most."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -9,6 +10,7 @@ import pytest
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, FillsElsewhere, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
+from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.moments import CycleBegan, CycleFailed, GuardAlarmed
@@ -252,6 +254,70 @@ def test_an_exchange_that_cannot_be_read_is_asked_soon_again_while_a_hedge_is_he
     assert len(back) == 1
     assert until <= back[0] <= until + timedelta(seconds=61)
     farm.check_whole()
+
+
+# --- streams that fall silent ----------------------------------------------------------------------------------------
+
+
+class Flaky:
+    """The news of a farm's exchange, until its streams go silent."""
+
+    def __init__(self, farm: Farm) -> None:
+        self._farm = farm
+        self.telling = True
+
+    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+        return self._farm.venue.subscribe(lambda news: listener(news) if self.telling else None)
+
+    def follow(self, symbol: str | None) -> None:
+        self._farm.venue.follow(symbol)
+
+
+def flaky(farm: Farm) -> Flaky:
+    """Put news that can fall silent in the place of a farm's own."""
+    source = Flaky(farm)
+    farm.news = source
+    return source
+
+
+def test_streams_that_fall_silent_are_replaced_by_polling_of_its_own_accord() -> None:
+    farm = Farm(parameters=patient(), news=True, poll_seconds=POLL_SECONDS)
+    source = flaky(farm)
+    farm.run(0.2)
+    source.telling = False
+    play(farm, liquidate)
+    assert seconds_to_order(farm, Market.SPOT, AT + timedelta(hours=0.2)) < POLL_SECONDS + WITH_NEWS_SECONDS
+    assert farm.reasons == [Reason.LEG_GONE]
+
+
+def test_silent_streams_are_polled_and_streams_that_are_heard_again_are_not() -> None:
+    farm = Farm(parameters=patient(), news=True, poll_seconds=POLL_SECONDS)
+    source = flaky(farm)
+    reads = count_reads(farm)
+
+    def hush(_: Farm) -> None:
+        source.telling = False
+
+    def speak(_: Farm) -> None:
+        source.telling = True
+
+    farm.run(1, at={0.25: hush, 0.5: speak})
+    minutes = [(at - OPENED).total_seconds() / 60 for at in reads]
+    per_minute = [len([m for m in minutes if begin <= m < begin + 15]) / 15 for begin in (0, 15, 30, 45)]
+    assert 2 <= per_minute[1] < 2.6
+    assert max(per_minute[0], per_minute[2], per_minute[3]) < 0.8
+
+
+def test_a_lost_stream_is_a_reason_to_look_at_once() -> None:
+    farm = Farm(parameters=patient(), news=True, poll_seconds=POLL_SECONDS)
+    reads = count_reads(farm)
+
+    def lose(farm: Farm) -> None:
+        farm.bot.guard.heard(News(at=farm.clock.now(), kind=NewsKind.LOST))
+
+    farm.run(0.52, at={EVENT: lose})
+    assert any(timedelta() <= at - AT <= timedelta(seconds=1) for at in reads)
+    assert wakes(farm) == []
 
 
 # --- remedies, in their order ----------------------------------------------------------------------------------------

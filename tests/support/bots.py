@@ -26,7 +26,7 @@ from hedgerow.emulator.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.engine.moments import Listener, Moment
 from hedgerow.engine.runner import RunOptions
-from hedgerow.ports import Mailbox, Store
+from hedgerow.ports import Mailbox, NewsSource, Store
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
 from support.worlds import START, SYMBOL, ScriptedTape, make_world
@@ -157,7 +157,8 @@ class Farm:
             delayed_spot_ack=delayed_spot_ack,
             certain_after_seconds=certain_after_seconds,
         )
-        self._news, self._poll_seconds = news, poll_seconds
+        self.news: NewsSource | None = self.venue if news else None
+        self._poll_seconds = poll_seconds
         self._ear = Ear()
         self.store: WatchedStore | None = None
         self._bot: Bot | None = None
@@ -231,7 +232,7 @@ class Farm:
             parameters=self.parameters,
             randomness=self._random,
             options=options or RunOptions(interval_seconds=interval, poll_seconds=self._poll_seconds),
-            news=self.venue if self._news else None,
+            news=self.news,
             listeners=(self._ear, *listeners),
             mailbox=mailbox,
             imported=imported,

@@ -56,6 +56,7 @@ class Bot(Struct, frozen=True, kw_only=True):
     startup: Startup
     cycle: Cycle
     service: Service
+    guard: Guard
     journal: Journal
     tools: Tools
     stop: StopSignal
@@ -92,6 +93,7 @@ def build_bot(parts: BotParts) -> Bot:
         startup=startup,
         cycle=cycle,
         service=service,
+        guard=guard,
         journal=tools.journal,
         tools=tools,
         stop=stop,

@@ -106,6 +106,22 @@ def test_while_a_user_stream_is_down_the_account_is_read_by_rest(scene: StreamSc
     scene.play(story)
 
 
+def test_after_a_new_connection_rest_must_be_asked_before_anything_counts_again(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await quiet_account(scene)
+        scene.wire.newest(SPOT_USER).cut()
+        await scene.clock.sleep(1.5)
+        assert len([c for c in scene.wire.connections if SPOT_USER in c.url]) == 2
+        await scene.venue.account()
+        assert set(scene.aster.routes) >= HOLDINGS
+        scene.aster.forget()
+        await scene.clock.sleep(1)
+        await scene.venue.account()
+        assert scene.aster.routes == ["GET /fapi/v3/balance"]
+
+    scene.play(story)
+
+
 def test_the_account_is_verified_again_after_a_minute(scene: StreamScene) -> None:
     async def story(scene: StreamScene) -> None:
         await quiet_account(scene)
