@@ -21,7 +21,7 @@ BETWEEN = OPENED + timedelta(minutes=31)
 
 def settings(**capital: Decimal) -> StrategyParameters:
     return StrategyParameters(
-        capital_management=CapitalManagement(**capital),  # type: ignore[arg-type] # a test's shorthand
+        capital_management=CapitalManagement(**capital),
         position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=10_000),
     )
 
