@@ -34,6 +34,7 @@ __all__ = [
     "Open",
     "Opportunity",
     "Rebalance",
+    "Reduce",
     "Refusal",
     "RefusalKind",
     "Roll",

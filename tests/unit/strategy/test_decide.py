@@ -9,7 +9,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import TransferDirection, TransferFunds
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
-from hedgerow.domain.instrument import Market, TradingStatus
+from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Halt, Ledger, Target
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
@@ -28,7 +28,6 @@ from hedgerow.strategy.observation import (
     HoldReason,
     Observation,
     Open,
-    Reduce,
     Refusal,
     RefusalKind,
     Roll,
@@ -416,43 +415,3 @@ def test_a_hedge_whose_pair_is_listed_no_more_is_not_torn_apart() -> None:
     assert "not listed on both markets" in obstacle
     assert closing_obstacle(TEN, plan, CALM) is None
     assert closing_obstacle(TEN, plan, None) is None
-
-
-# --- reducing --------------------------------------------------------------------------------------------------------
-
-NEAR = short_of(quantity="10", liquidation_price=Decimal("119.9"))
-
-
-def test_without_idle_usdt_both_legs_are_reduced_before_liquidation_is_too_near() -> None:
-    found = decided(observation=observed(seen=holding(NEAR, coins="10", usdt="0")))
-    assert isinstance(found, Reduce)
-    assert found.plan.spot_quantity == found.plan.perp_quantity == found.quantity
-    assert 0 < found.quantity < 2
-    assert found.plan.urgent
-    assert "19.9%" in found.detail
-
-
-def test_idle_usdt_is_tried_before_anything_is_sold() -> None:
-    assert isinstance(decided(observation=observed(seen=holding(NEAR, coins="10", usdt="2"))), TopUpMargin)
-
-
-def test_nearer_than_that_the_hedge_is_closed() -> None:
-    nearer = replace(NEAR, liquidation_price=Decimal("114.9"))
-    closed(decided(observation=observed(seen=holding(nearer, coins="10", usdt="0"))), Reason.HEALTH)
-
-
-def test_a_hedge_too_small_to_be_reduced_is_held_until_it_must_be_closed() -> None:
-    near = replace(NEAR, quantity=Decimal("-0.12"))
-    seen = holding(near, coins="0.12", usdt="0")
-    held(decided(hedge("0.12"), observed(seen=seen)), HoldReason.HEALTHY)
-
-
-def test_a_market_that_cannot_be_read_does_not_keep_a_hedge_from_being_reduced() -> None:
-    assert isinstance(decided(observation=observed(None, holding(NEAR, coins="10", usdt="0"))), Reduce)
-
-
-def test_nothing_is_reduced_while_the_perpetual_takes_no_orders() -> None:
-    pair = pair_of()
-    gone = replace(pair, perp=replace(pair.perp, status=TradingStatus.CLOSED))
-    seen = observed(market_of(replace(HELD, pair=gone)), holding(NEAR, coins="10", usdt="0"))
-    held(decided(observation=seen), HoldReason.CANNOT_TRADE)
