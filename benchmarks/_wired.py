@@ -18,13 +18,13 @@ from msgspec import Struct
 from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.live import LiveExchange
 from hedgerow.aster import AsterClient, Credentials
-from hedgerow.aster.account_cache import AccountNews
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import NotSent
 from hedgerow.domain.events import CommandIssued, Event
 from hedgerow.domain.folding import fold
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.news import News
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.markets import GeneratedTape
 from hedgerow.emulator.wire.call import WireRequest
@@ -176,7 +176,7 @@ class Way(MemoryTransport):
         finally:
             self._hear()
 
-    def told(self, news: AccountNews) -> None:
+    def told(self, news: News) -> None:
         """Note that a stream told something of the account."""
         del news
         self._hear()

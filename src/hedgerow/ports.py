@@ -1,6 +1,6 @@
 """The seams: what the engine needs from the world, as protocols. Adapters implement them; nobody else is asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ from hedgerow.domain.funding import FundingPayment, FundingRate
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth, MarketView
+from hedgerow.domain.news import News
 from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.domain.requests import Answer, Request
 
@@ -24,6 +25,7 @@ __all__ = [
     "HttpResponse",
     "Liquidity",
     "Mailbox",
+    "NewsSource",
     "StatementRow",
     "Store",
     "StreamConnection",
@@ -129,6 +131,26 @@ class Venue(Protocol):
 
     async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
         """Read the rows since a time that the bot did not cause, oldest first."""
+        ...
+
+
+class NewsSource(Protocol):
+    """A venue that tells what happens to its account while nobody asks."""
+
+    @property
+    def telling(self) -> bool:
+        """Whether everything that happens now is told; False while any of its streams is down or silent."""
+        ...
+
+    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+        """Call ``listener`` with every piece of news from now on; returns what ends that.
+
+        The listener is called between two steps of the event loop and must not wait.
+        """
+        ...
+
+    def follow(self, symbol: str | None) -> None:
+        """Tell mark, interval and status of this symbol alone; None = of no symbol."""
         ...
 
 

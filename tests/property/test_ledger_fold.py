@@ -64,6 +64,10 @@ def _whole_hedge(diary: Diary, random: Random, dust: Decimal) -> Decimal:
         diary.wait(hours=random.randint(1, 8)).paid(random.randint(-3, 9), random.randint(1, 10**6) + number)
     if dust:
         diary.swept(dust, dust * 100)
+    for number in range(10, 10 + random.choice([0, 0, 1, 2])):
+        part = random.randint(0, short // 2)
+        if part:
+            short -= _reduced(diary, random, number, part)
     owned = diary.ledger.owned("ABC") + dust
     kept = random.choice([Decimal(0), Decimal("0.003")])
     diary.begin(ExecutionKind.CLOSE).trade("s-9", Side.SELL, owned - kept, random.randint(90, 110))
@@ -71,6 +75,14 @@ def _whole_hedge(diary: Diary, random: Random, dust: Decimal) -> Decimal:
     if kept:
         diary.dust(kept, kept * 100)
     return kept
+
+
+def _reduced(diary: Diary, random: Random, number: int, part: int) -> int:
+    """Close a part of both legs of the hedge, and let a payment follow; returns the part."""
+    diary.begin(ExecutionKind.REDUCE).trade(f"s-{number}", Side.SELL, part, random.randint(90, 110))
+    diary.trade(f"p-{number}", Side.BUY, part, random.randint(90, 110)).repaired()
+    diary.wait(hours=1).paid(random.randint(-3, 9), random.randint(2 * 10**6, 10**9))
+    return part
 
 
 @settings(SLOW, max_examples=15)

@@ -11,7 +11,15 @@ from decimal import Decimal
 import pytest
 from msgspec import Struct
 
-from hedgerow.domain.events import Event, HedgeAborted, HedgeAdopted, HedgeClosed, HedgeOpened, HedgeRepaired
+from hedgerow.domain.events import (
+    Event,
+    FundsTransferred,
+    HedgeAborted,
+    HedgeAdopted,
+    HedgeClosed,
+    HedgeOpened,
+    HedgeRepaired,
+)
 from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
@@ -88,6 +96,13 @@ def trim() -> Story:
     return Story(begin=site.checkpoint(), parameters=parameters(), hours=0.25)
 
 
+def reduction() -> Story:
+    # Liquidation is 16 % away: the idle rest of the capital becomes margin, then a part of both legs has to go.
+    market = tape()
+    market.set_prices(BEGIN + timedelta(hours=1), 176)
+    return Story(begin=held(market, 1).checkpoint(), parameters=parameters(), hours=0.3)
+
+
 def adoption() -> Story:
     # 200 coins less a fee of 0.05 % are exactly the short: nothing of the purchase is left to the user.
     pair = make_pair("AAAUSDT", tick="0.0001", spot_taker="0.0005")
@@ -133,6 +148,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "closing": closing,
     "rotation": rotation,
     "trim": trim,
+    "reduction": reduction,
     "adoption": adoption,
     "unwinding": unwinding,
     "partial unwinding": partial_unwinding,
@@ -143,6 +159,7 @@ EXPECTED: dict[str, set[type[Event]]] = {
     "closing": {HedgeClosed, HedgeOpened},
     "rotation": {HedgeClosed, HedgeOpened},
     "trim": {HedgeRepaired},
+    "reduction": {FundsTransferred, HedgeRepaired},
     "adoption": {HedgeAdopted},
     "unwinding": {HedgeAborted},
     "partial unwinding": {HedgeOpened},

@@ -26,7 +26,7 @@ from hedgerow.emulator.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.engine.moments import Listener, Moment
 from hedgerow.engine.runner import RunOptions
-from hedgerow.ports import Mailbox, Store
+from hedgerow.ports import Mailbox, NewsSource, Store
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
 from support.worlds import START, SYMBOL, ScriptedTape, make_world
@@ -131,8 +131,13 @@ class Farm:
         certain_after_seconds: float = 0.0,
         seed: int = 1,
         world_options: Mapping[str, Any] | None = None,
+        news: bool = False,
+        poll_seconds: float = 0.0,
     ) -> None:
-        """``open_store`` is called at each start; without it one store in memory lives as long as the farm."""
+        """``open_store`` is called at each start; without it one store in memory lives as long as the farm.
+
+        With ``news`` the bot hears what the exchange tells; ``poll_seconds`` is how often its guard looks without.
+        """
         self.tape = tape if tape is not None else ScriptedTape()
         self.world = world or make_world(
             self.tape, usdt=usdt, perp=perp, coins=coins, start=start, **(world_options or {})
@@ -152,6 +157,8 @@ class Farm:
             delayed_spot_ack=delayed_spot_ack,
             certain_after_seconds=certain_after_seconds,
         )
+        self.news: NewsSource | None = self.venue if news else None
+        self._poll_seconds = poll_seconds
         self._ear = Ear()
         self.store: WatchedStore | None = None
         self._bot: Bot | None = None
@@ -224,7 +231,8 @@ class Farm:
             clock=self.clock,
             parameters=self.parameters,
             randomness=self._random,
-            options=options or RunOptions(interval_seconds=interval),
+            options=options or RunOptions(interval_seconds=interval, poll_seconds=self._poll_seconds),
+            news=self.news,
             listeners=(self._ear, *listeners),
             mailbox=mailbox,
             imported=imported,

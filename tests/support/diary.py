@@ -132,6 +132,9 @@ class Diary:
             ev.HedgeClosed(at=self.now, hedge_id=self.hedge_id, reason=reason, residue_value=Decimal(residue))
         )
 
+    def repaired(self) -> "Diary":
+        return self.tell(ev.HedgeRepaired(at=self.now, hedge_id=self.hedge_id))
+
     def aborted(self, residue: Number = 0) -> "Diary":
         return self.tell(
             ev.HedgeAborted(

@@ -12,6 +12,7 @@ from hedgerow.app.lockstep import AttendedTransport
 from hedgerow.aster import AsterClient, AsterVenue, Credentials
 from hedgerow.aster.hosts import MAINNET, Hosts
 from hedgerow.aster.http import HttpTransport
+from hedgerow.aster.streams import AsterStreams
 from hedgerow.clock import FollowedClock, SystemClock, VirtualClock, run_virtual
 from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.emulator import EmulatedVenue
@@ -72,7 +73,9 @@ class InMemory:
         exchange = _exchange(tape)
         wire = WireVenue(exchange, ExchangeClock(self.clock, START))
         self.world: Any = _World(exchange, lambda act: act())
-        self.venue: Venue = _live(MemoryTransport(wire, self.clock), self.clock, MAINNET)
+        transport = MemoryTransport(wire, self.clock)
+        self.venue: Venue = _live(transport, self.clock, MAINNET)
+        self.streams = AsterStreams(_as_live(self.venue), transport=transport, clock=self.clock, random=Random(1))
 
     def run(self, main: Coroutine[Any, Any, Result]) -> Result:
         return run_virtual(self.clock, main)
@@ -140,6 +143,11 @@ def _exchange(tape: ScriptedTape) -> Exchange:
     exchange.open_account(USER, spot={"USDT": FUNDS}, perp=FUNDS)
     exchange.permit(USER, Agent(signer=SIGNER.lower()))
     return exchange
+
+
+def _as_live(venue: Venue) -> AsterVenue:
+    assert isinstance(venue, AsterVenue)
+    return venue
 
 
 def _live(transport: Transport, clock: Clock, hosts: Hosts) -> AsterVenue:

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, TypeVar
 
-from hedgerow.aster.account_cache import AccountNews
 from hedgerow.aster.streams import AsterStreams
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.news import News
 from support.scripted_aster import NOW, SYMBOL, ScriptedAster, make_venue, millis
 from support.scripted_streams import MemoryStreams
 
@@ -40,7 +40,7 @@ class StreamScene:
         self.venue = make_venue(self.aster, self.clock)
         self.wire = MemoryStreams()
         self.streams = AsterStreams(self.venue, transport=self.wire, clock=self.clock, random=Random(1))
-        self.news: list[AccountNews] = []
+        self.news: list[News] = []
         self.venue.account_cache.subscribe(self.news.append)
 
     def play(self, story: Callable[["StreamScene"], Coroutine[Any, Any, Result]]) -> Result:

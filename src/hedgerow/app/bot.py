@@ -10,6 +10,7 @@ from hedgerow.domain.events import StateImported
 from hedgerow.engine.bookkeeping import Bookkeeper
 from hedgerow.engine.cycle import Cycle, Tools
 from hedgerow.engine.execute import Executor
+from hedgerow.engine.guard import Guard
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import Listener
@@ -17,7 +18,7 @@ from hedgerow.engine.runner import Runner, RunOptions, StopSignal
 from hedgerow.engine.service import Service
 from hedgerow.engine.settle import Settler
 from hedgerow.engine.startup import Startup
-from hedgerow.ports import Clock, Mailbox, Store, Venue
+from hedgerow.ports import Clock, Mailbox, NewsSource, Store, Venue
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
 from hedgerow.strategy.policy import Policy
@@ -44,6 +45,8 @@ class BotParts(Struct, frozen=True, kw_only=True):
     """Position value of the last state file, for the words at start."""
     mailbox: Mailbox | None = None
     """Where requests come in while the bot runs."""
+    news: NewsSource | None = None
+    """What the venue tells by itself; None = the guard polls, as ``options`` say."""
 
 
 class Bot(Struct, frozen=True, kw_only=True):
@@ -53,6 +56,7 @@ class Bot(Struct, frozen=True, kw_only=True):
     startup: Startup
     cycle: Cycle
     service: Service
+    guard: Guard
     journal: Journal
     tools: Tools
     stop: StopSignal
@@ -65,12 +69,22 @@ def build_bot(parts: BotParts) -> Bot:
     startup = Startup(tools, dry_run=parts.dry_run, imported=parts.imported, value_before=parts.value_before)
     cycle = Cycle(tools)
     service = Service(tools, cycle, parts.mailbox)
+    guard = Guard(
+        clock=parts.clock,
+        journal=tools.journal,
+        venue=parts.venue,
+        seen=cycle.last_account,
+        nudge=stop.nudge,
+        source=parts.news,
+        poll_seconds=parts.options.poll_seconds,
+    )
     runner = Runner(
         clock=parts.clock,
         journal=tools.journal,
         startup=startup,
         cycle=cycle,
         service=service,
+        guard=guard,
         stop=stop,
         options=parts.options,
     )
@@ -79,6 +93,7 @@ def build_bot(parts: BotParts) -> Bot:
         startup=startup,
         cycle=cycle,
         service=service,
+        guard=guard,
         journal=tools.journal,
         tools=tools,
         stop=stop,

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from hedgerow.engine.moments import Listener
-from hedgerow.ports import Clock, Store, Venue
+from hedgerow.ports import Clock, NewsSource, Store, Venue
 
 __all__ = ["Access", "Attend", "Door", "at_once"]
 
@@ -34,6 +34,10 @@ class Door(Struct, frozen=True, kw_only=True):
     notices: tuple[str, ...] = ()
     mail_seconds: float = 1.0
     """How often a waiting bot looks for requests, on this clock."""
+    news: NewsSource | None = None
+    """What the venue tells by itself."""
+    poll_seconds: float = 0.0
+    """How often the guard looks while no news come, on this clock; 0 = never."""
 
 
 class Access(Struct, frozen=True, kw_only=True):

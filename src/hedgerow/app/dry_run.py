@@ -48,6 +48,7 @@ def dry_run_access(
             live.venue,
             live.clock,
             _opening(home.exchange, live, usdt),
+            news=live.venue,
             on_change=lambda world: keep(home.exchange, _DryFile(state=world.dump())),
             name="dry run: live market, emulated account",
         )
@@ -58,6 +59,8 @@ def dry_run_access(
             listeners=(live,),
             notices=environment.warnings,
             mail_seconds=live.mail_seconds,
+            news=venue,
+            poll_seconds=live.poll_seconds,
         )
 
     return Access(account=f"dry-run:{home.exchange.resolve()}", connect=connect)

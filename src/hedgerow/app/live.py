@@ -29,6 +29,9 @@ __all__ = ["Connections", "LiveExchange", "account_name", "credentials_of", "liv
 MAIL_SECONDS, MAIL_SECONDS_IN_LOCKSTEP = 1.0, 60.0
 """On a clock that the exchange is asked to move, a wait of a second costs a request; a minute passes as quickly."""
 
+POLL_SECONDS = 30.0
+"""A glance is three signed reads, 10 weight of the futures and 5 of the spot market: two a minute are below 1 %."""
+
 
 def live_access(home: Home, environment: Environment, *, lockstep: bool = False) -> Access:
     """Return the way to the account that the credentials name.
@@ -47,6 +50,8 @@ def live_access(home: Home, environment: Environment, *, lockstep: bool = False)
             listeners=(exchange,),
             notices=environment.warnings,
             mail_seconds=exchange.mail_seconds,
+            news=exchange.venue,
+            poll_seconds=exchange.poll_seconds,
         )
 
     return Access(account=account_name(hosts, credentials), connect=connect)
@@ -133,6 +138,11 @@ class LiveExchange:
     def mail_seconds(self) -> float:
         """How often a waiting bot looks for requests on this clock."""
         return MAIL_SECONDS_IN_LOCKSTEP if isinstance(self.clock, LockstepClock) else MAIL_SECONDS
+
+    @property
+    def poll_seconds(self) -> float:
+        """How often the guard looks while no news come; never in lockstep, where time passes at the bot's pace."""
+        return 0.0 if isinstance(self.clock, LockstepClock) else POLL_SECONDS
 
     @asynccontextmanager
     async def attend(self, store: Store, stay: bool) -> AsyncGenerator[tuple[str, ...]]:  # noqa: FBT001 - as Attend

@@ -83,7 +83,7 @@ def paper_access(home: Home, terms: PaperTerms | None = None, speed: float | Non
             exchange.save(exchange.world)
         clock: Clock = SystemClock() if speed == 1.0 else VirtualClock(exchange.world.now, speed=speed)
         venue = EmulatedVenue(exchange.world, clock, on_change=exchange.save, name="paper exchange")
-        return Door(venue=venue, clock=clock)
+        return Door(venue=venue, clock=clock, news=venue)
 
     return Access(account=f"paper:{home.exchange.resolve()}", connect=connect)
 

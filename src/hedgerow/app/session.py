@@ -113,11 +113,15 @@ def _session(home: Home, settings: Settings, door: Door) -> Session:
         clock=clock,
         parameters=settings.parameters,
         randomness=random.Random(secrets.randbits(64)),  # noqa: S311 - ids must differ between runs, not be secret
-        options=RunOptions(interval_seconds=settings.parameters.position_management.loop_interval_seconds),
+        options=RunOptions(
+            interval_seconds=settings.parameters.position_management.loop_interval_seconds,
+            poll_seconds=door.poll_seconds,
+        ),
         dry_run=home.mode is HomeMode.DRY_RUN,
         imported=guide_state.to_import(state, clock.now()) if state else None,
         value_before=position.capital if position else None,
         mailbox=FolderMailbox(home.requests),
+        news=door.news,
     )
     return Session(
         home=home,

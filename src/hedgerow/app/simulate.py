@@ -222,15 +222,17 @@ class _Run:
 
     def _wired(self, interval: float) -> Bot:
         store = WatchedStore(self._memory, self._witness)
+        venue = WatchedVenue(self._venue, self._witness)
         return build_bot(
             BotParts(
-                venue=CrashingVenue(WatchedVenue(self._venue, self._witness), self._plug),
+                venue=CrashingVenue(venue, self._plug),
                 store=CrashingStore(store, self._plug),
                 clock=self._clock,
                 parameters=self._plan.parameters,
                 randomness=self._random,
                 options=RunOptions(interval_seconds=interval),
                 listeners=(self._witness, self),
+                news=venue if self._plan.news else None,
             )
         )
 
@@ -244,7 +246,7 @@ class _Run:
             await self._clock.sleep((trouble.at - self._clock.now()).total_seconds())
             following = self._strike(trouble)
             due += [following] if following else []
-            if self._bot is not None:
+            if self._bot is not None and not self._plan.news:
                 self._bot.stop.wake()
 
     def _strike(self, trouble: Act) -> Act | None:

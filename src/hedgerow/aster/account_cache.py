@@ -8,44 +8,20 @@ perpetual account is one request and changes with every mark: it is never kept.
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from msgspec import Struct
 
 from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.account import Balance
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.news import News, NewsKind
 from hedgerow.ports import Clock
 
-__all__ = ["AccountCache", "AccountNews", "Holdings", "NewsKind"]
+__all__ = ["AccountCache", "Holdings"]
 
 VERIFIED_FOR = timedelta(seconds=60)
 """REST is asked again after this, however quiet the streams are."""
 KEPT_REPORTS = 500
-
-
-class NewsKind(StrEnum):
-    """What a user data stream told."""
-
-    ORDER = "order"
-    FORCED = "forced"
-    """The venue traded for us: a liquidation or an ADL. One leg is gone."""
-    BALANCE = "balance"
-    FUNDING = "funding"
-    MARGIN_CALL = "margin call"
-    CONFIGURATION = "configuration"
-    CONNECTED = "connected"
-    LOST = "lost"
-
-
-class AccountNews(Struct, frozen=True, kw_only=True):
-    """One thing that happened to the account."""
-
-    at: datetime
-    market: Market
-    kind: NewsKind
-    symbol: str = ""
-    client_id: str = ""
 
 
 class Holdings(Struct, frozen=True, kw_only=True):
@@ -60,14 +36,14 @@ class AccountCache:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._listeners: list[Callable[[AccountNews], None]] = []
+        self._listeners: list[Callable[[News], None]] = []
         self._open: set[Market] = set()
         self._holdings: Holdings | None = None
         self._changed_at: datetime | None = None
         self._reports: dict[str, OrderRow] = {}
         self._heard = asyncio.Event()
 
-    def subscribe(self, listener: Callable[[AccountNews], None]) -> None:
+    def subscribe(self, listener: Callable[[News], None]) -> None:
         """Call ``listener`` with every piece of news; it must not wait."""
         self._listeners.append(listener)
 
@@ -86,7 +62,7 @@ class AccountCache:
         """Something changes the account: readings from before do not count."""
         self._changed_at = self._clock.now()
 
-    def told(self, news: AccountNews) -> None:
+    def told(self, news: News) -> None:
         """Take over what a stream told."""
         if news.kind is NewsKind.CONNECTED:
             self._open.add(news.market)

@@ -42,6 +42,11 @@ class Listing:
         """Read the exact commission of these symbols, and show them even when their spot market is gone."""
         self._interesting.update(symbols)
 
+    def expire(self) -> None:
+        """Read what is listed anew when asked next; what is known stays until that succeeds."""
+        for info in self._infos.values():
+            info.hasten()
+
     async def pairs(self) -> Mapping[str, BasisPair]:
         """Return every pair by symbol, in the venue's order; the same mapping until something changes.
 

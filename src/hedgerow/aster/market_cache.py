@@ -1,6 +1,6 @@
 """The market as the streams tell it: fresh only while they are heard and REST agreed lately, else not there at all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from hedgerow.aster.wire import BookTicker, PremiumRow
@@ -39,11 +39,22 @@ class MarketCache:
     """Marks and books of all symbols, and the depth of some."""
 
     def __init__(self) -> None:
+        self._on_premium: Callable[[PremiumRow], None] = lambda _: None
+        self._on_lost: Callable[[Market], None] = lambda _: None
         self._premiums: dict[str, PremiumRow] = {}
         self._books: dict[Market, dict[str, BookTicker]] = {market: {} for market in Market}
         self._depths: dict[tuple[Market, str], Depth] = {}
         self._marks = _Rows()
         self._tickers = {market: _Rows() for market in Market}
+
+    def subscribe(self, premium: Callable[[PremiumRow], None], lost: Callable[[Market], None]) -> None:
+        """Call ``premium`` with every mark price that is heard, ``lost`` when a market's stream ends."""
+        self._on_premium, self._on_lost = premium, lost
+
+    def beats(self, now: datetime) -> bool:
+        """Tell whether mark prices are heard, verified or not."""
+        heard = self._marks.heard_at
+        return heard is not None and now - heard <= HEARTBEAT
 
     def premiums(self, now: datetime) -> Mapping[str, PremiumRow] | None:
         """Return marks and estimates of every perpetual, or None when they are not certainly fresh."""
@@ -96,6 +107,7 @@ class MarketCache:
         self._premiums[row.symbol] = row
         self._marks.changed[row.symbol] = now
         self._marks.heard_at = now
+        self._on_premium(row)
 
     def heard_book(self, market: Market, row: BookTicker, now: datetime) -> None:
         """Take over best bid and ask."""
@@ -113,6 +125,11 @@ class MarketCache:
         if market is Market.PERP:
             self._marks.lost()
         self._depths = {key: depth for key, depth in self._depths.items() if key[0] is not market}
+
+    def ended(self, market: Market) -> None:
+        """A connection ended by itself or by its silence: that is news."""
+        self.lost(market)
+        self._on_lost(market)
 
 
 def _due(rows: _Rows, at: datetime) -> bool:

@@ -77,6 +77,15 @@ class MarketReader:
             if self._cache.books(market, at) is not None and self._cache.books_due(market, later):
                 await self._read_books(market, at)
 
+    def interval(self, symbol: str) -> int | None:
+        """Return a symbol's funding interval in hours as it was last read; None before that."""
+        return self._told_or_seen(self._intervals.known or {}).get(symbol)
+
+    def changed(self) -> None:
+        """Something that is read seldom changed: read intervals and listing anew."""
+        self._intervals.hasten()
+        self.listing.expire()
+
     async def _premiums(self, at: datetime) -> Mapping[str, PremiumRow]:
         return self._cache.premiums(at) or await self._read_premiums(at)
 

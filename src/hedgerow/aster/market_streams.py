@@ -115,7 +115,7 @@ class _MarketListener(Listener):
     def closed(self) -> None:
         """Nothing of it counts any more."""
         self._connection = None
-        self._cache.lost(self._market)
+        self._cache.ended(self._market)
 
     async def watch(self, symbols: frozenset[str]) -> None:
         """Subscribe to what is new, and unsubscribe from what is not wanted any more."""

@@ -7,13 +7,14 @@ from random import Random
 import msgspec
 from msgspec import Raw, Struct
 
-from hedgerow.aster.account_cache import AccountCache, AccountNews, NewsKind
+from hedgerow.aster.account_cache import AccountCache
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.stream_link import Listener, StreamLink
 from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ZERO
+from hedgerow.domain.news import News, NewsKind
 from hedgerow.ports import Clock, StreamConnection, StreamTransport
 
 __all__ = ["UserStreams"]
@@ -31,6 +32,8 @@ class _Event(Struct, frozen=True):
     a: Raw = Raw(b"null")
     ai: Raw = Raw(b"null")
     """Of ACCOUNT_CONFIG_UPDATE: the account's modes; absent when only a symbol's leverage changed."""
+    ac: Raw = Raw(b"null")
+    """Of ACCOUNT_CONFIG_UPDATE: the symbol whose leverage changed."""
 
 
 class _Report(
@@ -66,7 +69,7 @@ _KINDS = {
     "executionReport": NewsKind.ORDER,
     "ACCOUNT_UPDATE": NewsKind.BALANCE,
     "outboundAccountPosition": NewsKind.BALANCE,
-    "ACCOUNT_CONFIG_UPDATE": NewsKind.CONFIGURATION,
+    "ACCOUNT_CONFIG_UPDATE": NewsKind.MODES,
     "MARGIN_CALL": NewsKind.MARGIN_CALL,
 }
 
@@ -75,6 +78,13 @@ class _Change(Struct, frozen=True):
     """The part of ACCOUNT_UPDATE that says why."""
 
     m: str = ""
+
+
+class _Leverage(Struct, frozen=True):
+    """``ac`` of ACCOUNT_CONFIG_UPDATE."""
+
+    s: str
+    l: int  # noqa: E741 - the venue's name
 
 
 class UserStreams:
@@ -151,6 +161,9 @@ class _UserListener(Listener):
                 raise VenueError("the listen key expired")
             if kind is NewsKind.ORDER:
                 self._report(event.o if event.e == "ORDER_TRADE_UPDATE" else message)
+            elif kind is NewsKind.MODES and event.ai == Raw(b"null"):
+                changed = msgspec.json.decode(event.ac, type=_Leverage)
+                self._tell(NewsKind.LEVERAGE, changed.s, detail=f"its leverage is {changed.l}x now")
             elif kind is not None:
                 self._tell(_finer(event, kind))
         except msgspec.MsgspecError:
@@ -174,14 +187,21 @@ class _UserListener(Listener):
         forced = row.client_id.startswith(FORCED)
         self._tell(NewsKind.FORCED if forced else NewsKind.ORDER, row.symbol, row.client_id)
 
-    def _tell(self, kind: NewsKind, symbol: str = "", client_id: str = "") -> None:
+    def _tell(self, kind: NewsKind, symbol: str = "", client_id: str = "", detail: str = "") -> None:
         self._cache.told(
-            AccountNews(at=self._clock.now(), market=self._market, kind=kind, symbol=symbol, client_id=client_id)
+            News(
+                at=self._clock.now(),
+                market=self._market,
+                kind=kind,
+                symbol=symbol,
+                client_id=client_id,
+                detail=detail,
+            )
         )
 
 
 def _finer(event: _Event, kind: NewsKind) -> NewsKind:
-    """Tell funding from other balances, and a symbol's leverage from the account's modes."""
+    """Tell funding from other balances."""
     if event.e == "ACCOUNT_UPDATE" and msgspec.json.decode(event.a, type=_Change).m == "FUNDING_FEE":
         return NewsKind.FUNDING
-    return NewsKind.BALANCE if kind is NewsKind.CONFIGURATION and event.ai == Raw(b"null") else kind
+    return kind

@@ -1,17 +1,18 @@
 """Aster as a ``ports.Venue``: one account, read in few round trips, written through one door."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import NoReturn, assert_never
 
-from hedgerow.aster.account_cache import AccountCache, AccountNews, NewsKind
+from hedgerow.aster.account_cache import AccountCache
 from hedgerow.aster.account_history import AccountHistory
 from hedgerow.aster.account_reader import AccountReader
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.market_cache import MarketCache
 from hedgerow.aster.market_reader import MarketReader
+from hedgerow.aster.news import AsterNews
 from hedgerow.aster.orders import OrderDesk
 from hedgerow.aster.own import OwnActs
 from hedgerow.aster.reservations import Reservations
@@ -26,6 +27,7 @@ from hedgerow.domain.events import Event
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import Depth, MarketView
+from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.ports import Clock, StatementRow
 
@@ -56,6 +58,8 @@ class AsterVenue:
         self._markets = MarketReader(client, clock, self.market_cache)
         self._accounts = AccountReader(client, clock, self._markets.listing, cache=self.account_cache)
         self.account_cache.subscribe(self._heed)
+        self._news = AsterNews(clock, self.account_cache, self.market_cache, self._markets.interval)
+        self._news.subscribe(self._heed_market)
         self._history = AccountHistory(client, self._own)
         self._reservations = Reservations(client, self._own)
         self._orders = OrderDesk(client, clock, self._own, cache=self.account_cache, reservations=self._reservations)
@@ -78,6 +82,19 @@ class AsterVenue:
             VenueError: it was never measured, and cannot be.
         """
         return await self._offset.get()
+
+    @property
+    def telling(self) -> bool:
+        """Whether the streams are open and heard, so that nothing that happens is missed."""
+        return self._news.telling
+
+    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+        """Call ``listener`` with every piece of news; returns what ends that."""
+        return self._news.subscribe(listener)
+
+    def follow(self, symbol: str | None) -> None:
+        """Tell mark, interval and status of this symbol alone; None = of none."""
+        self._news.follow(symbol)
 
     async def market(self, periods: int) -> MarketView:
         """Read the whole market, with at least ``periods`` newest settled rates per symbol where they exist."""
@@ -158,9 +175,13 @@ class AsterVenue:
                 with suppress(VenueError):
                     await renew(ahead)
 
-    def _heed(self, news: AccountNews) -> None:
-        if news.kind in {NewsKind.CONFIGURATION, NewsKind.CONNECTED}:
+    def _heed(self, news: News) -> None:
+        if news.kind in {NewsKind.MODES, NewsKind.CONNECTED}:
             self._accounts.modes_changed()
+
+    def _heed_market(self, news: News) -> None:
+        if news.kind in {NewsKind.STATUS, NewsKind.INTERVAL}:
+            self._markets.changed()
 
     async def _resting(self, market: Market, symbol: str) -> tuple[OrderRow, ...]:
         """Return the orders resting on one market; a market that does not exist has none."""

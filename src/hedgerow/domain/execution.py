@@ -31,6 +31,8 @@ class ExecutionKind(StrEnum):
     OPEN = "open"
     CLOSE = "close"
     TRIM = "trim"
+    REDUCE = "reduce"
+    """A planned part of both legs is closed; the rest stays a hedge."""
 
 
 class ExecutionState(StrEnum):
@@ -96,9 +98,9 @@ class ExecutionPlan(Struct, frozen=True, kw_only=True):
     """What the job is to bring about."""
 
     spot_quantity: Decimal
-    """Base units to buy gross (open) or to sell (close, trim)."""
+    """Base units to buy gross (open) or to sell (close, trim, reduce)."""
     perp_quantity: Decimal
-    """Base units to sell short (open) or to buy back (close, trim)."""
+    """Base units to sell short (open) or to buy back (close, trim, reduce)."""
     slice_notional: Decimal
     """Largest unhedged slice in quote units."""
     leverage: int = 1

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     NEGATIVE_FUNDING = "negative funding"
     LEG_GONE = "leg gone"
     IMBALANCE = "imbalance"
+    LIQUIDATION_NEAR = "liquidation near"
     CLOSED_ELSEWHERE = "closed elsewhere"
     REPLACED = "replaced on the exchange"
     ADOPTED = "adopted"

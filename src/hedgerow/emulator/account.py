@@ -1,5 +1,6 @@
 """One account: its wallets, positions, orders, settings and records at one time, and what may change them at once."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, MarginType
@@ -30,6 +31,8 @@ class Account:
         self.now = state.now
         self.options = options
         self.revision = 0
+        self.listener: Callable[[], None] | None = None
+        """Called with every change, before it is complete."""
         self.one_way, self.single_asset = state.one_way, state.single_asset
         self.marketplace = Marketplace(
             tape,
@@ -107,6 +110,8 @@ class Account:
     def changed(self) -> None:
         """Note that something changed that a restart must remember."""
         self.revision += 1
+        if self.listener is not None:
+            self.listener()
 
     def transfer(self, transfer_id: str, amount: Decimal, direction: TransferDirection, asset: str) -> None:
         """Move USDT between the wallets.

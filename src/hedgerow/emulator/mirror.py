@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -12,16 +13,19 @@ from hedgerow.domain.funding import FundingPayment, FundingRate
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.market import Depth, MarketView, Quote
 from hedgerow.domain.money import BPS, ZERO
+from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World
-from hedgerow.ports import Clock, Liquidity, StatementRow, Tape, TapePrices, Venue
+from hedgerow.ports import Clock, Liquidity, NewsSource, StatementRow, Tape, TapePrices, Venue
 
 __all__ = ["MirrorTape", "MirroredVenue"]
 
 STEP = timedelta(minutes=5)
 NEAR_BPS = Decimal(10)
 KEPT_ESTIMATES = 2
+OF_THE_MARKET = {NewsKind.MARK, NewsKind.INTERVAL, NewsKind.STATUS, NewsKind.CONNECTED, NewsKind.LOST}
+"""News of the other venue that concern an emulated account too."""
 
 
 class MirrorTape:
@@ -153,14 +157,20 @@ class MirroredVenue:
         opening: Callable[[Tape], Awaitable[World]],
         *,
         on_change: Callable[[World], None] | None = None,
+        news: NewsSource | None = None,
         name: str = "dry run",
     ) -> None:
+        """``news`` is what the other venue tells of its market by itself."""
         self._market = market
         self._clock = clock
         self._opening = opening
         self._on_change = on_change
         self._name = name
+        self._news = news
+        self._listeners: list[Callable[[News], None]] = []
         self._reading = asyncio.Lock()
+        if news is not None:
+            news.subscribe(self._market_told)
         self._tape: MirrorTape | None = None
         self._account: EmulatedVenue | None = None
 
@@ -168,6 +178,36 @@ class MirroredVenue:
     def name(self) -> str:
         """Name for people."""
         return self._name
+
+    @property
+    def telling(self) -> bool:
+        """Whether the other venue tells its market; the emulated account always tells."""
+        return self._news is not None and self._news.telling
+
+    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+        """Call ``listener`` with news of the other venue's market and of the emulated account."""
+        self._listeners.append(listener)
+
+        def end() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return end
+
+    def follow(self, symbol: str | None) -> None:
+        """Tell of this symbol; None = of none."""
+        if self._news is not None:
+            self._news.follow(symbol)
+        if self._account is not None:
+            self._account.follow(symbol)
+
+    def _market_told(self, news: News) -> None:
+        if news.kind in OF_THE_MARKET:
+            self._told(news)
+
+    def _told(self, news: News) -> None:
+        for listener in tuple(self._listeners):
+            listener(news)
 
     async def market(self, periods: int) -> MarketView:
         """Read the whole market of the other venue."""
@@ -229,6 +269,7 @@ class MirroredVenue:
             world = await self._opening(tape)
             self._tape = tape
             self._account = EmulatedVenue(world, self._clock, on_change=self._on_change, name=self._name)
+            self._account.subscribe(self._told)
             return view
         listed = tape.pairs
         tape.take(view)

@@ -26,11 +26,13 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
+from hedgerow.domain.news import News
 from hedgerow.domain.order import Fill, Order, OrderRequest, OrderStatus
 from hedgerow.emulator.faults import FaultPlan, Faults, Outcome, Read, SubmitFault
 from hedgerow.emulator.late import LateOrders
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.refusals import Code, reject_kind, rejected
+from hedgerow.emulator.tidings import Tidings
 from hedgerow.emulator.world import World
 from hedgerow.ports import Clock, StatementRow
 
@@ -76,6 +78,7 @@ class EmulatedVenue:
         self._name = name
         self._told_revision = world.revision
         self._lost: dict[str, datetime] = {}
+        self._tidings = Tidings(lambda: self.world, clock)
         self._before: list[tuple[datetime, AccountView]] = []
 
     @property
@@ -92,6 +95,19 @@ class EmulatedVenue:
         """Let nothing go wrong any more; what is under way still arrives."""
         self._faults = Faults(FaultPlan())
         self._before.clear()
+
+    @property
+    def telling(self) -> bool:
+        """Always: nothing that happens here is missed."""
+        return True
+
+    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+        """Call ``listener`` with every piece of news; returns what ends that."""
+        return self._tidings.subscribe(listener)
+
+    def follow(self, symbol: str | None) -> None:
+        """Tell of this symbol, and let the exchange live on by itself while it is followed; None = of none."""
+        self._tidings.follow(symbol)
 
     async def market(self, periods: int) -> MarketView:
         """Read the whole market; values are computed when asked."""

@@ -3,7 +3,7 @@
 Time is given from outside: ``advance`` brings the world to a time and does what fell due on the way (see ``passage``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -72,6 +72,10 @@ class World:
     def revision(self) -> int:
         """A number that rises with every change of the state."""
         return self._account.revision
+
+    def on_change(self, listener: Callable[[], None] | None) -> None:
+        """Call ``listener`` with every change of the state, before it is complete; None = nobody."""
+        self._account.listener = listener
 
     @property
     def tape(self) -> Tape:

@@ -1,10 +1,12 @@
 """One cycle: observe, reconcile, decide, execute. Every point between is a legal place to crash."""
 
 from itertools import islice
+from typing import assert_never
 
 from msgspec import Struct
 
 from hedgerow.domain import events as ev
+from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market
@@ -41,6 +43,7 @@ from hedgerow.strategy.observation import (
     Observation,
     Open,
     Opportunity,
+    Reduce,
     Roll,
     TopUpMargin,
     Trim,
@@ -84,6 +87,11 @@ class Cycle:
         self._periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
         self._evaluation: Evaluation | None = None
         self._events_seen = 0
+        self._account: AccountView | None = None
+
+    def last_account(self) -> AccountView | None:
+        """Return the account as it was read last; None when that failed."""
+        return self._account
 
     async def run(self, number: int) -> None:
         """Run one cycle; one that closed a hedge goes on at once and may open the next."""
@@ -120,7 +128,9 @@ class Cycle:
         return observation
 
     async def _look(self) -> Observation:
-        return await observe_settled(self._venue, self._clock, self._periods, self._journal.ledger)
+        observation = await observe_settled(self._venue, self._clock, self._periods, self._journal.ledger)
+        self._account = observation.account
+        return observation
 
     def _interval(self, market: MarketView | None) -> int:
         """Return the held symbol's own funding interval in hours; the shortest there is when it cannot be seen."""
@@ -157,21 +167,41 @@ class Cycle:
             return second
         return second if isinstance(second, Hold) else Hold(reason=HoldReason.UNCONFIRMED, detail=first.detail)
 
-    async def _act(self, decision: Decision) -> bool:
+    async def _act(self, decision: Decision) -> bool:  # noqa: C901 - one case per decision
         hedge = self._journal.ledger.hedge
         if hedge is None:
             return False
-        if isinstance(decision, Close):
-            return await self._close(hedge, decision)
-        if isinstance(decision, Trim):
-            await self._executor.change(hedge, ExecutionKind.TRIM, decision.plan, decision.reason)
-        elif isinstance(decision, Roll):
-            await self._journal.record(ev.HedgeRolled(at=self._clock.now(), hedge_id=hedge.hedge_id))
-        elif isinstance(decision, TopUpMargin):
-            await self._executor.issue(decision.rebalance.command(self._executor.transfer_id()))
-        elif isinstance(decision, Halt):
-            await self._journal.record(ev.Halted(at=self._clock.now(), reason=decision.reason, detail=decision.detail))
+        match decision:
+            case Close():
+                return await self._close(hedge, decision)
+            case Trim():
+                await self._executor.change(hedge, ExecutionKind.TRIM, decision.plan, decision.reason)
+            case Reduce():
+                await self._reduce(hedge, decision)
+            case Roll():
+                await self._journal.record(ev.HedgeRolled(at=self._clock.now(), hedge_id=hedge.hedge_id))
+            case TopUpMargin():
+                await self._executor.issue(decision.rebalance.command(self._executor.transfer_id()))
+            case Halt():
+                await self._halt(decision)
+            case Hold() | Open():
+                pass
+            case _:
+                assert_never(decision)
         return False
+
+    async def _halt(self, decision: Halt) -> None:
+        await self._journal.record(ev.Halted(at=self._clock.now(), reason=decision.reason, detail=decision.detail))
+
+    async def _reduce(self, hedge: HedgedPosition, decision: Reduce) -> None:
+        """Close a part of both legs, and let what its coins brought become margin at once."""
+        job = await self._executor.change(hedge, ExecutionKind.REDUCE, decision.plan, decision.reason)
+        if job.state is not ExecutionState.HEDGED:
+            return
+        after = decide_held(await self._look(), self._journal.ledger, self._policy)
+        if isinstance(after, TopUpMargin):
+            self._journal.say(Decided(at=self._clock.now(), decision=after))
+            await self._act(after)
 
     async def _close(self, hedge: HedgedPosition, decision: Close) -> bool:
         if decision.target:

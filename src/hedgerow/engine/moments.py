@@ -27,6 +27,7 @@ __all__ = [
     "Decided",
     "EquityRead",
     "Evaluated",
+    "GuardAlarmed",
     "HealthJudged",
     "Listener",
     "Moment",
@@ -209,6 +210,13 @@ class CycleEnded(Struct, frozen=True, kw_only=True):
     """Strategy equity in quote units; None when it could not be computed."""
 
 
+class GuardAlarmed(Struct, frozen=True, kw_only=True):
+    """Between two cycles something was seen that cannot wait: the next cycle begins at once."""
+
+    at: datetime
+    text: str
+
+
 class CycleFailed(Struct, frozen=True, kw_only=True):
     """A cycle raised; nothing more was traded in it."""
 
@@ -254,6 +262,7 @@ Moment: TypeAlias = (
     | BooksChecked
     | EquityRead
     | CycleEnded
+    | GuardAlarmed
     | CycleFailed
     | StoppedByUser
     | Stopped

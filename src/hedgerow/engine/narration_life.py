@@ -59,6 +59,10 @@ def _warned(moment: mo.Warned) -> Lines:
     return warning(moment.text)
 
 
+def _guard_alarmed(moment: mo.GuardAlarmed) -> Lines:
+    return warning(f"Guard: {moment.text}; checking now")
+
+
 def _stopped_by_user(moment: mo.StoppedByUser) -> Lines:
     what = "the position is closed first" if moment.closing else "the position is kept"
     return (BLANK, *info(f"Shutdown requested: {what}, then the bot stops"))
@@ -107,6 +111,7 @@ def _statistics(ledger: Ledger, cycles: int) -> Lines:
 LIFE_WORDS: dict[type, Callable[[Any], Lines]] = {
     mo.Started: _started,
     mo.Warned: _warned,
+    mo.GuardAlarmed: _guard_alarmed,
     mo.StoppedByUser: _stopped_by_user,
     mo.Stopped: _stopped,
 }

@@ -180,6 +180,11 @@ def _trim(decision: ob.Trim) -> Lines:
     return warning(f"Legs out of balance: trimming {what}{_in_brackets(decision.detail)}")
 
 
+def _reduce(decision: ob.Reduce) -> Lines:
+    what = f"{plain(decision.quantity)} off both legs"
+    return warning(f"Liquidation is near: reducing the position by {what}{_in_brackets(decision.detail)}")
+
+
 def _roll(decision: ob.Roll) -> Lines:
     text = f"Fees covered, and the pair is still the best: holding on, counters restart{_in_brackets(decision.detail)}"
     return (Line(text=text, level=LineLevel.SUCCESS),)
@@ -203,6 +208,7 @@ DECISION_WORDS: dict[type, Callable[[Any], Lines]] = {
     ob.Open: _open,
     ob.Close: _close,
     ob.Trim: _trim,
+    ob.Reduce: _reduce,
     ob.Roll: _roll,
     ob.TopUpMargin: _top_up,
     ob.Halt: _halt,

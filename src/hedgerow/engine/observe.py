@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from hedgerow.domain.books import books_difference
@@ -11,12 +10,11 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.ports import Clock, Venue
+from hedgerow.strategy.alarms import GRACE
 from hedgerow.strategy.observation import Observation
 
 __all__ = ["observe", "observe_settled", "read_books"]
 
-GRACE = timedelta(seconds=10)
-"""How long after a trade of our own the account may still show what was before it."""
 LAG_SECONDS = 1.0
 """Pause before an account that lags is read again."""
 

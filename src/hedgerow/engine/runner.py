@@ -9,6 +9,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.errors import InvariantBroken, StoreError
 from hedgerow.domain.execution import ExecutionState
 from hedgerow.engine.cycle import Cycle
+from hedgerow.engine.guard import Guard
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import CycleFailed, Stopped, StoppedByUser
 from hedgerow.engine.service import Service
@@ -19,6 +20,8 @@ __all__ = ["RunOptions", "Runner", "StopSignal"]
 
 FIRST_BACKOFF_SECONDS = 5.0
 LAST_BACKOFF_SECONDS = 300.0
+LAST_BACKOFF_HELD_SECONDS = 60.0
+"""While a hedge is held: an exchange that is down is asked again soon."""
 NAKED_PAUSE_SECONDS = 5.0
 
 
@@ -32,6 +35,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     interval_seconds: float = 300.0
     mail_seconds: float = 1.0
     """How often a waiting bot looks for requests."""
+    poll_seconds: float = 0.0
+    """How often the guard glances at the account while a hedge is held and no news come; 0 = never."""
 
 
 class StopSignal:
@@ -40,6 +45,7 @@ class StopSignal:
     def __init__(self) -> None:
         self._bell = asyncio.Event()
         self._stopped = False
+        self._woken = False
 
     def __call__(self) -> bool:
         """Tell whether a stop was asked for."""
@@ -52,18 +58,25 @@ class StopSignal:
 
     def wake(self) -> None:
         """End the present wait, or the next one if nothing waits now: something happened that cannot wait."""
+        self._woken = True
+        self._bell.set()
+
+    def nudge(self) -> None:
+        """Let whoever waits look around; unlike ``wake`` it does not count as a reason to begin."""
         self._bell.set()
 
     async def wait(self, clock: Clock, seconds: float) -> bool:
-        """Wait for ``seconds`` or until woken or stopped, whichever comes first; tells whether time was left."""
+        """Wait for ``seconds`` or until the bell rings, whichever comes first; tells whether woken or stopped."""
         try:
             async with clock.timeout(seconds):
                 await self._bell.wait()
         except TimeoutError:
             return False
-        if not self._stopped:
-            self._bell.clear()
-        return True
+        if self._stopped:
+            return True
+        self._bell.clear()
+        woken, self._woken = self._woken, False
+        return woken
 
 
 class Runner:
@@ -77,6 +90,7 @@ class Runner:
         startup: Startup,
         cycle: Cycle,
         service: Service,
+        guard: Guard,
         stop: StopSignal,
         options: RunOptions,
     ) -> None:
@@ -85,6 +99,7 @@ class Runner:
         self._startup = startup
         self._cycle = cycle
         self._service = service
+        self._guard = guard
         self._stop = stop
         self._options = options
         self._cycles = 0
@@ -98,8 +113,10 @@ class Runner:
         """
         try:
             await self._guarded(self._startup.run)
+            self._guard.listen()
             await self._cycle_until_stopped()
         finally:
+            self._guard.leave()
             await self._journal.close()
 
     async def _cycle_until_stopped(self) -> None:
@@ -117,13 +134,18 @@ class Runner:
         await self._end()
 
     async def _rest(self, seconds: float) -> bool:
-        """Wait for the next cycle, answering what is asked meanwhile; tells whether something ended the wait early."""
-        if not self._service.reachable:
-            return await self._stop.wait(self._clock, seconds)
+        """Wait for the next cycle, on guard and answering requests; tells whether something ended the wait early."""
         until = self._clock.monotonic() + seconds
+        self._guard.begin()
         while not self._stop() and (left := until - self._clock.monotonic()) > 0:
-            await self._guarded(self._service.answer_mail)
-            if await self._stop.wait(self._clock, min(left, self._options.mail_seconds)):
+            if self._service.reachable:
+                await self._guarded(self._service.answer_mail)
+                left = min(left, self._options.mail_seconds)
+            if self._guard.look_due():
+                await self._guarded(self._guard.look)
+            if self._guard.take():
+                return True
+            if await self._stop.wait(self._clock, min(left, self._guard.due_seconds())):
                 return True
         return False
 
@@ -153,7 +175,8 @@ class Runner:
 
     async def _failed(self, error: Exception) -> float:
         self._failures += 1
-        pause = min(FIRST_BACKOFF_SECONDS * 2.0 ** (self._failures - 1), LAST_BACKOFF_SECONDS)
+        longest = LAST_BACKOFF_SECONDS if self._journal.ledger.active is None else LAST_BACKOFF_HELD_SECONDS
+        pause = min(FIRST_BACKOFF_SECONDS * 2.0 ** (self._failures - 1), longest)
         now = self._clock.now()
         if isinstance(error, InvariantBroken) and self._journal.ledger.halt is None:
             await self._journal.record(ev.Halted(at=now, reason=ev.HaltReason.INVARIANT, detail=str(error)))

@@ -35,6 +35,7 @@ from hedgerow.strategy.verdict import (
     Replaced,
     Unreadable,
     Verdict,
+    agreement,
     halt_for,
 )
 
@@ -72,9 +73,12 @@ class Settler:
             return verdict
         await self._clock.sleep(SECOND_READING_SECONDS)
         again = await observe(self._venue, self._clock, self._periods)
-        if again.account is None or self._verdict(again) != verdict:
-            return verdict
-        await self._act(verdict, again, at_start=at_start)
+        present = self._verdict(again)
+        agreed = None if again.account is None else agreement(verdict, present)
+        if agreed is not None:
+            # What went on meanwhile is the next reading's; only trades from before the first one explain it.
+            until = None if agreed == present else observation.at
+            await self._act(agreed, again, at_start=at_start, until=until)
         return verdict
 
     def _verdict(self, observation: Observation) -> Verdict:
@@ -93,7 +97,7 @@ class Settler:
         if settled:
             await self._elsewhere.true_up()
 
-    async def _act(self, verdict: Verdict, observation: Observation, *, at_start: bool) -> None:
+    async def _act(self, verdict: Verdict, observation: Observation, *, at_start: bool, until: datetime | None) -> None:
         if isinstance(verdict, Adopt):
             self._say(verdict, observation, at_start=at_start)
             await self.adopt(verdict.candidate, observation, at_start=at_start)
@@ -102,7 +106,9 @@ class Settler:
             await self._let_go(verdict, observation, at_start=at_start)
         elif isinstance(verdict, HalfOpen):
             self._say(verdict, observation, at_start=at_start)
-            await self._book_missing(verdict.missing_spot, verdict.missing_short, observation.account, "half open")
+            await self._book_missing(
+                verdict.missing_spot, verdict.missing_short, observation.account, "half open", until=until
+            )
         else:
             await self._halt(verdict, observation, at_start=at_start)
 
@@ -147,15 +153,21 @@ class Settler:
             await self.adopt(verdict.candidate, observation, at_start=at_start)
 
     async def _book_missing(
-        self, missing_spot: Decimal, missing_short: Decimal, account: AccountView | None, cause: str
+        self,
+        missing_spot: Decimal,
+        missing_short: Decimal,
+        account: AccountView | None,
+        cause: str,
+        *,
+        until: datetime | None = None,
     ) -> None:
         """Book the trades that took a leg from us; what no trade explains is booked at the present price."""
         hedge = self._journal.ledger.hedge
         if hedge is None:
             return
         fills = [
-            *await self._missing(hedge, Market.SPOT, Side.SELL, missing_spot, account),
-            *await self._missing(hedge, Market.PERP, Side.BUY, missing_short, account),
+            *await self._missing(hedge, Market.SPOT, Side.SELL, missing_spot, account, until),
+            *await self._missing(hedge, Market.PERP, Side.BUY, missing_short, account, until),
         ]
         if fills:
             await self._journal.record(
@@ -163,11 +175,18 @@ class Settler:
             )
 
     async def _missing(
-        self, hedge: HedgedPosition, market: Market, side: Side, quantity: Decimal, account: AccountView | None
+        self,
+        hedge: HedgedPosition,
+        market: Market,
+        side: Side,
+        quantity: Decimal,
+        account: AccountView | None,
+        until: datetime | None,
     ) -> list[Fill]:
         if quantity <= 0:
             return []
-        found = newest(await self._elsewhere.unknown(hedge, market, side), quantity)
+        known = await self._elsewhere.unknown(hedge, market, side)
+        found = newest([fill for fill in known if until is None or fill.at <= until], quantity)
         left = quantity - sum((fill.quantity for fill in found), ZERO)
         if left > 0:
             found.append(await self._assumed(hedge, market, side, left, account))

@@ -74,7 +74,11 @@ def draw_plan(seed: int, days: float) -> RunPlan:
     count = max(1, round(days * FAULTS_PER_DAY * random.uniform(0.3, 1.7)))
     kinds = random.choices(_KINDS, [weight for _, weight in _KINDS], k=count)
     troubles = [draw(_Draw(random, plan)) for draw, _ in kinds]
-    return replace(plan, troubles=tuple(troubles))
+    return replace(plan, troubles=tuple(troubles), news=random.random() < TOLD)
+
+
+TOLD = 2 / 3
+"""Part of the runs whose exchange tells its news."""
 
 
 def _parameters(random: Random) -> StrategyParameters:

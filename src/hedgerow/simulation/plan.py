@@ -71,6 +71,8 @@ class RunPlan(Struct, frozen=True, kw_only=True):
     certain_after_seconds: float
     jitter_seconds: float
     """How far a settlement may be charged before or after its stamp."""
+    news: bool = True
+    """Whether the exchange tells what happens; without, the bot finds out by itself."""
     troubles: tuple[Trouble, ...]
 
     @property

@@ -52,11 +52,17 @@ class WatchedVenue:
         self.market, self.account, self.depth = inner.market, inner.account, inner.depth
         self.open_orders, self.resolve, self.fills = inner.open_orders, inner.resolve, inner.fills
         self.funding_payments, self.statement, self.reserve = inner.funding_payments, inner.statement, inner.reserve
+        self.subscribe, self.follow = inner.subscribe, inner.follow
 
     @property
     def name(self) -> str:
         """Name for people."""
         return self._inner.name
+
+    @property
+    def telling(self) -> bool:
+        """Whether all that happens is told."""
+        return self._inner.telling
 
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Show the command, then carry it out."""

@@ -16,7 +16,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
 from hedgerow.strategy.exits import SAFETY_ORDER, Exit, ExitCode, emergency, evaluate
-from hedgerow.strategy.health import health_of, margin_wanted
+from hedgerow.strategy.health import REDUCE_DISTANCE, RESTORED_DISTANCE, health_of, legs_of, margin_wanted
 from hedgerow.strategy.observation import (
     Close,
     Decision,
@@ -29,6 +29,7 @@ from hedgerow.strategy.observation import (
     Observation,
     Open,
     Opportunity,
+    Reduce,
     Refusal,
     RefusalKind,
     Roll,
@@ -37,9 +38,9 @@ from hedgerow.strategy.observation import (
 )
 from hedgerow.strategy.policy import Policy
 from hedgerow.strategy.ranking import Ranking
-from hedgerow.strategy.rebalancing import top_up
+from hedgerow.strategy.rebalancing import reduction, top_up
 from hedgerow.strategy.screening import basis_of
-from hedgerow.strategy.sizing import closing_plan, funds_of, opening_plan, trimming_plan
+from hedgerow.strategy.sizing import closing_plan, funds_of, opening_plan, reducing_plan, trimming_plan
 
 __all__ = ["closing_obstacle", "decide_held", "entry_refusals", "openings_blocked", "plan_opening", "shortlist"]
 
@@ -76,7 +77,7 @@ def decide_held(observation: Observation, ledger: Ledger, policy: Policy) -> Dec
     if ledger.hedge is None:
         return Hold(reason=HoldReason.NOTHING_HELD)
     held = _look(ledger.hedge, observation, policy, ledger.owned(ledger.hedge.pair.base) - ledger.hedge.spot_quantity)
-    return _safety(held) or _repair(held) or _margin(held) or _profit(held)
+    return _safety(held) or _repair(held) or _margin(held) or _reduce(held) or _profit(held)
 
 
 def _look(hedge: HedgedPosition, observation: Observation, policy: Policy, dust: Decimal) -> _Held:
@@ -147,6 +148,33 @@ def _margin(held: _Held) -> Decision | None:
         return None
     text = f"liquidation is {held.health.liquidation_distance or 0.0:.1%} from the mark"
     return TopUpMargin(rebalance=move, detail=text, evaluation=held.evaluation, health=held.health)
+
+
+def _reduce(held: _Held) -> Decision | None:
+    """Close a part of both legs when liquidation is near and topping up could not keep it away."""
+    account, distance = held.observation.account, held.health.liquidation_distance
+    if account is None or distance is None or distance >= REDUCE_DISTANCE:
+        return None
+    hedge, legs, limits = held.hedge, legs_of(held.hedge, account), held.policy.parameters.execution
+    quantity = reduction(
+        hedge.pair,
+        legs=min(legs.spot, legs.short),
+        distance=distance,
+        target=float(RESTORED_DISTANCE),
+        price=held.price,
+        cap_bps=limits.price_cap_bps,
+    )
+    if quantity is None:
+        return None
+    equity = account.spot_usdt + account.perp.margin_balance + legs.spot * held.price
+    plan = reducing_plan(hedge, quantity, price=held.price, equity=equity, limits=limits)
+    return Reduce(
+        quantity=quantity,
+        plan=plan,
+        detail=f"liquidation is {distance:.1%} from the mark",
+        evaluation=held.evaluation,
+        health=held.health,
+    )
 
 
 def _profit(held: _Held) -> Decision:

@@ -15,7 +15,10 @@ from hedgerow.strategy import rules
 from hedgerow.strategy.observation import Finding, FindingKind, HealthLevel, HealthReport, Observation
 
 __all__ = [
-    "MIN_LIQUIDATION_DISTANCE",
+    "CLOSE_DISTANCE",
+    "LEVERAGE",
+    "REDUCE_DISTANCE",
+    "RESTORED_DISTANCE",
     "TOP_UP_DISTANCE",
     "Legs",
     "health_of",
@@ -24,12 +27,14 @@ __all__ = [
     "residue_tolerance",
 ]
 
-MIN_LIQUIDATION_DISTANCE = 0.15
-"""Fraction of the mark; nearer is critical."""
+CLOSE_DISTANCE = 0.15
+"""Fraction of the mark; nearer is critical, and the hedge is closed."""
+REDUCE_DISTANCE = 0.20
+"""Fraction of the mark; nearer asks for a smaller hedge, when no idle USDT is left."""
 TOP_UP_DISTANCE = 0.25
 """Fraction of the mark; nearer asks for idle USDT as margin."""
 RESTORED_DISTANCE = Decimal("0.30")
-"""What a top-up aims at."""
+"""What a top-up and a reduction aim at."""
 REPAIR_IMBALANCE = 0.02
 """Fraction of the larger leg; above it the larger leg is trimmed."""
 CLOSE_IMBALANCE = 0.10
@@ -80,7 +85,7 @@ def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | 
         balance,
         leg_gone=gone,
         distance=1.0 if distance is None else distance,
-        min_distance=MIN_LIQUIDATION_DISTANCE,
+        min_distance=CLOSE_DISTANCE,
         sound=sound,
     )
     findings += _leg_findings(legs, difference, gone=gone, balance=balance)
@@ -145,7 +150,7 @@ def _margin_findings(position: PerpPosition | None, distance: float | None, legs
         return findings
     if position.leverage != LEVERAGE:
         findings.append(Finding(kind=FindingKind.LEVERAGE, text=f"leverage is {position.leverage}x, not 1x"))
-    if distance is not None and distance < MIN_LIQUIDATION_DISTANCE:
+    if distance is not None and distance < CLOSE_DISTANCE:
         text = f"liquidation at {position.liquidation_price} is {distance:.1%} from the mark"
         findings.append(Finding(kind=FindingKind.LIQUIDATION, text=text))
     return findings

@@ -74,7 +74,8 @@ def begin(  # noqa: PLR0913 - keyword-only, and each is one fact of the job
     """Return a new job in its first state; attempts go on from those the hedge has already used.
 
     Raises:
-        ValueError: the plan does not fit the kind: an opening trades both legs, a trim one, a closing at least one.
+        ValueError: the plan does not fit the kind: an opening or a reduction trades both legs, a trim one, a closing at
+            least one.
     """
     legs = (plan.spot_quantity > 0) + (plan.perp_quantity > 0)
     if legs not in _LEGS[kind]:
@@ -97,7 +98,12 @@ def begin(  # noqa: PLR0913 - keyword-only, and each is one fact of the job
     )
 
 
-_LEGS = {ExecutionKind.OPEN: {2}, ExecutionKind.CLOSE: {1, 2}, ExecutionKind.TRIM: {1}}
+_LEGS = {
+    ExecutionKind.OPEN: {2},
+    ExecutionKind.CLOSE: {1, 2},
+    ExecutionKind.TRIM: {1},
+    ExecutionKind.REDUCE: {2},
+}
 
 
 def _preparations(kind: ExecutionKind, plan: ExecutionPlan) -> tuple[Preparation, ...]:

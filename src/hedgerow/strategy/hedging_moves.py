@@ -288,7 +288,7 @@ def finish(job: HedgeExecution, around: Surroundings) -> Step:
 def _end(job: HedgeExecution, around: Surroundings) -> ExecutionState:
     if job.kind is ExecutionKind.OPEN:
         return ExecutionState.HEDGED if job.perp.filled > 0 else ExecutionState.FLAT
-    if job.kind is ExecutionKind.TRIM:
+    if job.kind in {ExecutionKind.TRIM, ExecutionKind.REDUCE}:
         return ExecutionState.HEDGED
     done = job.perp.filled >= job.plan.perp_quantity and _lead_complete(job, around)
     return ExecutionState.FLAT if done else ExecutionState.HEDGED

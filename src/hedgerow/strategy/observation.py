@@ -34,6 +34,7 @@ __all__ = [
     "Open",
     "Opportunity",
     "Rebalance",
+    "Reduce",
     "Refusal",
     "RefusalKind",
     "Roll",
@@ -238,6 +239,18 @@ class Trim(Struct, frozen=True, kw_only=True, tag="trim"):
     health: HealthReport | None = None
 
 
+class Reduce(Struct, frozen=True, kw_only=True, tag="reduce"):
+    """Close a part of both legs: liquidation is near, and no idle USDT is left to keep it away."""
+
+    quantity: Decimal
+    """Base units of each leg."""
+    plan: ExecutionPlan
+    reason: Reason = Reason.LIQUIDATION_NEAR
+    detail: str = ""
+    evaluation: Evaluation | None = None
+    health: HealthReport | None = None
+
+
 class Roll(Struct, frozen=True, kw_only=True, tag="roll"):
     """Fees are covered and the pair is still the best: restart the counters, send no orders."""
 
@@ -263,4 +276,4 @@ class Halt(Struct, frozen=True, kw_only=True, tag="halt"):
     detail: str
 
 
-Decision: TypeAlias = Hold | Open | Close | Trim | Roll | TopUpMargin | Halt
+Decision: TypeAlias = Hold | Open | Close | Trim | Reduce | Roll | TopUpMargin | Halt

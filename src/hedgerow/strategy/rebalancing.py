@@ -1,13 +1,15 @@
-"""Where the free USDT should lie: the same in both wallets while nothing is held."""
+"""Where the free USDT should lie, and how much of a hedge its margin still carries."""
 
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import TransferDirection
-from hedgerow.domain.money import ZERO
+from hedgerow.domain.instrument import BasisPair
+from hedgerow.domain.money import BPS, ONE, ZERO
+from hedgerow.strategy import rules
 from hedgerow.strategy.observation import Rebalance
 
-__all__ = ["MIN_DIFFERENCE", "TRANSFER_STEP", "rebalance", "top_up"]
+__all__ = ["MIN_DIFFERENCE", "TRANSFER_STEP", "rebalance", "reduction", "top_up"]
 
 MIN_DIFFERENCE = Decimal(1)
 """Quote units; wallets that differ by no more are left alone."""
@@ -37,3 +39,19 @@ def top_up(account: AccountView, needed: Decimal) -> Rebalance | None:
     if amount <= MIN_DIFFERENCE:
         return None
     return Rebalance(direction=TransferDirection.SPOT_TO_PERP, amount=amount)
+
+
+def reduction(
+    pair: BasisPair, *, legs: Decimal, distance: float, target: float, price: Decimal, cap_bps: Decimal
+) -> Decimal | None:
+    """Return the base units of each leg to close, so that liquidation is ``target`` of the mark away again.
+
+    Counts on the proceeds becoming margin. ``legs`` is the smaller leg. None when what is to be closed, or what would
+    be left, is too small to be traded.
+    """
+    kept = ONE - pair.spot.fees.taker - pair.perp.fees.taker - 2 * cap_bps * BPS
+    wanted = legs * Decimal(str(rules.reduction(distance, target, float(kept))))
+    least = 2 * max(pair.min_notional / price, pair.lot_step)
+    lots = (max(wanted, least) / pair.lot_step).to_integral_value(rounding=ROUND_CEILING)
+    quantity = lots * pair.lot_step
+    return quantity if legs - quantity >= least else None

@@ -21,6 +21,7 @@ __all__ = [
     "liquidation_distance",
     "pair_fee",
     "pair_pnl",
+    "reduction",
     "stop_hit",
     "too_old",
 ]
@@ -86,6 +87,16 @@ def imbalance(spot: float, short: float) -> float:
 def liquidation_distance(mark: float, liquidation: float) -> float:
     """Return how far the mark may rise before the short is liquidated, as a fraction of the mark."""
     return (liquidation - mark) / mark
+
+
+def reduction(distance: float, target: float, kept: float) -> float:
+    """Return the fraction of both legs to close, so that the short's liquidation is ``target`` away again.
+
+    Buying back f of a short of one coin at price 1 leaves 1 - f of it against the same margin, and the coins sold add
+    f x ``kept`` (what fees and slippage leave of their price): (distance + f kept) / (1 - f) = target. Maintenance
+    margin shortens both distances alike and is left out.
+    """
+    return (target - distance) / (target + kept)
 
 
 def imbalance_class(difference: float, repair: float, close: float) -> int:

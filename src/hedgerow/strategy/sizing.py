@@ -22,6 +22,7 @@ __all__ = [
     "funds_of",
     "leg_capital",
     "opening_plan",
+    "reducing_plan",
     "slice_notional",
     "trimming_plan",
 ]
@@ -142,6 +143,18 @@ def trimming_plan(pair: BasisPair, *, spot: Decimal = ZERO, perp: Decimal = ZERO
         spot_quantity=spot,
         perp_quantity=perp,
         slice_notional=slice_notional(pair, (spot + perp) * price, price, (spot + perp) * price),
+        urgent=True,
+    )
+
+
+def reducing_plan(
+    hedge: HedgedPosition, quantity: Decimal, *, price: Decimal, equity: Decimal, limits: ExecutionLimits
+) -> ExecutionPlan:
+    """Plan to close ``quantity`` of both legs, in slices of at most the exposure allowed of ``equity``."""
+    return ExecutionPlan(
+        spot_quantity=quantity,
+        perp_quantity=quantity,
+        slice_notional=slice_notional(hedge.pair, quantity * price, price, equity * limits.max_naked_equity_fraction),
         urgent=True,
     )
 

@@ -25,6 +25,7 @@ __all__ = [
     "Replaced",
     "Unreadable",
     "Verdict",
+    "agreement",
     "halt_for",
 ]
 
@@ -166,6 +167,19 @@ Verdict: TypeAlias = (
     | InFlight
     | Unreadable
 )
+
+
+def agreement(first: Verdict, second: Verdict) -> Verdict | None:
+    """Return what two readings agree on; of a leg that went on shrinking between them, what both saw missing."""
+    if first == second:
+        return second
+    if not isinstance(first, HalfOpen) or not isinstance(second, HalfOpen) or first.symbol != second.symbol:
+        return None
+    spot, short = min(first.missing_spot, second.missing_spot), min(first.missing_short, second.missing_short)
+    if spot <= 0 and short <= 0:
+        return None
+    market = Market.SPOT if spot >= short else Market.PERP
+    return HalfOpen(symbol=second.symbol, market=market, missing_spot=spot, missing_short=short)
 
 
 def halt_for(verdict: Verdict) -> Halt | None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from hedgerow.aster.account_cache import NewsKind
 from hedgerow.domain.commands import PlaceOrder, SetLeverage
 from hedgerow.domain.events import OrderEnded
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.news import NewsKind
 from hedgerow.domain.order import OrderRequest
 from support.scripted_aster import HTML_500, NOW, SYMBOL, millis, order_row, perp_account
 from support.scripted_streams import MemoryConnection
@@ -100,6 +100,22 @@ def test_while_a_user_stream_is_down_the_account_is_read_by_rest(scene: StreamSc
             await scene.venue.account()
             assert set(scene.aster.routes) >= HOLDINGS
         assert scene.news[-1].kind is NewsKind.LOST
+
+    scene.play(story)
+
+
+def test_after_a_new_connection_rest_must_be_asked_before_anything_counts_again(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await quiet_account(scene)
+        scene.wire.newest(SPOT_USER).cut()
+        await scene.clock.sleep(1.5)
+        assert len([c for c in scene.wire.connections if SPOT_USER in c.url]) == 2
+        await scene.venue.account()
+        assert set(scene.aster.routes) >= HOLDINGS
+        scene.aster.forget()
+        await scene.clock.sleep(1)
+        await scene.venue.account()
+        assert scene.aster.routes == [PERP_ACCOUNT]
 
     scene.play(story)
 

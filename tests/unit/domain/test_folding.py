@@ -336,7 +336,7 @@ def test_late_trades_take_the_place_of_what_was_assumed_in_a_hedge_that_may_be_c
 
 def test_a_repair_ends_the_job_and_keeps_the_hedge() -> None:
     diary = Diary().open_hedge().begin(ExecutionKind.TRIM).trade("s-2", Side.SELL, 1, 100)
-    ledger = diary.tell(ev.HedgeRepaired(at=diary.now, hedge_id="h1")).ledger
+    ledger = diary.repaired().ledger
     assert ledger.execution is None
     assert ledger.owned("ABC") == Decimal("8.996")
 

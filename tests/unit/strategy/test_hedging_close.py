@@ -134,3 +134,24 @@ def test_a_trim_that_is_refused_ends_without_moving_money() -> None:
     scene.idle = Decimal(1000)
     assert scene.rejects(RejectKind.MARGIN).job.state is HEDGED
     assert scene.command is None
+
+
+# --- reducing --------------------------------------------------------------------------------------------------------
+
+
+def test_a_reduction_closes_its_part_of_both_legs_and_ends_hedged() -> None:
+    scene = Scene(new_job(ExecutionKind.REDUCE, spot="4", perp="4", urgent=True)).after(0)
+    orders = [scene.order]
+    while not scene.job.state.ended:
+        scene.fills()
+        orders += [scene.order] if scene.command else []
+    assert scene.job.state is HEDGED
+    assert (scene.job.spot.filled, scene.job.perp.filled) == (Decimal(4), Decimal(4))
+    assert all(order.reduce_only for order in orders if order.market is Market.PERP)
+
+
+def test_a_reduction_whose_short_cannot_be_bought_back_is_naked_and_loud() -> None:
+    scene = Scene(new_job(ExecutionKind.REDUCE, spot="4", perp="4", urgent=True)).after(0).fills()
+    reject_forever(scene, None, 31)
+    assert scene.job.state is NAKED
+    assert scene.job.naked_alarmed

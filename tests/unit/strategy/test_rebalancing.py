@@ -3,8 +3,8 @@ from decimal import Decimal
 import pytest
 
 from hedgerow.domain.commands import TransferDirection
-from hedgerow.strategy.rebalancing import rebalance, top_up
-from support.views import account, short_of
+from hedgerow.strategy.rebalancing import rebalance, reduction, top_up
+from support.views import account, pair_of, short_of
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,25 @@ def test_a_top_up_takes_no_more_than_is_idle_or_needed() -> None:
     assert all_of_it.amount == 100
     assert top_up(account(usdt="0.9"), Decimal(300)) is None
     assert top_up(account(usdt="100"), Decimal(-5)) is None
+
+
+@pytest.mark.parametrize("distance", [0.01, 0.1, 0.15, 0.199])
+def test_a_reduction_whose_proceeds_become_margin_restores_the_distance(distance: float) -> None:
+    legs, price = Decimal(1000), Decimal(100)
+    quantity = reduction(pair_of(), legs=legs, distance=distance, target=0.3, price=price, cap_bps=Decimal(10))
+    assert quantity is not None
+    margin = Decimal(str(distance)) * legs * price + quantity * price * Decimal("0.997")
+    assert margin / ((legs - quantity) * price) == pytest.approx(Decimal("0.3"), rel=Decimal("0.01"))
+
+
+def test_a_reduction_is_a_whole_number_of_lots_and_large_enough_to_be_traded() -> None:
+    arguments = {"distance": 0.29, "target": 0.3, "price": Decimal(100), "cap_bps": Decimal(10)}
+    small = reduction(pair_of(), legs=Decimal(2), **arguments)  # type: ignore[arg-type] # a test's shorthand
+    assert small is not None
+    assert small % pair_of().lot_step == 0
+    assert small * 100 >= 2 * pair_of().min_notional
+
+
+def test_what_would_leave_too_little_is_not_reduced() -> None:
+    tiny = Decimal("0.12")
+    assert reduction(pair_of(), legs=tiny, distance=0.1, target=0.3, price=Decimal(100), cap_bps=Decimal(10)) is None

@@ -25,6 +25,7 @@ from hedgerow.strategy.verdict import (
     Replaced,
     Unreadable,
     Verdict,
+    agreement,
     halt_for,
 )
 from support.views import NOW, account, hedge, holding, instrument, ledger_of, listing, market_of, pair_of, short_of
@@ -288,3 +289,29 @@ def test_a_short_without_an_entry_price_is_taken_at_its_mark() -> None:
     candidate = candidate_of("AAAUSDT", Ledger(), seen, MARKET)
     assert candidate is not None
     assert candidate.entry_price == 95
+
+
+# --- two readings ----------------------------------------------------------------------------------------------------
+
+
+def lacking(spot: str, short: str, symbol: str = "AAAUSDT") -> HalfOpen:
+    missing_spot, missing_short = Decimal(spot), Decimal(short)
+    market = Market.SPOT if missing_spot >= missing_short else Market.PERP
+    return HalfOpen(symbol=symbol, market=market, missing_spot=missing_spot, missing_short=missing_short)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "agreed"),
+    [
+        (Nothing(), Nothing(), Nothing()),
+        (Nothing(), lacking("1", "0"), None),
+        (lacking("1", "0"), Nothing(), None),
+        (lacking("1", "0"), lacking("1", "0"), lacking("1", "0")),
+        (lacking("1", "0"), lacking("3", "0"), lacking("1", "0")),
+        (lacking("0", "4"), lacking("0", "2"), lacking("0", "2")),
+        (lacking("1", "0"), lacking("0", "1"), None),
+        (lacking("1", "0"), lacking("2", "0", "BBBUSDT"), None),
+    ],
+)
+def test_two_readings_agree_on_what_both_saw(first: Verdict, second: Verdict, agreed: Verdict | None) -> None:
+    assert agreement(first, second) == agreed

@@ -122,3 +122,8 @@ def test_the_first_reason_of_the_order_wins() -> None:
     assert rules.first_exit((3, 1), holds) == 3
     assert rules.first_exit((2, 1, 3), holds) == 1
     assert rules.first_exit((2,), holds) == 0
+
+
+def test_a_reduction_and_what_it_brings_restore_the_distance() -> None:
+    part = rules.reduction(0.1, 0.3, 0.99)
+    assert (0.1 + part * 0.99) / (1 - part) == pytest.approx(0.3)

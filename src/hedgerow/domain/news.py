@@ -1,0 +1,57 @@
+"""What a venue tells by itself, between two readings: a reason to look, never something to trade on.
+
+News may be lost, told twice, or late. Whoever hears of a liquidation reads the account before anything is sold.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from hedgerow.domain.instrument import Market
+
+__all__ = ["News", "NewsKind"]
+
+
+class NewsKind(StrEnum):
+    """What happened."""
+
+    ORDER = "order"
+    """An order of the account changed, ours or not."""
+    FORCED = "forced"
+    """The venue traded for the account: a liquidation or an ADL. One leg is smaller, or gone."""
+    BALANCE = "balance"
+    """A wallet changed: a trade, a transfer, a deposit."""
+    FUNDING = "funding"
+    MARGIN_CALL = "margin call"
+    LEVERAGE = "leverage"
+    """A symbol's leverage changed."""
+    MODES = "modes"
+    """The account's position or asset mode changed."""
+    MARK = "mark"
+    """The mark price of the followed symbol."""
+    INTERVAL = "interval"
+    """The followed symbol settles in another rhythm than before."""
+    STATUS = "status"
+    """The followed symbol stopped trading, or trades again."""
+    CONNECTED = "connected"
+    """A stream of news is open (again); what happened before was not told."""
+    LOST = "lost"
+    """A stream of news ended or fell silent."""
+
+
+class News(Struct, frozen=True, kw_only=True):
+    """One thing that happened."""
+
+    at: datetime
+    kind: NewsKind
+    market: Market = Market.PERP
+    symbol: str = ""
+    """Empty where the account as a whole is meant."""
+    client_id: str = ""
+    """Of an order."""
+    mark: Decimal | None = None
+    """Of ``MARK``: quote units."""
+    detail: str = ""
+    """For people."""

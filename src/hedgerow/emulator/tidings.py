@@ -1,0 +1,143 @@
+"""What an emulated account would be told by its streams: each change of its world, as news, at its time.
+
+News are found by comparing the account with how it was when last compared, so that none can be told that is not so.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from hedgerow.domain.instrument import Market, TradingStatus
+from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.schedule import EPOCH
+from hedgerow.emulator.world import World
+from hedgerow.ports import Clock
+
+__all__ = ["Tidings"]
+
+
+class _Known(Struct, frozen=True, kw_only=True):
+    """How things stand for the followed symbol and the account."""
+
+    wallets: tuple[object, object]
+    """Spot balances, and the perpetual wallet's."""
+    payments: int
+    leverage: int
+    modes: tuple[bool, bool]
+    status: tuple[TradingStatus | None, ...]
+    interval: int | None
+    mark: Decimal | None
+
+
+class Tidings:
+    """Tells listeners about one world while a symbol is followed; otherwise it costs nothing."""
+
+    def __init__(self, world: Callable[[], World], clock: Clock) -> None:
+        self._world = world
+        self._clock = clock
+        self._listeners: list[Callable[[News], None]] = []
+        self._symbol: str | None = None
+        self._known: _Known | None = None
+        self._last_trade = 0
+        self._since = EPOCH
+        self._expected = False
+        self._ticking: asyncio.Task[None] | None = None
+
+    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+        """Call ``listener`` with every piece of news; returns what ends that."""
+        self._listeners.append(listener)
+
+        def end() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return end
+
+    def follow(self, symbol: str | None) -> None:
+        """Watch a symbol from now on; to be called inside the event loop."""
+        self._world().on_change(self._expect if symbol else None)
+        if symbol == self._symbol:
+            return
+        self._symbol = symbol
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
+        if symbol is not None:
+            self._known = self._look(symbol)
+            self._since, self._last_trade = self._world().now, max(self._trades(symbol, EPOCH), default=0)
+            self._ticking = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        """Let the world live on while nobody asks it anything: prices change at the steps of its tape."""
+        while True:
+            step = self._world().tape.step
+            await self._clock.sleep((step - (self._clock.now() - EPOCH) % step).total_seconds())
+            self._world().advance(self._clock.now())
+            self._compare()
+
+    def _expect(self) -> None:
+        """Compare as soon as the change under way is complete."""
+        if not self._expected:
+            with suppress(RuntimeError):  # no event loop runs: whoever moves the world now has no listeners
+                asyncio.get_running_loop().call_soon(self._compare)
+                self._expected = True
+
+    def _compare(self) -> None:
+        self._expected = False
+        symbol, before = self._symbol, self._known
+        if symbol is None or before is None:
+            return
+        self._known = now = self._look(symbol)
+        found = [*self._traded(symbol), *_differences(before, now, symbol, self._world().now)]
+        for news in found:
+            for listener in tuple(self._listeners):
+                listener(news)
+
+    def _look(self, symbol: str) -> _Known:
+        world = self._world()
+        account, market, pair = world.account(), world.market(1), world.pair(symbol)
+        position, mark, coming = account.positions.get(symbol), market.mark(symbol), market.predicted(symbol)
+        return _Known(
+            wallets=(dict(account.spot), account.perp.balance),
+            payments=len(world.funding_payments(EPOCH)),
+            leverage=position.leverage if position else 0,
+            modes=(account.one_way, account.single_asset),
+            status=(pair.spot.status, pair.perp.status) if pair else (None,),
+            interval=coming.interval_hours if coming else None,
+            mark=mark.mark if mark else None,
+        )
+
+    def _trades(self, symbol: str, since: datetime) -> list[int]:
+        return [fill.trade_id for market in Market for fill in self._world().fills(market, symbol, since)]
+
+    def _traded(self, symbol: str) -> Iterator[News]:
+        world, known = self._world(), self._last_trade
+        for market in Market:
+            for fill in world.fills(market, symbol, self._since):
+                if fill.trade_id > known:
+                    self._last_trade = max(self._last_trade, fill.trade_id)
+                    kind = NewsKind.FORCED if fill.forced else NewsKind.ORDER
+                    yield News(at=world.now, kind=kind, market=market, symbol=symbol, client_id=fill.client_id)
+        self._since = world.now
+
+
+def _differences(before: _Known, now: _Known, symbol: str, at: datetime) -> Iterator[News]:
+    if now.payments > before.payments:
+        yield News(at=at, kind=NewsKind.FUNDING, symbol=symbol)
+    elif now.wallets != before.wallets:
+        market = Market.SPOT if now.wallets[0] != before.wallets[0] else Market.PERP
+        yield News(at=at, kind=NewsKind.BALANCE, market=market)
+    if now.leverage != before.leverage and now.leverage and before.leverage:
+        yield News(at=at, kind=NewsKind.LEVERAGE, symbol=symbol, detail=f"its leverage is {now.leverage}x now")
+    if now.modes != before.modes:
+        yield News(at=at, kind=NewsKind.MODES)
+    if now.status != before.status:
+        yield News(at=at, kind=NewsKind.STATUS, symbol=symbol)
+    if now.interval not in {before.interval, None} and before.interval is not None:
+        yield News(at=at, kind=NewsKind.INTERVAL, symbol=symbol, detail=f"it settles every {now.interval} h now")
+    if now.mark is not None and now.mark != before.mark:
+        yield News(at=at, kind=NewsKind.MARK, symbol=symbol, mark=now.mark)

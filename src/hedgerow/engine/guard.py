@@ -1,0 +1,181 @@
+"""The guard: between two cycles it listens, glances at what is held, and ends the wait when something cannot wait.
+
+It only wakes the runner. What is to be done is decided in the cycle that follows, on readings of its own, and carried
+out by the one executor. Without news, or while their streams are silent, it polls instead.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from math import inf
+
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.errors import VenueError
+from hedgerow.domain.news import News, NewsKind
+from hedgerow.engine.journal import Journal
+from hedgerow.engine.moments import GuardAlarmed
+from hedgerow.ports import Clock, NewsSource, Venue
+from hedgerow.strategy.alarms import Alarm, AlarmKind, account_alarm, look_at, mark_alarm, news_alarm
+
+__all__ = ["Guard"]
+
+LEAST_DISTANCE_SECONDS = 5.0
+"""Between two wake-ups, however many alarms there are."""
+REPEAT_SECONDS = 60.0
+"""The same alarm wakes again after so long, when its cause is still there."""
+AGAIN_SECONDS = 10.0
+"""After a cycle that left something unsettled, or could not read the account."""
+LONGEST_BLIND_SECONDS = 60.0
+"""Longest pause between two glances at an exchange that cannot be read."""
+SOON_SECONDS = 1.0
+
+
+class Guard:
+    """Watches the held hedge while the runner waits; everything it knows may be lost without harm."""
+
+    def __init__(  # noqa: PLR0913 - keyword-only, and each is one thing it needs
+        self,
+        *,
+        clock: Clock,
+        journal: Journal,
+        venue: Venue,
+        seen: Callable[[], AccountView | None],
+        nudge: Callable[[], None],
+        source: NewsSource | None = None,
+        poll_seconds: float = 0.0,
+    ) -> None:
+        """``seen`` returns the account as the last cycle read it; ``nudge`` lets the waiting runner ask what is due.
+
+        ``poll_seconds`` is how often the account is glanced at while no news come; 0 = never.
+        """
+        self._clock = clock
+        self._journal = journal
+        self._venue = venue
+        self._seen = seen
+        self._nudge = nudge
+        self._source = source
+        self._poll_seconds = poll_seconds
+        self._account: AccountView | None = None
+        self._pending: Alarm | None = None
+        self._raised: dict[Alarm, float] = {}
+        self._may_wake_at = 0.0
+        self._look_at = inf
+        self._poll_at = inf
+        self._blind = 0
+        self._end: Callable[[], None] = _nothing
+
+    # --- a run -------------------------------------------------------------------------------------------------------
+
+    def listen(self) -> None:
+        """Hear news from now on."""
+        if self._source is not None:
+            self._end = self._source.subscribe(self.heard)
+
+    def leave(self) -> None:
+        """Hear no more."""
+        self._end()
+        self._end = _nothing
+        if self._source is not None:
+            self._source.follow(None)
+
+    def begin(self) -> None:
+        """Watch on after a cycle: what it left unsettled is looked at again soon."""
+        ledger = self._journal.ledger
+        if self._source is not None:
+            self._source.follow(ledger.hedge.symbol if ledger.hedge else None)
+        if ledger.hedge is None:
+            self._pending, self._look_at, self._poll_at, self._blind, self._account = None, inf, inf, 0, None
+            self._raised.clear()
+            return
+        account = self._account = self._seen()
+        self._poll_later()
+        if account is None:
+            self._blind = max(1, self._blind)
+        if account is None or account_alarm(ledger, account):
+            self._look_within(AGAIN_SECONDS)
+
+    # --- what the runner asks ----------------------------------------------------------------------------------------
+
+    def look_due(self) -> bool:
+        """Tell whether the account is to be glanced at now; while news come, nothing is polled."""
+        now = self._clock.monotonic()
+        if now >= self._poll_at and self._source is not None and self._source.telling:
+            self._poll_later()
+        return now >= min(self._look_at, self._poll_at)
+
+    def due_seconds(self) -> float:
+        """Return after how many seconds the runner has to ask again; infinity = only when nudged."""
+        wake_at = inf if self._pending is None else self._may_wake_at
+        return max(0.0, min(self._look_at, self._poll_at, wake_at) - self._clock.monotonic())
+
+    def take(self) -> bool:
+        """Tell whether the next cycle is to begin now, and say why."""
+        now, alarm = self._clock.monotonic(), self._pending
+        if alarm is None or now < self._may_wake_at:
+            return False
+        self._pending = None
+        self._may_wake_at = now + LEAST_DISTANCE_SECONDS
+        self._journal.say(GuardAlarmed(at=self._clock.now(), text=alarm.text))
+        return True
+
+    async def look(self) -> None:
+        """Glance at the account: one reading, judged against the log; one that fails is tried again, more seldom."""
+        self._look_at = inf
+        self._poll_later()
+        try:
+            account = await self._venue.account()
+        except VenueError:
+            self._blind, self._poll_at = self._blind + 1, inf
+            self._look_within(min(LONGEST_BLIND_SECONDS, AGAIN_SECONDS * 2.0 ** (self._blind - 1)))
+            return
+        self._account, was_blind, self._blind = account, self._blind > 0, 0
+        alarm = account_alarm(self._journal.ledger, account)
+        if alarm is None and was_blind:
+            alarm = Alarm(kind=AlarmKind.READABLE, text="the exchange can be read again")
+        if alarm is not None and not self._raise(alarm):
+            self._look_within(REPEAT_SECONDS)
+
+    # --- what the venue tells ----------------------------------------------------------------------------------------
+
+    def heard(self, news: News) -> None:
+        """Take note of news; never waits."""
+        ledger = self._journal.ledger
+        alarm = self._mark_alarm(news) if news.kind is NewsKind.MARK else news_alarm(news, ledger)
+        if alarm is not None:
+            if not self._raise(alarm) and alarm.kind is not AlarmKind.DISTANCE:
+                self._look_within(SOON_SECONDS)
+        elif (due := look_at(news, ledger)) is not None:
+            self._look_within(max(timedelta(), due - self._clock.now()).total_seconds())
+        else:
+            return
+        self._nudge()
+
+    def _mark_alarm(self, news: News) -> Alarm | None:
+        """Return the alarm of a mark price, against the account as it was last read."""
+        ledger = self._journal.ledger
+        ours = ledger.hedge is not None and ledger.hedge.symbol == news.symbol
+        if not ours or self._account is None or news.mark is None or ledger.execution is not None:
+            return None
+        return mark_alarm(ledger, self._account, news.mark)
+
+    # --- shared ------------------------------------------------------------------------------------------------------
+
+    def _raise(self, alarm: Alarm) -> bool:
+        """Let an alarm wake the runner, unless the same one did so lately."""
+        now = self._clock.monotonic()
+        self._raised = {known: at for known, at in self._raised.items() if now - at < REPEAT_SECONDS}
+        if alarm in self._raised:
+            return False
+        self._raised[alarm] = now
+        self._pending = alarm
+        return True
+
+    def _look_within(self, seconds: float) -> None:
+        self._look_at = min(self._look_at, self._clock.monotonic() + seconds)
+
+    def _poll_later(self) -> None:
+        """Glance at the account after a while without any news, if there is no reason to do so before."""
+        self._poll_at = self._clock.monotonic() + self._poll_seconds if self._poll_seconds > 0 else inf
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,121 @@
+"""What cannot wait for the next cycle: judged from news, from a glance at the account, from the mark alone. Pure.
+
+An alarm is a reason to run a cycle now and nothing else: what is to be done about it is decided there, on readings of
+its own. What comes of the bot's own orders is none.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.news import News, NewsKind
+from hedgerow.strategy.health import CLOSE_DISTANCE, LEVERAGE, REDUCE_DISTANCE, TOP_UP_DISTANCE
+from hedgerow.strategy.rebalancing import MIN_DIFFERENCE
+from hedgerow.strategy.reconcile import reconcile
+from hedgerow.strategy.verdict import ClosedElsewhere, HalfOpen
+
+__all__ = ["GRACE", "Alarm", "AlarmKind", "account_alarm", "look_at", "mark_alarm", "news_alarm"]
+
+GRACE = timedelta(seconds=10)
+"""How long after a trade of our own the account may still show what was before it, and changes echo the trade."""
+DEBOUNCE = timedelta(seconds=0.5)
+"""News come in bursts: one look answers all of them."""
+BOUNDS = (CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE)
+
+
+class AlarmKind(StrEnum):
+    """What was seen."""
+
+    FORCED = "liquidation or ADL"
+    LEGS = "a leg taken"
+    DISTANCE = "liquidation near"
+    MARGIN_CALL = "margin call"
+    SETTINGS = "account settings changed"
+    INTERVAL = "funding interval changed"
+    STATUS = "trading status changed"
+    READABLE = "readable again"
+
+
+class Alarm(Struct, frozen=True, kw_only=True):
+    """A reason to run a cycle now; two that are equal say the same."""
+
+    kind: AlarmKind
+    text: str
+    """For people."""
+
+
+_CONCLUSIVE = {
+    NewsKind.FORCED: (AlarmKind.FORCED, "the exchange closed a part of the short: liquidation or ADL"),
+    NewsKind.MARGIN_CALL: (AlarmKind.MARGIN_CALL, "the exchange calls for margin"),
+    NewsKind.LEVERAGE: (AlarmKind.SETTINGS, "its leverage was changed"),
+    NewsKind.INTERVAL: (AlarmKind.INTERVAL, "its funding interval changed"),
+    NewsKind.STATUS: (AlarmKind.STATUS, "its trading status changed"),
+}
+_TO_BE_LOOKED_INTO = {NewsKind.ORDER, NewsKind.BALANCE, NewsKind.MODES, NewsKind.CONNECTED, NewsKind.LOST}
+
+
+def news_alarm(news: News, ledger: Ledger) -> Alarm | None:
+    """Return the alarm that news are by themselves; None for all that needs a look, or does not concern us."""
+    hedge, found = ledger.hedge, _CONCLUSIVE.get(news.kind)
+    if hedge is None or found is None or news.symbol not in {"", hedge.symbol}:
+        return None
+    kind, text = found
+    if kind is AlarmKind.SETTINGS and ledger.execution is not None:
+        return None  # the job's own preparations
+    return Alarm(kind=kind, text=f"{hedge.symbol}: {news.detail or text}")
+
+
+def look_at(news: News, ledger: Ledger) -> datetime | None:
+    """Return when the account deserves a look because of these news; None = they say nothing new.
+
+    What follows a trade of our own is looked at only when its echo has passed.
+    """
+    if news.kind not in _TO_BE_LOOKED_INTO or ledger.hedge is None or _is_ours(news, ledger):
+        return None
+    echo = news.kind is NewsKind.BALANCE and ledger.traded_at is not None
+    due = news.at + DEBOUNCE
+    return max(due, ledger.traded_at + GRACE) if echo and ledger.traded_at else due
+
+
+def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
+    """Return what an account shows that cannot wait; None while a job is at work or nothing is held."""
+    hedge = ledger.hedge
+    if hedge is None or ledger.execution is not None:
+        return None
+    verdict = reconcile(ledger, account, None)
+    if isinstance(verdict, ClosedElsewhere):
+        return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: both legs are gone")
+    if isinstance(verdict, HalfOpen):
+        text = f"{hedge.symbol}: {verdict.missing_spot} of the coins, {verdict.missing_short} of the short are gone"
+        return Alarm(kind=AlarmKind.LEGS, text=text)
+    position = account.positions[hedge.symbol]
+    if position.leverage != LEVERAGE:
+        return Alarm(kind=AlarmKind.SETTINGS, text=f"{hedge.symbol}: leverage is {position.leverage}x")
+    return mark_alarm(ledger, account, position.mark_price)
+
+
+def mark_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | None:
+    """Return how near a mark price is to the liquidation price that ``account`` showed; None while it is far.
+
+    The outermost bound asks for idle USDT: without any it is no alarm, for nothing could be done.
+    """
+    position = account.positions.get(ledger.hedge.symbol) if ledger.hedge else None
+    if position is None or position.quantity >= 0 or position.liquidation_price is None or mark <= 0:
+        return None
+    distance = float((position.liquidation_price - mark) / mark)
+    bound = next((bound for bound in BOUNDS if distance < bound), None)
+    if bound is None or (bound == TOP_UP_DISTANCE and account.spot_usdt <= MIN_DIFFERENCE):
+        return None
+    text = f"{position.symbol}: liquidation is less than {bound:.0%} from the mark"
+    return Alarm(kind=AlarmKind.DISTANCE, text=text)
+
+
+def _is_ours(news: News, ledger: Ledger) -> bool:
+    """Whether news are about an order that this log sent."""
+    if news.kind is not NewsKind.ORDER or ledger.hedge is None:
+        return False
+    return news.client_id.startswith(f"{ledger.hedge.hedge_id}-")

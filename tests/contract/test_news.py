@@ -1,0 +1,203 @@
+"""What every venue that tells by itself promises, checked on each one against the same emulated account."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any, Protocol
+
+import pytest
+
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.commands import SetLeverage
+from hedgerow.domain.events import Wallet
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.news import News, NewsKind
+from hedgerow.emulator.mirror import MirroredVenue
+from hedgerow.emulator.world import World
+from hedgerow.ports import NewsSource, Tape, Venue
+from support.orders import order, place
+from support.settings import InMemory
+from support.worlds import START, SYMBOL, ScriptedTape, make_venue, make_world
+
+PERP, SPOT, BUY, SELL = Market.PERP, Market.SPOT, Side.BUY, Side.SELL
+OWN_ID = "test-"
+
+
+class TellingVenue(Venue, NewsSource, Protocol):
+    """A venue that tells by itself."""
+
+
+class Setting(Protocol):
+    """A venue that tells, and the account behind it."""
+
+    clock: VirtualClock
+
+    @property
+    def venue(self) -> TellingVenue: ...
+
+    @property
+    def world(self) -> Any: ...
+
+    def listening(self) -> Any:
+        """Return a context in which the venue tells."""
+        ...
+
+
+class InProcess:
+    """The emulated venue itself."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock(START)
+        self.world: Any = make_world(ScriptedTape())
+        self.venue: TellingVenue = make_venue(self.world, self.clock)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncGenerator[None]:
+        yield
+
+
+class OnStreams:
+    """The live client with its streams, in front of the wire."""
+
+    def __init__(self) -> None:
+        self._setting = InMemory(ScriptedTape())
+        self.clock, self.world = self._setting.clock, self._setting.world
+        venue: Any = self._setting.venue
+        self.venue: TellingVenue = venue
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncGenerator[None]:
+        streams = asyncio.create_task(self._setting.streams.run())
+        await self.clock.sleep(3)
+        yield
+        streams.cancel()
+        await asyncio.gather(streams, return_exceptions=True)
+
+
+class Mirrored:
+    """An emulated account on the market of another venue, which tells its own."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock(START)
+        tape = ScriptedTape()
+        other = make_venue(make_world(tape), self.clock)
+        self.world: Any = None
+        self.venue: TellingVenue = MirroredVenue(other, self.clock, self._opening, news=other)
+
+    async def _opening(self, tape: Tape) -> World:
+        world = World(tape, start=self.clock.now(), spot={"USDT": Decimal(10_000)}, perp=Decimal(10_000))
+        self.world = world
+        return world
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncGenerator[None]:
+        yield
+
+
+FACTORIES: dict[str, Callable[[], Setting]] = {"in process": InProcess, "on streams": OnStreams, "mirrored": Mirrored}
+
+
+class Stage:
+    """A held hedge on a venue that tells, and what it told since."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.heard: list[News] = []
+
+    @property
+    def world(self) -> Any:
+        return self.setting.world
+
+    def play(self, story: Callable[["Stage"], Coroutine[Any, Any, None]]) -> None:
+        async def main() -> None:
+            venue = self.setting.venue
+            await venue.market(1)
+            await venue.submit(SetLeverage(symbol=SYMBOL, leverage=1))
+            await venue.submit(place(order(SPOT, BUY, "10.004", "100.1")))
+            await venue.submit(place(order(PERP, SELL, "10", "99.9")))
+            async with self.setting.listening():
+                venue.follow(SYMBOL)
+                end = venue.subscribe(self.heard.append)
+                await story(self)
+                end()
+                venue.follow(None)
+
+        run_virtual(self.setting.clock, main())
+
+    async def settle(self, seconds: float = 1.5) -> None:
+        """Let what was done be told."""
+        await self.setting.clock.sleep(seconds)
+
+    def told(self, *kinds: NewsKind) -> list[News]:
+        return [news for news in self.heard if news.kind in kinds]
+
+
+@pytest.fixture(params=list(FACTORIES.values()), ids=list(FACTORIES))
+def stage(request: pytest.FixtureRequest) -> Stage:
+    return Stage(request.param())
+
+
+def test_it_is_telling_while_all_is_well_and_quiet(stage: Stage) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.settle(60)
+        assert stage.setting.venue.telling
+        assert {news.kind for news in stage.heard} <= {NewsKind.MARK}
+
+    stage.play(story)
+
+
+def test_a_deleveraging_is_told_at_once_with_its_symbol(stage: Stage) -> None:
+    async def story(stage: Stage) -> None:
+        stage.world.deleverage(SYMBOL, Decimal(4))
+        await stage.settle()
+        (forced,) = stage.told(NewsKind.FORCED)
+        assert (forced.symbol, forced.market) == (SYMBOL, PERP)
+        assert (stage.setting.clock.now() - forced.at).total_seconds() <= 1.5
+
+    stage.play(story)
+
+
+def test_coins_sold_by_hand_are_told_as_an_order_and_a_balance_that_are_not_ours(stage: Stage) -> None:
+    async def story(stage: Stage) -> None:
+        stage.world.trade_by_hand(SPOT, SYMBOL, SELL, Decimal(3))
+        await stage.settle()
+        assert stage.told(NewsKind.BALANCE)
+        assert stage.told(NewsKind.ORDER)
+        assert not any(news.client_id.startswith(OWN_ID) for news in stage.told(NewsKind.ORDER))
+
+    stage.play(story)
+
+
+def test_an_order_of_ours_is_told_under_its_own_id(stage: Stage) -> None:
+    async def story(stage: Stage) -> None:
+        mine = order(SPOT, SELL, "1", "99", client_id="h1-s-9")
+        await stage.setting.venue.submit(place(mine))
+        await stage.settle()
+        assert {news.client_id for news in stage.told(NewsKind.ORDER)} == {"h1-s-9"}
+
+    stage.play(story)
+
+
+def test_deposits_and_leverage_are_told(stage: Stage) -> None:
+    async def story(stage: Stage) -> None:
+        stage.world.deposit(Wallet.SPOT, "USDT", Decimal(5))
+        await stage.settle()
+        assert stage.told(NewsKind.BALANCE)
+        await stage.setting.venue.submit(SetLeverage(symbol=SYMBOL, leverage=2))
+        await stage.settle()
+        assert [news.symbol for news in stage.told(NewsKind.LEVERAGE)] == [SYMBOL]
+
+    stage.play(story)
+
+
+def test_who_left_hears_no_more(stage: Stage) -> None:
+    async def story(stage: Stage) -> None:
+        heard: list[News] = []
+        stage.setting.venue.subscribe(heard.append)()
+        stage.world.deleverage(SYMBOL, Decimal(1))
+        await stage.settle()
+        assert heard == []
+        assert stage.told(NewsKind.FORCED)
+
+    stage.play(story)

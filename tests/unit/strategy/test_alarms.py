@@ -1,0 +1,158 @@
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.news import News, NewsKind
+from hedgerow.strategy.alarms import GRACE, Alarm, AlarmKind, account_alarm, look_at, mark_alarm, news_alarm
+from support.toy_venue import new_job
+from support.views import NOW, account, hedge, holding, ledger_of, short_of
+
+TEN = ledger_of(hedge("10"))
+BUSY = replace(TEN, execution=new_job())
+NOTHING = ledger_of()
+
+
+def told(kind: NewsKind, **changes: Any) -> News:
+    return News(at=NOW, kind=kind, **{"symbol": "AAAUSDT", **changes})
+
+
+def kind_of(alarm: Alarm | None) -> AlarmKind | None:
+    return alarm.kind if alarm else None
+
+
+# --- news ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "alarm"),
+    [
+        (NewsKind.FORCED, AlarmKind.FORCED),
+        (NewsKind.MARGIN_CALL, AlarmKind.MARGIN_CALL),
+        (NewsKind.LEVERAGE, AlarmKind.SETTINGS),
+        (NewsKind.INTERVAL, AlarmKind.INTERVAL),
+        (NewsKind.STATUS, AlarmKind.STATUS),
+        (NewsKind.ORDER, None),
+        (NewsKind.BALANCE, None),
+        (NewsKind.FUNDING, None),
+        (NewsKind.MODES, None),
+        (NewsKind.MARK, None),
+        (NewsKind.CONNECTED, None),
+        (NewsKind.LOST, None),
+    ],
+)
+def test_what_is_an_alarm_by_itself(kind: NewsKind, alarm: AlarmKind | None) -> None:
+    assert kind_of(news_alarm(told(kind), TEN)) is alarm
+
+
+def test_news_of_other_symbols_are_none_of_our_business() -> None:
+    assert news_alarm(told(NewsKind.FORCED, symbol="BBBUSDT"), TEN) is None
+    assert kind_of(news_alarm(told(NewsKind.MARGIN_CALL, symbol=""), TEN)) is AlarmKind.MARGIN_CALL
+
+
+def test_with_nothing_held_nothing_is_an_alarm() -> None:
+    assert news_alarm(told(NewsKind.FORCED), NOTHING) is None
+    assert look_at(told(NewsKind.BALANCE), NOTHING) is None
+
+
+def test_leverage_that_a_job_sets_is_no_alarm() -> None:
+    assert news_alarm(told(NewsKind.LEVERAGE), BUSY) is None
+    assert kind_of(news_alarm(told(NewsKind.FORCED), BUSY)) is AlarmKind.FORCED
+
+
+def test_the_venues_own_words_are_passed_on() -> None:
+    alarm = news_alarm(told(NewsKind.INTERVAL, detail="it settles every 4 h now"), TEN)
+    assert alarm is not None
+    assert alarm.text == "AAAUSDT: it settles every 4 h now"
+
+
+@pytest.mark.parametrize("kind", [NewsKind.BALANCE, NewsKind.MODES, NewsKind.CONNECTED, NewsKind.LOST])
+def test_what_deserves_a_look(kind: NewsKind) -> None:
+    assert look_at(told(kind), TEN) == NOW + timedelta(seconds=0.5)
+
+
+@pytest.mark.parametrize("kind", [NewsKind.FUNDING, NewsKind.FORCED, NewsKind.MARK])
+def test_what_deserves_none(kind: NewsKind) -> None:
+    assert look_at(told(kind), TEN) is None
+
+
+def test_the_bots_own_orders_deserve_no_look_and_others_do() -> None:
+    assert look_at(told(NewsKind.ORDER, client_id="h1-s-1"), TEN) is None
+    assert look_at(told(NewsKind.ORDER, client_id="web_1"), TEN) is not None
+
+
+def test_balances_are_looked_at_when_the_echo_of_our_own_trade_has_passed() -> None:
+    traded = replace(TEN, traded_at=NOW - timedelta(seconds=4))
+    assert look_at(told(NewsKind.BALANCE), traded) == NOW - timedelta(seconds=4) + GRACE
+    assert look_at(told(NewsKind.LOST), traded) == NOW + timedelta(seconds=0.5)
+    long_ago = replace(TEN, traded_at=NOW - timedelta(hours=1))
+    assert look_at(told(NewsKind.BALANCE), long_ago) == NOW + timedelta(seconds=0.5)
+
+
+# --- the account -----------------------------------------------------------------------------------------------------
+
+
+def legs(coins: str = "10", short: str = "10", **changes: Any) -> AccountView:
+    return holding(short_of(quantity=short, **changes), coins=coins)
+
+
+@pytest.mark.parametrize(
+    ("seen", "kind"),
+    [
+        (legs(), None),
+        (legs(coins="9"), AlarmKind.LEGS),
+        (legs(short="9"), AlarmKind.LEGS),
+        (legs(coins="0"), AlarmKind.LEGS),
+        (account(), AlarmKind.LEGS),
+        (legs(leverage=2), AlarmKind.SETTINGS),
+        (legs(liquidation_price=Decimal(114)), AlarmKind.DISTANCE),
+    ],
+)
+def test_what_an_account_shows(seen: AccountView, kind: AlarmKind | None) -> None:
+    assert kind_of(account_alarm(TEN, seen)) is kind
+
+
+@pytest.mark.parametrize("ledger", [NOTHING, BUSY])
+def test_an_account_is_not_judged_while_nothing_is_held_or_a_job_is_at_work(ledger: Ledger) -> None:
+    assert account_alarm(ledger, account()) is None
+
+
+@pytest.mark.parametrize(
+    ("mark", "bound"),
+    [("100", None), ("158", None), ("159", "25%"), ("166", "20%"), ("173", "15%"), ("250", "15%")],
+)
+def test_how_near_the_mark_is(mark: str, bound: str | None) -> None:
+    alarm = mark_alarm(TEN, legs(), Decimal(mark))
+    assert (alarm is None) == (bound is None)
+    assert alarm is None or f"less than {bound}" in alarm.text
+
+
+def test_the_outermost_bound_is_an_alarm_only_while_there_is_usdt_to_move() -> None:
+    poor = holding(short_of(quantity="10"), coins="10", usdt="1")
+    assert mark_alarm(TEN, poor, Decimal(159)) is None
+    assert kind_of(mark_alarm(TEN, poor, Decimal(166))) is AlarmKind.DISTANCE
+
+
+@pytest.mark.parametrize(
+    ("ledger", "seen", "mark"),
+    [
+        (NOTHING, legs(), "190"),
+        (TEN, account(), "190"),
+        (TEN, legs(short="-1"), "190"),
+        (TEN, legs(liquidation_price=None), "190"),
+        (TEN, legs(), "0"),
+    ],
+)
+def test_without_a_short_its_liquidation_price_or_a_mark_nothing_is_near(
+    ledger: Ledger, seen: AccountView, mark: str
+) -> None:
+    assert mark_alarm(ledger, seen, Decimal(mark)) is None
+
+
+def test_news_name_their_market() -> None:
+    assert told(NewsKind.BALANCE, market=Market.SPOT).market is Market.SPOT
