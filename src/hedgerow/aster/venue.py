@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import assert_never
 
 from hedgerow.aster.account_cache import AccountCache, AccountNews, NewsKind
@@ -118,6 +119,10 @@ class AsterVenue:
     async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
         """Find out what became of an order, by its client id."""
         return await self._orders.resolve(request)
+
+    async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
+        """Wait until a resting order moved beyond ``filled`` or ended, at most so long."""
+        return await self._orders.watch(request, filled, seconds)
 
     async def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
         """Read our trades on one instrument since a time, oldest first."""

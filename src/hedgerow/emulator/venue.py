@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from random import Random
 from typing import assert_never
 
@@ -38,6 +39,8 @@ __all__ = ["EmulatedVenue"]
 
 NO_ANSWER = "no answer from the exchange"
 NEVER_LEFT = "the request never left"
+WATCH_SECONDS = 0.25
+"""How often a watched order is looked at."""
 SILENT = {Outcome.LOST_BEFORE, Outcome.LOST_AFTER, Outcome.LATE}
 
 
@@ -142,6 +145,16 @@ class EmulatedVenue:
         if lost_at is not None and self.world.now < lost_at + self._certain_after:
             return (self._unknown(request, "not there yet, and it could still arrive"),)
         return (self._absent(request),)
+
+    async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
+        """Wait until a resting order moved beyond ``filled`` or ended, at most so long; a failing look is unknown."""
+        until = self.clock.monotonic() + seconds
+        while (left := until - self.clock.monotonic()) > 0:
+            await self.clock.sleep(min(left, WATCH_SECONDS))
+            events = await self.resolve(request)
+            if any(not isinstance(event, OrderProgressed) or event.filled_quantity > filled for event in events):
+                return events
+        return ()
 
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Carry out one command and return what is known to have happened, oldest first."""

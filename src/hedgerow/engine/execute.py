@@ -167,7 +167,9 @@ class Executor:
         short_of_margin = isinstance(event, ev.OrderEnded) and event.reject is RejectKind.MARGIN
         if short_of_margin and self._journal.ledger.transfer is None:
             idle = await self._idle_usdt()
-        return books, Surroundings(at=self._clock.now(), spot=books.spot, perp=books.perp, idle_usdt=idle)
+        return books, Surroundings(
+            at=self._clock.now(), spot=books.spot, perp=books.perp, idle_usdt=idle, hurried=self._stopping()
+        )
 
     async def _idle_usdt(self) -> Decimal:
         """Return the spot wallet's free USDT; none when it cannot be read, for a naked leg does not wait for it."""
@@ -202,6 +204,9 @@ class Executor:
             if taken.pause_seconds:
                 await self._clock.sleep(taken.pause_seconds)
             return _last_happening(await self._recorded(await self._venue.resolve(taken.resolve)))
+        if taken.watch is not None:
+            known, seconds = taken.job.working_filled, hedging.WATCH_SECONDS
+            return _last_happening(await self._recorded(await self._venue.watch(taken.watch, known, seconds)))
         if taken.pause_seconds:
             await self._clock.sleep(taken.pause_seconds)
         return None

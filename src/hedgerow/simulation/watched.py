@@ -51,6 +51,7 @@ class WatchedVenue:
         self._witness = witness
         self.market, self.account, self.depth = inner.market, inner.account, inner.depth
         self.open_orders, self.resolve, self.fills = inner.open_orders, inner.resolve, inner.fills
+        self.watch = inner.watch
         self.funding_payments, self.statement = inner.funding_payments, inner.statement
 
     @property
