@@ -24,7 +24,8 @@ from hedgerow.domain.order import OrderStatus, RejectKind, TimeInForce
 from hedgerow.strategy import hedging
 from hedgerow.strategy.hedging import TRANSITIONS, Happening, Signal, Surroundings
 from hedgerow.strategy.hedging_orders import ordered, place
-from support.toy_venue import NOON, ToyVenue, depth_of, new_job, restarted, toy_pair, walk
+from support.toy_venue import NOON, ToyVenue, depth_of, new_job, restarted, toy_pair
+from support.toy_walk import walk
 
 PAIRS = {
     "fine spot": toy_pair(),

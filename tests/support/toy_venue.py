@@ -30,11 +30,10 @@ from hedgerow.domain.schedule import seconds_to_settlement
 from hedgerow.strategy import hedging
 from hedgerow.strategy.hedging import Happening, Step, Surroundings
 
-__all__ = ["NOON", "ToyVenue", "depth_of", "new_job", "restarted", "toy_pair", "walk"]
+__all__ = ["NOON", "ToyVenue", "depth_of", "new_job", "restarted", "toy_pair"]
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 """Four hours from the settlements of an 8 h pair."""
-MANY_STEPS = 20_000
 
 
 def toy_pair(
@@ -437,49 +436,3 @@ class ToyVenue:
             started = ZERO if self.kind is ExecutionKind.OPEN else self.plan.spot_quantity - self.plan.perp_quantity
             both = max(self.pair.lot_step, unsellable, self.pair.perp.min_quantity)
             assert abs(self.coins - self.short - started) <= both or abs(self.coins - self.short) <= both
-
-
-def walk(
-    job: HedgeExecution,
-    venue: ToyVenue,
-    *,
-    crash: float = 0.0,
-    downtimes: tuple[float, ...] = (0.5, 5, 60),
-    healthy_after: int = 400,
-) -> HedgeExecution:
-    """Drive a job to its end; the venue is healthy after so many steps, the process dies at a share of them."""
-    event: Happening = None
-    for count in range(MANY_STEPS):
-        if count == healthy_after:
-            venue.chaos = 0.0
-        around = venue.look()
-        taken = hedging.step(job, event, around)
-        venue.check(job, taken, around)
-        job, event = taken.job, None
-        if job.state.ended:
-            venue.check_end(job)
-            return job
-        died = venue.random.random() < crash
-        if died and venue.random.random() < 0.5:
-            job = restarted(job)
-            event = _after_a_crash(job, venue, downtimes)
-            continue
-        if taken.command:
-            event = venue.submit(taken.command)
-        elif taken.resolve:
-            event = venue.resolve(taken.resolve)
-        elif taken.watch:
-            event = venue.watch(taken.watch, taken.job.working_filled)
-        else:
-            venue.now += timedelta(seconds=taken.pause_seconds + venue.random.choice([0.0, 0.01, 0.3]))
-        if died:
-            job = restarted(job)
-            event = _after_a_crash(job, venue, downtimes)
-    raise AssertionError(f"no end: {job.state.value}, {job.detail}")
-
-
-def _after_a_crash(job: HedgeExecution, venue: ToyVenue, downtimes: tuple[float, ...]) -> Happening:
-    venue.now += timedelta(seconds=venue.random.choice(downtimes))
-    if job.working is None:
-        return None
-    return ev.OrderOutcomeUnknown(at=venue.now, client_id=job.working.order.client_id, detail="restart")

@@ -14,6 +14,7 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
+from hedgerow.domain.quality import ExecutionQuality
 
 __all__ = [
     "CommandIssued",
@@ -227,6 +228,8 @@ class HedgeOpened(Struct, frozen=True, kw_only=True, tag="hedge_opened"):
 
     at: datetime
     hedge_id: str
+    quality: ExecutionQuality | None = None
+    """How well the job was carried out; None in logs from before it was measured."""
 
 
 class HedgeClosed(Struct, frozen=True, kw_only=True, tag="hedge_closed"):
@@ -237,6 +240,8 @@ class HedgeClosed(Struct, frozen=True, kw_only=True, tag="hedge_closed"):
     reason: Reason
     residue_value: Decimal = ZERO
     """What was left unsold, valued in quote units; a ``DustKept`` of the same coins follows."""
+    quality: ExecutionQuality | None = None
+    """How well the job was carried out; None in logs from before it was measured."""
 
 
 class HedgeAborted(Struct, frozen=True, kw_only=True, tag="hedge_aborted"):
@@ -247,6 +252,8 @@ class HedgeAborted(Struct, frozen=True, kw_only=True, tag="hedge_aborted"):
     reason: Reason
     detail: str
     residue_value: Decimal = ZERO
+    quality: ExecutionQuality | None = None
+    """How well the job was carried out; None in logs from before it was measured."""
 
 
 class HedgeRepaired(Struct, frozen=True, kw_only=True, tag="hedge_repaired"):
@@ -254,6 +261,8 @@ class HedgeRepaired(Struct, frozen=True, kw_only=True, tag="hedge_repaired"):
 
     at: datetime
     hedge_id: str
+    quality: ExecutionQuality | None = None
+    """How well the job was carried out; None in logs from before it was measured."""
 
 
 class HedgeAdopted(Struct, frozen=True, kw_only=True, tag="hedge_adopted"):

@@ -24,6 +24,7 @@ from hedgerow.ports import Clock, Venue
 from hedgerow.strategy import hedging
 from hedgerow.strategy.hedging import Happening, Step, Surroundings
 from hedgerow.strategy.hedging_orders import at_risk
+from hedgerow.strategy.hedging_quality import quality_of
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["Executor"]
@@ -230,7 +231,8 @@ class Executor:
         elif job.state is ExecutionState.FLAT and ledger.hedge:
             await self._journal.record(*_closing_ended(job, ledger.hedge, now))
         else:
-            await self._journal.record(ev.HedgeRepaired(at=now, hedge_id=job.hedge_id))
+            repaired = ev.HedgeRepaired(at=now, hedge_id=job.hedge_id, quality=quality_of(job, now))
+            await self._journal.record(repaired)
 
     async def _sweep_dust(self, hedge: HedgedPosition, plan: ExecutionPlan) -> None:
         lot = self._journal.ledger.dust.get(hedge.pair.base)
@@ -299,19 +301,30 @@ def _alarm(job: HedgeExecution, now: datetime) -> ev.NakedAlarmed:
 
 def _opening_ended(job: HedgeExecution, ledger: Ledger, now: datetime) -> tuple[ev.Event, ...]:
     if job.state is ExecutionState.HEDGED:
-        return (ev.HedgeOpened(at=now, hedge_id=job.hedge_id),)
+        return (ev.HedgeOpened(at=now, hedge_id=job.hedge_id, quality=quality_of(job, now)),)
     left = ledger.opening
     lot = _residue(job, left) if left else None
     reason = Reason.UNWOUND if job.spot.filled else Reason.REFUSED
     aborted = ev.HedgeAborted(
-        at=now, hedge_id=job.hedge_id, reason=reason, detail=job.detail, residue_value=lot.cost if lot else ZERO
+        at=now,
+        hedge_id=job.hedge_id,
+        reason=reason,
+        detail=job.detail,
+        residue_value=lot.cost if lot else ZERO,
+        quality=quality_of(job, now),
     )
     return (aborted, ev.DustKept(at=now, lot=lot)) if lot else (aborted,)
 
 
 def _closing_ended(job: HedgeExecution, hedge: HedgedPosition, now: datetime) -> tuple[ev.Event, ...]:
     lot = _residue(job, hedge)
-    closed = ev.HedgeClosed(at=now, hedge_id=hedge.hedge_id, reason=job.reason, residue_value=lot.cost if lot else ZERO)
+    closed = ev.HedgeClosed(
+        at=now,
+        hedge_id=hedge.hedge_id,
+        reason=job.reason,
+        residue_value=lot.cost if lot else ZERO,
+        quality=quality_of(job, now),
+    )
     return (closed, ev.DustKept(at=now, lot=lot)) if lot else (closed,)
 
 

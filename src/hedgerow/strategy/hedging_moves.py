@@ -157,13 +157,19 @@ def _follow_due(job: HedgeExecution, around: Surroundings) -> Decimal:
     The last slice brings the perpetual to exactly the planned quantity.
     """
     perp, planned = job.pair.perp, job.plan.perp_quantity
-    complete = job.lead_done and _lead_complete(job, around)
-    target = planned if complete else min(planned, perp.floor_quantity(max(ZERO, job.net_spot)))
+    complete = _lead_complete(job, around) and (job.lead_done or job.kind is not ExecutionKind.OPEN)
+    wanted = job.net_spot if job.kind is ExecutionKind.OPEN else job.net_spot - _surplus(job)
+    target = planned if complete else min(planned, perp.floor_quantity(max(ZERO, wanted)))
     due = target - job.perp.filled
     if job.kind is ExecutionKind.OPEN:
         price = price_of(job, around, Market.PERP) or worth(job, around)
         return due if tradable(perp, due, price) else ZERO
     return due if due >= max(perp.min_quantity, perp.lot) else ZERO
+
+
+def _surplus(job: HedgeExecution) -> Decimal:
+    """Return by how much the coins exceeded the short before a closing: what the owner took of one leg goes first."""
+    return job.plan.spot_quantity - job.plan.perp_quantity if job.plan.spot_quantity else ZERO
 
 
 def _lead_complete(job: HedgeExecution, around: Surroundings) -> bool:
