@@ -34,6 +34,7 @@ class Scene:
         self.perp_asks: BookSide = ASKS
         self.age = 0.0
         self.idle = ZERO
+        self.hurried = False
 
     def after(self, seconds: float) -> "Scene":
         """Let time pass, and tell the machine so."""
@@ -57,6 +58,7 @@ class Scene:
             spot=book(Market.SPOT, self.spot_bids, self.spot_asks),
             perp=book(Market.PERP, self.perp_bids, self.perp_asks),
             idle_usdt=self.idle,
+            hurried=self.hurried,
         )
 
     @property
