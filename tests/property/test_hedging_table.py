@@ -152,6 +152,7 @@ def test_a_short_that_is_taken_away_while_closing_does_not_trap_the_job(
 EVENTS: dict[str, Happening] = {
     "tick": None,
     "prepared": ev.LeverageSet(at=NOON, symbol="ABCUSDT", leverage=1),
+    "dead man": ev.DeadManArmed(at=NOON, symbol="ABCUSDT", seconds=120),
     "margin type": ev.MarginTypeSet(at=NOON, symbol="ABCUSDT"),
     "transferred": ev.FundsTransferred(
         at=NOON, transfer_id="t", amount=Decimal(1), direction=TransferDirection.SPOT_TO_PERP

@@ -12,7 +12,15 @@ from random import Random
 import msgspec
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.commands import CancelOrder, Command, PlaceOrder, SetLeverage, SetMarginType, TransferFunds
+from hedgerow.domain.commands import (
+    ArmDeadMan,
+    CancelOrder,
+    Command,
+    PlaceOrder,
+    SetLeverage,
+    SetMarginType,
+    TransferFunds,
+)
 from hedgerow.domain.execution import (
     RESTING_GAP,
     ExecutionKind,
@@ -202,6 +210,8 @@ class ToyVenue:
         self.unresolved = None
         if isinstance(command, SetLeverage):
             return ev.LeverageSet(at=self.now, symbol=command.symbol, leverage=command.leverage)
+        if isinstance(command, ArmDeadMan):
+            return ev.DeadManArmed(at=self.now, symbol=command.symbol, seconds=command.seconds)
         if isinstance(command, SetMarginType):
             return ev.MarginTypeSet(at=self.now, symbol=command.symbol)
         assert isinstance(command, TransferFunds)
@@ -428,7 +438,8 @@ class ToyVenue:
         assert not self.hidden
         assert self.resting is None
         spot = self.pair.spot
-        unsellable = max(spot.lot, spot.min_quantity, spot.min_notional / self.price * Decimal("1.01"))
+        # What is sold lies on the lot; what is left of the coins beside it is less than one.
+        unsellable = max(spot.min_quantity, spot.min_notional / self.price * Decimal("1.01")) + spot.lot
         if job.state is ExecutionState.FLAT:
             assert self.short == 0 or self.short_was_taken
             assert self.coins < unsellable

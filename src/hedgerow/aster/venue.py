@@ -19,7 +19,15 @@ from hedgerow.aster.timed import Timed
 from hedgerow.aster.translate import depth_of
 from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.account import AccountView, OpenOrder
-from hedgerow.domain.commands import CancelOrder, Command, PlaceOrder, SetLeverage, SetMarginType, TransferFunds
+from hedgerow.domain.commands import (
+    ArmDeadMan,
+    CancelOrder,
+    Command,
+    PlaceOrder,
+    SetLeverage,
+    SetMarginType,
+    TransferFunds,
+)
 from hedgerow.domain.errors import MarketClosed
 from hedgerow.domain.events import Event
 from hedgerow.domain.funding import FundingPayment
@@ -114,6 +122,8 @@ class AsterVenue:
                 return await self._settings.leverage(command)
             case SetMarginType():
                 return await self._settings.margin_type(command)
+            case ArmDeadMan():
+                return await self._settings.dead_man(command)
         assert_never(command)
 
     async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:

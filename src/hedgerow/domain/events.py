@@ -20,6 +20,7 @@ __all__ = [
     "CommandIssued",
     "CommandRefused",
     "CycleCompleted",
+    "DeadManArmed",
     "DustKept",
     "DustSwept",
     "Event",
@@ -202,6 +203,14 @@ class MarginTypeSet(Struct, frozen=True, kw_only=True, tag="margin_type_set"):
     symbol: str
 
 
+class DeadManArmed(Struct, frozen=True, kw_only=True, tag="dead_man_armed"):
+    """The venue confirmed the dead man's switch of a perpetual; 0 seconds: that it is off."""
+
+    at: datetime
+    symbol: str
+    seconds: int
+
+
 class FundingReceived(Struct, frozen=True, kw_only=True, tag="funding_received"):
     """A funding payment was booked, once per transaction id; it belongs to the hedge held at its stamp."""
 
@@ -382,6 +391,7 @@ Event: TypeAlias = (
     | TransferOutcomeUnknown
     | LeverageSet
     | MarginTypeSet
+    | DeadManArmed
     | FundingReceived
     | ExecutionStarted
     | ExecutionStepped

@@ -198,6 +198,8 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
     """Middle of the spot book when the job first saw it; None before."""
     perp_arrival: Decimal | None = None
     """The same of the perpetual's book."""
+    dead_man_at: datetime | None = None
+    """When the dead man's switch was last asked for; None while it is not needed."""
     orders: int = 0
     """Orders of this job so far."""
     detail: str = ""

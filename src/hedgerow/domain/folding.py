@@ -97,8 +97,7 @@ def _hedge_lost(ledger: Ledger, event: ev.HedgeLost) -> Ledger:
 
 
 def _ended(ledger: Ledger, hedge: HedgedPosition, event: ev.HedgeClosed | ev.HedgeLost) -> Ledger:
-    done = isinstance(event, ev.HedgeClosed)
-    residue, quality = (event.residue_value, event.quality) if done else (ZERO, None)
+    residue, quality = (event.residue_value, event.quality) if isinstance(event, ev.HedgeClosed) else (ZERO, None)
     closed = ClosedHedge(hedge=hedge, closed_at=event.at, reason=event.reason, residue_value=residue, quality=quality)
     totals = replace(with_result(ledger.totals, closed), closed=ledger.totals.closed + 1)
     return replace(ledger, hedge=None, execution=None, orders={}, totals=totals, closed=_kept(ledger.closed, closed))
@@ -228,6 +227,7 @@ _APPLY: dict[type[ev.Event], Callable[[Ledger, Any], Ledger]] = {
     **folding_rows.FOLDS,
     ev.LeverageSet: _unchanged,
     ev.MarginTypeSet: _unchanged,
+    ev.DeadManArmed: _unchanged,
     ev.ExecutionStarted: _execution_started,
     ev.ExecutionStepped: _execution_stepped,
     ev.HedgeOpened: _hedge_opened,

@@ -9,10 +9,19 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView, MarginType, OpenOrder
-from hedgerow.domain.commands import CancelOrder, Command, PlaceOrder, SetLeverage, SetMarginType, TransferFunds
+from hedgerow.domain.commands import (
+    ArmDeadMan,
+    CancelOrder,
+    Command,
+    PlaceOrder,
+    SetLeverage,
+    SetMarginType,
+    TransferFunds,
+)
 from hedgerow.domain.errors import Rejected, VenueError
 from hedgerow.domain.events import (
     CommandRefused,
+    DeadManArmed,
     Event,
     FundsTransferred,
     LeverageSet,
@@ -39,7 +48,7 @@ __all__ = ["EmulatedVenue"]
 
 NO_ANSWER = "no answer from the exchange"
 NEVER_LEFT = "the request never left"
-WATCH_SECONDS = 0.25
+WATCH_SECONDS = 0.5
 """How often a watched order is looked at."""
 SILENT = {Outcome.LOST_BEFORE, Outcome.LOST_AFTER, Outcome.LATE}
 
@@ -237,6 +246,9 @@ class EmulatedVenue:
             case SetMarginType():
                 self.world.set_margin_type(command.symbol, MarginType.CROSSED)
                 return (MarginTypeSet(at=self.world.now, symbol=command.symbol),)
+            case ArmDeadMan():
+                self.world.arm_dead_man(command.symbol, command.seconds)
+                return (DeadManArmed(at=self.world.now, symbol=command.symbol, seconds=command.seconds),)
         assert_never(command)
 
     def _place(self, request: OrderRequest, fault: SubmitFault | None) -> tuple[Event, ...]:
@@ -283,7 +295,7 @@ class EmulatedVenue:
                 return OrderOutcomeUnknown(at=self.world.now, client_id=command.client_id, detail=NO_ANSWER)
             case TransferFunds():
                 return TransferOutcomeUnknown(at=self.world.now, transfer_id=command.transfer_id, detail=NO_ANSWER)
-            case SetLeverage() | SetMarginType():
+            case SetLeverage() | SetMarginType() | ArmDeadMan():
                 return CommandRefused(at=self.world.now, command=command, code=Code.TIMEOUT, detail=NO_ANSWER)
         assert_never(command)
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.commands import Command, PlaceOrder, SetLeverage, TransferFunds
+from hedgerow.domain.commands import ArmDeadMan, Command, PlaceOrder, SetLeverage, TransferFunds
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.execution import ExecutionKind, ExecutionPlan, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import BasisPair, Market
@@ -38,6 +38,7 @@ HAPPENINGS = (
     ev.TransferOutcomeUnknown,
     ev.LeverageSet,
     ev.MarginTypeSet,
+    ev.DeadManArmed,
     ev.CommandRefused,
 )
 
@@ -223,7 +224,9 @@ class Executor:
     # --- ends ------------------------------------------------------------------------------------------------------
 
     async def _conclude(self, job: HedgeExecution) -> None:
-        """Book the real fees, then say how the job ended, in one transaction."""
+        """Stop the dead man's switch and book the real fees, then say how the job ended, in one transaction."""
+        if job.dead_man_at is not None:
+            await self.issue(ArmDeadMan(symbol=job.symbol, seconds=0))
         await self._bookkeeper.book_fees()
         ledger, now = self._journal.ledger, self._clock.now()
         if job.kind is ExecutionKind.OPEN:
@@ -241,7 +244,7 @@ class Executor:
 
     # --- single commands ---------------------------------------------------------------------------------------------
 
-    async def issue(self, command: TransferFunds | SetLeverage) -> bool:
+    async def issue(self, command: TransferFunds | SetLeverage | ArmDeadMan) -> bool:
         """Send one command outside of a job; tells whether the venue is known to have carried it out.
 
         No transfer is begun while the outcome of another one is not known.
@@ -249,7 +252,7 @@ class Executor:
         if isinstance(command, TransferFunds) and self._journal.ledger.transfer is not None:
             return False
         await self._journal.record(ev.CommandIssued(at=self._clock.now(), command=command))
-        return isinstance(await self._send(command), ev.FundsTransferred | ev.LeverageSet)
+        return isinstance(await self._send(command), ev.FundsTransferred | ev.LeverageSet | ev.DeadManArmed)
 
     async def settle_transfer(self) -> None:
         """Find out about a transfer whose outcome is not logged: sending the same id again is harmless."""

@@ -36,6 +36,7 @@ SILENT_EVENTS = frozenset(
         ev.CommandIssued,
         ev.OrderAccepted,
         ev.OrderProgressed,
+        ev.DeadManArmed,
         ev.FeeBooked,
         ev.HedgeRolled,
         ev.CycleCompleted,
@@ -89,6 +90,8 @@ def _command(command: co.Command) -> str:
             return f"Leverage {leverage}x on {symbol}"
         case co.SetMarginType(symbol=symbol):
             return f"Crossed margin on {symbol}"
+        case co.ArmDeadMan(symbol=symbol):
+            return f"Dead man's switch on {symbol}"
         case co.CancelOrder(client_id=client_id):
             return f"Cancelling order {client_id}"
         case _:

@@ -232,6 +232,8 @@ TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Rule]] = {
         Signal.PARTIAL: Rule(cells.after_lead, _FROM_LEAD | {_U, _N}),
         Signal.NOTHING: Rule(cells.after_lead, _FROM_LEAD),
         Signal.REJECTED: Rule(cells.lead_rejected, _FROM_LEAD | {_U, _N}),
+        Signal.PREPARED: Rule(cells.lead, _FROM_LEAD | {_U, _N}),
+        Signal.PREPARATION_REFUSED: Rule(cells.lead, _FROM_LEAD | {_U, _N}),
         **_TO_RESOLVING,
     },
     _S: {
@@ -241,6 +243,8 @@ TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Rule]] = {
         Signal.PARTIAL: Rule(cells.after_resting, _FROM_LEAD | {_U, _N}),
         Signal.NOTHING: _rule(cells.after_resting, _L),
         Signal.REJECTED: _rule(cells.resting_refused, _L),
+        Signal.PREPARED: _rule(cells.rest_on, _S, _C),
+        Signal.PREPARATION_REFUSED: _rule(cells.rest_on, _S, _C),
         Signal.UNKNOWN: _rule(cells.resolve, _X),
     },
     _C: {
@@ -309,6 +313,7 @@ _SIGNALS: Mapping[type, Signal] = {
     ev.FundsTransferred: Signal.PREPARED,
     ev.LeverageSet: Signal.PREPARED,
     ev.MarginTypeSet: Signal.PREPARED,
+    ev.DeadManArmed: Signal.PREPARED,
     ev.TransferOutcomeUnknown: Signal.PREPARATION_UNKNOWN,
     ev.CommandRefused: Signal.PREPARATION_REFUSED,
 }

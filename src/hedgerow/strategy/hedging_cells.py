@@ -57,6 +57,7 @@ Happening: TypeAlias = (
     | ev.TransferOutcomeUnknown
     | ev.LeverageSet
     | ev.MarginTypeSet
+    | ev.DeadManArmed
     | ev.CommandRefused
     | None
 )

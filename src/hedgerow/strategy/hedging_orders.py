@@ -10,7 +10,7 @@ from hedgerow.domain.commands import Command, PlaceOrder
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import Instrument, Market, Side
 from hedgerow.domain.market import Depth
-from hedgerow.domain.money import ZERO
+from hedgerow.domain.money import BPS, ONE, ZERO
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.schedule import last_settlement, next_settlement, seconds_to_settlement
 
@@ -78,10 +78,11 @@ def place(
     """Build the price-capped IOC order for one leg, with the next client id of that leg; pause without a fresh book."""
     instrument, side = job.pair.instrument(market), side or side_of(job, market)
     depth = around.depth(market)
-    limit = depth.capped_price(side, cap_bps(job, around.at)) if depth and _fresh(job, around, depth) else None
-    if limit is None:
+    touch = depth.touch(side) if depth and _fresh(job, around, depth) else None
+    if touch is None:
         return Step(job=job, pause_seconds=UNREADABLE_SECONDS)
-    quantity = split(instrument, quantity, max(limit, depth.touch(side) or limit), job.limits.max_order_usd)
+    limit = touch * (ONE + side.sign * cap_bps(job, around.at) * BPS)
+    quantity = split(instrument, quantity, max(limit, touch), job.limits.max_order_usd)
     return ordered(job, market, side, quantity, _order_price(instrument, side, quantity, limit))
 
 

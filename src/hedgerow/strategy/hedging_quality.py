@@ -11,6 +11,8 @@ from hedgerow.strategy.hedging_orders import side_of
 
 __all__ = ["quality_of"]
 
+SHARE_GRID = Decimal("0.0001")
+
 
 def quality_of(job: HedgeExecution, at: datetime) -> ExecutionQuality:
     """Return the quality of a job that ends at ``at``."""
@@ -31,7 +33,7 @@ def quality_of(job: HedgeExecution, at: datetime) -> ExecutionQuality:
         naked_seconds=job.naked_seconds + running,
         largest_exposure=job.worst_naked_notional,
         orders=job.orders,
-        maker_share=rested / traded if traded else ZERO,
+        maker_share=_share(rested, traded) if traded else ZERO,
     )
 
 
@@ -39,4 +41,8 @@ def _fill_ratio(job: HedgeExecution) -> Decimal:
     planned, done = job.plan.perp_quantity, job.perp.filled
     if not planned:
         planned, done = job.plan.spot_quantity, job.spot.filled
-    return min(ONE, done / planned)
+    return min(ONE, _share(done, planned))
+
+
+def _share(part: Decimal, whole: Decimal) -> Decimal:
+    return (part / whole).quantize(SHARE_GRID)

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from hedgerow.domain.commands import CancelOrder
+from hedgerow.domain.commands import ArmDeadMan, CancelOrder
 from hedgerow.domain.errors import InvariantBroken
-from hedgerow.domain.execution import RESTING_GAP, ExecutionState, ExecutionStyle, HedgeExecution
+from hedgerow.domain.execution import RESTING_GAP, ExecutionKind, ExecutionState, ExecutionStyle, HedgeExecution
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.strategy.hedging_orders import (
@@ -27,6 +27,9 @@ __all__ = ["WATCH_SECONDS", "cancel", "given_over", "may_rest", "rest", "rest_on
 
 WATCH_SECONDS = 1.0
 """Longest wait for a fill before the books are looked at again, hence the shortest time between two pegs."""
+DEAD_MAN_SECONDS = 120
+"""After so long without a word from us the venue cancels what we have on the perpetual."""
+DEAD_MAN_REFRESH_SECONDS = 30
 
 
 def may_rest(job: HedgeExecution, around: Surroundings, quantity: Decimal) -> bool:
@@ -46,6 +49,8 @@ def rest(job: HedgeExecution, around: Surroundings, quantity: Decimal) -> Step:
     price = _peg(job, around)
     if price is None:
         raise InvariantBroken(f"hedge {job.hedge_id}: no touch to rest at")
+    if _switch_due(job, around.at):
+        return _armed(job, around.at)
     waiting = replace(job, state=ExecutionState.RESTING, resting_since=job.resting_since or around.at)
     size = _resting_size(job, quantity, price)
     side = side_of(job, Market.SPOT)
@@ -61,6 +66,8 @@ def rest_on(job: HedgeExecution, around: Surroundings) -> Step:
     over = around.hurried or _out_of_time(job, around.at) or settlement_pause(job, around.at) > 0
     if unseen or moved or over:
         return cancel(job)
+    if _switch_due(job, around.at):
+        return _armed(job, around.at)
     return Step(job=job, watch=order)
 
 
@@ -76,6 +83,21 @@ def given_over(job: HedgeExecution, at: datetime) -> HedgeExecution:
     if job.resting_since is None or job.maker_over:
         return job
     return replace(job, maker_over=True, stage_since=at)
+
+
+def _switch_due(job: HedgeExecution, at: datetime) -> bool:
+    """Whether the venue is to be told again that we live.
+
+    Only while opening: an opening begins when nobody else has orders on the symbol, which the switch would cancel too.
+    """
+    if job.kind is not ExecutionKind.OPEN:
+        return False
+    return job.dead_man_at is None or (at - job.dead_man_at).total_seconds() >= DEAD_MAN_REFRESH_SECONDS
+
+
+def _armed(job: HedgeExecution, at: datetime) -> Step:
+    command = ArmDeadMan(symbol=job.symbol, seconds=DEAD_MAN_SECONDS)
+    return Step(job=replace(job, dead_man_at=at), command=command)
 
 
 def _resting(job: HedgeExecution) -> OrderRequest:

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.commands import CancelOrder, PlaceOrder
+from hedgerow.domain.commands import ArmDeadMan, CancelOrder, PlaceOrder
 from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionState, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
@@ -195,6 +195,32 @@ def test_a_post_only_order_that_would_have_taken_is_placed_anew() -> None:
     assert (scene.job.state, scene.command) == (LEADING, None)
     assert scene.taken.pause_seconds > 0
     assert (scene.after(0.5).order.client_id, scene.order.time_in_force) == ("h1-s-2", GTX)
+
+
+# --- the dead man's switch -------------------------------------------------------------------------------------------
+
+
+def test_the_switch_is_set_before_anything_rests_and_every_thirty_seconds() -> None:
+    scene = resting()
+    assert scene.armed == [NOON]
+    for _ in range(4):
+        scene.after(10)
+    assert scene.armed == [NOON, NOON + timedelta(seconds=30)]
+    assert scene.job.state is RESTING
+
+
+def test_a_switch_that_cannot_be_set_stops_nothing() -> None:
+    scene = Scene(new_job(OPEN, limits=MAKER)).after(0).prepared()
+    scene.job = replace(scene.job, pending=(), state=LEADING, dead_man_at=NOON)
+    refused = ev.CommandRefused(
+        at=NOON, command=ArmDeadMan(symbol="ABCUSDT", seconds=120), code=-1007, detail="no answer"
+    )
+    assert scene.hear(refused).order.time_in_force is GTX
+    assert scene.hear(refused).taken.watch is not None
+
+
+def test_a_closing_sets_no_switch_for_it_would_cancel_what_others_have_on_the_symbol() -> None:
+    assert resting(CLOSE, spot="10").after(40).armed == []
 
 
 # --- sizes -----------------------------------------------------------------------------------------------------------
