@@ -149,7 +149,7 @@ def thin_tape(first: BasisPair | str = "AAAUSDT") -> ScriptedTape:
 
 
 def resting_opening() -> Story:
-    return Story(begin=account(thin_tape(), usdt=Decimal(100)), parameters=parameters(style=MAKER))
+    return Story(begin=account(thin_tape(), usdt=Decimal(100)), parameters=parameters(style=MAKER), hours=0.2)
 
 
 def resting_closing() -> Story:

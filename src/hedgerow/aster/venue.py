@@ -6,6 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from hedgerow.aster.account_cache import AccountCache, AccountNews, NewsKind
 from hedgerow.aster.account_history import AccountHistory
 from hedgerow.aster.account_reader import AccountReader
@@ -83,8 +85,8 @@ class AsterVenue:
         """Read both wallets, positions and account modes."""
         if self._offset.known is None:
             await self._offset.get()
-        view, _ = await asyncio.gather(self._accounts.read(), self._offset.get())
-        return view
+        view, offset = await asyncio.gather(self._accounts.read(), self._offset.get())
+        return replace(view, clock_skew_seconds=offset.total_seconds())
 
     async def depth(self, market: Market, symbol: str) -> Depth:
         """Read the visible book of one instrument."""

@@ -76,8 +76,10 @@ def refusal(event: Happening) -> tuple[RejectKind | None, str]:
 
 
 def prepared(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Go on to the next preparation, or begin to lead."""
-    del event
+    """Go on to the next preparation, or begin to lead; a leverage that is not the planned one ends the job."""
+    if isinstance(event, ev.LeverageSet) and event.leverage != job.plan.leverage:
+        detail = f"the leverage is {event.leverage}x, not {job.plan.leverage}x"
+        return moves.finish(replace(job, detail=detail), around)
     return moves.prepare(replace(job, pending=job.pending[1:], stage_since=around.at), around)
 
 
