@@ -86,7 +86,7 @@ class AsterVenue:
         if self._offset.known is None:
             await self._offset.get()
         view, offset = await asyncio.gather(self._accounts.read(), self._offset.get())
-        return replace(view, clock_skew_seconds=offset.total_seconds())
+        return replace(view, clock_skew_seconds=offset)
 
     async def depth(self, market: Market, symbol: str) -> Depth:
         """Read the visible book of one instrument."""

@@ -124,6 +124,7 @@ def test_both_wallets_positions_and_modes_are_read_at_once(scene: Scene) -> None
     assert (held.liquidation_price, held.margin_type) == (Decimal("5900.5"), MarginType.CROSSED)
     assert view.positions["BBBUSDT"].leverage == 20
     assert (view.at, view.one_way, view.single_asset) == (NOW, True, True)
+    assert view.clock_skew_seconds == 0
 
 
 def test_a_later_reading_takes_three_requests(scene: Scene) -> None:

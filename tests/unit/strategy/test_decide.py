@@ -407,8 +407,8 @@ def test_an_opening_is_refused_for_depth_and_when_the_account_changed_meanwhile(
 @pytest.mark.parametrize("late", [Market.SPOT, Market.PERP])
 def test_an_opening_is_refused_on_a_book_that_is_old(late: Market) -> None:
     best = next(shortlist(FLAT, Ledger(), GUIDE))
-    aged = [replace(depth(m), at=NOW - timedelta(seconds=3.5 if m is late else 2.5)) for m in Market]
-    found = plan_opening(best, *aged, FLAT, Ledger(), GUIDE)
+    spot, perp = (replace(depth(m), at=NOW - timedelta(seconds=3.5 if m is late else 2.5)) for m in Market)
+    found = plan_opening(best, spot, perp, FLAT, Ledger(), GUIDE)
     assert isinstance(found, Refusal)
     assert found.kind is RefusalKind.DEPTH
     assert "book is 4 s old" in found.detail

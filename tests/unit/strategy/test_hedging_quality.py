@@ -29,7 +29,9 @@ def test_shortfall_is_what_was_paid_beyond_the_arrival_price_on_each_leg() -> No
     assert quality.spot.shortfall == Decimal("10.005") * Decimal("0.11")
     assert quality.spot.shortfall_bps == pytest.approx(Decimal(11))
     assert quality.perp.shortfall == 10 * Decimal("0.10")
-    assert (quality.fill_ratio, quality.orders, quality.maker_share) == (1, 6, 0)
+    assert quality.fill_ratio == 1
+    assert quality.orders == 6
+    assert quality.maker_share == 0
 
 
 def test_resting_earns_the_spread_and_is_counted() -> None:
@@ -80,7 +82,8 @@ def test_what_was_unwound_is_part_of_the_cost_of_the_spot_leg() -> None:
 
 def test_a_leg_whose_book_was_never_seen_has_no_shortfall() -> None:
     leg = LegQuality.of(None, (Side.BUY, Decimal(1), Decimal(100)))
-    assert (leg.filled, leg.shortfall, leg.shortfall_bps) == (1, None, None)
+    assert leg.filled == 1
+    assert leg.shortfall is leg.shortfall_bps is None
     assert LegQuality.of(Decimal(100)).shortfall_bps is None
 
 
