@@ -1,17 +1,18 @@
 """Every moment at which the power can fail, by kind of trade: how many there are, and how many ended well.
 
-`python benchmarks/crash_points.py` plays each story of `tests/simulation/test_crash_everywhere.py` once undisturbed, which
-counts its moments; `--play` plays it once more per moment, with the power cut there, and judges each end.
+`python benchmarks/crash_points.py` plays each story of `tests/simulation/test_crash_everywhere.py` once undisturbed,
+which counts its moments; `--play` plays it once more per moment, with the power cut there, and judges each end.
 """
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "simulation")]
 
-from test_crash_everywhere import AT_ONCE, STORIES, judge, play  # noqa: E402 - found only now
+stories = importlib.import_module("test_crash_everywhere")
 
 
 def main() -> int:
@@ -20,12 +21,12 @@ def main() -> int:
     parser.add_argument("--play", action="store_true", help="cut the power at each moment (minutes)")
     parser.add_argument("--only", action="append", default=[], help="a kind of trade; may be given again")
     asked = parser.parse_args()
-    names = asked.only or list(STORIES)
+    names = asked.only or list(stories.STORIES)
     print(f"| kind of trade | crash points |{' recovered |' if asked.play else ''}")
     print(f"|---|---|{'---|' if asked.play else ''}")
     total = lost = 0
     for name in names:
-        moments, wrong = judge(name, AT_ONCE, every=1) if asked.play else (_count(name), {})
+        moments, wrong = stories.judge(name, stories.AT_ONCE, every=1) if asked.play else (_count(name), {})
         total, lost = total + moments, lost + len(wrong)
         print(f"| {name} | {moments} |{f' {moments - len(wrong)} |' if asked.play else ''}", flush=True)
     print(f"| all | {total} |{f' {total - lost} |' if asked.play else ''}")
@@ -33,7 +34,7 @@ def main() -> int:
 
 
 def _count(name: str) -> int:
-    return len(play(STORIES[name](), AT_ONCE)[1].passed)
+    return len(stories.play(stories.STORIES[name](), stories.AT_ONCE)[1].passed)
 
 
 if __name__ == "__main__":
