@@ -121,6 +121,13 @@ class Venue(Protocol):
         """
         ...
 
+    async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
+        """Wait until a resting order has filled more than ``filled`` or ended, at most so long; return what is known.
+
+        Nothing when it did not move; ``OrderOutcomeUnknown`` when that cannot be told.
+        """
+        ...
+
     async def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
         """Read our trades on one instrument since a time, oldest first, paged as far back as asked."""
         ...

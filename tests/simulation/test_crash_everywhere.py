@@ -20,8 +20,9 @@ from hedgerow.domain.events import (
     HedgeOpened,
     HedgeRepaired,
 )
-from hedgerow.domain.execution import ExecutionLimits
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
+from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.position import HedgedPosition
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.emulator.refusals import Code
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
@@ -43,10 +44,13 @@ class Story(Struct, frozen=True, kw_only=True):
     hours: float = 0.5
 
 
-def parameters(*, coverage: float = 1000.0, better_hours: float = 4.0) -> StrategyParameters:
+def parameters(
+    *, coverage: float = 1000.0, better_hours: float = 4.0, style: ExecutionStyle = ExecutionStyle.TAKER
+) -> StrategyParameters:
+    # A hedge in four slices: a first one, a last one, and some between; in two where each of them fills in parts.
+    fraction = Decimal("0.15") if style is ExecutionStyle.TAKER else Decimal("0.3")
     return StrategyParameters(
-        # A hedge in four slices: a first one, a last one, and some between.
-        execution=ExecutionLimits(max_naked_equity_fraction=Decimal("0.15")),
+        execution=ExecutionLimits(max_naked_equity_fraction=fraction, style=style, maker_timeout_seconds=4),
         funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
         position_management=PositionManagement(
             fee_coverage_multiplier=coverage,
@@ -60,8 +64,8 @@ def tape() -> ScriptedTape:
     return ScriptedTape([Listing("AAAUSDT", rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0003")])
 
 
-def account(market: ScriptedTape, usdt: Decimal = WALLET) -> Checkpoint:
-    world = make_world(market, usdt=2 * WALLET - usdt, perp=usdt, coins=OWN, start=BEGIN)
+def account(market: ScriptedTape, usdt: Decimal = WALLET, coins: dict[str, Decimal] = OWN) -> Checkpoint:
+    world = make_world(market, usdt=2 * WALLET - usdt, perp=usdt, coins=coins, start=BEGIN)
     return Checkpoint(tape=market, world=world.dump())
 
 
@@ -69,9 +73,9 @@ def opening() -> Story:
     return Story(begin=account(tape(), usdt=Decimal(100)), parameters=parameters())
 
 
-def held(market: ScriptedTape, hours: float) -> Site:
+def held(market: ScriptedTape, hours: float, coins: dict[str, Decimal] = OWN) -> Site:
     """Return a site whose bot has held its first hedge for so long."""
-    site = Site(account(market), parameters())
+    site = Site(account(market, coins=coins), parameters())
     assert site.live(BEGIN + timedelta(hours=hours))
     assert site.ledger.hedge is not None
     return site
@@ -143,6 +147,102 @@ def lost_answers() -> Story:
     return Story(begin=account(tape()), parameters=parameters(), faults=FaultPlan(submits=lost))
 
 
+MAKER = ExecutionStyle.MAKER
+
+
+def thin_tape(first: BasisPair | str = "AAAUSDT") -> ScriptedTape:
+    """Return markets in whose books an order is served within seconds, and that nobody enters from 7:00 on."""
+    listings = [
+        Listing(first, rate="0.0006", depth_notional=2500),
+        Listing("BBBUSDT", spot=20, rate="0.0003", depth_notional=2500),
+    ]
+    market = ScriptedTape(listings)
+    for listing in listings:
+        market.set_predicted(START, "0.0003", symbol=listing.pair.symbol)
+        market.set_predicted(START + timedelta(hours=7), "-0.0001", symbol=listing.pair.symbol)
+    return market
+
+
+def resting_opening() -> Story:
+    return Story(begin=account(thin_tape(), usdt=Decimal(100)), parameters=parameters(style=MAKER), hours=0.2)
+
+
+def resting_closing() -> Story:
+    begin = held(thin_tape(), 6.99).checkpoint()
+    return Story(begin=begin, parameters=parameters(coverage=0.05, style=MAKER), hours=0.2)
+
+
+def resting_lost_answers() -> Story:
+    lost = tuple(
+        SubmitFault(outcome=outcome, command=command, nth=nth)
+        for command, nth, outcome in (
+            ("place_order", 1, Outcome.LOST_BEFORE),
+            ("place_order", 2, Outcome.LOST_AFTER),
+            ("cancel_order", 1, Outcome.LOST_AFTER),
+            ("cancel_order", 2, Outcome.LOST_BEFORE),
+            ("cancel_order", 4, Outcome.NOT_SENT),
+        )
+    )
+    return Story(begin=account(thin_tape()), parameters=parameters(style=MAKER), faults=FaultPlan(submits=lost))
+
+
+def disturbed(style: ExecutionStyle, act: Callable[[Site, HedgedPosition], object], *, coverage: float) -> Story:
+    """Return a story that begins with a hedge, just after its owner has done something to it."""
+    site = held(thin_tape(), 6.99, coins={"BBB": OWN["BBB"]})
+    hedge = site.ledger.hedge
+    assert hedge is not None
+    act(site, hedge)
+    return Story(begin=site.checkpoint(), parameters=parameters(coverage=coverage, style=style), hours=0.2)
+
+
+def short_gone(style: ExecutionStyle) -> Story:
+    def cover(site: Site, hedge: HedgedPosition) -> None:
+        site.world.trade_by_hand(Market.PERP, hedge.symbol, Side.BUY, hedge.short)
+
+    return disturbed(style, cover, coverage=1000)
+
+
+def coins_sold(style: ExecutionStyle) -> Story:
+    def sell(site: Site, hedge: HedgedPosition) -> None:
+        part = hedge.pair.spot.floor_quantity(hedge.spot_quantity * Decimal("0.4"))
+        site.world.trade_by_hand(Market.SPOT, hedge.symbol, Side.SELL, part)
+
+    return disturbed(style, sell, coverage=1000)
+
+
+def unequal(style: ExecutionStyle) -> Story:
+    """Some of the short is gone: too little to be repaired, and more than an order must be worth."""
+
+    def cover(site: Site, hedge: HedgedPosition) -> None:
+        part = hedge.pair.perp.floor_quantity(hedge.short * Decimal("0.017"))
+        site.world.trade_by_hand(Market.PERP, hedge.symbol, Side.BUY, part)
+
+    return disturbed(style, cover, coverage=0.05)
+
+
+def dust(style: ExecutionStyle) -> Story:
+    # Lots of 4 USDT: what is left of a fee in coin is less than an order may be.
+    pair = make_pair("AAAUSDT", spot_lot="0.04", perp_lot="0.04")
+    begin = held(thin_tape(pair), 6.99).checkpoint()
+    return Story(begin=begin, parameters=parameters(coverage=0.05, style=style), hours=0.2)
+
+
+CLOSINGS: dict[str, Callable[[ExecutionStyle], Story]] = {
+    "the short is gone": short_gone,
+    "coins were sold": coins_sold,
+    "unequal legs": unequal,
+    "dust is left": dust,
+}
+
+
+ALONE = ("the short is gone", "coins were sold", "unequal legs")
+"""Stories in which the owner has no coins of the kind that the bot holds."""
+
+
+def in_style(make: Callable[[ExecutionStyle], Story], style: ExecutionStyle) -> Callable[[], Story]:
+    return lambda: make(style)
+
+
 STORIES: dict[str, Callable[[], Story]] = {
     "opening": opening,
     "closing": closing,
@@ -153,6 +253,10 @@ STORIES: dict[str, Callable[[], Story]] = {
     "unwinding": unwinding,
     "partial unwinding": partial_unwinding,
     "lost answers": lost_answers,
+    "resting opening": resting_opening,
+    "resting closing": resting_closing,
+    "resting, lost answers": resting_lost_answers,
+    **{f"{name}, {style}": in_style(make, style) for name, make in CLOSINGS.items() for style in ExecutionStyle},
 }
 EXPECTED: dict[str, set[type[Event]]] = {
     "opening": {HedgeOpened},
@@ -164,11 +268,16 @@ EXPECTED: dict[str, set[type[Event]]] = {
     "unwinding": {HedgeAborted},
     "partial unwinding": {HedgeOpened},
     "lost answers": {HedgeOpened},
+    "resting opening": {HedgeOpened},
+    "resting closing": {HedgeClosed},
+    "resting, lost answers": {HedgeOpened},
+    **{f"{name}, {style}": {HedgeClosed} for name in CLOSINGS for style in ExecutionStyle},
 }
 
 
 def coins_of_user(name: str) -> dict[str, Decimal]:
-    return {"BBB": OWN["BBB"]} if name == "adoption" else OWN
+    alone = name == "adoption" or name.rsplit(", ", 1)[0] in ALONE
+    return {"BBB": OWN["BBB"]} if alone else OWN
 
 
 class Variant(Struct, frozen=True, kw_only=True):

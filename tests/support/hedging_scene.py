@@ -1,11 +1,11 @@
 """Two-leg jobs told as scenes: time passes, orders fill or fail, and the machine answers."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.commands import Command, PlaceOrder, TransferFunds
+from hedgerow.domain.commands import ArmDeadMan, Command, PlaceOrder, TransferFunds
 from hedgerow.domain.execution import ExecutionKind, HedgeExecution
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import Depth
@@ -34,6 +34,9 @@ class Scene:
         self.perp_asks: BookSide = ASKS
         self.age = 0.0
         self.idle = ZERO
+        self.hurried = False
+        self.armed: list[datetime] = []
+        """When the dead man's switch was set; it is confirmed at once."""
 
     def after(self, seconds: float) -> "Scene":
         """Let time pass, and tell the machine so."""
@@ -43,6 +46,9 @@ class Scene:
     def hear(self, event: Happening) -> "Scene":
         self.taken = hedging.step(self.job, event, self.around)
         self.job = self.taken.job
+        if isinstance(self.taken.command, ArmDeadMan):
+            self.armed.append(self.now)
+            return self.hear(ev.DeadManArmed(at=self.now, symbol="ABCUSDT", seconds=self.taken.command.seconds))
         return self
 
     @property
@@ -57,6 +63,7 @@ class Scene:
             spot=book(Market.SPOT, self.spot_bids, self.spot_asks),
             perp=book(Market.PERP, self.perp_bids, self.perp_asks),
             idle_usdt=self.idle,
+            hurried=self.hurried,
         )
 
     @property

@@ -12,22 +12,36 @@ from random import Random
 import msgspec
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.commands import Command, PlaceOrder, SetLeverage, SetMarginType, TransferFunds
-from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
+from hedgerow.domain.commands import (
+    ArmDeadMan,
+    CancelOrder,
+    Command,
+    PlaceOrder,
+    SetLeverage,
+    SetMarginType,
+    TransferFunds,
+)
+from hedgerow.domain.execution import (
+    RESTING_GAP,
+    ExecutionKind,
+    ExecutionLimits,
+    ExecutionPlan,
+    ExecutionState,
+    HedgeExecution,
+)
 from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, Side
 from hedgerow.domain.market import Depth, Level
 from hedgerow.domain.money import BPS, ONE, ZERO
-from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind
+from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInForce
 from hedgerow.domain.position import Reason
 from hedgerow.domain.schedule import seconds_to_settlement
 from hedgerow.strategy import hedging
 from hedgerow.strategy.hedging import Happening, Step, Surroundings
 
-__all__ = ["NOON", "ToyVenue", "depth_of", "new_job", "restarted", "toy_pair", "walk"]
+__all__ = ["NOON", "ToyVenue", "depth_of", "new_job", "restarted", "toy_pair"]
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 """Four hours from the settlements of an 8 h pair."""
-MANY_STEPS = 20_000
 
 
 def toy_pair(
@@ -136,6 +150,9 @@ class ToyVenue:
         self.hidden = False
         self.truth: dict[str, ev.OrderEnded] = {}
         self.unresolved: str | None = None
+        self.resting: OrderRequest | None = None
+        self.rested = self.rested_notional = ZERO
+        self.rested_orders = 0
         self.taken_after: int | None = None
         """After so many orders the short is gone: liquidated, or closed by hand."""
 
@@ -175,7 +192,10 @@ class ToyVenue:
         """Carry out one command and return the last thing known about it."""
         self.now += timedelta(milliseconds=self.random.choice([20, 80, 300, 1500]))
         if isinstance(command, PlaceOrder):
-            return self._order(command.order)
+            resting = command.order.time_in_force is TimeInForce.GTX
+            return self._rest(command.order) if resting else self._order(command.order)
+        if isinstance(command, CancelOrder):
+            return self._cancel(command)
         return self._prepare(command)
 
     def _prepare(self, command: Command) -> Happening:
@@ -190,6 +210,8 @@ class ToyVenue:
         self.unresolved = None
         if isinstance(command, SetLeverage):
             return ev.LeverageSet(at=self.now, symbol=command.symbol, leverage=command.leverage)
+        if isinstance(command, ArmDeadMan):
+            return ev.DeadManArmed(at=self.now, symbol=command.symbol, seconds=command.seconds)
         if isinstance(command, SetMarginType):
             return ev.MarginTypeSet(at=self.now, symbol=command.symbol)
         assert isinstance(command, TransferFunds)
@@ -197,11 +219,15 @@ class ToyVenue:
             at=self.now, transfer_id=command.transfer_id, amount=command.amount, direction=command.direction
         )
 
-    def _order(self, order: OrderRequest) -> Happening:
+    def _meet(self, order: OrderRequest) -> None:
         assert not self.hidden, "two orders at work"
+        assert self.resting is None, "an order is sent while another one rests"
         assert order.client_id not in self.seen, "a client id was used twice"
         self.seen.add(order.client_id)
         self.orders.append(order)
+
+    def _order(self, order: OrderRequest) -> Happening:
+        self._meet(order)
         ended = self.truth[order.client_id] = self._outcome(order)
         if not self.unlucky():
             return ended
@@ -209,6 +235,84 @@ class ToyVenue:
         if self.random.random() < 0.5:
             return ev.OrderOutcomeUnknown(at=self.now, client_id=order.client_id, detail="timeout")
         return ev.OrderAccepted(at=self.now, client_id=order.client_id, order_id=1)
+
+    # --- orders that rest
+
+    def _rest(self, order: OrderRequest) -> Happening:
+        self._meet(order)
+        self.rested_orders += 1
+        if self.unlucky():
+            kind = self.random.choice([None, RejectKind.PRICE, RejectKind.OTHER])
+            ended = self._rejected(order, kind) if kind else self._ending(order, OrderStatus.EXPIRED)
+            self.truth[order.client_id] = ended
+            return self._answer(order, ended)
+        self.resting, self.rested, self.rested_notional = order, ZERO, ZERO
+        return self._answer(order, ev.OrderAccepted(at=self.now, client_id=order.client_id, order_id=1))
+
+    def _answer(self, order: OrderRequest, event: Happening) -> Happening:
+        """Give the answer, or lose it."""
+        if self.unlucky():
+            return ev.OrderOutcomeUnknown(at=self.now, client_id=order.client_id, detail="timeout")
+        return event
+
+    def _trade(self) -> None:
+        """Let the market fill a part of what rests, now and then all of it."""
+        order = self.resting
+        if order is None or self.random.random() < 0.6:
+            return
+        lot, left = self.pair.spot.lot, order.quantity - self.rested
+        part = left if self.random.random() < 0.3 else self.random.randint(0, int(left / lot)) * lot
+        self._filled(order, part)
+        self.rested += part
+        self.rested_notional += part * order.price
+        if self.rested == order.quantity:
+            self._end_resting(OrderStatus.FILLED)
+
+    def _end_resting(self, status: OrderStatus) -> None:
+        assert self.resting is not None
+        self.truth[self.resting.client_id] = self._ending(self.resting, status)
+        self.resting = None
+
+    def _ending(self, order: OrderRequest, status: OrderStatus) -> ev.OrderEnded:
+        mine = order == self.resting
+        return ev.OrderEnded(
+            at=self.now,
+            client_id=order.client_id,
+            order_id=1,
+            status=status,
+            filled_quantity=self.rested if mine else ZERO,
+            filled_notional=self.rested_notional if mine else ZERO,
+        )
+
+    def _cancel(self, command: CancelOrder) -> Happening:
+        self._trade()
+        if self.unlucky() and self.random.random() < 0.3:
+            return ev.OrderOutcomeUnknown(at=self.now, client_id=command.client_id, detail="timeout")
+        if self.resting is None or self.unlucky():
+            return ev.CommandRefused(at=self.now, command=command, code=-2011, detail="Unknown order sent.")
+        assert self.resting.client_id == command.client_id
+        order = self.resting
+        self._end_resting(OrderStatus.CANCELED)
+        return self._answer(order, self.truth[order.client_id])
+
+    def watch(self, order: OrderRequest, filled: Decimal) -> Happening:
+        """Wait for a resting order."""
+        self.now += timedelta(milliseconds=self.random.choice([20, 300, 1000]))
+        self._trade()
+        if self.unlucky():
+            return ev.OrderOutcomeUnknown(at=self.now, client_id=order.client_id, detail="busy")
+        return self._standing(order) if self.resting is None or self.rested > filled else None
+
+    def _standing(self, order: OrderRequest) -> Happening:
+        if order != self.resting:
+            return self.truth[order.client_id]
+        return ev.OrderProgressed(
+            at=self.now,
+            client_id=order.client_id,
+            order_id=1,
+            filled_quantity=self.rested,
+            filled_notional=self.rested_notional,
+        )
 
     def _outcome(self, order: OrderRequest) -> ev.OrderEnded:
         if order.reduce_only and (self.short_was_taken or self.short <= 0):
@@ -238,7 +342,8 @@ class ToyVenue:
             self.short -= order.side.sign * quantity
             self.perp_traded += quantity
         elif order.side is Side.BUY:
-            self.coins += quantity * (ONE - self.pair.spot.fees.taker)
+            fees, rests = self.pair.spot.fees, order.time_in_force is TimeInForce.GTX
+            self.coins += quantity * (ONE - (fees.maker if rests else fees.taker))
             self.bought += quantity
         else:
             self.coins -= quantity
@@ -256,6 +361,7 @@ class ToyVenue:
     def resolve(self, order: OrderRequest) -> Happening:
         """Look an order up; sooner or later the truth comes out. An order that never came ends with nothing."""
         self.now += timedelta(milliseconds=self.random.choice([20, 80, 300]))
+        self._trade()
         if self.random.random() < min(self.chaos, 0.8):
             answers: list[Happening] = [
                 ev.OrderOutcomeUnknown(at=self.now, client_id=order.client_id, detail="busy"),
@@ -264,6 +370,8 @@ class ToyVenue:
                 ),
             ]
             return self.random.choice(answers)
+        if order == self.resting:
+            return self._standing(order)
         self.hidden = False
         return self.truth.get(order.client_id) or ev.OrderEnded(
             at=self.now, client_id=order.client_id, order_id=None, status=OrderStatus.EXPIRED, detail="never arrived"
@@ -273,7 +381,8 @@ class ToyVenue:
 
     def check(self, before: HedgeExecution, taken: Step, around: Surroundings) -> None:
         """Fail if a step breaks a rule of the machine."""
-        assert (taken.command is not None) + (taken.resolve is not None) + (taken.pause_seconds > 0) <= 1
+        asked = (taken.command, taken.resolve, taken.watch)
+        assert sum(part is not None for part in asked) + (taken.pause_seconds > 0) <= 1
         if taken.job.state.ended:
             assert taken.command is None
             assert taken.resolve is None
@@ -281,9 +390,9 @@ class ToyVenue:
         if isinstance(taken.command, PlaceOrder):
             assert taken.job.working == taken.command, "an order is in the job before it is sent"
             self._check_order(before, taken, around, taken.command.order)
-        elif taken.resolve:
+        elif taken.resolve or taken.watch:
             assert taken.job.working
-            assert taken.job.working.order == taken.resolve
+            assert taken.job.working.order == (taken.resolve or taken.watch)
 
     def _check_order(self, before: HedgeExecution, taken: Step, around: Surroundings, order: OrderRequest) -> None:
         job, instrument = taken.job, self.pair.instrument(order.market)
@@ -295,9 +404,14 @@ class ToyVenue:
         assert (around.at - book.at).total_seconds() <= job.limits.book_stale_seconds, "traded on a stale book"
         touch = book.touch(order.side)
         assert touch is not None
-        assert (order.price - touch) * order.side.sign <= touch * job.limits.max_cap_bps * BPS
-        assert (order.price - touch) * order.side.sign >= 0, "the order cannot take the touch"
-        if job.state is ExecutionState.LEADING:
+        if order.time_in_force is TimeInForce.GTX:
+            assert job.state is ExecutionState.RESTING
+            assert (order.price - touch) * order.side.sign < 0, "a resting order would take"
+            assert order.quantity * order.price * RESTING_GAP <= job.limits.max_resting_loss_usd
+        else:
+            assert (order.price - touch) * order.side.sign <= touch * job.limits.max_cap_bps * BPS
+            assert (order.price - touch) * order.side.sign >= 0, "the order cannot take the touch"
+        if job.state in {ExecutionState.LEADING, ExecutionState.RESTING}:
             self._check_slice(taken, around, order, touch)
         if order.market is Market.PERP:
             assert self.perp_traded + order.quantity <= self.plan.perp_quantity, "beyond the plan"
@@ -313,7 +427,8 @@ class ToyVenue:
         traded = self.bought if self.kind is ExecutionKind.OPEN else self.sold
         assert traded + order.quantity <= plan.spot_quantity
         smallest = 2 * max(self.pair.min_notional, self.pair.lot_step * touch)
-        rest = plan.spot_quantity - traded - order.quantity
+        saved = plan.spot_quantity * self.pair.spot.fees.taker if self.rested_orders else ZERO
+        rest = plan.spot_quantity - traded - order.quantity - saved
         largest = max(plan.slice_notional, smallest) + (ZERO if rest >= self.pair.spot.lot else smallest)
         assert order.quantity * touch <= largest, "a slice too large"
 
@@ -321,8 +436,10 @@ class ToyVenue:
         """Fail unless the account is as the job says, and balanced."""
         assert job.state in {ExecutionState.HEDGED, ExecutionState.FLAT}
         assert not self.hidden
+        assert self.resting is None
         spot = self.pair.spot
-        unsellable = max(spot.lot, spot.min_quantity, spot.min_notional / self.price * Decimal("1.01"))
+        # What is sold lies on the lot; what is left of the coins beside it is less than one.
+        unsellable = max(spot.min_quantity, spot.min_notional / self.price * Decimal("1.01")) + spot.lot
         if job.state is ExecutionState.FLAT:
             assert self.short == 0 or self.short_was_taken
             assert self.coins < unsellable
@@ -330,47 +447,3 @@ class ToyVenue:
             started = ZERO if self.kind is ExecutionKind.OPEN else self.plan.spot_quantity - self.plan.perp_quantity
             both = max(self.pair.lot_step, unsellable, self.pair.perp.min_quantity)
             assert abs(self.coins - self.short - started) <= both or abs(self.coins - self.short) <= both
-
-
-def walk(
-    job: HedgeExecution,
-    venue: ToyVenue,
-    *,
-    crash: float = 0.0,
-    downtimes: tuple[float, ...] = (0.5, 5, 60),
-    healthy_after: int = 400,
-) -> HedgeExecution:
-    """Drive a job to its end; the venue is healthy after so many steps, the process dies at a share of them."""
-    event: Happening = None
-    for count in range(MANY_STEPS):
-        if count == healthy_after:
-            venue.chaos = 0.0
-        around = venue.look()
-        taken = hedging.step(job, event, around)
-        venue.check(job, taken, around)
-        job, event = taken.job, None
-        if job.state.ended:
-            venue.check_end(job)
-            return job
-        died = venue.random.random() < crash
-        if died and venue.random.random() < 0.5:
-            job = restarted(job)
-            event = _after_a_crash(job, venue, downtimes)
-            continue
-        if taken.command:
-            event = venue.submit(taken.command)
-        elif taken.resolve:
-            event = venue.resolve(taken.resolve)
-        else:
-            venue.now += timedelta(seconds=taken.pause_seconds + venue.random.choice([0.0, 0.01, 0.3]))
-        if died:
-            job = restarted(job)
-            event = _after_a_crash(job, venue, downtimes)
-    raise AssertionError(f"no end: {job.state.value}, {job.detail}")
-
-
-def _after_a_crash(job: HedgeExecution, venue: ToyVenue, downtimes: tuple[float, ...]) -> Happening:
-    venue.now += timedelta(seconds=venue.random.choice(downtimes))
-    if job.working is None:
-        return None
-    return ev.OrderOutcomeUnknown(at=venue.now, client_id=job.working.order.client_id, detail="restart")

@@ -247,6 +247,11 @@ class AsterClient:
         """Switch a perpetual to CROSSED margin; refused with -4046 when it is so already."""
         await self.rest.call(_signed("POST", Market.PERP, "marginType", {"symbol": symbol, "marginType": "CROSSED"}))
 
+    async def arm_dead_man(self, symbol: str, seconds: int) -> None:
+        """Let every perpetual order of ``symbol`` be cancelled in so many seconds; 0 stops the switch."""
+        params: Params = {"symbol": symbol, "countdownTime": seconds * 1000}
+        await self.rest.call(_signed("POST", Market.PERP, "countdownCancelAll", params, weight=10))
+
     # --- user data stream --------------------------------------------------------------------------------------------
 
     async def open_listen_key(self, market: Market) -> str:

@@ -7,6 +7,7 @@ its request could no longer be executed: its nonce was burnt, or the nonce's win
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from hedgerow.aster.account_cache import AccountCache
 from hedgerow.aster.client import AsterClient
@@ -29,6 +30,8 @@ POLL_SECONDS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Pauses before looking again at a spot order, whose acknowledgement comes before its matching (API reference 6.2)."""
 REPORT_SECONDS = 0.25
 """Wait for the report of an open stream before asking."""
+WATCH_POLL_SECONDS = 0.25
+"""Between two looks at a resting order while no stream tells of it."""
 RESTING_POLLS = 2
 """Looks at an order that may rest: enough to see one that expires on arrival."""
 NOT_SENT_PAUSE_SECONDS = 0.5
@@ -137,6 +140,33 @@ class OrderDesk:
         except OutcomeUnknown as unknown:
             return (self._unknown(client_id, str(unknown)),)
 
+    # --- watching ----------------------------------------------------------------------------------------------------
+
+    async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
+        """Wait until a resting order moved beyond ``filled`` or ended, at most so long: by its report, else by asking.
+
+        A report may be lost: the order is asked for once more when none was heard.
+        """
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            row = await self._heard_of(request, filled, left)
+            try:
+                row = row or await self._client.order(request.market, request.symbol, client_id=request.client_id)
+            except VenueError as error:
+                return (self._unknown(request.client_id, str(error)),)
+            if _beyond(row, filled):
+                self._own.accepted(request.client_id, row.order_id)
+                return self._progress(row, request.client_id)
+        return ()
+
+    async def _heard_of(self, request: OrderRequest, filled: Decimal, seconds: float) -> OrderRow | None:
+        """Wait for an open stream's report that the order moved; without a stream, until it is time to ask again."""
+        if not self._cache.is_open(request.market):
+            await self._clock.sleep(min(seconds, WATCH_POLL_SECONDS))
+            return None
+        row = await self._cache.report(request.client_id, seconds, final=lambda heard: _beyond(heard, filled))
+        return row if row is not None and _beyond(row, filled) else None
+
     # --- finding out -------------------------------------------------------------------------------------------------
 
     async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
@@ -234,6 +264,11 @@ class OrderDesk:
             code=code,
             detail=detail,
         )
+
+
+def _beyond(row: OrderRow, filled: Decimal) -> bool:
+    """Tell whether an order filled more than ``filled``, or ended."""
+    return row.executed_qty > filled or not _moves(row)
 
 
 def _moves(row: OrderRow) -> bool:

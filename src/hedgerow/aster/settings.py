@@ -5,10 +5,11 @@ from hedgerow.aster.codes import MARGIN_TYPE_UNCHANGED, TIMEOUT, TRANSFER_ID_DUP
 from hedgerow.aster.own import OwnActs
 from hedgerow.aster.reservations import Reservations
 from hedgerow.aster.wire_account import TransferReply
-from hedgerow.domain.commands import SetLeverage, SetMarginType, TransferFunds
+from hedgerow.domain.commands import ArmDeadMan, SetLeverage, SetMarginType, TransferFunds
 from hedgerow.domain.errors import OutcomeUnknown, Rejected, VenueError
 from hedgerow.domain.events import (
     CommandRefused,
+    DeadManArmed,
     Event,
     FundsTransferred,
     LeverageSet,
@@ -82,7 +83,17 @@ class SettingsDesk:
                 return (self._refused(command, error),)
         return (MarginTypeSet(at=self._clock.now(), symbol=command.symbol),)
 
-    def _refused(self, command: TransferFunds | SetLeverage | SetMarginType, error: VenueError) -> CommandRefused:
+    async def dead_man(self, command: ArmDeadMan) -> tuple[Event, ...]:
+        """Set the dead man's switch of a perpetual, or stop it."""
+        try:
+            await self._client.arm_dead_man(command.symbol, command.seconds)
+        except VenueError as error:
+            return (self._refused(command, error),)
+        return (DeadManArmed(at=self._clock.now(), symbol=command.symbol, seconds=command.seconds),)
+
+    def _refused(
+        self, command: TransferFunds | SetLeverage | SetMarginType | ArmDeadMan, error: VenueError
+    ) -> CommandRefused:
         return CommandRefused(at=self._clock.now(), command=command, code=_code(error), detail=str(error))
 
     def _transfer_unknown(self, command: TransferFunds, detail: str) -> TransferOutcomeUnknown:

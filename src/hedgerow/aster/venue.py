@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal
 from typing import NoReturn, assert_never
+
+from msgspec.structs import replace
 
 from hedgerow.aster.account_cache import AccountCache
 from hedgerow.aster.account_history import AccountHistory
@@ -21,7 +24,15 @@ from hedgerow.aster.timed import Timed
 from hedgerow.aster.translate import depth_of
 from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.account import AccountView, OpenOrder
-from hedgerow.domain.commands import CancelOrder, Command, PlaceOrder, SetLeverage, SetMarginType, TransferFunds
+from hedgerow.domain.commands import (
+    ArmDeadMan,
+    CancelOrder,
+    Command,
+    PlaceOrder,
+    SetLeverage,
+    SetMarginType,
+    TransferFunds,
+)
 from hedgerow.domain.errors import MarketClosed, VenueError
 from hedgerow.domain.events import Event
 from hedgerow.domain.funding import FundingPayment
@@ -104,8 +115,8 @@ class AsterVenue:
         """Read both wallets, positions and account modes."""
         if self._offset.known is None:
             await self._offset.get()
-        view, _ = await asyncio.gather(self._accounts.read(), self._offset.get())
-        return view
+        view, offset = await asyncio.gather(self._accounts.read(), self._offset.get())
+        return replace(view, clock_skew_seconds=offset)
 
     async def depth(self, market: Market, symbol: str) -> Depth:
         """Read the visible book of one instrument."""
@@ -147,11 +158,17 @@ class AsterVenue:
                 return await self._settings.leverage(command)
             case SetMarginType():
                 return await self._settings.margin_type(command)
+            case ArmDeadMan():
+                return await self._settings.dead_man(command)
         assert_never(command)
 
     async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
         """Find out what became of an order, by its client id."""
         return await self._orders.resolve(request)
+
+    async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
+        """Wait until a resting order moved beyond ``filled`` or ended, at most so long."""
+        return await self._orders.watch(request, filled, seconds)
 
     async def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
         """Read our trades on one instrument since a time, oldest first."""

@@ -182,9 +182,7 @@ def _group(section: str, content: object) -> Struct:
     fields: dict[str, object] = {}
     for key, value in _uncommented(cast("dict[str, object]", content)).items():
         setting = _known(section, key)
-        accepted = _accepted(setting, value)
-        if setting.constant is None:
-            fields[setting.inner] = accepted
+        fields[setting.inner] = _accepted(setting, value)
     try:
         defaults: Struct = getattr(StrategyParameters(), section)
         return replace(defaults, **fields)

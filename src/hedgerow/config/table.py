@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from hedgerow.domain.execution import ExecutionStyle
 from hedgerow.strategy.parameters import AdoptMode, SamePair, StopOn, StrategyParameters
 
 __all__ = ["SETTINGS", "ConfigValue", "Kind", "Setting", "config_table", "default_config_text", "render_config"]
@@ -55,8 +56,6 @@ class Setting(Struct, frozen=True, kw_only=True):
     """Percent in the file, a fraction inside."""
     field: str | None = None
     """Name inside, where it differs from the key."""
-    constant: str | None = None
-    """For a key that has one allowed value and no counterpart inside."""
     in_guide: bool = False
     """Whether the guide's own file has it."""
 
@@ -88,8 +87,6 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     def shown(self, parameters: StrategyParameters) -> ConfigValue:
         """Return its value in ``parameters`` as it stands in a file."""
-        if self.constant is not None:
-            return self.constant
         holder: object = getattr(parameters, self.section) if self.section else parameters
         value: object = getattr(holder, self.inner)
         if isinstance(value, float | Decimal):
@@ -272,13 +269,22 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         in_guide=True,
     ),
     _choice(_RISK, "stop_on", StopOn, "PnL that the stop watches: of the pair, or of the short alone"),
-    Setting(
-        section=_EXECUTION,
-        key="style",
-        kind=Kind.CHOICE,
-        choices=("taker",),
-        constant="taker",
-        meaning="how orders are placed: taker = price-capped orders that fill at once or expire",
+    _choice(
+        _EXECUTION,
+        "style",
+        ExecutionStyle,
+        "how the first leg is placed: taker = capped orders that fill or expire; maker = they rest first",
+    ),
+    _number(_EXECUTION, "maker_timeout_seconds", "1", "600", "maker: a slice that rested for longer is taken, seconds"),
+    _amount(
+        _EXECUTION, "max_order_usd", "20", "1000000000", "largest order, USDT; larger ones are split", optional=True
+    ),
+    _amount(
+        _EXECUTION,
+        "max_resting_loss_usd",
+        ">0",
+        "1000000000",
+        "maker: most that a resting spot order may lose while nobody is there, USDT; twice that may rest",
     ),
     _amount(_EXECUTION, "price_cap_bps", ">0", "1000", "worst price accepted, basis points from the best one"),
     _amount(_EXECUTION, "widen_after_2s_bps", "0", "1000", "added to the cap once a leg was naked for 2 s"),

@@ -86,6 +86,8 @@ class AccountView(Struct, frozen=True, kw_only=True):
     """By symbol; a flat symbol may be absent or have quantity 0."""
     one_way: bool = True
     single_asset: bool = True
+    clock_skew_seconds: float = 0.0
+    """By how much the venue's clock is ahead of ours."""
 
     @property
     def spot_usdt(self) -> Decimal:

@@ -12,6 +12,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest
 
 __all__ = [
+    "ArmDeadMan",
     "CancelOrder",
     "Command",
     "PlaceOrder",
@@ -72,4 +73,12 @@ class SetMarginType(Struct, frozen=True, kw_only=True, tag="set_margin_type"):
     symbol: str
 
 
-Command: TypeAlias = PlaceOrder | CancelOrder | TransferFunds | SetLeverage | SetMarginType
+class ArmDeadMan(Struct, frozen=True, kw_only=True, tag="arm_dead_man"):
+    """Let the venue cancel every perpetual order of a symbol unless asked again in time; spot has no such switch."""
+
+    symbol: str
+    seconds: int
+    """From now; 0 stops the switch."""
+
+
+Command: TypeAlias = PlaceOrder | CancelOrder | TransferFunds | SetLeverage | SetMarginType | ArmDeadMan

@@ -14,11 +14,13 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
+from hedgerow.domain.quality import ExecutionQuality
 
 __all__ = [
     "CommandIssued",
     "CommandRefused",
     "CycleCompleted",
+    "DeadManArmed",
     "DustKept",
     "DustSwept",
     "Event",
@@ -202,6 +204,14 @@ class MarginTypeSet(Struct, frozen=True, kw_only=True, tag="margin_type_set"):
     symbol: str
 
 
+class DeadManArmed(Struct, frozen=True, kw_only=True, tag="dead_man_armed"):
+    """The venue confirmed the dead man's switch of a perpetual; 0 seconds: that it is off."""
+
+    at: datetime
+    symbol: str
+    seconds: int
+
+
 class FundingReceived(Struct, frozen=True, kw_only=True, tag="funding_received"):
     """A funding payment was booked, once per transaction id; it belongs to the hedge held at its stamp."""
 
@@ -228,6 +238,8 @@ class HedgeOpened(Struct, frozen=True, kw_only=True, tag="hedge_opened"):
 
     at: datetime
     hedge_id: str
+    quality: ExecutionQuality | None = None
+    """How well the job was carried out; None in logs from before it was measured."""
 
 
 class HedgeClosed(Struct, frozen=True, kw_only=True, tag="hedge_closed"):
@@ -238,6 +250,8 @@ class HedgeClosed(Struct, frozen=True, kw_only=True, tag="hedge_closed"):
     reason: Reason
     residue_value: Decimal = ZERO
     """What was left unsold, valued in quote units; a ``DustKept`` of the same coins follows."""
+    quality: ExecutionQuality | None = None
+    """How well the job was carried out; None in logs from before it was measured."""
 
 
 class HedgeAborted(Struct, frozen=True, kw_only=True, tag="hedge_aborted"):
@@ -248,6 +262,8 @@ class HedgeAborted(Struct, frozen=True, kw_only=True, tag="hedge_aborted"):
     reason: Reason
     detail: str
     residue_value: Decimal = ZERO
+    quality: ExecutionQuality | None = None
+    """How well the job was carried out; None in logs from before it was measured."""
 
 
 class HedgeRepaired(Struct, frozen=True, kw_only=True, tag="hedge_repaired"):
@@ -255,6 +271,8 @@ class HedgeRepaired(Struct, frozen=True, kw_only=True, tag="hedge_repaired"):
 
     at: datetime
     hedge_id: str
+    quality: ExecutionQuality | None = None
+    """How well the job was carried out; None in logs from before it was measured."""
 
 
 class HedgeAdopted(Struct, frozen=True, kw_only=True, tag="hedge_adopted"):
@@ -374,6 +392,7 @@ Event: TypeAlias = (
     | TransferOutcomeUnknown
     | LeverageSet
     | MarginTypeSet
+    | DeadManArmed
     | FundingReceived
     | ExecutionStarted
     | ExecutionStepped

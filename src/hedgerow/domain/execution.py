@@ -15,14 +15,19 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import Reason
 
 __all__ = [
+    "RESTING_GAP",
     "ExecutionKind",
     "ExecutionLimits",
     "ExecutionPlan",
     "ExecutionState",
+    "ExecutionStyle",
     "HedgeExecution",
     "LegProgress",
     "Preparation",
 ]
+
+RESTING_GAP = Decimal("0.5")
+"""Fraction by which the price is assumed to run away from a resting spot order that fills while nobody is there."""
 
 
 class ExecutionKind(StrEnum):
@@ -35,6 +40,15 @@ class ExecutionKind(StrEnum):
     """A planned part of both legs is closed; the rest stays a hedge."""
 
 
+class ExecutionStyle(StrEnum):
+    """How the leading leg is placed; the value is the word of the configuration file."""
+
+    TAKER = "taker"
+    """Price-capped orders that fill at once or expire."""
+    MAKER = "maker"
+    """Post-only orders at the touch; what they do not fill in time is taken."""
+
+
 class ExecutionState(StrEnum):
     """Where the job stands; ``HEDGED`` and ``FLAT`` are its only ends."""
 
@@ -42,6 +56,10 @@ class ExecutionState(StrEnum):
     """Margin type, leverage, transfer."""
     LEADING = "LEADING"
     """A slice of the leading leg is to be placed or at work."""
+    RESTING = "RESTING"
+    """A post-only slice of the leading leg waits in the book (maker style)."""
+    CANCELLING = "CANCELLING"
+    """The resting slice is being taken out of the book; nothing is sent until it is final and its fills are known."""
     FOLLOWING = "FOLLOWING"
     """The other leg is catching up with what the leading leg filled."""
     RESOLVING = "RESOLVING"
@@ -92,6 +110,13 @@ class ExecutionLimits(Struct, frozen=True, kw_only=True):
     """A book older than this is not traded on."""
     settlement_guard_seconds: float = 60
     """No new leading slice this close to a settlement, before or after; 0 switches the rule off."""
+    style: ExecutionStyle = ExecutionStyle.TAKER
+    maker_timeout_seconds: float = 45
+    """A leading slice that was not filled by resting for so long is taken."""
+    max_order_usd: Decimal | None = None
+    """Largest order in quote units, larger ones are split; None = no limit."""
+    max_resting_loss_usd: Decimal = Decimal(100)
+    """Most that a resting spot order may lose if nobody is there to hedge it: its notional x ``RESTING_GAP``."""
 
 
 class ExecutionPlan(Struct, frozen=True, kw_only=True):
@@ -122,6 +147,10 @@ class LegProgress(Struct, frozen=True, kw_only=True):
     """Quote units over ended orders of this job."""
     attempts: int = 0
     """Orders of this leg over the whole life of the hedge: the next client id's number."""
+    maker_filled: Decimal = ZERO
+    """The part of ``filled`` that rested in the book."""
+    maker_notional: Decimal = ZERO
+    """The part of ``notional`` that rested in the book."""
 
 
 class HedgeExecution(Struct, frozen=True, kw_only=True):
@@ -143,6 +172,12 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
     """Preparations still to do, first one at work."""
     working: PlaceOrder | None = None
     """The order at work; at most one."""
+    working_filled: Decimal = ZERO
+    """Base units that the order at work is known to have filled so far; they join its leg when it ends."""
+    resting_since: datetime | None = None
+    """When the present leading slice was first put into the book; None while none is to rest."""
+    maker_over: bool = False
+    """Whether the present slice has rested long enough, or may not rest: it is taken."""
     stage_since: datetime
     """When the present attempt at the present leg began: drives caps and time-outs."""
     naked_since: datetime | None = None
@@ -152,11 +187,23 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
     """Longest stretch during which the legs differed by more than the tolerance."""
     worst_naked_notional: Decimal = ZERO
     """Largest difference between the legs, in quote units."""
+    naked_seconds: float = 0.0
+    """Sum of the stretches that are over during which the legs differed by more than the tolerance."""
     margin_topped_up: bool = False
     lead_done: bool = False
     """No further leading slice: planned size reached, or given up."""
     unwound: Decimal = ZERO
     """Base units of the leading leg reversed so far (open only)."""
+    unwound_notional: Decimal = ZERO
+    """Quote units received for them."""
+    spot_arrival: Decimal | None = None
+    """Middle of the spot book when the job first saw it; None before."""
+    perp_arrival: Decimal | None = None
+    """The same of the perpetual's book."""
+    dead_man_at: datetime | None = None
+    """When the dead man's switch was last asked for; None while it is not needed."""
+    orders: int = 0
+    """Orders of this job so far."""
     detail: str = ""
     """Last refusal or reason, for people."""
 
@@ -170,7 +217,8 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
         """Base units of spot this job added (open, net of the fee in coin and of what was unwound) or sold."""
         if self.kind is not ExecutionKind.OPEN:
             return self.spot.filled
-        return self.spot.filled * (1 - self.pair.spot.fees.taker) - self.unwound
+        fees, rested = self.pair.spot.fees, self.spot.maker_filled
+        return self.spot.filled * (1 - fees.taker) + rested * (fees.taker - fees.maker) - self.unwound
 
     @property
     def exposure(self) -> Decimal:

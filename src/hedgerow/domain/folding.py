@@ -78,6 +78,7 @@ def _hedge_opened(ledger: Ledger, event: ev.HedgeOpened) -> Ledger:
         counted_from=event.at,
         entry_notional=(tally.spot_bought - tally.spot_sold) or tally.perp_sold,
         entry_fees=tally.fees,
+        opening_quality=event.quality,
     )
     totals = replace(ledger.totals, opened=ledger.totals.opened + 1)
     return replace(ledger, hedge=hedge, opening=None, execution=None, orders={}, totals=totals)
@@ -96,8 +97,8 @@ def _hedge_lost(ledger: Ledger, event: ev.HedgeLost) -> Ledger:
 
 
 def _ended(ledger: Ledger, hedge: HedgedPosition, event: ev.HedgeClosed | ev.HedgeLost) -> Ledger:
-    residue = event.residue_value if isinstance(event, ev.HedgeClosed) else ZERO
-    closed = ClosedHedge(hedge=hedge, closed_at=event.at, reason=event.reason, residue_value=residue)
+    residue, quality = (event.residue_value, event.quality) if isinstance(event, ev.HedgeClosed) else (ZERO, None)
+    closed = ClosedHedge(hedge=hedge, closed_at=event.at, reason=event.reason, residue_value=residue, quality=quality)
     totals = replace(with_result(ledger.totals, closed), closed=ledger.totals.closed + 1)
     return replace(ledger, hedge=None, execution=None, orders={}, totals=totals, closed=_kept(ledger.closed, closed))
 
@@ -106,7 +107,13 @@ def _hedge_aborted(ledger: Ledger, event: ev.HedgeAborted) -> Ledger:
     opening = ledger.opening
     if opening is None or opening.hedge_id != event.hedge_id:
         return replace(ledger, execution=None, orders={})
-    aborted = ClosedHedge(hedge=opening, closed_at=event.at, reason=event.reason, residue_value=event.residue_value)
+    aborted = ClosedHedge(
+        hedge=opening,
+        closed_at=event.at,
+        reason=event.reason,
+        residue_value=event.residue_value,
+        quality=event.quality,
+    )
     totals = replace(with_result(ledger.totals, aborted), aborted=ledger.totals.aborted + 1)
     closed = _kept(ledger.closed, aborted) if opening.orders else ledger.closed
     return replace(ledger, opening=None, execution=None, orders={}, totals=totals, closed=closed)
@@ -220,6 +227,7 @@ _APPLY: dict[type[ev.Event], Callable[[Ledger, Any], Ledger]] = {
     **folding_rows.FOLDS,
     ev.LeverageSet: _unchanged,
     ev.MarginTypeSet: _unchanged,
+    ev.DeadManArmed: _unchanged,
     ev.ExecutionStarted: _execution_started,
     ev.ExecutionStepped: _execution_stepped,
     ev.HedgeOpened: _hedge_opened,

@@ -9,6 +9,7 @@ from msgspec import Struct
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
+from hedgerow.domain.quality import ExecutionQuality
 
 __all__ = ["ClosedHedge", "DustLot", "HedgedPosition", "OrderRecord", "Reason", "Tally"]
 
@@ -209,6 +210,8 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     counted_from: datetime
     """Start of the counters for coverage and age: the opening, or the last roll."""
     funding_before_roll: Decimal = ZERO
+    opening_quality: ExecutionQuality | None = None
+    """How well it was opened; None for an adopted hedge."""
 
     @property
     def symbol(self) -> str:
@@ -263,6 +266,8 @@ class ClosedHedge(Struct, frozen=True, kw_only=True):
     reason: Reason
     residue_value: Decimal = ZERO
     """What was left unsold (dust), in quote units at the price it was kept at."""
+    quality: ExecutionQuality | None = None
+    """How well the job that ended it was carried out; None when no job did."""
 
     @property
     def hedge_id(self) -> str:

@@ -1,6 +1,7 @@
 """One account: its wallets, positions, orders, settings and records at one time, and what may change them at once."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, MarginType
@@ -60,6 +61,7 @@ class Account:
             spot_quote_fee=options.spot_quote_fee,
         )
         self._last_marks = dict(state.last_marks)
+        self.dead_men = dict(state.dead_men)
         self._transfer_ids = dict.fromkeys(state.transfer_ids)
 
     def dump(self) -> WorldState:
@@ -78,6 +80,7 @@ class Account:
             orders=self.desk.orders,
             journal=self.journal.state(),
             transfer_ids=tuple(self._transfer_ids),
+            dead_men=dict(self.dead_men),
         )
 
     def view(self) -> AccountView:
@@ -159,6 +162,25 @@ class Account:
             raise rejected(Code.MARGIN_TYPE_POSITION, "Margin type cannot be changed if there exists position.")
         self.perp.margin_types[symbol] = margin_type
         self.changed()
+
+    def arm_dead_man(self, symbol: str, seconds: int) -> None:
+        """Cancel the symbol's perpetual orders in so many seconds; 0 stops the switch.
+
+        Raises:
+            MarketClosed: the symbol is not listed (-1121).
+        """
+        self.marketplace.instrument(Market.PERP, symbol)
+        self.dead_men.pop(symbol, None)
+        if seconds > 0:
+            self.dead_men[symbol] = self.now + timedelta(seconds=seconds)
+        self.changed()
+
+    def heed_dead_men(self) -> None:
+        """Cancel the orders of each symbol whose switch has run out."""
+        for symbol in [symbol for symbol, at in self.dead_men.items() if at <= self.now]:
+            del self.dead_men[symbol]
+            self.desk.cancel_all(Market.PERP, symbol, self.now)
+            self.changed()
 
     def deposit(self, wallet: Wallet, asset: str, amount: Decimal, kind: FlowKind) -> None:
         """Add ``amount`` (negative = take out) to a wallet, as a row of the statement.

@@ -240,6 +240,10 @@ class MirroredVenue:
         """Find out what became of an order."""
         return await (await self._emulated()).resolve(request)
 
+    async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
+        """Wait until a resting order moved, at most so long."""
+        return await (await self._emulated()).watch(request, filled, seconds)
+
     async def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
         """Read the emulated account's trades on one instrument."""
         return await (await self._emulated()).fills(market, symbol, since)

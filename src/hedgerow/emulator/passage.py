@@ -31,8 +31,10 @@ def pass_time(account: Account, tape: Tape, to: datetime) -> None:
         if may_settle(account.now, until):
             _settle_funding(account, tape, until)
         account.now = until
+        account.heed_dead_men()
         check_prices(account)
     account.now = max(account.now, to)
+    account.heed_dead_men()
 
 
 def check_prices(account: Account) -> None:
@@ -51,7 +53,7 @@ def _next_instant(account: Account, tape: Tape) -> datetime:
     """Return the next time at which a price can change."""
     following = account.now + tape.step - (account.now - EPOCH) % tape.step
     coming = (shock.at for shock in account.marketplace.conditions.shocks if shock.at > account.now)
-    return min((following, *coming))
+    return min((following, *coming, *(at for at in account.dead_men.values() if at > account.now)))
 
 
 def _settle_funding(account: Account, tape: Tape, until: datetime) -> None:

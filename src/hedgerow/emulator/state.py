@@ -55,3 +55,5 @@ class WorldState(Struct, frozen=True, kw_only=True):
     orders: tuple[WorkingOrder, ...] = ()
     journal: JournalState = field(default_factory=JournalState)
     transfer_ids: tuple[str, ...] = ()
+    dead_men: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    """When each symbol's perpetual orders are cancelled, unless the switch is set anew before."""

@@ -2,16 +2,26 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from random import Random
 from typing import assert_never
 
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView, MarginType, OpenOrder
-from hedgerow.domain.commands import CancelOrder, Command, PlaceOrder, SetLeverage, SetMarginType, TransferFunds
+from hedgerow.domain.commands import (
+    ArmDeadMan,
+    CancelOrder,
+    Command,
+    PlaceOrder,
+    SetLeverage,
+    SetMarginType,
+    TransferFunds,
+)
 from hedgerow.domain.errors import Rejected, VenueError
 from hedgerow.domain.events import (
     CommandRefused,
+    DeadManArmed,
     Event,
     FundsTransferred,
     LeverageSet,
@@ -40,6 +50,8 @@ __all__ = ["EmulatedVenue"]
 
 NO_ANSWER = "no answer from the exchange"
 NEVER_LEFT = "the request never left"
+WATCH_SECONDS = 0.5
+"""How often a watched order is looked at."""
 SILENT = {Outcome.LOST_BEFORE, Outcome.LOST_AFTER, Outcome.LATE}
 
 
@@ -162,6 +174,16 @@ class EmulatedVenue:
     def reserve(self, command: Command) -> None:
         """Reserve nothing: no command is signed here."""
 
+    async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
+        """Wait until a resting order moved beyond ``filled`` or ended, at most so long; a failing look is unknown."""
+        until = self.clock.monotonic() + seconds
+        while (left := until - self.clock.monotonic()) > 0:
+            await self.clock.sleep(min(left, WATCH_SECONDS))
+            events = await self.resolve(request)
+            if any(not isinstance(event, OrderProgressed) or event.filled_quantity > filled for event in events):
+                return events
+        return ()
+
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Carry out one command and return what is known to have happened, oldest first."""
         await self._travel()
@@ -243,6 +265,9 @@ class EmulatedVenue:
             case SetMarginType():
                 self.world.set_margin_type(command.symbol, MarginType.CROSSED)
                 return (MarginTypeSet(at=self.world.now, symbol=command.symbol),)
+            case ArmDeadMan():
+                self.world.arm_dead_man(command.symbol, command.seconds)
+                return (DeadManArmed(at=self.world.now, symbol=command.symbol, seconds=command.seconds),)
         assert_never(command)
 
     def _place(self, request: OrderRequest, fault: SubmitFault | None) -> tuple[Event, ...]:
@@ -289,7 +314,7 @@ class EmulatedVenue:
                 return OrderOutcomeUnknown(at=self.world.now, client_id=command.client_id, detail=NO_ANSWER)
             case TransferFunds():
                 return TransferOutcomeUnknown(at=self.world.now, transfer_id=command.transfer_id, detail=NO_ANSWER)
-            case SetLeverage() | SetMarginType():
+            case SetLeverage() | SetMarginType() | ArmDeadMan():
                 return CommandRefused(at=self.world.now, command=command, code=Code.TIMEOUT, detail=NO_ANSWER)
         assert_never(command)
 

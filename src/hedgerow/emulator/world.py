@@ -180,6 +180,14 @@ class World:
         """
         self._account.set_margin_type(symbol, margin_type)
 
+    def arm_dead_man(self, symbol: str, seconds: int) -> None:
+        """Cancel the symbol's perpetual orders in so many seconds, unless asked again; 0 stops the switch.
+
+        Raises:
+            MarketClosed: the symbol is not listed (-1121).
+        """
+        self._account.arm_dead_man(symbol, seconds)
+
     # What the account's owner and fate do
 
     def trade_by_hand(

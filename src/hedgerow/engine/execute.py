@@ -7,7 +7,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.commands import Command, PlaceOrder, SetLeverage, TransferFunds
+from hedgerow.domain.commands import ArmDeadMan, Command, PlaceOrder, SetLeverage, TransferFunds
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.execution import ExecutionKind, ExecutionPlan, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import BasisPair, Market
@@ -24,6 +24,7 @@ from hedgerow.ports import Clock, Venue
 from hedgerow.strategy import hedging
 from hedgerow.strategy.hedging import Happening, Step, Surroundings
 from hedgerow.strategy.hedging_orders import at_risk
+from hedgerow.strategy.hedging_quality import quality_of
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["Executor"]
@@ -37,6 +38,7 @@ HAPPENINGS = (
     ev.TransferOutcomeUnknown,
     ev.LeverageSet,
     ev.MarginTypeSet,
+    ev.DeadManArmed,
     ev.CommandRefused,
 )
 
@@ -167,7 +169,9 @@ class Executor:
         short_of_margin = isinstance(event, ev.OrderEnded) and event.reject is RejectKind.MARGIN
         if short_of_margin and self._journal.ledger.transfer is None:
             idle = await self._idle_usdt()
-        return books, Surroundings(at=self._clock.now(), spot=books.spot, perp=books.perp, idle_usdt=idle)
+        return books, Surroundings(
+            at=self._clock.now(), spot=books.spot, perp=books.perp, idle_usdt=idle, hurried=self._stopping()
+        )
 
     async def _idle_usdt(self) -> Decimal:
         """Return the spot wallet's free USDT; none when it cannot be read, for a naked leg does not wait for it."""
@@ -202,6 +206,9 @@ class Executor:
             if taken.pause_seconds:
                 await self._clock.sleep(taken.pause_seconds)
             return _last_happening(await self._recorded(await self._venue.resolve(taken.resolve)))
+        if taken.watch is not None:
+            known, seconds = taken.job.working_filled, hedging.WATCH_SECONDS
+            return _last_happening(await self._recorded(await self._venue.watch(taken.watch, known, seconds)))
         if taken.pause_seconds:
             await self._clock.sleep(taken.pause_seconds)
         return None
@@ -221,7 +228,9 @@ class Executor:
     # --- ends ------------------------------------------------------------------------------------------------------
 
     async def _conclude(self, job: HedgeExecution) -> None:
-        """Book the real fees, then say how the job ended, in one transaction."""
+        """Stop the dead man's switch and book the real fees, then say how the job ended, in one transaction."""
+        if job.dead_man_at is not None:
+            await self.issue(ArmDeadMan(symbol=job.symbol, seconds=0))
         await self._bookkeeper.book_fees()
         ledger, now = self._journal.ledger, self._clock.now()
         if job.kind is ExecutionKind.OPEN:
@@ -229,7 +238,8 @@ class Executor:
         elif job.state is ExecutionState.FLAT and ledger.hedge:
             await self._journal.record(*_closing_ended(job, ledger.hedge, now))
         else:
-            await self._journal.record(ev.HedgeRepaired(at=now, hedge_id=job.hedge_id))
+            repaired = ev.HedgeRepaired(at=now, hedge_id=job.hedge_id, quality=quality_of(job, now))
+            await self._journal.record(repaired)
 
     async def _sweep_dust(self, hedge: HedgedPosition, plan: ExecutionPlan) -> None:
         lot = self._journal.ledger.dust.get(hedge.pair.base)
@@ -238,7 +248,7 @@ class Executor:
 
     # --- single commands ---------------------------------------------------------------------------------------------
 
-    async def issue(self, command: TransferFunds | SetLeverage) -> bool:
+    async def issue(self, command: TransferFunds | SetLeverage | ArmDeadMan) -> bool:
         """Send one command outside of a job; tells whether the venue is known to have carried it out.
 
         No transfer is begun while the outcome of another one is not known.
@@ -246,7 +256,7 @@ class Executor:
         if isinstance(command, TransferFunds) and self._journal.ledger.transfer is not None:
             return False
         await self._journal.record(self._intent(command))
-        return isinstance(await self._send(command), ev.FundsTransferred | ev.LeverageSet)
+        return isinstance(await self._send(command), ev.FundsTransferred | ev.LeverageSet | ev.DeadManArmed)
 
     async def settle_transfer(self) -> None:
         """Find out about a transfer whose outcome is not logged: sending the same id again is harmless."""
@@ -298,19 +308,30 @@ def _alarm(job: HedgeExecution, now: datetime) -> ev.NakedAlarmed:
 
 def _opening_ended(job: HedgeExecution, ledger: Ledger, now: datetime) -> tuple[ev.Event, ...]:
     if job.state is ExecutionState.HEDGED:
-        return (ev.HedgeOpened(at=now, hedge_id=job.hedge_id),)
+        return (ev.HedgeOpened(at=now, hedge_id=job.hedge_id, quality=quality_of(job, now)),)
     left = ledger.opening
     lot = _residue(job, left) if left else None
     reason = Reason.UNWOUND if job.spot.filled else Reason.REFUSED
     aborted = ev.HedgeAborted(
-        at=now, hedge_id=job.hedge_id, reason=reason, detail=job.detail, residue_value=lot.cost if lot else ZERO
+        at=now,
+        hedge_id=job.hedge_id,
+        reason=reason,
+        detail=job.detail,
+        residue_value=lot.cost if lot else ZERO,
+        quality=quality_of(job, now),
     )
     return (aborted, ev.DustKept(at=now, lot=lot)) if lot else (aborted,)
 
 
 def _closing_ended(job: HedgeExecution, hedge: HedgedPosition, now: datetime) -> tuple[ev.Event, ...]:
     lot = _residue(job, hedge)
-    closed = ev.HedgeClosed(at=now, hedge_id=hedge.hedge_id, reason=job.reason, residue_value=lot.cost if lot else ZERO)
+    closed = ev.HedgeClosed(
+        at=now,
+        hedge_id=hedge.hedge_id,
+        reason=job.reason,
+        residue_value=lot.cost if lot else ZERO,
+        quality=quality_of(job, now),
+    )
     return (closed, ev.DustKept(at=now, lot=lot)) if lot else (closed,)
 
 

@@ -10,7 +10,7 @@ from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import plain
-from hedgerow.domain.order import OrderRequest
+from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.position import ClosedHedge, HedgedPosition
 from hedgerow.engine.moments import Recorded
 from hedgerow.engine.narration_lines import (
@@ -27,6 +27,7 @@ from hedgerow.engine.narration_lines import (
     warning,
 )
 from hedgerow.engine.narration_moments import rebalanced
+from hedgerow.engine.narration_quality import executed
 
 __all__ = ["EVENT_WORDS", "SILENT_EVENTS", "recorded"]
 
@@ -35,6 +36,7 @@ SILENT_EVENTS = frozenset(
         ev.CommandIssued,
         ev.OrderAccepted,
         ev.OrderProgressed,
+        ev.DeadManArmed,
         ev.FeeBooked,
         ev.HedgeRolled,
         ev.CycleCompleted,
@@ -63,6 +65,8 @@ def _order_ended(event: ev.OrderEnded, _before: Ledger, after: Ledger) -> Lines:
     if event.reject is not None:
         code = "" if event.code is None else f", code {event.code}"
         return warning(f"  {_order(request)}: refused ({event.reject}{code}) {event.detail}".rstrip())
+    if request.time_in_force is TimeInForce.GTX:
+        return ()  # moved to another price, as often as the touch moves
     return info(f"  {_order(request)}: nothing filled ({event.status})")
 
 
@@ -86,6 +90,8 @@ def _command(command: co.Command) -> str:
             return f"Leverage {leverage}x on {symbol}"
         case co.SetMarginType(symbol=symbol):
             return f"Crossed margin on {symbol}"
+        case co.ArmDeadMan(symbol=symbol):
+            return f"Dead man's switch on {symbol}"
         case co.CancelOrder(client_id=client_id):
             return f"Cancelling order {client_id}"
         case _:
@@ -190,6 +196,7 @@ def _opened(_event: ev.HedgeOpened, _before: Ledger, after: Ledger) -> Lines:
             f"  Entry fees: {money(hedge.entry_fees)}",
             f"  Total positions opened: {after.totals.opened + after.imported.positions_opened}",
         ),
+        *executed(hedge.opening_quality),
     )
 
 
@@ -219,6 +226,7 @@ def _ended(head: Line, hedge_id: str, before: Ledger, after: Ledger) -> Lines:
             f"  Cumulative P/L: {money(after.total_profit_loss)}",
             f"  Total positions closed: {after.totals.closed + after.imported.positions_closed}",
         ),
+        *executed(closed.quality),
     )
 
 
@@ -239,7 +247,8 @@ def _aborted(event: ev.HedgeAborted, before: Ledger, after: Ledger) -> Lines:
     opening = before.opening
     if opening is None or not opening.orders:
         return lines
-    return lines + info(f"  Cost of the attempt: {funding(before.totals.net_profit - after.totals.net_profit)}")
+    cost = info(f"  Cost of the attempt: {funding(before.totals.net_profit - after.totals.net_profit)}")
+    return lines + cost + executed(event.quality)
 
 
 def _repaired(_event: ev.HedgeRepaired, _before: Ledger, after: Ledger) -> Lines:

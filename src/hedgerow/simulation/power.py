@@ -6,6 +6,7 @@ life, so that nobody hears its last words.
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TypeVar
 
 from hedgerow.domain.account import AccountView, OpenOrder
@@ -135,6 +136,10 @@ class CrashingVenue:
     async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
         """Look an order up."""
         return await self._call("resolve", lambda: self._inner.resolve(request))
+
+    async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
+        """Wait for a resting order."""
+        return await self._call("watch", lambda: self._inner.watch(request, filled, seconds))
 
     async def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
         """Read trades."""

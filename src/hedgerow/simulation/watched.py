@@ -52,7 +52,7 @@ class WatchedVenue:
         self.market, self.account, self.depth = inner.market, inner.account, inner.depth
         self.open_orders, self.resolve, self.fills = inner.open_orders, inner.resolve, inner.fills
         self.funding_payments, self.statement, self.reserve = inner.funding_payments, inner.statement, inner.reserve
-        self.subscribe, self.follow = inner.subscribe, inner.follow
+        self.subscribe, self.follow, self.watch = inner.subscribe, inner.follow, inner.watch
 
     @property
     def name(self) -> str:

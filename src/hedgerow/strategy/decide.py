@@ -39,13 +39,15 @@ from hedgerow.strategy.observation import (
 from hedgerow.strategy.policy import Policy
 from hedgerow.strategy.ranking import Ranking
 from hedgerow.strategy.rebalancing import reduction, top_up
-from hedgerow.strategy.screening import basis_of
+from hedgerow.strategy.screening import basis_of, staleness_refusal
 from hedgerow.strategy.sizing import closing_plan, funds_of, opening_plan, reducing_plan, trimming_plan
 
 __all__ = ["closing_obstacle", "decide_held", "entry_refusals", "openings_blocked", "plan_opening", "shortlist"]
 
 FIRST_REST = timedelta(hours=1)
 LONGEST_REST = timedelta(days=1)
+MAX_CLOCK_SKEW_SECONDS = 10.0
+"""Requests are signed by the venue's clock, settlements are judged by ours: wrongly, if they differ by more."""
 """How long a pair rests after its opening was unwound, the first time and at most."""
 
 
@@ -260,6 +262,10 @@ def _unfit_account(account: AccountView, policy: Policy) -> Hold | None:
         return Hold(reason=HoldReason.ACCOUNT_MODE, detail="hedge mode is on; one-way position mode is needed")
     if not account.single_asset:
         return Hold(reason=HoldReason.ACCOUNT_MODE, detail="multi-assets mode is on; single-asset mode is needed")
+    guarded = policy.parameters.execution.settlement_guard_seconds > 0
+    if guarded and abs(account.clock_skew_seconds) > MAX_CLOCK_SKEW_SECONDS:
+        text = f"off by {account.clock_skew_seconds:.1f} s: settlements would be misjudged; set the system's clock"
+        return Hold(reason=HoldReason.CLOCK, detail=text)
     funds = funds_of(account)
     if policy.capital(funds.spot, funds.perp) > 0:
         return None
@@ -325,6 +331,9 @@ def plan_opening(
     if again and observation.at < again:
         text = f"its last opening had to be unwound; tried again from {again:%Y-%m-%d %H:%M} UTC"
         return Refusal(kind=RefusalKind.BLOCKED, detail=text)
+    stale = staleness_refusal(spot_depth, perp_depth, observation.at, policy.parameters.execution)
+    if stale:
+        return stale
     funds = funds_of(account)
     plan = opening_plan(
         opportunity,

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
+from hedgerow.domain.commands import CancelOrder
 from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.execution import (
     ExecutionKind,
@@ -24,14 +25,27 @@ from hedgerow.domain.execution import (
     LegProgress,
     Preparation,
 )
-from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.instrument import BasisPair
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import Reason
 from hedgerow.strategy import hedging_cells as cells
 from hedgerow.strategy.hedging_cells import Happening
-from hedgerow.strategy.hedging_orders import Step, Surroundings, tracked
+from hedgerow.strategy.hedging_orders import Step, Surroundings, tracked, with_fill
+from hedgerow.strategy.hedging_resting import WATCH_SECONDS
 
-__all__ = ["TRANSITIONS", "Happening", "Rule", "Signal", "Step", "Surroundings", "begin", "signal_of", "step", "table"]
+__all__ = [
+    "TRANSITIONS",
+    "WATCH_SECONDS",
+    "Happening",
+    "Rule",
+    "Signal",
+    "Step",
+    "Surroundings",
+    "begin",
+    "signal_of",
+    "step",
+    "table",
+]
 
 
 class Signal(StrEnum):
@@ -47,8 +61,11 @@ class Signal(StrEnum):
     REJECTED = "order rejected"
     WORKING = "order still at work"
     UNKNOWN = "order outcome unknown"
+    CANCEL_REFUSED = "cancellation refused"
 
 
+_WAITING = {ExecutionState.RESOLVING, ExecutionState.RESTING, ExecutionState.CANCELLING}
+"""States in which an order is at work and its outcome needs no asking for."""
 _ORDER_EVENTS = (ev.OrderAccepted, ev.OrderProgressed, ev.OrderEnded, ev.OrderOutcomeUnknown)
 
 
@@ -124,9 +141,11 @@ def _first_state(kind: ExecutionKind, plan: ExecutionPlan) -> ExecutionState:
 def signal_of(job: HedgeExecution, event: Happening) -> Signal:
     """Return what ``event`` means to ``job``; time that passes over an order at work asks for its outcome."""
     if event is None:
-        return Signal.WORKING if job.working and job.state is not ExecutionState.RESOLVING else Signal.TICK
+        return Signal.WORKING if job.working and job.state not in _WAITING else Signal.TICK
     if isinstance(event, ev.OrderEnded):
         return _ending(job, event)
+    if isinstance(event, ev.CommandRefused) and isinstance(event.command, CancelOrder):
+        return Signal.CANCEL_REFUSED
     return _SIGNALS[type(event)]
 
 
@@ -160,16 +179,15 @@ def step(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
 
 
 def _absorbed(job: HedgeExecution, event: Happening) -> HedgeExecution:
-    """Add an ended order's fills to its leg."""
-    if not isinstance(event, ev.OrderEnded) or job.working is None:
+    """Add an ended order's fills to its leg; remember those of one that is still at work."""
+    if job.working is None:
         return job
-    order = job.working.order
-    job = replace(job, working=None)
-    if job.kind is ExecutionKind.OPEN and order.market is Market.SPOT and order.side is Side.SELL:
-        return replace(job, unwound=job.unwound + event.filled_quantity)
-    leg = job.leg(order.market)
-    grown = replace(leg, filled=leg.filled + event.filled_quantity, notional=leg.notional + event.filled_notional)
-    return replace(job, spot=grown) if order.market is Market.SPOT else replace(job, perp=grown)
+    if isinstance(event, ev.OrderProgressed):
+        return replace(job, working_filled=max(job.working_filled, event.filled_quantity))
+    if not isinstance(event, ev.OrderEnded):
+        return job
+    ended = replace(job, working=None, working_filled=ZERO)
+    return with_fill(ended, job.working.order, event.filled_quantity, event.filled_notional)
 
 
 def _resolved(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
@@ -182,9 +200,11 @@ def _resolved(job: HedgeExecution, event: Happening, around: Surroundings) -> St
 
 # --- the table -------------------------------------------------------------------------------------------------------
 
-_P, _L, _F, _X, _R, _U, _N = (
+_P, _L, _S, _C, _F, _X, _R, _U, _N = (
     ExecutionState.PREPARING,
     ExecutionState.LEADING,
+    ExecutionState.RESTING,
+    ExecutionState.CANCELLING,
     ExecutionState.FOLLOWING,
     ExecutionState.RESOLVING,
     ExecutionState.REPAIRING,
@@ -192,8 +212,8 @@ _P, _L, _F, _X, _R, _U, _N = (
     ExecutionState.NAKED,
 )
 _ENDS = frozenset({ExecutionState.HEDGED, ExecutionState.FLAT})
-_FROM_LEAD = frozenset({_L, _F}) | _ENDS
-_FROM_FOLLOW = frozenset({_L, _F, _R, _U, _N}) | _ENDS
+_FROM_LEAD = frozenset({_L, _S, _F}) | _ENDS
+_FROM_FOLLOW = frozenset({_L, _S, _F, _R, _U, _N}) | _ENDS
 
 
 def _rule(act: Callable[[HedgeExecution, Happening, Surroundings], Step], *states: ExecutionState) -> Rule:
@@ -207,8 +227,8 @@ _TO_RESOLVING = {
 
 TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Rule]] = {
     _P: {
-        Signal.TICK: _rule(cells.prepare, _P, _L, _F, *_ENDS),
-        Signal.PREPARED: _rule(cells.prepared, _P, _L, _F, *_ENDS),
+        Signal.TICK: _rule(cells.prepare, _P, _L, _S, _F, *_ENDS),
+        Signal.PREPARED: _rule(cells.prepared, _P, _L, _S, _F, *_ENDS),
         Signal.PREPARATION_UNKNOWN: _rule(cells.wait_for_preparation, _P),
         Signal.PREPARATION_REFUSED: _rule(cells.refused_preparation, ExecutionState.FLAT),
     },
@@ -218,7 +238,30 @@ TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Rule]] = {
         Signal.PARTIAL: Rule(cells.after_lead, _FROM_LEAD | {_U, _N}),
         Signal.NOTHING: Rule(cells.after_lead, _FROM_LEAD),
         Signal.REJECTED: Rule(cells.lead_rejected, _FROM_LEAD | {_U, _N}),
+        Signal.PREPARED: Rule(cells.lead, _FROM_LEAD | {_U, _N}),
+        Signal.PREPARATION_REFUSED: Rule(cells.lead, _FROM_LEAD | {_U, _N}),
         **_TO_RESOLVING,
+    },
+    _S: {
+        Signal.TICK: _rule(cells.rest_on, _S, _C),
+        Signal.WORKING: _rule(cells.rest_on, _S, _C),
+        Signal.FILLED: Rule(cells.after_resting, _FROM_LEAD | {_U, _N}),
+        Signal.PARTIAL: Rule(cells.after_resting, _FROM_LEAD | {_U, _N}),
+        Signal.NOTHING: _rule(cells.after_resting, _L),
+        Signal.REJECTED: _rule(cells.resting_refused, _L),
+        Signal.PREPARED: _rule(cells.rest_on, _S, _C),
+        Signal.PREPARATION_REFUSED: _rule(cells.rest_on, _S, _C),
+        Signal.UNKNOWN: _rule(cells.resolve, _X),
+    },
+    _C: {
+        Signal.TICK: _rule(cells.cancel, _C),
+        Signal.WORKING: _rule(cells.cancel_again, _C),
+        Signal.FILLED: Rule(cells.after_resting, _FROM_LEAD | {_U, _N}),
+        Signal.PARTIAL: Rule(cells.after_resting, _FROM_LEAD | {_U, _N}),
+        Signal.NOTHING: _rule(cells.after_resting, _L),
+        Signal.REJECTED: _rule(cells.resting_refused, _L),
+        Signal.UNKNOWN: _rule(cells.resolve, _X),
+        Signal.CANCEL_REFUSED: _rule(cells.cancel_refused, _X),
     },
     _F: {
         Signal.TICK: Rule(cells.follow, _FROM_FOLLOW),
@@ -258,7 +301,7 @@ TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Rule]] = {
     _X: {
         Signal.TICK: _rule(cells.resolve, _X),
         Signal.UNKNOWN: _rule(cells.resolve_again, _X),
-        Signal.WORKING: _rule(cells.resolve_again, _X),
+        Signal.WORKING: _rule(cells.still_working, _X, _C),
         Signal.FILLED: Rule(_resolved, _FROM_FOLLOW),
         Signal.PARTIAL: Rule(_resolved, _FROM_FOLLOW),
         Signal.NOTHING: Rule(_resolved, _FROM_FOLLOW),
@@ -276,6 +319,7 @@ _SIGNALS: Mapping[type, Signal] = {
     ev.FundsTransferred: Signal.PREPARED,
     ev.LeverageSet: Signal.PREPARED,
     ev.MarginTypeSet: Signal.PREPARED,
+    ev.DeadManArmed: Signal.PREPARED,
     ev.TransferOutcomeUnknown: Signal.PREPARATION_UNKNOWN,
     ev.CommandRefused: Signal.PREPARATION_REFUSED,
 }

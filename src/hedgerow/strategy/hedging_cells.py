@@ -5,15 +5,20 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.execution import ExecutionKind, HedgeExecution
-from hedgerow.domain.order import RejectKind
+from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
+from hedgerow.domain.order import OrderStatus, RejectKind, TimeInForce
 from hedgerow.strategy import hedging_moves as moves
+from hedgerow.strategy import hedging_resting as resting
 from hedgerow.strategy.hedging_orders import Step, Surroundings, elapsed
 
 __all__ = [
     "Happening",
     "after_follow",
     "after_lead",
+    "after_resting",
+    "cancel",
+    "cancel_again",
+    "cancel_refused",
     "filled",
     "follow",
     "follow_rejected",
@@ -27,7 +32,10 @@ __all__ = [
     "repair",
     "resolve",
     "resolve_again",
+    "rest_on",
+    "resting_refused",
     "still_naked",
+    "still_working",
     "top_up_failed",
     "top_up_unknown",
     "topped_up",
@@ -49,6 +57,7 @@ Happening: TypeAlias = (
     | ev.TransferOutcomeUnknown
     | ev.LeverageSet
     | ev.MarginTypeSet
+    | ev.DeadManArmed
     | ev.CommandRefused
     | None
 )
@@ -67,8 +76,10 @@ def refusal(event: Happening) -> tuple[RejectKind | None, str]:
 
 
 def prepared(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Go on to the next preparation, or begin to lead."""
-    del event
+    """Go on to the next preparation, or begin to lead; a leverage that is not the planned one ends the job."""
+    if isinstance(event, ev.LeverageSet) and event.leverage != job.plan.leverage:
+        detail = f"the leverage is {event.leverage}x, not {job.plan.leverage}x"
+        return moves.finish(replace(job, detail=detail), around)
     return moves.prepare(replace(job, pending=job.pending[1:], stage_since=around.at), around)
 
 
@@ -100,7 +111,7 @@ def lead(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
 def after_lead(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
     """Follow what the slice filled, or try the slice again."""
     if filled(event):
-        return moves.follow(replace(job, stage_since=around.at), around)
+        return moves.follow(replace(_slice_done(job), stage_since=around.at), around)
     return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
 
 
@@ -110,6 +121,61 @@ def lead_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -
     if reject is RejectKind.PRICE:
         return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
     return moves.follow(replace(job, lead_done=True, detail=detail), around)
+
+
+def _slice_done(job: HedgeExecution) -> HedgeExecution:
+    """Return the job with the clock of maker style put back: the next slice may rest anew."""
+    return replace(job, resting_since=None, maker_over=False)
+
+
+def rest_on(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Watch the resting order, or take it out of the book."""
+    del event
+    return resting.rest_on(job, around)
+
+
+def after_resting(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Follow what rested and filled; of nothing, put the slice at the touch again, or take it."""
+    if filled(event):
+        whole = isinstance(event, ev.OrderEnded) and event.status is OrderStatus.FILLED
+        return moves.follow(replace(_slice_done(job) if whole else job, stage_since=around.at), around)
+    pause = moves.RETRY_SECONDS if job.state is ExecutionState.RESTING else 0.0
+    return Step(job=replace(job, state=ExecutionState.LEADING), pause_seconds=pause)
+
+
+def resting_refused(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Take the slice that may not rest: a refusal of post-only orders is none of taker ones."""
+    del event
+    return Step(
+        job=replace(job, state=ExecutionState.LEADING, maker_over=True, stage_since=around.at),
+        pause_seconds=moves.RETRY_SECONDS,
+    )
+
+
+def cancel(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Ask for the cancellation, again if need be."""
+    del event, around
+    return resting.cancel(job)
+
+
+def cancel_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Wait before the cancellation is asked for again."""
+    del event, around
+    return Step(job=job, pause_seconds=RESOLVE_RETRY_SECONDS)
+
+
+def cancel_refused(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Find out whether there is anything left to cancel."""
+    del event, around
+    resolving = replace(job, state=ExecutionState.RESOLVING, resume=job.state)
+    return Step(job=resolving, pause_seconds=RESOLVE_RETRY_SECONDS)
+
+
+def still_working(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Cancel an order that rests; look again at one that cannot."""
+    if job.working and job.working.order.time_in_force is TimeInForce.GTX:
+        return resting.cancel(job)
+    return resolve_again(job, event, around)
 
 
 def follow(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:

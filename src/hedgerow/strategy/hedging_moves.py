@@ -11,16 +11,18 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecut
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import RejectKind
-from hedgerow.domain.schedule import last_settlement, next_settlement, seconds_to_settlement
+from hedgerow.strategy import hedging_resting as resting
 from hedgerow.strategy.hedging_orders import (
     UNREADABLE_SECONDS,
     Step,
     Surroundings,
     elapsed,
+    lead_price,
     naked_quantity,
     place,
     price_of,
     sellable,
+    settlement_pause,
     side_of,
     tolerance,
     tracked,
@@ -73,43 +75,45 @@ def _preparation(job: HedgeExecution, wanted: Preparation) -> Command:
 
 def lead(job: HedgeExecution, around: Surroundings) -> Step:
     """Place the next slice of the leading leg, or go on with the following leg when leading is done."""
-    price = _lead_price(job, around)
+    price = lead_price(job, around)
     if price is None:
         return _wait_for_books(job, around)
     slice_quantity = _lead_slice(job, around, price)
     if slice_quantity <= 0:
         return follow(replace(job, lead_done=True), around)
-    pause = _settlement_pause(job, around.at)
+    pause = settlement_pause(job, around.at)
     exposed = naked_quantity(job) > tolerance(job, price)
     if pause and not exposed:
-        patient = replace(job, stage_since=around.at + timedelta(seconds=pause))
+        patient = replace(job, stage_since=around.at + timedelta(seconds=pause), resting_since=None)
         return Step(job=patient, pause_seconds=pause)
+    if not pause and not exposed and resting.may_rest(job, around, slice_quantity):
+        return resting.rest(job, around, slice_quantity)
+    job = resting.given_over(job, around.at)
     if pause or elapsed(job, around.at) > _lead_patience(job):
         why = "a settlement is too close" if pause else "the leading leg found no liquidity in time"
         return follow(replace(job, lead_done=True, detail=why), around)
     return place(job, around, Market.SPOT, slice_quantity)
 
 
-def _lead_price(job: HedgeExecution, around: Surroundings) -> Decimal | None:
-    """Return the spot touch; None unless every leg still to be traded has a fresh two-sided book."""
-    needed = (Market.SPOT, Market.PERP) if job.plan.perp_quantity > 0 else (Market.SPOT,)
-    for market in needed:
-        depth = around.depth(market)
-        if depth is None or not depth.two_sided or price_of(job, around, market) is None:
-            return None
-    return price_of(job, around, Market.SPOT)
-
-
 def _lead_slice(job: HedgeExecution, around: Surroundings, price: Decimal) -> Decimal:
     """Return the base quantity of the next slice; 0 when nothing tradable is left."""
     spot = job.pair.spot
-    remaining = spot.floor_quantity(job.plan.spot_quantity - job.spot.filled)
+    remaining = _remaining(job)
     if job.lead_done or not tradable(spot, remaining, price):
         return ZERO
     smallest = _smallest_slice(job, price)
     wanted = max(min(job.plan.slice_notional, _visible_share(job, around)), smallest)
     quantity = min(spot.floor_quantity(wanted / price), remaining)
     return remaining if (remaining - quantity) * price < smallest else quantity
+
+
+def _remaining(job: HedgeExecution) -> Decimal:
+    """Return the base units of spot still to be traded: less than planned when resting cost a smaller fee in coin."""
+    spot = job.pair.spot
+    planned = spot.floor_quantity(job.plan.spot_quantity - job.spot.filled)
+    if job.kind is not ExecutionKind.OPEN or not job.spot.maker_filled:
+        return planned
+    return min(planned, job.pair.gross_spot_for(max(ZERO, job.plan.perp_quantity - job.net_spot - job.unwound)))
 
 
 def _smallest_slice(job: HedgeExecution, price: Decimal) -> Decimal:
@@ -126,16 +130,6 @@ def _visible_share(job: HedgeExecution, around: Surroundings) -> Decimal:
         if depth and touch:
             shares.append(depth.quantity_within(side, job.limits.price_cap_bps) * touch)
     return min(shares) * job.limits.slice_depth_fraction
-
-
-def _settlement_pause(job: HedgeExecution, at: datetime) -> float:
-    """Return how long to wait so that no leading slice falls within the guard around a settlement."""
-    guard, interval = job.limits.settlement_guard_seconds, job.plan.interval_hours
-    if job.plan.urgent or guard <= 0 or seconds_to_settlement(at, interval) >= guard:
-        return 0.0
-    before = next_settlement(at, interval)
-    stamp = before if (before - at).total_seconds() < guard else last_settlement(at, interval)
-    return (stamp + timedelta(seconds=guard) - at).total_seconds()
 
 
 def _lead_patience(job: HedgeExecution) -> float:
@@ -163,13 +157,19 @@ def _follow_due(job: HedgeExecution, around: Surroundings) -> Decimal:
     The last slice brings the perpetual to exactly the planned quantity.
     """
     perp, planned = job.pair.perp, job.plan.perp_quantity
-    complete = job.lead_done and _lead_complete(job, around)
-    target = planned if complete else min(planned, perp.floor_quantity(max(ZERO, job.net_spot)))
+    complete = _lead_complete(job, around) and (job.lead_done or job.kind is not ExecutionKind.OPEN)
+    wanted = job.net_spot if job.kind is ExecutionKind.OPEN else job.net_spot - _surplus(job)
+    target = planned if complete else min(planned, perp.floor_quantity(max(ZERO, wanted)))
     due = target - job.perp.filled
     if job.kind is ExecutionKind.OPEN:
         price = price_of(job, around, Market.PERP) or worth(job, around)
         return due if tradable(perp, due, price) else ZERO
     return due if due >= max(perp.min_quantity, perp.lot) else ZERO
+
+
+def _surplus(job: HedgeExecution) -> Decimal:
+    """Return by how much the coins exceeded the short before a closing: what the owner took of one leg goes first."""
+    return job.plan.spot_quantity - job.plan.perp_quantity if job.plan.spot_quantity else ZERO
 
 
 def _lead_complete(job: HedgeExecution, around: Surroundings) -> bool:

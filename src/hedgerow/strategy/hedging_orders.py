@@ -1,7 +1,7 @@
 """What the two-leg machine knows while it decides: fresh prices, caps, exposure; and how it words an order. Pure."""
 
-from datetime import datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -10,8 +10,9 @@ from hedgerow.domain.commands import Command, PlaceOrder
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import Instrument, Market, Side
 from hedgerow.domain.market import Depth
-from hedgerow.domain.money import ZERO
-from hedgerow.domain.order import OrderRequest
+from hedgerow.domain.money import BPS, ONE, ZERO
+from hedgerow.domain.order import OrderRequest, TimeInForce
+from hedgerow.domain.schedule import last_settlement, next_settlement, seconds_to_settlement
 
 __all__ = [
     "Step",
@@ -19,14 +20,19 @@ __all__ = [
     "at_risk",
     "cap_bps",
     "elapsed",
+    "lead_price",
     "naked_quantity",
+    "ordered",
     "place",
     "price_of",
     "sellable",
+    "settlement_pause",
     "side_of",
+    "split",
     "tolerance",
     "tracked",
     "tradable",
+    "with_fill",
     "worth",
 ]
 
@@ -44,6 +50,8 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     perp: Depth | None = None
     idle_usdt: Decimal = ZERO
     """Free USDT of the spot wallet: may top up margin once."""
+    hurried: bool = False
+    """Whether the bot was asked to stop: nothing is left to rest in a book."""
 
     def depth(self, market: Market) -> Depth | None:
         """Return one leg's book."""
@@ -51,11 +59,13 @@ class Surroundings(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """What to do next: log ``job``, then at most one of a command, a look-up, or a pause before the next tick."""
+    """What to do next: log ``job``, then at most one of a command, a look-up, a watch, or a pause."""
 
     job: HedgeExecution
     command: Command | None = None
     resolve: OrderRequest | None = None
+    watch: OrderRequest | None = None
+    """A resting order whose next fill or end is waited for, for at most ``WATCH_SECONDS``."""
     pause_seconds: float = 0.0
 
 
@@ -68,11 +78,25 @@ def place(
     """Build the price-capped IOC order for one leg, with the next client id of that leg; pause without a fresh book."""
     instrument, side = job.pair.instrument(market), side or side_of(job, market)
     depth = around.depth(market)
-    limit = depth.capped_price(side, cap_bps(job, around.at)) if depth and _fresh(job, around, depth) else None
-    if limit is None:
+    touch = depth.touch(side) if depth and _fresh(job, around, depth) else None
+    if touch is None:
         return Step(job=job, pause_seconds=UNREADABLE_SECONDS)
-    quantity = min(quantity, instrument.floor_quantity(instrument.max_quantity))
-    progress = job.leg(market)
+    limit = touch * (ONE + side.sign * cap_bps(job, around.at) * BPS)
+    quantity = split(instrument, quantity, max(limit, touch), job.limits.max_order_usd)
+    return ordered(job, market, side, quantity, _order_price(instrument, side, quantity, limit))
+
+
+def ordered(
+    job: HedgeExecution,
+    market: Market,
+    side: Side,
+    quantity: Decimal,
+    price: Decimal,
+    *,
+    time_in_force: TimeInForce = TimeInForce.IOC,
+) -> Step:
+    """Return the step that sends one order, under the next client id of its leg."""
+    instrument, progress = job.pair.instrument(market), job.leg(market)
     attempt = progress.attempts + 1
     request = OrderRequest(
         client_id=f"{job.hedge_id}-{market[0]}-{attempt}",
@@ -80,13 +104,28 @@ def place(
         symbol=job.symbol,
         side=side,
         quantity=quantity,
-        price=_order_price(instrument, side, quantity, limit),
+        price=price,
+        time_in_force=time_in_force,
         reduce_only=market is Market.PERP and side is Side.BUY,
     )
-    command = PlaceOrder(hedge_id=job.hedge_id, order=request, fee_rate=instrument.fees.taker)
-    counted = replace(progress, attempts=attempt)
-    placed = replace(job, working=command, **{market.value: counted})
-    return Step(job=placed, command=command)
+    fees = instrument.fees
+    fee_rate = fees.maker if time_in_force is TimeInForce.GTX else fees.taker
+    command = PlaceOrder(hedge_id=job.hedge_id, order=request, fee_rate=fee_rate)
+    counted = {market.value: replace(progress, attempts=attempt)}
+    return Step(job=replace(job, working=command, orders=job.orders + 1, **counted), command=command)
+
+
+def split(instrument: Instrument, quantity: Decimal, price: Decimal, largest: Decimal | None) -> Decimal:
+    """Return the first of equal parts of ``quantity`` that are each worth at most ``largest`` quote units.
+
+    A part is never smaller than the venue's smallest order: a leg that could not be closed would be worse.
+    """
+    quantity = min(quantity, instrument.floor_quantity(instrument.max_quantity))
+    if largest is None or quantity * price <= largest:
+        return quantity
+    parts = (quantity * price / largest).to_integral_value(rounding=ROUND_CEILING)
+    smallest = max(instrument.min_quantity, instrument.min_notional / price)
+    return min(quantity, max(instrument.floor_quantity(quantity / parts), instrument.ceil_quantity(smallest)))
 
 
 def _order_price(instrument: Instrument, side: Side, quantity: Decimal, limit: Decimal) -> Decimal:
@@ -136,7 +175,7 @@ def side_of(job: HedgeExecution, market: Market) -> Side:
 
 def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
     """Return the job with its naked time and exposure measured as of now; what may be naked counts as naked."""
-    price = worth(job, around)
+    job, price = _arrived(job, around), worth(job, around)
     if job.kind is ExecutionKind.TRIM or not job.plan.spot_quantity or not job.plan.perp_quantity or not price:
         return job
     exposed = at_risk(job)
@@ -147,21 +186,47 @@ def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
     return replace(
         job,
         naked_since=None if within else since,
+        naked_seconds=job.naked_seconds + (seconds if within else 0.0),
         worst_naked_seconds=max(job.worst_naked_seconds, seconds),
         worst_naked_notional=worst,
         naked_alarmed=job.naked_alarmed or seconds > job.limits.max_naked_seconds,
     )
 
 
+def _arrived(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
+    """Return the job with the middle of each book as it was when the job first saw it."""
+    spot = job.spot_arrival or _middle(job, around, around.spot)
+    perp = job.perp_arrival or _middle(job, around, around.perp)
+    return replace(job, spot_arrival=spot, perp_arrival=perp)
+
+
+def _middle(job: HedgeExecution, around: Surroundings, depth: Depth | None) -> Decimal | None:
+    if depth is None or not _fresh(job, around, depth):
+        return None
+    bid, ask = depth.touch(Side.SELL), depth.touch(Side.BUY)
+    return None if bid is None or ask is None else (bid + ask) / 2
+
+
 def at_risk(job: HedgeExecution) -> Decimal:
     """Return by how much the legs may differ: an order whose outcome is unknown may have been filled whole."""
     known, order = naked_quantity(job), job.working.order if job.working else None
-    if job.state is not ExecutionState.RESOLVING or order is None:
+    if order is None:
         return known
+    known = naked_quantity(with_fill(job, order, job.working_filled))
+    if job.state is not ExecutionState.RESOLVING:
+        return known
+    return max(known, naked_quantity(job), naked_quantity(with_fill(job, order, order.quantity)))
+
+
+def with_fill(job: HedgeExecution, order: OrderRequest, quantity: Decimal, notional: Decimal = ZERO) -> HedgeExecution:
+    """Return the job with fills of ``order`` added to its leg, or to what was unwound."""
     if job.kind is ExecutionKind.OPEN and order.market is Market.SPOT and order.side is Side.SELL:
-        return max(known, naked_quantity(replace(job, unwound=job.unwound + order.quantity)))
-    leg = replace(job.leg(order.market), filled=job.leg(order.market).filled + order.quantity)
-    return max(known, naked_quantity(replace(job, **{order.market.value: leg})))
+        return replace(job, unwound=job.unwound + quantity, unwound_notional=job.unwound_notional + notional)
+    leg = job.leg(order.market)
+    grown = replace(leg, filled=leg.filled + quantity, notional=leg.notional + notional)
+    if order.time_in_force is TimeInForce.GTX:
+        grown = replace(grown, maker_filled=leg.maker_filled + quantity, maker_notional=leg.maker_notional + notional)
+    return replace(job, **{order.market.value: grown})
 
 
 def naked_quantity(job: HedgeExecution) -> Decimal:
@@ -185,6 +250,16 @@ def tolerance(job: HedgeExecution, price: Decimal) -> Decimal:
     """Return the base quantity by which the legs may differ: what is smaller may be too small for an order."""
     pair = job.pair
     return max(pair.lot_step, pair.spot.min_quantity, pair.perp.min_quantity, pair.spot.min_notional / price)
+
+
+def lead_price(job: HedgeExecution, around: Surroundings) -> Decimal | None:
+    """Return the spot touch; None unless every leg still to be traded has a fresh two-sided book."""
+    needed = (Market.SPOT, Market.PERP) if job.plan.perp_quantity > 0 else (Market.SPOT,)
+    for market in needed:
+        depth = around.depth(market)
+        if depth is None or not depth.two_sided or price_of(job, around, market) is None:
+            return None
+    return price_of(job, around, Market.SPOT)
 
 
 def worth(job: HedgeExecution, around: Surroundings) -> Decimal | None:
@@ -213,3 +288,13 @@ def _reversing(job: HedgeExecution) -> bool:
 def elapsed(job: HedgeExecution, at: datetime) -> float:
     """Return the seconds since the present attempt at the present leg began; negative while it waits for its start."""
     return (at - job.stage_since).total_seconds()
+
+
+def settlement_pause(job: HedgeExecution, at: datetime) -> float:
+    """Return how long to wait so that no leading slice falls within the guard around a settlement."""
+    guard, interval = job.limits.settlement_guard_seconds, job.plan.interval_hours
+    if job.plan.urgent or guard <= 0 or seconds_to_settlement(at, interval) >= guard:
+        return 0.0
+    before = next_settlement(at, interval)
+    stamp = before if (before - at).total_seconds() < guard else last_settlement(at, interval)
+    return (stamp + timedelta(seconds=guard) - at).total_seconds()

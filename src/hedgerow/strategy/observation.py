@@ -181,6 +181,7 @@ class HoldReason(StrEnum):
     HALTED = "openings are halted"
     HELD = "a position is held"
     ACCOUNT_MODE = "the account's mode does not fit"
+    CLOCK = "the clock differs from the exchange's"
     CAPITAL = "too little capital"
     NOTHING_LEFT = "nothing is left to trade"
     CANNOT_TRADE = "the exchange takes no orders for a leg"

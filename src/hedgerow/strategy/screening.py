@@ -1,6 +1,7 @@
 """Entry filters: why a pair may not be entered now. What cannot be read is refused."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 
 from hedgerow.domain.account import QUOTE_ASSET
@@ -13,7 +14,7 @@ from hedgerow.strategy import rules
 from hedgerow.strategy.observation import Refusal, RefusalKind
 from hedgerow.strategy.parameters import FundingRateStrategy
 
-__all__ = ["basis_of", "depth_refusal", "refusals"]
+__all__ = ["basis_of", "depth_refusal", "refusals", "staleness_refusal"]
 
 TEST_PREFIX = "TEST"
 """The venue lists instruments of its own for trials under this prefix."""
@@ -64,6 +65,17 @@ def depth_refusal(
         if visible < notional:
             text = f"{name} book shows ${visible:.0f} within {limits.price_cap_bps} bp, ${notional:.0f} needed"
             return Refusal(kind=RefusalKind.DEPTH, detail=text)
+    return None
+
+
+def staleness_refusal(
+    spot_depth: Depth | None, perp_depth: Depth | None, at: datetime, limits: ExecutionLimits
+) -> Refusal | None:
+    """Return why the books, read at or after ``at``, are too old to be traded on, or None."""
+    for depth, name in ((spot_depth, "spot"), (perp_depth, "perpetual")):
+        age = (at - depth.at).total_seconds() if depth else 0.0
+        if age > limits.book_stale_seconds:
+            return Refusal(kind=RefusalKind.DEPTH, detail=f"{name} book is {age:.0f} s old")
     return None
 
 

@@ -83,6 +83,7 @@ def opening_plan(
     gross = pair.gross_spot_for(quantity)
     refusal = (
         _too_small(pair, quantity, capital)
+        or _order_refusal(pair, ask, limits)
         or _filter_refusal(pair.spot, gross, ask)
         or _filter_refusal(pair.perp, quantity, bid)
         or depth_refusal(spot_depth, perp_depth, quantity * ask, limits)
@@ -93,7 +94,8 @@ def opening_plan(
         spot_depth.quantity_within(Side.BUY, limits.price_cap_bps) * ask,
         perp_depth.quantity_within(Side.SELL, limits.price_cap_bps) * bid,
     )
-    ceiling = min(funds.equity * limits.max_naked_equity_fraction, visible * limits.slice_depth_fraction)
+    exposed = min(funds.equity * limits.max_naked_equity_fraction, visible * limits.slice_depth_fraction)
+    ceiling = _at_most(exposed, limits.max_order_usd)
     return ExecutionPlan(
         spot_quantity=gross,
         perp_quantity=quantity,
@@ -131,7 +133,9 @@ def closing_plan(  # noqa: PLR0913 - keyword-only, and each is one fact of the c
     return ExecutionPlan(
         spot_quantity=spot,
         perp_quantity=short,
-        slice_notional=slice_notional(hedge.pair, notional, price, equity * limits.max_naked_equity_fraction),
+        slice_notional=slice_notional(
+            hedge.pair, notional, price, _at_most(equity * limits.max_naked_equity_fraction, limits.max_order_usd)
+        ),
         interval_hours=interval_hours,
         urgent=urgent,
     )
@@ -169,6 +173,19 @@ def slice_notional(pair: BasisPair, notional: Decimal, price: Decimal, ceiling: 
     largest = max(ceiling, least) - lot
     count = max(1, min(_ceil(notional / largest), int(notional / least)))
     return max((notional / count + lot).quantize(CENT, rounding=ROUND_CEILING), CENT)
+
+
+def _at_most(value: Decimal, limit: Decimal | None) -> Decimal:
+    return value if limit is None else min(value, limit)
+
+
+def _order_refusal(pair: BasisPair, price: Decimal, limits: ExecutionLimits) -> Refusal | None:
+    """Return why a hedge of this pair could not be traded in orders as small as the limit wants them."""
+    least = 2 * max(pair.min_notional, pair.lot_step * price)
+    if limits.max_order_usd is None or limits.max_order_usd >= least:
+        return None
+    text = f"max_order_usd is ${limits.max_order_usd:.2f}, the smallest slice of {pair.symbol} is ${least:.2f}"
+    return Refusal(kind=RefusalKind.FILTER, detail=text)
 
 
 def _ceil(value: Decimal) -> int:

@@ -140,6 +140,7 @@ def test_both_wallets_positions_and_modes_are_read_at_once(scene: Scene) -> None
     assert held.liquidation_price == Decimal("6827.56768531"), "where 999.3 - 0.25 (p - 3001) is 18.75 p / 3001"
     assert view.positions["BBBUSDT"].leverage == 20
     assert (view.at, view.one_way, view.single_asset) == (NOW, True, True)
+    assert view.clock_skew_seconds == 0
 
 
 def test_a_later_reading_takes_two_requests(scene: Scene) -> None:

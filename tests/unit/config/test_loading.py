@@ -20,7 +20,7 @@ WRONG_TYPES = {
     Kind.AMOUNT: NUMBER_WORDS,
     Kind.COUNT: (*NUMBER_WORDS, "10.5", "10.0"),
     Kind.FLAG: ("1", '"true"', "null", "[]"),
-    Kind.CHOICE: ("true", "0", "null", "[]", '"maker"', '""'),
+    Kind.CHOICE: ("true", "0", "null", "[]", '"market"', '""'),
     Kind.POLICY: ("true", "0", "null", "[]", '"carrry"', '"a b.c"', '""'),
 }
 

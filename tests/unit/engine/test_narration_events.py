@@ -126,6 +126,7 @@ def test_an_unknown_outcome_is_told() -> None:
         ),
         (co.SetLeverage(symbol="BTCUSDT", leverage=1), "Leverage 1x on BTCUSDT"),
         (co.SetMarginType(symbol="BTCUSDT"), "Crossed margin on BTCUSDT"),
+        (co.ArmDeadMan(symbol="BTCUSDT", seconds=120), "Dead man's switch on BTCUSDT"),
         (co.CancelOrder(market=Market.SPOT, symbol="BTCUSDT", client_id="h-s-1"), "Cancelling order h-s-1"),
         (
             co.PlaceOrder(hedge_id=HEDGE_ID, order=order(market=Market.PERP, side=Side.SELL)),

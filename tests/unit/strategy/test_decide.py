@@ -354,6 +354,8 @@ def test_a_symbol_on_which_the_account_holds_a_position_is_not_opened() -> None:
         (replace(FLAT, account=account(one_way=False)), Ledger(), HoldReason.ACCOUNT_MODE),
         (replace(FLAT, account=account(single_asset=False)), Ledger(), HoldReason.ACCOUNT_MODE),
         (replace(FLAT, account=account(usdt="24", perp="24")), Ledger(), HoldReason.CAPITAL),
+        (replace(FLAT, account=replace(account(), clock_skew_seconds=10.5)), Ledger(), HoldReason.CLOCK),
+        (replace(FLAT, account=replace(account(), clock_skew_seconds=-20)), Ledger(), HoldReason.CLOCK),
     ],
 )
 def test_nothing_is_opened_then(observation: Observation, ledger: Ledger, reason: HoldReason) -> None:
@@ -400,6 +402,22 @@ def test_an_opening_is_refused_for_depth_and_when_the_account_changed_meanwhile(
     assert thin.kind is RefusalKind.DEPTH
     assert isinstance(blind, Refusal)
     assert blind.kind is RefusalKind.BLOCKED
+
+
+@pytest.mark.parametrize("late", [Market.SPOT, Market.PERP])
+def test_an_opening_is_refused_on_a_book_that_is_old(late: Market) -> None:
+    best = next(shortlist(FLAT, Ledger(), GUIDE))
+    spot, perp = (replace(depth(m), at=NOW - timedelta(seconds=3.5 if m is late else 2.5)) for m in Market)
+    found = plan_opening(best, spot, perp, FLAT, Ledger(), GUIDE)
+    assert isinstance(found, Refusal)
+    assert found.kind is RefusalKind.DEPTH
+    assert "book is 4 s old" in found.detail
+
+
+def test_a_clock_that_is_off_matters_only_where_settlements_are_kept_clear_of() -> None:
+    seen = replace(FLAT, account=replace(account(), clock_skew_seconds=3600))
+    unguarded = replace(GUIDE.parameters, execution=ExecutionLimits(settlement_guard_seconds=0))
+    assert openings_blocked(seen, Ledger(), VolumeFarming(unguarded)) is None
 
 
 def test_an_observation_names_everything_it_misses_once() -> None:

@@ -46,6 +46,13 @@ def test_a_refused_preparation_ends_flat_with_the_venues_words() -> None:
     assert scene.command is None
 
 
+def test_a_leverage_that_is_not_the_planned_one_ends_flat() -> None:
+    scene = Scene(new_job(OPEN)).after(0).prepared()
+    scene.hear(ev.LeverageSet(at=scene.now, symbol="ABCUSDT", leverage=20))
+    assert scene.job.state is FLAT
+    assert scene.job.detail == "the leverage is 20x, not 1x"
+
+
 def test_a_transfer_of_unknown_outcome_is_sent_again_under_its_own_id() -> None:
     transfer = TransferFunds(transfer_id="h1-t", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
     scene = Scene(new_job(OPEN, transfer=transfer)).after(0).prepared().prepared()

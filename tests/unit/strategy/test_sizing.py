@@ -53,6 +53,26 @@ def refused(found: ExecutionPlan | Refusal) -> Refusal:
     return found
 
 
+# --- the largest order -----------------------------------------------------------------------------------------------
+
+
+def test_slices_are_no_larger_than_the_largest_order() -> None:
+    limits = ExecutionLimits(max_order_usd=Decimal(60))
+    assert sized(plan(limits=limits)).slice_notional <= 60
+    closing = closing_plan(
+        hedge(), None, price=Decimal(100), limits=limits, interval_hours=8, urgent=False, dust=Decimal(0)
+    )
+    assert closing.slice_notional <= 60
+
+
+def test_a_pair_whose_smallest_slice_is_larger_than_the_largest_order_is_refused() -> None:
+    coarse = pair_of(perp=instrument(Market.PERP, lot=Decimal("0.5"), min_quantity=Decimal("0.5")))
+    refusal = refused(plan(pair=coarse, limits=ExecutionLimits(max_order_usd=Decimal(99))))
+    assert refusal.kind is RefusalKind.FILTER
+    assert refusal.detail == "max_order_usd is $99.00, the smallest slice of AAAUSDT is $100.00"
+    assert isinstance(plan(pair=coarse, limits=ExecutionLimits(max_order_usd=Decimal(100))), ExecutionPlan)
+
+
 # --- capital --------------------------------------------------------------------------------------------------------
 
 
