@@ -50,9 +50,7 @@ def measure(budgets: Budgets, pairs: int, *, streams: bool) -> None:
     in_checks = {a.number for c in checks for a in c.arrivals}
     between = [a for a in arrivals if a.number not in in_checks]
     weight = sum(a.weight for a in between)
-    budgets.line(
-        f"start, and between checks, in {minutes} minutes", f"{len(between)} requests, {weight} weight"
-    )
+    budgets.line(f"start, and between checks, in {minutes} minutes", f"{len(between)} requests, {weight} weight")
     first = opening[0]
     budgets.line("first check of all, opening a hedge in slices", f"{first.requests} requests, {first.weight} weight")
 
