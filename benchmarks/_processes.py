@@ -13,7 +13,7 @@ from typing import IO
 __all__ = ["COMMAND", "PATIENCE_SECONDS", "exchange_variables", "resident_megabytes", "started", "wait_for"]
 
 COMMAND = str(Path(sys.executable).with_name("hedgerow"))
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS, ENDING_SECONDS = 60.0, 15.0
 
 
 def wait_for(output: IO[str], words: str) -> None:
@@ -40,7 +40,11 @@ def started(*command: str, variables: dict[str, str] | None = None) -> Iterator[
         yield program
     finally:
         program.send_signal(signal.SIGTERM)
-        program.communicate(timeout=PATIENCE_SECONDS)
+        try:
+            program.communicate(timeout=ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            program.communicate()
 
 
 def resident_megabytes(program: "subprocess.Popen[str]") -> float:

@@ -205,7 +205,7 @@ class Exchange:
     def _dues(self) -> Iterator[datetime]:
         if self._late:
             yield self._late[0][0]
-        for member in self.members.values():
+        for member in self._waiting():
             yield from (ticket.due_at for ticket in member.tickets.staged(Stage.QUEUED) if ticket.due_at is not None)
             yield from member.countdowns.values()
             yield from (key.expires_at for key in member.listen_keys.values())
@@ -216,7 +216,7 @@ class Exchange:
         """Do everything that is due now."""
         while self._late and self._late[0][0] <= self.now:
             heapq.heappop(self._late)[2]()
-        for member in self.members.values():
+        for member in self._waiting():
             for ticket in member.tickets.staged(Stage.QUEUED):
                 if ticket.due_at is None or ticket.due_at <= self.now:
                     match_queued(member, ticket)
@@ -224,6 +224,10 @@ class Exchange:
             fire_triggers(member)
             self._expire(member)
         self._share()
+
+    def _waiting(self) -> list[Member]:
+        """Return the accounts of which something can fall due: most of many have nothing under way."""
+        return [member for member in self.members.values() if member.waits]
 
     def _expire(self, member: Member) -> None:
         for symbol in [symbol for symbol, at in member.countdowns.items() if at <= self.now]:

@@ -166,6 +166,11 @@ class Member:
         if self.listen_keys.pop(market, None) is not None:
             self.changed()
 
+    @property
+    def waits(self) -> bool:
+        """Whether an order, a countdown or a listen key of it may fall due."""
+        return self.tickets.any_open or bool(self.countdowns) or bool(self.listen_keys)
+
     # What happened in the world
 
     def sync(self) -> None:

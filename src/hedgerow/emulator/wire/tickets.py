@@ -148,6 +148,11 @@ class TicketBook:
         """Return what can still fill, oldest first."""
         return tuple(sorted(_chosen(self._open.values(), market, symbol), key=lambda ticket: ticket.order_id))
 
+    @property
+    def any_open(self) -> bool:
+        """Whether anything can still fill."""
+        return bool(self._open)
+
     def staged(self, stage: Stage) -> tuple[Ticket, ...]:
         """Return the open orders of one stage, oldest first."""
         return tuple(ticket for ticket in self._open.values() if ticket.stage is stage)
