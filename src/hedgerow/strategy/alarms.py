@@ -13,7 +13,9 @@ from msgspec import Struct
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.news import News, NewsKind
-from hedgerow.strategy.health import CLOSE_DISTANCE, LEVERAGE, REDUCE_DISTANCE, TOP_UP_DISTANCE
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.strategy.health import CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE, health_of
+from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.rebalancing import MIN_DIFFERENCE
 from hedgerow.strategy.reconcile import reconcile
 from hedgerow.strategy.verdict import ClosedElsewhere, HalfOpen
@@ -34,6 +36,7 @@ class AlarmKind(StrEnum):
     LEGS = "a leg taken"
     DISTANCE = "liquidation near"
     MARGIN_CALL = "margin call"
+    HEALTH = "health"
     SETTINGS = "account settings changed"
     INTERVAL = "funding interval changed"
     STATUS = "trading status changed"
@@ -92,10 +95,17 @@ def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
     if isinstance(verdict, HalfOpen):
         text = f"{hedge.symbol}: {verdict.missing_spot} of the coins, {verdict.missing_short} of the short are gone"
         return Alarm(kind=AlarmKind.LEGS, text=text)
-    position = account.positions[hedge.symbol]
-    if position.leverage != LEVERAGE:
-        return Alarm(kind=AlarmKind.SETTINGS, text=f"{hedge.symbol}: leverage is {position.leverage}x")
-    return mark_alarm(ledger, account, position.mark_price)
+    position = account.positions.get(hedge.symbol)
+    price = position.mark_price if position and position.mark_price > 0 else hedge.entry_price
+    return mark_alarm(ledger, account, price) or _ailing(hedge, account, price)
+
+
+def _ailing(hedge: HedgedPosition, account: AccountView, price: Decimal) -> Alarm | None:
+    """Return what is wrong with a hedge that is what the log says: a leg that was lost, leverage, an imbalance."""
+    health = health_of(hedge, Observation(at=account.at, market=None, account=account), price)
+    if not health.findings:
+        return None
+    return Alarm(kind=AlarmKind.HEALTH, text=f"{hedge.symbol}: {health.findings[0].text}")
 
 
 def mark_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | None:

@@ -16,7 +16,6 @@ from hedgerow.strategy.observation import Finding, FindingKind, HealthLevel, Hea
 
 __all__ = [
     "CLOSE_DISTANCE",
-    "LEVERAGE",
     "REDUCE_DISTANCE",
     "RESTORED_DISTANCE",
     "TOP_UP_DISTANCE",

@@ -378,7 +378,17 @@ def test_the_smaller_decisions_are_told() -> None:
     assert texts(decided(ob.TopUpMargin(rebalance=moved))) == [
         "Liquidation comes nearer: moving $40.00 USDT to the perp wallet"
     ]
+    reduce = ob.Reduce(quantity=Decimal("0.00400"), plan=PLAN, detail="liquidation is 18.0% from the mark")
+    assert texts(decided(reduce)) == [
+        "Liquidation is near: reducing the position by 0.004 off both legs (liquidation is 18.0% from the mark)"
+    ]
     assert texts(decided(ob.Halt(reason=ev.HaltReason.BOOKS, detail="worded by its event"))) == []
+
+
+def test_the_guard_says_what_it_saw() -> None:
+    assert texts(mo.GuardAlarmed(at=AT, text="ETHUSDT: the exchange calls for margin")) == [
+        "Guard: ETHUSDT: the exchange calls for margin; checking now"
+    ]
 
 
 # --- text of others --------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.position import Tally
 from hedgerow.strategy.alarms import GRACE, Alarm, AlarmKind, account_alarm, look_at, mark_alarm, news_alarm
 from support.toy_venue import new_job
 from support.views import NOW, account, hedge, holding, ledger_of, short_of
@@ -109,12 +110,19 @@ def legs(coins: str = "10", short: str = "10", **changes: Any) -> AccountView:
         (legs(short="9"), AlarmKind.LEGS),
         (legs(coins="0"), AlarmKind.LEGS),
         (account(), AlarmKind.LEGS),
-        (legs(leverage=2), AlarmKind.SETTINGS),
+        (legs(leverage=2), AlarmKind.HEALTH),
         (legs(liquidation_price=Decimal(114)), AlarmKind.DISTANCE),
     ],
 )
 def test_what_an_account_shows(seen: AccountView, kind: AlarmKind | None) -> None:
     assert kind_of(account_alarm(TEN, seen)) is kind
+
+
+def test_a_hedge_that_lost_a_leg_and_knows_it_is_an_alarm_until_it_is_closed() -> None:
+    bought = replace(hedge("10"), orders=hedge("10").orders[:1], tally=Tally.of(hedge("10").orders[:1]))
+    found = account_alarm(ledger_of(bought), account(coins={"AAA": "10"}))
+    assert found is not None
+    assert (found.kind, found.text) == (AlarmKind.HEALTH, "AAAUSDT: the short leg is gone")
 
 
 @pytest.mark.parametrize("ledger", [NOTHING, BUSY])
