@@ -356,13 +356,17 @@ CALLS = (
     "market",
     "open orders",
     "resolve",
+    "submit ArmDeadMan",
+    "submit CancelOrder",
     "submit PlaceOrder",
     "submit SetLeverage",
     "submit SetMarginType",
     "submit TransferFunds",
+    "watch",
 )
 APPENDED = {
     "CommandIssued",
+    "DeadManArmed",
     "ExecutionStarted",
     "ExecutionStepped",
     "ExternalFlow",
@@ -379,6 +383,7 @@ APPENDED = {
     "OrderAccepted",
     "OrderEnded",
     "OrderOutcomeUnknown",
+    "OrderProgressed",
     "TargetDecided",
 }
 
