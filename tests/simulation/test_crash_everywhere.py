@@ -373,13 +373,17 @@ CALLS = (
     "market",
     "open orders",
     "resolve",
+    "submit ArmDeadMan",
+    "submit CancelOrder",
     "submit PlaceOrder",
     "submit SetLeverage",
     "submit SetMarginType",
     "submit TransferFunds",
+    "watch",
 )
 APPENDED = {
     "CommandIssued",
+    "DeadManArmed",
     "ExecutionStarted",
     "ExecutionStepped",
     "ExternalFlow",
@@ -396,6 +400,7 @@ APPENDED = {
     "OrderAccepted",
     "OrderEnded",
     "OrderOutcomeUnknown",
+    "OrderProgressed",
     "TargetDecided",
 }
 
