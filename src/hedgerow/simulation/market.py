@@ -89,6 +89,7 @@ class DrawnMarket:
             rhythm = [c for c in changes if isinstance(c, IntervalChange) and c.pair == number]
             self._paths[character.symbol] = _path(random, character, hours, self._rhythm(character, rhythm))
         self._known: dict[tuple[str, int], TapePrices] = {}
+        self._rates: dict[tuple[str, datetime, bool], FundingRate] = {}
 
     def _rhythm(self, character: Character, changes: Sequence[IntervalChange]) -> list[tuple[datetime, int]]:
         first = (self._origin, character.intervals[0][1])
@@ -166,6 +167,13 @@ class DrawnMarket:
         return self._rate(path, next_settlement(at, _interval(path, at)), settled=False)
 
     def _rate(self, path: _Path, stamp: datetime, *, settled: bool) -> FundingRate:
+        key = (path.character.symbol, stamp, settled)
+        known = self._rates.get(key)
+        if known is None:
+            known = self._rates[key] = self._rate_of(path, stamp, settled=settled)
+        return known
+
+    def _rate_of(self, path: _Path, stamp: datetime, *, settled: bool) -> FundingRate:
         hours = _interval(path, stamp - timedelta(microseconds=1))
         bps = path.rate_bps[min((stamp - self._origin) // HOUR, len(path.rate_bps) - 1)]
         rate = Decimal(f"{bps * hours / 8 / 10_000:.8f}")

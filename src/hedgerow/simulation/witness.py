@@ -180,10 +180,10 @@ class Witness:
 
     def price(self, symbol: str) -> TapePrices:
         """Return the prices of a pair now."""
-        mark = self._world.market(1).mark(symbol)
-        if mark is None:
+        prices = self._world.prices(symbol)
+        if prices is None:
             raise ValueError(f"{symbol} has no price at {self._world.now}")
-        return TapePrices(spot=mark.index, perp=mark.mark, mark=mark.mark)
+        return prices
 
     def look(self, *, taken: bool = False, telling: bool = False) -> None:
         """Compare both legs of every pair on the exchange, and judge what differs."""
