@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from hedgerow.app.simulate import explain, play, play_seed, play_seeds
 from hedgerow.cli import main
 from hedgerow.domain.events import Wallet
-from hedgerow.emulator.faults import Outcome, SubmitFault
+from hedgerow.emulator.faults import Disorder, DisorderKind, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.engine.execute import Executor
 from hedgerow.simulation.draws import draw_plan
 from hedgerow.simulation.fates import Deleveraging, Flow, HandSale, PriceJump
@@ -114,6 +114,8 @@ def test_every_kind_of_trouble_is_drawn() -> None:
         "Closure",
         "Crash",
         "Deleveraging",
+        "Delisting",
+        "Disorder",
         "Flow",
         "HandCover",
         "HandLeverage",
@@ -121,15 +123,19 @@ def test_every_kind_of_trouble_is_drawn() -> None:
         "HandTransfer",
         "IntervalChange",
         "LaggingBalances",
+        "LateReports",
         "OneSidedBook",
         "PriceJump",
         "ReadFault",
         "StaleBooks",
+        "Storm",
         "SubmitFault",
         "Suspension",
     }
-    outcomes = {t.outcome for s in range(60) for t in draw_plan(s, 14.0).troubles if isinstance(t, SubmitFault)}
-    assert outcomes == set(Outcome)
+    troubles = [trouble for seed in range(60) for trouble in draw_plan(seed, 14.0).troubles]
+    assert {t.outcome for t in troubles if isinstance(t, SubmitFault)} == set(Outcome)
+    assert {t.kind for t in troubles if isinstance(t, Disorder)} == set(DisorderKind)
+    assert {t.read for t in troubles if isinstance(t, ReadFault)} == set(Read)
 
 
 def test_a_run_without_trouble_counts_none_and_is_hardly_naked() -> None:

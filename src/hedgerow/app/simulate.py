@@ -19,7 +19,7 @@ from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.events import ExecutionStarted
 from hedgerow.domain.money import ZERO
-from hedgerow.emulator.faults import FaultPlan, LaggingBalances, StaleBooks
+from hedgerow.emulator.faults import Disorder, FaultPlan, LaggingBalances, LateReports, StaleBooks
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.state import WorldOptions
 from hedgerow.emulator.venue import EmulatedVenue
@@ -28,7 +28,7 @@ from hedgerow.engine.moments import Moment, Recorded
 from hedgerow.engine.runner import RunOptions
 from hedgerow.simulation.draws import draw_plan
 from hedgerow.simulation.fates import Closure, befall
-from hedgerow.simulation.market import DrawnMarket, IntervalChange, OneSidedBook
+from hedgerow.simulation.market import DrawnMarket, MarketTrouble, OneSidedBook
 from hedgerow.simulation.minimise import minimised
 from hedgerow.simulation.plan import Act, Crash, RunPlan, Suspension, Trouble, acts, venue_faults
 from hedgerow.simulation.power import CrashingStore, CrashingVenue, Plug, PowerCut
@@ -104,7 +104,7 @@ class _Run:
     def __init__(self, plan: RunPlan) -> None:
         self._plan = plan
         self._random = Random(f"run/{plan.seed}")  # noqa: S311 - a repeatable run, nothing secret
-        changes = [t for t in plan.troubles if isinstance(t, IntervalChange | OneSidedBook)]
+        changes = [t for t in plan.troubles if isinstance(t, MarketTrouble)]
         market = Random(f"market/{plan.seed}")  # noqa: S311 - as above
         self._tape = DrawnMarket(market, start=plan.start, days=plan.days, pairs=plan.pairs, changes=changes)
         self._clock = VirtualClock(plan.begin)
@@ -291,7 +291,7 @@ def _windows(plan: RunPlan) -> list[tuple[datetime, datetime]]:
     """Return when the exchange cannot do what it is asked, or shows what is no longer so."""
     found: list[tuple[datetime, datetime]] = []
     for trouble in plan.troubles:
-        if isinstance(trouble, StaleBooks):
+        if isinstance(trouble, StaleBooks | Disorder):
             found.append((trouble.after, trouble.until))
         elif isinstance(trouble, OneSidedBook):
             found.append((trouble.at, trouble.until))
@@ -302,5 +302,5 @@ def _windows(plan: RunPlan) -> list[tuple[datetime, datetime]]:
 
 def _patience(plan: RunPlan) -> float:
     """Return how many seconds more than usual may pass: lost orders may still land, balances lag, requests travel."""
-    lag = max((t.seconds for t in plan.troubles if isinstance(t, LaggingBalances)), default=0.0)
+    lag = max((t.seconds for t in plan.troubles if isinstance(t, LaggingBalances | LateReports)), default=0.0)
     return plan.certain_after_seconds + lag + 20 * plan.latency_seconds
