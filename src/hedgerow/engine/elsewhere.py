@@ -53,6 +53,22 @@ class TradesElsewhere:
                     ev.FillsElsewhere(at=now, hedge_id=hedge.hedge_id, fills=fills, cause="read late", late=True)
                 )
 
+        await self._while_closing()
+
+    async def _while_closing(self) -> None:
+        """Book what the venue took of a short while it was being closed: that part was not there to be bought back."""
+        since = self._clock.now() - PATIENCE
+        for closed in self._journal.ledger.closed:
+            if closed.hedge.short <= 0 or closed.closed_at <= since:
+                continue
+            known = await self.unknown(closed.hedge, Market.PERP, Side.BUY)
+            fills = tuple(newest([fill for fill in known if fill.at <= closed.closed_at], closed.hedge.short))
+            if fills:
+                now = self._clock.now()
+                await self._journal.record(
+                    ev.FillsElsewhere(at=now, hedge_id=closed.hedge_id, fills=fills, cause="while closing")
+                )
+
     def _stand_ins(self) -> Iterator[tuple[HedgedPosition, Market, Side, Decimal]]:
         ledger, since = self._journal.ledger, self._clock.now() - PATIENCE
         for hedge in (*((ledger.hedge,) if ledger.hedge else ()), *(closed.hedge for closed in ledger.closed)):
