@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from multiprocessing import get_context
 from random import Random
@@ -33,6 +34,7 @@ from hedgerow.simulation.minimise import minimised
 from hedgerow.simulation.plan import Act, Crash, RunPlan, Suspension, Trouble, acts, venue_faults
 from hedgerow.simulation.power import CrashingStore, CrashingVenue, Plug, PowerCut
 from hedgerow.simulation.report import Failure, RunResult
+from hedgerow.simulation.style import Style
 from hedgerow.simulation.watched import WatchedStore, WatchedVenue
 from hedgerow.simulation.witness import Witness
 from hedgerow.store.memory import MemoryStore
@@ -50,9 +52,9 @@ CHUNK = 4
 """Seeds handed to a worker at a time."""
 
 
-def play_seed(seed: int, days: float) -> RunResult:
+def play_seed(seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True) -> RunResult:
     """Play the run of a seed."""
-    return play(draw_plan(seed, days))
+    return play(draw_plan(seed, days, style=style, faults=faults))
 
 
 def play(plan: RunPlan) -> RunResult:
@@ -74,18 +76,22 @@ def _garbage_at_the_end() -> Generator[None]:
             gc.enable()
 
 
-def play_seeds(seeds: Sequence[int], days: float, *, workers: int) -> Iterator[RunResult]:
+def play_seeds(
+    seeds: Sequence[int], days: float, *, workers: int, style: Style = Style.DRAWN, faults: bool = True
+) -> Iterator[RunResult]:
     """Play many seeds at once; the results come in the order of the seeds."""
+    playing = partial(play_seed, days=days, style=style, faults=faults)
     if workers <= 1:
-        yield from (play_seed(seed, days) for seed in seeds)
+        yield from map(playing, seeds)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=gc.freeze) as pool:
-        yield from pool.map(play_seed, seeds, [days] * len(seeds), chunksize=CHUNK)
+        yield from pool.map(playing, seeds, chunksize=CHUNK)
 
 
-def explain(seed: int, days: float) -> Failure | None:
+def explain(seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True) -> Failure | None:
     """Play a seed again and return its failure with the smallest plan that still fails; None when it does not fail."""
-    plan, result = draw_plan(seed, days), play_seed(seed, days)
+    plan = draw_plan(seed, days, style=style, faults=faults)
+    result = play(plan)
     if result.violation is None:
         return None
     rule = result.violation.rule
@@ -95,7 +101,8 @@ def explain(seed: int, days: float) -> Failure | None:
         return violation is not None and violation.rule is rule
 
     least = replace(plan, troubles=minimised(plan.troubles, fails))
-    return Failure(plan=least, drawn=len(plan.troubles), result=play(least))
+    options = ("" if style is Style.DRAWN else f" --style {style}") + ("" if faults else " --faults none")
+    return Failure(plan=least, drawn=len(plan.troubles), result=play(least), options=options)
 
 
 class _Run:
@@ -136,6 +143,7 @@ class _Run:
             max_naked_usd=naked.notional,
             max_taken_seconds=naked.taken_seconds,
             max_dead_seconds=naked.dead_seconds,
+            trades=tuple(self._witness.trades),
             opened=self._witness.ledger.totals.opened,
             closed=self._witness.ledger.totals.closed,
             aborted=self._witness.ledger.totals.aborted,

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.simulation.plan import RunPlan
+from hedgerow.simulation.style import Style, styled
 from hedgerow.simulation.troubles import KINDS, Draw
 from hedgerow.strategy.parameters import (
     FundingRateStrategy,
@@ -21,8 +22,12 @@ __all__ = ["draw_plan"]
 FAULTS_PER_DAY = 2.0
 
 
-def draw_plan(seed: int, days: float) -> RunPlan:
-    """Return the run of a seed."""
+def draw_plan(seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True) -> RunPlan:
+    """Return the run of a seed; without ``faults`` it is the same run, and nothing goes wrong in it.
+
+    Raises:
+        ConfigError: there is no such style.
+    """
     random = Random(f"plan/{seed}")  # noqa: S311 - a repeatable run, nothing secret
     certain = random.choice((0.0, 5.0, 8.0))
     plan = RunPlan(
@@ -31,13 +36,15 @@ def draw_plan(seed: int, days: float) -> RunPlan:
         pairs=random.randint(3, 5),
         usdt=Decimal(random.choice((400, 1500, 10_000))),
         coins=Decimal(random.choice((0, 0, 30, 300))),
-        parameters=_parameters(random),
+        parameters=_parameters(random, seed, style),
         latency_seconds=random.choice((0.03, 0.1, 0.3)),
         delayed_spot_ack=random.random() < 1 / 3,
         certain_after_seconds=certain,
         jitter_seconds=random.choice((0.0, 15.0)),
         troubles=(),
     )
+    if not faults:
+        return plan
     count = max(1, round(days * FAULTS_PER_DAY * random.uniform(0.3, 1.7)))
     kinds = random.choices(KINDS, [weight for _, weight in KINDS], k=count)
     drawn = (draw(Draw(random, plan)) for draw, _ in kinds)
@@ -45,9 +52,10 @@ def draw_plan(seed: int, days: float) -> RunPlan:
     return replace(plan, troubles=tuple(troubles))
 
 
-def _parameters(random: Random) -> StrategyParameters:
+def _parameters(random: Random, seed: int, style: Style) -> StrategyParameters:
+    limits = ExecutionLimits(max_naked_equity_fraction=Decimal(random.choice(("0.1", "0.2", "0.3"))))
     return StrategyParameters(
-        execution=ExecutionLimits(max_naked_equity_fraction=Decimal(random.choice(("0.1", "0.2", "0.3")))),
+        execution=styled(limits, style, seed),
         funding_rate_strategy=FundingRateStrategy(
             funding_ma_periods=random.randint(1, 3), min_volume_usd=Decimal(1_000_000)
         ),

@@ -18,6 +18,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.engine.moments import CycleFailed, Moment, Recorded
 from hedgerow.ports import TapePrices
+from hedgerow.simulation.exposure import Trade
 from hedgerow.simulation.invariants import (
     Exposure,
     Rule,
@@ -29,6 +30,7 @@ from hedgerow.simulation.invariants import (
     own_tolerance,
 )
 from hedgerow.simulation.reckoning import check_end, check_equity, hand_effect
+from hedgerow.simulation.style import style_of
 
 __all__ = ["Naked", "Witness"]
 
@@ -76,6 +78,8 @@ class Witness:
         self._last_trouble = self._world.now
         self._struck = 0
         self._exposed: dict[str, Exposure] = {}
+        self.trades: list[Trade] = []
+        """Every job so far, the last one may still be at work."""
         self._seen_revision = -1
         self._died_at = self._revived_at = self._world.now
         self._dead = False
@@ -118,6 +122,7 @@ class Witness:
         self.ledger = after
         self._all(check_event(before, event, after))
         if isinstance(event, ev.ExecutionStarted):
+            self.trades.append(Trade(style=style_of(event.execution.limits), kind=event.execution.kind))
             price = self.price(event.execution.symbol).spot
             account = self._world.account()
             self._all(check_slice(event.execution, account.spot_usdt + account.perp.margin_balance, price))
@@ -208,6 +213,8 @@ class Witness:
         own = account.coin(pair.base).total - self.owners.get(pair.base, ZERO)
         short = account.short(pair.symbol)
         before = self._exposed.pop(pair.symbol, None)
+        if before is not None and not self._dead:
+            self._worsen(before, self._world.now)
         if own == short == 0:
             return
         price, dust = self.price(pair.symbol).spot, self.ledger.dust.get(pair.base)
@@ -236,9 +243,13 @@ class Witness:
         seconds = (now - exposure.begun).total_seconds()
         if exposure.taken:
             self.naked = replace(self.naked, taken_seconds=max(self.naked.taken_seconds, seconds))
-        else:
-            worst = max(self.naked.notional, exposure.notional)
-            self.naked = replace(self.naked, seconds=max(self.naked.seconds, seconds), notional=worst)
+            return
+        worst = max(self.naked.notional, exposure.notional)
+        self.naked = replace(self.naked, seconds=max(self.naked.seconds, seconds), notional=worst)
+        if self.trades:
+            last = self.trades[-1]
+            usd = max(last.usd, exposure.notional)
+            self.trades[-1] = replace(last, seconds=max(last.seconds, seconds), usd=usd)
 
     # --- quiet ------------------------------------------------------------------------------------------------------
 
