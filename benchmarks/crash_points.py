@@ -1,0 +1,59 @@
+"""Crash points of each kind of trade: the power cut before and after every append and every call of the venue.
+
+`python benchmarks/crash_points.py` plays every kind on every variant of the venue, dies once at each moment, starts
+again, and prints a Markdown table of moments and recoveries; it ends with exit code 1 when a bot did not recover.
+`--every N` takes each N-th moment only. The kinds are the stories of `tests/simulation/test_crash_everywhere.py`.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from simulation.test_crash_everywhere import (
+    ACKNOWLEDGED_ONLY,
+    AT_ONCE,
+    FAR_AND_VAGUE,
+    LONG_DOWN,
+    SLOWLY,
+    STORIES,
+    judge,
+)
+
+VARIANTS = {
+    "at once": AT_ONCE,
+    "slow": SLOWLY,
+    "acknowledged": ACKNOWLEDGED_ONLY,
+    "vague": FAR_AND_VAGUE,
+    "long down": LONG_DOWN,
+}
+"""How the venue answers, and how long the bot stays down."""
+
+
+def main() -> int:
+    """Print a row for each kind, and what was wrong after which moment."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--every", type=int, default=1, help="cut the power at each N-th moment")
+    parser.add_argument("--variant", choices=VARIANTS, action="append", help="one variant of the venue, not all")
+    given = parser.parse_args()
+    variants = given.variant or list(VARIANTS)
+    print(f"| kind of trade | {' | '.join(variants)} | recovered |")
+    print("|---" * (2 + len(variants)) + "|")
+    lost: dict[str, list[str]] = {}
+    for name in STORIES:
+        counts: list[int] = []
+        failed = 0
+        for variant in variants:
+            moments, wrong = judge(name, VARIANTS[variant], every=given.every)
+            counts.append(len(range(0, moments, given.every)))
+            failed += len(wrong)
+            lost.update({f"{name}, {variant}, {moment}": found for moment, found in wrong.items()})
+        print(f"| {name} | {' | '.join(str(count) for count in counts)} | {sum(counts) - failed} |", flush=True)
+    for moment, found in lost.items():
+        print(f"{moment}: {'; '.join(found)}")
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
