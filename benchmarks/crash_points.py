@@ -1,41 +1,59 @@
-"""Every moment at which the power can fail, by kind of trade: how many there are, and how many ended well.
+"""Crash points of each kind of trade: the power cut before and after every append and every call of the venue.
 
-`python benchmarks/crash_points.py` plays each story of `tests/simulation/test_crash_everywhere.py` once undisturbed,
-which counts its moments; `--play` plays it once more per moment, with the power cut there, and judges each end.
+`python benchmarks/crash_points.py` plays every kind on every variant of the venue, dies once at each moment, starts
+again, and prints a Markdown table of moments and recoveries; it ends with exit code 1 when a bot did not recover.
+`--every N` takes each N-th moment only. The kinds are the stories of `tests/simulation/test_crash_everywhere.py`.
 """
 
 import argparse
-import importlib
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "simulation")]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-stories = importlib.import_module("test_crash_everywhere")
+from simulation.test_crash_everywhere import (
+    ACKNOWLEDGED_ONLY,
+    AT_ONCE,
+    FAR_AND_VAGUE,
+    LONG_DOWN,
+    SLOWLY,
+    STORIES,
+    judge,
+)
+
+VARIANTS = {
+    "at once": AT_ONCE,
+    "slow": SLOWLY,
+    "acknowledged": ACKNOWLEDGED_ONLY,
+    "vague": FAR_AND_VAGUE,
+    "long down": LONG_DOWN,
+}
+"""How the venue answers, and how long the bot stays down."""
 
 
 def main() -> int:
-    """Print a row per kind; 1 when a moment was not recovered from."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--play", action="store_true", help="cut the power at each moment (minutes)")
-    parser.add_argument("--only", action="append", default=[], help="a kind of trade; may be given again")
-    asked = parser.parse_args()
-    names = asked.only or list(stories.STORIES)
-    print(f"| kind of trade | crash points |{' recovered |' if asked.play else ''}")
-    print(f"|---|---|{'---|' if asked.play else ''}")
-    total = lost = 0
-    for name in names:
-        moments, wrong = stories.judge(name, stories.AT_ONCE, every=1) if asked.play else (_count(name), {})
-        total, lost = total + moments, lost + len(wrong)
-        print(f"| {name} | {moments} |{f' {moments - len(wrong)} |' if asked.play else ''}", flush=True)
-    print(f"| all | {total} |{f' {total - lost} |' if asked.play else ''}")
+    """Print a row for each kind, and what was wrong after which moment."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--every", type=int, default=1, help="cut the power at each N-th moment")
+    parser.add_argument("--variant", choices=VARIANTS, action="append", help="one variant of the venue, not all")
+    given = parser.parse_args()
+    variants = given.variant or list(VARIANTS)
+    print(f"| kind of trade | {' | '.join(variants)} | recovered |")
+    print("|---" * (2 + len(variants)) + "|")
+    lost: dict[str, list[str]] = {}
+    for name in STORIES:
+        counts: list[int] = []
+        failed = 0
+        for variant in variants:
+            moments, wrong = judge(name, VARIANTS[variant], every=given.every)
+            counts.append(len(range(0, moments, given.every)))
+            failed += len(wrong)
+            lost.update({f"{name}, {variant}, {moment}": found for moment, found in wrong.items()})
+        print(f"| {name} | {' | '.join(str(count) for count in counts)} | {sum(counts) - failed} |", flush=True)
+    for moment, found in lost.items():
+        print(f"{moment}: {'; '.join(found)}")
     return 1 if lost else 0
 
 
-def _count(name: str) -> int:
-    return len(stories.play(stories.STORIES[name](), stories.AT_ONCE)[1].passed)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

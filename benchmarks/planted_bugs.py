@@ -268,6 +268,19 @@ def a_job_begins_while_another_is_at_work() -> None:
     wrapped(execute.Executor, "resume", resume)
 
 
+# --- cycles -----------------------------------------------------------------------------------------------------------
+
+
+def an_unreadable_market_is_not_expected() -> None:
+    """The end of a cycle trips over a market that could not be read."""
+    wrapped(cycle, "equity_of", lambda real, ledger, account, market: real(ledger, account, market.at and market))
+
+
+def an_unreadable_account_is_not_expected() -> None:
+    """The look at openings trips over an account that could not be read."""
+    wrapped(cycle, "openings_blocked", lambda real, seen, *rest: real(seen, *rest) if seen.account.at else None)
+
+
 BUGS: Mapping[str, tuple[Callable[[], None], ...]] = {
     "legs differ only inside a named state": (give_up_without_unwinding, legs_taken_go_unnoticed),
     "and only within its time": (the_leg_that_follows_never_runs_out_of_time, naked_and_idle),
@@ -285,6 +298,10 @@ BUGS: Mapping[str, tuple[Callable[[], None], ...]] = {
     "equity adds up exactly": (closed_hedges_pay_no_fees, dust_is_worth_nothing),
     "funding is booked once": (funding_is_booked_again, late_funding_is_lost),
     "halts persist": (halts_are_not_looked_at, a_closing_lifts_the_halt),
+    "no cycle fails for a reason of its own": (
+        an_unreadable_market_is_not_expected,
+        an_unreadable_account_is_not_expected,
+    ),
 }
 """By the invariant that each breaks."""
 BY_NAME = {bug.__name__: bug for group in BUGS.values() for bug in group}

@@ -1,11 +1,8 @@
 """What the guide's own bot did to its users' money, reproduced; each test fails for a bot that behaves like it."""
 
-import json
-from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,57 +22,16 @@ from hedgerow.domain.events import (
     Wallet,
 )
 from hedgerow.domain.execution import ExecutionState
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.instrument import Side
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.position import Reason
 from hedgerow.domain.requests import CloseRequested
-from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
-from hedgerow.emulator.refusals import Code
-from hedgerow.engine.moments import CycleFailed, EquityRead, Evaluated
+from hedgerow.engine.moments import EquityRead, Evaluated
 from hedgerow.store import guide_state
 from hedgerow.store.sqlite import SqliteStore
-from hedgerow.strategy.parameters import StrategyParameters
 from support.bots import OPENED, Farm
-from support.worlds import START, SYMBOL, Listing, ScriptedTape, make_world
-
-PERP, SPOT = Market.PERP, Market.SPOT
-ALWAYS = 10**6
-CALM: Mapping[str, Mapping[str, Any]] = {
-    "funding_rate_strategy": {"funding_ma_periods": 1},
-    "position_management": {"fee_coverage_multiplier": 1000, "max_position_age_hours": 10000},
-}
-
-
-def settings(**sections: Mapping[str, Any]) -> StrategyParameters:
-    """Return what a user's file with these sections asks for; the rest keeps a hedge for long."""
-    names = {*CALM, *sections}
-    document = {name: {**CALM.get(name, {}), **sections.get(name, {})} for name in names}
-    return decode_config(json.dumps(document).encode(), name="config.json")
-
-
-def refused(market: Market, *, times: int = ALWAYS, **filters: Any) -> FaultPlan:
-    """Return a plan that lets every order of one market be refused."""
-    code = Code.SYMBOL_NOT_OPEN
-    fault = SubmitFault(outcome=Outcome.REJECT, command="place_order", market=market, code=code, times=times, **filters)
-    return FaultPlan(submits=(fault,))
-
-
-def two_pairs(**first: Any) -> ScriptedTape:
-    return ScriptedTape([Listing(SYMBOL, rate="0.0006", **first), Listing("BBBUSDT", spot=20, rate="0.0003")])
-
-
-def by_hand(farm_tape: ScriptedTape, *, spot: str, short: str, coins: Mapping[str, Decimal] | None = None) -> Any:
-    """Return a world whose owner has opened a hedge on the venue's page."""
-    world = make_world(farm_tape, usdt=3000, perp=3000, coins=coins)
-    world.set_leverage(SYMBOL, 1)
-    world.trade_by_hand(SPOT, SYMBOL, Side.BUY, Decimal(spot))
-    world.trade_by_hand(PERP, SYMBOL, Side.SELL, Decimal(short))
-    return world
-
-
-def assert_sound(farm: Farm) -> None:
-    farm.check()
-    assert [moment.error for moment in farm.heard(CycleFailed)] == []
+from support.defects import PERP, SPOT, assert_sound, by_hand, refused, settings, two_pairs
+from support.worlds import START, SYMBOL, Listing, ScriptedTape
 
 
 def test_a1_an_opening_whose_short_is_refused_is_undone_and_not_forgotten() -> None:

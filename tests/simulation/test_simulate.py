@@ -12,14 +12,17 @@ from msgspec.structs import replace
 from hedgerow.app.simulate import explain, play, play_seed, play_seeds
 from hedgerow.cli import main
 from hedgerow.domain.events import Wallet
-from hedgerow.emulator.faults import Outcome, SubmitFault
+from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
+from hedgerow.emulator.faults import Disorder, DisorderKind, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.engine.execute import Executor
 from hedgerow.simulation.draws import draw_plan
+from hedgerow.simulation.exposure import Trade, distributions, exposure_table
 from hedgerow.simulation.fates import Deleveraging, Flow, HandSale, PriceJump
 from hedgerow.simulation.invariants import Rule
 from hedgerow.simulation.minimise import minimised
 from hedgerow.simulation.plan import Crash, RunPlan
 from hedgerow.simulation.report import RunResult, Summary, failure_lines
+from hedgerow.simulation.style import Style, styled
 from hedgerow.strategy import decide, hedging_moves
 from hedgerow.strategy.sizing import closing_plan
 
@@ -101,6 +104,41 @@ def test_a_bot_that_forgets_its_jobs_is_noticed(monkeypatch: pytest.MonkeyPatch)
     assert any(result.violation for result in play_seeds(range(12), DAYS, workers=1))
 
 
+# --- exposure ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_trade_is_measured_by_style_and_kind(results: list[RunResult]) -> None:
+    summary = Summary.of(results, days=DAYS)
+    whole = [row for row in summary.exposure if row.kind == "all"]
+    trades = sum(len(result.trades) for result in results)
+    assert sum(row.trades for row in whole) == trades >= summary.opened + summary.closed
+    assert sum(row.trades for row in summary.exposure) == 2 * trades
+    assert max(row.seconds[-1] for row in whole) == summary.max_naked_seconds
+    assert max(row.usd[-1] for row in whole) == summary.max_naked_usd
+    assert all(list(row.seconds) == sorted(row.seconds) for row in summary.exposure)
+
+
+def test_exposure_is_a_table_for_people() -> None:
+    trades = [Trade(style="taker", kind=ExecutionKind.OPEN, seconds=float(n), usd=Decimal(n)) for n in range(4)]
+    heading, line, seconds, dollars, *_ = exposure_table(("calm", row) for row in distributions(trades))
+    assert heading.count("|") == line.count("|") == seconds.count("|") == dollars.count("|")
+    assert seconds.startswith("| calm | taker | all | 4 | 25% | s | 2.0 | 3.0 |")
+
+
+def test_without_faults_the_same_run_is_played_and_nothing_goes_wrong() -> None:
+    calm, drawn = draw_plan(3, DAYS, faults=False), draw_plan(3, DAYS)
+    assert calm == replace(drawn, troubles=())
+    result = play_seed(3, DAYS, faults=False)
+    assert (result.violation, result.faults_injected, result.crash_points) == (None, 0, 0)
+
+
+def test_a_style_is_given_or_drawn() -> None:
+    limits = ExecutionLimits()
+    assert {styled(limits, Style.DRAWN, seed).style for seed in range(20)} == set(ExecutionStyle)
+    assert styled(limits, Style.MAKER, 1).style is ExecutionStyle.MAKER
+    assert styled(limits, Style.TAKER, 1).style is ExecutionStyle.TAKER
+
+
 # --- plans ------------------------------------------------------------------------------------------------------------
 
 
@@ -114,6 +152,8 @@ def test_every_kind_of_trouble_is_drawn() -> None:
         "Closure",
         "Crash",
         "Deleveraging",
+        "Delisting",
+        "Disorder",
         "Flow",
         "HandCover",
         "HandLeverage",
@@ -121,15 +161,19 @@ def test_every_kind_of_trouble_is_drawn() -> None:
         "HandTransfer",
         "IntervalChange",
         "LaggingBalances",
+        "LateReports",
         "OneSidedBook",
         "PriceJump",
         "ReadFault",
         "StaleBooks",
+        "Storm",
         "SubmitFault",
         "Suspension",
     }
-    outcomes = {t.outcome for s in range(60) for t in draw_plan(s, 14.0).troubles if isinstance(t, SubmitFault)}
-    assert outcomes == set(Outcome)
+    troubles = [trouble for seed in range(60) for trouble in draw_plan(seed, 14.0).troubles]
+    assert {t.outcome for t in troubles if isinstance(t, SubmitFault)} == set(Outcome)
+    assert {t.kind for t in troubles if isinstance(t, Disorder)} == set(DisorderKind)
+    assert {t.read for t in troubles if isinstance(t, ReadFault)} == set(Read)
 
 
 def test_a_run_without_trouble_counts_none_and_is_hardly_naked() -> None:

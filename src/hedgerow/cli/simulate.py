@@ -1,9 +1,11 @@
 """``hedgerow simulate``: many runs of simulated days under faults drawn at random, each judged after every event."""
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Annotated
 
 import typer
+from msgspec import Struct
 
 from hedgerow.app.simulate import explain, play, play_seeds
 from hedgerow.cli.arguments import days_option
@@ -19,18 +21,28 @@ from hedgerow.simulation.report import (
     result_lines,
     summary_lines,
 )
+from hedgerow.simulation.style import Style
 
 __all__ = ["simulate"]
 
 MOST_RUNS = 1_000_000
 MOST_WORKERS = 256
+
+
+class Faults(StrEnum):
+    """What ``--faults`` may ask for."""
+
+    DRAWN = "drawn"
+    NONE = "none"
+
+
 STEPS = 20
 """Lines of progress over all runs."""
 EXPLAINED = 3
 """Failed seeds that are made small and shown in full; the others are named."""
 
 
-def simulate(
+def simulate(  # noqa: PLR0913 - one parameter per option
     runs: Annotated[int, typer.Option("--runs", metavar="N", help="Seeds to play.")] = 100,
     days: Annotated[float, typer.Option("--days", metavar="N", help="Simulated days of each run.")] = 14.0,
     first_seed: Annotated[int, typer.Option("--first-seed", metavar="N", help="The first seed.")] = 0,
@@ -39,6 +51,8 @@ def simulate(
     ] = None,
     workers: Annotated[int, typer.Option("--workers", metavar="N", help="Processes.")] = 2,
     *,
+    style: Annotated[Style, typer.Option("--style", help="How leading orders are placed.")] = Style.DRAWN,
+    faults: Annotated[Faults, typer.Option("--faults", help="What goes wrong.")] = Faults.DRAWN,
     json: JsonOption = None,
 ) -> Exit:
     """Play simulated days under random faults, crashes and restarts; a seed that fails is made small and shown."""
@@ -46,15 +60,24 @@ def simulate(
     _within("--runs", runs, MOST_RUNS)
     _within("--workers", workers, MOST_WORKERS)
     refuse_unwritable("--json", json)
+    asked = Asked(days=days, style=style, faults=faults is Faults.DRAWN)
     seeds = range(first_seed, first_seed + runs) if seed is None else range(seed, seed + 1)
-    results = _one(seed, days, quiet=is_stdout(json)) if seed is not None else _many(seeds, days, workers)
+    results = _one(seed, asked, quiet=is_stdout(json)) if seed is not None else _many(seeds, asked, workers)
     summary = Summary.of(results, days=days)
     write_json(json, as_json(summary))
     if not is_stdout(json):
         _tell(summary, alone=seed is not None)
     for failed in summary.failed_seeds[:EXPLAINED]:
-        _explain(failed, days)
+        _explain(failed, asked)
     return Exit.FAILED if summary.violations else Exit.DONE
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What all runs have in common."""
+
+    days: float
+    style: Style
+    faults: bool
 
 
 def _within(name: str, value: int, most: int) -> None:
@@ -62,16 +85,17 @@ def _within(name: str, value: int, most: int) -> None:
         raise ConfigError(f"{name} {value}: allowed are 1 to {most}")
 
 
-def _one(seed: int, days: float, *, quiet: bool) -> list[RunResult]:
-    plan = draw_plan(seed, days)
+def _one(seed: int, asked: Asked, *, quiet: bool) -> list[RunResult]:
+    plan = draw_plan(seed, asked.days, style=asked.style, faults=asked.faults)
     result = play(plan)
     for line in () if quiet else result_lines(plan, result):
         say(line)
     return [result]
 
 
-def _many(seeds: range, days: float, workers: int) -> list[RunResult]:
-    return list(_shown(play_seeds(seeds, days, workers=min(workers, len(seeds))), len(seeds)))
+def _many(seeds: range, asked: Asked, workers: int) -> list[RunResult]:
+    playing = play_seeds(seeds, asked.days, workers=min(workers, len(seeds)), style=asked.style, faults=asked.faults)
+    return list(_shown(playing, len(seeds)))
 
 
 def _shown(results: Iterable[RunResult], total: int) -> Iterable[RunResult]:
@@ -90,8 +114,8 @@ def _tell(summary: Summary, *, alone: bool) -> None:
         say(line)
 
 
-def _explain(seed: int, days: float) -> None:
+def _explain(seed: int, asked: Asked) -> None:
     """Show a failure on standard error, where it stands in no program's way."""
-    failure = explain(seed, days)
+    failure = explain(seed, asked.days, style=asked.style, faults=asked.faults)
     for line in failure_lines(failure) if failure else ():
         typer.echo(line, err=True)

@@ -78,6 +78,8 @@ def _holding(hedge: HedgedPosition, record: OrderRecord) -> HedgedPosition:
     if record.request.client_id in ids:
         index = ids.index(record.request.client_id)
         orders = (*hedge.orders[:index], record, *hedge.orders[index + 1 :])
+        if record.amounts == hedge.orders[index].amounts:
+            return replace(hedge, orders=orders)
     else:
         orders = (*hedge.orders, record)
     return retallied(replace(hedge, orders=orders))

@@ -14,6 +14,10 @@ from hedgerow.domain.quality import ExecutionQuality
 __all__ = ["ClosedHedge", "DustLot", "HedgedPosition", "OrderRecord", "Reason", "Tally"]
 
 
+_ASSUMED = (f"x{Market.SPOT[0]}--", f"x{Market.PERP[0]}--")
+"""How the client ids of records begin that stand for a change without a trade: see ``OrderRecord.of_fill``."""
+
+
 class Reason(StrEnum):
     """Why a hedge was opened, changed or ended."""
 
@@ -63,7 +67,14 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
     @property
     def assumed(self) -> bool:
         """Whether it stands for a change that no trade was found for: its trade id is negative."""
-        return self.request.client_id.startswith((f"x{Market.SPOT[0]}--", f"x{Market.PERP[0]}--"))
+        return self.request.client_id.startswith(_ASSUMED)
+
+    @property
+    def amounts(self) -> tuple[Decimal, ...]:
+        """All that sums over orders are made of, and that an event may change."""
+        filled = (self.filled_quantity, self.filled_notional)
+        booked = (self.booked_quantity, self.booked_notional, self.booked_fee)
+        return (*filled, *booked, self.booked_coin_fee, self.booked_coin_value)
 
     @property
     def opens(self) -> bool:
@@ -76,9 +87,14 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
         return max(ZERO, self.filled_notional - self.booked_notional) * self.fee_rate
 
     @property
+    def pays_in_coin(self) -> bool:
+        """Whether its fee is expected in coin: Aster takes a spot buy's fee from the coins received."""
+        return self.request.market is Market.SPOT and self.request.side is Side.BUY
+
+    @property
     def coin_fee(self) -> Decimal:
-        """Base units paid in coin, or expected to be: Aster takes a spot buy's fee from the coins received."""
-        if self.request.market is not Market.SPOT or self.request.side is not Side.BUY:
+        """Base units paid in coin, or expected to be."""
+        if not self.pays_in_coin:
             return self.booked_coin_fee
         unbooked = max(ZERO, self.filled_quantity - self.booked_quantity)
         return self.booked_coin_fee + unbooked * self.fee_rate
@@ -86,9 +102,7 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
     @property
     def coin_fee_value(self) -> Decimal:
         """The fee in coin in quote units."""
-        if self.request.market is not Market.SPOT or self.request.side is not Side.BUY:
-            return self.booked_coin_value
-        return self.booked_coin_value + self.estimated_fee
+        return self.booked_coin_value + (self.estimated_fee if self.pays_in_coin else ZERO)
 
     @property
     def fees_settled(self) -> bool:
@@ -152,14 +166,14 @@ class Tally(Struct, frozen=True, kw_only=True):
         fees = estimated = coin_value = ZERO
         for record in orders:
             market, side = record.request.market, record.request.side
-            signed = side.sign * record.filled_quantity
+            signed, expected = side.sign * record.filled_quantity, record.estimated_fee
             if market is Market.SPOT:
                 spot_quantity += signed - record.coin_fee
             else:
                 perp_quantity += signed
             sums[market, side] += record.filled_notional
-            fees += record.booked_fee + record.estimated_fee
-            estimated += record.estimated_fee
+            fees += record.booked_fee + expected
+            estimated += expected
             coin_value += record.coin_fee_value
         return Tally(
             spot_quantity=spot_quantity,

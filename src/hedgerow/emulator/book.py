@@ -18,10 +18,12 @@ from hedgerow.domain.market import Level
 from hedgerow.domain.money import BPS, ONE, ZERO
 from hedgerow.ports import Liquidity
 
-__all__ = ["BOTTOMLESS", "BookGaps", "Taken", "after_taking", "best", "bottomless", "ladder", "sweep"]
+__all__ = ["BOTTOMLESS", "BookGaps", "Ladder", "Taken", "after_taking", "best", "bottomless", "ladder", "sweep"]
 
 BOTTOMLESS = Decimal(10) ** 12
 """Base units offered by a bottomless book."""
+FORGOTTEN_HALF_LIVES = 100.0
+"""After so many nothing is left of any quantity, at the eight decimals that are kept."""
 
 _SHAPE: Sequence[tuple[Decimal, Decimal]] = tuple(
     (ONE + Decimal(offset) * BPS, Decimal(share))
@@ -59,7 +61,10 @@ class Taken(Struct, frozen=True, kw_only=True):
 
     def left(self, at: datetime, half_life_seconds: float) -> Decimal:
         """Return what is still missing at ``at``."""
-        decay = 0.5 ** ((at - self.at).total_seconds() / half_life_seconds)
+        half_lives = (at - self.at).total_seconds() / half_life_seconds
+        if half_lives > FORGOTTEN_HALF_LIVES:
+            return ZERO
+        decay = 0.5**half_lives
         return (self.quantity * Decimal(decay)).quantize(BPS * BPS)
 
 
@@ -78,6 +83,26 @@ def ladder(instrument: Instrument, side: Side, middle: Decimal, liquidity: Liqui
             quantity += instrument.floor_quantity(liquidity.depth_notional * share / level)
     if quantity:
         yield Level(price, quantity)
+
+
+class Ladder:
+    """The levels of one side of a book, each computed when somebody first looks at it, and then kept."""
+
+    def __init__(self, levels: Iterator[Level]) -> None:
+        self._known: list[Level] = []
+        self._coming = levels
+
+    def __iter__(self) -> Iterator[Level]:
+        number = 0
+        while number < len(self._known) or self._one_more():
+            yield self._known[number]
+            number += 1
+
+    def _one_more(self) -> bool:
+        level = next(self._coming, None)
+        if level is not None:
+            self._known.append(level)
+        return level is not None
 
 
 def bottomless(middle: Decimal) -> Iterator[Level]:

@@ -4,6 +4,7 @@ A plan is a script; ``drawn_plan`` draws one from a seeded source. A new kind of
 more place in the door that asks for it.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -11,15 +12,18 @@ from random import Random
 
 from msgspec import Struct
 
-from hedgerow.domain.commands import Command, PlaceOrder
+from hedgerow.domain.commands import CancelOrder, Command, PlaceOrder
 from hedgerow.domain.errors import RateLimited, Unauthorized, VenueError
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator.refusals import Code
 
 __all__ = [
+    "Disorder",
+    "DisorderKind",
     "FaultPlan",
     "Faults",
     "LaggingBalances",
+    "LateReports",
     "Outcome",
     "Read",
     "ReadError",
@@ -62,6 +66,11 @@ class Read(StrEnum):
     FILLS = "fills"
     FUNDING_PAYMENTS = "funding_payments"
     STATEMENT = "statement"
+
+
+SIGNED = frozenset(Read) - {Read.MARKET, Read.DEPTH}
+"""Reads of the account."""
+OVERLOAD = (Outcome.LOST_BEFORE, Outcome.NOT_SENT, Outcome.LOST_AFTER)
 
 
 class ReadError(StrEnum):
@@ -130,6 +139,57 @@ class LaggingBalances(Struct, frozen=True, kw_only=True, tag="lagging_balances")
     seconds: float
 
 
+class LateReports(Struct, frozen=True, kw_only=True, tag="late_reports"):
+    """What happens in ``[after, until)`` to orders, and trades, are told only ``seconds`` later."""
+
+    seconds: float
+    after: datetime
+    until: datetime
+
+
+class DisorderKind(StrEnum):
+    """What is wrong with the whole venue for a while."""
+
+    BANNED = "banned"
+    """HTTP 418: nothing is answered, and no command is carried out."""
+    ORDER_LIMIT = "order_limit"
+    """HTTP 429 without ``Retry-After``, to orders and cancellations alone."""
+    SIGNED_READS = "signed_reads"
+    """Every read of the account is answered with a web page of HTTP 500; commands go."""
+    NONCES = "nonces"
+    """Every command is refused for its nonce."""
+    OVERLOADED = "overloaded"
+    """Every other request fails: reads are refused, commands lost before or after they were carried out, or refused."""
+
+
+class Disorder(Struct, frozen=True, kw_only=True, tag="disorder"):
+    """The venue is out of order in ``[after, until)``."""
+
+    kind: DisorderKind
+    after: datetime
+    until: datetime
+
+    def strikes_read(self, read: Read, count: int) -> bool:
+        """Tell whether the ``count``-th request of the disorder (from 1), a read, fails."""
+        if self.kind is DisorderKind.OVERLOADED:
+            return count % 2 == 1
+        return self.kind is DisorderKind.BANNED or (self.kind is DisorderKind.SIGNED_READS and read in SIGNED)
+
+    def on_submit(self, command: Command, count: int) -> SubmitFault | None:
+        """Return what becomes of the ``count``-th request of the disorder (from 1), a command."""
+        match self.kind:
+            case DisorderKind.BANNED:
+                return SubmitFault(outcome=Outcome.NOT_SENT)
+            case DisorderKind.ORDER_LIMIT if isinstance(command, PlaceOrder | CancelOrder):
+                return SubmitFault(outcome=Outcome.NOT_SENT)
+            case DisorderKind.NONCES:
+                return SubmitFault(outcome=Outcome.REJECT, code=Code.KEY_PERMISSION)
+            case DisorderKind.OVERLOADED if count % 2:
+                return SubmitFault(outcome=OVERLOAD[count // 2 % len(OVERLOAD)])
+            case _:
+                return None
+
+
 class FaultPlan(Struct, frozen=True, kw_only=True):
     """All faults of one run."""
 
@@ -137,6 +197,8 @@ class FaultPlan(Struct, frozen=True, kw_only=True):
     reads: tuple[ReadFault, ...] = ()
     stale_books: tuple[StaleBooks, ...] = ()
     lagging: LaggingBalances | None = None
+    late: tuple[LateReports, ...] = ()
+    disorders: tuple[Disorder, ...] = ()
 
     def __add__(self, other: "FaultPlan") -> "FaultPlan":
         """Return both plans at once; of two lags the other's wins."""
@@ -145,6 +207,8 @@ class FaultPlan(Struct, frozen=True, kw_only=True):
             reads=(*self.reads, *other.reads),
             stale_books=(*self.stale_books, *other.stale_books),
             lagging=other.lagging or self.lagging,
+            late=(*self.late, *other.late),
+            disorders=(*self.disorders, *other.disorders),
         )
 
 
@@ -157,10 +221,13 @@ class Faults:
         """How often a command or a read was struck so far."""
         self._matched = [0] * len(plan.submits)
         self._read = dict.fromkeys(Read, 0)
+        self._met = [0] * len(plan.disorders)
 
-    def on_submit(self, command: Command) -> SubmitFault | None:
+    def on_submit(self, command: Command, now: datetime) -> SubmitFault | None:
         """Return the first fault that strikes this command; None = it goes well."""
         struck = None
+        for disorder, count in self._disorders(now):
+            struck = struck or disorder.on_submit(command, count)
         for number, fault in enumerate(self.plan.submits):
             if fault.matches(command):
                 self._matched[number] += 1
@@ -175,6 +242,10 @@ class Faults:
         Raises:
             VenueError: the plan lets it fail.
         """
+        for disorder, count in self._disorders(now):
+            if disorder.strikes_read(read, count):
+                self.struck += 1
+                raise _disordered(disorder, read, now)
         if not self.plan.reads:
             return
         self._read[read] += 1
@@ -182,6 +253,20 @@ class Faults:
             if fault.read is read and fault.strikes(self._read[read], now):
                 self.struck += 1
                 raise _error(fault)
+
+    def _disorders(self, now: datetime) -> Iterator[tuple[Disorder, int]]:
+        """Yield the disorders that reign now, each with the number of requests that have met it, this one included."""
+        for number, disorder in enumerate(self.plan.disorders):
+            if disorder.after <= now < disorder.until:
+                self._met[number] += 1
+                yield disorder, self._met[number]
+
+    def is_told(self, at: datetime, now: datetime) -> bool:
+        """Tell whether ``now`` is late enough for a report of what happened ``at``."""
+        waits = (late.seconds for late in self.plan.late if late.after <= at < late.until)
+        told = at + timedelta(seconds=max(waits, default=0.0)) <= now
+        self.struck += not told
+        return told
 
     def books_at(self, now: datetime) -> datetime:
         """Return the time whose books are shown at ``now``."""
@@ -213,3 +298,9 @@ def _error(fault: ReadFault) -> VenueError:
     return (
         Unauthorized(f"{fault.read}: key not permitted") if fault.error is ReadError.UNAUTHORIZED else VenueError(what)
     )
+
+
+def _disordered(disorder: Disorder, read: Read, now: datetime) -> VenueError:
+    if disorder.kind is DisorderKind.BANNED:
+        return RateLimited(f"{read}: banned", retry_after_seconds=(disorder.until - now).total_seconds())
+    return VenueError(f"{read}: the exchange failed (HTTP 500, a web page)")

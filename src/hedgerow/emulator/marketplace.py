@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import copy
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,9 +14,9 @@ from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth, Level, MarkPrice, Quote
 from hedgerow.domain.money import ZERO
-from hedgerow.emulator.book import BookGaps, Taken, after_taking, best, bottomless, ladder
+from hedgerow.emulator.book import BookGaps, Ladder, Taken, after_taking, best, bottomless, ladder
 from hedgerow.emulator.refusals import Code, rejected
-from hedgerow.ports import Tape, TapePrices
+from hedgerow.ports import Liquidity, Tape, TapePrices
 
 __all__ = ["Conditions", "Marketplace", "Shock"]
 
@@ -53,6 +52,8 @@ class Marketplace:
         self._gaps = tape if isinstance(tape, BookGaps) else None
         self._listed = {pair.symbol: pair for pair in tape.pairs}
         self._pairs: Mapping[str, BasisPair] = self._listed
+        self._ladders: dict[str, tuple[tuple[Decimal, Liquidity], Ladder]] = {}
+        """By ``market:symbol:side``: what the newest ladder was built from, and the ladder."""
         self._relist()
 
     @property
@@ -77,7 +78,9 @@ class Marketplace:
 
     def snapshot(self) -> "Marketplace":
         """Return the marketplace under the present conditions; later changes do not reach it."""
-        return copy(self)
+        seen = Marketplace.__new__(Marketplace)
+        seen.__dict__.update(self.__dict__)
+        return seen
 
     def change_status(self, market: Market, symbol: str, status: TradingStatus) -> None:
         """Open, close or delist one market."""
@@ -118,15 +121,25 @@ class Marketplace:
 
     def levels(self, market: Market, symbol: str, side: Side, at: datetime) -> Iterator[Level]:
         """Return the levels that an order of ``side`` would take, best first."""
-        middle = self.middle(market, symbol, at)
+        return self._levels(market, symbol, side, at, self.middle(market, symbol, at))
+
+    def _levels(self, market: Market, symbol: str, side: Side, at: datetime, middle: Decimal | None) -> Iterator[Level]:
         if middle is None or (self._gaps and self._gaps.missing_side(market, symbol, at) is side):
             return iter(())
         if self._endless:
             return bottomless(middle)
         instrument = self._listed[symbol].instrument(market)
-        levels = ladder(instrument, side, middle, self.tape.liquidity(market, symbol, at))
+        levels = self._ladder(instrument, side, middle, self.tape.liquidity(market, symbol, at))
         missing = self._missing(market, symbol, side, at)
-        return after_taking(levels, missing, instrument.lot) if missing else levels
+        return after_taking(levels, missing, instrument.lot) if missing else iter(levels)
+
+    def _ladder(self, instrument: Instrument, side: Side, middle: Decimal, liquidity: Liquidity) -> Ladder:
+        """Return the undisturbed levels; as long as middle and liquidity stay, they are not computed again."""
+        key, made_of = _side_key(instrument.market, instrument.symbol, side), (middle, liquidity)
+        known = self._ladders.get(key)
+        if known is None or known[0] != made_of:
+            known = self._ladders[key] = made_of, Ladder(ladder(instrument, side, middle, liquidity))
+        return known[1]
 
     def touch(self, market: Market, symbol: str, side: Side, at: datetime) -> Decimal | None:
         """Return the best price that an order of ``side`` could take; None for an empty side."""
@@ -135,9 +148,11 @@ class Marketplace:
 
     def quote(self, market: Market, symbol: str, at: datetime) -> Quote | None:
         """Return best bid and ask; None where the tape has no price."""
-        if symbol not in self._listed or self.middle(market, symbol, at) is None:
+        middle = self.middle(market, symbol, at) if symbol in self._listed else None
+        if middle is None:
             return None
-        bid, ask = (best(self.levels(market, symbol, side, at)) for side in (Side.SELL, Side.BUY))
+        bid = best(self._levels(market, symbol, Side.SELL, at, middle))
+        ask = best(self._levels(market, symbol, Side.BUY, at, middle))
         return Quote(
             market=market,
             symbol=symbol,

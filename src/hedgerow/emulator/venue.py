@@ -145,7 +145,8 @@ class EmulatedVenue:
     async def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
         """Read the account's trades on one instrument at or after ``since``."""
         await self._arrive(Read.FILLS)
-        return self.world.fills(market, symbol, since)
+        fills = self.world.fills(market, symbol, since)
+        return tuple(fill for fill in fills if self._faults.is_told(fill.at, self.world.now))
 
     async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
         """Read the funding payments at or after ``since``."""
@@ -164,6 +165,8 @@ class EmulatedVenue:
         except VenueError as error:
             return (self._unknown(request, str(error)),)
         order = self.world.order(request.market, request.symbol, request.client_id)
+        if order is not None and not self._faults.is_told(order.updated_at, self.world.now):
+            return (self._unknown(request, "not told yet"),)
         if order is not None:
             return (_told(order),)
         lost_at = self._lost.get(request.client_id)
@@ -188,7 +191,7 @@ class EmulatedVenue:
         """Carry out one command and return what is known to have happened, oldest first."""
         await self._travel()
         self._remember()
-        fault = self._faults.on_submit(command)
+        fault = self._faults.on_submit(command, self.world.now)
         events = self._carry_out(command, fault)
         self._tell()
         if self._latency is not None:

@@ -22,7 +22,7 @@ from hedgerow.emulator.rates import RateFeed
 from hedgerow.emulator.refusals import Code, rejected
 from hedgerow.emulator.state import WorldOptions, WorldState
 from hedgerow.emulator.view import WorldView
-from hedgerow.ports import StatementRow, Tape
+from hedgerow.ports import StatementRow, Tape, TapePrices
 
 __all__ = ["World"]
 
@@ -91,6 +91,10 @@ class World:
     def pair(self, symbol: str) -> BasisPair | None:
         """Return one pair with its present status; None when it is not listed."""
         return self._marketplace.pair(symbol)
+
+    def prices(self, symbol: str) -> TapePrices | None:
+        """Return a pair's prices now, shocks included; None where the tape has none."""
+        return self._marketplace.prices(symbol, self.now)
 
     def market(self, periods: int, books_at: datetime | None = None) -> WorldView:
         """Return the market now, with at least ``periods`` newest settled rates per symbol where they exist.

@@ -73,7 +73,7 @@ class TradesElsewhere:
         ledger, since = self._journal.ledger, self._clock.now() - PATIENCE
         for hedge in (*((ledger.hedge,) if ledger.hedge else ()), *(closed.hedge for closed in ledger.closed)):
             for market, side in ((Market.SPOT, Side.SELL), (Market.PERP, Side.BUY)):
-                assumed = [r for r in hedge.orders if r.assumed and r.request.market is market and r.issued_at > since]
+                assumed = [r for r in hedge.orders if r.issued_at > since and r.request.market is market and r.assumed]
                 if assumed:
                     yield hedge, market, side, sum((r.filled_quantity for r in assumed), ZERO)
 

@@ -17,6 +17,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import RejectKind
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
 from hedgerow.engine.bookkeeping import Bookkeeper
+from hedgerow.engine.evidence import look_up
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.observe import read_books
@@ -205,7 +206,9 @@ class Executor:
         if taken.resolve is not None:
             if taken.pause_seconds:
                 await self._clock.sleep(taken.pause_seconds)
-            return _last_happening(await self._recorded(await self._venue.resolve(taken.resolve)))
+            record = self._journal.ledger.orders.get(taken.resolve.client_id)
+            found = await look_up(self._venue, self._clock, taken.resolve, record)
+            return _last_happening(await self._recorded(found))
         if taken.watch is not None:
             known, seconds = taken.job.working_filled, hedging.WATCH_SECONDS
             return _last_happening(await self._recorded(await self._venue.watch(taken.watch, known, seconds)))

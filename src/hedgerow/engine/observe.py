@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from hedgerow.domain.account import AccountView
 from hedgerow.domain.books import books_difference
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import Market
@@ -38,16 +39,23 @@ async def observe(venue: Venue, clock: Clock, periods: int) -> Observation:
 async def observe_settled(venue: Venue, clock: Clock, periods: int, ledger: Ledger) -> Observation:
     """Read both, again and again while the account lags behind our own trades, until ``GRACE`` after the last of them.
 
-    What was traded is in the books at once; an account that agrees with them has caught up.
+    What was traded is in the books once its trades were reported; an account that agrees with them then has caught up.
     """
     while True:
         observation = await observe(venue, clock, periods)
         account, traded = observation.account, ledger.traded_at
-        if account is None or traded is None or ledger.execution or not books_difference(ledger.books, account):
+        if account is None or traded is None or ledger.execution or _caught_up(ledger, account):
             return observation
         if clock.now() >= traded + GRACE:
             return observation
         await clock.sleep(LAG_SECONDS)
+
+
+def _caught_up(ledger: Ledger, account: AccountView) -> bool:
+    """Tell whether an account shows all that we did; where trades are not reported yet, books prove nothing."""
+    lately = [h for h in (ledger.hedge, ledger.opening, *(c.hedge for c in ledger.closed[-1:])) if h]
+    reported = all(record.fees_settled for hedge in lately for record in hedge.orders)
+    return reported and not books_difference(ledger.books, account)
 
 
 async def read_books(venue: Venue, symbol: str) -> tuple[Depth | None, Depth | None]:

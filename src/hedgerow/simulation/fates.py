@@ -16,6 +16,7 @@ from hedgerow.emulator.world import World
 __all__ = [
     "Closure",
     "Deleveraging",
+    "Delisting",
     "Fate",
     "Flow",
     "HandCover",
@@ -53,6 +54,12 @@ class Reopening(Struct, frozen=True, kw_only=True, tag="reopening"):
 
     at: datetime
     symbol: str
+
+
+class Delisting(Struct, frozen=True, kw_only=True, tag="delisting"):
+    """The held pair's perpetual is settled at the mark and closed for good; its coin can still be traded."""
+
+    at: datetime
 
 
 class Deleveraging(Struct, frozen=True, kw_only=True, tag="deleveraging"):
@@ -100,7 +107,16 @@ class Flow(Struct, frozen=True, kw_only=True, tag="flow"):
 
 
 Fate: TypeAlias = (
-    PriceJump | Closure | Reopening | Deleveraging | HandSale | HandCover | HandLeverage | HandTransfer | Flow
+    PriceJump
+    | Closure
+    | Reopening
+    | Deleveraging
+    | Delisting
+    | HandSale
+    | HandCover
+    | HandLeverage
+    | HandTransfer
+    | Flow
 )
 
 
@@ -129,6 +145,9 @@ def _befall(fate: Fate, world: World, pair: BasisPair) -> Reopening | None:  # n
             world.set_status(fate.symbol, TradingStatus.TRADING)
         case Deleveraging():
             _deleverage(world, pair, fate.fraction)
+        case Delisting():
+            _deleverage(world, pair, Decimal(1))
+            world.set_status(pair.symbol, TradingStatus.CLOSED, (Market.PERP,))
         case HandSale():
             coins = pair.spot.floor_quantity(world.account().coin(pair.base).free * fate.fraction)
             _by_hand(world, pair, Market.SPOT, coins)

@@ -8,19 +8,17 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from hedgerow.emulator.faults import (
+    Disorder,
     FaultPlan,
     LaggingBalances,
+    LateReports,
     ReadFault,
     StaleBooks,
     SubmitFault,
 )
-from hedgerow.simulation.fates import (
-    Fate,
-)
-from hedgerow.simulation.market import IntervalChange, OneSidedBook
-from hedgerow.strategy.parameters import (
-    StrategyParameters,
-)
+from hedgerow.simulation.fates import Fate
+from hedgerow.simulation.market import MarketTrouble
+from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["Act", "Crash", "DoorFault", "RunPlan", "Suspension", "Trouble", "acts", "venue_faults"]
 
@@ -48,9 +46,9 @@ class Suspension(Struct, frozen=True, kw_only=True, tag="suspension"):
 
 Act: TypeAlias = Fate | Crash | Suspension
 """What happens at a time of its own."""
-DoorFault: TypeAlias = SubmitFault | ReadFault | StaleBooks | LaggingBalances
+DoorFault: TypeAlias = SubmitFault | ReadFault | StaleBooks | LaggingBalances | LateReports | Disorder
 """What the venue's door does."""
-Trouble: TypeAlias = DoorFault | IntervalChange | OneSidedBook | Act
+Trouble: TypeAlias = DoorFault | MarketTrouble | Act
 
 
 class RunPlan(Struct, frozen=True, kw_only=True):
@@ -88,7 +86,7 @@ class RunPlan(Struct, frozen=True, kw_only=True):
 
 def acts(troubles: Sequence[Trouble]) -> list[Act]:
     """Return what neither the venue's door nor the market takes care of."""
-    return [t for t in troubles if not isinstance(t, DoorFault | IntervalChange | OneSidedBook)]
+    return [t for t in troubles if not isinstance(t, DoorFault | MarketTrouble)]
 
 
 def venue_faults(troubles: Sequence[Trouble]) -> FaultPlan:
@@ -99,4 +97,6 @@ def venue_faults(troubles: Sequence[Trouble]) -> FaultPlan:
         reads=tuple(trouble for trouble in troubles if isinstance(trouble, ReadFault)),
         stale_books=tuple(trouble for trouble in troubles if isinstance(trouble, StaleBooks)),
         lagging=lags[-1] if lags else None,
+        late=tuple(trouble for trouble in troubles if isinstance(trouble, LateReports)),
+        disorders=tuple(trouble for trouble in troubles if isinstance(trouble, Disorder)),
     )

@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from hedgerow.domain.events import Event
 from hedgerow.domain.money import ZERO, plain
+from hedgerow.simulation.exposure import SHARES, Distribution, Trade, distributions, quantiles
 from hedgerow.simulation.invariants import Violation
 from hedgerow.simulation.plan import RunPlan
 
 __all__ = ["Failure", "RunResult", "Summary", "as_json", "failure_lines", "result_lines", "summary_lines"]
 
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
-Number = TypeVar("Number", float, Decimal)
 
 
 class RunResult(Struct, frozen=True, kw_only=True):
@@ -38,6 +37,8 @@ class RunResult(Struct, frozen=True, kw_only=True):
     """Longest time that they differed because the owner or the venue took from one."""
     max_dead_seconds: float
     """Longest time that they differed while the bot was dead."""
+    trades: tuple[Trade, ...]
+    """Every job of two legs, oldest first."""
     opened: int
     closed: int
     aborted: int
@@ -52,6 +53,8 @@ class Failure(Struct, frozen=True, kw_only=True):
     drawn: int
     """How many troubles the seed had drawn."""
     result: RunResult
+    options: str = ""
+    """What the command line needs besides the seed and the days."""
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -72,6 +75,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     naked_seconds: tuple[float, ...]
     """Longest of each run at the ``QUANTILES``."""
     naked_usd: tuple[Decimal, ...]
+    exposure: tuple[Distribution, ...]
+    """Over all trades, by style and kind."""
     opened: int
     closed: int
     aborted: int
@@ -94,8 +99,9 @@ class Summary(Struct, frozen=True, kw_only=True):
             max_naked_usd=max((r.max_naked_usd for r in results), default=ZERO),
             max_taken_seconds=max((r.max_taken_seconds for r in results), default=0.0),
             max_dead_seconds=max((r.max_dead_seconds for r in results), default=0.0),
-            naked_seconds=tuple(_quantiles([r.max_naked_seconds for r in results])),
-            naked_usd=tuple(_quantiles([r.max_naked_usd for r in results])),
+            naked_seconds=tuple(quantiles([r.max_naked_seconds for r in results], QUANTILES)),
+            naked_usd=tuple(quantiles([r.max_naked_usd for r in results], QUANTILES)),
+            exposure=tuple(distributions([trade for r in results for trade in r.trades])),
             opened=sum(r.opened for r in results),
             closed=sum(r.closed for r in results),
             aborted=sum(r.aborted for r in results),
@@ -103,17 +109,14 @@ class Summary(Struct, frozen=True, kw_only=True):
         )
 
 
-def _quantiles(values: Sequence[Number]) -> Iterator[Number]:
-    ordered = sorted(values)
-    for share in QUANTILES if ordered else ():
-        yield ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
 def as_json(summary: Summary) -> dict[str, object]:
     """Return a summary as JSON carries it: money as decimal strings, durations in seconds."""
     document: dict[str, object] = msgspec.to_builtins(summary)
     document["max_naked_usd"] = plain(summary.max_naked_usd)
     document["naked_usd"] = [plain(value) for value in summary.naked_usd]
+    document["exposure"] = [
+        {**msgspec.to_builtins(row), "usd": [plain(value) for value in row.usd]} for row in summary.exposure
+    ]
     return document
 
 
@@ -130,6 +133,12 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield f"Naked, worst of each run at {shares} of the runs:"
     yield f"  seconds            {', '.join(f'{value:.2f}' for value in summary.naked_seconds)}"
     yield f"  USDT               {', '.join(f'{value:.2f}' for value in summary.naked_usd)}"
+    shares = ", ".join(f"{share * 100:g} %" for share in SHARES)
+    yield f"Naked by trade, at {shares} of the trades:"
+    for row in summary.exposure:
+        yield f"  {row.style}, {row.kind}: {row.trades} trades, {row.never / row.trades:.0%} never naked"
+        yield f"    seconds          {', '.join(f'{value:.2f}' for value in row.seconds)}"
+        yield f"    USDT             {', '.join(f'{value:.2f}' for value in row.usd)}"
     yield f"Longest after the owner or the venue took from a leg: {summary.max_taken_seconds:.0f} s"
     yield f"Longest while the bot was dead: {summary.max_dead_seconds:.0f} s"
 
@@ -159,7 +168,7 @@ def failure_lines(failure: Failure) -> Iterator[str]:
     yield from (f"  {_text(trouble)}" for trouble in plan.troubles)
     yield f"The last {len(result.tail)} events:"
     yield from (f"  {_text(event)}" for event in result.tail)
-    yield f"Again: hedgerow simulate --seed {plan.seed} --days {plan.days:g}"
+    yield f"Again: hedgerow simulate --seed {plan.seed} --days {plan.days:g}{failure.options}"
 
 
 def _text(value: object) -> str:

@@ -18,6 +18,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.engine.moments import CycleFailed, Moment, Recorded
 from hedgerow.ports import TapePrices
+from hedgerow.simulation.exposure import Trade
 from hedgerow.simulation.invariants import (
     Exposure,
     Rule,
@@ -76,6 +77,8 @@ class Witness:
         self._last_trouble = self._world.now
         self._struck = 0
         self._exposed: dict[str, Exposure] = {}
+        self.trades: list[Trade] = []
+        """Every job so far, the last one may still be at work."""
         self._seen_revision = -1
         self._died_at = self._revived_at = self._world.now
         self._dead = False
@@ -118,6 +121,7 @@ class Witness:
         self.ledger = after
         self._all(check_event(before, event, after))
         if isinstance(event, ev.ExecutionStarted):
+            self.trades.append(Trade(style=event.execution.limits.style.value, kind=event.execution.kind))
             price = self.price(event.execution.symbol).spot
             account = self._world.account()
             self._all(check_slice(event.execution, account.spot_usdt + account.perp.margin_balance, price))
@@ -180,10 +184,10 @@ class Witness:
 
     def price(self, symbol: str) -> TapePrices:
         """Return the prices of a pair now."""
-        mark = self._world.market(1).mark(symbol)
-        if mark is None:
+        prices = self._world.prices(symbol)
+        if prices is None:
             raise ValueError(f"{symbol} has no price at {self._world.now}")
-        return TapePrices(spot=mark.index, perp=mark.mark, mark=mark.mark)
+        return prices
 
     def look(self, *, taken: bool = False, telling: bool = False) -> None:
         """Compare both legs of every pair on the exchange, and judge what differs."""
@@ -208,6 +212,8 @@ class Witness:
         own = account.coin(pair.base).total - self.owners.get(pair.base, ZERO)
         short = account.short(pair.symbol)
         before = self._exposed.pop(pair.symbol, None)
+        if before is not None and not self._dead:
+            self._worsen(before, self._world.now)
         if own == short == 0:
             return
         price, dust = self.price(pair.symbol).spot, self.ledger.dust.get(pair.base)
@@ -236,9 +242,13 @@ class Witness:
         seconds = (now - exposure.begun).total_seconds()
         if exposure.taken:
             self.naked = replace(self.naked, taken_seconds=max(self.naked.taken_seconds, seconds))
-        else:
-            worst = max(self.naked.notional, exposure.notional)
-            self.naked = replace(self.naked, seconds=max(self.naked.seconds, seconds), notional=worst)
+            return
+        worst = max(self.naked.notional, exposure.notional)
+        self.naked = replace(self.naked, seconds=max(self.naked.seconds, seconds), notional=worst)
+        if self.trades:
+            last = self.trades[-1]
+            usd = max(last.usd, exposure.notional)
+            self.trades[-1] = replace(last, seconds=max(last.seconds, seconds), usd=usd)
 
     # --- quiet ------------------------------------------------------------------------------------------------------
 

@@ -18,8 +18,9 @@ class MemoryStore:
         self._snapshot = Ledger()
 
     async def load(self) -> Ledger:
-        """Return the fold of every event appended so far."""
-        return fold(self._events[self._snapshot.events :], self._snapshot)
+        """Return the fold of every event appended so far; the next load goes on from there."""
+        self._snapshot = fold(self._events[self._snapshot.events :], self._snapshot)
+        return self._snapshot
 
     async def append(self, events: Sequence[Event], *, durable: bool) -> None:
         """Append events; there is no power cut they could survive."""

@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 RESOLVE_RETRY_SECONDS = 0.2
+SLOWEST_RESOLVE_RETRY_SECONDS = 5.0
 PREPARATION_RETRY_SECONDS = 1.0
 PREPARATION_PATIENCE_SECONDS = 60.0
 
@@ -247,6 +248,7 @@ def resolve(job: HedgeExecution, event: Happening, around: Surroundings) -> Step
 
 
 def resolve_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Wait before the order is looked up again."""
-    del event, around
-    return Step(job=job, pause_seconds=RESOLVE_RETRY_SECONDS)
+    """Wait before the order is looked up again: the later, the longer it has been unknown."""
+    del event
+    pause = max(RESOLVE_RETRY_SECONDS, elapsed(job, around.at) / 10)
+    return Step(job=job, pause_seconds=min(pause, SLOWEST_RESOLVE_RETRY_SECONDS))

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
@@ -6,7 +7,7 @@ import pytest
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.market import Level
 from hedgerow.domain.money import is_on_grid
-from hedgerow.emulator.book import Taken, after_taking, ladder, sweep
+from hedgerow.emulator.book import Ladder, Taken, after_taking, best, ladder, sweep
 from hedgerow.ports import Liquidity
 from support.worlds import START, make_pair
 
@@ -64,3 +65,25 @@ def test_what_was_taken_is_missing_from_the_best_levels() -> None:
 def test_half_of_what_was_taken_is_back_after_the_half_life() -> None:
     taken = Taken(quantity=Decimal(8), at=START)
     assert [taken.left(START + timedelta(seconds=30 * n), 30.0) for n in range(4)] == [8, 4, 2, 1]
+
+
+def test_a_ladder_is_computed_as_far_as_somebody_looked_and_once() -> None:
+    computed: list[Level] = []
+
+    def levels() -> Iterator[Level]:
+        for number in range(3):
+            computed.append(Level(Decimal(number), Decimal(1)))
+            yield computed[-1]
+
+    kept = Ladder(levels())
+    assert best(iter(kept)) == Level(Decimal(0), Decimal(1))
+    assert len(computed) == 1
+    assert list(kept) == list(kept) == computed
+    assert len(computed) == 3
+
+
+def test_what_was_taken_is_forgotten_when_nothing_can_be_left_of_it() -> None:
+    taken = Taken(quantity=Decimal(10) ** 12, at=START)
+    assert taken.left(START + timedelta(seconds=30 * 99), 30.0) == 0
+    assert taken.left(START + timedelta(seconds=30 * 101), 30.0) == 0
+    assert taken.left(START + timedelta(seconds=30), 30.0) == Decimal(10) ** 12 / 2

@@ -1,0 +1,278 @@
+"""Draws troubles one by one: what the venue, its market, the owner and the power do to a run, and when."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+from hedgerow.domain.commands import TransferDirection
+from hedgerow.domain.events import Wallet
+from hedgerow.domain.instrument import Market, Side, TradingStatus
+from hedgerow.emulator.faults import (
+    Disorder,
+    DisorderKind,
+    LaggingBalances,
+    LateReports,
+    Outcome,
+    Read,
+    ReadError,
+    ReadFault,
+    StaleBooks,
+    SubmitFault,
+)
+from hedgerow.emulator.refusals import Code
+from hedgerow.simulation.fates import (
+    Closure,
+    Deleveraging,
+    Delisting,
+    Flow,
+    HandCover,
+    HandLeverage,
+    HandSale,
+    HandTransfer,
+    PriceJump,
+)
+from hedgerow.simulation.market import IntervalChange, OneSidedBook, Storm
+from hedgerow.simulation.plan import Crash, RunPlan, Suspension, Trouble
+
+__all__ = ["KINDS", "Draw"]
+
+CODES = (
+    Code.PRICE_TOO_HIGH,
+    Code.MARGIN_INSUFFICIENT,
+    Code.QUANTITY_BELOW_MINIMUM,
+    Code.SYMBOL_NOT_OPEN,
+    Code.KEY_PERMISSION,
+    Code.UNKNOWN,
+)
+"""One of every kind of refusal; reduce-only is left out: the venue says it only when nothing is left to reduce."""
+
+
+class Draw:
+    """Draws times and amounts within the time of a run."""
+
+    def __init__(self, random: Random, plan: RunPlan) -> None:
+        self.random = random
+        self.plan = plan
+
+    @property
+    def at(self) -> datetime:
+        """Any time that leaves the last hours to recover."""
+        span = timedelta(days=self.plan.days) - timedelta(hours=min(12.0, self.plan.days * 6))
+        return self.plan.begin + span * self.random.random()
+
+    def fraction(self, *choices: str) -> Decimal:
+        """One of several fractions."""
+        return Decimal(self.random.choice(choices))
+
+    def window(self, longest_seconds: float) -> tuple[datetime, datetime]:
+        """A time and a later one."""
+        at = self.at
+        return at, at + timedelta(seconds=self.random.uniform(1, longest_seconds))
+
+
+def _submit(draw: Draw) -> SubmitFault:
+    random = draw.random
+    outcome = random.choice(tuple(Outcome))
+    return SubmitFault(
+        outcome=outcome,
+        command=random.choice((None, "place_order")) if outcome is not Outcome.REJECT else "place_order",
+        nth=1 + int(random.random() ** 2 * 40 * draw.plan.days),
+        times=random.choice((1, 1, 1, 2, 3, 12, 60)),
+        market=random.choice((None, Market.SPOT, Market.PERP)),
+        side=random.choice((None, None, Side.BUY, Side.SELL)) if outcome is not Outcome.NOT_SENT else None,
+        code=random.choice(CODES),
+        fraction=draw.fraction("0.1", "0.5", "0.9"),
+        delay_seconds=random.uniform(0.1, max(0.2, draw.plan.certain_after_seconds)),
+    )
+
+
+def _reduce_only_submit(draw: Draw) -> SubmitFault:
+    random = draw.random
+    return SubmitFault(
+        outcome=random.choice((Outcome.REJECT, Outcome.ABSORB, Outcome.LOST_BEFORE, Outcome.LATE)),
+        nth=1 + int(random.random() * 5 * draw.plan.days),
+        times=random.choice((1, 5, 40)),
+        market=Market.PERP,
+        reduce_only=True,
+        code=random.choice(CODES),
+        delay_seconds=random.uniform(0.1, max(0.2, draw.plan.certain_after_seconds)),
+    )
+
+
+def _second_leg_submit(draw: Draw) -> SubmitFault:
+    """Keep the leg that follows from filling, once or for longer than the machine may wait."""
+    random = draw.random
+    return SubmitFault(
+        outcome=random.choice((Outcome.REJECT, Outcome.ABSORB, Outcome.PARTIAL)),
+        command="place_order",
+        nth=1 + int(random.random() * 10 * draw.plan.days),
+        times=random.choice((2, 20, 150)),
+        market=Market.PERP,
+        side=Side.SELL,
+        code=Code.PRICE_TOO_LOW,
+        fraction=draw.fraction("0.1", "0.5"),
+    )
+
+
+def _other_command(draw: Draw) -> SubmitFault:
+    random = draw.random
+    return SubmitFault(
+        outcome=random.choice((Outcome.REJECT, Outcome.NOT_SENT, Outcome.LOST_BEFORE, Outcome.LOST_AFTER)),
+        nth=random.randint(1, 8),
+        times=random.randint(1, 3),
+        command=random.choice(("transfer_funds", "set_leverage", "set_margin_type")),
+    )
+
+
+def _read(draw: Draw) -> ReadFault:
+    random = draw.random
+    after, until = draw.window(random.choice((20, 600, 5400)))
+    return ReadFault(read=random.choice(tuple(Read)), error=random.choice(tuple(ReadError)), after=after, until=until)
+
+
+def _outage(draw: Draw) -> ReadFault:
+    after, until = draw.window(1200)
+    return ReadFault(read=Read.RESOLVE, after=after, until=until)
+
+
+def _stale(draw: Draw) -> StaleBooks:
+    after, until = draw.window(600)
+    return StaleBooks(after=after, until=until)
+
+
+def _lag(draw: Draw) -> LaggingBalances:
+    return LaggingBalances(seconds=round(draw.random.uniform(0.5, 6.0), 3))
+
+
+def _interval(draw: Draw) -> IntervalChange:
+    eights = int((draw.at - draw.plan.start) / timedelta(hours=8)) + 1
+    at = draw.plan.start + eights * timedelta(hours=8)
+    return IntervalChange(at=at, pair=draw.random.randrange(draw.plan.pairs), hours=draw.random.choice((1, 2, 4, 8)))
+
+
+def _one_sided(draw: Draw) -> OneSidedBook:
+    random = draw.random
+    at, until = draw.window(random.choice((60, 3600)))
+    return OneSidedBook(
+        at=at,
+        until=until,
+        pair=random.randrange(draw.plan.pairs),
+        market=random.choice(tuple(Market)),
+        side=random.choice(tuple(Side)),
+    )
+
+
+def _jump(draw: Draw) -> PriceJump:
+    factor = draw.fraction("0.6", "0.8", "0.95", "1.05", "1.25", "1.6", "2.4")
+    return PriceJump(at=draw.at, factor=factor, everywhere=draw.random.random() < 1 / 4)
+
+
+def _closure(draw: Draw) -> Closure:
+    random = draw.random
+    return Closure(
+        at=draw.at,
+        status=random.choice((TradingStatus.SETTLING, TradingStatus.CLOSED)),
+        markets=random.choice(((Market.SPOT,), (Market.PERP,), (Market.SPOT, Market.PERP))),
+        hours=random.choice((0.05, 1.0, min(9.0, draw.plan.days * 3))),
+    )
+
+
+def _deleveraging(draw: Draw) -> Deleveraging:
+    return Deleveraging(at=draw.at, fraction=draw.fraction("0.05", "0.3", "1"))
+
+
+def _sale(draw: Draw) -> HandSale:
+    return HandSale(at=draw.at, fraction=draw.fraction("0.01", "0.06", "0.4", "1"))
+
+
+def _cover(draw: Draw) -> HandCover:
+    return HandCover(at=draw.at, fraction=draw.fraction("0.01", "0.06", "0.4", "1"))
+
+
+def _leverage(draw: Draw) -> HandLeverage:
+    return HandLeverage(at=draw.at, leverage=draw.random.choice((2, 10)))
+
+
+def _transfer(draw: Draw) -> HandTransfer:
+    direction = draw.random.choice(tuple(TransferDirection))
+    return HandTransfer(at=draw.at, fraction=draw.fraction("0.2", "0.7"), direction=direction)
+
+
+def _flow(draw: Draw) -> Flow:
+    fraction = draw.fraction("0.5", "0.1", "-0.2", "-0.5")
+    return Flow(at=draw.at, wallet=draw.random.choice(tuple(Wallet)), fraction=fraction)
+
+
+def _crash(draw: Draw) -> Crash:
+    random = draw.random
+    down = random.choice((0.1, 5.0, 600.0, 30_000.0))
+    trading = random.random() < 3 / 4
+    moments = random.randrange(120 if trading else 12)
+    return Crash(at=draw.at, moments=moments, trading=trading, down_seconds=min(down, draw.plan.days * 7200))
+
+
+def _suspension(draw: Draw) -> Suspension:
+    return Suspension(at=draw.at, seconds=round(draw.random.uniform(2, 7200), 3))
+
+
+def _late(draw: Draw) -> LateReports:
+    after, until = draw.window(draw.random.choice((3600, 86_400)))
+    return LateReports(seconds=round(draw.random.uniform(0.2, 5.0), 3), after=after, until=until)
+
+
+def _disorder(draw: Draw) -> Disorder:
+    after, until = draw.window(draw.random.choice((15, 180, 1800)))
+    return Disorder(kind=draw.random.choice(tuple(DisorderKind)), after=after, until=until)
+
+
+def _delisting(draw: Draw) -> Delisting:
+    return Delisting(at=draw.at)
+
+
+def _storm(draw: Draw) -> tuple[Trouble, ...]:
+    """Draw a crash like that of 10 October 2025: the market, the overloaded venue and its deleveraging together."""
+    random = draw.random
+    hour = timedelta(hours=1)
+    at = draw.plan.begin + (draw.at - draw.plan.begin) // hour * hour
+    storm = Storm(
+        at=at,
+        hours=random.randint(2, 24),
+        drop=random.choice((0.15, 0.4, 0.8)),
+        basis_bps=-random.uniform(50, 650),
+        rate_bps=-random.uniform(5, 75),
+        depth=draw.fraction("0.02", "0.1", "0.3"),
+    )
+    until = at + timedelta(seconds=random.uniform(300, 5400))
+    overload = Disorder(kind=DisorderKind.OVERLOADED, after=at, until=until)
+    taken = at + timedelta(seconds=random.uniform(60, 5400))
+    return (storm, overload, Deleveraging(at=taken, fraction=draw.fraction("0.05", "0.3", "1")))
+
+
+KINDS: Sequence[tuple[Callable[[Draw], Trouble | tuple[Trouble, ...]], int]] = (
+    (_submit, 14),
+    (_reduce_only_submit, 4),
+    (_second_leg_submit, 3),
+    (_other_command, 4),
+    (_read, 7),
+    (_outage, 1),
+    (_stale, 2),
+    (_lag, 1),
+    (_interval, 1),
+    (_one_sided, 3),
+    (_jump, 4),
+    (_closure, 3),
+    (_deleveraging, 2),
+    (_sale, 3),
+    (_cover, 3),
+    (_leverage, 1),
+    (_transfer, 2),
+    (_flow, 3),
+    (_crash, 10),
+    (_suspension, 1),
+    (_late, 2),
+    (_disorder, 5),
+    (_delisting, 1),
+    (_storm, 1),
+)
+"""How often each kind of trouble is drawn, relative to the others."""
