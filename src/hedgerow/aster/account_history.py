@@ -17,7 +17,7 @@ from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import Fill
-from hedgerow.ports import StatementRow
+from hedgerow.ports import AccountRecord, StatementRow
 
 __all__ = ["AccountHistory"]
 
@@ -66,28 +66,37 @@ class AccountHistory:
 
     async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
         """Return the funding payments."""
-        rows = await self._income(since, FUNDING)
-        return tuple(
-            FundingPayment(symbol=row.symbol or "", amount=row.income, tran_id=row.tran_id, at=from_millis(row.time))
-            for row in rows
-            if row.income_type == FUNDING
-        )
+        return _payments(await self._income(since, FUNDING))
 
     async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
         """Return the rows that are no trade, fee, funding or transfer of the bot's, oldest first.
 
         Trades the venue forced (liquidation, ADL) are not here: they are fills of their own.
         """
+        record = await self.record(since)
+        rows = [
+            row
+            for wallet in Wallet
+            for row in _without_own((r for r in record.rows if r.wallet is wallet), self._own.transfers(wallet))
+        ]
+        return tuple(sorted(rows, key=lambda row: row.at))
+
+    async def record(self, since: datetime) -> AccountRecord:
+        """Return everything that the venue wrote down since a time."""
         income, transactions, spot_fills = await asyncio.gather(
             self._income(since, None), self._transactions(since), self.fills(Market.SPOT, None, since)
         )
-        perp_fills = await self._fills_behind(income, since)
+        fills = (*spot_fills, *await self._fills_behind(income, since))
         rows = [
-            *_without_own((r for r in map(_perp_row, income) if r), self._own.transfers(Wallet.PERP)),
-            *_without_own((r for r in map(_spot_row, transactions) if r), self._own.transfers(Wallet.SPOT)),
-            *_by_hand(fill for fill in (*spot_fills, *perp_fills) if not self._own.is_own_order(fill.order_id)),
+            *(row for row in map(_perp_row, income) if row),
+            *(row for row in map(_spot_row, transactions) if row),
+            *_by_hand(fill for fill in fills if not self._own.is_own_order(fill.order_id)),
         ]
-        return tuple(sorted(rows, key=lambda row: row.at))
+        return AccountRecord(
+            fills=tuple(sorted(fills, key=lambda fill: fill.at)),
+            payments=_payments(income),
+            rows=tuple(sorted(rows, key=lambda row: row.at)),
+        )
 
     async def _income(self, since: datetime, kind: str | None) -> tuple[IncomeRow, ...]:
         return await all_pages(
@@ -125,6 +134,14 @@ class AccountHistory:
             return (await self._client.order(market, symbol, order_id=order_id)).client_order_id
         except OrderNotFound:
             return ""
+
+
+def _payments(rows: Iterable[IncomeRow]) -> tuple[FundingPayment, ...]:
+    return tuple(
+        FundingPayment(symbol=row.symbol or "", amount=row.income, tran_id=row.tran_id, at=from_millis(row.time))
+        for row in rows
+        if row.income_type == FUNDING
+    )
 
 
 def _by_hand(fills: Iterable[Fill]) -> list[StatementRow]:

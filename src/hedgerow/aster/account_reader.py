@@ -12,7 +12,7 @@ from hedgerow.aster.market_cache import MarketCache
 from hedgerow.aster.timed import Timed
 from hedgerow.aster.translate import perp_wallet_of, position_of, spot_balances_of
 from hedgerow.aster.wire_account import PositionRow
-from hedgerow.domain.account import AccountView, PerpPosition
+from hedgerow.domain.account import QUOTE_ASSET, AccountView, PerpPosition
 from hedgerow.ports import Clock
 
 __all__ = ["AccountReader"]
@@ -50,6 +50,7 @@ class AccountReader:
             spot=holdings.spot,
             perp=perp_wallet_of(balances),
             positions=holdings.positions,
+            perp_assets={row.asset: row.balance for row in balances if row.balance and row.asset != QUOTE_ASSET},
             one_way=not hedge_mode and holdings.one_way,
             single_asset=not multi_assets,
         )

@@ -25,7 +25,7 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.order import Fill, OrderRequest
-from hedgerow.ports import Clock, StatementRow
+from hedgerow.ports import AccountRecord, Clock, StatementRow
 
 __all__ = ["AsterVenue"]
 
@@ -131,6 +131,10 @@ class AsterVenue:
     async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
         """Read the rows since a time that the bot did not cause, oldest first."""
         return await self._history.statement(since)
+
+    async def record(self, since: datetime) -> AccountRecord:
+        """Read everything that was written down about the account since a time."""
+        return await self._history.record(since)
 
     def _heed(self, news: AccountNews) -> None:
         if news.kind in {NewsKind.CONFIGURATION, NewsKind.CONNECTED}:

@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "simulate": "Many runs under random faults, judged after every event.",
     "scan": "Every pair, its funding, and what refuses it.",
     "status": "What the bot holds and what it made.",
+    "books": "Profit per hedge, and every line held against the exchange's record.",
     "close": "Leave the position now.",
     "adopt": "Hand a position over to the bot.",
     "reconcile": "Compare the log with the exchange.",

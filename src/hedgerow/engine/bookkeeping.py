@@ -43,6 +43,7 @@ class Bookkeeper:
             return
         found = [(Wallet.SPOT, asset, balance.total) for asset, balance in sorted(account.spot.items())]
         found.append((Wallet.PERP, QUOTE_ASSET, account.perp.balance))
+        found += [(Wallet.PERP, asset, amount) for asset, amount in sorted(account.perp_assets.items())]
         await self._journal.record(
             *(
                 ev.ExternalFlow(
