@@ -17,7 +17,7 @@ from hedgerow.app.paper import PaperExchange, PaperTerms
 from hedgerow.app.session import read_settings
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
-from hedgerow.dashboard.audit import audit
+from hedgerow.dashboard.audit import LATE, audit
 from hedgerow.dashboard.books import BooksReport, VenueSide, wallet_lines
 from hedgerow.dashboard.recorder import PairPrices
 from hedgerow.dashboard.statement import HedgeStatement, Statement, read_statement
@@ -115,7 +115,7 @@ async def _look(home: Home, venue: "_Archive", question: BooksQuestion) -> tuple
     moved = len(events) != len(before)
     statement = read_statement(events, reading.prices)
     busy = moved or statement.ledger.execution is not None or statement.ledger.transfer is not None
-    lines = audit(statement, events, reading.record, question.since or opened)
+    lines = audit(statement, events, reading.record, question.since)
     side = VenueSide(
         name=reading.name,
         at=reading.at,
@@ -163,7 +163,7 @@ class _Archive(Venue, Archivist, Protocol):
 
 
 async def _read_venue(venue: _Archive, statement: Statement, opened: datetime) -> _Reading:
-    account, record = await asyncio.gather(venue.account(), venue.record(opened))
+    account, record = await asyncio.gather(venue.account(), venue.record(opened - LATE))
     return _Reading(
         name=venue.name,
         at=account.at,

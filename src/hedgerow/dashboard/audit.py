@@ -22,7 +22,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 from hedgerow.ports import AccountRecord, StatementRow
 
-__all__ = ["AuditLine", "LineKind", "Standing", "audit", "pending_changes"]
+__all__ = ["LATE", "AuditLine", "LineKind", "Standing", "audit", "pending_changes"]
 
 LATE = timedelta(minutes=5)
 """Rows may be told so much later than they happened (API reference 11); so far apart may two clocks time a transfer."""
@@ -40,6 +40,10 @@ class LineKind(StrEnum):
     TRANSFER = "transfer"
     ROW = "row"
     """Anything else that changed a wallet."""
+
+
+OWN = {LineKind.FILL, LineKind.PNL, LineKind.FEE, LineKind.TRANSFER}
+"""Kinds of which only the bot's own are listed."""
 
 
 class Standing(StrEnum):
@@ -113,7 +117,7 @@ class AuditLine(Struct, frozen=True, kw_only=True):
 
 
 def audit(
-    statement: Statement, events: Sequence[ev.Event], record: AccountRecord, since: datetime
+    statement: Statement, events: Sequence[ev.Event], record: AccountRecord, since: datetime | None = None
 ) -> tuple[AuditLine, ...]:
     """Return every line since a time, oldest first; what came before the books were opened is in their opening."""
     opened = statement.ledger.books_since
@@ -122,14 +126,15 @@ def audit(
     own = _own_orders(events)
 
     def within(entry: _Entry) -> bool:
-        return entry.at > opened and entry.at >= since
+        # The bot's own trades and transfers came after the opening, even where clocks say the same instant.
+        counts = entry.kind in OWN or entry.at > opened
+        return counts and (since is None or entry.at >= since)
 
     said = list(_from_log(statement, events, own))
-    told = [entry for entry in _from_venue(record, own, _order_ids(events)) if within(entry)]
-    told = _with_transfers_named(said, told)
+    told = _with_transfers_named(said, list(_from_venue(record, own, _order_ids(events))))
     said, awaited = _without_awaited(said, told)
     log = {entry.name: entry for entry in said if within(entry)}
-    venue = {entry.name: entry for entry in told}
+    venue = {entry.name: entry for entry in told if within(entry)}
     looked = (statement.last_at or opened) - LATE
     lines = [_line(log.get(name), venue.get(name), looked, awaited) for name in {**log, **venue}]
     return tuple(sorted(lines, key=lambda line: (line.at, line.kind, line.key)))
