@@ -300,3 +300,42 @@ def test_a_log_without_books_has_no_lines() -> None:
     farm = Farm()
     record = farm.world.record(OPENED)
     assert audit(read_statement(()), (), record) == ()
+
+
+def test_a_liquidated_short_is_booked_as_the_exchange_has_it_fee_and_all() -> None:
+    farm = Farm(parameters=PATIENT)
+    farm.run(4, at={3.01: lambda desk: desk.world.shock(SYMBOL, Decimal("2.04"))})
+    rows = {row.kind for row in read_statement(farm.log).rows}
+    assert rows == {FlowKind.LIQUIDATION_FEE}
+    assert any(line.label for line in lines_of(farm) if line.kind is LineKind.FILL)
+    check_every_line(farm)
+
+
+def test_a_hedge_closed_by_hand_is_explained_by_the_owners_trades() -> None:
+    def sell_out(desk: Farm) -> None:
+        held = desk.hedge
+        desk.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, held.pair.spot.floor_quantity(held.spot_quantity))
+        desk.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, held.short, reduce_only=True)
+
+    farm = Farm(parameters=PATIENT)
+    farm.run(5, at={3.01: sell_out})
+    assert farm.reasons[0] is Reason.CLOSED_ELSEWHERE
+    assert {row.kind for row in read_statement(farm.log).rows} == {FlowKind.USER_TRADE}
+    check_every_line(farm)
+
+
+def test_a_position_of_the_owner_that_the_venue_closed_is_alarmed_and_shown_as_the_exchanges_alone() -> None:
+    tape = ScriptedTape([SYMBOL, Listing("BBBUSDT", rate="-0.0001")])
+    farm = Farm(tape, perp=600, parameters=PATIENT)
+    farm.run(2)
+    farm.world.trade_by_hand(Market.PERP, "BBBUSDT", Side.BUY, Decimal(2))
+    farm.run(1)
+    farm.world.deleverage("BBBUSDT", Decimal(2))
+    farm.wait(0.1)
+    farm.run(1)
+    assert farm.heard(BooksChecked)
+    report = report_of(farm)
+    shown = {(line.kind, line.symbol, line.standing) for line in report.unmatched}
+    assert {symbol for _, symbol, _ in shown} == {"BBBUSDT"}
+    assert {standing for _, _, standing in shown} == {Standing.ONLY_VENUE}
+    assert set(report.differences) == {"perp:USDT"}

@@ -73,13 +73,10 @@ class AccountHistory:
 
         Trades the venue forced (liquidation, ADL) are not here: they are fills of their own.
         """
-        record = await self.record(since)
-        rows = [
-            row
-            for wallet in Wallet
-            for row in _without_own((r for r in record.rows if r.wallet is wallet), self._own.transfers(wallet))
-        ]
-        return tuple(sorted(rows, key=lambda row: row.at))
+        rows: Iterable[StatementRow] = (await self.record(since)).rows
+        for wallet in Wallet:
+            rows = _without_own(rows, wallet, self._own.transfers(wallet))
+        return tuple(rows)
 
     async def record(self, since: datetime) -> AccountRecord:
         """Return everything that the venue wrote down since a time."""
@@ -205,12 +202,16 @@ def _outside(name: str, amount: Decimal) -> FlowKind:
     return FlowKind.DEPOSIT if amount > 0 else FlowKind.WITHDRAWAL
 
 
-def _without_own(rows: Iterable[StatementRow], own: Iterable[tuple[datetime, str, Decimal]]) -> list[StatementRow]:
+def _without_own(
+    rows: Iterable[StatementRow], wallet: Wallet, own: Iterable[tuple[datetime, str, Decimal]]
+) -> list[StatementRow]:
     """Leave out one row per transfer of ours: the one of its asset and amount that is nearest in time."""
     left = list(rows)
     for at, asset, amount in own:
         alike = [
-            row for row in left if row.kind is FlowKind.USER_TRANSFER and (row.asset, row.amount) == (asset, amount)
+            row
+            for row in left
+            if row.kind is FlowKind.USER_TRANSFER and (row.wallet, row.asset, row.amount) == (wallet, asset, amount)
         ]
         nearest = min(alike, key=lambda row: abs(row.at - at), default=None)
         if nearest is not None and abs(nearest.at - at) <= TRANSFER_SLACK:
