@@ -32,7 +32,7 @@ from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.ports import AccountRecord, Archivist, Clock, Venue
 from hedgerow.store.sqlite import SqliteStore
 
-__all__ = ["BooksQuestion", "NoLogError", "read_books_report", "read_events"]
+__all__ = ["Archive", "BooksQuestion", "NoLogError", "archive", "read_books_report", "read_events"]
 
 LOOKS = 5
 """How often the log is read again while a running bot writes to it between our readings."""
@@ -77,7 +77,7 @@ async def read_books_report(home: Home, config: Path | None, question: BooksQues
     if question.offline:
         return _report(read_statement(events), None, question)
     clock = SystemClock()
-    async with _archive(home, events, clock) as venue:
+    async with archive(home, events, clock) as venue:
         for _ in range(LOOKS - 1):
             report, again = await _look(home, venue, question)
             if not again:
@@ -103,7 +103,7 @@ async def read_events(home: Home) -> tuple[Event, ...]:
         await store.close()
 
 
-async def _look(home: Home, venue: "_Archive", question: BooksQuestion) -> tuple[BooksReport, bool]:
+async def _look(home: Home, venue: "Archive", question: BooksQuestion) -> tuple[BooksReport, bool]:
     """Read log, venue, and the log once more; also tells whether the bot was at work meanwhile."""
     before = await read_events(home)
     statement = read_statement(before)
@@ -158,11 +158,11 @@ def _wanted(told: HedgeStatement, question: BooksQuestion) -> bool:
 # --- the venue -------------------------------------------------------------------------------------------------------
 
 
-class _Archive(Venue, Archivist, Protocol):
+class Archive(Venue, Archivist, Protocol):
     """What an audit reads from."""
 
 
-async def _read_venue(venue: _Archive, statement: Statement, opened: datetime) -> _Reading:
+async def _read_venue(venue: Archive, statement: Statement, opened: datetime) -> _Reading:
     account, record = await asyncio.gather(venue.account(), venue.record(opened - LATE))
     return _Reading(
         name=venue.name,
@@ -173,7 +173,7 @@ async def _read_venue(venue: _Archive, statement: Statement, opened: datetime) -
     )
 
 
-async def _prices(venue: _Archive, account: AccountView, statement: Statement) -> dict[str, PairPrices]:
+async def _prices(venue: Archive, account: AccountView, statement: Statement) -> dict[str, PairPrices]:
     """Return what is needed to value the account; what has no market in USDT, or cannot be read, is missing."""
     live = statement.ledger.active
     coins = (asset for asset, balance in account.spot.items() if balance.total and asset != QUOTE_ASSET)
@@ -187,7 +187,7 @@ async def _prices(venue: _Archive, account: AccountView, statement: Statement) -
     return found
 
 
-async def _middle(venue: _Archive, market: Market, symbol: str) -> Decimal | None:
+async def _middle(venue: Archive, market: Market, symbol: str) -> Decimal | None:
     try:
         depth: Depth = await venue.depth(market, symbol)
     except VenueError:
@@ -197,7 +197,7 @@ async def _middle(venue: _Archive, market: Market, symbol: str) -> Decimal | Non
 
 
 @asynccontextmanager
-async def _archive(home: Home, events: Sequence[Event], clock: Clock) -> AsyncGenerator[_Archive]:
+async def archive(home: Home, events: Sequence[Event], clock: Clock) -> AsyncGenerator[Archive]:
     """Open the venue that the home is about for reading only: nothing it does is kept, nothing is sent."""
     if home.mode is HomeMode.PAPER:
         exchange = PaperExchange(home.exchange, PaperTerms(), clock.now)
