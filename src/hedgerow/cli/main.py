@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "close": "Leave the position now.",
     "adopt": "Hand a position over to the bot.",
     "reconcile": "Compare the log with the exchange.",
+    "watchdog": "Cancel what a dead bot left resting on the spot market.",
     "halt": "Block openings.",
     "resume": "Allow openings again.",
     "doctor": "Keys, rights, clock, modes, fees: what is wrong, and its mend.",
