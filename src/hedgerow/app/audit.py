@@ -77,7 +77,7 @@ async def read_books_report(home: Home, config: Path | None, question: BooksQues
     if question.offline:
         return _report(read_statement(events), None, question)
     clock = SystemClock()
-    async with archive(home, events, clock) as venue:
+    async with archive(home, events, clock, patient=True) as venue:
         for _ in range(LOOKS - 1):
             report, again = await _look(home, venue, question)
             if not again:
@@ -197,8 +197,15 @@ async def _middle(venue: Archive, market: Market, symbol: str) -> Decimal | None
 
 
 @asynccontextmanager
-async def archive(home: Home, events: Sequence[Event], clock: Clock) -> AsyncGenerator[Archive]:
-    """Open the venue that the home is about for reading only: nothing it does is kept, nothing is sent."""
+async def archive(
+    home: Home, events: Sequence[Event], clock: Clock, *, patient: bool = False
+) -> AsyncGenerator[Archive]:
+    """Open the venue that the home is about, beside a bot: nothing emulated is kept; ``patient`` lets the bot go first.
+
+    Raises:
+        ConfigError: the credentials, the hosts or the account's file cannot be used.
+        VenueError: the venue does not answer.
+    """
     if home.mode is HomeMode.PAPER:
         exchange = PaperExchange(home.exchange, PaperTerms(), clock.now)
         if not exchange.created:
@@ -213,6 +220,7 @@ async def archive(home: Home, events: Sequence[Event], clock: Clock) -> AsyncGen
         return
     live = live_exchange(environment, credentials_of(home, environment))
     async with live.connected(stay=False):
+        live.client.gives_way = patient
         live.venue.remember(events)
         await live.client.synchronise()
         yield live.venue

@@ -97,7 +97,8 @@ def _document(ledger: Ledger) -> dict[str, object]:
     return {
         "position": position,
         "in_flight": ledger.execution.state if ledger.execution else None,
-        "halt": ledger.halt and {
+        "halt": ledger.halt
+        and {
             "reason": ledger.halt.reason,
             "detail": ledger.halt.detail,
             "since": ledger.halt.since,
