@@ -151,7 +151,7 @@ def test_a_halt_is_shown_survives_and_is_lifted(held: str, shell: Shell) -> None
     assert said.code == 3
     assert "asked by the user: lunch" in said.out
     halt = status(shell)["halt"]
-    assert datetime.fromisoformat(halt.pop("since")) <= SystemClock().now()
+    assert datetime.fromisoformat(str(halt.pop("since"))) <= SystemClock().now()
     assert halt == {"reason": "asked by the user", "detail": "lunch"}
     assert "asked by the user: lunch (since 20" in shell("status", "--paper").out
     assert shell("run", "--paper", "--once").code == 3

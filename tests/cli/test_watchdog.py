@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -39,7 +39,7 @@ def aster(monkeypatch: pytest.MonkeyPatch, place: Path) -> Iterator[LocalAster]:
 
 
 @contextmanager
-def bot_that_beats(place: Path) -> "Iterator[subprocess.Popen[str]]":
+def bot_that_beats(place: Path) -> "Generator[subprocess.Popen[str]]":
     """A live bot as a process, once it has given a second sign of life."""
     bot = process(COMMAND, "run", home=place)
     try:

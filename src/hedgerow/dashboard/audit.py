@@ -323,11 +323,17 @@ def _with_transfers_named(said: Iterable[_Entry], told: Sequence[_Entry]) -> lis
     named: dict[tuple[str, str], str] = {}
     for entry in (entry for entry in said if entry.kind is LineKind.TRANSFER):
         alike = [e for e in free if (e.wallet, e.asset, e.amount) == (entry.wallet, entry.asset, entry.amount)]
-        nearest = min(alike, key=lambda row, at=entry.at: abs(row.at - at), default=None)
-        if nearest is not None and abs(nearest.at - entry.at) <= LATE:
+        nearest = _nearest(alike, entry.at)
+        if nearest is not None:
             free.remove(nearest)
             named[nearest.name] = entry.key
     return [replace(e, kind=LineKind.TRANSFER, key=named[e.name], label="") if e.name in named else e for e in told]
+
+
+def _nearest(rows: Iterable[_Entry], at: datetime) -> _Entry | None:
+    """Return the row nearest in time, if it is near enough."""
+    near = [row for row in rows if abs(row.at - at) <= LATE]
+    return min(near, key=lambda row: abs(row.at - at), default=None)
 
 
 def _without_awaited(said: Sequence[_Entry], told: Iterable[_Entry]) -> tuple[list[_Entry], frozenset[str]]:
