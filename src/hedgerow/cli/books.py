@@ -32,7 +32,7 @@ from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.audit import AuditLine, Standing
 from hedgerow.dashboard.books import CSV_COLUMNS, BooksReport, Row, as_json, csv_rows
-from hedgerow.dashboard.figures import moment, signed
+from hedgerow.dashboard.figures import moment, money, signed
 from hedgerow.dashboard.statement import HedgeStatement
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import plain
@@ -145,8 +145,8 @@ def _tell_sums(report: BooksReport) -> None:
         kinds[key] = kinds.get(key, Decimal(0)) + row.amount
     rows += [[f"{kind.capitalize()}, {asset}", plain(amount)] for (kind, asset), amount in sorted(kinds.items())]
     if report.venue is not None:
-        rows.append(["Strategy equity", _signed(report.equity)])
-        rows.append(["Account value, your own coins included", _signed(report.account_value)])
+        rows.append(["Strategy equity", _money(report.equity)])
+        rows.append(["Account value, your own coins included", _money(report.account_value)])
     if rows:
         show_table("Besides", ["", "amount "], rows)
 
@@ -201,6 +201,10 @@ def _second(at: datetime) -> str:
 
 def _signed(value: Decimal | None) -> str:
     return "unknown" if value is None else signed(value)
+
+
+def _money(value: Decimal | None) -> str:
+    return "unknown" if value is None else money(value)
 
 
 # --- for machines ----------------------------------------------------------------------------------------------------
