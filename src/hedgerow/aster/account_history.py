@@ -1,12 +1,12 @@
 """Trades, funding payments, and the rows that the bot did not cause, paged as far back as asked."""
 
 import asyncio
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hedgerow.aster.client import AsterClient
-from hedgerow.aster.own import TRANSFER_SLACK, OwnActs
+from hedgerow.aster.own import TRANSFER_SLACK, OwnActs, OwnTransfer
 from hedgerow.aster.paging import all_pages
 from hedgerow.aster.translate import fill_of
 from hedgerow.aster.wire import from_millis
@@ -202,18 +202,23 @@ def _outside(name: str, amount: Decimal) -> FlowKind:
     return FlowKind.DEPOSIT if amount > 0 else FlowKind.WITHDRAWAL
 
 
+def _distance_to(transfer: OwnTransfer) -> Callable[[StatementRow], tuple[timedelta, timedelta]]:
+    """Return the order of nearness: outside the transfer's time, then from its confirmation."""
+    return lambda row: (transfer.apart(row.at), abs(row.at - transfer.at))
+
+
 def _without_own(
-    rows: Iterable[StatementRow], wallet: Wallet, own: Iterable[tuple[datetime, str, Decimal]]
+    rows: Iterable[StatementRow], wallet: Wallet, own: Iterable[tuple[OwnTransfer, str, Decimal]]
 ) -> list[StatementRow]:
     """Leave out one row per transfer of ours: the one of its asset and amount that is nearest in time."""
     left = list(rows)
-    for at, asset, amount in own:
+    for transfer, asset, amount in own:
         alike = [
             row
             for row in left
             if row.kind is FlowKind.USER_TRANSFER and (row.wallet, row.asset, row.amount) == (wallet, asset, amount)
         ]
-        nearest = min(alike, key=lambda row: abs(row.at - at), default=None)
-        if nearest is not None and abs(nearest.at - at) <= TRANSFER_SLACK:
-            left.remove(nearest)
+        near = [row for row in alike if transfer.apart(row.at) <= TRANSFER_SLACK]
+        if near:
+            left.remove(min(near, key=_distance_to(transfer)))
     return left

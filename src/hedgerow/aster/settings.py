@@ -28,6 +28,7 @@ class SettingsDesk:
 
     async def transfer(self, command: TransferFunds) -> tuple[Event, ...]:
         """Move funds; an id that was used before means that it happened (-4115)."""
+        self._own.transferring(command.transfer_id, self._clock.now())
         try:
             reply = await self._client.transfer(command)
             if reply.status != "SUCCESS":

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from hedgerow.dashboard.statement import HedgeStatement, Statement
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET
-from hedgerow.domain.commands import PlaceOrder, TransferDirection
+from hedgerow.domain.commands import PlaceOrder, TransferDirection, TransferFunds
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
@@ -80,6 +80,12 @@ class _Entry(Struct, frozen=True, kw_only=True):
     """Class of a row, or what is special."""
     order: str = ""
     """Client id of the order of ours behind a trade."""
+    sent_at: datetime | None = None
+    """When a transfer was first sent: it may have been confirmed long after it happened."""
+
+    def apart(self, at: datetime) -> tuple[timedelta, timedelta]:
+        """Return how far a time lies outside the one in which this must have happened, and from its confirmation."""
+        return max((self.sent_at or self.at) - at, at - self.at, timedelta(0)), abs(at - self.at)
 
     @property
     def name(self) -> tuple[str, str]:
@@ -204,15 +210,18 @@ def _order_ids(events: Iterable[ev.Event]) -> dict[int, str]:
 
 
 def _from_log(statement: Statement, events: Iterable[ev.Event], own: Mapping[str, str]) -> Iterator[_Entry]:
+    sent: dict[str, datetime] = {}
     for event in events:
         match event:
+            case ev.CommandIssued(command=TransferFunds(transfer_id=transfer_id)):
+                sent.setdefault(transfer_id, event.at)
             case ev.FeeBooked():
                 yield from _of_fill(event.fill, own.get(event.client_id, ""))
             case ev.FillsElsewhere():
                 forced = (fill for fill in event.fills if fill.forced)
                 yield from (entry for fill in forced for entry in _of_fill(fill, event.hedge_id, event.cause))
             case ev.FundsTransferred():
-                yield from _of_transfer(event)
+                yield from _of_transfer(event, sent.get(event.transfer_id))
             case _:
                 pass
     yield from map(_of_row, statement.rows)
@@ -257,7 +266,7 @@ def _of_payment(payment: FundingPayment, hedge_id: str = "") -> _Entry:
     )
 
 
-def _of_transfer(event: ev.FundsTransferred) -> Iterator[_Entry]:
+def _of_transfer(event: ev.FundsTransferred, sent_at: datetime | None) -> Iterator[_Entry]:
     to_perp = event.amount if event.direction is TransferDirection.SPOT_TO_PERP else -event.amount
     for wallet, amount in ((Wallet.SPOT, -to_perp), (Wallet.PERP, to_perp)):
         yield _Entry(
@@ -267,6 +276,7 @@ def _of_transfer(event: ev.FundsTransferred) -> Iterator[_Entry]:
             wallet=wallet,
             asset=event.asset,
             amount=amount,
+            sent_at=sent_at,
         )
 
 
@@ -323,17 +333,17 @@ def _with_transfers_named(said: Iterable[_Entry], told: Sequence[_Entry]) -> lis
     named: dict[tuple[str, str], str] = {}
     for entry in (entry for entry in said if entry.kind is LineKind.TRANSFER):
         alike = [e for e in free if (e.wallet, e.asset, e.amount) == (entry.wallet, entry.asset, entry.amount)]
-        nearest = _nearest(alike, entry.at)
+        nearest = _nearest(alike, entry)
         if nearest is not None:
             free.remove(nearest)
             named[nearest.name] = entry.key
     return [replace(e, kind=LineKind.TRANSFER, key=named[e.name], label="") if e.name in named else e for e in told]
 
 
-def _nearest(rows: Iterable[_Entry], at: datetime) -> _Entry | None:
+def _nearest(rows: Iterable[_Entry], transfer: _Entry) -> _Entry | None:
     """Return the row nearest in time, if it is near enough."""
-    near = [row for row in rows if abs(row.at - at) <= LATE]
-    return min(near, key=lambda row: abs(row.at - at), default=None)
+    near = [row for row in rows if transfer.apart(row.at)[0] <= LATE]
+    return min(near, key=lambda row: transfer.apart(row.at), default=None)
 
 
 def _without_awaited(said: Sequence[_Entry], told: Iterable[_Entry]) -> tuple[list[_Entry], frozenset[str]]:
