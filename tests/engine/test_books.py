@@ -191,8 +191,9 @@ def test_fees_whose_reports_do_not_come_are_estimates_and_the_lines_say_so() -> 
 # --- transfers, deposits, the owner's coins --------------------------------------------------------------------------
 
 
-def test_a_transfer_whose_answer_is_lost_is_booked_once_and_is_one_line_per_wallet() -> None:
-    lost = SubmitFault(outcome=Outcome.LOST_AFTER, command="transfer_funds")
+@pytest.mark.parametrize("times", [1, 15], ids=["once", "for more than an hour"])
+def test_a_transfer_whose_answer_is_lost_is_booked_once_and_is_one_line_per_wallet(times: int) -> None:
+    lost = SubmitFault(outcome=Outcome.LOST_AFTER, command="transfer_funds", times=times)
     farm = Farm(usdt=900, perp=100, faults=FaultPlan(submits=(lost,)), parameters=PATIENT)
     farm.run(3)
     assert check_every_line(farm)[LineKind.TRANSFER] == 2
