@@ -20,6 +20,8 @@ from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.domain.requests import Answer, Request
 
 __all__ = [
+    "AccountRecord",
+    "Archivist",
     "Clock",
     "HttpRequest",
     "HttpResponse",
@@ -68,6 +70,28 @@ class StatementRow(Struct, frozen=True, kw_only=True):
     """Signed change of the wallet balance."""
     kind: FlowKind
     at: datetime
+
+
+class AccountRecord(Struct, frozen=True, kw_only=True):
+    """Everything that the venue wrote down about the account over a time, the bot's part and the owner's."""
+
+    fills: tuple[Fill, ...]
+    """Every trade of either market, oldest first, with the client id of its order where the venue still knows it."""
+    payments: tuple[FundingPayment, ...]
+    rows: tuple[StatementRow, ...]
+    """Every other change of a wallet: transfers of the bot too, and what trades by hand changed, asset by asset."""
+
+
+class Archivist(Protocol):
+    """A venue that shows all of its record of the account: what an audit asks for, and no bot."""
+
+    async def record(self, since: datetime) -> AccountRecord:
+        """Read everything since a time, paged as far back as asked.
+
+        Raises:
+            VenueError: a part of it cannot be read.
+        """
+        ...
 
 
 class Venue(Protocol):

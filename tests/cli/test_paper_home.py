@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hedgerow.cli.main import COMMANDS
+from hedgerow.clock import SystemClock
 from support.shell import EAGER, Said, Shell, write_config
 
 CONFIG = "config_volume_farming_strategy.json"
@@ -149,7 +150,10 @@ def test_a_halt_is_shown_survives_and_is_lifted(held: str, shell: Shell) -> None
     said = shell("status", "--paper")
     assert said.code == 3
     assert "asked by the user: lunch" in said.out
-    assert status(shell)["halt"] == {"reason": "asked by the user", "detail": "lunch"}
+    halt = status(shell)["halt"]
+    assert datetime.fromisoformat(str(halt.pop("since"))) <= SystemClock().now()
+    assert halt == {"reason": "asked by the user", "detail": "lunch"}
+    assert "asked by the user: lunch (since 20" in shell("status", "--paper").out
     assert shell("run", "--paper", "--once").code == 3
     assert shell("reconcile", "--paper").code == 3
     assert shell("resume", "--paper") == Said(0, "Openings are allowed again.\n", "")

@@ -14,12 +14,13 @@ from hedgerow.app.live import LiveExchange, live_exchange
 from hedgerow.app.paper import DEFAULT_USDT
 from hedgerow.config import Home
 from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.errors import ConfigError
 from hedgerow.emulator.mirror import MirroredVenue
 from hedgerow.emulator.state import WorldState
 from hedgerow.emulator.world import World
 from hedgerow.ports import Store, Tape
 
-__all__ = ["dry_run_access"]
+__all__ = ["dry_run_access", "kept_account"]
 
 
 class _DryFile(Struct, frozen=True, kw_only=True):
@@ -64,6 +65,24 @@ def dry_run_access(
         )
 
     return Access(account=f"dry-run:{home.exchange.resolve()}", connect=connect)
+
+
+def kept_account(file: Path) -> Callable[[Tape], Awaitable[World]]:
+    """Return what opens the account as it is kept, for reading only.
+
+    Raises:
+        ConfigError: there is none.
+        StoreError: the file cannot be used.
+    """
+    found = kept(file, _DryFile, "a dry run")
+    if found is None:
+        raise ConfigError(f"{file} is not there: the account of this dry run is gone")
+    state = found.state
+
+    async def opened(tape: Tape) -> World:
+        return World.load(tape, state)
+
+    return opened
 
 
 def _opening(file: Path, live: LiveExchange, usdt: Decimal | None) -> Callable[[Tape], Awaitable[World]]:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.door import Access, Door
+from hedgerow.app.heartbeat import BeatingMailbox, Heartbeat
 from hedgerow.app.state_file import StateFile
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.domain.ledger import Ledger
@@ -51,9 +52,13 @@ class Session(Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: the exchange does not know these credentials, or they do not suffice.
         """
-        heard = (*listeners, *self.door.listeners, StateFile(self.home.state))
+        heard: tuple[Listener, ...] = (*listeners, *self.door.listeners, StateFile(self.home.state))
         chosen = replace(options or self.parts.options, mail_seconds=self.door.mail_seconds)
-        bot = build_bot(replace(self.parts, listeners=heard, options=chosen))
+        mailbox = self.parts.mailbox
+        if stay and mailbox is not None:
+            heart = Heartbeat(self.home.heartbeat)
+            heard, mailbox = (*heard, heart), BeatingMailbox(mailbox, heart)
+        bot = build_bot(replace(self.parts, listeners=heard, options=chosen, mailbox=mailbox))
         try:
             async with self.door.attend(self.store, stay) as told:
                 for text in (*self.notices, *self.door.notices, *told):

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import QUOTE_ASSET
-from hedgerow.domain.events import ExecutionStarted
+from hedgerow.domain.events import Event, ExecutionStarted
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.faults import Disorder, FaultPlan, LaggingBalances, LateReports, StaleBooks
 from hedgerow.emulator.latency import LatencyModel
@@ -39,7 +39,7 @@ from hedgerow.simulation.watched import WatchedStore, WatchedVenue
 from hedgerow.simulation.witness import Witness
 from hedgerow.store.memory import MemoryStore
 
-__all__ = ["explain", "play", "play_seed", "play_seeds"]
+__all__ = ["explain", "play", "play_seed", "play_seeds", "play_whole"]
 
 TAIL = 40
 """Events shown of a run that failed."""
@@ -61,6 +61,13 @@ def play(plan: RunPlan) -> RunResult:
     """Play one run to its end, or to its first violation."""
     with _garbage_at_the_end():
         return _Run(plan).play()
+
+
+def play_whole(plan: RunPlan) -> tuple[RunResult, tuple[Event, ...], World]:
+    """Play one run and return its log and its exchange as well, for whoever holds the one against the other."""
+    with _garbage_at_the_end():
+        run = _Run(plan)
+        return run.play(), run.log, run.world
 
 
 @contextmanager
@@ -129,7 +136,7 @@ class _Run:
     def play(self) -> RunResult:
         """Play until the end."""
         run_virtual(self._clock, self._whole())
-        log = asyncio.run(self._memory.events())
+        log = self.log
         violation = self._witness.violations[0] if self._witness.violations else None
         naked = self._witness.naked
         return RunResult(
@@ -150,6 +157,16 @@ class _Run:
             events=len(log),
             events_sha256=sha256(msgspec.json.encode(log)).hexdigest(),
         )
+
+    @property
+    def log(self) -> tuple[Event, ...]:
+        """Every event so far."""
+        return asyncio.run(self._memory.events())
+
+    @property
+    def world(self) -> World:
+        """The exchange."""
+        return self._world
 
     def hear(self, moment: Moment) -> None:
         """Let the power fail soon, where a crash waits for the beginning of a job."""

@@ -1,12 +1,12 @@
 """Trades, funding payments, and the rows that the bot did not cause, paged as far back as asked."""
 
 import asyncio
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hedgerow.aster.client import AsterClient
-from hedgerow.aster.own import TRANSFER_SLACK, OwnActs
+from hedgerow.aster.own import TRANSFER_SLACK, OwnActs, OwnTransfer
 from hedgerow.aster.paging import all_pages
 from hedgerow.aster.translate import fill_of
 from hedgerow.aster.wire import from_millis
@@ -17,7 +17,7 @@ from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import Fill
-from hedgerow.ports import StatementRow
+from hedgerow.ports import AccountRecord, StatementRow
 
 __all__ = ["AccountHistory"]
 
@@ -66,28 +66,34 @@ class AccountHistory:
 
     async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
         """Return the funding payments."""
-        rows = await self._income(since, FUNDING)
-        return tuple(
-            FundingPayment(symbol=row.symbol or "", amount=row.income, tran_id=row.tran_id, at=from_millis(row.time))
-            for row in rows
-            if row.income_type == FUNDING
-        )
+        return _payments(await self._income(since, FUNDING))
 
     async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
         """Return the rows that are no trade, fee, funding or transfer of the bot's, oldest first.
 
         Trades the venue forced (liquidation, ADL) are not here: they are fills of their own.
         """
+        rows: Iterable[StatementRow] = (await self.record(since)).rows
+        for wallet in Wallet:
+            rows = _without_own(rows, wallet, self._own.transfers(wallet))
+        return tuple(rows)
+
+    async def record(self, since: datetime) -> AccountRecord:
+        """Return everything that the venue wrote down since a time."""
         income, transactions, spot_fills = await asyncio.gather(
             self._income(since, None), self._transactions(since), self.fills(Market.SPOT, None, since)
         )
-        perp_fills = await self._fills_behind(income, since)
+        fills = (*spot_fills, *await self._fills_behind(income, since))
         rows = [
-            *_without_own((r for r in map(_perp_row, income) if r), self._own.transfers(Wallet.PERP)),
-            *_without_own((r for r in map(_spot_row, transactions) if r), self._own.transfers(Wallet.SPOT)),
-            *_by_hand(fill for fill in (*spot_fills, *perp_fills) if not self._own.is_own_order(fill.order_id)),
+            *(row for row in map(_perp_row, income) if row),
+            *(row for row in map(_spot_row, transactions) if row),
+            *_by_hand(fill for fill in fills if not self._own.is_own_order(fill.order_id)),
         ]
-        return tuple(sorted(rows, key=lambda row: row.at))
+        return AccountRecord(
+            fills=tuple(sorted(fills, key=lambda fill: fill.at)),
+            payments=_payments(income),
+            rows=tuple(sorted(rows, key=lambda row: row.at)),
+        )
 
     async def _income(self, since: datetime, kind: str | None) -> tuple[IncomeRow, ...]:
         return await all_pages(
@@ -125,6 +131,14 @@ class AccountHistory:
             return (await self._client.order(market, symbol, order_id=order_id)).client_order_id
         except OrderNotFound:
             return ""
+
+
+def _payments(rows: Iterable[IncomeRow]) -> tuple[FundingPayment, ...]:
+    return tuple(
+        FundingPayment(symbol=row.symbol or "", amount=row.income, tran_id=row.tran_id, at=from_millis(row.time))
+        for row in rows
+        if row.income_type == FUNDING
+    )
 
 
 def _by_hand(fills: Iterable[Fill]) -> list[StatementRow]:
@@ -188,14 +202,23 @@ def _outside(name: str, amount: Decimal) -> FlowKind:
     return FlowKind.DEPOSIT if amount > 0 else FlowKind.WITHDRAWAL
 
 
-def _without_own(rows: Iterable[StatementRow], own: Iterable[tuple[datetime, str, Decimal]]) -> list[StatementRow]:
+def _distance_to(transfer: OwnTransfer) -> Callable[[StatementRow], tuple[timedelta, timedelta]]:
+    """Return the order of nearness: outside the transfer's time, then from its confirmation."""
+    return lambda row: (transfer.apart(row.at), abs(row.at - transfer.at))
+
+
+def _without_own(
+    rows: Iterable[StatementRow], wallet: Wallet, own: Iterable[tuple[OwnTransfer, str, Decimal]]
+) -> list[StatementRow]:
     """Leave out one row per transfer of ours: the one of its asset and amount that is nearest in time."""
     left = list(rows)
-    for at, asset, amount in own:
+    for transfer, asset, amount in own:
         alike = [
-            row for row in left if row.kind is FlowKind.USER_TRANSFER and (row.asset, row.amount) == (asset, amount)
+            row
+            for row in left
+            if row.kind is FlowKind.USER_TRANSFER and (row.wallet, row.asset, row.amount) == (wallet, asset, amount)
         ]
-        nearest = min(alike, key=lambda row: abs(row.at - at), default=None)
-        if nearest is not None and abs(nearest.at - at) <= TRANSFER_SLACK:
-            left.remove(nearest)
+        near = [row for row in alike if transfer.apart(row.at) <= TRANSFER_SLACK]
+        if near:
+            left.remove(min(near, key=_distance_to(transfer)))
     return left

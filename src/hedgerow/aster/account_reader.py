@@ -9,7 +9,7 @@ from hedgerow.aster.listing import Listing
 from hedgerow.aster.timed import Timed
 from hedgerow.aster.translate import balances_in, perp_wallet_of, position_of, positions_in, spot_balances_of
 from hedgerow.aster.wire_account import PositionRow
-from hedgerow.domain.account import AccountView
+from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.ports import Clock
 
 __all__ = ["AccountReader"]
@@ -42,13 +42,14 @@ class AccountReader:
             self._spot(), self._client.perp_account(), self._hedge_mode.get(), self._multi_assets.get()
         )
         rows = await self._certain(positions_in(account), alone=not multi_assets)
-        held = [row for row in rows if row.position_amt]
+        held, balances = [row for row in rows if row.position_amt], balances_in(account)
         self._listing.care_about(row.symbol for row in held)
         return AccountView(
             at=at,
             spot=holdings.spot,
-            perp=perp_wallet_of(balances_in(account)),
+            perp=perp_wallet_of(balances),
             positions={row.symbol: position_of(row) for row in _net(rows)},
+            perp_assets={row.asset: row.balance for row in balances if row.balance and row.asset != QUOTE_ASSET},
             one_way=not hedge_mode and all(row.position_side == ONE_WAY_SIDE for row in held),
             single_asset=not multi_assets,
         )

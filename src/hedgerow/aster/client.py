@@ -54,6 +54,8 @@ class AsterClient:
         self.signer = _signer(credentials, hosts, time, nonce_file) if credentials else None
         self.credentials = credentials
         self.hosts = hosts
+        self.gives_way = False
+        """Whether reads of the account leave room for a bot on the same address and wait for it: for long histories."""
         self.rest = RestClient(
             transport=transport, clock=clock, hosts=hosts, random=random, time=time, signer=self.signer
         )
@@ -272,7 +274,8 @@ class AsterClient:
         return await self.rest.call(call)
 
     async def _account(self, market: Market, name: str, params: Params | None = None, *, weight: int = 1) -> bytes:
-        return await self.rest.call(_signed("GET", market, name, params, weight=weight))
+        call = _signed("GET", market, name, params, weight=weight)
+        return await self.rest.call(replace(call, priority=Priority.SCAN) if self.gives_way else call)
 
 
 def _signer(credentials: Credentials, hosts: Hosts, time: VenueTime, nonce_file: Path | None) -> RequestSigner:

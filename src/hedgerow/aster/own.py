@@ -12,7 +12,7 @@ from msgspec import Struct
 from hedgerow.domain.commands import Command, PlaceOrder, TransferDirection, TransferFunds
 from hedgerow.domain.events import CommandIssued, Event, FundsTransferred, OrderAccepted, Wallet
 
-__all__ = ["OwnActs", "Sent", "id_of"]
+__all__ = ["OwnActs", "OwnTransfer", "Sent", "id_of"]
 
 TRANSFER_SLACK = timedelta(minutes=5)
 """How far a transfer's row may lie from the time we noted, across retries and clocks."""
@@ -25,10 +25,18 @@ class Sent(Struct, frozen=True, kw_only=True):
     nonce: int | None = None
 
 
-class _Transfer(Struct, frozen=True, kw_only=True):
+class OwnTransfer(Struct, frozen=True, kw_only=True):
+    """A transfer of ours that happened; when exactly, between its sending and its confirmation, nobody told us."""
+
+    sent_at: datetime
     at: datetime
+    """When it was confirmed: long after it happened, where the answer was lost."""
     asset: str
     to_perp: Decimal
+
+    def apart(self, row_at: datetime) -> timedelta:
+        """Return how far a row lies outside the time in which the transfer must have happened."""
+        return max(self.sent_at - row_at, row_at - self.at, timedelta(0))
 
 
 class OwnActs:
@@ -37,7 +45,8 @@ class OwnActs:
     def __init__(self) -> None:
         self._sent: dict[str, Sent] = {}
         self._client_ids: dict[int, str] = {}
-        self._transfers: dict[str, _Transfer] = {}
+        self._transfers: dict[str, OwnTransfer] = {}
+        self._transfers_sent: dict[str, datetime] = {}
         self.complete = False
         """Whether the log of earlier runs was read: then an order that is not here was never sent."""
 
@@ -63,6 +72,10 @@ class OwnActs:
         """Note the venue's id of an order, ours or looked up."""
         self._client_ids[order_id] = client_id
 
+    def transferring(self, transfer_id: str, at: datetime) -> None:
+        """Note that a transfer is about to be sent; the first time counts."""
+        self._transfers_sent.setdefault(transfer_id, at)
+
     def transferred(self, command: TransferFunds, at: datetime) -> None:
         """Note a transfer that happened."""
         self._note(command.transfer_id, command.asset, command.amount, command.direction, at)
@@ -79,19 +92,22 @@ class OwnActs:
         """Tell whether the bot sent an order."""
         return self._client_ids.get(order_id, "") in self._sent
 
-    def transfers(self, wallet: Wallet) -> "list[tuple[datetime, str, Decimal]]":
-        """Return our transfers as changes of one wallet: time, asset, signed amount."""
+    def transfers(self, wallet: Wallet) -> "list[tuple[OwnTransfer, str, Decimal]]":
+        """Return our transfers as changes of one wallet: transfer, asset, signed amount."""
         sign = 1 if wallet is Wallet.PERP else -1
-        return [(transfer.at, transfer.asset, sign * transfer.to_perp) for transfer in self._transfers.values()]
+        return [(transfer, transfer.asset, sign * transfer.to_perp) for transfer in self._transfers.values()]
 
     def _issued(self, event: CommandIssued) -> None:
         act_id = id_of(event.command)
         if act_id is not None:
             self._sent[act_id] = Sent(at=event.at, nonce=event.nonce)
+        if isinstance(event.command, TransferFunds):
+            self.transferring(event.command.transfer_id, event.at)
 
     def _note(self, transfer_id: str, asset: str, amount: Decimal, direction: TransferDirection, at: datetime) -> None:
         to_perp = amount if direction is TransferDirection.SPOT_TO_PERP else -amount
-        self._transfers.setdefault(transfer_id, _Transfer(at=at, asset=asset, to_perp=to_perp))
+        sent_at = min(at, self._transfers_sent.get(transfer_id, at))
+        self._transfers.setdefault(transfer_id, OwnTransfer(sent_at=sent_at, at=at, asset=asset, to_perp=to_perp))
 
 
 def id_of(command: Command) -> str | None:

@@ -36,6 +36,7 @@ class SettingsDesk:
 
         Before a repeat, the first request is made worthless: a refusal of the second one then stands.
         """
+        self._own.transferring(command.transfer_id, self._clock.now())
         if self._own.sent(command.transfer_id) is not None:
             await self._reservations.burn(Market.PERP, command.transfer_id)
         try:

@@ -40,7 +40,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.order import Fill, OrderRequest
-from hedgerow.ports import Clock, StatementRow
+from hedgerow.ports import AccountRecord, Clock, StatementRow
 
 __all__ = ["AsterVenue"]
 
@@ -182,6 +182,10 @@ class AsterVenue:
     async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
         """Read the rows since a time that the bot did not cause, oldest first."""
         return await self._history.statement(since)
+
+    async def record(self, since: datetime) -> AccountRecord:
+        """Read everything that was written down about the account since a time."""
+        return await self._history.record(since)
 
     async def keep_up(self) -> NoReturn:
         """Renew until cancelled what is read on slow timers, before it is due: no check has to wait for it."""

@@ -1,4 +1,4 @@
-"""``hedgerow close``: leave the position now."""
+"""``hedgerow close``: leave the position now, also one that only the exchange still knows."""
 
 import asyncio
 import sys
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hedgerow.app.ask import ask
+from hedgerow.app.found import find_position, set_log_aside
 from hedgerow.app.session import read_ledger, read_settings
 from hedgerow.cli.common import (
     ConfigOption,
@@ -18,10 +19,11 @@ from hedgerow.cli.common import (
     answered,
     home_of,
     others_here,
+    say,
 )
 from hedgerow.cli.running import spoken
 from hedgerow.config import Home
-from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.errors import ConfigError, NewerLog, StoreError
 from hedgerow.domain.requests import Answer, CloseRequested
 
 __all__ = ["close"]
@@ -29,7 +31,10 @@ __all__ = ["close"]
 
 def close(
     symbol: Annotated[
-        str | None, typer.Argument(metavar="[SYMBOL]", help="Close only if this pair is what is held.")
+        str | None,
+        typer.Argument(
+            metavar="[SYMBOL]", help="Close only if this pair is held; found on the exchange when the log is gone."
+        ),
     ] = None,
     home: HomeOption = Path(),
     config: ConfigOption = None,
@@ -38,26 +43,48 @@ def close(
     dry_run: DryRunOption = False,
     yes: YesOption = False,
 ) -> int:
-    """Close the position whatever the rules say, and halt openings; works while the bot runs."""
+    """Close the position whatever the rules say, and halt openings; works while the bot runs, and without its log."""
     place = home_of(home, paper=paper, dry_run=dry_run)
     read_settings(place, config)
-    held = _held(place)
-    if held is None:
+    named = symbol.upper() if symbol else None
+    held, damage = _held(place)
+    if held is None and named is None:
+        if damage is not None:
+            raise StoreError(f"{damage}; hedgerow close SYMBOL closes what the exchange shows, with a fresh log")
         return answered(Answer(done=False, text=f"No position is held{others_here(place)}."))
+    found = held is None and named is not None
+    if found and not _told(place, config, named or ""):
+        return answered(Answer(done=False, text="Nothing was closed."))
     if not yes:
-        _confirm(held)
+        _confirm(held or named or "")
+    if damage is not None:
+        say(f"The log could not be read ({damage}): set aside as {set_log_aside(place).name}")
     with spoken(place, console=False) as listeners:
-        request = CloseRequested(symbol=symbol.upper() if symbol else None)
+        request = CloseRequested(symbol=named, take_over=found)
         return answered(asyncio.run(ask(place, config, request, listeners)))
 
 
-def _held(home: Home) -> str | None:
-    """Return what there is to close, from the log alone: the position, or the trade in flight."""
-    ledger = asyncio.run(read_ledger(home))
-    if ledger is None:
-        return None
-    found = ledger.active or ledger.execution
-    return found.symbol if found else None
+def _held(home: Home) -> tuple[str | None, StoreError | None]:
+    """Return what there is to close by the log alone, the position or the trade in flight; or why it cannot be read.
+
+    Raises:
+        NewerLog: the log is whole, and for a newer version to read.
+    """
+    try:
+        ledger = asyncio.run(read_ledger(home))
+    except NewerLog:
+        raise
+    except StoreError as damage:
+        return None, damage
+    found = ledger and (ledger.active or ledger.execution)
+    return (found.symbol if found else None), None
+
+
+def _told(place: Home, config: Path | None, symbol: str) -> bool:
+    """Say what the exchange shows; tells whether there is something to close."""
+    found = asyncio.run(find_position(place, config, symbol))
+    typer.echo(found.text, err=found.closable is None)
+    return found.closable is not None
 
 
 def _confirm(symbol: str) -> None:

@@ -19,7 +19,7 @@ from hedgerow.cli.common import (
     show_table,
     write_json,
 )
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger import Halt, Ledger
 from hedgerow.domain.money import plain
 
 __all__ = ["status"]
@@ -65,7 +65,7 @@ def _rows(ledger: Ledger) -> list[list[str]]:
     if ledger.execution:
         rows.append(["In flight", f"{ledger.execution.kind.value} {ledger.execution.state.value}"])
     rows += [
-        ["Halted", f"{ledger.halt.reason.value}: {ledger.halt.detail}" if ledger.halt else "no"],
+        ["Halted", _halted(ledger.halt) if ledger.halt else "no"],
         ["Cumulative P/L", f"${ledger.total_profit_loss:.2f}"],
         ["  funding (ended)", f"${totals.funding:.4f}"],
         ["  basis (ended)", f"${totals.basis_pnl:.4f}"],
@@ -75,6 +75,10 @@ def _rows(ledger: Ledger) -> list[list[str]]:
     ]
     rows += [[f"Dust {lot.asset}", f"{plain(lot.quantity)} (${lot.cost:.4f})"] for lot in ledger.dust.values()]
     return rows
+
+
+def _halted(halt: Halt) -> str:
+    return f"{halt.reason.value}: {halt.detail} (since {halt.since:%Y-%m-%d %H:%M:%S} UTC; lifted by hedgerow resume)"
 
 
 def _document(ledger: Ledger) -> dict[str, object]:
@@ -93,7 +97,12 @@ def _document(ledger: Ledger) -> dict[str, object]:
     return {
         "position": position,
         "in_flight": ledger.execution.state if ledger.execution else None,
-        "halt": {"reason": ledger.halt.reason, "detail": ledger.halt.detail} if ledger.halt else None,
+        "halt": ledger.halt
+        and {
+            "reason": ledger.halt.reason,
+            "detail": ledger.halt.detail,
+            "since": ledger.halt.since,
+        },
         "total_profit_loss": json_money(ledger.total_profit_loss),
         "funding": json_money(totals.funding),
         "basis_pnl": json_money(totals.basis_pnl),

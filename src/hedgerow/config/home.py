@@ -60,6 +60,16 @@ class Home(Struct, frozen=True, kw_only=True):
         """Folder through which commands reach the running bot."""
         return self.folder / f"hedgerow{self.mode.value}.requests"
 
+    @property
+    def heartbeat(self) -> Path:
+        """The running bot's sign of life."""
+        return self.folder / f"hedgerow{self.mode.value}.heartbeat"
+
+    @property
+    def watchdog(self) -> Path:
+        """What the watchdog saw and did."""
+        return self.folder / f"hedgerow{self.mode.value}.watchdog.log"
+
     def prepare(self) -> None:
         """Create the folder when missing.
 

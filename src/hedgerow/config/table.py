@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from hedgerow.domain.execution import ExecutionStyle
-from hedgerow.strategy.parameters import AdoptMode, SamePair, StopOn, StrategyParameters
+from hedgerow.strategy.parameters import AdoptMode, DailyLossAction, SamePair, StopOn, StrategyParameters
 
 __all__ = ["SETTINGS", "ConfigValue", "Kind", "Setting", "config_table", "default_config_text", "render_config"]
 
@@ -269,6 +269,20 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         in_guide=True,
     ),
     _choice(_RISK, "stop_on", StopOn, "PnL that the stop watches: of the pair, or of the short alone"),
+    _amount(
+        _RISK, "daily_loss_limit_usd", ">0", "1000000000", "openings halt when a UTC day loses more", optional=True
+    ),
+    _amount(
+        _RISK,
+        "daily_loss_limit_pct",
+        ">0",
+        "100",
+        "the same, percent of the equity at the day's first check",
+        percent=True,
+        field="daily_loss_limit",
+        optional=True,
+    ),
+    _choice(_RISK, "daily_loss_action", DailyLossAction, "what the limit does: halt openings, or close as well"),
     _choice(
         _EXECUTION,
         "style",

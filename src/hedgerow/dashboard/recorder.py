@@ -12,7 +12,7 @@ from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, HedgedPosition
 
-__all__ = ["PairPrices", "RunEnd", "RunRecorder"]
+__all__ = ["STILL_OPEN", "PairPrices", "RunEnd", "RunRecorder"]
 
 STILL_OPEN = "still open"
 

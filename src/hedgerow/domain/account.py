@@ -84,6 +84,8 @@ class AccountView(Struct, frozen=True, kw_only=True):
     perp: PerpWallet
     positions: Mapping[str, PerpPosition] = field(default_factory=dict[str, PerpPosition])
     """By symbol; a flat symbol may be absent or have quantity 0."""
+    perp_assets: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """Wallet balances of the perpetual wallet's other assets, fees may be paid from them; USDT is in ``perp``."""
     one_way: bool = True
     single_asset: bool = True
     clock_skew_seconds: float = 0.0

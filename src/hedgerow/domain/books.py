@@ -13,7 +13,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 
-__all__ = ["BookLine", "Books", "books_difference"]
+__all__ = ["BookLine", "Books", "books_difference", "held_of"]
 
 
 class BookLine(Struct, frozen=True, kw_only=True):
@@ -104,14 +104,20 @@ def books_difference(books: Books, account: AccountView) -> dict[str, Decimal]:
 
     Coins the books never met count with a booked balance of zero.
     """
-    actual = {_key(Wallet.SPOT, asset): balance.total for asset, balance in account.spot.items()}
-    actual[_key(Wallet.PERP, QUOTE_ASSET)] = account.perp.balance
-    booked = _booked(books)
+    actual, booked = held_of(account), _booked(books)
     if actual == booked:
         return {}
     keys = sorted({*actual, *booked})
     differences = {key: actual.get(key, ZERO) - booked.get(key, ZERO) for key in keys}
     return {key: value for key, value in differences.items() if value}
+
+
+def held_of(account: AccountView) -> dict[str, Decimal]:
+    """Return the venue's balances under the keys of the books."""
+    held = {_key(Wallet.SPOT, asset): balance.total for asset, balance in account.spot.items()}
+    held |= {_key(Wallet.PERP, asset): amount for asset, amount in account.perp_assets.items()}
+    held[_key(Wallet.PERP, QUOTE_ASSET)] = account.perp.balance
+    return held
 
 
 def _booked(books: Books) -> dict[str, Decimal]:

@@ -15,6 +15,7 @@ HedgerowError
       ReduceOnlyRejected    nothing left to reduce
       MarketClosed          the symbol does not trade now
   StoreError                corrupt or newer log: stop, never guess
+    NewerLog                written by a newer version: nothing is wrong with it
   HistoryError              market history is missing or unreadable
   InvariantBroken           our bug: halt openings, keep guarding the position
 """
@@ -28,6 +29,7 @@ __all__ = [
     "InsufficientBalance",
     "InvariantBroken",
     "MarketClosed",
+    "NewerLog",
     "NotSent",
     "OrderNotFound",
     "OutcomeUnknown",
@@ -106,6 +108,10 @@ class MarketClosed(Rejected):
 
 class StoreError(HedgerowError):
     """The event log is corrupt or written by a newer version."""
+
+
+class NewerLog(StoreError):  # noqa: N818 - named after the fact
+    """The event log is whole and was written by a newer version."""
 
 
 class HistoryError(HedgerowError):

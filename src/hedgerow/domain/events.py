@@ -20,6 +20,7 @@ __all__ = [
     "CommandIssued",
     "CommandRefused",
     "CycleCompleted",
+    "DayOpened",
     "DeadManArmed",
     "DustKept",
     "DustSwept",
@@ -89,6 +90,7 @@ class HaltReason(StrEnum):
     BOOKS = "the books differ from the exchange"
     USER = "asked by the user"
     INVARIANT = "an internal rule was broken"
+    DAILY_LOSS = "the daily loss limit was reached"
 
 
 class CommandIssued(Struct, frozen=True, kw_only=True, tag="command_issued"):
@@ -379,6 +381,16 @@ class CycleCompleted(Struct, frozen=True, kw_only=True, tag="cycle_completed"):
     number: int
 
 
+class DayOpened(Struct, frozen=True, kw_only=True, tag="day_opened"):
+    """The loss of a UTC day is counted from here; logged only where a daily loss limit is set."""
+
+    at: datetime
+    result: Decimal
+    """What the strategy had made until then, ended and open hedges together, quote units."""
+    equity: Decimal
+    """What a limit in percent is a part of, quote units."""
+
+
 Event: TypeAlias = (
     CommandIssued
     | CommandRefused
@@ -412,4 +424,5 @@ Event: TypeAlias = (
     | Lifted
     | NakedAlarmed
     | CycleCompleted
+    | DayOpened
 )

@@ -9,7 +9,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain import folding_orders, folding_rows
 from hedgerow.domain.books import Books
 from hedgerow.domain.execution import ExecutionKind
-from hedgerow.domain.ledger import Halt, ImportedState, Ledger, Target
+from hedgerow.domain.ledger import Halt, ImportedState, Ledger, Target, TradingDay
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order_keeping import (
     retallied,
@@ -206,7 +206,12 @@ def _halted(ledger: Ledger, event: ev.Halted) -> Ledger:
 
 def _lifted(ledger: Ledger, event: ev.Lifted) -> Ledger:
     del event
-    return replace(ledger, halt=None)
+    counted = ledger.halt is None or ledger.halt.reason is not ev.HaltReason.DAILY_LOSS
+    return replace(ledger, halt=None, day=ledger.day if counted else None)
+
+
+def _day_opened(ledger: Ledger, event: ev.DayOpened) -> Ledger:
+    return replace(ledger, day=TradingDay(begun_at=event.at, result=event.result, equity=event.equity))
 
 
 def _cycle_completed(ledger: Ledger, event: ev.CycleCompleted) -> Ledger:
@@ -245,4 +250,5 @@ _APPLY: dict[type[ev.Event], Callable[[Ledger, Any], Ledger]] = {
     ev.Lifted: _lifted,
     ev.NakedAlarmed: _unchanged,
     ev.CycleCompleted: _cycle_completed,
+    ev.DayOpened: _day_opened,
 }

@@ -14,7 +14,7 @@ from hedgerow.domain.execution import HedgeExecution
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord
 
-__all__ = ["Halt", "ImportedState", "Ledger", "Target", "Totals"]
+__all__ = ["Halt", "ImportedState", "Ledger", "Target", "Totals", "TradingDay"]
 
 
 class Totals(Struct, frozen=True, kw_only=True):
@@ -41,6 +41,15 @@ class Halt(Struct, frozen=True, kw_only=True):
     since: datetime
     reason: HaltReason
     detail: str
+
+
+class TradingDay(Struct, frozen=True, kw_only=True):
+    """Where the count of a UTC day's loss begins."""
+
+    begun_at: datetime
+    result: Decimal
+    """What the strategy had made until then, quote units."""
+    equity: Decimal
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -85,6 +94,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     """By asset."""
     target: Target | None = None
     halt: Halt | None = None
+    day: TradingDay | None = None
+    """None until a daily loss limit asks for it, and after its halt was lifted: then the count begins anew."""
     totals: Totals = Totals()
     imported: ImportedState = ImportedState()
     closed: tuple[ClosedHedge, ...] = ()

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     CLOSED_ELSEWHERE = "closed elsewhere"
     REPLACED = "replaced on the exchange"
     ADOPTED = "adopted"
+    DAILY_LOSS = "daily loss limit"
     USER = "asked by the user"
     SHUTDOWN = "shutdown"
     REFUSED = "refused before any fill"

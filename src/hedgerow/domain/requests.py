@@ -12,6 +12,8 @@ class CloseRequested(Struct, frozen=True, kw_only=True, tag="close"):
 
     symbol: str | None = None
     """Only if this is what is held."""
+    take_over: bool = False
+    """Whether a position on ``symbol`` that only the exchange knows is adopted first, as ``adopt`` would."""
 
 
 class AdoptRequested(Struct, frozen=True, kw_only=True, tag="adopt"):

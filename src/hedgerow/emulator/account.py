@@ -48,6 +48,7 @@ class Account:
             maintenance_rate=options.maintenance_rate,
             default_leverage=options.default_leverage,
         )
+        self.perp.assets.update(state.perp_assets)
         self.perp.holdings.update(state.holdings)
         self.perp.leverages.update(state.leverages)
         self.perp.margin_types.update(state.margin_types)
@@ -58,7 +59,7 @@ class Account:
             journal=self.journal,
             marks=self.mark,
             orders=state.orders,
-            spot_quote_fee=options.spot_quote_fee,
+            options=options,
         )
         self._last_marks = dict(state.last_marks)
         self.dead_men = dict(state.dead_men)
@@ -70,6 +71,7 @@ class Account:
             now=self.now,
             spot=self.spot.balances,
             perp_balance=self.perp.balance,
+            perp_assets=dict(self.perp.assets),
             holdings=dict(self.perp.holdings),
             leverages=dict(self.perp.leverages),
             margin_types=dict(self.perp.margin_types),
@@ -91,6 +93,7 @@ class Account:
             spot=self.spot.balances,
             perp=self.perp.wallet(standing, self.desk.order_margin),
             positions={s: self.perp.position(s, self.mark(s), standing) for s in self.perp.holdings},
+            perp_assets=dict(self.perp.assets),
             one_way=self.one_way,
             single_asset=self.single_asset,
         )
@@ -190,6 +193,8 @@ class Account:
         """
         if wallet is Wallet.SPOT:
             self.spot.change(asset, amount)
+        elif asset != QUOTE_ASSET and self.perp.assets.get(asset, ZERO) + amount >= 0:
+            self.perp.assets[asset] = self.perp.assets.get(asset, ZERO) + amount
         elif asset != QUOTE_ASSET or self.view().perp.transferable + amount < 0:
             raise rejected(Code.CROSS_BALANCE_INSUFFICIENT, f"No such amount of {asset} in the perpetual wallet.")
         else:

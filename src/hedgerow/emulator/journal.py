@@ -13,7 +13,7 @@ from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import Fill
-from hedgerow.ports import StatementRow
+from hedgerow.ports import AccountRecord, StatementRow
 
 __all__ = ["Journal", "JournalState"]
 
@@ -29,6 +29,8 @@ class JournalState(Struct, frozen=True, kw_only=True):
     fills: tuple[Fill, ...] = ()
     payments: tuple[FundingPayment, ...] = ()
     rows: tuple[StatementRow, ...] = ()
+    transfers: tuple[StatementRow, ...] = ()
+    """What the bot's own transfers changed; the statement is without them."""
     last_id: int = 0
 
 
@@ -42,6 +44,7 @@ class Journal:
             self._fills.setdefault((fill.market, fill.symbol), []).append(fill)
         self._payments = list(state.payments)
         self._rows = list(state.rows)
+        self._transfers = list(state.transfers)
         self._last_id = state.last_id
 
     def state(self) -> JournalState:
@@ -50,6 +53,7 @@ class Journal:
             fills=tuple(self._all_fills),
             payments=tuple(self._payments),
             rows=tuple(self._rows),
+            transfers=tuple(self._transfers),
             last_id=self._last_id,
         )
 
@@ -74,6 +78,28 @@ class Journal:
         if amount:
             row_id = f"{kind}-{self.next_id()}"
             self._rows.append(StatementRow(row_id=row_id, wallet=wallet, asset=asset, amount=amount, kind=kind, at=at))
+
+    def book_transfer(self, transfer_id: str, asset: str, to_perp: Decimal, at: datetime) -> None:
+        """Write a transfer of the bot down, wallet by wallet."""
+        for wallet, amount in ((Wallet.SPOT, -to_perp), (Wallet.PERP, to_perp)):
+            row = StatementRow(
+                row_id=f"{wallet}-transfer-{transfer_id}",
+                wallet=wallet,
+                asset=asset,
+                amount=amount,
+                kind=FlowKind.USER_TRANSFER,
+                at=at,
+            )
+            self._transfers.append(row)
+
+    def record(self, since: datetime) -> AccountRecord:
+        """Return everything at or after ``since``, oldest first."""
+        rows = (*_since(self._rows, since), *_since(self._transfers, since))
+        return AccountRecord(
+            fills=_since(self._all_fills, since),
+            payments=_since(self._payments, since),
+            rows=tuple(sorted(rows, key=attrgetter("at"))),
+        )
 
     def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
         """Return the trades of one instrument at or after ``since``."""

@@ -17,7 +17,7 @@ from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World
-from hedgerow.ports import Clock, Liquidity, NewsSource, StatementRow, Tape, TapePrices, Venue
+from hedgerow.ports import AccountRecord, Clock, Liquidity, NewsSource, StatementRow, Tape, TapePrices, Venue
 
 __all__ = ["MirrorTape", "MirroredVenue"]
 
@@ -255,6 +255,10 @@ class MirroredVenue:
     async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
         """Read the rows that the bot did not cause."""
         return await (await self._emulated()).statement(since)
+
+    async def record(self, since: datetime) -> AccountRecord:
+        """Read everything that was written down about the emulated account."""
+        return await (await self._emulated()).record(since)
 
     async def _emulated(self) -> EmulatedVenue:
         """Return the account, opened by a reading of the market if there was none yet."""

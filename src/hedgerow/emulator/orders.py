@@ -17,6 +17,7 @@ from hedgerow.emulator.journal import Journal
 from hedgerow.emulator.marketplace import Marketplace
 from hedgerow.emulator.matching import WorkingOrder, changes_of, check_order, crosses, held_by
 from hedgerow.emulator.refusals import Code, rejected
+from hedgerow.emulator.state import WorldOptions
 from hedgerow.emulator.wallets import Marks, PerpAccount, SpotWallet, to_row
 
 __all__ = ["OrderDesk"]
@@ -40,14 +41,14 @@ class OrderDesk:
         journal: Journal,
         marks: Marks,
         orders: Iterable[WorkingOrder] = (),
-        spot_quote_fee: Decimal | None = None,
+        options: WorldOptions | None = None,
     ) -> None:
         self._marketplace = marketplace
         self._spot = spot
         self._perp = perp
         self._journal = journal
         self._marks = marks
-        self._spot_quote_fee = spot_quote_fee
+        self._options = options or WorldOptions()
         self._orders = {working.key: working for working in orders}
         self._resting = {key: working for key, working in self._orders.items() if not working.order.status.done}
 
@@ -247,18 +248,16 @@ class OrderDesk:
         """Move the money of one trade and return its report; spot buys pay their fee in coin (API reference 6.2)."""
         request = working.order.request
         instrument = self._marketplace.instrument(request.market, request.symbol)
-        rate = instrument.fees.maker if maker else instrument.fees.taker
-        in_coin = request.market is Market.SPOT and request.side is Side.BUY
-        if request.market is Market.SPOT and self._spot_quote_fee is not None:
-            rate, in_coin = self._spot_quote_fee, False
-        fee = to_row((trade.quantity if in_coin else trade.quantity * trade.price) * rate)
+        asset, fee = self._fee_of(request, instrument, trade, maker=maker)
         change, realized = request.side.sign * trade.quantity, ZERO
         if request.market is Market.PERP:
             realized = self._perp.trade(request.symbol, change, trade.price)
-            self._perp.balance -= fee
+            self._perp.pay(asset, fee)
         else:
-            self._spot.change(instrument.quote, -change * trade.price - (ZERO if in_coin else fee))
-            self._spot.change(instrument.base, change - (fee if in_coin else ZERO))
+            quote, base = instrument.quote, instrument.base
+            self._spot.change(quote, -change * trade.price - (fee if asset == quote else ZERO))
+            self._spot.change(base, change - (fee if asset == base else ZERO))
+            self._spot.change(asset, ZERO if asset in {quote, base} else -fee)
         return Fill(
             market=request.market,
             symbol=request.symbol,
@@ -269,11 +268,27 @@ class OrderDesk:
             quantity=trade.quantity,
             price=trade.price,
             fee=fee,
-            fee_asset=instrument.base if in_coin else instrument.quote,
+            fee_asset=asset,
             realized_pnl=realized,
             maker=maker,
             at=at,
         )
+
+    def _fee_of(
+        self, request: OrderRequest, instrument: Instrument, trade: Level, *, maker: bool
+    ) -> tuple[str, Decimal]:
+        """Return what a trade costs and in which asset: burnt where a coin is set aside for that, else as listed."""
+        rate = instrument.fees.maker if maker else instrument.fees.taker
+        spot, options = request.market is Market.SPOT, self._options
+        in_coin = spot and request.side is Side.BUY
+        if spot and options.spot_quote_fee is not None:
+            rate, in_coin = options.spot_quote_fee, False
+        value = trade.quantity * trade.price * rate
+        burnt, burn = options.burn_asset, to_row(value / options.burn_price)
+        held = self._spot.of(burnt).free if spot else self._perp.assets.get(burnt, ZERO)
+        if burnt and held >= burn:
+            return burnt, burn
+        return (instrument.base, to_row(trade.quantity * rate)) if in_coin else (instrument.quote, to_row(value))
 
     def _lock(self, working: WorkingOrder, quantity: Decimal) -> None:
         """Set money or coins aside for ``quantity`` of a spot order; a negative quantity releases them."""

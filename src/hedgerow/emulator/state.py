@@ -22,6 +22,10 @@ class WorldOptions(Struct, frozen=True, kw_only=True):
     """Endless quantity at exactly the tape's price, without a spread: for exact replays."""
     spot_quote_fee: Decimal | None = None
     """Commission of an account that pays spot fees in USDT, as a fraction; None = in coin on buys, as listed."""
+    burn_asset: str = ""
+    """Coin that fees are burnt from while the wallet of the trade holds enough of it; empty = none is."""
+    burn_price: Decimal = Decimal(1)
+    """Quote units that one burnt coin counts for."""
     refill_half_life_seconds: float = 30.0
     """How fast a book fills up again behind our own trades."""
     maintenance_rate: Decimal = Decimal("0.01")
@@ -44,6 +48,8 @@ class WorldState(Struct, frozen=True, kw_only=True):
     now: datetime
     spot: Mapping[str, Balance]
     perp_balance: Decimal
+    perp_assets: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """What else lies in the perpetual wallet; good for burning fees, no collateral."""
     holdings: Mapping[str, Holding] = field(default_factory=dict[str, Holding])
     leverages: Mapping[str, int] = field(default_factory=dict[str, int])
     margin_types: Mapping[str, MarginType] = field(default_factory=dict[str, MarginType])

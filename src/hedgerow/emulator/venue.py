@@ -44,7 +44,7 @@ from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.refusals import Code, reject_kind, rejected
 from hedgerow.emulator.tidings import Tidings
 from hedgerow.emulator.world import World
-from hedgerow.ports import Clock, StatementRow
+from hedgerow.ports import AccountRecord, Clock, StatementRow
 
 __all__ = ["EmulatedVenue"]
 
@@ -157,6 +157,11 @@ class EmulatedVenue:
         """Read the rows at or after ``since`` that the bot did not cause."""
         await self._arrive(Read.STATEMENT)
         return self.world.statement(since)
+
+    async def record(self, since: datetime) -> AccountRecord:
+        """Read everything that was written down about the account at or after ``since``."""
+        await self._arrive(Read.STATEMENT)
+        return self.world.record(since)
 
     async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
         """Find out what became of an order; a failing look-up leaves it unknown."""

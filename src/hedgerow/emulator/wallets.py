@@ -107,6 +107,8 @@ class PerpAccount:
 
     def __init__(self, *, balance: Decimal, maintenance_rate: Decimal, default_leverage: int) -> None:
         self.balance = balance
+        self.assets: dict[str, Decimal] = {}
+        """What else lies in the wallet."""
         self.holdings: dict[str, Holding] = {}
         self.leverages: dict[str, int] = {}
         self.margin_types: dict[str, MarginType] = {}
@@ -117,6 +119,13 @@ class PerpAccount:
         """Return the signed position."""
         held = self.holdings.get(symbol)
         return held.quantity if held else ZERO
+
+    def pay(self, asset: str, fee: Decimal) -> None:
+        """Take a fee out of the wallet."""
+        if asset in self.assets:
+            self.assets[asset] -= fee
+        else:
+            self.balance -= fee
 
     def leverage(self, symbol: str) -> int:
         """Return a symbol's leverage; an account that never set it has a high one (API reference, section 8)."""

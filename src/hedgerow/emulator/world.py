@@ -22,7 +22,7 @@ from hedgerow.emulator.rates import RateFeed
 from hedgerow.emulator.refusals import Code, rejected
 from hedgerow.emulator.state import WorldOptions, WorldState
 from hedgerow.emulator.view import WorldView
-from hedgerow.ports import StatementRow, Tape, TapePrices
+from hedgerow.ports import AccountRecord, StatementRow, Tape, TapePrices
 
 __all__ = ["World"]
 
@@ -136,6 +136,10 @@ class World:
         """Return the rows at or after ``since`` that are no order, fee, funding or transfer of the bot's."""
         return self._journal.rows(since)
 
+    def record(self, since: datetime) -> AccountRecord:
+        """Return everything that was written down about the account at or after ``since``."""
+        return self._journal.record(since)
+
     # Orders and settings of the bot
 
     def place(self, request: OrderRequest, *, fill_at_most: Decimal | None = None) -> Order:
@@ -167,6 +171,8 @@ class World:
             Rejected: the id was used (-4115) or is no id (-4114), or the amount is not there (-2018, -4050).
         """
         self._account.transfer(transfer_id, amount, direction, asset)
+        to_perp = amount if direction is TransferDirection.SPOT_TO_PERP else -amount
+        self._journal.book_transfer(transfer_id, asset, to_perp, self.now)
 
     def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set a symbol's leverage.
@@ -238,7 +244,7 @@ class World:
         Raises:
             InsufficientBalance: not so much is there.
         """
-        self.transfer(f"web_{self._journal.next_id()}", amount, direction, QUOTE_ASSET)
+        self._account.transfer(f"web_{self._journal.next_id()}", amount, direction, QUOTE_ASSET)
         to_perp = amount if direction is TransferDirection.SPOT_TO_PERP else -amount
         self._journal.book_row(Wallet.PERP, QUOTE_ASSET, to_perp, FlowKind.USER_TRANSFER, self.now)
         self._journal.book_row(Wallet.SPOT, QUOTE_ASSET, -to_perp, FlowKind.USER_TRANSFER, self.now)

@@ -7,9 +7,9 @@ from decimal import Decimal
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.books import books_difference
-from hedgerow.domain.errors import VenueError
+from hedgerow.domain.errors import MarketClosed, VenueError
 from hedgerow.domain.events import Wallet
-from hedgerow.domain.instrument import Market
+from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord
@@ -36,6 +36,7 @@ class Bookkeeper:
         self._clock = clock
         self._funding_checked: datetime | None = None
         self._difference: dict[str, Decimal] = {}
+        self._burnt: set[str] = set()
 
     async def open_books(self, account: AccountView) -> None:
         """Book the balances found at the very first reading."""
@@ -43,6 +44,7 @@ class Bookkeeper:
             return
         found = [(Wallet.SPOT, asset, balance.total) for asset, balance in sorted(account.spot.items())]
         found.append((Wallet.PERP, QUOTE_ASSET, account.perp.balance))
+        found += [(Wallet.PERP, asset, amount) for asset, amount in sorted(account.perp_assets.items())]
         await self._journal.record(
             *(
                 ev.ExternalFlow(
@@ -109,8 +111,8 @@ class Bookkeeper:
                 self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch trades: {unreadable}"))
 
     async def _book_fills(self, hedge: HedgedPosition, records: Iterable[OrderRecord], fills: Iterable[Fill]) -> None:
-        by_order = {r.order_id: r.request.client_id for r in records if r.order_id is not None}
-        ours = {r.request.client_id for r in records}
+        ours = {r.request.client_id: r for r in records}
+        by_order = {r.order_id: r.request.client_id for r in ours.values() if r.order_id is not None}
         seen = self._journal.ledger.trades_seen
         now = self._clock.now()
         booked: list[ev.Event] = []
@@ -118,17 +120,27 @@ class Bookkeeper:
             client_id = fill.client_id if fill.client_id in ours else by_order.get(fill.order_id)
             if client_id is None or fill.key in seen:
                 continue
-            fee = await self._fee_in_quote(fill, hedge)
+            fee = await self._fee_in_quote(fill, hedge, ours[client_id])
             booked.append(ev.FeeBooked(at=now, client_id=client_id, fill=fill, fee_quote=fee))
         if booked:
             await self._journal.record(*booked)
 
-    async def _fee_in_quote(self, fill: Fill, hedge: HedgedPosition) -> Decimal:
-        base, quote = hedge.pair.base, hedge.pair.perp.quote
-        if fill.fee_asset in {base, quote}:
+    async def _fee_in_quote(self, fill: Fill, hedge: HedgedPosition, record: OrderRecord) -> Decimal:
+        """Return a fee in quote units; one in a coin that has no price here counts as what was expected."""
+        base, quote, asset = hedge.pair.base, hedge.pair.perp.quote, fill.fee_asset
+        if asset in {base, quote}:
             return fill.fee_in_quote(base, quote)
-        depth = await self._venue.depth(Market.SPOT, f"{fill.fee_asset}{quote}")
-        return fill.fee_in_quote(base, quote, asset_price=depth.bids[0].price if depth.bids else None)
+        if asset not in self._burnt:
+            self._burnt.add(asset)
+            text = f"Fees are paid in {asset}: they are booked, but each trade uses up coins that are not the bot's"
+            self._journal.say(Warned(at=self._clock.now(), text=f"{text}; switch fee burning off at the exchange"))
+        try:
+            price = (await self._venue.depth(Market.SPOT, f"{asset}{quote}")).touch(Side.SELL)
+        except MarketClosed:
+            price = None
+        if price is None:
+            return fill.notional * record.fee_rate
+        return fill.fee_in_quote(base, quote, asset_price=price)
 
     # --- agreement with the venue ------------------------------------------------------------------------------------
 

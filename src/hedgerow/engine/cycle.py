@@ -13,6 +13,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.engine.bookkeeping import Bookkeeper
+from hedgerow.engine.daily import DailyLoss
 from hedgerow.engine.equity import equity_of
 from hedgerow.engine.execute import Executor
 from hedgerow.engine.journal import Journal
@@ -85,6 +86,7 @@ class Cycle:
         self._bookkeeper = tools.bookkeeper
         self._settler = tools.settler
         self._periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
+        self._daily = DailyLoss(tools.journal, tools.policy.parameters.risk_management)
         self._evaluation: Evaluation | None = None
         self._events_seen = 0
         self._account: AccountView | None = None
@@ -106,6 +108,8 @@ class Cycle:
 
     async def _turn(self, observation: Observation) -> bool:
         """Act on one observation; tells whether a hedge was closed."""
+        if self._daily.wants_out and await self.close_now(Reason.DAILY_LOSS):
+            return True
         return await (self._held(observation) if self._journal.ledger.hedge else self._flat(observation))
 
     async def finish_what_is_in_flight(self) -> None:
@@ -124,6 +128,7 @@ class Cycle:
         await self._settler.settle(observation)
         await self._bookkeeper.book_funding(interval_hours=self._interval(observation.market))
         await self._bookkeeper.check(observation.account)
+        await self._daily.check(observation)
         self._events_seen = self._journal.ledger.events
         return observation
 

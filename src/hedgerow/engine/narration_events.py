@@ -40,6 +40,7 @@ SILENT_EVENTS = frozenset(
         ev.FeeBooked,
         ev.HedgeRolled,
         ev.CycleCompleted,
+        ev.DayOpened,
     }
 )
 """Too fine for people, or worded by the decision before them."""

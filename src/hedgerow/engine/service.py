@@ -58,6 +58,10 @@ class Service:
 
     async def _close(self, request: CloseRequested) -> Answer:
         await self._cycle.finish_what_is_in_flight()
+        if self._tools.journal.ledger.active is None and request.take_over and request.symbol:
+            taken = await self._adopt(request.symbol)
+            if not taken.done:
+                return taken
         held = self._tools.journal.ledger.hedge
         if held is None:
             return Answer(done=False, text="No position is held.")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from hedgerow.domain.errors import StoreError
+from hedgerow.domain.errors import NewerLog, StoreError
 from hedgerow.domain.events import Event
 from hedgerow.domain.folding import fold
 from hedgerow.domain.ledger import Ledger
@@ -126,7 +126,7 @@ class SqliteStore:
         elif application != APPLICATION_ID:
             raise StoreError(f"{self._path} is a database of something else, not a Hedgerow event log")
         elif version > FORMAT_VERSION:
-            raise StoreError(
+            raise NewerLog(
                 f"{self._path} was written by a newer Hedgerow: its format is {version}, ours is {FORMAT_VERSION}"
             )
         self._connection.execute("PRAGMA journal_mode = WAL")

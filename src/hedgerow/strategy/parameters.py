@@ -14,6 +14,7 @@ from hedgerow.domain.money import ONE, ZERO
 __all__ = [
     "AdoptMode",
     "CapitalManagement",
+    "DailyLossAction",
     "FundingRateStrategy",
     "PositionManagement",
     "RiskManagement",
@@ -51,6 +52,15 @@ class StopOn(StrEnum):
     """PnL of both legs with funding and fees: the number in the log."""
     PERP_LEG = "perp_leg"
     """PnL of the short alone, price only: the guide read literally."""
+
+
+class DailyLossAction(StrEnum):
+    """What follows when a UTC day has lost more than its limit."""
+
+    HALT = "halt"
+    """Nothing is opened until resumed; what is held stays under its own rules."""
+    CLOSE = "close"
+    """What is held is closed as well."""
 
 
 class CapitalManagement(Struct, frozen=True, kw_only=True):
@@ -118,9 +128,16 @@ class RiskManagement(Struct, frozen=True, kw_only=True):
     emergency_stop_loss: float = -0.10
     """Fraction of the entry notional of one leg; negative."""
     stop_on: StopOn = StopOn.PAIR
+    daily_loss_limit_usd: Decimal | None = None
+    """Most that a UTC day may lose, quote units; None = no such limit."""
+    daily_loss_limit: Decimal | None = None
+    """The same as a fraction of the equity at the day's first check; of two limits the lower one counts."""
+    daily_loss_action: DailyLossAction = DailyLossAction.HALT
 
     def __post_init__(self) -> None:
         _require(ok=self.emergency_stop_loss < 0, what="emergency_stop_loss is negative")
+        for limit in (self.daily_loss_limit_usd, self.daily_loss_limit):
+            _require(ok=limit is None or limit > 0, what="a daily loss limit is positive")
 
 
 class StrategyParameters(Struct, frozen=True, kw_only=True):

@@ -391,6 +391,27 @@ def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(scene: Sce
     ]
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_transfer_confirmed_long_after_it_happened_is_still_the_bots(*, restarted: bool, scene: Scene) -> None:
+    quiet_history(scene)
+    sent = CommandIssued(at=NOW, command=MOVE)
+    scene.aster.on(TRANSFER, HTML_500)
+    scene.submit(MOVE)
+    scene.clock.pass_time(3600)
+    confirmed = FundsTransferred(
+        at=scene.clock.now(), transfer_id=MOVE.transfer_id, amount=MOVE.amount, direction=MOVE.direction
+    )
+    if restarted:
+        scene.venue.remember([sent, confirmed])
+    else:
+        scene.aster.on(TRANSFER, error(-4115, "Duplicated clientTranId"))
+        scene.submit(MOVE)
+    at = NOW + timedelta(seconds=2)
+    scene.aster.on(INCOME, [income("TRANSFER", "250.5", 1, at)])
+    scene.aster.on(TRANSACTIONS, [moved(1, "-250.5", at)])
+    assert scene.run(scene.venue.statement(NOW - DAY)) == ()
+
+
 @pytest.mark.parametrize(
     ("kind", "amount", "expected"),
     [

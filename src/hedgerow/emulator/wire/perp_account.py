@@ -138,10 +138,11 @@ def _account_asset(call: Call, asset: str) -> dict[str, Any]:
 
 def _asset_balance(call: Call, asset: str) -> dict[str, Any]:
     """Return one margin asset; under Multi-Assets mode all of them show the shared collateral as available."""
-    wallet = call.member.world.account().perp
+    view = call.member.world.account()
+    wallet = view.perp
     own = asset == QUOTE_ASSET
     shared = not call.member.world.parts.single_asset
-    held = money(wallet.balance if own else ZERO)
+    held = money(wallet.balance if own else view.perp_assets.get(asset, ZERO))
     return {
         "asset": asset,
         "balance": held,

@@ -117,6 +117,7 @@ def _parts(state: MemberState) -> dict[str, Any]:
         "fills": journal.fills,
         "payments": journal.payments,
         "rows": journal.rows,
+        "own": journal.transfers,
         "entries": tuple(state.entries.items()),
         "transfer_ids": state.world.transfer_ids,
     }
@@ -138,7 +139,7 @@ def _joined(parts: dict[str, bytes], user: str) -> MemberState:
         names = sorted(name for name in parts if name.startswith(f"chunk/{user}/{kind}/"))
         return [row for name in names for row in msgspec.json.decode(parts[name])]
 
-    journal = {"fills": rows("fills"), "payments": rows("payments"), "rows": rows("rows")}
+    journal = {"fills": rows("fills"), "payments": rows("payments"), "rows": rows("rows"), "transfers": rows("own")}
     world = msgspec.to_builtins(state.world) | {"orders": rows("orders"), "transfer_ids": rows("transfer_ids")}
     world["journal"] = journal | {"last_id": state.world.journal.last_id}
     whole = msgspec.to_builtins(state) | {"tickets": rows("tickets"), "transfers": rows("transfers"), "world": world}

@@ -1,0 +1,226 @@
+"""Reads a home's log and the venue's record for an audit: takes no lock, changes nothing, also while the bot runs."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from hedgerow.app.choice import environment_of
+from hedgerow.app.dry_run import kept_account
+from hedgerow.app.live import credentials_of, live_exchange
+from hedgerow.app.paper import PaperExchange, PaperTerms
+from hedgerow.app.session import read_settings
+from hedgerow.clock import SystemClock
+from hedgerow.config import Home, HomeMode
+from hedgerow.dashboard.audit import LATE, audit
+from hedgerow.dashboard.books import BooksReport, VenueSide, wallet_lines
+from hedgerow.dashboard.recorder import PairPrices
+from hedgerow.dashboard.statement import HedgeStatement, Statement, read_statement
+from hedgerow.domain.account import QUOTE_ASSET, AccountView
+from hedgerow.domain.errors import ConfigError, StoreError, VenueError
+from hedgerow.domain.events import Event
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.market import Depth
+from hedgerow.domain.money import ZERO
+from hedgerow.emulator.mirror import MirroredVenue
+from hedgerow.emulator.venue import EmulatedVenue
+from hedgerow.ports import AccountRecord, Archivist, Clock, Venue
+from hedgerow.store.sqlite import SqliteStore
+
+__all__ = ["Archive", "BooksQuestion", "NoLogError", "archive", "read_books_report", "read_events"]
+
+LOOKS = 5
+"""How often the log is read again while a running bot writes to it between our readings."""
+PAUSE_SECONDS = 1.0
+
+
+class NoLogError(StoreError):
+    """There is no log to read: the bot has not run here yet."""
+
+
+class BooksQuestion(Struct, frozen=True, kw_only=True):
+    """What is asked for."""
+
+    since: datetime | None = None
+    """Hedges that ended before it, and lines older than it, are left out; wallets always cover all of the log."""
+    hedge_id: str | None = None
+    offline: bool = False
+    """The log alone."""
+
+
+class _Reading(Struct, frozen=True, kw_only=True):
+    """One look at the venue."""
+
+    name: str
+    at: datetime
+    account: AccountView
+    record: AccountRecord
+    prices: dict[str, PairPrices]
+
+
+async def read_books_report(home: Home, config: Path | None, question: BooksQuestion) -> BooksReport:
+    """Return the books of a home.
+
+    Raises:
+        ConfigError: the configuration, the credentials or the hosts cannot be used.
+        NoLogError: the bot has not run here yet.
+        StoreError: the log is corrupt or newer than this version.
+        VenueError: a part of the venue's record cannot be read.
+    """
+    read_settings(home, config)
+    events = await read_events(home)
+    if question.offline:
+        return _report(read_statement(events), None, question)
+    clock = SystemClock()
+    async with archive(home, events, clock, patient=True) as venue:
+        for _ in range(LOOKS - 1):
+            report, again = await _look(home, venue, question)
+            if not again:
+                return report
+            await clock.sleep(PAUSE_SECONDS)
+        report, _ = await _look(home, venue, question)
+        return report
+
+
+async def read_events(home: Home) -> tuple[Event, ...]:
+    """Return the whole log of a home.
+
+    Raises:
+        NoLogError: there is none.
+        StoreError: it is corrupt or newer than this version.
+    """
+    if not home.events.exists():
+        raise NoLogError(f"No log at {home.events}: the bot has not run here yet")
+    store = SqliteStore(home.events)
+    try:
+        return await store.events()
+    finally:
+        await store.close()
+
+
+async def _look(home: Home, venue: "Archive", question: BooksQuestion) -> tuple[BooksReport, bool]:
+    """Read log, venue, and the log once more; also tells whether the bot was at work meanwhile."""
+    before = await read_events(home)
+    statement = read_statement(before)
+    opened = statement.ledger.books_since
+    if opened is None:
+        return _report(statement, None, question), False
+    reading = await _read_venue(venue, statement, opened)
+    events = await read_events(home)
+    moved = len(events) != len(before)
+    statement = read_statement(events, reading.prices)
+    busy = moved or statement.ledger.execution is not None or statement.ledger.transfer is not None
+    lines = audit(statement, events, reading.record, question.since)
+    side = VenueSide(
+        name=reading.name,
+        at=reading.at,
+        account=reading.account,
+        lines=lines,
+        prices=reading.prices,
+        quiet=not busy,
+    )
+    return _report(statement, side, question), busy
+
+
+def _report(statement: Statement, side: VenueSide | None, question: BooksQuestion) -> BooksReport:
+    hedges = tuple(told for told in statement.hedges if _wanted(told, question))
+    wallets = wallet_lines(statement, side.account if side else None, side.lines if side else ())
+    if side is not None and question.hedge_id is not None:
+        side = VenueSide(
+            name=side.name,
+            at=side.at,
+            account=side.account,
+            lines=tuple(line for line in side.lines if line.hedge_id == question.hedge_id),
+            prices=side.prices,
+            quiet=side.quiet,
+        )
+    return BooksReport(
+        statement=statement,
+        hedges=hedges,
+        wallets=wallets,
+        venue=side,
+        since=question.since,
+        hedge_id=question.hedge_id,
+    )
+
+
+def _wanted(told: HedgeStatement, question: BooksQuestion) -> bool:
+    if question.hedge_id is not None:
+        return told.hedge.hedge_id == question.hedge_id
+    return question.since is None or told.ended_at is None or told.ended_at >= question.since
+
+
+# --- the venue -------------------------------------------------------------------------------------------------------
+
+
+class Archive(Venue, Archivist, Protocol):
+    """What an audit reads from."""
+
+
+async def _read_venue(venue: Archive, statement: Statement, opened: datetime) -> _Reading:
+    account, record = await asyncio.gather(venue.account(), venue.record(opened - LATE))
+    return _Reading(
+        name=venue.name,
+        at=account.at,
+        account=account,
+        record=record,
+        prices=await _prices(venue, account, statement),
+    )
+
+
+async def _prices(venue: Archive, account: AccountView, statement: Statement) -> dict[str, PairPrices]:
+    """Return what is needed to value the account; what has no market in USDT, or cannot be read, is missing."""
+    live = statement.ledger.active
+    coins = (asset for asset, balance in account.spot.items() if balance.total and asset != QUOTE_ASSET)
+    symbols = {f"{asset}{QUOTE_ASSET}" for asset in coins} | {live.symbol for live in (live,) if live}
+    found: dict[str, PairPrices] = {}
+    for symbol in sorted(symbols):
+        spot = await _middle(venue, Market.SPOT, symbol)
+        perp = await _middle(venue, Market.PERP, symbol) if account.position_quantity(symbol) else spot
+        if spot is not None and perp is not None:
+            found[symbol] = PairPrices(spot=spot, perp=perp)
+    return found
+
+
+async def _middle(venue: Archive, market: Market, symbol: str) -> Decimal | None:
+    try:
+        depth: Depth = await venue.depth(market, symbol)
+    except VenueError:
+        return None
+    touches = [price for price in (depth.touch(side) for side in Side) if price is not None]
+    return sum(touches, ZERO) / len(touches) if touches else None
+
+
+@asynccontextmanager
+async def archive(
+    home: Home, events: Sequence[Event], clock: Clock, *, patient: bool = False
+) -> AsyncGenerator[Archive]:
+    """Open the venue that the home is about, beside a bot: nothing emulated is kept; ``patient`` lets the bot go first.
+
+    Raises:
+        ConfigError: the credentials, the hosts or the account's file cannot be used.
+        VenueError: the venue does not answer.
+    """
+    if home.mode is HomeMode.PAPER:
+        exchange = PaperExchange(home.exchange, PaperTerms(), clock.now)
+        if not exchange.created:
+            raise ConfigError(f"{home.exchange} is not there: the account of this paper bot is gone")
+        yield EmulatedVenue(exchange.world, clock, name="paper exchange")
+        return
+    environment = environment_of(home)
+    if home.mode is HomeMode.DRY_RUN:
+        live = live_exchange(environment, environment.credentials())
+        async with live.connected(stay=False):
+            yield MirroredVenue(live.venue, live.clock, kept_account(home.exchange), name="dry run")
+        return
+    live = live_exchange(environment, credentials_of(home, environment))
+    async with live.connected(stay=False):
+        live.client.gives_way = patient
+        live.venue.remember(events)
+        await live.client.synchronise()
+        yield live.venue

@@ -1,0 +1,83 @@
+"""A position that only the exchange knows: found without a log, and the way free for a fresh one."""
+
+from decimal import Decimal
+from pathlib import Path
+
+from msgspec import Struct
+
+from hedgerow.app.audit import archive
+from hedgerow.app.choice import access_to
+from hedgerow.app.session import read_settings
+from hedgerow.clock import SystemClock
+from hedgerow.config import Home
+from hedgerow.domain.errors import StoreError
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.money import plain
+from hedgerow.store.account_lock import AccountLock
+from hedgerow.strategy.reconcile import candidate_of
+
+__all__ = ["Found", "find_position", "set_log_aside"]
+
+COMPANIONS = ("", "-wal", "-shm")
+"""Files that SQLite keeps beside a database."""
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """What the exchange shows of one pair; base units, positive."""
+
+    symbol: str
+    coins: Decimal
+    short: Decimal
+    closable: Decimal | None
+    """What of both legs is a hedge: as many coins as the short needs; None = nothing."""
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        held = f"{plain(self.coins)} coins and a short of {plain(self.short)}"
+        if self.closable is None:
+            return f"{self.symbol}: the exchange shows {held}: no hedge that could be closed"
+        rest = self.coins - self.closable
+        kept = f"; {plain(rest)} coins beyond the short stay yours" if rest > 0 else ""
+        return f"{self.symbol}: the exchange shows {held}{kept}"
+
+
+async def find_position(home: Home, config: Path | None, symbol: str) -> Found:
+    """Look at the exchange for a hedge on ``symbol``, whatever the log says; changes nothing.
+
+    Raises:
+        ConfigError: the configuration, the credentials or the hosts cannot be used.
+        VenueError: account or market cannot be read.
+    """
+    read_settings(home, config)
+    async with archive(home, (), SystemClock()) as venue:
+        market, account = await venue.market(1), await venue.account()
+    pair = market.pair(symbol)
+    candidate = candidate_of(symbol, Ledger(), account, market)
+    return Found(
+        symbol=symbol,
+        coins=account.coin(pair.base).total if pair else Decimal(0),
+        short=account.short(symbol),
+        closable=candidate.adopted_spot if candidate else None,
+    )
+
+
+def set_log_aside(home: Home) -> Path:
+    """Move a log that cannot be read out of the way, for a fresh one; returns where it is now.
+
+    Raises:
+        AccountBusy: a bot is running.
+        ConfigError: the credentials cannot be used.
+        StoreError: the file cannot be moved.
+    """
+    stamp = f"{SystemClock().now():%Y%m%d-%H%M%S}"
+    kept = home.events.with_name(f"{home.events.name}.corrupt-{stamp}")
+    with AccountLock(access_to(home).account):
+        try:
+            for ending in COMPANIONS:
+                path = home.events.with_name(f"{home.events.name}{ending}")
+                if path.exists():
+                    path.rename(kept.with_name(f"{kept.name}{ending}"))
+        except OSError as error:
+            raise StoreError(f"{home.events} cannot be set aside: {error.strerror or error}") from error
+    return kept

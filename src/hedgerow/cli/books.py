@@ -1,0 +1,240 @@
+"""``hedgerow books``: profit and loss per hedge with its parts, and the log held against the exchange line by line."""
+
+import asyncio
+import csv
+import io
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hedgerow.app.audit import BooksQuestion, read_books_report
+from hedgerow.cli.arguments import time_option
+from hedgerow.cli.codes import Exit
+from hedgerow.cli.common import (
+    ConfigOption,
+    DryRunOption,
+    HomeOption,
+    JsonOption,
+    PaperOption,
+    home_of,
+    is_stdout,
+    others_here,
+    refuse_unwritable,
+    say,
+    show_table,
+    write_json,
+    write_text,
+)
+from hedgerow.config import Home
+from hedgerow.config.home import HomeMode
+from hedgerow.dashboard.audit import AuditLine, Standing
+from hedgerow.dashboard.books import CSV_COLUMNS, BooksReport, Row, as_json, csv_rows
+from hedgerow.dashboard.figures import moment, money, signed
+from hedgerow.dashboard.statement import HedgeStatement
+from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.money import plain
+
+__all__ = ["books"]
+
+SHOWN_LINES = 50
+"""So many unmatched lines are printed; JSON and CSV have all."""
+CSV_SUFFIX = ".csv"
+
+
+def books(  # noqa: PLR0913 - a command names every option
+    home: HomeOption = Path(),
+    config: ConfigOption = None,
+    *,
+    paper: PaperOption = False,
+    dry_run: DryRunOption = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Mean the log of a demo kept with --home; reads it alone.")] = (
+        False
+    ),
+    since: Annotated[str | None, typer.Option("--since", metavar="DATE", help="Leave out what ended before.")] = None,
+    hedge: Annotated[str | None, typer.Option("--hedge", metavar="ID", help="One hedge, with all its lines.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Read the log alone; ask no exchange.")] = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", metavar="PLACE", help="Write all tables into this folder, or the lines into this .csv file."
+        ),
+    ] = None,
+    json: JsonOption = None,
+) -> int:
+    """Show what each hedge made and hold the log against the exchange, line by line. Exit code 1: they differ."""
+    place = _home(home, paper=paper, dry_run=dry_run, demo=demo)
+    first = time_option("--since", since) if since else None
+    refuse_unwritable("--json", json)
+    if csv is not None and csv.suffix == CSV_SUFFIX:
+        refuse_unwritable("--csv", csv)
+    if not place.events.exists():
+        say(f"No log at {place.events}: the bot has not run here yet{others_here(place)}.")
+        return Exit.FAILED
+    question = BooksQuestion(since=first, hedge_id=hedge, offline=offline or demo)
+    report = asyncio.run(read_books_report(place, config, question))
+    if hedge is not None and not report.hedges:
+        raise ConfigError(f"--hedge {hedge}: the log has no such hedge; hedgerow books lists them")
+    if csv is not None:
+        _write_csv(csv, report)
+    write_json(json, as_json(report))
+    if not is_stdout(json):
+        _tell(report)
+    return Exit.DONE if report.agrees else Exit.FAILED
+
+
+def _home(folder: Path, *, paper: bool, dry_run: bool, demo: bool) -> Home:
+    place = home_of(folder, paper=paper, dry_run=dry_run)
+    if not demo:
+        return place
+    if paper or dry_run:
+        raise ConfigError("--demo is a bot of its own: give it alone")
+    return Home(folder=place.folder, mode=HomeMode.DEMO)
+
+
+# --- for people ------------------------------------------------------------------------------------------------------
+
+
+def _tell(report: BooksReport) -> None:
+    _tell_hedges(report)
+    if report.hedge_id is not None:
+        _tell_hedge(report.hedges[0])
+    else:
+        _tell_sums(report)
+        _tell_wallets(report)
+    _tell_verdict(report)
+
+
+def _tell_hedges(report: BooksReport) -> None:
+    columns = ["hedge", "pair", "from", "to", "ended by", "funding ", "basis ", "fees ", "net "]
+    rows = [_hedge_row(told) for told in report.hedges]
+    totals = report.totals
+    sums = [totals.funding, totals.basis, -totals.fees, totals.net]
+    rows.append(["Total", "", "", "", "", *map(_signed, sums)])
+    show_table("Hedges", columns, rows)
+
+
+def _hedge_row(told: HedgeStatement) -> list[str]:
+    hedge = told.hedge
+    ended = moment(told.ended_at) if told.ended_at else ""
+    parts = [told.funding, told.basis, -told.fees, told.net]
+    return [hedge.hedge_id, hedge.symbol, moment(hedge.opened_at), ended, told.reason, *map(_signed, parts)]
+
+
+def _tell_hedge(told: HedgeStatement) -> None:
+    rows = [["basis", "spot leg", _signed(told.spot_pnl)], ["", "perpetual leg", _signed(told.perp_pnl)]]
+    for fee in told.fee_lines:
+        guess = ", estimated" if fee.estimated else ""
+        rows.append(["fee", f"{fee.market}, {plain(fee.amount)} {fee.asset}{guess}", _signed(-fee.value)])
+    rows += [["funding", f"{moment(payment.at)} UTC", _signed(payment.amount)] for payment in told.payments]
+    show_table(f"{told.hedge.symbol} {told.hedge.hedge_id}", ["part", "what", "USDT "], rows)
+
+
+def _tell_sums(report: BooksReport) -> None:
+    ledger = report.statement.ledger
+    rows: list[list[str]] = []
+    if ledger.unattributed_funding:
+        rows.append(["Funding on positions that are not the bot's", _signed(ledger.unattributed_funding)])
+    if report.totals.fees_estimated:
+        rows.append(["Fees still estimated, part of the fees", _signed(report.totals.fees_estimated)])
+    kinds: dict[tuple[str, str], Decimal] = {}
+    for row in report.statement.rows:
+        key = (row.kind.value.replace("_", " "), row.asset)
+        kinds[key] = kinds.get(key, Decimal(0)) + row.amount
+    rows += [[f"{kind.capitalize()}, {asset}", plain(amount)] for (kind, asset), amount in sorted(kinds.items())]
+    if report.venue is not None:
+        rows.append(["Strategy equity", _money(report.equity)])
+        rows.append(["Account value, your own coins included", _money(report.account_value)])
+    if rows:
+        show_table("Besides", ["", "amount "], rows)
+
+
+def _tell_wallets(report: BooksReport) -> None:
+    columns = ["wallet", "opening ", "trades ", "fees ", "funding ", "transfers ", "other ", "expected "]
+    if report.venue is not None:
+        columns += ["not booked yet ", "exchange ", "difference "]
+    rows: list[list[str]] = []
+    for line in report.wallets:
+        b = line.booked
+        parts = [b.opening, b.trades, b.fees, b.funding, b.transfers, b.external, b.balance]
+        ends = [line.pending, line.venue, line.difference] if report.venue is not None else []
+        rows.append([f"{line.wallet} {line.asset}", *("" if part is None else plain(part) for part in parts + ends)])
+    show_table("Wallets", columns, rows)
+
+
+def _tell_verdict(report: BooksReport) -> None:
+    venue = report.venue
+    if venue is None:
+        say("Only the log was read; without --offline it is held against the exchange.")
+        return
+    counts = {standing: sum(line.standing is standing for line in venue.lines) for standing in Standing}
+    said = ", ".join(f"{count} {standing.value}" for standing, count in counts.items() if count) or "none"
+    say(f"Lines of {venue.name}: {said}.")
+    if report.unmatched:
+        rows = [_line_row(line) for line in report.unmatched[:SHOWN_LINES]]
+        show_table(
+            f"Unmatched lines ({len(report.unmatched)})",
+            ["at", "what", "asset", "log ", "exchange ", "standing", "id", "remark"],
+            rows,
+        )
+    if not venue.quiet:
+        say("A trade is under way: balances are compared when it is over.")
+    elif report.differences:
+        text = ", ".join(f"{key} {plain(value)}" for key, value in report.differences.items())
+        say(f"BOOKS DIFFER from the exchange by: {text}", style="bold red")
+    elif report.agrees:
+        say("The books agree with the exchange: difference 0.")
+
+
+def _line_row(line: AuditLine) -> list[str]:
+    sides = ["" if part is None else plain(part) for part in (line.log_amount, line.venue_amount)]
+    what = f"{line.kind.value} {line.symbol}".strip()
+    remark = "; ".join(text for text in (line.label, line.detail) if text)
+    return [_second(line.at), what, f"{line.wallet}:{line.asset}", *sides, line.standing.value, line.key, remark]
+
+
+def _second(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def _signed(value: Decimal | None) -> str:
+    return "unknown" if value is None else signed(value)
+
+
+def _money(value: Decimal | None) -> str:
+    return "unknown" if value is None else money(value)
+
+
+# --- for machines ----------------------------------------------------------------------------------------------------
+
+
+def _write_csv(place: Path, report: BooksReport) -> None:
+    tables = csv_rows(report)
+    if place.suffix == CSV_SUFFIX:
+        write_text("--csv", place, _csv("lines", tables["lines"]))
+        return
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--csv {place} cannot be written: {error.strerror or error}") from error
+    for name, rows in tables.items():
+        write_text("--csv", place / f"{name}{CSV_SUFFIX}", _csv(name, rows))
+
+
+def _csv(table: str, rows: list[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS[table])
+    writer.writerows([_cell(value) for value in row.values()] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: object) -> str:
+    """Return a value as it stands in a cell: times ISO 8601 UTC, nothing for what is unknown."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value).lower() if isinstance(value, bool) else str(value)

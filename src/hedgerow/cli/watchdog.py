@@ -1,0 +1,52 @@
+"""``hedgerow watchdog``: watch a live bot from a process of its own."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hedgerow.app.session import read_settings
+from hedgerow.app.watchdog import Pulse, Watchdog, WatchdogLog
+from hedgerow.cli.codes import Exit
+from hedgerow.cli.common import ConfigOption, HomeOption, home_of, say
+from hedgerow.clock import SystemClock
+from hedgerow.domain.errors import ConfigError
+from hedgerow.engine.runner import StopSignal
+
+__all__ = ["watchdog"]
+
+LEAST_SECONDS, MOST_SECONDS = 5.0, 86_400.0
+
+
+def watchdog(
+    home: HomeOption = Path(),
+    config: ConfigOption = None,
+    *,
+    after: Annotated[
+        float, typer.Option("--after", metavar="SECONDS", help="Silence after which the bot counts as dead.")
+    ] = 60.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="End as soon as it is known whether the bot lives; exit code 1: it does not.")
+    ] = False,
+) -> int:
+    """Cancel the resting spot orders of a live bot that has died or hangs, and alarm; never trades."""
+    place = home_of(home)
+    read_settings(place, config)
+    if not LEAST_SECONDS <= after <= MOST_SECONDS:
+        raise ConfigError(f"--after {after:g}: allowed is a number from {LEAST_SECONDS:g} to {MOST_SECONDS:g}")
+    place.prepare()
+    clock = SystemClock()
+    dog = Watchdog(place, clock, WatchdogLog(place.watchdog, clock, say), after_seconds=after)
+    pulse = asyncio.run(_watch(dog, once=once))
+    if once:
+        say(f"The bot is {pulse.value}.")
+    return Exit.FAILED if once and pulse is Pulse.DEAD else Exit.DONE
+
+
+async def _watch(dog: Watchdog, *, once: bool) -> Pulse:
+    stop, loop = StopSignal(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return await dog.run(stop, once=once)

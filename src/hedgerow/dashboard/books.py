@@ -1,0 +1,285 @@
+"""The books as one value: hedges, equity, wallets and the comparison with the venue; its JSON and its tables."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct, field
+
+from hedgerow.dashboard.audit import AuditLine, Standing, pending_changes
+from hedgerow.dashboard.recorder import PairPrices
+from hedgerow.dashboard.statement import HedgeStatement, Statement
+from hedgerow.domain.account import QUOTE_ASSET, AccountView
+from hedgerow.domain.books import BookLine, held_of
+from hedgerow.domain.money import ZERO, plain
+
+__all__ = [
+    "CSV_COLUMNS",
+    "BooksReport",
+    "Row",
+    "Totals",
+    "VenueSide",
+    "WalletLine",
+    "as_json",
+    "csv_rows",
+    "wallet_lines",
+]
+
+Row = dict[str, object]
+
+CSV_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "hedges": (
+        *("hedge", "symbol", "adopted", "opened_at", "ended_at", "reason", "notional"),
+        *("funding", "spot_pnl", "perp_pnl", "basis_pnl", "fees", "fees_estimated", "net_profit"),
+    ),
+    "fees": ("hedge", "symbol", "market", "asset", "amount", "value", "estimated"),
+    "funding": ("at", "symbol", "amount", "tran_id", "hedge"),
+    "rows": ("at", "wallet", "asset", "amount", "class", "row_id"),
+    "wallets": (
+        *("wallet", "asset", "opening", "trades", "fees", "funding", "transfers", "external"),
+        *("expected", "not_booked_yet", "exchange", "difference"),
+    ),
+    "lines": (
+        *("at", "kind", "standing", "wallet", "symbol", "asset", "log", "exchange"),
+        *("key", "hedge", "label", "detail"),
+    ),
+}
+"""Names and order of the columns of every table; only ever added to, at the end."""
+
+
+class WalletLine(Struct, frozen=True, kw_only=True):
+    """One asset of one wallet: what the books expect, and what the venue has."""
+
+    wallet: str
+    asset: str
+    booked: BookLine
+    pending: Decimal = ZERO
+    """What the venue's newest rows change, which the bot books at its next check."""
+    venue: Decimal | None = None
+    """None when the venue was not asked."""
+
+    @property
+    def difference(self) -> Decimal | None:
+        """Venue minus books; zero = they agree."""
+        return None if self.venue is None else self.venue - self.booked.balance - self.pending
+
+
+class VenueSide(Struct, frozen=True, kw_only=True):
+    """What the venue said."""
+
+    name: str
+    at: datetime
+    account: AccountView
+    lines: tuple[AuditLine, ...]
+    prices: Mapping[str, PairPrices] = field(default_factory=dict[str, PairPrices])
+    """By symbol; only what could be read."""
+    quiet: bool = True
+    """False when a trade was under way at every look: then balances say nothing."""
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """Sums over hedges, quote units."""
+
+    funding: Decimal
+    basis: Decimal | None
+    """None while something open has no price."""
+    fees: Decimal
+    fees_estimated: Decimal
+
+    @property
+    def net(self) -> Decimal | None:
+        """Funding + basis - fees."""
+        return None if self.basis is None else self.funding + self.basis - self.fees
+
+    @staticmethod
+    def of(hedges: Sequence[HedgeStatement]) -> "Totals":
+        """Return the sums; a basis that is unknown makes its sum unknown."""
+        parts = [told.basis for told in hedges]
+        known = [part for part in parts if part is not None]
+        return Totals(
+            funding=sum((told.funding for told in hedges), ZERO),
+            basis=sum(known, ZERO) if len(known) == len(parts) else None,
+            fees=sum((told.fees for told in hedges), ZERO),
+            fees_estimated=sum((told.hedge.tally.fees_estimated for told in hedges), ZERO),
+        )
+
+
+class BooksReport(Struct, frozen=True, kw_only=True):
+    """Everything ``hedgerow books`` has to say; ``hedges`` and the venue's lines are those that were asked for."""
+
+    statement: Statement
+    hedges: tuple[HedgeStatement, ...]
+    wallets: tuple[WalletLine, ...]
+    venue: VenueSide | None = None
+    """None when only the log was read."""
+    since: datetime | None = None
+    hedge_id: str | None = None
+
+    @property
+    def totals(self) -> Totals:
+        """Sums over the hedges shown."""
+        return Totals.of(self.hedges)
+
+    @property
+    def unmatched(self) -> tuple[AuditLine, ...]:
+        """Lines that one side lacks, or that differ."""
+        return tuple(line for line in self.venue.lines if not line.standing.sound) if self.venue else ()
+
+    @property
+    def differences(self) -> dict[str, Decimal]:
+        """Venue minus books per ``wallet:asset``, where they differ; none while a trade is under way."""
+        if self.venue is None or not self.venue.quiet:
+            return {}
+        return {f"{line.wallet}:{line.asset}": line.difference for line in self.wallets if line.difference}
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every line is matched and every wallet is what the books expect."""
+        return not self.unmatched and not self.differences
+
+    @property
+    def equity(self) -> Decimal | None:
+        """Return what the strategy answers for: the USDT of both wallets, unrealised PnL and the bot's own coins."""
+        return self._worth(own=True)
+
+    @property
+    def account_value(self) -> Decimal | None:
+        """Return what all of the account is worth, the owner's coins included."""
+        return self._worth(own=False)
+
+    def _worth(self, *, own: bool) -> Decimal | None:
+        """Return quote units; None without the venue, or without a price for something that counts."""
+        if self.venue is None:
+            return None
+        account, ledger = self.venue.account, self.statement.ledger
+        worth = account.coin(QUOTE_ASSET).total + account.perp.balance
+        for position in account.positions.values():
+            prices = self.venue.prices.get(position.symbol)
+            price = position.mark_price if prices is None else prices.perp
+            worth += position.quantity * (price - position.entry_price)
+        for asset in account.spot:
+            held = ZERO if asset == QUOTE_ASSET else ledger.owned(asset) if own else account.coin(asset).total
+            prices = self.venue.prices.get(f"{asset}{QUOTE_ASSET}")
+            if held and prices is None:
+                return None
+            worth += held * prices.spot if prices else ZERO
+        return worth
+
+
+def wallet_lines(
+    statement: Statement, account: AccountView | None, lines: Sequence[AuditLine] = ()
+) -> tuple[WalletLine, ...]:
+    """Return one line per wallet and asset that either side knows."""
+    booked, pending = statement.ledger.books.lines, pending_changes(lines)
+    held = held_of(account) if account else {}
+    known = sorted({*booked, *held, *pending})
+    told = [
+        WalletLine(
+            wallet=key.partition(":")[0],
+            asset=key.partition(":")[2],
+            booked=booked.get(key, BookLine()),
+            pending=pending.get(key, ZERO),
+            venue=None if account is None else held.get(key, ZERO),
+        )
+        for key in known
+    ]
+    return tuple(line for line in told if line.venue or line.booked != BookLine() or line.pending)
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def csv_rows(report: BooksReport) -> dict[str, list[Row]]:
+    """Return every table as rows of plain values, columns as in ``CSV_COLUMNS``; money as decimal strings."""
+    return {
+        "hedges": [_hedge_row(told) for told in report.hedges],
+        "fees": [_fee_row(told, index) for told in report.hedges for index in range(len(told.fee_lines))],
+        "funding": _funding_rows(report),
+        "rows": [_external_row(report, index) for index in range(len(report.statement.rows))],
+        "wallets": [_wallet_row(line) for line in report.wallets],
+        "lines": [_line_row(line) for line in report.venue.lines] if report.venue else [],
+    }
+
+
+def as_json(report: BooksReport) -> Row:
+    """Return the whole report for machines: money as decimal strings, times ISO 8601 UTC."""
+    totals, venue = report.totals, report.venue
+    lines = venue.lines if venue else ()
+    tables = csv_rows(report)
+    return {
+        "since": report.since or report.statement.ledger.books_since,
+        "until": venue.at if venue else report.statement.last_at,
+        "hedge": report.hedge_id,
+        "exchange": venue.name if venue else None,
+        "agrees": report.agrees if venue else None,
+        "trade_under_way": not venue.quiet if venue else None,
+        "totals": {
+            "funding": _money(totals.funding),
+            "basis_pnl": _money(totals.basis),
+            "fees": _money(totals.fees),
+            "fees_estimated": _money(totals.fees_estimated),
+            "net_profit": _money(totals.net),
+            "unattributed_funding": _money(report.statement.ledger.unattributed_funding),
+        },
+        "strategy_equity": _money(report.equity),
+        "account_value": _money(report.account_value),
+        "books_difference": {key: _money(value) for key, value in report.differences.items()},
+        "standings": {s.value: sum(line.standing is s for line in lines) for s in Standing} if venue else None,
+        **tables,
+    }
+
+
+def _money(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)
+
+
+def _row(table: str, *values: Any) -> Row:
+    return dict(zip(CSV_COLUMNS[table], values, strict=True))
+
+
+def _hedge_row(told: HedgeStatement) -> Row:
+    hedge = told.hedge
+    money = (told.funding, told.spot_pnl, told.perp_pnl, told.basis, told.fees, hedge.tally.fees_estimated, told.net)
+    return _row(
+        "hedges",
+        *(hedge.hedge_id, hedge.symbol, hedge.adopted, hedge.opened_at, told.ended_at, told.reason),
+        _money(hedge.entry_notional),
+        *(_money(part) for part in money),
+    )
+
+
+def _fee_row(told: HedgeStatement, index: int) -> Row:
+    line, hedge = told.fee_lines[index], told.hedge
+    where = (hedge.hedge_id, hedge.symbol, line.market.value, line.asset)
+    return _row("fees", *where, _money(line.amount), _money(line.value), line.estimated)
+
+
+def _funding_rows(report: BooksReport) -> list[Row]:
+    paid = [(payment, told.hedge.hedge_id) for told in report.hedges for payment in told.payments]
+    if report.hedge_id is None:
+        paid += [(payment, "") for payment in report.statement.unattributed if _after(payment.at, report.since)]
+    paid.sort(key=lambda pair: (pair[0].at, pair[0].tran_id))
+    return [_row("funding", p.at, p.symbol, _money(p.amount), str(p.tran_id), hedge_id) for p, hedge_id in paid]
+
+
+def _after(at: datetime, since: datetime | None) -> bool:
+    return since is None or at >= since
+
+
+def _external_row(report: BooksReport, index: int) -> Row:
+    row = report.statement.rows[index]
+    return _row("rows", row.at, row.wallet.value, row.asset, _money(row.amount), row.kind.value, row.row_id)
+
+
+def _wallet_row(line: WalletLine) -> Row:
+    booked = line.booked
+    parts = (booked.opening, booked.trades, booked.fees, booked.funding, booked.transfers, booked.external)
+    ends = (booked.balance, line.pending, line.venue, line.difference)
+    return _row("wallets", line.wallet, line.asset, *(_money(part) for part in (*parts, *ends)))
+
+
+def _line_row(line: AuditLine) -> Row:
+    where = (line.at, line.kind.value, line.standing.value, line.wallet.value, line.symbol, line.asset)
+    sides = (_money(line.log_amount), _money(line.venue_amount))
+    return _row("lines", *where, *sides, line.key, line.hedge_id, line.label, line.detail)

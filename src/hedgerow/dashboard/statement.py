@@ -1,0 +1,226 @@
+"""Profit and loss per hedge with its parts, computed from the event log alone: nothing here was asked of a venue.
+
+``net = funding + basis - fees``, exactly; each part is the sum of its own lines.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from hedgerow.dashboard.recorder import STILL_OPEN, PairPrices
+from hedgerow.domain import events as ev
+from hedgerow.domain.folding import apply
+from hedgerow.domain.funding import FundingPayment
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import Fill
+from hedgerow.domain.position import ClosedHedge, HedgedPosition, OrderRecord
+
+__all__ = ["FeeLine", "HedgeStatement", "Statement", "read_statement"]
+
+
+class FeeLine(Struct, frozen=True, kw_only=True):
+    """Fees of one leg in one asset."""
+
+    market: Market
+    asset: str
+    amount: Decimal
+    """Units of ``asset``; positive = cost."""
+    value: Decimal
+    """The same in quote units, at the prices of the trades."""
+    estimated: bool = False
+    """True for fills whose trade report was not booked yet."""
+
+
+class HedgeStatement(Struct, frozen=True, kw_only=True):
+    """One hedge and what it made; money in quote units."""
+
+    hedge: HedgedPosition
+    ended_at: datetime | None = None
+    """None while it is opening or open."""
+    reason: str = STILL_OPEN
+    residue: Decimal = ZERO
+    """What was left unsold, at the value it was kept at."""
+    payments: tuple[FundingPayment, ...] = ()
+    """Oldest first; their sum is ``funding``."""
+    fee_lines: tuple[FeeLine, ...] = ()
+    """By leg and asset; their values sum up to ``fees``."""
+    prices: PairPrices | None = None
+    """What an open hedge is valued at."""
+
+    @property
+    def funding(self) -> Decimal:
+        """Funding received, negative when the short paid."""
+        return self.hedge.funding_received
+
+    @property
+    def fees(self) -> Decimal:
+        """All fees, booked or estimated."""
+        return self.hedge.tally.fees
+
+    @property
+    def spot_pnl(self) -> Decimal | None:
+        """What trading the coins made before fees; None while they are held and have no price."""
+        tally, price = self.hedge.tally, self._price(Market.SPOT)
+        if price is None:
+            return None
+        cash = tally.spot_sold - tally.spot_bought + tally.coin_fee_value
+        return cash + tally.spot_quantity * price + self.residue
+
+    @property
+    def perp_pnl(self) -> Decimal | None:
+        """What trading the perpetual made before fees and funding; None while it is held and has no price."""
+        tally, price = self.hedge.tally, self._price(Market.PERP)
+        return None if price is None else tally.perp_sold - tally.perp_bought + tally.perp_quantity * price
+
+    @property
+    def basis(self) -> Decimal | None:
+        """What both legs made together: realised, or at today's prices while the hedge is open."""
+        spot, perp = self.spot_pnl, self.perp_pnl
+        return None if spot is None or perp is None else spot + perp
+
+    @property
+    def net(self) -> Decimal | None:
+        """Funding + basis - fees."""
+        return None if self.basis is None else self.funding + self.basis - self.fees
+
+    def _price(self, market: Market) -> Decimal | None:
+        if self.ended_at is not None:
+            return ZERO
+        if self.prices is None:
+            return None
+        return self.prices.spot if market is Market.SPOT else self.prices.perp
+
+
+class Statement(Struct, frozen=True, kw_only=True):
+    """The whole log, told as accounts."""
+
+    ledger: Ledger
+    """The fold of the log."""
+    last_at: datetime | None
+    """Time of the newest event."""
+    hedges: tuple[HedgeStatement, ...]
+    """Oldest first, attempts that traded included."""
+    unattributed: tuple[FundingPayment, ...] = ()
+    """Funding paid on positions that were never the bot's."""
+    rows: tuple[ev.ExternalFlow, ...] = ()
+    """Classified rows of the venue, the opening balances left out."""
+
+
+class _Reader:
+    """Folds the log and keeps what the ledger lets go of: every hedge that ended, every payment, every trade."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+        self.last_at: datetime | None = None
+        self.ended: dict[str, ClosedHedge] = {}
+        self.payments: dict[str, list[FundingPayment]] = {}
+        self.trades: dict[str, list[ev.FeeBooked]] = {}
+        self.rows: list[ev.ExternalFlow] = []
+
+    def take(self, event: ev.Event) -> None:
+        before, self.ledger, self.last_at = self.ledger, apply(self.ledger, event), event.at
+        if self.ledger.closed is not before.closed:
+            self.ended.update((closed.hedge_id, closed) for closed in self.ledger.closed)
+        match event:
+            case ev.FundingReceived(payment=payment) if payment.tran_id not in before.funding_seen:
+                self.payments.setdefault(_paid_to(before, self.ledger), []).append(payment)
+            case ev.HedgeAdopted():
+                self.payments[event.hedge.hedge_id] = list(event.payments)
+            case ev.FeeBooked() if event.fill.key not in before.trades_seen:
+                self.trades.setdefault(event.client_id, []).append(event)
+            case ev.ExternalFlow() if event.kind is not ev.FlowKind.OPENING and event.row_id not in before.rows_seen:
+                self.rows.append(event)
+            case _:
+                pass
+
+
+UNATTRIBUTED = ""
+
+
+def _paid_to(before: Ledger, after: Ledger) -> str:
+    """Return the id of the hedge that a payment went to; empty for none."""
+    counted = {hedge.hedge_id: hedge.funding_payments for hedge in _kept(before)}
+    changed = (h.hedge_id for h in _kept(after) if counted.get(h.hedge_id) != h.funding_payments)
+    return next(changed, UNATTRIBUTED)
+
+
+def _kept(ledger: Ledger) -> Iterator[HedgedPosition]:
+    yield from (hedge for hedge in (ledger.hedge, ledger.opening) if hedge)
+    yield from (closed.hedge for closed in ledger.closed)
+
+
+def read_statement(events: Iterable[ev.Event], prices: Mapping[str, PairPrices] | None = None) -> Statement:
+    """Return the accounts of a whole log; ``prices`` by symbol value what is still held."""
+    reader = _Reader()
+    for event in events:
+        reader.take(event)
+    told = prices or {}
+    live = [hedge for hedge in (reader.ledger.hedge, reader.ledger.opening) if hedge]
+    hedges = [
+        *(_told(reader, closed.hedge, closed) for closed in reader.ended.values()),
+        *(_told(reader, hedge, None, told.get(hedge.symbol)) for hedge in live),
+    ]
+    return Statement(
+        ledger=reader.ledger,
+        last_at=reader.last_at,
+        hedges=tuple(sorted(hedges, key=lambda told: told.hedge.begun_at)),
+        unattributed=tuple(reader.payments.get(UNATTRIBUTED, ())),
+        rows=tuple(reader.rows),
+    )
+
+
+def _told(
+    reader: _Reader, hedge: HedgedPosition, closed: ClosedHedge | None, prices: PairPrices | None = None
+) -> HedgeStatement:
+    return HedgeStatement(
+        hedge=hedge,
+        ended_at=closed.closed_at if closed else None,
+        reason=closed.reason.value if closed else STILL_OPEN,
+        residue=closed.residue_value if closed else ZERO,
+        payments=tuple(sorted(reader.payments.get(hedge.hedge_id, ()), key=lambda payment: payment.at)),
+        fee_lines=_summed(line for record in hedge.orders for line in _fees(hedge, record, reader.trades)),
+        prices=prices,
+    )
+
+
+def _fees(hedge: HedgedPosition, record: OrderRecord, trades: Mapping[str, list[ev.FeeBooked]]) -> Iterator[FeeLine]:
+    """Yield the fees of one order: by trade where trades are in the log, else as the record sums them up."""
+    market, base, quote = record.request.market, hedge.pair.base, hedge.pair.perp.quote
+    booked = trades.get(record.request.client_id)
+    if booked is not None:
+        yield from (_fee_of(event.fill, event.fee_quote) for event in booked)
+    else:
+        rest = record.booked_fee - record.booked_coin_value
+        yield FeeLine(market=market, asset=base, amount=record.booked_coin_fee, value=record.booked_coin_value)
+        yield FeeLine(market=market, asset=quote, amount=rest, value=rest)
+    guess, in_coin = record.estimated_fee, market is Market.SPOT and record.request.side is Side.BUY
+    amount = record.coin_fee - record.booked_coin_fee if in_coin else guess
+    yield FeeLine(market=market, asset=base if in_coin else quote, amount=amount, value=guess, estimated=True)
+
+
+def _fee_of(fill: Fill, value: Decimal) -> FeeLine:
+    return FeeLine(market=fill.market, asset=fill.fee_asset, amount=fill.fee, value=value)
+
+
+def _summed(lines: Iterable[FeeLine]) -> tuple[FeeLine, ...]:
+    """Return one line per leg, asset and certainty; lines of nothing are left out."""
+    sums: dict[tuple[str, str, bool], FeeLine] = {}
+    for line in lines:
+        key = (line.market.value, line.asset, line.estimated)
+        known = sums.get(key)
+        sums[key] = line if known is None else _added(known, line)
+    return tuple(sums[key] for key in sorted(sums) if sums[key].amount or sums[key].value)
+
+
+def _added(first: FeeLine, second: FeeLine) -> FeeLine:
+    return FeeLine(
+        market=first.market,
+        asset=first.asset,
+        amount=first.amount + second.amount,
+        value=first.value + second.value,
+        estimated=first.estimated,
+    )

@@ -1,0 +1,44 @@
+"""Counts the loss of each UTC day from the log, and halts openings when it reaches its limit."""
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.events import HaltReason
+from hedgerow.engine.equity import equity_of
+from hedgerow.engine.journal import Journal
+from hedgerow.strategy.daily_loss import day_is_over, loss_limit, loss_of, result_of
+from hedgerow.strategy.observation import Observation
+from hedgerow.strategy.parameters import DailyLossAction, RiskManagement
+
+__all__ = ["DailyLoss"]
+
+
+class DailyLoss:
+    """Holds nothing: where the day began is in the log, and so is the halt."""
+
+    def __init__(self, journal: Journal, risk: RiskManagement) -> None:
+        self._journal = journal
+        self._risk = risk
+
+    async def check(self, observation: Observation) -> None:
+        """Begin a new day, or halt openings; what cannot be valued now is judged at the next check."""
+        if self._risk.daily_loss_limit_usd is None and self._risk.daily_loss_limit is None:
+            return
+        ledger = self._journal.ledger
+        day, result = ledger.day, result_of(ledger, observation)
+        if result is None:
+            return
+        if day is None or day_is_over(day, observation.at):
+            equity = equity_of(ledger, observation.account, observation.market)
+            if equity is not None:
+                await self._journal.record(ev.DayOpened(at=observation.at, result=result, equity=equity))
+            return
+        loss, limit = loss_of(day, result), loss_limit(day, self._risk)
+        if limit is not None and loss > limit and ledger.halt is None:
+            text = f"${loss:.2f} lost since {day.begun_at:%Y-%m-%d %H:%M} UTC, the limit is ${limit:.2f}"
+            await self._journal.record(ev.Halted(at=observation.at, reason=HaltReason.DAILY_LOSS, detail=text))
+
+    @property
+    def wants_out(self) -> bool:
+        """Whether what is held is to be closed because of the limit."""
+        ledger = self._journal.ledger
+        reached = ledger.halt is not None and ledger.halt.reason is HaltReason.DAILY_LOSS
+        return reached and ledger.hedge is not None and self._risk.daily_loss_action is DailyLossAction.CLOSE

@@ -1,0 +1,182 @@
+"""``hedgerow watchdog``: a bot killed as a process over the wire, and what it left resting."""
+
+import asyncio
+import json
+import signal
+import subprocess
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from hedgerow.app.audit import read_events
+from hedgerow.app.choice import environment_of
+from hedgerow.app.heartbeat import Beat, Heartbeat, read_beat
+from hedgerow.app.live import live_exchange
+from hedgerow.clock import SystemClock
+from hedgerow.config import Home
+from hedgerow.domain.commands import PlaceOrder
+from hedgerow.domain.events import CommandIssued
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.order import OrderRequest, TimeInForce
+from hedgerow.store.sqlite import SqliteStore
+from support.local_aster import LocalAster, local_aster
+from support.shell import COMMAND, EAGER, Shell, process, write_config
+
+PATIENCE = 60.0
+CONFIG = "config_volume_farming_strategy.json"
+
+
+@pytest.fixture
+def aster(monkeypatch: pytest.MonkeyPatch, place: Path) -> Iterator[LocalAster]:
+    write_config(place / CONFIG, {**EAGER, "position_management": {"loop_interval_seconds": 1}})
+    with local_aster() as exchange:
+        for name, value in exchange.variables.items():
+            monkeypatch.setenv(name, value)
+        yield exchange
+
+
+@contextmanager
+def bot_that_beats(place: Path) -> "Generator[subprocess.Popen[str]]":
+    """A live bot as a process, once it has given a second sign of life."""
+    bot = process(COMMAND, "run", home=place)
+    try:
+        clock = SystemClock()
+        deadline = clock.monotonic() + PATIENCE
+        while (beat_of(place) or Beat(pid=0, number=0)).number < 3:
+            assert bot.poll() is None, bot.communicate()
+            assert clock.monotonic() < deadline, "it never beat"
+            Event().wait(0.05)
+        yield bot
+    finally:
+        bot.kill()
+        bot.communicate()
+
+
+def beat_of(place: Path) -> Beat | None:
+    return read_beat(Home(folder=place).heartbeat)
+
+
+def leave_resting(aster: LocalAster, place: Path) -> str:
+    """Leave two resting buys far below the market: one that is in the log, as a killed maker's is, and the owner's."""
+    world = aster.world
+    held = world.account().positions
+    pair = next(pair for pair in world.market(1).pairs if pair.symbol not in held)
+    quote = world.market(1).quote(Market.SPOT, pair.symbol)
+    assert quote is not None
+    assert quote.bid is not None
+    price = pair.spot.round_price(quote.bid * 9 / 10, Side.BUY)
+    quantity = pair.spot.floor_quantity(10 / price + pair.spot.lot)
+    mine, theirs = (
+        OrderRequest(
+            client_id=client_id,
+            market=Market.SPOT,
+            symbol=pair.symbol,
+            side=Side.BUY,
+            quantity=quantity,
+            price=price,
+            time_in_force=TimeInForce.GTC,
+        )
+        for client_id in ("killed-s-1", "the-owners")
+    )
+
+    async def log() -> None:
+        store = SqliteStore(Home(folder=place).events)
+        command = PlaceOrder(order=mine, hedge_id="killed", fee_rate=pair.spot.fees.maker)
+        await store.append([CommandIssued(at=world.now, command=command)], durable=True)
+        await store.close()
+        environment = environment_of(Home(folder=place))
+        live = live_exchange(environment, environment.credentials())
+        async with live.connected(stay=False):
+            for request in (mine, theirs):
+                await live.client.place(request)
+
+    asyncio.run(log())
+    return pair.symbol
+
+
+def ids(place: Path, symbol: str) -> set[str]:
+    """Return what rests on the spot market, as the exchange tells it."""
+
+    async def ask() -> set[str]:
+        environment = environment_of(Home(folder=place))
+        live = live_exchange(environment, environment.credentials())
+        async with live.connected(stay=False):
+            return {row.client_order_id for row in await live.client.open_orders(Market.SPOT, symbol)}
+
+    return asyncio.run(ask())
+
+
+def test_a_killed_bots_resting_spot_orders_are_cancelled_and_no_others(
+    aster: LocalAster, shell: Shell, place: Path
+) -> None:
+    with bot_that_beats(place) as bot:
+        assert shell("watchdog", "--once", "--after", 60).out == "The bot is alive.\n"
+        bot.kill()
+        bot.communicate()
+    symbol = leave_resting(aster, place)
+    assert ids(place, symbol) == {"killed-s-1", "the-owners"}
+    before = asyncio.run(read_events(Home(folder=place)))
+    said = shell("watchdog", "--once", "--after", 5)
+    assert said.code == 1, said
+    assert f"ALARM: the bot (process {bot.pid}) has been silent for 5 s" in said.out
+    assert ids(place, symbol) == {"the-owners"}
+    told = (place / "hedgerow.watchdog.log").read_text()
+    assert told.index(f"cancelling spot order killed-s-1 on {symbol}") < told.index("killed-s-1: cancelled")
+    assert "the-owners" not in told
+    assert asyncio.run(read_events(Home(folder=place))) == before, "the log has one writer"
+
+
+def test_a_bot_that_ended_tidily_needs_no_watchdog(aster: LocalAster, shell: Shell, place: Path) -> None:
+    with bot_that_beats(place) as bot:
+        bot.send_signal(signal.SIGTERM)
+        bot.communicate(timeout=PATIENCE)
+        assert bot.returncode == 0
+    assert beat_of(place) is None
+    symbol = leave_resting(aster, place)
+    assert shell("watchdog", "--once", "--after", 5).out == "The bot is absent.\n"
+    assert ids(place, symbol) == {"killed-s-1", "the-owners"}
+
+
+def test_an_exchange_that_does_not_answer_is_alarmed_and_tried_again(
+    aster: LocalAster, shell: Shell, place: Path
+) -> None:
+    Heartbeat(Home(folder=place).heartbeat).beat()
+    assert shell("run", "--once").code == 0
+    Heartbeat(Home(folder=place).heartbeat).beat()
+    symbol = leave_resting(aster, place)
+    dog = process(COMMAND, "watchdog", "--after", 5, home=place)
+    try:
+        aster.fail("openOrders", "503_before")
+        assert dog.stdout is not None
+        heard = [dog.stdout.readline(), dog.stdout.readline()]
+        assert "has been silent for 5 s" in heard[0]
+        assert "could not be looked at" in heard[1]
+        aster.venue.faults.requests.clear()
+        heard += [dog.stdout.readline(), dog.stdout.readline()]
+        assert "killed-s-1: cancelled" in heard[3]
+        assert ids(place, symbol) == {"the-owners"}
+        dog.send_signal(signal.SIGTERM)
+        assert dog.wait(timeout=PATIENCE) == 0
+    finally:
+        dog.kill()
+        dog.communicate()
+
+
+def test_what_the_watchdog_cannot_use_is_one_line(shell: Shell, place: Path) -> None:
+    assert "no credentials" in shell.refused("watchdog")
+    assert "--after 1: allowed is a number from 5 to 86400" in shell.refused("watchdog", "--after", 1)
+    assert not (place / "hedgerow.watchdog.log").exists()
+
+
+def test_a_beat_is_no_oftener_than_once_a_second_and_a_folder_in_its_place_stops_nothing(place: Path) -> None:
+    path = place / "beat"
+    heart = Heartbeat(path)
+    heart.beat()
+    heart.beat()
+    assert json.loads(path.read_text())["number"] == 1
+    (place / "folder").mkdir()
+    Heartbeat(place / "folder").beat()
+    assert read_beat(place / "folder") is None

@@ -1,0 +1,36 @@
+"""Whole bots under random faults, crashes and owners: at the end every line of the log is the exchange's too."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from hedgerow.app.simulate import play_whole
+from hedgerow.dashboard.audit import audit
+from hedgerow.dashboard.books import wallet_lines
+from hedgerow.dashboard.statement import read_statement
+from hedgerow.domain.money import ZERO
+from hedgerow.simulation.draws import draw_plan
+
+ROUNDING = Decimal("1e-12")
+"""Average prices are quotients, cut at 28 digits; rows have 8 decimals."""
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_line_is_matched_and_every_sum_is_the_sum_of_its_lines(seed: int) -> None:
+    plan = draw_plan(seed, 5)
+    result, log, world = play_whole(plan)
+    assert result.violation is None
+    statement = read_statement(log)
+    lines = audit(statement, log, world.record(plan.begin - timedelta(days=1)))
+    assert lines
+    assert [line for line in lines if not line.standing.sound] == []
+    assert [line for line in wallet_lines(statement, world.account(), lines) if line.difference] == []
+    ended = [told for told in statement.hedges if told.ended_at is not None]
+    totals = statement.ledger.totals
+    assert sum((told.funding for told in ended), ZERO) == totals.funding
+    assert abs(sum((told.basis or ZERO for told in ended), ZERO) - totals.basis_pnl) < ROUNDING
+    assert abs(sum((told.fees for told in ended), ZERO) - totals.fees) < ROUNDING
+    for told in statement.hedges:
+        assert sum((payment.amount for payment in told.payments), ZERO) == told.funding
+        assert abs(sum((line.value for line in told.fee_lines), ZERO) - told.fees) < ROUNDING

@@ -1,0 +1,72 @@
+"""What a day lost, and how much it may."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.folding import fold
+from hedgerow.domain.ledger import Ledger, Totals, TradingDay
+from hedgerow.strategy.daily_loss import day_is_over, loss_limit, loss_of, result_of
+from hedgerow.strategy.observation import Observation
+from hedgerow.strategy.parameters import RiskManagement
+
+START = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)
+MONEY = st.decimals(min_value=-10_000, max_value=10_000, places=2)
+
+
+def day(result: Decimal | int = 0, equity: Decimal | int = 1000) -> TradingDay:
+    return TradingDay(begun_at=START, result=Decimal(result), equity=Decimal(equity))
+
+
+@given(MONEY, MONEY)
+def test_a_loss_is_what_the_result_fell_by_and_never_negative(before: Decimal, now: Decimal) -> None:
+    lost = loss_of(day(before), now)
+    assert lost >= 0
+    assert lost == 0 or before - lost == now
+
+
+@pytest.mark.parametrize(
+    ("usd", "share", "limit"),
+    [(None, None, None), (5, None, 5), (None, "0.01", 10), (5, "0.01", 5), (50, "0.01", 10)],
+)
+def test_the_lower_one_of_two_limits_counts(usd: int | None, share: str | None, limit: int | None) -> None:
+    risk = RiskManagement(
+        daily_loss_limit_usd=None if usd is None else Decimal(usd),
+        daily_loss_limit=None if share is None else Decimal(share),
+    )
+    assert loss_limit(day(), risk) == limit
+
+
+def test_an_account_below_nothing_may_lose_nothing() -> None:
+    assert loss_limit(day(equity=-5), RiskManagement(daily_loss_limit=Decimal("0.01"))) == 0
+
+
+@pytest.mark.parametrize("limit", ["daily_loss_limit_usd", "daily_loss_limit"])
+def test_a_limit_is_positive(limit: str) -> None:
+    with pytest.raises(ValueError, match="daily loss limit is positive"):
+        RiskManagement(**{limit: Decimal(0)})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("hours", "over"), [(0, False), (22.99, False), (23, True), (48, True)])
+def test_a_day_ends_at_midnight_utc(hours: float, over: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    assert day_is_over(day(), START + timedelta(hours=hours)) is over
+
+
+def test_with_nothing_held_the_result_is_what_was_realised() -> None:
+    ledger = Ledger(totals=Totals(funding=Decimal(3), basis_pnl=Decimal(-1), fees=Decimal(4)))
+    assert result_of(ledger, Observation(at=START, market=None, account=None)) == -2
+
+
+def test_the_count_begins_anew_when_its_own_halt_is_lifted_and_with_no_other() -> None:
+    opened = ev.DayOpened(at=START, result=Decimal(-3), equity=Decimal(500))
+    lifted = ev.Lifted(at=START, detail="by hand")
+    for reason, counted in ((ev.HaltReason.DAILY_LOSS, None), (ev.HaltReason.USER, TradingDay)):
+        halted = ev.Halted(at=START, reason=reason, detail="")
+        after = fold((opened, halted)).day
+        assert after == TradingDay(begun_at=START, result=Decimal(-3), equity=Decimal(500))
+        assert type(fold((opened, halted, lifted)).day) is (counted or type(None))
+    assert fold((opened, lifted)).day is not None
