@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from http.client import HTTPConnection
@@ -168,6 +168,11 @@ class Bot:
         """Processor time so far."""
         return cpu_seconds(self.process.pid)
 
+    def rest(self) -> None:
+        """Give it a moment of real time; shorter when it ends."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=0.1)
+
     def kill(self) -> None:
         """End it as a power cut would; may be called twice."""
         self.process.kill()
@@ -235,7 +240,7 @@ def wrongs(events: tuple[Event, ...], member: MemberState, *, by_hand: bool = Fa
     found = [] if ledger.execution is None and ledger.transfer is None else ["something is still in flight"]
     difference = books_difference(ledger.books, _account(member))
     found += [f"books: {key} differs by {amount}" for key, amount in difference.items()]
-    found += _misheld(ledger, member)
+    found += _misheld(ledger, member, by_hand=by_hand)
     found += _misordered(events, member, by_hand=by_hand)
     found += _oversold(events)
     return found + _mispaid(events, ledger, member)
@@ -247,8 +252,8 @@ def _account(member: MemberState) -> AccountView:
     return AccountView(at=world.now, spot=world.spot, perp=wallet)
 
 
-def _misheld(ledger: Ledger, member: MemberState) -> list[str]:
-    """Hedged or flat, and by the log as by the exchange."""
+def _misheld(ledger: Ledger, member: MemberState, *, by_hand: bool) -> list[str]:
+    """Hedged or flat, and by the log as by the exchange; coins beyond that are the owner's."""
     hedge, found = ledger.hedge, []
     due = {hedge.symbol: -hedge.short} if hedge else {}
     held = {symbol: holding.quantity for symbol, holding in member.world.holdings.items() if holding.quantity}
@@ -259,8 +264,9 @@ def _misheld(ledger: Ledger, member: MemberState) -> list[str]:
     ):
         found.append(f"not hedged: {hedge.spot_quantity} coins against {hedge.short}")
     for asset, balance in member.world.spot.items():
-        if asset != "USDT" and balance.total != ledger.owned(asset):
-            found.append(f"{asset}: {balance.total} on the exchange, {ledger.owned(asset)} owned")
+        owned = ledger.owned(asset)
+        if asset != "USDT" and (balance.total < owned if by_hand else balance.total != owned):
+            found.append(f"{asset}: {balance.total} on the exchange, {owned} owned")
     return found
 
 

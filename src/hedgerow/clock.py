@@ -123,7 +123,8 @@ class FollowedClock(VirtualClock):
 
     def pass_time(self, seconds: float) -> None:
         """Let the other clock jump, and follow it to where it went."""
-        reached = self._lead(seconds)
+        # It counts microseconds: less than one would leave it where it is, and be asked for again and again.
+        reached = self._lead(max(seconds, TICK_SECONDS))
         self._lost = reached is None
         if reached is not None:
             self._elapsed = max(self._elapsed, (reached - self._start).total_seconds())
