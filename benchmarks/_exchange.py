@@ -83,7 +83,7 @@ class Exchange:
         """Start it, and return once it listens."""
         words = ("emulator", "--port", self.port, "--speed", 0, "--state", self.folder / "exchange.db", *self._words)
         self._process = subprocess.Popen(  # noqa: S603 - our own command
-            [COMMAND, *map(str, words)], cwd=self.folder, stdout=subprocess.PIPE, stderr=None, env=_surroundings({})
+            [COMMAND, *map(str, words)], cwd=self.folder, stdout=subprocess.PIPE, stderr=None, env=_surroundings(self.folder, {})
         )
         assert self._process.stdout is not None
         if not self._process.stdout.readline().startswith(b"Futures"):
@@ -155,7 +155,7 @@ class Bot:
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
-                env=_surroundings({"XDG_STATE_HOME": str(folder / "locks"), **given}),
+                env=_surroundings(folder, {"XDG_STATE_HOME": str(folder / "locks"), **given}),
             )
 
     @property
@@ -257,7 +257,7 @@ def _misheld(ledger: Ledger, member: MemberState, *, by_hand: bool) -> list[str]
     hedge, found = ledger.hedge, []
     due = {hedge.symbol: -hedge.short} if hedge else {}
     held = {symbol: holding.quantity for symbol, holding in member.world.holdings.items() if holding.quantity}
-    if held != due:
+    if (due.items() - held.items()) if by_hand else held != due:
         found.append(f"positions {held} on the exchange, {due} in the log")
     if hedge and abs(hedge.spot_quantity - hedge.short) > max(
         hedge.pair.lot_step, hedge.pair.spot.min_notional / hedge.entry_price
@@ -331,7 +331,9 @@ def _two_free_ports() -> int:
     raise RuntimeError("no two free ports side by side")
 
 
-def _surroundings(given: Mapping[str, str]) -> dict[str, str]:
-    ours = ("API_", "APIV1_", "HEDGEROW_")
+def _surroundings(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process: nothing of ours from outside, and compiled modules kept from life to life."""
+    ours = ("API_", "APIV1_", "HEDGEROW_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {**kept, "PYTHONUNBUFFERED": "1", **given}
+    cache = {"PYTHONPYCACHEPREFIX": str(folder / "compiled")} if "PYTHONDONTWRITEBYTECODE" in os.environ else {}
+    return {**kept, **cache, "PYTHONUNBUFFERED": "1", **given}
