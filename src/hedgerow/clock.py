@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-__all__ = ["FollowedClock", "SystemClock", "VirtualClock", "run_virtual"]
+__all__ = ["ANSWER_SECONDS", "FollowedClock", "SystemClock", "VirtualClock", "run_virtual"]
 
 Result = TypeVar("Result")
 TICK_SECONDS = 1e-6
@@ -92,12 +92,20 @@ class FollowedClock(VirtualClock):
     """A clock that jumps only together with another one, outside of this process.
 
     ``lead`` asks that clock to pass so many seconds and returns its time then; None = it cannot be asked now, and the
-    time stands still until it can.
+    time stands still until it can. ``answer_seconds`` of real time an answer from outside holds the time up; after
+    them it passes, and time-outs come due.
     """
 
-    def __init__(self, start: datetime, lead: Callable[[float], datetime | None]) -> None:
+    def __init__(
+        self,
+        start: datetime,
+        lead: Callable[[float], datetime | None],
+        *,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
         super().__init__(start)
         self._lead = lead
+        self._answer_seconds = answer_seconds
         self._awaited = 0
         self._lost = False
 
@@ -114,12 +122,13 @@ class FollowedClock(VirtualClock):
     def patience_seconds(self) -> float:
         """Real seconds to wait for sockets before the time jumps."""
         if self._awaited:
-            return ANSWER_SECONDS
+            return self._answer_seconds
         return AGAIN_SECONDS if self._lost else 0.0
 
     def pass_time(self, seconds: float) -> None:
         """Let the other clock jump, and follow it to where it went."""
-        reached = self._lead(seconds)
+        # It counts microseconds: less than one would leave it where it is, and be asked for again and again.
+        reached = self._lead(max(seconds, TICK_SECONDS))
         self._lost = reached is None
         if reached is not None:
             self._elapsed = max(self._elapsed, (reached - self._start).total_seconds())

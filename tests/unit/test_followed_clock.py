@@ -54,6 +54,20 @@ def test_it_follows_to_where_the_other_clock_really_went() -> None:
     assert clock.now() == outside.now == START + timedelta(seconds=15)
 
 
+def test_a_wait_of_less_than_a_microsecond_passes_too() -> None:
+    outside = Outside()
+    clock = FollowedClock(START, outside.lead)
+
+    async def main() -> None:
+        until = clock.monotonic() + 300.0000003
+        while (left := until - clock.monotonic()) > 0:
+            await clock.sleep(left)
+
+    run_virtual(clock, main())
+    assert len(outside.asked) == 2
+    assert clock.now() == outside.now == START + timedelta(seconds=300, microseconds=1)
+
+
 def test_while_the_other_clock_cannot_be_asked_the_time_stands_still() -> None:
     outside = Outside()
     outside.deaf = 2

@@ -7,12 +7,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hedgerow.aster import MAINNET, TESTNET, Credentials, Hosts
+from hedgerow.clock import ANSWER_SECONDS
 from hedgerow.domain.errors import ConfigError
 
 __all__ = ["Environment", "parse_variables", "read_environment"]
 
 CREDENTIALS = ("API_USER", "API_SIGNER", "API_PRIVATE_KEY", "APIV1_PUBLIC_KEY", "APIV1_PRIVATE_KEY")
 NETWORK = "HEDGEROW_NETWORK"
+LOCKSTEP_PATIENCE = "HEDGEROW_LOCKSTEP_PATIENCE"
 OURS = ("API_", "APIV1_", "HEDGEROW_")
 """How the names of all variables begin that are read here."""
 ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
@@ -55,6 +57,21 @@ class Environment:
             ConfigError: a value is no address, no network, or no chain id.
         """
         return _network(self._values.get(NETWORK, "").strip()).overridden(self._values)
+
+    def lockstep_patience(self) -> float:
+        """Return ``HEDGEROW_LOCKSTEP_PATIENCE``: real seconds an answer may take before lockstep lets time-outs run.
+
+        Raises:
+            ConfigError: it is no positive number.
+        """
+        text = self._values.get(LOCKSTEP_PATIENCE, "").strip()
+        try:
+            seconds = float(text) if text else ANSWER_SECONDS
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < float("inf"):
+            raise ConfigError(f"{LOCKSTEP_PATIENCE} {text}: allowed is a positive number of seconds")
+        return seconds
 
     def __repr__(self) -> str:
         return f"Environment({', '.join(sorted(self._values))})"

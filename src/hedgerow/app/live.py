@@ -26,8 +26,8 @@ from hedgerow.store.account_lock import default_lock_folder
 
 __all__ = ["Connections", "LiveExchange", "account_name", "credentials_of", "live_access", "live_exchange"]
 
-MAIL_SECONDS, MAIL_SECONDS_IN_LOCKSTEP = 1.0, 60.0
-"""On a clock that the exchange is asked to move, a wait of a second costs a request; a minute passes as quickly."""
+MAIL_SECONDS, MAIL_SECONDS_IN_LOCKSTEP = 1.0, 300.0
+"""On a clock that the exchange is asked to move, a wait of a second costs a request; five minutes pass as quickly."""
 
 POLL_SECONDS = 30.0
 """A glance is three signed reads, 10 weight of the futures and 5 of the spot market: two a minute are below 1 %."""
@@ -88,7 +88,8 @@ def live_exchange(
     """
     hosts = environment.hosts()
     sockets = HttpTransport()
-    clock: Clock = LockstepClock(hosts.futures_rest) if lockstep else SystemClock()
+    patience = environment.lockstep_patience()
+    clock: Clock = LockstepClock(hosts.futures_rest, answer_seconds=patience) if lockstep else SystemClock()
     chance = random.Random(secrets.randbits(64))  # noqa: S311 - spreads retries, nothing secret
     client = AsterClient(
         transport=AttendedTransport(sockets, clock) if isinstance(clock, LockstepClock) else sockets,

@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from hedgerow.clock import FollowedClock
+from hedgerow.clock import ANSWER_SECONDS, FollowedClock
 from hedgerow.domain.errors import ConfigError
 from hedgerow.ports import HttpRequest, HttpResponse, Transport
 
 __all__ = ["AttendedTransport", "LockstepClock"]
 
-ANSWER_SECONDS = 60.0
+PATIENCE_SECONDS = 60.0
+"""Real seconds for an answer of the emulator's administration."""
 OK = 200
 
 
@@ -33,13 +34,14 @@ class LockstepClock(FollowedClock):
         ConfigError: nobody answers there, or it is no emulator.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, answer_seconds: float = ANSWER_SECONDS) -> None:
+        """``answer_seconds`` of real time the exchange may take to answer before time-outs run."""
         parts = urlsplit(address)
-        self._connection = HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
+        self._connection = HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_SECONDS)
         start = self._asked("GET", "/admin/time") if parts.scheme == "http" else None
         if start is None:
             raise ConfigError(f"--venue-clock: {address} is no emulator that can be reached; start hedgerow emulator")
-        super().__init__(start, self._advance)
+        super().__init__(start, self._advance, answer_seconds=answer_seconds)
 
     def close(self) -> None:
         """Release the connection; it is made anew when it is needed again."""

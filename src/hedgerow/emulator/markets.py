@@ -11,8 +11,6 @@ from decimal import Decimal
 from math import exp, sin, tau
 from random import Random
 
-from msgspec import Struct
-
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.schedule import last_settlement, next_settlement
@@ -28,6 +26,8 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 HISTORY = timedelta(days=45)
 """How long before the start funding is known: 135 prints of 8 hours."""
+KEPT_HOURS = 30
+"""Hours of drawn steps kept per pair: a day's statistics ask for the present and for the day before in turn."""
 ENDLESS = 36_500
 BASE_RATE_BPS = 1.0
 CLAMP_BPS = 5.0
@@ -45,13 +45,6 @@ def rate_of(premium_bps: float, interval_hours: int) -> Decimal:
     return min(max(rate, -CAP), CAP)
 
 
-class _Hour(Struct, frozen=True, kw_only=True):
-    """The twelve steps of one hour of one pair."""
-
-    number: int
-    prices: tuple[TapePrices, ...]
-
-
 class _Pair:
     """One pair of the tape: its path, and what was computed of it."""
 
@@ -60,7 +53,7 @@ class _Pair:
         self.path = path
         self.listed = pair_of(character)
         self.decimals = -int(self.listed.spot.tick.as_tuple().exponent) + 1
-        self.hour: _Hour | None = None
+        self.hours: dict[int, tuple[TapePrices, ...]] = {}
         self.rates: dict[datetime, FundingRate] = {}
         self.volumes: dict[int, float] = {}
         self.books = {
@@ -113,9 +106,12 @@ class GeneratedTape:
             return None
         pair = self._pairs[symbol]
         number, step = divmod((at - self._origin) // STEP, STEPS_PER_HOUR)
-        if pair.hour is None or pair.hour.number != number:
-            pair.hour = _Hour(number=number, prices=tuple(self._steps(pair, number)))
-        return pair.hour.prices[step]
+        known = pair.hours.get(number)
+        if known is None:
+            known = pair.hours[number] = tuple(self._steps(pair, number))
+            if len(pair.hours) > KEPT_HOURS:
+                del pair.hours[next(iter(pair.hours))]
+        return known[step]
 
     def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:  # noqa: ARG002 - the port's shape
         """Return the shape of the book, the same at all times."""

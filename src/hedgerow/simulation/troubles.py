@@ -164,7 +164,7 @@ def _one_sided(draw: Draw) -> OneSidedBook:
 
 
 def _jump(draw: Draw) -> PriceJump:
-    factor = draw.fraction("0.6", "0.8", "0.95", "1.05", "1.25", "1.6", "2.4")
+    factor = draw.fraction("0.6", "0.8", "0.95", "1.05", "1.25", "1.6", "1.7", "1.76", "2.4")
     return PriceJump(at=draw.at, factor=factor, everywhere=draw.random.random() < 1 / 4)
 
 

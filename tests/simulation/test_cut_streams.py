@@ -1,0 +1,167 @@
+"""The live client with its streams over a wire in memory that is cut again and again, under virtual time."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import cast
+
+import pytest
+from _exchange import wrongs
+from msgspec import Struct
+
+from hedgerow.app.bot import BotParts, build_bot
+from hedgerow.app.live import LiveExchange
+from hedgerow.aster import AsterClient, Credentials
+from hedgerow.aster.hosts import MAINNET
+from hedgerow.aster.http import HttpTransport
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.events import Event, ExecutionStarted, HedgeClosed, HedgeOpened, OrderOutcomeUnknown
+from hedgerow.domain.instrument import Market
+from hedgerow.emulator.latency import LatencyModel
+from hedgerow.emulator.wire.clock import ExchangeClock
+from hedgerow.emulator.wire.credentials import Agent
+from hedgerow.emulator.wire.exchange import Exchange
+from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.wire.venue import WireVenue
+from hedgerow.engine.runner import RunOptions
+from hedgerow.ports import Clock
+from hedgerow.store.memory import MemoryStore
+from hedgerow.strategy.parameters import (
+    FundingRateStrategy,
+    PositionManagement,
+    StrategyParameters,
+)
+from support.cut_wire import Cut, CutWire, Harm
+from support.wire import AGENT, USER
+from support.worlds import START, Listing, ScriptedTape
+
+BEGIN = START + timedelta(hours=1)
+FRESH_SECONDS = 5.0
+"""How old a reading may be when a job begins: mark prices count for three seconds, and a job needs them."""
+RESUMED_SECONDS = 120.0
+"""Silence and back-off are over by then: everything is heard again."""
+INTERVAL = 60.0
+HOURS = 1.5
+TRADING = StrategyParameters(
+    funding_rate_strategy=FundingRateStrategy(min_funding_apr=0.05),
+    position_management=PositionManagement(
+        max_position_age_hours=0.05, loop_interval_seconds=INTERVAL, fee_coverage_multiplier=1e6
+    ),
+)
+"""Closed and opened again every four minutes."""
+
+
+class CalmVenue(WireVenue):
+    """An exchange that looks for news four times a second at most: ten thousand seconds of it are affordable."""
+
+    def next_due(self) -> datetime | None:
+        due = super().next_due()
+        return None if due is None else max(due, self.clock.now() + timedelta(seconds=0.25))
+
+
+class Outcome(Struct, frozen=True):
+    """What a run left behind."""
+
+    events: tuple[Event, ...]
+    wrongs: list[str]
+    wire: CutWire
+    deaf: list[Cut]
+    """Cuts after which something was not heard again in time."""
+
+
+def drawn(random: Random, hours: float, count: int) -> list[Cut]:
+    """Return cuts of every kind, one after another, each followed by at least as long a quiet time."""
+    room = hours * 3600 / count
+    found: list[Cut] = []
+    for number in range(count):
+        length = min(room / 2, 2.0 * 60.0 ** random.random())
+        begin = BEGIN + timedelta(seconds=room * number + (room / 2 - length) * random.random())
+        harm = list(Harm)[number % len(Harm)]
+        found.append(Cut(begin=begin, end=begin + timedelta(seconds=length), harm=harm))
+    return found
+
+
+def play(cuts: Sequence[Cut], hours: float, seed: int) -> Outcome:
+    clock = VirtualClock(BEGIN)
+    tape = ScriptedTape([Listing(rate="0.0004"), Listing("BBBUSDT", spot=20, rate="0.0003")])
+    exchange = Exchange(tape, start=BEGIN)
+    member = exchange.open_account(USER, spot={"USDT": Decimal(1000)}, perp=Decimal(1000))
+    exchange.permit(USER, Agent(signer=AGENT.lower()))
+    memory = MemoryTransport(
+        CalmVenue(exchange, ExchangeClock(clock, BEGIN)),
+        clock,
+        latency=LatencyModel(median_seconds=0.02),
+        random=Random(seed),
+    )
+    wire = CutWire(memory, clock, cuts)
+    store = MemoryStore()
+    deaf: list[Cut] = []
+
+    async def life() -> None:
+        live = live_exchange(wire, clock, seed)
+        async with live.attend(store, stay=True):
+            bot = build_bot(parts(live, store, clock, seed))
+            listening = asyncio.create_task(listen_again(live, cuts, deaf))
+            running = asyncio.create_task(bot.runner.run())
+            await clock.sleep(hours * 3600 + 2 * RESUMED_SECONDS)
+            bot.stop.set()
+            await running
+            await listening
+
+    run_virtual(clock, life())
+    events = asyncio.run(store.events())
+    return Outcome(events, wrongs(events, member.state()), wire, deaf)
+
+
+def live_exchange(wire: CutWire, clock: Clock, seed: int) -> LiveExchange:
+    credentials = Credentials(user=USER, signer=AGENT, private_key=f"{1:064x}")
+    client = AsterClient(transport=wire, clock=clock, random=Random(seed), credentials=credentials, hosts=MAINNET)
+    return LiveExchange(cast("HttpTransport", wire), client, clock, Random(seed))
+
+
+def parts(live: LiveExchange, store: MemoryStore, clock: Clock, seed: int) -> BotParts:
+    return BotParts(
+        venue=live.venue,
+        store=store,
+        clock=clock,
+        parameters=TRADING,
+        randomness=Random(seed),
+        options=RunOptions(interval_seconds=INTERVAL),
+    )
+
+
+async def listen_again(live: LiveExchange, cuts: Sequence[Cut], deaf: list[Cut]) -> None:
+    """Note each cut after which not everything is heard again in time."""
+    for cut in cuts:
+        await live.clock.sleep((cut.end - live.clock.now()).total_seconds() + RESUMED_SECONDS)
+        venue, now = live.venue, live.clock.now()
+        users = all(venue.account_cache.is_open(market) for market in Market)
+        if not users or venue.market_cache.premiums(now) is None:
+            deaf.append(cut)
+
+
+def undue(events: Sequence[Event], cuts: Sequence[Cut]) -> list[Event]:
+    """Return every job that began while nothing could be read."""
+    whole = [cut for cut in cuts if cut.harm is not Harm.STREAMS]
+    slack = timedelta(seconds=FRESH_SECONDS)
+    return [
+        event
+        for event in events
+        if isinstance(event, ExecutionStarted) and any(cut.begin + slack < event.at < cut.end for cut in whole)
+    ]
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_nothing_is_decided_on_what_is_not_heard_and_everything_is_heard_again(seed: int) -> None:
+    cuts = drawn(Random(seed), HOURS, 15)
+    outcome = play(cuts, HOURS, seed)
+    assert outcome.wrongs == []
+    assert undue(outcome.events, cuts) == []
+    assert outcome.deaf == []
+    assert all(outcome.wire.met[harm] > 0 for harm in Harm if harm is not Harm.STREAMS)
+    kinds = [type(event) for event in outcome.events]
+    assert kinds.count(HedgeOpened) > 8
+    assert kinds.count(HedgeClosed) > 8
+    assert OrderOutcomeUnknown in kinds, "no cut fell between an order and its answer"

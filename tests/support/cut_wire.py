@@ -1,0 +1,121 @@
+"""A wire in memory that is cut for spans of virtual time: requests and streams meet what a real network does to them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
+from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.ports import Clock, HttpRequest, HttpResponse, StreamConnection
+
+__all__ = ["Cut", "CutWire", "Harm"]
+
+
+class Harm(StrEnum):
+    """What a cut does."""
+
+    REFUSED = "refused"
+    """Nothing can be connected; what is connected breaks off. Requests never leave."""
+    TORN = "torn"
+    """Requests are carried out; their answers break off, and so do streams."""
+    HOLE = "hole"
+    """Requests disappear, and streams fall silent without ending."""
+    DEAF = "deaf"
+    """Requests are carried out, but no answer comes, and streams fall silent without ending."""
+    STREAMS = "streams"
+    """Requests pass; streams break off and cannot be opened."""
+
+
+class Cut(Struct, frozen=True, kw_only=True):
+    """A span of virtual time."""
+
+    begin: datetime
+    end: datetime
+    harm: Harm
+
+
+class CutWire:
+    """A ``Transport`` and a ``StreamTransport`` on the way to an exchange in memory."""
+
+    def __init__(self, inner: MemoryTransport, clock: Clock, cuts: Sequence[Cut]) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._cuts = cuts
+        self.met: dict[Harm, int] = dict.fromkeys(Harm, 0)
+        """Requests that met each harm."""
+        self.opened = 0
+        """Streams opened."""
+
+    @property
+    def harm(self) -> Harm | None:
+        """What rages now."""
+        now = self._clock.now()
+        return next((cut.harm for cut in self._cuts if cut.begin <= now < cut.end), None)
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Send one request, if the wire lets it."""
+        harm = self.harm
+        if harm is None or harm is Harm.STREAMS:
+            answer = await self._inner.send(request)
+            return answer if self.harm in {None, Harm.STREAMS} else await self._never()
+        self.met[harm] += 1
+        if harm is Harm.REFUSED:
+            raise NotSent("the exchange cannot be reached")
+        if harm is not Harm.HOLE:
+            await self._inner.send(request)
+        if harm is Harm.TORN:
+            raise OutcomeUnknown("no whole answer from the exchange")
+        return await self._never()
+
+    def connect(self, url: str) -> AbstractAsyncContextManager[StreamConnection]:
+        """Open a stream, if the wire lets it."""
+        return self._connect(url)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def _never(self) -> HttpResponse:
+        await asyncio.Event().wait()
+        raise OutcomeUnknown("never reached")
+
+    @asynccontextmanager
+    async def _connect(self, url: str) -> AsyncGenerator[StreamConnection]:
+        harm = self.harm
+        if harm in {Harm.HOLE, Harm.DEAF}:
+            await self._never()
+        if harm is not None:
+            raise NotSent("the exchange's stream cannot be opened")
+        async with self._inner.connect(url) as connection:
+            self.opened += 1
+            yield _Stream(connection, self)
+
+
+class _Stream:
+    """A stream that dies in the first cut it meets: at once, or without a word."""
+
+    def __init__(self, inner: StreamConnection, wire: CutWire) -> None:
+        self._inner = inner
+        self._wire = wire
+        self._dead = False
+
+    async def receive(self) -> str | bytes:
+        message = None if self._dead else await self._inner.receive()
+        harm = self._wire.harm
+        self._dead = self._dead or harm in {Harm.HOLE, Harm.DEAF}
+        if self._dead or message is None:
+            await asyncio.Event().wait()
+        if harm is not None:
+            raise VenueError("the stream broke off")
+        assert message is not None
+        return message
+
+    async def send(self, text: str) -> None:
+        if not self._dead:
+            await self._inner.send(text)
+
+    async def close(self) -> None:
+        await self._inner.close()
