@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -47,6 +48,8 @@ class Call(Struct, frozen=True, kw_only=True):
     request: WireRequest
     caller: Member | None = None
     signer: str = ""
+    fill_share: Decimal | None = None
+    """Part of an order's quantity that matching may give: a fault; None = all."""
 
     @property
     def member(self) -> Member:

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from hedgerow.domain.account import Balance
 from hedgerow.domain.instrument import Market, TradingStatus
@@ -16,6 +17,7 @@ from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.marketplace import Conditions, Marketplace
 from hedgerow.emulator.state import WorldOptions, WorldState
 from hedgerow.emulator.wire import events
+from hedgerow.emulator.wire.amended import AmendedTape
 from hedgerow.emulator.wire.credentials import Agent, ApiKey, NonceWindow
 from hedgerow.emulator.wire.exchange_info import Profile
 from hedgerow.emulator.wire.flow import cancel, match_queued
@@ -33,6 +35,8 @@ __all__ = ["Exchange", "ExchangeRules"]
 FIRST_ORDER_ID = 17_338_000_000
 """Order numbers do not fit 32 bits (API reference 5.2)."""
 
+LONGEST_JITTER_SECONDS = 30.0
+
 Listener = Callable[[str, Market, dict[str, Any]], None]
 
 
@@ -41,12 +45,23 @@ class ExchangeRules(Struct, frozen=True, kw_only=True):
 
     chain_id: int = MAINNET
     nonce_window_seconds: float | None = 60.0
-    """How far a nonce may be from the exchange's time; None = any time (for clocks that do not follow)."""
+    """How far a nonce may be from the exchange's time; None = any time, and old keys' timestamps too (for clocks that
+    do not follow)."""
     spot_delay_seconds: float = 0.02
     """Time between the acknowledgement of a spot order and its matching."""
     hide_orders_seconds: float = 0.0
     """How long a look-up does not find a new order yet (-2013)."""
+    still: bool = False
+    """Whether prices stay what they are at the start until somebody moves them."""
     world: WorldOptions = field(default_factory=WorldOptions)
+
+
+class _StoppedBooks(Struct, frozen=True, kw_only=True):
+    """Public books that stand still."""
+
+    market: Marketplace
+    at: datetime
+    until: datetime
 
 
 class Exchange:
@@ -61,9 +76,9 @@ class Exchange:
         profile: Profile | None = None,
         state: ExchangeState | None = None,
     ) -> None:
-        shared = state or ExchangeState(now=start)
-        self.tape = tape
         self.rules = rules or ExchangeRules()
+        shared = state or ExchangeState(now=start, still_at=start if self.rules.still else None)
+        self.tape = AmendedTape(tape, changes=shared.fundings, still_at=shared.still_at)
         self.profile = profile or Profile(tape.pairs)
         self.members: dict[str, Member] = {}
         self.limits = {market: Limits(market) for market in Market}
@@ -77,12 +92,15 @@ class Exchange:
         self._house = self._world(WorldState(now=shared.now, spot={}, perp_balance=ZERO, conditions=shared.conditions))
         self._late: list[tuple[datetime, int, Callable[[], object]]] = []
         self._late_numbers = count()
+        self._stopped: _StoppedBooks | None = None
 
     def state(self) -> ExchangeState:
         """Return what all accounts share, as one value."""
         return ExchangeState(
             now=self.now,
             last_id=self._last_id,
+            still_at=self.tape.still_at,
+            fundings=self.tape.changes,
             conditions=self._conditions,
             agents=dict(self.agents),
             keys=dict(self.keys),
@@ -103,6 +121,12 @@ class Exchange:
     def revisions(self) -> tuple[int, ...]:
         """Numbers of which at least one rises with every change that a restart must remember."""
         return (self.revision, *(member.revision + member.world.revision for member in self.members.values()))
+
+    @property
+    def books(self) -> tuple[Marketplace, datetime]:
+        """What public books are read from, and the time they show: the past, while they stand still."""
+        stopped = self._stopped
+        return (self.market, self.now) if stopped is None or self.now >= stopped.until else (stopped.market, stopped.at)
 
     # Accounts
 
@@ -265,6 +289,22 @@ class Exchange:
                         cancel(member, ticket)
         self.settle()
         self.changed()
+
+    def stop_books(self, seconds: float) -> None:
+        """Let the public books stand still for a while; matching goes on."""
+        until = self.now + timedelta(seconds=seconds)
+        self._stopped = _StoppedBooks(market=self.market.snapshot(), at=self.now, until=until)
+
+    def set_jitter(self, *, lead_seconds: float, delay_seconds: float) -> None:
+        """Let funding be charged up to so many seconds before or after its stamp."""
+        if not all(0 <= seconds <= LONGEST_JITTER_SECONDS for seconds in (lead_seconds, delay_seconds)):
+            raise ValueError(f"a settlement is at most {LONGEST_JITTER_SECONDS:g} s early or late")
+        for world in self._worlds():
+            account = world.parts
+            account.options = replace(
+                account.options, settlement_lead_seconds=lead_seconds, settlement_delay_seconds=delay_seconds
+            )
+        self.rules = replace(self.rules, world=self._house.parts.options)
 
     def _worlds(self) -> Sequence[AccountWorld]:
         return (self._house, *(member.world for member in self.members.values()))

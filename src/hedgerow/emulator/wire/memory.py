@@ -71,6 +71,8 @@ class MemoryTransport:
     async def _send(self, request: HttpRequest) -> HttpResponse:
         await self._travel()
         answer = self._venue.handle(wire_request(request, self._ip))
+        if answer.cut:
+            raise OutcomeUnknown(f"{request.method}: the connection was dropped")
         if answer.response is None:
             await asyncio.Event().wait()
             raise OutcomeUnknown("never reached")

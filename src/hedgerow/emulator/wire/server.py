@@ -96,7 +96,7 @@ class WireServer:
         )
         answer = self._venue.handle(arrived)
         if answer.response is None:
-            await self._clock.sleep(SILENCE_SECONDS)
+            await self._clock.sleep(0.0 if answer.cut else SILENCE_SECONDS)
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=504)

@@ -17,14 +17,22 @@ __all__ = ["WireVenue"]
 
 
 class WireVenue:
-    """What a shell of sockets, or a transport in memory, talks to. ``save`` is called before each answer leaves."""
+    """What a shell of sockets, or a transport in memory, talks to.
+
+    ``save`` is called before each answer leaves; ``seed`` is where the chance of faults begins.
+    """
 
     def __init__(
-        self, exchange: Exchange, clock: ExchangeClock, *, save: Callable[[Exchange], None] | None = None
+        self,
+        exchange: Exchange,
+        clock: ExchangeClock,
+        *,
+        save: Callable[[Exchange], None] | None = None,
+        seed: int = 0,
     ) -> None:
         self.exchange = exchange
         self.clock = clock
-        self.faults = WireFaults()
+        self.faults = WireFaults(seed)
         self._rest = RestDoor(exchange, self.faults)
         self._hub = StreamHub(exchange, self.faults)
         self._admin = AdminDoor(exchange, clock, self.faults, self._hub)
@@ -43,6 +51,7 @@ class WireVenue:
     def tick(self) -> None:
         """Do and send what fell due by now."""
         self.exchange.advance(self.clock.now())
+        self.faults.expire(self.exchange.now)
         self._hub.publish()
         if self._save is not None:
             self._save(self.exchange)
