@@ -37,6 +37,8 @@ class WireVenue:
         self._hub = StreamHub(exchange, self.faults)
         self._admin = AdminDoor(exchange, clock, self.faults, self._hub)
         self._save = save
+        self.watchers: list[Callable[[WireRequest, Answer], None]] = []
+        """Told of every request and its answer, except those to the administration."""
 
     def handle(self, request: WireRequest) -> Answer:
         """Answer a request at the present time."""
@@ -45,6 +47,8 @@ class WireVenue:
             answer = Answer(response=self._admin.handle(request))
         else:
             answer = self._rest.handle(request)
+            for watch in self.watchers:
+                watch(request, answer)
         self.tick()
         return answer
 
