@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 LONGEST_JUMP = timedelta(days=400)
+SMALLEST_FACTOR = Decimal("0.0001")
 
 
 class Advance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -183,8 +184,8 @@ class AdminDoor:
             if middle is None or asked.price is None:
                 raise ValueError("give factor, or price for a symbol that has one")
             factor = asked.price / middle
-        if not factor.is_finite() or factor <= 0:
-            raise ValueError("a price stays positive")
+        if not SMALLEST_FACTOR <= factor <= 1 / SMALLEST_FACTOR:
+            raise ValueError(f"prices jump by a factor of {SMALLEST_FACTOR} to {1 / SMALLEST_FACTOR:f}")
         self._exchange.shock(asked.symbol, factor)
         return {"symbol": asked.symbol, "factor": plain(factor)}
 

@@ -3,7 +3,7 @@
 What is set here lasts while the exchange runs and is not kept by ``--state``, except changes of funding.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -35,6 +35,7 @@ __all__ = [
     "read_body",
 ]
 
+LARGEST_AMOUNT = 10**15
 Actions = dict[tuple[str, str], Callable[[bytes], Any]]
 Body = TypeVar("Body", bound=Struct)
 BEYOND = Decimal("1.01"), Decimal("0.99")
@@ -211,5 +212,15 @@ def member_of(exchange: Exchange, user: str) -> Member:
 
 
 def read_body(body: bytes, kind: type[Body]) -> Body:
-    """Return what a request asks for; nothing sent is everything left out."""
-    return msgspec.json.decode(body or b"{}", type=kind)
+    """Return what a request asks for; nothing sent is everything left out.
+
+    Raises:
+        ValueError: it is malformed, or an amount in it is no number or too large.
+    """
+    asked = msgspec.json.decode(body or b"{}", type=kind)
+    for value in msgspec.structs.astuple(asked):
+        amounts: Iterable[object] = value.values() if isinstance(value, dict) else (value,)
+        for amount in amounts:
+            if isinstance(amount, Decimal) and not (amount.is_finite() and abs(amount) <= LARGEST_AMOUNT):
+                raise ValueError(f"an amount is a number of at most {LARGEST_AMOUNT:,}, not {amount}")
+    return asked

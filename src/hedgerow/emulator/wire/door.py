@@ -99,6 +99,8 @@ class RestDoor:
 
     def _execute(self, request: WireRequest, headers: dict[str, str], fill_share: Decimal | None) -> Any:
         """Admit and carry out one request; what it learns for the reply's headers is left in ``headers``."""
+        if not _legible(request):
+            raise WireError(-1100, "Illegal characters found in a parameter.")
         market, route = self._route(request)
         limits, now = self.exchange.limits[market], self.exchange.now
         try:
@@ -140,6 +142,15 @@ def _broken(fault: RequestFault, now: datetime) -> HttpResponse:
     if fault.fault in {WireFault.UNAVAILABLE_BEFORE, WireFault.UNAVAILABLE_AFTER}:
         return _unavailable()
     return _refused(_declared(fault, now), {})
+
+
+def _legible(request: WireRequest) -> bool:
+    """Tell whether a request is text: bytes that are none arrive as halves of surrogate pairs."""
+    try:
+        f"{request.method}{request.path}{request.query}{request.body}".encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _orders_in(params: Params, route: Route) -> int:

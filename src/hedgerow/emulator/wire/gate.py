@@ -107,7 +107,8 @@ def _by_key(
         if exchange.rules.nonce_window_seconds is not None:
             check_timestamp(sent_ms, window_ms, exchange.now)
         text = SIGNATURE_FIELD.sub("", request.query).lstrip("&") + SIGNATURE_FIELD.sub("", request.body).lstrip("&")
-        if not hmac.compare_digest(hmac_of(secret.secret, text), params.text("signature").lower()):
+        given = params.text("signature").lower().encode()
+        if not hmac.compare_digest(hmac_of(secret.secret, text).encode(), given):
             raise WireError(-1022, "Signature for this request is not valid.")
     allowed = secret.can_spot_trade if market is Market.SPOT else secret.can_perp_trade
     if route.security is Security.TRADE and not allowed:
