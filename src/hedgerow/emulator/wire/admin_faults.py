@@ -3,9 +3,9 @@
 What is set here lasts while the exchange runs and is not kept by ``--state``, except changes of funding.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -218,9 +218,15 @@ def read_body(body: bytes, kind: type[Body]) -> Body:
         ValueError: it is malformed, or an amount in it is no number or too large.
     """
     asked = msgspec.json.decode(body or b"{}", type=kind)
-    for value in msgspec.structs.astuple(asked):
-        amounts: Iterable[object] = value.values() if isinstance(value, dict) else (value,)
-        for amount in amounts:
-            if isinstance(amount, Decimal) and not (amount.is_finite() and abs(amount) <= LARGEST_AMOUNT):
-                raise ValueError(f"an amount is a number of at most {LARGEST_AMOUNT:,}, not {amount}")
+    for amount in _amounts(msgspec.structs.astuple(asked)):
+        if not (amount.is_finite() and abs(amount) <= LARGEST_AMOUNT):
+            raise ValueError(f"an amount is a number of at most {LARGEST_AMOUNT:,}, not {amount}")
     return asked
+
+
+def _amounts(values: Iterable[Any]) -> Iterator[Decimal]:
+    for value in values:
+        if isinstance(value, Mapping):
+            yield from _amounts(cast("Mapping[str, Any]", value).values())
+        elif isinstance(value, Decimal):
+            yield value

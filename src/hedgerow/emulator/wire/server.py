@@ -51,7 +51,8 @@ class WireServer:
         """
         application = web.Application(client_max_size=BODY_LIMIT)
         application.router.add_route("*", "/{path:.*}", self._take)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        # A body is read as it came: what claims to be compressed is refused like any other nonsense.
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0, auto_decompress=False)
         await runner.setup()
         try:
             self._ports = await self._listen(runner)
@@ -145,7 +146,11 @@ class WireServer:
         if session is None:
             return web.Response(status=404)
         stream = web.WebSocketResponse(autoping=False, max_msg_size=BODY_LIMIT)
-        await stream.prepare(request)
+        try:
+            await stream.prepare(request)
+        except ConnectionResetError:
+            self._venue.disconnect(session)
+            return web.Response(status=400)
         self._streams.add(stream)
         writer = asyncio.create_task(self._write(stream, session, news))
         try:

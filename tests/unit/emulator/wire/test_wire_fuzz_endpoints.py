@@ -158,7 +158,7 @@ MORE = (
     "listen-keys",
     "streams",
 )
-CONTENT = st.dictionaries(
+CONTENT: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
     st.sampled_from(
         ["seconds", "to_ms", "speed", "symbol", "factor", "price", "user", "wallet", "amount", "side", "fault"]
     )
