@@ -9,6 +9,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
+from hedgerow.app.doctor import clock_finding
 from hedgerow.app.door import Access, Door
 from hedgerow.app.environment import Environment
 from hedgerow.app.keys import Level, agent_findings, refused
@@ -157,10 +158,11 @@ class LiveExchange:
         if credentials is None:
             return ()
         try:
-            await self.client.synchronise()
+            clock = clock_finding(await self.client.synchronise())
+            clocks = () if clock.level is Level.OK else (clock.line,)
             if credentials.legacy:
                 await self.client.balances()
-                return ()
+                return clocks
             rows = await self.client.agents()
         except Unauthorized as error:
             raise ConfigError(refused(error, credentials).line) from None
@@ -170,7 +172,7 @@ class LiveExchange:
         problem = next((finding for finding in found if finding.level is Level.PROBLEM), None)
         if problem is not None:
             raise ConfigError(problem.line)
-        return tuple(finding.line for finding in found if finding.level is Level.WARNING)
+        return (*clocks, *(finding.line for finding in found if finding.level is Level.WARNING))
 
     async def _listen(self) -> None:
         streams = AsterStreams(self.venue, transport=self.sockets, clock=self.clock, random=self._chance)

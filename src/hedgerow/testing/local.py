@@ -56,6 +56,13 @@ class LocalAster(AsterHandle):
         agent = Agent(signer=account.signer.lower(), **rights)
         self._serving.ask(lambda: self._venue.exchange.permit(account.user, agent))
 
+    def set_modes(
+        self, *, one_way: bool | None = None, single_asset: bool | None = None, user: str | None = None
+    ) -> None:
+        """Switch an account between one-way and hedge mode, single-asset and multi-assets mode."""
+        world = self._member(user).world
+        self._serving.ask(lambda: world.set_modes(one_way=one_way, single_asset=single_asset))
+
     def fund(self, amount: Money, asset: str = "USDT", *, wallet: MarketName = "spot", user: str | None = None) -> None:
         """Put money or coins into a wallet; negative = take out."""
         account = self._account(user)
