@@ -114,6 +114,10 @@ class LocalAster(AsterHandle):
         """Let the public books stand still, on REST and on streams, while trading goes on."""
         self._admin("POST", "stop-books", seconds=seconds)
 
+    def lag_balances(self, seconds: float) -> None:
+        """Show every account's balances and positions over REST as they were so long ago; 0 = as they are."""
+        self._admin("POST", "lag", seconds=seconds)
+
     def skew_clock(self, seconds: float) -> None:
         """Let ``GET time`` be off by so much."""
         self._admin("POST", "skew", seconds=seconds)

@@ -352,6 +352,7 @@ def test_the_rest_of_the_trouble_reaches_the_exchange(local: LocalAster) -> None
     local.set_price(BTC, local.price(BTC) * 2)
     later = bot.call("GET", "/fapi/v1/depth", symbol=BTC)
     assert later["bids"] == depth["bids"]
+    local.lag_balances(60)
     local.skew_clock(-3600)
     assert bot.call("GET", "/fapi/v1/time")["serverTime"] < local.now.timestamp() * 1000 - 3_000_000
     local.jitter_funding(delay_seconds=10)
@@ -361,4 +362,6 @@ def test_the_rest_of_the_trouble_reaches_the_exchange(local: LocalAster) -> None
     assert 0 < (local.funding()[0].at - datetime(2025, 1, 1, 8, tzinfo=UTC)).total_seconds() <= 10
     local.limit("perp", orders_per_ten_seconds=1)
     bot.short()
+    assert bot.call("GET", "/fapi/v2/positionRisk", symbol=BTC)[0]["positionAmt"] == "-0.003"
+    assert local.positions()[BTC].quantity == Decimal("-0.006")
     assert refusal(bot) == (429, None)

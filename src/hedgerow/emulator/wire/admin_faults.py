@@ -118,6 +118,7 @@ class FaultDesk:
             ("DELETE", "faults"): lambda _: self._forget(),
             ("POST", "skew"): lambda body: self._skew(read_body(body, Skew)),
             ("POST", "stop-books"): lambda body: self._stop_books(read_body(body, Span)),
+            ("POST", "lag"): lambda body: self._lag(read_body(body, Span)),
             ("POST", "funding"): lambda body: self._funding(read_body(body, Funding)),
             ("POST", "jitter"): lambda body: self._jitter(read_body(body, Jitter)),
             ("POST", "limits"): lambda body: self._limits(read_body(body, Allowance)),
@@ -147,6 +148,13 @@ class FaultDesk:
         if asked.seconds < 0:
             raise ValueError("time does not run backwards")
         self._exchange.stop_books(asked.seconds)
+        return {"seconds": asked.seconds}
+
+    def _lag(self, asked: Span) -> dict[str, Any]:
+        if asked.seconds < 0:
+            raise ValueError("time does not run backwards")
+        for member in self._exchange.members.values():
+            member.lag(asked.seconds)
         return {"seconds": asked.seconds}
 
     def _funding(self, asked: Funding) -> dict[str, Any]:

@@ -100,6 +100,8 @@ class Route(Struct, frozen=True, kw_only=True):
     orders: int = 0
     """How many orders it counts for."""
     versions: tuple[int, ...] = (1, 3)
+    guarded: bool = False
+    """Whether it is signed with the nonce of the order it is about, used or not."""
 
     def weight_of(self, params: Params) -> int:
         """Return the weight of one call."""

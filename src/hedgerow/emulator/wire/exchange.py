@@ -189,6 +189,11 @@ class Exchange:
         window.burn(nonce, self.now, self.rules.nonce_window_seconds)
         self.changed()
 
+    def used_nonce(self, signer: str, nonce: int) -> bool:
+        """Tell whether a signer's nonce is remembered as used."""
+        window = self._nonces.get(signer.lower())
+        return window is not None and nonce in window.used
+
     def next_id(self) -> int:
         """Return a number that no order or row of any account has."""
         self._last_id += 1

@@ -55,7 +55,8 @@ def _by_signature(
     if not signed_by(text, signature, signer, exchange.rules.chain_id):
         raise bad_signature()
     member = _owner(exchange, route, market, request, signer=signer, user=params.text("user", ""))
-    exchange.burn_nonce(signer, int(nonce))
+    if not (route.guarded and exchange.used_nonce(signer, int(nonce))):
+        exchange.burn_nonce(signer, int(nonce))
     return member, signer.lower()
 
 

@@ -161,6 +161,7 @@ def test_chance_is_the_same_for_the_same_seed() -> None:
         ("faults", {"fault": "slow", "times": -1}),
         ("faults/streams", {"trouble": "lose", "for_seconds": -1}),
         ("stop-books", {"seconds": -1}),
+        ("lag", {"seconds": -1}),
         ("funding", {"symbol": "NOSUCH", "rate": "0.001"}),
         ("funding", {"symbol": "AAAUSDT", "rate": "0.5"}),
         ("funding", {"symbol": "AAAUSDT", "interval_hours": 3}),
@@ -220,6 +221,26 @@ def test_listen_keys_can_die(silent: bool) -> None:  # noqa: FBT001 - a table's 
     assert client.perp("PUT", "listenKey").code == -1125
     client.order()
     assert messages(perp) == []
+
+
+def test_balances_and_positions_can_lag() -> None:
+    client = make_wired()
+    client.admin("POST", "lag", seconds=5)
+    client.order(quantity="3")
+    client.buy_spot()
+    told: list[tuple[str, int, str]] = []
+    for _ in range(2):
+        coins = {row["asset"] for row in client.spot("GET", "account").json["balances"]}
+        position = client.perp("GET", "positionRisk", symbol="AAAUSDT").json[0]["positionAmt"]
+        told.append((position, len(coins), client.perp("GET", "balance").json[0]["balance"]))
+        client.pass_time(6)
+    assert told[0] == ("0", 1, "10000.00000000")
+    assert told[1][:2] == ("-3.00", 2)
+    assert float(told[1][2]) < 10_000
+    client.order(quantity="1")
+    client.admin("POST", "lag", seconds=0)
+    assert client.perp("GET", "positionRisk", symbol="AAAUSDT").json[0]["positionAmt"] == "-4.00"
+    assert client.perp("GET", "userTrades", symbol="AAAUSDT").json[-1]["qty"] == "1.00"
 
 
 # --- the market ------------------------------------------------------------------------------------------------------
