@@ -221,6 +221,14 @@ def test_time_runs_stands_and_jumps() -> None:
         assert abs(aster.now - SystemClock().now()) < timedelta(minutes=1)
 
 
+def test_nonces_are_checked_when_wanted() -> None:
+    with local_aster(start=None, check_nonces=True) as aster:
+        with pytest.raises(HTTPError) as refused:
+            PlainBot(aster).call("GET", "/fapi/v2/balance")
+        with refused.value as answer:
+            assert json.load(answer)["code"] == -1021
+
+
 def test_prices_stand_where_they_are_put_and_live_when_wanted() -> None:
     with local_aster(speed=0) as aster:
         aster.set_price(BTC, "61234.5")

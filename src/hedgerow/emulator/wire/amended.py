@@ -90,7 +90,7 @@ class AmendedTape:
             interval_hours = last.interval_hours if last else self._own_interval(symbol, at)
         if interval_hours not in INTERVALS:
             raise ValueError(f"a funding interval is one of {', '.join(map(str, INTERVALS))} hours")
-        if rate is not None and not abs(rate) <= LARGEST_RATE:
+        if rate is not None and not (rate.is_finite() and abs(rate) <= LARGEST_RATE):
             raise ValueError(f"a funding rate is between -{LARGEST_RATE} and {LARGEST_RATE}")
         if rate is None and last:
             rate = last.rate
