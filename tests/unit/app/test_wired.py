@@ -66,7 +66,7 @@ def test_a_file_keeps_prices_that_stand_still_and_funding_that_was_changed(tmp_p
     first = WireClient(venue)
     first.admin("POST", "funding", symbol="BTCUSDT", rate="0.002", interval_hours=4)
     first.admin("POST", "price", symbol="BTCUSDT", price="50000")
-    first.pass_time(86_400)
+    first.admin("POST", "advance", seconds=86_400)
     told = first.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json
     assert told["lastFundingRate"] == "0.00200000"
     assert float(first.public("/fapi/v3/ticker/price", symbol="BTCUSDT").json["price"]) == 50_000

@@ -171,6 +171,8 @@ class AdminDoor:
         if timedelta(seconds=seconds) > LONGEST_JUMP:
             raise ValueError(f"a jump is at most {LONGEST_JUMP.days} days long")
         self._exchange.advance(self._clock.jump(seconds))
+        # Time that was moved by hand is kept like anything else: a restarted exchange must not go back.
+        self._exchange.changed()
         return self._time()
 
     def _speed(self, asked: Speed) -> dict[str, Any]:

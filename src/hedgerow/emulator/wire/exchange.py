@@ -18,9 +18,9 @@ from hedgerow.emulator.marketplace import Conditions, Marketplace
 from hedgerow.emulator.state import WorldOptions, WorldState
 from hedgerow.emulator.wire import events
 from hedgerow.emulator.wire.amended import AmendedTape
-from hedgerow.emulator.wire.credentials import Agent, ApiKey, NonceWindow
 from hedgerow.emulator.wire.exchange_info import Profile
 from hedgerow.emulator.wire.flow import cancel, match_queued
+from hedgerow.emulator.wire.keyring import Keyring
 from hedgerow.emulator.wire.limits import Limits
 from hedgerow.emulator.wire.member import Member
 from hedgerow.emulator.wire.signing import MAINNET
@@ -64,7 +64,7 @@ class _StoppedBooks(Struct, frozen=True, kw_only=True):
     until: datetime
 
 
-class Exchange:
+class Exchange(Keyring):
     """The state behind both REST doors and all streams."""
 
     def __init__(
@@ -78,15 +78,12 @@ class Exchange:
     ) -> None:
         self.rules = rules or ExchangeRules()
         shared = state or ExchangeState(now=start, still_at=start if self.rules.still else None)
+        super().__init__(shared)
         self.tape = AmendedTape(tape, changes=shared.fundings, still_at=shared.still_at)
         self.profile = profile or Profile(tape.pairs)
         self.members: dict[str, Member] = {}
         self.limits = {market: Limits(market) for market in Market}
         self.listeners: list[Listener] = []
-        self.agents: dict[str, tuple[Agent, ...]] = dict(shared.agents)
-        self.keys: dict[str, tuple[ApiKey, ...]] = dict(shared.keys)
-        self.revision = 0
-        self._nonces = {signer: NonceWindow(used) for signer, used in shared.nonces.items()}
         self._last_id = shared.last_id
         self._conditions: Conditions = shared.conditions
         self._house = self._world(WorldState(now=shared.now, spot={}, perp_balance=ZERO, conditions=shared.conditions))
@@ -104,7 +101,7 @@ class Exchange:
             conditions=self._conditions,
             agents=dict(self.agents),
             keys=dict(self.keys),
-            nonces={signer: window.used for signer, window in self._nonces.items()},
+            nonces=self.nonces,
         )
 
     @property
@@ -130,6 +127,10 @@ class Exchange:
 
     # Accounts
 
+    def is_open(self, user: str) -> bool:
+        """Tell whether an account of that name is open."""
+        return user in self.members
+
     def open_account(self, user: str, *, spot: Mapping[str, Decimal] | None = None, perp: Decimal = ZERO) -> Member:
         """Open an account with these balances; one that exists keeps its own."""
         known = self.members.get(user.lower())
@@ -146,62 +147,18 @@ class Exchange:
         self.changed()
         return member
 
-    def permit(self, user: str, agent: Agent) -> None:
-        """Let an agent sign for an account; an agent it had under that address is replaced."""
-        others = tuple(known for known in self.agents.get(user.lower(), ()) if known.signer != agent.signer.lower())
-        self.agents[user.lower()] = (*others, agent)
-        self.changed()
-
-    def dismiss(self, user: str, signer: str) -> bool:
-        """Take an agent's permission away; tells whether it had one."""
-        kept = tuple(known for known in self.agents.get(user, ()) if known.signer != signer.lower())
-        gone = len(kept) < len(self.agents.get(user, ()))
-        self.agents[user] = kept
-        self.changed()
-        return gone
-
-    def owner_of(self, signer: str) -> tuple[str, Agent] | None:
-        """Return the account that a signer signs for; a main wallet signs for itself."""
-        for user, agents in self.agents.items():
-            for agent in agents:
-                if agent.signer == signer.lower():
-                    return user, agent
-        if signer.lower() in self.members:
-            return signer.lower(), Agent(signer=signer.lower(), name="main", can_withdraw=True)
-        return None
-
-    def key_of(self, key: str) -> tuple[str, ApiKey] | None:
-        """Return the account and the secret of an old key."""
-        return next(((user, each) for user, keys in self.keys.items() for each in keys if each.key == key), None)
-
-    def add_key(self, user: str, key: ApiKey) -> None:
-        """Give an account a key of the old kind."""
-        self.keys[user.lower()] = (*self.keys.get(user.lower(), ()), key)
-        self.changed()
-
     def burn_nonce(self, signer: str, nonce: int) -> None:
         """Take a nonce.
 
         Raises:
             WireError: it cannot be used (-4225).
         """
-        window = self._nonces.setdefault(signer.lower(), NonceWindow())
-        window.burn(nonce, self.now, self.rules.nonce_window_seconds)
-        self.changed()
-
-    def used_nonce(self, signer: str, nonce: int) -> bool:
-        """Tell whether a signer's nonce is remembered as used."""
-        window = self._nonces.get(signer.lower())
-        return window is not None and nonce in window.used
+        self.take_nonce(signer, nonce, self.now, self.rules.nonce_window_seconds)
 
     def next_id(self) -> int:
         """Return a number that no order or row of any account has."""
         self._last_id += 1
         return FIRST_ORDER_ID + self._last_id
-
-    def changed(self) -> None:
-        """Note that something shared changed."""
-        self.revision += 1
 
     # Time
 
