@@ -128,10 +128,11 @@ class AsterHandle:
         """Return the middle of a book.
 
         Raises:
-            LookupError: there is none now.
+            Rejected: the symbol is not listed.
+            LookupError: it has no price now.
         """
-        exchange = self._venue.exchange
-        middle = self._serving.ask(lambda: exchange.market.middle(Market(market), symbol, exchange.now))
+        exchange, listed = self._venue.exchange, self.instrument(symbol, market)
+        middle = self._serving.ask(lambda: exchange.market.middle(listed.market, symbol, exchange.now))
         if middle is None:
             raise LookupError(f"{symbol} has no price now")
         return middle

@@ -21,7 +21,7 @@ import pytest
 from hedgerow.aster import MAINNET, AsterClient, Credentials
 from hedgerow.aster.http import HttpTransport
 from hedgerow.clock import SystemClock
-from hedgerow.domain.errors import ConfigError, Unauthorized
+from hedgerow.domain.errors import ConfigError, Rejected, Unauthorized
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.testing import AsterAccount, LocalAster, local_aster
 
@@ -324,6 +324,19 @@ def test_faults_are_injected_by_name_and_forgotten(local: LocalAster) -> None:
     with pytest.raises(ValueError, match="earthquake"):
         local.inject("earthquake")
     assert [seen.status for seen in local.requests("/order", method="POST")] == [429, 429, 503, 200, 200]
+
+
+def test_requests_that_cannot_be_read_are_seen_too(local: LocalAster) -> None:
+    with pytest.raises(HTTPError) as refused:
+        urlopen(f"{local.futures_rest}/fapi/v3/depth?symbol=A&symbol=B", timeout=20)  # noqa: S310 - loopback
+    refused.value.close()
+    (seen,) = local.requests()
+    assert (seen.path, seen.parameters, seen.status) == ("/fapi/v3/depth", {}, 400)
+
+
+def test_a_symbol_that_is_not_listed_is_refused(local: LocalAster) -> None:
+    with pytest.raises(Rejected, match="Invalid symbol"):
+        local.price("NOSUCH")
 
 
 def test_a_dropped_connection_is_seen_at_once(local: LocalAster) -> None:
