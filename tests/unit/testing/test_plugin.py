@@ -53,7 +53,7 @@ def test_the_examples_of_the_page_run(project: Path) -> None:
     for name, code in files.items():
         (project / name).write_text(code)
     said = run_pytest(project)
-    assert re.search(r"^9 passed", said, re.MULTILINE), said
+    assert re.search(r"^10 passed", said, re.MULTILINE), said
 
 
 def test_options_marks_and_the_exchange_of_the_whole_run(project: Path) -> None:
@@ -110,6 +110,23 @@ def test_nothing_is_left():
     )
     said = run_pytest(project)
     assert "1 failed, 1 passed" in said, said
+
+
+def test_processes_side_by_side_do_not_meet(project: Path) -> None:
+    (project / "test_many.py").write_text(
+        """
+import pytest
+
+
+@pytest.mark.parametrize('turn', range(12))
+def test_alone(aster, turn):
+    aster.trade('BTCUSDT', 'SELL', '0.001')
+    assert len(aster.trades()) == 1
+"""
+    )
+    (project / "pytest.ini").write_text(SETTINGS.replace("-p no:xdist", "-n 2"))
+    said = run_pytest(project)
+    assert "12 passed" in said, said
 
 
 def test_it_serves_unittest_too(project: Path) -> None:
