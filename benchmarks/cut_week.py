@@ -18,10 +18,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from _exchange import PATIENCE, START, Bot, Exchange, configure, events_of, exchange, ledger_of, variables, wrongs
-from _wire import Fate, Wire
 from msgspec import Struct
 
+from _exchange import PATIENCE, START, Bot, Exchange, configure, events_of, exchange, ledger_of, variables, wrongs
+from _wire import Fate, Wire
 from hedgerow.domain.events import Event, ExecutionStarted, Halted, HedgeClosed, HedgeOpened, OrderOutcomeUnknown
 
 SHORTEST_CUT_SECONDS, LONGEST_CUT_SECONDS, LONGEST_IN_TRADE_SECONDS = 2.0, 7200.0, 600.0

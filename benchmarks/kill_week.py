@@ -19,10 +19,10 @@ from enum import StrEnum
 from pathlib import Path
 from random import Random
 
-from _exchange import PATIENCE, START, Bot, Exchange, configure, events_of, exchange, ledger_of, variables, wrongs
-from _wire import Fate, Wire
 from msgspec import Struct
 
+from _exchange import PATIENCE, START, Bot, Exchange, configure, events_of, exchange, ledger_of, variables, wrongs
+from _wire import Fate, Wire
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.events import Halted, HedgeAborted, HedgeClosed, HedgeOpened
 from hedgerow.domain.folding import fold
@@ -162,7 +162,9 @@ def campaign(folder: Path, arguments: argparse.Namespace, place: Exchange) -> Re
     try:
         for number, kill in enumerate(plan):
             if life(folder, wire, killer, kill, result):
-                FolderMailbox(Home(folder=folder, mode=HomeMode.LIVE).requests).post(f"owner-{number}", ResumeRequested())
+                FolderMailbox(Home(folder=folder, mode=HomeMode.LIVE).requests).post(
+                    f"owner-{number}", ResumeRequested()
+                )
             if number in outages:
                 place.kill()
                 place.start()

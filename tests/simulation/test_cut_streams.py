@@ -8,9 +8,9 @@ from random import Random
 from typing import cast
 
 import pytest
-from _exchange import wrongs
 from msgspec import Struct
 
+from _exchange import wrongs
 from hedgerow.app.bot import BotParts, build_bot
 from hedgerow.app.live import LiveExchange
 from hedgerow.aster import AsterClient, Credentials

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
+from hedgerow.app.doctor import clock_finding
 from hedgerow.app.door import Access, Door
 from hedgerow.app.environment import Environment
 from hedgerow.app.keys import Level, agent_findings, refused
@@ -178,10 +179,11 @@ class LiveExchange:
         if credentials is None:
             return ()
         try:
-            await self.venue.synchronise()
+            clock = clock_finding(await self.venue.synchronise())
+            clocks = () if clock.level is Level.OK else (clock.line,)
             if credentials.legacy:
                 await self.client.balances()
-                return ()
+                return clocks
             rows = await self.client.agents()
         except Unauthorized as error:
             raise ConfigError(refused(error, credentials).line) from None
@@ -191,7 +193,7 @@ class LiveExchange:
         problem = next((finding for finding in found if finding.level is Level.PROBLEM), None)
         if problem is not None:
             raise ConfigError(problem.line)
-        return tuple(finding.line for finding in found if finding.level is Level.WARNING)
+        return (*clocks, *(finding.line for finding in found if finding.level is Level.WARNING))
 
     async def _listen(self) -> None:
         streams = AsterStreams(self.venue, transport=self.sockets, clock=self.clock, random=self._chance)

@@ -83,6 +83,12 @@ class EmulatorPlan(Struct, frozen=True, kw_only=True):
     balance: Decimal = Decimal(1000)
     """USDT of each account, split over both wallets."""
     chain_id: int = MAINNET
+    still: bool = False
+    """Whether prices stay what they are at the opening until somebody moves them."""
+    any_nonce: bool = False
+    """Whether nonces and timestamps of any time are taken, for clients whose clock is not the exchange's."""
+    spot_delay_seconds: float = 0.02
+    """Time between the acknowledgement of a spot order and its matching."""
 
     def __post_init__(self) -> None:
         for account in self.accounts:
@@ -115,7 +121,12 @@ def build_venue(plan: EmulatorPlan, real: SystemClock) -> tuple[WireVenue, State
     captures = _captures(terms)
     tape = CapturedTape(_tape(terms), captures)
     start = real.now() if terms.follows_real_time else max(tape.start, plan.start or terms.market_start)
-    rules = ExchangeRules(chain_id=plan.chain_id, nonce_window_seconds=_window(plan, terms))
+    rules = ExchangeRules(
+        chain_id=plan.chain_id,
+        nonce_window_seconds=_window(plan, terms),
+        spot_delay_seconds=plan.spot_delay_seconds,
+        still=plan.still,
+    )
     profile = Profile(tape.pairs, captures)
     if found is None:
         exchange = Exchange(tape, start=start, rules=rules, profile=profile)
@@ -129,7 +140,7 @@ def build_venue(plan: EmulatorPlan, real: SystemClock) -> tuple[WireVenue, State
     # An exchange at real pace that was away catches up: what fell due meanwhile happens on the first tick.
     catches_up = terms.follows_real_time and plan.speed == 1
     clock = ExchangeClock(real, max(real.now(), exchange.now) if catches_up else exchange.now, speed=plan.speed)
-    venue = WireVenue(exchange, clock, save=None if file is None else file.save)
+    venue = WireVenue(exchange, clock, save=None if file is None else file.save, seed=plan.seed)
     venue.tick()
     return venue, file
 
@@ -194,7 +205,8 @@ def _has_history(folder: Path | None) -> bool:
 
 def _window(plan: EmulatorPlan, terms: _Terms) -> float | None:
     """Return the nonce window; a client on real time cannot follow a clock that is somewhere else."""
-    return WINDOW_SECONDS if terms.follows_real_time and plan.speed == 1 else None
+    follows = terms.follows_real_time and plan.speed == 1 and not plan.any_nonce
+    return WINDOW_SECONDS if follows else None
 
 
 def _open_accounts(exchange: Exchange, plan: EmulatorPlan) -> None:

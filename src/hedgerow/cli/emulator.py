@@ -21,7 +21,8 @@ LAST_PORT = 65_534
 """Spot answers on the port after the futures'."""
 
 
-def emulator(  # noqa: PLR0913, PLR0917 - one parameter per option
+def emulator(  # noqa: PLR0913 - one parameter per option
+    *,
     port: Annotated[int, typer.Option("--port", help="Futures answer here, spot on the next port.")] = 8900,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     data: Annotated[
@@ -33,6 +34,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - one parameter per option
     speed: Annotated[str, typer.Option("--speed", help="Seconds per real second; 0 = only by POST /admin/advance.")] = (
         "1"
     ),
+    still: Annotated[bool, typer.Option("--still", help="Prices move only by POST /admin/price.")] = False,
     state: Annotated[
         Path | None, typer.Option("--state", help="File that keeps the exchange; it survives kill -9.")
     ] = None,
@@ -55,6 +57,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - one parameter per option
         data=data,
         start=_start(start),
         speed=_speed(speed),
+        still=still,
         state=state,
         accounts=tuple(_account(text) for text in account) if account else DEFAULT_ACCOUNTS,
         balance=money_option("--balance", balance, least=Decimal(0)),

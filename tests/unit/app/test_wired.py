@@ -60,6 +60,30 @@ def test_a_file_keeps_the_exchange_and_its_market_whatever_is_asked_later(tmp_pa
     assert again.venue.clock.now() == DAY
 
 
+def test_a_file_keeps_prices_that_stand_still_and_funding_that_was_changed(tmp_path: Path) -> None:
+    plan = EmulatorPlan(pairs=1, start=DAY, speed=0, state=tmp_path / "state", still=True)
+    venue, file = build_venue(plan, SystemClock())
+    first = WireClient(venue)
+    first.admin("POST", "funding", symbol="BTCUSDT", rate="0.002", interval_hours=4)
+    first.admin("POST", "price", symbol="BTCUSDT", price="50000")
+    first.admin("POST", "advance", seconds=86_400)
+    told = first.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json
+    assert told["lastFundingRate"] == "0.00200000"
+    assert float(first.public("/fapi/v3/ticker/price", symbol="BTCUSDT").json["price"]) == 50_000
+    assert file is not None
+    file.close()
+    again = client_of(EmulatorPlan(speed=0, state=tmp_path / "state"))
+    assert again.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json == told
+    again.pass_time(86_400)
+    later = again.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json
+    assert (later["markPrice"], later["lastFundingRate"]) == (told["markPrice"], "0.00200000")
+
+
+def test_nonces_of_any_time_are_taken_when_asked_for() -> None:
+    assert client_of(EmulatorPlan(pairs=1)).venue.exchange.rules.nonce_window_seconds == 60
+    assert client_of(EmulatorPlan(pairs=1, any_nonce=True)).venue.exchange.rules.nonce_window_seconds is None
+
+
 def test_captured_listings_are_used(tmp_path: Path) -> None:
     filters = [
         {"filterType": "PRICE_FILTER", "tickSize": "0.5"},

@@ -3,10 +3,9 @@
 For tests, for demonstrations, and for clients whose clock follows the exchange's: their waits ask it to advance.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -17,14 +16,14 @@ from hedgerow.domain.errors import Rejected
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ZERO, plain
+from hedgerow.emulator.wire.admin_faults import Actions, FaultDesk, member_of, read_body
 from hedgerow.emulator.wire.call import WireRequest
 from hedgerow.emulator.wire.clock import ExchangeClock
 from hedgerow.emulator.wire.credentials import Agent, ApiKey
 from hedgerow.emulator.wire.errors import NOT_FOUND, WireError
 from hedgerow.emulator.wire.exchange import Exchange
-from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFaults
+from hedgerow.emulator.wire.faults import WireFaults
 from hedgerow.emulator.wire.hub import StreamHub
-from hedgerow.emulator.wire.member import Member
 from hedgerow.emulator.wire.signing import is_address
 from hedgerow.emulator.wire.text import at_ms, to_ms
 from hedgerow.ports import HttpResponse
@@ -38,13 +37,12 @@ __all__ = [
     "HandTransfer",
     "NewAccount",
     "Price",
-    "Skew",
     "Speed",
     "Status",
 ]
 
 LONGEST_JUMP = timedelta(days=400)
-Body = TypeVar("Body", bound=Struct)
+SMALLEST_FACTOR = Decimal("0.0001")
 
 
 class Advance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,38 +122,25 @@ class Deleverage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quantity: Decimal
 
 
-class Skew(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How far the time that the exchange tells is off."""
-
-    seconds: float
-
-
 class AdminDoor:
     """Carries out what is asked under ``/admin``."""
 
     def __init__(self, exchange: Exchange, clock: ExchangeClock, faults: WireFaults, hub: StreamHub) -> None:
         self._exchange = exchange
         self._clock = clock
-        self._faults = faults
-        self._hub = hub
-        self._acts: dict[tuple[str, str], Callable[[bytes], Any]] = {
+        self._acts: Actions = {
             ("GET", "time"): lambda _: self._time(),
-            ("POST", "advance"): lambda body: self._advance(_read(body, Advance)),
-            ("POST", "speed"): lambda body: self._speed(_read(body, Speed)),
-            ("POST", "price"): lambda body: self._price(_read(body, Price)),
-            ("POST", "status"): lambda body: self._status(_read(body, Status)),
-            ("POST", "account"): lambda body: self._account(_read(body, NewAccount)),
-            ("POST", "fund"): lambda body: self._fund(_read(body, Funds)),
-            ("POST", "trade"): lambda body: self._trade(_read(body, HandTrade)),
-            ("POST", "transfer"): lambda body: self._transfer(_read(body, HandTransfer)),
-            ("POST", "deleverage"): lambda body: self._deleverage(_read(body, Deleverage)),
-            ("GET", "faults"): lambda _: {"requests": faults.requests, "streams": faults.streams},
-            ("POST", "faults"): lambda body: self._add(faults.requests, _read(body, RequestFault)),
-            ("POST", "faults/streams"): lambda body: self._add(faults.streams, _read(body, StreamFault)),
-            ("DELETE", "faults"): lambda _: self._forget(),
-            ("POST", "skew"): lambda body: self._skew(_read(body, Skew)),
-            ("DELETE", "streams"): lambda _: self._cut(),
+            ("POST", "advance"): lambda body: self._advance(read_body(body, Advance)),
+            ("POST", "speed"): lambda body: self._speed(read_body(body, Speed)),
+            ("POST", "price"): lambda body: self._price(read_body(body, Price)),
+            ("POST", "status"): lambda body: self._status(read_body(body, Status)),
+            ("POST", "account"): lambda body: self._account(read_body(body, NewAccount)),
+            ("POST", "fund"): lambda body: self._fund(read_body(body, Funds)),
+            ("POST", "trade"): lambda body: self._trade(read_body(body, HandTrade)),
+            ("POST", "transfer"): lambda body: self._transfer(read_body(body, HandTransfer)),
+            ("POST", "deleverage"): lambda body: self._deleverage(read_body(body, Deleverage)),
             ("GET", "state"): lambda _: self._state(),
+            **FaultDesk(exchange, faults, hub).actions,
         }
 
     def handle(self, request: WireRequest) -> HttpResponse:
@@ -186,6 +171,8 @@ class AdminDoor:
         if timedelta(seconds=seconds) > LONGEST_JUMP:
             raise ValueError(f"a jump is at most {LONGEST_JUMP.days} days long")
         self._exchange.advance(self._clock.jump(seconds))
+        # Time that was moved by hand is kept like anything else: a restarted exchange must not go back.
+        self._exchange.changed()
         return self._time()
 
     def _speed(self, asked: Speed) -> dict[str, Any]:
@@ -199,8 +186,8 @@ class AdminDoor:
             if middle is None or asked.price is None:
                 raise ValueError("give factor, or price for a symbol that has one")
             factor = asked.price / middle
-        if not factor.is_finite() or factor <= 0:
-            raise ValueError("a price stays positive")
+        if not SMALLEST_FACTOR <= factor <= 1 / SMALLEST_FACTOR:
+            raise ValueError(f"prices jump by a factor of {SMALLEST_FACTOR} to {1 / SMALLEST_FACTOR:f}")
         self._exchange.shock(asked.symbol, factor)
         return {"symbol": asked.symbol, "factor": plain(factor)}
 
@@ -222,59 +209,31 @@ class AdminDoor:
         return {"user": member.user}
 
     def _fund(self, asked: Funds) -> dict[str, Any]:
-        self._member(asked.user).world.deposit(asked.wallet, asked.asset, asked.amount, asked.kind)
+        member_of(self._exchange, asked.user).world.deposit(asked.wallet, asked.asset, asked.amount, asked.kind)
         return {"user": asked.user}
 
     def _trade(self, asked: HandTrade) -> Any:
         self._listed(asked.symbol)
-        return self._member(asked.user).world.trade_by_hand(
+        return member_of(self._exchange, asked.user).world.trade_by_hand(
             asked.market, asked.symbol, asked.side, asked.quantity, price=asked.price, reduce_only=asked.reduce_only
         )
 
     def _transfer(self, asked: HandTransfer) -> dict[str, Any]:
-        self._member(asked.user).world.transfer_by_hand(asked.amount, asked.direction)
+        member_of(self._exchange, asked.user).world.transfer_by_hand(asked.amount, asked.direction)
         return {"user": asked.user}
 
     def _deleverage(self, asked: Deleverage) -> Any:
-        member = self._member(asked.user)
+        member = member_of(self._exchange, asked.user)
         if asked.quantity <= 0 or self._listed(asked.symbol) not in member.world.parts.perp.holdings:
             raise ValueError(f"no position in {asked.symbol} to reduce by {asked.quantity}")
         return member.world.deleverage(asked.symbol, asked.quantity)
-
-    def _add(self, faults: list[Any], fault: Struct) -> dict[str, Any]:
-        faults.append(fault)
-        return {"faults": len(faults)}
-
-    def _forget(self) -> dict[str, Any]:
-        self._faults.clear()
-        return {"faults": 0}
-
-    def _skew(self, asked: Skew) -> dict[str, Any]:
-        self._faults.skew_seconds = asked.seconds
-        return {"seconds": asked.seconds}
-
-    def _cut(self) -> dict[str, Any]:
-        sessions = self._hub.sessions
-        for session in sessions:
-            session.close(1001, "cut by the administrator")
-        return {"connections": len(sessions)}
 
     def _state(self) -> dict[str, Any]:
         members = [member.state() for member in self._exchange.members.values()]
         return {"exchange": self._exchange.state(), "members": members}
 
-    def _member(self, user: str) -> Member:
-        member = self._exchange.members.get(user.lower())
-        if member is None:
-            raise ValueError(f"no account {user}; there are {', '.join(self._exchange.members)}")
-        return member
-
     def _listed(self, symbol: str) -> str:
         return self._exchange.market.instrument(Market.PERP, symbol).symbol
-
-
-def _read(body: bytes, kind: type[Body]) -> Body:
-    return msgspec.json.decode(body or b"{}", type=kind)
 
 
 def _json(status: int, content: Any) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -47,6 +48,8 @@ class Call(Struct, frozen=True, kw_only=True):
     request: WireRequest
     caller: Member | None = None
     signer: str = ""
+    fill_share: Decimal | None = None
+    """Part of an order's quantity that matching may give: a fault; None = all."""
 
     @property
     def member(self) -> Member:
@@ -97,6 +100,8 @@ class Route(Struct, frozen=True, kw_only=True):
     orders: int = 0
     """How many orders it counts for."""
     versions: tuple[int, ...] = (1, 3)
+    guarded: bool = False
+    """Whether it is signed with the nonce of the order it is about, used or not."""
 
     def weight_of(self, params: Params) -> int:
         """Return the weight of one call."""

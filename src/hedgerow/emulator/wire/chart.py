@@ -180,7 +180,8 @@ def _first_open(until: datetime, interval: str, limit: int) -> datetime:
 
 
 def _spot_extras(call: Call, instrument: Instrument) -> dict[str, Any]:
-    quote = call.exchange.market.quote(call.market, instrument.symbol, call.now)
+    market, at = call.exchange.books
+    quote = market.quote(call.market, instrument.symbol, at)
     return {
         "bidPrice": price_text(instrument, quote.bid or ZERO if quote else ZERO),
         "bidQty": quantity_text(instrument, quote.bid_quantity if quote else ZERO),

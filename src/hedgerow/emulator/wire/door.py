@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -13,8 +15,9 @@ from hedgerow.emulator.wire import chart, histories, orders, perp_account, perp_
 from hedgerow.emulator.wire.call import Call, Route, Security, WireRequest
 from hedgerow.emulator.wire.errors import NOT_FOUND, WireError, nonce_expired, refusal_of
 from hedgerow.emulator.wire.exchange import Exchange
-from hedgerow.emulator.wire.faults import RequestFault, WireFault, WireFaults
+from hedgerow.emulator.wire.faults import RequestFault, Strike, WireFault, WireFaults
 from hedgerow.emulator.wire.gate import admit
+from hedgerow.emulator.wire.limits import banned, too_many_orders
 from hedgerow.emulator.wire.params import Params, parse_form
 from hedgerow.ports import HttpResponse
 
@@ -24,8 +27,9 @@ PATH = re.compile(r"/(fapi|api)/v([1-4])/(\w+(?:/\w+){0,2})")
 MARKETS = {"fapi": Market.PERP, "api": Market.SPOT}
 OK, SERVER_ERROR, UNAVAILABLE = 200, 500, 503
 HTML = b"<html><head><title>500 Internal Server Error</title></head><body><h1>500</h1></body></html>"
-EXECUTED = {WireFault.UNAVAILABLE_AFTER, WireFault.SILENT_AFTER, WireFault.SLOW, WireFault.NULL_FUNDING}
+EXECUTED = {WireFault.UNAVAILABLE_AFTER, WireFault.SILENT_AFTER, WireFault.CUT_AFTER, WireFault.NULL_FUNDING}
 """Faults that leave the request itself alone."""
+FIRST_BAN_SECONDS = 120.0
 Table = dict[tuple[Market, str, str], Route]
 
 
@@ -34,6 +38,8 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     response: HttpResponse | None
     seconds: float = 0.0
+    cut: bool = False
+    """Whether the connection is dropped, rather than left without an answer."""
 
 
 def routes() -> Table:
@@ -57,30 +63,31 @@ class RestDoor:
     def handle(self, request: WireRequest) -> Answer:
         """Answer one request; a fault that is set may strike it."""
         self.exchange.advance(self.exchange.now)
-        fault = self.faults.on_request(request, self.exchange.now)
-        if fault is None:
-            return Answer(response=self._answer(request))
-        return self._struck(request, fault)
+        strike = self.faults.on_request(request, self.exchange.now)
+        if strike is None or strike.fault is None:
+            share, seconds = (strike.fill_share, strike.seconds) if strike else (None, 0.0)
+            return Answer(response=self._answer(request, share), seconds=seconds)
+        return self._struck(request, strike, strike.fault)
 
-    def _struck(self, request: WireRequest, fault: RequestFault) -> Answer:
+    def _struck(self, request: WireRequest, strike: Strike, fault: RequestFault) -> Answer:
         if fault.fault is WireFault.LATE:
-            self.exchange.later(fault.seconds, lambda: self._answer(request))
+            self.exchange.later(fault.seconds, lambda: self._answer(request, strike.fill_share))
             return Answer(response=None)
-        executed = self._answer(request) if fault.fault in EXECUTED else None
+        executed = self._answer(request, strike.fill_share) if fault.fault in EXECUTED else None
         match fault.fault:
             case WireFault.SILENT_BEFORE | WireFault.SILENT_AFTER:
                 return Answer(response=None)
-            case WireFault.SLOW:
-                return Answer(response=executed, seconds=fault.seconds)
+            case WireFault.CUT_BEFORE | WireFault.CUT_AFTER:
+                return Answer(response=None, cut=True)
             case WireFault.NULL_FUNDING if executed is not None:
-                return Answer(response=_without_funding(executed))
+                return Answer(response=_without_funding(executed), seconds=strike.seconds)
             case _:
-                return Answer(response=_broken(fault))
+                return Answer(response=_broken(fault, self.exchange.now), seconds=strike.seconds)
 
-    def _answer(self, request: WireRequest) -> HttpResponse:
+    def _answer(self, request: WireRequest, fill_share: Decimal | None = None) -> HttpResponse:
         headers: dict[str, str] = {}
         try:
-            content = self._execute(request, headers)
+            content = self._execute(request, headers, fill_share)
         except WireError as error:
             response = _refused(error, headers)
         except Rejected as error:
@@ -90,8 +97,10 @@ class RestDoor:
         self.exchange.settle()
         return response
 
-    def _execute(self, request: WireRequest, headers: dict[str, str]) -> Any:
+    def _execute(self, request: WireRequest, headers: dict[str, str], fill_share: Decimal | None) -> Any:
         """Admit and carry out one request; what it learns for the reply's headers is left in ``headers``."""
+        if not _legible(request):
+            raise WireError(-1100, "Illegal characters found in a parameter.")
         market, route = self._route(request)
         limits, now = self.exchange.limits[market], self.exchange.now
         try:
@@ -100,7 +109,7 @@ class RestDoor:
             limits.weigh(request.ip, route.weight_of(params), now)
         finally:
             headers["x-mbx-used-weight-1m"] = str(limits.used(request.ip, now))
-        call = Call(exchange=self.exchange, market=market, params=params, request=request)
+        call = Call(exchange=self.exchange, market=market, params=params, request=request, fill_share=fill_share)
         if route.security is Security.NONE:
             content = route.handler(call)
             return self._skewed(content) if route.name == "time" else content
@@ -126,13 +135,22 @@ class RestDoor:
         return {name: value + int(self.faults.skew_seconds * 1000) for name, value in content.items()}
 
 
-def _broken(fault: RequestFault) -> HttpResponse:
+def _broken(fault: RequestFault, now: datetime) -> HttpResponse:
     """Return the failure that a fault declares."""
     if fault.fault is WireFault.HTML_500:
         return HttpResponse(status=SERVER_ERROR, headers={"content-type": "text/html"}, body=HTML)
     if fault.fault in {WireFault.UNAVAILABLE_BEFORE, WireFault.UNAVAILABLE_AFTER}:
         return _unavailable()
-    return _refused(_declared(fault), {})
+    return _refused(_declared(fault, now), {})
+
+
+def _legible(request: WireRequest) -> bool:
+    """Tell whether a request is text: bytes that are none arrive as halves of surrogate pairs."""
+    try:
+        f"{request.method}{request.path}{request.query}{request.body}".encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _orders_in(params: Params, route: Route) -> int:
@@ -140,10 +158,13 @@ def _orders_in(params: Params, route: Route) -> int:
     return min(route.orders, max(1, params.text("batchOrders", "").count('"symbol"')))
 
 
-def _declared(fault: RequestFault) -> WireError:
+def _declared(fault: RequestFault, now: datetime) -> WireError:
+    left = fault.seconds or FIRST_BAN_SECONDS if fault.until is None else (fault.until - now).total_seconds()
     kinds: dict[WireFault, Callable[[], WireError]] = {
         WireFault.NONCE_EXPIRED: nonce_expired,
         WireFault.RATE_LIMITED: lambda: WireError(-1003, "Too many requests.", status=429, retry_after_seconds=60),
+        WireFault.ORDER_LIMIT: lambda: too_many_orders("300 orders per 10 SECOND"),
+        WireFault.BANNED: lambda: banned(now + timedelta(seconds=left), now),
     }
     return kinds.get(fault.fault, lambda: WireError(fault.code, fault.message))()
 

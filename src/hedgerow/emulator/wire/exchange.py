@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from hedgerow.domain.account import Balance
 from hedgerow.domain.instrument import Market, TradingStatus
@@ -16,9 +17,10 @@ from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.marketplace import Conditions, Marketplace
 from hedgerow.emulator.state import WorldOptions, WorldState
 from hedgerow.emulator.wire import events
-from hedgerow.emulator.wire.credentials import Agent, ApiKey, NonceWindow
+from hedgerow.emulator.wire.amended import AmendedTape
 from hedgerow.emulator.wire.exchange_info import Profile
 from hedgerow.emulator.wire.flow import cancel, match_queued
+from hedgerow.emulator.wire.keyring import Keyring
 from hedgerow.emulator.wire.limits import Limits
 from hedgerow.emulator.wire.member import Member
 from hedgerow.emulator.wire.signing import MAINNET
@@ -33,6 +35,8 @@ __all__ = ["Exchange", "ExchangeRules"]
 FIRST_ORDER_ID = 17_338_000_000
 """Order numbers do not fit 32 bits (API reference 5.2)."""
 
+LONGEST_JITTER_SECONDS = 30.0
+
 Listener = Callable[[str, Market, dict[str, Any]], None]
 
 
@@ -41,15 +45,26 @@ class ExchangeRules(Struct, frozen=True, kw_only=True):
 
     chain_id: int = MAINNET
     nonce_window_seconds: float | None = 60.0
-    """How far a nonce may be from the exchange's time; None = any time (for clocks that do not follow)."""
+    """How far a nonce may be from the exchange's time; None = any time, and old keys' timestamps too (for clocks that
+    do not follow)."""
     spot_delay_seconds: float = 0.02
     """Time between the acknowledgement of a spot order and its matching."""
     hide_orders_seconds: float = 0.0
     """How long a look-up does not find a new order yet (-2013)."""
+    still: bool = False
+    """Whether prices stay what they are at the start until somebody moves them."""
     world: WorldOptions = field(default_factory=WorldOptions)
 
 
-class Exchange:
+class _StoppedBooks(Struct, frozen=True, kw_only=True):
+    """Public books that stand still."""
+
+    market: Marketplace
+    at: datetime
+    until: datetime
+
+
+class Exchange(Keyring):
     """The state behind both REST doors and all streams."""
 
     def __init__(
@@ -61,32 +76,32 @@ class Exchange:
         profile: Profile | None = None,
         state: ExchangeState | None = None,
     ) -> None:
-        shared = state or ExchangeState(now=start)
-        self.tape = tape
         self.rules = rules or ExchangeRules()
+        shared = state or ExchangeState(now=start, still_at=start if self.rules.still else None)
+        super().__init__(shared)
+        self.tape = AmendedTape(tape, changes=shared.fundings, still_at=shared.still_at)
         self.profile = profile or Profile(tape.pairs)
         self.members: dict[str, Member] = {}
         self.limits = {market: Limits(market) for market in Market}
         self.listeners: list[Listener] = []
-        self.agents: dict[str, tuple[Agent, ...]] = dict(shared.agents)
-        self.keys: dict[str, tuple[ApiKey, ...]] = dict(shared.keys)
-        self.revision = 0
-        self._nonces = {signer: NonceWindow(used) for signer, used in shared.nonces.items()}
         self._last_id = shared.last_id
         self._conditions: Conditions = shared.conditions
         self._house = self._world(WorldState(now=shared.now, spot={}, perp_balance=ZERO, conditions=shared.conditions))
         self._late: list[tuple[datetime, int, Callable[[], object]]] = []
         self._late_numbers = count()
+        self._stopped: _StoppedBooks | None = None
 
     def state(self) -> ExchangeState:
         """Return what all accounts share, as one value."""
         return ExchangeState(
             now=self.now,
             last_id=self._last_id,
+            still_at=self.tape.still_at,
+            fundings=self.tape.changes,
             conditions=self._conditions,
             agents=dict(self.agents),
             keys=dict(self.keys),
-            nonces={signer: window.used for signer, window in self._nonces.items()},
+            nonces=self.nonces,
         )
 
     @property
@@ -104,7 +119,17 @@ class Exchange:
         """Numbers of which at least one rises with every change that a restart must remember."""
         return (self.revision, *(member.revision + member.world.revision for member in self.members.values()))
 
+    @property
+    def books(self) -> tuple[Marketplace, datetime]:
+        """What public books are read from, and the time they show: the past, while they stand still."""
+        stopped = self._stopped
+        return (self.market, self.now) if stopped is None or self.now >= stopped.until else (stopped.market, stopped.at)
+
     # Accounts
+
+    def is_open(self, user: str) -> bool:
+        """Tell whether an account of that name is open."""
+        return user in self.members
 
     def open_account(self, user: str, *, spot: Mapping[str, Decimal] | None = None, perp: Decimal = ZERO) -> Member:
         """Open an account with these balances; one that exists keeps its own."""
@@ -122,57 +147,18 @@ class Exchange:
         self.changed()
         return member
 
-    def permit(self, user: str, agent: Agent) -> None:
-        """Let an agent sign for an account; an agent it had under that address is replaced."""
-        others = tuple(known for known in self.agents.get(user.lower(), ()) if known.signer != agent.signer.lower())
-        self.agents[user.lower()] = (*others, agent)
-        self.changed()
-
-    def dismiss(self, user: str, signer: str) -> bool:
-        """Take an agent's permission away; tells whether it had one."""
-        kept = tuple(known for known in self.agents.get(user, ()) if known.signer != signer.lower())
-        gone = len(kept) < len(self.agents.get(user, ()))
-        self.agents[user] = kept
-        self.changed()
-        return gone
-
-    def owner_of(self, signer: str) -> tuple[str, Agent] | None:
-        """Return the account that a signer signs for; a main wallet signs for itself."""
-        for user, agents in self.agents.items():
-            for agent in agents:
-                if agent.signer == signer.lower():
-                    return user, agent
-        if signer.lower() in self.members:
-            return signer.lower(), Agent(signer=signer.lower(), name="main", can_withdraw=True)
-        return None
-
-    def key_of(self, key: str) -> tuple[str, ApiKey] | None:
-        """Return the account and the secret of an old key."""
-        return next(((user, each) for user, keys in self.keys.items() for each in keys if each.key == key), None)
-
-    def add_key(self, user: str, key: ApiKey) -> None:
-        """Give an account a key of the old kind."""
-        self.keys[user.lower()] = (*self.keys.get(user.lower(), ()), key)
-        self.changed()
-
     def burn_nonce(self, signer: str, nonce: int) -> None:
         """Take a nonce.
 
         Raises:
             WireError: it cannot be used (-4225).
         """
-        window = self._nonces.setdefault(signer.lower(), NonceWindow())
-        window.burn(nonce, self.now, self.rules.nonce_window_seconds)
-        self.changed()
+        self.take_nonce(signer, nonce, self.now, self.rules.nonce_window_seconds)
 
     def next_id(self) -> int:
         """Return a number that no order or row of any account has."""
         self._last_id += 1
         return FIRST_ORDER_ID + self._last_id
-
-    def changed(self) -> None:
-        """Note that something shared changed."""
-        self.revision += 1
 
     # Time
 
@@ -269,6 +255,22 @@ class Exchange:
                         cancel(member, ticket)
         self.settle()
         self.changed()
+
+    def stop_books(self, seconds: float) -> None:
+        """Let the public books stand still for a while; matching goes on."""
+        until = self.now + timedelta(seconds=seconds)
+        self._stopped = _StoppedBooks(market=self.market.snapshot(), at=self.now, until=until)
+
+    def set_jitter(self, *, lead_seconds: float, delay_seconds: float) -> None:
+        """Let funding be charged up to so many seconds before or after its stamp."""
+        if not all(0 <= seconds <= LONGEST_JITTER_SECONDS for seconds in (lead_seconds, delay_seconds)):
+            raise ValueError(f"a settlement is at most {LONGEST_JITTER_SECONDS:g} s early or late")
+        for world in self._worlds():
+            account = world.parts
+            account.options = replace(
+                account.options, settlement_lead_seconds=lead_seconds, settlement_delay_seconds=delay_seconds
+            )
+        self.rules = replace(self.rules, world=self._house.parts.options)
 
     def _worlds(self) -> Sequence[AccountWorld]:
         return (self._house, *(member.world for member in self.members.values()))

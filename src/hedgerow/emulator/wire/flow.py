@@ -68,7 +68,7 @@ def enter(member: Member, ticket: Ticket, *, announce: bool = True) -> Ticket:
     if ticket.time_in_force == "FOK" and not _fills_whole(member.world, request):
         member.keep(replace(entering, stage=Stage.OVER), "NEW" if announce else None)
         return member.keep(entering.ended(OrderStatus.EXPIRED, member.now), "EXPIRED")
-    order = member.world.place(request)
+    order = member.world.place(request, fill_at_most=_most(member.world, entering, request))
     member.entered(entering, order.order_id)
     member.keep(entering, "NEW" if announce else None)
     member.sync()
@@ -210,6 +210,14 @@ def _check_minimum(instrument: Instrument, ticket: Ticket, notional: Decimal) ->
             Code.NOTIONAL_TOO_SMALL,
             f"Order's notional must be no smaller than {least} (unless you choose reduce only)",
         )
+
+
+def _most(world: AccountWorld, ticket: Ticket, request: OrderRequest) -> Decimal | None:
+    """Return how much the book gives an order that a fault strikes; None = all it has."""
+    if ticket.fill_share is None:
+        return None
+    instrument = world.parts.marketplace.instrument(request.market, request.symbol)
+    return instrument.floor_quantity(request.quantity * ticket.fill_share)
 
 
 def _last_needed(levels: list[Level], quantity: Decimal) -> Decimal:

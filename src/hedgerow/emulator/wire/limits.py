@@ -9,7 +9,7 @@ from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.wire.errors import WireError
 from hedgerow.emulator.wire.text import to_ms
 
-__all__ = ["LimitRules", "Limits", "Window", "rate_limit_rows"]
+__all__ = ["LimitRules", "Limits", "Window", "banned", "rate_limit_rows", "too_many_orders"]
 
 MINUTE = timedelta(minutes=1)
 TEN_SECONDS = timedelta(seconds=10)
@@ -72,7 +72,7 @@ class Limits:
         """
         until = self._banned_until.get(ip)
         if until is not None and now < until:
-            raise _banned(until, now)
+            raise banned(until, now)
         used = self._weights.setdefault(ip, Window(MINUTE)).add(weight, now)
         if used > self.rules.weight_per_minute:
             self._break(ip, now)
@@ -95,7 +95,7 @@ class Limits:
             (in_minute, self.rules.orders_per_minute, "1 MINUTE"),
         ):
             if count > limit:
-                raise WireError(-1015, f"Too many new orders; current limit is {limit} orders per {span}.", status=429)
+                raise too_many_orders(f"{limit} orders per {span}")
 
     def order_headers(self, user: str, now: datetime) -> dict[str, str]:
         """Return the order counts as headers."""
@@ -110,7 +110,7 @@ class Limits:
             bans = self._bans.get(ip, 0)
             self._bans[ip] = bans + 1
             self._banned_until[ip] = until = now + min(FIRST_BAN * 2 ** min(bans, 12), LONGEST_BAN)
-            raise _banned(until, now)
+            raise banned(until, now)
         limit = self.rules.weight_per_minute
         left = MINUTE - (now - EPOCH) % MINUTE
         raise WireError(
@@ -134,7 +134,13 @@ def rate_limit_rows(rules: LimitRules) -> list[dict[str, object]]:
     ]
 
 
-def _banned(until: datetime, now: datetime) -> WireError:
+def too_many_orders(limit: str) -> WireError:
+    """Return what too many orders give: a 429 that does not say when to come back."""
+    return WireError(-1015, f"Too many new orders; current limit is {limit}.", status=TOO_MANY)
+
+
+def banned(until: datetime, now: datetime) -> WireError:
+    """Return what a banned address is told."""
     return WireError(
         -1003,
         f"Way too many requests; IP banned until {to_ms(until)}.",

@@ -141,7 +141,8 @@ class MarketStream:
         return [{"e": "bookTicker", "u": moment, "E": moment, "T": moment, "s": symbol, **prices}]
 
     def _depth(self, symbol: str) -> list[Any]:
-        book = self._exchange.market.depth(self._market, symbol, self._exchange.now)
+        market, at = self._exchange.books
+        book = market.depth(self._market, symbol, at)
         sides = depth_rows(self._call(), book, self._spec.levels)
         before = self._said.get(symbol)
         if to_ms(self._exchange.now) <= self._last_id:

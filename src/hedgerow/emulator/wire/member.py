@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Market
@@ -53,6 +54,8 @@ class Member:
         journal = world.parts.journal.state()
         self._seen = (len(journal.fills), len(journal.payments), len(journal.rows))
         self._synced_at = -1
+        self._lag: timedelta | None = None
+        self._views: list[tuple[datetime, AccountView]] = []
 
     def state(self) -> MemberState:
         """Return everything as one value."""
@@ -144,6 +147,20 @@ class Member:
         self.tell(Market.SPOT, events.spot_position(self.world, reason, (asset,)))
         return row.tran_id
 
+    def lag(self, seconds: float) -> None:
+        """Show balances and positions as they were so long ago, from now on; 0 = as they are."""
+        self._lag = timedelta(seconds=seconds) if seconds else None
+        self._views = [(self.now, self.world.account())]
+
+    def shown(self) -> AccountView:
+        """Return balances and positions as the account's owner is told them."""
+        if self._lag is None:
+            return self.world.account()
+        until = self.now - self._lag
+        while len(self._views) > 1 and self._views[1][0] <= until:
+            del self._views[0]
+        return self._views[0][1]
+
     def configure(self, settings: Settings) -> None:
         """Replace the account-wide settings."""
         self.settings = settings
@@ -179,6 +196,8 @@ class Member:
             return
         self._synced_at = self.world.revision
         self.changed()
+        if self._lag is not None:
+            self._views.append((self.now, self.world.account()))
         journal = self.world.parts.journal.state()
         fills, payments, rows = self._seen
         self._seen = (len(journal.fills), len(journal.payments), len(journal.rows))

@@ -78,6 +78,8 @@ class MemoryTransport:
         answer = self._venue.handle(wire_request(request, self._ip))
         for stream in self._open:
             stream.look_again()  # what was asked may fall due before what it waits for
+        if answer.cut:
+            raise OutcomeUnknown(f"{request.method}: the connection was dropped")
         if answer.response is None:
             await asyncio.Event().wait()
             raise OutcomeUnknown("never reached")

@@ -56,6 +56,7 @@ def read_order(call: Call, params: Params) -> Ticket:
         working_type=params.choice("workingType", ("CONTRACT_PRICE", "MARK_PRICE"), default="CONTRACT_PRICE"),
         price_protect=params.flag("priceProtect", default=False),
         stage=Stage.OVER,
+        fill_share=call.fill_share,
         created_at=call.now,
         updated_at=call.now,
     )

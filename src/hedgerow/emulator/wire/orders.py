@@ -253,8 +253,8 @@ ROUTES = {
             Route(method="PUT", name="order", handler=modify, orders=1, versions=(3,)),
             Route(method="PUT", name="batchOrders", handler=modify_batch, weight=5, orders=5, versions=(3,)),
             Route(method="POST", name="countdownCancelAll", handler=countdown, weight=10),
-            Route(method="DELETE", name="guardedCancelOrder", handler=cancel_one, versions=(3,)),
-            Route(method="DELETE", name="guardedBatchOrders", handler=cancel_batch, versions=(3,)),
+            Route(method="DELETE", name="guardedCancelOrder", handler=cancel_one, versions=(3,), guarded=True),
+            Route(method="DELETE", name="guardedBatchOrders", handler=cancel_batch, versions=(3,), guarded=True),
         )
     ),
     None: (

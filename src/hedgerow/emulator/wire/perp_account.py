@@ -45,7 +45,7 @@ def account_with_join_margin(call: Call) -> dict[str, Any]:
 
 def position_risk(call: Call) -> list[dict[str, Any]]:
     """GET positionRisk, flat symbols included."""
-    view = call.member.world.account()
+    view = call.member.shown()
     return [_position_risk(call, view, symbol) for symbol in call.symbols()]
 
 
@@ -86,7 +86,7 @@ def adl_quantile(call: Call) -> Any:
 
 
 def _account(call: Call, assets: list[str]) -> dict[str, Any]:
-    view = call.member.world.account()
+    view = call.member.shown()
     parts = call.member.world.parts
     standing = parts.perp.standing(parts.mark)
     initial, orders = standing.initial_margin, parts.desk.order_margin
@@ -138,7 +138,7 @@ def _account_asset(call: Call, asset: str) -> dict[str, Any]:
 
 def _asset_balance(call: Call, asset: str) -> dict[str, Any]:
     """Return one margin asset; under Multi-Assets mode all of them show the shared collateral as available."""
-    view = call.member.world.account()
+    view = call.member.shown()
     wallet = view.perp
     own = asset == QUOTE_ASSET
     shared = not call.member.world.parts.single_asset

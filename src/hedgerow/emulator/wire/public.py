@@ -68,8 +68,9 @@ def depth(call: Call) -> dict[str, Any]:
     limit = call.params.whole("limit", 100 if call.market is Market.SPOT else 500)
     if limit not in DEPTHS:
         raise WireError(-4021, f"{limit} is not valid depth limit.")
-    book = call.exchange.market.depth(call.market, instrument.symbol, call.now)
-    moment = to_ms(call.now)
+    market, at = call.exchange.books
+    book = market.depth(call.market, instrument.symbol, at)
+    moment = to_ms(at)
     named = {"symbol": instrument.symbol} if call.market is Market.SPOT else {}
     # One below the id of a change in this very millisecond, which a client must not take for known.
     return {"lastUpdateId": moment - 1, **named, "E": moment, "T": moment, **depth_rows(call, book, limit)}
@@ -98,8 +99,9 @@ def ticker_book(call: Call) -> Any:
 def book_ticker(call: Call, symbol: str) -> dict[str, Any]:
     """Return best bid and ask; an empty side is "0"."""
     instrument = call.exchange.market.instrument(call.market, symbol)
-    quote = call.exchange.market.quote(call.market, symbol, call.now)
-    moment = to_ms(call.now)
+    market, at = call.exchange.books
+    quote = market.quote(call.market, symbol, at)
+    moment = to_ms(at)
     return {
         "symbol": symbol,
         "bidPrice": price_text(instrument, quote.bid or ZERO if quote else ZERO),

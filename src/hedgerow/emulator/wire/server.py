@@ -4,7 +4,7 @@ Futures answer on one port and spot on the next; REST paths and the prefixes ``/
 """
 
 import asyncio
-from collections.abc import Sequence
+import socket
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -21,6 +21,7 @@ SHORTEST_TICK_SECONDS, LONGEST_TICK_SECONDS = 0.005, 0.25
 SILENCE_SECONDS = 60.0
 """How long a request that gets no answer is kept waiting."""
 BODY_LIMIT = 2**20
+LOOP_TURNS = 3
 
 
 class WireServer:
@@ -34,6 +35,8 @@ class WireServer:
         self._port = port
         self._ports: tuple[int, int] = (port, port + 1)
         self._streams: set[web.WebSocketResponse] = set()
+        self._ending = asyncio.Event()
+        self._doors: list[socket.socket] = []
 
     @property
     def ports(self) -> tuple[int, int]:
@@ -48,7 +51,8 @@ class WireServer:
         """
         application = web.Application(client_max_size=BODY_LIMIT)
         application.router.add_route("*", "/{path:.*}", self._take)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        # A body is read as it came: what claims to be compressed is refused like any other nonsense.
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0, auto_decompress=False)
         await runner.setup()
         try:
             self._ports = await self._listen(runner)
@@ -56,19 +60,42 @@ class WireServer:
                 started.set()
             await self._tick_until(stop)
         finally:
+            self._ending.set()
             for stream in tuple(self._streams):
                 await stream.close(code=WSCloseCode.GOING_AWAY, message=b"the exchange stops")
-            await runner.cleanup()
+            await self._end(runner)
+
+    async def _end(self, runner: web.AppRunner) -> None:
+        """Stop listening, and leave no connection behind: not even one that is only just arriving."""
+        for door in self._doors:
+            asyncio.get_running_loop().remove_reader(door)
+        await self._turns()
+        handlers = runner.server.connections if runner.server is not None else []
+        left = [handler.transport for handler in handlers if handler.transport is not None]
+        await runner.cleanup()
+        for connection in left:
+            connection.abort()
+        await self._turns()
+
+    async def _turns(self) -> None:
+        """Let connections that were accepted arrive, and sockets that were dropped be given back."""
+        for _ in range(LOOP_TURNS):
+            await self._clock.sleep(0)
 
     async def _listen(self, runner: web.AppRunner) -> tuple[int, int]:
-        wanted = (self._port, self._port + 1 if self._port else 0)
-        for port in wanted:
+        for port in (self._port, self._port + 1 if self._port else 0):
+            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
             try:
-                await web.TCPSite(runner, self._host, port).start()
+                self._doors.append(socket.create_server((self._host, port), family=family))
             except (OSError, OverflowError) as error:
+                for door in self._doors:
+                    door.close()
+                self._doors.clear()
                 raise ConfigError(f"--port {self._port}: {self._host}:{port} cannot be used: {error}") from error
-        found: Sequence[tuple[str, int]] = runner.addresses
-        return found[0][1], found[1][1]
+        for door in self._doors:
+            await web.SockSite(runner, door).start()
+        futures, spot = (int(door.getsockname()[1]) for door in self._doors)
+        return futures, spot
 
     async def _tick_until(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -96,13 +123,21 @@ class WireServer:
         )
         answer = self._venue.handle(arrived)
         if answer.response is None:
-            await self._clock.sleep(SILENCE_SECONDS)
+            await self._wait(0.0 if answer.cut else SILENCE_SECONDS)
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=504)
         if answer.seconds:
-            await self._clock.sleep(answer.seconds)
+            await self._wait(answer.seconds)
         return _spoken(answer.response)
+
+    async def _wait(self, seconds: float) -> None:
+        """Let a client wait, but not beyond the end of the server."""
+        try:
+            async with self._clock.timeout(seconds):
+                await self._ending.wait()
+        except TimeoutError:
+            return
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
@@ -111,7 +146,11 @@ class WireServer:
         if session is None:
             return web.Response(status=404)
         stream = web.WebSocketResponse(autoping=False, max_msg_size=BODY_LIMIT)
-        await stream.prepare(request)
+        try:
+            await stream.prepare(request)
+        except ConnectionResetError:
+            self._venue.disconnect(session)
+            return web.Response(status=400)
         self._streams.add(stream)
         writer = asyncio.create_task(self._write(stream, session, news))
         try:

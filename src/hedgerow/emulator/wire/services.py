@@ -139,7 +139,7 @@ def dismiss_builder(call: Call) -> dict[str, Any]:
 
 def spot_account(call: Call) -> dict[str, Any]:
     """GET account on spot; its update time is in nanoseconds, and assets with nothing are absent."""
-    held = [balance for balance in call.member.world.account().spot.values() if balance.total != ZERO]
+    held = [balance for balance in call.member.shown().spot.values() if balance.total != ZERO]
     return {
         "feeTier": 0,
         "canTrade": True,

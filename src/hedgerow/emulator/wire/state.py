@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.marketplace import Conditions
 from hedgerow.emulator.state import WorldState
+from hedgerow.emulator.wire.amended import FundingChange
 from hedgerow.emulator.wire.credentials import Agent, ApiKey
 from hedgerow.emulator.wire.tickets import Ticket
 
@@ -72,6 +73,9 @@ class ExchangeState(Struct, frozen=True, kw_only=True):
 
     now: datetime
     last_id: int = 0
+    still_at: datetime | None = None
+    """Time whose prices stand; None = they move."""
+    fundings: tuple[FundingChange, ...] = ()
     conditions: Conditions = field(default_factory=Conditions)
     agents: Mapping[str, tuple[Agent, ...]] = field(default_factory=dict[str, tuple[Agent, ...]])
     """By user."""

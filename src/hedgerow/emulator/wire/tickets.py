@@ -72,6 +72,8 @@ class Ticket(Struct, frozen=True, kw_only=True):
     updated_at: datetime
     due_at: datetime | None = None
     """When a queued order is matched."""
+    fill_share: Decimal | None = None
+    """Part of its quantity that matching may give: a fault; None = all."""
 
     @property
     def world_id(self) -> str:

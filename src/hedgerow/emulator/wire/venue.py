@@ -17,18 +17,28 @@ __all__ = ["WireVenue"]
 
 
 class WireVenue:
-    """What a shell of sockets, or a transport in memory, talks to. ``save`` is called before each answer leaves."""
+    """What a shell of sockets, or a transport in memory, talks to.
+
+    ``save`` is called before each answer leaves; ``seed`` is where the chance of faults begins.
+    """
 
     def __init__(
-        self, exchange: Exchange, clock: ExchangeClock, *, save: Callable[[Exchange], None] | None = None
+        self,
+        exchange: Exchange,
+        clock: ExchangeClock,
+        *,
+        save: Callable[[Exchange], None] | None = None,
+        seed: int = 0,
     ) -> None:
         self.exchange = exchange
         self.clock = clock
-        self.faults = WireFaults()
+        self.faults = WireFaults(seed)
         self._rest = RestDoor(exchange, self.faults)
         self._hub = StreamHub(exchange, self.faults)
         self._admin = AdminDoor(exchange, clock, self.faults, self._hub)
         self._save = save
+        self.watchers: list[Callable[[WireRequest, Answer], None]] = []
+        """Told of every request and its answer, except those to the administration."""
 
     def handle(self, request: WireRequest) -> Answer:
         """Answer a request at the present time."""
@@ -37,12 +47,15 @@ class WireVenue:
             answer = Answer(response=self._admin.handle(request))
         else:
             answer = self._rest.handle(request)
+            for watch in self.watchers:
+                watch(request, answer)
         self.tick()
         return answer
 
     def tick(self) -> None:
         """Do and send what fell due by now."""
         self.exchange.advance(self.clock.now())
+        self.faults.expire(self.exchange.now)
         self._hub.publish()
         if self._save is not None:
             self._save(self.exchange)

@@ -1,7 +1,9 @@
 """Real replies of the venue beside ours: the same keys, the same types."""
 
+import csv
 import gzip
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,9 @@ from hedgerow.emulator.wire.exchange_info import Profile
 from support.wire import USER, WireClient, make_wired
 from support.worlds import ScriptedTape
 
-CAPTURES = Path(__file__).parents[5] / "shared" / "data" / "aster"
-needs_captures = pytest.mark.skipif(not CAPTURES.is_dir(), reason="captured replies are not here")
+DATA = os.environ.get("HEDGEROW_DATA", Path(__file__).parents[5] / "shared" / "data")
+CAPTURES = Path(DATA) / "aster"
+needs_captures = pytest.mark.skipif(not CAPTURES.is_dir(), reason="captured replies are not here (HEDGEROW_DATA)")
 
 
 def captured(name: str) -> Any:
@@ -79,6 +82,29 @@ def test_depth_balances_and_orders_have_the_captured_keys(plain: WireClient) -> 
     order = {"symbol": "ETHUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
     ours = plain.spot("POST", "order", **order).json
     assert set(ours) == set(replies["spot_orders"][0]["httpResponse"])
+
+
+@needs_captures
+def test_trades_and_conditional_orders_have_the_captured_keys(plain: WireClient) -> None:
+    rows = csv.DictReader(gzip.decompress(next(CAPTURES.glob("recent_trades*")).read_bytes()).decode().splitlines())
+    assert {*plain.public("/fapi/v3/trades", symbol="ETHUSDT").json[0], "symbol"} == set(rows.fieldnames or ())
+    stop = pick([each["httpResponse"] for each in captured("aster_replies_subset")["spot_orders"]], type="STOP_MARKET")
+    asked = {"symbol": "ETHUSDT", "side": "BUY", "type": "STOP_MARKET", "quantity": "1", "stopPrice": "110"}
+    ours = plain.spot("POST", "order", **asked).json
+    assert set(ours) == set(stop)
+    names = ("status", "type", "origType", "executedQty", "price")
+    assert {name: ours[name] for name in names} == {name: stop[name] for name in names}
+
+
+@needs_captures
+@pytest.mark.parametrize(("market", "name"), [("perp", "futures_exchangeInfo"), ("spot", "spot_exchangeInfo")])
+def test_every_captured_symbol_has_the_keys_that_ours_have(plain: WireClient, market: str, name: str) -> None:
+    prefix = "fapi" if market == "perp" else "api"
+    ours = plain.public(f"/{prefix}/v3/exchangeInfo").json["symbols"][0]
+    for row in captured(name)["symbols"]:
+        assert set(ours) <= set(row), row["symbol"]
+        odd = {key for key, value in ours.items() if row[key] is not None and type(row[key]) is not type(value)}
+        assert odd == set(), row["symbol"]
 
 
 @needs_captures

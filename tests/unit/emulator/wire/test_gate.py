@@ -110,6 +110,26 @@ def test_noop_burns_a_nonce() -> None:
     assert client.send("GET", BALANCE, signed(f"{text}&x=1")).code == -4225
 
 
+def test_a_guarded_cancel_is_signed_with_the_nonce_of_its_order() -> None:
+    client = make_wired()
+    nonce = client.nonce()
+    order = {"symbol": "AAAUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": 1, "price": 97}
+    text = f"{urlencode(order)}&newClientOrderId=g&{named(nonce=nonce)}"
+    assert client.send("POST", "/fapi/v3/order", signed(text)).json["status"] == "NEW"
+    cancel = signed(f"symbol=AAAUSDT&origClientOrderId=g&{named(nonce=nonce)}")
+    assert client.send("DELETE", "/fapi/v3/order", cancel).code == -4225
+    assert client.send("DELETE", "/fapi/v3/guardedCancelOrder", cancel).json["status"] == "CANCELED"
+
+
+def test_a_guarded_cancel_kills_an_order_that_is_still_on_its_way() -> None:
+    client = make_wired()
+    nonce = client.nonce()
+    cancel = signed(f"symbol=AAAUSDT&origClientOrderId=g&{named(nonce=nonce)}")
+    assert client.send("DELETE", "/fapi/v3/guardedCancelOrder", cancel).code == -2011
+    text = f"symbol=AAAUSDT&side=SELL&type=MARKET&quantity=1&newClientOrderId=g&{named(nonce=nonce)}"
+    assert client.send("POST", "/fapi/v3/order", signed(text)).code == -4225
+
+
 def test_nonces_are_kept_per_signer() -> None:
     client = make_wired()
     assert client.send("GET", BALANCE, signed(named())).status == 200

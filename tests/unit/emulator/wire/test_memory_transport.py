@@ -37,8 +37,8 @@ class Scene:
     def run(self, main: Coroutine[Any, Any, Any]) -> Any:
         return run_virtual(self.clock, main)
 
-    async def get(self, path: str, timeout_seconds: float = 10.0) -> Any:
-        request = HttpRequest(method="GET", url=PERP + path, timeout_seconds=timeout_seconds)
+    async def get(self, path: str, timeout_seconds: float = 10.0, method: str = "GET") -> Any:
+        request = HttpRequest(method=method, url=PERP + path, timeout_seconds=timeout_seconds)
         return json.loads((await self.transport.send(request)).body)
 
 
@@ -59,6 +59,17 @@ def test_no_answer_is_an_unknown_outcome_after_the_request_s_own_patience() -> N
     with pytest.raises(OutcomeUnknown):
         scene.run(scene.get("/fapi/v3/ping", timeout_seconds=4.0))
     assert scene.clock.monotonic() == pytest.approx(4)
+
+
+@pytest.mark.parametrize(("fault", "orders"), [("cut_before", 0), ("cut_after", 1)])
+def test_a_dropped_connection_is_an_unknown_outcome_at_once(fault: str, orders: int) -> None:
+    scene = Scene()
+    scene.client.admin("POST", "faults", fault=fault, path="/order")
+    fields = {"symbol": "AAAUSDT", "side": "SELL", "type": "MARKET", "quantity": "1"}
+    with pytest.raises(OutcomeUnknown, match="dropped"):
+        scene.run(scene.get(f"/fapi/v3/order?{scene.client.query(fields)}", method="POST"))
+    assert scene.clock.monotonic() == 0
+    assert len(scene.client.perp("GET", "allOrders", symbol="AAAUSDT").json) == orders
 
 
 def test_marks_arrive_each_second_without_anybody_asking() -> None:

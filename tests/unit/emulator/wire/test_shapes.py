@@ -1,103 +1,14 @@
 """Every endpoint's reply, key by key and type by type, against the documents' samples (API reference, 5, 6, 13)."""
 
 import json
-from typing import Any
 
 import pytest
 
+from support.samples import SAMPLES, SIGNED, shape
 from support.wire import WireClient, make_wired
 from support.worlds import ScriptedTape
 
-SAMPLES: dict[str, str] = {
-    "GET /fapi ping": "{}",
-    "GET /fapi time": '{"serverTime":1}',
-    "GET /fapi depth symbol": '{"lastUpdateId":1,"E":1,"T":1,"bids":[["p","q"]],"asks":[["p","q"]]}',
-    "GET /fapi klines symbol interval": '[[1,"o","h","l","c","v",1,"q",1,"b","q","0"]]',
-    "GET /fapi markPriceKlines symbol interval": '[[1,"o","h","l","c","0",1,"0",1,"0","0","0"]]',
-    "GET /fapi indexPriceKlines pair interval": '[[1,"o","h","l","c","0",1,"0",1,"0","0","0"]]',
-    "GET /fapi trades symbol": '[{"id":1,"price":"","qty":"","quoteQty":"","time":1,"isBuyerMaker":true}]',
-    "GET /fapi aggTrades symbol": '[{"a":1,"p":"","q":"","f":1,"l":1,"T":1,"m":true}]',
-    "GET /fapi premiumIndex symbol": """{"symbol":"","markPrice":"","indexPrice":"","estimatedSettlePrice":"",
-        "lastFundingRate":"","interestRate":"","nextFundingTime":1,"time":1}""",
-    "GET /fapi fundingRate": '[{"symbol":"","fundingTime":1,"fundingRate":""}]',
-    "GET /fapi fundingInfo symbol": """[{"symbol":"","interestRate":"","time":1,"fundingIntervalHours":8,
-        "fundingFeeCap":0.03,"fundingFeeFloor":-0.03}]""",
-    "GET /fapi ticker/24hr symbol": """{"symbol":"","priceChange":"","priceChangePercent":"","weightedAvgPrice":"",
-        "lastPrice":"","lastQty":"","openPrice":"","highPrice":"","lowPrice":"","volume":"","quoteVolume":"",
-        "openTime":1,"closeTime":1,"firstId":1,"lastId":1,"count":1}""",
-    "GET /fapi ticker/price symbol": '{"symbol":"","price":"","time":1}',
-    "GET /fapi ticker/bookTicker symbol": """{"symbol":"","bidPrice":"","bidQty":"","askPrice":"","askQty":"",
-        "time":1,"lastUpdateId":1}""",
-    "GET /fapi indexreferences symbol": '{"symbol":"","time":1,"references":[{"exchange":"","symbol":"","weight":""}]}',
-    "GET /fapi openInterest symbol": '{"symbol":"","openInterest":"","time":1}',
-    "GET /api depth symbol": '{"lastUpdateId":1,"symbol":"","E":1,"T":1,"bids":[["",""]],"asks":[["",""]]}',
-    "GET /api trades symbol": '[{"id":1,"price":"","qty":"","baseQty":"","time":1,"isBuyerMaker":true}]',
-    "GET /api ticker/24hr symbol": """{"symbol":"","priceChange":"","priceChangePercent":"","weightedAvgPrice":"",
-        "lastPrice":"","lastQty":"","openPrice":"","highPrice":"","lowPrice":"","volume":"","quoteVolume":"",
-        "openTime":1,"closeTime":1,"firstId":1,"lastId":1,"count":1,"bidPrice":"","bidQty":"","askPrice":"",
-        "askQty":"","baseAsset":"","quoteAsset":""}""",
-}
-SIGNED: dict[str, str] = {
-    "GET /fapi balance": """[{"accountAlias":"","asset":"","balance":"","crossWalletBalance":"","crossUnPnl":"",
-        "availableBalance":"","maxWithdrawAmount":"","marginAvailable":true,"updateTime":1}]""",
-    "GET /fapi positionRisk symbol": """[{"symbol":"","positionAmt":"","entryPrice":"","markPrice":"",
-        "unRealizedProfit":"","liquidationPrice":"","leverage":"5","maxNotionalValue":"","marginType":"cross",
-        "isolatedMargin":"","isAutoAddMargin":"false","positionSide":"BOTH","notional":"","isolatedWallet":"",
-        "updateTime":1}]""",
-    "GET /fapi accountWithJoinMargin": """{"feeTier":0,"canTrade":true,"canDeposit":true,"canWithdraw":true,
-        "updateTime":0,"totalInitialMargin":"","totalMaintMargin":"","totalWalletBalance":"",
-        "totalUnrealizedProfit":"","totalMarginBalance":"","totalPositionInitialMargin":"",
-        "totalOpenOrderInitialMargin":"","totalCrossWalletBalance":"","totalCrossUnPnl":"","availableBalance":"",
-        "maxWithdrawAmount":"","assets":[{"asset":"","walletBalance":"","unrealizedProfit":"","marginBalance":"",
-        "maintMargin":"","initialMargin":"","positionInitialMargin":"","openOrderInitialMargin":"",
-        "maxWithdrawAmount":"","crossWalletBalance":"","crossUnPnl":"","availableBalance":"","marginAvailable":true,
-        "updateTime":0}],"positions":[{"symbol":"","initialMargin":"","maintMargin":"","unrealizedProfit":"",
-        "positionInitialMargin":"","openOrderInitialMargin":"","leverage":"5","isolated":false,"entryPrice":"",
-        "maxNotional":"","positionSide":"","positionAmt":"","notional":"","isolatedWallet":"","updateTime":0}]}""",
-    "GET /fapi userTrades symbol": """[{"symbol":"","id":1,"orderId":1,"side":"","price":"","qty":"",
-        "realizedPnl":"","marginAsset":"","quoteQty":"","commission":"","commissionAsset":"","time":1,
-        "positionSide":"","maker":false,"buyer":false}]""",
-    "GET /fapi income": """[{"symbol":"","incomeType":"","income":"","asset":"","info":"","time":1,"tranId":1,
-        "tradeId":""}]""",
-    "GET /fapi leverageBracket symbol": """{"symbol":"","brackets":[{"bracket":1,"initialLeverage":75,
-        "notionalCap":1,"notionalFloor":0,"maintMarginRatio":0.0065,"cum":0}]}""",
-    "GET /fapi leverageBrackets symbol": """[{"symbol":"","brackets":[{"bracket":1,"initialLeverage":75,
-        "notionalCap":1,"notionalFloor":0,"maintMarginRatio":0.0065,"cum":0}]}]""",
-    "GET /fapi commissionRate symbol": '{"symbol":"","makerCommissionRate":"","takerCommissionRate":""}',
-    "GET /fapi adlQuantile": '[{"symbol":"","adlQuantile":{"LONG":0,"SHORT":0,"BOTH":0}}]',
-    "GET /fapi positionSide/dual": '{"dualSidePosition":false}',
-    "GET /fapi multiAssetsMargin": '{"multiAssetsMargin":false}',
-    "GET /fapi allOrders symbol": """[{"orderId":1,"symbol":"","status":"","clientOrderId":"","price":"",
-        "avgPrice":"","origQty":"","executedQty":"","cumQty":"","cumQuote":"","timeInForce":"","type":"",
-        "reduceOnly":false,"closePosition":false,"side":"","positionSide":"","stopPrice":"","workingType":"",
-        "priceProtect":false,"origType":"","updateTime":1,"time":1,"pegPriceType":"","stpMode":"",
-        "newChainData":{"hash":""}}]""",
-    "GET /fapi agent": """[{"agentAddress":"","agentName":"","ipWhitelist":"","expired":1,"source":"",
-        "canRead":true,"canSpotTrade":true,"canPerpTrade":true,"canWithdraw":false}]""",
-    "POST /fapi leverage symbol leverage": '{"leverage":5,"maxNotionalValue":"","symbol":""}',
-    "POST /fapi listenKey": '{"listenKey":""}',
-    "GET /api account": """{"feeTier":0,"canTrade":true,"canDeposit":true,"canWithdraw":true,"canBurnAsset":true,
-        "updateTime":0,"balances":[{"asset":"","free":"","locked":""}]}""",
-    "GET /api userTrades": """[{"symbol":"","id":1,"orderId":1,"side":"","price":"","qty":"","quoteQty":"",
-        "commission":"","commissionAsset":"","time":1,"counterpartyId":19,"createUpdateId":null,"maker":false,
-        "buyer":true}]""",
-    "GET /api transactionHistory": """[{"tranId":1,"tradeId":null,"asset":"","symbol":"","balanceDelta":"",
-        "balanceInfo":"","time":1,"type":""}]""",
-    "GET /api allOrders symbol": """[{"orderId":1,"symbol":"","status":"","clientOrderId":"","price":"",
-        "avgPrice":"","origQty":"","executedQty":"","cumQty":"","cumQuote":"","timeInForce":"","type":"","side":"",
-        "stopPrice":"","origType":"","updateTime":1,"time":1,"orderListId":-1}]""",
-    "GET /api commissionRate symbol": '{"symbol":"","makerCommissionRate":"","takerCommissionRate":""}',
-}
 GIVEN = {"symbol": "AAAUSDT", "pair": "AAAUSDT", "interval": "1h", "leverage": "5"}
-
-
-def shape(value: Any) -> Any:
-    """Return a value with everything but keys and JSON types taken out; of an array its first element."""
-    if isinstance(value, dict):
-        return {key: shape(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [shape(each) for each in value] if value and not isinstance(value[0], dict | list) else [shape(value[0])]
-    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,106 @@
+"""What a test sees of a local Aster: balances, orders and the requests that arrived, as plain values."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.order import OrderStatus
+from hedgerow.emulator.wire.call import WireRequest
+from hedgerow.emulator.wire.door import Answer
+from hedgerow.emulator.wire.errors import WireError
+from hedgerow.emulator.wire.params import parse_form
+from hedgerow.emulator.wire.tickets import Ticket
+
+__all__ = ["Balances", "SeenOrder", "SeenRequest", "balances_of", "order_of", "request_of"]
+
+
+class Balances(Struct, frozen=True, kw_only=True):
+    """Both wallets of an account."""
+
+    spot: Mapping[str, Decimal]
+    """Free and locked units by asset; an asset with nothing is absent."""
+    perp: Decimal
+    """USDT of the perpetual wallet, without unrealised profit."""
+    margin: Decimal
+    """The same with it."""
+
+    @property
+    def usdt(self) -> Decimal:
+        """USDT of both wallets, without unrealised profit."""
+        return self.spot.get("USDT", Decimal(0)) + self.perp
+
+
+class SeenOrder(Struct, frozen=True, kw_only=True):
+    """One order as the exchange keeps it."""
+
+    order_id: int
+    client_id: str
+    market: Market
+    symbol: str
+    side: Side
+    kind: str
+    """``LIMIT``, ``MARKET``, ``STOP_MARKET`` and so on, as sent."""
+    time_in_force: str
+    quantity: Decimal
+    price: Decimal
+    """Zero for a market order."""
+    status: OrderStatus
+    executed: Decimal
+    average_price: Decimal
+    """Zero while nothing is executed."""
+    reduce_only: bool
+    is_open: bool
+    created_at: datetime
+
+
+class SeenRequest(Struct, frozen=True, kw_only=True):
+    """One REST request as it arrived, and how it was answered."""
+
+    at: datetime
+    method: str
+    path: str
+    parameters: Mapping[str, str]
+    """Query and body; empty when they could not be read."""
+    status: int | None
+    """None = it got no answer."""
+
+
+def balances_of(view: AccountView) -> Balances:
+    """Return the wallets of an account."""
+    spot = {asset: balance.total for asset, balance in view.spot.items() if balance.total}
+    return Balances(spot=spot, perp=view.perp.balance, margin=view.perp.margin_balance)
+
+
+def order_of(ticket: Ticket) -> SeenOrder:
+    """Return an order."""
+    return SeenOrder(
+        order_id=ticket.order_id,
+        client_id=ticket.client_id,
+        market=ticket.market,
+        symbol=ticket.symbol,
+        side=ticket.side,
+        kind=ticket.original_kind,
+        time_in_force=ticket.time_in_force,
+        quantity=ticket.quantity,
+        price=ticket.price,
+        status=ticket.status,
+        executed=ticket.executed,
+        average_price=ticket.average,
+        reduce_only=ticket.reduce_only,
+        is_open=ticket.open,
+        created_at=ticket.created_at,
+    )
+
+
+def request_of(request: WireRequest, answer: Answer, at: datetime) -> SeenRequest:
+    """Return a request."""
+    try:
+        parameters = parse_form(request.body) | parse_form(request.query)
+    except WireError:
+        parameters = {}
+    status = None if answer.response is None else answer.response.status
+    return SeenRequest(at=at, method=request.method, path=request.path, parameters=parameters, status=status)

@@ -1,0 +1,79 @@
+"""``hedgerow emulator`` as a program: what it says, what its administration does, and that it ends when told to."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from support.shell import COMMAND, Shell, process
+
+PATIENCE_SECONDS = 60
+
+
+class Served:
+    """The program, and the addresses it printed."""
+
+    def __init__(self, program: "subprocess.Popen[str]") -> None:
+        assert program.stdout is not None
+        self.program = program
+        self.lines = [program.stdout.readline() for _ in range(7)]
+        self.futures, self.spot = (line.split()[1] for line in self.lines[:2])
+
+    def ask(self, method: str, path: str, **content: Any) -> tuple[int, Any]:
+        body = json.dumps(content).encode() if content else None
+        try:
+            with urlopen(Request(self.futures + path, data=body, method=method), timeout=20) as reply:  # noqa: S310 - loopback
+                return reply.status, json.load(reply)
+        except HTTPError as refused:
+            with refused:
+                return refused.code, json.load(refused)
+
+
+@pytest.fixture
+def served(place: Path) -> Iterator[Served]:
+    words = ("emulator", "--port", 0, "--pairs", 2, "--start", "2026-01-05", "--speed", 0, "--still")
+    program = process(COMMAND, *words, home=place)
+    try:
+        yield Served(program)
+    finally:
+        program.kill()
+        program.communicate()
+
+
+def test_it_says_where_it_is_and_for_whom(served: Served) -> None:
+    said = "".join(served.lines)
+    assert "Account  0x1111111111111111111111111111111111111111" in said
+    assert "1000 USDT" in said
+    assert served.futures != served.spot
+    assert served.ask("GET", "/fapi/v3/ping") == (200, {})
+
+
+def test_its_administration_moves_and_breaks_it(served: Served) -> None:
+    assert served.ask("POST", "/admin/price", symbol="BTCUSDT", price="50000")[0] == 200
+    served.ask("POST", "/admin/advance", seconds=7 * 86_400)
+    status, row = served.ask("GET", "/fapi/v3/ticker/price?symbol=BTCUSDT")
+    assert (status, float(row["price"])) == (200, 50_000)
+    served.ask("POST", "/admin/faults", fault="503_before", for_seconds=60)
+    assert served.ask("GET", "/fapi/v3/ping")[0] == 503
+    served.ask("POST", "/admin/advance", seconds=60)
+    assert served.ask("GET", "/fapi/v3/ping")[0] == 200
+    status, refused = served.ask("POST", "/admin/faults", fault="earthquake")
+    assert (status, "earthquake" in refused["error"]) == (400, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_when_told_to(served: Served, number: signal.Signals) -> None:
+    served.program.send_signal(number)
+    _, errors = served.program.communicate(timeout=PATIENCE_SECONDS)
+    assert (served.program.returncode, errors) == (0, "")
+
+
+def test_a_port_in_use_is_refused_in_one_line(served: Served, shell: Shell) -> None:
+    port = int(served.futures.rpartition(":")[2])
+    assert f"--port {port}" in shell.refused("emulator", "--port", port, "--pairs", 1)
