@@ -8,6 +8,8 @@ STAMP := $(VENV)/.installed
 LOCKS := requirements/core.txt requirements/build.txt requirements/dev.txt
 # Arguments for `make demo`, for example: make demo ARGS="--days 7 --seed 3"
 ARGS ?=
+# Long proofs of reliability, each run by itself; docs/reliability.md has their commands and results.
+CAMPAIGNS := $(addprefix benchmarks/,crash_points.py cut_week.py exposure.py kill_week.py planted_bugs.py)
 # Test processes.
 WORKERS ?= 2
 
@@ -55,7 +57,7 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 bench: setup ## measure against the budgets; prints figures, changes nothing
-	@for script in $(filter-out benchmarks/_%,$(sort $(wildcard benchmarks/*.py))); do \
+	@for script in $(filter-out benchmarks/_% $(CAMPAIGNS),$(sort $(wildcard benchmarks/*.py))); do \
 		echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 lock: setup ## resolve the dependencies anew and write requirements/ with hashes

@@ -24,6 +24,7 @@ DRAWN_POINTS = 600
 HOVER_STOPS = 90
 """Columns that show their values under the pointer."""
 MIN_BAR = 2.5
+SMALLEST_SPAN = 1e-12
 LETTER = 6.2
 """Width of a letter of a bar's label, about."""
 LANE_LETTERS = 12
@@ -121,7 +122,9 @@ def timeline(bars: Sequence[Bar], *, title: str, start: datetime, end: datetime)
 
 def ticks(low: float, high: float, count: int = 5) -> tuple[float, ...]:
     """Return round values, ascending, the first not above ``low`` and the last not below ``high``."""
-    span = high - low or abs(high) * 0.001 or 1.0
+    span = high - low or abs(high) * 0.001
+    if span < SMALLEST_SPAN:
+        span = 1.0
     rough = span / count
     power = 10.0 ** floor(log10(rough))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)

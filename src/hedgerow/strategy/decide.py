@@ -46,9 +46,9 @@ __all__ = ["closing_obstacle", "decide_held", "entry_refusals", "openings_blocke
 
 FIRST_REST = timedelta(hours=1)
 LONGEST_REST = timedelta(days=1)
-MAX_CLOCK_SKEW_SECONDS = 10.0
-"""Requests are signed by the venue's clock, settlements are judged by ours: wrongly, if they differ by more."""
 """How long a pair rests after its opening was unwound, the first time and at most."""
+SETTLEMENT_JITTER_SECONDS = 15.0
+"""The venue may charge a settlement this far off its stamp (API reference 11)."""
 
 
 class _Held(Struct, frozen=True, kw_only=True):
@@ -262,8 +262,9 @@ def _unfit_account(account: AccountView, policy: Policy) -> Hold | None:
         return Hold(reason=HoldReason.ACCOUNT_MODE, detail="hedge mode is on; one-way position mode is needed")
     if not account.single_asset:
         return Hold(reason=HoldReason.ACCOUNT_MODE, detail="multi-assets mode is on; single-asset mode is needed")
-    guarded = policy.parameters.execution.settlement_guard_seconds > 0
-    if guarded and abs(account.clock_skew_seconds) > MAX_CLOCK_SKEW_SECONDS:
+    guard = policy.parameters.execution.settlement_guard_seconds
+    # The guard goes by our clock: what is left of it by the venue's must still cover the venue's own jitter.
+    if guard > 0 and guard - abs(account.clock_skew_seconds) < SETTLEMENT_JITTER_SECONDS:
         text = f"off by {account.clock_skew_seconds:.1f} s: settlements would be misjudged; set the system's clock"
         return Hold(reason=HoldReason.CLOCK, detail=text)
     funds = funds_of(account)

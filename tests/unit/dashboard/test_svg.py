@@ -27,6 +27,7 @@ def test_ticks_enclose_the_values_in_even_steps(first: float, second: float) -> 
 
 
 def test_ticks_are_round() -> None:
+    assert ticks(0.0, 5e-324) == (0.0, 0.2)
     assert ticks(0, 100) == (0, 20, 40, 60, 80, 100)
     assert ticks(9_996.2, 10_030.1) == (9_990, 10_000, 10_010, 10_020, 10_030, 10_040)
 

@@ -354,8 +354,8 @@ def test_a_symbol_on_which_the_account_holds_a_position_is_not_opened() -> None:
         (replace(FLAT, account=account(one_way=False)), Ledger(), HoldReason.ACCOUNT_MODE),
         (replace(FLAT, account=account(single_asset=False)), Ledger(), HoldReason.ACCOUNT_MODE),
         (replace(FLAT, account=account(usdt="24", perp="24")), Ledger(), HoldReason.CAPITAL),
-        (replace(FLAT, account=replace(account(), clock_skew_seconds=10.5)), Ledger(), HoldReason.CLOCK),
-        (replace(FLAT, account=replace(account(), clock_skew_seconds=-20)), Ledger(), HoldReason.CLOCK),
+        (replace(FLAT, account=replace(account(), clock_skew_seconds=45.5)), Ledger(), HoldReason.CLOCK),
+        (replace(FLAT, account=replace(account(), clock_skew_seconds=-60)), Ledger(), HoldReason.CLOCK),
     ],
 )
 def test_nothing_is_opened_then(observation: Observation, ledger: Ledger, reason: HoldReason) -> None:
@@ -412,6 +412,10 @@ def test_an_opening_is_refused_on_a_book_that_is_old(late: Market) -> None:
     assert isinstance(found, Refusal)
     assert found.kind is RefusalKind.DEPTH
     assert "book is 4 s old" in found.detail
+
+
+def test_a_clock_that_leaves_enough_of_the_guard_around_settlements_is_no_obstacle() -> None:
+    assert openings_blocked(replace(FLAT, account=replace(account(), clock_skew_seconds=-44)), Ledger(), GUIDE) is None
 
 
 def test_a_clock_that_is_off_matters_only_where_settlements_are_kept_clear_of() -> None:
