@@ -12,7 +12,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate test check conformance format bench lock image-test clean
+.PHONY: help setup demo simulate test check conformance pages format bench lock image-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -46,6 +46,9 @@ check: setup ## format, lint, types and layers, changing nothing
 
 conformance: setup ## point other people's clients (ccxt, typed-aster) at the emulator; needs node for one of them
 	@sh scripts/conformance.sh
+
+pages: setup ## write the tables of docs/architecture.md anew from the code
+	@PYTHONPATH=src:tests $(BIN)/python -m support.pages
 
 format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

@@ -23,7 +23,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.position import OrderRecord
 from hedgerow.engine import cycle, execute, journal, settle
 from hedgerow.store.memory import MemoryStore
-from hedgerow.strategy import decide, hedging, hedging_moves, reconcile, sizing
+from hedgerow.strategy import decide, hedging, hedging_moves, sizing, verdict
 from hedgerow.strategy.observation import HealthLevel
 
 ZERO = Decimal(0)
@@ -49,11 +49,9 @@ def legs_taken_go_unnoticed() -> None:
         settle,
         "reconcile",
         lambda _, ledger, *__: (
-            reconcile.Consistent(
-                symbol=ledger.hedge.symbol, spot_quantity=ZERO, perp_quantity=ZERO, position_value=None
-            )
+            verdict.Consistent(symbol=ledger.hedge.symbol, spot_quantity=ZERO, perp_quantity=ZERO, position_value=None)
             if ledger.hedge
-            else reconcile.Nothing()
+            else verdict.Nothing()
         ),
     )
     wrapped(

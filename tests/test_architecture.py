@@ -280,7 +280,8 @@ def test_the_shipped_configuration_is_json_of_sections() -> None:
 def pins(lock: Path) -> dict[str, set[str]]:
     """Return the pinned versions of every package of a lock file; more than one where markers tell them apart."""
     found: dict[str, set[str]] = {}
-    for name, version in re.findall(r"^([a-z0-9_.-]+)==([^ ;\\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE):
+    pinned = re.compile(r"^([a-z0-9_.-]+)(?:\[[a-z0-9_,-]+\])?==([^ ;\\]+)", re.MULTILINE)
+    for name, version in pinned.findall(lock.read_text(encoding="utf-8")):
         found.setdefault(name.replace("_", "-"), set()).add(version)
     return found
 

@@ -20,7 +20,7 @@ from hedgerow.engine.runner import RunOptions
 from hedgerow.store import guide_state
 from hedgerow.store.sqlite import SqliteStore
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from hedgerow.strategy.reconcile import Consistent
+from hedgerow.strategy.verdict import Consistent
 from support.bots import OPENED, Ear, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 

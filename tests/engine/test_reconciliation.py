@@ -28,7 +28,7 @@ from hedgerow.strategy.parameters import (
     PositionManagement,
     StrategyParameters,
 )
-from hedgerow.strategy.reconcile import (
+from hedgerow.strategy.verdict import (
     Adopt,
     Ambiguous,
     ClosedElsewhere,

@@ -26,7 +26,7 @@ from hedgerow.emulator.faults import FaultPlan, LaggingBalances, Outcome, Read, 
 from hedgerow.emulator.refusals import Code
 from hedgerow.engine.moments import Reconciled
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from hedgerow.strategy.reconcile import Nothing
+from hedgerow.strategy.verdict import Nothing
 from support.crashes import Checkpoint, Site
 from support.worlds import START, SYMBOL, Listing, ScriptedTape, make_world
 

@@ -14,7 +14,7 @@ from hedgerow.domain.ledger import ImportedState, Ledger, Totals
 from hedgerow.domain.position import HedgedPosition, Reason, Tally
 from hedgerow.engine import moments as mo
 from hedgerow.strategy import observation as ob
-from hedgerow.strategy import reconcile as rc
+from hedgerow.strategy import verdict as vd
 from hedgerow.strategy.parameters import CapitalManagement, StrategyParameters
 from support.views import pair_of
 
@@ -111,11 +111,11 @@ def started(**changes: Any) -> mo.Started:
     return mo.Started(**{**values, **changes})
 
 
-def candidate(pair: Any = BTC, spot: str = "0.00362", short: str = "0.00362") -> rc.Candidate:
-    return rc.Candidate(pair=pair, spot=Decimal(spot), short=Decimal(short), entry_price=Decimal(69000))
+def candidate(pair: Any = BTC, spot: str = "0.00362", short: str = "0.00362") -> vd.Candidate:
+    return vd.Candidate(pair=pair, spot=Decimal(spot), short=Decimal(short), entry_price=Decimal(69000))
 
 
-def reconciled(verdict: rc.Verdict, **changes: Any) -> mo.Reconciled:
+def reconciled(verdict: vd.Verdict, **changes: Any) -> mo.Reconciled:
     values: dict[str, Any] = {
         "at": AT,
         "verdict": verdict,
@@ -221,20 +221,20 @@ STORIES: dict[str, tuple[mo.Moment, ...]] = {
     "startup": (
         started(),
         _START,
-        reconciled(rc.Adopt(candidate=candidate())),
+        reconciled(vd.Adopt(candidate=candidate())),
         adopted(),
     ),
-    "reconcile-1-closed-elsewhere": (_START, reconciled(rc.ClosedElsewhere(symbol="BTCUSDT"))),
-    "reconcile-2-discovered": (_START, reconciled(rc.Adopt(candidate=candidate(ETH))), adopted(_ETH_HEDGE)),
+    "reconcile-1-closed-elsewhere": (_START, reconciled(vd.ClosedElsewhere(symbol="BTCUSDT"))),
+    "reconcile-2-discovered": (_START, reconciled(vd.Adopt(candidate=candidate(ETH))), adopted(_ETH_HEDGE)),
     "reconcile-3-replaced": (
         _START,
-        reconciled(rc.Replaced(symbol="BTCUSDT", candidate=candidate(ETH))),
+        reconciled(vd.Replaced(symbol="BTCUSDT", candidate=candidate(ETH))),
         adopted(_ETH_HEDGE),
     ),
     "reconcile-4-confirmed": (
         _START,
         reconciled(
-            rc.Consistent(
+            vd.Consistent(
                 symbol="BTCUSDT",
                 spot_quantity=Decimal("0.00362"),
                 perp_quantity=Decimal("-0.00362"),

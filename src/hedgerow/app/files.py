@@ -1,6 +1,5 @@
 """Values kept as files of JSON, each replaced as a whole."""
 
-import os
 from pathlib import Path
 from typing import TypeVar
 
@@ -8,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from hedgerow.domain.errors import StoreError
+from hedgerow.store.files import replace_file
 
 __all__ = ["keep", "kept"]
 
@@ -20,13 +20,8 @@ def keep(path: Path, content: Struct) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.tmp")
     try:
-        with draft.open("wb") as file:
-            file.write(msgspec.json.encode(content))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        replace_file(path, msgspec.json.encode(content))
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
 

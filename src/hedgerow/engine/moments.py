@@ -15,7 +15,7 @@ from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.observation import Decision, Evaluation, HealthReport, Opportunity, Rebalance
 from hedgerow.strategy.parameters import StrategyParameters
-from hedgerow.strategy.reconcile import Verdict
+from hedgerow.strategy.verdict import Verdict
 
 __all__ = [
     "Adopted",

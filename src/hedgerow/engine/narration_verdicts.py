@@ -8,7 +8,7 @@ from hedgerow.domain.position import Reason
 from hedgerow.engine.moments import Decided, Reconciled, ReconcileStarted
 from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, funding, info, money, quantity, warning
 from hedgerow.strategy import observation as ob
-from hedgerow.strategy import reconcile as rc
+from hedgerow.strategy import verdict as vd
 
 __all__ = ["DECISION_WORDS", "VERDICT_WORDS", "decided", "reconcile_started", "reconciled"]
 
@@ -32,7 +32,7 @@ def reconciled(moment: Reconciled) -> Lines:
     return (BLANK, *info(RECONCILING), *lines)
 
 
-def _consistent(moment: Reconciled, verdict: rc.Consistent) -> Lines:
+def _consistent(moment: Reconciled, verdict: vd.Consistent) -> Lines:
     foreign = warning(
         *(f"  A short of {plain(s.quantity)} on {s.symbol} is not the bot's and not hedged" for s in verdict.foreign)
     )
@@ -46,18 +46,18 @@ def _consistent(moment: Reconciled, verdict: rc.Consistent) -> Lines:
     return (*lines, *info(f"  Updating position value: {before} -> {value}"), *foreign)
 
 
-def _closed_elsewhere(_moment: Reconciled, verdict: rc.ClosedElsewhere) -> Lines:
+def _closed_elsewhere(_moment: Reconciled, verdict: vd.ClosedElsewhere) -> Lines:
     return warning(
         f"Position {verdict.symbol} tracked in state but not found on exchange",
         "Position was likely closed externally. Clearing state.",
     )
 
 
-def _adopt(_moment: Reconciled, _verdict: rc.Adopt) -> Lines:
+def _adopt(_moment: Reconciled, _verdict: vd.Adopt) -> Lines:
     return info("Exchange has delta-neutral position but not tracked in state", CHECKING)
 
 
-def _replaced(_moment: Reconciled, verdict: rc.Replaced) -> Lines:
+def _replaced(_moment: Reconciled, verdict: vd.Replaced) -> Lines:
     return warning(
         f"Tracked position {verdict.symbol} not found on exchange",
         f"Exchange has: {verdict.candidate.symbol}",
@@ -65,7 +65,7 @@ def _replaced(_moment: Reconciled, verdict: rc.Replaced) -> Lines:
     )
 
 
-def _half_open(_moment: Reconciled, verdict: rc.HalfOpen) -> Lines:
+def _half_open(_moment: Reconciled, verdict: vd.HalfOpen) -> Lines:
     texts = (
         f"Position {verdict.symbol} is only half on the exchange: the {verdict.market} leg falls short",
         f"  Missing spot: {quantity(verdict.missing_spot)}",
@@ -74,7 +74,7 @@ def _half_open(_moment: Reconciled, verdict: rc.HalfOpen) -> Lines:
     return tuple(Line(text=text, level=LineLevel.ERROR) for text in texts)
 
 
-def _ambiguous(_moment: Reconciled, verdict: rc.Ambiguous) -> Lines:
+def _ambiguous(_moment: Reconciled, verdict: vd.Ambiguous) -> Lines:
     symbols = ", ".join(candidate.symbol for candidate in verdict.candidates)
     return (
         *info(CHECKING),
@@ -82,12 +82,12 @@ def _ambiguous(_moment: Reconciled, verdict: rc.Ambiguous) -> Lines:
     )
 
 
-def _naked_foreign(_moment: Reconciled, verdict: rc.NakedForeign) -> Lines:
+def _naked_foreign(_moment: Reconciled, verdict: vd.NakedForeign) -> Lines:
     shorts = (f"  {short.symbol}: {plain(short.quantity)} without coins against it" for short in verdict.shorts)
     return (*info(CHECKING), *warning("Shorts that are not the bot's are on the exchange; none is adopted", *shorts))
 
 
-def _not_adopted(_moment: Reconciled, verdict: rc.NotAdopted) -> Lines:
+def _not_adopted(_moment: Reconciled, verdict: vd.NotAdopted) -> Lines:
     found = verdict.candidate
     return (
         *info(CHECKING),
@@ -98,32 +98,32 @@ def _not_adopted(_moment: Reconciled, verdict: rc.NotAdopted) -> Lines:
     )
 
 
-def _nothing(moment: Reconciled, _verdict: rc.Nothing) -> Lines:
+def _nothing(moment: Reconciled, _verdict: vd.Nothing) -> Lines:
     return info(CHECKING, "No existing delta-neutral position found") if moment.at_start else ()
 
 
-def _in_flight(moment: Reconciled, _verdict: rc.InFlight) -> Lines:
+def _in_flight(moment: Reconciled, _verdict: vd.InFlight) -> Lines:
     return info("A trade is in flight: it is finished first, then the account is compared") if moment.at_start else ()
 
 
-def _unreadable(moment: Reconciled, verdict: rc.Unreadable) -> Lines:
+def _unreadable(moment: Reconciled, verdict: vd.Unreadable) -> Lines:
     if not moment.at_start:
         return ()
     return warning(f"Could not compare with the exchange ({verdict.what}): the next cycle tries again")
 
 
 VERDICT_WORDS: dict[type, Callable[[Reconciled, Any], Lines]] = {
-    rc.Consistent: _consistent,
-    rc.ClosedElsewhere: _closed_elsewhere,
-    rc.Adopt: _adopt,
-    rc.Replaced: _replaced,
-    rc.HalfOpen: _half_open,
-    rc.Ambiguous: _ambiguous,
-    rc.NakedForeign: _naked_foreign,
-    rc.NotAdopted: _not_adopted,
-    rc.Nothing: _nothing,
-    rc.InFlight: _in_flight,
-    rc.Unreadable: _unreadable,
+    vd.Consistent: _consistent,
+    vd.ClosedElsewhere: _closed_elsewhere,
+    vd.Adopt: _adopt,
+    vd.Replaced: _replaced,
+    vd.HalfOpen: _half_open,
+    vd.Ambiguous: _ambiguous,
+    vd.NakedForeign: _naked_foreign,
+    vd.NotAdopted: _not_adopted,
+    vd.Nothing: _nothing,
+    vd.InFlight: _in_flight,
+    vd.Unreadable: _unreadable,
 }
 
 

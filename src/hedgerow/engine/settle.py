@@ -23,7 +23,8 @@ from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.adoption import PositionHistory, adoption, opening_fills
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.policy import Policy
-from hedgerow.strategy.reconcile import (
+from hedgerow.strategy.reconcile import reconcile
+from hedgerow.strategy.verdict import (
     Adopt,
     Candidate,
     ClosedElsewhere,
@@ -35,7 +36,6 @@ from hedgerow.strategy.reconcile import (
     Unreadable,
     Verdict,
     halt_for,
-    reconcile,
 )
 
 __all__ = ["Settler"]

@@ -10,7 +10,7 @@ from hedgerow.engine.equity import equity_of
 from hedgerow.engine.moments import EquityRead, ReadFailed, Reconciled, ReconcileStarted, Started
 from hedgerow.engine.observe import observe_settled
 from hedgerow.strategy.observation import Observation
-from hedgerow.strategy.reconcile import Consistent, Nothing, Verdict
+from hedgerow.strategy.verdict import Consistent, Nothing, Verdict
 
 __all__ = ["Startup"]
 

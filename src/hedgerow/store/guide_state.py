@@ -4,7 +4,6 @@ The event log wins over it; it is read only to take over the figures of the guid
 in quote units, ``effective_apr`` in percent, times are UTC without a zone, as the guide writes them.
 """
 
-import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,6 +19,7 @@ from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.position import HedgedPosition
+from hedgerow.store.files import replace_file
 
 __all__ = ["CorruptState", "GuidePosition", "GuideState", "encode", "read", "render", "to_import", "write"]
 
@@ -135,14 +135,8 @@ def write(path: Path, state: GuideState, *, durable: bool = True) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    draft = path.with_name(f".{path.name}.tmp")
     try:
-        with draft.open("wb") as file:
-            file.write(encode(state))
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        draft.replace(path)
+        replace_file(path, encode(state), durable=durable)
     except OSError as error:
         raise StoreError(f"cannot write the state file {path}: {error.strerror or error}") from error
 

@@ -6,6 +6,7 @@ import msgspec
 
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.requests import Answer, Request
+from hedgerow.store.files import replace_file
 
 __all__ = ["FolderMailbox"]
 
@@ -61,8 +62,6 @@ class FolderMailbox:
     def _put(self, name: str, content: bytes) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            draft = self._folder / f".{name}.tmp"
-            draft.write_bytes(content)
-            draft.replace(self._folder / name)
+            replace_file(self._folder / name, content, durable=False)
         except OSError as error:
             raise StoreError(f"{self._folder} cannot be written: {error.strerror or error}") from error

@@ -16,7 +16,7 @@ from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Tally
-from hedgerow.strategy.reconcile import Candidate
+from hedgerow.strategy.verdict import Candidate
 
 __all__ = ["SPOT_LEAD", "PositionHistory", "adoption", "opening_fills"]
 

@@ -16,7 +16,6 @@ from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.health import legs_of
 from hedgerow.strategy.parameters import AdoptMode
 from hedgerow.strategy.verdict import (
-    BALANCED_WITHIN,
     Adopt,
     Ambiguous,
     Candidate,
@@ -31,29 +30,9 @@ from hedgerow.strategy.verdict import (
     Replaced,
     Unreadable,
     Verdict,
-    halt_for,
 )
 
-__all__ = [
-    "BALANCED_WITHIN",
-    "Adopt",
-    "Ambiguous",
-    "Candidate",
-    "ClosedElsewhere",
-    "Consistent",
-    "ForeignShort",
-    "HalfOpen",
-    "InFlight",
-    "NakedForeign",
-    "NotAdopted",
-    "Nothing",
-    "Replaced",
-    "Unreadable",
-    "Verdict",
-    "candidate_of",
-    "halt_for",
-    "reconcile",
-]
+__all__ = ["candidate_of", "reconcile"]
 
 
 def reconcile(

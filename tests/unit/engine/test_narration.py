@@ -18,7 +18,7 @@ from hedgerow.engine.narration_life import LIFE_WORDS
 from hedgerow.engine.narration_moments import MOMENT_WORDS
 from hedgerow.engine.narration_verdicts import CLOSING, DECISION_WORDS, SAFETY, VERDICT_WORDS
 from hedgerow.strategy import observation as ob
-from hedgerow.strategy import reconcile as rc
+from hedgerow.strategy import verdict as vd
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 from support.story import (
     AT,
@@ -63,7 +63,7 @@ def test_every_kind_of_event_is_worded_or_silent_on_purpose() -> None:
 
 
 def test_every_verdict_and_every_decision_has_its_words() -> None:
-    assert set(VERDICT_WORDS) == set(get_args(rc.Verdict))
+    assert set(VERDICT_WORDS) == set(get_args(vd.Verdict))
     assert set(DECISION_WORDS) == set(get_args(ob.Decision))
 
 
@@ -138,19 +138,19 @@ def test_the_last_words_say_what_is_left_open(ledger: Ledger, line: str) -> None
 
 # --- reconciliation and adoption -------------------------------------------------------------------------------------
 
-CONSISTENT = rc.Consistent(symbol="BTCUSDT", spot_quantity=ONE, perp_quantity=-ONE, position_value=None, foreign=())
+CONSISTENT = vd.Consistent(symbol="BTCUSDT", spot_quantity=ONE, perp_quantity=-ONE, position_value=None, foreign=())
 
 
 def test_while_running_a_consistent_account_is_not_mentioned() -> None:
     assert texts(reconciled(CONSISTENT, at_start=False, hedge=HEDGE)) == []
-    assert texts(reconciled(rc.Nothing(), at_start=False)) == []
-    assert texts(reconciled(rc.InFlight(hedge_id="x"), at_start=False)) == []
-    assert texts(reconciled(rc.Unreadable(what="account"), at_start=False)) == []
+    assert texts(reconciled(vd.Nothing(), at_start=False)) == []
+    assert texts(reconciled(vd.InFlight(hedge_id="x"), at_start=False)) == []
+    assert texts(reconciled(vd.Unreadable(what="account"), at_start=False)) == []
 
 
 def test_a_foreign_short_beside_the_position_is_mentioned_at_any_time() -> None:
-    foreign = (rc.ForeignShort(symbol="ETHUSDT", quantity=Decimal("2.50")),)
-    verdict = rc.Consistent(
+    foreign = (vd.ForeignShort(symbol="ETHUSDT", quantity=Decimal("2.50")),)
+    verdict = vd.Consistent(
         symbol="BTCUSDT", spot_quantity=ONE, perp_quantity=-ONE, position_value=None, foreign=foreign
     )
     line = "  A short of 2.5 on ETHUSDT is not the bot's and not hedged"
@@ -167,7 +167,7 @@ def test_values_that_are_not_known_are_called_unknown() -> None:
 
 
 def test_a_change_found_while_running_gets_the_guides_whole_block() -> None:
-    assert texts(reconciled(rc.ClosedElsewhere(symbol="BTCUSDT"), at_start=False)) == [
+    assert texts(reconciled(vd.ClosedElsewhere(symbol="BTCUSDT"), at_start=False)) == [
         "",
         "Reconciling position state with exchange...",
         "Position BTCUSDT tracked in state but not found on exchange",
@@ -179,39 +179,39 @@ def test_a_change_found_while_running_gets_the_guides_whole_block() -> None:
     ("verdict", "line", "level"),
     [
         (
-            rc.HalfOpen(symbol="BTCUSDT", market=ETH.perp.market, missing_spot=Decimal(0), missing_short=ONE),
+            vd.HalfOpen(symbol="BTCUSDT", market=ETH.perp.market, missing_spot=Decimal(0), missing_short=ONE),
             "Position BTCUSDT is only half on the exchange: the perp leg falls short",
             LineLevel.ERROR,
         ),
         (
-            rc.Ambiguous(candidates=(candidate(), candidate(ETH))),
+            vd.Ambiguous(candidates=(candidate(), candidate(ETH))),
             "Several delta-neutral positions on the exchange: BTCUSDT, ETHUSDT",
             LineLevel.WARNING,
         ),
         (
-            rc.NakedForeign(shorts=(rc.ForeignShort(symbol="ETHUSDT", quantity=ONE),)),
+            vd.NakedForeign(shorts=(vd.ForeignShort(symbol="ETHUSDT", quantity=ONE),)),
             "  ETHUSDT: 1 without coins against it",
             LineLevel.WARNING,
         ),
         (
-            rc.NotAdopted(candidate=candidate(spot="5", short="2")),
+            vd.NotAdopted(candidate=candidate(spot="5", short="2")),
             "  `hedgerow adopt BTCUSDT` takes 2 of the coins; the rest stays yours",
             LineLevel.WARNING,
         ),
-        (rc.Nothing(), "No existing delta-neutral position found", LineLevel.INFO),
+        (vd.Nothing(), "No existing delta-neutral position found", LineLevel.INFO),
         (
-            rc.InFlight(hedge_id="x"),
+            vd.InFlight(hedge_id="x"),
             "A trade is in flight: it is finished first, then the account is compared",
             LineLevel.INFO,
         ),
         (
-            rc.Unreadable(what="account"),
+            vd.Unreadable(what="account"),
             "Could not compare with the exchange (account): the next cycle tries again",
             LineLevel.WARNING,
         ),
     ],
 )
-def test_the_other_verdicts_are_told_at_start(verdict: rc.Verdict, line: str, level: LineLevel) -> None:
+def test_the_other_verdicts_are_told_at_start(verdict: vd.Verdict, line: str, level: LineLevel) -> None:
     assert Line(text=line, level=level) in words(reconciled(verdict))
 
 

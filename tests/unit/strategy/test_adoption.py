@@ -8,7 +8,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.adoption import PositionHistory, adoption, opening_fills
-from hedgerow.strategy.reconcile import Candidate
+from hedgerow.strategy.verdict import Candidate
 from support.views import NOW, fill, pair_of
 
 SIGNAL = FundingSignal(symbol="AAAUSDT", mean=0.0001, stdev=0.0, apr=0.1095, periods=10, interval_hours=8)

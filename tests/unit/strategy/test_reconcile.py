@@ -10,7 +10,8 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.position import DustLot, Reason, Tally
 from hedgerow.strategy.parameters import AdoptMode
-from hedgerow.strategy.reconcile import (
+from hedgerow.strategy.reconcile import candidate_of, reconcile
+from hedgerow.strategy.verdict import (
     Adopt,
     Ambiguous,
     ClosedElsewhere,
@@ -24,9 +25,7 @@ from hedgerow.strategy.reconcile import (
     Replaced,
     Unreadable,
     Verdict,
-    candidate_of,
     halt_for,
-    reconcile,
 )
 from support.views import NOW, account, hedge, holding, instrument, ledger_of, listing, market_of, pair_of, short_of
 
