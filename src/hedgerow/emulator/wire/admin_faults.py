@@ -1,6 +1,6 @@
 """Administration of trouble: faults of requests and streams, stopped books, changed funding, forced liquidations.
 
-What is set here lasts while the exchange runs and is not kept by ``--state``, except changes of funding.
+What is set here lasts while the exchange runs and is not kept by ``--state``, except changes of funding and prices.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
