@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from http.client import HTTPConnection
 from pathlib import Path
@@ -53,7 +54,7 @@ def test_the_books_of_a_paper_home_agree_and_every_table_is_written(held: str, s
         assert len(rows) - 1 == len(document[name])
         assert all(tuple(row) == columns for row in map(tuple, document[name]))
     kinds = {line["kind"] for line in document["lines"]}
-    assert kinds == {"fill", "fee", "realised pnl"}
+    assert {"fill", "fee", "realised pnl"} <= kinds  # and a payment, when the hour just turned
     [hedge] = document["hedges"]
     parts = [Decimal(hedge[name]) for name in ("funding", "basis_pnl", "fees")]
     assert Decimal(hedge["net_profit"]) == parts[0] + parts[1] - parts[2]
@@ -79,8 +80,9 @@ def test_the_lines_alone_fit_into_one_file(held: str, shell: Shell, place: Path)
     assert shell("books", "--paper", "--csv", "lines.csv").code == 0
     lines = (place / "lines.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == ",".join(CSV_COLUMNS["lines"])
-    assert len(lines) > 3
-    assert all(held in line for line in lines[1:])
+    trades = [line for line in lines if ",fill," in line]
+    assert len(trades) > 1
+    assert all(held in line for line in trades)
 
 
 def test_money_that_the_log_does_not_know_of_is_a_difference(held: str, shell: Shell, place: Path) -> None:
@@ -166,7 +168,8 @@ def test_beside_a_running_bot_the_books_are_read_without_its_lock(shell: Shell, 
 @pytest.fixture
 def aster(monkeypatch: pytest.MonkeyPatch, place: Path) -> Iterator[LocalAster]:
     write_config(place / CONFIG, PATIENT)
-    with local_aster() as exchange:
+    # Far from every settlement, so that none falls between a check of the bot and the look at its books.
+    with local_aster(start=datetime(2026, 1, 5, 1, 10, tzinfo=UTC)) as exchange:
         for name, value in exchange.variables.items():
             monkeypatch.setenv(name, value)
         yield exchange

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.dashboard.audit import AuditLine, LineKind, Standing, audit, pending_changes
+from hedgerow.dashboard.audit import AuditLine, Standing, audit, pending_changes
+from hedgerow.dashboard.audit_entries import LineKind
 from hedgerow.dashboard.books import BooksReport, VenueSide, wallet_lines
 from hedgerow.dashboard.recorder import PairPrices
 from hedgerow.dashboard.statement import Statement, read_statement

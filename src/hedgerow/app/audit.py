@@ -17,7 +17,8 @@ from hedgerow.app.paper import PaperExchange, PaperTerms
 from hedgerow.app.session import read_settings
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
-from hedgerow.dashboard.audit import LATE, audit
+from hedgerow.dashboard.audit import audit
+from hedgerow.dashboard.audit_entries import LATE
 from hedgerow.dashboard.books import BooksReport, VenueSide, wallet_lines
 from hedgerow.dashboard.recorder import PairPrices
 from hedgerow.dashboard.statement import HedgeStatement, Statement, read_statement
