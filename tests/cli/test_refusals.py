@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hedgerow.config import Setting, config_table
-from hedgerow.config.table import Kind
+from hedgerow.config.setting import Kind
 from support.shell import EAGER, Shell, write_config
 
 ON_A_HOME = ("run", "scan", "status", "close", "adopt", "reconcile", "halt", "resume", "config")

@@ -2,7 +2,8 @@
 
 from hedgerow.config.home import Home, HomeMode
 from hedgerow.config.loading import Settings, decode_config, load_settings, with_overrides
-from hedgerow.config.table import Setting, config_table, default_config_text, render_config
+from hedgerow.config.setting import Setting
+from hedgerow.config.table import config_table, default_config_text, render_config
 
 __all__ = [
     "Home",

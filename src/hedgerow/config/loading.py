@@ -10,7 +10,8 @@ from typing import Final, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.config.table import SETTINGS, Setting
+from hedgerow.config.setting import Setting
+from hedgerow.config.table import SETTINGS
 from hedgerow.domain.errors import ConfigError
 from hedgerow.strategy.parameters import StrategyParameters
 

@@ -20,36 +20,30 @@ from hedgerow.domain.commands import (
 )
 from hedgerow.domain.errors import Rejected, VenueError
 from hedgerow.domain.events import (
-    CommandRefused,
     DeadManArmed,
     Event,
-    FundsTransferred,
     LeverageSet,
     MarginTypeSet,
     OrderAccepted,
-    OrderEnded,
-    OrderOutcomeUnknown,
     OrderProgressed,
-    TransferOutcomeUnknown,
 )
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.news import News
-from hedgerow.domain.order import Fill, Order, OrderRequest, OrderStatus
+from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
+from hedgerow.emulator.answers import absent, never_sent, outcome_unknown, refusal_of, told, transferred, unknown
 from hedgerow.emulator.faults import FaultPlan, Faults, Outcome, Read, SubmitFault
 from hedgerow.emulator.late import LateOrders
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.emulator.refusals import Code, reject_kind, rejected
+from hedgerow.emulator.refusals import rejected
 from hedgerow.emulator.tidings import Tidings
 from hedgerow.emulator.world import World
 from hedgerow.ports import AccountRecord, Clock, StatementRow
 
 __all__ = ["EmulatedVenue"]
 
-NO_ANSWER = "no answer from the exchange"
-NEVER_LEFT = "the request never left"
 WATCH_SECONDS = 0.5
 """How often a watched order is looked at."""
 SILENT = {Outcome.LOST_BEFORE, Outcome.LOST_AFTER, Outcome.LATE}
@@ -168,16 +162,16 @@ class EmulatedVenue:
         try:
             await self._arrive(Read.RESOLVE)
         except VenueError as error:
-            return (self._unknown(request, str(error)),)
+            return (unknown(self.world.now, request, str(error)),)
         order = self.world.order(request.market, request.symbol, request.client_id)
         if order is not None and not self._faults.is_told(order.updated_at, self.world.now):
-            return (self._unknown(request, "not told yet"),)
+            return (unknown(self.world.now, request, "not told yet"),)
         if order is not None:
-            return (_told(order),)
+            return (told(order),)
         lost_at = self._lost.get(request.client_id)
         if lost_at is not None and self.world.now < lost_at + self._certain_after:
-            return (self._unknown(request, "not there yet, and it could still arrive"),)
-        return (self._absent(request),)
+            return (unknown(self.world.now, request, "not there yet, and it could still arrive"),)
+        return (absent(self.world.now, request),)
 
     def reserve(self, command: Command) -> None:
         """Reserve nothing: no command is signed here."""
@@ -237,20 +231,20 @@ class EmulatedVenue:
         if isinstance(command, PlaceOrder) and outcome in SILENT:
             self._lost[command.order.client_id] = self.world.now
         if outcome is Outcome.NOT_SENT:
-            return (self._never_sent(command),)
+            return (never_sent(self.world.now, command),)
         if fault is not None and outcome is Outcome.LATE and isinstance(command, PlaceOrder):
             self._late.expect(command.order, fault.delay_seconds, self._certain_after)
-            return (self._outcome_unknown(command),)
+            return (outcome_unknown(self.world.now, command),)
         if outcome is Outcome.LOST_BEFORE:
-            return (self._outcome_unknown(command),)
+            return (outcome_unknown(self.world.now, command),)
         try:
             if fault is not None and outcome is Outcome.REJECT:
                 raise rejected(fault.code, f"refused with {fault.code}")
             events = self._execute(command, fault)
         except Rejected as refusal:
-            events = (self._refusal(command, refusal),)
+            events = (refusal_of(self.world.now, command, refusal),)
         if outcome is Outcome.LOST_AFTER:
-            return (self._outcome_unknown(command),)
+            return (outcome_unknown(self.world.now, command),)
         return events * 2 if outcome is Outcome.REPEATED else events
 
     def _execute(self, command: Command, fault: SubmitFault | None) -> tuple[Event, ...]:
@@ -263,10 +257,10 @@ class EmulatedVenue:
             case PlaceOrder():
                 return self._place(command.order, fault)
             case CancelOrder():
-                return (_told(self.world.cancel(command.market, command.symbol, command.client_id)),)
+                return (told(self.world.cancel(command.market, command.symbol, command.client_id)),)
             case TransferFunds():
                 self.world.transfer(command.transfer_id, command.amount, command.direction, command.asset)
-                return (self._transferred(command),)
+                return (transferred(self.world.now, command),)
             case SetLeverage():
                 self.world.set_leverage(command.symbol, command.leverage)
                 return (LeverageSet(at=self.world.now, symbol=command.symbol, leverage=command.leverage),)
@@ -289,93 +283,4 @@ class EmulatedVenue:
         if self._delayed_spot_ack and request.market is Market.SPOT:
             return (accepted,)
         quiet = order.status is OrderStatus.NEW
-        return (accepted,) if quiet else (accepted, _told(order))
-
-    def _refusal(self, command: Command, refusal: Rejected) -> Event:
-        """Return the event of a refusal; "it is so already" counts as success (API reference, section 9)."""
-        match command:
-            case PlaceOrder():
-                return self._refused(command.order, refusal.code, str(refusal))
-            case TransferFunds() if refusal.code == Code.TRANSFER_ID_DUPLICATE:
-                return self._transferred(command)
-            case SetMarginType() if refusal.code == Code.MARGIN_TYPE_UNCHANGED:
-                return MarginTypeSet(at=self.world.now, symbol=command.symbol)
-            case _:
-                return CommandRefused(at=self.world.now, command=command, code=refusal.code, detail=str(refusal))
-
-    def _never_sent(self, command: Command) -> Event:
-        if isinstance(command, PlaceOrder):
-            return OrderEnded(
-                at=self.world.now,
-                client_id=command.order.client_id,
-                order_id=None,
-                status=OrderStatus.REJECTED,
-                detail=NEVER_LEFT,
-            )
-        return CommandRefused(at=self.world.now, command=command, code=Code.TIMEOUT, detail=NEVER_LEFT)
-
-    def _outcome_unknown(self, command: Command) -> Event:
-        match command:
-            case PlaceOrder():
-                return self._unknown(command.order, NO_ANSWER)
-            case CancelOrder():
-                return OrderOutcomeUnknown(at=self.world.now, client_id=command.client_id, detail=NO_ANSWER)
-            case TransferFunds():
-                return TransferOutcomeUnknown(at=self.world.now, transfer_id=command.transfer_id, detail=NO_ANSWER)
-            case SetLeverage() | SetMarginType() | ArmDeadMan():
-                return CommandRefused(at=self.world.now, command=command, code=Code.TIMEOUT, detail=NO_ANSWER)
-        assert_never(command)
-
-    def _unknown(self, request: OrderRequest, detail: str) -> OrderOutcomeUnknown:
-        return OrderOutcomeUnknown(at=self.world.now, client_id=request.client_id, detail=detail)
-
-    def _absent(self, request: OrderRequest) -> OrderEnded:
-        """Return the end of an order that certainly never arrived: nobody refused it, so it may be tried anew."""
-        return OrderEnded(
-            at=self.world.now,
-            client_id=request.client_id,
-            order_id=None,
-            status=OrderStatus.EXPIRED,
-            code=Code.NO_SUCH_ORDER,
-            detail="Order does not exist.",
-        )
-
-    def _refused(self, request: OrderRequest, code: int, detail: str) -> OrderEnded:
-        return OrderEnded(
-            at=self.world.now,
-            client_id=request.client_id,
-            order_id=None,
-            status=OrderStatus.REJECTED,
-            reject=reject_kind(code),
-            code=code,
-            detail=detail,
-        )
-
-    def _transferred(self, command: TransferFunds) -> FundsTransferred:
-        return FundsTransferred(
-            at=self.world.now,
-            transfer_id=command.transfer_id,
-            amount=command.amount,
-            direction=command.direction,
-            asset=command.asset,
-        )
-
-
-def _told(order: Order) -> OrderEnded | OrderProgressed:
-    """Return an order's present state as an event."""
-    if order.status.done:
-        return OrderEnded(
-            at=order.updated_at,
-            client_id=order.request.client_id,
-            order_id=order.order_id,
-            status=order.status,
-            filled_quantity=order.filled_quantity,
-            filled_notional=order.filled_notional,
-        )
-    return OrderProgressed(
-        at=order.updated_at,
-        client_id=order.request.client_id,
-        order_id=order.order_id,
-        filled_quantity=order.filled_quantity,
-        filled_notional=order.filled_notional,
-    )
+        return (accepted,) if quiet else (accepted, told(order))

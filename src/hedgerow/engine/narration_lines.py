@@ -12,6 +12,7 @@ __all__ = [
     "Line",
     "LineLevel",
     "Lines",
+    "alarm",
     "apr",
     "funding",
     "headed",
@@ -27,6 +28,7 @@ __all__ = [
     "seconds",
     "setting",
     "stamp",
+    "success",
     "warning",
 ]
 
@@ -71,6 +73,16 @@ def info(*texts: str) -> Lines:
 def warning(*texts: str) -> Lines:
     """Return lines that want attention."""
     return tuple(Line(text=text, level=LineLevel.WARNING) for text in texts)
+
+
+def success(text: str) -> Line:
+    """Return a line about something that went well."""
+    return Line(text=text, level=LineLevel.SUCCESS)
+
+
+def alarm(text: str) -> Line:
+    """Return a line that must not be missed."""
+    return Line(text=text, level=LineLevel.ALARM)
 
 
 def headed(title: str) -> Lines:

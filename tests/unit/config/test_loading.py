@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hedgerow.config import Setting, Settings, config_table, decode_config, load_settings, with_overrides
-from hedgerow.config.table import Kind
+from hedgerow.config.setting import Kind
 from hedgerow.domain.errors import ConfigError
 from hedgerow.strategy.parameters import AdoptMode, SamePair, StopOn, StrategyParameters
 

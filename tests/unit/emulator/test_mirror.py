@@ -13,7 +13,8 @@ from hedgerow.domain.errors import NotSent, VenueError
 from hedgerow.domain.funding import FundingRate, RateBoard
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.market import Depth, Level, MarkPrice, Quote
-from hedgerow.emulator.mirror import MirroredVenue, MirrorTape
+from hedgerow.emulator.mirror import MirroredVenue
+from hedgerow.emulator.mirror_tape import MirrorTape
 from hedgerow.emulator.world import World
 from hedgerow.ports import Tape
 from support.orders import ended, order, place
