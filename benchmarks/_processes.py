@@ -10,7 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["COMMAND", "PATIENCE_SECONDS", "exchange_variables", "resident_megabytes", "started", "wait_for"]
+__all__ = [
+    "COMMAND",
+    "PATIENCE_SECONDS",
+    "exchange_variables",
+    "processor_seconds",
+    "resident_megabytes",
+    "started",
+    "wait_for",
+]
 
 COMMAND = str(Path(sys.executable).with_name("hedgerow"))
 PATIENCE_SECONDS, ENDING_SECONDS = 60.0, 15.0
@@ -51,6 +59,12 @@ def resident_megabytes(program: "subprocess.Popen[str]") -> float:
     """Return the most memory that a program had resident."""
     lines = Path(f"/proc/{program.pid}/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def processor_seconds(program: "subprocess.Popen[str]") -> float:
+    """Return the processor time of a running program up to now."""
+    fields = Path(f"/proc/{program.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def exchange_variables(port: int) -> dict[str, str]:

@@ -201,17 +201,12 @@ class Way(MemoryTransport):
 class Meter:
     """Cuts what arrived into cycles."""
 
-    def __init__(self, venue: CountedVenue, store: MemoryStore, clock: VirtualClock) -> None:
+    def __init__(self, venue: CountedVenue, clock: VirtualClock) -> None:
         self._venue = venue
-        self._store = store
         self._clock = clock
         self._began: tuple[datetime, float, int] | None = None
         self._issued = 0
         self.checks: list[Check] = []
-
-    def issued(self, event: Event) -> None:
-        """Count a command."""
-        self._issued += isinstance(event, CommandIssued)
 
     def hear(self, moment: Moment) -> None:
         """Note where a cycle begins and ends."""
@@ -254,7 +249,7 @@ class Wiring:
         self.venue = CountedVenue(self.exchange, ExchangeClock(self.clock, START))
         self.way = way(self.venue, self.clock, round_trip_seconds)
         self.store = MemoryStore()
-        self.meter = Meter(self.venue, self.store, self.clock)
+        self.meter = Meter(self.venue, self.clock)
         self._parameters = parameters or StrategyParameters()
         self._seeds = itertools.count(seed)
 

@@ -17,7 +17,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ from coincurve import PrivateKey
 from msgspec.structs import replace
 from yarl import URL
 
-from _processes import resident_megabytes, started, wait_for
+from _processes import processor_seconds, resident_megabytes, started, wait_for
 from _report import Budgets
 from hedgerow.aster.credentials import Credentials, address_of
 from hedgerow.aster.nonces import NonceSource, VenueTime
@@ -184,12 +184,15 @@ def times_of(seconds: Sequence[float]) -> str:
     return f"{1e3 * cuts[49]:.1f}, {1e3 * cuts[98]:.1f} ms"
 
 
-async def load(budgets: Budgets, port: int) -> None:
-    """Load the exchange in three ways."""
+async def load(budgets: Budgets, port: int, used: Callable[[], float]) -> None:
+    """Load the exchange in three ways; ``used`` tells the processor time it has taken."""
     symbols = await listed(port)
     clients = [Client(number, port, symbols) for number in range(CLIENTS)]
     try:
-        rate, _ = await ask_all(clients, ASKING_SECONDS)
+        before = used()
+        rate, answered = await ask_all(clients, ASKING_SECONDS)
+        each = 1e3 * (used() - before) / len(answered)
+        budgets.line("processor time of the exchange for a request", f"{each:.1f} ms")
         budgets.line(f"{CLIENTS} clients as fast as they are answered", f"{rate:.0f} requests/s")
         pace, times = await ask_all(clients, PACED_SECONDS, rate / SHARE)
         budgets.line(f"{CLIENTS} clients at {pace:.0f} requests/s: median, p99", times_of(times))
@@ -221,7 +224,7 @@ def main() -> int:
         assert exchange.stdout is not None  # noqa: S101 - asked for
         wait_for(exchange.stdout, "listens")
         up = time.perf_counter() - began
-        asyncio.run(load(budgets, asked.port))
+        asyncio.run(load(budgets, asked.port, lambda: processor_seconds(exchange)))
         budgets.line("start of the exchange, until it answers", f"{up:.2f} s")
         budgets.line("most memory resident", f"{resident_megabytes(exchange):.0f} MB")
     return 0 if budgets.held else 1

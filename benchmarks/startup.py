@@ -8,7 +8,6 @@ runs live against ``hedgerow emulator`` on the same machine.
 """
 
 import argparse
-import os
 import resource
 import statistics
 import subprocess
@@ -20,7 +19,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from _processes import COMMAND, PATIENCE_SECONDS, exchange_variables, resident_megabytes, started, wait_for
+from _processes import (
+    COMMAND,
+    PATIENCE_SECONDS,
+    exchange_variables,
+    processor_seconds,
+    resident_megabytes,
+    started,
+    wait_for,
+)
 from _report import Budgets
 
 ROOT = Path(__file__).parents[1]
@@ -48,9 +55,7 @@ def ran(*command: str) -> Start:
 
 def so_far(program: "subprocess.Popen[str]", began: float) -> Start:
     """Return how long a running program took up to now."""
-    fields = Path(f"/proc/{program.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    ticks = int(fields[11]) + int(fields[12])
-    return Start(wall=time.perf_counter() - began, processor=ticks / os.sysconf("SC_CLK_TCK"))
+    return Start(wall=time.perf_counter() - began, processor=processor_seconds(program))
 
 
 def bot_starts(runs: int, port: int) -> tuple[list[Start], float]:

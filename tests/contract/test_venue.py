@@ -226,6 +226,18 @@ def test_a_market_that_is_settling_opens_nothing_but_lets_go(stage: Stage) -> No
     stage.run(story())
 
 
+def test_a_number_reserved_for_a_command_is_new_each_time_and_the_command_is_carried_out_with_it(stage: Stage) -> None:
+    async def story() -> None:
+        commands = [place(order(SPOT, BUY, "1", "100.1", client_id=name)) for name in ("one", "two")]
+        numbers = [stage.venue.reserve(command) for command in commands]
+        assert numbers == [None, None] or len(set(numbers)) == 2
+        for command in reversed(commands):
+            assert ended(await stage.venue.submit(command)).filled_quantity == 1
+        assert stage.venue.reserve(SetLeverage(symbol=SYMBOL, leverage=1)) is None
+
+    stage.run(story())
+
+
 def test_an_order_that_never_arrived_resolves_as_ended_with_nothing(stage: Stage) -> None:
     end = ended(stage.run(stage.venue.resolve(order(SPOT, BUY, "1", "100", client_id="never"))))
     assert (end.client_id, end.order_id, end.filled_quantity) == ("never", None, ZERO)
