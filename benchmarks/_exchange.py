@@ -83,10 +83,14 @@ class Exchange:
         """Start it, and return once it listens."""
         words = ("emulator", "--port", self.port, "--speed", 0, "--state", self.folder / "exchange.db", *self._words)
         self._process = subprocess.Popen(  # noqa: S603 - our own command
-            [COMMAND, *map(str, words)], cwd=self.folder, stdout=subprocess.PIPE, stderr=None, env=_surroundings(self.folder, {})
+            [COMMAND, *map(str, words)],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=None,
+            env=_surroundings(self.folder, {}),
         )
-        assert self._process.stdout is not None
-        if not self._process.stdout.readline().startswith(b"Futures"):
+        said = self._process.stdout
+        if said is None or not said.readline().startswith(b"Futures"):
             raise RuntimeError(f"the exchange did not start on port {self.port}")
 
     def kill(self) -> None:
@@ -291,15 +295,23 @@ def _misordered(events: tuple[Event, ...], member: MemberState, *, by_hand: bool
         found += [f"{client_id}: not in the log" for client_id in tickets.keys() - intents.keys()]
     executed = {ticket.client_id: ticket.executed for ticket in member.tickets}
     numbers = {ticket.client_id: ticket.order_id for ticket in member.tickets}
-    found += [f"{name}: {quantity} filled by the log" for name, quantity in filled.items() if quantity != executed.get(name, 0)]
-    return found + [f"{name}: acknowledged and lost" for name, number in accepted.items() if numbers.get(name) != number]
+    found += [
+        f"{name}: {quantity} filled by the log"
+        for name, quantity in filled.items()
+        if quantity != executed.get(name, 0)
+    ]
+    return found + [
+        f"{name}: acknowledged and lost" for name, number in accepted.items() if numbers.get(name) != number
+    ]
 
 
 def _oversold(events: tuple[Event, ...]) -> list[str]:
     """No coin was offered that the ledger did not own."""
     ledger, found = Ledger(), []
     for event in events:
-        order = event.command.order if isinstance(event, CommandIssued) and isinstance(event.command, PlaceOrder) else None
+        order = (
+            event.command.order if isinstance(event, CommandIssued) and isinstance(event.command, PlaceOrder) else None
+        )
         if order is not None and order.market is Market.SPOT and order.side is Side.SELL:
             owned = ledger.owned(order.symbol.removesuffix("USDT"))
             if order.quantity > owned:
@@ -332,7 +344,7 @@ def _two_free_ports() -> int:
 
 
 def _surroundings(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a process: nothing of ours from outside, and compiled modules kept from life to life."""
+    """Return the environment of a process: nothing of ours from outside; modules are compiled once."""
     ours = ("API_", "APIV1_", "HEDGEROW_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     cache = {"PYTHONPYCACHEPREFIX": str(folder / "compiled")} if "PYTHONDONTWRITEBYTECODE" in os.environ else {}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from _exchange import (
     PATIENCE,
     USER,
@@ -16,7 +17,6 @@ from _exchange import (
     variables,
     wrongs,
 )
-
 from hedgerow.domain.events import FundingReceived, HedgeOpened
 from hedgerow.domain.money import ZERO
 from support.hands import Hands

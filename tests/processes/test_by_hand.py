@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from _exchange import PATIENCE, Bot, Exchange, configure, events_of, exchange, ledger_of, variables, wrongs
 
+from _exchange import PATIENCE, Bot, Exchange, configure, events_of, exchange, ledger_of, variables, wrongs
 from hedgerow.clock import SystemClock
 from hedgerow.domain.events import HedgeAdopted
 from hedgerow.domain.position import Reason

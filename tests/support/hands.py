@@ -1,4 +1,4 @@
-"""The owner's hands on an exchange in another process: signed requests of a client of their own, on the same account."""
+"""The owner's hands on an exchange in another process: signed requests of a client and an agent of their own."""
 
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
@@ -6,9 +6,9 @@ from itertools import count
 from random import Random
 from typing import Any, TypeVar
 
-from _exchange import USER, Exchange, variables
 from coincurve import PrivateKey
 
+from _exchange import USER, Exchange, variables
 from hedgerow.app.environment import Environment
 from hedgerow.app.lockstep import AttendedTransport, LockstepClock
 from hedgerow.aster import AsterClient, AsterVenue, Credentials
@@ -96,7 +96,7 @@ class Hands:
             clock.close()
 
 
-async def _trade(  # noqa: PLR0917 - what, where, how much
+async def _trade(
     venue: AsterVenue, market: Market, symbol: str, side: Side, quantity: Decimal, *, reduce_only: bool = False
 ) -> None:
     depth = await venue.depth(market, symbol)
