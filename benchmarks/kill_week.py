@@ -2,10 +2,10 @@
 
 Usage: python benchmarks/kill_week.py [--kills 200] [--exchange-kills 20] [--days 7] [--interval 1800] [--seed 1]
                                       [--json FILE]
-Two processes on loopback, `hedgerow emulator --state FILE` and `hedgerow run --venue-clock`, and settings that close and
-open at every check. The moments are drawn from the seed on the simulated clock. Four kills in five wait for the next
-order, transfer or setting, let some requests pass, and fall before a request reaches the exchange, while it is there,
-once its answer is on the way, or some milliseconds after it; the others fall anywhere, starting up included.
+Two processes on loopback, `hedgerow emulator --state FILE` and `hedgerow run --venue-clock`, and settings that close
+and open at every check. The moments are drawn from the seed on the simulated clock. Four kills in five wait for the
+next order, transfer or setting, let some requests pass, and fall before a request reaches the exchange, while it is
+there, once its answer is on the way, or some milliseconds after it; the others fall anywhere, starting up included.
 At the end one life goes on undisturbed, and log and exchange are compared. Exit code 1 when anything is wrong.
 """
 
