@@ -14,7 +14,7 @@ CAMPAIGNS := $(addprefix benchmarks/,crash_points.py cut_week.py exposure.py kil
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate test check conformance pages format bench lock image-test clean
+.PHONY: help setup demo simulate test check conformance pages format bench kill-week cut-week lock image-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -59,6 +59,12 @@ format: setup ## let ruff rewrite what it can
 bench: setup ## measure against the budgets; prints figures, changes nothing
 	@for script in $(filter-out benchmarks/_% $(CAMPAIGNS),$(sort $(wildcard benchmarks/*.py))); do \
 		echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+kill-week: setup ## kill -9 of the bot 200 times over a simulated week (ARGS="--kills 50 ...")
+	@$(BIN)/python benchmarks/kill_week.py --progress $(ARGS)
+
+cut-week: setup ## a simulated week over sockets with the network cut 60 times (ARGS="--cuts 0 ...")
+	@$(BIN)/python benchmarks/cut_week.py $(ARGS)
 
 lock: setup ## resolve the dependencies anew and write requirements/ with hashes
 	@sh scripts/lock.sh $(BIN)/uv

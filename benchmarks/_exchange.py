@@ -89,8 +89,8 @@ class Exchange:
             stderr=None,
             env=_surroundings(self.folder, {}),
         )
-        assert self._process.stdout is not None
-        if not self._process.stdout.readline().startswith(b"Futures"):
+        said = self._process.stdout
+        if said is None or not said.readline().startswith(b"Futures"):
             raise RuntimeError(f"the exchange did not start on port {self.port}")
 
     def kill(self) -> None:
@@ -344,7 +344,7 @@ def _two_free_ports() -> int:
 
 
 def _surroundings(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a process: nothing of ours from outside, and compiled modules kept from life to life."""
+    """Return the environment of a process: nothing of ours from outside; modules are compiled once."""
     ours = ("API_", "APIV1_", "HEDGEROW_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     cache = {"PYTHONPYCACHEPREFIX": str(folder / "compiled")} if "PYTHONDONTWRITEBYTECODE" in os.environ else {}

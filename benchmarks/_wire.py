@@ -60,6 +60,8 @@ class Wire:
         self._loop = asyncio.new_event_loop()
         self._listens = threading.Event()
         self._servers: list[asyncio.Server] = []
+        self._carried: set[asyncio.Task[None] | None] = set()
+        """Kept, since the loop itself does not hold on to tasks that wait."""
         self._thread = threading.Thread(target=self._serve, name="wire", daemon=True)
         self._thread.start()
         if not self._listens.wait(30):
@@ -101,6 +103,8 @@ class Wire:
     async def _carry(self, bot: asyncio.StreamReader, to_bot: asyncio.StreamWriter, port: int) -> None:
         """Carry one connection: what is asked, and what comes back."""
         away: asyncio.StreamWriter | None = None
+        task = asyncio.current_task()
+        self._carried.add(task)
         try:
             from_exchange, away = await asyncio.open_connection(HOST, port, limit=LONGEST)
             while asked := await _message(bot):
@@ -112,6 +116,7 @@ class Wire:
             for end in (to_bot, away):
                 if end is not None:
                     end.close()
+            self._carried.discard(task)
 
     async def _exchanged(
         self,

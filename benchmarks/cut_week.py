@@ -1,9 +1,9 @@
 """A simulated week of two processes in lockstep over sockets, whole or with the wire between them cut again and again.
 
 Usage: python benchmarks/cut_week.py [--cuts 60] [--days 7] [--interval 300] [--seed 1] [--json FILE]
-`hedgerow emulator --state FILE`, `hedgerow run --venue-clock`, and a wire between them that for random spans of simulated
-time refuses requests, tears answers off in the middle, lets requests disappear, or answers: what the exchange did and
-nobody hears of it is the worst. `--cuts 0` leaves it whole. The bot's clock passes: it is no part of the exchange.
+`hedgerow emulator --state FILE`, `hedgerow run --venue-clock`, and a wire between them that for random spans of
+simulated time refuses requests, tears answers off in the middle, or lets requests or answers disappear; every other
+span begins with an order. `--cuts 0` leaves the wire whole. The bot's clock passes: it is no part of the exchange.
 At the end log and exchange are compared, and nothing may have been decided while nothing could be read. Exit code 1
 when anything is wrong.
 """

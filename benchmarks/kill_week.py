@@ -1,9 +1,10 @@
 """``hedgerow run`` killed with ``kill -9`` again and again over a simulated week, and the exchange now and then too.
 
-Usage: python benchmarks/kill_week.py [--kills 200] [--exchange-kills 20] [--days 7] [--seed 1] [--json FILE]
-Two processes on loopback, `hedgerow emulator --state FILE` and `hedgerow run --venue-clock`, five-minute checks, settings
-that close and open every half hour. The moments are drawn from the seed on the simulated clock. Three kills in four wait
-for the next order, transfer or setting, pass some requests, and fall before a request reaches the exchange, while it is
+Usage: python benchmarks/kill_week.py [--kills 200] [--exchange-kills 20] [--days 7] [--interval 1800] [--seed 1]
+                                      [--json FILE]
+Two processes on loopback, `hedgerow emulator --state FILE` and `hedgerow run --venue-clock`, and settings that close
+and open at every check. The moments are drawn from the seed on the simulated clock. Four kills in five wait for the
+next order, transfer or setting, let some requests pass, and fall before a request reaches the exchange, while it is
 there, once its answer is on the way, or some milliseconds after it; the others fall anywhere, starting up included.
 At the end one life goes on undisturbed, and log and exchange are compared. Exit code 1 when anything is wrong.
 """
@@ -29,10 +30,10 @@ from hedgerow.domain.folding import fold
 from hedgerow.domain.requests import ResumeRequested
 from hedgerow.store.mailbox import FolderMailbox
 
-TRADING = {"max_position_age_hours": 0.4, "loop_interval_seconds": 300, "better_opportunity_apr_points": 10_000}
+TRADING = {"max_position_age_hours": 0.4, "better_opportunity_apr_points": 10_000}
 IN_TRADES = 0.8
 """Part of the kills that wait for something to be sent."""
-LONGEST_WAIT = timedelta(hours=1)
+LONGEST_WAIT = timedelta(hours=2)
 """Simulated: a kill whose trade does not come falls at any moment."""
 AFTER_THE_WEEK_HOURS = 2.0
 
@@ -230,6 +231,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--exchange-kills", type=int, default=20)
     parser.add_argument("--days", type=float, default=7.0)
+    parser.add_argument("--interval", type=int, default=1800, help="seconds between two checks; each closes and opens")
+    parser.add_argument("--slice", type=float, default=0.15, help="largest slice of a trade, as a part of equity")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the result here; - = standard output")
     parser.add_argument("--keep", type=Path, help="folder for log and exchange, kept; a temporary one without it")
@@ -239,7 +242,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        configure(folder, position_management=TRADING)
+        configure(
+            folder,
+            position_management={**TRADING, "loop_interval_seconds": arguments.interval},
+            execution={"settlement_guard_seconds": 0, "max_naked_equity_fraction": arguments.slice},
+        )
         with exchange(folder) as place:
             result = campaign(folder, arguments, place)
     result.seconds = round(time.monotonic() - began, 1)

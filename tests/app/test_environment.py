@@ -97,6 +97,14 @@ def test_the_network_is_a_name_or_an_emulators_address() -> None:
     assert Environment({"HEDGEROW_NETWORK": "http://[::1]:8900"}).hosts().spot_rest == "http://[::1]:8901"
 
 
+def test_the_patience_of_lockstep_is_a_positive_number_of_seconds() -> None:
+    assert Environment({}).lockstep_patience() == 30
+    assert Environment({"HEDGEROW_LOCKSTEP_PATIENCE": " 0.5 "}).lockstep_patience() == 0.5
+    for text in ("0", "-1", "soon", "inf", "nan"):
+        with pytest.raises(ConfigError, match="allowed is a positive number of seconds"):
+            Environment({"HEDGEROW_LOCKSTEP_PATIENCE": text}).lockstep_patience()
+
+
 @pytest.mark.parametrize("text", ["moon", "http://127.0.0.1", "ftp://127.0.0.1:1", "http://x:y", "http://x:1/path"])
 def test_a_network_that_is_neither_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="allowed are mainnet, testnet, or an emulator"):

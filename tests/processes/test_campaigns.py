@@ -1,4 +1,4 @@
-"""``kill -9`` of bot and exchange at random moments of a simulated day; the whole campaign is in docs/reliability.md."""
+"""Campaigns of real processes, short enough for every day; the long ones are in docs/reliability.md."""
 
 import json
 import subprocess

@@ -1,12 +1,13 @@
-"""A wire in memory that is cut for spans of virtual time: requests and streams meet what a real network does to them."""
+"""A wire in memory that is cut for spans of virtual time, as a real network is: requests and streams alike."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
 from hedgerow.emulator.wire.memory import MemoryTransport
@@ -34,8 +35,15 @@ class Cut(Struct, frozen=True, kw_only=True):
     """A span of virtual time."""
 
     begin: datetime
-    end: datetime
+    seconds: float
     harm: Harm
+    in_trade: bool = False
+    """Whether it waits for the next order, so that it falls into a trade."""
+
+    @property
+    def end(self) -> datetime:
+        """When the wire is whole again."""
+        return self.begin + timedelta(seconds=self.seconds)
 
 
 class CutWire:
@@ -44,7 +52,9 @@ class CutWire:
     def __init__(self, inner: MemoryTransport, clock: Clock, cuts: Sequence[Cut]) -> None:
         self._inner = inner
         self._clock = clock
-        self._cuts = cuts
+        self._coming = list(cuts)
+        self.past: list[Cut] = []
+        """The cuts that began, each with the time at which it did."""
         self.met: dict[Harm, int] = dict.fromkeys(Harm, 0)
         """Requests that met each harm."""
         self.opened = 0
@@ -54,10 +64,20 @@ class CutWire:
     def harm(self) -> Harm | None:
         """What rages now."""
         now = self._clock.now()
-        return next((cut.harm for cut in self._cuts if cut.begin <= now < cut.end), None)
+        if self._coming and not self._coming[0].in_trade and self._coming[0].begin <= now:
+            self.past.append(self._coming.pop(0))
+        return self.past[-1].harm if self.past and now < self.past[-1].end else None
+
+    def _trading(self, request: HttpRequest) -> None:
+        """Let a cut begin that waits for an order."""
+        now = self._clock.now()
+        ordered = request.method == "POST" and "/order" in request.url
+        if ordered and self._coming and self._coming[0].in_trade and self._coming[0].begin <= now:
+            self.past.append(replace(self._coming.pop(0), begin=now))
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Send one request, if the wire lets it."""
+        self._trading(request)
         harm = self.harm
         if harm is None or harm is Harm.STREAMS:
             answer = await self._inner.send(request)

@@ -1,4 +1,4 @@
-"""The owner's hands on an exchange in another process: signed requests of a client of their own, on the same account."""
+"""The owner's hands on an exchange in another process: signed requests of a client and an agent of their own."""
 
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
