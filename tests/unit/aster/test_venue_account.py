@@ -1,50 +1,36 @@
-"""The account, its history paged forward, and telling the bot's own acts from those of others."""
+"""The account as it is read, and what it is told: wallets, positions, modes, transfers, leverage, margin."""
 
-from collections.abc import Coroutine
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from hedgerow.aster import AsterVenue
-from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import MarginType
 from hedgerow.domain.commands import (
-    PlaceOrder,
     SetLeverage,
     SetMarginType,
-    TransferDirection,
-    TransferFunds,
 )
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import (
-    CommandIssued,
     CommandRefused,
-    FlowKind,
     FundsTransferred,
     LeverageSet,
     MarginTypeSet,
-    OrderAccepted,
     TransferOutcomeUnknown,
-    Wallet,
 )
-from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.order import OrderRequest
+from hedgerow.domain.instrument import Market
+from support.account_scene import MOVE, TRANSFER, AccountScene
 from support.scripted_aster import (
     HANG,
     HTML_500,
     NOW,
     SYMBOL,
-    ScriptedAster,
     error,
-    make_venue,
-    millis,
     order_row,
     perp_account,
 )
 
-Result = TypeVar("Result")
 SPOT, PERP = Market.SPOT, Market.PERP
 INCOME, SPOT_TRADES, PERP_TRADES = "GET /fapi/v3/income", "GET /api/v3/userTrades", "GET /fapi/v3/userTrades"
 TRANSACTIONS = "GET /api/v3/transactionHistory"
@@ -52,23 +38,9 @@ DAY = timedelta(days=1)
 TRAN_ID = 4_480_321_991_774_044_580
 
 
-class Scene:
-    def __init__(self) -> None:
-        self.aster = ScriptedAster()
-        self.clock = VirtualClock(NOW)
-        self.venue: AsterVenue = make_venue(self.aster, self.clock)
-
-    def run(self, main: Coroutine[Any, Any, Result]) -> Result:
-        return run_virtual(self.clock, main)
-
-    def submit(self, command: Any) -> Any:
-        (event,) = self.run(self.venue.submit(command))
-        return event
-
-
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def scene() -> AccountScene:
+    return AccountScene()
 
 
 ACCOUNT, POSITIONS = "GET /fapi/v3/accountWithJoinMargin", "GET /fapi/v3/positionRisk"
@@ -91,44 +63,10 @@ def position(**changes: Any) -> dict[str, Any]:
     return {**row, **changes}
 
 
-def trade(number: int, at: datetime, *, order_id: int = 7, **changes: Any) -> dict[str, Any]:
-    row = {
-        "symbol": SYMBOL,
-        "id": number,
-        "orderId": order_id,
-        "side": "BUY",
-        "price": "100",
-        "qty": "2",
-        "commission": "0.0008",
-        "commissionAsset": "AAA",
-        "time": millis(at),
-        "maker": False,
-    }
-    return {**row, **changes}
-
-
-def income(kind: str, amount: str, number: int, at: datetime = NOW, **changes: Any) -> dict[str, Any]:
-    row = {"symbol": SYMBOL, "incomeType": kind, "income": amount, "asset": "USDT", "info": kind, "time": millis(at)}
-    return {**row, "tranId": TRAN_ID + number, "tradeId": "", **changes}
-
-
-def windowed(rows: list[dict[str, Any]], most: int = 1000) -> Any:
-    """Answer like the venue: the first rows of a window that is at most seven days long."""
-
-    def answer(params: dict[str, str]) -> Any:
-        start = int(params["startTime"])
-        end = int(params.get("endTime", start + 7 * 86_400_000 - 1))
-        if end - start >= 7 * 86_400_000:
-            return error(-4165, "Time window too long")
-        return [row for row in rows if start <= row["time"] <= end][:most]
-
-    return answer
-
-
 # --- wallets and positions -------------------------------------------------------------------------------------------
 
 
-def test_both_wallets_positions_and_modes_are_read_at_once(scene: Scene) -> None:
+def test_both_wallets_positions_and_modes_are_read_at_once(scene: AccountScene) -> None:
     scene.aster.on(ACCOUNT, perp_account(HELD, {"symbol": "BBBUSDT", "leverage": "20"}, totalMaintMargin="18.75"))
     view = scene.run(scene.venue.account())
     assert (view.spot_usdt, view.spot["USDT"].locked) == (Decimal(900), Decimal(1))
@@ -143,7 +81,7 @@ def test_both_wallets_positions_and_modes_are_read_at_once(scene: Scene) -> None
     assert view.clock_skew_seconds == 0
 
 
-def test_a_later_reading_takes_two_requests(scene: Scene) -> None:
+def test_a_later_reading_takes_two_requests(scene: AccountScene) -> None:
     scene.run(scene.venue.account())
     scene.aster.forget()
     scene.run(scene.venue.account())
@@ -156,21 +94,21 @@ def test_a_later_reading_takes_two_requests(scene: Scene) -> None:
     ids=["isolated", "liquidation near", "no mark"],
 )
 def test_a_liquidation_price_that_is_near_or_not_ours_to_work_out_is_asked_of_the_venue(
-    scene: Scene, shown: dict[str, Any]
+    scene: AccountScene, shown: dict[str, Any]
 ) -> None:
     scene.aster.on(ACCOUNT, perp_account({**HELD, **shown}, totalMaintMargin="750"))
     scene.aster.on(POSITIONS, [position(liquidationPrice="3900")])
     assert scene.run(scene.venue.account()).positions[SYMBOL].liquidation_price == 3900
 
 
-def test_a_position_that_no_mark_can_liquidate_has_no_liquidation_price(scene: Scene) -> None:
+def test_a_position_that_no_mark_can_liquidate_has_no_liquidation_price(scene: AccountScene) -> None:
     long = {"positionAmt": "0.01", "entryPrice": "3000", "unrealizedProfit": "0.1", "maintMargin": "0"}
     scene.aster.on(ACCOUNT, perp_account(long))
     held = scene.run(scene.venue.account()).positions[SYMBOL]
     assert (held.mark_price, held.liquidation_price) == (Decimal(3010), None)
 
 
-def test_other_shapes_of_a_position_are_understood(scene: Scene) -> None:
+def test_other_shapes_of_a_position_are_understood(scene: AccountScene) -> None:
     other = position(marginType="ISOLATED", liquidationPrice="0", unrealizedProfit="1.5")
     del other["unRealizedProfit"]
     scene.aster.on(ACCOUNT, perp_account({**HELD, "isolated": True}))
@@ -181,7 +119,7 @@ def test_other_shapes_of_a_position_are_understood(scene: Scene) -> None:
     assert held.unrealized_pnl == Decimal("1.5")
 
 
-def test_account_modes_that_do_not_fit_are_told(scene: Scene) -> None:
+def test_account_modes_that_do_not_fit_are_told(scene: AccountScene) -> None:
     scene.aster.on("GET /fapi/v3/positionSide/dual", {"dualSidePosition": True})
     scene.aster.on("GET /fapi/v3/multiAssetsMargin", {"multiAssetsMargin": "true"})
     sides = [position(positionSide="LONG", positionAmt="0"), position(positionSide="SHORT")]
@@ -197,19 +135,19 @@ def test_account_modes_that_do_not_fit_are_told(scene: Scene) -> None:
     "route",
     ["GET /api/v3/account", ACCOUNT, "GET /fapi/v3/multiAssetsMargin"],
 )
-def test_an_account_that_is_not_wholly_readable_is_unreadable(scene: Scene, route: str) -> None:
+def test_an_account_that_is_not_wholly_readable_is_unreadable(scene: AccountScene, route: str) -> None:
     scene.aster.on(route, HTML_500)
     with pytest.raises(VenueError):
         scene.run(scene.venue.account())
 
 
-def test_a_perpetual_wallet_without_usdt_is_unreadable_rather_than_empty(scene: Scene) -> None:
+def test_a_perpetual_wallet_without_usdt_is_unreadable_rather_than_empty(scene: AccountScene) -> None:
     scene.aster.on(ACCOUNT, perp_account(assets=[{"asset": "BTC", "walletBalance": "1"}]))
     with pytest.raises(VenueError, match="lists no USDT"):
         scene.run(scene.venue.account())
 
 
-def test_open_orders_of_both_markets_are_listed_whoever_sent_them(scene: Scene) -> None:
+def test_open_orders_of_both_markets_are_listed_whoever_sent_them(scene: AccountScene) -> None:
     scene.aster.on("GET /api/v3/openOrders", [order_row("ours", status="NEW")])
     scene.aster.on("GET /fapi/v3/openOrders", [order_row("web_1", status="NEW", orderId=9)])
     found = scene.run(scene.venue.open_orders(SYMBOL))
@@ -218,12 +156,9 @@ def test_open_orders_of_both_markets_are_listed_whoever_sent_them(scene: Scene) 
 
 # --- transfers and settings ------------------------------------------------------------------------------------------
 
-MOVE = TransferFunds(transfer_id="h-t", amount=Decimal("250.5"), direction=TransferDirection.SPOT_TO_PERP)
-TRANSFER = "POST /fapi/v3/asset/wallet/transfer"
-
 
 @pytest.mark.parametrize("answer", [{"tranId": 21841, "status": "SUCCESS"}, error(-4115, "Duplicated clientTranId")])
-def test_a_transfer_that_happened_now_or_before_is_told(scene: Scene, answer: Any) -> None:
+def test_a_transfer_that_happened_now_or_before_is_told(scene: AccountScene, answer: Any) -> None:
     scene.aster.on(TRANSFER, answer)
     event = scene.submit(MOVE)
     assert isinstance(event, FundsTransferred)
@@ -231,19 +166,19 @@ def test_a_transfer_that_happened_now_or_before_is_told(scene: Scene, answer: An
 
 
 @pytest.mark.parametrize("answer", [HANG, HTML_500, {"tranId": 1, "status": "PENDING"}])
-def test_a_transfer_that_may_have_happened_is_unknown(scene: Scene, answer: Any) -> None:
+def test_a_transfer_that_may_have_happened_is_unknown(scene: AccountScene, answer: Any) -> None:
     scene.aster.on(TRANSFER, answer)
     assert isinstance(scene.submit(MOVE), TransferOutcomeUnknown)
 
 
-def test_a_refused_transfer_says_its_code(scene: Scene) -> None:
+def test_a_refused_transfer_says_its_code(scene: AccountScene) -> None:
     scene.aster.on(TRANSFER, error(-4050, "Cross balance insufficient."))
     event = scene.submit(MOVE)
     assert isinstance(event, CommandRefused)
     assert event.code == -4050
 
 
-def test_leverage_is_what_the_venue_confirmed(scene: Scene) -> None:
+def test_leverage_is_what_the_venue_confirmed(scene: AccountScene) -> None:
     scene.aster.on("POST /fapi/v3/leverage", {"leverage": 1, "symbol": SYMBOL}, error(-4028), HANG)
     command = SetLeverage(symbol=SYMBOL, leverage=1)
     event = scene.submit(command)
@@ -254,202 +189,12 @@ def test_leverage_is_what_the_venue_confirmed(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("answer", [{"code": 200, "msg": "success"}, error(-4046, "No need to change margin type.")])
-def test_margin_that_is_crossed_now_or_was_before_is_told(scene: Scene, answer: Any) -> None:
+def test_margin_that_is_crossed_now_or_was_before_is_told(scene: AccountScene, answer: Any) -> None:
     scene.aster.on("POST /fapi/v3/marginType", answer)
     assert isinstance(scene.submit(SetMarginType(symbol=SYMBOL)), MarginTypeSet)
     assert scene.aster.sent("POST /fapi/v3/marginType")[0]["marginType"] == "CROSSED"
 
 
-def test_margin_that_cannot_be_switched_is_refused(scene: Scene) -> None:
+def test_margin_that_cannot_be_switched_is_refused(scene: AccountScene) -> None:
     scene.aster.on("POST /fapi/v3/marginType", error(-4048))
     assert scene.submit(SetMarginType(symbol=SYMBOL)).code == -4048
-
-
-# --- history ---------------------------------------------------------------------------------------------------------
-
-
-def test_trades_are_paged_forward_in_windows_of_less_than_seven_days(scene: Scene) -> None:
-    rows = [trade(number, NOW - DAY * (30 - number)) for number in range(0, 30, 3)]
-    scene.aster.on(SPOT_TRADES, windowed(rows))
-    scene.aster.on("GET /api/v3/order", order_row("h-s-1", orderId=7))
-    fills = scene.run(scene.venue.fills(SPOT, SYMBOL, NOW - DAY * 30))
-    assert [fill.trade_id for fill in fills] == list(range(0, 30, 3))
-    assert {fill.client_id for fill in fills} == {"h-s-1"}
-    assert (fills[0].fee, fills[0].fee_asset, fills[0].side) == (Decimal("0.0008"), "AAA", Side.BUY)
-    assert len(scene.aster.sent(SPOT_TRADES)) == 5
-    assert "endTime" not in scene.aster.sent(SPOT_TRADES)[-1]
-    assert len(scene.aster.sent("GET /api/v3/order")) == 1, "one look-up per order, not per trade"
-
-
-def test_a_full_page_is_continued_at_its_last_time_and_no_row_counts_twice(scene: Scene) -> None:
-    rows = [trade(number, NOW - DAY + timedelta(seconds=number // 3)) for number in range(2500)]
-    scene.aster.on(PERP_TRADES, windowed(rows))
-    scene.aster.on("GET /fapi/v3/order", error(-2013))
-    fills = scene.run(scene.venue.fills(PERP, SYMBOL, NOW - DAY * 2))
-    assert [fill.trade_id for fill in fills] == list(range(2500))
-    assert {fill.client_id for fill in fills} == {""}
-
-
-def test_more_rows_at_one_time_than_a_page_holds_are_an_error_rather_than_lost(scene: Scene) -> None:
-    rows = [trade(number, NOW - DAY) for number in range(1200)]
-    scene.aster.on(PERP_TRADES, windowed(rows))
-    with pytest.raises(VenueError, match="cannot page them"):
-        scene.run(scene.venue.fills(PERP, SYMBOL, NOW - DAY * 2))
-
-
-def test_funding_payments_keep_their_long_ids_whether_they_are_text_or_numbers(scene: Scene) -> None:
-    rows = [
-        income("FUNDING_FEE", "0.0750", 1, NOW - DAY * 9),
-        income("FUNDING_FEE", "-0.0100", 2, NOW - DAY, tranId=str(TRAN_ID + 2)),
-    ]
-    scene.aster.on(INCOME, windowed(rows))
-    payments = scene.run(scene.venue.funding_payments(NOW - DAY * 10))
-    assert [(p.amount, p.tran_id) for p in payments] == [
-        (Decimal("0.0750"), TRAN_ID + 1),
-        (Decimal("-0.0100"), TRAN_ID + 2),
-    ]
-    assert {sent["incomeType"] for sent in scene.aster.sent(INCOME)} == {"FUNDING_FEE"}
-    assert scene.run(scene.venue.funding_payments(NOW - DAY * 2)) == payments[1:]
-
-
-def own_order(scene: Scene, order_id: int, client_id: str = "h-s-1") -> None:
-    """Let an earlier run have sent an order."""
-    request = OrderRequest(
-        client_id=client_id, market=SPOT, symbol=SYMBOL, side=Side.BUY, quantity=Decimal(1), price=Decimal(1)
-    )
-    command = PlaceOrder(hedge_id="h", order=request)
-    scene.venue.remember(
-        [CommandIssued(at=NOW, command=command), OrderAccepted(at=NOW, client_id=client_id, order_id=order_id)]
-    )
-
-
-def quiet_history(scene: Scene) -> None:
-    for route in (INCOME, SPOT_TRADES, PERP_TRADES, TRANSACTIONS):
-        scene.aster.on(route, [])
-
-
-def test_the_statement_holds_trades_by_hand_and_not_the_bots(scene: Scene) -> None:
-    quiet_history(scene)
-    own_order(scene, 7)
-    scene.aster.on(SPOT_TRADES, [trade(1, NOW, order_id=7), trade(2, NOW, order_id=8)])
-    scene.aster.on(INCOME, [income("COMMISSION", "-0.1", 1), income("REALIZED_PNL", "3", 2)])
-    closing = {"side": "SELL", "realizedPnl": "3", "commission": "0.1", "commissionAsset": "USDT"}
-    forced = trade(4, NOW, order_id=10, **closing)
-    scene.aster.on(PERP_TRADES, [trade(3, NOW, order_id=9, **closing), forced])
-    scene.aster.on("GET /api/v3/order", order_row("web_1", orderId=8))
-    scene.aster.on(
-        "GET /fapi/v3/order",
-        lambda params: order_row(
-            "web_2" if params["orderId"] == "9" else "autoclose-1", orderId=int(params["orderId"])
-        ),
-    )
-    rows = scene.run(scene.venue.statement(NOW - DAY))
-    assert [(row.wallet, row.asset, row.amount) for row in rows] == [
-        (Wallet.SPOT, "AAA", Decimal(2)),
-        (Wallet.SPOT, "USDT", Decimal(-200)),
-        (Wallet.SPOT, "AAA", Decimal("-0.0008")),
-        (Wallet.PERP, "USDT", Decimal(3)),
-        (Wallet.PERP, "USDT", Decimal("-0.1")),
-    ]
-    assert {row.kind for row in rows} == {FlowKind.USER_TRADE}
-    assert len({row.row_id for row in rows}) == 5
-
-
-def moved(number: int, amount: str, at: datetime, kind: str = "TRANSFER_SPOT_TO_FUTURE") -> dict[str, Any]:
-    return {"tranId": TRAN_ID + number, "asset": "USDT", "balanceDelta": amount, "type": kind, "time": millis(at)}
-
-
-def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(scene: Scene) -> None:
-    quiet_history(scene)
-    scene.aster.on(TRANSFER, {"tranId": 1, "status": "SUCCESS"})
-    earlier = FundsTransferred(
-        at=NOW - DAY, transfer_id="h0-t", amount=Decimal(40), direction=TransferDirection.PERP_TO_SPOT
-    )
-    scene.venue.remember([earlier])
-    scene.aster.on("POST /fapi/v3/noop", error(-4225, "Nonce Expired"))
-    scene.submit(MOVE)
-    scene.clock.pass_time(1)
-    scene.submit(MOVE)
-    at, later = NOW + timedelta(seconds=2), NOW + timedelta(minutes=3)
-    scene.clock.pass_time(7200)
-    scene.aster.on(
-        INCOME,
-        [
-            income("TRANSFER", "-40.00000000", 0, NOW - DAY),
-            income("TRANSFER", "250.5", 1, at),
-            income("TRANSFER", "250.5", 2, later),
-        ],
-    )
-    scene.aster.on(
-        TRANSACTIONS,
-        [moved(0, "40", NOW - DAY, "TRANSFER_FUTURE_TO_SPOT"), moved(1, "-250.50", at), moved(2, "-250.5", later)],
-    )
-    rows = scene.run(scene.venue.statement(NOW - DAY * 2))
-    assert [(row.wallet, row.amount, row.at, row.kind) for row in rows] == [
-        (Wallet.PERP, Decimal("250.5"), later, FlowKind.USER_TRANSFER),
-        (Wallet.SPOT, Decimal("-250.5"), later, FlowKind.USER_TRANSFER),
-    ]
-
-
-@pytest.mark.parametrize("restarted", [False, True])
-def test_a_transfer_confirmed_long_after_it_happened_is_still_the_bots(*, restarted: bool, scene: Scene) -> None:
-    quiet_history(scene)
-    sent = CommandIssued(at=NOW, command=MOVE)
-    scene.aster.on(TRANSFER, HTML_500)
-    scene.submit(MOVE)
-    scene.clock.pass_time(3600)
-    confirmed = FundsTransferred(
-        at=scene.clock.now(), transfer_id=MOVE.transfer_id, amount=MOVE.amount, direction=MOVE.direction
-    )
-    if restarted:
-        scene.venue.remember([sent, confirmed])
-    else:
-        scene.aster.on(TRANSFER, error(-4115, "Duplicated clientTranId"))
-        scene.submit(MOVE)
-    at = NOW + timedelta(seconds=2)
-    scene.aster.on(INCOME, [income("TRANSFER", "250.5", 1, at)])
-    scene.aster.on(TRANSACTIONS, [moved(1, "-250.5", at)])
-    assert scene.run(scene.venue.statement(NOW - DAY)) == ()
-
-
-@pytest.mark.parametrize(
-    ("kind", "amount", "expected"),
-    [
-        ("INSURANCE_CLEAR", "-1", FlowKind.LIQUIDATION_FEE),
-        ("REFERRAL_KICKBACK", "1", FlowKind.REBATE),
-        ("COMMISSION_REBATE", "1", FlowKind.REBATE),
-        ("AUTO_EXCHANGE", "-1", FlowKind.AUTO_EXCHANGE),
-        ("INTERNAL_TRANSFER", "1", FlowKind.DEPOSIT),
-        ("INTERNAL_TRANSFER", "-1", FlowKind.WITHDRAWAL),
-        ("SOMETHING_NEW", "1", FlowKind.OTHER),
-    ],
-)
-def test_rows_of_the_perpetual_wallet_are_classified(scene: Scene, kind: str, amount: str, expected: FlowKind) -> None:
-    quiet_history(scene)
-    scene.aster.on(INCOME, [income(kind, amount, 1, symbol=None), income("FUNDING_FEE", "1", 2)])
-    (row,) = scene.run(scene.venue.statement(NOW - DAY))
-    assert (row.wallet, row.amount, row.kind) == (Wallet.PERP, Decimal(amount), expected)
-
-
-@pytest.mark.parametrize(
-    ("kind", "amount", "expected"),
-    [
-        ("TRANSFER", "5", FlowKind.DEPOSIT),
-        ("TRANSFER", "-5", FlowKind.WITHDRAWAL),
-        ("CASH_BACK", "5", FlowKind.REBATE),
-        ("AIRDROP", "5", FlowKind.OTHER),
-    ],
-)
-def test_rows_of_the_spot_wallet_are_classified(scene: Scene, kind: str, amount: str, expected: FlowKind) -> None:
-    quiet_history(scene)
-    scene.aster.on(TRANSACTIONS, [moved(1, amount, NOW, kind), moved(2, "1", NOW, "TRADE_TARGET")])
-    (row,) = scene.run(scene.venue.statement(NOW - DAY))
-    assert (row.wallet, row.amount, row.kind) == (Wallet.SPOT, Decimal(amount), expected)
-
-
-@pytest.mark.parametrize("route", [INCOME, SPOT_TRADES, TRANSACTIONS])
-def test_a_statement_that_is_not_wholly_readable_is_unreadable(scene: Scene, route: str) -> None:
-    quiet_history(scene)
-    scene.aster.on(route, HTML_500)
-    with pytest.raises(VenueError):
-        scene.run(scene.venue.statement(NOW - DAY))
