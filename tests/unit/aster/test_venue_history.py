@@ -202,6 +202,7 @@ def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(scene: Acc
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_transfer_confirmed_long_after_it_happened_is_still_the_bots(*, restarted: bool, scene: AccountScene) -> None:
     quiet_history(scene)
+    scene.aster.on("POST /fapi/v3/noop", error(-4225, "Nonce Expired"))
     sent = CommandIssued(at=NOW, command=MOVE)
     scene.aster.on(TRANSFER, HTML_500)
     scene.submit(MOVE)
