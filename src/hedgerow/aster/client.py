@@ -121,6 +121,12 @@ class AsterClient:
             await self._account(Market.PERP, "positionRisk", {"symbol": symbol}, weight=5), account.PositionRow
         )
 
+    async def brackets(self, symbol: str | None = None) -> tuple[account.SymbolBrackets, ...]:
+        """Read the margin brackets of one perpetual, or of all."""
+        return wire.decode_rows(
+            await self._account(Market.PERP, "leverageBracket", {"symbol": symbol}), account.SymbolBrackets
+        )
+
     async def perp_account(self) -> account.PerpAccount:
         """Read the perpetual wallet and every position together."""
         return wire.decode(await self._account(Market.PERP, "accountWithJoinMargin", weight=5), account.PerpAccount)

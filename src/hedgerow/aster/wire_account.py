@@ -9,6 +9,7 @@ __all__ = [
     "AccountPosition",
     "AgentRow",
     "BalanceRow",
+    "Bracket",
     "IncomeRow",
     "LeverageReply",
     "ListenKey",
@@ -19,6 +20,7 @@ __all__ = [
     "PositionRow",
     "SpotAccount",
     "SpotBalance",
+    "SymbolBrackets",
     "TradeRow",
     "TransactionRow",
     "TransferReply",
@@ -101,6 +103,25 @@ class PerpAccount(Wire, frozen=True, kw_only=True):
     total_maint_margin: Decimal = ZERO
     assets: tuple[PerpAsset, ...]
     positions: tuple[AccountPosition, ...]
+
+
+class Bracket(Wire, frozen=True, kw_only=True):
+    """Margin of positions up to ``notional_cap``: maintenance = notional x ``maint_margin_ratio`` - ``cum``."""
+
+    bracket: int
+    initial_leverage: int
+    """Most leverage allowed."""
+    notional_cap: Decimal
+    notional_floor: Decimal
+    maint_margin_ratio: Decimal
+    cum: Decimal = ZERO
+
+
+class SymbolBrackets(Wire, frozen=True, kw_only=True):
+    """GET leverageBracket: the brackets of one perpetual, smallest positions first."""
+
+    symbol: str
+    brackets: tuple[Bracket, ...]
 
 
 class SpotBalance(Wire, frozen=True, kw_only=True):

@@ -198,3 +198,20 @@ def test_margin_that_is_crossed_now_or_was_before_is_told(scene: AccountScene, a
 def test_margin_that_cannot_be_switched_is_refused(scene: AccountScene) -> None:
     scene.aster.on("POST /fapi/v3/marginType", error(-4048))
     assert scene.submit(SetMarginType(symbol=SYMBOL)).code == -4048
+
+
+# --- margin brackets -------------------------------------------------------------------------------------------------
+
+
+def brackets(symbol: str) -> dict[str, Any]:
+    row = {"bracket": 1, "initialLeverage": 75, "notionalCap": 10000, "notionalFloor": 0, "maintMarginRatio": 0.0065}
+    return {"symbol": symbol, "brackets": [{**row, "cum": 0}, {**row, "bracket": 2, "cum": 12.5}]}
+
+
+@pytest.mark.parametrize("answer", [brackets(SYMBOL), [brackets(SYMBOL)]])
+def test_margin_brackets_come_as_an_object_or_as_a_list(scene: AccountScene, answer: Any) -> None:
+    scene.aster.on("GET /fapi/v3/leverageBracket", answer)
+    (found,) = scene.run(scene.venue.client.brackets(SYMBOL))
+    assert (found.symbol, found.brackets[0].notional_cap) == (SYMBOL, 10_000)
+    assert found.brackets[0].maint_margin_ratio == Decimal("0.0065")
+    assert found.brackets[1].cum == Decimal("12.5")
