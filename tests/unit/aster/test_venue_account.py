@@ -212,6 +212,6 @@ def brackets(symbol: str) -> dict[str, Any]:
 def test_margin_brackets_come_as_an_object_or_as_a_list(scene: AccountScene, answer: Any) -> None:
     scene.aster.on("GET /fapi/v3/leverageBracket", answer)
     (found,) = scene.run(scene.venue.client.brackets(SYMBOL))
-    assert (found.symbol, found.brackets[0].notional_cap) == (SYMBOL, 10_000)
+    assert (found.symbol, found.brackets[0].notional_cap) == (SYMBOL, Decimal(10_000))
     assert found.brackets[0].maint_margin_ratio == Decimal("0.0065")
     assert found.brackets[1].cum == Decimal("12.5")
