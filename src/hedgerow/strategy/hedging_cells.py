@@ -233,7 +233,7 @@ def unwind_again(job: HedgeExecution, event: Happening, around: Surroundings) ->
 def naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
     """Keep trying to get the legs equal, with wider caps."""
     del event
-    return moves.unwind(job, around) if job.kind is ExecutionKind.OPEN else moves.follow(job, around)
+    return moves.naked(job, around)
 
 
 def still_naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:

@@ -36,6 +36,7 @@ __all__ = [
     "follow",
     "give_up_following",
     "lead",
+    "naked",
     "prepare",
     "resolve",
     "top_up_again",
@@ -259,6 +260,21 @@ def _overdue(job: HedgeExecution, around: Surroundings) -> Step | None:
         return None
     naked = replace(job, state=ExecutionState.NAKED, naked_alarmed=True)
     return Step(job=naked, pause_seconds=NAKED_RETRY_SECONDS)
+
+
+def naked(job: HedgeExecution, around: Surroundings) -> Step:
+    """Get the legs equal with whichever leg can be traded: an opening is taken back or completed, by turns.
+
+    Sold coins cannot be unsold: a closing goes on buying the short back.
+    """
+    if job.kind is not ExecutionKind.OPEN:
+        return follow(job, around)
+    due = _follow_due(job, around) if sellable(job, around) else ZERO
+    completable = due > 0 and price_of(job, around, Market.PERP) is not None
+    reversible = price_of(job, around, Market.SPOT) is not None
+    if completable and not (reversible and job.orders % 2):  # by turns, if both can be traded
+        return place(job, around, Market.PERP, due)
+    return unwind(job, around)
 
 
 # --- trimming --------------------------------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ def test_a_follow_without_books_waits_and_then_leads_back() -> None:
 def stranded() -> Scene:
     """Return an opening that has bought and can neither hedge nor sell: the bids are gone."""
     scene = following()
-    scene.spot_bids = ()
+    scene.spot_bids = scene.perp_bids = ()
     return scene.rejects(RejectKind.FILTER)
 
 
@@ -156,6 +156,35 @@ def test_a_naked_leg_is_tried_with_caps_that_widen_to_the_maximum_and_never_beyo
         assert scene.job.state is NAKED
         assert scene.taken.pause_seconds == 5
     assert prices == [Decimal("99.40"), Decimal("98.80"), Decimal("98.00"), Decimal("98.00")]
+
+
+def test_an_opening_that_is_naked_is_completed_when_only_the_other_leg_can_be_traded() -> None:
+    scene = stranded().after(31)
+    scene.perp_bids = BIDS
+    assert (scene.after(5).order.market, scene.order.side, scene.order.quantity) == (
+        Market.PERP,
+        Side.SELL,
+        Decimal("3.99"),
+    )
+    assert scene.rejects(RejectKind.MARGIN).job.state is NAKED
+    assert scene.after(5).order.market is Market.PERP, "there are still no bids for the coins"
+    assert scene.fills("1.50").order.quantity == Decimal("2.49")
+    assert scene.fills().job.state is HEDGED
+    assert scene.job.unwound == 0
+
+
+def test_an_opening_that_is_naked_tries_both_legs_by_turns_when_both_can_be_traded() -> None:
+    scene = stranded().after(31)
+    scene.spot_bids = scene.perp_bids = BIDS
+    tried = []
+    for _ in range(4):
+        tried.append(scene.after(5).order.market)
+        assert scene.rejects(RejectKind.FILTER).job.state is NAKED
+    assert tried == [Market.PERP, Market.SPOT] * 2
+    assert scene.after(5).fills("1").order.market is Market.SPOT
+    scene.fills()
+    assert (scene.job.state, scene.job.perp.filled) == (HEDGED, Decimal(1))
+    assert abs(scene.job.exposure) < Decimal("0.001")
 
 
 def test_an_unwinding_that_fills_in_parts_goes_on_until_the_rest_is_dust() -> None:
