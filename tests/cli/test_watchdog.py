@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
@@ -13,9 +14,9 @@ import pytest
 
 from hedgerow.app.audit import read_events
 from hedgerow.app.choice import environment_of
-from hedgerow.app.heartbeat import Beat, Heartbeat, read_beat
+from hedgerow.app.heartbeat import Beat, BeatingClock, Heartbeat, read_beat
 from hedgerow.app.live import live_exchange
-from hedgerow.clock import SystemClock
+from hedgerow.clock import SystemClock, VirtualClock, run_virtual
 from hedgerow.config import Home
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued
@@ -180,3 +181,19 @@ def test_a_beat_is_no_oftener_than_once_a_second_and_a_folder_in_its_place_stops
     (place / "folder").mkdir()
     Heartbeat(place / "folder").beat()
     assert read_beat(place / "folder") is None
+
+
+def test_a_bot_that_waits_on_purpose_beats(place: Path) -> None:
+    clock = VirtualClock(datetime(2026, 1, 5, tzinfo=UTC))
+    beating = BeatingClock(clock, Heartbeat(place / "beat", clock))
+
+    async def settlement_passes() -> list[int]:
+        started, counts = clock.monotonic(), []
+        for seconds in (0.5, 120.0):
+            await beating.sleep(seconds)
+            beat = read_beat(place / "beat")
+            counts.append(beat.number if beat else 0)
+        assert clock.monotonic() - started == pytest.approx(120.5)
+        return counts
+
+    assert run_virtual(clock, settlement_passes()) == [1, 60]

@@ -1,6 +1,8 @@
 """A running bot's sign of life: a small file that changes as long as its loop goes round."""
 
 import os
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -9,12 +11,14 @@ from msgspec import Struct
 from hedgerow.clock import SystemClock
 from hedgerow.domain.requests import Answer, Request
 from hedgerow.engine.moments import Moment, Stopped
-from hedgerow.ports import Mailbox
+from hedgerow.ports import Clock, Mailbox
 
-__all__ = ["Beat", "BeatingMailbox", "Heartbeat", "read_beat"]
+__all__ = ["Beat", "BeatingClock", "BeatingMailbox", "Heartbeat", "read_beat"]
 
 BEAT_SECONDS = 1.0
 """The file changes no oftener than that, real time."""
+LONGEST_SLEEP_SECONDS = 2.0
+"""A bot that waits on purpose, for a settlement to pass for example, beats at least so often."""
 
 
 class Beat(Struct, frozen=True, kw_only=True):
@@ -26,14 +30,15 @@ class Beat(Struct, frozen=True, kw_only=True):
 
 
 class Heartbeat:
-    """Beats whenever something is said or the mail is looked at: by the bot's own loop; one that hangs is silent.
+    """Beats when something is said, mail or clock looked at, or time waited for; a bot that hangs is silent.
 
     The file is removed at a tidy end with nothing in flight; after any other end it stays as it is.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+        """``clock`` is real time unless a test owns the time; the bot's own may be a simulated one."""
         self._path = path
-        self._clock = SystemClock()
+        self._clock = clock or SystemClock()
         self._next_at = 0.0
         self._number = 0
         self._ended = False
@@ -75,6 +80,37 @@ class BeatingMailbox:
     def answer(self, request_id: str, answer: Answer) -> None:
         """Say how a request ended."""
         self._inner.answer(request_id, answer)
+
+
+class BeatingClock:
+    """The bot's clock: every look at it is a beat, and a long wait is several."""
+
+    def __init__(self, inner: Clock, heart: Heartbeat) -> None:
+        self._inner = inner
+        self._heart = heart
+
+    def now(self) -> datetime:
+        """Return the present time."""
+        self._heart.beat()
+        return self._inner.now()
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards."""
+        return self._inner.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, and beat meanwhile."""
+        until = self._inner.monotonic() + seconds
+        while True:
+            self._heart.beat()
+            left = until - self._inner.monotonic()
+            await self._inner.sleep(min(left, LONGEST_SLEEP_SECONDS))
+            if left <= LONGEST_SLEEP_SECONDS:
+                return
+
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """Return a context that raises ``TimeoutError`` in its body after ``seconds``."""
+        return self._inner.timeout(seconds)
 
 
 def read_beat(path: Path) -> Beat | None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.door import Access, Door
-from hedgerow.app.heartbeat import BeatingMailbox, Heartbeat
+from hedgerow.app.heartbeat import BeatingClock, BeatingMailbox, Heartbeat
 from hedgerow.app.state_file import StateFile
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.domain.ledger import Ledger
@@ -54,11 +54,11 @@ class Session(Struct, frozen=True, kw_only=True):
         """
         heard: tuple[Listener, ...] = (*listeners, *self.door.listeners, StateFile(self.home.state))
         chosen = replace(options or self.parts.options, mail_seconds=self.door.mail_seconds)
-        mailbox = self.parts.mailbox
+        clock, mailbox = self.parts.clock, self.parts.mailbox
         if stay and mailbox is not None:
             heart = Heartbeat(self.home.heartbeat)
-            heard, mailbox = (*heard, heart), BeatingMailbox(mailbox, heart)
-        bot = build_bot(replace(self.parts, listeners=heard, options=chosen, mailbox=mailbox))
+            heard, clock, mailbox = (*heard, heart), BeatingClock(clock, heart), BeatingMailbox(mailbox, heart)
+        bot = build_bot(replace(self.parts, listeners=heard, options=chosen, clock=clock, mailbox=mailbox))
         try:
             async with self.door.attend(self.store, stay) as told:
                 for text in (*self.notices, *self.door.notices, *told):
