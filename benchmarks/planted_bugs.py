@@ -20,10 +20,11 @@ from hedgerow.app.simulate import play_seed
 from hedgerow.clock import SystemClock
 from hedgerow.domain import books, events, folding, folding_rows, order_keeping
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.order import OrderStatus
 from hedgerow.domain.position import OrderRecord
 from hedgerow.engine import cycle, execute, journal, settle
 from hedgerow.store.memory import MemoryStore
-from hedgerow.strategy import decide, hedging, hedging_moves, sizing, verdict
+from hedgerow.strategy import decide, hedging, hedging_moves, hedging_resting, sizing, verdict
 from hedgerow.strategy.observation import HealthLevel
 
 ZERO = Decimal(0)
@@ -111,6 +112,22 @@ def naked_without_a_halt() -> None:
     wrapped(journal.Journal, "record", record)
 
 
+def what_rested_is_forgotten_once_cancelled() -> None:
+    """The machine takes an order that it cancelled for one that filled nothing."""
+
+    def step(real: Any, job: Any, event: Any, around: Any) -> Any:
+        if isinstance(event, events.OrderEnded) and event.status is OrderStatus.CANCELED:
+            event = replace(event, filled_quantity=ZERO, filled_notional=ZERO)
+        return real(job, event, around)
+
+    wrapped(hedging, "step", step)
+
+
+def what_rests_is_left_to_itself() -> None:
+    """An order rests on whatever it has filled, and for as long as the market likes."""
+    wrapped(hedging_resting, "rest_on", lambda _, job, __: hedging.Step(job=job, watch=job.working.order))
+
+
 # --- orders -----------------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +206,27 @@ def closed_hedges_pay_no_fees() -> None:
         return replace(real(totals, closed, sign), fees=totals.fees)
 
     wrapped(order_keeping, "_moved", moved)
+
+
+def coins_of_a_reduction_are_still_owned() -> None:
+    """The hedge does not know what a reduction took from it."""
+    _reduced(lambda record: replace(record, filled_quantity=ZERO, booked_quantity=ZERO))
+
+
+def proceeds_of_a_reduction_are_lost() -> None:
+    """The hedge does not know what a reduction was paid."""
+    _reduced(lambda record: replace(record, filled_notional=ZERO, booked_notional=ZERO))
+
+
+def _reduced(change: Callable[[Any], Any]) -> None:
+    def repaired(real: Any, ledger: Any, event: Any) -> Any:
+        after, job = real(ledger, event), ledger.execution
+        if job is None or job.kind is not ExecutionKind.REDUCE:
+            return after
+        orders = tuple(change(r) if r.request.client_id in ledger.orders else r for r in after.hedge.orders)
+        return replace(after, hedge=order_keeping.retallied(replace(after.hedge, orders=orders)))
+
+    _fold(events.HedgeRepaired, repaired)
 
 
 def dust_is_worth_nothing() -> None:
@@ -283,7 +321,12 @@ def an_unreadable_account_is_not_expected() -> None:
 
 BUGS: Mapping[str, tuple[Callable[[], None], ...]] = {
     "legs differ only inside a named state": (give_up_without_unwinding, legs_taken_go_unnoticed),
-    "and only within its time": (the_leg_that_follows_never_runs_out_of_time, naked_and_idle),
+    "and only within its time": (
+        the_leg_that_follows_never_runs_out_of_time,
+        naked_and_idle,
+        what_rested_is_forgotten_once_cancelled,
+        what_rests_is_left_to_itself,
+    ),
     "and by one slice at most": (one_slice_for_all, a_short_twice_the_coins),
     "and loudly": (naked_without_an_alarm, naked_without_a_halt),
     "every order sent was first in the log": (intents_are_not_logged, intents_are_logged_but_not_synced),
@@ -295,7 +338,12 @@ BUGS: Mapping[str, tuple[Callable[[], None], ...]] = {
         the_last_words_are_lost,
         a_job_begins_while_another_is_at_work,
     ),
-    "equity adds up exactly": (closed_hedges_pay_no_fees, dust_is_worth_nothing),
+    "equity adds up exactly": (
+        closed_hedges_pay_no_fees,
+        dust_is_worth_nothing,
+        coins_of_a_reduction_are_still_owned,
+        proceeds_of_a_reduction_are_lost,
+    ),
     "funding is booked once": (funding_is_booked_again, late_funding_is_lost),
     "halts persist": (halts_are_not_looked_at, a_closing_lifts_the_halt),
     "no cycle fails for a reason of its own": (

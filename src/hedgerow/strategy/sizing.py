@@ -123,7 +123,9 @@ def closing_plan(  # noqa: PLR0913 - keyword-only, and each is one fact of the c
     """
     spot, short = hedge.spot_quantity + dust, hedge.short
     if account is not None:
-        spot = min(spot, account.coin(hedge.pair.base).free)
+        # Coins locked in an order are held: a balance that lags shows those of our own last one, and a plan without
+        # them would buy back their part of the short first.
+        spot = min(spot, account.coin(hedge.pair.base).total)
         short = min(short, account.short(hedge.symbol))
     spot = hedge.pair.spot.floor_quantity(max(ZERO, spot))
     notional = max(spot, short) * price

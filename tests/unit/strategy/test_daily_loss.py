@@ -13,6 +13,7 @@ from hedgerow.domain.ledger import Ledger, Totals, TradingDay
 from hedgerow.strategy.daily_loss import day_is_over, loss_limit, loss_of, result_of
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import RiskManagement
+from support.views import NOW, hedge, listing, market_of, pair_of
 
 START = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)
 MONEY = st.decimals(min_value=-10_000, max_value=10_000, places=2)
@@ -59,6 +60,15 @@ def test_a_day_ends_at_midnight_utc(hours: float, over: bool) -> None:  # noqa: 
 def test_with_nothing_held_the_result_is_what_was_realised() -> None:
     ledger = Ledger(totals=Totals(funding=Decimal(3), basis_pnl=Decimal(-1), fees=Decimal(4)))
     assert result_of(ledger, Observation(at=START, market=None, account=None)) == -2
+
+
+def test_an_open_hedge_counts_with_what_it_is_worth_and_not_at_all_without_prices() -> None:
+    ledger = Ledger(totals=Totals(funding=Decimal(3)), hedge=hedge("10"))
+    seen = Observation(at=NOW, market=market_of(listing(pair=pair_of())), account=None)
+    result = result_of(ledger, seen)
+    assert result is not None
+    assert result != ledger.totals.net_profit
+    assert result_of(ledger, Observation(at=NOW, market=None, account=None)) is None
 
 
 def test_the_count_begins_anew_when_its_own_halt_is_lifted_and_with_no_other() -> None:

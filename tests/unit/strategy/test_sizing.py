@@ -1,7 +1,9 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
+from hedgerow.domain.account import Balance
 from hedgerow.domain.execution import ExecutionLimits, ExecutionPlan
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import BasisPair, FeeRates, Market
@@ -228,6 +230,14 @@ def test_closing_sells_the_dust_of_earlier_hedges_of_the_coin_with_it() -> None:
 
 def test_closing_sells_no_more_than_the_balance_holds_and_on_the_lot() -> None:
     assert closing("0.9996").spot_quantity == Decimal("0.999")
+
+
+def test_closing_counts_coins_that_are_still_locked_in_an_order() -> None:
+    seen = holding(short_of(quantity="1"), coins="1")
+    locked = Balance(asset="AAA", free=Decimal("0.8"), locked=Decimal("0.2"))
+    lagging = replace(seen, spot={**seen.spot, "AAA": locked})
+    found = closing_plan(hedge(), lagging, price=Decimal(100), limits=LIMITS, interval_hours=8, urgent=False)
+    assert found.spot_quantity == found.perp_quantity == 1, "nothing of the short is bought back ahead of the coins"
 
 
 def test_closing_buys_back_no_more_than_the_account_is_short() -> None:
