@@ -13,13 +13,14 @@ from hedgerow.domain.events import (
     DustKept,
     DustSwept,
     FillsElsewhere,
+    FundingReceived,
     FundsTransferred,
     HedgeClosed,
     HedgeLost,
     HedgeOpened,
     NakedAlarmed,
 )
-from hedgerow.domain.execution import ExecutionLimits, ExecutionState
+from hedgerow.domain.execution import ExecutionLimits, ExecutionState, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
@@ -102,6 +103,21 @@ def test_coins_that_were_moved_away_keep_their_stand_in() -> None:
     other.run(2, at={0.3: lambda f: f.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)})
     other.check()
     assert {fill.trade_id > 0 for event in other.logged(FillsElsewhere) if event.late for fill in event.fills} == {True}
+
+
+def test_funding_paid_while_a_slow_opening_was_at_work_is_in_the_books_when_it_ends() -> None:
+    slow = StrategyParameters(
+        execution=ExecutionLimits(style=ExecutionStyle.MAKER, max_naked_equity_fraction=Decimal("0.2")),
+        funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
+        position_management=PositionManagement(loop_interval_seconds=3600),
+    )
+    tape = ScriptedTape([Listing(rate="0.0006", interval_hours=1)])
+    bot = Farm(tape, start=OPENED + timedelta(minutes=58), parameters=slow, latency_seconds=0.1)
+    bot.run(0.25)
+    assert bot.hedge.opened_at > OPENED + timedelta(hours=1)
+    assert [event.payment.at for event in bot.logged(FundingReceived)] == [OPENED + timedelta(hours=1)]
+    assert bot.hedge.funding_received > 0
+    bot.check_whole()
 
 
 def test_dust_of_an_earlier_hedge_is_sold_with_the_next_one() -> None:

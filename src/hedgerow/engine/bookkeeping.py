@@ -79,6 +79,11 @@ class Bookkeeper:
         if fresh:
             await self._journal.record(*(ev.FundingReceived(at=now, payment=p) for p in fresh))
 
+    async def book_funding_of(self, begun: datetime) -> None:
+        """Book what was paid during a job that began then: the cycle asked for payments before it."""
+        if last_settlement(self._clock.now(), 1) + LATE_ROWS >= begun:
+            await self.book_funding(force=True)
+
     def _recent_hedge(self) -> HedgedPosition | None:
         """Return the hedge held, or one closed so lately that a payment of its may still arrive."""
         ledger = self._journal.ledger

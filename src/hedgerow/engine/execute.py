@@ -231,7 +231,7 @@ class Executor:
     # --- ends ------------------------------------------------------------------------------------------------------
 
     async def _conclude(self, job: HedgeExecution) -> None:
-        """Stop the dead man's switch and book the real fees, then say how the job ended, in one transaction."""
+        """Stop the dead man's switch; book real fees, the end of the job in one transaction, and funding."""
         if job.dead_man_at is not None:
             await self.issue(ArmDeadMan(symbol=job.symbol, seconds=0))
         await self._bookkeeper.book_fees()
@@ -243,6 +243,7 @@ class Executor:
         else:
             repaired = ev.HedgeRepaired(at=now, hedge_id=job.hedge_id, quality=quality_of(job, now))
             await self._journal.record(repaired)
+        await self._bookkeeper.book_funding_of(job.started_at)
 
     async def _sweep_dust(self, hedge: HedgedPosition, plan: ExecutionPlan) -> None:
         lot = self._journal.ledger.dust.get(hedge.pair.base)
