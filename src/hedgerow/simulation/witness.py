@@ -87,6 +87,8 @@ class Witness:
         self._quiet_cycles = 0
         self.noticed: Callable[[], None] = lambda: None
         """Called when legs begin to differ, and when something is wrong."""
+        self._taken: dict[str, Decimal] = {}
+        """Base units by which the owner's acts made the legs of a symbol differ, until they match again."""
         self._residues: dict[str, Decimal] = {}
         """Coins that the owner traded by hand, and what the ledger may be wrong about them."""
 
@@ -170,11 +172,15 @@ class Witness:
     def befell(self, before: AccountView, after: AccountView) -> None:
         """Take note of coins that the owner bought or sold: his own first, then the bot's."""
         self.troubled()
+        difference = {pair.symbol: self._difference(pair, before) for pair in self._world.tape.pairs}
         for pair in self._world.tape.pairs:
             change = after.coin(pair.base).total - before.coin(pair.base).total
             if change:
                 self.owners[pair.base] = max(ZERO, self.owners.get(pair.base, ZERO) + change)
                 self._residues[pair.base] = own_tolerance(pair, self.price(pair.symbol).spot, ZERO)
+            self._taken[pair.symbol] = self._taken.get(pair.symbol, ZERO) + abs(
+                self._difference(pair, after) - difference[pair.symbol]
+            )
         self.look(taken=True)
 
     @property
@@ -218,20 +224,34 @@ class Witness:
             return
         price, dust = self.price(pair.symbol).spot, self.ledger.dust.get(pair.base)
         own -= min(dust.quantity, own_tolerance(pair, price, ZERO)) if dust else ZERO
+        if abs(own - short) <= own_tolerance(pair, price, ZERO):
+            self._taken.pop(pair.symbol, None)
         if abs(own - short) <= own_tolerance(pair, price, max(own, short)):
             return
         if before is None:
             self.noticed()
         now = self._world.now
+        taken = taken or self._was_taken(pair, own - short, before)
+        begun = before.begun if before and before.taken is taken else now
         self._exposed[pair.symbol] = Exposure(
             symbol=pair.symbol,
             quantity=own - short,
             notional=abs(own - short) * price,
-            begun=before.begun if before else now,
-            since=before.begun if before else now,
+            begun=begun,
+            since=begun,
             state_since=now,
-            taken=taken or (before.taken if before else self._forced(pair)),
+            taken=taken,
         )
+
+    def _difference(self, pair: BasisPair, account: AccountView) -> Decimal:
+        """Return by how many base units the bot's coins exceed its short."""
+        return account.coin(pair.base).total - self.owners.get(pair.base, ZERO) - account.short(pair.symbol)
+
+    def _was_taken(self, pair: BasisPair, quantity: Decimal, before: Exposure | None) -> bool:
+        """Whether the owner or the venue made the legs differ: then, or before, and it matters now that they shrank."""
+        if abs(quantity) <= self._taken.get(pair.symbol, ZERO) + pair.lot_step:
+            return True
+        return before.taken if before else self._forced(pair)
 
     def _forced(self, pair: BasisPair) -> bool:
         """Whether the venue itself traded lately: a liquidation between two looks."""
