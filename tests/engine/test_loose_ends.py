@@ -182,8 +182,9 @@ def test_a_lot_that_the_owner_bought_back_is_no_profit() -> None:
 
 
 def test_an_order_whose_outcome_stays_unknown_may_be_a_naked_leg_and_is_told_as_one() -> None:
-    unread = ReadFault(read=Read.RESOLVE, after=OPENED, until=OPENED + timedelta(minutes=3))
-    bot = farm(SubmitFault(outcome=Outcome.LOST_AFTER, market=Market.SPOT), reads=(unread,))
+    # Neither the order itself nor the account's trades can tell.
+    unread = [ReadFault(read=r, after=OPENED, until=OPENED + timedelta(minutes=3)) for r in (Read.RESOLVE, Read.FILLS)]
+    bot = farm(SubmitFault(outcome=Outcome.LOST_AFTER, market=Market.SPOT), reads=tuple(unread))
     bot.run(0.2)
     bot.check_whole()
     (alarm,) = bot.logged(NakedAlarmed)

@@ -45,7 +45,7 @@ from hedgerow.ports import AccountRecord, Clock, StatementRow
 __all__ = ["EmulatedVenue"]
 
 WATCH_SECONDS = 0.5
-"""How often a watched order is looked at."""
+"""How soon a watched order's move is noticed."""
 SILENT = {Outcome.LOST_BEFORE, Outcome.LOST_AFTER, Outcome.LATE}
 
 
@@ -177,10 +177,17 @@ class EmulatedVenue:
         """Reserve nothing: no command is signed here."""
 
     async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
-        """Wait until a resting order moved beyond ``filled`` or ended, at most so long; a failing look is unknown."""
+        """Wait until a resting order moved beyond ``filled`` or ended, at most so long; a failing look is unknown.
+
+        The exchange tells it, as on a stream: only an order that moved is looked up.
+        """
         until = self.clock.monotonic() + seconds
         while (left := until - self.clock.monotonic()) > 0:
             await self.clock.sleep(min(left, WATCH_SECONDS))
+            self._pass()
+            order = self.world.order(request.market, request.symbol, request.client_id)
+            if order is not None and not order.status.done and order.filled_quantity <= filled:
+                continue
             events = await self.resolve(request)
             if any(not isinstance(event, OrderProgressed) or event.filled_quantity > filled for event in events):
                 return events
@@ -205,6 +212,10 @@ class EmulatedVenue:
     async def _travel(self) -> None:
         if self._latency is not None:
             await self.clock.sleep(self._latency.draw(self._random))
+        self._pass()
+
+    def _pass(self) -> None:
+        """Bring the world to the present."""
         self._late.land(self.clock.now())
         self.world.advance(self.clock.now())
         self._tell()

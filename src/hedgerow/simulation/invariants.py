@@ -31,6 +31,7 @@ __all__ = [
     "check_order",
     "check_slice",
     "own_tolerance",
+    "unsold_dust",
 ]
 
 ROUNDING = Decimal("1e-9")
@@ -185,6 +186,20 @@ def own_tolerance(pair: BasisPair, price: Decimal, larger_leg: Decimal) -> Decim
     """Return the base units by which two legs may differ: what no order can change, or 2 % of the larger one."""
     residue = max(pair.lot_step, pair.spot.min_quantity, pair.perp.min_quantity, pair.min_notional / price)
     return max(2 * residue, larger_leg * IMBALANCE)
+
+
+def unsold_dust(ledger: Ledger, pair: BasisPair) -> Decimal:
+    """Return the coins of earlier hedges that the closing at work was given to sell, less what it has sold so far.
+
+    Kept as dust they were nobody's exposure; that a closing sells them with its own, before anything else, makes them
+    none, for as long as its first slice may rest in the book. The ledger must have swept them and the plan must be
+    longer by them: neither alone excuses an excess.
+    """
+    hedge, job = ledger.hedge, ledger.execution
+    if hedge is None or job is None or job.kind is not ExecutionKind.CLOSE or job.symbol != pair.symbol:
+        return ZERO
+    surplus = job.plan.spot_quantity - job.plan.perp_quantity - job.spot.filled
+    return max(ZERO, min(hedge.swept_quantity, surplus))
 
 
 def check_exposure(exposure: Exposure, ledger: Ledger, now: datetime, *, patience: float) -> Iterator[tuple[Rule, str]]:

@@ -28,6 +28,7 @@ from hedgerow.simulation.invariants import (
     check_order,
     check_slice,
     own_tolerance,
+    unsold_dust,
 )
 from hedgerow.simulation.reckoning import check_end, check_equity, hand_effect
 
@@ -224,6 +225,8 @@ class Witness:
             return
         price, dust = self.price(pair.symbol).spot, self.ledger.dust.get(pair.base)
         own -= min(dust.quantity, own_tolerance(pair, price, ZERO)) if dust else ZERO
+        swept = min(unsold_dust(self.ledger, pair), own_tolerance(pair, price, ZERO))
+        own -= min(swept, max(ZERO, own - short))  # it excuses coins too many, never too few
         if abs(own - short) <= own_tolerance(pair, price, ZERO):
             self._taken.pop(pair.symbol, None)
         if abs(own - short) <= own_tolerance(pair, price, max(own, short)):
