@@ -9,6 +9,9 @@ from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 
 __all__ = ["Style", "styled"]
 
+MAKER_SHARE = 1 / 4
+"""Of the runs whose style is drawn: an order that rests is looked at often, and such a run takes three times as long."""
+
 
 class Style(StrEnum):
     """What ``--style`` may ask for."""
@@ -22,5 +25,6 @@ class Style(StrEnum):
 def styled(limits: ExecutionLimits, style: Style, seed: int) -> ExecutionLimits:
     """Return the limits with the style of a run."""
     random = Random(f"style/{seed}")  # noqa: S311 - a repeatable run, nothing secret
-    chosen = random.choice(list(ExecutionStyle)) if style is Style.DRAWN else ExecutionStyle(style.value)
+    drawn = ExecutionStyle.MAKER if random.random() < MAKER_SHARE else ExecutionStyle.TAKER
+    chosen = drawn if style is Style.DRAWN else ExecutionStyle(style.value)
     return replace(limits, style=chosen)
