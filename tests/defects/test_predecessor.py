@@ -10,6 +10,7 @@ from hedgerow.app.state_file import StateFile
 from hedgerow.config import decode_config
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.events import (
+    ExecutionStarted,
     ExternalFlow,
     FlowKind,
     FundingReceived,
@@ -21,7 +22,7 @@ from hedgerow.domain.events import (
     TargetDecided,
     Wallet,
 )
-from hedgerow.domain.execution import ExecutionState
+from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.position import Reason
@@ -89,7 +90,14 @@ def test_a4_a_rising_price_is_answered_before_the_short_is_liquidated(percent: i
     farm.run(hours)
     assert_sound(farm)
     assert FlowKind.LIQUIDATION_FEE not in {flow.kind for flow in farm.logged(ExternalFlow)}
-    assert Reason.HEALTH in farm.reasons
+    jobs = [event.execution for event in farm.logged(ExecutionStarted)]
+    answers = [job for job in jobs if job.kind in {ExecutionKind.REDUCE, ExecutionKind.CLOSE}]
+    assert answers, "both legs are reduced, or closed"
+    assert {job.reason for job in answers} <= {Reason.LIQUIDATION_NEAR, Reason.HEALTH}
+    position = farm.world.account().positions.get(SYMBOL)
+    if position is not None and position.quantity:
+        assert position.liquidation_price is not None
+        assert position.liquidation_price / position.mark_price - 1 > Decimal("0.1")
 
 
 def test_a4_the_stop_works_at_one_times_leverage() -> None:
