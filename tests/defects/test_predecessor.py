@@ -65,6 +65,16 @@ def test_a2_a_closing_whose_short_is_refused_is_not_booked_before_it_is_done() -
     farm.check_flat()
 
 
+def test_a2_a_closing_whose_short_the_exchange_settled_meanwhile_sells_the_coins() -> None:
+    farm = Farm(parameters=settings(), faults=refused(PERP, times=10_000, reduce_only=True), latency_seconds=0.05)
+    farm.run(0.5)
+    farm.parameters = settings(funding_rate_strategy={"exit_funding_apr": 1000})
+    farm.run(0.2, at={0.1: lambda bot: bot.world.deleverage(SYMBOL, bot.short())})
+    assert_sound(farm)
+    assert len(farm.logged(HedgeClosed)) >= 1
+    assert farm.coins() < Decimal("0.06"), "less than an order may be"
+
+
 def test_a3_a_restart_on_a_broken_hedge_deals_with_what_is_left() -> None:
     """Did: saw legs that differ by more than 2 %, concluded "closed externally", and wiped its state."""
     farm = Farm(parameters=settings())
