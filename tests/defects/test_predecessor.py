@@ -10,6 +10,7 @@ from hedgerow.app.state_file import StateFile
 from hedgerow.config import decode_config
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.events import (
+    ExecutionStarted,
     ExternalFlow,
     FlowKind,
     FundingReceived,
@@ -21,7 +22,7 @@ from hedgerow.domain.events import (
     TargetDecided,
     Wallet,
 )
-from hedgerow.domain.execution import ExecutionState
+from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.position import Reason
@@ -64,6 +65,16 @@ def test_a2_a_closing_whose_short_is_refused_is_not_booked_before_it_is_done() -
     farm.check_flat()
 
 
+def test_a2_a_closing_whose_short_the_exchange_settled_meanwhile_sells_the_coins() -> None:
+    farm = Farm(parameters=settings(), faults=refused(PERP, times=10_000, reduce_only=True), latency_seconds=0.05)
+    farm.run(0.5)
+    farm.parameters = settings(funding_rate_strategy={"exit_funding_apr": 1000})
+    farm.run(0.2, at={0.1: lambda bot: bot.world.deleverage(SYMBOL, bot.short())})
+    assert_sound(farm)
+    assert len(farm.logged(HedgeClosed)) >= 1
+    assert farm.coins() < Decimal("0.06"), "less than an order may be"
+
+
 def test_a3_a_restart_on_a_broken_hedge_deals_with_what_is_left() -> None:
     """Did: saw legs that differ by more than 2 %, concluded "closed externally", and wiped its state."""
     farm = Farm(parameters=settings())
@@ -89,7 +100,14 @@ def test_a4_a_rising_price_is_answered_before_the_short_is_liquidated(percent: i
     farm.run(hours)
     assert_sound(farm)
     assert FlowKind.LIQUIDATION_FEE not in {flow.kind for flow in farm.logged(ExternalFlow)}
-    assert Reason.HEALTH in farm.reasons
+    jobs = [event.execution for event in farm.logged(ExecutionStarted)]
+    answers = [job for job in jobs if job.kind in {ExecutionKind.REDUCE, ExecutionKind.CLOSE}]
+    assert answers, "both legs are reduced, or closed"
+    assert {job.reason for job in answers} <= {Reason.LIQUIDATION_NEAR, Reason.HEALTH}
+    position = farm.world.account().positions.get(SYMBOL)
+    if position is not None and position.quantity:
+        assert position.liquidation_price is not None
+        assert position.liquidation_price / position.mark_price - 1 > Decimal("0.1")
 
 
 def test_a4_the_stop_works_at_one_times_leverage() -> None:

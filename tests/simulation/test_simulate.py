@@ -93,7 +93,9 @@ def test_the_owners_coins_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(decide, "closing_plan", greedy)
     rules = {result.violation.rule for result in play_seeds(range(12), DAYS, workers=1) if result.violation}
-    assert rules == {Rule.OWNED}
+    assert Rule.OWNED in rules
+    # Coins too many are sold first, so that the short may be seen left behind before the last coin is another's.
+    assert rules <= {Rule.OWNED, Rule.SIZE, Rule.LOUD}
 
 
 def test_a_bot_that_forgets_its_jobs_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

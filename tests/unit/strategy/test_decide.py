@@ -12,7 +12,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionP
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Halt, Ledger, Target
 from hedgerow.domain.market import MarketView
-from hedgerow.domain.position import ClosedHedge, HedgedPosition, Reason
+from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy.decide import (
     closing_obstacle,
     decide_held,
@@ -402,22 +402,6 @@ def test_an_opening_is_refused_for_depth_and_when_the_account_changed_meanwhile(
     assert thin.kind is RefusalKind.DEPTH
     assert isinstance(blind, Refusal)
     assert blind.kind is RefusalKind.BLOCKED
-
-
-@pytest.mark.parametrize(("tries", "rests_hours"), [(1, 1), (2, 2), (9, 24)])
-def test_a_pair_rests_after_openings_that_were_unwound_and_longer_each_time(tries: int, rests_hours: int) -> None:
-    best = next(shortlist(FLAT, Ledger(), GUIDE))
-    books = (depth(Market.SPOT, quantity="1000"), depth(Market.PERP, quantity="1000"))
-
-    def found(hours_ago: float) -> Open | Refusal:
-        ended = NOW - timedelta(hours=hours_ago)
-        failed = ClosedHedge(hedge=hedge(pair=best.pair), closed_at=ended, reason=Reason.UNWOUND)
-        return plan_opening(best, *books, FLAT, Ledger(closed=(failed,) * tries), GUIDE)
-
-    early = found(rests_hours - 0.5)
-    assert isinstance(early, Refusal)
-    assert (early.kind, early.detail[:34]) == (RefusalKind.BLOCKED, "its last opening had to be unwound")
-    assert isinstance(found(rests_hours + 0.5), Open)
 
 
 @pytest.mark.parametrize("late", [Market.SPOT, Market.PERP])
