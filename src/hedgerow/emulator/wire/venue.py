@@ -1,7 +1,7 @@
 """A whole wired exchange: REST, streams and administration over one state and one clock."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.wire.admin import AdminDoor
@@ -19,7 +19,8 @@ __all__ = ["WireVenue"]
 class WireVenue:
     """What a shell of sockets, or a transport in memory, talks to.
 
-    ``save`` is called before each answer leaves; ``seed`` is where the chance of faults begins.
+    ``save`` is called before each answer leaves; ``seed`` is where the chance of faults begins. While nobody
+    asks, streams are fed every ``pace_seconds`` at most: many simulated hours of them become affordable.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class WireVenue:
         *,
         save: Callable[[Exchange], None] | None = None,
         seed: int = 0,
+        pace_seconds: float = 0.0,
     ) -> None:
         self.exchange = exchange
         self.clock = clock
@@ -37,6 +39,7 @@ class WireVenue:
         self._hub = StreamHub(exchange, self.faults)
         self._admin = AdminDoor(exchange, clock, self.faults, self._hub)
         self._save = save
+        self._pace = timedelta(seconds=pace_seconds)
         self.watchers: list[Callable[[WireRequest, Answer], None]] = []
         """Told of every request and its answer, except those to the administration."""
 
@@ -72,5 +75,7 @@ class WireVenue:
 
     def next_due(self) -> datetime | None:
         """Return when ``tick`` will have something to do; None when nothing waits."""
-        dues = (self.exchange.next_due(), self._hub.next_due())
-        return min((due for due in dues if due is not None), default=None)
+        own, heard = self.exchange.next_due(), self._hub.next_due()
+        if heard is not None and self._pace:
+            heard = max(heard, self.clock.now() + self._pace)
+        return min((due for due in (own, heard) if due is not None), default=None)
