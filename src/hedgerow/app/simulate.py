@@ -28,9 +28,10 @@ from hedgerow.engine.moments import Moment, Recorded
 from hedgerow.engine.runner import RunOptions
 from hedgerow.simulation.doors import Life, ProcessDoor, RunDoor
 from hedgerow.simulation.draws import draw_plan
+from hedgerow.simulation.fates import PriceJump
 from hedgerow.simulation.market import DrawnMarket, MarketTrouble
 from hedgerow.simulation.minimise import minimised
-from hedgerow.simulation.plan import Act, Crash, Door, RunPlan, Suspension, Trouble, acts
+from hedgerow.simulation.plan import Act, Crash, Door, RunPlan, Suspension, Trouble, acts, settling
 from hedgerow.simulation.power import CrashingStore, CrashingVenue, Plug, PowerCut
 from hedgerow.simulation.report import Failure, RunResult
 from hedgerow.simulation.style import Style
@@ -140,6 +141,7 @@ class _Run:
         self._memory = MemoryStore()
         self._plug = Plug()
         self._bot: Bot | None = None
+        self._parameters = plan.parameters
         self._awaited: list[Crash] = []
         self._befallen = 0
         self._restarts = 0
@@ -217,6 +219,7 @@ class _Run:
         self._witness.revived()
         self._door.calm()
         self._awaited.clear()
+        self._parameters = settling(self._plan)
         await self._life(self._clock.now() + timedelta(hours=RECOVERY_HOURS), RECOVERY_INTERVAL_SECONDS)
         if not self._witness.violations:
             log = await self._memory.events()
@@ -285,7 +288,7 @@ class _Run:
                 venue=CrashingVenue(venue, self._plug),
                 store=CrashingStore(store, self._plug),
                 clock=self._clock,
-                parameters=self._plan.parameters,
+                parameters=self._parameters,
                 randomness=self._random,
                 options=RunOptions(interval_seconds=interval, poll_seconds=life.poll_seconds),
                 listeners=(self._witness, self, *life.listeners),
@@ -322,7 +325,9 @@ class _Run:
         self._door.advance()
         before = self.world.account()
         following = self._door.strike(trouble)
-        self._witness.befell(before, self.world.account())
+        after = self.world.account()
+        # A jump may fill what the bot has resting: that is no act of the owner.
+        self._witness.befell(after if isinstance(trouble, PriceJump) else before, after)
         return following
 
     def _arm(self, crash: Crash) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.emulator.faults import (
     Disorder,
@@ -33,6 +34,7 @@ __all__ = [
     "Trouble",
     "acts",
     "network_cuts",
+    "settling",
     "venue_faults",
 ]
 
@@ -131,6 +133,14 @@ def acts(troubles: Sequence[Trouble]) -> list[Act]:
 def network_cuts(troubles: Sequence[Trouble]) -> list[Cut]:
     """Return the part that the network applies."""
     return [trouble for trouble in troubles if isinstance(trouble, Cut)]
+
+
+def settling(plan: RunPlan) -> StrategyParameters:
+    """Return the settings of the last life; on the wire it keeps what it holds, or its end would fall into a trade."""
+    if plan.door is Door.PROCESS:
+        return plan.parameters
+    management = replace(plan.parameters.position_management, max_position_age_hours=24.0)
+    return replace(plan.parameters, position_management=management)
 
 
 def venue_faults(troubles: Sequence[Trouble]) -> FaultPlan:

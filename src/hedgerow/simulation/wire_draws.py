@@ -72,6 +72,8 @@ ON_READS = (
     WireFault.RATE_LIMITED,
     WireFault.SLOW,
 )
+CONSISTENT = {WireFault.BANNED, WireFault.NONCE_EXPIRED}
+"""What an exchange does to all requests or to none: one that refuses now this nonce, now that one, would be lying."""
 CODES = (-4024, -2019, -4003, -2015, -1000, -1121, -2022)
 """Price, margin, quantity, permission, unknown, symbol, reduce-only."""
 TOPICS = (
@@ -164,7 +166,7 @@ def _read(draw: Draw) -> RequestTrouble:
 
 def _other(draw: Draw) -> RequestTrouble:
     random = draw.random
-    faults = set(ON_ORDERS) - {WireFault.ABSORB, WireFault.PARTIAL, WireFault.REJECT}
+    faults = set(ON_ORDERS) - {WireFault.ABSORB, WireFault.PARTIAL, WireFault.REJECT, WireFault.NONCE_EXPIRED}
     fault = RequestFault(
         fault=random.choice(sorted(faults)),
         path=random.choice(OTHERS),
@@ -186,7 +188,7 @@ def _everything(draw: Draw) -> RequestTrouble:
             fault=fault,
             path="/v3/order" if fault is WireFault.ORDER_LIMIT else "",
             method="POST" if fault is WireFault.ORDER_LIMIT else "",
-            chance=1.0 if fault is WireFault.BANNED else random.choice((1.0, 0.5)),
+            chance=1.0 if fault in CONSISTENT else random.choice((1.0, 0.5)),
             for_seconds=round(random.choice((20.0, 300.0, 1200.0)) * random.random(), 3),
             seconds=round(random.uniform(0.1, 8.0), 3) if fault is WireFault.SLOW else 0.0,
         ),
