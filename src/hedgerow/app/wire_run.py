@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from random import Random
 
@@ -155,13 +155,13 @@ class WireDoor:
                 faults.add(act.fault, now)
             case WrongClock():
                 faults.skew_seconds = act.seconds
-                return self._for_a_while(act.at, act.until) and replace(act, at=act.until, seconds=0.0)
+                return self._ending(act)
             case LaggingAccount():
                 self._member.lag(act.seconds)
-                return self._for_a_while(act.at, act.until) and replace(act, at=act.until, seconds=0.0)
+                return self._ending(act)
             case StoppedBooks():
                 self._exchange.stop_books((act.until - act.at).total_seconds())
-                self._for_a_while(act.at, act.until)
+                self.windows.append((act.at, act.until))
             case DeadKey():
                 if act.told:
                     self._member.tell(act.market, events.listen_key_expired(self._member.world))
@@ -170,12 +170,12 @@ class WireDoor:
                 pass
         return None
 
-    def _for_a_while(self, at: datetime, until: datetime) -> bool:
-        """Note a span in which the exchange tells what is not so; False at its end."""
-        lasts = until > at
-        if lasts:
-            self.windows.append((at, until))
-        return lasts
+    def _ending(self, act: WrongClock | LaggingAccount) -> Act | None:
+        """Return what ends a span in which the exchange tells what is not so; None when this was it."""
+        if not act.seconds:
+            return None
+        self.windows.append((act.at, act.until))
+        return replace(act, at=act.until, seconds=0.0)
 
     def _answered(self, _: WireRequest, answer: Answer) -> None:
         """Note how long the client was told to wait."""
