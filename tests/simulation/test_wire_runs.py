@@ -59,7 +59,10 @@ def test_the_power_fails_while_requests_are_on_their_way(moments: int) -> None:
 
 
 def test_a_bot_that_calls_lost_orders_absent_at_once_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OrderDesk, "_is_dead", lambda *_: True)
+    def hasty(_: OrderDesk, __: str) -> bool:
+        return True
+
+    monkeypatch.setattr(OrderDesk, "_is_dead", hasty)
     late = RequestFault(fault=WireFault.LATE, path="/v3/order", method="POST", times=40, seconds=13.0)
     plan = quiet(1)
     assert play(replace(plan, troubles=(RequestTrouble(at=plan.begin, fault=late),))).violation is not None

@@ -11,6 +11,7 @@ from functools import partial
 from hashlib import sha256
 from multiprocessing import get_context
 from random import Random
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -248,14 +249,17 @@ class _Run:
         self._bot, fallen = bot, asyncio.Event()
         self._plug.pulled = fallen.set
         living = asyncio.ensure_future(bot.runner.run())
-        others = [asyncio.ensure_future(self._guard(bot)), asyncio.ensure_future(fallen.wait())]
+        others: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(self._guard(bot)),
+            asyncio.ensure_future(fallen.wait()),
+        ]
         left = (until - self._clock.now()).total_seconds()
         await asyncio.wait({living, *others}, timeout=left, return_when=FIRST)
         failed = self._plug.dead
         self._plug.dead = True
         for task in (*others, living):
             task.cancel()
-        await asyncio.gather(*others, living, return_exceptions=True)
+        await asyncio.wait({living, *others})
         error = None if living.cancelled() else living.exception()
         if not failed and living.done() and not living.cancelled() and not isinstance(error, PowerCut):
             raise error or RuntimeError("the bot ended, and nobody had stopped it")

@@ -71,7 +71,7 @@ class Witness:
         self._sent: set[str] = set()
         self._by_hand = ZERO
         self._last_trouble = self._world.now
-        self._struck = 0
+        self._struck: int = 0
         self._exposed: dict[str, Exposure] = {}
         self.trades: list[Trade] = []
         """Every job so far, the last one may still be at work."""
