@@ -1,7 +1,7 @@
 """A whole wired exchange: REST, streams and administration over one state and one clock."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.wire.admin import AdminDoor
@@ -19,8 +19,8 @@ __all__ = ["WireVenue"]
 class WireVenue:
     """What a shell of sockets, or a transport in memory, talks to.
 
-    ``save`` is called before each answer leaves; ``seed`` is where the chance of faults begins. While nobody
-    asks, streams are fed every ``pace_seconds`` at most: many simulated hours of them become affordable.
+    ``save`` is called before each answer leaves; ``seed`` is where the chance of faults begins. Public
+    streams are fed every ``pace_seconds`` at most: many simulated hours of them become affordable.
     """
 
     def __init__(
@@ -36,10 +36,9 @@ class WireVenue:
         self.clock = clock
         self.faults = WireFaults(seed)
         self._rest = RestDoor(exchange, self.faults)
-        self._hub = StreamHub(exchange, self.faults)
+        self._hub = StreamHub(exchange, self.faults, pace_seconds=pace_seconds)
         self._admin = AdminDoor(exchange, clock, self.faults, self._hub)
         self._save = save
-        self._pace = timedelta(seconds=pace_seconds)
         self.watchers: list[Callable[[WireRequest, Answer], None]] = []
         """Told of every request and its answer, except those to the administration."""
 
@@ -75,7 +74,5 @@ class WireVenue:
 
     def next_due(self) -> datetime | None:
         """Return when ``tick`` will have something to do; None when nothing waits."""
-        own, heard = self.exchange.next_due(), self._hub.next_due()
-        if heard is not None and self._pace:
-            heard = max(heard, self.clock.now() + self._pace)
-        return min((due for due in (own, heard) if due is not None), default=None)
+        dues = (self.exchange.next_due(), self._hub.next_due())
+        return min((due for due in dues if due is not None), default=None)
