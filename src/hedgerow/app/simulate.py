@@ -11,31 +11,33 @@ from functools import partial
 from hashlib import sha256
 from multiprocessing import get_context
 from random import Random
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from hedgerow.app.bot import Bot, BotParts, build_bot
+from hedgerow.app.wire_run import WireDoor
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.events import Event, ExecutionStarted
 from hedgerow.domain.money import ZERO
-from hedgerow.emulator.faults import Disorder, FaultPlan, LaggingBalances, LateReports, StaleBooks
-from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.state import WorldOptions
-from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World
 from hedgerow.engine.moments import Moment, Recorded
 from hedgerow.engine.runner import RunOptions
+from hedgerow.simulation.doors import Life, ProcessDoor, RunDoor
 from hedgerow.simulation.draws import draw_plan
-from hedgerow.simulation.fates import Closure, befall
-from hedgerow.simulation.market import DrawnMarket, MarketTrouble, OneSidedBook
+from hedgerow.simulation.fates import PriceJump
+from hedgerow.simulation.market import DrawnMarket, MarketTrouble
 from hedgerow.simulation.minimise import minimised
-from hedgerow.simulation.plan import Act, Crash, RunPlan, Suspension, Trouble, acts, venue_faults
+from hedgerow.simulation.plan import Act, Crash, Door, RunPlan, Suspension, Trouble, acts, settling
 from hedgerow.simulation.power import CrashingStore, CrashingVenue, Plug, PowerCut
 from hedgerow.simulation.report import Failure, RunResult
 from hedgerow.simulation.style import Style
 from hedgerow.simulation.watched import WatchedStore, WatchedVenue
+from hedgerow.simulation.wire_troubles import WireAct
 from hedgerow.simulation.witness import Witness
 from hedgerow.store.memory import MemoryStore
 
@@ -47,14 +49,18 @@ GUARD_SECONDS = 300.0
 """How often the bot is woken while legs differ: the rhythm of a live bot; at rest it looks every hour."""
 RECOVERY_HOURS = 0.8
 RECOVERY_INTERVAL_SECONDS = 300.0
+REFUSED_SECONDS = 10.0
+"""Until a bot is started again that the exchange did not let in."""
 FIRST = asyncio.FIRST_COMPLETED
 CHUNK = 4
 """Seeds handed to a worker at a time."""
 
 
-def play_seed(seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True) -> RunResult:
+def play_seed(
+    seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True, door: Door = Door.PROCESS
+) -> RunResult:
     """Play the run of a seed."""
-    return play(draw_plan(seed, days, style=style, faults=faults))
+    return play(draw_plan(seed, days, style=style, faults=faults, door=door))
 
 
 def play(plan: RunPlan) -> RunResult:
@@ -84,10 +90,16 @@ def _garbage_at_the_end() -> Generator[None]:
 
 
 def play_seeds(
-    seeds: Sequence[int], days: float, *, workers: int, style: Style = Style.DRAWN, faults: bool = True
+    seeds: Sequence[int],
+    days: float,
+    *,
+    workers: int,
+    style: Style = Style.DRAWN,
+    faults: bool = True,
+    door: Door = Door.PROCESS,
 ) -> Iterator[RunResult]:
     """Play many seeds at once; the results come in the order of the seeds."""
-    playing = partial(play_seed, days=days, style=style, faults=faults)
+    playing = partial(play_seed, days=days, style=style, faults=faults, door=door)
     if workers <= 1:
         yield from map(playing, seeds)
         return
@@ -95,9 +107,11 @@ def play_seeds(
         yield from pool.map(playing, seeds, chunksize=CHUNK)
 
 
-def explain(seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True) -> Failure | None:
+def explain(
+    seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True, door: Door = Door.PROCESS
+) -> Failure | None:
     """Play a seed again and return its failure with the smallest plan that still fails; None when it does not fail."""
-    plan = draw_plan(seed, days, style=style, faults=faults)
+    plan = draw_plan(seed, days, style=style, faults=faults, door=door)
     result = play(plan)
     if result.violation is None:
         return None
@@ -109,6 +123,7 @@ def explain(seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool 
 
     least = replace(plan, troubles=minimised(plan.troubles, fails))
     options = ("" if style is Style.DRAWN else f" --style {style}") + ("" if faults else " --faults none")
+    options += "" if door is Door.PROCESS else f" --door {door}"
     return Failure(plan=least, drawn=len(plan.troubles), result=play(least), options=options)
 
 
@@ -122,12 +137,12 @@ class _Run:
         market = Random(f"market/{plan.seed}")  # noqa: S311 - as above
         self._tape = DrawnMarket(market, start=plan.start, days=plan.days, pairs=plan.pairs, changes=changes)
         self._clock = VirtualClock(plan.begin)
-        self._world, owners = self._account()
-        self._venue = self._door(venue_faults(plan.troubles))
-        self._witness = Witness(self._venue, owners=owners, windows=_windows(plan), patience_seconds=_patience(plan))
+        self._door, owners = self._opened()
+        self._witness = Witness(self._door, owners=owners)
         self._memory = MemoryStore()
         self._plug = Plug()
         self._bot: Bot | None = None
+        self._parameters = plan.parameters
         self._awaited: list[Crash] = []
         self._befallen = 0
         self._restarts = 0
@@ -145,7 +160,7 @@ class _Run:
             tail=log[-TAIL:] if violation else (),
             crash_points=self._deaths,
             restarts=self._restarts,
-            faults_injected=self._venue.struck + self._befallen + self._deaths,
+            faults_injected=self._door.injected + self._befallen + self._deaths,
             max_naked_seconds=naked.seconds,
             max_naked_usd=naked.notional,
             max_taken_seconds=naked.taken_seconds,
@@ -166,7 +181,7 @@ class _Run:
     @property
     def world(self) -> World:
         """The exchange."""
-        return self._world
+        return self._door.world
 
     def hear(self, moment: Moment) -> None:
         """Let the power fail soon, where a crash waits for the beginning of a job."""
@@ -175,7 +190,8 @@ class _Run:
 
     # --- the exchange ------------------------------------------------------------------------------------------------
 
-    def _account(self) -> tuple[World, dict[str, Decimal]]:
+    def _opened(self) -> tuple[RunDoor, dict[str, Decimal]]:
+        """Open the account; returns what the owner holds beside the bot as well."""
         plan = self._plan
         owners: dict[str, Decimal] = {}
         for pair in self._tape.pairs[:2] if plan.coins else ():
@@ -184,19 +200,10 @@ class _Run:
         jitter = plan.jitter_seconds
         options = WorldOptions(settlement_delay_seconds=jitter, settlement_lead_seconds=jitter)
         spot = {QUOTE_ASSET: plan.usdt, **owners}
-        return World(self._tape, start=plan.begin, spot=spot, perp=plan.usdt, options=options), owners
-
-    def _door(self, faults: FaultPlan) -> EmulatedVenue:
-        plan = self._plan
-        return EmulatedVenue(
-            self._world,
-            self._clock,
-            latency=LatencyModel(median_seconds=plan.latency_seconds),
-            random=self._random,
-            faults=faults,
-            delayed_spot_ack=plan.delayed_spot_ack,
-            certain_after_seconds=plan.certain_after_seconds,
-        )
+        if plan.door is Door.WIRE:
+            return WireDoor(self._tape, self._clock, plan, self._random, spot=spot, options=options), owners
+        world = World(self._tape, start=plan.begin, spot=spot, perp=plan.usdt, options=options)
+        return ProcessDoor(world, self._clock, plan, self._random), owners
 
     # --- lives -------------------------------------------------------------------------------------------------------
 
@@ -211,29 +218,52 @@ class _Run:
             return
         self._witness.died()
         self._witness.revived()
-        self._venue.calm()
+        self._door.calm()
         self._awaited.clear()
+        self._parameters = settling(self._plan)
         await self._life(self._clock.now() + timedelta(hours=RECOVERY_HOURS), RECOVERY_INTERVAL_SECONDS)
         if not self._witness.violations:
             log = await self._memory.events()
-            self._witness.judge_end(log, self._world.funding_payments(self._plan.start))
+            self._witness.judge_end(log, self.world.funding_payments(self._plan.start))
 
     async def _life(self, until: datetime, interval: float) -> None:
         """Let a bot live until the power fails, or until it is killed at ``until``."""
-        self._plug = Plug()
-        bot = self._bot = self._wired(interval)
-        living = asyncio.ensure_future(bot.runner.run())
-        guard = asyncio.ensure_future(self._guard(bot))
-        await asyncio.wait({living, guard}, timeout=(until - self._clock.now()).total_seconds(), return_when=FIRST)
-        guard.cancel()
-        await asyncio.gather(guard, return_exceptions=True)
-        if living.done():
-            await self._mourn(living, until)
+        self._plug = plug = Plug()
+        failed = False
+        try:
+            async with self._door.life(self._memory, plug) as life:
+                failed = await self._lived(self._wired(life, interval), until)
+        except PowerCut:
+            failed = True
+        except ConfigError:
+            await self._mourn(REFUSED_SECONDS, until)  # its supervisor starts it again
             return
-        self._plug.dead = True
-        living.cancel()
-        await asyncio.gather(living, return_exceptions=True)
         self._restarts += 1
+        if failed:
+            self._deaths += 1
+            crashes = [t for t in self._plan.troubles if isinstance(t, Crash)]
+            await self._mourn(crashes[self._deaths % len(crashes)].down_seconds if crashes else 0.0, until)
+
+    async def _lived(self, bot: Bot, until: datetime) -> bool:
+        """Let a bot run; tells whether the power failed."""
+        self._bot, fallen = bot, asyncio.Event()
+        self._plug.pulled = fallen.set
+        living = asyncio.ensure_future(bot.runner.run())
+        others: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(self._guard(bot)),
+            asyncio.ensure_future(fallen.wait()),
+        ]
+        left = (until - self._clock.now()).total_seconds()
+        await asyncio.wait({living, *others}, timeout=left, return_when=FIRST)
+        failed = self._plug.dead
+        self._plug.dead = True
+        for task in (*others, living):
+            task.cancel()
+        await asyncio.wait({living, *others})
+        error = None if living.cancelled() else living.exception()
+        if not failed and living.done() and not living.cancelled() and not isinstance(error, PowerCut):
+            raise error or RuntimeError("the bot ended, and nobody had stopped it")
+        return failed
 
     async def _guard(self, bot: Bot) -> None:
         """Wake the bot while legs differ; ends with the first violation."""
@@ -247,33 +277,26 @@ class _Run:
                 attention.clear()
                 await attention.wait()
 
-    async def _mourn(self, living: "asyncio.Future[None]", until: datetime) -> None:
-        """Wait as long as the bot is down, after the power failed; anything else that ended it is a failure."""
-        error = living.exception()
-        if not isinstance(error, PowerCut):
-            raise error or RuntimeError("the bot ended, and nobody had stopped it")
-        self._deaths += 1
-        self._restarts += 1
+    async def _mourn(self, seconds: float, until: datetime) -> None:
+        """Wait as long as no bot is there."""
         self._witness.died()
-        crashes = [t for t in self._plan.troubles if isinstance(t, Crash)]
-        down = crashes[self._deaths % len(crashes)].down_seconds if crashes else 0.0
-        await self._clock.sleep(min(down, max(0.0, (until - self._clock.now()).total_seconds())))
-        self._world.advance(self._clock.now())
+        await self._clock.sleep(min(seconds, max(0.0, (until - self._clock.now()).total_seconds())))
+        self._door.advance()
         self._witness.revived()
 
-    def _wired(self, interval: float) -> Bot:
+    def _wired(self, life: Life, interval: float) -> Bot:
         store = WatchedStore(self._memory, self._witness)
-        venue = WatchedVenue(self._venue, self._witness)
+        venue = WatchedVenue(life.venue, self._witness)
         return build_bot(
             BotParts(
                 venue=CrashingVenue(venue, self._plug),
                 store=CrashingStore(store, self._plug),
                 clock=self._clock,
-                parameters=self._plan.parameters,
+                parameters=self._parameters,
                 randomness=self._random,
-                options=RunOptions(interval_seconds=interval),
-                listeners=(self._witness, self),
-                news=venue if self._plan.news else None,
+                options=RunOptions(interval_seconds=interval, poll_seconds=life.poll_seconds),
+                listeners=(self._witness, self, *life.listeners),
+                news=venue if life.news else None,
             )
         )
 
@@ -287,24 +310,28 @@ class _Run:
             await self._clock.sleep((trouble.at - self._clock.now()).total_seconds())
             following = self._strike(trouble)
             due += [following] if following else []
-            if self._bot is not None and not self._plan.news:
+            if self._bot is not None and self._door.wakes:
                 self._bot.stop.wake()
 
     def _strike(self, trouble: Act) -> Act | None:
         if isinstance(trouble, Crash):
             self._arm(trouble)
             return None
+        if isinstance(trouble, WireAct):
+            return self._door.strike(trouble)
         self._befallen += 1
         if isinstance(trouble, Suspension):
             self._witness.died()
             self._clock.pass_time(trouble.seconds)
-            self._world.advance(self._clock.now())
+            self._door.advance()
             self._witness.revived()
             return None
-        self._world.advance(self._clock.now())
-        before = self._world.account()
-        following = befall(trouble, self._world)
-        self._witness.befell(before, self._world.account())
+        self._door.advance()
+        before = self.world.account()
+        following = self._door.strike(trouble)
+        after = self.world.account()
+        # A jump may fill what the bot has resting: that is no act of the owner.
+        self._witness.befell(after if isinstance(trouble, PriceJump) else before, after)
         return following
 
     def _arm(self, crash: Crash) -> None:
@@ -312,22 +339,3 @@ class _Run:
             self._awaited.append(crash)
         else:
             self._plug.fail_after(crash.moments)
-
-
-def _windows(plan: RunPlan) -> list[tuple[datetime, datetime]]:
-    """Return when the exchange cannot do what it is asked, or shows what is no longer so."""
-    found: list[tuple[datetime, datetime]] = []
-    for trouble in plan.troubles:
-        if isinstance(trouble, StaleBooks | Disorder):
-            found.append((trouble.after, trouble.until))
-        elif isinstance(trouble, OneSidedBook):
-            found.append((trouble.at, trouble.until))
-        elif isinstance(trouble, Closure):
-            found.append((trouble.at, trouble.at + timedelta(hours=trouble.hours)))
-    return found
-
-
-def _patience(plan: RunPlan) -> float:
-    """Return how many seconds more than usual may pass: lost orders may still land, balances lag, requests travel."""
-    lag = max((t.seconds for t in plan.troubles if isinstance(t, LaggingBalances | LateReports)), default=0.0)
-    return plan.certain_after_seconds + lag + 20 * plan.latency_seconds

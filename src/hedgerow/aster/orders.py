@@ -1,7 +1,7 @@
 """Sends orders and finds out what became of them; whatever happens is an event, nothing is raised.
 
 An order without an answer is never sent again. It is absent only when every look-up was readable and negative after
-its request could no longer be executed: its nonce was burnt, or the nonce's window is over.
+its request could no longer be executed: its nonce was burnt or used up, or the nonce's window is over.
 """
 
 import asyncio
@@ -177,6 +177,8 @@ class OrderDesk:
                 row, dead = await asyncio.gather(
                     self._named(request), self._reservations.burn(request.market, request.client_id)
                 )
+            if row is None and not dead:
+                dead = await self._reservations.is_spent(request.market, request.client_id)
             row = row or await self._find(request)
             if row is not None:
                 self._own.accepted(request.client_id, row.order_id)

@@ -72,7 +72,7 @@ class AsterVenue:
         self._news = AsterNews(clock, self.account_cache, self.market_cache, self._markets.interval)
         self._news.subscribe(self._heed_market)
         self._history = AccountHistory(client, self._own)
-        self._reservations = Reservations(client, self._own)
+        self._reservations = Reservations(client, self._own, clock)
         self._orders = OrderDesk(client, clock, self._own, cache=self.account_cache, reservations=self._reservations)
         self._settings = SettingsDesk(client, clock, self._own, reservations=self._reservations)
         self._offset = Timed(clock, client.synchronise, seconds=CLOCK_CHECK_SECONDS)

@@ -13,6 +13,7 @@ from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, write_json
 from hedgerow.domain.errors import ConfigError
 from hedgerow.simulation.draws import draw_plan
+from hedgerow.simulation.plan import Door
 from hedgerow.simulation.report import (
     RunResult,
     Summary,
@@ -27,6 +28,8 @@ __all__ = ["simulate"]
 
 MOST_RUNS = 1_000_000
 MOST_WORKERS = 256
+DAYS = {Door.PROCESS: 14.0, Door.WIRE: 0.25}
+"""Of a run, where nothing else is asked; through the wire hedges live for minutes, and every hour is full of them."""
 
 
 class Faults(StrEnum):
@@ -44,7 +47,10 @@ EXPLAINED = 3
 
 def simulate(  # noqa: PLR0913 - one parameter per option
     runs: Annotated[int, typer.Option("--runs", metavar="N", help="Seeds to play.")] = 100,
-    days: Annotated[float, typer.Option("--days", metavar="N", help="Simulated days of each run.")] = 14.0,
+    days: Annotated[
+        float | None,
+        typer.Option("--days", metavar="N", help="Simulated days of each run  [14, through the wire 0.25]"),
+    ] = None,
     first_seed: Annotated[int, typer.Option("--first-seed", metavar="N", help="The first seed.")] = 0,
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="Play this seed alone, and say what was drawn for it.")
@@ -53,14 +59,18 @@ def simulate(  # noqa: PLR0913 - one parameter per option
     *,
     style: Annotated[Style, typer.Option("--style", help="How leading orders are placed.")] = Style.DRAWN,
     faults: Annotated[Faults, typer.Option("--faults", help="What goes wrong.")] = Faults.DRAWN,
+    door: Annotated[
+        Door, typer.Option("--door", help="Calls in one process, or the live client over a network in memory.")
+    ] = Door.PROCESS,
     json: JsonOption = None,
 ) -> Exit:
     """Play simulated days under random faults, crashes and restarts; a seed that fails is made small and shown."""
+    days = DAYS[door] if days is None else days
     days_option(days)
     _within("--runs", runs, MOST_RUNS)
     _within("--workers", workers, MOST_WORKERS)
     refuse_unwritable("--json", json)
-    asked = Asked(days=days, style=style, faults=faults is Faults.DRAWN)
+    asked = Asked(days=days, style=style, faults=faults is Faults.DRAWN, door=door)
     seeds = range(first_seed, first_seed + runs) if seed is None else range(seed, seed + 1)
     results = _one(seed, asked, quiet=is_stdout(json)) if seed is not None else _many(seeds, asked, workers)
     summary = Summary.of(results, days=days)
@@ -78,6 +88,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     days: float
     style: Style
     faults: bool
+    door: Door
 
 
 def _within(name: str, value: int, most: int) -> None:
@@ -86,7 +97,7 @@ def _within(name: str, value: int, most: int) -> None:
 
 
 def _one(seed: int, asked: Asked, *, quiet: bool) -> list[RunResult]:
-    plan = draw_plan(seed, asked.days, style=asked.style, faults=asked.faults)
+    plan = draw_plan(seed, asked.days, style=asked.style, faults=asked.faults, door=asked.door)
     result = play(plan)
     for line in () if quiet else result_lines(plan, result):
         say(line)
@@ -94,7 +105,9 @@ def _one(seed: int, asked: Asked, *, quiet: bool) -> list[RunResult]:
 
 
 def _many(seeds: range, asked: Asked, workers: int) -> list[RunResult]:
-    playing = play_seeds(seeds, asked.days, workers=min(workers, len(seeds)), style=asked.style, faults=asked.faults)
+    playing = play_seeds(
+        seeds, asked.days, workers=min(workers, len(seeds)), style=asked.style, faults=asked.faults, door=asked.door
+    )
     return list(_shown(playing, len(seeds)))
 
 
@@ -116,6 +129,6 @@ def _tell(summary: Summary, *, alone: bool) -> None:
 
 def _explain(seed: int, asked: Asked) -> None:
     """Show a failure on standard error, where it stands in no program's way."""
-    failure = explain(seed, asked.days, style=asked.style, faults=asked.faults)
+    failure = explain(seed, asked.days, style=asked.style, faults=asked.faults, door=asked.door)
     for line in failure_lines(failure) if failure else ():
         typer.echo(line, err=True)

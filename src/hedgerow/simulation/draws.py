@@ -7,9 +7,10 @@ from random import Random
 from msgspec.structs import replace
 
 from hedgerow.domain.execution import ExecutionLimits
-from hedgerow.simulation.plan import RunPlan
+from hedgerow.simulation.plan import Door, RunPlan
 from hedgerow.simulation.style import Style, styled
 from hedgerow.simulation.troubles import KINDS, Draw
+from hedgerow.simulation.wire_draws import drawn_for_wire
 from hedgerow.strategy.parameters import (
     FundingRateStrategy,
     PositionManagement,
@@ -22,7 +23,9 @@ __all__ = ["draw_plan"]
 FAULTS_PER_DAY = 2.0
 
 
-def draw_plan(seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True) -> RunPlan:
+def draw_plan(
+    seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True, door: Door = Door.PROCESS
+) -> RunPlan:
     """Return the run of a seed; without ``faults`` it is the same run, and nothing goes wrong in it."""
     random = Random(f"plan/{seed}")  # noqa: S311 - a repeatable run, nothing secret
     certain = random.choice((0.0, 5.0, 8.0))
@@ -39,6 +42,8 @@ def draw_plan(seed: int, days: float, *, style: Style = Style.DRAWN, faults: boo
         jitter_seconds=random.choice((0.0, 15.0)),
         troubles=(),
     )
+    if door is Door.WIRE:
+        return drawn_for_wire(plan, faults=faults)
     if not faults:
         return plan
     count = max(1, round(days * FAULTS_PER_DAY * random.uniform(0.3, 1.7)))

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.emulator.faults import (
     Disorder,
@@ -18,12 +20,44 @@ from hedgerow.emulator.faults import (
 )
 from hedgerow.simulation.fates import Fate
 from hedgerow.simulation.market import MarketTrouble
+from hedgerow.simulation.wire_troubles import Cut, WireAct
 from hedgerow.strategy.parameters import StrategyParameters
 
-__all__ = ["Act", "Crash", "DoorFault", "RunPlan", "Suspension", "Trouble", "acts", "venue_faults"]
+__all__ = [
+    "Act",
+    "Crash",
+    "Door",
+    "DoorFault",
+    "Hearing",
+    "RunPlan",
+    "Suspension",
+    "Trouble",
+    "acts",
+    "network_cuts",
+    "settling",
+    "venue_faults",
+]
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday, 00:00: a settlement of every interval."""
+
+
+class Door(StrEnum):
+    """How the bot reaches the exchange."""
+
+    PROCESS = "process"
+    """By calls in the same process."""
+    WIRE = "wire"
+    """By signed requests and streams: the client that trades live, over a network in memory."""
+
+
+class Hearing(StrEnum):
+    """Which streams a bot on the wire can open."""
+
+    ALL = "all"
+    ACCOUNT = "account"
+    """Those of the account alone; the market is read by REST."""
+    NOTHING = "nothing"
 
 
 class Crash(Struct, frozen=True, kw_only=True, tag="crash"):
@@ -44,11 +78,11 @@ class Suspension(Struct, frozen=True, kw_only=True, tag="suspension"):
     seconds: float
 
 
-Act: TypeAlias = Fate | Crash | Suspension
+Act: TypeAlias = Fate | Crash | Suspension | WireAct
 """What happens at a time of its own."""
 DoorFault: TypeAlias = SubmitFault | ReadFault | StaleBooks | LaggingBalances | LateReports | Disorder
 """What the venue's door does."""
-Trouble: TypeAlias = DoorFault | MarketTrouble | Act
+Trouble: TypeAlias = DoorFault | MarketTrouble | Act | Cut
 
 
 class RunPlan(Struct, frozen=True, kw_only=True):
@@ -71,6 +105,13 @@ class RunPlan(Struct, frozen=True, kw_only=True):
     """How far a settlement may be charged before or after its stamp."""
     news: bool = True
     """Whether the exchange tells what happens; without, the bot finds out by itself."""
+    door: Door = Door.PROCESS
+    hearing: Hearing = Hearing.ALL
+    """Of a bot on the wire."""
+    spot_delay_seconds: float = 0.02
+    """Between the acknowledgement of a spot order and its matching, on the wire."""
+    hide_orders_seconds: float = 0.0
+    """How long a look-up on the wire does not find a new order."""
     troubles: tuple[Trouble, ...]
 
     @property
@@ -85,8 +126,21 @@ class RunPlan(Struct, frozen=True, kw_only=True):
 
 
 def acts(troubles: Sequence[Trouble]) -> list[Act]:
-    """Return what neither the venue's door nor the market takes care of."""
-    return [t for t in troubles if not isinstance(t, DoorFault | MarketTrouble)]
+    """Return what neither the venue's door nor the market nor the network takes care of."""
+    return [t for t in troubles if not isinstance(t, DoorFault | MarketTrouble | Cut)]
+
+
+def network_cuts(troubles: Sequence[Trouble]) -> list[Cut]:
+    """Return the part that the network applies."""
+    return [trouble for trouble in troubles if isinstance(trouble, Cut)]
+
+
+def settling(plan: RunPlan) -> StrategyParameters:
+    """Return the settings of the last life; on the wire it keeps what it holds, or its end would fall into a trade."""
+    if plan.door is Door.PROCESS:
+        return plan.parameters
+    management = replace(plan.parameters.position_management, max_position_age_hours=24.0)
+    return replace(plan.parameters, position_management=management)
 
 
 def venue_faults(troubles: Sequence[Trouble]) -> FaultPlan:

@@ -35,6 +35,8 @@ class Plug:
         self._at = at
         self.passed: list[str] = []
         self.dead = False
+        self.pulled: Callable[[], None] = lambda: None
+        """Called when the power fails, wherever in the process that was noticed."""
 
     def fail_after(self, moments: int) -> None:
         """Let the power fail once so many further moments have passed."""
@@ -49,6 +51,8 @@ class Plug:
         if not self.dead:
             self.dead = self._at == len(self.passed)
             self.passed.append(what)
+            if self.dead:
+                self.pulled()
         if self.dead:
             raise PowerCut(what)
 

@@ -35,7 +35,7 @@ from hedgerow.simulation.fates import (
 from hedgerow.simulation.market import IntervalChange, OneSidedBook, Storm
 from hedgerow.simulation.plan import Crash, RunPlan, Suspension, Trouble
 
-__all__ = ["KINDS", "Draw"]
+__all__ = ["COMMON", "KINDS", "Draw"]
 
 CODES = (
     Code.PRICE_TOO_HIGH,
@@ -276,3 +276,17 @@ KINDS: Sequence[tuple[Callable[[Draw], Trouble | tuple[Trouble, ...]], int]] = (
     (_storm, 1),
 )
 """How often each kind of trouble is drawn, relative to the others."""
+_OF_THE_DOOR = (
+    _submit,
+    _reduce_only_submit,
+    _second_leg_submit,
+    _other_command,
+    _read,
+    _outage,
+    _stale,
+    _lag,
+    _late,
+    _disorder,
+)
+COMMON = tuple(kind for kind in KINDS if kind[0] not in _OF_THE_DOOR)
+"""What does not depend on how the exchange is reached: the market, the owner, the power."""

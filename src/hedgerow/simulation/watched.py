@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from hedgerow.domain.commands import Command
 from hedgerow.domain.events import Event
 from hedgerow.domain.ledger import Ledger
-from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.ports import Store
+from hedgerow.simulation.doors import ToldVenue
 from hedgerow.simulation.witness import Witness
 
 __all__ = ["WatchedStore", "WatchedVenue"]
@@ -46,7 +46,7 @@ class WatchedStore:
 class WatchedVenue:
     """A venue that shows the witness every command before it is carried out."""
 
-    def __init__(self, inner: EmulatedVenue, witness: Witness) -> None:
+    def __init__(self, inner: ToldVenue, witness: Witness) -> None:
         self._inner = inner
         self._witness = witness
         self.market, self.account, self.depth = inner.market, inner.account, inner.depth

@@ -15,9 +15,10 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO
-from hedgerow.emulator.venue import EmulatedVenue
+from hedgerow.emulator.world import World
 from hedgerow.engine.moments import CycleFailed, Moment, Recorded
 from hedgerow.ports import TapePrices
+from hedgerow.simulation.doors import RunDoor
 from hedgerow.simulation.exposure import Trade
 from hedgerow.simulation.invariants import (
     Exposure,
@@ -58,17 +59,12 @@ class Witness:
 
     def __init__(
         self,
-        venue: EmulatedVenue,
+        door: RunDoor,
         *,
         owners: dict[str, Decimal],
-        windows: Sequence[tuple[datetime, datetime]],
-        patience_seconds: float,
     ) -> None:
-        self._venue = venue
-        self._world = venue.world
+        self._door = door
         self.owners = owners
-        self._windows = windows
-        self._patience = patience_seconds
         self.ledger = Ledger()
         self.violations: list[Violation] = []
         self.naked = Naked()
@@ -76,7 +72,7 @@ class Witness:
         self._sent: set[str] = set()
         self._by_hand = ZERO
         self._last_trouble = self._world.now
-        self._struck = 0
+        self._struck: int = 0
         self._exposed: dict[str, Exposure] = {}
         self.trades: list[Trade] = []
         """Every job so far, the last one may still be at work."""
@@ -92,6 +88,10 @@ class Witness:
         """Base units by which the owner's acts made the legs of a symbol differ, until they match again."""
         self._residues: dict[str, Decimal] = {}
         """Coins that the owner traded by hand, and what the ledger may be wrong about them."""
+
+    @property
+    def _world(self) -> World:
+        return self._door.world
 
     # --- the log ----------------------------------------------------------------------------------------------------
 
@@ -213,7 +213,7 @@ class Witness:
             )
             if not self._dead:
                 self._worsen(exposure, now)
-                self._all(check_exposure(excused, self.ledger, now, patience=self._patience))
+                self._all(check_exposure(excused, self.ledger, now, patience=self._door.patience_seconds))
 
     def _compare(self, pair: BasisPair, account: AccountView, *, taken: bool) -> None:
         own = account.coin(pair.base).total - self.owners.get(pair.base, ZERO)
@@ -311,10 +311,10 @@ class Witness:
     def _follow_troubles(self) -> None:
         """Note faults that struck, and windows of them that were open since the last look."""
         now = self._world.now
-        if self._venue.struck != self._struck:
-            self._struck = self._venue.struck
+        if self._door.struck != self._struck:
+            self._struck = self._door.struck
             self.troubled()
-        for begin, end in self._windows:
+        for begin, end in self._door.windows:
             if begin <= now and min(now, end) > self._last_trouble:
                 self._last_trouble, self._quiet_cycles = min(now, end), 0
 

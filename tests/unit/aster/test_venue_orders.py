@@ -369,7 +369,40 @@ def test_an_order_that_no_log_knows_was_never_sent(scene: Scene) -> None:
 def test_a_nonce_of_the_log_is_burnt_instead_of_waiting_for_its_end(scene: Scene) -> None:
     scene.nothing_there()
     scene.venue.remember([CommandIssued(at=NOW, command=place(request()), nonce=1_767_614_400_000_000)])
-    scene.aster.on(NOOP, error(-4225, "Nonce Expired"), {"code": 200, "msg": "success"})
+    scene.aster.on(NOOP, HTML_500, {"code": 200, "msg": "success"})
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
     assert {sent["nonce"] for sent in scene.aster.sent(NOOP)} == {"1767614400000000"}
+
+
+def test_a_lost_refusal_is_known_soon_after_its_nonce_is_found_used(scene: Scene) -> None:
+    used, taken = error(-4225, "Nonce Expired"), {"code": 200, "msg": "success"}
+    lose(scene)
+    scene.nothing_there()
+    scene.aster.on(NOOP, used, taken, used)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+    own, later, again = (sent["nonce"] for sent in scene.aster.sent(NOOP))
+    assert own == again == scene.aster.sent(PLACE_SPOT)[0]["nonce"]
+    assert int(later) > int(own)
+    scene.clock.pass_time(4)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown], "it may be told late"
+    scene.clock.pass_time(2)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
+
+
+def test_a_nonce_that_is_taken_at_the_second_try_is_burnt(scene: Scene) -> None:
+    lose(scene)
+    scene.nothing_there()
+    scene.aster.on(NOOP, error(-4225, "Nonce Expired"), {"code": 200, "msg": "success"})
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
+
+
+@pytest.mark.parametrize("answers", [(HTML_500,), ({"code": 200, "msg": "success"}, HTML_500)])
+def test_a_nonce_is_not_called_used_up_on_half_an_answer(scene: Scene, answers: tuple[Any, ...]) -> None:
+    lose(scene)
+    scene.nothing_there()
+    scene.aster.on(NOOP, error(-4225, "Nonce Expired"), *answers)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+    scene.clock.pass_time(6)
+    scene.aster.on(NOOP, HTML_500)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]

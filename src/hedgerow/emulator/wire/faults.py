@@ -133,6 +133,9 @@ class WireFaults:
 
     def __init__(self, seed: int = 0) -> None:
         self.seed(seed)
+        self.struck = 0
+        """How many requests were struck."""
+        self.struck_messages = 0
         self.clear()
 
     def seed(self, seed: int) -> None:
@@ -171,6 +174,7 @@ class WireFaults:
         struck = [fault for fault in self.requests if fault.matches(request, now) and self._counted(fault)]
         if not struck:
             return None
+        self.struck += 1
         shares = [_share(fault) for fault in struck if fault.fault in FILLS]
         answers = [fault for fault in struck if fault.fault not in {*FILLS, WireFault.SLOW}]
         return Strike(
@@ -182,6 +186,7 @@ class WireFaults:
     def on_message(self, stream: str) -> WireTrouble | None:
         """Return what becomes of this message; each call counts."""
         struck = [fault for fault in self.streams if fault.stream in stream and self._counted(fault)]
+        self.struck_messages += bool(struck)
         return struck[0].trouble if struck else None
 
     def _counted(self, fault: RequestFault | StreamFault) -> bool:

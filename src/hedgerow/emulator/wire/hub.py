@@ -1,7 +1,7 @@
 """All connections of an exchange: who listens to what, and when there is something to send."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hedgerow.domain.instrument import Market
@@ -16,11 +16,16 @@ __all__ = ["StreamHub"]
 
 
 class StreamHub:
-    """Opens sessions and feeds them from the exchange; nothing is computed that nobody listens to."""
+    """Opens sessions and feeds them from the exchange; nothing is computed that nobody listens to.
 
-    def __init__(self, exchange: Exchange, faults: WireFaults) -> None:
+    Public streams are fed every ``pace_seconds`` at most; what happens to an account is always told at once.
+    """
+
+    def __init__(self, exchange: Exchange, faults: WireFaults, *, pace_seconds: float = 0.0) -> None:
         self._exchange = exchange
         self._faults = faults
+        self._pace = timedelta(seconds=pace_seconds)
+        self._next_feed = exchange.now
         self._sessions: list[Session] = []
         self._streams: dict[tuple[Market, str], MarketStream | None] = {}
         self._conditions: Conditions = exchange.market.conditions
@@ -54,6 +59,11 @@ class StreamHub:
         self._sessions = [session for session in self._sessions if not session.closed]
         for session in self._sessions:
             session.tick(now)
+        if now >= self._next_feed:
+            self._next_feed = now + self._pace
+            self._publish()
+
+    def _publish(self) -> None:
         self._wake()
         self._repeat_for_new()
         listened = set(self._listened())
@@ -68,7 +78,7 @@ class StreamHub:
         dues += [stream.due for key, stream in self._streams.items() if stream is not None and key in listened]
         if any(key not in self._streams for key in listened) or any(session.fresh for session in self._sessions):
             dues.append(self._exchange.now)
-        return min(dues, default=None)
+        return max(min(dues), self._next_feed) if dues else None
 
     def _wake(self) -> None:
         before, self._conditions = self._conditions, self._exchange.market.conditions

@@ -19,7 +19,8 @@ __all__ = ["WireVenue"]
 class WireVenue:
     """What a shell of sockets, or a transport in memory, talks to.
 
-    ``save`` is called before each answer leaves; ``seed`` is where the chance of faults begins.
+    ``save`` is called before each answer leaves; ``seed`` is where the chance of faults begins. Public
+    streams are fed every ``pace_seconds`` at most: many simulated hours of them become affordable.
     """
 
     def __init__(
@@ -29,12 +30,13 @@ class WireVenue:
         *,
         save: Callable[[Exchange], None] | None = None,
         seed: int = 0,
+        pace_seconds: float = 0.0,
     ) -> None:
         self.exchange = exchange
         self.clock = clock
         self.faults = WireFaults(seed)
         self._rest = RestDoor(exchange, self.faults)
-        self._hub = StreamHub(exchange, self.faults)
+        self._hub = StreamHub(exchange, self.faults, pace_seconds=pace_seconds)
         self._admin = AdminDoor(exchange, clock, self.faults, self._hub)
         self._save = save
         self.watchers: list[Callable[[WireRequest, Answer], None]] = []

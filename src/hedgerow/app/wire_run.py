@@ -1,0 +1,185 @@
+"""The door of a simulated run through the wire: the live client and its streams, a network in memory, the exchange."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+
+from coincurve import PrivateKey
+from msgspec.structs import replace
+
+from hedgerow.app.live import LiveExchange
+from hedgerow.aster import AsterClient, Credentials
+from hedgerow.aster.credentials import address_of
+from hedgerow.aster.hosts import MAINNET
+from hedgerow.aster.rest import READ_TIMEOUT_SECONDS, WRITE_TIMEOUT_SECONDS
+from hedgerow.clock import VirtualClock
+from hedgerow.emulator.latency import LatencyModel
+from hedgerow.emulator.state import WorldOptions
+from hedgerow.emulator.wire import events
+from hedgerow.emulator.wire.call import WireRequest
+from hedgerow.emulator.wire.clock import ExchangeClock
+from hedgerow.emulator.wire.credentials import Agent
+from hedgerow.emulator.wire.door import Answer
+from hedgerow.emulator.wire.exchange import Exchange, ExchangeRules
+from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.wire.venue import WireVenue
+from hedgerow.emulator.world import World
+from hedgerow.ports import Store, Tape
+from hedgerow.simulation.doors import ROUND_TRIPS, Life, windows_of
+from hedgerow.simulation.fates import Fate, befall
+from hedgerow.simulation.network import Line, Network
+from hedgerow.simulation.plan import Act, Hearing, RunPlan, network_cuts
+from hedgerow.simulation.power import Plug
+from hedgerow.simulation.wire_troubles import (
+    DeadKey,
+    LaggingAccount,
+    RequestTrouble,
+    StoppedBooks,
+    StreamTrouble,
+    WrongClock,
+)
+
+__all__ = ["WireDoor"]
+
+USER = "0x1111111111111111111111111111111111111111"
+KEY = f"{1:064x}"
+SIGNER = address_of(PrivateKey.from_int(1))
+BOOT_SECONDS = 1.0
+"""A process does not begin in the microsecond in which another ended: its nonces are later ones."""
+PACE_SECONDS = 1.0
+"""How often the public streams send."""
+LIMITED = {418, 429}
+ORDER_PAUSE_SECONDS = 10.0
+"""What a client waits after a limit that does not say how long: the shorter window of the order limits."""
+
+
+class WireDoor:
+    """One account on a wired exchange."""
+
+    def __init__(
+        self,
+        tape: Tape,
+        clock: VirtualClock,
+        plan: RunPlan,
+        random: Random,
+        *,
+        spot: Mapping[str, Decimal],
+        options: WorldOptions,
+    ) -> None:
+        rules = ExchangeRules(
+            spot_delay_seconds=plan.spot_delay_seconds, hide_orders_seconds=plan.hide_orders_seconds, world=options
+        )
+        self._plan = plan
+        self._clock = clock
+        self._random = random
+        self._exchange = Exchange(tape, start=plan.begin, rules=rules)
+        self._member = self._exchange.open_account(USER, spot=spot, perp=plan.usdt)
+        self._exchange.permit(USER, Agent(signer=SIGNER.lower()))
+        time = ExchangeClock(clock, plan.begin)
+        self._venue = WireVenue(self._exchange, time, seed=plan.seed, pace_seconds=PACE_SECONDS)
+        self._venue.watchers.append(self._answered)
+        transport = MemoryTransport(
+            self._venue, clock, latency=LatencyModel(median_seconds=plan.latency_seconds), random=random
+        )
+        self._network = Network(transport, clock, network_cuts(plan.troubles))
+        self.windows = windows_of(plan)
+        self.wakes = False
+
+    @property
+    def world(self) -> World:
+        """The account and its market, brought to the present time."""
+        self.advance()
+        return self._member.world
+
+    @property
+    def struck(self) -> int:
+        """How many requests were struck or met a cut."""
+        return self._venue.faults.struck + self._network.struck
+
+    @property
+    def injected(self) -> int:
+        """These, and the messages that were struck."""
+        return self.struck + self._venue.faults.struck_messages
+
+    @property
+    def patience_seconds(self) -> float:
+        """A silent order and one silent look, what is told late, and requests on their way.
+
+        No nonce window: what has no answer is made worthless by burning its nonce, also by the next life.
+        """
+        lag = max((t.seconds for t in self._plan.troubles if isinstance(t, LaggingAccount)), default=0.0)
+        told = self._plan.spot_delay_seconds + self._plan.hide_orders_seconds
+        return WRITE_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + lag + told + ROUND_TRIPS * self._plan.latency_seconds
+
+    def advance(self) -> None:
+        """Bring the exchange to the present time."""
+        now = self._clock.now()
+        if self._exchange.now < now:
+            self._exchange.advance(now)
+
+    def calm(self) -> None:
+        """Let nothing go wrong any more; what is under way still arrives."""
+        self._venue.faults.clear()
+        self._member.lag(0.0)
+        self._network.calm()
+        self._exchange.rules = replace(self._exchange.rules, hide_orders_seconds=0.0)
+
+    def strike(self, act: Act) -> Act | None:
+        """Let something happen to the account, the market or the answers."""
+        self.advance()
+        following = befall(act, self._member.world) if isinstance(act, Fate) else self._disturb(act)
+        self._exchange.settle()
+        self._venue.tick()
+        return following
+
+    @asynccontextmanager
+    async def life(self, store: Store, plug: Plug) -> AsyncGenerator[Life]:
+        """Start a client, as a new process would, and keep it connected."""
+        await self._clock.sleep(BOOT_SECONDS)
+        hearing = self._plan.hearing
+        line = Line(self._network, plug, hears_markets=hearing is Hearing.ALL)
+        credentials = Credentials(user=USER, signer=SIGNER, private_key=KEY)
+        client = AsterClient(
+            transport=line, clock=self._clock, random=self._random, credentials=credentials, hosts=MAINNET
+        )
+        live = LiveExchange(line, client, self._clock, self._random)
+        async with live.attend(store, stay=hearing is not Hearing.NOTHING):
+            yield Life(venue=live.venue, news=True, poll_seconds=live.poll_seconds, listeners=(live,))
+
+    def _disturb(self, act: Act) -> Act | None:
+        faults, now = self._venue.faults, self._exchange.now
+        match act:
+            case RequestTrouble() | StreamTrouble():
+                faults.add(act.fault, now)
+            case WrongClock():
+                faults.skew_seconds = act.seconds
+                return self._ending(act)
+            case LaggingAccount():
+                self._member.lag(act.seconds)
+                return self._ending(act)
+            case StoppedBooks():
+                self._exchange.stop_books((act.until - act.at).total_seconds())
+                self.windows.append((act.at, act.until))
+            case DeadKey():
+                if act.told:
+                    self._member.tell(act.market, events.listen_key_expired(self._member.world))
+                self._member.close_listen_key(act.market)
+            case _:
+                pass
+        return None
+
+    def _ending(self, act: WrongClock | LaggingAccount) -> Act | None:
+        """Return what ends a span in which the exchange tells what is not so; None when this was it."""
+        if not act.seconds:
+            return None
+        self.windows.append((act.at, act.until))
+        return replace(act, at=act.until, seconds=0.0)
+
+    def _answered(self, _: WireRequest, answer: Answer) -> None:
+        """Note how long the client was told to wait."""
+        response = answer.response
+        if response is not None and response.status in LIMITED:
+            seconds = float(response.headers.get("retry-after", ORDER_PAUSE_SECONDS))
+            self.windows.append((self._exchange.now, self._exchange.now + timedelta(seconds=seconds)))

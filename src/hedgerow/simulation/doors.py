@@ -1,0 +1,168 @@
+"""The exchange as one run's door: what a life of the bot trades through, and what its witness judges by."""
+
+from collections.abc import AsyncGenerator, MutableSequence, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
+from random import Random
+from typing import Protocol
+
+from msgspec import Struct
+
+from hedgerow.clock import VirtualClock
+from hedgerow.emulator.faults import Disorder, LaggingBalances, LateReports, StaleBooks
+from hedgerow.emulator.latency import LatencyModel
+from hedgerow.emulator.venue import EmulatedVenue
+from hedgerow.emulator.world import World
+from hedgerow.engine.moments import Listener
+from hedgerow.ports import NewsSource, Store, Venue
+from hedgerow.simulation.fates import Closure, Fate, befall
+from hedgerow.simulation.market import OneSidedBook
+from hedgerow.simulation.plan import Act, RunPlan, venue_faults
+from hedgerow.simulation.power import Plug
+
+__all__ = ["ROUND_TRIPS", "Life", "ProcessDoor", "RunDoor", "ToldVenue", "Window", "windows_of"]
+
+Window = tuple[datetime, datetime]
+ROUND_TRIPS = 20
+"""One-way delays that a step may take, each drawn: several requests after one another, there and back."""
+
+
+class ToldVenue(Venue, NewsSource, Protocol):
+    """A venue that tells what happens, too."""
+
+
+class Life(Struct, frozen=True, kw_only=True):
+    """What one life of the bot has of the exchange."""
+
+    venue: ToldVenue
+    news: bool
+    """Whether the bot listens."""
+    poll_seconds: float = 0.0
+    """How often it glances at the account while nothing is told."""
+    listeners: Sequence[Listener] = ()
+
+
+class RunDoor(Protocol):
+    """An exchange with one account."""
+
+    @property
+    def world(self) -> World:
+        """The account and its market, brought to the present time."""
+        ...
+
+    @property
+    def struck(self) -> int:
+        """How often something went wrong with what the bot asked."""
+        ...
+
+    @property
+    def injected(self) -> int:
+        """The same, and what went wrong with what it was told."""
+        ...
+
+    @property
+    def windows(self) -> MutableSequence[Window]:
+        """When the exchange cannot do what it is asked, or shows what is no longer so."""
+        ...
+
+    @property
+    def patience_seconds(self) -> float:
+        """How many seconds more than usual a step may take through this door."""
+        ...
+
+    @property
+    def wakes(self) -> bool:
+        """Whether the bot is woken when something befell the account, for nobody tells it."""
+        ...
+
+    def advance(self) -> None:
+        """Bring the exchange to the present time."""
+        ...
+
+    def calm(self) -> None:
+        """Let nothing go wrong any more; what is under way still arrives."""
+        ...
+
+    def strike(self, act: Act) -> Act | None:
+        """Let something happen now; returns what follows from it later."""
+        ...
+
+    def life(self, store: Store, plug: Plug) -> AbstractAsyncContextManager[Life]:
+        """Return the way of a new life to the exchange, open while it is held.
+
+        Raises:
+            ConfigError: the exchange does not let it in.
+            PowerCut: the power failed while it was opened.
+        """
+        ...
+
+
+class ProcessDoor:
+    """Calls within the process."""
+
+    def __init__(self, world: World, clock: VirtualClock, plan: RunPlan, random: Random) -> None:
+        self._plan = plan
+        self._clock = clock
+        self._venue = EmulatedVenue(
+            world,
+            clock,
+            latency=LatencyModel(median_seconds=plan.latency_seconds),
+            random=random,
+            faults=venue_faults(plan.troubles),
+            delayed_spot_ack=plan.delayed_spot_ack,
+            certain_after_seconds=plan.certain_after_seconds,
+        )
+        self.windows = windows_of(plan)
+        self.wakes = not plan.news
+
+    @property
+    def world(self) -> World:
+        """The account and its market, as the last call left them."""
+        return self._venue.world
+
+    @property
+    def struck(self) -> int:
+        """How often a fault has struck a command or a read."""
+        return self._venue.struck
+
+    @property
+    def injected(self) -> int:
+        """The same: what is told is always true here."""
+        return self._venue.struck
+
+    @property
+    def patience_seconds(self) -> float:
+        """Lost orders may still land, balances lag, requests travel."""
+        troubles = self._plan.troubles
+        lag = max((t.seconds for t in troubles if isinstance(t, LaggingBalances | LateReports)), default=0.0)
+        return self._plan.certain_after_seconds + lag + ROUND_TRIPS * self._plan.latency_seconds
+
+    def advance(self) -> None:
+        """Bring the exchange to the present time."""
+        self.world.advance(self._clock.now())
+
+    def calm(self) -> None:
+        """Let nothing go wrong any more."""
+        self._venue.calm()
+
+    def strike(self, act: Act) -> Act | None:
+        """Let something happen to the account or its market."""
+        return befall(act, self.world) if isinstance(act, Fate) else None
+
+    @asynccontextmanager
+    async def life(self, store: Store, plug: Plug) -> AsyncGenerator[Life]:  # noqa: ARG002 - nothing is opened
+        """Lend the venue: it is the same one for every life."""
+        yield Life(venue=self._venue, news=self._plan.news)
+
+
+def windows_of(plan: RunPlan) -> list[Window]:
+    """Return when a plan lets the exchange not do what it is asked, or show what is no longer so."""
+    found: list[Window] = []
+    for trouble in plan.troubles:
+        if isinstance(trouble, StaleBooks | Disorder):
+            found.append((trouble.after, trouble.until))
+        elif isinstance(trouble, OneSidedBook):
+            found.append((trouble.at, trouble.until))
+        elif isinstance(trouble, Closure):
+            found.append((trouble.at, trouble.at + timedelta(hours=trouble.hours)))
+    return found

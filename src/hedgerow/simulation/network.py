@@ -1,0 +1,147 @@
+"""The network between a bot and an exchange in memory: cut for spans, and a power cut may fall while a request travels.
+
+What has left travels on by itself: a bot that dies or loses patience does not call its request back.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from urllib.parse import urlsplit
+
+from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
+from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.ports import Clock, HttpRequest, HttpResponse, StreamConnection
+from hedgerow.simulation.power import Plug
+from hedgerow.simulation.wire_troubles import Cut, Harm
+
+__all__ = ["Line", "Network"]
+
+PASSING = {None, Harm.STREAMS}
+"""What lets requests through."""
+USER_STREAM = "/ws/"
+
+
+class Network:
+    """All ways to one exchange, whoever goes them."""
+
+    def __init__(self, transport: MemoryTransport, clock: Clock, cuts: Sequence[Cut]) -> None:
+        self.transport = transport
+        self._clock = clock
+        self._cuts = cuts
+        self._under_way: set[asyncio.Task[HttpResponse]] = set()
+        self.struck = 0
+        """Requests and connections that met a cut."""
+
+    @property
+    def harm(self) -> Harm | None:
+        """What rages now."""
+        now = self._clock.now()
+        return next((cut.harm for cut in self._cuts if cut.at <= now < cut.until), None)
+
+    def calm(self) -> None:
+        """Mend everything for good."""
+        self._cuts = ()
+
+    def meets(self) -> Harm | None:
+        """Return what rages now, and count who meets it."""
+        harm = self.harm
+        self.struck += harm is not None
+        return harm
+
+    def depart(self, request: HttpRequest) -> "asyncio.Task[HttpResponse]":
+        """Let a request travel, whether or not somebody waits for its answer."""
+        task = asyncio.ensure_future(self.transport.send(request))
+        self._under_way.add(task)
+        task.add_done_callback(self._arrived)
+        return task
+
+    def _arrived(self, task: "asyncio.Task[HttpResponse]") -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has heard of it; nobody has to
+
+
+class Line:
+    """One life's way to the exchange: a ``Transport`` and a ``StreamTransport``."""
+
+    def __init__(self, network: Network, plug: Plug, *, hears_markets: bool) -> None:
+        self._network = network
+        self._plug = plug
+        self._hears_markets = hears_markets
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Send one request, if the network lets it.
+
+        Raises:
+            NotSent: it never left.
+            OutcomeUnknown: no answer came.
+            PowerCut: the power failed before it left, on its way, or before its answer was heard.
+        """
+        name = f"{request.method} {urlsplit(request.url).path}"
+        self._plug.moment(f"before {name}")
+        harm = self._network.harm if self._network.harm in PASSING else self._network.meets()
+        if harm is Harm.REFUSED:
+            raise NotSent("the exchange cannot be reached")
+        if harm is Harm.HOLE:
+            return await _never()
+        task = self._network.depart(request)
+        self._plug.moment(f"on the way {name}")
+        answer = await asyncio.shield(task)
+        self._plug.moment(f"after {name}")
+        if harm is Harm.TORN:
+            raise OutcomeUnknown("no whole answer from the exchange")
+        return answer if harm in PASSING and self._network.harm in PASSING else await _never()
+
+    def connect(self, url: str) -> AbstractAsyncContextManager[StreamConnection]:
+        """Open a stream, if the network lets it."""
+        return self._connect(url)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    @asynccontextmanager
+    async def _connect(self, url: str) -> AsyncGenerator[StreamConnection]:
+        if not self._hears_markets and not urlsplit(url).path.startswith(USER_STREAM):
+            raise NotSent("the streams of the market cannot be opened")
+        harm = self._network.harm and self._network.meets()
+        if harm in {Harm.HOLE, Harm.DEAF}:
+            await _never()
+        if harm is not None:
+            raise NotSent("the stream cannot be opened")
+        async with self._network.transport.connect(url) as connection:
+            yield _Stream(connection, self._network)
+
+
+class _Stream:
+    """A stream that ends in the first cut it meets: at once, or without a word."""
+
+    def __init__(self, inner: StreamConnection, network: Network) -> None:
+        self._inner = inner
+        self._network = network
+        self._dead = False
+
+    async def receive(self) -> str | bytes:
+        """Wait for the next message."""
+        message = "" if self._dead else await self._inner.receive()
+        harm = self._network.harm
+        self._dead = self._dead or harm in {Harm.HOLE, Harm.DEAF}
+        if self._dead:
+            await _never()
+        if harm is not None:
+            raise VenueError("the stream broke off")
+        return message
+
+    async def send(self, text: str) -> None:
+        """Send one control message; into the void, where the stream is dead."""
+        if not self._dead:
+            await self._inner.send(text)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._inner.close()
+
+
+async def _never() -> HttpResponse:
+    """Wait until whoever asked loses patience."""
+    await asyncio.Event().wait()
+    raise OutcomeUnknown("never reached")

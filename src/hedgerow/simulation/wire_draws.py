@@ -1,0 +1,248 @@
+"""Draws what goes wrong through the wire: faults of requests and streams, cuts of the network, wrong clocks."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import chain
+from random import Random
+
+from msgspec.structs import replace
+
+from hedgerow.domain.instrument import Market
+from hedgerow.emulator.faults import Disorder
+from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFault, WireTrouble
+from hedgerow.simulation.plan import Door, Hearing, RunPlan, Trouble
+from hedgerow.simulation.troubles import COMMON, Draw
+from hedgerow.simulation.wire_troubles import (
+    Cut,
+    DeadKey,
+    Harm,
+    LaggingAccount,
+    RequestTrouble,
+    StoppedBooks,
+    StreamTrouble,
+    WrongClock,
+)
+
+__all__ = ["drawn_for_wire"]
+
+TROUBLES_PER_HOUR = 2.0
+COMMON_SHARE = 1 / 3
+"""Part of the troubles that are those of every run: the market, the owner, the power."""
+ORDERS = ("/fapi/v3/order", "/api/v3/order", "/v3/order")
+READS = (
+    "",
+    "account",
+    "order",
+    "openOrders",
+    "allOrders",
+    "userTrades",
+    "income",
+    "transactionHistory",
+    "depth",
+    "ticker/bookTicker",
+    "premiumIndex",
+    "exchangeInfo",
+    "fundingRate",
+    "balance",
+    "/v3/time",
+)
+OTHERS = ("noop", "asset/wallet/transfer", "leverage", "marginType", "listenKey", "countdownCancelAll")
+ON_ORDERS = (
+    WireFault.HTML_500,
+    WireFault.UNAVAILABLE_BEFORE,
+    WireFault.UNAVAILABLE_AFTER,
+    WireFault.SILENT_BEFORE,
+    WireFault.SILENT_AFTER,
+    WireFault.CUT_BEFORE,
+    WireFault.CUT_AFTER,
+    WireFault.LATE,
+    WireFault.NONCE_EXPIRED,
+    WireFault.REJECT,
+    WireFault.ORDER_LIMIT,
+    WireFault.SLOW,
+    WireFault.ABSORB,
+    WireFault.PARTIAL,
+)
+ON_READS = (
+    WireFault.HTML_500,
+    WireFault.UNAVAILABLE_BEFORE,
+    WireFault.SILENT_BEFORE,
+    WireFault.CUT_AFTER,
+    WireFault.NONCE_EXPIRED,
+    WireFault.RATE_LIMITED,
+    WireFault.SLOW,
+)
+CONSISTENT = {WireFault.BANNED, WireFault.NONCE_EXPIRED}
+"""What an exchange does to all requests or to none: one that refuses now this nonce, now that one, would be lying."""
+CODES = (-4024, -2019, -4003, -2015, -1000, -1121, -2022)
+"""Price, margin, quantity, permission, unknown, symbol, reduce-only."""
+TOPICS = (
+    "",
+    "ORDER_TRADE_UPDATE",
+    "executionReport",
+    "ACCOUNT_UPDATE",
+    "outboundAccountPosition",
+    "markPrice",
+    "bookTicker",
+)
+
+
+def drawn_for_wire(plan: RunPlan, *, faults: bool) -> RunPlan:
+    """Return a run of the same account and market through the wire: shorter lives of hedges, troubles of the wire."""
+    random = Random(f"wire/{plan.seed}")  # noqa: S311 - a repeatable run, nothing secret
+    management = replace(
+        plan.parameters.position_management,
+        max_position_age_hours=random.choice((0.1, 0.25, 0.6)),
+        loop_interval_seconds=random.choice((60.0, 150.0, 300.0)),
+        fee_coverage_multiplier=1e6,
+    )
+    wired = replace(
+        plan,
+        door=Door.WIRE,
+        troubles=(),
+        parameters=replace(plan.parameters, position_management=management),
+        hearing=random.choice((Hearing.ALL, Hearing.ACCOUNT, Hearing.ACCOUNT, Hearing.NOTHING)),
+        spot_delay_seconds=random.choice((0.0, 0.02, 0.3)),
+        hide_orders_seconds=random.choice((0.0, 0.0, 0.5)) if faults else 0.0,
+    )
+    if not faults:
+        return wired
+    count = max(1, round(plan.days * 24 * TROUBLES_PER_HOUR * random.uniform(0.3, 1.7)))
+    draw = Draw(random, wired)
+    drawn = (_common(draw) if random.random() < COMMON_SHARE else _of_wire(draw) for _ in range(count))
+    return replace(wired, troubles=tuple(chain.from_iterable(drawn)))
+
+
+def _common(draw: Draw) -> tuple[Trouble, ...]:
+    """Draw what happens through every door; a storm's overload comes as answers of the wire."""
+    choose, _ = draw.random.choices(COMMON, [weight for _, weight in COMMON])[0]
+    found = choose(draw)
+    parts = found if isinstance(found, tuple) else (found,)
+    return tuple(chain.from_iterable(_overload(part) if isinstance(part, Disorder) else (part,) for part in parts))
+
+
+def _overload(disorder: Disorder) -> tuple[Trouble, ...]:
+    kinds = (WireFault.UNAVAILABLE_BEFORE, WireFault.UNAVAILABLE_AFTER)
+    return tuple(
+        RequestTrouble(at=disorder.after, fault=RequestFault(fault=kind, chance=0.25, until=disorder.until))
+        for kind in kinds
+    )
+
+
+def _of_wire(draw: Draw) -> tuple[Trouble, ...]:
+    choose, _ = draw.random.choices(KINDS, [weight for _, weight in KINDS])[0]
+    return (choose(draw),)
+
+
+def _order(draw: Draw) -> RequestTrouble:
+    random = draw.random
+    fault = RequestFault(
+        fault=random.choice(ON_ORDERS),
+        path=random.choice(ORDERS),
+        method="POST",
+        contains=random.choice(("", "", "side=BUY", "side=SELL")),
+        nth=random.randint(1, 8),
+        times=random.choice((1, 1, 1, 2, 3, 12, 60)),
+        chance=random.choice((1.0, 1.0, 0.5)),
+        seconds=round(random.uniform(0.1, 30.0), 3),
+        code=random.choice(CODES),
+        fraction=draw.fraction("0.1", "0.5", "0.9"),
+    )
+    return RequestTrouble(at=draw.at, fault=fault)
+
+
+def _read(draw: Draw) -> RequestTrouble:
+    random = draw.random
+    fault = RequestFault(
+        fault=random.choice(ON_READS),
+        path=random.choice(READS),
+        method="GET",
+        chance=random.choice((1.0, 0.5, 0.2)),
+        for_seconds=round(random.choice((10.0, 120.0, 900.0)) * random.random(), 3),
+        seconds=round(random.uniform(0.1, 8.0), 3),
+    )
+    return RequestTrouble(at=draw.at, fault=fault)
+
+
+def _other(draw: Draw) -> RequestTrouble:
+    random = draw.random
+    faults = set(ON_ORDERS) - {WireFault.ABSORB, WireFault.PARTIAL, WireFault.REJECT, WireFault.NONCE_EXPIRED}
+    fault = RequestFault(
+        fault=random.choice(sorted(faults)),
+        path=random.choice(OTHERS),
+        nth=random.randint(1, 4),
+        times=random.choice((1, 2, 5)),
+        seconds=round(random.uniform(0.1, 30.0), 3),
+    )
+    return RequestTrouble(at=draw.at, fault=fault)
+
+
+def _everything(draw: Draw) -> RequestTrouble:
+    """Let the whole exchange fail: a ban, limits, a web page, or answers at random."""
+    random = draw.random
+    kinds = (WireFault.BANNED, WireFault.RATE_LIMITED, WireFault.ORDER_LIMIT, *ON_READS)
+    fault = random.choice(kinds)
+    return RequestTrouble(
+        at=draw.at,
+        fault=RequestFault(
+            fault=fault,
+            path="/v3/order" if fault is WireFault.ORDER_LIMIT else "",
+            method="POST" if fault is WireFault.ORDER_LIMIT else "",
+            chance=1.0 if fault in CONSISTENT else random.choice((1.0, 0.5)),
+            for_seconds=round(random.choice((20.0, 300.0, 1200.0)) * random.random(), 3),
+            seconds=round(random.uniform(0.1, 8.0), 3) if fault is WireFault.SLOW else 0.0,
+        ),
+    )
+
+
+def _stream(draw: Draw) -> StreamTrouble:
+    random = draw.random
+    fault = StreamFault(
+        trouble=random.choice(tuple(WireTrouble)),
+        stream=random.choice(TOPICS),
+        chance=random.choice((1.0, 0.3)),
+        for_seconds=round(random.choice((60.0, 1800.0)) * random.random(), 3),
+    )
+    return StreamTrouble(at=draw.at, fault=fault)
+
+
+def _cut(draw: Draw) -> Cut:
+    random = draw.random
+    at = draw.at
+    return Cut(
+        at=at, until=at + timedelta(seconds=round(2.0 * 300.0 ** random.random(), 3)), harm=random.choice(tuple(Harm))
+    )
+
+
+def _clock(draw: Draw) -> WrongClock:
+    at, until = draw.window(900)
+    return WrongClock(at=at, until=until, seconds=round(draw.random.choice((-90.0, -20.0, 5.0, 20.0, 90.0)), 3))
+
+
+def _lag(draw: Draw) -> LaggingAccount:
+    at, until = draw.window(draw.random.choice((120.0, 1800.0)))
+    return LaggingAccount(at=at, until=until, seconds=round(draw.random.uniform(0.5, 6.0), 3))
+
+
+def _books(draw: Draw) -> StoppedBooks:
+    at, until = draw.window(600)
+    return StoppedBooks(at=at, until=until)
+
+
+def _key(draw: Draw) -> DeadKey:
+    return DeadKey(at=draw.at, market=draw.random.choice(tuple(Market)), told=draw.random.random() < 1 / 2)
+
+
+KINDS: Sequence[tuple[Callable[[Draw], Trouble], int]] = (
+    (_order, 16),
+    (_read, 6),
+    (_other, 4),
+    (_everything, 4),
+    (_stream, 5),
+    (_cut, 5),
+    (_clock, 1),
+    (_lag, 2),
+    (_books, 2),
+    (_key, 2),
+)
+"""How often each kind of trouble is drawn, relative to the others."""

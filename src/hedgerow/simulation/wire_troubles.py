@@ -1,0 +1,95 @@
+"""What goes wrong on the way to an exchange and in its answers, each at a time of its own."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from hedgerow.domain.instrument import Market
+from hedgerow.emulator.wire.faults import RequestFault, StreamFault
+
+__all__ = [
+    "Cut",
+    "DeadKey",
+    "Harm",
+    "LaggingAccount",
+    "RequestTrouble",
+    "StoppedBooks",
+    "StreamTrouble",
+    "WireAct",
+    "WrongClock",
+]
+
+
+class Harm(StrEnum):
+    """What a cut does to the network."""
+
+    REFUSED = "refused"
+    """Nothing can be connected, what is connected breaks off, and requests never leave."""
+    TORN = "torn"
+    """Requests are carried out; their answers break off, and so do streams."""
+    HOLE = "hole"
+    """Requests disappear, and streams fall silent without ending."""
+    DEAF = "deaf"
+    """Requests are carried out, but no answer comes, and streams fall silent without ending."""
+    STREAMS = "streams"
+    """Requests pass; streams break off and cannot be opened."""
+
+
+class Cut(Struct, frozen=True, kw_only=True, tag="cut"):
+    """The network is cut for a while."""
+
+    at: datetime
+    until: datetime
+    harm: Harm
+
+
+class RequestTrouble(Struct, frozen=True, kw_only=True, tag="request_trouble"):
+    """From ``at`` on, requests meet a fault."""
+
+    at: datetime
+    fault: RequestFault
+
+
+class StreamTrouble(Struct, frozen=True, kw_only=True, tag="stream_trouble"):
+    """From ``at`` on, messages of streams meet a fault."""
+
+    at: datetime
+    fault: StreamFault
+
+
+class WrongClock(Struct, frozen=True, kw_only=True, tag="wrong_clock"):
+    """The exchange tells a time that is off by ``seconds``; with 0 the right one again."""
+
+    at: datetime
+    until: datetime
+    seconds: float
+
+
+class LaggingAccount(Struct, frozen=True, kw_only=True, tag="lagging_account"):
+    """Balances and positions are told as they were so many seconds ago; with 0 as they are."""
+
+    at: datetime
+    until: datetime
+    seconds: float
+
+
+class StoppedBooks(Struct, frozen=True, kw_only=True, tag="stopped_books"):
+    """The public books stand still; matching goes on."""
+
+    at: datetime
+    until: datetime
+
+
+class DeadKey(Struct, frozen=True, kw_only=True, tag="dead_key"):
+    """The listen key of one market dies before its time."""
+
+    at: datetime
+    market: Market
+    told: bool
+    """Whether the stream says so; otherwise it falls silent."""
+
+
+WireAct: TypeAlias = RequestTrouble | StreamTrouble | WrongClock | LaggingAccount | StoppedBooks | DeadKey
+"""What the exchange on the wire does at a time."""

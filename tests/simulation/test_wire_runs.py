@@ -1,0 +1,196 @@
+"""``hedgerow simulate --door wire``: the same runs with the live client, over a network in memory."""
+
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.app.simulate import play, play_seeds
+from hedgerow.aster.orders import OrderDesk
+from hedgerow.cli import main
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.errors import NotSent, OutcomeUnknown
+from hedgerow.emulator.wire.clock import ExchangeClock
+from hedgerow.emulator.wire.exchange import Exchange
+from hedgerow.emulator.wire.faults import RequestFault, WireFault, WireTrouble
+from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.wire.venue import WireVenue
+from hedgerow.ports import HttpRequest
+from hedgerow.simulation.draws import draw_plan
+from hedgerow.simulation.network import Line, Network
+from hedgerow.simulation.plan import Crash, Door, Hearing, RunPlan
+from hedgerow.simulation.power import Plug, PowerCut
+from hedgerow.simulation.report import RunResult
+from hedgerow.simulation.wire_troubles import Cut, Harm, RequestTrouble, StreamTrouble
+from support.worlds import START, ScriptedTape
+
+DAYS = 0.06
+SEEDS = (0, 1, 2, 3)
+TIME = HttpRequest(method="GET", url="https://fapi.asterdex.com/fapi/v3/time", headers={}, timeout_seconds=5.0)
+
+
+@pytest.fixture(scope="module")
+def results() -> list[RunResult]:
+    return list(play_seeds(SEEDS, DAYS, workers=1, door=Door.WIRE))
+
+
+def test_faults_of_the_wire_break_no_invariant(results: list[RunResult]) -> None:
+    assert [(result.seed, result.violation) for result in results if result.violation] == []
+    assert sum(result.opened for result in results) > 2 * len(SEEDS)
+    assert sum(result.closed for result in results) > 2 * len(SEEDS)
+    assert sum(result.faults_injected for result in results) > 20
+
+
+def test_the_same_seed_signs_and_logs_the_same_in_another_process(results: list[RunResult]) -> None:
+    assert list(play_seeds(SEEDS[1:3], DAYS, workers=2, door=Door.WIRE)) == results[1:3]
+
+
+def quiet(seed: int, *troubles: Any) -> RunPlan:
+    return replace(draw_plan(seed, DAYS, door=Door.WIRE, faults=False), troubles=troubles)
+
+
+@pytest.mark.parametrize("moments", [12, 40, 95])
+def test_the_power_fails_while_requests_are_on_their_way(moments: int) -> None:
+    begin = quiet(1).begin
+    result = play(quiet(1, Crash(at=begin, moments=moments, trading=True, down_seconds=5.0)))
+    assert (result.violation, result.crash_points, result.restarts) == (None, 1, 3)
+
+
+def test_a_bot_that_calls_lost_orders_absent_at_once_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hasty(_: OrderDesk, __: str) -> bool:
+        return True
+
+    monkeypatch.setattr(OrderDesk, "_is_dead", hasty)
+    late = RequestFault(fault=WireFault.LATE, path="/v3/order", method="POST", times=40, seconds=13.0)
+    plan = quiet(1)
+    assert play(replace(plan, troubles=(RequestTrouble(at=plan.begin, fault=late),))).violation is not None
+
+
+# --- plans ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_trouble_of_the_wire_is_drawn() -> None:
+    plans = [draw_plan(seed, 1.0, door=Door.WIRE) for seed in range(40)]
+    troubles = [trouble for plan in plans for trouble in plan.troubles]
+    kinds = {type(trouble).__name__ for trouble in troubles}
+    assert kinds >= {
+        "RequestTrouble",
+        "StreamTrouble",
+        "Cut",
+        "WrongClock",
+        "LaggingAccount",
+        "StoppedBooks",
+        "DeadKey",
+    }
+    assert kinds >= {"Crash", "PriceJump", "Closure", "Deleveraging", "HandSale", "Suspension", "Storm"}
+    assert not kinds & {"SubmitFault", "ReadFault", "Disorder"}
+    faults = {t.fault.fault for t in troubles if isinstance(t, RequestTrouble)}
+    assert faults == set(WireFault) - {WireFault.NULL_FUNDING}
+    assert {t.fault.trouble for t in troubles if isinstance(t, StreamTrouble)} == set(WireTrouble)
+    assert {t.harm for t in troubles if isinstance(t, Cut)} == set(Harm)
+    assert {plan.hearing for plan in plans} == set(Hearing)
+
+
+def test_a_seed_has_the_account_and_the_market_of_the_other_door() -> None:
+    wired, called = draw_plan(4, DAYS, door=Door.WIRE), draw_plan(4, DAYS)
+    assert (wired.pairs, wired.usdt, wired.coins) == (called.pairs, called.usdt, called.coins)
+    assert draw_plan(4, DAYS, door=Door.WIRE, faults=False) == replace(wired, troubles=(), hide_orders_seconds=0.0)
+
+
+# --- the network ------------------------------------------------------------------------------------------------------
+
+
+class Scene:
+    """An exchange behind a network."""
+
+    def __init__(self, *cuts: Cut) -> None:
+        self.clock = VirtualClock(START)
+        tape = ScriptedTape()
+        venue = WireVenue(Exchange(tape, start=START), ExchangeClock(self.clock, START))
+        self.answers: list[Any] = []
+        venue.watchers.append(lambda _, answer: self.answers.append(answer))
+        self.network = Network(MemoryTransport(venue, self.clock), self.clock, cuts)
+        self.plug = Plug()
+        self.line = Line(self.network, self.plug, hears_markets=False)
+
+    def run(self, story: Coroutine[Any, Any, Any]) -> Any:
+        return run_virtual(self.clock, story)
+
+
+def cut(harm: Harm) -> Cut:
+    return Cut(at=START, until=START + timedelta(seconds=60), harm=harm)
+
+
+@pytest.mark.parametrize(
+    ("harm", "arrives", "error"),
+    [
+        (Harm.REFUSED, 0, NotSent),
+        (Harm.TORN, 1, OutcomeUnknown),
+        (Harm.HOLE, 0, TimeoutError),
+        (Harm.DEAF, 1, TimeoutError),
+        (Harm.STREAMS, 1, None),
+    ],
+)
+def test_a_cut_harms_requests_in_its_own_way(harm: Harm, arrives: int, error: type[Exception] | None) -> None:
+    scene = Scene(cut(harm))
+
+    async def story() -> Exception | None:
+        try:
+            async with scene.clock.timeout(5.0):
+                await scene.line.send(TIME)
+        except (NotSent, OutcomeUnknown, TimeoutError) as wrong:
+            return wrong
+        return None
+
+    assert type(scene.run(story())) is (error or type(None))
+    assert len(scene.answers) == arrives
+    assert scene.network.struck == (harm is not Harm.STREAMS)
+
+
+@pytest.mark.parametrize(("moment", "arrives"), [(0, 0), (1, 1), (2, 1)])
+def test_what_has_left_arrives_whoever_dies(moment: int, arrives: int) -> None:
+    scene = Scene()
+    scene.plug.fail_after(moment)
+
+    async def story() -> None:
+        with pytest.raises(PowerCut):
+            await scene.line.send(TIME)
+        await scene.clock.sleep(1.0)
+
+    scene.run(story())
+    assert len(scene.answers) == arrives
+
+
+def test_streams_of_the_market_stay_shut_where_only_the_account_is_heard() -> None:
+    scene = Scene()
+
+    async def story() -> None:
+        async with scene.line.connect("wss://fstream.asterdex.com/ws/key"):
+            pass
+        with pytest.raises(NotSent):
+            async with scene.line.connect("wss://fstream.asterdex.com/stream?streams=!bookTicker"):
+                pass
+
+    scene.run(story())
+
+
+@pytest.mark.parametrize("harm", [Harm.REFUSED, Harm.STREAMS])
+def test_streams_cannot_be_opened_in_a_cut(harm: Harm) -> None:
+    scene = Scene(cut(harm))
+
+    async def story() -> None:
+        with pytest.raises(NotSent):
+            async with scene.line.connect("wss://fstream.asterdex.com/ws/key"):
+                pass
+
+    scene.run(story())
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_plays_through_the_wire(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "--door", "wire", "--seed", "2", "--days", "0.05"]) == 0
+    assert "all well" in capsys.readouterr().out
