@@ -88,6 +88,8 @@ class Witness:
         self._quiet_cycles = 0
         self.noticed: Callable[[], None] = lambda: None
         """Called when legs begin to differ, and when something is wrong."""
+        self._taken: dict[str, Decimal] = {}
+        """Base units of each short that the owner or the venue took while it was held."""
         self._residues: dict[str, Decimal] = {}
         """Coins that the owner traded by hand, and what the ledger may be wrong about them."""
 
@@ -172,6 +174,8 @@ class Witness:
         """Take note of coins that the owner bought or sold: his own first, then the bot's."""
         self.troubled()
         for pair in self._world.tape.pairs:
+            gone = max(ZERO, before.short(pair.symbol) - after.short(pair.symbol))
+            self._taken[pair.symbol] = self._taken.get(pair.symbol, ZERO) + gone
             change = after.coin(pair.base).total - before.coin(pair.base).total
             if change:
                 self.owners[pair.base] = max(ZERO, self.owners.get(pair.base, ZERO) + change)
@@ -213,6 +217,8 @@ class Witness:
         own = account.coin(pair.base).total - self.owners.get(pair.base, ZERO)
         short = account.short(pair.symbol)
         before = self._exposed.pop(pair.symbol, None)
+        if not account.short(pair.symbol) and not taken:
+            self._taken.pop(pair.symbol, None)
         if before is not None and not self._dead:
             self._worsen(before, self._world.now)
         if own == short == 0:
@@ -221,6 +227,8 @@ class Witness:
         own -= min(dust.quantity, own_tolerance(pair, price, ZERO)) if dust else ZERO
         swept = min(unsold_dust(self.ledger, pair), own_tolerance(pair, price, ZERO))
         own -= min(swept, max(ZERO, own - short))  # it excuses coins too many, never too few
+        if abs(own - short) <= own_tolerance(pair, price, ZERO) and not taken:
+            self._taken.pop(pair.symbol, None)  # put right: from now on what differs is the bot's doing
         if abs(own - short) <= own_tolerance(pair, price, max(own, short)):
             return
         if before is None:
@@ -233,8 +241,13 @@ class Witness:
             begun=before.begun if before else now,
             since=before.begun if before else now,
             state_since=now,
-            taken=taken or (before.taken if before else self._forced(pair)),
+            # What was taken may be little of a whole hedge, and show only when most of it is closed.
+            taken=taken or 0 < own - short <= self._lost(pair) or (before.taken if before else self._forced(pair)),
         )
+
+    def _lost(self, pair: BasisPair) -> Decimal:
+        """Return by how many coins too many the taking from a short explains."""
+        return self._taken.get(pair.symbol, ZERO)
 
     def _forced(self, pair: BasisPair) -> bool:
         """Whether the venue itself traded lately: a liquidation between two looks."""
