@@ -24,7 +24,7 @@ from hedgerow.domain.order import OrderStatus
 from hedgerow.domain.position import OrderRecord
 from hedgerow.engine import cycle, execute, journal, settle
 from hedgerow.store.memory import MemoryStore
-from hedgerow.strategy import decide, hedging, hedging_moves, hedging_resting, sizing, verdict
+from hedgerow.strategy import decide, hedging, hedging_moves, hedging_resting, openings, sizing, verdict
 from hedgerow.strategy.observation import HealthLevel
 
 ZERO = Decimal(0)
@@ -86,7 +86,7 @@ def one_slice_for_all() -> None:
 
 def a_short_twice_the_coins() -> None:
     """The perpetual is sold for more than the coins."""
-    wrapped(decide, "opening_plan", lambda real, *a, **k: _grown(real(*a, **k)))
+    wrapped(openings, "opening_plan", lambda real, *a, **k: _grown(real(*a, **k)))
 
 
 def _grown(plan: Any) -> Any:
@@ -283,7 +283,7 @@ def the_last_words_are_lost() -> None:
 
 def halts_are_not_looked_at() -> None:
     """Openings go on while they are halted."""
-    wrapped(decide, "openings_blocked", lambda real, o, ledger, p: real(o, replace(ledger, halt=None), p))
+    wrapped(openings, "openings_blocked", lambda real, o, ledger, p: real(o, replace(ledger, halt=None), p))
     setattr(cycle, "openings_blocked", decide.openings_blocked)  # noqa: B010 - as above
 
 

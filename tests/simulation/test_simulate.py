@@ -23,7 +23,7 @@ from hedgerow.simulation.minimise import minimised
 from hedgerow.simulation.plan import Crash, RunPlan
 from hedgerow.simulation.report import RunResult, Summary, failure_lines
 from hedgerow.simulation.style import Style, styled
-from hedgerow.strategy import decide, hedging_moves
+from hedgerow.strategy import decide, hedging_moves, openings
 from hedgerow.strategy.sizing import closing_plan
 
 DAYS = 3.0
@@ -251,7 +251,7 @@ def test_one_seed_alone_is_told_in_full(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_violation_is_an_exit_code_and_a_story(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(decide, "openings_blocked", lambda *_: None)
+    monkeypatch.setattr(openings, "openings_blocked", lambda *_: None)
     monkeypatch.setattr(hedging_moves, "_follow_due", lambda *_: 0)
     assert main(["simulate", "--seed", "0", "--days", "1", "--json", "-"]) == 1
     told = capsys.readouterr()

@@ -33,7 +33,7 @@ from hedgerow.engine.moments import (
 from hedgerow.engine.observe import observe, observe_settled, read_books
 from hedgerow.engine.settle import Settler
 from hedgerow.ports import Clock, Venue
-from hedgerow.strategy.decide import closing_obstacle, decide_held, openings_blocked, plan_opening, shortlist
+from hedgerow.strategy.decide import closing_obstacle, decide_held
 from hedgerow.strategy.observation import (
     Close,
     Decision,
@@ -49,6 +49,7 @@ from hedgerow.strategy.observation import (
     TopUpMargin,
     Trim,
 )
+from hedgerow.strategy.openings import openings_blocked, plan_opening, shortlist
 from hedgerow.strategy.policy import Policy
 from hedgerow.strategy.rebalancing import rebalance
 from hedgerow.strategy.scan import scan

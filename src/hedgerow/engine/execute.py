@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import ArmDeadMan, Command, PlaceOrder, SetLeverage, TransferFunds
@@ -121,24 +120,10 @@ class Executor:
             await self._conclude(job)
             return job
         await self._doubt_transfer()
-        if await self._is_pointless(job):
-            ended = replace(job, state=ExecutionState.HEDGED, detail="the exchange closed the short itself")
-            await self._journal.record(ev.ExecutionStepped(at=self._clock.now(), execution=ended))
-            await self._conclude(ended)
-            return ended
         event: Happening = None
         if job.working and job.state is not ExecutionState.RESOLVING:
             event = await self._outcome_of(job.working)
         return await self._pump(job, event)
-
-    async def _is_pointless(self, job: HedgeExecution) -> bool:
-        """Tell whether a naked closing has no short left to buy back: settled by the venue, and refused as closed."""
-        if job.state is not ExecutionState.NAKED or job.kind is ExecutionKind.OPEN or job.working is not None:
-            return False
-        try:
-            return (await self._venue.account()).short(job.symbol) <= 0
-        except VenueError:
-            return False
 
     async def _outcome_of(self, command: PlaceOrder) -> Happening:
         """Return how the working order stands in the log; unknown unless the log has its end."""
@@ -185,9 +170,22 @@ class Executor:
         short_of_margin = isinstance(event, ev.OrderEnded) and event.reject is RejectKind.MARGIN
         if short_of_margin and self._journal.ledger.transfer is None:
             idle = await self._idle_usdt()
+        closes_naked = job.state is ExecutionState.NAKED and job.kind is not ExecutionKind.OPEN and event is None
         return books, Surroundings(
-            at=self._clock.now(), spot=books.spot, perp=books.perp, idle_usdt=idle, hurried=self._stopping()
+            at=self._clock.now(),
+            spot=books.spot,
+            perp=books.perp,
+            idle_usdt=idle,
+            hurried=self._stopping(),
+            short_gone=closes_naked and await self._is_short_gone(job.symbol),
         )
+
+    async def _is_short_gone(self, symbol: str) -> bool:
+        """Tell whether the account shows no short; one that cannot be read may still have it."""
+        try:
+            return (await self._venue.account()).short(symbol) <= 0
+        except VenueError:
+            return False
 
     async def _idle_usdt(self) -> Decimal:
         """Return the spot wallet's free USDT; none when it cannot be read, for a naked leg does not wait for it."""

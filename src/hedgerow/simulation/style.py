@@ -10,7 +10,7 @@ from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 __all__ = ["Style", "styled"]
 
 MAKER_SHARE = 1 / 4
-"""Of the runs whose style is drawn: an order that rests is looked at often, and such a run takes three times as long."""
+"""Of the runs whose style is drawn: what rests is looked at often, and such a run takes three times as long."""
 
 
 class Style(StrEnum):

@@ -85,7 +85,7 @@ class Witness:
         self.noticed: Callable[[], None] = lambda: None
         """Called when legs begin to differ, and when something is wrong."""
         self._taken: dict[str, Decimal] = {}
-        """Base units by which the owner's acts made the legs of a symbol differ, until they match again."""
+        """Base units by which others made a symbol's coins exceed its short (or lack), until the legs match."""
         self._residues: dict[str, Decimal] = {}
         """Coins that the owner traded by hand, and what the ledger may be wrong about them."""
 
@@ -179,9 +179,8 @@ class Witness:
             if change:
                 self.owners[pair.base] = max(ZERO, self.owners.get(pair.base, ZERO) + change)
                 self._residues[pair.base] = own_tolerance(pair, self.price(pair.symbol).spot, ZERO)
-            self._taken[pair.symbol] = self._taken.get(pair.symbol, ZERO) + abs(
-                self._difference(pair, after) - difference[pair.symbol]
-            )
+            made = self._difference(pair, after) - difference[pair.symbol]
+            self._taken[pair.symbol] = self._taken.get(pair.symbol, ZERO) + made
         self.look(taken=True)
 
     @property
@@ -252,7 +251,8 @@ class Witness:
 
     def _was_taken(self, pair: BasisPair, quantity: Decimal, before: Exposure | None) -> bool:
         """Whether the owner or the venue made the legs differ: then, or before, and it matters now that they shrank."""
-        if abs(quantity) <= self._taken.get(pair.symbol, ZERO) + pair.lot_step:
+        taken = self._taken.get(pair.symbol, ZERO)
+        if taken * quantity > 0 and abs(quantity) <= abs(taken) + pair.lot_step:
             return True
         return before.taken if before else self._forced(pair)
 

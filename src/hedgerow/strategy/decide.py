@@ -1,9 +1,6 @@
-"""From one observation to one decision. Safety exits first, on whatever could be seen; the rest on all of it."""
+"""What to do about the held hedge. Safety exits first, on whatever could be seen; the rest on all of it."""
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import chain, takewhile
 
 from msgspec import Struct
 
@@ -11,7 +8,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.execution import ExecutionPlan
 from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.market import Depth, MarketView
+from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
@@ -27,11 +24,7 @@ from hedgerow.strategy.observation import (
     Hold,
     HoldReason,
     Observation,
-    Open,
-    Opportunity,
     Reduce,
-    Refusal,
-    RefusalKind,
     Roll,
     TopUpMargin,
     Trim,
@@ -39,16 +32,9 @@ from hedgerow.strategy.observation import (
 from hedgerow.strategy.policy import Policy
 from hedgerow.strategy.ranking import Ranking
 from hedgerow.strategy.rebalancing import reduction, top_up
-from hedgerow.strategy.screening import basis_of, staleness_refusal
-from hedgerow.strategy.sizing import closing_plan, funds_of, opening_plan, reducing_plan, trimming_plan
+from hedgerow.strategy.sizing import closing_plan, reducing_plan, trimming_plan
 
-__all__ = ["closing_obstacle", "decide_held", "entry_refusals", "openings_blocked", "plan_opening", "shortlist"]
-
-FIRST_REST = timedelta(hours=1)
-LONGEST_REST = timedelta(days=1)
-"""How long a pair rests after its opening was unwound, the first time and at most."""
-SETTLEMENT_JITTER_SECONDS = 15.0
-"""The venue may charge a settlement this far off its stamp (API reference 11)."""
+__all__ = ["closing_obstacle", "decide_held"]
 
 
 class _Held(Struct, frozen=True, kw_only=True):
@@ -67,9 +53,6 @@ class _Held(Struct, frozen=True, kw_only=True):
     def price(self) -> Decimal:
         """The coin's price now, or at entry when it cannot be seen."""
         return self.evaluation.spot_price or self.evaluation.perp_price or self.hedge.entry_price
-
-
-# --- while a hedge is held -------------------------------------------------------------------------------------------
 
 
 def decide_held(observation: Observation, ledger: Ledger, policy: Policy) -> Decision:
@@ -238,119 +221,3 @@ def closing_obstacle(hedge: HedgedPosition, plan: ExecutionPlan, market: MarketV
     if pair.perp.status in {TradingStatus.CLOSED, TradingStatus.PENDING}:
         return f"the perpetual is {pair.perp.status}: the hedge stays whole until both legs can be traded"
     return None
-
-
-# --- while nothing is held -------------------------------------------------------------------------------------------
-
-
-def openings_blocked(observation: Observation, ledger: Ledger, policy: Policy) -> Hold | None:
-    """Return why nothing may be opened now, whatever the pair; None = openings are allowed."""
-    if ledger.execution is not None or ledger.transfer is not None:
-        return Hold(reason=HoldReason.EXECUTING, detail="a job or a transfer is not finished")
-    if ledger.active is not None:
-        return Hold(reason=HoldReason.HELD, detail=ledger.active.symbol)
-    if ledger.halt is not None:
-        return Hold(reason=HoldReason.HALTED, detail=ledger.halt.detail or ledger.halt.reason.value)
-    account = observation.account
-    if account is None or not observation.complete:
-        return Hold(reason=HoldReason.INCOMPLETE, detail=", ".join(observation.missing))
-    return _unfit_account(account, policy)
-
-
-def _unfit_account(account: AccountView, policy: Policy) -> Hold | None:
-    if not account.one_way:
-        return Hold(reason=HoldReason.ACCOUNT_MODE, detail="hedge mode is on; one-way position mode is needed")
-    if not account.single_asset:
-        return Hold(reason=HoldReason.ACCOUNT_MODE, detail="multi-assets mode is on; single-asset mode is needed")
-    guard = policy.parameters.execution.settlement_guard_seconds
-    # The guard goes by our clock: what is left of it by the venue's must still cover the venue's own jitter.
-    if guard > 0 and guard - abs(account.clock_skew_seconds) < SETTLEMENT_JITTER_SECONDS:
-        text = f"off by {account.clock_skew_seconds:.1f} s: settlements would be misjudged; set the system's clock"
-        return Hold(reason=HoldReason.CLOCK, detail=text)
-    funds = funds_of(account)
-    if policy.capital(funds.spot, funds.perp) > 0:
-        return None
-    least = policy.parameters.capital_management.min_capital_usd
-    text = f"${2 * min(funds.spot, funds.perp):.2f} in equal wallets, at least ${least:.2f} needed"
-    return Hold(reason=HoldReason.CAPITAL, detail=text)
-
-
-def entry_refusals(
-    symbol: str, ranking: Ranking, market: MarketView, account: AccountView, policy: Policy
-) -> tuple[Refusal, ...]:
-    """Return every reason against entering ``symbol`` now, that of the account's own positions included."""
-    pair = market.pair(symbol)
-    if pair is None:
-        return (Refusal(kind=RefusalKind.NOT_TRADING, detail="not listed on both markets"),)
-    foreign = account.position_quantity(symbol)
-    if foreign:
-        text = f"the account already holds {foreign} of the perpetual"
-        return (Refusal(kind=RefusalKind.POSITION, detail=text),)
-    return policy.refusals(pair, ranking, market)
-
-
-def shortlist(observation: Observation, ledger: Ledger, policy: Policy) -> Iterator[Opportunity]:
-    """Yield what may be opened, best first; a pair decided for while closing comes before all others.
-
-    Lazy: a pair is looked at only when the one before it was not taken.
-    """
-    market, account = observation.market, observation.account
-    if market is None or account is None or openings_blocked(observation, ledger, policy):
-        return
-    ranking = policy.rank(market)
-    target = ledger.target if ledger.target and observation.at < ledger.target.expires_at else None
-    chosen = ranking.signal(target.symbol) if target else None
-    others = (signal for signal in ranking.ordered if signal is not chosen)
-    for signal in chain(() if chosen is None else (chosen,), others):
-        pair = market.pair(signal.symbol)
-        if pair and not entry_refusals(signal.symbol, ranking, market, account, policy):
-            predicted = market.predicted(signal.symbol)
-            yield Opportunity(
-                pair=pair,
-                signal=signal,
-                next_funding=predicted.at if predicted else None,
-                basis=basis_of(signal.symbol, market),
-                targeted=signal is chosen,
-            )
-
-
-def plan_opening(
-    opportunity: Opportunity,
-    spot_depth: Depth | None,
-    perp_depth: Depth | None,
-    observation: Observation,
-    ledger: Ledger,
-    policy: Policy,
-) -> Open | Refusal:
-    """Size the opportunity on real depth, or say why it cannot be opened; then the next one may be tried."""
-    account = observation.account
-    blocked = openings_blocked(observation, ledger, policy)
-    if account is None or blocked:
-        text = blocked.reason.value if blocked else "account unreadable"
-        return Refusal(kind=RefusalKind.BLOCKED, detail=text)
-    again = _tried_again_at(opportunity.symbol, ledger)
-    if again and observation.at < again:
-        text = f"its last opening had to be unwound; tried again from {again:%Y-%m-%d %H:%M} UTC"
-        return Refusal(kind=RefusalKind.BLOCKED, detail=text)
-    stale = staleness_refusal(spot_depth, perp_depth, observation.at, policy.parameters.execution)
-    if stale:
-        return stale
-    funds = funds_of(account)
-    plan = opening_plan(
-        opportunity,
-        funds,
-        policy.capital(funds.spot, funds.perp),
-        spot_depth=spot_depth,
-        perp_depth=perp_depth,
-        limits=policy.parameters.execution,
-    )
-    if isinstance(plan, Refusal):
-        return plan
-    return Open(opportunity=opportunity, plan=plan, rebalance=funds.rebalance)
-
-
-def _tried_again_at(symbol: str, ledger: Ledger) -> datetime | None:
-    """Return until when a pair rests whose openings were unwound: each try in a row costs fees and doubles the rest."""
-    tries = [closed for closed in ledger.closed if closed.symbol == symbol]
-    failed = list(takewhile(lambda closed: closed.reason is Reason.UNWOUND, reversed(tries)))
-    return failed[0].closed_at + min(LONGEST_REST, FIRST_REST * 2 ** (len(failed) - 1)) if failed else None

@@ -265,8 +265,10 @@ def _overdue(job: HedgeExecution, around: Surroundings) -> Step | None:
 def naked(job: HedgeExecution, around: Surroundings) -> Step:
     """Get the legs equal with whichever leg can be traded: an opening is taken back or completed, by turns.
 
-    Sold coins cannot be unsold: a closing goes on buying the short back.
+    Sold coins cannot be unsold: a closing goes on buying the short back, until the venue itself has settled it.
     """
+    if around.short_gone:
+        return finish(replace(job, detail="the exchange closed the short itself"), around)
     if job.kind is not ExecutionKind.OPEN:
         return follow(job, around)
     due = _follow_due(job, around) if sellable(job, around) else ZERO

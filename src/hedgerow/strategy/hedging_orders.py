@@ -52,6 +52,8 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     """Free USDT of the spot wallet: may top up margin once."""
     hurried: bool = False
     """Whether the bot was asked to stop: nothing is left to rest in a book."""
+    short_gone: bool = False
+    """Whether the account shows no short any more; asked only for a closing that is ``NAKED``."""
 
     def depth(self, market: Market) -> Depth | None:
         """Return one leg's book."""

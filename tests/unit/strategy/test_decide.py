@@ -13,14 +13,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Halt, Ledger, Target
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
-from hedgerow.strategy.decide import (
-    closing_obstacle,
-    decide_held,
-    entry_refusals,
-    openings_blocked,
-    plan_opening,
-    shortlist,
-)
+from hedgerow.strategy.decide import closing_obstacle, decide_held
 from hedgerow.strategy.observation import (
     Close,
     Decision,
@@ -34,6 +27,7 @@ from hedgerow.strategy.observation import (
     TopUpMargin,
     Trim,
 )
+from hedgerow.strategy.openings import entry_refusals, openings_blocked, plan_opening, shortlist
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, SamePair, StopOn, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support.views import (

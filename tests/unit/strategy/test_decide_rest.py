@@ -7,8 +7,8 @@ import pytest
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.position import ClosedHedge, Reason
-from hedgerow.strategy.decide import plan_opening, shortlist
 from hedgerow.strategy.observation import Observation, Open, Refusal, RefusalKind
+from hedgerow.strategy.openings import plan_opening, shortlist
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support.views import NOW, account, depth, hedge, listing, market_of, pair_of
