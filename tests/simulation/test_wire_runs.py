@@ -58,6 +58,15 @@ def test_the_power_fails_while_requests_are_on_their_way(moments: int) -> None:
     assert (result.violation, result.crash_points, result.restarts) == (None, 1, 3)
 
 
+def test_a_bot_that_is_not_let_in_is_started_again() -> None:
+    plan = quiet(1)
+    refusal = RequestFault(fault=WireFault.NONCE_EXPIRED, for_seconds=25.0)
+    result = play(replace(plan, troubles=(RequestTrouble(at=plan.begin, fault=refusal),)))
+    assert (result.violation, result.restarts) == (None, 2)
+    assert result.faults_injected > 2, "one for each start within the 25 seconds"
+    assert result.opened > 0
+
+
 def test_a_bot_that_calls_lost_orders_absent_at_once_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def hasty(_: OrderDesk, __: str) -> bool:
         return True

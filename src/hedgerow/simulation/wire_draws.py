@@ -46,7 +46,8 @@ READS = (
     "balance",
     "/v3/time",
 )
-OTHERS = ("noop", "asset/wallet/transfer", "leverage", "marginType", "listenKey", "countdownCancelAll")
+CANCELS = "DELETE"
+OTHERS = ("noop", CANCELS, "asset/wallet/transfer", "leverage", "marginType", "listenKey", "countdownCancelAll")
 ON_ORDERS = (
     WireFault.HTML_500,
     WireFault.UNAVAILABLE_BEFORE,
@@ -166,10 +167,12 @@ def _read(draw: Draw) -> RequestTrouble:
 
 def _other(draw: Draw) -> RequestTrouble:
     random = draw.random
+    other = random.choice(OTHERS)
     faults = set(ON_ORDERS) - {WireFault.ABSORB, WireFault.PARTIAL, WireFault.REJECT, WireFault.NONCE_EXPIRED}
     fault = RequestFault(
         fault=random.choice(sorted(faults)),
-        path=random.choice(OTHERS),
+        path="/v3/order" if other == CANCELS else other,
+        method=CANCELS if other == CANCELS else "",
         nth=random.randint(1, 4),
         times=random.choice((1, 2, 5)),
         seconds=round(random.uniform(0.1, 30.0), 3),

@@ -25,10 +25,10 @@ PERP, STREAM = "https://fapi.asterdex.com", "wss://fstream.asterdex.com"
 class Scene:
     """A client in front of an exchange whose clock is the program's own."""
 
-    def __init__(self, latency: LatencyModel | None = None) -> None:
+    def __init__(self, latency: LatencyModel | None = None, *, pace_seconds: float = 0.0) -> None:
         self.clock = VirtualClock(START)
         made = make_wired()
-        self.venue = WireVenue(made.venue.exchange, ExchangeClock(self.clock, START))
+        self.venue = WireVenue(made.venue.exchange, ExchangeClock(self.clock, START), pace_seconds=pace_seconds)
         self.client = WireClient(self.venue)
         made_transport = MemoryTransport(self.venue, self.clock, latency=latency, random=Random(1))
         self.transport: Transport = made_transport
@@ -81,6 +81,17 @@ def test_marks_arrive_each_second_without_anybody_asking() -> None:
 
     first, second, third = scene.run(main())
     assert (second - first, third - second) == (950, 1000)
+
+
+def test_public_streams_keep_the_pace_they_are_given() -> None:
+    scene = Scene(pace_seconds=5.0)
+
+    async def main() -> list[int]:
+        async with scene.streams.connect(f"{STREAM}/ws/aaausdt@markPrice@1s") as stream:
+            return [json.loads(await stream.receive())["E"] for _ in range(3)]
+
+    first, second, third = scene.run(main())
+    assert (second - first, third - second) == (5000, 5000)
 
 
 def test_a_day_of_waiting_is_a_matter_of_moments_and_ends_the_stream() -> None:
