@@ -284,7 +284,7 @@ def the_last_words_are_lost() -> None:
 def halts_are_not_looked_at() -> None:
     """Openings go on while they are halted."""
     wrapped(openings, "openings_blocked", lambda real, o, ledger, p: real(o, replace(ledger, halt=None), p))
-    setattr(cycle, "openings_blocked", decide.openings_blocked)  # noqa: B010 - as above
+    setattr(cycle, "openings_blocked", openings.openings_blocked)  # noqa: B010 - as above
 
 
 def a_closing_lifts_the_halt() -> None:
