@@ -21,6 +21,8 @@ __all__ = ["AccountCache", "Holdings"]
 
 VERIFIED_FOR = timedelta(seconds=60)
 """REST is asked again after this, however quiet the streams are."""
+SETTLING = timedelta(seconds=10)
+"""REST may lag behind the streams: a reading so soon after a change may show what was before it, and is not kept."""
 KEPT_REPORTS = 500
 
 
@@ -52,7 +54,8 @@ class AccountCache:
         kept = self._holdings
         if kept is None or len(self._open) < len(Market) or now - kept.asked_at > VERIFIED_FOR:
             return None
-        return None if self._changed_at is not None and kept.asked_at <= self._changed_at else kept
+        unsettled = self._changed_at is not None and kept.asked_at <= self._changed_at + SETTLING
+        return None if unsettled else kept
 
     def verify(self, holdings: Holdings) -> None:
         """Take over a REST reading."""

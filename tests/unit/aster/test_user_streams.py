@@ -16,6 +16,8 @@ from support.scripted_streams import MemoryConnection
 from support.stream_scene import FUTURES_USER, HOLDINGS, PERP_ACCOUNT, SPOT_USER, StreamScene
 
 SPOT, PERP = Market.SPOT, Market.PERP
+SETTLED = 11.0
+"""Seconds after a change from which a reading is kept."""
 
 
 @pytest.fixture
@@ -26,6 +28,7 @@ def scene() -> StreamScene:
 async def quiet_account(scene: StreamScene) -> None:
     held = {"positionAmt": "-2", "entryPrice": "100", "unrealizedProfit": "-2", "leverage": "1"}
     scene.aster.on(PERP_ACCOUNT, perp_account(held))
+    await scene.clock.sleep(SETTLED)
     await scene.venue.account()
     scene.aster.forget()
     await scene.clock.sleep(1)
@@ -112,8 +115,28 @@ def test_after_a_new_connection_rest_must_be_asked_before_anything_counts_again(
         assert len([c for c in scene.wire.connections if SPOT_USER in c.url]) == 2
         await scene.venue.account()
         assert set(scene.aster.routes) >= HOLDINGS
+        await scene.clock.sleep(SETTLED)
+        await scene.venue.account()
         scene.aster.forget()
         await scene.clock.sleep(1)
+        await scene.venue.account()
+        assert scene.aster.routes == [PERP_ACCOUNT]
+
+    scene.play(story)
+
+
+def test_what_was_read_just_after_a_change_is_not_kept_for_rest_may_lag(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await quiet_account(scene)
+        scene.wire.newest(SPOT_USER).tell({"e": "executionReport", "s": SYMBOL, "c": "x", "X": "FILLED", "i": 2})
+        for _ in range(3):
+            await scene.clock.sleep(3)
+            scene.aster.forget()
+            await scene.venue.account()
+            assert set(scene.aster.routes) >= HOLDINGS
+        await scene.clock.sleep(2)
+        await scene.venue.account()
+        scene.aster.forget()
         await scene.venue.account()
         assert scene.aster.routes == [PERP_ACCOUNT]
 
