@@ -49,6 +49,8 @@ GUARD_SECONDS = 300.0
 """How often the bot is woken while legs differ: the rhythm of a live bot; at rest it looks every hour."""
 RECOVERY_HOURS = 0.8
 RECOVERY_INTERVAL_SECONDS = 300.0
+STOPPING_SECONDS = 300.0
+"""How long a trade may take that a stop falls into."""
 REFUSED_SECONDS = 10.0
 """Until a bot is started again that the exchange did not let in."""
 FIRST = asyncio.FIRST_COMPLETED
@@ -221,18 +223,19 @@ class _Run:
         self._door.calm()
         self._awaited.clear()
         self._parameters = settling(self._plan)
-        await self._life(self._clock.now() + timedelta(hours=RECOVERY_HOURS), RECOVERY_INTERVAL_SECONDS)
+        recovered = self._clock.now() + timedelta(hours=RECOVERY_HOURS)
+        await self._life(recovered, RECOVERY_INTERVAL_SECONDS, last=True)
         if not self._witness.violations:
             log = await self._memory.events()
             self._witness.judge_end(log, self.world.funding_payments(self._plan.start))
 
-    async def _life(self, until: datetime, interval: float) -> None:
-        """Let a bot live until the power fails, or until it is killed at ``until``."""
+    async def _life(self, until: datetime, interval: float, *, last: bool = False) -> None:
+        """Let a bot live until the power fails, or until it is killed at ``until``; the last one is asked to stop."""
         self._plug = plug = Plug()
         failed = False
         try:
             async with self._door.life(self._memory, plug) as life:
-                failed = await self._lived(self._wired(life, interval), until)
+                failed = await self._lived(self._wired(life, interval), until, last=last)
         except PowerCut:
             failed = True
         except ConfigError:
@@ -244,7 +247,7 @@ class _Run:
             crashes = [t for t in self._plan.troubles if isinstance(t, Crash)]
             await self._mourn(crashes[self._deaths % len(crashes)].down_seconds if crashes else 0.0, until)
 
-    async def _lived(self, bot: Bot, until: datetime) -> bool:
+    async def _lived(self, bot: Bot, until: datetime, *, last: bool) -> bool:
         """Let a bot run; tells whether the power failed."""
         self._bot, fallen = bot, asyncio.Event()
         self._plug.pulled = fallen.set
@@ -255,13 +258,17 @@ class _Run:
         ]
         left = (until - self._clock.now()).total_seconds()
         await asyncio.wait({living, *others}, timeout=left, return_when=FIRST)
+        if last and not self._witness.violations:
+            bot.stop.set()
+            await asyncio.wait({living}, timeout=STOPPING_SECONDS)
         failed = self._plug.dead
         self._plug.dead = True
         for task in (*others, living):
             task.cancel()
         await asyncio.wait({living, *others})
         error = None if living.cancelled() else living.exception()
-        if not failed and living.done() and not living.cancelled() and not isinstance(error, PowerCut):
+        stopped = last and error is None
+        if not failed and not living.cancelled() and not isinstance(error, PowerCut) and not stopped:
             raise error or RuntimeError("the bot ended, and nobody had stopped it")
         return failed
 
