@@ -1,8 +1,9 @@
 """The one read of a cycle: market and account together. A part that cannot be read is missing, never zero or flat."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.books import books_difference
@@ -24,7 +25,7 @@ Read = TypeVar("Read")
 
 async def observe(venue: Venue, clock: Clock, periods: int) -> Observation:
     """Read market and account at once."""
-    market, account = await asyncio.gather(_readable(venue.market(periods)), _readable(venue.account()))
+    market, account = await asyncio.gather(_readable(partial(venue.market, periods)), _readable(venue.account))
     unread = tuple(
         f"{name}: {part}" for name, part in (("market", market), ("account", account)) if isinstance(part, VenueError)
     )
@@ -61,13 +62,13 @@ def _caught_up(ledger: Ledger, account: AccountView) -> bool:
 async def read_books(venue: Venue, symbol: str) -> tuple[Depth | None, Depth | None]:
     """Read both legs' books at once: spot, perpetual; None where one is unreadable."""
     spot, perp = await asyncio.gather(
-        _readable(venue.depth(Market.SPOT, symbol)), _readable(venue.depth(Market.PERP, symbol))
+        _readable(partial(venue.depth, Market.SPOT, symbol)), _readable(partial(venue.depth, Market.PERP, symbol))
     )
     return (None if isinstance(spot, VenueError) else spot, None if isinstance(perp, VenueError) else perp)
 
 
-async def _readable(read: Coroutine[Any, Any, Read]) -> Read | VenueError:
+async def _readable(read: Callable[[], Awaitable[Read]]) -> Read | VenueError:
     try:
-        return await read
+        return await read()
     except VenueError as unreadable:
         return unreadable
