@@ -28,7 +28,7 @@ for client in ccxt typed-aster; do
 done
 
 lock=tests/conformance/js/package-lock.json
-if ! command -v npm >/dev/null || ! node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null; then
+if ! command -v npm >/dev/null || ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then
     say "there is no node 20 or newer with npm: the client in JavaScript is left out"
 elif ! made js "$lock"; then
     say "making $home/js"
