@@ -40,6 +40,7 @@ UNREADABLE_SECONDS = 1.0
 """Pause before books that were stale or one-sided are read again."""
 FIRST_WIDENING_SECONDS = 2
 SECOND_WIDENING_SECONDS = 5
+_CATCHING_UP = {ExecutionState.FOLLOWING, ExecutionState.REPAIRING, ExecutionState.RESOLVING}
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -191,8 +192,19 @@ def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
         naked_seconds=job.naked_seconds + (seconds if within else 0.0),
         worst_naked_seconds=max(job.worst_naked_seconds, seconds),
         worst_naked_notional=worst,
-        naked_alarmed=job.naked_alarmed or seconds > job.limits.max_naked_seconds,
+        naked_alarmed=job.naked_alarmed or seconds > job.limits.max_naked_seconds or _still_unequal(job, around, price),
     )
+
+
+def _still_unequal(job: HedgeExecution, around: Surroundings, price: Decimal) -> bool:
+    """Whether a closing of legs that differed before could not even them within the time a leg may be naked.
+
+    Their difference is not this job's doing, and no part of its naked time; it is said all the same.
+    """
+    if job.kind is ExecutionKind.OPEN or job.state not in _CATCHING_UP:
+        return False
+    left = job.plan.spot_quantity - job.spot.filled - (job.plan.perp_quantity - job.perp.filled)
+    return elapsed(job, around.at) > job.limits.max_naked_seconds and abs(left) > tolerance(job, price)
 
 
 def _arrived(job: HedgeExecution, around: Surroundings) -> HedgeExecution:

@@ -97,6 +97,18 @@ def test_legs_that_differed_before_the_closing_are_no_alarm_of_its_own() -> None
     assert not scene.job.naked_alarmed
 
 
+def test_legs_that_differed_before_and_cannot_be_evened_in_time_are_said_to_differ() -> None:
+    scene = closing(spot="6", perp="10").fills()
+    assert scene.order.market is Market.PERP
+    scene.fills("6")
+    reject_forever(scene, None, 4)
+    assert not scene.job.naked_alarmed
+    reject_forever(scene, None, 4)
+    assert scene.job.state is not NAKED
+    assert scene.job.naked_alarmed
+    assert scene.job.worst_naked_seconds == 0  # it is not the job's own doing
+
+
 # --- trimming --------------------------------------------------------------------------------------------------------
 
 
