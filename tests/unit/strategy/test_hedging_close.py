@@ -1,9 +1,12 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import RejectKind
+from hedgerow.strategy import hedging
 from support.hedging_scene import Scene, closing, reject_forever
 from support.toy_venue import new_job
 
@@ -68,6 +71,15 @@ def test_a_short_that_cannot_be_bought_back_is_naked_and_tried_until_it_is() -> 
     scene.fills()
     assert scene.job.state is HEDGED
     assert scene.job.exposure < Decimal("0.01")
+
+
+def test_a_naked_closing_ends_once_the_venue_has_settled_the_short_itself() -> None:
+    scene = closing().fills()
+    reject_forever(scene, None, 30.5)
+    assert scene.job.state is NAKED
+    taken = hedging.step(scene.job, None, replace(scene.around, short_gone=True))
+    assert (taken.job.state, taken.command) == (HEDGED, None)
+    assert taken.job.detail == "the exchange closed the short itself"
 
 
 def test_a_hedge_without_coins_is_closed_by_buying_back_the_short() -> None:
