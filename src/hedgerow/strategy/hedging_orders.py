@@ -203,8 +203,8 @@ def _still_unequal(job: HedgeExecution, around: Surroundings, price: Decimal) ->
     """
     if job.kind is ExecutionKind.OPEN or job.state not in _CATCHING_UP:
         return False
-    left = job.plan.spot_quantity - job.spot.filled - (job.plan.perp_quantity - job.perp.filled)
-    return elapsed(job, around.at) > job.limits.max_naked_seconds and abs(left) > tolerance(job, price)
+    late = elapsed(job, around.at) > job.limits.max_naked_seconds
+    return late and abs(_left_unequal(job)) > tolerance(job, price)
 
 
 def _arrived(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
@@ -247,9 +247,14 @@ def naked_quantity(job: HedgeExecution) -> Decimal:
     """Return by how much the legs differ because of this job; legs that differed before are not its doing."""
     if job.kind is ExecutionKind.OPEN:
         return abs(job.exposure)
-    left = job.plan.spot_quantity - job.plan.perp_quantity - job.exposure
+    left = _left_unequal(job)
     between = job.exposure * left >= 0  # on the way from the old difference to none
     return ZERO if between else min(abs(job.exposure), abs(left))
+
+
+def _left_unequal(job: HedgeExecution) -> Decimal:
+    """Return by how many coins what a closing has yet to sell exceeds what it has yet to buy back, whoever's doing."""
+    return job.plan.spot_quantity - job.plan.perp_quantity - job.exposure
 
 
 def sellable(job: HedgeExecution, around: Surroundings) -> Decimal:
