@@ -37,7 +37,7 @@ PAIRS = {
     "no fee": toy_pair(fee="0"),
 }
 PRICES = {"coarse perpetual": Decimal(1), "coarse spot": Decimal(1)}
-WORK = ("open", "close", "close spot", "close perp", "trim spot", "trim perp", "close unequal")
+WORK = ("open", "open, perpetual first", "close", "close spot", "close perp", "trim spot", "trim perp", "close unequal")
 MOMENTS = (0, 4 * 3600 - 200, 4 * 3600 - 50, 4 * 3600 + 10)
 """Seconds after noon: far from the settlement at 16:00, shortly before, inside the guard on either side."""
 
@@ -50,6 +50,7 @@ def planned(work: str, name: str, notional: int, **options: bool | int | str) ->
     coins = gross * (1 - pair.spot.fees.taker)
     quantities = {
         "open": (gross, short),
+        "open, perpetual first": (gross, short),
         "close": (coins, short),
         "close spot": (coins, ZERO),
         "close perp": (ZERO, short),
@@ -59,10 +60,11 @@ def planned(work: str, name: str, notional: int, **options: bool | int | str) ->
     }
     spot, perp = quantities[work]
     job = new_job(
-        ExecutionKind(work.split(maxsplit=1)[0]),
+        ExecutionKind(work.replace(",", " ").split(maxsplit=1)[0]),
         pair=pair,
         spot=spot,
         perp=perp,
+        lead=Market.PERP if work.endswith("perpetual first") else Market.SPOT,
         slice_notional=str(options.get("slice_notional", "200")),
         urgent=bool(options.get("urgent")),
         at=NOON + timedelta(seconds=int(options.get("moment", 0))),
@@ -110,7 +112,7 @@ def test_whatever_a_venue_does_a_job_ends_balanced_once_the_venue_is_healthy(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    work=st.sampled_from(["open", "close"]),
+    work=st.sampled_from(["open", "open, perpetual first", "close"]),
     name=st.sampled_from(sorted(PAIRS)),
     moment=st.sampled_from(MOMENTS),
     crash=st.sampled_from([0.0, 0.2]),
@@ -126,11 +128,12 @@ def test_a_healthy_venue_brings_a_job_to_exactly_its_plan_even_if_the_process_di
     # What rests may fill up to a rest, and by a part, that are too small for orders of their own.
     smallest = job.pair.min_notional / venue.price if style == ExecutionStyle.MAKER else ZERO
     short_of = 2 * (smallest and max(smallest, job.pair.perp.lot) + job.pair.perp.lot)
-    assert 0 <= job.plan.perp_quantity - venue.perp_traded <= (short_of if work == "open" else ZERO)
-    if work == "open":
+    if job.kind is ExecutionKind.OPEN:
+        assert 0 <= job.plan.perp_quantity - venue.short <= short_of
         assert ended.state is ExecutionState.HEDGED
         assert 0 <= venue.coins - venue.short < job.pair.spot.lot + short_of
     else:
+        assert venue.perp_traded == job.plan.perp_quantity
         assert ended.state is ExecutionState.FLAT
         assert venue.coins < job.pair.spot.lot + smallest
 

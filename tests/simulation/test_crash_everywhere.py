@@ -7,6 +7,7 @@ started again on the same log and the same account, and judged at its end.
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from msgspec import Struct
@@ -150,10 +151,10 @@ def lost_answers() -> Story:
 MAKER = ExecutionStyle.MAKER
 
 
-def thin_tape(first: BasisPair | str = "AAAUSDT") -> ScriptedTape:
+def thin_tape(first: BasisPair | str = "AAAUSDT", perp_depth: int | None = None) -> ScriptedTape:
     """Return markets in whose books an order is served within seconds, and that nobody enters from 7:00 on."""
     listings = [
-        Listing(first, rate="0.0006", depth_notional=2500),
+        Listing(first, rate="0.0006", depth_notional=2500, perp_depth_notional=perp_depth),
         Listing("BBBUSDT", spot=20, rate="0.0003", depth_notional=2500),
     ]
     market = ScriptedTape(listings)
@@ -184,6 +185,28 @@ def resting_lost_answers() -> Story:
         )
     )
     return Story(begin=account(thin_tape()), parameters=parameters(style=MAKER), faults=FaultPlan(submits=lost))
+
+
+def perp_leads(style: ExecutionStyle) -> Story:
+    """An opening on a pair whose perpetual shows less than its spot."""
+    market = thin_tape(perp_depth=2000)
+    return Story(begin=account(market, usdt=Decimal(100)), parameters=parameters(style=style), hours=0.2)
+
+
+def perp_leads_refused(nth: int, style: ExecutionStyle) -> Story:
+    """The coins are refused for good: the short is bought back."""
+    fault = SubmitFault(
+        outcome=Outcome.REJECT, command="place_order", market=Market.SPOT, code=Code.SYMBOL_NOT_OPEN, nth=nth
+    )
+    begin = account(thin_tape(perp_depth=2000))
+    return Story(begin=begin, parameters=parameters(style=style), faults=FaultPlan(submits=(fault,)), hours=0.2)
+
+
+OPENINGS: dict[str, Callable[[ExecutionStyle], Story]] = {
+    "the perpetual leads": perp_leads,
+    "the perpetual leads and is unwound": partial(perp_leads_refused, 1),
+    "the perpetual leads and is unwound in part": partial(perp_leads_refused, 2),
+}
 
 
 def disturbed(style: ExecutionStyle, act: Callable[[Site, HedgedPosition], object], *, coverage: float) -> Story:
@@ -256,6 +279,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "resting opening": resting_opening,
     "resting closing": resting_closing,
     "resting, lost answers": resting_lost_answers,
+    **{f"{name}, {style}": in_style(make, style) for name, make in OPENINGS.items() for style in ExecutionStyle},
     **{f"{name}, {style}": in_style(make, style) for name, make in CLOSINGS.items() for style in ExecutionStyle},
 }
 EXPECTED: dict[str, set[type[Event]]] = {
@@ -271,6 +295,11 @@ EXPECTED: dict[str, set[type[Event]]] = {
     "resting opening": {HedgeOpened},
     "resting closing": {HedgeClosed},
     "resting, lost answers": {HedgeOpened},
+    **{
+        f"{name}, {style}": {HedgeAborted if name.endswith("is unwound") else HedgeOpened}
+        for name in OPENINGS
+        for style in ExecutionStyle
+    },
     **{f"{name}, {style}": {HedgeClosed} for name in CLOSINGS for style in ExecutionStyle},
 }
 

@@ -85,6 +85,7 @@ def new_job(
     slice_notional: str | Decimal = "400",
     transfer: TransferFunds | None = None,
     urgent: bool = False,
+    lead: Market = Market.SPOT,
     limits: ExecutionLimits | None = None,
     at: datetime = NOON,
     interval_hours: int = 8,
@@ -96,6 +97,7 @@ def new_job(
         spot_quantity=Decimal(spot),
         perp_quantity=Decimal(perp),
         slice_notional=Decimal(slice_notional),
+        lead=lead,
         transfer=transfer,
         urgent=urgent,
         interval_hours=interval_hours,
@@ -144,6 +146,7 @@ class ToyVenue:
         self.short = ZERO if opening else job.plan.perp_quantity
         self.sold = self.bought = ZERO
         self.perp_traded = ZERO
+        """In the direction of the job: what is unwound does not count."""
         self.idle = Decimal(50)
         self.seen: set[str] = set()
         self.orders: list[OrderRequest] = []
@@ -260,7 +263,7 @@ class ToyVenue:
         order = self.resting
         if order is None or self.random.random() < 0.6:
             return
-        lot, left = self.pair.spot.lot, order.quantity - self.rested
+        lot, left = self.pair.instrument(order.market).lot, order.quantity - self.rested
         part = left if self.random.random() < 0.3 else self.random.randint(0, int(left / lot)) * lot
         self._filled(order, part)
         self.rested += part
@@ -340,7 +343,7 @@ class ToyVenue:
         if order.market is Market.PERP:
             quantity = min(quantity, self.short) if order.reduce_only else quantity
             self.short -= order.side.sign * quantity
-            self.perp_traded += quantity
+            self.perp_traded += ZERO if self._unwinds(order) else quantity
         elif order.side is Side.BUY:
             fees, rests = self.pair.spot.fees, order.time_in_force is TimeInForce.GTX
             self.coins += quantity * (ONE - (fees.maker if rests else fees.taker))
@@ -413,24 +416,32 @@ class ToyVenue:
             assert (order.price - touch) * order.side.sign >= 0, "the order cannot take the touch"
         if job.state in {ExecutionState.LEADING, ExecutionState.RESTING}:
             self._check_slice(taken, around, order, touch)
-        if order.market is Market.PERP:
+        if order.market is Market.PERP and not self._unwinds(order):
             assert self.perp_traded + order.quantity <= self.plan.perp_quantity, "beyond the plan"
+
+    def _unwinds(self, order: OrderRequest) -> bool:
+        return self.kind is ExecutionKind.OPEN and order.reduce_only
 
     def _check_slice(self, taken: Step, around: Surroundings, order: OrderRequest, touch: Decimal) -> None:
         job, plan = taken.job, self.plan
-        assert order.market is Market.SPOT
+        assert order.market is plan.lead
         if not plan.urgent:
             cap = job.limits.price_cap_bps
             assert abs(order.price - touch) <= touch * cap * BPS
             guard = job.limits.settlement_guard_seconds
             assert seconds_to_settlement(around.at, plan.interval_hours) >= guard, "led into a settlement"
         traded = self.bought if self.kind is ExecutionKind.OPEN else self.sold
-        assert traded + order.quantity <= plan.spot_quantity
+        planned, saved = plan.spot_quantity, plan.spot_quantity * self.pair.spot.fees.taker
+        if plan.lead is Market.PERP:
+            traded, planned, saved = self.perp_traded, plan.perp_quantity, ZERO
+        assert traded + order.quantity <= planned
         smallest = 2 * max(self.pair.min_notional, self.pair.lot_step * touch)
-        saved = plan.spot_quantity * self.pair.spot.fees.taker if self.rested_orders else ZERO
-        rest = plan.spot_quantity - traded - order.quantity - saved
-        largest = max(plan.slice_notional, smallest) + (ZERO if rest >= self.pair.spot.lot else smallest)
-        assert order.quantity * touch <= largest, "a slice too large"
+        rest = planned - traded - order.quantity - (saved if self.rested_orders else ZERO)
+        largest = max(plan.slice_notional, smallest) + (
+            ZERO if rest >= self.pair.instrument(order.market).lot else smallest
+        )
+        if plan.perp_quantity > 0:
+            assert order.quantity * touch <= largest, "a slice too large"
 
     def check_end(self, job: HedgeExecution) -> None:
         """Fail unless the account is as the job says, and balanced."""

@@ -95,10 +95,14 @@ class Listing:
         volume: Money = 50_000_000,
         half_spread_bps: Money = 1,
         depth_notional: Money = 100_000,
+        perp_depth_notional: Money | None = None,
     ) -> None:
         self.pair = make_pair(pair) if isinstance(pair, str) else pair
         self.volume = Decimal(volume)
-        self.liquidity = Liquidity(half_spread_bps=Decimal(half_spread_bps), depth_notional=Decimal(depth_notional))
+        self.books: dict[Market, Liquidity] = {
+            market: Liquidity(half_spread_bps=Decimal(half_spread_bps), depth_notional=Decimal(depth))
+            for market, depth in ((Market.SPOT, depth_notional), (Market.PERP, perp_depth_notional or depth_notional))
+        }
         origin = datetime(1970, 1, 1, tzinfo=UTC)
         self.prices: dict[datetime, TapePrices | None] = {origin: prices_of(spot, perp)}
         self.rates: dict[datetime, Decimal] = {origin: Decimal(rate)}
@@ -155,9 +159,8 @@ class ScriptedTape:
 
     def set_liquidity(self, *, half_spread_bps: Money, depth_notional: Money, symbol: str = SYMBOL) -> None:
         """Change both books of a symbol."""
-        self._listings[symbol].liquidity = Liquidity(
-            half_spread_bps=Decimal(half_spread_bps), depth_notional=Decimal(depth_notional)
-        )
+        book = Liquidity(half_spread_bps=Decimal(half_spread_bps), depth_notional=Decimal(depth_notional))
+        self._listings[symbol].books = dict.fromkeys(Market, book)
 
     def set_missing_sides(self, at: datetime, sides: Mapping[Market, Any], *, symbol: str = SYMBOL) -> None:
         """Empty one side of a book from ``at`` on; an empty mapping fills both again."""
@@ -184,7 +187,7 @@ class ScriptedTape:
         return found
 
     def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:  # noqa: ARG002 - the port's shape
-        return self._listings[symbol].liquidity
+        return self._listings[symbol].books[market]
 
     def missing_side(self, market: Market, symbol: str, at: datetime) -> Any:
         sides = _newest(self._listings[symbol].missing_sides, at)

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 RESTING_GAP = Decimal("0.5")
-"""Fraction by which the price is assumed to run away from a resting spot order that fills while nobody is there."""
+"""Fraction by which the price is assumed to run away from a resting order that fills while nobody is there."""
 
 
 class ExecutionKind(StrEnum):
@@ -116,7 +116,7 @@ class ExecutionLimits(Struct, frozen=True, kw_only=True):
     max_order_usd: Decimal | None = None
     """Largest order in quote units, larger ones are split; None = no limit."""
     max_resting_loss_usd: Decimal = Decimal(100)
-    """Most that a resting spot order may lose if nobody is there to hedge it: its notional x ``RESTING_GAP``."""
+    """Most that a resting order may lose if nobody is there to hedge it: its notional x ``RESTING_GAP``."""
 
 
 class ExecutionPlan(Struct, frozen=True, kw_only=True):
@@ -128,6 +128,8 @@ class ExecutionPlan(Struct, frozen=True, kw_only=True):
     """Base units to sell short (open) or to buy back (close, trim, reduce)."""
     slice_notional: Decimal
     """Largest unhedged slice in quote units."""
+    lead: Market = Market.SPOT
+    """The leg that goes first: of an opening the one with the thinner book, of every other job spot."""
     leverage: int = 1
     transfer: TransferFunds | None = None
     entry_rate: float = 0.0
@@ -195,7 +197,7 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
     unwound: Decimal = ZERO
     """Base units of the leading leg reversed so far (open only)."""
     unwound_notional: Decimal = ZERO
-    """Quote units received for them."""
+    """Quote units received for them, or paid where the perpetual led."""
     spot_arrival: Decimal | None = None
     """Middle of the spot book when the job first saw it; None before."""
     perp_arrival: Decimal | None = None
@@ -213,17 +215,33 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
         return self.pair.symbol
 
     @property
+    def lead(self) -> Market:
+        """The leg that goes first."""
+        return self.plan.lead
+
+    @property
+    def follower(self) -> Market:
+        """The leg that catches up with the leading one."""
+        return Market.PERP if self.lead is Market.SPOT else Market.SPOT
+
+    @property
     def net_spot(self) -> Decimal:
         """Base units of spot this job added (open, net of the fee in coin and of what was unwound) or sold."""
         if self.kind is not ExecutionKind.OPEN:
             return self.spot.filled
         fees, rested = self.pair.spot.fees, self.spot.maker_filled
-        return self.spot.filled * (1 - fees.taker) + rested * (fees.taker - fees.maker) - self.unwound
+        received = self.spot.filled * (1 - fees.taker) + rested * (fees.taker - fees.maker)
+        return received - (self.unwound if self.lead is Market.SPOT else ZERO)
+
+    @property
+    def net_perp(self) -> Decimal:
+        """Base units this job sold short (open, net of what was unwound) or bought back."""
+        return self.perp.filled - (self.unwound if self.lead is Market.PERP else ZERO)
 
     @property
     def exposure(self) -> Decimal:
         """Base units by which the two legs of this job differ; positive = more spot moved than perpetual."""
-        return self.net_spot - self.perp.filled
+        return self.net_spot - self.net_perp
 
     def leg(self, market: Market) -> LegProgress:
         """Return the progress of one leg."""

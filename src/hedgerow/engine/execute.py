@@ -328,7 +328,7 @@ def _opening_ended(job: HedgeExecution, ledger: Ledger, now: datetime) -> tuple[
         return (ev.HedgeOpened(at=now, hedge_id=job.hedge_id, quality=quality_of(job, now)),)
     left = ledger.opening
     lot = _residue(job, left) if left else None
-    reason = Reason.UNWOUND if job.spot.filled else Reason.REFUSED
+    reason = Reason.UNWOUND if job.leg(job.lead).filled else Reason.REFUSED
     aborted = ev.HedgeAborted(
         at=now,
         hedge_id=job.hedge_id,

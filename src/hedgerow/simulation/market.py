@@ -12,6 +12,7 @@ from random import Random
 from typing import TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, Market, Side
@@ -31,6 +32,12 @@ LEVELS = (
     ((1.0, 1.0), 1),
     ((-6.0, 0.0), 1),
 )
+
+
+THIN_SHARE = 1 / 4
+"""Of the pairs: so many have a perpetual that is harder to trade than its spot, so that it leads openings."""
+THIN_DEPTH = Decimal("0.25")
+"""What such a perpetual's book shows of what the catalogue says; spot shows half of that."""
 
 
 class IntervalChange(Struct, frozen=True, kw_only=True, tag="interval_change"):
@@ -120,6 +127,7 @@ class DrawnMarket:
             for storm in self._storms:
                 _weather(path, storm, (storm.at - self._origin) // HOUR)
             self._paths[character.symbol] = path
+        self._thin = {character.symbol for character in chosen if random.random() < THIN_SHARE}
         self._known: dict[tuple[str, int], TapePrices] = {}
         self._rates: dict[tuple[str, datetime, bool], FundingRate] = {}
 
@@ -167,8 +175,10 @@ class DrawnMarket:
         return known
 
     def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:
-        """Return the shape of the book: the same at all times but in a storm."""
+        """Return the shape of the book: the same at all times but in a storm; some perpetuals are thin."""
         book = self._paths[symbol].books[market]
+        if market is Market.PERP and symbol in self._thin:
+            book = replace(book, depth_notional=book.depth_notional * THIN_DEPTH)
         for storm in self._storms:
             if storm.at <= at < storm.at + storm.hours * HOUR:
                 book = _thinned(book, storm.depth)

@@ -1,4 +1,4 @@
-"""What the two-leg machine does in each state: quantities due on each leg, price caps, the next order. Pure."""
+"""What the two-leg machine does in each state: lead, follow, repair, unwind, end. Pure."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from hedgerow.domain.commands import Command, SetLeverage, SetMarginType, TransferDirection, TransferFunds
 from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution, Preparation
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import RejectKind
 from hedgerow.strategy import hedging_resting as resting
@@ -21,7 +21,6 @@ from hedgerow.strategy.hedging_orders import (
     naked_quantity,
     place,
     price_of,
-    sellable,
     settlement_pause,
     side_of,
     tolerance,
@@ -29,6 +28,7 @@ from hedgerow.strategy.hedging_orders import (
     tradable,
     worth,
 )
+from hedgerow.strategy.hedging_quantities import follow_due, lead_complete, lead_slice, reversible
 
 __all__ = [
     "fell_short",
@@ -79,7 +79,7 @@ def lead(job: HedgeExecution, around: Surroundings) -> Step:
     price = lead_price(job, around)
     if price is None:
         return _wait_for_books(job, around)
-    slice_quantity = _lead_slice(job, around, price)
+    slice_quantity = lead_slice(job, around, price)
     if slice_quantity <= 0:
         return follow(replace(job, lead_done=True), around)
     pause = settlement_pause(job, around.at)
@@ -93,44 +93,7 @@ def lead(job: HedgeExecution, around: Surroundings) -> Step:
     if pause or elapsed(job, around.at) > _lead_patience(job):
         why = "a settlement is too close" if pause else "the leading leg found no liquidity in time"
         return follow(replace(job, lead_done=True, detail=why), around)
-    return place(job, around, Market.SPOT, slice_quantity)
-
-
-def _lead_slice(job: HedgeExecution, around: Surroundings, price: Decimal) -> Decimal:
-    """Return the base quantity of the next slice; 0 when nothing tradable is left."""
-    spot = job.pair.spot
-    remaining = _remaining(job)
-    if job.lead_done or not tradable(spot, remaining, price):
-        return ZERO
-    smallest = _smallest_slice(job, price)
-    wanted = max(min(job.plan.slice_notional, _visible_share(job, around)), smallest)
-    quantity = min(spot.floor_quantity(wanted / price), remaining)
-    return remaining if (remaining - quantity) * price < smallest else quantity
-
-
-def _remaining(job: HedgeExecution) -> Decimal:
-    """Return the base units of spot still to be traded: less than planned when resting cost a smaller fee in coin."""
-    spot = job.pair.spot
-    planned = spot.floor_quantity(job.plan.spot_quantity - job.spot.filled)
-    if job.kind is not ExecutionKind.OPEN or not job.spot.maker_filled:
-        return planned
-    return min(planned, job.pair.gross_spot_for(max(ZERO, job.plan.perp_quantity - job.net_spot - job.unwound)))
-
-
-def _smallest_slice(job: HedgeExecution, price: Decimal) -> Decimal:
-    """Twice the larger minimum notional, and never less than two common lots."""
-    return 2 * max(job.pair.min_notional, job.pair.lot_step * price)
-
-
-def _visible_share(job: HedgeExecution, around: Surroundings) -> Decimal:
-    """Return the notional that the readable books let one slice take within the cap."""
-    shares: list[Decimal] = []
-    for market in Market:
-        depth, side = around.depth(market), side_of(job, market)
-        touch = depth.touch(side) if depth else None
-        if depth and touch:
-            shares.append(depth.quantity_within(side, job.limits.price_cap_bps) * touch)
-    return min(shares) * job.limits.slice_depth_fraction
+    return place(job, around, job.lead, slice_quantity)
 
 
 def _lead_patience(job: HedgeExecution) -> float:
@@ -142,50 +105,21 @@ def _lead_patience(job: HedgeExecution) -> float:
 
 def follow(job: HedgeExecution, around: Surroundings) -> Step:
     """Bring the following leg up to what the leading leg filled; lead on, or finish, when it is there."""
-    due = _follow_due(job, around)
+    due = follow_due(job, around)
     if due <= 0:
         return _in_step(job, around)
     if job.state not in {ExecutionState.FOLLOWING, ExecutionState.REPAIRING, ExecutionState.NAKED}:
         job = _staged(job, ExecutionState.FOLLOWING, around.at)
     if job.state is not ExecutionState.NAKED and elapsed(job, around.at) > job.limits.flatten_after_seconds:
         return give_up_following(job, around)
-    return place(job, around, Market.PERP, due)
-
-
-def _follow_due(job: HedgeExecution, around: Surroundings) -> Decimal:
-    """Return the base quantity the perpetual must still trade, 0 when it is in step or the rest is too small.
-
-    The last slice brings the perpetual to exactly the planned quantity.
-    """
-    perp, planned = job.pair.perp, job.plan.perp_quantity
-    complete = _lead_complete(job, around) and (job.lead_done or job.kind is not ExecutionKind.OPEN)
-    wanted = job.net_spot if job.kind is ExecutionKind.OPEN else job.net_spot - _surplus(job)
-    target = planned if complete else min(planned, perp.floor_quantity(max(ZERO, wanted)))
-    due = target - job.perp.filled
-    if job.kind is ExecutionKind.OPEN:
-        price = price_of(job, around, Market.PERP) or worth(job, around)
-        return due if tradable(perp, due, price) else ZERO
-    return due if due >= max(perp.min_quantity, perp.lot) else ZERO
-
-
-def _surplus(job: HedgeExecution) -> Decimal:
-    """Return by how much the coins exceeded the short before a closing: what the owner took of one leg goes first."""
-    return job.plan.spot_quantity - job.plan.perp_quantity if job.plan.spot_quantity else ZERO
-
-
-def _lead_complete(job: HedgeExecution, around: Surroundings) -> bool:
-    """Whether the leading leg did all it could be asked to: what is left of it cannot be traded."""
-    if job.kind is ExecutionKind.OPEN:
-        return job.unwound == 0 and job.net_spot >= job.plan.perp_quantity
-    remaining = job.pair.spot.floor_quantity(job.plan.spot_quantity - job.spot.filled)
-    return not tradable(job.pair.spot, remaining, worth(job, around))
+    return place(job, around, job.follower, due)
 
 
 def _in_step(job: HedgeExecution, around: Surroundings) -> Step:
-    """Go on now that the perpetual can do no more: lead on, sell what could not be hedged, or end."""
+    """Go on now that the following leg can do no more: lead on, reverse what could not be hedged, or end."""
     if not job.lead_done:
         return lead(_staged(job, ExecutionState.LEADING, around.at), around)
-    if job.kind is ExecutionKind.OPEN and sellable(job, around):
+    if job.kind is ExecutionKind.OPEN and reversible(job, around):
         return unwind(_staged(job, ExecutionState.UNWINDING, around.at), around)
     return finish(job, around)
 
@@ -198,16 +132,21 @@ def fell_short(job: HedgeExecution, around: Surroundings, reject: RejectKind | N
         return Step(job=replace(job, detail=detail), pause_seconds=NAKED_RETRY_SECONDS)
     if reject in {None, RejectKind.PRICE}:
         return Step(job=replace(job, state=ExecutionState.REPAIRING), pause_seconds=RETRY_SECONDS)
-    may_top_up = job.kind is not ExecutionKind.TRIM and not job.margin_topped_up and around.idle_usdt > 0
-    if reject is RejectKind.MARGIN and may_top_up:
+    if reject is RejectKind.MARGIN and _may_top_up(job, around):
         return _top_up(job, around)
     return give_up_following(replace(job, detail=detail), around)
+
+
+def _may_top_up(job: HedgeExecution, around: Surroundings) -> bool:
+    """Whether the perpetual lacks margin that the spot wallet has; once a job."""
+    followed = job.kind is not ExecutionKind.TRIM and job.follower is Market.PERP
+    return followed and not job.margin_topped_up and around.idle_usdt > 0
 
 
 def _top_up(job: HedgeExecution, around: Surroundings) -> Step:
     """Move idle USDT to the margin, once; the id is new for every job of the hedge."""
     price = price_of(job, around, Market.PERP) or worth(job, around) or ZERO
-    needed = (_follow_due(job, around) * price * Decimal("1.02")).quantize(Decimal("0.01"))
+    needed = (follow_due(job, around) * price * Decimal("1.02")).quantize(Decimal("0.01"))
     transfer = TransferFunds(
         transfer_id=f"{job.hedge_id}-m{job.perp.attempts}",
         amount=min(around.idle_usdt, max(needed, Decimal("0.01"))),
@@ -245,14 +184,14 @@ def give_up_following(job: HedgeExecution, around: Surroundings) -> Step:
 
 
 def unwind(job: HedgeExecution, around: Surroundings) -> Step:
-    """Sell the unhedged part of the leading leg; finish when what is left cannot be sold."""
-    excess = sellable(job, around)
+    """Reverse the unhedged part of the leading leg; finish when what is left cannot be traded."""
+    excess = reversible(job, around)
     if not excess:
         return finish(job, around)
     overdue = _overdue(job, around)
     if overdue:
         return overdue
-    return place(job, around, Market.SPOT, excess, side=Side.SELL)
+    return place(job, around, job.lead, excess, side=side_of(job, job.lead).opposite)
 
 
 def _overdue(job: HedgeExecution, around: Surroundings) -> Step | None:
@@ -271,11 +210,11 @@ def naked(job: HedgeExecution, around: Surroundings) -> Step:
         return finish(replace(job, detail="the exchange closed the short itself"), around)
     if job.kind is not ExecutionKind.OPEN:
         return follow(job, around)
-    due = _follow_due(job, around) if sellable(job, around) else ZERO
-    completable = due > 0 and price_of(job, around, Market.PERP) is not None
-    reversible = price_of(job, around, Market.SPOT) is not None
-    if completable and not (reversible and job.orders % 2):  # by turns, if both can be traded
-        return place(job, around, Market.PERP, due)
+    due = follow_due(job, around) if reversible(job, around) else ZERO
+    completable = due > 0 and price_of(job, around, job.follower) is not None
+    may_reverse = price_of(job, around, job.lead) is not None
+    if completable and not (may_reverse and job.orders % 2):  # by turns, if both can be traded
+        return place(job, around, job.follower, due)
     return unwind(job, around)
 
 
@@ -305,10 +244,10 @@ def finish(job: HedgeExecution, around: Surroundings) -> Step:
 
 def _end(job: HedgeExecution, around: Surroundings) -> ExecutionState:
     if job.kind is ExecutionKind.OPEN:
-        return ExecutionState.HEDGED if job.perp.filled > 0 else ExecutionState.FLAT
+        return ExecutionState.HEDGED if job.net_perp > 0 else ExecutionState.FLAT
     if job.kind in {ExecutionKind.TRIM, ExecutionKind.REDUCE}:
         return ExecutionState.HEDGED
-    done = job.perp.filled >= job.plan.perp_quantity and _lead_complete(job, around)
+    done = job.perp.filled >= job.plan.perp_quantity and lead_complete(job, around)
     return ExecutionState.FLAT if done else ExecutionState.HEDGED
 
 

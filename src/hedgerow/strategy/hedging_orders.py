@@ -20,12 +20,12 @@ __all__ = [
     "at_risk",
     "cap_bps",
     "elapsed",
+    "fresh_touch",
     "lead_price",
     "naked_quantity",
     "ordered",
     "place",
     "price_of",
-    "sellable",
     "settlement_pause",
     "side_of",
     "split",
@@ -80,8 +80,7 @@ def place(
 ) -> Step:
     """Build the price-capped IOC order for one leg, with the next client id of that leg; pause without a fresh book."""
     instrument, side = job.pair.instrument(market), side or side_of(job, market)
-    depth = around.depth(market)
-    touch = depth.touch(side) if depth and _fresh(job, around, depth) else None
+    touch = fresh_touch(job, around, market, side)
     if touch is None:
         return Step(job=job, pause_seconds=UNREADABLE_SECONDS)
     limit = touch * (ONE + side.sign * cap_bps(job, around.at) * BPS)
@@ -234,7 +233,7 @@ def at_risk(job: HedgeExecution) -> Decimal:
 
 def with_fill(job: HedgeExecution, order: OrderRequest, quantity: Decimal, notional: Decimal = ZERO) -> HedgeExecution:
     """Return the job with fills of ``order`` added to its leg, or to what was unwound."""
-    if job.kind is ExecutionKind.OPEN and order.market is Market.SPOT and order.side is Side.SELL:
+    if job.kind is ExecutionKind.OPEN and order.side is not side_of(job, order.market):
         return replace(job, unwound=job.unwound + quantity, unwound_notional=job.unwound_notional + notional)
     leg = job.leg(order.market)
     grown = replace(leg, filled=leg.filled + quantity, notional=leg.notional + notional)
@@ -257,14 +256,6 @@ def _left_unequal(job: HedgeExecution) -> Decimal:
     return job.plan.spot_quantity - job.plan.perp_quantity - job.exposure
 
 
-def sellable(job: HedgeExecution, around: Surroundings) -> Decimal:
-    """Return the unhedged coins of an opening that the venue would let us sell; 0 when they are dust."""
-    excess = job.pair.spot.floor_quantity(max(ZERO, job.exposure))
-    depth = around.depth(Market.SPOT)
-    bid = depth.touch(Side.SELL) if depth and _fresh(job, around, depth) else None
-    return excess if tradable(job.pair.spot, excess, bid or worth(job, around)) else ZERO
-
-
 def tolerance(job: HedgeExecution, price: Decimal) -> Decimal:
     """Return the base quantity by which the legs may differ: what is smaller may be too small for an order."""
     pair = job.pair
@@ -272,13 +263,13 @@ def tolerance(job: HedgeExecution, price: Decimal) -> Decimal:
 
 
 def lead_price(job: HedgeExecution, around: Surroundings) -> Decimal | None:
-    """Return the spot touch; None unless every leg still to be traded has a fresh two-sided book."""
+    """Return the leading leg's touch; None unless every leg still to be traded has a fresh two-sided book."""
     needed = (Market.SPOT, Market.PERP) if job.plan.perp_quantity > 0 else (Market.SPOT,)
     for market in needed:
         depth = around.depth(market)
         if depth is None or not depth.two_sided or price_of(job, around, market) is None:
             return None
-    return price_of(job, around, Market.SPOT)
+    return price_of(job, around, job.lead)
 
 
 def worth(job: HedgeExecution, around: Surroundings) -> Decimal | None:
@@ -290,10 +281,14 @@ def worth(job: HedgeExecution, around: Surroundings) -> Decimal | None:
 
 def price_of(job: HedgeExecution, around: Surroundings, market: Market) -> Decimal | None:
     """Return the touch that an order of this leg would take; None when that side is missing, empty or stale."""
+    side = side_of(job, market)
+    return fresh_touch(job, around, market, side.opposite if market is job.lead and _reversing(job) else side)
+
+
+def fresh_touch(job: HedgeExecution, around: Surroundings, market: Market, side: Side) -> Decimal | None:
+    """Return the best price that an order of ``side`` would take; None when it is missing or stale."""
     depth = around.depth(market)
-    if depth is None or not _fresh(job, around, depth):
-        return None
-    return depth.touch(Side.SELL if market is Market.SPOT and _reversing(job) else side_of(job, market))
+    return depth.touch(side) if depth and _fresh(job, around, depth) else None
 
 
 def _fresh(job: HedgeExecution, around: Surroundings, depth: Depth) -> bool:

@@ -1,5 +1,6 @@
 """What a job's own counters say about how well it was carried out. Pure."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
@@ -21,12 +22,8 @@ def quality_of(job: HedgeExecution, at: datetime) -> ExecutionQuality:
     rested = spot.maker_notional + perp.maker_notional
     running = (at - job.naked_since).total_seconds() if job.naked_since else 0.0
     return ExecutionQuality(
-        spot=LegQuality.of(
-            job.spot_arrival,
-            (side_of(job, Market.SPOT), spot.filled, spot.notional),
-            (Side.SELL, job.unwound, job.unwound_notional),
-        ),
-        perp=LegQuality.of(job.perp_arrival, (side_of(job, Market.PERP), perp.filled, perp.notional)),
+        spot=LegQuality.of(job.spot_arrival, *_trades(job, Market.SPOT)),
+        perp=LegQuality.of(job.perp_arrival, *_trades(job, Market.PERP)),
         fill_ratio=_fill_ratio(job),
         seconds=(at - job.started_at).total_seconds(),
         worst_naked_seconds=max(job.worst_naked_seconds, running),
@@ -37,8 +34,15 @@ def quality_of(job: HedgeExecution, at: datetime) -> ExecutionQuality:
     )
 
 
+def _trades(job: HedgeExecution, market: Market) -> Iterator[tuple[Side, Decimal, Decimal]]:
+    side, leg = side_of(job, market), job.leg(market)
+    yield side, leg.filled, leg.notional
+    if market is job.lead:
+        yield side.opposite, job.unwound, job.unwound_notional
+
+
 def _fill_ratio(job: HedgeExecution) -> Decimal:
-    planned, done = job.plan.perp_quantity, job.perp.filled
+    planned, done = job.plan.perp_quantity, job.net_perp
     if not planned:
         planned, done = job.plan.spot_quantity, job.spot.filled
     return min(ONE, _share(done, planned))

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from hedgerow.domain.commands import ArmDeadMan, CancelOrder
 from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.execution import RESTING_GAP, ExecutionKind, ExecutionState, ExecutionStyle, HedgeExecution
-from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.strategy.hedging_orders import (
     Step,
@@ -53,8 +52,7 @@ def rest(job: HedgeExecution, around: Surroundings, quantity: Decimal) -> Step:
         return _armed(job, around.at)
     waiting = replace(job, state=ExecutionState.RESTING, resting_since=job.resting_since or around.at)
     size = _resting_size(job, quantity, price)
-    side = side_of(job, Market.SPOT)
-    return ordered(waiting, Market.SPOT, side, size, price, time_in_force=TimeInForce.GTX)
+    return ordered(waiting, job.lead, side_of(job, job.lead), size, price, time_in_force=TimeInForce.GTX)
 
 
 def rest_on(job: HedgeExecution, around: Surroundings) -> Step:
@@ -107,18 +105,18 @@ def _resting(job: HedgeExecution) -> OrderRequest:
 
 
 def _peg(job: HedgeExecution, around: Surroundings) -> Decimal | None:
-    """Return the best price of our own side of the spot book, on its grid; None without one."""
-    depth, side = around.depth(Market.SPOT), side_of(job, Market.SPOT)
+    """Return the best price of our own side of the leading leg's book, on its grid; None without one."""
+    depth, side = around.depth(job.lead), side_of(job, job.lead)
     touch = depth.touch(side.opposite) if depth else None
-    return None if touch is None else job.pair.spot.round_price(touch, side)
+    return None if touch is None else job.pair.instrument(job.lead).round_price(touch, side)
 
 
 def _resting_size(job: HedgeExecution, quantity: Decimal, price: Decimal) -> Decimal:
     """Return the base units that may rest, 0 if none: what the price may do to them while nobody is there is capped."""
-    spot, limits = job.pair.spot, job.limits
+    leading, limits = job.pair.instrument(job.lead), job.limits
     caps = [cap for cap in (limits.max_order_usd, limits.max_resting_loss_usd / RESTING_GAP) if cap is not None]
-    size = split(spot, quantity, price, min(caps))
-    allowed = size * price <= min(caps) and tradable(spot, size, price)
+    size = split(leading, quantity, price, min(caps))
+    allowed = size * price <= min(caps) and tradable(leading, size, price)
     return size if allowed else Decimal(0)
 
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.execution import ExecutionLimits, ExecutionPlan
-from hedgerow.domain.instrument import BasisPair, Instrument, Side
+from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import BPS, ONE, ZERO, floor_to_step
 from hedgerow.domain.position import HedgedPosition
@@ -90,16 +90,16 @@ def opening_plan(
     )
     if refusal:
         return refusal
-    visible = min(
-        spot_depth.quantity_within(Side.BUY, limits.price_cap_bps) * ask,
-        perp_depth.quantity_within(Side.SELL, limits.price_cap_bps) * bid,
-    )
-    exposed = min(funds.equity * limits.max_naked_equity_fraction, visible * limits.slice_depth_fraction)
+    spot_shown = spot_depth.quantity_within(Side.BUY, limits.price_cap_bps) * ask
+    perp_shown = perp_depth.quantity_within(Side.SELL, limits.price_cap_bps) * bid
+    visible = min(spot_shown, perp_shown) * limits.slice_depth_fraction
+    exposed = min(funds.equity * limits.max_naked_equity_fraction, visible)
     ceiling = _at_most(exposed, limits.max_order_usd)
     return ExecutionPlan(
         spot_quantity=gross,
         perp_quantity=quantity,
         slice_notional=slice_notional(pair, gross * ask, ask, ceiling),
+        lead=Market.PERP if perp_shown < spot_shown else Market.SPOT,
         leverage=LEVERAGE,
         entry_rate=signal.mean,
         entry_apr=signal.apr,
