@@ -22,11 +22,9 @@ from hedgerow.domain.commands import (
     TransferFunds,
 )
 from hedgerow.domain.execution import (
-    RESTING_GAP,
     ExecutionKind,
     ExecutionLimits,
     ExecutionPlan,
-    ExecutionState,
     HedgeExecution,
 )
 from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, Side
@@ -34,9 +32,8 @@ from hedgerow.domain.market import Depth, Level
 from hedgerow.domain.money import BPS, ONE, ZERO
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInForce
 from hedgerow.domain.position import Reason
-from hedgerow.domain.schedule import seconds_to_settlement
 from hedgerow.strategy import hedging
-from hedgerow.strategy.hedging import Happening, Step, Surroundings
+from hedgerow.strategy.hedging import Happening, Surroundings
 
 __all__ = ["NOON", "ToyVenue", "depth_of", "new_job", "restarted", "toy_pair"]
 
@@ -188,6 +185,10 @@ class ToyVenue:
         asks = [] if trouble == "no asks" else [(middle + step, size) for step in ticks]
         at = self.now - timedelta(seconds=60 if trouble == "stale" else 0.2)
         return depth_of(market, bids, asks, at)
+
+    def unwinds(self, order: OrderRequest) -> bool:
+        """Whether the order takes back what an opening sold short."""
+        return self.kind is ExecutionKind.OPEN and order.reduce_only
 
     # --- what it is asked
 
@@ -343,7 +344,7 @@ class ToyVenue:
         if order.market is Market.PERP:
             quantity = min(quantity, self.short) if order.reduce_only else quantity
             self.short -= order.side.sign * quantity
-            self.perp_traded += ZERO if self._unwinds(order) else quantity
+            self.perp_traded += ZERO if self.unwinds(order) else quantity
         elif order.side is Side.BUY:
             fees, rests = self.pair.spot.fees, order.time_in_force is TimeInForce.GTX
             self.coins += quantity * (ONE - (fees.maker if rests else fees.taker))
@@ -379,82 +380,3 @@ class ToyVenue:
         return self.truth.get(order.client_id) or ev.OrderEnded(
             at=self.now, client_id=order.client_id, order_id=None, status=OrderStatus.EXPIRED, detail="never arrived"
         )
-
-    # --- what must always hold
-
-    def check(self, before: HedgeExecution, taken: Step, around: Surroundings) -> None:
-        """Fail if a step breaks a rule of the machine."""
-        asked = (taken.command, taken.resolve, taken.watch)
-        assert sum(part is not None for part in asked) + (taken.pause_seconds > 0) <= 1
-        if taken.job.state.ended:
-            assert taken.command is None
-            assert taken.resolve is None
-            assert taken.job.working is None
-        if isinstance(taken.command, PlaceOrder):
-            assert taken.job.working == taken.command, "an order is in the job before it is sent"
-            self._check_order(before, taken, around, taken.command.order)
-        elif taken.resolve or taken.watch:
-            assert taken.job.working
-            assert taken.job.working.order == (taken.resolve or taken.watch)
-
-    def _check_order(self, before: HedgeExecution, taken: Step, around: Surroundings, order: OrderRequest) -> None:
-        job, instrument = taken.job, self.pair.instrument(order.market)
-        assert before.working is None or before.working.order.client_id in self.seen
-        assert instrument.accepts(quantity=order.quantity, price=order.price, reduce_only=order.reduce_only) is None
-        assert order.reduce_only == (order.market is Market.PERP and order.side is Side.BUY)
-        book = around.depth(order.market)
-        assert book is not None
-        assert (around.at - book.at).total_seconds() <= job.limits.book_stale_seconds, "traded on a stale book"
-        touch = book.touch(order.side)
-        assert touch is not None
-        if order.time_in_force is TimeInForce.GTX:
-            assert job.state is ExecutionState.RESTING
-            assert (order.price - touch) * order.side.sign < 0, "a resting order would take"
-            assert order.quantity * order.price * RESTING_GAP <= job.limits.max_resting_loss_usd
-        else:
-            assert (order.price - touch) * order.side.sign <= touch * job.limits.max_cap_bps * BPS
-            assert (order.price - touch) * order.side.sign >= 0, "the order cannot take the touch"
-        if job.state in {ExecutionState.LEADING, ExecutionState.RESTING}:
-            self._check_slice(taken, around, order, touch)
-        if order.market is Market.PERP and not self._unwinds(order):
-            assert self.perp_traded + order.quantity <= self.plan.perp_quantity, "beyond the plan"
-
-    def _unwinds(self, order: OrderRequest) -> bool:
-        return self.kind is ExecutionKind.OPEN and order.reduce_only
-
-    def _check_slice(self, taken: Step, around: Surroundings, order: OrderRequest, touch: Decimal) -> None:
-        job, plan = taken.job, self.plan
-        assert order.market is plan.lead
-        if not plan.urgent:
-            cap = job.limits.price_cap_bps
-            assert abs(order.price - touch) <= touch * cap * BPS
-            guard = job.limits.settlement_guard_seconds
-            assert seconds_to_settlement(around.at, plan.interval_hours) >= guard, "led into a settlement"
-        traded = self.bought if self.kind is ExecutionKind.OPEN else self.sold
-        planned, saved = plan.spot_quantity, plan.spot_quantity * self.pair.spot.fees.taker
-        if plan.lead is Market.PERP:
-            traded, planned, saved = self.perp_traded, plan.perp_quantity, ZERO
-        assert traded + order.quantity <= planned
-        smallest = 2 * max(self.pair.min_notional, self.pair.lot_step * touch)
-        rest = planned - traded - order.quantity - (saved if self.rested_orders else ZERO)
-        largest = max(plan.slice_notional, smallest) + (
-            ZERO if rest >= self.pair.instrument(order.market).lot else smallest
-        )
-        if plan.perp_quantity > 0:
-            assert order.quantity * touch <= largest, "a slice too large"
-
-    def check_end(self, job: HedgeExecution) -> None:
-        """Fail unless the account is as the job says, and balanced."""
-        assert job.state in {ExecutionState.HEDGED, ExecutionState.FLAT}
-        assert not self.hidden
-        assert self.resting is None
-        spot = self.pair.spot
-        # What is sold lies on the lot; what is left of the coins beside it is less than one.
-        unsellable = max(spot.min_quantity, spot.min_notional / self.price * Decimal("1.01")) + spot.lot
-        if job.state is ExecutionState.FLAT:
-            assert self.short == 0 or self.short_was_taken
-            assert self.coins < unsellable
-        elif self.kind is not ExecutionKind.TRIM and not self.short_was_taken and self.plan.perp_quantity:
-            started = ZERO if self.kind is ExecutionKind.OPEN else self.plan.spot_quantity - self.plan.perp_quantity
-            both = max(self.pair.lot_step, unsellable, self.pair.perp.min_quantity)
-            assert abs(self.coins - self.short - started) <= both or abs(self.coins - self.short) <= both

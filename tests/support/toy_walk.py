@@ -6,6 +6,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.execution import HedgeExecution
 from hedgerow.strategy import hedging
 from hedgerow.strategy.hedging import Happening, Step
+from support.toy_rules import check, check_end
 from support.toy_venue import ToyVenue, restarted
 
 __all__ = ["walk"]
@@ -28,10 +29,10 @@ def walk(
             venue.chaos = 0.0
         around = venue.look()
         taken = hedging.step(job, event, around)
-        venue.check(job, taken, around)
+        check(venue, job, taken, around)
         job, event = taken.job, None
         if job.state.ended:
-            venue.check_end(job)
+            check_end(venue, job)
             return job
         died = venue.random.random() < crash
         if died and venue.random.random() < 0.5:

@@ -1,0 +1,94 @@
+"""What must hold of every step that the two-leg machine takes on a toy venue, and at its end."""
+
+from decimal import Decimal
+
+from hedgerow.domain.commands import PlaceOrder
+from hedgerow.domain.execution import RESTING_GAP, ExecutionKind, ExecutionState, HedgeExecution
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.money import BPS, ZERO
+from hedgerow.domain.order import OrderRequest, TimeInForce
+from hedgerow.domain.schedule import seconds_to_settlement
+from hedgerow.strategy.hedging import Step, Surroundings
+from support.toy_venue import ToyVenue
+
+__all__ = ["check", "check_end"]
+
+
+def check(venue: ToyVenue, before: HedgeExecution, taken: Step, around: Surroundings) -> None:
+    """Fail if a step breaks a rule of the machine."""
+    asked = (taken.command, taken.resolve, taken.watch)
+    assert sum(part is not None for part in asked) + (taken.pause_seconds > 0) <= 1
+    if taken.job.state.ended:
+        assert taken.command is None
+        assert taken.resolve is None
+        assert taken.job.working is None
+    if isinstance(taken.command, PlaceOrder):
+        assert taken.job.working == taken.command, "an order is in the job before it is sent"
+        _check_order(venue, before, taken, around, taken.command.order)
+    elif taken.resolve or taken.watch:
+        assert taken.job.working
+        assert taken.job.working.order == (taken.resolve or taken.watch)
+
+
+def _check_order(
+    venue: ToyVenue, before: HedgeExecution, taken: Step, around: Surroundings, order: OrderRequest
+) -> None:
+    job, instrument = taken.job, venue.pair.instrument(order.market)
+    assert before.working is None or before.working.order.client_id in venue.seen
+    assert instrument.accepts(quantity=order.quantity, price=order.price, reduce_only=order.reduce_only) is None
+    assert order.reduce_only == (order.market is Market.PERP and order.side is Side.BUY)
+    book = around.depth(order.market)
+    assert book is not None
+    assert (around.at - book.at).total_seconds() <= job.limits.book_stale_seconds, "traded on a stale book"
+    touch = book.touch(order.side)
+    assert touch is not None
+    if order.time_in_force is TimeInForce.GTX:
+        assert job.state is ExecutionState.RESTING
+        assert (order.price - touch) * order.side.sign < 0, "a resting order would take"
+        assert order.quantity * order.price * RESTING_GAP <= job.limits.max_resting_loss_usd
+    else:
+        assert (order.price - touch) * order.side.sign <= touch * job.limits.max_cap_bps * BPS
+        assert (order.price - touch) * order.side.sign >= 0, "the order cannot take the touch"
+    if job.state in {ExecutionState.LEADING, ExecutionState.RESTING}:
+        _check_slice(venue, taken, around, order, touch)
+    if order.market is Market.PERP and not venue.unwinds(order):
+        assert venue.perp_traded + order.quantity <= venue.plan.perp_quantity, "beyond the plan"
+
+
+def _check_slice(venue: ToyVenue, taken: Step, around: Surroundings, order: OrderRequest, touch: Decimal) -> None:
+    job, plan = taken.job, venue.plan
+    assert order.market is plan.lead
+    if not plan.urgent:
+        cap = job.limits.price_cap_bps
+        assert abs(order.price - touch) <= touch * cap * BPS
+        guard = job.limits.settlement_guard_seconds
+        assert seconds_to_settlement(around.at, plan.interval_hours) >= guard, "led into a settlement"
+    traded = venue.bought if venue.kind is ExecutionKind.OPEN else venue.sold
+    planned, saved = plan.spot_quantity, plan.spot_quantity * venue.pair.spot.fees.taker
+    if plan.lead is Market.PERP:
+        traded, planned, saved = venue.perp_traded, plan.perp_quantity, ZERO
+    assert traded + order.quantity <= planned
+    smallest = 2 * max(venue.pair.min_notional, venue.pair.lot_step * touch)
+    rest = planned - traded - order.quantity - (saved if venue.rested_orders else ZERO)
+    largest = max(plan.slice_notional, smallest) + (
+        ZERO if rest >= venue.pair.instrument(order.market).lot else smallest
+    )
+    if plan.perp_quantity > 0:
+        assert order.quantity * touch <= largest, "a slice too large"
+
+
+def check_end(venue: ToyVenue, job: HedgeExecution) -> None:
+    """Fail unless the account is as the job says, and balanced."""
+    assert job.state in {ExecutionState.HEDGED, ExecutionState.FLAT}
+    assert not venue.hidden
+    assert venue.resting is None
+    spot = venue.pair.spot
+    # What is sold lies on the lot; what is left of the coins beside it is less than one.
+    unsellable = max(spot.min_quantity, spot.min_notional / venue.price * Decimal("1.01")) + spot.lot
+    if job.state is ExecutionState.FLAT:
+        assert venue.short == 0 or venue.short_was_taken
+        assert venue.coins < unsellable
+    elif venue.kind is not ExecutionKind.TRIM and not venue.short_was_taken and venue.plan.perp_quantity:
+        started = ZERO if venue.kind is ExecutionKind.OPEN else venue.plan.spot_quantity - venue.plan.perp_quantity
+        both = max(venue.pair.lot_step, unsellable, venue.pair.perp.min_quantity)
+        assert abs(venue.coins - venue.short - started) <= both or abs(venue.coins - venue.short) <= both
