@@ -103,13 +103,14 @@ def _reduce_only_submit(draw: Draw) -> SubmitFault:
 def _second_leg_submit(draw: Draw) -> SubmitFault:
     """Keep the leg that follows from filling, once or for longer than the machine may wait."""
     random = draw.random
+    market, side = random.choice(((Market.PERP, Side.SELL), (Market.PERP, Side.SELL), (Market.SPOT, Side.BUY)))
     return SubmitFault(
         outcome=random.choice((Outcome.REJECT, Outcome.ABSORB, Outcome.PARTIAL)),
         command="place_order",
         nth=1 + int(random.random() * 10 * draw.plan.days),
         times=random.choice((2, 20, 150)),
-        market=Market.PERP,
-        side=Side.SELL,
+        market=market,
+        side=side,
         code=Code.PRICE_TOO_LOW,
         fraction=draw.fraction("0.1", "0.5"),
     )

@@ -47,6 +47,13 @@ def test_a_safety_exit_is_more_patient_than_others() -> None:
     assert scene.job.state is HEDGED
 
 
+def test_coins_without_a_short_are_sold_at_once_however_little_the_book_shows() -> None:
+    scene = Scene(new_job(CLOSE, spot="10", perp="0", slice_notional="400", urgent=True))
+    scene.spot_bids = (("99.99", "2"),)
+    assert scene.after(0).order.quantity == 10, "to wait for depth would leave them unhedged for longer"
+    assert scene.fills("2").order.quantity == 8
+
+
 def test_coins_left_below_the_minimum_do_not_keep_the_short_open() -> None:
     scene = closing(spot="4.04", perp="4.00", slice_notional="2000").fills("4")
     assert scene.order.quantity == Decimal("4.00")
