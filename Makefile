@@ -12,6 +12,8 @@ ARGS ?=
 CAMPAIGNS := $(addprefix benchmarks/,crash_points.py cut_week.py exposure.py kill_week.py planted_bugs.py)
 # Test processes.
 WORKERS ?= 2
+# Tests that play whole bots many times over: watched for coverage, they would take three times as long.
+PLAYED := tests/simulation tests/processes
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo simulate test check conformance pages format bench kill-week cut-week lock image-test clean
@@ -34,10 +36,11 @@ simulate: setup ## 2,000 runs of 14 days under random faults; half an hour on tw
 	@$(BIN)/hedgerow simulate --runs 2000 --days 14 --workers $(WORKERS) $(ARGS)
 
 test: setup ## all tests; every branch of domain and strategy must have been taken
-	$(BIN)/python -m pytest -n $(WORKERS) --cov=hedgerow --cov-report=
+	$(BIN)/python -m pytest -n $(WORKERS) $(PLAYED:%=--ignore=%) --cov=hedgerow --cov-report=
 	$(BIN)/coverage report --skip-covered --skip-empty
 	$(BIN)/coverage report --include='src/hedgerow/domain/*,src/hedgerow/strategy/*' \
 		--skip-covered --skip-empty --show-missing --fail-under=100
+	$(BIN)/python -m pytest -n $(WORKERS) $(PLAYED)
 
 check: setup ## format, lint, types and layers, changing nothing
 	$(BIN)/ruff format --check .

@@ -7,7 +7,9 @@ from itertools import pairwise
 import pytest
 
 from hedgerow.domain.books import books_difference
+from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import (
+    CommandIssued,
     CommandRefused,
     CycleCompleted,
     DustKept,
@@ -22,6 +24,7 @@ from hedgerow.domain.events import (
 )
 from hedgerow.domain.execution import ExecutionLimits, ExecutionState, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.order import TimeInForce
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.emulator.refusals import Code
@@ -118,6 +121,32 @@ def test_funding_paid_while_a_slow_opening_was_at_work_is_in_the_books_when_it_e
     assert [event.payment.at for event in bot.logged(FundingReceived)] == [OPENED + timedelta(hours=1)]
     assert bot.hedge.funding_received > 0
     bot.check_whole()
+
+
+def test_a_slow_closing_whose_coins_were_sold_by_hand_stops_resting() -> None:
+    slow = StrategyParameters(
+        execution=ExecutionLimits(style=ExecutionStyle.MAKER, max_resting_loss_usd=Decimal(20)),
+        funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
+        position_management=PositionManagement(fee_coverage_multiplier=0.01, max_position_age_hours=1000.0),
+    )
+    bot = farm(parameters=slow)
+    sold = OPENED + timedelta(hours=7, minutes=3)
+
+    def sell(farm: Farm) -> None:
+        assert farm.ledger.execution is not None, "the closing that the settlement at 08:00 pays for is under way"
+        coins = farm.hedge.pair.spot.floor_quantity(farm.coins() / 10)
+        farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)
+
+    bot.run(7.5, at={7.05: sell})
+    rested = [
+        event.at
+        for event in bot.logged(CommandIssued)
+        if isinstance(event.command, PlaceOrder) and event.command.order.time_in_force is TimeInForce.GTX
+    ]
+    closed = bot.logged(HedgeClosed)[0].at
+    assert not [at for at in rested if sold + timedelta(seconds=1) < at < closed]
+    assert closed < sold + timedelta(minutes=2), "what rested took 50 s a slice"
+    bot.check()
 
 
 def test_dust_of_an_earlier_hedge_is_sold_with_the_next_one() -> None:

@@ -9,12 +9,12 @@ from msgspec import Struct
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import ArmDeadMan, Command, PlaceOrder, SetLeverage, TransferFunds
 from hedgerow.domain.errors import VenueError
-from hedgerow.domain.execution import ExecutionKind, ExecutionPlan, ExecutionState, HedgeExecution
+from hedgerow.domain.execution import ExecutionKind, ExecutionPlan, ExecutionState, ExecutionStyle, HedgeExecution
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.order import RejectKind
+from hedgerow.domain.order import OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
 from hedgerow.engine.bookkeeping import Bookkeeper
 from hedgerow.engine.evidence import look_up
@@ -23,6 +23,7 @@ from hedgerow.engine.journal import Journal
 from hedgerow.engine.observe import read_books
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy import hedging
+from hedgerow.strategy.alarms import disturbed
 from hedgerow.strategy.hedging import Happening, Step, Surroundings
 from hedgerow.strategy.hedging_orders import at_risk
 from hedgerow.strategy.hedging_quality import quality_of
@@ -176,9 +177,20 @@ class Executor:
             spot=books.spot,
             perp=books.perp,
             idle_usdt=idle,
-            hurried=self._stopping(),
+            hurried=self._stopping() or await self._is_disturbed(job, event),
             short_gone=closes_naked and await self._is_short_gone(job.symbol),
         )
+
+    async def _is_disturbed(self, job: HedgeExecution, event: Happening) -> bool:
+        """Tell whether the next slice had better not rest: a job that rests may last for half an hour."""
+        followed = isinstance(event, ev.OrderEnded) and event.status is OrderStatus.FILLED
+        before_a_slice = followed if job.working else job.state is ExecutionState.LEADING
+        if job.limits.style is not ExecutionStyle.MAKER or job.plan.urgent or not before_a_slice:
+            return False
+        try:
+            return disturbed(self._journal.ledger, await self._venue.account())
+        except VenueError:
+            return False
 
     async def _is_short_gone(self, symbol: str) -> bool:
         """Tell whether the account shows no short; one that cannot be read may still have it."""

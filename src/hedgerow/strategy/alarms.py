@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.ledger import Ledger
@@ -20,7 +21,7 @@ from hedgerow.strategy.rebalancing import MIN_DIFFERENCE
 from hedgerow.strategy.reconcile import reconcile
 from hedgerow.strategy.verdict import ClosedElsewhere, HalfOpen
 
-__all__ = ["GRACE", "Alarm", "AlarmKind", "account_alarm", "look_at", "mark_alarm", "news_alarm"]
+__all__ = ["GRACE", "Alarm", "AlarmKind", "account_alarm", "disturbed", "look_at", "mark_alarm", "news_alarm"]
 
 GRACE = timedelta(seconds=10)
 """How long after a trade of our own the account may still show what was before it, and changes echo the trade."""
@@ -98,6 +99,19 @@ def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
     position = account.positions.get(hedge.symbol)
     price = position.mark_price if position and position.mark_price > 0 else hedge.entry_price
     return mark_alarm(ledger, account, price) or _ailing(hedge, account, price)
+
+
+def disturbed(ledger: Ledger, account: AccountView) -> bool:
+    """Whether an account shows that the job at work had better end soon: asked between two of its slices.
+
+    An account that lags lacks what an opening has just traded; of a closing it shows too much, never too little.
+    """
+    held = ledger.hedge or ledger.opening
+    if held is None or held.spot_quantity <= 0 or held.short <= 0:
+        return False
+    if ledger.opening and ledger.traded_at and account.at < ledger.traded_at + GRACE:
+        return False
+    return account_alarm(replace(ledger, hedge=held, opening=None, execution=None), account) is not None
 
 
 def _ailing(hedge: HedgedPosition, account: AccountView, price: Decimal) -> Alarm | None:

@@ -52,7 +52,8 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     idle_usdt: Decimal = ZERO
     """Free USDT of the spot wallet: may top up margin once."""
     hurried: bool = False
-    """Whether the bot was asked to stop: nothing is left to rest in a book."""
+    """Whether the job had better end soon, for the bot was asked to stop, or others have touched its legs: nothing is
+    left to rest in a book."""
     short_gone: bool = False
     """Whether the account shows no short any more; asked only for a closing that is ``NAKED``."""
 

@@ -6,11 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
+from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.position import Tally
-from hedgerow.strategy.alarms import GRACE, Alarm, AlarmKind, account_alarm, look_at, mark_alarm, news_alarm
+from hedgerow.strategy.alarms import GRACE, Alarm, AlarmKind, account_alarm, disturbed, look_at, mark_alarm, news_alarm
 from support.toy_venue import new_job
 from support.views import NOW, account, hedge, holding, ledger_of, short_of
 
@@ -128,6 +129,22 @@ def test_a_hedge_that_lost_a_leg_and_knows_it_is_an_alarm_until_it_is_closed() -
 @pytest.mark.parametrize("ledger", [NOTHING, BUSY])
 def test_an_account_is_not_judged_while_nothing_is_held_or_a_job_is_at_work(ledger: Ledger) -> None:
     assert account_alarm(ledger, account()) is None
+
+
+@pytest.mark.parametrize(("coins", "hurry"), [("10", False), ("10.5", False), ("9.9", True)])
+def test_a_job_that_rests_is_hurried_by_what_others_took_from_its_legs(coins: str, *, hurry: bool) -> None:
+    closing = replace(TEN, execution=new_job(ExecutionKind.CLOSE))
+    assert disturbed(closing, legs(coins=coins)) is hurry
+
+
+def test_an_opening_is_judged_when_the_account_has_had_time_to_show_it() -> None:
+    opening = replace(BUSY, hedge=None, opening=TEN.hedge, traded_at=NOW - GRACE)
+    assert disturbed(opening, legs(coins="9"))
+    assert not disturbed(replace(opening, traded_at=NOW - GRACE / 2), legs(coins="9"))
+
+
+def test_a_job_that_holds_nothing_yet_is_never_hurried() -> None:
+    assert not disturbed(replace(BUSY, hedge=None), account())
 
 
 @pytest.mark.parametrize(
