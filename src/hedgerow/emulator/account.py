@@ -30,6 +30,8 @@ class Account:
 
     def __init__(self, tape: Tape, state: WorldState, options: WorldOptions) -> None:
         self.now = state.now
+        self.next_step = state.now
+        """The next step of the tape after ``now``, once somebody asked; not after it = to be reckoned anew."""
         self.options = options
         self.revision = 0
         self.listener: Callable[[], None] | None = None
@@ -180,6 +182,8 @@ class Account:
 
     def heed_dead_men(self) -> None:
         """Cancel the orders of each symbol whose switch has run out."""
+        if not self.dead_men:
+            return
         for symbol in [symbol for symbol, at in self.dead_men.items() if at <= self.now]:
             del self.dead_men[symbol]
             self.desk.cancel_all(Market.PERP, symbol, self.now)

@@ -8,7 +8,6 @@ with the distance; six times as much stands behind them, up to 1 %. What an orde
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
@@ -91,8 +90,25 @@ class Ladder:
     def __init__(self, levels: Iterator[Level]) -> None:
         self._known: list[Level] = []
         self._coming = levels
+        self._whole: tuple[Level, ...] | None = None
 
     def __iter__(self) -> Iterator[Level]:
+        return self._walk() if self._whole is None else iter(self._whole)
+
+    @property
+    def first(self) -> Level | None:
+        """The best level; None when there is none."""
+        return self._known[0] if self._known or self._one_more() else None
+
+    @property
+    def whole(self) -> tuple[Level, ...]:
+        """Every level."""
+        if self._whole is None:
+            self._known.extend(self._coming)
+            self._whole = tuple(self._known)
+        return self._whole
+
+    def _walk(self) -> Iterator[Level]:
         number = 0
         while number < len(self._known) or self._one_more():
             yield self._known[number]
@@ -114,6 +130,9 @@ def after_taking(levels: Iterable[Level], taken: Decimal, lot: Decimal) -> Itera
     """Yield what is left of ``levels`` when ``taken`` is gone from the best ones."""
     missing = taken
     for level in levels:
+        if not missing:
+            yield level  # nothing is gone from here on
+            continue
         left = level.quantity - missing
         missing = max(ZERO, -left)
         on_lot = left - left % lot
@@ -136,4 +155,4 @@ def sweep(levels: Iterable[Level], side: Side, limit: Decimal, quantity: Decimal
 
 def best(levels: Iterator[Level]) -> Level | None:
     """Return the first level; None when there is none."""
-    return next(islice(levels, 1), None)
+    return next(levels, None)

@@ -270,6 +270,8 @@ class Faults:
 
     def books_at(self, now: datetime) -> datetime:
         """Return the time whose books are shown at ``now``."""
+        if not self.plan.stale_books:
+            return now
         return min((fault.after for fault in self.plan.stale_books if fault.after <= now < fault.until), default=now)
 
 

@@ -97,8 +97,9 @@ class Marketplace:
         """Note that an order took ``quantity`` from a book."""
         if self._endless or not quantity:
             return
-        missing = self._missing(market, symbol, side, at) + quantity
-        taken = {**self.conditions.taken, _side_key(market, symbol, side): Taken(quantity=missing, at=at)}
+        key = _side_key(market, symbol, side)
+        missing = self._missing(key, at) + quantity
+        taken = {**self.conditions.taken, key: Taken(quantity=missing, at=at)}
         self.conditions = replace(self.conditions, taken=taken)
 
     def prices(self, symbol: str, at: datetime) -> TapePrices | None:
@@ -121,29 +122,37 @@ class Marketplace:
 
     def levels(self, market: Market, symbol: str, side: Side, at: datetime) -> Iterator[Level]:
         """Return the levels that an order of ``side`` would take, best first."""
-        return self._levels(market, symbol, side, at, self.middle(market, symbol, at))
+        return iter(self._levels(market, symbol, side, at, self.middle(market, symbol, at)))
 
-    def _levels(self, market: Market, symbol: str, side: Side, at: datetime, middle: Decimal | None) -> Iterator[Level]:
+    def _levels(
+        self, market: Market, symbol: str, side: Side, at: datetime, middle: Decimal | None
+    ) -> Iterator[Level] | Ladder:
+        """Return one side of a book; the kept ladder itself as long as nothing is missing from it."""
         if middle is None or (self._gaps and self._gaps.missing_side(market, symbol, at) is side):
             return iter(())
         if self._endless:
             return bottomless(middle)
-        instrument = self._listed[symbol].instrument(market)
-        levels = self._ladder(instrument, side, middle, self.tape.liquidity(market, symbol, at))
-        missing = self._missing(market, symbol, side, at)
-        return after_taking(levels, missing, instrument.lot) if missing else iter(levels)
-
-    def _ladder(self, instrument: Instrument, side: Side, middle: Decimal, liquidity: Liquidity) -> Ladder:
-        """Return the undisturbed levels; as long as middle and liquidity stay, they are not computed again."""
-        key, made_of = _side_key(instrument.market, instrument.symbol, side), (middle, liquidity)
+        key, instrument = _side_key(market, symbol, side), self._listed[symbol].instrument(market)
+        made_of = (middle, self.tape.liquidity(market, symbol, at))
         known = self._ladders.get(key)
-        if known is None or known[0] != made_of:
-            known = self._ladders[key] = made_of, Ladder(ladder(instrument, side, middle, liquidity))
-        return known[1]
+        if known is None or known[0] != made_of:  # as long as middle and liquidity stay, it is not computed again
+            known = self._ladders[key] = made_of, Ladder(ladder(instrument, side, *made_of))
+        missing = self._missing(key, at)
+        return after_taking(known[1], missing, instrument.lot) if missing else known[1]
+
+    def _best(self, market: Market, symbol: str, side: Side, at: datetime, middle: Decimal | None) -> Level | None:
+        levels = self._levels(market, symbol, side, at, middle)
+        return levels.first if isinstance(levels, Ladder) else best(levels)
+
+    def _whole(
+        self, market: Market, symbol: str, side: Side, at: datetime, middle: Decimal | None
+    ) -> tuple[Level, ...]:
+        levels = self._levels(market, symbol, side, at, middle)
+        return levels.whole if isinstance(levels, Ladder) else tuple(levels)
 
     def touch(self, market: Market, symbol: str, side: Side, at: datetime) -> Decimal | None:
         """Return the best price that an order of ``side`` could take; None for an empty side."""
-        level = best(self.levels(market, symbol, side, at))
+        level = self._best(market, symbol, side, at, self.middle(market, symbol, at))
         return level.price if level else None
 
     def quote(self, market: Market, symbol: str, at: datetime) -> Quote | None:
@@ -151,8 +160,8 @@ class Marketplace:
         middle = self.middle(market, symbol, at) if symbol in self._listed else None
         if middle is None:
             return None
-        bid = best(self._levels(market, symbol, Side.SELL, at, middle))
-        ask = best(self._levels(market, symbol, Side.BUY, at, middle))
+        bid = self._best(market, symbol, Side.SELL, at, middle)
+        ask = self._best(market, symbol, Side.BUY, at, middle)
         return Quote(
             market=market,
             symbol=symbol,
@@ -165,11 +174,12 @@ class Marketplace:
 
     def depth(self, market: Market, symbol: str, at: datetime) -> Depth:
         """Return the whole book; both sides are empty where the tape has no price."""
+        middle = self.middle(market, symbol, at)
         return Depth(
             market=market,
             symbol=symbol,
-            bids=tuple(self.levels(market, symbol, Side.SELL, at)),
-            asks=tuple(self.levels(market, symbol, Side.BUY, at)),
+            bids=self._whole(market, symbol, Side.SELL, at, middle),
+            asks=self._whole(market, symbol, Side.BUY, at, middle),
             at=at,
         )
 
@@ -188,8 +198,8 @@ class Marketplace:
         """Return the perpetual's 24 h quote volume; None for a symbol that is not listed."""
         return self.tape.volume(symbol, at) if symbol in self._listed else None
 
-    def _missing(self, market: Market, symbol: str, side: Side, at: datetime) -> Decimal:
-        taken = self.conditions.taken.get(_side_key(market, symbol, side)) if self.conditions.taken else None
+    def _missing(self, key: str, at: datetime) -> Decimal:
+        taken = self.conditions.taken.get(key)
         return taken.left(at, self._half_life) if taken else ZERO
 
     def _relist(self) -> None:

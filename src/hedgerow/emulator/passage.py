@@ -43,17 +43,19 @@ def check_prices(account: Account) -> None:
         account.desk.match_resting(account.now)
         account.changed()
     while account.perp.holdings:
-        standing = account.perp.standing(account.mark)
-        if account.perp.balance + standing.unrealized >= standing.maintenance_margin:
+        if account.perp.carries(account.mark):
             return
         _liquidate(account)
 
 
 def _next_instant(account: Account, tape: Tape) -> datetime:
     """Return the next time at which a price can change."""
-    following = account.now + tape.step - (account.now - EPOCH) % tape.step
+    if account.next_step <= account.now:
+        account.next_step = account.now + tape.step - (account.now - EPOCH) % tape.step
+    if not account.marketplace.conditions.shocks and not account.dead_men:
+        return account.next_step
     coming = (shock.at for shock in account.marketplace.conditions.shocks if shock.at > account.now)
-    return min((following, *coming, *(at for at in account.dead_men.values() if at > account.now)))
+    return min((account.next_step, *coming, *(at for at in account.dead_men.values() if at > account.now)))
 
 
 def _settle_funding(account: Account, tape: Tape, until: datetime) -> None:
