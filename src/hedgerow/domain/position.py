@@ -85,7 +85,8 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
     @property
     def estimated_fee(self) -> Decimal:
         """Fee in quote units expected for fills that are not booked yet."""
-        return max(ZERO, self.filled_notional - self.booked_notional) * self.fee_rate
+        unbooked = self.filled_notional - self.booked_notional
+        return (unbooked if unbooked > 0 else ZERO) * self.fee_rate
 
     @property
     def pays_in_coin(self) -> bool:
@@ -97,8 +98,8 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
         """Base units paid in coin, or expected to be."""
         if not self.pays_in_coin:
             return self.booked_coin_fee
-        unbooked = max(ZERO, self.filled_quantity - self.booked_quantity)
-        return self.booked_coin_fee + unbooked * self.fee_rate
+        unbooked = self.filled_quantity - self.booked_quantity
+        return self.booked_coin_fee + (unbooked if unbooked > 0 else ZERO) * self.fee_rate
 
     @property
     def coin_fee_value(self) -> Decimal:
@@ -175,7 +176,8 @@ class Tally(Struct, frozen=True, kw_only=True):
             sums[market, side] += record.filled_notional
             fees += record.booked_fee + expected
             estimated += expected
-            coin_value += record.coin_fee_value
+            # ``coin_fee_value`` without reckoning the expected fee again.
+            coin_value += record.booked_coin_value + (expected if record.pays_in_coin else ZERO)
         return Tally(
             spot_quantity=spot_quantity,
             perp_quantity=perp_quantity,

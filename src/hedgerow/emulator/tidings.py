@@ -99,13 +99,12 @@ class Tidings:
 
     def _look(self, symbol: str) -> _Known:
         world = self._world()
-        account, market, pair = world.account(), world.market(1), world.pair(symbol)
-        position, mark, coming = account.positions.get(symbol), market.mark(symbol), market.predicted(symbol)
+        pair, mark, coming = world.pair(symbol), world.mark(symbol), world.predicted(symbol)
         return _Known(
-            wallets=(dict(account.spot), account.perp.balance),
-            payments=len(world.funding_payments(EPOCH)),
-            leverage=position.leverage if position else 0,
-            modes=(account.one_way, account.single_asset),
+            wallets=world.balances,
+            payments=world.payments,
+            leverage=world.leverage(symbol),
+            modes=world.modes,
             status=(pair.spot.status, pair.perp.status) if pair else (None,),
             interval=coming.interval_hours if coming else None,
             mark=mark.mark if mark else None,
