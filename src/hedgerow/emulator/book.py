@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from hedgerow.domain.instrument import Instrument, Market, Side
 from hedgerow.domain.market import Level
-from hedgerow.domain.money import BPS, ONE, ZERO
+from hedgerow.domain.money import BPS, ONE, ZERO, ceil_to_step, floor_to_step
 from hedgerow.ports import Liquidity
 
 __all__ = ["BOTTOMLESS", "BookGaps", "Ladder", "Taken", "after_taking", "best", "bottomless", "ladder", "sweep"]
@@ -70,16 +70,16 @@ class Taken(Struct, frozen=True, kw_only=True):
 def ladder(instrument: Instrument, side: Side, middle: Decimal, liquidity: Liquidity) -> Iterator[Level]:
     """Yield the levels that an order of ``side`` would take, best first, on the instrument's grids."""
     touch = middle * (ONE + side.sign * liquidity.half_spread_bps * BPS)
+    buys, tick, lot = side is Side.BUY, instrument.tick, instrument.lot
     price, quantity = ZERO, ZERO
     for factor, share in _SHAPE:
-        raw = touch * factor if side is Side.BUY else touch / factor
-        level = instrument.round_price(raw, side.opposite)
+        level = ceil_to_step(touch * factor, tick) if buys else floor_to_step(touch / factor, tick)
         if level != price:
             if quantity:
                 yield Level(price, quantity)
             price, quantity = level, ZERO
         if level > 0:
-            quantity += instrument.floor_quantity(liquidity.depth_notional * share / level)
+            quantity += floor_to_step(liquidity.depth_notional * share / level, lot)
     if quantity:
         yield Level(price, quantity)
 

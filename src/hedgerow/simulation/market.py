@@ -96,6 +96,10 @@ class _Path(Struct, frozen=True, kw_only=True):
     books: Mapping[Market, Liquidity]
     decimals: int
 
+    def price(self, spot: float, bps: float) -> Decimal:
+        """Return the price so many basis points above ``spot``."""
+        return Decimal(f"{spot * (1 + bps / 10_000):.{self.decimals}f}")
+
 
 class DrawnMarket:
     """A ``Tape`` of ``pairs`` pairs drawn from a source of randomness, from ``start`` on for ``days``."""
@@ -169,9 +173,9 @@ class DrawnMarket:
         if known is None:
             path = self._paths[symbol]
             spot, basis = path.spot[hour], path.basis_bps[hour]
-            texts = (f"{spot * (1 + bps / 10_000):.{path.decimals}f}" for bps in (0.0, basis, basis * 0.8))
-            middle, perp, mark = (Decimal(text) for text in texts)
-            known = self._known[symbol, hour] = TapePrices(spot=middle, perp=perp, mark=mark)
+            known = self._known[symbol, hour] = TapePrices(
+                spot=path.price(spot, 0.0), perp=path.price(spot, basis), mark=path.price(spot, basis * 0.8)
+            )
         return known
 
     def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:
