@@ -274,6 +274,11 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
         return ZERO
 
     @property
+    def unsettled(self) -> list[OrderRecord]:
+        """The orders that have fills whose real fee is not known yet."""
+        return [record for record in self.orders if record.booked_quantity < record.filled_quantity]
+
+    @property
     def funding_counted(self) -> Decimal:
         """Funding since the counters started."""
         return self.funding_received - self.funding_before_roll

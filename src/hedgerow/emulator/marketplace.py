@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth, Level, MarkPrice, Quote
-from hedgerow.domain.money import ZERO
+from hedgerow.domain.money import ONE, ZERO
 from hedgerow.emulator.book import BookGaps, Ladder, Taken, after_taking, best, bottomless, ladder
 from hedgerow.emulator.refusals import Code, rejected
 from hedgerow.ports import Liquidity, Tape, TapePrices
@@ -54,6 +54,8 @@ class Marketplace:
         self._pairs: Mapping[str, BasisPair] = self._listed
         self._ladders: dict[str, tuple[tuple[Decimal, Liquidity], Ladder]] = {}
         """By ``market:symbol:side``: what the newest ladder was built from, and the ladder."""
+        self._shocked: dict[str, tuple[TapePrices, Decimal, TapePrices]] = {}
+        """By symbol: the tape's newest prices, the product of its shocks, and the prices with them."""
         self._relist()
 
     @property
@@ -107,11 +109,17 @@ class Marketplace:
         prices = self.tape.prices(symbol, at)
         if prices is None or not self.conditions.shocks:
             return prices
-        factor = Decimal(1)
+        factor = ONE
         for shock in self.conditions.shocks:
             if shock.symbol == symbol and shock.at <= at:
                 factor *= shock.factor
-        return TapePrices(spot=prices.spot * factor, perp=prices.perp * factor, mark=prices.mark * factor)
+        if factor is ONE:
+            return prices
+        known = self._shocked.get(symbol)
+        if known is None or known[0] is not prices or known[1] != factor:
+            shocked = TapePrices(spot=prices.spot * factor, perp=prices.perp * factor, mark=prices.mark * factor)
+            known = self._shocked[symbol] = prices, factor, shocked
+        return known[2]
 
     def middle(self, market: Market, symbol: str, at: datetime) -> Decimal | None:
         """Return the middle of one book; None where the tape has no price."""

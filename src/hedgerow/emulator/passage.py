@@ -50,12 +50,14 @@ def check_prices(account: Account) -> None:
 
 def _next_instant(account: Account, tape: Tape) -> datetime:
     """Return the next time at which a price can change."""
-    if account.next_step <= account.now:
-        account.next_step = account.now + tape.step - (account.now - EPOCH) % tape.step
-    if not account.marketplace.conditions.shocks and not account.dead_men:
-        return account.next_step
-    coming = (shock.at for shock in account.marketplace.conditions.shocks if shock.at > account.now)
-    return min((account.next_step, *coming, *(at for at in account.dead_men.values() if at > account.now)))
+    now, shocks = account.now, account.marketplace.conditions.shocks
+    if account.next_step <= now:
+        account.next_step = now + tape.step - (now - EPOCH) % tape.step
+    following = account.next_step
+    for at in (*(shock.at for shock in shocks), *account.dead_men.values()) if shocks or account.dead_men else ():
+        if now < at < following:
+            following = at
+    return following
 
 
 def _settle_funding(account: Account, tape: Tape, until: datetime) -> None:
