@@ -203,32 +203,32 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         """Take a turn: what is ready, or the next timers. Where no socket can speak, that needs none of the rest."""
-        ready, timers = self._ready, self._scheduled
+        ready, timers, clock = self._ready, self._scheduled, self._virtual_clock
         self._unheard += 1
         alone = self._jumping.alone and self._unheard < UNHEARD and self._timer_cancelled_count < UNHEARD
-        while alone and timers and timers[0].cancelled():
+        while alone and timers and timers[0]._cancelled:
             self._timer_cancelled_count -= 1
-            heappop(timers)._scheduled = False  # noqa: SLF001 - as asyncio's own turn does it
+            heappop(timers)._scheduled = False
         if self._stopping or not alone or not (ready or self._jumped()):
             self._unheard = 0
-            ASYNCIO._run_once(self)  # noqa: SLF001 - the whole turn, which polls
+            ASYNCIO._run_once(self)  # the whole turn, which polls
             return
-        due = self.time() + self._clock_resolution
-        while timers and timers[0].when() < due:
+        due = clock.monotonic() + self._clock_resolution
+        while timers and timers[0]._when < due:
             timer = heappop(timers)
-            timer._scheduled = False  # noqa: SLF001 - as above
+            timer._scheduled = False
             ready.append(timer)
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle.cancelled():
-                handle._run()  # noqa: SLF001 - as above
+            if not handle._cancelled:
+                handle._run()
 
     def _jumped(self) -> bool:
         """Let the time jump to the next timer; tells whether that can be done without waiting for anything real."""
         clock, timers = self._virtual_clock, self._scheduled
         if not timers or clock.speed is not None or clock.patience_seconds:
             return False
-        seconds = timers[0].when() - self.time()
+        seconds = timers[0]._when - clock.monotonic()
         if seconds > LONGEST_JUMP_SECONDS:
             return False
         if seconds > 0:

@@ -30,8 +30,8 @@ class Account:
 
     def __init__(self, tape: Tape, state: WorldState, options: WorldOptions) -> None:
         self.now = state.now
-        self.next_step = state.now
-        """The next step of the tape after ``now``, once somebody asked; not after it = to be reckoned anew."""
+        self.next_change, self.shocks_known = state.now, state.conditions.shocks
+        """When prices can change next, if it is after ``now`` and the shocks are still those it was reckoned with."""
         self.options = options
         self.revision = 0
         self.listener: Callable[[], None] | None = None

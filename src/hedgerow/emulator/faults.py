@@ -242,7 +242,7 @@ class Faults:
         Raises:
             VenueError: the plan lets it fail.
         """
-        for disorder, count in self._disorders(now):
+        for disorder, count in self._disorders(now) if self.plan.disorders else ():
             if disorder.strikes_read(read, count):
                 self.struck += 1
                 raise _disordered(disorder, read, now)

@@ -33,7 +33,8 @@ def pass_time(account: Account, tape: Tape, to: datetime) -> None:
         account.now = until
         account.heed_dead_men()
         check_prices(account)
-    account.now = max(account.now, to)
+    if account.now < to:
+        account.now = to
     account.heed_dead_men()
 
 
@@ -51,13 +52,13 @@ def check_prices(account: Account) -> None:
 def _next_instant(account: Account, tape: Tape) -> datetime:
     """Return the next time at which a price can change."""
     now, shocks = account.now, account.marketplace.conditions.shocks
-    if account.next_step <= now:
-        account.next_step = now + tape.step - (now - EPOCH) % tape.step
-    following = account.next_step
-    for at in (*(shock.at for shock in shocks), *account.dead_men.values()) if shocks or account.dead_men else ():
-        if now < at < following:
-            following = at
-    return following
+    if account.next_change <= now or account.shocks_known is not shocks:
+        step = now + tape.step - (now - EPOCH) % tape.step
+        account.next_change = min((step, *(shock.at for shock in shocks if shock.at > now)))
+        account.shocks_known = shocks
+    if not account.dead_men:
+        return account.next_change
+    return min((account.next_change, *(at for at in account.dead_men.values() if at > now)))
 
 
 def _settle_funding(account: Account, tape: Tape, until: datetime) -> None:
