@@ -72,9 +72,9 @@ class VirtualClock:
         """Return virtual seconds since the start."""
         return self._elapsed
 
-    def sleep(self, seconds: float) -> Coroutine[Any, Any, None]:
+    async def sleep(self, seconds: float) -> None:
         """Wait for ``seconds`` of virtual time."""
-        return asyncio.sleep(max(0.0, seconds))
+        await asyncio.sleep(max(0.0, seconds))
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Return a context that raises ``TimeoutError`` in its body after ``seconds`` of virtual time."""

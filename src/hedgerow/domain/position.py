@@ -261,7 +261,8 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     @property
     def short(self) -> Decimal:
         """Size of the short, positive."""
-        return max(ZERO, -self.tally.perp_quantity)
+        short = -self.tally.perp_quantity
+        return short if short > 0 else ZERO
 
     @property
     def entry_price(self) -> Decimal:

@@ -33,8 +33,7 @@ def pass_time(account: Account, tape: Tape, to: datetime) -> None:
         account.now = until
         account.heed_dead_men()
         check_prices(account)
-    if account.now < to:
-        account.now = to
+    account.now = max(account.now, to)
     account.heed_dead_men()
 
 

@@ -10,12 +10,12 @@ from decimal import Decimal
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, Balance, MarginType, OpenOrder
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, Wallet
-from hedgerow.domain.funding import FundingPayment, FundingRate
+from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
-from hedgerow.domain.market import Depth, MarkPrice
+from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ONE, ZERO
 from hedgerow.domain.order import Fill, Order, OrderRequest
-from hedgerow.emulator.account import Account
+from hedgerow.emulator.account import Account, Followed
 from hedgerow.emulator.marketplace import Shock
 from hedgerow.emulator.passage import check_prices, pass_time
 from hedgerow.emulator.rates import RateFeed
@@ -116,37 +116,9 @@ class World:
         """Return both wallets and every open position."""
         return self._account.view()
 
-    # Single parts of it, for those who look often
-
-    @property
-    def balances(self) -> tuple[Mapping[str, Balance], Decimal]:
-        """Spot balances, and the balance of the perpetual wallet."""
-        return self._account.spot.balances, self._account.perp.balance
-
-    @property
-    def modes(self) -> tuple[bool, bool]:
-        """Whether positions are one-way, and whether USDT is the only margin."""
-        return self._account.one_way, self._account.single_asset
-
-    @property
-    def payments(self) -> int:
-        """How many funding payments there were."""
-        return self._journal.paid
-
-    def leverage(self, symbol: str) -> int:
-        """Return the leverage of an open position; 0 where there is none."""
-        perp = self._account.perp
-        return perp.leverage(symbol) if symbol in perp.holdings else 0
-
-    def mark(self, symbol: str) -> MarkPrice | None:
-        """Return mark and index now; None where the tape has no price."""
-        return self._marketplace.mark(symbol, self.now)
-
-    def predicted(self, symbol: str) -> FundingRate | None:
-        """Return the running estimate of the next settlement; None where it cannot be known."""
-        return self._marketplace.predicted(symbol, self.now)
-
-    # Reads, continued
+    def followed(self, symbol: str) -> Followed:
+        """Return how things stand for one symbol and the account, as far as changes of it are told."""
+        return self._account.followed(symbol)
 
     def order(self, market: Market, symbol: str, client_id: str) -> Order | None:
         """Return an order by its client id; None when it never arrived."""
