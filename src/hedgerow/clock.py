@@ -6,15 +6,22 @@
 import asyncio
 import selectors
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from heapq import heappop
 from typing import Any, TypeVar
 
 __all__ = ["ANSWER_SECONDS", "FollowedClock", "SystemClock", "VirtualClock", "run_virtual"]
 
 Result = TypeVar("Result")
 TICK_SECONDS = 1e-6
+LOOPS_OWN, UNHEARD = 1, 50
+"""How many descriptors an event loop opens for itself, and how many turns they alone need not be polled."""
+LONGEST_JUMP_SECONDS = 86_400.0
+"""The longest wait of asyncio's own turn."""
+ASYNCIO: Any = asyncio.SelectorEventLoop
 ANSWER_SECONDS, AGAIN_SECONDS = 30.0, 0.2
 """Real seconds: how long an answer from outside holds the time up, and the pause before a lost clock is asked again."""
 
@@ -140,11 +147,14 @@ class _JumpingSelector(selectors.BaseSelector):
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
         self._real = selectors.DefaultSelector()
+        self._registered = 0
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        self._registered += 1
         return self._real.register(fileobj, events, data)
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        self._registered -= 1
         return self._real.unregister(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -160,6 +170,11 @@ class _JumpingSelector(selectors.BaseSelector):
         self._clock.pass_time(min(timeout, (time.monotonic() - began) * speed) if ready else max(0.0, timeout))
         return ready
 
+    @property
+    def alone(self) -> bool:
+        """Whether nothing is open but the pipe on which signals and threads wake the loop."""
+        return self._registered <= LOOPS_OWN
+
     def get_map(self) -> Any:
         return self._real.get_map()
 
@@ -168,15 +183,57 @@ class _JumpingSelector(selectors.BaseSelector):
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):
+    # asyncio's own, of which its types do not tell.
+    _ready: deque[Any]
+    _scheduled: list[Any]
+    _timer_cancelled_count: int
+    _stopping: bool
+
     def __init__(self, clock: VirtualClock) -> None:
         self._virtual_clock = clock
-        super().__init__(_JumpingSelector(clock))
+        self._jumping = _JumpingSelector(clock)
+        self._unheard = 0
+        super().__init__(self._jumping)
         # A timer is due once it is within this of the time; after half a year of virtual seconds the default
         # of 1 ns is below what a float can tell apart, and a timer that is due exactly now would never fire.
         self._clock_resolution = TICK_SECONDS
 
     def time(self) -> float:
         return self._virtual_clock.monotonic()
+
+    def _run_once(self) -> None:
+        """Take a turn: what is ready, or the next timers. Where no socket can speak, that needs none of the rest."""
+        ready, timers, clock = self._ready, self._scheduled, self._virtual_clock
+        self._unheard += 1
+        alone = self._jumping.alone and self._unheard < UNHEARD and self._timer_cancelled_count < UNHEARD
+        while alone and timers and timers[0]._cancelled:
+            self._timer_cancelled_count -= 1
+            heappop(timers)._scheduled = False
+        if self._stopping or not alone or not (ready or self._jumped()):
+            self._unheard = 0
+            ASYNCIO._run_once(self)  # the whole turn, which polls
+            return
+        due = clock.monotonic() + self._clock_resolution
+        while timers and timers[0]._when < due:
+            timer = heappop(timers)
+            timer._scheduled = False
+            ready.append(timer)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+    def _jumped(self) -> bool:
+        """Let the time jump to the next timer; tells whether that can be done without waiting for anything real."""
+        clock, timers = self._virtual_clock, self._scheduled
+        if not timers or clock.speed is not None or clock.patience_seconds:
+            return False
+        seconds = timers[0]._when - clock.monotonic()
+        if seconds > LONGEST_JUMP_SECONDS:
+            return False
+        if seconds > 0:
+            clock.pass_time(seconds)
+        return True
 
 
 def run_virtual(clock: VirtualClock, main: Coroutine[Any, Any, Result]) -> Result:

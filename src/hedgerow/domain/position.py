@@ -80,12 +80,14 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
     @property
     def opens(self) -> bool:
         """Whether the order builds a hedge: it buys spot or sells the perpetual."""
-        return self.request.side is _opening_side(self.request.market)
+        request = self.request
+        return request.side is (Side.BUY if request.market is Market.SPOT else Side.SELL)
 
     @property
     def estimated_fee(self) -> Decimal:
         """Fee in quote units expected for fills that are not booked yet."""
-        return max(ZERO, self.filled_notional - self.booked_notional) * self.fee_rate
+        unbooked = self.filled_notional - self.booked_notional
+        return (unbooked if unbooked > 0 else ZERO) * self.fee_rate
 
     @property
     def pays_in_coin(self) -> bool:
@@ -97,8 +99,8 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
         """Base units paid in coin, or expected to be."""
         if not self.pays_in_coin:
             return self.booked_coin_fee
-        unbooked = max(ZERO, self.filled_quantity - self.booked_quantity)
-        return self.booked_coin_fee + unbooked * self.fee_rate
+        unbooked = self.filled_quantity - self.booked_quantity
+        return self.booked_coin_fee + (unbooked if unbooked > 0 else ZERO) * self.fee_rate
 
     @property
     def coin_fee_value(self) -> Decimal:
@@ -163,26 +165,34 @@ class Tally(Struct, frozen=True, kw_only=True):
     def of(orders: tuple[OrderRecord, ...], *, swept_quantity: Decimal = ZERO, swept_cost: Decimal = ZERO) -> "Tally":
         """Sum the orders of one hedge; swept dust enters at its cost."""
         spot_quantity, perp_quantity = swept_quantity, ZERO
-        sums = {(m, s): ZERO for m in Market for s in Side}
+        spot_bought = spot_sold = perp_bought = perp_sold = ZERO
         fees = estimated = coin_value = ZERO
         for record in orders:
-            market, side = record.request.market, record.request.side
-            signed, expected = side.sign * record.filled_quantity, record.estimated_fee
-            if market is Market.SPOT:
-                spot_quantity += signed - record.coin_fee
+            request, filled, notional = record.request, record.filled_quantity, record.filled_notional
+            buys, expected = request.side is Side.BUY, record.estimated_fee
+            if request.market is Market.PERP:
+                perp_quantity += filled if buys else -filled
+                if buys:
+                    perp_bought += notional
+                else:
+                    perp_sold += notional
+            elif buys:
+                spot_quantity += filled - record.coin_fee
+                spot_bought += notional
+                coin_value += expected
             else:
-                perp_quantity += signed
-            sums[market, side] += record.filled_notional
+                spot_quantity -= filled + record.booked_coin_fee
+                spot_sold += notional
             fees += record.booked_fee + expected
             estimated += expected
-            coin_value += record.coin_fee_value
+            coin_value += record.booked_coin_value
         return Tally(
             spot_quantity=spot_quantity,
             perp_quantity=perp_quantity,
-            spot_bought=sums[Market.SPOT, Side.BUY] + swept_cost,
-            spot_sold=sums[Market.SPOT, Side.SELL],
-            perp_sold=sums[Market.PERP, Side.SELL],
-            perp_bought=sums[Market.PERP, Side.BUY],
+            spot_bought=spot_bought + swept_cost,
+            spot_sold=spot_sold,
+            perp_sold=perp_sold,
+            perp_bought=perp_bought,
             fees=fees,
             fees_estimated=estimated,
             coin_fee_value=coin_value,
@@ -251,7 +261,8 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     @property
     def short(self) -> Decimal:
         """Size of the short, positive."""
-        return max(ZERO, -self.tally.perp_quantity)
+        short = -self.tally.perp_quantity
+        return short if short > 0 else ZERO
 
     @property
     def entry_price(self) -> Decimal:
@@ -262,6 +273,11 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
             if quantity:
                 return sum((r.filled_notional for r in opening), ZERO) / quantity
         return ZERO
+
+    @property
+    def unsettled(self) -> list[OrderRecord]:
+        """The orders that have fills whose real fee is not known yet."""
+        return [record for record in self.orders if record.booked_quantity < record.filled_quantity]
 
     @property
     def funding_counted(self) -> Decimal:

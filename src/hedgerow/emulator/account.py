@@ -4,10 +4,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
+from msgspec import Struct
+
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, MarginType
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, Wallet
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ONE, ZERO
 from hedgerow.domain.order import Order
 from hedgerow.emulator.journal import Journal
@@ -18,11 +20,24 @@ from hedgerow.emulator.state import WorldOptions, WorldState
 from hedgerow.emulator.wallets import PerpAccount, SpotWallet, to_row
 from hedgerow.ports import Tape
 
-__all__ = ["Account"]
+__all__ = ["Account", "Followed"]
 
 MAX_LEVERAGE = 125
 MAX_TRANSFER_ID = 63
 """Longest clientTranId (API reference 5.4)."""
+
+
+class Followed(Struct, frozen=True, kw_only=True):
+    """How things stand for a followed symbol and the account: the parts whose changes a stream tells."""
+
+    wallets: tuple[object, object]
+    """Spot balances, and the perpetual wallet's."""
+    payments: int
+    leverage: int
+    modes: tuple[bool, bool]
+    status: tuple[TradingStatus | None, ...]
+    interval: int | None
+    mark: Decimal | None
 
 
 class Account:
@@ -30,6 +45,8 @@ class Account:
 
     def __init__(self, tape: Tape, state: WorldState, options: WorldOptions) -> None:
         self.now = state.now
+        self.next_change, self.shocks_known = state.now, state.conditions.shocks
+        """When prices can change next, if it is after ``now`` and the shocks are still those it was reckoned with."""
         self.options = options
         self.revision = 0
         self.listener: Callable[[], None] | None = None
@@ -96,6 +113,20 @@ class Account:
             perp_assets=dict(self.perp.assets),
             one_way=self.one_way,
             single_asset=self.single_asset,
+        )
+
+    def followed(self, symbol: str) -> Followed:
+        """Return how things stand for one symbol and the account, without reckoning the whole view."""
+        market, perp, pair = self.marketplace, self.perp, self.marketplace.pair(symbol)
+        coming, mark = market.predicted(symbol, self.now), market.mark(symbol, self.now)
+        return Followed(
+            wallets=(self.spot.balances, perp.balance),
+            payments=self.journal.paid,
+            leverage=perp.leverage(symbol) if symbol in perp.holdings else 0,
+            modes=(self.one_way, self.single_asset),
+            status=(pair.spot.status, pair.perp.status) if pair else (None,),
+            interval=coming.interval_hours if coming else None,
+            mark=mark.mark if mark else None,
         )
 
     def mark(self, symbol: str) -> Decimal:
@@ -180,6 +211,8 @@ class Account:
 
     def heed_dead_men(self) -> None:
         """Cancel the orders of each symbol whose switch has run out."""
+        if not self.dead_men:
+            return
         for symbol in [symbol for symbol, at in self.dead_men.items() if at <= self.now]:
             del self.dead_men[symbol]
             self.desk.cancel_all(Market.PERP, symbol, self.now)

@@ -8,14 +8,13 @@ with the distance; six times as much stands behind them, up to 1 %. What an orde
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from hedgerow.domain.instrument import Instrument, Market, Side
 from hedgerow.domain.market import Level
-from hedgerow.domain.money import BPS, ONE, ZERO
+from hedgerow.domain.money import BPS, ONE, ZERO, ceil_to_step, floor_to_step
 from hedgerow.ports import Liquidity
 
 __all__ = ["BOTTOMLESS", "BookGaps", "Ladder", "Taken", "after_taking", "best", "bottomless", "ladder", "sweep"]
@@ -71,16 +70,16 @@ class Taken(Struct, frozen=True, kw_only=True):
 def ladder(instrument: Instrument, side: Side, middle: Decimal, liquidity: Liquidity) -> Iterator[Level]:
     """Yield the levels that an order of ``side`` would take, best first, on the instrument's grids."""
     touch = middle * (ONE + side.sign * liquidity.half_spread_bps * BPS)
+    buys, tick, lot = side is Side.BUY, instrument.tick, instrument.lot
     price, quantity = ZERO, ZERO
     for factor, share in _SHAPE:
-        raw = touch * factor if side is Side.BUY else touch / factor
-        level = instrument.round_price(raw, side.opposite)
+        level = ceil_to_step(touch * factor, tick) if buys else floor_to_step(touch / factor, tick)
         if level != price:
             if quantity:
                 yield Level(price, quantity)
             price, quantity = level, ZERO
         if level > 0:
-            quantity += instrument.floor_quantity(liquidity.depth_notional * share / level)
+            quantity += floor_to_step(liquidity.depth_notional * share / level, lot)
     if quantity:
         yield Level(price, quantity)
 
@@ -91,8 +90,25 @@ class Ladder:
     def __init__(self, levels: Iterator[Level]) -> None:
         self._known: list[Level] = []
         self._coming = levels
+        self._whole: tuple[Level, ...] | None = None
 
     def __iter__(self) -> Iterator[Level]:
+        return self._walk() if self._whole is None else iter(self._whole)
+
+    @property
+    def first(self) -> Level | None:
+        """The best level; None when there is none."""
+        return self._known[0] if self._known or self._one_more() else None
+
+    @property
+    def whole(self) -> tuple[Level, ...]:
+        """Every level."""
+        if self._whole is None:
+            self._known.extend(self._coming)
+            self._whole = tuple(self._known)
+        return self._whole
+
+    def _walk(self) -> Iterator[Level]:
         number = 0
         while number < len(self._known) or self._one_more():
             yield self._known[number]
@@ -114,6 +130,9 @@ def after_taking(levels: Iterable[Level], taken: Decimal, lot: Decimal) -> Itera
     """Yield what is left of ``levels`` when ``taken`` is gone from the best ones."""
     missing = taken
     for level in levels:
+        if not missing:
+            yield level  # nothing is gone from here on
+            continue
         left = level.quantity - missing
         missing = max(ZERO, -left)
         on_lot = left - left % lot
@@ -136,4 +155,4 @@ def sweep(levels: Iterable[Level], side: Side, limit: Decimal, quantity: Decimal
 
 def best(levels: Iterator[Level]) -> Level | None:
     """Return the first level; None when there is none."""
-    return next(islice(levels, 1), None)
+    return next(levels, None)

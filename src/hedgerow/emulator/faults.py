@@ -242,7 +242,7 @@ class Faults:
         Raises:
             VenueError: the plan lets it fail.
         """
-        for disorder, count in self._disorders(now):
+        for disorder, count in self._disorders(now) if self.plan.disorders else ():
             if disorder.strikes_read(read, count):
                 self.struck += 1
                 raise _disordered(disorder, read, now)
@@ -270,6 +270,8 @@ class Faults:
 
     def books_at(self, now: datetime) -> datetime:
         """Return the time whose books are shown at ``now``."""
+        if not self.plan.stale_books:
+            return now
         return min((fault.after for fault in self.plan.stale_books if fault.after <= now < fault.until), default=now)
 
 

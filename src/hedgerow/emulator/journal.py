@@ -57,6 +57,11 @@ class Journal:
             last_id=self._last_id,
         )
 
+    @property
+    def paid(self) -> int:
+        """How many funding payments were written down."""
+        return len(self._payments)
+
     def next_id(self) -> int:
         """Return an id that no order, trade or row had before."""
         self._last_id += 1
@@ -120,4 +125,6 @@ class Journal:
 
 
 def _since(rows: Sequence[Row], since: datetime) -> tuple[Row, ...]:
+    if not rows or rows[-1].at < since:
+        return ()  # most look for what is new
     return tuple(rows[bisect_left(rows, since, key=attrgetter("at")) :])

@@ -25,6 +25,8 @@ class LateOrders:
 
     def land(self, until: datetime) -> None:
         """Execute each order due by ``until`` at its own time; a refusal is heard by nobody."""
+        if not self._due:
+            return
         due = sorted((entry for entry in self._due if entry[0] <= until), key=lambda entry: entry[0])
         self._due = [entry for entry in self._due if entry[0] > until]
         for at, request in due:

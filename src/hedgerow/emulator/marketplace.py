@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth, Level, MarkPrice, Quote
-from hedgerow.domain.money import ZERO
+from hedgerow.domain.money import ONE, ZERO
 from hedgerow.emulator.book import BookGaps, Ladder, Taken, after_taking, best, bottomless, ladder
 from hedgerow.emulator.refusals import Code, rejected
 from hedgerow.ports import Liquidity, Tape, TapePrices
@@ -54,6 +54,8 @@ class Marketplace:
         self._pairs: Mapping[str, BasisPair] = self._listed
         self._ladders: dict[str, tuple[tuple[Decimal, Liquidity], Ladder]] = {}
         """By ``market:symbol:side``: what the newest ladder was built from, and the ladder."""
+        self._shocked: dict[str, tuple[TapePrices, Decimal, TapePrices]] = {}
+        """By symbol: the tape's newest prices, the product of its shocks, and the prices with them."""
         self._relist()
 
     @property
@@ -97,8 +99,9 @@ class Marketplace:
         """Note that an order took ``quantity`` from a book."""
         if self._endless or not quantity:
             return
-        missing = self._missing(market, symbol, side, at) + quantity
-        taken = {**self.conditions.taken, _side_key(market, symbol, side): Taken(quantity=missing, at=at)}
+        key = _side_key(market, symbol, side)
+        missing = self._missing(key, at) + quantity
+        taken = {**self.conditions.taken, key: Taken(quantity=missing, at=at)}
         self.conditions = replace(self.conditions, taken=taken)
 
     def prices(self, symbol: str, at: datetime) -> TapePrices | None:
@@ -106,11 +109,17 @@ class Marketplace:
         prices = self.tape.prices(symbol, at)
         if prices is None or not self.conditions.shocks:
             return prices
-        factor = Decimal(1)
+        factor = ONE
         for shock in self.conditions.shocks:
             if shock.symbol == symbol and shock.at <= at:
                 factor *= shock.factor
-        return TapePrices(spot=prices.spot * factor, perp=prices.perp * factor, mark=prices.mark * factor)
+        if factor is ONE:
+            return prices
+        known = self._shocked.get(symbol)
+        if known is None or known[0] is not prices or known[1] != factor:
+            shocked = TapePrices(spot=prices.spot * factor, perp=prices.perp * factor, mark=prices.mark * factor)
+            known = self._shocked[symbol] = prices, factor, shocked
+        return known[2]
 
     def middle(self, market: Market, symbol: str, at: datetime) -> Decimal | None:
         """Return the middle of one book; None where the tape has no price."""
@@ -121,29 +130,37 @@ class Marketplace:
 
     def levels(self, market: Market, symbol: str, side: Side, at: datetime) -> Iterator[Level]:
         """Return the levels that an order of ``side`` would take, best first."""
-        return self._levels(market, symbol, side, at, self.middle(market, symbol, at))
+        return iter(self._levels(market, symbol, side, at, self.middle(market, symbol, at)))
 
-    def _levels(self, market: Market, symbol: str, side: Side, at: datetime, middle: Decimal | None) -> Iterator[Level]:
+    def _levels(
+        self, market: Market, symbol: str, side: Side, at: datetime, middle: Decimal | None
+    ) -> Iterator[Level] | Ladder:
+        """Return one side of a book; the kept ladder itself as long as nothing is missing from it."""
         if middle is None or (self._gaps and self._gaps.missing_side(market, symbol, at) is side):
             return iter(())
         if self._endless:
             return bottomless(middle)
-        instrument = self._listed[symbol].instrument(market)
-        levels = self._ladder(instrument, side, middle, self.tape.liquidity(market, symbol, at))
-        missing = self._missing(market, symbol, side, at)
-        return after_taking(levels, missing, instrument.lot) if missing else iter(levels)
-
-    def _ladder(self, instrument: Instrument, side: Side, middle: Decimal, liquidity: Liquidity) -> Ladder:
-        """Return the undisturbed levels; as long as middle and liquidity stay, they are not computed again."""
-        key, made_of = _side_key(instrument.market, instrument.symbol, side), (middle, liquidity)
+        key, instrument = _side_key(market, symbol, side), self._listed[symbol].instrument(market)
+        made_of = (middle, self.tape.liquidity(market, symbol, at))
         known = self._ladders.get(key)
-        if known is None or known[0] != made_of:
-            known = self._ladders[key] = made_of, Ladder(ladder(instrument, side, middle, liquidity))
-        return known[1]
+        if known is None or known[0] != made_of:  # as long as middle and liquidity stay, it is not computed again
+            known = self._ladders[key] = made_of, Ladder(ladder(instrument, side, *made_of))
+        missing = self._missing(key, at)
+        return after_taking(known[1], missing, instrument.lot) if missing else known[1]
+
+    def _best(self, market: Market, symbol: str, side: Side, at: datetime, middle: Decimal | None) -> Level | None:
+        levels = self._levels(market, symbol, side, at, middle)
+        return levels.first if isinstance(levels, Ladder) else best(levels)
+
+    def _whole(
+        self, market: Market, symbol: str, side: Side, at: datetime, middle: Decimal | None
+    ) -> tuple[Level, ...]:
+        levels = self._levels(market, symbol, side, at, middle)
+        return levels.whole if isinstance(levels, Ladder) else tuple(levels)
 
     def touch(self, market: Market, symbol: str, side: Side, at: datetime) -> Decimal | None:
         """Return the best price that an order of ``side`` could take; None for an empty side."""
-        level = best(self.levels(market, symbol, side, at))
+        level = self._best(market, symbol, side, at, self.middle(market, symbol, at))
         return level.price if level else None
 
     def quote(self, market: Market, symbol: str, at: datetime) -> Quote | None:
@@ -151,8 +168,8 @@ class Marketplace:
         middle = self.middle(market, symbol, at) if symbol in self._listed else None
         if middle is None:
             return None
-        bid = best(self._levels(market, symbol, Side.SELL, at, middle))
-        ask = best(self._levels(market, symbol, Side.BUY, at, middle))
+        bid = self._best(market, symbol, Side.SELL, at, middle)
+        ask = self._best(market, symbol, Side.BUY, at, middle)
         return Quote(
             market=market,
             symbol=symbol,
@@ -165,11 +182,12 @@ class Marketplace:
 
     def depth(self, market: Market, symbol: str, at: datetime) -> Depth:
         """Return the whole book; both sides are empty where the tape has no price."""
+        middle = self.middle(market, symbol, at)
         return Depth(
             market=market,
             symbol=symbol,
-            bids=tuple(self.levels(market, symbol, Side.SELL, at)),
-            asks=tuple(self.levels(market, symbol, Side.BUY, at)),
+            bids=self._whole(market, symbol, Side.SELL, at, middle),
+            asks=self._whole(market, symbol, Side.BUY, at, middle),
             at=at,
         )
 
@@ -188,8 +206,8 @@ class Marketplace:
         """Return the perpetual's 24 h quote volume; None for a symbol that is not listed."""
         return self.tape.volume(symbol, at) if symbol in self._listed else None
 
-    def _missing(self, market: Market, symbol: str, side: Side, at: datetime) -> Decimal:
-        taken = self.conditions.taken.get(_side_key(market, symbol, side)) if self.conditions.taken else None
+    def _missing(self, key: str, at: datetime) -> Decimal:
+        taken = self.conditions.taken.get(key)
         return taken.left(at, self._half_life) if taken else ZERO
 
     def _relist(self) -> None:

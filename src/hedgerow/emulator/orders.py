@@ -27,6 +27,8 @@ HITTING_SHARE = Decimal("0.5")
 """Part of the traded volume that hits one side of the book."""
 SPOT_VOLUME_SHARE = Decimal("0.2")
 """Spot volume as a part of the perpetual's: Aster trades far less spot than perpetuals."""
+HITTING = {Market.PERP: HITTING_SHARE, Market.SPOT: HITTING_SHARE * SPOT_VOLUME_SHARE}
+"""What hits one side of each market's book, as a part of the perpetual's volume."""
 
 
 class OrderDesk:
@@ -122,15 +124,16 @@ class OrderDesk:
 
     def match_resting(self, at: datetime) -> None:
         """Fill what the market traded since the last time: through its price, or up to its place in the queue."""
-        for working in tuple(self._resting.values()):
+        for key, working in tuple(self._resting.items()):
             request = working.order.request
             if self._crosses(request, at):
-                quantity, waiting = min(working.open_quantity, self._takeable(request)), working
+                quantity, ahead = min(working.open_quantity, self._takeable(request)), working.queue_ahead
             else:
-                quantity, waiting = self._served(working, at)
+                quantity, ahead = self._served(working, at)
+            waiting = replace(working, queue_ahead=ahead, queued_at=at)
             if quantity:
                 waiting = self._book(waiting, Level(request.price, quantity), maker=True, at=at)
-            self._keep(replace(waiting, queued_at=at))
+            self._orders[key] = self._resting[key] = waiting
             if not waiting.open_quantity:
                 self._end(waiting, OrderStatus.FILLED, at)
 
@@ -213,16 +216,17 @@ class OrderDesk:
         self._lock(resting, resting.open_quantity)
         return resting.order
 
-    def _served(self, working: WorkingOrder, at: datetime) -> tuple[Decimal, WorkingOrder]:
-        """Return what the volume traded since ``queued_at`` fills, and the order with its new place in the queue."""
+    def _served(self, working: WorkingOrder, at: datetime) -> tuple[Decimal, Decimal]:
+        """Return what the volume traded since ``queued_at`` fills, and what is still ahead in the queue then."""
         request = working.order.request
         volume = self._marketplace.volume(request.symbol, at) or ZERO
-        share = HITTING_SHARE * (SPOT_VOLUME_SHARE if request.market is Market.SPOT else ONE)
-        passed = volume * share / request.price * Decimal((at - working.queued_at) / DAY)
+        passed = volume * HITTING[request.market] / request.price * Decimal((at - working.queued_at) / DAY)
         ahead = working.queue_ahead - passed
+        if ahead >= 0:
+            return ZERO, ahead
         instrument = self._marketplace.instrument(request.market, request.symbol)
         quantity = instrument.floor_quantity(min(max(ZERO, -ahead), working.open_quantity, self._takeable(request)))
-        return quantity, replace(working, queue_ahead=ahead + quantity)
+        return quantity, ahead + quantity
 
     def _book(self, working: WorkingOrder, trade: Level, *, maker: bool, at: datetime) -> WorkingOrder:
         """Book one trade: wallet, journal, and the order's sums."""

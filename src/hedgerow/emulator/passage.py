@@ -43,17 +43,21 @@ def check_prices(account: Account) -> None:
         account.desk.match_resting(account.now)
         account.changed()
     while account.perp.holdings:
-        standing = account.perp.standing(account.mark)
-        if account.perp.balance + standing.unrealized >= standing.maintenance_margin:
+        if account.perp.carries(account.mark):
             return
         _liquidate(account)
 
 
 def _next_instant(account: Account, tape: Tape) -> datetime:
     """Return the next time at which a price can change."""
-    following = account.now + tape.step - (account.now - EPOCH) % tape.step
-    coming = (shock.at for shock in account.marketplace.conditions.shocks if shock.at > account.now)
-    return min((following, *coming, *(at for at in account.dead_men.values() if at > account.now)))
+    now, shocks = account.now, account.marketplace.conditions.shocks
+    if account.next_change <= now or account.shocks_known is not shocks:
+        step = now + tape.step - (now - EPOCH) % tape.step
+        account.next_change = min((step, *(shock.at for shock in shocks if shock.at > now)))
+        account.shocks_known = shocks
+    if not account.dead_men:
+        return account.next_change
+    return min((account.next_change, *(at for at in account.dead_men.values() if at > now)))
 
 
 def _settle_funding(account: Account, tape: Tape, until: datetime) -> None:

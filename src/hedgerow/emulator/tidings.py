@@ -7,30 +7,15 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from decimal import Decimal
 
-from msgspec import Struct
-
-from hedgerow.domain.instrument import Market, TradingStatus
+from hedgerow.domain.instrument import Market
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.schedule import EPOCH
+from hedgerow.emulator.account import Followed
 from hedgerow.emulator.world import World
 from hedgerow.ports import Clock
 
 __all__ = ["Tidings"]
-
-
-class _Known(Struct, frozen=True, kw_only=True):
-    """How things stand for the followed symbol and the account."""
-
-    wallets: tuple[object, object]
-    """Spot balances, and the perpetual wallet's."""
-    payments: int
-    leverage: int
-    modes: tuple[bool, bool]
-    status: tuple[TradingStatus | None, ...]
-    interval: int | None
-    mark: Decimal | None
 
 
 class Tidings:
@@ -41,7 +26,7 @@ class Tidings:
         self._clock = clock
         self._listeners: list[Callable[[News], None]] = []
         self._symbol: str | None = None
-        self._known: _Known | None = None
+        self._known: Followed | None = None
         self._last_trade = 0
         self._since = EPOCH
         self._expected = False
@@ -67,7 +52,7 @@ class Tidings:
             self._ticking.cancel()
             self._ticking = None
         if symbol is not None:
-            self._known = self._look(symbol)
+            self._known = self._world().followed(symbol)
             self._since, self._last_trade = self._world().now, max(self._trades(symbol, EPOCH), default=0)
             self._ticking = asyncio.create_task(self._tick())
 
@@ -91,25 +76,11 @@ class Tidings:
         symbol, before = self._symbol, self._known
         if symbol is None or before is None:
             return
-        self._known = now = self._look(symbol)
+        self._known = now = self._world().followed(symbol)
         found = [*self._traded(symbol), *_differences(before, now, symbol, self._world().now)]
         for news in found:
             for listener in tuple(self._listeners):
                 listener(news)
-
-    def _look(self, symbol: str) -> _Known:
-        world = self._world()
-        account, market, pair = world.account(), world.market(1), world.pair(symbol)
-        position, mark, coming = account.positions.get(symbol), market.mark(symbol), market.predicted(symbol)
-        return _Known(
-            wallets=(dict(account.spot), account.perp.balance),
-            payments=len(world.funding_payments(EPOCH)),
-            leverage=position.leverage if position else 0,
-            modes=(account.one_way, account.single_asset),
-            status=(pair.spot.status, pair.perp.status) if pair else (None,),
-            interval=coming.interval_hours if coming else None,
-            mark=mark.mark if mark else None,
-        )
 
     def _trades(self, symbol: str, since: datetime) -> list[int]:
         return [fill.trade_id for market in Market for fill in self._world().fills(market, symbol, since)]
@@ -125,7 +96,7 @@ class Tidings:
         self._since = world.now
 
 
-def _differences(before: _Known, now: _Known, symbol: str, at: datetime) -> Iterator[News]:
+def _differences(before: Followed, now: Followed, symbol: str, at: datetime) -> Iterator[News]:
     if now.payments > before.payments:
         yield News(at=at, kind=NewsKind.FUNDING, symbol=symbol)
     elif now.wallets != before.wallets:

@@ -216,8 +216,9 @@ class EmulatedVenue:
 
     def _pass(self) -> None:
         """Bring the world to the present."""
-        self._late.land(self.clock.now())
-        self.world.advance(self.clock.now())
+        now = self.clock.now()
+        self._late.land(now)
+        self.world.advance(now)
         self._tell()
 
     def _remember(self) -> None:

@@ -15,7 +15,7 @@ __all__ = ["WorldView"]
 class WorldView:
     """A ``MarketView`` over a snapshot of the marketplace; ``books_at`` is older than ``at`` when books are stale."""
 
-    __slots__ = ("_at", "_books_at", "_marketplace", "_rates")
+    __slots__ = ("_at", "_books_at", "_marketplace", "_quotes", "_rates")
 
     def __init__(
         self, marketplace: Marketplace, at: datetime, rates: RateBoard, *, books_at: datetime | None = None
@@ -24,6 +24,8 @@ class WorldView:
         self._at = at
         self._rates = rates
         self._books_at = at if books_at is None else books_at
+        self._quotes: dict[tuple[Market, str], Quote | None] = {}
+        """Those asked for before: a decision asks for the same ones again and again."""
 
     @property
     def at(self) -> datetime:
@@ -46,7 +48,10 @@ class WorldView:
 
     def quote(self, market: Market, symbol: str) -> Quote | None:
         """Return best bid and ask, or None where the tape has no price."""
-        return self._marketplace.quote(market, symbol, self._books_at)
+        key = (market, symbol)
+        if key not in self._quotes:
+            self._quotes[key] = self._marketplace.quote(market, symbol, self._books_at)
+        return self._quotes[key]
 
     def mark(self, symbol: str) -> MarkPrice | None:
         """Return the mark price, or None where the tape has none."""

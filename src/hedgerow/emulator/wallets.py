@@ -165,6 +165,15 @@ class PerpAccount:
             maintenance += notional * self._maintenance_rate
         return Standing(unrealized=unrealized, initial_margin=initial, maintenance_margin=maintenance)
 
+    def carries(self, marks: Marks) -> bool:
+        """Tell whether the margin balance covers the maintenance margin of all positions."""
+        unrealized = maintenance = ZERO
+        for symbol, held in self.holdings.items():
+            mark = marks(symbol)
+            unrealized += held.unrealized(mark)
+            maintenance += abs(held.quantity) * mark * self._maintenance_rate
+        return self.balance + unrealized >= maintenance
+
     def wallet(self, standing: Standing, order_margin: Decimal) -> PerpWallet:
         """Return the wallet as the venue shows it; unrealised profit can be traded with but not taken out."""
         blocked = standing.initial_margin + order_margin

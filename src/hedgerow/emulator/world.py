@@ -15,7 +15,7 @@ from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ONE, ZERO
 from hedgerow.domain.order import Fill, Order, OrderRequest
-from hedgerow.emulator.account import Account
+from hedgerow.emulator.account import Account, Followed
 from hedgerow.emulator.marketplace import Shock
 from hedgerow.emulator.passage import check_prices, pass_time
 from hedgerow.emulator.rates import RateFeed
@@ -115,6 +115,10 @@ class World:
     def account(self) -> AccountView:
         """Return both wallets and every open position."""
         return self._account.view()
+
+    def followed(self, symbol: str) -> Followed:
+        """Return how things stand for one symbol and the account, as far as changes of it are told."""
+        return self._account.followed(symbol)
 
     def order(self, market: Market, symbol: str, client_id: str) -> Order | None:
         """Return an order by its client id; None when it never arrived."""

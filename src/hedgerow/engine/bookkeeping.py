@@ -197,8 +197,9 @@ def _unsettled(ledger: Ledger) -> list[tuple[HedgedPosition, Market, list[OrderR
     hedges = [h for h in (ledger.hedge, ledger.opening) if h] + [c.hedge for c in ledger.closed]
     found: list[tuple[HedgedPosition, Market, list[OrderRecord]]] = []
     for hedge in hedges:
-        for market in Market:
-            records = [r for r in hedge.orders if r.request.market is market and not r.fees_settled]
+        pending = hedge.unsettled
+        for market in Market if pending else ():
+            records = [r for r in pending if r.request.market is market]
             if records:
                 found.append((hedge, market, records))
     return found

@@ -72,8 +72,9 @@ class TradesElsewhere:
     def _stand_ins(self) -> Iterator[tuple[HedgedPosition, Market, Side, Decimal]]:
         ledger, since = self._journal.ledger, self._clock.now() - PATIENCE
         for hedge in (*((ledger.hedge,) if ledger.hedge else ()), *(closed.hedge for closed in ledger.closed)):
-            for market, side in ((Market.SPOT, Side.SELL), (Market.PERP, Side.BUY)):
-                assumed = [r for r in hedge.orders if r.issued_at > since and r.request.market is market and r.assumed]
+            recent = [r for r in hedge.orders if r.issued_at > since and r.assumed]
+            for market, side in ((Market.SPOT, Side.SELL), (Market.PERP, Side.BUY)) if recent else ():
+                assumed = [r for r in recent if r.request.market is market]
                 if assumed:
                     yield hedge, market, side, sum((r.filled_quantity for r in assumed), ZERO)
 

@@ -113,6 +113,8 @@ class ProcessDoor:
             certain_after_seconds=plan.certain_after_seconds,
         )
         self.windows = windows_of(plan)
+        self.patience_seconds = _patience(plan)
+        """Lost orders may still land, balances lag, requests travel."""
         self.wakes = not plan.news
 
     @property
@@ -130,13 +132,6 @@ class ProcessDoor:
         """The same: what is told is always true here."""
         return self._venue.struck
 
-    @property
-    def patience_seconds(self) -> float:
-        """Lost orders may still land, balances lag, requests travel."""
-        troubles = self._plan.troubles
-        lag = max((t.seconds for t in troubles if isinstance(t, LaggingBalances | LateReports)), default=0.0)
-        return self._plan.certain_after_seconds + lag + ROUND_TRIPS * self._plan.latency_seconds
-
     def advance(self) -> None:
         """Bring the exchange to the present time."""
         self.world.advance(self._clock.now())
@@ -153,6 +148,11 @@ class ProcessDoor:
     async def life(self, store: Store, plug: Plug) -> AsyncGenerator[Life]:  # noqa: ARG002 - nothing is opened
         """Lend the venue: it is the same one for every life."""
         yield Life(venue=self._venue, news=self._plan.news)
+
+
+def _patience(plan: RunPlan) -> float:
+    lag = max((t.seconds for t in plan.troubles if isinstance(t, LaggingBalances | LateReports)), default=0.0)
+    return plan.certain_after_seconds + lag + ROUND_TRIPS * plan.latency_seconds
 
 
 def windows_of(plan: RunPlan) -> list[Window]:

@@ -118,7 +118,8 @@ def check_event(before: Ledger, event: ev.Event, after: Ledger) -> Iterator[tupl
         yield Rule.RESTART, f"{event.hedge.symbol} was adopted, and nobody had opened it by hand"
     if isinstance(event, ev.ExecutionStarted) and before.execution is not None:
         yield Rule.RESTART, f"a job begins while {before.execution.hedge_id} is {before.execution.state}"
-    yield from _identity(after)
+    if after.totals is not before.totals or after.closed is not before.closed:  # else it was judged before
+        yield from _identity(after)
 
 
 def _funding(before: Ledger, payment: FundingPayment, after: Ledger) -> Iterator[tuple[Rule, str]]:

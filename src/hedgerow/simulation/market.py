@@ -4,6 +4,7 @@ Grids, fees and books are those of the emulator's catalogue; the paths are rough
 hold what otherwise takes months: rotations, negative settlements, interval changes, books that lose a side.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -96,8 +97,15 @@ class _Path(Struct, frozen=True, kw_only=True):
     rate_bps: list[float]
     """Of eight hours."""
     intervals: list[tuple[datetime, int]]
+    stamps: list[datetime]
+    """When it settles, from the first time after the origin to the first after the end."""
+    volume: Decimal
     books: Mapping[Market, Liquidity]
     decimals: int
+
+    def price(self, spot: float, bps: float) -> Decimal:
+        """Return the price so many basis points above ``spot``."""
+        return Decimal(f"{spot * (1 + bps / 10_000):.{self.decimals}f}")
 
 
 class DrawnMarket:
@@ -123,12 +131,14 @@ class DrawnMarket:
         self._paths: dict[str, _Path] = {}
         for number, character in enumerate(chosen):
             rhythm = [c for c in changes if isinstance(c, IntervalChange) and c.pair == number]
-            path = _path(random, character, hours, self._rhythm(character, rhythm))
+            path = _path(random, character, hours, self._rhythm(character, rhythm), self._end)
             for storm in self._storms:
                 _weather(path, storm, (storm.at - self._origin) // HOUR)
             self._paths[character.symbol] = path
         self._thin = {character.symbol for character in chosen if random.random() < THIN_SHARE}
         self._known: dict[tuple[str, int], TapePrices] = {}
+        self._asked, self._hour = self._origin, 0
+        """The time asked for last, and its hour: most ask for the same time again."""
         self._rates: dict[tuple[str, datetime, bool], FundingRate] = {}
 
     def _rhythm(self, character: Character, changes: Sequence[IntervalChange]) -> list[tuple[datetime, int]]:
@@ -162,16 +172,18 @@ class DrawnMarket:
 
     def prices(self, symbol: str, at: datetime) -> TapePrices | None:
         """Return the prices of the hour of ``at``; None outside the tape."""
-        if not self._origin <= at <= self._end:
+        if at != self._asked:
+            self._asked, self._hour = at, (at - self._origin) // HOUR
+        hour = self._hour
+        if hour < 0 or at > self._end:
             return None
-        hour = (at - self._origin) // HOUR
         known = self._known.get((symbol, hour))
         if known is None:
             path = self._paths[symbol]
             spot, basis = path.spot[hour], path.basis_bps[hour]
-            texts = (f"{spot * (1 + bps / 10_000):.{path.decimals}f}" for bps in (0.0, basis, basis * 0.8))
-            middle, perp, mark = (Decimal(text) for text in texts)
-            known = self._known[symbol, hour] = TapePrices(spot=middle, perp=perp, mark=mark)
+            known = self._known[symbol, hour] = TapePrices(
+                spot=path.price(spot, 0.0), perp=path.price(spot, basis), mark=path.price(spot, basis * 0.8)
+            )
         return known
 
     def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:
@@ -193,15 +205,13 @@ class DrawnMarket:
 
     def volume(self, symbol: str, at: datetime) -> Decimal:  # noqa: ARG002 - the port's shape
         """Return the 24 h quote volume, the same at all times."""
-        return Decimal(int(self._paths[symbol].character.volume))
+        return self._paths[symbol].volume
 
     def settled(self, symbol: str, after: datetime, until: datetime) -> tuple[FundingRate, ...]:
         """Return the rates settled in ``(after, until]``, oldest first."""
-        path, stamp = self._paths[symbol], max(after, self._origin)
-        found: list[FundingRate] = []
-        while (stamp := next_settlement(stamp, _interval(path, stamp))) <= min(until, self._end):
-            found.append(self._rate(path, stamp, settled=True))
-        return tuple(found)
+        path = self._paths[symbol]
+        first, end = bisect_right(path.stamps, after), bisect_right(path.stamps, min(until, self._end))
+        return tuple(self._rate(path, stamp, settled=True) for stamp in path.stamps[first:end])
 
     def newest_settled(self, symbol: str, at: datetime, count: int) -> tuple[FundingRate, ...]:
         """Return at most ``count`` newest rates settled at or before ``at``, oldest first."""
@@ -210,7 +220,9 @@ class DrawnMarket:
     def predicted(self, symbol: str, at: datetime) -> FundingRate | None:
         """Return the rate that settles next: no run here is about foresight."""
         path = self._paths[symbol]
-        return self._rate(path, next_settlement(at, _interval(path, at)), settled=False)
+        place = bisect_right(path.stamps, at)
+        stamp = path.stamps[place] if place < len(path.stamps) else next_settlement(at, _interval(path, at))
+        return self._rate(path, stamp, settled=False)
 
     def _rate(self, path: _Path, stamp: datetime, *, settled: bool) -> FundingRate:
         key = (path.character.symbol, stamp, settled)
@@ -228,10 +240,24 @@ class DrawnMarket:
 
 def _interval(path: _Path, at: datetime) -> int:
     """Return the funding interval that runs at ``at``."""
-    return next((hours for since, hours in reversed(path.intervals) if since <= at), path.intervals[0][1])
+    return _running(path.intervals, at)
 
 
-def _path(random: Random, character: Character, hours: int, intervals: list[tuple[datetime, int]]) -> _Path:
+def _running(intervals: list[tuple[datetime, int]], at: datetime) -> int:
+    return next((hours for since, hours in reversed(intervals) if since <= at), intervals[0][1])
+
+
+def _stamps(intervals: list[tuple[datetime, int]], until: datetime) -> list[datetime]:
+    """Return the settlement times after the origin, up to the first one after ``until``."""
+    stamps = [intervals[0][0]]
+    while stamps[-1] <= until:
+        stamps.append(next_settlement(stamps[-1], _running(intervals, stamps[-1])))
+    return stamps[1:]
+
+
+def _path(
+    random: Random, character: Character, hours: int, intervals: list[tuple[datetime, int]], end: datetime
+) -> _Path:
     volatility = random.uniform(0.003, 0.012)
     level, log_price, rate, left = random.gauss(0.0, 0.3), 0.0, 0.0, 0
     spot, basis, rates = list[float](), list[float](), list[float]()
@@ -255,6 +281,8 @@ def _path(random: Random, character: Character, hours: int, intervals: list[tupl
         basis_bps=basis,
         rate_bps=rates,
         intervals=intervals,
+        stamps=_stamps(intervals, end),
+        volume=Decimal(int(character.volume)),
         books=books,
         decimals=decimals,
     )

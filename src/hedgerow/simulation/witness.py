@@ -197,11 +197,12 @@ class Witness:
 
     def look(self, *, taken: bool = False, telling: bool = False) -> None:
         """Compare both legs of every pair on the exchange, and judge what differs."""
-        now = self._world.now
-        if self._world.revision != self._seen_revision:
-            self._seen_revision = self._world.revision
-            account = self._world.account()
-            for pair in self._world.tape.pairs:
+        world = self._world
+        now = world.now
+        if world.revision != self._seen_revision:
+            self._seen_revision = world.revision
+            account = world.account()
+            for pair in world.tape.pairs:
                 self._compare(pair, account, taken=taken)
         for exposure in self._exposed.values():
             excused = replace(
@@ -223,10 +224,11 @@ class Witness:
         if own == short == 0:
             return
         price, dust = self.price(pair.symbol).spot, self.ledger.dust.get(pair.base)
-        own -= min(dust.quantity, own_tolerance(pair, price, ZERO)) if dust else ZERO
-        swept = min(unsold_dust(self.ledger, pair), own_tolerance(pair, price, ZERO))
+        least = own_tolerance(pair, price, ZERO)
+        own -= min(dust.quantity, least) if dust else ZERO
+        swept = min(unsold_dust(self.ledger, pair), least)
         own -= min(swept, max(ZERO, own - short))  # it excuses coins too many, never too few
-        if abs(own - short) <= own_tolerance(pair, price, ZERO):
+        if abs(own - short) <= least:
             self._taken.pop(pair.symbol, None)
         if abs(own - short) <= own_tolerance(pair, price, max(own, short)):
             return
