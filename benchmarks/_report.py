@@ -1,10 +1,17 @@
-"""How benchmarks print: the machine, and for each budget the figure and whether it holds."""
+"""How benchmarks print: the machine, for each budget the figure and whether it holds, the result of a campaign."""
 
+import argparse
 import os
 import platform
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["Budgets", "machine"]
+import msgspec
+from msgspec import Struct
+
+__all__ = ["Budgets", "machine", "offer_output", "tell", "workplace"]
 
 
 def machine() -> str:
@@ -39,3 +46,27 @@ class Budgets:
     def most(self, what: str, figure: float, budget: float, unit: str = "") -> None:
         """Print a figure that may be at most its budget."""
         self.line(what, f"{figure:g}{unit}", budget=f"<= {budget:g}{unit}", holds=figure <= budget)
+
+
+def offer_output(parser: argparse.ArgumentParser) -> None:
+    """Offer to keep what a campaign leaves behind."""
+    parser.add_argument("--json", type=Path, help="write the result here; - = standard output")
+    parser.add_argument("--keep", type=Path, help="folder for log and exchange, kept; a temporary one without it")
+
+
+@contextmanager
+def workplace(kept: Path | None) -> Iterator[Path]:
+    """Give a campaign its folder."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = kept or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+
+
+def tell(result: Struct, target: Path | None) -> None:
+    """Write the result of a campaign as JSON."""
+    text = msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
+    if target is None or str(target) == "-":
+        print(text)
+    else:
+        target.write_text(text + "\n", encoding="utf-8")

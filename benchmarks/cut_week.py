@@ -9,9 +9,7 @@ when anything is wrong.
 """
 
 import argparse
-import json
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,6 +19,7 @@ from random import Random
 from msgspec import Struct
 
 from _exchange import PATIENCE, START, Bot, Exchange, configure, events_of, exchange, ledger_of, variables, wrongs
+from _report import offer_output, tell, workplace
 from _wire import Fate, Wire
 from hedgerow.domain.events import Event, ExecutionStarted, Halted, HedgeClosed, HedgeOpened, OrderOutcomeUnknown
 
@@ -176,8 +175,7 @@ def main() -> int:
     parser.add_argument("--interval", type=int, default=300, help="seconds between two checks")
     parser.add_argument("--age", type=float, default=2.0, help="hours after which a hedge is closed")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="write the result here; - = standard output")
-    parser.add_argument("--keep", type=Path, help="folder for log and exchange, kept; a temporary one without it")
+    offer_output(parser)
     arguments = parser.parse_args()
     began = time.monotonic()
     rules = {
@@ -185,18 +183,12 @@ def main() -> int:
         "loop_interval_seconds": arguments.interval,
         "better_opportunity_apr_points": 10_000,
     }
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.keep or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
+    with workplace(arguments.keep) as folder:
         configure(folder, position_management=rules)
         with exchange(folder) as place:
             result = week(folder, arguments, place)
     result.seconds = round(time.monotonic() - began, 1)
-    text = json.dumps({name: getattr(result, name) for name in result.__struct_fields__}, indent=2)
-    if arguments.json is None or str(arguments.json) == "-":
-        print(text)
-    else:
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+    tell(result, arguments.json)
     return 1 if result.wrongs else 0
 
 

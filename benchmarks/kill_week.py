@@ -10,9 +10,7 @@ At the end one life goes on undisturbed, and log and exchange are compared. Exit
 """
 
 import argparse
-import json
 import sys
-import tempfile
 import threading
 import time
 from datetime import datetime, timedelta
@@ -23,6 +21,7 @@ from random import Random
 from msgspec import Struct
 
 from _exchange import PATIENCE, START, Bot, Exchange, configure, events_of, exchange, ledger_of, variables, wrongs
+from _report import offer_output, tell, workplace
 from _wire import Fate, Wire
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.events import Halted, HedgeAborted, HedgeClosed, HedgeOpened
@@ -234,14 +233,11 @@ def main() -> int:
     parser.add_argument("--interval", type=int, default=1800, help="seconds between two checks; each closes and opens")
     parser.add_argument("--slice", type=float, default=0.15, help="largest slice of a trade, as a part of equity")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="write the result here; - = standard output")
-    parser.add_argument("--keep", type=Path, help="folder for log and exchange, kept; a temporary one without it")
+    offer_output(parser)
     parser.add_argument("--progress", action="store_true", help="say how far it is")
     arguments = parser.parse_args()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.keep or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
+    with workplace(arguments.keep) as folder:
         configure(
             folder,
             position_management={**TRADING, "loop_interval_seconds": arguments.interval},
@@ -250,11 +246,7 @@ def main() -> int:
         with exchange(folder) as place:
             result = campaign(folder, arguments, place)
     result.seconds = round(time.monotonic() - began, 1)
-    text = json.dumps({name: getattr(result, name) for name in result.__struct_fields__}, indent=2)
-    if arguments.json is None or str(arguments.json) == "-":
-        print(text)
-    else:
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+    tell(result, arguments.json)
     return 1 if result.wrongs else 0
 
 

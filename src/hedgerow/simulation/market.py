@@ -135,7 +135,8 @@ class DrawnMarket:
             for storm in self._storms:
                 _weather(path, storm, (storm.at - self._origin) // HOUR)
             self._paths[character.symbol] = path
-        self._thin = {character.symbol for character in chosen if random.random() < THIN_SHARE}
+        for symbol in [symbol for symbol in self._paths if random.random() < THIN_SHARE]:
+            self._paths[symbol] = _with_thin_perpetual(self._paths[symbol])
         self._known: dict[tuple[str, int], TapePrices] = {}
         self._asked, self._hour = self._origin, 0
         """The time asked for last, and its hour: most ask for the same time again."""
@@ -187,10 +188,8 @@ class DrawnMarket:
         return known
 
     def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:
-        """Return the shape of the book: the same at all times but in a storm; some perpetuals are thin."""
+        """Return the shape of the book: the same at all times but in a storm."""
         book = self._paths[symbol].books[market]
-        if market is Market.PERP and symbol in self._thin:
-            book = replace(book, depth_notional=book.depth_notional * THIN_DEPTH)
         for storm in self._storms:
             if storm.at <= at < storm.at + storm.hours * HOUR:
                 book = _thinned(book, storm.depth)
@@ -294,6 +293,12 @@ def _weather(path: _Path, storm: Storm, begin: int) -> None:
         path.spot[hour] *= 1.0 - storm.drop * strength
         path.basis_bps[hour] += storm.basis_bps * strength
         path.rate_bps[hour] += storm.rate_bps * strength
+
+
+def _with_thin_perpetual(path: _Path) -> _Path:
+    book = path.books[Market.PERP]
+    thin = replace(book, depth_notional=book.depth_notional * THIN_DEPTH)
+    return replace(path, books={**path.books, Market.PERP: thin})
 
 
 def _thinned(book: Liquidity, share: Decimal) -> Liquidity:
