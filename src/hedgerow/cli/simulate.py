@@ -112,11 +112,13 @@ def _many(seeds: range, asked: Asked, workers: int) -> list[RunResult]:
 
 
 def _shown(results: Iterable[RunResult], total: int) -> Iterable[RunResult]:
-    """Pass results on, with a line of progress now and then."""
+    """Pass results on, with a line for each that failed, and one of progress now and then."""
     failed = 0
     every = max(1, total // STEPS)
     for number, result in enumerate(results, start=1):
-        failed += result.violation is not None
+        if result.violation is not None:
+            failed += 1
+            typer.echo(f"Seed {result.seed}: {result.violation.rule}, {result.violation.text}", err=True)
         if number % every == 0 or number == total:
             typer.echo(f"{number} of {total} runs, {failed} violations", err=True)
         yield result

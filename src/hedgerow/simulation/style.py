@@ -1,5 +1,6 @@
 """Which style of execution a run has: given, or drawn from its seed."""
 
+from decimal import Decimal
 from enum import StrEnum
 from random import Random
 
@@ -10,7 +11,11 @@ from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 __all__ = ["Style", "styled"]
 
 MAKER_SHARE = 1 / 4
-"""Of the runs whose style is drawn: what rests is looked at often, and such a run takes three times as long."""
+"""Of the runs whose style is drawn: what rests is looked at every second, and such a run takes longer."""
+TIMEOUTS = (6.0, 6.0, 15.0, 45.0)
+"""Seconds that a slice rests at most; with the default, 45 s, nine tenths of a run would be spent in watching one."""
+RESTING_LOSSES = (100, 1000)
+"""USDT; with the default, 100, the largest accounts would always trade in very many slices."""
 
 
 class Style(StrEnum):
@@ -27,4 +32,9 @@ def styled(limits: ExecutionLimits, style: Style, seed: int) -> ExecutionLimits:
     random = Random(f"style/{seed}")  # noqa: S311 - a repeatable run, nothing secret
     drawn = ExecutionStyle.MAKER if random.random() < MAKER_SHARE else ExecutionStyle.TAKER
     chosen = drawn if style is Style.DRAWN else ExecutionStyle(style.value)
-    return replace(limits, style=chosen)
+    return replace(
+        limits,
+        style=chosen,
+        maker_timeout_seconds=random.choice(TIMEOUTS),
+        max_resting_loss_usd=Decimal(random.choice(RESTING_LOSSES)),
+    )
