@@ -149,9 +149,12 @@ def tradable(instrument: Instrument, quantity: Decimal, price: Decimal | None) -
 def cap_bps(job: HedgeExecution, at: datetime) -> Decimal:
     """Return the price cap in basis points: wider the longer the present leg has been at it.
 
-    A leading slice can wait, so that its cap widens in a safety exit only.
+    A leading slice can wait, so that its cap widens in a safety exit only; where nothing has to follow, all that is left
+    is unhedged since the job began.
     """
     limits, waited = job.limits, elapsed(job, at)
+    if job.plan.urgent and job.plan.perp_quantity <= 0:
+        waited = (at - job.started_at).total_seconds()
     cap = limits.price_cap_bps
     if job.state is ExecutionState.LEADING and not job.plan.urgent:
         return min(cap, limits.max_cap_bps)

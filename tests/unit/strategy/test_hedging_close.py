@@ -54,6 +54,17 @@ def test_coins_without_a_short_are_sold_at_once_however_little_the_book_shows() 
     assert scene.fills("2").order.quantity == 8
 
 
+def test_coins_without_a_short_are_sold_for_less_the_longer_it_takes_though_some_of_them_are() -> None:
+    scene = Scene(new_job(CLOSE, spot="10", perp="0", urgent=True)).after(0)
+    prices = [scene.order.price]
+    for _ in range(3):
+        scene.fills("1")
+        scene.now += timedelta(seconds=31)
+        scene.fills("1")
+        prices.append(scene.order.price)
+    assert prices == [Decimal(price) for price in ("99.90", "99.30", "98.60", "98.00")], "10, 70, 140, 200 bp"
+
+
 def test_coins_left_below_the_minimum_do_not_keep_the_short_open() -> None:
     scene = closing(spot="4.04", perp="4.00", slice_notional="2000").fills("4")
     assert scene.order.quantity == Decimal("4.00")
