@@ -62,7 +62,7 @@ def test_coins_without_a_short_are_sold_for_less_the_longer_it_takes_though_some
         scene.now += timedelta(seconds=31)
         scene.fills("1")
         prices.append(scene.order.price)
-    assert prices == [Decimal(price) for price in ("99.90", "99.30", "98.60", "98.00")], "10, 70, 140, 200 bp"
+    assert prices == [Decimal(price) for price in ("99.90", "99.40", "98.80", "98.00")], "10, 60, 120, 200 bp"
 
 
 def test_coins_left_below_the_minimum_do_not_keep_the_short_open() -> None:
