@@ -238,5 +238,10 @@ def _loud_enough(exposure: Exposure, job: HedgeExecution, what: str, seconds: fl
     price = exposure.notional / abs(exposure.quantity)
     least = 2 * max(job.pair.min_notional, job.pair.lot_step * price)
     allowed = job.plan.slice_notional * Decimal("1.3") + 2 * least
-    if exposure.notional > allowed:
+    if abs(exposure.quantity) * _price_then(job, price) > allowed:
         yield Rule.SIZE, f"{what}, slices are {job.plan.slice_notional}"
+
+
+def _price_then(job: HedgeExecution, now: Decimal) -> Decimal:
+    """Return what a coin was worth when the job began, if that was less: prices jump while a slice is on its way."""
+    return min(price for price in (now, job.spot_arrival, job.perp_arrival) if price is not None)

@@ -149,8 +149,8 @@ def tradable(instrument: Instrument, quantity: Decimal, price: Decimal | None) -
 def cap_bps(job: HedgeExecution, at: datetime) -> Decimal:
     """Return the price cap in basis points: wider the longer the present leg has been at it.
 
-    A leading slice can wait, so that its cap widens in a safety exit only; where nothing has to follow, all that is left
-    is unhedged since the job began.
+    A leading slice can wait, so that its cap widens in a safety exit only; where nothing has to follow, all that is
+    left has been unhedged since the job began.
     """
     limits, waited = job.limits, elapsed(job, at)
     if job.plan.urgent and job.plan.perp_quantity <= 0:
