@@ -252,7 +252,7 @@ def test_a_violation_is_an_exit_code_and_a_story(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(openings, "openings_blocked", lambda *_: None)
-    monkeypatch.setattr(hedging_moves, "_follow_due", lambda *_: 0)
+    monkeypatch.setattr(hedging_moves, "follow_due", lambda *_: 0)
     assert main(["simulate", "--seed", "0", "--days", "1", "--json", "-"]) == 1
     told = capsys.readouterr()
     assert json.loads(told.out)["violations"] == 1
