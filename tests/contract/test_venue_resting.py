@@ -15,7 +15,7 @@ from support.orders import ended, order, place
 from support.settings import InMemory, InProcess, OverSockets, Setting
 from support.worlds import START, SYMBOL, ScriptedTape
 
-PERP, SPOT, BUY = Market.PERP, Market.SPOT, Side.BUY
+PERP, SPOT, BUY, SELL = Market.PERP, Market.SPOT, Side.BUY, Side.SELL
 
 
 class Stage:
@@ -34,11 +34,14 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     made.setting.close()
 
 
-def test_a_watch_tells_of_a_fill_when_it_happens_and_of_silence_when_its_time_is_over(stage: Stage) -> None:
-    stage.tape.set_prices(START + timedelta(minutes=5), "98")
+@pytest.mark.parametrize(("market", "side", "price", "later"), [(SPOT, BUY, "99", "98"), (PERP, SELL, "101", "102")])
+def test_a_watch_tells_of_a_fill_when_it_happens_and_of_silence_when_its_time_is_over(
+    stage: Stage, market: Market, side: Side, price: str, later: str
+) -> None:
+    stage.tape.set_prices(START + timedelta(minutes=5), later)
 
     async def story() -> None:
-        request = order(SPOT, BUY, "1", "99", time_in_force=TimeInForce.GTX)
+        request = order(market, side, "1", price, time_in_force=TimeInForce.GTX)
         await stage.venue.submit(place(request))
         began = stage.clock.now()
         assert await stage.venue.watch(request, ZERO, 5.0) == ()
