@@ -239,6 +239,13 @@ def test_an_exchange_that_is_down_ends_nothing(aster: LocalAster, shell: Shell, 
     assert ledger_of(place).totals.opened == 0
 
 
+def test_a_nonce_that_is_refused_at_the_start_is_no_wrong_key(aster: LocalAster, shell: Shell) -> None:
+    aster.fail("/fapi/v3/agent", "nonce_expired")
+    said = shell("run", "--once")
+    assert said.code == 0
+    assert "key: its rights could not be read" in said.out
+
+
 # --- dry run ---------------------------------------------------------------------------------------------------------
 
 

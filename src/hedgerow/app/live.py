@@ -16,6 +16,7 @@ from hedgerow.app.environment import Environment
 from hedgerow.app.keys import Level, agent_findings, refused
 from hedgerow.app.lockstep import AttendedTransport, LockstepClock
 from hedgerow.aster import AsterClient, AsterVenue, Credentials, Hosts
+from hedgerow.aster.codes import NonceRefused
 from hedgerow.aster.http import HttpTransport
 from hedgerow.aster.streams import AsterStreams
 from hedgerow.clock import SystemClock
@@ -185,9 +186,10 @@ class LiveExchange:
                 await self.client.balances()
                 return clocks
             rows = await self.client.agents()
-        except Unauthorized as error:
-            raise ConfigError(refused(error, credentials).line) from None
         except VenueError as error:
+            # A nonce is refused for a reason of the moment, not of the key.
+            if isinstance(error, Unauthorized) and not isinstance(error, NonceRefused):
+                raise ConfigError(refused(error, credentials).line) from None
             return (f"key: its rights could not be read ({error})",)
         found = agent_findings(rows, credentials, self.now)
         problem = next((finding for finding in found if finding.level is Level.PROBLEM), None)
