@@ -7,6 +7,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from hedgerow.domain import events as ev
+from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import ArmDeadMan, Command, PlaceOrder, SetLeverage, TransferFunds
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.execution import ExecutionKind, ExecutionPlan, ExecutionState, ExecutionStyle, HedgeExecution
@@ -187,24 +188,25 @@ class Executor:
         before_a_slice = followed if job.working else job.state is ExecutionState.LEADING
         if job.limits.style is not ExecutionStyle.MAKER or job.plan.urgent or not before_a_slice:
             return False
-        try:
-            return disturbed(self._journal.ledger, await self._venue.account())
-        except VenueError:
-            return False
+        account = await self._account()
+        return account is not None and disturbed(self._journal.ledger, account)
 
     async def _is_short_gone(self, symbol: str) -> bool:
         """Tell whether the account shows no short; one that cannot be read may still have it."""
-        try:
-            return (await self._venue.account()).short(symbol) <= 0
-        except VenueError:
-            return False
+        account = await self._account()
+        return account is not None and account.short(symbol) <= 0
 
     async def _idle_usdt(self) -> Decimal:
         """Return the spot wallet's free USDT; none when it cannot be read, for a naked leg does not wait for it."""
+        account = await self._account()
+        return account.spot_usdt if account is not None else ZERO
+
+    async def _account(self) -> AccountView | None:
+        """Read the account for a job at work, which goes on without it where it cannot be read."""
         try:
-            return (await self._venue.account()).spot_usdt
+            return await self._venue.account()
         except VenueError:
-            return ZERO
+            return None
 
     def _fresh(self, books: _Books) -> bool:
         oldest = self._clock.now() - timedelta(seconds=self._limits.book_stale_seconds)
