@@ -1,6 +1,5 @@
 """The account as it is read, and what it is told: wallets, positions, modes, transfers, leverage, margin."""
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -32,10 +31,6 @@ from support.scripted_aster import (
 )
 
 SPOT, PERP = Market.SPOT, Market.PERP
-INCOME, SPOT_TRADES, PERP_TRADES = "GET /fapi/v3/income", "GET /api/v3/userTrades", "GET /fapi/v3/userTrades"
-TRANSACTIONS = "GET /api/v3/transactionHistory"
-DAY = timedelta(days=1)
-TRAN_ID = 4_480_321_991_774_044_580
 
 
 @pytest.fixture
