@@ -32,6 +32,7 @@ __all__ = [
     "tolerance",
     "tracked",
     "tradable",
+    "unhedged_coins",
     "with_fill",
     "worth",
 ]
@@ -40,6 +41,8 @@ UNREADABLE_SECONDS = 1.0
 """Pause before books that were stale or one-sided are read again."""
 FIRST_WIDENING_SECONDS = 2
 SECOND_WIDENING_SECONDS = 5
+UNHEDGED_SHARE = Decimal("0.02")
+"""Legs that differ by no more are a hedge (design: health)."""
 _CATCHING_UP = {ExecutionState.FOLLOWING, ExecutionState.REPAIRING, ExecutionState.RESOLVING}
 
 
@@ -149,11 +152,11 @@ def tradable(instrument: Instrument, quantity: Decimal, price: Decimal | None) -
 def cap_bps(job: HedgeExecution, at: datetime) -> Decimal:
     """Return the price cap in basis points: wider the longer the present leg has been at it.
 
-    A leading slice can wait, so that its cap widens in a safety exit only; where nothing has to follow, all that is
-    left has been unhedged since the job began.
+    A leading slice can wait, so that its cap widens in a safety exit only; coins that have no short against them have
+    been unhedged since the job began.
     """
     limits, waited = job.limits, elapsed(job, at)
-    if job.plan.urgent and job.plan.perp_quantity <= 0:
+    if job.plan.urgent and unhedged_coins(job) > UNHEDGED_SHARE * job.plan.spot_quantity:
         waited = (at - job.started_at).total_seconds()
     cap = limits.price_cap_bps
     if job.state is ExecutionState.LEADING and not job.plan.urgent:
@@ -253,6 +256,11 @@ def naked_quantity(job: HedgeExecution) -> Decimal:
     left = _left_unequal(job)
     between = job.exposure * left >= 0  # on the way from the old difference to none
     return ZERO if between else min(abs(job.exposure), abs(left))
+
+
+def unhedged_coins(job: HedgeExecution) -> Decimal:
+    """Return the coins that a closing has yet to sell beyond what it has yet to buy back: nothing is against them."""
+    return max(ZERO, _left_unequal(job)) if job.kind is not ExecutionKind.OPEN else ZERO
 
 
 def _left_unequal(job: HedgeExecution) -> Decimal:

@@ -5,7 +5,15 @@ from decimal import Decimal
 from hedgerow.domain.execution import ExecutionKind, HedgeExecution
 from hedgerow.domain.instrument import Instrument, Market, Side
 from hedgerow.domain.money import ZERO
-from hedgerow.strategy.hedging_orders import Surroundings, fresh_touch, price_of, side_of, tradable, worth
+from hedgerow.strategy.hedging_orders import (
+    Surroundings,
+    fresh_touch,
+    price_of,
+    side_of,
+    tradable,
+    unhedged_coins,
+    worth,
+)
 
 __all__ = ["follow_due", "lead_complete", "lead_slice", "reversible"]
 
@@ -13,16 +21,14 @@ __all__ = ["follow_due", "lead_complete", "lead_slice", "reversible"]
 def lead_slice(job: HedgeExecution, around: Surroundings, price: Decimal) -> Decimal:
     """Return the base quantity of the next slice; 0 when nothing tradable is left.
 
-    Where nothing has to follow, all that is left stands unhedged already, and waiting for depth would not make it less.
+    Coins beyond what is left of the short are unhedged already: they go at once, whatever the books show.
     """
     leading = job.pair.instrument(job.lead)
     remaining = _remaining(job)
     if job.lead_done or not tradable(leading, remaining, price):
         return ZERO
-    if job.plan.perp_quantity <= 0:
-        return remaining
     smallest = _smallest_slice(job, price)
-    wanted = max(min(job.plan.slice_notional, _visible_share(job, around)), smallest)
+    wanted = max(min(job.plan.slice_notional, _visible_share(job, around)), smallest, unhedged_coins(job) * price)
     quantity = min(leading.floor_quantity(wanted / price), remaining)
     return remaining if (remaining - quantity) * price < smallest else quantity
 
@@ -47,7 +53,7 @@ def _smallest_slice(job: HedgeExecution, price: Decimal) -> Decimal:
 
 
 def _visible_share(job: HedgeExecution, around: Surroundings) -> Decimal:
-    """Return the notional that both books, which ``lead_price`` found readable, let one slice take within the cap."""
+    """Return the notional that the books of all legs, which ``lead_price`` found readable, let one slice take."""
     books = ((around.depth(market), side_of(job, market)) for market in Market)
     cap = job.limits.price_cap_bps
     shown = [depth.quantity_within(side, cap) * (depth.touch(side) or ZERO) for depth, side in books if depth]

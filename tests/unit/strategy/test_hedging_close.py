@@ -54,6 +54,15 @@ def test_coins_without_a_short_are_sold_at_once_however_little_the_book_shows() 
     assert scene.fills("2").order.quantity == 8
 
 
+def test_coins_beyond_what_is_left_of_the_short_go_at_once_and_the_rest_in_slices() -> None:
+    scene = closing(perp="7", slice_notional="100", urgent=True)
+    assert scene.order.quantity == 3
+    scene.fills()
+    assert (scene.order.market, scene.order.quantity) == (Market.SPOT, Decimal("1.000"))
+    scene.fills()
+    assert (scene.order.market, scene.order.quantity) == (Market.PERP, Decimal("1.00"))
+
+
 def test_coins_without_a_short_are_sold_for_less_the_longer_it_takes_though_some_of_them_are() -> None:
     scene = Scene(new_job(CLOSE, spot="10", perp="0", urgent=True)).after(0)
     prices = [scene.order.price]
