@@ -277,7 +277,7 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     @property
     def unsettled(self) -> list[OrderRecord]:
         """The orders that have fills whose real fee is not known yet."""
-        return [record for record in self.orders if record.booked_quantity < record.filled_quantity]
+        return [record for record in self.orders if not record.fees_settled]
 
     @property
     def funding_counted(self) -> Decimal:
