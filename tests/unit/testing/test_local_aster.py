@@ -104,7 +104,7 @@ def test_it_leaves_no_thread_and_no_port_however_it_ends() -> None:
     with pytest.raises(ZeroDivisionError):
         fail_inside(addresses)
     assert not any(answers(address) for address in addresses)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before, "those of others may end meanwhile"
     with local_aster() as aster:
         aster.close()
     aster.close()
