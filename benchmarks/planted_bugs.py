@@ -134,8 +134,14 @@ def what_rested_is_forgotten_once_cancelled() -> None:
 
 
 def what_rests_is_left_to_itself() -> None:
-    """An order rests on whatever it has filled, and for as long as the market likes."""
-    wrapped(hedging_resting, "rest_on", lambda _, job, __: hedging.Step(job=job, watch=job.working.order))
+    """An order that has filled in part rests on, for as long as the market likes."""
+    wrapped(
+        hedging_resting,
+        "rest_on",
+        lambda real, job, around: (
+            hedging.Step(job=job, watch=job.working.order) if job.working_filled else real(job, around)
+        ),
+    )
 
 
 # --- orders -----------------------------------------------------------------------------------------------------------
