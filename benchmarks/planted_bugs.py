@@ -336,10 +336,7 @@ def an_unreadable_account_is_not_expected() -> None:
 
 
 BUGS: Mapping[str, tuple[Callable[[], None], ...]] = {
-    "legs differ only inside a named state": (
-        give_up_without_unwinding,
-        legs_taken_go_unnoticed,
-    ),
+    "legs differ only inside a named state": (give_up_without_unwinding, legs_taken_go_unnoticed),
     "and only within its time": (
         the_leg_that_follows_never_runs_out_of_time,
         naked_and_idle,

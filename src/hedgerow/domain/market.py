@@ -93,6 +93,10 @@ class Depth(Struct, frozen=True, kw_only=True):
         inside = (lv.quantity for lv in self.levels(side) if (lv.price - limit) * side.sign <= 0)
         return sum(inside, ZERO)
 
+    def notional_within(self, side: Side, cap_bps: Decimal) -> Decimal:
+        """Return the same in quote units at the touch; 0 for an empty side."""
+        return self.quantity_within(side, cap_bps) * (self.touch(side) or ZERO)
+
 
 class MarkPrice(Struct, frozen=True, kw_only=True):
     """Mark and index price of a perpetual."""

@@ -179,13 +179,12 @@ class Tally(Struct, frozen=True, kw_only=True):
             elif buys:
                 spot_quantity += filled - record.coin_fee
                 spot_bought += notional
-                coin_value += expected
             else:
                 spot_quantity -= filled + record.booked_coin_fee
                 spot_sold += notional
             fees += record.booked_fee + expected
             estimated += expected
-            coin_value += record.booked_coin_value
+            coin_value += record.coin_fee_value
         return Tally(
             spot_quantity=spot_quantity,
             perp_quantity=perp_quantity,
@@ -268,7 +267,7 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     def entry_price(self) -> Decimal:
         """Average spot price of the opening in quote units; the perpetual's where no spot trade is known."""
         for market in (Market.SPOT, Market.PERP):
-            opening = [r for r in self.orders if r.request.market is market and r.request.side is _opening_side(market)]
+            opening = [r for r in self.orders if r.request.market is market and r.opens]
             quantity = sum((r.filled_quantity for r in opening), ZERO)
             if quantity:
                 return sum((r.filled_notional for r in opening), ZERO) / quantity
@@ -338,7 +337,3 @@ class DustLot(Struct, frozen=True, kw_only=True):
     quantity: Decimal
     cost: Decimal
     """Quote units at which it was kept."""
-
-
-def _opening_side(market: Market) -> Side:
-    return Side.BUY if market is Market.SPOT else Side.SELL

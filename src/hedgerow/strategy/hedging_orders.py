@@ -13,6 +13,7 @@ from hedgerow.domain.market import Depth
 from hedgerow.domain.money import BPS, ONE, ZERO
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.schedule import last_settlement, next_settlement, seconds_to_settlement
+from hedgerow.strategy.verdict import BALANCED_WITHIN
 
 __all__ = [
     "Step",
@@ -41,8 +42,6 @@ UNREADABLE_SECONDS = 1.0
 """Pause before books that were stale or one-sided are read again."""
 FIRST_WIDENING_SECONDS = 2
 SECOND_WIDENING_SECONDS = 5
-UNHEDGED_SHARE = Decimal("0.02")
-"""Legs that differ by no more are a hedge (design: health)."""
 _CATCHING_UP = {ExecutionState.FOLLOWING, ExecutionState.REPAIRING, ExecutionState.RESOLVING}
 
 
@@ -156,7 +155,7 @@ def cap_bps(job: HedgeExecution, at: datetime) -> Decimal:
     been unhedged since the job began.
     """
     limits, waited = job.limits, elapsed(job, at)
-    if job.plan.urgent and unhedged_coins(job) > UNHEDGED_SHARE * job.plan.spot_quantity:
+    if job.plan.urgent and unhedged_coins(job) > BALANCED_WITHIN * job.plan.spot_quantity:
         waited = (at - job.started_at).total_seconds()
     cap = limits.price_cap_bps
     if job.state is ExecutionState.LEADING and not job.plan.urgent:

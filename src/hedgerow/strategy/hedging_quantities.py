@@ -55,9 +55,8 @@ def _smallest_slice(job: HedgeExecution, price: Decimal) -> Decimal:
 def _visible_share(job: HedgeExecution, around: Surroundings) -> Decimal:
     """Return the notional that the books of all legs, which ``lead_price`` found readable, let one slice take."""
     books = ((around.depth(market), side_of(job, market)) for market in Market)
-    cap = job.limits.price_cap_bps
-    shown = [depth.quantity_within(side, cap) * (depth.touch(side) or ZERO) for depth, side in books if depth]
-    return min(shown) * job.limits.slice_depth_fraction
+    shown = min(depth.notional_within(side, job.limits.price_cap_bps) for depth, side in books if depth)
+    return shown * job.limits.slice_depth_fraction
 
 
 def lead_complete(job: HedgeExecution, around: Surroundings) -> bool:

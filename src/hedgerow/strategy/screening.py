@@ -61,7 +61,7 @@ def depth_refusal(
         touch = depth.touch(side)
         if touch is None or not depth.two_sided:
             return Refusal(kind=RefusalKind.DEPTH, detail=f"{name} book is one-sided")
-        visible = depth.quantity_within(side, limits.price_cap_bps) * touch
+        visible = depth.notional_within(side, limits.price_cap_bps)
         if visible < notional:
             text = f"{name} book shows ${visible:.0f} within {limits.price_cap_bps} bp, ${notional:.0f} needed"
             return Refusal(kind=RefusalKind.DEPTH, detail=text)

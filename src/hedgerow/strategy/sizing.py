@@ -90,8 +90,8 @@ def opening_plan(
     )
     if refusal:
         return refusal
-    spot_shown = spot_depth.quantity_within(Side.BUY, limits.price_cap_bps) * ask
-    perp_shown = perp_depth.quantity_within(Side.SELL, limits.price_cap_bps) * bid
+    spot_shown = spot_depth.notional_within(Side.BUY, limits.price_cap_bps)
+    perp_shown = perp_depth.notional_within(Side.SELL, limits.price_cap_bps)
     visible = min(spot_shown, perp_shown) * limits.slice_depth_fraction
     exposed = min(funds.equity * limits.max_naked_equity_fraction, visible)
     ceiling = _at_most(exposed, limits.max_order_usd)
