@@ -90,6 +90,12 @@ class AccountView(Struct, frozen=True, kw_only=True):
     single_asset: bool = True
     clock_skew_seconds: float = 0.0
     """By how much the venue's clock is ahead of ours."""
+    unreadable_positions: frozenset[str] = frozenset()
+    """Perpetual symbols whose position is unknown: the row is unreadable, or missing though earlier replies list it."""
+    unreadable_balances: frozenset[str] = frozenset()
+    """Spot assets whose balance is not known, for the same causes."""
+    doubts: tuple[str, ...] = ()
+    """What of the reply contradicts itself, one sentence each; empty when it agrees."""
 
     @property
     def spot_usdt(self) -> Decimal:
