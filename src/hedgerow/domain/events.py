@@ -91,6 +91,10 @@ class HaltReason(StrEnum):
     USER = "asked by the user"
     INVARIANT = "an internal rule was broken"
     DAILY_LOSS = "the daily loss limit was reached"
+    EMERGENCY = "the emergency stop closed a position"
+    LIQUIDATION = "the exchange closed the short by force"
+    LEG_GONE = "a leg of the position was gone"
+    UNEXPLAINED_LOSS = "a loss that cannot be explained"
 
 
 class CommandIssued(Struct, frozen=True, kw_only=True, tag="command_issued"):
