@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from hedgerow.domain.account import AccountView, OpenOrder
+from hedgerow.domain.account import AccountView, OpenOrder, PerpPosition
 from hedgerow.domain.commands import Command
 from hedgerow.domain.events import Event, FlowKind, Wallet
 from hedgerow.domain.funding import FundingPayment, FundingRate
@@ -111,6 +111,13 @@ class Venue(Protocol):
 
     async def account(self) -> AccountView:
         """Read both wallets, positions and account modes."""
+        ...
+
+    async def position(self, symbol: str) -> PerpPosition:
+        """Read one perpetual position now, from another endpoint than ``account`` does; quantity 0 = flat.
+
+        Never cached. An answer without a row of ``symbol`` is unreadable, not flat.
+        """
         ...
 
     async def depth(self, market: Market, symbol: str) -> Depth:

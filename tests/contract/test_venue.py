@@ -93,6 +93,21 @@ def test_the_rates_are_settled_ones_oldest_first(stage: Stage) -> None:
     assert all(rate.settled and rate.interval_hours == 4 for rate in rates)
 
 
+def test_one_position_is_read_alone_and_a_flat_one_has_quantity_zero(stage: Stage) -> None:
+    async def main() -> None:
+        await stage.open_hedge()
+        held, flat = await stage.venue.position(SYMBOL), await stage.venue.position("BBBUSDT")
+        known = (await stage.venue.account()).positions[SYMBOL]
+        assert held.quantity == -10
+        assert (held.leverage, held.entry_price) == (1, known.entry_price)
+        assert flat.symbol == "BBBUSDT"
+        assert flat.quantity == 0
+        with pytest.raises(VenueError):
+            await stage.venue.position("ZZZUSDT")
+
+    stage.run(main())
+
+
 def test_an_unknown_symbol_is_unreadable_rather_than_zero(stage: Stage) -> None:
     view = stage.run(stage.venue.market(10))
     assert view.pair("ZZZUSDT") is None

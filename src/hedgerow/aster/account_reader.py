@@ -9,7 +9,8 @@ from hedgerow.aster.listing import Listing
 from hedgerow.aster.timed import Timed
 from hedgerow.aster.translate import balances_in, perp_wallet_of, position_of, positions_in, spot_balances_of
 from hedgerow.aster.wire_account import PositionRow
-from hedgerow.domain.account import QUOTE_ASSET, AccountView
+from hedgerow.domain.account import QUOTE_ASSET, AccountView, PerpPosition
+from hedgerow.domain.errors import OutcomeUnknown
 from hedgerow.ports import Clock
 
 __all__ = ["AccountReader"]
@@ -53,6 +54,17 @@ class AccountReader:
             one_way=not hedge_mode and all(row.position_side == ONE_WAY_SIDE for row in held),
             single_asset=not multi_assets,
         )
+
+    async def position(self, symbol: str) -> PerpPosition:
+        """Read one position from ``positionRisk``, which lists flat symbols too.
+
+        Raises:
+            VenueError: it cannot be read, or the answer has no row of this symbol.
+        """
+        rows = tuple(row for row in await self._client.positions(symbol) if row.symbol == symbol)
+        if not rows:
+            raise OutcomeUnknown(f"the exchange answered without a position row of {symbol}")
+        return position_of(_net(rows)[0])
 
     async def _spot(self) -> Holdings:
         at = self._clock.now()

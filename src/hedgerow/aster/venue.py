@@ -23,7 +23,7 @@ from hedgerow.aster.settings import SettingsDesk
 from hedgerow.aster.timed import Timed
 from hedgerow.aster.translate import depth_of
 from hedgerow.aster.wire_account import OrderRow
-from hedgerow.domain.account import AccountView, OpenOrder
+from hedgerow.domain.account import AccountView, OpenOrder, PerpPosition
 from hedgerow.domain.commands import (
     ArmDeadMan,
     CancelOrder,
@@ -117,6 +117,10 @@ class AsterVenue:
             await self._offset.get()
         view, offset = await asyncio.gather(self._accounts.read(), self._offset.get())
         return replace(view, clock_skew_seconds=offset)
+
+    async def position(self, symbol: str) -> PerpPosition:
+        """Read one perpetual position from ``positionRisk``."""
+        return await self._accounts.position(symbol)
 
     async def depth(self, market: Market, symbol: str) -> Depth:
         """Read the visible book of one instrument."""

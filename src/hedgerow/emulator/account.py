@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from hedgerow.domain.account import QUOTE_ASSET, AccountView, MarginType
+from hedgerow.domain.account import QUOTE_ASSET, AccountView, MarginType, PerpPosition
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
@@ -113,6 +113,22 @@ class Account:
             perp_assets=dict(self.perp.assets),
             one_way=self.one_way,
             single_asset=self.single_asset,
+        )
+
+    def flat_position(self, symbol: str) -> PerpPosition:
+        """Return the row of a symbol of which nothing is held.
+
+        Raises:
+            Rejected: the symbol is not listed (-1121).
+        """
+        self.marketplace.instrument(Market.PERP, symbol)
+        return PerpPosition(
+            symbol=symbol,
+            quantity=ZERO,
+            entry_price=ZERO,
+            mark_price=self.mark(symbol),
+            leverage=self.perp.leverage(symbol),
+            margin_type=self.perp.margin_type(symbol),
         )
 
     def followed(self, symbol: str) -> Followed:

@@ -66,6 +66,7 @@ class Read(StrEnum):
     FILLS = "fills"
     FUNDING_PAYMENTS = "funding_payments"
     STATEMENT = "statement"
+    POSITION = "position"
 
 
 SIGNED = frozenset(Read) - {Read.MARKET, Read.DEPTH}

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 
-from hedgerow.domain.account import AccountView, OpenOrder
+from hedgerow.domain.account import AccountView, OpenOrder, PerpPosition
 from hedgerow.domain.commands import Command
 from hedgerow.domain.events import Event
 from hedgerow.domain.funding import FundingPayment
@@ -105,6 +105,10 @@ class MirroredVenue:
     async def account(self) -> AccountView:
         """Read the emulated account, at the prices of a reading under way."""
         return await (await self._emulated()).account()
+
+    async def position(self, symbol: str) -> PerpPosition:
+        """Read one perpetual position of the emulated account."""
+        return await (await self._emulated()).position(symbol)
 
     async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
         """Read what rests on either market of ``symbol``."""

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from hedgerow.domain.account import AccountView, MarginType, OpenOrder
+from hedgerow.domain.account import AccountView, MarginType, OpenOrder, PerpPosition
 from hedgerow.domain.commands import (
     ArmDeadMan,
     CancelOrder,
@@ -125,6 +125,17 @@ class EmulatedVenue:
         await self._arrive(Read.ACCOUNT)
         self._forget()
         return replace(self._before[0][1], at=self.world.now) if self._before else self.world.account()
+
+    async def position(self, symbol: str) -> PerpPosition:
+        """Read one perpetual position; it lags behind commands as the account does.
+
+        Raises:
+            VenueError: the read failed, or the symbol is not listed and nothing is held of it.
+        """
+        await self._arrive(Read.POSITION)
+        self._forget()
+        shown = self._before[0][1].positions if self._before else self.world.account().positions
+        return shown.get(symbol) or self.world.flat_position(symbol)
 
     async def depth(self, market: Market, symbol: str) -> Depth:
         """Read the visible book of one instrument."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from hedgerow.domain.account import QUOTE_ASSET, AccountView, Balance, MarginType, OpenOrder
+from hedgerow.domain.account import QUOTE_ASSET, AccountView, Balance, MarginType, OpenOrder, PerpPosition
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.funding import FundingPayment
@@ -115,6 +115,14 @@ class World:
     def account(self) -> AccountView:
         """Return both wallets and every open position."""
         return self._account.view()
+
+    def flat_position(self, symbol: str) -> PerpPosition:
+        """Return the row of a symbol of which nothing is held.
+
+        Raises:
+            Rejected: the symbol is not listed (-1121).
+        """
+        return self._account.flat_position(symbol)
 
     def followed(self, symbol: str) -> Followed:
         """Return how things stand for one symbol and the account, as far as changes of it are told."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from hedgerow.domain.account import AccountView, OpenOrder
+from hedgerow.domain.account import AccountView, OpenOrder, PerpPosition
 from hedgerow.domain.commands import Command
 from hedgerow.domain.events import Event
 from hedgerow.domain.funding import FundingPayment
@@ -120,6 +120,10 @@ class CrashingVenue:
     async def account(self) -> AccountView:
         """Read the account."""
         return await self._call("account", self._inner.account)
+
+    async def position(self, symbol: str) -> PerpPosition:
+        """Read one position."""
+        return await self._call("position", lambda: self._inner.position(symbol))
 
     async def depth(self, market: Market, symbol: str) -> Depth:
         """Read a book."""

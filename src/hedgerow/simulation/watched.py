@@ -50,7 +50,8 @@ class WatchedVenue:
         self._inner = inner
         self._witness = witness
         self.market, self.account, self.depth = inner.market, inner.account, inner.depth
-        self.open_orders, self.resolve, self.fills = inner.open_orders, inner.resolve, inner.fills
+        self.position, self.open_orders = inner.position, inner.open_orders
+        self.resolve, self.fills = inner.resolve, inner.fills
         self.funding_payments, self.statement, self.reserve = inner.funding_payments, inner.statement, inner.reserve
         self.subscribe, self.follow, self.watch = inner.subscribe, inner.follow, inner.watch
 

@@ -61,6 +61,13 @@ def position(**changes: Any) -> dict[str, Any]:
 # --- wallets and positions -------------------------------------------------------------------------------------------
 
 
+def test_a_reply_without_the_row_of_the_position_asked_for_is_unreadable_not_flat(scene: AccountScene) -> None:
+    for rows in ([], [position(symbol="OTHERUSDT")], [position(positionAmt="")]):
+        scene.aster.on(POSITIONS, rows)
+        with pytest.raises(VenueError):
+            scene.run(scene.venue.position(SYMBOL))
+
+
 def test_both_wallets_positions_and_modes_are_read_at_once(scene: AccountScene) -> None:
     scene.aster.on(ACCOUNT, perp_account(HELD, {"symbol": "BBBUSDT", "leverage": "20"}, totalMaintMargin="18.75"))
     view = scene.run(scene.venue.account())

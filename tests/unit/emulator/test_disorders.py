@@ -25,6 +25,7 @@ READS: dict[str, Callable[[EmulatedVenue], Coroutine[Any, Any, object]]] = {
     "market": lambda venue: venue.market(1),
     "depth": lambda venue: venue.depth(SPOT, SYMBOL),
     "account": lambda venue: venue.account(),
+    "position": lambda venue: venue.position(SYMBOL),
     "open orders": lambda venue: venue.open_orders(SYMBOL),
     "fills": lambda venue: venue.fills(SPOT, SYMBOL, START),
     "funding": lambda venue: venue.funding_payments(START),
