@@ -124,8 +124,25 @@ class Venue(Protocol):
         """Read the visible book of one instrument."""
         ...
 
+    async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
+        """Read a pair as the venue lists it: grids, minimums, maximums, price bands, status and commission.
+
+        The reading is at most as old as the listing may be; ``fresh`` reads the listing again first.
+
+        Raises:
+            VenueError: the listing cannot be read, or the pair is not listed any more.
+        """
+        ...
+
     async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
         """Read the orders resting on either market of ``symbol``, whoever sent them."""
+        ...
+
+    def blocked_seconds(self) -> float:
+        """Return for how long the venue is known to refuse every order of either market; 0 when nothing is known.
+
+        Nothing is sent.
+        """
         ...
 
     def reserve(self, command: Command) -> int | None:

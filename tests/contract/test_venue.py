@@ -119,6 +119,17 @@ def test_an_unknown_symbol_is_unreadable_rather_than_zero(stage: Stage) -> None:
         stage.run(stage.venue.depth(SPOT, "ZZZUSDT"))
 
 
+def test_a_pair_has_the_grids_fees_and_status_that_the_market_lists(stage: Stage) -> None:
+    listed = stage.run(stage.venue.market(1)).pair(SYMBOL)
+    assert stage.run(stage.venue.pair(SYMBOL)) == stage.run(stage.venue.pair(SYMBOL, fresh=True)) == listed
+    stage.world.set_status(SYMBOL, TradingStatus.SETTLING)
+    assert stage.run(stage.venue.pair(SYMBOL, fresh=True)).perp.status is TradingStatus.SETTLING
+    assert stage.run(stage.venue.pair(SYMBOL)).perp.status is TradingStatus.SETTLING
+    with pytest.raises(VenueError):
+        stage.run(stage.venue.pair("ZZZUSDT"))
+    assert stage.venue.blocked_seconds() == 0
+
+
 def test_depth_is_best_first_and_begins_at_the_quote(stage: Stage) -> None:
     depth = stage.run(stage.venue.depth(SPOT, SYMBOL))
     quote = stage.run(stage.venue.market(1)).quote(SPOT, SYMBOL)

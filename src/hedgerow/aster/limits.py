@@ -136,6 +136,11 @@ class Limiter:
         else:
             self._blocked_until = max(self._blocked_until, until)
 
+    def blocked_seconds(self) -> float:
+        """Return how long the venue refuses orders from now on, as it said itself; 0 when it does not."""
+        until = max(self._blocked_until, self._orders_blocked_until)
+        return max(0.0, until - self._clock.monotonic())
+
     def used(self, kind: LimitKind, window_seconds: int) -> int:
         """Return what counts as used within a window now; 0 for a limit that is not known."""
         now = self._clock.monotonic()

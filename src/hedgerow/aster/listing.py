@@ -63,6 +63,21 @@ class Listing:
             self._made_of = made_of
         return self._pairs
 
+    async def pair(self, symbol: str, *, fresh: bool) -> BasisPair:
+        """Return one pair; ``fresh`` reads both listings again first.
+
+        Raises:
+            VenueError: the listing cannot be read, or shows neither the pair nor what is left of it.
+        """
+        self.care_about((symbol,))
+        if fresh:
+            await asyncio.gather(*(info.read_now() for info in self._infos.values()))
+        pair = (await self.pairs()).get(symbol)
+        listed = any(symbol in (info.known or {}) for info in self._infos.values())
+        if pair is None or not listed:
+            raise VenueError(f"{symbol}: the exchange lists no such pair")
+        return pair
+
     async def renew(self, ahead_seconds: float) -> None:
         """Read again what falls due soon."""
         await asyncio.gather(*(info.renew(ahead_seconds) for info in self._infos.values()))
@@ -85,7 +100,13 @@ class Listing:
             if pair is not None:
                 built[symbol] = pair
         gone = (pair for symbol, pair in self._pairs.items() if symbol not in built)
-        return {**built, **{pair.symbol: _closed(pair) for pair in gone}}
+        return {**built, **{pair.symbol: self._left_of(pair, spot.get(pair.symbol)) for pair in gone}}
+
+    def _left_of(self, pair: BasisPair, spot: SymbolRow | None) -> BasisPair:
+        """Return a pair whose perpetual is not listed any more: closed, and its coins on the grid of the present."""
+        leg = self._instrument(Market.SPOT, spot) if spot else None
+        closed = _closed(pair)
+        return replace(closed, spot=leg) if leg is not None and leg.base == pair.base else closed
 
     def _pair(self, spot: SymbolRow | None, perp: SymbolRow) -> BasisPair | None:
         if perp.contract_type not in {None, "", "PERPETUAL"} or (spot and spot.base_asset != perp.base_asset):

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from hedgerow.aster.account_cache import AccountCache
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.codes import NO_SUCH_ORDER, TIMEOUT, NonceRefused, reject_kind
@@ -92,7 +94,11 @@ class OrderDesk:
             case NonceRefused():
                 await self._measure_clocks()
                 return (self._ended(request, None, None, str(error)),)
-            case NotSent() | RateLimited():
+            case RateLimited():
+                await self._clock.sleep(NOT_SENT_PAUSE_SECONDS)
+                refused = self._ended(request, None, None, str(error))
+                return (replace(refused, retry_after_seconds=error.retry_after_seconds),)
+            case NotSent():
                 await self._clock.sleep(NOT_SENT_PAUSE_SECONDS)
                 return (self._ended(request, None, None, str(error)),)
             case Rejected():

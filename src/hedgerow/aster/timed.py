@@ -35,6 +35,15 @@ class Timed(Generic[Value]):
             return self._value[0]
         return await self._renewed()
 
+    async def read_now(self) -> Value:
+        """Read again whatever is known.
+
+        Raises:
+            VenueError: it cannot be read now; what was known stays known.
+        """
+        self._value, self._due = (value := await self._read(), now := self._clock.monotonic()), now + self._seconds
+        return value
+
     async def renew(self, ahead_seconds: float) -> None:
         """Read again what falls due within so many seconds, so that ``get`` need not; a failure is left to it."""
         if self._value is None or self._clock.monotonic() + ahead_seconds < self._due:

@@ -36,7 +36,7 @@ from hedgerow.domain.commands import (
 from hedgerow.domain.errors import MarketClosed, VenueError
 from hedgerow.domain.events import Event
 from hedgerow.domain.funding import FundingPayment
-from hedgerow.domain.instrument import Market
+from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.order import Fill, OrderRequest
@@ -129,6 +129,10 @@ class AsterVenue:
         cached = self.market_cache.depth(market, symbol, at)
         return cached or depth_of(market, symbol, await self.client.depth(market, symbol), at)
 
+    async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
+        """Read a pair as it is listed: at most ``LISTING_SECONDS`` old, or with ``fresh`` read now."""
+        return await self._markets.listing.pair(symbol, fresh=fresh)
+
     async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
         """Read the orders resting on either market of ``symbol``, whoever sent them."""
         pages = await asyncio.gather(*(self._resting(market, symbol) for market in Market))
@@ -137,6 +141,10 @@ class AsterVenue:
             for page in pages
             for row in page
         )
+
+    def blocked_seconds(self) -> float:
+        """Return how long one of the hosts refuses every order, as it said; 0 when neither does."""
+        return self.client.rest.blocked_seconds()
 
     def reserve(self, command: Command) -> int | None:
         """Return the nonce that an order or a transfer will be signed with; None for a setting and with V1 keys."""

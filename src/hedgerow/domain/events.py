@@ -146,6 +146,8 @@ class OrderEnded(Struct, frozen=True, kw_only=True, tag="order_ended"):
     reject: RejectKind | None = None
     code: int | None = None
     detail: str = ""
+    retry_after_seconds: float | None = None
+    """How long the host refuses every request from ``at`` on; None where it said nothing of the kind."""
 
 
 class OrderOutcomeUnknown(Struct, frozen=True, kw_only=True, tag="order_outcome_unknown"):

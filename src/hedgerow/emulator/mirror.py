@@ -10,7 +10,7 @@ from hedgerow.domain.account import AccountView, OpenOrder, PerpPosition
 from hedgerow.domain.commands import Command
 from hedgerow.domain.events import Event
 from hedgerow.domain.funding import FundingPayment
-from hedgerow.domain.instrument import Market
+from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.order import Fill, OrderRequest
@@ -101,6 +101,17 @@ class MirroredVenue:
         if self._tape is not None:
             self._tape.take_depth(depth)
         return depth
+
+    async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
+        """Read a pair as the other venue lists it; ``fresh`` reads its market again, so that the account has it too."""
+        pair = await self._market.pair(symbol, fresh=fresh)
+        if fresh:
+            await self.market(1)
+        return pair
+
+    def blocked_seconds(self) -> float:
+        """Return how long the other venue refuses requests: without its books nothing can be traded here."""
+        return self._market.blocked_seconds()
 
     async def account(self) -> AccountView:
         """Read the emulated account, at the prices of a reading under way."""

@@ -28,7 +28,7 @@ from hedgerow.domain.events import (
     OrderProgressed,
 )
 from hedgerow.domain.funding import FundingPayment
-from hedgerow.domain.instrument import Market
+from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.news import News
@@ -46,6 +46,8 @@ __all__ = ["EmulatedVenue"]
 
 WATCH_SECONDS = 0.5
 """How soon a watched order's move is noticed."""
+LISTING_LIFE = timedelta(minutes=10)
+"""How long a pair that was read counts as listed so, as long as the live client keeps the listing."""
 SILENT = {Outcome.LOST_BEFORE, Outcome.LOST_AFTER, Outcome.LATE}
 
 
@@ -86,6 +88,8 @@ class EmulatedVenue:
         self._lost: dict[str, datetime] = {}
         self._tidings = Tidings(lambda: self.world, clock)
         self._before: list[tuple[datetime, AccountView]] = []
+        self._listed: dict[str, tuple[BasisPair, datetime]] = {}
+        """Pairs as they were listed when last read, and when that was."""
 
     @property
     def name(self) -> str:
@@ -141,6 +145,22 @@ class EmulatedVenue:
         """Read the visible book of one instrument."""
         await self._arrive(Read.DEPTH)
         return self.world.depth(market, symbol, self._faults.books_at(self.world.now))
+
+    async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
+        """Read a pair as it is listed; only ``fresh`` asks the exchange, the listing is kept otherwise."""
+        known = self._listed.get(symbol)
+        if not fresh and known is not None and self.clock.now() < known[1] + LISTING_LIFE:
+            return known[0]
+        await self._arrive(Read.MARKET)
+        pair = self.world.pair(symbol)
+        if pair is None:
+            raise VenueError(f"{symbol}: the exchange lists no such pair")
+        self._listed[symbol] = (pair, self.world.now)
+        return pair
+
+    def blocked_seconds(self) -> float:
+        """Return 0: this exchange limits nobody."""
+        return 0.0
 
     async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
         """Read the orders resting on either market of ``symbol``."""

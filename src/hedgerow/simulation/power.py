@@ -13,7 +13,7 @@ from hedgerow.domain.account import AccountView, OpenOrder, PerpPosition
 from hedgerow.domain.commands import Command
 from hedgerow.domain.events import Event
 from hedgerow.domain.funding import FundingPayment
-from hedgerow.domain.instrument import Market
+from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.order import Fill, OrderRequest
@@ -128,6 +128,14 @@ class CrashingVenue:
     async def depth(self, market: Market, symbol: str) -> Depth:
         """Read a book."""
         return await self._call("depth", lambda: self._inner.depth(market, symbol))
+
+    async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
+        """Read a pair."""
+        return await self._call("pair", lambda: self._inner.pair(symbol, fresh=fresh))
+
+    def blocked_seconds(self) -> float:
+        """Pass through."""
+        return self._inner.blocked_seconds()
 
     async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
         """Read resting orders."""

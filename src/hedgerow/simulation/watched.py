@@ -53,6 +53,7 @@ class WatchedVenue:
         self.position, self.open_orders = inner.position, inner.open_orders
         self.resolve, self.fills = inner.resolve, inner.fills
         self.funding_payments, self.statement, self.reserve = inner.funding_payments, inner.statement, inner.reserve
+        self.pair, self.blocked_seconds = inner.pair, inner.blocked_seconds
         self.subscribe, self.follow, self.watch = inner.subscribe, inner.follow, inner.watch
 
     @property

@@ -22,6 +22,7 @@ from support.scripted_aster import (
     make_venue,
     millis,
     perp_account,
+    reply,
     spot_symbol,
 )
 
@@ -192,6 +193,39 @@ def test_symbols_that_make_no_pair_are_not_listed(scene: Scene) -> None:
         "BBBUSDT": TradingStatus.SETTLING,
         "FFFUSDT": TradingStatus.CLOSED,
     }
+
+
+def test_a_pair_is_read_again_only_when_it_has_to_be_fresh(scene: Scene) -> None:
+    scene.view()
+    changed = futures_symbol()
+    next(row for row in changed["filters"] if row["filterType"] == "PRICE_FILTER")["tickSize"] = "0.5"
+    scene.aster.on("GET /fapi/v3/exchangeInfo", reply({"rateLimits": [], "symbols": [changed]}))
+    assert scene.run(scene.venue.pair(SYMBOL)).perp.tick == Decimal("0.01")
+    assert scene.run(scene.venue.pair(SYMBOL, fresh=True)).perp.tick == Decimal("0.5")
+    assert scene.run(scene.venue.pair(SYMBOL)).perp.tick == Decimal("0.5")
+    assert scene.view().pair(SYMBOL).perp.tick == Decimal("0.5")
+
+
+def test_a_fresh_pair_is_not_the_old_one_when_the_listing_cannot_be_read(scene: Scene) -> None:
+    scene.view()
+    scene.aster.on("GET /api/v3/exchangeInfo", HTML_500)
+    with pytest.raises(VenueError):
+        scene.run(scene.venue.pair(SYMBOL, fresh=True))
+    assert scene.run(scene.venue.pair(SYMBOL)).spot.tick == Decimal("0.01"), "what was known stays known"
+
+
+def test_coins_whose_perpetual_vanished_are_sold_on_the_present_grid(scene: Scene) -> None:
+    scene.view()
+    coarser = spot_symbol()
+    next(row for row in coarser["filters"] if row["filterType"] == "LOT_SIZE")["stepSize"] = "0.1"
+    scene.aster.on("GET /fapi/v3/exchangeInfo", reply({"rateLimits": [], "symbols": []}))
+    scene.aster.on("GET /api/v3/exchangeInfo", reply({"rateLimits": [], "symbols": [coarser]}))
+    pair = scene.run(scene.venue.pair(SYMBOL, fresh=True))
+    assert (pair.spot.lot, pair.spot.status) == (Decimal("0.1"), TradingStatus.TRADING)
+    assert pair.perp.status is TradingStatus.CLOSED
+    scene.aster.on("GET /api/v3/exchangeInfo", reply({"rateLimits": [], "symbols": []}))
+    with pytest.raises(VenueError, match="lists no such pair"):
+        scene.run(scene.venue.pair(SYMBOL, fresh=True))
 
 
 def test_a_pair_that_vanishes_from_the_listing_stays_closed(scene: Scene) -> None:

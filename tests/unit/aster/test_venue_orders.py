@@ -200,6 +200,22 @@ def test_an_order_that_never_left_ended_with_nothing_and_is_not_at_once_tried_ag
     assert scene.clock.monotonic() == 0.5
 
 
+def test_a_refusal_of_the_whole_host_says_for_how_long(scene: Scene) -> None:
+    scene.aster.on(PLACE_PERP, error(-1003, "Too many requests", status=429, **{"retry-after": "60"}))
+    (end,) = scene.run(scene.venue.submit(place(request(PERP))))
+    assert isinstance(end, OrderEnded)
+    assert end.retry_after_seconds == 60
+    assert scene.venue.blocked_seconds() == 59.5
+    (next_end,) = scene.run(scene.venue.submit(place(request(PERP, client_id="o-2"))))
+    assert isinstance(next_end, OrderEnded)
+    assert next_end.retry_after_seconds == 59.5, "not sent: the wait is known"
+    assert len(scene.aster.sent(PLACE_PERP)) == 1
+
+
+def test_a_venue_that_said_nothing_is_not_blocked(scene: Scene) -> None:
+    assert scene.venue.blocked_seconds() == 0
+
+
 def test_an_order_whose_nonce_came_too_late_ended_with_nothing_and_may_be_tried_again(scene: Scene) -> None:
     scene.aster.on(PLACE_PERP, error(-4225, "Nonce Expired"))
     (end,) = scene.run(scene.venue.submit(place(request(PERP))))
