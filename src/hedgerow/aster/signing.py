@@ -26,8 +26,12 @@ DOMAIN_NAME, DOMAIN_VERSION = b"AsterSignTransaction", b"1"
 NONCE_WINDOW_SECONDS = 60
 """The venue refuses a nonce that is further from its time (API reference 2)."""
 RECEIVE_WINDOW_MS = 5_000
-V1_VERSIONS = {"/fapi/v3/balance": "v2", "/fapi/v3/accountWithJoinMargin": "v4", "/fapi/v3/positionRisk": "v2"}
-"""V1 credentials use other versions of these paths (API reference 3); all others are v1."""
+V1_PATHS = {
+    "/fapi/v3/balance": "/fapi/v2/balance",
+    "/fapi/v3/accountWithJoinMargin": "/fapi/v4/account",
+    "/fapi/v3/positionRisk": "/fapi/v2/positionRisk",
+}
+"""V1 credentials use these paths (API reference 3); all others differ in the version alone, which is v1."""
 
 
 class Signed(Struct, frozen=True, kw_only=True):
@@ -108,7 +112,7 @@ class HmacSigner:
 
     def path(self, path: str) -> str:
         """Return the V1 path."""
-        return path.replace("/v3/", f"/{V1_VERSIONS.get(path, 'v1')}/", 1)
+        return V1_PATHS.get(path) or path.replace("/v3/", "/v1/", 1)
 
     def reserve(self) -> None:
         """Reserve nothing: V1 has no nonces."""

@@ -180,6 +180,7 @@ def test_a_legacy_request_carries_window_time_signature_and_the_key_in_a_header(
         ("/api/v3/account", "/api/v1/account"),
         ("/fapi/v3/balance", "/fapi/v2/balance"),
         ("/fapi/v3/positionRisk", "/fapi/v2/positionRisk"),
+        ("/fapi/v3/accountWithJoinMargin", "/fapi/v4/account"),
     ],
 )
 def test_legacy_credentials_use_the_legacy_paths(path: str, legacy: str) -> None:
