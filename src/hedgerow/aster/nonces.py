@@ -1,7 +1,9 @@
 """Venue time, and nonces: microseconds that never repeat, over threads, processes and restarts."""
 
+import errno
 import fcntl
 import os
+import select
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,9 @@ from hedgerow.ports import Clock
 __all__ = ["NonceSource", "VenueTime"]
 
 MICROSECOND, MILLISECOND = timedelta(microseconds=1), timedelta(milliseconds=1)
+LOCK_ATTEMPTS, LOCK_PAUSE_SECONDS = 50, 0.001
+"""A lock is held for some microseconds; a process that was stopped while it held one must not stop this one too, whose
+event loop stands still while it waits: at most 50 ms."""
 FURTHEST_AHEAD = 60_000_000
 """A kept nonce further ahead than the venue's window (API reference 2) came of a wrong clock, and was refused."""
 
@@ -68,7 +73,7 @@ class NonceSource:
         """Return a new nonce.
 
         Raises:
-            NotSent: the file cannot be used any more.
+            NotSent: the file cannot be used any more, or another process does not release it.
         """
         with self._lock:
             self._last = self._after(self._last) if self._path is None else self._kept(self._path)
@@ -87,13 +92,29 @@ class NonceSource:
     def _exchanged(self, path: Path) -> int:
         handle = _opened(path)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            _lock(handle)
             text = os.pread(handle, 32, 0).strip()
             nonce = self._after(max(int(text) if text.isdigit() else 0, self._last))
             os.pwrite(handle, b"%d\n" % nonce, 0)
         finally:
             os.close(handle)
         return nonce
+
+
+def _lock(handle: int) -> None:
+    """Lock an open file.
+
+    Raises:
+        OSError: another process holds it all the time.
+    """
+    for _ in range(LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            select.select((), (), (), LOCK_PAUSE_SECONDS)
+        else:
+            return
+    raise TimeoutError(errno.EAGAIN, "another process holds it")
 
 
 def _opened(path: Path) -> int:

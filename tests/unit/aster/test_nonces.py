@@ -1,5 +1,6 @@
 """Nonces: never the same twice, whatever clocks, threads, processes and restarts do."""
 
+import fcntl
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -114,6 +115,16 @@ def test_a_file_that_cannot_be_kept_is_said_at_start_and_later_sends_nothing(tmp
     (tmp_path / "folder").rmdir()
     with pytest.raises(NotSent, match="nonces cannot be kept"):
         nonces.next()
+
+
+def test_a_lock_that_another_process_does_not_release_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "nonce"
+    nonces = source(VirtualClock(NOW), path)
+    with path.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(NotSent, match=r"nonces cannot be kept: .*another process holds it"):
+            nonces.next()
+    assert nonces.next() == MICROS
 
 
 def test_the_offset_is_measured_halfway_between_sending_and_receiving() -> None:
