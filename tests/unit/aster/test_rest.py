@@ -9,6 +9,7 @@ import pytest
 
 from hedgerow.aster import TESTNET, Credentials
 from hedgerow.aster.limits import LimitKind
+from hedgerow.aster.rest import Call
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.commands import TransferDirection, TransferFunds
 from hedgerow.domain.errors import NotSent, OutcomeUnknown, RateLimited, Rejected, Unauthorized
@@ -130,6 +131,19 @@ def test_the_listing_brings_the_limits_and_the_headers_what_was_used() -> None:
     bench.run(bench.client.exchange_info(Market.PERP))
     assert bench.client.rest.limiters[Market.PERP].used(LimitKind.WEIGHT, 60) == 333
     assert bench.client.rest.limiters[Market.SPOT].used(LimitKind.WEIGHT, 60) == 0
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_a_write_declares_a_form_and_a_read_declares_nothing(method: str) -> None:
+    bench = Bench()
+    call = Call(market=Market.PERP, path="/fapi/v3/order", method=method, signed=True)
+    bench.aster.on(f"{method} /fapi/v3/order", {"a": 1})
+    bench.aster.on("GET /fapi/v3/balance", ROWS)
+    bench.run(bench.client.rest.call(call))
+    bench.run(bench.client.balances())
+    wrote, read = bench.aster.requests
+    assert wrote.headers == {"Content-Type": "application/x-www-form-urlencoded"}
+    assert "Content-Type" not in read.headers
 
 
 def test_legacy_credentials_sign_by_hmac_on_legacy_paths() -> None:
