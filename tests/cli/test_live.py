@@ -14,10 +14,12 @@ from threading import Event
 import pytest
 
 from hedgerow.app.session import read_ledger
+from hedgerow.app.wired import WiredAccount
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.books import books_difference
 from hedgerow.domain.ledger import Ledger
+from hedgerow.emulator.wire.faults import RequestFault, WireFault
 from support.local_aster import KEY, SIGNER, USER, LocalAster, key_of, local_aster
 from support.shell import COMMAND, EAGER, Shell, process, write_config
 
@@ -129,6 +131,55 @@ def test_a_live_bot_opens_and_a_later_one_holds(aster: LocalAster, shell: Shell,
     said = shell("close", "--yes")
     assert said.out.startswith(f"Closed {opened.hedge.symbol}: net $")
     assert check_sound(aster, place).active is None
+
+
+def test_a_bot_with_legacy_keys_opens_holds_and_closes_also_after_a_lost_answer(
+    aster: LocalAster, shell: Shell, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("API_USER", "API_SIGNER", "API_PRIVATE_KEY"):
+        monkeypatch.delenv(name)
+    account = WiredAccount(user=USER, signer=SIGNER)
+    monkeypatch.setenv("APIV1_PUBLIC_KEY", account.api_key)
+    monkeypatch.setenv("APIV1_PRIVATE_KEY", account.api_secret)
+    aster.venue.faults.requests.append(RequestFault(fault=WireFault.CUT_AFTER, path="/fapi/v1/order", method="POST"))
+    said = shell("run", "--once")
+    assert (said.code, said.err) == (0, "")
+    opened = check_sound(aster, place)
+    assert opened.hedge is not None
+    assert shell("doctor").code == 0
+    assert f"Position {opened.hedge.symbol} confirmed on exchange" in shell("run", "--once").out
+    assert shell("close", "--yes").out.startswith(f"Closed {opened.hedge.symbol}: net $")
+    assert check_sound(aster, place).active is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_closing_that_receives_a_stop_signal_ends_flat_first(
+    number: signal.Signals, aster: LocalAster, shell: Shell, place: Path
+) -> None:
+    assert shell("run", "--once").code == 0
+    assert check_sound(aster, place).hedge is not None
+    slow = RequestFault(fault=WireFault.SLOW, path="/fapi/v3/order", method="POST", seconds=2, times=1)
+    aster.venue.faults.requests.append(slow)
+    log = place / "hedgerow.db"
+    before = count(log, "order_ended")
+    command = process(COMMAND, "close", "--yes", home=place)
+    until(lambda: count(log, "order_ended") > before, command)
+    command.send_signal(number)
+    out, err = command.communicate(timeout=PATIENCE)
+    assert (command.returncode, err) == (0, "")
+    assert out.startswith("Closed ")
+    assert check_sound(aster, place).active is None
+
+
+def test_a_stop_signal_ends_a_command_that_only_reads(aster: LocalAster, place: Path) -> None:
+    aster.venue.faults.requests.append(
+        RequestFault(fault=WireFault.SILENT_BEFORE, path="accountWithJoinMargin", times=0)
+    )
+    command = process(COMMAND, "halt", home=place)
+    until(lambda: aster.venue.faults.struck > 0, command)
+    command.send_signal(signal.SIGTERM)
+    _, err = command.communicate(timeout=PATIENCE)
+    assert (command.returncode, err) == (1, "hedgerow: interrupted\n")
 
 
 def test_sigterm_a_restart_and_a_second_bot(aster: LocalAster, shell: Shell, place: Path) -> None:

@@ -31,10 +31,10 @@ def read_until(bot: "subprocess.Popen[str]", wanted: str) -> str:
 
 
 @contextmanager
-def running(place: Path, *words: object) -> Iterator["subprocess.Popen[str]"]:
+def running(place: Path, *words: object, before: tuple[str, ...] = ()) -> Iterator["subprocess.Popen[str]"]:
     """A paper bot that has opened something and now waits."""
     write_config(place / CONFIG, EAGER)
-    bot = process(COMMAND, "run", "--paper", *words, home=place)
+    bot = process(*before, COMMAND, "run", "--paper", *words, home=place)
     try:
         read_until(bot, "Total positions opened: 1")
         yield bot
@@ -44,7 +44,7 @@ def running(place: Path, *words: object) -> Iterator["subprocess.Popen[str]"]:
         bot.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["Ctrl-C", "SIGTERM", "SIGHUP"])
 def test_a_signal_ends_the_bot_tidily_and_the_position_stays(number: signal.Signals, shell: Shell, place: Path) -> None:
     with running(place) as bot:
         bot.send_signal(number)
@@ -54,6 +54,15 @@ def test_a_signal_ends_the_bot_tidily_and_the_position_stays(number: signal.Sign
     assert "Final statistics:" in out
     assert shell("status", "--paper", "--json", "-").document["position"] is not None
     assert "confirmed on exchange" in shell("run", "--paper", "--once").out
+
+
+def test_a_closing_terminal_does_not_end_a_bot_that_nohup_started(place: Path) -> None:
+    with running(place, "--speed", "300", before=("nohup",)) as bot:
+        bot.send_signal(signal.SIGHUP)
+        read_until(bot, "CYCLE #4 ")
+        bot.send_signal(signal.SIGTERM)
+        bot.communicate(timeout=PATIENCE)
+        assert bot.returncode == 0
 
 
 def test_a_running_bot_answers_while_others_are_kept_out(shell: Shell, place: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hedgerow.app.choice import access_to
 from hedgerow.app.session import Session, open_session, read_settings
+from hedgerow.app.signals import stop_between_trades
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.domain.errors import AccountBusy
@@ -39,8 +40,9 @@ async def ask(home: Home, config: Path | None, request: Request, listeners: Sequ
 
 async def _here(session: Session, request: Request, listeners: Sequence[Listener]) -> Answer:
     async with session.awake(listeners) as bot:
-        await bot.startup.run()
-        return await bot.service.carry_out(request)
+        with stop_between_trades(bot):
+            await bot.startup.run()
+            return await bot.service.carry_out(request)
 
 
 async def _through_the_bot(mailbox: FolderMailbox, request: Request, clock: Clock) -> Answer:

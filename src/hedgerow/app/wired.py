@@ -1,7 +1,6 @@
 """``hedgerow emulator``: a wired exchange made from options, kept in a file, served on two ports."""
 
 import asyncio
-import signal
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from hedgerow.app.signals import on_stop_signals
 from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import ZERO
@@ -146,14 +146,12 @@ def build_venue(plan: EmulatorPlan, real: SystemClock) -> tuple[WireVenue, State
 
 
 async def serve(plan: EmulatorPlan, announce: Callable[[WireServer], None]) -> None:
-    """Serve until SIGINT or SIGTERM; ``announce`` is called once both ports listen."""
+    """Serve until SIGINT, SIGTERM or SIGHUP; ``announce`` is called once both ports listen."""
     real = SystemClock()
     venue, file = build_venue(plan, real)
     server = WireServer(venue, real, host=plan.host, port=plan.port)
     stop, started = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    on_stop_signals(stop.set)
     serving = asyncio.create_task(server.serve(stop, started))
     starting = asyncio.create_task(started.wait())
     try:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hedgerow.app.choice import access_to
 from hedgerow.app.session import open_session, read_settings
+from hedgerow.app.signals import stop_between_trades
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, home_of
 from hedgerow.cli.running import spoken
@@ -22,7 +23,8 @@ def reconcile(
 
         async def main() -> bool:
             async with session.awake(listeners) as bot:
-                await bot.startup.run()
+                with stop_between_trades(bot):
+                    await bot.startup.run()
                 return bot.journal.ledger.halt is not None
 
         halted = asyncio.run(main())

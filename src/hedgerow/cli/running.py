@@ -1,13 +1,13 @@
 """Runs a bot in the foreground: console, log file, signals. Shared by ``run`` and the one-shot commands."""
 
 import asyncio
-import signal
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from hedgerow.app.bot import Bot
 from hedgerow.app.session import Session
+from hedgerow.app.signals import on_stop_signals
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.config import Home
 from hedgerow.dashboard.console import LogListener, close_logging, configure_logging
@@ -36,20 +36,21 @@ def on_its_clock(session: Session, main: Callable[[], Coroutine[Any, Any, Result
 
 
 def run_bot(session: Session, options: RunOptions, listeners: tuple[LogListener, ...]) -> Bot:
-    """Run until the first SIGINT or SIGTERM has been obeyed; the second one stops at once."""
+    """Run until the first SIGINT, SIGTERM or SIGHUP has been obeyed; the second one stops at once.
+
+    SIGHUP is what a terminal sends that closes: the trade at work ends hedged or flat first, as after SIGTERM.
+    """
 
     async def main() -> Bot:
         async with session.awake(listeners, options, stay=True) as bot:
             task = asyncio.current_task()
-            loop = asyncio.get_running_loop()
 
             def stop() -> None:
                 if bot.stop() and task is not None:
                     task.cancel()
                 bot.stop.set()
 
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, stop)
+            on_stop_signals(stop)
             await bot.runner.run()
             return bot
 

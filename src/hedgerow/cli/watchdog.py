@@ -1,13 +1,13 @@
 """``hedgerow watchdog``: watch a live bot from a process of its own."""
 
 import asyncio
-import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hedgerow.app.session import read_settings
+from hedgerow.app.signals import on_stop_signals
 from hedgerow.app.watchdog import Pulse, Watchdog, WatchdogLog
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import ConfigOption, HomeOption, home_of, say
@@ -46,7 +46,6 @@ def watchdog(
 
 
 async def _watch(dog: Watchdog, *, once: bool) -> Pulse:
-    stop, loop = StopSignal(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop = StopSignal()
+    on_stop_signals(stop.set)
     return await dog.run(stop, once=once)

@@ -226,7 +226,7 @@ class CycleFailed(Struct, frozen=True, kw_only=True):
 
 
 class StoppedByUser(Struct, frozen=True, kw_only=True):
-    """SIGINT or SIGTERM was received."""
+    """SIGINT, SIGTERM or SIGHUP was received."""
 
     at: datetime
     closing: bool

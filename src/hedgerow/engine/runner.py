@@ -40,7 +40,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
 
 
 class StopSignal:
-    """Set by SIGINT, SIGTERM, or the end of a simulation; everything that waits, waits on it too."""
+    """Set by SIGINT, SIGTERM, SIGHUP, or the end of a simulation; everything that waits, waits on it too."""
 
     def __init__(self) -> None:
         self._bell = asyncio.Event()
