@@ -14,6 +14,10 @@ __all__ = ["Credentials", "address_of"]
 USER, SIGNER, KEY = "API_USER", "API_SIGNER", "API_PRIVATE_KEY"
 V1_KEY, V1_SECRET = "APIV1_PUBLIC_KEY", "APIV1_PRIVATE_KEY"
 ADDRESS_DIGITS, KEY_DIGITS = 40, 64
+HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
+BASE58_DIGITS = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+BASE58 = frozenset(BASE58_DIGITS)
+SOLANA_BYTES = 32
 
 
 class Credentials:
@@ -28,7 +32,7 @@ class Credentials:
         self, *, user: str = "", signer: str = "", private_key: str = "", api_key: str = "", secret: str = ""
     ) -> None:
         self.user, self.signer, self.api_key = user, signer, api_key
-        self._key = PrivateKey(bytes.fromhex(private_key.removeprefix("0x"))) if private_key else None
+        self._key = PrivateKey(bytes.fromhex(_bare(private_key))) if private_key else None
         self._secret = secret.encode()
 
     @classmethod
@@ -53,7 +57,7 @@ class Credentials:
         if not any(given[name] for name in (USER, SIGNER, KEY)) and (given[V1_KEY] or given[V1_SECRET]):
             return tuple(f"{name} is missing" for name in (V1_KEY, V1_SECRET) if not given[name])
         found = (
-            *_not_hex(USER, given[USER], ADDRESS_DIGITS),
+            *_not_an_account(given[USER]),
             *_not_hex(SIGNER, given[SIGNER], ADDRESS_DIGITS),
             *_not_hex(KEY, given[KEY], KEY_DIGITS),
         )
@@ -105,12 +109,36 @@ def _sign(key: PrivateKey, digest: bytes) -> bytes:
     return key.sign_recoverable(digest, hasher=None)  # pyright: ignore[reportUnknownMemberType] - coincurve leaves a C pointer untyped
 
 
+def _bare(text: str) -> str:
+    return text.removeprefix("0x").removeprefix("0X")
+
+
+def _not_an_account(text: str) -> tuple[str, ...]:
+    """Return what is wrong with the account: an EVM address, or the base58 address of a wallet on Solana."""
+    if not text or text[:2].lower() == "0x" or set(text) <= HEXADECIMAL:
+        return _not_hex(USER, text, ADDRESS_DIGITS)
+    if not set(text) <= BASE58:
+        shape = f"{ADDRESS_DIGITS} hexadecimal digits after an optional 0x, or a base58 address of a Solana wallet"
+        return (f"{USER} is neither hexadecimal nor base58: it is {shape}",)
+    if _base58_bytes(text) != SOLANA_BYTES:
+        return (f"{USER} is no address of a Solana wallet: it does not decode to {SOLANA_BYTES} bytes",)
+    return ()
+
+
+def _base58_bytes(text: str) -> int:
+    """Return the length of what a base58 text encodes: each leading 1 is a zero byte."""
+    number = 0
+    for char in text:
+        number = number * len(BASE58_DIGITS) + BASE58_DIGITS.index(char)
+    return len(text) - len(text.lstrip("1")) + (number.bit_length() + 7) // 8
+
+
 def _not_hex(name: str, text: str, digits: int) -> tuple[str, ...]:
     shape = f"{digits} hexadecimal digits after an optional 0x"
     if not text:
         return (f"{name} is missing: it is {shape}",)
-    bare = text.removeprefix("0x").removeprefix("0X")
-    if any(char not in "0123456789abcdefABCDEF" for char in bare):
+    bare = _bare(text)
+    if not set(bare) <= HEXADECIMAL:
         return (f"{name} is not hexadecimal: it is {shape}",)
     if len(bare) != digits:
         return (f"{name} has {len(bare)} digits: it is {shape}",)

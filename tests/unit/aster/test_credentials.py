@@ -29,6 +29,18 @@ def test_a_key_needs_no_prefix() -> None:
     assert not Credentials.from_environment({**GOOD, "API_PRIVATE_KEY": KEY.removeprefix("0x")}).legacy
 
 
+def test_a_key_may_begin_with_an_upper_case_prefix() -> None:
+    assert not Credentials.from_environment({**GOOD, "API_PRIVATE_KEY": KEY.replace("0x", "0X")}).legacy
+
+
+SOLANA = "4Nd1mBQtrMJVYVfKf2PJy9NZUZdTAsp7D4xWLs4gDB4T"
+
+
+def test_an_account_may_be_a_wallet_on_solana() -> None:
+    found = Credentials.from_environment({**GOOD, "API_USER": SOLANA})
+    assert (found.user, found.signer, found.account) == (SOLANA, SIGNER, SOLANA)
+
+
 def test_a_legacy_pair_alone_is_enough() -> None:
     found = Credentials.from_environment({"APIV1_PUBLIC_KEY": "public", "APIV1_PRIVATE_KEY": SECRET})
     assert (found.legacy, found.account) == (True, "public")
@@ -38,6 +50,11 @@ def test_a_legacy_pair_alone_is_enough() -> None:
     ("changes", "line"),
     [
         ({"API_USER": ""}, "API_USER is missing: it is 40 hexadecimal digits after an optional 0x"),
+        ({"API_USER": "your-user"}, "API_USER is neither hexadecimal nor base58: it is 40 hexadecimal digits after"),
+        ({"API_USER": SOLANA[:-4]}, "API_USER is no address of a Solana wallet: it does not decode to 32 bytes"),
+        ({"API_USER": SOLANA + "aa"}, "API_USER is no address of a Solana wallet: it does not decode to 32 bytes"),
+        ({"API_USER": "0x" + "1" * 39}, "API_USER has 39 digits: it is 40 hexadecimal digits after an optional 0x"),
+        ({"API_SIGNER": SOLANA}, "API_SIGNER is not hexadecimal: it is 40"),
         ({"API_SIGNER": "your_signer"}, "API_SIGNER is not hexadecimal: it is 40"),
         ({"API_PRIVATE_KEY": "0x" + "ab" * 31}, "API_PRIVATE_KEY has 62 digits: it is 64"),
         ({"API_PRIVATE_KEY": "0x" + "f" * 64}, "API_PRIVATE_KEY is no private key"),
