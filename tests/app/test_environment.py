@@ -46,6 +46,26 @@ def test_the_process_wins_over_the_file_and_strangers_are_left_out(tmp_path: Pat
     assert environment._values == {"API_USER": "process", "API_SIGNER": "file"}
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b"\xef\xbb\xbfAPI_USER=x\n")
+    assert repr(read_environment(file, {})) == "Environment(API_USER)"
+
+
+def test_the_proxy_of_the_file_or_of_the_process_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("HEDGEROW_PROXY=http://user:word@own:1\n")
+    own = read_environment(file, {"HTTPS_PROXY": "http://common:2"}).proxy()
+    common = read_environment(tmp_path / "none", {"HTTPS_PROXY": "http://common:2"}).proxy()
+    assert own is not None
+    assert common is not None
+    assert (own.address, common.address, read_environment(tmp_path / "none", {}).proxy()) == (
+        "http://own:1",
+        "http://common:2",
+        None,
+    )
+
+
 def test_no_text_of_it_shows_a_value() -> None:
     assert KEY not in repr(Environment(GIVEN)) + str(Environment(GIVEN))
     assert not hasattr(Environment(GIVEN), "__dict__")

@@ -68,6 +68,16 @@ def test_a_sound_account_has_nothing_to_mend(shell: Shell) -> None:
     assert sum(row["subject"] == "hosts" for row in said.document) == 4
 
 
+@pytest.mark.usefixtures("aster")
+def test_a_proxy_that_does_not_answer_is_named_beside_the_hosts(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEDGEROW_PROXY", "http://name:word@127.0.0.1:1")
+    said = ask(shell)
+    assert said.code == 1
+    hosts = [row for row in said.document if row["subject"] == "hosts"]
+    assert all("through the proxy http://127.0.0.1:1: the proxy cannot be used" in row["text"] for row in hosts)
+    assert "word" not in said.out
+
+
 def test_it_speaks_to_people_too(aster: LocalAster, shell: Shell) -> None:
     aster.world.set_modes(one_way=False)
     said = shell("doctor")

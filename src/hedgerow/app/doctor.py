@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from hedgerow.app.keys import Finding, Level
 from hedgerow.aster.hosts import Hosts
+from hedgerow.aster.proxy import Proxy
 from hedgerow.aster.wire_account import TradeRow
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, OpenOrder
 from hedgerow.domain.errors import VenueError
@@ -68,11 +69,16 @@ def config_findings(warnings: Sequence[str], notices: Sequence[str], secrets: Se
     return found + [warning("credentials", text.split(":")[0], text.rpartition(": ")[2]) for text in secrets]
 
 
-def host_finding(name: str, address: str, error: VenueError | None) -> Finding:
-    """Judge one address."""
+def host_finding(name: str, address: str, error: VenueError | None, proxy: Proxy | None = None) -> Finding:
+    """Judge one address, asked through ``proxy`` where it covers it."""
+    way = f" through the proxy {proxy.address}" if proxy and proxy.covers(address) else ""
     if error is None:
-        return ok("hosts", f"{name} {address} answers")
-    return problem("hosts", f"{name} {address}: {error}", "check network, firewall and the HEDGEROW_ variables")
+        return ok("hosts", f"{name} {address} answers{way}")
+    return problem(
+        "hosts",
+        f"{name} {address}{way}: {error}",
+        "check network, firewall and the HEDGEROW_ variables; HEDGEROW_PROXY leads through a proxy",
+    )
 
 
 def clock_finding(offset_seconds: float | VenueError) -> Finding:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hedgerow.aster import MAINNET, TESTNET, Credentials, Hosts
+from hedgerow.aster.proxy import PROXY_VARIABLES, Proxy, proxy_of
 from hedgerow.clock import ANSWER_SECONDS
 from hedgerow.domain.errors import ConfigError
 
@@ -16,7 +17,7 @@ CREDENTIALS = ("API_USER", "API_SIGNER", "API_PRIVATE_KEY", "APIV1_PUBLIC_KEY", 
 NETWORK = "HEDGEROW_NETWORK"
 LOCKSTEP_PATIENCE = "HEDGEROW_LOCKSTEP_PATIENCE"
 OURS = ("API_", "APIV1_", "HEDGEROW_")
-"""How the names of all variables begin that are read here."""
+"""How the names of all variables begin that are read here, but for those that lead to a proxy."""
 ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 QUOTED = re.compile(r"""(?:"([^"]*)"|'([^']*)')\s*(?:#.*)?""")
 OTHERS_MAY_READ = 0o044
@@ -58,6 +59,14 @@ class Environment:
         """
         return _network(self._values.get(NETWORK, "").strip()).overridden(self._values)
 
+    def proxy(self) -> Proxy | None:
+        """Return the proxy that leads to the exchange: ``HEDGEROW_PROXY``, else ``HTTPS_PROXY``; None = none.
+
+        Raises:
+            ConfigError: a value is no address of a proxy.
+        """
+        return proxy_of(self._values)
+
     def lockstep_patience(self) -> float:
         """Return ``HEDGEROW_LOCKSTEP_PATIENCE``: real seconds an answer may take before lockstep lets time-outs run.
 
@@ -86,7 +95,8 @@ def read_environment(file: Path, variables: Mapping[str, str] | None = None) -> 
     given = os.environ if variables is None else variables
     found, warnings = _file(file)
     values = {**found, **{name: value for name, value in given.items() if value}}
-    return Environment({name: value for name, value in values.items() if name.startswith(OURS)}, warnings)
+    known = {name: value for name, value in values.items() if name.startswith(OURS) or name in PROXY_VARIABLES}
+    return Environment(known, warnings)
 
 
 def parse_variables(text: str, name: str) -> dict[str, str]:
@@ -117,7 +127,7 @@ def _value(text: str) -> str | None:
 
 def _file(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     try:
-        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8")
+        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return {}, ()
     except (OSError, UnicodeDecodeError) as error:

@@ -13,6 +13,7 @@ from hedgerow.app.keys import WHERE, Finding, agent_findings, refused
 from hedgerow.app.live import LiveExchange, account_name, live_exchange
 from hedgerow.app.session import read_ledger, read_settings
 from hedgerow.aster import AsterClient, Credentials
+from hedgerow.aster.proxy import Proxy
 from hedgerow.aster.translate import DOCUMENTED_FEES, fees_of
 from hedgerow.config import Home, Settings
 from hedgerow.domain.account import AccountView
@@ -47,7 +48,7 @@ async def examine(home: Home, config: Path | None) -> tuple[Finding, ...]:
     found += said
     live = live_exchange(environment, credentials)
     async with live.connected(stay=False):
-        found += await _exchange(live, settings, ledger)
+        found += await _exchange(live, settings, ledger, environment.proxy())
     return tuple(found)
 
 
@@ -72,9 +73,11 @@ async def _log(home: Home) -> tuple[Ledger | None, list[Finding]]:
     return ledger, doctor.ledger_findings(ledger)
 
 
-async def _exchange(live: LiveExchange, settings: Settings, ledger: Ledger | None) -> list[Finding]:
+async def _exchange(
+    live: LiveExchange, settings: Settings, ledger: Ledger | None, proxy: Proxy | None
+) -> list[Finding]:
     offset = await _tried(live.client.synchronise())
-    found = await _hosts(live, offset if isinstance(offset, VenueError) else None)
+    found = await _hosts(live, offset if isinstance(offset, VenueError) else None, proxy)
     if isinstance(offset, VenueError):
         return [*found, doctor.problem("exchange", "nothing else could be looked at", "mend the hosts first")]
     found.append(doctor.clock_finding(offset))
@@ -84,15 +87,15 @@ async def _exchange(live: LiveExchange, settings: Settings, ledger: Ledger | Non
     return found + doctor.scan_findings(seen)
 
 
-async def _hosts(live: LiveExchange, futures: VenueError | None) -> list[Finding]:
-    """Knock at every address once."""
+async def _hosts(live: LiveExchange, futures: VenueError | None, proxy: Proxy | None) -> list[Finding]:
+    """Ask every address once."""
 
     async def knock(name: str, address: str) -> Finding:
         if address == live.client.hosts.futures_rest:
-            return doctor.host_finding(name, address, futures)
+            return doctor.host_finding(name, address, futures, proxy)
         knocked = _opened(live, address) if address.startswith("ws") else live.client.exchange_info(Market.SPOT)
         answer = await _tried(knocked)
-        return doctor.host_finding(name, address, answer if isinstance(answer, VenueError) else None)
+        return doctor.host_finding(name, address, answer if isinstance(answer, VenueError) else None, proxy)
 
     return list(await asyncio.gather(*(knock(*each) for each in doctor.hosts_of(live.client.hosts))))
 

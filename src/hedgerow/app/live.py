@@ -89,7 +89,7 @@ def live_exchange(
         ConfigError: hosts or nonces cannot be used, or the exchange's clock cannot be followed.
     """
     hosts = environment.hosts()
-    sockets = HttpTransport()
+    sockets = HttpTransport(environment.proxy())
     patience = environment.lockstep_patience()
     clock: Clock = LockstepClock(hosts.futures_rest, answer_seconds=patience) if lockstep else SystemClock()
     chance = random.Random(secrets.randbits(64))  # noqa: S311 - spreads retries, nothing secret

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from hedgerow.aster.http import HttpTransport
+from hedgerow.aster.rest import FORM
 from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
 from hedgerow.ports import HttpRequest
 
@@ -32,7 +33,7 @@ async def served(handler: Handler) -> AsyncGenerator[str, None]:
 
 
 def request(url: str, method: str = "GET", timeout_seconds: float = 5.0) -> HttpRequest:
-    return HttpRequest(method=method, url=url, headers={"X-MBX-APIKEY": "k"}, timeout_seconds=timeout_seconds)
+    return HttpRequest(method=method, url=url, headers={"X-MBX-APIKEY": "k", **FORM}, timeout_seconds=timeout_seconds)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
@@ -42,6 +43,7 @@ def test_a_request_arrives_byte_for_byte_as_it_was_signed(method: str) -> None:
     async def handler(incoming: web.Request) -> web.Response:
         agent = incoming.headers["User-Agent"]
         seen.append((incoming.method, incoming.raw_path, agent, await incoming.read()))
+        assert incoming.headers.getall("Content-Type") == ["application/x-www-form-urlencoded"]
         assert incoming.headers["X-MBX-APIKEY"] == "k"
         return web.json_response({"ok": True}, headers={"X-MBX-USED-WEIGHT-1M": "7"})
 
