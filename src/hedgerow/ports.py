@@ -323,6 +323,8 @@ class TapePrices(Struct, frozen=True, kw_only=True):
     perp: Decimal
     """Middle of the perpetual's book."""
     mark: Decimal
+    index: Decimal | None = None
+    """Index price of the perpetual's underlying; None = the spot price."""
 
 
 class Liquidity(Struct, frozen=True, kw_only=True):

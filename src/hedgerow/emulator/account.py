@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, MarginType, PerpPosition
 from hedgerow.domain.commands import TransferDirection
@@ -13,6 +14,7 @@ from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ONE, ZERO
 from hedgerow.domain.order import Order
 from hedgerow.emulator.journal import Journal
+from hedgerow.emulator.market_changes import MarketChange, PositionTreatment, Redenomination, StatusChange
 from hedgerow.emulator.marketplace import Marketplace
 from hedgerow.emulator.orders import OrderDesk
 from hedgerow.emulator.refusals import Code, rejected
@@ -23,6 +25,8 @@ from hedgerow.ports import Tape
 __all__ = ["Account", "Followed"]
 
 MAX_LEVERAGE = 125
+SETTLEMENT = "settlement_autoclose-"
+"""How the client ids of settlement orders begin, as on Binance; Aster's documents name none."""
 MAX_TRANSFER_ID = 63
 """Longest clientTranId (API reference 5.4)."""
 
@@ -57,6 +61,7 @@ class Account:
             endless=options.bottomless,
             half_life_seconds=options.refill_half_life_seconds,
             conditions=state.conditions,
+            now=state.now,
         )
         self.journal = Journal(state.journal)
         self.spot = SpotWallet(state.spot)
@@ -69,6 +74,7 @@ class Account:
         self.perp.holdings.update(state.holdings)
         self.perp.leverages.update(state.leverages)
         self.perp.margin_types.update(state.margin_types)
+        self.perp.brackets = self.marketplace.brackets
         self.desk = OrderDesk(
             marketplace=self.marketplace,
             spot=self.spot,
@@ -166,6 +172,62 @@ class Account:
         if self.listener is not None:
             self.listener()
 
+    def change_market(self, change: MarketChange) -> None:
+        """Let a change of the market happen at its time; one that names none, or one in the past, happens now.
+
+        Raises:
+            Rejected: the symbol is not listed (-1121).
+        """
+        at = self.now if change.at is None else max(change.at, self.now)
+        timed = replace(change, at=at)
+        self.marketplace.add_change(timed)
+        self.perp.brackets = self.marketplace.brackets
+        if at == self.now:
+            self._undergo(timed)
+        self.changed()
+
+    def end_changes(self) -> None:
+        """Let no change of the market be in force any more."""
+        self.marketplace.end_changes()
+        self.perp.brackets = self.marketplace.brackets
+        self.changed()
+
+    def follow_changes(self) -> None:
+        """Bring listings, orders, coins and positions to what the changes of the market make of them now."""
+        for change in self.marketplace.pass_to(self.now):
+            self._undergo(change)
+        if self.perp.brackets is not self.marketplace.brackets:
+            self.perp.brackets = self.marketplace.brackets
+            self.changed()
+
+    def _undergo(self, change: MarketChange) -> None:
+        """Let a change that begins now act on what the account has."""
+        match change:
+            case StatusChange() if change.status is not TradingStatus.TRADING:
+                for market in (change.market,) if change.market else tuple(Market):
+                    self.desk.cancel_all(market, change.symbol, self.now)
+            case Redenomination():
+                self._redenominate(change)
+            case _:
+                return
+
+    def _redenominate(self, change: Redenomination) -> None:
+        symbol, factor = change.symbol, change.factor
+        for market in Market:
+            self.desk.cancel_all(market, symbol, self.now)
+        self.marketplace.forget_taken(symbol)
+        if symbol in self._last_marks:
+            self._last_marks[symbol] *= factor
+        base = self.marketplace.instrument(Market.SPOT, symbol).base
+        old = self.spot.of(base).free
+        taken_out = to_row(old / factor) - old
+        self.spot.change(base, taken_out)
+        self.journal.book_row(Wallet.SPOT, base, taken_out, FlowKind.AUTO_EXCHANGE, self.now)
+        self.perp.convert(symbol, factor)
+        if change.positions is PositionTreatment.SETTLED and symbol in self.perp.holdings:
+            client_id = f"{SETTLEMENT}{self.journal.next_id()}"
+            self.close_by_force(symbol, abs(self.perp.quantity(symbol)), client_id)
+
     def transfer(self, transfer_id: str, amount: Decimal, direction: TransferDirection, asset: str) -> None:
         """Move USDT between the wallets.
 
@@ -185,10 +247,13 @@ class Account:
         """Set a symbol's leverage.
 
         Raises:
-            Rejected: outside 1-125 (-4028), or the margin does not carry the position at it (-2028).
+            Rejected: outside 1-125, or above the bracket's maximum (-4028), or the margin does not carry the position
+                at it (-2028).
         """
         self.marketplace.instrument(Market.PERP, symbol)
-        if not 1 <= leverage <= MAX_LEVERAGE:
+        bracket = self.marketplace.brackets.get(symbol)
+        highest = MAX_LEVERAGE if bracket is None or bracket.max_leverage is None else bracket.max_leverage
+        if not 1 <= leverage <= highest:
             raise rejected(Code.BAD_LEVERAGE, f"Leverage {leverage} is not valid.")
         held = abs(self.perp.quantity(symbol)) * self.mark(symbol) if symbol in self.perp.holdings else ZERO
         added = held * (ONE / leverage - ONE / self.perp.leverage(symbol))

@@ -1,4 +1,4 @@
-"""The tape as the emulated exchange shows it: shocks, delistings and own trades laid over its prices and books.
+"""The tape as the emulated exchange shows it: shocks, changes and own trades laid over its prices, books and listings.
 
 ``Conditions`` is an immutable value replaced at each change, so that a view of the past keeps what was true then.
 """
@@ -11,10 +11,20 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from hedgerow.domain.funding import FundingRate
-from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side, TradingStatus
+from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side
 from hedgerow.domain.market import Depth, Level, MarkPrice, Quote
 from hedgerow.domain.money import ONE, ZERO
 from hedgerow.emulator.book import BookGaps, Ladder, Taken, after_taking, best, bottomless, ladder
+from hedgerow.emulator.market_changes import Bracket, MarketChange, boundaries, ended
+from hedgerow.emulator.overrides import (
+    bracket_under,
+    index_of,
+    liquidity_under,
+    pair_under,
+    prices_under,
+    shift_under,
+    side_missing_under,
+)
 from hedgerow.emulator.refusals import Code, rejected
 from hedgerow.ports import Liquidity, Tape, TapePrices
 
@@ -33,8 +43,8 @@ class Conditions(Struct, frozen=True, kw_only=True):
     """Everything about the market that is not on the tape."""
 
     shocks: tuple[Shock, ...] = ()
-    statuses: Mapping[str, TradingStatus] = field(default_factory=dict[str, TradingStatus])
-    """By ``market:symbol``; the others are as the tape lists them."""
+    changes: tuple[MarketChange, ...] = ()
+    """Those in force, those that are over, and those that are to come, in the order in which they were made."""
     taken: Mapping[str, Taken] = field(default_factory=dict[str, Taken])
     """By ``market:symbol:side``."""
 
@@ -43,8 +53,15 @@ class Marketplace:
     """Prices, books and listings at any time up to the world's."""
 
     def __init__(
-        self, tape: Tape, *, endless: bool, half_life_seconds: float, conditions: Conditions | None = None
+        self,
+        tape: Tape,
+        *,
+        endless: bool,
+        half_life_seconds: float,
+        conditions: Conditions | None = None,
+        now: datetime | None = None,
     ) -> None:
+        """``now`` is the time whose listings are shown first: the tape's start without it."""
         self.tape = tape
         self.conditions = conditions or Conditions()
         self._endless = endless
@@ -52,11 +69,20 @@ class Marketplace:
         self._gaps = tape if isinstance(tape, BookGaps) else None
         self._listed = {pair.symbol: pair for pair in tape.pairs}
         self._pairs: Mapping[str, BasisPair] = self._listed
-        self._ladders: dict[str, tuple[tuple[Decimal, Liquidity], Ladder]] = {}
+        self._order: tuple[BasisPair, ...] = tuple(self._pairs.values())
+        self.brackets: Mapping[str, Bracket] = {}
+        """By symbol, those that differ from the venue's common one."""
+        self._grouped: tuple[tuple[MarketChange, ...], dict[str, tuple[MarketChange, ...]]] = (), {}
+        """All changes, and the same by symbol."""
+        self._passed = tape.start if now is None else now
+        """The time whose listings are shown."""
+        self._next_boundary: datetime | None = None
+        self._ladders: dict[str, tuple[tuple[Decimal, Liquidity, Decimal, Decimal], Ladder]] = {}
         """By ``market:symbol:side``: what the newest ladder was built from, and the ladder."""
         self._shocked: dict[str, tuple[TapePrices, Decimal, TapePrices]] = {}
         """By symbol: the tape's newest prices, the product of its shocks, and the prices with them."""
-        self._relist()
+        if self.conditions.changes:
+            self._relist()
 
     @property
     def pairs(self) -> Sequence[BasisPair]:
@@ -84,12 +110,40 @@ class Marketplace:
         seen.__dict__.update(self.__dict__)
         return seen
 
-    def change_status(self, market: Market, symbol: str, status: TradingStatus) -> None:
-        """Open, close or delist one market."""
-        self.instrument(market, symbol)
-        statuses = {**self.conditions.statuses, f"{market}:{symbol}": status}
-        self.conditions = replace(self.conditions, statuses=statuses)
+    def add_change(self, change: MarketChange) -> None:
+        """Let a change happen, at its time.
+
+        Raises:
+            Rejected: the symbol is not listed (-1121).
+        """
+        self.instrument(Market.PERP, change.symbol)
+        self.conditions = replace(self.conditions, changes=(*self.conditions.changes, change))
         self._relist()
+
+    def end_changes(self) -> None:
+        """Let no change be in force any more, nor come; a redenomination stays."""
+        left = (ended(change, self._passed) for change in self.conditions.changes)
+        self.conditions = replace(self.conditions, changes=tuple(change for change in left if change is not None))
+        self._relist()
+
+    def pass_to(self, now: datetime) -> tuple[MarketChange, ...]:
+        """Show the listings of ``now``; return the changes that began since the time that was shown before."""
+        since, self._passed = self._passed, max(now, self._passed)
+        if self._next_boundary is None or now < self._next_boundary:
+            return ()
+        self._relist()
+        begun = (change for change in self.conditions.changes if change.at is not None and since < change.at <= now)
+        return tuple(sorted(begun, key=lambda change: change.at or now))
+
+    @property
+    def next_boundary(self) -> datetime | None:
+        """When the next change begins or ends; None = no change is known."""
+        return self._next_boundary
+
+    def forget_taken(self, symbol: str) -> None:
+        """Fill both books of a symbol up again."""
+        taken = {key: each for key, each in self.conditions.taken.items() if key.split(":")[1] != symbol}
+        self.conditions = replace(self.conditions, taken=taken)
 
     def add_shock(self, shock: Shock) -> None:
         """Let a symbol's prices jump."""
@@ -105,7 +159,14 @@ class Marketplace:
         self.conditions = replace(self.conditions, taken=taken)
 
     def prices(self, symbol: str, at: datetime) -> TapePrices | None:
-        """Return the prices at ``at``, shocks included; None where the tape has none."""
+        """Return the prices at ``at``, shocks and changes included; None where the tape has none."""
+        prices = self._shocked_prices(symbol, at)
+        if prices is None or not self.conditions.changes:
+            return prices
+        changes = self._changes_of(symbol)
+        return prices_under(prices, changes, at, self.tape) if changes else prices
+
+    def _shocked_prices(self, symbol: str, at: datetime) -> TapePrices | None:
         prices = self.tape.prices(symbol, at)
         if prices is None or not self.conditions.shocks:
             return prices
@@ -117,7 +178,12 @@ class Marketplace:
             return prices
         known = self._shocked.get(symbol)
         if known is None or known[0] is not prices or known[1] != factor:
-            shocked = TapePrices(spot=prices.spot * factor, perp=prices.perp * factor, mark=prices.mark * factor)
+            shocked = TapePrices(
+                spot=prices.spot * factor,
+                perp=prices.perp * factor,
+                mark=prices.mark * factor,
+                index=None if prices.index is None else prices.index * factor,
+            )
             known = self._shocked[symbol] = prices, factor, shocked
         return known[2]
 
@@ -126,7 +192,8 @@ class Marketplace:
         prices = self.prices(symbol, at)
         if prices is None:
             return None
-        return prices.spot if market is Market.SPOT else prices.perp
+        middle = prices.spot if market is Market.SPOT else prices.perp
+        return middle * shift_under(self._changes_of(symbol), market, at) if self.conditions.changes else middle
 
     def levels(self, market: Market, symbol: str, side: Side, at: datetime) -> Iterator[Level]:
         """Return the levels that an order of ``side`` would take, best first."""
@@ -136,17 +203,30 @@ class Marketplace:
         self, market: Market, symbol: str, side: Side, at: datetime, middle: Decimal | None
     ) -> Iterator[Level] | Ladder:
         """Return one side of a book; the kept ladder itself as long as nothing is missing from it."""
-        if middle is None or (self._gaps and self._gaps.missing_side(market, symbol, at) is side):
+        if middle is None or self._is_missing(market, symbol, side, at):
             return iter(())
         if self._endless:
             return bottomless(middle)
-        key, instrument = _side_key(market, symbol, side), self._listed[symbol].instrument(market)
-        made_of = (middle, self.tape.liquidity(market, symbol, at))
+        key, instrument = _side_key(market, symbol, side), self._pairs[symbol].instrument(market)
+        liquidity = self._liquidity(market, symbol, at)
+        made_of = (middle, liquidity, instrument.tick, instrument.lot)
         known = self._ladders.get(key)
-        if known is None or known[0] != made_of:  # as long as middle and liquidity stay, it is not computed again
-            known = self._ladders[key] = made_of, Ladder(ladder(instrument, side, *made_of))
+        if known is None or known[0] != made_of:  # as long as these stay, it is not computed again
+            known = self._ladders[key] = made_of, Ladder(ladder(instrument, side, middle, liquidity))
         missing = self._missing(key, at)
         return after_taking(known[1], missing, instrument.lot) if missing else known[1]
+
+    def _liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:
+        liquidity = self.tape.liquidity(market, symbol, at)
+        if not self.conditions.changes:
+            return liquidity
+        return liquidity_under(liquidity, self._changes_of(symbol), market, at)
+
+    def _is_missing(self, market: Market, symbol: str, side: Side, at: datetime) -> bool:
+        if self._gaps and self._gaps.missing_side(market, symbol, at) is side:
+            return True
+        changes = self._changes_of(symbol) if self.conditions.changes else ()
+        return bool(changes) and side_missing_under(changes, market, side, at)
 
     def _best(self, market: Market, symbol: str, side: Side, at: datetime, middle: Decimal | None) -> Level | None:
         levels = self._levels(market, symbol, side, at, middle)
@@ -192,11 +272,18 @@ class Marketplace:
         )
 
     def mark(self, symbol: str, at: datetime) -> MarkPrice | None:
-        """Return mark and index (the spot middle); None where the tape has no price."""
+        """Return mark and index; None where the tape has no price."""
         prices = self.prices(symbol, at) if symbol in self._listed else None
         if prices is None:
             return None
-        return MarkPrice(symbol=symbol, mark=prices.mark, index=prices.spot, at=at)
+        return MarkPrice(symbol=symbol, mark=prices.mark, index=index_of(prices), at=at)
+
+    def reference(self, market: Market, symbol: str, at: datetime) -> Decimal | None:
+        """Return the price that a price band is measured from: the mark, for spot the price of the coin elsewhere."""
+        prices = self.prices(symbol, at) if symbol in self._listed else None
+        if prices is None:
+            return None
+        return prices.spot if market is Market.SPOT else prices.mark
 
     def predicted(self, symbol: str, at: datetime) -> FundingRate | None:
         """Return the running estimate of the next settlement; None where it cannot be known."""
@@ -210,18 +297,26 @@ class Marketplace:
         taken = self.conditions.taken.get(key)
         return taken.left(at, self._half_life) if taken else ZERO
 
+    def _changes_of(self, symbol: str) -> tuple[MarketChange, ...]:
+        if self._grouped[0] is not self.conditions.changes:
+            grouped: dict[str, tuple[MarketChange, ...]] = {}
+            for change in self.conditions.changes:
+                grouped[change.symbol] = (*grouped.get(change.symbol, ()), change)
+            self._grouped = self.conditions.changes, grouped
+        return self._grouped[1].get(symbol, ())
+
     def _relist(self) -> None:
-        statuses = self.conditions.statuses
-        if statuses:
-            self._pairs = {symbol: _with_status(pair, statuses) for symbol, pair in self._listed.items()}
-        self._order = tuple(self._pairs.values())
-
-
-def _with_status(pair: BasisPair, statuses: Mapping[str, TradingStatus]) -> BasisPair:
-    spot, perp = (
-        replace(leg, status=statuses.get(f"{leg.market}:{leg.symbol}", leg.status)) for leg in (pair.spot, pair.perp)
-    )
-    return BasisPair(spot=spot, perp=perp)
+        """Apply the changes in force now to what the tape lists."""
+        now, pairs, brackets = self._passed, dict(self._listed), dict[str, Bracket]()
+        for symbol in {change.symbol for change in self.conditions.changes} & pairs.keys():
+            changes = self._changes_of(symbol)
+            pairs[symbol] = pair_under(pairs[symbol], changes, now, self.tape)
+            bracket = bracket_under(changes, now)
+            if bracket is not None:
+                brackets[symbol] = bracket
+        self._pairs, self._order, self.brackets = pairs, tuple(pairs.values()), brackets
+        ahead = (at for change in self.conditions.changes for at in boundaries(change) if at > now)
+        self._next_boundary = min(ahead, default=None)
 
 
 def _side_key(market: Market, symbol: str, side: Side) -> str:

@@ -76,7 +76,7 @@ class MirrorTape:
         spot, perp = (self._middle(market, symbol) for market in (Market.SPOT, Market.PERP))
         if mark is None or spot is None or perp is None:
             return None
-        return TapePrices(spot=spot, perp=perp, mark=mark.mark)
+        return TapePrices(spot=spot, perp=perp, mark=mark.mark, index=mark.index)
 
     def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:  # noqa: ARG002 - as above
         """Return the shape of the newest book: the thinner side's, and of the touch alone where no depth was read."""

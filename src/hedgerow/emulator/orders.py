@@ -149,10 +149,10 @@ class OrderDesk:
         return self._end(filled, OrderStatus.FILLED, at)
 
     def _reference(self, request: OrderRequest, at: datetime) -> Decimal:
-        mark = self._marketplace.mark(request.symbol, at)
-        if mark is None:
+        reference = self._marketplace.reference(request.market, request.symbol, at)
+        if reference is None:
             raise rejected(Code.NO_DEPTH, f"No depth for {request.symbol}.")
-        return mark.index if request.market is Market.SPOT else mark.mark
+        return reference
 
     def _check_new(self, request: OrderRequest) -> None:
         if f"{request.market}:{request.symbol}:{request.client_id}" in self._resting:
@@ -176,6 +176,15 @@ class OrderDesk:
         available = self._perp.wallet(self._perp.standing(self._marks), self.order_margin).available
         if available < needed:
             raise rejected(Code.MARGIN_INSUFFICIENT, f"Margin is insufficient: {needed} needed, {available} free.")
+        bracket = self._perp.brackets.get(request.symbol)
+        if bracket is None or bracket.max_notional is None:
+            return
+        after = abs(self._perp.quantity(request.symbol) + request.side.sign * request.quantity) * price
+        if after > bracket.max_notional:
+            raise rejected(
+                Code.POSITION_TOO_LARGE,
+                f"Exceeded the maximum allowable position at current leverage: {bracket.max_notional}.",
+            )
 
     def _crosses(self, request: OrderRequest, at: datetime) -> bool:
         return crosses(request, self._marketplace.touch(request.market, request.symbol, request.side, at))

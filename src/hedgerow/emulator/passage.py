@@ -31,9 +31,11 @@ def pass_time(account: Account, tape: Tape, to: datetime) -> None:
         if may_settle(account.now, until):
             _settle_funding(account, tape, until)
         account.now = until
+        account.follow_changes()
         account.heed_dead_men()
         check_prices(account)
     account.now = max(account.now, to)
+    account.follow_changes()
     account.heed_dead_men()
 
 
@@ -55,9 +57,11 @@ def _next_instant(account: Account, tape: Tape) -> datetime:
         step = now + tape.step - (now - EPOCH) % tape.step
         account.next_change = min((step, *(shock.at for shock in shocks if shock.at > now)))
         account.shocks_known = shocks
+    boundary = account.marketplace.next_boundary
+    following = account.next_change if boundary is None else min(account.next_change, boundary)
     if not account.dead_men:
-        return account.next_change
-    return min((account.next_change, *(at for at in account.dead_men.values() if at > now)))
+        return following
+    return min((following, *(at for at in account.dead_men.values() if at > now)))
 
 
 def _settle_funding(account: Account, tape: Tape, until: datetime) -> None:
@@ -66,6 +70,7 @@ def _settle_funding(account: Account, tape: Tape, until: datetime) -> None:
     held = tuple(account.perp.holdings)
     for charge in charges(tape, held, account.now, until, longest_delay=delay, longest_lead=lead):
         account.now = charge.at
+        account.follow_changes()
         quantity, mark = account.perp.quantity(charge.symbol), account.mark(charge.symbol)
         amount = payment_amount(quantity, mark, charge.rate.rate)
         account.perp.balance += amount

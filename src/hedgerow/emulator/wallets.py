@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from hedgerow.domain.account import Balance, MarginType, PerpPosition, PerpWallet
 from hedgerow.domain.money import ZERO
+from hedgerow.emulator.market_changes import Bracket
 from hedgerow.emulator.refusals import Code, rejected
 
 __all__ = ["Holding", "Marks", "PerpAccount", "SpotWallet", "Standing", "to_row"]
@@ -112,6 +113,8 @@ class PerpAccount:
         self.holdings: dict[str, Holding] = {}
         self.leverages: dict[str, int] = {}
         self.margin_types: dict[str, MarginType] = {}
+        self.brackets: Mapping[str, Bracket] = {}
+        """By symbol, those that differ from the venue's common one."""
         self._maintenance_rate = maintenance_rate
         self._default_leverage = default_leverage
 
@@ -129,7 +132,22 @@ class PerpAccount:
 
     def leverage(self, symbol: str) -> int:
         """Return a symbol's leverage; an account that never set it has a high one (API reference, section 8)."""
-        return self.leverages.get(symbol, self._default_leverage)
+        chosen = self.leverages.get(symbol, self._default_leverage)
+        bracket = self.brackets.get(symbol)
+        return chosen if bracket is None or bracket.max_leverage is None else min(chosen, bracket.max_leverage)
+
+    def maintenance_rate(self, symbol: str) -> Decimal:
+        """Return the maintenance margin of a symbol as a fraction of notional at mark."""
+        bracket = self.brackets.get(symbol)
+        if bracket is None or bracket.maintenance_rate is None:
+            return self._maintenance_rate
+        return bracket.maintenance_rate
+
+    def convert(self, symbol: str, factor: Decimal) -> None:
+        """Divide a position by ``factor`` at the same cost: its coin was redenominated."""
+        held = self.holdings.get(symbol)
+        if held is not None:
+            self.holdings[symbol] = Holding(quantity=to_row(held.quantity / factor), cost=held.cost)
 
     def margin_type(self, symbol: str) -> MarginType:
         """Return a symbol's margin mode."""
@@ -152,7 +170,7 @@ class PerpAccount:
 
     def maintenance(self, symbol: str, mark: Decimal) -> Decimal:
         """Return one position's maintenance margin."""
-        return abs(self.quantity(symbol)) * mark * self._maintenance_rate
+        return abs(self.quantity(symbol)) * mark * self.maintenance_rate(symbol)
 
     def standing(self, marks: Marks) -> Standing:
         """Return the sums over all positions; initial margin is notional at mark / leverage (API reference 5.3)."""
@@ -162,7 +180,7 @@ class PerpAccount:
             notional = abs(held.quantity) * mark
             unrealized += held.unrealized(mark)
             initial += notional / self.leverage(symbol)
-            maintenance += notional * self._maintenance_rate
+            maintenance += notional * self.maintenance_rate(symbol)
         return Standing(unrealized=unrealized, initial_margin=initial, maintenance_margin=maintenance)
 
     def carries(self, marks: Marks) -> bool:
@@ -171,7 +189,7 @@ class PerpAccount:
         for symbol, held in self.holdings.items():
             mark = marks(symbol)
             unrealized += held.unrealized(mark)
-            maintenance += abs(held.quantity) * mark * self._maintenance_rate
+            maintenance += abs(held.quantity) * mark * self.maintenance_rate(symbol)
         return self.balance + unrealized >= maintenance
 
     def wallet(self, standing: Standing, order_margin: Decimal) -> PerpWallet:
@@ -206,6 +224,6 @@ class PerpAccount:
         held = self.holdings[symbol]
         others = standing.unrealized - held.unrealized(mark)
         other_maintenance = standing.maintenance_margin - self.maintenance(symbol, mark)
-        slope = self._maintenance_rate * abs(held.quantity) - held.quantity
+        slope = self.maintenance_rate(symbol) * abs(held.quantity) - held.quantity
         price = (self.balance + others - other_maintenance - held.cost) / slope
         return to_row(price) if price > 0 else None

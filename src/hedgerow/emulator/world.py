@@ -3,7 +3,7 @@
 Time is given from outside: ``advance`` brings the world to a time and does what fell due on the way (see ``passage``).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,6 +16,7 @@ from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ONE, ZERO
 from hedgerow.domain.order import Fill, Order, OrderRequest
 from hedgerow.emulator.account import Account, Followed
+from hedgerow.emulator.market_changes import MarketChange, StatusChange
 from hedgerow.emulator.marketplace import Shock
 from hedgerow.emulator.passage import check_prices, pass_time
 from hedgerow.emulator.rates import RateFeed
@@ -33,7 +34,7 @@ ADL = "adl_autoclose"
 class World:
     """Markets, books, wallets, positions, orders and funding of one account, at one time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - every part that may be given, each by its name
         self,
         tape: Tape,
         *,
@@ -42,8 +43,12 @@ class World:
         perp: Decimal = ZERO,
         options: WorldOptions | None = None,
         state: WorldState | None = None,
+        changes: Iterable[MarketChange] = (),
     ) -> None:
-        """Open an account with these balances; ``state`` replaces start and balances by a dumped account."""
+        """Open an account with these balances; ``state`` replaces start and balances by a dumped account.
+
+        ``changes`` of the market happen at their times, those without one at the start.
+        """
         if state is None:
             balances = {asset: Balance(asset=asset, free=amount) for asset, amount in (spot or {}).items()}
             state = WorldState(now=start, spot=balances, perp_balance=perp)
@@ -53,6 +58,8 @@ class World:
         self._desk = self._account.desk
         self._journal = self._account.journal
         self._feed = RateFeed(tape)
+        for change in changes:
+            self.change_market(change)
 
     @classmethod
     def load(cls, tape: Tape, state: WorldState, options: WorldOptions | None = None) -> "World":
@@ -272,10 +279,26 @@ class World:
     def set_status(self, symbol: str, status: TradingStatus, markets: tuple[Market, ...] = tuple(Market)) -> None:
         """Open, close or delist a symbol; orders resting on a market that stops trading expire."""
         for market in markets:
-            self._marketplace.change_status(market, symbol, status)
-            if status is not TradingStatus.TRADING:
-                self._desk.cancel_all(market, symbol, self.now)
-        self._account.changed()
+            self.change_market(StatusChange(symbol=symbol, market=market, status=status))
+
+    def change_market(self, change: MarketChange) -> None:
+        """Let the venue change something about a symbol, from the change's time on (now, without one).
+
+        Raises:
+            Rejected: the symbol is not listed (-1121).
+        """
+        self._account.change_market(change)
+        check_prices(self._account)
+
+    def end_changes(self) -> None:
+        """Undo all changes of the market that can be undone, and forget those to come."""
+        self._account.end_changes()
+        check_prices(self._account)
+
+    @property
+    def changes(self) -> tuple[MarketChange, ...]:
+        """Every change of the market, in force, over or to come."""
+        return self._marketplace.conditions.changes
 
     def set_modes(self, *, one_way: bool | None = None, single_asset: bool | None = None) -> None:
         """Change the account's position mode and asset mode."""
@@ -295,7 +318,8 @@ class World:
         allowed = instrument.price_up if side is Side.BUY else instrument.price_down
         if allowed > 0:
             bound = min(bound, allowed) if side is Side.BUY else max(bound, allowed)
-        limit = instrument.round_price(self._account.mark(symbol) * bound, side)
+        reference = self._marketplace.reference(market, symbol, self.now) or self._account.mark(symbol)
+        limit = instrument.round_price(reference * bound, side)
         touch = self._marketplace.touch(market, symbol, side, self.now)
         if touch is not None and (touch - limit) * side.sign > 0:
             raise rejected(Code.MARKET_ORDER_OUT_OF_BOUND, "Market order rejected: best price is out of bound.")

@@ -74,10 +74,12 @@ def next_open(opened: datetime, interval: str) -> datetime:
 
 def trade_price(market: Marketplace, kind: str, symbol: str, at: datetime) -> Decimal | None:
     """Return the price of a kind (``spot``, ``perp``, ``mark`` or ``index``) at a time."""
-    prices = market.prices(symbol, at)
-    if prices is None:
+    if kind in {"spot", "perp"}:
+        return market.middle(Market(kind), symbol, at)
+    mark = market.mark(symbol, at)
+    if mark is None:
         return None
-    return {"spot": prices.spot, "index": prices.spot, "mark": prices.mark}.get(kind, prices.perp)
+    return mark.index if kind == "index" else mark.mark
 
 
 def candle(

@@ -162,10 +162,10 @@ def _check_now(world: AccountWorld, request: OrderRequest, own: Ticket | None = 
     """Check filters and, for a new spot order, the balance."""
     parts = world.parts
     instrument = parts.marketplace.instrument(request.market, request.symbol)
-    mark = parts.marketplace.mark(request.symbol, world.now)
-    if mark is None:
+    reference = parts.marketplace.reference(request.market, request.symbol, world.now)
+    if reference is None:
         raise rejected(Code.NO_DEPTH, f"No depth for {request.symbol}.")
-    check_order(instrument, request, mark.index if request.market is Market.SPOT else mark.mark)
+    check_order(instrument, request, reference)
     if request.market is Market.SPOT and own is None:
         asset, amount = held_by(request, instrument, request.quantity)
         if parts.spot.of(asset).free < amount:

@@ -46,12 +46,11 @@ def _fire(member: Member, ticket: Ticket) -> None:
 
 def _watched(member: Member, ticket: Ticket) -> Decimal | None:
     """Return the price that a conditional order watches; None in a gap of the tape."""
-    prices = member.world.parts.marketplace.prices(ticket.symbol, member.now)
-    if prices is None:
-        return None
-    if ticket.market is Market.SPOT:
-        return prices.spot
-    return prices.mark if ticket.working_type == "MARK_PRICE" else prices.perp
+    market = member.world.parts.marketplace
+    if ticket.market is Market.PERP and ticket.working_type == "MARK_PRICE":
+        mark = market.mark(ticket.symbol, member.now)
+        return mark.mark if mark else None
+    return market.middle(ticket.market, ticket.symbol, member.now)
 
 
 def _reached(ticket: Ticket, price: Decimal) -> bool:
