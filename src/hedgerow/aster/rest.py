@@ -21,7 +21,7 @@ READ_ATTEMPTS = 3
 READ_TIMEOUT_SECONDS, WRITE_TIMEOUT_SECONDS = 5.0, 10.0
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 """What every client that is known to trade on Aster declares on a write, with parameters in the query as well
-(API reference 13); without it an HTTP client declares ``application/octet-stream``."""
+(docs/aster-api.md section 15); without it an HTTP client declares ``application/octet-stream``."""
 FIRST_PAUSE_SECONDS = 0.2
 """Before the second attempt; doubled for each further one, and drawn from half to all of it."""
 
