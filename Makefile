@@ -16,7 +16,7 @@ WORKERS ?= 2
 PLAYED := tests/simulation tests/processes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate test check conformance pages format bench kill-week cut-week lock image-test clean
+.PHONY: help setup demo simulate test check conformance pages format bench kill-week cut-week planted lock image-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -68,6 +68,9 @@ kill-week: setup ## kill -9 of the bot 200 times over a simulated week (ARGS="--
 
 cut-week: setup ## a simulated week over sockets with the network cut 60 times (ARGS="--cuts 0 ...")
 	@$(BIN)/python benchmarks/cut_week.py $(ARGS)
+
+planted: setup ## plant every bug of benchmarks/planted alone, print those that nothing notices (ARGS="--only ...")
+	@$(BIN)/python benchmarks/planted_bugs.py --workers $(WORKERS) $(ARGS)
 
 lock: setup ## resolve the dependencies anew and write requirements/ with hashes
 	@sh scripts/lock.sh $(BIN)/uv

@@ -67,6 +67,22 @@ def test_orders_have_limits_of_their_own() -> None:
     assert bench.admit(1, orders=1, priority=SAFETY) == 10
 
 
+def test_a_short_block_does_not_end_a_long_ban() -> None:
+    bench = Bench()
+    for orders_only in (False, True):
+        bench.limiter.block(600, orders_only=orders_only)
+        bench.limiter.block(2, orders_only=orders_only)
+    with pytest.raises(RateLimited) as refused:
+        bench.admit(1, priority=SAFETY)
+    assert refused.value.retry_after_seconds == 600
+    bench.clock.pass_time(600)
+    bench.limiter.block(600, orders_only=True)
+    bench.limiter.block(2, orders_only=True)
+    with pytest.raises(RateLimited) as refused:
+        bench.admit(1, orders=1, priority=SAFETY)
+    assert refused.value.retry_after_seconds == 600
+
+
 def test_what_others_use_is_learned_from_the_headers() -> None:
     bench = Bench()
     bench.admit(10, priority=SAFETY)

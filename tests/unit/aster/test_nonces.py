@@ -1,8 +1,10 @@
 """Nonces: never the same twice, whatever clocks, threads, processes and restarts do."""
 
 import fcntl
+import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,6 +87,27 @@ def test_processes_that_share_a_file_never_give_the_same_one(tmp_path: Path) -> 
     ]
     given_out = [int(text) for process in running for text in process.communicate()[0].split()]
     assert len(given_out) == len(set(given_out)) == 900
+
+
+def test_a_nonce_is_not_read_while_another_process_is_about_to_write_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, clock = tmp_path / "nonce", VirtualClock(NOW)
+    first, second = source(clock, path), source(clock, path)
+    read, others = os.pread, list[int]()
+    other = threading.Thread(target=lambda: others.append(second.next()))
+
+    def read_and_let_the_other_try(handle: int, size: int, offset: int) -> bytes:
+        found = read(handle, size, offset)
+        if threading.current_thread() is not other:
+            other.start()
+            other.join(timeout=0.05)  # it is still waiting for the lock, or has given out the same nonce by now
+        return found
+
+    monkeypatch.setattr(os, "pread", read_and_let_the_other_try)
+    given_out = first.next()
+    other.join()
+    assert others == [given_out + 1]
 
 
 def test_a_clock_set_back_between_runs_does_not_repeat_nonces(tmp_path: Path) -> None:

@@ -199,6 +199,18 @@ def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(scene: Acc
     ]
 
 
+def test_of_two_transfers_of_one_amount_the_owners_earlier_one_stays_in_the_statement(scene: AccountScene) -> None:
+    quiet_history(scene)
+    scene.aster.on(TRANSFER, {"tranId": 1, "status": "SUCCESS"})
+    scene.submit(MOVE)
+    own, by_hand = NOW + timedelta(seconds=1), NOW - timedelta(minutes=2)
+    scene.clock.pass_time(3600)
+    scene.aster.on(INCOME, [income("TRANSFER", "250.5", 1, by_hand), income("TRANSFER", "250.5", 2, own)])
+    scene.aster.on(TRANSACTIONS, [moved(1, "-250.5", by_hand), moved(2, "-250.5", own)])
+    rows = scene.run(scene.venue.statement(NOW - DAY))
+    assert [(row.wallet, row.at) for row in rows] == [(Wallet.PERP, by_hand), (Wallet.SPOT, by_hand)]
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_transfer_confirmed_long_after_it_happened_is_still_the_bots(*, restarted: bool, scene: AccountScene) -> None:
     quiet_history(scene)

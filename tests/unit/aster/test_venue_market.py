@@ -63,6 +63,15 @@ def test_a_pair_has_the_venues_grids_and_the_accounts_own_fees(scene: Scene) -> 
     assert pair.tradable
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_larger_of_two_minimum_notionals_counts(scene: Scene, *, reverse: bool) -> None:
+    row = spot_symbol()
+    row["filters"] += [{"filterType": "MIN_NOTIONAL", "minNotional": "12"}]
+    row["filters"] = row["filters"][::-1] if reverse else row["filters"]
+    scene.aster.on("GET /api/v3/exchangeInfo", {"rateLimits": [], "symbols": [row]})
+    assert scene.view().pair(SYMBOL).spot.min_notional == 12
+
+
 def test_marks_books_estimates_and_volumes_are_values(scene: Scene) -> None:
     view = scene.view()
     assert view.at == NOW

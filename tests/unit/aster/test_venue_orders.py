@@ -311,6 +311,15 @@ def test_a_lost_order_that_the_venue_knows_resolves_to_what_it_did(scene: Scene)
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderProgressed]
 
 
+def test_the_end_of_an_order_has_the_time_of_its_last_change_and_not_of_its_creation(scene: Scene) -> None:
+    lose(scene)
+    times = {"time": millis(NOW - timedelta(minutes=5)), "updateTime": millis(NOW - timedelta(seconds=1))}
+    scene.aster.on(LOOK, {**order_row(), **times})
+    (end,) = scene.run(scene.venue.resolve(request()))
+    assert isinstance(end, OrderEnded)
+    assert end.at == NOW - timedelta(seconds=1)
+
+
 def test_a_lost_order_is_not_absent_while_its_nonce_lives(scene: Scene) -> None:
     lose(scene)
     scene.nothing_there()

@@ -116,3 +116,10 @@ def test_a_row_is_booked_once_however_often_it_is_read(wallet: Wallet) -> None:
 def test_a_transfer_is_booked_once_however_often_it_is_confirmed() -> None:
     moved = ev.FundsTransferred(at=AT, transfer_id="t1", amount=Decimal(7), direction=TransferDirection.SPOT_TO_PERP)
     assert Diary().tell(moved, moved).ledger.books.line(Wallet.PERP, "USDT").transfers == 7
+
+
+def test_a_perpetuals_fee_leaves_the_asset_in_which_it_was_taken() -> None:
+    diary = Diary().begin().trade("p-1", Side.SELL, 10, 100)
+    books = diary.fee("p-1", Side.SELL, 10, 100, fee=2, asset="FFF", value="0.4", pnl=5).ledger.books
+    assert books.line(Wallet.PERP, "FFF").fees == -2
+    assert books.line(Wallet.PERP, "USDT") == BookLine(trades=Decimal(5))

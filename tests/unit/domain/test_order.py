@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
@@ -71,3 +72,10 @@ def test_a_fee_is_valued_in_quote_units_whatever_it_was_taken_in() -> None:
 )
 def test_a_trade_the_venue_forced_on_us_is_told_by_its_client_id(client_id: str, *, forced: bool) -> None:
     assert fill(client_id=client_id).forced is forced
+
+
+def test_trades_of_two_symbols_may_share_a_number() -> None:
+    one = fill()
+    assert one.key != replace(one, symbol="XYZUSDT").key
+    assert one.key != replace(one, market=Market.PERP).key
+    assert one.key == replace(one, order_id=2, quantity=Decimal(3)).key

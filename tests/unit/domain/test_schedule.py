@@ -20,6 +20,14 @@ def test_a_settlement_itself_is_the_last_one_not_the_next() -> None:
     assert next_settlement(at(16), 8) == at(16) + timedelta(hours=8)
 
 
+@pytest.mark.parametrize("interval", [1, 2, 4, 8])
+def test_a_settlement_has_no_fractions_of_a_second(interval: int) -> None:
+    moment = at(8) + timedelta(microseconds=123_456)
+    assert last_settlement(moment, interval) == at(8)
+    assert next_settlement(moment, interval) == at(8) + timedelta(hours=interval)
+    assert settlements(moment, moment + timedelta(hours=interval), interval) == (at(8) + timedelta(hours=interval),)
+
+
 def test_settlements_of_a_window_leave_out_its_start_and_include_its_end() -> None:
     assert settlements(at(8), at(16), 4) == (at(12), at(16))
     assert settlements(at(8, 1), at(11), 4) == ()

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -113,6 +114,23 @@ def test_a_held_position_is_written_with_the_guides_keys_in_the_guides_order_and
         "current_position": {**POSITION, "capital": 253.4},
     }
     assert list(document["current_position"]) == list(POSITION)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
+def test_times_without_a_zone_are_utc_wherever_the_machine_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    path = tmp_path / "volume_farming_state.json"
+    path.write_text(json.dumps(GUIDE))
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        state = read(path, at=AT)
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
+    assert isinstance(state, GuideState)
+    assert (state.position_opened_at, state.last_updated) == (OPENED, AT)
 
 
 def test_without_a_price_or_signal_the_position_is_shown_as_it_was_entered() -> None:

@@ -57,6 +57,15 @@ def test_a_day_ends_at_midnight_utc(hours: float, over: bool) -> None:  # noqa: 
     assert day_is_over(day(), START + timedelta(hours=hours)) is over
 
 
+@pytest.mark.parametrize("days", [31, 365], ids=["the same day of the next month", "the same date of the next year"])
+def test_a_day_with_the_same_number_is_another_day(days: int) -> None:
+    assert day_is_over(day(), START + timedelta(days=days))
+
+
+def test_a_clock_set_back_begins_no_new_day() -> None:
+    assert not day_is_over(day(), START - timedelta(days=1))
+
+
 def test_with_nothing_held_the_result_is_what_was_realised() -> None:
     ledger = Ledger(totals=Totals(funding=Decimal(3), basis_pnl=Decimal(-1), fees=Decimal(4)))
     assert result_of(ledger, Observation(at=START, market=None, account=None)) == -2

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.domain.account import AccountView, PerpPosition
+from hedgerow.domain.account import AccountView, Balance, PerpPosition
 from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
@@ -62,6 +62,21 @@ def test_the_larger_leg_is_trimmed_on_its_lot() -> None:
     more_spot, more_short = report(legs("10", "9.5006")), report(legs("9.5", "10"))
     assert (more_spot.trim_market, more_spot.trim_quantity) == (Market.SPOT, Decimal("0.499"))
     assert (more_short.trim_market, more_short.trim_quantity) == (Market.PERP, Decimal("0.500"))
+
+
+def test_a_short_surplus_below_the_spot_minimum_is_repaired_because_the_perpetual_can_trade_it() -> None:
+    one = hedge("1")
+    assert residue_tolerance(one.pair, PRICE) == Decimal("0.05")
+    found = report(legs("0.96", "1"), held=one)
+    assert (found.level, found.trim_market, found.trim_quantity) == (HealthLevel.REPAIR, Market.PERP, Decimal("0.040"))
+    assert report(legs("1", "0.96"), held=one).healthy, "as many coins too many cannot be sold"
+
+
+def test_coins_locked_in_an_order_are_still_held() -> None:
+    locked = {"AAA": Balance(asset="AAA", free=Decimal(4), locked=Decimal(6))}
+    seen = replace(legs(), spot=locked)
+    assert legs_of(TEN, seen).spot == 10
+    assert report(seen).healthy
 
 
 def test_a5_the_users_own_coins_beside_a_hedge_never_count() -> None:

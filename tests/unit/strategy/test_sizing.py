@@ -67,6 +67,15 @@ def test_slices_are_no_larger_than_the_largest_order() -> None:
     assert closing.slice_notional <= 60
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["account read", "account unreadable"])
+def test_a_closing_exposes_no_more_at_once_than_the_fraction_of_equity(known: bool) -> None:  # noqa: FBT001 - parametrized
+    limits = ExecutionLimits(max_naked_equity_fraction=Decimal("0.1"))
+    seen = holding(short_of(quantity="10"), coins="10", usdt="0") if known else None
+    found = closing_plan(hedge("10"), seen, price=Decimal(100), limits=limits, interval_hours=8, urgent=False)
+    equity = Decimal(2000)  # 1,000 of coins and as much margin; twice the notional where the account is unreadable
+    assert Decimal(10) <= found.slice_notional <= equity * limits.max_naked_equity_fraction
+
+
 def test_a_pair_whose_smallest_slice_is_larger_than_the_largest_order_is_refused() -> None:
     coarse = pair_of(perp=instrument(Market.PERP, lot=Decimal("0.5"), min_quantity=Decimal("0.5")))
     refusal = refused(plan(pair=coarse, limits=ExecutionLimits(max_order_usd=Decimal(99))))

@@ -1,0 +1,14 @@
+"""Bugs that are planted one at a time: what each changes, and what must notice it."""
+
+from collections.abc import Sequence
+
+from planted.kinds import Patched, Played
+from planted.played import PLAYED as _PLAYED
+from planted.survivors import SURVIVORS
+
+__all__ = ["PATCHED", "PLAYED"]
+
+PATCHED: Sequence[Patched] = (*SURVIVORS,)
+"""In the text of one module."""
+PLAYED: Sequence[Played] = (*_PLAYED,)
+"""In the running bot."""

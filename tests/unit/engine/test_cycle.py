@@ -1,0 +1,24 @@
+"""What a cycle decides by is what it read after the last trade."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from hedgerow.domain.events import HedgeClosed, HedgeOpened
+from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
+from support.bots import Farm
+from support.worlds import Listing, ScriptedTape
+
+
+def test_the_hedge_that_follows_a_closing_in_one_cycle_uses_the_money_that_the_closing_freed() -> None:
+    eager = StrategyParameters(
+        funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
+        position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=4.0),
+    )
+    farm = Farm(ScriptedTape([Listing(rate="0.0006")]), parameters=eager)
+    farm.run(4.5)
+    (closed,) = farm.logged(HedgeClosed)
+    reopened = farm.logged(HedgeOpened)[-1]
+    assert reopened.at - closed.at < timedelta(minutes=1), "the cycle that closed one opens the next"
+    first = farm.ledger.closed[0].hedge.entry_notional
+    assert farm.hedge.entry_notional > first * Decimal("0.9")
+    farm.check_whole()

@@ -1,0 +1,34 @@
+"""Trades that no order of the bot made."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from hedgerow.domain.events import FillsElsewhere, Wallet
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from support.bots import OPENED, Farm
+from support.worlds import SYMBOL
+
+HOLD = StrategyParameters(
+    position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6)
+)
+
+
+def sell_a_part(farm: Farm) -> None:
+    coins = farm.hedge.pair.spot.floor_quantity(farm.coins() * Decimal("0.05"))
+    farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)
+
+
+def move_a_part(farm: Farm) -> None:
+    """Take coins out of the account: no trade explains that they are gone."""
+    base = SYMBOL.removesuffix("USDT")
+    farm.world.deposit(Wallet.SPOT, base, -farm.hedge.pair.spot.floor_quantity(farm.coins() * Decimal("0.04")))
+
+
+def test_a_trade_that_explained_one_loss_does_not_explain_the_next() -> None:
+    farm = Farm(parameters=HOLD)
+    farm.run(3, at={1.0: sell_a_part, 2.0: move_a_part})
+    sold, moved = (event for event in farm.logged(FillsElsewhere) if not event.late)
+    assert [fill.trade_id > 0 for fill in sold.fills] == [True]
+    assert sold.at < OPENED + timedelta(hours=2) < moved.at
+    assert [fill.trade_id > 0 for fill in moved.fills] == [False], "nothing was traded"

@@ -1,0 +1,56 @@
+"""The one writer: switches disarmed, client ids never used again, transfers in doubt."""
+
+from decimal import Decimal
+
+from hedgerow.clock import run_virtual
+from hedgerow.domain.commands import ArmDeadMan, TransferDirection, TransferFunds
+from hedgerow.domain.events import CommandIssued, CommandRefused, FundsTransferred, HedgeOpened
+from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.refusals import Code
+from hedgerow.engine.execute import _attempts
+from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
+from support.bots import Farm
+from support.diary import Diary
+
+HOLD = StrategyParameters(
+    execution=ExecutionLimits(style=ExecutionStyle.MAKER, max_naked_equity_fraction=Decimal("0.2")),
+    funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
+    position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6),
+)
+
+
+def test_the_dead_mans_switch_is_disarmed_when_a_job_that_rested_has_ended() -> None:
+    farm = Farm(parameters=HOLD, latency_seconds=0.1)
+    farm.run(0.5)
+    armed = [command for command in farm.venue.sent if isinstance(command, ArmDeadMan)]
+    assert farm.logged(HedgeOpened)
+    assert [command.seconds > 0 for command in armed[:1]] == [True], "nothing rested: the test shows nothing"
+    assert armed[-1].seconds == 0
+
+
+def test_an_attempt_that_left_no_order_behind_does_not_make_the_next_client_id_an_old_one() -> None:
+    diary = Diary().begin().trade("s-1", Side.BUY, 4, 100).trade("s-3", Side.BUY, 6, 100)
+    hedge = diary.trade("p-1", Side.SELL, 10, 101).opened().ledger.hedge
+    assert hedge is not None
+    assert (_attempts(hedge, Market.SPOT), _attempts(hedge, Market.PERP)) == (3, 1)
+
+
+def test_a_transfer_that_landed_before_a_crash_is_not_taken_for_refused_when_its_repetition_is() -> None:
+    flat = StrategyParameters(funding_rate_strategy=FundingRateStrategy(min_funding_apr=1000.0))
+    refused = SubmitFault(outcome=Outcome.REJECT, command="transfer_funds", nth=2, code=Code.UNKNOWN)
+    farm = Farm(usdt=500, perp=500, parameters=flat, faults=FaultPlan(submits=(refused,)))
+    farm.run(0.1)
+    moved = TransferFunds(transfer_id="h1-t", amount=Decimal(100), direction=TransferDirection.SPOT_TO_PERP)
+
+    async def crash_after_sending() -> None:
+        assert farm.store is not None
+        await farm.store.append((CommandIssued(at=farm.clock.now(), command=moved),), durable=True)
+        await farm.venue.submit(moved)
+
+    run_virtual(farm.clock, crash_after_sending())
+    farm.run(0.5)
+    assert farm.logged(CommandRefused)
+    assert [event.transfer_id for event in farm.logged(FundsTransferred)] == ["h1-t"]
+    farm.check()

@@ -1,0 +1,41 @@
+"""One reading is not enough to believe that a leg is gone."""
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.events import FillsElsewhere, HedgeLost
+from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from support.bots import OPENED, Farm
+from support.worlds import SYMBOL
+
+HOLD = StrategyParameters(
+    position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6)
+)
+BASE = SYMBOL.removesuffix("USDT")
+
+
+@pytest.mark.parametrize("gone", [("short",), ("short", "coins")], ids=" and ".join)
+def test_legs_that_one_reading_lacks_are_neither_booked_as_gone_nor_traded(gone: tuple[str, ...]) -> None:
+    farm = Farm(parameters=HOLD)
+    farm.run(0.5)
+    read, orders = farm.venue.account, len(farm.venue.orders)
+    wrong: list[AccountView] = []
+
+    async def lacking() -> AccountView:
+        view = await read()
+        if wrong or view.at < OPENED + timedelta(hours=0.55):
+            return view
+        spot = {asset: held for asset, held in view.spot.items() if asset != BASE or "coins" not in gone}
+        wrong.append(replace(view, spot=spot, positions={}))
+        return wrong[0]
+
+    farm.venue.account = lacking  # type: ignore[method-assign] # one reply that lacks rows
+    farm.run(0.5)
+    assert len(wrong) == 1
+    assert farm.logged(FillsElsewhere) == []
+    assert farm.logged(HedgeLost) == []
+    assert farm.venue.orders[orders:] == []
+    farm.check_whole()
