@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -95,19 +96,24 @@ def test_a_nonce_is_not_read_while_another_process_is_about_to_write_one(
     path, clock = tmp_path / "nonce", VirtualClock(NOW)
     first, second = source(clock, path), source(clock, path)
     read, others = os.pread, list[int]()
-    other = threading.Thread(target=lambda: others.append(second.next()))
+
+    def take_one() -> None:
+        with suppress(NotSent):  # it may give up waiting
+            others.append(second.next())
+
+    other = threading.Thread(target=take_one)
 
     def read_and_let_the_other_try(handle: int, size: int, offset: int) -> bytes:
         found = read(handle, size, offset)
         if threading.current_thread() is not other:
             other.start()
-            other.join(timeout=0.05)  # it is still waiting for the lock, or has given out the same nonce by now
+            other.join(timeout=0.02)  # it is still waiting for the lock, or has given out the same nonce by now
         return found
 
     monkeypatch.setattr(os, "pread", read_and_let_the_other_try)
     given_out = first.next()
     other.join()
-    assert others == [given_out + 1]
+    assert others in ([], [given_out + 1])
 
 
 def test_a_clock_set_back_between_runs_does_not_repeat_nonces(tmp_path: Path) -> None:
