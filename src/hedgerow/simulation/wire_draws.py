@@ -73,6 +73,7 @@ ON_READS = (
     WireFault.RATE_LIMITED,
     WireFault.SLOW,
 )
+ON_MESSAGES = (WireTrouble.LOSE, WireTrouble.DUPLICATE, WireTrouble.DELAY, WireTrouble.DISCONNECT)
 CONSISTENT = {WireFault.BANNED, WireFault.NONCE_EXPIRED}
 """What an exchange does to all requests or to none: one that refuses now this nonce, now that one, would be lying."""
 CODES = (-4024, -2019, -4003, -2015, -1000, -1121, -2022)
@@ -201,7 +202,7 @@ def _everything(draw: Draw) -> RequestTrouble:
 def _stream(draw: Draw) -> StreamTrouble:
     random = draw.random
     fault = StreamFault(
-        trouble=random.choice(tuple(WireTrouble)),
+        trouble=random.choice(ON_MESSAGES),
         stream=random.choice(TOPICS),
         chance=random.choice((1.0, 0.3)),
         for_seconds=round(random.choice((60.0, 1800.0)) * random.random(), 3),

@@ -14,6 +14,7 @@ from hedgerow.domain.order import Fill
 from hedgerow.emulator.wire.credentials import Agent
 from hedgerow.emulator.wire.faults import WireFault, WireTrouble
 from hedgerow.emulator.wire.member import Member
+from hedgerow.emulator.wire.mutations import Mutation
 from hedgerow.testing.accounts import AsterAccount, account_of, numbered_accounts
 from hedgerow.testing.handle import HOST, AsterHandle, MarketName, Money, as_text
 from hedgerow.testing.seen import Balances, SeenOrder, balances_of, order_of
@@ -96,15 +97,22 @@ class LocalAster(AsterHandle):
         """Set a fault of requests or of stream messages beside those that are set (docs/testing_your_bot.md).
 
         Args:
-            fault: its name, e.g. ``503_after`` or ``lose``.
-            terms: whom it strikes (``path``, ``method``, ``contains``; for messages ``stream``), how often (``nth``,
-                ``times``, ``chance``, ``for_seconds``), and its own values (``seconds``, ``code``, ``message``,
-                ``fraction``).
+            fault: its name, e.g. ``503_after`` or ``lose``; ``rewrite`` with ``stream`` is one of messages.
+            terms: what it strikes (``path``, ``method``, ``contains``, ``market``, ``symbol``; of messages
+                ``stream``), how often (``nth``, ``times``, ``chance``, ``for_seconds``), and its own values
+                (``seconds``, ``code``, ``message``, ``fraction``, ``status``, ``error_shape``, ``mutation``, ...).
         """
-        if str(fault) in set(WireTrouble):
-            self._admin("POST", "faults/streams", trouble=str(fault), **terms)
-        else:
-            self._admin("POST", "faults", fault=str(fault), **{name: _term(value) for name, value in terms.items()})
+        self._admin("POST", "faults", fault=str(fault), **{name: _term(value) for name, value in terms.items()})
+
+    def rewrite(self, mutation: Mutation | str, *, field: str = "", **terms: Any) -> None:
+        """Change replies, or with ``stream`` messages, of the exchange: ``inject("rewrite", ...)`` in short.
+
+        Args:
+            mutation: what becomes of the field, e.g. ``absent`` or ``nan``.
+            field: its path, e.g. ``positions.*.leverage``; empty = the whole reply.
+            terms: as for ``inject``.
+        """
+        self.inject(WireFault.REWRITE, mutation=str(mutation), field=field, **terms)
 
     def clear_faults(self) -> None:
         """Forget every fault of requests and messages, and the skew of the clock."""

@@ -16,7 +16,8 @@ from hedgerow.domain.errors import Rejected
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ZERO, plain
-from hedgerow.emulator.wire.admin_faults import Actions, FaultDesk, member_of, read_body
+from hedgerow.emulator.wire.admin_bodies import read_body
+from hedgerow.emulator.wire.admin_faults import Actions, FaultDesk, member_of
 from hedgerow.emulator.wire.call import WireRequest
 from hedgerow.emulator.wire.clock import ExchangeClock
 from hedgerow.emulator.wire.credentials import Agent, ApiKey

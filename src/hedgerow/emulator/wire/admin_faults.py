@@ -3,9 +3,9 @@
 What is set here lasts while the exchange runs and is not kept by ``--state``, except changes of funding and prices.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -13,8 +13,9 @@ from msgspec import Struct
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import plain
 from hedgerow.emulator.wire import events
+from hedgerow.emulator.wire.admin_bodies import read_body
 from hedgerow.emulator.wire.exchange import Exchange
-from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFaults
+from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFault, WireFaults, WireTrouble
 from hedgerow.emulator.wire.hub import StreamHub
 from hedgerow.emulator.wire.limits import LimitRules, Limits
 from hedgerow.emulator.wire.member import Member
@@ -32,12 +33,10 @@ __all__ = [
     "Skew",
     "Span",
     "member_of",
-    "read_body",
+    "read_fault",
 ]
 
-LARGEST_AMOUNT = 10**15
 Actions = dict[tuple[str, str], Callable[[bytes], Any]]
-Body = TypeVar("Body", bound=Struct)
 BEYOND = Decimal("1.01"), Decimal("0.99")
 """How far past its liquidation price a position is driven: a short's, a long's."""
 
@@ -112,8 +111,8 @@ class FaultDesk:
         """What can be asked for, by method and name."""
         return {
             ("GET", "faults"): lambda _: {"requests": self._faults.requests, "streams": self._faults.streams},
-            ("POST", "faults"): lambda body: self.add(read_body(body, RequestFault)),
-            ("POST", "faults/streams"): lambda body: self.add(read_body(body, StreamFault)),
+            ("POST", "faults"): lambda body: self.add(read_fault(body)),
+            ("POST", "faults/streams"): lambda body: self.add(_stream_fault(_fields(body))),
             ("POST", "faults/seed"): lambda body: self._seed(read_body(body, Seed)),
             ("DELETE", "faults"): lambda _: self._forget(),
             ("POST", "skew"): lambda body: self._skew(read_body(body, Skew)),
@@ -219,22 +218,31 @@ def member_of(exchange: Exchange, user: str) -> Member:
     return member
 
 
-def read_body(body: bytes, kind: type[Body]) -> Body:
-    """Return what a request asks for; nothing sent is everything left out.
+def read_fault(body: bytes) -> RequestFault | StreamFault:
+    """Return the fault that a body declares: one of messages when its name or its field ``stream`` says so.
 
     Raises:
-        ValueError: it is malformed, or an amount in it is no number or too large.
+        ValueError: it is malformed; says what is allowed.
     """
-    asked = msgspec.json.decode(body or b"{}", type=kind)
-    for amount in _amounts(msgspec.structs.astuple(asked)):
-        if not (amount.is_finite() and abs(amount) <= LARGEST_AMOUNT):
-            raise ValueError(f"an amount is a number of at most {LARGEST_AMOUNT:,}, not {amount}")
-    return asked
+    fields = _fields(body)
+    name = fields.get("fault", fields.get("trouble"))
+    if name is None:
+        raise ValueError(
+            f"name the fault in the field fault: one of {', '.join(dict.fromkeys((*WireFault, *WireTrouble)))}"
+        )
+    if "trouble" in fields or "stream" in fields or (name in set(WireTrouble) and name not in set(WireFault)):
+        return _stream_fault(fields)
+    if name not in set(WireFault):
+        names = ", ".join(dict.fromkeys((*WireFault, *WireTrouble)))
+        raise ValueError(f"no fault is called {name!r}; allowed are {names}")
+    return read_body(body, RequestFault)
 
 
-def _amounts(values: Iterable[Any]) -> Iterator[Decimal]:
-    for value in values:
-        if isinstance(value, Mapping):
-            yield from _amounts(cast("Mapping[str, Any]", value).values())
-        elif isinstance(value, Decimal):
-            yield value
+def _stream_fault(fields: dict[str, Any]) -> StreamFault:
+    """Return a fault of messages; its name may be given as ``fault`` or as ``trouble``."""
+    named = {"trouble" if name == "fault" else name: value for name, value in fields.items()}
+    return read_body(msgspec.json.encode(named), StreamFault)
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    return msgspec.json.decode(body or b"{}", type=dict[str, Any])

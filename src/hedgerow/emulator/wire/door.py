@@ -1,9 +1,8 @@
 """The REST door: a request in, an answer out (API reference, sections 3 to 6 and 9)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -13,23 +12,37 @@ from hedgerow.domain.errors import Rejected
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.wire import chart, histories, orders, perp_account, perp_settings, public, services
 from hedgerow.emulator.wire.call import Call, Route, Security, WireRequest
-from hedgerow.emulator.wire.errors import NOT_FOUND, WireError, nonce_expired, refusal_of
+from hedgerow.emulator.wire.errors import BAD_REQUEST, NOT_FOUND, WireError, nonce_expired, refusal_of
 from hedgerow.emulator.wire.exchange import Exchange
+from hedgerow.emulator.wire.failures import error_response, json_response, refusal_response, web_page
 from hedgerow.emulator.wire.faults import RequestFault, Strike, WireFault, WireFaults
 from hedgerow.emulator.wire.gate import admit
 from hedgerow.emulator.wire.limits import banned, too_many_orders
 from hedgerow.emulator.wire.params import Params, parse_form
+from hedgerow.emulator.wire.rewriting import rewrite_response, without_newest
+from hedgerow.emulator.wire.text import to_ms
 from hedgerow.ports import HttpResponse
 
 __all__ = ["Answer", "RestDoor", "routes"]
 
 PATH = re.compile(r"/(fapi|api)/v([1-4])/(\w+(?:/\w+){0,2})")
 MARKETS = {"fapi": Market.PERP, "api": Market.SPOT}
-OK, SERVER_ERROR, UNAVAILABLE = 200, 500, 503
-HTML = b"<html><head><title>500 Internal Server Error</title></head><body><h1>500</h1></body></html>"
-EXECUTED = {WireFault.UNAVAILABLE_AFTER, WireFault.SILENT_AFTER, WireFault.CUT_AFTER, WireFault.NULL_FUNDING}
+OK, FORBIDDEN, SERVER_ERROR, UNAVAILABLE = 200, 403, 500, 503
+FIRST_REDIRECT, LAST_REDIRECT = 300, 399
+EXECUTED = {
+    WireFault.UNAVAILABLE_AFTER,
+    WireFault.SILENT_AFTER,
+    WireFault.CUT_AFTER,
+    WireFault.NULL_FUNDING,
+    WireFault.REJECT_AFTER,
+    WireFault.PAGE_AFTER,
+}
 """Faults that leave the request itself alone."""
+PAGES = {WireFault.PAGE_BEFORE, WireFault.PAGE_AFTER}
+REFUSALS = {WireFault.REJECT, WireFault.REJECT_AFTER}
 FIRST_BAN_SECONDS = 120.0
+UNKNOWN_STATUS = {"code": -1000, "msg": "Service unavailable; the execution status is unknown."}
+UNTOUCHED = Strike()
 Table = dict[tuple[Market, str, str], Route]
 
 
@@ -64,16 +77,19 @@ class RestDoor:
         """Answer one request; a fault that is set may strike it."""
         self.exchange.advance(self.exchange.now)
         strike = self.faults.on_request(request, self.exchange.now)
-        if strike is None or strike.fault is None:
-            share, seconds = (strike.fill_share, strike.seconds) if strike else (None, 0.0)
-            return Answer(response=self._answer(request, share), seconds=seconds)
-        return self._struck(request, strike, strike.fault)
+        if strike is None:
+            return Answer(response=self._answer(request))
+        if strike.fault is None:
+            answer = Answer(response=self._answer(request, strike), seconds=strike.seconds)
+        else:
+            answer = self._struck(request, strike, strike.fault)
+        return self._changed(answer, strike.changes)
 
     def _struck(self, request: WireRequest, strike: Strike, fault: RequestFault) -> Answer:
         if fault.fault is WireFault.LATE:
-            self.exchange.later(fault.seconds, lambda: self._answer(request, strike.fill_share))
+            self.exchange.later(fault.seconds, lambda: self._answer(request, strike))
             return Answer(response=None)
-        executed = self._answer(request, strike.fill_share) if fault.fault in EXECUTED else None
+        executed = self._answer(request, strike) if fault.fault in EXECUTED else None
         match fault.fault:
             case WireFault.SILENT_BEFORE | WireFault.SILENT_AFTER:
                 return Answer(response=None)
@@ -84,20 +100,34 @@ class RestDoor:
             case _:
                 return Answer(response=_broken(fault, self.exchange.now), seconds=strike.seconds)
 
-    def _answer(self, request: WireRequest, fill_share: Decimal | None = None) -> HttpResponse:
+    def _changed(self, answer: Answer, changes: Iterable[RequestFault]) -> Answer:
+        """Return an answer with its body rewritten."""
+        response = answer.response
+        if response is None:
+            return answer
+        for change in changes:
+            if change.fault is WireFault.LATE_ROWS:
+                newest = to_ms(self.exchange.now - timedelta(seconds=change.seconds))
+                body = without_newest(response.body, newest, change.symbol)
+                response = msgspec.structs.replace(response, body=body)
+            else:
+                response = rewrite_response(response, change.rewrite)
+        return msgspec.structs.replace(answer, response=response)
+
+    def _answer(self, request: WireRequest, strike: Strike = UNTOUCHED) -> HttpResponse:
         headers: dict[str, str] = {}
         try:
-            content = self._execute(request, headers, fill_share)
+            content = self._execute(request, headers, strike)
         except WireError as error:
-            response = _refused(error, headers)
+            response = refusal_response(error, headers)
         except Rejected as error:
-            response = _refused(refusal_of(error), headers)
+            response = refusal_response(refusal_of(error), headers)
         else:
-            response = _json(OK, content, headers)
+            response = json_response(OK, content, headers)
         self.exchange.settle()
         return response
 
-    def _execute(self, request: WireRequest, headers: dict[str, str], fill_share: Decimal | None) -> Any:
+    def _execute(self, request: WireRequest, headers: dict[str, str], strike: Strike) -> Any:
         """Admit and carry out one request; what it learns for the reply's headers is left in ``headers``."""
         if not _legible(request):
             raise WireError(-1100, "Illegal characters found in a parameter.")
@@ -109,11 +139,12 @@ class RestDoor:
             limits.weigh(request.ip, route.weight_of(params), now)
         finally:
             headers["x-mbx-used-weight-1m"] = str(limits.used(request.ip, now))
-        call = Call(exchange=self.exchange, market=market, params=params, request=request, fill_share=fill_share)
+        call = Call(exchange=self.exchange, market=market, params=params, request=request, fill_share=strike.fill_share)
         if route.security is Security.NONE:
             content = route.handler(call)
             return self._skewed(content) if route.name == "time" else content
-        member, signer = admit(self.exchange, route, market, request, params)
+        burns = not (strike.idle_noop and route.name == "noop")
+        member, signer = admit(self.exchange, route, market, request, params, burns_nonce=burns)
         if route.orders:
             limits.count_order(member.user, now, _orders_in(params, route))
         content = route.handler(msgspec.structs.replace(call, caller=member, signer=signer))
@@ -137,11 +168,30 @@ class RestDoor:
 
 def _broken(fault: RequestFault, now: datetime) -> HttpResponse:
     """Return the failure that a fault declares."""
+    headers = _retry_after(fault)
     if fault.fault is WireFault.HTML_500:
-        return HttpResponse(status=SERVER_ERROR, headers={"content-type": "text/html"}, body=HTML)
+        return web_page(SERVER_ERROR, headers)
+    if fault.fault in PAGES:
+        return _page(fault, headers)
     if fault.fault in {WireFault.UNAVAILABLE_BEFORE, WireFault.UNAVAILABLE_AFTER}:
-        return _unavailable()
-    return _refused(_declared(fault, now), {})
+        return json_response(UNAVAILABLE, UNKNOWN_STATUS, headers)
+    if fault.fault in REFUSALS:
+        status = fault.status or BAD_REQUEST
+        return error_response(
+            fault.error_shape, fault.code, fault.message, status=status, at_ms=to_ms(now), headers=headers
+        )
+    refused = refusal_response(_declared(fault, now), {})
+    return msgspec.structs.replace(refused, headers={**refused.headers, **headers})
+
+
+def _page(fault: RequestFault, headers: dict[str, str]) -> HttpResponse:
+    status = fault.status or FORBIDDEN
+    redirect = {"location": fault.location} if FIRST_REDIRECT <= status <= LAST_REDIRECT else {}
+    return web_page(status, headers | redirect)
+
+
+def _retry_after(fault: RequestFault) -> dict[str, str]:
+    return {} if fault.retry_after_seconds is None else {"retry-after": f"{fault.retry_after_seconds:g}"}
 
 
 def _legible(request: WireRequest) -> bool:
@@ -166,11 +216,7 @@ def _declared(fault: RequestFault, now: datetime) -> WireError:
         WireFault.ORDER_LIMIT: lambda: too_many_orders("300 orders per 10 SECOND"),
         WireFault.BANNED: lambda: banned(now + timedelta(seconds=left), now),
     }
-    return kinds.get(fault.fault, lambda: WireError(fault.code, fault.message))()
-
-
-def _unavailable() -> HttpResponse:
-    return _json(UNAVAILABLE, {"code": -1000, "msg": "Service unavailable; the execution status is unknown."}, {})
+    return kinds[fault.fault]()
 
 
 def _without_funding(response: HttpResponse) -> HttpResponse:
@@ -179,14 +225,3 @@ def _without_funding(response: HttpResponse) -> HttpResponse:
         return response
     rows = [row | unknown for row in msgspec.json.decode(response.body, type=list[dict[str, Any]])]
     return HttpResponse(status=response.status, headers=response.headers, body=msgspec.json.encode(rows))
-
-
-def _refused(error: WireError, headers: dict[str, str]) -> HttpResponse:
-    if error.retry_after_seconds is not None:
-        headers = headers | {"retry-after": str(error.retry_after_seconds)}
-    return _json(error.status, {"code": error.code, "msg": error.message}, headers)
-
-
-def _json(status: int, content: Any, headers: dict[str, str]) -> HttpResponse:
-    whole = {"content-type": "application/json", **headers}
-    return HttpResponse(status=status, headers=whole, body=msgspec.json.encode(content))

@@ -9,15 +9,24 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.wire.call import WireRequest
+from hedgerow.emulator.wire.failures import ErrorShape
+from hedgerow.emulator.wire.mutations import DEFAULT_SIZE, Mutation, Rewrite
+from hedgerow.emulator.wire.params import named_symbol
+from hedgerow.emulator.wire.rewriting import mentions
 
 __all__ = ["RequestFault", "StreamFault", "Strike", "WireFault", "WireFaults", "WireTrouble"]
+
+HOSTS = {Market.PERP: "/fapi/", Market.SPOT: "/api/"}
+FIRST_STATUS, LAST_STATUS = 200, 599
+LARGEST_SIZE = 2**30
 
 
 class WireFault(StrEnum):
@@ -42,7 +51,19 @@ class WireFault(StrEnum):
     NONCE_EXPIRED = "nonce_expired"
     """-4225."""
     REJECT = "reject"
-    """Refused with ``code`` and ``message``."""
+    """Refused with ``code`` and ``message``, ``status`` (400) and a body of the shape ``error_shape``."""
+    REJECT_AFTER = "reject_after"
+    """The same answer, although it was executed."""
+    PAGE_BEFORE = "page_before"
+    """A web page with ``status`` (403), with ``location`` where it is a redirect; nothing is executed."""
+    PAGE_AFTER = "page_after"
+    """The same page, although it was executed."""
+    REWRITE = "rewrite"
+    """Executed; the reply is changed by ``mutation``, in ``field``, for ``symbol``."""
+    LATE_ROWS = "late_rows"
+    """Executed; rows of a list (funding rates, income, trades) younger than ``seconds`` are not in it yet."""
+    IDLE_NOOP = "idle_noop"
+    """A ``noop`` answers success and leaves its nonce usable: what it should have killed is executed later."""
     RATE_LIMITED = "429"
     """Too much weight: -1003, with ``Retry-After``."""
     ORDER_LIMIT = "429_orders"
@@ -68,49 +89,124 @@ class WireTrouble(StrEnum):
     """Comes after the next message."""
     DISCONNECT = "disconnect"
     """The connection is cut instead."""
+    REWRITE = "rewrite"
+    """Changed by ``mutation``, in ``field``, for ``symbol``."""
 
 
-class RequestFault(Struct, frozen=True, kw_only=True):
+class RequestFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Strikes ``times`` matching requests in a row, from the ``nth`` on; with times 0 all of them."""
 
     fault: WireFault
+    """Its name."""
     path: str = ""
     """Part of the path, e.g. ``/api/v3/account``; empty = every path outside ``/admin``."""
     method: str = ""
+    """``GET``, ``POST``, ``PUT`` or ``DELETE``; empty = any."""
     contains: str = ""
     """Part of the query or body, e.g. ``side=SELL``."""
+    market: Market | None = None
+    """Requests to one host; None = both."""
+    symbol: str = ""
+    """Requests that name this symbol, and rows of it in replies to requests that name none; empty = any."""
     nth: int = 1
+    """From which matching request on."""
     times: int | None = None
-    """None = one, or all of them for a fault with a span or a chance."""
+    """How many in a row, 0 = all; None = one, or all of them for a fault with a span or a chance."""
     chance: float = 1.0
     """How likely each of them is struck."""
     seconds: float = 0.0
+    """How late or how long: see the fault."""
     code: int = -1000
+    """Code of a refusal."""
     message: str = "An unknown error occurred while processing the request."
+    """Text of a refusal."""
     fraction: Decimal = Decimal("0.5")
+    """Part of an order that fills."""
     for_seconds: float | None = None
     """How long it lasts from the time it is set."""
     until: datetime | None = None
+    """When it ends."""
+    mutation: Mutation | None = None
+    """What ``rewrite`` does."""
+    field: str = ""
+    """What ``rewrite`` changes: names and positions joined by dots, ``*`` for every row, e.g.
+    ``positions.*.leverage``; empty = the whole reply."""
+    size: int = DEFAULT_SIZE
+    """Bytes of blanks that ``padded`` and ``gzip_bomb`` add."""
+    status: int | None = None
+    """HTTP status of a refusal or a web page."""
+    error_shape: ErrorShape = ErrorShape.PLAIN
+    """Which fields the body of a refusal has."""
+    location: str = "https://www.asterdex.com/"
+    """Where a redirect leads."""
+    retry_after_seconds: float | None = None
+    """``Retry-After`` of a refusal, a limit, a ban or a web page; None = as the venue does."""
 
     def matches(self, request: WireRequest, now: datetime) -> bool:
         """Tell whether a request counts."""
         in_time = self.until is None or now < self.until
         named = self.path in request.path and self.method in {"", request.method}
-        return in_time and named and (self.contains in request.query or self.contains in request.body)
+        held = self.contains in request.query or self.contains in request.body
+        hosted = self.market is None or request.path.startswith(HOSTS[self.market])
+        return in_time and named and held and hosted and self._is_about(request)
+
+    @property
+    def rewrite(self) -> Rewrite:
+        """The change of a reply that it declares.
+
+        Raises:
+            ValueError: it declares none.
+        """
+        return _rewrite_of(self)
+
+    def _is_about(self, request: WireRequest) -> bool:
+        if not self.symbol:
+            return True
+        named = named_symbol(request.query) or named_symbol(request.body)
+        return named == self.symbol or (not named and self.fault in CHANGES)
 
 
-class StreamFault(Struct, frozen=True, kw_only=True):
+class StreamFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Strikes ``times`` messages in a row of the streams whose name holds ``stream``; with times 0 all of them."""
 
     trouble: WireTrouble
+    """Its name."""
     stream: str = ""
-    """Part of the stream's name, or of an event's type on a user stream."""
+    """Part of the stream's name, or of an event's type on a user stream; empty = any."""
+    market: Market | None = None
+    """Messages of one host; None = both."""
+    symbol: str = ""
+    """Messages with anything about this symbol or asset in them, and in them its rows; empty = any."""
     nth: int = 1
+    """From which matching message on."""
     times: int | None = None
-    """None = one, or all of them for a fault with a span or a chance."""
+    """How many in a row, 0 = all; None = one, or all of them for a fault with a span or a chance."""
     chance: float = 1.0
+    """How likely each of them is struck."""
     for_seconds: float | None = None
+    """How long it lasts from the time it is set."""
     until: datetime | None = None
+    """When it ends."""
+    mutation: Mutation | None = None
+    """What ``rewrite`` does."""
+    field: str = ""
+    """What ``rewrite`` changes, e.g. ``*.r`` of ``!markPrice@arr``; empty = the whole message."""
+    size: int = DEFAULT_SIZE
+    """Bytes of blanks that ``padded`` and ``gzip_bomb`` add."""
+
+    def matches(self, stream: str, market: Market, data: Any) -> bool:
+        """Tell whether a message counts."""
+        named = self.stream in stream and self.market in {None, market}
+        return named and (not self.symbol or mentions(data, self.symbol))
+
+    @property
+    def rewrite(self) -> Rewrite:
+        """The change of a message that it declares.
+
+        Raises:
+            ValueError: it declares none.
+        """
+        return _rewrite_of(self)
 
 
 class Strike(Struct, frozen=True, kw_only=True):
@@ -122,9 +218,16 @@ class Strike(Struct, frozen=True, kw_only=True):
     """Part of an order's quantity that matching may give; None = all."""
     seconds: float = 0.0
     """How late the answer is."""
+    changes: tuple[RequestFault, ...] = ()
+    """What is changed in the answer, in this order."""
+    idle_noop: bool = False
+    """Whether a noop leaves its nonce usable."""
 
 
 FILLS = {WireFault.ABSORB, WireFault.PARTIAL}
+CHANGES = {WireFault.REWRITE, WireFault.LATE_ROWS}
+BESIDE = {*FILLS, *CHANGES, WireFault.SLOW, WireFault.IDLE_NOOP}
+"""Faults that leave it to others what is answered."""
 Fault = TypeVar("Fault", RequestFault, StreamFault)
 
 
@@ -176,18 +279,20 @@ class WireFaults:
             return None
         self.struck += 1
         shares = [_share(fault) for fault in struck if fault.fault in FILLS]
-        answers = [fault for fault in struck if fault.fault not in {*FILLS, WireFault.SLOW}]
+        answers = [fault for fault in struck if fault.fault not in BESIDE]
         return Strike(
             fault=answers[0] if answers else None,
             fill_share=min(shares, default=None),
             seconds=sum(fault.seconds for fault in struck if fault.fault is WireFault.SLOW),
+            changes=tuple(fault for fault in struck if fault.fault in CHANGES),
+            idle_noop=any(fault.fault is WireFault.IDLE_NOOP for fault in struck),
         )
 
-    def on_message(self, stream: str) -> WireTrouble | None:
-        """Return what becomes of this message; each call counts."""
-        struck = [fault for fault in self.streams if fault.stream in stream and self._counted(fault)]
+    def on_message(self, stream: str, market: Market, data: Any) -> tuple[StreamFault, ...]:
+        """Return what strikes this message, in the order in which it was set; each call counts."""
+        struck = [fault for fault in self.streams if fault.matches(stream, market, data) and self._counted(fault)]
         self.struck_messages += bool(struck)
-        return struck[0].trouble if struck else None
+        return tuple(struck)
 
     def _counted(self, fault: RequestFault | StreamFault) -> bool:
         count = self._counts.get(id(fault), 0) + 1
@@ -204,6 +309,12 @@ def _until(fault: Fault, now: datetime) -> Fault:
     return fault if fault.for_seconds is None else replace(fault, until=now + timedelta(seconds=fault.for_seconds))
 
 
+def _rewrite_of(fault: RequestFault | StreamFault) -> Rewrite:
+    if fault.mutation is None:
+        raise ValueError(f"rewrite needs a mutation: one of {', '.join(Mutation)}")
+    return Rewrite(mutation=fault.mutation, field=fault.field, symbol=fault.symbol, size=fault.size)
+
+
 def _share(fault: RequestFault) -> Decimal:
     return ZERO if fault.fault is WireFault.ABSORB else fault.fraction
 
@@ -215,3 +326,16 @@ def _check(fault: RequestFault | StreamFault) -> None:
     counts = (fault.nth, fault.times or 0, fault.for_seconds or 0.0, getattr(fault, "seconds", 0.0))
     if min(counts) < 0:
         raise ValueError("a count or a time of a fault is not negative")
+    if not 0 <= fault.size <= LARGEST_SIZE:
+        raise ValueError(f"a size is 0 to {LARGEST_SIZE:,} bytes, not {fault.size:,}")
+    if (fault.fault if isinstance(fault, RequestFault) else fault.trouble) in {WireFault.REWRITE, WireTrouble.REWRITE}:
+        _rewrite_of(fault)
+    if isinstance(fault, RequestFault):
+        _check_answer(fault)
+
+
+def _check_answer(fault: RequestFault) -> None:
+    if fault.status is not None and not FIRST_STATUS <= fault.status <= LAST_STATUS:
+        raise ValueError(f"a status is {FIRST_STATUS} to {LAST_STATUS}, not {fault.status}")
+    if fault.retry_after_seconds is not None and fault.retry_after_seconds < 0:
+        raise ValueError("retry_after_seconds is not negative")

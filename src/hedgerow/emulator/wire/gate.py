@@ -29,8 +29,24 @@ NONCE_DIGITS = re.compile(r"\d{1,18}")
 DEFAULT_WINDOW_MS, LONGEST_WINDOW_MS = 5000, 60_000
 
 
-def admit(exchange: Exchange, route: Route, market: Market, request: WireRequest, params: Params) -> tuple[Member, str]:
+def admit(
+    exchange: Exchange,
+    route: Route,
+    market: Market,
+    request: WireRequest,
+    params: Params,
+    *,
+    burns_nonce: bool = True,
+) -> tuple[Member, str]:
     """Return the account that signed a request, and its signer.
+
+    Args:
+        exchange: who may sign for whom, and which nonces are used.
+        route: the endpoint.
+        market: the host.
+        request: what was signed.
+        params: the same, decoded.
+        burns_nonce: whether the nonce counts as used from now on.
 
     Raises:
         WireError: as the table of bad-auth replies says.
@@ -40,11 +56,11 @@ def admit(exchange: Exchange, route: Route, market: Market, request: WireRequest
         return _by_key(exchange, route, market, request, params)
     if not params.has("signer") and "/v3/" not in request.path:
         raise WireError(-2014, "API-key format invalid.", status=UNAUTHORIZED)
-    return _by_signature(exchange, route, market, request, params)
+    return _by_signature(exchange, route, market, request, params, burns_nonce=burns_nonce)
 
 
 def _by_signature(
-    exchange: Exchange, route: Route, market: Market, request: WireRequest, params: Params
+    exchange: Exchange, route: Route, market: Market, request: WireRequest, params: Params, *, burns_nonce: bool
 ) -> tuple[Member, str]:
     signer, nonce = params.text("signer"), params.text("nonce")
     if not is_address(signer):
@@ -55,7 +71,7 @@ def _by_signature(
     if not signed_by(text, signature, signer, exchange.rules.chain_id):
         raise bad_signature()
     member = _owner(exchange, route, market, request, signer=signer, user=params.text("user", ""))
-    if not (route.guarded and exchange.used_nonce(signer, int(nonce))):
+    if burns_nonce and not (route.guarded and exchange.used_nonce(signer, int(nonce))):
         exchange.burn_nonce(signer, int(nonce))
     return member, signer.lower()
 

@@ -1,6 +1,7 @@
 """The wired exchange in the same process: ``ports.Transport`` and ``ports.StreamTransport`` under any clock."""
 
 import asyncio
+import zlib
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -16,9 +17,12 @@ from hedgerow.emulator.wire.sessions import Frame, FrameKind, Session
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import Clock, HttpRequest, HttpResponse, StreamConnection
 
-__all__ = ["MemoryTransport", "wire_request"]
+__all__ = ["MemoryTransport", "unpacked", "wire_request"]
 
 SHORTEST_WAIT_SECONDS = 0.001
+LARGEST_BODY = 64 * 2**20
+"""Bytes that a client accepts, unpacked."""
+GZIP_WINDOW_BITS = 31
 INSTANT_SECONDS = 1e-6
 """What is so near has arrived: a clock of floats need not reach it exactly."""
 
@@ -34,6 +38,23 @@ def wire_request(request: HttpRequest, ip: str = "127.0.0.1") -> WireRequest:
         headers={name.lower(): value for name, value in request.headers.items()},
         ip=ip,
     )
+
+
+def unpacked(response: HttpResponse) -> HttpResponse:
+    """Return a response as an HTTP client reads it: unpacked, and not larger than it accepts.
+
+    Raises:
+        OutcomeUnknown: the body is larger than ``LARGEST_BODY`` or cannot be unpacked.
+    """
+    body = response.body
+    if response.headers.get("content-encoding") == "gzip":
+        try:
+            body = zlib.decompressobj(GZIP_WINDOW_BITS).decompress(body, LARGEST_BODY + 1)
+        except zlib.error as error:
+            raise OutcomeUnknown(f"the reply cannot be unpacked: {error}") from error
+    if len(body) > LARGEST_BODY:
+        raise OutcomeUnknown(f"the reply is larger than {LARGEST_BODY:,} bytes")
+    return HttpResponse(status=response.status, headers=response.headers, body=body)
 
 
 class MemoryTransport:
@@ -86,7 +107,7 @@ class MemoryTransport:
         if answer.seconds:
             await self._clock.sleep(answer.seconds)
         await self._travel()
-        return answer.response
+        return unpacked(answer.response)
 
     async def _travel(self) -> None:
         if self._latency is not None:
@@ -154,9 +175,9 @@ class _MemoryStream:
                 await self._wait()
                 continue
             self._arrivals.popleft()
-            text = self._taken(session, session.outbox.popleft())
-            if text is not None:
-                return text
+            message = self._taken(session, session.outbox.popleft())
+            if message is not None:
+                return message
 
     async def send(self, text: str) -> None:
         """Send one control message."""
@@ -174,13 +195,15 @@ class _MemoryStream:
             raise VenueError("the stream is closed")
         return self._session
 
-    def _taken(self, session: Session, frame: Frame) -> str | None:
-        """Return a data frame's text; answer a ping, and raise when the venue hung up."""
+    def _taken(self, session: Session, frame: Frame) -> str | bytes | None:
+        """Return a data frame's contents; answer a ping, and raise when the venue hung up."""
         if frame.kind == FrameKind.PING:
             session.on_pong()
         elif frame.kind == FrameKind.CLOSE:
             self._session = None
             raise VenueError(f"the venue closed the stream: {frame.text or frame.code}")
+        if frame.kind == FrameKind.BINARY:
+            return frame.data
         return frame.text if frame.kind == FrameKind.TEXT else None
 
     async def _wait(self) -> None:

@@ -5,18 +5,19 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 import msgspec
 
 from hedgerow.emulator.wire.errors import WireError, malformed, missing
 from hedgerow.emulator.wire.text import at_ms
 
-__all__ = ["Params", "parse_form"]
+__all__ = ["Params", "named_symbol", "parse_form"]
 
 NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,20})?")
 """Plain notation: an exponent is refused (API reference, section 2)."""
 WHOLE = re.compile(r"\d{1,18}")
+SYMBOL = re.compile(r"(?:^|&)symbol=([^&]*)")
 MAX_FIELDS = 200
 
 
@@ -34,6 +35,12 @@ def parse_form(text: str) -> dict[str, str]:
     if len(fields) != len(pairs):
         raise WireError(-1101, "Duplicate values for a parameter detected.")
     return fields
+
+
+def named_symbol(text: str) -> str:
+    """Return the symbol that a query string or form body names; nothing when it names none."""
+    found = SYMBOL.search(text)
+    return unquote_plus(found[1]) if found else ""
 
 
 class Params:

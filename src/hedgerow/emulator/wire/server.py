@@ -194,6 +194,8 @@ async def _send(stream: web.WebSocketResponse, frame: Frame) -> None:
             await stream.ping()
         case FrameKind.PONG:
             await stream.pong()
+        case FrameKind.BINARY:
+            await stream.send_bytes(frame.data)
         case FrameKind.CLOSE:
             await stream.close(code=frame.code, message=frame.text.encode())
         case _:

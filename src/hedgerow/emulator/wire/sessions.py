@@ -13,6 +13,8 @@ from msgspec import Struct
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.wire.faults import WireFaults, WireTrouble
 from hedgerow.emulator.wire.limits import Window
+from hedgerow.emulator.wire.mutations import Rewrite
+from hedgerow.emulator.wire.rewriting import rewrite_message
 
 __all__ = ["Frame", "FrameKind", "Session", "SessionLimits", "stream_names"]
 
@@ -27,6 +29,7 @@ class FrameKind:
     """What a frame is."""
 
     TEXT = "text"
+    BINARY = "binary"
     PING = "ping"
     PONG = "pong"
     CLOSE = "close"
@@ -37,6 +40,8 @@ class Frame(Struct, frozen=True, kw_only=True):
 
     kind: str = FrameKind.TEXT
     text: str = ""
+    data: bytes = b""
+    """Contents of a binary frame."""
     code: int = NORMAL
 
 
@@ -141,15 +146,29 @@ class Session:
         """Send a message of a stream, unless a fault that is set strikes it; ``topic`` also names it to faults."""
         if self.closed:
             return
-        body = {"stream": stream, "data": data} if self._combined else data
-        frame = Frame(text=json.dumps(body, separators=(",", ":")))
-        trouble = self._faults.on_message(f"{stream} {topic}")
+        struck = self._faults.on_message(f"{stream} {topic}", self.market, data)
+        rewrites = [fault.rewrite for fault in struck if fault.trouble is WireTrouble.REWRITE]
+        frame = self._frame(stream, data, rewrites)
+        trouble = next((fault.trouble for fault in struck if fault.trouble is not WireTrouble.REWRITE), None)
         if trouble is WireTrouble.DISCONNECT:
             self.close(GOING_AWAY, "Connection lost")
         elif trouble is WireTrouble.DELAY:
             self._held_back.append(frame)
         elif trouble is not WireTrouble.LOSE:
             self._send(frame, twice=trouble is WireTrouble.DUPLICATE)
+
+    def _frame(self, stream: str, data: Any, rewrites: list[Rewrite]) -> Frame:
+        """Return a message in its envelope; bytes that are not UTF-8 travel as a binary frame."""
+        if not rewrites:
+            return Frame(text=json.dumps(self._enveloped(stream, data), separators=(",", ":")))
+        body = rewrite_message(data, lambda changed: self._enveloped(stream, changed), rewrites)
+        try:
+            return Frame(text=body.decode())
+        except UnicodeDecodeError:
+            return Frame(kind=FrameKind.BINARY, data=body)
+
+    def _enveloped(self, stream: str, data: Any) -> Any:
+        return {"stream": stream, "data": data} if self._combined else data
 
     def _send(self, frame: Frame, *, twice: bool) -> None:
         late, self._held_back = self._held_back, []
