@@ -11,6 +11,7 @@ from hedgerow.app.wired import EmulatorPlan, build_venue
 from hedgerow.clock import SystemClock
 from hedgerow.domain.instrument import Instrument, Market, TradingStatus
 from hedgerow.domain.money import plain
+from hedgerow.emulator.market_changes import MarketChange
 from hedgerow.emulator.wire.call import WireRequest
 from hedgerow.emulator.wire.door import Answer
 from hedgerow.testing.accounts import AsterAccount
@@ -149,6 +150,23 @@ class AsterHandle:
     def set_status(self, symbol: str, status: TradingStatus | str, market: MarketName | None = None) -> None:
         """Open, close or delist a symbol on one market or both, e.g. with ``SETTLING``."""
         self._admin("POST", "status", symbol=symbol, status=str(status), market=market)
+
+    def change_market(self, change: MarketChange) -> None:
+        """Change filters, fees, bracket, status, denomination, underlying, books or mark of a symbol.
+
+        Args:
+            change: one of the structs of ``hedgerow.emulator.market_changes``, at once or from its time on, for a while
+                or for good.
+
+        Raises:
+            ValueError: the symbol is not listed.
+        """
+        body = msgspec.json.decode(msgspec.json.encode(change), type=dict[str, Any])
+        self._admin("POST", "markets", **body)
+
+    def end_market_changes(self) -> None:
+        """Undo every change of a market, except redenominations, and forget those to come."""
+        self._admin("DELETE", "markets")
 
     def requests(self, path: str = "", *, method: str = "") -> tuple[SeenRequest, ...]:
         """Return the newest 10,000 REST requests whose path holds ``path``, oldest first."""

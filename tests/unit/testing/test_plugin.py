@@ -53,7 +53,7 @@ def test_the_examples_of_the_page_run(project: Path) -> None:
     for name, code in files.items():
         (project / name).write_text(code)
     said = run_pytest(project)
-    assert re.search(r"^11 passed", said, re.MULTILINE), said
+    assert re.search(r"^12 passed", said, re.MULTILINE), said
 
 
 def test_options_marks_and_the_exchange_of_the_whole_run(project: Path) -> None:

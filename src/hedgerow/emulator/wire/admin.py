@@ -18,6 +18,7 @@ from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.emulator.wire.admin_bodies import read_body
 from hedgerow.emulator.wire.admin_faults import Actions, FaultDesk, member_of
+from hedgerow.emulator.wire.admin_markets import MarketDesk
 from hedgerow.emulator.wire.call import WireRequest
 from hedgerow.emulator.wire.clock import ExchangeClock
 from hedgerow.emulator.wire.credentials import Agent, ApiKey
@@ -142,6 +143,7 @@ class AdminDoor:
             ("POST", "deleverage"): lambda body: self._deleverage(read_body(body, Deleverage)),
             ("GET", "state"): lambda _: self._state(),
             **FaultDesk(exchange, faults, hub).actions,
+            **MarketDesk(exchange).actions,
         }
 
     def handle(self, request: WireRequest) -> HttpResponse:

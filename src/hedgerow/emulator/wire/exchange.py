@@ -13,7 +13,9 @@ from msgspec.structs import replace
 from hedgerow.domain.account import Balance
 from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import OrderStatus
 from hedgerow.domain.schedule import EPOCH
+from hedgerow.emulator.market_changes import MarketChange, Redenomination, StatusChange
 from hedgerow.emulator.marketplace import Conditions, Marketplace
 from hedgerow.emulator.state import WorldOptions, WorldState
 from hedgerow.emulator.wire import events
@@ -183,14 +185,20 @@ class Exchange(Keyring):
         self._share()
 
     def _move(self, to: datetime) -> None:
+        since = self.now
         for world in self._worlds():
             world.advance(to)
+        for change in self.market.conditions.changes:
+            if change.at is not None and since < change.at <= to:
+                self._begin(change)
         self.settle()
         self._work()
 
     def _dues(self) -> Iterator[datetime]:
         if self._late:
             yield self._late[0][0]
+        if self.market.next_boundary is not None:
+            yield self.market.next_boundary
         for member in self._waiting():
             yield from (ticket.due_at for ticket in member.tickets.staged(Stage.QUEUED) if ticket.due_at is not None)
             yield from member.countdowns.values()
@@ -246,15 +254,49 @@ class Exchange(Keyring):
         Raises:
             Rejected: the symbol is not listed (-1121).
         """
+        for market in markets:
+            self.change_market(StatusChange(symbol=symbol, market=market, status=status))
+
+    def change_market(self, change: MarketChange) -> None:
+        """Let a change of the market happen for everybody, at its time; one without a time happens now.
+
+        Raises:
+            Rejected: the symbol is not listed (-1121).
+        """
+        self.market.instrument(Market.PERP, change.symbol)
+        self._work()
+        at = self.now if change.at is None else max(change.at, self.now)
+        timed = replace(change, at=at)
         for world in self._worlds():
-            world.set_status(symbol, status, markets)
+            world.change_market(timed)
+        if at == self.now:
+            self._begin(timed)
+        self.settle()
+        self._work()
+        self.changed()
+
+    def end_market_changes(self) -> None:
+        """Undo all changes of the market that can be undone, and forget those to come."""
+        for world in self._worlds():
+            world.end_changes()
+        self.settle()
+        self._work()
+        self.changed()
+
+    def _begin(self, change: MarketChange) -> None:
+        """Let a change that begins now act on what only the wire keeps, and tell it."""
+        closes = isinstance(change, StatusChange) and change.status is not TradingStatus.TRADING
+        if not closes and not isinstance(change, Redenomination):
+            return
+        markets = (change.market,) if isinstance(change, StatusChange) and change.market else tuple(Market)
         for member in self.members.values():
             for market in markets:
-                for ticket in member.tickets.open(market, symbol):
-                    if ticket.stage is not Stage.BOOK and status is not TradingStatus.TRADING:
-                        cancel(member, ticket)
-        self.settle()
-        self.changed()
+                for ticket in member.tickets.open(market, change.symbol):
+                    if ticket.stage is not Stage.BOOK:
+                        cancel(member, ticket, OrderStatus.EXPIRED)
+            if isinstance(change, Redenomination):
+                nothing = (("USDT", ZERO),)
+                member.tell(Market.PERP, events.wallet_update(member.world, "ADJUSTMENT", nothing, change.symbol))
 
     def stop_books(self, seconds: float) -> None:
         """Let the public books stand still for a while; matching goes on."""

@@ -7,11 +7,11 @@ from typing import Any
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, MarginType
 from hedgerow.domain.instrument import Instrument, Market
 from hedgerow.domain.money import ZERO, plain
+from hedgerow.emulator.market_changes import Bracket
 from hedgerow.emulator.wire.call import Call, Route, Security
 from hedgerow.emulator.wire.text import fixed, money, price_text, quantity_text, short, to_ms
 
 __all__ = [
-    "MAX_NOTIONAL",
     "ROUTES",
     "account",
     "account_with_join_margin",
@@ -20,9 +20,11 @@ __all__ = [
     "commission_rate",
     "leverage_bracket",
     "leverage_brackets",
+    "max_notional",
     "position_risk",
 ]
 
+HIGHEST_LEVERAGE = 125
 MAX_NOTIONAL = 1_000_000
 NOTHING = "0.00000000"
 
@@ -67,15 +69,7 @@ def leverage_bracket(call: Call) -> Any:
 
 def leverage_brackets(call: Call) -> list[dict[str, Any]]:
     """GET leverageBrackets: always an array."""
-    bracket = {
-        "bracket": 1,
-        "initialLeverage": 125,
-        "notionalCap": MAX_NOTIONAL,
-        "notionalFloor": 0,
-        "maintMarginRatio": float(call.exchange.rules.world.maintenance_rate),
-        "cum": 0,
-    }
-    return [{"symbol": symbol, "brackets": [bracket]} for symbol in call.symbols()]
+    return [{"symbol": symbol, "brackets": [_bracket(call, symbol)]} for symbol in call.symbols()]
 
 
 def adl_quantile(call: Call) -> Any:
@@ -83,6 +77,28 @@ def adl_quantile(call: Call) -> Any:
     held = call.member.world.parts.perp.holdings
     rows = [{"symbol": s, "adlQuantile": {"LONG": 0, "SHORT": 0, "BOTH": 0}} for s in call.symbols() if s in held]
     return rows if rows or not call.params.has("symbol") else {}
+
+
+def max_notional(call: Call, symbol: str) -> int | float:
+    """Return the largest position of a symbol in quote units."""
+    bracket = call.exchange.market.brackets.get(symbol)
+    if bracket is None or bracket.max_notional is None:
+        return MAX_NOTIONAL
+    whole = int(bracket.max_notional)
+    return whole if whole == bracket.max_notional else float(bracket.max_notional)
+
+
+def _bracket(call: Call, symbol: str) -> dict[str, Any]:
+    changed = call.exchange.market.brackets.get(symbol) or Bracket()
+    rate = changed.maintenance_rate or call.exchange.rules.world.maintenance_rate
+    return {
+        "bracket": 1,
+        "initialLeverage": changed.max_leverage or HIGHEST_LEVERAGE,
+        "notionalCap": max_notional(call, symbol),
+        "notionalFloor": 0,
+        "maintMarginRatio": float(rate),
+        "cum": 0,
+    }
 
 
 def _account(call: Call, assets: list[str]) -> dict[str, Any]:
@@ -172,7 +188,7 @@ def _account_position(call: Call, view: AccountView, instrument: Instrument) -> 
         "leverage": str(perp.leverage(symbol)),
         "isolated": perp.margin_type(symbol) is MarginType.ISOLATED,
         "entryPrice": plain(held.entry_price) if held else "0.0",
-        "maxNotional": str(MAX_NOTIONAL),
+        "maxNotional": str(max_notional(call, symbol)),
         "positionSide": "BOTH",
         "positionAmt": quantity_text(instrument, quantity),
         "notional": short(notional),
@@ -198,7 +214,7 @@ def _position_risk(call: Call, view: AccountView, symbol: str) -> dict[str, Any]
         "unRealizedProfit": money(held.unrealized_pnl if held else ZERO),
         "liquidationPrice": price_text(instrument, liquidation or ZERO),
         "leverage": str(perp.leverage(symbol)),
-        "maxNotionalValue": str(MAX_NOTIONAL),
+        "maxNotionalValue": str(max_notional(call, symbol)),
         "marginType": "cross" if crossed else "isolated",
         "isolatedMargin": NOTHING,
         "isAutoAddMargin": "false",

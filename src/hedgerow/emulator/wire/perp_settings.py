@@ -9,7 +9,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.emulator.wire import events
 from hedgerow.emulator.wire.call import Call, Handler, Route, Security
 from hedgerow.emulator.wire.errors import WireError
-from hedgerow.emulator.wire.perp_account import MAX_NOTIONAL
+from hedgerow.emulator.wire.perp_account import max_notional
 
 __all__ = [
     "ROUTES",
@@ -34,7 +34,7 @@ def leverage(call: Call) -> dict[str, Any]:
     symbol, wanted = call.symbol(), call.params.whole("leverage", most=10**6)
     call.member.world.set_leverage(symbol, wanted)
     call.member.tell(Market.PERP, events.leverage_config(call.member.world, symbol))
-    return {"leverage": wanted, "maxNotionalValue": str(MAX_NOTIONAL), "symbol": symbol}
+    return {"leverage": wanted, "maxNotionalValue": str(max_notional(call, symbol)), "symbol": symbol}
 
 
 def margin_type(call: Call) -> dict[str, Any]:

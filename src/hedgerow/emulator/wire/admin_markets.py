@@ -1,0 +1,62 @@
+"""Administration of changing markets: filters, fees, brackets, statuses, redenominations, distorted books and marks.
+
+One body for all, told apart by its ``type`` (``emulator.market_changes``). What is set here is kept by ``--state``.
+"""
+
+from typing import Any, get_args
+
+import msgspec
+
+from hedgerow.emulator.market_changes import MarketChange
+from hedgerow.emulator.wire.admin_faults import Actions
+from hedgerow.emulator.wire.exchange import Exchange
+
+__all__ = ["MarketDesk", "read_change"]
+
+
+class MarketDesk:
+    """Changes markets on request."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    @property
+    def actions(self) -> Actions:
+        """What can be asked for, by method and name."""
+        return {
+            ("GET", "markets"): lambda _: self._list(),
+            ("POST", "markets"): self._change,
+            ("DELETE", "markets"): lambda _: self._end(),
+        }
+
+    def _list(self) -> dict[str, Any]:
+        return {"changes": self._exchange.market.conditions.changes}
+
+    def _change(self, body: bytes) -> dict[str, Any]:
+        self._exchange.change_market(read_change(body))
+        return self._list()
+
+    def _end(self) -> dict[str, Any]:
+        self._exchange.end_market_changes()
+        return self._list()
+
+
+def read_change(body: bytes) -> MarketChange:
+    """Return the change that a body declares.
+
+    Raises:
+        ValueError: it is malformed; says which types and fields there are.
+    """
+    try:
+        return msgspec.json.decode(body or b"{}", type=MarketChange)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{error}; {_allowed(body)}") from error
+
+
+def _allowed(body: bytes) -> str:
+    """Say which fields a change of the type named takes; without a known type, which types there are."""
+    kinds: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_args(MarketChange)}
+    kind = kinds.get(msgspec.json.decode(body or b"{}", type=dict[str, Any]).get("type", ""))
+    if kind is None:
+        return f"allowed as type are {', '.join(kinds)}"
+    return f"allowed are {', '.join(kind.__struct_encode_fields__)}"

@@ -1,0 +1,143 @@
+"""Markets that change over the wire: asked for under ``/admin/markets``, seen in every reply and by every account."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from support.wire import OTHER, WireClient, make_wired, member_of
+from support.worlds import START
+
+SYMBOL = "AAAUSDT"
+D = Decimal
+MINUTE = 60.0
+
+
+def change(client: WireClient, kind: str, **terms: Any) -> None:
+    reply = client.admin("POST", "markets", type=kind, symbol=SYMBOL, **terms)
+    assert reply.status == 200, reply.text
+
+
+def filters(client: WireClient) -> dict[str, Any]:
+    row = next(row for row in client.perp("GET", "exchangeInfo").json["symbols"] if row["symbol"] == SYMBOL)
+    return {entry["filterType"]: entry for entry in row["filters"]}
+
+
+def test_a_new_filter_is_in_exchange_info_and_refuses_orders() -> None:
+    client = make_wired()
+    change(client, "filter", market="perp", tick="0.5", lot="2", min_notional="50", price_up="1.02")
+    found = filters(client)
+    assert found["PRICE_FILTER"]["tickSize"] == "0.5"
+    assert found["LOT_SIZE"]["stepSize"] == "2"
+    assert found["MIN_NOTIONAL"]["notional"] == "50"
+    assert found["PERCENT_PRICE"]["multiplierUp"] == "1.0200"
+    order = {"symbol": SYMBOL, "side": "SELL", "type": "LIMIT", "timeInForce": "IOC"}
+    assert client.perp("POST", "order", **order, quantity="10", price="99.9").code == -4014
+    assert client.perp("POST", "order", **order, quantity="3", price="99.5").code == -4023
+    assert client.perp("POST", "order", **order, quantity="2", price="99.5").status == 200
+    spot = client.spot("GET", "exchangeInfo").json["symbols"][0]["filters"]
+    assert spot[0]["tickSize"] == "0.01"
+
+
+def test_a_change_at_a_time_begins_and_ends_by_itself() -> None:
+    client = make_wired()
+    at = START.replace(minute=10).isoformat()
+    change(client, "filter", tick="0.5", at=at, seconds=MINUTE)
+    assert filters(client)["PRICE_FILTER"]["tickSize"] == "0.01"
+    client.pass_time(10 * MINUTE)
+    assert filters(client)["PRICE_FILTER"]["tickSize"] == "0.5"
+    client.pass_time(MINUTE)
+    assert filters(client)["PRICE_FILTER"]["tickSize"] == "0.01"
+
+
+def test_fees_and_brackets_change_in_their_own_replies() -> None:
+    client = make_wired()
+    change(client, "fee", market="perp", taker="0.002")
+    change(client, "bracket", max_leverage=10, max_notional="5000", maintenance_rate="0.05")
+    assert client.perp("GET", "commissionRate", symbol=SYMBOL).json["takerCommissionRate"] == "0.002000"
+    assert client.spot("GET", "commissionRate", symbol=SYMBOL).json["takerCommissionRate"] == "0.000400"
+    (bracket,) = client.perp("GET", "leverageBracket", symbol=SYMBOL).json["brackets"]
+    assert (bracket["initialLeverage"], bracket["notionalCap"], bracket["maintMarginRatio"]) == (10, 5000, 0.05)
+    assert client.perp("POST", "leverage", symbol=SYMBOL, leverage=11).code == -4028
+    assert client.perp("POST", "leverage", symbol=SYMBOL, leverage=10).json["maxNotionalValue"] == "5000"
+    order = {"symbol": SYMBOL, "side": "SELL", "type": "LIMIT", "timeInForce": "IOC", "price": "99"}
+    assert client.perp("POST", "order", **order, quantity="60").code == -2027
+
+
+def test_a_scheduled_closure_ends_orders_of_every_stage() -> None:
+    client = make_wired()
+    client.order("SELL", type="LIMIT", price="102", timeInForce="GTC", newClientOrderId="rests")
+    client.perp(
+        "POST",
+        "order",
+        symbol=SYMBOL,
+        side="BUY",
+        type="STOP_MARKET",
+        quantity="1",
+        stopPrice="120",
+        newClientOrderId="s",
+    )
+    change(client, "status", status="SETTLING", at=START.replace(minute=1).isoformat())
+    assert len(client.perp("GET", "openOrders").json) == 2
+    client.pass_time(2 * MINUTE)
+    assert client.perp("GET", "openOrders").json == []
+
+
+def test_a_redenomination_reaches_every_account() -> None:
+    client = make_wired()
+    client.order("SELL")
+    other = WireClient(client.venue, user=OTHER, key=2)
+    other.order("SELL", quantity="2")
+    change(client, "redenomination", factor="1000")
+    assert member_of(client).world.parts.perp.quantity(SYMBOL) == D("-0.001")
+    assert member_of(other).world.parts.perp.quantity(SYMBOL) == D("-0.002")
+    (row,) = client.perp("GET", "positionRisk", symbol=SYMBOL).json
+    assert D(row["positionAmt"]) == D("-0.001")
+    assert D(row["markPrice"]) == 100_000
+    assert D(client.perp("GET", "ticker/bookTicker", symbol=SYMBOL).json["bidPrice"]) > 99_000
+
+
+def test_books_mark_and_index_leave_each_other_in_every_reply() -> None:
+    client = make_wired()
+    change(client, "book_distortion", market="spot", shift_bps="-2000", seconds=3)
+    change(client, "mark_distortion", index_bps="500")
+    assert D(client.spot("GET", "ticker/bookTicker", symbol=SYMBOL).json["askPrice"]) < 81
+    assert D(client.spot("GET", "depth", symbol=SYMBOL).json["bids"][0][0]) < 80
+    assert D(client.perp("GET", "ticker/bookTicker", symbol=SYMBOL).json["askPrice"]) > 100
+    row = client.perp("GET", "premiumIndex", symbol=SYMBOL).json
+    assert (D(row["markPrice"]), D(row["indexPrice"])) == (100, 105)
+    client.pass_time(3)
+    assert D(client.spot("GET", "ticker/bookTicker", symbol=SYMBOL).json["askPrice"]) > 100
+
+
+def test_changes_are_listed_and_can_be_called_off() -> None:
+    client = make_wired()
+    change(client, "ticker_collision", price="5000")
+    (listed,) = client.admin("GET", "markets").json["changes"]
+    assert (listed["type"], listed["symbol"], listed["price"]) == ("ticker_collision", SYMBOL, "5000")
+    client.pass_time(1)
+    client.admin("DELETE", "markets")
+    assert D(client.perp("GET", "premiumIndex", symbol=SYMBOL).json["markPrice"]) == 100
+
+
+def test_changes_are_kept_with_the_exchange() -> None:
+    client = make_wired()
+    change(client, "filter", tick="0.5")
+    state = client.venue.exchange.state()
+    assert [each.symbol for each in state.conditions.changes] == [SYMBOL]
+
+
+@pytest.mark.parametrize(
+    ("body", "allowed"),
+    [
+        ({}, "allowed as type are filter, status, fee"),
+        ({"type": "unheard", "symbol": SYMBOL}, "allowed as type are filter"),
+        ({"type": "filter", "symbol": SYMBOL, "step": "1"}, "allowed are symbol, at, seconds, market, tick, lot"),
+        ({"type": "filter", "symbol": SYMBOL, "tick": "-1"}, "tick: allowed is more than 0"),
+        ({"type": "filter", "symbol": "NONEUSDT"}, "Invalid symbol"),
+    ],
+)
+def test_a_change_that_cannot_be_says_what_is_allowed(body: dict[str, Any], allowed: str) -> None:
+    reply = make_wired().admin("POST", "markets", **body)
+    assert reply.status == 400
+    assert allowed in reply.json["error"]
