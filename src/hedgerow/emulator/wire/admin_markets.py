@@ -48,9 +48,10 @@ def read_change(body: bytes) -> MarketChange:
         ValueError: it is malformed; says which types and fields there are.
     """
     try:
-        return msgspec.json.decode(body or b"{}", type=MarketChange)
+        change: MarketChange = msgspec.json.decode(body or b"{}", type=MarketChange)
     except msgspec.ValidationError as error:
         raise ValueError(f"{error}; {_allowed(body)}") from error
+    return change
 
 
 def _allowed(body: bytes) -> str:

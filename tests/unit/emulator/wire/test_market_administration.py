@@ -105,7 +105,7 @@ def test_books_mark_and_index_leave_each_other_in_every_reply() -> None:
     assert D(client.spot("GET", "depth", symbol=SYMBOL).json["bids"][0][0]) < 80
     assert D(client.perp("GET", "ticker/bookTicker", symbol=SYMBOL).json["askPrice"]) > 100
     row = client.perp("GET", "premiumIndex", symbol=SYMBOL).json
-    assert (D(row["markPrice"]), D(row["indexPrice"])) == (100, 105)
+    assert (D(row["markPrice"]), D(row["indexPrice"])) == (D(100), D(105))
     client.pass_time(3)
     assert D(client.spot("GET", "ticker/bookTicker", symbol=SYMBOL).json["askPrice"]) > 100
 
