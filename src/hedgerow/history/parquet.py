@@ -21,7 +21,7 @@ class Layout(Struct, frozen=True, kw_only=True):
     time: str
     """Integer milliseconds since the epoch, UTC."""
     numbers: tuple[str, ...]
-    """Floating point columns."""
+    """Columns of numbers, whole or floating."""
 
 
 FUNDING_LAYOUT = Layout(time="funding_time", numbers=("rate", "interval_hours"))
@@ -93,7 +93,7 @@ def _rows_of(table: Any, exchange: str, symbol: str, layout: Layout) -> Rows:
     mine = table.filter((field("exchange") == exchange) & (field("symbol") == symbol)).sort_by(layout.time)
     return Rows(
         times_ms=mine.column(layout.time).to_pylist(),
-        numbers={name: mine.column(name).to_pylist() for name in layout.numbers},
+        numbers={name: mine.column(name).cast("float64").to_pylist() for name in layout.numbers},
     )
 
 
@@ -107,7 +107,7 @@ def _checked_layout(path: Path) -> Layout:
         schema = reader.read_schema(path)
     except (OSError, ValueError) as error:
         raise HistoryError(f"{path}: not a readable Parquet file ({_one_line(error)})") from error
-    kinds = dict.fromkeys(KEYS, "text") | {layout.time: "integer"} | dict.fromkeys(layout.numbers, "floating")
+    kinds = dict.fromkeys(KEYS, "text") | {layout.time: "integer"} | dict.fromkeys(layout.numbers, "a number")
     for name, kind in kinds.items():
         if name not in schema.names:
             raise HistoryError(f"{path}: column {name!r} is missing; needed are {', '.join(kinds)}")
@@ -123,7 +123,7 @@ def _is(kind: str, arrow_type: Any) -> bool:
         return bool(types.is_string(plain_type) or types.is_large_string(plain_type))
     if kind == "integer":
         return bool(types.is_integer(arrow_type))
-    return bool(types.is_floating(arrow_type) or types.is_null(arrow_type))
+    return bool(types.is_floating(arrow_type) or types.is_integer(arrow_type) or types.is_null(arrow_type))
 
 
 def _read(path: Path, **options: Any) -> Any:

@@ -60,7 +60,7 @@ def test_a_missing_column_is_named_with_what_is_needed(tmp_path: Path) -> None:
     [
         ("open_time", "integer", pa.array([1.5])),
         ("symbol", "text", pa.array([7])),
-        ("perp_close", "floating", pa.array(["12"])),
+        ("perp_close", "a number", pa.array(["12"])),
     ],
 )
 def test_a_column_of_the_wrong_kind_is_named(tmp_path: Path, name: str, kind: str, values: pa.Array) -> None:
@@ -68,6 +68,17 @@ def test_a_column_of_the_wrong_kind_is_named(tmp_path: Path, name: str, kind: st
     table = parquet.read_table(path)
     parquet.write_table(table.set_column(table.column_names.index(name), name, values), path)
     assert refusal(tmp_path) == f"{path}: column {name!r} must be {kind}, not {values.type}"
+
+
+def test_whole_numbers_are_read_as_numbers(tmp_path: Path) -> None:
+    path = write_archive(tmp_path, hours(48), prints(7)) / "funding.parquet"
+    floating = ArchiveTape.load(tmp_path, start=START, days=2)
+    table = parquet.read_table(path)
+    whole = table.column("interval_hours").cast("int64")
+    parquet.write_table(table.set_column(table.column_names.index("interval_hours"), "interval_hours", whole), path)
+    read = ArchiveTape.load(tmp_path, start=START, days=2)
+    (symbol,) = (pair.symbol for pair in read.pairs)
+    assert read.newest_settled(symbol, read.end, 100) == floating.newest_settled(symbol, floating.end, 100) != ()
 
 
 def test_a_window_outside_the_data_names_the_range_that_exists(tmp_path: Path) -> None:
