@@ -12,8 +12,9 @@ from hedgerow.domain.events import CommandIssued, FillsElsewhere, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
-from hedgerow.engine.moments import CycleBegan, CycleFailed, GuardAlarmed
+from hedgerow.emulator.faults import FaultPlan, Read, ReadError, ReadFault
+from hedgerow.engine.moments import CycleBegan, CycleFailed, GuardAlarmed, HedgeUnseen
+from hedgerow.engine.narration import words
 from hedgerow.strategy.observation import Reduce, TopUpMargin
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm
@@ -360,3 +361,30 @@ def test_a_price_that_goes_on_rising_is_answered_by_one_remedy_after_the_other()
     assert not any(event.fills for event in farm.logged(FillsElsewhere)), "nothing was liquidated"
     assert distance(farm) > 0.2
     farm.check_whole()
+
+
+# --- a hedge that cannot be seen -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("news", [True, False])
+def test_a_held_hedge_that_cannot_be_seen_for_an_hour_is_an_error_and_again_each_hour(*, news: bool) -> None:
+    outage = ReadFault(
+        read=Read.ACCOUNT,
+        error=ReadError.UNAUTHORIZED,
+        after=OPENED + timedelta(hours=1),
+        until=OPENED + timedelta(hours=3.5),
+    )
+    farm = Farm(parameters=patient(), faults=FaultPlan(reads=(outage,)), news=news)
+    farm.run(6)
+    reported = farm.heard(HedgeUnseen)
+    assert [(moment.symbol, round(moment.seconds / 3600, 1)) for moment in reported] == [(SYMBOL, 1.0), (SYMBOL, 2.0)]
+    assert all("key not permitted" in moment.why for moment in reported)
+    said = words(reported[0])
+    assert said[0].text.startswith(f"{SYMBOL} HAS NOT BEEN SEEN FOR 1.0 HOURS: ")
+
+
+def test_an_account_that_cannot_be_read_while_nothing_is_held_is_no_such_error() -> None:
+    outage = ReadFault(read=Read.ACCOUNT, after=OPENED, until=OPENED + timedelta(hours=3))
+    farm = Farm(parameters=patient(), faults=FaultPlan(reads=(outage,)), news=True)
+    farm.run(3)
+    assert farm.heard(HedgeUnseen) == []

@@ -12,7 +12,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import GuardAlarmed
+from hedgerow.engine.moments import GuardAlarmed, HedgeUnseen
 from hedgerow.ports import Clock, NewsSource, Venue
 from hedgerow.strategy.alarms import Alarm, AlarmKind, account_alarm, look_at, mark_alarm, news_alarm
 
@@ -27,6 +27,8 @@ AGAIN_SECONDS = 10.0
 LONGEST_BLIND_SECONDS = 60.0
 """Longest pause between two glances at an exchange that cannot be read."""
 SOON_SECONDS = 1.0
+UNSEEN_SECONDS = 3600.0
+"""A held hedge that cannot be seen for so long is an error, reported again each time it has lasted as long again."""
 
 
 class Guard:
@@ -61,6 +63,8 @@ class Guard:
         self._look_at = inf
         self._poll_at = inf
         self._blind = 0
+        self._seen_at = 0.0
+        self._unseen_due = inf
         self._end: Callable[[], None] = _nothing
 
     # --- a run -------------------------------------------------------------------------------------------------------
@@ -84,9 +88,12 @@ class Guard:
             self._source.follow(ledger.hedge.symbol if ledger.hedge else None)
         if ledger.hedge is None:
             self._pending, self._look_at, self._poll_at, self._blind, self._account = None, inf, inf, 0, None
+            self._unseen_due = inf
             self._raised.clear()
             return
         account = self._account = self._seen()
+        if account is not None or self._unseen_due == inf:
+            self._noted()
         self._poll_later()
         if account is None:
             self._blind = max(1, self._blind)
@@ -123,11 +130,13 @@ class Guard:
         self._poll_later()
         try:
             account = await self._venue.account()
-        except VenueError:
+        except VenueError as unreadable:
             self._blind, self._poll_at = self._blind + 1, inf
+            self._report_unseen(str(unreadable))
             self._look_within(min(LONGEST_BLIND_SECONDS, AGAIN_SECONDS * 2.0 ** (self._blind - 1)))
             return
         self._account, was_blind, self._blind = account, self._blind > 0, 0
+        self._noted()
         alarm = account_alarm(self._journal.ledger, account)
         if alarm is None and was_blind:
             alarm = Alarm(kind=AlarmKind.READABLE, text="the exchange can be read again")
@@ -156,6 +165,21 @@ class Guard:
         if not ours or self._account is None or news.mark is None or ledger.execution is not None:
             return None
         return mark_alarm(ledger, self._account, news.mark)
+
+    # --- a hedge that cannot be seen ---------------------------------------------------------------------------------
+
+    def _noted(self) -> None:
+        """Note that the account was read, or that a hedge is watched from now on."""
+        self._seen_at = self._clock.monotonic()
+        self._unseen_due = self._seen_at + UNSEEN_SECONDS
+
+    def _report_unseen(self, why: str) -> None:
+        hedge, now = self._journal.ledger.hedge, self._clock.monotonic()
+        if hedge is None or now < self._unseen_due:
+            return
+        self._unseen_due = now + UNSEEN_SECONDS
+        seconds = now - self._seen_at
+        self._journal.say(HedgeUnseen(at=self._clock.now(), symbol=hedge.symbol, seconds=seconds, why=why))
 
     # --- shared ------------------------------------------------------------------------------------------------------
 

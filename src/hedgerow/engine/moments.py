@@ -29,6 +29,7 @@ __all__ = [
     "Evaluated",
     "GuardAlarmed",
     "HealthJudged",
+    "HedgeUnseen",
     "Listener",
     "Moment",
     "NoOpportunity",
@@ -217,6 +218,16 @@ class GuardAlarmed(Struct, frozen=True, kw_only=True):
     text: str
 
 
+class HedgeUnseen(Struct, frozen=True, kw_only=True):
+    """A hedge is held, and the account cannot be read for long; repeated once an hour while that lasts."""
+
+    at: datetime
+    symbol: str
+    seconds: float
+    """Since the account was read last."""
+    why: str
+
+
 class CycleFailed(Struct, frozen=True, kw_only=True):
     """A cycle raised; nothing more was traded in it."""
 
@@ -252,6 +263,7 @@ Moment: TypeAlias = (
     | BalancesRead
     | HealthJudged
     | ReadFailed
+    | HedgeUnseen
     | Evaluated
     | ScanStarted
     | OpportunityFound

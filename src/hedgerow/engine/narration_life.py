@@ -5,7 +5,19 @@ from typing import Any
 
 from hedgerow.domain.ledger import Ledger
 from hedgerow.engine import moments as mo
-from hedgerow.engine.narration_lines import BLANK, Lines, funding, headed, info, money, seconds, setting, stamp, warning
+from hedgerow.engine.narration_lines import (
+    BLANK,
+    Lines,
+    alarm,
+    funding,
+    headed,
+    info,
+    money,
+    seconds,
+    setting,
+    stamp,
+    warning,
+)
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 
 __all__ = ["LIFE_WORDS"]
@@ -63,6 +75,15 @@ def _guard_alarmed(moment: mo.GuardAlarmed) -> Lines:
     return warning(f"Guard: {moment.text}; checking now")
 
 
+def _hedge_unseen(moment: mo.HedgeUnseen) -> Lines:
+    return (
+        alarm(f"{moment.symbol} HAS NOT BEEN SEEN FOR {moment.seconds / 3600:.1f} HOURS: {moment.why}"),
+        alarm(
+            "  Until the account can be read no loss, liquidation or missing leg is noticed; hedgerow doctor says why"
+        ),
+    )
+
+
 def _stopped_by_user(moment: mo.StoppedByUser) -> Lines:
     what = "the position is closed first" if moment.closing else "the position is kept"
     return (BLANK, *info(f"Shutdown requested: {what}, then the bot stops"))
@@ -112,6 +133,7 @@ LIFE_WORDS: dict[type, Callable[[Any], Lines]] = {
     mo.Started: _started,
     mo.Warned: _warned,
     mo.GuardAlarmed: _guard_alarmed,
+    mo.HedgeUnseen: _hedge_unseen,
     mo.StoppedByUser: _stopped_by_user,
     mo.Stopped: _stopped,
 }
