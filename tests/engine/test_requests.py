@@ -24,6 +24,7 @@ from hedgerow.engine.moments import (
     Stopped,
     StoppedByUser,
 )
+from hedgerow.engine.narration import words
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.strategy.observation import Close, Hold, HoldReason
@@ -157,6 +158,23 @@ def test_a_request_during_an_outage_is_answered_and_stops_nothing(tmp_path: Path
 
 def _fail() -> None:
     raise RuntimeError("a bug of ours")
+
+
+def test_a_close_while_the_exchange_answers_nothing_says_that_nothing_was_closed(tmp_path: Path) -> None:
+    asked, over = OPENED + timedelta(hours=0.52), OPENED + timedelta(hours=1.5)
+    outage = tuple(ReadFault(read=read, after=asked, until=over) for read in Read)
+    unsent = SubmitFault(outcome=Outcome.NOT_SENT, nth=100, times=10_000)
+    farm = Farm(faults=FaultPlan(reads=outage, submits=(unsent,)))
+    mailbox = FolderMailbox(tmp_path)
+    farm.run(1, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
+    answer = mailbox.collect("1")
+    assert answer is not None
+    assert not answer.done
+    assert answer.text.startswith(f"{SYMBOL} could not be closed: nothing was closed: ")
+    said = [line.text for moment in farm.moments for line in words(moment)]
+    assert any(text.startswith("Nothing was closed, the position is kept: ") for text in said)
+    assert "Both legs match again" not in said
+    assert farm.hedge.symbol == SYMBOL
 
 
 def test_a_job_that_a_failed_cycle_left_behind_is_finished_by_the_next() -> None:

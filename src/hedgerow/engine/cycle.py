@@ -8,7 +8,7 @@ from msgspec import Struct
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
-from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
@@ -109,7 +109,7 @@ class Cycle:
 
     async def _turn(self, observation: Observation) -> bool:
         """Act on one observation; tells whether a hedge was closed."""
-        if self._daily.wants_out and await self.close_now(Reason.DAILY_LOSS):
+        if self._daily.wants_out and await self.close_now(Reason.DAILY_LOSS) is None:
             return True
         return await (self._held(observation) if self._journal.ledger.hedge else self._flat(observation))
 
@@ -179,7 +179,7 @@ class Cycle:
             return False
         match decision:
             case Close():
-                return await self._close(hedge, decision)
+                return (await self._close(hedge, decision)).state is ExecutionState.FLAT
             case Trim():
                 await self._executor.change(hedge, ExecutionKind.TRIM, decision.plan, decision.reason)
             case Reduce():
@@ -209,7 +209,7 @@ class Cycle:
             self._journal.say(Decided(at=self._clock.now(), decision=after))
             await self._act(after)
 
-    async def _close(self, hedge: HedgedPosition, decision: Close) -> bool:
+    async def _close(self, hedge: HedgedPosition, decision: Close) -> HedgeExecution:
         if decision.target:
             await self._journal.record(
                 ev.TargetDecided(
@@ -217,11 +217,10 @@ class Cycle:
                 )
             )
         job = await self._executor.change(hedge, ExecutionKind.CLOSE, decision.plan, decision.reason)
-        if job.state is not ExecutionState.FLAT:
-            return False
-        await self._bookkeeper.book_funding(force=True)
-        await self._level_wallets()
-        return True
+        if job.state is ExecutionState.FLAT:
+            await self._bookkeeper.book_funding(force=True)
+            await self._level_wallets()
+        return job
 
     async def _level_wallets(self) -> None:
         """Rebalance USDT as part of closing."""
@@ -237,12 +236,12 @@ class Cycle:
         """Close the hedge because the bot was told to on its way out."""
         await self.close_now(Reason.SHUTDOWN)
 
-    async def close_now(self, reason: Reason) -> bool:
-        """Close the hedge whatever the policy thinks; tells whether nothing is held afterwards."""
+    async def close_now(self, reason: Reason) -> str | None:
+        """Close the hedge whatever the policy thinks; returns why a part of it is still held, None once nothing is."""
         await self.finish_what_is_in_flight()
-        hedge = self._journal.ledger.hedge
-        if hedge is None or self._journal.ledger.execution is not None:
-            return self._journal.ledger.active is None
+        hedge, job = self._journal.ledger.hedge, self._journal.ledger.execution
+        if hedge is None or job is not None:
+            return None if self._journal.ledger.active is None else _why_unfinished(job)
         observation = await observe(self._venue, self._clock, self._periods)
         spot = observation.market.quote(Market.SPOT, hedge.symbol) if observation.market else None
         plan = closing_plan(
@@ -260,8 +259,9 @@ class Cycle:
         )
         self._journal.say(Decided(at=self._clock.now(), decision=decision))
         if isinstance(decision, Hold):
-            return False
-        return await self._close(hedge, decision)
+            return decision.detail
+        job = await self._close(hedge, decision)
+        return None if job.state is ExecutionState.FLAT else _why_unfinished(job)
 
     # --- flat ------------------------------------------------------------------------------------------------------
 
@@ -329,3 +329,11 @@ class Cycle:
             self._journal.say(Evaluated(at=now, evaluation=evaluation, multiplier=multiplier))
         if decision is not None:
             self._journal.say(Decided(at=now, decision=decision))
+
+
+def _why_unfinished(job: HedgeExecution | None) -> str:
+    """Return in words why a job has not ended flat."""
+    if job is None:
+        return "an opening is not finished"
+    traded = job.spot.filled or job.perp.filled
+    return f"{'only a part was closed' if traded else 'nothing was closed'}: {job.detail or 'see the log'}"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hedgerow.domain import events as ev
+from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import ClosedHedge, HedgedPosition
@@ -92,7 +93,10 @@ def _aborted(event: ev.HedgeAborted, before: Ledger, after: Ledger) -> Lines:
     return lines + cost + executed(event.quality)
 
 
-def _repaired(_event: ev.HedgeRepaired, _before: Ledger, after: Ledger) -> Lines:
+def _repaired(_event: ev.HedgeRepaired, before: Ledger, after: Ledger) -> Lines:
+    job = before.execution
+    if job is not None and job.kind is ExecutionKind.CLOSE and not (job.spot.filled or job.perp.filled):
+        return warning(f"Nothing was closed, the position is kept: {job.detail or 'no order was filled'}")
     lines = (success("Both legs match again"),)
     return lines if after.hedge is None else lines + _legs(after.hedge)
 

@@ -68,8 +68,9 @@ class Service:
         if request.symbol and request.symbol != held.symbol:
             return Answer(done=False, text=f"{request.symbol} is not held; {held.symbol} is.")
         await self._halt(f"{held.symbol} was closed by hand")
-        if not await self._cycle.close_now(Reason.USER):
-            return Answer(done=False, text=f"{held.symbol} could not be closed completely; see the log.")
+        obstacle = await self._cycle.close_now(Reason.USER)
+        if obstacle is not None:
+            return Answer(done=False, text=f"{held.symbol} could not be closed: {obstacle}")
         closed = self._tools.journal.ledger.closed[-1]
         return Answer(
             done=True,

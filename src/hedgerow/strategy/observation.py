@@ -56,7 +56,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     def missing(self) -> tuple[str, ...]:
         """Everything that could not be seen, named."""
         gone = [name for name, part in (("market", self.market), ("account", self.account)) if part is None]
-        return (*self.unread, *(name for name in gone if name not in self.unread))
+        named = {text.partition(":")[0] for text in self.unread}
+        return (*self.unread, *(name for name in gone if name not in named))
 
     @property
     def complete(self) -> bool:
