@@ -27,7 +27,11 @@ __all__ = ["Answer", "RestDoor", "routes"]
 
 PATH = re.compile(r"/(fapi|api)/v([1-4])/(\w+(?:/\w+){0,2})")
 MARKETS = {"fapi": Market.PERP, "api": Market.SPOT}
-OK, FORBIDDEN, SERVER_ERROR, UNAVAILABLE = 200, 403, 500, 503
+OK, FORBIDDEN, UNSUPPORTED_TYPE, SERVER_ERROR, UNAVAILABLE = 200, 403, 415, 500, 503
+WRITES = {"POST", "PUT", "DELETE"}
+FORM_TYPES = {"application/x-www-form-urlencoded", "application/json"}
+"""Content types of writes that live clients send (docs/aster-api.md section 15); some send none. Clients of the old keys
+declare JSON and put parameters into the query; a body of JSON is not read."""
 FIRST_REDIRECT, LAST_REDIRECT = 300, 399
 EXECUTED = {
     WireFault.UNAVAILABLE_AFTER,
@@ -115,6 +119,8 @@ class RestDoor:
         return msgspec.structs.replace(answer, response=response)
 
     def _answer(self, request: WireRequest, strike: Strike = UNTOUCHED) -> HttpResponse:
+        if request.method in WRITES and not _is_form(request):
+            return web_page(UNSUPPORTED_TYPE)
         headers: dict[str, str] = {}
         try:
             content = self._execute(request, headers, strike)
@@ -192,6 +198,11 @@ def _page(fault: RequestFault, headers: dict[str, str]) -> HttpResponse:
 
 def _retry_after(fault: RequestFault) -> dict[str, str]:
     return {} if fault.retry_after_seconds is None else {"retry-after": f"{fault.retry_after_seconds:g}"}
+
+
+def _is_form(request: WireRequest) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return not kind or kind in FORM_TYPES
 
 
 def _legible(request: WireRequest) -> bool:

@@ -23,19 +23,23 @@ SHORTEST_WAIT_SECONDS = 0.001
 LARGEST_BODY = 64 * 2**20
 """Bytes that a client accepts, unpacked."""
 GZIP_WINDOW_BITS = 31
+TYPED_METHODS = {"POST", "PUT", "PATCH"}
+UNDECLARED = "application/octet-stream"
+"""What aiohttp declares for these methods where the request declares nothing, even without a body."""
 INSTANT_SECONDS = 1e-6
 """What is so near has arrived: a clock of floats need not reach it exactly."""
 
 
 def wire_request(request: HttpRequest, ip: str = "127.0.0.1") -> WireRequest:
-    """Return a request as it arrives at the venue."""
+    """Return a request as it arrives at the venue: a write that declares no content type gets that of HTTP clients."""
     parts = urlsplit(request.url)
+    default = {"content-type": UNDECLARED} if request.method.upper() in TYPED_METHODS else {}
     return WireRequest(
         method=request.method.upper(),
         path=parts.path,
         query=parts.query,
         body=request.body.decode("utf-8", "replace"),
-        headers={name.lower(): value for name, value in request.headers.items()},
+        headers=default | {name.lower(): value for name, value in request.headers.items()},
         ip=ip,
     )
 

@@ -38,7 +38,8 @@ class Scene:
         return run_virtual(self.clock, main)
 
     async def get(self, path: str, timeout_seconds: float = 10.0, method: str = "GET") -> Any:
-        request = HttpRequest(method=method, url=PERP + path, timeout_seconds=timeout_seconds)
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        request = HttpRequest(method=method, url=PERP + path, headers=form, timeout_seconds=timeout_seconds)
         return json.loads((await self.transport.send(request)).body)
 
 

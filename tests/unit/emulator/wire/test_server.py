@@ -17,6 +17,8 @@ from support.wire import USER, WireClient, make_wired
 
 Visit = Callable[[aiohttp.ClientSession, WireClient, str, str], Awaitable[Any]]
 
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
 
 def served(visit: Visit) -> Any:
     """Run a visit against an exchange on two free ports."""
@@ -55,11 +57,10 @@ def test_both_ports_answer_both_markets_by_path() -> None:
 def test_an_order_goes_over_the_wire_in_query_or_body_and_headers_come_back() -> None:
     async def visit(session: aiohttp.ClientSession, client: WireClient, futures: str, _: str) -> list[Any]:
         order = {"symbol": "AAAUSDT", "side": "SELL", "type": "MARKET", "quantity": "1"}
-        form = {"content-type": "application/x-www-form-urlencoded"}
         url = f"http://{futures}/fapi/v3/order"
-        async with session.post(url, data=client.query(order), headers=form) as reply:
+        async with session.post(url, data=client.query(order), headers=FORM) as reply:
             first = (reply.status, "X-MBX-ORDER-COUNT-10S" in reply.headers)
-        async with session.post(f"{url}?{client.query(order)}") as reply:
+        async with session.post(f"{url}?{client.query(order)}", headers=FORM) as reply:
             return [first, reply.status, (await reply.json())["orderId"] > 0]
 
     assert served(visit) == [(200, True), 200, True]
@@ -89,9 +90,29 @@ def test_streams_are_served_by_port_and_by_prefix() -> None:
     assert answer == {"result": [], "id": 7}
 
 
+def test_a_write_that_an_http_client_sends_with_its_own_type_is_refused() -> None:
+    async def visit(session: aiohttp.ClientSession, client: WireClient, futures: str, _: str) -> tuple[int, str]:
+        async with session.post(f"http://{futures}/fapi/v3/listenKey?{client.query({})}") as reply:
+            return reply.status, reply.content_type
+
+    assert served(visit) == (415, "text/html")
+
+
+def test_a_reply_can_be_packed_and_a_message_can_be_bytes() -> None:
+    async def visit(session: aiohttp.ClientSession, client: WireClient, futures: str, _: str) -> list[Any]:
+        client.admin("POST", "faults", fault="rewrite", mutation="gzip_bomb", size=5000, path="ping")
+        async with session.get(f"http://{futures}/fapi/v3/ping") as reply:
+            seen: list[Any] = [reply.headers["Content-Encoding"], len(await reply.read())]
+        client.admin("POST", "faults", fault="rewrite", mutation="invalid_utf8", stream="markPrice")
+        async with session.ws_connect(f"ws://{futures}/ws/aaausdt@markPrice@1s") as stream:
+            return [*seen, b"\xff" in await stream.receive_bytes()]
+
+    assert served(visit) == ["gzip", 5002, True]
+
+
 def test_a_fill_reaches_the_user_stream() -> None:
     async def visit(session: aiohttp.ClientSession, client: WireClient, futures: str, _: str) -> Any:
-        async with session.post(f"http://{futures}/fapi/v3/listenKey?{client.query({})}") as reply:
+        async with session.post(f"http://{futures}/fapi/v3/listenKey?{client.query({})}", headers=FORM) as reply:
             key = (await reply.json())["listenKey"]
         async with session.ws_connect(f"ws://{futures}/ws/{key}") as stream:
             hand = {"user": USER, "market": "perp", "symbol": "AAAUSDT", "side": "SELL", "quantity": "1"}

@@ -11,7 +11,7 @@ from hedgerow.domain.errors import OutcomeUnknown
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.wire.call import WireRequest
 from hedgerow.emulator.wire.faults import RequestFault, WireFault
-from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.wire.memory import MemoryTransport, wire_request
 from hedgerow.emulator.wire.rewriting import rewrites_of
 from hedgerow.emulator.wire.sessions import FrameKind
 from hedgerow.ports import HttpRequest
@@ -248,6 +248,47 @@ def test_every_rewrite_of_a_reply_can_be_set_as_a_fault() -> None:
         response = client.venue.handle(request).response
         assert response is not None
         assert response.body != json.dumps(account, separators=(",", ":")).encode(), rewrite
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("application/octet-stream", 415),
+        ("text/plain", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("application/x-www-form-urlencoded", 200),
+        ("Application/X-WWW-Form-URLencoded; charset=utf-8", 200),
+        ("application/json;charset=utf-8", 200),
+        ("", 200),
+    ],
+)
+def test_a_write_of_a_type_that_is_no_form_is_refused_with_a_page(kind: str, status: int) -> None:
+    client = make_wired()
+    headers = {"content-type": kind} if kind else {}
+    request = WireRequest(method="POST", path="/fapi/v3/order", query=client.query(ORDER), headers=headers)
+    response = client.venue.handle(request).response
+    assert response is not None
+    assert (response.status, response.headers["content-type"]) == (
+        status,
+        "text/html" if status == 415 else "application/json",
+    )
+    assert arrived(client) is (status == 200)
+
+
+def test_a_read_may_declare_any_type() -> None:
+    client = make_wired()
+    request = WireRequest(method="GET", path="/fapi/v3/ping", headers={"content-type": "application/octet-stream"})
+    response = client.venue.handle(request).response
+    assert response is not None
+    assert response.status == 200
+
+
+def test_a_write_through_memory_declares_what_a_socket_would() -> None:
+    plain = HttpRequest(method="POST", url="https://fapi.asterdex.com/fapi/v3/order?a=1")
+    form = msgspec.structs.replace(plain, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert wire_request(plain).headers["content-type"] == "application/octet-stream"
+    assert wire_request(form).headers["content-type"] == "application/x-www-form-urlencoded"
+    assert "content-type" not in wire_request(msgspec.structs.replace(plain, method="DELETE")).headers
 
 
 def test_a_memory_transport_unpacks_replies_and_refuses_those_that_are_too_large() -> None:
