@@ -21,6 +21,7 @@ from hedgerow.emulator.wire.clock import ExchangeClock
 from hedgerow.emulator.wire.credentials import Agent, ApiKey
 from hedgerow.emulator.wire.exchange import Exchange, ExchangeRules
 from hedgerow.emulator.wire.exchange_info import Captures, Profile
+from hedgerow.emulator.wire.main_wallets import account_name, is_main_wallet
 from hedgerow.emulator.wire.server import WireServer
 from hedgerow.emulator.wire.signing import MAINNET, is_address
 from hedgerow.emulator.wire.statefile import StateFile
@@ -35,6 +36,8 @@ MARKET_LEAD = timedelta(days=30)
 """How long before the exchange's first day its generated market begins, so that there is history to ask for."""
 ARCHIVE_DAYS = 366.0
 WINDOW_SECONDS = 60.0
+WALLETS = "allowed is 0x and 40 hexadecimal digits, or the base58 address of a wallet on Solana with :0xAGENT behind it"
+AGENTS = "not 0x and 40 hexadecimal digits"
 
 
 class WiredAccount(Struct, frozen=True, kw_only=True):
@@ -46,12 +49,12 @@ class WiredAccount(Struct, frozen=True, kw_only=True):
     @property
     def api_key(self) -> str:
         """Key of the old kind, the same for the same wallet."""
-        return sha256(f"key of {self.user.lower()}".encode()).hexdigest()
+        return sha256(f"key of {account_name(self.user)}".encode()).hexdigest()
 
     @property
     def api_secret(self) -> str:
         """Secret of that key."""
-        return sha256(f"secret of {self.user.lower()}".encode()).hexdigest()
+        return sha256(f"secret of {account_name(self.user)}".encode()).hexdigest()
 
 
 DEFAULT_ACCOUNTS = (
@@ -92,9 +95,10 @@ class EmulatorPlan(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for account in self.accounts:
-            for address in (account.user, account.signer):
-                if not is_address(address):
-                    raise ConfigError(f"--account {address}: allowed is 0x and 40 hexadecimal digits")
+            if not is_main_wallet(account.user):
+                raise ConfigError(f"--account {account.user}: {WALLETS}")
+            if not is_address(account.signer):
+                raise ConfigError(f"--account {account.user}: the agent's address {account.signer!r} is {AGENTS}")
 
 
 class _Terms(Struct, frozen=True, kw_only=True):

@@ -39,7 +39,8 @@ def emulator(  # noqa: PLR0913 - one parameter per option
         Path | None, typer.Option("--state", help="File that keeps the exchange; it survives kill -9.")
     ] = None,
     account: Annotated[
-        list[str] | None, typer.Option("--account", help="USER or USER:AGENT address; may be repeated.")
+        list[str] | None,
+        typer.Option("--account", help="USER or USER:AGENT address; USER may be a Solana wallet; may be repeated."),
     ] = None,
     balance: Annotated[str, typer.Option("--balance", help="USDT of each account, split over both wallets.")] = "1000",
     chain_id: Annotated[int, typer.Option("--chain-id", help="1666 like mainnet, 714 like testnet.")] = 1666,

@@ -14,6 +14,7 @@ from hedgerow.domain.money import plain
 from hedgerow.emulator.market_changes import MarketChange
 from hedgerow.emulator.wire.call import WireRequest
 from hedgerow.emulator.wire.door import Answer
+from hedgerow.emulator.wire.main_wallets import account_name
 from hedgerow.testing.accounts import AsterAccount
 from hedgerow.testing.seen import SeenRequest, request_of
 from hedgerow.testing.serving import ServingThread
@@ -179,7 +180,7 @@ class AsterHandle:
     def _account(self, user: str | None) -> AsterAccount:
         if user is None:
             return self.account
-        found = next((each for each in self.accounts if each.user.lower() == user.lower()), None)
+        found = next((each for each in self.accounts if account_name(each.user) == account_name(user)), None)
         if found is None:
             raise LookupError(f"no account {user}; there are {', '.join(each.user for each in self.accounts)}")
         return found

@@ -13,6 +13,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import Fill
 from hedgerow.emulator.wire.credentials import Agent
 from hedgerow.emulator.wire.faults import WireFault, WireTrouble
+from hedgerow.emulator.wire.main_wallets import account_name
 from hedgerow.emulator.wire.member import Member
 from hedgerow.emulator.wire.mutations import Mutation
 from hedgerow.testing.accounts import AsterAccount, account_of, numbered_accounts
@@ -35,11 +36,23 @@ class LocalAster(AsterHandle):
     # Accounts
 
     def open_account(
-        self, *, spot: Mapping[str, Money] | None = None, perp: Money = 0, private_key: str | int | None = None
+        self,
+        *,
+        spot: Mapping[str, Money] | None = None,
+        perp: Money = 0,
+        private_key: str | int | None = None,
+        user: str | None = None,
     ) -> AsterAccount:
-        """Open another account with these balances; without a key it gets the next number as its key."""
+        """Open another account with these balances.
+
+        Args:
+            spot: what its spot wallet holds, by asset.
+            perp: USDT of its perpetual wallet.
+            private_key: key of its agent; None = the next number.
+            user: its main wallet, an EVM address or a Solana one; None = the agent's own address.
+        """
         key = len(self.accounts) + 1 if private_key is None else private_key
-        account = account_of(key)
+        account = account_of(key, user)
         held = {asset: as_text(amount) for asset, amount in (spot or {}).items()}
         agent, old = {"signer": account.signer}, {"key": account.api_key, "secret": account.api_secret}
         self._admin("POST", "account", user=account.user, spot=held, perp=as_text(perp), agents=[agent], keys=[old])
@@ -184,7 +197,7 @@ class LocalAster(AsterHandle):
         return tuple(payment for payment in payments if symbol in {None, payment.symbol})
 
     def _member(self, user: str | None) -> Member:
-        return self._venue.exchange.members[self._account(user).user.lower()]
+        return self._venue.exchange.members[account_name(self._account(user).user)]
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from hedgerow.emulator.wire.errors import NOT_FOUND, WireError
 from hedgerow.emulator.wire.exchange import Exchange
 from hedgerow.emulator.wire.faults import WireFaults
 from hedgerow.emulator.wire.hub import StreamHub
-from hedgerow.emulator.wire.signing import is_address
+from hedgerow.emulator.wire.main_wallets import is_main_wallet
 from hedgerow.emulator.wire.text import at_ms, to_ms
 from hedgerow.ports import HttpResponse
 
@@ -200,8 +200,8 @@ class AdminDoor:
         return {"symbol": asked.symbol, "status": asked.status}
 
     def _account(self, asked: NewAccount) -> dict[str, Any]:
-        if not is_address(asked.user):
-            raise ValueError(f"user {asked.user!r} is no address")
+        if not is_main_wallet(asked.user):
+            raise ValueError(f"user {asked.user!r} is no address: 0x and 40 hexadecimal digits, or base58 of 32 bytes")
         if asked.perp < 0 or any(amount < 0 for amount in asked.spot.values()):
             raise ValueError("a balance is not negative")
         member = self._exchange.open_account(asked.user, spot=asked.spot, perp=asked.perp)

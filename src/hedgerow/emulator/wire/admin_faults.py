@@ -18,6 +18,7 @@ from hedgerow.emulator.wire.exchange import Exchange
 from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFault, WireFaults, WireTrouble
 from hedgerow.emulator.wire.hub import StreamHub
 from hedgerow.emulator.wire.limits import LimitRules, Limits
+from hedgerow.emulator.wire.main_wallets import account_name
 from hedgerow.emulator.wire.member import Member
 from hedgerow.emulator.wire.text import to_ms
 
@@ -212,7 +213,7 @@ def member_of(exchange: Exchange, user: str) -> Member:
     Raises:
         ValueError: there is none; says which there are.
     """
-    member = exchange.members.get(user.lower())
+    member = exchange.members.get(account_name(user))
     if member is None:
         raise ValueError(f"no account {user}; there are {', '.join(exchange.members)}")
     return member

@@ -30,7 +30,7 @@ MARKETS = {"fapi": Market.PERP, "api": Market.SPOT}
 OK, FORBIDDEN, UNSUPPORTED_TYPE, SERVER_ERROR, UNAVAILABLE = 200, 403, 415, 500, 503
 WRITES = {"POST", "PUT", "DELETE"}
 FORM_TYPES = {"application/x-www-form-urlencoded", "application/json"}
-"""Content types of writes that live clients send (docs/aster-api.md section 15); some send none. Clients of the old keys
+"""Content types of writes that live clients send (docs/aster-api.md section 15); some send none. Clients of old keys
 declare JSON and put parameters into the query; a body of JSON is not read."""
 FIRST_REDIRECT, LAST_REDIRECT = 300, 399
 EXECUTED = {

@@ -24,6 +24,7 @@ from hedgerow.emulator.wire.exchange_info import Profile
 from hedgerow.emulator.wire.flow import cancel, match_queued
 from hedgerow.emulator.wire.keyring import Keyring
 from hedgerow.emulator.wire.limits import Limits
+from hedgerow.emulator.wire.main_wallets import account_name
 from hedgerow.emulator.wire.member import Member
 from hedgerow.emulator.wire.signing import MAINNET
 from hedgerow.emulator.wire.state import ExchangeState, MemberState
@@ -135,12 +136,12 @@ class Exchange(Keyring):
 
     def open_account(self, user: str, *, spot: Mapping[str, Decimal] | None = None, perp: Decimal = ZERO) -> Member:
         """Open an account with these balances; one that exists keeps its own."""
-        known = self.members.get(user.lower())
+        known = self.members.get(account_name(user))
         if known is not None:
             return known
         balances = {asset: Balance(asset=asset, free=amount) for asset, amount in (spot or {}).items()}
         world = WorldState(now=self.now, spot=balances, perp_balance=perp, conditions=self._conditions)
-        return self.restore(MemberState(user=user.lower(), world=world))
+        return self.restore(MemberState(user=account_name(user), world=world))
 
     def restore(self, state: MemberState) -> Member:
         """Open an account as it was."""

@@ -16,6 +16,7 @@ from hedgerow.emulator.wire.errors import (
     no_permission,
 )
 from hedgerow.emulator.wire.exchange import Exchange
+from hedgerow.emulator.wire.main_wallets import account_name
 from hedgerow.emulator.wire.member import Member
 from hedgerow.emulator.wire.params import Params
 from hedgerow.emulator.wire.signing import hmac_of, is_address, signed_by
@@ -83,7 +84,7 @@ def _owner(exchange: Exchange, route: Route, market: Market, request: WireReques
             raise WireError(-5050, "Please deposit first.")
         raise no_agent()
     name, agent = owner
-    if (user and user.lower() != name) or not agent.valid(exchange.now) or name not in exchange.members:
+    if (user and account_name(user) != name) or not agent.valid(exchange.now) or name not in exchange.members:
         raise no_agent()
     if agent.ip_whitelist and request.ip not in agent.ip_whitelist:
         raise no_permission()

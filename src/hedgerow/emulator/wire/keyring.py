@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from hedgerow.emulator.wire.credentials import Agent, ApiKey, NonceWindow
+from hedgerow.emulator.wire.main_wallets import account_name
 from hedgerow.emulator.wire.state import ExchangeState
 
 __all__ = ["Keyring"]
@@ -28,8 +29,10 @@ class Keyring:
 
     def permit(self, user: str, agent: Agent) -> None:
         """Let an agent sign for an account; an agent it had under that address is replaced."""
-        others = tuple(known for known in self.agents.get(user.lower(), ()) if known.signer != agent.signer.lower())
-        self.agents[user.lower()] = (*others, agent)
+        others = tuple(
+            known for known in self.agents.get(account_name(user), ()) if known.signer != agent.signer.lower()
+        )
+        self.agents[account_name(user)] = (*others, agent)
         self.changed()
 
     def dismiss(self, user: str, signer: str) -> bool:
@@ -56,7 +59,8 @@ class Keyring:
 
     def add_key(self, user: str, key: ApiKey) -> None:
         """Give an account a key of the old kind."""
-        self.keys[user.lower()] = (*self.keys.get(user.lower(), ()), key)
+        name = account_name(user)
+        self.keys[name] = (*self.keys.get(name, ()), key)
         self.changed()
 
     def take_nonce(self, signer: str, nonce: int, now: datetime, window_seconds: float | None) -> None:

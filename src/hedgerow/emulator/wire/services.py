@@ -11,6 +11,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.emulator.wire.call import Call, Route, Security
 from hedgerow.emulator.wire.credentials import Agent, agent_row
 from hedgerow.emulator.wire.errors import WireError, missing
+from hedgerow.emulator.wire.main_wallets import account_name, is_main_wallet
 from hedgerow.emulator.wire.signing import is_address
 from hedgerow.emulator.wire.state import Builder
 from hedgerow.emulator.wire.text import fixed, short, to_us
@@ -83,7 +84,7 @@ def dismiss_agent(call: Call) -> dict[str, Any]:
 
 def approve_agent(call: Call) -> dict[str, Any]:
     """POST approveAgent, updateAgent: takes the main wallet's word, whose own signature scheme is not checked here."""
-    user = _address(call, "user")
+    user = _user(call)
     if user not in call.exchange.members:
         raise WireError(-5050, "Please deposit first.")
     until = call.params.time("expired")
@@ -102,7 +103,7 @@ def approve_agent(call: Call) -> dict[str, Any]:
 
 def approve_builder(call: Call) -> dict[str, Any]:
     """POST approveBuilder, updateBuilder: the main wallet's word, remembered, never charged."""
-    member = call.exchange.members.get(_address(call, "user"))
+    member = call.exchange.members.get(_user(call))
     if member is None:
         raise WireError(-5050, "Please deposit first.")
     key = _address(call, "builder")
@@ -159,6 +160,14 @@ def _address(call: Call, name: str) -> str:
     if not is_address(address):
         raise missing(name)
     return address
+
+
+def _user(call: Call) -> str:
+    """Return the main wallet that a request names."""
+    user = call.params.text("user")
+    if not is_main_wallet(user):
+        raise missing("user")
+    return account_name(user)
 
 
 def _stream(method: str, handler: Any) -> Route:
