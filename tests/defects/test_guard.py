@@ -61,7 +61,7 @@ def test_a7_a_liquidation_between_two_checks_leaves_no_forgotten_spot(news: bool
     farm.run(0.5)
     assert any(fill.forced for event in farm.logged(FillsElsewhere) for fill in event.fills)
     assert (first_order(farm, Market.SPOT, BETWEEN) - BETWEEN).total_seconds() < within
-    assert farm.reasons == [Reason.LEG_GONE]
+    assert farm.reasons == [Reason.LIQUIDATED]
     assert farm.heard(CycleFailed) == []
     farm.check_flat()
 

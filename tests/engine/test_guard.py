@@ -75,7 +75,7 @@ def test_with_news_the_coins_of_a_liquidated_short_are_sold_within_seconds(act: 
     farm = Farm(parameters=patient(), news=True)
     play(farm, act)
     assert seconds_to_order(farm, Market.SPOT) < WITH_NEWS_SECONDS
-    assert farm.reasons == [Reason.LEG_GONE]
+    assert farm.reasons == [Reason.LIQUIDATED]
     booked = farm.logged(FillsElsewhere)
     assert all(fill.forced for event in booked for fill in event.fills)
 
@@ -84,7 +84,7 @@ def test_requests_that_travel_add_no_more_than_their_own_time() -> None:
     farm = Farm(parameters=patient(), news=True, latency_seconds=0.1)
     play(farm, liquidate)
     assert seconds_to_order(farm, Market.SPOT) < WITH_NEWS_SECONDS + 2
-    assert farm.reasons == [Reason.LEG_GONE]
+    assert farm.reasons == [Reason.LIQUIDATED]
 
 
 @pytest.mark.parametrize("act", [liquidate, deleverage("1")])
@@ -92,7 +92,7 @@ def test_without_news_the_coins_of_a_liquidated_short_are_sold_within_the_poll(a
     farm = Farm(parameters=patient(), poll_seconds=POLL_SECONDS)
     play(farm, act)
     assert seconds_to_order(farm, Market.SPOT) < POLL_SECONDS + WITH_NEWS_SECONDS
-    assert farm.reasons == [Reason.LEG_GONE]
+    assert farm.reasons == [Reason.LIQUIDATED]
 
 
 @pytest.mark.parametrize("news", [True, False])
@@ -120,7 +120,7 @@ def test_a_liquidation_by_prices_that_move_between_two_cycles_is_told_at_its_tim
     farm = Farm(tape, parameters=patient(), news=True)
     farm.run(0.58)
     assert seconds_to_order(farm, Market.SPOT, moved) < WITH_NEWS_SECONDS
-    assert farm.reasons == [Reason.LEG_GONE]
+    assert farm.reasons == [Reason.LIQUIDATED]
     farm.check()
 
 
@@ -288,7 +288,7 @@ def test_streams_that_fall_silent_are_replaced_by_polling_of_its_own_accord() ->
     source.telling = False
     play(farm, liquidate)
     assert seconds_to_order(farm, Market.SPOT, AT + timedelta(hours=0.2)) < POLL_SECONDS + WITH_NEWS_SECONDS
-    assert farm.reasons == [Reason.LEG_GONE]
+    assert farm.reasons == [Reason.LIQUIDATED]
 
 
 def test_silent_streams_are_polled_and_streams_that_are_heard_again_are_not() -> None:

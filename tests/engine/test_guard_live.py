@@ -102,7 +102,7 @@ def test_a_leg_that_is_taken_is_answered_on_the_other_one(
     assert live.seconds_to_order(market) < within
     assert [m for m in live.moments if isinstance(m, GuardAlarmed)]
     assert any(isinstance(event, FillsElsewhere) for event in live.log)
-    assert live.ledger.closed[0].reason is Reason.LEG_GONE
+    assert live.ledger.closed[0].reason is (Reason.LIQUIDATED if act is deleverage else Reason.LEG_GONE)
 
 
 def test_a_quiet_time_on_streams_is_never_woken_and_never_polled() -> None:

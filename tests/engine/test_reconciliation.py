@@ -196,7 +196,7 @@ def test_a_liquidation_of_the_short_leaves_no_forgotten_coins(running: bool) -> 
     farm.parameters = CALM
     _disturbed(farm, lambda f: f.world.shock(SYMBOL, Decimal("2.3")), running=running)
     assert any(fill.forced for event in farm.logged(FillsElsewhere) for fill in event.fills)
-    assert farm.reasons == [Reason.LEG_GONE]
+    assert farm.reasons == [Reason.LIQUIDATED]
     farm.check_flat()
     assert farm.coins() < Decimal("0.01")
     rows = farm.world.statement(farm.ledger.closed[0].hedge.opened_at)
@@ -219,7 +219,7 @@ def test_an_auto_deleveraging_of_a_part_trims_the_coins(running: bool) -> None: 
 def test_an_auto_deleveraging_of_the_whole_short_sells_the_coins(running: bool) -> None:  # noqa: FBT001 - a parameter of the test
     farm = _held()
     _disturbed(farm, lambda f: f.world.deleverage(SYMBOL, f.hedge.short), running=running)
-    assert farm.reasons == [Reason.LEG_GONE]
+    assert farm.reasons == [Reason.LIQUIDATED]
     farm.check_flat()
     assert farm.coins() < Decimal("0.01")
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.account import AccountView
 from hedgerow.domain.books import books_difference
 from hedgerow.domain.commands import Command, PlaceOrder
 from hedgerow.domain.events import CommandIssued, Event, StateImported
@@ -76,6 +77,12 @@ class WatchedVenue(EmulatedVenue):
         self.sent: list[Command] = []
         self.crimes: list[str] = []
         """What no bot may do and this one did; an engine that catches everything cannot hide it."""
+        self.rewritten: Callable[[AccountView], AccountView] | None = None
+        """What the account endpoint answers instead of the truth; positions are still read as they are."""
+
+    async def account(self) -> AccountView:
+        view = await super().account()
+        return self.rewritten(view) if self.rewritten else view
 
     async def submit(self, command: Command) -> tuple[Event, ...]:
         assert self.store is not None

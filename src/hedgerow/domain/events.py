@@ -94,6 +94,7 @@ class HaltReason(StrEnum):
     EMERGENCY = "the emergency stop closed a position"
     LIQUIDATION = "the exchange closed the short by force"
     LEG_GONE = "a leg of the position was gone"
+    ACCOUNT_IN_DOUBT = "the account's replies contradict each other"
     UNEXPLAINED_LOSS = "a loss that cannot be explained"
 
 
@@ -359,6 +360,8 @@ class Halted(Struct, frozen=True, kw_only=True, tag="halted"):
     at: datetime
     reason: HaltReason
     detail: str
+    symbols: tuple[str, ...] = ()
+    """The perpetuals that it is about: it lifts itself only when two endpoints agree on each of them."""
 
 
 class Lifted(Struct, frozen=True, kw_only=True, tag="lifted"):

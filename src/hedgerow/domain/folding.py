@@ -201,7 +201,7 @@ def _target_decided(ledger: Ledger, event: ev.TargetDecided) -> Ledger:
 
 
 def _halted(ledger: Ledger, event: ev.Halted) -> Ledger:
-    return replace(ledger, halt=Halt(since=event.at, reason=event.reason, detail=event.detail))
+    return replace(ledger, halt=Halt(since=event.at, reason=event.reason, detail=event.detail, symbols=event.symbols))
 
 
 def _lifted(ledger: Ledger, event: ev.Lifted) -> Ledger:

@@ -17,6 +17,9 @@ from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, Order
 __all__ = ["Halt", "ImportedState", "Ledger", "Target", "Totals", "TradingDay"]
 
 
+SELF_LIFTING = frozenset({HaltReason.SEVERAL_POSITIONS, HaltReason.FOREIGN_SHORT, HaltReason.ACCOUNT_IN_DOUBT})
+
+
 class Totals(Struct, frozen=True, kw_only=True):
     """Figures over the life of the log; imported guide-format figures are kept apart."""
 
@@ -41,6 +44,13 @@ class Halt(Struct, frozen=True, kw_only=True):
     since: datetime
     reason: HaltReason
     detail: str
+    symbols: tuple[str, ...] = ()
+    """The perpetuals that it is about."""
+
+    @property
+    def lifts_itself(self) -> bool:
+        """Whether it ends when its cause is seen to be gone: it gives way to a halt that only a person lifts."""
+        return self.reason in SELF_LIFTING
 
 
 class TradingDay(Struct, frozen=True, kw_only=True):
@@ -114,6 +124,11 @@ class Ledger(Struct, frozen=True, kw_only=True):
     """When an order or a transfer of ours last ended: balances may lag behind it for some seconds."""
     max_naked_seconds: float = 0.0
     max_naked_notional: Decimal = ZERO
+
+    @property
+    def standing_halt(self) -> Halt | None:
+        """The halt that only a person lifts; None without one."""
+        return None if self.halt is None or self.halt.lifts_itself else self.halt
 
     @property
     def active(self) -> HedgedPosition | None:

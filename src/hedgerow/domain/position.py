@@ -29,6 +29,7 @@ class Reason(StrEnum):
     BETTER_PAIR = "better pair"
     NEGATIVE_FUNDING = "negative funding"
     LEG_GONE = "leg gone"
+    LIQUIDATED = "liquidated or auto-deleveraged"
     IMBALANCE = "imbalance"
     LIQUIDATION_NEAR = "liquidation near"
     CLOSED_ELSEWHERE = "closed elsewhere"
@@ -64,6 +65,8 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
     """Base units the fee was taken in."""
     booked_coin_value: Decimal = ZERO
     """The part of ``booked_fee`` that was taken in coin."""
+    forced: bool = False
+    """Whether the venue traded for us: a liquidation or an ADL."""
 
     @property
     def assumed(self) -> bool:
@@ -138,6 +141,7 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
             booked_fee=fee_quote,
             booked_coin_fee=coin_fee,
             booked_coin_value=fee_quote if coin_fee else ZERO,
+            forced=fill.forced,
         )
 
 
@@ -277,6 +281,12 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     def unsettled(self) -> list[OrderRecord]:
         """The orders that have fills whose real fee is not known yet."""
         return [record for record in self.orders if not record.fees_settled]
+
+    @property
+    def closed_by_force(self) -> bool:
+        """Whether the last that was bought back of the short was bought by the venue: a liquidation or an ADL."""
+        bought = [r for r in self.orders if r.request.market is Market.PERP and not r.opens]
+        return bool(bought) and bought[-1].forced
 
     @property
     def funding_counted(self) -> Decimal:

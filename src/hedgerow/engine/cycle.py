@@ -125,18 +125,25 @@ class Cycle:
             self._journal.say(ReadFailed(at=observation.at, missing=observation.missing))
         if observation.account is None or self._journal.ledger.execution is not None:
             return observation
-        await self._bookkeeper.open_books(observation.account)
+        if not observation.account.doubts:
+            await self._bookkeeper.open_books(observation.account)
         await self._settler.settle(observation)
         await self._bookkeeper.book_funding(interval_hours=self._interval(observation.market))
-        await self._bookkeeper.check(observation.account)
+        if not observation.account.doubts and not observation.account.unreadable_balances:
+            await self._bookkeeper.check(observation.account)
         await self._daily.check(observation)
         self._events_seen = self._journal.ledger.events
         return observation
 
     async def _look(self) -> Observation:
-        observation = await observe_settled(self._venue, self._clock, self._periods, self._journal.ledger)
+        read = await observe_settled(self._venue, self._clock, self._periods, self._journal.ledger)
+        observation = await self._settler.examined(read)
         self._account = observation.account
         return observation
+
+    async def _look_again(self) -> Observation:
+        """Read once, without waiting for an account that lags."""
+        return await self._settler.examined(await observe(self._venue, self._clock, self._periods))
 
     def _interval(self, market: MarketView | None) -> int:
         """Return the held symbol's own funding interval in hours; the shortest there is when it cannot be seen."""
@@ -168,7 +175,7 @@ class Cycle:
     async def _confirmed(self, first: Close | Trim) -> Decision:
         """Return the decision of a later reading when it agrees with the first, else a hold."""
         await self._clock.sleep(AGREEMENT_SECONDS)
-        second = decide_held(await observe(self._venue, self._clock, self._periods), self._journal.ledger, self._policy)
+        second = decide_held(await self._look_again(), self._journal.ledger, self._policy)
         if isinstance(second, Close | Trim) and type(second) is type(first) and second.reason is first.reason:
             return second
         return second if isinstance(second, Hold) else Hold(reason=HoldReason.UNCONFIRMED, detail=first.detail)
@@ -242,7 +249,7 @@ class Cycle:
         hedge, job = self._journal.ledger.hedge, self._journal.ledger.execution
         if hedge is None or job is not None:
             return None if self._journal.ledger.active is None else _why_unfinished(job)
-        observation = await observe(self._venue, self._clock, self._periods)
+        observation = await self._look_again()
         spot = observation.market.quote(Market.SPOT, hedge.symbol) if observation.market else None
         plan = closing_plan(
             hedge,

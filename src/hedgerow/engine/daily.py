@@ -32,7 +32,7 @@ class DailyLoss:
                 await self._journal.record(ev.DayOpened(at=observation.at, result=result, equity=equity))
             return
         loss, limit = loss_of(day, result), loss_limit(day, self._risk)
-        if limit is not None and loss > limit and ledger.halt is None:
+        if limit is not None and loss > limit and ledger.standing_halt is None:
             text = f"${loss:.2f} lost since {day.begun_at:%Y-%m-%d %H:%M} UTC, the limit is ${limit:.2f}"
             await self._journal.record(ev.Halted(at=observation.at, reason=HaltReason.DAILY_LOSS, detail=text))
 

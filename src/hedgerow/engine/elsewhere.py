@@ -30,13 +30,13 @@ class TradesElsewhere:
         self._clock = clock
         self._journal = journal
 
-    async def unknown(self, hedge: HedgedPosition, market: Market, side: Side) -> list[Fill]:
-        """Return one side's trades since the first order that are not in the log; none when they cannot be read."""
+    async def unknown(self, hedge: HedgedPosition, market: Market, side: Side) -> list[Fill] | None:
+        """Return one side's trades since the first order that are not in the log; None when they cannot be read."""
         try:
             fills = await self._venue.fills(market, hedge.symbol, hedge.begun_at)
         except VenueError as unreadable:
             self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch trades: {unreadable}"))
-            return []
+            return None
         seen = self._journal.ledger.trades_seen
         own = {record.request.client_id for record in hedge.orders}
         return [fill for fill in fills if fill.side is side and fill.client_id not in own and fill.key not in seen]
@@ -45,7 +45,7 @@ class TradesElsewhere:
         """Book the real trades where a change had to be booked without them."""
         for hedge, market, side, quantity in tuple(self._stand_ins()):
             until = max(r.issued_at for r in hedge.orders if r.assumed and r.request.market is market)
-            known = [fill for fill in await self.unknown(hedge, market, side) if fill.at <= until]
+            known = [fill for fill in await self.unknown(hedge, market, side) or () if fill.at <= until]
             fills = tuple(newest(known, quantity))
             if fills:
                 now = self._clock.now()
@@ -61,7 +61,7 @@ class TradesElsewhere:
         for closed in self._journal.ledger.closed:
             if closed.hedge.short <= 0 or closed.closed_at <= since:
                 continue
-            known = await self.unknown(closed.hedge, Market.PERP, Side.BUY)
+            known = await self.unknown(closed.hedge, Market.PERP, Side.BUY) or []
             fills = tuple(newest([fill for fill in known if fill.at <= closed.closed_at], closed.hedge.short))
             if fills:
                 now = self._clock.now()

@@ -1,15 +1,148 @@
-"""What became of an order: asked by its id, and where that cannot be answered, read from the account's trades."""
+"""What really happened where one answer does not prove it: to an order of unknown outcome, to a missing leg."""
 
 from datetime import datetime
+from decimal import Decimal
 
-from hedgerow.domain.errors import VenueError
-from hedgerow.domain.events import Event, OrderEnded, OrderOutcomeUnknown
-from hedgerow.domain.money import ZERO
+from msgspec.structs import replace
+
+from hedgerow.domain.account import QUOTE_ASSET, AccountView, PerpPosition
+from hedgerow.domain.errors import Rejected, VenueError
+from hedgerow.domain.events import Event, OrderEnded, OrderOutcomeUnknown, Wallet
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.market import MarketView
+from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
-from hedgerow.domain.position import OrderRecord
-from hedgerow.ports import Clock, Venue
+from hedgerow.domain.position import HedgedPosition, OrderRecord
+from hedgerow.engine.elsewhere import TradesElsewhere
+from hedgerow.engine.journal import Journal
+from hedgerow.ports import Clock, StatementRow, Venue
+from hedgerow.strategy.absence import (
+    CoinEvidence,
+    ShortEvidence,
+    coin_reading,
+    confirmed_coins,
+    confirmed_short,
+    said_of,
+    short_reading,
+    with_coins_in_doubt,
+    with_confirmed_coins,
+    with_confirmed_short,
+    with_short_in_doubt,
+)
+from hedgerow.strategy.observation import Observation
+from hedgerow.strategy.reconcile import coins_unread
 
-__all__ = ["look_up"]
+__all__ = ["AccountEvidence", "look_up", "second_position"]
+
+
+class AccountEvidence:
+    """Holds every account reply against the log, and asks other endpoints where a leg is missing from it.
+
+    Asks nothing while the reply shows both legs whole.
+    """
+
+    def __init__(self, *, venue: Venue, clock: Clock, journal: Journal, elsewhere: TradesElsewhere) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._journal = journal
+        self._elsewhere = elsewhere
+        self._coins_missing_since: float | None = None
+
+    async def examined(self, observation: Observation) -> Observation:
+        """Return the observation with each missing leg confirmed by a second source, or marked as unreadable.
+
+        An account in doubt makes the observation incomplete: nothing is opened, or closed for profit, on it.
+        """
+        account, ledger = observation.account, self._journal.ledger
+        if account is None or ledger.execution is not None:
+            return observation
+        if ledger.hedge is not None:
+            account = await self._short(ledger.hedge, account, observation.market)
+            account = await self._coins(ledger.hedge, account)
+        unread = (*observation.unread, *(f"account: {doubt}" for doubt in account.doubts))
+        if QUOTE_ASSET in account.unreadable_balances:
+            unread = (*unread, f"account: the balance of {QUOTE_ASSET}")
+        if observation.market is not None:
+            names = coins_unread(account, observation.market)
+            unread = (*unread, *(f"account: the balance of {name}" for name in names))
+        return replace(observation, account=account, unread=unread)
+
+    async def _short(self, hedge: HedgedPosition, account: AccountView, market: MarketView | None) -> AccountView:
+        reading = short_reading(hedge, account)
+        if not reading.short_of:
+            return account
+        row, refused = await second_position(self._venue, hedge.symbol)
+        unlisted = market is not None and market.pair(hedge.symbol) is None
+        evidence = ShortEvidence(
+            second=None if row is None else max(ZERO, -row.quantity),
+            bought=await self._traded(hedge, Market.PERP, Side.BUY),
+            delisted=refused and unlisted,
+        )
+        left = confirmed_short(reading, evidence)
+        if left is not None:
+            return with_confirmed_short(account, hedge.symbol, left, row)
+        second = "cannot be read" if evidence.second is None else f"shows {plain(evidence.second)}"
+        trades = "trades cannot be read" if evidence.bought is None else "no trade of the account closes it"
+        text = (
+            f"the account's reply shows a {hedge.symbol} short {said_of(reading)}, positionRisk {second}, the log has"
+        )
+        return with_short_in_doubt(account, hedge.symbol, f"{text} {plain(reading.owned)}: {trades}")
+
+    async def _coins(self, hedge: HedgedPosition, account: AccountView) -> AccountView:
+        reading, base = coin_reading(hedge, account), hedge.pair.base
+        if not reading.short_of:
+            self._coins_missing_since = None
+            return account
+        since = self._coins_missing_since
+        self._coins_missing_since = since = self._clock.monotonic() if since is None else since
+        evidence = CoinEvidence(
+            sold=await self._traded(hedge, Market.SPOT, Side.SELL),
+            moved=await self._moved(hedge),
+            seconds=self._clock.monotonic() - since,
+        )
+        if confirmed_coins(reading, evidence) is not None:
+            return with_confirmed_coins(account, base)
+        unreadable = evidence.sold is None or evidence.moved is None
+        why = "trades or statement cannot be read" if unreadable else "no trade and no statement row takes them"
+        text = f"the account's reply shows a {base} balance {said_of(reading)}, the log owns {plain(reading.owned)}"
+        return with_coins_in_doubt(account, base, f"{text}: {why}")
+
+    async def _traded(self, hedge: HedgedPosition, market: Market, side: Side) -> Decimal | None:
+        fills = await self._elsewhere.unknown(hedge, market, side)
+        return None if fills is None else sum((fill.quantity for fill in fills), ZERO)
+
+    async def _moved(self, hedge: HedgedPosition) -> Decimal | None:
+        """Return what rows of the statement took of the hedge's coins; None when it cannot be read."""
+        ledger = self._journal.ledger
+        since = max(hedge.begun_at, ledger.books_since or hedge.begun_at)
+        try:
+            rows = await self._venue.statement(since)
+        except VenueError:
+            return None
+        return _moved(rows, hedge, ledger)
+
+
+def _moved(rows: tuple[StatementRow, ...], hedge: HedgedPosition, ledger: Ledger) -> Decimal:
+    """Return how many of the hedge's coins the rows took, booked or not; trades whose fees are not booked hide rows."""
+    base = hedge.pair.base
+    fresh = [
+        row for row in rows if row.wallet is Wallet.SPOT and row.asset == base and row.row_id not in ledger.rows_seen
+    ]
+    left = sum((row.amount for row in fresh), ZERO)
+    if hedge.unsettled:
+        return max(ZERO, -left)
+    return max(ZERO, ledger.owned(base) - ledger.books.line(Wallet.SPOT, base).balance - left)
+
+
+async def second_position(venue: Venue, symbol: str) -> tuple[PerpPosition | None, bool]:
+    """Read one position from its own endpoint; None = unreadable, and whether the venue refuses the symbol."""
+    try:
+        return await venue.position(symbol), False
+    except Rejected:
+        return None, True
+    except VenueError:
+        return None, False
 
 
 async def look_up(venue: Venue, clock: Clock, request: OrderRequest, record: OrderRecord | None) -> tuple[Event, ...]:

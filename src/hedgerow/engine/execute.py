@@ -18,7 +18,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
 from hedgerow.engine.bookkeeping import Bookkeeper
-from hedgerow.engine.evidence import look_up
+from hedgerow.engine.evidence import look_up, second_position
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.observe import read_books
@@ -192,9 +192,12 @@ class Executor:
         return account is not None and disturbed(self._journal.ledger, account)
 
     async def _is_short_gone(self, symbol: str) -> bool:
-        """Tell whether the account shows no short; one that cannot be read may still have it."""
+        """Tell whether account and position endpoint both show no short; one that cannot be read may still have it."""
         account = await self._account()
-        return account is not None and account.short(symbol) <= 0
+        if account is None or symbol in account.unreadable_positions or account.short(symbol) > 0:
+            return False
+        row, refused = await second_position(self._venue, symbol)
+        return refused if row is None else row.quantity >= 0
 
     async def _idle_usdt(self) -> Decimal:
         """Return the spot wallet's free USDT; none when it cannot be read, for a naked leg does not wait for it."""
@@ -220,7 +223,7 @@ class Executor:
             events.append(ev.ExecutionStepped(at=now, execution=taken.job))
         if taken.job.naked_alarmed and not before.naked_alarmed:
             events.append(_alarm(taken.job, now))
-        if taken.job.state is ExecutionState.NAKED and self._journal.ledger.halt is None:
+        if taken.job.state is ExecutionState.NAKED and self._journal.ledger.standing_halt is None:
             events.append(ev.Halted(at=now, reason=ev.HaltReason.NAKED, detail=f"{taken.job.symbol}: a leg is naked"))
         if taken.command is not None:
             events.append(self._intent(taken.command))

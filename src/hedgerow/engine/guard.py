@@ -10,6 +10,7 @@ from math import inf
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
+from hedgerow.domain.events import HaltReason
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import GuardAlarmed, HedgeUnseen
@@ -97,7 +98,7 @@ class Guard:
         self._poll_later()
         if account is None:
             self._blind = max(1, self._blind)
-        if account is None or account_alarm(ledger, account):
+        if account is None or account_alarm(ledger, account) or self._in_doubt():
             self._look_within(AGAIN_SECONDS)
 
     # --- what the runner asks ----------------------------------------------------------------------------------------
@@ -140,6 +141,8 @@ class Guard:
         alarm = account_alarm(self._journal.ledger, account)
         if alarm is None and was_blind:
             alarm = Alarm(kind=AlarmKind.READABLE, text="the exchange can be read again")
+        if alarm is None and self._in_doubt():
+            alarm = Alarm(kind=AlarmKind.READABLE, text="the account's reply is whole again")
         if alarm is not None and not self._raise(alarm):
             self._look_within(REPEAT_SECONDS)
 
@@ -182,6 +185,11 @@ class Guard:
         self._journal.say(HedgeUnseen(at=self._clock.now(), symbol=hedge.symbol, seconds=seconds, why=why))
 
     # --- shared ------------------------------------------------------------------------------------------------------
+
+    def _in_doubt(self) -> bool:
+        """Tell whether openings are halted because the account's replies contradict each other."""
+        halt = self._journal.ledger.halt
+        return halt is not None and halt.reason is HaltReason.ACCOUNT_IN_DOUBT
 
     def _raise(self, alarm: Alarm) -> bool:
         """Let an alarm wake the runner, unless the same one did so lately."""

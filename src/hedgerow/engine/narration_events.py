@@ -100,6 +100,10 @@ def _command(command: co.Command) -> str:
 
 def _fills_elsewhere(event: ev.FillsElsewhere, before: Ledger, _after: Ledger) -> Lines:
     symbol = symbol_of(before)
+    if event.fills and all(fill.trade_id < 0 for fill in event.fills):
+        return warning(
+            f"A part of the position on {symbol} is gone and no trade of the account shows why: {event.cause}"
+        )
     return warning(f"Trades that are not the bot's changed its position on {symbol}: {event.cause}")
 
 

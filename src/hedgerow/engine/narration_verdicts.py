@@ -133,6 +133,7 @@ CLOSING = {
     Reason.EMERGENCY_STOP: "Emergency stop loss hit! Closing at any price within the caps.",
     Reason.HEALTH: "Position health is critical! Closing.",
     Reason.LEG_GONE: "One leg is gone! Closing the other.",
+    Reason.LIQUIDATED: "The exchange closed the short by force (liquidation or ADL)! Selling the coins.",
     Reason.IMBALANCE: "The legs have drifted too far apart! Closing.",
     Reason.FEES_COVERED: "Fees covered! Ready to close and rotate.",
     Reason.MAX_AGE: "Maximum position age reached! Ready to close and rotate.",
@@ -141,7 +142,7 @@ CLOSING = {
     Reason.USER: "Closing was asked for by the user.",
     Reason.SHUTDOWN: "Closing before the shutdown, as asked.",
 }
-SAFETY = {Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.IMBALANCE}
+SAFETY = {Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.LIQUIDATED, Reason.IMBALANCE}
 SILENT_HOLDS = {ob.HoldReason.NOTHING_HELD, ob.HoldReason.HELD}
 
 

@@ -178,7 +178,7 @@ class Runner:
         longest = LAST_BACKOFF_SECONDS if self._journal.ledger.active is None else LAST_BACKOFF_HELD_SECONDS
         pause = min(FIRST_BACKOFF_SECONDS * 2.0 ** (self._failures - 1), longest)
         now = self._clock.now()
-        if isinstance(error, InvariantBroken) and self._journal.ledger.halt is None:
+        if isinstance(error, InvariantBroken) and self._journal.ledger.standing_halt is None:
             await self._journal.record(ev.Halted(at=now, reason=ev.HaltReason.INVARIANT, detail=str(error)))
         text = f"{type(error).__name__}: {error}"
         self._journal.say(CycleFailed(at=now, error=text, retry_seconds=pause))

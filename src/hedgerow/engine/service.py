@@ -83,14 +83,16 @@ class Service:
         if ledger.active or ledger.execution:
             held = ledger.active.symbol if ledger.active else "a job in flight"
             return Answer(done=False, text=f"{symbol} cannot be adopted while {held} is held.")
-        observation = await observe(
-            tools.venue, tools.clock, tools.policy.parameters.funding_rate_strategy.funding_ma_periods
-        )
+        periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
+        observation = await tools.settler.examined(await observe(tools.venue, tools.clock, periods))
         if observation.account is None or observation.market is None:
             return Answer(done=False, text=f"Could not read {', '.join(observation.missing)}.")
         candidate = candidate_of(symbol, ledger, observation.account, observation.market)
         if candidate is None:
             return Answer(done=False, text=f"{symbol}: no short with coins against it was found.")
+        doubt = await tools.settler.contradiction((symbol,), observation.account)
+        if doubt:
+            return Answer(done=False, text=f"{symbol} cannot be adopted now: {doubt}.")
         hedge = await tools.settler.adopt(candidate, observation, at_start=False)
         return Answer(
             done=True, text=f"Adopted {symbol}: {hedge.spot_quantity} coins against a short of {hedge.short}."

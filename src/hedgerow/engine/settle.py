@@ -10,10 +10,11 @@ from hedgerow.domain.errors import VenueError
 from hedgerow.domain.funding import FundingPayment, FundingSignal
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.market import MarketView
-from hedgerow.domain.money import ZERO
+from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
 from hedgerow.engine.elsewhere import TradesElsewhere, newest
+from hedgerow.engine.evidence import AccountEvidence, second_position
 from hedgerow.engine.execute import Executor
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
@@ -37,6 +38,7 @@ from hedgerow.strategy.verdict import (
     Verdict,
     agreement,
     halt_for,
+    symbols_of,
 )
 
 __all__ = ["Settler"]
@@ -46,8 +48,6 @@ SECOND_READING_SECONDS = 2.0
 HISTORY_DAYS = (7, 30, 90, 365)
 """How far back an adopted position's trades are searched, in turn, until its opening is found."""
 LEVERAGE = 1
-LIFTABLE = {ev.HaltReason.SEVERAL_POSITIONS, ev.HaltReason.FOREIGN_SHORT}
-"""Halts whose cause can be seen to be gone."""
 
 
 class Settler:
@@ -58,6 +58,7 @@ class Settler:
     ) -> None:
         self._executor = executor
         self._elsewhere = TradesElsewhere(venue=venue, clock=clock, journal=journal)
+        self._evidence = AccountEvidence(venue=venue, clock=clock, journal=journal, elsewhere=self._elsewhere)
         self._venue = venue
         self._clock = clock
         self._journal = journal
@@ -65,17 +66,22 @@ class Settler:
         self._ids = ids
         self._periods = policy.parameters.funding_rate_strategy.funding_ma_periods
 
+    async def examined(self, observation: Observation) -> Observation:
+        """Return the observation with what the account leaves out confirmed by a second source, or in doubt."""
+        return await self._evidence.examined(observation)
+
     async def settle(self, observation: Observation, *, at_start: bool = False) -> Verdict:
-        """Reconcile, and act on the verdict once a second reading agrees with it."""
+        """Reconcile, and act on the verdict once a second reading agrees with it; both have to be ``examined``."""
         verdict = self._verdict(observation)
+        await self._halt_in_doubt(observation.account)
         if isinstance(verdict, Consistent | Nothing | InFlight | Unreadable):
             await self._quiet(verdict, observation)
             return verdict
         await self._clock.sleep(SECOND_READING_SECONDS)
-        again = await observe(self._venue, self._clock, self._periods)
+        again = await self.examined(await observe(self._venue, self._clock, self._periods))
         present = self._verdict(again)
         agreed = None if again.account is None else agreement(verdict, present)
-        if agreed is not None:
+        if agreed is not None and again.account is not None and await self._shown_twice(agreed, again.account):
             # What went on meanwhile is the next reading's; only trades from before the first one explain it.
             until = None if agreed == present else observation.at
             await self._act(agreed, again, at_start=at_start, until=until)
@@ -89,13 +95,56 @@ class Settler:
         """Nothing is wrong: lift a halt whose cause is gone, and ask again for a history that was unreadable."""
         ledger = self._journal.ledger
         settled = isinstance(verdict, Consistent | Nothing)
-        if settled and ledger.halt is not None and ledger.halt.reason in LIFTABLE:
-            await self._journal.record(ev.Lifted(at=self._clock.now(), detail="the positions it was for are gone"))
+        if settled and observation.account is not None:
+            await self._lift(verdict, observation.account)
         hedge = ledger.hedge
         if isinstance(verdict, Consistent) and hedge and hedge.adopted and not hedge.history_known:
             await self._complete_history(hedge, observation)
         if settled:
             await self._elsewhere.true_up()
+
+    async def _halt_in_doubt(self, account: AccountView | None) -> None:
+        """Halt openings while the account's replies contradict each other."""
+        ledger = self._journal.ledger
+        if account is None or not account.doubts or ledger.halt is not None:
+            return
+        symbols = (ledger.hedge.symbol,) if ledger.hedge else ()
+        await self._halt_for_doubt("; ".join(account.doubts), symbols)
+
+    async def _halt_for_doubt(self, detail: str, symbols: tuple[str, ...]) -> None:
+        reason = ev.HaltReason.ACCOUNT_IN_DOUBT
+        await self._journal.record(ev.Halted(at=self._clock.now(), reason=reason, detail=detail, symbols=symbols))
+
+    async def _lift(self, verdict: Verdict, account: AccountView) -> None:
+        """Lift a halt whose cause is gone, when two endpoints agree on every position that it is about."""
+        halt = self._journal.ledger.halt
+        foreign = isinstance(verdict, Consistent) and verdict.foreign
+        if halt is None or not halt.lifts_itself or foreign or account.doubts:
+            return
+        if await self.contradiction(halt.symbols, account) is None:
+            agreed = halt.reason is ev.HaltReason.ACCOUNT_IN_DOUBT
+            detail = "the account's replies agree again" if agreed else "the positions it was for are gone"
+            await self._journal.record(ev.Lifted(at=self._clock.now(), detail=detail))
+
+    async def _shown_twice(self, verdict: Verdict, account: AccountView) -> bool:
+        """Tell whether a second endpoint shows what would be adopted or halted for; else openings are halted."""
+        symbols = symbols_of(verdict)
+        contradiction = await self.contradiction(symbols, account)
+        if contradiction and self._journal.ledger.halt is None:
+            await self._halt_for_doubt(contradiction, symbols)
+        return contradiction is None
+
+    async def contradiction(self, symbols: tuple[str, ...], account: AccountView) -> str | None:
+        """Return what a second endpoint says against the account's positions; None = they agree."""
+        for symbol in symbols:
+            row, refused = await second_position(self._venue, symbol)
+            shown = None if symbol in account.unreadable_positions else account.position_quantity(symbol)
+            known = ZERO if row is None and refused else None if row is None else row.quantity
+            if shown is None or shown != known:
+                first = "leaves it out" if shown is None else f"shows {plain(shown)}"
+                second = "cannot be read" if known is None else f"shows {plain(known)}"
+                return f"{symbol}: the account's reply {first}, positionRisk {second}"
+        return None
 
     async def _act(self, verdict: Verdict, observation: Observation, *, at_start: bool, until: datetime | None) -> None:
         if isinstance(verdict, Adopt):
@@ -114,10 +163,12 @@ class Settler:
 
     async def _halt(self, verdict: Verdict, observation: Observation, *, at_start: bool) -> None:
         halt, present = halt_for(verdict), self._journal.ledger.halt
-        if halt is None or present is not None:
+        if halt is None or (present is not None and present.reason is not ev.HaltReason.ACCOUNT_IN_DOUBT):
             return
         self._say(verdict, observation, at_start=at_start)
-        await self._journal.record(ev.Halted(at=self._clock.now(), reason=halt.reason, detail=halt.detail))
+        await self._journal.record(
+            ev.Halted(at=self._clock.now(), reason=halt.reason, detail=halt.detail, symbols=halt.symbols)
+        )
 
     def _say(self, verdict: Verdict, observation: Observation, *, at_start: bool) -> None:
         hedge = self._journal.ledger.hedge
@@ -185,7 +236,7 @@ class Settler:
     ) -> list[Fill]:
         if quantity <= 0:
             return []
-        known = await self._elsewhere.unknown(hedge, market, side)
+        known = await self._elsewhere.unknown(hedge, market, side) or []
         found = newest([fill for fill in known if until is None or fill.at <= until], quantity)
         left = quantity - sum((fill.quantity for fill in found), ZERO)
         if left > 0:

@@ -59,13 +59,14 @@ class Startup:
     async def _reconcile(self) -> None:
         tools, journal = self._tools, self._tools.journal
         periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
-        observation = await observe_settled(tools.venue, tools.clock, periods, journal.ledger)
-        if observation.account is None:
+        read = await observe_settled(tools.venue, tools.clock, periods, journal.ledger)
+        observation = await tools.settler.examined(read)
+        if observation.account is None or observation.account.doubts:
             journal.say(ReadFailed(at=observation.at, missing=observation.missing))
+        if observation.account is None or journal.ledger.execution is not None:
             return
-        if journal.ledger.execution is not None:
-            return
-        await tools.bookkeeper.open_books(observation.account)
+        if not observation.account.doubts:
+            await tools.bookkeeper.open_books(observation.account)
         before = journal.ledger.hedge
         verdict = await tools.settler.settle(observation, at_start=True)
         if isinstance(verdict, Consistent | Nothing):

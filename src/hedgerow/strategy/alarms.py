@@ -13,8 +13,10 @@ from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.money import plain
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.position import HedgedPosition
+from hedgerow.strategy.absence import is_in_doubt
 from hedgerow.strategy.health import CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE, health_of
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.rebalancing import MIN_DIFFERENCE
@@ -35,6 +37,7 @@ class AlarmKind(StrEnum):
 
     FORCED = "liquidation or ADL"
     LEGS = "a leg taken"
+    DOUBT = "account in doubt"
     DISTANCE = "liquidation near"
     MARGIN_CALL = "margin call"
     HEALTH = "health"
@@ -92,13 +95,20 @@ def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
         return None
     verdict = reconcile(ledger, account, None)
     if isinstance(verdict, ClosedElsewhere):
-        return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: both legs are gone")
+        return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: the account shows neither leg")
     if isinstance(verdict, HalfOpen):
-        text = f"{hedge.symbol}: {verdict.missing_spot} of the coins, {verdict.missing_short} of the short are gone"
-        return Alarm(kind=AlarmKind.LEGS, text=text)
+        missing = _named(("coins", verdict.missing_spot), ("short", verdict.missing_short))
+        return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: the account does not show {missing}")
+    if is_in_doubt(hedge, account):
+        return Alarm(kind=AlarmKind.DOUBT, text=f"{hedge.symbol}: the account's reply is incomplete")
     position = account.positions.get(hedge.symbol)
     price = position.mark_price if position and position.mark_price > 0 else hedge.entry_price
     return mark_alarm(ledger, account, price) or _ailing(hedge, account, price)
+
+
+def _named(*parts: tuple[str, Decimal]) -> str:
+    """Return what is missing, in words; a leg of which nothing is missing is not named."""
+    return " and ".join(f"{plain(quantity)} of the {name}" for name, quantity in parts if quantity > 0)
 
 
 def disturbed(ledger: Ledger, account: AccountView) -> bool:

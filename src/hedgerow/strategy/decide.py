@@ -91,7 +91,7 @@ def _safety(held: _Held) -> Decision | None:
         text = f"PnL ${fraction:.2f} on ${held.hedge.entry_notional:.2f} per leg"
         return _close(held, Exit(reason=Reason.EMERGENCY_STOP, detail=text), urgent=True)
     if code == ExitCode.HEALTH:
-        leave = Exit(reason=_health_reason(held.health), detail=held.health.text)
+        leave = Exit(reason=_health_reason(held), detail=held.health.text)
         return _close(held, leave, urgent=True, confirm=not _is_urgent(held.health))
     return None
 
@@ -101,10 +101,11 @@ def _is_urgent(health: HealthReport) -> bool:
     return any(finding.kind is FindingKind.LIQUIDATION for finding in health.findings)
 
 
-def _health_reason(health: HealthReport) -> Reason:
-    kinds = {finding.kind for finding in health.findings}
+def _health_reason(held: _Held) -> Reason:
+    health, kinds = held.health, {finding.kind for finding in held.health.findings}
     if FindingKind.LEG_GONE in kinds:
-        return Reason.LEG_GONE
+        taken = held.hedge.short <= 0 and held.hedge.closed_by_force
+        return Reason.LIQUIDATED if taken else Reason.LEG_GONE
     if health.level is HealthLevel.CLOSE:
         return Reason.IMBALANCE
     return Reason.HEALTH

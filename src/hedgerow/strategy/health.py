@@ -12,6 +12,7 @@ from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy import rules
+from hedgerow.strategy.absence import at_most_shown, coin_reading, is_in_doubt, short_reading
 from hedgerow.strategy.observation import Finding, FindingKind, HealthLevel, HealthReport, Observation
 
 __all__ = [
@@ -50,10 +51,13 @@ class Legs(Struct, frozen=True, kw_only=True):
 
 
 def legs_of(hedge: HedgedPosition, account: AccountView) -> Legs:
-    """Return the hedge's own legs: at most what the ledger owns and the account holds."""
+    """Return the hedge's own legs: at most what the ledger owns and the account holds.
+
+    A leg that the account does not show readably counts as the ledger has it: it is neither held nor flat.
+    """
     return Legs(
-        spot=min(hedge.spot_quantity, account.coin(hedge.pair.base).total),
-        short=min(hedge.short, account.short(hedge.symbol)),
+        spot=at_most_shown(hedge.spot_quantity, coin_reading(hedge, account)),
+        short=at_most_shown(hedge.short, short_reading(hedge, account)),
     )
 
 
@@ -72,6 +76,8 @@ def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | 
         unknown.append("account: balance of the legs, liquidation distance, leverage")
         level = HealthLevel.CRITICAL if findings else HealthLevel.OK
         return HealthReport(level=level, findings=tuple(findings), unknown=tuple(unknown))
+    if is_in_doubt(hedge, account):
+        unknown.append("account: its replies contradict each other")
     legs = legs_of(hedge, account)
     position = account.positions.get(hedge.symbol)
     distance = _distance(position)

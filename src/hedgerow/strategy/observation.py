@@ -276,6 +276,8 @@ class Halt(Struct, frozen=True, kw_only=True, tag="halt"):
 
     reason: HaltReason
     detail: str
+    symbols: tuple[str, ...] = ()
+    """The perpetuals that it is about."""
 
 
 Decision: TypeAlias = Hold | Open | Close | Trim | Reduce | Roll | TopUpMargin | Halt

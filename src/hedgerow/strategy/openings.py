@@ -70,6 +70,8 @@ def entry_refusals(
     pair = market.pair(symbol)
     if pair is None:
         return (Refusal(kind=RefusalKind.NOT_TRADING, detail="not listed on both markets"),)
+    if symbol in account.unreadable_positions or pair.base in account.unreadable_balances:
+        return (Refusal(kind=RefusalKind.POSITION, detail="what the account holds of it cannot be read"),)
     foreign = account.position_quantity(symbol)
     if foreign:
         text = f"the account already holds {foreign} of the perpetual"

@@ -13,6 +13,7 @@ from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
+from hedgerow.strategy.absence import is_in_doubt
 from hedgerow.strategy.health import legs_of
 from hedgerow.strategy.parameters import AdoptMode
 from hedgerow.strategy.verdict import (
@@ -32,7 +33,7 @@ from hedgerow.strategy.verdict import (
     Verdict,
 )
 
-__all__ = ["candidate_of", "reconcile"]
+__all__ = ["candidate_of", "coins_unread", "reconcile"]
 
 
 def reconcile(
@@ -72,6 +73,8 @@ def _tracked(
         return HalfOpen(
             symbol=hedge.symbol, market=market_short, missing_spot=missing_spot, missing_short=missing_short
         )
+    if is_in_doubt(hedge, account):
+        return Unreadable(what="account: its replies contradict each other")
     price = _price(hedge.symbol, account, market)
     return Consistent(
         symbol=hedge.symbol,
@@ -97,6 +100,9 @@ def _untracked(ledger: Ledger, account: AccountView, market: MarketView | None, 
         return Nothing()
     if market is None:
         return Unreadable(what="market")
+    unread = coins_unread(account, market)
+    if unread:
+        return Unreadable(what=f"the balance of {', '.join(unread)}")
     naked = _naked(ledger, account, market)
     if naked:
         return NakedForeign(shorts=naked)
@@ -107,6 +113,12 @@ def _untracked(ledger: Ledger, account: AccountView, market: MarketView | None, 
     if others:
         return Ambiguous(candidates=(first, *others))
     return Adopt(candidate=first) if first.balanced else NotAdopted(candidate=first)
+
+
+def coins_unread(account: AccountView, market: MarketView) -> list[str]:
+    """Return the coins that would have to be against a short and whose balance is not known."""
+    pairs = (market.pair(position.symbol) for position in account.positions.values() if position.quantity < 0)
+    return [pair.base for pair in pairs if pair and pair.base in account.unreadable_balances]
 
 
 def _adoptable(ledger: Ledger, account: AccountView, market: MarketView) -> list[Candidate]:

@@ -10,6 +10,7 @@ from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import BPS, ONE, ZERO, floor_to_step
 from hedgerow.domain.position import HedgedPosition
+from hedgerow.strategy.absence import at_most_shown, coin_reading, short_reading
 from hedgerow.strategy.observation import Opportunity, Rebalance, Refusal, RefusalKind
 from hedgerow.strategy.parameters import CapitalManagement
 from hedgerow.strategy.rebalancing import rebalance
@@ -125,8 +126,8 @@ def closing_plan(  # noqa: PLR0913 - keyword-only, and each is one fact of the c
     if account is not None:
         # Coins locked in an order are held: a balance that lags shows those of our own last one, and a plan without
         # them would buy back their part of the short first.
-        spot = min(spot, account.coin(hedge.pair.base).total)
-        short = min(short, account.short(hedge.symbol))
+        spot = at_most_shown(spot, coin_reading(hedge, account))
+        short = at_most_shown(short, short_reading(hedge, account))
     spot = hedge.pair.spot.floor_quantity(max(ZERO, spot))
     notional = max(spot, short) * price
     equity = hedge.entry_notional * 2

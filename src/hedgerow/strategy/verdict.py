@@ -27,6 +27,7 @@ __all__ = [
     "Verdict",
     "agreement",
     "halt_for",
+    "symbols_of",
 ]
 
 BALANCED_WITHIN = Decimal("0.02")
@@ -186,12 +187,25 @@ def halt_for(verdict: Verdict) -> Halt | None:
     """Return the halt of openings that the verdict asks for, if any."""
     if isinstance(verdict, NakedForeign):
         shorts = ", ".join(f"{short.symbol} {short.quantity}" for short in verdict.shorts)
-        return Halt(reason=HaltReason.FOREIGN_SHORT, detail=f"{shorts}: close it, or buy the coins and adopt it")
+        text = f"{shorts}: close it, or buy the coins and adopt it"
+        return Halt(reason=HaltReason.FOREIGN_SHORT, detail=text, symbols=symbols_of(verdict))
     if isinstance(verdict, Ambiguous):
         symbols = ", ".join(candidate.symbol for candidate in verdict.candidates)
-        return Halt(reason=HaltReason.SEVERAL_POSITIONS, detail=f"{symbols}: adopt one by name, or close them")
+        text = f"{symbols}: adopt one by name, or close them"
+        return Halt(reason=HaltReason.SEVERAL_POSITIONS, detail=text, symbols=symbols_of(verdict))
     if isinstance(verdict, NotAdopted):
         found = verdict.candidate
         text = f"{found.symbol}: short {found.short} beside {found.spot} coins; adopt it by name, or close it"
-        return Halt(reason=HaltReason.SEVERAL_POSITIONS, detail=text)
+        return Halt(reason=HaltReason.SEVERAL_POSITIONS, detail=text, symbols=symbols_of(verdict))
     return None
+
+
+def symbols_of(verdict: Verdict) -> tuple[str, ...]:
+    """Return the perpetuals of which a verdict says that the account holds something that is not the ledger's."""
+    if isinstance(verdict, NakedForeign):
+        return tuple(short.symbol for short in verdict.shorts)
+    if isinstance(verdict, Ambiguous):
+        return tuple(candidate.symbol for candidate in verdict.candidates)
+    if isinstance(verdict, Adopt | Replaced | NotAdopted):
+        return (verdict.candidate.symbol,)
+    return ()

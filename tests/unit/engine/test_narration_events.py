@@ -12,7 +12,7 @@ from hedgerow.domain.folding import apply, fold
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import ImportedState, Ledger
-from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind
+from hedgerow.domain.order import Fill, OrderRequest, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, Reason, Tally
 from hedgerow.engine.moments import Recorded
 from hedgerow.engine.narration import LineLevel, is_routine, words
@@ -169,6 +169,24 @@ def test_a_transfer_shows_both_wallets_as_the_books_have_them() -> None:
 def test_foreign_trades_on_the_position_are_told() -> None:
     event = ev.FillsElsewhere(at=AT, hedge_id=HEDGE_ID, fills=(), cause="liquidation")
     assert texts(event) == ["Trades that are not the bot's changed its position on BTCUSDT: liquidation"]
+
+
+def test_a_leg_that_is_gone_without_a_trade_is_not_called_a_trade_of_others() -> None:
+    fill = Fill(
+        market=Market.SPOT,
+        symbol="BTCUSDT",
+        trade_id=-1,
+        order_id=0,
+        side=Side.SELL,
+        quantity=Decimal(1),
+        price=Decimal(100),
+        fee=Decimal(0),
+        fee_asset="USDT",
+        at=AT,
+    )
+    event = ev.FillsElsewhere(at=AT, hedge_id=HEDGE_ID, fills=(fill,), cause="half open")
+    (text,) = texts(event)
+    assert text == "A part of the position on BTCUSDT is gone and no trade of the account shows why: half open"
 
 
 # --- money -----------------------------------------------------------------------------------------------------------

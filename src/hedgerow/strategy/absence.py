@@ -1,0 +1,175 @@
+"""A leg that an account reply does not show, or shows smaller than the log: what else has to say so. Pure.
+
+One endpoint alone proves nothing. Why each source counts, and what does not: docs/decisions, "A leg is gone only when
+a second source says so".
+"""
+
+from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hedgerow.domain.account import AccountView, PerpPosition
+from hedgerow.domain.money import ZERO, plain
+from hedgerow.domain.position import HedgedPosition
+
+__all__ = [
+    "COINS_CONFIRMED_SECONDS",
+    "CoinEvidence",
+    "LegReading",
+    "ShortEvidence",
+    "at_most_shown",
+    "coin_reading",
+    "confirmed_coins",
+    "confirmed_short",
+    "is_in_doubt",
+    "said_of",
+    "short_reading",
+    "with_coins_in_doubt",
+    "with_confirmed_coins",
+    "with_confirmed_short",
+    "with_short_in_doubt",
+]
+
+COINS_CONFIRMED_SECONDS = 900.0
+"""The spot balance has no second endpoint: coins that no trade and no statement row explains count as gone only when
+every reading for so long shows them missing, while trades and statement can be read."""
+
+
+class LegReading(Struct, frozen=True, kw_only=True):
+    """One leg of a hedge as the log has it and as one account reply shows it, base units."""
+
+    owned: Decimal
+    shown: Decimal | None
+    """None = unreadable: the row is missing or cannot be read."""
+    tolerance: Decimal
+    """What may be missing without a meaning: what a fee in coin is rounded by."""
+
+    @property
+    def short_of(self) -> bool:
+        """Whether the reply shows less than the log, or nothing."""
+        return self.owned > 0 and (self.shown is None or self.owned - self.shown > self.tolerance)
+
+    @property
+    def missing(self) -> Decimal:
+        """What the reply lacks; all of it where it cannot be read."""
+        return self.owned - (self.shown or ZERO)
+
+
+class ShortEvidence(Struct, frozen=True, kw_only=True):
+    """What other sources say of a short, base units; None = they could not be read."""
+
+    second: Decimal | None = None
+    """The short by the endpoint of single positions."""
+    bought: Decimal | None = None
+    """Bought back by trades of the account that the log does not have."""
+    delisted: bool = False
+    """Whether the listing was read and no longer has the perpetual."""
+
+
+class CoinEvidence(Struct, frozen=True, kw_only=True):
+    """What other sources say of coins, base units; None = they could not be read."""
+
+    sold: Decimal | None = None
+    """Sold by trades of the account that the log does not have."""
+    moved: Decimal | None = None
+    """What the statement's rows took out of the wallet and the log does not have."""
+    seconds: float = 0.0
+    """How long every reading has lacked them, by the monotonic clock."""
+
+
+def at_most_shown(quantity: Decimal, reading: LegReading) -> Decimal:
+    """Return ``quantity``, or less where the account readably shows less."""
+    return quantity if reading.shown is None else min(quantity, reading.shown)
+
+
+def short_reading(hedge: HedgedPosition, account: AccountView) -> LegReading:
+    """Return the short as the log has it and as the account shows it."""
+    unreadable = hedge.symbol in account.unreadable_positions
+    return LegReading(owned=hedge.short, shown=None if unreadable else account.short(hedge.symbol), tolerance=ZERO)
+
+
+def coin_reading(hedge: HedgedPosition, account: AccountView) -> LegReading:
+    """Return the coins as the log has them and as the account shows them; coins of the user count as well."""
+    base, unreadable = hedge.pair.base, hedge.pair.base in account.unreadable_balances
+    shown = None if unreadable else account.coin(base).total
+    return LegReading(owned=hedge.spot_quantity, shown=shown, tolerance=hedge.pair.spot.lot)
+
+
+def confirmed_short(reading: LegReading, evidence: ShortEvidence) -> Decimal | None:
+    """Return the short that two sources agree on, at most what is owned; None = in doubt.
+
+    Of a short that goes on shrinking between two readings, only what both miss is gone.
+    """
+    second, bought = evidence.second, evidence.bought or ZERO
+    explained = bought >= reading.missing
+    if reading.shown is None:
+        return _unshown_short(reading, evidence)
+    if explained or (second is None and evidence.delisted):
+        return reading.shown
+    if second is not None and second < reading.owned:
+        return max(reading.shown, second)
+    return None
+
+
+def _unshown_short(reading: LegReading, evidence: ShortEvidence) -> Decimal | None:
+    """Return the short of a reply without its row: the second endpoint's, where it is whole or trades explain it."""
+    second, bought = evidence.second, evidence.bought or ZERO
+    if second is None:
+        gone = evidence.delisted or bought >= reading.owned
+        return ZERO if gone else None
+    if second >= reading.owned or bought >= reading.owned - second:
+        return second
+    return None
+
+
+def confirmed_coins(reading: LegReading, evidence: CoinEvidence) -> Decimal | None:
+    """Return the coins that are left by a balance and what explains it; None = in doubt."""
+    explained = max(evidence.sold or ZERO, evidence.moved or ZERO)
+    shown = reading.shown or ZERO
+    if explained >= reading.missing - reading.tolerance:
+        return shown
+    readable = evidence.sold is not None and evidence.moved is not None and reading.shown is not None
+    return shown if readable and evidence.seconds >= COINS_CONFIRMED_SECONDS else None
+
+
+def with_confirmed_short(
+    account: AccountView, symbol: str, short: Decimal, row: PerpPosition | None = None
+) -> AccountView:
+    """Return the account with the short that two sources agree on; ``row`` is the second endpoint's, where it was read.
+
+    What the account holds beyond the hedge's own short is left as its own reply shows it.
+    """
+    positions = dict(account.positions)
+    known = positions.pop(symbol, None) or row
+    if known is not None and short > 0:
+        positions[symbol] = replace(known, quantity=-short)
+    return replace(account, positions=positions, unreadable_positions=account.unreadable_positions - {symbol})
+
+
+def with_confirmed_coins(account: AccountView, asset: str) -> AccountView:
+    """Return the account with the balance of ``asset`` as it shows it: nothing where it has no row."""
+    return replace(account, unreadable_balances=account.unreadable_balances - {asset})
+
+
+def with_short_in_doubt(account: AccountView, symbol: str, doubt: str) -> AccountView:
+    """Return the account with a position that is neither held nor flat."""
+    unreadable = account.unreadable_positions | {symbol}
+    return replace(account, unreadable_positions=unreadable, doubts=(*account.doubts, doubt))
+
+
+def with_coins_in_doubt(account: AccountView, asset: str, doubt: str) -> AccountView:
+    """Return the account with a balance that is neither there nor gone."""
+    unreadable = account.unreadable_balances | {asset}
+    return replace(account, unreadable_balances=unreadable, doubts=(*account.doubts, doubt))
+
+
+def is_in_doubt(hedge: HedgedPosition, account: AccountView) -> bool:
+    """Tell whether a reply contradicts itself, or leaves out a leg of the hedge."""
+    unread = hedge.symbol in account.unreadable_positions or hedge.pair.base in account.unreadable_balances
+    return unread or bool(account.doubts)
+
+
+def said_of(reading: LegReading) -> str:
+    """Return what a reply shows of a leg, in words."""
+    return "without its row" if reading.shown is None else f"of {plain(reading.shown)}"
