@@ -9,12 +9,22 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from random import Random
+from typing import TypeVar
 
 from msgspec import Struct
 
-from hedgerow.domain.commands import CancelOrder, Command, PlaceOrder
+from hedgerow.domain.commands import CancelOrder, Command, PlaceOrder, SetLeverage, SetMarginType
 from hedgerow.domain.errors import RateLimited, Unauthorized, VenueError
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.emulator.readings import (
+    AccountEndpoint,
+    AccountReading,
+    LateFunding,
+    LateRates,
+    MarketEndpoint,
+    MarketReading,
+    Occasion,
+)
 from hedgerow.emulator.refusals import Code
 
 __all__ = [
@@ -25,9 +35,11 @@ __all__ = [
     "LaggingBalances",
     "LateReports",
     "Outcome",
+    "PairRefusal",
     "Read",
     "ReadError",
     "ReadFault",
+    "Refused",
     "StaleBooks",
     "SubmitFault",
     "drawn_plan",
@@ -69,8 +81,10 @@ class Read(StrEnum):
     POSITION = "position"
 
 
+Readings = TypeVar("Readings", tuple[AccountReading, ...], tuple[MarketReading, ...])
 SIGNED = frozenset(Read) - {Read.MARKET, Read.DEPTH}
 """Reads of the account."""
+OF_ORDERS_ONLY = {Outcome.PARTIAL, Outcome.ABSORB, Outcome.LATE}
 OVERLOAD = (Outcome.LOST_BEFORE, Outcome.NOT_SENT, Outcome.LOST_AFTER)
 
 
@@ -95,8 +109,11 @@ class SubmitFault(Struct, frozen=True, kw_only=True, tag="submit"):
     reduce_only: bool | None = None
     symbol: str | None = None
     code: int = Code.UNKNOWN
+    message: str = ""
     fraction: Decimal = Decimal("0.5")
     delay_seconds: float = 0.0
+    denied: bool = False
+    """Of ``LATE``: a look-up says meanwhile that the order never arrived, as after a ``noop`` that killed nothing."""
 
     def matches(self, command: Command) -> bool:
         """Tell whether the filters let this command count."""
@@ -107,24 +124,58 @@ class SubmitFault(Struct, frozen=True, kw_only=True, tag="submit"):
             order = command.order
             given = (order.market, order.side, order.reduce_only, order.symbol)
             return all(want is None or want == have for want, have in zip(asked, given, strict=True))
-        return self.outcome not in {Outcome.PARTIAL, Outcome.ABSORB, Outcome.LATE} and asked == (None,) * 4
+        return self.outcome not in OF_ORDERS_ONLY and asked == (None,) * 4
 
 
-class ReadFault(Struct, frozen=True, kw_only=True, tag="read"):
-    """Fails ``times`` reads in a row from the ``nth`` on, or every read in ``[after, until)`` when times are given."""
+class ReadFault(Occasion, frozen=True, kw_only=True, tag="read"):
+    """Fails reads of one kind: a number of them, or all of a time."""
 
     read: Read
     error: ReadError = ReadError.DOWN
-    nth: int = 1
-    times: int = 1
+
+
+class Refused(StrEnum):
+    """Which commands about a pair are refused."""
+
+    ALL = "all"
+    ORDERS = "orders"
+    OPENINGS = "openings"
+    """Orders that may add to a position: not sales of coins, nor reduce-only ones."""
+    PREPARATION = "preparation"
+    """Margin type and leverage."""
+
+
+class PairRefusal(Struct, frozen=True, kw_only=True, tag="pair_refusal"):
+    """The venue refuses commands about a pair, always the same way, whatever is tried."""
+
+    code: int
+    symbol: str | None = None
+    """None = every pair."""
+    market: Market | None = None
+    """Of orders; None = both."""
+    refused: Refused = Refused.ALL
+    message: str = ""
     after: datetime | None = None
     until: datetime | None = None
+    """None = for ever."""
 
-    def strikes(self, count: int, now: datetime) -> bool:
-        """Tell whether the ``count``-th read (from 1) fails at ``now``."""
-        if self.after is None and self.until is None:
-            return self.nth <= count < self.nth + self.times
-        return (self.after is None or self.after <= now) and (self.until is None or now < self.until)
+    def strikes(self, command: Command, now: datetime) -> bool:
+        """Tell whether this command is refused at ``now``."""
+        if (self.after is not None and now < self.after) or (self.until is not None and now >= self.until):
+            return False
+        match command:
+            case PlaceOrder():
+                order = command.order
+                closing = order.reduce_only or (order.market is Market.SPOT and order.side is Side.SELL)
+                kind = self.refused in {Refused.ALL, Refused.ORDERS} or (
+                    self.refused is Refused.OPENINGS and not closing
+                )
+                return kind and self.symbol in {None, order.symbol} and self.market in {None, order.market}
+            case SetLeverage() | SetMarginType():
+                kind = self.refused in {Refused.ALL, Refused.PREPARATION}
+                return kind and self.symbol in {None, command.symbol}
+            case _:
+                return False
 
 
 class StaleBooks(Struct, frozen=True, kw_only=True, tag="stale_books"):
@@ -200,6 +251,11 @@ class FaultPlan(Struct, frozen=True, kw_only=True):
     lagging: LaggingBalances | None = None
     late: tuple[LateReports, ...] = ()
     disorders: tuple[Disorder, ...] = ()
+    refusals: tuple[PairRefusal, ...] = ()
+    account_readings: tuple[AccountReading, ...] = ()
+    market_readings: tuple[MarketReading, ...] = ()
+    late_funding: tuple[LateFunding, ...] = ()
+    late_rates: tuple[LateRates, ...] = ()
 
     def __add__(self, other: "FaultPlan") -> "FaultPlan":
         """Return both plans at once; of two lags the other's wins."""
@@ -210,6 +266,11 @@ class FaultPlan(Struct, frozen=True, kw_only=True):
             lagging=other.lagging or self.lagging,
             late=(*self.late, *other.late),
             disorders=(*self.disorders, *other.disorders),
+            refusals=(*self.refusals, *other.refusals),
+            account_readings=(*self.account_readings, *other.account_readings),
+            market_readings=(*self.market_readings, *other.market_readings),
+            late_funding=(*self.late_funding, *other.late_funding),
+            late_rates=(*self.late_rates, *other.late_rates),
         )
 
 
@@ -223,12 +284,17 @@ class Faults:
         self._matched = [0] * len(plan.submits)
         self._read = dict.fromkeys(Read, 0)
         self._met = [0] * len(plan.disorders)
+        self._account_reads = dict.fromkeys(AccountEndpoint, 0)
+        self._market_reads = dict.fromkeys(MarketEndpoint, 0)
 
     def on_submit(self, command: Command, now: datetime) -> SubmitFault | None:
         """Return the first fault that strikes this command; None = it goes well."""
         struck = None
         for disorder, count in self._disorders(now):
             struck = struck or disorder.on_submit(command, count)
+        for refusal in self.plan.refusals:
+            if struck is None and refusal.strikes(command, now):
+                struck = SubmitFault(outcome=Outcome.REJECT, code=refusal.code, message=refusal.message)
         for number, fault in enumerate(self.plan.submits):
             if fault.matches(command):
                 self._matched[number] += 1
@@ -254,6 +320,30 @@ class Faults:
             if fault.read is read and fault.strikes(self._read[read], now):
                 self.struck += 1
                 raise _error(fault)
+
+    def account_readings(self, endpoint: AccountEndpoint, now: datetime) -> tuple[AccountReading, ...]:
+        """Count a read of the account; return what is false about its reply."""
+        self._account_reads[endpoint] += 1
+        count = self._account_reads[endpoint]
+        found = (each for each in self.plan.account_readings if endpoint in each.endpoints)
+        return self._noted(tuple(each for each in found if each.strikes(count, now)))
+
+    def market_readings(self, endpoint: MarketEndpoint, now: datetime) -> tuple[MarketReading, ...]:
+        """Count a read of the market; return what is false about its reply."""
+        self._market_reads[endpoint] += 1
+        count = self._market_reads[endpoint]
+        found = (each for each in self.plan.market_readings if endpoint in each.endpoints)
+        return self._noted(tuple(each for each in found if each.strikes(count, now)))
+
+    def _noted(self, readings: Readings) -> Readings:
+        self.struck += bool(readings)
+        return readings
+
+    def lists_payment(self, at: datetime, now: datetime) -> bool:
+        """Tell whether a funding payment of ``at`` is listed at ``now``."""
+        listed = all(late.lists(at, now) for late in self.plan.late_funding)
+        self.struck += not listed
+        return listed
 
     def _disorders(self, now: datetime) -> Iterator[tuple[Disorder, int]]:
         """Yield the disorders that reign now, each with the number of requests that have met it, this one included."""

@@ -37,6 +37,15 @@ from hedgerow.emulator.answers import absent, never_sent, outcome_unknown, refus
 from hedgerow.emulator.faults import FaultPlan, Faults, Outcome, Read, SubmitFault
 from hedgerow.emulator.late import LateOrders
 from hedgerow.emulator.latency import LatencyModel
+from hedgerow.emulator.readings import (
+    AccountEndpoint,
+    AccountReading,
+    FalseMarketView,
+    MarketEndpoint,
+    false_account,
+    false_depth,
+    false_position,
+)
 from hedgerow.emulator.refusals import rejected
 from hedgerow.emulator.tidings import Tidings
 from hedgerow.emulator.world import World
@@ -48,6 +57,8 @@ WATCH_SECONDS = 0.5
 """How soon a watched order's move is noticed."""
 LISTING_LIFE = timedelta(minutes=10)
 """How long a pair that was read counts as listed so, as long as the live client keeps the listing."""
+NONCE_WINDOW = timedelta(seconds=60)
+"""How old a nonce may be: so long an order can still land that was sent and not answered."""
 SILENT = {Outcome.LOST_BEFORE, Outcome.LOST_AFTER, Outcome.LATE}
 
 
@@ -88,6 +99,9 @@ class EmulatedVenue:
         self._lost: dict[str, datetime] = {}
         self._tidings = Tidings(lambda: self.world, clock)
         self._before: list[tuple[datetime, AccountView]] = []
+        self._last_true: AccountView | None = None
+        """The account as it was last read without a fault; kept only for faults that show it."""
+        self._frozen: dict[AccountReading, AccountView] = {}
         self._listed: dict[str, tuple[BasisPair, datetime]] = {}
         """Pairs as they were listed when last read, and when that was."""
 
@@ -105,6 +119,7 @@ class EmulatedVenue:
         """Let nothing go wrong any more; what is under way still arrives."""
         self._faults = Faults(FaultPlan())
         self._before.clear()
+        self._frozen.clear()
 
     @property
     def telling(self) -> bool:
@@ -122,13 +137,25 @@ class EmulatedVenue:
     async def market(self, periods: int) -> MarketView:
         """Read the whole market; values are computed when asked."""
         await self._arrive(Read.MARKET)
-        return self.world.market(periods, self._faults.books_at(self.world.now))
+        view = self.world.market(periods, self._faults.books_at(self.world.now))
+        plan = self._faults.plan
+        if not plan.market_readings and not plan.late_rates:
+            return view
+        false = self._faults.market_readings(MarketEndpoint.MARKET, self.world.now)
+        return FalseMarketView(view, false, plan.late_rates)
 
     async def account(self) -> AccountView:
         """Read both wallets, positions and account modes."""
         await self._arrive(Read.ACCOUNT)
-        self._forget()
-        return replace(self._before[0][1], at=self.world.now) if self._before else self.world.account()
+        true = self._shown()
+        if not self._faults.plan.account_readings:
+            return true
+        view, listed = true, [pair.symbol for pair in self.world.tape.pairs]
+        for reading in self._faults.account_readings(AccountEndpoint.ACCOUNT, self.world.now):
+            view = false_account(view, reading, before=self._stale(reading, true), listed=listed)
+        if view is true:
+            self._last_true = true
+        return view
 
     async def position(self, symbol: str) -> PerpPosition:
         """Read one perpetual position; it lags behind commands as the account does.
@@ -137,14 +164,30 @@ class EmulatedVenue:
             VenueError: the read failed, or the symbol is not listed and nothing is held of it.
         """
         await self._arrive(Read.POSITION)
+        true = self._shown()
+        position = true.positions.get(symbol) or self.world.flat_position(symbol)
+        if self._faults.plan.account_readings:
+            for reading in self._faults.account_readings(AccountEndpoint.POSITION, self.world.now):
+                before = self._stale(reading, true).positions.get(symbol) or self.world.flat_position(symbol)
+                position = false_position(position, reading, before=before)
+        return position
+
+    def _shown(self) -> AccountView:
+        """Return the account as it is told now, lag included."""
         self._forget()
-        shown = self._before[0][1].positions if self._before else self.world.account().positions
-        return shown.get(symbol) or self.world.flat_position(symbol)
+        return replace(self._before[0][1], at=self.world.now) if self._before else self.world.account()
+
+    def _stale(self, reading: AccountReading, true: AccountView) -> AccountView:
+        """Return the account as it was last read before a fault began; as it is, when it was never read before."""
+        return self._frozen.setdefault(reading, self._last_true or true)
 
     async def depth(self, market: Market, symbol: str) -> Depth:
         """Read the visible book of one instrument."""
         await self._arrive(Read.DEPTH)
-        return self.world.depth(market, symbol, self._faults.books_at(self.world.now))
+        depth = self.world.depth(market, symbol, self._faults.books_at(self.world.now))
+        if not self._faults.plan.market_readings:
+            return depth
+        return false_depth(depth, self._faults.market_readings(MarketEndpoint.DEPTH, self.world.now))
 
     async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
         """Read a pair as it is listed; only ``fresh`` asks the exchange, the listing is kept otherwise."""
@@ -176,7 +219,8 @@ class EmulatedVenue:
     async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
         """Read the funding payments at or after ``since``."""
         await self._arrive(Read.FUNDING_PAYMENTS)
-        return self.world.funding_payments(since)
+        payments = self.world.funding_payments(since)
+        return tuple(each for each in payments if self._faults.lists_payment(each.at, self.world.now))
 
     async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
         """Read the rows at or after ``since`` that the bot did not cause."""
@@ -186,7 +230,9 @@ class EmulatedVenue:
     async def record(self, since: datetime) -> AccountRecord:
         """Read everything that was written down about the account at or after ``since``."""
         await self._arrive(Read.STATEMENT)
-        return self.world.record(since)
+        record = self.world.record(since)
+        payments = tuple(each for each in record.payments if self._faults.lists_payment(each.at, self.world.now))
+        return replace(record, payments=payments)
 
     async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
         """Find out what became of an order; a failing look-up leaves it unknown."""
@@ -271,18 +317,19 @@ class EmulatedVenue:
 
     def _carry_out(self, command: Command, fault: SubmitFault | None) -> tuple[Event, ...]:
         outcome = fault.outcome if fault else None
-        if isinstance(command, PlaceOrder) and outcome in SILENT:
+        if fault is not None and isinstance(command, PlaceOrder) and outcome in SILENT and not fault.denied:
             self._lost[command.order.client_id] = self.world.now
         if outcome is Outcome.NOT_SENT:
             return (never_sent(self.world.now, command),)
         if fault is not None and outcome is Outcome.LATE and isinstance(command, PlaceOrder):
-            self._late.expect(command.order, fault.delay_seconds, self._certain_after)
+            window = max(self._certain_after, NONCE_WINDOW) if fault.denied else self._certain_after
+            self._late.expect(command.order, fault.delay_seconds, window)
             return (outcome_unknown(self.world.now, command),)
         if outcome is Outcome.LOST_BEFORE:
             return (outcome_unknown(self.world.now, command),)
         try:
             if fault is not None and outcome is Outcome.REJECT:
-                raise rejected(fault.code, f"refused with {fault.code}")
+                raise rejected(fault.code, fault.message or f"refused with {fault.code}")
             events = self._execute(command, fault)
         except Rejected as refusal:
             events = (refusal_of(self.world.now, command, refusal),)
