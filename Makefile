@@ -9,14 +9,14 @@ LOCKS := requirements/core.txt requirements/build.txt requirements/dev.txt
 # Arguments for `make demo`, for example: make demo ARGS="--days 7 --seed 3"
 ARGS ?=
 # Long proofs of reliability, each run by itself; docs/reliability.md has their commands and results.
-CAMPAIGNS := $(addprefix benchmarks/,crash_points.py cut_week.py exposure.py kill_week.py planted_bugs.py)
+CAMPAIGNS := $(addprefix benchmarks/,crash_points.py cut_week.py exposure.py kill_week.py planted_bugs.py reply_matrix.py)
 # Test processes.
 WORKERS ?= 2
 # Tests that play whole bots many times over: watched for coverage, they would take three times as long.
 PLAYED := tests/simulation tests/processes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate test check conformance pages format bench kill-week cut-week planted lock image-test clean
+.PHONY: help setup demo simulate test check conformance pages format bench kill-week cut-week planted matrix lock image-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -71,6 +71,9 @@ cut-week: setup ## a simulated week over sockets with the network cut 60 times (
 
 planted: setup ## plant every bug of benchmarks/planted alone, print those that nothing notices (ARGS="--only ...")
 	@$(BIN)/python benchmarks/planted_bugs.py --workers $(WORKERS) $(ARGS)
+
+matrix: setup ## every field of every reply with every mutation, against a live bot (ARGS="--sample 500 ...")
+	@$(BIN)/python benchmarks/reply_matrix.py --workers $(WORKERS) $(ARGS)
 
 lock: setup ## resolve the dependencies anew and write requirements/ with hashes
 	@sh scripts/lock.sh $(BIN)/uv

@@ -240,13 +240,14 @@ class Wiring:
         round_trip_seconds: float = 0.0,
         parameters: StrategyParameters | None = None,
         way: type[Way] = Way,
+        venue: type[CountedVenue] = CountedVenue,
     ) -> None:
         self.tape = LivelyTape(seed=seed, start=START, pairs=pairs)
         self.clock = VirtualClock(START)
         self.exchange = Exchange(self.tape, start=START)
         self.exchange.open_account(USER, spot={"USDT": Decimal(500)}, perp=Decimal(500))
         self.exchange.permit(USER, Agent(signer=AGENT.lower()))
-        self.venue = CountedVenue(self.exchange, ExchangeClock(self.clock, START))
+        self.venue = venue(self.exchange, ExchangeClock(self.clock, START))
         self.way = way(self.venue, self.clock, round_trip_seconds)
         self.store = MemoryStore()
         self.meter = Meter(self.venue, self.clock)
