@@ -210,7 +210,18 @@ def test_a_stream_host_that_does_not_answer(shell: Shell, monkeypatch: pytest.Mo
 
 
 def test_fees_paid_in_another_coin_are_seen_on_the_last_trade() -> None:
-    row = TradeRow(symbol="AAAUSDT", id=1, order_id=1, side="BUY", price=ONE, qty=ONE, commission_asset="ASTER", time=1)
+    row = TradeRow(
+        symbol="AAAUSDT",
+        id=1,
+        order_id=1,
+        side="BUY",
+        price=ONE,
+        qty=ONE,
+        commission=ONE,
+        commission_asset="ASTER",
+        maker=False,
+        time=1_767_600_000_000,
+    )
     finding = fee_coin_finding((row,))
     assert finding.level is Level.WARNING
     assert "ASTER" in finding.text

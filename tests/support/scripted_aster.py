@@ -167,6 +167,7 @@ def spot_symbol(symbol: str = SYMBOL, **changes: Any) -> dict[str, Any]:
         {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "200000", "tickSize": "0.01"},
         {"filterType": "LOT_SIZE", "stepSize": "0.001", "maxQty": "1000", "minQty": "0.001"},
         {"filterType": "NOTIONAL", "minNotional": "5", "avgPriceMins": 5, "applyMinToMarket": True},
+        {"filterType": "PERCENT_PRICE", "multiplierUp": "5", "multiplierDown": "0.2", "multiplierDecimal": "1"},
     ]
     base = symbol.removesuffix("USDT")
     row = {"symbol": symbol, "status": "TRADING", "baseAsset": base, "quoteAsset": "USDT", "filters": filters}

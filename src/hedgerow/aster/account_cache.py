@@ -8,6 +8,7 @@ perpetual account is one request and changes with every mark: it is never kept.
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -31,6 +32,8 @@ class Holdings(Struct, frozen=True, kw_only=True):
 
     asked_at: datetime
     spot: Mapping[str, Balance]
+    unreadable: frozenset[str] = frozenset()
+    """Assets whose balance is not known."""
 
 
 class AccountCache:
@@ -52,7 +55,7 @@ class AccountCache:
     def holdings(self, now: datetime) -> Holdings | None:
         """Return the holdings, or None when they are not certainly true."""
         kept = self._holdings
-        if kept is None or len(self._open) < len(Market) or now - kept.asked_at > VERIFIED_FOR:
+        if kept is None or kept.unreadable or len(self._open) < len(Market) or now - kept.asked_at > VERIFIED_FOR:
             return None
         unsettled = self._changed_at is not None and kept.asked_at <= self._changed_at + SETTLING
         return None if unsettled else kept
@@ -79,7 +82,10 @@ class AccountCache:
     def reported(self, row: OrderRow) -> None:
         """Take over an order's state; an older or smaller one is ignored."""
         known = self._reports.get(row.client_order_id)
-        if known is not None and (row.executed_qty, row.update_time) < (known.executed_qty, known.update_time):
+        if known is not None and (row.executed_qty, row.update_time or 0) < (
+            known.executed_qty,
+            known.update_time or 0,
+        ):
             return
         self._reports[row.client_order_id] = row
         while len(self._reports) > KEPT_REPORTS:
@@ -100,3 +106,8 @@ class AccountCache:
         except TimeoutError:
             return self._reports.get(client_id)
         return row
+
+
+def _standing(row: OrderRow) -> tuple[Decimal, int]:
+    """Return what a later report of an order never has less of."""
+    return row.executed_qty, row.update_time or 0

@@ -1,17 +1,24 @@
 """Reads both wallets, positions and account modes in one round trip."""
 
-import asyncio
+from collections.abc import Iterable
+from datetime import timedelta
 from decimal import Decimal
+
+from msgspec import Struct
 
 from hedgerow.aster.account_cache import AccountCache, Holdings
 from hedgerow.aster.client import AsterClient
+from hedgerow.aster.earlier_rows import EarlierRows, Vanished
 from hedgerow.aster.listing import Listing
+from hedgerow.aster.paging import all_pages
 from hedgerow.aster.timed import Timed
-from hedgerow.aster.translate import balances_in, perp_wallet_of, position_of, positions_in, spot_balances_of
-from hedgerow.aster.wire_account import PositionRow
+from hedgerow.aster.translate import doubts_in, perp_wallet_of, position_of, positions_in, spot_balances_of
+from hedgerow.aster.wire_account import PerpAccount, PositionRow
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, PerpPosition
-from hedgerow.domain.errors import OutcomeUnknown
+from hedgerow.domain.errors import OutcomeUnknown, VenueError
+from hedgerow.domain.money import ZERO
 from hedgerow.ports import Clock
+from hedgerow.tasks import all_of
 
 __all__ = ["AccountReader"]
 
@@ -19,6 +26,15 @@ MODES_SECONDS = 900.0
 ONE_WAY_SIDE = "BOTH"
 NEAR = Decimal("0.5")
 """A liquidation price within this fraction of the mark is asked of the venue itself, not worked out."""
+OUTFLOW_SLACK = timedelta(minutes=1)
+"""How much earlier than its last reading an asset may have left the wallet: clocks and rows lag."""
+
+
+class _Positions(Struct, frozen=True, kw_only=True):
+    """The positions of a reply, and the symbols whose position it does not tell."""
+
+    rows: tuple[PositionRow, ...]
+    unreadable: frozenset[str]
 
 
 class AccountReader:
@@ -29,6 +45,7 @@ class AccountReader:
         self._clock = clock
         self._listing = listing
         self._cache = cache
+        self._earlier = EarlierRows()
         self._hedge_mode = Timed(clock, client.hedge_mode, seconds=MODES_SECONDS)
         self._multi_assets = Timed(clock, client.multi_assets, seconds=MODES_SECONDS)
 
@@ -36,23 +53,33 @@ class AccountReader:
         """Read the account; the spot wallet only while no stream vouches for it.
 
         Raises:
-            VenueError: any part of it cannot be read.
+            VenueError: the USDT of a wallet, the margin total or a mode cannot be read, or a list is empty that had
+                rows before.
         """
         at = self._clock.now()
-        holdings, account, hedge_mode, multi_assets = await asyncio.gather(
+        holdings, account, hedge_mode, multi_assets = await all_of(
             self._spot(), self._client.perp_account(), self._hedge_mode.get(), self._multi_assets.get()
         )
-        rows = await self._certain(positions_in(account), alone=not multi_assets)
-        held, balances = [row for row in rows if row.position_amt], balances_in(account)
+        wallet = perp_wallet_of(account)
+        missing = self._earlier.unreadable_positions(account, self._listing.perpetuals)
+        positions = await self._positions(account, missing, alone=not multi_assets)
+        held = [row for row in positions.rows if row.position_amt]
         self._listing.care_about(row.symbol for row in held)
         return AccountView(
             at=at,
             spot=holdings.spot,
-            perp=perp_wallet_of(balances),
-            positions={row.symbol: position_of(row) for row in _net(rows)},
-            perp_assets={row.asset: row.balance for row in balances if row.balance and row.asset != QUOTE_ASSET},
+            perp=wallet,
+            positions={row.symbol: position_of(row) for row in _net(positions.rows)},
+            perp_assets={
+                row.asset: row.wallet_balance
+                for row in account.assets
+                if row.wallet_balance and row.asset != QUOTE_ASSET
+            },
             one_way=not hedge_mode and all(row.position_side == ONE_WAY_SIDE for row in held),
             single_asset=not multi_assets,
+            unreadable_positions=positions.unreadable,
+            unreadable_balances=holdings.unreadable,
+            doubts=doubts_in(account, multi_assets=multi_assets),
         )
 
     async def position(self, symbol: str) -> PerpPosition:
@@ -61,31 +88,84 @@ class AccountReader:
         Raises:
             VenueError: it cannot be read, or the answer has no row of this symbol.
         """
-        rows = tuple(row for row in await self._client.positions(symbol) if row.symbol == symbol)
-        if not rows:
-            raise OutcomeUnknown(f"the exchange answered without a position row of {symbol}")
+        found = await self._client.positions(symbol)
+        rows = tuple(row for row in found.rows if row.symbol == symbol)
+        if not rows or found.hides(symbol):
+            raise OutcomeUnknown(f"the exchange answered without a readable position row of {symbol}")
         return position_of(_net(rows)[0])
+
+    def spends(self, assets: Iterable[str]) -> None:
+        """Note that the bot trades or moves assets of the spot wallet, so that they may be absent from now on."""
+        self._earlier.spent(assets)
 
     async def _spot(self) -> Holdings:
         at = self._clock.now()
         kept = self._cache.holdings(at)
         if kept is not None:
             return kept
-        read = Holdings(asked_at=at, spot=spot_balances_of(await self._client.spot_account()))
+        account = await self._client.spot_account()
+        vanished = self._earlier.vanished(account)
+        if account.nameless > len(vanished):
+            raise OutcomeUnknown("the exchange's spot balances have rows that name no asset")
+        lost = vanished if account.nameless else await self._unexplained(vanished)
+        unreadable = account.unreadable | {earlier.asset for earlier in lost}
+        if lost and not account.balances:
+            raise OutcomeUnknown("the exchange lists no spot balance, and no transaction says where they went")
+        if QUOTE_ASSET in unreadable:
+            raise OutcomeUnknown(f"the {QUOTE_ASSET} of the spot wallet cannot be read")
+        read = Holdings(asked_at=at, spot=spot_balances_of(account), unreadable=unreadable)
+        self._earlier.remember(read.spot, unreadable, at)
         self._cache.verify(read)
         return read
 
-    async def _certain(self, rows: tuple[PositionRow, ...], *, alone: bool) -> tuple[PositionRow, ...]:
-        """Return the rows as they are, or the venue's own where a liquidation price is near or not for us to work out.
+    async def _unexplained(self, vanished: tuple[Vanished, ...]) -> tuple[Vanished, ...]:
+        """Return the assets whose absence no transaction explains; without transactions that is all of them."""
+        if not vanished:
+            return ()
+        since = min(earlier.seen_at for earlier in vanished) - OUTFLOW_SLACK
+        try:
+            rows = await all_pages(
+                lambda start, end: self._client.transactions(start=start, end=end),
+                since=since,
+                now=self._client.rest.time.now(),
+                key=lambda row: (row.type, row.tran_id, row.asset),
+            )
+        except VenueError:
+            return vanished
+        left: dict[str, Decimal] = {}
+        for row in rows:
+            left[row.asset] = left.get(row.asset, ZERO) - min(ZERO, row.balance_delta)
+        return tuple(earlier for earlier in vanished if left.get(earlier.asset, ZERO) < earlier.total)
 
-        ``alone`` tells that USDT is the only margin.
+    async def _positions(self, account: PerpAccount, missing: frozenset[str], *, alone: bool) -> _Positions:
+        """Return the positions, of the venue's own list where a liquidation price is near or not for us to work out.
+
+        ``alone`` tells that USDT is the only margin. A position that only the venue could tell, and does not, is
+        unreadable; one that could be worked out stays as it was.
         """
-        held = [row for row in rows if row.position_amt]
-        return rows if all(alone and _plain(row) for row in held) else await self._client.positions()
+        worked_out = positions_in(account)
+        held = {row.symbol for row in account.positions if row.position_amt}
+        sure = {row.symbol for row in worked_out if alone and _crossed(row)}
+        asked = {row.symbol for row in worked_out if row.position_amt and not (alone and _plain(row))}
+        asked |= held - {row.symbol for row in worked_out}
+        if not asked:
+            return _Positions(rows=_without(worked_out, missing), unreadable=missing)
+        told = await self._told(asked)
+        unknown = asked - sure - {row.symbol for row in told}
+        kept = tuple(row for row in worked_out if row.symbol not in {r.symbol for r in told})
+        return _Positions(rows=_without((*kept, *told), missing | unknown), unreadable=missing | unknown)
+
+    async def _told(self, symbols: set[str]) -> tuple[PositionRow, ...]:
+        """Return these symbols' rows of ``positionRisk``, as far as they can be read."""
+        try:
+            found = await self._client.positions()
+        except VenueError:
+            return ()
+        return tuple(row for row in found.rows if row.symbol in symbols and not found.hides(row.symbol))
 
     async def renew(self, ahead_seconds: float) -> None:
         """Read again what falls due soon."""
-        await asyncio.gather(self._hedge_mode.renew(ahead_seconds), self._multi_assets.renew(ahead_seconds))
+        await all_of(self._hedge_mode.renew(ahead_seconds), self._multi_assets.renew(ahead_seconds))
 
     def modes_changed(self) -> None:
         """The account's configuration changed: read its modes anew."""
@@ -93,11 +173,19 @@ class AccountReader:
         self._multi_assets.expire()
 
 
+def _crossed(row: PositionRow) -> bool:
+    return row.margin_type == "cross" and row.position_side == ONE_WAY_SIDE
+
+
 def _plain(row: PositionRow) -> bool:
     """Tell whether a liquidation price that was worked out will do."""
-    crossed = row.margin_type == "cross" and row.position_side == ONE_WAY_SIDE
     far = row.mark_price > 0 and abs(row.liquidation_price - row.mark_price) > NEAR * row.mark_price
-    return crossed and far
+    return _crossed(row) and far
+
+
+def _without(rows: Iterable[PositionRow], unreadable: frozenset[str]) -> tuple[PositionRow, ...]:
+    """Leave out the rows of symbols that cannot be read as a whole."""
+    return tuple(row for row in rows if row.symbol not in unreadable)
 
 
 def _net(rows: tuple[PositionRow, ...]) -> list[PositionRow]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
@@ -17,6 +17,7 @@ from hedgerow.aster.nonces import NonceSource, VenueTime
 from hedgerow.aster.rest import Call, RestClient
 from hedgerow.aster.signing import AgentSigner, HmacSigner, Param, RequestSigner
 from hedgerow.domain.commands import TransferDirection, TransferFunds
+from hedgerow.domain.errors import OutcomeUnknown
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import OrderRequest
 from hedgerow.ports import Clock, Transport
@@ -24,6 +25,7 @@ from hedgerow.ports import Clock, Transport
 __all__ = ["AsterClient"]
 
 Params: TypeAlias = Mapping[str, Param]
+Row = TypeVar("Row")
 NonceHook: TypeAlias = Callable[[int | None], None]
 
 ROOT = {Market.SPOT: "/api/v3", Market.PERP: "/fapi/v3"}
@@ -68,11 +70,18 @@ class AsterClient:
 
     async def exchange_info(self, market: Market) -> tuple[wire.SymbolRow, ...]:
         """Read every listed symbol, and take over the limits that come with them."""
+        return (await self.listing(market)).rows
+
+    async def listing(self, market: Market) -> wire.Rows[wire.SymbolRow]:
+        """Read every listed symbol as ``exchange_info`` does, and which of the rows cannot be read."""
         info = wire.decode(await self._read(market, "exchangeInfo"), wire.ExchangeInfo)
-        limits = limits_of(info.rate_limits)
+        limits = limits_of(wire.read_rows(info.rate_limits or (), wire.RateLimitRow).rows)
         if limits:
             self.rest.limiters[market].configure(limits)
-        return wire.readable_rows(info.symbols, wire.SymbolRow)
+        found = wire.read_rows(info.symbols, wire.SymbolRow)
+        if info.symbols and not found.rows:
+            wire.decode(info.symbols[0], wire.SymbolRow)
+        return found
 
     async def premium_index(self) -> tuple[wire.PremiumRow, ...]:
         """Read mark, index and running funding estimate of every perpetual."""
@@ -115,9 +124,9 @@ class AsterClient:
         """Read every margin asset of the perpetual wallet."""
         return wire.decode_rows(await self._account(Market.PERP, "balance", weight=5), account.BalanceRow)
 
-    async def positions(self, symbol: str | None = None) -> tuple[account.PositionRow, ...]:
-        """Read the perpetual positions, flat symbols included."""
-        return wire.decode_rows(
+    async def positions(self, symbol: str | None = None) -> wire.Rows[account.PositionRow]:
+        """Read the perpetual positions, flat symbols included, and which of the rows cannot be read."""
+        return wire.listed_rows(
             await self._account(Market.PERP, "positionRisk", {"symbol": symbol}, weight=5), account.PositionRow
         )
 
@@ -129,21 +138,21 @@ class AsterClient:
 
     async def perp_account(self) -> account.PerpAccount:
         """Read the perpetual wallet and every position together."""
-        return wire.decode(await self._account(Market.PERP, "accountWithJoinMargin", weight=5), account.PerpAccount)
+        return account.perp_account_of(await self._account(Market.PERP, "accountWithJoinMargin", weight=5))
 
     async def spot_account(self) -> account.SpotAccount:
         """Read the spot wallet."""
-        return wire.decode(await self._account(Market.SPOT, "account", weight=5), account.SpotAccount)
+        return account.spot_account_of(await self._account(Market.SPOT, "account", weight=5))
 
     async def hedge_mode(self) -> bool:
         """Tell whether the account holds long and short of a symbol apart."""
         body = await self._account(Market.PERP, "positionSide/dual", weight=30)
-        return bool(wire.decode(body, account.ModeReply).dual_side_position)
+        return wire.decode(body, account.PositionModeReply).dual_side_position
 
     async def multi_assets(self) -> bool:
         """Tell whether all margin assets back all positions."""
         body = await self._account(Market.PERP, "multiAssetsMargin", weight=30)
-        return bool(wire.decode(body, account.ModeReply).multi_assets_margin)
+        return wire.decode(body, account.MarginModeReply).multi_assets_margin
 
     async def agents(self) -> tuple[account.AgentRow, ...]:
         """Read the API wallets of the account and what each may do."""
@@ -152,21 +161,27 @@ class AsterClient:
     async def trades(
         self, market: Market, symbol: str | None, *, start: datetime, end: datetime | None
     ) -> tuple[account.TradeRow, ...]:
-        """Read our trades in a window of at most seven days, oldest first; every symbol only on the spot market."""
+        """Read our trades in a window of at most seven days, oldest first; every symbol only on the spot market.
+
+        Raises:
+            OutcomeUnknown: a trade that is, or may be, of the symbol asked for cannot be read.
+        """
         params = {"symbol": symbol, **_window(start, end)}
-        return wire.decode_rows(await self._account(market, "userTrades", params, weight=5), account.TradeRow)
+        body = await self._account(market, "userTrades", params, weight=5)
+        return _complete(wire.listed_rows(body, account.TradeRow), symbol, "trades")
 
     async def income(
         self, *, start: datetime, end: datetime | None, kind: str | None = None
     ) -> tuple[account.IncomeRow, ...]:
-        """Read rows of the perpetual wallet in a window of at most seven days, oldest first."""
+        """Read the readable rows of the perpetual wallet in a window of at most seven days, oldest first."""
         params = {"incomeType": kind, **_window(start, end)}
-        return wire.decode_rows(await self._account(Market.PERP, "income", params, weight=30), account.IncomeRow)
+        body = await self._account(Market.PERP, "income", params, weight=30)
+        return _page(wire.listed_rows(body, account.IncomeRow), "income")
 
     async def transactions(self, *, start: datetime, end: datetime | None) -> tuple[account.TransactionRow, ...]:
-        """Read rows of the spot wallet in a window of at most seven days, oldest first."""
+        """Read the readable rows of the spot wallet in a window of at most seven days, oldest first."""
         body = await self._account(Market.SPOT, "transactionHistory", _window(start, end), weight=30)
-        return wire.decode_rows(body, account.TransactionRow)
+        return _page(wire.listed_rows(body, account.TransactionRow), "transactions")
 
     # --- orders ------------------------------------------------------------------------------------------------------
 
@@ -182,15 +197,25 @@ class AsterClient:
         return wire.decode(await self._account(market, "order", params), account.OrderRow)
 
     async def open_orders(self, market: Market, symbol: str) -> tuple[account.OrderRow, ...]:
-        """Read the orders resting on a symbol."""
-        return wire.decode_rows(await self._account(market, "openOrders", {"symbol": symbol}), account.OrderRow)
+        """Read the orders resting on a symbol.
+
+        Raises:
+            OutcomeUnknown: one of them cannot be read.
+        """
+        body = await self._account(market, "openOrders", {"symbol": symbol})
+        return _complete(wire.listed_rows(body, account.OrderRow), symbol, "open orders")
 
     async def all_orders(
         self, market: Market, symbol: str, *, start: datetime, end: datetime | None
     ) -> tuple[account.OrderRow, ...]:
-        """Read the orders placed in a window of at most seven days."""
+        """Read the orders placed in a window of at most seven days.
+
+        Raises:
+            OutcomeUnknown: one of them cannot be read.
+        """
         params = {"symbol": symbol, **_window(start, end)}
-        return wire.decode_rows(await self._account(market, "allOrders", params, weight=5), account.OrderRow)
+        body = await self._account(market, "allOrders", params, weight=5)
+        return _complete(wire.listed_rows(body, account.OrderRow), symbol, "orders")
 
     def reserve(self) -> int | None:
         """Return a nonce for an order or a transfer to come, so that it can be noted before it leaves; V1 has none.
@@ -311,3 +336,25 @@ def _window(start: datetime, end: datetime | None) -> dict[str, Param]:
         "endTime": None if end is None else wire.to_millis(end),
         "limit": ROWS,
     }
+
+
+def _complete(found: wire.Rows[Row], symbol: str | None, name: str) -> tuple[Row, ...]:
+    """Return the rows of one symbol's list, or of all symbols, where none is hidden.
+
+    Raises:
+        OutcomeUnknown: a row that belongs to it cannot be read, so that what is missing proves nothing.
+    """
+    if found.nameless or (found.unreadable if symbol is None else symbol in found.unreadable):
+        raise OutcomeUnknown(f"the exchange lists {name} of {symbol or 'the account'} that cannot be read")
+    return found.rows
+
+
+def _page(found: wire.Rows[Row], name: str) -> tuple[Row, ...]:
+    """Return the readable rows of a page of history.
+
+    Raises:
+        OutcomeUnknown: the page is full and hides rows, so that the next one cannot be told.
+    """
+    if found.count >= ROWS > len(found.rows):
+        raise OutcomeUnknown(f"the exchange lists a full page of {name} with rows that cannot be read")
+    return found.rows

@@ -172,7 +172,7 @@ def limits_of(rows: Sequence[RateLimitRow]) -> tuple[Limit, ...]:
             amount=row.limit,
         )
         for row in rows
-        if row.rate_limit_type in set(LimitKind) and row.interval in _UNITS and row.limit > 0
+        if row.rate_limit_type in set(LimitKind) and row.interval in _UNITS and row.limit > 0 and row.interval_num > 0
     )
 
 

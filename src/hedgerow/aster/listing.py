@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.timed import Timed
 from hedgerow.aster.translate import DOCUMENTED_FEES, fees_of, instrument_of
-from hedgerow.aster.wire import SymbolRow
+from hedgerow.aster.wire import Rows, SymbolRow
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, TradingStatus
 from hedgerow.domain.money import ZERO
@@ -18,6 +18,7 @@ __all__ = ["Listing"]
 
 LISTING_SECONDS, FEES_SECONDS = 600.0, 86_400.0
 FEES_RETRY_SECONDS = 600.0
+GONE_SECONDS = 120.0
 
 
 class Listing:
@@ -25,6 +26,10 @@ class Listing:
 
     The account's commission is read for the first listed pair, which stands for all of them, and for each symbol of
     interest by itself; until it is readable, the documented base fees count.
+
+    A symbol whose row cannot be read stays as it was. So does one that is missing from the list, until it has been
+    missing for ``GONE_SECONDS``: one short reply delists nothing. The spot market lists only what trades, so a spot
+    symbol whose perpetual is listed as not trading is gone at once.
     """
 
     def __init__(self, client: AsterClient, clock: Clock) -> None:
@@ -36,6 +41,8 @@ class Listing:
         self._typical = dict(DOCUMENTED_FEES)
         self._interesting: set[str] = set()
         self._pairs: dict[str, BasisPair] = {}
+        self._hidden: dict[Market, frozenset[str]] = dict.fromkeys(Market, frozenset())
+        self._missing_since: dict[tuple[Market, str], float] = {}
         self._made_of: tuple[object, ...] = ()
 
     def care_about(self, symbols: Iterable[str]) -> None:
@@ -56,6 +63,8 @@ class Listing:
             VenueError: the listing cannot be read.
         """
         spot, perp = await asyncio.gather(self._infos[Market.SPOT].get(), self._infos[Market.PERP].get())
+        for market in {market for market, _ in self._missing_since}:
+            self._infos[market].hasten()
         await self._renew_fees([symbol for symbol in perp if symbol in spot])
         made_of = (id(spot), id(perp), frozenset(self._interesting), *self._fees.values(), *self._typical.values())
         if made_of != self._made_of:
@@ -76,7 +85,15 @@ class Listing:
         listed = any(symbol in (info.known or {}) for info in self._infos.values())
         if pair is None or not listed:
             raise VenueError(f"{symbol}: the exchange lists no such pair")
+        if self._is_unsure(symbol):
+            raise VenueError(f"{symbol}: the exchange's newest listing has no row of it that can be read")
         return pair
+
+    @property
+    def perpetuals(self) -> frozenset[str] | None:
+        """Every perpetual of the newest listing, whatever its state; None before the first."""
+        known = self._infos[Market.PERP].known
+        return None if known is None else frozenset(known) | self._hidden[Market.PERP]
 
     async def renew(self, ahead_seconds: float) -> None:
         """Read again what falls due soon."""
@@ -89,18 +106,65 @@ class Listing:
 
     def _timed_info(self, market: Market) -> Timed[Mapping[str, SymbolRow]]:
         async def read() -> Mapping[str, SymbolRow]:
-            return {row.symbol: row for row in await self._client.exchange_info(market)}
+            return self._symbols(market, await self._client.listing(market))
 
         return Timed(self._clock, read, seconds=LISTING_SECONDS)
+
+    def _symbols(self, market: Market, found: Rows[SymbolRow]) -> Mapping[str, SymbolRow]:
+        """Return what is listed: the readable rows, and as they were those that are missing only since lately.
+
+        Raises:
+            VenueError: nothing is listed any more.
+        """
+        before = self._infos[market].known or {}
+        if before and not found.rows:
+            raise VenueError(f"the exchange lists no symbol on its {market} market any more")
+        rows = {row.symbol: row for row in found.rows}
+        absent = frozenset(before) - rows.keys() - found.unreadable
+        hidden = found.unreadable | (absent if found.nameless else frozenset())
+        now = self._clock.monotonic()
+        since = {(market, symbol): self._missing_since.get((market, symbol), now) for symbol in absent - hidden}
+        lately = {key: at for key, at in since.items() if now - at < GONE_SECONDS}
+        others = {key: at for key, at in self._missing_since.items() if key[0] is not market}
+        self._missing_since = {**others, **lately}
+        self._hidden[market] = hidden
+        stays = hidden | {symbol for _, symbol in lately}
+        return {**rows, **{symbol: row for symbol, row in before.items() if symbol in stays}}
+
+    def _is_unsure(self, symbol: str) -> bool:
+        """Return whether the newest listing of a market hides a symbol, or misses it since lately."""
+        perp = (self._infos[Market.PERP].known or {}).get(symbol)
+        spot = self._spot_row(symbol, self._infos[Market.SPOT].known or {}, perp)
+        rows = {Market.SPOT: spot, Market.PERP: perp}
+        if any(row is not None and self._instrument(market, row) is None for market, row in rows.items()):
+            return True
+        return any(
+            symbol in self._hidden[market] or (row is not None and (market, symbol) in self._missing_since)
+            for market, row in rows.items()
+        )
+
+    def _spot_row(self, symbol: str, spot: Mapping[str, SymbolRow], perp: SymbolRow | None) -> SymbolRow | None:
+        """Return a symbol's row on the spot market, None for one that is gone from its list."""
+        missing = (Market.SPOT, symbol) in self._missing_since
+        stopped = perp is not None and perp.status != TradingStatus.TRADING
+        return None if missing and stopped else spot.get(symbol)
 
     def _build(self, spot: Mapping[str, SymbolRow], perp: Mapping[str, SymbolRow]) -> dict[str, BasisPair]:
         built: dict[str, BasisPair] = {}
         for symbol, row in perp.items():
-            pair = self._pair(spot.get(symbol), row)
+            pair = self._pair(self._spot_row(symbol, spot, row), row)
             if pair is not None:
                 built[symbol] = pair
-        gone = (pair for symbol, pair in self._pairs.items() if symbol not in built)
-        return {**built, **{pair.symbol: self._left_of(pair, spot.get(pair.symbol)) for pair in gone}}
+        others = {symbol: pair for symbol, pair in self._pairs.items() if symbol not in built}
+        rows = {s: (self._spot_row(s, spot, perp.get(s)), perp.get(s)) for s in others}
+        return {**built, **{s: self._unbuilt(pair, *rows[s]) for s, pair in others.items()}}
+
+    def _unbuilt(self, pair: BasisPair, spot: SymbolRow | None, perp: SymbolRow | None) -> BasisPair:
+        """Return a pair that the listing does not show any more: as it was where a row cannot be read, else closed."""
+        rows = ((Market.SPOT, spot), (Market.PERP, perp))
+        if any(row is not None and self._instrument(market, row) is None for market, row in rows):
+            return pair
+        return self._left_of(pair, spot)
 
     def _left_of(self, pair: BasisPair, spot: SymbolRow | None) -> BasisPair:
         """Return a pair whose perpetual is not listed any more: closed, and its coins on the grid of the present."""
@@ -109,7 +173,7 @@ class Listing:
         return replace(closed, spot=leg) if leg is not None and leg.base == pair.base else closed
 
     def _pair(self, spot: SymbolRow | None, perp: SymbolRow) -> BasisPair | None:
-        if perp.contract_type not in {None, "", "PERPETUAL"} or (spot and spot.base_asset != perp.base_asset):
+        if perp.contract_type not in {"", "PERPETUAL"} or (spot and spot.base_asset != perp.base_asset):
             return None
         perp_leg = self._instrument(Market.PERP, perp)
         if perp_leg is None:

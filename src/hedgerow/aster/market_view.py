@@ -64,9 +64,9 @@ class AsterMarketView:
         return None if row is None else quote_of(market, row, self._at)
 
     def mark(self, symbol: str) -> MarkPrice | None:
-        """Return the mark price, or None when the venue showed none; it is 0 for a symbol that does not trade."""
+        """Return mark and index price, or None when one is unknown; they are 0 for a symbol that does not trade."""
         row = self._premiums.get(symbol)
-        if row is None or row.mark_price <= 0:
+        if row is None or row.mark_price <= 0 or row.index_price is None or row.index_price <= 0:
             return None
         return MarkPrice(symbol=symbol, mark=row.mark_price, index=row.index_price, at=self._at)
 

@@ -85,7 +85,9 @@ class AsterNews:
 
 def _rhythm_changed(before: PremiumRow, now: PremiumRow, hours: int | None) -> bool:
     """Whether the next settlement moved by anything but the symbol's interval."""
+    if not before.next_funding_time or not now.next_funding_time:
+        return False
     moved = now.next_funding_time - before.next_funding_time
-    if not moved or not before.next_funding_time or not now.next_funding_time:
+    if not moved:
         return False
     return moved < 0 or (hours is not None and moved != hours * HOUR_MS)

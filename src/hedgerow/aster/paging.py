@@ -16,7 +16,7 @@ WINDOW = timedelta(days=7) - MILLISECOND
 
 class _Timed(Protocol):
     @property
-    def time(self) -> int: ...
+    def time(self) -> int | None: ...
 
 
 Row = TypeVar("Row", bound=_Timed)
@@ -42,11 +42,11 @@ async def all_pages(
         found.update((key(row), row) for row in rows)
         start = _after_full_page(rows, start) if len(rows) >= ROWS else end + MILLISECOND
     kept = (row for row in found.values() if not row.time or from_millis(row.time) >= _floor(since))
-    return tuple(sorted(kept, key=lambda row: row.time))
+    return tuple(sorted(kept, key=lambda row: row.time or 0))
 
 
 def _after_full_page(rows: tuple[Row, ...], start: datetime) -> datetime:
-    last = from_millis(max(row.time for row in rows))
+    last = from_millis(max(row.time or 0 for row in rows))
     if last <= _floor(start):
         raise VenueError(f"more than {ROWS} rows at {last.isoformat()}: the exchange cannot page them")
     return last

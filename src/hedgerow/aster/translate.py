@@ -1,13 +1,11 @@
 """Rows of the venue as values of the domain."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
 from hedgerow.aster.wire import BookTicker, CommissionRow, DepthReply, PremiumRow, SymbolRow, from_millis
 from hedgerow.aster.wire_account import (
     AccountPosition,
-    BalanceRow,
     OrderRow,
     PerpAccount,
     PositionRow,
@@ -20,13 +18,13 @@ from hedgerow.domain.events import OrderEnded, OrderProgressed
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import FeeRates, Instrument, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth, Quote
-from hedgerow.domain.money import ZERO
+from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill, OrderStatus
 
 __all__ = [
     "DOCUMENTED_FEES",
-    "balances_in",
     "depth_of",
+    "doubts_in",
     "fees_of",
     "fill_of",
     "instrument_of",
@@ -46,43 +44,57 @@ DOCUMENTED_FEES = {
 """Base fees by the venue's fee pages (API reference 12), until the account's own are read."""
 _STATUSES = {
     "TRADING": TradingStatus.TRADING,
-    "PENDING_TRADING": TradingStatus.PENDING,
-    "PRE_SETTLE": TradingStatus.SETTLING,
-    "SETTLING": TradingStatus.SETTLING,
+    **dict.fromkeys(("PENDING_TRADING", "PRE_TRADING"), TradingStatus.PENDING),
+    **dict.fromkeys(("PRE_SETTLE", "SETTLING", "PRE_DELIVERING", "DELIVERING"), TradingStatus.SETTLING),
+    **dict.fromkeys(("CLOSE", "DELIVERED", "POST_TRADING", "END_OF_DAY", "HALT", "BREAK"), TradingStatus.CLOSED),
 }
 _END_WORDS = {"EXPIRED_IN_MATCH": OrderStatus.EXPIRED, "PENDING_CANCEL": OrderStatus.PARTIALLY_FILLED}
-_UNLIMITED = Decimal(10) ** 12
 _PRICE_STEP = Decimal("1e-8")
 """Digits of marks and liquidation prices on the wire."""
+_HIGHEST_PRICE = Decimal(10) ** 15
+"""A price above this is out of every reach; below it, the digits of the wire fit."""
+_MARGIN_TOLERANCE, _MARGIN_SLACK = Decimal("1.01"), Decimal("0.01")
+"""How far totals may lie from the sum of their rows: prices move between two fields, and digits are cut."""
 
 
 def instrument_of(market: Market, row: SymbolRow, fees: FeeRates) -> Instrument | None:
-    """Return a symbol as an instrument; None for one without usable price and lot filters."""
-    price, lot = row.filter("PRICE_FILTER"), row.filter("LOT_SIZE")
-    if price is None or lot is None or not price.tick_size or not lot.step_size:
+    """Return a symbol as an instrument; None for one whose status or filters cannot be read.
+
+    Every symbol has the four filters: price, lot, least notional and price band (docs/aster-api.md, section 7).
+    """
+    price, lot, band = row.filter("PRICE_FILTER"), row.filter("LOT_SIZE"), row.filter("PERCENT_PRICE")
+    status, min_notional = _STATUSES.get(row.status), _min_notional(row)
+    if price is None or lot is None or band is None or status is None or min_notional is None:
         return None
-    band = row.filter("PERCENT_PRICE")
+    tick, step, least, most = price.tick_size, lot.step_size, lot.min_qty, lot.max_qty
+    down, up = band.multiplier_down, band.multiplier_up
+    if not tick or not step or least is None or not most or down is None or not up:
+        return None
+    if min(tick, step, least, most, min_notional, down, up) < 0 or least > most or down >= up:
+        return None
     return Instrument(
         market=market,
         symbol=row.symbol,
         base=row.base_asset,
         quote=row.quote_asset,
-        tick=price.tick_size,
-        lot=lot.step_size,
-        min_quantity=lot.min_qty or ZERO,
-        max_quantity=lot.max_qty or _UNLIMITED,
-        min_notional=_min_notional(row),
+        tick=tick,
+        lot=step,
+        min_quantity=least,
+        max_quantity=most,
+        min_notional=min_notional,
         fees=fees,
-        status=_STATUSES.get(row.status, TradingStatus.CLOSED),
-        price_down=(band.multiplier_down if band else None) or ZERO,
-        price_up=(band.multiplier_up if band else None) or ZERO,
+        status=status,
+        price_down=down,
+        price_up=up,
     )
 
 
-def _min_notional(row: SymbolRow) -> Decimal:
-    """Perpetuals call it ``notional``, spot ``minNotional``, in one or two filters."""
+def _min_notional(row: SymbolRow) -> Decimal | None:
+    """Perpetuals call it ``notional``, spot ``minNotional``, in one or two filters; None where one is unreadable."""
     rows = [found for found in (row.filter("MIN_NOTIONAL"), row.filter("NOTIONAL")) if found]
-    return max((f.notional or f.min_notional or ZERO for f in rows), default=ZERO)
+    told = [row.notional if row.notional is not None else row.min_notional for row in rows]
+    known = [value for value in told if value is not None]
+    return max(known) if known and len(known) == len(told) else None
 
 
 def fees_of(row: CommissionRow) -> FeeRates:
@@ -109,8 +121,8 @@ def depth_of(market: Market, symbol: str, row: DepthReply, at: datetime) -> Dept
 
 
 def predicted_of(row: PremiumRow, interval_hours: int | None) -> FundingRate | None:
-    """Return the running estimate; None where rate, time or interval is not told."""
-    if row.last_funding_rate is None or row.next_funding_time <= 0 or not interval_hours:
+    """Return the running estimate; None where rate, time or interval is unknown."""
+    if row.last_funding_rate is None or row.next_funding_time is None or not interval_hours:
         return None
     return FundingRate(
         symbol=row.symbol,
@@ -127,49 +139,80 @@ def spot_balances_of(account: SpotAccount) -> dict[str, Balance]:
     return {row.asset: Balance(asset=row.asset, free=row.free, locked=row.locked) for row in rows}
 
 
-def perp_wallet_of(rows: Iterable[BalanceRow]) -> PerpWallet:
+def perp_wallet_of(account: PerpAccount) -> PerpWallet:
     """Return the USDT side of the perpetual wallet.
 
     Raises:
-        OutcomeUnknown: the venue lists no USDT.
+        OutcomeUnknown: the exchange shows no USDT, or its row cannot be read.
     """
-    row = next((row for row in rows if row.asset == QUOTE_ASSET), None)
+    row = next((row for row in account.assets if row.asset == QUOTE_ASSET), None)
     if row is None:
-        raise OutcomeUnknown(f"the exchange lists no {QUOTE_ASSET} in the perpetual wallet")
+        unreadable = QUOTE_ASSET in account.unreadable_assets
+        shown = f"a row of {QUOTE_ASSET} that cannot be read" if unreadable else f"no {QUOTE_ASSET}"
+        raise OutcomeUnknown(f"the exchange lists {shown} in the perpetual wallet")
     return PerpWallet(
-        balance=row.balance,
+        balance=row.wallet_balance,
         unrealized_pnl=row.cross_un_pnl,
         available=row.available_balance,
         transferable=row.max_withdraw_amount,
     )
 
 
-def balances_in(account: PerpAccount) -> tuple[BalanceRow, ...]:
-    """Return the margin assets as the list of balances shows them."""
-    return tuple(
-        BalanceRow(
-            asset=row.asset,
-            balance=row.wallet_balance,
-            cross_un_pnl=row.cross_un_pnl,
-            available_balance=row.available_balance,
-            max_withdraw_amount=row.max_withdraw_amount,
-        )
-        for row in account.assets
-    )
-
-
 def positions_in(account: PerpAccount) -> tuple[PositionRow, ...]:
     """Return the positions as the list of positions shows them, with marks and liquidation prices worked out.
 
-    They hold for crossed positions in one-way, single-asset mode at their present margin rate.
+    They hold for crossed positions in one-way, single-asset mode at their present margin rate. A position whose mark
+    works out as no price is left out: its row contradicts itself.
     """
-    return tuple(_position_in(account, row) for row in account.positions)
+    rows = ((row, _mark_of(row)) for row in account.positions)
+    return tuple(_position_in(account, row, mark) for row, mark in rows if mark is not None)
 
 
-def _position_in(account: PerpAccount, row: AccountPosition) -> PositionRow:
-    mark = ZERO
-    if row.position_amt:
-        mark = (row.entry_price + row.unrealized_profit / row.position_amt).quantize(_PRICE_STEP)
+def doubts_in(account: PerpAccount, *, multi_assets: bool) -> tuple[str, ...]:
+    """Return what of an account reply contradicts itself, one sentence each.
+
+    Totals are compared only in single-asset mode, where they count USDT alone or everything at its price in USDT.
+    """
+    found = [
+        f"{row.symbol} is shown flat with a maintenance margin of {plain(row.maint_margin)}"
+        for row in account.positions
+        if row.maint_margin > 0 and not row.position_amt
+    ]
+    if multi_assets:
+        return tuple(found)
+    margins = sum((row.maint_margin for row in account.positions), ZERO)
+    if account.total_maint_margin > margins * _MARGIN_TOLERANCE + _MARGIN_SLACK:
+        found.append(
+            f"the account's maintenance margin is {plain(account.total_maint_margin)},"
+            f" and its positions account for {plain(margins)}"
+        )
+    balance = _wallet_doubt(account)
+    return (*found, balance) if balance else tuple(found)
+
+
+def _wallet_doubt(account: PerpAccount) -> str | None:
+    """Return what is wrong between the wallet's total and its USDT."""
+    total = account.total_wallet_balance
+    balances = {row.asset: row.wallet_balance for row in account.assets}
+    usdt = balances.get(QUOTE_ASSET)
+    if total is None or usdt is None or min(balances.values()) < 0 or account.unreadable_assets:
+        return None
+    slack = usdt * (_MARGIN_TOLERANCE - 1) + _MARGIN_SLACK
+    alone = not any(amount for asset, amount in balances.items() if asset != QUOTE_ASSET)
+    if usdt - total > slack or (alone and total - usdt > slack):
+        return f"the perpetual wallet's total is {plain(total)}, and its {QUOTE_ASSET} is {plain(usdt)}"
+    return None
+
+
+def _mark_of(row: AccountPosition) -> Decimal | None:
+    """Return the mark that a position's profit shows, 0 for a flat one, or None where it is no price."""
+    if not row.position_amt:
+        return ZERO
+    mark = row.entry_price + row.unrealized_profit / row.position_amt
+    return mark.quantize(_PRICE_STEP) if _PRICE_STEP <= mark < _HIGHEST_PRICE else None
+
+
+def _position_in(account: PerpAccount, row: AccountPosition, mark: Decimal) -> PositionRow:
     return PositionRow(
         symbol=row.symbol,
         position_amt=row.position_amt,
@@ -190,18 +233,18 @@ def _liquidation_price(account: PerpAccount, row: AccountPosition, mark: Decimal
     rest = margin - row.unrealized_profit - (account.total_maint_margin - row.maint_margin)
     if slope == 0:
         return ZERO
-    return max(ZERO, ((rest - row.entry_price * row.position_amt) / slope).quantize(_PRICE_STEP))
+    price = (rest - row.entry_price * row.position_amt) / slope
+    return price.quantize(_PRICE_STEP) if ZERO < price < _HIGHEST_PRICE else ZERO
 
 
 def position_of(row: PositionRow) -> PerpPosition:
     """Return a position; a liquidation price of 0 means none."""
-    pnl = row.un_realized_profit if row.un_realized_profit is not None else row.unrealized_profit
     return PerpPosition(
         symbol=row.symbol,
         quantity=row.position_amt,
         entry_price=row.entry_price,
         mark_price=row.mark_price,
-        unrealized_pnl=pnl or ZERO,
+        unrealized_pnl=row.pnl,
         leverage=row.leverage,
         margin_type=MarginType.ISOLATED if row.margin_type.lower() == "isolated" else MarginType.CROSSED,
         liquidation_price=row.liquidation_price if row.liquidation_price > 0 else None,
@@ -220,11 +263,24 @@ def fill_of(market: Market, row: TradeRow, client_id: str) -> Fill:
         quantity=row.qty,
         price=row.price,
         fee=row.commission,
-        fee_asset=row.commission_asset or QUOTE_ASSET,
-        realized_pnl=row.realized_pnl,
+        fee_asset=row.commission_asset,
+        realized_pnl=_realized(market, row),
         maker=row.maker,
         at=from_millis(row.time),
     )
+
+
+def _realized(market: Market, row: TradeRow) -> Decimal:
+    """Return the profit that a trade of the perpetual realised; the spot market has none.
+
+    Raises:
+        OutcomeUnknown: the perpetual's trade does not say.
+    """
+    if market is Market.SPOT:
+        return ZERO
+    if row.realized_pnl is None:
+        raise OutcomeUnknown(f"the exchange lists trade {row.id} of {row.symbol} without its realised profit")
+    return row.realized_pnl
 
 
 def told(row: OrderRow, client_id: str, now: datetime) -> OrderEnded | OrderProgressed:
@@ -234,7 +290,8 @@ def told(row: OrderRow, client_id: str, now: datetime) -> OrderEnded | OrderProg
         OutcomeUnknown: the venue uses a state that is not known here.
     """
     status = _END_WORDS.get(row.status) or _status(row.status)
-    at = from_millis(row.update_time or row.time) if row.update_time or row.time else now
+    stamp = row.update_time or row.time
+    at = from_millis(stamp) if stamp else now
     if status.done:
         return OrderEnded(
             at=at,

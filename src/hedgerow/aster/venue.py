@@ -23,7 +23,7 @@ from hedgerow.aster.settings import SettingsDesk
 from hedgerow.aster.timed import Timed
 from hedgerow.aster.translate import depth_of
 from hedgerow.aster.wire_account import OrderRow
-from hedgerow.domain.account import AccountView, OpenOrder, PerpPosition
+from hedgerow.domain.account import QUOTE_ASSET, AccountView, OpenOrder, PerpPosition
 from hedgerow.domain.commands import (
     ArmDeadMan,
     CancelOrder,
@@ -160,11 +160,14 @@ class AsterVenue:
     async def _carry_out(self, command: Command) -> tuple[Event, ...]:
         match command:
             case PlaceOrder():
+                if command.order.market is Market.SPOT:
+                    self._accounts.spends((command.order.symbol.removesuffix(QUOTE_ASSET), QUOTE_ASSET))
                 self._markets.listing.care_about((command.order.symbol,))
                 return await self._orders.place(command.order)
             case CancelOrder():
                 return await self._orders.cancel(command)
             case TransferFunds():
+                self._accounts.spends((command.asset,))
                 return await self._settings.transfer(command)
             case SetLeverage():
                 return await self._settings.leverage(command)

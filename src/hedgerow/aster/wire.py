@@ -1,23 +1,30 @@
 """Aster's JSON as typed rows, and its market data; milliseconds end here.
 
-Unknown fields are ignored, numbers may be strings, and enumerations stay text, so that a new value blinds nobody.
-Shapes: API reference, sections 5 and 6.
+Unknown fields are ignored, numbers may be strings, and enumerations stay text, so that a new value makes no row
+unreadable. Shapes: docs/aster-api.md, sections 5 and 6.
+
+No field has a default that stands for a fact. A field without a default must be there and be readable, else its row is
+unreadable. A field with the default None may be absent; it is also None where it is there and cannot be read. Rows are
+read one by one, so that an unreadable row hides no other one. Decimals are finite and of a sane size, times are
+milliseconds between 2015 and 2100.
 """
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from functools import cache
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from hedgerow.domain.errors import OutcomeUnknown
 from hedgerow.domain.market import Level
-from hedgerow.domain.money import ZERO
 from hedgerow.domain.schedule import EPOCH
 
 __all__ = [
+    "EARLIEST_MS",
+    "LATEST_MS",
     "BookTicker",
     "CommissionRow",
     "DepthReply",
@@ -25,31 +32,79 @@ __all__ = [
     "FilterRow",
     "FundingInfoRow",
     "FundingRateRow",
+    "Millis",
     "PremiumRow",
     "RateLimitRow",
+    "Rows",
     "ServerTime",
     "SymbolRow",
     "TickerRow",
     "Wire",
+    "check_levels",
     "decode",
     "decode_rows",
     "from_millis",
+    "is_sane",
+    "listed_rows",
+    "read_rows",
     "readable_rows",
     "to_millis",
 ]
 
 MILLISECOND = timedelta(milliseconds=1)
+EARLIEST, LATEST = datetime(2015, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""Every time of the exchange lies between them; seconds, microseconds and nanoseconds taken for milliseconds do not."""
+EARLIEST_MS, LATEST_MS = (EARLIEST - EPOCH) // MILLISECOND, (LATEST - EPOCH) // MILLISECOND
+Millis: TypeAlias = Annotated[int, Meta(ge=EARLIEST_MS, le=LATEST_MS)]
+"""A time in milliseconds."""
+LARGEST_POWER, SMALLEST_POWER = 30, -40
+"""Powers of ten of the first and of the last digit of a decimal."""
+HIGHEST_COMMISSION = Decimal("0.1")
+LONGEST_PROBLEM = 200
+"""Characters of a decoder's message that are kept: it may repeat what it could not read."""
+_UNREADABLE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+"""What msgspec raises for bytes that are no such JSON: invalid UTF-8 is a ValueError, deep nesting a RecursionError."""
 Row = TypeVar("Row")
 
 
 class Wire(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
-    """A reply of the venue."""
+    """A reply of the exchange, or a row of one."""
+
+    def __post_init__(self) -> None:
+        for name in _decimal_fields(type(self)):
+            value = getattr(self, name)
+            if value is not None and not is_sane(value):
+                raise ValueError(f"{name} is no number that can be used: {str(value)[:40]}")
+
+
+class Rows(Struct, Generic[Row], frozen=True, kw_only=True):
+    """A list of the exchange, row by row."""
+
+    rows: tuple[Row, ...]
+    unreadable: frozenset[str] = frozenset()
+    """Symbols or assets of the rows that cannot be read."""
+    nameless: int = 0
+    """How many of the unreadable rows show neither symbol nor asset."""
+    count: int
+    """How many rows the list has, readable or not."""
+
+    def hides(self, name: str) -> bool:
+        """Return whether an unreadable row belongs, or may belong, to a symbol or an asset."""
+        return name in self.unreadable or self.nameless > 0
+
+
+class _Named(Struct, frozen=True):
+    """What says whose row it is; ``s`` is the name of a symbol in stream messages."""
+
+    symbol: str | None = None
+    asset: str | None = None
+    s: str | None = None
 
 
 class ServerTime(Wire, frozen=True, kw_only=True):
     """GET time."""
 
-    server_time: int
+    server_time: Millis
 
 
 class PremiumRow(Wire, frozen=True, kw_only=True):
@@ -57,9 +112,15 @@ class PremiumRow(Wire, frozen=True, kw_only=True):
 
     symbol: str
     mark_price: Decimal
-    index_price: Decimal = ZERO
+    """0 for a symbol that does not trade."""
+    index_price: Decimal | None = None
     last_funding_rate: Decimal | None = None
-    next_funding_time: int = 0
+    next_funding_time: Millis | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mark_price < 0:
+            raise ValueError(f"the mark price is negative: {self.mark_price}")
 
 
 class BookTicker(Wire, frozen=True, kw_only=True):
@@ -70,6 +131,11 @@ class BookTicker(Wire, frozen=True, kw_only=True):
     bid_qty: Decimal
     ask_price: Decimal
     ask_qty: Decimal
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.bid_price, self.bid_qty, self.ask_price, self.ask_qty) < 0:
+            raise ValueError("a price or a quantity is negative")
 
 
 class FundingInfoRow(Wire, frozen=True, kw_only=True):
@@ -83,7 +149,7 @@ class FundingRateRow(Wire, frozen=True, kw_only=True):
     """GET fundingRate: one settled rate."""
 
     symbol: str
-    funding_time: int
+    funding_time: Millis
     funding_rate: Decimal
 
 
@@ -93,12 +159,21 @@ class TickerRow(Wire, frozen=True, kw_only=True):
     symbol: str
     quote_volume: Decimal
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.quote_volume < 0:
+            raise ValueError(f"the volume is negative: {self.quote_volume}")
+
 
 class DepthReply(Wire, frozen=True, kw_only=True):
     """GET depth; best first."""
 
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
+
+    def __post_init__(self) -> None:
+        check_levels(self.bids)
+        check_levels(self.asks)
 
 
 class RateLimitRow(Wire, frozen=True, kw_only=True):
@@ -132,7 +207,7 @@ class SymbolRow(Wire, frozen=True, kw_only=True):
     base_asset: str
     quote_asset: str
     contract_type: str | None = None
-    filters: tuple[FilterRow, ...] = ()
+    filters: tuple[FilterRow, ...]
 
     def filter(self, kind: str) -> FilterRow | None:
         """Return the filter of a type."""
@@ -142,8 +217,9 @@ class SymbolRow(Wire, frozen=True, kw_only=True):
 class ExchangeInfo(Wire, frozen=True, kw_only=True):
     """GET exchangeInfo."""
 
-    rate_limits: tuple[RateLimitRow, ...] = ()
-    symbols: tuple[Raw, ...] = ()
+    rate_limits: tuple[Raw, ...] | None = None
+    """The limits known before stay where it names none."""
+    symbols: tuple[Raw, ...]
 
 
 class CommissionRow(Wire, frozen=True, kw_only=True):
@@ -151,6 +227,27 @@ class CommissionRow(Wire, frozen=True, kw_only=True):
 
     maker_commission_rate: Decimal
     taker_commission_rate: Decimal
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if max(abs(self.maker_commission_rate), abs(self.taker_commission_rate)) > HIGHEST_COMMISSION:
+            raise ValueError(f"a commission is above {HIGHEST_COMMISSION}, which is no fraction of a price")
+
+
+def is_sane(value: Decimal) -> bool:
+    """Return whether a decimal is finite and of a size that prices, quantities, balances and rates have."""
+    return value.is_finite() and value.adjusted() <= LARGEST_POWER and int(value.as_tuple().exponent) >= SMALLEST_POWER
+
+
+def check_levels(levels: Iterable[Level]) -> None:
+    """Check the levels of a book.
+
+    Raises:
+        ValueError: a price is not positive, a quantity is negative, or one of them is no usable number.
+    """
+    for level in levels:
+        if not (is_sane(level.price) and is_sane(level.quantity) and level.price > 0 and level.quantity >= 0):
+            raise ValueError(f"a level of the book cannot be used: {str(level.price)[:40]} {str(level.quantity)[:40]}")
 
 
 def decode(body: bytes | Raw | str, shape: type[Row]) -> Row:
@@ -160,26 +257,37 @@ def decode(body: bytes | Raw | str, shape: type[Row]) -> Row:
         OutcomeUnknown: it is no JSON of this shape; what was asked may have happened.
     """
     try:
-        return msgspec.json.decode(body, type=shape, strict=False)
-    except msgspec.MsgspecError as error:
-        raise OutcomeUnknown(f"the exchange answered with something else than {shape.__name__}: {error}") from error
+        return _decoded(body, shape)
+    except _UNREADABLE as error:
+        raise OutcomeUnknown(_something_else(body, shape.__name__, error)) from error
 
 
 def decode_rows(body: bytes, shape: type[Row]) -> tuple[Row, ...]:
-    """Return the rows of a list; a row that cannot be read is left out instead of hiding all others.
-
-    A single object counts as a list of one.
+    """Return the readable rows of a list; a single object counts as a list of one.
 
     Raises:
-        OutcomeUnknown: it is no list at all, or none of its rows can be read.
+        OutcomeUnknown: it is no list at all, or it has rows and none of them can be read.
+    """
+    return listed_rows(body, shape).rows
+
+
+def listed_rows(body: bytes, shape: type[Row]) -> Rows[Row]:
+    """Return the rows of a list, with the names of those that cannot be read; an object counts as a list of one.
+
+    Raises:
+        OutcomeUnknown: it is no list at all, or it has rows and none of them can be read.
     """
     listed: Any = tuple[shape, ...]  # type: ignore[valid-type] # a shape given at run time
     try:
         rows: tuple[Row, ...] = msgspec.json.decode(body, type=listed, strict=False)
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         raw = (Raw(body),) if body.lstrip()[:1] == b"{" else decode(body, tuple[Raw, ...])
-        rows = readable_rows(raw, shape)
-    return rows
+    else:
+        return Rows(rows=rows, count=len(rows))
+    found = read_rows(raw, shape)
+    if raw and not found.rows:
+        decode(raw[0], shape)
+    return found
 
 
 def readable_rows(raw: Sequence[Raw], shape: type[Row]) -> tuple[Row, ...]:
@@ -188,22 +296,95 @@ def readable_rows(raw: Sequence[Raw], shape: type[Row]) -> tuple[Row, ...]:
     Raises:
         OutcomeUnknown: there are rows, and none can be read.
     """
+    found = read_rows(raw, shape)
+    if raw and not found.rows:
+        decode(raw[0], shape)
+    return found.rows
+
+
+def read_rows(raw: Sequence[Raw], shape: type[Row]) -> Rows[Row]:
+    """Return the rows that can be read, and whose the others are."""
     rows: list[Row] = []
+    names: set[str] = set()
+    nameless = 0
     for row in raw:
         try:
-            rows.append(msgspec.json.decode(row, type=shape, strict=False))
-        except msgspec.MsgspecError:
-            continue
-    if raw and not rows:
-        decode(raw[0], shape)
-    return tuple(rows)
+            rows.append(_decoded(row, shape))
+        except _UNREADABLE:
+            name = _name_of(row)
+            if name is None:
+                nameless += 1
+            else:
+                names.add(name)
+    return Rows(rows=tuple(rows), unreadable=frozenset(names), nameless=nameless, count=len(raw))
 
 
 def from_millis(millis: int) -> datetime:
-    """Return the time of a venue's milliseconds."""
+    """Return the time of a venue's milliseconds.
+
+    Raises:
+        OutcomeUnknown: it is no time between 2015 and 2100; another unit than milliseconds is none.
+    """
+    if not EARLIEST_MS <= millis <= LATEST_MS:
+        raise OutcomeUnknown(f"the exchange names a time that is none in milliseconds: {str(millis)[:20]}")
     return EPOCH + millis * MILLISECOND
 
 
 def to_millis(at: datetime) -> int:
     """Return a time in the venue's milliseconds, rounded down."""
     return (at - EPOCH) // MILLISECOND
+
+
+def _decoded(body: bytes | Raw | str, shape: type[Row]) -> Row:
+    """Return a value in its shape; of a struct, fields that may be absent are left out where they cannot be read."""
+    try:
+        return msgspec.json.decode(body, type=shape, strict=False)
+    except _UNREADABLE:
+        kind: Any = shape
+        optional = _optional_fields(kind)
+        if not optional:
+            raise
+        fields = msgspec.json.decode(body, type=dict[str, Raw])
+        kept = {name: raw for name, raw in fields.items() if name not in optional or _is_readable(raw, optional[name])}
+        if len(kept) == len(fields):
+            raise
+    return msgspec.json.decode(msgspec.json.encode(kept), type=shape, strict=False)
+
+
+def _is_readable(raw: Raw, kind: Any) -> bool:
+    try:
+        value = msgspec.json.decode(raw, type=kind, strict=False)
+    except _UNREADABLE:
+        return False
+    return not isinstance(value, Decimal) or is_sane(value)
+
+
+def _name_of(row: Raw) -> str | None:
+    """Return the symbol or the asset of a row that cannot be read as a whole, or None."""
+    try:
+        named = _decoded(row, _Named)
+    except _UNREADABLE:
+        return None
+    return named.symbol or named.asset or named.s or None
+
+
+@cache
+def _decimal_fields(shape: type[Any]) -> tuple[str, ...]:
+    """Return the names of a struct's fields that hold decimals."""
+    return tuple(field.name for field in msgspec.structs.fields(shape) if field.type in {Decimal, Decimal | None})
+
+
+@cache
+def _optional_fields(shape: Any) -> Mapping[str, Any]:
+    """Return the fields of a struct that are None where they are absent: their names on the wire, and their types."""
+    if not (isinstance(shape, type) and issubclass(shape, Struct)):
+        return {}
+    return {field.encode_name: field.type for field in msgspec.structs.fields(shape) if field.default is None}
+
+
+def _something_else(body: bytes | Raw | str, wanted: str, error: Exception) -> str:
+    """Return one line that says what came instead of a shape."""
+    if bytes(body if not isinstance(body, str) else body.encode())[:200].lstrip()[:1] == b"<":
+        return f"the exchange answered with a web page instead of {wanted}"
+    problem = " ".join(str(error).split())[:LONGEST_PROBLEM]
+    return f"the exchange answered with something else than {wanted}: {problem}"

@@ -1,8 +1,13 @@
-"""Rows of our own account as Aster tells them: orders, balances, positions, trades, income."""
+"""Rows of our own account as Aster shows them: orders, balances, positions, trades, income.
+
+Which fields may be absent, and what that means, is decided as in ``wire``.
+"""
 
 from decimal import Decimal
 
-from hedgerow.aster.wire import Wire
+from msgspec import Raw, Struct
+
+from hedgerow.aster.wire import EARLIEST_MS, LATEST_MS, Millis, Wire, decode, read_rows
 from hedgerow.domain.money import ZERO
 
 __all__ = [
@@ -13,10 +18,11 @@ __all__ = [
     "IncomeRow",
     "LeverageReply",
     "ListenKey",
-    "ModeReply",
+    "MarginModeReply",
     "OrderRow",
     "PerpAccount",
     "PerpAsset",
+    "PositionModeReply",
     "PositionRow",
     "SpotAccount",
     "SpotBalance",
@@ -24,7 +30,13 @@ __all__ = [
     "TradeRow",
     "TransactionRow",
     "TransferReply",
+    "perp_account_of",
+    "spot_account_of",
 ]
+
+SIDES = ("BUY", "SELL")
+POSITION_SIDES = ("BOTH", "LONG", "SHORT")
+MARGIN_TYPES = ("cross", "crossed", "isolated")
 
 
 class OrderRow(Wire, frozen=True, kw_only=True):
@@ -33,20 +45,28 @@ class OrderRow(Wire, frozen=True, kw_only=True):
     order_id: int
     symbol: str
     status: str
-    client_order_id: str = ""
-    side: str = ""
-    price: Decimal = ZERO
-    avg_price: Decimal = ZERO
-    orig_qty: Decimal = ZERO
-    executed_qty: Decimal = ZERO
-    cum_quote: Decimal = ZERO
-    update_time: int = 0
-    time: int = 0
+    client_order_id: str
+    executed_qty: Decimal
+    price: Decimal | None = None
+    avg_price: Decimal | None = None
+    orig_qty: Decimal | None = None
+    cum_quote: Decimal | None = None
+    side: str | None = None
+    update_time: Millis | None = None
+    time: Millis | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.executed_qty < 0:
+            raise ValueError(f"executed_qty is negative: {self.executed_qty}")
 
     @property
     def filled_notional(self) -> Decimal:
-        """Cumulative quote units; from the average price where the sum is not told."""
-        return self.cum_quote or self.avg_price * self.executed_qty
+        """Cumulative quote units, from the average price where the sum is absent; 0 also where neither is there.
+
+        The trades of an order say what it cost; nothing is decided by this sum alone.
+        """
+        return self.cum_quote or (self.avg_price or ZERO) * self.executed_qty
 
 
 class BalanceRow(Wire, frozen=True, kw_only=True):
@@ -54,24 +74,42 @@ class BalanceRow(Wire, frozen=True, kw_only=True):
 
     asset: str
     balance: Decimal
-    cross_un_pnl: Decimal = ZERO
-    available_balance: Decimal = ZERO
-    max_withdraw_amount: Decimal = ZERO
+    cross_un_pnl: Decimal | None = None
+    available_balance: Decimal | None = None
+    max_withdraw_amount: Decimal | None = None
 
 
 class PositionRow(Wire, frozen=True, kw_only=True):
-    """GET positionRisk."""
+    """GET positionRisk; the exchange writes ``unRealizedProfit``, and other clients saw ``unrealizedProfit``."""
 
     symbol: str
     position_amt: Decimal
-    entry_price: Decimal = ZERO
-    mark_price: Decimal = ZERO
+    entry_price: Decimal
+    mark_price: Decimal
+    """0 may stand for a flat symbol."""
     un_realized_profit: Decimal | None = None
     unrealized_profit: Decimal | None = None
-    liquidation_price: Decimal = ZERO
-    leverage: int = 0
-    margin_type: str = "cross"
-    position_side: str = "BOTH"
+    liquidation_price: Decimal
+    """0 = none."""
+    leverage: int
+    margin_type: str
+    position_side: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_position(self.position_amt, self.entry_price, self.leverage, self.position_side)
+        if self.un_realized_profit is None and self.unrealized_profit is None:
+            raise ValueError("it shows no unrealised profit")
+        if self.margin_type.lower() not in MARGIN_TYPES:
+            raise ValueError(f"its margin type is {self.margin_type!r}")
+        if self.mark_price < 0 or (self.position_amt and not self.mark_price):
+            raise ValueError(f"its mark price is {self.mark_price}")
+
+    @property
+    def pnl(self) -> Decimal:
+        """Unrealised profit in quote units, under whichever name it came."""
+        first = self.un_realized_profit
+        return first if first is not None else self.unrealized_profit or ZERO
 
 
 class PerpAsset(Wire, frozen=True, kw_only=True):
@@ -79,9 +117,9 @@ class PerpAsset(Wire, frozen=True, kw_only=True):
 
     asset: str
     wallet_balance: Decimal
-    cross_un_pnl: Decimal = ZERO
-    available_balance: Decimal = ZERO
-    max_withdraw_amount: Decimal = ZERO
+    cross_un_pnl: Decimal
+    available_balance: Decimal
+    max_withdraw_amount: Decimal
 
 
 class AccountPosition(Wire, frozen=True, kw_only=True):
@@ -89,20 +127,39 @@ class AccountPosition(Wire, frozen=True, kw_only=True):
 
     symbol: str
     position_amt: Decimal
-    entry_price: Decimal = ZERO
-    unrealized_profit: Decimal = ZERO
-    maint_margin: Decimal = ZERO
-    leverage: int = 0
-    isolated: bool = False
-    position_side: str = "BOTH"
+    entry_price: Decimal
+    unrealized_profit: Decimal
+    maint_margin: Decimal
+    leverage: int
+    isolated: bool
+    position_side: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_position(self.position_amt, self.entry_price, self.leverage, self.position_side)
+        if self.maint_margin < 0:
+            raise ValueError(f"its maintenance margin is {self.maint_margin}")
 
 
-class PerpAccount(Wire, frozen=True, kw_only=True):
+class PerpAccount(Struct, frozen=True, kw_only=True):
     """GET accountWithJoinMargin: the perpetual wallet and every position, flat ones included, as of one time."""
 
-    total_maint_margin: Decimal = ZERO
+    total_maint_margin: Decimal
+    total_wallet_balance: Decimal | None
     assets: tuple[PerpAsset, ...]
     positions: tuple[AccountPosition, ...]
+    unreadable_assets: frozenset[str] = frozenset()
+    unreadable_positions: frozenset[str] = frozenset()
+    """Symbols of the rows that cannot be read."""
+    nameless_positions: int = 0
+    """How many more rows cannot be read and show no symbol."""
+
+
+class _PerpAccountReply(Wire, frozen=True, kw_only=True):
+    total_maint_margin: Decimal
+    total_wallet_balance: Decimal | None = None
+    assets: tuple[Raw, ...]
+    positions: tuple[Raw, ...]
 
 
 class Bracket(Wire, frozen=True, kw_only=True):
@@ -114,7 +171,7 @@ class Bracket(Wire, frozen=True, kw_only=True):
     notional_cap: Decimal
     notional_floor: Decimal
     maint_margin_ratio: Decimal
-    cum: Decimal = ZERO
+    cum: Decimal
 
 
 class SymbolBrackets(Wire, frozen=True, kw_only=True):
@@ -129,13 +186,26 @@ class SpotBalance(Wire, frozen=True, kw_only=True):
 
     asset: str
     free: Decimal
-    locked: Decimal = ZERO
+    locked: Decimal
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.free < 0 or self.locked < 0:
+            raise ValueError(f"a balance is negative: free {self.free}, locked {self.locked}")
 
 
-class SpotAccount(Wire, frozen=True, kw_only=True):
+class SpotAccount(Struct, frozen=True, kw_only=True):
     """GET account of the spot market; its ``updateTime`` is in nanoseconds and not used."""
 
     balances: tuple[SpotBalance, ...]
+    unreadable: frozenset[str] = frozenset()
+    """Assets of the rows that cannot be read."""
+    nameless: int = 0
+    """How many more rows cannot be read and show no asset."""
+
+
+class _SpotAccountReply(Wire, frozen=True, kw_only=True):
+    balances: tuple[Raw, ...]
 
 
 class TradeRow(Wire, frozen=True, kw_only=True):
@@ -147,11 +217,17 @@ class TradeRow(Wire, frozen=True, kw_only=True):
     side: str
     price: Decimal
     qty: Decimal
-    commission: Decimal = ZERO
-    commission_asset: str = ""
-    realized_pnl: Decimal = ZERO
-    maker: bool = False
-    time: int
+    commission: Decimal
+    commission_asset: str
+    realized_pnl: Decimal | None = None
+    """Absent on the spot market."""
+    maker: bool
+    time: Millis
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.side not in SIDES or self.price <= 0 or self.qty <= 0 or not self.commission_asset:
+            raise ValueError(f"it is no trade: {self.side} {self.qty} at {self.price}, fee in {self.commission_asset}")
 
 
 class IncomeRow(Wire, frozen=True, kw_only=True):
@@ -160,7 +236,7 @@ class IncomeRow(Wire, frozen=True, kw_only=True):
     income_type: str
     income: Decimal
     asset: str
-    time: int
+    time: Millis
     tran_id: int
     symbol: str | None = None
     trade_id: str | int | None = None
@@ -173,13 +249,13 @@ class TransactionRow(Wire, frozen=True, kw_only=True):
     asset: str
     balance_delta: Decimal
     type: str
-    time: int
+    time: Millis
 
 
 class TransferReply(Wire, frozen=True, kw_only=True):
     """POST asset/wallet/transfer."""
 
-    status: str = "SUCCESS"
+    status: str
 
 
 class LeverageReply(Wire, frozen=True, kw_only=True):
@@ -188,11 +264,16 @@ class LeverageReply(Wire, frozen=True, kw_only=True):
     leverage: int
 
 
-class ModeReply(Wire, frozen=True, kw_only=True):
-    """GET positionSide/dual and GET multiAssetsMargin."""
+class PositionModeReply(Wire, frozen=True, kw_only=True):
+    """GET positionSide/dual."""
 
-    dual_side_position: bool | None = None
-    multi_assets_margin: bool | None = None
+    dual_side_position: bool
+
+
+class MarginModeReply(Wire, frozen=True, kw_only=True):
+    """GET multiAssetsMargin."""
+
+    multi_assets_margin: bool
 
 
 class ListenKey(Wire, frozen=True, kw_only=True):
@@ -205,9 +286,57 @@ class AgentRow(Wire, frozen=True, kw_only=True):
     """GET agent: an API wallet of the account with what it may do."""
 
     agent_address: str
-    agent_name: str = ""
-    expired: int = 0
-    """When it expires, milliseconds; 0 = never."""
-    can_spot_trade: bool = False
-    can_perp_trade: bool = False
-    can_withdraw: bool = False
+    agent_name: str | None = None
+    expired: int | None
+    """When it expires, milliseconds; 0 and null = never."""
+    can_spot_trade: bool
+    can_perp_trade: bool
+    can_withdraw: bool
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.expired and not EARLIEST_MS <= self.expired <= LATEST_MS:
+            raise ValueError(f"it expires at {self.expired}, which is no time in milliseconds")
+
+
+def perp_account_of(body: bytes) -> PerpAccount:
+    """Return the perpetual account, its rows read one by one.
+
+    Raises:
+        OutcomeUnknown: it is no such reply, or its margin total cannot be read.
+    """
+    reply = decode(body, _PerpAccountReply)
+    assets, positions = read_rows(reply.assets, PerpAsset), read_rows(reply.positions, AccountPosition)
+    return PerpAccount(
+        total_maint_margin=reply.total_maint_margin,
+        total_wallet_balance=reply.total_wallet_balance,
+        assets=assets.rows,
+        positions=positions.rows,
+        unreadable_assets=assets.unreadable,
+        unreadable_positions=positions.unreadable,
+        nameless_positions=positions.nameless,
+    )
+
+
+def spot_account_of(body: bytes) -> SpotAccount:
+    """Return the spot wallet, its rows read one by one.
+
+    Raises:
+        OutcomeUnknown: it is no such reply.
+    """
+    found = read_rows(decode(body, _SpotAccountReply).balances, SpotBalance)
+    return SpotAccount(balances=found.rows, unreadable=found.unreadable, nameless=found.nameless)
+
+
+def _check_position(amount: Decimal, entry_price: Decimal, leverage: int, side: str) -> None:
+    """Check what makes a position.
+
+    Raises:
+        ValueError: something of it cannot be.
+    """
+    if side not in POSITION_SIDES:
+        raise ValueError(f"its position side is {side!r}")
+    if leverage < 1:
+        raise ValueError(f"its leverage is {leverage}")
+    if entry_price < 0 or (amount and not entry_price):
+        raise ValueError(f"its entry price is {entry_price}")

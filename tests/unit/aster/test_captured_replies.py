@@ -12,8 +12,8 @@ import pytest
 
 from hedgerow.aster.translate import (
     DOCUMENTED_FEES,
-    balances_in,
     depth_of,
+    doubts_in,
     instrument_of,
     perp_wallet_of,
     positions_in,
@@ -30,7 +30,7 @@ from hedgerow.aster.wire import (
     decode_rows,
     readable_rows,
 )
-from hedgerow.aster.wire_account import BalanceRow, OrderRow, PerpAccount
+from hedgerow.aster.wire_account import BalanceRow, OrderRow, perp_account_of
 from hedgerow.domain.events import OrderProgressed
 from hedgerow.domain.instrument import Instrument, Market, TradingStatus
 from support.scripted_aster import NOW
@@ -93,14 +93,16 @@ def test_books_are_read() -> None:
 
 
 def test_an_account_of_every_symbol_is_read() -> None:
-    account = decode(raw("futures_account_sample.json.gz"), PerpAccount)
+    account = perp_account_of(raw("futures_account_sample.json.gz"))
+    assert not account.unreadable_positions | account.unreadable_assets
     assert len(account.positions) == len(positions_in(account)) > 0
-    assert perp_wallet_of(balances_in(account)).balance >= 0
+    assert perp_wallet_of(account).balance >= 0
+    assert doubts_in(account, multi_assets=False) == ()
 
 
 def test_balances_and_orders_with_numbers_as_text_are_read() -> None:
-    wallet = perp_wallet_of(decode_rows(excerpt("aster_replies_subset.json", "futures_balance_reply"), BalanceRow))
-    assert (str(wallet.balance), str(wallet.transferable)) == ("1.11341089", "0.81341089")
+    rows = decode_rows(excerpt("aster_replies_subset.json", "futures_balance_reply"), BalanceRow)
+    assert (str(rows[0].balance), str(rows[0].max_withdraw_amount)) == ("1.11341089", "0.81341089")
     for order in json.loads(excerpt("aster_replies_subset.json", "spot_orders")):
         row = decode(json.dumps(order["httpResponse"]).encode(), OrderRow)
         event = told(row, row.client_order_id, NOW)

@@ -52,6 +52,7 @@ def trade(number: int, at: datetime, *, order_id: int = 7, **changes: Any) -> di
         "qty": "2",
         "commission": "0.0008",
         "commissionAsset": "AAA",
+        "realizedPnl": "0",
         "time": millis(at),
         "maker": False,
     }

@@ -200,7 +200,6 @@ def test_symbols_that_make_no_pair_are_not_listed(scene: Scene) -> None:
     assert {pair.symbol: pair.perp.status for pair in view.pairs} == {
         "AAAUSDT": TradingStatus.TRADING,
         "BBBUSDT": TradingStatus.SETTLING,
-        "FFFUSDT": TradingStatus.CLOSED,
     }
 
 
@@ -227,12 +226,18 @@ def test_coins_whose_perpetual_vanished_are_sold_on_the_present_grid(scene: Scen
     scene.view()
     coarser = spot_symbol()
     next(row for row in coarser["filters"] if row["filterType"] == "LOT_SIZE")["stepSize"] = "0.1"
-    scene.aster.on("GET /fapi/v3/exchangeInfo", reply({"rateLimits": [], "symbols": []}))
+    scene.aster.on("GET /fapi/v3/exchangeInfo", {"rateLimits": [], "symbols": [futures_symbol("BBBUSDT")]})
     scene.aster.on("GET /api/v3/exchangeInfo", reply({"rateLimits": [], "symbols": [coarser]}))
+    with pytest.raises(VenueError, match="no row of it that can be read"):
+        scene.run(scene.venue.pair(SYMBOL, fresh=True))
+    scene.clock.pass_time(121)
     pair = scene.run(scene.venue.pair(SYMBOL, fresh=True))
     assert (pair.spot.lot, pair.spot.status) == (Decimal("0.1"), TradingStatus.TRADING)
     assert pair.perp.status is TradingStatus.CLOSED
-    scene.aster.on("GET /api/v3/exchangeInfo", reply({"rateLimits": [], "symbols": []}))
+    scene.aster.on("GET /api/v3/exchangeInfo", {"rateLimits": [], "symbols": [spot_symbol("BBBUSDT")]})
+    with pytest.raises(VenueError, match="no row of it that can be read"):
+        scene.run(scene.venue.pair(SYMBOL, fresh=True))
+    scene.clock.pass_time(121)
     with pytest.raises(VenueError, match="lists no such pair"):
         scene.run(scene.venue.pair(SYMBOL, fresh=True))
 
@@ -240,7 +245,9 @@ def test_coins_whose_perpetual_vanished_are_sold_on_the_present_grid(scene: Scen
 def test_a_pair_that_vanishes_from_the_listing_stays_closed(scene: Scene) -> None:
     scene.view()
     scene.clock.pass_time(601)
-    scene.aster.on("GET /api/v3/exchangeInfo", {"symbols": []})
+    scene.aster.on("GET /api/v3/exchangeInfo", {"symbols": [spot_symbol("BBBUSDT")]})
+    assert scene.view().pair(SYMBOL).tradable, "one reply without it delists nothing"
+    scene.clock.pass_time(121)
     pair = scene.view().pair(SYMBOL)
     assert pair.spot.status is TradingStatus.CLOSED
     assert not pair.tradable

@@ -1,0 +1,541 @@
+"""A row or field that is absent or senseless is unknown: never zero, flat or a default, and only for its symbol."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hedgerow.domain.commands import PlaceOrder
+from hedgerow.domain.errors import OutcomeUnknown, VenueError
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.order import OrderRequest
+from hedgerow.ports import HttpResponse
+from support.account_scene import AccountScene
+from support.scripted_aster import (
+    HTML_500,
+    NOW,
+    SYMBOL,
+    futures_symbol,
+    millis,
+    order_row,
+    perp_account,
+    spot_symbol,
+)
+
+SPOT, PERP = Market.SPOT, Market.PERP
+ACCOUNT, SPOT_ACCOUNT, POSITIONS = (
+    "GET /fapi/v3/accountWithJoinMargin",
+    "GET /api/v3/account",
+    "GET /fapi/v3/positionRisk",
+)
+HELD = {"positionAmt": "-2", "entryPrice": "100", "unrealizedProfit": "-2", "maintMargin": "1", "leverage": "1"}
+OTHER = {"symbol": "BBBUSDT"}
+SENSELESS: list[Any] = [None, "", "NaN", "Infinity", "-Infinity", "1e400", "1e-400", {}, [], "x"]
+
+
+@pytest.fixture
+def scene() -> AccountScene:
+    return AccountScene()
+
+
+def row_risk(**changes: Any) -> dict[str, Any]:
+    row = {
+        "symbol": SYMBOL,
+        "positionAmt": "-2",
+        "entryPrice": "100",
+        "markPrice": "101",
+        "unRealizedProfit": "-2",
+        "liquidationPrice": "180",
+        "leverage": "1",
+        "marginType": "cross",
+        "positionSide": "BOTH",
+    }
+    return {**row, **changes}
+
+
+def without(row: dict[str, Any], field: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != field}
+
+
+def both(**changes: Any) -> dict[str, Any]:
+    return perp_account({**HELD, **changes}, OTHER, totalMaintMargin="1")
+
+
+# --- positions -------------------------------------------------------------------------------------------------------
+
+FIELDS = [
+    "positionAmt",
+    "entryPrice",
+    "unrealizedProfit",
+    "maintMargin",
+    "leverage",
+    "isolated",
+    "positionSide",
+]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_position_without_a_field_is_unreadable_and_no_other_is(scene: AccountScene, field: str) -> None:
+    whole = both()
+    scene.aster.on(ACCOUNT, {**whole, "positions": [without(whole["positions"][0], field), whole["positions"][1]]})
+    view = scene.run(scene.venue.account())
+    assert view.unreadable_positions == {SYMBOL}
+    assert set(view.positions) == {"BBBUSDT"}
+
+
+@pytest.mark.parametrize("value", SENSELESS)
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_position_with_a_senseless_field_is_unreadable(scene: AccountScene, field: str, value: Any) -> None:
+    scene.aster.on(ACCOUNT, both(**{field: value}))
+    view = scene.run(scene.venue.account())
+    assert view.unreadable_positions == {SYMBOL}
+    assert set(view.positions) == {"BBBUSDT"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"entryPrice": "0"}, {"entryPrice": "-1"}, {"leverage": "0"}, {"positionSide": "?"}, {"maintMargin": "-1"}],
+)
+def test_a_position_that_cannot_be_is_unreadable(scene: AccountScene, changes: dict[str, Any]) -> None:
+    scene.aster.on(ACCOUNT, both(**changes))
+    view = scene.run(scene.venue.account())
+    assert (view.unreadable_positions, set(view.positions)) == ({SYMBOL}, {"BBBUSDT"})
+
+
+def test_a_leverage_that_is_left_out_of_every_row_is_not_0x(scene: AccountScene) -> None:
+    whole = both()
+    scene.aster.on(ACCOUNT, {**whole, "positions": [without(row, "leverage") for row in whole["positions"]]})
+    view = scene.run(scene.venue.account())
+    assert view.unreadable_positions == {SYMBOL, "BBBUSDT"}
+    assert view.positions == {}
+
+
+def test_a_position_that_is_left_out_is_unreadable_and_not_flat(scene: AccountScene) -> None:
+    scene.aster.on(ACCOUNT, both(), perp_account(OTHER, totalMaintMargin="1"), both())
+    assert scene.run(scene.venue.account()).unreadable_positions == frozenset()
+    view = scene.run(scene.venue.account())
+    assert view.unreadable_positions == {SYMBOL}
+    assert SYMBOL not in view.positions
+    assert view.doubts == ("the account's maintenance margin is 1, and its positions account for 0",)
+    again = scene.run(scene.venue.account())
+    assert (again.unreadable_positions, again.doubts, again.short(SYMBOL)) == (frozenset(), (), 2)
+
+
+def test_a_position_that_is_left_out_of_the_first_reply_is_a_contradiction(scene: AccountScene) -> None:
+    scene.aster.on(ACCOUNT, perp_account(OTHER, totalMaintMargin="18.75"))
+    assert scene.run(scene.venue.account()).doubts == (
+        "the account's maintenance margin is 18.75, and its positions account for 0",
+    )
+
+
+def test_an_empty_position_list_is_unreadable(scene: AccountScene) -> None:
+    scene.aster.on(ACCOUNT, both(), perp_account())
+    scene.run(scene.venue.account())
+    with pytest.raises(VenueError, match="lists no position, and before it listed 2"):
+        scene.run(scene.venue.account())
+
+
+def test_a_symbol_that_the_listing_dropped_is_expected_no_more(scene: AccountScene) -> None:
+    names = [SYMBOL, "BBBUSDT"]
+    scene.aster.on("GET /fapi/v3/exchangeInfo", {"symbols": [futures_symbol(name) for name in names]})
+    scene.aster.on(ACCOUNT, both())
+    scene.run(scene.venue.market(1))
+    scene.run(scene.venue.account())
+    scene.aster.on(ACCOUNT, perp_account(OTHER))
+    assert scene.run(scene.venue.account()).unreadable_positions == {SYMBOL}
+    scene.aster.on("GET /fapi/v3/exchangeInfo", {"symbols": [futures_symbol("BBBUSDT")]})
+    for _ in range(2):
+        scene.clock.pass_time(601)
+        scene.run(scene.venue.market(1))
+    assert scene.run(scene.venue.account()).unreadable_positions == frozenset()
+
+
+def test_a_position_without_a_name_hides_the_one_that_is_missing(scene: AccountScene) -> None:
+    whole = both()
+    scene.aster.on(ACCOUNT, whole, {**whole, "positions": [{**whole["positions"][0], "symbol": None}, OTHER]})
+    scene.run(scene.venue.account())
+    view = scene.run(scene.venue.account())
+    assert view.unreadable_positions == {SYMBOL, "BBBUSDT"}
+
+
+def test_positions_without_names_are_unreadable_before_anything_is_known(scene: AccountScene) -> None:
+    scene.aster.on(ACCOUNT, perp_account({**HELD, "symbol": None}))
+    with pytest.raises(VenueError, match="name no symbol"):
+        scene.run(scene.venue.account())
+
+
+def test_a_flat_position_with_margin_contradicts_itself(scene: AccountScene) -> None:
+    scene.aster.on(ACCOUNT, perp_account({"maintMargin": "3"}, totalMaintMargin="3"))
+    assert scene.run(scene.venue.account()).doubts == (f"{SYMBOL} is shown flat with a maintenance margin of 3",)
+
+
+@pytest.mark.parametrize(("total", "count"), [("1000.5", 0), ("990", 1), ("0", 1), ("20000", 0), (None, 0)])
+def test_a_wallet_total_below_its_usdt_is_a_contradiction(scene: AccountScene, total: str | None, count: int) -> None:
+    scene.aster.on(ACCOUNT, perp_account(totalWalletBalance=total))
+    assert len(scene.run(scene.venue.account()).doubts) == count
+
+
+def test_a_wallet_of_usdt_alone_is_worth_its_total(scene: AccountScene) -> None:
+    account = perp_account(totalWalletBalance="2000")
+    scene.aster.on(ACCOUNT, {**account, "assets": account["assets"][1:]})
+    assert scene.run(scene.venue.account()).doubts == ("the perpetual wallet's total is 2000, and its USDT is 1000.5",)
+
+
+def test_totals_of_multi_assets_mode_are_not_compared(scene: AccountScene) -> None:
+    scene.aster.on("GET /fapi/v3/multiAssetsMargin", {"multiAssetsMargin": True})
+    scene.aster.on(ACCOUNT, perp_account(totalMaintMargin="9", totalWalletBalance="0"))
+    assert scene.run(scene.venue.account()).doubts == ()
+
+
+# --- a liquidation price that only the exchange knows ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [HTML_500, [], [row_risk(leverage="")], [row_risk(symbol="BBBUSDT")]])
+def test_an_isolated_position_that_the_exchange_does_not_tell_is_unreadable(scene: AccountScene, answer: Any) -> None:
+    scene.aster.on(ACCOUNT, both(isolated=True))
+    scene.aster.on(POSITIONS, answer)
+    view = scene.run(scene.venue.account())
+    assert (view.unreadable_positions, set(view.positions)) == ({SYMBOL}, {"BBBUSDT"})
+
+
+def test_a_liquidation_that_is_near_is_known_without_the_exchanges_list(scene: AccountScene) -> None:
+    scene.aster.on(ACCOUNT, perp_account({**HELD, "maintMargin": "950"}, OTHER, totalMaintMargin="950"))
+    scene.aster.on(POSITIONS, HTML_500)
+    view = scene.run(scene.venue.account())
+    assert view.unreadable_positions == frozenset()
+    liquidation = view.positions[SYMBOL].liquidation_price
+    assert liquidation is not None
+    assert liquidation < 150
+
+
+@pytest.mark.parametrize("field", sorted(row_risk()))
+def test_one_position_without_a_field_cannot_be_read(scene: AccountScene, field: str) -> None:
+    scene.aster.on(POSITIONS, [without(row_risk(), field), row_risk(symbol="BBBUSDT")])
+    with pytest.raises(VenueError):
+        scene.run(scene.venue.position(SYMBOL))
+    if field != "symbol":
+        assert scene.run(scene.venue.position("BBBUSDT")).quantity == -2
+
+
+def test_a_side_that_cannot_be_read_makes_the_position_unreadable(scene: AccountScene) -> None:
+    long, short = row_risk(positionSide="LONG", positionAmt="0"), row_risk(positionSide="SHORT", leverage=None)
+    scene.aster.on(POSITIONS, [long, short])
+    with pytest.raises(VenueError):
+        scene.run(scene.venue.position(SYMBOL))
+
+
+# --- wallets ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", SENSELESS)
+@pytest.mark.parametrize("field", ["walletBalance", "crossUnPnl", "availableBalance", "maxWithdrawAmount"])
+def test_a_perpetual_wallet_with_senseless_usdt_is_unreadable(scene: AccountScene, field: str, value: Any) -> None:
+    account = perp_account(HELD)
+    account["assets"][1][field] = value
+    scene.aster.on(ACCOUNT, account)
+    with pytest.raises(VenueError, match="a row of USDT that cannot be read"):
+        scene.run(scene.venue.account())
+
+
+def test_another_margin_asset_that_cannot_be_read_hides_only_itself(scene: AccountScene) -> None:
+    account = perp_account(HELD)
+    account["assets"][0]["walletBalance"] = ""
+    scene.aster.on(ACCOUNT, account)
+    view = scene.run(scene.venue.account())
+    assert (view.perp.balance, view.perp_assets) == (Decimal("1000.5"), {})
+
+
+@pytest.mark.parametrize("total", [None, "", "NaN"])
+def test_an_account_without_its_margin_total_is_unreadable(scene: AccountScene, total: Any) -> None:
+    scene.aster.on(ACCOUNT, perp_account(HELD, totalMaintMargin=total))
+    with pytest.raises(VenueError):
+        scene.run(scene.venue.account())
+
+
+@pytest.mark.parametrize(
+    ("route", "answer"),
+    [
+        ("GET /fapi/v3/positionSide/dual", {}),
+        ("GET /fapi/v3/positionSide/dual", {"dualSidePosition": None}),
+        ("GET /fapi/v3/multiAssetsMargin", {"multiAssetsMargin": ""}),
+        ("GET /fapi/v3/multiAssetsMargin", []),
+    ],
+)
+def test_a_mode_that_is_absent_is_not_the_safe_one(scene: AccountScene, route: str, answer: Any) -> None:
+    scene.aster.on(route, answer)
+    with pytest.raises(VenueError):
+        scene.run(scene.venue.account())
+
+
+def spot(*rows: dict[str, Any]) -> dict[str, Any]:
+    return {"balances": [{"asset": "USDT", "free": "900", "locked": "1"}, *rows]}
+
+
+COIN = {"asset": "AAA", "free": "2.5", "locked": "0"}
+
+
+@pytest.mark.parametrize("value", [*SENSELESS, "-1"])
+@pytest.mark.parametrize("field", ["free", "locked"])
+def test_a_spot_balance_with_a_senseless_field_hides_only_itself(scene: AccountScene, field: str, value: Any) -> None:
+    scene.aster.on(SPOT_ACCOUNT, spot({**COIN, field: value}, {**COIN, "asset": "CCC"}))
+    view = scene.run(scene.venue.account())
+    assert view.unreadable_balances == {"AAA"}
+    assert (set(view.spot), view.spot_usdt) == ({"USDT", "CCC"}, 900)
+
+
+@pytest.mark.parametrize("field", ["free", "locked"])
+def test_a_spot_wallet_whose_usdt_is_unreadable_is_unreadable(scene: AccountScene, field: str) -> None:
+    scene.aster.on(SPOT_ACCOUNT, {"balances": [without(spot()["balances"][0], field), COIN]})
+    with pytest.raises(VenueError, match="USDT of the spot wallet"):
+        scene.run(scene.venue.account())
+
+
+def gone(amount: str, after: timedelta = timedelta(seconds=5)) -> Callable[[dict[str, str]], Any]:
+    row = {"tranId": 1, "asset": "AAA", "balanceDelta": amount, "type": "TRADE_SOURCE", "time": millis(NOW + after)}
+    return lambda params: [row] if int(params["startTime"]) <= row["time"] else []
+
+
+TRANSACTIONS = "GET /api/v3/transactionHistory"
+
+
+def test_coins_that_are_left_out_are_unreadable_and_not_gone(scene: AccountScene) -> None:
+    scene.aster.on(SPOT_ACCOUNT, spot(COIN), spot(), spot(COIN))
+    scene.aster.on(TRANSACTIONS, [])
+    scene.run(scene.venue.account())
+    assert scene.run(scene.venue.account()).unreadable_balances == {"AAA"}
+    assert scene.run(scene.venue.account()).unreadable_balances == frozenset()
+
+
+@pytest.mark.parametrize(("answer", "unknown"), [(gone("-2.5"), set()), (gone("-2.4"), {"AAA"}), (HTML_500, {"AAA"})])
+def test_coins_that_left_the_wallet_are_gone_when_transactions_say_so(
+    scene: AccountScene, answer: Any, unknown: set[str]
+) -> None:
+    scene.aster.on(SPOT_ACCOUNT, spot(COIN), spot())
+    scene.aster.on(TRANSACTIONS, answer)
+    scene.run(scene.venue.account())
+    scene.clock.pass_time(10)
+    view = scene.run(scene.venue.account())
+    assert view.unreadable_balances == unknown
+    assert view.coin("AAA").total == 0
+
+
+def test_coins_that_the_bot_sold_are_gone_without_a_question(scene: AccountScene) -> None:
+    scene.aster.on(SPOT_ACCOUNT, spot(COIN), spot())
+    scene.aster.on("POST /api/v3/order", order_row("h-1", quantity="2.5"))
+    scene.run(scene.venue.account())
+    sale = OrderRequest(
+        client_id="h-1", market=SPOT, symbol=SYMBOL, side=Side.SELL, quantity=Decimal("2.5"), price=Decimal(100)
+    )
+    scene.run(scene.venue.submit(PlaceOrder(hedge_id="h", order=sale)))
+    assert scene.run(scene.venue.account()).unreadable_balances == frozenset()
+    assert TRANSACTIONS not in scene.aster.routes
+
+
+def test_an_empty_spot_wallet_that_was_not_empty_is_unreadable(scene: AccountScene) -> None:
+    scene.aster.on(SPOT_ACCOUNT, spot(COIN), {"balances": []})
+    scene.aster.on(TRANSACTIONS, [])
+    scene.run(scene.venue.account())
+    with pytest.raises(VenueError, match="lists no spot balance"):
+        scene.run(scene.venue.account())
+
+
+def test_a_balance_without_a_name_is_the_one_that_is_missing(scene: AccountScene) -> None:
+    scene.aster.on(SPOT_ACCOUNT, spot(COIN), spot({**COIN, "asset": None}))
+    scene.run(scene.venue.account())
+    assert scene.run(scene.venue.account()).unreadable_balances == {"AAA"}
+
+
+def test_balances_without_names_are_unreadable_before_anything_is_known(scene: AccountScene) -> None:
+    scene.aster.on(SPOT_ACCOUNT, spot({**COIN, "asset": None}))
+    with pytest.raises(VenueError, match="name no asset"):
+        scene.run(scene.venue.account())
+
+
+# --- the market ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [*SENSELESS, "-1", "0"])
+@pytest.mark.parametrize("field", ["markPrice", "indexPrice"])
+def test_a_mark_or_index_price_that_is_none_is_unknown(scene: AccountScene, field: str, value: Any) -> None:
+    good = {"symbol": "BBBUSDT", "markPrice": "5", "indexPrice": "5", "lastFundingRate": "", "nextFundingTime": 0}
+    row = {**good, "symbol": SYMBOL, field: value}
+    scene.aster.on("GET /fapi/v3/premiumIndex", [row, good])
+    view = scene.run(scene.venue.market(1))
+    assert view.mark(SYMBOL) is None
+    mark = view.mark("BBBUSDT")
+    assert mark is not None, "a rate or a time that is absent hides no price"
+    assert mark.mark == 5
+    assert view.predicted("BBBUSDT") is None
+
+
+@pytest.mark.parametrize(
+    "stamp", [0, -1, "", None, millis(NOW) // 1000, millis(NOW) * 1000, millis(NOW) * 10**6, 10**30, "soon"]
+)
+def test_a_funding_time_in_another_unit_gives_no_estimate(scene: AccountScene, stamp: Any) -> None:
+    row = {"symbol": SYMBOL, "markPrice": "100", "indexPrice": "100", "lastFundingRate": "0.0001"}
+    scene.aster.on("GET /fapi/v3/premiumIndex", [{**row, "nextFundingTime": stamp}])
+    view = scene.run(scene.venue.market(1))
+    assert view.predicted(SYMBOL) is None
+    assert view.mark(SYMBOL) is not None
+
+
+@pytest.mark.parametrize("market", [SPOT, PERP])
+@pytest.mark.parametrize("side", ["bids", "asks"])
+@pytest.mark.parametrize("level", [["NaN", "1"], ["0", "1"], ["-1", "1"], ["1", "-1"], ["1", "NaN"], ["1"], None])
+def test_a_book_with_a_senseless_level_is_unreadable(
+    scene: AccountScene, market: Market, side: str, level: Any
+) -> None:
+    path = "fapi" if market is PERP else "api"
+    book = {"bids": [["99", "1"]], "asks": [["101", "1"]]}
+    scene.aster.on(f"GET /{path}/v3/depth", {**book, side: [*book[side], level]})
+    with pytest.raises(VenueError):
+        scene.run(scene.venue.depth(market, SYMBOL))
+
+
+def changed_filter(row: dict[str, Any], kind: str, **changes: Any) -> dict[str, Any]:
+    filters = [{**f, **changes} if f["filterType"] == kind else f for f in row["filters"]]
+    return {**row, "filters": filters}
+
+
+BAD_LISTINGS: list[Callable[[dict[str, Any]], dict[str, Any]]] = [
+    lambda row: {**row, "status": ""},
+    lambda row: {**row, "status": "SOMETHING_NEW"},
+    lambda row: without(row, "status"),
+    lambda row: without(row, "filters"),
+    lambda row: {**row, "filters": []},
+    lambda row: {**row, "filters": row["filters"][:-1]},
+    lambda row: changed_filter(row, "PRICE_FILTER", tickSize="0"),
+    lambda row: changed_filter(row, "PRICE_FILTER", tickSize="NaN"),
+    lambda row: changed_filter(row, "LOT_SIZE", stepSize=None),
+    lambda row: changed_filter(row, "LOT_SIZE", minQty=""),
+    lambda row: changed_filter(row, "LOT_SIZE", maxQty="0"),
+    lambda row: changed_filter(row, "LOT_SIZE", minQty="2000"),
+    lambda row: changed_filter(row, "PERCENT_PRICE", multiplierUp=None),
+    lambda row: changed_filter(row, "PERCENT_PRICE", multiplierDown="7"),
+    lambda row: {**row, "baseAsset": None},
+]
+
+
+@pytest.mark.parametrize("market", [SPOT, PERP])
+@pytest.mark.parametrize("number", range(len(BAD_LISTINGS)))
+def test_a_listed_symbol_that_cannot_be_read_is_neither_closed_nor_traded(
+    scene: AccountScene, market: Market, number: int
+) -> None:
+    before = scene.run(scene.venue.market(1)).pair(SYMBOL)
+    route = f"GET /{'fapi' if market is PERP else 'api'}/v3/exchangeInfo"
+    make = futures_symbol if market is PERP else spot_symbol
+    scene.aster.on(route, {"symbols": [BAD_LISTINGS[number](make()), make("BBBUSDT")]})
+    scene.clock.pass_time(601)
+    assert scene.run(scene.venue.market(1)).pair(SYMBOL) == before
+    scene.clock.pass_time(601)
+    assert scene.run(scene.venue.market(1)).pair(SYMBOL) == before, "however long it lasts"
+    with pytest.raises(VenueError, match="no row of it that can be read"):
+        scene.run(scene.venue.pair(SYMBOL, fresh=True))
+
+
+def test_a_minimum_that_cannot_be_read_in_one_of_two_filters_is_unreadable(scene: AccountScene) -> None:
+    row = spot_symbol()
+    row["filters"].append({"filterType": "MIN_NOTIONAL", "minNotional": ""})
+    scene.aster.on("GET /api/v3/exchangeInfo", {"symbols": [row, spot_symbol("BBBUSDT")]})
+    assert scene.run(scene.venue.market(1)).pair(SYMBOL) is None
+
+
+def test_an_empty_listing_closes_nothing(scene: AccountScene) -> None:
+    before = scene.run(scene.venue.market(1)).pair(SYMBOL)
+    scene.aster.on("GET /fapi/v3/exchangeInfo", {"symbols": []})
+    scene.clock.pass_time(601)
+    assert scene.run(scene.venue.market(1)).pair(SYMBOL) == before
+    with pytest.raises(VenueError, match="lists no symbol"):
+        scene.run(scene.venue.pair(SYMBOL, fresh=True))
+
+
+@pytest.mark.parametrize("limits", [None, [{"rateLimitType": "ORDERS"}], [{}], "x"])
+def test_limits_that_cannot_be_read_leave_the_listing_readable(scene: AccountScene, limits: Any) -> None:
+    scene.aster.on("GET /fapi/v3/exchangeInfo", {"rateLimits": limits, "symbols": [futures_symbol()]})
+    assert scene.run(scene.venue.market(1)).pair(SYMBOL) is not None
+
+
+# --- orders, trades and history --------------------------------------------------------------------------------------
+
+TRADE = {
+    "symbol": SYMBOL,
+    "id": 1,
+    "orderId": 7,
+    "side": "BUY",
+    "price": "100",
+    "qty": "2",
+    "commission": "0.0008",
+    "commissionAsset": "AAA",
+    "realizedPnl": "0",
+    "time": millis(NOW),
+    "maker": False,
+}
+
+
+@pytest.mark.parametrize("field", sorted(TRADE.keys() - {"realizedPnl"}))
+def test_a_trade_without_a_field_is_not_left_out_of_the_books(scene: AccountScene, field: str) -> None:
+    scene.aster.on("GET /fapi/v3/userTrades", [without(TRADE, field), {**TRADE, "id": 2}])
+    with pytest.raises(VenueError):
+        scene.run(scene.venue.fills(PERP, SYMBOL, NOW - timedelta(hours=1)))
+
+
+def test_a_perpetual_trade_without_its_profit_did_not_make_zero(scene: AccountScene) -> None:
+    scene.aster.on("GET /fapi/v3/userTrades", [without(TRADE, "realizedPnl")])
+    scene.aster.on("GET /fapi/v3/order", order_row())
+    with pytest.raises(VenueError, match="without its realised profit"):
+        scene.run(scene.venue.fills(PERP, SYMBOL, NOW - timedelta(hours=1)))
+
+
+@pytest.mark.parametrize("field", ["incomeType", "income", "asset", "time", "tranId"])
+def test_an_income_row_without_a_field_hides_only_itself(scene: AccountScene, field: str) -> None:
+    row = {
+        "symbol": SYMBOL,
+        "incomeType": "FUNDING_FEE",
+        "income": "0.5",
+        "asset": "USDT",
+        "time": millis(NOW),
+        "tranId": 1,
+    }
+    scene.aster.on("GET /fapi/v3/income", [without(row, field), {**row, "tranId": 2}])
+    (payment,) = scene.run(scene.venue.funding_payments(NOW - timedelta(hours=1)))
+    assert payment.tran_id == 2
+
+
+@pytest.mark.parametrize("field", ["orderId", "symbol", "status", "clientOrderId", "executedQty"])
+def test_an_order_without_a_field_has_an_unknown_outcome(scene: AccountScene, field: str) -> None:
+    request = OrderRequest(
+        client_id="o-1", market=PERP, symbol=SYMBOL, side=Side.BUY, quantity=Decimal(1), price=Decimal(100)
+    )
+    scene.aster.on("POST /fapi/v3/order", without(order_row(), field))
+    (event,) = scene.run(scene.venue.submit(PlaceOrder(hedge_id="h", order=request)))
+    assert type(event).__name__ == "OrderOutcomeUnknown"
+
+
+def test_an_open_order_that_cannot_be_read_is_not_absent(scene: AccountScene) -> None:
+    scene.aster.on("GET /fapi/v3/openOrders", [order_row(), order_row(status=None)])
+    scene.aster.on("GET /api/v3/openOrders", [])
+    with pytest.raises(VenueError, match="open orders of AAAUSDT that cannot be read"):
+        scene.run(scene.venue.open_orders(SYMBOL))
+
+
+# --- bytes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"\xff":1}', b"\xff\xfe", b"[" * 10_000, b"", b"1e999999999", b'{"serverTime": 1e400}', b"<html>"]
+)
+def test_bytes_that_are_no_such_json_are_one_clear_line(scene: AccountScene, body: bytes) -> None:
+    scene.aster.on("GET /fapi/v3/time", HttpResponse(status=200, body=body))
+    with pytest.raises(OutcomeUnknown) as caught:
+        scene.run(scene.venue.client.synchronise())
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 320
+
+
+@pytest.mark.parametrize("stamp", [0, -5, millis(NOW) // 1000, millis(NOW) * 1000, millis(NOW) * 10**6, 10**40])
+def test_a_server_time_in_another_unit_is_no_time(scene: AccountScene, stamp: int) -> None:
+    scene.aster.on("GET /fapi/v3/time", {"serverTime": stamp} if stamp < 2**63 else f'{{"serverTime": {stamp}}}')
+    with pytest.raises(VenueError):
+        scene.run(scene.venue.client.synchronise())
