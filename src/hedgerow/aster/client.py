@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from hedgerow.aster import wire
 from hedgerow.aster import wire_account as account
+from hedgerow.aster.codes import OK, error_body
 from hedgerow.aster.credentials import Credentials
 from hedgerow.aster.hosts import MAINNET, Hosts
 from hedgerow.aster.limits import Priority, limits_of
@@ -254,7 +255,7 @@ class AsterClient:
 
     async def noop(self, market: Market, nonce: int) -> None:
         """Burn a nonce: a request signed with it that did not arrive yet is refused from now on."""
-        await self.rest.call(replace(_signed("POST", market, "noop"), nonce=nonce))
+        _expect_success(await self.rest.call(replace(_signed("POST", market, "noop"), nonce=nonce)), "noop")
 
     # --- settings and transfers --------------------------------------------------------------------------------------
 
@@ -278,12 +279,14 @@ class AsterClient:
 
     async def set_crossed(self, symbol: str) -> None:
         """Switch a perpetual to CROSSED margin; refused with -4046 when it is so already."""
-        await self.rest.call(_signed("POST", Market.PERP, "marginType", {"symbol": symbol, "marginType": "CROSSED"}))
+        params: Params = {"symbol": symbol, "marginType": "CROSSED"}
+        _expect_success(await self.rest.call(_signed("POST", Market.PERP, "marginType", params)), "marginType")
 
     async def arm_dead_man(self, symbol: str, seconds: int) -> None:
         """Let every perpetual order of ``symbol`` be cancelled in so many seconds; 0 stops the switch."""
         params: Params = {"symbol": symbol, "countdownTime": seconds * 1000}
-        await self.rest.call(_signed("POST", Market.PERP, "countdownCancelAll", params, weight=10))
+        call = _signed("POST", Market.PERP, "countdownCancelAll", params, weight=10)
+        wire.decode(await self.rest.call(call), account.CountdownReply)
 
     # --- user data stream --------------------------------------------------------------------------------------------
 
@@ -358,3 +361,14 @@ def _page(found: wire.Rows[Row], name: str) -> tuple[Row, ...]:
     if found.count >= ROWS > len(found.rows):
         raise OutcomeUnknown(f"the exchange lists a full page of {name} with rows that cannot be read")
     return found.rows
+
+
+def _expect_success(body: bytes, name: str) -> None:
+    """Check the answer of a write that answers with a code and a message alone.
+
+    Raises:
+        OutcomeUnknown: it is no success.
+    """
+    told = error_body(body)
+    if told is None or told.code != OK:
+        raise OutcomeUnknown(f"the exchange did not answer {name} with success")

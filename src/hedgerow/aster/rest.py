@@ -124,7 +124,7 @@ class RestClient:
             on_signed(signed.nonce)
         response = await self._sent(call, self._request(call, signed))
         limiter.heed(response.headers)
-        error = failure(response, call.name, now=self.time.now())
+        error = failure(response, call.name, now=self.time.now(), write=not call.safe)
         if isinstance(error, RateLimited):
             told = error_body(response.body)
             limiter.block(error.retry_after_seconds, orders_only=told is not None and told.code == TOO_MANY_ORDERS)

@@ -15,6 +15,7 @@ __all__ = [
     "AgentRow",
     "BalanceRow",
     "Bracket",
+    "CountdownReply",
     "IncomeRow",
     "LeverageReply",
     "ListenKey",
@@ -274,6 +275,13 @@ class MarginModeReply(Wire, frozen=True, kw_only=True):
     """GET multiAssetsMargin."""
 
     multi_assets_margin: bool
+
+
+class CountdownReply(Wire, frozen=True, kw_only=True):
+    """POST countdownCancelAll."""
+
+    symbol: str
+    countdown_time: int
 
 
 class ListenKey(Wire, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """What answers mean: every class of status and code."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -107,7 +108,16 @@ def test_a_web_page_is_named_and_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [{"code": 200, "msg": "success"}, {"code": "200", "msg": "done"}, {}, [], {"code": -1, "msg": "", "x": 1}]
+    "value",
+    [
+        {"code": 200, "msg": "success"},
+        {"code": "200", "msg": "done"},
+        {},
+        [],
+        {"code": 0, "orderId": 1, "status": "NEW"},
+        {"code": "x", "msg": ""},
+        [{"code": -2011, "msg": "Unknown order sent."}],
+    ],
 )
 def test_a_real_answer_is_no_failure(value: object) -> None:
     assert failure(reply(value), "x", now=NOW) is None
@@ -128,7 +138,11 @@ def test_a_success_that_is_exactly_a_code_and_a_message_is_a_failure() -> None:
         (error(-1003, status=418), 120),
         (HttpResponse(status=418, headers={"retry-after": "300"}), 300),
         (error(-1003, f"IP banned until {millis(NOW + timedelta(hours=1))}.", status=418, retry_after="5"), 3600),
-        (HttpResponse(status=403, body=b"<html>blocked</html>"), 60),
+        (error(-1003, "IP banned until 9999999999999.", status=418), 3 * 86_400),
+        (HttpResponse(status=418, headers={"retry-after": "8204047162"}), 3 * 86_400),
+        (HttpResponse(status=418, headers={"retry-after": "9" * 400}), 3 * 86_400),
+        (reply({"code": -1003, "msg": "Too many requests", "requestId": "1"}), 60),
+        (reply({"code": "-1015", "message": "Too many orders"}, status=400), 10),
         (HttpResponse(status=429, body=b"", headers={"retry-after": "soon"}), 60),
     ],
 )
@@ -142,3 +156,58 @@ def test_a_strange_client_error_is_a_refusal() -> None:
     found = failure(HttpResponse(status=404, body=b"<html>"), "x", now=NOW)
     assert isinstance(found, Rejected)
     assert found.code == -404
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"msg": "No.", "success": False}, "x: No. (-2019)"),
+        ({"msg": None}, "x: refused (-2019)"),
+        ({"message": "No."}, "x: No. (-2019)"),
+        ({"msg": "No.", "ts": 1, "data": None}, "x: No. (-2019)"),
+        ({"msg": {"zh": 1}, "message": "No.\nReally."}, "x: No. Really. (-2019)"),
+        ({}, "x: refused (-2019)"),
+    ],
+)
+@pytest.mark.parametrize("code", [-2019, "-2019", -2019.0])
+@pytest.mark.parametrize("status", [200, 400])
+def test_an_error_with_more_or_fewer_fields_keeps_its_code(
+    more: dict[str, Any], text: str, code: object, status: int
+) -> None:
+    found = failure(reply({"code": code, **more}, status=status), "x", now=NOW, write=True)
+    assert isinstance(found, InsufficientBalance)
+    assert str(found) == text
+
+
+def test_a_refused_nonce_with_a_time_beside_it_is_still_one() -> None:
+    assert type(failure(reply({"code": -4225, "msg": "x", "ts": 1}, status=400), "x", now=NOW)) is NonceRefused
+
+
+PAGE = b"<html><head></head><body>Blocked</body></html>"
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 408, 415, 451, 499])
+@pytest.mark.parametrize(
+    "body", [PAGE, b"", b'{"message":"Forbidden"}', b'{"code":403,"message":"x"}', b'{"code":"\xff"}', b"[", b'"x"']
+)
+def test_a_write_that_is_not_refused_by_the_exchange_itself_may_have_been_executed(status: int, body: bytes) -> None:
+    found = failure(HttpResponse(status=status, body=body), "POST perp order", now=NOW, write=True)
+    if status != 200 or body[:1] == b"<":
+        assert type(found) is OutcomeUnknown
+    else:
+        assert found is None or type(found) is OutcomeUnknown, "what it answers is decoded next"
+
+
+@pytest.mark.parametrize("status", [403, 451])
+def test_a_blocked_read_names_region_and_proxy(status: int) -> None:
+    found = failure(HttpResponse(status=status, body=PAGE), "GET perp account", now=NOW)
+    assert isinstance(found, Rejected)
+    assert str(found) == (
+        f"GET perp account: HTTP {status}, a web page: this region or network address is refused;"
+        " HEDGEROW_PROXY or HTTPS_PROXY leads through a proxy"
+    )
+
+
+def test_a_web_page_with_status_200_is_called_one() -> None:
+    found = failure(HttpResponse(status=200, body=PAGE), "GET perp time", now=NOW)
+    assert str(found) == "GET perp time: no answer of the exchange (HTTP 200, a web page)"
