@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 __all__ = ["FundingPayment", "FundingRate", "FundingSignal", "RateBoard"]
 
@@ -56,12 +56,14 @@ class FundingSignal(Struct, frozen=True, kw_only=True):
 
 
 class RateBoard(Struct, frozen=True, kw_only=True, eq=False, weakref=True):
-    """Settled rates of every symbol, oldest first; a new object exists only after a new settlement.
+    """Settled rates of every symbol, oldest first; a new object exists only when something of it changed.
 
     Compared and hashed by identity, so that a ranking computed from it can be kept until it changes.
     """
 
     settled: Mapping[str, tuple[FundingRate, ...]]
+    overdue: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    """Settlements that should be listed by now and are not, by symbol: its newest rate is one settlement old."""
 
     def newest(self, symbol: str, count: int) -> tuple[FundingRate, ...]:
         """Return at most ``count`` newest settled rates, oldest first."""

@@ -12,6 +12,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.news import News, NewsKind
+from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import GuardAlarmed, HedgeUnseen
 from hedgerow.ports import Clock, NewsSource, Venue
@@ -134,7 +135,7 @@ class Guard:
         except VenueError as unreadable:
             self._blind, self._poll_at = self._blind + 1, inf
             self._report_unseen(str(unreadable))
-            self._look_within(min(LONGEST_BLIND_SECONDS, AGAIN_SECONDS * 2.0 ** (self._blind - 1)))
+            self._look_within(backoff_seconds(AGAIN_SECONDS, LONGEST_BLIND_SECONDS, self._blind))
             return
         self._account, was_blind, self._blind = account, self._blind > 0, 0
         self._noted()

@@ -1,4 +1,4 @@
-"""The life of the bot: start, cycles until told to stop, a tidy end. Holds the one broad ``except`` of the house."""
+"""The life of the bot: start, cycles until told to stop, a tidy end. Holds the only broad ``except`` of the engine."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,6 +8,7 @@ from msgspec import Struct
 from hedgerow.domain import events as ev
 from hedgerow.domain.errors import InvariantBroken, StoreError
 from hedgerow.domain.execution import ExecutionState
+from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.cycle import Cycle
 from hedgerow.engine.guard import Guard
 from hedgerow.engine.journal import Journal
@@ -169,14 +170,14 @@ class Runner:
             await work()
         except StoreError:
             raise
-        except Exception as error:  # noqa: BLE001 - the one broad except: record, alarm, back off, do not trade
+        except Exception as error:  # noqa: BLE001 - any error of a cycle: record, alarm, back off, do not trade
             return await self._failed(error)
         return None
 
     async def _failed(self, error: Exception) -> float:
         self._failures += 1
         longest = LAST_BACKOFF_SECONDS if self._journal.ledger.active is None else LAST_BACKOFF_HELD_SECONDS
-        pause = min(FIRST_BACKOFF_SECONDS * 2.0 ** (self._failures - 1), longest)
+        pause = backoff_seconds(FIRST_BACKOFF_SECONDS, longest, self._failures)
         now = self._clock.now()
         if isinstance(error, InvariantBroken) and self._journal.ledger.standing_halt is None:
             await self._journal.record(ev.Halted(at=now, reason=ev.HaltReason.INVARIANT, detail=str(error)))

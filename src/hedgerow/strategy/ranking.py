@@ -20,7 +20,7 @@ class Ranking(Struct, frozen=True, kw_only=True):
     ordered: tuple[FundingSignal, ...] = ()
     """Pairs with a full window."""
     short: Mapping[str, FundingSignal] = field(default_factory=dict[str, FundingSignal])
-    """Pairs with too few prints: not eligible, but a held one is judged by what it has."""
+    """Pairs with too few prints, or with the newest missing: not eligible, but a held one is judged by what it has."""
     missing: Mapping[str, str] = field(default_factory=dict[str, str])
     """Why a pair has no eligible signal, by symbol."""
     by_symbol: Mapping[str, FundingSignal] = field(default_factory=dict[str, FundingSignal])
@@ -86,6 +86,9 @@ def rank(market: MarketView, parameters: FundingRateStrategy) -> Ranking:
         elif signal.moving_average and signal.periods < periods:
             short[symbol] = signal
             missing[symbol] = f"{signal.periods} of {periods} settled rates"
+        elif signal.moving_average and symbol in board.overdue:
+            short[symbol] = signal
+            missing[symbol] = f"the rate settled at {board.overdue[symbol]:%Y-%m-%d %H:%M} UTC is not listed yet"
         else:
             full.append(signal)
     return Ranking(

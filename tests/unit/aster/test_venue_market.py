@@ -125,14 +125,21 @@ def test_history_is_read_once_per_symbol_and_then_for_all_after_a_settlement(sce
     assert scene.aster.sent(HISTORY) == []
 
 
-def test_a_settlement_that_leaves_no_row_is_not_asked_for_all_day(scene: Scene) -> None:
+def test_a_settlement_that_leaves_no_row_is_asked_for_with_growing_pauses_and_then_once_per_settlement(
+    scene: Scene,
+) -> None:
     scene.view()
-    scene.clock.pass_time(4 * 3600 + 301)
     scene.aster.on(HISTORY, [])
-    scene.view()
-    scene.clock.pass_time(3600)
-    scene.view()
-    assert scene.aster.sent(HISTORY) == []
+    asked: list[int] = []
+    for _ in range(3):
+        asked.append(0)
+        for _ in range(8 * 12):
+            scene.clock.pass_time(300)
+            scene.view()
+            asked[-1] += len(scene.aster.sent(HISTORY))
+    assert 3 <= asked[0] <= 15
+    assert asked[1] <= 10
+    assert asked[2] == 1
 
 
 def test_more_periods_than_were_read_are_read(scene: Scene) -> None:

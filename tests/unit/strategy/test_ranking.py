@@ -110,3 +110,12 @@ def test_a_ranking_can_be_ordered_by_another_score_and_keeps_everything_else() -
     turned = ranking.by(lambda signal: -signal.mean)
     assert [signal.symbol for signal in turned.ordered] == ["AAAUSDT", "CCCUSDT", "BBBUSDT"]
     assert turned.signal("BBBUSDT") is ranking.signal("BBBUSDT")
+
+
+def test_a_pair_whose_newest_rate_is_not_listed_is_not_eligible_and_a_held_one_is_judged_by_what_it_has() -> None:
+    market = three_pairs()
+    late = replace(market.rates, overdue={"BBBUSDT": market.at})
+    ranking = rank(replace(market, rates=late), GUIDE)
+    assert [signal.symbol for signal in ranking.ordered] == ["CCCUSDT", "AAAUSDT"]
+    assert ranking.held_signal("BBBUSDT") == rank(market, GUIDE).signal("BBBUSDT")
+    assert ranking.missing["BBBUSDT"] == f"the rate settled at {market.at:%Y-%m-%d %H:%M} UTC is not listed yet"

@@ -1,0 +1,12 @@
+"""Pauses between attempts that fail: doubled each time, up to a longest one."""
+
+__all__ = ["backoff_seconds"]
+
+MAX_DOUBLINGS = 30
+"""Bounds the exponent: after a thousand failures the power alone would be no float any more."""
+
+
+def backoff_seconds(first: float, longest: float, failures: int) -> float:
+    """Return the seconds to wait after so many failures in a row, counted from 1."""
+    doublings = min(max(failures - 1, 0), MAX_DOUBLINGS)
+    return min(first * 2.0**doublings, longest)

@@ -1,0 +1,33 @@
+"""Cycles that fail for days: the pauses stay bounded, and a success ends them."""
+
+from hedgerow.engine.moments import CycleBegan, CycleFailed, Moment
+from support.bots import Farm
+
+
+class FailingCycles:
+    """Fails every cycle but those after so many."""
+
+    def __init__(self, *good: int) -> None:
+        self.good = good
+        self.cycles = 0
+
+    def hear(self, moment: Moment) -> None:
+        if isinstance(moment, CycleBegan):
+            self.cycles += 1
+            if self.cycles not in self.good:
+                raise RuntimeError("a bug of ours")
+
+
+def test_a_success_ends_the_back_off_of_earlier_failures() -> None:
+    farm = Farm()
+    farm.run(0.5, listeners=[FailingCycles(4)])
+    pauses = [failed.retry_seconds for failed in farm.heard(CycleFailed)]
+    assert pauses[:6] == [5, 10, 20, 5, 10, 20]
+
+
+def test_four_days_of_failed_cycles_do_not_end_the_bot() -> None:
+    farm = Farm()
+    farm.run(90, listeners=[FailingCycles()])
+    pauses = [failed.retry_seconds for failed in farm.heard(CycleFailed)]
+    assert len(pauses) > 1024
+    assert set(pauses[7:]) == {300}
