@@ -130,6 +130,7 @@ def build_venue(plan: EmulatorPlan, real: SystemClock) -> tuple[WireVenue, State
         nonce_window_seconds=_window(plan, terms),
         spot_delay_seconds=plan.spot_delay_seconds,
         still=plan.still,
+        restless=not plan.still,
     )
     profile = Profile(tape.pairs, captures)
     if found is None:

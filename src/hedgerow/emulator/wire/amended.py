@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from zlib import crc32
 
 from msgspec import Struct
 
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, Market, Side
-from hedgerow.domain.schedule import next_settlement, settlements
+from hedgerow.domain.schedule import EPOCH, next_settlement, settlements
 from hedgerow.emulator.book import BookGaps
 from hedgerow.ports import Liquidity, Tape, TapePrices
 
@@ -18,6 +19,10 @@ INTERVALS = (1, 2, 4, 8)
 """Hours between settlements (API reference, section 11)."""
 LARGEST_RATE = Decimal("0.03")
 """``fundingFeeCap`` as sampled."""
+
+
+BOOKS_STEP = timedelta(seconds=1)
+"""How often books move by themselves."""
 
 
 class FundingChange(Struct, frozen=True, kw_only=True):
@@ -31,10 +36,18 @@ class FundingChange(Struct, frozen=True, kw_only=True):
 
 
 class AmendedTape:
-    """A tape under changes. With ``still_at`` its prices stay what they were then."""
+    """A tape under changes. With ``still_at`` its prices stay what they were then, with ``restless`` its books move."""
 
-    def __init__(self, tape: Tape, *, changes: Sequence[FundingChange] = (), still_at: datetime | None = None) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        *,
+        changes: Sequence[FundingChange] = (),
+        still_at: datetime | None = None,
+        restless: bool = False,
+    ) -> None:
         self._tape = tape
+        self._restless = restless
         self._gaps = tape if isinstance(tape, BookGaps) else None
         self._still_at = still_at
         self._changes: dict[str, tuple[FundingChange, ...]] = {}
@@ -65,6 +78,11 @@ class AmendedTape:
     def step(self) -> timedelta:
         """Prices change only at multiples of this."""
         return self._tape.step
+
+    @property
+    def books_step(self) -> timedelta:
+        """Books that nobody trades on change only at multiples of this."""
+        return BOOKS_STEP if self._restless else self._tape.step
 
     @property
     def pairs(self) -> Sequence[BasisPair]:
@@ -104,7 +122,8 @@ class AmendedTape:
 
     def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:
         """Return the shape of the book."""
-        return self._tape.liquidity(market, symbol, at)
+        shape = self._tape.liquidity(market, symbol, at)
+        return _moved(shape, f"{market}:{symbol}", at) if self._restless else shape
 
     def missing_side(self, market: Market, symbol: str, at: datetime) -> Side | None:
         """Return the side of a book that is empty."""
@@ -168,3 +187,11 @@ class AmendedTape:
     def _own_interval(self, symbol: str, at: datetime) -> int:
         own = self._tape.predicted(symbol, at) or next(iter(self._tape.newest_settled(symbol, at, 1)), None)
         return own.interval_hours if own else max(INTERVALS)
+
+
+def _moved(shape: Liquidity, key: str, at: datetime) -> Liquidity:
+    """Return a book as others leave it in this second: up to a fifth thinner, deeper, or wider at the touch."""
+    drawn = crc32(f"{key}:{(at - EPOCH) // BOOKS_STEP}".encode())
+    deeper = Decimal(800 + drawn % 401) / 1000
+    wider = Decimal(1000 + drawn // 401 % 201) / 1000
+    return Liquidity(half_spread_bps=shape.half_spread_bps * wider, depth_notional=shape.depth_notional * deeper)

@@ -11,12 +11,24 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.marketplace import Marketplace
 
-__all__ = ["INTERVALS", "Candle", "Trade", "candle", "next_open", "opens_at", "recent_trades", "trade_price"]
+__all__ = [
+    "INTERVALS",
+    "TRADE_EVERY",
+    "Candle",
+    "Trade",
+    "candle",
+    "newest_trade",
+    "next_open",
+    "opens_at",
+    "recent_trades",
+    "trade_price",
+]
 
 DAY = timedelta(days=1)
 SAMPLES = 24
 """Most prices looked at inside one candle."""
-TRADES_PER_STEP = 4
+TRADE_EVERY = timedelta(seconds=1)
+"""Time between two public trades of a market."""
 SPOT_VOLUME_SHARE = Decimal("0.2")
 INTERVALS = {
     **{f"{minutes}m": timedelta(minutes=minutes) for minutes in (1, 3, 5, 15, 30)},
@@ -111,9 +123,9 @@ def candle(
 def recent_trades(market: Marketplace, where: Market, symbol: str, *, until: datetime, count: int) -> list[Trade]:
     """Return the newest ``count`` public trades up to a time, oldest first."""
     found: list[Trade] = []
-    number = (until - EPOCH) * TRADES_PER_STEP // market.tape.step
+    number = newest_trade(until)
     while len(found) < count:
-        at = EPOCH + number * market.tape.step / TRADES_PER_STEP
+        at = EPOCH + number * TRADE_EVERY
         if at < market.tape.start - market.tape.step:
             break
         price = market.middle(where, symbol, at)
@@ -123,12 +135,17 @@ def recent_trades(market: Marketplace, where: Market, symbol: str, *, until: dat
     return found[::-1]
 
 
+def newest_trade(at: datetime) -> int:
+    """Return the number of the newest public trade at a time."""
+    return (at - EPOCH) // TRADE_EVERY
+
+
 def _trade(market: Marketplace, where: Market, symbol: str, number: int, price: Decimal) -> Trade:
-    at = EPOCH + number * market.tape.step / TRADES_PER_STEP
-    step = Decimal(market.tape.step / DAY)
+    at = EPOCH + number * TRADE_EVERY
+    share = Decimal(TRADE_EVERY / DAY)
     # A fixed multiplier scatters consecutive numbers, so that sides and sizes look drawn and are always the same.
     scattered = number * 2_654_435_761 % 1000
-    size = _volume(market, where.value, symbol, at) * step / TRADES_PER_STEP / price * (500 + scattered) / 1000
+    size = _volume(market, where.value, symbol, at) * share / price * (500 + scattered) / 1000
     return Trade(number=number, price=price, quantity=size, buyer_is_maker=scattered % 2 == 0, at=at)
 
 

@@ -10,10 +10,11 @@ from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.wire.call import Call, Handler, Route
 from hedgerow.emulator.wire.candles import (
     INTERVALS,
-    TRADES_PER_STEP,
+    TRADE_EVERY,
     Candle,
     Trade,
     candle,
+    newest_trade,
     next_open,
     opens_at,
     recent_trades,
@@ -85,8 +86,7 @@ def day_ticker(call: Call, symbol: str) -> dict[str, Any]:
     quote_volume = call.exchange.market.volume(symbol, now) or ZERO
     if call.market is Market.SPOT:
         quote_volume *= Decimal("0.2")
-    newest = (now - EPOCH) * TRADES_PER_STEP // call.exchange.tape.step
-    trades = DAY * TRADES_PER_STEP // call.exchange.tape.step
+    newest, trades = newest_trade(now), DAY // TRADE_EVERY
     tick = decimals_of(instrument.tick)
     row = {
         "symbol": symbol,
@@ -127,7 +127,7 @@ def agg_trades(call: Call) -> list[dict[str, Any]]:
     until = min(end or call.now, call.now)
     if start is not None:
         # From a start the first trades are wanted, not the newest.
-        until = min(until, start + limit * call.exchange.tape.step / TRADES_PER_STEP - INSTANT)
+        until = min(until, start + limit * TRADE_EVERY - INSTANT)
     found = recent_trades(call.exchange.market, call.market, instrument.symbol, until=until, count=limit)
     return [agg_trade_row(instrument, trade) for trade in found if start is None or trade.at >= start]
 

@@ -56,6 +56,8 @@ class ExchangeRules(Struct, frozen=True, kw_only=True):
     """How long a look-up does not find a new order yet (-2013)."""
     still: bool = False
     """Whether prices stay what they are at the start until somebody moves them."""
+    restless: bool = False
+    """Whether books move every second, within a step of the tape."""
     world: WorldOptions = field(default_factory=WorldOptions)
 
 
@@ -82,7 +84,7 @@ class Exchange(Keyring):
         self.rules = rules or ExchangeRules()
         shared = state or ExchangeState(now=start, still_at=start if self.rules.still else None)
         super().__init__(shared)
-        self.tape = AmendedTape(tape, changes=shared.fundings, still_at=shared.still_at)
+        self.tape = AmendedTape(tape, changes=shared.fundings, still_at=shared.still_at, restless=self.rules.restless)
         self.profile = profile or Profile(tape.pairs)
         self.members: dict[str, Member] = {}
         self.limits = {market: Limits(market) for market in Market}

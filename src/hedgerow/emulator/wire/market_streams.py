@@ -10,7 +10,15 @@ from msgspec import Struct
 from hedgerow.domain.instrument import Instrument, Market
 from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.wire.call import Call, WireRequest
-from hedgerow.emulator.wire.candles import INTERVALS, TRADES_PER_STEP, candle, next_open, opens_at, recent_trades
+from hedgerow.emulator.wire.candles import (
+    INTERVALS,
+    TRADE_EVERY,
+    candle,
+    newest_trade,
+    next_open,
+    opens_at,
+    recent_trades,
+)
 from hedgerow.emulator.wire.chart import agg_trade_row, day_ticker, kline_row
 from hedgerow.emulator.wire.exchange import Exchange
 from hedgerow.emulator.wire.params import Params
@@ -21,10 +29,19 @@ __all__ = ["MarketStream", "parse_stream"]
 
 NAME = re.compile(
     r"(?:(?P<symbol>[0-9a-z_]+)@|!)(?P<kind>markPrice|bookTicker|depth(?P<levels>5|10|20)?|aggTrade|trade"
-    r"|kline_(?P<interval>\w+)|ticker|miniTicker)(?P<array>@arr)?(?:@(?P<speed>1s|100ms|250ms|500ms))?"
+    r"|kline_(?P<interval>\w+)|ticker|miniTicker)(?P<array>@arr)?(?:@(?P<speed>1s|0ms|100ms|250ms|500ms))?"
 )
-SPEEDS = {"1s": 1000, "100ms": 100, "250ms": 250, "500ms": 500}
-DEFAULT_MS = {"markPrice": 3000, "depth": 250, "bookTicker": 100, "aggTrade": 250, "kline": 2000, "ticker": 1000}
+SPEEDS = {"1s": 1000, "0ms": 100, "100ms": 100, "250ms": 250, "500ms": 500}
+"""Milliseconds between two looks; ``0ms`` is on every change, and looked at as often as the fastest."""
+DEFAULT_MS = {
+    Market.PERP: {"markPrice": 3000, "depth": 250, "kline": 250, "ticker": 500, "miniTicker": 500},
+    Market.SPOT: {"depth": 1000, "kline": 2000, "ticker": 1000, "miniTicker": 1000},
+}
+"""Milliseconds between two messages (docs/aster-api.md section 10.1); what is not named comes on change."""
+ARRAY_MS = {"ticker": 1000, "miniTicker": 1000}
+ON_CHANGE_MS = 100
+STEADY = ("markPrice", "kline", "ticker", "miniTicker")
+"""Streams that send at their speed, also when nothing changed."""
 MILLISECOND = timedelta(milliseconds=1)
 ALL_AS_ARRAY = ("markPrice", "ticker", "miniTicker")
 """Streams of all symbols that come as one array; ``!bookTicker`` comes symbol by symbol."""
@@ -54,7 +71,7 @@ class MarketStream:
         self._spec = spec
         self._said: dict[str, Any] = {}
         self._last_id = to_ms(exchange.now) - 1
-        self._last_trade = self._trade_number(exchange.now)
+        self._last_trade = newest_trade(exchange.now)
         self.due = exchange.now
         self._builders: dict[str, Callable[[str], list[Any]]] = {
             "markPrice": self._mark_price,
@@ -80,14 +97,12 @@ class MarketStream:
         return messages
 
     def _next_look(self, now: datetime) -> datetime:
-        soon = now + self._spec.every - (now - EPOCH) % self._spec.every
-        if self._spec.kind == "markPrice" or (self._spec.kind in BOOKS and self._busy(now)):
+        soon = _next_multiple(now, self._spec.every)
+        if self._spec.kind in STEADY or (self._spec.kind in BOOKS and self._busy(now)):
             return soon
-        step = self._exchange.tape.step
-        if self._spec.kind in {"aggTrade", "trade"}:
-            step /= TRADES_PER_STEP
-        # Between two steps of the tape nothing can change but what own trades took.
-        return max(soon, now + step - (now - EPOCH) % step)
+        # Between these times nothing can change but what own trades took.
+        step = self._exchange.tape.books_step if self._spec.kind in BOOKS else TRADE_EVERY
+        return max(soon, _next_multiple(now, step))
 
     def _busy(self, now: datetime) -> bool:
         taken = self._exchange.market.conditions.taken
@@ -172,7 +187,7 @@ class MarketStream:
         ]
 
     def _agg_trade(self, symbol: str) -> list[Any]:
-        newest = self._trade_number(self._exchange.now)
+        newest = newest_trade(self._exchange.now)
         count, self._last_trade = newest - self._last_trade, newest
         if count <= 0:
             return []
@@ -198,7 +213,7 @@ class MarketStream:
         row = kline_row(self._instrument(symbol), found, filled=True)
         names = ("t", "o", "h", "l", "c", "v", "T", "q", "n", "V", "Q", "B")
         kline = dict(zip(names, row, strict=True)) | {"s": symbol, "i": interval, "f": 0, "L": 0, "x": False}
-        return [{"e": "kline", "E": to_ms(now), "s": symbol, "k": kline}] if self._changed(symbol, kline) else []
+        return [{"e": "kline", "E": to_ms(now), "s": symbol, "k": kline}]
 
     def _ticker(self, symbol: str) -> list[Any]:
         row = day_ticker(self._call(), symbol)
@@ -213,15 +228,10 @@ class MarketStream:
             "L": "lastId",
             "n": "count",
         }
-        event = {"e": "24hrTicker", **_mini(row), **{short: row[name] for short, name in names.items()}}
-        return [event] if self._changed(symbol, event["c"]) else []
+        return [{"e": "24hrTicker", **_mini(row), **{short: row[name] for short, name in names.items()}}]
 
     def _mini_ticker(self, symbol: str) -> list[Any]:
-        event = {"e": "24hrMiniTicker", **_mini(day_ticker(self._call(), symbol))}
-        return [event] if self._changed(symbol, event["c"]) else []
-
-    def _trade_number(self, at: datetime) -> int:
-        return (at - EPOCH) * TRADES_PER_STEP // self._exchange.tape.step
+        return [{"e": "24hrMiniTicker", **_mini(day_ticker(self._call(), symbol))}]
 
 
 def parse_stream(exchange: Exchange, market: Market, name: str) -> MarketStream | None:
@@ -237,7 +247,8 @@ def parse_stream(exchange: Exchange, market: Market, name: str) -> MarketStream 
         return None
     if found["symbol"] is None and kind not in {*ALL_AS_ARRAY, "bookTicker"}:
         return None
-    every = SPEEDS.get(found["speed"] or "", DEFAULT_MS.get(kind, 1000))
+    usual = ARRAY_MS.get(kind) if found["array"] else None
+    every = SPEEDS.get(found["speed"] or "", usual or DEFAULT_MS[market].get(kind, ON_CHANGE_MS))
     spec = _Spec(
         kind=kind,
         symbols=symbols,
@@ -252,6 +263,10 @@ def parse_stream(exchange: Exchange, market: Market, name: str) -> MarketStream 
 def _symbols(exchange: Exchange, symbol: str | None) -> tuple[str, ...]:
     listed = tuple(pair.symbol for pair in exchange.market.pairs)
     return listed if symbol is None else tuple(name for name in listed if name == symbol.upper())
+
+
+def _next_multiple(now: datetime, step: timedelta) -> datetime:
+    return now + step - (now - EPOCH) % step
 
 
 def _mini(row: dict[str, Any]) -> dict[str, Any]:
