@@ -85,9 +85,17 @@ async def supervise(
 
 def describe(error: BaseException) -> str:
     """Return an error in one line: the text of one of ours, else its kind and its text."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    text = " ".join(str(error).split())[:LONGEST_TEXT]
-    if isinstance(error, HedgerowError):
+    first = _first(error)
+    text = " ".join(str(first).split())[:LONGEST_TEXT]
+    if isinstance(first, HedgerowError):
         return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{type(first).__name__}: {text}" if text else type(first).__name__
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the first single error of a group, or the error itself."""
+    found = error
+    while isinstance(found, BaseExceptionGroup):
+        members: tuple[BaseException, ...] = found.exceptions
+        found = members[0]
+    return found

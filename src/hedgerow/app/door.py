@@ -36,6 +36,8 @@ class Door(Struct, frozen=True, kw_only=True):
     """How often a waiting bot looks for requests, on this clock."""
     news: NewsSource | None = None
     """What the venue tells by itself."""
+    report_to: Callable[[Callable[[str], None]], None] = lambda _: None
+    """Takes what shows the user a line about the connection, for lines that come while it is open."""
     poll_seconds: float = 0.0
     """How often the guard looks while no news come, on this clock; 0 = never."""
 

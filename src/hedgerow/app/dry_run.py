@@ -62,6 +62,7 @@ def dry_run_access(
             mail_seconds=live.mail_seconds,
             news=venue,
             poll_seconds=live.poll_seconds,
+            report_to=live.report_to,
         )
 
     return Access(account=f"dry-run:{home.exchange.resolve()}", connect=connect)

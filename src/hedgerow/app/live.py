@@ -3,12 +3,12 @@
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NoReturn, Protocol
 
 from hedgerow.app.doctor import clock_finding
 from hedgerow.app.door import Access, Door
@@ -25,6 +25,7 @@ from hedgerow.domain.errors import ConfigError, Unauthorized, VenueError
 from hedgerow.engine.moments import CycleEnded, Moment
 from hedgerow.ports import Clock, Store, StreamTransport, Transport
 from hedgerow.store.account_lock import default_lock_folder
+from hedgerow.tasks import supervise
 
 __all__ = ["Connections", "LiveExchange", "account_name", "credentials_of", "live_access", "live_exchange"]
 
@@ -54,6 +55,7 @@ def live_access(home: Home, environment: Environment, *, lockstep: bool = False)
             mail_seconds=exchange.mail_seconds,
             news=exchange.venue,
             poll_seconds=exchange.poll_seconds,
+            report_to=exchange.report_to,
         )
 
     return Access(account=account_name(hosts, credentials), connect=connect)
@@ -132,6 +134,10 @@ class LiveExchange:
                 self._held = held
                 self._news.set()
 
+    def report_to(self, show: Callable[[str], None]) -> None:
+        """Show what of the streams and the background work fails through ``show`` from now on."""
+        self.venue.report.show = show
+
     @property
     def now(self) -> datetime:
         """The exchange's time as far as it is known."""
@@ -162,8 +168,7 @@ class LiveExchange:
     async def connected(self, *, stay: bool) -> AsyncGenerator[None]:
         """Listen to the streams, where that pays, and close everything at the end; in lockstep there are none."""
         staying = stay and not isinstance(self.clock, LockstepClock)
-        work = (self._listen(), self.venue.keep_up()) if staying else ()
-        tasks = [asyncio.create_task(part) for part in work]
+        tasks = [asyncio.create_task(part) for part in self._background()] if staying else []
         try:
             yield
         finally:
@@ -197,12 +202,20 @@ class LiveExchange:
             raise ConfigError(problem.line)
         return (*clocks, *(finding.line for finding in found if finding.level is Level.WARNING))
 
-    async def _listen(self) -> None:
+    def _background(self) -> tuple[Coroutine[Any, Any, NoReturn], ...]:
+        """Return what runs while a session lasts; what fails of it is reported, and started again."""
         streams = AsterStreams(self.venue, transport=self.sockets, clock=self.clock, random=self._chance)
-        await asyncio.gather(streams.run(), self._follow(streams))
+        work: tuple[tuple[str, Callable[[], Awaitable[object]]], ...] = (
+            ("listening to the exchange's streams", streams.run),
+            ("following the books of the held pair", lambda: self._follow(streams)),
+            ("renewing what is read on timers", self.venue.keep_up),
+        )
+        report = self.venue.report.again
+        return tuple(supervise(part, name=name, clock=self.clock, report=report) for name, part in work)
 
     async def _follow(self, streams: AsterStreams) -> None:
         """Keep the books of the held pair on the streams."""
+        self._news.set()
         while True:
             await self._news.wait()
             self._news.clear()

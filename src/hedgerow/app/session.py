@@ -59,6 +59,7 @@ class Session(Struct, frozen=True, kw_only=True):
             heart = Heartbeat(self.home.heartbeat)
             heard, clock, mailbox = (*heard, heart), BeatingClock(clock, heart), BeatingMailbox(mailbox, heart)
         bot = build_bot(replace(self.parts, listeners=heard, options=chosen, clock=clock, mailbox=mailbox))
+        self.door.report_to(lambda text: bot.journal.say(Warned(at=self.clock.now(), text=text)))
         try:
             async with self.door.attend(self.store, stay) as told:
                 for text in (*self.notices, *self.door.notices, *told):

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from hedgerow.aster.subscribers import Subscribers
 from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.account import Balance
 from hedgerow.domain.instrument import Market
@@ -39,9 +40,9 @@ class Holdings(Struct, frozen=True, kw_only=True):
 class AccountCache:
     """Keeps the last holdings while both user data streams are open and silent about them."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, report: Callable[[str], None] = lambda _: None) -> None:
         self._clock = clock
-        self._listeners: list[Callable[[News], None]] = []
+        self._subscribers: Subscribers[News] = Subscribers(report)
         self._open: set[Market] = set()
         self._holdings: Holdings | None = None
         self._changed_at: datetime | None = None
@@ -50,7 +51,7 @@ class AccountCache:
 
     def subscribe(self, listener: Callable[[News], None]) -> None:
         """Call ``listener`` with every piece of news; it must not wait."""
-        self._listeners.append(listener)
+        self._subscribers.add(listener)
 
     def holdings(self, now: datetime) -> Holdings | None:
         """Return the holdings, or None when they are not certainly true."""
@@ -76,8 +77,7 @@ class AccountCache:
             self._open.discard(news.market)
         if news.kind is not NewsKind.FUNDING:
             self.touch()
-        for listener in self._listeners:
-            listener(news)
+        self._subscribers.tell(news)
 
     def reported(self, row: OrderRow) -> None:
         """Take over an order's state; an older or smaller one is ignored."""

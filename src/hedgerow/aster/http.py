@@ -9,6 +9,7 @@ import aiohttp
 from yarl import URL
 
 from hedgerow.aster.proxy import Proxy
+from hedgerow.aster.reply_body import ACCEPTED_ENCODINGS, read_body
 from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
 from hedgerow.ports import HttpRequest, HttpResponse, StreamConnection
 
@@ -66,7 +67,8 @@ class HttpTransport:
 
         Raises:
             NotSent: no connection could be made, to the exchange or to the proxy before it.
-            OutcomeUnknown: the connection ended, or time was up, before the whole answer was there.
+            OutcomeUnknown: the connection ended, or time was up, before the whole answer was there, or the answer is
+                too large.
         """
         timeout = aiohttp.ClientTimeout(total=request.timeout_seconds, sock_connect=CONNECT_SECONDS)
         try:
@@ -78,7 +80,8 @@ class HttpTransport:
                 timeout=timeout,
                 **self._route(request.url, request.headers),
             ) as response:
-                body = await response.read()
+                encoding = response.headers.get("Content-Encoding", "")
+                body = await read_body(response.content.iter_any(), encoding)
         except _NOT_SENT as error:
             raise NotSent(f"{_unreachable(error)}: {_reason(error)}") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -120,8 +123,8 @@ class HttpTransport:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE_SECONDS),
-                headers={"User-Agent": USER_AGENT},
-                auto_decompress=True,
+                headers={"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPTED_ENCODINGS},
+                auto_decompress=False,
             )
         return self._session
 

@@ -1,8 +1,10 @@
 """The market as the streams tell it: fresh only while they are heard and REST agreed lately, else not there at all."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import TypeVar
 
+from hedgerow.aster.subscribers import Subscribers
 from hedgerow.aster.wire import BookTicker, PremiumRow
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import Depth
@@ -16,6 +18,9 @@ SPOT_SILENCE = timedelta(seconds=10)
 VERIFIED_FOR = timedelta(minutes=5)
 """REST is asked again after this, however alive the streams are."""
 DEPTH_FRESH = timedelta(seconds=1)
+DROPS_VERIFIED = timedelta(seconds=60)
+"""A symbol that a stream never sends readably must not make every reading a request."""
+Row = TypeVar("Row")
 
 
 class _Rows:
@@ -24,6 +29,7 @@ class _Rows:
     def __init__(self) -> None:
         self.verified_at: datetime | None = None
         self.heard_at: datetime | None = None
+        self.dropped_at: datetime | None = None
         self.changed: dict[str, datetime] = {}
 
     def alive(self, now: datetime, silence: timedelta) -> bool:
@@ -34,13 +40,19 @@ class _Rows:
         self.verified_at = None
         self.heard_at = None
 
+    def drop(self, rows: dict[str, Row], symbols: Iterable[str], now: datetime) -> None:
+        """Forget rows that are not fresh any more, and have REST asked for them, at most every ``DROPS_VERIFIED``."""
+        known = [symbol for symbol in symbols if rows.pop(symbol, None) is not None]
+        if known and (self.dropped_at is None or now - self.dropped_at >= DROPS_VERIFIED):
+            self.verified_at, self.dropped_at = None, now
+
 
 class MarketCache:
     """Marks and books of all symbols, and the depth of some."""
 
-    def __init__(self) -> None:
-        self._on_premium: Callable[[PremiumRow], None] = lambda _: None
-        self._on_lost: Callable[[Market], None] = lambda _: None
+    def __init__(self, report: Callable[[str], None] = lambda _: None) -> None:
+        self._on_premium: Subscribers[PremiumRow] = Subscribers(report)
+        self._on_lost: Subscribers[Market] = Subscribers(report)
         self._premiums: dict[str, PremiumRow] = {}
         self._books: dict[Market, dict[str, BookTicker]] = {market: {} for market in Market}
         self._depths: dict[tuple[Market, str], Depth] = {}
@@ -49,7 +61,8 @@ class MarketCache:
 
     def subscribe(self, premium: Callable[[PremiumRow], None], lost: Callable[[Market], None]) -> None:
         """Call ``premium`` with every mark price that is heard, ``lost`` when a market's stream ends."""
-        self._on_premium, self._on_lost = premium, lost
+        self._on_premium.add(premium)
+        self._on_lost.add(lost)
 
     def beats(self, now: datetime) -> bool:
         """Tell whether mark prices are heard, verified or not."""
@@ -107,7 +120,19 @@ class MarketCache:
         self._premiums[row.symbol] = row
         self._marks.changed[row.symbol] = now
         self._marks.heard_at = now
-        self._on_premium(row)
+        self._on_premium.tell(row)
+
+    def unreadable_premiums(self, symbols: Iterable[str], now: datetime) -> None:
+        """Rows of these symbols cannot be read: what was known of them is not fresh any more."""
+        self._marks.drop(self._premiums, symbols, now)
+
+    def unreadable_books(self, market: Market, symbols: Iterable[str], now: datetime) -> None:
+        """The same of the books of a market."""
+        self._tickers[market].drop(self._books[market], symbols, now)
+
+    def unreadable_depth(self, market: Market, symbol: str) -> None:
+        """The levels of a book cannot be read: those before are not its levels any more."""
+        self._depths.pop((market, symbol), None)
 
     def heard_book(self, market: Market, row: BookTicker, now: datetime) -> None:
         """Take over best bid and ask."""
@@ -129,7 +154,7 @@ class MarketCache:
     def ended(self, market: Market) -> None:
         """A connection ended by itself or by its silence: that is news."""
         self.lost(market)
-        self._on_lost(market)
+        self._on_lost.tell(market)
 
 
 def _due(rows: _Rows, at: datetime) -> bool:

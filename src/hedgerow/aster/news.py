@@ -1,10 +1,10 @@
 """What the streams told, as news of the venue: of the account at once, of the market for the one symbol followed."""
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from hedgerow.aster.account_cache import AccountCache
 from hedgerow.aster.market_cache import MarketCache
+from hedgerow.aster.subscribers import Subscribers
 from hedgerow.aster.wire import PremiumRow
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.news import News, NewsKind
@@ -19,14 +19,20 @@ class AsterNews:
     """A ``ports.NewsSource`` over both caches; without streams it tells nothing, and says so."""
 
     def __init__(
-        self, clock: Clock, accounts: AccountCache, markets: MarketCache, interval: Callable[[str], int | None]
+        self,
+        clock: Clock,
+        accounts: AccountCache,
+        markets: MarketCache,
+        interval: Callable[[str], int | None],
+        *,
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         """``interval`` returns a symbol's funding interval in hours as it was last read; None = not known."""
         self._clock = clock
         self._accounts = accounts
         self._markets = markets
         self._interval = interval
-        self._listeners: list[Callable[[News], None]] = []
+        self._subscribers: Subscribers[News] = Subscribers(report)
         self._symbol: str | None = None
         self._last: PremiumRow | None = None
         accounts.subscribe(self._tell)
@@ -39,13 +45,7 @@ class AsterNews:
 
     def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
         """Call ``listener`` with every piece of news; returns what ends that."""
-        self._listeners.append(listener)
-
-        def end() -> None:
-            with suppress(ValueError):
-                self._listeners.remove(listener)
-
-        return end
+        return self._subscribers.add(listener)
 
     def follow(self, symbol: str | None) -> None:
         """Tell mark, interval and status of this symbol alone."""
@@ -79,8 +79,7 @@ class AsterNews:
         return News(at=self._clock.now(), kind=kind, symbol=symbol, detail=detail)
 
     def _tell(self, news: News) -> None:
-        for listener in tuple(self._listeners):
-            listener(news)
+        self._subscribers.tell(news)
 
 
 def _rhythm_changed(before: PremiumRow, now: PremiumRow, hours: int | None) -> bool:

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from hedgerow.domain.errors import VenueError
 from hedgerow.ports import Clock, StreamConnection, StreamTransport
+from hedgerow.tasks import describe
 
 __all__ = ["Listener", "StreamLink"]
 
@@ -14,6 +15,7 @@ ROTATE_SECONDS = 23 * 3600.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 HEALTHY_SECONDS = 60.0
 """A connection that lived for so long starts the back-off anew."""
+FAILURES_REPORTED = 3
 
 
 class Listener:
@@ -27,16 +29,20 @@ class Listener:
         """A connection is open."""
 
     def heard(self, message: str | bytes) -> None:
-        """A message came; raising ``VenueError`` ends the connection."""
+        """A message came; raising ends the connection."""
 
     def closed(self) -> None:
         """The connection is gone."""
 
 
 class StreamLink:
-    """Runs one stream for ever; ``silence_seconds`` without any message ends a connection."""
+    """Runs one stream for ever; ``silence_seconds`` without any message ends a connection.
 
-    def __init__(
+    A connection that ends now and then is normal. ``report`` is called once when ``FAILURES_REPORTED`` connections in
+    a row lived shortly, and at once for a mistake of our own, which ends a connection too.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only, and each is one thing it needs
         self,
         *,
         transport: StreamTransport,
@@ -44,14 +50,17 @@ class StreamLink:
         random: Random,
         listener: Listener,
         silence_seconds: float = ROTATE_SECONDS,
-        on_trouble: Callable[[VenueError], None] = lambda _: None,
+        name: str = "stream",
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._transport = transport
         self._clock = clock
         self._random = random
         self._listener = listener
         self._silence = silence_seconds
-        self._on_trouble = on_trouble
+        self._name = name
+        self._report = report
+        self._reported = ""
 
     async def run(self) -> NoReturn:
         """Keep the stream open until cancelled."""
@@ -61,11 +70,20 @@ class StreamLink:
             try:
                 await self._live()
                 failures = 0
-            except VenueError as trouble:
-                healthy = self._clock.monotonic() - began >= HEALTHY_SECONDS
-                failures = 1 if healthy else failures + 1
-                self._on_trouble(trouble)
+            except Exception as error:  # noqa: BLE001 - whatever ends a connection, the next one is opened
+                if self._clock.monotonic() - began >= HEALTHY_SECONDS:
+                    failures, self._reported = 0, ""
+                failures += 1
+                self._tell(error, failures)
                 await self._clock.sleep(self._pause(failures))
+
+    def _tell(self, error: Exception, failures: int) -> None:
+        """Report a failure, the same one only once until a connection was healthy again."""
+        problem = describe(error)
+        due = failures >= FAILURES_REPORTED or not isinstance(error, VenueError)
+        if due and problem != self._reported:
+            self._reported = problem
+            self._report(f"{self._name} fails: {problem}; it is opened again, and requests are sent instead meanwhile")
 
     def _pause(self, failures: int) -> float:
         longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10))

@@ -18,17 +18,29 @@ class AsterStreams:
     def __init__(self, venue: AsterVenue, *, transport: StreamTransport, clock: Clock, random: Random) -> None:
         client = venue.client
         self._market = MarketStreams(
-            transport=transport, clock=clock, random=random, hosts=client.hosts, cache=venue.market_cache
+            transport=transport,
+            clock=clock,
+            random=random,
+            hosts=client.hosts,
+            cache=venue.market_cache,
+            report=venue.report,
         )
         self._user = UserStreams(
-            client=client, transport=transport, clock=clock, random=random, cache=venue.account_cache
+            client=client,
+            transport=transport,
+            clock=clock,
+            random=random,
+            cache=venue.account_cache,
+            report=venue.report,
         )
         self._has_account = client.signer is not None
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        users = [self._user.run()] if self._has_account else []
-        await asyncio.gather(self._market.run(), *users)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._market.run())
+            if self._has_account:
+                group.create_task(self._user.run())
 
     async def watch(self, symbols: Iterable[str]) -> None:
         """Follow the depth of exactly these symbols (held and candidates) from now on."""

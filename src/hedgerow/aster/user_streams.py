@@ -4,16 +4,16 @@ import asyncio
 from decimal import Decimal
 from random import Random
 
-import msgspec
 from msgspec import Raw, Struct
 
 from hedgerow.aster.account_cache import AccountCache
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.stream_link import Listener, StreamLink
+from hedgerow.aster.subscribers import Report
+from hedgerow.aster.wire import Millis, Wire, decode
 from hedgerow.aster.wire_account import OrderRow
-from hedgerow.domain.errors import VenueError
+from hedgerow.domain.errors import OutcomeUnknown, VenueError
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.money import ZERO
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.ports import Clock, StreamConnection, StreamTransport
 
@@ -27,7 +27,7 @@ FORCED = ("autoclose-", "adl_autoclose")
 class _Event(Struct, frozen=True):
     """The part of an event that says what it is."""
 
-    e: str = ""
+    e: str
     o: Raw = Raw(b"null")
     a: Raw = Raw(b"null")
     ai: Raw = Raw(b"null")
@@ -37,8 +37,9 @@ class _Event(Struct, frozen=True):
 
 
 class _Report(
-    Struct,
+    Wire,
     frozen=True,
+    kw_only=True,
     rename={
         "symbol": "s",
         "client_id": "c",
@@ -55,13 +56,13 @@ class _Report(
 
     symbol: str
     client_id: str
-    status: str
-    order_id: int
-    filled: Decimal = ZERO
-    average: Decimal = ZERO
-    notional: Decimal = ZERO
-    side: str = ""
-    time: int = 0
+    status: str | None = None
+    order_id: int | None = None
+    filled: Decimal | None = None
+    average: Decimal | None = None
+    notional: Decimal | None = None
+    side: str | None = None
+    time: Millis | None = None
 
 
 _KINDS = {
@@ -77,7 +78,7 @@ _KINDS = {
 class _Change(Struct, frozen=True):
     """The part of ACCOUNT_UPDATE that says why."""
 
-    m: str = ""
+    m: str
 
 
 class _Leverage(Struct, frozen=True):
@@ -91,20 +92,37 @@ class UserStreams:
     """Tells an ``AccountCache`` what happens, on both markets, until cancelled."""
 
     def __init__(
-        self, *, client: AsterClient, transport: StreamTransport, clock: Clock, random: Random, cache: AccountCache
+        self,
+        *,
+        client: AsterClient,
+        transport: StreamTransport,
+        clock: Clock,
+        random: Random,
+        cache: AccountCache,
+        report: Report,
     ) -> None:
         self._clock = clock
         self._random = random
-        self._listeners = [_UserListener(market, client, clock, cache) for market in Market]
+        self._listeners = {market: _UserListener(market, client, clock, cache, report) for market in Market}
         self._links = [
-            StreamLink(transport=transport, clock=clock, random=random, listener=listener)
-            for listener in self._listeners
+            StreamLink(
+                transport=transport,
+                clock=clock,
+                random=random,
+                listener=listener,
+                name=f"the {market} account stream",
+                report=report.again,
+            )
+            for market, listener in self._listeners.items()
         ]
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        keepers = (self._keep_alive(listener) for listener in self._listeners)
-        await asyncio.gather(*(link.run() for link in self._links), *keepers)
+        async with asyncio.TaskGroup() as group:
+            for link in self._links:
+                group.create_task(link.run())
+            for listener in self._listeners.values():
+                group.create_task(self._keep_alive(listener))
 
     async def _keep_alive(self, listener: "_UserListener") -> None:
         while True:
@@ -115,11 +133,12 @@ class UserStreams:
 class _UserListener(Listener):
     """One market's connection."""
 
-    def __init__(self, market: Market, client: AsterClient, clock: Clock, cache: AccountCache) -> None:
+    def __init__(self, market: Market, client: AsterClient, clock: Clock, cache: AccountCache, report: Report) -> None:
         self._market = market
         self._client = client
         self._clock = clock
         self._cache = cache
+        self._unreadable = report
         self._key = ""
         self._connection: StreamConnection | None = None
 
@@ -154,36 +173,49 @@ class _UserListener(Listener):
         Raises:
             VenueError: the listen key expired.
         """
+        kind: NewsKind | None = NewsKind.BALANCE
         try:
-            event = msgspec.json.decode(message, type=_Event, strict=False)
+            event = decode(message, _Event)
             kind = _KINDS.get(event.e)
+            self._take(event, kind, message)
+        except OutcomeUnknown as unreadable:
+            self._unreadable(f"a message of the {self._market} account stream cannot be read", str(unreadable))
+            self._tell(NewsKind.MODES if kind is NewsKind.MODES else NewsKind.BALANCE)
+        else:
             if event.e == "listenKeyExpired":
                 raise VenueError("the listen key expired")
-            if kind is NewsKind.ORDER:
-                self._report(event.o if event.e == "ORDER_TRADE_UPDATE" else message)
-            elif kind is NewsKind.MODES and event.ai == Raw(b"null"):
-                changed = msgspec.json.decode(event.ac, type=_Leverage)
-                self._tell(NewsKind.LEVERAGE, changed.s, detail=f"its leverage is {changed.l}x now")
-            elif kind is not None:
-                self._tell(_finer(event, kind))
-        except msgspec.MsgspecError:
-            self._tell(NewsKind.BALANCE)
+
+    def _take(self, event: _Event, kind: NewsKind | None, message: str | bytes) -> None:
+        """Take over one event of a known kind.
+
+        Raises:
+            OutcomeUnknown: it cannot be read.
+        """
+        if kind is NewsKind.ORDER:
+            self._report(event.o if event.e == "ORDER_TRADE_UPDATE" else message)
+        elif kind is NewsKind.MODES and event.ai == Raw(b"null"):
+            changed = decode(event.ac, _Leverage)
+            self._tell(NewsKind.LEVERAGE, changed.s, detail=f"its leverage is {changed.l}x now")
+        elif kind is not None:
+            self._tell(_finer(event, kind))
 
     def _report(self, message: Raw | str | bytes) -> None:
-        row = msgspec.json.decode(message, type=_Report, strict=False)
-        self._cache.reported(
-            OrderRow(
-                order_id=row.order_id,
-                symbol=row.symbol,
-                status=row.status,
-                client_order_id=row.client_id,
-                side=row.side,
-                avg_price=row.average,
-                executed_qty=row.filled,
-                cum_quote=row.notional,
-                update_time=row.time,
+        """Take over the report of an order; one that does not say how far it is only says that something happened."""
+        row = decode(message, _Report)
+        if row.status is not None and row.order_id is not None and row.filled is not None:
+            self._cache.reported(
+                OrderRow(
+                    order_id=row.order_id,
+                    symbol=row.symbol,
+                    status=row.status,
+                    client_order_id=row.client_id,
+                    side=row.side,
+                    avg_price=row.average,
+                    executed_qty=row.filled,
+                    cum_quote=row.notional,
+                    update_time=row.time,
+                )
             )
-        )
         forced = row.client_id.startswith(FORCED)
         self._tell(NewsKind.FORCED if forced else NewsKind.ORDER, row.symbol, row.client_id)
 
@@ -202,6 +234,6 @@ class _UserListener(Listener):
 
 def _finer(event: _Event, kind: NewsKind) -> NewsKind:
     """Tell funding from other balances."""
-    if event.e == "ACCOUNT_UPDATE" and msgspec.json.decode(event.a, type=_Change).m == "FUNDING_FEE":
+    if event.e == "ACCOUNT_UPDATE" and decode(event.a, _Change).m == "FUNDING_FEE":
         return NewsKind.FUNDING
     return kind

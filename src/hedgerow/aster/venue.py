@@ -20,6 +20,7 @@ from hedgerow.aster.orders import OrderDesk
 from hedgerow.aster.own import OwnActs
 from hedgerow.aster.reservations import Reservations
 from hedgerow.aster.settings import SettingsDesk
+from hedgerow.aster.subscribers import Report
 from hedgerow.aster.timed import Timed
 from hedgerow.aster.translate import depth_of
 from hedgerow.aster.wire_account import OrderRow
@@ -64,12 +65,14 @@ class AsterVenue:
         self._clock = clock
         self._name = name
         self._own = OwnActs()
-        self.market_cache = MarketCache()
-        self.account_cache = AccountCache(clock)
+        self.report = Report()
+        """Shows its user what of the streams and their listeners fails; says nothing until ``show`` is set."""
+        self.market_cache = MarketCache(self.report)
+        self.account_cache = AccountCache(clock, self.report)
         self._markets = MarketReader(client, clock, self.market_cache)
         self._accounts = AccountReader(client, clock, self._markets.listing, cache=self.account_cache)
         self.account_cache.subscribe(self._heed)
-        self._news = AsterNews(clock, self.account_cache, self.market_cache, self._markets.interval)
+        self._news = AsterNews(clock, self.account_cache, self.market_cache, self._markets.interval, report=self.report)
         self._news.subscribe(self._heed_market)
         self._history = AccountHistory(client, self._own)
         self._reservations = Reservations(client, self._own, clock)

@@ -48,6 +48,7 @@ __all__ = [
     "listed_rows",
     "read_rows",
     "readable_rows",
+    "rows_in",
     "to_millis",
 ]
 
@@ -277,17 +278,30 @@ def listed_rows(body: bytes, shape: type[Row]) -> Rows[Row]:
     Raises:
         OutcomeUnknown: it is no list at all, or it has rows and none of them can be read.
     """
+    found = rows_in(body, shape)
+    if found.count and not found.rows:
+        decode(_raw_rows(body)[0], shape)
+    return found
+
+
+def rows_in(body: bytes, shape: type[Row]) -> Rows[Row]:
+    """Return the rows of a list as ``listed_rows`` does, also where none of them can be read.
+
+    Raises:
+        OutcomeUnknown: it is no list at all.
+    """
+    if body.lstrip()[:1] == b"{":
+        return read_rows((Raw(body),), shape)
     listed: Any = tuple[shape, ...]  # type: ignore[valid-type] # a shape given at run time
     try:
         rows: tuple[Row, ...] = msgspec.json.decode(body, type=listed, strict=False)
     except _UNREADABLE:
-        raw = (Raw(body),) if body.lstrip()[:1] == b"{" else decode(body, tuple[Raw, ...])
-    else:
-        return Rows(rows=rows, count=len(rows))
-    found = read_rows(raw, shape)
-    if raw and not found.rows:
-        decode(raw[0], shape)
-    return found
+        return read_rows(_raw_rows(body), shape)
+    return Rows(rows=rows, count=len(rows))
+
+
+def _raw_rows(body: bytes) -> tuple[Raw, ...]:
+    return (Raw(body),) if body.lstrip()[:1] == b"{" else decode(body, tuple[Raw, ...])
 
 
 def readable_rows(raw: Sequence[Raw], shape: type[Row]) -> tuple[Row, ...]:

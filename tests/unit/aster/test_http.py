@@ -1,7 +1,9 @@
 """The transport over real sockets, against a small server of its own."""
 
 import asyncio
+import gzip
 import socket
+import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -9,6 +11,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from hedgerow.aster.http import HttpTransport
+from hedgerow.aster.reply_body import LARGEST_REPLY
 from hedgerow.aster.rest import FORM
 from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
 from hedgerow.ports import HttpRequest
@@ -170,3 +173,47 @@ def test_a_stream_carries_messages_both_ways_until_the_other_end_closes_it() -> 
                 await connection.close()
 
     asyncio.run(main())
+
+
+def answer_to(body: bytes, encoding: str = "") -> bytes:
+    headers = {"Content-Encoding": encoding} if encoding else {}
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=body, headers=headers)
+
+    async def main() -> bytes:
+        async with served(handler) as base, HttpTransport() as transport:
+            return (await transport.send(request(base, timeout_seconds=30))).body
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("body", [b"", b'{"a":1}', b"[" + b"0," * 2**20 + b"0]"])
+def test_a_packed_answer_is_unpacked(body: bytes) -> None:
+    assert answer_to(gzip.compress(body), "gzip") == body
+    assert answer_to(zlib.compress(body), "deflate") == body
+    assert answer_to(body, "identity") == answer_to(body) == body
+
+
+def test_an_answer_that_unpacks_to_more_than_the_limit_is_refused_before_it_fills_the_memory() -> None:
+    packer = zlib.compressobj(wbits=31)
+    zeros = bytes(2**20)
+    bomb = b"".join(packer.compress(zeros) for _ in range(1000)) + packer.flush()
+    assert len(bomb) < 2**21
+    with pytest.raises(OutcomeUnknown, match="larger than 64 MiB"):
+        answer_to(bomb, "gzip")
+
+
+def test_an_answer_above_the_limit_is_refused() -> None:
+    with pytest.raises(OutcomeUnknown, match="larger than 64 MiB"):
+        answer_to(b" " * (LARGEST_REPLY + 1))
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [(b"not packed", "gzip"), (gzip.compress(b"x" * 1000, mtime=0)[:-12], "gzip"), (b"x", "br")],
+    ids=["not packed", "cut off", "unknown"],
+)
+def test_an_answer_that_cannot_be_unpacked_is_no_answer(body: bytes, encoding: str) -> None:
+    with pytest.raises(OutcomeUnknown):
+        answer_to(body, encoding)

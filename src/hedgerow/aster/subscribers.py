@@ -1,0 +1,70 @@
+"""Calls listeners one by one; one that raises is reported once, and stops neither the others nor the caller."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+from hedgerow.tasks import describe
+
+__all__ = ["Report", "Subscribers"]
+
+Value = TypeVar("Value")
+MOST_REPORTS = 1000
+"""Distinct lines of one run; after that nothing more is said here."""
+NAMES_SHOWN = 5
+
+
+class Report:
+    """Passes lines for the user on, each once; whoever can show them sets ``show``."""
+
+    def __init__(self) -> None:
+        self.show: Callable[[str], None] = lambda _: None
+        self._said: set[str] = set()
+
+    def __call__(self, text: str, detail: str = "") -> None:
+        """Pass a line on, unless it was said before, with this detail or with another one."""
+        if self._is_new(text):
+            self.show(f"{text}: {detail}" if detail else text)
+
+    def named(self, text: str, names: Iterable[str]) -> None:
+        """Pass a line on about those names that it was not said of before; ``{}`` in it stands for them."""
+        new = [name for name in sorted(names) if self._is_new(text.format(name))]
+        if new:
+            shown = ", ".join(new[:NAMES_SHOWN])
+            self.show(text.format(shown if len(new) <= NAMES_SHOWN else f"{shown} and {len(new) - NAMES_SHOWN} more"))
+
+    def again(self, text: str) -> None:
+        """Pass a line on even if it was said before: whoever calls this counts by itself."""
+        self.show(text)
+
+    def _is_new(self, text: str) -> bool:
+        if text in self._said or len(self._said) >= MOST_REPORTS:
+            return False
+        self._said.add(text)
+        return True
+
+
+class Subscribers(Generic[Value]):
+    """The listeners of one kind of value."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._listeners: list[Callable[[Value], None]] = []
+
+    def add(self, listener: Callable[[Value], None]) -> Callable[[], None]:
+        """Call ``listener`` with every value from now on; returns what ends that."""
+        self._listeners.append(listener)
+
+        def end() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return end
+
+    def tell(self, value: Value) -> None:
+        """Call every listener."""
+        for listener in tuple(self._listeners):
+            try:
+                listener(value)
+            except Exception as error:  # noqa: BLE001 - a mistake of a listener must not end the stream that called it
+                self._report(f"a listener of the exchange's news failed ({describe(error)}); the stream goes on")

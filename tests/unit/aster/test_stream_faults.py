@@ -1,0 +1,226 @@
+"""Messages of streams that cannot be read: they hide only what they are about, are reported once, and end no stream."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.news import News, NewsKind
+from support.scripted_aster import NOW, SYMBOL, millis
+from support.stream_scene import BULK, FUTURES, FUTURES_USER, SPOT_BOOKS, StreamScene
+
+SPOT, PERP = Market.SPOT, Market.PERP
+GARBAGE: list[Any] = [
+    b'{"stream":"a\xff\xfe"}',
+    b"\xff\xfe",
+    "[" * 10_000,
+    "",
+    "null",
+    "[]",
+    '{"stream":5,"data":1}',
+    "<html>",
+    '{"stream":"!markPrice@arr@1s","data":{}}',
+    '{"stream":"!markPrice@arr@1s","data":[{"s":"\\ud800"}]}',
+    '{"stream":"!bookTicker","data":{"s":"AAAUSDT","b":"NaN"}}',
+]
+
+
+@pytest.fixture
+def scene() -> StreamScene:
+    return StreamScene()
+
+
+def reported(scene: StreamScene) -> list[str]:
+    lines: list[str] = []
+    scene.venue.report.show = lines.append
+    return lines
+
+
+def tell(scene: StreamScene, part: str, message: Any) -> None:
+    connection = scene.wire.newest(part)
+    connection._inbox.put_nowait(message if isinstance(message, str | bytes) else msgspec.json.encode(message))
+
+
+def marks(*rows: dict[str, Any]) -> dict[str, Any]:
+    return {"stream": "!markPrice@arr@1s", "data": list(rows)}
+
+
+def mark(symbol: str = SYMBOL, **changes: Any) -> dict[str, Any]:
+    row = {"e": "markPriceUpdate", "s": symbol, "p": "101", "i": "100.5", "r": "0.0005", "T": millis(NOW)}
+    return {**row, **changes}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"r": "", "T": 0}, {"i": ""}, {"r": "NaN"}, {"T": millis(NOW) * 1000}, {"r": None, "i": None, "T": None}],
+)
+def test_a_mark_row_without_rate_index_or_time_keeps_its_stream_alive(
+    scene: StreamScene, changes: dict[str, Any]
+) -> None:
+    lines = reported(scene)
+
+    async def story(scene: StreamScene) -> None:
+        await scene.fresh()
+        for _ in range(40):
+            tell(scene, FUTURES, marks(mark("CYSUSDT", **changes), mark()))
+            scene.book(PERP)
+            scene.book(SPOT)
+            await scene.clock.sleep(0.5)
+        await scene.venue.market(3)
+        assert not set(scene.aster.routes) & BULK
+        assert len([c for c in scene.wire.connections if FUTURES in c.url]) == 1
+
+    scene.play(story)
+    assert lines == []
+
+
+@pytest.mark.parametrize("value", [None, "", "NaN", "Infinity", "1e400", "-1", {}])
+def test_a_mark_row_without_a_price_hides_only_itself_and_is_reported_once(scene: StreamScene, value: Any) -> None:
+    lines = reported(scene)
+
+    async def story(scene: StreamScene) -> None:
+        await scene.fresh()
+        for _ in range(40):
+            tell(scene, FUTURES, marks(mark("CYSUSDT", p=value), mark(p="102")))
+            scene.book(PERP)
+            scene.book(SPOT)
+            await scene.clock.sleep(0.5)
+        view = await scene.venue.market(3)
+        assert not set(scene.aster.routes) & BULK
+        seen = view.mark(SYMBOL)
+        assert seen is not None
+        assert seen.mark == 102
+        assert len([c for c in scene.wire.connections if FUTURES in c.url]) == 1
+
+    scene.play(story)
+    assert lines == ["the mark price of CYSUSDT on the stream cannot be read"]
+
+
+def test_a_mark_that_became_unreadable_is_not_the_old_one(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await scene.fresh()
+        scene.aster.on("GET /fapi/v3/premiumIndex", [{**premium(), "markPrice": "103"}])
+        tell(scene, FUTURES, marks(mark(p=""), mark("BBBUSDT")))
+        await scene.clock.sleep(0.1)
+        seen = (await scene.venue.market(3)).mark(SYMBOL)
+        assert seen is not None
+        assert seen.mark == 103, "asked by REST"
+
+    scene.play(story)
+
+
+def premium() -> dict[str, Any]:
+    return {
+        "symbol": SYMBOL,
+        "markPrice": "100",
+        "indexPrice": "99.9",
+        "lastFundingRate": "0.0002",
+        "nextFundingTime": millis(NOW),
+    }
+
+
+@pytest.mark.parametrize("value", [None, "", "NaN", "Infinity", "1e400", "-1", {}])
+def test_a_book_that_became_unreadable_is_not_the_old_one(scene: StreamScene, value: Any) -> None:
+    async def story(scene: StreamScene) -> None:
+        await scene.fresh()
+        row = {"symbol": SYMBOL, "bidPrice": "98", "bidQty": "5", "askPrice": "100.01", "askQty": "6"}
+        scene.aster.on("GET /api/v3/ticker/bookTicker", [row])
+        data = {"u": 2, "s": SYMBOL, "b": value, "B": "1", "a": "101.01", "A": "2"}
+        tell(scene, SPOT_BOOKS, {"stream": "!bookTicker", "data": data})
+        await scene.clock.sleep(0.1)
+        quote = (await scene.venue.market(3)).quote(SPOT, SYMBOL)
+        assert quote is not None
+        assert quote.bid == 98, "asked by REST"
+
+    scene.play(story)
+
+
+def test_levels_that_became_unreadable_are_not_the_old_ones(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await scene.streams.watch([SYMBOL])
+        name = "aaausdt@depth20@100ms"
+        tell(scene, SPOT_BOOKS, {"stream": name, "data": {"b": [["99", "1"]], "a": [["101", "2"]]}})
+        tell(scene, SPOT_BOOKS, {"stream": name, "data": {"b": [["99", "1"]]}})
+        await scene.clock.sleep(0.1)
+        await scene.venue.depth(SPOT, SYMBOL)
+        assert "GET /api/v3/depth" in scene.aster.routes
+
+    scene.play(story)
+
+
+@pytest.mark.parametrize("message", GARBAGE)
+@pytest.mark.parametrize("part", [FUTURES, SPOT_BOOKS, FUTURES_USER])
+def test_garbage_ends_no_stream_and_is_reported_once(scene: StreamScene, part: str, message: Any) -> None:
+    lines = reported(scene)
+
+    async def story(scene: StreamScene) -> None:
+        await scene.fresh()
+        for _ in range(20):
+            tell(scene, part, message)
+            await scene.beat()
+        assert len([c for c in scene.wire.connections if part in c.url]) == 1
+        assert scene.venue.telling
+
+    scene.play(story)
+    assert len(lines) <= 1
+    assert not any("\n" in line for line in lines)
+
+
+def failing(news: News) -> None:
+    raise ZeroDivisionError(f"of {news.kind}")
+
+
+SUBSCRIPTIONS: list[Callable[[StreamScene], Any]] = [
+    lambda scene: scene.venue.subscribe(failing),
+    lambda scene: scene.venue.account_cache.subscribe(failing),
+    lambda scene: scene.venue.market_cache.subscribe(failing, failing),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("number", range(len(SUBSCRIPTIONS)))
+def test_a_listener_that_raises_stops_neither_streams_nor_other_listeners(scene: StreamScene, number: int) -> None:
+    lines = reported(scene)
+    heard: list[NewsKind] = []
+
+    async def story(scene: StreamScene) -> None:
+        SUBSCRIPTIONS[number](scene)
+        scene.venue.subscribe(lambda news: heard.append(news.kind))
+        scene.venue.follow(SYMBOL)
+        for _ in range(10):
+            scene.mark()
+            tell(scene, FUTURES_USER, {"e": "ACCOUNT_UPDATE", "a": {"m": "ORDER"}})
+            await scene.beat()
+        scene.wire.newest(FUTURES).cut()
+        await scene.clock.sleep(2)
+        assert scene.venue.telling or len(scene.wire.connections) > 4
+
+    scene.play(story)
+    assert {NewsKind.MARK, NewsKind.BALANCE, NewsKind.LOST} <= set(heard)
+    assert 1 <= len(lines) <= 5
+    assert all("a listener of the exchange's news failed" in line for line in lines)
+
+
+@pytest.mark.parametrize("field", ["X", "i", "z"])
+def test_a_forced_trade_whose_report_is_incomplete_is_still_news(scene: StreamScene, field: str) -> None:
+    async def story(scene: StreamScene) -> None:
+        report = {"s": SYMBOL, "c": "autoclose-1", "S": "BUY", "X": "FILLED", "i": 5, "z": "1", "ap": "100", "T": 1}
+        del report[field]
+        tell(scene, FUTURES_USER, {"e": "ORDER_TRADE_UPDATE", "o": report})
+        await scene.clock.sleep(0.1)
+        assert (scene.news[-1].kind, scene.news[-1].symbol) == (NewsKind.FORCED, SYMBOL)
+        assert await scene.venue.account_cache.report("autoclose-1", 0.1, final=lambda _: True) is None
+
+    scene.play(story)
+
+
+def test_a_change_of_modes_that_cannot_be_read_makes_the_modes_be_read(scene: StreamScene) -> None:
+    async def story(scene: StreamScene) -> None:
+        await scene.venue.account()
+        scene.aster.on("GET /fapi/v3/multiAssetsMargin", {"multiAssetsMargin": True})
+        tell(scene, FUTURES_USER, {"e": "ACCOUNT_CONFIG_UPDATE", "ac": {"s": 5}})
+        await scene.clock.sleep(0.1)
+        assert not (await scene.venue.account()).single_asset
+
+    scene.play(story)
