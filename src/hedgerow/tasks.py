@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, NoReturn, TypeVar, overload
+from typing import Any, NoReturn, TypeVar, cast, overload
 
 from hedgerow.domain.errors import HedgerowError
 from hedgerow.ports import Clock
@@ -94,8 +94,8 @@ def describe(error: BaseException) -> str:
 
 def _first(error: BaseException) -> BaseException:
     """Return the first single error of a group, or the error itself."""
-    found = error
-    while isinstance(found, BaseExceptionGroup):
-        members: tuple[BaseException, ...] = found.exceptions
-        found = members[0]
-    return found
+    return _first(cast("BaseExceptionGroup[BaseException]", error).exceptions[0]) if _is_group(error) else error
+
+
+def _is_group(error: BaseException) -> bool:
+    return isinstance(error, BaseExceptionGroup)

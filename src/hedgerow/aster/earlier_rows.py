@@ -51,9 +51,9 @@ class EarlierRows:
         hidden = account.nameless_positions > 0
         if hidden and not self._symbols and listed is None:
             raise OutcomeUnknown("the exchange's account has positions that name no symbol")
-        expected = self._symbols | frozenset(listed or ()) if hidden else self._symbols
+        expected = self._symbols | frozenset[str](listed or ()) if hidden else self._symbols
         missing = expected - seen
-        gone = frozenset() if listed is None else missing - frozenset(listed)
+        gone = frozenset[str]() if listed is None else missing - frozenset(listed)
         known = (self._symbols | seen) - gone
         self._symbols = known if len(known) <= MOST_SYMBOLS else seen
         return account.unreadable_positions | (missing - gone)

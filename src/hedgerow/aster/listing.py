@@ -121,7 +121,7 @@ class Listing:
             raise VenueError(f"the exchange lists no symbol on its {market} market any more")
         rows = {row.symbol: row for row in found.rows}
         absent = frozenset(before) - rows.keys() - found.unreadable
-        hidden = found.unreadable | (absent if found.nameless else frozenset())
+        hidden = found.unreadable | (absent if found.nameless else frozenset[str]())
         now = self._clock.monotonic()
         since = {(market, symbol): self._missing_since.get((market, symbol), now) for symbol in absent - hidden}
         lately = {key: at for key, at in since.items() if now - at < GONE_SECONDS}
