@@ -27,6 +27,7 @@ from hedgerow.emulator.state import WorldOptions
 from hedgerow.emulator.world import World
 from hedgerow.engine.moments import Moment, Recorded
 from hedgerow.engine.runner import RunOptions
+from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.doors import Life, ProcessDoor, RunDoor
 from hedgerow.simulation.draws import draw_plan
 from hedgerow.simulation.fates import PriceJump
@@ -160,7 +161,7 @@ class _Run:
         run_virtual(self._clock, self._whole())
         log = self.log
         violation = self._witness.violations[0] if self._witness.violations else None
-        naked = self._witness.naked
+        naked = self._witness.legs.naked
         return RunResult(
             seed=self._plan.seed,
             violation=violation,
@@ -172,7 +173,7 @@ class _Run:
             max_naked_usd=naked.notional,
             max_taken_seconds=naked.taken_seconds,
             max_dead_seconds=naked.dead_seconds,
-            trades=tuple(self._witness.trades),
+            trades=tuple(self._witness.legs.trades),
             opened=self._witness.ledger.totals.opened,
             closed=self._witness.ledger.totals.closed,
             aborted=self._witness.ledger.totals.aborted,
@@ -343,6 +344,8 @@ class _Run:
         following = self._door.strike(trouble)
         after = self.world.account()
         # A jump may fill what the bot has resting: that is no act of the owner.
+        if isinstance(trouble, PriceJump):
+            self._witness.troubled(Cause.PRICES)
         self._witness.befell(after if isinstance(trouble, PriceJump) else before, after)
         return following
 

@@ -27,7 +27,8 @@ from hedgerow.emulator.wire.memory import MemoryTransport
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.emulator.world import World
 from hedgerow.ports import Store, Tape
-from hedgerow.simulation.doors import ROUND_TRIPS, Life, windows_of
+from hedgerow.simulation.causes import Cause, Span
+from hedgerow.simulation.doors import ROUND_TRIPS, Life, spans_of
 from hedgerow.simulation.fates import Fate, befall
 from hedgerow.simulation.network import Line, Network
 from hedgerow.simulation.plan import Act, Hearing, RunPlan, network_cuts
@@ -84,7 +85,7 @@ class WireDoor:
             self._venue, clock, latency=LatencyModel(median_seconds=plan.latency_seconds), random=random
         )
         self._network = Network(transport, clock, network_cuts(plan.troubles))
-        self.windows = windows_of(plan)
+        self.spans = spans_of(plan)
         self.wakes = False
 
     @property
@@ -161,7 +162,7 @@ class WireDoor:
                 return self._ending(act)
             case StoppedBooks():
                 self._exchange.stop_books((act.until - act.at).total_seconds())
-                self.windows.append((act.at, act.until))
+                self.spans.append(Span(begin=act.at, end=act.until, cause=Cause.STALE))
             case DeadKey():
                 if act.told:
                     self._member.tell(act.market, events.listen_key_expired(self._member.world))
@@ -174,7 +175,7 @@ class WireDoor:
         """Return what ends a span in which the exchange tells what is not so; None when this was it."""
         if not act.seconds:
             return None
-        self.windows.append((act.at, act.until))
+        self.spans.append(Span(begin=act.at, end=act.until, cause=Cause.STALE))
         return replace(act, at=act.until, seconds=0.0)
 
     def _answered(self, _: WireRequest, answer: Answer) -> None:
@@ -182,4 +183,5 @@ class WireDoor:
         response = answer.response
         if response is not None and response.status in LIMITED:
             seconds = float(response.headers.get("retry-after", ORDER_PAUSE_SECONDS))
-            self.windows.append((self._exchange.now, self._exchange.now + timedelta(seconds=seconds)))
+            now = self._exchange.now
+            self.spans.append(Span(begin=now, end=now + timedelta(seconds=seconds), cause=Cause.OUTAGE))

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, MutableSequence, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol
 
@@ -15,14 +14,13 @@ from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World
 from hedgerow.engine.moments import Listener
 from hedgerow.ports import NewsSource, Store, Venue
-from hedgerow.simulation.fates import Closure, Fate, befall
-from hedgerow.simulation.market import OneSidedBook
+from hedgerow.simulation.causes import Cause, Span
+from hedgerow.simulation.fates import Fate, befall
 from hedgerow.simulation.plan import Act, RunPlan, venue_faults
 from hedgerow.simulation.power import Plug
 
-__all__ = ["ROUND_TRIPS", "Life", "ProcessDoor", "RunDoor", "ToldVenue", "Window", "windows_of"]
+__all__ = ["ROUND_TRIPS", "Life", "ProcessDoor", "RunDoor", "ToldVenue", "spans_of"]
 
-Window = tuple[datetime, datetime]
 ROUND_TRIPS = 20
 """One-way delays that a step may take, each drawn: several requests after one another, there and back."""
 
@@ -61,7 +59,7 @@ class RunDoor(Protocol):
         ...
 
     @property
-    def windows(self) -> MutableSequence[Window]:
+    def spans(self) -> MutableSequence[Span]:
         """When the exchange cannot do what it is asked, or shows what is no longer so."""
         ...
 
@@ -112,7 +110,7 @@ class ProcessDoor:
             delayed_spot_ack=plan.delayed_spot_ack,
             certain_after_seconds=plan.certain_after_seconds,
         )
-        self.windows = windows_of(plan)
+        self.spans = spans_of(plan)
         self.patience_seconds = _patience(plan)
         """Lost orders may still land, balances lag, requests travel."""
         self.wakes = not plan.news
@@ -155,14 +153,15 @@ def _patience(plan: RunPlan) -> float:
     return plan.certain_after_seconds + lag + ROUND_TRIPS * plan.latency_seconds
 
 
-def windows_of(plan: RunPlan) -> list[Window]:
-    """Return when a plan lets the exchange not do what it is asked, or show what is no longer so."""
-    found: list[Window] = []
+def spans_of(plan: RunPlan) -> list[Span]:
+    """Return when a plan lets the exchange not do what it is asked, or show what is no longer so.
+
+    Markets that are closed and books that are empty are not here: they are looked at on the exchange itself.
+    """
+    found: list[Span] = []
     for trouble in plan.troubles:
-        if isinstance(trouble, StaleBooks | Disorder):
-            found.append((trouble.after, trouble.until))
-        elif isinstance(trouble, OneSidedBook):
-            found.append((trouble.at, trouble.until))
-        elif isinstance(trouble, Closure):
-            found.append((trouble.at, trouble.at + timedelta(hours=trouble.hours)))
+        if isinstance(trouble, StaleBooks):
+            found.append(Span(begin=trouble.after, end=trouble.until, cause=Cause.STALE))
+        elif isinstance(trouble, Disorder):
+            found.append(Span(begin=trouble.after, end=trouble.until, cause=Cause.OUTAGE))
     return found

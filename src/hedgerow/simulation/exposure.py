@@ -26,6 +26,8 @@ class Trade(Struct, frozen=True, kw_only=True):
     """Longest time that the legs differed by the bot's own trading; rounded up to when the bot heard of its end."""
     usd: Decimal = ZERO
     """Largest difference between the legs, quote units."""
+    causes: tuple[str, ...] = ()
+    """What in the world kept the legs apart, in alphabetical order."""
 
 
 class Distribution(Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest
+from hedgerow.simulation.causes import Cause
 
 __all__ = [
     "Exposure",
@@ -38,6 +39,8 @@ ROUNDING = Decimal("1e-9")
 """Quotients such as average prices are cut at 28 digits; amounts have 8 decimals."""
 IMBALANCE = Decimal("0.02")
 """Legs that differ by no more of the larger one are left alone (design: health)."""
+UNEXPLAINED_SECONDS = 60.0
+"""How long legs may differ since the last cause for it was active; a bot needs half of it to give up and go back."""
 SLACK_SECONDS = 20.0
 """Requests on their way, pauses between tries, books to be read again."""
 STATE_SECONDS: Mapping[ExecutionState, float] = {
@@ -48,10 +51,8 @@ STATE_SECONDS: Mapping[ExecutionState, float] = {
     ExecutionState.UNWINDING: 30.0,
 }
 """How long a job may stand in one state with legs that differ, whatever the exchange does."""
-OUTCOME_SECONDS: Mapping[ExecutionState, float] = {ExecutionState.RESOLVING: 10.0, ExecutionState.NAKED: 900.0}
+OUTCOME_SECONDS: Mapping[ExecutionState, float] = {ExecutionState.RESOLVING: 10.0, ExecutionState.NAKED: 60.0}
 """The same for states that last until the exchange does what it is asked: counted from when it does."""
-NO_STATE_SECONDS = 900.0
-"""How long legs may differ that no job is about: the owner or the venue took from one, and the bot must notice."""
 ALARM_SECONDS = 25.0
 """The bot says that a leg is naked for longer than 5 s; books that cannot be read, and requests, delay its words."""
 
@@ -59,6 +60,7 @@ ALARM_SECONDS = 25.0
 class Rule(StrEnum):
     """The invariants, by name."""
 
+    EXPLAINED = "no leg is naked for a minute without a cause in the world"
     DELTA = "legs differ only inside a named state"
     BOUND = "and only within its time"
     SIZE = "and by one slice at most"
@@ -90,13 +92,17 @@ class Exposure(Struct, frozen=True, kw_only=True):
     """Base units; positive = too many coins."""
     notional: Decimal
     begun: datetime
-    """When the legs began to differ; the time of dead bots does not count."""
+    """When the legs began to differ, whatever the bot or others did since; the time of dead bots does not count."""
+    own_begun: datetime
+    """The same, of what the bot's own trading made."""
     since: datetime
-    """When the legs began to differ, or the last trouble that kept the bot from mending it, whichever is later."""
+    """When the legs began to differ, or when a cause that kept them apart was active last, whichever is later."""
     state_since: datetime
     """When the job reached its present state, or a bot came to life again, or the legs began to differ."""
     taken: bool
     """Whether a leg was taken away: no order of the bot made the difference."""
+    causes: frozenset[Cause] = frozenset()
+    """What in the world kept the legs apart so far."""
     telling: bool = False
     """Whether the words about it are being written just now, in one transaction with what was heard."""
 
@@ -205,15 +211,26 @@ def unsold_dust(ledger: Ledger, pair: BasisPair) -> Decimal:
 
 def check_exposure(exposure: Exposure, ledger: Ledger, now: datetime, *, patience: float) -> Iterator[tuple[Rule, str]]:
     """Yield what is wrong about legs that differ now; ``patience`` are seconds more that this exchange may take."""
-    job = ledger.execution
     what = f"{exposure.symbol}: {exposure.quantity} ({exposure.notional:.2f} USDT) unhedged"
     seconds = (now - exposure.since).total_seconds()
-    if job is None:
-        if not exposure.taken and seconds > SLACK_SECONDS:
-            yield Rule.DELTA, f"{what} for {seconds:.0f} s, no job is about it, and nobody took it"
-        elif seconds > NO_STATE_SECONDS:
-            yield Rule.DELTA, f"{what} for {seconds:.0f} s, and no job is about it"
-        return
+    if seconds > UNEXPLAINED_SECONDS + patience:
+        whole = (now - exposure.begun).total_seconds()
+        known = ", ".join(sorted(exposure.causes)) or "none"
+        yield Rule.EXPLAINED, f"{what} for {whole:.0f} s, the last {seconds:.0f} s of it for no cause (before: {known})"
+    if ledger.execution is None:
+        yield from _without_a_job(exposure, what, seconds)
+    else:
+        yield from _within_its_state(exposure, ledger.execution, ledger, now, patience, what)
+
+
+def _without_a_job(exposure: Exposure, what: str, seconds: float) -> Iterator[tuple[Rule, str]]:
+    if not exposure.taken and seconds > SLACK_SECONDS:
+        yield Rule.DELTA, f"{what} for {seconds:.0f} s, no job is about it, and nobody took it"
+
+
+def _within_its_state(
+    exposure: Exposure, job: HedgeExecution, ledger: Ledger, now: datetime, patience: float, what: str
+) -> Iterator[tuple[Rule, str]]:
     if job.state is ExecutionState.PREPARING and not exposure.taken:
         yield Rule.DELTA, f"{what} while {job.state}"
     waits = job.state in OUTCOME_SECONDS
@@ -223,10 +240,10 @@ def check_exposure(exposure: Exposure, ledger: Ledger, now: datetime, *, patienc
     if exposure.taken and job.state is ExecutionState.RESTING:
         allowed = job.limits.maker_timeout_seconds  # what others take meanwhile is seen when the slice has ended
     if inside > allowed + patience + SLACK_SECONDS:
-        yield Rule.BOUND, f"{what} for {seconds:.0f} s, {job.state} for {inside:.0f} s, {allowed:.0f} s allowed"
+        yield Rule.BOUND, f"{what}, {job.state} for {inside:.0f} s, {allowed:.0f} s allowed"
     if job.state is ExecutionState.NAKED and ledger.halt is None and not exposure.telling:
         yield Rule.LOUD, f"{what}, NAKED, and openings are not halted"
-    yield from _loud_enough(exposure, job, what, (now - exposure.begun).total_seconds() - patience)
+    yield from _loud_enough(exposure, job, what, (now - exposure.own_begun).total_seconds() - patience)
 
 
 def _loud_enough(exposure: Exposure, job: HedgeExecution, what: str, seconds: float) -> Iterator[tuple[Rule, str]]:

@@ -1,5 +1,6 @@
 """What runs came to: one by one, added up, and in words."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from hedgerow.simulation.plan import RunPlan
 
 __all__ = ["Failure", "RunResult", "Summary", "as_json", "failure_lines", "result_lines", "summary_lines"]
 
+LONG_SECONDS = 60.0
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
 
@@ -77,6 +79,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     naked_usd: tuple[Decimal, ...]
     exposure: tuple[Distribution, ...]
     """Over all trades, by style and kind."""
+    long: tuple[Trade, ...]
+    """Trades naked for more than ``LONG_SECONDS``, the longest first."""
     opened: int
     closed: int
     aborted: int
@@ -102,11 +106,17 @@ class Summary(Struct, frozen=True, kw_only=True):
             naked_seconds=tuple(quantiles([r.max_naked_seconds for r in results], QUANTILES)),
             naked_usd=tuple(quantiles([r.max_naked_usd for r in results], QUANTILES)),
             exposure=tuple(distributions([trade for r in results for trade in r.trades])),
+            long=_long(results),
             opened=sum(r.opened for r in results),
             closed=sum(r.closed for r in results),
             aborted=sum(r.aborted for r in results),
             events=sum(r.events for r in results),
         )
+
+
+def _long(results: Sequence[RunResult]) -> tuple[Trade, ...]:
+    found = (trade for result in results for trade in result.trades if trade.seconds > LONG_SECONDS)
+    return tuple(sorted(found, key=lambda trade: -trade.seconds))
 
 
 def as_json(summary: Summary) -> dict[str, object]:
@@ -117,6 +127,7 @@ def as_json(summary: Summary) -> dict[str, object]:
     document["exposure"] = [
         {**msgspec.to_builtins(row), "usd": [plain(value) for value in row.usd]} for row in summary.exposure
     ]
+    document["long"] = [{**msgspec.to_builtins(trade), "usd": plain(trade.usd)} for trade in summary.long]
     return document
 
 
@@ -139,6 +150,10 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         yield f"  {row.style}, {row.kind}: {row.trades} trades, {row.never / row.trades:.0%} never naked"
         yield f"    seconds          {', '.join(f'{value:.2f}' for value in row.seconds)}"
         yield f"    USDT             {', '.join(f'{value:.2f}' for value in row.usd)}"
+    long = [trade for trade in summary.long if trade.causes]
+    yield f"Trades naked for more than {LONG_SECONDS:.0f} s: {len(summary.long)}, {len(long)} of them explained by"
+    for cause, number in Counter(cause for trade in long for cause in trade.causes).most_common():
+        yield f"  {cause}: {number}"
     yield f"Longest after the owner or the venue took from a leg: {summary.max_taken_seconds:.0f} s"
     yield f"Longest while the bot was dead: {summary.max_dead_seconds:.0f} s"
 

@@ -1,0 +1,84 @@
+"""Causes of the world: what keeps the legs of a hedge apart though the bot does what it can."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from hedgerow.domain.execution import ExecutionKind, HedgeExecution
+from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
+from hedgerow.domain.market import Depth
+
+__all__ = ["Cause", "Span", "explained_until", "obstacles", "ways"]
+
+
+class Cause(StrEnum):
+    """Why legs differ, or stay so."""
+
+    CLOSED = "market closed"
+    EMPTY = "book empty"
+    THIN = "book too thin"
+    REFUSED = "requests refused, lost or unanswered"
+    OUTAGE = "venue out of order"
+    STALE = "venue shows what is no longer so"
+    PRICES = "prices jumped"
+    TAKEN = "the owner or the venue traded"
+    DEAD = "no bot alive"
+
+
+class Span(Struct, frozen=True, kw_only=True):
+    """A cause that is active from ``begin`` until ``end``."""
+
+    begin: datetime
+    end: datetime
+    cause: Cause
+
+
+def ways(job: HedgeExecution | None, excess: Decimal) -> tuple[tuple[Market, Side], ...]:
+    """Return the orders that could bring the legs together; ``excess`` is by how many coins spot exceeds the short.
+
+    An opening may complete itself or go back; whatever closes only reduces.
+    """
+    opening = job is not None and job.kind is ExecutionKind.OPEN
+    if excess > 0:
+        return ((Market.SPOT, Side.SELL), *(((Market.PERP, Side.SELL),) if opening else ()))
+    return ((Market.PERP, Side.BUY), *(((Market.SPOT, Side.BUY),) if opening else ()))
+
+
+def obstacles(
+    pair: BasisPair,
+    depths: Mapping[Market, Depth],
+    routes: Iterable[tuple[Market, Side]],
+    *,
+    quantity: Decimal,
+    cap_bps: Decimal,
+) -> frozenset[Cause]:
+    """Return what keeps all ``routes`` from trading ``quantity`` base units within the widest cap; empty = nothing."""
+    found: set[Cause] = set()
+    for market, side in routes:
+        cause = _obstacle(pair, depths[market], market, side, quantity, cap_bps)
+        if cause is None:
+            return frozenset()
+        found.add(cause)
+    return frozenset(found)
+
+
+def _obstacle(
+    pair: BasisPair, depth: Depth, market: Market, side: Side, quantity: Decimal, cap_bps: Decimal
+) -> Cause | None:
+    status = pair.instrument(market).status
+    reducing = market is Market.PERP and side is Side.BUY
+    if status is not TradingStatus.TRADING and not (status is TradingStatus.SETTLING and reducing):
+        return Cause.CLOSED
+    if depth.touch(side) is None:
+        return Cause.EMPTY
+    return Cause.THIN if depth.quantity_within(side, cap_bps) < quantity else None
+
+
+def explained_until(spans: Iterable[Span], since: datetime, now: datetime) -> Iterator[tuple[datetime, Cause]]:
+    """Yield, of every span that was active after ``since``, its cause and until when it was active, at most now."""
+    for span in spans:
+        if span.begin <= now and span.end > since:
+            yield min(now, span.end), span.cause
