@@ -152,6 +152,8 @@ class _Run:
         self._bot: Bot | None = None
         self._parameters = plan.parameters
         self._awaited: list[Crash] = []
+        self._endings: list[Act] = []
+        """What ends acts that last, and is yet to happen."""
         self._befallen = 0
         self._restarts = 0
         self._deaths = 0
@@ -227,6 +229,8 @@ class _Run:
         self._witness.died()
         self._witness.revived()
         self._door.calm()
+        for ending in self._endings:  # a market that would have opened again after the end of the run, for example
+            self._strike(ending)
         self._awaited.clear()
         self._parameters = settling(self._plan)
         recovered = self._clock.now() + timedelta(hours=RECOVERY_HOURS)
@@ -316,13 +320,15 @@ class _Run:
     # --- troubles ----------------------------------------------------------------------------------------------------
 
     async def _troubles(self) -> None:
-        due = acts(self._plan.troubles)
-        while due:
-            due.sort(key=lambda trouble: trouble.at)
+        due: list[Act] = acts(self._plan.troubles)
+        while due := sorted((*due, *self._endings), key=lambda trouble: trouble.at):
             trouble = due.pop(0)
             await self._clock.sleep((trouble.at - self._clock.now()).total_seconds())
-            following = self._strike(trouble)
-            due += [following] if following else []
+            if trouble in self._endings:
+                self._endings.remove(trouble)
+            due = [act for act in due if act not in self._endings]
+            ending = self._strike(trouble)
+            self._endings += [ending] if ending else []
             if self._bot is not None and self._door.wakes:
                 self._bot.stop.wake()
 
