@@ -247,7 +247,7 @@ def wrongs(events: tuple[Event, ...], member: MemberState, *, by_hand: bool = Fa
     found += _misheld(ledger, member, by_hand=by_hand)
     found += _misordered(events, member, by_hand=by_hand)
     found += _oversold(events)
-    return found + _mispaid(events, ledger, member)
+    return found + _mispaid(events, member)
 
 
 def _account(member: MemberState) -> AccountView:
@@ -320,12 +320,12 @@ def _oversold(events: tuple[Event, ...]) -> list[str]:
     return found
 
 
-def _mispaid(events: tuple[Event, ...], ledger: Ledger, member: MemberState) -> list[str]:
+def _mispaid(events: tuple[Event, ...], member: MemberState) -> list[str]:
     """Every funding payment since the books were opened was booked, and once."""
     booked = Counter(event.payment.tran_id for event in events if isinstance(event, FundingReceived))
     paid = {payment.tran_id for payment in member.world.journal.payments}
     found = [f"funding {tran_id} booked {times} times" for tran_id, times in booked.items() if times > 1]
-    missing = paid - ledger.funding_seen
+    missing = paid - booked.keys()
     return found + ([f"{len(missing)} of {len(paid)} funding payments are not booked"] if missing else [])
 
 

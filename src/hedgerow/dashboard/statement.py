@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.dashboard.recorder import STILL_OPEN, PairPrices
 from hedgerow.domain import events as ev
@@ -124,18 +125,26 @@ class _Reader:
     def take(self, event: ev.Event) -> None:
         before, self.ledger, self.last_at = self.ledger, apply(self.ledger, event), event.at
         if self.ledger.closed is not before.closed:
-            self.ended.update((closed.hedge_id, closed) for closed in self.ledger.closed)
+            self.ended.update((closed.hedge_id, self._whole(closed)) for closed in self.ledger.closed)
         match event:
-            case ev.FundingReceived(payment=payment) if payment.tran_id not in before.funding_seen:
+            case ev.FundingReceived(payment=payment) if not before.funding_seen.knows(payment.tran_id, payment.at):
                 self.payments.setdefault(_paid_to(before, self.ledger), []).append(payment)
             case ev.HedgeAdopted():
                 self.payments[event.hedge.hedge_id] = list(event.payments)
-            case ev.FeeBooked() if event.fill.key not in before.trades_seen:
+            case ev.FeeBooked(fill=fill) if not before.trades_seen.knows(fill.key, fill.at):
                 self.trades.setdefault(event.client_id, []).append(event)
-            case ev.ExternalFlow() if event.kind is not ev.FlowKind.OPENING and event.row_id not in before.rows_seen:
-                self.rows.append(event)
+            case ev.ExternalFlow() if event.kind is not ev.FlowKind.OPENING:
+                if not before.rows_seen.knows(event.row_id, event.at):
+                    self.rows.append(event)
             case _:
                 pass
+
+    def _whole(self, closed: ClosedHedge) -> ClosedHedge:
+        """Return a hedge that ended with the orders that the ledger let go of."""
+        known = self.ended.get(closed.hedge_id)
+        if known is None or closed.hedge.orders:
+            return closed
+        return replace(closed, hedge=replace(closed.hedge, orders=known.hedge.orders))
 
 
 UNATTRIBUTED = ""

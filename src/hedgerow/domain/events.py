@@ -388,6 +388,8 @@ class CycleCompleted(Struct, frozen=True, kw_only=True, tag="cycle_completed"):
 
     at: datetime
     number: int
+    statement_from: datetime | None = None
+    """Venue's time at which the books agreed with it; None when they did not, or were not compared."""
 
 
 class DayOpened(Struct, frozen=True, kw_only=True, tag="day_opened"):

@@ -1,6 +1,7 @@
 """The fold: how each event changes the ledger. The only way the bot's own state changes."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -9,18 +10,26 @@ from hedgerow.domain import events as ev
 from hedgerow.domain import folding_orders, folding_rows
 from hedgerow.domain.books import Books
 from hedgerow.domain.execution import ExecutionKind
-from hedgerow.domain.ledger import Halt, ImportedState, Ledger, Target, TradingDay
+from hedgerow.domain.ledger import Halt, ImportedState, Ledger, LogMark, Target, TradingDay
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order_keeping import (
     retallied,
     with_result,
 )
-from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition
+from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, Tally, newest_stamps
 
 __all__ = ["apply", "fold"]
 
 KEPT_CLOSED = 16
-"""Closed hedges kept whole, for fees and funding that arrive after the closing."""
+"""Closed hedges kept, for fees and funding that arrive after the closing."""
+WHOLE_FOR = timedelta(days=2)
+"""How long a hedge that ended keeps its orders: trades that no order of ours made are looked for within a day."""
+TRADES_SLACK = timedelta(days=1)
+"""Trades are asked for from a little before the first order of a hedge; clocks differ."""
+ROWS_HORIZON = timedelta(days=3)
+"""Other rows are remembered from so long before the watermark on: the statement is read from a day before it."""
+RECENT, MARK_EVERY = timedelta(days=2), timedelta(days=1)
+"""The log is read again from a mark at least so long before the watermark; marks are so far apart."""
 
 
 def fold(events: Iterable[ev.Event], ledger: Ledger | None = None) -> Ledger:
@@ -100,7 +109,8 @@ def _ended(ledger: Ledger, hedge: HedgedPosition, event: ev.HedgeClosed | ev.Hed
     residue, quality = (event.residue_value, event.quality) if isinstance(event, ev.HedgeClosed) else (ZERO, None)
     closed = ClosedHedge(hedge=hedge, closed_at=event.at, reason=event.reason, residue_value=residue, quality=quality)
     totals = replace(with_result(ledger.totals, closed), closed=ledger.totals.closed + 1)
-    return replace(ledger, hedge=None, execution=None, orders={}, totals=totals, closed=_kept(ledger.closed, closed))
+    after = replace(ledger, hedge=None, execution=None, orders={}, totals=totals)
+    return _kept(after, closed)
 
 
 def _hedge_aborted(ledger: Ledger, event: ev.HedgeAborted) -> Ledger:
@@ -115,8 +125,8 @@ def _hedge_aborted(ledger: Ledger, event: ev.HedgeAborted) -> Ledger:
         quality=event.quality,
     )
     totals = replace(with_result(ledger.totals, aborted), aborted=ledger.totals.aborted + 1)
-    closed = _kept(ledger.closed, aborted) if opening.orders else ledger.closed
-    return replace(ledger, opening=None, execution=None, orders={}, totals=totals, closed=closed)
+    after = replace(ledger, opening=None, execution=None, orders={}, totals=totals)
+    return _kept(after, aborted) if opening.orders else after
 
 
 def _hedge_repaired(ledger: Ledger, event: ev.HedgeRepaired) -> Ledger:
@@ -130,13 +140,20 @@ def _hedge_adopted(ledger: Ledger, event: ev.HedgeAdopted) -> Ledger:
     known = imported or (ledger.hedge is not None and ledger.hedge.hedge_id == event.hedge.hedge_id)
     totals = ledger.totals if known else replace(ledger.totals, opened=ledger.totals.opened + 1)
     symbol = event.hedge.symbol
-    seen = {f"{r.request.market}:{symbol}:{r.request.client_id[3:]}" for r in event.hedge.orders}
+    trades, paid = ledger.trades_seen, ledger.funding_seen
+    for record in event.hedge.orders:
+        key = f"{record.request.market}:{symbol}:{record.request.client_id[3:]}"
+        if key not in trades:
+            trades = trades.adding(key, record.issued_at)
+    for payment in event.payments:
+        if payment.tran_id not in paid:
+            paid = paid.adding(payment.tran_id, payment.at)
     return replace(
         ledger,
-        hedge=retallied(event.hedge),
+        hedge=retallied(replace(event.hedge, paid_at=newest_stamps(payment.at for payment in event.payments))),
         totals=totals,
-        trades_seen=ledger.trades_seen | seen,
-        funding_seen=ledger.funding_seen | {p.tran_id for p in event.payments},
+        trades_seen=trades,
+        funding_seen=paid,
         books=_with_late_payments(ledger, event),
     )
 
@@ -146,7 +163,7 @@ def _with_late_payments(ledger: Ledger, event: ev.HedgeAdopted) -> Books:
     books, opened = ledger.books, ledger.books_since or ledger.started_at
     for payment in event.payments:
         late = opened is not None and payment.at > opened
-        if late and payment.tran_id not in ledger.funding_seen:
+        if late and not ledger.funding_seen.knows(payment.tran_id, payment.at):
             books = books.with_funding(payment)
     return books
 
@@ -215,7 +232,20 @@ def _day_opened(ledger: Ledger, event: ev.DayOpened) -> Ledger:
 
 
 def _cycle_completed(ledger: Ledger, event: ev.CycleCompleted) -> Ledger:
-    return replace(ledger, totals=replace(ledger.totals, cycles=event.number))
+    after = replace(ledger, totals=replace(ledger.totals, cycles=event.number))
+    return after if event.statement_from is None else _agreed(after, event.at, event.statement_from)
+
+
+def _agreed(ledger: Ledger, at: datetime, statement_from: datetime) -> Ledger:
+    """Raise the watermark, and let go of what nobody asks for any more."""
+    watermark = max(ledger.statement_from or statement_from, statement_from)
+    marks = ledger.log_marks or (LogMark(at=ledger.started_at or at, events=0),)
+    if at - marks[-1].at >= MARK_EVERY:
+        marks = (*marks, LogMark(at=at, events=ledger.events))
+    while len(marks) > 1 and marks[1].at <= watermark - RECENT:
+        marks = marks[1:]
+    seen = ledger.rows_seen.forgetting(watermark - ROWS_HORIZON)
+    return replace(ledger, statement_from=watermark, log_marks=marks, rows_seen=seen)
 
 
 def _unchanged(ledger: Ledger, event: ev.Event) -> Ledger:
@@ -223,8 +253,21 @@ def _unchanged(ledger: Ledger, event: ev.Event) -> Ledger:
     return ledger
 
 
-def _kept(closed: tuple[ClosedHedge, ...], newest: ClosedHedge) -> tuple[ClosedHedge, ...]:
-    return (*closed, newest)[-KEPT_CLOSED:]
+def _kept(ledger: Ledger, newest: ClosedHedge) -> Ledger:
+    """Keep a hedge that ended; the trades of those that are not kept any more are not asked for again."""
+    whole = (*ledger.closed, newest)[-KEPT_CLOSED:]
+    closed = tuple(_reduced(kept, newest.closed_at) for kept in whole)
+    oldest = min(kept.hedge.begun_at for kept in closed)
+    return replace(ledger, closed=closed, trades_seen=ledger.trades_seen.forgetting(oldest - TRADES_SLACK))
+
+
+def _reduced(closed: ClosedHedge, now: datetime) -> ClosedHedge:
+    """Return a hedge without its orders where no report of them can follow, else as it is."""
+    hedge = closed.hedge
+    if not hedge.orders or hedge.unsettled or now - closed.closed_at < WHOLE_FOR:
+        return closed
+    settled = hedge.settled.plus(Tally.of(hedge.orders))
+    return replace(closed, hedge=replace(hedge, orders=(), settled=settled, first_order_at=hedge.begun_at))
 
 
 _APPLY: dict[type[ev.Event], Callable[[Ledger, Any], Ledger]] = {

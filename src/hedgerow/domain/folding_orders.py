@@ -96,13 +96,15 @@ def _grown(record: OrderRecord, event: ev.OrderProgressed | ev.OrderEnded) -> Or
 def _fee_booked(ledger: Ledger, event: ev.FeeBooked) -> Ledger:
     fill = event.fill
     key = fill.key
-    if key in ledger.trades_seen:
+    if ledger.trades_seen.knows(key, fill.at):
         return ledger
     base = base_of(ledger, fill.symbol)
     coin_fee = fill.fee if fill.fee_asset == base and fill.market is Market.SPOT else ZERO
 
     after = with_changed_order(ledger, event.client_id, lambda r: _booked(r, event, coin_fee))
-    return replace(after, trades_seen=ledger.trades_seen | {key}, books=ledger.books.with_fill(fill, base=base))
+    return replace(
+        after, trades_seen=ledger.trades_seen.adding(key, fill.at), books=ledger.books.with_fill(fill, base=base)
+    )
 
 
 def _booked(record: OrderRecord, event: ev.FeeBooked, coin_fee: Decimal) -> OrderRecord:
@@ -126,12 +128,12 @@ def _fills_elsewhere(ledger: Ledger, event: ev.FillsElsewhere) -> Ledger:
     if hedge is None:
         return ledger
     records: list[OrderRecord] = []
-    books, seen = ledger.books, set(ledger.trades_seen)
+    books, seen = ledger.books, ledger.trades_seen
     for fill in event.fills:
         key = fill.key
-        if key in seen:
+        if seen.knows(key, fill.at):
             continue
-        seen.add(key)
+        seen = seen.adding(key, fill.at)
         fee_quote = fill.fee_in_quote(hedge.pair.base, hedge.pair.perp.quote, asset_price=ZERO)
         records.append(OrderRecord.of_fill(fill, hedge_id=hedge.hedge_id, base=hedge.pair.base, fee_quote=fee_quote))
         # A trade the user made by hand is a row of the venue's statement; one the venue forced on us is ours.
@@ -139,7 +141,7 @@ def _fills_elsewhere(ledger: Ledger, event: ev.FillsElsewhere) -> Ledger:
     kept = _without_stand_ins(hedge.orders, records) if event.late else hedge.orders
     changed = retallied(replace(hedge, orders=(*kept, *records)))
     after = with_changed_hedge(ledger, hedge.hedge_id, lambda _: changed)
-    return replace(after, books=books, trades_seen=frozenset(seen))
+    return replace(after, books=books, trades_seen=seen)
 
 
 def _without_stand_ins(orders: tuple[OrderRecord, ...], real: list[OrderRecord]) -> tuple[OrderRecord, ...]:

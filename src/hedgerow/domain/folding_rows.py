@@ -9,31 +9,34 @@ from msgspec.structs import replace
 from hedgerow.domain import events as ev
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.position import HedgedPosition
+from hedgerow.domain.position import HedgedPosition, newest_stamps
 
 __all__ = ["FOLDS"]
 
+FUNDING_HORIZON = timedelta(days=35)
+"""A payment with a stamp so much older than the newest one booked counts as booked."""
 LATE_FUNDING = timedelta(seconds=15)
 """A settlement may be charged up to 15 s off its stamp (API reference 11)."""
 
 
 def _funds_transferred(ledger: Ledger, event: ev.FundsTransferred) -> Ledger:
     row = f"transfer:{event.transfer_id}"
-    if row in ledger.rows_seen:
+    if ledger.rows_seen.knows(row, event.at):
         return replace(ledger, transfer=None, transfer_doubtful=False)
-    seen = ledger.rows_seen | {row}
+    seen = ledger.rows_seen.adding(row, event.at)
     books = ledger.books.with_transfer(event)
     return replace(ledger, transfer=None, transfer_doubtful=False, rows_seen=seen, books=books, traded_at=event.at)
 
 
 def _funding_received(ledger: Ledger, event: ev.FundingReceived) -> Ledger:
     payment = event.payment
-    if payment.tran_id in ledger.funding_seen:
+    if ledger.funding_seen.knows(payment.tran_id, payment.at):
         return ledger
+    newest = max(ledger.funding_until or payment.at, payment.at)
     ledger = replace(
         ledger,
-        funding_seen=ledger.funding_seen | {payment.tran_id},
-        funding_until=max(ledger.funding_until or payment.at, payment.at),
+        funding_seen=ledger.funding_seen.adding(payment.tran_id, payment.at).forgetting(newest - FUNDING_HORIZON),
+        funding_until=newest,
         books=ledger.books.with_funding(payment),
     )
     return _attributed(ledger, payment)
@@ -65,16 +68,17 @@ def _paid(hedge: HedgedPosition, payment: FundingPayment) -> HedgedPosition:
         hedge,
         funding_received=hedge.funding_received + payment.amount,
         funding_payments=hedge.funding_payments + 1,
+        paid_at=newest_stamps((*hedge.paid_at, payment.at)),
     )
 
 
 def _external_flow(ledger: Ledger, event: ev.ExternalFlow) -> Ledger:
-    if event.row_id in ledger.rows_seen:
+    if ledger.rows_seen.knows(event.row_id, event.at):
         return ledger
     opened = event.at if event.kind is ev.FlowKind.OPENING else None
     return replace(
         ledger,
-        rows_seen=ledger.rows_seen | {event.row_id},
+        rows_seen=ledger.rows_seen.adding(event.row_id, event.at),
         books=ledger.books.with_flow(event),
         books_since=ledger.books_since or opened,
     )

@@ -7,6 +7,7 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.booked import BookedIds
 from hedgerow.domain.books import Books
 from hedgerow.domain.commands import TransferFunds
 from hedgerow.domain.events import HaltReason
@@ -14,7 +15,7 @@ from hedgerow.domain.execution import HedgeExecution
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord
 
-__all__ = ["Halt", "ImportedState", "Ledger", "Target", "Totals", "TradingDay"]
+__all__ = ["Halt", "ImportedState", "Ledger", "LogMark", "Target", "Totals", "TradingDay"]
 
 
 SELF_LIFTING = frozenset({HaltReason.SEVERAL_POSITIONS, HaltReason.FOREIGN_SHORT, HaltReason.ACCOUNT_IN_DOUBT})
@@ -80,6 +81,14 @@ class ImportedState(Struct, frozen=True, kw_only=True):
     position_opened_at: datetime | None = None
 
 
+class LogMark(Struct, frozen=True, kw_only=True):
+    """A place in the event log."""
+
+    at: datetime
+    events: int
+    """How many events come before it."""
+
+
 class Ledger(Struct, frozen=True, kw_only=True):
     """What the bot knows of itself."""
 
@@ -111,11 +120,16 @@ class Ledger(Struct, frozen=True, kw_only=True):
     closed: tuple[ClosedHedge, ...] = ()
     """The newest closed hedges, oldest first."""
     books: Books = Books()
-    funding_seen: frozenset[int] = frozenset()
-    """Transaction ids of booked funding."""
-    trades_seen: frozenset[str] = frozenset()
-    """``market:symbol:trade_id`` of booked trades of the newest hedges."""
-    rows_seen: frozenset[str] = frozenset()
+    funding_seen: BookedIds = BookedIds()
+    """Transaction ids of the funding booked within ``FUNDING_HORIZON`` of the newest."""
+    trades_seen: BookedIds = BookedIds()
+    """``market:symbol:trade_id`` of booked trades since the oldest hedge that is kept began."""
+    rows_seen: BookedIds = BookedIds()
+    """Ids of the venue's other rows, from a little before ``statement_from`` on."""
+    statement_from: datetime | None = None
+    """Watermark: a difference of the books is explained by rows after it; None before the books first agreed."""
+    log_marks: tuple[LogMark, ...] = ()
+    """Places in the log, about a day apart, the first of them before ``statement_from``."""
     funding_until: datetime | None = None
     """Newest booked funding stamp."""
     unattributed_funding: Decimal = ZERO
@@ -129,6 +143,11 @@ class Ledger(Struct, frozen=True, kw_only=True):
     def standing_halt(self) -> Halt | None:
         """The halt that only a person lifts; None without one."""
         return None if self.halt is None or self.halt.lifts_itself else self.halt
+
+    @property
+    def recent_from(self) -> int:
+        """How many of the oldest events nobody has to read again to tell the bot's own orders in a statement."""
+        return self.log_marks[0].events if self.log_marks else 0
 
     @property
     def active(self) -> HedgedPosition | None:

@@ -68,21 +68,24 @@ def _owned_by_hedge(ledger: Ledger, record: OrderRecord) -> Ledger:
         return replace(ledger, opening=_holding(ledger.opening, record))
     if ledger.hedge and ledger.hedge.hedge_id == record.hedge_id:
         hedge = _holding(ledger.hedge, record)
-        return replace(ledger, hedge=replace(hedge, entry_fees=_entry_fees(hedge)))
+        entering = record.opens or record.issued_at <= hedge.opened_at
+        return replace(ledger, hedge=replace(hedge, entry_fees=_entry_fees(hedge)) if entering else hedge)
     return ledger
 
 
 def _holding(hedge: HedgedPosition, record: OrderRecord) -> HedgedPosition:
-    """Return the hedge with ``record`` added or replaced, and its sums renewed."""
-    ids = [r.request.client_id for r in hedge.orders]
-    if record.request.client_id in ids:
-        index = ids.index(record.request.client_id)
-        orders = (*hedge.orders[:index], record, *hedge.orders[index + 1 :])
-        if record.amounts == hedge.orders[index].amounts:
-            return replace(hedge, orders=orders)
-    else:
-        orders = (*hedge.orders, record)
-    return retallied(replace(hedge, orders=orders))
+    """Return the hedge with ``record`` added or replaced, and its sums changed by the difference."""
+    newest_first = range(len(hedge.orders) - 1, -1, -1)
+    found = (i for i in newest_first if hedge.orders[i].request.client_id == record.request.client_id)
+    index = next(found, None)
+    added = Tally.of((record,))
+    if index is None:
+        return replace(hedge, orders=(*hedge.orders, record), tally=hedge.tally.plus(added))
+    old = hedge.orders[index]
+    orders = (*hedge.orders[:index], record, *hedge.orders[index + 1 :])
+    if record.amounts == old.amounts:
+        return replace(hedge, orders=orders)
+    return replace(hedge, orders=orders, tally=hedge.tally.minus(Tally.of((old,))).plus(added))
 
 
 def _entry_fees(hedge: HedgedPosition) -> Decimal:
@@ -94,7 +97,7 @@ def _entry_fees(hedge: HedgedPosition) -> Decimal:
 def retallied(hedge: HedgedPosition) -> HedgedPosition:
     """Return the hedge with its sums computed anew."""
     tally = Tally.of(hedge.orders, swept_quantity=hedge.swept_quantity, swept_cost=hedge.swept_cost)
-    return replace(hedge, tally=tally)
+    return replace(hedge, tally=hedge.settled.plus(tally))
 
 
 def base_of(ledger: Ledger, symbol: str) -> str:

@@ -1,6 +1,7 @@
 """A hedge while it is open, and after it was closed: two types, so that "closed without a close" cannot be written."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -11,9 +12,11 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 from hedgerow.domain.quality import ExecutionQuality
 
-__all__ = ["ClosedHedge", "DustLot", "HedgedPosition", "OrderRecord", "Reason", "Tally"]
+__all__ = ["ClosedHedge", "DustLot", "HedgedPosition", "OrderRecord", "Reason", "Tally", "newest_stamps"]
 
 
+PAID_KEPT = timedelta(days=8)
+"""How long a hedge remembers which settlements it was paid for."""
 _ASSUMED = (f"x{Market.SPOT[0]}--", f"x{Market.PERP[0]}--")
 """How the client ids of records begin that stand for a change without a trade: see ``OrderRecord.of_fill``."""
 
@@ -201,6 +204,14 @@ class Tally(Struct, frozen=True, kw_only=True):
             coin_fee_value=coin_value,
         )
 
+    def plus(self, other: "Tally") -> "Tally":
+        """Return the sums over the orders of both."""
+        return Tally(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
+
+    def minus(self, other: "Tally") -> "Tally":
+        """Return the sums without the orders of ``other``."""
+        return Tally(**{name: getattr(self, name) - getattr(other, name) for name in self.__struct_fields__})
+
     def price_pnl(self, spot_price: Decimal, perp_price: Decimal) -> Decimal:
         """Return PnL of both legs in quote units at the given prices, before fees and funding.
 
@@ -208,6 +219,12 @@ class Tally(Struct, frozen=True, kw_only=True):
         """
         cash = self.spot_sold - self.spot_bought + self.coin_fee_value + self.perp_sold - self.perp_bought
         return cash + self.spot_quantity * spot_price + self.perp_quantity * perp_price
+
+
+def newest_stamps(stamps: Iterable[datetime]) -> tuple[datetime, ...]:
+    """Return the stamps within ``PAID_KEPT`` of the newest, oldest first."""
+    ordered = sorted(stamps)
+    return tuple(at for at in ordered if ordered[-1] - at <= PAID_KEPT)
 
 
 class HedgedPosition(Struct, frozen=True, kw_only=True):
@@ -229,12 +246,19 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     entry_fees: Decimal = ZERO
     """Fees of the opening in quote units (booked, or estimated until booked)."""
     orders: tuple[OrderRecord, ...] = ()
+    """Those of a hedge that ended days ago and has all its fees booked are in ``settled``."""
+    settled: Tally = Tally()
+    """Sums over orders that are not kept any more."""
+    first_order_at: datetime | None = None
+    """When its first order was issued, where that is not kept any more."""
     swept_quantity: Decimal = ZERO
     swept_cost: Decimal = ZERO
     tally: Tally = Tally()
     funding_received: Decimal = ZERO
     """Quote units; negative when the short paid."""
     funding_payments: int = 0
+    paid_at: tuple[datetime, ...] = ()
+    """Stamps of the payments of its newest days, oldest first."""
     counted_from: datetime
     """Start of the counters for coverage and age: the opening, or the last roll."""
     funding_before_roll: Decimal = ZERO
@@ -249,7 +273,8 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     @property
     def begun_at(self) -> datetime:
         """When its first order was issued: funding may be paid on slices held before the opening was complete."""
-        return min([self.opened_at, *(record.issued_at for record in self.orders)])
+        first = self.first_order_at or self.opened_at
+        return min([first, self.opened_at, *(record.issued_at for record in self.orders)])
 
     @property
     def spot_quantity(self) -> Decimal:

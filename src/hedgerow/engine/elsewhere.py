@@ -39,7 +39,11 @@ class TradesElsewhere:
             return None
         seen = self._journal.ledger.trades_seen
         own = {record.request.client_id for record in hedge.orders}
-        return [fill for fill in fills if fill.side is side and fill.client_id not in own and fill.key not in seen]
+        return [
+            fill
+            for fill in fills
+            if fill.side is side and fill.client_id not in own and not seen.knows(fill.key, fill.at)
+        ]
 
     async def true_up(self) -> None:
         """Book the real trades where a change had to be booked without them."""

@@ -127,7 +127,9 @@ def _moved(rows: tuple[StatementRow, ...], hedge: HedgedPosition, ledger: Ledger
     """Return how many of the hedge's coins the rows took, booked or not; trades whose fees are not booked hide rows."""
     base = hedge.pair.base
     fresh = [
-        row for row in rows if row.wallet is Wallet.SPOT and row.asset == base and row.row_id not in ledger.rows_seen
+        row
+        for row in rows
+        if row.wallet is Wallet.SPOT and row.asset == base and not ledger.rows_seen.knows(row.row_id, row.at)
     ]
     left = sum((row.amount for row in fresh), ZERO)
     if hedge.unsettled:

@@ -128,7 +128,7 @@ def _margin_type_set(event: ev.MarginTypeSet, _before: Ledger, _after: Ledger) -
 
 def _funding_received(event: ev.FundingReceived, before: Ledger, _after: Ledger) -> Lines:
     payment = event.payment
-    if payment.tran_id in before.funding_seen:
+    if before.funding_seen.knows(payment.tran_id, payment.at):
         return ()
     where = f"on {payment.symbol} (settled {stamp(payment.at)})"
     if payment.amount < 0:
@@ -137,7 +137,7 @@ def _funding_received(event: ev.FundingReceived, before: Ledger, _after: Ledger)
 
 
 def _external_flow(event: ev.ExternalFlow, before: Ledger, _after: Ledger) -> Lines:
-    if event.kind is ev.FlowKind.OPENING or event.row_id in before.rows_seen:
+    if event.kind is ev.FlowKind.OPENING or before.rows_seen.knows(event.row_id, event.at):
         return ()
     what = str(event.kind).replace("_", " ")
     return info(f"Account row booked: {what} {plain(event.amount)} {event.asset} ({event.wallet} wallet)")

@@ -130,7 +130,7 @@ def check_event(before: Ledger, event: ev.Event, after: Ledger) -> Iterator[tupl
 
 def _funding(before: Ledger, payment: FundingPayment, after: Ledger) -> Iterator[tuple[Rule, str]]:
     booked = _funding_of(after) - _funding_of(before)
-    due = ZERO if payment.tran_id in before.funding_seen else payment.amount
+    due = ZERO if before.funding_seen.knows(payment.tran_id, payment.at) else payment.amount
     if booked != due:
         yield Rule.FUNDING, f"{payment.tran_id} of {payment.amount} changed the funding by {booked}, not {due}"
     line = after.books.line(Wallet.PERP, QUOTE_ASSET).funding - before.books.line(Wallet.PERP, QUOTE_ASSET).funding

@@ -33,7 +33,9 @@ def hand_effect(before: Ledger, event: ev.FillsElsewhere, after: Ledger) -> Deci
     if old is None or new is None:
         return ZERO
     fresh = {f"{f.market}:{f.symbol}:{f.trade_id}": f for f in event.fills}
-    total = sum((_row_of(f) for key, f in fresh.items() if key not in before.trades_seen and not f.forced), ZERO)
+    total = sum(
+        (_row_of(f) for key, f in fresh.items() if not before.trades_seen.knows(key, f.at) and not f.forced), ZERO
+    )
     return total - (_assumed(old) - _assumed(new) if event.late else ZERO)
 
 
@@ -112,7 +114,9 @@ def check_end(  # noqa: PLR0913 - each is one side of what is compared, by its n
         if abs(own - ledger.owned(pair.base)) > residues.get(pair.base, ZERO):
             yield Rule.OWNED, f"{pair.base}: {own} of the coins are not the owner's, {ledger.owned(pair.base)} owned"
     opened = ledger.books_since
-    missed = {p.tran_id for p in payments if opened and p.at > opened} ^ ledger.funding_seen
+    due = {p.tran_id: p.at for p in payments if opened and p.at > opened}
+    missed = {tran_id for tran_id, at in due.items() if not ledger.funding_seen.knows(tran_id, at)}
+    missed |= {int(tran_id) for tran_id in ledger.funding_seen if int(tran_id) not in due}
     if missed:
         yield Rule.FUNDING, f"{len(missed)} payments are not on both sides: {sorted(missed)[:3]}"
     yield from _counted(log)

@@ -10,4 +10,4 @@ def test_a_late_row_of_an_older_settlement_does_not_set_the_newest_stamp_back() 
     newest = diary.now
     diary.paid(1, 2, newest).paid(1, 1, newest - timedelta(hours=8))
     assert diary.ledger.funding_until == newest
-    assert diary.ledger.funding_seen == {1, 2}
+    assert set(diary.ledger.funding_seen) == {"1", "2"}
