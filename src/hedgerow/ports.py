@@ -184,8 +184,11 @@ class Venue(Protocol):
         """Read all funding payments since a time, oldest first, paged as far back as asked."""
         ...
 
-    async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
-        """Read the rows since a time that the bot did not cause, oldest first."""
+    async def statement(self, since: datetime, until: datetime | None = None) -> tuple[StatementRow, ...]:
+        """Read the rows since a time that the bot did not cause, oldest first; ``until``: none after it.
+
+        Never takes room from orders and from reads that safety needs, where the venue limits requests.
+        """
         ...
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.books import Books
-from hedgerow.domain.commands import TransferDirection
+from hedgerow.domain.commands import PlaceOrder, TransferDirection
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.folding import KEPT_CLOSED, apply, fold
 from hedgerow.domain.instrument import Side
@@ -157,8 +157,9 @@ def test_a_closed_hedge_without_its_orders_keeps_its_figures_and_takes_late_fund
     ledger = fold(events)
     old = ledger.closed[0]
     assert old.hedge.orders == ()
-    first = next(e for e in events if isinstance(e, ev.CommandIssued) and e.command.hedge_id == old.hedge_id)
-    assert old.hedge.begun_at == first.at
+    commands = (event for event in events if isinstance(event, ev.CommandIssued))
+    orders = [c for c in commands if isinstance(c.command, PlaceOrder) and c.command.hedge_id == old.hedge_id]
+    assert old.hedge.begun_at == orders[0].at
     stamp = old.closed_at - timedelta(minutes=30)
     late = Diary(old.hedge_id, at=ledger.funding_until or START).paid(5, 10**9, stamp).events
     after = fold(late, ledger)

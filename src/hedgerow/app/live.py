@@ -127,8 +127,10 @@ class LiveExchange:
         self._news = asyncio.Event()
 
     def hear(self, moment: Moment) -> None:
-        """Note which pair is held, so that its books are followed."""
+        """Note which pair is held, so that its books are followed, and what need not be remembered any more."""
         if isinstance(moment, CycleEnded):
+            if moment.ledger.log_marks:
+                self.venue.forget(moment.ledger.log_marks[0].at)
             held = frozenset({moment.ledger.hedge.symbol} if moment.ledger.hedge else ())
             if held != self._held:
                 self._held = held
@@ -161,7 +163,8 @@ class LiveExchange:
             ConfigError: the exchange refuses the credentials, or they do not suffice.
         """
         async with self.connected(stay=stay):
-            self.venue.remember(await store.events())
+            ledger = await store.load()
+            self.venue.remember(await store.events(after=ledger.recent_from), ledger.kept_orders)
             yield await self._introduced()
 
     @asynccontextmanager

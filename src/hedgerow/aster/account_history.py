@@ -21,6 +21,8 @@ from hedgerow.ports import AccountRecord, StatementRow
 
 __all__ = ["AccountHistory"]
 
+TRADE_SLACK = timedelta(minutes=1)
+"""A trade's report and the rows of its fee and profit carry nearly the same time."""
 FUNDING, COMMISSION, REALIZED = "FUNDING_FEE", "COMMISSION", "REALIZED_PNL"
 _INCOME_KINDS = {
     "TRANSFER": FlowKind.USER_TRANSFER,
@@ -53,13 +55,16 @@ class AccountHistory:
         self._client = client
         self._own = own
 
-    async def fills(self, market: Market, symbol: str | None, since: datetime) -> tuple[Fill, ...]:
+    async def fills(
+        self, market: Market, symbol: str | None, since: datetime, until: datetime | None = None
+    ) -> tuple[Fill, ...]:
         """Return our trades with the client ids of their orders, as far as the venue still knows them."""
         rows = await all_pages(
             lambda start, end: self._client.trades(market, symbol, start=start, end=end),
             since=since,
             now=self._client.rest.time.now(),
             key=lambda row: (row.symbol, row.id),
+            until=until,
         )
         names = await self._client_ids(market, rows)
         return tuple(fill_of(market, row, names[row.order_id]) for row in rows)
@@ -68,22 +73,26 @@ class AccountHistory:
         """Return the funding payments."""
         return _payments(await self._income(since, FUNDING))
 
-    async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
+    async def statement(self, since: datetime, until: datetime | None = None) -> tuple[StatementRow, ...]:
         """Return the rows that are no trade, fee, funding or transfer of the bot's, oldest first.
 
-        Trades the venue forced (liquidation, ADL) are not here: they are fills of their own.
+        Trades the venue forced (liquidation, ADL) are not here: they are fills of their own. Orders and reads that
+        safety needs go first.
         """
-        rows: Iterable[StatementRow] = (await self.record(since)).rows
+        patient = AccountHistory(self._client.giving_way(), self._own)
+        rows: Iterable[StatementRow] = (await patient.record(since, until)).rows
         for wallet in Wallet:
             rows = _without_own(rows, wallet, self._own.transfers(wallet))
         return tuple(rows)
 
-    async def record(self, since: datetime) -> AccountRecord:
+    async def record(self, since: datetime, until: datetime | None = None) -> AccountRecord:
         """Return everything that the venue wrote down since a time."""
         income, transactions, spot_fills = await asyncio.gather(
-            self._income(since, None), self._transactions(since), self.fills(Market.SPOT, None, since)
+            self._income(since, None, until),
+            self._transactions(since, until),
+            self.fills(Market.SPOT, None, since, until),
         )
-        fills = (*spot_fills, *await self._fills_behind(income, since))
+        fills = (*spot_fills, *await self._fills_behind(income))
         rows = [
             *(row for row in map(_perp_row, income) if row),
             *(row for row in map(_spot_row, transactions) if row),
@@ -95,26 +104,36 @@ class AccountHistory:
             rows=tuple(sorted(rows, key=lambda row: row.at)),
         )
 
-    async def _income(self, since: datetime, kind: str | None) -> tuple[IncomeRow, ...]:
+    async def _income(self, since: datetime, kind: str | None, until: datetime | None = None) -> tuple[IncomeRow, ...]:
         return await all_pages(
             lambda start, end: self._client.income(start=start, end=end, kind=kind),
             since=since,
             now=self._client.rest.time.now(),
             key=lambda row: (row.income_type, row.tran_id, row.asset),
+            until=until,
         )
 
-    async def _transactions(self, since: datetime) -> tuple[TransactionRow, ...]:
+    async def _transactions(self, since: datetime, until: datetime | None) -> tuple[TransactionRow, ...]:
         return await all_pages(
             lambda start, end: self._client.transactions(start=start, end=end),
             since=since,
             now=self._client.rest.time.now(),
             key=lambda row: (row.type, row.tran_id, row.asset),
+            until=until,
         )
 
-    async def _fills_behind(self, income: Iterable[IncomeRow], since: datetime) -> list[Fill]:
-        """Return the trades of every perpetual that fees or profits were booked on."""
-        symbols = sorted({row.symbol for row in income if row.symbol and row.income_type in {COMMISSION, REALIZED}})
-        pages = await asyncio.gather(*(self.fills(Market.PERP, symbol, since) for symbol in symbols))
+    async def _fills_behind(self, income: Iterable[IncomeRow]) -> list[Fill]:
+        """Return the trades of each perpetual that fees or profits were booked on, over the time of these rows only."""
+        times: dict[str, list[datetime]] = {}
+        for row in income:
+            if row.symbol and row.income_type in {COMMISSION, REALIZED} and row.time:
+                times.setdefault(row.symbol, []).append(from_millis(row.time))
+        pages = await asyncio.gather(
+            *(
+                self.fills(Market.PERP, symbol, min(traded) - TRADE_SLACK, max(traded) + TRADE_SLACK)
+                for symbol, traded in sorted(times.items())
+            )
+        )
         return [fill for page in pages for fill in page]
 
     async def _client_ids(self, market: Market, rows: Iterable[TradeRow]) -> dict[int, str]:

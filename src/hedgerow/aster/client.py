@@ -1,6 +1,7 @@
 """A thin, typed Aster client: one method per endpoint, one request per call, usable without the rest of Hedgerow."""
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -62,6 +63,12 @@ class AsterClient:
         self.rest = RestClient(
             transport=transport, clock=clock, hosts=hosts, random=random, time=time, signer=self.signer
         )
+
+    def giving_way(self) -> "AsterClient":
+        """Return the same client, whose reads of the account leave room for orders and for reads that safety needs."""
+        patient = copy(self)
+        patient.gives_way = True
+        return patient
 
     # --- public market data ------------------------------------------------------------------------------------------
 

@@ -6,14 +6,18 @@ The venue's rows do not say who caused them: trades carry an order id, transfers
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 
 from msgspec import Struct
 
 from hedgerow.domain.commands import Command, PlaceOrder, TransferDirection, TransferFunds
 from hedgerow.domain.events import CommandIssued, Event, FundsTransferred, OrderAccepted, Wallet
+from hedgerow.domain.position import OrderRecord
 
 __all__ = ["OwnActs", "OwnTransfer", "Sent", "id_of"]
 
+MAX_ORDER_IDS = 10_000
+"""How many order ids are kept with their client ids; an older one is looked up at the venue."""
 TRANSFER_SLACK = timedelta(minutes=5)
 """How far a transfer's row may lie from the time we noted, across retries and clocks."""
 
@@ -50,8 +54,12 @@ class OwnActs:
         self.complete = False
         """Whether the log of earlier runs was read: then an order that is not here was never sent."""
 
-    def remember(self, events: Iterable[Event]) -> None:
-        """Take over what earlier runs logged, all of it."""
+    def remember(self, events: Iterable[Event], orders: Iterable[OrderRecord] = ()) -> None:
+        """Take over what earlier runs logged, and orders that may have been logged before these events."""
+        for record in orders:
+            self._sent.setdefault(record.request.client_id, Sent(at=record.issued_at))
+            if record.order_id is not None:
+                self._client_ids[record.order_id] = record.request.client_id
         for event in events:
             match event:
                 case CommandIssued():
@@ -63,6 +71,16 @@ class OwnActs:
                 case _:
                     pass
         self.complete = True
+
+    def forget(self, before: datetime) -> None:
+        """Let go of what was sent before a time, and of the oldest ids of orders that are not the bot's."""
+        for act_id in [act_id for act_id, sent in self._sent.items() if sent.at < before]:
+            del self._sent[act_id]
+        for order_id in list(islice(self._client_ids, max(0, len(self._client_ids) - MAX_ORDER_IDS))):
+            del self._client_ids[order_id]
+        for transfer_id in [key for key, transfer in self._transfers.items() if transfer.at < before]:
+            del self._transfers[transfer_id]
+            self._transfers_sent.pop(transfer_id, None)
 
     def sending(self, act_id: str, at: datetime, nonce: int | None) -> None:
         """Note that an order or a transfer is about to be sent."""

@@ -24,9 +24,14 @@ Fetch = Callable[[datetime, datetime | None], Awaitable[tuple[Row, ...]]]
 
 
 async def all_pages(
-    fetch: Fetch[Row], *, since: datetime, now: datetime, key: Callable[[Row], Hashable]
+    fetch: Fetch[Row],
+    *,
+    since: datetime,
+    now: datetime,
+    key: Callable[[Row], Hashable],
+    until: datetime | None = None,
 ) -> tuple[Row, ...]:
-    """Return every row from ``since`` on, oldest first, each key once.
+    """Return every row from ``since`` on, oldest first, each key once; none after ``until``.
 
     A full page is continued at the time of its last row, as rows of one time may be cut apart. The last window has no
     end, so that the venue's clock decides what is past.
@@ -35,10 +40,10 @@ async def all_pages(
         VenueError: a page cannot be read, or more rows share one millisecond than a page holds.
     """
     found: dict[Hashable, Row] = {}
-    start = since
-    while start <= now:
+    start, last = since, until if until is not None and until < now else None
+    while start <= (last or now):
         end = start + WINDOW
-        rows = await fetch(start, end if end < now else None)
+        rows = await fetch(start, end if end < (last or now) else last)
         found.update((key(row), row) for row in rows)
         start = _after_full_page(rows, start) if len(rows) >= ROWS else end + MILLISECOND
     kept = (row for row in found.values() if not row.time or from_millis(row.time) >= _floor(since))

@@ -41,6 +41,7 @@ from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.order import Fill, OrderRequest
+from hedgerow.domain.position import OrderRecord
 from hedgerow.ports import AccountRecord, Clock, StatementRow
 
 __all__ = ["AsterVenue"]
@@ -55,9 +56,9 @@ AHEAD = 2
 class AsterVenue:
     """One account of Aster.
 
-    ``remember`` should be given the event log before anything else: it tells the bot's own orders and transfers of
-    earlier runs from those of others. ``hedgerow.aster.streams`` fills the two caches; without it everything is read
-    by REST.
+    ``remember`` should be given the event log, or its newest part, before anything else: it tells the bot's own orders
+    and transfers of earlier runs from those of others. ``hedgerow.aster.streams`` fills the two caches; without it
+    everything is read by REST.
     """
 
     def __init__(self, client: AsterClient, clock: Clock, *, name: str = "Aster") -> None:
@@ -80,9 +81,16 @@ class AsterVenue:
         self._settings = SettingsDesk(client, clock, self._own, reservations=self._reservations)
         self._offset = Timed(clock, client.synchronise, seconds=CLOCK_CHECK_SECONDS)
 
-    def remember(self, events: Iterable[Event]) -> None:
-        """Take over the whole event log of earlier runs."""
-        self._own.remember(events)
+    def remember(self, events: Iterable[Event], orders: Iterable[OrderRecord] = ()) -> None:
+        """Take over the event log of earlier runs: all of it, or its newest part from ``Ledger.recent_from`` on.
+
+        ``orders`` are those of hedges that are kept and may be older.
+        """
+        self._own.remember(events, orders)
+
+    def forget(self, before: datetime) -> None:
+        """Let go of orders and transfers sent before a time; statements are asked for from a later one on."""
+        self._own.forget(before)
 
     @property
     def name(self) -> str:
@@ -197,9 +205,9 @@ class AsterVenue:
         """Read all funding payments since a time, oldest first."""
         return await self._history.funding_payments(since)
 
-    async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
+    async def statement(self, since: datetime, until: datetime | None = None) -> tuple[StatementRow, ...]:
         """Read the rows since a time that the bot did not cause, oldest first."""
-        return await self._history.statement(since)
+        return await self._history.statement(since, until)
 
     async def record(self, since: datetime) -> AccountRecord:
         """Read everything that was written down about the account since a time."""

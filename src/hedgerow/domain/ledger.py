@@ -150,6 +150,12 @@ class Ledger(Struct, frozen=True, kw_only=True):
         return self.log_marks[0].events if self.log_marks else 0
 
     @property
+    def kept_orders(self) -> tuple[OrderRecord, ...]:
+        """The orders of the open hedge, of the one being opened and of the closed ones that still have theirs."""
+        hedges = (self.hedge, self.opening, *(closed.hedge for closed in self.closed))
+        return tuple(record for hedge in hedges if hedge for record in hedge.orders)
+
+    @property
     def active(self) -> HedgedPosition | None:
         """The hedge that owns coins and a short now, opening or open."""
         return self.hedge or self.opening

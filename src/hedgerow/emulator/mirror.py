@@ -148,9 +148,9 @@ class MirroredVenue:
         """Read the emulated account's funding payments."""
         return await (await self._emulated()).funding_payments(since)
 
-    async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
+    async def statement(self, since: datetime, until: datetime | None = None) -> tuple[StatementRow, ...]:
         """Read the rows that the bot did not cause."""
-        return await (await self._emulated()).statement(since)
+        return await (await self._emulated()).statement(since, until)
 
     async def record(self, since: datetime) -> AccountRecord:
         """Read everything that was written down about the emulated account."""

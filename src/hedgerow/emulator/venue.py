@@ -222,10 +222,11 @@ class EmulatedVenue:
         payments = self.world.funding_payments(since)
         return tuple(each for each in payments if self._faults.lists_payment(each.at, self.world.now))
 
-    async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
+    async def statement(self, since: datetime, until: datetime | None = None) -> tuple[StatementRow, ...]:
         """Read the rows at or after ``since`` that the bot did not cause."""
         await self._arrive(Read.STATEMENT)
-        return self.world.statement(since)
+        rows = self.world.statement(since)
+        return rows if until is None else tuple(row for row in rows if row.at <= until)
 
     async def record(self, since: datetime) -> AccountRecord:
         """Read everything that was written down about the account at or after ``since``."""

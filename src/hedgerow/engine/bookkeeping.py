@@ -1,6 +1,6 @@
 """Keeps the books: opening balances, real fees, funding once per transaction, and rows of the venue not ours."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -9,13 +9,16 @@ from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.books import books_difference
 from hedgerow.domain.errors import MarketClosed, VenueError
 from hedgerow.domain.events import Wallet
+from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.domain.schedule import last_settlement
+from hedgerow.engine.awaited_funding import AwaitedFunding
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import BooksChecked, Warned
+from hedgerow.engine.statement_reader import SLACK, StatementReader
 from hedgerow.ports import Clock, Venue
 
 __all__ = ["Bookkeeper"]
@@ -25,6 +28,10 @@ LATE_ROWS = timedelta(minutes=5)
 RETRY_ROWS = timedelta(seconds=30)
 OVERLAP = timedelta(minutes=10)
 """Rows are read again this far back; booking is idempotent."""
+AT_START = timedelta(days=6)
+"""The first reading of a process goes back so far: a row may have been listed late while no bot ran; one page."""
+STANDING = timedelta(days=7)
+"""A difference that stands unexplained for so long keeps the watermark back no more: rows are listed within days."""
 
 
 class Bookkeeper:
@@ -35,7 +42,11 @@ class Bookkeeper:
         self._journal = journal
         self._clock = clock
         self._funding_checked: datetime | None = None
+        self._awaited = AwaitedFunding()
+        self._statement = StatementReader(venue=venue, journal=journal, clock=clock)
         self._difference: dict[str, Decimal] = {}
+        self._standing_since = clock.now()
+        self._agreed_at: datetime | None = None
         self._burnt: set[str] = set()
 
     async def open_books(self, account: AccountView) -> None:
@@ -61,23 +72,42 @@ class Bookkeeper:
 
     # --- funding -----------------------------------------------------------------------------------------------------
 
-    async def book_funding(self, *, interval_hours: int = 1, force: bool = False) -> None:
-        """Book new funding payments; the venue is asked only after a settlement, until its rows are final."""
+    async def book_funding(
+        self, *, interval_hours: int = 1, settled: Sequence[FundingRate] = (), force: bool = False
+    ) -> None:
+        """Book new funding payments; the venue is asked after a settlement, until its rows are there.
+
+        ``settled`` are the newest rates of the held symbol: the hedge is paid for each of them that is not zero.
+        """
         now, ledger = self._clock.now(), self._journal.ledger
         opened = ledger.books_since
-        if opened is None or not (force or (self._recent_hedge() and self._funding_due(interval_hours))):
+        if opened is None:
             return
-        since = ledger.funding_until or opened
+        self._awaited.expect(ledger, settled)
+        if not (force or self._awaited.due(now) or (self._recent_hedge() and self._funding_due(interval_hours))):
+            return
         try:
-            payments = await self._venue.funding_payments(since - OVERLAP)
+            payments = await self._venue.funding_payments(self._funding_since(opened, force=force) - OVERLAP)
         except VenueError as unreadable:
             self._journal.say(Warned(at=now, text=f"Could not fetch funding history: {unreadable}"))
             return
         self._funding_checked = now
         # What was paid before the books were opened is part of the opening balance.
-        fresh = [p for p in payments if p.tran_id not in ledger.funding_seen and p.at > opened]
+        fresh = [p for p in payments if not ledger.funding_seen.knows(p.tran_id, p.at) and p.at > opened]
         if fresh:
             await self._journal.record(*(ev.FundingReceived(at=now, payment=p) for p in fresh))
+        for text in self._awaited.looked(self._journal.ledger, now):
+            self._journal.say(Warned(at=now, text=text))
+
+    def _funding_since(self, opened: datetime, *, force: bool) -> datetime:
+        """Return from when on payments may be listed that are not booked: a late row is older than the newest one."""
+        ledger = self._journal.ledger
+        since = [ledger.funding_until or opened, *self._awaited.stamps]
+        if force and ledger.statement_from is not None:
+            since.append(ledger.statement_from - SLACK)
+        if self._funding_checked is None:
+            since.append(self._clock.now() - AT_START)
+        return max(opened, min(since))
 
     async def book_funding_of(self, begun: datetime) -> None:
         """Book what was paid during a job that began then: the cycle asked for payments before it."""
@@ -123,7 +153,7 @@ class Bookkeeper:
         booked: list[ev.Event] = []
         for fill in fills:
             client_id = fill.client_id if fill.client_id in ours else by_order.get(fill.order_id)
-            if client_id is None or fill.key in seen:
+            if client_id is None or seen.knows(fill.key, fill.at):
                 continue
             fee = await self._fee_in_quote(fill, hedge, ours[client_id])
             booked.append(ev.FeeBooked(at=now, client_id=client_id, fill=fill, fee_quote=fee))
@@ -154,43 +184,45 @@ class Bookkeeper:
         if self._journal.ledger.execution is not None or self._journal.ledger.transfer is not None:
             return
         difference = books_difference(self._journal.ledger.books, account)
+        if difference and self._statement.due(changed=difference != self._difference):
+            await self._explain()
+            difference = books_difference(self._journal.ledger.books, account)
         if not difference:
-            self._difference = {}
+            self._agree(account)
+        else:
+            self._differ(difference, account)
+        self._difference = difference
+
+    def statement_from(self) -> datetime | None:
+        """Return the watermark of the newest comparison; None while it is no later than the one in the log."""
+        agreed, logged = self._agreed_at, self._journal.ledger.statement_from
+        return agreed if agreed is not None and (logged is None or agreed > logged) else None
+
+    def _agree(self, account: AccountView) -> None:
+        self._statement.agreed()
+        self._agreed_at = _venue_time(account)
+
+    def _differ(self, difference: dict[str, Decimal], account: AccountView) -> None:
+        """Alarm a difference that two comparisons show; one that stands for days does not keep the watermark back."""
+        now = _venue_time(account)
+        if difference != self._difference:
+            self._standing_since = now
             return
-        await self._explain()
-        left = books_difference(self._journal.ledger.books, account)
-        if left and left == self._difference:
-            self._journal.say(BooksChecked(at=self._clock.now(), differences=left, books=self._journal.ledger.books))
-        self._difference = left
+        if self._statement.complete:
+            books = self._journal.ledger.books
+            self._journal.say(BooksChecked(at=self._clock.now(), differences=difference, books=books))
+        if now - self._standing_since > STANDING:
+            self._agreed_at = now - STANDING
 
     async def _explain(self) -> None:
-        """Read everything that could explain a difference: late fees, funding, and rows that are not ours."""
+        """Read what could explain a difference: late fees, funding, and rows that are not ours."""
         await self.book_fees()
         await self.book_funding(force=True)
-        ledger = self._journal.ledger
-        opened = ledger.books_since
-        if opened is None:
-            return
-        try:
-            rows = await self._venue.statement(opened)
-        except VenueError as unreadable:
-            self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch the statement: {unreadable}"))
-            return
-        fresh = [row for row in rows if row.row_id not in ledger.rows_seen and row.at > opened]
-        if fresh:
-            await self._journal.record(
-                *(
-                    ev.ExternalFlow(
-                        at=row.at,
-                        row_id=row.row_id,
-                        wallet=row.wallet,
-                        asset=row.asset,
-                        amount=row.amount,
-                        kind=row.kind,
-                    )
-                    for row in fresh
-                )
-            )
+        await self._statement.read()
+
+
+def _venue_time(account: AccountView) -> datetime:
+    return account.at + timedelta(seconds=account.clock_skew_seconds)
 
 
 def _unsettled(ledger: Ledger) -> list[tuple[HedgedPosition, Market, list[OrderRecord]]]:

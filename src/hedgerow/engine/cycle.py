@@ -1,5 +1,6 @@
 """One cycle: observe, reconcile, decide, execute. Every point between is a legal place to crash."""
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import assert_never
 
@@ -9,6 +10,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
+from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
@@ -59,6 +61,8 @@ __all__ = ["Cycle", "Tools"]
 
 AGREEMENT_SECONDS = 2.0
 """Balances lag: a decision derived from them is taken only when a read this much later agrees."""
+SETTLED_RATES = 24
+"""How many settlements are held against the payments for them; those of a day where the interval is an hour."""
 CANDIDATES = 3
 """How many pairs are tried, best first, when the depth of the better one does not carry the size."""
 
@@ -128,7 +132,8 @@ class Cycle:
         if not observation.account.doubts:
             await self._bookkeeper.open_books(observation.account)
         await self._settler.settle(observation)
-        await self._bookkeeper.book_funding(interval_hours=self._interval(observation.market))
+        market = observation.market
+        await self._bookkeeper.book_funding(interval_hours=self._interval(market), settled=self._settled(market))
         if not observation.account.doubts and not observation.account.unreadable_balances:
             await self._bookkeeper.check(observation.account)
         await self._daily.check(observation)
@@ -151,12 +156,20 @@ class Cycle:
         predicted = market.predicted(hedge.symbol) if market and hedge else None
         return predicted.interval_hours if predicted else 1
 
+    def _settled(self, market: MarketView | None) -> Sequence[FundingRate]:
+        """Return the newest settled rates of the held symbol; none where they cannot be seen."""
+        hedge = self._journal.ledger.hedge
+        return market.rates.newest(hedge.symbol, SETTLED_RATES) if market and hedge else ()
+
     async def _complete(self, observation: Observation) -> None:
         number = self._journal.ledger.totals.cycles + 1
         if self._journal.heard and self._journal.ledger.events != self._events_seen:
             # Something was traded since the reading: equity needs balances from after it.
             observation = await self._look()
-        ledger = await self._journal.record(ev.CycleCompleted(at=self._clock.now(), number=number))
+        completed = ev.CycleCompleted(
+            at=self._clock.now(), number=number, statement_from=self._bookkeeper.statement_from()
+        )
+        ledger = await self._journal.record(completed)
         if self._journal.heard:
             equity = equity_of(ledger, observation.account, observation.market)
             self._journal.say(

@@ -165,6 +165,6 @@ class CrashingVenue:
         """Read funding payments."""
         return await self._call("funding payments", lambda: self._inner.funding_payments(since))
 
-    async def statement(self, since: datetime) -> tuple[StatementRow, ...]:
+    async def statement(self, since: datetime, until: datetime | None = None) -> tuple[StatementRow, ...]:
         """Read statement rows."""
-        return await self._call("statement", lambda: self._inner.statement(since))
+        return await self._call("statement", lambda: self._inner.statement(since, until))

@@ -114,9 +114,9 @@ def check_end(  # noqa: PLR0913 - each is one side of what is compared, by its n
         if abs(own - ledger.owned(pair.base)) > residues.get(pair.base, ZERO):
             yield Rule.OWNED, f"{pair.base}: {own} of the coins are not the owner's, {ledger.owned(pair.base)} owned"
     opened = ledger.books_since
-    due = {p.tran_id: p.at for p in payments if opened and p.at > opened}
-    missed = {tran_id for tran_id, at in due.items() if not ledger.funding_seen.knows(tran_id, at)}
-    missed |= {int(tran_id) for tran_id in ledger.funding_seen if int(tran_id) not in due}
+    paid = {p.tran_id: p.at for p in payments if opened and p.at > opened}
+    missed = {tran_id for tran_id, at in paid.items() if not ledger.funding_seen.knows(tran_id, at)}
+    missed |= {int(tran_id) for tran_id in ledger.funding_seen if int(tran_id) not in paid}
     if missed:
         yield Rule.FUNDING, f"{len(missed)} payments are not on both sides: {sorted(missed)[:3]}"
     yield from _counted(log)

@@ -8,7 +8,7 @@ its own under a virtual clock.
 
 import os
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -96,7 +96,7 @@ class SqliteStore:
             StoreError: an event cannot be read.
         """
         with self._guarded("read"):
-            return self._read(after=after)
+            return tuple(self._read(after=after))
 
     async def snapshot(self, ledger: Ledger) -> None:
         """Keep the fold of everything appended so far; only the newest one is kept.
@@ -146,9 +146,13 @@ class SqliteStore:
         usable = ledger is not None and ledger.events == row[0] <= self._count
         return ledger if ledger is not None and usable else Ledger()
 
-    def _read(self, *, after: int) -> tuple[Event, ...]:
+    def _read(self, *, after: int) -> Iterator[Event]:
+        """Yield the events after a place; their numbers must follow one another."""
         rows = self._connection.execute("SELECT seq, kind, payload FROM events WHERE seq > ? ORDER BY seq", (after,))
-        return tuple(self._decoded(*row) for row in rows)
+        for expected, row in enumerate(rows, after + 1):
+            if row[0] != expected:
+                raise StoreError(f"{self._path}: events are missing: number {row[0]} follows {expected - 1}")
+            yield self._decoded(*row)
 
     def _decoded(self, seq: int, kind: str, payload: bytes) -> Event:
         event = decode_event(payload, row=f"{self._path}: event {seq}")
@@ -159,11 +163,15 @@ class SqliteStore:
         return event
 
     def _counted(self) -> int:
-        """Return how many events there are; their numbers must be 1, 2, 3 and so on."""
-        count, first, last = self._connection.execute("SELECT count(*), min(seq), max(seq) FROM events").fetchone()
-        if count and (first, last) != (1, count):
-            raise StoreError(f"{self._path}: events are missing: {count} rows numbered {first} to {last}")
-        return int(count)
+        """Return how many events there are, from their first and last number: counting them reads the whole file.
+
+        That the numbers between them follow one another is seen when they are read.
+        """
+        first = self._connection.execute("SELECT min(seq) FROM events").fetchone()[0]
+        last = self._connection.execute("SELECT max(seq) FROM events").fetchone()[0]
+        if first not in {None, 1}:
+            raise StoreError(f"{self._path}: events are missing: the first is number {first}")
+        return int(last or 0)
 
     def _sync(self, *, full: bool) -> None:
         if full != self._durable:

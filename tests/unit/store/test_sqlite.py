@@ -184,8 +184,8 @@ def test_a_snapshot_that_cannot_be_trusted_is_rebuilt_from_the_events(tmp_path: 
         ("UPDATE events SET payload = x'7b' WHERE seq = 3", "event 3 cannot be read"),
         ("UPDATE events SET payload = 12 WHERE seq = 3", "event 3 cannot be read"),
         ("UPDATE events SET kind = 'halted' WHERE seq = 2", "event 2 cannot be read: filed as 'halted'"),
-        ("DELETE FROM events WHERE seq = 2", "events are missing: 3 rows numbered 1 to 4"),
-        ("DELETE FROM events WHERE seq = 1", "events are missing: 3 rows numbered 2 to 4"),
+        ("DELETE FROM events WHERE seq = 2", "events are missing: number 3 follows 1"),
+        ("DELETE FROM events WHERE seq = 1", "events are missing: the first is number 2"),
         ("DROP TABLE events", "no such table: events"),
     ],
 )

@@ -1,0 +1,86 @@
+"""Settlements that the hedge was held at and whose payment is not listed yet."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from hedgerow.domain.funding import FundingRate
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.engine.backoff import backoff_seconds
+
+__all__ = ["AwaitedFunding"]
+
+OFF_STAMP = timedelta(minutes=1)
+"""A payment belongs to the settlement that its stamp is so near: it is charged up to 15 s off."""
+SAY_AFTER, GIVE_UP_AFTER = timedelta(hours=1), timedelta(days=7)
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 30.0, 3600.0
+"""Pause before the rows are read again for a payment that is missing: doubled each time."""
+
+
+class _Settlement(Struct, kw_only=True):
+    symbol: str
+    at: datetime
+    said: bool = False
+
+
+class AwaitedFunding:
+    """Holds each settled rate of the held symbol against the payments that are booked."""
+
+    def __init__(self) -> None:
+        self._missing: dict[tuple[str, datetime], _Settlement] = {}
+        self._newest: tuple[str, datetime] | None = None
+        self._looks = 0
+        self._again_at: datetime | None = None
+
+    @property
+    def stamps(self) -> list[datetime]:
+        """The settlements whose payment is missing."""
+        return [settlement.at for settlement in self._missing.values()]
+
+    def due(self, now: datetime) -> bool:
+        """Tell whether to read the rows again."""
+        return bool(self._missing) and (self._again_at is None or now >= self._again_at)
+
+    def expect(self, ledger: Ledger, settled: Sequence[FundingRate]) -> None:
+        """Add the settlements that the open hedge was certainly held at and was not paid for."""
+        hedge, opened = ledger.hedge, ledger.books_since
+        if hedge is None or opened is None or not hedge.history_known:
+            return
+        since = max(hedge.opened_at + OFF_STAMP, opened)
+        for rate in settled:
+            key = (rate.symbol, rate.at)
+            newer = self._newest is None or self._newest[0] != rate.symbol or rate.at > self._newest[1]
+            if not newer or rate.symbol != hedge.symbol or rate.at <= since:
+                continue
+            self._newest = key
+            if rate.rate and not _paid(hedge, rate.at):
+                self._missing[key] = _Settlement(symbol=rate.symbol, at=rate.at)
+                self._looks, self._again_at = 0, None
+
+    def looked(self, ledger: Ledger, now: datetime) -> list[str]:
+        """Drop what was paid since, and what is too old; return a line for each that is missing for long, once."""
+        hedges = [h for h in (ledger.hedge, *(closed.hedge for closed in ledger.closed)) if h]
+        self._missing = {
+            key: settlement
+            for key, settlement in self._missing.items()
+            if now - settlement.at <= GIVE_UP_AFTER and not _paid_any(hedges, settlement)
+        }
+        self._looks += 1
+        pause = backoff_seconds(FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS, self._looks)
+        self._again_at = now + timedelta(seconds=pause)
+        return [self._say(s) for s in self._missing.values() if not s.said and now - s.at > SAY_AFTER]
+
+    def _say(self, settlement: _Settlement) -> str:
+        settlement.said = True
+        stamp = f"{settlement.at:%Y-%m-%d %H:%M} UTC"
+        return f"No funding payment of {settlement.symbol} is listed for the settlement of {stamp}; booked when it is"
+
+
+def _paid_any(hedges: Iterable[HedgedPosition], settlement: _Settlement) -> bool:
+    return any(hedge.symbol == settlement.symbol and _paid(hedge, settlement.at) for hedge in hedges)
+
+
+def _paid(hedge: HedgedPosition, stamp: datetime) -> bool:
+    return any(abs(at - stamp) <= OFF_STAMP for at in hedge.paid_at)

@@ -1,0 +1,103 @@
+"""Reads the venue's statement to explain a difference of the books: from the last agreement on, in bounded steps."""
+
+from datetime import datetime, timedelta
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.errors import VenueError
+from hedgerow.engine.backoff import backoff_seconds
+from hedgerow.engine.journal import Journal
+from hedgerow.engine.moments import Warned
+from hedgerow.ports import Clock, StatementRow, Venue
+
+__all__ = ["SLACK", "StatementReader"]
+
+SLACK = timedelta(days=1)
+"""The reading begins so long before the watermark: balances lag behind rows, and clocks differ."""
+MAX_STEP, MIN_STEP = timedelta(days=84), timedelta(days=7)
+"""Time that one check reads; halved when that takes too long. A page covers seven days."""
+STEP_SECONDS = 20.0
+"""Longest wait of a check for its step: a statement is no reason to keep a hedge waiting."""
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 240.0, 6 * 3600.0
+"""Pause after a whole reading that did not explain the difference, or one that failed: doubled each time."""
+
+
+class StatementReader:
+    """Books rows of the venue that are not the bot's, a step per check, until the present is reached."""
+
+    def __init__(self, *, venue: Venue, journal: Journal, clock: Clock) -> None:
+        self._venue = venue
+        self._journal = journal
+        self._clock = clock
+        self._step = MAX_STEP
+        self._reached: datetime | None = None
+        self._failures = 0
+        self._readings = 0
+        self._again_at = 0.0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last reading reached the present: what is unexplained now is not in the rows listed so far."""
+        return self._readings > 0 and self._reached is None
+
+    def agreed(self) -> None:
+        """Begin anew: the books agree."""
+        self._step, self._reached = MAX_STEP, None
+        self._failures = self._readings = 0
+        self._again_at = 0.0
+
+    def due(self, *, changed: bool) -> bool:
+        """Tell whether to read now; ``changed``: the difference is another one than after the last check."""
+        if changed and not self._failures:
+            return True
+        return self._clock.monotonic() >= self._again_at
+
+    async def read(self) -> None:
+        """Book the rows of the next step; one that cannot be read is tried again after a pause."""
+        opened = self._journal.ledger.books_since
+        if opened is None:
+            return
+        now = self._clock.now()
+        since = self._reached or max(opened, (self._journal.ledger.statement_from or opened) - SLACK)
+        until = since + self._step if since + self._step < now else None
+        try:
+            async with self._clock.timeout(STEP_SECONDS):
+                rows = await self._venue.statement(since, until)
+        except TimeoutError:
+            self._failed(f"no answer within {STEP_SECONDS:.0f} s")
+            return
+        except VenueError as unreadable:
+            self._failed(str(unreadable))
+            return
+        self._failures, self._reached = 0, until
+        if until is None:
+            self._readings += 1
+            self._again_at = self._clock.monotonic() + _pause(self._readings)
+        await self._book(rows, opened)
+
+    async def _book(self, rows: tuple[StatementRow, ...], opened: datetime) -> None:
+        seen = self._journal.ledger.rows_seen
+        fresh = [row for row in rows if row.at > opened and not seen.knows(row.row_id, row.at)]
+        if fresh:
+            await self._journal.record(
+                *(
+                    ev.ExternalFlow(
+                        at=row.at,
+                        row_id=row.row_id,
+                        wallet=row.wallet,
+                        asset=row.asset,
+                        amount=row.amount,
+                        kind=row.kind,
+                    )
+                    for row in fresh
+                )
+            )
+
+    def _failed(self, why: str) -> None:
+        self._failures += 1
+        self._step = max(MIN_STEP, self._step / 2)
+        self._again_at = self._clock.monotonic() + _pause(self._failures)
+        self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch the statement: {why}"))
+
+
+def _pause(attempts: int) -> float:
+    return backoff_seconds(FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS, attempts)
