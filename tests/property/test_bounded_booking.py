@@ -139,7 +139,7 @@ def test_rows_read_again_are_not_booked_twice_however_old_they_are(seed: int) ->
 
 
 def test_a_ledger_does_not_grow_with_the_life_of_its_log() -> None:
-    sizes = []
+    sizes: list[int] = []
     for hedges in (40, 160):
         ledger = fold(a_life(Random(1), hedges))
         sizes.append(len(encode_ledger(ledger)))
@@ -147,7 +147,7 @@ def test_a_ledger_does_not_grow_with_the_life_of_its_log() -> None:
         assert len(ledger.trades_seen) <= 10 * (KEPT_CLOSED + 2)
         assert len(ledger.funding_seen) <= 36 * 24
         assert sum(1 for closed in ledger.closed if closed.hedge.orders) <= 4
-        assert len(ledger.log_marks) <= 4
+        assert len(ledger.log_marks) <= 8
         assert ledger.recent_from > ledger.events / 2
     assert sizes[1] <= 1.1 * sizes[0]
 

@@ -21,6 +21,8 @@ from hedgerow.ports import AccountRecord, StatementRow
 
 __all__ = ["AccountHistory"]
 
+LONG = timedelta(days=21)
+"""Paged over a longer time, funding payments take a notable part of the limits."""
 TRADE_SLACK = timedelta(minutes=1)
 """A trade's report and the rows of its fee and profit carry nearly the same time."""
 FUNDING, COMMISSION, REALIZED = "FUNDING_FEE", "COMMISSION", "REALIZED_PNL"
@@ -70,8 +72,10 @@ class AccountHistory:
         return tuple(fill_of(market, row, names[row.order_id]) for row in rows)
 
     async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
-        """Return the funding payments."""
-        return _payments(await self._income(since, FUNDING))
+        """Return the funding payments; orders and reads that safety needs go before those of a long time."""
+        long = self._client.rest.time.now() - since > LONG
+        reader = AccountHistory(self._client.giving_way(), self._own) if long else self
+        return _payments(await reader.income(since, FUNDING))
 
     async def statement(self, since: datetime, until: datetime | None = None) -> tuple[StatementRow, ...]:
         """Return the rows that are no trade, fee, funding or transfer of the bot's, oldest first.
@@ -88,7 +92,7 @@ class AccountHistory:
     async def record(self, since: datetime, until: datetime | None = None) -> AccountRecord:
         """Return everything that the venue wrote down since a time."""
         income, transactions, spot_fills = await asyncio.gather(
-            self._income(since, None, until),
+            self.income(since, None, until),
             self._transactions(since, until),
             self.fills(Market.SPOT, None, since, until),
         )
@@ -104,7 +108,8 @@ class AccountHistory:
             rows=tuple(sorted(rows, key=lambda row: row.at)),
         )
 
-    async def _income(self, since: datetime, kind: str | None, until: datetime | None = None) -> tuple[IncomeRow, ...]:
+    async def income(self, since: datetime, kind: str | None, until: datetime | None = None) -> tuple[IncomeRow, ...]:
+        """Return the rows of the perpetual wallet, of one kind or of all."""
         return await all_pages(
             lambda start, end: self._client.income(start=start, end=end, kind=kind),
             since=since,

@@ -28,8 +28,12 @@ TRADES_SLACK = timedelta(days=1)
 """Trades are asked for from a little before the first order of a hedge; clocks differ."""
 ROWS_HORIZON = timedelta(days=3)
 """Other rows are remembered from so long before the watermark on: the statement is read from a day before it."""
-RECENT, MARK_EVERY = timedelta(days=2), timedelta(days=1)
-"""The log is read again from a mark at least so long before the watermark; marks are so far apart."""
+RECENT, MARK_EVERY = timedelta(days=5), timedelta(days=1)
+"""The log is read again from a mark at least so long before the watermark; marks are so far apart.
+
+More than ``ROWS_HORIZON`` and the day that its watermark is rounded by: a row that does not count as booked is never
+older than the orders that are remembered, so that none of the bot's own trades is taken for one by hand.
+"""
 
 
 def fold(events: Iterable[ev.Event], ledger: Ledger | None = None) -> Ledger:

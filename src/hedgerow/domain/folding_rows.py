@@ -11,7 +11,7 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.position import HedgedPosition, newest_stamps
 
-__all__ = ["FOLDS"]
+__all__ = ["FOLDS", "FUNDING_HORIZON"]
 
 FUNDING_HORIZON = timedelta(days=35)
 """A payment with a stamp so much older than the newest one booked counts as booked."""

@@ -9,6 +9,7 @@ from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.books import books_difference
 from hedgerow.domain.errors import MarketClosed, VenueError
 from hedgerow.domain.events import Wallet
+from hedgerow.domain.folding_rows import FUNDING_HORIZON
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
@@ -102,9 +103,14 @@ class Bookkeeper:
     def _funding_since(self, opened: datetime, *, force: bool) -> datetime:
         """Return from when on payments may be listed that are not booked: a late row is older than the newest one."""
         ledger = self._journal.ledger
-        since = [ledger.funding_until or opened, *self._awaited.stamps]
-        if force and ledger.statement_from is not None:
-            since.append(ledger.statement_from - SLACK)
+        newest = ledger.funding_until or opened
+        if ledger.statement_from is not None:
+            # What was charged before the books agreed is booked.
+            agreed = ledger.statement_from - SLACK
+            since = [agreed if force else max(newest, agreed)]
+        else:
+            since = [newest - FUNDING_HORIZON if force else newest]
+        since += self._awaited.stamps
         if self._funding_checked is None:
             since.append(self._clock.now() - AT_START)
         return max(opened, min(since))
@@ -216,8 +222,9 @@ class Bookkeeper:
 
     async def _explain(self) -> None:
         """Read what could explain a difference: late fees, funding, and rows that are not ours."""
-        await self.book_fees()
-        await self.book_funding(force=True)
+        if not self._statement.begun:
+            await self.book_fees()
+            await self.book_funding(force=True)
         await self._statement.read()
 
 

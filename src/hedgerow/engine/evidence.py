@@ -16,6 +16,7 @@ from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.engine.elsewhere import TradesElsewhere
 from hedgerow.engine.journal import Journal
+from hedgerow.engine.statement_reader import SLACK
 from hedgerow.ports import Clock, StatementRow, Venue
 from hedgerow.strategy.absence import (
     CoinEvidence,
@@ -115,7 +116,11 @@ class AccountEvidence:
     async def _moved(self, hedge: HedgedPosition) -> Decimal | None:
         """Return what rows of the statement took of the hedge's coins; None when it cannot be read."""
         ledger = self._journal.ledger
-        since = max(hedge.begun_at, ledger.books_since or hedge.begun_at)
+        agreed = ledger.statement_from
+        # The coins were there when the books last agreed.
+        since = max(
+            hedge.begun_at, ledger.books_since or hedge.begun_at, *(() if agreed is None else (agreed - SLACK,))
+        )
         try:
             rows = await self._venue.statement(since)
         except VenueError:

@@ -35,6 +35,11 @@ class StatementReader:
         self._again_at = 0.0
 
     @property
+    def begun(self) -> bool:
+        """Whether a reading goes on that has not reached the present."""
+        return self._reached is not None
+
+    @property
     def complete(self) -> bool:
         """Whether the last reading reached the present: what is unexplained now is not in the rows listed so far."""
         return self._readings > 0 and self._reached is None

@@ -1,0 +1,294 @@
+"""A difference of the books that appears months after the last one, at the exchange's own limits."""
+
+from collections import Counter
+from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import pytest
+
+from hedgerow.aster import AsterClient, AsterVenue, Credentials
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.books import books_difference
+from hedgerow.domain.errors import RateLimited
+from hedgerow.domain.events import CycleCompleted, ExternalFlow, FlowKind, Wallet
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.emulator.markets import GeneratedTape
+from hedgerow.emulator.wire.clock import ExchangeClock
+from hedgerow.emulator.wire.credentials import Agent
+from hedgerow.emulator.wire.exchange import Exchange, ExchangeRules
+from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.wire.venue import WireVenue
+from hedgerow.engine.bookkeeping import Bookkeeper
+from hedgerow.engine.journal import Journal
+from hedgerow.engine.moments import BooksChecked, Moment, Warned
+from hedgerow.ports import HttpRequest, HttpResponse
+from hedgerow.store.memory import MemoryStore
+from support.scripted_aster import KEY, SIGNER, USER
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+DAY = timedelta(days=1)
+Result = TypeVar("Result")
+
+
+class CountingTransport:
+    """Counts requests by path."""
+
+    def __init__(self, inner: MemoryTransport) -> None:
+        self.inner = inner
+        self.asked: Counter[str] = Counter()
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        self.asked[urlsplit(request.url).path.rsplit("/", 1)[1]] += 1
+        return await self.inner.send(request)
+
+
+class Desk:
+    """A bookkeeper behind the wire, and an owner who trades by hand."""
+
+    def __init__(self, pairs: int) -> None:
+        self.clock = VirtualClock(START)
+        self.tape = GeneratedTape(seed=1, start=START, pairs=pairs)
+        exchange = Exchange(self.tape, start=START, rules=ExchangeRules())
+        self.member = exchange.open_account(USER, spot={"USDT": Decimal(10**6)}, perp=Decimal(10**6))
+        exchange.permit(USER, Agent(signer=SIGNER.lower()))
+        self.exchange = WireVenue(exchange, ExchangeClock(self.clock, START), seed=1)
+        self.transport = CountingTransport(MemoryTransport(self.exchange, self.clock))
+        credentials = Credentials(user=USER, signer=SIGNER, private_key=KEY)
+        self.client = AsterClient(transport=self.transport, clock=self.clock, random=Random(1), credentials=credentials)
+        self.venue = AsterVenue(self.client, self.clock)
+        self.moments: list[Moment] = []
+        self.journal = Journal(MemoryStore(), (self,))
+        self.bookkeeper = Bookkeeper(venue=self.venue, journal=self.journal, clock=self.clock)
+        self.cycles = 0
+
+    def hear(self, moment: Moment) -> None:
+        self.moments.append(moment)
+
+    def run(self, main: Coroutine[Any, Any, Result]) -> Result:
+        return run_virtual(self.clock, main)
+
+    async def begin(self) -> None:
+        for market in Market:
+            await self.client.exchange_info(market)
+        await self.journal.open()
+        await self.bookkeeper.open_books(await self.venue.account())
+        await self.wait(minutes=1)
+
+    async def check(self) -> None:
+        """One check, as a cycle makes it; the account and an order's look-up must have room right after it."""
+        account = await self.venue.account()
+        await self.bookkeeper.check(account)
+        self.cycles += 1
+        watermark = self.bookkeeper.statement_from()
+        await self.journal.record(CycleCompleted(at=self.clock.now(), number=self.cycles, statement_from=watermark))
+        await self.venue.account()
+        await self.venue.open_orders(self.tape.pairs[0].symbol)
+
+    async def trade_every_pair(self) -> None:
+        for pair in self.tape.pairs:
+            await self.wait(minutes=2)
+            price = self.tape.prices(pair.symbol, self.clock.now())
+            assert price is not None
+            quantity = pair.perp.ceil_quantity(Decimal(30) / price.perp)
+            for side in (Side.SELL, Side.BUY):
+                self.member.world.trade_by_hand(Market.PERP, pair.symbol, side, quantity)
+            self.member.sync()
+
+    async def wait(self, **duration: float) -> None:
+        await self.clock.sleep(timedelta(**duration).total_seconds())
+        self.exchange.tick()
+
+    def deposit(self, amount: int = 10) -> None:
+        self.member.world.deposit(Wallet.SPOT, "USDT", Decimal(amount))
+        self.member.sync()
+
+    async def differences(self) -> dict[str, Decimal]:
+        return books_difference(self.journal.ledger.books, await self.venue.account())
+
+    def texts(self) -> list[str]:
+        return [moment.text for moment in self.moments if isinstance(moment, Warned)]
+
+
+@pytest.mark.parametrize("days", [60, 120, 300])
+def test_a_deposit_months_after_the_last_check_is_booked_and_leaves_room_for_the_account(days: int) -> None:
+    desk = Desk(pairs=30)
+
+    async def life() -> int:
+        await desk.begin()
+        await desk.trade_every_pair()
+        await desk.wait(days=2)
+        await desk.check()
+        assert await desk.differences() == {}
+        await desk.wait(days=days)
+        desk.deposit()
+        checks = 0
+        while await desk.differences():
+            desk.transport.asked.clear()
+            await desk.check()
+            checks += 1
+            assert checks <= 5
+            assert desk.transport.asked["userTrades"] <= 20
+            assert sum(desk.transport.asked.values()) <= 90
+            await desk.wait(minutes=5)
+        return checks
+
+    checks = desk.run(life())
+    assert checks <= days / 84 + 2
+    assert desk.texts() == []
+    assert not [moment for moment in desk.moments if isinstance(moment, BooksChecked)]
+
+
+def test_a_deposit_while_the_bot_runs_takes_a_handful_of_requests_however_old_the_log_is() -> None:
+    desk = Desk(pairs=30)
+
+    async def life() -> None:
+        await desk.begin()
+        await desk.trade_every_pair()
+        await desk.wait(days=2)
+        for _ in range(120):
+            await desk.check()
+            await desk.wait(days=1)
+        desk.deposit()
+        desk.transport.asked.clear()
+        await desk.check()
+        assert await desk.differences() == {}
+        assert desk.transport.asked["income"] <= 3
+        assert desk.transport.asked["transactionHistory"] == 1
+        assert desk.transport.asked["userTrades"] <= 2, "no perpetual was traded since the books agreed"
+
+    desk.run(life())
+
+
+def test_a_log_without_a_watermark_is_read_from_its_beginning_in_steps_over_several_checks() -> None:
+    desk = Desk(pairs=10)
+
+    async def life() -> list[int]:
+        await desk.begin()
+        asked: list[int] = []
+        for _ in range(6):
+            await desk.trade_every_pair()
+            await desk.wait(days=50)
+        for _ in range(10):
+            desk.transport.asked.clear()
+            await desk.check()
+            asked.append(desk.transport.asked["income"])
+            await desk.wait(minutes=5)
+        assert await desk.differences() == {}
+        return asked
+
+    asked = desk.run(life())
+    assert max(asked) <= 60
+    assert sum(asked) <= 4 * 45
+    assert all("no answer within" in text for text in desk.texts()), "a step that takes too long is halved"
+
+
+def test_a_difference_that_nothing_explains_is_not_looked_into_in_each_check() -> None:
+    desk = Desk(pairs=5)
+
+    async def life() -> int:
+        await desk.begin()
+        await desk.check()
+        lost = ExternalFlow(
+            at=desk.clock.now(),
+            row_id="not a row of the exchange",
+            wallet=Wallet.SPOT,
+            asset="USDT",
+            amount=Decimal("0.01"),
+            kind=FlowKind.OTHER,
+        )
+        await desk.journal.record(lost)
+        desk.transport.asked.clear()
+        for _ in range(12 * 24):
+            await desk.check()
+            await desk.wait(minutes=5)
+        return desk.transport.asked["transactionHistory"]
+
+    assert desk.run(life()) <= 12
+    alarms = [moment for moment in desk.moments if isinstance(moment, BooksChecked)]
+    assert len(alarms) == 12 * 24 - 1
+
+
+def test_a_row_listed_hours_after_its_change_is_booked_by_a_later_reading() -> None:
+    desk = Desk(pairs=5)
+
+    async def life() -> None:
+        await desk.begin()
+        await desk.check()
+        deposited = desk.clock.now()
+        desk.deposit()
+        statement = desk.venue.statement
+
+        async def late(since: datetime, until: datetime | None = None) -> Any:
+            rows = await statement(since, until)
+            return rows if desk.clock.now() - deposited >= timedelta(hours=3) else ()
+
+        desk.venue.statement = late  # type: ignore[method-assign]
+        for _ in range(12 * 12):
+            await desk.check()
+            await desk.wait(minutes=5)
+        assert await desk.differences() == {}
+
+    desk.run(life())
+
+
+def test_a_difference_that_stands_for_weeks_does_not_keep_the_watermark_back() -> None:
+    desk = Desk(pairs=5)
+
+    async def life() -> None:
+        await desk.begin()
+        await desk.check()
+        account = await desk.venue.account()
+        lost = ExternalFlow(
+            at=account.at,
+            row_id="not a row of the exchange",
+            wallet=Wallet.SPOT,
+            asset="USDT",
+            amount=Decimal("0.01"),
+            kind=FlowKind.OTHER,
+        )
+        await desk.journal.record(lost)
+        for _ in range(30):
+            await desk.check()
+            await desk.wait(days=1)
+        watermark = desk.journal.ledger.statement_from
+        assert watermark is not None
+        assert desk.clock.now() - watermark <= 9 * DAY
+        desk.deposit()
+        await desk.check()
+        assert await desk.differences() == {"spot:USDT": Decimal("-0.01")}
+
+    desk.run(life())
+
+
+def test_a_statement_that_cannot_be_read_is_tried_again_with_growing_pauses() -> None:
+    desk = Desk(pairs=5)
+
+    async def life() -> list[int]:
+        await desk.begin()
+        await desk.check()
+        desk.deposit()
+        statement = desk.venue.statement
+
+        async def refused(since: datetime, until: datetime | None = None) -> Any:
+            del since, until
+            tries.append(1)
+            raise RateLimited("not sent: the exchange's limits leave no room for 60 s", 60.0)
+
+        tries: list[int] = []
+        desk.venue.statement = refused  # type: ignore[method-assign]
+        for _ in range(36):
+            await desk.check()
+            await desk.wait(minutes=5)
+        desk.venue.statement = statement  # type: ignore[method-assign]
+        for _ in range(40):
+            await desk.check()
+            await desk.wait(minutes=5)
+        assert await desk.differences() == {}
+        return tries
+
+    assert len(desk.run(life())) <= 6
+    assert all("Could not fetch the statement: not sent" in text for text in desk.texts())
