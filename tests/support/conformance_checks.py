@@ -98,6 +98,10 @@ def _at_hundred(_: Run, found: Any) -> None:
     assert set(_numbers(found if isinstance(found, list) else [found])) == {Decimal(100)}
 
 
+def _twice_a_hundred(_: Run, found: Any) -> None:
+    assert _numbers(found) == [Decimal(100)] * 2
+
+
 def _balances(run: Run, found: Any) -> None:
     world = run.before["world"]
     assert _numbers(found) == [FUNDS, Decimal(world["perp_balance"])]
@@ -293,6 +297,15 @@ CAPABILITIES = (
     _capability("statement", "Spot statement", _statement),
     _capability("spot book stream", "Stream of best bid and ask: spot", _touch),
     _capability("perp book stream", "Stream of best bid and ask: perp", _touch),
+    *(
+        each
+        for market in ("spot", "perp")
+        for each in (
+            _capability(f"{market} ticker stream", f"Stream of 24 h statistics: {market}", _twice_a_hundred),
+            _capability(f"{market} candle stream", f"Stream of candles: {market}", _twice_a_hundred),
+            _capability(f"{market} trade stream", f"Stream of trades of others: {market}", _twice_a_hundred),
+        )
+    ),
     _capability("depth stream", "Stream of levels", _touch),
     _capability("mark stream", "Stream of mark prices", _at_hundred),
     _capability("position stream", "Stream of positions", _position_stream),

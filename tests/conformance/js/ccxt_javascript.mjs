@@ -158,6 +158,20 @@ async function bookStream(symbol) {
   return [row.bid, row.ask]
 }
 
+// Each waits twice: these streams speak also where nothing changes.
+async function twice(watch) {
+  return [await watch(), await watch()]
+}
+
+// A client of its own: it hands statistics to callers that wait for a mark price of the same symbol.
+async function tickerStream(symbol) {
+  const own = connect()
+  await own.loadHttpProxyAgent()
+  const found = await twice(async () => (await own.watchTicker(symbol)).last)
+  await own.close()
+  return found
+}
+
 async function userStream(symbol, name) {
   const waiting = client.watchOrders(symbol)
   // It may be refused before the order is sent: that is heard of below.
@@ -212,6 +226,11 @@ await report('transfer', transfer)
 await report('income', income)
 await report('spot book stream', () => bookStream(SPOT))
 await report('perp book stream', () => bookStream(PERP))
+for (const [market, symbol] of [['spot', SPOT], ['perp', PERP]]) {
+  await report(`${market} ticker stream`, () => tickerStream(symbol))
+  await report(`${market} candle stream`, () => twice(async () => (await client.watchOHLCV(symbol, '1m')).at(-1)[4]))
+  await report(`${market} trade stream`, () => twice(async () => (await client.watchTrades(symbol)).at(-1).price))
+}
 await report('depth stream', async () => touch(await client.watchOrderBook(PERP, 5)))
 await report('mark stream', async () => (await client.watchMarkPrice(PERP)).markPrice)
 await report('position stream', async () => (await client.watchPositions([PERP])).map((row) => [row.symbol, row.contracts]))

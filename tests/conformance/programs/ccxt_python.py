@@ -192,6 +192,25 @@ class Story:
         """Wait for a mark price."""
         return (await self.client.watch_mark_price(PERP))["markPrice"]
 
+    async def ticker_stream(self, symbol: str) -> Any:
+        """Wait for the day's statistics twice: they come also where nothing changes.
+
+        With a client of its own: it hands statistics to callers that wait for a mark price of the same symbol.
+        """
+        client = connect()
+        try:
+            return [(await client.watch_ticker(symbol))["last"] for _ in range(2)]
+        finally:
+            await client.close()
+
+    async def candle_stream(self, symbol: str) -> Any:
+        """Wait for the running candle twice."""
+        return [(await self.client.watch_ohlcv(symbol, "1m"))[-1][4] for _ in range(2)]
+
+    async def trade_stream(self, symbol: str) -> Any:
+        """Wait for trades of others twice."""
+        return [(await self.client.watch_trades(symbol))[-1]["price"] for _ in range(2)]
+
     async def user_stream(self, symbol: str, name: str) -> Any:
         """Hear of an own order."""
         waiting = asyncio.create_task(self.client.watch_orders(symbol))
@@ -247,6 +266,10 @@ async def listen(story: Story) -> None:
     """Hear of prices and of the account."""
     await report("spot book stream", partial(story.book_stream, SPOT))
     await report("perp book stream", partial(story.book_stream, PERP))
+    for name, symbol in (("spot", SPOT), ("perp", PERP)):
+        await report(f"{name} ticker stream", partial(story.ticker_stream, symbol))
+        await report(f"{name} candle stream", partial(story.candle_stream, symbol))
+        await report(f"{name} trade stream", partial(story.trade_stream, symbol))
     await report("depth stream", story.depth_stream)
     await report("mark stream", story.mark_stream)
     await report("position stream", story.position_stream)

@@ -233,6 +233,18 @@ class Story:
         """Wait for a mark price."""
         return (await first(self.perp.streams.mark_price_1s(ID.lower())))["p"]
 
+    async def ticker_stream(self, market: str) -> Any:
+        """Wait for the day's statistics twice: they come also where nothing changes."""
+        return [row["c"] for row in await several(self.of(market).streams.ticker(ID.lower()))]
+
+    async def candle_stream(self, market: str) -> Any:
+        """Wait for the running candle twice."""
+        return [row["k"]["c"] for row in await several(self.of(market).streams.kline(ID.lower(), interval="1m"))]
+
+    async def trade_stream(self, market: str) -> Any:
+        """Wait for trades of others twice."""
+        return [row["p"] for row in await several(self.of(market).streams.agg_trade(ID.lower()))]
+
     async def user_stream(self, market: str, name: str) -> Any:
         """Hear of an own order."""
         side = self.of(market)
@@ -267,9 +279,17 @@ def millis(at: Any) -> int:
 
 async def first(stream: Any) -> Any:
     """Return the first message of a stream."""
+    return (await several(stream, 1))[0]
+
+
+async def several(stream: Any, count: int = 2) -> list[Any]:
+    """Return the first messages of a stream."""
+    found: list[Any] = []
     async with stream as messages:
         async for message in messages:
-            return message
+            found.append(message)
+            if len(found) == count:
+                return found
     raise TimeoutError("the stream ended")
 
 
@@ -315,6 +335,9 @@ async def listen(story: Story) -> None:
     """Hear of prices and of the account."""
     for name in ("spot", "perp"):
         await report(f"{name} book stream", partial(story.book_stream, name))
+        await report(f"{name} ticker stream", partial(story.ticker_stream, name))
+        await report(f"{name} candle stream", partial(story.candle_stream, name))
+        await report(f"{name} trade stream", partial(story.trade_stream, name))
         await report(f"{name} user stream", partial(story.user_stream, name, f"user-{name}"))
     await report("depth stream", story.depth_stream)
     await report("mark stream", story.mark_stream)
