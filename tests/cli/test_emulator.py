@@ -10,10 +10,14 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from coincurve import PrivateKey
 
+from hedgerow.aster.credentials import address_of
 from support.shell import COMMAND, Shell, process
 
 PATIENCE_SECONDS = 60
+LINES = 19
+"""Addresses, three lines for each of two accounts, and what a bot's environment needs."""
 
 
 class Served:
@@ -22,7 +26,7 @@ class Served:
     def __init__(self, program: "subprocess.Popen[str]") -> None:
         assert program.stdout is not None
         self.program = program
-        self.lines = [program.stdout.readline() for _ in range(7)]
+        self.lines = [program.stdout.readline() for _ in range(LINES)]
         self.futures, self.spot = (line.split()[1] for line in self.lines[:2])
 
     def ask(self, method: str, path: str, **content: Any) -> tuple[int, Any]:
@@ -52,6 +56,31 @@ def test_it_says_where_it_is_and_for_whom(served: Served) -> None:
     assert "1000 USDT" in said
     assert served.futures != served.spot
     assert served.ask("GET", "/fapi/v3/ping") == (200, {})
+
+
+def test_it_prints_what_a_bot_s_environment_needs(served: Served) -> None:
+    exported = [line.removeprefix("export ").strip() for line in served.lines if line.startswith("export ")]
+    found = dict(line.split("=") for line in exported)
+    assert (found["HEDGEROW_FUTURES_REST"], found["HEDGEROW_SPOT_REST"]) == (served.futures, served.spot)
+    assert found["HEDGEROW_SPOT_USER_WS"] == served.spot.replace("http", "ws")
+    assert found["API_SIGNER"] == address_of(PrivateKey.from_hex(found["API_PRIVATE_KEY"][2:]))
+    assert found["HEDGEROW_CHAIN_ID"] == "1666"
+
+
+@pytest.mark.parametrize(("host", "warned"), [("0.0.0.0", True), ("127.0.0.1", False), ("localhost", False)])  # noqa: S104 - the host that is warned about
+def test_an_administration_that_others_can_reach_is_warned_about(place: Path, host: str, *, warned: bool) -> None:
+    solana = "So11111111111111111111111111111111111111112:0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"
+    words = ("emulator", "--port", 0, "--pairs", 1, "--still", "--host", host, "--account", solana)
+    program = process(COMMAND, *words, home=place)
+    try:
+        assert program.stdout is not None
+        while not (line := program.stdout.readline()).startswith("export API_USER"):
+            assert line
+        assert line == "export API_USER=So11111111111111111111111111111111111111112\n"
+    finally:
+        program.terminate()
+        _, errors = program.communicate(timeout=PATIENCE_SECONDS)
+    assert ("no loopback address" in errors) is warned
 
 
 def test_its_administration_moves_and_breaks_it(served: Served) -> None:

@@ -1,16 +1,18 @@
-"""The tables of docs/architecture.md that are printed from the code; ``make pages`` writes them anew."""
+"""The tables of the pages that are printed from the code; ``make pages`` writes them anew."""
 
 import re
 from itertools import groupby
 from pathlib import Path
 
 from hedgerow.strategy.hedging import table
+from support.admin_pages import admin_fields, admin_values
 
 __all__ = ["TABLES", "block", "main"]
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "hedgerow"
-PAGE = ROOT / "docs" / "architecture.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+TESTING = ROOT / "docs" / "testing_your_bot.md"
 
 
 def machine() -> list[str]:
@@ -33,25 +35,26 @@ def modules() -> list[str]:
     return rows
 
 
-TABLES = {"machine": machine, "modules": modules}
+TABLES = {"machine": machine, "modules": modules, "admin_fields": admin_fields, "admin_values": admin_values}
+PAGES = {"machine": ARCHITECTURE, "modules": ARCHITECTURE, "admin_fields": TESTING, "admin_values": TESTING}
 
 
 def block(name: str) -> list[str]:
     """Return the lines of the page between the marks of a printed table."""
-    found = re.search(rf"<!-- {name}:begin -->\n(.*?)<!-- {name}:end -->", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None, f"{PAGE.name} has no table {name!r}"
+    page = PAGES[name]
+    found = re.search(rf"<!-- {name}:begin -->\n(.*?)<!-- {name}:end -->", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None, f"{page.name} has no table {name!r}"
     return found[1].strip().splitlines()
 
 
 def main() -> None:
     """Write every table as it is now."""
-    text = PAGE.read_text(encoding="utf-8")
     for name, rows in TABLES.items():
+        text = PAGES[name].read_text(encoding="utf-8")
         printed = "\n".join(rows())
         before, begin, rest = text.partition(f"<!-- {name}:begin -->\n")
         _, end, after = rest.partition(f"<!-- {name}:end -->")
-        text = f"{before}{begin}{printed}\n{end}{after}"
-    PAGE.write_text(text, encoding="utf-8")
+        PAGES[name].write_text(f"{before}{begin}{printed}\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import datetime
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,10 @@ from hedgerow.emulator.wire.server import WireServer
 
 __all__ = ["emulator"]
 
+LOCAL_NAMES = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared with, not bound to
+"""Where a client on this machine finds a server that listens everywhere."""
+KEYS = {each.signer.lower(): f"0x{number:064x}" for number, each in enumerate(DEFAULT_ACCOUNTS, 1)}
+"""Private keys of the default accounts' agents: known to everybody, for a local exchange only."""
 LAST_PORT = 65_534
 """Spot answers on the port after the futures'."""
 
@@ -91,8 +96,43 @@ def _announce(plan: EmulatorPlan, server: WireServer) -> None:
     futures, spot = server.ports
     typer.echo(f"Futures  http://{plan.host}:{futures}  ws://{plan.host}:{futures}")
     typer.echo(f"Spot     http://{plan.host}:{spot}  ws://{plan.host}:{spot}")
+    if not _is_loopback(plan.host):
+        typer.echo(
+            f"Warning  {plan.host} is no loopback address: everyone who reaches it controls time, prices and money"
+            " through /admin, without a key",
+            err=True,
+        )
     for each in plan.accounts:
         typer.echo(f"Account  {each.user}  agent {each.signer}  {plain(plan.balance)} USDT at its opening")
         typer.echo(f"         V1 key {each.api_key}  secret {each.api_secret}")
-    if plan.accounts == DEFAULT_ACCOUNTS:
-        typer.echo("Agents' private keys: 1 and 2 with 63 zeros before them (for this exchange only)")
+        if each.signer.lower() in KEYS:
+            typer.echo(f"         agent's private key {KEYS[each.signer.lower()]} (for this exchange only)")
+    typer.echo("For a bot that is configured by its environment, with the first account:")
+    for name, value in _environment(plan, futures, spot).items():
+        typer.echo(f"export {name}={value}")
+
+
+def _environment(plan: EmulatorPlan, futures: int, spot: int) -> dict[str, str]:
+    """Return what leads a client here; the private key only where the account is one of the default ones."""
+    host = LOCAL_NAMES.get(plan.host, f"[{plan.host}]" if ":" in plan.host else plan.host)
+    account = plan.accounts[0]
+    addresses = {
+        "HEDGEROW_FUTURES_REST": f"http://{host}:{futures}",
+        "HEDGEROW_SPOT_REST": f"http://{host}:{spot}",
+        "HEDGEROW_FUTURES_MARKET_WS": f"ws://{host}:{futures}",
+        "HEDGEROW_SPOT_MARKET_WS": f"ws://{host}:{spot}",
+        "HEDGEROW_FUTURES_USER_WS": f"ws://{host}:{futures}",
+        "HEDGEROW_SPOT_USER_WS": f"ws://{host}:{spot}",
+        "HEDGEROW_CHAIN_ID": str(plan.chain_id),
+        "API_USER": account.user,
+        "API_SIGNER": account.signer,
+    }
+    key = KEYS.get(account.signer.lower())
+    return addresses if key is None else addresses | {"API_PRIVATE_KEY": key}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -51,77 +51,109 @@ class Advance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far to move the time: by seconds, or to a time."""
 
     seconds: float = 0.0
+    """How many seconds of the exchange pass."""
     to_ms: int | None = None
+    """Time to move to, in milliseconds since 1970; one that is past moves nothing."""
 
 
 class Speed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds of the exchange per real second; 0 = only by hand."""
 
     speed: float
+    """Seconds of the exchange per real second; 0 = only by ``advance``."""
 
 
 class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A jump of all prices of a symbol: by a factor, or so that the perpetual's middle is ``price``."""
 
     symbol: str
+    """Whose prices jump."""
     factor: Decimal | None = None
+    """What they are multiplied by."""
     price: Decimal | None = None
+    """Middle of the perpetual's book afterwards, where no factor is given."""
 
 
 class Status(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A change of a symbol's trading status, on one market or both."""
 
     symbol: str
+    """Whose status changes."""
     status: TradingStatus
+    """Its new status."""
     market: Market | None = None
+    """On which market; null = on both."""
 
 
 class NewAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An account with its balances, agents and old keys."""
 
     user: str
+    """Address of the main wallet: ``0x`` and 40 hexadecimal digits, or base58 of a wallet on Solana."""
     spot: dict[str, Decimal] = {}
+    """What its spot wallet holds, by asset."""
     perp: Decimal = ZERO
+    """USDT of its perpetual wallet."""
     agents: tuple[Agent, ...] = ()
+    """Who may sign for it."""
     keys: tuple[ApiKey, ...] = ()
+    """Keys of the old kind (V1)."""
 
 
 class Funds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Money or coins put into a wallet; negative = taken out."""
 
     user: str
+    """Main wallet of the account."""
     wallet: Wallet
+    """Which of its wallets."""
     amount: Decimal
+    """How much; negative = out of it."""
     asset: str = QUOTE_ASSET
+    """Of what."""
     kind: FlowKind | None = None
+    """What the statement calls it; null = a deposit or a withdrawal."""
 
 
 class HandTrade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A trade as the owner makes it on the venue's page."""
 
     user: str
+    """Main wallet of the account."""
     market: Market
+    """On which market."""
     symbol: str
+    """Of which symbol."""
     side: Side
+    """Bought or sold."""
     quantity: Decimal
+    """Base units."""
     price: Decimal | None = None
+    """Limit; null = at the market."""
     reduce_only: bool = False
+    """Whether it may only reduce a position."""
 
 
 class HandTransfer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A transfer as the owner makes it on the venue's page."""
 
     user: str
+    """Main wallet of the account."""
     amount: Decimal
+    """USDT."""
     direction: TransferDirection
+    """From which wallet into which."""
 
 
 class Deleverage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of a position that the venue closes."""
 
     user: str
+    """Main wallet of the account."""
     symbol: str
+    """Whose position."""
     quantity: Decimal
+    """Base units that are closed."""
 
 
 class AdminDoor:

@@ -46,57 +46,72 @@ class Skew(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far the time that the exchange tells is off."""
 
     seconds: float
+    """Positive = it is ahead."""
 
 
 class Seed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the chance of faults begins."""
 
     seed: int
+    """The same seed gives the same faults."""
 
 
 class Span(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long something lasts."""
+    """How long something lasts, or how far it lies back."""
 
     seconds: float
+    """0 = no longer."""
 
 
 class Funding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Another funding rate or interval from now on; what is left out stays as it is."""
 
     symbol: str
+    """Whose funding changes."""
     rate: Decimal | None = None
-    """Fraction per interval."""
+    """Fraction per interval; null = as it is."""
     interval_hours: int | None = None
+    """1, 2, 4 or 8; null = as it is."""
 
 
 class Jitter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far from its stamp funding may be charged."""
 
     lead_seconds: float = 0.0
+    """Longest time before the stamp."""
     delay_seconds: float = 0.0
+    """Longest time after it."""
 
 
 class Liquidation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A position whose price is driven past its liquidation price."""
 
     user: str
+    """Main wallet of the account."""
     symbol: str
+    """Whose position."""
 
 
 class Listeners(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose listen keys die, and whether they are told."""
 
     user: str | None = None
+    """Main wallet of one account; null = all."""
     silent: bool = False
+    """Whether no event says so."""
 
 
 class Allowance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Other limits than the venue's, with all counters at zero; what is left out stays the venue's."""
 
     market: Market
+    """Limits of which host."""
     weight_per_minute: int | None = None
+    """Request weight per address."""
     orders_per_minute: int | None = None
+    """Orders per account."""
     orders_per_ten_seconds: int | None = None
+    """Orders per account."""
 
 
 class FaultDesk:

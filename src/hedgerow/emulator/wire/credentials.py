@@ -24,12 +24,17 @@ class Agent(Struct, frozen=True, kw_only=True):
     signer: str
     """Lower-case address."""
     name: str = "agent"
+    """Its display name."""
     can_spot_trade: bool = True
+    """Whether it may trade on spot."""
     can_perp_trade: bool = True
+    """Whether it may trade perpetuals."""
     can_withdraw: bool = False
+    """Whether it may withdraw: listed, and never needed here."""
     expires_at: datetime | None = None
-    """None = a hundred years."""
+    """When it ends; None = in a hundred years."""
     ip_whitelist: tuple[str, ...] = ()
+    """From which addresses; empty = from any."""
 
     def valid(self, now: datetime) -> bool:
         """Tell whether it has not expired."""
@@ -40,10 +45,15 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     """A key of the old kind: an identifier and a shared secret."""
 
     key: str
+    """What ``X-MBX-APIKEY`` says."""
     secret: str
+    """What signs."""
     can_spot_trade: bool = True
+    """Whether it may trade on spot."""
     can_perp_trade: bool = True
+    """Whether it may trade perpetuals."""
     ip_whitelist: tuple[str, ...] = ()
+    """From which addresses; empty = from any."""
 
 
 class NonceWindow:

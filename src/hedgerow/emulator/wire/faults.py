@@ -84,7 +84,9 @@ class WireTrouble(StrEnum):
     """What becomes of a stream message."""
 
     LOSE = "lose"
+    """It never comes."""
     DUPLICATE = "duplicate"
+    """It comes twice."""
     DELAY = "delay"
     """Comes after the next message."""
     DISCONNECT = "disconnect"

@@ -1,0 +1,204 @@
+"""The tables of docs/testing_your_bot.md that are printed from the code: requests to /admin, fields, values."""
+
+import ast
+import inspect as source
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Any, get_args
+
+import msgspec
+from msgspec import Struct, inspect
+
+from hedgerow.emulator.market_changes import MarketChange
+from hedgerow.emulator.wire.admin import (
+    Advance,
+    Deleverage,
+    Funds,
+    HandTrade,
+    HandTransfer,
+    NewAccount,
+    Price,
+    Speed,
+    Status,
+)
+from hedgerow.emulator.wire.admin_faults import (
+    Allowance,
+    Funding,
+    Jitter,
+    Liquidation,
+    Listeners,
+    Seed,
+    Skew,
+    Span,
+)
+from hedgerow.emulator.wire.credentials import Agent, ApiKey
+from hedgerow.emulator.wire.faults import RequestFault, StreamFault
+
+__all__ = ["BODIES", "admin_fields", "admin_values", "documents_of", "fields_of"]
+
+Body = tuple[type[Struct], ...]
+BODIES: Mapping[str, tuple[str, Body]] = {
+    "GET time": ("The exchange's time and speed.", ()),
+    "POST advance": ("Let time pass at once, with everything that falls due.", (Advance,)),
+    "POST speed": ("Let time pass at another speed.", (Speed,)),
+    "POST price": ("Let all prices of a symbol jump.", (Price,)),
+    "POST status": ("Open, close or delist a symbol.", (Status,)),
+    "POST funding": ("Another funding rate or interval.", (Funding,)),
+    "POST jitter": ("Charge funding before or after its stamp.", (Jitter,)),
+    "POST account": ("Open an account, or replace its agents.", (NewAccount,)),
+    "POST fund": ("Put money or coins into a wallet.", (Funds,)),
+    "POST trade": ("Trade by hand.", (HandTrade,)),
+    "POST transfer": ("Transfer by hand.", (HandTransfer,)),
+    "POST deleverage": ("Let the venue reduce a position.", (Deleverage,)),
+    "POST liquidate": ("Drive a position past its liquidation price.", (Liquidation,)),
+    "GET state": ("Everything that the exchange keeps.", ()),
+    "GET faults": ("The faults that are set.", ()),
+    "POST faults": ("Set a fault: of requests, or with `stream` of messages.", (RequestFault,)),
+    "POST faults/streams": ("Set a fault of messages; `fault` is another name for `trouble`.", (StreamFault,)),
+    "POST faults/seed": ("Begin chance anew.", (Seed,)),
+    "DELETE faults": ("Forget all faults and the skew of the clock.", ()),
+    "POST skew": ("Let `GET time` be off.", (Skew,)),
+    "POST stop-books": ("Let public books stand still.", (Span,)),
+    "POST lag": ("Show balances and positions as they were.", (Span,)),
+    "POST limits": ("Other limits than the venue's.", (Allowance,)),
+    "DELETE streams": ("Cut every stream.", ()),
+    "DELETE listen-keys": ("Let listen keys die.", (Listeners,)),
+    "GET markets": ("The changes of markets.", ()),
+    "POST markets": ("Change a market; `type` chooses the row of fields.", get_args(MarketChange)),
+    "DELETE markets": ("End the changes of markets.", ()),
+}
+"""By request: what it does, and what its body may be."""
+FEW = 3
+"""So many values of an enumeration are listed where its field is, unless they are explained."""
+NESTED: Body = (Agent, ApiKey)
+NAMES: Mapping[type[inspect.Type], str] = {
+    inspect.StrType: "text",
+    inspect.FloatType: "number",
+    inspect.IntType: "whole number",
+    inspect.BoolType: "true or false",
+    inspect.DecimalType: "decimal",
+    inspect.DateTimeType: "time (ISO 8601)",
+    inspect.DictType: "object of decimals",
+}
+
+
+def admin_fields() -> list[str]:
+    """Return a row for each field of each body."""
+    rows = ["| request | field | type | default | meaning |", "|---|---|---|---|---|"]
+    for request, (does, bodies) in BODIES.items():
+        method, name = request.split(" ")
+        rows.append(f"| **`{method} /admin/{name}`** | | | | {does} |")
+        for body in bodies:
+            tag = body.__struct_config__.tag
+            if tag is not None:
+                rows.append(f"| | `type` | text | | `{tag}`: {_first_sentence(body)} |")
+            rows.extend(_field_rows(body))
+    for body in NESTED:
+        rows.append(f"| **in `{'agents' if body is Agent else 'keys'}`** | | | | {_first_sentence(body)} |")
+        rows.extend(_field_rows(body))
+    return rows
+
+
+def admin_values() -> list[str]:
+    """Return a row for each value of each enumeration of the bodies."""
+    found: dict[type[Enum], list[str]] = {}
+    for bodies in (*(bodies for _, bodies in BODIES.values()), NESTED):
+        for body in bodies:
+            for field in fields_of(body):
+                for part in _parts(field.type):
+                    if isinstance(part, inspect.EnumType) and _is_explained(part.cls):
+                        names = found.setdefault(part.cls, [])
+                        names += [name for name in (field.name,) if name not in names]
+    rows = ["| field | value | meaning |", "|---|---|---|"]
+    for enum, fields in found.items():
+        meanings = documents_of(enum)
+        for index, member in enumerate(enum):
+            named = ", ".join(f"`{name}`" for name in fields) if index == 0 else ""
+            rows.append(
+                f"| {named} | `{member.value}` | {_plain(meanings.get(member.name, ''))} |".replace("|  |", "| |")
+            )
+    return rows
+
+
+def _is_explained(enum: type[Enum]) -> bool:
+    return len(enum) > FEW or bool(documents_of(enum))
+
+
+def fields_of(body: type[Struct]) -> tuple[inspect.Field, ...]:
+    """Return the fields of a body, as it is decoded."""
+    kind = inspect.type_info(body)
+    assert isinstance(kind, inspect.StructType)
+    return kind.fields
+
+
+def documents_of(kind: type[Any]) -> dict[str, str]:
+    """Return the texts under the fields or values of a class and of the classes it extends."""
+    found: dict[str, str] = {}
+    for each in reversed(kind.__mro__):
+        if each.__module__.startswith("hedgerow."):
+            found |= _documents(each)
+    return found
+
+
+def _documents(kind: type[Any]) -> dict[str, str]:
+    tree = ast.parse(source.getsource(kind)).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    found: dict[str, str] = {}
+    name = None
+    for node in tree.body:
+        if name is not None and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            found[name] = str(node.value.value)
+        name = None
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+    return found
+
+
+def _field_rows(body: type[Struct]) -> Iterable[str]:
+    meanings = documents_of(body)
+    for field in fields_of(body):
+        shown = "" if field.required else f"`{_default(field)}`"
+        meaning = _plain(meanings.get(field.name, ""))
+        yield f"| | `{field.name}` | {_type_name(field.type)} | {shown} | {meaning} |".replace("|  |", "| |").replace(
+            "|  |", "| |"
+        )
+
+
+def _default(field: inspect.Field) -> str:
+    value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+    return msgspec.json.encode(value).decode()
+
+
+def _parts(kind: inspect.Type) -> tuple[inspect.Type, ...]:
+    return kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+
+
+def _type_name(kind: inspect.Type) -> str:
+    parts = [part for part in _parts(kind) if not isinstance(part, inspect.NoneType)]
+    return " or ".join(_part_name(part) for part in parts)
+
+
+def _part_name(kind: inspect.Type) -> str:
+    match kind:
+        case inspect.EnumType(cls=enum):
+            return (
+                f"one of {len(enum)} [values](#values)"
+                if _is_explained(enum)
+                else ", ".join(f"`{e.value}`" for e in enum)
+            )
+        case inspect.VarTupleType(item_type=inspect.StructType()):
+            return "list of objects"
+        case inspect.VarTupleType():
+            return "list of texts"
+        case _:
+            return NAMES[type(kind)]
+
+
+def _first_sentence(kind: type[Any]) -> str:
+    return _plain((kind.__doc__ or "").partition("\n")[0])
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("``", "`").split()).replace("|", "\\|").replace("None", "null")
