@@ -82,10 +82,7 @@ class AccountCache:
     def reported(self, row: OrderRow) -> None:
         """Take over an order's state; an older or smaller one is ignored."""
         known = self._reports.get(row.client_order_id)
-        if known is not None and (row.executed_qty, row.update_time or 0) < (
-            known.executed_qty,
-            known.update_time or 0,
-        ):
+        if known is not None and _standing(row) < _standing(known):
             return
         self._reports[row.client_order_id] = row
         while len(self._reports) > KEPT_REPORTS:

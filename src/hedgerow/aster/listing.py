@@ -1,6 +1,5 @@
 """What can be traded, and at which commission: pairs of both markets, kept and renewed on timers."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
@@ -13,6 +12,7 @@ from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, TradingStatus
 from hedgerow.domain.money import ZERO
 from hedgerow.ports import Clock
+from hedgerow.tasks import all_of
 
 __all__ = ["Listing"]
 
@@ -43,6 +43,8 @@ class Listing:
         self._pairs: dict[str, BasisPair] = {}
         self._hidden: dict[Market, frozenset[str]] = dict.fromkeys(Market, frozenset())
         self._missing_since: dict[tuple[Market, str], float] = {}
+        self._kept: dict[str, BasisPair] = {}
+        """Pairs as they were, of symbols that are listed on both markets and whose rows make no pair now."""
         self._made_of: tuple[object, ...] = ()
 
     def care_about(self, symbols: Iterable[str]) -> None:
@@ -62,7 +64,7 @@ class Listing:
         Raises:
             VenueError: the listing cannot be read.
         """
-        spot, perp = await asyncio.gather(self._infos[Market.SPOT].get(), self._infos[Market.PERP].get())
+        spot, perp = await all_of(self._infos[Market.SPOT].get(), self._infos[Market.PERP].get())
         for market in {market for market, _ in self._missing_since}:
             self._infos[market].hasten()
         await self._renew_fees([symbol for symbol in perp if symbol in spot])
@@ -80,7 +82,7 @@ class Listing:
         """
         self.care_about((symbol,))
         if fresh:
-            await asyncio.gather(*(info.read_now() for info in self._infos.values()))
+            await all_of(*(info.read_now() for info in self._infos.values()))
         pair = (await self.pairs()).get(symbol)
         listed = any(symbol in (info.known or {}) for info in self._infos.values())
         if pair is None or not listed:
@@ -97,7 +99,7 @@ class Listing:
 
     async def renew(self, ahead_seconds: float) -> None:
         """Read again what falls due soon."""
-        await asyncio.gather(*(info.renew(ahead_seconds) for info in self._infos.values()))
+        await all_of(*(info.renew(ahead_seconds) for info in self._infos.values()))
 
     @property
     def exact(self) -> frozenset[tuple[Market, str]]:
@@ -132,15 +134,12 @@ class Listing:
         return {**rows, **{symbol: row for symbol, row in before.items() if symbol in stays}}
 
     def _is_unsure(self, symbol: str) -> bool:
-        """Return whether the newest listing of a market hides a symbol, or misses it since lately."""
+        """Return whether the newest listing hides a symbol, misses it since lately, or shows rows that make no pair."""
         perp = (self._infos[Market.PERP].known or {}).get(symbol)
         spot = self._spot_row(symbol, self._infos[Market.SPOT].known or {}, perp)
-        rows = {Market.SPOT: spot, Market.PERP: perp}
-        if any(row is not None and self._instrument(market, row) is None for market, row in rows.items()):
-            return True
-        return any(
+        return symbol in self._kept or any(
             symbol in self._hidden[market] or (row is not None and (market, symbol) in self._missing_since)
-            for market, row in rows.items()
+            for market, row in ((Market.SPOT, spot), (Market.PERP, perp))
         )
 
     def _spot_row(self, symbol: str, spot: Mapping[str, SymbolRow], perp: SymbolRow | None) -> SymbolRow | None:
@@ -156,15 +155,10 @@ class Listing:
             if pair is not None:
                 built[symbol] = pair
         others = {symbol: pair for symbol, pair in self._pairs.items() if symbol not in built}
-        rows = {s: (self._spot_row(s, spot, perp.get(s)), perp.get(s)) for s in others}
-        return {**built, **{s: self._unbuilt(pair, *rows[s]) for s, pair in others.items()}}
-
-    def _unbuilt(self, pair: BasisPair, spot: SymbolRow | None, perp: SymbolRow | None) -> BasisPair:
-        """Return a pair that the listing does not show any more: as it was where a row cannot be read, else closed."""
-        rows = ((Market.SPOT, spot), (Market.PERP, perp))
-        if any(row is not None and self._instrument(market, row) is None for market, row in rows):
-            return pair
-        return self._left_of(pair, spot)
+        spots = {symbol: self._spot_row(symbol, spot, perp.get(symbol)) for symbol in others}
+        self._kept = {symbol: pair for symbol, pair in others.items() if symbol in perp and spots[symbol] is not None}
+        gone = {symbol: pair for symbol, pair in others.items() if symbol not in self._kept}
+        return {**built, **self._kept, **{s: self._left_of(pair, spots[s]) for s, pair in gone.items()}}
 
     def _left_of(self, pair: BasisPair, spot: SymbolRow | None) -> BasisPair:
         """Return a pair whose perpetual is not listed any more: closed, and its coins on the grid of the present."""
@@ -197,7 +191,7 @@ class Listing:
         wanted = [listed[0], *(symbol for symbol in listed[1:] if symbol in self._interesting)]
         now = self._clock.monotonic()
         due = [(m, s) for m in Market for s in wanted if now >= self._fees_due.get((m, s), 0.0)]
-        await asyncio.gather(*(self._read_fee(market, symbol, listed[0]) for market, symbol in due))
+        await all_of(*(self._read_fee(market, symbol, listed[0]) for market, symbol in due))
 
     async def _read_fee(self, market: Market, symbol: str, typical: str) -> None:
         key = (market, symbol)

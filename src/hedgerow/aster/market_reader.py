@@ -1,6 +1,5 @@
 """Reads the whole market in one round trip: three bulk requests, and slower things on their timers."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,6 +15,7 @@ from hedgerow.aster.wire import BookTicker, PremiumRow
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import Market
 from hedgerow.ports import Clock
+from hedgerow.tasks import all_of
 
 __all__ = ["MarketReader"]
 
@@ -42,7 +42,7 @@ class MarketReader:
             VenueError: listing, marks, books or settled rates cannot be read.
         """
         at = self._clock.now()
-        pairs, premiums, books, intervals, volumes = await asyncio.gather(
+        pairs, premiums, books, intervals, volumes = await all_of(
             self.listing.pairs(),
             self._premiums(at),
             self._books(at),
@@ -68,7 +68,7 @@ class MarketReader:
             VenueError: the streams cannot be verified; they do not count any more once their time is over.
         """
         timed = (self.listing, self._intervals, self._volumes)
-        await asyncio.gather(*(reading.renew(ahead_seconds) for reading in timed))
+        await all_of(*(reading.renew(ahead_seconds) for reading in timed))
         at = self._clock.now()
         later = at + timedelta(seconds=ahead_seconds)
         if self._cache.premiums(at) is not None and self._cache.premiums_due(later):
@@ -95,7 +95,7 @@ class MarketReader:
         return rows
 
     async def _books(self, at: datetime) -> Books:
-        spot, perp = await asyncio.gather(*(self._market_books(market, at) for market in (Market.SPOT, Market.PERP)))
+        spot, perp = await all_of(*(self._market_books(market, at) for market in (Market.SPOT, Market.PERP)))
         return {Market.SPOT: spot, Market.PERP: perp}
 
     async def _market_books(self, market: Market, at: datetime) -> Mapping[str, BookTicker]:

@@ -25,6 +25,7 @@ from hedgerow.domain.events import CommandRefused, Event, OrderAccepted, OrderEn
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInForce
 from hedgerow.ports import Clock
+from hedgerow.tasks import all_of
 
 __all__ = ["OrderDesk"]
 
@@ -222,7 +223,7 @@ class OrderDesk:
         """
         market, symbol, since = request.market, request.symbol, self._looked_for_since(request.client_id)
         now = self._client.rest.time.now()
-        row, resting, placed, trades = await asyncio.gather(
+        row, resting, placed, trades = await all_of(
             self._named(request),
             self._client.open_orders(market, symbol),
             all_pages(

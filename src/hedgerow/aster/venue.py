@@ -1,6 +1,5 @@
 """Aster as a ``ports.Venue``: one account, read in few round trips, written through one door."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -43,6 +42,7 @@ from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.domain.position import OrderRecord
 from hedgerow.ports import AccountRecord, Clock, StatementRow
+from hedgerow.tasks import all_of
 
 __all__ = ["AsterVenue"]
 
@@ -126,7 +126,7 @@ class AsterVenue:
         """Read both wallets, positions and account modes."""
         if self._offset.known is None:
             await self._offset.get()
-        view, offset = await asyncio.gather(self._accounts.read(), self._offset.get())
+        view, offset = await all_of(self._accounts.read(), self._offset.get())
         return replace(view, clock_skew_seconds=offset)
 
     async def position(self, symbol: str) -> PerpPosition:
@@ -146,7 +146,7 @@ class AsterVenue:
 
     async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
         """Read the orders resting on either market of ``symbol``, whoever sent them."""
-        pages = await asyncio.gather(*(self._resting(market, symbol) for market in Market))
+        pages = await all_of(*(self._resting(market, symbol) for market in Market))
         return tuple(
             OpenOrder(symbol=row.symbol, client_id=row.client_order_id, order_id=row.order_id)
             for page in pages

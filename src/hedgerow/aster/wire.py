@@ -60,6 +60,8 @@ Millis: TypeAlias = Annotated[int, Meta(ge=EARLIEST_MS, le=LATEST_MS)]
 """A time in milliseconds."""
 LARGEST_POWER, SMALLEST_POWER = 30, -40
 """Powers of ten of the first and of the last digit of a decimal."""
+LONGEST_INTERVAL_HOURS = 24
+"""Funding is settled every 1, 2, 4 or 8 hours (docs/aster-api.md, section 11)."""
 HIGHEST_COMMISSION = Decimal("0.1")
 LONGEST_PROBLEM = 200
 """Characters of a decoder's message that are kept: it may repeat what it could not read."""
@@ -143,7 +145,7 @@ class FundingInfoRow(Wire, frozen=True, kw_only=True):
     """GET fundingInfo; the interval may be null."""
 
     symbol: str
-    funding_interval_hours: int | None = None
+    funding_interval_hours: Annotated[int, Meta(ge=1, le=LONGEST_INTERVAL_HOURS)] | None = None
 
 
 class FundingRateRow(Wire, frozen=True, kw_only=True):
@@ -209,6 +211,11 @@ class SymbolRow(Wire, frozen=True, kw_only=True):
     quote_asset: str
     contract_type: str | None = None
     filters: tuple[FilterRow, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.symbol and self.base_asset and self.quote_asset):
+            raise ValueError("it does not say what is traded for what")
 
     def filter(self, kind: str) -> FilterRow | None:
         """Return the filter of a type."""

@@ -1,6 +1,6 @@
 """Decimal money and quantities on a grid: exact steps, never floats."""
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 from math import gcd
 
@@ -12,6 +12,7 @@ __all__ = [
     "common_step",
     "floor_to_step",
     "is_on_grid",
+    "is_positive",
     "nearest_step",
     "plain",
 ]
@@ -20,13 +21,15 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 BPS = Decimal("0.0001")
 """One basis point as a fraction."""
+_EXACT = Context(prec=100)
+"""Holds every digit of the quotient of any two amounts that the exchange can name."""
 
 
 def floor_to_step(value: Decimal, step: Decimal) -> Decimal:
     """Return the largest multiple of ``step`` that is not above ``value``.
 
     Raises:
-        ValueError: ``step`` is not positive.
+        ValueError: ``step`` is not positive, or ``value`` is not finite.
     """
     return _to_step(value, step, ROUND_FLOOR)
 
@@ -35,7 +38,7 @@ def ceil_to_step(value: Decimal, step: Decimal) -> Decimal:
     """Return the smallest multiple of ``step`` that is not below ``value``.
 
     Raises:
-        ValueError: ``step`` is not positive.
+        ValueError: ``step`` is not positive, or ``value`` is not finite.
     """
     return _to_step(value, step, ROUND_CEILING)
 
@@ -44,14 +47,24 @@ def nearest_step(value: Decimal, step: Decimal) -> Decimal:
     """Return the multiple of ``step`` nearest to ``value`` (ties to the even multiple).
 
     Raises:
-        ValueError: ``step`` is not positive.
+        ValueError: ``step`` is not positive, or ``value`` is not finite.
     """
     return _to_step(value, step, ROUND_HALF_EVEN)
 
 
 def is_on_grid(value: Decimal, step: Decimal) -> bool:
-    """Tell whether ``value`` is a whole number of steps."""
-    return value % step == 0
+    """Return whether ``value`` is a whole number of steps.
+
+    Raises:
+        ValueError: ``step`` is not positive, or ``value`` is not finite.
+    """
+    _check(value, step)
+    return _EXACT.remainder(value, step) == 0
+
+
+def is_positive(value: Decimal) -> bool:
+    """Return whether a value is finite and above zero; NaN, which cannot be compared, is not."""
+    return value.is_finite() and value > 0
 
 
 @lru_cache(maxsize=1024)
@@ -61,7 +74,7 @@ def common_step(first: Decimal, second: Decimal) -> Decimal:
     Raises:
         ValueError: a step is not positive.
     """
-    if first <= 0 or second <= 0:
+    if not (is_positive(first) and is_positive(second)):
         raise ValueError(f"steps must be positive: {first}, {second}")
     scale = max(_decimals(first), _decimals(second))
     a, b = int(first.scaleb(scale)), int(second.scaleb(scale))
@@ -77,9 +90,15 @@ def plain(value: Decimal) -> str:
 
 
 def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
-    if step <= 0:
-        raise ValueError(f"a step must be positive, not {step}")
+    _check(value, step)
     return (value / step).to_integral_value(rounding=rounding) * step
+
+
+def _check(value: Decimal, step: Decimal) -> None:
+    if not is_positive(step):
+        raise ValueError(f"a step must be positive, not {step}")
+    if not value.is_finite():
+        raise ValueError(f"a value on a grid must be finite, not {value}")
 
 
 def _decimals(value: Decimal) -> int:

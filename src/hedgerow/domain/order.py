@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.money import ZERO
+from hedgerow.domain.money import ZERO, is_positive
 
 __all__ = ["Fill", "Order", "OrderRequest", "OrderStatus", "RejectKind", "TimeInForce"]
 
@@ -74,7 +74,7 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not 0 < len(self.client_id) <= MAX_CLIENT_ID:
             raise ValueError(f"a client id has 1 to {MAX_CLIENT_ID} characters: {self.client_id!r}")
-        if self.quantity <= 0 or self.price <= 0:
+        if not (is_positive(self.quantity) and is_positive(self.price)):
             raise ValueError(f"{self.client_id}: quantity and price must be positive")
 
 

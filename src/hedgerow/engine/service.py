@@ -4,6 +4,7 @@ from typing import assert_never
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.errors import HedgerowError
+from hedgerow.domain.money import plain
 from hedgerow.domain.position import Reason
 from hedgerow.domain.requests import AdoptRequested, Answer, CloseRequested, HaltRequested, Request, ResumeRequested
 from hedgerow.engine.cycle import Cycle, Tools
@@ -95,7 +96,8 @@ class Service:
             return Answer(done=False, text=f"{symbol} cannot be adopted now: {doubt}.")
         hedge = await tools.settler.adopt(candidate, observation, at_start=False)
         return Answer(
-            done=True, text=f"Adopted {symbol}: {hedge.spot_quantity} coins against a short of {hedge.short}."
+            done=True,
+            text=f"Adopted {symbol}: {plain(hedge.spot_quantity)} coins against a short of {plain(hedge.short)}.",
         )
 
     async def _halt(self, detail: str) -> Answer:

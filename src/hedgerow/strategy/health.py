@@ -10,6 +10,7 @@ from msgspec import Struct
 from hedgerow.domain.account import AccountView, PerpPosition
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import MarketView
+from hedgerow.domain.money import plain
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy import rules
 from hedgerow.strategy.absence import at_most_shown, coin_reading, is_in_doubt, short_reading
@@ -155,8 +156,8 @@ def _margin_findings(position: PerpPosition | None, distance: float | None, legs
         return findings
     if position.leverage != LEVERAGE:
         findings.append(Finding(kind=FindingKind.LEVERAGE, text=f"leverage is {position.leverage}x, not 1x"))
-    if distance is not None and distance < CLOSE_DISTANCE:
-        text = f"liquidation at {position.liquidation_price} is {distance:.1%} from the mark"
+    if position.liquidation_price is not None and distance is not None and distance < CLOSE_DISTANCE:
+        text = f"liquidation at {plain(position.liquidation_price)} is {distance:.1%} from the mark"
         findings.append(Finding(kind=FindingKind.LIQUIDATION, text=text))
     return findings
 
@@ -166,6 +167,6 @@ def _leg_findings(legs: Legs, difference: float, *, gone: bool, balance: int) ->
         missing = "short" if legs.short <= 0 else "spot"
         return [Finding(kind=FindingKind.LEG_GONE, text=f"the {missing} leg is gone")]
     if balance:
-        text = f"imbalance {difference:.2%} (spot {legs.spot}, short {legs.short})"
+        text = f"imbalance {difference:.2%} (spot {plain(legs.spot)}, short {plain(legs.short)})"
         return [Finding(kind=FindingKind.IMBALANCE, text=text)]
     return []

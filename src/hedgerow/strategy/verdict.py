@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.instrument import BasisPair, Market
+from hedgerow.domain.money import plain
 from hedgerow.strategy.observation import Halt
 
 __all__ = [
@@ -186,7 +187,7 @@ def agreement(first: Verdict, second: Verdict) -> Verdict | None:
 def halt_for(verdict: Verdict) -> Halt | None:
     """Return the halt of openings that the verdict asks for, if any."""
     if isinstance(verdict, NakedForeign):
-        shorts = ", ".join(f"{short.symbol} {short.quantity}" for short in verdict.shorts)
+        shorts = ", ".join(f"{short.symbol} {plain(short.quantity)}" for short in verdict.shorts)
         text = f"{shorts}: close it, or buy the coins and adopt it"
         return Halt(reason=HaltReason.FOREIGN_SHORT, detail=text, symbols=symbols_of(verdict))
     if isinstance(verdict, Ambiguous):
@@ -195,7 +196,8 @@ def halt_for(verdict: Verdict) -> Halt | None:
         return Halt(reason=HaltReason.SEVERAL_POSITIONS, detail=text, symbols=symbols_of(verdict))
     if isinstance(verdict, NotAdopted):
         found = verdict.candidate
-        text = f"{found.symbol}: short {found.short} beside {found.spot} coins; adopt it by name, or close it"
+        text = f"{found.symbol}: short {plain(found.short)} beside {plain(found.spot)} coins; adopt it by name,"
+        text += " or close it"
         return Halt(reason=HaltReason.SEVERAL_POSITIONS, detail=text, symbols=symbols_of(verdict))
     return None
 

@@ -198,7 +198,7 @@ def test_a_packed_answer_is_unpacked(body: bytes) -> None:
 def test_an_answer_that_unpacks_to_more_than_the_limit_is_refused_before_it_fills_the_memory() -> None:
     packer = zlib.compressobj(wbits=31)
     zeros = bytes(2**20)
-    bomb = b"".join(packer.compress(zeros) for _ in range(1000)) + packer.flush()
+    bomb = b"".join(packer.compress(zeros) for _ in range(100)) + packer.flush()
     assert len(bomb) < 2**21
     with pytest.raises(OutcomeUnknown, match="larger than 64 MiB"):
         answer_to(bomb, "gzip")

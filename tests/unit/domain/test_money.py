@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from hedgerow.domain.money import ceil_to_step, common_step, floor_to_step, is_on_grid, nearest_step, plain
+from hedgerow.domain.money import ceil_to_step, common_step, floor_to_step, is_on_grid, is_positive, nearest_step, plain
 
 
 def test_c1_a_quantity_on_the_grid_is_not_cut_by_float_arithmetic() -> None:
@@ -64,3 +64,23 @@ def test_a_value_is_on_the_grid_or_not() -> None:
 )
 def test_plain_notation_has_no_exponent_and_no_padding(value: str, text: str) -> None:
     assert plain(Decimal(value)) == text
+
+
+@pytest.mark.parametrize("bad", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_lies_on_no_grid(bad: str) -> None:
+    for rounding in (floor_to_step, ceil_to_step, nearest_step, is_on_grid):
+        with pytest.raises(ValueError, match="must be finite"):
+            rounding(Decimal(bad), Decimal("0.1"))
+        with pytest.raises(ValueError, match="must be positive"):
+            rounding(Decimal(1), Decimal(bad))
+    with pytest.raises(ValueError, match="must be positive"):
+        common_step(Decimal(bad), Decimal(1))
+
+
+def test_a_large_value_on_a_fine_grid_is_on_it() -> None:
+    assert is_on_grid(Decimal("1e30"), Decimal("0.001"))
+
+
+@pytest.mark.parametrize(("value", "positive"), [("1", 1), ("0", 0), ("-1", 0), ("NaN", 0), ("Infinity", 0)])
+def test_only_a_finite_value_above_zero_is_positive(value: str, positive: int) -> None:
+    assert is_positive(Decimal(value)) is bool(positive)

@@ -43,7 +43,10 @@ def test_a_client_id_the_venue_would_refuse_is_refused_here(client_id: str) -> N
         request(client_id)
 
 
-@pytest.mark.parametrize(("quantity", "price"), [("0", "1"), ("1", "0"), ("-1", "1")])
+@pytest.mark.parametrize(
+    ("quantity", "price"),
+    [("NaN", "1"), ("1", "NaN"), ("Infinity", "1"), ("1", "sNaN"), ("0", "1"), ("1", "0"), ("-1", "1")],
+)
 def test_an_order_has_a_positive_quantity_and_price(quantity: str, price: str) -> None:
     with pytest.raises(ValueError, match="h1-s-1: quantity and price must be positive"):
         request(quantity=quantity, price=price)
