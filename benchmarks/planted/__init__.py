@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from planted.behaviours import BEHAVIOURS
 from planted.kinds import Patched, Played
 from planted.played import PLAYED as _PLAYED
 from planted.survivors import SURVIVORS
@@ -10,5 +11,5 @@ __all__ = ["PATCHED", "PLAYED"]
 
 PATCHED: Sequence[Patched] = (*SURVIVORS,)
 """In the text of one module."""
-PLAYED: Sequence[Played] = (*_PLAYED,)
+PLAYED: Sequence[Played] = (*_PLAYED, *BEHAVIOURS)
 """In the running bot."""

@@ -146,11 +146,11 @@ class _Run:
         self._tape = DrawnMarket(market, start=plan.start, days=plan.days, pairs=plan.pairs, changes=changes)
         self._clock = VirtualClock(plan.begin)
         self._door, owners = self._opened()
-        self._witness = Witness(self._door, owners=owners)
+        self._parameters = plan.parameters
+        self._witness = Witness(self._door, owners=owners, parameters=lambda: self._parameters)
         self._memory = MemoryStore()
         self._plug = Plug()
         self._bot: Bot | None = None
-        self._parameters = plan.parameters
         self._awaited: list[Crash] = []
         self._endings: list[Act] = []
         """What ends acts that last, and is yet to happen."""
@@ -237,7 +237,7 @@ class _Run:
         await self._life(recovered, RECOVERY_INTERVAL_SECONDS, last=True)
         if not self._witness.violations:
             log = await self._memory.events()
-            self._witness.judge_end(log, self.world.funding_payments(self._plan.start))
+            self._witness.judge_end(log, self.world.funding_payments(self._plan.start), self._plan.start)
 
     async def _life(self, until: datetime, interval: float, *, last: bool = False) -> None:
         """Let a bot live until the power fails, or until it is killed at ``until``; the last one is asked to stop."""

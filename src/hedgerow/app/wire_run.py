@@ -15,6 +15,7 @@ from hedgerow.aster.credentials import address_of
 from hedgerow.aster.hosts import MAINNET
 from hedgerow.aster.rest import READ_TIMEOUT_SECONDS, WRITE_TIMEOUT_SECONDS
 from hedgerow.clock import VirtualClock
+from hedgerow.domain.order import Fill
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.state import WorldOptions
 from hedgerow.emulator.wire import events
@@ -113,6 +114,12 @@ class WireDoor:
         lag = max((t.seconds for t in self._plan.troubles if isinstance(t, LaggingAccount)), default=0.0)
         told = self._plan.spot_delay_seconds + self._plan.hide_orders_seconds
         return WRITE_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + lag + told + ROUND_TRIPS * self._plan.latency_seconds
+
+    def client_id_of(self, fill: Fill) -> str:
+        """Return the client id of the order behind a trade; the world names it by the wire's number of the order."""
+        number = fill.client_id.partition(".")[0]
+        ticket = self._member.tickets.get(int(number)) if number.isdigit() else None
+        return ticket.client_id if ticket else ""
 
     def advance(self) -> None:
         """Bring the exchange to the present time."""

@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from hedgerow.clock import VirtualClock
+from hedgerow.domain.order import Fill
 from hedgerow.emulator.faults import Disorder, LaggingBalances, LateReports, StaleBooks
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.venue import EmulatedVenue
@@ -73,6 +74,10 @@ class RunDoor(Protocol):
         """Whether the bot is woken when something befell the account, for nobody tells it."""
         ...
 
+    def client_id_of(self, fill: Fill) -> str:
+        """Return the client id of the order behind a trade in the world; empty where it has none."""
+        ...
+
     def advance(self) -> None:
         """Bring the exchange to the present time."""
         ...
@@ -129,6 +134,10 @@ class ProcessDoor:
     def injected(self) -> int:
         """The same: what is told is always true here."""
         return self._venue.struck
+
+    def client_id_of(self, fill: Fill) -> str:
+        """Return the client id of the order behind a trade."""
+        return fill.client_id
 
     def advance(self) -> None:
         """Bring the exchange to the present time."""

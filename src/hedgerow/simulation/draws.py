@@ -12,8 +12,10 @@ from hedgerow.simulation.style import Style, styled
 from hedgerow.simulation.troubles import KINDS, Draw
 from hedgerow.simulation.wire_draws import drawn_for_wire
 from hedgerow.strategy.parameters import (
+    CapitalManagement,
     FundingRateStrategy,
     PositionManagement,
+    RiskManagement,
     SamePair,
     StrategyParameters,
 )
@@ -59,7 +61,14 @@ TOLD = 2 / 3
 
 def _parameters(random: Random, seed: int, style: Style) -> StrategyParameters:
     limits = ExecutionLimits(max_naked_equity_fraction=Decimal(random.choice(("0.1", "0.2", "0.3"))))
+    money = Random(f"money/{seed}")  # noqa: S311 - a repeatable run, nothing secret
+    maximum = money.choice((None, None, None, 300))
     return StrategyParameters(
+        capital_management=CapitalManagement(
+            capital_fraction=Decimal(money.choice(("0.95", "0.95", "0.5"))),
+            max_capital_usd=None if maximum is None else Decimal(maximum),
+        ),
+        risk_management=RiskManagement(emergency_stop_loss=money.choice((-0.10, -0.10, -0.01))),
         execution=styled(limits, style, seed),
         funding_rate_strategy=FundingRateStrategy(
             funding_ma_periods=random.randint(1, 3), min_volume_usd=Decimal(1_000_000)

@@ -53,8 +53,8 @@ STATE_SECONDS: Mapping[ExecutionState, float] = {
 """How long a job may stand in one state with legs that differ, whatever the exchange does."""
 OUTCOME_SECONDS: Mapping[ExecutionState, float] = {ExecutionState.RESOLVING: 10.0, ExecutionState.NAKED: 60.0}
 """The same for states that last until the exchange does what it is asked: counted from when it does."""
-ALARM_SECONDS = 25.0
-"""The bot says that a leg is naked for longer than 5 s; books that cannot be read, and requests, delay its words."""
+ALARM_SECONDS = 5.0
+"""After the time of the settings; requests take so long."""
 
 
 class Rule(StrEnum):
@@ -74,6 +74,12 @@ class Rule(StrEnum):
     FUNDING = "funding is booked once"
     HALT = "halts persist"
     FAILURE = "no cycle fails for a reason of its own"
+    SETTINGS = "plans and orders keep to the settings"
+    SUPPORTED = "no corrective trade on a false reading"
+    DUTIES = "what protects a hedge is done in time"
+    LIVENESS = "the bot opens and closes when its rules say so"
+    REPORTED = "what is reported is no less than what happened"
+    FILLS = "every fill of its own is accounted for"
 
 
 class Violation(Struct, frozen=True, kw_only=True):
@@ -250,7 +256,7 @@ def _loud_enough(exposure: Exposure, job: HedgeExecution, what: str, seconds: fl
     two_legged = job.kind is not ExecutionKind.TRIM and job.plan.spot_quantity > 0 and job.plan.perp_quantity > 0
     if not two_legged or exposure.taken:
         return
-    if seconds > ALARM_SECONDS and not job.naked_alarmed and not exposure.telling:
+    if seconds > job.limits.max_naked_seconds + ALARM_SECONDS and not job.naked_alarmed and not exposure.telling:
         yield Rule.LOUD, f"{what} for {seconds:.0f} s and nobody was told"
     price = exposure.notional / abs(exposure.quantity)
     least = 2 * max(job.pair.min_notional, job.pair.lot_step * price)

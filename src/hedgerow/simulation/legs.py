@@ -116,6 +116,11 @@ class LegWatch:
             made = self._difference(pair, after) - difference[pair.symbol]
             self._taken[pair.symbol] = self._taken.get(pair.symbol, ZERO) + made
 
+    def difference(self, pair: BasisPair) -> Decimal:
+        """Return by how many base units the bot's coins, dust left out, exceed its short now."""
+        dust = self.ledger.dust.get(pair.base)
+        return self._difference(pair, self._world.account()) - (dust.quantity if dust else ZERO)
+
     # --- looking -----------------------------------------------------------------------------------------------------
 
     def look(self, *, taken: bool = False, telling: bool = False) -> Iterator[tuple[Rule, str]]:

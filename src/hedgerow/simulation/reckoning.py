@@ -18,7 +18,7 @@ from hedgerow.domain.position import HedgedPosition
 from hedgerow.ports import TapePrices
 from hedgerow.simulation.invariants import Rule
 
-__all__ = ["check_end", "check_equity", "hand_effect"]
+__all__ = ["check_end", "check_equity", "check_fills", "hand_effect"]
 
 ROUNDING = Decimal("1e-9")
 """Quotients such as average prices are cut at 28 digits; amounts have 8 decimals."""
@@ -120,6 +120,23 @@ def check_end(  # noqa: PLR0913 - each is one side of what is compared, by its n
     if missed:
         yield Rule.FUNDING, f"{len(missed)} payments are not on both sides: {sorted(missed)[:3]}"
     yield from _counted(log)
+
+
+def check_fills(log: Sequence[ev.Event], traded: Mapping[str, Decimal]) -> Iterator[tuple[Rule, str]]:
+    """Yield orders of which the log says otherwise than the exchange; ``traded`` are base units by own client id."""
+    booked: dict[str, Decimal] = {}
+    told: dict[str, Decimal] = {}
+    seen: set[str] = set()
+    for event in log:
+        if isinstance(event, ev.FeeBooked) and event.fill.key not in seen:
+            seen.add(event.fill.key)
+            booked[event.client_id] = booked.get(event.client_id, ZERO) + event.fill.quantity
+        elif isinstance(event, ev.OrderEnded | ev.OrderProgressed):
+            told[event.client_id] = max(event.filled_quantity, told.get(event.client_id, ZERO))
+    for client_id in traded.keys() | booked.keys() | {name for name, quantity in told.items() if quantity}:
+        found = [side.get(client_id, ZERO) for side in (traded, told, booked)]
+        if len(set(found)) > 1:
+            yield Rule.FILLS, f"{client_id}: {found[0]} traded, {found[1]} in the log, fees of {found[2]} booked"
 
 
 def _counted(log: Sequence[ev.Event]) -> Iterator[tuple[Rule, str]]:

@@ -1,7 +1,7 @@
 """Watches one run: hears every event, sees every order leave, and looks at the exchange itself."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hedgerow.domain import events as ev
@@ -9,17 +9,22 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import Command, PlaceOrder, TransferFunds
 from hedgerow.domain.folding import apply
 from hedgerow.domain.funding import FundingPayment
+from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.world import World
 from hedgerow.engine.moments import CycleFailed, Moment, Recorded
 from hedgerow.ports import TapePrices
 from hedgerow.simulation.causes import Cause
+from hedgerow.simulation.conduct import Conduct
+from hedgerow.simulation.disclosure import Disclosure
 from hedgerow.simulation.doors import RunDoor
+from hedgerow.simulation.duties import Duties
 from hedgerow.simulation.exposure import Trade
 from hedgerow.simulation.invariants import Rule, Violation, check_event, check_order, check_slice
 from hedgerow.simulation.legs import LegWatch, prices_of
-from hedgerow.simulation.reckoning import check_end, check_equity, hand_effect
+from hedgerow.simulation.reckoning import check_end, check_equity, check_fills, hand_effect
+from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["Witness"]
 
@@ -38,9 +43,14 @@ class Witness:
         door: RunDoor,
         *,
         owners: dict[str, Decimal],
+        parameters: Callable[[], StrategyParameters],
     ) -> None:
+        """``parameters`` returns the settings of the present life."""
         self._door = door
         self.legs = LegWatch(door, owners=owners)
+        self._conduct = Conduct(door, parameters, self.legs)
+        self._duties = Duties(door, parameters)
+        self._disclosure = Disclosure()
         self.violations: list[Violation] = []
         self._durable: set[str] = set()
         self._sent: set[str] = set()
@@ -65,6 +75,7 @@ class Witness:
 
     def appended(self, events: Sequence[ev.Event], *, durable: bool) -> None:
         """Take note of what is in the log now."""
+        self._all(self._disclosure.appended(events))
         for event in events:
             if isinstance(event, ev.CommandIssued) and durable:
                 command = event.command
@@ -83,6 +94,7 @@ class Witness:
     def hear(self, moment: Moment) -> None:
         """Judge an event."""
         if isinstance(moment, Recorded):
+            self._all(self._disclosure.said(moment.event))
             self._note(moment.before, moment.event, moment.after)
         elif isinstance(moment, CycleFailed) and not moment.error.startswith(EXCUSED):
             self._add(Rule.FAILURE, moment.error)
@@ -96,6 +108,8 @@ class Witness:
             price = prices_of(self._world, event.execution.symbol).spot
             account = self._world.account()
             self._all(check_slice(event.execution, account.spot_usdt + account.perp.margin_balance, price))
+            self._all(self._conduct.begins(event.execution, before))
+        self._ended(before, event, after)
         if isinstance(event, ev.FillsElsewhere):
             self._by_hand += hand_effect(before, event, after)
         state = after.execution.state if after.execution else None
@@ -105,6 +119,15 @@ class Witness:
         if isinstance(event, ev.CycleCompleted):
             self._cycle()
 
+    def _ended(self, before: Ledger, event: ev.Event, after: Ledger) -> None:
+        if not isinstance(event, ev.HedgeOpened | ev.HedgeClosed | ev.HedgeAborted | ev.HedgeRepaired):
+            return
+        if self.legs.trades:
+            trade = self.legs.trades[-1]
+            self._all(self._disclosure.ends(before.execution, after, trade, self._door.patience_seconds))
+            if isinstance(event, ev.HedgeAborted):
+                self._all(self._duties.ends(before.execution, event, trade.causes))
+
     # --- the exchange -----------------------------------------------------------------------------------------------
 
     def sending(self, command: Command) -> None:
@@ -113,6 +136,7 @@ class Witness:
         if isinstance(command, PlaceOrder):
             order = command.order
             self._all(check_order(order, self.ledger, durable=self._durable, sent=self._sent))
+            self._all(self._conduct.leaves(order, self.ledger, self.legs.exposed.get(order.symbol)))
             self._sent.add(order.client_id)
         elif isinstance(command, TransferFunds) and command.transfer_id not in self._durable:
             self._add(Rule.LOGGED, f"{command.transfer_id} leaves before it is safely in the log")
@@ -121,24 +145,30 @@ class Witness:
     def troubled(self, cause: Cause) -> None:
         """Take note that something went wrong just now."""
         self.legs.note(cause)
-        self._quiet_cycles = 0
+        self._restless()
 
     def died(self) -> None:
         """Take note that no bot is at work from now on."""
         self.look()
         self.legs.died()
-        self._quiet_cycles = 0
+        self._disclosure.died()
+        self._restless()
 
     def revived(self) -> None:
         """Take note that a bot is at work again: what was exposed meanwhile counts as the time of the dead."""
         self.legs.revived()
-        self._quiet_cycles = 0
+        self._restless()
 
     def befell(self, before: AccountView, after: AccountView) -> None:
         """Take note of what an act of the owner, the venue or the market changed."""
-        self._quiet_cycles = 0
+        self._restless()
+        self._conduct.acted()
         self.legs.took(before, after)
         self.look(taken=True)
+
+    def _restless(self) -> None:
+        self._quiet_cycles = 0
+        self._duties.troubled()
 
     @property
     def exposed(self) -> bool:
@@ -151,12 +181,15 @@ class Witness:
         self._all(self.legs.look(taken=taken, telling=telling))
         if set(self.legs.exposed) - before:
             self.noticed()
+        for symbol in before | set(self.legs.exposed):
+            self._conduct.differ(symbol)
 
     # --- quiet ------------------------------------------------------------------------------------------------------
 
     def _cycle(self) -> None:
         """Count cycles in which nothing went wrong; from the second on, everything must add up."""
         ledger, now = self.ledger, self._world.now
+        self._all(self._duties.checked(ledger))
         busy = ledger.execution or ledger.opening or ledger.transfer or not ledger.books.opened
         settling = (now + NEAR_SETTLEMENT - now.replace(minute=0, second=0)) % HOUR < 2 * NEAR_SETTLEMENT
         if busy or settling or self.legs.exposed:
@@ -165,8 +198,8 @@ class Witness:
         if self._quiet_cycles > 2:  # noqa: PLR2004 - one to notice, one to book
             self._all(check_equity(ledger, self._world.account(), self._prices(), self._by_hand))
 
-    def judge_end(self, log: Sequence[ev.Event], payments: Sequence[FundingPayment]) -> None:
-        """Judge what is left at the end."""
+    def judge_end(self, log: Sequence[ev.Event], payments: Sequence[FundingPayment], since: datetime) -> None:
+        """Judge what is left at the end of a run that began at ``since``."""
         account = self._world.account()
         self._all(check_equity(self.ledger, account, self._prices(), self._by_hand))
         pairs = self._world.tape.pairs
@@ -181,6 +214,12 @@ class Witness:
                 payments=payments,
             )
         )
+        traded: dict[str, Decimal] = {}
+        for fill in (f for pair in pairs for m in Market for f in self._world.fills(m, pair.symbol, since)):
+            name = self._door.client_id_of(fill)
+            if name in self._sent:
+                traded[name] = traded.get(name, ZERO) + fill.quantity
+        self._all(check_fills(log, traded))
         for symbol, exposure in self.legs.exposed.items():
             self._add(Rule.RESTART, f"{symbol}: {exposure.quantity} unhedged at the end")
 
@@ -194,7 +233,7 @@ class Witness:
             self.troubled(Cause.REFUSED)
         now = self._world.now
         if any(span.begin <= now and min(now, span.end) > self._looked_at for span in self._door.spans):
-            self._quiet_cycles = 0
+            self._restless()
         self._looked_at = now
 
     def _all(self, found: Iterable[tuple[Rule, str]]) -> None:

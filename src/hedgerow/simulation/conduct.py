@@ -1,0 +1,251 @@
+"""Holds every plan and every order against the settings, by what is true on the exchange when it is made."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, HedgeExecution
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.order import OrderRequest, TimeInForce
+from hedgerow.domain.position import Reason
+from hedgerow.emulator.world import World
+from hedgerow.simulation.doors import RunDoor
+from hedgerow.simulation.invariants import Exposure, Rule, own_tolerance
+from hedgerow.simulation.legs import LegWatch
+from hedgerow.simulation.truth import (
+    apr_of,
+    entry_faults,
+    equity_of,
+    liquidation_distance,
+    pnl_of,
+    seconds_to_settlement,
+)
+from hedgerow.strategy.parameters import StrategyParameters
+
+__all__ = ["Conduct"]
+
+Found = Iterator[tuple[Rule, str]]
+HOUR = timedelta(hours=1)
+UNSETTLED = timedelta(seconds=120)
+"""So long after an act of the owner or the market, or a new hour's prices, a bot may decide by what was before."""
+CAPITAL_SLACK = Decimal("1.01")
+CAP_SLACK_BPS = Decimal(30)
+"""What the bot's own slices move the touch by: a thin book that was read right after one has filled up again."""
+GUARD_SLACK_SECONDS = 2.0
+"""Between the decision and the departure of an order."""
+NEAR_LIQUIDATION, TOO_NEAR = 0.20, 0.15
+"""Of the mark: nearer asks for a smaller hedge, and for none (docs/guide.md)."""
+URGENT = {Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.IMBALANCE, Reason.LIQUIDATION_NEAR}
+FOR_PROFIT = {Reason.FEES_COVERED, Reason.MAX_AGE, Reason.BETTER_PAIR, Reason.NEGATIVE_FUNDING}
+"""Reasons that wait for a settlement to pass, and pay no more than usual."""
+TRIM_SHARE = Decimal("0.9")
+"""Of what is trimmed: so much must really differ."""
+SLACK = 0.02
+"""Fraction by which prices and fees may have moved since a rule was found to hold."""
+
+
+class Conduct:
+    """Judges plans when a job begins, and orders when they leave."""
+
+    def __init__(self, door: RunDoor, parameters: Callable[[], StrategyParameters], legs: LegWatch) -> None:
+        self._door = door
+        self._legs = legs
+        self._parameters = parameters
+        self._acted_at = door.world.now - UNSETTLED
+        self._differed_at: dict[str, datetime] = {}
+
+    @property
+    def _world(self) -> World:
+        return self._door.world
+
+    def acted(self) -> None:
+        """Take note that the owner, the venue or the market changed something."""
+        self._acted_at = self._world.now
+
+    def differ(self, symbol: str) -> None:
+        """Take note that the legs of a symbol differ now."""
+        self._differed_at[symbol] = self._world.now
+
+    @property
+    def _settled(self) -> bool:
+        """Whether what is true now was true when the bot read it."""
+        now = self._world.now
+        new_hour = now.replace(minute=0, second=0, microsecond=0)
+        shown = any(span.begin <= now < span.end + UNSETTLED for span in self._door.spans)
+        return now - max(self._acted_at, new_hour) > UNSETTLED and not shown
+
+    # --- plans -------------------------------------------------------------------------------------------------------
+
+    def begins(self, job: HedgeExecution, ledger: Ledger) -> Found:
+        """Judge the plan of a job that begins now; ``ledger`` is the one before."""
+        if job.plan.urgent and job.kind is ExecutionKind.CLOSE and job.reason in FOR_PROFIT:
+            yield Rule.SETTINGS, f"{job.symbol} is closed for {job.reason.value} as if it were an emergency"
+        if job.limits != self._parameters().execution:
+            yield Rule.SETTINGS, f"{job.symbol}: the limits of the job are not those of the settings"
+        if not self._settled:
+            return
+        if job.kind is ExecutionKind.OPEN:
+            yield from self._opening(job)
+        elif job.kind is ExecutionKind.CLOSE:
+            yield from self._dust(job, ledger)
+            yield from self._closing(job, ledger)
+        else:
+            yield from self._correction(job)
+
+    def _opening(self, job: HedgeExecution) -> Found:
+        capital, account = self._parameters().capital_management, self._world.account()
+        allowed = equity_of(account) / 2 * capital.capital_fraction
+        if capital.max_capital_usd is not None:
+            allowed = min(allowed, capital.max_capital_usd / 2)
+        ask = self._world.depth(Market.SPOT, job.symbol).touch(Side.BUY)
+        planned = job.plan.spot_quantity * (ask or 0)
+        if planned > allowed * CAPITAL_SLACK + job.pair.lot_step * (ask or 0):
+            yield Rule.SETTINGS, f"{job.symbol}: {planned:.2f} USDT per leg are planned, {allowed:.2f} allowed"
+        if job.plan.leverage != 1:
+            yield Rule.SETTINGS, f"{job.symbol}: a leverage of {job.plan.leverage} is planned"
+        for fault in entry_faults(self._world, job.symbol, self._parameters().funding_rate_strategy):
+            yield Rule.SETTINGS, f"{job.symbol} is opened though {fault}"
+
+    def _dust(self, job: HedgeExecution, ledger: Ledger) -> Found:
+        base = job.pair.base
+        held = min(ledger.owned(base), self._world.account().coin(base).total)
+        if ledger.hedge and held - job.plan.spot_quantity >= job.pair.spot.lot * 2:
+            yield (
+                Rule.SETTINGS,
+                f"{job.symbol}: a closing sells {job.plan.spot_quantity} of {held} coins that are owned",
+            )
+
+    def _closing(self, job: HedgeExecution, ledger: Ledger) -> Found:
+        hedge, settings = ledger.hedge, self._parameters()
+        if hedge is None:
+            return
+        management, world = settings.position_management, self._world
+        held = (world.now - hedge.counted_from).total_seconds() / 3600
+        apr = apr_of(world, job.symbol, settings.funding_rate_strategy, world.now)
+        wrong = ""
+        match job.reason:
+            case Reason.MAX_AGE if held < management.max_position_age_hours * (1 - SLACK):
+                wrong = f"it is {held:.2f} h old, {management.max_position_age_hours} are allowed"
+            case Reason.FEES_COVERED:
+                wrong = self._uncovered(ledger)
+            case Reason.BETTER_PAIR if not self._is_better(job.symbol, apr or 0.0, held):
+                wrong = "no pair pays so much more"
+            case Reason.NEGATIVE_FUNDING if (apr or 0.0) > settings.funding_rate_strategy.exit_funding_apr + 0.01:
+                wrong = f"it pays {apr or 0.0:.2%} a year"
+            case _:
+                yield from self._safety(job, ledger)
+        if wrong:
+            yield Rule.SETTINGS, f"{job.symbol} is closed for {job.reason.value}, but {wrong}"
+
+    def _uncovered(self, ledger: Ledger) -> str:
+        hedge, prices = ledger.hedge, None
+        if hedge is not None:
+            prices = self._world.prices(hedge.symbol)
+        if hedge is None or prices is None:
+            return ""
+        fees = hedge.spot_quantity * prices.spot * hedge.pair.spot.fees.taker
+        fees += hedge.short * prices.perp * hedge.pair.perp.fees.taker + hedge.entry_fees
+        wanted = float(fees) * self._parameters().position_management.fee_coverage_multiplier
+        got = float(hedge.funding_counted)
+        return f"funding is {got:.4f}, {wanted:.4f} wanted" if got < wanted * (1 - SLACK) else ""
+
+    def _is_better(self, held: str, apr: float, hours: float) -> bool:
+        settings = self._parameters()
+        management, funding = settings.position_management, settings.funding_rate_strategy
+        others = (pair.symbol for pair in self._world.tape.pairs if pair.symbol != held)
+        best = max((apr_of(self._world, symbol, funding, self._world.now) or 0.0 for symbol in others), default=0.0)
+        gain = management.better_opportunity_apr - 0.01
+        return best - apr >= gain and hours >= management.better_opportunity_min_hours * (1 - SLACK)
+
+    # --- corrective trades -------------------------------------------------------------------------------------------
+
+    def _safety(self, job: HedgeExecution, ledger: Ledger) -> Found:
+        """Judge a closing that only something wrong excuses."""
+        risk = self._parameters().risk_management
+        if job.reason is Reason.EMERGENCY_STOP:
+            found = pnl_of(ledger, self._world, risk.stop_on)
+            if found is not None and min(found) > risk.emergency_stop_loss * (1 - SLACK) + 0.002:
+                yield Rule.SUPPORTED, f"{job.symbol}: the emergency stop acts on {min(found):.2%}"
+        elif job.reason in URGENT and not self._ailing(job.symbol):
+            yield Rule.SUPPORTED, f"{job.symbol} is closed for {job.reason.value}, and nothing is wrong with it"
+
+    def _correction(self, job: HedgeExecution) -> Found:
+        distance = liquidation_distance(self._world.account(), job.symbol)
+        excess = self._legs.difference(job.pair)
+        wanted = job.plan.spot_quantity - job.plan.perp_quantity
+        if job.kind is ExecutionKind.TRIM and excess / wanted < TRIM_SHARE and not self._differ_lately(job.symbol):
+            yield Rule.SUPPORTED, f"{job.symbol}: {wanted} are trimmed, and the coins exceed the short by {excess}"
+        if job.kind is ExecutionKind.REDUCE and (distance is None or distance > NEAR_LIQUIDATION + SLACK):
+            yield Rule.SUPPORTED, f"{job.symbol} is reduced, and liquidation is {distance or 0.0:.1%} away"
+
+    def _ailing(self, symbol: str) -> bool:
+        """Whether anything is wrong with a held pair: its legs, its margin, its leverage, its listing."""
+        world = self._world
+        account, pair = world.account(), world.pair(symbol)
+        position, distance = account.positions.get(symbol), liquidation_distance(world.account(), symbol)
+        return (
+            self._differ_lately(symbol)
+            or pair is None
+            or not pair.tradable
+            or position is None
+            or position.leverage != 1
+            or (distance is not None and distance < TOO_NEAR + SLACK)
+        )
+
+    def _differ_lately(self, symbol: str) -> bool:
+        at = self._differed_at.get(symbol)
+        return at is not None and self._world.now - at < UNSETTLED
+
+    # --- orders ------------------------------------------------------------------------------------------------------
+
+    def leaves(self, order: OrderRequest, ledger: Ledger, exposure: Exposure | None) -> Found:
+        """Judge an order that leaves now."""
+        job = ledger.execution
+        if job is None or job.symbol != order.symbol:
+            return
+        opens = order.market is Market.PERP and order.side is Side.SELL
+        if opens and self._world.flat_position(order.symbol).leverage != 1 and self._settled:
+            yield Rule.SETTINGS, f"{order.client_id} sells short, and the leverage is not 1"
+        if self._settled:
+            yield from self._within_its_cap(order, job, exposure)
+        yield from self._away_from_settlements(order, job, exposure)
+
+    def _within_its_cap(self, order: OrderRequest, job: HedgeExecution, exposure: Exposure | None) -> Found:
+        touch = self._world.depth(order.market, order.symbol).touch(order.side)
+        if touch is None or order.time_in_force is not TimeInForce.IOC:
+            return
+        if order.quantity <= own_tolerance(job.pair, touch, Decimal(0)):
+            return  # legs that differ by so little do not count as exposed: since when they do is not known here
+        since = exposure.begun if exposure else None
+        if job.plan.urgent:
+            since = min(job.started_at, since or job.started_at)
+        seconds = (self._world.now - since).total_seconds() if since else 0.0
+        allowed = _cap_after(seconds, job.limits) + CAP_SLACK_BPS
+        beyond = (order.price / touch - 1) * order.side.sign * 10_000
+        if beyond > allowed:
+            text = (
+                f"{order.client_id} accepts {beyond:.0f} bp from the touch, {allowed:.0f} allowed after {seconds:.0f} s"
+            )
+            yield Rule.SETTINGS, text
+
+    def _away_from_settlements(self, order: OrderRequest, job: HedgeExecution, exposure: Exposure | None) -> Found:
+        leading = order.market is job.lead and job.kind in {ExecutionKind.OPEN, ExecutionKind.CLOSE}
+        predicted = self._world.tape.predicted(order.symbol, job.started_at)
+        if not leading or exposure or job.plan.urgent or predicted is None:
+            return
+        forward = (order.side is Side.BUY) is (job.kind is ExecutionKind.OPEN and job.lead is Market.SPOT)
+        left = seconds_to_settlement(self._world, predicted.interval_hours)
+        guard = self._parameters().execution.settlement_guard_seconds
+        if forward and left < guard - GUARD_SLACK_SECONDS:
+            yield Rule.SETTINGS, f"{order.client_id} leads a new slice {left:.0f} s from a settlement"
+
+
+def _cap_after(seconds: float, limits: ExecutionLimits) -> Decimal:
+    """Return the widest cap that the settings allow so long after the legs began to differ."""
+    cap = limits.price_cap_bps
+    if seconds > 5:  # noqa: PLR2004 - the names of the settings say so
+        cap += limits.widen_after_5s_bps
+    elif seconds > 2:  # noqa: PLR2004 - as above
+        cap += limits.widen_after_2s_bps
+    return limits.max_cap_bps if seconds > limits.flatten_after_seconds else min(cap, limits.max_cap_bps)

@@ -1,0 +1,152 @@
+"""What a bot must do in time when nothing keeps it from it: save its margin, leave, open, complete what it opens."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.execution import HedgeExecution
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.emulator.world import World
+from hedgerow.simulation.doors import RunDoor
+from hedgerow.simulation.invariants import Rule
+from hedgerow.simulation.truth import apr_of, entry_faults, equity_of, liquidation_distance, pnl_of
+from hedgerow.strategy.parameters import StrategyParameters
+
+__all__ = ["Duties"]
+
+Found = Iterator[tuple[Rule, str]]
+CYCLES = 3
+"""So many checks in a row, with nothing going wrong, may leave a duty undone: one to see it, one to confirm it."""
+LEAST_SECONDS = 900.0
+"""And so long at least, however many checks there are."""
+TOP_UP, REDUCE, FLEE = 0.25, 0.20, 0.15
+"""Distance of liquidation as a fraction of the mark, below which margin is added, a part closed, all closed."""
+SLACK = 0.01
+IDLE_USDT = Decimal(2)
+RESTING = timedelta(hours=25)
+"""The longest rest of a pair whose opening failed, or that was closed for its health."""
+DEPTH_ROOM = Decimal("1.5")
+REST_REASONS = {
+    *(Reason.UNWOUND, Reason.REFUSED, Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.IMBALANCE),
+    *(Reason.LIQUIDATION_NEAR, Reason.CLOSED_ELSEWHERE),
+}
+
+
+class Duties:
+    """Counts the checks that leave something undone."""
+
+    def __init__(self, door: RunDoor, parameters: Callable[[], StrategyParameters]) -> None:
+        self._door = door
+        self._parameters = parameters
+        self._counts: dict[str, tuple[int, datetime]] = {}
+        """How many checks in a row a duty was due, and since when."""
+        self._calm_since = door.world.now
+
+    @property
+    def _world(self) -> World:
+        return self._door.world
+
+    def troubled(self) -> None:
+        """Take note that something went wrong, or was changed: every count begins anew."""
+        self._counts.clear()
+        self._calm_since = self._world.now
+
+    # --- openings that are given up ----------------------------------------------------------------------------------
+
+    def ends(self, job: HedgeExecution | None, event: ev.HedgeAborted, causes: tuple[str, ...]) -> Found:
+        """Judge an opening that was given up; ``causes`` kept its legs apart."""
+        if job is None or causes or job.started_at <= self._calm_since or self._stirred(job.started_at):
+            return
+        yield Rule.DUTIES, f"the opening of {job.symbol} is given up for nothing: {event.reason.value}, {event.detail}"
+
+    def _stirred(self, since: datetime) -> bool:
+        """Whether a span of trouble, or new prices of another hour, came after ``since``."""
+        now = self._world.now
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        return hour > since or any(span.begin <= now and span.end > since for span in self._door.spans)
+
+    # --- checks ------------------------------------------------------------------------------------------------------
+
+    def checked(self, ledger: Ledger) -> Found:
+        """Judge what a check that is complete now has left undone."""
+        if ledger.execution is not None or ledger.transfer is not None or self._stirred(self._world.now):
+            return
+        now = self._world.now
+        due = dict(self._due(ledger, self._world.account()))
+        self._counts = {name: self._counts.get(name, (0, now)) for name in due}
+        for name, (rule, text) in due.items():
+            count, since = self._counts[name]
+            self._counts[name] = (count + 1, since)
+            if count >= CYCLES and (now - since).total_seconds() >= LEAST_SECONDS:
+                yield rule, f"{text}, for {(now - since).total_seconds():.0f} s and {count} checks"
+
+    def _due(self, ledger: Ledger, account: AccountView) -> Iterator[tuple[str, tuple[Rule, str]]]:
+        if ledger.hedge is not None:
+            yield from self._margin(ledger.hedge, account)
+            yield from self._exits(ledger, ledger.hedge)
+        elif ledger.opening is None and ledger.halt is None:
+            yield from self._opening(ledger, account)
+
+    def _margin(self, hedge: HedgedPosition, account: AccountView) -> Iterator[tuple[str, tuple[Rule, str]]]:
+        distance = liquidation_distance(account, hedge.symbol)
+        if distance is None or not self._tradable(hedge.symbol):
+            return
+        far = f"{hedge.symbol}: liquidation is {distance:.1%} from the mark"
+        if distance < TOP_UP - SLACK and account.spot_usdt > IDLE_USDT:
+            yield "top up", (Rule.DUTIES, f"{far}, and {account.spot_usdt:.2f} USDT lie idle")
+        if distance < FLEE - SLACK:
+            yield "flee", (Rule.DUTIES, f"{far}, and the hedge stays")
+
+    def _exits(self, ledger: Ledger, hedge: HedgedPosition) -> Iterator[tuple[str, tuple[Rule, str]]]:
+        settings, world, symbol = self._parameters(), self._world, hedge.symbol
+        if not self._tradable(symbol) or not self._cheap(symbol):
+            return
+        management, funding = settings.position_management, settings.funding_rate_strategy
+        pnl = pnl_of(ledger, world, settings.risk_management.stop_on)
+        stop = settings.risk_management.emergency_stop_loss
+        if pnl is not None and max(pnl) < stop * (1 + SLACK) - 0.002:
+            yield "stop", (Rule.DUTIES, f"{symbol} has made {max(pnl):.2%}, the emergency stop is at {stop:.2%}")
+        hours = (world.now - hedge.counted_from).total_seconds() / 3600
+        if hours > management.max_position_age_hours:
+            yield "age", (Rule.LIVENESS, f"{symbol} is {hours:.1f} h old, {management.max_position_age_hours} allowed")
+        apr = apr_of(world, symbol, funding, world.now)
+        if apr is not None and apr < funding.exit_funding_apr - SLACK:
+            yield "negative", (Rule.LIVENESS, f"{symbol} pays {apr:.2%} a year and is kept")
+
+    def _opening(self, ledger: Ledger, account: AccountView) -> Iterator[tuple[str, tuple[Rule, str]]]:
+        settings, world = self._parameters(), self._world
+        capital = settings.capital_management
+        equity = equity_of(account)
+        if equity < capital.min_capital_usd * 2 or account.perp.unrealized_pnl or account.positions:
+            return
+        wanted = min(equity / 2 * capital.capital_fraction, (capital.max_capital_usd or equity) / 2)
+        rested = {c.symbol for c in ledger.closed if c.reason in REST_REASONS and world.now - c.closed_at < RESTING}
+        for pair in world.tape.pairs:
+            if pair.symbol in rested or any(
+                entry_faults(world, pair.symbol, settings.funding_rate_strategy, strict=True)
+            ):
+                continue
+            if self._deep_enough(pair.symbol, wanted * DEPTH_ROOM, settings.execution.price_cap_bps):
+                yield "open", (Rule.LIVENESS, f"{pair.symbol} may be opened with {wanted:.2f} USDT, and is not")
+                return
+
+    def _deep_enough(self, symbol: str, notional: Decimal, cap_bps: Decimal) -> bool:
+        sides = ((Market.SPOT, Side.BUY), (Market.PERP, Side.SELL))
+        return all(self._world.depth(m, symbol).notional_within(side, cap_bps) >= notional for m, side in sides)
+
+    def _tradable(self, symbol: str) -> bool:
+        pair = self._world.pair(symbol)
+        return pair is not None and pair.tradable
+
+    def _cheap(self, symbol: str) -> bool:
+        """Whether both books are two-sided and narrow: exits for profit may wait otherwise."""
+        for market in Market:
+            depth = self._world.depth(market, symbol)
+            bid, ask = depth.touch(Side.SELL), depth.touch(Side.BUY)
+            if bid is None or ask is None or (ask - bid) / ask * 10_000 > 20:  # noqa: PLR2004 - basis points
+                return False
+        return True

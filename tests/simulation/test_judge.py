@@ -1,0 +1,176 @@
+"""What the judge of a simulated run condemns: behaviours planted in the bot, and each check by itself."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.instrument import Instrument, Market, Side, TradingStatus
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.market import Depth
+from hedgerow.simulation.causes import Cause, obstacles, ways
+from hedgerow.simulation.disclosure import Disclosure
+from hedgerow.simulation.exposure import Trade
+from hedgerow.simulation.invariants import Exposure, Rule, check_exposure
+from hedgerow.simulation.reckoning import check_fills
+from planted.behaviours import BEHAVIOURS
+from support.diary import Diary
+from support.toy_venue import new_job
+from support.views import NOW, depth, instrument, pair_of
+
+ROOT = Path(__file__).parents[2]
+MOST = 20
+"""Seeds of seven days after which a behaviour counts as missed."""
+BY_CHANCE = "SURVIVED"
+PAIR = pair_of()
+SPOT, PERP = Market.SPOT, Market.PERP
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [bug.name for bug in BEHAVIOURS], ids=lambda name: name.replace(" ", "-"))
+def test_a_planted_behaviour_breaks_an_invariant_within_a_few_runs(name: str) -> None:
+    command = [sys.executable, "benchmarks/planted_bugs.py", "--hunt", name, "--days", "7", "--most", str(MOST)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own script
+    assert done.returncode == 0, done.stderr
+    assert not done.stdout.startswith(BY_CHANCE), done.stdout
+
+
+# --- naked for a minute ----------------------------------------------------------------------------------------------
+
+
+def exposure(seconds: float, *, explained: float = 0.0, state_seconds: float = 1.0, taken: bool = False) -> Exposure:
+    """Return ten coins too many since so long ago, explained by a cause until so long after that."""
+    begun = NOW - timedelta(seconds=seconds)
+    return Exposure(
+        symbol=PAIR.symbol,
+        quantity=Decimal(10),
+        notional=Decimal(1000),
+        begun=begun,
+        own_begun=begun,
+        since=begun + timedelta(seconds=explained),
+        state_since=NOW - timedelta(seconds=state_seconds),
+        taken=taken,
+        causes=frozenset({Cause.CLOSED}) if explained else frozenset(),
+    )
+
+
+def broken(found: Exposure, state: ExecutionState = ExecutionState.FOLLOWING) -> set[Rule]:
+    job = replace(new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10"), state=state, naked_alarmed=True)
+    plan = replace(job.plan, slice_notional=Decimal(1000))
+    ledger = Ledger(execution=replace(job, plan=plan))
+    return {rule for rule, _ in check_exposure(found, ledger, NOW, patience=0.0)}
+
+
+@pytest.mark.parametrize("state", [ExecutionState.FOLLOWING, ExecutionState.REPAIRING, ExecutionState.NAKED])
+def test_a_change_of_state_does_not_restart_the_minute(state: ExecutionState) -> None:
+    assert Rule.EXPLAINED not in broken(exposure(59), state)
+    assert Rule.EXPLAINED in broken(exposure(61), state)
+
+
+def test_a_cause_explains_what_came_before_its_end_and_a_minute_after() -> None:
+    assert Rule.EXPLAINED not in broken(exposure(3600, explained=3545))
+    assert Rule.EXPLAINED in broken(exposure(3600, explained=3500))
+
+
+def test_what_others_took_is_evened_within_a_minute_as_well() -> None:
+    for seconds, late in ((59, False), (61, True)):
+        found = {rule for rule, _ in check_exposure(exposure(seconds, taken=True), Ledger(), NOW, patience=0.0)}
+        assert (Rule.EXPLAINED in found) is late
+
+
+# --- causes ----------------------------------------------------------------------------------------------------------
+
+
+def books(quantity: str = "1000") -> dict[Market, Depth]:
+    return {market: depth(market, quantity=quantity) for market in Market}
+
+
+def stopped(leg: Instrument, status: TradingStatus) -> Instrument:
+    return replace(leg, status=status)
+
+
+def found(pair: object = PAIR, depths: dict[Market, Depth] | None = None, *routes: tuple[Market, Side]) -> set[Cause]:
+    ends = obstacles(pair, depths or books(), routes, quantity=Decimal(10), cap_bps=Decimal(200))  # type: ignore[arg-type]
+    return set(ends)
+
+
+def test_a_closed_market_an_empty_and_a_thin_book_are_causes_and_a_good_one_is_none() -> None:
+    sell = (SPOT, Side.SELL)
+    closed = pair_of(spot=stopped(instrument(SPOT), TradingStatus.CLOSED))
+    empty = books() | {SPOT: replace(depth(SPOT), bids=())}
+    assert found(PAIR, None, sell) == set()
+    assert found(closed, None, sell) == {Cause.CLOSED}
+    assert found(PAIR, empty, sell) == {Cause.EMPTY}
+    assert found(PAIR, books("9"), sell) == {Cause.THIN}
+
+
+def test_one_way_out_is_enough() -> None:
+    closed = pair_of(spot=stopped(instrument(SPOT), TradingStatus.CLOSED))
+    assert found(closed, None, (SPOT, Side.SELL), (PERP, Side.SELL)) == set()
+
+
+def test_a_perpetual_that_settles_can_still_be_reduced() -> None:
+    settling = pair_of(perp=stopped(instrument(PERP), TradingStatus.SETTLING))
+    assert found(settling, None, (PERP, Side.BUY)) == set()
+    assert found(settling, None, (PERP, Side.SELL)) == {Cause.CLOSED}
+
+
+def test_an_opening_may_go_on_or_back_and_a_closing_only_reduces() -> None:
+    opening, closing = new_job(ExecutionKind.OPEN), new_job(ExecutionKind.CLOSE)
+    assert set(ways(opening, Decimal(1))) == {(SPOT, Side.SELL), (PERP, Side.SELL)}
+    assert set(ways(closing, Decimal(1))) == {(SPOT, Side.SELL)}
+    assert set(ways(closing, Decimal(-1))) == set(ways(None, Decimal(-1))) == {(PERP, Side.BUY)}
+
+
+# --- what is said ----------------------------------------------------------------------------------------------------
+
+
+def rules(found: Iterator[tuple[Rule, str]]) -> list[Rule]:
+    return [rule for rule, _ in found]
+
+
+def test_an_event_that_is_logged_and_not_said_is_missed_at_the_next_append() -> None:
+    first, second = ev.CycleCompleted(at=NOW, number=1), ev.CycleCompleted(at=NOW, number=2)
+    heard, hushed = Disclosure(), Disclosure()
+    for judge in (heard, hushed):
+        assert rules(judge.appended((first,))) == []
+    assert rules(heard.said(first)) == []
+    assert rules(heard.appended((second,))) == []
+    assert rules(hushed.appended((second,))) == [Rule.REPORTED]
+
+
+def test_what_a_dying_bot_had_no_time_to_say_is_not_missed() -> None:
+    judge = Disclosure()
+    list(judge.appended((ev.CycleCompleted(at=NOW, number=1),)))
+    judge.died()
+    assert rules(judge.appended(())) == []
+
+
+@pytest.mark.parametrize(("told", "guilty"), [(0.0, True), (36.0, True), (38.0, False), (50.0, False)])
+def test_less_naked_time_than_the_exchange_shows_is_a_lie(told: float, guilty: bool) -> None:  # noqa: FBT001 - parametrized
+    job = replace(
+        new_job(ExecutionKind.CLOSE), worst_naked_seconds=told, worst_naked_notional=Decimal(100), naked_seconds=told
+    )
+    trade = Trade(style="taker", kind=ExecutionKind.CLOSE, seconds=40.0, usd=Decimal(100))
+    found = rules(Disclosure.ends(job, Ledger(max_naked_seconds=told), trade, patience=0.0))
+    assert found == ([Rule.REPORTED] if guilty else [])
+
+
+# --- own fills -------------------------------------------------------------------------------------------------------
+
+
+def test_a_fill_that_the_log_lacks_or_has_no_fee_of_is_found() -> None:
+    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100).fee("s-1", Side.BUY, 10, 100, fee=1)
+    traded = {"h1-s-1": Decimal(10)}
+    assert rules(check_fills(diary.events, traded)) == []
+    assert rules(check_fills(diary.events, {**traded, "h1-p-1": Decimal(1)})) == [Rule.FILLS]
+    assert rules(check_fills(diary.events, {"h1-s-1": Decimal(11)})) == [Rule.FILLS]
+    assert rules(check_fills(diary.events[:-1], traded)) == [Rule.FILLS]
+    assert rules(check_fills(diary.events, {})) == [Rule.FILLS]
