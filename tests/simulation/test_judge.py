@@ -97,7 +97,7 @@ def stopped(leg: Instrument, status: TradingStatus) -> Instrument:
 
 
 def found(pair: object = PAIR, depths: dict[Market, Depth] | None = None, *routes: tuple[Market, Side]) -> set[Cause]:
-    ends = obstacles(pair, depths or books(), routes, quantity=Decimal(10), cap_bps=Decimal(200))  # type: ignore[arg-type]
+    ends = obstacles(pair, depths or books(), None, routes, quantity=Decimal(10), cap_bps=Decimal(200))  # type: ignore[arg-type]
     return set(ends)
 
 

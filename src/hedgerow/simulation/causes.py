@@ -10,8 +10,13 @@ from msgspec import Struct
 from hedgerow.domain.execution import ExecutionKind, HedgeExecution
 from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth
+from hedgerow.ports import TapePrices
 
 __all__ = ["Cause", "Span", "explained_until", "obstacles", "ways"]
+
+
+AWAY = Decimal("0.02")
+"""Fraction by which a book's touch may differ from the market's price before it is one not to trade on."""
 
 
 class Cause(StrEnum):
@@ -20,6 +25,7 @@ class Cause(StrEnum):
     CLOSED = "market closed"
     EMPTY = "book empty"
     THIN = "book too thin"
+    MISLEADING = "book crossed, wide or away from the market"
     REFUSED = "requests refused, lost or unanswered"
     OUTAGE = "venue out of order"
     STALE = "venue shows what is no longer so"
@@ -50,6 +56,7 @@ def ways(job: HedgeExecution | None, excess: Decimal) -> tuple[tuple[Market, Sid
 def obstacles(
     pair: BasisPair,
     depths: Mapping[Market, Depth],
+    prices: TapePrices | None,
     routes: Iterable[tuple[Market, Side]],
     *,
     quantity: Decimal,
@@ -58,23 +65,28 @@ def obstacles(
     """Return what keeps all ``routes`` from trading ``quantity`` base units within the widest cap; empty = nothing."""
     found: set[Cause] = set()
     for market, side in routes:
-        cause = _obstacle(pair, depths[market], market, side, quantity, cap_bps)
+        price = None if prices is None else prices.spot if market is Market.SPOT else prices.perp
+        cause = _obstacle(pair, depths[market], side, price) or (
+            Cause.THIN if depths[market].quantity_within(side, cap_bps) < quantity else None
+        )
         if cause is None:
             return frozenset()
         found.add(cause)
     return frozenset(found)
 
 
-def _obstacle(
-    pair: BasisPair, depth: Depth, market: Market, side: Side, quantity: Decimal, cap_bps: Decimal
-) -> Cause | None:
-    status = pair.instrument(market).status
-    reducing = market is Market.PERP and side is Side.BUY
+def _obstacle(pair: BasisPair, depth: Depth, side: Side, price: Decimal | None) -> Cause | None:
+    """Return what keeps an order from being sent at all; ``price`` is the market's, whatever the book shows."""
+    status = pair.instrument(depth.market).status
+    reducing = depth.market is Market.PERP and side is Side.BUY
     if status is not TradingStatus.TRADING and not (status is TradingStatus.SETTLING and reducing):
         return Cause.CLOSED
-    if depth.touch(side) is None:
+    touch, other = depth.touch(side), depth.touch(side.opposite)
+    if touch is None:
         return Cause.EMPTY
-    return Cause.THIN if depth.quantity_within(side, cap_bps) < quantity else None
+    crossed = other is not None and (touch - other) * side.sign < 0
+    away = price is not None and abs(touch / price - 1) > AWAY
+    return Cause.MISLEADING if crossed or away else None
 
 
 def explained_until(spans: Iterable[Span], since: datetime, now: datetime) -> Iterator[tuple[datetime, Cause]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, MutableSequence, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from random import Random
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World
 from hedgerow.engine.moments import Listener
 from hedgerow.ports import NewsSource, Store, Venue
+from hedgerow.simulation.alterations import BRIEF, Alteration
 from hedgerow.simulation.causes import Cause, Span
 from hedgerow.simulation.fates import Fate, befall
 from hedgerow.simulation.plan import Act, RunPlan, venue_faults
@@ -173,4 +175,7 @@ def spans_of(plan: RunPlan) -> list[Span]:
             found.append(Span(begin=trouble.after, end=trouble.until, cause=Cause.STALE))
         elif isinstance(trouble, Disorder):
             found.append(Span(begin=trouble.after, end=trouble.until, cause=Cause.OUTAGE))
+        elif isinstance(trouble, Alteration) and trouble.kind in BRIEF:
+            end = trouble.at + timedelta(seconds=trouble.seconds)
+            found.append(Span(begin=trouble.at, end=end, cause=Cause.MISLEADING))
     return found

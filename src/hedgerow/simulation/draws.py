@@ -23,6 +23,17 @@ from hedgerow.strategy.parameters import (
 __all__ = ["draw_plan"]
 
 FAULTS_PER_DAY = 2.0
+LONG_SHARE = 1 / 10
+"""Part of the runs in process that span months: what a log, a memory or a rare event of the market does over time."""
+LONG_DAYS = (120, 400)
+LONG_PAIRS = 30
+LONG_CHECK_SECONDS = 6 * 3600.0
+LONG_AGES_HOURS = (240.0, 500.0, 1000.0)
+LONG_GAIN, LONG_EXIT_APR = 2.0, -1.0
+"""APRs as fractions: among so many pairs a hedge would otherwise be left every other day."""
+LONG_FAULTS_PER_DAY = 0.2
+SHORTEST_DAYS = 7.0
+"""A run that is asked to be shorter is never made a long one."""
 
 
 def draw_plan(
@@ -46,13 +57,36 @@ def draw_plan(
     )
     if door is Door.WIRE:
         return drawn_for_wire(plan, faults=faults)
+    plan = _lengthened(plan)
     if not faults:
         return plan
-    count = max(1, round(days * FAULTS_PER_DAY * random.uniform(0.3, 1.7)))
+    per_day = FAULTS_PER_DAY if plan.days == days else LONG_FAULTS_PER_DAY
+    count = max(1, round(plan.days * per_day * random.uniform(0.3, 1.7)))
     kinds = random.choices(KINDS, [weight for _, weight in KINDS], k=count)
     drawn = (draw(Draw(random, plan)) for draw, _ in kinds)
     troubles = chain.from_iterable(each if isinstance(each, tuple) else (each,) for each in drawn)
     return replace(plan, troubles=tuple(troubles), news=random.random() < TOLD)
+
+
+def _lengthened(plan: RunPlan) -> RunPlan:
+    """Return the run of months that one seed in ten has, with many pairs and few checks; the others as they are."""
+    random = Random(f"length/{plan.seed}")  # noqa: S311 - a repeatable run, nothing secret
+    if random.random() >= LONG_SHARE or plan.days < SHORTEST_DAYS:
+        return plan
+    management = replace(
+        plan.parameters.position_management,
+        loop_interval_seconds=LONG_CHECK_SECONDS,
+        max_position_age_hours=random.choice(LONG_AGES_HOURS),
+        fee_coverage_multiplier=random.choice((4.0, 1e6)),
+        better_opportunity_apr=LONG_GAIN,
+    )
+    funding = replace(plan.parameters.funding_rate_strategy, exit_funding_apr=LONG_EXIT_APR)
+    return replace(
+        plan,
+        days=float(random.randint(*LONG_DAYS)),
+        pairs=LONG_PAIRS,
+        parameters=replace(plan.parameters, position_management=management, funding_rate_strategy=funding),
+    )
 
 
 TOLD = 2 / 3

@@ -12,6 +12,7 @@ from hedgerow.domain.errors import Rejected
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.emulator.world import World
+from hedgerow.simulation.alterations import Alteration, change_of
 
 __all__ = [
     "Closure",
@@ -107,7 +108,8 @@ class Flow(Struct, frozen=True, kw_only=True, tag="flow"):
 
 
 Fate: TypeAlias = (
-    PriceJump
+    Alteration
+    | PriceJump
     | Closure
     | Reopening
     | Deleveraging
@@ -134,8 +136,10 @@ def befall(fate: Fate, world: World) -> Reopening | None:
         return None
 
 
-def _befall(fate: Fate, world: World, pair: BasisPair) -> Reopening | None:  # noqa: C901 - one case per fate
+def _befall(fate: Fate, world: World, pair: BasisPair) -> Reopening | None:  # noqa: C901, PLR0912 - one case per fate
     match fate:
+        case Alteration():
+            world.change_market(change_of(fate, world.pair(pair.symbol) or pair))
         case PriceJump():
             _jump(world, fate, pair)
         case Closure():

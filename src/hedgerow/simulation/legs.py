@@ -144,11 +144,13 @@ class LegWatch:
             self._seen_revision = world.revision
             account = world.account()
             for pair in world.tape.pairs:
-                self._compare(pair, account, taken=taken)
+                held = account.spot.get(pair.base)
+                own = (held.total if held else ZERO) - self.owners.get(pair.base, ZERO)
+                if own or pair.symbol in account.positions or pair.symbol in self.exposed:
+                    self._compare(pair, account, own, taken=taken)
         self._looked_at = world.now
 
-    def _compare(self, pair: BasisPair, account: AccountView, *, taken: bool) -> None:
-        own = account.coin(pair.base).total - self.owners.get(pair.base, ZERO)
+    def _compare(self, pair: BasisPair, account: AccountView, own: Decimal, *, taken: bool) -> None:
         short = account.short(pair.symbol)
         before = self.exposed.pop(pair.symbol, None)
         blocked = self._blocked.pop(pair.symbol, frozenset())
@@ -156,6 +158,7 @@ class LegWatch:
             self._worsen(before, self._world.now)
         if own == short == 0:
             return
+        pair = self._world.pair(pair.symbol) or pair  # its grids may have changed
         price, dust = prices_of(self._world, pair.symbol).spot, self.ledger.dust.get(pair.base)
         least = own_tolerance(pair, price, ZERO)
         own -= min(dust.quantity, least) if dust else ZERO
@@ -231,6 +234,7 @@ class LegWatch:
         return obstacles(
             pair,
             {market: world.depth(market, symbol) for market in Market},
+            world.prices(symbol),
             ways(job, exposure.quantity),
             quantity=abs(exposure.quantity),
             cap_bps=limits.max_cap_bps if limits else Decimal(200),

@@ -73,9 +73,9 @@ class Storm(Struct, frozen=True, kw_only=True, tag="storm"):
     drop: float
     """Part of the price that is lost at worst."""
     basis_bps: float
-    """The perpetual's price less spot at worst, negative."""
+    """The perpetual's price less spot at worst: negative in a crash, positive in a squeeze of shorts."""
     rate_bps: float
-    """Funding of eight hours at worst, negative."""
+    """What funding of eight hours changes by at worst, of the same sign."""
     depth: Decimal
     """Part of the books that is left, all the time; spreads widen as much."""
 
@@ -124,7 +124,7 @@ class DrawnMarket:
         self._origin = self._start - HISTORY
         self._end = self._start + timedelta(days=days + 2)
         hours = (self._end - self._origin) // HOUR + 1
-        chosen = sorted(random.sample(catalogue(20), pairs), key=lambda c: -c.volume)
+        chosen = sorted(random.sample(catalogue(max(20, pairs)), pairs), key=lambda c: -c.volume)
         self._listed = tuple(pair_of(character) for character in chosen)
         self._gaps = [change for change in changes if isinstance(change, OneSidedBook)]
         self._storms = [change for change in changes if isinstance(change, Storm)]

@@ -14,6 +14,7 @@ from hedgerow.emulator.faults import (
     FaultPlan,
     LaggingBalances,
     LateReports,
+    PairRefusal,
     ReadFault,
     StaleBooks,
     SubmitFault,
@@ -80,7 +81,7 @@ class Suspension(Struct, frozen=True, kw_only=True, tag="suspension"):
 
 Act: TypeAlias = Fate | Crash | Suspension | WireAct
 """What happens at a time of its own."""
-DoorFault: TypeAlias = SubmitFault | ReadFault | StaleBooks | LaggingBalances | LateReports | Disorder
+DoorFault: TypeAlias = PairRefusal | SubmitFault | ReadFault | StaleBooks | LaggingBalances | LateReports | Disorder
 """What the venue's door does."""
 Trouble: TypeAlias = DoorFault | MarketTrouble | Act | Cut
 
@@ -153,4 +154,5 @@ def venue_faults(troubles: Sequence[Trouble]) -> FaultPlan:
         lagging=lags[-1] if lags else None,
         late=tuple(trouble for trouble in troubles if isinstance(trouble, LateReports)),
         disorders=tuple(trouble for trouble in troubles if isinstance(trouble, Disorder)),
+        refusals=tuple(trouble for trouble in troubles if isinstance(trouble, PairRefusal)),
     )

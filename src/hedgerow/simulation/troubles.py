@@ -14,13 +14,16 @@ from hedgerow.emulator.faults import (
     LaggingBalances,
     LateReports,
     Outcome,
+    PairRefusal,
     Read,
     ReadError,
     ReadFault,
+    Refused,
     StaleBooks,
     SubmitFault,
 )
 from hedgerow.emulator.refusals import Code
+from hedgerow.simulation.alterations import BRIEF, Alteration, AlterationKind
 from hedgerow.simulation.fates import (
     Closure,
     Deleveraging,
@@ -250,6 +253,45 @@ def _storm(draw: Draw) -> tuple[Trouble, ...]:
     return (storm, overload, Deleveraging(at=taken, fraction=draw.fraction("0.05", "0.3", "1")))
 
 
+def _alteration(draw: Draw) -> Alteration:
+    """Draw a change of the held pair's market: hours of other rules, or minutes of books and marks that mislead."""
+    random = draw.random
+    kind = random.choice(tuple(AlterationKind))
+    longest = 900.0 if kind in BRIEF else 86_400.0
+    return Alteration(
+        at=draw.at, kind=kind, market=random.choice(tuple(Market)), seconds=round(longest * random.random() ** 2 + 1, 3)
+    )
+
+
+def _squeeze(draw: Draw) -> Storm:
+    """Draw hours in which the perpetual stands far above spot: shorts lose, and are paid for it."""
+    random = draw.random
+    hour = timedelta(hours=1)
+    at = draw.plan.begin + (draw.at - draw.plan.begin) // hour * hour
+    return Storm(
+        at=at,
+        hours=random.randint(6, 24),
+        drop=0.0,
+        basis_bps=random.uniform(50, 650),
+        rate_bps=random.uniform(0, 20),
+        depth=Decimal(1),
+    )
+
+
+def _pair_refusal(draw: Draw) -> PairRefusal:
+    """Draw a pair that refuses what would open it, for hours or for ever."""
+    random = draw.random
+    after = draw.at
+    until = after + timedelta(hours=random.uniform(1, 48)) if random.random() < 2 / 3 else None
+    return PairRefusal(
+        code=random.choice((Code.SYMBOL_NOT_OPEN, Code.KEY_PERMISSION, Code.UNKNOWN)),
+        symbol=None,
+        refused=random.choice((Refused.OPENINGS, Refused.PREPARATION)),
+        after=after,
+        until=until or after + timedelta(days=draw.plan.days),
+    )
+
+
 KINDS: Sequence[tuple[Callable[[Draw], Trouble | tuple[Trouble, ...]], int]] = (
     (_submit, 14),
     (_reduce_only_submit, 4),
@@ -275,6 +317,9 @@ KINDS: Sequence[tuple[Callable[[Draw], Trouble | tuple[Trouble, ...]], int]] = (
     (_disorder, 5),
     (_delisting, 1),
     (_storm, 1),
+    (_squeeze, 2),
+    (_alteration, 6),
+    (_pair_refusal, 1),
 )
 """How often each kind of trouble is drawn, relative to the others."""
 _OF_THE_DOOR = (
@@ -288,6 +333,7 @@ _OF_THE_DOOR = (
     _lag,
     _late,
     _disorder,
+    _pair_refusal,
 )
 COMMON = tuple(kind for kind in KINDS if kind[0] not in _OF_THE_DOOR)
 """What does not depend on how the exchange is reached: the market, the owner, the power."""
