@@ -14,6 +14,7 @@ from hedgerow.domain.events import (
     ExternalFlow,
     FlowKind,
     FundingReceived,
+    HaltReason,
     HedgeAborted,
     HedgeAdopted,
     HedgeClosed,
@@ -26,7 +27,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import CloseRequested
+from hedgerow.domain.requests import CloseRequested, ResumeRequested
 from hedgerow.engine.moments import EquityRead, Evaluated
 from hedgerow.store import guide_state
 from hedgerow.store.sqlite import SqliteStore
@@ -84,6 +85,11 @@ def test_a3_a_restart_on_a_broken_hedge_deals_with_what_is_left() -> None:
     farm.run(0.05)
     assert_sound(farm)
     assert [(end.hedge_id, end.reason) for end in farm.logged(HedgeClosed)] == [(broken, Reason.LEG_GONE)]
+    farm.check_flat()
+    assert farm.ledger.halt is not None
+    assert farm.ledger.halt.reason is HaltReason.LEG_GONE
+    farm.ask(ResumeRequested())
+    farm.run(1.1)
     farm.check_whole()
     assert farm.hedge.hedge_id != broken
 

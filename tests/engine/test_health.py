@@ -138,6 +138,8 @@ def test_a_leverage_changed_elsewhere_closes() -> None:
     farm.run(0.1)
     assert farm.reasons == [Reason.HEALTH]
     assert "leverage is 3x" in farm.decisions(Close)[0].detail
+    assert farm.ledger.hedge is None, "the pair rests"
+    farm.run(1)
     farm.check_whole()  # opened again, at 1x
     assert farm.world.account().positions[SYMBOL].leverage == 1
 
@@ -303,7 +305,7 @@ def test_a_refused_leverage_opens_nothing_and_the_bot_lives_on() -> None:
     farm.run(0.2)
     assert farm.venue.orders == []
     assert farm.logged(CommandRefused)
-    farm.run(0.3)
+    farm.run(2)
     farm.check_whole()
 
 

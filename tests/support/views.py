@@ -70,6 +70,8 @@ class listing(Struct, frozen=True, kw_only=True):  # noqa: N801 - reads as a wor
     """Bid and ask."""
     perp: tuple[str | None, str | None] | None = ("100", "100")
     mark: str | None = "100"
+    index: str | None = None
+    """None = at the mark."""
     rate: str = "0.0002"
     """Of every settled print."""
     prints: int = 10
@@ -126,7 +128,9 @@ def market_of(*listings: listing, at: datetime = NOW) -> FixedMarket:
         ),
         quotes=quotes,
         marks={
-            e.pair.symbol: MarkPrice(symbol=e.pair.symbol, mark=Decimal(e.mark), index=Decimal(e.mark), at=at)
+            e.pair.symbol: MarkPrice(
+                symbol=e.pair.symbol, mark=Decimal(e.mark), index=Decimal(e.index or e.mark), at=at
+            )
             for e in listings
             if e.mark is not None
         },

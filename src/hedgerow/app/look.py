@@ -5,7 +5,7 @@ from pathlib import Path
 from hedgerow.app.choice import environment_of
 from hedgerow.app.live import live_exchange
 from hedgerow.app.paper import PaperExchange, PaperTerms
-from hedgerow.app.session import read_settings
+from hedgerow.app.session import read_ledger, read_settings
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.market import MarketView
@@ -21,13 +21,15 @@ async def look_at_market(home: Home, config: Path | None, ma_periods: int | None
 
     Raises:
         ConfigError: the configuration, credentials or hosts cannot be used.
+        StoreError: the home's log cannot be read.
         VenueError: the market cannot be read.
     """
     settings = read_settings(home, config, ma_periods)
     policy = load_policy(settings.parameters.policy, settings.parameters)
     periods = settings.parameters.funding_rate_strategy.funding_ma_periods
     paper = home.mode is HomeMode.PAPER
-    return scan(await (_paper_market(home, periods) if paper else _live_market(home, periods)), policy)
+    ledger = await read_ledger(home)
+    return scan(await (_paper_market(home, periods) if paper else _live_market(home, periods)), policy, ledger)
 
 
 async def _paper_market(home: Home, periods: int) -> MarketView:

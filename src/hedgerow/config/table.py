@@ -10,7 +10,14 @@ import msgspec
 
 from hedgerow.config.setting import ConfigValue, Kind, Setting, amount, choice, number
 from hedgerow.domain.execution import ExecutionStyle
-from hedgerow.strategy.parameters import AdoptMode, DailyLossAction, SamePair, StopOn, StrategyParameters
+from hedgerow.strategy.parameters import (
+    AdoptMode,
+    AfterEmergency,
+    DailyLossAction,
+    SamePair,
+    StopOn,
+    StrategyParameters,
+)
 
 __all__ = ["SETTINGS", "config_table", "default_config_text", "render_config"]
 
@@ -49,6 +56,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "10000",
         "how far the perpetual's bid may lie below the spot ask to open, basis points",
     ),
+    amount(
+        _FUNDING,
+        "max_entry_premium_bps",
+        "0",
+        "10000",
+        "how far the perpetual's bid may lie above the spot ask to open, basis points",
+    ),
     number(
         _FUNDING, "exit_funding_apr", "-10000", "10000", "a held pair below this APR is closed, percent", percent=True
     ),
@@ -74,6 +88,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     number(_POSITION, "better_opportunity_min_hours", "0", "87600", "hold at least this long before moving, hours"),
     choice(_POSITION, "same_pair", SamePair, "fees covered and still the best pair: close, or roll without orders"),
     choice(_POSITION, "adopt", AdoptMode, "take over a balanced position found on the exchange, or never"),
+    amount(
+        _POSITION,
+        "max_exit_cost_bps",
+        ">0",
+        "10000",
+        "most that prices may cost to close, basis points of one leg; else it waits, 8 h at most",
+    ),
     number(
         _RISK,
         "emergency_stop_loss_pct",
@@ -85,6 +106,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         in_guide=True,
     ),
     choice(_RISK, "stop_on", StopOn, "PnL that the stop watches: of the pair, or of the short alone"),
+    choice(
+        _RISK,
+        "after_emergency",
+        AfterEmergency,
+        "emergency stop, liquidation, lost leg: halt openings, or rest the pair",
+    ),
     amount(_RISK, "daily_loss_limit_usd", ">0", "1000000000", "openings halt when a UTC day loses more", optional=True),
     amount(
         _RISK,

@@ -27,6 +27,8 @@ __all__ = [
     "Event",
     "ExecutionStarted",
     "ExecutionStepped",
+    "ExitDeferralEnded",
+    "ExitDeferred",
     "ExternalFlow",
     "FeeBooked",
     "FillsElsewhere",
@@ -96,6 +98,8 @@ class HaltReason(StrEnum):
     LEG_GONE = "a leg of the position was gone"
     ACCOUNT_IN_DOUBT = "the account's replies contradict each other"
     UNEXPLAINED_LOSS = "a loss that cannot be explained"
+    LEGS_DIFFER = "the two legs do not follow one price"
+    UNFIT_POSITION = "a position that may not be adopted as it is"
 
 
 class CommandIssued(Struct, frozen=True, kw_only=True, tag="command_issued"):
@@ -354,6 +358,24 @@ class TargetDecided(Struct, frozen=True, kw_only=True, tag="target_decided"):
     expires_at: datetime
 
 
+class ExitDeferred(Struct, frozen=True, kw_only=True, tag="exit_deferred"):
+    """A closing that is not urgent began to wait: it costs too much now."""
+
+    at: datetime
+    hedge_id: str
+    reason: Reason
+    detail: str
+    until: datetime
+    """When it is closed whatever it costs."""
+
+
+class ExitDeferralEnded(Struct, frozen=True, kw_only=True, tag="exit_deferral_ended"):
+    """The reason to close went away while the closing waited."""
+
+    at: datetime
+    hedge_id: str
+
+
 class Halted(Struct, frozen=True, kw_only=True, tag="halted"):
     """Openings are blocked until lifted; exits and the guard go on."""
 
@@ -431,6 +453,8 @@ Event: TypeAlias = (
     | ExternalFlow
     | StateImported
     | TargetDecided
+    | ExitDeferred
+    | ExitDeferralEnded
     | Halted
     | Lifted
     | NakedAlarmed

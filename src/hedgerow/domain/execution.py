@@ -138,6 +138,10 @@ class ExecutionPlan(Struct, frozen=True, kw_only=True):
     """The symbol's funding interval, for the settlement guard."""
     urgent: bool = False
     """Safety exits: exempt from the settlement guard, caps widen without end to ``max_cap_bps``."""
+    spot_floor: Decimal | None = None
+    """Lowest price at which coins are sold (close, trim, reduce), quote units; None = only the caps count."""
+    perp_ceiling: Decimal | None = None
+    """Above this price of the perpetual no further coins are sold; what was sold is bought back at any price."""
 
 
 class LegProgress(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
-from hedgerow.domain import folding_orders, folding_rows
+from hedgerow.domain import folding_brakes, folding_orders, folding_rows
 from hedgerow.domain.books import Books
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.ledger import Halt, ImportedState, Ledger, LogMark, Target, TradingDay
@@ -47,6 +47,9 @@ def fold(events: Iterable[ev.Event], ledger: Ledger | None = None) -> Ledger:
 def apply(ledger: Ledger, event: ev.Event) -> Ledger:
     """Return the ledger after one event. Total: every event is defined on every ledger."""
     after = _APPLY[type(event)](ledger, event)
+    braked = folding_brakes.AFTER.get(type(event))
+    if braked is not None:
+        after = braked(ledger, after, event)
     return replace(after, events=ledger.events + 1, started_at=ledger.started_at or event.at)
 
 
@@ -293,6 +296,8 @@ _APPLY: dict[type[ev.Event], Callable[[Ledger, Any], Ledger]] = {
     ev.DustSwept: _dust_swept,
     ev.StateImported: _state_imported,
     ev.TargetDecided: _target_decided,
+    ev.ExitDeferred: _unchanged,
+    ev.ExitDeferralEnded: _unchanged,
     ev.Halted: _halted,
     ev.Lifted: _lifted,
     ev.NakedAlarmed: _unchanged,

@@ -13,12 +13,25 @@ from hedgerow.domain.commands import TransferFunds
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import HedgeExecution
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord
+from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord, Reason
 
-__all__ = ["Halt", "ImportedState", "Ledger", "LogMark", "Target", "Totals", "TradingDay"]
+__all__ = [
+    "Cooldown",
+    "Deferral",
+    "Halt",
+    "ImportedState",
+    "Incident",
+    "Ledger",
+    "LogMark",
+    "Target",
+    "Totals",
+    "TradingDay",
+]
 
 
-SELF_LIFTING = frozenset({HaltReason.SEVERAL_POSITIONS, HaltReason.FOREIGN_SHORT, HaltReason.ACCOUNT_IN_DOUBT})
+SELF_LIFTING = frozenset(
+    {HaltReason.SEVERAL_POSITIONS, HaltReason.FOREIGN_SHORT, HaltReason.ACCOUNT_IN_DOUBT, HaltReason.UNFIT_POSITION}
+)
 
 
 class Totals(Struct, frozen=True, kw_only=True):
@@ -52,6 +65,36 @@ class Halt(Struct, frozen=True, kw_only=True):
     def lifts_itself(self) -> bool:
         """Whether it ends when its cause is seen to be gone: it gives way to a halt that only a person lifts."""
         return self.reason in SELF_LIFTING
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """Something happened after which nothing may be opened until a person has looked at it."""
+
+    at: datetime
+    symbol: str
+    reason: HaltReason
+    detail: str
+
+
+class Cooldown(Struct, frozen=True, kw_only=True):
+    """A pair that ended badly; how long it is left alone follows from ``reason`` and ``count``."""
+
+    since: datetime
+    """When it ended badly last."""
+    reason: Reason
+    """Why, the last time."""
+    count: int
+    """How many times in a row."""
+    detail: str = ""
+
+
+class Deferral(Struct, frozen=True, kw_only=True):
+    """A closing that is not urgent waits until it costs less."""
+
+    hedge_id: str
+    since: datetime
+    until: datetime
+    """When it is carried out whatever it costs."""
 
 
 class TradingDay(Struct, frozen=True, kw_only=True):
@@ -113,6 +156,11 @@ class Ledger(Struct, frozen=True, kw_only=True):
     """By asset."""
     target: Target | None = None
     halt: Halt | None = None
+    incident: Incident | None = None
+    """The first one since openings were last allowed by a person, or made."""
+    cooldowns: Mapping[str, Cooldown] = field(default_factory=dict[str, Cooldown])
+    """By symbol."""
+    deferral: Deferral | None = None
     day: TradingDay | None = None
     """None until a daily loss limit asks for it, and after its halt was lifted: then the count begins anew."""
     totals: Totals = Totals()

@@ -15,7 +15,10 @@ __all__ = ["Depth", "Level", "MarkPrice", "MarketView", "Quote"]
 
 
 class Quote(Struct, frozen=True, kw_only=True):
-    """Best bid and ask; an empty side is None, never zero."""
+    """Best bid and ask; an empty side is None, never zero.
+
+    A price that is not positive, and a bid above the ask, show nothing: no price is taken from them.
+    """
 
     market: Market
     symbol: str
@@ -27,27 +30,36 @@ class Quote(Struct, frozen=True, kw_only=True):
 
     @property
     def two_sided(self) -> bool:
-        """Whether both sides have a price."""
-        return self.bid is not None and self.ask is not None
+        """Whether both sides have a price, the bid not above the ask."""
+        return self.bid is not None and self.ask is not None and ZERO < self.bid <= self.ask
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the bid is above the ask: such a reading mixes two moments, and shows no price."""
+        return self.bid is not None and self.ask is not None and self.bid > self.ask
 
     @property
     def mid(self) -> Decimal | None:
-        """Middle of bid and ask; None for a one-sided book."""
-        if self.bid is None or self.ask is None:
+        """Middle of bid and ask; None unless the book is two-sided."""
+        if self.bid is None or self.ask is None or not self.two_sided:
             return None
         return (self.bid + self.ask) / 2
 
     @property
     def spread_bps(self) -> Decimal | None:
-        """(ask - bid) / mid in basis points; None for a one-sided book."""
+        """(ask - bid) / mid in basis points; None unless the book is two-sided."""
         mid = self.mid
         if mid is None or self.bid is None or self.ask is None:
             return None
         return (self.ask - self.bid) / mid / BPS
 
     def touch(self, side: Side) -> Decimal | None:
-        """Return the price that an order of ``side`` would take: the ask for a buy, the bid for a sell."""
-        return self.ask if side is Side.BUY else self.bid
+        """Return the price that an order of ``side`` would take: the ask for a buy, the bid for a sell.
+
+        None for an empty side, a price that is not positive, and a crossed book.
+        """
+        price = self.ask if side is Side.BUY else self.bid
+        return None if price is None or price <= 0 or self.crossed else price
 
 
 class Level(Struct, frozen=True, array_like=True):
@@ -71,14 +83,27 @@ class Depth(Struct, frozen=True, kw_only=True):
         return self.asks if side is Side.BUY else self.bids
 
     def touch(self, side: Side) -> Decimal | None:
-        """Return the best price for an order of ``side``; None for an empty side."""
+        """Return the best price for an order of ``side``.
+
+        None for an empty side, a price that is not positive, and a crossed book.
+        """
         levels = self.levels(side)
-        return levels[0].price if levels else None
+        return None if not levels or levels[0].price <= 0 or self.crossed else levels[0].price
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the best bid is above the best ask: such a reading mixes two moments, and shows no price."""
+        return bool(self.bids) and bool(self.asks) and self.bids[0].price > self.asks[0].price
 
     @property
     def two_sided(self) -> bool:
-        """Whether both sides have a level."""
-        return bool(self.bids) and bool(self.asks)
+        """Whether both sides have a price, the bid not above the ask."""
+        return bool(self.bids) and bool(self.asks) and ZERO < self.bids[0].price <= self.asks[0].price
+
+    @property
+    def mid(self) -> Decimal | None:
+        """Middle of the best bid and the best ask; None unless the book is two-sided."""
+        return (self.bids[0].price + self.asks[0].price) / 2 if self.two_sided else None
 
     def capped_price(self, side: Side, cap_bps: Decimal) -> Decimal | None:
         """Return the worst price within ``cap_bps`` of the touch (not rounded); None for an empty side."""

@@ -185,19 +185,22 @@ class Bookkeeper:
 
     # --- agreement with the venue ------------------------------------------------------------------------------------
 
-    async def check(self, account: AccountView) -> None:
-        """Compare the books with the venue; a difference is explained by its rows, or alarmed at the second reading."""
+    async def check(self, account: AccountView) -> dict[str, Decimal]:
+        """Compare the books with the venue; a difference is explained by its rows, or alarmed at the second reading.
+
+        Returns what two readings in a row showed and the statement, which was readable, does not explain.
+        """
         if self._journal.ledger.execution is not None or self._journal.ledger.transfer is not None:
-            return
+            return {}
         difference = books_difference(self._journal.ledger.books, account)
         if difference and self._statement.due(changed=difference != self._difference):
             await self._explain()
             difference = books_difference(self._journal.ledger.books, account)
         if not difference:
             self._agree(account)
-        else:
-            self._differ(difference, account)
+        confirmed = self._differ(difference, account) if difference else {}
         self._difference = difference
+        return confirmed
 
     def statement_from(self) -> datetime | None:
         """Return the watermark of the newest comparison; None while it is no later than the one in the log."""
@@ -208,17 +211,21 @@ class Bookkeeper:
         self._statement.agreed()
         self._agreed_at = _venue_time(account)
 
-    def _differ(self, difference: dict[str, Decimal], account: AccountView) -> None:
-        """Alarm a difference that two comparisons show; one that stands for days does not keep the watermark back."""
+    def _differ(self, difference: dict[str, Decimal], account: AccountView) -> dict[str, Decimal]:
+        """Alarm and return what two comparisons show and the statement does not explain; nothing at the first one.
+
+        A difference that stands for days does not keep the watermark back.
+        """
         now = _venue_time(account)
         if difference != self._difference:
             self._standing_since = now
-            return
+            return {}
         if self._statement.complete:
             books = self._journal.ledger.books
             self._journal.say(BooksChecked(at=self._clock.now(), differences=difference, books=books))
         if now - self._standing_since > STANDING:
             self._agreed_at = now - STANDING
+        return difference if self._statement.complete else {}
 
     async def _explain(self) -> None:
         """Read what could explain a difference: late fees, funding, and rows that are not ours."""

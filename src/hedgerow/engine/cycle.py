@@ -1,6 +1,7 @@
 """One cycle: observe, reconcile, decide, execute. Every point between is a legal place to crash."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from itertools import islice
 from typing import assert_never
 
@@ -13,8 +14,10 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecut
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import MarketView
+from hedgerow.domain.money import BPS
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.engine.bookkeeping import Bookkeeper
+from hedgerow.engine.brakes import Brakes
 from hedgerow.engine.daily import DailyLoss
 from hedgerow.engine.equity import equity_of
 from hedgerow.engine.execute import Executor
@@ -36,6 +39,7 @@ from hedgerow.engine.observe import observe, observe_settled, read_books
 from hedgerow.engine.settle import Settler
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decide import closing_obstacle, decide_held
+from hedgerow.strategy.exit_costs import LONGEST_WAIT, exit_cost
 from hedgerow.strategy.observation import (
     Close,
     Decision,
@@ -53,6 +57,7 @@ from hedgerow.strategy.observation import (
 )
 from hedgerow.strategy.openings import openings_blocked, plan_opening, shortlist
 from hedgerow.strategy.policy import Policy
+from hedgerow.strategy.prices import SaleBounds, prices_of, sale_bounds
 from hedgerow.strategy.rebalancing import rebalance
 from hedgerow.strategy.scan import scan
 from hedgerow.strategy.sizing import closing_plan
@@ -63,8 +68,10 @@ AGREEMENT_SECONDS = 2.0
 """Balances lag: a decision derived from them is taken only when a read this much later agrees."""
 SETTLED_RATES = 24
 """How many settlements are held against the payments for them; those of a day where the interval is an hour."""
+EMERGENCY_AGREEMENT_SECONDS = 5.0
+"""The emergency stop acts when new books, read this much later, hit it again: an empty book fills within seconds."""
 CANDIDATES = 3
-"""How many pairs are tried, best first, when the depth of the better one does not carry the size."""
+"""How many pairs are tried in one check, best first, when a better one cannot be opened."""
 
 
 class Tools(Struct, frozen=True, kw_only=True):
@@ -92,7 +99,10 @@ class Cycle:
         self._settler = tools.settler
         self._periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
         self._daily = DailyLoss(tools.journal, tools.policy.parameters.risk_management)
+        self._brakes = Brakes(tools.journal, tools.policy.parameters.risk_management)
         self._evaluation: Evaluation | None = None
+        self._passed_over: set[str] = set()
+        """Pairs that could not be opened in the last checks, so that those behind them have their turn."""
         self._events_seen = 0
         self._account: AccountView | None = None
 
@@ -128,15 +138,18 @@ class Cycle:
         if observation.missing:
             self._journal.say(ReadFailed(at=observation.at, missing=observation.missing))
         if observation.account is None or self._journal.ledger.execution is not None:
+            await self._brakes.check(observation, {})
             return observation
         if not observation.account.doubts:
             await self._bookkeeper.open_books(observation.account)
         await self._settler.settle(observation)
         market = observation.market
         await self._bookkeeper.book_funding(interval_hours=self._interval(market), settled=self._settled(market))
+        differences: dict[str, Decimal] = {}
         if not observation.account.doubts and not observation.account.unreadable_balances:
-            await self._bookkeeper.check(observation.account)
+            differences = await self._bookkeeper.check(observation.account)
         await self._daily.check(observation)
+        await self._brakes.check(observation, differences)
         self._events_seen = self._journal.ledger.events
         return observation
 
@@ -179,7 +192,11 @@ class Cycle:
     # --- held ------------------------------------------------------------------------------------------------------
 
     async def _held(self, observation: Observation) -> bool:
-        decision = decide_held(observation, self._journal.ledger, self._policy)
+        decision = await self._affordable(decide_held(observation, self._journal.ledger, self._policy))
+        if isinstance(decision, Close) and decision.confirm and decision.reason is Reason.EMERGENCY_STOP:
+            decision = await self._confirmed_emergency(decision, observation)
+            self._tell(observation, decision)
+            return await self._act(decision)
         self._tell(observation, decision)
         if isinstance(decision, Close | Trim) and decision.confirm:
             decision = await self._confirmed(decision)
@@ -192,6 +209,51 @@ class Cycle:
         if isinstance(second, Close | Trim) and type(second) is type(first) and second.reason is first.reason:
             return second
         return second if isinstance(second, Hold) else Hold(reason=HoldReason.UNCONFIRMED, detail=first.detail)
+
+    async def _confirmed_emergency(self, first: Close, observation: Observation) -> Decision:
+        """Return the emergency stop as new books show it, or a hold: a reading that is not newer confirms nothing."""
+        hedge = self._journal.ledger.hedge
+        if hedge is None:
+            return first
+        await self._clock.sleep(EMERGENCY_AGREEMENT_SECONDS)
+        again = await self._look_again()
+        books = await read_books(self._venue, hedge.symbol)
+        if all(depth is not None and depth.at > observation.at for depth in books):
+            second = decide_held(again, self._journal.ledger, self._policy, books)
+            if isinstance(second, Close) and second.plan.urgent:
+                return second
+        return Hold(
+            reason=HoldReason.UNCONFIRMED,
+            detail=f"{first.reason}: {first.detail}",
+            evaluation=first.evaluation,
+            health=first.health,
+        )
+
+    async def _affordable(self, decision: Decision) -> Decision:
+        """Return the decision, or a hold while it would close for profit at prices that cost too much."""
+        hedge = self._journal.ledger.hedge
+        if hedge is None:
+            return decision
+        deferral = self._journal.ledger.deferral
+        if not isinstance(decision, Close) or decision.plan.urgent:
+            if deferral is not None and isinstance(decision, Hold) and decision.reason is HoldReason.HEALTHY:
+                ended = ev.ExitDeferralEnded(at=self._clock.now(), hedge_id=hedge.hedge_id)
+                await self._journal.record(ended)
+            return decision
+        limits, spot, perp = self._policy.parameters, *await read_books(self._venue, hedge.symbol)
+        cost = exit_cost(hedge, decision.plan, spot, perp, limits.execution.price_cap_bps)
+        most = float(limits.position_management.max_exit_cost_bps * BPS)
+        now = self._clock.now()
+        if cost is None or cost <= most or (deferral is not None and now >= deferral.until):
+            return decision
+        detail = f"{decision.reason}: closing costs {cost:.2%} of a leg in prices, at most {most:.2%}"
+        if deferral is None:
+            await self._journal.record(
+                ev.ExitDeferred(
+                    at=now, hedge_id=hedge.hedge_id, reason=decision.reason, detail=detail, until=now + LONGEST_WAIT
+                )
+            )
+        return Hold(reason=HoldReason.DEFERRED, detail=detail, evaluation=decision.evaluation, health=decision.health)
 
     async def _act(self, decision: Decision) -> bool:  # noqa: C901 - one case per decision
         hedge = self._journal.ledger.hedge
@@ -272,6 +334,7 @@ class Cycle:
             interval_hours=self._interval(observation.market),
             urgent=True,
             dust=self._journal.ledger.owned(hedge.pair.base) - hedge.spot_quantity,
+            bounds=self._bounds(hedge, observation, reason),
         )
         obstacle = closing_obstacle(hedge, plan, observation.market)
         decision = (
@@ -282,6 +345,12 @@ class Cycle:
             return decision.detail
         job = await self._close(hedge, decision)
         return None if job.state is ExecutionState.FLAT else _why_unfinished(job)
+
+    def _bounds(self, hedge: HedgedPosition, observation: Observation, reason: Reason) -> SaleBounds:
+        """Return the worst prices of a closing; a person who asks for it gets it at any price within the caps."""
+        if reason is Reason.USER:
+            return SaleBounds()
+        return sale_bounds(prices_of(hedge.symbol, observation.market, observation.account))
 
     # --- flat ------------------------------------------------------------------------------------------------------
 
@@ -294,15 +363,26 @@ class Cycle:
             return False
         settings = self._policy.parameters.funding_rate_strategy
         self._journal.say(ScanStarted(at=observation.at, periods=self._periods, moving_average=settings.use_funding_ma))
-        why = ""
-        for opportunity in islice(shortlist(observation, self._journal.ledger, self._policy), CANDIDATES):
+        why, tried = "", list[str]()
+        listed = shortlist(observation, self._journal.ledger, self._policy)
+        for opportunity in islice(self._in_turn(listed), CANDIDATES):
+            tried.append(opportunity.symbol)
+            aborted = self._journal.ledger.totals.aborted
             refusal = await self._try(opportunity, observation)
             if refusal is None:
+                self._passed_over.clear()
                 return False
             why = f"{opportunity.symbol}: {refusal}"
+            if self._journal.ledger.totals.aborted != aborted:
+                observation = await self._look()
+        self._passed_over = {*self._passed_over, *tried} if len(tried) == CANDIDATES else set()
         if self._journal.heard:
             self._journal.say(NoOpportunity(at=self._clock.now(), why=why or self._nearest(market)))
         return False
+
+    def _in_turn(self, listed: Iterable[Opportunity]) -> Iterator[Opportunity]:
+        """Leave out the pairs that the last checks tried in vain; the next check begins with the best again."""
+        return (found for found in listed if found.targeted or found.symbol not in self._passed_over)
 
     async def _try(self, opportunity: Opportunity, observation: Observation) -> str | None:
         """Open one pair, or return why not."""
@@ -319,12 +399,12 @@ class Cycle:
         self._journal.say(OpportunityFound(at=self._clock.now(), opportunity=opportunity))
         self._journal.say(Decided(at=self._clock.now(), decision=plan))
         self._journal.say(RebalanceStarted(at=self._clock.now(), before_opening=True, needed=plan.rebalance))
-        await self._executor.open(opportunity.pair, plan.plan_for, plan.reason)
-        return None
+        job = await self._executor.open(opportunity.pair, plan.plan_for, plan.reason)
+        return (job.detail or "it was not opened") if job.state is ExecutionState.FLAT else None
 
     def _nearest(self, market: MarketView) -> str:
         """Return what the most attractive pair lacks."""
-        rows = scan(market, self._policy).rows
+        rows = scan(market, self._policy, self._journal.ledger).rows
         if not rows:
             return "no pair is listed on both markets"
         detail = "; ".join(refusal.detail for refusal in rows[0].refusals)

@@ -180,6 +180,16 @@ def _lifted(event: ev.Lifted, _before: Ledger, _after: Ledger) -> Lines:
     return (success(f"Openings are allowed again ({event.detail})"),)
 
 
+def _exit_deferred(event: ev.ExitDeferred, _before: Ledger, _after: Ledger) -> Lines:
+    return warning(
+        f"Closing waits until it costs less ({event.detail})", f"  At the latest it is closed at {stamp(event.until)}"
+    )
+
+
+def _exit_deferral_ended(_event: ev.ExitDeferralEnded, _before: Ledger, _after: Ledger) -> Lines:
+    return info("The reason to close is gone: holding on")
+
+
 def _target_decided(event: ev.TargetDecided, _before: Ledger, _after: Ledger) -> Lines:
     return info(f"  Next pair: {event.symbol} (decided until {stamp(event.expires_at)})")
 
@@ -201,5 +211,7 @@ EVENT_WORDS: dict[type, Callable[[Any, Ledger, Ledger], Lines]] = {
     ev.NakedAlarmed: _naked,
     ev.Halted: _halted,
     ev.Lifted: _lifted,
+    ev.ExitDeferred: _exit_deferred,
+    ev.ExitDeferralEnded: _exit_deferral_ended,
     ev.TargetDecided: _target_decided,
 }

@@ -143,7 +143,7 @@ CLOSING = {
     Reason.SHUTDOWN: "Closing before the shutdown, as asked.",
 }
 SAFETY = {Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.LIQUIDATED, Reason.IMBALANCE}
-SILENT_HOLDS = {ob.HoldReason.NOTHING_HELD, ob.HoldReason.HELD}
+SILENT_HOLDS = {ob.HoldReason.NOTHING_HELD, ob.HoldReason.HELD, ob.HoldReason.DEFERRED}
 
 
 def decided(moment: Decided) -> Lines:

@@ -4,16 +4,23 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from hedgerow.domain.account import AccountView
 from hedgerow.domain.execution import ExecutionPlan
-from hedgerow.domain.instrument import Market, TradingStatus
+from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.market import MarketView
+from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
+from hedgerow.strategy.cooldowns import cooldown_refusal
 from hedgerow.strategy.exits import SAFETY_ORDER, Exit, ExitCode, emergency, evaluate
-from hedgerow.strategy.health import REDUCE_DISTANCE, RESTORED_DISTANCE, health_of, legs_of, margin_wanted
+from hedgerow.strategy.health import (
+    CLOSE_DISTANCE,
+    REDUCE_DISTANCE,
+    RESTORED_DISTANCE,
+    health_of,
+    legs_of,
+    margin_wanted,
+)
 from hedgerow.strategy.observation import (
     Close,
     Decision,
@@ -30,9 +37,11 @@ from hedgerow.strategy.observation import (
     Trim,
 )
 from hedgerow.strategy.policy import Policy
+from hedgerow.strategy.prices import SaleBounds, prices_of, sale_bounds
 from hedgerow.strategy.ranking import Ranking
 from hedgerow.strategy.rebalancing import reduction, top_up
 from hedgerow.strategy.sizing import closing_plan, reducing_plan, trimming_plan
+from hedgerow.strategy.underlying import divergence
 
 __all__ = ["closing_obstacle", "decide_held"]
 
@@ -41,6 +50,7 @@ class _Held(Struct, frozen=True, kw_only=True):
     """Everything known about the held hedge in this cycle."""
 
     hedge: HedgedPosition
+    ledger: Ledger
     observation: Observation
     policy: Policy
     ranking: Ranking | None
@@ -48,6 +58,8 @@ class _Held(Struct, frozen=True, kw_only=True):
     health: HealthReport
     dust: Decimal
     """Coins of the same kind that the ledger kept of earlier hedges."""
+    bounds: SaleBounds
+    """The worst prices at which it is closed; none while liquidation is near."""
 
     @property
     def price(self) -> Decimal:
@@ -55,49 +67,93 @@ class _Held(Struct, frozen=True, kw_only=True):
         return self.evaluation.spot_price or self.evaluation.perp_price or self.hedge.entry_price
 
 
-def decide_held(observation: Observation, ledger: Ledger, policy: Policy) -> Decision:
-    """Decide about the held hedge: emergency, health, then what the policy wants; else hold."""
+def decide_held(
+    observation: Observation,
+    ledger: Ledger,
+    policy: Policy,
+    books: tuple[Depth | None, Depth | None] | None = None,
+) -> Decision:
+    """Decide about the held hedge: emergency, health, then what the policy wants; else hold.
+
+    ``books`` (spot, perpetual) are read after the observation, and take the place of its quotes.
+    """
     if ledger.execution is not None:
         return Hold(reason=HoldReason.EXECUTING, detail=ledger.execution.state.value)
     if ledger.hedge is None:
         return Hold(reason=HoldReason.NOTHING_HELD)
-    held = _look(ledger.hedge, observation, policy, ledger.owned(ledger.hedge.pair.base) - ledger.hedge.spot_quantity)
-    return _safety(held) or _repair(held) or _margin(held) or _reduce(held) or _profit(held)
+    held = _look(ledger.hedge, observation, ledger, policy, books)
+    return _safety(held) or _repair(held) or _margin(held) or _reduce(held) or _doubtful(held) or _profit(held)
 
 
-def _look(hedge: HedgedPosition, observation: Observation, policy: Policy, dust: Decimal) -> _Held:
+def _look(
+    hedge: HedgedPosition,
+    observation: Observation,
+    ledger: Ledger,
+    policy: Policy,
+    books: tuple[Depth | None, Depth | None] | None,
+) -> _Held:
     market = observation.market
     ranking = policy.rank(market) if market else None
     signal = ranking.held_signal(hedge.symbol) if ranking else None
-    evaluation = evaluate(hedge, observation, signal, policy.parameters.risk_management.stop_on)
+    risk = policy.parameters.risk_management
+    evaluation = evaluate(hedge, observation, signal, risk.stop_on, loss_limit=risk.emergency_stop_loss, books=books)
     price = evaluation.spot_price or evaluation.perp_price
+    health = health_of(hedge, observation, price)
+    seen = prices_of(hedge.symbol, market, observation.account, books)
     return _Held(
         hedge=hedge,
+        ledger=ledger,
         observation=observation,
         policy=policy,
         ranking=ranking,
         evaluation=evaluation,
-        health=health_of(hedge, observation, price),
-        dust=dust,
+        health=health,
+        dust=ledger.owned(hedge.pair.base) - hedge.spot_quantity,
+        bounds=SaleBounds() if _is_urgent(health) else sale_bounds(seen),
     )
 
 
 def _safety(held: _Held) -> Decision | None:
-    stop = emergency(held.evaluation, held.policy.parameters.risk_management)
+    near = _is_urgent(held.health)
+    stop = emergency(held.evaluation, held.policy.parameters.risk_management) and not held.evaluation.unsupported
     broken = held.health.level in {HealthLevel.CLOSE, HealthLevel.CRITICAL}
     code = rules.first_exit(SAFETY_ORDER, (False, stop, broken))
     if code == ExitCode.EMERGENCY:
         fraction = held.evaluation.stop_pnl or ZERO
         text = f"PnL ${fraction:.2f} on ${held.hedge.entry_notional:.2f} per leg"
-        return _close(held, Exit(reason=Reason.EMERGENCY_STOP, detail=text), urgent=True)
+        leave = Exit(reason=Reason.EMERGENCY_STOP, detail=text)
+        return _close(held, leave, urgent=True, confirm=not (near and _mark_confirms(held)))
     if code == ExitCode.HEALTH:
         leave = Exit(reason=_health_reason(held), detail=held.health.text)
-        return _close(held, leave, urgent=True, confirm=not _is_urgent(held.health))
+        return _close(held, leave, urgent=True, confirm=not (near and _mark_confirms(held)))
     return None
 
 
+def _doubtful(held: _Held) -> Decision | None:
+    """Hold, and say so, while prices contradict one another: neither the stop nor a profit is judged by them."""
+    risk, evaluation = held.policy.parameters.risk_management, held.evaluation
+    if emergency(evaluation, risk):
+        detail = ", ".join(evaluation.unsupported)
+        return Hold(reason=HoldReason.UNSUPPORTED, detail=detail, evaluation=evaluation, health=held.health)
+    apart = divergence(held.hedge.symbol, held.observation.market)
+    if apart is None:
+        return None
+    return Hold(reason=HoldReason.DIVERGED, detail=apart, evaluation=evaluation, health=held.health)
+
+
+def _mark_confirms(held: _Held) -> bool:
+    """Whether the market's own mark price shows the same near liquidation as the account's row."""
+    market, account = held.observation.market, held.observation.account
+    mark = market.mark(held.hedge.symbol) if market else None
+    position = account.positions.get(held.hedge.symbol) if account else None
+    if mark is None or position is None or position.liquidation_price is None:
+        return False
+    distance = rules.liquidation_distance(float(mark.mark), float(position.liquidation_price))
+    return distance < CLOSE_DISTANCE
+
+
 def _is_urgent(health: HealthReport) -> bool:
-    # Liquidation does not wait for a second reading; balances and listings may lag, and do.
+    # Balances and listings may lag, and do; liquidation does not wait for them.
     return any(finding.kind is FindingKind.LIQUIDATION for finding in health.findings)
 
 
@@ -119,7 +175,7 @@ def _repair(held: _Held) -> Decision | None:
     return Trim(
         market=market,
         quantity=quantity,
-        plan=trimming_plan(held.hedge.pair, spot=spot, perp=perp, price=held.price),
+        plan=trimming_plan(held.hedge.pair, spot=spot, perp=perp, price=held.price, bounds=held.bounds),
         detail=held.health.text,
         evaluation=held.evaluation,
         health=held.health,
@@ -170,16 +226,20 @@ def _profit(held: _Held) -> Decision:
         text = ", ".join(held.observation.missing)
         return Hold(reason=HoldReason.INCOMPLETE, detail=text, evaluation=held.evaluation, health=held.health)
     leave = held.policy.review(held.evaluation, ranking, market)
-    if leave is None or _occupied(leave, held.observation.account):
+    if leave is None or _occupied(leave, held):
         return Hold(reason=HoldReason.HEALTHY, evaluation=held.evaluation, health=held.health)
     if leave.roll:
         return Roll(reason=leave.reason, detail=leave.detail, evaluation=held.evaluation, health=held.health)
     return _close(held, leave)
 
 
-def _occupied(leave: Exit, account: AccountView | None) -> bool:
-    """Whether the pair decided for cannot be opened: the account holds a position there already."""
-    return bool(leave.target and account and account.position_quantity(leave.target.symbol))
+def _occupied(leave: Exit, held: _Held) -> bool:
+    """Whether the pair decided for cannot be opened: the account holds a position there, or it ended badly lately."""
+    target, account = leave.target, held.observation.account
+    if target is None or account is None:
+        return False
+    resting = cooldown_refusal(target.symbol, held.ledger, held.observation.at)
+    return resting is not None or account.position_quantity(target.symbol) != 0
 
 
 def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = False) -> Decision:
@@ -192,6 +252,7 @@ def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = Fa
         interval_hours=held.evaluation.interval_hours,
         urgent=urgent,
         dust=held.dust,
+        bounds=held.bounds,
     )
     obstacle = closing_obstacle(held.hedge, plan, observation.market)
     if obstacle:
@@ -213,8 +274,17 @@ def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = Fa
 
 
 def closing_obstacle(hedge: HedgedPosition, plan: ExecutionPlan, market: MarketView | None) -> str | None:
-    """Return why selling the coins now would leave the short naked: the perpetual takes no orders; None = go on."""
-    if market is None or plan.spot_quantity <= 0 or plan.perp_quantity <= 0:
+    """Return why the coins are not sold now; None = go on.
+
+    Their price is not what other prices support, or the perpetual takes no orders and the short would be left naked.
+    """
+    if market is None or plan.spot_quantity <= 0:
+        return None
+    quote = market.quote(Market.SPOT, hedge.symbol)
+    bid = quote.touch(Side.SELL) if quote else None
+    if bid is not None and plan.spot_floor is not None and bid < plan.spot_floor:
+        return f"spot bid {bid:f} is below {plan.spot_floor:.8g}, what other prices support: no coins are sold there"
+    if plan.perp_quantity <= 0:
         return None
     pair = market.pair(hedge.symbol)
     if pair is None:

@@ -6,16 +6,15 @@ from enum import IntEnum
 
 from msgspec import Struct
 
-from hedgerow.domain.account import AccountView
 from hedgerow.domain.funding import FundingSignal
-from hedgerow.domain.instrument import BasisPair, Market
+from hedgerow.domain.instrument import BasisPair
 from hedgerow.domain.ledger import Target
-from hedgerow.domain.market import MarketView
-from hedgerow.domain.money import ZERO
+from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
 from hedgerow.strategy.observation import Evaluation, Observation
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StopOn
+from hedgerow.strategy.prices import Prices, prices_of, support_bound, unsupported
 
 __all__ = [
     "PROFIT_ORDER",
@@ -71,11 +70,22 @@ class Exit(Struct, frozen=True, kw_only=True):
 
 
 def evaluate(
-    hedge: HedgedPosition, observation: Observation, signal: FundingSignal | None, stop_on: StopOn = StopOn.PAIR
+    hedge: HedgedPosition,
+    observation: Observation,
+    signal: FundingSignal | None,
+    stop_on: StopOn = StopOn.PAIR,
+    *,
+    loss_limit: float = RiskManagement().emergency_stop_loss,
+    books: tuple[Depth | None, Depth | None] | None = None,
 ) -> Evaluation:
-    """Return the held hedge in numbers; what could not be seen is None and named."""
+    """Return the held hedge in numbers; what could not be seen is None and named.
+
+    ``loss_limit`` is the emergency stop's, a negative fraction: the nearer, the better its prices must be confirmed.
+    ``books`` (spot, perpetual) are read after the observation, and take the place of its quotes.
+    """
     market = observation.market
-    spot_price, perp_price, unseen = _prices(hedge.symbol, market, observation.account)
+    seen = prices_of(hedge.symbol, market, observation.account, books)
+    spot_price, perp_price, unseen = _nearest(seen)
     pair = (market.pair(hedge.symbol) if market else None) or hedge.pair
     pnl = exit_fees = None
     if spot_price is not None and perp_price is not None:
@@ -91,7 +101,7 @@ def evaluate(
         position_value=None if spot_price is None else hedge.spot_quantity * spot_price,
         entry_notional=hedge.entry_notional,
         unrealized_pnl=pnl,
-        pnl_fraction=None if pnl is None else float(pnl / hedge.entry_notional),
+        pnl_fraction=None if pnl is None or hedge.entry_notional <= 0 else float(pnl / hedge.entry_notional),
         stop_pnl=pnl if stop_on is StopOn.PAIR else _perp_leg_pnl(hedge, perp_price),
         age_hours=age,
         counted_hours=counted,
@@ -105,12 +115,13 @@ def evaluate(
         history_known=hedge.history_known,
         signal=signal,
         unseen=unseen,
+        unsupported=unsupported(seen, support_bound(loss_limit), short_alone=stop_on is StopOn.PERP_LEG),
     )
 
 
 def emergency(evaluation: Evaluation, risk: RiskManagement) -> bool:
-    """Tell whether the emergency stop is hit; False when the number it watches is unknown."""
-    if evaluation.stop_pnl is None:
+    """Tell whether the emergency stop is hit; False when the number it watches is unknown, or what it is a part of."""
+    if evaluation.stop_pnl is None or evaluation.entry_notional <= 0:
         return False
     limit = risk.emergency_stop_loss * float(evaluation.entry_notional)
     return rules.stop_hit(float(evaluation.stop_pnl), limit)
@@ -181,29 +192,11 @@ def _interval(symbol: str, signal: FundingSignal | None, market: MarketView | No
     return signal.interval_hours if signal else DEFAULT_INTERVAL_HOURS
 
 
-def _prices(
-    symbol: str, market: MarketView | None, account: AccountView | None
-) -> tuple[Decimal | None, Decimal | None, tuple[str, ...]]:
+def _nearest(seen: Prices) -> tuple[Decimal | None, Decimal | None, tuple[str, ...]]:
     """Return spot and perpetual price, the nearest thing seen, and what was missing or replaced."""
-    spot, perp = _mid(market, Market.SPOT, symbol), _mid(market, Market.PERP, symbol)
-    if spot is not None and perp is not None:
-        return spot, perp, ()
     unseen: list[str] = []
-    mark = market.mark(symbol) if market else None
-    if spot is None:
-        spot = mark.index if mark else None
-        unseen.append("spot book" if spot is None else "spot book (index price used)")
-    if perp is None:
-        perp = mark.mark if mark else _account_mark(account, symbol)
-        unseen.append("perpetual book" if perp is None else "perpetual book (mark price used)")
-    return spot, perp, tuple(unseen)
-
-
-def _mid(market: MarketView | None, leg: Market, symbol: str) -> Decimal | None:
-    quote = market.quote(leg, symbol) if market else None
-    return quote.mid if quote else None
-
-
-def _account_mark(account: AccountView | None, symbol: str) -> Decimal | None:
-    position = account.positions.get(symbol) if account else None
-    return position.mark_price if position and position.mark_price > ZERO else None
+    if seen.spot is None:
+        unseen.append("spot book" if seen.index is None else "spot book (index price used)")
+    if seen.perp is None:
+        unseen.append("perpetual book" if seen.mark is None else "perpetual book (mark price used)")
+    return seen.spot or seen.index, seen.perp or seen.mark, tuple(unseen)

@@ -84,9 +84,9 @@ def place(
     """Build the price-capped IOC order for one leg, with the next client id of that leg; pause without a fresh book."""
     instrument, side = job.pair.instrument(market), side or side_of(job, market)
     touch = fresh_touch(job, around, market, side)
-    if touch is None:
+    if touch is None or _below_floor(job, market, side, touch):
         return Step(job=job, pause_seconds=UNREADABLE_SECONDS)
-    limit = touch * (ONE + side.sign * cap_bps(job, around.at) * BPS)
+    limit = _floored(job, market, side, touch * (ONE + side.sign * cap_bps(job, around.at) * BPS))
     quantity = split(instrument, quantity, max(limit, touch), job.limits.max_order_usd)
     return ordered(job, market, side, quantity, _order_price(instrument, side, quantity, limit))
 
@@ -139,6 +139,24 @@ def _order_price(instrument: Instrument, side: Side, quantity: Decimal, limit: D
     if side is Side.BUY:
         return price
     return max(price, instrument.round_price(instrument.min_notional / quantity, side))
+
+
+def _below_floor(job: HedgeExecution, market: Market, side: Side, touch: Decimal) -> bool:
+    """Whether coins could be sold only below the floor of the plan."""
+    floor = job.plan.spot_floor
+    return floor is not None and market is Market.SPOT and side is Side.SELL and touch < floor
+
+
+def _floored(job: HedgeExecution, market: Market, side: Side, limit: Decimal) -> Decimal:
+    return max(limit, job.plan.spot_floor or limit) if market is Market.SPOT and side is Side.SELL else limit
+
+
+def _out_of_bounds(job: HedgeExecution, around: Surroundings) -> bool:
+    """Whether selling coins now would go beyond the plan's bounds, on spot or for the short that follows."""
+    floor, ceiling = job.plan.spot_floor, job.plan.perp_ceiling
+    bid, ask = price_of(job, around, Market.SPOT), price_of(job, around, Market.PERP)
+    low = floor is not None and bid is not None and bid < floor
+    return low or (ceiling is not None and job.plan.perp_quantity > 0 and ask is not None and ask > ceiling)
 
 
 def tradable(instrument: Instrument, quantity: Decimal, price: Decimal | None) -> bool:
@@ -274,13 +292,16 @@ def tolerance(job: HedgeExecution, price: Decimal) -> Decimal:
 
 
 def lead_price(job: HedgeExecution, around: Surroundings) -> Decimal | None:
-    """Return the leading leg's touch; None unless every leg still to be traded has a fresh two-sided book."""
+    """Return the leading leg's touch; None unless every leg still to be traded has a fresh two-sided book.
+
+    None, too, while the touch is beyond the bounds of the plan.
+    """
     needed = (Market.SPOT, Market.PERP) if job.plan.perp_quantity > 0 else (Market.SPOT,)
     for market in needed:
         depth = around.depth(market)
         if depth is None or not depth.two_sided or price_of(job, around, market) is None:
             return None
-    return price_of(job, around, job.lead)
+    return None if _out_of_bounds(job, around) else price_of(job, around, job.lead)
 
 
 def worth(job: HedgeExecution, around: Surroundings) -> Decimal | None:

@@ -78,11 +78,15 @@ class RefusalKind(StrEnum):
     VOLUME = "volume"
     SPREAD = "spread"
     BASIS = "basis"
+    UNDERLYING = "underlying"
+    """The two legs may not be one coin."""
     DEPTH = "depth"
     POSITION = "foreign position"
     CAPITAL = "capital"
     FILTER = "filter"
     BLOCKED = "openings blocked"
+    COOLDOWN = "cooldown"
+    """It ended badly lately."""
     POLICY = "policy"
     """A filter of a user's own policy."""
 
@@ -165,6 +169,8 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     """Of the held pair, now."""
     unseen: tuple[str, ...] = ()
     """What was missing, or replaced by a second-best reading."""
+    unsupported: tuple[str, ...] = ()
+    """Which prices no other source confirms."""
 
     @property
     def total_fees(self) -> Decimal | None:
@@ -187,6 +193,9 @@ class HoldReason(StrEnum):
     NOTHING_LEFT = "nothing is left to trade"
     CANNOT_TRADE = "the exchange takes no orders for a leg"
     UNCONFIRMED = "a second reading did not agree"
+    UNSUPPORTED = "the emergency stop's prices are not confirmed by another source"
+    DIVERGED = "the legs do not follow one price: nothing is closed for profit"
+    DEFERRED = "closing waits until it costs less"
 
 
 class Hold(Struct, frozen=True, kw_only=True, tag="hold"):

@@ -1,13 +1,13 @@
 """Whether anything may be opened, which pair first, and how large: on complete observations alone."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from itertools import chain, takewhile
+from itertools import chain
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth, MarketView
-from hedgerow.domain.position import Reason
+from hedgerow.strategy.brakes import brake_of
+from hedgerow.strategy.cooldowns import cooldown_refusal
 from hedgerow.strategy.observation import (
     Hold,
     HoldReason,
@@ -24,9 +24,6 @@ from hedgerow.strategy.sizing import funds_of, opening_plan
 
 __all__ = ["entry_refusals", "openings_blocked", "plan_opening", "shortlist"]
 
-FIRST_REST = timedelta(hours=1)
-LONGEST_REST = timedelta(days=1)
-"""How long a pair rests after its opening was unwound, the first time and at most."""
 SETTLEMENT_JITTER_SECONDS = 15.0
 """The venue may charge a settlement this far off its stamp (API reference 11)."""
 
@@ -39,6 +36,9 @@ def openings_blocked(observation: Observation, ledger: Ledger, policy: Policy) -
         return Hold(reason=HoldReason.HELD, detail=ledger.active.symbol)
     if ledger.halt is not None:
         return Hold(reason=HoldReason.HALTED, detail=ledger.halt.detail or ledger.halt.reason.value)
+    brake = brake_of(ledger, policy.parameters.risk_management)
+    if brake is not None:
+        return Hold(reason=HoldReason.HALTED, detail=f"{brake.reason.value}: {brake.detail}")
     account = observation.account
     if account is None or not observation.complete:
         return Hold(reason=HoldReason.INCOMPLETE, detail=", ".join(observation.missing))
@@ -82,7 +82,7 @@ def entry_refusals(
 def shortlist(observation: Observation, ledger: Ledger, policy: Policy) -> Iterator[Opportunity]:
     """Yield what may be opened, best first; a pair decided for while closing comes before all others.
 
-    Lazy: a pair is looked at only when the one before it was not taken.
+    Pairs that ended badly lately are left out. Lazy: a pair is looked at only when the one before it was not taken.
     """
     market, account = observation.market, observation.account
     if market is None or account is None or openings_blocked(observation, ledger, policy):
@@ -93,6 +93,8 @@ def shortlist(observation: Observation, ledger: Ledger, policy: Policy) -> Itera
     others = (signal for signal in ranking.ordered if signal is not chosen)
     for signal in chain(() if chosen is None else (chosen,), others):
         pair = market.pair(signal.symbol)
+        if cooldown_refusal(signal.symbol, ledger, observation.at) is not None:
+            continue
         if pair and not entry_refusals(signal.symbol, ranking, market, account, policy):
             predicted = market.predicted(signal.symbol)
             yield Opportunity(
@@ -118,13 +120,11 @@ def plan_opening(
     if account is None or blocked:
         text = blocked.reason.value if blocked else "account unreadable"
         return Refusal(kind=RefusalKind.BLOCKED, detail=text)
-    again = _tried_again_at(opportunity.symbol, ledger)
-    if again and observation.at < again:
-        text = f"its last opening had to be unwound; tried again from {again:%Y-%m-%d %H:%M} UTC"
-        return Refusal(kind=RefusalKind.BLOCKED, detail=text)
-    stale = staleness_refusal(spot_depth, perp_depth, observation.at, policy.parameters.execution)
-    if stale:
-        return stale
+    refusal = cooldown_refusal(opportunity.symbol, ledger, observation.at) or staleness_refusal(
+        spot_depth, perp_depth, observation.at, policy.parameters.execution
+    )
+    if refusal:
+        return refusal
     funds = funds_of(account)
     plan = opening_plan(
         opportunity,
@@ -137,10 +137,3 @@ def plan_opening(
     if isinstance(plan, Refusal):
         return plan
     return Open(opportunity=opportunity, plan=plan, rebalance=funds.rebalance)
-
-
-def _tried_again_at(symbol: str, ledger: Ledger) -> datetime | None:
-    """Return until when a pair rests whose openings were unwound: each try in a row costs fees and doubles the rest."""
-    tries = [closed for closed in ledger.closed if closed.symbol == symbol]
-    failed = list(takewhile(lambda closed: closed.reason is Reason.UNWOUND, reversed(tries)))
-    return failed[0].closed_at + min(LONGEST_REST, FIRST_REST * 2 ** (len(failed) - 1)) if failed else None

@@ -13,6 +13,7 @@ from hedgerow.domain.money import ONE, ZERO
 
 __all__ = [
     "AdoptMode",
+    "AfterEmergency",
     "CapitalManagement",
     "DailyLossAction",
     "FundingRateStrategy",
@@ -63,6 +64,15 @@ class DailyLossAction(StrEnum):
     """What is held is closed as well."""
 
 
+class AfterEmergency(StrEnum):
+    """What follows an emergency stop, a liquidation or a leg that was lost."""
+
+    HALT = "halt"
+    """Nothing is opened until a person resumes."""
+    REST = "rest"
+    """The pair is left alone, longer after each time; other pairs may be opened."""
+
+
 class CapitalManagement(Struct, frozen=True, kw_only=True):
     """How much money is used."""
 
@@ -94,6 +104,8 @@ class FundingRateStrategy(Struct, frozen=True, kw_only=True):
     """Of the spot book, from its middle."""
     max_entry_discount_bps: Decimal = Decimal(15)
     """How far the perpetual's bid may lie below the spot ask."""
+    max_entry_premium_bps: Decimal = Decimal(200)
+    """How far the perpetual's bid may lie above the spot ask: beyond it the legs may not be one coin."""
     exit_funding_apr: float = 0.0
     """A held pair whose signal is below this is closed."""
 
@@ -101,6 +113,7 @@ class FundingRateStrategy(Struct, frozen=True, kw_only=True):
         _require(ok=self.funding_ma_periods >= 1, what="funding_ma_periods is at least 1")
         _require(ok=self.min_volume_usd >= 0, what="min_volume_usd is not negative")
         _require(ok=self.max_spread_bps >= 0, what="max_spread_bps is not negative")
+        _require(ok=self.max_entry_premium_bps >= 0, what="max_entry_premium_bps is not negative")
 
 
 class PositionManagement(Struct, frozen=True, kw_only=True):
@@ -114,12 +127,15 @@ class PositionManagement(Struct, frozen=True, kw_only=True):
     better_opportunity_min_hours: float = 4.0
     same_pair: SamePair = SamePair.CLOSE
     adopt: AdoptMode = AdoptMode.BALANCED
+    max_exit_cost_bps: Decimal = Decimal(50)
+    """Most that closing may cost in prices, of one leg: while it costs more, exits that are not urgent wait."""
 
     def __post_init__(self) -> None:
         _require(ok=self.fee_coverage_multiplier > 0, what="fee_coverage_multiplier is positive")
         _require(ok=self.max_position_age_hours > 0, what="max_position_age_hours is positive")
         _require(ok=self.loop_interval_seconds >= 1, what="loop_interval_seconds is at least 1")
         _require(ok=self.better_opportunity_min_hours >= 0, what="better_opportunity_min_hours is not negative")
+        _require(ok=self.max_exit_cost_bps > 0, what="max_exit_cost_bps is positive")
 
 
 class RiskManagement(Struct, frozen=True, kw_only=True):
@@ -128,6 +144,7 @@ class RiskManagement(Struct, frozen=True, kw_only=True):
     emergency_stop_loss: float = -0.10
     """Fraction of the entry notional of one leg; negative."""
     stop_on: StopOn = StopOn.PAIR
+    after_emergency: AfterEmergency = AfterEmergency.HALT
     daily_loss_limit_usd: Decimal | None = None
     """Most that a UTC day may lose, quote units; None = no such limit."""
     daily_loss_limit: Decimal | None = None

@@ -9,7 +9,9 @@ Codes of ``health_class``: 0 OK, 1 repair, 2 close, 3 critical.
 
 __all__ = [
     "admits",
+    "agrees",
     "better_pair",
+    "exit_cost",
     "fees_covered",
     "first_exit",
     "floor_lots",
@@ -119,6 +121,23 @@ def health_class(balance: int, *, leg_gone: bool, distance: float, min_distance:
 def floor_lots(quantity: float, lot: float) -> float:
     """Return the largest whole number of lots within a positive quantity."""
     return int(quantity / lot) * lot
+
+
+def agrees(price: float, reference: float, bound: float) -> bool:
+    """Tell whether two positive prices differ by at most ``bound``, as a fraction of the smaller one."""
+    if price <= 0.0 or reference <= 0.0:
+        return False
+    difference = abs(price - reference)
+    return difference <= bound * price and difference <= bound * reference
+
+
+def exit_cost(spot_spread: float, perp_spread: float, basis: float, entry_basis: float) -> float:
+    """Return what closing now costs in prices, as a fraction of one leg; fees are not in it.
+
+    The spreads are what each order pays from the middle of its book; a basis (perp - spot) / spot that grew since the
+    opening costs its growth, one that shrank is no gain here.
+    """
+    return spot_spread + perp_spread + max(0.0, basis - entry_basis)
 
 
 def first_exit(order: tuple[int, ...], holds: tuple[bool, ...]) -> int:

@@ -6,9 +6,12 @@ from msgspec import Struct
 
 from hedgerow.domain.funding import FundingRate, FundingSignal
 from hedgerow.domain.instrument import BasisPair
+from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import MarketView
+from hedgerow.strategy.cooldowns import cooldown_refusal
 from hedgerow.strategy.observation import Refusal
 from hedgerow.strategy.policy import Policy
+from hedgerow.strategy.ranking import Ranking
 from hedgerow.strategy.screening import basis_of
 
 __all__ = ["Scan", "ScanRow", "scan"]
@@ -43,9 +46,9 @@ class Scan(Struct, frozen=True, kw_only=True):
         return next((row for row in self.rows if row.eligible), None)
 
 
-def scan(market: MarketView, policy: Policy) -> Scan:
-    """Look at every pair of ``market`` through ``policy``."""
-    ranking = policy.rank(market)
+def scan(market: MarketView, policy: Policy, ledger: Ledger | None = None) -> Scan:
+    """Look at every pair of ``market`` through ``policy``; ``ledger`` knows those that ended badly lately."""
+    ranking, known = policy.rank(market), ledger or Ledger()
     place = {signal.symbol: index for index, signal in enumerate(ranking.ordered)}
     ordered = sorted(market.pairs, key=lambda pair: place.get(pair.symbol, len(place)))
     rows = (
@@ -55,8 +58,15 @@ def scan(market: MarketView, policy: Policy) -> Scan:
             predicted=market.predicted(pair.symbol),
             basis=basis_of(pair.symbol, market),
             volume=market.volume(pair.symbol),
-            refusals=policy.refusals(pair, ranking, market),
+            refusals=_refusals(pair, ranking, market, policy, known),
         )
         for pair in ordered
     )
     return Scan(rows=tuple(rows))
+
+
+def _refusals(
+    pair: BasisPair, ranking: Ranking, market: MarketView, policy: Policy, ledger: Ledger
+) -> tuple[Refusal, ...]:
+    resting = cooldown_refusal(pair.symbol, ledger, market.at)
+    return (*((resting,) if resting else ()), *policy.refusals(pair, ranking, market))

@@ -13,6 +13,7 @@ from hedgerow.domain.money import BPS
 from hedgerow.strategy import rules
 from hedgerow.strategy.observation import Refusal, RefusalKind
 from hedgerow.strategy.parameters import FundingRateStrategy
+from hedgerow.strategy.underlying import mismatch
 
 __all__ = ["basis_of", "depth_refusal", "refusals", "staleness_refusal"]
 
@@ -37,18 +38,20 @@ def refusals(
         *_funding(pair.symbol, signal, market, parameters, missing),
         *_volume(pair.symbol, market, parameters),
         *_books(pair.symbol, market, parameters),
+        *_underlying(pair, market),
     )
 
 
 def basis_of(symbol: str, market: MarketView) -> Decimal | None:
     """Return (perp bid - spot ask) / spot ask, what entering at the touch earns; None when a side is missing.
 
-    A premium of the perpetual is income for long spot, short perpetual; only a discount costs.
+    A premium of the perpetual is income for long spot, short perpetual, and a discount costs; a large one of either
+    sign says that the legs are not one coin.
     """
     spot, perp = market.quote(Market.SPOT, symbol), market.quote(Market.PERP, symbol)
-    if spot is None or perp is None or spot.ask is None or perp.bid is None:
-        return None
-    return (perp.bid - spot.ask) / spot.ask
+    ask = spot.touch(Side.BUY) if spot else None
+    bid = perp.touch(Side.SELL) if perp else None
+    return None if ask is None or bid is None else (bid - ask) / ask
 
 
 def depth_refusal(
@@ -60,7 +63,8 @@ def depth_refusal(
             return Refusal(kind=RefusalKind.DEPTH, detail=f"{name} depth unreadable")
         touch = depth.touch(side)
         if touch is None or not depth.two_sided:
-            return Refusal(kind=RefusalKind.DEPTH, detail=f"{name} book is one-sided")
+            state = "crossed" if depth.crossed else "one-sided"
+            return Refusal(kind=RefusalKind.DEPTH, detail=f"{name} book is {state}")
         visible = depth.notional_within(side, limits.price_cap_bps)
         if visible < notional:
             text = f"{name} book shows ${visible:.0f} within {limits.price_cap_bps} bp, ${notional:.0f} needed"
@@ -120,13 +124,24 @@ def _books(symbol: str, market: MarketView, parameters: FundingRateStrategy) -> 
     quotes = {leg: market.quote(leg, symbol) for leg in Market}
     for leg, quote in quotes.items():
         if quote is None or not quote.two_sided:
-            state = "unreadable" if quote is None else "one-sided"
+            state = "unreadable" if quote is None else "crossed" if quote.crossed else "one-sided"
             yield Refusal(kind=RefusalKind.BOOK, detail=f"{leg} book {state}")
     yield from _spread(quotes[Market.SPOT], parameters)
     basis = basis_of(symbol, market)
-    if basis is not None and basis < -parameters.max_entry_discount_bps * BPS:
+    if basis is None:
+        return
+    if basis < -parameters.max_entry_discount_bps * BPS:
         text = f"perpetual bid {-basis / BPS:.1f} bp below spot ask, at most {parameters.max_entry_discount_bps}"
         yield Refusal(kind=RefusalKind.BASIS, detail=text)
+    elif basis > parameters.max_entry_premium_bps * BPS:
+        text = f"perpetual bid {basis / BPS:.1f} bp above spot ask, at most {parameters.max_entry_premium_bps}"
+        yield Refusal(kind=RefusalKind.BASIS, detail=text)
+
+
+def _underlying(pair: BasisPair, market: MarketView) -> Iterator[Refusal]:
+    found = mismatch(pair, market)
+    if found is not None:
+        yield Refusal(kind=RefusalKind.UNDERLYING, detail=found)
 
 
 def _spread(spot: Quote | None, parameters: FundingRateStrategy) -> Iterator[Refusal]:

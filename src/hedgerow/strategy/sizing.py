@@ -13,6 +13,7 @@ from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.absence import at_most_shown, coin_reading, short_reading
 from hedgerow.strategy.observation import Opportunity, Rebalance, Refusal, RefusalKind
 from hedgerow.strategy.parameters import CapitalManagement
+from hedgerow.strategy.prices import SaleBounds
 from hedgerow.strategy.rebalancing import rebalance
 from hedgerow.strategy.screening import depth_refusal
 
@@ -117,10 +118,12 @@ def closing_plan(  # noqa: PLR0913 - keyword-only, and each is one fact of the c
     interval_hours: int,
     urgent: bool,
     dust: Decimal = ZERO,
+    bounds: SaleBounds | None = None,
 ) -> ExecutionPlan:
     """Plan to sell the hedge's own coins and buy back its own short, never more than the account still has.
 
-    ``dust`` are coins that the ledger kept of earlier hedges of the same coin: they are sold with these.
+    ``dust`` are coins that the ledger kept of earlier hedges of the same coin: they are sold with these. ``bounds``
+    are the worst prices; None = only the caps count.
     """
     spot, short = hedge.spot_quantity + dust, hedge.short
     if account is not None:
@@ -141,16 +144,26 @@ def closing_plan(  # noqa: PLR0913 - keyword-only, and each is one fact of the c
         ),
         interval_hours=interval_hours,
         urgent=urgent,
+        spot_floor=bounds.spot_floor if bounds else None,
+        perp_ceiling=bounds.perp_ceiling if bounds else None,
     )
 
 
-def trimming_plan(pair: BasisPair, *, spot: Decimal = ZERO, perp: Decimal = ZERO, price: Decimal) -> ExecutionPlan:
+def trimming_plan(
+    pair: BasisPair,
+    *,
+    spot: Decimal = ZERO,
+    perp: Decimal = ZERO,
+    price: Decimal,
+    bounds: SaleBounds | None = None,
+) -> ExecutionPlan:
     """Plan to reduce one leg by a quantity on its lot, in one slice."""
     return ExecutionPlan(
         spot_quantity=spot,
         perp_quantity=perp,
         slice_notional=slice_notional(pair, (spot + perp) * price, price, (spot + perp) * price),
         urgent=True,
+        spot_floor=bounds.spot_floor if bounds else None,
     )
 
 

@@ -120,18 +120,33 @@ def test_b5_a_read_that_failed_closes_nothing_however_old_or_covered_the_hedge_i
     assert found.detail == ", ".join(blind.missing) != ""
 
 
+def test_coins_are_not_sold_below_what_other_prices_support() -> None:
+    low = observed(
+        market_of(replace(HELD, spot=("90", "90"))), holding(short_of(quantity="10", leverage=3), coins="10")
+    )
+    found = held(decided(observation=low), HoldReason.CANNOT_TRADE)
+    assert "spot bid 90 is below 95" in found.detail
+    short_gone = observed(market_of(replace(HELD, spot=("90", "90"))), holding(short_of(quantity="0"), coins="10"))
+    assert "spot bid 90 is below 95" in held(decided(observation=short_gone), HoldReason.CANNOT_TRADE).detail
+    plan = closed(
+        decided(observation=observed(seen=holding(short_of(quantity="10", leverage=3), coins="10"))), Reason.HEALTH
+    ).plan
+    assert (plan.spot_floor, plan.perp_ceiling) == (Decimal(95), Decimal(105))
+
+
 def test_the_emergency_stop_comes_before_everything() -> None:
-    market = market_of(replace(HELD, perp=("120", "120"), mark="120"))
+    market = market_of(replace(HELD, perp=("120", "120"), mark="120", index="100"))
     seen = holding(short_of(quantity="1", leverage=7), coins="10")
     found = closed(decided(hedge("10", hours=99, funding="9"), observed(market, seen)), Reason.EMERGENCY_STOP)
     assert found.plan.urgent
-    assert not found.confirm
+    assert found.confirm
 
 
 def test_a_safety_exit_is_taken_on_what_could_be_seen_and_names_what_could_not() -> None:
-    market = market_of(replace(HELD, spot=None, perp=("120", "120"), mark="100"))
+    literal = VolumeFarming(StrategyParameters(risk_management=RiskManagement(stop_on=StopOn.PERP_LEG)))
+    market = market_of(replace(HELD, spot=None, perp=("120", "120"), mark="120"))
     blind = Observation(at=NOW, market=market, account=None, unread=("account",))
-    found = closed(decided(observation=blind), Reason.EMERGENCY_STOP)
+    found = closed(decided(observation=blind, policy=literal), Reason.EMERGENCY_STOP)
     assert found.detail.endswith("(could not see: account, spot book (index price used))")
     assert found.plan.spot_quantity == found.plan.perp_quantity == 10
 
@@ -143,6 +158,42 @@ def test_a4_bad_health_does_not_stand_in_the_way_of_the_stop() -> None:
     closed(decided(observation=observed(market, seen), policy=literal), Reason.EMERGENCY_STOP)
     liquidation = closed(decided(observation=observed(market, seen)), Reason.HEALTH)
     assert not liquidation.confirm, "liquidation does not wait for a second reading"
+
+
+@pytest.mark.parametrize("mark", ["100", None])
+def test_a_near_liquidation_that_the_market_does_not_show_waits_for_a_second_reading(mark: str | None) -> None:
+    market = market_of(replace(HELD, mark=mark))
+    seen = holding(short_of(quantity="10", mark_price=Decimal(195), liquidation_price=Decimal(199)), coins="10")
+    assert closed(decided(observation=observed(market, seen)), Reason.HEALTH).confirm
+
+
+@pytest.mark.parametrize(
+    ("listed", "unconfirmed"),
+    [
+        (replace(HELD, spot=("80", "80")), ("spot 80",)),
+        (replace(HELD, perp=("120", "120")), ("perpetual 120",)),
+        (replace(HELD, perp=("120", "120"), mark="120"), ("spot 100",)),
+        (replace(HELD, spot=None, mark="120", index="80"), ("spot 80", "perpetual 100")),
+    ],
+)
+def test_a_stop_at_prices_of_one_source_alone_is_not_taken(listed: listing, unconfirmed: tuple[str, ...]) -> None:
+    found = held(decided(observation=observed(market_of(listed))), HoldReason.UNSUPPORTED)
+    assert found.detail == ", ".join(unconfirmed)
+
+
+def test_nothing_is_closed_for_profit_while_the_legs_follow_different_prices() -> None:
+    apart = observed(market_of(replace(HELD, perp=("90", "90"))))
+    found = held(decided(hedge("10", hours=1000, funding="900"), apart), HoldReason.DIVERGED)
+    assert "-10.0%" in found.detail
+
+
+def test_a_hedge_without_an_entry_value_is_judged_by_everything_else() -> None:
+    unknown = hedge("10", hours=99, entry_notional=Decimal(0))
+    assert closed(decided(unknown), Reason.MAX_AGE).evaluation is not None
+    gone = holding(short_of(quantity="10"), coins="0")
+    closed(decided(unknown, observed(seen=gone)), Reason.LEG_GONE)
+    dropped = market_of(replace(HELD, perp=("150", "150"), mark="150", index="100"))
+    assert not isinstance(decided(unknown, observed(dropped)), Close)
 
 
 @pytest.mark.parametrize(

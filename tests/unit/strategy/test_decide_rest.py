@@ -1,33 +1,84 @@
-"""How long a pair rests after its openings were unwound."""
+"""How long a pair rests after it ended badly."""
 
 from datetime import timedelta
 
 import pytest
 
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.position import ClosedHedge, Reason
-from hedgerow.strategy.observation import Observation, Open, Refusal, RefusalKind
+from hedgerow.domain.ledger import Cooldown, Ledger, Target
+from hedgerow.domain.position import Reason
+from hedgerow.strategy.cooldowns import ends_at
+from hedgerow.strategy.decide import decide_held
+from hedgerow.strategy.observation import Close, Hold, Observation, Open, Refusal, RefusalKind
 from hedgerow.strategy.openings import plan_opening, shortlist
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
-from support.views import NOW, account, depth, hedge, listing, market_of, pair_of
+from hedgerow.strategy.scan import scan
+from support.views import NOW, account, depth, hedge, ledger_of, listing, market_of, pair_of, short_of
 
 GUIDE = VolumeFarming(StrategyParameters())
-FLAT = Observation(at=NOW, market=market_of(listing(pair=pair_of())), account=account())
+TWO = market_of(listing(pair=pair_of(), rate="0.0009"), listing(pair=pair_of("BBBUSDT"), rate="0.0003"))
+FLAT = Observation(at=NOW, market=TWO, account=account())
 
 
-@pytest.mark.parametrize(("tries", "rests_hours"), [(1, 1), (2, 2), (9, 24)])
-def test_a_pair_rests_after_openings_that_were_unwound_and_longer_each_time(tries: int, rests_hours: int) -> None:
+def resting(reason: Reason, *, tries: int = 1, hours_ago: float = 0.0) -> Ledger:
+    since = NOW - timedelta(hours=hours_ago)
+    return Ledger(cooldowns={"AAAUSDT": Cooldown(since=since, reason=reason, count=tries, detail="why")})
+
+
+@pytest.mark.parametrize(
+    ("reason", "tries", "rests_hours"),
+    [
+        (Reason.UNWOUND, 1, 1),
+        (Reason.UNWOUND, 2, 2),
+        (Reason.UNWOUND, 9, 24),
+        (Reason.REFUSED, 1, 0.25),
+        (Reason.REFUSED, 3, 1),
+        (Reason.HEALTH, 2, 2),
+        (Reason.EMERGENCY_STOP, 1, 4),
+        (Reason.EMERGENCY_STOP, 1_000_000, 24),
+    ],
+)
+def test_a_pair_that_ended_badly_rests_longer_each_time_and_a_day_at_most(
+    reason: Reason, tries: int, rests_hours: float
+) -> None:
     best = next(shortlist(FLAT, Ledger(), GUIDE))
     books = (depth(Market.SPOT, quantity="1000"), depth(Market.PERP, quantity="1000"))
 
     def found(hours_ago: float) -> Open | Refusal:
-        ended = NOW - timedelta(hours=hours_ago)
-        failed = ClosedHedge(hedge=hedge(pair=best.pair), closed_at=ended, reason=Reason.UNWOUND)
-        return plan_opening(best, *books, FLAT, Ledger(closed=(failed,) * tries), GUIDE)
+        known = resting(reason, tries=tries, hours_ago=hours_ago)
+        return plan_opening(best, *books, FLAT, known, GUIDE)
 
-    early = found(rests_hours - 0.5)
+    early = found(rests_hours - 0.1)
     assert isinstance(early, Refusal)
-    assert (early.kind, early.detail[:34]) == (RefusalKind.BLOCKED, "its last opening had to be unwound")
-    assert isinstance(found(rests_hours + 0.5), Open)
+    assert early.kind is RefusalKind.COOLDOWN
+    assert early.detail.startswith(f"rests until 2026-01-10 12:06 UTC: {reason} (why)")
+    assert isinstance(found(rests_hours), Open)
+
+
+def test_the_next_pair_is_offered_while_the_best_one_rests() -> None:
+    assert [found.symbol for found in shortlist(FLAT, resting(Reason.REFUSED), GUIDE)] == ["BBBUSDT"]
+    assert [found.symbol for found in shortlist(FLAT, Ledger(), GUIDE)] == ["AAAUSDT", "BBBUSDT"]
+
+
+def test_a_scan_says_that_a_pair_rests_until_when_and_why() -> None:
+    rows = {row.pair.symbol: row for row in scan(TWO, GUIDE, resting(Reason.REFUSED, tries=2)).rows}
+    assert [refusal.detail for refusal in rows["AAAUSDT"].refusals] == [
+        "rests until 2026-01-10 12:30 UTC: refused before any fill (why), 2 times in a row"
+    ]
+    assert rows["BBBUSDT"].eligible
+
+
+def test_a_position_is_not_left_for_a_pair_that_rests() -> None:
+    seen = Observation(at=NOW, market=TWO, account=account(short_of("BBBUSDT"), coins={"BBB": "1"}))
+    held = hedge("1", pair=pair_of("BBBUSDT"), hours=10)
+    left = decide_held(seen, ledger_of(held), GUIDE)
+    assert isinstance(left, Close)
+    assert left.target == Target(symbol="AAAUSDT", expires_at=NOW + timedelta(hours=16))
+    stayed = decide_held(seen, ledger_of(held, cooldowns=resting(Reason.UNWOUND).cooldowns), GUIDE)
+    assert isinstance(stayed, Hold)
+
+
+def test_a_cooldown_doubles_and_never_grows_beyond_a_day() -> None:
+    lengths = [ends_at(Cooldown(since=NOW, reason=Reason.REFUSED, count=n)) - NOW for n in (1, 2, 3, 8, 500)]
+    assert lengths == [timedelta(minutes=15), timedelta(minutes=30), timedelta(hours=1), *[timedelta(days=1)] * 2]

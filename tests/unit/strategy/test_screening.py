@@ -60,7 +60,8 @@ def test_what_does_not_reach_a_limit_is_refused(changes: dict[str, Any], kind: R
 
 
 def test_the_limits_themselves_pass() -> None:
-    assert kinds(listing(pair=pair_of(), volume="5000000", spot=("199.85", "200.15"), perp=("199.85", "199.9"))) == []
+    edge = listing(pair=pair_of(), volume="5000000", spot=("199.85", "200.15"), perp=("199.85", "199.9"), mark="200")
+    assert kinds(edge) == []
 
 
 @pytest.mark.parametrize(("bid", "passes"), [("101", True), ("100.16", True), ("99.85", True), ("99.84", False)])
@@ -100,6 +101,7 @@ def test_every_reason_is_given_at_once() -> None:
         RefusalKind.VOLUME,
         RefusalKind.SPREAD,
         RefusalKind.BASIS,
+        RefusalKind.UNDERLYING,
     ]
 
 

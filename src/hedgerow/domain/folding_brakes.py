@@ -1,0 +1,132 @@
+"""What events mean for future openings: incidents that ask for a person, and pairs that ended badly."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.execution import ExecutionKind
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Cooldown, Deferral, Incident, Ledger
+from hedgerow.domain.order import Fill
+from hedgerow.domain.order_keeping import hedge_of
+from hedgerow.domain.position import Reason
+
+__all__ = ["AFTER"]
+
+_INCIDENTS: Final = {
+    Reason.EMERGENCY_STOP: ev.HaltReason.EMERGENCY,
+    Reason.LEG_GONE: ev.HaltReason.LEG_GONE,
+    Reason.LIQUIDATED: ev.HaltReason.LIQUIDATION,
+}
+_NOT_OPENED: Final = frozenset({Reason.REFUSED, Reason.UNWOUND})
+_BAD_ENDS: Final = frozenset(
+    {
+        Reason.EMERGENCY_STOP,
+        Reason.HEALTH,
+        Reason.LEG_GONE,
+        Reason.LIQUIDATED,
+        Reason.IMBALANCE,
+        Reason.CLOSED_ELSEWHERE,
+        Reason.REPLACED,
+    }
+)
+
+
+def _closed(before: Ledger, after: Ledger, event: ev.HedgeClosed | ev.HedgeLost) -> Ledger:
+    hedge = before.hedge
+    if hedge is None or hedge.hedge_id != event.hedge_id:
+        return after
+    after = replace(after, deferral=None)
+    incident = _INCIDENTS.get(event.reason)
+    if incident is not None:
+        after = _with_incident(after, Incident(at=event.at, symbol=hedge.symbol, reason=incident, detail=event.reason))
+    if event.reason in _BAD_ENDS:
+        return _cooled(after, hedge.symbol, event, "")
+    return _warm(after, hedge.symbol)
+
+
+def _aborted(before: Ledger, after: Ledger, event: ev.HedgeAborted) -> Ledger:
+    opening = before.opening
+    if opening is None or opening.hedge_id != event.hedge_id:
+        return after
+    return _cooled(after, opening.symbol, event, event.detail)
+
+
+def _opened(before: Ledger, after: Ledger, event: ev.HedgeOpened) -> Ledger:
+    opening = before.opening
+    if opening is None or opening.hedge_id != event.hedge_id:
+        return after
+    earlier = after.cooldowns.get(opening.symbol)
+    return _warm(after, opening.symbol) if earlier and earlier.reason in _NOT_OPENED else after
+
+
+def _started(_before: Ledger, after: Ledger, event: ev.ExecutionStarted) -> Ledger:
+    return replace(after, incident=None) if event.execution.kind is ExecutionKind.OPEN else after
+
+
+def _lifted(before: Ledger, after: Ledger, _event: ev.Lifted) -> Ledger:
+    # A halt that lifted itself says nothing of an incident: no person has looked at it.
+    return after if before.halt is not None and before.halt.lifts_itself else replace(after, incident=None)
+
+
+def _fills_elsewhere(before: Ledger, after: Ledger, event: ev.FillsElsewhere) -> Ledger:
+    hedge = hedge_of(before, event.hedge_id)
+    fresh = [fill for fill in event.fills if fill.key not in before.trades_seen]
+    if hedge is None or not fresh:
+        return after
+    forced = [fill for fill in fresh if fill.forced and fill.market is Market.PERP]
+    assumed = [fill for fill in fresh if fill.trade_id < 0]
+    if forced:
+        reason, detail = ev.HaltReason.LIQUIDATION, _said(forced)
+    elif assumed and not event.late:
+        reason, detail = ev.HaltReason.UNEXPLAINED_LOSS, f"{_said(assumed)}, and no trade of the account explains it"
+    else:
+        return after
+    return _with_incident(after, Incident(at=event.at, symbol=hedge.symbol, reason=reason, detail=detail))
+
+
+def _said(fills: list[Fill]) -> str:
+    return ", ".join(f"{fill.market} {fill.side} {fill.quantity.normalize():f}" for fill in fills)
+
+
+def _deferred(before: Ledger, after: Ledger, event: ev.ExitDeferred) -> Ledger:
+    if before.hedge is None or before.hedge.hedge_id != event.hedge_id:
+        return after
+    return replace(after, deferral=Deferral(hedge_id=event.hedge_id, since=event.at, until=event.until))
+
+
+def _deferral_ended(_before: Ledger, after: Ledger, _event: ev.ExitDeferralEnded) -> Ledger:
+    return replace(after, deferral=None)
+
+
+def _with_incident(ledger: Ledger, incident: Incident) -> Ledger:
+    return ledger if ledger.incident is not None else replace(ledger, incident=incident)
+
+
+def _cooled(ledger: Ledger, symbol: str, event: ev.HedgeClosed | ev.HedgeLost | ev.HedgeAborted, detail: str) -> Ledger:
+    earlier = ledger.cooldowns.get(symbol)
+    count = earlier.count + 1 if earlier else 1
+    cooldown = Cooldown(since=event.at, reason=event.reason, count=count, detail=detail)
+    return replace(ledger, cooldowns={**ledger.cooldowns, symbol: cooldown})
+
+
+def _warm(ledger: Ledger, symbol: str) -> Ledger:
+    if symbol not in ledger.cooldowns:
+        return ledger
+    return replace(ledger, cooldowns={other: kept for other, kept in ledger.cooldowns.items() if other != symbol})
+
+
+AFTER: Final[Mapping[type[ev.Event], Callable[[Ledger, Ledger, Any], Ledger]]] = {
+    ev.HedgeClosed: _closed,
+    ev.HedgeLost: _closed,
+    ev.HedgeAborted: _aborted,
+    ev.HedgeOpened: _opened,
+    ev.ExecutionStarted: _started,
+    ev.Lifted: _lifted,
+    ev.FillsElsewhere: _fills_elsewhere,
+    ev.ExitDeferred: _deferred,
+    ev.ExitDeferralEnded: _deferral_ended,
+}
+"""Applied after the event's own change, with the ledger before it."""

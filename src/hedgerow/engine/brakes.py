@@ -1,0 +1,59 @@
+"""Halts openings after incidents, while a hedge's legs follow different prices, and when money is missing."""
+
+from decimal import Decimal
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.market import MarketView
+from hedgerow.engine.equity import equity_of
+from hedgerow.engine.journal import Journal
+from hedgerow.strategy.brakes import brake_of, stands_until_resumed, unexplained_loss
+from hedgerow.strategy.observation import Halt, Observation
+from hedgerow.strategy.parameters import RiskManagement
+from hedgerow.strategy.underlying import divergence
+
+__all__ = ["Brakes"]
+
+
+class Brakes:
+    """Records halts; what they follow from is in the log, but for the last reading of prices that differed."""
+
+    def __init__(self, journal: Journal, risk: RiskManagement) -> None:
+        self._journal = journal
+        self._risk = risk
+        self._apart: str | None = None
+        """The hedge whose legs followed different prices at the last check."""
+
+    async def check(self, observation: Observation, differences: dict[str, Decimal]) -> None:
+        """Halt openings where an incident, missing money or prices ask for it; ``differences`` are of the books."""
+        halt = (
+            brake_of(self._journal.ledger, self._risk)
+            or self._missing_money(observation, differences)
+            or self._legs_apart(observation.market)
+        )
+        if halt is not None and not stands_until_resumed(self._journal.ledger):
+            await self._journal.record(ev.Halted(at=observation.at, reason=halt.reason, detail=halt.detail))
+
+    def _missing_money(self, observation: Observation, differences: dict[str, Decimal]) -> Halt | None:
+        market = observation.market
+        if not differences or market is None:
+            return None
+        ledger, prices = self._journal.ledger, dict[str, Decimal]()
+        for asset in {*ledger.dust, *((ledger.active.pair.base,) if ledger.active else ())}:
+            quote = market.quote(Market.SPOT, f"{asset}{QUOTE_ASSET}")
+            if quote is not None and quote.mid is not None:
+                prices[asset] = quote.mid
+        return unexplained_loss(differences, prices, equity_of(ledger, observation.account, market))
+
+    def _legs_apart(self, market: MarketView | None) -> Halt | None:
+        """Return a halt once two checks in a row saw the legs of the hedge at prices of different things."""
+        hedge = self._journal.ledger.hedge
+        apart = divergence(hedge.symbol, market) if hedge else None
+        before, self._apart = self._apart, hedge.hedge_id if hedge and apart else None
+        if hedge is None or apart is None or before != hedge.hedge_id:
+            return None
+        text = (
+            f"{hedge.symbol}: {apart}; nothing is sold because of it: `hedgerow close` leaves, `hedgerow resume` lifts"
+        )
+        return Halt(reason=ev.HaltReason.LEGS_DIFFER, detail=text)

@@ -1,0 +1,60 @@
+"""After what nothing may be opened until a person has looked: emergencies, liquidations, lost legs and lost money."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.events import HaltReason
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.money import ZERO
+from hedgerow.strategy.observation import Halt
+from hedgerow.strategy.parameters import AfterEmergency, RiskManagement
+
+__all__ = ["brake_of", "stands_until_resumed", "unexplained_loss"]
+
+LEAST_LOSS: Final = Decimal(1)
+"""Quote units; a smaller difference of the books is said, and halts nothing."""
+LEAST_LOSS_FRACTION: Final = Decimal("0.001")
+"""The same as a fraction of the equity; the larger one counts."""
+_ADVICE: Final = {
+    HaltReason.EMERGENCY: "see what it lost by `hedgerow books`, then `hedgerow resume`",
+    HaltReason.LIQUIDATION: "see the margin and what is left on the exchange, then `hedgerow resume`",
+    HaltReason.LEG_GONE: "see on the exchange who took it, then `hedgerow resume`",
+    HaltReason.UNEXPLAINED_LOSS: "`hedgerow books` names what only one side has; then `hedgerow resume`",
+}
+
+
+def brake_of(ledger: Ledger, risk: RiskManagement) -> Halt | None:
+    """Return the halt that the last incident asks for; None when there was none, or its pair rests instead."""
+    incident = ledger.incident
+    if incident is None:
+        return None
+    explained = incident.reason is not HaltReason.UNEXPLAINED_LOSS
+    if explained and risk.after_emergency is AfterEmergency.REST:
+        return None
+    text = f"{incident.symbol} at {incident.at:%Y-%m-%d %H:%M:%S} UTC, {incident.detail}"
+    return Halt(reason=incident.reason, detail=f"{text}: {_ADVICE[incident.reason]}")
+
+
+def stands_until_resumed(ledger: Ledger) -> bool:
+    """Tell whether openings are halted already, and only a person lifts that."""
+    return ledger.halt is not None and not ledger.halt.lifts_itself
+
+
+def unexplained_loss(
+    differences: Mapping[str, Decimal], prices: Mapping[str, Decimal], equity: Decimal | None
+) -> Halt | None:
+    """Return the halt that missing money asks for, or None.
+
+    ``differences`` are venue minus books by ``wallet:asset``; ``prices`` value the coins of the ledger, by asset, and
+    what has no price there is not the bot's money.
+    """
+    lost = ZERO
+    for key, difference in differences.items():
+        asset = key.partition(":")[2]
+        lost -= difference * (prices.get(asset, ZERO) if asset != QUOTE_ASSET else Decimal(1))
+    if lost <= max(LEAST_LOSS, (equity or ZERO) * LEAST_LOSS_FRACTION):
+        return None
+    text = f"the exchange shows ${lost:.2f} less than the books, and its statement does not say why"
+    return Halt(reason=HaltReason.UNEXPLAINED_LOSS, detail=f"{text}: {_ADVICE[HaltReason.UNEXPLAINED_LOSS]}")

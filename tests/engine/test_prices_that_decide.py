@@ -1,0 +1,170 @@
+"""Prices that no second source confirms, and legs that are not one coin: nothing is traded because of them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from hedgerow.domain.events import Halted, HaltReason
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.position import Reason
+from hedgerow.emulator.market_changes import BookDistortion, ContractMultiplier, MarkDistortion, TickerCollision
+from hedgerow.strategy.observation import Hold, HoldReason
+from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from hedgerow.strategy.policies import VolumeFarming
+from hedgerow.strategy.scan import scan
+from support.bots import OPENED, Farm
+from support.worlds import SYMBOL, Listing, ScriptedTape
+
+PATIENT = StrategyParameters(
+    position_management=PositionManagement(max_position_age_hours=1e5, fee_coverage_multiplier=1e6)
+)
+CHECK = OPENED + timedelta(minutes=25)
+"""A check falls on it."""
+
+
+def farm_of(**options: object) -> Farm:
+    return Farm(ScriptedTape([Listing(SYMBOL)]), **{"parameters": PATIENT, **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (TickerCollision(symbol=SYMBOL, price=Decimal(100_000)), "about 1000 of the spot"),
+        (TickerCollision(symbol=SYMBOL, price=Decimal(1000)), "about 10 of the spot"),
+        (TickerCollision(symbol=SYMBOL, price=Decimal(130)), "+30.0% from spot"),
+        (TickerCollision(symbol=SYMBOL, price=Decimal(103)), "+3.0% from spot"),
+        (TickerCollision(symbol=SYMBOL, price=Decimal("0.1")), "about 1000 of the perpetual"),
+        (ContractMultiplier(symbol=SYMBOL), "about 1000 of the spot"),
+        (BookDistortion(symbol=SYMBOL, market=Market.PERP, shift_bps=Decimal(300)), "bp above spot ask"),
+        (MarkDistortion(symbol=SYMBOL, index_bps=Decimal(300)), "from spot"),
+    ],
+)
+def test_two_things_of_one_ticker_are_never_hedged(change: object, word: str) -> None:
+    farm = farm_of()
+    farm.world.change_market(change)  # type: ignore[arg-type]
+    farm.run(0.3)
+    assert farm.venue.orders == []
+    row = scan(farm.world.market(10), VolumeFarming(PATIENT)).rows[0]
+    assert word in "; ".join(refusal.detail for refusal in row.refusals)
+
+
+def test_legs_that_come_apart_while_held_halt_openings_and_sell_nothing() -> None:
+    farm = farm_of()
+    farm.run(0.5)
+    orders = len(farm.venue.orders)
+    farm.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(150)))
+    farm.run(0.5)
+    assert len(farm.venue.orders) == orders
+    assert [event.reason for event in farm.logged(Halted)] == [HaltReason.LEGS_DIFFER]
+    assert farm.ledger.hedge is not None
+
+
+def test_legs_that_differ_in_one_check_alone_halt_nothing() -> None:
+    farm = farm_of()
+    farm.run(0.6, at={0.4: lambda bot: _change(bot, wick_of(Market.SPOT, -2000, 60))})
+    assert farm.logged(Halted) == []
+    assert farm.reasons == []
+
+
+def wick_of(market: Market, shift_bps: int, seconds: float) -> BookDistortion:
+    return BookDistortion(
+        symbol=SYMBOL,
+        market=market,
+        shift_bps=Decimal(shift_bps),
+        at=CHECK - timedelta(seconds=1),
+        seconds=seconds,
+    )
+
+
+def _change(farm: Farm, change: object) -> None:
+    farm.world.change_market(change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seconds", [3, 1200])
+@pytest.mark.parametrize(("market", "shift"), [(Market.SPOT, -2000), (Market.PERP, 2000)])
+def test_a_wick_of_one_book_is_no_emergency(market: Market, shift: int, seconds: float) -> None:
+    farm = farm_of()
+    farm.run(0.9, at={0.3: lambda bot: _change(bot, wick_of(market, shift, seconds))})
+    assert farm.reasons == []
+    holds = [hold for hold in farm.decisions(Hold) if hold.reason is HoldReason.UNSUPPORTED]
+    assert holds
+    farm.check_whole()
+
+
+@pytest.mark.parametrize("bps", [-3000, 3000])
+def test_a_mark_and_index_that_are_wrong_are_no_emergency(bps: int) -> None:
+    farm = farm_of()
+    farm.run(0.5)
+    _change(farm, MarkDistortion(symbol=SYMBOL, mark_bps=Decimal(bps), index_bps=Decimal(bps)))
+    farm.run(0.5)
+    assert farm.reasons == []
+    farm.check_whole()
+
+
+def test_a_loss_that_two_sources_confirm_is_stopped_after_a_second_new_reading() -> None:
+    farm = farm_of()
+    farm.run(0.5)
+    farm.tape.set_prices(farm.world.now, 100, 115)
+    farm.run(0.1)
+    assert farm.reasons == [Reason.EMERGENCY_STOP]
+    farm.check_flat()
+
+
+def test_a_loss_that_is_over_within_seconds_is_not_stopped() -> None:
+    farm = farm_of()
+    farm.tape.set_prices(CHECK - timedelta(seconds=1), 100, 115)
+    farm.tape.set_prices(CHECK + timedelta(seconds=3), 100, 100)
+    farm.run(0.6)
+    assert farm.reasons == []
+    assert [hold.reason for hold in farm.decisions(Hold) if hold.reason is HoldReason.UNCONFIRMED] != []
+    farm.check_whole()
+
+
+def sells_coins(farm: Farm) -> list[Decimal]:
+    return [
+        command.order.price
+        for command in farm.venue.orders
+        if command.order.market is Market.SPOT and command.order.side is Side.SELL
+    ]
+
+
+def lose_the_short(farm: Farm) -> None:
+    farm.world.deleverage(SYMBOL, farm.short())
+
+
+def leverage(farm: Farm) -> None:
+    farm.world.set_leverage(SYMBOL, 3)
+
+
+@pytest.mark.parametrize("cause", [lose_the_short, leverage])
+def test_forced_sales_do_not_go_far_below_the_index(cause: Callable[[Farm], None]) -> None:
+    farm = farm_of()
+    farm.run(0.5)
+    _change(farm, BookDistortion(symbol=SYMBOL, market=Market.SPOT, shift_bps=Decimal(-2000), seconds=1200))
+    cause(farm)
+    farm.run(0.25)
+    assert sells_coins(farm) == []
+    farm.run(0.5)
+    assert sells_coins(farm)
+    assert min(sells_coins(farm)) >= Decimal(95)
+    farm.check_flat()
+
+
+def test_a_near_liquidation_is_closed_whatever_the_books_show() -> None:
+    farm = farm_of()
+    farm.run(0.5)
+    farm.world.shock(SYMBOL, Decimal("1.8"))
+    _change(farm, BookDistortion(symbol=SYMBOL, market=Market.SPOT, shift_bps=Decimal(-800)))
+    farm.run(0.1)
+    assert farm.reasons == [Reason.HEALTH]
+    farm.check_flat()
+
+
+@pytest.mark.parametrize("market", list(Market))
+def test_a_crossed_book_is_no_book(market: Market) -> None:
+    farm = Farm(ScriptedTape([Listing(SYMBOL), Listing("BBBUSDT", spot=50, rate="0.0002")]), parameters=PATIENT)
+    _change(farm, BookDistortion(symbol=SYMBOL, market=market, spread_bps=Decimal(-3000)))
+    farm.run(0.2)
+    assert farm.hedge.symbol == "BBBUSDT"

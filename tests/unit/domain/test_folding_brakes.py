@@ -1,0 +1,100 @@
+"""What events leave behind for future openings."""
+
+from datetime import timedelta
+from typing import Any
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.folding import apply, fold
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.position import Reason
+from support.views import NOW, fill, hedge, ledger_of
+
+HELD = ledger_of(hedge("10"))
+SYMBOL = "AAAUSDT"
+
+
+def closed(reason: Reason, ledger: Ledger = HELD, hedge_id: str = "h1") -> Ledger:
+    return apply(ledger, ev.HedgeClosed(at=NOW, hedge_id=hedge_id, reason=reason))
+
+
+def test_an_emergency_and_a_lost_leg_are_incidents_and_other_endings_are_none() -> None:
+    for reason in Reason:
+        found = closed(reason).incident
+        wanted = {
+            Reason.EMERGENCY_STOP: ev.HaltReason.EMERGENCY,
+            Reason.LEG_GONE: ev.HaltReason.LEG_GONE,
+            Reason.LIQUIDATED: ev.HaltReason.LIQUIDATION,
+        }
+        assert (None if found is None else found.reason) == wanted.get(reason)
+    assert closed(Reason.EMERGENCY_STOP, hedge_id="other") == apply(
+        HELD, ev.HedgeClosed(at=NOW, hedge_id="other", reason=Reason.USER)
+    )
+
+
+def test_bad_endings_are_counted_and_a_good_one_ends_the_count() -> None:
+    ledger = closed(Reason.HEALTH)
+    assert (ledger.cooldowns[SYMBOL].count, ledger.cooldowns[SYMBOL].reason) == (1, Reason.HEALTH)
+    again = closed(Reason.IMBALANCE, Ledger(hedge=HELD.hedge, cooldowns=ledger.cooldowns))
+    assert again.cooldowns[SYMBOL].count == 2
+    assert closed(Reason.MAX_AGE, Ledger(hedge=HELD.hedge, cooldowns=again.cooldowns)).cooldowns == {}
+    lost = apply(HELD, ev.HedgeLost(at=NOW, hedge_id="h1", reason=Reason.CLOSED_ELSEWHERE))
+    assert lost.cooldowns[SYMBOL].reason is Reason.CLOSED_ELSEWHERE
+    assert lost.incident is None
+
+
+def test_an_opening_that_failed_is_forgotten_once_one_succeeds_and_a_bad_health_is_not() -> None:
+    opening = Ledger(opening=hedge("10"))
+    aborted = ev.HedgeAborted(at=NOW, hedge_id="h1", reason=Reason.REFUSED, detail="-2010")
+    failed = apply(opening, aborted)
+    assert failed.cooldowns[SYMBOL].detail == "-2010"
+    opened = ev.HedgeOpened(at=NOW, hedge_id="h1")
+    assert apply(Ledger(opening=hedge("10"), cooldowns=failed.cooldowns), opened).cooldowns == {}
+    sick = closed(Reason.HEALTH).cooldowns
+    assert apply(Ledger(opening=hedge("10"), cooldowns=sick), opened).cooldowns == sick
+    assert apply(Ledger(opening=hedge("10")), opened).cooldowns == {}
+    for stray in (aborted, opened):
+        assert apply(Ledger(), stray).cooldowns == {}
+
+
+def test_forced_trades_and_changes_without_a_trade_are_incidents_and_trades_by_hand_are_none() -> None:
+    def elsewhere(*, late: bool = False, **changes: Any) -> ev.FillsElsewhere:
+        trade = fill(Market.PERP, Side.BUY, "2", **{"trade_id": 77, **changes})
+        return ev.FillsElsewhere(at=NOW, hedge_id="h1", fills=(trade,), cause="half open", late=late)
+
+    forced = apply(HELD, elsewhere(client_id="adl_autoclose"))
+    assert forced.incident is not None
+    assert (forced.incident.reason, forced.incident.detail) == (ev.HaltReason.LIQUIDATION, "perp BUY 2")
+    assumed = apply(HELD, elsewhere(trade_id=-5))
+    assert assumed.incident is not None
+    assert assumed.incident.reason is ev.HaltReason.UNEXPLAINED_LOSS
+    assert apply(HELD, elsewhere()).incident is None
+    assert apply(HELD, elsewhere(late=True, trade_id=-5)).incident is None
+    assert apply(Ledger(), elsewhere(client_id="adl_autoclose")).incident is None
+    assert apply(forced, elsewhere(client_id="adl_autoclose")).incident == forced.incident
+    first = closed(Reason.LEG_GONE, forced)
+    assert first.incident == forced.incident, "the first one is what happened"
+
+
+def test_an_incident_ends_when_a_person_lifts_it() -> None:
+    lifted = fold([ev.Lifted(at=NOW, detail="by hand")], closed(Reason.EMERGENCY_STOP))
+    assert lifted.incident is None
+    assert lifted.cooldowns != {}
+
+
+def test_a_halt_that_lifts_itself_ends_no_incident() -> None:
+    doubt = ev.Halted(at=NOW, reason=ev.HaltReason.ACCOUNT_IN_DOUBT, detail="")
+    after = fold([doubt, ev.Lifted(at=NOW, detail="")], closed(Reason.EMERGENCY_STOP))
+    assert after.halt is None
+    assert after.incident is not None
+
+
+def test_a_deferred_exit_is_remembered_until_its_hedge_ends_or_its_reason_goes() -> None:
+    until = NOW + timedelta(hours=8)
+    waits = ev.ExitDeferred(at=NOW, hedge_id="h1", reason=Reason.MAX_AGE, detail="wide", until=until)
+    waiting = apply(HELD, waits)
+    assert waiting.deferral is not None
+    assert (waiting.deferral.since, waiting.deferral.until) == (NOW, until)
+    assert apply(Ledger(), waits).deferral is None
+    assert closed(Reason.MAX_AGE, waiting).deferral is None
+    assert apply(waiting, ev.ExitDeferralEnded(at=NOW, hedge_id="h1")).deferral is None

@@ -1,0 +1,59 @@
+"""Which halt an incident asks for, and how much money may be missing."""
+
+from decimal import Decimal
+
+import pytest
+
+from hedgerow.domain.events import HaltReason
+from hedgerow.domain.ledger import SELF_LIFTING, Halt, Incident, Ledger
+from hedgerow.strategy.brakes import brake_of, stands_until_resumed, unexplained_loss
+from hedgerow.strategy.parameters import AfterEmergency, RiskManagement
+from support.views import NOW
+
+REST = RiskManagement(after_emergency=AfterEmergency.REST)
+
+
+def after(reason: HaltReason) -> Ledger:
+    return Ledger(incident=Incident(at=NOW, symbol="AAAUSDT", reason=reason, detail="what happened"))
+
+
+@pytest.mark.parametrize(
+    "reason", [HaltReason.EMERGENCY, HaltReason.LIQUIDATION, HaltReason.LEG_GONE, HaltReason.UNEXPLAINED_LOSS]
+)
+def test_an_incident_halts_and_says_what_happened_where_and_what_to_do(reason: HaltReason) -> None:
+    halt = brake_of(after(reason), RiskManagement())
+    assert halt is not None
+    assert halt.reason is reason
+    assert halt.detail.startswith("AAAUSDT at 2026-01-10 12:00:00 UTC, what happened: ")
+    assert halt.detail.endswith("`hedgerow resume`")
+    assert (brake_of(after(reason), REST) is None) == (reason is not HaltReason.UNEXPLAINED_LOSS)
+    assert brake_of(Ledger(), RiskManagement()) is None
+
+
+def test_a_halt_that_lifts_itself_does_not_stand_for_an_incident() -> None:
+    for reason in HaltReason:
+        assert stands_until_resumed(Ledger(halt=Halt(since=NOW, reason=reason, detail=""))) != (reason in SELF_LIFTING)
+    assert not stands_until_resumed(Ledger())
+
+
+@pytest.mark.parametrize(
+    ("differences", "equity", "lost"),
+    [
+        ({"spot:USDT": "-1"}, "100", None),
+        ({"spot:USDT": "-1.5"}, "100", "1.50"),
+        ({"spot:USDT": "-1.5"}, "10000", None),
+        ({"spot:USDT": "-20", "perp:USDT": "20"}, "100", None),
+        ({"spot:AAA": "-0.1"}, "100", "10.00"),
+        ({"spot:OWNERS": "-1000"}, "100", None),
+        ({"spot:USDT": "50"}, "100", None),
+        ({"spot:USDT": "-5"}, None, "5.00"),
+    ],
+)
+def test_only_money_that_is_missing_halts(differences: dict[str, str], equity: str | None, lost: str | None) -> None:
+    found = unexplained_loss(
+        {key: Decimal(value) for key, value in differences.items()},
+        {"AAA": Decimal(100)},
+        None if equity is None else Decimal(equity),
+    )
+    assert (found is None) == (lost is None)
+    assert found is None or f"${lost} less than the books" in found.detail
