@@ -199,7 +199,7 @@ def test_coins_that_a_statement_row_takes_are_gone_at_once() -> None:
     farm.world.deposit(Wallet.SPOT, BASE, -farm.coins())
     farm.run(0.1)
     assert farm.reasons == [Reason.LEG_GONE]
-    assert farm.logged(Halted) == []
+    assert [halt.reason for halt in farm.logged(Halted)] == [HaltReason.LEG_GONE]
     farm.check_flat()
 
 

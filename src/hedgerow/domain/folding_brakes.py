@@ -76,8 +76,10 @@ def _fills_elsewhere(before: Ledger, after: Ledger, event: ev.FillsElsewhere) ->
     fresh = [fill for fill in event.fills if fill.key not in before.trades_seen]
     if hedge is None or not fresh:
         return after
-    forced = [fill for fill in fresh if fill.forced and fill.market is Market.PERP]
-    assumed = [fill for fill in fresh if fill.trade_id < 0]
+    # Coins may have been moved away, which is no trade; a short that changed without one is not explained.
+    shorts = [fill for fill in fresh if fill.market is Market.PERP]
+    forced = [fill for fill in shorts if fill.forced]
+    assumed = [fill for fill in shorts if fill.trade_id < 0]
     if forced:
         reason, detail = ev.HaltReason.LIQUIDATION, _said(forced)
     elif assumed and not event.late:

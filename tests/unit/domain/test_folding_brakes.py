@@ -68,6 +68,9 @@ def test_forced_trades_and_changes_without_a_trade_are_incidents_and_trades_by_h
     assumed = apply(HELD, elsewhere(trade_id=-5))
     assert assumed.incident is not None
     assert assumed.incident.reason is ev.HaltReason.UNEXPLAINED_LOSS
+    moved = fill(Market.SPOT, Side.SELL, "2", trade_id=-5)
+    away = ev.FillsElsewhere(at=NOW, hedge_id="h1", fills=(moved,), cause="half open")
+    assert apply(HELD, away).incident is None, "coins may be moved without a trade"
     assert apply(HELD, elsewhere()).incident is None
     assert apply(HELD, elsewhere(late=True, trade_id=-5)).incident is None
     assert apply(Ledger(), elsewhere(client_id="adl_autoclose")).incident is None

@@ -128,6 +128,7 @@ def test_coins_are_not_sold_below_what_other_prices_support() -> None:
     assert "spot bid 90 is below 95" in found.detail
     short_gone = observed(market_of(replace(HELD, spot=("90", "90"))), holding(short_of(quantity="0"), coins="10"))
     assert "spot bid 90 is below 95" in held(decided(observation=short_gone), HoldReason.CANNOT_TRADE).detail
+    closed(decided(observation=observed(seen=holding(short_of(quantity="0"), coins="10"))), Reason.LEG_GONE)
     plan = closed(
         decided(observation=observed(seen=holding(short_of(quantity="10", leverage=3), coins="10"))), Reason.HEALTH
     ).plan
