@@ -1,15 +1,19 @@
 """A position opened by hand becomes the bot's, with its real age, funding and fees; the user's own coins never do."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from hedgerow.domain.events import FundingReceived, HedgeAdopted, Wallet
+from hedgerow.domain.account import MarginType
+from hedgerow.domain.commands import SetLeverage
+from hedgerow.domain.events import FundingReceived, Halted, HaltReason, HedgeAdopted, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
 from hedgerow.domain.requests import AdoptRequested, CloseRequested
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
+from hedgerow.emulator.market_changes import MarkDistortion, TickerCollision
 from hedgerow.engine.moments import Adopted, BooksChecked, Evaluated, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
@@ -120,11 +124,14 @@ def test_the_leverage_of_an_adopted_position_is_set_to_one() -> None:
     farm.check_whole()
 
 
-def test_an_adopted_position_whose_margin_does_not_carry_one_fold_leverage_is_closed() -> None:
+def test_a_position_whose_margin_does_not_carry_one_fold_leverage_is_not_adopted() -> None:
     farm = Farm(usdt=700, perp=100, parameters=PATIENT)
     _by_hand(farm, "5", coins="5.005")
-    farm.run(0.1, options=RunOptions(once=True))
-    assert farm.reasons == [Reason.HEALTH]
+    farm.run(0.5)
+    assert farm.logged(HedgeAdopted) == []
+    assert farm.venue.orders == []
+    assert [(halt.reason, halt.symbols) for halt in farm.logged(Halted)] == [(HaltReason.UNFIT_POSITION, (SYMBOL,))]
+    assert len([command for command in farm.venue.sent if isinstance(command, SetLeverage)]) == 1
     farm.check()
 
 
@@ -245,3 +252,73 @@ def test_own_coins_beside_an_adopted_hedge_stay_the_users() -> None:
     farm.ask(CloseRequested())
     farm.check_flat()
     assert farm.coins() == before - 3
+
+
+# --- a position that is not fit to be held ---------------------------------------------------------------------------
+
+
+def _isolated(farm: Farm) -> None:
+    farm.world.set_margin_type(SYMBOL, MarginType.ISOLATED)
+
+
+def _hedge_mode(farm: Farm) -> None:
+    farm.world.set_modes(one_way=False)
+
+
+def _multi_assets(farm: Farm) -> None:
+    farm.world.set_modes(single_asset=False)
+
+
+def _other_coin(farm: Farm) -> None:
+    farm.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(150)))
+
+
+def _wrong_index(farm: Farm) -> None:
+    farm.world.change_market(MarkDistortion(symbol=SYMBOL, index_bps=Decimal(1000)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "word"),
+    [
+        (_isolated, None, "its margin is isolated"),
+        (None, _hedge_mode, "hedge mode is on"),
+        (None, _multi_assets, "multi-assets mode is on"),
+        (None, _other_coin, "may not be one coin"),
+        (None, _wrong_index, "may not be one coin"),
+    ],
+)
+def test_a_position_that_is_not_fit_is_neither_adopted_nor_sold(
+    before: Callable[[Farm], None] | None, after: Callable[[Farm], None] | None, word: str
+) -> None:
+    farm = Farm(parameters=PATIENT)
+    for change in (before, _by_hand, after):
+        if change is not None:
+            change(farm)
+    farm.run(0.5)
+    assert farm.logged(HedgeAdopted) == []
+    assert farm.venue.orders == []
+    (halt,) = farm.logged(Halted)
+    assert halt.reason is HaltReason.UNFIT_POSITION
+    assert word in halt.detail
+    answer = farm.ask(AdoptRequested(symbol=SYMBOL))
+    assert not answer.done
+    assert word in answer.text
+    assert f"hedgerow close {SYMBOL}" in answer.text
+
+
+def test_a_position_that_became_fit_is_adopted_and_the_halt_ends() -> None:
+    farm = Farm(parameters=PATIENT)
+    _by_hand(farm)
+    farm.world.change_market(MarkDistortion(symbol=SYMBOL, index_bps=Decimal(1000), seconds=1200))
+    farm.run(1)
+    assert farm.logged(HedgeAdopted)
+    assert farm.ledger.halt is None
+
+
+def test_a_position_that_is_not_fit_can_be_closed_by_name() -> None:
+    farm = Farm(parameters=PATIENT)
+    _by_hand(farm)
+    _wrong_index(farm)
+    assert farm.ask(CloseRequested(symbol=SYMBOL, take_over=True)).done
+    assert farm.reasons == [Reason.USER]
+    assert farm.short() == 0

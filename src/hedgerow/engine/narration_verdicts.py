@@ -89,6 +89,8 @@ def _naked_foreign(_moment: Reconciled, verdict: vd.NakedForeign) -> Lines:
 
 def _not_adopted(_moment: Reconciled, verdict: vd.NotAdopted) -> Lines:
     found = verdict.candidate
+    if verdict.unfit:
+        return (*info(CHECKING), *warning(f"{found.symbol} is not adopted: {verdict.unfit}"))
     return (
         *info(CHECKING),
         *warning(

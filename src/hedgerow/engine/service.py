@@ -10,6 +10,7 @@ from hedgerow.domain.requests import AdoptRequested, Answer, CloseRequested, Hal
 from hedgerow.engine.cycle import Cycle, Tools
 from hedgerow.engine.observe import observe
 from hedgerow.ports import Mailbox
+from hedgerow.strategy.fitness import unfit
 from hedgerow.strategy.reconcile import candidate_of
 
 __all__ = ["Service"]
@@ -60,7 +61,7 @@ class Service:
     async def _close(self, request: CloseRequested) -> Answer:
         await self._cycle.finish_what_is_in_flight()
         if self._tools.journal.ledger.active is None and request.take_over and request.symbol:
-            taken = await self._adopt(request.symbol)
+            taken = await self._adopt(request.symbol, to_close=True)
             if not taken.done:
                 return taken
         held = self._tools.journal.ledger.hedge
@@ -78,7 +79,8 @@ class Service:
             text=f"Closed {held.symbol}: net ${closed.net_profit:.4f}. Openings are halted until: hedgerow resume",
         )
 
-    async def _adopt(self, symbol: str) -> Answer:
+    async def _adopt(self, symbol: str, *, to_close: bool = False) -> Answer:
+        """Make a position the bot's; one that is ``to_close`` need not be fit to be held."""
         await self._cycle.finish_what_is_in_flight()
         tools, ledger = self._tools, self._tools.journal.ledger
         if ledger.active or ledger.execution:
@@ -91,9 +93,14 @@ class Service:
         candidate = candidate_of(symbol, ledger, observation.account, observation.market)
         if candidate is None:
             return Answer(done=False, text=f"{symbol}: no short with coins against it was found.")
+        why = None if to_close else unfit(candidate, observation.account, observation.market)
+        if why is not None:
+            return Answer(done=False, text=f"{symbol} is not adopted: {why}. `hedgerow close {symbol}` closes it.")
         doubt = await tools.settler.contradiction((symbol,), observation.account)
         if doubt:
             return Answer(done=False, text=f"{symbol} cannot be adopted now: {doubt}.")
+        if not await tools.settler.set_leverage(symbol, observation.account) and not to_close:
+            return Answer(done=False, text=f"{symbol} is not adopted: its leverage is not 1, and setting it failed.")
         hedge = await tools.settler.adopt(candidate, observation, at_start=False)
         return Answer(
             done=True,

@@ -32,6 +32,7 @@ from hedgerow.strategy.verdict import (
     Consistent,
     HalfOpen,
     InFlight,
+    NotAdopted,
     Nothing,
     Replaced,
     Unreadable,
@@ -57,6 +58,8 @@ class Settler:
         self, *, venue: Venue, clock: Clock, journal: Journal, policy: Policy, ids: IdSource, executor: Executor
     ) -> None:
         self._executor = executor
+        self._leverage_refused: set[str] = set()
+        """Found positions whose leverage the venue did not set to 1: asked again by the next run only."""
         self._elsewhere = TradesElsewhere(venue=venue, clock=clock, journal=journal)
         self._evidence = AccountEvidence(venue=venue, clock=clock, journal=journal, elsewhere=self._elsewhere)
         self._venue = venue
@@ -148,8 +151,7 @@ class Settler:
 
     async def _act(self, verdict: Verdict, observation: Observation, *, at_start: bool, until: datetime | None) -> None:
         if isinstance(verdict, Adopt):
-            self._say(verdict, observation, at_start=at_start)
-            await self.adopt(verdict.candidate, observation, at_start=at_start)
+            await self._adopt_fit(verdict, observation, at_start=at_start)
         elif isinstance(verdict, ClosedElsewhere | Replaced):
             self._say(verdict, observation, at_start=at_start)
             await self._let_go(verdict, observation, at_start=at_start)
@@ -201,7 +203,7 @@ class Settler:
         lot = DustLot(asset=hedge.pair.base, quantity=left, cost=ZERO)
         await self._journal.record(*((lost, ev.DustKept(at=lost.at, lot=lot)) if left > 0 else (lost,)))
         if isinstance(verdict, Replaced):
-            await self.adopt(verdict.candidate, observation, at_start=at_start)
+            await self._adopt_fit(verdict, observation, at_start=at_start)
 
     async def _book_missing(
         self,
@@ -274,11 +276,7 @@ class Settler:
     # --- adopting ----------------------------------------------------------------------------------------------------
 
     async def adopt(self, candidate: Candidate, observation: Observation, *, at_start: bool) -> HedgedPosition:
-        """Make a position found on the venue ours, with its real age, fees and funding where they can be read.
-
-        Its leverage is set to 1; when the venue refuses that, the health check of the next cycle closes the position.
-        """
-        await self._set_leverage(candidate.symbol, observation.account)
+        """Make a position found on the venue ours, with its real age, fees and funding where they can be read."""
         now, history = self._clock.now(), await self._history(candidate)
         signal = self._signal(candidate.symbol, observation.market)
         hedge = adoption(candidate, history, hedge_id=self._ids.next(), at=now, signal=signal)
@@ -297,10 +295,25 @@ class Settler:
         )
         return hedge
 
-    async def _set_leverage(self, symbol: str, account: AccountView | None) -> None:
-        position = account.positions.get(symbol) if account else None
-        if position is not None and position.leverage != LEVERAGE:
-            await self._executor.issue(SetLeverage(symbol=symbol, leverage=LEVERAGE))
+    async def _adopt_fit(self, verdict: Adopt | Replaced, observation: Observation, *, at_start: bool) -> None:
+        """Adopt once the leverage is 1; refused once, it is the owner's to set."""
+        symbol, account = verdict.candidate.symbol, observation.account
+        if symbol in self._leverage_refused and not _at_leverage(symbol, account):
+            return
+        if await self.set_leverage(symbol, account):
+            if isinstance(verdict, Adopt):
+                self._say(verdict, observation, at_start=at_start)
+            await self.adopt(verdict.candidate, observation, at_start=at_start)
+            return
+        self._leverage_refused.add(symbol)
+        why = f"its leverage is not {LEVERAGE}x, and the exchange did not confirm a change"
+        await self._halt(NotAdopted(candidate=verdict.candidate, unfit=why), observation, at_start=at_start)
+
+    async def set_leverage(self, symbol: str, account: AccountView | None) -> bool:
+        """Set a found position's leverage to 1 where it is another; tells whether it is 1 now."""
+        if _at_leverage(symbol, account):
+            return True
+        return await self._executor.issue(SetLeverage(symbol=symbol, leverage=LEVERAGE))
 
     async def _complete_history(self, hedge: HedgedPosition, observation: Observation) -> None:
         candidate = Candidate(
@@ -339,3 +352,8 @@ def _payments(hedge: HedgedPosition, history: PositionHistory | None, now: datet
     if history is None or not hedge.history_known:
         return ()
     return tuple(p for p in history.payments if p.symbol == hedge.symbol and hedge.opened_at <= p.at <= now)
+
+
+def _at_leverage(symbol: str, account: AccountView | None) -> bool:
+    position = account.positions.get(symbol) if account else None
+    return position is None or position.leverage == LEVERAGE

@@ -14,6 +14,7 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.absence import is_in_doubt
+from hedgerow.strategy.fitness import unfit
 from hedgerow.strategy.health import legs_of
 from hedgerow.strategy.parameters import AdoptMode
 from hedgerow.strategy.verdict import (
@@ -90,8 +91,9 @@ def _gone(
 ) -> Verdict:
     if market and adopt is AdoptMode.BALANCED and not _naked(ledger, account, market):
         others = _adoptable(ledger, account, market)
-        if len(others) == 1 and others[0].balanced and others[0].symbol != hedge.symbol:
-            return Replaced(symbol=hedge.symbol, candidate=others[0])
+        other = others[0] if len(others) == 1 and others[0].balanced and others[0].symbol != hedge.symbol else None
+        if other is not None and unfit(other, account, market) is None:
+            return Replaced(symbol=hedge.symbol, candidate=other)
     return ClosedElsewhere(symbol=hedge.symbol)
 
 
@@ -112,7 +114,8 @@ def _untracked(ledger: Ledger, account: AccountView, market: MarketView | None, 
     first, *others = _adoptable(ledger, account, market)
     if others:
         return Ambiguous(candidates=(first, *others))
-    return Adopt(candidate=first) if first.balanced else NotAdopted(candidate=first)
+    why = unfit(first, account, market)
+    return Adopt(candidate=first) if first.balanced and why is None else NotAdopted(candidate=first, unfit=why or "")
 
 
 def coins_unread(account: AccountView, market: MarketView) -> list[str]:

@@ -135,9 +135,11 @@ class NakedForeign(Struct, frozen=True, kw_only=True, tag="naked_foreign"):
 
 
 class NotAdopted(Struct, frozen=True, kw_only=True, tag="not_adopted"):
-    """A short with more coins than it needs: which of them belong to it only the user knows."""
+    """A short with more coins than it needs, where only the user knows which belong to it; or one that is not fit."""
 
     candidate: Candidate
+    unfit: str = ""
+    """Why it may not be adopted as it is; empty = it may, by name."""
 
 
 class Nothing(Struct, frozen=True, kw_only=True, tag="nothing"):
@@ -196,6 +198,9 @@ def halt_for(verdict: Verdict) -> Halt | None:
         return Halt(reason=HaltReason.SEVERAL_POSITIONS, detail=text, symbols=symbols_of(verdict))
     if isinstance(verdict, NotAdopted):
         found = verdict.candidate
+        if verdict.unfit:
+            text = f"{found.symbol}: {verdict.unfit}; put it right, or `hedgerow close {found.symbol}`"
+            return Halt(reason=HaltReason.UNFIT_POSITION, detail=text, symbols=symbols_of(verdict))
         text = f"{found.symbol}: short {plain(found.short)} beside {plain(found.spot)} coins; adopt it by name,"
         text += " or close it"
         return Halt(reason=HaltReason.SEVERAL_POSITIONS, detail=text, symbols=symbols_of(verdict))
