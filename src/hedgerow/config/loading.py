@@ -10,6 +10,7 @@ from typing import Final, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hedgerow.config.plausibility import losing, refused
 from hedgerow.config.setting import Setting
 from hedgerow.config.table import SETTINGS
 from hedgerow.domain.errors import ConfigError
@@ -111,7 +112,7 @@ def _warnings(parameters: StrategyParameters) -> tuple[str, ...]:
         found.append(f"funding_ma_periods is {periods}: above {USUAL_MA_PERIODS} the average hardly follows the market")
     if seconds < USUAL_LOOP_SECONDS:
         found.append(f"loop_interval_seconds is {seconds:g}: {USUAL_LOOP_SECONDS} or more is recommended")
-    return tuple(found)
+    return (*found, *losing(parameters))
 
 
 # --- the text --------------------------------------------------------------------------------------------------------
@@ -174,6 +175,9 @@ def _parameters(document: Mapping[str, object]) -> StrategyParameters:
         raise ValueError(
             f"execution.max_cap_bps is {limits.max_cap_bps}; allowed: not below price_cap_bps ({limits.price_cap_bps})"
         )
+    losing_at_once = refused(parameters)
+    if losing_at_once is not None:
+        raise ValueError(losing_at_once)
     return parameters
 
 

@@ -1,0 +1,138 @@
+"""Settings that are allowed one by one and lose money together: refused, or warned about with the arithmetic.
+
+The figures are those of docs/guide.md, "What it earns and what it costs": four taker fills of 0.04 % a round trip.
+"""
+
+from typing import Final
+
+from hedgerow.domain.money import BPS
+from hedgerow.strategy.parameters import StrategyParameters
+
+__all__ = ["losing", "refused"]
+
+ROUND_TRIP_FEES: Final = 0.0016
+"""Of one leg's notional."""
+USUAL_SPREAD_BPS: Final = 15
+"""What the guide lets the spot book cost at most; a stop must be further away than that and the fees."""
+HOURS_A_YEAR: Final = 8760
+SHORTEST_INTERVAL_HOURS: Final = 1
+ONE_PERCENT: Final = 0.01
+_DEFAULTS: Final = StrategyParameters()
+_PERCENTS: Final = (
+    ("funding_rate_strategy", "min_funding_apr", "min_funding_apr"),
+    ("funding_rate_strategy", "exit_funding_apr", "exit_funding_apr"),
+    ("position_management", "better_opportunity_apr", "better_opportunity_apr_points"),
+    ("risk_management", "emergency_stop_loss", "emergency_stop_loss_pct"),
+)
+"""Section, field and key of the values that are percent in the file and usually one or more."""
+LEAST_DAILY_LOSS: Final = 0.001
+
+
+def refused(parameters: StrategyParameters) -> str | None:
+    """Return why no bot may run with these settings; None = one may."""
+    stop = -parameters.risk_management.emergency_stop_loss
+    spread = min(USUAL_SPREAD_BPS, float(parameters.funding_rate_strategy.max_spread_bps)) * float(BPS)
+    cost = ROUND_TRIP_FEES + spread
+    if stop >= cost:
+        return None
+    return (
+        f"risk_management.emergency_stop_loss_pct is {_percent(-stop)}, in percent: a round trip costs "
+        f"{_percent(ROUND_TRIP_FEES)} in fees and up to {_percent(spread)} in spread, so every position would be "
+        f"stopped at once; allowed: {_percent(-cost)} or lower"
+    )
+
+
+def losing(parameters: StrategyParameters) -> tuple[str, ...]:
+    """Return one line for each setting that loses money, or is probably a fraction where a percentage is meant.
+
+    What the guide's own defaults lose is in docs/guide.md, and is not repeated here.
+    """
+    found = (
+        *_fractions(parameters),
+        _stop(parameters),
+        _apr_below_fees(parameters),
+        _covered_too_early(parameters),
+        _never_paid(parameters),
+        _leaves_at_once(parameters),
+        _nothing_fits(parameters),
+    )
+    return tuple(line for line in found if line is not None)
+
+
+def _fractions(parameters: StrategyParameters) -> tuple[str, ...]:
+    lines: list[str] = []
+    for section, field, key in _PERCENTS:
+        value = float(getattr(getattr(parameters, section), field))
+        if 0 < abs(value) < ONE_PERCENT:
+            shown, meant = _percent(value), f"{value * 10_000:g}"
+            lines.append(f"{key} is {shown}: that is {shown} percent; if {meant} percent is meant, write {meant}")
+    limit = parameters.risk_management.daily_loss_limit
+    if limit is not None and limit < LEAST_DAILY_LOSS:
+        shown, meant = _percent(float(limit)), f"{float(limit) * 10_000:g}"
+        lines.append(
+            f"daily_loss_limit_pct is {shown}: that is {shown} percent; if {meant} percent is meant, write {meant}"
+        )
+    return tuple(lines)
+
+
+def _stop(parameters: StrategyParameters) -> str | None:
+    stop, funding = parameters.risk_management.emergency_stop_loss, parameters.funding_rate_strategy
+    spread = float((funding.max_spread_bps + max(funding.max_entry_discount_bps, 0 * BPS)) * BPS)
+    cost = ROUND_TRIP_FEES + spread
+    if -stop >= cost:
+        return None
+    return (
+        f"emergency_stop_loss_pct is {_percent(stop)}: an opening at the limits allowed costs {_percent(cost)} "
+        f"(fees {_percent(ROUND_TRIP_FEES)}, spread and discount {_percent(spread)}), which alone hits the stop"
+    )
+
+
+def _apr_below_fees(parameters: StrategyParameters) -> str | None:
+    apr, hours = parameters.funding_rate_strategy.min_funding_apr, parameters.position_management.max_position_age_hours
+    defaults = _DEFAULTS.funding_rate_strategy.min_funding_apr, _DEFAULTS.position_management.max_position_age_hours
+    needed = ROUND_TRIP_FEES * HOURS_A_YEAR / hours
+    if apr >= needed or (apr, hours) == defaults:
+        return None
+    earned = apr * hours / HOURS_A_YEAR
+    return (
+        f"min_funding_apr is {_percent(apr)}: within max_position_age_hours ({hours:g}) it pays {_percent(earned)} %, "
+        f"a round trip costs {_percent(ROUND_TRIP_FEES)} %; {needed * 100:.4g} or more breaks even"
+    )
+
+
+def _covered_too_early(parameters: StrategyParameters) -> str | None:
+    multiplier = parameters.position_management.fee_coverage_multiplier
+    if multiplier >= 1:
+        return None
+    return f"fee_coverage_multiplier is {multiplier:g}: below 1 positions are closed before they have paid their fees"
+
+
+def _never_paid(parameters: StrategyParameters) -> str | None:
+    hours = parameters.position_management.max_position_age_hours
+    if hours >= SHORTEST_INTERVAL_HOURS:
+        return None
+    return f"max_position_age_hours is {hours:g}: no pair pays funding more often than hourly; fees buy nothing"
+
+
+def _leaves_at_once(parameters: StrategyParameters) -> str | None:
+    funding = parameters.funding_rate_strategy
+    if funding.exit_funding_apr <= funding.min_funding_apr:
+        return None
+    return (
+        f"exit_funding_apr is {_percent(funding.exit_funding_apr)}: above min_funding_apr "
+        f"({_percent(funding.min_funding_apr)}), so positions are opened that the next check closes"
+    )
+
+
+def _nothing_fits(parameters: StrategyParameters) -> str | None:
+    funding = parameters.funding_rate_strategy
+    if funding.max_entry_premium_bps >= -funding.max_entry_discount_bps:
+        return None
+    return (
+        f"max_entry_premium_bps is {funding.max_entry_premium_bps}: max_entry_discount_bps asks for a premium of at "
+        f"least {-funding.max_entry_discount_bps}, so nothing can be opened"
+    )
+
+
+def _percent(fraction: float) -> str:
+    return f"{fraction * 100:.6g}"

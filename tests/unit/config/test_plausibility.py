@@ -1,0 +1,93 @@
+"""Settings that must lose money are refused, or warned about with the arithmetic; the guide's own are accepted."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hedgerow.config import decode_config, default_config_text
+from hedgerow.config.loading import load_settings
+from hedgerow.domain.errors import ConfigError
+
+NAME = "config_volume_farming_strategy.json"
+
+
+def warned(folder: Path, content: dict[str, Any]) -> list[str]:
+    path = folder / NAME
+    path.write_text(json.dumps(content))
+    return list(load_settings(path, named=True).warnings)
+
+
+@pytest.mark.parametrize("stop", [-0.05, -0.1, -0.2, -0.3])
+def test_a_stop_nearer_than_a_round_trip_costs_is_refused_with_the_arithmetic(stop: float) -> None:
+    content = json.dumps({"risk_management": {"emergency_stop_loss_pct": stop}}).encode()
+    with pytest.raises(ConfigError) as refusal:
+        decode_config(content, name=NAME)
+    text = str(refusal.value)
+    assert f"emergency_stop_loss_pct is {stop:g}, in percent" in text
+    assert "0.16 in fees and up to 0.15 in spread" in text
+    assert "allowed: -0.31 or lower" in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "starts"),
+    [
+        (
+            "funding_rate_strategy",
+            "min_funding_apr",
+            0.15,
+            "min_funding_apr is 0.15: that is 0.15 percent; if 15 percent",
+        ),
+        ("funding_rate_strategy", "exit_funding_apr", -0.02, "exit_funding_apr is -0.02: that is -0.02 percent; if -2"),
+        (
+            "position_management",
+            "better_opportunity_apr_points",
+            0.1,
+            "better_opportunity_apr_points is 0.1: that is 0.1",
+        ),
+        ("risk_management", "emergency_stop_loss_pct", -0.5, "emergency_stop_loss_pct is -0.5: that is -0.5 percent"),
+        ("risk_management", "daily_loss_limit_pct", 0.02, "daily_loss_limit_pct is 0.02: that is 0.02 percent; if 2 "),
+    ],
+)
+def test_a_fraction_in_place_of_a_percentage_is_warned_about(
+    tmp_path: Path, section: str, key: str, value: float, starts: str
+) -> None:
+    assert any(line.startswith(starts) for line in warned(tmp_path, {section: {key: value}}))
+
+
+def test_funding_that_cannot_pay_the_fees_before_the_age_limit_is_warned_about(tmp_path: Path) -> None:
+    (line,) = warned(tmp_path, {"position_management": {"max_position_age_hours": 12}})
+    assert line == (
+        "min_funding_apr is 15: within max_position_age_hours (12) it pays 0.0205479 %, a round trip costs 0.16 %; "
+        "116.8 or more breaks even"
+    )
+    assert warned(tmp_path, {"position_management": {"max_position_age_hours": 720}}) == []
+    assert warned(tmp_path, {"funding_rate_strategy": {"min_funding_apr": 58.4}}) == []
+    assert len(warned(tmp_path, {"funding_rate_strategy": {"min_funding_apr": 58.3}})) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "starts"),
+    [
+        ({"position_management": {"fee_coverage_multiplier": 0.9}}, "fee_coverage_multiplier is 0.9: below 1"),
+        ({"position_management": {"max_position_age_hours": 0.5}}, "max_position_age_hours is 0.5: no pair pays"),
+        ({"funding_rate_strategy": {"exit_funding_apr": 20}}, "exit_funding_apr is 20: above min_funding_apr (15)"),
+        (
+            {"funding_rate_strategy": {"max_entry_discount_bps": -300}},
+            "max_entry_premium_bps is 200: max_entry_discount_bps asks for a premium of at least 300",
+        ),
+        (
+            {"funding_rate_strategy": {"max_spread_bps": 500}, "risk_management": {"emergency_stop_loss_pct": -4}},
+            "emergency_stop_loss_pct is -4: an opening at the limits allowed costs 5.31",
+        ),
+    ],
+)
+def test_other_settings_that_lose_are_warned_about(tmp_path: Path, content: dict[str, Any], starts: str) -> None:
+    assert any(line.startswith(starts) for line in warned(tmp_path, content))
+
+
+def test_the_guides_own_settings_are_accepted_without_a_word(tmp_path: Path) -> None:
+    assert warned(tmp_path, json.loads(default_config_text())) == []
+    assert warned(tmp_path, {}) == []
