@@ -7,6 +7,8 @@ from decimal import Decimal
 import pytest
 
 from hedgerow.domain.events import (
+    ExitDeferralEnded,
+    ExitDeferred,
     FlowKind,
     Halted,
     HaltReason,
@@ -143,6 +145,9 @@ def test_money_that_leaves_without_a_row_of_the_statement_halts_openings(monkeyp
     assert halts(farm) == [HaltReason.UNEXPLAINED_LOSS]
     assert "$20.00 less than the books" in farm.logged(Halted)[0].detail
     assert farm.ledger.hedge is not None
+    farm.ask(ResumeRequested())
+    farm.run(0.5)
+    assert farm.ledger.halt is None, "a person has seen it"
 
 
 def test_a_withdrawal_that_the_statement_shows_halts_nothing() -> None:
@@ -232,6 +237,18 @@ def test_the_age_limit_waits_while_the_books_are_wide() -> None:
     assert [event.reason for event in closed] == [Reason.MAX_AGE]
     assert closed[0].at >= OPENED + timedelta(hours=1.9, seconds=1200)
     assert farm.ledger.closed[0].basis_pnl > Decimal(-1)
+
+
+def test_an_exit_whose_reason_goes_while_it_waits_begins_to_wait_anew() -> None:
+    farm = farm_of(parameters=StrategyParameters(position_management=PATIENT))
+    farm.tape.set_predicted(OPENED - timedelta(hours=1), "0.0003")
+    farm.tape.set_rate(OPENED + timedelta(hours=2), "-0.009")
+    farm.tape.set_rate(OPENED + timedelta(hours=10), "0.09")
+    farm.run(20, at={1: lambda bot: wide(bot, None)})
+    assert farm.logged(HedgeClosed) == []
+    assert [event.reason for event in farm.logged(ExitDeferred)] == [Reason.NEGATIVE_FUNDING]
+    assert len(farm.logged(ExitDeferralEnded)) == 1
+    assert farm.ledger.deferral is None
 
 
 def test_an_exit_that_waits_is_taken_at_its_latest_time_whatever_it_costs() -> None:

@@ -384,6 +384,8 @@ class Halted(Struct, frozen=True, kw_only=True, tag="halted"):
     detail: str
     symbols: tuple[str, ...] = ()
     """The perpetuals that it is about: it lifts itself only when two endpoints agree on each of them."""
+    amount: Decimal = ZERO
+    """Money that is missing from the exchange, quote units; a person who resumes accepts it."""
 
 
 class Lifted(Struct, frozen=True, kw_only=True, tag="lifted"):

@@ -225,7 +225,8 @@ def _target_decided(ledger: Ledger, event: ev.TargetDecided) -> Ledger:
 
 
 def _halted(ledger: Ledger, event: ev.Halted) -> Ledger:
-    return replace(ledger, halt=Halt(since=event.at, reason=event.reason, detail=event.detail, symbols=event.symbols))
+    halt = Halt(since=event.at, reason=event.reason, detail=event.detail, symbols=event.symbols, amount=event.amount)
+    return replace(ledger, halt=halt)
 
 
 def _lifted(ledger: Ledger, event: ev.Lifted) -> Ledger:

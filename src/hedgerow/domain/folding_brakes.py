@@ -68,7 +68,11 @@ def _started(_before: Ledger, after: Ledger, event: ev.ExecutionStarted) -> Ledg
 
 def _lifted(before: Ledger, after: Ledger, _event: ev.Lifted) -> Ledger:
     # A halt that lifted itself says nothing of an incident: no person has looked at it.
-    return after if before.halt is not None and before.halt.lifts_itself else replace(after, incident=None)
+    halt = before.halt
+    if halt is not None and halt.lifts_itself:
+        return after
+    accepted = halt.amount if halt is not None and halt.amount > 0 else after.accepted_loss
+    return replace(after, incident=None, accepted_loss=accepted)
 
 
 def _fills_elsewhere(before: Ledger, after: Ledger, event: ev.FillsElsewhere) -> Ledger:

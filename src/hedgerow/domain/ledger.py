@@ -60,6 +60,8 @@ class Halt(Struct, frozen=True, kw_only=True):
     detail: str
     symbols: tuple[str, ...] = ()
     """The perpetuals that it is about."""
+    amount: Decimal = ZERO
+    """Money that is missing from the exchange, quote units."""
 
     @property
     def lifts_itself(self) -> bool:
@@ -158,6 +160,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     halt: Halt | None = None
     incident: Incident | None = None
     """The first one since openings were last allowed by a person, or made."""
+    accepted_loss: Decimal = ZERO
+    """Missing money that a person has seen: it halts nothing again, quote units."""
     cooldowns: Mapping[str, Cooldown] = field(default_factory=dict[str, Cooldown])
     """By symbol."""
     deferral: Deferral | None = None

@@ -33,7 +33,9 @@ class Brakes:
             or self._legs_apart(observation.market)
         )
         if halt is not None and not stands_until_resumed(self._journal.ledger):
-            await self._journal.record(ev.Halted(at=observation.at, reason=halt.reason, detail=halt.detail))
+            await self._journal.record(
+                ev.Halted(at=observation.at, reason=halt.reason, detail=halt.detail, amount=halt.amount)
+            )
 
     def _missing_money(self, observation: Observation, differences: dict[str, Decimal]) -> Halt | None:
         market = observation.market
@@ -44,7 +46,8 @@ class Brakes:
             quote = market.quote(Market.SPOT, f"{asset}{QUOTE_ASSET}")
             if quote is not None and quote.mid is not None:
                 prices[asset] = quote.mid
-        return unexplained_loss(differences, prices, equity_of(ledger, observation.account, market))
+        equity = equity_of(ledger, observation.account, market)
+        return unexplained_loss(differences, prices, equity, ledger.accepted_loss)
 
     def _legs_apart(self, market: MarketView | None) -> Halt | None:
         """Return a halt once two checks in a row saw the legs of the hedge at prices of different things."""

@@ -268,8 +268,9 @@ class Settler:
             depth = await self._venue.depth(Market.SPOT, hedge.symbol)
         except VenueError:
             depth = None
-        if depth and depth.bids:
-            return depth.bids[0].price
+        bid = depth.touch(Side.SELL) if depth else None
+        if bid is not None:
+            return bid
         position = account.positions.get(hedge.symbol) if account else None
         return position.mark_price if position and position.mark_price > 0 else hedge.entry_price
 

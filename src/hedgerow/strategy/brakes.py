@@ -43,18 +43,22 @@ def stands_until_resumed(ledger: Ledger) -> bool:
 
 
 def unexplained_loss(
-    differences: Mapping[str, Decimal], prices: Mapping[str, Decimal], equity: Decimal | None
+    differences: Mapping[str, Decimal],
+    prices: Mapping[str, Decimal],
+    equity: Decimal | None,
+    accepted: Decimal = ZERO,
 ) -> Halt | None:
     """Return the halt that missing money asks for, or None.
 
     ``differences`` are venue minus books by ``wallet:asset``; ``prices`` value the coins of the ledger, by asset, and
-    what has no price there is not the bot's money.
+    what has no price there is not the bot's money. ``accepted`` is missing, and a person has seen it.
     """
     lost = ZERO
     for key, difference in differences.items():
         asset = key.partition(":")[2]
         lost -= difference * (prices.get(asset, ZERO) if asset != QUOTE_ASSET else Decimal(1))
-    if lost <= max(LEAST_LOSS, (equity or ZERO) * LEAST_LOSS_FRACTION):
+    if lost - accepted <= max(LEAST_LOSS, (equity or ZERO) * LEAST_LOSS_FRACTION):
         return None
     text = f"the exchange shows ${lost:.2f} less than the books, and its statement does not say why"
-    return Halt(reason=HaltReason.UNEXPLAINED_LOSS, detail=f"{text}: {_ADVICE[HaltReason.UNEXPLAINED_LOSS]}")
+    detail = f"{text}: {_ADVICE[HaltReason.UNEXPLAINED_LOSS]}"
+    return Halt(reason=HaltReason.UNEXPLAINED_LOSS, detail=detail, amount=lost)

@@ -16,6 +16,7 @@ from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Target
 from hedgerow.domain.market import MarketView
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import Reason
 from hedgerow.strategy.grades import Finding, FindingKind, HealthLevel, HealthReport
 
@@ -285,6 +286,8 @@ class Halt(Struct, frozen=True, kw_only=True, tag="halt"):
 
     reason: HaltReason
     detail: str
+    amount: Decimal = ZERO
+    """Money that is missing, quote units."""
     symbols: tuple[str, ...] = ()
     """The perpetuals that it is about."""
 

@@ -19,7 +19,7 @@ from hedgerow.strategy.observation import (
 )
 from hedgerow.strategy.policy import Policy
 from hedgerow.strategy.ranking import Ranking
-from hedgerow.strategy.screening import basis_of, staleness_refusal
+from hedgerow.strategy.screening import basis_of, contradiction_refusal, staleness_refusal
 from hedgerow.strategy.sizing import funds_of, opening_plan
 
 __all__ = ["entry_refusals", "openings_blocked", "plan_opening", "shortlist"]
@@ -120,8 +120,10 @@ def plan_opening(
     if account is None or blocked:
         text = blocked.reason.value if blocked else "account unreadable"
         return Refusal(kind=RefusalKind.BLOCKED, detail=text)
-    refusal = cooldown_refusal(opportunity.symbol, ledger, observation.at) or staleness_refusal(
-        spot_depth, perp_depth, observation.at, policy.parameters.execution
+    refusal = (
+        cooldown_refusal(opportunity.symbol, ledger, observation.at)
+        or staleness_refusal(spot_depth, perp_depth, observation.at, policy.parameters.execution)
+        or contradiction_refusal(opportunity.symbol, spot_depth, perp_depth, observation.market)
     )
     if refusal:
         return refusal

@@ -13,9 +13,9 @@ from hedgerow.domain.money import BPS
 from hedgerow.strategy import rules
 from hedgerow.strategy.observation import Refusal, RefusalKind
 from hedgerow.strategy.parameters import FundingRateStrategy
-from hedgerow.strategy.underlying import mismatch
+from hedgerow.strategy.underlying import ENTRY_BOUND, mismatch
 
-__all__ = ["basis_of", "depth_refusal", "refusals", "staleness_refusal"]
+__all__ = ["basis_of", "contradiction_refusal", "depth_refusal", "refusals", "staleness_refusal"]
 
 TEST_PREFIX = "TEST"
 """The venue lists instruments of its own for trials under this prefix."""
@@ -80,6 +80,23 @@ def staleness_refusal(
         age = (at - depth.at).total_seconds() if depth else 0.0
         if age > limits.book_stale_seconds:
             return Refusal(kind=RefusalKind.DEPTH, detail=f"{name} book is {age:.0f} s old")
+    return None
+
+
+def contradiction_refusal(
+    symbol: str, spot_depth: Depth | None, perp_depth: Depth | None, market: MarketView | None
+) -> Refusal | None:
+    """Return why the books contradict the best prices that the pair was chosen by, or None.
+
+    What is missing contradicts nothing: ``depth_refusal`` refuses it.
+    """
+    for depth, leg, name in ((spot_depth, Market.SPOT, "spot"), (perp_depth, Market.PERP, "perpetual")):
+        quote = market.quote(leg, symbol) if market else None
+        shown, chosen = depth.mid if depth else None, quote.mid if quote else None
+        if shown is None or chosen is None or rules.agrees(float(shown), float(chosen), ENTRY_BOUND):
+            continue
+        text = f"{name} book at {shown:f} contradicts its best prices at {chosen:f}"
+        return Refusal(kind=RefusalKind.BOOK, detail=text)
     return None
 
 

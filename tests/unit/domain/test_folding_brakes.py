@@ -1,6 +1,7 @@
 """What events leave behind for future openings."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from hedgerow.domain import events as ev
@@ -83,6 +84,14 @@ def test_an_incident_ends_when_a_person_lifts_it() -> None:
     lifted = fold([ev.Lifted(at=NOW, detail="by hand")], closed(Reason.EMERGENCY_STOP))
     assert lifted.incident is None
     assert lifted.cooldowns != {}
+
+
+def test_missing_money_is_accepted_by_the_person_who_resumes() -> None:
+    halted = ev.Halted(at=NOW, reason=ev.HaltReason.UNEXPLAINED_LOSS, detail="", amount=Decimal(20))
+    seen = fold([halted, ev.Lifted(at=NOW, detail="by hand")])
+    assert seen.accepted_loss == 20
+    again = ev.Halted(at=NOW, reason=ev.HaltReason.USER, detail="")
+    assert fold([again, ev.Lifted(at=NOW, detail="by hand")], seen).accepted_loss == 20
 
 
 def test_a_halt_that_lifts_itself_ends_no_incident() -> None:

@@ -57,3 +57,12 @@ def test_only_money_that_is_missing_halts(differences: dict[str, str], equity: s
     )
     assert (found is None) == (lost is None)
     assert found is None or f"${lost} less than the books" in found.detail
+
+
+def test_missing_money_that_a_person_has_seen_halts_nothing_and_more_of_it_does() -> None:
+    def lost(amount: str, accepted: str) -> bool:
+        return unexplained_loss({"spot:USDT": Decimal(amount)}, {}, Decimal(100), Decimal(accepted)) is not None
+
+    assert lost("-20", "0")
+    assert not lost("-20", "20")
+    assert lost("-22", "20")

@@ -10,7 +10,7 @@ from hedgerow.domain.market import Depth
 from hedgerow.strategy.observation import RefusalKind
 from hedgerow.strategy.parameters import FundingRateStrategy
 from hedgerow.strategy.ranking import rank
-from hedgerow.strategy.screening import basis_of, depth_refusal, refusals
+from hedgerow.strategy.screening import basis_of, contradiction_refusal, depth_refusal, refusals
 from support.views import depth, instrument, listing, market_of, pair_of
 
 GUIDE = FundingRateStrategy()
@@ -126,3 +126,20 @@ def test_depth_that_cannot_be_seen_or_is_too_thin_is_refused(spot: Depth | None,
     assert refusal is not None
     assert refusal.kind is RefusalKind.DEPTH
     assert text in refusal.detail
+
+
+@pytest.mark.parametrize(
+    ("spot", "perp", "said"),
+    [
+        ("100", "100", None),
+        ("101.9", "98.1", None),
+        ("10", "100", "spot book at 10 contradicts its best prices at 100"),
+        ("100", "1000", "perpetual book at 1000 contradicts its best prices at 100"),
+    ],
+)
+def test_books_that_contradict_the_best_prices_are_not_opened_on(spot: str, perp: str, said: str | None) -> None:
+    market = market_of(listing(pair=pair_of()))
+    found = contradiction_refusal("AAAUSDT", depth(Market.SPOT, spot), depth(Market.PERP, perp), market)
+    assert (found.detail if found else None) == said
+    assert contradiction_refusal("AAAUSDT", None, None, market) is None
+    assert contradiction_refusal("AAAUSDT", depth(Market.SPOT, "7"), None, None) is None
