@@ -136,7 +136,7 @@ def test_money_that_leaves_without_a_row_of_the_statement_halts_openings(monkeyp
     farm = farm_of()
     farm.run(0.5)
 
-    async def silent(_since: object) -> tuple[()]:
+    async def silent(*_times: object) -> tuple[()]:
         return ()
 
     monkeypatch.setattr(farm.venue, "statement", silent)
