@@ -25,6 +25,8 @@ _PERCENTS: Final = (
     ("risk_management", "emergency_stop_loss", "emergency_stop_loss_pct"),
 )
 """Section, field and key of the values that are percent in the file and usually one or more."""
+FILTER_OFF_BPS: Final = 10_000
+"""A spread or discount of the whole price switches its filter off."""
 LEAST_DAILY_LOSS: Final = 0.001
 
 
@@ -77,7 +79,8 @@ def _fractions(parameters: StrategyParameters) -> tuple[str, ...]:
 
 def _stop(parameters: StrategyParameters) -> str | None:
     stop, funding = parameters.risk_management.emergency_stop_loss, parameters.funding_rate_strategy
-    spread = float((funding.max_spread_bps + max(funding.max_entry_discount_bps, 0 * BPS)) * BPS)
+    allowed = (float(bound) for bound in (funding.max_spread_bps, funding.max_entry_discount_bps))
+    spread = sum(max(bound, 0.0) for bound in allowed if bound < FILTER_OFF_BPS) * float(BPS)
     cost = ROUND_TRIP_FEES + spread
     if -stop >= cost:
         return None
@@ -91,8 +94,8 @@ def _apr_below_fees(parameters: StrategyParameters) -> str | None:
     apr, hours = parameters.funding_rate_strategy.min_funding_apr, parameters.position_management.max_position_age_hours
     defaults = _DEFAULTS.funding_rate_strategy.min_funding_apr, _DEFAULTS.position_management.max_position_age_hours
     needed = ROUND_TRIP_FEES * HOURS_A_YEAR / hours
-    if apr >= needed or (apr, hours) == defaults:
-        return None
+    if apr >= needed or not apr or (apr, hours) == defaults:
+        return None  # 0 switches the filter off
     earned = apr * hours / HOURS_A_YEAR
     return (
         f"min_funding_apr is {_percent(apr)}: within max_position_age_hours ({hours:g}) it pays {_percent(earned)} %, "

@@ -88,6 +88,11 @@ def test_other_settings_that_lose_are_warned_about(tmp_path: Path, content: dict
     assert any(line.startswith(starts) for line in warned(tmp_path, content))
 
 
+def test_filters_that_are_switched_off_are_not_judged(tmp_path: Path) -> None:
+    off = {"min_funding_apr": 0, "max_spread_bps": 10_000, "max_entry_discount_bps": 10_000}
+    assert warned(tmp_path, {"funding_rate_strategy": off}) == []
+
+
 def test_the_guides_own_settings_are_accepted_without_a_word(tmp_path: Path) -> None:
     assert warned(tmp_path, json.loads(default_config_text())) == []
     assert warned(tmp_path, {}) == []
