@@ -79,7 +79,7 @@ class AccountReader:
             single_asset=not multi_assets,
             unreadable_positions=positions.unreadable,
             unreadable_balances=holdings.unreadable,
-            doubts=doubts_in(account, multi_assets=multi_assets),
+            doubts=doubts_in(account, multi_assets=multi_assets, complete=not missing),
         )
 
     async def position(self, symbol: str) -> PerpPosition:

@@ -168,10 +168,11 @@ def positions_in(account: PerpAccount) -> tuple[PositionRow, ...]:
     return tuple(_position_in(account, row, mark) for row, mark in rows if mark is not None)
 
 
-def doubts_in(account: PerpAccount, *, multi_assets: bool) -> tuple[str, ...]:
+def doubts_in(account: PerpAccount, *, multi_assets: bool, complete: bool) -> tuple[str, ...]:
     """Return what of an account reply contradicts itself, one sentence each.
 
-    Totals are compared only in single-asset mode, where they count USDT alone or everything at its price in USDT.
+    Totals are compared only in single-asset mode, where they count USDT alone or everything at its price in USDT, and
+    the margin only where the positions are ``complete``: one that is known to be hidden explains the difference.
     """
     found = [
         f"{row.symbol} is shown flat with a maintenance margin of {plain(row.maint_margin)}"
@@ -181,7 +182,7 @@ def doubts_in(account: PerpAccount, *, multi_assets: bool) -> tuple[str, ...]:
     if multi_assets:
         return tuple(found)
     margins = sum((row.maint_margin for row in account.positions), ZERO)
-    if account.total_maint_margin > margins * _MARGIN_TOLERANCE + _MARGIN_SLACK:
+    if complete and account.total_maint_margin > margins * _MARGIN_TOLERANCE + _MARGIN_SLACK:
         found.append(
             f"the account's maintenance margin is {plain(account.total_maint_margin)},"
             f" and its positions account for {plain(margins)}"

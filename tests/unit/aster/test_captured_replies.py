@@ -97,7 +97,7 @@ def test_an_account_of_every_symbol_is_read() -> None:
     assert not account.unreadable_positions | account.unreadable_assets
     assert len(account.positions) == len(positions_in(account)) > 0
     assert perp_wallet_of(account).balance >= 0
-    assert doubts_in(account, multi_assets=False) == ()
+    assert doubts_in(account, multi_assets=False, complete=True) == ()
 
 
 def test_balances_and_orders_with_numbers_as_text_are_read() -> None:
