@@ -59,7 +59,7 @@ EARLIEST_MS, LATEST_MS = (EARLIEST - EPOCH) // MILLISECOND, (LATEST - EPOCH) // 
 Millis: TypeAlias = Annotated[int, Meta(ge=EARLIEST_MS, le=LATEST_MS)]
 """A time in milliseconds."""
 LARGEST_POWER, SMALLEST_POWER = 30, -40
-"""Powers of ten of the first and of the last digit of a decimal."""
+"""Powers of ten of the first digit of a decimal."""
 LONGEST_INTERVAL_HOURS = 24
 """Funding is settled every 1, 2, 4 or 8 hours (docs/aster-api.md, section 11)."""
 HIGHEST_COMMISSION = Decimal("0.1")
@@ -244,7 +244,7 @@ class CommissionRow(Wire, frozen=True, kw_only=True):
 
 def is_sane(value: Decimal) -> bool:
     """Return whether a decimal is finite and of a size that prices, quantities, balances and rates have."""
-    return value.is_finite() and value.adjusted() <= LARGEST_POWER and int(value.as_tuple().exponent) >= SMALLEST_POWER
+    return value.is_finite() and SMALLEST_POWER <= value.adjusted() <= LARGEST_POWER
 
 
 def check_levels(levels: Iterable[Level]) -> None:
