@@ -103,6 +103,19 @@ def test_it_ends_when_told_to(served: Served, number: signal.Signals) -> None:
     assert (served.program.returncode, errors) == (0, "")
 
 
+def test_it_serves_the_market_of_a_month(place: Path) -> None:
+    words = ("emulator", "--port", 0, "--universe", "2026-09", "--pairs", 450, "--speed", 0)
+    program = process(COMMAND, *words, home=place)
+    try:
+        status, info = Served(program).ask("GET", "/fapi/v3/fundingInfo")
+    finally:
+        program.kill()
+        program.communicate()
+    assert status == 200
+    assert len(info) == 450
+    assert {row["fundingIntervalHours"] for row in info} == {1, 2, 4, 8}
+
+
 def test_a_port_in_use_is_refused_in_one_line(served: Served, shell: Shell) -> None:
     port = int(served.futures.rpartition(":")[2])
     assert f"--port {port}" in shell.refused("emulator", "--port", port, "--pairs", 1)

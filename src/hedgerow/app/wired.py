@@ -15,7 +15,9 @@ from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.schedule import EPOCH
+from hedgerow.emulator.catalogue import catalogue
 from hedgerow.emulator.markets import GeneratedTape
+from hedgerow.emulator.universe import Universe, universe
 from hedgerow.emulator.wire.captures import CapturedTape, has_captures, load_captures
 from hedgerow.emulator.wire.clock import ExchangeClock
 from hedgerow.emulator.wire.credentials import Agent, ApiKey
@@ -35,6 +37,7 @@ __all__ = ["DEFAULT_ACCOUNTS", "EmulatorPlan", "WiredAccount", "build_venue", "s
 MARKET_LEAD = timedelta(days=30)
 """How long before the exchange's first day its generated market begins, so that there is history to ask for."""
 ARCHIVE_DAYS = 366.0
+SMALL_MARKET = 20
 WINDOW_SECONDS = 60.0
 WALLETS = "allowed is 0x and 40 hexadecimal digits, or the base58 address of a wallet on Solana with :0xAGENT behind it"
 AGENTS = "not 0x and 40 hexadecimal digits"
@@ -74,7 +77,10 @@ class EmulatorPlan(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8900
     seed: int = 1
-    pairs: int = 20
+    pairs: int | None = None
+    """Of the generated market; None = 20, or as many as the universe has."""
+    universe: Universe | None = None
+    """Which generated market; None = a small one."""
     data: Path | None = None
     """Folder with captured replies, real history, or both."""
     start: datetime | None = None
@@ -106,6 +112,7 @@ class _Terms(Struct, frozen=True, kw_only=True):
 
     seed: int
     pairs: int
+    universe: Universe | None = None
     market_start: datetime
     data: str | None
     follows_real_time: bool
@@ -176,11 +183,18 @@ def _terms(plan: EmulatorPlan, now: datetime) -> _Terms:
     midnight = first - (first - EPOCH) % timedelta(days=1)
     return _Terms(
         seed=plan.seed,
-        pairs=plan.pairs,
+        pairs=_count(plan),
+        universe=plan.universe,
         market_start=first if _has_history(plan.data) else midnight - MARKET_LEAD,
         data=None if plan.data is None else str(plan.data.resolve()),
         follows_real_time=plan.start is None and not _has_history(plan.data),
     )
+
+
+def _count(plan: EmulatorPlan) -> int:
+    if plan.pairs is not None:
+        return plan.pairs
+    return SMALL_MARKET if plan.universe is None else plan.universe.perpetuals
 
 
 def _tape(terms: _Terms) -> Tape:
@@ -188,7 +202,8 @@ def _tape(terms: _Terms) -> Tape:
     if folder is not None and _has_history(folder):
         return ArchiveTape.load(folder, start=terms.market_start, days=ARCHIVE_DAYS)
     try:
-        return GeneratedTape(seed=terms.seed, start=terms.market_start, pairs=terms.pairs)
+        characters = universe(terms.pairs) if terms.universe is not None else catalogue(terms.pairs)
+        return GeneratedTape(seed=terms.seed, start=terms.market_start, characters=characters)
     except ValueError as error:
         raise ConfigError(f"--pairs {terms.pairs}: {error}") from error
 

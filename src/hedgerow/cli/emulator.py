@@ -14,6 +14,7 @@ from hedgerow.cli.arguments import money_option, time_option
 from hedgerow.cli.codes import Exit
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import plain
+from hedgerow.emulator.universe import Universe
 from hedgerow.emulator.wire.server import WireServer
 
 __all__ = ["emulator"]
@@ -34,7 +35,10 @@ def emulator(  # noqa: PLR0913 - one parameter per option
         Path | None, typer.Option("--data", help="Folder with captured exchangeInfo replies or Parquet history.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same market.")] = 1,
-    pairs: Annotated[int, typer.Option("--pairs", help="Pairs of the generated market.")] = 20,
+    pairs: Annotated[int | None, typer.Option("--pairs", help="Pairs listed; 20, or all of the universe.")] = None,
+    universe: Annotated[
+        Universe | None, typer.Option("--universe", help="A generated market of the size and intervals of that month.")
+    ] = None,
     start: Annotated[str | None, typer.Option("--start", help="First moment of the exchange; now without it.")] = None,
     speed: Annotated[str, typer.Option("--speed", help="Seconds per real second; 0 = only by POST /admin/advance.")] = (
         "1"
@@ -60,6 +64,7 @@ def emulator(  # noqa: PLR0913 - one parameter per option
         port=port,
         seed=seed,
         pairs=pairs,
+        universe=universe,
         data=data,
         start=_start(start),
         speed=_speed(speed),

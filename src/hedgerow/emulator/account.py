@@ -218,7 +218,7 @@ class Account:
         self.marketplace.forget_taken(symbol)
         if symbol in self._last_marks:
             self._last_marks[symbol] *= factor
-        base = self.marketplace.instrument(Market.SPOT, symbol).base
+        base = self.marketplace.instrument(Market.PERP, symbol).base
         old = self.spot.of(base).free
         taken_out = to_row(old / factor) - old
         self.spot.change(base, taken_out)

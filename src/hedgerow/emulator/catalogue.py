@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market
+from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, TradingStatus
 
 __all__ = ["Character", "catalogue", "pair_of"]
 
@@ -44,6 +44,12 @@ class Character(Struct, frozen=True, kw_only=True):
     """(day from the start, hours): the funding interval from that day on."""
     one_sided: bool = False
     """Whether its spot book loses its offers for an hour now and then."""
+    status: TradingStatus = TradingStatus.TRADING
+    """Of the perpetual."""
+    has_spot: bool = True
+    """Whether its coin is traded on spot; a spot market that is listed as closed from the beginning never was."""
+    dead_since_day: int | None = None
+    """Day from the start since which it has neither prices nor settlements; None = it lives."""
 
     @property
     def symbol(self) -> str:
@@ -97,8 +103,10 @@ def pair_of(character: Character) -> BasisPair:
     largest = Decimal(10) ** floor(log10(MAX_QUANTITY_NOTIONAL / character.price))
 
     def instrument(market: Market, tick: Decimal, lot: Decimal, fees: FeeRates, band: tuple[str, str]) -> Instrument:
+        alone = market is Market.SPOT and not character.has_spot
         return Instrument(
             market=market,
+            status=TradingStatus.CLOSED if alone else character.status,
             symbol=character.symbol,
             base=character.base,
             quote="USDT",

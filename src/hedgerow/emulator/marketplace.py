@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from hedgerow.domain.funding import FundingRate
-from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side
+from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth, Level, MarkPrice, Quote
 from hedgerow.domain.money import ONE, ZERO
 from hedgerow.emulator.book import BookGaps, Ladder, Taken, after_taking, best, bottomless, ladder
@@ -70,6 +70,9 @@ class Marketplace:
         self._listed = {pair.symbol: pair for pair in tape.pairs}
         self._pairs: Mapping[str, BasisPair] = self._listed
         self._order: tuple[BasisPair, ...] = tuple(self._pairs.values())
+        self._alone = frozenset(pair.symbol for pair in tape.pairs if pair.spot.status is TradingStatus.CLOSED)
+        """Perpetuals that the tape lists with a closed spot market: there never was one."""
+        self._on_both = self._with_spot()
         self.brackets: Mapping[str, Bracket] = {}
         """By symbol, those that differ from the venue's common one."""
         self._grouped: tuple[tuple[MarketChange, ...], dict[str, tuple[MarketChange, ...]]] = (), {}
@@ -86,8 +89,17 @@ class Marketplace:
 
     @property
     def pairs(self) -> Sequence[BasisPair]:
-        """Every pair, in the tape's order, with its present status."""
+        """Every pair, in the tape's order, with its present status; perpetuals without a spot market too."""
         return self._order
+
+    @property
+    def on_both(self) -> Sequence[BasisPair]:
+        """Those whose coin has a spot market."""
+        return self._on_both
+
+    def has_spot(self, symbol: str) -> bool:
+        """Tell whether a listed symbol has a spot market; one that closed meanwhile still has it."""
+        return symbol not in self._alone
 
     def pair(self, symbol: str) -> BasisPair | None:
         """Return one pair, or None when it is not listed."""
@@ -100,7 +112,7 @@ class Marketplace:
             Rejected: the symbol is not listed (-1121).
         """
         pair = self._pairs.get(symbol)
-        if pair is None:
+        if pair is None or (market is Market.SPOT and symbol in self._alone):
             raise rejected(Code.BAD_SYMBOL, f"Invalid symbol: {symbol}.")
         return pair.instrument(market)
 
@@ -305,6 +317,9 @@ class Marketplace:
             self._grouped = self.conditions.changes, grouped
         return self._grouped[1].get(symbol, ())
 
+    def _with_spot(self) -> tuple[BasisPair, ...]:
+        return tuple(pair for pair in self._order if pair.symbol not in self._alone) if self._alone else self._order
+
     def _relist(self) -> None:
         """Apply the changes in force now to what the tape lists."""
         now, pairs, brackets = self._passed, dict(self._listed), dict[str, Bracket]()
@@ -315,6 +330,7 @@ class Marketplace:
             if bracket is not None:
                 brackets[symbol] = bracket
         self._pairs, self._order, self.brackets = pairs, tuple(pairs.values()), brackets
+        self._on_both = self._with_spot()
         ahead = (at for change in self.conditions.changes for at in boundaries(change) if at > now)
         self._next_boundary = min(ahead, default=None)
 

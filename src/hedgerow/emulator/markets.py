@@ -13,6 +13,7 @@ from random import Random
 
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.schedule import last_settlement, next_settlement
 from hedgerow.emulator.catalogue import Character, catalogue, pair_of
 from hedgerow.emulator.paths import HOURS_PER_DAY, MarketPath, PairPath
@@ -51,6 +52,7 @@ class _Pair:
     def __init__(self, character: Character, path: PairPath) -> None:
         self.character = character
         self.path = path
+        self.dies_at: datetime | None = None
         self.listed = pair_of(character)
         self.decimals = -int(self.listed.spot.tick.as_tuple().exponent) + 1
         self.hours: dict[int, tuple[TapePrices, ...]] = {}
@@ -61,17 +63,35 @@ class _Pair:
             Market.SPOT: _book(character.spot_half_spread_bps, character.depth / 2),
         }
 
+    def is_dead(self, at: datetime) -> bool:
+        """Tell whether nothing happens to it any more."""
+        return self.dies_at is not None and at > self.dies_at
+
 
 class GeneratedTape:
-    """A ``Tape`` of ``pairs`` pairs in 5-minute steps; ``days`` bounds it, and without it the market goes on."""
+    """A ``Tape`` of ``pairs`` pairs in 5-minute steps; ``days`` bounds it, and without it the market goes on.
 
-    def __init__(self, seed: int, start: datetime, pairs: int = 20, days: int = ENDLESS) -> None:
+    ``characters`` are other pairs than the first ones of the catalogue, e.g. those of ``universe``.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        start: datetime,
+        pairs: int = 20,
+        days: int = ENDLESS,
+        *,
+        characters: Sequence[Character] | None = None,
+    ) -> None:
         self._seed = seed
         self._start = last_settlement(start, HOURS_PER_DAY)
         self._end = self._start + timedelta(days=days)
         self._origin = self._start - HISTORY
         market = MarketPath(seed, lead_hours=HISTORY // HOUR)
-        made = [_Pair(character, PairPath(seed, character, market)) for character in catalogue(pairs)]
+        made = [_Pair(character, PairPath(seed, character, market)) for character in characters or catalogue(pairs)]
+        for pair in made:
+            if pair.character.dead_since_day is not None:
+                pair.dies_at = self._start + pair.character.dead_since_day * DAY
         self._pairs = {pair.listed.symbol: pair for pair in made}
         self._listed = tuple(pair.listed for pair in made)
 
@@ -102,9 +122,9 @@ class GeneratedTape:
 
     def prices(self, symbol: str, at: datetime) -> TapePrices | None:
         """Return the prices of the step that ``at`` lies in; None outside the tape."""
-        if not self._origin <= at <= self._end:
-            return None
         pair = self._pairs[symbol]
+        if not self._origin <= at <= self._end or pair.is_dead(at):
+            return None
         number, step = divmod((at - self._origin) // STEP, STEPS_PER_HOUR)
         known = pair.hours.get(number)
         if known is None:
@@ -125,8 +145,10 @@ class GeneratedTape:
         return Side.BUY if within // HOUR == Random(f"{self._seed}/offers/{day}").randrange(24) else None  # noqa: S311 - not for secrets
 
     def volume(self, symbol: str, at: datetime) -> Decimal:
-        """Return the 24 h quote volume: about the pair's typical one, moving from day to day."""
+        """Return the 24 h quote volume: about the pair's typical one, moving from day to day; a dead one has none."""
         pair = self._pairs[symbol]
+        if pair.is_dead(at):
+            return ZERO
         day, within = divmod(at - self._origin, DAY)
         share = within / DAY
         drawn = (1 - share) * self._day_volume(pair, day) + share * self._day_volume(pair, day + 1)
@@ -139,20 +161,23 @@ class GeneratedTape:
         pair = self._pairs[symbol]
         found: list[FundingRate] = []
         stamp = max(after, self._origin)
-        while (stamp := next_settlement(stamp, self._interval(pair, stamp))) <= min(until, self._end):
+        last = min(until, self._end) if pair.dies_at is None else min(until, self._end, pair.dies_at)
+        while (stamp := next_settlement(stamp, self._interval(pair, stamp))) <= last:
             found.append(self._settled(pair, stamp))
         return tuple(found)
 
     def newest_settled(self, symbol: str, at: datetime, count: int) -> tuple[FundingRate, ...]:
         """Return at most ``count`` newest rates settled at or before ``at``, oldest first."""
-        longest = max(hours for _, hours in self._pairs[symbol].character.intervals)
-        return self.settled(symbol, at - timedelta(hours=longest * count), at)[-count:]
+        pair = self._pairs[symbol]
+        longest = max(hours for _, hours in pair.character.intervals)
+        until = at if pair.dies_at is None else min(at, pair.dies_at)
+        return self.settled(symbol, until - timedelta(hours=longest * count), until)[-count:]
 
     def predicted(self, symbol: str, at: datetime) -> FundingRate | None:
         """Return the formula's value on the premium of the running interval so far."""
-        if not self._origin <= at <= self._end:
-            return None
         pair = self._pairs[symbol]
+        if not self._origin <= at <= self._end or pair.is_dead(at):
+            return None
         hours = self._interval(pair, at)
         began = last_settlement(at, hours)
         first, elapsed = (began - self._origin) // HOUR, (at - began) / HOUR

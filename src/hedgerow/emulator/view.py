@@ -35,7 +35,7 @@ class WorldView:
     @property
     def pairs(self) -> Sequence[BasisPair]:
         """Every pair listed on both markets, in the tape's order."""
-        return self._marketplace.pairs
+        return self._marketplace.on_both
 
     @property
     def rates(self) -> RateBoard:
@@ -44,7 +44,7 @@ class WorldView:
 
     def pair(self, symbol: str) -> BasisPair | None:
         """Return the pair, or None when it is not listed."""
-        return self._marketplace.pair(symbol)
+        return self._marketplace.pair(symbol) if self._marketplace.has_spot(symbol) else None
 
     def quote(self, market: Market, symbol: str) -> Quote | None:
         """Return best bid and ask, or None where the tape has no price."""

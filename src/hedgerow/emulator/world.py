@@ -96,8 +96,8 @@ class World:
     # Reads
 
     def pair(self, symbol: str) -> BasisPair | None:
-        """Return one pair with its present status; None when it is not listed."""
-        return self._marketplace.pair(symbol)
+        """Return one pair with its present status; None when it is not listed on both markets."""
+        return self._marketplace.pair(symbol) if self._marketplace.has_spot(symbol) else None
 
     def prices(self, symbol: str) -> TapePrices | None:
         """Return a pair's prices now, shocks included; None where the tape has none."""

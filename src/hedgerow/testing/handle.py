@@ -119,7 +119,7 @@ class AsterHandle:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Every listed symbol; each is there on spot and as a perpetual."""
+        """Every listed perpetual; in a small market each is there on spot too."""
         return self._serving.ask(lambda: tuple(pair.symbol for pair in self._venue.exchange.market.pairs))
 
     def instrument(self, symbol: str, market: MarketName = "perp") -> Instrument:

@@ -8,9 +8,11 @@ from typing import Any, Literal, TypeAlias
 
 from hedgerow.app.wired import EmulatorPlan
 from hedgerow.domain.account import PerpPosition
+from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import Fill
+from hedgerow.emulator.universe import Universe
 from hedgerow.emulator.wire.credentials import Agent
 from hedgerow.emulator.wire.faults import WireFault, WireTrouble
 from hedgerow.emulator.wire.main_wallets import account_name
@@ -24,6 +26,7 @@ __all__ = ["START", "LocalAster", "local_aster"]
 
 START = datetime(2025, 1, 1, 0, 2, tzinfo=UTC)
 """Where a local exchange's time begins unless it is told otherwise: the market is then the same in every run."""
+SMALL_MARKET = 6
 SideName: TypeAlias = Literal["BUY", "SELL"]
 
 
@@ -204,7 +207,8 @@ class LocalAster(AsterHandle):
 def local_aster(  # noqa: PLR0913 - one parameter per option
     *,
     seed: int = 1,
-    pairs: int = 6,
+    pairs: int | None = None,
+    universe: str | None = None,
     balance: Money = 1000,
     accounts: int = 2,
     start: datetime | None = START,
@@ -216,7 +220,8 @@ def local_aster(  # noqa: PLR0913 - one parameter per option
 
     Args:
         seed: the same seed gives the same market, and the same faults by chance.
-        pairs: how many symbols are listed, on spot and as perpetuals.
+        pairs: how many perpetuals are listed; None = 6, all of them on spot too, or as many as the universe has.
+        universe: a market of the size and funding intervals of a month: ``2026-09``; None = a small one.
         balance: USDT of each account, half in the spot wallet and half in the perpetual one.
         accounts: how many; their agents' private keys are the numbers 1, 2, ...
         start: where the exchange's time begins; None = now, at which prices differ from run to run.
@@ -229,7 +234,8 @@ def local_aster(  # noqa: PLR0913 - one parameter per option
         host=HOST,
         port=0,
         seed=seed,
-        pairs=pairs,
+        pairs=SMALL_MARKET if pairs is None and universe is None else pairs,
+        universe=None if universe is None else _universe(universe),
         start=start,
         speed=speed,
         accounts=tuple(account.wired for account in opened),
@@ -243,6 +249,13 @@ def local_aster(  # noqa: PLR0913 - one parameter per option
         yield aster
     finally:
         aster.close()
+
+
+def _universe(name: str) -> Universe:
+    try:
+        return Universe(name)
+    except ValueError as error:
+        raise ConfigError(f"universe {name}: allowed is {', '.join(Universe)}") from error
 
 
 def _term(value: Any) -> Any:

@@ -99,6 +99,13 @@ def fail_inside(addresses: list[str]) -> None:
         raise ZeroDivisionError
 
 
+def test_a_universe_lists_as_many_perpetuals_as_a_month_had() -> None:
+    with local_aster(universe="2026-09", speed=0) as aster:
+        assert len(aster.symbols) == 602
+    with pytest.raises(ConfigError, match="universe 2020-01: allowed is 2026-09"), local_aster(universe="2020-01"):
+        pass
+
+
 def test_it_leaves_no_thread_and_no_port_however_it_ends() -> None:
     before, addresses = threading.active_count(), list[str]()
     with pytest.raises(ZeroDivisionError):

@@ -82,7 +82,8 @@ class Call(Struct, frozen=True, kw_only=True):
         """Return the symbol named, or all of them."""
         if self.params.has("symbol"):
             return (self.symbol(),)
-        return tuple(pair.symbol for pair in self.exchange.market.pairs)
+        market = self.exchange.market
+        return tuple(pair.symbol for pair in (market.on_both if self.market is Market.SPOT else market.pairs))
 
 
 Handler = Callable[[Call], Any]

@@ -240,7 +240,7 @@ def parse_stream(exchange: Exchange, market: Market, name: str) -> MarketStream 
     if found is None or (market is Market.SPOT and found["kind"] == "markPrice"):
         return None
     kind = "depth" if found["kind"].startswith("depth") else found["kind"].partition("_")[0]
-    symbols = _symbols(exchange, found["symbol"])
+    symbols = _symbols(exchange, market, found["symbol"])
     if not symbols or (found["interval"] or "1m") not in INTERVALS:
         return None
     if bool(found["array"]) != (found["symbol"] is None and kind in ALL_AS_ARRAY):
@@ -260,8 +260,9 @@ def parse_stream(exchange: Exchange, market: Market, name: str) -> MarketStream 
     return MarketStream(exchange, market, spec)
 
 
-def _symbols(exchange: Exchange, symbol: str | None) -> tuple[str, ...]:
-    listed = tuple(pair.symbol for pair in exchange.market.pairs)
+def _symbols(exchange: Exchange, market: Market, symbol: str | None) -> tuple[str, ...]:
+    pairs = exchange.market.on_both if market is Market.SPOT else exchange.market.pairs
+    listed = tuple(pair.symbol for pair in pairs)
     return listed if symbol is None else tuple(name for name in listed if name == symbol.upper())
 
 
