@@ -13,7 +13,7 @@ from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ONE, ZERO
 from hedgerow.domain.order import Order
-from hedgerow.emulator.journal import Journal
+from hedgerow.emulator.journal import Journal, JournalState
 from hedgerow.emulator.market_changes import MarketChange, PositionTreatment, Redenomination, StatusChange
 from hedgerow.emulator.marketplace import Marketplace
 from hedgerow.emulator.orders import OrderDesk
@@ -90,6 +90,15 @@ class Account:
 
     def dump(self) -> WorldState:
         """Return the whole mutable state; equal accounts give equal bytes when it is encoded."""
+        return replace(
+            self.present(),
+            orders=self.desk.orders,
+            journal=self.journal.state(),
+            transfer_ids=tuple(self._transfer_ids),
+        )
+
+    def present(self) -> WorldState:
+        """Return the state without its history: what a copy of the account needs to take orders."""
         return WorldState(
             now=self.now,
             spot=self.spot.balances,
@@ -102,9 +111,8 @@ class Account:
             one_way=self.one_way,
             single_asset=self.single_asset,
             conditions=self.marketplace.conditions,
-            orders=self.desk.orders,
-            journal=self.journal.state(),
-            transfer_ids=tuple(self._transfer_ids),
+            orders=self.desk.waiting,
+            journal=JournalState(last_id=self.journal.last_id),
             dead_men=dict(self.dead_men),
         )
 

@@ -5,19 +5,26 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 from hedgerow.ports import AccountRecord, StatementRow
 
-__all__ = ["Journal", "JournalState"]
+__all__ = ["Journal", "JournalState", "rows_since"]
 
-Row = TypeVar("Row", Fill, FundingPayment, StatementRow)
+
+class _Timed(Protocol):
+    @property
+    def at(self) -> datetime: ...
+
+
+Row = TypeVar("Row", bound=_Timed)
 
 FIRST_TRAN_ID = 4_480_321_991_774_044_580
 """Aster's transaction ids have nineteen digits and do not fit a float (API reference 5.3)."""
@@ -39,9 +46,10 @@ class Journal:
 
     def __init__(self, state: JournalState) -> None:
         self._fills: dict[tuple[Market, str], list[Fill]] = {}
-        self._all_fills = list(state.fills)
+        self._all_fills = list[Fill]()
+        self._realized: dict[str, Decimal] = {}
         for fill in state.fills:
-            self._fills.setdefault((fill.market, fill.symbol), []).append(fill)
+            self.book_fill(fill)
         self._payments = list(state.payments)
         self._rows = list(state.rows)
         self._transfers = list(state.transfers)
@@ -62,6 +70,31 @@ class Journal:
         """How many funding payments were written down."""
         return len(self._payments)
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many trades, funding payments and statement rows were written down."""
+        return len(self._all_fills), len(self._payments), len(self._rows)
+
+    def written_after(
+        self, counts: tuple[int, int, int]
+    ) -> tuple[Sequence[Fill], Sequence[FundingPayment], Sequence[StatementRow]]:
+        """Return what was written down since there were so many trades, payments and rows."""
+        fills, payments, rows = counts
+        return self._all_fills[fills:], self._payments[payments:], self._rows[rows:]
+
+    def realized(self, symbol: str) -> Decimal:
+        """Return the profit that all trades of a perpetual realised."""
+        return self._realized.get(symbol, ZERO)
+
+    def all_fills(self, since: datetime) -> tuple[Fill, ...]:
+        """Return the trades of all instruments at or after ``since``."""
+        return rows_since(self._all_fills, since)
+
+    @property
+    def last_id(self) -> int:
+        """The newest id that was given."""
+        return self._last_id
+
     def next_id(self) -> int:
         """Return an id that no order, trade or row had before."""
         self._last_id += 1
@@ -71,6 +104,8 @@ class Journal:
         """Write a trade down."""
         self._all_fills.append(fill)
         self._fills.setdefault((fill.market, fill.symbol), []).append(fill)
+        if fill.realized_pnl:
+            self._realized[fill.symbol] = self._realized.get(fill.symbol, ZERO) + fill.realized_pnl
 
     def book_funding(self, symbol: str, amount: Decimal, at: datetime) -> FundingPayment:
         """Write a funding payment down under a transaction id of its own."""
@@ -99,24 +134,24 @@ class Journal:
 
     def record(self, since: datetime) -> AccountRecord:
         """Return everything at or after ``since``, oldest first."""
-        rows = (*_since(self._rows, since), *_since(self._transfers, since))
+        rows = (*rows_since(self._rows, since), *rows_since(self._transfers, since))
         return AccountRecord(
-            fills=_since(self._all_fills, since),
-            payments=_since(self._payments, since),
+            fills=rows_since(self._all_fills, since),
+            payments=rows_since(self._payments, since),
             rows=tuple(sorted(rows, key=attrgetter("at"))),
         )
 
     def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
         """Return the trades of one instrument at or after ``since``."""
-        return _since(self._fills.get((market, symbol), ()), since)
+        return rows_since(self._fills.get((market, symbol), ()), since)
 
     def payments(self, since: datetime) -> tuple[FundingPayment, ...]:
         """Return the funding payments at or after ``since``."""
-        return _since(self._payments, since)
+        return rows_since(self._payments, since)
 
     def rows(self, since: datetime) -> tuple[StatementRow, ...]:
         """Return the statement rows at or after ``since``."""
-        return _since(self._rows, since)
+        return rows_since(self._rows, since)
 
     def book_rows(self, wallet: Wallet, changes: Iterable[tuple[str, Decimal]], kind: FlowKind, at: datetime) -> None:
         """Write one statement row per asset and amount."""
@@ -124,7 +159,8 @@ class Journal:
             self.book_row(wallet, asset, amount, kind, at)
 
 
-def _since(rows: Sequence[Row], since: datetime) -> tuple[Row, ...]:
+def rows_since(rows: Sequence[Row], since: datetime) -> tuple[Row, ...]:
+    """Return the rows at or after ``since`` of a sequence in the order of time."""
     if not rows or rows[-1].at < since:
         return ()  # most look for what is new
     return tuple(rows[bisect_left(rows, since, key=attrgetter("at")) :])

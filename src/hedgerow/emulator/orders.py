@@ -52,12 +52,23 @@ class OrderDesk:
         self._marks = marks
         self._options = options or WorldOptions()
         self._orders = {working.key: working for working in orders}
+        self._keys = {working.order.order_id: working.key for working in self._orders.values()}
         self._resting = {key: working for key, working in self._orders.items() if not working.order.status.done}
 
     @property
     def orders(self) -> tuple[WorkingOrder, ...]:
         """Every order ever accepted, in the order of arrival."""
         return tuple(self._orders.values())
+
+    def numbered(self, order_id: int) -> WorkingOrder | None:
+        """Return an order by its number; None when a later one took its client id over, or there is none."""
+        working = self._orders.get(self._keys.get(order_id, ""))
+        return working if working is not None and working.order.order_id == order_id else None
+
+    @property
+    def waiting(self) -> tuple[WorkingOrder, ...]:
+        """Every order that waits in a book."""
+        return tuple(self._resting.values())
 
     @property
     def resting(self) -> bool:
@@ -98,7 +109,7 @@ class OrderDesk:
         self._check_funds(request, instrument)
         order = Order(request=request, order_id=self._journal.next_id(), status=OrderStatus.NEW, updated_at=at)
         working = WorkingOrder(order=order, by_hand=by_hand, queued_at=at)
-        self._orders[working.key] = working
+        self._keep(working)
         if request.time_in_force is TimeInForce.GTX and self._crosses(request, at):
             return self._end(working, OrderStatus.EXPIRED, at)
         wanted = self._takeable(request) if fill_at_most is None else min(fill_at_most, self._takeable(request))
@@ -312,6 +323,7 @@ class OrderDesk:
 
     def _keep(self, working: WorkingOrder) -> WorkingOrder:
         self._orders[working.key] = working
+        self._keys[working.order.order_id] = working.key
         if working.key in self._resting:
             self._resting[working.key] = working
         return working

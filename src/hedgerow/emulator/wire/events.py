@@ -9,7 +9,6 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
-from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.wire.text import chain_hash, fixed, money, price_text, quantity_text, short, to_ms
 from hedgerow.emulator.wire.tickets import Ticket
 from hedgerow.emulator.wire.world import AccountWorld
@@ -129,7 +128,7 @@ def _position(world: AccountWorld, symbol: str) -> dict[str, Any]:
         "s": symbol,
         "pa": quantity_text(instrument, held.quantity if held else ZERO),
         "ep": short(held.entry_price) if held else "0",
-        "cr": short(sum((f.realized_pnl for f in parts.journal.fills(Market.PERP, symbol, EPOCH)), ZERO)),
+        "cr": short(parts.journal.realized(symbol)),
         "up": money(held.unrealized(parts.mark(symbol))) if held else "0",
         "mt": "cross" if crossed else "isolated",
         "iw": "0",

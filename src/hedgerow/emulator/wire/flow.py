@@ -154,7 +154,7 @@ def rehearse(member: Member, ticket: Ticket) -> None:
         Rejected: the venue would refuse it.
     """
     parts = member.world.parts
-    copy = AccountWorld(member.world.tape, start=member.now, options=parts.options, state=member.world.dump())
+    copy = AccountWorld(member.world.tape, start=member.now, options=parts.options, state=parts.present())
     copy.place(request_of(copy, replace(ticket, entries=ticket.entries + 1)))
 
 

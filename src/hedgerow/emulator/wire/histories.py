@@ -1,6 +1,7 @@
 """What happened to an account: trades, income, transactions, forced orders (API reference, sections 5.3 and 6.2)."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill
-from hedgerow.emulator.journal import FIRST_TRAN_ID
+from hedgerow.emulator.journal import FIRST_TRAN_ID, rows_since
 from hedgerow.emulator.wire.call import Call, Route, Security
 from hedgerow.emulator.wire.errors import malformed
 from hedgerow.emulator.wire.events import FIRST_TRADE_ID
@@ -60,9 +61,14 @@ def user_trades(call: Call) -> list[dict[str, Any]]:
     by_number = params.has("fromId") or params.has("orderId")
     window = Window.always() if by_number else window_of(params, call.now)
     order_id = params.whole("orderId", 0)
+    journal = call.member.world.parts.journal
     found = [
         fill
-        for fill in call.member.world.parts.journal.state().fills
+        for fill in (
+            journal.all_fills(window.earliest)
+            if wanted is None
+            else journal.fills(call.market, wanted, window.earliest)
+        )
         if fill.market is call.market
         and wanted in {None, fill.symbol}
         and fill.trade_id + FIRST_TRADE_ID >= from_id
@@ -125,28 +131,32 @@ def force_orders(call: Call) -> list[dict[str, Any]]:
         forced = ticket.client_id.startswith(FORCED)
         return forced and kind in {"", "ADL" if adl else "LIQUIDATION"} and window.holds(ticket.created_at)
 
-    found = [ticket for ticket in call.member.tickets.of(Market.PERP, symbol) if wanted(ticket)][-limit:]
+    found = [ticket for ticket in call.member.tickets.since(Market.PERP, symbol, window.earliest) if wanted(ticket)][
+        -limit:
+    ]
     return [
         order_row(call.exchange.market.instrument(Market.PERP, ticket.symbol), ticket, looked_up=True)
         for ticket in found
     ]
 
 
-def _paged(call: Call, entries: Callable[[Member], Iterator[_Entry]], wanted: Callable[[_Entry], bool]) -> list[_Entry]:
+def _paged(
+    call: Call, entries: Callable[[Member, datetime], Iterator[_Entry]], wanted: Callable[[_Entry], bool]
+) -> list[_Entry]:
     """Return a page of entries, oldest first; with a start the first of the window, else the newest."""
     limit = call.params.whole("limit", 100, least=1, most=1000)
     window = open_window_of(call.params, call.now)
     first, last = to_ms(window.start), to_ms(window.end)
     found = sorted(
-        (e for e in entries(call.member) if first <= e.at_ms <= last and wanted(e)),
+        (e for e in entries(call.member, window.earliest) if first <= e.at_ms <= last and wanted(e)),
         key=lambda e: (e.at_ms, e.tran_id, e.kind),
     )
     return found[:limit] if call.params.has("startTime") else found[-limit:]
 
 
-def _income(member: Member) -> Iterator[_Entry]:
-    journal = member.world.parts.journal.state()
-    for payment in journal.payments:
+def _income(member: Member, since: datetime) -> Iterator[_Entry]:
+    journal = member.world.parts.journal
+    for payment in journal.payments(since):
         at = to_ms(payment.at)
         entry = _Entry(
             kind="FUNDING_FEE",
@@ -157,10 +167,10 @@ def _income(member: Member) -> Iterator[_Entry]:
             symbol=payment.symbol,
         )
         yield entry
-    for fill in journal.fills:
+    for fill in journal.all_fills(since):
         if fill.market is Market.PERP:
             yield from (e for e in _trade_income(fill) if e.amount)
-    for transfer in member.transfers:
+    for transfer in rows_since(member.transfers, since):
         yield _Entry(
             kind="TRANSFER",
             asset=transfer.asset,
@@ -168,7 +178,7 @@ def _income(member: Member) -> Iterator[_Entry]:
             tran_id=transfer.tran_id,
             at_ms=to_ms(transfer.at),
         )
-    for row in journal.rows:
+    for row in journal.rows(since):
         if row.wallet is Wallet.PERP and row.kind is not FlowKind.USER_TRADE:
             kind = INCOME_OF.get(row.kind, "TRANSFER")
             yield _Entry(
@@ -189,12 +199,12 @@ def _trade_income(fill: Fill) -> Iterator[_Entry]:
         )
 
 
-def _transactions(member: Member) -> Iterator[_Entry]:
-    journal = member.world.parts.journal.state()
-    for fill in journal.fills:
+def _transactions(member: Member, since: datetime) -> Iterator[_Entry]:
+    journal = member.world.parts.journal
+    for fill in journal.all_fills(since):
         if fill.market is Market.SPOT:
             yield from _trade_legs(member, fill)
-    for transfer in member.transfers:
+    for transfer in rows_since(member.transfers, since):
         kind = "TRANSFER_SPOT_TO_FUTURE" if transfer.to_perp > 0 else "TRANSFER_FUTURE_TO_SPOT"
         yield _Entry(
             kind=kind,
@@ -203,7 +213,7 @@ def _transactions(member: Member) -> Iterator[_Entry]:
             tran_id=transfer.tran_id,
             at_ms=to_ms(transfer.at),
         )
-    for row in journal.rows:
+    for row in journal.rows(since):
         if row.wallet is Wallet.SPOT and row.kind is not FlowKind.USER_TRADE:
             kind = {FlowKind.REBATE: "COMMISSION_REBATE", FlowKind.AUTO_EXCHANGE: "SWAP"}.get(row.kind, "TRANSFER")
             if row.kind is FlowKind.USER_TRANSFER:

@@ -51,8 +51,7 @@ class Member:
         self._publish = publish
         self._warned = False
         self._entries = dict(state.entries)
-        journal = world.parts.journal.state()
-        self._seen = (len(journal.fills), len(journal.payments), len(journal.rows))
+        self._seen = world.parts.journal.counts
         self._synced_at = -1
         self._lag: timedelta | None = None
         self._views: list[tuple[datetime, AccountView]] = []
@@ -105,7 +104,9 @@ class Member:
         known = None if order_id is None else self.tickets.get(order_id)
         if known is not None:
             return known
-        found = next(w for w in self.world.parts.desk.orders if w.order.order_id == fill.order_id)
+        found = self.world.parts.desk.numbered(fill.order_id)
+        if found is None:
+            raise LookupError(f"trade {fill.trade_id} belongs to no order")
         request = found.order.request
         ticket = Ticket(
             order_id=self.next_id(),
@@ -198,14 +199,14 @@ class Member:
         self.changed()
         if self._lag is not None:
             self._views.append((self.now, self.world.account()))
-        journal = self.world.parts.journal.state()
-        fills, payments, rows = self._seen
-        self._seen = (len(journal.fills), len(journal.payments), len(journal.rows))
-        for fill in journal.fills[fills:]:
+        journal = self.world.parts.journal
+        fills, payments, rows = journal.written_after(self._seen)
+        self._seen = journal.counts
+        for fill in fills:
             self._on_fill(fill)
-        for payment in journal.payments[payments:]:
+        for payment in payments:
             self.tell(Market.PERP, events.funding_update(self.world, payment))
-        for row in journal.rows[rows:]:
+        for row in rows:
             self._on_row(row.wallet, row.asset, row.amount, row.kind)
         for ticket in self.tickets.staged(Stage.BOOK):
             self._on_end(ticket)

@@ -97,7 +97,7 @@ def all_orders(call: Call) -> list[dict[str, Any]]:
     since_id, window = _order_window(call)
     found = [
         ticket
-        for ticket in call.member.tickets.of(call.market, symbol)
+        for ticket in call.member.tickets.since(call.market, symbol, window.earliest, order_id=since_id)
         if ticket.order_id >= since_id and window.holds(ticket.created_at)
     ]
     chosen = found[:limit] if since_id or call.params.has("startTime") else found[-limit:]

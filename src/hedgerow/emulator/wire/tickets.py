@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import takewhile
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -145,6 +146,11 @@ class TicketBook:
     def of(self, market: Market, symbol: str | None = None) -> Iterator[Ticket]:
         """Yield the orders of one market, and of one symbol when given, oldest first."""
         return _chosen(self._all.values(), market, symbol)
+
+    def since(self, market: Market, symbol: str | None, created: datetime, *, order_id: int = 0) -> tuple[Ticket, ...]:
+        """Return the orders that were created at or after a time, from a number on, oldest first."""
+        newest = takewhile(lambda t: t.created_at >= created and t.order_id >= order_id, reversed(self._all.values()))
+        return tuple(_chosen(newest, market, symbol))[::-1]
 
     def open(self, market: Market, symbol: str | None = None) -> tuple[Ticket, ...]:
         """Return what can still fill, oldest first."""

@@ -26,6 +26,11 @@ class Window(Struct, frozen=True, kw_only=True):
         """Return the window that holds every time."""
         return cls(start=EPOCH, end=datetime.max.replace(tzinfo=UTC) - WEEK)
 
+    @property
+    def earliest(self) -> datetime:
+        """The first time whose millisecond may be inside."""
+        return max(EPOCH + ROUNDING, self.start) - ROUNDING
+
     def holds(self, at: datetime) -> bool:
         """Tell whether a row of that time is inside."""
         return self.start <= at + ROUNDING - timedelta(microseconds=1) and at < self.end + ROUNDING
