@@ -4,7 +4,9 @@ An SQLite file of named parts. Long histories are kept in chunks, so that a chan
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from msgspec.structs import replace
 
 from hedgerow.domain.errors import StoreError
 from hedgerow.emulator.journal import JournalState
+from hedgerow.emulator.matching import WorkingOrder
 from hedgerow.emulator.wire.exchange import Exchange
 from hedgerow.emulator.wire.state import ExchangeState, MemberState
+from hedgerow.emulator.wire.tickets import Ticket
 
 __all__ = ["SavedExchange", "StateFile"]
 
@@ -46,6 +50,8 @@ class StateFile:
         """
         self._path = path
         self._saved: dict[str, Any] = {}
+        self._histories: dict[str, _Histories] = {}
+        """By account."""
         self._revisions: tuple[int, ...] | None = None
         try:
             self._base = sqlite3.connect(path, isolation_level=None)
@@ -87,11 +93,17 @@ class StateFile:
         if revisions == self._revisions:
             return
         parts: dict[str, Any] = {"exchange": exchange.state()}
+        chunks: dict[str, Any] = {}
         for member in exchange.members.values():
-            parts |= _parts(member.state())
-        # Tuples compare by identity first, so that a chunk that did not change costs next to nothing.
-        changed = {name: value for name, value in parts.items() if self._saved.get(name) != value}
-        self._write({name: msgspec.json.encode(value) for name, value in changed.items()})
+            state = member.state()
+            parts[f"member/{state.user}"] = _bare(state)
+            chunks |= self._histories.setdefault(state.user, _Histories()).changed(state)
+        changed = {name: value for name, value in parts.items() if self._saved.get(name) != value} | chunks
+        try:
+            self._write({name: msgspec.json.encode(value) for name, value in changed.items()})
+        except StoreError:
+            self._histories.clear()  # nothing of this is on the disk
+            raise
         self._saved, self._revisions = parts, revisions
 
     def close(self) -> None:
@@ -107,28 +119,73 @@ class StateFile:
             raise StoreError(f"{self._path} cannot be written: {error}") from error
 
 
-def _parts(state: MemberState) -> dict[str, Any]:
-    """Return an account as named parts."""
-    journal = state.world.journal
-    rows: dict[str, Sequence[Any]] = {
-        "tickets": state.tickets,
-        "transfers": state.transfers,
-        "orders": state.world.orders,
-        "fills": journal.fills,
-        "payments": journal.payments,
-        "rows": journal.rows,
-        "own": journal.transfers,
-        "entries": tuple(state.entries.items()),
-        "transfer_ids": state.world.transfer_ids,
-    }
-    bare = replace(state.world, orders=(), journal=JournalState(last_id=journal.last_id), transfer_ids=())
-    parts: dict[str, Any] = {
-        f"member/{state.user}": replace(state, world=bare, tickets=(), transfers=(), entries={}),
-    }
-    for kind, each in rows.items():
-        for start in range(0, len(each), CHUNK):
-            parts[f"chunk/{state.user}/{kind}/{start // CHUNK:08d}"] = tuple(each[start : start + CHUNK])
-    return parts
+class _Histories:
+    """The long histories of one account: which rows are in the file, and which of them may still change.
+
+    Rows are only added, and only orders that are open change: what else was written is never looked at again.
+    """
+
+    def __init__(self) -> None:
+        self._written: dict[str, int] = {}
+        self._open: dict[str, set[int]] = {}
+
+    def changed(self, state: MemberState) -> dict[str, Any]:
+        """Return the chunks with rows that are new or may have changed since the last time."""
+        journal, entries = state.world.journal, state.entries
+        found: dict[str, Any] = {}
+        for kind, rows in (
+            ("tickets", state.tickets),
+            ("transfers", state.transfers),
+            ("orders", state.world.orders),
+            ("fills", journal.fills),
+            ("payments", journal.payments),
+            ("rows", journal.rows),
+            ("own", journal.transfers),
+            ("transfer_ids", state.world.transfer_ids),
+        ):
+            for number, chunk in self._chunks(kind, len(rows), partial(_tail, rows)):
+                found[f"chunk/{state.user}/{kind}/{number:08d}"] = chunk
+        for number, chunk in self._chunks(
+            "entries", len(entries), lambda first: tuple(islice(entries.items(), first, None))
+        ):
+            found[f"chunk/{state.user}/entries/{number:08d}"] = chunk
+        return found
+
+    def _chunks(
+        self, kind: str, count: int, tail: Callable[[int], Sequence[Any]]
+    ) -> Iterator[tuple[int, Sequence[Any]]]:
+        places = self._open.get(kind, set()) | set(range(self._written.get(kind, 0), count))
+        self._written[kind] = count
+        if not places:
+            return
+        first = min(places) // CHUNK * CHUNK
+        rows = tail(first)
+        self._open[kind] = {place for place in places if _may_change(rows[place - first])}
+        for number in sorted({place // CHUNK for place in places}):
+            begin = number * CHUNK - first
+            yield number, rows[begin : begin + CHUNK]
+
+
+def _tail(rows: Sequence[Any], first: int) -> Sequence[Any]:
+    return rows[first:]
+
+
+def _may_change(row: object) -> bool:
+    """Tell whether a row may be another one the next time."""
+    match row:
+        case Ticket():
+            return row.open
+        case WorkingOrder():
+            return not row.order.status.done
+        case _:
+            return False
+
+
+def _bare(state: MemberState) -> MemberState:
+    """Return an account without its histories."""
+    journal = JournalState(last_id=state.world.journal.last_id)
+    world = replace(state.world, orders=(), journal=journal, transfer_ids=())
+    return replace(state, world=world, tickets=(), transfers=(), entries={})
 
 
 def _joined(parts: dict[str, bytes], user: str) -> MemberState:

@@ -92,6 +92,32 @@ def test_a_long_history_is_written_in_parts(tmp_path: Path) -> None:
     assert everything(reopened(tmp_path / "state", client._nonce)) == everything(client)
 
 
+def test_an_old_order_that_ends_late_is_written_as_ended(tmp_path: Path) -> None:
+    client = kept(tmp_path / "state")
+    client.order(type="LIMIT", price="104", timeInForce="GTC", newClientOrderId="rests")
+    client.order("BUY", type="STOP_MARKET", stopPrice="104", newClientOrderId="armed")
+    client.venue.exchange.limits.update(make_wired().venue.exchange.limits)
+    for _ in range(CHUNK + 5):
+        client.pass_time(1)
+        client.order(quantity="0.06")
+    for name in ("rests", "armed"):
+        client.perp("DELETE", "order", symbol="AAAUSDT", origClientOrderId=name)
+    again = reopened(tmp_path / "state", client._nonce)
+    assert everything(again) == everything(client)
+    assert again.perp("GET", "openOrders").json == []
+
+
+def test_a_file_that_was_opened_again_is_written_on_from_where_it_was(tmp_path: Path) -> None:
+    client = kept(tmp_path / "state")
+    client.order(quantity="2")
+    again = reopened(tmp_path / "state", client._nonce)
+    file = StateFile(tmp_path / "state")
+    exchange = again.venue.exchange
+    again.venue = WireVenue(exchange, ExchangeClock(VirtualClock(START), START, speed=0), save=file.save)
+    again.order(quantity="3")
+    assert everything(reopened(tmp_path / "state", again._nonce)) == everything(again)
+
+
 def test_a_new_file_holds_nothing_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
     assert StateFile(tmp_path / "new").load() is None
     (tmp_path / "text").write_text("no database, but long enough to be looked at " * 10)
