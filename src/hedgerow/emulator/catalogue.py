@@ -48,8 +48,8 @@ class Character(Struct, frozen=True, kw_only=True):
     """Of the perpetual."""
     has_spot: bool = True
     """Whether its coin is traded on spot; a spot market that is listed as closed from the beginning never was."""
-    dead_since_day: int | None = None
-    """Day from the start since which it has neither prices nor settlements; None = it lives."""
+    delisted_since_day: int | None = None
+    """Day from the start since which it has neither prices nor settlements; None = it is still there."""
 
     @property
     def symbol(self) -> str:

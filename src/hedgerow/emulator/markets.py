@@ -52,7 +52,7 @@ class _Pair:
     def __init__(self, character: Character, path: PairPath) -> None:
         self.character = character
         self.path = path
-        self.dies_at: datetime | None = None
+        self.delisted_at: datetime | None = None
         self.listed = pair_of(character)
         self.decimals = -int(self.listed.spot.tick.as_tuple().exponent) + 1
         self.hours: dict[int, tuple[TapePrices, ...]] = {}
@@ -63,9 +63,9 @@ class _Pair:
             Market.SPOT: _book(character.spot_half_spread_bps, character.depth / 2),
         }
 
-    def is_dead(self, at: datetime) -> bool:
+    def is_delisted(self, at: datetime) -> bool:
         """Tell whether nothing happens to it any more."""
-        return self.dies_at is not None and at > self.dies_at
+        return self.delisted_at is not None and at > self.delisted_at
 
 
 class GeneratedTape:
@@ -90,8 +90,8 @@ class GeneratedTape:
         market = MarketPath(seed, lead_hours=HISTORY // HOUR)
         made = [_Pair(character, PairPath(seed, character, market)) for character in characters or catalogue(pairs)]
         for pair in made:
-            if pair.character.dead_since_day is not None:
-                pair.dies_at = self._start + pair.character.dead_since_day * DAY
+            if pair.character.delisted_since_day is not None:
+                pair.delisted_at = self._start + pair.character.delisted_since_day * DAY
         self._pairs = {pair.listed.symbol: pair for pair in made}
         self._listed = tuple(pair.listed for pair in made)
 
@@ -123,7 +123,7 @@ class GeneratedTape:
     def prices(self, symbol: str, at: datetime) -> TapePrices | None:
         """Return the prices of the step that ``at`` lies in; None outside the tape."""
         pair = self._pairs[symbol]
-        if not self._origin <= at <= self._end or pair.is_dead(at):
+        if not self._origin <= at <= self._end or pair.is_delisted(at):
             return None
         number, step = divmod((at - self._origin) // STEP, STEPS_PER_HOUR)
         known = pair.hours.get(number)
@@ -145,9 +145,9 @@ class GeneratedTape:
         return Side.BUY if within // HOUR == Random(f"{self._seed}/offers/{day}").randrange(24) else None  # noqa: S311 - not for secrets
 
     def volume(self, symbol: str, at: datetime) -> Decimal:
-        """Return the 24 h quote volume: about the pair's typical one, moving from day to day; a dead one has none."""
+        """Return the 24 h quote volume: about the typical one, moving from day to day; zero once it is delisted."""
         pair = self._pairs[symbol]
-        if pair.is_dead(at):
+        if pair.is_delisted(at):
             return ZERO
         day, within = divmod(at - self._origin, DAY)
         share = within / DAY
@@ -161,7 +161,7 @@ class GeneratedTape:
         pair = self._pairs[symbol]
         found: list[FundingRate] = []
         stamp = max(after, self._origin)
-        last = min(until, self._end) if pair.dies_at is None else min(until, self._end, pair.dies_at)
+        last = min(until, self._end) if pair.delisted_at is None else min(until, self._end, pair.delisted_at)
         while (stamp := next_settlement(stamp, self._interval(pair, stamp))) <= last:
             found.append(self._settled(pair, stamp))
         return tuple(found)
@@ -170,13 +170,13 @@ class GeneratedTape:
         """Return at most ``count`` newest rates settled at or before ``at``, oldest first."""
         pair = self._pairs[symbol]
         longest = max(hours for _, hours in pair.character.intervals)
-        until = at if pair.dies_at is None else min(at, pair.dies_at)
+        until = at if pair.delisted_at is None else min(at, pair.delisted_at)
         return self.settled(symbol, until - timedelta(hours=longest * count), until)[-count:]
 
     def predicted(self, symbol: str, at: datetime) -> FundingRate | None:
         """Return the formula's value on the premium of the running interval so far."""
         pair = self._pairs[symbol]
-        if not self._origin <= at <= self._end or pair.is_dead(at):
+        if not self._origin <= at <= self._end or pair.is_delisted(at):
             return None
         hours = self._interval(pair, at)
         began = last_settlement(at, hours)

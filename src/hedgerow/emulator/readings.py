@@ -2,7 +2,7 @@
 
 Each is a value of a fault plan (``faults.FaultPlan``). The in-process venue stands for a client that reads honestly:
 where such a client notices that a reply is incomplete or contradicts itself, the view says so (``noticed``); a reply
-that nobody could tell from a true one is shown as it is.
+that looks like a true one is shown as it is.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,7 +22,7 @@ from hedgerow.domain.money import ZERO
 
 __all__ = [
     "AccountEndpoint",
-    "AccountLie",
+    "AccountMutation",
     "AccountReading",
     "FalseMarketView",
     "LateFunding",
@@ -63,7 +63,7 @@ class AccountEndpoint(StrEnum):
     """One position."""
 
 
-class AccountLie(StrEnum):
+class AccountMutation(StrEnum):
     """What is false about a reading of the account."""
 
     POSITION_MISSING = "position_missing"
@@ -85,7 +85,7 @@ class AccountLie(StrEnum):
 class AccountReading(Occasion, frozen=True, kw_only=True, tag="account_reading"):
     """A false reading of the account."""
 
-    lie: AccountLie
+    mutation: AccountMutation
     symbol: str | None = None
     """Whose position; None = every one that is held."""
     asset: str | None = None
@@ -182,28 +182,28 @@ def false_account(
         listed: every symbol that replies list.
     """
     noticed = reading.noticed
-    match reading.lie:
-        case AccountLie.STALE:
+    match reading.mutation:
+        case AccountMutation.STALE:
             return before if noticed else replace(before, at=view.at)
-        case AccountLie.POSITIONS_EMPTY | AccountLie.POSITION_MISSING:
+        case AccountMutation.POSITIONS_EMPTY | AccountMutation.POSITION_MISSING:
             held = view.positions if reading.symbol is None else (reading.symbol,)
-            gone = frozenset(listed) if reading.lie is AccountLie.POSITIONS_EMPTY else frozenset(held)
+            gone = frozenset(listed) if reading.mutation is AccountMutation.POSITIONS_EMPTY else frozenset(held)
             left = {symbol: row for symbol, row in view.positions.items() if symbol not in gone}
             unreadable = view.unreadable_positions | gone if noticed else view.unreadable_positions
             return replace(view, positions=left, unreadable_positions=unreadable)
-        case AccountLie.BALANCES_EMPTY | AccountLie.BALANCE_MISSING:
-            lost = frozenset(view.spot) if reading.lie is AccountLie.BALANCES_EMPTY else _coins(view, reading)
+        case AccountMutation.BALANCES_EMPTY | AccountMutation.BALANCE_MISSING:
+            lost = frozenset(view.spot) if reading.mutation is AccountMutation.BALANCES_EMPTY else _coins(view, reading)
             balances = {asset: row for asset, row in view.spot.items() if asset not in lost}
             unknown = view.unreadable_balances | lost if noticed else view.unreadable_balances
             return replace(view, spot=balances, unreadable_balances=unknown)
-        case AccountLie.POSITION_SCALED:
+        case AccountMutation.POSITION_SCALED:
             scaled = {
                 symbol: replace(row, quantity=row.quantity * reading.factor)
                 for symbol, row in view.positions.items()
                 if reading.symbol in {None, symbol}
             }
             return _doubted(replace(view, positions={**view.positions, **scaled}), noticed=noticed)
-        case AccountLie.BALANCE_SCALED:
+        case AccountMutation.BALANCE_SCALED:
             coins = {
                 asset: replace(
                     view.spot[asset],
@@ -223,14 +223,14 @@ def false_position(true: PerpPosition, reading: AccountReading, *, before: PerpP
     """
     if reading.symbol not in {None, true.symbol}:
         return true
-    match reading.lie:
-        case AccountLie.STALE:
+    match reading.mutation:
+        case AccountMutation.STALE:
             return before
-        case AccountLie.POSITIONS_EMPTY | AccountLie.POSITION_MISSING if reading.noticed:
+        case AccountMutation.POSITIONS_EMPTY | AccountMutation.POSITION_MISSING if reading.noticed:
             raise VenueError(f"{true.symbol}: the reply has no row of this position")
-        case AccountLie.POSITIONS_EMPTY | AccountLie.POSITION_MISSING:
+        case AccountMutation.POSITIONS_EMPTY | AccountMutation.POSITION_MISSING:
             return replace(true, quantity=ZERO)
-        case AccountLie.POSITION_SCALED:
+        case AccountMutation.POSITION_SCALED:
             return replace(true, quantity=true.quantity * reading.factor)
         case _:
             return true

@@ -1,4 +1,4 @@
-"""The pairs of a market of today's size: hundreds of perpetuals, most of them without a spot market, some of them dead.
+"""The pairs of a market of the size of today: hundreds of perpetuals, most without a spot market, some delisted.
 
 Counted on Aster in 2026-09: 602 perpetuals listed, about 448 of them trading, 254 spot pairs. Funding intervals: about
 6 % one hour, 1.5 % two, 67 % four, the rest eight. Which symbol is what follows from its number alone, so that any
@@ -27,8 +27,8 @@ INTERVALS = ((0.06, 1), (0.075, 2), (0.745, 4), (1.0, 8))
 """Cumulative share, and hours."""
 PENDING_EVERY = 200
 """One in so many is announced and does not trade yet."""
-DEAD_DAYS = 40
-"""The longest time before the start at which a dead perpetual settled for the last time."""
+DELISTED_DAYS = 40
+"""The longest time before the start at which a delisted perpetual settled for the last time."""
 THINNEST = 6.0
 """How many times as wide and as thin as its model a book is at most."""
 LEAST_VOLUME, VOLUME_DECADES = 20_000.0, 3.5
@@ -76,7 +76,7 @@ def _character(model: Character, number: int) -> Character:
         intervals=((ALWAYS, _interval(number)),),
         status=status,
         has_spot=status is TradingStatus.TRADING and _share(number, 7) < SPOT_SHARE,
-        dead_since_day=None if trades else -1 - int(DEAD_DAYS * _share(number, 11)),
+        delisted_since_day=None if trades else -1 - int(DELISTED_DAYS * _share(number, 11)),
     )
 
 

@@ -173,7 +173,7 @@ class EmulatedVenue:
         return position
 
     def _shown(self) -> AccountView:
-        """Return the account as it is told now, lag included."""
+        """Return the account as it is shown now, lag included."""
         self._forget()
         return replace(self._before[0][1], at=self.world.now) if self._before else self.world.account()
 

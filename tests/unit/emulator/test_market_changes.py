@@ -308,7 +308,7 @@ def test_a_symbol_that_is_not_listed_cannot_change() -> None:
         b'{"type":"bracket","symbol":"A","max_leverage":0}',
         b'{"type":"redenomination","symbol":"A","seconds":5}',
         b'{"type":"book_distortion","symbol":"A","shift_bps":"-10000"}',
-        b'{"type":"book_distortion","symbol":"A","unheard":1}',
+        b'{"type":"book_distortion","symbol":"A","unknown":1}',
         b'{"type":"status","symbol":"A","status":"CLOSE","seconds":-1}',
         b'{"type":"ticker_collision","symbol":"A","price":"Infinity"}',
     ],

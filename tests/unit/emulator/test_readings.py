@@ -18,7 +18,7 @@ from hedgerow.emulator import EmulatedVenue, FaultPlan
 from hedgerow.emulator.faults import Outcome, PairRefusal, Refused, SubmitFault
 from hedgerow.emulator.readings import (
     AccountEndpoint,
-    AccountLie,
+    AccountMutation,
     AccountReading,
     LateFunding,
     LateRates,
@@ -57,66 +57,66 @@ def pass_time(venue: EmulatedVenue, seconds: float) -> None:
     venue.clock.pass_time(seconds)
 
 
-def lying(lie: AccountLie, **terms: Any) -> EmulatedVenue:
-    return venue_with(account_readings=(AccountReading(lie=lie, **terms),))
+def venue_reading(mutation: AccountMutation, **terms: Any) -> EmulatedVenue:
+    return venue_with(account_readings=(AccountReading(mutation=mutation, **terms),))
 
 
-@pytest.mark.parametrize("lie", [AccountLie.POSITION_MISSING, AccountLie.POSITIONS_EMPTY])
-def test_a_missing_position_row_is_unreadable_when_it_is_noticed(lie: AccountLie) -> None:
-    venue = lying(lie)
+@pytest.mark.parametrize("mutation", [AccountMutation.POSITION_MISSING, AccountMutation.POSITIONS_EMPTY])
+def test_a_missing_position_row_is_unreadable_when_it_is_noticed(mutation: AccountMutation) -> None:
+    venue = venue_reading(mutation)
     view = wait(venue, venue.account())
     assert view.short(SYMBOL) == 0
     assert view.unreadable_positions == {SYMBOL}
     assert wait(venue, venue.account()).short(SYMBOL) == 10
 
 
-@pytest.mark.parametrize("lie", [AccountLie.POSITION_MISSING, AccountLie.POSITIONS_EMPTY])
-def test_a_missing_position_row_looks_flat_when_nobody_can_notice(lie: AccountLie) -> None:
-    venue = lying(lie, noticed=False)
+@pytest.mark.parametrize("mutation", [AccountMutation.POSITION_MISSING, AccountMutation.POSITIONS_EMPTY])
+def test_a_missing_position_row_looks_flat_when_nobody_can_notice(mutation: AccountMutation) -> None:
+    venue = venue_reading(mutation, noticed=False)
     view = wait(venue, venue.account())
     assert view.short(SYMBOL) == 0
     assert view.unreadable_positions == frozenset()
 
 
 def test_a_missing_balance_row_is_unreadable_and_an_empty_list_too() -> None:
-    venue = lying(AccountLie.BALANCE_MISSING)
+    venue = venue_reading(AccountMutation.BALANCE_MISSING)
     view = wait(venue, venue.account())
     assert view.coin("AAA").total == 0
     assert view.spot_usdt > 0
     assert view.unreadable_balances == {"AAA"}
-    venue = lying(AccountLie.BALANCES_EMPTY)
+    venue = venue_reading(AccountMutation.BALANCES_EMPTY)
     assert wait(venue, venue.account()).unreadable_balances == {"AAA", "USDT"}
-    venue = lying(AccountLie.BALANCES_EMPTY, noticed=False)
+    venue = venue_reading(AccountMutation.BALANCES_EMPTY, noticed=False)
     assert wait(venue, venue.account()).unreadable_balances == frozenset()
 
 
 def test_a_quantity_may_read_zero_or_in_another_unit() -> None:
-    venue = lying(AccountLie.POSITION_SCALED)
+    venue = venue_reading(AccountMutation.POSITION_SCALED)
     view = wait(venue, venue.account())
     assert view.positions[SYMBOL].quantity == 0
     assert len(view.doubts) == 1
-    venue = lying(AccountLie.POSITION_SCALED, factor=D(1000), noticed=False)
+    venue = venue_reading(AccountMutation.POSITION_SCALED, factor=D(1000), noticed=False)
     view = wait(venue, venue.account())
     assert view.short(SYMBOL) == 10_000
     assert view.doubts == ()
-    venue = lying(AccountLie.BALANCE_SCALED, asset="AAA", noticed=False)
+    venue = venue_reading(AccountMutation.BALANCE_SCALED, asset="AAA", noticed=False)
     assert wait(venue, venue.account()).coin("AAA").total == 0
 
 
-def test_the_second_endpoint_may_contradict_the_first_or_agree_with_its_lie() -> None:
-    venue = lying(AccountLie.POSITION_SCALED, endpoints=(AccountEndpoint.POSITION,))
+def test_the_second_endpoint_may_contradict_the_first_or_agree_with_it() -> None:
+    venue = venue_reading(AccountMutation.POSITION_SCALED, endpoints=(AccountEndpoint.POSITION,))
     assert wait(venue, venue.account()).short(SYMBOL) == 10
     assert wait(venue, venue.position(SYMBOL)).quantity == 0
-    both = lying(AccountLie.POSITION_MISSING, endpoints=tuple(AccountEndpoint))
+    both = venue_reading(AccountMutation.POSITION_MISSING, endpoints=tuple(AccountEndpoint))
     assert wait(both, both.account()).unreadable_positions == {SYMBOL}
     with pytest.raises(VenueError):
         wait(both, both.position(SYMBOL))
-    silent = lying(AccountLie.POSITION_MISSING, endpoints=tuple(AccountEndpoint), noticed=False)
+    silent = venue_reading(AccountMutation.POSITION_MISSING, endpoints=tuple(AccountEndpoint), noticed=False)
     assert wait(silent, silent.position(SYMBOL)).quantity == 0
 
 
 def test_a_stale_account_shows_what_was_read_before_it_began() -> None:
-    venue = lying(AccountLie.STALE, after=START + MINUTE, until=START + 2 * MINUTE, noticed=False)
+    venue = venue_reading(AccountMutation.STALE, after=START + MINUTE, until=START + 2 * MINUTE, noticed=False)
     before = wait(venue, venue.account())
     pass_time(venue, 60)
     run(venue, place(order(PERP, BUY, "10", "100.5", reduce_only=True)))
@@ -276,7 +276,7 @@ def test_a_settled_rate_is_listed_late() -> None:
 
 
 def test_calm_ends_every_false_reading() -> None:
-    venue = lying(AccountLie.STALE, after=START)
+    venue = venue_reading(AccountMutation.STALE, after=START)
     wait(venue, venue.account())
     venue.calm()
     run(venue, place(order(PERP, BUY, "10", "100.5", reduce_only=True)))
@@ -285,7 +285,8 @@ def test_calm_ends_every_false_reading() -> None:
 
 def test_plans_are_added_and_survive_being_written_down() -> None:
     first = FaultPlan(
-        account_readings=(AccountReading(lie=AccountLie.STALE),), refusals=(PairRefusal(code=-2010, symbol=SYMBOL),)
+        account_readings=(AccountReading(mutation=AccountMutation.STALE),),
+        refusals=(PairRefusal(code=-2010, symbol=SYMBOL),),
     )
     second = FaultPlan(
         market_readings=(MarketReading(subject=MarketSubject.MARK, factor=D("1.1")),),

@@ -1,4 +1,4 @@
-"""A market of today's size: its counts, its mix of funding intervals, its dead pairs, and perpetuals without a coin."""
+"""A market of the size of today: its counts, its mix of funding intervals, delisted and unpaired perpetuals."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -78,32 +78,32 @@ def test_a_perpetual_without_a_coin_is_no_pair() -> None:
         world.place(order(SPOT, Side.BUY, "1", "1", symbol=alone))
 
 
-def test_a_dead_perpetual_settles_no_more_and_has_no_price() -> None:
+def test_a_delisted_perpetual_settles_no_more_and_has_no_price() -> None:
     tape = tape_of(60)
-    dead = next(each for each in universe(60) if each.status is TradingStatus.SETTLING)
-    assert dead.dead_since_day is not None
-    died = START + timedelta(days=dead.dead_since_day)
-    assert tape.settled(dead.symbol, died, START + 48 * HOUR) == ()
-    newest = tape.newest_settled(dead.symbol, START, 5)
+    gone = next(each for each in universe(60) if each.status is TradingStatus.SETTLING)
+    assert gone.delisted_since_day is not None
+    ended = START + timedelta(days=gone.delisted_since_day)
+    assert tape.settled(gone.symbol, ended, START + 48 * HOUR) == ()
+    newest = tape.newest_settled(gone.symbol, START, 5)
     assert len(newest) == 5
-    assert newest[-1].at <= died
-    assert tape.prices(dead.symbol, START) is None
-    assert tape.prices(dead.symbol, died - HOUR) is not None
-    assert tape.predicted(dead.symbol, START) is None
-    assert tape.volume(dead.symbol, START) == 0
+    assert newest[-1].at <= ended
+    assert tape.prices(gone.symbol, START) is None
+    assert tape.prices(gone.symbol, ended - HOUR) is not None
+    assert tape.predicted(gone.symbol, START) is None
+    assert tape.volume(gone.symbol, START) == 0
     client = make_wired(tape)
-    row = client.perp("GET", "premiumIndex", symbol=dead.symbol).json
+    row = client.perp("GET", "premiumIndex", symbol=gone.symbol).json
     assert (row["nextFundingTime"], Decimal(row["markPrice"])) == (0, Decimal(0))
     listed = {row["symbol"]: row["status"] for row in client.perp("GET", "exchangeInfo").json["symbols"]}
-    assert listed[dead.symbol] == "SETTLING"
-    (info,) = client.perp("GET", "fundingInfo", symbol=dead.symbol).json
-    assert info["fundingIntervalHours"] == dead.intervals[0][1]
+    assert listed[gone.symbol] == "SETTLING"
+    (info,) = client.perp("GET", "fundingInfo", symbol=gone.symbol).json
+    assert info["fundingIntervalHours"] == gone.intervals[0][1]
 
 
 def test_every_interval_settles_at_its_own_hours() -> None:
     tape = tape_of(300)
     for each in universe(300):
-        if each.dead_since_day is None:
+        if each.delisted_since_day is None:
             hours = each.intervals[0][1]
             stamps = [rate.at for rate in tape.settled(each.symbol, START, START + 8 * HOUR)]
             assert len(stamps) in {8 // hours, 8}, each.symbol

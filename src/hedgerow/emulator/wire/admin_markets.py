@@ -1,6 +1,6 @@
 """Administration of changing markets: filters, fees, brackets, statuses, redenominations, distorted books and marks.
 
-One body for all, told apart by its ``type`` (``emulator.market_changes``). What is set here is kept by ``--state``.
+One body for all; its ``type`` names the change (``emulator.market_changes``). What is set here is kept by ``--state``.
 """
 
 from typing import Any, get_args

@@ -131,7 +131,7 @@ def test_changes_are_kept_with_the_exchange() -> None:
     ("body", "allowed"),
     [
         ({}, "allowed as type are filter, status, fee"),
-        ({"type": "unheard", "symbol": SYMBOL}, "allowed as type are filter"),
+        ({"type": "unknown", "symbol": SYMBOL}, "allowed as type are filter"),
         ({"type": "filter", "symbol": SYMBOL, "step": "1"}, "allowed are symbol, at, seconds, market, tick, lot"),
         ({"type": "filter", "symbol": SYMBOL, "tick": "-1"}, "tick: allowed is more than 0"),
         ({"type": "filter", "symbol": "NONEUSDT"}, "Invalid symbol"),
