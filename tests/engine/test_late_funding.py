@@ -1,11 +1,14 @@
 """Funding, settlement by settlement: rows listed minutes to days late, and rows that never come."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hedgerow.domain.events import FundingReceived
+from hedgerow.domain.funding import RateBoard
+from hedgerow.domain.market import MarketView
 from hedgerow.domain.requests import CloseRequested
 from hedgerow.emulator.faults import FaultPlan
 from hedgerow.emulator.readings import LateFunding
@@ -100,3 +103,30 @@ def test_two_months_offline_leave_no_payment_out_and_none_is_booked_twice() -> N
     farm.run(1)
     check_paid(farm)
     assert len(booked(farm)) == 60 * 3
+
+
+class OverdueView:
+    """A market whose board says that a rate is not listed."""
+
+    def __init__(self, view: MarketView, stamp: datetime) -> None:
+        self._view = view
+        self.rates = RateBoard(settled=view.rates.settled, overdue={SYMBOL: stamp})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._view, name)
+
+
+def test_a_held_pair_whose_newest_rate_is_missing_is_named_once_per_settlement() -> None:
+    farm = farm_with()
+    read, stamp = farm.venue.market, OPENED + timedelta(hours=4)
+
+    async def overdue(periods: int) -> Any:
+        return OverdueView(await read(periods), stamp)
+
+    farm.run(1)
+    farm.venue.market = overdue  # type: ignore[method-assign] # the live venue marks it
+    farm.run(3)
+    said = [warned.text for warned in farm.heard(Warned) if "is not listed yet" in warned.text]
+    (line,) = said
+    assert line.startswith(f"The funding rate of {SYMBOL} settled at {stamp:%Y-%m-%d %H:%M} UTC is not listed yet")
+    assert farm.hedge.symbol == SYMBOL

@@ -1,6 +1,7 @@
 """One cycle: observe, reconcile, decide, execute. Every point between is a legal place to crash."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from typing import assert_never
@@ -34,6 +35,7 @@ from hedgerow.engine.moments import (
     ReadFailed,
     RebalanceStarted,
     ScanStarted,
+    Warned,
 )
 from hedgerow.engine.observe import observe, observe_settled, read_books
 from hedgerow.engine.settle import Settler
@@ -103,6 +105,7 @@ class Cycle:
         self._evaluation: Evaluation | None = None
         self._passed_over: set[str] = set()
         """Pairs that could not be opened in the last checks, so that those behind them have their turn."""
+        self._overdue: tuple[str, datetime] | None = None
         self._events_seen = 0
         self._account: AccountView | None = None
 
@@ -144,6 +147,7 @@ class Cycle:
             await self._bookkeeper.open_books(observation.account)
         await self._settler.settle(observation)
         market = observation.market
+        self._say_overdue(market)
         await self._bookkeeper.book_funding(interval_hours=self._interval(market), settled=self._settled(market))
         differences: dict[str, Decimal] = {}
         if not observation.account.doubts and not observation.account.unreadable_balances:
@@ -168,6 +172,16 @@ class Cycle:
         hedge = self._journal.ledger.hedge
         predicted = market.predicted(hedge.symbol) if market and hedge else None
         return predicted.interval_hours if predicted else 1
+
+    def _say_overdue(self, market: MarketView | None) -> None:
+        """Say once that decisions about the held pair rest on rates of which the newest is missing."""
+        hedge = self._journal.ledger.hedge
+        stamp = market.rates.overdue.get(hedge.symbol) if market and hedge else None
+        if hedge is None or stamp is None or self._overdue == (hedge.symbol, stamp):
+            return
+        self._overdue = (hedge.symbol, stamp)
+        text = f"The funding rate of {hedge.symbol} settled at {stamp:%Y-%m-%d %H:%M} UTC is not listed yet"
+        self._journal.say(Warned(at=self._clock.now(), text=f"{text}: its older rates are used"))
 
     def _settled(self, market: MarketView | None) -> Sequence[FundingRate]:
         """Return the newest settled rates of the held symbol; none where they cannot be seen."""
