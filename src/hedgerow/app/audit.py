@@ -1,7 +1,7 @@
 """Reads a home's log and the venue's record for an audit: takes no lock, changes nothing, also while the bot runs."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -24,7 +24,7 @@ from hedgerow.dashboard.recorder import PairPrices
 from hedgerow.dashboard.statement import HedgeStatement, Statement, read_statement
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.errors import ConfigError, StoreError, VenueError
-from hedgerow.domain.events import Event
+from hedgerow.domain.events import CommandIssued, Event, FeeBooked, FillsElsewhere, FundsTransferred, OrderAccepted
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
@@ -38,6 +38,8 @@ __all__ = ["Archive", "BooksQuestion", "NoLogError", "archive", "read_books_repo
 LOOKS = 5
 """How often the log is read again while a running bot writes to it between our readings."""
 PAUSE_SECONDS = 1.0
+COMPARED = (CommandIssued, OrderAccepted, FeeBooked, FillsElsewhere, FundsTransferred)
+"""The events that are held against the venue's record; all others matter to the fold alone."""
 
 
 class NoLogError(StoreError):
@@ -74,11 +76,11 @@ async def read_books_report(home: Home, config: Path | None, question: BooksQues
         VenueError: a part of the venue's record cannot be read.
     """
     read_settings(home, config)
-    events = await read_events(home)
+    log = await _read_log(home)
     if question.offline:
-        return _report(read_statement(events), None, question)
+        return _report(log.statement, None, question)
     clock = SystemClock()
-    async with archive(home, events, clock, patient=True) as venue:
+    async with archive(home, log.events, clock, patient=True) as venue:
         for _ in range(LOOKS - 1):
             report, again = await _look(home, venue, question)
             if not again:
@@ -88,35 +90,70 @@ async def read_books_report(home: Home, config: Path | None, question: BooksQues
         return report
 
 
-async def read_events(home: Home) -> tuple[Event, ...]:
-    """Return the whole log of a home.
+async def read_events(home: Home, *, recent: bool = False) -> tuple[Event, ...]:
+    """Return the log of a home, or its newest part, which holds all that may still be at work.
 
     Raises:
         NoLogError: there is none.
         StoreError: it is corrupt or newer than this version.
     """
-    if not home.events.exists():
-        raise NoLogError(f"No log at {home.events}: the bot has not run here yet")
-    store = SqliteStore(home.events)
+    store = _opened(home)
     try:
-        return await store.events()
+        return await store.events(after=(await store.load()).recent_from if recent else 0)
     finally:
         await store.close()
 
 
+class _Log(Struct, frozen=True, kw_only=True):
+    """A log as an audit needs it."""
+
+    statement: Statement
+    events: tuple[Event, ...]
+    """Those that are compared with the venue's record."""
+    count: int
+    """How many there are in all."""
+
+
+async def _read_log(home: Home, prices: Mapping[str, PairPrices] | None = None) -> _Log:
+    """Read the whole log once, and keep of it what is compared.
+
+    Raises:
+        NoLogError: there is none.
+        StoreError: it is corrupt or newer than this version.
+    """
+    kept: list[Event] = []
+    store = _opened(home)
+
+    def each() -> Iterator[Event]:
+        for event in store.stream():
+            if isinstance(event, COMPARED):
+                kept.append(event)
+            yield event
+
+    try:
+        statement = read_statement(each(), prices)
+    finally:
+        await store.close()
+    return _Log(statement=statement, events=tuple(kept), count=statement.ledger.events)
+
+
+def _opened(home: Home) -> SqliteStore:
+    if not home.events.exists():
+        raise NoLogError(f"No log at {home.events}: the bot has not run here yet")
+    return SqliteStore(home.events)
+
+
 async def _look(home: Home, venue: "Archive", question: BooksQuestion) -> tuple[BooksReport, bool]:
     """Read log, venue, and the log once more; also tells whether the bot was at work meanwhile."""
-    before = await read_events(home)
-    statement = read_statement(before)
-    opened = statement.ledger.books_since
+    before = await _read_log(home)
+    opened = before.statement.ledger.books_since
     if opened is None:
-        return _report(statement, None, question), False
-    reading = await _read_venue(venue, statement, opened)
-    events = await read_events(home)
-    moved = len(events) != len(before)
-    statement = read_statement(events, reading.prices)
+        return _report(before.statement, None, question), False
+    reading = await _read_venue(venue, before.statement, opened)
+    log = await _read_log(home, reading.prices)
+    moved, statement = log.count != before.count, log.statement
     busy = moved or statement.ledger.execution is not None or statement.ledger.transfer is not None
-    lines = audit(statement, events, reading.record, question.since)
+    lines = audit(statement, log.events, reading.record, question.since)
     side = VenueSide(
         name=reading.name,
         at=reading.at,

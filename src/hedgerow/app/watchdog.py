@@ -139,7 +139,7 @@ class Watchdog:
     async def _sweep(self) -> bool:
         """Cancel what rests; tells whether all was looked at and nothing is left."""
         try:
-            events = await read_events(self._home)
+            events = await read_events(self._home, recent=True)
             async with self._way(events) as venue:
                 return await self._cancel(venue, events)
         except NoLogError:

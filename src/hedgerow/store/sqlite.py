@@ -98,6 +98,15 @@ class SqliteStore:
         with self._guarded("read"):
             return tuple(self._read(after=after))
 
+    def stream(self) -> Iterator[Event]:
+        """Yield every event, oldest first; they are decoded one by one, as a log of years does not fit into memory.
+
+        Raises:
+            StoreError: an event is missing or cannot be read.
+        """
+        with self._guarded("read"):
+            yield from self._read(after=0)
+
     async def snapshot(self, ledger: Ledger) -> None:
         """Keep the fold of everything appended so far; only the newest one is kept.
 

@@ -91,7 +91,11 @@ def test_a_log_whose_books_never_agreed_is_read_whole() -> None:
 
 def test_a_running_bot_lets_go_of_orders_from_before_that() -> None:
     live, asked = live_exchange(), list[datetime]()
-    live.venue.forget = asked.append  # type: ignore[method-assign]
+
+    def noted(before: datetime) -> None:
+        asked.append(before)
+
+    live.venue.forget = noted  # type: ignore[method-assign] # what it is asked for
     ledger = asyncio.run(log_of(30).load())
     live.hear(CycleEnded(at=NOW, ledger=ledger, evaluation=None, equity=None))
     live.hear(CycleEnded(at=NOW, ledger=Ledger(), evaluation=None, equity=None))

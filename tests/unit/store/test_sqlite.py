@@ -268,3 +268,23 @@ def test_the_same_events_give_the_same_rows(tmp_path: Path) -> None:
         connection.close()
     assert rows[0] == rows[1]
     assert len(rows[0]) == 6
+
+
+def test_a_log_can_be_read_event_by_event_and_a_gap_in_it_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "hedgerow.db"
+    _filled(path, 4)
+    store = SqliteStore(path)
+    assert list(store.stream()) == _cycles(1, 4)
+    asyncio.run(store.close())
+    _alter(path, "DELETE FROM events WHERE seq = 3")
+    store = SqliteStore(path)
+    with pytest.raises(StoreError, match="events are missing: number 4 follows 2"):
+        list(store.stream())
+    asyncio.run(store.close())
+
+
+def test_a_start_does_not_count_the_events_of_a_log_with_a_snapshot(tmp_path: Path) -> None:
+    path = tmp_path / "hedgerow.db"
+    _filled(path, 4, snapshot_of=4)
+    _alter(path, "UPDATE events SET payload = x'7b' WHERE seq = 2")
+    assert _load(path) == fold(_cycles(1, 4)), "what the snapshot covers is not read"
