@@ -1,5 +1,6 @@
 """A difference of the books that appears months after the last one, at the exchange's own limits."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
@@ -292,3 +293,26 @@ def test_a_statement_that_cannot_be_read_is_tried_again_with_growing_pauses() ->
 
     assert len(desk.run(life())) <= 6
     assert all("Could not fetch the statement: not sent" in text for text in desk.texts())
+
+
+@pytest.mark.parametrize("reading", ["statement", "funding"])
+def test_a_reading_over_months_leaves_room_for_the_account(reading: str) -> None:
+    """Both take more requests than a minute allows."""
+    desk = Desk(pairs=30)
+
+    async def life() -> None:
+        await desk.begin()
+        for _ in range(20):
+            await desk.trade_every_pair()
+            await desk.wait(days=30)
+        read = desk.venue.statement if reading == "statement" else desk.venue.funding_payments
+        long = asyncio.ensure_future(read(START))
+        await desk.clock.sleep(5)
+        began = desk.clock.monotonic()
+        await desk.venue.account()
+        assert desk.clock.monotonic() - began < 1
+        assert not long.done(), "it has to wait for room"
+        long.cancel()
+        await asyncio.wait({long})
+
+    desk.run(life())

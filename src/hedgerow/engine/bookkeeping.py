@@ -29,8 +29,6 @@ LATE_ROWS = timedelta(minutes=5)
 RETRY_ROWS = timedelta(seconds=30)
 OVERLAP = timedelta(minutes=10)
 """Rows are read again this far back; booking is idempotent."""
-AT_START = timedelta(days=6)
-"""The first reading of a process goes back so far: a row may have been listed late while no bot ran; one page."""
 STANDING = timedelta(days=7)
 """A difference that stands unexplained for so long keeps the watermark back no more: rows are listed within days."""
 
@@ -111,8 +109,6 @@ class Bookkeeper:
         else:
             since = [newest - FUNDING_HORIZON if force else newest]
         since += self._awaited.stamps
-        if self._funding_checked is None:
-            since.append(self._clock.now() - AT_START)
         return max(opened, min(since))
 
     async def book_funding_of(self, begun: datetime) -> None:
