@@ -48,7 +48,7 @@ def test_without_a_price_of_its_fills_no_profit_is_told_and_no_loss_counted() ->
     risk = RiskManagement(daily_loss_limit_usd=Decimal(1), daily_loss_action=DailyLossAction.CLOSE)
     farm = opened(StrategyParameters(risk_management=risk))
     evaluation = farm.heard(Evaluated)[-1].evaluation
-    assert evaluation.unrealized_pnl is evaluation.pnl_fraction is evaluation.stop_pnl is None
+    assert (evaluation.unrealized_pnl, evaluation.pnl_fraction, evaluation.stop_pnl) == (None, None, None)
     assert "profit unknown" in evaluation.unseen[-1]
     farm.venue.reported = None
     farm.run(1)

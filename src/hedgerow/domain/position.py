@@ -309,6 +309,20 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
         return [record for record in self.orders if not record.fees_settled]
 
     @property
+    def unhedged_since(self) -> datetime | None:
+        """When trades that are not of its own orders left one leg without the other, by the venue's time.
+
+        None when they are not known.
+        """
+        own = [r for r in self.orders if r.request.client_id.startswith(f"{self.hedge_id}-")]
+        last = max((r.issued_at for r in own), default=None)
+        others = [r for r in self.orders if r not in own and not r.assumed]
+        taken = [r.issued_at for r in others if not r.opens and (last is None or r.issued_at >= last)]
+        if taken or len({r.request.market for r in self.orders}) > 1:
+            return min(taken, default=None)
+        return min((r.issued_at for r in others), default=None)
+
+    @property
     def valued(self) -> bool:
         """Whether the price of every fill is known: without it no profit can be told."""
         return self.entry_notional > 0 and all(r.filled_notional > 0 for r in self.orders if r.filled_quantity > 0)

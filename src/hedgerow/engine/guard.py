@@ -16,7 +16,7 @@ from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import GuardAlarmed, HedgeUnseen
 from hedgerow.ports import Clock, NewsSource, Venue
-from hedgerow.strategy.alarms import Alarm, AlarmKind, account_alarm, look_at, mark_alarm, news_alarm
+from hedgerow.strategy.alarms import DEBOUNCE, GRACE, Alarm, AlarmKind, account_alarm, look_at, mark_alarm, news_alarm
 
 __all__ = ["Guard"]
 
@@ -157,7 +157,9 @@ class Guard:
             if not self._raise(alarm) and alarm.kind is not AlarmKind.DISTANCE:
                 self._look_within(SOON_SECONDS)
         elif (due := look_at(news, ledger)) is not None:
-            self._look_within(max(timedelta(), due - self._clock.now()).total_seconds())
+            # Whatever the wall clock was set to meanwhile, an echo has passed after that long.
+            wait = min(max(timedelta(), due - self._clock.now()), GRACE + DEBOUNCE)
+            self._look_within(wait.total_seconds())
         else:
             return
         self._nudge()

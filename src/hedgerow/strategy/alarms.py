@@ -23,7 +23,17 @@ from hedgerow.strategy.rebalancing import MIN_DIFFERENCE
 from hedgerow.strategy.reconcile import reconcile
 from hedgerow.strategy.verdict import ClosedElsewhere, HalfOpen
 
-__all__ = ["GRACE", "Alarm", "AlarmKind", "account_alarm", "disturbed", "look_at", "mark_alarm", "news_alarm"]
+__all__ = [
+    "DEBOUNCE",
+    "GRACE",
+    "Alarm",
+    "AlarmKind",
+    "account_alarm",
+    "disturbed",
+    "look_at",
+    "mark_alarm",
+    "news_alarm",
+]
 
 GRACE = timedelta(seconds=10)
 """How long after a trade of our own the account may still show what was before it, and changes echo the trade."""
