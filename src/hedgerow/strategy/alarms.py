@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
+from hedgerow.domain.events import Wallet
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import plain
 from hedgerow.domain.news import News, NewsKind
@@ -30,6 +31,7 @@ __all__ = [
     "AlarmKind",
     "account_alarm",
     "disturbed",
+    "ended_in_doubt",
     "look_at",
     "mark_alarm",
     "news_alarm",
@@ -102,7 +104,7 @@ def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
     """Return what an account shows that cannot wait; None while a job is at work or nothing is held."""
     hedge = ledger.hedge
     if hedge is None or ledger.execution is not None:
-        return None
+        return _stray_alarm(ledger, account)
     verdict = reconcile(ledger, account, None)
     if isinstance(verdict, ClosedElsewhere):
         return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: the account shows neither leg")
@@ -114,6 +116,26 @@ def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
     position = account.positions.get(hedge.symbol)
     price = position.mark_price if position and position.mark_price > 0 else hedge.entry_price
     return mark_alarm(ledger, account, price) or _ailing(hedge, account, price)
+
+
+def ended_in_doubt(ledger: Ledger) -> bool:
+    """Tell whether the newest trade that ended left an order without a number of the venue: it may be executed yet."""
+    if ledger.active is not None or ledger.execution is not None or not ledger.closed:
+        return False
+    orders = ledger.closed[-1].hedge.orders
+    return any(r.order_id is None and r.filled_quantity < r.request.quantity for r in orders)
+
+
+def _stray_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
+    """Return what is left, or came late, of the newest trade that ended; None while a job is at work."""
+    if not ended_in_doubt(ledger):
+        return None
+    hedge = ledger.closed[-1].hedge
+    short, coins = account.short(hedge.symbol), account.coin(hedge.pair.base).total
+    surplus = coins - ledger.books.line(Wallet.SPOT, hedge.pair.base).balance
+    if short <= 0 and (surplus < hedge.pair.spot.lot or not ledger.books.opened):
+        return None
+    return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: the account holds what the log does not have")
 
 
 def _named(*parts: tuple[str, Decimal]) -> str:
