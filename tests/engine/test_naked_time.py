@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from _exchange import naked_seconds
 from hedgerow.app.bot import BotParts, build_bot
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.commands import Command
@@ -83,18 +84,8 @@ def crashed(kind: type[Event], leg: str, *, after: bool) -> Farm:
 
 
 def really_naked(farm: Farm) -> float:
-    """Return the longest time for which the legs on the exchange differed by more than ten USDT."""
-    fills = sorted(
-        (fill for market in Market for fill in farm.world.fills(market, SYMBOL, OPENED)), key=lambda fill: fill.at
-    )
-    longest, difference = 0.0, Decimal(0)
-    since: datetime | None = None
-    for fill in fills:
-        if since is not None:
-            longest = max(longest, (fill.at - since).total_seconds())
-        difference += fill.side.sign * fill.quantity
-        since = (since or fill.at) if abs(difference) * fill.price > 10 else None
-    return longest
+    """Return the longest time for which the legs on the exchange differed, as the kill campaign measures it."""
+    return naked_seconds([fill for market in Market for fill in farm.world.fills(market, SYMBOL, OPENED)])
 
 
 @pytest.mark.parametrize(
