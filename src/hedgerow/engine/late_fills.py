@@ -176,7 +176,7 @@ def _late(ledger: Ledger, symbol: str, fills: Sequence[Fill]) -> Iterable[_Late]
         for record in hedge.orders:
             own = [fill for fill in fills if fill.client_id == record.request.client_id]
             excess = sum((fill.quantity for fill in own), ZERO) - record.filled_quantity
-            fresh = [fill for fill in own if fill.key not in ledger.trades_seen]
+            fresh = [fill for fill in own if not ledger.trades_seen.knows(fill.key, fill.at)]
             taken = tuple(newest(fresh, excess)) if excess > 0 else ()
             if taken:
                 yield _Late(hedge, record, taken)
