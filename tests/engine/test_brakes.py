@@ -172,6 +172,15 @@ def test_a_pair_that_refuses_does_not_starve_the_next_one() -> None:
     farm.check_whole()
 
 
+def test_a_position_is_not_closed_again_and_again_for_a_pair_that_refuses() -> None:
+    farm = farm_of(
+        Listing(SYMBOL, rate="0.0009"), Listing(OTHER, rate="0.0002"), faults=FaultPlan(submits=(refuses(SYMBOL),))
+    )
+    farm.run(12)
+    assert farm.reasons == []
+    assert farm.hedge.symbol == OTHER
+
+
 def test_many_pairs_that_refuse_do_not_starve_the_one_behind_them() -> None:
     bad = [f"A{letter}AUSDT" for letter in "BCDEFG"]
     farm = farm_of(

@@ -7,13 +7,14 @@ from hedgerow.domain.ledger import Cooldown, Ledger
 from hedgerow.domain.position import Reason
 from hedgerow.strategy.observation import Refusal, RefusalKind
 
-__all__ = ["cooldown_refusal", "ends_at"]
+__all__ = ["avoided", "cooldown_refusal", "ends_at"]
 
 FIRST: Final = {
     Reason.REFUSED: timedelta(minutes=15),
     Reason.EMERGENCY_STOP: timedelta(hours=4),
 }
 FIRST_OTHERWISE: Final = timedelta(hours=1)
+_NOT_OPENED: Final = frozenset({Reason.REFUSED, Reason.UNWOUND})
 LONGEST: Final = timedelta(days=1)
 MOST_DOUBLINGS: Final = 10
 """More than it takes from the shortest cooldown to the longest."""
@@ -24,6 +25,18 @@ def ends_at(cooldown: Cooldown) -> datetime:
     first = FIRST.get(cooldown.reason, FIRST_OTHERWISE)
     doublings: int = min(cooldown.count - 1, MOST_DOUBLINGS)
     return cooldown.since + min(LONGEST, first * (1 << doublings))
+
+
+def avoided(ledger: Ledger, at: datetime) -> frozenset[str]:
+    """Return the pairs for which no position is left: those that rest, and those whose last opening failed.
+
+    Leaving costs a round trip, and the one that refused may refuse again; it is tried again when nothing is held.
+    """
+    return frozenset(
+        symbol
+        for symbol, cooldown in ledger.cooldowns.items()
+        if cooldown.reason in _NOT_OPENED or at < ends_at(cooldown)
+    )
 
 
 def cooldown_refusal(symbol: str, ledger: Ledger, at: datetime) -> Refusal | None:

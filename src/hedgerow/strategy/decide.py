@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.domain.execution import ExecutionPlan
 from hedgerow.domain.instrument import Market, Side, TradingStatus
@@ -11,7 +12,7 @@ from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
-from hedgerow.strategy.cooldowns import cooldown_refusal
+from hedgerow.strategy.cooldowns import avoided
 from hedgerow.strategy.exits import SAFETY_ORDER, Exit, ExitCode, emergency, evaluate
 from hedgerow.strategy.health import (
     CLOSE_DISTANCE,
@@ -225,7 +226,7 @@ def _profit(held: _Held) -> Decision:
     if market is None or ranking is None or not held.observation.complete:
         text = ", ".join(held.observation.missing)
         return Hold(reason=HoldReason.INCOMPLETE, detail=text, evaluation=held.evaluation, health=held.health)
-    leave = held.policy.review(held.evaluation, ranking, market)
+    leave = held.policy.review(held.evaluation, _reachable(ranking, held), market)
     if leave is None or _occupied(leave, held):
         return Hold(reason=HoldReason.HEALTHY, evaluation=held.evaluation, health=held.health)
     if leave.roll:
@@ -234,12 +235,17 @@ def _profit(held: _Held) -> Decision:
 
 
 def _occupied(leave: Exit, held: _Held) -> bool:
-    """Whether the pair decided for cannot be opened: the account holds a position there, or it ended badly lately."""
-    target, account = leave.target, held.observation.account
-    if target is None or account is None:
-        return False
-    resting = cooldown_refusal(target.symbol, held.ledger, held.observation.at)
-    return resting is not None or account.position_quantity(target.symbol) != 0
+    """Whether the pair decided for cannot be opened: the account holds a position there already."""
+    account = held.observation.account
+    return bool(leave.target and account and account.position_quantity(leave.target.symbol))
+
+
+def _reachable(ranking: Ranking, held: _Held) -> Ranking:
+    """Return the ranking without the pairs that could not be opened, or not yet: no position is left for them."""
+    others = avoided(held.ledger, held.observation.at) - {held.hedge.symbol}
+    if not others:
+        return ranking
+    return replace(ranking, ordered=tuple(signal for signal in ranking.ordered if signal.symbol not in others))
 
 
 def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = False) -> Decision:

@@ -75,8 +75,25 @@ def test_a_position_is_not_left_for_a_pair_that_rests() -> None:
     left = decide_held(seen, ledger_of(held), GUIDE)
     assert isinstance(left, Close)
     assert left.target == Target(symbol="AAAUSDT", expires_at=NOW + timedelta(hours=16))
-    stayed = decide_held(seen, ledger_of(held, cooldowns=resting(Reason.UNWOUND).cooldowns), GUIDE)
-    assert isinstance(stayed, Hold)
+    for known in (
+        resting(Reason.UNWOUND),
+        resting(Reason.HEALTH),
+        resting(Reason.REFUSED, hours_ago=1000),
+    ):
+        assert isinstance(decide_held(seen, ledger_of(held, cooldowns=known.cooldowns), GUIDE), Hold)
+    over = resting(Reason.HEALTH, hours_ago=1000).cooldowns
+    assert isinstance(decide_held(seen, ledger_of(held, cooldowns=over), GUIDE), Close)
+
+
+def test_a_better_pair_behind_one_that_refuses_is_found() -> None:
+    third = listing(pair=pair_of("CCCUSDT"), rate="0.0006")
+    market = market_of(listing(pair=pair_of(), rate="0.0009"), listing(pair=pair_of("BBBUSDT"), rate="0.0003"), third)
+    seen = Observation(at=NOW, market=market, account=account(short_of("BBBUSDT"), coins={"BBB": "1"}))
+    held = hedge("1", pair=pair_of("BBBUSDT"), hours=10)
+    left = decide_held(seen, ledger_of(held, cooldowns=resting(Reason.REFUSED).cooldowns), GUIDE)
+    assert isinstance(left, Close)
+    assert left.target is not None
+    assert left.target.symbol == "CCCUSDT"
 
 
 def test_a_cooldown_doubles_and_never_grows_beyond_a_day() -> None:
