@@ -4,7 +4,7 @@
 starts and for a minute after, then gives it ninety seconds of true replies: flat with nothing to open, holding a hedge
 that no rule closes, and opening and closing one hedge after the other. Nothing may follow from a false reading, and
 everything must go on after it. `--sample N` plays N cases, drawn by `--seed`; `--only TEXT` those whose name holds a
-text. Violations are printed, and end the command with exit code 1.
+text (`--source` those of reads, writes or streams). Violations are printed, and end the command with exit code 1.
 """
 
 import argparse
@@ -67,7 +67,7 @@ class Situation(StrEnum):
 class Source(StrEnum):
     """Where a false reading comes from."""
 
-    READ = "GET"
+    READ = "read"
     WRITE = "write"
     STREAM = "stream"
 
@@ -104,7 +104,7 @@ class Case(Struct, frozen=True, kw_only=True):
         """Display name."""
         about = f" of {self.rewrite.symbol}" if self.rewrite.symbol else ""
         field = self.rewrite.field or "the whole"
-        return f"{self.situation}: {self.source} {self.path} {field}{about} {self.rewrite.mutation}"
+        return f"{self.situation}: {self.path} {field}{about} {self.rewrite.mutation}"
 
     @property
     def fault(self) -> RequestFault | StreamFault:
@@ -203,9 +203,16 @@ def parameters(situation: Situation) -> StrategyParameters:
 class Bench:
     """One exchange and one account, and the lives of a bot that reads rewritten replies and messages."""
 
-    def __init__(self, situation: Situation, *, streams: bool) -> None:
+    def __init__(
+        self,
+        situation: Situation,
+        *,
+        streams: bool,
+        way: type[Way] = Way,
+        venue: type[CountedVenue] = CountedVenue,
+    ) -> None:
         self.situation = situation
-        self.wiring = Wiring(pairs=PAIRS, parameters=parameters(situation), way=RecordingWay, venue=RecordingVenue)
+        self.wiring = Wiring(pairs=PAIRS, parameters=parameters(situation), way=way, venue=venue)
         self.wiring.way.streams = streams
         self.moments: list[Moment] = []
         self.escaped: list[str] = []
@@ -308,7 +315,7 @@ class Bench:
 
 def cases() -> Iterator[Case]:
     """Yield every case: rows of the held pair's symbol or asset, rows of another, and everything else once."""
-    bench = Bench(Situation.TURNING, streams=True)
+    bench = Bench(Situation.TURNING, streams=True, way=RecordingWay, venue=RecordingVenue)
     coins = [symbol.removesuffix("USDT") for symbol in (bench.symbol, bench.other)]
     way, venue = bench.wiring.way, bench.wiring.venue
     messages = way.messages if isinstance(way, RecordingWay) else {}
@@ -345,9 +352,10 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=0, help="so many cases, drawn; 0 = all")
     parser.add_argument("--seed", type=int, default=1, help="of the drawing")
     parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument("--source", choices=[source.value for source in Source], help="cases of one source")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     given = parser.parse_args()
-    chosen = [case for case in cases() if given.only in case.name]
+    chosen = [case for case in cases() if given.only in case.name and given.source in {None, case.source}]
     if given.sample:
         chosen = Random(given.seed).sample(chosen, min(given.sample, len(chosen)))
     print(f"{len(chosen)} cases from {START:%Y-%m-%d}")
