@@ -177,7 +177,7 @@ def test_a_position_is_not_closed_again_and_again_for_a_pair_that_refuses() -> N
         Listing(SYMBOL, rate="0.0009"), Listing(OTHER, rate="0.0002"), faults=FaultPlan(submits=(refuses(SYMBOL),))
     )
     farm.run(12)
-    assert farm.reasons == []
+    assert farm.logged(HedgeClosed) == []
     assert farm.hedge.symbol == OTHER
 
 

@@ -79,8 +79,6 @@ class WatchedVenue(EmulatedVenue):
         """What no bot may do and this one did; an engine that catches everything cannot hide it."""
         self.rewritten: Callable[[AccountView], AccountView] | None = None
         """What the account endpoint answers instead of the truth; positions are still read as they are."""
-        self.reported: Callable[[Event], Event] | None = None
-        """What the answers to commands say instead of the truth."""
 
     async def account(self) -> AccountView:
         view = await super().account()
@@ -93,8 +91,7 @@ class WatchedVenue(EmulatedVenue):
         if isinstance(command, PlaceOrder):
             self._watch(command, self.store.log)
         self.sent.append(command)
-        events = await super().submit(command)
-        return tuple(map(self.reported, events)) if self.reported else events
+        return await super().submit(command)
 
     def _watch(self, command: PlaceOrder, log: Sequence[Event]) -> None:
         order = command.order
