@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -37,6 +37,7 @@ from hedgerow.domain.events import (
 from hedgerow.domain.folding import apply, fold
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.order import Fill
 from hedgerow.emulator.wire.state import ExchangeState, MemberState
 from hedgerow.store.sqlite import SqliteStore
 
@@ -233,6 +234,32 @@ def cpu_seconds(pid: int) -> float:
 
 
 # --- what must agree -------------------------------------------------------------------------------------------------
+
+
+UNTRADABLE_NOTIONAL = 15
+"""Quote units; legs that differ by less may be too near for an order."""
+
+
+def naked_seconds(fills: Sequence[Fill]) -> float:
+    """Return the longest time for which the legs of one symbol differed, from the exchange's fills, downtime included.
+
+    Coins held for good beside the hedges (dust, what the owner has) must be less than ``UNTRADABLE_NOTIONAL``.
+    """
+    longest = 0.0
+    difference: dict[str, Decimal] = {}
+    since: dict[str, datetime] = {}
+    for fill in sorted(fills, key=lambda fill: fill.at):
+        symbol = fill.symbol
+        if symbol in since:
+            longest = max(longest, (fill.at - since[symbol]).total_seconds())
+        spot = fill.market is Market.SPOT
+        coins = fill.net_base(symbol.removesuffix("USDT")) if spot else fill.quantity * fill.side.sign
+        difference[symbol] = difference.get(symbol, Decimal(0)) + coins
+        if abs(difference[symbol]) * fill.price <= UNTRADABLE_NOTIONAL:
+            since.pop(symbol, None)
+        else:
+            since.setdefault(symbol, fill.at)
+    return longest
 
 
 def wrongs(events: tuple[Event, ...], member: MemberState, *, by_hand: bool = False) -> list[str]:

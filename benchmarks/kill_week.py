@@ -20,7 +20,19 @@ from random import Random
 
 from msgspec import Struct
 
-from _exchange import PATIENCE, START, Bot, Exchange, configure, events_of, exchange, ledger_of, variables, wrongs
+from _exchange import (
+    PATIENCE,
+    START,
+    Bot,
+    Exchange,
+    configure,
+    events_of,
+    exchange,
+    ledger_of,
+    naked_seconds,
+    variables,
+    wrongs,
+)
 from _report import offer_output, tell, workplace
 from _wire import Fate, Wire
 from hedgerow.config import Home, HomeMode
@@ -131,6 +143,9 @@ class Result(Struct, kw_only=True):
     halts: int = 0
     """How often the bot found a leg naked when it came back, said so and halted openings; the owner lifted each."""
     max_naked_seconds: float = 0.0
+    """Longest time for which the legs differed on the exchange, by its fills."""
+    told_naked_seconds: float = 0.0
+    """The same as the log has it."""
     seconds: float = 0.0
     phases: dict[str, int] = {}
     wrongs: list[str] = []
@@ -220,7 +235,8 @@ def judge(folder: Path, place: Exchange, result: Result) -> None:
     result.closed = sum(isinstance(event, HedgeClosed) for event in events)
     result.aborted = sum(isinstance(event, HedgeAborted) for event in events)
     result.orders, result.events = len(member.tickets), len(events)
-    result.max_naked_seconds = ledger.max_naked_seconds
+    result.max_naked_seconds = naked_seconds(member.world.journal.fills)
+    result.told_naked_seconds = ledger.max_naked_seconds
     result.halts = sum(isinstance(event, Halted) for event in events)
 
 

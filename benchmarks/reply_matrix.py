@@ -1,9 +1,10 @@
-"""Every field of every reply with every mutation, played against a bot on the live client: nothing may follow from it.
+"""Every field of every reply and stream message with every mutation, played against a bot on the live client.
 
-`python benchmarks/reply_matrix.py` records the replies that a bot reads, enumerates their mutations, and plays each one
-while the bot starts and for a minute after, flat and held, then gives it ninety seconds of true replies. `--sample N`
-plays N of them, drawn by `--seed`; `--only TEXT` those whose name holds a text. Violations are printed, and end the
-command with exit code 1.
+`python benchmarks/reply_matrix.py` records what a bot reads, enumerates the mutations, and plays each one while the bot
+starts and for a minute after, then gives it ninety seconds of true replies: flat with nothing to open, holding a hedge
+that no rule closes, and opening and closing one hedge after the other. Nothing may follow from a false reading, and
+everything must go on after it. `--sample N` plays N cases, drawn by `--seed`; `--only TEXT` those whose name holds a
+text (`--source` those of reads, writes or streams). Violations are printed, and end the command with exit code 1.
 """
 
 import argparse
@@ -12,29 +13,34 @@ import json
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
+from decimal import Decimal
 from enum import StrEnum
 from random import Random
 from typing import Any
 
 from msgspec import Struct
 
-from _wired import START, USER, CountedVenue, Wiring
+from _wired import START, USER, CountedVenue, Way, Wiring
 from hedgerow.clock import run_virtual
+from hedgerow.domain.account import AccountView
 from hedgerow.domain.books import books_difference
-from hedgerow.domain.events import CommandIssued
+from hedgerow.domain.events import CommandIssued, HedgeClosed, HedgeOpened
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.wire.call import WireRequest
 from hedgerow.emulator.wire.door import Answer
-from hedgerow.emulator.wire.faults import RequestFault, WireFault
+from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFault, WireTrouble
 from hedgerow.emulator.wire.mutations import Rewrite
 from hedgerow.emulator.wire.rewriting import rewrites_of
-from hedgerow.engine.moments import CycleEnded, CycleFailed, Moment, ReadFailed, Warned
+from hedgerow.engine.moments import CycleEnded, CycleFailed, Moment, ReadFailed, Recorded, Warned
+from hedgerow.ports import StreamConnection
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 
-__all__ = ["Case", "Situation", "cases", "play", "record"]
+__all__ = ["Case", "Situation", "Source", "cases", "play"]
 
 PAIRS = 6
 CHECK_SECONDS = 30.0
@@ -54,40 +60,113 @@ class Situation(StrEnum):
     """Nothing, and no pair passes its filters."""
     HELD = "held"
     """A hedge that no rule closes."""
+    TURNING = "turning"
+    """One hedge after the other, each closed when it is a minute old."""
+
+
+class Source(StrEnum):
+    """Where a false reading comes from."""
+
+    READ = "read"
+    WRITE = "write"
+    STREAM = "stream"
+
+
+SITUATIONS = {
+    Source.READ: (Situation.FLAT, Situation.HELD),
+    Source.WRITE: (Situation.TURNING,),
+    Source.STREAM: (Situation.HELD, Situation.TURNING),
+}
+TRADING_READS = (
+    "/order",
+    "/openOrders",
+    "/userTrades",
+    "/depth",
+    "/income",
+    "/account",
+    "/accountWithJoinMargin",
+    "/positionRisk",
+)
+"""Reads that are played while hedges are opened and closed as well."""
 
 
 class Case(Struct, frozen=True, kw_only=True):
     """One mutation of one field of one reply."""
 
     situation: Situation
+    source: Source
     path: str
+    """Method and path of a request, or market and name of a stream."""
     rewrite: Rewrite
 
     @property
     def name(self) -> str:
         """Display name."""
         about = f" of {self.rewrite.symbol}" if self.rewrite.symbol else ""
-        field = self.rewrite.field or "the reply"
+        field = self.rewrite.field or "the whole"
         return f"{self.situation}: {self.path} {field}{about} {self.rewrite.mutation}"
 
     @property
-    def fault(self) -> RequestFault:
+    def fault(self) -> RequestFault | StreamFault:
         """The fault that plays it."""
+        first, _, rest = self.path.partition(" ")
+        rewrite = self.rewrite
+        if self.source is Source.STREAM:
+            return StreamFault(
+                trouble=WireTrouble.REWRITE,
+                stream=rest,
+                market=Market(first),
+                mutation=rewrite.mutation,
+                field=rewrite.field,
+                symbol=rewrite.symbol,
+                size=PADDING,
+                times=0,
+            )
         return RequestFault(
             fault=WireFault.REWRITE,
-            method="GET",
-            path=self.path,
-            market=Market.SPOT if self.path.startswith("/api/") else Market.PERP,
-            mutation=self.rewrite.mutation,
-            field=self.rewrite.field,
-            symbol=self.rewrite.symbol,
+            method=first,
+            path=rest,
+            market=Market.SPOT if rest.startswith("/api/") else Market.PERP,
+            mutation=rewrite.mutation,
+            field=rewrite.field,
+            symbol=rewrite.symbol,
             size=PADDING,
             times=0,
         )
 
 
+class RecordingWay(Way):
+    """A way to the exchange that keeps the last message of every kind on every stream."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.messages: dict[str, Any] = {}
+
+    @asynccontextmanager
+    async def connect(self, url: str) -> AsyncGenerator[StreamConnection]:
+        """Open a stream, and listen to it."""
+        market = Market.SPOT if "sstream" in url else Market.PERP
+        async with super().connect(url) as connection:
+            yield _Recorded(connection, market, self.messages)
+
+
+class _Recorded:
+    def __init__(self, connection: StreamConnection, market: Market, messages: dict[str, Any]) -> None:
+        self._connection, self._market, self._messages = connection, market, messages
+        self.send, self.close = connection.send, connection.close
+
+    async def receive(self) -> str | bytes:
+        text = await self._connection.receive()
+        message = json.loads(text)
+        if "stream" in message:
+            self._messages[f"{self._market} {message['stream']}"] = message["data"]
+        elif "e" in message:
+            self._messages[f"{self._market} {message['e']}"] = message
+        return text
+
+
 class RecordingVenue(CountedVenue):
-    """An exchange that keeps the last reply of every endpoint that has contents."""
+    """An exchange that keeps the last reply of every endpoint that has contents, and the last stream messages."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -96,21 +175,25 @@ class RecordingVenue(CountedVenue):
     def handle(self, request: WireRequest) -> Answer:
         """Answer a request, and keep the answer."""
         answer = super().handle(request)
-        if request.method == "GET" and answer.response is not None and answer.response.status == 200:  # noqa: PLR2004
+        if answer.response is not None and answer.response.status == 200:  # noqa: PLR2004
             reply = json.loads(answer.response.body)
-            if reply not in ([], {}) or request.path not in self.replies:
-                self.replies[request.path] = reply
+            name = f"{request.method} {request.path}"
+            if reply not in ([], {}) or name not in self.replies:
+                self.replies[name] = reply
         return answer
 
 
 def parameters(situation: Situation) -> StrategyParameters:
-    """Return settings under which the bot opens one hedge and keeps it, or opens nothing."""
-    least = 0.0 if situation is Situation.HELD else 1000.0
+    """Return settings under which the bot does what the situation says."""
     return StrategyParameters(
-        funding_rate_strategy=FundingRateStrategy(min_funding_apr=least, min_volume_usd=ZERO, exit_funding_apr=-1000.0),
+        funding_rate_strategy=FundingRateStrategy(
+            min_funding_apr=1000.0 if situation is Situation.FLAT else 0.0,
+            min_volume_usd=ZERO,
+            exit_funding_apr=-1000.0,
+        ),
         position_management=PositionManagement(
             fee_coverage_multiplier=1e6,
-            max_position_age_hours=80_000,
+            max_position_age_hours=CHECK_SECONDS * 2 / 3600 if situation is Situation.TURNING else 80_000,
             better_opportunity_apr=1e6,
             loop_interval_seconds=CHECK_SECONDS,
         ),
@@ -118,127 +201,148 @@ def parameters(situation: Situation) -> StrategyParameters:
 
 
 class Bench:
-    """One exchange and one account, and the lives of a bot that reads rewritten replies."""
+    """One exchange and one account, and the lives of a bot that reads rewritten replies and messages."""
 
-    def __init__(self, situation: Situation) -> None:
+    def __init__(
+        self,
+        situation: Situation,
+        *,
+        streams: bool,
+        way: type[Way] = Way,
+        venue: type[CountedVenue] = CountedVenue,
+    ) -> None:
         self.situation = situation
-        self.wiring = Wiring(pairs=PAIRS, parameters=parameters(situation), venue=RecordingVenue)
-        self.wiring.way.streams = False
-        self._run(STRUCK_SECONDS)
+        self.wiring = Wiring(pairs=PAIRS, parameters=parameters(situation), way=way, venue=venue)
+        self.wiring.way.streams = streams
+        self.moments: list[Moment] = []
+        self.escaped: list[str] = []
+        self._run()
         hedge = self.wiring.ledger.hedge
-        if (hedge is not None) is not (situation is Situation.HELD):
+        if situation is not Situation.TURNING and (hedge is None) is (situation is Situation.HELD):
             raise RuntimeError(f"the bot is not {situation}")
         self.symbol = hedge.symbol if hedge else self.wiring.tape.pairs[0].symbol
         self.other = next(pair.symbol for pair in self.wiring.tape.pairs if pair.symbol != self.symbol)
 
-    @property
-    def replies(self) -> dict[str, Any]:
-        """The replies read so far, by path."""
-        venue = self.wiring.venue
-        return venue.replies if isinstance(venue, RecordingVenue) else {}
+    def hear(self, moment: Moment) -> None:
+        """Keep what the bot notes."""
+        self.moments.append(moment)
 
-    def _run(self, seconds: float, fault: RequestFault | None = None) -> tuple[list[Moment], list[str]]:
-        """Let a bot live; returns what it noted, and what escaped it. A fault lasts for its first minute."""
-        moments: list[Moment] = []
-        escaped: list[str] = []
+    def _run(self, fault: RequestFault | StreamFault | None = None) -> None:
+        """Let a bot live, and a fault last for its first minute."""
+        run_virtual(self.wiring.clock, self._life(fault))
+
+    async def _life(self, fault: RequestFault | StreamFault | None) -> None:
+        self.moments, self.escaped = [], []
         faults = self.wiring.venue.faults
-
-        class Listener:
-            def hear(self, moment: Moment) -> None:
-                moments.append(moment)
-
-        async def life() -> None:
-            loop = asyncio.get_running_loop()
-            loop.set_exception_handler(lambda _, context: escaped.append(str(context.get("exception", context))))
-            if fault is not None:
-                faults.add(fault, self.wiring.clock.now())
-            try:
-                async with self.wiring.life([Listener()]) as bot:
-                    running = asyncio.ensure_future(bot.runner.run())
-                    await asyncio.wait({running}, timeout=STRUCK_SECONDS)
-                    faults.clear()
-                    await asyncio.wait({running}, timeout=seconds - STRUCK_SECONDS)
-                    bot.stop.set()
-                    await running
-            except Exception as error:  # noqa: BLE001 - whatever leaves the bot is what is looked for
-                escaped.append(f"{type(error).__name__}: {error}")
-            finally:
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: self.escaped.append(repr(context.get("exception", context["message"])))
+        )
+        if fault is not None:
+            faults.add(fault, self.wiring.clock.now())
+        try:
+            async with self.wiring.life([self]) as bot:
+                running = asyncio.ensure_future(bot.runner.run())
+                await asyncio.wait({running}, timeout=STRUCK_SECONDS)
                 faults.clear()
-
-        run_virtual(self.wiring.clock, life())
-        return moments, escaped
+                await asyncio.wait({running}, timeout=TRUE_SECONDS)
+                bot.stop.set()
+                await running
+        except Exception as error:  # noqa: BLE001 - whatever leaves the bot is what is looked for
+            self.escaped.append(repr(error))
+        finally:
+            faults.clear()
 
     def play(self, case: Case) -> tuple[str, ...]:
         """Play one case; returns what was wrong."""
-        before = len(self.wiring.events)
-        truth = self._truth()
-        moments, escaped = self._run(STRUCK_SECONDS + TRUE_SECONDS, case.fault)
+        before, truth = len(self.wiring.events), self._positions()
+        self._run(case.fault)
         try:
-            return tuple(self._wrong(moments, escaped, before, truth))
+            return tuple(self._wrong(before, truth))
         except (ArithmeticError, ValueError) as error:
             return (f"the log cannot be folded: {error!r}",)
 
-    def _truth(self) -> Any:
-        account = self.wiring.exchange.members[USER].world.account()
-        return {symbol: position.quantity for symbol, position in account.positions.items() if position.quantity}
+    @property
+    def _account(self) -> AccountView:
+        return self.wiring.exchange.members[USER].world.account()
 
-    def _wrong(self, moments: Sequence[Moment], escaped: list[str], before: int, truth: Any) -> Iterator[str]:
-        yield from (f"escaped: {error}" for error in escaped)
-        yield from (f"a cycle failed: {moment.error}" for moment in moments if isinstance(moment, CycleFailed))
-        new = self.wiring.events[before:]
-        yield from (f"a command on a false reading: {e.command}" for e in new if isinstance(e, CommandIssued))
-        if self._truth() != truth:
-            yield f"positions changed from {truth} to {self._truth()}"
-        ledger = self.wiring.ledger
-        if (ledger.hedge is not None) is not (self.situation is Situation.HELD):
-            yield f"the ledger holds {ledger.hedge and ledger.hedge.symbol}"
-        difference = books_difference(ledger.books, self.wiring.exchange.members[USER].world.account())
+    def _positions(self) -> dict[str, Decimal]:
+        return {symbol: held.quantity for symbol, held in self._account.positions.items() if held.quantity}
+
+    def _wrong(self, before: int, truth: dict[str, Decimal]) -> Iterator[str]:
+        yield from (f"escaped: {error}" for error in self.escaped)
+        yield from (f"a cycle failed: {moment.error}" for moment in self.moments if isinstance(moment, CycleFailed))
+        ledger, new = self.wiring.ledger, self.wiring.events[before:]
+        held = {ledger.hedge.symbol: -ledger.hedge.short} if ledger.hedge else {}
+        if ledger.execution is not None:
+            yield f"a job is left: {ledger.execution.state} {ledger.execution.detail}"
+        if self._positions() != held:
+            yield f"positions are {self._positions()}, the log says {held}"
+        difference = books_difference(ledger.books, self._account)
         if difference:
             yield f"the books differ by {difference}"
+        if self.situation is Situation.TURNING:
+            yield from self._turned(ledger)
+            return
+        yield from (f"a command on a false reading: {e.command}" for e in new if isinstance(e, CommandIssued))
+        if self._positions() != truth:
+            yield f"positions changed from {truth} to {self._positions()}"
         if ledger.halt is not None:
             yield f"openings stay halted: {ledger.halt.reason}: {ledger.halt.detail}"
-        yield from self._recovery(moments)
+        yield from self._recovery()
 
-    def _recovery(self, moments: Sequence[Moment]) -> Iterator[str]:
-        ended = [moment for moment in moments if isinstance(moment, CycleEnded)]
+    def _turned(self, ledger: Ledger) -> Iterator[str]:
+        """Hedges are opened and closed again once replies are true; a halt is for a person to lift."""
+        if self._account.coin(self.symbol.removesuffix("USDT")).total < ledger.owned(self.symbol.removesuffix("USDT")):
+            yield "coins are missing"
+        recorded = [moment for moment in self.moments if isinstance(moment, Recorded)]
+        turned = [m for m in recorded[-len(recorded) // 2 :] if isinstance(m.event, HedgeOpened | HedgeClosed)]
+        if not turned and ledger.halt is None:
+            yield "nothing was opened or closed after the replies were true again"
+
+    def _recovery(self) -> Iterator[str]:
+        ended = [moment for moment in self.moments if isinstance(moment, CycleEnded)]
         if not ended:
             yield "no check ended"
             return
         last = ended[-1].at
-        late = [m for m in moments if isinstance(m, ReadFailed) and (last - m.at).total_seconds() < CHECK_SECONDS / 2]
+        unread = [moment for moment in self.moments if isinstance(moment, ReadFailed)]
+        late = [moment for moment in unread if (last - moment.at).total_seconds() < CHECK_SECONDS / 2]
         yield from (f"not recovered: {'; '.join(moment.missing)}" for moment in late)
-        warned = [moment for moment in moments if isinstance(moment, Warned | ReadFailed)]
+        warned = [moment for moment in self.moments if isinstance(moment, Warned | ReadFailed)]
         if len(warned) > MOST_LINES:
             yield f"{len(warned)} warnings, {MOST_LINES} are enough: {warned[0]}"
 
 
-def record() -> dict[str, Any]:
-    """Return the last reply of every endpoint that a bot reads, by path."""
-    return Bench(Situation.HELD).replies
-
-
-def cases(bench: Bench) -> Iterator[Case]:
+def cases() -> Iterator[Case]:
     """Yield every case: rows of the held pair's symbol or asset, rows of another, and everything else once."""
+    bench = Bench(Situation.TURNING, streams=True, way=RecordingWay, venue=RecordingVenue)
     coins = [symbol.removesuffix("USDT") for symbol in (bench.symbol, bench.other)]
-    for path, reply in sorted(bench.replies.items()):
-        names = ("USDT", *coins) if path.endswith(("/account", "/balance")) else (bench.symbol, bench.other)
-        for rewrite in rewrites_of(reply, names):
-            for situation in Situation:
-                yield Case(situation=situation, path=path, rewrite=rewrite)
+    way, venue = bench.wiring.way, bench.wiring.venue
+    messages = way.messages if isinstance(way, RecordingWay) else {}
+    replies = venue.replies if isinstance(venue, RecordingVenue) else {}
+    for name, seen in (*sorted(replies.items()), *sorted(messages.items())):
+        source = Source.STREAM if name in messages else Source.READ if name.startswith("GET ") else Source.WRITE
+        by_asset = name.endswith(("/account", "/balance", "ACCOUNT_UPDATE", "outboundAccountPosition"))
+        names = ("USDT", *coins) if by_asset else (bench.symbol, bench.other)
+        trading = (Situation.TURNING,) if source is Source.READ and name.endswith(TRADING_READS) else ()
+        for rewrite in rewrites_of(seen, names):
+            for situation in (*SITUATIONS[source], *trading):
+                yield Case(situation=situation, source=source, path=name, rewrite=rewrite)
 
 
 def play(chosen: Iterable[Case]) -> list[tuple[Case, tuple[str, ...]]]:
-    """Play cases one after the other; a bench whose bot went wrong is not used again."""
+    """Play cases one after the other; a bench whose bot went wrong, or waits for a person, is not used again."""
     logging.disable(logging.CRITICAL)
-    benches: dict[Situation, Bench] = {}
+    benches: dict[tuple[Situation, bool], Bench] = {}
     failed: list[tuple[Case, tuple[str, ...]]] = []
     for case in chosen:
-        bench = benches.pop(case.situation, None) or Bench(case.situation)
+        kind = (case.situation, case.source is Source.STREAM)
+        bench = benches.pop(kind, None) or Bench(case.situation, streams=kind[1])
         wrong = bench.play(case)
         if wrong:
             failed.append((case, wrong))
-        else:
-            benches[case.situation] = bench
+        elif bench.wiring.ledger.halt is None:
+            benches[kind] = bench
     return failed
 
 
@@ -248,9 +352,10 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=0, help="so many cases, drawn; 0 = all")
     parser.add_argument("--seed", type=int, default=1, help="of the drawing")
     parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument("--source", choices=[source.value for source in Source], help="cases of one source")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     given = parser.parse_args()
-    chosen = [case for case in cases(Bench(Situation.HELD)) if given.only in case.name]
+    chosen = [case for case in cases() if given.only in case.name and given.source in {None, case.source}]
     if given.sample:
         chosen = Random(given.seed).sample(chosen, min(given.sample, len(chosen)))
     print(f"{len(chosen)} cases from {START:%Y-%m-%d}")

@@ -65,6 +65,18 @@ def test_a_closing_terminal_does_not_end_a_bot_that_nohup_started(place: Path) -
         assert bot.returncode == 0
 
 
+def test_a_close_with_another_lock_folder_reaches_the_running_bot(
+    shell: Shell, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with running(place) as bot:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
+        assert "already trades with this event log" in shell.refused("run", "--paper")
+        assert shell("close", "--paper", "--yes").out.startswith("Closed ")
+        bot.send_signal(signal.SIGINT)
+        bot.communicate(timeout=PATIENCE)
+        assert bot.returncode == 3
+
+
 def test_a_running_bot_answers_while_others_are_kept_out(shell: Shell, place: Path) -> None:
     with running(place) as bot:
         symbol = shell("status", "--paper", "--json", "-").document["position"]["symbol"]

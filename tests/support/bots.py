@@ -79,6 +79,8 @@ class WatchedVenue(EmulatedVenue):
         """What no bot may do and this one did; an engine that catches everything cannot hide it."""
         self.rewritten: Callable[[AccountView], AccountView] | None = None
         """What the account endpoint answers instead of the truth; positions are still read as they are."""
+        self.reported: Callable[[Event], Event] | None = None
+        """What the answers to commands say instead of the truth."""
 
     async def account(self) -> AccountView:
         view = await super().account()
@@ -91,7 +93,8 @@ class WatchedVenue(EmulatedVenue):
         if isinstance(command, PlaceOrder):
             self._watch(command, self.store.log)
         self.sent.append(command)
-        return await super().submit(command)
+        events = await super().submit(command)
+        return tuple(map(self.reported, events)) if self.reported else events
 
     def _watch(self, command: PlaceOrder, log: Sequence[Event]) -> None:
         order = command.order

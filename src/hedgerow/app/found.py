@@ -13,7 +13,7 @@ from hedgerow.config import Home
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import plain
-from hedgerow.store.account_lock import AccountLock
+from hedgerow.store.account_lock import AccountLock, LogLock
 from hedgerow.strategy.reconcile import candidate_of
 
 __all__ = ["Found", "find_position", "set_log_aside"]
@@ -72,7 +72,7 @@ def set_log_aside(home: Home) -> Path:
     """
     stamp = f"{SystemClock().now():%Y%m%d-%H%M%S}"
     kept = home.events.with_name(f"{home.events.name}.corrupt-{stamp}")
-    with AccountLock(access_to(home).account):
+    with AccountLock(access_to(home).account), LogLock(home.events):
         try:
             for ending in COMPANIONS:
                 path = home.events.with_name(f"{home.events.name}{ending}")

@@ -19,7 +19,7 @@ from hedgerow.engine.moments import Listener, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Clock, Store
 from hedgerow.store import guide_state
-from hedgerow.store.account_lock import AccountLock
+from hedgerow.store.account_lock import AccountLock, LogLock
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.store.sqlite import SqliteStore
 
@@ -103,7 +103,7 @@ def open_session(home: Home, settings: Settings, access: Access) -> Generator[Se
         StoreError: the log or the exchange's file is corrupt or newer than this version.
     """
     home.prepare()
-    with AccountLock(access.account):
+    with AccountLock(access.account), LogLock(home.events):
         yield _session(home, settings, access.connect())
 
 

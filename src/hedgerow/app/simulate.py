@@ -33,6 +33,7 @@ from hedgerow.simulation.draws import draw_plan
 from hedgerow.simulation.fates import PriceJump
 from hedgerow.simulation.market import DrawnMarket, MarketTrouble
 from hedgerow.simulation.minimise import minimised
+from hedgerow.simulation.owner import OwnersMailbox
 from hedgerow.simulation.plan import Act, Crash, Door, RunPlan, Suspension, Trouble, acts, settling
 from hedgerow.simulation.power import CrashingStore, CrashingVenue, Plug, PowerCut
 from hedgerow.simulation.report import Failure, RunResult
@@ -52,6 +53,9 @@ RECOVERY_HOURS = 0.8
 RECOVERY_INTERVAL_SECONDS = 300.0
 STOPPING_SECONDS = 300.0
 """How long a trade may take that a stop falls into."""
+OWNER_LOOKS_SECONDS = 3600.0
+NEVER_SECONDS = 1e9
+"""A request makes itself known, and is not looked for."""
 REFUSED_SECONDS = 10.0
 """Until a bot is started again that the exchange did not let in."""
 FIRST = asyncio.FIRST_COMPLETED
@@ -152,6 +156,7 @@ class _Run:
         self._plug = Plug()
         self._bot: Bot | None = None
         self._awaited: list[Crash] = []
+        self._mailbox = OwnersMailbox()
         self._endings: list[Act] = []
         """What ends acts that last, and is yet to happen."""
         self._befallen = 0
@@ -218,7 +223,7 @@ class _Run:
     # --- lives -------------------------------------------------------------------------------------------------------
 
     async def _whole(self) -> None:
-        troubles = asyncio.ensure_future(self._troubles())
+        troubles = asyncio.gather(self._troubles(), self._owner())
         interval = self._plan.parameters.position_management.loop_interval_seconds
         while self._clock.now() < self._plan.end and not self._witness.violations:
             await self._life(self._plan.end, interval)
@@ -311,11 +316,26 @@ class _Run:
                 clock=self._clock,
                 parameters=self._parameters,
                 randomness=self._random,
-                options=RunOptions(interval_seconds=interval, poll_seconds=life.poll_seconds),
+                options=RunOptions(
+                    interval_seconds=interval, mail_seconds=NEVER_SECONDS, poll_seconds=life.poll_seconds
+                ),
+                mailbox=self._mailbox,
                 listeners=(self._witness, self, *life.listeners),
                 news=venue if life.news else None,
             )
         )
+
+    async def _owner(self) -> None:
+        """Allow openings again some hours after they were halted, as a person does who has looked."""
+        while True:
+            await self._clock.sleep(OWNER_LOOKS_SECONDS)
+            halt = self._witness.ledger.halt
+            patience = timedelta(hours=self._plan.resume_after_hours)
+            if halt is None or self._clock.now() - halt.since < patience or self._bot is None:
+                continue
+            self._mailbox.resume()
+            self._witness.resumes()
+            self._bot.stop.nudge()
 
     # --- troubles ----------------------------------------------------------------------------------------------------
 

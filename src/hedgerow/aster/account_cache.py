@@ -13,6 +13,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from hedgerow.aster.subscribers import Subscribers
+from hedgerow.aster.timed import is_recent
 from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.account import Balance
 from hedgerow.domain.instrument import Market
@@ -56,7 +57,9 @@ class AccountCache:
     def holdings(self, now: datetime) -> Holdings | None:
         """Return the holdings, or None when they are not certainly true."""
         kept = self._holdings
-        if kept is None or kept.unreadable or len(self._open) < len(Market) or now - kept.asked_at > VERIFIED_FOR:
+        if kept is None or kept.unreadable or len(self._open) < len(Market):
+            return None
+        if not is_recent(kept.asked_at, now, VERIFIED_FOR):
             return None
         unsettled = self._changed_at is not None and kept.asked_at <= self._changed_at + SETTLING
         return None if unsettled else kept

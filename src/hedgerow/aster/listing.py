@@ -59,7 +59,7 @@ class Listing:
     async def pairs(self) -> Mapping[str, BasisPair]:
         """Return every pair by symbol, in the venue's order; the same mapping until something changes.
 
-        A pair that vanished from the venue's list stays, closed.
+        A pair that vanished from the venue's list stays, unlisted.
 
         Raises:
             VenueError: the listing cannot be read.
@@ -182,7 +182,7 @@ class Listing:
 
     def _unlisted(self, perp: Instrument) -> BasisPair:
         """Return the pair of a symbol we deal with whose spot market is gone from the list: there it means closed."""
-        spot = replace(perp, market=Market.SPOT, status=TradingStatus.CLOSED, fees=self._typical[Market.SPOT])
+        spot = replace(perp, market=Market.SPOT, status=TradingStatus.UNLISTED, fees=self._typical[Market.SPOT])
         return BasisPair(spot=replace(spot, price_down=ZERO, price_up=ZERO), perp=perp)
 
     async def _renew_fees(self, listed: list[str]) -> None:
@@ -209,5 +209,5 @@ class Listing:
 
 def _closed(pair: BasisPair) -> BasisPair:
     return BasisPair(
-        spot=replace(pair.spot, status=TradingStatus.CLOSED), perp=replace(pair.perp, status=TradingStatus.CLOSED)
+        spot=replace(pair.spot, status=TradingStatus.UNLISTED), perp=replace(pair.perp, status=TradingStatus.UNLISTED)
     )

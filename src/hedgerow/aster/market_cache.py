@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from hedgerow.aster.subscribers import Subscribers
+from hedgerow.aster.timed import is_recent
 from hedgerow.aster.wire import BookTicker, PremiumRow
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import Depth
@@ -34,7 +35,9 @@ class _Rows:
 
     def alive(self, now: datetime, silence: timedelta) -> bool:
         heard, verified = self.heard_at, self.verified_at
-        return heard is not None and verified is not None and now - heard <= silence and now - verified <= VERIFIED_FOR
+        if heard is None or verified is None:
+            return False
+        return is_recent(heard, now, silence) and is_recent(verified, now, VERIFIED_FOR)
 
     def lost(self) -> None:
         self.verified_at = None
@@ -67,7 +70,7 @@ class MarketCache:
     def beats(self, now: datetime) -> bool:
         """Tell whether mark prices are heard, verified or not."""
         heard = self._marks.heard_at
-        return heard is not None and now - heard <= HEARTBEAT
+        return heard is not None and is_recent(heard, now, HEARTBEAT)
 
     def premiums(self, now: datetime) -> Mapping[str, PremiumRow] | None:
         """Return marks and estimates of every perpetual, or None when they are not certainly fresh."""
@@ -88,15 +91,17 @@ class MarketCache:
         """
         rows = self._tickers[market]
         beat = self._marks.heard_at if market is Market.PERP else rows.heard_at
-        silent = beat is None or now - beat > (HEARTBEAT if market is Market.PERP else SPOT_SILENCE)
-        if silent or rows.verified_at is None or now - rows.verified_at > VERIFIED_FOR:
+        silence = HEARTBEAT if market is Market.PERP else SPOT_SILENCE
+        if beat is None or not is_recent(beat, now, silence):
+            return None
+        if rows.verified_at is None or not is_recent(rows.verified_at, now, VERIFIED_FOR):
             return None
         return dict(self._books[market])
 
     def depth(self, market: Market, symbol: str, now: datetime) -> Depth | None:
         """Return a book's levels, or None when none came lately."""
         depth = self._depths.get((market, symbol))
-        return depth if depth is not None and now - depth.at <= DEPTH_FRESH else None
+        return depth if depth is not None and is_recent(depth.at, now, DEPTH_FRESH) else None
 
     # --- from REST ---------------------------------------------------------------------------------------------------
 
@@ -158,4 +163,4 @@ class MarketCache:
 
 
 def _due(rows: _Rows, at: datetime) -> bool:
-    return rows.verified_at is None or at - rows.verified_at > VERIFIED_FOR
+    return rows.verified_at is None or not is_recent(rows.verified_at, at, VERIFIED_FOR)

@@ -1,15 +1,21 @@
 """A reading kept for a while: read when it is too old, kept a little longer while it cannot be renewed."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from hedgerow.domain.errors import VenueError
 from hedgerow.ports import Clock
 
-__all__ = ["Timed"]
+__all__ = ["Timed", "is_recent"]
 
 Value = TypeVar("Value")
 RETRY_SECONDS = 30.0
+
+
+def is_recent(at: datetime, now: datetime, within: timedelta) -> bool:
+    """Tell whether a stamp is at most ``within`` old; one from the future, by a clock that was set, is not."""
+    return timedelta(0) <= now - at <= within
 
 
 class Timed(Generic[Value]):

@@ -97,6 +97,7 @@ class HaltReason(StrEnum):
     LIQUIDATION = "the exchange closed the short by force"
     LEG_GONE = "a leg of the position was gone"
     ACCOUNT_IN_DOUBT = "the account's replies contradict each other"
+    ANOTHER_BOT = "another bot trades on this account"
     UNEXPLAINED_LOSS = "a loss that cannot be explained"
     LEGS_DIFFER = "the two legs do not follow one price"
     UNFIT_POSITION = "a position that may not be adopted as it is"
@@ -182,6 +183,8 @@ class FillsElsewhere(Struct, frozen=True, kw_only=True, tag="fills_elsewhere"):
     cause: str
     late: bool = False
     """Whether these trades take the place of stand-ins that were booked while no trades could be read."""
+    own: bool = False
+    """Whether they are fills of the bot's own orders, found after those counted as ended: no statement row has them."""
 
 
 class FundsTransferred(Struct, frozen=True, kw_only=True, tag="funds_transferred"):

@@ -137,7 +137,7 @@ def _fills_elsewhere(ledger: Ledger, event: ev.FillsElsewhere) -> Ledger:
         fee_quote = fill.fee_in_quote(hedge.pair.base, hedge.pair.perp.quote, asset_price=ZERO)
         records.append(OrderRecord.of_fill(fill, hedge_id=hedge.hedge_id, base=hedge.pair.base, fee_quote=fee_quote))
         # A trade the user made by hand is a row of the venue's statement; one the venue forced on us is ours.
-        books = books.with_fill(fill, base=hedge.pair.base) if fill.forced else books
+        books = books.with_fill(fill, base=hedge.pair.base) if fill.forced or event.own else books
     kept = _without_stand_ins(hedge.orders, records) if event.late else hedge.orders
     changed = retallied(replace(hedge, orders=(*kept, *records)))
     after = with_changed_hedge(ledger, hedge.hedge_id, lambda _: changed)

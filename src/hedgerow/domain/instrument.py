@@ -44,6 +44,8 @@ class TradingStatus(StrEnum):
     PENDING = "PENDING_TRADING"
     SETTLING = "SETTLING"
     CLOSED = "CLOSE"
+    UNLISTED = "UNLISTED"
+    """Missing from the venue's list, which does not say why."""
 
 
 class Violation(StrEnum):

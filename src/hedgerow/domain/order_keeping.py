@@ -68,8 +68,9 @@ def _owned_by_hedge(ledger: Ledger, record: OrderRecord) -> Ledger:
         return replace(ledger, opening=_holding(ledger.opening, record))
     if ledger.hedge and ledger.hedge.hedge_id == record.hedge_id:
         hedge = _holding(ledger.hedge, record)
-        entering = record.opens or record.issued_at <= hedge.opened_at
-        return replace(ledger, hedge=replace(hedge, entry_fees=_entry_fees(hedge)) if entering else hedge)
+        if not (record.opens or record.issued_at <= hedge.opened_at):
+            return replace(ledger, hedge=hedge)
+        return replace(ledger, hedge=replace(hedge, entry_fees=_entry_fees(hedge), entry_notional=_entry(hedge)))
     return ledger
 
 
@@ -86,6 +87,17 @@ def _holding(hedge: HedgedPosition, record: OrderRecord) -> HedgedPosition:
     if record.amounts == old.amounts:
         return replace(hedge, orders=orders)
     return replace(hedge, orders=orders, tally=hedge.tally.minus(Tally.of((old,))).plus(added))
+
+
+def _entry(hedge: HedgedPosition) -> Decimal:
+    """Return one leg at entry from the opening's own fills; an adopted hedge's stays as it was found."""
+    if hedge.adopted:
+        return hedge.entry_notional
+    own = tuple(
+        r for r in hedge.orders if r.issued_at <= hedge.opened_at and r.request.client_id.startswith(hedge.hedge_id)
+    )
+    tally = Tally.of(own)
+    return (tally.spot_bought - tally.spot_sold) or tally.perp_sold or hedge.entry_notional
 
 
 def _entry_fees(hedge: HedgedPosition) -> Decimal:

@@ -242,7 +242,8 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     entry_apr: float
     """Signal at entry, annualised, a fraction of one leg's notional."""
     entry_notional: Decimal
-    """One leg at entry in quote units; fixed; denominator of every profit percentage and of the stop."""
+    """One leg at entry in quote units: of the opening's fills, late reports of them included; 0 until their price is
+    known. Denominator of every profit percentage and of the stop."""
     entry_fees: Decimal = ZERO
     """Fees of the opening in quote units (booked, or estimated until booked)."""
     orders: tuple[OrderRecord, ...] = ()
@@ -306,6 +307,25 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     def unsettled(self) -> list[OrderRecord]:
         """The orders that have fills whose real fee is not known yet."""
         return [record for record in self.orders if not record.fees_settled]
+
+    @property
+    def unhedged_since(self) -> datetime | None:
+        """When trades that are not of its own orders left one leg without the other, by the venue's time.
+
+        None when they are not known.
+        """
+        own = [r for r in self.orders if r.request.client_id.startswith(f"{self.hedge_id}-")]
+        last = max((r.issued_at for r in own), default=None)
+        others = [r for r in self.orders if r not in own and not r.assumed]
+        taken = [r.issued_at for r in others if not r.opens and (last is None or r.issued_at >= last)]
+        if taken or len({r.request.market for r in self.orders}) > 1:
+            return min(taken, default=None)
+        return min((r.issued_at for r in others), default=None)
+
+    @property
+    def valued(self) -> bool:
+        """Whether the price of every fill is known: without it no profit can be told."""
+        return self.entry_notional > 0 and all(r.filled_notional > 0 for r in self.orders if r.filled_quantity > 0)
 
     @property
     def closed_by_force(self) -> bool:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
@@ -17,16 +18,18 @@ from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
+from hedgerow.domain.quality import ExecutionQuality
 from hedgerow.engine.bookkeeping import Bookkeeper
 from hedgerow.engine.evidence import look_up, second_position
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.observe import read_books
+from hedgerow.engine.steady import SteadyTime
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy import hedging
 from hedgerow.strategy.alarms import disturbed
 from hedgerow.strategy.hedging import Happening, Step, Surroundings
-from hedgerow.strategy.hedging_orders import at_risk
+from hedgerow.strategy.hedging_orders import at_risk, surplus
 from hedgerow.strategy.hedging_quality import quality_of
 from hedgerow.strategy.parameters import StrategyParameters
 
@@ -77,6 +80,9 @@ class Executor:
         self._ids = ids
         self._limits = parameters.execution
         self._stopping = stopping
+        self._time = SteadyTime(clock)
+        self._sent_at: float | None = None
+        """When the order at work was sent, by the monotonic clock; None when an earlier process did."""
 
     # --- jobs ------------------------------------------------------------------------------------------------------
 
@@ -90,7 +96,7 @@ class Executor:
             reason=reason,
             plan=plan_for(hedge_id),
             limits=self._limits,
-            at=self._clock.now(),
+            at=self._time.begin(),
         )
         return await self._start(job)
 
@@ -107,11 +113,12 @@ class Executor:
             reason=reason,
             plan=plan,
             limits=self._limits,
-            at=self._clock.now(),
+            at=self._time.begin(),
             spot_attempts=_attempts(hedge, Market.SPOT),
             perp_attempts=_attempts(hedge, Market.PERP),
         )
-        return await self._start(job)
+        lone = not plan.spot_quantity or not plan.perp_quantity
+        return await self._start(replace(job, naked_since=hedge.unhedged_since) if lone else job)
 
     async def resume(self) -> HedgeExecution | None:
         """Take up the job that the log says is in flight: an order sent before is resolved, never sent again."""
@@ -122,6 +129,8 @@ class Executor:
             await self._conclude(job)
             return job
         await self._doubt_transfer()
+        self._time.begin()
+        self._sent_at = None
         event: Happening = None
         if job.working and job.state is not ExecutionState.RESOLVING:
             event = await self._outcome_of(job.working)
@@ -132,7 +141,7 @@ class Executor:
         record = self._journal.ledger.orders.get(command.order.client_id)
         if record is not None and record.status.done:
             return ev.OrderEnded(
-                at=self._clock.now(),
+                at=self._journal.ledger.traded_at or self._clock.now(),
                 client_id=command.order.client_id,
                 order_id=record.order_id,
                 status=record.status,
@@ -167,20 +176,39 @@ class Executor:
         """Read the books again when time passed; a fill is followed at once on the books that are still fresh."""
         if not isinstance(event, ev.OrderEnded) or not self._fresh(books):
             spot, perp = await read_books(self._venue, job.symbol)
-            books = _Books(spot=spot, perp=perp)
+            books = _Books(spot=self._time.stamped(spot), perp=self._time.stamped(perp))
         idle = ZERO
         short_of_margin = isinstance(event, ev.OrderEnded) and event.reject is RejectKind.MARGIN
         if short_of_margin and self._journal.ledger.transfer is None:
             idle = await self._idle_usdt()
         closes_naked = job.state is ExecutionState.NAKED and job.kind is not ExecutionKind.OPEN and event is None
+        now = self._time.now()
         return books, Surroundings(
-            at=self._clock.now(),
+            at=now,
+            happened_at=self._happened_at(event, now),
             spot=books.spot,
             perp=books.perp,
             idle_usdt=idle,
             hurried=self._stopping() or await self._is_disturbed(job, event),
             short_gone=closes_naked and await self._is_short_gone(job.symbol),
         )
+
+    def _happened_at(self, event: Happening, now: datetime) -> datetime:
+        """Return when what an event reports happened: not before its order was sent, and not after now.
+
+        A fill is timed by the venue, or by the log when an earlier process saw it; an order of unknown outcome may have
+        been filled when it was sent.
+        """
+        if isinstance(event, ev.OrderEnded | ev.OrderProgressed):
+            stamp = event.at
+        elif isinstance(event, ev.OrderOutcomeUnknown) and event.client_id in self._journal.ledger.orders:
+            stamp = self._journal.ledger.orders[event.client_id].issued_at
+        else:
+            return now
+        stamp -= self._time.jump
+        if self._sent_at is not None:
+            stamp = max(stamp, now - timedelta(seconds=self._clock.monotonic() - self._sent_at))
+        return min(stamp, now)
 
     async def _is_disturbed(self, job: HedgeExecution, event: Happening) -> bool:
         """Tell whether the next slice had better not rest: a job that rests may last for half an hour."""
@@ -212,8 +240,9 @@ class Executor:
             return None
 
     def _fresh(self, books: _Books) -> bool:
-        oldest = self._clock.now() - timedelta(seconds=self._limits.book_stale_seconds)
-        return all(depth is not None and depth.at >= oldest for depth in (books.spot, books.perp))
+        now = self._time.now()
+        oldest = now - timedelta(seconds=self._limits.book_stale_seconds)
+        return all(depth is not None and oldest <= depth.at <= now for depth in (books.spot, books.perp))
 
     async def _log(self, before: HedgeExecution, taken: Step) -> None:
         """Append the step together with the intent it leads to; nothing is sent that was not logged first."""
@@ -251,6 +280,8 @@ class Executor:
         return ev.CommandIssued(at=self._clock.now(), command=command, nonce=self._venue.reserve(command))
 
     async def _send(self, command: Command) -> Happening:
+        if isinstance(command, PlaceOrder):
+            self._sent_at = self._clock.monotonic()
         return _last_happening(await self._recorded(await self._venue.submit(command)))
 
     async def _recorded(self, events: tuple[ev.Event, ...]) -> tuple[ev.Event, ...]:
@@ -267,11 +298,11 @@ class Executor:
         await self._bookkeeper.book_fees()
         ledger, now = self._journal.ledger, self._clock.now()
         if job.kind is ExecutionKind.OPEN:
-            await self._journal.record(*_opening_ended(job, ledger, now))
+            await self._journal.record(*_opening_ended(job, ledger, now, quality_of(job, self._time.now())))
         elif job.state is ExecutionState.FLAT and ledger.hedge:
-            await self._journal.record(*_closing_ended(job, ledger.hedge, now))
+            await self._journal.record(*_closing_ended(job, ledger.hedge, now, quality_of(job, self._time.now())))
         else:
-            repaired = ev.HedgeRepaired(at=now, hedge_id=job.hedge_id, quality=quality_of(job, now))
+            repaired = ev.HedgeRepaired(at=now, hedge_id=job.hedge_id, quality=quality_of(job, self._time.now()))
             await self._journal.record(repaired)
         await self._bookkeeper.book_funding_of(job.started_at)
 
@@ -334,15 +365,17 @@ def _alarm(job: HedgeExecution, now: datetime) -> ev.NakedAlarmed:
     return ev.NakedAlarmed(
         at=now,
         hedge_id=job.hedge_id,
-        exposure=job.exposure or at_risk(job),
+        exposure=job.exposure or at_risk(job) or surplus(job),
         notional=job.worst_naked_notional,
         seconds=job.worst_naked_seconds,
     )
 
 
-def _opening_ended(job: HedgeExecution, ledger: Ledger, now: datetime) -> tuple[ev.Event, ...]:
+def _opening_ended(
+    job: HedgeExecution, ledger: Ledger, now: datetime, quality: ExecutionQuality
+) -> tuple[ev.Event, ...]:
     if job.state is ExecutionState.HEDGED:
-        return (ev.HedgeOpened(at=now, hedge_id=job.hedge_id, quality=quality_of(job, now)),)
+        return (ev.HedgeOpened(at=now, hedge_id=job.hedge_id, quality=quality),)
     left = ledger.opening
     lot = _residue(job, left) if left else None
     reason = Reason.UNWOUND if job.leg(job.lead).filled else Reason.REFUSED
@@ -352,19 +385,21 @@ def _opening_ended(job: HedgeExecution, ledger: Ledger, now: datetime) -> tuple[
         reason=reason,
         detail=job.detail,
         residue_value=lot.cost if lot else ZERO,
-        quality=quality_of(job, now),
+        quality=quality,
     )
     return (aborted, ev.DustKept(at=now, lot=lot)) if lot else (aborted,)
 
 
-def _closing_ended(job: HedgeExecution, hedge: HedgedPosition, now: datetime) -> tuple[ev.Event, ...]:
+def _closing_ended(
+    job: HedgeExecution, hedge: HedgedPosition, now: datetime, quality: ExecutionQuality
+) -> tuple[ev.Event, ...]:
     lot = _residue(job, hedge)
     closed = ev.HedgeClosed(
         at=now,
         hedge_id=hedge.hedge_id,
         reason=job.reason,
         residue_value=lot.cost if lot else ZERO,
-        quality=quality_of(job, now),
+        quality=quality,
     )
     return (closed, ev.DustKept(at=now, lot=lot)) if lot else (closed,)
 

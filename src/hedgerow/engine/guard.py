@@ -11,12 +11,23 @@ from math import inf
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import HaltReason
+from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import GuardAlarmed, HedgeUnseen
 from hedgerow.ports import Clock, NewsSource, Venue
-from hedgerow.strategy.alarms import Alarm, AlarmKind, account_alarm, look_at, mark_alarm, news_alarm
+from hedgerow.strategy.alarms import (
+    DEBOUNCE,
+    GRACE,
+    Alarm,
+    AlarmKind,
+    account_alarm,
+    ended_in_doubt,
+    look_at,
+    mark_alarm,
+    news_alarm,
+)
 
 __all__ = ["Guard"]
 
@@ -29,6 +40,8 @@ AGAIN_SECONDS = 10.0
 LONGEST_BLIND_SECONDS = 60.0
 """Longest pause between two glances at an exchange that cannot be read."""
 SOON_SECONDS = 1.0
+STRAYS_SECONDS = 120.0
+"""How long the account is looked at after a trade that left an order in doubt: twice the life of a nonce."""
 UNSEEN_SECONDS = 3600.0
 """A held hedge that cannot be seen for so long is an error, reported again each time it has lasted as long again."""
 
@@ -67,6 +80,7 @@ class Guard:
         self._blind = 0
         self._seen_at = 0.0
         self._unseen_due = inf
+        self._stray_of, self._strays_until = "", 0.0
         self._end: Callable[[], None] = _nothing
 
     # --- a run -------------------------------------------------------------------------------------------------------
@@ -92,6 +106,7 @@ class Guard:
             self._pending, self._look_at, self._poll_at, self._blind, self._account = None, inf, inf, 0, None
             self._unseen_due = inf
             self._raised.clear()
+            self._watch_for_strays(ledger)
             return
         account = self._account = self._seen()
         if account is not None or self._unseen_due == inf:
@@ -100,6 +115,16 @@ class Guard:
         if account is None:
             self._blind = max(1, self._blind)
         if account is None or account_alarm(ledger, account) or self._in_doubt():
+            self._look_within(AGAIN_SECONDS)
+
+    def _watch_for_strays(self, ledger: Ledger) -> None:
+        """Look again while an order that counts as dead may still be executed: a nonce lives for a minute."""
+        newest = ledger.closed[-1].hedge_id if ledger.closed else ""
+        if not ended_in_doubt(ledger):
+            return
+        if newest != self._stray_of:
+            self._stray_of, self._strays_until = newest, self._clock.monotonic() + STRAYS_SECONDS
+        if self._clock.monotonic() < self._strays_until:
             self._look_within(AGAIN_SECONDS)
 
     # --- what the runner asks ----------------------------------------------------------------------------------------
@@ -146,6 +171,8 @@ class Guard:
             alarm = Alarm(kind=AlarmKind.READABLE, text="the account's reply is whole again")
         if alarm is not None and not self._raise(alarm):
             self._look_within(REPEAT_SECONDS)
+        if self._journal.ledger.hedge is None:
+            self._watch_for_strays(self._journal.ledger)
 
     # --- what the venue tells ----------------------------------------------------------------------------------------
 
@@ -157,7 +184,9 @@ class Guard:
             if not self._raise(alarm) and alarm.kind is not AlarmKind.DISTANCE:
                 self._look_within(SOON_SECONDS)
         elif (due := look_at(news, ledger)) is not None:
-            self._look_within(max(timedelta(), due - self._clock.now()).total_seconds())
+            # Whatever the wall clock was set to meanwhile, an echo has passed after that long.
+            wait = min(max(timedelta(), due - self._clock.now()), GRACE + DEBOUNCE)
+            self._look_within(wait.total_seconds())
         else:
             return
         self._nudge()

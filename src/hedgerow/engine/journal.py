@@ -58,6 +58,14 @@ class Journal:
             self._snapshot_at = self.ledger.events
         return self.ledger
 
+    async def events(self) -> tuple[Event, ...]:
+        """Return the whole log, oldest first: for questions that are rarely asked.
+
+        Raises:
+            StoreError: an event cannot be read.
+        """
+        return await self._store.events()
+
     @property
     def heard(self) -> bool:
         """Whether anybody listens; moments that are dear to build are built only then."""

@@ -100,6 +100,8 @@ def _command(command: co.Command) -> str:
 
 def _fills_elsewhere(event: ev.FillsElsewhere, before: Ledger, _after: Ledger) -> Lines:
     symbol = symbol_of(before)
+    if event.own:
+        return warning(f"Late fills on {symbol} booked: {event.cause}")
     if event.fills and all(fill.trade_id < 0 for fill in event.fills):
         return warning(
             f"A part of the position on {symbol} is gone and no trade of the account shows why: {event.cause}"

@@ -66,6 +66,12 @@ def _replaced(_moment: Reconciled, verdict: vd.Replaced) -> Lines:
 
 
 def _half_open(_moment: Reconciled, verdict: vd.HalfOpen) -> Lines:
+    if verdict.balanced:
+        return warning(
+            f"Position {verdict.symbol} is smaller on the exchange, both legs alike",
+            f"  Missing spot: {quantity(verdict.missing_spot)}",
+            f"  Missing short: {quantity(verdict.missing_short)}",
+        )
     texts = (
         f"Position {verdict.symbol} is only half on the exchange: the {verdict.market} leg falls short",
         f"  Missing spot: {quantity(verdict.missing_spot)}",

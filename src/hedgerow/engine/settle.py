@@ -18,6 +18,7 @@ from hedgerow.engine.evidence import AccountEvidence, second_position
 from hedgerow.engine.execute import Executor
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
+from hedgerow.engine.late_fills import LateFills
 from hedgerow.engine.moments import Adopted, Reconciled, Warned
 from hedgerow.engine.observe import observe
 from hedgerow.ports import Clock, Venue
@@ -61,6 +62,7 @@ class Settler:
         self._leverage_refused: set[str] = set()
         """Found positions whose leverage the venue did not set to 1: asked again by the next run only."""
         self._elsewhere = TradesElsewhere(venue=venue, clock=clock, journal=journal)
+        self._late = LateFills(venue=venue, clock=clock, journal=journal, ids=ids)
         self._evidence = AccountEvidence(venue=venue, clock=clock, journal=journal, elsewhere=self._elsewhere)
         self._venue = venue
         self._clock = clock
@@ -77,6 +79,8 @@ class Settler:
         """Reconcile, and act on the verdict once a second reading agrees with it; both have to be ``examined``."""
         verdict = self._verdict(observation)
         await self._halt_in_doubt(observation.account)
+        if observation.account is not None and await self._late.book(verdict, observation.account):
+            verdict = self._verdict(observation)
         if isinstance(verdict, Consistent | Nothing | InFlight | Unreadable):
             await self._quiet(verdict, observation)
             return verdict
@@ -150,6 +154,9 @@ class Settler:
         return None
 
     async def _act(self, verdict: Verdict, observation: Observation, *, at_start: bool, until: datetime | None) -> None:
+        halt = self._journal.ledger.halt
+        if isinstance(verdict, Adopt) and halt is not None and halt.reason is ev.HaltReason.ANOTHER_BOT:
+            return  # it is the other bot's, which trades it
         if isinstance(verdict, Adopt):
             await self._adopt_fit(verdict, observation, at_start=at_start)
         elif isinstance(verdict, ClosedElsewhere | Replaced):

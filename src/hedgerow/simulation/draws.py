@@ -55,6 +55,8 @@ def draw_plan(
         jitter_seconds=random.choice((0.0, 15.0)),
         troubles=(),
     )
+    owner = Random(f"owner/{seed}")  # noqa: S311 - a repeatable run, nothing secret
+    plan = replace(plan, resume_after_hours=owner.choice((2.0, 12.0, 48.0)))
     if door is Door.WIRE:
         return drawn_for_wire(plan, faults=faults)
     plan = _lengthened(plan)

@@ -45,6 +45,8 @@ class Duties:
         self._counts: dict[str, tuple[int, datetime]] = {}
         """How many checks in a row a duty was due, and since when."""
         self._calm_since = door.world.now
+        self._rested: dict[str, datetime] = {}
+        """When the last opening of a symbol was given up: even one that was never begun lets it rest."""
 
     @property
     def _world(self) -> World:
@@ -59,6 +61,8 @@ class Duties:
 
     def ends(self, job: HedgeExecution | None, event: ev.HedgeAborted, causes: tuple[str, ...]) -> Found:
         """Judge an opening that was given up; ``causes`` kept its legs apart."""
+        if job is not None:
+            self._rested[job.symbol] = self._world.now
         if job is None or causes or job.started_at <= self._calm_since or self._stirred(job.started_at):
             return
         yield Rule.DUTIES, f"the opening of {job.symbol} is given up for nothing: {event.reason.value}, {event.detail}"
@@ -125,6 +129,7 @@ class Duties:
             return
         wanted = min(equity / 2 * capital.capital_fraction, (capital.max_capital_usd or equity) / 2)
         rested = {c.symbol for c in ledger.closed if c.reason in REST_REASONS and world.now - c.closed_at < RESTING}
+        rested |= {symbol for symbol, at in self._rested.items() if world.now - at < RESTING}
         for pair in world.tape.pairs:
             if pair.symbol in rested or any(
                 entry_faults(world, pair.symbol, settings.funding_rate_strategy, strict=True)

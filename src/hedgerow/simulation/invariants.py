@@ -57,6 +57,13 @@ ALARM_SECONDS = 5.0
 """After the time of the settings; requests take so long."""
 
 
+STANDING = {
+    *(ev.HaltReason.NAKED, ev.HaltReason.EMERGENCY, ev.HaltReason.LIQUIDATION, ev.HaltReason.LEG_GONE),
+    *(ev.HaltReason.UNEXPLAINED_LOSS, ev.HaltReason.INVARIANT),
+}
+"""Halts that only the owner lifts."""
+
+
 class Rule(StrEnum):
     """The invariants, by name."""
 
@@ -73,6 +80,7 @@ class Rule(StrEnum):
     EQUITY = "equity adds up exactly"
     FUNDING = "funding is booked once"
     HALT = "halts persist"
+    BRAKE = "nothing is opened within the brake"
     FAILURE = "no cycle fails for a reason of its own"
     SETTINGS = "plans and orders keep to the settings"
     SUPPORTED = "no corrective trade on a false reading"
@@ -116,12 +124,12 @@ class Exposure(Struct, frozen=True, kw_only=True):
 # --- one event -------------------------------------------------------------------------------------------------------
 
 
-def check_event(before: Ledger, event: ev.Event, after: Ledger) -> Iterator[tuple[Rule, str]]:
-    """Yield what one event broke in the ledger."""
+def check_event(before: Ledger, event: ev.Event, after: Ledger, *, asked: bool = False) -> Iterator[tuple[Rule, str]]:
+    """Yield what one event broke in the ledger; ``asked`` = the owner wants openings to be allowed again."""
     if before.halt is not None and after.halt is None and not isinstance(event, ev.Lifted):
         yield Rule.HALT, f"{type(event).__name__} lifted the halt {before.halt.detail!r}"
-    if isinstance(event, ev.Lifted) and before.halt and before.halt.reason is ev.HaltReason.NAKED:
-        yield Rule.HALT, "a halt for a naked leg was lifted, and nobody asked for it"
+    if isinstance(event, ev.Lifted) and before.halt and before.halt.reason in STANDING and not asked:
+        yield Rule.HALT, f"the halt {before.halt.detail!r} was lifted, and nobody asked for it"
     if isinstance(event, ev.ExecutionStarted) and event.execution.kind is ExecutionKind.OPEN and before.halt:
         yield Rule.HALT, f"{event.execution.symbol} is opened while openings are halted: {before.halt.detail}"
     if isinstance(event, ev.FundingReceived):

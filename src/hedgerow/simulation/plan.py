@@ -104,6 +104,8 @@ class RunPlan(Struct, frozen=True, kw_only=True):
     certain_after_seconds: float
     jitter_seconds: float
     """How far a settlement may be charged before or after its stamp."""
+    resume_after_hours: float = 12.0
+    """How long openings stay halted before the owner allows them again."""
     news: bool = True
     """Whether the exchange tells what happens; without, the bot finds out by itself."""
     door: Door = Door.PROCESS

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.faults import Disorder
 from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFault, WireTrouble
+from hedgerow.emulator.wire.mutations import BODY_MUTATIONS, Mutation
 from hedgerow.simulation.plan import Door, Hearing, RunPlan, Trouble
 from hedgerow.simulation.troubles import COMMON, Draw
 from hedgerow.simulation.wire_troubles import (
@@ -87,6 +88,26 @@ TOPICS = (
     "markPrice",
     "bookTicker",
 )
+
+
+REWRITTEN: Sequence[tuple[str, Sequence[str]]] = (
+    (
+        "accountWithJoinMargin",
+        ("", "positions", "assets", "positions.*", "positions.*.positionAmt", "positions.*.leverage"),
+    ),
+    ("/api/v3/account", ("", "balances", "balances.*", "balances.*.free", "balances.*.locked")),
+    ("positionRisk", ("", "*", "*.positionAmt", "*.markPrice", "*.liquidationPrice")),
+    ("premiumIndex", ("", "*", "*.markPrice", "*.indexPrice", "*.lastFundingRate", "*.nextFundingTime")),
+    ("ticker/bookTicker", ("", "*", "*.bidPrice", "*.askPrice")),
+    ("depth", ("", "bids", "asks", "bids.0.0", "asks.0.0")),
+    ("openOrders", ("", "*")),
+    ("userTrades", ("", "*", "*.qty", "*.price", "*.commission")),
+    ("income", ("", "*", "*.income", "*.time")),
+    ("exchangeInfo", ("", "symbols", "symbols.*.status", "symbols.*.filters")),
+    ("fundingRate", ("", "*", "*.fundingRate", "*.fundingTime")),
+    ("/v3/order", ("", "executedQty", "status", "avgPrice", "updateTime")),
+)
+"""Replies that a bot decides by, and what of each is changed: the whole, its lists, rows or fields."""
 
 
 def drawn_for_wire(plan: RunPlan, *, faults: bool) -> RunPlan:
@@ -237,6 +258,68 @@ def _key(draw: Draw) -> DeadKey:
     return DeadKey(at=draw.at, market=draw.random.choice(tuple(Market)), told=draw.random.random() < 1 / 2)
 
 
+def _rewrite(draw: Draw) -> RequestTrouble:
+    """Let replies of one endpoint lie, for seconds or minutes: rows left out, fields absent, null or out of range."""
+    random = draw.random
+    path, fields = random.choice(REWRITTEN)
+    mutations = [mutation for mutation in Mutation if mutation not in BODY_MUTATIONS]
+    field = random.choice(fields)
+    fault = RequestFault(
+        fault=WireFault.REWRITE,
+        path=path,
+        method="GET",
+        mutation=random.choice(mutations if field else (Mutation.EMPTY, Mutation.TRUNCATED, Mutation.WEB_PAGE)),
+        field=field,
+        chance=random.choice((1.0, 1.0, 0.5)),
+        for_seconds=round(random.choice((3.0, 60.0, 600.0)) * random.random(), 3),
+    )
+    return RequestTrouble(at=draw.at, fault=fault)
+
+
+def _nothing_to_change(draw: Draw) -> RequestTrouble:
+    """Let the venue refuse margin types that are right already."""
+    fault = RequestFault(
+        fault=WireFault.REJECT,
+        path="marginType",
+        method="POST",
+        code=-4067,
+        message="Position side cannot be changed if there exists open orders.",
+        times=draw.random.choice((1, 3, 0)),
+    )
+    return RequestTrouble(at=draw.at, fault=fault)
+
+
+def _idle_noop(draw: Draw) -> RequestTrouble:
+    """Let a noop answer success and kill nothing, and an order without an answer land later."""
+    fault = RequestFault(fault=WireFault.IDLE_NOOP, path="noop", for_seconds=round(draw.random.uniform(60, 1800), 3))
+    return RequestTrouble(at=draw.at, fault=fault)
+
+
+def _late_rows(draw: Draw) -> RequestTrouble:
+    """Let a list lack its newest rows."""
+    random = draw.random
+    fault = RequestFault(
+        fault=WireFault.LATE_ROWS,
+        path=random.choice(("income", "userTrades", "fundingRate")),
+        method="GET",
+        seconds=round(random.uniform(1, 900), 3),
+        for_seconds=round(random.uniform(60, 3600), 3),
+    )
+    return RequestTrouble(at=draw.at, fault=fault)
+
+
+def _page(draw: Draw) -> RequestTrouble:
+    """Let a web page answer instead of the exchange, before or after a request was carried out."""
+    random = draw.random
+    fault = RequestFault(
+        fault=random.choice((WireFault.PAGE_BEFORE, WireFault.PAGE_AFTER)),
+        path=random.choice(("", *ORDERS)),
+        status=random.choice((302, 403, 404, 408, 415, 499)),
+        times=random.choice((1, 3, 20)),
+    )
+    return RequestTrouble(at=draw.at, fault=fault)
+
+
 KINDS: Sequence[tuple[Callable[[Draw], Trouble], int]] = (
     (_order, 16),
     (_read, 6),
@@ -248,5 +331,10 @@ KINDS: Sequence[tuple[Callable[[Draw], Trouble], int]] = (
     (_lag, 2),
     (_books, 2),
     (_key, 2),
+    (_rewrite, 10),
+    (_nothing_to_change, 1),
+    (_idle_noop, 1),
+    (_late_rows, 2),
+    (_page, 2),
 )
 """How often each kind of trouble is drawn, relative to the others."""

@@ -15,6 +15,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.emulator.world import World
 from hedgerow.engine.moments import CycleFailed, Moment, Recorded
 from hedgerow.ports import TapePrices
+from hedgerow.simulation.brake import Brake
 from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.conduct import Conduct
 from hedgerow.simulation.disclosure import Disclosure
@@ -24,7 +25,7 @@ from hedgerow.simulation.exposure import Trade
 from hedgerow.simulation.invariants import Rule, Violation, check_event, check_order, check_slice
 from hedgerow.simulation.legs import LegWatch, prices_of
 from hedgerow.simulation.reckoning import check_end, check_equity, check_fills, hand_effect
-from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.parameters import AfterEmergency, StrategyParameters
 
 __all__ = ["Witness"]
 
@@ -51,6 +52,10 @@ class Witness:
         self._conduct = Conduct(door, parameters, self.legs)
         self._duties = Duties(door, parameters)
         self._disclosure = Disclosure()
+        self._brake = Brake()
+        self._parameters = parameters
+        self._asked = False
+        """Whether the owner wants openings to be allowed again."""
         self.violations: list[Violation] = []
         self._durable: set[str] = set()
         self._sent: set[str] = set()
@@ -102,7 +107,10 @@ class Witness:
     def _note(self, before: Ledger, event: ev.Event, after: Ledger) -> None:
         self._follow_troubles()
         self.legs.ledger = after
-        self._all(check_event(before, event, after))
+        self._all(check_event(before, event, after, asked=self._asked))
+        halts = self._parameters().risk_management.after_emergency is AfterEmergency.HALT
+        self._all(self._brake.note(before, event, self._world, halts=halts))
+        self._asked = self._asked and not isinstance(event, ev.Lifted)
         if isinstance(event, ev.ExecutionStarted):
             self.legs.trades.append(Trade(style=event.execution.limits.style.value, kind=event.execution.kind))
             price = prices_of(self._world, event.execution.symbol).spot
@@ -146,6 +154,10 @@ class Witness:
         """Take note that something went wrong just now."""
         self.legs.note(cause)
         self._restless()
+
+    def resumes(self) -> None:
+        """Take note that the owner wants openings to be allowed again."""
+        self._asked = True
 
     def died(self) -> None:
         """Take note that no bot is at work from now on."""

@@ -1,4 +1,4 @@
-"""One bot per account and user: a file lock that the kernel releases when its holder dies."""
+"""One bot per account and user, and one per event log: file locks that the kernel releases when their holder dies."""
 
 import fcntl
 import os
@@ -9,23 +9,16 @@ from typing import Self
 
 from hedgerow.domain.errors import AccountBusy, ConfigError
 
-__all__ = ["AccountLock", "default_lock_folder"]
+__all__ = ["AccountLock", "LogLock", "default_lock_folder"]
 
 
-class AccountLock:
-    """Hold the sole right to trade ``account`` while the context is entered.
+class _FileLock:
+    """Holds a file for one process."""
 
-    ``account`` is an address or an API key; only its hash is ever written. ``folder`` defaults to a folder of the
-    user's own, so that two homes cannot trade one account.
-
-    Raises:
-        AccountBusy: on entering, when another process holds the account.
-        ConfigError: on entering, when the folder cannot be used.
-    """
-
-    def __init__(self, account: str, folder: Path | None = None) -> None:
-        digest = sha256(account.strip().lower().encode()).hexdigest()[:32]
-        self._path = (folder or default_lock_folder()) / f"{digest}.lock"
+    def __init__(self, path: Path, use: str) -> None:
+        """``use`` says what only one process may do, after its name: "process 7 <use>"."""
+        self._path = path
+        self._use = use
         self._handle: int | None = None
 
     @property
@@ -44,9 +37,7 @@ class AccountLock:
         except OSError as error:
             holder = _holder(handle)
             os.close(handle)
-            raise AccountBusy(
-                f"{holder} already trades this account: stop it first, or use another account ({self._path})"
-            ) from error
+            raise AccountBusy(f"{holder} {self._use} ({self._path})") from error
         os.ftruncate(handle, 0)
         os.write(handle, str(os.getpid()).encode())
         self._handle = handle
@@ -58,6 +49,38 @@ class AccountLock:
         if self._handle is not None:
             os.close(self._handle)  # the file stays: removing it would let two processes lock two files of one name
             self._handle = None
+
+
+class AccountLock(_FileLock):
+    """Hold the sole right to trade ``account`` while the context is entered.
+
+    ``account`` is an address or an API key; only its hash is ever written. ``folder`` defaults to a folder of the
+    user's own, so that two homes cannot trade one account.
+
+    Raises:
+        AccountBusy: on entering, when another process holds the account.
+        ConfigError: on entering, when the folder cannot be used.
+    """
+
+    def __init__(self, account: str, folder: Path | None = None) -> None:
+        digest = sha256(account.strip().lower().encode()).hexdigest()[:32]
+        path = (folder or default_lock_folder()) / f"{digest}.lock"
+        super().__init__(path, "already trades this account: stop it first, or use another account")
+
+
+class LogLock(_FileLock):
+    """Hold the sole right to write the event log ``events``, whichever user or lock folder its other users have.
+
+    The lock is a file beside the log: a second descriptor of the log itself would end SQLite's own locks when it is
+    closed.
+
+    Raises:
+        AccountBusy: on entering, when another process has the log open for trading.
+        ConfigError: on entering, when the file beside it cannot be used.
+    """
+
+    def __init__(self, events: Path) -> None:
+        super().__init__(events.with_name(f"{events.name}.lock"), "already trades with this event log: stop it first")
 
 
 def default_lock_folder() -> Path:

@@ -12,10 +12,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
+from hedgerow.domain.events import Wallet
 from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.money import plain
+from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.news import News, NewsKind
-from hedgerow.domain.position import HedgedPosition
+from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.strategy.absence import is_in_doubt
 from hedgerow.strategy.health import CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE, health_of
 from hedgerow.strategy.observation import Observation
@@ -23,12 +24,25 @@ from hedgerow.strategy.rebalancing import MIN_DIFFERENCE
 from hedgerow.strategy.reconcile import reconcile
 from hedgerow.strategy.verdict import ClosedElsewhere, HalfOpen
 
-__all__ = ["GRACE", "Alarm", "AlarmKind", "account_alarm", "disturbed", "look_at", "mark_alarm", "news_alarm"]
+__all__ = [
+    "DEBOUNCE",
+    "GRACE",
+    "Alarm",
+    "AlarmKind",
+    "account_alarm",
+    "disturbed",
+    "ended_in_doubt",
+    "look_at",
+    "mark_alarm",
+    "news_alarm",
+]
 
 GRACE = timedelta(seconds=10)
 """How long after a trade of our own the account may still show what was before it, and changes echo the trade."""
 DEBOUNCE = timedelta(seconds=0.5)
 """News come in bursts: one look answers all of them."""
+STRAYS_WITHIN = timedelta(minutes=5)
+"""How long before the newest closing another one may have left an order that is still on its way."""
 BOUNDS = (CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE)
 
 
@@ -92,7 +106,7 @@ def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
     """Return what an account shows that cannot wait; None while a job is at work or nothing is held."""
     hedge = ledger.hedge
     if hedge is None or ledger.execution is not None:
-        return None
+        return _stray_alarm(ledger, account)
     verdict = reconcile(ledger, account, None)
     if isinstance(verdict, ClosedElsewhere):
         return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: the account shows neither leg")
@@ -104,6 +118,31 @@ def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
     position = account.positions.get(hedge.symbol)
     price = position.mark_price if position and position.mark_price > 0 else hedge.entry_price
     return mark_alarm(ledger, account, price) or _ailing(hedge, account, price)
+
+
+def ended_in_doubt(ledger: Ledger) -> tuple[HedgedPosition, ...]:
+    """Return the hedges that ended lately and left an order without a number of the venue: it may be executed yet.
+
+    None while something is held or at work.
+    """
+    if ledger.active is not None or ledger.execution is not None:
+        return ()
+    lately = [closed for closed in ledger.closed if ledger.closed[-1].closed_at - closed.closed_at <= STRAYS_WITHIN]
+    return tuple(closed.hedge for closed in lately if any(map(_may_be_executed, closed.hedge.orders)))
+
+
+def _may_be_executed(record: OrderRecord) -> bool:
+    return record.order_id is None and record.filled_quantity < record.request.quantity
+
+
+def _stray_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
+    """Return what the account holds of hedges that ended in doubt."""
+    for hedge in ended_in_doubt(ledger):
+        booked = ledger.books.line(Wallet.SPOT, hedge.pair.base).balance
+        coins = account.coin(hedge.pair.base).total - booked if ledger.books.opened else ZERO
+        if account.short(hedge.symbol) > 0 or coins >= hedge.pair.spot.lot:
+            return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: the account holds what the log does not have")
+    return None
 
 
 def _named(*parts: tuple[str, Decimal]) -> str:

@@ -295,6 +295,6 @@ def closing_obstacle(hedge: HedgedPosition, plan: ExecutionPlan, market: MarketV
     pair = market.pair(hedge.symbol)
     if pair is None:
         return f"{hedge.symbol} is not listed on both markets: the hedge stays whole until it can be traded"
-    if pair.perp.status in {TradingStatus.CLOSED, TradingStatus.PENDING}:
+    if pair.perp.status in {TradingStatus.CLOSED, TradingStatus.PENDING, TradingStatus.UNLISTED}:
         return f"the perpetual is {pair.perp.status}: the hedge stays whole until both legs can be traded"
     return None

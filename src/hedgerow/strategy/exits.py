@@ -88,8 +88,10 @@ def evaluate(
     spot_price, perp_price, unseen = _nearest(seen)
     pair = (market.pair(hedge.symbol) if market else None) or hedge.pair
     pnl = exit_fees = None
+    if not hedge.valued:
+        unseen = (*unseen, "the price of own fills (profit unknown)")
     if spot_price is not None and perp_price is not None:
-        pnl = hedge.unrealized_pnl(spot_price, perp_price)
+        pnl = hedge.unrealized_pnl(spot_price, perp_price) if hedge.valued else None
         exit_fees = _exit_fees(hedge, pair, spot_price, perp_price)
     interval = _interval(hedge.symbol, signal, market)
     age, counted = _hours(hedge.opened_at, observation.at), _hours(hedge.counted_from, observation.at)
@@ -101,8 +103,8 @@ def evaluate(
         position_value=None if spot_price is None else hedge.spot_quantity * spot_price,
         entry_notional=hedge.entry_notional,
         unrealized_pnl=pnl,
-        pnl_fraction=None if pnl is None or hedge.entry_notional <= 0 else float(pnl / hedge.entry_notional),
-        stop_pnl=pnl if stop_on is StopOn.PAIR else _perp_leg_pnl(hedge, perp_price),
+        pnl_fraction=None if pnl is None else float(pnl / hedge.entry_notional),
+        stop_pnl=pnl if stop_on is StopOn.PAIR or not hedge.valued else _perp_leg_pnl(hedge, perp_price),
         age_hours=age,
         counted_hours=counted,
         funding_periods=age / interval,
@@ -112,7 +114,7 @@ def evaluate(
         entry_fees=hedge.entry_fees,
         exit_fees=exit_fees,
         coverage=_coverage(hedge, exit_fees),
-        history_known=hedge.history_known,
+        history_known=hedge.history_known and hedge.valued,
         signal=signal,
         unseen=unseen,
         unsupported=unsupported(seen, support_bound(loss_limit), short_alone=stop_on is StopOn.PERP_LEG),

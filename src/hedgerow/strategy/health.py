@@ -8,7 +8,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from hedgerow.domain.account import AccountView, PerpPosition
-from hedgerow.domain.instrument import BasisPair, Market
+from hedgerow.domain.instrument import BasisPair, Market, TradingStatus
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import HedgedPosition
@@ -71,8 +71,9 @@ def residue_tolerance(pair: BasisPair, price: Decimal | None) -> Decimal:
 def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | None) -> HealthReport:
     """Grade the hedge by what could be seen; ``price`` is the coin's, None when unknown."""
     account, market = observation.account, observation.market
-    findings: list[Finding] = list(_listing_findings(hedge.symbol, market))
-    unknown = [] if market else ["market: trading status"]
+    doubt = _listing_doubt(hedge.symbol, market)
+    findings: list[Finding] = [] if doubt else list(_listing_findings(hedge.symbol, market))
+    unknown = [doubt] if doubt else []
     if account is None:
         unknown.append("account: balance of the legs, liquidation distance, leverage")
         level = HealthLevel.CRITICAL if findings else HealthLevel.OK
@@ -138,13 +139,26 @@ def _distance(position: PerpPosition | None) -> float | None:
     return rules.liquidation_distance(float(position.mark_price), float(position.liquidation_price))
 
 
-def _listing_findings(symbol: str, market: MarketView | None) -> tuple[Finding, ...]:
+def _listing_doubt(symbol: str, market: MarketView | None) -> str | None:
+    """Return why the listing does not say whether the pair may be traded, None where it does.
+
+    A symbol that is missing from a list, and quoted by the same market, is one that the list leaves out.
+    """
     if market is None:
-        return ()
+        return "market: trading status"
     pair = market.pair(symbol)
     if pair is None:
-        return (Finding(kind=FindingKind.NOT_TRADING, text=f"{symbol} is no longer listed on both markets"),)
-    if not pair.tradable:
+        return f"market: {symbol} is not on the list of both markets"
+    for name, leg in ((Market.SPOT, pair.spot), (Market.PERP, pair.perp)):
+        quote = market.quote(name, symbol) if leg.status is TradingStatus.UNLISTED else None
+        if quote is not None and quote.two_sided:
+            return f"market: {symbol} is missing from the {name} list and quoted all the same"
+    return None
+
+
+def _listing_findings(symbol: str, market: MarketView | None) -> tuple[Finding, ...]:
+    pair = market.pair(symbol) if market else None
+    if pair is not None and not pair.tradable:
         text = f"{symbol} leaves trading: spot {pair.spot.status}, perpetual {pair.perp.status}"
         return (Finding(kind=FindingKind.NOT_TRADING, text=text),)
     return ()

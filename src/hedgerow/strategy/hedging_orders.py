@@ -30,6 +30,7 @@ __all__ = [
     "settlement_pause",
     "side_of",
     "split",
+    "surplus",
     "tolerance",
     "tracked",
     "tradable",
@@ -40,6 +41,8 @@ __all__ = [
 
 UNREADABLE_SECONDS = 1.0
 """Pause before books that were stale or one-sided are read again."""
+FUTURE_SECONDS = 1.0
+"""A book stamped later than this after the present is not fresh: one of the two clocks is wrong."""
 FIRST_WIDENING_SECONDS = 2
 SECOND_WIDENING_SECONDS = 5
 _CATCHING_UP = {ExecutionState.FOLLOWING, ExecutionState.REPAIRING, ExecutionState.RESOLVING}
@@ -56,6 +59,8 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     hurried: bool = False
     """Whether the job had better end soon, for the bot was asked to stop, or others have touched its legs: nothing is
     left to rest in a book."""
+    happened_at: datetime | None = None
+    """When what the event reports happened: a fill by the venue's time or the log's, downtime included; None = now."""
     short_gone: bool = False
     """Whether the account shows no short any more; asked only for a closing that is ``NAKED``."""
 
@@ -202,12 +207,13 @@ def side_of(job: HedgeExecution, market: Market) -> Side:
 def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
     """Return the job with its naked time and exposure measured as of now; what may be naked counts as naked."""
     job, price = _arrived(job, around), worth(job, around)
-    if job.kind is ExecutionKind.TRIM or not job.plan.spot_quantity or not job.plan.perp_quantity or not price:
+    lone = _is_one_legged(job)
+    if not price or (lone and job.naked_since is None):
         return job
-    exposed = at_risk(job)
-    within = exposed <= tolerance(job, price)
-    since = job.naked_since if within else job.naked_since or around.at
-    seconds = (around.at - since).total_seconds() if since else 0.0
+    exposed = surplus(job) if lone else at_risk(job)
+    within, moment = exposed <= tolerance(job, price), around.happened_at or around.at
+    since = job.naked_since if within else job.naked_since or moment
+    seconds = max(0.0, ((moment if within else around.at) - since).total_seconds()) if since else 0.0
     worst = job.worst_naked_notional if within else max(job.worst_naked_notional, exposed * price)
     return replace(
         job,
@@ -217,6 +223,16 @@ def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
         worst_naked_notional=worst,
         naked_alarmed=job.naked_alarmed or seconds > job.limits.max_naked_seconds or _still_unequal(job, around, price),
     )
+
+
+def _is_one_legged(job: HedgeExecution) -> bool:
+    """Whether the job trades one leg: its naked time began before it, when the other leg was lost."""
+    return job.kind is ExecutionKind.TRIM or not job.plan.spot_quantity or not job.plan.perp_quantity
+
+
+def surplus(job: HedgeExecution) -> Decimal:
+    """Return what a job of one leg has yet to trade: nothing is against it."""
+    return job.plan.spot_quantity + job.plan.perp_quantity - job.spot.filled - job.perp.filled
 
 
 def _still_unequal(job: HedgeExecution, around: Surroundings, price: Decimal) -> bool:
@@ -324,7 +340,8 @@ def fresh_touch(job: HedgeExecution, around: Surroundings, market: Market, side:
 
 
 def _fresh(job: HedgeExecution, around: Surroundings, depth: Depth) -> bool:
-    return (around.at - depth.at).total_seconds() <= job.limits.book_stale_seconds
+    age = (around.at - depth.at).total_seconds()
+    return -FUTURE_SECONDS <= age <= job.limits.book_stale_seconds
 
 
 def _reversing(job: HedgeExecution) -> bool:

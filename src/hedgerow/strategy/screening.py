@@ -72,6 +72,10 @@ def depth_refusal(
     return None
 
 
+LONGEST_READING_SECONDS = 60.0
+"""A book is read after the observation, but not by more than this: a later stamp is of a clock that was set."""
+
+
 def staleness_refusal(
     spot_depth: Depth | None, perp_depth: Depth | None, at: datetime, limits: ExecutionLimits
 ) -> Refusal | None:
@@ -80,6 +84,8 @@ def staleness_refusal(
         age = (at - depth.at).total_seconds() if depth else 0.0
         if age > limits.book_stale_seconds:
             return Refusal(kind=RefusalKind.DEPTH, detail=f"{name} book is {age:.0f} s old")
+        if age < -LONGEST_READING_SECONDS:
+            return Refusal(kind=RefusalKind.DEPTH, detail=f"{name} book is stamped {-age:.0f} s ahead")
     return None
 
 

@@ -121,6 +121,12 @@ class HalfOpen(Struct, frozen=True, kw_only=True, tag="half_open"):
     missing_spot: Decimal
     missing_short: Decimal
 
+    @property
+    def balanced(self) -> bool:
+        """Whether both legs lack the same, within 2 %: what is left is a hedge."""
+        apart = abs(self.missing_spot - self.missing_short)
+        return apart <= BALANCED_WITHIN * max(self.missing_spot, self.missing_short)
+
 
 class Ambiguous(Struct, frozen=True, kw_only=True, tag="ambiguous"):
     """Several positions could be adopted: none is."""

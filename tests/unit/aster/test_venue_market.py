@@ -240,7 +240,7 @@ def test_coins_whose_perpetual_vanished_are_sold_on_the_present_grid(scene: Scen
     scene.clock.pass_time(121)
     pair = scene.run(scene.venue.pair(SYMBOL, fresh=True))
     assert (pair.spot.lot, pair.spot.status) == (Decimal("0.1"), TradingStatus.TRADING)
-    assert pair.perp.status is TradingStatus.CLOSED
+    assert pair.perp.status is TradingStatus.UNLISTED
     scene.aster.on("GET /api/v3/exchangeInfo", {"rateLimits": [], "symbols": [spot_symbol("BBBUSDT")]})
     with pytest.raises(VenueError, match="no row of it that can be read"):
         scene.run(scene.venue.pair(SYMBOL, fresh=True))
@@ -256,7 +256,7 @@ def test_a_pair_that_vanishes_from_the_listing_stays_closed(scene: Scene) -> Non
     assert scene.view().pair(SYMBOL).tradable, "one reply without it delists nothing"
     scene.clock.pass_time(121)
     pair = scene.view().pair(SYMBOL)
-    assert pair.spot.status is TradingStatus.CLOSED
+    assert pair.spot.status is TradingStatus.UNLISTED
     assert not pair.tradable
 
 
@@ -267,7 +267,7 @@ def test_a_held_pair_whose_spot_market_is_gone_from_the_list_is_shown_closed(sce
     assert scene.view().pair(SYMBOL) is None
     scene.run(scene.venue.account())
     pair = scene.view().pair(SYMBOL)
-    assert (pair.spot.status, pair.perp.status) == (TradingStatus.CLOSED, TradingStatus.TRADING)
+    assert (pair.spot.status, pair.perp.status) == (TradingStatus.UNLISTED, TradingStatus.TRADING)
 
 
 def test_the_exact_fees_of_what_matters_are_read_and_kept_for_a_day(scene: Scene) -> None:

@@ -1,5 +1,8 @@
 from decimal import Decimal
 
+from msgspec.structs import replace
+
+from hedgerow.domain.events import HedgeAdopted
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.money import ZERO
@@ -62,3 +65,22 @@ def test_an_order_of_a_hedge_that_does_not_exist_is_remembered_but_owned_by_none
     assert list(stray.orders) == ["h9-s-1"]
     assert stray.active is None
     assert stray.owned("ABC") == ZERO
+
+
+def test_an_entry_value_that_the_orders_did_not_tell_comes_with_the_trades() -> None:
+    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1", 10)
+    diary.issue("p-1", Side.SELL, 10, 100).ends("p-1", 10).opened()
+    assert diary.ledger.hedge
+    assert diary.ledger.hedge.entry_notional == 0
+    diary.fee("s-1", Side.BUY, 10, 100, fee="0.003", asset="ABC", value="0.30")
+    assert diary.ledger.hedge.entry_notional == 1000
+
+
+def test_the_entry_value_of_an_adopted_hedge_stays_as_it_was_found() -> None:
+    diary = Diary().open_hedge()
+    found = diary.ledger.hedge
+    assert found
+    diary.tell(HedgeAdopted(at=found.opened_at, hedge=replace(found, adopted=True, entry_notional=Decimal(7))))
+    diary.fee("s-1", Side.BUY, 10, 100, fee="0.003", asset="ABC", value="0.30")
+    assert diary.ledger.hedge
+    assert diary.ledger.hedge.entry_notional == 7

@@ -1,7 +1,9 @@
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import Fill, OrderRequest
@@ -152,3 +154,58 @@ def test_a_hedge_began_with_its_first_order_even_if_it_was_complete_much_later()
     assert hedge.begun_at == hedge.orders[0].issued_at
     assert (hedge.opened_at - hedge.begun_at).total_seconds() > 3600
     assert bare().begun_at == START
+
+
+# --- since when one leg is alone -------------------------------------------------------------------------------------
+
+
+def traded(client_id: str, market: Market, side: Side, seconds: float) -> OrderRecord:
+    made = record(side, market, filled_quantity=Decimal(10), filled_notional=Decimal(1000))
+    return replace(
+        made, request=replace(made.request, client_id=client_id), issued_at=START + timedelta(seconds=seconds)
+    )
+
+
+OWN = (
+    traded("h1-s-1", Market.SPOT, Side.BUY, 0),
+    traded("h1-p-1", Market.PERP, Side.SELL, 1),
+)
+
+
+def held() -> HedgedPosition:
+    hedge = Diary().open_hedge().ledger.hedge
+    assert hedge is not None
+    return hedge
+
+
+def lone(*orders: OrderRecord) -> float | None:
+    hedge = replace(held(), hedge_id="h1", orders=orders)
+    return None if hedge.unhedged_since is None else (hedge.unhedged_since - START).total_seconds()
+
+
+def test_a_leg_is_alone_since_the_first_trade_of_others_after_the_last_own_order() -> None:
+    assert lone(*OWN) is None
+    assert lone(*OWN, traded("xp-7", Market.PERP, Side.BUY, 60), traded("xp-8", Market.PERP, Side.BUY, 90)) == 60
+    earlier = traded("xp-7", Market.PERP, Side.BUY, 60)
+    assert lone(*OWN, earlier, traded("h1-s-2", Market.SPOT, Side.SELL, 70)) is None
+    assert lone(*OWN, traded("xs--1", Market.SPOT, Side.SELL, 60)) is None, "nobody knows when it went"
+
+
+def test_a_leg_that_never_had_another_is_alone_since_its_first_trade() -> None:
+    assert lone(traded("xp-7", Market.PERP, Side.SELL, 5), traded("xp-8", Market.PERP, Side.SELL, 9)) == 5
+    assert lone() is None
+
+
+def test_the_last_to_buy_back_the_short_tells_whether_it_was_by_force() -> None:
+    bought_back = traded("xp-7", Market.PERP, Side.BUY, 60)
+    hedge = replace(held(), orders=(*OWN, replace(bought_back, forced=True)))
+    assert hedge.closed_by_force
+    assert not replace(hedge, orders=(*OWN, bought_back)).closed_by_force
+    assert not replace(hedge, orders=OWN).closed_by_force
+
+
+def test_a_fill_without_a_price_leaves_a_hedge_without_a_value() -> None:
+    hedge = replace(held(), orders=OWN, entry_notional=Decimal(1000))
+    assert hedge.valued
+    assert not replace(hedge, entry_notional=ZERO).valued
+    assert not replace(hedge, orders=(*OWN, replace(OWN[0], filled_notional=ZERO))).valued

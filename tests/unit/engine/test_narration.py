@@ -184,6 +184,11 @@ def test_a_change_found_while_running_gets_the_guides_whole_block() -> None:
             LineLevel.ERROR,
         ),
         (
+            vd.HalfOpen(symbol="BTCUSDT", market=ETH.spot.market, missing_spot=ONE, missing_short=Decimal("0.99")),
+            "Position BTCUSDT is smaller on the exchange, both legs alike",
+            LineLevel.WARNING,
+        ),
+        (
             vd.Ambiguous(candidates=(candidate(), candidate(ETH))),
             "Several delta-neutral positions on the exchange: BTCUSDT, ETHUSDT",
             LineLevel.WARNING,

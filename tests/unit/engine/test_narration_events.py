@@ -189,6 +189,11 @@ def test_a_leg_that_is_gone_without_a_trade_is_not_called_a_trade_of_others() ->
     assert text == "A part of the position on BTCUSDT is gone and no trade of the account shows why: half open"
 
 
+def test_late_fills_of_own_orders_are_not_called_trades_of_others() -> None:
+    event = ev.FillsElsewhere(at=AT, hedge_id=HEDGE_ID, fills=(), cause="an order that counted as ended", own=True)
+    assert texts(event) == ["Late fills on BTCUSDT booked: an order that counted as ended"]
+
+
 # --- money -----------------------------------------------------------------------------------------------------------
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import hedgerow
-from hedgerow.domain.errors import ConfigError
-from hedgerow.store.account_lock import AccountLock, default_lock_folder
+from hedgerow.domain.errors import AccountBusy, ConfigError
+from hedgerow.store.account_lock import AccountLock, LogLock, default_lock_folder
 
 ACCOUNT = "0xAbC0000000000000000000000000000000000001"
 HOLDING = """
@@ -93,3 +93,14 @@ def test_locks_live_in_the_users_own_state_folder(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("XDG_STATE_HOME", state)
     monkeypatch.setenv("HOME", "/home/me")
     assert default_lock_folder() == Path(expected)
+
+
+def test_a_log_is_held_by_one_process_whatever_its_lock_folder_is(tmp_path: Path) -> None:
+    events = tmp_path / "hedgerow-paper.db"
+    with AccountLock(ACCOUNT, tmp_path / "one"), LogLock(events):
+        with AccountLock(ACCOUNT, tmp_path / "two"), pytest.raises(AccountBusy) as refused, LogLock(events):
+            pass
+        assert f"process {os.getpid()} already trades with this event log" in str(refused.value)
+        assert not events.exists()
+    with LogLock(events) as lock:
+        assert lock.path == tmp_path / "hedgerow-paper.db.lock"

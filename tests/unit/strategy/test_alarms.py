@@ -6,12 +6,25 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
+from hedgerow.domain.books import Books
+from hedgerow.domain.events import ExternalFlow, FlowKind, Wallet
 from hedgerow.domain.execution import ExecutionKind
-from hedgerow.domain.instrument import Market
+from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.position import Tally
-from hedgerow.strategy.alarms import GRACE, Alarm, AlarmKind, account_alarm, disturbed, look_at, mark_alarm, news_alarm
+from hedgerow.strategy.alarms import (
+    GRACE,
+    Alarm,
+    AlarmKind,
+    account_alarm,
+    disturbed,
+    ended_in_doubt,
+    look_at,
+    mark_alarm,
+    news_alarm,
+)
+from support.diary import Diary
 from support.toy_venue import new_job
 from support.views import NOW, account, hedge, holding, ledger_of, short_of
 
@@ -181,3 +194,36 @@ def test_without_a_short_its_liquidation_price_or_a_mark_nothing_is_near(
 
 def test_news_name_their_market() -> None:
     assert told(NewsKind.BALANCE, market=Market.SPOT).market is Market.SPOT
+
+
+# --- after a trade that left an order in doubt -----------------------------------------------------------------------
+
+
+def ended(**changes: Any) -> Ledger:
+    """Return a ledger whose newest trade ended with a hedging order that never reached the book."""
+    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1", 10, 1000)
+    ledger = diary.issue("p-1", Side.SELL, 10, 100).aborted().ledger
+    return replace(ledger, **changes)
+
+
+def test_a_position_that_shows_after_an_order_in_doubt_is_an_alarm() -> None:
+    assert ended_in_doubt(ended())
+    alarm = account_alarm(ended(), account(short_of("ABCUSDT", "10")))
+    assert alarm is not None
+    assert alarm.kind is AlarmKind.LEGS
+    assert account_alarm(ended(), account()) is None
+
+
+def test_coins_beyond_the_books_are_an_alarm_after_an_order_in_doubt() -> None:
+    opened = Books().with_flow(
+        ExternalFlow(at=NOW, row_id="o", wallet=Wallet.SPOT, asset="ABC", amount=Decimal(3), kind=FlowKind.OPENING)
+    )
+    assert account_alarm(ended(books=opened), account(coins={"ABC": "3"})) is None
+    assert account_alarm(ended(books=opened), account(coins={"ABC": "4"})) is not None
+
+
+def test_without_an_order_in_doubt_nothing_is_looked_for() -> None:
+    assert not ended_in_doubt(Ledger())
+    assert not ended_in_doubt(Diary().open_hedge().close_hedge().ledger)
+    assert not ended_in_doubt(ended(hedge=Diary().open_hedge().ledger.hedge))
+    assert account_alarm(Diary().open_hedge().close_hedge().ledger, account(short_of("ABCUSDT", "10"))) is None

@@ -460,6 +460,15 @@ def test_an_opening_is_refused_on_a_book_that_is_old(late: Market) -> None:
     assert "book is 4 s old" in found.detail
 
 
+@pytest.mark.parametrize("late", [Market.SPOT, Market.PERP])
+def test_an_opening_is_refused_on_a_book_from_the_future(late: Market) -> None:
+    best = next(shortlist(FLAT, Ledger(), GUIDE))
+    spot, perp = (replace(depth(m), at=NOW + timedelta(hours=1 if m is late else 0)) for m in Market)
+    found = plan_opening(best, spot, perp, FLAT, Ledger(), GUIDE)
+    assert isinstance(found, Refusal)
+    assert "book is stamped 3600 s ahead" in found.detail
+
+
 def test_a_clock_that_leaves_enough_of_the_guard_around_settlements_is_no_obstacle() -> None:
     assert openings_blocked(replace(FLAT, account=replace(account(), clock_skew_seconds=-44)), Ledger(), GUIDE) is None
 

@@ -188,3 +188,13 @@ def test_the_order_of_reasons_is_the_guides() -> None:
         "better pair",
         "negative funding",
     ]
+
+
+@pytest.mark.parametrize("stop_on", list(StopOn))
+def test_a_hedge_whose_entry_value_is_unknown_has_no_profit_and_is_not_stopped(stop_on: StopOn) -> None:
+    found = judged("50", "150", stop_on=stop_on, entry_notional=Decimal(0))
+    assert (found.unrealized_pnl, found.pnl_fraction, found.stop_pnl) == (None, None, None)
+    assert found.unseen == ("the price of own fills (profit unknown)",)
+    assert not found.history_known
+    assert not emergency(found, RiskManagement())
+    assert found.age_hours == 1

@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView, Balance, PerpPosition
-from hedgerow.domain.instrument import Market, TradingStatus
+from hedgerow.domain.instrument import BasisPair, Market, TradingStatus
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.health import health_of, legs_of, margin_wanted, residue_tolerance
@@ -122,9 +122,33 @@ def test_a_symbol_that_leaves_trading_is_critical(market: Market) -> None:
     assert (found.level, kinds(found)) == (HealthLevel.CRITICAL, [FindingKind.NOT_TRADING])
 
 
-def test_a_symbol_no_longer_listed_is_critical() -> None:
+def test_a_symbol_that_no_list_shows_is_unknown_and_no_reason_to_trade() -> None:
     found = report(legs(), market=market_of())
-    assert "no longer listed" in found.text
+    assert (found.level, found.findings) == (HealthLevel.OK, ())
+    assert found.unknown == (f"market: {pair_of().symbol} is not on the list of both markets",)
+
+
+def unlisted_on(market: Market) -> BasisPair:
+    gone = replace(pair_of().instrument(market), status=TradingStatus.UNLISTED)
+    return pair_of(spot=gone) if market is Market.SPOT else pair_of(perp=gone)
+
+
+@pytest.mark.parametrize("market", list(Market))
+def test_a_symbol_that_a_list_leaves_out_and_its_market_quotes_is_no_reason_to_trade(market: Market) -> None:
+    found = report(legs(), market=market_of(listing(pair=unlisted_on(market))))
+    assert (found.level, found.findings) == (HealthLevel.OK, ())
+    assert found.unknown == (f"market: {pair_of().symbol} is missing from the {market} list and quoted all the same",)
+
+
+@pytest.mark.parametrize("market", list(Market))
+@pytest.mark.parametrize("quote", [None, ("100", None)])
+def test_a_symbol_that_its_market_neither_lists_nor_quotes_leaves_trading(
+    market: Market, quote: tuple[str, str | None] | None
+) -> None:
+    pair = unlisted_on(market)
+    shown = listing(pair=pair, spot=quote) if market is Market.SPOT else listing(pair=pair, perp=quote)
+    found = report(legs(), market=market_of(shown))
+    assert (found.level, kinds(found)) == (HealthLevel.CRITICAL, [FindingKind.NOT_TRADING])
 
 
 def test_an_unreadable_account_is_never_healthy_and_no_reason_to_trade() -> None:
@@ -139,7 +163,8 @@ def test_an_unreadable_market_is_never_healthy_and_no_reason_to_trade() -> None:
 
 
 def test_a_delisting_is_seen_without_the_account() -> None:
-    assert report(None, market=market_of()).level is HealthLevel.CRITICAL
+    settling = replace(pair_of().perp, status=TradingStatus.SETTLING)
+    assert report(None, market=market_of(listing(pair=pair_of(perp=settling)))).level is HealthLevel.CRITICAL
 
 
 def test_a_residue_that_can_be_neither_hedged_nor_sold_is_no_imbalance() -> None:

@@ -1,16 +1,18 @@
 """What may be naked while nobody knows what became of an order."""
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.commands import PlaceOrder
-from hedgerow.domain.execution import ExecutionState, HedgeExecution, LegProgress
+from hedgerow.domain.execution import ExecutionKind, ExecutionPlan, ExecutionState, HedgeExecution, LegProgress
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest
-from hedgerow.strategy.hedging_orders import at_risk
-from support.toy_venue import new_job, toy_pair
+from hedgerow.strategy.hedging_orders import Surroundings, at_risk, fresh_touch, surplus, tracked
+from support.toy_venue import depth_of, new_job, toy_pair
+from support.views import NOW
 
 FREE = replace(toy_pair().spot, fees=replace(toy_pair().spot.fees, taker=Decimal(0)))
 
@@ -54,3 +56,54 @@ def test_an_order_that_is_only_at_work_counts_when_it_has_ended(state: Execution
 def test_a_job_with_nothing_at_work_risks_what_is_naked() -> None:
     idle = replace(job(Market.SPOT, Side.BUY, coins=4, short=1, state=ExecutionState.RESOLVING), working=None)
     assert at_risk(idle) == 3
+
+
+# --- since when ------------------------------------------------------------------------------------------------------
+
+LONG_AGO = NOW - timedelta(seconds=60)
+
+
+def seen(job: HedgeExecution, *, at: datetime = NOW, happened_at: datetime | None = None) -> HedgeExecution:
+    book = depth_of(Market.SPOT, [(Decimal(100), Decimal(9))], [(Decimal(101), Decimal(9))], at)
+    return tracked(job, Surroundings(at=at, spot=book, happened_at=happened_at))
+
+
+def lone_job(kind: ExecutionKind, *, spot: int, perp: int, naked_since: datetime | None) -> HedgeExecution:
+    """Return a job of one leg; the other one was lost before it."""
+    plan = ExecutionPlan(spot_quantity=Decimal(spot), perp_quantity=Decimal(perp), slice_notional=Decimal(50))
+    state = ExecutionState.LEADING if spot else ExecutionState.FOLLOWING
+    return replace(new_job(), kind=kind, plan=plan, state=state, naked_since=naked_since)
+
+
+def test_a_leg_is_naked_from_its_fill_on_and_no_longer_than_until_the_other_one_filled() -> None:
+    idle = replace(job(Market.SPOT, Side.BUY, coins=4, short=0, state=ExecutionState.FOLLOWING), working=None)
+    naked = seen(idle, happened_at=LONG_AGO)
+    assert (naked.naked_since, naked.worst_naked_seconds, naked.naked_alarmed) == (LONG_AGO, 60.0, True)
+    hedged = seen(replace(naked, perp=LegProgress(filled=Decimal(4))), happened_at=LONG_AGO + timedelta(seconds=2))
+    assert (hedged.naked_since, hedged.naked_seconds) == (None, 2.0)
+    assert seen(idle).naked_since == NOW
+    assert seen(idle, happened_at=NOW + timedelta(hours=1)).worst_naked_seconds == 0
+
+
+@pytest.mark.parametrize(("spot", "perp"), [(4, 0), (0, 4)])
+@pytest.mark.parametrize("kind", [ExecutionKind.CLOSE, ExecutionKind.TRIM])
+def test_what_is_left_of_a_leg_is_naked_since_the_other_one_was_lost(kind: ExecutionKind, spot: int, perp: int) -> None:
+    naked = seen(lone_job(kind, spot=spot, perp=perp, naked_since=LONG_AGO))
+    assert (naked.worst_naked_seconds, naked.worst_naked_notional > 0, naked.naked_alarmed) == (60.0, True, True)
+    done = {"spot": LegProgress(filled=Decimal(spot)), "perp": LegProgress(filled=Decimal(perp))}
+    over = seen(replace(naked, **done))
+    assert (over.naked_since, over.naked_seconds, surplus(over)) == (None, 60.0, Decimal(0))
+
+
+def test_a_lone_leg_of_which_nobody_knows_when_the_other_was_lost_is_not_counted() -> None:
+    unknown = lone_job(ExecutionKind.CLOSE, spot=4, perp=0, naked_since=None)
+    assert seen(unknown).worst_naked_seconds == 0
+
+
+def test_a_book_from_the_future_is_not_fresh() -> None:
+    for seconds, fresh in ((0.0, True), (0.9, True), (2.0, False), (-1.0, True), (-60.0, False)):
+        book = depth_of(
+            Market.SPOT, [(Decimal(100), Decimal(9))], [(Decimal(101), Decimal(9))], NOW + timedelta(seconds=seconds)
+        )
+        touch = fresh_touch(new_job(), Surroundings(at=NOW, spot=book), Market.SPOT, Side.BUY)
+        assert (touch is not None) is fresh

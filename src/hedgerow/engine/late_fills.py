@@ -1,0 +1,194 @@
+"""Fills of the bot's own orders that come after the order counted as ended: booked, and held as the bot's.
+
+An order that was given up as never arrived may still be executed. Its client id is in the log, so that what it trades
+is the bot's: it joins the hedge held, or becomes one of a single leg, which the next decision closes. A client id of
+the bot's own form that the log does not have is another bot's.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.books import books_difference
+from hedgerow.domain.commands import PlaceOrder
+from hedgerow.domain.errors import VenueError
+from hedgerow.domain.events import Wallet
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.money import ZERO, plain
+from hedgerow.domain.order import Fill
+from hedgerow.domain.position import HedgedPosition, OrderRecord
+from hedgerow.engine.elsewhere import newest
+from hedgerow.engine.ids import IdSource
+from hedgerow.engine.journal import Journal
+from hedgerow.engine.moments import Warned
+from hedgerow.ports import Clock, Venue
+from hedgerow.strategy.verdict import ClosedElsewhere, Consistent, HalfOpen, Replaced, Verdict, symbols_of
+
+__all__ = ["LateFills"]
+
+CAUSE = "an order of the bot's that counted as ended"
+OWN_FORM = re.compile(r"[0-9a-v]{13}-[sp]-[0-9]+")
+"""Client ids of orders: the hedge's id, the leg, the attempt (``engine/ids.py``)."""
+
+
+class _Late(Struct, frozen=True):
+    """What one order of a known hedge traded beyond what the log has of it."""
+
+    hedge: HedgedPosition
+    record: OrderRecord
+    fills: tuple[Fill, ...]
+
+
+class LateFills:
+    """Looks for own fills where the account holds what the log does not know; asks nothing otherwise."""
+
+    def __init__(self, *, venue: Venue, clock: Clock, journal: Journal, ids: IdSource) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._journal = journal
+        self._ids = ids
+
+    async def book(self, verdict: Verdict, account: AccountView) -> bool:
+        """Book late fills of own orders on what a verdict calls foreign, or on coins that the books lack.
+
+        Tells whether the ledger changed.
+        """
+        before = self._journal.ledger.events
+        for symbol in sorted(_suspicious(verdict, account, self._journal.ledger)):
+            fills = await self._fills(symbol)
+            if fills is not None:
+                await self._book_symbol(symbol, fills)
+                await self._halt_for_another_bot(symbol, fills)
+        return self._journal.ledger.events != before
+
+    async def _fills(self, symbol: str) -> list[Fill] | None:
+        """Return the account's trades on a symbol since its oldest hedge that is known; None = unreadable."""
+        known = _known(self._journal.ledger, symbol)
+        since = min((hedge.begun_at for hedge in known), default=self._journal.ledger.started_at)
+        if since is None:
+            return None
+        try:
+            pages = [await self._venue.fills(market, symbol, since) for market in Market]
+        except VenueError as unreadable:
+            self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch trades: {unreadable}"))
+            return None
+        return [fill for page in pages for fill in page]
+
+    async def _book_symbol(self, symbol: str, fills: Sequence[Fill]) -> None:
+        ledger = self._journal.ledger
+        if ledger.execution is not None:
+            return
+        late = list(_late(ledger, symbol, fills))
+        reports = [entry for entry in late if _is_report(ledger, entry)]
+        for entry in reports:
+            await self._journal.record(*self._reports(entry))
+        strays = [entry for entry in late if entry not in reports]
+        if strays:
+            await self._own(symbol, strays)
+
+    def _reports(self, entry: _Late) -> list[ev.FeeBooked]:
+        """Return late fills as reports of their own order: it belongs to the hedge held, or reduced one that ended."""
+        now, client_id = self._clock.now(), entry.record.request.client_id
+        return [
+            ev.FeeBooked(at=now, client_id=client_id, fill=fill, fee_quote=_fee(fill, entry)) for fill in entry.fills
+        ]
+
+    async def _own(self, symbol: str, strays: Sequence[_Late]) -> None:
+        """Make a position of what orders of hedges that ended have opened late."""
+        ledger, now = self._journal.ledger, self._clock.now()
+        fills = tuple(sorted((fill for entry in strays for fill in entry.fills), key=lambda fill: fill.at))
+        names = ", ".join(f"{fill.market} {fill.side} {plain(fill.quantity)}" for fill in fills)
+        text = f"{symbol}: {names} of {CAUSE} filled late"
+        if ledger.hedge is not None and ledger.hedge.symbol != symbol:
+            if ledger.standing_halt is None:
+                detail = f"{text}; it is closed when {ledger.hedge.symbol} is"
+                await self._journal.record(ev.Halted(at=now, reason=ev.HaltReason.NAKED, detail=detail))
+            return
+        self._journal.say(Warned(at=now, text=f"{text}: it is the bot's"))
+        hedge_id = ledger.hedge.hedge_id if ledger.hedge else self._ids.next()
+        booked = ev.FillsElsewhere(at=now, hedge_id=hedge_id, fills=fills, cause=CAUSE, own=True)
+        if ledger.hedge is not None:
+            await self._journal.record(booked)
+            return
+        hedge = HedgedPosition(
+            hedge_id=hedge_id,
+            pair=strays[0].hedge.pair,
+            opened_at=fills[0].at,
+            counted_from=fills[0].at,
+            adopted=True,
+            entry_rate=0.0,
+            entry_apr=0.0,
+            entry_notional=sum((fill.notional for fill in fills), ZERO),
+        )
+        await self._journal.record(ev.HedgeAdopted(at=now, hedge=hedge), booked)
+
+    async def _halt_for_another_bot(self, symbol: str, fills: Sequence[Fill]) -> None:
+        """Halt openings, once, where another bot of this kind trades on the account."""
+        standing = self._journal.ledger.standing_halt
+        if standing is None and await self._is_of_another_bot(fills):
+            detail = f"{symbol}: orders with client ids of this program that are not in this log; stop one of the two"
+            reason, now = ev.HaltReason.ANOTHER_BOT, self._clock.now()
+            await self._journal.record(ev.Halted(at=now, reason=reason, detail=detail, symbols=(symbol,)))
+
+    async def _is_of_another_bot(self, fills: Iterable[Fill]) -> bool:
+        """Tell whether trades since the log began bear client ids of the bot's form that no order of its log has."""
+        began = self._journal.ledger.started_at
+        strange = {f.client_id for f in fills if began and f.at >= began and OWN_FORM.fullmatch(f.client_id)}
+        known = {record.request.client_id for hedge in _all(self._journal.ledger) for record in hedge.orders}
+        strange -= known
+        if not strange:
+            return False
+        for event in await self._journal.events():
+            if isinstance(event, ev.CommandIssued) and isinstance(event.command, PlaceOrder):
+                strange.discard(event.command.order.client_id)
+        return bool(strange)
+
+
+def _suspicious(verdict: Verdict, account: AccountView, ledger: Ledger) -> set[str]:
+    """Return the symbols of which the account holds what the ledger does not know."""
+    foreign = verdict.foreign if isinstance(verdict, Consistent) else ()
+    symbols = {*symbols_of(verdict), *(short.symbol for short in foreign)}
+    if isinstance(verdict, HalfOpen | ClosedElsewhere | Replaced):
+        symbols.add(verdict.symbol)
+    if not ledger.books.opened or ledger.transfer is not None or account.unreadable_balances:
+        return symbols
+    surplus = {key for key, value in books_difference(ledger.books, account).items() if value > 0}
+    known = {hedge.symbol: hedge.pair.base for hedge in _all(ledger) if not hedge.unsettled}
+    return symbols | {symbol for symbol, base in known.items() if f"{Wallet.SPOT}:{base}" in surplus}
+
+
+def _all(ledger: Ledger) -> list[HedgedPosition]:
+    return [*((ledger.hedge,) if ledger.hedge else ()), *(closed.hedge for closed in ledger.closed)]
+
+
+def _known(ledger: Ledger, symbol: str) -> list[HedgedPosition]:
+    return [hedge for hedge in _all(ledger) if hedge.symbol == symbol]
+
+
+def _late(ledger: Ledger, symbol: str, fills: Sequence[Fill]) -> Iterable[_Late]:
+    """Yield every order of a known hedge whose trades are more than its log has."""
+    for hedge in _known(ledger, symbol):
+        for record in hedge.orders:
+            own = [fill for fill in fills if fill.client_id == record.request.client_id]
+            excess = sum((fill.quantity for fill in own), ZERO) - record.filled_quantity
+            fresh = [fill for fill in own if not ledger.trades_seen.knows(fill.key, fill.at)]
+            taken = tuple(newest(fresh, excess)) if excess > 0 else ()
+            if taken:
+                yield _Late(hedge, record, taken)
+
+
+def _is_report(ledger: Ledger, entry: _Late) -> bool:
+    held = ledger.hedge is not None and entry.hedge.hedge_id == ledger.hedge.hedge_id
+    return held or not entry.record.opens
+
+
+def _fee(fill: Fill, entry: _Late) -> Decimal:
+    base, quote = entry.hedge.pair.base, entry.hedge.pair.perp.quote
+    if fill.fee_asset in {base, quote}:
+        return fill.fee_in_quote(base, quote)
+    return fill.notional * entry.record.fee_rate

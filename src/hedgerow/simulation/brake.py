@@ -1,0 +1,48 @@
+"""After what the exchange really did, nothing may be opened until the owner allows it."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.execution import ExecutionKind
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.position import Reason
+from hedgerow.emulator.world import World
+from hedgerow.simulation.invariants import Rule
+
+__all__ = ["Brake"]
+
+INCIDENTS = {Reason.EMERGENCY_STOP: "an emergency stop", Reason.LEG_GONE: "a leg that was gone"}
+KNOWN_AFTER = timedelta(seconds=120)
+"""A forced trade so lately may not be known yet."""
+
+
+class Brake:
+    """Knows since when openings must rest."""
+
+    def __init__(self) -> None:
+        self._allowed_at: datetime | None = None
+        """When the owner allowed openings last."""
+        self._stopped_for = ""
+
+    def note(self, before: Ledger, event: ev.Event, world: World, *, halts: bool) -> Iterator[tuple[Rule, str]]:
+        """Judge an event; ``halts`` = the settings want a halt after an incident."""
+        if isinstance(event, ev.Lifted) and before.halt is not None and not before.halt.lifts_itself:
+            self._allowed_at, self._stopped_for = event.at, ""
+        elif isinstance(event, ev.HedgeClosed | ev.HedgeLost):
+            self._stopped_for = INCIDENTS.get(event.reason, self._forced(before, world) or self._stopped_for)
+        elif isinstance(event, ev.ExecutionStarted):
+            opens = event.execution.kind is ExecutionKind.OPEN
+            if opens and halts and self._stopped_for:
+                yield Rule.BRAKE, f"{event.execution.symbol} is opened after {self._stopped_for}; nobody allowed it"
+
+    def _forced(self, before: Ledger, world: World) -> str:
+        """Return what the venue did to the hedge that has ended, since openings were allowed last."""
+        hedge = before.hedge
+        if hedge is None:
+            return ""
+        since = max(hedge.begun_at, self._allowed_at or hedge.begun_at)
+        fills = world.fills(Market.PERP, hedge.symbol, since)
+        forced = any(fill.forced and fill.at < world.now - KNOWN_AFTER for fill in fills)
+        return "a liquidation or an auto-deleveraging" if forced else ""

@@ -1,0 +1,235 @@
+"""Naked time is counted from the fill: over a crash, over trades of others, and whatever is done to the wall clock."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+import pytest
+from msgspec.structs import replace
+
+from _exchange import naked_seconds
+from hedgerow.app.bot import BotParts, build_bot
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.commands import Command
+from hedgerow.domain.events import CommandIssued, Event, HedgeOpened, NakedAlarmed, OrderEnded
+from hedgerow.domain.execution import ExecutionLimits
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.market import Depth
+from hedgerow.domain.position import Reason
+from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.latency import LatencyModel
+from hedgerow.engine.moments import CycleFailed
+from hedgerow.strategy.parameters import (
+    FundingRateStrategy,
+    PositionManagement,
+    StrategyParameters,
+)
+from support.bots import OPENED, Farm, WatchedStore, WatchedVenue
+from support.worlds import SYMBOL
+
+AWAY_SECONDS = 60.0
+CALM = StrategyParameters(
+    funding_rate_strategy=FundingRateStrategy(min_funding_apr=5.0),
+    position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6),
+)
+
+
+class Stopped(BaseException):
+    """The process is gone."""
+
+
+class DyingStore(WatchedStore):
+    """A store whose process dies before, or after, the first append of a kind of event that names a leg."""
+
+    def __init__(self, inner: WatchedStore, kind: type[Event], leg: str, *, after: bool) -> None:
+        super().__init__(inner.inner)
+        self._dies_at = kind, leg, after
+        self.dead = False
+
+    async def append(self, events: Sequence[Event], *, durable: bool) -> None:
+        kind, leg, after = self._dies_at
+        hit = any(isinstance(event, kind) and leg in _client_id(event) for event in events)
+        if self.dead or (hit and not after):
+            self.dead = True
+            raise Stopped
+        await super().append(events, durable=durable)
+        if hit:
+            self.dead = True
+            raise Stopped
+
+
+def _client_id(event: Event) -> str:
+    order = getattr(getattr(event, "command", None), "order", None)
+    return order.client_id if order else getattr(event, "client_id", "")
+
+
+def crashed(kind: type[Event], leg: str, *, after: bool) -> Farm:
+    """Return a farm whose bot died at one append of its opening and was started again a minute later."""
+    farm = Farm(latency_seconds=0.05)
+
+    async def first_life() -> None:
+        parts: BotParts = farm._parts(None, ())
+        assert farm.store is not None
+        store = DyingStore(farm.store, kind, leg, after=after)
+        farm.venue.store = store
+        changed = {name: getattr(parts, name) for name in parts.__struct_fields__} | {"store": store}
+        with pytest.raises(Stopped):
+            await build_bot(BotParts(**changed)).runner.run()
+
+    run_virtual(farm.clock, first_life())
+    farm.wait(AWAY_SECONDS / 3600)
+    farm.run(0.1)
+    return farm
+
+
+def really_naked(farm: Farm) -> float:
+    """Return the longest time for which the legs on the exchange differed, as the kill campaign measures it."""
+    return naked_seconds([fill for market in Market for fill in farm.world.fills(market, SYMBOL, OPENED)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "leg", "after"),
+    [
+        (OrderEnded, "-s-2", True),
+        (OrderEnded, "-s-2", False),
+        (CommandIssued, "-p-2", False),
+        (CommandIssued, "-p-2", True),
+    ],
+    ids=["after the fill", "before the fill is logged", "before the hedging order", "after its intent"],
+)
+def test_a_leg_that_stood_naked_while_no_bot_ran_is_counted_and_alarmed(
+    kind: type[Event], leg: str, *, after: bool
+) -> None:
+    farm = crashed(kind, leg, after=after)
+    truth = really_naked(farm)
+    assert truth >= AWAY_SECONDS
+    assert farm.ledger.max_naked_seconds == pytest.approx(truth, abs=0.5)
+    quality = farm.hedge.opening_quality
+    assert quality is not None
+    assert quality.worst_naked_seconds == pytest.approx(truth, abs=0.5)
+    assert farm.logged(NakedAlarmed)[0].seconds >= AWAY_SECONDS
+    farm.check_whole()
+
+
+def test_a_leg_that_was_hedged_before_the_bot_stopped_is_not_counted_while_it_was_away() -> None:
+    farm = crashed(OrderEnded, "-p-2", after=True)
+    assert really_naked(farm) < 1
+    assert farm.ledger.max_naked_seconds < 1
+    assert farm.logged(NakedAlarmed) == []
+    farm.check_whole()
+
+
+# --- trades of others ------------------------------------------------------------------------------------------------
+
+
+def sell_coins(farm: Farm) -> None:
+    quantity = farm.hedge.pair.spot.floor_quantity(farm.coins())
+    farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, quantity)
+
+
+def deleverage(farm: Farm) -> None:
+    farm.world.deleverage(SYMBOL, farm.hedge.short)
+
+
+def part_of_the_short(farm: Farm) -> None:
+    farm.world.deleverage(SYMBOL, farm.hedge.pair.perp.floor_quantity(farm.hedge.short * Decimal("0.06")))
+
+
+@pytest.mark.parametrize("act", [sell_coins, deleverage, part_of_the_short])
+def test_a_leg_taken_by_others_counts_as_naked_from_its_trade_on(act: object) -> None:
+    farm = Farm()
+    farm.run(0.5)
+    farm.parameters = CALM
+    act(farm)  # type: ignore[operator] # one of three functions above
+    taken = farm.world.now
+    farm.wait(0.1)
+    farm.run(0.05)
+    answered = [fill.at for market in Market for fill in farm.world.fills(market, SYMBOL, taken) if fill.at > taken]
+    truth = (max(answered) - taken).total_seconds()
+    assert truth > 360
+    assert farm.ledger.max_naked_seconds == pytest.approx(truth, abs=1)
+    assert farm.logged(NakedAlarmed)[0].seconds > 360
+    assert farm.logged(NakedAlarmed)[0].exposure > 0
+    if act is not part_of_the_short:
+        quality = farm.ledger.closed[-1].quality
+        assert quality is not None
+        assert quality.worst_naked_seconds == pytest.approx(truth, abs=1)
+
+
+# --- the wall clock --------------------------------------------------------------------------------------------------
+
+
+class SetClock(VirtualClock):
+    """A clock whose wall time is set once, in the middle of a run; its monotonic time is not."""
+
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self.jump = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.jump
+
+    def right(self) -> "RightClock":
+        return RightClock(self)
+
+
+class RightClock:
+    """The same clock, never set."""
+
+    def __init__(self, clock: SetClock) -> None:
+        self._clock = clock
+        self.monotonic, self.sleep, self.timeout = clock.monotonic, clock.sleep, clock.timeout
+
+    def now(self) -> datetime:
+        return VirtualClock.now(self._clock)
+
+
+class SetVenue(WatchedVenue):
+    """An exchange whose time is right, read by a client that stamps books by the clock of its own machine."""
+
+    def __init__(self, farm: Farm, clock: SetClock, faults: FaultPlan, *, after_orders: int, jump: timedelta) -> None:
+        latency = LatencyModel(median_seconds=0.05)
+        super().__init__(farm.world, clock.right(), latency=latency, random=Random(1), faults=faults)
+        self._set = clock
+        self._after_orders, self._jump = after_orders, jump
+
+    async def depth(self, market: Market, symbol: str) -> Depth:
+        return replace(await super().depth(market, symbol), at=self._set.now())
+
+    async def submit(self, command: Command) -> tuple[Event, ...]:
+        events = await super().submit(command)
+        if len(self.orders) == self._after_orders:
+            self._set.jump = self._jump
+        return events
+
+
+def set_after(orders: int, jump: timedelta, *refused: SubmitFault, limits: ExecutionLimits | None = None) -> Farm:
+    """Return a farm whose wall clock is set by ``jump`` once so many orders were answered."""
+    farm = Farm(parameters=StrategyParameters(execution=limits or ExecutionLimits()))
+    clock = SetClock(farm.world.now)
+    farm.clock = clock
+    farm.venue = SetVenue(farm, clock, FaultPlan(submits=refused), after_orders=orders, jump=jump)
+    farm.run(0.05)
+    assert farm.heard(CycleFailed) == []
+    return farm
+
+
+JUMPS = pytest.mark.parametrize("jump", [timedelta(hours=5), timedelta(hours=-5)], ids=["forward", "back"])
+
+
+@JUMPS
+@pytest.mark.parametrize("orders", [1, 2, 3, 4])
+def test_a_wall_clock_that_is_set_while_a_leg_is_open_makes_no_time_out_due(jump: timedelta, orders: int) -> None:
+    farm = set_after(orders, jump)
+    assert len(farm.logged(HedgeOpened)) == 1
+    assert farm.ledger.max_naked_seconds < 5
+    assert farm.logged(NakedAlarmed) == []
+
+
+@JUMPS
+def test_a_follower_that_fails_is_unwound_in_its_time_although_the_wall_clock_is_set(jump: timedelta) -> None:
+    refused = SubmitFault(outcome=Outcome.REJECT, market=Market.PERP, code=-4131, times=500)
+    farm = set_after(3, jump, refused, limits=ExecutionLimits(flatten_after_seconds=20))
+    assert farm.reasons[0] is Reason.UNWOUND
+    assert 15 < farm.ledger.max_naked_seconds < 40
