@@ -138,8 +138,8 @@ class Venue(Protocol):
         """Read the orders resting on either market of ``symbol``, whoever sent them."""
         ...
 
-    def blocked_seconds(self) -> float:
-        """Return for how long the venue is known to refuse every order of either market; 0 when nothing is known.
+    def blocked_seconds(self, market: Market) -> float:
+        """Return for how long the venue is known to refuse every order of one market; 0 when nothing is known.
 
         Nothing is sent.
         """
@@ -314,7 +314,11 @@ class Mailbox(Protocol):
         ...
 
     def answer(self, request_id: str, answer: Answer) -> None:
-        """Say how a request ended and put it away."""
+        """Say how a request ended and put it away.
+
+        Raises:
+            MailboxError: the answer cannot be written; the request is not taken again.
+        """
         ...
 
 

@@ -127,7 +127,7 @@ def test_a_pair_has_the_grids_fees_and_status_that_the_market_lists(stage: Stage
     assert stage.run(stage.venue.pair(SYMBOL)).perp.status is TradingStatus.SETTLING
     with pytest.raises(VenueError):
         stage.run(stage.venue.pair("ZZZUSDT"))
-    assert stage.venue.blocked_seconds() == 0
+    assert stage.venue.blocked_seconds(PERP) == 0
 
 
 def test_depth_is_best_first_and_begins_at_the_quote(stage: Stage) -> None:

@@ -93,10 +93,13 @@ def test_d3_a_hedge_of_one_step_of_the_perpetual_is_possible() -> None:
     """Does: needs three steps of the perpetual, about $530 of capital for BTC at 1x."""
     pair = make_pair("BTCUSDT", tick="0.1", spot_lot="0.00001", perp_lot="0.001")
     tape = ScriptedTape([Listing(pair, spot=70_000, rate="0.0006")])
-    farm = Farm(tape, usdt=80, perp=80, parameters=settings())
+    farm = Farm(tape, usdt=80, perp=80, parameters=settings(execution={"max_naked_equity_fraction": 1}))
     farm.run(0.5)
     assert_sound(farm)
     assert farm.hedge.short == Decimal("0.001")
+    careful = Farm(tape, usdt=80, perp=80, parameters=settings())
+    careful.run(0.5)
+    assert careful.ledger.hedge is None, "a step is $70, 5 % of the equity are $8"
 
 
 @pytest.mark.parametrize(("spot", "perp"), [("0.0004", "0.00035"), ("0.001", "0.0005"), ("0.0001", "0")])

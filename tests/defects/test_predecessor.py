@@ -51,7 +51,7 @@ def test_a1_an_opening_whose_short_is_refused_is_undone_and_not_forgotten() -> N
 
 def test_a2_a_closing_whose_short_is_refused_is_not_booked_before_it_is_done() -> None:
     """Did: sold the coins, booked the profit, cleared its state, and left the short alone with nobody watching."""
-    farm = Farm(parameters=settings(), faults=refused(PERP, times=60, reduce_only=True), latency_seconds=0.05)
+    farm = Farm(parameters=settings(), faults=refused(PERP, times=12, reduce_only=True), latency_seconds=0.05)
     farm.run(0.5)
     farm.parameters = settings(funding_rate_strategy={"exit_funding_apr": 1000})
     farm.run(0.05)

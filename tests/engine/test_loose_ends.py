@@ -179,7 +179,7 @@ def test_what_is_left_of_a_hedge_closed_by_hand_stays_the_bots() -> None:
 
 def test_a_bot_that_was_naked_for_a_while_goes_back_to_its_rhythm() -> None:
     refused = SubmitFault(
-        outcome=Outcome.REJECT, command="place_order", market=Market.PERP, reduce_only=True, times=60, code=-2015
+        outcome=Outcome.REJECT, command="place_order", market=Market.PERP, reduce_only=True, times=12, code=-2015
     )
     bot = farm(refused, parameters=EAGER)
     bot.run(9)

@@ -23,6 +23,7 @@ from hedgerow.engine.moments import (
     Recorded,
     Stopped,
     StoppedByUser,
+    Warned,
 )
 from hedgerow.engine.narration import words
 from hedgerow.engine.runner import RunOptions
@@ -71,6 +72,17 @@ def test_a_running_bot_closes_on_request_and_opens_nothing_until_resumed(tmp_pat
     farm.run(0.3, mailbox=mailbox, at={0.02: _post(mailbox, "2", ResumeRequested())})
     assert len(farm.logged(Lifted)) == 1
     farm.check_whole()
+
+
+def test_an_answer_that_cannot_be_written_is_a_warning_and_the_bot_goes_on(tmp_path: Path) -> None:
+    farm, mailbox = Farm(), FolderMailbox(tmp_path)
+    (tmp_path / "1.answer.json").mkdir()
+    farm.run(2, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
+    (warning,) = [said for said in farm.heard(Warned) if "the answer to a request" in said.text]
+    assert "Closed AAAUSDT" in warning.text
+    assert farm.reasons == [Reason.USER], "carried out once"
+    assert not farm.heard(CycleFailed)
+    farm.check_flat()
 
 
 def test_a_close_of_another_symbol_is_refused(tmp_path: Path) -> None:
@@ -279,7 +291,8 @@ def test_once_is_one_cycle_and_no_words_of_a_user() -> None:
 def _first_leg_filled(moment: Moment) -> bool:
     if not isinstance(moment, Recorded) or not isinstance(moment.event, ExecutionStepped):
         return False
-    return moment.event.execution.state is ExecutionState.FOLLOWING
+    job = moment.after.execution
+    return job is not None and job.state is ExecutionState.FOLLOWING
 
 
 def _stop(farm: Farm) -> Callable[[], object]:

@@ -11,6 +11,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.commands import CancelOrder, SetLeverage, TransferDirection, TransferFunds
 from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.execution import (
+    DoubtfulOrder,
     ExecutionKind,
     ExecutionLimits,
     ExecutionState,
@@ -172,6 +173,9 @@ EVENTS: dict[str, Happening] = {
         at=NOON, client_id="h1-p-1", order_id=1, filled_quantity=Decimal(1), filled_notional=Decimal(100)
     ),
     "unknown": ev.OrderOutcomeUnknown(at=NOON, client_id="h1-p-1", detail=""),
+    "doubtful": ev.OrderOutcomeUnknown(
+        at=NOON, client_id="h1-p-1", detail="", may_land_until=NOON + timedelta(seconds=65)
+    ),
     "filled": ev.OrderEnded(
         at=NOON,
         client_id="h1-p-1",
@@ -218,6 +222,10 @@ def standing_in(state: ExecutionState, kind: ExecutionKind, event: Happening) ->
     gave_up = state in {ExecutionState.UNWINDING, ExecutionState.NAKED}
     job = replace(job, state=state, spot=led, perp=followed, lead_done=gave_up)
     about_an_order = isinstance(event, ev.OrderAccepted | ev.OrderProgressed | ev.OrderOutcomeUnknown | ev.OrderEnded)
+    if state is ExecutionState.IN_DOUBT:
+        sent = place(job, BOOKS, Market.PERP, Decimal(2)).job.working
+        assert sent
+        return replace(job, resume=ExecutionState.FOLLOWING, doubtful=(DoubtfulOrder(command=sent, until=NOON),))
     if about_an_order or state is ExecutionState.RESOLVING:
         job = replace(job, working=place(job, BOOKS, Market.PERP, Decimal(2)).job.working)
     if state is ExecutionState.RESOLVING:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import ArmDeadMan, Command, PlaceOrder, TransferFunds
 from hedgerow.domain.execution import ExecutionKind, HedgeExecution
-from hedgerow.domain.instrument import Market
+from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind
@@ -35,6 +35,9 @@ class Scene:
         self.age = 0.0
         self.idle = ZERO
         self.hurried = False
+        self.pair: BasisPair | None = None
+        """The pair as the venue lists it; None = unread."""
+        self.spot_blocked = self.perp_blocked = 0.0
         self.armed: list[datetime] = []
         """When the dead man's switch was set; it is confirmed at once."""
 
@@ -64,6 +67,9 @@ class Scene:
             perp=book(Market.PERP, self.perp_bids, self.perp_asks),
             idle_usdt=self.idle,
             hurried=self.hurried,
+            pair=self.pair,
+            spot_blocked_seconds=self.spot_blocked,
+            perp_blocked_seconds=self.perp_blocked,
         )
 
     @property
@@ -91,7 +97,7 @@ class Scene:
             )
         )
 
-    def rejects(self, kind: RejectKind) -> "Scene":
+    def rejects(self, kind: RejectKind | None, *, retry_after_seconds: float | None = None) -> "Scene":
         assert self.job.working
         return self.hear(
             ev.OrderEnded(
@@ -101,7 +107,8 @@ class Scene:
                 status=OrderStatus.REJECTED,
                 reject=kind,
                 code=-1,
-                detail=f"no: {kind.value}",
+                detail=f"no: {kind.value}" if kind else "too many requests",
+                retry_after_seconds=retry_after_seconds,
             )
         )
 

@@ -35,6 +35,7 @@ SCALARS: Mapping[object, st.SearchStrategy[Any]] = {
     str: TEXT,
     datetime: TIMES,
     NoneType: st.none(),
+    msgspec.UnsetType: st.just(msgspec.UNSET),
 }
 """Strategies of the leaves."""
 BOUNDED: Mapping[type, Mapping[str, st.SearchStrategy[Any]]] = {

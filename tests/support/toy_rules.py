@@ -22,9 +22,12 @@ def check(venue: ToyVenue, before: HedgeExecution, taken: Step, around: Surround
         assert taken.command is None
         assert taken.resolve is None
         assert taken.job.working is None
+        assert not taken.job.doubtful, "ended while an order may still land"
     if isinstance(taken.command, PlaceOrder):
         assert taken.job.working == taken.command, "an order is in the job before it is sent"
         _check_order(venue, before, taken, around, taken.command.order)
+    elif taken.resolve and taken.job.state is ExecutionState.IN_DOUBT:
+        assert taken.job.doubtful[0].command.order == taken.resolve
     elif taken.resolve or taken.watch:
         assert taken.job.working
         assert taken.job.working.order == (taken.resolve or taken.watch)
@@ -52,7 +55,8 @@ def _check_order(
     if job.state in {ExecutionState.LEADING, ExecutionState.RESTING}:
         _check_slice(venue, taken, around, order, touch)
     if order.market is Market.PERP and not venue.unwinds(order):
-        assert venue.perp_traded + order.quantity <= venue.plan.perp_quantity, "beyond the plan"
+        planned = venue.plan.perp_quantity + venue.landed
+        assert venue.perp_traded + order.quantity <= planned, "beyond the plan"
 
 
 def _check_slice(venue: ToyVenue, taken: Step, around: Surroundings, order: OrderRequest, touch: Decimal) -> None:
@@ -63,6 +67,7 @@ def _check_slice(venue: ToyVenue, taken: Step, around: Surroundings, order: Orde
         assert abs(order.price - touch) <= touch * cap * BPS
         guard = job.limits.settlement_guard_seconds
         assert seconds_to_settlement(around.at, plan.interval_hours) >= guard, "led into a settlement"
+    assert not taken.job.doubtful, "a slice was led while an order may still land"
     traded = venue.bought if venue.kind is ExecutionKind.OPEN else venue.sold
     planned, saved = plan.spot_quantity, plan.spot_quantity * venue.pair.spot.fees.taker
     if plan.lead is Market.PERP:
@@ -73,6 +78,8 @@ def _check_slice(venue: ToyVenue, taken: Step, around: Surroundings, order: Orde
     largest = max(plan.slice_notional, smallest) + (
         ZERO if rest >= venue.pair.instrument(order.market).lot else smallest
     )
+    if venue.kind is not ExecutionKind.OPEN:  # coins whose short was bought back twice go at once
+        largest += max(ZERO, venue.coins - venue.short) * touch if venue.landed else ZERO
     if plan.perp_quantity > 0:
         assert order.quantity * touch <= largest, "a slice too large"
 
@@ -81,6 +88,7 @@ def check_end(venue: ToyVenue, job: HedgeExecution) -> None:
     """Fail unless the account is as the job says, and balanced."""
     assert job.state in {ExecutionState.HEDGED, ExecutionState.FLAT}
     assert not venue.hidden
+    assert not venue.lost
     assert venue.resting is None
     spot = venue.pair.spot
     # What is sold lies on the lot; what is left of the coins beside it is less than one.

@@ -88,6 +88,7 @@ def new_job(
     interval_hours: int = 8,
     spot_attempts: int = 0,
     perp_attempts: int = 0,
+    whole_short: bool = False,
 ) -> HedgeExecution:
     """Return a fresh job of ten coins in slices of four."""
     plan = ExecutionPlan(
@@ -98,6 +99,7 @@ def new_job(
         transfer=transfer,
         urgent=urgent,
         interval_hours=interval_hours,
+        whole_short=whole_short,
     )
     return hedging.begin(
         hedge_id="h1",
@@ -153,6 +155,10 @@ class ToyVenue:
         self.resting: OrderRequest | None = None
         self.rested = self.rested_notional = ZERO
         self.rested_orders = 0
+        self.lost: dict[str, tuple[OrderRequest, datetime | None, datetime]] = {}
+        """Orders on their way, by client id: when each lands, if ever, and when its nonce is dead."""
+        self.landed = ZERO
+        """Base units of the perpetual that orders filled which had been given up for absent."""
         self.taken_after: int | None = None
         """After so many orders the short is gone: liquidated, or closed by hand."""
 
@@ -195,6 +201,7 @@ class ToyVenue:
     def submit(self, command: Command) -> Happening:
         """Carry out one command and return the last thing known about it."""
         self.now += timedelta(milliseconds=self.random.choice([20, 80, 300, 1500]))
+        self.land()
         if isinstance(command, PlaceOrder):
             resting = command.order.time_in_force is TimeInForce.GTX
             return self._rest(command.order) if resting else self._order(command.order)
@@ -232,6 +239,8 @@ class ToyVenue:
 
     def _order(self, order: OrderRequest) -> Happening:
         self._meet(order)
+        if self.unlucky() and self.random.random() < 0.4:
+            return self._lose(order)
         ended = self.truth[order.client_id] = self._outcome(order)
         if not self.unlucky():
             return ended
@@ -239,6 +248,36 @@ class ToyVenue:
         if self.random.random() < 0.5:
             return ev.OrderOutcomeUnknown(at=self.now, client_id=order.client_id, detail="timeout")
         return ev.OrderAccepted(at=self.now, client_id=order.client_id, order_id=1)
+
+    # --- orders that are lost
+
+    def _lose(self, order: OrderRequest) -> Happening:
+        """Let an order be on its way for a while, or for ever, unknown to every look-up."""
+        seconds = self.random.choice([None, 0.5, 11, 40, 64])
+        lands = self.now + timedelta(seconds=seconds) if seconds else None
+        self.lost[order.client_id] = (order, lands, self.now + timedelta(seconds=65))
+        self.hidden = True
+        return ev.OrderOutcomeUnknown(at=self.now, client_id=order.client_id, detail="timeout")
+
+    def land(self) -> None:
+        """Carry out the lost orders that have arrived by now."""
+        for client_id, (order, lands, _) in tuple(self.lost.items()):
+            if lands is None or lands > self.now:
+                continue
+            del self.lost[client_id]
+            chaos, self.chaos = self.chaos, 0.0
+            ended = self.truth[client_id] = self._outcome(order)
+            self.chaos = chaos
+            self.landed += ended.filled_quantity if order.market is Market.PERP else ZERO
+
+    def _doubtful(self, order: OrderRequest) -> Happening:
+        _, lands, dead = self.lost[order.client_id]
+        if self.now <= dead:
+            self.hidden = False
+            return ev.OrderOutcomeUnknown(at=self.now, client_id=order.client_id, detail="absent", may_land_until=dead)
+        del self.lost[order.client_id]
+        assert lands is None
+        return None
 
     # --- orders that rest
 
@@ -365,6 +404,7 @@ class ToyVenue:
     def resolve(self, order: OrderRequest) -> Happening:
         """Look an order up; sooner or later the truth comes out. An order that never came ends with nothing."""
         self.now += timedelta(milliseconds=self.random.choice([20, 80, 300]))
+        self.land()
         self._trade()
         if self.random.random() < min(self.chaos, 0.8):
             answers: list[Happening] = [
@@ -376,6 +416,9 @@ class ToyVenue:
             return self.random.choice(answers)
         if order == self.resting:
             return self._standing(order)
+        doubt = self._doubtful(order) if order.client_id in self.lost else None
+        if doubt is not None:
+            return doubt
         self.hidden = False
         return self.truth.get(order.client_id) or ev.OrderEnded(
             at=self.now, client_id=order.client_id, order_id=None, status=OrderStatus.EXPIRED, detail="never arrived"

@@ -55,4 +55,7 @@ async def _through_the_bot(mailbox: FolderMailbox, request: Request, clock: Cloc
             return answer
         await clock.sleep(LOOK_SECONDS)
     mailbox.withdraw(request_id)
-    return Answer(done=False, text=f"The running bot did not answer within {PATIENCE_SECONDS:.0f} s; see its log.")
+    # The bot may have answered between the last look and the withdrawal.
+    return mailbox.collect(request_id) or Answer(
+        done=False, text=f"The running bot did not answer within {PATIENCE_SECONDS:.0f} s; see its log."
+    )

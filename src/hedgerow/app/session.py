@@ -13,6 +13,7 @@ from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.door import Access, Door
 from hedgerow.app.heartbeat import BeatingClock, BeatingMailbox, Heartbeat
 from hedgerow.app.state_file import StateFile
+from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.domain.ledger import Ledger
 from hedgerow.engine.moments import Listener, Warned
@@ -108,7 +109,7 @@ def open_session(home: Home, settings: Settings, access: Access) -> Generator[Se
 
 
 def _session(home: Home, settings: Settings, door: Door) -> Session:
-    clock, store = door.clock, SqliteStore(home.events)
+    clock, store = door.clock, SqliteStore(home.events, SystemClock())
     old = guide_state.read(home.state, at=clock.now())
     corrupt = old if isinstance(old, guide_state.CorruptState) else None
     state = old if isinstance(old, guide_state.GuideState) else None

@@ -1,7 +1,7 @@
 """Sends orders and finds out what became of them; whatever happens is an event, nothing is raised.
 
 An order without an answer is never sent again. It is absent only when every look-up was readable and negative after
-its request could no longer be executed: its nonce was burnt or used up, or the nonce's window is over.
+the window of its nonce was over: until then its request may be executed, whatever a ``noop`` answered.
 """
 
 import asyncio
@@ -39,8 +39,6 @@ RESTING_POLLS = 2
 """Looks at an order that may rest: enough to see one that expires on arrival."""
 NOT_SENT_PAUSE_SECONDS = 0.5
 """Before saying that an order never left, so that nobody tries again in the same instant."""
-LANDING_MARGIN = timedelta(seconds=5)
-"""Added to the life of a request: the venue's clock and ours may differ, and it may be slow."""
 LOOK_BACK = timedelta(hours=24)
 """How far back to look for an order whose time of sending is not known."""
 CLOCK_SLACK = timedelta(seconds=30)
@@ -177,36 +175,35 @@ class OrderDesk:
     # --- finding out -------------------------------------------------------------------------------------------------
 
     async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
-        """Find out what became of an order: in one round trip when the venue knows it, else in two."""
-        dead, row = self._is_dead(request.client_id), None
+        """Find out what became of an order: in one round trip when the venue knows it, else in two.
+
+        One that no look-up shows is absent once its nonce is dead. Before that its request may be under way: the venue
+        is asked to make the nonce worthless, which may fail although it answers success (docs/aster-api.md section 3),
+        so that the answer is only that the order may land until then.
+        """
+        client_id, tried = request.client_id, False
+        dead = self._reservations.is_dead(client_id)
         try:
+            row = None
             if not dead:
-                row, dead = await asyncio.gather(
-                    self._named(request), self._reservations.burn(request.market, request.client_id)
+                row, tried = await asyncio.gather(
+                    self._named(request), self._reservations.burn(request.market, client_id)
                 )
-            if row is None and not dead:
-                dead = await self._reservations.is_spent(request.market, request.client_id)
             row = row or await self._find(request)
             if row is not None:
-                self._own.accepted(request.client_id, row.order_id)
-                return (told(row, request.client_id, self._clock.now()),)
+                self._own.accepted(client_id, row.order_id)
+                return (told(row, client_id, self._clock.now()),)
         except VenueError as error:
-            return (self._unknown(request.client_id, str(error)),)
+            return (self._unknown(client_id, str(error)),)
         if not dead:
-            return (self._unknown(request.client_id, "not there yet, and it could still arrive"),)
+            return (self._absent_so_far(client_id, tried=tried),)
         return (self._ended(request, reject_kind(NO_SUCH_ORDER), NO_SUCH_ORDER, "the exchange never got it"),)
 
-    def _is_dead(self, client_id: str) -> bool:
-        """Tell whether an order's request can no longer be executed.
-
-        One that is not known here may have been sent up to the moment this desk began, unless the log says it was not.
-        """
-        sent = self._own.sent(client_id)
-        if self._reservations.is_burnt(client_id) or (sent is None and self._own.complete):
-            return True
-        signer = self._client.signer
-        life = timedelta(seconds=signer.lifetime_seconds) if signer else timedelta(0)
-        return self._clock.now() > (sent.at if sent else self._started_at) + life + LANDING_MARGIN
+    def _absent_so_far(self, client_id: str, *, tried: bool) -> OrderOutcomeUnknown:
+        """Return that an order is not there; that it may land, once that is all that is left to wait for."""
+        unknown = self._unknown(client_id, "not there yet, and it could still arrive")
+        shown = self._reservations.is_shown_by_now(client_id)
+        return replace(unknown, may_land_until=self._reservations.dead_at(client_id)) if tried or shown else unknown
 
     async def _named(self, request: OrderRequest) -> OrderRow | None:
         """Return the order by its client id, or None when the venue knows none, or not yet."""

@@ -7,18 +7,19 @@ after a crash, which finds the nonce in the log.
 from datetime import datetime, timedelta
 
 from hedgerow.aster.client import AsterClient
-from hedgerow.aster.codes import NonceRefused
 from hedgerow.aster.own import OwnActs, id_of
 from hedgerow.domain.commands import Command
 from hedgerow.domain.errors import NotSent, VenueError
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.schedule import EPOCH
 from hedgerow.ports import Clock
 
 __all__ = ["Reservations"]
 
-SHOWN_SECONDS = 5.0
+SHOWN = timedelta(seconds=5)
 """An order that was taken is shown by then, whatever was not told of it at once."""
-SHOWN = timedelta(seconds=SHOWN_SECONDS)
+LANDING_MARGIN = timedelta(seconds=5)
+"""Added to the life of a request: the venue's clock and ours may differ, and it may be slow."""
 
 
 class Reservations:
@@ -28,11 +29,10 @@ class Reservations:
         self._client = client
         self._clock = clock
         self._own = own
+        self._began_at = clock.now()
         self._reserved: dict[str, int] = {}
         self._burnt: set[str] = set()
-        self._refused: dict[str, int] = {}
-        self._spent: dict[str, datetime] = {}
-        """When it was known that a request itself had used its nonce."""
+        """Acts whose nonce the venue says it has made worthless."""
 
     def reserve(self, command: Command) -> int | None:
         """Return the nonce that a command will be sent with; None for a setting, for V1, and when none can be kept."""
@@ -51,52 +51,46 @@ class Reservations:
         """Return what was reserved for an act, once; None takes a new one."""
         return self._reserved.pop(act_id, None)
 
-    def is_burnt(self, act_id: str) -> bool:
-        """Tell whether an act's request was made worthless here."""
-        return act_id in self._burnt
-
     async def burn(self, market: Market, act_id: str) -> bool:
-        """Try to make an act's request worthless by using its nonce up; refused when the request itself used it."""
+        """Try to make an act's request worthless by using its nonce up; True = the venue says so, which is no proof.
+
+        Refused when the request itself has used it.
+        """
         sent = self._own.sent(act_id)
         if sent is None or sent.nonce is None:
             return False
+        if act_id in self._burnt:
+            return True
         try:
             await self._client.noop(market, sent.nonce)
-        except NonceRefused:
-            self._refused[act_id] = sent.nonce
-            return False
         except VenueError:
             return False
         self._burnt.add(act_id)
         return True
 
-    async def is_spent(self, market: Market, act_id: str) -> bool:
-        """Tell whether an act's nonce could not be burnt because its request had used it, ``SHOWN_SECONDS`` ago.
+    def is_dead(self, act_id: str) -> bool:
+        """Tell whether an act's request can no longer be executed.
 
-        What the request did is shown by now; where nothing is, it was refused, and nobody heard of that.
+        One that is not known here may have been sent up to the moment this began, unless the log says it was not.
         """
-        if act_id in self._refused and act_id not in self._spent:
-            await self._look_closer(market, act_id, self._refused[act_id])
-        spent = self._spent.get(act_id)
-        return act_id in self._burnt or (spent is not None and self._clock.now() > spent + SHOWN)
+        if self._own.sent(act_id) is None and self._own.complete:
+            return True
+        return self._clock.now() > self.dead_at(act_id)
 
-    async def _look_closer(self, market: Market, act_id: str, nonce: int) -> None:
-        """Find out whether a refused nonce was used up, or whether the venue refuses every nonce now.
+    def dead_at(self, act_id: str) -> datetime:
+        """Return when an act's request can no longer be executed, by our clock: the window of its nonce is over.
 
-        A venue that takes a later one, and refuses this one before and after, will not take this one any more.
+        The window stands around the venue's time (docs/aster-api.md section 2).
         """
-        try:
-            later = self._client.reserve()
-            if later is None:
-                return
-            await self._client.noop(market, later)
-        except VenueError:
-            return
-        try:
-            await self._client.noop(market, nonce)
-        except NonceRefused:
-            self._spent[act_id] = self._clock.now()
-        except VenueError:
-            return
-        else:
-            self._burnt.add(act_id)
+        signer, sent = self._client.signer, self._own.sent(act_id)
+        life = timedelta(seconds=signer.lifetime_seconds) if signer else timedelta(0)
+        if sent is None:
+            return self._began_at + life + LANDING_MARGIN
+        offset = self._client.rest.time.offset
+        stamped = EPOCH + timedelta(microseconds=sent.nonce) - offset if sent.nonce is not None else sent.at
+        return max(sent.at, stamped) + life + LANDING_MARGIN
+
+    def is_shown_by_now(self, act_id: str) -> bool:
+        """Tell whether an act was sent so long ago that what was taken of it is shown."""
+        sent = self._own.sent(act_id)
+        return sent is not None and self._clock.now() > sent.at + SHOWN

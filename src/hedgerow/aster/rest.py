@@ -94,10 +94,6 @@ class RestClient:
                     raise
         return await self._once(call, on_signed)
 
-    def blocked_seconds(self) -> float:
-        """Return how long orders are refused on one of the hosts, as the venue said; 0 when on neither."""
-        return max(limiter.blocked_seconds() for limiter in self.limiters.values())
-
     async def synchronise(self) -> float:
         """Measure the venue's time against ours; returns the offset in seconds, positive when theirs is ahead."""
         sent = self._clock.now()

@@ -34,10 +34,13 @@ class SettingsDesk:
     async def transfer(self, command: TransferFunds) -> tuple[Event, ...]:
         """Move funds; an id that was used before means that it happened (-4115).
 
-        Before a repeat, the first request is made worthless: a refusal of the second one then stands.
+        Before a repeat, the first request is made worthless, as far as the venue does so: the refusal of a repeat says
+        nothing of the first one until its nonce is dead.
         """
         self._own.transferring(command.transfer_id, self._clock.now())
-        if self._own.sent(command.transfer_id) is not None:
+        repeated = self._own.sent(command.transfer_id) is not None
+        pending = repeated and not self._reservations.is_dead(command.transfer_id)
+        if repeated:
             await self._reservations.burn(Market.PERP, command.transfer_id)
         try:
             reply = await self._sent(command)
@@ -47,7 +50,8 @@ class SettingsDesk:
             return (self._transfer_unknown(command, str(unknown)),)
         except VenueError as error:
             if _code(error) != TRANSFER_ID_DUPLICATE:
-                return (self._refused(command, error),)
+                # The refusal is of this request; one that was sent before it may still be carried out.
+                return (self._transfer_unknown(command, str(error)) if pending else self._refused(command, error),)
         now = self._clock.now()
         self._own.transferred(command, now)
         return (

@@ -153,9 +153,9 @@ class AsterVenue:
             for row in page
         )
 
-    def blocked_seconds(self) -> float:
-        """Return how long one of the hosts refuses every order, as it said; 0 when neither does."""
-        return self.client.rest.blocked_seconds()
+    def blocked_seconds(self, market: Market) -> float:
+        """Return how long the host of a market refuses every order, as it said itself; 0 when it does not."""
+        return self.client.rest.limiters[market].blocked_seconds()
 
     def reserve(self, command: Command) -> int | None:
         """Return the nonce that an order or a transfer will be signed with; None for a setting and with V1 keys."""

@@ -11,7 +11,7 @@ from typer.exceptions import Abort, TyperException
 
 from hedgerow import __version__
 from hedgerow.cli.codes import Exit
-from hedgerow.domain.errors import ConfigError, HedgerowError, HistoryError, StoreError
+from hedgerow.domain.errors import ConfigError, HedgerowError, HistoryError, LogUnavailable, StoreError
 
 __all__ = ["COMMANDS", "main"]
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _app(given)(given or ["--help"], standalone_mode=False, prog_name="hedgerow")
         sys.stdout.flush()
     except (ConfigError, StoreError, HistoryError) as error:
-        return _fail(str(error), Exit.USAGE)
+        return _fail(str(error), Exit.FAILED if isinstance(error, LogUnavailable) else Exit.USAGE)
     except HedgerowError as error:
         return _fail(str(error), Exit.FAILED)
     except (Abort, KeyboardInterrupt):

@@ -14,8 +14,10 @@ HedgerowError
       OrderNotFound         no such order (may be lag right after placing)
       ReduceOnlyRejected    nothing left to reduce
       MarketClosed          the symbol does not trade now
-  StoreError                corrupt or newer log: stop, never guess
+  StoreError                the event log, and nothing else: corrupt or newer: stop, never guess
+    LogUnavailable          it cannot be written now: locked by another process, or the disk is full
     NewerLog                written by a newer version: nothing is wrong with it
+  MailboxError              the answer to a request cannot be written: said, and trading goes on
   HistoryError              market history is missing or unreadable
   InvariantBroken           our bug: halt openings, keep guarding the position
 """
@@ -28,6 +30,8 @@ __all__ = [
     "HistoryError",
     "InsufficientBalance",
     "InvariantBroken",
+    "LogUnavailable",
+    "MailboxError",
     "MarketClosed",
     "NewerLog",
     "NotSent",
@@ -108,6 +112,14 @@ class MarketClosed(Rejected):
 
 class StoreError(HedgerowError):
     """The event log is corrupt or written by a newer version."""
+
+
+class LogUnavailable(StoreError):  # noqa: N818 - named after the fact
+    """The event log is whole and cannot be written now: another process holds it, or the disk does not take it."""
+
+
+class MailboxError(HedgerowError):
+    """The answer to a person's request cannot be written; the request itself was carried out."""
 
 
 class NewerLog(StoreError):  # noqa: N818 - named after the fact

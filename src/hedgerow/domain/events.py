@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.commands import Command, TransferDirection
-from hedgerow.domain.execution import HedgeExecution
+from hedgerow.domain.execution import ExecutionChange, HedgeExecution
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill, OrderStatus, RejectKind
@@ -162,6 +162,9 @@ class OrderOutcomeUnknown(Struct, frozen=True, kw_only=True, tag="order_outcome_
     at: datetime
     client_id: str
     detail: str
+    may_land_until: datetime | None = None
+    """Set where the venue was asked for it and readably does not have it: it can still land until then, and an attempt
+    to make its request worthless is no proof. None where not even that much is known."""
 
 
 class FeeBooked(Struct, frozen=True, kw_only=True, tag="fee_booked"):
@@ -243,10 +246,15 @@ class ExecutionStarted(Struct, frozen=True, kw_only=True, tag="execution_started
 
 
 class ExecutionStepped(Struct, frozen=True, kw_only=True, tag="execution_stepped"):
-    """The job moved to another state, or changed what it works on."""
+    """The job moved to another state, or changed what it works on: what differs from the job as it was before.
+
+    Older logs hold the whole job in ``execution`` at every step instead.
+    """
 
     at: datetime
-    execution: HedgeExecution
+    execution: HedgeExecution | None = None
+    hedge_id: str = ""
+    change: ExecutionChange | None = None
 
 
 class HedgeOpened(Struct, frozen=True, kw_only=True, tag="hedge_opened"):

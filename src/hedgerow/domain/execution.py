@@ -7,7 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from hedgerow.domain.commands import PlaceOrder, TransferFunds
 from hedgerow.domain.instrument import BasisPair, Market
@@ -16,6 +17,8 @@ from hedgerow.domain.position import Reason
 
 __all__ = [
     "RESTING_GAP",
+    "DoubtfulOrder",
+    "ExecutionChange",
     "ExecutionKind",
     "ExecutionLimits",
     "ExecutionPlan",
@@ -24,6 +27,8 @@ __all__ = [
     "HedgeExecution",
     "LegProgress",
     "Preparation",
+    "change_between",
+    "changed",
 ]
 
 RESTING_GAP = Decimal("0.5")
@@ -64,6 +69,8 @@ class ExecutionState(StrEnum):
     """The other leg is catching up with what the leading leg filled."""
     RESOLVING = "RESOLVING"
     """An order's outcome is unknown; nothing is sent until it is known."""
+    IN_DOUBT = "IN_DOUBT"
+    """Nothing is sent until an order that the venue does not know, and that may land all the same, is certain."""
     REPAIRING = "REPAIRING"
     """The following leg fell short; it is retried with wider caps."""
     UNWINDING = "UNWINDING"
@@ -136,6 +143,8 @@ class ExecutionPlan(Struct, frozen=True, kw_only=True):
     entry_apr: float = 0.0
     interval_hours: int = 8
     """The symbol's funding interval, for the settlement guard."""
+    whole_short: bool = False
+    """Whether the account's whole short of the symbol is to be bought back: nobody else's is part of it."""
     urgent: bool = False
     """Safety exits: exempt from the settlement guard, caps widen without end to ``max_cap_bps``."""
     spot_floor: Decimal | None = None
@@ -159,12 +168,21 @@ class LegProgress(Struct, frozen=True, kw_only=True):
     """The part of ``notional`` that rested in the book."""
 
 
+class DoubtfulOrder(Struct, frozen=True, kw_only=True):
+    """An order that every look-up lacks and whose nonce is not dead yet: it may still land."""
+
+    command: PlaceOrder
+    until: datetime
+    """When its nonce is dead; a look-up after that is proof."""
+
+
 class HedgeExecution(Struct, frozen=True, kw_only=True):
     """A two-leg job in flight."""
 
     hedge_id: str
     kind: ExecutionKind
     pair: BasisPair
+    """As the venue listed it at the newest step; what was traded under older grids stands in the legs."""
     reason: Reason
     plan: ExecutionPlan
     limits: ExecutionLimits
@@ -180,6 +198,11 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
     """The order at work; at most one."""
     working_filled: Decimal = ZERO
     """Base units that the order at work is known to have filled so far; they join its leg when it ends."""
+    doubtful: tuple[DoubtfulOrder, ...] = ()
+    """Orders that may still land, oldest first; their fills join a leg when they are known."""
+    follower_unwound: Decimal = ZERO
+    """Base units of the following leg reversed because a doubtful order of it filled as well (open only)."""
+    follower_unwound_notional: Decimal = ZERO
     resting_since: datetime | None = None
     """When the present leading slice was first put into the book; None while none is to rest."""
     maker_over: bool = False
@@ -210,6 +233,13 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
     """When the dead man's switch was last asked for; None while it is not needed."""
     orders: int = 0
     """Orders of this job so far."""
+    coin_fee: Decimal | None = None
+    """Base units that the fees of this job's spot buys are expected to take, each at the rate it was sent with; None
+    in jobs of logs from before it was counted, whose fees follow the pair's rates."""
+    refusals: int = 0
+    """Orders in a row that ended with nothing filled: drives the pause before the next one."""
+    retry_at: datetime | None = None
+    """While ``NAKED``: when the next order is due; None = now."""
     detail: str = ""
     """Last refusal or reason, for people."""
 
@@ -233,20 +263,74 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
         """Base units of spot this job added (open, net of the fee in coin and of what was unwound) or sold."""
         if self.kind is not ExecutionKind.OPEN:
             return self.spot.filled
-        fees, rested = self.pair.spot.fees, self.spot.maker_filled
-        received = self.spot.filled * (1 - fees.taker) + rested * (fees.taker - fees.maker)
-        return received - (self.unwound if self.lead is Market.SPOT else ZERO)
+        received = self.spot.filled - (self._coin_fee_by_rates() if self.coin_fee is None else self.coin_fee)
+        return received - (self.unwound if self.lead is Market.SPOT else self.follower_unwound)
 
     @property
     def net_perp(self) -> Decimal:
         """Base units this job sold short (open, net of what was unwound) or bought back."""
-        return self.perp.filled - (self.unwound if self.lead is Market.PERP else ZERO)
+        return self.perp.filled - (self.unwound if self.lead is Market.PERP else self.follower_unwound)
 
     @property
     def exposure(self) -> Decimal:
         """Base units by which the two legs of this job differ; positive = more spot moved than perpetual."""
         return self.net_spot - self.net_perp
 
+    def _coin_fee_by_rates(self) -> Decimal:
+        fees, rested = self.pair.spot.fees, self.spot.maker_filled
+        return self.spot.filled * fees.taker - rested * (fees.taker - fees.maker)
+
     def leg(self, market: Market) -> LegProgress:
         """Return the progress of one leg."""
         return self.spot if market is Market.SPOT else self.perp
+
+
+class ExecutionChange(Struct, frozen=True, kw_only=True):
+    """What one step changed of a job: fields of ``HedgeExecution`` that are not named here are constant."""
+
+    pair: BasisPair | UnsetType = UNSET
+    plan: ExecutionPlan | UnsetType = UNSET
+    state: ExecutionState | UnsetType = UNSET
+    resume: ExecutionState | UnsetType | None = UNSET
+    spot: LegProgress | UnsetType = UNSET
+    perp: LegProgress | UnsetType = UNSET
+    pending: tuple[Preparation, ...] | UnsetType = UNSET
+    working: PlaceOrder | UnsetType | None = UNSET
+    working_filled: Decimal | UnsetType = UNSET
+    doubtful: tuple[DoubtfulOrder, ...] | UnsetType = UNSET
+    follower_unwound: Decimal | UnsetType = UNSET
+    follower_unwound_notional: Decimal | UnsetType = UNSET
+    resting_since: datetime | UnsetType | None = UNSET
+    maker_over: bool | UnsetType = UNSET
+    stage_since: datetime | UnsetType = UNSET
+    naked_since: datetime | UnsetType | None = UNSET
+    naked_alarmed: bool | UnsetType = UNSET
+    worst_naked_seconds: float | UnsetType = UNSET
+    worst_naked_notional: Decimal | UnsetType = UNSET
+    naked_seconds: float | UnsetType = UNSET
+    margin_topped_up: bool | UnsetType = UNSET
+    lead_done: bool | UnsetType = UNSET
+    unwound: Decimal | UnsetType = UNSET
+    unwound_notional: Decimal | UnsetType = UNSET
+    spot_arrival: Decimal | UnsetType | None = UNSET
+    perp_arrival: Decimal | UnsetType | None = UNSET
+    dead_man_at: datetime | UnsetType | None = UNSET
+    orders: int | UnsetType = UNSET
+    coin_fee: Decimal | UnsetType | None = UNSET
+    refusals: int | UnsetType = UNSET
+    retry_at: datetime | UnsetType | None = UNSET
+    detail: str | UnsetType = UNSET
+
+
+def change_between(before: HedgeExecution, after: HedgeExecution) -> ExecutionChange:
+    """Return the change that makes ``after`` of ``before``, two states of one job."""
+    names = ExecutionChange.__struct_fields__
+    return ExecutionChange(
+        **{name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
+    )
+
+
+def changed(job: HedgeExecution, change: ExecutionChange) -> HedgeExecution:
+    """Return the job after a change."""
+    given = {name: getattr(change, name) for name in ExecutionChange.__struct_fields__}
+    return replace(job, **{name: value for name, value in given.items() if value is not UNSET})

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from hedgerow.domain import events as ev
 from hedgerow.domain import folding_brakes, folding_orders, folding_rows
 from hedgerow.domain.books import Books
-from hedgerow.domain.execution import ExecutionKind
+from hedgerow.domain.execution import ExecutionKind, changed
 from hedgerow.domain.ledger import Halt, ImportedState, Ledger, LogMark, Target, TradingDay
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order_keeping import (
@@ -75,6 +75,11 @@ def _execution_started(ledger: Ledger, event: ev.ExecutionStarted) -> Ledger:
 
 def _execution_stepped(ledger: Ledger, event: ev.ExecutionStepped) -> Ledger:
     job = event.execution
+    if job is None:
+        running = ledger.execution
+        if running is None or running.hedge_id != event.hedge_id or event.change is None:
+            return ledger
+        job = changed(running, event.change)
     return replace(
         ledger,
         execution=job,

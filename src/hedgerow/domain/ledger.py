@@ -11,7 +11,7 @@ from hedgerow.domain.booked import BookedIds
 from hedgerow.domain.books import Books
 from hedgerow.domain.commands import TransferFunds
 from hedgerow.domain.events import HaltReason
-from hedgerow.domain.execution import HedgeExecution
+from hedgerow.domain.execution import ExecutionState, HedgeExecution
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord, Reason
 
@@ -211,6 +211,19 @@ class Ledger(Struct, frozen=True, kw_only=True):
     def active(self) -> HedgedPosition | None:
         """The hedge that owns coins and a short now, opening or open."""
         return self.hedge or self.opening
+
+    @property
+    def doubtful_orders(self) -> tuple[str, ...]:
+        """Client ids of orders whose outcome is not certain: unknown, or absent and able to land until a known time.
+
+        They belong to the job in flight, which does not end before each of them is certain.
+        """
+        job = self.execution
+        if job is None:
+            return ()
+        resolving = job.working is not None and job.state is ExecutionState.RESOLVING
+        unknown = (job.working.order.client_id,) if job.working and resolving else ()
+        return (*(doubt.command.order.client_id for doubt in job.doubtful), *unknown)
 
     @property
     def total_profit_loss(self) -> Decimal:

@@ -109,9 +109,9 @@ class MirroredVenue:
             await self.market(1)
         return pair
 
-    def blocked_seconds(self) -> float:
+    def blocked_seconds(self, market: Market) -> float:
         """Return how long the other venue refuses requests: without its books nothing can be traded here."""
-        return self._market.blocked_seconds()
+        return self._market.blocked_seconds(market)
 
     async def account(self) -> AccountView:
         """Read the emulated account, at the prices of a reading under way."""

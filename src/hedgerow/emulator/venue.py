@@ -201,7 +201,7 @@ class EmulatedVenue:
         self._listed[symbol] = (pair, self.world.now)
         return pair
 
-    def blocked_seconds(self) -> float:
+    def blocked_seconds(self, market: Market) -> float:  # noqa: ARG002 - the same for both
         """Return 0: this exchange limits nobody."""
         return 0.0
 
@@ -248,7 +248,8 @@ class EmulatedVenue:
             return (told(order),)
         lost_at = self._lost.get(request.client_id)
         if lost_at is not None and self.world.now < lost_at + self._certain_after:
-            return (unknown(self.world.now, request, "not there yet, and it could still arrive"),)
+            absent_so_far = unknown(self.world.now, request, "not there yet, and it could still arrive")
+            return (replace(absent_so_far, may_land_until=lost_at + self._certain_after),)
         return (absent(self.world.now, request),)
 
     def reserve(self, command: Command) -> None:

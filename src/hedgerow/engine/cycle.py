@@ -339,6 +339,7 @@ class Cycle:
         if hedge is None or job is not None:
             return None if self._journal.ledger.active is None else _why_unfinished(job)
         observation = await self._look_again()
+        hedge = observation.as_listed(hedge)
         spot = observation.market.quote(Market.SPOT, hedge.symbol) if observation.market else None
         plan = closing_plan(
             hedge,
@@ -400,6 +401,10 @@ class Cycle:
 
     async def _try(self, opportunity: Opportunity, observation: Observation) -> str | None:
         """Open one pair, or return why not."""
+        for market in Market:
+            seconds = self._venue.blocked_seconds(market)
+            if seconds > 0:
+                return f"the exchange refuses every {market} order for {seconds:.0f} s"
         try:
             orders = await self._venue.open_orders(opportunity.symbol)
         except VenueError as unreadable:
@@ -413,7 +418,7 @@ class Cycle:
         self._journal.say(OpportunityFound(at=self._clock.now(), opportunity=opportunity))
         self._journal.say(Decided(at=self._clock.now(), decision=plan))
         self._journal.say(RebalanceStarted(at=self._clock.now(), before_opening=True, needed=plan.rebalance))
-        job = await self._executor.open(opportunity.pair, plan.plan_for, plan.reason)
+        job = await self._executor.open(opportunity.pair, plan.plan_for, plan.reason, observation.account)
         return (job.detail or "it was not opened") if job.state is ExecutionState.FLAT else None
 
     def _nearest(self, market: MarketView) -> str:

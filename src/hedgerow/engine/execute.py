@@ -9,9 +9,17 @@ from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.commands import ArmDeadMan, Command, PlaceOrder, SetLeverage, TransferFunds
+from hedgerow.domain.commands import ArmDeadMan, Command, PlaceOrder, SetLeverage, SetMarginType, TransferFunds
 from hedgerow.domain.errors import VenueError
-from hedgerow.domain.execution import ExecutionKind, ExecutionPlan, ExecutionState, ExecutionStyle, HedgeExecution
+from hedgerow.domain.execution import (
+    ExecutionKind,
+    ExecutionPlan,
+    ExecutionState,
+    ExecutionStyle,
+    HedgeExecution,
+    Preparation,
+    change_between,
+)
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth
@@ -24,6 +32,7 @@ from hedgerow.engine.evidence import look_up, second_position
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.observe import read_books
+from hedgerow.engine.pair_listing import PairListing
 from hedgerow.engine.steady import SteadyTime
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy import hedging
@@ -31,6 +40,7 @@ from hedgerow.strategy.alarms import disturbed
 from hedgerow.strategy.hedging import Happening, Step, Surroundings
 from hedgerow.strategy.hedging_orders import at_risk, surplus
 from hedgerow.strategy.hedging_quality import quality_of
+from hedgerow.strategy.openings import settings_in_place
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["Executor"]
@@ -49,6 +59,7 @@ HAPPENINGS = (
 )
 
 
+LEVERAGE = 1
 TAKEN_UP = "taken up again after a stop"
 
 
@@ -83,11 +94,22 @@ class Executor:
         self._time = SteadyTime(clock)
         self._sent_at: float | None = None
         """When the order at work was sent, by the monotonic clock; None when an earlier process did."""
+        self._listing = PairListing(venue, clock)
 
     # --- jobs ------------------------------------------------------------------------------------------------------
 
-    async def open(self, pair: BasisPair, plan_for: Callable[[str], ExecutionPlan], reason: Reason) -> HedgeExecution:
-        """Open a hedge; returns the job at its end, or ``NAKED``."""
+    async def open(
+        self,
+        pair: BasisPair,
+        plan_for: Callable[[str], ExecutionPlan],
+        reason: Reason,
+        account: AccountView | None = None,
+    ) -> HedgeExecution:
+        """Open a hedge; returns the job at its end, or ``NAKED``.
+
+        ``account`` shows which settings of the perpetual are right already.
+        """
+        readable = account is not None and pair.symbol not in account.unreadable_positions
         hedge_id = self._ids.next()
         job = hedging.begin(
             hedge_id=hedge_id,
@@ -97,6 +119,7 @@ class Executor:
             plan=plan_for(hedge_id),
             limits=self._limits,
             at=self._time.begin(),
+            prepared=settings_in_place(account.positions.get(pair.symbol) if account and readable else None, LEVERAGE),
         )
         return await self._start(job)
 
@@ -109,7 +132,7 @@ class Executor:
         job = hedging.begin(
             hedge_id=hedge.hedge_id,
             kind=kind,
-            pair=hedge.pair,
+            pair=await self._listing.pair(hedge.symbol) or hedge.pair,
             reason=reason,
             plan=plan,
             limits=self._limits,
@@ -181,6 +204,7 @@ class Executor:
         short_of_margin = isinstance(event, ev.OrderEnded) and event.reject is RejectKind.MARGIN
         if short_of_margin and self._journal.ledger.transfer is None:
             idle = await self._idle_usdt()
+        pair = await self._listing.for_job(job, event)
         closes_naked = job.state is ExecutionState.NAKED and job.kind is not ExecutionKind.OPEN and event is None
         now = self._time.now()
         return books, Surroundings(
@@ -191,6 +215,9 @@ class Executor:
             idle_usdt=idle,
             hurried=self._stopping() or await self._is_disturbed(job, event),
             short_gone=closes_naked and await self._is_short_gone(job.symbol),
+            pair=pair,
+            spot_blocked_seconds=self._venue.blocked_seconds(Market.SPOT),
+            perp_blocked_seconds=self._venue.blocked_seconds(Market.PERP),
         )
 
     def _happened_at(self, event: Happening, now: datetime) -> datetime:
@@ -249,7 +276,7 @@ class Executor:
         now = self._clock.now()
         events: list[ev.Event] = []
         if taken.job != before:
-            events.append(ev.ExecutionStepped(at=now, execution=taken.job))
+            events.append(self._stepped(taken.job, now))
         if taken.job.naked_alarmed and not before.naked_alarmed:
             events.append(_alarm(taken.job, now))
         if taken.job.state is ExecutionState.NAKED and self._journal.ledger.standing_halt is None:
@@ -258,6 +285,12 @@ class Executor:
             events.append(self._intent(taken.command))
         if events:
             await self._journal.record(*events)
+
+    def _stepped(self, job: HedgeExecution, now: datetime) -> ev.ExecutionStepped:
+        logged = self._journal.ledger.execution
+        if logged is None or logged.hedge_id != job.hedge_id:
+            return ev.ExecutionStepped(at=now, execution=job)
+        return ev.ExecutionStepped(at=now, hedge_id=job.hedge_id, change=change_between(logged, job))
 
     async def _carry_out(self, taken: Step) -> Happening:
         if taken.command is not None:
@@ -282,7 +315,24 @@ class Executor:
     async def _send(self, command: Command) -> Happening:
         if isinstance(command, PlaceOrder):
             self._sent_at = self._clock.monotonic()
-        return _last_happening(await self._recorded(await self._venue.submit(command)))
+        events = await self._recorded(await self._venue.submit(command))
+        refused = any(isinstance(event, ev.CommandRefused) for event in events)
+        if refused and isinstance(command, SetLeverage | SetMarginType):
+            events += await self._recorded(await self._in_place(command))
+        return _last_happening(events)
+
+    async def _in_place(self, command: SetLeverage | SetMarginType) -> tuple[ev.Event, ...]:
+        """Return that a refused setting is right all the same, where the exchange shows it so."""
+        leverage = command.leverage if isinstance(command, SetLeverage) else LEVERAGE
+        try:
+            right = settings_in_place(await self._venue.position(command.symbol), leverage)
+        except VenueError:
+            return ()
+        now = self._clock.now()
+        if isinstance(command, SetLeverage):
+            done = ev.LeverageSet(at=now, symbol=command.symbol, leverage=leverage)
+            return (done,) if Preparation.LEVERAGE in right else ()
+        return (ev.MarginTypeSet(at=now, symbol=command.symbol),) if Preparation.MARGIN_TYPE in right else ()
 
     async def _recorded(self, events: tuple[ev.Event, ...]) -> tuple[ev.Event, ...]:
         if events:

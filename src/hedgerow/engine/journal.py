@@ -1,8 +1,9 @@
 """The one door to the log: what is recorded here is appended, folded, and told to the listeners, in that order."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
-from hedgerow.domain.errors import InvariantBroken
+from hedgerow.domain.errors import InvariantBroken, LogUnavailable
 from hedgerow.domain.events import CommandIssued, Event
 from hedgerow.domain.folding import apply
 from hedgerow.domain.ledger import Ledger
@@ -54,8 +55,7 @@ class Journal:
         for moment in told:
             self.say(moment)
         if self.ledger.events - self._snapshot_at >= EVENTS_PER_SNAPSHOT:
-            await self._store.snapshot(self.ledger)
-            self._snapshot_at = self.ledger.events
+            await self._snapshot(self.ledger)
         return self.ledger
 
     async def events(self) -> tuple[Event, ...]:
@@ -65,6 +65,12 @@ class Journal:
             StoreError: an event cannot be read.
         """
         return await self._store.events()
+
+    async def _snapshot(self, ledger: Ledger) -> None:
+        """Keep a snapshot; one that cannot be written now is left for the next time: the events have it all."""
+        self._snapshot_at = ledger.events
+        with suppress(LogUnavailable):
+            await self._store.snapshot(ledger)
 
     @property
     def heard(self) -> bool:
@@ -79,6 +85,5 @@ class Journal:
     async def close(self) -> None:
         """Keep a snapshot and release the log; may be called twice."""
         if self._ledger is not None and self._ledger.events > self._snapshot_at:
-            await self._store.snapshot(self._ledger)
-            self._snapshot_at = self._ledger.events
+            await self._snapshot(self._ledger)
         await self._store.close()

@@ -149,6 +149,7 @@ def _external_flow(event: ev.ExternalFlow, before: Ledger, _after: Ledger) -> Li
 
 STAGES = {
     ExecutionState.REPAIRING: "The second leg fell short: trying again with a wider price cap",
+    ExecutionState.IN_DOUBT: "An order is not on the exchange and may still arrive: waiting until that is certain",
     ExecutionState.UNWINDING: "The legs cannot be matched this way: reversing the open part",
 }
 
@@ -159,9 +160,9 @@ def _execution_started(event: ev.ExecutionStarted, _before: Ledger, _after: Ledg
     return info(f"Closing position on {job.symbol}...") if job.kind is ExecutionKind.CLOSE else ()
 
 
-def _execution_stepped(event: ev.ExecutionStepped, before: Ledger, _after: Ledger) -> Lines:
-    job, earlier = event.execution, before.execution
-    if job.state not in STAGES or (earlier is not None and earlier.state is job.state):
+def _execution_stepped(event: ev.ExecutionStepped, before: Ledger, after: Ledger) -> Lines:
+    job, earlier = event.execution or after.execution, before.execution
+    if job is None or job.state not in STAGES or (earlier is not None and earlier.state is job.state):
         return ()
     return warning(f"  {STAGES[job.state]}{f' ({job.detail})' if job.detail else ''}")
 

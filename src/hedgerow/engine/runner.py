@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.errors import InvariantBroken, StoreError
-from hedgerow.domain.execution import ExecutionState
+from hedgerow.domain.execution import ExecutionState, HedgeExecution
 from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.cycle import Cycle
 from hedgerow.engine.guard import Guard
@@ -24,6 +24,7 @@ LAST_BACKOFF_SECONDS = 300.0
 LAST_BACKOFF_HELD_SECONDS = 60.0
 """While a hedge is held: an exchange that is down is asked again soon."""
 NAKED_PAUSE_SECONDS = 5.0
+LAST_NAKED_PAUSE_SECONDS = 60.0
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
@@ -158,7 +159,12 @@ class Runner:
             return pause
         self._failures = 0
         job = self._journal.ledger.execution
-        return NAKED_PAUSE_SECONDS if job is not None and job.state is ExecutionState.NAKED else None
+        return None if job is None or job.state is not ExecutionState.NAKED else self._naked_pause(job)
+
+    def _naked_pause(self, job: HedgeExecution) -> float:
+        """Return the pause before a naked leg is traded again: its next order is due then, or its listing is read."""
+        due = (job.retry_at - self._clock.now()).total_seconds() if job.retry_at else 0.0
+        return min(max(due, NAKED_PAUSE_SECONDS), LAST_NAKED_PAUSE_SECONDS)
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> float | None:
         """Do a piece of work; returns how long to back off when it failed.

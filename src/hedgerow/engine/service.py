@@ -3,11 +3,12 @@
 from typing import assert_never
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.errors import HedgerowError
+from hedgerow.domain.errors import HedgerowError, MailboxError
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import Reason
 from hedgerow.domain.requests import AdoptRequested, Answer, CloseRequested, HaltRequested, Request, ResumeRequested
 from hedgerow.engine.cycle import Cycle, Tools
+from hedgerow.engine.moments import Warned
 from hedgerow.engine.observe import observe
 from hedgerow.ports import Mailbox
 from hedgerow.strategy.fitness import unfit
@@ -41,9 +42,16 @@ class Service:
             try:
                 answer = await self.carry_out(request)
             except HedgerowError as error:
-                self._mailbox.answer(request_id, Answer(done=False, text=f"{type(error).__name__}: {error}"))
+                self._reply(self._mailbox, request_id, Answer(done=False, text=f"{type(error).__name__}: {error}"))
                 raise
-            self._mailbox.answer(request_id, answer)
+            self._reply(self._mailbox, request_id, answer)
+
+    def _reply(self, mailbox: Mailbox, request_id: str, answer: Answer) -> None:
+        """Answer a request; that the answer cannot be written is a warning."""
+        try:
+            mailbox.answer(request_id, answer)
+        except MailboxError as error:
+            self._tools.journal.say(Warned(at=self._tools.clock.now(), text=f"{error}; it was: {answer.text}"))
 
     async def carry_out(self, request: Request) -> Answer:
         """Carry out one request and say how it ended."""

@@ -133,9 +133,9 @@ class CrashingVenue:
         """Read a pair."""
         return await self._call("pair", lambda: self._inner.pair(symbol, fresh=fresh))
 
-    def blocked_seconds(self) -> float:
+    def blocked_seconds(self, market: Market) -> float:
         """Pass through."""
-        return self._inner.blocked_seconds()
+        return self._inner.blocked_seconds(market)
 
     async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
         """Read resting orders."""

@@ -3,20 +3,22 @@
 Write-ahead journal; a durable append is synced to disk before it returns (``synchronous=FULL``), any other one survives
 the death of the process and is synced with the next durable one. The calls block the event loop for the length of
 a write on purpose: an intent must be on disk before anything else happens, and a worker thread would run on a time of
-its own under a virtual clock.
+its own under a virtual clock. A file that another process holds is waited for without blocking.
 """
 
+import asyncio
 import os
 import sqlite3
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from hedgerow.domain.errors import NewerLog, StoreError
+from hedgerow.domain.errors import LogUnavailable, NewerLog, StoreError
 from hedgerow.domain.events import Event
 from hedgerow.domain.folding import fold
 from hedgerow.domain.ledger import Ledger
+from hedgerow.ports import Clock
 from hedgerow.store.codec import (
     FORMAT_VERSION,
     decode_event,
@@ -31,8 +33,16 @@ __all__ = ["SqliteStore"]
 
 APPLICATION_ID: Final = 0x48_44_47_57
 """``HDGW``: marks a SQLite file as a Hedgerow event log (bytes 68 to 71 of the file)."""
-BUSY_TIMEOUT_SECONDS: Final = 2.0
-"""How long a write waits for another process that holds the file, before it fails."""
+OPEN_TIMEOUT_SECONDS: Final = 10.0
+"""How long the opening of the log waits for another process that holds the file."""
+BLOCKING_TIMEOUT_MS: Final = 2000
+"""How long a read or a write without a clock to wait on blocks before it fails."""
+LOCK_PATIENCE_SECONDS: Final = 300.0
+"""How long a write is tried while another process holds the file: a backup or a database browser may take minutes."""
+LOCK_RETRY_SECONDS: Final = 0.1
+BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+PRIMARY_CODE: Final = 0xFF
+"""Masks the primary result code out of an extended one (sqlite.org/rescode.html)."""
 SCHEMA: Final = (
     "CREATE TABLE events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload BLOB NOT NULL)",
     "CREATE TABLE snapshot (seq INTEGER NOT NULL, version TEXT NOT NULL, payload BLOB NOT NULL)",
@@ -44,16 +54,24 @@ SCHEMA: Final = (
 class SqliteStore:
     """A ``Store`` in one SQLite file, created with its folder when missing; one process may write to it at a time.
 
+    ``clock`` is what a write waits on while another process holds the file; everything else of the bot goes on
+    meanwhile. Without a clock the attempt blocks, and fails after two seconds.
+
     Raises:
         StoreError: the file cannot be opened, is damaged, is something else, or was written by a newer version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, clock: Clock | None = None, *, lock_patience_seconds: float = LOCK_PATIENCE_SECONDS
+    ) -> None:
         self._path = path
+        self._clock = clock
+        self._patience = lock_patience_seconds
+        self._writing = asyncio.Lock()
         self._durable = True
         with self._guarded("open"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+            self._connection = sqlite3.connect(path, timeout=OPEN_TIMEOUT_SECONDS, isolation_level=None)
         try:
             with self._guarded("open"):
                 self._prepare()
@@ -77,17 +95,34 @@ class SqliteStore:
         """Append events as one transaction; ``durable`` returns only once they would survive a power cut.
 
         Raises:
-            StoreError: another process wrote to the log, the disk is full, or an event cannot be written.
+            LogUnavailable: another process holds the file for too long, or the disk is full.
+            StoreError: another process wrote to the log, or an event cannot be written.
         """
-        first = self._count + 1
-        rows = [(seq, event_kind(event), encode_event(event)) for seq, event in enumerate(events, first)]
-        if not rows:
-            return
+        async with self._writing:
+            first = self._count + 1
+            rows = [(seq, event_kind(event), encode_event(event)) for seq, event in enumerate(events, first)]
+            if not rows:
+                return
+            await self._once_unlocked(lambda: self._insert(rows, durable=durable))
+            self._count += len(rows)
+
+    def _insert(self, rows: Sequence[tuple[int, str, bytes]], *, durable: bool) -> None:
         with self._guarded("write"):
             self._sync(full=durable)
             with self._transaction():
                 self._connection.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
-        self._count += len(rows)
+
+    async def _once_unlocked(self, write: Callable[[], None]) -> None:
+        """Write, again and again while another process holds the file, until patience ends."""
+        clock = self._clock
+        until = clock.monotonic() + self._patience if clock else 0.0
+        while True:
+            try:
+                return write()
+            except _LockedError:
+                if clock is None or clock.monotonic() >= until:
+                    raise
+                await clock.sleep(LOCK_RETRY_SECONDS)
 
     async def events(self, *, after: int = 0) -> tuple[Event, ...]:
         """Return the events after the first ``after`` ones, oldest first.
@@ -111,6 +146,7 @@ class SqliteStore:
         """Keep the fold of everything appended so far; only the newest one is kept.
 
         Raises:
+            LogUnavailable: another process holds the file now; a snapshot is not waited for.
             StoreError: the ledger holds more events than the log.
         """
         if ledger.events > self._count:
@@ -138,8 +174,14 @@ class SqliteStore:
             raise NewerLog(
                 f"{self._path} was written by a newer Hedgerow: its format is {version}, ours is {FORMAT_VERSION}"
             )
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise StoreError(
+                f"{self._path}: the file system has no write-ahead journal for SQLite (mode {mode!r});"
+                " keep the home folder on a local disk"
+            )
         self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute(f"PRAGMA busy_timeout = {0 if self._clock else BLOCKING_TIMEOUT_MS}")
 
     def _create(self) -> None:
         with self._transaction():
@@ -212,7 +254,19 @@ class SqliteStore:
         except sqlite3.IntegrityError as error:
             raise StoreError(f"{self._path}: another process wrote to this event log; stop one of the two") from error
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"cannot {doing} the event log {self._path}: {error}") from error
+            raise _failure(error, doing)(f"cannot {doing} the event log {self._path}: {error}") from error
+
+
+class _LockedError(LogUnavailable):
+    """Another process holds the file now."""
+
+
+def _failure(error: Exception, doing: str) -> type[StoreError]:
+    """Return what a failure of SQLite or the file system means for the log."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & PRIMARY_CODE in BUSY:
+        return _LockedError
+    return LogUnavailable if doing == "write" else StoreError
 
 
 def _sync_folder(folder: Path) -> None:

@@ -82,7 +82,7 @@ def decide_held(
         return Hold(reason=HoldReason.EXECUTING, detail=ledger.execution.state.value)
     if ledger.hedge is None:
         return Hold(reason=HoldReason.NOTHING_HELD)
-    held = _look(ledger.hedge, observation, ledger, policy, books)
+    held = _look(observation.as_listed(ledger.hedge), observation, ledger, policy, books)
     return _safety(held) or _repair(held) or _margin(held) or _reduce(held) or _doubtful(held) or _profit(held)
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.commands import CancelOrder
+from hedgerow.domain.commands import CancelOrder, PlaceOrder
 from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.execution import (
     ExecutionKind,
@@ -25,7 +25,7 @@ from hedgerow.domain.execution import (
     LegProgress,
     Preparation,
 )
-from hedgerow.domain.instrument import BasisPair
+from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import Reason
 from hedgerow.strategy import hedging_cells as cells
@@ -61,11 +61,19 @@ class Signal(StrEnum):
     REJECTED = "order rejected"
     WORKING = "order still at work"
     UNKNOWN = "order outcome unknown"
+    DOUBTFUL = "order absent, may still land"
     CANCEL_REFUSED = "cancellation refused"
 
 
-_WAITING = {ExecutionState.RESOLVING, ExecutionState.RESTING, ExecutionState.CANCELLING}
+_WAITING = {
+    ExecutionState.RESOLVING,
+    ExecutionState.RESTING,
+    ExecutionState.CANCELLING,
+    ExecutionState.IN_DOUBT,
+}
 """States in which an order is at work and its outcome needs no asking for."""
+_LOOKED_UP = {ExecutionState.RESOLVING, ExecutionState.IN_DOUBT}
+"""States in which what is known of an order comes from a look-up."""
 _ORDER_EVENTS = (ev.OrderAccepted, ev.OrderProgressed, ev.OrderEnded, ev.OrderOutcomeUnknown)
 
 
@@ -87,8 +95,11 @@ def begin(  # noqa: PLR0913 - keyword-only, and each is one fact of the job
     at: datetime,
     spot_attempts: int = 0,
     perp_attempts: int = 0,
+    prepared: frozenset[Preparation] = frozenset(),
 ) -> HedgeExecution:
     """Return a new job in its first state; attempts go on from those the hedge has already used.
+
+    ``prepared`` are the preparations that the account shows to be done: they are not asked for.
 
     Raises:
         ValueError: the plan does not fit the kind: an opening or a reduction trades both legs, a trim one, a closing at
@@ -97,7 +108,7 @@ def begin(  # noqa: PLR0913 - keyword-only, and each is one fact of the job
     legs = (plan.spot_quantity > 0) + (plan.perp_quantity > 0)
     if legs not in _LEGS[kind]:
         raise ValueError(f"{hedge_id}: {kind.value} cannot trade {legs} legs")
-    pending = _preparations(kind, plan)
+    pending = tuple(step for step in _preparations(kind, plan) if step not in prepared)
     return HedgeExecution(
         hedge_id=hedge_id,
         kind=kind,
@@ -111,6 +122,7 @@ def begin(  # noqa: PLR0913 - keyword-only, and each is one fact of the job
         spot=LegProgress(attempts=spot_attempts),
         perp=LegProgress(attempts=perp_attempts),
         pending=pending,
+        coin_fee=ZERO,
         lead_done=plan.spot_quantity <= 0,
     )
 
@@ -146,16 +158,26 @@ def signal_of(job: HedgeExecution, event: Happening) -> Signal:
         return _ending(job, event)
     if isinstance(event, ev.CommandRefused) and isinstance(event.command, CancelOrder):
         return Signal.CANCEL_REFUSED
+    if isinstance(event, ev.OrderOutcomeUnknown) and event.may_land_until and job.state in _LOOKED_UP:
+        return Signal.DOUBTFUL
     return _SIGNALS[type(event)]
 
 
 def _ending(job: HedgeExecution, event: ev.OrderEnded) -> Signal:
-    asked = job.working.order.quantity if job.working else ZERO
+    at_work = _at_work(job)
+    asked = at_work.order.quantity if at_work else ZERO
     if event.filled_quantity >= asked:
         return Signal.FILLED
     if event.filled_quantity > 0:
         return Signal.PARTIAL
     return Signal.REJECTED if event.reject else Signal.NOTHING
+
+
+def _at_work(job: HedgeExecution) -> PlaceOrder | None:
+    """Return the order that events may be about: the one at work, or the doubtful one that is looked up."""
+    if job.state is ExecutionState.IN_DOUBT and job.doubtful:
+        return job.doubtful[0].command
+    return job.working
 
 
 def step(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
@@ -169,25 +191,53 @@ def step(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
     rule = TRANSITIONS[job.state].get(signal)
     if rule is None:
         raise InvariantBroken(f"hedge {job.hedge_id}: {signal.value!r} cannot happen while {job.state.value}")
-    if isinstance(event, _ORDER_EVENTS) and (job.working is None or job.working.order.client_id != event.client_id):
+    at_work = _at_work(job)
+    if isinstance(event, _ORDER_EVENTS) and (at_work is None or at_work.order.client_id != event.client_id):
         raise InvariantBroken(f"hedge {job.hedge_id}: order {event.client_id} is not at work")
-    absorbed = tracked(_absorbed(job, event), around)
+    listed, around = _as_listed(job, _as_told(job, event, around))
+    absorbed = tracked(_absorbed(listed, event), around)
     taken = rule.act(absorbed, event, around)
     if taken.job.state not in rule.leads_to:
         raise InvariantBroken(f"hedge {job.hedge_id}: {job.state.value} may not become {taken.job.state.value}")
     return taken
 
 
+def _as_listed(job: HedgeExecution, around: Surroundings) -> tuple[HedgeExecution, Surroundings]:
+    """Return the job on the pair as it is listed now, and whether anything but the fees changed since the last step."""
+    pair = around.pair
+    if pair is None or pair == job.pair or (pair.symbol, pair.base) != (job.symbol, job.pair.base):
+        return job, around
+    same = all(
+        replace(pair.instrument(market), fees=job.pair.instrument(market).fees) == job.pair.instrument(market)
+        for market in Market
+    )
+    return replace(job, pair=pair, retry_at=job.retry_at if same else None), replace(around, regridded=not same)
+
+
+def _as_told(job: HedgeExecution, event: Happening, around: Surroundings) -> Surroundings:
+    """Return the surroundings with what a refusal says of the whole host it came from."""
+    seconds = event.retry_after_seconds if isinstance(event, ev.OrderEnded) else None
+    if seconds is None or job.working is None:
+        return around
+    if job.working.order.market is Market.SPOT:
+        return replace(around, spot_blocked_seconds=max(around.spot_blocked_seconds, seconds))
+    return replace(around, perp_blocked_seconds=max(around.perp_blocked_seconds, seconds))
+
+
 def _absorbed(job: HedgeExecution, event: Happening) -> HedgeExecution:
     """Add an ended order's fills to its leg; remember those of one that is still at work."""
+    if job.state is ExecutionState.IN_DOUBT and isinstance(event, ev.OrderEnded):
+        certain = replace(job, doubtful=job.doubtful[1:])
+        return with_fill(certain, job.doubtful[0].command, event.filled_quantity, event.filled_notional)
     if job.working is None:
         return job
     if isinstance(event, ev.OrderProgressed):
         return replace(job, working_filled=max(job.working_filled, event.filled_quantity))
     if not isinstance(event, ev.OrderEnded):
         return job
-    ended = replace(job, working=None, working_filled=ZERO)
-    return with_fill(ended, job.working.order, event.filled_quantity, event.filled_notional)
+    counted = 0 if event.filled_quantity > 0 else job.refusals + 1
+    ended = replace(job, working=None, working_filled=ZERO, refusals=counted, retry_at=None)
+    return with_fill(ended, job.working, event.filled_quantity, event.filled_notional)
 
 
 def _resolved(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
@@ -200,20 +250,21 @@ def _resolved(job: HedgeExecution, event: Happening, around: Surroundings) -> St
 
 # --- the table -------------------------------------------------------------------------------------------------------
 
-_P, _L, _S, _C, _F, _X, _R, _U, _N = (
+_P, _L, _S, _C, _F, _X, _D, _R, _U, _N = (
     ExecutionState.PREPARING,
     ExecutionState.LEADING,
     ExecutionState.RESTING,
     ExecutionState.CANCELLING,
     ExecutionState.FOLLOWING,
     ExecutionState.RESOLVING,
+    ExecutionState.IN_DOUBT,
     ExecutionState.REPAIRING,
     ExecutionState.UNWINDING,
     ExecutionState.NAKED,
 )
 _ENDS = frozenset({ExecutionState.HEDGED, ExecutionState.FLAT})
-_FROM_LEAD = frozenset({_L, _S, _F}) | _ENDS
-_FROM_FOLLOW = frozenset({_L, _S, _F, _R, _U, _N}) | _ENDS
+_FROM_LEAD = frozenset({_L, _S, _F, _D}) | _ENDS
+_FROM_FOLLOW = frozenset({_L, _S, _F, _R, _U, _N, _D}) | _ENDS
 
 
 def _rule(act: Callable[[HedgeExecution, Happening, Surroundings], Step], *states: ExecutionState) -> Rule:
@@ -283,29 +334,40 @@ TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Rule]] = {
         **_TO_RESOLVING,
     },
     _U: {
-        Signal.TICK: _rule(cells.unwind, _U, _N, *_ENDS),
-        Signal.FILLED: _rule(cells.unwind, _U, _N, *_ENDS),
-        Signal.PARTIAL: _rule(cells.unwind, _U, _N, *_ENDS),
+        Signal.TICK: Rule(cells.unwind, _FROM_FOLLOW),
+        Signal.FILLED: Rule(cells.unwind, _FROM_FOLLOW),
+        Signal.PARTIAL: Rule(cells.unwind, _FROM_FOLLOW),
         Signal.NOTHING: _rule(cells.unwind_again, _U),
         Signal.REJECTED: _rule(cells.unwind_again, _U),
         **_TO_RESOLVING,
     },
     _N: {
-        Signal.TICK: _rule(cells.naked, _N, *_ENDS),
-        Signal.FILLED: _rule(cells.naked, _N, *_ENDS),
-        Signal.PARTIAL: _rule(cells.naked, _N, *_ENDS),
-        Signal.NOTHING: _rule(cells.still_naked, _N, *_ENDS),
-        Signal.REJECTED: _rule(cells.still_naked, _N, *_ENDS),
+        Signal.TICK: _rule(cells.naked, _N, _D, *_ENDS),
+        Signal.FILLED: _rule(cells.naked, _N, _D, *_ENDS),
+        Signal.PARTIAL: _rule(cells.naked, _N, _D, *_ENDS),
+        Signal.NOTHING: _rule(cells.still_naked, _N, _D, *_ENDS),
+        Signal.REJECTED: _rule(cells.still_naked, _N, _D, *_ENDS),
         **_TO_RESOLVING,
     },
     _X: {
         Signal.TICK: _rule(cells.resolve, _X),
         Signal.UNKNOWN: _rule(cells.resolve_again, _X),
+        Signal.DOUBTFUL: Rule(cells.doubted, _FROM_FOLLOW),
         Signal.WORKING: _rule(cells.still_working, _X, _C),
         Signal.FILLED: Rule(_resolved, _FROM_FOLLOW),
         Signal.PARTIAL: Rule(_resolved, _FROM_FOLLOW),
         Signal.NOTHING: Rule(_resolved, _FROM_FOLLOW),
         Signal.REJECTED: Rule(_resolved, _FROM_FOLLOW),
+    },
+    _D: {
+        Signal.TICK: _rule(cells.look_up_doubtful, _D),
+        Signal.UNKNOWN: _rule(cells.doubt_again, _D),
+        Signal.DOUBTFUL: _rule(cells.doubt_again, _D),
+        Signal.WORKING: _rule(cells.landed, _C, _X),
+        Signal.FILLED: Rule(cells.after_doubt, _FROM_FOLLOW),
+        Signal.PARTIAL: Rule(cells.after_doubt, _FROM_FOLLOW),
+        Signal.NOTHING: Rule(cells.after_doubt, _FROM_FOLLOW),
+        Signal.REJECTED: Rule(cells.after_doubt, _FROM_FOLLOW),
     },
     ExecutionState.HEDGED: {},
     ExecutionState.FLAT: {},

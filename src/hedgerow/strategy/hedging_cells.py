@@ -5,25 +5,32 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
+from hedgerow.domain.errors import InvariantBroken
+from hedgerow.domain.execution import DoubtfulOrder, ExecutionKind, ExecutionState, HedgeExecution
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, RejectKind, TimeInForce
 from hedgerow.strategy import hedging_moves as moves
 from hedgerow.strategy import hedging_resting as resting
-from hedgerow.strategy.hedging_orders import Step, Surroundings, elapsed
+from hedgerow.strategy.hedging_orders import Step, Surroundings, elapsed, in_doubt
 
 __all__ = [
     "Happening",
+    "after_doubt",
     "after_follow",
     "after_lead",
     "after_resting",
     "cancel",
     "cancel_again",
     "cancel_refused",
+    "doubt_again",
+    "doubted",
     "filled",
     "follow",
     "follow_rejected",
+    "landed",
     "lead",
     "lead_rejected",
+    "look_up_doubtful",
     "naked",
     "prepare",
     "prepared",
@@ -113,14 +120,16 @@ def after_lead(job: HedgeExecution, event: Happening, around: Surroundings) -> S
     """Follow what the slice filled, or try the slice again."""
     if filled(event):
         return moves.follow(replace(_slice_done(job), stage_since=around.at), around)
-    return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
+    return Step(job=job, pause_seconds=moves.retry_seconds(job))
 
 
 def lead_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Try again after a price refusal; after any other, lead no further."""
+    """Try again after a price refusal, and at once on filters that have changed; after any other, lead no further."""
     reject, detail = refusal(event)
+    if reject is RejectKind.FILTER and around.regridded:
+        return Step(job=replace(job, refusals=0))
     if reject is RejectKind.PRICE:
-        return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
+        return Step(job=job, pause_seconds=moves.retry_seconds(job))
     return moves.follow(replace(job, lead_done=True, detail=detail), around)
 
 
@@ -225,9 +234,10 @@ def unwind(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
 
 
 def unwind_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Wait before the reversal is tried again."""
-    del event, around
-    return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
+    """Wait before the reversal is tried again; not at all on filters that have changed."""
+    if refusal(event)[0] is RejectKind.FILTER and around.regridded:
+        return Step(job=replace(job, refusals=0))
+    return Step(job=job, pause_seconds=moves.retry_seconds(job))
 
 
 def naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
@@ -252,3 +262,50 @@ def resolve_again(job: HedgeExecution, event: Happening, around: Surroundings) -
     del event
     pause = max(RESOLVE_RETRY_SECONDS, elapsed(job, around.at) / 10)
     return Step(job=job, pause_seconds=min(pause, SLOWEST_RESOLVE_RETRY_SECONDS))
+
+
+def doubted(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Set the order aside that nobody knows and that may still land, and go on as if it had filled nothing."""
+    until = event.may_land_until if isinstance(event, ev.OrderOutcomeUnknown) else None
+    if job.working is None or until is None:
+        raise InvariantBroken(f"hedge {job.hedge_id}: no order at work to doubt")
+    doubt = DoubtfulOrder(command=job.working, until=until)
+    state = job.resume or ExecutionState.LEADING
+    aside = replace(job, state=state, resume=None, working=None, working_filled=ZERO, doubtful=(*job.doubtful, doubt))
+    if state is ExecutionState.NAKED:
+        return moves.naked(aside, around)
+    if state is ExecutionState.UNWINDING:
+        return moves.unwind(aside, around)
+    if state in {ExecutionState.FOLLOWING, ExecutionState.REPAIRING}:
+        return follow(aside, None, around)
+    return moves.lead(replace(aside, state=ExecutionState.LEADING), around)
+
+
+def look_up_doubtful(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Look the oldest doubtful order up."""
+    del event, around
+    return in_doubt(job)
+
+
+def doubt_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Wait before the next doubtful order is looked up."""
+    del event
+    pause = min(max(RESOLVE_RETRY_SECONDS, elapsed(job, around.at) / 10), SLOWEST_RESOLVE_RETRY_SECONDS)
+    return Step(job=replace(job, doubtful=(*job.doubtful[1:], *job.doubtful[:1])), pause_seconds=pause)
+
+
+def landed(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Take a doubtful order that is at work now out of its book, or find out how it ends."""
+    del event, around
+    first, *others = job.doubtful
+    resume = ExecutionState.LEADING if first.command.order.time_in_force is TimeInForce.GTX else job.resume
+    at_work = replace(job, working=first.command, working_filled=ZERO, doubtful=tuple(others), resume=resume)
+    if first.command.order.time_in_force is TimeInForce.GTX:
+        return resting.cancel(at_work)
+    return Step(job=replace(at_work, state=ExecutionState.RESOLVING), resolve=first.command.order)
+
+
+def after_doubt(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Go on with what the doubtful order did, or did not do."""
+    del event
+    return moves.after_doubt(job, around)

@@ -8,15 +8,17 @@ from msgspec.structs import replace
 from hedgerow.domain.commands import Command, SetLeverage, SetMarginType, TransferDirection, TransferFunds
 from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution, Preparation
-from hedgerow.domain.instrument import Market
+from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import RejectKind
 from hedgerow.strategy import hedging_resting as resting
 from hedgerow.strategy.hedging_orders import (
+    BLOCKED_PAUSE_SECONDS,
     UNREADABLE_SECONDS,
     Step,
     Surroundings,
     elapsed,
+    in_doubt,
     lead_price,
     naked_quantity,
     place,
@@ -28,9 +30,17 @@ from hedgerow.strategy.hedging_orders import (
     tradable,
     worth,
 )
-from hedgerow.strategy.hedging_quantities import follow_due, lead_complete, lead_slice, reversible
+from hedgerow.strategy.hedging_quantities import (
+    bought_ahead,
+    follow_due,
+    lead_complete,
+    lead_slice,
+    reversible,
+    surplus,
+)
 
 __all__ = [
+    "after_doubt",
     "fell_short",
     "finish",
     "follow",
@@ -39,16 +49,42 @@ __all__ = [
     "naked",
     "prepare",
     "resolve",
+    "retry_seconds",
     "top_up_again",
     "trim",
     "unwind",
 ]
 
 RETRY_SECONDS = 0.5
-"""Pause before an order that found nothing is tried again."""
+"""Pause before an order that found nothing is tried again; each further one in a row waits twice as long."""
+SLOWEST_RETRY_SECONDS = 5.0
 NAKED_RETRY_SECONDS = 5.0
+"""The same while a leg is naked for longer than it may be."""
+SLOWEST_NAKED_RETRY_SECONDS = 30.0
+SLOWEST_REFUSED_RETRY_SECONDS = 300.0
+"""The same after a refusal that another price does not answer: a closed market, a filter, a missing permission."""
+PROMPT_RETRIES = 4
+"""How many orders of a naked leg are tried without a growing pause."""
+MOST_DOUBLINGS = 10
 URGENT_PATIENCE = 4
 """A safety exit keeps leading this many times longer than others before it gives the turn back."""
+
+
+def retry_seconds(job: HedgeExecution) -> float:
+    """Return the pause after ``job.refusals`` orders in a row that filled nothing."""
+    return min(RETRY_SECONDS * _doubled(job.refusals - 1), SLOWEST_RETRY_SECONDS)
+
+
+def _doubled(times: int) -> int:
+    """Return 2 to the power of ``times``, which is bounded on both sides."""
+    return 1 << min(max(times, 0), MOST_DOUBLINGS)
+
+
+def _naked_retry(job: HedgeExecution, at: datetime, reject: RejectKind | None) -> datetime:
+    """Return when the next order of a naked leg is due: at first promptly, then by what the refusal was."""
+    slowest = SLOWEST_NAKED_RETRY_SECONDS if reject in {None, RejectKind.PRICE} else SLOWEST_REFUSED_RETRY_SECONDS
+    seconds = min(NAKED_RETRY_SECONDS * _doubled(job.refusals - PROMPT_RETRIES), slowest)
+    return at + timedelta(seconds=seconds)
 
 
 # --- preparations ----------------------------------------------------------------------------------------------------
@@ -75,13 +111,21 @@ def _preparation(job: HedgeExecution, wanted: Preparation) -> Command:
 
 
 def lead(job: HedgeExecution, around: Surroundings) -> Step:
-    """Place the next slice of the leading leg, or go on with the following leg when leading is done."""
+    """Place the next slice of the leading leg, or go on with the following leg when leading is done.
+
+    None begins while an order may still land.
+    """
+    if job.doubtful:
+        return in_doubt(job)
     price = lead_price(job, around)
     if price is None:
         return _wait_for_books(job, around)
     slice_quantity = lead_slice(job, around, price)
     if slice_quantity <= 0:
         return follow(replace(job, lead_done=True), around)
+    blocked = max(around.blocked_seconds(market) for market in _legs_to_trade(job))
+    if blocked > 0:
+        return _wait_for_hosts(job, around, blocked)
     pause = settlement_pause(job, around.at)
     exposed = naked_quantity(job) > tolerance(job, price)
     if pause and not exposed:
@@ -96,6 +140,17 @@ def lead(job: HedgeExecution, around: Surroundings) -> Step:
     return place(job, around, job.lead, slice_quantity)
 
 
+def _legs_to_trade(job: HedgeExecution) -> tuple[Market, ...]:
+    return tuple(Market) if job.plan.perp_quantity > 0 else (Market.SPOT,)
+
+
+def _wait_for_hosts(job: HedgeExecution, around: Surroundings, seconds: float) -> Step:
+    """Begin no slice that the other leg could not follow: wait, or settle for what is done."""
+    if elapsed(job, around.at) + seconds > _lead_patience(job):
+        return follow(replace(job, lead_done=True, detail=f"the exchange refuses orders for {seconds:.0f} s"), around)
+    return Step(job=job, pause_seconds=min(seconds, BLOCKED_PAUSE_SECONDS))
+
+
 def _lead_patience(job: HedgeExecution) -> float:
     return job.limits.flatten_after_seconds * (URGENT_PATIENCE if job.plan.urgent else 1)
 
@@ -105,12 +160,16 @@ def _lead_patience(job: HedgeExecution) -> float:
 
 def follow(job: HedgeExecution, around: Surroundings) -> Step:
     """Bring the following leg up to what the leading leg filled; lead on, or finish, when it is there."""
+    if surplus(job, around):
+        return unwind(_staged(job, ExecutionState.UNWINDING, around.at), around)
     due = follow_due(job, around)
     if due <= 0:
         return _in_step(job, around)
     if job.state not in {ExecutionState.FOLLOWING, ExecutionState.REPAIRING, ExecutionState.NAKED}:
         job = _staged(job, ExecutionState.FOLLOWING, around.at)
-    if job.state is not ExecutionState.NAKED and elapsed(job, around.at) > job.limits.flatten_after_seconds:
+    # A host that is known to refuse every order for longer than there is time is not waited for.
+    waited = elapsed(job, around.at) + around.blocked_seconds(job.follower)
+    if job.state is not ExecutionState.NAKED and waited > job.limits.flatten_after_seconds:
         return give_up_following(job, around)
     return place(job, around, job.follower, due)
 
@@ -119,7 +178,7 @@ def _in_step(job: HedgeExecution, around: Surroundings) -> Step:
     """Go on now that the following leg can do no more: lead on, reverse what could not be hedged, or end."""
     if not job.lead_done:
         return lead(_staged(job, ExecutionState.LEADING, around.at), around)
-    if job.kind is ExecutionKind.OPEN and reversible(job, around):
+    if _uneven_leg(job, around):
         return unwind(_staged(job, ExecutionState.UNWINDING, around.at), around)
     return finish(job, around)
 
@@ -128,13 +187,26 @@ def fell_short(job: HedgeExecution, around: Surroundings, reject: RejectKind | N
     """Decide what a following order that filled too little asks for: a wider cap, margin, or the way back."""
     if reject is RejectKind.REDUCE_ONLY and job.kind is not ExecutionKind.OPEN:
         return finish(replace(job, detail=detail), around)
+    if reject is RejectKind.FILTER and around.regridded:
+        return _on_the_new_grid(job, around)
     if job.state is ExecutionState.NAKED:
-        return Step(job=replace(job, detail=detail), pause_seconds=NAKED_RETRY_SECONDS)
+        due = _naked_retry(job, around.at, reject)
+        return Step(job=replace(job, detail=detail, retry_at=due), pause_seconds=NAKED_RETRY_SECONDS)
+    if around.blocked_seconds(job.follower) > job.limits.flatten_after_seconds:
+        return give_up_following(replace(job, detail=detail), around)
     if reject in {None, RejectKind.PRICE}:
-        return Step(job=replace(job, state=ExecutionState.REPAIRING), pause_seconds=RETRY_SECONDS)
+        return Step(job=replace(job, state=ExecutionState.REPAIRING), pause_seconds=retry_seconds(job))
     if reject is RejectKind.MARGIN and _may_top_up(job, around):
         return _top_up(job, around)
     return give_up_following(replace(job, detail=detail), around)
+
+
+def _on_the_new_grid(job: HedgeExecution, around: Surroundings) -> Step:
+    """Send the refused order again as the listing wants it now."""
+    job = replace(job, refusals=0)
+    if job.state is ExecutionState.NAKED:
+        return naked(job, around)
+    return Step(job=replace(job, state=ExecutionState.REPAIRING))
 
 
 def _may_top_up(job: HedgeExecution, around: Surroundings) -> bool:
@@ -184,20 +256,36 @@ def give_up_following(job: HedgeExecution, around: Surroundings) -> Step:
 
 
 def unwind(job: HedgeExecution, around: Surroundings) -> Step:
-    """Reverse the unhedged part of the leading leg; finish when what is left cannot be traded."""
-    excess = reversible(job, around)
-    if not excess:
-        return finish(job, around)
+    """Reverse the unhedged part of either leg; go on, or finish, when what is left cannot be traded."""
+    uneven = _uneven_leg(job, around)
+    if uneven is None:
+        over = job.lead_done or job.state is ExecutionState.NAKED
+        return finish(job, around) if over else lead(_staged(job, ExecutionState.LEADING, around.at), around)
     overdue = _overdue(job, around)
     if overdue:
         return overdue
-    return place(job, around, job.lead, excess, side=side_of(job, job.lead).opposite)
+    market, quantity, side = uneven
+    return place(job, around, market, quantity, side=side)
+
+
+def _uneven_leg(job: HedgeExecution, around: Surroundings) -> tuple[Market, Decimal, Side] | None:
+    """Return the order that makes the legs equal without the leg that is behind; None when none is possible or needed.
+
+    Of an opening it takes back what is open; of a closing it sells the coins whose short was bought back twice.
+    """
+    if job.kind is not ExecutionKind.OPEN:
+        ahead = bought_ahead(job, around)
+        return (Market.SPOT, ahead, Side.SELL) if ahead else None
+    for market, quantity in ((job.lead, reversible(job, around)), (job.follower, surplus(job, around))):
+        if quantity:
+            return market, quantity, side_of(job, market).opposite
+    return None
 
 
 def _overdue(job: HedgeExecution, around: Surroundings) -> Step | None:
     if job.state is ExecutionState.NAKED or elapsed(job, around.at) <= job.limits.flatten_after_seconds:
         return None
-    naked = replace(job, state=ExecutionState.NAKED, naked_alarmed=True)
+    naked = replace(job, state=ExecutionState.NAKED, naked_alarmed=True, refusals=0)
     return Step(job=naked, pause_seconds=NAKED_RETRY_SECONDS)
 
 
@@ -208,8 +296,10 @@ def naked(job: HedgeExecution, around: Surroundings) -> Step:
     """
     if around.short_gone:
         return finish(replace(job, detail="the exchange closed the short itself"), around)
+    if job.retry_at is not None and around.at < job.retry_at:
+        return Step(job=job, pause_seconds=NAKED_RETRY_SECONDS)
     if job.kind is not ExecutionKind.OPEN:
-        return follow(job, around)
+        return unwind(job, around) if bought_ahead(job, around) else follow(job, around)
     due = follow_due(job, around) if reversible(job, around) else ZERO
     completable = due > 0 and price_of(job, around, job.follower) is not None
     may_reverse = price_of(job, around, job.lead) is not None
@@ -237,7 +327,9 @@ def trim(job: HedgeExecution, around: Surroundings) -> Step:
 
 
 def finish(job: HedgeExecution, around: Surroundings) -> Step:
-    """End the job: ``HEDGED`` while a short is left of it, else ``FLAT``."""
+    """End the job: ``HEDGED`` while a short is left of it, else ``FLAT``; not while an order may still land."""
+    if job.doubtful:
+        return in_doubt(job)
     ended = replace(tracked(job, around), state=_end(job, around), working=None)
     return Step(job=ended)
 
@@ -249,6 +341,16 @@ def _end(job: HedgeExecution, around: Surroundings) -> ExecutionState:
         return ExecutionState.HEDGED
     done = job.perp.filled >= job.plan.perp_quantity and lead_complete(job, around)
     return ExecutionState.FLAT if done else ExecutionState.HEDGED
+
+
+def after_doubt(job: HedgeExecution, around: Surroundings) -> Step:
+    """Go on now that a doubtful order is certain."""
+    back = replace(job, state=job.resume or ExecutionState.LEADING, resume=None)
+    if back.state is ExecutionState.NAKED:
+        return naked(replace(back, retry_at=None), around)
+    if back.kind is ExecutionKind.TRIM:
+        return trim(_staged(back, ExecutionState.REPAIRING, around.at), around)
+    return follow(_staged(back, ExecutionState.FOLLOWING, around.at), around)
 
 
 def resolve(job: HedgeExecution) -> Step:
@@ -276,4 +378,4 @@ def _wait_for_books(job: HedgeExecution, around: Surroundings) -> Step:
 
 
 def _staged(job: HedgeExecution, state: ExecutionState, at: datetime) -> HedgeExecution:
-    return replace(job, state=state, stage_since=at, working=None)
+    return replace(job, state=state, stage_since=at, working=None, refusals=0)

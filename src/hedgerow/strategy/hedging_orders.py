@@ -7,8 +7,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain.commands import Command, PlaceOrder
+from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
-from hedgerow.domain.instrument import Instrument, Market, Side
+from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import BPS, ONE, ZERO
 from hedgerow.domain.order import OrderRequest, TimeInForce
@@ -22,6 +23,7 @@ __all__ = [
     "cap_bps",
     "elapsed",
     "fresh_touch",
+    "in_doubt",
     "lead_price",
     "naked_quantity",
     "ordered",
@@ -36,6 +38,7 @@ __all__ = [
     "tradable",
     "unhedged_coins",
     "with_fill",
+    "worst_exposure",
     "worth",
 ]
 
@@ -43,9 +46,18 @@ UNREADABLE_SECONDS = 1.0
 """Pause before books that were stale or one-sided are read again."""
 FUTURE_SECONDS = 1.0
 """A book stamped later than this after the present is not fresh: one of the two clocks is wrong."""
+BLOCKED_PAUSE_SECONDS = 5.0
+"""Longest pause before looking again whether a host that refuses every order still does."""
+BAND_SHARE = Decimal("0.9")
+"""Part of the price band that is used: the band stands around the mark, an order's reference is the book."""
 FIRST_WIDENING_SECONDS = 2
 SECOND_WIDENING_SECONDS = 5
-_CATCHING_UP = {ExecutionState.FOLLOWING, ExecutionState.REPAIRING, ExecutionState.RESOLVING}
+_CATCHING_UP = {
+    ExecutionState.FOLLOWING,
+    ExecutionState.REPAIRING,
+    ExecutionState.RESOLVING,
+    ExecutionState.IN_DOUBT,
+}
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -63,10 +75,21 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     """When what the event reports happened: a fill by the venue's time or the log's, downtime included; None = now."""
     short_gone: bool = False
     """Whether the account shows no short any more; asked only for a closing that is ``NAKED``."""
+    pair: BasisPair | None = None
+    """The pair as the venue lists it now; None where that is not known, and the job's own counts."""
+    regridded: bool = False
+    """Whether ``pair`` has other filters or another status than the job's last order was made for."""
+    spot_blocked_seconds: float = 0.0
+    """How long the spot host refuses every order, as it said; 0 = it does not."""
+    perp_blocked_seconds: float = 0.0
 
     def depth(self, market: Market) -> Depth | None:
         """Return one leg's book."""
         return self.spot if market is Market.SPOT else self.perp
+
+    def blocked_seconds(self, market: Market) -> float:
+        """Return how long the host of one leg refuses every order."""
+        return self.spot_blocked_seconds if market is Market.SPOT else self.perp_blocked_seconds
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -86,14 +109,25 @@ class Step(Struct, frozen=True, kw_only=True):
 def place(
     job: HedgeExecution, around: Surroundings, market: Market, quantity: Decimal, *, side: Side | None = None
 ) -> Step:
-    """Build the price-capped IOC order for one leg, with the next client id of that leg; pause without a fresh book."""
+    """Build the price-capped IOC order for one leg, with the next client id of that leg.
+
+    Pause instead without a fresh book, and while the host of the leg refuses every order; wait for doubtful orders that
+    could make it one too many.
+    """
     instrument, side = job.pair.instrument(market), side or side_of(job, market)
+    blocked = around.blocked_seconds(market)
+    if blocked > 0:
+        return Step(job=job, pause_seconds=min(blocked, BLOCKED_PAUSE_SECONDS))
     touch = fresh_touch(job, around, market, side)
     if touch is None or _below_floor(job, market, side, touch):
         return Step(job=job, pause_seconds=UNREADABLE_SECONDS)
-    limit = _floored(job, market, side, touch * (ONE + side.sign * cap_bps(job, around.at) * BPS))
+    limit = touch * (ONE + side.sign * cap_bps(job, around.at) * BPS)
+    limit = _within_band(instrument, side, limit, _middle(job, around, around.depth(market)) or touch)
+    limit = _floored(job, market, side, limit)
     quantity = split(instrument, quantity, max(limit, touch), job.limits.max_order_usd)
-    return ordered(job, market, side, quantity, _order_price(instrument, side, quantity, limit))
+    taken = ordered(job, market, side, quantity, _order_price(instrument, side, quantity, limit))
+    doubled = isinstance(taken.command, PlaceOrder) and _would_add_to_doubt(job, taken.command)
+    return in_doubt(job) if doubled else taken
 
 
 def ordered(
@@ -136,6 +170,18 @@ def split(instrument: Instrument, quantity: Decimal, price: Decimal, largest: De
     parts = (quantity * price / largest).to_integral_value(rounding=ROUND_CEILING)
     smallest = max(instrument.min_quantity, instrument.min_notional / price)
     return min(quantity, max(instrument.floor_quantity(quantity / parts), instrument.ceil_quantity(smallest)))
+
+
+def _within_band(instrument: Instrument, side: Side, limit: Decimal, reference: Decimal) -> Decimal:
+    """Return ``limit`` inside the price band, which is a part of the mark: ``BAND_SHARE`` of it around ``reference``.
+
+    PERCENT_PRICE bounds buys from above and sells from below (docs/aster-api.md section 7).
+    """
+    if side is Side.BUY and instrument.price_up > 0:
+        return min(limit, reference * (ONE + (instrument.price_up - ONE) * BAND_SHARE))
+    if side is Side.SELL and instrument.price_down > 0:
+        return max(limit, reference * (ONE - (ONE - instrument.price_down) * BAND_SHARE))
+    return limit
 
 
 def _order_price(instrument: Instrument, side: Side, quantity: Decimal, limit: Decimal) -> Decimal:
@@ -262,24 +308,74 @@ def _middle(job: HedgeExecution, around: Surroundings, depth: Depth | None) -> D
 
 def at_risk(job: HedgeExecution) -> Decimal:
     """Return by how much the legs may differ: an order whose outcome is unknown may have been filled whole."""
-    known, order = naked_quantity(job), job.working.order if job.working else None
-    if order is None:
-        return known
-    known = naked_quantity(with_fill(job, order, job.working_filled))
+    working = job.working
+    if working is None:
+        return worst_exposure(job)
+    known = worst_exposure(with_fill(job, working, job.working_filled))
     if job.state is not ExecutionState.RESOLVING:
         return known
-    return max(known, naked_quantity(job), naked_quantity(with_fill(job, order, order.quantity)))
+    return max(known, worst_exposure(job), worst_exposure(with_fill(job, working, working.order.quantity)))
 
 
-def with_fill(job: HedgeExecution, order: OrderRequest, quantity: Decimal, notional: Decimal = ZERO) -> HedgeExecution:
-    """Return the job with fills of ``order`` added to its leg, or to what was unwound."""
+def worst_exposure(job: HedgeExecution) -> Decimal:
+    """Return by how much the legs differ at most, whichever of the doubtful orders fill."""
+    cases = [job]
+    for doubt in job.doubtful:
+        cases += [with_fill(case, doubt.command, doubt.command.order.quantity) for case in cases]
+    return max(naked_quantity(case) for case in cases)
+
+
+def in_doubt(job: HedgeExecution) -> Step:
+    """Look the oldest doubtful order up; nothing is sent meanwhile.
+
+    Raises:
+        InvariantBroken: no order is doubtful.
+    """
+    if not job.doubtful:
+        raise InvariantBroken(f"hedge {job.hedge_id}: no order is doubtful")
+    if job.state is not ExecutionState.IN_DOUBT:
+        job = replace(job, state=ExecutionState.IN_DOUBT, resume=job.state)
+    return Step(job=job, resolve=job.doubtful[0].command.order)
+
+
+def _would_add_to_doubt(job: HedgeExecution, command: PlaceOrder) -> bool:
+    """Whether an order could leave the legs further apart than they may be without it, as doubtful orders may fill.
+
+    A second order for what the first was to do is fine: the legs are at most as far apart the other way. A third is
+    not, and coins whose sale is in doubt are not sold twice: they could be somebody else's.
+    """
+    order = command.order
+    if not job.doubtful:
+        return False
+    sells = order.market is Market.SPOT and order.side is Side.SELL
+    if sells and any(d.command.order.market is Market.SPOT and d.command.order.side is Side.SELL for d in job.doubtful):
+        return True
+    after = max(worst_exposure(job), worst_exposure(with_fill(job, command, order.quantity)))
+    return after > worst_exposure(job) + job.pair.lot_step
+
+
+def with_fill(job: HedgeExecution, command: PlaceOrder, quantity: Decimal, notional: Decimal = ZERO) -> HedgeExecution:
+    """Return the job with fills of an order added to its leg, or to what was unwound."""
+    order = command.order
     if job.kind is ExecutionKind.OPEN and order.side is not side_of(job, order.market):
-        return replace(job, unwound=job.unwound + quantity, unwound_notional=job.unwound_notional + notional)
+        return _unwound(job, order.market, quantity, notional)
     leg = job.leg(order.market)
     grown = replace(leg, filled=leg.filled + quantity, notional=leg.notional + notional)
     if order.time_in_force is TimeInForce.GTX:
         grown = replace(grown, maker_filled=leg.maker_filled + quantity, maker_notional=leg.maker_notional + notional)
+    if job.coin_fee is not None and order.market is Market.SPOT and order.side is Side.BUY:
+        job = replace(job, coin_fee=job.coin_fee + quantity * command.fee_rate)
     return replace(job, **{order.market.value: grown})
+
+
+def _unwound(job: HedgeExecution, market: Market, quantity: Decimal, notional: Decimal) -> HedgeExecution:
+    if market is job.lead:
+        return replace(job, unwound=job.unwound + quantity, unwound_notional=job.unwound_notional + notional)
+    return replace(
+        job,
+        follower_unwound=job.follower_unwound + quantity,
+        follower_unwound_notional=job.follower_unwound_notional + notional,
+    )
 
 
 def naked_quantity(job: HedgeExecution) -> Decimal:

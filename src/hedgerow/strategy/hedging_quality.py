@@ -18,7 +18,7 @@ SHARE_GRID = Decimal("0.0001")
 def quality_of(job: HedgeExecution, at: datetime) -> ExecutionQuality:
     """Return the quality of a job that ends at ``at``."""
     spot, perp = job.spot, job.perp
-    traded = spot.notional + job.unwound_notional + perp.notional
+    traded = spot.notional + job.unwound_notional + job.follower_unwound_notional + perp.notional
     rested = spot.maker_notional + perp.maker_notional
     running = (at - job.naked_since).total_seconds() if job.naked_since else 0.0
     return ExecutionQuality(
@@ -39,6 +39,8 @@ def _trades(job: HedgeExecution, market: Market) -> Iterator[tuple[Side, Decimal
     yield side, leg.filled, leg.notional
     if market is job.lead:
         yield side.opposite, job.unwound, job.unwound_notional
+    else:
+        yield side.opposite, job.follower_unwound, job.follower_unwound_notional
 
 
 def _fill_ratio(job: HedgeExecution) -> Decimal:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from hedgerow.domain.execution import ExecutionKind, HedgeExecution
 from hedgerow.domain.instrument import Instrument, Market, Side
 from hedgerow.domain.money import ZERO
+from hedgerow.strategy.dust import dust_limit
 from hedgerow.strategy.hedging_orders import (
     Surroundings,
     fresh_touch,
@@ -15,7 +16,13 @@ from hedgerow.strategy.hedging_orders import (
     worth,
 )
 
-__all__ = ["follow_due", "lead_complete", "lead_slice", "reversible"]
+__all__ = ["bought_ahead", "follow_due", "lead_complete", "lead_slice", "reversible", "surplus"]
+
+
+MANY_LOTS = 10
+"""A slice of fewer lots of the perpetual is bought so that its short can follow to the last one."""
+HALVED_MINIMUM = Decimal("1.2")
+"""What each half of a divided rest is at least worth, as a factor of one minimum."""
 
 
 def lead_slice(job: HedgeExecution, around: Surroundings, price: Decimal) -> Decimal:
@@ -29,8 +36,27 @@ def lead_slice(job: HedgeExecution, around: Surroundings, price: Decimal) -> Dec
         return ZERO
     smallest = _smallest_slice(job, price)
     wanted = max(min(job.plan.slice_notional, _visible_share(job, around)), smallest, unhedged_coins(job) * price)
-    quantity = min(leading.floor_quantity(wanted / price), remaining)
-    return remaining if (remaining - quantity) * price < smallest else quantity
+    quantity = min(_hedgeable(job, leading.floor_quantity(wanted / price)), remaining)
+    if (remaining - quantity) * price >= smallest:
+        return quantity
+    # The rest would be too small for an order of its own: it goes along, or the two are halved.
+    halved = leading.floor_quantity(remaining / 2)
+    fits = remaining * price <= max(wanted, 3 * job.pair.min_notional)
+    return remaining if fits or halved * price < HALVED_MINIMUM * smallest / 2 else halved
+
+
+def _hedgeable(job: HedgeExecution, quantity: Decimal) -> Decimal:
+    """Return the coins of a slice so that a short with a much coarser lot can follow all of them.
+
+    Coins are bought gross of their fee: the same number of lots would leave the last one without its short.
+    """
+    spot, perp = job.pair.spot, job.pair.perp
+    coarse = spot.lot * MANY_LOTS <= perp.lot and quantity < perp.lot * MANY_LOTS
+    if not coarse or job.kind is not ExecutionKind.OPEN or job.lead is not Market.SPOT:
+        return quantity
+    ahead = max(ZERO, job.exposure)
+    target = perp.floor_quantity(quantity * (1 - spot.fees.taker) + ahead)
+    return job.pair.gross_spot_for(target - ahead) if target > ahead else quantity
 
 
 def _remaining(job: HedgeExecution) -> Decimal:
@@ -75,7 +101,7 @@ def follow_due(job: HedgeExecution, around: Surroundings) -> Decimal:
 def _coins_due(job: HedgeExecution, around: Surroundings) -> Decimal:
     """Return the coins to buy, gross of the fee in coin, so that no part of an opening's short lacks them."""
     spot = job.pair.spot
-    due = spot.floor_quantity(job.pair.gross_spot_for(job.net_perp) - job.spot.filled)
+    due = spot.floor_quantity(job.pair.gross_spot_for(job.net_perp) - (job.spot.filled - job.follower_unwound))
     price = price_of(job, around, Market.SPOT) or worth(job, around)
     return due if tradable(spot, due, price) else ZERO
 
@@ -85,12 +111,33 @@ def _short_due(job: HedgeExecution, around: Surroundings) -> Decimal:
     perp, planned = job.pair.perp, job.plan.perp_quantity
     complete = lead_complete(job, around) and (job.lead_done or job.kind is not ExecutionKind.OPEN)
     wanted = job.net_spot if job.kind is ExecutionKind.OPEN else job.net_spot - _surplus(job)
-    target = planned if complete else min(planned, perp.floor_quantity(max(ZERO, wanted)))
-    due = target - job.perp.filled
+    whole = complete and not _stranded(job, around)
+    target = planned if whole else min(planned, perp.floor_quantity(max(ZERO, wanted)))
+    due = target - (job.perp.filled - job.follower_unwound)
     if job.kind is ExecutionKind.OPEN:
-        price = price_of(job, around, Market.PERP) or worth(job, around)
+        due, price = perp.floor_quantity(due), price_of(job, around, Market.PERP) or worth(job, around)
         return due if tradable(perp, due, price) else ZERO
+    due = _buy_back(perp, due, last=whole and job.plan.whole_short)
     return due if _closable(perp, due) else ZERO
+
+
+def _stranded(job: HedgeExecution, around: Surroundings) -> bool:
+    """Whether the coins that a closing can no longer sell are worth more than dust: their part of the short stays."""
+    left, price = job.plan.spot_quantity - job.spot.filled, worth(job, around)
+    if job.kind is ExecutionKind.OPEN or left <= 0 or price is None or not job.plan.perp_quantity:
+        return False
+    return left * price > dust_limit(job.plan.spot_quantity * price)
+
+
+def _buy_back(perp: Instrument, quantity: Decimal, *, last: bool) -> Decimal:
+    """Return what to buy of a short on its grid; the last of it is rounded up.
+
+    A lot that became coarser leaves a part of a lot: a reduce-only order never buys more than is short.
+    """
+    floored = perp.floor_quantity(quantity)
+    if not last or floored == quantity or quantity <= 0:
+        return floored
+    return max(perp.ceil_quantity(quantity), perp.ceil_quantity(perp.min_quantity))
 
 
 def _surplus(job: HedgeExecution) -> Decimal:
@@ -105,11 +152,36 @@ def reversible(job: HedgeExecution, around: Surroundings) -> Decimal:
     return _coins_to_sell(job, around, job.exposure)
 
 
+def surplus(job: HedgeExecution, around: Surroundings) -> Decimal:
+    """Return what an opening's following leg has beyond the leading one, that the venue lets us take back.
+
+    Only a doubtful order that fills beside its replacement leads there.
+    """
+    if job.kind is not ExecutionKind.OPEN:
+        return ZERO
+    if job.lead is Market.PERP:
+        return _coins_to_sell(job, around, job.net_spot - job.net_perp)
+    excess = job.pair.perp.floor_quantity(max(ZERO, -job.exposure))
+    return excess if _closable(job.pair.perp, excess) else ZERO
+
+
+def bought_ahead(job: HedgeExecution, around: Surroundings) -> Decimal:
+    """Return the coins that have lost their part of the short in a closing, and that the venue lets us sell.
+
+    Only a doubtful order that fills beside its replacement leads there; a short larger than the coins goes first.
+    """
+    if job.kind is ExecutionKind.OPEN or not job.plan.spot_quantity:
+        return ZERO
+    short_first = max(ZERO, job.plan.perp_quantity - job.plan.spot_quantity)
+    left = job.plan.spot_quantity - job.spot.filled
+    return _coins_to_sell(job, around, min(left, -job.exposure - short_first))
+
+
 def _short_to_buy_back(job: HedgeExecution, around: Surroundings) -> Decimal:
     """Return what of the short has no coins against it; all of it, when the coins are too few to be ever sold."""
     perp = job.pair.perp
     hedged = job.net_spot if _coins_to_sell(job, around, job.net_spot) else ZERO
-    excess = perp.floor_quantity(max(ZERO, job.net_perp - hedged))
+    excess = _buy_back(perp, max(ZERO, job.net_perp - hedged), last=not hedged)
     return excess if _closable(perp, excess) else ZERO
 
 

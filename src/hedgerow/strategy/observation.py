@@ -17,7 +17,7 @@ from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Target
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.position import Reason
+from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy.grades import Finding, FindingKind, HealthLevel, HealthReport
 
 __all__ = [
@@ -64,6 +64,14 @@ class Observation(Struct, frozen=True, kw_only=True):
     def complete(self) -> bool:
         """Whether nothing is missing: only then may anything be opened, or closed for profit."""
         return self.market is not None and self.account is not None and not self.unread
+
+    def as_listed(self, hedge: HedgedPosition) -> HedgedPosition:
+        """Return the hedge with its pair as the market lists it now: filters, status and fees change while it is held.
+
+        An unreadable market, and one that does not list the pair, leave it as the ledger has it.
+        """
+        pair = self.market.pair(hedge.symbol) if self.market else None
+        return hedge if pair is None or pair.base != hedge.pair.base else replace(hedge, pair=pair)
 
 
 class RefusalKind(StrEnum):

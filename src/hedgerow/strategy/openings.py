@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from itertools import chain
 
-from hedgerow.domain.account import AccountView
+from hedgerow.domain.account import AccountView, MarginType, PerpPosition
+from hedgerow.domain.execution import Preparation
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.strategy.brakes import brake_of
@@ -22,7 +23,7 @@ from hedgerow.strategy.ranking import Ranking
 from hedgerow.strategy.screening import basis_of, contradiction_refusal, staleness_refusal
 from hedgerow.strategy.sizing import funds_of, opening_plan
 
-__all__ = ["entry_refusals", "openings_blocked", "plan_opening", "shortlist"]
+__all__ = ["entry_refusals", "openings_blocked", "plan_opening", "settings_in_place", "shortlist"]
 
 SETTLEMENT_JITTER_SECONDS = 15.0
 """The venue may charge a settlement this far off its stamp (API reference 11)."""
@@ -77,6 +78,20 @@ def entry_refusals(
         text = f"the account already holds {foreign} of the perpetual"
         return (Refusal(kind=RefusalKind.POSITION, detail=text),)
     return policy.refusals(pair, ranking, market)
+
+
+def settings_in_place(row: PerpPosition | None, leverage: int) -> frozenset[Preparation]:
+    """Return the settings of a perpetual that its row shows to be right already; asking for them may be refused.
+
+    Aster answers -4046 or -4067 to a margin type that needs no change (docs/aster-api.md section 9).
+    """
+    if row is None:
+        return frozenset()
+    right = {
+        Preparation.MARGIN_TYPE: row.margin_type is MarginType.CROSSED,
+        Preparation.LEVERAGE: row.leverage == leverage,
+    }
+    return frozenset(step for step, done in right.items() if done)
 
 
 def shortlist(observation: Observation, ledger: Ledger, policy: Policy) -> Iterator[Opportunity]:

@@ -11,6 +11,7 @@ from hedgerow.domain.market import Depth
 from hedgerow.domain.money import BPS, ONE, ZERO, floor_to_step
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.absence import at_most_shown, coin_reading, short_reading
+from hedgerow.strategy.dust import dust_limit
 from hedgerow.strategy.observation import Opportunity, Rebalance, Refusal, RefusalKind
 from hedgerow.strategy.parameters import CapitalManagement
 from hedgerow.strategy.prices import SaleBounds
@@ -89,6 +90,7 @@ def opening_plan(
         or _filter_refusal(pair.spot, gross, ask)
         or _filter_refusal(pair.perp, quantity, bid)
         or depth_refusal(spot_depth, perp_depth, quantity * ask, limits)
+        or _exposure_refusal(pair, quantity, ask, funds, limits)
     )
     if refusal:
         return refusal
@@ -122,8 +124,9 @@ def closing_plan(  # noqa: PLR0913 - keyword-only, and each is one fact of the c
 ) -> ExecutionPlan:
     """Plan to sell the hedge's own coins and buy back its own short, never more than the account still has.
 
-    ``dust`` are coins that the ledger kept of earlier hedges of the same coin: they are sold with these. ``bounds``
-    are the worst prices; None = only the caps count.
+    ``hedge`` carries the pair as it is listed now: see ``Observation.as_listed``. ``dust`` are coins that the ledger
+    kept of earlier hedges of the same coin: they are sold with these. ``bounds`` are the worst prices; None = only the
+    caps count.
     """
     spot, short = hedge.spot_quantity + dust, hedge.short
     if account is not None:
@@ -131,7 +134,9 @@ def closing_plan(  # noqa: PLR0913 - keyword-only, and each is one fact of the c
         # them would buy back their part of the short first.
         spot = at_most_shown(spot, coin_reading(hedge, account))
         short = at_most_shown(short, short_reading(hedge, account))
-    spot = hedge.pair.spot.floor_quantity(max(ZERO, spot))
+    seen = short_reading(hedge, account).shown if account is not None else None
+    whole = seen is not None and seen <= hedge.short
+    spot = _to_sell(hedge.pair.spot, max(ZERO, spot), price=price, hedged=short > 0)
     notional = max(spot, short) * price
     equity = hedge.entry_notional * 2
     if account is not None:
@@ -143,10 +148,18 @@ def closing_plan(  # noqa: PLR0913 - keyword-only, and each is one fact of the c
             hedge.pair, notional, price, _at_most(equity * limits.max_naked_equity_fraction, limits.max_order_usd)
         ),
         interval_hours=interval_hours,
+        whole_short=whole,
         urgent=urgent,
         spot_floor=bounds.spot_floor if bounds else None,
         perp_ceiling=bounds.perp_ceiling if bounds else None,
     )
+
+
+def _to_sell(spot: Instrument, coins: Decimal, *, price: Decimal, hedged: bool) -> Decimal:
+    """Return the coins that a closing plans to sell: what the lot leaves over is dust, unless that is a naked leg."""
+    sellable = spot.floor_quantity(coins)
+    naked = hedged and (coins - sellable) * price > dust_limit(coins * price)
+    return coins if naked else sellable
 
 
 def trimming_plan(
@@ -188,7 +201,8 @@ def slice_notional(pair: BasisPair, notional: Decimal, price: Decimal, ceiling: 
     least = max(2 * pair.min_notional, 2 * lot)
     largest = max(ceiling, least) - lot
     count = max(1, min(_ceil(notional / largest), int(notional / least)))
-    return max((notional / count + lot).quantize(CENT, rounding=ROUND_CEILING), CENT)
+    size = (notional / count + lot).quantize(CENT, rounding=ROUND_CEILING)
+    return max(min(size, max(ceiling, least).quantize(CENT, rounding=ROUND_CEILING)), CENT)
 
 
 def _at_most(value: Decimal, limit: Decimal | None) -> Decimal:
@@ -201,6 +215,23 @@ def _order_refusal(pair: BasisPair, price: Decimal, limits: ExecutionLimits) -> 
     if limits.max_order_usd is None or limits.max_order_usd >= least:
         return None
     text = f"max_order_usd is ${limits.max_order_usd:.2f}, the smallest slice of {pair.symbol} is ${least:.2f}"
+    return Refusal(kind=RefusalKind.FILTER, detail=text)
+
+
+def _exposure_refusal(
+    pair: BasisPair, quantity: Decimal, price: Decimal, funds: Funds, limits: ExecutionLimits
+) -> Refusal | None:
+    """Return why even the smallest slice, two common lots, would leave more unhedged than the settings allow.
+
+    Twice the exchange's minimum is always allowed: nothing smaller can be traded on both markets.
+    """
+    least, allowed = min(2 * pair.lot_step, quantity) * price, funds.equity * limits.max_naked_equity_fraction
+    if least <= max(allowed, 2 * pair.min_notional):
+        return None
+    text = (
+        f"the smallest slice of {pair.symbol} is ${least:.2f}, max_naked_equity_fraction"
+        f" {limits.max_naked_equity_fraction} of ${funds.equity:.2f} allows ${allowed:.2f} unhedged"
+    )
     return Refusal(kind=RefusalKind.FILTER, detail=text)
 
 

@@ -205,7 +205,8 @@ def test_a_refusal_of_the_whole_host_says_for_how_long(scene: Scene) -> None:
     (end,) = scene.run(scene.venue.submit(place(request(PERP))))
     assert isinstance(end, OrderEnded)
     assert end.retry_after_seconds == 60
-    assert scene.venue.blocked_seconds() == 59.5
+    assert scene.venue.blocked_seconds(PERP) == 59.5
+    assert scene.venue.blocked_seconds(SPOT) == 0
     (next_end,) = scene.run(scene.venue.submit(place(request(PERP, client_id="o-2"))))
     assert isinstance(next_end, OrderEnded)
     assert next_end.retry_after_seconds == 59.5, "not sent: the wait is known"
@@ -213,7 +214,7 @@ def test_a_refusal_of_the_whole_host_says_for_how_long(scene: Scene) -> None:
 
 
 def test_a_venue_that_said_nothing_is_not_blocked(scene: Scene) -> None:
-    assert scene.venue.blocked_seconds() == 0
+    assert scene.venue.blocked_seconds(PERP) == 0
 
 
 def test_an_order_whose_nonce_came_too_late_ended_with_nothing_and_may_be_tried_again(scene: Scene) -> None:
@@ -332,13 +333,39 @@ def test_a_lost_order_is_not_absent_while_its_nonce_lives(scene: Scene) -> None:
     assert (end.order_id, end.code, end.filled_quantity) == (None, -2013, Decimal(0))
 
 
-def test_a_lost_order_is_absent_once_its_nonce_is_burnt(scene: Scene) -> None:
+def test_a_noop_that_answers_success_does_not_make_a_lost_order_absent(scene: Scene) -> None:
     lose(scene)
     scene.nothing_there()
     scene.aster.on(NOOP, {"code": 200, "msg": "success"})
-    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
+    (unknown,) = scene.run(scene.venue.resolve(request()))
+    assert isinstance(unknown, OrderOutcomeUnknown)
+    assert unknown.may_land_until == NOW + timedelta(seconds=65)
     assert [sent["nonce"] for sent in scene.aster.sent(NOOP)] == [scene.aster.sent(PLACE_SPOT)[0]["nonce"]]
-    assert scene.aster.routes[-4:].count(LOOK) == 1, "looked again after the nonce was gone"
+    scene.aster.on(LOOK, order_row())
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded], "it landed all the same"
+
+
+def test_a_lost_order_is_absent_once_its_nonce_is_dead_and_a_look_up_after_that_lacks_it(scene: Scene) -> None:
+    lose(scene)
+    scene.nothing_there()
+    scene.aster.on(NOOP, {"code": 200, "msg": "success"})
+    scene.clock.pass_time(65)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+    scene.clock.pass_time(1)
+    scene.aster.forget()
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
+    assert scene.aster.routes.count(LOOK) == 1
+    assert NOOP not in scene.aster.routes
+
+
+def test_the_window_of_a_nonce_is_judged_by_the_venues_time(scene: Scene) -> None:
+    scene.nothing_there()
+    ahead = int((NOW + timedelta(seconds=40)).timestamp() * 1_000_000)
+    scene.venue.remember([CommandIssued(at=NOW, command=place(request()), nonce=ahead)])
+    scene.clock.pass_time(70)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+    scene.clock.pass_time(36)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
 
 
 def test_an_order_that_landed_before_its_nonce_was_burnt_is_found(scene: Scene) -> None:
@@ -391,43 +418,33 @@ def test_an_order_that_no_log_knows_was_never_sent(scene: Scene) -> None:
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
 
 
-def test_a_nonce_of_the_log_is_burnt_instead_of_waiting_for_its_end(scene: Scene) -> None:
+def test_a_nonce_of_the_log_is_tried_to_be_used_up_until_the_venue_says_so(scene: Scene) -> None:
     scene.nothing_there()
     scene.venue.remember([CommandIssued(at=NOW, command=place(request()), nonce=1_767_614_400_000_000)])
     scene.aster.on(NOOP, HTML_500, {"code": 200, "msg": "success"})
-    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
-    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
-    assert {sent["nonce"] for sent in scene.aster.sent(NOOP)} == {"1767614400000000"}
+    known = [scene.run(scene.venue.resolve(request()))[0] for _ in range(3)]
+    until = [event.may_land_until for event in known if isinstance(event, OrderOutcomeUnknown)]
+    assert [at is not None for at in until] == [False, True, True]
+    assert [sent["nonce"] for sent in scene.aster.sent(NOOP)] == ["1767614400000000"] * 2
 
 
-def test_a_lost_refusal_is_known_soon_after_its_nonce_is_found_used(scene: Scene) -> None:
-    used, taken = error(-4225, "Nonce Expired"), {"code": 200, "msg": "success"}
+def test_an_order_that_is_not_shown_for_seconds_may_only_land_late(scene: Scene) -> None:
     lose(scene)
     scene.nothing_there()
-    scene.aster.on(NOOP, used, taken, used)
-    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
-    own, later, again = (sent["nonce"] for sent in scene.aster.sent(NOOP))
-    assert own == again == scene.aster.sent(PLACE_SPOT)[0]["nonce"]
-    assert int(later) > int(own)
-    scene.clock.pass_time(4)
-    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown], "it may be told late"
-    scene.clock.pass_time(2)
-    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
-
-
-def test_a_nonce_that_is_taken_at_the_second_try_is_burnt(scene: Scene) -> None:
-    lose(scene)
-    scene.nothing_there()
-    scene.aster.on(NOOP, error(-4225, "Nonce Expired"), {"code": 200, "msg": "success"})
-    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
-
-
-@pytest.mark.parametrize("answers", [(HTML_500,), ({"code": 200, "msg": "success"}, HTML_500)])
-def test_a_nonce_is_not_called_used_up_on_half_an_answer(scene: Scene, answers: tuple[Any, ...]) -> None:
-    lose(scene)
-    scene.nothing_there()
-    scene.aster.on(NOOP, error(-4225, "Nonce Expired"), *answers)
-    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+    (first,) = scene.run(scene.venue.resolve(request()))
     scene.clock.pass_time(6)
-    scene.aster.on(NOOP, HTML_500)
-    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+    (later,) = scene.run(scene.venue.resolve(request()))
+    assert isinstance(first, OrderOutcomeUnknown)
+    assert isinstance(later, OrderOutcomeUnknown)
+    assert (first.may_land_until, later.may_land_until) == (None, NOW + timedelta(seconds=65))
+
+
+def test_a_refused_repeat_of_a_transfer_says_nothing_of_the_first_one_until_its_nonce_is_dead(scene: Scene) -> None:
+    route = "POST /fapi/v3/asset/wallet/transfer"
+    command = TransferFunds(transfer_id="t-1", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
+    scene.aster.on("POST /fapi/v3/noop", {"code": 200, "msg": "success"})
+    scene.aster.on(route, HTML_500, error(-2018, "Balance is insufficient"), error(-2018, "Balance is insufficient"))
+    for expected in (TransferOutcomeUnknown, TransferOutcomeUnknown):
+        assert kinds(scene.run(scene.venue.submit(command))) == [expected]
+    scene.clock.pass_time(66)
+    assert kinds(scene.run(scene.venue.submit(command))) == [CommandRefused]

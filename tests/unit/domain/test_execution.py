@@ -18,6 +18,7 @@ def test_an_openings_coins_count_net_of_the_fee_and_of_what_was_sold_back() -> N
         spot=replace(job.spot, filled=Decimal(10)),
         perp=replace(job.perp, filled=Decimal(7)),
         unwound=Decimal(1),
+        coin_fee=Decimal("0.004"),
     )
     assert job.net_spot == Decimal("8.996")
     assert job.exposure == Decimal("1.996")

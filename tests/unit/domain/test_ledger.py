@@ -1,9 +1,15 @@
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from hedgerow.domain import events as ev
-from hedgerow.domain.instrument import Side
+from hedgerow.domain.commands import PlaceOrder
+from hedgerow.domain.execution import DoubtfulOrder, ExecutionState
+from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger, Totals
+from hedgerow.domain.order import OrderRequest
 from support.diary import START, Diary
+from support.toy_venue import new_job
 
 
 def test_a5_only_coins_that_the_log_bought_are_owned() -> None:
@@ -64,3 +70,19 @@ def test_imported_figures_add_to_the_total_but_not_to_what_the_bot_earned() -> N
 def test_an_empty_ledger_knows_nothing() -> None:
     assert Ledger().active is None
     assert Ledger().total_profit_loss == 0
+
+
+def test_orders_whose_outcome_is_not_certain_are_named_by_their_client_ids() -> None:
+    order = OrderRequest(
+        client_id="h1-p-1", market=Market.PERP, symbol="ABCUSDT", side=Side.SELL, quantity=Decimal(1), price=Decimal(1)
+    )
+    sent = PlaceOrder(hedge_id="h1", order=order)
+    other = PlaceOrder(hedge_id="h1", order=replace(order, client_id="h1-p-2"))
+    job = new_job()
+    at = job.started_at
+    assert Ledger().doubtful_orders == ()
+    assert Ledger(execution=replace(job, working=sent)).doubtful_orders == ()
+    resolving = replace(job, working=sent, state=ExecutionState.RESOLVING)
+    assert Ledger(execution=resolving).doubtful_orders == ("h1-p-1",)
+    doubtful = replace(resolving, doubtful=(DoubtfulOrder(command=other, until=at),))
+    assert Ledger(execution=doubtful).doubtful_orders == ("h1-p-2", "h1-p-1")

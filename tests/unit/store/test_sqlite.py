@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import hedgerow
-from hedgerow.domain.errors import StoreError
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.errors import LogUnavailable, StoreError
 from hedgerow.domain.events import CycleCompleted
 from hedgerow.domain.folding import fold
 from hedgerow.domain.ledger import Ledger
@@ -288,3 +289,78 @@ def test_a_start_does_not_count_the_events_of_a_log_with_a_snapshot(tmp_path: Pa
     _filled(path, 4, snapshot_of=4)
     _alter(path, "UPDATE events SET payload = x'7b' WHERE seq = 2")
     assert _load(path) == fold(_cycles(1, 4)), "what the snapshot covers is not read"
+
+
+# --- a file that another process holds -------------------------------------------------------------------------------
+
+
+def _held(path: Path) -> sqlite3.Connection:
+    """Return a connection that holds the file, as a backup or a database browser does."""
+    other = sqlite3.connect(path, isolation_level=None, timeout=0)
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
+def test_a_log_that_another_process_holds_is_waited_for_while_other_tasks_go_on(tmp_path: Path) -> None:
+    clock, path = VirtualClock(datetime(2026, 1, 5, tzinfo=UTC)), tmp_path / "hedgerow.db"
+    store, other = SqliteStore(path, clock), _held(path)
+    ticks: list[float] = []
+
+    async def guard() -> None:
+        while clock.monotonic() < 60:
+            await clock.sleep(1)
+            ticks.append(clock.monotonic())
+        other.execute("ROLLBACK")
+
+    async def both() -> None:
+        watching = asyncio.ensure_future(guard())
+        await store.append(_cycles(1, 2), durable=True)
+        await watching
+
+    run_virtual(clock, both())
+    assert len(ticks) >= 60
+    assert 60 <= clock.monotonic() < 63
+    assert _load(path).events == 2
+
+
+def test_a_log_that_is_never_released_is_unavailable_and_not_damaged(tmp_path: Path) -> None:
+    clock, path = VirtualClock(datetime(2026, 1, 5, tzinfo=UTC)), tmp_path / "hedgerow.db"
+    store, other = SqliteStore(path, clock), _held(path)
+    with pytest.raises(LogUnavailable, match="locked"):
+        run_virtual(clock, store.append(_cycles(1, 1), durable=True))
+    assert clock.monotonic() >= 300
+    with pytest.raises(LogUnavailable):
+        run_virtual(clock, store.snapshot(fold([])))
+    other.execute("ROLLBACK")
+    run_virtual(clock, store.append(_cycles(1, 1), durable=True))
+    assert _load(path).events == 1
+
+
+def test_appends_that_wait_for_the_file_keep_their_order(tmp_path: Path) -> None:
+    clock, path = VirtualClock(datetime(2026, 1, 5, tzinfo=UTC)), tmp_path / "hedgerow.db"
+    store, other = SqliteStore(path, clock), _held(path)
+
+    async def both() -> None:
+        first = asyncio.ensure_future(store.append(_cycles(1, 1), durable=True))
+        second = asyncio.ensure_future(store.append(_cycles(2, 3), durable=True))
+        await clock.sleep(5)
+        other.execute("ROLLBACK")
+        await asyncio.gather(first, second)
+
+    run_virtual(clock, both())
+    assert asyncio.run(store.events()) == tuple(_cycles(1, 3))
+
+
+def test_a_file_system_without_a_write_ahead_journal_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "hedgerow.db"
+    connect = sqlite3.connect
+
+    class NoWal(sqlite3.Connection):
+        def execute(self, sql: str, *arguments: object) -> sqlite3.Cursor:
+            return super().execute("SELECT 'delete'" if "journal_mode" in sql else sql, *arguments)  # type: ignore[arg-type] # as above
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **options: connect(*a, factory=NoWal, **options))
+    with pytest.raises(StoreError, match="keep the home folder on a local disk"):
+        SqliteStore(path)

@@ -119,9 +119,25 @@ def test_a_slice_takes_at_most_its_share_of_what_both_books_show() -> None:
     assert scene.order.quantity == Decimal("0.999")  # a fifth of five coins; what lies beyond the cap does not count
 
 
-def test_a_remainder_below_the_smallest_slice_is_taken_with_the_last_one() -> None:
+def test_a_remainder_below_the_smallest_slice_is_shared_by_the_last_two() -> None:
     scene = leading(spot="4.05", perp="4.04")
-    assert scene.order.quantity == Decimal("4.05")
+    assert scene.order.quantity == Decimal("2.025"), "no slice is larger than planned"
+
+
+def test_a_remainder_that_could_not_be_followed_is_taken_with_the_last_slice() -> None:
+    assert leading(spot="0.145", perp="0.14", slice_notional="10").order.quantity == Decimal("0.145")
+
+
+def test_a_short_with_a_coarse_lot_follows_every_slice_to_its_last_lot() -> None:
+    pair = toy_pair(spot_lot="0.00001", perp_lot="0.1")
+    scene = (
+        Scene(new_job(OPEN, pair=pair, spot="2.00081", perp="2", slice_notional="25")).after(0).prepared().prepared()
+    )
+    while not scene.job.state.ended:
+        scene.fills() if scene.job.working else scene.after(1)
+    assert scene.job.state is HEDGED
+    assert scene.job.perp.filled == 2
+    assert scene.job.worst_naked_notional <= Decimal("25.1")
 
 
 def test_a_client_id_goes_on_from_the_attempts_the_hedge_has_used() -> None:

@@ -84,6 +84,25 @@ def test_a_pair_whose_smallest_slice_is_larger_than_the_largest_order_is_refused
     assert isinstance(plan(pair=coarse, limits=ExecutionLimits(max_order_usd=Decimal(100))), ExecutionPlan)
 
 
+def test_a_pair_whose_smallest_slice_is_larger_than_the_exposure_allowed_is_refused_with_the_arithmetic() -> None:
+    coarse = pair_of(perp=instrument(Market.PERP, lot=Decimal("0.6"), min_quantity=Decimal("0.6")))
+    refusal = refused(plan(pair=coarse))
+    assert refusal.kind is RefusalKind.FILTER
+    assert refusal.detail == (
+        "the smallest slice of AAAUSDT is $120.00, max_naked_equity_fraction 0.05 of $2000.00 allows $100.00 unhedged"
+    )
+    assert isinstance(
+        plan(pair=coarse, limits=ExecutionLimits(max_naked_equity_fraction=Decimal("0.06"))), ExecutionPlan
+    )
+
+
+@pytest.mark.parametrize(("equity", "allowed"), [("5000", "250"), ("6000", "300"), ("10000", "500")])
+def test_slices_of_few_lots_stay_within_the_exposure_allowed(equity: str, allowed: str) -> None:
+    pair = pair_of(perp=instrument(Market.PERP, lot=Decimal("0.001"), min_quantity=Decimal("0.001")))
+    size = slice_notional(pair, Decimal(equity) * Decimal("0.475"), Decimal(102306), Decimal(allowed))
+    assert Decimal("204.6") <= size <= Decimal(allowed)
+
+
 # --- capital --------------------------------------------------------------------------------------------------------
 
 
@@ -210,7 +229,7 @@ def test_slices_are_equal_so_that_no_small_remainder_is_left() -> None:
 def test_a_slice_is_never_below_twice_the_larger_minimum() -> None:
     assert slice_notional(pair_of(), Decimal(95), Decimal(100), Decimal(1)) >= 10
     whole = slice_notional(pair_of(), Decimal(15), Decimal(100), Decimal(1))
-    assert whole >= 15
+    assert whole >= 10
 
 
 def test_a_lot_worth_more_than_the_ceiling_is_traded_at_least_two_at_a_time() -> None:

@@ -1,0 +1,88 @@
+"""Orders that no look-up shows and that land all the same, while the bot goes on by what it knows."""
+
+from decimal import Decimal
+
+import pytest
+
+from hedgerow.domain.events import ExecutionStarted, HedgeAborted, HedgeClosed, HedgeOpened, OrderEnded
+from hedgerow.domain.execution import ExecutionKind
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.requests import HaltRequested
+from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from support.bots import Farm
+
+SPOT, PERP, BUY, SELL = Market.SPOT, Market.PERP, Side.BUY, Side.SELL
+LIFE = 60.0
+
+
+def lost(market: Market, side: Side, seconds: float, *, times: int = 1, arrives: bool = True) -> FaultPlan:
+    """Lose the answers of ``times`` orders; each is executed so many seconds later, or never."""
+    fault = SubmitFault(
+        outcome=Outcome.LATE if arrives else Outcome.LOST_BEFORE,
+        command="place_order",
+        market=market,
+        side=side,
+        times=times,
+        delay_seconds=seconds if arrives else 0.0,
+    )
+    return FaultPlan(submits=(fault,))
+
+
+def farm(plan: FaultPlan) -> Farm:
+    return Farm(faults=plan, latency_seconds=0.05, certain_after_seconds=LIFE)
+
+
+@pytest.mark.parametrize("seconds", [3.0, 11.0, 45.0])
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize(("market", "side"), [(SPOT, BUY), (PERP, SELL)])
+def test_an_opening_whose_orders_land_late_is_hedged_to_the_end(
+    market: Market, side: Side, times: int, seconds: float
+) -> None:
+    bot = farm(lost(market, side, seconds, times=times))
+    bot.run(0.4)
+    bot.check()
+    assert bot.ledger.execution is None
+    assert bot.ledger.doubtful_orders == ()
+    if bot.ledger.hedge:
+        bot.check_whole()
+    assert bot.short() == (bot.ledger.hedge.short if bot.ledger.hedge else 0), "no short is disowned"
+    assert bot.coins() == bot.ledger.owned("AAA")
+
+
+@pytest.mark.parametrize(("market", "side"), [(SPOT, BUY), (PERP, SELL)])
+def test_an_order_that_never_arrives_is_replaced_without_waiting_for_its_nonce(market: Market, side: Side) -> None:
+    bot = farm(lost(market, side, 0, arrives=False))
+    bot.run(0.4)
+    bot.check_whole()
+    if market is PERP:
+        assert min(closed.seconds for closed in [bot.hedge.opening_quality] if closed) > LIFE
+        ends = bot.logged(OrderEnded)
+        filled = [end for end in ends if end.client_id.split("-")[1] == "p" and end.filled_quantity]
+        coins = [end for end in ends if end.client_id.split("-")[1] == "s" and end.filled_quantity]
+        assert (filled[0].at - coins[0].at).total_seconds() < 10, "hedged by what is known"
+
+
+def test_nothing_is_opened_while_an_own_order_may_still_land() -> None:
+    bot = farm(lost(PERP, SELL, 50, times=3))
+    bot.run(0.5)
+    openings = [event.at for event in bot.logged(ExecutionStarted) if event.execution.kind is ExecutionKind.OPEN]
+    ended = [event.at for event in bot.log if isinstance(event, HedgeOpened | HedgeAborted)]
+    landed = [event.at for event in bot.logged(OrderEnded)]
+    assert ended
+    for start in openings[1:]:
+        assert any(end <= start for end in ended)
+        assert not [at for at in landed if ended[0] < at < start]
+
+
+@pytest.mark.parametrize("seconds", [3.0, 45.0])
+@pytest.mark.parametrize(("market", "side"), [(SPOT, SELL), (PERP, BUY)])
+def test_a_closing_whose_orders_land_late_ends_flat(market: Market, side: Side, seconds: float) -> None:
+    bot = farm(lost(market, side, seconds, times=2))
+    bot.run(0.3)
+    bot.ask(HaltRequested())
+    bot.parameters = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
+    bot.run(0.3)
+    assert bot.logged(HedgeClosed)
+    bot.check_flat()
+    assert bot.coins() * 100 < Decimal(6)

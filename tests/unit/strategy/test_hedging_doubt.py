@@ -1,0 +1,220 @@
+"""The two-leg machine with orders that nobody knows and that may land all the same."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.commands import CancelOrder
+from hedgerow.domain.errors import InvariantBroken
+from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionState, ExecutionStyle
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.order import OrderStatus, RejectKind
+from hedgerow.strategy import hedging
+from hedgerow.strategy.hedging_cells import doubted
+from hedgerow.strategy.hedging_orders import at_risk, in_doubt
+from hedgerow.strategy.hedging_quality import quality_of
+from support.hedging_scene import Scene, closing, following, leading
+from support.toy_venue import new_job
+
+CLOSE, OPEN, TRIM = ExecutionKind.CLOSE, ExecutionKind.OPEN, ExecutionKind.TRIM
+IN_DOUBT, RESOLVING, NAKED = ExecutionState.IN_DOUBT, ExecutionState.RESOLVING, ExecutionState.NAKED
+UNWINDING, CANCELLING = ExecutionState.UNWINDING, ExecutionState.CANCELLING
+HEDGED, FLAT = ExecutionState.HEDGED, ExecutionState.FLAT
+
+
+def doubt(scene: Scene) -> Scene:
+    """Lose the order at work, and let a look-up say that it is not there and may still land."""
+    scene.unknown()
+    assert scene.job.state is RESOLVING
+    assert scene.job.working
+    return scene.hear(
+        ev.OrderOutcomeUnknown(
+            at=scene.now,
+            client_id=scene.job.working.order.client_id,
+            detail="absent",
+            may_land_until=scene.now + timedelta(seconds=65),
+        )
+    )
+
+
+def settle(scene: Scene, *, lands: bool) -> Scene:
+    """Let the look-up under way find the oldest doubtful order filled, or absent for good."""
+    assert scene.taken.resolve
+    order = scene.job.doubtful[0].command.order
+    assert scene.taken.resolve == order
+    filled = order.quantity if lands else Decimal(0)
+    return scene.hear(
+        ev.OrderEnded(
+            at=scene.now,
+            client_id=order.client_id,
+            order_id=3,
+            status=OrderStatus.FILLED if lands else OrderStatus.REJECTED,
+            filled_quantity=filled,
+            filled_notional=filled * order.price,
+        )
+    )
+
+
+def test_a_second_leg_in_doubt_is_replaced_at_once_and_counted_as_exposure() -> None:
+    scene = doubt(following())
+    assert (scene.order.market, scene.order.side, scene.order.client_id) == (Market.PERP, Side.SELL, "h1-p-2")
+    assert [d.command.order.client_id for d in scene.job.doubtful] == ["h1-p-1"]
+    scene.fills()
+    assert scene.job.state is IN_DOUBT, "no further slice is led"
+    assert at_risk(scene.job) > Decimal("3.9")
+
+
+def test_a_replacement_in_doubt_is_not_replaced_again() -> None:
+    scene = doubt(doubt(following()))
+    assert scene.job.state is IN_DOUBT
+    assert scene.command is None
+    assert len(scene.job.doubtful) == 2
+    assert at_risk(scene.job) <= Decimal("3.999")
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_an_order_that_fills_beside_its_replacement_is_taken_back(lands: bool) -> None:  # noqa: FBT001 - a case
+    scene = doubt(following()).fills()
+    settle(scene, lands=lands)
+    if lands:
+        assert scene.job.state is UNWINDING
+        assert (scene.order.market, scene.order.side, scene.order.reduce_only) == (Market.PERP, Side.BUY, True)
+        scene.fills()
+        assert scene.job.exposure < Decimal("0.02")
+        assert quality_of(scene.job, scene.now).perp is not None
+    while not scene.job.state.ended:
+        scene.fills() if scene.job.working else scene.after(1)
+    assert scene.job.state is HEDGED
+    assert abs(scene.job.exposure) < Decimal("0.02")
+    assert scene.job.net_perp == 10, "opened to its planned size"
+
+
+def test_coins_that_follow_twice_are_sold_again() -> None:
+    scene = Scene(new_job(OPEN, lead=Market.PERP)).after(0).prepared().prepared().fills()
+    assert scene.order.market is Market.SPOT
+    settle(doubt(scene).fills(), lands=True)
+    assert (scene.order.market, scene.order.side) == (Market.SPOT, Side.SELL)
+    assert scene.fills().job.exposure < Decimal("0.01")
+
+
+def test_a_first_leg_in_doubt_waits_until_it_is_certain() -> None:
+    scene = doubt(leading())
+    assert (scene.job.state, scene.command) == (IN_DOUBT, None)
+    assert at_risk(scene.job) > 3
+    settle(scene, lands=False)
+    assert (scene.order.market, scene.order.client_id) == (Market.SPOT, "h1-s-2")
+
+
+def test_coins_whose_sale_is_in_doubt_are_not_sold_twice() -> None:
+    scene = doubt(following().rejects(RejectKind.PERMISSION))
+    assert (scene.job.state, scene.command) == (IN_DOUBT, None)
+    settle(scene, lands=True)
+    assert scene.job.state is FLAT
+
+
+def test_a_short_that_is_bought_back_twice_has_its_coins_sold() -> None:
+    scene = closing(urgent=True).fills()
+    settle(doubt(scene).fills(), lands=True)
+    assert scene.job.perp.filled > scene.job.spot.filled
+    sold = scene.job.spot.filled
+    while not scene.job.state.ended:
+        scene.fills() if scene.job.working else scene.after(1)
+    assert scene.job.state is FLAT
+    assert scene.job.spot.filled == scene.job.plan.spot_quantity > sold
+
+
+def test_coins_that_lost_their_short_are_sold_although_no_slice_is_led_any_more() -> None:
+    scene = closing().fills()
+    scene = settle(doubt(scene).fills(), lands=False)
+    job = replace(
+        scene.job,
+        lead_done=True,
+        working=None,
+        state=ExecutionState.FOLLOWING,
+        perp=replace(scene.job.perp, filled=scene.job.spot.filled + 3),
+    )
+    scene.job = job
+    scene.after(0)
+    assert (scene.job.state, scene.order.market, scene.order.side) == (UNWINDING, Market.SPOT, Side.SELL)
+    for _ in range(40):
+        scene.rejects(RejectKind.PERMISSION) if scene.job.working else scene.after(2)
+        if scene.job.state is NAKED:
+            break
+    assert scene.job.state is NAKED
+    while not scene.job.working:
+        scene.after(5)
+    assert (scene.order.market, scene.order.side) == (Market.SPOT, Side.SELL)
+
+
+def test_doubtful_orders_are_looked_up_in_turns_with_pauses() -> None:
+    scene = doubt(doubt(following()))
+    first, second = (d.command.order.client_id for d in scene.job.doubtful)
+    for client_id in (first, second, first):
+        assert scene.taken.resolve
+        assert scene.taken.resolve.client_id == client_id
+        scene.hear(ev.OrderOutcomeUnknown(at=scene.now, client_id=client_id, detail="busy"))
+        assert scene.taken.pause_seconds > 0
+        scene.after(scene.taken.pause_seconds)
+
+
+def test_a_naked_leg_in_doubt_goes_back_to_being_tried() -> None:
+    scene = closing().fills().rejects(RejectKind.PERMISSION)
+    assert scene.job.state is NAKED
+    scene.after(5)
+    doubt(scene)
+    assert scene.order.client_id == "h1-p-3", "a second order for the same is sent at once"
+    doubt(scene)
+    assert scene.job.state is IN_DOUBT
+    settle(scene, lands=True)
+    settle(scene, lands=False)
+    while not scene.job.state.ended:
+        scene.fills() if scene.job.working else scene.after(5)
+    assert scene.job.exposure == 0
+
+
+def test_a_trim_in_doubt_goes_on_as_a_trim() -> None:
+    scene = Scene(new_job(TRIM, spot="2", perp="0")).after(0)
+    doubt(scene)
+    assert scene.job.state is IN_DOUBT
+    assert settle(scene, lands=True).job.state is HEDGED
+
+
+def test_a_resting_order_that_lands_late_is_taken_out_of_its_book() -> None:
+    limits = ExecutionLimits(style=ExecutionStyle.MAKER, max_resting_loss_usd=Decimal(10000))
+    scene = Scene(new_job(OPEN, limits=limits)).after(0).prepared().prepared()
+    assert scene.job.state is ExecutionState.RESTING
+    doubt(scene)
+    assert scene.job.state is IN_DOUBT
+    client_id = scene.job.doubtful[0].command.order.client_id
+    scene.hear(ev.OrderAccepted(at=scene.now, client_id=client_id, order_id=9))
+    assert (scene.job.state, scene.job.doubtful) == (CANCELLING, ())
+    assert isinstance(scene.command, CancelOrder)
+
+
+def test_an_order_of_the_moment_that_is_still_at_work_is_looked_up_to_its_end() -> None:
+    scene = doubt(following()).fills()
+    client_id = scene.job.doubtful[0].command.order.client_id
+    scene.hear(ev.OrderAccepted(at=scene.now, client_id=client_id, order_id=9))
+    assert (scene.job.state, scene.job.doubtful) == (RESOLVING, ())
+    assert scene.taken.resolve
+    assert scene.taken.resolve.client_id == client_id
+    assert scene.fills().job.state is UNWINDING
+
+
+def test_nothing_is_doubted_without_an_order() -> None:
+    scene = leading()
+    with pytest.raises(InvariantBroken, match="no order is doubtful"):
+        in_doubt(scene.job)
+    with pytest.raises(InvariantBroken, match="no order at work to doubt"):
+        doubted(scene.job, None, scene.around)
+
+
+def test_a_job_that_may_still_be_filled_does_not_end_and_survives_a_restart() -> None:
+    scene = doubt(following())
+    for _ in range(3):
+        assert not scene.job.state.ended
+        scene.after(1) if not scene.job.working else scene.fills()
+    assert hedging.signal_of(scene.job, None) is hedging.Signal.TICK
