@@ -333,6 +333,39 @@ def test_faults_are_injected_by_name_and_forgotten(local: LocalAster) -> None:
     assert [seen.status for seen in local.requests("/order", method="POST")] == [429, 429, 503, 200, 200]
 
 
+def test_replies_and_messages_are_rewritten(local: LocalAster) -> None:
+    bot = PlainBot(local)
+    local.rewrite("null", field="orderId", path="/order", symbol=BTC)
+    assert bot.short()["orderId"] is None
+    local.rewrite("blank", field="*.r", symbol=BTC, stream="markPrice", times=0)
+
+    async def rates() -> dict[str, str]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{local.futures_ws}/ws/!markPrice@arr@1s") as stream,
+        ):
+            return {row["s"]: row["r"] for row in json.loads(await stream.receive_str())}
+
+    assert [symbol for symbol, rate in asyncio.run(rates()).items() if not rate] == [BTC]
+
+
+def test_a_refusal_has_any_form_and_a_page_any_status(local: LocalAster) -> None:
+    bot = PlainBot(local)
+    local.inject("reject", path="/order", status=451, code=-1, error_shape="nested", retry_after_seconds=7)
+    assert refusal(bot) == (451, "7")
+    local.inject("page_after", path="/order", status=499)
+    assert refusal(bot)[0] == 499
+    assert local.positions()[BTC].quantity == Decimal("-0.003")
+
+
+def test_an_account_of_a_solana_wallet_is_opened_and_moved(local: LocalAster) -> None:
+    account = local.open_account(perp=100, user="So11111111111111111111111111111111111111112")
+    local.fund(5, user=account.user)
+    assert local.balances(account.user).usdt == 105
+    assert PlainBot(local, account).short()["status"] == "FILLED"
+    assert local.positions(account.user)[BTC].quantity < 0
+
+
 def test_requests_that_cannot_be_read_are_seen_too(local: LocalAster) -> None:
     with pytest.raises(HTTPError) as refused:
         urlopen(f"{local.futures_rest}/fapi/v3/depth?symbol=A&symbol=B", timeout=20)  # noqa: S310 - loopback

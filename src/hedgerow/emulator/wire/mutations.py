@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-__all__ = ["ABSENT", "BODY_MUTATIONS", "DEFAULT_SIZE", "Mutation", "Rewrite", "applies", "mutated"]
+__all__ = ["ABSENT", "BODY_MUTATIONS", "DEFAULT_SIZE", "NUMBER", "Mutation", "Rewrite", "applies", "mutated"]
 
 DEFAULT_SIZE = 128 * 2**20
 """Bytes of a padded or unpacked body: twice the 64 MiB that a client should accept."""
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+"""A text that is a number."""
 FIRST_MS, LAST_MS = 10**11, 10**14
 """Integers between these are taken for times in milliseconds: the years 1973 to 5138."""
 HUGE_NUMBER = 10**30
@@ -82,7 +83,7 @@ class Rewrite(Struct, frozen=True, kw_only=True):
     """Path of the value: names and positions joined by dots, ``*`` for every row, e.g. ``positions.*.leverage``;
     empty = the whole reply."""
     symbol: str = ""
-    """Only rows whose ``symbol``, ``s`` or ``asset`` is this one, and rows that have none of them; empty = all."""
+    """Only rows about this symbol or asset, and rows that do not say what they are about; empty = all."""
     size: int = DEFAULT_SIZE
     """Bytes of blanks that ``padded`` and ``gzip_bomb`` add."""
 

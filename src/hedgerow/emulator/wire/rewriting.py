@@ -8,14 +8,14 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
-from hedgerow.emulator.wire.mutations import ABSENT, BODY_MUTATIONS, Mutation, Rewrite, applies, mutated
+from hedgerow.emulator.wire.mutations import ABSENT, BODY_MUTATIONS, NUMBER, Mutation, Rewrite, applies, mutated
 from hedgerow.ports import HttpResponse
 
 __all__ = ["mentions", "rewrite_body", "rewrite_message", "rewrite_response", "rewrites_of", "without_newest"]
 
 EACH = "*"
-IDENTITIES = ("symbol", "s", "asset")
-"""Fields that say which symbol or asset a row is about."""
+IDENTITIES = ("symbol", "s", "asset", "a")
+"""Fields that say which symbol or asset a row is about; ``a`` is an asset in balances, and a price elsewhere."""
 TIMES = ("time", "fundingTime", "transactTime")
 PAGE = b"<html><head><title>Access</title></head><body><h1>This page is not what was asked for</h1></body></html>"
 CHUNK = bytes(b" " * 2**20)
@@ -92,8 +92,7 @@ def mentions(value: Any, symbol: str) -> bool:
     """Tell whether a message, or a row anywhere in it, is about a symbol or an asset."""
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        named = any(fields.get(name) == symbol for name in IDENTITIES)
-        return named or any(mentions(each, symbol) for each in fields.values())
+        return symbol in _names(fields) or any(mentions(each, symbol) for each in fields.values())
     return isinstance(value, list) and any(mentions(each, symbol) for each in _listed(value))
 
 
@@ -157,8 +156,13 @@ def _belongs(row: Any, symbol: str) -> bool:
     """Tell whether a row is about a symbol, or says of none that it is about it."""
     if not symbol or not isinstance(row, dict):
         return True
-    names = [value for name, value in cast("dict[str, Any]", row).items() if name in IDENTITIES]
+    names = _names(cast("dict[str, Any]", row))
     return not names or symbol in names
+
+
+def _names(row: dict[str, Any]) -> list[str]:
+    found = [value for name, value in row.items() if name in IDENTITIES and isinstance(value, str)]
+    return [value for value in found if NUMBER.fullmatch(value) is None]
 
 
 def _listed(value: Any) -> list[Any]:

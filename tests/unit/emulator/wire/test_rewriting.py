@@ -8,6 +8,7 @@ import pytest
 
 from hedgerow.emulator.wire.mutations import Mutation, Rewrite, applies, mutated
 from hedgerow.emulator.wire.rewriting import (
+    mentions,
     rewrite_body,
     rewrite_message,
     rewrite_response,
@@ -127,6 +128,16 @@ def test_a_body_is_cut_padded_packed_or_a_page() -> None:
 def test_a_body_that_is_not_json_stays_as_it_is() -> None:
     assert rewrite_body(b"<html>", Rewrite(mutation=Mutation.NULL, field="a")) == b"<html>"
     assert without_newest(b"<html>", 0) == b"<html>"
+
+
+def test_a_balance_of_a_stream_is_found_by_its_asset_and_a_price_is_no_asset() -> None:
+    event = {"e": "outboundAccountPosition", "B": [{"a": "ETH", "f": "1"}, {"a": "USDT", "f": "2"}]}
+    assert changed("zero", "B.*.f", "USDT", event)["B"] == [{"a": "ETH", "f": "1"}, {"a": "USDT", "f": "0"}]
+    assert mentions(event, "ETH")
+    assert not mentions(event, "BTC")
+    book = {"e": "bookTicker", "a": "100.01", "s": "AAAUSDT"}
+    assert changed("blank", "a", "AAAUSDT", book)["a"] == ""
+    assert changed("blank", "a", "100.01", book) == book
 
 
 def test_a_field_that_is_not_there_changes_nothing() -> None:
