@@ -13,7 +13,11 @@ from hedgerow.simulation.invariants import Rule
 
 __all__ = ["Brake"]
 
-INCIDENTS = {Reason.EMERGENCY_STOP: "an emergency stop", Reason.LEG_GONE: "a leg that was gone"}
+INCIDENTS = {
+    Reason.EMERGENCY_STOP: "an emergency stop",
+    Reason.LEG_GONE: "a leg that was gone",
+    Reason.LIQUIDATED: "a liquidation",
+}
 KNOWN_AFTER = timedelta(seconds=120)
 """A forced trade so lately may not be known yet."""
 

@@ -36,7 +36,10 @@ GUARD_SLACK_SECONDS = 2.0
 """Between the decision and the departure of an order."""
 NEAR_LIQUIDATION, TOO_NEAR = 0.20, 0.15
 """Of the mark: nearer asks for a smaller hedge, and for none (docs/guide.md)."""
-URGENT = {Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.IMBALANCE, Reason.LIQUIDATION_NEAR}
+URGENT = {
+    *(Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.LIQUIDATED, Reason.IMBALANCE),
+    Reason.LIQUIDATION_NEAR,
+}
 FOR_PROFIT = {Reason.FEES_COVERED, Reason.MAX_AGE, Reason.BETTER_PAIR, Reason.NEGATIVE_FUNDING}
 """Reasons that wait for a settlement to pass, and pay no more than usual."""
 TRIM_SHARE = Decimal("0.9")

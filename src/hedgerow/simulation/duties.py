@@ -31,7 +31,15 @@ RESTING = timedelta(hours=25)
 """The longest rest of a pair whose opening failed, or that was closed for its health."""
 DEPTH_ROOM = Decimal("1.5")
 REST_REASONS = {
-    *(Reason.UNWOUND, Reason.REFUSED, Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.IMBALANCE),
+    *(
+        Reason.UNWOUND,
+        Reason.REFUSED,
+        Reason.EMERGENCY_STOP,
+        Reason.HEALTH,
+        Reason.LEG_GONE,
+        Reason.LIQUIDATED,
+        Reason.IMBALANCE,
+    ),
     *(Reason.LIQUIDATION_NEAR, Reason.CLOSED_ELSEWHERE),
 }
 
