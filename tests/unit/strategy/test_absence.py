@@ -192,3 +192,9 @@ def test_a_halt_that_lifts_itself_gives_way_to_one_that_does_not() -> None:
 
 def test_a_verdict_about_nothing_foreign_names_no_symbol() -> None:
     assert symbols_of(Nothing()) == ()
+
+
+@pytest.mark.parametrize(("spot", "short", "balanced"), [("10", "9.9", True), ("10", "9.7", False), ("0", "10", False)])
+def test_legs_that_lack_the_same_leave_a_hedge(spot: str, short: str, balanced: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    lacking = HalfOpen(symbol="AAAUSDT", market=Market.SPOT, missing_spot=Decimal(spot), missing_short=Decimal(short))
+    assert lacking.balanced is balanced
