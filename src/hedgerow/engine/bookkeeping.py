@@ -20,6 +20,7 @@ from hedgerow.engine.awaited_funding import AwaitedFunding
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import BooksChecked, Warned
 from hedgerow.engine.statement_reader import SLACK, StatementReader
+from hedgerow.engine.trade_reports import TradeReports
 from hedgerow.ports import Clock, Venue
 
 __all__ = ["Bookkeeper"]
@@ -42,6 +43,7 @@ class Bookkeeper:
         self._clock = clock
         self._funding_checked: datetime | None = None
         self._awaited = AwaitedFunding()
+        self._reports = TradeReports(journal=journal, clock=clock)
         self._statement = StatementReader(venue=venue, journal=journal, clock=clock)
         self._difference: dict[str, Decimal] = {}
         self._standing_since = clock.now()
@@ -153,14 +155,16 @@ class Bookkeeper:
         ours = {r.request.client_id: r for r in records}
         by_order = {r.order_id: r.request.client_id for r in ours.values() if r.order_id is not None}
         seen = self._journal.ledger.trades_seen
-        now = self._clock.now()
-        booked: list[ev.Event] = []
+        reported: dict[str, list[Fill]] = {}
         for fill in fills:
             client_id = fill.client_id if fill.client_id in ours else by_order.get(fill.order_id)
-            if client_id is None or seen.knows(fill.key, fill.at):
-                continue
-            fee = await self._fee_in_quote(fill, hedge, ours[client_id])
-            booked.append(ev.FeeBooked(at=now, client_id=client_id, fill=fill, fee_quote=fee))
+            if client_id is not None and not seen.knows(fill.key, fill.at):
+                reported.setdefault(client_id, []).append(fill)
+        now, booked = self._clock.now(), list[ev.Event]()
+        for client_id, new in reported.items():
+            fees = {fill.key: await self._fee_in_quote(fill, hedge, ours[client_id]) for fill in new}
+            trusted = self._reports.trusted(hedge, ours[client_id], new, fees)
+            booked += [ev.FeeBooked(at=now, client_id=client_id, fill=f, fee_quote=fees[f.key]) for f in trusted]
         if booked:
             await self._journal.record(*booked)
 

@@ -1,0 +1,63 @@
+"""Trade reports that contradict their order or are most unusual wait for later readings that say the same."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.order import Fill
+from hedgerow.domain.position import HedgedPosition, OrderRecord
+from hedgerow.engine.journal import Journal
+from hedgerow.engine.moments import Warned
+from hedgerow.ports import Clock
+from hedgerow.strategy.trade_reports import average_entry, contradiction, unusual
+
+__all__ = ["TradeReports"]
+
+UNUSUAL_SECONDS, CONTRADICTION_SECONDS = 60.0, 3600.0
+"""How long readings have to say the same: of a trade that would be most unusual, and of one that cannot be so."""
+MOST_DOUBTS = 1000
+
+
+class TradeReports:
+    """Tells which reports may be booked now; what it remembers may be lost without harm."""
+
+    def __init__(self, *, journal: Journal, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._doubts: dict[str, tuple[object, float]] = {}
+
+    def trusted(
+        self, hedge: HedgedPosition, record: OrderRecord, fills: Sequence[Fill], fees: Mapping[str, Decimal]
+    ) -> list[Fill]:
+        """Return the reports of one order that may be booked; ``fees`` are their commissions in quote units by key."""
+        wrong = contradiction(record, fills)
+        if wrong is not None:
+            lasts = self._lasts(record.request.client_id, tuple(fills), CONTRADICTION_SECONDS, wrong, hedge.symbol)
+            return list(fills) if lasts else []
+        rates = hedge.pair.instrument(record.request.market).fees
+        reduces = record.request.market is Market.PERP and not record.opens
+        entry_price = average_entry(hedge.orders) if reduces else None
+        trusted: list[Fill] = []
+        for fill in fills:
+            text = unusual(
+                fill,
+                fees[fill.key],
+                expected_rate=record.fee_rate,
+                may_be_free=min(rates.maker, rates.taker, record.fee_rate) <= 0,
+                entry_price=entry_price,
+            )
+            if text is None or self._lasts(fill.key, fill, UNUSUAL_SECONDS, text, hedge.symbol):
+                trusted.append(fill)
+        return trusted
+
+    def _lasts(self, key: str, subject: object, seconds: float, text: str, symbol: str) -> bool:
+        """Tell whether readings have said the same for so long; the first one is reported."""
+        now = self._clock.monotonic()
+        known, since = self._doubts.get(key, (None, now))
+        if known == subject:
+            return now - since >= seconds
+        if len(self._doubts) >= MOST_DOUBTS:
+            self._doubts.pop(next(iter(self._doubts)))
+        self._doubts[key] = (subject, now)
+        self._journal.say(Warned(at=self._clock.now(), text=f"{symbol}: {text}; not booked until that is read again"))
+        return False

@@ -1,0 +1,74 @@
+"""What a trade report has to agree with before it is booked: its order, and what such a trade usually costs. Pure.
+
+A report is booked once and for ever, and a reply may be wrong. Reports that contradict the order that they belong to,
+and those that would be most unusual, are booked only when later readings go on saying the same.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.money import ONE, ZERO, plain
+from hedgerow.domain.order import Fill
+from hedgerow.domain.position import OrderRecord
+
+__all__ = ["average_entry", "contradiction", "unusual"]
+
+NOTIONAL_TOLERANCE = Decimal("0.001")
+"""Fraction by which trades and their order's own total may differ: an average price is rounded."""
+USUAL_FEE_FACTOR = 3
+"""A commission above this many times the expected one is unusual."""
+USUAL_PNL_ERROR = Decimal("0.02")
+"""Fraction of a trade's notional by which its realised PnL may differ from the one that the log leads to expect."""
+
+
+def average_entry(orders: Iterable[OrderRecord]) -> Decimal | None:
+    """Return the average price at which orders sold the perpetual, quote units; None where none of them is known."""
+    sold = [record for record in orders if record.request.market is Market.PERP and record.opens]
+    quantity = sum((record.filled_quantity for record in sold), ZERO)
+    notional = sum((record.filled_notional for record in sold), ZERO)
+    return notional / quantity if quantity > 0 and notional > 0 else None
+
+
+def contradiction(record: OrderRecord, fills: Sequence[Fill]) -> str | None:
+    """Return what of an order's trade reports cannot be so by what is known of the order, None where all agrees.
+
+    ``fills`` are the reports of one order that are not booked yet. An order that still works may fill further, and one
+    whose notional was not reported has none to compare with.
+    """
+    order = record.request
+    for fill in fills:
+        if fill.side is not order.side:
+            return f"trade {fill.trade_id} is a {fill.side}, the order a {order.side}"
+        if (fill.price - order.price) * order.side.sign > 0:
+            return f"trade {fill.trade_id} has price {plain(fill.price)}, the order's limit is {plain(order.price)}"
+    quantity = record.booked_quantity + sum((fill.quantity for fill in fills), ZERO)
+    most = record.filled_quantity if record.status.done else order.quantity
+    if quantity > most:
+        return f"trades of {plain(quantity)}, the order filled {plain(most)}"
+    notional = record.booked_notional + sum((fill.notional for fill in fills), ZERO)
+    if quantity == record.filled_quantity and record.filled_notional > 0:
+        error = abs(notional - record.filled_notional)
+        if error > NOTIONAL_TOLERANCE * record.filled_notional:
+            return f"trades worth {plain(notional)}, the order's fills {plain(record.filled_notional)}"
+    return None
+
+
+def unusual(
+    fill: Fill, fee_quote: Decimal, *, expected_rate: Decimal, may_be_free: bool, entry_price: Decimal | None
+) -> str | None:
+    """Return what of one trade report deserves a second reading, None where it is as expected.
+
+    ``fee_quote`` is its commission in quote units, ``expected_rate`` the commission as a fraction of its notional.
+    ``entry_price`` is the short's average entry where the trade reduces one, else None.
+    """
+    if fee_quote <= 0 and not may_be_free:
+        return f"trade {fill.trade_id} cost {plain(fee_quote)}"
+    if fee_quote > USUAL_FEE_FACTOR * expected_rate * fill.notional:
+        return f"trade {fill.trade_id} cost {plain(fee_quote)} of {plain(fill.notional)}"
+    if entry_price is None:
+        return None
+    expected = (entry_price - fill.price) * fill.quantity
+    if abs(fill.realized_pnl - expected) > USUAL_PNL_ERROR * max(fill.notional, ONE):
+        return f"trade {fill.trade_id} realised {plain(fill.realized_pnl)}, {plain(expected)} was expected"
+    return None
