@@ -5,13 +5,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from hedgerow.domain.events import Halted, HaltReason
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.market_changes import BookDistortion, ContractMultiplier, MarkDistortion, TickerCollision
 from hedgerow.strategy.observation import Hold, HoldReason
-from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from hedgerow.strategy.scan import scan
 from support.bots import OPENED, Farm
@@ -110,6 +111,15 @@ def test_a_loss_that_two_sources_confirm_is_stopped_after_a_second_new_reading()
     farm.run(0.1)
     assert farm.reasons == [Reason.EMERGENCY_STOP]
     farm.check_flat()
+
+
+def test_a_squeeze_that_book_and_mark_show_differently_is_stopped_beyond_the_limit_of_both() -> None:
+    near = replace(PATIENT, risk_management=RiskManagement(emergency_stop_loss=-0.01))
+    farm = farm_of(parameters=near)
+    farm.run(0.5)
+    farm.tape.set_prices(farm.world.now, 100, "103.24", mark="102.59")
+    farm.run(0.2)
+    assert farm.reasons == [Reason.EMERGENCY_STOP]
 
 
 def test_a_loss_that_is_over_within_seconds_is_not_stopped() -> None:

@@ -13,7 +13,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
 from hedgerow.strategy.cooldowns import avoided
-from hedgerow.strategy.exits import SAFETY_ORDER, Exit, ExitCode, emergency, evaluate
+from hedgerow.strategy.exits import SAFETY_ORDER, Exit, ExitCode, confirmed, emergency, evaluate
 from hedgerow.strategy.health import (
     CLOSE_DISTANCE,
     REDUCE_DISTANCE,
@@ -116,7 +116,7 @@ def _look(
 
 def _safety(held: _Held) -> Decision | None:
     near = _is_urgent(held.health)
-    stop = emergency(held.evaluation, held.policy.parameters.risk_management) and not held.evaluation.unsupported
+    stop = confirmed(held.evaluation, held.policy.parameters.risk_management)
     broken = held.health.level in {HealthLevel.CLOSE, HealthLevel.CRITICAL}
     code = rules.first_exit(SAFETY_ORDER, (False, stop, broken))
     if code == ExitCode.EMERGENCY:

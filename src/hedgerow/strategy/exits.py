@@ -14,7 +14,7 @@ from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
 from hedgerow.strategy.observation import Evaluation, Observation
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StopOn
-from hedgerow.strategy.prices import Prices, prices_of, support_bound, unsupported
+from hedgerow.strategy.prices import Prices, less_bad, prices_of, support_bound, unsupported
 
 __all__ = [
     "PROFIT_ORDER",
@@ -22,6 +22,7 @@ __all__ = [
     "SAFETY_ORDER",
     "Exit",
     "ExitCode",
+    "confirmed",
     "emergency",
     "evaluate",
     "flags",
@@ -83,7 +84,7 @@ def evaluate(
     ``loss_limit`` is the emergency stop's, a negative fraction: the nearer, the better its prices must be confirmed.
     ``books`` (spot, perpetual) are read after the observation, and take the place of its quotes.
     """
-    market = observation.market
+    market, bound = observation.market, support_bound(loss_limit)
     seen = prices_of(hedge.symbol, market, observation.account, books)
     spot_price, perp_price, unseen = _nearest(seen)
     pair = (market.pair(hedge.symbol) if market else None) or hedge.pair
@@ -93,8 +94,7 @@ def evaluate(
     if spot_price is not None and perp_price is not None:
         pnl = hedge.unrealized_pnl(spot_price, perp_price) if hedge.valued else None
         exit_fees = _exit_fees(hedge, pair, spot_price, perp_price)
-    interval = _interval(hedge.symbol, signal, market)
-    age, counted = _hours(hedge.opened_at, observation.at), _hours(hedge.counted_from, observation.at)
+    interval, age = _interval(hedge.symbol, signal, market), _hours(hedge.opened_at, observation.at)
     return Evaluation(
         at=observation.at,
         symbol=hedge.symbol,
@@ -106,7 +106,7 @@ def evaluate(
         pnl_fraction=None if pnl is None else float(pnl / hedge.entry_notional),
         stop_pnl=pnl if stop_on is StopOn.PAIR or not hedge.valued else _perp_leg_pnl(hedge, perp_price),
         age_hours=age,
-        counted_hours=counted,
+        counted_hours=_hours(hedge.counted_from, observation.at),
         funding_periods=age / interval,
         interval_hours=interval,
         funding_received=hedge.funding_counted,
@@ -117,16 +117,34 @@ def evaluate(
         history_known=hedge.history_known and hedge.valued,
         signal=signal,
         unseen=unseen,
-        unsupported=unsupported(seen, support_bound(loss_limit), short_alone=stop_on is StopOn.PERP_LEG),
+        cautious_pnl=_cautious_pnl(hedge, seen, stop_on, bound),
+        unsupported=unsupported(seen, bound, short_alone=stop_on is StopOn.PERP_LEG),
     )
 
 
 def emergency(evaluation: Evaluation, risk: RiskManagement) -> bool:
     """Tell whether the emergency stop is hit; False when the number it watches is unknown, or what it is a part of."""
-    if evaluation.stop_pnl is None or evaluation.entry_notional <= 0:
+    return _stops(evaluation.stop_pnl, evaluation, risk)
+
+
+def confirmed(evaluation: Evaluation, risk: RiskManagement) -> bool:
+    """Tell whether the emergency stop is hit by confirmed prices, or by the less bad of two sources."""
+    return emergency(evaluation, risk) and (
+        not evaluation.unsupported or _stops(evaluation.cautious_pnl, evaluation, risk)
+    )
+
+
+def _stops(pnl: Decimal | None, evaluation: Evaluation, risk: RiskManagement) -> bool:
+    if pnl is None or evaluation.entry_notional <= 0:
         return False
-    limit = risk.emergency_stop_loss * float(evaluation.entry_notional)
-    return rules.stop_hit(float(evaluation.stop_pnl), limit)
+    return rules.stop_hit(float(pnl), risk.emergency_stop_loss * float(evaluation.entry_notional))
+
+
+def _cautious_pnl(hedge: HedgedPosition, seen: Prices, stop_on: StopOn, bound: float) -> Decimal | None:
+    prices = less_bad(seen, bound)
+    if prices is None or not hedge.valued:
+        return None
+    return hedge.unrealized_pnl(*prices) if stop_on is StopOn.PAIR else _perp_leg_pnl(hedge, prices[1])
 
 
 def flags(

@@ -178,6 +178,8 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     """Of the held pair, now."""
     unseen: tuple[str, ...] = ()
     """What was missing, or replaced by a second-best reading."""
+    cautious_pnl: Decimal | None = None
+    """``stop_pnl`` at the less bad of two sources where a book is not confirmed; None where there is only one."""
     unsupported: tuple[str, ...] = ()
     """Which prices no other source confirms."""
 

@@ -15,7 +15,17 @@ from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ONE
 from hedgerow.strategy import rules
 
-__all__ = ["SALE_BOUND", "Prices", "SaleBounds", "index_of", "prices_of", "sale_bounds", "support_bound", "unsupported"]
+__all__ = [
+    "SALE_BOUND",
+    "Prices",
+    "SaleBounds",
+    "index_of",
+    "less_bad",
+    "prices_of",
+    "sale_bounds",
+    "support_bound",
+    "unsupported",
+]
 
 SUPPORTED_WITHIN: Final = 0.02
 """Largest difference of two readings that support each other, as a fraction."""
@@ -89,6 +99,26 @@ def unsupported(prices: Prices, bound: float, *, short_alone: bool = False) -> t
         for name, price, others in legs[int(short_alone) :]
         if price is not None and not _confirmed(price, others, bound)
     )
+
+
+def less_bad(prices: Prices, bound: float) -> tuple[Decimal, Decimal] | None:
+    """Return spot and perpetual at which a hedge loses least, where a book is not confirmed within ``bound``.
+
+    Such a book gives way to the index, or the mark, when that shows less of a loss: a loss beyond a limit at both is
+    real. None for a leg that only one source shows.
+    """
+    spot, perp = prices.spot or prices.index, prices.perp or prices.mark
+    if spot is None or perp is None:
+        return None
+    if not _confirmed(spot, (prices.index, prices.perp, prices.mark)[prices.spot is None :], bound):
+        if prices.spot is None or prices.index is None:
+            return None
+        spot = max(prices.spot, prices.index)
+    if not _confirmed(perp, (prices.mark, prices.index, prices.spot)[prices.perp is None :], bound):
+        if prices.perp is None or prices.mark is None:
+            return None
+        perp = min(prices.perp, prices.mark)
+    return spot, perp
 
 
 def sale_bounds(prices: Prices) -> SaleBounds:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from hedgerow.domain.instrument import Market
-from hedgerow.strategy.prices import Prices, prices_of, sale_bounds, support_bound, unsupported
+from hedgerow.strategy.prices import Prices, less_bad, prices_of, sale_bounds, support_bound, unsupported
 from support.views import depth, holding, listing, market_of, pair_of, short_of
 
 
@@ -64,3 +64,22 @@ def test_a_sale_is_bounded_by_what_two_sources_confirm(prices: Prices, floor: st
     bounds = sale_bounds(prices)
     assert bounds.spot_floor == (None if floor is None else Decimal(floor))
     assert bounds.perp_ceiling == (None if ceiling is None else Decimal(ceiling))
+
+
+@pytest.mark.parametrize(
+    ("prices", "taken"),
+    [
+        (seen("100", "100", "100", "100"), ("100", "100")),
+        (seen("80", "100", "100", "100"), ("100", "100")),
+        (seen("100", "103.24", "102.59", "100"), ("100", "102.59")),
+        (seen("100", "150", "150", "150"), ("150", "150")),
+        (seen(None, "103", "103", "100"), None),
+        (seen("80", "100", "100", None), None),
+        (seen("100", None, "103", "100"), None),
+        (seen("100", "103", None, "100"), None),
+        (seen(None, None, None, None), None),
+        (seen("100", None, None, "100"), None),
+    ],
+)
+def test_a_loss_is_judged_by_the_less_bad_of_two_sources(prices: Prices, taken: tuple[str, str] | None) -> None:
+    assert less_bad(prices, 0.0025) == (None if taken is None else tuple(Decimal(price) for price in taken))
