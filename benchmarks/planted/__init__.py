@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from planted.arithmetic import ARITHMETIC
 from planted.behaviours import BEHAVIOURS
 from planted.kinds import Patched, Played
 from planted.played import PLAYED as _PLAYED
@@ -9,7 +10,7 @@ from planted.survivors import SURVIVORS
 
 __all__ = ["PATCHED", "PLAYED"]
 
-PATCHED: Sequence[Patched] = (*SURVIVORS,)
+PATCHED: Sequence[Patched] = (*SURVIVORS, *ARITHMETIC)
 """In the text of one module."""
 PLAYED: Sequence[Played] = (*_PLAYED, *BEHAVIOURS)
 """In the running bot."""

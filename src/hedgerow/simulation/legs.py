@@ -67,6 +67,9 @@ class LegWatch:
         """When the job at work came into its present state."""
         self._taken: dict[str, Decimal] = {}
         """Base units by which others made a symbol's coins exceed its short (or lack), until the legs match."""
+        self._even_at: dict[str, datetime] = {}
+        """When the legs of a symbol matched last."""
+        self._begun_at = self._world.now
         self._seen_revision = -1
         self._looked_at = self._died_at = self._revived_at = self._world.now
         self._dead = False
@@ -157,6 +160,7 @@ class LegWatch:
         if before is not None and not self._dead:
             self._worsen(before, self._world.now)
         if own == short == 0:
+            self._even_at[pair.symbol] = self._world.now
             return
         pair = self._world.pair(pair.symbol) or pair  # its grids may have changed
         price, dust = prices_of(self._world, pair.symbol).spot, self.ledger.dust.get(pair.base)
@@ -167,6 +171,7 @@ class LegWatch:
         if abs(own - short) <= least:
             self._taken.pop(pair.symbol, None)
         if abs(own - short) <= own_tolerance(pair, price, max(own, short)):
+            self._even_at[pair.symbol] = self._world.now
             return
         taken = taken or self._was_taken(pair, own - short, before)
         begun = before.begun if before else self._since_the_fill(pair)
@@ -206,9 +211,9 @@ class LegWatch:
         return before.taken if before else self._forced(pair)
 
     def _forced(self, pair: BasisPair) -> bool:
-        """Whether the venue itself traded lately: a liquidation between two looks."""
-        since = self._world.now - timedelta(hours=30)
-        return any(fill.forced for fill in self._world.fills(Market.PERP, pair.symbol, since))
+        """Whether the venue itself traded since the legs matched last: a liquidation between two looks."""
+        since = self._even_at.get(pair.symbol, self._begun_at)
+        return any(fill.forced for fill in self._world.fills(Market.PERP, pair.symbol, since) if fill.at > since)
 
     def _explained(self, exposure: Exposure, now: datetime) -> Exposure:
         """Return an exposure with the causes added that were active since it was last explained."""

@@ -1,14 +1,16 @@
 """One reading is not enough to believe that a leg is gone."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.domain.account import AccountView
-from hedgerow.domain.events import FillsElsewhere, HedgeLost
-from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from hedgerow.domain.account import AccountView, Balance
+from hedgerow.domain.events import FillsElsewhere, Halted, HedgeAdopted, HedgeLost
+from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm
+from support.views import short_of
 from support.worlds import SYMBOL
 
 HOLD = StrategyParameters(
@@ -39,3 +41,27 @@ def test_legs_that_one_reading_lacks_are_neither_booked_as_gone_nor_traded(gone:
     assert farm.logged(HedgeLost) == []
     assert farm.venue.orders[orders:] == []
     farm.check_whole()
+
+
+def test_a_position_that_one_reading_shows_is_neither_adopted_nor_a_reason_to_halt() -> None:
+    flat = StrategyParameters(funding_rate_strategy=FundingRateStrategy(min_funding_apr=1000.0))
+    farm = Farm(parameters=flat)
+    farm.run(0.5)
+    read = farm.venue.account
+    wrong: list[AccountView] = []
+
+    async def inventing() -> AccountView:
+        view = await read()
+        if wrong or view.at < OPENED + timedelta(hours=0.55):
+            return view
+        coins = Balance(asset=BASE, free=Decimal(2))
+        short = short_of(SYMBOL, "2")
+        wrong.append(replace(view, spot={**view.spot, BASE: coins}, positions={SYMBOL: short}))
+        return wrong[0]
+
+    farm.venue.account = inventing  # type: ignore[method-assign] # one reply of another account
+    farm.run(0.5)
+    assert len(wrong) == 1
+    assert farm.logged(HedgeAdopted) == []
+    assert farm.logged(Halted) == []
+    assert farm.venue.orders == []
