@@ -122,12 +122,25 @@ class Duties:
         stop = settings.risk_management.emergency_stop_loss
         if pnl is not None and max(pnl) < stop * (1 + SLACK) - 0.002:
             yield "stop", (Rule.DUTIES, f"{symbol} has made {max(pnl):.2%}, the emergency stop is at {stop:.2%}")
+        if self._expensive_to_leave(hedge):
+            return
         hours = (world.now - hedge.counted_from).total_seconds() / 3600
         if hours > management.max_position_age_hours:
             yield "age", (Rule.LIVENESS, f"{symbol} is {hours:.1f} h old, {management.max_position_age_hours} allowed")
         apr = apr_of(world, symbol, funding, world.now)
         if apr is not None and apr < funding.exit_funding_apr - SLACK:
             yield "negative", (Rule.LIVENESS, f"{symbol} pays {apr:.2%} a year and is kept")
+
+    def _expensive_to_leave(self, hedge: HedgedPosition) -> bool:
+        """Whether the perpetual has risen against the coin since the opening: exits for profit wait for it to fall."""
+        prices, tally = self._world.prices(hedge.symbol), hedge.tally
+        if prices is None or not tally.spot_bought or not tally.perp_sold:
+            return True
+        bought = tally.spot_bought / (tally.spot_quantity or 1)
+        sold = tally.perp_sold / (-tally.perp_quantity or 1)
+        grown = (prices.perp - prices.spot) / prices.spot - (sold - bought) / bought
+        most = self._parameters().position_management.max_exit_cost_bps
+        return grown * 10_000 > most / 2
 
     def _opening(self, ledger: Ledger, account: AccountView) -> Iterator[tuple[str, tuple[Rule, str]]]:
         settings, world = self._parameters(), self._world
