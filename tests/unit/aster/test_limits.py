@@ -42,6 +42,15 @@ def test_what_fits_passes_at_once_and_what_does_not_waits_for_the_window() -> No
     assert bench.admit(1, priority=SAFETY) == 5
 
 
+def test_what_was_used_is_forgotten_when_its_window_is_over() -> None:
+    bench = Bench()
+    bench.admit(100, priority=SAFETY)
+    bench.clock.pass_time(59)
+    assert bench.limiter.used(LimitKind.WEIGHT, 60) == 100
+    bench.clock.pass_time(1)
+    assert bench.limiter.used(LimitKind.WEIGHT, 60) == 0
+
+
 def test_a_scan_leaves_a_fifth_for_orders_and_safety_reads() -> None:
     bench = Bench()
     assert bench.admit(80) == 0
