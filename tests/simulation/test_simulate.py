@@ -151,6 +151,7 @@ def quiet(seed: int, *troubles: Any, days: float = 1.0) -> RunPlan:
 def test_every_kind_of_trouble_is_drawn() -> None:
     drawn = {type(trouble).__name__ for seed in range(60) for trouble in draw_plan(seed, 14.0).troubles}
     assert drawn == {
+        "Alteration",
         "Closure",
         "Crash",
         "Deleveraging",
@@ -165,6 +166,7 @@ def test_every_kind_of_trouble_is_drawn() -> None:
         "LaggingBalances",
         "LateReports",
         "OneSidedBook",
+        "PairRefusal",
         "PriceJump",
         "ReadFault",
         "StaleBooks",

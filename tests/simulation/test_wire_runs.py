@@ -31,11 +31,6 @@ SEEDS = (0, 1, 2, 3)
 NOT_DRAWN = {
     WireFault.NULL_FUNDING,
     WireFault.REJECT_AFTER,
-    WireFault.PAGE_BEFORE,
-    WireFault.PAGE_AFTER,
-    WireFault.REWRITE,
-    WireFault.LATE_ROWS,
-    WireFault.IDLE_NOOP,
 }
 TIME = HttpRequest(method="GET", url="https://fapi.asterdex.com/fapi/v3/time", headers={}, timeout_seconds=5.0)
 

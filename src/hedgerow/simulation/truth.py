@@ -65,6 +65,8 @@ def _book_faults(world: World, symbol: str, settings: FundingRateStrategy, *, st
     discount = (ask - sold) / ask * 10_000
     if discount > settings.max_entry_discount_bps + sign * BASIS_SLACK:
         yield f"the perpetual's bid is {discount:.1f} bp below the spot ask, at most {settings.max_entry_discount_bps}"
+    if -discount > settings.max_entry_premium_bps + sign * BASIS_SLACK:
+        yield f"the perpetual's bid is {-discount:.1f} bp above the spot ask, at most {settings.max_entry_premium_bps}"
 
 
 def equity_of(account: AccountView) -> Decimal:
