@@ -6,7 +6,6 @@ from enum import StrEnum
 from msgspec import Struct
 
 from hedgerow.aster import Credentials
-from hedgerow.aster.wire import from_millis
 from hedgerow.aster.wire_account import AgentRow
 from hedgerow.domain.errors import VenueError
 
@@ -70,7 +69,7 @@ def agent_findings(rows: tuple[AgentRow, ...], credentials: Credentials, now: da
     found = [finding for finding in (_trading(row), _withdrawing(row), _expiry(row, now)) if finding]
     if any(finding.level is Level.PROBLEM for finding in found):
         return tuple(found)
-    until = f"until {from_millis(row.expired):%Y-%m-%d}" if row.expired else "without end"
+    until = f"until {row.expires_at:%Y-%m-%d}" if row.expires_at else "without end"
     named = f"agent {credentials.signer} may trade spot and perpetuals, {until}"
     return (Finding(subject="key", level=Level.OK, text=named), *found)
 
@@ -115,9 +114,9 @@ def _withdrawing(row: AgentRow) -> Finding | None:
 
 
 def _expiry(row: AgentRow, now: datetime) -> Finding | None:
-    if not row.expired:
+    until = row.expires_at
+    if until is None:
         return None
-    until = from_millis(row.expired)
     if until > now + EXPIRES_SOON:
         return None
     text = f"agent {row.agent_address} {'expired' if until <= now else 'expires'} at {until:%Y-%m-%d %H:%M} UTC"

@@ -23,6 +23,7 @@ from hedgerow.domain.market import Level
 from hedgerow.domain.schedule import EPOCH
 
 __all__ = [
+    "CALENDAR_END_MS",
     "EARLIEST_MS",
     "LATEST_MS",
     "BookTicker",
@@ -56,6 +57,8 @@ MILLISECOND = timedelta(milliseconds=1)
 EARLIEST, LATEST = datetime(2015, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """Every time of the exchange lies between them; seconds, microseconds and nanoseconds taken for milliseconds do not."""
 EARLIEST_MS, LATEST_MS = (EARLIEST - EPOCH) // MILLISECOND, (LATEST - EPOCH) // MILLISECOND
+CALENDAR_END_MS = (datetime(9999, 12, 31, tzinfo=UTC) - EPOCH) // MILLISECOND
+"""Ends of what may never end, such as the rights of a key, may lie as far ahead."""
 Millis: TypeAlias = Annotated[int, Meta(ge=EARLIEST_MS, le=LATEST_MS)]
 """A time in milliseconds."""
 LARGEST_POWER, SMALLEST_POWER = 30, -40

@@ -3,11 +3,12 @@
 Which fields may be absent, and what that means, is decided as in ``wire``.
 """
 
+from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Raw, Struct
 
-from hedgerow.aster.wire import EARLIEST_MS, LATEST_MS, Millis, Wire, decode, read_rows
+from hedgerow.aster.wire import CALENDAR_END_MS, EARLIEST_MS, LATEST_MS, Millis, Wire, decode, from_millis, read_rows
 from hedgerow.domain.money import ZERO
 
 __all__ = [
@@ -303,8 +304,13 @@ class AgentRow(Wire, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.expired and not EARLIEST_MS <= self.expired <= LATEST_MS:
+        if self.expired and not EARLIEST_MS <= self.expired <= CALENDAR_END_MS:
             raise ValueError(f"it expires at {self.expired}, which is no time in milliseconds")
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When it expires; None = never, which some keys say by a year far ahead."""
+        return from_millis(self.expired) if self.expired and self.expired <= LATEST_MS else None
 
 
 def perp_account_of(body: bytes) -> PerpAccount:
