@@ -214,6 +214,16 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     assert dead == []
 
 
+def test_every_citation_of_the_exchanges_interface_names_a_section_that_is_there() -> None:
+    page = (ROOT / "docs" / "aster-api.md").read_text(encoding="utf-8")
+    sections = set(re.findall(r"^#{2,3} (\d+(?:\.\d+)?)", page, flags=re.MULTILINE))
+    cited = re.compile(r"aster-api\.md`? (?:sections? )?(\d+(?:\.\d+)?)")
+    found = [(name, section) for name, text in texts() for section in cited.findall(text)]
+    assert len(found) > 90
+    assert [(name, section) for name, section in found if section not in sections] == []
+    assert [name for name, text in texts() if "API " + "reference" in text] == []
+
+
 def test_every_setting_has_its_line_in_the_guide_with_its_default() -> None:
     guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8").replace(",", "")
     missing = []

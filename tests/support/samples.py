@@ -1,4 +1,4 @@
-"""What every endpoint answers, as the venue's documents sample it (API reference, sections 5, 6 and 13)."""
+"""What every endpoint answers, as the venue's documents sample it (docs/aster-api.md 5, 6 and 13)."""
 
 from typing import Any
 

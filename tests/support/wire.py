@@ -41,7 +41,7 @@ __all__ = [
 
 USER = "0x1111111111111111111111111111111111111111"
 AGENT = "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"
-"""Signer of the key 1 (API reference 2.1)."""
+"""Signer of the key 1 (docs/aster-api.md 2.1)."""
 OTHER = "0x2B5AD5c4795c026514f8317c7a215E218DcCD6cF"
 """Signer of the key 2, and an account of its own."""
 KEY, SECRET = "k" * 64, "testsecret"

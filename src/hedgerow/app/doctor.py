@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 CLOCK_FINE_SECONDS, CLOCK_BAD_SECONDS = 1.0, 5.0
-"""Aster refuses a nonce that is 10 to 60 s off (API reference 2); a machine that is 5 s off drifts further."""
+"""Aster refuses a nonce that is 10 to 60 s off (docs/aster-api.md 2); a machine that is 5 s off drifts further."""
 SHOWN_PAIRS = 3
 MODES_PAGE = "on the exchange's futures page, under preferences"
 
@@ -113,7 +113,7 @@ def mode_findings(*, hedge_mode: bool | VenueError, multi_assets: bool | VenueEr
 
 
 def spot_reads_finding(error: VenueError | None) -> Finding:
-    """Judge whether signed reads of the spot market work: Aster's failed for weeks in 2026 (API reference, Q1)."""
+    """Judge whether signed reads of the spot market work: they failed for weeks in 2026 (docs/aster-api.md 13, Q1)."""
     if error is None:
         return ok("spot account", "signed reads work")
     mend = "nothing can be opened meanwhile; this has failed on the exchange's side before: try again later"
@@ -134,7 +134,7 @@ def fee_findings(fees: dict[Market, FeeRates | VenueError], documented: dict[Mar
 
 
 def fee_coin_finding(trades: Sequence[TradeRow] | VenueError) -> Finding:
-    """Judge in which coin fees are paid: no request tells the setting, the last trades do (API reference 12)."""
+    """Judge in which coin fees are paid: no request tells the setting, the last trades do (docs/aster-api.md 12)."""
     mend = "see on the exchange's account page that fees are not paid in another coin"
     if isinstance(trades, VenueError):
         return unread("fee coin", trades)

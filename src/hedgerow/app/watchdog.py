@@ -30,7 +30,7 @@ __all__ = ["Pulse", "Watchdog", "WatchdogLog", "resting_candidates"]
 LOOK_SECONDS = 1.0
 SWEEP_SECONDS = 10.0
 LANDING_SECONDS = 120.0
-"""How long after its death an order of the bot may still arrive (API reference 2: nonces live for a minute): so long
+"""How long after its death an order of the bot may still arrive (docs/aster-api.md 2: nonces live a minute): so long
 it is looked for."""
 
 

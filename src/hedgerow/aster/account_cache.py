@@ -1,7 +1,7 @@
 """The spot wallet while nothing happens to it: a REST reading that stays true until a stream says otherwise.
 
 Events only end a reading's life or tell an order's fills; balances and positions always come from REST, because
-events may be missed, repeated or out of order, and never carry the available balance (API reference 10.2). The
+events may be missed, repeated or out of order, and never carry the available balance (docs/aster-api.md 10.2). The
 perpetual account is one request and changes with every mark: it is never kept.
 """
 

@@ -238,7 +238,7 @@ class AsterClient:
     ) -> account.OrderRow:
         """Send a limit order, with a reserved nonce or a new one; ``on_signed`` is told which before it leaves.
 
-        The perpetual's answer comes after matching, the spot market's before (API reference 6.2).
+        The perpetual's answer comes after matching, the spot market's before (docs/aster-api.md 6.2).
         """
         perp = request.market is Market.PERP
         params: dict[str, Param] = {

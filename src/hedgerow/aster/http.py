@@ -16,7 +16,7 @@ from hedgerow.ports import HttpRequest, HttpResponse, StreamConnection
 __all__ = ["HttpTransport"]
 
 USER_AGENT = "Mozilla/5.0 (compatible; hedgerow)"
-"""The venue's firewall answers 403 to requests without a usual one (API reference 4)."""
+"""The venue's firewall answers 403 to requests without a usual one (docs/aster-api.md 4)."""
 CONNECT_SECONDS = 5.0
 KEEP_ALIVE_SECONDS = 40.0
 """An idle connection is not used after this time: load balancers usually close one after 60 s, and a write that meets

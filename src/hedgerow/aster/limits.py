@@ -1,7 +1,7 @@
 """Keeps within the venue's request and order limits, and waits out what the venue tells us to wait.
 
 The limits come from ``exchangeInfo``; what others on the same address use comes from the ``X-MBX`` headers
-(API reference, section 4).
+(docs/aster-api.md 4).
 """
 
 import re

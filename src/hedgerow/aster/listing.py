@@ -198,7 +198,7 @@ class Listing:
         try:
             fees = fees_of(await self._client.commission(market, symbol))
         except VenueError:
-            # The venue is known to fail signed spot reads for weeks (API reference, Q1); trading goes on.
+            # The venue is known to fail signed spot reads for weeks (docs/aster-api.md 13, Q1); trading goes on.
             self._fees_due[key] = self._clock.monotonic() + FEES_RETRY_SECONDS
             return
         self._fees[key] = fees

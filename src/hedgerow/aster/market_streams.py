@@ -30,7 +30,7 @@ __all__ = ["MarketStreams"]
 
 MARKS, BOOKS, LEVELS = "!markPrice@arr@1s", "!bookTicker", "@depth20@100ms"
 SILENCE_SECONDS = {MARKS: 10.0, BOOKS: 60.0}
-"""A stream that is acknowledged may still never send (API reference 10.1): then the connection is made anew."""
+"""A stream that is acknowledged may still never send (docs/aster-api.md 10.1): then the connection is made anew."""
 
 
 class _Frame(Struct, frozen=True):

@@ -19,7 +19,7 @@ LOCK_ATTEMPTS, LOCK_PAUSE_SECONDS = 50, 0.001
 """A lock is held for some microseconds; a process that was stopped while it held one must not stop this one too, whose
 event loop stands still while it waits: at most 50 ms."""
 FURTHEST_AHEAD = 60_000_000
-"""A kept nonce further ahead than the venue's window (API reference 2) came of a wrong clock, and was refused."""
+"""A kept nonce further ahead than the venue's window (docs/aster-api.md 2) came of a wrong clock, and was refused."""
 
 
 class VenueTime:

@@ -30,7 +30,7 @@ from hedgerow.tasks import all_of
 __all__ = ["OrderDesk"]
 
 POLL_SECONDS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
-"""Pauses before looking again at a spot order, whose acknowledgement comes before its matching (API reference 6.2)."""
+"""Pauses before looking again at a spot order, which is acknowledged before it is matched (docs/aster-api.md 6.2)."""
 REPORT_SECONDS = 0.25
 """Wait for the report of an open stream before asking."""
 WATCH_POLL_SECONDS = 0.25

@@ -1,6 +1,6 @@
 """Signatures of requests: EIP-712 by an agent (V3) and HMAC (V1), always over the very string that is sent.
 
-Algorithm and vectors: API reference, sections 2 and 3.
+Algorithm and vectors: docs/aster-api.md 2 and 3.
 """
 
 from collections.abc import Mapping
@@ -24,14 +24,14 @@ MESSAGE_TYPE = b"Message(string msg)"
 DOMAIN_NAME, DOMAIN_VERSION = b"AsterSignTransaction", b"1"
 
 NONCE_WINDOW_SECONDS = 60
-"""The venue refuses a nonce that is further from its time (API reference 2)."""
+"""The venue refuses a nonce that is further from its time (docs/aster-api.md 2)."""
 RECEIVE_WINDOW_MS = 5_000
 V1_PATHS = {
     "/fapi/v3/balance": "/fapi/v2/balance",
     "/fapi/v3/accountWithJoinMargin": "/fapi/v4/account",
     "/fapi/v3/positionRisk": "/fapi/v2/positionRisk",
 }
-"""V1 credentials use these paths (API reference 3); all others differ in the version alone, which is v1."""
+"""V1 credentials use these paths (docs/aster-api.md 3); all others differ in the version alone, which is v1."""
 
 
 class Signed(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from hedgerow.tasks import describe
 __all__ = ["Listener", "StreamLink"]
 
 ROTATE_SECONDS = 23 * 3600.0
-"""The venue ends every connection at 24 h (API reference 10)."""
+"""The venue ends every connection at 24 h (docs/aster-api.md 10)."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 HEALTHY_SECONDS = 60.0
 """A connection that lived for so long starts the back-off anew."""

@@ -41,7 +41,7 @@ DOCUMENTED_FEES = {
     Market.SPOT: FeeRates(maker=Decimal("0.00005"), taker=Decimal("0.0004")),
     Market.PERP: FeeRates(maker=Decimal("0.0001"), taker=Decimal("0.00035")),
 }
-"""Base fees by the venue's fee pages (API reference 12), until the account's own are read."""
+"""Base fees by the venue's fee pages (docs/aster-api.md 12), until the account's own are read."""
 _STATUSES = {
     "TRADING": TradingStatus.TRADING,
     **dict.fromkeys(("PENDING_TRADING", "PRE_TRADING"), TradingStatus.PENDING),

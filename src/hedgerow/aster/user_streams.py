@@ -20,7 +20,7 @@ from hedgerow.ports import Clock, StreamConnection, StreamTransport
 __all__ = ["UserStreams"]
 
 RENEW_SECONDS = (25 * 60.0, 30 * 60.0)
-"""A listen key lives for 60 minutes (API reference 10.2)."""
+"""A listen key lives for 60 minutes (docs/aster-api.md 10.2)."""
 FORCED = ("autoclose-", "adl_autoclose")
 
 

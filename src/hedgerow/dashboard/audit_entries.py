@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 LATE = timedelta(minutes=5)
-"""Rows may be told so much later than they happened (API reference 11); so far apart may two clocks time a transfer."""
+"""Rows may be listed so late (docs/aster-api.md 11); so far apart may two clocks time a transfer."""
 
 
 class LineKind(StrEnum):

@@ -25,7 +25,7 @@ from hedgerow.domain.position import OrderRecord
 __all__ = ["FOLDS"]
 
 ACCOUNT_CODES = -2000
-"""Refusals above it are about the request (too many, too late, no answer), not about the account (API reference 9)."""
+"""Refusals above it are about the request (too many, too late), not about the account (docs/aster-api.md 9)."""
 
 
 def _command_issued(ledger: Ledger, event: ev.CommandIssued) -> Ledger:

@@ -16,7 +16,7 @@ __all__ = ["FOLDS", "FUNDING_HORIZON"]
 FUNDING_HORIZON = timedelta(days=35)
 """A payment with a stamp so much older than the newest one booked counts as booked."""
 LATE_FUNDING = timedelta(seconds=15)
-"""A settlement may be charged up to 15 s off its stamp (API reference 11)."""
+"""A settlement may be charged up to 15 s off its stamp (docs/aster-api.md 11)."""
 
 
 def _funds_transferred(ledger: Ledger, event: ev.FundsTransferred) -> Ledger:

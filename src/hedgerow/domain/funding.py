@@ -33,7 +33,7 @@ class FundingPayment(Struct, frozen=True, kw_only=True):
     amount: Decimal
     """Quote units; positive = received."""
     tran_id: int
-    """Unique per income type (API reference 5.3)."""
+    """Unique per income type (docs/aster-api.md 5.3)."""
     at: datetime
 
 

@@ -164,7 +164,7 @@ class BasisPair(Struct, frozen=True, kw_only=True):
     def gross_spot_for(self, net_quantity: Decimal) -> Decimal:
         """Return the spot quantity to buy so that at least ``net_quantity`` is left after the fee in coin.
 
-        Aster takes the spot fee from the asset received: in coin on a buy (API reference 6.2).
+        Aster takes the spot fee from the asset received: in coin on a buy (docs/aster-api.md 6.2).
         """
         return self.spot.ceil_quantity(net_quantity / (ONE - self.spot.fees.taker))
 

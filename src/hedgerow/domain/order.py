@@ -124,7 +124,7 @@ class Fill(Struct, frozen=True, kw_only=True):
 
     @property
     def forced(self) -> bool:
-        """Whether the venue traded for us: a liquidation or an ADL (client ids of API reference 10.2)."""
+        """Whether the venue traded for us: a liquidation or an ADL (client ids of docs/aster-api.md 10.2)."""
         return self.client_id.startswith(("autoclose-", "adl_autoclose"))
 
     def net_base(self, base: str) -> Decimal:

@@ -28,7 +28,7 @@ MAX_LEVERAGE = 125
 SETTLEMENT = "settlement_autoclose-"
 """How the client ids of settlement orders begin, as on Binance; Aster's documents name none."""
 MAX_TRANSFER_ID = 63
-"""Longest clientTranId (API reference 5.4)."""
+"""Longest clientTranId (docs/aster-api.md 5.4)."""
 
 
 class Followed(Struct, frozen=True, kw_only=True):

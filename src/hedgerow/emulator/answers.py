@@ -33,7 +33,7 @@ NEVER_LEFT = "the request never left"
 
 
 def refusal_of(at: datetime, command: Command, refusal: Rejected) -> Event:
-    """Return the event of a refusal; "it is so already" counts as success (API reference, section 9)."""
+    """Return the event of a refusal; "it is so already" counts as success (docs/aster-api.md 9)."""
     match command:
         case PlaceOrder():
             return _refused(at, command.order, refusal.code, str(refusal))

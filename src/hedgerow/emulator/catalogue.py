@@ -1,6 +1,6 @@
 """The pairs of the generated market: names, grids and characters.
 
-Names are those that Aster listed on both markets in January 2026 (API reference 5.1); lots of BTC, ETH, BNB and ASTER
+Names are those listed on both markets in January 2026 (docs/aster-api.md 5.1); lots of BTC, ETH, BNB and ASTER
 are like the captured ones (section 7); ticks follow from the price: about a basis point or less on the perpetual, a
 tenth of it on spot. Spot lots are finer than the perpetual's. Fees: section 12. Spreads and depths: STATS 6.
 """

@@ -15,7 +15,7 @@ from hedgerow.ports import Tape
 __all__ = ["Charge", "charges", "may_settle", "payment_amount"]
 
 SLACK = timedelta(seconds=60)
-"""How far from a full hour a settlement may lie: Aster charges up to 15 s off (API reference, section 11)."""
+"""How far from a full hour a settlement may lie: Aster charges up to 15 s off (docs/aster-api.md 11)."""
 HOUR = timedelta(hours=1)
 
 
@@ -28,7 +28,7 @@ class Charge(Struct, frozen=True, kw_only=True):
 
 
 def payment_amount(quantity: Decimal, mark: Decimal, rate: Decimal) -> Decimal:
-    """Return -position x mark x rate in quote units, as a row: positive = received (API reference, section 11)."""
+    """Return -position x mark x rate in quote units, as a row: positive = received (docs/aster-api.md 11)."""
     return to_row(-quantity * mark * rate)
 
 

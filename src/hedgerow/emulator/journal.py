@@ -27,7 +27,7 @@ class _Timed(Protocol):
 Row = TypeVar("Row", bound=_Timed)
 
 FIRST_TRAN_ID = 4_480_321_991_774_044_580
-"""Aster's transaction ids have nineteen digits and do not fit a float (API reference 5.3)."""
+"""Aster's transaction ids have nineteen digits and do not fit a float (docs/aster-api.md 5.3)."""
 
 
 class JournalState(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ class LateOrders:
         self._due: list[tuple[datetime, OrderRequest]] = []
 
     def expect(self, request: OrderRequest, delay_seconds: float, nonce_life: timedelta) -> None:
-        """Let an order land after a delay; with its nonce dead by then it never does (API reference, section 3)."""
+        """Let an order land after a delay; with its nonce dead by then it never does (docs/aster-api.md 3)."""
         delay = timedelta(seconds=delay_seconds)
         if delay < nonce_life:
             self._due.append((self._world.now + delay, request))

@@ -1,7 +1,7 @@
 """A market that never was: a ``Tape`` drawn from a seed, with realistic grids, funding, basis and books.
 
 Spot prices are a market factor plus each pair's own return; a perpetual stands at spot plus its premium. Funding
-follows the venue's documented formula on the interval's mean premium (API reference, section 11). Nothing is computed
+follows the venue's documented formula on the interval's mean premium (docs/aster-api.md 11). Nothing is computed
 before it is asked for, and the same question has the same answer in any order. See ``paths`` for the calibration.
 """
 
@@ -39,7 +39,7 @@ CAP = Decimal("0.02")
 def rate_of(premium_bps: float, interval_hours: int) -> Decimal:
     """Return the funding rate of an interval from its mean premium, with eight decimals.
 
-    F8 = P + clamp(I - P, -5 bp, +5 bp) with I = 1 bp; F = F8 / (8 / N), then cap and floor (API reference, section 11).
+    F8 = P + clamp(I - P, -5 bp, +5 bp) with I = 1 bp; F = F8 / (8 / N), then cap and floor (docs/aster-api.md 11).
     """
     eight_hours = premium_bps + min(max(BASE_RATE_BPS - premium_bps, -CLAMP_BPS), CLAMP_BPS)
     rate = Decimal(f"{eight_hours * interval_hours / 8 / 10_000:.8f}")

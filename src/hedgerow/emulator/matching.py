@@ -48,7 +48,7 @@ def check_order(instrument: Instrument, request: OrderRequest, reference: Decima
     """Check an order against the market's state and all its filters; ``reference`` is the mark, for spot the index.
 
     Raises:
-        Rejected: with Aster's code (API reference, sections 7 and 9).
+        Rejected: with Aster's code (docs/aster-api.md 7 and 9).
     """
     _check_status(instrument, request)
     if request.reduce_only and instrument.market is Market.SPOT:

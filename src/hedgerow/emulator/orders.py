@@ -269,7 +269,7 @@ class OrderDesk:
         return self._keep(replace(working, order=progressed))
 
     def _paid(self, working: WorkingOrder, trade: Level, *, maker: bool, at: datetime) -> Fill:
-        """Move the money of one trade and return its report; spot buys pay their fee in coin (API reference 6.2)."""
+        """Move the money of one trade and return its report; spot buys pay a fee in coin (docs/aster-api.md 6.2)."""
         request = working.order.request
         instrument = self._marketplace.instrument(request.market, request.symbol)
         asset, fee = self._fee_of(request, instrument, trade, maker=maker)

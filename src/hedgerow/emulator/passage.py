@@ -21,7 +21,7 @@ from hedgerow.ports import Tape
 __all__ = ["check_prices", "pass_time"]
 
 AUTOCLOSE = "autoclose-"
-"""How the client ids of liquidation orders begin (API reference 10.2)."""
+"""How the client ids of liquidation orders begin (docs/aster-api.md 10.2)."""
 
 
 def pass_time(account: Account, tape: Tape, to: datetime) -> None:

@@ -31,15 +31,15 @@ class WorldOptions(Struct, frozen=True, kw_only=True):
     maintenance_rate: Decimal = Decimal("0.01")
     """Maintenance margin as a fraction of notional at mark, the same for every size."""
     liquidation_fee_rate: Decimal = Decimal("0.025")
-    """``liquidationFee`` of exchangeInfo (API reference 5.1)."""
+    """``liquidationFee`` of exchangeInfo (docs/aster-api.md 5.1)."""
     default_leverage: int = 20
     """Leverage of a symbol that nobody set."""
     market_take_bound: Decimal = Decimal("0.05")
     """How far from the mark a market order may take (-4131)."""
     settlement_delay_seconds: float = 0.0
-    """Longest time after the stamp at which funding is charged; Aster: up to 15 s (API reference, section 11)."""
+    """Longest time after the stamp at which funding is charged; Aster: up to 15 s (docs/aster-api.md 11)."""
     settlement_lead_seconds: float = 0.0
-    """Longest time before the stamp at which funding is charged; Aster: up to 15 s (API reference, section 11)."""
+    """Longest time before the stamp at which funding is charged; Aster: up to 15 s (docs/aster-api.md 11)."""
 
 
 class WorldState(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from hedgerow.emulator.refusals import Code, rejected
 __all__ = ["Holding", "Marks", "PerpAccount", "SpotWallet", "Standing", "to_row"]
 
 ROW = Decimal("1e-8")
-"""Every amount of a venue row has at most eight decimals (API reference 5.3, samples)."""
+"""Every amount of a venue row has at most eight decimals (docs/aster-api.md 5.3, samples)."""
 
 Marks = Callable[[str], Decimal]
 """Mark price of a symbol, now."""
@@ -131,7 +131,7 @@ class PerpAccount:
             self.balance -= fee
 
     def leverage(self, symbol: str) -> int:
-        """Return a symbol's leverage; an account that never set it has a high one (API reference, section 8)."""
+        """Return a symbol's leverage; an account that never set it has a high one (docs/aster-api.md 8)."""
         chosen = self.leverages.get(symbol, self._default_leverage)
         bracket = self.brackets.get(symbol)
         return chosen if bracket is None or bracket.max_leverage is None else min(chosen, bracket.max_leverage)
@@ -173,7 +173,7 @@ class PerpAccount:
         return abs(self.quantity(symbol)) * mark * self.maintenance_rate(symbol)
 
     def standing(self, marks: Marks) -> Standing:
-        """Return the sums over all positions; initial margin is notional at mark / leverage (API reference 5.3)."""
+        """Return the sums over all positions; initial margin is notional at mark / leverage (docs/aster-api.md 5.3)."""
         unrealized = initial = maintenance = ZERO
         for symbol, held in self.holdings.items():
             mark = marks(symbol)

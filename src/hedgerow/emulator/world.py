@@ -28,7 +28,7 @@ from hedgerow.ports import AccountRecord, StatementRow, Tape, TapePrices
 __all__ = ["World"]
 
 ADL = "adl_autoclose"
-"""Client id of the venue's auto-deleveraging orders (API reference 10.2)."""
+"""Client id of the venue's auto-deleveraging orders (docs/aster-api.md 10.2)."""
 
 
 class World:

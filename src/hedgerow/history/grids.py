@@ -1,7 +1,7 @@
 """Instruments and books for history, which carries neither: from the venue's captures, else derived from price.
 
 Derived grids: the tick is the power of ten at or below 1e-5 of the price, the perpetual's lot the power of ten worth
-$1 to $10, the spot lot a tenth of it (spot steps are finer than perpetual steps, API reference 7). Spreads and depths
+$1 to $10, the spot lot a tenth of it (spot steps are finer, docs/aster-api.md 7). Spreads and depths
 are declared constants of three tiers, set from book captures of the venue's perpetuals; its spot books were never
 captured and are taken as several times thinner.
 """
@@ -23,12 +23,12 @@ __all__ = ["PERP_FEES", "SPOT_FEES", "Captures", "basis_pair", "declared_liquidi
 
 QUOTE = "USDT"
 SPOT_FEES = FeeRates(maker=Decimal("0.00005"), taker=Decimal("0.0004"))
-"""Spot base tier (API reference 12)."""
+"""Spot base tier (docs/aster-api.md 12)."""
 PERP_FEES = FeeRates(maker=Decimal("0.0001"), taker=Decimal("0.00035"))
-"""Perpetual base tier (API reference 12)."""
+"""Perpetual base tier (docs/aster-api.md 12)."""
 FEES = {Market.SPOT: SPOT_FEES, Market.PERP: PERP_FEES}
 MIN_NOTIONAL = Decimal(5)
-"""Quote units, both markets (API reference 7)."""
+"""Quote units, both markets (docs/aster-api.md 7)."""
 DERIVED_MAX_LOTS = 1_000_000
 COARSEST_TICK = 10 * BPS
 """A captured tick above this fraction of the price belongs to another price level: the grid is derived instead."""

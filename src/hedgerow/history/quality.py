@@ -14,7 +14,7 @@ from hedgerow.history.parquet import Rows
 __all__ = ["Close", "Gap", "Print", "clean_closes", "clean_prints", "gaps_between", "moment"]
 
 SAME_SETTLEMENT_MS = 60_000
-"""Prints closer than this are one settlement told twice; the venue's jitter is at most 15 s (API reference 11)."""
+"""Prints closer than this are one settlement told twice; the venue's jitter is at most 15 s (docs/aster-api.md 11)."""
 
 
 class Close(Struct, frozen=True):

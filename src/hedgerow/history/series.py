@@ -17,11 +17,11 @@ HOUR_MS = 3_600_000
 MAX_HELD_MS = 2 * HOUR_MS
 """A close this old is no price any more: one missing hour is bridged, a longer gap is unreadable."""
 INTEREST_PER_8H = 0.0001
-"""Interest part of the funding formula (API reference 11)."""
+"""Interest part of the funding formula (docs/aster-api.md 11)."""
 NO_INTEREST = frozenset({"BNBUSDT"})
-"""Symbols whose interest part is zero (API reference 11)."""
+"""Symbols whose interest part is zero (docs/aster-api.md 11)."""
 DAMPER = 0.0005
-"""Largest part of the premium that the interest rate absorbs, either side (API reference 11)."""
+"""Largest part of the premium that the interest rate absorbs, either side (docs/aster-api.md 11)."""
 RATE_BOUND = 0.02
 """Widest cap and floor of one settlement; the archive does not carry a symbol's own."""
 
@@ -41,7 +41,7 @@ def at_ms(stamp: int) -> datetime:
 def funding_from_premium(symbol: str, premium: float, interval_hours: int) -> float:
     """Return the rate of one interval, a fraction, from its mean premium.
 
-    F = [P + clamp(I - P, -0.05 %, +0.05 %)] / (8 / N), then bounded (API reference 11).
+    F = [P + clamp(I - P, -0.05 %, +0.05 %)] / (8 / N), then bounded (docs/aster-api.md 11).
     """
     interest = 0.0 if symbol in NO_INTEREST else INTEREST_PER_8H
     rate = (premium + min(max(interest - premium, -DAMPER), DAMPER)) * interval_hours / 8

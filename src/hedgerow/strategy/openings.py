@@ -26,7 +26,7 @@ from hedgerow.strategy.sizing import funds_of, opening_plan
 __all__ = ["entry_refusals", "openings_blocked", "plan_opening", "settings_in_place", "shortlist"]
 
 SETTLEMENT_JITTER_SECONDS = 15.0
-"""The venue may charge a settlement this far off its stamp (API reference 11)."""
+"""The venue may charge a settlement this far off its stamp (docs/aster-api.md 11)."""
 
 
 def openings_blocked(observation: Observation, ledger: Ledger, policy: Policy) -> Hold | None:

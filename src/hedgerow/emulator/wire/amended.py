@@ -16,7 +16,7 @@ from hedgerow.ports import Liquidity, Tape, TapePrices
 __all__ = ["AmendedTape", "FundingChange"]
 
 INTERVALS = (1, 2, 4, 8)
-"""Hours between settlements (API reference, section 11)."""
+"""Hours between settlements (docs/aster-api.md 11)."""
 LARGEST_RATE = Decimal("0.03")
 """``fundingFeeCap`` as sampled."""
 

@@ -1,4 +1,4 @@
-"""The REST door: a request in, an answer out (API reference, sections 3 to 6 and 9)."""
+"""The REST door: a request in, an answer out (docs/aster-api.md 3 to 6 and 9)."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -140,7 +140,7 @@ class RestDoor:
         market, route = self._route(request)
         limits, now = self.exchange.limits[market], self.exchange.now
         try:
-            # A query value wins over the same name in the body (API reference, section 3).
+            # A query value wins over the same name in the body (docs/aster-api.md 3).
             params = Params(parse_form(request.body) | parse_form(request.query))
             limits.weigh(request.ip, route.weight_of(params), now)
         finally:

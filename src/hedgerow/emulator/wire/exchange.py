@@ -36,7 +36,7 @@ from hedgerow.ports import Tape
 __all__ = ["Exchange", "ExchangeRules"]
 
 FIRST_ORDER_ID = 17_338_000_000
-"""Order numbers do not fit 32 bits (API reference 5.2)."""
+"""Order numbers do not fit 32 bits (docs/aster-api.md 5.2)."""
 
 LONGEST_JITTER_SECONDS = 30.0
 

@@ -1,4 +1,4 @@
-"""The way of an order: acknowledged, armed or matched, amended, cancelled (API reference, sections 5.2, 6.2 and 8)."""
+"""The way of an order: acknowledged, armed or matched, amended, cancelled (docs/aster-api.md 5.2, 6.2 and 8)."""
 
 from collections.abc import Iterable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Who a request comes from: V3 agent signatures, and old keys (API reference, sections 2 and 3)."""
+"""Who a request comes from: V3 agent signatures, and old keys (docs/aster-api.md 2 and 3)."""
 
 import hmac
 import re

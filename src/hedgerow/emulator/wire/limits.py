@@ -1,4 +1,4 @@
-"""Request weights per address and order counts per account: headers, 429, 418 (API reference, section 4)."""
+"""Request weights per address and order counts per account: headers, 429, 418 (docs/aster-api.md 4)."""
 
 from datetime import datetime, timedelta
 
@@ -33,7 +33,7 @@ RULES = {
     Market.PERP: LimitRules(weight_per_minute=2400, orders_per_minute=1200, orders_per_ten_seconds=300),
     Market.SPOT: LimitRules(weight_per_minute=6000, orders_per_minute=6000, orders_per_ten_seconds=1000),
 }
-"""Captured ``rateLimits`` (API reference, section 4)."""
+"""Captured ``rateLimits`` (docs/aster-api.md 4)."""
 
 
 class Window:

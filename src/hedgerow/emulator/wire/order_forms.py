@@ -1,4 +1,4 @@
-"""Order parameters read into tickets, with the rules of each order type (API reference, sections 5.2 and 6.2)."""
+"""Order parameters read into tickets, with the rules of each order type (docs/aster-api.md 5.2 and 6.2)."""
 
 import re
 from decimal import Decimal
@@ -16,7 +16,7 @@ __all__ = ["check_ticket", "read_order"]
 CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 TYPES = ("LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET")
 TERMS = {Market.PERP: ("GTC", "IOC", "FOK", "GTX", "HIDDEN", "RPI"), Market.SPOT: ("GTC", "IOC", "GTX", "HIDDEN")}
-"""FOK is refused on spot (API reference 6.2)."""
+"""FOK is refused on spot (docs/aster-api.md 6.2)."""
 MAX_OPEN, MAX_CONDITIONAL = 200, 10
 LIKE_LIMIT = ("LIMIT", "STOP", "TAKE_PROFIT")
 PERP_ONLY = ("reduceOnly", "closePosition", "positionSide", "workingType", "priceProtect")

@@ -1,4 +1,4 @@
-"""Request parameters: parsed once, read by name, refused with the venue's codes (API reference, sections 5 and 9)."""
+"""Request parameters: parsed once, read by name, refused with the venue's codes (docs/aster-api.md 5 and 9)."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -15,7 +15,7 @@ from hedgerow.emulator.wire.text import at_ms
 __all__ = ["Params", "named_symbol", "parse_form"]
 
 NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,20})?")
-"""Plain notation: an exponent is refused (API reference, section 2)."""
+"""Plain notation: an exponent is refused (docs/aster-api.md 2)."""
 WHOLE = re.compile(r"\d{1,18}")
 SYMBOL = re.compile(r"(?:^|&)symbol=([^&]*)")
 MAX_FIELDS = 200

@@ -1,4 +1,4 @@
-"""One WebSocket connection without its socket: frames in, frames out (API reference, section 10.1)."""
+"""One WebSocket connection without its socket: frames in, frames out (docs/aster-api.md 10.1)."""
 
 import json
 import re

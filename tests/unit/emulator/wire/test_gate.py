@@ -1,4 +1,4 @@
-"""Who is let in: the table of bad-auth replies, permissions, nonces, old keys (API reference, sections 2 and 3)."""
+"""Who is let in: the table of bad-auth replies, permissions, nonces, old keys (docs/aster-api.md 2 and 3)."""
 
 from datetime import timedelta
 from urllib.parse import urlencode

@@ -1,4 +1,4 @@
-"""Every endpoint's reply, key by key and type by type, against the documents' samples (API reference, 5, 6, 13)."""
+"""Every endpoint's reply, key by key and type by type, against the samples (docs/aster-api.md 5, 6 and 13)."""
 
 import json
 

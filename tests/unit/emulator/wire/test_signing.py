@@ -1,4 +1,4 @@
-"""The vectors of the venue's documents (API reference 2.1 and 3), and what they must not accept."""
+"""The vectors of the venue's documents (docs/aster-api.md 2.1 and 3), and what they must not accept."""
 
 import pytest
 

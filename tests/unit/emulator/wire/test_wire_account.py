@@ -1,4 +1,4 @@
-"""Settings, transfers, histories and several accounts (API reference, sections 5.3, 5.4 and 6.2)."""
+"""Settings, transfers, histories and several accounts (docs/aster-api.md 5.3, 5.4 and 6.2)."""
 
 from datetime import timedelta
 from decimal import Decimal

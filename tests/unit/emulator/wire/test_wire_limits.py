@@ -1,4 +1,4 @@
-"""Weights, order counts, 429, 418 and their headers (API reference, section 4)."""
+"""Weights, order counts, 429, 418 and their headers (docs/aster-api.md 4)."""
 
 import pytest
 

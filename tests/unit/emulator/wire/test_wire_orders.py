@@ -1,4 +1,4 @@
-"""Orders over REST: types, acknowledgements, refusals, batches, amendments, triggers (API reference, 5.2, 6.2, 8)."""
+"""Orders over REST: types, acknowledgements, refusals, amendments, triggers (docs/aster-api.md 5.2, 6.2, 8)."""
 
 import json
 from decimal import Decimal
