@@ -61,8 +61,10 @@ SLOWEST_RETRY_SECONDS = 5.0
 NAKED_RETRY_SECONDS = 5.0
 """The same while a leg is naked for longer than it may be."""
 SLOWEST_NAKED_RETRY_SECONDS = 30.0
-SLOWEST_REFUSED_RETRY_SECONDS = 300.0
-"""The same after a refusal that another price does not answer: a closed market, a filter, a missing permission."""
+SLOWEST_REFUSED_RETRY_SECONDS = 60.0
+"""The same after a refusal that another price does not answer: a closed market, a filter, a missing permission.
+
+An order a minute costs nothing; a leg that stays naked for minutes after the exchange would take it does."""
 PROMPT_RETRIES = 4
 """How many orders of a naked leg are tried without a growing pause."""
 MOST_DOUBLINGS = 10

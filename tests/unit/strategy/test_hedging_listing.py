@@ -221,8 +221,10 @@ def test_orders_that_fill_nothing_are_tried_with_growing_pauses_and_a_fill_ends_
     assert scene.fills("1").job.refusals == 0
 
 
-@pytest.mark.parametrize(("kind", "slowest"), [(RejectKind.PRICE, 30), (RejectKind.PERMISSION, 300)])
-def test_a_naked_leg_is_tried_promptly_at_first_and_then_by_what_refuses_it(kind: RejectKind, slowest: float) -> None:
+@pytest.mark.parametrize(("kind", "slowest"), [(RejectKind.PRICE, 30), (RejectKind.PERMISSION, 60)])
+def test_a_naked_leg_is_tried_promptly_at_first_and_each_minute_at_least_however_it_is_refused(
+    kind: RejectKind, slowest: float
+) -> None:
     scene = closing().fills().rejects(RejectKind.PERMISSION)
     assert scene.job.state is NAKED
     sent = []
