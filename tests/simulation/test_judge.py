@@ -18,7 +18,7 @@ from hedgerow.domain.market import Depth
 from hedgerow.simulation.causes import Cause, obstacles, ways
 from hedgerow.simulation.disclosure import Disclosure
 from hedgerow.simulation.exposure import Trade
-from hedgerow.simulation.invariants import Exposure, Rule, check_exposure
+from hedgerow.simulation.invariants import Exposure, Rule, check_exposure, check_slice
 from hedgerow.simulation.reckoning import check_fills
 from planted.behaviours import BEHAVIOURS
 from support.diary import Diary
@@ -174,3 +174,15 @@ def test_a_fill_that_the_log_lacks_or_has_no_fee_of_is_found() -> None:
     assert rules(check_fills(diary.events, {"h1-s-1": Decimal(11)})) == [Rule.FILLS]
     assert rules(check_fills(diary.events[:-1], traded)) == [Rule.FILLS]
     assert rules(check_fills(diary.events, {})) == [Rule.FILLS]
+
+
+# --- slices ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("slices", "guilty"), [("203", False), ("220", True)])
+def test_a_coarse_lot_excuses_no_slice_above_the_settings(slices: str, *, guilty: bool) -> None:
+    coarse = pair_of(perp=instrument(PERP, lot=Decimal(2)))
+    job = new_job(pair=coarse, spot="10.011")
+    planned = replace(job, kind=ExecutionKind.OPEN, plan=replace(job.plan, slice_notional=Decimal(slices)))
+    share = Decimal(200) / job.limits.max_naked_equity_fraction
+    assert (Rule.SIZE in rules(check_slice(planned, share, Decimal(100)))) is guilty

@@ -148,6 +148,18 @@ def quiet(seed: int, *troubles: Any, days: float = 1.0) -> RunPlan:
     return replace(draw_plan(seed, days), troubles=troubles)
 
 
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(25, id="the-best-pair-is-too-coarse-for-the-settings"),
+        pytest.param(175, id="a-fee-is-lower-again-when-the-exit-is-judged"),
+        pytest.param(727, id="a-naked-leg-is-refused-forty-times"),
+    ],
+)
+def test_a_week_that_once_broke_an_invariant_breaks_none(seed: int) -> None:
+    assert play_seed(seed, 7.0).violation is None
+
+
 def test_every_kind_of_trouble_is_drawn() -> None:
     drawn = {type(trouble).__name__ for seed in range(60) for trouble in draw_plan(seed, 14.0).troubles}
     assert drawn == {

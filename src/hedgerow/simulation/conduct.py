@@ -147,8 +147,9 @@ class Conduct:
             prices = self._world.prices(hedge.symbol)
         if hedge is None or prices is None:
             return ""
-        fees = hedge.spot_quantity * prices.spot * hedge.pair.spot.fees.taker
-        fees += hedge.short * prices.perp * hedge.pair.perp.fees.taker + hedge.entry_fees
+        pair = self._world.pair(hedge.symbol) or hedge.pair  # its fees may have changed since it was opened
+        fees = hedge.spot_quantity * prices.spot * pair.spot.fees.taker
+        fees += hedge.short * prices.perp * pair.perp.fees.taker + hedge.entry_fees
         wanted = float(fees) * self._parameters().position_management.fee_coverage_multiplier
         got = float(hedge.funding_counted)
         return f"funding is {got:.4f}, {wanted:.4f} wanted" if got < wanted * (1 - SLACK) else ""

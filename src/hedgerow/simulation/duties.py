@@ -30,6 +30,8 @@ IDLE_USDT = Decimal(2)
 RESTING = timedelta(hours=25)
 """The longest rest of a pair whose opening failed, or that was closed for its health."""
 DEPTH_ROOM = Decimal("1.5")
+LOT_ROOM = Decimal("1.05")
+"""So much dearer may a lot be at the bot's prices than at the judge's."""
 REST_REASONS = {
     *(
         Reason.UNWOUND,
@@ -156,6 +158,8 @@ class Duties:
                 entry_faults(world, pair.symbol, settings.funding_rate_strategy, strict=True)
             ):
                 continue
+            if not self._fine_enough(pair.symbol, equity):
+                continue
             if self._deep_enough(pair.symbol, wanted * DEPTH_ROOM, settings.execution.price_cap_bps):
                 yield "open", (Rule.LIVENESS, f"{pair.symbol} may be opened with {wanted:.2f} USDT, and is not")
                 return
@@ -163,6 +167,16 @@ class Duties:
     def _deep_enough(self, symbol: str, notional: Decimal, cap_bps: Decimal) -> bool:
         sides = ((Market.SPOT, Side.BUY), (Market.PERP, Side.SELL))
         return all(self._world.depth(m, symbol).notional_within(side, cap_bps) >= notional for m, side in sides)
+
+    def _fine_enough(self, symbol: str, equity: Decimal) -> bool:
+        """Whether two lots of a pair are well within what the settings let be unhedged: others are refused."""
+        pair, limits = self._world.pair(symbol), self._parameters().execution
+        prices = self._world.prices(symbol)
+        if pair is None or prices is None:
+            return False
+        allowed = max(limits.max_naked_equity_fraction * equity, 2 * pair.min_notional)
+        most = allowed if limits.max_order_usd is None else min(allowed, limits.max_order_usd)
+        return 2 * max(pair.lot_step * prices.spot * LOT_ROOM, pair.min_notional) <= most
 
     def _tradable(self, symbol: str) -> bool:
         pair = self._world.pair(symbol)

@@ -53,6 +53,8 @@ STATE_SECONDS: Mapping[ExecutionState, float] = {
 """How long a job may stand in one state with legs that differ, whatever the exchange does."""
 OUTCOME_SECONDS: Mapping[ExecutionState, float] = {ExecutionState.RESOLVING: 10.0, ExecutionState.NAKED: 60.0}
 """The same for states that last until the exchange does what it is asked: counted from when it does."""
+SLICE_SLACK = Decimal("1.03")
+"""What fees, and prices since a slice was planned, may add to it."""
 ALARM_SECONDS = 5.0
 """After the time of the settings; requests take so long."""
 
@@ -186,11 +188,10 @@ def check_order(
 
 def check_slice(job: HedgeExecution, equity: Decimal, price: Decimal) -> Iterator[tuple[Rule, str]]:
     """Yield when an opening plans slices above what may be exposed at once."""
-    lot = job.pair.lot_step * price
-    least = 2 * max(job.pair.min_notional, lot)
-    allowed = max(job.limits.max_naked_equity_fraction * equity, 2 * least) * Decimal("1.02") + 2 * lot
-    if job.kind is ExecutionKind.OPEN and job.plan.slice_notional > allowed:
-        yield Rule.SIZE, f"{job.symbol}: slices of {job.plan.slice_notional}, {allowed:.2f} allowed of {equity:.2f}"
+    allowed = max(job.limits.max_naked_equity_fraction * equity, 2 * job.pair.min_notional)
+    planned = min(job.plan.slice_notional, job.plan.spot_quantity * price)
+    if job.kind is ExecutionKind.OPEN and planned > allowed * SLICE_SLACK:
+        yield Rule.SIZE, f"{job.symbol}: slices of {planned:.2f}, {allowed:.2f} allowed of {equity:.2f}"
     if job.kind is ExecutionKind.OPEN and not _matched(job):
         yield Rule.SIZE, f"{job.symbol}: plans {job.plan.spot_quantity} coins against {job.plan.perp_quantity}"
 

@@ -91,7 +91,8 @@ def pnl_of(ledger: Ledger, world: World, stop_on: StopOn) -> tuple[float, float]
     prices = world.prices(hedge.symbol) if hedge else None
     if hedge is None or prices is None or hedge.entry_notional <= 0:
         return None
-    tally, found = hedge.tally, []
+    tally = hedge.tally
+    found: list[float] = []
     for perp in (prices.perp, prices.mark):
         short = tally.perp_sold - tally.perp_bought + tally.perp_quantity * perp
         coins = tally.spot_sold - tally.spot_bought + tally.spot_quantity * prices.spot + tally.coin_fee_value

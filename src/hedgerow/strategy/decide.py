@@ -1,6 +1,7 @@
 """What to do about the held hedge. Safety exits first, on whatever could be seen; the rest on all of it."""
 
 from decimal import Decimal
+from itertools import takewhile
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -41,7 +42,7 @@ from hedgerow.strategy.policy import Policy
 from hedgerow.strategy.prices import SaleBounds, prices_of, sale_bounds
 from hedgerow.strategy.ranking import Ranking
 from hedgerow.strategy.rebalancing import reduction, top_up
-from hedgerow.strategy.sizing import closing_plan, reducing_plan, trimming_plan
+from hedgerow.strategy.sizing import closing_plan, reducing_plan, slice_refusal, trimming_plan
 from hedgerow.strategy.underlying import divergence
 
 __all__ = ["closing_obstacle", "decide_held"]
@@ -243,9 +244,23 @@ def _occupied(leave: Exit, held: _Held) -> bool:
 def _reachable(ranking: Ranking, held: _Held) -> Ranking:
     """Return the ranking without the pairs that could not be opened, or not yet: no position is left for them."""
     others = avoided(held.ledger, held.observation.at) - {held.hedge.symbol}
+    ahead = {signal.symbol for signal in takewhile(lambda s: s.symbol != held.hedge.symbol, ranking.ordered)}
+    others |= {symbol for symbol in ahead - others if _too_coarse(symbol, held)}
     if not others:
         return ranking
     return replace(ranking, ordered=tuple(signal for signal in ranking.ordered if signal.symbol not in others))
+
+
+def _too_coarse(symbol: str, held: _Held) -> bool:
+    """Whether the smallest slice of another pair is above what the settings allow of the present equity."""
+    market, account = held.observation.market, held.observation.account
+    pair = market.pair(symbol) if market else None
+    quote = market.quote(Market.SPOT, symbol) if market else None
+    if account is None or pair is None or quote is None or quote.mid is None:
+        return False
+    equity = account.spot_usdt + account.perp.margin_balance + held.hedge.spot_quantity * held.price
+    limits = held.policy.parameters.execution
+    return slice_refusal(pair, quote.mid, 2 * pair.lot_step, equity=equity, limits=limits) is not None
 
 
 def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = False) -> Decision:

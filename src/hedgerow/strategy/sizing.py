@@ -27,6 +27,7 @@ __all__ = [
     "opening_plan",
     "reducing_plan",
     "slice_notional",
+    "slice_refusal",
     "trimming_plan",
 ]
 
@@ -86,11 +87,10 @@ def opening_plan(
     gross = pair.gross_spot_for(quantity)
     refusal = (
         _too_small(pair, quantity, capital)
-        or _order_refusal(pair, ask, limits)
         or _filter_refusal(pair.spot, gross, ask)
         or _filter_refusal(pair.perp, quantity, bid)
         or depth_refusal(spot_depth, perp_depth, quantity * ask, limits)
-        or _exposure_refusal(pair, quantity, ask, funds, limits)
+        or slice_refusal(pair, ask, min(2 * pair.lot_step, quantity), equity=funds.equity, limits=limits)
     )
     if refusal:
         return refusal
@@ -209,28 +209,23 @@ def _at_most(value: Decimal, limit: Decimal | None) -> Decimal:
     return value if limit is None else min(value, limit)
 
 
-def _order_refusal(pair: BasisPair, price: Decimal, limits: ExecutionLimits) -> Refusal | None:
-    """Return why a hedge of this pair could not be traded in orders as small as the limit wants them."""
-    least = 2 * max(pair.min_notional, pair.lot_step * price)
-    if limits.max_order_usd is None or limits.max_order_usd >= least:
-        return None
-    text = f"max_order_usd is ${limits.max_order_usd:.2f}, the smallest slice of {pair.symbol} is ${least:.2f}"
-    return Refusal(kind=RefusalKind.FILTER, detail=text)
-
-
-def _exposure_refusal(
-    pair: BasisPair, quantity: Decimal, price: Decimal, funds: Funds, limits: ExecutionLimits
+def slice_refusal(
+    pair: BasisPair, price: Decimal, quantity: Decimal, *, equity: Decimal, limits: ExecutionLimits
 ) -> Refusal | None:
-    """Return why even the smallest slice, two common lots, would leave more unhedged than the settings allow.
+    """Return why a slice of ``quantity``, the smallest there can be, is above what the settings allow.
 
-    Twice the exchange's minimum is always allowed: nothing smaller can be traded on both markets.
+    Twice the exchange's minimum may always be unhedged: nothing smaller can be traded on both markets.
     """
-    least, allowed = min(2 * pair.lot_step, quantity) * price, funds.equity * limits.max_naked_equity_fraction
-    if least <= max(allowed, 2 * pair.min_notional):
+    least = 2 * max(pair.min_notional, pair.lot_step * price)
+    if limits.max_order_usd is not None and limits.max_order_usd < least:
+        text = f"max_order_usd is ${limits.max_order_usd:.2f}, the smallest slice of {pair.symbol} is ${least:.2f}"
+        return Refusal(kind=RefusalKind.FILTER, detail=text)
+    exposed, allowed = quantity * price, equity * limits.max_naked_equity_fraction
+    if exposed <= max(allowed, 2 * pair.min_notional):
         return None
     text = (
-        f"the smallest slice of {pair.symbol} is ${least:.2f}, max_naked_equity_fraction"
-        f" {limits.max_naked_equity_fraction} of ${funds.equity:.2f} allows ${allowed:.2f} unhedged"
+        f"the smallest slice of {pair.symbol} is ${exposed:.2f}, max_naked_equity_fraction"
+        f" {limits.max_naked_equity_fraction} of ${equity:.2f} allows ${allowed:.2f} unhedged"
     )
     return Refusal(kind=RefusalKind.FILTER, detail=text)
 

@@ -37,6 +37,7 @@ from support.views import (
     depth,
     hedge,
     holding,
+    instrument,
     ledger_of,
     listing,
     market_of,
@@ -295,6 +296,22 @@ def test_a_better_pair_that_fails_a_filter_is_no_reason_to_leave() -> None:
 def test_a_better_pair_on_which_the_account_already_holds_something_is_no_reason_to_leave() -> None:
     seen = holding(short_of(quantity="10"), short_of("BBBUSDT"), coins="10")
     held(decided(hedge("10", hours=5), observed(better(), seen)), HoldReason.HEALTHY)
+
+
+@pytest.mark.parametrize(("lot", "left"), [("1", True), ("2", False)])
+def test_a_better_pair_whose_smallest_slice_is_above_the_settings_is_no_reason_to_leave(
+    lot: str, *, left: bool
+) -> None:
+    coarse = pair_of("BBBUSDT", perp=instrument(Market.PERP, "BBBUSDT", lot=Decimal(lot)))
+    market = better(pair=coarse)
+    limits = ExecutionLimits(max_naked_equity_fraction=Decimal("0.1"))
+    policy = VolumeFarming(StrategyParameters(execution=limits))
+    decision = decided(hedge("10", hours=5), observed(market), policy)
+    assert isinstance(decision, Close) is left
+
+
+def test_a_better_pair_without_a_price_is_judged_by_its_filters_alone() -> None:
+    held(decided(hedge("10", hours=5), observed(better(spot=None))), HoldReason.HEALTHY)
 
 
 def test_the_same_symbol_is_never_its_own_better_pair() -> None:
