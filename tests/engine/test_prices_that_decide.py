@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.domain.events import Halted, HaltReason
+from hedgerow.domain.events import Halted, HaltReason, Lifted
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.market_changes import BookDistortion, ContractMultiplier, MarkDistortion, TickerCollision
@@ -60,6 +60,16 @@ def test_legs_that_come_apart_while_held_halt_openings_and_sell_nothing() -> Non
     assert len(farm.venue.orders) == orders
     assert [event.reason for event in farm.logged(Halted)] == [HaltReason.LEGS_DIFFER]
     assert farm.ledger.hedge is not None
+
+
+def test_a_halt_because_of_legs_that_differ_lifts_itself_when_they_follow_one_price_again() -> None:
+    farm = farm_of()
+    farm.run(0.5)
+    farm.world.change_market(wick_of(Market.SPOT, -2000, 1200))
+    farm.run(1.5)
+    assert [event.reason for event in farm.logged(Halted)] == [HaltReason.LEGS_DIFFER]
+    assert [event.detail for event in farm.logged(Lifted)] == ["the two legs follow one price again"]
+    assert farm.ledger.halt is None
 
 
 def test_legs_that_differ_in_one_check_alone_halt_nothing() -> None:

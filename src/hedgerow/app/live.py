@@ -22,6 +22,8 @@ from hedgerow.aster.streams import AsterStreams
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError, Unauthorized, VenueError
+from hedgerow.domain.events import Wallet
+from hedgerow.domain.ledger import Ledger
 from hedgerow.engine.moments import CycleEnded, Moment
 from hedgerow.ports import Clock, Store, StreamTransport, Transport
 from hedgerow.store.account_lock import default_lock_folder
@@ -165,7 +167,15 @@ class LiveExchange:
         async with self.connected(stay=stay):
             ledger = await store.load()
             self.venue.remember(await store.events(after=ledger.recent_from), ledger.kept_orders)
+            self._expect(ledger)
             yield await self._introduced()
+
+    def _expect(self, ledger: Ledger) -> None:
+        """Name to the venue what the log holds in the spot wallet; a trade or transfer in flight may change it."""
+        since = ledger.statement_from or ledger.books_since
+        if since is None or ledger.execution is not None or ledger.transfer is not None:
+            return
+        self.venue.expect(ledger.books.held(Wallet.SPOT), since)
 
     @asynccontextmanager
     async def connected(self, *, stay: bool) -> AsyncGenerator[None]:

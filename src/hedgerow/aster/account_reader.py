@@ -1,7 +1,7 @@
 """Reads both wallets, positions and account modes in one round trip."""
 
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
@@ -93,6 +93,10 @@ class AccountReader:
         if not rows or found.hides(symbol):
             raise OutcomeUnknown(f"the exchange answered without a readable position row of {symbol}")
         return position_of(_net(rows)[0])
+
+    def expect(self, totals: Mapping[str, Decimal], seen_at: datetime) -> None:
+        """Note what the spot wallet held by the log at a time: an asset that is absent now needs a cause."""
+        self._earlier.expect(totals, seen_at)
 
     def spends(self, assets: Iterable[str]) -> None:
         """Note that the bot trades or moves assets of the spot wallet, so that they may be absent from now on."""

@@ -71,6 +71,11 @@ class EarlierRows:
         }
         self._assets = {**kept, **shown}
 
+    def expect(self, totals: Mapping[str, Decimal], seen_at: datetime) -> None:
+        """Take over what the spot wallet held by the log of earlier runs, so that its absence is noticed at a start."""
+        for asset, total in totals.items():
+            self._assets.setdefault(asset, Vanished(asset=asset, total=total, seen_at=seen_at))
+
     def spent(self, assets: Iterable[str]) -> None:
         """Expect these assets no more until they are shown again: the bot itself trades or moves them."""
         for asset in assets:

@@ -1,6 +1,6 @@
 """Aster as a ``ports.Venue``: one account, read in few round trips, written through one door."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
@@ -87,6 +87,10 @@ class AsterVenue:
         ``orders`` are those of hedges that are kept and may be older.
         """
         self._own.remember(events, orders)
+
+    def expect(self, totals: Mapping[str, Decimal], seen_at: datetime) -> None:
+        """Take over what earlier runs left in the spot wallet by their log, base units by asset, as of a time."""
+        self._accounts.expect(totals, seen_at)
 
     def forget(self, before: datetime) -> None:
         """Let go of orders and transfers sent before a time; statements are asked for from a later one on."""

@@ -60,6 +60,11 @@ class Books(Struct, frozen=True, kw_only=True):
         """Return one line, empty where nothing was booked."""
         return self.lines.get(_key(wallet, asset), BookLine())
 
+    def held(self, wallet: Wallet) -> dict[str, Decimal]:
+        """Return what a wallet holds by the books, by asset; what is empty or below zero is left out."""
+        parts = ((key.partition(":"), line.balance) for key, line in self.lines.items())
+        return {asset: balance for (name, _, asset), balance in parts if name == wallet and balance > 0}
+
     def with_fill(self, fill: Fill, *, base: str) -> "Books":
         """Book one trade: money and coins, or realised PnL, and the fee in whatever asset it was taken."""
         if fill.market is Market.PERP:

@@ -30,7 +30,13 @@ __all__ = [
 
 
 SELF_LIFTING = frozenset(
-    {HaltReason.SEVERAL_POSITIONS, HaltReason.FOREIGN_SHORT, HaltReason.ACCOUNT_IN_DOUBT, HaltReason.UNFIT_POSITION}
+    {
+        HaltReason.SEVERAL_POSITIONS,
+        HaltReason.FOREIGN_SHORT,
+        HaltReason.ACCOUNT_IN_DOUBT,
+        HaltReason.UNFIT_POSITION,
+        HaltReason.LEGS_DIFFER,
+    }
 )
 
 

@@ -11,7 +11,7 @@ from hedgerow.engine.journal import Journal
 from hedgerow.strategy.brakes import brake_of, stands_until_resumed, unexplained_loss
 from hedgerow.strategy.observation import Halt, Observation
 from hedgerow.strategy.parameters import RiskManagement
-from hedgerow.strategy.underlying import divergence
+from hedgerow.strategy.underlying import divergence, is_one_price
 
 __all__ = ["Brakes"]
 
@@ -24,6 +24,8 @@ class Brakes:
         self._risk = risk
         self._apart: str | None = None
         """The hedge whose legs followed different prices at the last check."""
+        self._together: str | None = None
+        """The hedge whose legs followed one price at the last check."""
 
     async def check(self, observation: Observation, differences: dict[str, Decimal]) -> None:
         """Halt openings where an incident, missing money or prices ask for it; ``differences`` are of the books."""
@@ -32,10 +34,14 @@ class Brakes:
             or self._missing_money(observation, differences)
             or self._legs_apart(observation.market)
         )
-        if halt is not None and not stands_until_resumed(self._journal.ledger):
-            await self._journal.record(
-                ev.Halted(at=observation.at, reason=halt.reason, detail=halt.detail, amount=halt.amount)
-            )
+        ledger = self._journal.ledger
+        if halt is not None and not stands_until_resumed(ledger):
+            if ledger.halt is None or ledger.halt.reason is not halt.reason:
+                await self._journal.record(
+                    ev.Halted(at=observation.at, reason=halt.reason, detail=halt.detail, amount=halt.amount)
+                )
+        elif self._legs_together(observation.market):
+            await self._journal.record(ev.Lifted(at=observation.at, detail="the two legs follow one price again"))
 
     def _missing_money(self, observation: Observation, differences: dict[str, Decimal]) -> Halt | None:
         market = observation.market
@@ -56,7 +62,14 @@ class Brakes:
         before, self._apart = self._apart, hedge.hedge_id if hedge and apart else None
         if hedge is None or apart is None or before != hedge.hedge_id:
             return None
-        text = (
-            f"{hedge.symbol}: {apart}; nothing is sold because of it: `hedgerow close` leaves, `hedgerow resume` lifts"
-        )
+        text = f"{hedge.symbol}: {apart}; nothing is sold because of it; `hedgerow close` leaves the position"
         return Halt(reason=ev.HaltReason.LEGS_DIFFER, detail=text)
+
+    def _legs_together(self, market: MarketView | None) -> bool:
+        """Tell whether a halt because of legs that differ ends: two checks in a row saw one price again."""
+        ledger = self._journal.ledger
+        hedge = ledger.hedge
+        halted = ledger.halt is not None and ledger.halt.reason is ev.HaltReason.LEGS_DIFFER
+        one = hedge is not None and halted and is_one_price(hedge.symbol, market)
+        before, self._together = self._together, hedge.hedge_id if hedge and one else None
+        return hedge is not None and one and before == hedge.hedge_id

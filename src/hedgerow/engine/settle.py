@@ -128,6 +128,8 @@ class Settler:
         foreign = isinstance(verdict, Consistent) and verdict.foreign
         if halt is None or not halt.lifts_itself or foreign or account.doubts:
             return
+        if halt.reason is ev.HaltReason.LEGS_DIFFER:
+            return  # prices say when it ends, not positions
         if await self.contradiction(halt.symbols, account) is None:
             agreed = halt.reason is ev.HaltReason.ACCOUNT_IN_DOUBT
             detail = "the account's replies agree again" if agreed else "the positions it was for are gone"

@@ -10,7 +10,7 @@ from hedgerow.domain.market import MarketView
 from hedgerow.strategy import rules
 from hedgerow.strategy.prices import Prices, index_of, prices_of
 
-__all__ = ["ENTRY_BOUND", "HELD_BOUND", "contract_multiplier", "divergence", "mismatch"]
+__all__ = ["ENTRY_BOUND", "HELD_BOUND", "contract_multiplier", "divergence", "is_one_price", "mismatch"]
 
 ENTRY_BOUND: Final = 0.02
 """Largest difference of spot and index at which a pair is opened, as a fraction."""
@@ -61,6 +61,13 @@ def divergence(symbol: str, market: MarketView | None) -> str | None:
         if price is not None and not rules.agrees(float(price), float(prices.spot), HELD_BOUND):
             return _apart(name, price, prices.spot, HELD_BOUND)
     return None
+
+
+def is_one_price(symbol: str, market: MarketView | None) -> bool:
+    """Tell whether spot, perpetual and index of a hedge can all be read and agree."""
+    prices = prices_of(symbol, market, None)
+    readable = prices.spot is not None and all(price is not None for _, price in _others(prices))
+    return readable and divergence(symbol, market) is None
 
 
 def _others(prices: Prices) -> tuple[tuple[str, Decimal | None], ...]:

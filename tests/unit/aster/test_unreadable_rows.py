@@ -542,3 +542,13 @@ def test_a_server_time_in_another_unit_is_no_time(scene: AccountScene, stamp: in
     scene.aster.on("GET /fapi/v3/time", {"serverTime": stamp} if stamp < 2**63 else f'{{"serverTime": {stamp}}}')
     with pytest.raises(VenueError):
         scene.run(scene.venue.client.synchronise())
+
+
+def test_an_asset_that_the_log_holds_and_the_first_reply_leaves_out_is_unreadable(scene: AccountScene) -> None:
+    scene.venue.expect({"USDT": Decimal(500), "AAA": Decimal(2)}, NOW - timedelta(hours=1))
+    scene.aster.on(TRANSACTIONS, [])
+    scene.aster.on(SPOT_ACCOUNT, {"balances": []})
+    with pytest.raises(OutcomeUnknown, match="lists no spot balance"):
+        scene.run(scene.venue.account())
+    scene.aster.on(SPOT_ACCOUNT, {"balances": [{"asset": "USDT", "free": "500", "locked": "0"}]})
+    assert scene.run(scene.venue.account()).unreadable_balances == {"AAA"}

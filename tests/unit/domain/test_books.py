@@ -94,6 +94,16 @@ def test_what_the_books_cannot_explain_is_shown_per_line() -> None:
     assert books_difference(books, account({}, "50")) == {"spot:USDT": Decimal(-100)}, "a balance that vanished"
 
 
+def test_what_a_wallet_holds_leaves_out_what_is_empty_or_below_zero() -> None:
+    lines = {
+        "spot:USDT": BookLine(external=Decimal(5)),
+        "spot:AAA": BookLine(),
+        "spot:BBB": BookLine(fees=Decimal(-1)),
+        "perp:USDT": BookLine(external=Decimal(7)),
+    }
+    assert Books(lines=lines).held(Wallet.SPOT) == {"USDT": Decimal(5)}
+
+
 def test_a_trade_of_a_hedge_long_gone_is_still_booked_under_its_coin() -> None:
     books = Diary().fee("s-1", Side.SELL, 1, 100, fee="0.04").ledger.books
     assert books.line(Wallet.SPOT, "ABC").trades == -1

@@ -6,7 +6,7 @@ import pytest
 
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.strategy import rules
-from hedgerow.strategy.underlying import contract_multiplier, divergence, mismatch
+from hedgerow.strategy.underlying import contract_multiplier, divergence, is_one_price, mismatch
 from support.views import instrument, listing, market_of, pair_of
 
 
@@ -78,6 +78,17 @@ def test_spot_and_index_that_differ_are_not_one_thing(changes: dict[str, Any], s
 def test_legs_that_come_apart_while_held_are_seen(changes: dict[str, Any], said: str | None) -> None:
     assert divergence("AAAUSDT", market_of(listing(**{"pair": pair_of(), **changes}))) == said
     assert divergence("AAAUSDT", None) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_one"),
+    [({}, True), ({"index": "120"}, False), ({"spot": None}, False), ({"perp": None}, False), ({"mark": None}, False)],
+)
+def test_legs_follow_one_price_where_all_of_them_can_be_read_and_agree(
+    changes: dict[str, Any], *, is_one: bool
+) -> None:
+    assert is_one_price("AAAUSDT", market_of(listing(**{"pair": pair_of(), **changes}))) is is_one
+    assert not is_one_price("AAAUSDT", None)
 
 
 @pytest.mark.parametrize(("price", "other"), [(0.0, 1.0), (1.0, 0.0), (-1.0, -1.0)])
