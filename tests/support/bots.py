@@ -20,6 +20,7 @@ from hedgerow.domain.events import CommandIssued, Event, StateImported
 from hedgerow.domain.folding import fold
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.domain.requests import Answer, Request
 from hedgerow.emulator import EmulatedVenue, World
@@ -79,12 +80,18 @@ class WatchedVenue(EmulatedVenue):
         """What no bot may do and this one did; an engine that catches everything cannot hide it."""
         self.rewritten: Callable[[AccountView], AccountView] | None = None
         """What the account endpoint answers instead of the truth; positions are still read as they are."""
+        self.shown: Callable[[MarketView], MarketView] | None = None
+        """What the market looks like instead of the truth; a pair that is read afresh is still as it is."""
         self.reported: Callable[[Event], Event] | None = None
         """What the answers to commands say instead of the truth."""
 
     async def account(self) -> AccountView:
         view = await super().account()
         return self.rewritten(view) if self.rewritten else view
+
+    async def market(self, periods: int) -> MarketView:
+        view = await super().market(periods)
+        return self.shown(view) if self.shown else view
 
     async def submit(self, command: Command) -> tuple[Event, ...]:
         assert self.store is not None

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.aster.account_cache import AccountCache, Holdings
 from hedgerow.aster.client import AsterClient
@@ -154,7 +155,11 @@ class AccountReader:
         asked |= held - {row.symbol for row in worked_out}
         if not asked:
             return _Positions(rows=_without(worked_out, missing), unreadable=missing)
-        told = await self._told(asked)
+        own = {(row.symbol, row.position_side): row for row in worked_out}
+        told = tuple(
+            _merged(row, own.get((row.symbol, row.position_side)), sure=row.symbol in sure)
+            for row in await self._told(asked)
+        )
         unknown = asked - sure - {row.symbol for row in told}
         kept = tuple(row for row in worked_out if row.symbol not in {r.symbol for r in told})
         return _Positions(rows=_without((*kept, *told), missing | unknown), unreadable=missing | unknown)
@@ -185,6 +190,31 @@ def _plain(row: PositionRow) -> bool:
     """Tell whether a liquidation price that was worked out will do."""
     far = row.mark_price > 0 and abs(row.liquidation_price - row.mark_price) > NEAR * row.mark_price
     return _crossed(row) and far
+
+
+def _merged(told: PositionRow, own: PositionRow | None, *, sure: bool) -> PositionRow:
+    """Return the account's own row with mark, profit and liquidation price of ``positionRisk``.
+
+    Quantity and leverage stay the account's, so that the two endpoints can be held against each other. Where the own
+    liquidation price is ``sure`` as well, the farther one counts: a near one is shown by both, or is none.
+    """
+    if own is None:
+        return told
+    if sure and _reach(own) > _reach(told):
+        return own
+    return replace(
+        own,
+        mark_price=told.mark_price or own.mark_price,
+        un_realized_profit=told.pnl,
+        liquidation_price=told.liquidation_price,
+    )
+
+
+def _reach(row: PositionRow) -> Decimal:
+    """Return how far liquidation is from the mark, as a fraction of it; infinite for none."""
+    if row.liquidation_price <= 0 or row.mark_price <= 0:
+        return Decimal("Infinity")
+    return abs(row.liquidation_price - row.mark_price) / row.mark_price
 
 
 def _without(rows: Iterable[PositionRow], unreadable: frozenset[str]) -> tuple[PositionRow, ...]:

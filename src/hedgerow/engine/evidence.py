@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, PerpPosition
 from hedgerow.domain.errors import Rejected, VenueError
 from hedgerow.domain.events import Event, OrderEnded, OrderOutcomeUnknown, Wallet
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO, plain
@@ -31,16 +31,23 @@ from hedgerow.strategy.absence import (
     with_confirmed_short,
     with_short_in_doubt,
 )
+from hedgerow.strategy.margin_evidence import needs_second_source, with_margin_proven
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.reconcile import coins_unread
 
 __all__ = ["AccountEvidence", "look_up", "second_position"]
 
+LISTING_READS = 2
+"""How often a listing that shows a new trading status is read again until it can be read."""
+LISTING_PAUSE_SECONDS = 2.0
+_STOPPED = {TradingStatus.SETTLING, TradingStatus.CLOSED, TradingStatus.PENDING}
+"""What a row of the listing says; a symbol that is missing from it has waited for its proof already."""
+
 
 class AccountEvidence:
-    """Holds every account reply against the log, and asks other endpoints where a leg is missing from it.
+    """Holds every reply against the log, and asks other endpoints where it alone would make the bot trade.
 
-    Asks nothing while the reply shows both legs whole.
+    Asks nothing while the account shows both legs whole at leverage 1 and far from liquidation, and the pair trades.
     """
 
     def __init__(self, *, venue: Venue, clock: Clock, journal: Journal, elsewhere: TradesElsewhere) -> None:
@@ -49,6 +56,7 @@ class AccountEvidence:
         self._journal = journal
         self._elsewhere = elsewhere
         self._coins_missing_since: float | None = None
+        self._margin_wrong_since: float | None = None
 
     async def examined(self, observation: Observation) -> Observation:
         """Return the observation with each missing leg confirmed by a second source, or marked as unreadable.
@@ -61,6 +69,8 @@ class AccountEvidence:
         if ledger.hedge is not None:
             account = await self._short(ledger.hedge, account, observation.market)
             account = await self._coins(ledger.hedge, account)
+            account = await self._margin(ledger.hedge, account)
+            observation = await self._listing(ledger.hedge, observation)
         unread = (*observation.unread, *(f"account: {doubt}" for doubt in account.doubts))
         if QUOTE_ASSET in account.unreadable_balances:
             unread = (*unread, f"account: the balance of {QUOTE_ASSET}")
@@ -108,6 +118,39 @@ class AccountEvidence:
         why = "trades or statement cannot be read" if unreadable else "no trade and no statement row takes them"
         text = f"the account's reply shows a {base} balance {said_of(reading)}, the log owns {plain(reading.owned)}"
         return with_coins_in_doubt(account, base, f"{text}: {why}")
+
+    async def _margin(self, hedge: HedgedPosition, account: AccountView) -> AccountView:
+        row = account.positions.get(hedge.symbol)
+        if row is None or hedge.symbol in account.unreadable_positions or not needs_second_source(row):
+            self._margin_wrong_since = None
+            return account
+        since = self._margin_wrong_since
+        self._margin_wrong_since = since = self._clock.monotonic() if since is None else since
+        second, _ = await second_position(self._venue, hedge.symbol)
+        return with_margin_proven(account, row, second, self._clock.monotonic() - since)
+
+    async def _listing(self, hedge: HedgedPosition, observation: Observation) -> Observation:
+        """Return the observation with a doubt where a listing read now does not say that the pair stopped trading."""
+        pair = observation.market.pair(hedge.symbol) if observation.market else None
+        if pair is None or not {pair.spot.status, pair.perp.status} & _STOPPED:
+            return observation
+        fresh = await self._listed_now(hedge.symbol)
+        if fresh is not None and not fresh.tradable:
+            return observation
+        second = "cannot be read again" if fresh is None else "shows it trading when read again"
+        states = f"spot {pair.spot.status}, perpetual {pair.perp.status}"
+        doubt = f"market: the listing shows {hedge.symbol} as {states}, and {second}"
+        return replace(observation, listing_doubt=doubt, unread=(*observation.unread, doubt))
+
+    async def _listed_now(self, symbol: str) -> BasisPair | None:
+        for attempt in range(LISTING_READS):
+            if attempt:
+                await self._clock.sleep(LISTING_PAUSE_SECONDS)
+            try:
+                return await self._venue.pair(symbol, fresh=True)
+            except VenueError:
+                continue
+        return None
 
     async def _traded(self, hedge: HedgedPosition, market: Market, side: Side) -> Decimal | None:
         fills = await self._elsewhere.unknown(hedge, market, side)

@@ -18,10 +18,12 @@ from hedgerow.strategy.observation import Finding, FindingKind, HealthLevel, Hea
 
 __all__ = [
     "CLOSE_DISTANCE",
+    "LEVERAGE",
     "REDUCE_DISTANCE",
     "RESTORED_DISTANCE",
     "TOP_UP_DISTANCE",
     "Legs",
+    "distance_of",
     "health_of",
     "legs_of",
     "margin_wanted",
@@ -71,7 +73,7 @@ def residue_tolerance(pair: BasisPair, price: Decimal | None) -> Decimal:
 def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | None) -> HealthReport:
     """Grade the hedge by what could be seen; ``price`` is the coin's, None when unknown."""
     account, market = observation.account, observation.market
-    doubt = _listing_doubt(hedge.symbol, market)
+    doubt = observation.listing_doubt or _listing_doubt(hedge.symbol, market)
     findings: list[Finding] = [] if doubt else list(_listing_findings(hedge.symbol, market))
     unknown = [doubt] if doubt else []
     if account is None:
@@ -82,7 +84,7 @@ def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | 
         unknown.append("account: its replies contradict each other")
     legs = legs_of(hedge, account)
     position = account.positions.get(hedge.symbol)
-    distance = _distance(position)
+    distance = distance_of(position)
     findings += _margin_findings(position, distance, legs)
     sound = not any(f.kind in {FindingKind.LEVERAGE, FindingKind.NOT_TRADING} for f in findings)
     difference = _difference(hedge, legs, price)
@@ -111,10 +113,17 @@ def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | 
 def margin_wanted(hedge: HedgedPosition, account: AccountView) -> Decimal | None:
     """Return the USDT that would bring liquidation back to 30 % of the mark; None while it is 25 % away."""
     position = account.positions.get(hedge.symbol)
-    distance = _distance(position)
+    distance = distance_of(position)
     if position is None or distance is None or distance >= TOP_UP_DISTANCE:
         return None
     return (RESTORED_DISTANCE - Decimal(str(distance))) * position.mark_price * abs(position.quantity)
+
+
+def distance_of(position: PerpPosition | None) -> float | None:
+    """Return how far liquidation is, as a fraction of the mark; None = none is shown, or it cannot be told."""
+    if position is None or not position.quantity or position.liquidation_price is None or position.mark_price <= 0:
+        return None
+    return rules.liquidation_distance(float(position.mark_price), float(position.liquidation_price))
 
 
 def _difference(hedge: HedgedPosition, legs: Legs, price: Decimal | None) -> float:
@@ -131,12 +140,6 @@ def _trim(pair: BasisPair, legs: Legs) -> tuple[Market, Decimal]:
     if surplus > 0:
         return Market.SPOT, pair.spot.floor_quantity(surplus)
     return Market.PERP, pair.perp.floor_quantity(-surplus)
-
-
-def _distance(position: PerpPosition | None) -> float | None:
-    if position is None or not position.quantity or position.liquidation_price is None or position.mark_price <= 0:
-        return None
-    return rules.liquidation_distance(float(position.mark_price), float(position.liquidation_price))
 
 
 def _listing_doubt(symbol: str, market: MarketView | None) -> str | None:

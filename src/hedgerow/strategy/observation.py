@@ -52,6 +52,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     account: AccountView | None
     unread: tuple[str, ...] = ()
     """What could not be read, in words for people."""
+    listing_doubt: str = ""
+    """Why the held pair's trading status is not known although the market shows one; empty = it is."""
 
     @property
     def missing(self) -> tuple[str, ...]:

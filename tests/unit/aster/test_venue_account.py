@@ -103,6 +103,25 @@ def test_a_liquidation_price_that_is_near_or_not_ours_to_work_out_is_asked_of_th
     assert scene.run(scene.venue.account()).positions[SYMBOL].liquidation_price == 3900
 
 
+def test_quantity_and_leverage_of_the_account_reply_are_not_replaced_by_those_of_the_list_of_positions(
+    scene: AccountScene,
+) -> None:
+    scene.aster.on(ACCOUNT, perp_account({**HELD, "maintMargin": "750"}, totalMaintMargin="750"))
+    scene.aster.on(POSITIONS, [position(liquidationPrice="3900", leverage="3", positionAmt="-0.1")])
+    held = scene.run(scene.venue.account()).positions[SYMBOL]
+    assert (held.quantity, held.leverage, held.liquidation_price) == (Decimal("-0.25"), 5, Decimal(3900))
+
+
+def test_a_liquidation_that_only_the_list_of_positions_shows_near_is_as_far_as_the_account_says(
+    scene: AccountScene,
+) -> None:
+    scene.aster.on(ACCOUNT, perp_account({**HELD, "maintMargin": "750"}, totalMaintMargin="750"))
+    scene.aster.on(POSITIONS, [position(liquidationPrice="3020")])
+    held = scene.run(scene.venue.account()).positions[SYMBOL]
+    assert held.liquidation_price is not None
+    assert held.liquidation_price > held.mark_price * Decimal("1.15")
+
+
 def test_a_position_that_no_mark_can_liquidate_has_no_liquidation_price(scene: AccountScene) -> None:
     long = {"positionAmt": "0.01", "entryPrice": "3000", "unrealizedProfit": "0.1", "maintMargin": "0"}
     scene.aster.on(ACCOUNT, perp_account(long))

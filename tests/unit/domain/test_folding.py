@@ -202,6 +202,26 @@ def test_net_profit_is_the_cash_that_came_in_exactly() -> None:
     assert (diary.ledger.totals.opened, diary.ledger.totals.closed) == (1, 1)
 
 
+@pytest.mark.parametrize(("days", "reduced"), [(1, False), (3, True)])
+def test_a_closed_hedge_without_its_orders_has_made_what_it_made(*, days: int, reduced: bool) -> None:
+    first = Diary("h1").open_hedge()
+    first.fee("s-1", Side.BUY, 10, 100, fee="0.4").fee("p-1", Side.SELL, 10, 101, fee="0.3535").close_hedge()
+    first.fee("s-2", Side.SELL, 10, 110, fee="0.43").fee("p-2", Side.BUY, 10, "110.5", fee="0.38")
+    (whole,) = first.ledger.closed
+    assert whole.hedge.orders
+    second = Diary("h2", at=first.now + timedelta(days=days)).open_hedge().close_hedge()
+    kept = fold([*first.events, *second.events]).closed[0]
+    assert (kept.hedge.orders == ()) is reduced
+    assert (kept.net_profit, kept.fees, kept.basis_pnl) == (whole.net_profit, whole.fees, whole.basis_pnl)
+    assert kept.hedge.spot_quantity == whole.hedge.spot_quantity
+
+
+def test_a_closed_hedge_keeps_its_orders_while_a_fee_of_it_is_not_booked() -> None:
+    first = Diary("h1").open_hedge().close_hedge()
+    second = Diary("h2", at=first.now + timedelta(days=3)).open_hedge().close_hedge()
+    assert fold([*first.events, *second.events]).closed[0].hedge.orders
+
+
 def test_fees_in_coin_and_in_a_third_asset_on_one_order_are_each_counted_once() -> None:
     diary = Diary().begin().trade("s-1", Side.BUY, 10, 100)
     diary.fee("s-1", Side.BUY, 5, 100, fee="0.002", asset="ABC", value="0.20")

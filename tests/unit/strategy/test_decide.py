@@ -10,7 +10,7 @@ from hedgerow.domain.commands import TransferDirection, TransferFunds
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Halt, Ledger, Target
+from hedgerow.domain.ledger import Halt, Incident, Ledger, Target
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy.decide import closing_obstacle, decide_held
@@ -426,6 +426,14 @@ def test_nothing_is_opened_then(observation: Observation, ledger: Ledger, reason
     assert blocked is not None
     assert blocked.reason is reason
     assert symbols(observation, ledger) == []
+
+
+def test_nothing_is_opened_after_an_incident_before_its_halt_is_in_the_log() -> None:
+    incident = Incident(at=NOW, symbol="AAAUSDT", reason=HaltReason.EMERGENCY, detail="emergency stop")
+    blocked = openings_blocked(FLAT, Ledger(incident=incident), GUIDE)
+    assert blocked is not None
+    assert blocked.reason is HoldReason.HALTED
+    assert blocked.detail.startswith(f"{HaltReason.EMERGENCY.value}: AAAUSDT")
 
 
 def test_nothing_is_opened_while_a_transfer_is_unresolved() -> None:

@@ -195,3 +195,10 @@ def test_margin_is_wanted_when_liquidation_is_nearer_than_a_quarter(
 ) -> None:
     assert margin_wanted(TEN, account(position)) == wanted
     assert margin_wanted(TEN, account()) is None
+
+
+def test_a_trading_status_in_doubt_is_unknown_and_no_finding() -> None:
+    leaving = market_of(listing(pair=pair_of(perp=instrument(Market.PERP, status=TradingStatus.SETTLING))))
+    doubt = "market: the listing shows it settling, and cannot be read again"
+    found = health_of(TEN, Observation(at=NOW, market=leaving, account=legs(), listing_doubt=doubt), PRICE)
+    assert (found.level, found.unknown) == (HealthLevel.OK, (doubt,))

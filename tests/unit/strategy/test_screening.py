@@ -23,6 +23,12 @@ def kinds(entry: listing) -> list[RefusalKind]:
     return [refusal.kind for refusal in refusals(entry.pair, signal, market, GUIDE)]
 
 
+def test_a_perpetual_far_above_or_below_its_coin_is_refused_and_one_at_the_bound_is_not() -> None:
+    assert RefusalKind.BASIS in kinds(listing(pair=pair_of(), perp=("102.01", "102.02")))
+    assert RefusalKind.BASIS not in kinds(listing(pair=pair_of(), spot=("99.99", "100"), perp=("102", "102.01")))
+    assert RefusalKind.BASIS in kinds(listing(pair=pair_of(), perp=("90", "90.01")))
+
+
 def test_a_good_pair_is_not_refused() -> None:
     assert kinds(listing(pair=pair_of())) == []
 
