@@ -58,4 +58,4 @@ def test_a_near_liquidation_is_believed_after_a_minute_without_a_second_source()
 @pytest.mark.parametrize(("second", "used"), [("109", 109), ("103", 105), ("105", 105)])
 def test_of_two_near_liquidations_the_farther_one_counts(second: str, used: int) -> None:
     account, left = proven(row("105"), row(second))
-    assert (left.liquidation_price, account.doubts) == (used, ())
+    assert (left.liquidation_price, account.doubts) == (Decimal(used), ())
