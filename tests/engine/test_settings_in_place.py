@@ -1,13 +1,21 @@
-"""Margin type and leverage: not asked for where they are right, and a refusal that changes nothing is none."""
+"""Account mode, margin type and leverage: judged before a job's first order, and not asked for where they are right.
+
+A refusal that changes nothing is none.
+"""
+
+from datetime import timedelta
 
 import pytest
 
 from _wired import Wiring
 from hedgerow.domain.account import MarginType
 from hedgerow.domain.events import CommandRefused, HedgeAborted, HedgeOpened, LeverageSet, MarginTypeSet
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.position import Reason
+from hedgerow.domain.requests import CloseRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.emulator.wire.faults import RequestFault, WireFault
-from support.bots import Farm
+from support.bots import OPENED, Farm
 from support.worlds import SYMBOL
 
 
@@ -58,3 +66,35 @@ def test_a_refused_setting_that_cannot_be_read_is_not_taken_for_right() -> None:
     farm = Farm(faults=FaultPlan(submits=plan.submits, reads=(unread,)))
     farm.run(0.2)
     assert not farm.logged(HedgeOpened)
+
+
+def test_a_closing_in_hedge_mode_sells_no_coins_and_goes_on_once_the_mode_is_right() -> None:
+    farm = Farm()
+    farm.run(0.5)
+    before = farm.coins(), farm.short()
+    farm.world.set_modes(one_way=False)
+    answer = farm.ask(CloseRequested())
+    assert not answer.done
+    assert "hedge mode" in answer.text
+    farm.world.set_leverage(SYMBOL, 3)
+    farm.run(0.2)
+    assert (farm.coins(), farm.short()) == before
+    assert farm.ledger.max_naked_seconds == 0
+    assert farm.ledger.execution is None
+    farm.world.set_modes(one_way=True)
+    farm.run(0.2)
+    assert farm.reasons == [Reason.HEALTH]
+    farm.check_flat()
+
+
+def test_a_closing_is_neither_prevented_nor_doubled_by_settings_that_cannot_be_read() -> None:
+    blind = ReadFault(read=Read.ACCOUNT, after=OPENED, until=OPENED + timedelta(hours=9))
+    farm = Farm()
+    farm.run(0.5)
+    blinded = Farm(world=farm.world, faults=FaultPlan(reads=(blind,)), open_store=lambda: farm.store.inner)  # type: ignore[union-attr]
+    answer = blinded.ask(CloseRequested())
+    assert answer.done, answer.text
+    assert not [
+        order for order in blinded.venue.orders if order.order.market is Market.PERP and not order.order.reduce_only
+    ]
+    blinded.check_flat()

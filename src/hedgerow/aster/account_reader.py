@@ -66,6 +66,13 @@ class AccountReader:
         positions = await self._positions(account, missing, alone=not multi_assets)
         held = [row for row in positions.rows if row.position_amt]
         self._listing.care_about(row.symbol for row in held)
+        sided = _sided(account)
+        if sided and not hedge_mode:
+            hedge_mode = await self._mode_now()
+        doubts = doubts_in(account, multi_assets=multi_assets, complete=not missing)
+        if sided and not hedge_mode:
+            names = ", ".join(sorted(sided))
+            doubts = (*doubts, f"{names} is shown in hedge mode, and the account's mode is not known to be that")
         return AccountView(
             at=at,
             spot=holdings.spot,
@@ -76,12 +83,20 @@ class AccountReader:
                 for row in account.assets
                 if row.wallet_balance and row.asset != QUOTE_ASSET
             },
-            one_way=not hedge_mode and all(row.position_side == ONE_WAY_SIDE for row in held),
+            one_way=not hedge_mode and not sided,
             single_asset=not multi_assets,
             unreadable_positions=positions.unreadable,
             unreadable_balances=holdings.unreadable,
-            doubts=doubts_in(account, multi_assets=multi_assets, complete=not missing),
+            sided_positions=sided if hedge_mode else frozenset(),
+            doubts=doubts,
         )
+
+    async def _mode_now(self) -> bool:
+        """Read whether hedge mode is on; False where that cannot be read."""
+        try:
+            return await self._hedge_mode.read_now()
+        except VenueError:
+            return False
 
     async def position(self, symbol: str) -> PerpPosition:
         """Read one position from ``positionRisk``, which lists flat symbols too.
@@ -184,6 +199,11 @@ class AccountReader:
 
 def _crossed(row: PositionRow) -> bool:
     return row.margin_type == "cross" and row.position_side == ONE_WAY_SIDE
+
+
+def _sided(account: PerpAccount) -> frozenset[str]:
+    """Return the symbols that the account's reply shows held on one side, as in hedge mode."""
+    return frozenset(row.symbol for row in account.positions if row.position_amt and row.position_side != ONE_WAY_SIDE)
 
 
 def _plain(row: PositionRow) -> bool:

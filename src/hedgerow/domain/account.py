@@ -94,6 +94,8 @@ class AccountView(Struct, frozen=True, kw_only=True):
     """Perpetual symbols whose position is unknown: the row is unreadable, or missing though earlier replies list it."""
     unreadable_balances: frozenset[str] = frozenset()
     """Spot assets whose balance is not known, for the same causes."""
+    sided_positions: frozenset[str] = frozenset()
+    """Perpetual symbols that are held in hedge mode: the exchange refuses every order of one-way mode for them."""
     doubts: tuple[str, ...] = ()
     """What of the reply contradicts itself, one sentence each; empty when it agrees."""
 

@@ -127,6 +127,7 @@ class Account:
             perp_assets=dict(self.perp.assets),
             one_way=self.one_way,
             single_asset=self.single_asset,
+            sided_positions=frozenset() if self.one_way else frozenset(self.perp.holdings),
         )
 
     def flat_position(self, symbol: str) -> PerpPosition:

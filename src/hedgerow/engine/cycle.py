@@ -351,7 +351,7 @@ class Cycle:
             dust=self._journal.ledger.owned(hedge.pair.base) - hedge.spot_quantity,
             bounds=self._bounds(hedge, observation, reason),
         )
-        obstacle = closing_obstacle(hedge, plan, observation.market)
+        obstacle = closing_obstacle(hedge, plan, observation)
         decision = (
             Hold(reason=HoldReason.CANNOT_TRADE, detail=obstacle) if obstacle else Close(reason=reason, plan=plan)
         )

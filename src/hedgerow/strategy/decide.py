@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from hedgerow.domain.execution import ExecutionPlan
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.market import Depth, MarketView
+from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
@@ -212,6 +212,8 @@ def _reduce(held: _Held) -> Decision | None:
         return None
     equity = account.spot_usdt + account.perp.margin_balance + legs.spot * held.price
     plan = reducing_plan(hedge, quantity, price=held.price, equity=equity, limits=limits)
+    if closing_obstacle(hedge, plan, held.observation):
+        return None
     return Reduce(
         quantity=quantity,
         plan=plan,
@@ -275,7 +277,7 @@ def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = Fa
         dust=held.dust,
         bounds=held.bounds,
     )
-    obstacle = closing_obstacle(held.hedge, plan, observation.market)
+    obstacle = closing_obstacle(held.hedge, plan, observation)
     if obstacle:
         text = f"{leave.reason.value}: {leave.detail}; {obstacle}"
         return Hold(reason=HoldReason.CANNOT_TRADE, detail=text, evaluation=held.evaluation, health=held.health)
@@ -294,12 +296,18 @@ def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = Fa
     )
 
 
-def closing_obstacle(hedge: HedgedPosition, plan: ExecutionPlan, market: MarketView | None) -> str | None:
+def closing_obstacle(hedge: HedgedPosition, plan: ExecutionPlan, observation: Observation) -> str | None:
     """Return why the coins are not sold now; None = go on.
 
     Their price is not what other prices support, or the perpetual takes no orders and the short would be left naked.
+    What cannot be read is no obstacle.
     """
-    if market is None or plan.spot_quantity <= 0:
+    market, account = observation.market, observation.account
+    if plan.spot_quantity <= 0:
+        return None
+    if account is not None and plan.perp_quantity > 0 and hedge.symbol in account.sided_positions:
+        return "the short is held in hedge mode, and cannot be bought back before the account is in one-way mode again"
+    if market is None:
         return None
     quote = market.quote(Market.SPOT, hedge.symbol)
     bid = quote.touch(Side.SELL) if quote else None

@@ -140,6 +140,24 @@ def test_other_shapes_of_a_position_are_understood(scene: AccountScene) -> None:
     assert held.unrealized_pnl == Decimal("1.5")
 
 
+def test_a_position_of_hedge_mode_is_known_once_the_mode_says_so_too(scene: AccountScene) -> None:
+    mode = "GET /fapi/v3/positionSide/dual"
+    scene.run(scene.venue.account())
+    scene.aster.on(ACCOUNT, perp_account({**HELD, "positionSide": "SHORT"}, totalMaintMargin="18.75"))
+    alone = scene.run(scene.venue.account())
+    assert (alone.one_way, alone.sided_positions) == (False, frozenset())
+    assert any("hedge mode" in doubt for doubt in alone.doubts)
+    scene.aster.on(mode, {})
+    unread = scene.run(scene.venue.account())
+    assert (unread.one_way, unread.sided_positions) == (False, frozenset())
+    scene.aster.on(mode, {"dualSidePosition": True})
+    both = scene.run(scene.venue.account())
+    assert (both.one_way, both.sided_positions, both.doubts) == (False, frozenset({SYMBOL}), ())
+    scene.aster.on(ACCOUNT, perp_account(HELD, totalMaintMargin="18.75"))
+    lying = scene.run(scene.venue.account())
+    assert (lying.one_way, lying.sided_positions) == (False, frozenset())
+
+
 def test_account_modes_that_do_not_fit_are_told(scene: AccountScene) -> None:
     scene.aster.on("GET /fapi/v3/positionSide/dual", {"dualSidePosition": True})
     scene.aster.on("GET /fapi/v3/multiAssetsMargin", {"multiAssetsMargin": "true"})

@@ -512,8 +512,20 @@ def test_an_observation_names_everything_it_misses_once() -> None:
 def test_a_hedge_whose_pair_is_listed_no_more_is_not_torn_apart() -> None:
     elsewhere = market_of(listing(pair=pair_of("ZZZUSDT")))
     plan = ExecutionPlan(spot_quantity=Decimal(10), perp_quantity=Decimal(10), slice_notional=Decimal(100))
-    obstacle = closing_obstacle(TEN, plan, elsewhere)
+    obstacle = closing_obstacle(TEN, plan, Observation(at=NOW, market=elsewhere, account=None))
     assert obstacle is not None
     assert "not listed on both markets" in obstacle
-    assert closing_obstacle(TEN, plan, CALM) is None
-    assert closing_obstacle(TEN, plan, None) is None
+    assert closing_obstacle(TEN, plan, Observation(at=NOW, market=CALM, account=None)) is None
+    assert closing_obstacle(TEN, plan, Observation(at=NOW, market=None, account=None)) is None
+
+
+def test_a_short_of_hedge_mode_is_not_left_without_its_coins() -> None:
+    plan = ExecutionPlan(spot_quantity=Decimal(10), perp_quantity=Decimal(10), slice_notional=Decimal(100))
+    sided = Observation(at=NOW, market=CALM, account=account(one_way=False, sided_positions=frozenset({"AAAUSDT"})))
+    obstacle = closing_obstacle(TEN, plan, sided)
+    assert obstacle is not None
+    assert "hedge mode" in obstacle
+    assert closing_obstacle(TEN, replace(plan, perp_quantity=Decimal(0)), sided) is None
+    assert closing_obstacle(TEN, replace(plan, spot_quantity=Decimal(0)), sided) is None
+    unproven = Observation(at=NOW, market=CALM, account=account(one_way=False))
+    assert closing_obstacle(TEN, plan, unproven) is None
