@@ -147,7 +147,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     number(_EXECUTION, "flatten_after_seconds", ">0", "600", "then the open part is undone, not completed, seconds"),
     amount(_EXECUTION, "max_cap_bps", ">0", "2000", "widest cap ever used, basis points"),
     number(_EXECUTION, "max_naked_seconds", ">0", "600", "a leg naked for longer is reported, seconds"),
-    amount(_EXECUTION, "max_naked_equity_fraction", ">0", "1", "largest slice, as a part of equity"),
+    amount(
+        _EXECUTION,
+        "max_naked_equity_fraction",
+        ">0",
+        "1",
+        "most that may be unhedged, as a part of equity; twice the exchange's minimum always may",
+    ),
     amount(_EXECUTION, "slice_depth_fraction", ">0", "1", "largest slice, as a part of the depth within the cap"),
     number(_EXECUTION, "book_stale_seconds", ">0", "60", "an older order book is not traded on, seconds"),
     number(

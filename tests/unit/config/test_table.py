@@ -89,6 +89,11 @@ def test_every_row_says_what_it_means_and_what_it_allows_on_one_line(setting: Se
     assert "\n" not in setting.meaning + setting.allowed
 
 
+def test_the_exposure_allowed_names_what_is_allowed_whatever_it_says() -> None:
+    (row,) = (row for row in config_table() if row.name == "execution.max_naked_equity_fraction")
+    assert row.meaning == "most that may be unhedged, as a part of equity; twice the exchange's minimum always may"
+
+
 def test_the_file_a_new_user_gets_is_the_guides() -> None:
     assert _without_comments(default_config_text()) == GUIDE
     assert decode_config(default_config_text().encode(), name="new") == StrategyParameters()

@@ -17,6 +17,7 @@ from hedgerow.strategy.sizing import (
     leg_capital,
     opening_plan,
     slice_notional,
+    slice_refusal,
     trimming_plan,
 )
 from support.views import account, depth, hedge, holding, instrument, pair_of, short_of
@@ -94,6 +95,14 @@ def test_a_pair_whose_smallest_slice_is_larger_than_the_exposure_allowed_is_refu
     assert isinstance(
         plan(pair=coarse, limits=ExecutionLimits(max_naked_equity_fraction=Decimal("0.06"))), ExecutionPlan
     )
+
+
+def test_twice_the_minimum_of_the_exchange_may_be_unhedged_whatever_the_equity() -> None:
+    limits, least = ExecutionLimits(), Decimal("0.1")
+    assert slice_refusal(pair_of(), Decimal(100), least, equity=Decimal(1), limits=limits) is None
+    above = slice_refusal(pair_of(), Decimal(100), least + Decimal("0.001"), equity=Decimal(1), limits=limits)
+    assert above is not None
+    assert above.detail.endswith("max_naked_equity_fraction 0.05 of $1.00 allows $0.05 unhedged")
 
 
 @pytest.mark.parametrize(("equity", "allowed"), [("5000", "250"), ("6000", "300"), ("10000", "500")])
