@@ -110,7 +110,7 @@ class ExecutionLimits(Struct, frozen=True, kw_only=True):
     max_naked_seconds: float = 5
     """A leg naked for longer is reported."""
     max_naked_equity_fraction: Decimal = Decimal("0.05")
-    """Largest slice, hence largest intended exposure, as a fraction of equity; twice the minimum notional always may be.
+    """Largest slice, hence largest intended exposure, as a part of equity; twice the minimum notional always may be.
 
     A pair of which two lots are worth more than both is not opened.
     """
