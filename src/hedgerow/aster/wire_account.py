@@ -41,6 +41,10 @@ POSITION_SIDES = ("BOTH", "LONG", "SHORT")
 MARGIN_TYPES = ("cross", "crossed", "isolated")
 
 
+BETTER_FILLS, ROUNDING = Decimal(2), Decimal("0.0001")
+"""How many times better than its limit an order may fill at all, and by which fraction its average price is rounded."""
+
+
 class OrderRow(Wire, frozen=True, kw_only=True):
     """An order, as every order endpoint shows it."""
 
@@ -61,14 +65,25 @@ class OrderRow(Wire, frozen=True, kw_only=True):
         super().__post_init__()
         if self.executed_qty < 0:
             raise ValueError(f"executed_qty is negative: {self.executed_qty}")
+        if self.orig_qty is not None and self.executed_qty > self.orig_qty:
+            raise ValueError(f"it filled {self.executed_qty} of {self.orig_qty}")
 
     @property
     def filled_notional(self) -> Decimal:
-        """Cumulative quote units, from the average price where the sum is absent; 0 also where neither is there.
+        """Cumulative quote units, from the average price where the sum is absent; 0 also where neither can be so.
 
         The trades of an order say what it cost; nothing is decided by this sum alone.
         """
-        return self.cum_quote or (self.avg_price or ZERO) * self.executed_qty
+        sums = (self.cum_quote or ZERO, (self.avg_price or ZERO) * self.executed_qty)
+        return next((total for total in sums if total > 0 and self._can_be_worth(total)), ZERO)
+
+    def _can_be_worth(self, total: Decimal) -> bool:
+        """Tell whether the fills can be worth a sum: a buyer pays at most his limit, a seller gets at least his."""
+        limit = (self.price or ZERO) * self.executed_qty
+        if limit <= 0 or self.side not in {"BUY", "SELL"}:
+            return True
+        least, most = (limit / BETTER_FILLS, limit) if self.side == "BUY" else (limit, limit * BETTER_FILLS)
+        return least * (1 - ROUNDING) <= total <= most * (1 + ROUNDING)
 
 
 class BalanceRow(Wire, frozen=True, kw_only=True):

@@ -5,8 +5,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
+from hedgerow.aster.wire import decode
+from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.errors import OutcomeUnknown, VenueError
 from hedgerow.domain.instrument import Market, Side
@@ -552,3 +555,42 @@ def test_an_asset_that_the_log_holds_and_the_first_reply_leaves_out_is_unreadabl
         scene.run(scene.venue.account())
     scene.aster.on(SPOT_ACCOUNT, {"balances": [{"asset": "USDT", "free": "500", "locked": "0"}]})
     assert scene.run(scene.venue.account()).unreadable_balances == {"AAA"}
+
+
+FILLED = {
+    "orderId": 1,
+    "symbol": SYMBOL,
+    "status": "FILLED",
+    "clientOrderId": "h-s-1",
+    "executedQty": "2",
+    "origQty": "2",
+    "price": "101",
+    "avgPrice": "100",
+    "cumQuote": "200",
+}
+
+
+@pytest.mark.parametrize(
+    ("side", "changes", "worth"),
+    [
+        ("BUY", {}, "200"),
+        ("BUY", {"cumQuote": "1e30"}, "200"),
+        ("BUY", {"cumQuote": "203"}, "200"),
+        ("BUY", {"cumQuote": "90"}, "200"),
+        ("BUY", {"cumQuote": "1e30", "avgPrice": "1e30"}, "0"),
+        ("BUY", {"cumQuote": None, "avgPrice": None}, "0"),
+        ("BUY", {"cumQuote": "203", "price": "0"}, "203"),
+        ("SELL", {"price": "99"}, "200"),
+        ("SELL", {"price": "99", "cumQuote": "197"}, "200"),
+        ("SELL", {"price": "99", "cumQuote": "397"}, "200"),
+        ("OTHER", {"cumQuote": "397"}, "397"),
+    ],
+)
+def test_the_worth_of_fills_is_believed_within_the_orders_limit(side: str, changes: dict[str, Any], worth: str) -> None:
+    row = {**FILLED, "side": side, **changes}
+    assert decode(msgspec.json.encode(row), OrderRow).filled_notional == Decimal(worth)
+
+
+def test_an_order_that_filled_more_than_its_quantity_is_unreadable() -> None:
+    with pytest.raises(OutcomeUnknown, match="it filled 3 of 2"):
+        decode(msgspec.json.encode({**FILLED, "executedQty": "3"}), OrderRow)
