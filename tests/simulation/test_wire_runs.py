@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.app.simulate import play, play_seeds
-from hedgerow.aster.orders import OrderDesk
+from hedgerow.aster.reservations import Reservations
 from hedgerow.cli import main
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import NotSent, OutcomeUnknown
@@ -72,10 +72,10 @@ def test_a_bot_that_is_not_let_in_is_started_again() -> None:
 
 
 def test_a_bot_that_calls_lost_orders_absent_at_once_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hasty(_: OrderDesk, __: str) -> bool:
+    def hasty(_: Reservations, __: str) -> bool:
         return True
 
-    monkeypatch.setattr(OrderDesk, "_is_dead", hasty)
+    monkeypatch.setattr(Reservations, "is_dead", hasty)
     late = RequestFault(fault=WireFault.LATE, path="/v3/order", method="POST", times=40, seconds=13.0)
     plan = quiet(1)
     assert play(replace(plan, troubles=(RequestTrouble(at=plan.begin, fault=late),))).violation is not None

@@ -132,6 +132,13 @@ class Marketplace:
         self.conditions = replace(self.conditions, changes=(*self.conditions.changes, change))
         self._relist()
 
+    def adopt(self, conditions: Conditions) -> None:
+        """Take over the conditions of another place with the same tape, and list what they list."""
+        relisted = conditions.changes is not self.conditions.changes
+        self.conditions = conditions
+        if relisted:
+            self._relist()
+
     def end_changes(self) -> None:
         """Let no change be in force any more, nor come; a redenomination stays."""
         left = (ended(change, self._passed) for change in self.conditions.changes)

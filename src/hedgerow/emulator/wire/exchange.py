@@ -330,7 +330,7 @@ class Exchange(Keyring):
         if changed is not None:
             self._conditions = changed
             for place in places:
-                place.conditions = changed
+                place.adopt(changed)
 
     def _publish(self, user: str, market: Market, event: dict[str, Any]) -> None:
         for listener in self.listeners:

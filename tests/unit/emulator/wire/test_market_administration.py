@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from hedgerow.domain.instrument import Market, TradingStatus
+from hedgerow.emulator.market_changes import FilterChange
 from support.wire import OTHER, WireClient, make_wired, member_of
 from support.worlds import START
 
@@ -37,6 +39,18 @@ def test_a_new_filter_is_in_exchange_info_and_refuses_orders() -> None:
     assert client.perp("POST", "order", **order, quantity="2", price="99.5").status == 200
     spot = client.spot("GET", "exchangeInfo").json["symbols"][0]["filters"]
     assert spot[0]["tickSize"] == "0.01"
+
+
+def test_a_change_through_one_account_is_listed_for_all() -> None:
+    client = make_wired()
+    exchange = client.venue.exchange
+    member_of(client).world.change_market(FilterChange(symbol=SYMBOL, market=Market.PERP, lot=D(5)))
+    member_of(client).world.set_status(SYMBOL, TradingStatus.CLOSED, (Market.SPOT,))
+    exchange.settle()
+    assert filters(client)["LOT_SIZE"]["stepSize"] == "5"
+    assert SYMBOL not in [row["symbol"] for row in client.spot("GET", "exchangeInfo").json["symbols"]]
+    other = WireClient(client.venue, user=OTHER, key=2)
+    assert other.perp("POST", "order", symbol=SYMBOL, side="SELL", type="MARKET", quantity="1").code == -4023
 
 
 def test_a_change_at_a_time_begins_and_ends_by_itself() -> None:
