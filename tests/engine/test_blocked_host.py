@@ -1,5 +1,7 @@
 """One host of the exchange refuses every order for a minute: what is open is undone at once, and nothing is opened."""
 
+from typing import Any
+
 import pytest
 
 from _wired import START, USER, Arrival, Wiring
@@ -14,7 +16,7 @@ SPOT, PERP = "/api/v3/order", "/fapi/v3/order"
 ROUND_TRIP = 0.1
 BLOCKED_SECONDS = 60.0
 UNWOUND_WITHIN = 2.0
-LIMITS = {
+LIMITS: dict[str, dict[str, Any]] = {
     "weight": {"fault": WireFault.RATE_LIMITED},
     "refusal": {"fault": WireFault.REJECT, "status": 429, "code": -1003},
     "ban": {"fault": WireFault.BANNED},
