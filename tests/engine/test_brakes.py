@@ -110,6 +110,26 @@ def test_a_crash_between_the_closing_and_its_halt_opens_nothing() -> None:
     assert blocked.detail.startswith("the emergency stop closed a position")
 
 
+@pytest.mark.parametrize("after_emergency", AfterEmergency)
+def test_the_third_exit_for_bad_health_within_a_day_opens_nothing_until_a_person_resumes(
+    after_emergency: AfterEmergency,
+) -> None:
+    listings = (Listing(SYMBOL), Listing(OTHER, rate="0.0002"), Listing("CCCUSDT", rate="0.0002"))
+    farm = farm_of(*listings, Listing("DDDUSDT", rate="0.0002"), parameters=parameters(after_emergency=after_emergency))
+    for _ in range(3):
+        farm.run(0.5)
+        farm.world.set_leverage(farm.hedge.symbol, 3)
+        farm.run(0.1)
+    assert farm.reasons == [Reason.HEALTH] * 3
+    farm.run(6)
+    assert halts(farm) == [HaltReason.REPEATED_HEALTH_EXITS]
+    assert len(farm.logged(HedgeOpened)) == 3
+    assert farm.ledger.hedge is None
+    farm.ask(ResumeRequested())
+    farm.run(0.5)
+    assert len(farm.logged(HedgeOpened)) == 4
+
+
 def test_a_position_that_the_exchange_deleveraged_halts_openings() -> None:
     farm = farm_of()
     farm.run(0.5)

@@ -96,6 +96,7 @@ class HaltReason(StrEnum):
     EMERGENCY = "the emergency stop closed a position"
     LIQUIDATION = "the exchange closed the short by force"
     LEG_GONE = "a leg of the position was gone"
+    REPEATED_HEALTH_EXITS = "position after position was closed for bad health"
     ACCOUNT_IN_DOUBT = "the account's replies contradict each other"
     ANOTHER_BOT = "another bot trades on this account"
     UNEXPLAINED_LOSS = "a loss that cannot be explained"

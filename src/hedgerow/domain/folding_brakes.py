@@ -1,6 +1,7 @@
 """What events mean for future openings: incidents that ask for a person, and pairs that ended badly."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -20,6 +21,10 @@ _INCIDENTS: Final = {
     Reason.LEG_GONE: ev.HaltReason.LEG_GONE,
     Reason.LIQUIDATED: ev.HaltReason.LIQUIDATION,
 }
+_HEALTH: Final = frozenset({Reason.HEALTH, Reason.IMBALANCE})
+HEALTH_EXITS: Final = 3
+"""So many within ``HEALTH_WITHIN`` are an incident, whichever pairs they were of."""
+HEALTH_WITHIN: Final = timedelta(days=1)
 _NOT_OPENED: Final = frozenset({Reason.REFUSED, Reason.UNWOUND})
 _BAD_ENDS: Final = frozenset(
     {
@@ -42,6 +47,8 @@ def _closed(before: Ledger, after: Ledger, event: ev.HedgeClosed | ev.HedgeLost)
     incident = _INCIDENTS.get(event.reason)
     if incident is not None:
         after = _with_incident(after, Incident(at=event.at, symbol=hedge.symbol, reason=incident, detail=event.reason))
+    if event.reason in _HEALTH:
+        after = _with_health_exit(after, hedge.symbol, event)
     if event.reason in _BAD_ENDS:
         return _cooled(after, hedge.symbol, event, "")
     return _warm(after, hedge.symbol)
@@ -72,7 +79,7 @@ def _lifted(before: Ledger, after: Ledger, _event: ev.Lifted) -> Ledger:
     if halt is not None and halt.lifts_itself:
         return after
     accepted = halt.amount if halt is not None and halt.amount > 0 else after.accepted_loss
-    return replace(after, incident=None, accepted_loss=accepted)
+    return replace(after, incident=None, accepted_loss=accepted, health_exits=())
 
 
 def _fills_elsewhere(before: Ledger, after: Ledger, event: ev.FillsElsewhere) -> Ledger:
@@ -109,6 +116,17 @@ def _deferral_ended(_before: Ledger, after: Ledger, _event: ev.ExitDeferralEnded
 
 def _with_incident(ledger: Ledger, incident: Incident) -> Ledger:
     return ledger if ledger.incident is not None else replace(ledger, incident=incident)
+
+
+def _with_health_exit(ledger: Ledger, symbol: str, event: ev.HedgeClosed | ev.HedgeLost) -> Ledger:
+    """Count an exit for bad health; one too many within a day is no accident of one pair."""
+    lately = tuple(at for at in ledger.health_exits if event.at - at < HEALTH_WITHIN)
+    ledger = replace(ledger, health_exits=(*lately, event.at))
+    if len(ledger.health_exits) < HEALTH_EXITS:
+        return ledger
+    detail = f"{event.reason}, {len(ledger.health_exits)} such exits within a day"
+    reason = ev.HaltReason.REPEATED_HEALTH_EXITS
+    return _with_incident(ledger, Incident(at=event.at, symbol=symbol, reason=reason, detail=detail))
 
 
 def _cooled(ledger: Ledger, symbol: str, event: ev.HedgeClosed | ev.HedgeLost | ev.HedgeAborted, detail: str) -> Ledger:

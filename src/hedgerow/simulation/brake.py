@@ -18,6 +18,9 @@ INCIDENTS = {
     Reason.LEG_GONE: "a leg that was gone",
     Reason.LIQUIDATED: "a liquidation",
 }
+HEALTH = {Reason.HEALTH, Reason.IMBALANCE}
+HEALTH_EXITS, HEALTH_WITHIN = 3, timedelta(days=1)
+"""So many closings for bad health within so long are an incident, whatever the settings say."""
 KNOWN_AFTER = timedelta(seconds=120)
 """A forced trade so lately may not be known yet."""
 
@@ -29,15 +32,24 @@ class Brake:
         self._allowed_at: datetime | None = None
         """When the owner allowed openings last."""
         self._stopped_for = ""
+        self._health_exits: list[datetime] = []
 
     def note(self, before: Ledger, event: ev.Event, world: World, *, halts: bool) -> Iterator[tuple[Rule, str]]:
         """Judge an event; ``halts`` = the settings want a halt after an incident."""
         if isinstance(event, ev.Lifted) and before.halt is not None and not before.halt.lifts_itself:
-            self._allowed_at, self._stopped_for = event.at, ""
+            self._allowed_at, self._stopped_for, self._health_exits = event.at, "", []
         elif isinstance(event, ev.HedgeClosed | ev.HedgeLost):
+            if event.reason in HEALTH:
+                lately = [at for at in self._health_exits if event.at - at < HEALTH_WITHIN]
+                self._health_exits = [*lately, event.at]
             self._stopped_for = INCIDENTS.get(event.reason, self._forced(before, world) or self._stopped_for)
         elif isinstance(event, ev.ExecutionStarted):
             opens = event.execution.kind is ExecutionKind.OPEN
+            if opens and len(self._health_exits) >= HEALTH_EXITS:
+                yield (
+                    Rule.BRAKE,
+                    f"{event.execution.symbol} is opened after {HEALTH_EXITS} exits for bad health in a day",
+                )
             if opens and halts and self._stopped_for:
                 yield Rule.BRAKE, f"{event.execution.symbol} is opened after {self._stopped_for}; nobody allowed it"
 

@@ -61,7 +61,7 @@ ALARM_SECONDS = 5.0
 
 STANDING = {
     *(ev.HaltReason.NAKED, ev.HaltReason.EMERGENCY, ev.HaltReason.LIQUIDATION, ev.HaltReason.LEG_GONE),
-    *(ev.HaltReason.UNEXPLAINED_LOSS, ev.HaltReason.INVARIANT),
+    *(ev.HaltReason.UNEXPLAINED_LOSS, ev.HaltReason.INVARIANT, ev.HaltReason.REPEATED_HEALTH_EXITS),
 }
 """Halts that only the owner lifts."""
 

@@ -21,8 +21,12 @@ _ADVICE: Final = {
     HaltReason.EMERGENCY: "see what it lost by `hedgerow books`, then `hedgerow resume`",
     HaltReason.LIQUIDATION: "see the margin and what is left on the exchange, then `hedgerow resume`",
     HaltReason.LEG_GONE: "see on the exchange who took it, then `hedgerow resume`",
+    HaltReason.REPEATED_HEALTH_EXITS: "see in the log what was wrong each time, then `hedgerow resume`",
     HaltReason.UNEXPLAINED_LOSS: "`hedgerow books` names what only one side has; then `hedgerow resume`",
 }
+
+_ALWAYS: Final = frozenset({HaltReason.UNEXPLAINED_LOSS, HaltReason.REPEATED_HEALTH_EXITS})
+"""Halts that resting pairs are no substitute for: what is wrong is not of one pair."""
 
 
 def brake_of(ledger: Ledger, risk: RiskManagement) -> Halt | None:
@@ -30,8 +34,7 @@ def brake_of(ledger: Ledger, risk: RiskManagement) -> Halt | None:
     incident = ledger.incident
     if incident is None:
         return None
-    explained = incident.reason is not HaltReason.UNEXPLAINED_LOSS
-    if explained and risk.after_emergency is AfterEmergency.REST:
+    if incident.reason not in _ALWAYS and risk.after_emergency is AfterEmergency.REST:
         return None
     text = f"{incident.symbol} at {incident.at:%Y-%m-%d %H:%M:%S} UTC, {incident.detail}"
     return Halt(reason=incident.reason, detail=f"{text}: {_ADVICE[incident.reason]}")

@@ -58,6 +58,33 @@ def test_an_opening_that_failed_is_forgotten_once_one_succeeds_and_a_bad_health_
         assert apply(Ledger(), stray).cooldowns == {}
 
 
+def exits(*hours: float, reason: Reason = Reason.HEALTH, ledger: Ledger = HELD) -> Ledger:
+    """Return the ledger after positions were closed so many hours after the first."""
+    for each in hours:
+        ledger = Ledger(hedge=HELD.hedge, health_exits=ledger.health_exits, incident=ledger.incident)
+        ledger = apply(ledger, ev.HedgeClosed(at=NOW + timedelta(hours=each), hedge_id="h1", reason=reason))
+    return ledger
+
+
+def test_the_third_exit_for_bad_health_within_a_day_is_an_incident() -> None:
+    assert exits(0, 10).incident is None
+    third = exits(0, 10, 23.9)
+    assert third.incident is not None
+    assert third.incident.reason is ev.HaltReason.REPEATED_HEALTH_EXITS
+    assert third.incident.detail == "health, 3 such exits within a day"
+    assert exits(0, 10, 23, reason=Reason.IMBALANCE).incident is not None
+    assert exits(0, 10, 24).incident is None
+    assert exits(0, 10, 24, 33.9).incident is not None
+    assert exits(0, 1, 2, reason=Reason.MAX_AGE).health_exits == ()
+
+
+def test_exits_for_bad_health_are_counted_anew_after_a_person_resumed() -> None:
+    halted = apply(exits(0, 1, 2), ev.Halted(at=NOW, reason=ev.HaltReason.REPEATED_HEALTH_EXITS, detail=""))
+    resumed = apply(halted, ev.Lifted(at=NOW, detail="by hand"))
+    assert (resumed.incident, resumed.health_exits) == (None, ())
+    assert exits(3, 4, ledger=resumed).incident is None
+
+
 def test_forced_trades_and_changes_without_a_trade_are_incidents_and_trades_by_hand_are_none() -> None:
     def elsewhere(*, late: bool = False, **changes: Any) -> ev.FillsElsewhere:
         trade = fill(Market.PERP, Side.BUY, "2", **{"trade_id": 77, **changes})

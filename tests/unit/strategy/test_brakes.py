@@ -10,6 +10,8 @@ from hedgerow.strategy.brakes import brake_of, stands_until_resumed, unexplained
 from hedgerow.strategy.parameters import AfterEmergency, RiskManagement
 from support.views import NOW
 
+WHATEVER_IS_SET = {HaltReason.UNEXPLAINED_LOSS, HaltReason.REPEATED_HEALTH_EXITS}
+ALL = [HaltReason.EMERGENCY, HaltReason.LIQUIDATION, HaltReason.LEG_GONE, *WHATEVER_IS_SET]
 REST = RiskManagement(after_emergency=AfterEmergency.REST)
 
 
@@ -17,16 +19,14 @@ def after(reason: HaltReason) -> Ledger:
     return Ledger(incident=Incident(at=NOW, symbol="AAAUSDT", reason=reason, detail="what happened"))
 
 
-@pytest.mark.parametrize(
-    "reason", [HaltReason.EMERGENCY, HaltReason.LIQUIDATION, HaltReason.LEG_GONE, HaltReason.UNEXPLAINED_LOSS]
-)
+@pytest.mark.parametrize("reason", ALL)
 def test_an_incident_halts_and_says_what_happened_where_and_what_to_do(reason: HaltReason) -> None:
     halt = brake_of(after(reason), RiskManagement())
     assert halt is not None
     assert halt.reason is reason
     assert halt.detail.startswith("AAAUSDT at 2026-01-10 12:00:00 UTC, what happened: ")
     assert halt.detail.endswith("`hedgerow resume`")
-    assert (brake_of(after(reason), REST) is None) == (reason is not HaltReason.UNEXPLAINED_LOSS)
+    assert (brake_of(after(reason), REST) is None) == (reason not in WHATEVER_IS_SET)
     assert brake_of(Ledger(), RiskManagement()) is None
 
 
