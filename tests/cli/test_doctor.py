@@ -1,20 +1,27 @@
 """``hedgerow doctor`` against a wired exchange on sockets: every trouble has one clear line with its mend."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.app.doctor import fee_coin_finding
+from hedgerow.app.doctor import fee_coin_finding, position_findings
 from hedgerow.app.keys import Level
 from hedgerow.aster.wire_account import TradeRow
+from hedgerow.domain.account import MarginType
 from hedgerow.domain.errors import NotSent
+from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ONE, plain
+from hedgerow.strategy.parameters import AdoptMode
 from support.local_aster import KEY, SIGNER, USER, LocalAster, key_of, local_aster
 from support.shell import Said, Shell
+from support.toy_venue import new_job
+from support.views import account, pair_of, short_of
 from support.wire import WireClient
 
 
@@ -236,6 +243,64 @@ def test_a_position_that_is_not_the_bots(aster: LocalAster, shell: Shell) -> Non
     assert trouble["subject"] == "positions"
     assert pair.symbol in trouble["text"]
     assert f"hedgerow adopt {pair.symbol}" in trouble["mend"]
+    assert "the first check halts openings: a short that is not the bot's" in trouble["text"]
+
+
+def hedge_by_hand(aster: LocalAster, *, coins: str = "1") -> str:
+    """Open a hedge outside of the bot, with so many coins for each one that is short."""
+    market = aster.venue.exchange.market
+    pair = market.pairs[0]
+    middle = market.middle(Market.SPOT, pair.symbol, aster.venue.exchange.now)
+    assert middle is not None
+    quantity = pair.perp.floor_quantity(100 / middle)
+    bought = pair.gross_spot_for(quantity * Decimal(coins)) - aster.world.account().coin(pair.base).total
+    aster.world.trade_by_hand(Market.SPOT, pair.symbol, Side.BUY, pair.spot.ceil_quantity(bought))
+    aster.world.trade_by_hand(Market.PERP, pair.symbol, Side.SELL, quantity)
+    return pair.symbol
+
+
+def test_a_hedge_that_the_first_check_adopts(aster: LocalAster, shell: Shell) -> None:
+    symbol = hedge_by_hand(aster)
+    leverage = aster.world.account().positions[symbol].leverage
+    trouble = only_trouble(ask(shell), "warning")
+    assert trouble["text"].startswith(f"{symbol}: ")
+    assert "the first check adopts them" in trouble["text"]
+    assert leverage != 1
+    assert f"once its leverage, now {leverage}x, is set to 1x" in trouble["text"]
+    assert "adopt to never" in trouble["mend"]
+
+
+def test_a_hedge_that_is_not_fit_to_be_adopted(aster: LocalAster, shell: Shell) -> None:
+    pair = aster.venue.exchange.market.pairs[0]
+    aster.world.set_margin_type(pair.symbol, MarginType.ISOLATED)
+    symbol = hedge_by_hand(aster)
+    trouble = only_trouble(ask(shell), "warning")
+    assert f"({symbol}: its margin is isolated" in trouble["text"]
+    assert trouble["text"].startswith("the first check halts openings: a position that may not be adopted as it is")
+
+
+def test_a_short_with_more_coins_than_it_needs(aster: LocalAster, shell: Shell) -> None:
+    symbol = hedge_by_hand(aster, coins="2")
+    trouble = only_trouble(ask(shell), "warning")
+    assert trouble["text"].startswith("the first check halts openings: ")
+    assert f"hedgerow adopt {symbol}" in trouble["mend"]
+
+
+def test_a_long_position_is_left_alone(aster: LocalAster, shell: Shell) -> None:
+    pair = aster.venue.exchange.market.pairs[0]
+    aster.world.trade_by_hand(Market.PERP, pair.symbol, Side.BUY, pair.perp.lot * 100)
+    trouble = only_trouble(ask(shell), "warning")
+    assert "the first check leaves it alone" in trouble["text"]
+
+
+def test_a_position_is_not_judged_without_a_market_or_while_a_trade_is_in_flight() -> None:
+    seen = account(short_of(quantity="10"))
+    (unread,) = position_findings(seen, NotSent("down"), None, AdoptMode.BALANCED)
+    assert "cannot be judged now (market unreadable)" in unread.text
+    job = new_job(ExecutionKind.OPEN, pair=pair_of("BBBUSDT"))
+    (waits,) = position_findings(seen, NotSent("down"), Ledger(execution=job), AdoptMode.BALANCED)
+    assert "once the trade in flight has ended" in waits.text
+    assert position_findings(NotSent("down"), NotSent("down"), None, AdoptMode.BALANCED) == []
 
 
 def test_an_order_that_is_not_the_bots(aster: LocalAster, shell: Shell) -> None:

@@ -11,9 +11,12 @@ from hedgerow.domain.account import QUOTE_ASSET, AccountView, OpenOrder
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import FeeRates, Market
 from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import plain
-from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.parameters import AdoptMode, StrategyParameters
+from hedgerow.strategy.reconcile import reconcile
 from hedgerow.strategy.scan import Scan
+from hedgerow.strategy.verdict import InFlight, Unreadable, Verdict, halt_for, symbols_of
 
 __all__ = [
     "account_findings",
@@ -27,6 +30,7 @@ __all__ = [
     "mode_findings",
     "ok",
     "order_findings",
+    "position_findings",
     "problem",
     "scan_findings",
     "spot_reads_finding",
@@ -150,7 +154,7 @@ def fee_coin_finding(trades: Sequence[TradeRow] | VenueError) -> Finding:
 def account_findings(
     account: AccountView | VenueError, ledger: Ledger | None, parameters: StrategyParameters
 ) -> list[Finding]:
-    """Judge balances, and what is on the account that is not the bot's."""
+    """Judge balances."""
     if isinstance(account, VenueError):
         return [unread("account", account)]
     hedge = ledger.active if ledger else None
@@ -160,13 +164,52 @@ def account_findings(
     found = [ok("balances", text)]
     if hedge is None and spot + perp < least:
         found = [problem("balances", f"{text}: below the minimum of ${plain(least)}", "deposit USDT, or wait")]
-    for symbol, position in account.positions.items():
-        if position.quantity and (hedge is None or hedge.symbol != symbol):
-            said = f"{symbol}: {plain(position.quantity)} is not the bot's, which does not trade that symbol"
-            found.append(warning("positions", said, f"hedgerow adopt {symbol}, or close it by hand"))
+    return found
+
+
+def position_findings(
+    account: AccountView | VenueError, market: MarketView | VenueError, ledger: Ledger | None, adopt: AdoptMode
+) -> list[Finding]:
+    """Say of every position what the first check of ``hedgerow run`` does with it, by the rules that it goes by."""
+    if isinstance(account, VenueError):
+        return []
+    known = ledger or Ledger()
+    hedge = known.active
+    others = [
+        symbol
+        for symbol, position in account.positions.items()
+        if position.quantity and (hedge is None or hedge.symbol != symbol)
+    ]
+    verdict = reconcile(known, account, None if isinstance(market, VenueError) else market, adopt)
+    judged = symbols_of(verdict)
+    found = [_unjudged(account, symbol, verdict) for symbol in others if symbol not in judged]
+    if judged:
+        found.append(_judged(verdict, account))
     if hedge is not None:
         found.append(_held(account, hedge.symbol, hedge.short))
     return found
+
+
+def _judged(verdict: Verdict, account: AccountView) -> Finding:
+    halt = halt_for(verdict)
+    if halt is not None:
+        mend = "; ".join(f"hedgerow adopt {symbol}, or close it by hand" for symbol in halt.symbols)
+        return warning("positions", f"the first check halts openings: {halt.reason.value} ({halt.detail})", mend)
+    (symbol,) = symbols_of(verdict)
+    leverage = account.positions[symbol].leverage
+    first = "" if leverage == 1 else f" once its leverage, now {leverage}x, is set to 1x"
+    text = f"{symbol}: {plain(account.short(symbol))} short and its coins are not the bot's yet: the first check adopts"
+    return warning("positions", f"{text} them{first}", f"close it by hand, or set adopt to {AdoptMode.NEVER.value}")
+
+
+def _unjudged(account: AccountView, symbol: str, verdict: Verdict) -> Finding:
+    said = f"{symbol}: {plain(account.position_quantity(symbol))} is not the bot's"
+    if isinstance(verdict, Unreadable):
+        return warning("positions", f"{said}, and cannot be judged now ({verdict.what} unreadable)", "try again")
+    if isinstance(verdict, InFlight):
+        return warning("positions", f"{said}; it is judged once the trade in flight has ended", "hedgerow reconcile")
+    text = f"{said}: the first check leaves it alone, and nothing is opened on that symbol"
+    return warning("positions", text, f"hedgerow adopt {symbol}, or close it by hand")
 
 
 def _held(account: AccountView, symbol: str, short: Decimal) -> Finding:

@@ -81,9 +81,10 @@ async def _exchange(
     if isinstance(offset, VenueError):
         return [*found, doctor.problem("exchange", "nothing else could be looked at", "mend the hosts first")]
     found.append(doctor.clock_finding(offset))
-    seen = await _scanned(live, settings)
+    market = await _market(live, settings)
+    seen = market if isinstance(market, VenueError) else _scanned(market, settings)
     if live.client.credentials is not None:
-        found += await _account(live, live.client.credentials, settings, ledger, seen)
+        found += await _account(live, live.client.credentials, settings, ledger, market)
     return found + doctor.scan_findings(seen)
 
 
@@ -113,7 +114,7 @@ async def _account(
     credentials: Credentials,
     settings: Settings,
     ledger: Ledger | None,
-    seen: Scan | VenueError,
+    market: MarketView | VenueError,
 ) -> list[Finding]:
     key, may_read = await _key(live, credentials)
     if not may_read:
@@ -135,7 +136,8 @@ async def _account(
         *doctor.fee_findings(fees, DOCUMENTED_FEES),
         doctor.fee_coin_finding(trades),
         *doctor.account_findings(account, ledger, settings.parameters),
-        *await _orders(live, account, seen),
+        *doctor.position_findings(account, market, ledger, settings.parameters.position_management.adopt),
+        *await _orders(live, account, None if isinstance(market, VenueError) else _scanned(market, settings)),
     ]
 
 
@@ -152,10 +154,10 @@ async def _key(live: LiveExchange, credentials: Credentials) -> tuple[list[Findi
         return [doctor.unread("key", error)], True
 
 
-async def _orders(live: LiveExchange, account: AccountView | VenueError, seen: Scan | VenueError) -> list[Finding]:
+async def _orders(live: LiveExchange, account: AccountView | VenueError, seen: Scan | None) -> list[Finding]:
     """Look for resting orders where they matter: on what is held, and on what would be opened."""
     held = [] if isinstance(account, VenueError) else [s for s, p in account.positions.items() if p.quantity]
-    best = None if isinstance(seen, VenueError) else seen.best
+    best = seen.best if seen else None
     symbols = dict.fromkeys((*held, *((best.pair.symbol,) if best else ())))
     found: list[Finding] = []
     for symbol in symbols:
@@ -182,12 +184,12 @@ async def _fees(client: AsterClient) -> dict[Market, FeeRates | VenueError]:
     }
 
 
-async def _scanned(live: LiveExchange, settings: Settings) -> Scan | VenueError:
-    parameters = settings.parameters
-    market: MarketView | VenueError = await _tried(
-        live.venue.market(parameters.funding_rate_strategy.funding_ma_periods)
-    )
-    return market if isinstance(market, VenueError) else scan(market, load_policy(parameters.policy, parameters))
+async def _market(live: LiveExchange, settings: Settings) -> MarketView | VenueError:
+    return await _tried(live.venue.market(settings.parameters.funding_rate_strategy.funding_ma_periods))
+
+
+def _scanned(market: MarketView, settings: Settings) -> Scan:
+    return scan(market, load_policy(settings.parameters.policy, settings.parameters))
 
 
 async def _tried(read: Awaitable[Value]) -> Value | VenueError:
