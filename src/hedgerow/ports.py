@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct, field
 
@@ -20,6 +20,7 @@ from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.domain.requests import Answer, Request
 
 __all__ = [
+    "LARGEST_REPLY",
     "AccountRecord",
     "Archivist",
     "Clock",
@@ -231,6 +232,10 @@ class HttpResponse(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """Names in lower case."""
     body: bytes = b""
+
+
+LARGEST_REPLY: Final = 64 * 2**20
+"""Bytes of a body, unpacked, that a transport accepts; the largest reply of the exchange has under two million."""
 
 
 class Transport(Protocol):

@@ -5,11 +5,10 @@ from collections.abc import AsyncIterable
 from typing import Final
 
 from hedgerow.domain.errors import OutcomeUnknown
+from hedgerow.ports import LARGEST_REPLY
 
-__all__ = ["ACCEPTED_ENCODINGS", "LARGEST_REPLY", "read_body"]
+__all__ = ["ACCEPTED_ENCODINGS", "read_body"]
 
-LARGEST_REPLY: Final = 64 * 2**20
-"""Bytes, unpacked; the largest reply of the exchange has under two million."""
 ACCEPTED_ENCODINGS: Final = "gzip, deflate"
 _PACKED = {"gzip", "x-gzip", "deflate"}
 _WINDOW_BITS = 47

@@ -15,13 +15,13 @@ from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.errors import OutcomeUnknown, VenueError
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.order import FORCED_CLIENT_IDS
 from hedgerow.ports import Clock, StreamConnection, StreamTransport
 
 __all__ = ["UserStreams"]
 
 RENEW_SECONDS = (25 * 60.0, 30 * 60.0)
 """A listen key lives for 60 minutes (docs/aster-api.md 10.2)."""
-FORCED = ("autoclose-", "adl_autoclose")
 
 
 class _Event(Struct, frozen=True):
@@ -216,7 +216,7 @@ class _UserListener(Listener):
                     update_time=row.time,
                 )
             )
-        forced = row.client_id.startswith(FORCED)
+        forced = row.client_id.startswith(FORCED_CLIENT_IDS)
         self._tell(NewsKind.FORCED if forced else NewsKind.ORDER, row.symbol, row.client_id)
 
     def _tell(self, kind: NewsKind, symbol: str = "", client_id: str = "", detail: str = "") -> None:

@@ -126,15 +126,8 @@ def held_of(account: AccountView) -> dict[str, Decimal]:
 
 
 def _booked(books: Books) -> dict[str, Decimal]:
-    """Return the lines that hold anything. Books change rarely and are compared in every check: the last is kept."""
-    kept = _LAST.get(0)
-    if kept is None or kept[0] is not books:
-        kept = (books, {key: line.balance for key, line in books.lines.items() if line.balance})
-        _LAST[0] = kept
-    return kept[1]
-
-
-_LAST: dict[int, tuple[Books, dict[str, Decimal]]] = {}
+    """Return the lines that hold anything."""
+    return {key: balance for key, line in books.lines.items() if (balance := line.balance)}
 
 
 def _key(wallet: Wallet, asset: str) -> str:

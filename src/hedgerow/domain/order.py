@@ -3,14 +3,17 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO, is_positive
 
-__all__ = ["Fill", "Order", "OrderRequest", "OrderStatus", "RejectKind", "TimeInForce"]
+__all__ = ["FORCED_CLIENT_IDS", "Fill", "Order", "OrderRequest", "OrderStatus", "RejectKind", "TimeInForce"]
 
+FORCED_CLIENT_IDS: Final = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
+"""How the ids of the venue's own orders begin: liquidation, ADL, settlement (docs/aster-api.md 10.2)."""
 MAX_CLIENT_ID = 36
 """Longest client order id the venue accepts (-4015 above it)."""
 
@@ -124,8 +127,8 @@ class Fill(Struct, frozen=True, kw_only=True):
 
     @property
     def forced(self) -> bool:
-        """Whether the venue traded for us: a liquidation or an ADL (client ids of docs/aster-api.md 10.2)."""
-        return self.client_id.startswith(("autoclose-", "adl_autoclose"))
+        """Whether the venue traded for us: a liquidation, an ADL, or the settlement of a symbol that is taken down."""
+        return self.client_id.startswith(FORCED_CLIENT_IDS)
 
     def net_base(self, base: str) -> Decimal:
         """Signed change of the ``base`` holding: a fee taken in coin reduces what is held."""

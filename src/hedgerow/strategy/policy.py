@@ -1,6 +1,7 @@
 """What a policy is: a few pure methods. Anything with them can be plugged in by its dotted path.
 
-The engine, the books, the safety exits, sizing on the grids and the backtest come for free.
+Engine, books, safety exits and sizing on the grids are the same for every policy; ``hedgerow run --paper`` and
+``--dry-run`` try it on the code that trades.
 """
 
 from decimal import Decimal

@@ -1,7 +1,7 @@
 """The rule book: the decisive arithmetic as leaf functions on plain numbers, every input explicit.
 
-Live code calls these functions as they stand, and ``numba.njit`` compiles the same functions for the backtest kernel.
-Therefore: plain arithmetic and ``if``, no globals, no calls of one another, no objects. Ratios are fractions.
+Each function is plain arithmetic and ``if``: no globals, no calls of one another, no objects, so that it can be judged
+and tested by its numbers alone. Ratios are fractions.
 
 Codes of ``first_exit``: 0 hold, 1 emergency, 2 health, 3 fees covered, 4 age, 5 better pair, 6 negative funding.
 Codes of ``health_class``: 0 OK, 1 repair, 2 close, 3 critical.

@@ -11,10 +11,9 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from hedgerow.aster.http import HttpTransport
-from hedgerow.aster.reply_body import LARGEST_REPLY
 from hedgerow.aster.rest import FORM
 from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
-from hedgerow.ports import HttpRequest
+from hedgerow.ports import LARGEST_REPLY, HttpRequest
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 QUERY = "symbol=%E5%B8%81USDT&list=%5B%22a%22%5D&a=b+c&user=0x1&nonce=1&signature=0xab"

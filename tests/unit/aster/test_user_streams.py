@@ -175,7 +175,7 @@ def test_a_change_of_configuration_makes_the_modes_be_read_anew(scene: StreamSce
     scene.play(story)
 
 
-@pytest.mark.parametrize("client_id", ["autoclose-1750000000", "adl_autoclose"])
+@pytest.mark.parametrize("client_id", ["autoclose-1750000000", "adl_autoclose", "settlement_autoclose-7"])
 def test_a_trade_that_the_venue_forced_is_news_at_once(scene: StreamScene, client_id: str) -> None:
     async def story(scene: StreamScene) -> None:
         report = {"s": SYMBOL, "c": client_id, "S": "BUY", "X": "FILLED", "i": 5, "z": "1", "ap": "100", "T": 1}

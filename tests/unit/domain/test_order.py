@@ -71,7 +71,14 @@ def test_a_fee_is_valued_in_quote_units_whatever_it_was_taken_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("client_id", "forced"), [("autoclose-123", True), ("adl_autoclose", True), ("web_1", False), ("", False)]
+    ("client_id", "forced"),
+    [
+        ("autoclose-123", True),
+        ("adl_autoclose", True),
+        ("settlement_autoclose-9", True),
+        ("web_1", False),
+        ("", False),
+    ],
 )
 def test_a_trade_the_venue_forced_on_us_is_told_by_its_client_id(client_id: str, *, forced: bool) -> None:
     assert fill(client_id=client_id).forced is forced

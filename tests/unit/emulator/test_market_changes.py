@@ -168,6 +168,7 @@ def test_a_redenomination_may_settle_the_position() -> None:
     assert SYMBOL not in world.account().positions
     fill = world.fills(PERP, SYMBOL, START)[-1]
     assert fill.client_id.startswith("settlement_autoclose-")
+    assert fill.forced
     assert (fill.quantity, fill.price) == (D("0.01"), D(100_000))
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO, plain
-from hedgerow.domain.order import Fill
+from hedgerow.domain.order import FORCED_CLIENT_IDS, Fill
 from hedgerow.emulator.journal import FIRST_TRAN_ID, rows_since
 from hedgerow.emulator.wire.call import Call, Route, Security
 from hedgerow.emulator.wire.errors import malformed
@@ -26,8 +26,8 @@ __all__ = ["ROUTES", "force_orders", "income", "transactions", "user_trades"]
 
 TRADE_TRAN_ID = FIRST_TRAN_ID + 10**15
 """Transaction ids of trades lie apart from those of funding and transfers."""
-FORCED = ("autoclose-", "adl_autoclose")
-ADL = "adl_autoclose"
+AUTO_CLOSE_TYPES = {"LIQUIDATION": ("autoclose-",), "ADL": ("adl_autoclose",), "": FORCED_CLIENT_IDS}
+"""Client ids by the type asked for; none asked for = all that the venue forced."""
 INCOME_OF = {
     FlowKind.LIQUIDATION_FEE: "INSURANCE_CLEAR",
     FlowKind.REBATE: "COMMISSION_REBATE",
@@ -120,16 +120,14 @@ def transactions(call: Call) -> list[dict[str, Any]]:
 
 
 def force_orders(call: Call) -> list[dict[str, Any]]:
-    """GET forceOrders: liquidations and deleveraging."""
+    """GET forceOrders: liquidations, deleveraging, and settlements of symbols that were taken down."""
     symbol = call.symbol() if call.params.has("symbol") else None
-    kind = call.params.choice("autoCloseType", ("LIQUIDATION", "ADL", ""), default="")
+    kind = call.params.choice("autoCloseType", tuple(AUTO_CLOSE_TYPES), default="")
     limit = call.params.whole("limit", 50, least=1, most=100)
     window = open_window_of(call.params, call.now)
 
     def wanted(ticket: Ticket) -> bool:
-        adl = ticket.client_id.startswith(ADL)
-        forced = ticket.client_id.startswith(FORCED)
-        return forced and kind in {"", "ADL" if adl else "LIQUIDATION"} and window.holds(ticket.created_at)
+        return ticket.client_id.startswith(AUTO_CLOSE_TYPES[kind]) and window.holds(ticket.created_at)
 
     found = [ticket for ticket in call.member.tickets.since(Market.PERP, symbol, window.earliest) if wanted(ticket)][
         -limit:

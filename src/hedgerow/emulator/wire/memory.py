@@ -15,13 +15,11 @@ from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.wire.call import WireRequest
 from hedgerow.emulator.wire.sessions import Frame, FrameKind, Session
 from hedgerow.emulator.wire.venue import WireVenue
-from hedgerow.ports import Clock, HttpRequest, HttpResponse, StreamConnection
+from hedgerow.ports import LARGEST_REPLY, Clock, HttpRequest, HttpResponse, StreamConnection
 
 __all__ = ["MemoryTransport", "unpacked", "wire_request"]
 
 SHORTEST_WAIT_SECONDS = 0.001
-LARGEST_BODY = 64 * 2**20
-"""Bytes that a client accepts, unpacked."""
 GZIP_WINDOW_BITS = 31
 TYPED_METHODS = {"POST", "PUT", "PATCH"}
 UNDECLARED = "application/octet-stream"
@@ -48,16 +46,16 @@ def unpacked(response: HttpResponse) -> HttpResponse:
     """Return a response as an HTTP client reads it: unpacked, and not larger than it accepts.
 
     Raises:
-        OutcomeUnknown: the body is larger than ``LARGEST_BODY`` or cannot be unpacked.
+        OutcomeUnknown: the body is larger than ``LARGEST_REPLY`` or cannot be unpacked.
     """
     body = response.body
     if response.headers.get("content-encoding") == "gzip":
         try:
-            body = zlib.decompressobj(GZIP_WINDOW_BITS).decompress(body, LARGEST_BODY + 1)
+            body = zlib.decompressobj(GZIP_WINDOW_BITS).decompress(body, LARGEST_REPLY + 1)
         except zlib.error as error:
             raise OutcomeUnknown(f"the reply cannot be unpacked: {error}") from error
-    if len(body) > LARGEST_BODY:
-        raise OutcomeUnknown(f"the reply is larger than {LARGEST_BODY:,} bytes")
+    if len(body) > LARGEST_REPLY:
+        raise OutcomeUnknown(f"the reply is larger than {LARGEST_REPLY:,} bytes")
     return HttpResponse(status=response.status, headers=response.headers, body=body)
 
 
