@@ -111,6 +111,16 @@ def test_a_redenomination_reaches_every_account() -> None:
     assert D(client.perp("GET", "ticker/bookTicker", symbol=SYMBOL).json["bidPrice"]) > 99_000
 
 
+def test_a_position_that_the_exchange_settles_is_listed_among_the_forced_orders() -> None:
+    client = make_wired()
+    client.order("SELL")
+    change(client, "redenomination", factor="1000", positions="settled")
+    (row,) = client.perp("GET", "forceOrders").json
+    assert row["clientOrderId"].startswith("settlement_autoclose-")
+    assert client.perp("GET", "forceOrders", autoCloseType="LIQUIDATION").json == []
+    assert client.perp("GET", "forceOrders", autoCloseType="ADL").json == []
+
+
 def test_books_mark_and_index_leave_each_other_in_every_reply() -> None:
     client = make_wired()
     change(client, "book_distortion", market="spot", shift_bps="-2000", seconds=3)
