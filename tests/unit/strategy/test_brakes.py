@@ -10,7 +10,7 @@ from hedgerow.strategy.brakes import brake_of, stands_until_resumed, unexplained
 from hedgerow.strategy.parameters import AfterEmergency, RiskManagement
 from support.views import NOW
 
-WHATEVER_IS_SET = {HaltReason.UNEXPLAINED_LOSS, HaltReason.REPEATED_HEALTH_EXITS}
+WHATEVER_IS_SET = (HaltReason.UNEXPLAINED_LOSS, HaltReason.REPEATED_HEALTH_EXITS)
 ALL = [HaltReason.EMERGENCY, HaltReason.LIQUIDATION, HaltReason.LEG_GONE, *WHATEVER_IS_SET]
 REST = RiskManagement(after_emergency=AfterEmergency.REST)
 
