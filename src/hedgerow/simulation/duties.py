@@ -158,7 +158,7 @@ class Duties:
                 entry_faults(world, pair.symbol, settings.funding_rate_strategy, strict=True)
             ):
                 continue
-            if not self._fine_enough(pair.symbol, equity):
+            if not self._fine_enough(pair.symbol, equity, wanted):
                 continue
             if self._deep_enough(pair.symbol, wanted * DEPTH_ROOM, settings.execution.price_cap_bps):
                 yield "open", (Rule.LIVENESS, f"{pair.symbol} may be opened with {wanted:.2f} USDT, and is not")
@@ -168,15 +168,16 @@ class Duties:
         sides = ((Market.SPOT, Side.BUY), (Market.PERP, Side.SELL))
         return all(self._world.depth(m, symbol).notional_within(side, cap_bps) >= notional for m, side in sides)
 
-    def _fine_enough(self, symbol: str, equity: Decimal) -> bool:
-        """Whether two lots of a pair are well within what the settings let be unhedged: others are refused."""
+    def _fine_enough(self, symbol: str, equity: Decimal, wanted: Decimal) -> bool:
+        """Whether a lot of a pair is well within the capital, and two are within what may be unhedged."""
         pair, limits = self._world.pair(symbol), self._parameters().execution
         prices = self._world.prices(symbol)
         if pair is None or prices is None:
             return False
+        lot = pair.lot_step * prices.spot * LOT_ROOM
         allowed = max(limits.max_naked_equity_fraction * equity, 2 * pair.min_notional)
         most = allowed if limits.max_order_usd is None else min(allowed, limits.max_order_usd)
-        return 2 * max(pair.lot_step * prices.spot * LOT_ROOM, pair.min_notional) <= most
+        return lot <= wanted and 2 * max(lot, pair.min_notional) <= most
 
     def _tradable(self, symbol: str) -> bool:
         pair = self._world.pair(symbol)

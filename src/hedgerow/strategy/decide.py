@@ -254,13 +254,15 @@ def _reachable(ranking: Ranking, held: _Held) -> Ranking:
 
 
 def _too_coarse(symbol: str, held: _Held) -> bool:
-    """Whether the smallest slice of another pair is above what the settings allow of the present equity."""
+    """Whether the least that can be traded of another pair is above what the settings allow of the present equity."""
     market, account = held.observation.market, held.observation.account
     pair = market.pair(symbol) if market else None
     quote = market.quote(Market.SPOT, symbol) if market else None
     if account is None or pair is None or quote is None or quote.mid is None:
         return False
     equity = account.spot_usdt + account.perp.margin_balance + held.hedge.spot_quantity * held.price
+    if held.policy.capital(equity / 2, equity / 2) < max(pair.lot_step * quote.mid, pair.min_notional):
+        return True
     limits = held.policy.parameters.execution
     return slice_refusal(pair, quote.mid, 2 * pair.lot_step, equity=equity, limits=limits) is not None
 

@@ -28,7 +28,14 @@ from hedgerow.strategy.observation import (
     Trim,
 )
 from hedgerow.strategy.openings import entry_refusals, openings_blocked, plan_opening, shortlist
-from hedgerow.strategy.parameters import PositionManagement, RiskManagement, SamePair, StopOn, StrategyParameters
+from hedgerow.strategy.parameters import (
+    CapitalManagement,
+    PositionManagement,
+    RiskManagement,
+    SamePair,
+    StopOn,
+    StrategyParameters,
+)
 from hedgerow.strategy.policies import VolumeFarming
 from support.views import (
     NOW,
@@ -308,6 +315,14 @@ def test_a_better_pair_whose_smallest_slice_is_above_the_settings_is_no_reason_t
     policy = VolumeFarming(StrategyParameters(execution=limits))
     decision = decided(hedge("10", hours=5), observed(market), policy)
     assert isinstance(decision, Close) is left
+
+
+def test_a_better_pair_of_which_the_capital_buys_no_lot_is_no_reason_to_leave() -> None:
+    coarse = pair_of("BBBUSDT", perp=instrument(Market.PERP, "BBBUSDT", lot=Decimal(1)))
+    limits = ExecutionLimits(max_naked_equity_fraction=Decimal("0.5"))
+    capital = CapitalManagement(max_capital_usd=Decimal(150))
+    policy = VolumeFarming(StrategyParameters(execution=limits, capital_management=capital))
+    held(decided(hedge("10", hours=5), observed(better(pair=coarse)), policy), HoldReason.HEALTHY)
 
 
 def test_a_better_pair_without_a_price_is_judged_by_its_filters_alone() -> None:
