@@ -17,6 +17,7 @@ from hedgerow.domain.schedule import last_settlement, next_settlement, seconds_t
 from hedgerow.strategy.verdict import BALANCED_WITHIN
 
 __all__ = [
+    "MOST_DOUBTFUL",
     "Step",
     "Surroundings",
     "at_risk",
@@ -50,6 +51,8 @@ BLOCKED_PAUSE_SECONDS = 5.0
 """Longest pause before looking again whether a host that refuses every order still does."""
 BAND_SHARE = Decimal("0.9")
 """Part of the price band that is used: the band stands around the mark, an order's reference is the book."""
+MOST_DOUBTFUL = 4
+"""So many orders may be in doubt at once: each doubles the ways in which they may have filled."""
 FIRST_WIDENING_SECONDS = 2
 SECOND_WIDENING_SECONDS = 5
 _CATCHING_UP = {
@@ -342,16 +345,18 @@ def _would_add_to_doubt(job: HedgeExecution, command: PlaceOrder) -> bool:
     """Whether an order could leave the legs further apart than they may be without it, as doubtful orders may fill.
 
     A second order for what the first was to do is fine: the legs are at most as far apart the other way. A third is
-    not, and coins whose sale is in doubt are not sold twice: they could be somebody else's.
+    not, however small, and coins whose sale is in doubt are not sold twice: they could be somebody else's.
     """
     order = command.order
     if not job.doubtful:
         return False
+    if len(job.doubtful) >= MOST_DOUBTFUL:
+        return True
     sells = order.market is Market.SPOT and order.side is Side.SELL
     if sells and any(d.command.order.market is Market.SPOT and d.command.order.side is Side.SELL for d in job.doubtful):
         return True
     after = max(worst_exposure(job), worst_exposure(with_fill(job, command, order.quantity)))
-    return after > worst_exposure(job) + job.pair.lot_step
+    return after > worst_exposure(job) + min(job.pair.lot_step, order.quantity / 2)
 
 
 def with_fill(job: HedgeExecution, command: PlaceOrder, quantity: Decimal, notional: Decimal = ZERO) -> HedgeExecution:

@@ -14,7 +14,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderStatus, RejectKind
 from hedgerow.strategy import hedging
 from hedgerow.strategy.hedging_cells import doubted
-from hedgerow.strategy.hedging_orders import at_risk, in_doubt
+from hedgerow.strategy.hedging_orders import MOST_DOUBTFUL, at_risk, in_doubt
 from hedgerow.strategy.hedging_quality import quality_of
 from support.hedging_scene import Scene, closing, following, leading
 from support.toy_venue import new_job
@@ -73,6 +73,25 @@ def test_a_replacement_in_doubt_is_not_replaced_again() -> None:
     assert scene.command is None
     assert len(scene.job.doubtful) == 2
     assert at_risk(scene.job) <= Decimal("3.999")
+
+
+def test_a_rest_of_one_lot_is_not_replaced_without_end_while_every_answer_is_lost() -> None:
+    job = new_job(CLOSE, spot="10", perp="10", slice_notional="2000", whole_short=True)
+    scene = Scene(job).after(0).fills().fills().fills().fills("1.99")
+    assert scene.order.quantity == Decimal("0.01")
+    sent = 0
+    while scene.job.working and sent < MOST_DOUBTFUL + 1:
+        sent += 1
+        doubt(scene)
+    assert (sent, scene.job.state) == (2, IN_DOUBT)
+
+
+def test_only_so_many_orders_are_in_doubt_at_once() -> None:
+    scene = doubt(doubt(following()))
+    many = replace(scene.job, doubtful=scene.job.doubtful[:1] * MOST_DOUBTFUL, state=ExecutionState.FOLLOWING)
+    scene.job = replace(many, spot=replace(many.spot, filled=many.spot.filled + 100))
+    assert scene.after(1).command is None
+    assert scene.job.state is IN_DOUBT
 
 
 @pytest.mark.parametrize("lands", [True, False])
