@@ -1,6 +1,7 @@
 """``hedgerow doctor`` against a wired exchange on sockets: every trouble has one clear line with its mend."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.app.doctor import fee_coin_finding, position_findings
+from hedgerow.app.doctor import fee_coin_finding, ledger_findings, position_findings
 from hedgerow.app.keys import Level
 from hedgerow.aster.wire_account import TradeRow
 from hedgerow.domain.account import MarginType
 from hedgerow.domain.errors import NotSent
+from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger import Halt, Ledger
 from hedgerow.domain.money import ONE, plain
 from hedgerow.strategy.parameters import AdoptMode
 from support.local_aster import KEY, SIGNER, USER, LocalAster, key_of, local_aster
@@ -58,6 +60,15 @@ def only_trouble(said: Said, level: str = "problem") -> dict[str, Any]:
 
 def ask(shell: Shell) -> Said:
     return shell("doctor", "--json", "-")
+
+
+def test_a_halt_that_lifts_itself_is_told_from_one_that_a_person_lifts() -> None:
+    for reason, remedy in (
+        (HaltReason.ACCOUNT_IN_DOUBT, "the halt lifts itself once the cause is gone"),
+        (HaltReason.BOOKS, "see to the cause, then hedgerow resume"),
+    ):
+        ledger = Ledger(halt=Halt(since=datetime(2025, 1, 15, tzinfo=UTC), reason=reason, detail="why"))
+        assert ledger_findings(ledger)[1].mend == remedy
 
 
 @pytest.mark.usefixtures("aster")

@@ -229,7 +229,11 @@ def ledger_findings(ledger: Ledger | None) -> list[Finding]:
         found.append(warning("log", text, "hedgerow run takes it up, or hedgerow reconcile"))
     if ledger.halt is not None:
         text = f"openings are halted: {ledger.halt.reason.value} ({ledger.halt.detail})"
-        found.append(warning("log", text, "mend the reason, then hedgerow resume"))
+        lifts_itself = ledger.halt.lifts_itself
+        remedy = (
+            "the halt lifts itself once the cause is gone" if lifts_itself else "see to the cause, then hedgerow resume"
+        )
+        found.append(warning("log", text, remedy))
     return found
 
 

@@ -78,7 +78,8 @@ def _rows(ledger: Ledger) -> list[list[str]]:
 
 
 def _halted(halt: Halt) -> str:
-    return f"{halt.reason.value}: {halt.detail} (since {halt.since:%Y-%m-%d %H:%M:%S} UTC; lifted by hedgerow resume)"
+    end = "lifts itself once the cause is gone" if halt.lifts_itself else "lifted by hedgerow resume"
+    return f"{halt.reason.value}: {halt.detail} (since {halt.since:%Y-%m-%d %H:%M:%S} UTC; {end})"
 
 
 def _document(ledger: Ledger) -> dict[str, object]:

@@ -95,10 +95,9 @@ class AccountEvidence:
             return with_confirmed_short(account, hedge.symbol, left, row)
         second = "cannot be read" if evidence.second is None else f"shows {plain(evidence.second)}"
         trades = "trades cannot be read" if evidence.bought is None else "no trade of the account closes it"
-        text = (
-            f"the account's reply shows a {hedge.symbol} short {said_of(reading)}, positionRisk {second}, the log has"
-        )
-        return with_short_in_doubt(account, hedge.symbol, f"{text} {plain(reading.owned)}: {trades}")
+        first = f"the account's reply {said_of(reading, f'{hedge.symbol} short')}"
+        text = f"{first}, positionRisk {second}, the log has {plain(reading.owned)}: {trades}"
+        return with_short_in_doubt(account, hedge.symbol, text)
 
     async def _coins(self, hedge: HedgedPosition, account: AccountView) -> AccountView:
         reading, base = coin_reading(hedge, account), hedge.pair.base
@@ -116,7 +115,7 @@ class AccountEvidence:
             return with_confirmed_coins(account, base)
         unreadable = evidence.sold is None or evidence.moved is None
         why = "trades or statement cannot be read" if unreadable else "no trade and no statement row takes them"
-        text = f"the account's reply shows a {base} balance {said_of(reading)}, the log owns {plain(reading.owned)}"
+        text = f"the account's reply {said_of(reading, f'{base} balance')}, the log owns {plain(reading.owned)}"
         return with_coins_in_doubt(account, base, f"{text}: {why}")
 
     async def _margin(self, hedge: HedgedPosition, account: AccountView) -> AccountView:

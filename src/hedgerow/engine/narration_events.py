@@ -30,6 +30,8 @@ from hedgerow.engine.narration_moments import rebalanced
 
 __all__ = ["EVENT_WORDS", "SILENT_EVENTS", "recorded"]
 
+RESUME = "`hedgerow resume` allows openings again"
+
 SILENT_EVENTS = frozenset(
     {
         ev.CommandIssued,
@@ -172,10 +174,12 @@ def _naked(event: ev.NakedAlarmed, before: Ledger, _after: Ledger) -> Lines:
     return (alarm(f"NAKED LEG: {what} unhedged for {seconds(event.seconds)}"),)
 
 
-def _halted(event: ev.Halted, _before: Ledger, _after: Ledger) -> Lines:
+def _halted(event: ev.Halted, _before: Ledger, after: Ledger) -> Lines:
+    lifts_itself = after.halt is not None and after.halt.lifts_itself
+    end = "openings are allowed again once the cause is gone" if lifts_itself else RESUME
     return (
         alarm(f"OPENINGS HALTED: {event.reason} ({event.detail})"),
-        alarm("  Exits and the guard go on; `hedgerow resume` allows openings again"),
+        alarm(f"  Exits and the guard go on; {end}"),
     )
 
 

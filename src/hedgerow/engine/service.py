@@ -121,7 +121,9 @@ class Service:
         return Answer(done=True, text="Openings are halted; a held position is still watched and closed by its rules.")
 
     async def _resume(self) -> Answer:
-        if self._tools.journal.ledger.halt is None:
+        halt = self._tools.journal.ledger.halt
+        if halt is None:
             return Answer(done=True, text="Openings were not halted.")
         await self._tools.journal.record(ev.Lifted(at=self._tools.clock.now(), detail="by hand"))
-        return Answer(done=True, text="Openings are allowed again.")
+        again = " The next check halts them again unless the cause is gone." if halt.lifts_itself else ""
+        return Answer(done=True, text=f"Openings are allowed again.{again}")

@@ -170,6 +170,6 @@ def is_in_doubt(hedge: HedgedPosition, account: AccountView) -> bool:
     return unread or bool(account.doubts)
 
 
-def said_of(reading: LegReading) -> str:
-    """Return what a reply shows of a leg, in words."""
-    return "without its row" if reading.shown is None else f"of {plain(reading.shown)}"
+def said_of(reading: LegReading, leg: str) -> str:
+    """Return what a reply shows of a leg, in words; ``leg`` names it, as in ``BTCUSDT short``."""
+    return f"leaves the {leg} out" if reading.shown is None else f"shows a {leg} of {plain(reading.shown)}"

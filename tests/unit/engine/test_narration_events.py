@@ -254,6 +254,11 @@ def test_a_halt_and_its_end_are_told() -> None:
     assert texts(ev.Lifted(at=AT, detail="asked by the user")) == ["Openings are allowed again (asked by the user)"]
 
 
+def test_a_halt_that_lifts_itself_names_no_command() -> None:
+    halted = ev.Halted(at=AT, reason=ev.HaltReason.ACCOUNT_IN_DOUBT, detail="one reply leaves BTCUSDT out")
+    assert texts(halted)[1] == "  Exits and the guard go on; openings are allowed again once the cause is gone"
+
+
 def test_the_next_pair_is_named() -> None:
     event = ev.TargetDecided(at=AT, symbol="ETHUSDT", expires_at=AT)
     assert texts(event) == ["  Next pair: ETHUSDT (decided until 2025-01-15 18:45:10)"]

@@ -120,8 +120,8 @@ def test_only_less_than_the_log_has_is_missing() -> None:
 
 
 def test_a_doubt_says_what_the_reply_shows() -> None:
-    assert said_of(reading("4.0")) == "of 4"
-    assert said_of(reading(None)) == "without its row"
+    assert said_of(reading("4.0"), "AAAUSDT short") == "shows a AAAUSDT short of 4"
+    assert said_of(reading(None), "AAAUSDT short") == "leaves the AAAUSDT short out"
 
 
 def test_a_leg_in_doubt_counts_as_the_log_has_it_and_is_no_finding() -> None:
