@@ -39,6 +39,9 @@ HIGHEST_LEVERAGE = 125
 LOWEST_BPS = Decimal(-10_000)
 """A shift of this much would leave a price of zero."""
 
+LONGEST_SECONDS = 10**9
+"""Some 30 years: the end of a change is still a date."""
+
 
 class _Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What all changes share."""
@@ -50,8 +53,10 @@ class _Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For how long; None = for good."""
 
     def __post_init__(self) -> None:
-        if self.seconds is not None and not self.seconds >= 0:
-            raise ValueError(f"seconds: allowed is 0 or more, not {self.seconds}")
+        if self.seconds is not None and not 0 <= self.seconds <= LONGEST_SECONDS:
+            raise ValueError(f"seconds: allowed is 0 to {LONGEST_SECONDS:,}, not {self.seconds}")
+        if self.at is not None and self.at.tzinfo is None:
+            raise ValueError(f"at: allowed is a time with its zone, as in {self.at.isoformat()}Z")
 
     @property
     def until(self) -> datetime | None:

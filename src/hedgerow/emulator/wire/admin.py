@@ -27,6 +27,7 @@ from hedgerow.emulator.wire.exchange import Exchange
 from hedgerow.emulator.wire.faults import WireFaults
 from hedgerow.emulator.wire.hub import StreamHub
 from hedgerow.emulator.wire.main_wallets import is_main_wallet
+from hedgerow.emulator.wire.signing import is_address
 from hedgerow.emulator.wire.text import at_ms, to_ms
 from hedgerow.ports import HttpResponse
 
@@ -236,6 +237,7 @@ class AdminDoor:
             raise ValueError(f"user {asked.user!r} is no address: 0x and 40 hexadecimal digits, or base58 of 32 bytes")
         if asked.perp < 0 or any(amount < 0 for amount in asked.spot.values()):
             raise ValueError("a balance is not negative")
+        _check_signers(asked)
         member = self._exchange.open_account(asked.user, spot=asked.spot, perp=asked.perp)
         for agent in asked.agents:
             self._exchange.permit(member.user, msgspec.structs.replace(agent, signer=agent.signer.lower()))
@@ -269,6 +271,16 @@ class AdminDoor:
 
     def _listed(self, symbol: str) -> str:
         return self._exchange.market.instrument(Market.PERP, symbol).symbol
+
+
+def _check_signers(asked: NewAccount) -> None:
+    for agent in asked.agents:
+        if not is_address(agent.signer):
+            raise ValueError(f"signer {agent.signer!r} is no address: 0x and 40 hexadecimal digits")
+        if agent.expires_at is not None and agent.expires_at.tzinfo is None:
+            raise ValueError(f"expires_at needs its time zone, as in {agent.expires_at.isoformat()}Z")
+    if not all(key.key and key.secret for key in asked.keys):
+        raise ValueError("key and secret of a key are not empty")
 
 
 def _json(status: int, content: Any) -> HttpResponse:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec import Struct, inspect
 
-__all__ = ["allowed_values", "read_body"]
+__all__ = ["allowed_values", "read_body", "values_at"]
 
 LARGEST_AMOUNT = 10**15
 PLACE = re.compile(r" - at `\$\.(\w+)`$")
@@ -38,10 +38,15 @@ def allowed_values(kind: type[Struct], name: str) -> tuple[str, ...]:
     return tuple(str(member.value) for enum in enums for member in enum)
 
 
+def values_at(message: str, kind: type[Struct]) -> tuple[str, ...]:
+    """Return the values that the field named in a decoder's message takes; nothing where it is no enumeration."""
+    place = PLACE.search(message)
+    return allowed_values(kind, place[1]) if place else ()
+
+
 def _explained(message: str, kind: type[Struct]) -> str:
     """Return the decoder's message with what is allowed in its place."""
-    place = PLACE.search(message)
-    values = allowed_values(kind, place[1]) if place else ()
+    values = values_at(message, kind)
     if values:
         return f"{message}; allowed are {', '.join(values)}"
     if "unknown field" in message:

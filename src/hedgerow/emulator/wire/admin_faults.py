@@ -186,7 +186,14 @@ class FaultDesk:
         return {"lead_seconds": asked.lead_seconds, "delay_seconds": asked.delay_seconds}
 
     def _limits(self, asked: Allowance) -> dict[str, Any]:
-        given = {name: value for name, value in msgspec.structs.asdict(asked).items() if name != "market" and value}
+        given = {
+            name: value
+            for name, value in msgspec.structs.asdict(asked).items()
+            if name != "market" and value is not None
+        }
+        for name, value in given.items():
+            if value < 1:
+                raise ValueError(f"{name} is 1 or more, not {value}")
         standard = Limits(asked.market).rules
         rules: LimitRules = msgspec.structs.replace(standard, **given)
         self._exchange.limits[asked.market] = Limits(asked.market, rules)

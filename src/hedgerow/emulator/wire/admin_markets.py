@@ -8,6 +8,7 @@ from typing import Any, get_args
 import msgspec
 
 from hedgerow.emulator.market_changes import MarketChange
+from hedgerow.emulator.wire.admin_bodies import values_at
 from hedgerow.emulator.wire.admin_faults import Actions
 from hedgerow.emulator.wire.exchange import Exchange
 
@@ -50,14 +51,17 @@ def read_change(body: bytes) -> MarketChange:
     try:
         change: MarketChange = msgspec.json.decode(body or b"{}", type=MarketChange)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{error}; {_allowed(body)}") from error
+        raise ValueError(f"{error}; {_allowed(body, str(error))}") from error
     return change
 
 
-def _allowed(body: bytes) -> str:
-    """Say which fields a change of the type named takes; without a known type, which types there are."""
+def _allowed(body: bytes, message: str) -> str:
+    """Say which values a field takes, else which fields a change of the type named; without one, which types there are.
+
+    ``message`` is the decoder's, and says where the trouble is.
+    """
     kinds: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_args(MarketChange)}
     kind = kinds.get(msgspec.json.decode(body or b"{}", type=dict[str, Any]).get("type", ""))
     if kind is None:
         return f"allowed as type are {', '.join(kinds)}"
-    return f"allowed are {', '.join(kind.__struct_encode_fields__)}"
+    return f"allowed are {', '.join(values_at(message, kind) or kind.__struct_encode_fields__)}"

@@ -15,7 +15,7 @@ from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus
 from hedgerow.domain.schedule import EPOCH
-from hedgerow.emulator.market_changes import MarketChange, Redenomination, StatusChange
+from hedgerow.emulator.market_changes import MarketChange, Redenomination, StatusChange, TickerCollision
 from hedgerow.emulator.marketplace import Conditions, Marketplace
 from hedgerow.emulator.state import WorldOptions, WorldState
 from hedgerow.emulator.wire import events
@@ -264,9 +264,12 @@ class Exchange(Keyring):
         """Let a change of the market happen for everybody, at its time; one without a time happens now.
 
         Raises:
-            Rejected: the symbol is not listed (-1121).
+            Rejected: the symbol, or the one whose prices it takes, is not listed (-1121).
         """
         self.market.instrument(Market.PERP, change.symbol)
+        if isinstance(change, TickerCollision) and change.underlying is not None:
+            # The fault would show only later, in every reply that has a price.
+            self.market.instrument(Market.PERP, change.underlying)
         self._work()
         at = self.now if change.at is None else max(change.at, self.now)
         timed = replace(change, at=at)

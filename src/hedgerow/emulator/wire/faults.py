@@ -27,6 +27,9 @@ __all__ = ["RequestFault", "StreamFault", "Strike", "WireFault", "WireFaults", "
 HOSTS = {Market.PERP: "/fapi/", Market.SPOT: "/api/"}
 FIRST_STATUS, LAST_STATUS = 200, 599
 LARGEST_SIZE = 2**30
+LONGEST_SECONDS = 10**9
+"""Some 30 years: the end of a span is still a date."""
+METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
 class WireFault(StrEnum):
@@ -259,7 +262,7 @@ class WireFaults:
         """Set a fault, from now on.
 
         Raises:
-            ValueError: a chance or a fraction is outside 0 to 1, or a count is negative.
+            ValueError: a number is outside of its range, a time has no zone, or a method is none; says what is allowed.
         """
         _check(fault)
         if isinstance(fault, RequestFault):
@@ -325,9 +328,11 @@ def _check(fault: RequestFault | StreamFault) -> None:
     shares: Iterable[Decimal | float] = (fault.chance, *([fault.fraction] if isinstance(fault, RequestFault) else []))
     if not all(0 <= share <= 1 for share in shares):
         raise ValueError("a chance and a fraction are between 0 and 1")
-    counts = (fault.nth, fault.times or 0, fault.for_seconds or 0.0, getattr(fault, "seconds", 0.0))
-    if min(counts) < 0:
+    if min(fault.nth, fault.times or 0) < 0:
         raise ValueError("a count or a time of a fault is not negative")
+    if fault.nth == 0:
+        raise ValueError("nth is 1 or more, not 0")
+    _check_times(fault)
     if not 0 <= fault.size <= LARGEST_SIZE:
         raise ValueError(f"a size is 0 to {LARGEST_SIZE:,} bytes, not {fault.size:,}")
     if (fault.fault if isinstance(fault, RequestFault) else fault.trouble) in {WireFault.REWRITE, WireTrouble.REWRITE}:
@@ -336,7 +341,19 @@ def _check(fault: RequestFault | StreamFault) -> None:
         _check_answer(fault)
 
 
+def _check_times(fault: RequestFault | StreamFault) -> None:
+    times = (fault.for_seconds or 0.0, getattr(fault, "seconds", 0.0))
+    if min(times) < 0:
+        raise ValueError("a count or a time of a fault is not negative")
+    if max(times) > LONGEST_SECONDS:
+        raise ValueError(f"a time of a fault is at most {LONGEST_SECONDS:,} seconds")
+    if fault.until is not None and fault.until.tzinfo is None:
+        raise ValueError(f"until needs its time zone, as in {fault.until.isoformat()}Z")
+
+
 def _check_answer(fault: RequestFault) -> None:
+    if fault.method and fault.method not in METHODS:
+        raise ValueError(f"a method is one of {', '.join(METHODS)}, or empty, not {fault.method!r}")
     if fault.status is not None and not FIRST_STATUS <= fault.status <= LAST_STATUS:
         raise ValueError(f"a status is {FIRST_STATUS} to {LAST_STATUS}, not {fault.status}")
     if fault.retry_after_seconds is not None and fault.retry_after_seconds < 0:

@@ -159,6 +159,10 @@ def test_changes_are_kept_with_the_exchange() -> None:
         ({"type": "filter", "symbol": SYMBOL, "step": "1"}, "allowed are symbol, at, seconds, market, tick, lot"),
         ({"type": "filter", "symbol": SYMBOL, "tick": "-1"}, "tick: allowed is more than 0"),
         ({"type": "filter", "symbol": "NONEUSDT"}, "Invalid symbol"),
+        ({"type": "filter", "symbol": SYMBOL, "at": "2026-01-05T00:00:00"}, "at: allowed is a time with its zone"),
+        ({"type": "filter", "symbol": SYMBOL, "seconds": 1e300}, "seconds: allowed is 0 to 1,000,000,000"),
+        ({"type": "status", "symbol": SYMBOL, "status": "BREAK"}, "allowed are TRADING, PENDING_TRADING, SETTLING"),
+        ({"type": "ticker_collision", "symbol": SYMBOL, "price": "3", "underlying": "NONEUSDT"}, "Invalid symbol"),
     ],
 )
 def test_a_change_that_cannot_be_says_what_is_allowed(body: dict[str, Any], allowed: str) -> None:
