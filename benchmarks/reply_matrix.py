@@ -337,7 +337,6 @@ def cases() -> Iterator[Case]:
 
 def play(chosen: Iterable[Case]) -> list[tuple[Case, tuple[str, ...]]]:
     """Play cases one after the other; a bench whose bot went wrong, or waits for a person, is not used again."""
-    logging.disable(logging.CRITICAL)
     benches: dict[tuple[Situation, bool], Bench] = {}
     failed: list[tuple[Case, tuple[str, ...]]] = []
     for case in chosen:
@@ -349,6 +348,11 @@ def play(chosen: Iterable[Case]) -> list[tuple[Case, tuple[str, ...]]]:
         elif bench.wiring.ledger.halt is None:
             benches[kind] = bench
     return failed
+
+
+def quietly() -> None:
+    """Write no log lines in a process that plays nothing else."""
+    logging.disable(logging.CRITICAL)
 
 
 def main() -> int:
@@ -365,7 +369,7 @@ def main() -> int:
         chosen = Random(given.seed).sample(chosen, min(given.sample, len(chosen)))
     print(f"{len(chosen)} cases from {START:%Y-%m-%d}")
     kinds: Counter[str] = Counter()
-    with ProcessPoolExecutor(given.workers) as pool:
+    with ProcessPoolExecutor(given.workers, initializer=quietly) as pool:
         for failed in pool.map(play, batched_cases(chosen)):
             for case, wrong in failed:
                 kinds[wrong[0].partition(":")[0]] += 1

@@ -1,0 +1,32 @@
+"""A sample of the matrix of replies: every run of the suite plays the same drawn cases of each source."""
+
+from random import Random
+
+import pytest
+
+from reply_matrix import Case, Situation, Source, cases, play
+
+SAMPLES = {Source.READ: 60, Source.WRITE: 15, Source.STREAM: 4}
+
+
+@pytest.fixture(scope="module")
+def every_case() -> tuple[Case, ...]:
+    return tuple(cases())
+
+
+@pytest.mark.parametrize("source", list(Source))
+def test_nothing_follows_from_a_false_reading_and_all_goes_on_after_it(
+    source: Source, every_case: tuple[Case, ...]
+) -> None:
+    chosen = [case for case in every_case if case.source is source]
+    drawn = Random(16).sample(chosen, SAMPLES[source])
+    assert [(case.name, wrong) for case, wrong in play(drawn)] == []
+
+
+def test_every_endpoint_and_stream_that_a_bot_reads_is_in_the_matrix(every_case: tuple[Case, ...]) -> None:
+    paths = {case.path for case in every_case}
+    assert {"GET /fapi/v3/accountWithJoinMargin", "GET /api/v3/account", "GET /fapi/v3/income"} <= paths
+    assert {"POST /api/v3/order", "POST /fapi/v3/order", "POST /fapi/v3/leverage"} <= paths
+    assert {"perp !markPrice@arr@1s", "perp ORDER_TRADE_UPDATE", "spot executionReport"} <= paths
+    assert {case.situation for case in every_case} == set(Situation)
+    assert len(every_case) > 10_000
