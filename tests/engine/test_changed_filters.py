@@ -220,7 +220,7 @@ def test_a_perpetual_that_takes_no_orders_is_not_asked_every_few_seconds() -> No
 
     bot.run(3, at={2: lambda b: b.world.end_changes()}, listeners=(AfterTheFirstSale(),))
     refused = [end for end in bot.logged(OrderEnded) if end.reject]
-    assert 3 <= len(refused) <= 40
+    assert 3 <= len(refused) <= 130, "each minute of the two hours, and some more at their beginning"
     closed = closed_first(bot)
     assert closed.reason is Reason.MAX_AGE
     reopened = refused[0].at + timedelta(hours=2)

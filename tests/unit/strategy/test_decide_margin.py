@@ -66,3 +66,9 @@ def test_nothing_is_reduced_while_the_perpetual_takes_no_orders() -> None:
     found = decided(holding(NEAR, coins="10", usdt="0"), market=market_of(replace(HELD, pair=gone)))
     assert isinstance(found, Hold)
     assert found.reason is HoldReason.CANNOT_TRADE
+
+
+def test_nothing_is_reduced_while_the_short_is_held_in_hedge_mode() -> None:
+    seen = replace(holding(NEAR, coins="10", usdt="0"), one_way=False, sided_positions=frozenset({NEAR.symbol}))
+    found = decided(seen)
+    assert isinstance(found, Hold)
