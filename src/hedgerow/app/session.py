@@ -18,7 +18,7 @@ from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overri
 from hedgerow.domain.ledger import Ledger
 from hedgerow.engine.moments import Listener, Warned
 from hedgerow.engine.runner import RunOptions
-from hedgerow.ports import Clock, Store
+from hedgerow.ports import Clock
 from hedgerow.store import guide_state
 from hedgerow.store.account_lock import AccountLock, LogLock
 from hedgerow.store.mailbox import FolderMailbox
@@ -33,7 +33,7 @@ class Session(Struct, frozen=True, kw_only=True):
     home: Home
     settings: Settings
     door: Door
-    store: Store
+    store: SqliteStore
     notices: tuple[str, ...]
     parts: BotParts
 
@@ -60,7 +60,12 @@ class Session(Struct, frozen=True, kw_only=True):
             heart = Heartbeat(self.home.heartbeat)
             heard, clock, mailbox = (*heard, heart), BeatingClock(clock, heart), BeatingMailbox(mailbox, heart)
         bot = build_bot(replace(self.parts, listeners=heard, options=chosen, clock=clock, mailbox=mailbox))
-        self.door.report_to(lambda text: bot.journal.say(Warned(at=self.clock.now(), text=text)))
+
+        def report(text: str) -> None:
+            bot.journal.say(Warned(at=self.clock.now(), text=text))
+
+        self.door.report_to(report)
+        self.store.report_to(report)
         try:
             async with self.door.attend(self.store, stay) as told:
                 for text in (*self.notices, *self.door.notices, *told):

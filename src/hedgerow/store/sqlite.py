@@ -39,6 +39,8 @@ BLOCKING_TIMEOUT_MS: Final = 2000
 """How long a read or a write without a clock to wait on blocks before it fails."""
 LOCK_PATIENCE_SECONDS: Final = 300.0
 """How long a write is tried while another process holds the file: a backup or a database browser may take minutes."""
+LOCK_REPORT_SECONDS: Final = 5.0
+"""How long a write waits before that is reported."""
 LOCK_RETRY_SECONDS: Final = 0.1
 BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 PRIMARY_CODE: Final = 0xFF
@@ -67,6 +69,7 @@ class SqliteStore:
         self._path = path
         self._clock = clock
         self._patience = lock_patience_seconds
+        self._report: Callable[[str], None] | None = None
         self._writing = asyncio.Lock()
         self._durable = True
         with self._guarded("open"):
@@ -79,6 +82,10 @@ class SqliteStore:
         except StoreError:
             self._connection.close()
             raise
+
+    def report_to(self, report: Callable[[str], None]) -> None:
+        """Report by ``report``, once for each wait, that a write waits for another process."""
+        self._report = report
 
     async def load(self) -> Ledger:
         """Return the fold of every event appended so far, from the newest snapshot that can be trusted.
@@ -114,15 +121,21 @@ class SqliteStore:
 
     async def _once_unlocked(self, write: Callable[[], None]) -> None:
         """Write, again and again while another process holds the file, until patience ends."""
-        clock = self._clock
-        until = clock.monotonic() + self._patience if clock else 0.0
+        clock, report = self._clock, self._report
+        began = clock.monotonic() if clock else 0.0
         while True:
             try:
                 return write()
             except _LockedError:
-                if clock is None or clock.monotonic() >= until:
+                if clock is None or clock.monotonic() >= began + self._patience:
                     raise
-                await clock.sleep(LOCK_RETRY_SECONDS)
+            if report is not None and clock.monotonic() >= began + LOCK_REPORT_SECONDS:
+                report(
+                    f"Another program holds {self._path}: nothing is sent until it can be written; "
+                    f"close that program (waiting for {self._patience:.0f} s at most)"
+                )
+                report = None
+            await clock.sleep(LOCK_RETRY_SECONDS)
 
     async def events(self, *, after: int = 0) -> tuple[Event, ...]:
         """Return the events after the first ``after`` ones, oldest first.

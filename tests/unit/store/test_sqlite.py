@@ -323,6 +323,30 @@ def test_a_log_that_another_process_holds_is_waited_for_while_other_tasks_go_on(
     assert _load(path).events == 2
 
 
+@pytest.mark.parametrize(("seconds", "reports"), [(3, 0), (60, 1)])
+def test_a_wait_for_a_held_log_is_reported_once_and_a_short_one_never(
+    tmp_path: Path, seconds: float, reports: int
+) -> None:
+    clock, path = VirtualClock(datetime(2026, 1, 5, tzinfo=UTC)), tmp_path / "hedgerow.db"
+    store, other = SqliteStore(path, clock), _held(path)
+    said: list[str] = []
+    store.report_to(said.append)
+
+    async def release() -> None:
+        await clock.sleep(seconds)
+        other.execute("ROLLBACK")
+
+    async def both() -> None:
+        releasing = asyncio.ensure_future(release())
+        await store.append(_cycles(1, 2), durable=True)
+        await releasing
+
+    run_virtual(clock, both())
+    assert len(said) == reports
+    assert all(text.startswith(f"Another program holds {path}: nothing is sent") for text in said)
+    assert _load(path).events == 2
+
+
 def test_a_log_that_is_never_released_is_unavailable_and_not_damaged(tmp_path: Path) -> None:
     clock, path = VirtualClock(datetime(2026, 1, 5, tzinfo=UTC)), tmp_path / "hedgerow.db"
     store, other = SqliteStore(path, clock), _held(path)
