@@ -89,15 +89,17 @@ class AsterClient:
         found = wire.read_rows(info.symbols, wire.SymbolRow)
         if info.symbols and not found.rows:
             wire.decode(info.symbols[0], wire.SymbolRow)
-        return found
+        return wire.consistent(found, lambda row: row.symbol)
 
     async def premium_index(self) -> tuple[wire.PremiumRow, ...]:
         """Read mark, index and running funding estimate of every perpetual."""
-        return wire.decode_rows(await self._read(Market.PERP, "premiumIndex", safety=True), wire.PremiumRow)
+        body = await self._read(Market.PERP, "premiumIndex", safety=True)
+        return wire.consistent(wire.listed_rows(body, wire.PremiumRow), lambda row: row.symbol).rows
 
     async def book_tickers(self, market: Market) -> tuple[wire.BookTicker, ...]:
         """Read best bid and ask of every symbol of a market."""
-        return wire.decode_rows(await self._read(market, "ticker/bookTicker", weight=2, safety=True), wire.BookTicker)
+        body = await self._read(market, "ticker/bookTicker", weight=2, safety=True)
+        return wire.consistent(wire.listed_rows(body, wire.BookTicker), lambda row: row.symbol).rows
 
     async def depth(self, market: Market, symbol: str, limit: int = 50) -> wire.DepthReply:
         """Read the book of one symbol."""
@@ -107,19 +109,27 @@ class AsterClient:
 
     async def funding_info(self) -> tuple[wire.FundingInfoRow, ...]:
         """Read the funding interval of every perpetual."""
-        return wire.decode_rows(await self._read(Market.PERP, "fundingInfo"), wire.FundingInfoRow)
+        body = await self._read(Market.PERP, "fundingInfo")
+        return wire.consistent(wire.listed_rows(body, wire.FundingInfoRow), lambda row: row.symbol).rows
 
     async def funding_rates(
         self, *, symbol: str | None = None, since: datetime | None = None, limit: int = ROWS
     ) -> tuple[wire.FundingRateRow, ...]:
         """Read settled rates, oldest first: the newest ``limit``, or the first ``limit`` since a time."""
+        return (await self.funding_page(symbol=symbol, since=since, limit=limit)).rows
+
+    async def funding_page(
+        self, *, symbol: str | None = None, since: datetime | None = None, limit: int = ROWS
+    ) -> wire.Rows[wire.FundingRateRow]:
+        """Read settled rates as ``funding_rates`` does, and how many rows the page has, readable or not."""
         start = None if since is None else wire.to_millis(since)
         params: dict[str, Param] = {"symbol": symbol, "startTime": start, "limit": limit}
-        return wire.decode_rows(await self._read(Market.PERP, "fundingRate", params), wire.FundingRateRow)
+        return wire.listed_rows(await self._read(Market.PERP, "fundingRate", params), wire.FundingRateRow)
 
     async def tickers(self, market: Market) -> tuple[wire.TickerRow, ...]:
         """Read the 24 h statistics of every symbol of a market."""
-        return wire.decode_rows(await self._read(market, "ticker/24hr", weight=40), wire.TickerRow)
+        body = await self._read(market, "ticker/24hr", weight=40)
+        return wire.consistent(wire.listed_rows(body, wire.TickerRow), lambda row: row.symbol).rows
 
     # --- account -----------------------------------------------------------------------------------------------------
 
@@ -134,9 +144,8 @@ class AsterClient:
 
     async def positions(self, symbol: str | None = None) -> wire.Rows[account.PositionRow]:
         """Read the perpetual positions, flat symbols included, and which of the rows cannot be read."""
-        return wire.listed_rows(
-            await self._account(Market.PERP, "positionRisk", {"symbol": symbol}, weight=5), account.PositionRow
-        )
+        body = await self._account(Market.PERP, "positionRisk", {"symbol": symbol}, weight=5)
+        return wire.consistent(wire.listed_rows(body, account.PositionRow), lambda row: row.symbol, account.sided)
 
     async def brackets(self, symbol: str | None = None) -> tuple[account.SymbolBrackets, ...]:
         """Read the margin brackets of one perpetual, or of all."""

@@ -32,6 +32,8 @@ MAX_PAGES = 10
 MAX_GAP = timedelta(days=3)
 """After a longer pause one request per pair is cheaper than every row of the venue."""
 KEPT = 1000
+STRIKING_RATE = Decimal("0.003")
+"""Fraction of notional per interval. Most rates are a tenth of it; one above it is read twice before it counts."""
 
 
 class _Series(Struct, kw_only=True):
@@ -118,7 +120,8 @@ class FundingHistory:
         changed = bool(fresh)
         if fresh:
             pages = await asyncio.gather(*(self._client.funding_rates(symbol=s, limit=wanted) for s in fresh))
-            for symbol, rows in zip(fresh, pages, strict=True):
+            sure = await asyncio.gather(*(self._read_twice(page) for page in pages))
+            for symbol, rows in zip(fresh, sure, strict=True):
                 self._begin(symbol, rows, hours[symbol], wanted, now)
         for symbol, interval in hours.items():
             self._series[symbol].settles_every(interval)
@@ -145,12 +148,30 @@ class FundingHistory:
         reached = self._read_until or now
         since = min(reached - REACH_BACK, *(self._series[symbol].newest_due(now) for symbol in symbols)) - JITTER
         rows, until = await self._pages(since, now, symbols)
+        found = _by_symbol(await self._read_twice([row for row in rows if row.symbol in hours]))
         self._read_until = max(reached, until)
-        found = _by_symbol(rows)
         changed = [self._series[symbol].extend(symbol, found.get(symbol, {})) for symbol in hours]
         for symbol in symbols if until >= now else ():
             self._series[symbol].looked(now)
         return any(changed)
+
+    def _is_known(self, row: FundingRateRow) -> bool:
+        series, at = self._series.get(row.symbol), _stamp(row)
+        return series is not None and any(rate.at == at for rate in series.rates)
+
+    async def _read_twice(self, rows: Sequence[FundingRateRow]) -> list[FundingRateRow]:
+        """Return the rows without those that are new and striking and that another reply does not repeat.
+
+        Raises:
+            VenueError: there is no other reply.
+        """
+        striking = [row for row in rows if abs(row.funding_rate) > STRIKING_RATE and not self._is_known(row)]
+        if not striking:
+            return list(rows)
+        since = {row.symbol: from_millis(row.funding_time) for row in reversed(striking)}
+        pages = await asyncio.gather(*(self._client.funding_rates(symbol=s, since=at) for s, at in since.items()))
+        repeated = {(row.symbol, _stamp(row), row.funding_rate) for page in pages for row in page}
+        return [row for row in rows if row not in striking or (row.symbol, _stamp(row), row.funding_rate) in repeated]
 
     async def _pages(
         self, since: datetime, now: datetime, symbols: Sequence[str]
@@ -159,14 +180,14 @@ class FundingHistory:
         rows: list[FundingRateRow] = []
         start = since
         for _ in range(MAX_PAGES):
-            page = await self._client.funding_rates(since=start, limit=ROWS)
-            rows += page
-            if len(page) < ROWS:
+            page = await self._client.funding_page(since=start, limit=ROWS)
+            rows += page.rows
+            if page.count < ROWS:
                 return rows, now
-            last = from_millis(max(row.funding_time for row in page))
+            last = from_millis(max(row.funding_time for row in page.rows))
             if last <= start:
                 # More rows of one stamp than a page holds cannot be paged by time.
-                rows += await self._one_by_one(set(symbols) - {row.symbol for row in page}, start)
+                rows += await self._one_by_one(set(symbols) - {row.symbol for row in page.rows}, start)
                 last = start + MILLISECOND
             start = last
         return rows, start

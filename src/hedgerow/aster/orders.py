@@ -17,11 +17,18 @@ from hedgerow.aster.codes import NO_SUCH_ORDER, TIMEOUT, NonceRefused, reject_ki
 from hedgerow.aster.own import OwnActs
 from hedgerow.aster.paging import all_pages
 from hedgerow.aster.reservations import Reservations
-from hedgerow.aster.translate import told
+from hedgerow.aster.translate import mistaken, told
 from hedgerow.aster.wire_account import OrderRow, TradeRow
 from hedgerow.domain.commands import CancelOrder
 from hedgerow.domain.errors import NotSent, OrderNotFound, OutcomeUnknown, RateLimited, Rejected, VenueError
-from hedgerow.domain.events import CommandRefused, Event, OrderAccepted, OrderEnded, OrderOutcomeUnknown
+from hedgerow.domain.events import (
+    CommandRefused,
+    Event,
+    OrderAccepted,
+    OrderEnded,
+    OrderOutcomeUnknown,
+    OrderProgressed,
+)
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInForce
 from hedgerow.ports import Clock
@@ -69,16 +76,21 @@ class OrderDesk:
             )
         except VenueError as error:
             return await self._not_placed(request, error)
+        wrong = mistaken(row, request)
+        if wrong is not None:
+            return (self._unknown(request.client_id, wrong),)
         self._own.accepted(request.client_id, row.order_id)
         accepted = OrderAccepted(at=self._clock.now(), client_id=request.client_id, order_id=row.order_id)
         if request.market is Market.SPOT:
             row = await self._matched(request, row)
-        return (accepted, *self._progress(row, request.client_id))
+        return (accepted, *self._progress(row, request))
 
     async def cancel(self, command: CancelOrder) -> tuple[Event, ...]:
         """Cancel an order by client id."""
         try:
             row = await self._client.cancel(command.market, command.symbol, command.client_id)
+            if row.symbol != command.symbol:
+                return (self._unknown(command.client_id, f"the exchange answered with an order of {row.symbol}"),)
             return (told(row, command.client_id, self._clock.now()),)
         except OutcomeUnknown as unknown:
             return (self._unknown(command.client_id, str(unknown)),)
@@ -121,7 +133,7 @@ class OrderDesk:
             told_row = await self._cache.report(
                 request.client_id, REPORT_SECONDS, final=lambda heard: not _moves(heard)
             )
-            if told_row is not None and not _moves(told_row):
+            if told_row is not None and not _moves(told_row) and mistaken(told_row, request) is None:
                 return told_row
         immediate = request.time_in_force is TimeInForce.IOC
         for pause in POLL_SECONDS if immediate else POLL_SECONDS[:RESTING_POLLS]:
@@ -136,14 +148,24 @@ class OrderDesk:
                 break
         return row
 
-    def _progress(self, row: OrderRow, client_id: str) -> tuple[Event, ...]:
+    def _progress(self, row: OrderRow, request: OrderRequest) -> tuple[Event, ...]:
         """Return what is known beyond the acceptance; nothing for an order that has not moved."""
-        if row.status == OrderStatus.NEW:
-            return ()
         try:
-            return (told(row, client_id, self._clock.now()),)
+            event = self._told(row, request)
         except OutcomeUnknown as unknown:
-            return (self._unknown(client_id, str(unknown)),)
+            return (self._unknown(request.client_id, str(unknown)),)
+        return () if row.status == OrderStatus.NEW else (event,)
+
+    def _told(self, row: OrderRow, request: OrderRequest) -> OrderEnded | OrderProgressed:
+        """Return an order's present state.
+
+        Raises:
+            OutcomeUnknown: the reply cannot be the state of this order.
+        """
+        wrong = mistaken(row, request)
+        if wrong is not None:
+            raise OutcomeUnknown(wrong)
+        return told(row, request.client_id, self._clock.now())
 
     # --- watching ----------------------------------------------------------------------------------------------------
 
@@ -160,8 +182,9 @@ class OrderDesk:
             except VenueError as error:
                 return (self._unknown(request.client_id, str(error)),)
             if _beyond(row, filled):
-                self._own.accepted(request.client_id, row.order_id)
-                return self._progress(row, request.client_id)
+                if mistaken(row, request) is None:
+                    self._own.accepted(request.client_id, row.order_id)
+                return self._progress(row, request)
         return ()
 
     async def _heard_of(self, request: OrderRequest, filled: Decimal, seconds: float) -> OrderRow | None:
@@ -191,8 +214,9 @@ class OrderDesk:
                 )
             row = row or await self._find(request)
             if row is not None:
+                event = self._told(row, request)
                 self._own.accepted(client_id, row.order_id)
-                return (told(row, client_id, self._clock.now()),)
+                return (event,)
         except VenueError as error:
             return (self._unknown(client_id, str(error)),)
         if not dead:

@@ -19,7 +19,7 @@ from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import FeeRates, Instrument, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth, Quote
 from hedgerow.domain.money import ZERO, plain
-from hedgerow.domain.order import Fill, OrderStatus
+from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 
 __all__ = [
     "DOCUMENTED_FEES",
@@ -28,6 +28,7 @@ __all__ = [
     "fees_of",
     "fill_of",
     "instrument_of",
+    "mistaken",
     "perp_wallet_of",
     "position_of",
     "positions_in",
@@ -282,6 +283,22 @@ def _realized(market: Market, row: TradeRow) -> Decimal:
     if row.realized_pnl is None:
         raise OutcomeUnknown(f"the exchange lists trade {row.id} of {row.symbol} without its realised profit")
     return row.realized_pnl
+
+
+def mistaken(row: OrderRow, request: OrderRequest) -> str | None:
+    """Return why a reply cannot be the state of an order, None where it may be.
+
+    It names its order, and executes at most the order's quantity, exactly that where it says FILLED. Its own quantity
+    counts where it tells one: the account's owner may have amended the order.
+    """
+    if (row.symbol, row.client_order_id) != (request.symbol, request.client_id):
+        return f"the exchange answered with order {row.client_order_id} of {row.symbol}"
+    if row.side is not None and row.side != request.side:
+        return f"the exchange calls the order a {row.side}"
+    quantity = request.quantity if row.orig_qty is None else row.orig_qty
+    if row.executed_qty > quantity or (row.status == OrderStatus.FILLED and row.executed_qty != quantity):
+        return f"the exchange says {row.status} with {plain(row.executed_qty)} of {plain(quantity)} executed"
+    return None
 
 
 def told(row: OrderRow, client_id: str, now: datetime) -> OrderEnded | OrderProgressed:

@@ -9,7 +9,7 @@ read one by one, so that an unreadable row hides no other one. Decimals are fini
 milliseconds between 2015 and 2100.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -42,6 +42,7 @@ __all__ = [
     "TickerRow",
     "Wire",
     "check_levels",
+    "consistent",
     "decode",
     "decode_rows",
     "from_millis",
@@ -66,6 +67,8 @@ LARGEST_POWER, SMALLEST_POWER = 30, -40
 LONGEST_INTERVAL_HOURS = 24
 """Funding is settled every 1, 2, 4 or 8 hours (docs/aster-api.md, section 11)."""
 HIGHEST_COMMISSION = Decimal("0.1")
+HIGHEST_FUNDING_RATE = Decimal("0.1")
+"""Fraction of notional per interval. The exchange's own caps are 3 % (docs/aster-api.md, sections 5.1 and 11)."""
 LONGEST_PROBLEM = 200
 """Characters of a decoder's message that are kept: it may repeat what it could not read."""
 _UNREADABLE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
@@ -157,6 +160,11 @@ class FundingRateRow(Wire, frozen=True, kw_only=True):
     symbol: str
     funding_time: Millis
     funding_rate: Decimal
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if abs(self.funding_rate) > HIGHEST_FUNDING_RATE:
+            raise ValueError(f"its funding rate is {self.funding_rate}, beyond every cap")
 
 
 class TickerRow(Wire, frozen=True, kw_only=True):
@@ -341,6 +349,23 @@ def read_rows(raw: Sequence[Raw], shape: type[Row]) -> Rows[Row]:
             else:
                 names.add(name)
     return Rows(rows=tuple(rows), unreadable=frozenset(names), nameless=nameless, count=len(raw))
+
+
+def consistent(found: Rows[Row], name: Callable[[Row], str], key: Callable[[Row], Hashable] | None = None) -> Rows[Row]:
+    """Return the rows of a list that shows each thing once, without those that contradict another row.
+
+    ``name`` is the symbol or asset of a row; rows of one ``key``, by default the name, are about one thing. Where two
+    of them differ nothing says which is true: their name is unreadable. Repetitions of one row count once.
+    """
+    seen: dict[Hashable, Row] = {}
+    contradicted: set[str] = set()
+    for row in found.rows:
+        if seen.setdefault(key(row) if key else name(row), row) != row:
+            contradicted.add(name(row))
+    if not contradicted and len(seen) == len(found.rows):
+        return found
+    rows = tuple(row for row in seen.values() if name(row) not in contradicted)
+    return Rows(rows=rows, unreadable=found.unreadable | contradicted, nameless=found.nameless, count=found.count)
 
 
 def from_millis(millis: int) -> datetime:

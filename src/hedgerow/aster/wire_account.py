@@ -8,7 +8,17 @@ from decimal import Decimal
 
 from msgspec import Raw, Struct
 
-from hedgerow.aster.wire import CALENDAR_END_MS, EARLIEST_MS, LATEST_MS, Millis, Wire, decode, from_millis, read_rows
+from hedgerow.aster.wire import (
+    CALENDAR_END_MS,
+    EARLIEST_MS,
+    LATEST_MS,
+    Millis,
+    Wire,
+    consistent,
+    decode,
+    from_millis,
+    read_rows,
+)
 from hedgerow.domain.money import ZERO
 
 __all__ = [
@@ -33,6 +43,7 @@ __all__ = [
     "TransactionRow",
     "TransferReply",
     "perp_account_of",
+    "sided",
     "spot_account_of",
 ]
 
@@ -335,7 +346,8 @@ def perp_account_of(body: bytes) -> PerpAccount:
         OutcomeUnknown: it is no such reply, or its margin total cannot be read.
     """
     reply = decode(body, _PerpAccountReply)
-    assets, positions = read_rows(reply.assets, PerpAsset), read_rows(reply.positions, AccountPosition)
+    assets = consistent(read_rows(reply.assets, PerpAsset), lambda row: row.asset)
+    positions = consistent(read_rows(reply.positions, AccountPosition), lambda row: row.symbol, sided)
     return PerpAccount(
         total_maint_margin=reply.total_maint_margin,
         total_wallet_balance=reply.total_wallet_balance,
@@ -353,8 +365,13 @@ def spot_account_of(body: bytes) -> SpotAccount:
     Raises:
         OutcomeUnknown: it is no such reply.
     """
-    found = read_rows(decode(body, _SpotAccountReply).balances, SpotBalance)
+    found = consistent(read_rows(decode(body, _SpotAccountReply).balances, SpotBalance), lambda row: row.asset)
     return SpotAccount(balances=found.rows, unreadable=found.unreadable, nameless=found.nameless)
+
+
+def sided(row: AccountPosition | PositionRow) -> tuple[str, str]:
+    """Return what a position is: hedge mode has two of a symbol."""
+    return row.symbol, row.position_side
 
 
 def _check_position(amount: Decimal, entry_price: Decimal, leverage: int, side: str) -> None:

@@ -32,6 +32,8 @@ class SettledRates:
     def __init__(self, hours: Mapping[str, int], *, dead: frozenset[str] = frozenset(), days: int = 4) -> None:
         self.now = NOW
         self.calls = 0
+        self.wrong: dict[tuple[datetime, str], list[str]] = {}
+        """Rates that the next replies show for a row; the last one stays."""
         self.late: dict[str, timedelta] = {}
         """How much later than its stamp each row of a symbol is listed."""
         first, last = NOW - timedelta(days=6), NOW + timedelta(days=days)
@@ -62,7 +64,9 @@ class SettledRates:
         return row[0] + self.late.get(row[1], timedelta(0)) <= self.now
 
     def _row(self, row: tuple[datetime, str]) -> dict[str, Any]:
-        return {"symbol": row[1], "fundingTime": millis(row[0]), "fundingRate": "0.0001"}
+        rates = self.wrong.get(row, ["0.0001"])
+        rate = rates.pop(0) if len(rates) > 1 else rates[0]
+        return {"symbol": row[1], "fundingTime": millis(row[0]), "fundingRate": rate}
 
 
 class Watched:
@@ -202,3 +206,46 @@ def test_an_interval_that_became_shorter_is_followed_at_once() -> None:
     watched.hours = {"AAAUSDT": 1}
     watched.run(*every(5, hours=2, after=NOW + HOUR))
     assert watched.board.newest("AAAUSDT", 1)[0].at == NOW + 3 * HOUR
+
+
+@pytest.mark.parametrize("rate", ["-5", "5", "0.11", "NaN", "1E+3"])
+def test_a_rate_beyond_every_cap_is_no_rate_and_hides_no_row_behind_it(rate: str) -> None:
+    hours = universe(1400)
+    venue = SettledRates(hours)
+    watched = Watched(venue, hours, list(hours)[::5])
+    watched.run(*every(1, hours=0.5))
+    bad = next(symbol for symbol in watched.hours if hours[symbol] == 1)
+    venue.wrong[NOW + HOUR, bad] = [rate]
+    watched.run(*every(1, hours=0.2, after=NOW + HOUR))
+    assert watched.board.newest(bad, 1)[0].at == NOW
+    assert watched.board.overdue == {bad: NOW + HOUR}
+    others = [symbol for symbol in watched.hours if hours[symbol] == 1 and symbol != bad]
+    assert {watched.board.newest(symbol, 1)[0].at for symbol in others} == {NOW + HOUR}
+    assert all(abs(rate.rate) < 1 for rates in watched.board.settled.values() for rate in rates)
+
+
+@pytest.mark.parametrize("wrong", ["-0.05", "0.05"])
+def test_a_striking_rate_of_one_reply_alone_does_not_count(wrong: str) -> None:
+    hours = {"AAAUSDT": 1, "BBBUSDT": 1}
+    venue = SettledRates(hours)
+    watched = Watched(venue, hours, list(hours))
+    watched.run(*every(1, hours=0.5))
+    venue.wrong[NOW + HOUR, "AAAUSDT"] = [wrong, "0.0001"]
+    watched.run(*every(1, hours=0.2, after=NOW + HOUR))
+    newest = watched.board.newest("AAAUSDT", 1)[0]
+    assert (newest.at, str(newest.rate)) == (NOW + HOUR, "0.0001")
+
+
+@pytest.mark.parametrize("known", [0, 2])
+def test_a_striking_rate_that_two_replies_show_counts_and_is_asked_for_once(known: int) -> None:
+    hours = {"AAAUSDT": 1, "BBBUSDT": 1}
+    venue = SettledRates(hours)
+    venue.wrong[NOW + HOUR, "AAAUSDT"] = ["0.02"]
+    watched = Watched(venue, hours, list(hours))
+    watched.run(*every(1, hours=0.5, after=NOW + known * HOUR))
+    watched.run(*every(1, hours=0.2, after=NOW + (known + 1) * HOUR))
+    rates = {rate.at: str(rate.rate) for rate in watched.board.settled["AAAUSDT"]}
+    assert rates[NOW + HOUR] == "0.02"
+    calls = venue.calls
+    watched.run(NOW + 4 * HOUR)
+    assert venue.calls == calls + 1

@@ -135,6 +135,94 @@ def test_a_position_that_is_left_out_of_the_first_reply_is_a_contradiction(scene
     )
 
 
+# --- rows that contradict one another --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("amount", ["-1", "-4", "0", "2"])
+def test_a_position_that_a_second_row_contradicts_is_unreadable(scene: AccountScene, amount: str) -> None:
+    again = {**HELD, "positionAmt": amount}
+    scene.aster.on(ACCOUNT, perp_account(HELD, OTHER, again, totalMaintMargin="1"))
+    view = scene.run(scene.venue.account())
+    assert view.unreadable_positions == {SYMBOL}
+    assert set(view.positions) == {"BBBUSDT"}
+    scene.aster.on(POSITIONS, [row_risk(), row_risk(positionAmt=amount)])
+    with pytest.raises(VenueError, match="without a readable position row"):
+        scene.run(scene.venue.position(SYMBOL))
+
+
+def test_a_row_that_is_repeated_counts_once(scene: AccountScene) -> None:
+    scene.aster.on(ACCOUNT, perp_account(HELD, HELD, OTHER, totalMaintMargin="1"))
+    coins = {"asset": "AAA", "free": "2", "locked": "0"}
+    usdt = {"asset": "USDT", "free": "900", "locked": "1"}
+    scene.aster.on(SPOT_ACCOUNT, {"balances": [coins, usdt, {**coins, "free": "2.0"}]})
+    view = scene.run(scene.venue.account())
+    assert view.short(SYMBOL) == view.coin("AAA").total == Decimal(2)
+    assert not view.unreadable_positions | view.unreadable_balances
+    assert view.doubts == ()
+
+
+def test_both_sides_of_hedge_mode_are_no_contradiction(scene: AccountScene) -> None:
+    sides = [{**HELD, "positionSide": "SHORT"}, {**HELD, "positionSide": "LONG", "positionAmt": "0"}]
+    scene.aster.on(POSITIONS, [row_risk(positionSide="SHORT"), row_risk(positionSide="LONG", positionAmt="0")])
+    scene.aster.on(ACCOUNT, perp_account(*sides, totalMaintMargin="2"))
+    view = scene.run(scene.venue.account())
+    assert view.unreadable_positions == frozenset()
+    assert not view.one_way
+
+
+@pytest.mark.parametrize("free", ["1", "0", "3"])
+def test_a_balance_that_a_second_row_contradicts_is_unreadable(scene: AccountScene, free: str) -> None:
+    coins = {"asset": "AAA", "free": "2", "locked": "0"}
+    usdt = {"asset": "USDT", "free": "900", "locked": "1"}
+    scene.aster.on(SPOT_ACCOUNT, {"balances": [coins, usdt, {**coins, "free": free}]})
+    view = scene.run(scene.venue.account())
+    assert view.unreadable_balances == {"AAA"}
+    assert "AAA" not in view.spot
+    scene.aster.on(SPOT_ACCOUNT, {"balances": [coins, usdt, {**usdt, "free": free}]})
+    with pytest.raises(VenueError, match="USDT of the spot wallet cannot be read"):
+        scene.run(scene.venue.account())
+
+
+def test_two_rows_of_the_perpetual_wallets_usdt_are_no_balance(scene: AccountScene) -> None:
+    account = perp_account(OTHER)
+    (usdt,) = (row for row in account["assets"] if row["asset"] == "USDT")
+    scene.aster.on(ACCOUNT, {**account, "assets": [*account["assets"], {**usdt, "walletBalance": "3"}]})
+    with pytest.raises(VenueError, match="row of USDT that cannot be read"):
+        scene.run(scene.venue.account())
+
+
+@pytest.mark.parametrize("market", [SPOT, PERP])
+@pytest.mark.parametrize("changes", [{"status": "BREAK"}, {"filters": spot_symbol()["filters"][:3]}])
+def test_a_listed_symbol_that_a_second_row_contradicts_is_neither_closed_nor_traded(
+    scene: AccountScene, market: Market, changes: dict[str, Any]
+) -> None:
+    before = scene.run(scene.venue.market(1)).pair(SYMBOL)
+    make = futures_symbol if market is PERP else spot_symbol
+    route = f"GET /{'fapi' if market is PERP else 'api'}/v3/exchangeInfo"
+    scene.aster.on(route, {"symbols": [make(), make(**changes), make("BBBUSDT")]})
+    scene.clock.pass_time(601)
+    assert scene.run(scene.venue.market(1)).pair(SYMBOL) == before
+    with pytest.raises(VenueError, match="no row of it that can be read"):
+        scene.run(scene.venue.pair(SYMBOL, fresh=True))
+
+
+def test_prices_that_a_second_row_contradicts_are_none(scene: AccountScene) -> None:
+    ticker = {"bidPrice": "99.99", "bidQty": "5", "askPrice": "100.01", "askQty": "6"}
+    rows = [{"symbol": SYMBOL, **ticker}, {"symbol": "BBBUSDT", **ticker}]
+    scene.aster.on("GET /api/v3/ticker/bookTicker", [*rows, {**rows[0], "askPrice": "109"}])
+    marks = [{"symbol": symbol, "markPrice": "100", "indexPrice": "100"} for symbol in (SYMBOL, "BBBUSDT")]
+    scene.aster.on("GET /fapi/v3/premiumIndex", [*marks, {**marks[0], "markPrice": "50"}])
+    volume = {"symbol": SYMBOL, "quoteVolume": "1"}
+    scene.aster.on("GET /fapi/v3/ticker/24hr", [volume, {**volume, "quoteVolume": "9"}])
+    view = scene.run(scene.venue.market(1))
+    assert (view.quote(SPOT, SYMBOL), view.mark(SYMBOL), view.volume(SYMBOL)) == (None, None, None)
+    assert view.quote(SPOT, "BBBUSDT") is not None
+    assert view.mark("BBBUSDT") is not None
+
+
+# --- lists that are empty --------------------------------------------------------------------------------------------
+
+
 def test_an_empty_position_list_is_unreadable(scene: AccountScene) -> None:
     scene.aster.on(ACCOUNT, both(), perp_account())
     scene.run(scene.venue.account())

@@ -292,6 +292,54 @@ def test_a_cancel_tells_the_final_fills_and_a_second_one_is_refused(scene: Scene
     assert kinds(scene.run(scene.venue.submit(command))) == [OrderOutcomeUnknown]
 
 
+CANNOT_BE: list[dict[str, Any]] = [
+    {"clientOrderId": "another"},
+    {"symbol": "BBBUSDT"},
+    {"side": "SELL"},
+    {"executedQty": "0.75"},
+    {"executedQty": "0"},
+    {"executedQty": "3"},
+    {"executedQty": "1E+30", "status": "CANCELED"},
+    {"executedQty": "1.6", "origQty": None, "status": "EXPIRED"},
+]
+"""What of a reply cannot be so of an order that bought 1.5."""
+
+
+@pytest.mark.parametrize("changes", CANNOT_BE)
+def test_a_reply_that_cannot_be_of_the_order_leaves_its_outcome_unknown(scene: Scene, changes: dict[str, Any]) -> None:
+    scene.aster.on(PLACE_PERP, order_row(quantity="1.50", **changes))
+    (unknown,) = scene.run(scene.venue.submit(place(request(PERP))))
+    assert isinstance(unknown, OrderOutcomeUnknown)
+
+
+@pytest.mark.parametrize("changes", CANNOT_BE)
+def test_a_look_up_that_cannot_be_of_the_order_leaves_its_outcome_unknown(
+    scene: Scene, changes: dict[str, Any]
+) -> None:
+    scene.nothing_there()
+    scene.aster.on(PLACE_SPOT, order_row(status="NEW", quantity="1.50"))
+    scene.aster.on(LOOK, order_row(quantity="1.50", **changes))
+    accepted, *after = scene.run(scene.venue.submit(place(request())))
+    assert isinstance(accepted, OrderAccepted)
+    assert not any(isinstance(event, OrderEnded) for event in after)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+    scene.aster.on(LOOK, order_row(quantity="1.50"))
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
+
+
+@pytest.mark.parametrize("changes", [{"symbol": "BBBUSDT"}, {"executedQty": "2"}])
+def test_a_cancel_that_tells_more_than_can_be_leaves_the_outcome_unknown(scene: Scene, changes: dict[str, Any]) -> None:
+    scene.aster.on("DELETE /api/v3/order", order_row(**{"status": "CANCELED", **changes}))
+    events = scene.run(scene.venue.submit(CancelOrder(market=SPOT, symbol=SYMBOL, client_id="o-1")))
+    assert kinds(events) == [OrderOutcomeUnknown]
+
+
+def test_an_order_that_its_owner_amended_is_known_all_the_same(scene: Scene) -> None:
+    lose(scene)
+    scene.aster.on(LOOK, order_row(quantity="2"))
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
+
+
 # --- resolving -------------------------------------------------------------------------------------------------------
 
 
