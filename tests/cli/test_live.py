@@ -359,7 +359,7 @@ def test_two_processes_trade_a_simulated_day_in_lockstep(place: Path, monkeypatc
     assert ledger.started_at is not None
     assert ledger.started_at.isoformat() == START
     assert len(ledger.funding_seen) > 0
-    assert ledger.max_naked_seconds == 0
+    assert ledger.max_naked_seconds < 0.1, "counted from the fill to the order that follows it"
     state = json.loads((place / "volume_farming_state.json").read_text())
     assert state["last_updated"].startswith("2026-01-06")
 
