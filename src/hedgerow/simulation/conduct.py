@@ -208,7 +208,8 @@ class Conduct:
         job = ledger.execution
         if job is None or job.symbol != order.symbol:
             return
-        opens = order.market is Market.PERP and order.side is Side.SELL
+        # What the owner changes during a job is seen after it; the coins that it has bought are hedged all the same.
+        opens = order.market is Market.PERP and order.side is Side.SELL and self._acted_at < job.started_at
         if opens and self._world.flat_position(order.symbol).leverage != 1 and self._settled:
             yield Rule.SETTINGS, f"{order.client_id} sells short, and the leverage is not 1"
         if self._settled:
@@ -219,9 +220,11 @@ class Conduct:
         touch = self._world.depth(order.market, order.symbol).touch(order.side)
         if touch is None or order.time_in_force is not TimeInForce.IOC:
             return
-        if order.quantity <= own_tolerance(job.pair, touch, Decimal(0)):
+        if order.quantity <= own_tolerance(job.pair, touch, max(job.plan.spot_quantity, job.plan.perp_quantity)):
             return  # legs that differ by so little do not count as exposed: since when they do is not known here
-        since = exposure.begun if exposure else None
+        # Orders in doubt may have matched the legs; a bot that cannot know it yet goes on as if they had not.
+        since = self._legs.apart_since(order.symbol) if exposure or job.doubtful else None
+        since = since or (exposure.begun if exposure else None)
         if job.plan.urgent:
             since = min(job.started_at, since or job.started_at)
         seconds = (self._world.now - since).total_seconds() if since else 0.0

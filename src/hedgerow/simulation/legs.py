@@ -23,6 +23,8 @@ __all__ = ["LegWatch", "Naked", "prices_of"]
 
 BACK_OFF = timedelta(seconds=60)
 """How long a bot may wait before it repeats what was refused or not answered."""
+UNSEEN = timedelta(seconds=5)
+"""Legs that match for no longer, and then differ again, have not matched for a bot that still looks orders up."""
 
 
 class Naked(Struct, frozen=True, kw_only=True):
@@ -67,6 +69,8 @@ class LegWatch:
         """When the job at work came into its present state."""
         self._taken: dict[str, Decimal] = {}
         """Base units by which others made a symbol's coins exceed its short (or lack), until the legs match."""
+        self._apart: dict[str, tuple[datetime, datetime | None]] = {}
+        """Since when the legs of a symbol are apart, whether a bot lives or not, and when they matched again."""
         self._even_at: dict[str, datetime] = {}
         """When the legs of a symbol matched last."""
         self._begun_at = self._world.now
@@ -124,6 +128,14 @@ class LegWatch:
         dust = self.ledger.dust.get(pair.base)
         return self._difference(pair, self._world.account()) - (dust.quantity if dust else ZERO)
 
+    def apart_since(self, symbol: str) -> datetime | None:
+        """Return since when the legs of a symbol are apart by what a bot can know; None when they never were.
+
+        Time without a bot counts, and so does a match that was over before orders in doubt were certain.
+        """
+        found = self._apart.get(symbol)
+        return found[0] if found else None
+
     # --- looking -----------------------------------------------------------------------------------------------------
 
     def look(self, *, taken: bool = False, telling: bool = False) -> Iterator[tuple[Rule, str]]:
@@ -159,11 +171,12 @@ class LegWatch:
         blocked = self._blocked.pop(pair.symbol, frozenset())
         if before is not None and not self._dead:
             self._worsen(before, self._world.now)
+        price, dust = prices_of(self._world, pair.symbol).spot, self.ledger.dust.get(pair.base)
+        self._note_apart(pair, apart=abs(own - short) > own_tolerance(pair, price, max(own, short)))
         if own == short == 0:
             self._even_at[pair.symbol] = self._world.now
             return
         pair = self._world.pair(pair.symbol) or pair  # its grids may have changed
-        price, dust = prices_of(self._world, pair.symbol).spot, self.ledger.dust.get(pair.base)
         least = own_tolerance(pair, price, ZERO)
         own -= min(dust.quantity, least) if dust else ZERO
         swept = min(unsold_dust(self.ledger, pair), least)
@@ -192,6 +205,17 @@ class LegWatch:
         )
         if before is not None:
             self._blocked[pair.symbol] = blocked
+
+    def _note_apart(self, pair: BasisPair, *, apart: bool) -> None:
+        """Take note of whether legs are apart, by the grids that the pair had at first."""
+        now, known = self._world.now, self._apart.get(pair.symbol)
+        if not apart:
+            if known and known[1] is None:
+                self._apart[pair.symbol] = (known[0], now)
+            return
+        unseen = timedelta(seconds=self._door.patience_seconds) + UNSEEN
+        goes_on = known is not None and (known[1] is None or now - known[1] <= unseen)
+        self._apart[pair.symbol] = (known[0] if known and goes_on else self._since_the_fill(pair), None)
 
     def _since_the_fill(self, pair: BasisPair) -> datetime:
         """Return when the first trade since the last look was made: with it the legs began to differ."""

@@ -84,7 +84,10 @@ def decide_held(
     if ledger.hedge is None:
         return Hold(reason=HoldReason.NOTHING_HELD)
     held = _look(observation.as_listed(ledger.hedge), observation, ledger, policy, books)
-    return _safety(held) or _repair(held) or _margin(held) or _reduce(held) or _doubtful(held) or _profit(held)
+    safety = _safety(held)
+    if isinstance(safety, Hold):
+        return _excess_coins(held) or safety
+    return safety or _repair(held) or _margin(held) or _reduce(held) or _doubtful(held) or _profit(held)
 
 
 def _look(
@@ -181,6 +184,28 @@ def _repair(held: _Held) -> Decision | None:
         detail=held.health.text,
         evaluation=held.evaluation,
         health=held.health,
+    )
+
+
+def _excess_coins(held: _Held) -> Decision | None:
+    """Sell coins that no short is against while the hedge cannot be closed as a whole: the spot market is enough.
+
+    A perpetual that takes no orders may still be reduced by the exchange, by ADL for example.
+    """
+    market, account, kinds = held.observation.market, held.observation.account, {f.kind for f in held.health.findings}
+    pair = market.pair(held.hedge.symbol) if market else None
+    if account is None or pair is None or not held.observation.complete or FindingKind.IMBALANCE not in kinds:
+        return None
+    legs, spot = legs_of(held.hedge, account), pair.spot
+    excess = spot.floor_quantity(legs.spot - legs.short)
+    if excess <= 0 or spot.status is not TradingStatus.TRADING:
+        return None
+    plan = trimming_plan(pair, spot=excess, price=held.price, bounds=held.bounds)
+    if closing_obstacle(held.hedge, plan, held.observation):
+        return None
+    text = held.health.text
+    return Trim(
+        market=Market.SPOT, quantity=excess, plan=plan, detail=text, evaluation=held.evaluation, health=held.health
     )
 
 

@@ -9,7 +9,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import TransferDirection, TransferFunds
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
-from hedgerow.domain.instrument import Market
+from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.domain.ledger import Halt, Incident, Ledger, Target
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
@@ -126,6 +126,44 @@ def test_b5_a_read_that_failed_closes_nothing_however_old_or_covered_the_hedge_i
     old = hedge("10", hours=1000, funding="900")
     found = held(decided(old, blind), HoldReason.INCOMPLETE)
     assert found.detail == ", ".join(blind.missing) != ""
+
+
+def stopped(perp: TradingStatus, spot: TradingStatus = TradingStatus.TRADING, **changes: Any) -> FixedMarket:
+    """Return the held pair with other statuses of its markets."""
+    whole = pair_of()
+    pair = replace(whole, spot=replace(whole.spot, status=spot), perp=replace(whole.perp, status=perp))
+    return market_of(replace(HELD, pair=pair, **changes))
+
+
+def test_coins_whose_short_was_reduced_by_force_are_sold_though_the_perpetual_is_closed() -> None:
+    reduced = holding(short_of(quantity="9.5"), coins="10")
+    found = decided(TEN, observed(stopped(TradingStatus.CLOSED), reduced))
+    assert isinstance(found, Trim)
+    assert (found.market, found.quantity, found.plan.perp_quantity) == (Market.SPOT, Decimal("0.5"), 0)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(observed(stopped(TradingStatus.CLOSED)), id="the-legs-match"),
+        pytest.param(
+            observed(stopped(TradingStatus.CLOSED), holding(short_of(quantity="10"), coins="9.5")),
+            id="coins-are-missing",
+        ),
+        pytest.param(
+            observed(
+                stopped(TradingStatus.CLOSED, TradingStatus.CLOSED), holding(short_of(quantity="9.5"), coins="10")
+            ),
+            id="the-spot-market-is-closed-too",
+        ),
+        pytest.param(
+            observed(stopped(TradingStatus.CLOSED, spot=("90", "90")), holding(short_of(quantity="9.5"), coins="10")),
+            id="the-spot-price-is-not-supported",
+        ),
+    ],
+)
+def test_a_hedge_that_cannot_be_closed_stays_whole(seen: Observation) -> None:
+    held(decided(observation=seen), HoldReason.CANNOT_TRADE)
 
 
 def test_coins_are_not_sold_below_what_other_prices_support() -> None:
