@@ -21,6 +21,7 @@ from hedgerow.strategy.hedging_orders import (
     in_doubt,
     lead_price,
     naked_quantity,
+    overdue_doubt,
     place,
     price_of,
     settlement_pause,
@@ -298,15 +299,18 @@ def naked(job: HedgeExecution, around: Surroundings) -> Step:
     """
     if around.short_gone:
         return finish(replace(job, detail="the exchange closed the short itself"), around)
+    due = overdue_doubt(job, around.at)
+    if due is not None:
+        return in_doubt(due)
     if job.retry_at is not None and around.at < job.retry_at:
         return Step(job=job, pause_seconds=NAKED_RETRY_SECONDS)
     if job.kind is not ExecutionKind.OPEN:
         return unwind(job, around) if bought_ahead(job, around) else follow(job, around)
-    due = follow_due(job, around) if reversible(job, around) else ZERO
-    completable = due > 0 and price_of(job, around, job.follower) is not None
+    quantity = follow_due(job, around) if reversible(job, around) else ZERO
+    completable = quantity > 0 and price_of(job, around, job.follower) is not None
     may_reverse = price_of(job, around, job.lead) is not None
     if completable and not (may_reverse and job.orders % 2):  # by turns, if both can be traded
-        return place(job, around, job.follower, due)
+        return place(job, around, job.follower, quantity)
     return unwind(job, around)
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "lead_price",
     "naked_quantity",
     "ordered",
+    "overdue_doubt",
     "place",
     "price_of",
     "settlement_pause",
@@ -128,6 +129,9 @@ def place(
     limit = _within_band(instrument, side, limit, _middle(job, around, around.depth(market)) or touch)
     limit = _floored(job, market, side, limit)
     quantity = split(instrument, quantity, max(limit, touch), job.limits.max_order_usd)
+    due = overdue_doubt(job, around.at)
+    if due is not None:
+        return in_doubt(due)
     taken = ordered(job, market, side, quantity, _order_price(instrument, side, quantity, limit))
     doubled = isinstance(taken.command, PlaceOrder) and _would_add_to_doubt(job, taken.command)
     return in_doubt(job) if doubled else taken
@@ -339,6 +343,14 @@ def in_doubt(job: HedgeExecution) -> Step:
     if job.state is not ExecutionState.IN_DOUBT:
         job = replace(job, state=ExecutionState.IN_DOUBT, resume=job.state)
     return Step(job=job, resolve=job.doubtful[0].command.order)
+
+
+def overdue_doubt(job: HedgeExecution, at: datetime) -> HedgeExecution | None:
+    """Return the job with a doubtful order first that can land no more, ready to be looked up; None without any."""
+    due = next((doubt for doubt in job.doubtful if doubt.until <= at), None)
+    if due is None:
+        return None
+    return replace(job, doubtful=(due, *(doubt for doubt in job.doubtful if doubt is not due)))
 
 
 def _would_add_to_doubt(job: HedgeExecution, command: PlaceOrder) -> bool:

@@ -94,6 +94,26 @@ def test_only_so_many_orders_are_in_doubt_at_once() -> None:
     assert scene.job.state is IN_DOUBT
 
 
+def test_an_order_that_can_land_no_more_is_looked_up_before_a_naked_leg_is_tried_again() -> None:
+    scene = doubt(closing().fills()).rejects(RejectKind.PERMISSION)
+    assert scene.job.state is NAKED
+    first = scene.job.doubtful[0]
+    while not scene.taken.resolve:
+        assert scene.now < first.until
+        scene.after(5)
+        if scene.job.working:
+            scene.rejects(RejectKind.PERMISSION)
+    assert (scene.taken.resolve, scene.command) == (first.command.order, None)
+    assert scene.now - first.until < timedelta(seconds=6)
+
+
+def test_an_order_that_can_land_no_more_is_looked_up_before_a_leg_follows() -> None:
+    scene = doubt(following()).after(0)
+    first = scene.job.doubtful[0]
+    scene.job = replace(scene.job, working=None, state=ExecutionState.FOLLOWING)
+    assert scene.after(66).taken.resolve == first.command.order
+
+
 @pytest.mark.parametrize("lands", [True, False])
 def test_an_order_that_fills_beside_its_replacement_is_taken_back(lands: bool) -> None:  # noqa: FBT001 - a case
     scene = doubt(following()).fills()
