@@ -128,10 +128,10 @@ def test_b5_a_read_that_failed_closes_nothing_however_old_or_covered_the_hedge_i
     assert found.detail == ", ".join(blind.missing) != ""
 
 
-def stopped(perp: TradingStatus, spot: TradingStatus = TradingStatus.TRADING, **changes: Any) -> FixedMarket:
+def stopped(perp: TradingStatus, coins: TradingStatus = TradingStatus.TRADING, **changes: Any) -> FixedMarket:
     """Return the held pair with other statuses of its markets."""
     whole = pair_of()
-    pair = replace(whole, spot=replace(whole.spot, status=spot), perp=replace(whole.perp, status=perp))
+    pair = replace(whole, spot=replace(whole.spot, status=coins), perp=replace(whole.perp, status=perp))
     return market_of(replace(HELD, pair=pair, **changes))
 
 
@@ -139,7 +139,7 @@ def test_coins_whose_short_was_reduced_by_force_are_sold_though_the_perpetual_is
     reduced = holding(short_of(quantity="9.5"), coins="10")
     found = decided(TEN, observed(stopped(TradingStatus.CLOSED), reduced))
     assert isinstance(found, Trim)
-    assert (found.market, found.quantity, found.plan.perp_quantity) == (Market.SPOT, Decimal("0.5"), 0)
+    assert (found.market, found.quantity, found.plan.perp_quantity) == (Market.SPOT, Decimal("0.5"), Decimal(0))
 
 
 @pytest.mark.parametrize(
