@@ -145,13 +145,16 @@ def _trim(pair: BasisPair, legs: Legs) -> tuple[Market, Decimal]:
 def _listing_doubt(symbol: str, market: MarketView | None) -> str | None:
     """Return why the listing does not say whether the pair may be traded, None where it does.
 
-    A symbol that is missing from a list, and quoted by the same market, is one that the list leaves out.
+    A symbol that is missing from a list, and quoted by the same market, is one that the list leaves out; not so where
+    the other market lists it as not trading.
     """
     if market is None:
         return "market: trading status"
     pair = market.pair(symbol)
     if pair is None:
         return f"market: {symbol} is not on the list of both markets"
+    if {pair.spot.status, pair.perp.status} - {TradingStatus.TRADING, TradingStatus.UNLISTED}:
+        return None
     for name, leg in ((Market.SPOT, pair.spot), (Market.PERP, pair.perp)):
         quote = market.quote(name, symbol) if leg.status is TradingStatus.UNLISTED else None
         if quote is not None and quote.two_sided:

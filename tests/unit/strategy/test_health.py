@@ -141,6 +141,17 @@ def test_a_symbol_that_a_list_leaves_out_and_its_market_quotes_is_no_reason_to_t
 
 
 @pytest.mark.parametrize("market", list(Market))
+@pytest.mark.parametrize("status", [TradingStatus.SETTLING, TradingStatus.CLOSED])
+def test_a_delisted_pair_is_not_healthy_because_one_of_its_markets_goes_on_quoting_it(
+    market: Market, status: TradingStatus
+) -> None:
+    left = unlisted_on(market)
+    stopped = {other.value: replace(left.instrument(other), status=status) for other in Market if other is not market}
+    found = report(legs(), market=market_of(listing(pair=replace(left, **stopped))))
+    assert (found.level, kinds(found), found.unknown) == (HealthLevel.CRITICAL, [FindingKind.NOT_TRADING], ())
+
+
+@pytest.mark.parametrize("market", list(Market))
 @pytest.mark.parametrize("quote", [None, ("100", None)])
 def test_a_symbol_that_its_market_neither_lists_nor_quotes_leaves_trading(
     market: Market, quote: tuple[str, str | None] | None
