@@ -21,7 +21,7 @@ from hedgerow.domain.events import (
 from hedgerow.domain.folding import fold
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import ResumeRequested
+from hedgerow.domain.requests import HaltRequested, ResumeRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.emulator.market_changes import BookDistortion
 from hedgerow.engine.moments import NoOpportunity
@@ -79,6 +79,18 @@ def test_an_emergency_stop_opens_nothing_until_a_person_resumes() -> None:
     farm.run(0.5)
     assert [event.detail for event in farm.logged(Lifted)] == ["by hand"]
     assert farm.hedge.symbol == OTHER, "the pair itself rests longer"
+
+
+def test_an_emergency_stop_names_itself_though_openings_were_halted_by_hand_before() -> None:
+    farm = farm_of(Listing(SYMBOL), Listing(OTHER, rate="0.0002"))
+    farm.run(0.5)
+    farm.ask(HaltRequested(detail="lunch"))
+    real_loss(farm)
+    farm.run(1)
+    assert farm.reasons == [Reason.EMERGENCY_STOP]
+    assert halts(farm) == [HaltReason.USER, HaltReason.EMERGENCY]
+    assert farm.ledger.halt is not None
+    assert farm.ledger.halt.detail.endswith("; halted before: asked by the user (lunch)")
 
 
 def test_after_emergency_rest_leaves_the_pair_alone_and_opens_others() -> None:

@@ -8,7 +8,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import MarketView
 from hedgerow.engine.equity import equity_of
 from hedgerow.engine.journal import Journal
-from hedgerow.strategy.brakes import brake_of, stands_until_resumed, unexplained_loss
+from hedgerow.strategy.brakes import brake_of, is_halted_for, unexplained_loss
 from hedgerow.strategy.observation import Halt, Observation
 from hedgerow.strategy.parameters import RiskManagement
 from hedgerow.strategy.underlying import divergence, is_one_price
@@ -35,12 +35,16 @@ class Brakes:
             or self._legs_apart(observation.market)
         )
         ledger = self._journal.ledger
-        if halt is not None and not stands_until_resumed(ledger):
-            if ledger.halt is None or ledger.halt.reason is not halt.reason:
-                await self._journal.record(
-                    ev.Halted(at=observation.at, reason=halt.reason, detail=halt.detail, amount=halt.amount)
-                )
-        elif self._legs_together(observation.market):
+        if halt is not None and not is_halted_for(ledger, halt):
+            present = ledger.halt
+            before = (
+                f"; halted before: {present.reason} ({present.detail})" if present and not present.lifts_itself else ""
+            )
+            detail = f"{halt.detail}{before}"
+            await self._journal.record(
+                ev.Halted(at=observation.at, reason=halt.reason, detail=detail, amount=halt.amount)
+            )
+        elif halt is None and self._legs_together(observation.market):
             await self._journal.record(ev.Lifted(at=observation.at, detail="the two legs follow one price again"))
 
     def _missing_money(self, observation: Observation, differences: dict[str, Decimal]) -> Halt | None:

@@ -11,7 +11,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.strategy.observation import Halt
 from hedgerow.strategy.parameters import AfterEmergency, RiskManagement
 
-__all__ = ["brake_of", "stands_until_resumed", "unexplained_loss"]
+__all__ = ["brake_of", "is_halted_for", "unexplained_loss"]
 
 LEAST_LOSS: Final = Decimal(1)
 """Quote units; a smaller difference of the books is said, and halts nothing."""
@@ -40,9 +40,18 @@ def brake_of(ledger: Ledger, risk: RiskManagement) -> Halt | None:
     return Halt(reason=incident.reason, detail=f"{text}: {_ADVICE[incident.reason]}")
 
 
-def stands_until_resumed(ledger: Ledger) -> bool:
-    """Tell whether openings are halted already, and only a person lifts that."""
-    return ledger.halt is not None and not ledger.halt.lifts_itself
+def is_halted_for(ledger: Ledger, halt: Halt) -> bool:
+    """Tell whether the halt in force is as good as another one: that one need not be recorded.
+
+    A person who lifts a halt looks at the reason that it names. So an incident takes the place of a halt that was asked
+    for by hand, or that has a smaller cause; what lifts itself stands for nothing but itself.
+    """
+    present = ledger.halt
+    if present is None:
+        return False
+    if present.reason is halt.reason:
+        return True
+    return not present.lifts_itself and (halt.reason not in _ADVICE or present.reason in _ADVICE)
 
 
 def unexplained_loss(
