@@ -423,12 +423,14 @@ def tolerance(job: HedgeExecution, price: Decimal) -> Decimal:
 def lead_price(job: HedgeExecution, around: Surroundings) -> Decimal | None:
     """Return the leading leg's touch; None unless every leg still to be traded has a fresh two-sided book.
 
-    None, too, while the touch is beyond the bounds of the plan.
+    None, too, while the touch is beyond the bounds of the plan. Coins without a short are sold to bids alone where
+    other prices support a floor for them: each further minute leaves them naked.
     """
     needed = (Market.SPOT, Market.PERP) if job.plan.perp_quantity > 0 else (Market.SPOT,)
+    bids_do = job.plan.perp_quantity <= 0 and job.plan.spot_floor is not None
     for market in needed:
         depth = around.depth(market)
-        if depth is None or not depth.two_sided or price_of(job, around, market) is None:
+        if depth is None or not (depth.two_sided or bids_do) or price_of(job, around, market) is None:
             return None
     return None if _out_of_bounds(job, around) else price_of(job, around, job.lead)
 

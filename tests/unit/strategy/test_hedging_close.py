@@ -1,6 +1,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
@@ -206,3 +207,16 @@ def test_a_reduction_whose_short_cannot_be_bought_back_is_naked_and_loud() -> No
     reject_forever(scene, None, 31)
     assert scene.job.state is NAKED
     assert scene.job.naked_alarmed
+
+
+@pytest.mark.parametrize(("floor", "sold"), [("95", True), (None, False), ("99.995", False)])
+def test_coins_whose_short_is_gone_are_sold_to_bids_alone_above_a_floor_that_other_prices_support(
+    floor: str | None,
+    *,
+    sold: bool,
+) -> None:
+    job = new_job(ExecutionKind.CLOSE, spot="10", perp="0", urgent=True)
+    bounded = replace(job.plan, spot_floor=None if floor is None else Decimal(floor))
+    scene = Scene(replace(job, plan=bounded))
+    scene.spot_asks = ()
+    assert (scene.after(1).command is not None) is sold
