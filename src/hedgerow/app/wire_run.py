@@ -109,7 +109,7 @@ class WireDoor:
     def patience_seconds(self) -> float:
         """A silent order and one silent look, what is told late, and requests on their way.
 
-        No nonce window: what has no answer is made worthless by burning its nonce, also by the next life.
+        The window of a nonce is no part of it: the state IN_DOUBT has its own time.
         """
         lag = max((t.seconds for t in self._plan.troubles if isinstance(t, LaggingAccount)), default=0.0)
         told = self._plan.spot_delay_seconds + self._plan.hide_orders_seconds

@@ -49,8 +49,12 @@ STATE_SECONDS: Mapping[ExecutionState, float] = {
     ExecutionState.FOLLOWING: 30.0,
     ExecutionState.REPAIRING: 30.0,
     ExecutionState.UNWINDING: 30.0,
+    ExecutionState.IN_DOUBT: 65.0,
 }
-"""How long a job may stand in one state with legs that differ, whatever the exchange does."""
+"""How long a job may stand in one state with legs that differ, whatever the exchange does.
+
+An order in doubt is certain once the window of its nonce (60 s) and the margin of the clocks are over.
+"""
 OUTCOME_SECONDS: Mapping[ExecutionState, float] = {ExecutionState.RESOLVING: 10.0, ExecutionState.NAKED: 60.0}
 """The same for states that last until the exchange does what it is asked: counted from when it does."""
 SLICE_SLACK = Decimal("1.03")

@@ -37,6 +37,7 @@ from hedgerow.strategy.hedging_quantities import (
     lead_complete,
     lead_slice,
     reversible,
+    short_ahead,
     surplus,
 )
 
@@ -116,10 +117,10 @@ def _preparation(job: HedgeExecution, wanted: Preparation) -> Command:
 def lead(job: HedgeExecution, around: Surroundings) -> Step:
     """Place the next slice of the leading leg, or go on with the following leg when leading is done.
 
-    None begins while an order may still land.
+    None begins while an order may still land, nor while the short exceeds the coins: a slice would add to that.
     """
-    if job.doubtful:
-        return in_doubt(job)
+    if job.doubtful or short_ahead(job, around):
+        return in_doubt(job) if job.doubtful else follow(job, around)
     price = lead_price(job, around)
     if price is None:
         return _wait_for_books(job, around)

@@ -16,7 +16,7 @@ from hedgerow.strategy.hedging_orders import (
     worth,
 )
 
-__all__ = ["bought_ahead", "follow_due", "lead_complete", "lead_slice", "reversible", "surplus"]
+__all__ = ["bought_ahead", "follow_due", "lead_complete", "lead_slice", "reversible", "short_ahead", "surplus"]
 
 
 MANY_LOTS = 10
@@ -175,6 +175,12 @@ def bought_ahead(job: HedgeExecution, around: Surroundings) -> Decimal:
     short_first = max(ZERO, job.plan.perp_quantity - job.plan.spot_quantity)
     left = job.plan.spot_quantity - job.spot.filled
     return _coins_to_sell(job, around, min(left, -job.exposure - short_first))
+
+
+def short_ahead(job: HedgeExecution, around: Surroundings) -> bool:
+    """Whether the short of a closing exceeds its coins by what can be bought back: an earlier job ended uneven."""
+    closes = job.kind in {ExecutionKind.CLOSE, ExecutionKind.REDUCE} and job.plan.perp_quantity > job.plan.spot_quantity
+    return closes and follow_due(job, around) > 0
 
 
 def _short_to_buy_back(job: HedgeExecution, around: Surroundings) -> Decimal:

@@ -137,10 +137,20 @@ def test_legs_that_differed_before_the_closing_are_no_alarm_of_its_own() -> None
     assert not scene.job.naked_alarmed
 
 
+def test_a_short_beyond_the_coins_is_bought_back_before_any_coins_are_sold() -> None:
+    """As after a closing that one refusal of a reduce-only order ended between its legs."""
+    scene = closing(spot="6", perp="8", slice_notional="200")
+    assert (scene.order.market, scene.order.quantity) == (Market.PERP, Decimal(2))
+    scene.fills()
+    assert (scene.order.market, scene.order.quantity) == (Market.SPOT, Decimal(2))
+    while not scene.job.state.ended:
+        scene.fills()
+    assert scene.job.state is FLAT
+    assert (scene.job.spot.filled, scene.job.perp.filled) == (Decimal(6), Decimal(8))
+
+
 def test_legs_that_differed_before_and_cannot_be_evened_in_time_are_said_to_differ() -> None:
-    scene = closing(spot="6", perp="10").fills()
-    assert scene.order.market is Market.PERP
-    scene.fills("6")
+    scene = closing(spot="6", perp="10")
     reject_forever(scene, None, 4)
     assert not scene.job.naked_alarmed
     reject_forever(scene, None, 4)
