@@ -65,7 +65,8 @@ def test_the_four_cases_of_the_guide_over_the_wire(place: Exchange) -> None:
     configure(folder, position_management=PATIENT, funding_rate_strategy=NEVER)
     assert_in_order((f"Position {first.symbol} confirmed on exchange",), one_check(place))
     check_sound(place)
-    other = next(symbol for symbol in hands.listed() if symbol != first.symbol)
+    # The last one listed is a small coin: 40 lots of it cost less than the account has.
+    other = next(symbol for symbol in reversed(hands.listed()) if symbol != first.symbol)
     hands.close(first.symbol)
     hands.open(other, 40)
     assert_in_order(tuple(line.format(first.symbol, other) for line in REPLACED), one_check(place))
@@ -79,12 +80,12 @@ def test_the_four_cases_of_the_guide_over_the_wire(place: Exchange) -> None:
     after = ledger_of(folder)
     assert after.active is None
     assert [closed.reason for closed in after.closed] == [Reason.REPLACED, Reason.CLOSED_ELSEWHERE]
-    hands.open(first.symbol, 2)
+    hands.open(first.symbol, 40)
     assert_in_order(FOUND, one_check(place))
     check_sound(place)
     third = ledger_of(folder).hedge
     assert third is not None
-    assert (third.symbol, third.short, third.adopted) == (first.symbol, third.pair.lot_step * 2, True)
+    assert (third.symbol, third.short, third.adopted) == (first.symbol, third.pair.lot_step * 40, True)
 
 
 def test_a_position_opened_beside_a_running_bot_is_adopted(place: Exchange) -> None:
