@@ -26,6 +26,7 @@ from hedgerow.domain.execution import ExecutionLimits, ExecutionState, Execution
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import TimeInForce
 from hedgerow.domain.position import Reason
+from hedgerow.domain.requests import Answer, ResumeRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.emulator.refusals import Code
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
@@ -188,6 +189,23 @@ def test_a_bot_that_was_naked_for_a_while_goes_back_to_its_rhythm() -> None:
     closed = bot.logged(HedgeClosed)[0].at
     after = [event.at for event in bot.logged(CycleCompleted) if event.at > closed]
     assert max(b - a for a, b in pairwise(after)) < timedelta(minutes=6)
+
+
+def test_a_halt_is_not_lifted_while_a_leg_is_naked() -> None:
+    refused = SubmitFault(
+        outcome=Outcome.REJECT, command="place_order", market=Market.PERP, reduce_only=True, times=10_000, code=-2015
+    )
+    bot = farm(refused, parameters=EAGER)
+    answers: list[Answer] = []
+    for _ in range(20):
+        bot.run(1)
+        job = bot.ledger.execution
+        if job is not None and job.state is ExecutionState.NAKED:
+            answers.append(bot.ask(ResumeRequested()))
+            break
+    assert [answer.done for answer in answers] == [False]
+    assert "a leg is naked" in answers[0].text
+    assert bot.ledger.halt is not None
 
 
 def test_something_that_cannot_wait_ends_the_wait() -> None:

@@ -4,6 +4,7 @@ from typing import assert_never
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.errors import HedgerowError, MailboxError
+from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import Reason
 from hedgerow.domain.requests import AdoptRequested, Answer, CloseRequested, HaltRequested, Request, ResumeRequested
@@ -124,6 +125,10 @@ class Service:
         halt = self._tools.journal.ledger.halt
         if halt is None:
             return Answer(done=True, text="Openings were not halted.")
+        job = self._tools.journal.ledger.execution
+        if job is not None and job.state is ExecutionState.NAKED:
+            text = f"{job.symbol}: a leg is naked: openings stay halted until both legs match again."
+            return Answer(done=False, text=text)
         await self._tools.journal.record(ev.Lifted(at=self._tools.clock.now(), detail="by hand"))
         again = " The next check halts them again unless the cause is gone." if halt.lifts_itself else ""
         return Answer(done=True, text=f"Openings are allowed again.{again}")
