@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from math import inf
 from typing import Any
 
 from msgspec.structs import replace
@@ -83,8 +84,9 @@ def legs_taken_by_others_are_passed_over_for_a_quarter_of_an_hour() -> None:
 def the_guard_is_deaf() -> None:
     """The guard hears nothing and looks at nothing."""
 
-    async def look(_: Any) -> None:
-        return None
+    async def look(self: Any) -> None:
+        self._look_at = inf
+        self._poll_later()
 
     changed(guard.Guard, "heard", lambda *_: None)
     changed(guard.Guard, "look", look)
