@@ -25,6 +25,8 @@ _ADVICE: Final = {
     HaltReason.UNEXPLAINED_LOSS: "`hedgerow books` names what only one side has; then `hedgerow resume`",
 }
 
+_AS_GOOD: Final = frozenset({*_ADVICE, HaltReason.ANOTHER_BOT})
+"""Halts that no incident takes the place of; another bot on the account explains what is missing."""
 _ALWAYS: Final = frozenset({HaltReason.UNEXPLAINED_LOSS, HaltReason.REPEATED_HEALTH_EXITS})
 """Halts that resting pairs are no substitute for: what is wrong is not of one pair."""
 
@@ -51,7 +53,7 @@ def is_halted_for(ledger: Ledger, halt: Halt) -> bool:
         return False
     if present.reason is halt.reason:
         return True
-    return not present.lifts_itself and (halt.reason not in _ADVICE or present.reason in _ADVICE)
+    return not present.lifts_itself and (halt.reason not in _ADVICE or present.reason in _AS_GOOD)
 
 
 def unexplained_loss(

@@ -47,6 +47,7 @@ def test_an_incident_takes_the_place_of_a_halt_by_hand_and_not_of_another_incide
     by_hand = Ledger(halt=Halt(since=NOW, reason=HaltReason.USER, detail="lunch"))
     for reason in ALL:
         assert not is_halted_for(by_hand, wanted(reason))
+    for reason in (*ALL, HaltReason.ANOTHER_BOT):
         assert is_halted_for(Ledger(halt=Halt(since=NOW, reason=reason, detail="")), wanted(HaltReason.EMERGENCY))
 
 
