@@ -178,7 +178,7 @@ def a_near_liquidation_is_waited_for() -> None:
 
 def the_emergency_stop_never_stops() -> None:
     """A loss beyond the stop is no reason to leave."""
-    changed(decide, "emergency", lambda *_: False)
+    changed(decide, "confirmed", lambda *_: False)
 
 
 def every_opening_is_undone() -> None:

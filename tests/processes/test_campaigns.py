@@ -32,7 +32,8 @@ def test_a_whole_week_in_lockstep_leaves_no_difference() -> None:
     result = played("cut_week.py", "--cuts", 0, "--interval", 1800, "--age", 24)
     assert result["checks"] >= 7 * 48
     assert result["opened"] >= 5
-    assert (result["unknown_outcomes"], result["halts"], result["max_naked_seconds"]) == (0, 0, 0)
+    assert (result["unknown_outcomes"], result["halts"]) == (0, 0)
+    assert result["max_naked_seconds"] < 0.1, "counted from the fill to the order that follows it"
 
 
 def test_a_week_with_the_wire_cut_again_and_again() -> None:

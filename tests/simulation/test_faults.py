@@ -173,7 +173,7 @@ def test_a_transfer_without_an_answer_is_repeated_under_its_own_id(outcome: Outc
     assert len(set(ids)) == 1
 
 
-@pytest.mark.parametrize("command", ["set_leverage", "set_margin_type", "transfer_funds"])
+@pytest.mark.parametrize("command", ["set_leverage", "transfer_funds"])
 @pytest.mark.parametrize("outcome", [Outcome.REJECT, Outcome.NOT_SENT])
 def test_a_refused_preparation_opens_nothing(command: str, outcome: Outcome) -> None:
     site = make_site(SubmitFault(outcome=outcome, command=command, times=ALWAYS), usdt=Decimal(900))

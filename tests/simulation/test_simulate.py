@@ -82,7 +82,8 @@ def test_a_leg_that_is_left_naked_is_caught_and_its_plan_made_small(monkeypatch:
     assert 1 < len(failure.result.tail) <= 40
     for trouble in failure.plan.troubles:
         others = tuple(other for other in failure.plan.troubles if other is not trouble)
-        assert play(replace(failure.plan, troubles=others)).violation is None, "every trouble that is left is needed"
+        without = play(replace(failure.plan, troubles=others)).violation
+        assert without is None or without.rule is not failed.violation.rule, "every trouble that is left is needed"
 
 
 def test_the_owners_coins_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
