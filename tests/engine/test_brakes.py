@@ -182,6 +182,23 @@ def test_money_that_leaves_without_a_row_of_the_statement_halts_openings(monkeyp
     assert farm.ledger.halt is None, "a person has seen it"
 
 
+def test_money_that_is_back_within_minutes_halts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = PositionManagement(max_position_age_hours=1e5, fee_coverage_multiplier=1e6, loop_interval_seconds=30)
+    farm = farm_of(parameters=StrategyParameters(position_management=quick))
+    farm.run(0.2)
+
+    async def silent(*_times: object) -> tuple[()]:
+        return ()
+
+    monkeypatch.setattr(farm.venue, "statement", silent)
+    farm.world.deposit(Wallet.SPOT, "USDT", Decimal(-20), FlowKind.WITHDRAWAL)
+    farm.run(4 / 60)
+    assert halts(farm) == []
+    farm.world.deposit(Wallet.SPOT, "USDT", Decimal(20), FlowKind.DEPOSIT)
+    farm.run(0.2)
+    assert halts(farm) == []
+
+
 def test_a_withdrawal_that_the_statement_shows_halts_nothing() -> None:
     farm = farm_of()
     farm.run(0.5)

@@ -365,6 +365,8 @@ def _complete(found: wire.Rows[Row], symbol: str | None, name: str) -> tuple[Row
     """
     if found.nameless or (found.unreadable if symbol is None else symbol in found.unreadable):
         raise OutcomeUnknown(f"the exchange lists {name} of {symbol or 'the account'} that cannot be read")
+    if symbol is not None and any(getattr(row, "symbol", symbol) != symbol for row in found.rows):
+        raise OutcomeUnknown(f"the exchange lists {name} of another symbol where those of {symbol} were asked for")
     return found.rows
 
 

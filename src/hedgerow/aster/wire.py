@@ -62,8 +62,8 @@ CALENDAR_END_MS = (datetime(9999, 12, 31, tzinfo=UTC) - EPOCH) // MILLISECOND
 """Ends of what may never end, such as the rights of a key, may lie as far ahead."""
 Millis: TypeAlias = Annotated[int, Meta(ge=EARLIEST_MS, le=LATEST_MS)]
 """A time in milliseconds."""
-LARGEST_POWER, SMALLEST_POWER = 30, -40
-"""Powers of ten of the first digit of a decimal."""
+LARGEST_POWER, SMALLEST_POWER = 17, -40
+"""Powers of ten of the first digit of a decimal: with eight digits behind the point, sums are exact in 28 digits."""
 LONGEST_INTERVAL_HOURS = 24
 """Funding is settled every 1, 2, 4 or 8 hours (docs/aster-api.md, section 11)."""
 HIGHEST_COMMISSION = Decimal("0.1")

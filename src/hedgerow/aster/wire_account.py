@@ -256,6 +256,8 @@ class TradeRow(Wire, frozen=True, kw_only=True):
         super().__post_init__()
         if self.side not in SIDES or self.price <= 0 or self.qty <= 0 or not self.commission_asset:
             raise ValueError(f"it is no trade: {self.side} {self.qty} at {self.price}, fee in {self.commission_asset}")
+        if self.order_id <= 0 or self.id < 0 or not self.symbol:
+            raise ValueError(f"it is no trade of an order: {self.symbol!r}, trade {self.id} of order {self.order_id}")
 
 
 class IncomeRow(Wire, frozen=True, kw_only=True):

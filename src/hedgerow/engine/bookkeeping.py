@@ -30,6 +30,8 @@ LATE_ROWS = timedelta(minutes=5)
 RETRY_ROWS = timedelta(seconds=30)
 OVERLAP = timedelta(minutes=10)
 """Rows are read again this far back; booking is idempotent."""
+CONFIRMED = timedelta(minutes=5)
+"""How long readings of the account have to show the same difference before openings are halted because of it."""
 STANDING = timedelta(days=7)
 """A difference that stands unexplained for so long keeps the watermark back no more: rows are listed within days."""
 
@@ -227,7 +229,8 @@ class Bookkeeper:
             self._journal.say(BooksChecked(at=self._clock.now(), differences=difference, books=books))
         if now - self._standing_since > STANDING:
             self._agreed_at = now - STANDING
-        return difference if self._statement.complete else {}
+        lasts = now - self._standing_since >= CONFIRMED
+        return difference if lasts and self._statement.complete else {}
 
     async def _explain(self) -> None:
         """Read what could explain a difference: late fees, funding, and rows that are not ours."""

@@ -682,3 +682,21 @@ def test_the_worth_of_fills_is_believed_within_the_orders_limit(side: str, chang
 def test_an_order_that_filled_more_than_its_quantity_is_unreadable() -> None:
     with pytest.raises(OutcomeUnknown, match="it filled 3 of 2"):
         decode(msgspec.json.encode({**FILLED, "executedQty": "3"}), OrderRow)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"orderId": 0}, {"orderId": -1}, {"id": -1}, {"symbol": ""}, {"symbol": "BBBUSDT"}]
+)
+def test_a_trade_of_no_order_or_of_another_symbol_makes_the_trades_unreadable(
+    scene: AccountScene, changes: dict[str, Any]
+) -> None:
+    scene.aster.on("GET /fapi/v3/userTrades", [{**TRADE, **changes}])
+    with pytest.raises(VenueError):
+        scene.run(scene.venue.fills(PERP, SYMBOL, NOW - timedelta(hours=1)))
+
+
+@pytest.mark.parametrize("value", ["1e18", "1e30", "1e-41"])
+def test_a_decimal_beyond_what_sums_keep_exact_is_unreadable(scene: AccountScene, value: str) -> None:
+    scene.aster.on("GET /fapi/v3/userTrades", [{**TRADE, "price": value}])
+    with pytest.raises(VenueError):
+        scene.run(scene.venue.fills(PERP, SYMBOL, NOW - timedelta(hours=1)))
