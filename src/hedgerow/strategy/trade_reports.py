@@ -18,7 +18,7 @@ NOTIONAL_TOLERANCE = Decimal("0.001")
 """Fraction by which trades and their order's own total may differ: an average price is rounded."""
 USUAL_FEE_FACTOR = 3
 """A commission above this many times the expected one is unusual."""
-USUAL_PNL_ERROR = Decimal("0.02")
+USUAL_PNL_ERROR = Decimal("0.0001")
 """Fraction of a trade's notional by which its realised PnL may differ from the one that the log leads to expect."""
 
 
