@@ -2,6 +2,7 @@
 
 import random
 import secrets
+import sys
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from hedgerow.store import guide_state
 from hedgerow.store.account_lock import AccountLock, LogLock
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.store.sqlite import SqliteStore
+from hedgerow.strategy.policies import HOUSE_POLICIES
 
 __all__ = ["Session", "open_session", "read_ledger", "read_settings"]
 
@@ -78,10 +80,16 @@ class Session(Struct, frozen=True, kw_only=True):
 def read_settings(home: Home, config: Path | None, ma_periods: int | None = None) -> Settings:
     """Read the home's configuration, or the file the user named.
 
+    A policy of the user's own may stand in the home: Python then looks for modules there too, after everything that is
+    installed.
+
     Raises:
         ConfigError: it is missing though named, unreadable, or holds anything that is not allowed.
     """
     settings = load_settings(config or home.config, named=config is not None)
+    folder = str(home.folder.resolve())
+    if settings.parameters.policy not in HOUSE_POLICIES and folder not in sys.path:
+        sys.path.append(folder)
     return with_overrides(settings, ma_periods=ma_periods)
 
 

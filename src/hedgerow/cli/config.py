@@ -1,11 +1,14 @@
 """``hedgerow config``: every setting with its present value, default and allowed range."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from hedgerow.app.session import read_settings
 from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, is_stdout, say, show_table, write_json
 from hedgerow.config import config_table, render_config
-from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.parameters import PolicyValue, StrategyParameters
+from hedgerow.strategy.policies import load_policy, policy_settings
+from hedgerow.strategy.policy_settings import SECTION, PolicySetting, file_value
 
 __all__ = ["config"]
 
@@ -13,10 +16,17 @@ __all__ = ["config"]
 def config(home: HomeOption = Path(), config: ConfigOption = None, json: JsonOption = None) -> None:
     """Show every setting: present value, default, allowed range, meaning; as JSON, a file that would give them."""
     settings = read_settings(home_of(home), config)
-    write_json(json, render_config(settings.parameters))
+    own = policy_settings(settings.parameters.policy)
+    load_policy(settings.parameters.policy, settings.parameters)
+    values = {row.key: file_value(settings.parameters.policy_settings.get(row.key, row.default)) for row in own}
+    write_json(json, render_config(settings.parameters) | ({SECTION: values} if own else {}))
     if is_stdout(json):
         return
-    show_table("Configuration", ["setting", "value ", "default ", "allowed", "meaning"], _rows(settings.parameters))
+    show_table(
+        "Configuration",
+        ["setting", "value ", "default ", "allowed", "meaning"],
+        [*_rows(settings.parameters), *_own_rows(own, values)],
+    )
     for text in (*settings.notices, *settings.warnings):
         say(text, style="yellow")
 
@@ -32,6 +42,12 @@ def _rows(parameters: StrategyParameters) -> list[list[str]]:
         key = f"  {row.key}" if row.section else row.key
         rows.append([key, _word(row.shown(parameters)), _word(row.default), row.allowed, row.meaning])
     return rows
+
+
+def _own_rows(own: tuple[PolicySetting, ...], values: Mapping[str, PolicyValue]) -> list[list[str]]:
+    """Return the settings that the policy's class declares."""
+    rows = [[f"  {row.key}", _word(values[row.key]), _word(row.default), row.allowed, row.meaning] for row in own]
+    return [[SECTION, "", "", "", ""], *rows] if rows else []
 
 
 def _word(value: object) -> str:

@@ -14,7 +14,8 @@ from hedgerow.config.plausibility import losing, refused
 from hedgerow.config.setting import Setting
 from hedgerow.config.table import SETTINGS
 from hedgerow.domain.errors import ConfigError
-from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.parameters import PolicyValue, StrategyParameters
+from hedgerow.strategy.policy_settings import SECTION as POLICY_SECTION
 
 __all__ = ["Settings", "decode_config", "load_settings", "with_overrides"]
 
@@ -167,6 +168,8 @@ def _parameters(document: Mapping[str, object]) -> StrategyParameters:
     for key, value in _uncommented(document).items():
         if key in SECTIONS:
             groups[key] = _group(key, value)
+        elif key == POLICY_SECTION:
+            groups[key] = _policy_settings(value)
         else:
             groups[key] = _accepted(_known("", key), value)
     parameters = replace(StrategyParameters(), **groups)
@@ -195,6 +198,19 @@ def _group(section: str, content: object) -> Struct:
         raise ValueError(f"{section}: must hold: {error}") from error
 
 
+def _policy_settings(content: object) -> dict[str, PolicyValue]:
+    """Return what the file says to the policy; the policy itself says what is allowed when it is built."""
+    if not isinstance(content, dict):
+        raise ValueError(f"{POLICY_SECTION} is {_shown(content)}; allowed: an object of keys")  # noqa: TRY004 - as above
+    found: dict[str, PolicyValue] = {}
+    for key, value in _uncommented(cast("dict[str, object]", content)).items():
+        if value is not None and not isinstance(value, bool | int | Decimal | str):
+            name = _short(f"{POLICY_SECTION}.{key}")
+            raise ValueError(f"{name} is {_shown(value)}; allowed: true or false, a number, text or null")
+        found[key] = value
+    return found
+
+
 def _accepted(setting: Setting, raw: object) -> object:
     try:
         return setting.accept(raw)
@@ -217,7 +233,7 @@ def _nearest(section: str, key: str) -> str:
     same_key = [row.name for row in SETTINGS if row.key == key]
     if same_key:
         return same_key[0]
-    names = [row.name for row in SETTINGS] + ([] if section else list(SECTIONS))
+    names = [row.name for row in SETTINGS] + ([] if section else [*SECTIONS, POLICY_SECTION])
     return get_close_matches(f"{section}.{key}" if section else key, names, n=1, cutoff=0.0)[0]
 
 

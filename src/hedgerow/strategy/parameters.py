@@ -3,9 +3,12 @@
 Ratios, APRs and limits are fractions here (15 % is 0.15); percent exists only in the file and on screens.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from hedgerow.domain.execution import ExecutionLimits
@@ -17,12 +20,16 @@ __all__ = [
     "CapitalManagement",
     "DailyLossAction",
     "FundingRateStrategy",
+    "PolicyValue",
     "PositionManagement",
     "RiskManagement",
     "SamePair",
     "StopOn",
     "StrategyParameters",
 ]
+
+PolicyValue: TypeAlias = bool | int | float | Decimal | str | None
+"""What a key of a policy's own settings may hold."""
 
 
 def _require(*, ok: bool, what: str) -> None:
@@ -167,3 +174,5 @@ class StrategyParameters(Struct, frozen=True, kw_only=True):
     execution: ExecutionLimits = ExecutionLimits()
     policy: str = "volume_farming"
     """Name of a policy of the house, or the dotted path of a class."""
+    policy_settings: Mapping[str, PolicyValue] = msgspec.field(default_factory=dict[str, PolicyValue])
+    """What the configuration says to the policy; the policy's class declares what is allowed."""

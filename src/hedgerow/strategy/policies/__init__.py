@@ -4,14 +4,23 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import cast
 
+from msgspec import Struct
+
 from hedgerow.domain.errors import ConfigError
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies.volume_farming import VolumeFarming
 from hedgerow.strategy.policy import Policy
+from hedgerow.strategy.policy_settings import (
+    SECTION,
+    PolicySetting,
+    decode_policy_settings,
+    describe_policy_settings,
+    settings_class,
+)
 
-__all__ = ["HOUSE_POLICIES", "VolumeFarming", "load_policy"]
+__all__ = ["HOUSE_POLICIES", "VolumeFarming", "load_policy", "policy_settings"]
 
-HOUSE_POLICIES: dict[str, Callable[[StrategyParameters], Policy]] = {"volume_farming": VolumeFarming}
+HOUSE_POLICIES: dict[str, Callable[..., Policy]] = {"volume_farming": VolumeFarming}
 """Policies by their name in the configuration."""
 _METHODS = ("parameters", "rank", "refusals", "capital", "review")
 
@@ -20,11 +29,14 @@ def load_policy(path: str, parameters: StrategyParameters) -> Policy:
     """Return the policy named by ``path``: a name of the house, or ``package.module.Class``.
 
     Raises:
-        ConfigError: it cannot be imported, cannot be built from the parameters, or lacks a method.
+        ConfigError: it cannot be imported, does not allow its settings, cannot be built from the parameters, or lacks
+            a method.
     """
-    factory = HOUSE_POLICIES.get(path) or _imported(path)
+    factory = _factory(path)
+    declared = _declared(path, factory)
+    settings = _settings(path, declared, parameters)
     try:
-        policy = factory(parameters)
+        policy = factory(parameters) if settings is None else factory(parameters, settings)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"policy {path!r}: cannot be built from the parameters: {error}") from error
     lacking = [name for name in _METHODS if not hasattr(policy, name)]
@@ -33,7 +45,40 @@ def load_policy(path: str, parameters: StrategyParameters) -> Policy:
     return policy
 
 
-def _imported(path: str) -> Callable[[StrategyParameters], Policy]:
+def policy_settings(path: str) -> tuple[PolicySetting, ...]:
+    """Return a row for each setting that the policy named by ``path`` declares.
+
+    Raises:
+        ConfigError: it cannot be imported, or declares its settings in a way that cannot be used.
+    """
+    declared = _declared(path, _factory(path))
+    return () if declared is None else describe_policy_settings(declared)
+
+
+def _declared(path: str, factory: Callable[..., Policy]) -> type[Struct] | None:
+    try:
+        return settings_class(factory)
+    except ValueError as error:
+        raise ConfigError(f"policy {path!r}: {error}") from error
+
+
+def _settings(path: str, declared: type[Struct] | None, parameters: StrategyParameters) -> Struct | None:
+    given = parameters.policy_settings
+    if declared is None:
+        if given:
+            raise ConfigError(f"{SECTION}.{next(iter(given))}: policy {path!r} has no settings of its own")
+        return None
+    try:
+        return decode_policy_settings(declared, given)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _factory(path: str) -> Callable[..., Policy]:
+    return HOUSE_POLICIES.get(path) or _imported(path)
+
+
+def _imported(path: str) -> Callable[..., Policy]:
     module_name, _, name = path.rpartition(".")
     allowed = f"{', '.join(HOUSE_POLICIES)}, or the dotted path of a class"
     if not module_name:
@@ -44,4 +89,4 @@ def _imported(path: str) -> Callable[[StrategyParameters], Policy]:
         raise ConfigError(f"policy {path!r} cannot be loaded: {error}; allowed: {allowed}") from error
     if not callable(found):
         raise ConfigError(f"policy {path!r} is not a class; allowed: {allowed}")
-    return cast("Callable[[StrategyParameters], Policy]", found)
+    return cast("Callable[..., Policy]", found)
