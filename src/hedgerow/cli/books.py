@@ -32,9 +32,9 @@ from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.audit import AuditLine, Standing
 from hedgerow.dashboard.books import CSV_COLUMNS, BooksReport, Row, as_json, csv_rows
-from hedgerow.dashboard.figures import moment, money, signed
 from hedgerow.dashboard.statement import HedgeStatement
 from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.formats import amount, signed_amount, utc_minute
 from hedgerow.domain.money import plain
 
 __all__ = ["books"]
@@ -118,9 +118,9 @@ def _tell_hedges(report: BooksReport) -> None:
 
 def _hedge_row(told: HedgeStatement) -> list[str]:
     hedge = told.hedge
-    ended = moment(told.ended_at) if told.ended_at else ""
+    ended = utc_minute(told.ended_at) if told.ended_at else ""
     parts = [told.funding, told.basis, -told.fees, told.net]
-    return [hedge.hedge_id, hedge.symbol, moment(hedge.opened_at), ended, told.reason, *map(_signed, parts)]
+    return [hedge.hedge_id, hedge.symbol, utc_minute(hedge.opened_at), ended, told.reason, *map(_signed, parts)]
 
 
 def _tell_hedge(told: HedgeStatement) -> None:
@@ -128,7 +128,7 @@ def _tell_hedge(told: HedgeStatement) -> None:
     for fee in told.fee_lines:
         guess = ", estimated" if fee.estimated else ""
         rows.append(["fee", f"{fee.market}, {plain(fee.amount)} {fee.asset}{guess}", _signed(-fee.value)])
-    rows += [["funding", f"{moment(payment.at)} UTC", _signed(payment.amount)] for payment in told.payments]
+    rows += [["funding", f"{utc_minute(payment.at)} UTC", _signed(payment.amount)] for payment in told.payments]
     show_table(f"{told.hedge.symbol} {told.hedge.hedge_id}", ["part", "what", "USDT "], rows)
 
 
@@ -200,11 +200,11 @@ def _second(at: datetime) -> str:
 
 
 def _signed(value: Decimal | None) -> str:
-    return "unknown" if value is None else signed(value)
+    return "unknown" if value is None else signed_amount(value)
 
 
 def _money(value: Decimal | None) -> str:
-    return "unknown" if value is None else money(value)
+    return "unknown" if value is None else amount(value)
 
 
 # --- for machines ----------------------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ from decimal import Decimal
 from html import escape
 from importlib.resources import files
 
-from hedgerow.dashboard.figures import duration, fraction, moment, money, signed
 from hedgerow.dashboard.report import HedgeRow, RunReport
 from hedgerow.dashboard.svg import Bar, Line, line_chart, timeline
+from hedgerow.domain.formats import amount, duration, signed_amount, signed_percent, utc_minute
 from hedgerow.domain.money import plain
 
 __all__ = ["html_page"]
@@ -42,7 +42,7 @@ def _sections(report: RunReport) -> Iterator[str]:
 
 def _heading(report: RunReport) -> str:
     facts = [
-        f"<time>{moment(report.started_at)}</time> to <time>{moment(report.ended_at)}</time> UTC",
+        f"<time>{utc_minute(report.started_at)}</time> to <time>{utc_minute(report.ended_at)}</time> UTC",
         duration(report.period),
         f"{report.cycles:,} cycles",
         f"computed in {report.elapsed_seconds:.1f} s",
@@ -54,9 +54,9 @@ def _heading(report: RunReport) -> str:
 
 def _result(report: RunReport) -> str:
     """The net profit, and the sum that leads to it."""
-    share = "" if report.net_return is None else f"{fraction(report.net_return)} of the equity at the start"
+    share = "" if report.net_return is None else f"{signed_percent(report.net_return)} of the equity at the start"
     if report.annual_return is not None:
-        share += f" · {fraction(report.annual_return)} a year, not compounded"
+        share += f" · {signed_percent(report.annual_return)} a year, not compounded"
     parts = (
         ("Funding received", report.funding_received),
         ("Basis P/L", report.basis_pnl),
@@ -75,13 +75,13 @@ def _cards(report: RunReport) -> str:
 
 
 def _each_card(report: RunReport) -> Iterator[str]:
-    yield _card("Equity", _exact(report.equity_end), f"from {money(report.equity_start)}")
+    yield _card("Equity", _exact(report.equity_end), f"from {amount(report.equity_start)}")
     opened = f"{report.positions_opened:,} opened"
     yield _card("Positions", opened, f"{report.positions_closed:,} closed")
     naked = f"longest {report.max_naked_seconds:.1f} s with unequal legs"
     yield _card("Largest exposure", _exact(report.max_naked_usd), naked)
     differing = ", ".join(f"{name} {plain(value)}" for name, value in report.books_lines.items())
-    difference = plain(report.books_difference) if differing else money(report.books_difference)
+    difference = plain(report.books_difference) if differing else amount(report.books_difference)
     remark = escape(differing) or "the books agree with the exchange"
     yield _card("Books difference", difference, remark, alarm=bool(report.books_lines))
 
@@ -93,7 +93,7 @@ def _card(name: str, value: str, remark: str, *, alarm: bool = False) -> str:
 
 def _equity(report: RunReport) -> str:
     line = Line(name="Equity", style="equity", points=report.equity, filled=True)
-    chart = line_chart([line], title="Equity", start=report.started_at, end=report.ended_at, worded=money)
+    chart = line_chart([line], title="Equity", start=report.started_at, end=report.ended_at, worded=amount)
     return _panel("Equity", "What the strategy owns, in USDT.", chart or _nothing("No equity was sampled."))
 
 
@@ -103,7 +103,7 @@ def _funding_and_fees(report: RunReport) -> str:
         Line(name="Fees", style="fees", points=report.fees_curve, stepped=True),
     ]
     booked = [line for line in lines if any(value for _, value in line.points)]
-    chart = line_chart(booked, title="Funding and fees", start=report.started_at, end=report.ended_at, worded=money)
+    chart = line_chart(booked, title="Funding and fees", start=report.started_at, end=report.ended_at, worded=amount)
     legend = _legend(("funding", "funding received"), ("fees", "fees paid"))
     lead = "Both since the start; what lies between the lines is left before the basis."
     return _panel("Funding against fees", lead, legend + chart if chart else _nothing("Nothing was booked."))
@@ -117,8 +117,8 @@ def _positions(report: RunReport) -> str:
             end=min(row.closed_at or report.ended_at, report.ended_at),
             style=_style(row),
             label=row.reason,
-            detail=f"{row.symbol}, {moment(row.opened_at)}, {duration(row.held(report.ended_at))}, "
-            f"net {signed(row.net_profit)}, {row.reason}",
+            detail=f"{row.symbol}, {utc_minute(row.opened_at)}, {duration(row.held(report.ended_at))}, "
+            f"net {signed_amount(row.net_profit)}, {row.reason}",
         )
         for row in report.hedges
     ]
@@ -159,10 +159,10 @@ def _hedges(report: RunReport) -> str:
 def _hedge_row(row: HedgeRow, report: RunReport) -> str:
     parts = (row.funding, row.basis_pnl, -row.fees)
     return (
-        f'<tr><th scope="row">{escape(row.symbol)}</th><td>{moment(row.opened_at)}</td>'
+        f'<tr><th scope="row">{escape(row.symbol)}</th><td>{utc_minute(row.opened_at)}</td>'
         f"<td>{duration(row.held(report.ended_at))}</td><td>{_exact(row.notional)}</td>"
         f"<td>{row.entry_apr * 100:.2f} %</td>"
-        + "".join(f'<td title="{plain(part)} USDT">{signed(part)}</td>' for part in parts)
+        + "".join(f'<td title="{plain(part)} USDT">{signed_amount(part)}</td>' for part in parts)
         + f"<td><b>{_amount(row.net_profit)}</b></td><td>{escape(row.reason)}</td></tr>"
     )
 
@@ -203,8 +203,8 @@ def _style(row: HedgeRow) -> str:
 def _amount(value: Decimal) -> str:
     """A signed amount; its colour only repeats the sign."""
     style = "gain" if value > 0 else "loss" if value < 0 else "even"
-    return f'<span class="{style}" title="{plain(value)} USDT">{signed(value)}</span>'
+    return f'<span class="{style}" title="{plain(value)} USDT">{signed_amount(value)}</span>'
 
 
 def _exact(value: Decimal) -> str:
-    return f'<span title="{plain(value)} USDT">{money(value)}</span>'
+    return f'<span title="{plain(value)} USDT">{amount(value)}</span>'

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from hedgerow.dashboard.figures import duration, fraction, moment, money, signed
+from hedgerow.domain.formats import amount, duration, signed_amount, signed_percent, utc_minute
 from hedgerow.domain.money import ZERO, plain
 
 __all__ = ["Curve", "HedgeRow", "RunReport", "as_json", "report_lines"]
@@ -138,7 +138,7 @@ def report_lines(report: RunReport) -> tuple[str, ...]:
     body = [f"  {name:<{names}}  {value:>{values}}  {remark}".rstrip() for name, value, remark in rows]
     return (
         report.title,
-        f"{moment(report.started_at)} to {moment(report.ended_at)} UTC ({duration(report.period)}), "
+        f"{utc_minute(report.started_at)} to {utc_minute(report.ended_at)} UTC ({duration(report.period)}), "
         + ", ".join(facts),
         "",
         *body,
@@ -150,19 +150,19 @@ def report_lines(report: RunReport) -> tuple[str, ...]:
 
 def _headlines(report: RunReport) -> list[tuple[str, str, str]]:
     """Name, value and remark of each figure."""
-    share = "" if report.net_return is None else f"{fraction(report.net_return)} of equity"
+    share = "" if report.net_return is None else f"{signed_percent(report.net_return)} of equity"
     if report.annual_return is not None:
-        share += f", {fraction(report.annual_return)} a year"
+        share += f", {signed_percent(report.annual_return)} a year"
     agree = "the books agree with the exchange"
     lines = ", ".join(f"{name} {plain(value)}" for name, value in report.books_lines.items())
     return [
-        ("Net profit", signed(report.net_profit), share),
-        ("Funding received", signed(report.funding_received), ""),
-        ("Basis P/L", signed(report.basis_pnl), ""),
-        ("Fees paid", signed(-report.fees_paid), ""),
-        ("Equity", money(report.equity_end), f"from {money(report.equity_start)}"),
+        ("Net profit", signed_amount(report.net_profit), share),
+        ("Funding received", signed_amount(report.funding_received), ""),
+        ("Basis P/L", signed_amount(report.basis_pnl), ""),
+        ("Fees paid", signed_amount(-report.fees_paid), ""),
+        ("Equity", amount(report.equity_end), f"from {amount(report.equity_start)}"),
         ("Positions", str(report.positions_opened), f"opened, {report.positions_closed} closed"),
-        ("Largest exposure", money(report.max_naked_usd), f"longest {report.max_naked_seconds:.1f} s"),
+        ("Largest exposure", amount(report.max_naked_usd), f"longest {report.max_naked_seconds:.1f} s"),
         ("Books difference", plain(report.books_difference), lines or agree),
     ]
 
@@ -180,9 +180,9 @@ def _hedge_lines(report: RunReport) -> Sequence[str]:
         lines.append(f"  ... {len(report.hedges) - len(shown)} earlier hedges")
     for row in shown:
         parts = (row.funding, row.basis_pnl, -row.fees, row.net_profit)
-        figures = "  ".join(f"{signed(part):>10}" for part in parts)
+        figures = "  ".join(f"{signed_amount(part):>10}" for part in parts)
         held = duration(row.held(report.ended_at))
-        lines.append(f"  {row.symbol:<{width}}  {moment(row.opened_at)}  {held:>9}  {figures}  {row.reason}")
+        lines.append(f"  {row.symbol:<{width}}  {utc_minute(row.opened_at)}  {held:>9}  {figures}  {row.reason}")
     return (*lines, "")
 
 

@@ -217,8 +217,18 @@ class Tally(Struct, frozen=True, kw_only=True):
 
         q(b0 - b1) of the research notes: realised for what was closed, marked for what is still held.
         """
-        cash = self.spot_sold - self.spot_bought + self.coin_fee_value + self.perp_sold - self.perp_bought
-        return cash + self.spot_quantity * spot_price + self.perp_quantity * perp_price
+        coins = self.spot_cash + self.spot_quantity * spot_price
+        return coins + self.perp_cash + self.perp_quantity * perp_price
+
+    @property
+    def spot_cash(self) -> Decimal:
+        """Quote units that trading coins brought, before fees: those taken in coin are given back."""
+        return self.spot_sold - self.spot_bought + self.coin_fee_value
+
+    @property
+    def perp_cash(self) -> Decimal:
+        """Quote units that trading the perpetual brought, before fees and funding."""
+        return self.perp_sold - self.perp_bought
 
 
 def newest_stamps(stamps: Iterable[datetime]) -> tuple[datetime, ...]:
@@ -323,9 +333,14 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
         return min((r.issued_at for r in others), default=None)
 
     @property
+    def fills_priced(self) -> bool:
+        """Whether the price of every fill is known: without it no profit can be computed."""
+        return all(r.filled_notional > 0 for r in self.orders if r.filled_quantity > 0)
+
+    @property
     def valued(self) -> bool:
-        """Whether the price of every fill is known: without it no profit can be told."""
-        return self.entry_notional > 0 and all(r.filled_notional > 0 for r in self.orders if r.filled_quantity > 0)
+        """Whether its profit and what it is a fraction of are known."""
+        return self.entry_notional > 0 and self.fills_priced
 
     @property
     def closed_by_force(self) -> bool:
@@ -377,7 +392,17 @@ class ClosedHedge(Struct, frozen=True, kw_only=True):
     @property
     def basis_pnl(self) -> Decimal:
         """Realised PnL of both legs before fees and funding, dust at the value it was kept at."""
-        return self.hedge.tally.price_pnl(ZERO, ZERO) + self.residue_value
+        return self.spot_pnl + self.perp_pnl
+
+    @property
+    def spot_pnl(self) -> Decimal:
+        """Realised PnL of the coins before fees, dust at the value it was kept at."""
+        return self.hedge.tally.spot_cash + self.residue_value
+
+    @property
+    def perp_pnl(self) -> Decimal:
+        """Realised PnL of the perpetual before fees and funding."""
+        return self.hedge.tally.perp_cash
 
     @property
     def net_profit(self) -> Decimal:

@@ -8,24 +8,13 @@ from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.formats import log_funding, log_money, log_price, log_quantity, seconds, utc_second
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import plain
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.engine.moments import Recorded
 from hedgerow.engine.narration_hedges import HEDGE_WORDS, symbol_of
-from hedgerow.engine.narration_lines import (
-    Lines,
-    alarm,
-    funding,
-    info,
-    money,
-    price,
-    quantity,
-    seconds,
-    stamp,
-    success,
-    warning,
-)
+from hedgerow.engine.narration_lines import Lines, alarm, info, success, warning
 from hedgerow.engine.narration_moments import rebalanced
 
 __all__ = ["EVENT_WORDS", "SILENT_EVENTS", "recorded"]
@@ -63,7 +52,9 @@ def _order_ended(event: ev.OrderEnded, _before: Ledger, after: Ledger) -> Lines:
     request, filled = record.request, record.filled_quantity
     if filled:
         part = "" if filled >= request.quantity else f" of {plain(request.quantity)}"
-        return info(f"  {_order(request)}: filled {plain(filled)}{part} at {price(record.filled_notional / filled)}")
+        return info(
+            f"  {_order(request)}: filled {plain(filled)}{part} at {log_price(record.filled_notional / filled)}"
+        )
     if event.reject is not None:
         code = "" if event.code is None else f", code {event.code}"
         return warning(f"  {_order(request)}: refused ({event.reject}{code}) {event.detail}".rstrip())
@@ -87,7 +78,7 @@ def _command_refused(event: ev.CommandRefused, _before: Ledger, _after: Ledger) 
 def _command(command: co.Command) -> str:
     match command:
         case co.TransferFunds(amount=amount, direction=direction):
-            return f"Transfer of {money(amount)} USDT ({direction})"
+            return f"Transfer of {log_money(amount)} USDT ({direction})"
         case co.SetLeverage(symbol=symbol, leverage=leverage):
             return f"Leverage {leverage}x on {symbol}"
         case co.SetMarginType(symbol=symbol):
@@ -134,10 +125,10 @@ def _funding_received(event: ev.FundingReceived, before: Ledger, _after: Ledger)
     payment = event.payment
     if before.funding_seen.knows(payment.tran_id, payment.at):
         return ()
-    where = f"on {payment.symbol} (settled {stamp(payment.at)})"
+    where = f"on {payment.symbol} (settled {utc_second(payment.at)})"
     if payment.amount < 0:
-        return warning(f"Funding payment made: {funding(-payment.amount)} {where}")
-    return info(f"Funding payment received: {funding(payment.amount)} {where}")
+        return warning(f"Funding payment made: {log_funding(-payment.amount)} {where}")
+    return info(f"Funding payment received: {log_funding(payment.amount)} {where}")
 
 
 def _external_flow(event: ev.ExternalFlow, before: Ledger, _after: Ledger) -> Lines:
@@ -170,7 +161,7 @@ def _execution_stepped(event: ev.ExecutionStepped, before: Ledger, after: Ledger
 
 
 def _naked(event: ev.NakedAlarmed, before: Ledger, _after: Ledger) -> Lines:
-    what = f"{quantity(abs(event.exposure))} ({money(event.notional)}) on {symbol_of(before)}"
+    what = f"{log_quantity(abs(event.exposure))} ({log_money(event.notional)}) on {symbol_of(before)}"
     return (alarm(f"NAKED LEG: {what} unhedged for {seconds(event.seconds)}"),)
 
 
@@ -189,7 +180,8 @@ def _lifted(event: ev.Lifted, _before: Ledger, _after: Ledger) -> Lines:
 
 def _exit_deferred(event: ev.ExitDeferred, _before: Ledger, _after: Ledger) -> Lines:
     return warning(
-        f"Closing waits until it costs less ({event.detail})", f"  At the latest it is closed at {stamp(event.until)}"
+        f"Closing waits until it costs less ({event.detail})",
+        f"  At the latest it is closed at {utc_second(event.until)}",
     )
 
 
@@ -198,7 +190,7 @@ def _exit_deferral_ended(_event: ev.ExitDeferralEnded, _before: Ledger, _after: 
 
 
 def _target_decided(event: ev.TargetDecided, _before: Ledger, _after: Ledger) -> Lines:
-    return info(f"  Next pair: {event.symbol} (decided until {stamp(event.expires_at)})")
+    return info(f"  Next pair: {event.symbol} (decided until {utc_second(event.expires_at)})")
 
 
 EVENT_WORDS: dict[type, Callable[[Any, Ledger, Ledger], Lines]] = {

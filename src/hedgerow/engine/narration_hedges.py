@@ -5,21 +5,11 @@ from typing import Any
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind
+from hedgerow.domain.formats import log_funding, log_money, log_price, log_quantity
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import ClosedHedge, HedgedPosition
-from hedgerow.engine.narration_lines import (
-    Line,
-    LineLevel,
-    Lines,
-    funding,
-    info,
-    money,
-    price,
-    quantity,
-    success,
-    warning,
-)
+from hedgerow.engine.narration_lines import Line, LineLevel, Lines, info, success, warning
 from hedgerow.engine.narration_quality import executed
 
 __all__ = ["HEDGE_WORDS", "symbol_of"]
@@ -33,9 +23,9 @@ def _opened(_event: ev.HedgeOpened, _before: Ledger, after: Ledger) -> Lines:
         success("Position opened successfully!"),
         *_legs(hedge),
         *info(
-            f"  Entry price: {price(hedge.entry_price)}",
-            f"  Position value: {money(hedge.entry_notional)}",
-            f"  Entry fees: {money(hedge.entry_fees)}",
+            f"  Entry price: {log_price(hedge.entry_price)}",
+            f"  Position value: {log_money(hedge.entry_notional)}",
+            f"  Entry fees: {log_money(hedge.entry_fees)}",
             f"  Total positions opened: {after.totals.opened + after.imported.positions_opened}",
         ),
         *executed(hedge.opening_quality),
@@ -43,7 +33,9 @@ def _opened(_event: ev.HedgeOpened, _before: Ledger, after: Ledger) -> Lines:
 
 
 def _legs(hedge: HedgedPosition) -> Lines:
-    return info(f"  Spot balance: {quantity(hedge.spot_quantity)}", f"  Perp position: {quantity(hedge.perp_quantity)}")
+    return info(
+        f"  Spot balance: {log_quantity(hedge.spot_quantity)}", f"  Perp position: {log_quantity(hedge.perp_quantity)}"
+    )
 
 
 def _closed(event: ev.HedgeClosed, before: Ledger, after: Ledger) -> Lines:
@@ -65,7 +57,7 @@ def _ended(head: Line, hedge_id: str, before: Ledger, after: Ledger) -> Lines:
         head,
         *_result(closed),
         *info(
-            f"  Cumulative P/L: {money(after.total_profit_loss)}",
+            f"  Cumulative P/L: {log_money(after.total_profit_loss)}",
             f"  Total positions closed: {after.totals.closed + after.imported.positions_closed}",
         ),
         *executed(closed.quality),
@@ -74,13 +66,13 @@ def _ended(head: Line, hedge_id: str, before: Ledger, after: Ledger) -> Lines:
 
 def _result(closed: ClosedHedge) -> Lines:
     lines = info(
-        f"  Total funding received: {funding(closed.funding)}",
-        f"  Total fees paid: {money(closed.fees)}",
-        f"  Basis P/L: {funding(closed.basis_pnl)}",
-        f"  Net profit (this position): {funding(closed.net_profit)}",
+        f"  Total funding received: {log_funding(closed.funding)}",
+        f"  Total fees paid: {log_money(closed.fees)}",
+        f"  Basis P/L: {log_funding(closed.basis_pnl)}",
+        f"  Net profit (this position): {log_funding(closed.net_profit)}",
     )
     estimated = closed.hedge.tally.fees_estimated
-    return lines + info(f"  Fees still estimated: {money(estimated)}") if estimated else lines
+    return lines + info(f"  Fees still estimated: {log_money(estimated)}") if estimated else lines
 
 
 def _aborted(event: ev.HedgeAborted, before: Ledger, after: Ledger) -> Lines:
@@ -89,7 +81,7 @@ def _aborted(event: ev.HedgeAborted, before: Ledger, after: Ledger) -> Lines:
     opening = before.opening
     if opening is None or not opening.orders:
         return lines
-    cost = info(f"  Cost of the attempt: {funding(before.totals.net_profit - after.totals.net_profit)}")
+    cost = info(f"  Cost of the attempt: {log_funding(before.totals.net_profit - after.totals.net_profit)}")
     return lines + cost + executed(event.quality)
 
 
@@ -105,13 +97,15 @@ def _history_known(event: ev.HedgeAdopted, before: Ledger, _after: Ledger) -> Li
     # The adoption itself is worded by the moment that follows it; this is the history that was unreadable then.
     if before.hedge is None or before.hedge.hedge_id != event.hedge.hedge_id:
         return ()
-    received, count = funding(event.hedge.funding_received), event.hedge.funding_payments
+    received, count = log_funding(event.hedge.funding_received), event.hedge.funding_payments
     return info(f"Funding history of {event.hedge.symbol} is known now: {received} in {count} payments")
 
 
 def _dust_kept(event: ev.DustKept, _before: Ledger, _after: Ledger) -> Lines:
     lot = event.lot
-    return info(f"  Dust kept: {plain(lot.quantity)} {lot.asset} ({funding(lot.cost)}), sold with the next trade of it")
+    return info(
+        f"  Dust kept: {plain(lot.quantity)} {lot.asset} ({log_funding(lot.cost)}), sold with the next trade of it"
+    )
 
 
 def _dust_swept(event: ev.DustSwept, _before: Ledger, _after: Ledger) -> Lines:
@@ -121,7 +115,7 @@ def _dust_swept(event: ev.DustSwept, _before: Ledger, _after: Ledger) -> Lines:
 def _imported(event: ev.StateImported, _before: Ledger, _after: Ledger) -> Lines:
     return info(
         f"State file taken over: {event.cycle_count} cycles, {event.positions_opened} positions opened, "
-        f"{event.positions_closed} closed, cumulative P/L {money(event.total_profit_loss)}"
+        f"{event.positions_closed} closed, cumulative P/L {log_money(event.total_profit_loss)}"
     )
 
 

@@ -3,21 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from hedgerow.domain.formats import log_funding, log_money, log_setting, seconds, utc_second
 from hedgerow.domain.ledger import Ledger
 from hedgerow.engine import moments as mo
-from hedgerow.engine.narration_lines import (
-    BLANK,
-    Lines,
-    alarm,
-    funding,
-    headed,
-    info,
-    money,
-    seconds,
-    setting,
-    stamp,
-    warning,
-)
+from hedgerow.engine.narration_lines import BLANK, Lines, alarm, headed, info, warning
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 
 __all__ = ["LIFE_WORDS"]
@@ -30,8 +19,8 @@ def _started(moment: mo.Started) -> Lines:
     lines = info(
         f"Volume Farming Strategy initialized (Dry Run: {moment.dry_run})",
         f"Capital Range: {_capital_range(parameters)}",
-        f"Min Funding APR: {setting(parameters.funding_rate_strategy.min_funding_apr * 100)}%",
-        f"Fee Coverage Multiplier: {setting(parameters.position_management.fee_coverage_multiplier)}x",
+        f"Min Funding APR: {log_setting(parameters.funding_rate_strategy.min_funding_apr * 100)}%",
+        f"Fee Coverage Multiplier: {log_setting(parameters.position_management.fee_coverage_multiplier)}x",
         f"Funding Rate Mode: {_mode(parameters.funding_rate_strategy)}",
         f"Venue: {moment.venue}",
     )
@@ -43,7 +32,7 @@ def _started(moment: mo.Started) -> Lines:
 def _capital_range(parameters: StrategyParameters) -> str:
     capital = parameters.capital_management
     maximum = capital.max_capital_usd
-    return f"${setting(capital.min_capital_usd)} - {'no limit' if maximum is None else f'${setting(maximum)}'}"
+    return f"${log_setting(capital.min_capital_usd)} - {'no limit' if maximum is None else f'${log_setting(maximum)}'}"
 
 
 def _mode(settings: FundingRateStrategy) -> str:
@@ -56,14 +45,14 @@ def _taken_up(ledger: Ledger) -> Lines:
     """Return what an earlier run left behind."""
     lines: Lines = ()
     if ledger.totals.cycles:
-        total = money(ledger.total_profit_loss)
+        total = log_money(ledger.total_profit_loss)
         lines += info(f"Resuming from the log: {ledger.totals.cycles} cycles so far, cumulative P/L {total}")
     job = ledger.execution
     if job is not None:
         lines += warning(f"A trade was in flight at the last stop ({job.kind} {job.symbol}): taking it up again")
     if ledger.halt is not None:
         halt = ledger.halt
-        lines += warning(f"Openings are halted since {stamp(halt.since)}: {halt.reason} ({halt.detail})")
+        lines += warning(f"Openings are halted since {utc_second(halt.since)}: {halt.reason} ({halt.detail})")
     return lines
 
 
@@ -92,7 +81,7 @@ def _stopped_by_user(moment: mo.StoppedByUser) -> Lines:
 def _stopped(moment: mo.Stopped) -> Lines:
     ledger = moment.ledger
     return (
-        *headed(f"SHUTDOWN - {stamp(moment.at)}"),
+        *headed(f"SHUTDOWN - {utc_second(moment.at)}"),
         *info("Final state saved"),
         *_left_open(ledger),
         *_statistics(ledger, moment.cycles),
@@ -115,17 +104,19 @@ def _statistics(ledger: Ledger, cycles: int) -> Lines:
         f"  Cycles: {cycles} (total: {totals.cycles + imported.cycle_count})",
         f"  Total positions opened: {totals.opened + imported.positions_opened}",
         f"  Total positions closed: {totals.closed + imported.positions_closed}",
-        f"  Funding received (closed positions): {funding(totals.funding)}",
-        f"  Basis P/L (closed positions): {funding(totals.basis_pnl)}",
-        f"  Fees paid (closed positions): {money(totals.fees)}",
-        f"  Cumulative P/L: {money(ledger.total_profit_loss)}",
+        f"  Funding received (closed positions): {log_funding(totals.funding)}",
+        f"  Basis P/L (closed positions): {log_funding(totals.basis_pnl)}",
+        f"  Fees paid (closed positions): {log_money(totals.fees)}",
+        f"  Cumulative P/L: {log_money(ledger.total_profit_loss)}",
     )
     if hedge is not None:
         lines += info(
-            f"  Funding received (open position): {funding(hedge.funding_received)}",
-            f"  Fees paid (open position): {money(hedge.tally.fees)}",
+            f"  Funding received (open position): {log_funding(hedge.funding_received)}",
+            f"  Fees paid (open position): {log_money(hedge.tally.fees)}",
         )
-    lines += info(f"  Longest naked exposure: {seconds(ledger.max_naked_seconds)} ({money(ledger.max_naked_notional)})")
+    lines += info(
+        f"  Longest naked exposure: {seconds(ledger.max_naked_seconds)} ({log_money(ledger.max_naked_notional)})"
+    )
     return lines if ledger.halt is None else lines + warning(f"  Openings are halted: {ledger.halt.reason}")
 
 

@@ -1,8 +1,6 @@
-"""A line of the log, and how numbers and times are written in it: the decimals are those of the guide's samples."""
+"""A line of the log; ``domain.formats`` writes the numbers and times in it."""
 
 import re
-from datetime import UTC, datetime
-from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
@@ -13,21 +11,9 @@ __all__ = [
     "LineLevel",
     "Lines",
     "alarm",
-    "apr",
-    "funding",
     "headed",
     "info",
-    "iso",
-    "money",
-    "number",
     "one_line",
-    "percent",
-    "price",
-    "quantity",
-    "rate",
-    "seconds",
-    "setting",
-    "stamp",
     "success",
     "warning",
 ]
@@ -35,7 +21,6 @@ __all__ = [
 BANNER = "=" * 80
 LONGEST_LINE = 2000
 """Characters; an error page of a venue must not flood the log."""
-UNKNOWN = "unknown"
 _SECRET_VALUE = re.compile(
     r"(?i)\b(signature|listenkey|privatekey|private_key|secret|secretkey|apikey)(\"?\s*[=:]\s*\"?)[^\s&\",}]+"
 )
@@ -102,63 +87,3 @@ def one_line(text: str) -> str:
     if len(text) > LONGEST_LINE:
         return f"{text[:LONGEST_LINE]}... ({len(text) - LONGEST_LINE} characters more)"
     return text
-
-
-def money(value: Decimal | None) -> str:
-    """Return quote units with two decimals; the sign stays behind the dollar, so that ``$`` is followed by a number."""
-    return UNKNOWN if value is None else f"${value:z.2f}"
-
-
-def funding(value: Decimal) -> str:
-    """Return funding and profit in quote units with four decimals."""
-    return f"${value:z.4f}"
-
-
-def quantity(value: Decimal) -> str:
-    """Return base units with six decimals."""
-    return f"{value:z.6f}"
-
-
-def price(value: Decimal) -> str:
-    """Return a price with two decimals, six below 100."""
-    return f"${value:.2f}" if value >= 100 else f"${value:.6f}"  # noqa: PLR2004 - the docstring says it
-
-
-def number(value: float) -> str:
-    """Return hours and ratios with two decimals."""
-    return f"{value:z.2f}"
-
-
-def seconds(value: float) -> str:
-    """Return seconds with one decimal."""
-    return f"{value:z.1f} s"
-
-
-def percent(fraction: float) -> str:
-    """Return a fraction as percent with two decimals."""
-    return f"{fraction * 100:z.2f}%"
-
-
-def apr(fraction: float | None) -> str:
-    """Return an APR (a fraction per year) as percent with two decimals."""
-    return UNKNOWN if fraction is None else percent(fraction)
-
-
-def rate(fraction: float) -> str:
-    """Return a funding rate (a fraction per interval) as percent with four decimals."""
-    return f"{fraction * 100:z.4f}%"
-
-
-def setting(value: float | Decimal) -> str:
-    """Return a setting with at least one decimal: 1.5, 50.0."""
-    return str(round(float(value), 6))
-
-
-def stamp(at: datetime) -> str:
-    """Return UTC date and time to the second."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def iso(at: datetime) -> str:
-    """Return UTC as ISO 8601 without an offset, as the guide writes funding times."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")

@@ -5,28 +5,22 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from hedgerow.domain.formats import (
+    log_apr,
+    log_funding,
+    log_iso,
+    log_money,
+    log_number,
+    log_percent,
+    log_quantity,
+    log_rate,
+    log_setting,
+    seconds,
+    utc_second,
+)
 from hedgerow.domain.money import plain
 from hedgerow.engine import moments as mo
-from hedgerow.engine.narration_lines import (
-    BLANK,
-    Line,
-    LineLevel,
-    Lines,
-    apr,
-    funding,
-    headed,
-    info,
-    iso,
-    money,
-    number,
-    percent,
-    quantity,
-    rate,
-    seconds,
-    setting,
-    stamp,
-    warning,
-)
+from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, headed, info, warning
 from hedgerow.strategy.observation import Evaluation, HealthReport
 
 __all__ = ["MOMENT_WORDS", "rebalanced"]
@@ -42,23 +36,23 @@ def _adopted(moment: mo.Adopted) -> Lines:
     hedge = moment.hedge
     lines = info(
         f"Discovered existing position: {hedge.symbol}",
-        f"  Spot balance: {quantity(hedge.spot_quantity)}",
-        f"  Perp position: {quantity(hedge.perp_quantity)}",
-        f"  Position value: {money(moment.value)}",
-        f"  Position opened: {stamp(hedge.opened_at)}",
-        f"  Funding received: {funding(hedge.funding_received)}",
+        f"  Spot balance: {log_quantity(hedge.spot_quantity)}",
+        f"  Perp position: {log_quantity(hedge.perp_quantity)}",
+        f"  Position value: {log_money(moment.value)}",
+        f"  Position opened: {utc_second(hedge.opened_at)}",
+        f"  Funding received: {log_funding(hedge.funding_received)}",
         f"  Funding payments: {hedge.funding_payments}",
     )
     if not hedge.history_known:
         lines += warning("  Could not fetch funding history: it is read again until it can be")
-    present = "unknown" if moment.rate is None else f"{rate(moment.rate)} ({_kind(averaged=moment.moving_average)})"
+    present = "unknown" if moment.rate is None else f"{log_rate(moment.rate)} ({_kind(averaged=moment.moving_average)})"
     return (
         *lines,
         Line(text="Successfully adopted existing position", level=LineLevel.SUCCESS),
         *info(
             f"  Current funding rate: {present}",
-            f"  Effective APR: {apr(moment.apr)}",
-            f"  Age limit counts from the real opening: {number(_hours(hedge.opened_at, moment.at))} hours ago",
+            f"  Effective APR: {log_apr(moment.apr)}",
+            f"  Age limit counts from the real opening: {log_number(_hours(hedge.opened_at, moment.at))} hours ago",
         ),
     )
 
@@ -75,12 +69,14 @@ def _kind(*, averaged: bool) -> str:
 
 
 def _cycle_began(moment: mo.CycleBegan) -> Lines:
-    return headed(f"CYCLE #{moment.number} - {stamp(moment.at)}")
+    return headed(f"CYCLE #{moment.number} - {utc_second(moment.at)}")
 
 
 def _balances_read(moment: mo.BalancesRead) -> Lines:
     return info(
-        "Performing health check...", f"Spot USDT: {money(moment.spot_usdt)}", f"Perp USDT: {money(moment.perp_usdt)}"
+        "Performing health check...",
+        f"Spot USDT: {log_money(moment.spot_usdt)}",
+        f"Perp USDT: {log_money(moment.perp_usdt)}",
     )
 
 
@@ -114,11 +110,11 @@ def _evaluated(moment: mo.Evaluated) -> Lines:
         *info(
             f"Evaluating position on {judged.symbol}...",
             f"  Unrealized PnL: {_pnl(judged)}",
-            f"  Position age: {number(judged.age_hours)} hours",
-            f"  Funding periods: {number(judged.funding_periods)}",
-            f"  Estimated funding received: {funding(judged.funding_received)}",
-            f"  Total fees (entry + exit): {money(judged.total_fees)}",
-            f"  Fees coverage ratio: {_coverage(judged)} (target: {setting(moment.multiplier)}x)",
+            f"  Position age: {log_number(judged.age_hours)} hours",
+            f"  Funding periods: {log_number(judged.funding_periods)}",
+            f"  Estimated funding received: {log_funding(judged.funding_received)}",
+            f"  Total fees (entry + exit): {log_money(judged.total_fees)}",
+            f"  Fees coverage ratio: {_coverage(judged)} (target: {log_setting(moment.multiplier)}x)",
             f"  Current funding rate: {_signal(judged)}",
         ),
     )
@@ -130,18 +126,18 @@ def _evaluated(moment: mo.Evaluated) -> Lines:
 def _pnl(judged: Evaluation) -> str:
     if judged.unrealized_pnl is None or judged.pnl_fraction is None:
         return "unknown"
-    return f"{money(judged.unrealized_pnl)} ({percent(judged.pnl_fraction)})"
+    return f"{log_money(judged.unrealized_pnl)} ({log_percent(judged.pnl_fraction)})"
 
 
 def _coverage(judged: Evaluation) -> str:
-    return "unknown" if judged.coverage is None else f"{number(judged.coverage)}x"
+    return "unknown" if judged.coverage is None else f"{log_number(judged.coverage)}x"
 
 
 def _signal(judged: Evaluation) -> str:
     signal = judged.signal
     if signal is None:
         return "unknown"
-    return f"{rate(signal.mean)} ({_kind(averaged=signal.moving_average)}), effective APR {apr(signal.apr)}"
+    return f"{log_rate(signal.mean)} ({_kind(averaged=signal.moving_average)}), effective APR {log_apr(signal.apr)}"
 
 
 def _cycle_failed(moment: mo.CycleFailed) -> Lines:
@@ -157,7 +153,7 @@ def _cycle_ended(_moment: mo.CycleEnded) -> Lines:
 
 
 def _equity_read(moment: mo.EquityRead) -> Lines:
-    return info(f"Equity: {money(moment.equity)}")
+    return info(f"Equity: {log_money(moment.equity)}")
 
 
 def _books_checked(moment: mo.BooksChecked) -> Lines:
@@ -180,18 +176,18 @@ def _opportunity_found(moment: mo.OpportunityFound) -> Lines:
     signal = found.signal
     lines = info(
         f"Best opportunity: {found.symbol}",
-        f"  Funding Rate: {rate(signal.mean)} ({_kind(averaged=signal.moving_average)})",
-        f"  Effective APR (1x): {apr(signal.apr)}",
+        f"  Funding Rate: {log_rate(signal.mean)} ({_kind(averaged=signal.moving_average)})",
+        f"  Effective APR (1x): {log_apr(signal.apr)}",
     )
     if signal.moving_average:
-        lines += info(f"  MA Periods: {signal.periods}", f"  MA StDev: {rate(signal.stdev)}")
+        lines += info(f"  MA Periods: {signal.periods}", f"  MA StDev: {log_rate(signal.stdev)}")
     lines += info(
-        f"  Next Funding: {'unknown' if found.next_funding is None else iso(found.next_funding)}",
+        f"  Next Funding: {'unknown' if found.next_funding is None else log_iso(found.next_funding)}",
         f"  Funding interval: {signal.interval_hours} hours",
-        f"  APR on all capital (both legs): {apr(signal.apr / FULL_CAPITAL)}",
+        f"  APR on all capital (both legs): {log_apr(signal.apr / FULL_CAPITAL)}",
     )
     if found.basis is not None:
-        lines += info(f"  Entry basis (perp bid - spot ask): {rate(float(found.basis))}")
+        lines += info(f"  Entry basis (perp bid - spot ask): {log_rate(float(found.basis))}")
     return lines
 
 
@@ -214,9 +210,9 @@ def rebalanced(
 ) -> Lines:
     """Return the block of a transfer; ``spot`` and ``perp`` are the wallets before and after."""
     return info(
-        f"Rebalanced {money(amount)} USDT ({direction})",
-        f"  Spot USDT: {money(spot[0])} -> {money(spot[1])}",
-        f"  Perp USDT: {money(perp[0])} -> {money(perp[1])}",
+        f"Rebalanced {log_money(amount)} USDT ({direction})",
+        f"  Spot USDT: {log_money(spot[0])} -> {log_money(spot[1])}",
+        f"  Perp USDT: {log_money(perp[0])} -> {log_money(perp[1])}",
     )
 
 

@@ -1,7 +1,8 @@
 """Words for how well a job was carried out: lines at the end of the guide's blocks."""
 
+from hedgerow.domain.formats import log_funding, log_money, log_percent, seconds
 from hedgerow.domain.quality import ExecutionQuality, LegQuality
-from hedgerow.engine.narration_lines import Lines, funding, info, money, percent, seconds
+from hedgerow.engine.narration_lines import Lines, info
 
 __all__ = ["executed"]
 
@@ -10,14 +11,14 @@ def executed(quality: ExecutionQuality | None) -> Lines:
     """Return what trading cost beside fees and how long the legs differed; nothing of a job that traded nothing."""
     if quality is None or not quality.orders:
         return ()
-    parts = [f"{quality.orders} orders", f"{percent(float(quality.fill_ratio))} filled"]
+    parts = [f"{quality.orders} orders", f"{log_percent(float(quality.fill_ratio))} filled"]
     if quality.maker_share:
-        parts.append(f"{percent(float(quality.maker_share))} by resting")
+        parts.append(f"{log_percent(float(quality.maker_share))} by resting")
     naked = f"{seconds(quality.worst_naked_seconds)} at worst, {seconds(quality.naked_seconds)} in all"
     return info(
         f"  Execution: {', '.join(parts)} in {seconds(quality.seconds)}",
         f"  Slippage from arrival: spot {_cost(quality.spot)}, perp {_cost(quality.perp)}",
-        f"  Unhedged: {naked}, at most {money(quality.largest_exposure)}",
+        f"  Unhedged: {naked}, at most {log_money(quality.largest_exposure)}",
     )
 
 
@@ -26,4 +27,4 @@ def _cost(leg: LegQuality) -> str:
         return "not traded"
     if leg.shortfall is None or leg.shortfall_bps is None:
         return "unknown"
-    return f"{funding(leg.shortfall)} ({leg.shortfall_bps:z.2f} bp)"
+    return f"{log_funding(leg.shortfall)} ({leg.shortfall_bps:z.2f} bp)"

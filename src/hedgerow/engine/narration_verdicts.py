@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from hedgerow.domain.formats import log_funding, log_money, log_quantity
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import Reason
 from hedgerow.engine.moments import Decided, Reconciled, ReconcileStarted
-from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, funding, info, money, quantity, warning
+from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, info, warning
 from hedgerow.strategy import observation as ob
 from hedgerow.strategy import verdict as vd
 
@@ -40,9 +41,9 @@ def _consistent(moment: Reconciled, verdict: vd.Consistent) -> Lines:
         return foreign
     lines = info(f"Position {verdict.symbol} confirmed on exchange")
     if moment.hedge is not None:
-        now = funding(moment.hedge.funding_received)
-        lines += info(f"  Updating funding from exchange: {funding(moment.funding_before)} -> {now}")
-    before, value = money(moment.value_before), money(moment.value)
+        now = log_funding(moment.hedge.funding_received)
+        lines += info(f"  Updating funding from exchange: {log_funding(moment.funding_before)} -> {now}")
+    before, value = log_money(moment.value_before), log_money(moment.value)
     return (*lines, *info(f"  Updating position value: {before} -> {value}"), *foreign)
 
 
@@ -69,13 +70,13 @@ def _half_open(_moment: Reconciled, verdict: vd.HalfOpen) -> Lines:
     if verdict.balanced:
         return warning(
             f"Position {verdict.symbol} is smaller on the exchange, both legs alike",
-            f"  Missing spot: {quantity(verdict.missing_spot)}",
-            f"  Missing short: {quantity(verdict.missing_short)}",
+            f"  Missing spot: {log_quantity(verdict.missing_spot)}",
+            f"  Missing short: {log_quantity(verdict.missing_short)}",
         )
     texts = (
         f"Position {verdict.symbol} is only half on the exchange: the {verdict.market} leg falls short",
-        f"  Missing spot: {quantity(verdict.missing_spot)}",
-        f"  Missing short: {quantity(verdict.missing_short)}",
+        f"  Missing spot: {log_quantity(verdict.missing_spot)}",
+        f"  Missing short: {log_quantity(verdict.missing_short)}",
     )
     return tuple(Line(text=text, level=LineLevel.ERROR) for text in texts)
 
@@ -179,7 +180,7 @@ def _close(decision: ob.Close) -> Lines:
     if decision.detail:
         lines += info(f"  {decision.detail}")
     if decision.reopening_cost is not None:
-        cost = money(decision.reopening_cost)
+        cost = log_money(decision.reopening_cost)
         lines += warning(f"  The pair is still the best one: opening it again costs {cost} in fees")
     return lines
 
@@ -200,7 +201,7 @@ def _roll(decision: ob.Roll) -> Lines:
 
 
 def _top_up(decision: ob.TopUpMargin) -> Lines:
-    amount = money(decision.rebalance.amount)
+    amount = log_money(decision.rebalance.amount)
     return warning(f"Liquidation comes nearer: moving {amount} USDT to the perp wallet{_in_brackets(decision.detail)}")
 
 

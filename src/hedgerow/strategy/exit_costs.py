@@ -11,7 +11,7 @@ from hedgerow.domain.money import BPS, ONE, ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy import rules
 
-__all__ = ["LONGEST_WAIT", "exit_cost"]
+__all__ = ["LONGEST_WAIT", "average_price", "exit_cost"]
 
 LONGEST_WAIT: Final = timedelta(hours=8)
 """Then it is closed whatever it costs: one settlement of the slowest pairs has passed."""
@@ -23,8 +23,8 @@ def exit_cost(
     """Return the cost of closing on these books, as a fraction of one leg; None when one of them shows no price."""
     if spot is None or perp is None or spot.mid is None or perp.mid is None:
         return None
-    bid = _average(spot, Side.SELL, plan.spot_quantity, cap_bps) or spot.mid
-    ask = _average(perp, Side.BUY, plan.perp_quantity, cap_bps) or perp.mid
+    bid = average_price(spot, Side.SELL, plan.spot_quantity, cap_bps) or spot.mid
+    ask = average_price(perp, Side.BUY, plan.perp_quantity, cap_bps) or perp.mid
     basis = float((perp.mid - spot.mid) / spot.mid)
     entry_basis = _entry_basis(hedge)
     return rules.exit_cost(
@@ -35,24 +35,24 @@ def exit_cost(
     )
 
 
+def average_price(depth: Depth, side: Side, quantity: Decimal, cap_bps: Decimal | None = None) -> Decimal | None:
+    """Return the average price of ``quantity``, of what is visible within the cap; None for nothing."""
+    touch = depth.touch(side)
+    if touch is None or quantity <= 0:
+        return None
+    limit = None if cap_bps is None else touch * (ONE + side.sign * cap_bps * BPS)
+    taken = cost = ZERO
+    for level in depth.levels(side):
+        part = min(level.quantity, quantity - taken)
+        if part <= 0 or (limit is not None and (level.price - limit) * side.sign > 0):
+            break
+        taken, cost = taken + part, cost + part * level.price
+    return cost / taken if taken else None
+
+
 def _entry_basis(hedge: HedgedPosition) -> float | None:
     """Return the basis between the middles of both books at the opening; None for a hedge that was adopted."""
     quality = hedge.opening_quality
     if quality is None or not quality.spot.arrival or not quality.perp.arrival:
         return None
     return float((quality.perp.arrival - quality.spot.arrival) / quality.spot.arrival)
-
-
-def _average(depth: Depth, side: Side, quantity: Decimal, cap_bps: Decimal) -> Decimal | None:
-    """Return the average price of ``quantity``, of what is visible within the cap; None for nothing."""
-    touch = depth.touch(side)
-    if touch is None or quantity <= 0:
-        return None
-    limit = touch * (ONE + side.sign * cap_bps * BPS)
-    taken = cost = ZERO
-    for level in depth.levels(side):
-        part = min(level.quantity, quantity - taken)
-        if part <= 0 or (level.price - limit) * side.sign > 0:
-            break
-        taken, cost = taken + part, cost + part * level.price
-    return cost / taken if taken else None

@@ -1,0 +1,264 @@
+"""What a hedge has made, and what it makes when it is closed now: the one place where a result is computed. Pure.
+
+Every definition with its formula and an example: docs/results.md. Money is in quote units; positive = gain for results
+and funding, cost for fees and spread. None = not computable: a price, or the price of an own fill, is not known.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import ceil, inf
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hedgerow.domain.funding import FundingSignal
+from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.ledger import Ledger, Totals
+from hedgerow.domain.market import Depth, MarketView
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition
+from hedgerow.domain.schedule import next_settlement
+from hedgerow.strategy.exit_costs import average_price
+from hedgerow.strategy.prices import Prices
+
+__all__ = [
+    "LEGS",
+    "ExitPrices",
+    "HedgeResult",
+    "StrategyResult",
+    "dust_gain",
+    "exit_prices",
+    "result_of",
+    "result_of_ended",
+    "strategy_result",
+]
+
+LEGS: Final = 2
+"""At 1x a hedge commits the notional of one leg twice: once in coins, once as margin."""
+LONGEST_BREAK_EVEN: Final = timedelta(days=3650)
+"""A payback that takes longer counts as never."""
+
+
+class ExitPrices(Struct, frozen=True, kw_only=True):
+    """What a hedge is valued at and what closing it would trade at, quote units; None = nothing shows it."""
+
+    spot: Decimal | None
+    """Middle of the spot book, or the nearest price seen."""
+    perp: Decimal | None
+    """Middle of the perpetual's book, or its mark."""
+    sale: Decimal | None
+    """Average price at which the spot book takes the coins now."""
+    purchase: Decimal | None
+    """Average price at which the perpetual's book gives the short back now."""
+
+
+class HedgeResult(Struct, frozen=True, kw_only=True):
+    """What one hedge made, held at ``at`` or ended then."""
+
+    symbol: str
+    at: datetime
+    funding: Decimal
+    """Received since the opening; negative when the short paid."""
+    spot_pnl: Decimal | None
+    """The coins before fees: realised, and valued at ``ExitPrices.spot`` while they are held; dust as it was kept."""
+    perp_pnl: Decimal | None
+    """The perpetual before fees and funding: realised, and valued at ``ExitPrices.perp`` while it is held."""
+    fees_paid: Decimal
+    """Booked, or estimated until booked."""
+    exit_fees: Decimal | None
+    """Expected taker fees of closing both legs now; 0 for an ended hedge."""
+    exit_spread: Decimal | None
+    """What closing at the books' prices loses against the prices of the valuation; 0 for an ended hedge."""
+    entry_notional: Decimal
+    """One leg at entry."""
+    committed_capital: Decimal
+    """Both legs at entry: coins and margin."""
+    break_even_at: datetime | None = None
+    """First settlement at which funding at the present signal has paid ``net_if_closed`` up to zero.
+
+    None when it is positive already, when it is not known, and when the signal never pays it.
+    """
+
+    @property
+    def basis(self) -> Decimal | None:
+        """Both legs before fees and funding."""
+        return None if self.spot_pnl is None or self.perp_pnl is None else self.spot_pnl + self.perp_pnl
+
+    @property
+    def net_so_far(self) -> Decimal | None:
+        """Funding + basis - fees paid: the unrealised PnL of a held hedge, the net profit of an ended one."""
+        return None if self.basis is None else self.funding + self.basis - self.fees_paid
+
+    @property
+    def exit_cost(self) -> Decimal | None:
+        """Expected fees and spread of closing now."""
+        return None if self.exit_fees is None or self.exit_spread is None else self.exit_fees + self.exit_spread
+
+    @property
+    def net_if_closed(self) -> Decimal | None:
+        """Net so far - expected fees and spread of closing now."""
+        if self.net_so_far is None or self.exit_cost is None:
+            return None
+        return self.net_so_far - self.exit_cost
+
+    @property
+    def net_on_notional(self) -> float | None:
+        """``net_if_closed`` as a fraction of one leg at entry."""
+        return _share(self.net_if_closed, self.entry_notional)
+
+    @property
+    def net_on_capital(self) -> float | None:
+        """``net_if_closed`` as a fraction of both legs at entry."""
+        return _share(self.net_if_closed, self.committed_capital)
+
+
+class StrategyResult(Struct, frozen=True, kw_only=True):
+    """What all hedges of a log made: those that ended, the one held, and the dust that is kept."""
+
+    ended: Totals
+    held: HedgeResult | None
+    """None when nothing is held."""
+    dust_gain: Decimal | None
+    """What kept dust is worth now, less what it was kept at."""
+    imported: Decimal = ZERO
+    """Result taken over from the guide's state file; in ``cumulative`` alone."""
+
+    @property
+    def net_so_far(self) -> Decimal | None:
+        """Ended hedges + held hedge + gain of kept dust."""
+        return self._with(self.held.net_so_far if self.held else ZERO)
+
+    @property
+    def net_if_closed(self) -> Decimal | None:
+        """The same after closing the held hedge now."""
+        return self._with(self.held.net_if_closed if self.held else ZERO)
+
+    @property
+    def cumulative(self) -> Decimal:
+        """Cumulative P/L as the guide counts it: ended hedges and what was imported."""
+        return self.ended.net_profit + self.imported
+
+    def _with(self, held: Decimal | None) -> Decimal | None:
+        return None if held is None or self.dust_gain is None else self.ended.net_profit + held + self.dust_gain
+
+
+def exit_prices(
+    hedge: HedgedPosition,
+    seen: Prices,
+    market: MarketView | None,
+    books: tuple[Depth | None, Depth | None] | None = None,
+) -> ExitPrices:
+    """Return the prices of a valuation: ``seen``, and what the books (spot, perpetual) take, or else the best quotes.
+
+    A quote stands for the whole quantity; a book gives the average of what is visible for it.
+    """
+    if books is None:
+        spot, perp = (market.quote(leg, hedge.symbol) if market else None for leg in (Market.SPOT, Market.PERP))
+        sale, purchase = (spot.touch(Side.SELL) if spot else None), (perp.touch(Side.BUY) if perp else None)
+    else:
+        sale = average_price(books[0], Side.SELL, hedge.spot_quantity) if books[0] else None
+        purchase = average_price(books[1], Side.BUY, hedge.short) if books[1] else None
+    return ExitPrices(spot=seen.spot or seen.index, perp=seen.perp or seen.mark, sale=sale, purchase=purchase)
+
+
+def result_of(
+    hedge: HedgedPosition,
+    prices: ExitPrices,
+    signal: FundingSignal | None,
+    at: datetime,
+    *,
+    listed: BasisPair | None = None,
+) -> HedgeResult:
+    """Return the result of a hedge that is held, or being opened; ``listed`` has the commissions of today."""
+    tally, pair = hedge.tally, listed or hedge.pair
+    spot_pnl = perp_pnl = None
+    if hedge.fills_priced:
+        spot_pnl = _valued(tally.spot_cash, tally.spot_quantity, prices.spot)
+        perp_pnl = _valued(tally.perp_cash, tally.perp_quantity, prices.perp)
+    coins, short = _valued(ZERO, hedge.spot_quantity, prices.spot), _valued(ZERO, hedge.short, prices.perp)
+    fees = spread = None
+    if coins is not None and short is not None:
+        fees = coins * pair.spot.fees.taker + short * pair.perp.fees.taker
+        sold, bought = _valued(ZERO, hedge.spot_quantity, prices.sale), _valued(ZERO, hedge.short, prices.purchase)
+        spread = None if sold is None or bought is None else (coins - sold) + (bought - short)
+    notional = hedge.entry_notional or tally.spot_bought or tally.perp_sold
+    result = HedgeResult(
+        symbol=hedge.symbol,
+        at=at,
+        funding=hedge.funding_received,
+        spot_pnl=spot_pnl,
+        perp_pnl=perp_pnl,
+        fees_paid=tally.fees,
+        exit_fees=fees,
+        exit_spread=spread,
+        entry_notional=notional,
+        committed_capital=notional * LEGS,
+    )
+    return _with_break_even(result, short, signal)
+
+
+def result_of_ended(closed: ClosedHedge) -> HedgeResult:
+    """Return the result of a hedge that ended; closing it costs nothing any more."""
+    hedge = closed.hedge
+    notional = hedge.entry_notional or hedge.tally.spot_bought or hedge.tally.perp_sold
+    return HedgeResult(
+        symbol=hedge.symbol,
+        at=closed.closed_at,
+        funding=closed.funding,
+        spot_pnl=closed.spot_pnl,
+        perp_pnl=closed.perp_pnl,
+        fees_paid=closed.fees,
+        exit_fees=ZERO,
+        exit_spread=ZERO,
+        entry_notional=notional,
+        committed_capital=notional * LEGS,
+    )
+
+
+def dust_gain(dust: Mapping[str, DustLot], prices: Mapping[str, Decimal]) -> Decimal | None:
+    """Return what kept dust is worth at ``prices`` (by asset) less what it was kept at; None without one of them."""
+    gain = ZERO
+    for lot in dust.values():
+        price = prices.get(lot.asset)
+        if price is None:
+            return None
+        gain += lot.quantity * price - lot.cost
+    return gain
+
+
+def strategy_result(
+    ledger: Ledger, held: HedgeResult | None, prices: Mapping[str, Decimal] | None = None
+) -> StrategyResult:
+    """Return the result since the log began; ``held`` is the open hedge's, ``prices`` by asset value the dust."""
+    return StrategyResult(
+        ended=ledger.totals,
+        held=held,
+        dust_gain=dust_gain(ledger.dust, prices or {}),
+        imported=ledger.imported.total_profit_loss,
+    )
+
+
+def _valued(cash: Decimal, quantity: Decimal, price: Decimal | None) -> Decimal | None:
+    """Return cash and a quantity at its price; one of nothing needs no price."""
+    if not quantity:
+        return cash
+    return None if price is None else cash + quantity * price
+
+
+def _share(net: Decimal | None, whole: Decimal) -> float | None:
+    return None if net is None or whole <= 0 else float(net / whole)
+
+
+def _with_break_even(result: HedgeResult, short: Decimal | None, signal: FundingSignal | None) -> HedgeResult:
+    """Return the result with its break-even: whole payments of ``short`` x the signal's mean, from the next one on."""
+    net = result.net_if_closed
+    if net is None or net >= 0 or short is None or signal is None:
+        return result
+    payment, interval = signal.mean * float(short), timedelta(hours=signal.interval_hours)
+    payments = float(-net) / payment if payment > 0 else inf
+    if payments > LONGEST_BREAK_EVEN / interval:
+        return result
+    first = next_settlement(result.at, signal.interval_hours)
+    return replace(result, break_even_at=first + (ceil(payments) - 1) * interval)
