@@ -20,6 +20,8 @@ from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.engine.moments import CycleFailed
+from hedgerow.engine.moments import Stopped as LastMoment
+from hedgerow.engine.narration import words
 from hedgerow.strategy.parameters import (
     FundingRateStrategy,
     PositionManagement,
@@ -155,6 +157,37 @@ def test_a_leg_taken_by_others_counts_as_naked_from_its_trade_on(act: object) ->
         quality = farm.ledger.closed[-1].quality
         assert quality is not None
         assert quality.worst_naked_seconds == pytest.approx(truth, abs=1)
+
+
+def half_of_the_coins(farm: Farm) -> None:
+    quantity = farm.hedge.pair.spot.floor_quantity(farm.coins() / 2)
+    farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, quantity)
+
+
+def test_half_of_the_coins_sold_by_others_counts_as_naked_though_both_legs_are_closed_after_it() -> None:
+    farm = Farm()
+    farm.run(0.5)
+    farm.parameters = CALM
+    half_of_the_coins(farm)
+    taken = farm.world.now
+    farm.wait(0.1)
+    farm.run(0.05)
+    assert farm.ledger.max_naked_seconds > (farm.ledger.closed[-1].closed_at - taken).total_seconds() - 5
+
+
+def test_legs_closed_by_hand_one_after_the_other_were_naked_between_them() -> None:
+    farm = Farm()
+    farm.run(0.5)
+    farm.parameters = CALM
+    sell_coins(farm)
+    farm.wait(0.1)
+    farm.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, farm.hedge.short)
+    farm.wait(0.1)
+    ledger = farm.run(0.05)
+    assert farm.reasons[0] is Reason.CLOSED_ELSEWHERE
+    assert ledger.max_naked_seconds == pytest.approx(360, abs=1)
+    said = [line.text for line in words(farm.heard(LastMoment)[-1])]
+    assert f"  Longest naked exposure: 360.0 s (${ledger.max_naked_notional:.2f})" in said
 
 
 # --- the wall clock --------------------------------------------------------------------------------------------------

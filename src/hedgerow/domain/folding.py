@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
-from hedgerow.domain import folding_brakes, folding_orders, folding_rows
+from hedgerow.domain import folding_apart, folding_brakes, folding_orders, folding_rows
 from hedgerow.domain.books import Books
 from hedgerow.domain.execution import ExecutionKind, changed
 from hedgerow.domain.ledger import Halt, ImportedState, Ledger, LogMark, Target, TradingDay
@@ -50,6 +50,8 @@ def apply(ledger: Ledger, event: ev.Event) -> Ledger:
     braked = folding_brakes.AFTER.get(type(event))
     if braked is not None:
         after = braked(ledger, after, event)
+    if ledger.apart is not None or type(event) is ev.FillsElsewhere:
+        after = folding_apart.measured(ledger, after, event)
     return replace(after, events=ledger.events + 1, started_at=ledger.started_at or event.at)
 
 

@@ -16,6 +16,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord, Reason
 
 __all__ = [
+    "Apart",
     "Cooldown",
     "Deferral",
     "Halt",
@@ -103,6 +104,16 @@ class Deferral(Struct, frozen=True, kw_only=True):
     since: datetime
     until: datetime
     """When it is carried out whatever it costs."""
+
+
+class Apart(Struct, frozen=True, kw_only=True):
+    """The legs of the open hedge differ because of trades that no order of the bot made."""
+
+    hedge_id: str
+    since: datetime
+    """Time of the trade with which they began to differ; of a change without a trade, when it was found."""
+    price: Decimal
+    """Of that trade, quote units."""
 
 
 class TradingDay(Struct, frozen=True, kw_only=True):
@@ -197,7 +208,9 @@ class Ledger(Struct, frozen=True, kw_only=True):
     traded_at: datetime | None = None
     """When an order or a transfer of ours last ended: balances may lag behind it for some seconds."""
     max_naked_seconds: float = 0.0
+    """Longest time that the legs differed, whoever made them differ."""
     max_naked_notional: Decimal = ZERO
+    apart: Apart | None = None
 
     @property
     def standing_halt(self) -> Halt | None:
