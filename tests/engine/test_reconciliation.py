@@ -19,7 +19,7 @@ from hedgerow.domain.events import (
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
-from hedgerow.engine.moments import Adopted, BooksChecked, Reconciled, ReconcileStarted
+from hedgerow.engine.moments import Adopted, BooksChecked, HealthJudged, Reconciled, ReconcileStarted, Warned
 from hedgerow.strategy.observation import Close, Trim
 from hedgerow.strategy.parameters import (
     AdoptMode,
@@ -243,6 +243,7 @@ def test_of_two_candidates_none_is_adopted_and_openings_are_halted(running: bool
     assert farm.ledger.halt.reason is HaltReason.SEVERAL_POSITIONS
     assert SYMBOL in farm.ledger.halt.detail
     assert OTHER in farm.ledger.halt.detail
+    assert farm.heard(HealthJudged)[-1].hedges == len(farm.heard(HealthJudged)[-1].foreign) == 2
     assert farm.venue.orders == []
     assert len(farm.heard(Reconciled)) == (2 if running else 1)  # said once, not every cycle
     farm.check()
@@ -257,6 +258,7 @@ def test_a_naked_short_of_somebody_else_halts_openings_until_it_is_gone(running:
     )
     assert isinstance(verdict, NakedForeign)
     assert [halt.reason for halt in farm.logged(Halted)] == [HaltReason.FOREIGN_SHORT]
+    assert farm.heard(HealthJudged)[-1].foreign == (f"{OTHER}: 5 short without coins against it",)
     farm.parameters = StrategyParameters()
     farm.run(0.3)
     assert farm.venue.orders == []  # not even another pair
@@ -301,7 +303,20 @@ def test_spot_beyond_the_short_is_the_users_and_not_adopted_by_itself(running: b
     assert farm.logged(HedgeAdopted) == []
     assert farm.ledger.halt is not None
     assert "adopt it by name" in farm.ledger.halt.detail
+    assert farm.ledger.halt.reason is HaltReason.UNFIT_POSITION, "one position is not several"
+    judged = farm.heard(HealthJudged)[-1]
+    assert judged.hedges == 1
+    assert judged.foreign[0].startswith(f"{SYMBOL}: a short of 2 with 2.99")
     farm.check()
+
+
+def test_a_long_of_the_owner_on_the_same_cross_margin_is_mentioned_once() -> None:
+    farm = _held()
+    farm.run(0.5, at={0.21: lambda f: f.world.trade_by_hand(Market.PERP, OTHER, Side.BUY, Decimal(2))})
+    texts = [moment.text for moment in farm.heard(Warned) if "cross margin" in moment.text]
+    assert len(texts) == 1
+    assert texts[0].startswith(f"A long of 2 {OTHER} is not the bot's")
+    assert farm.reasons == []
 
 
 @WHEN

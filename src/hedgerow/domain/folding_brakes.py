@@ -92,7 +92,7 @@ def _fills_elsewhere(before: Ledger, after: Ledger, event: ev.FillsElsewhere) ->
     forced = [fill for fill in shorts if fill.forced]
     assumed = [fill for fill in shorts if fill.trade_id < 0]
     if forced:
-        reason, detail = ev.HaltReason.LIQUIDATION, _said(forced)
+        reason, detail = ev.HaltReason.LIQUIDATION, f"{forced[0].forced_name}: {_said(forced)}"
     elif assumed and not event.late:
         reason, detail = ev.HaltReason.UNEXPLAINED_LOSS, f"{_said(assumed)}, and no trade of the account explains it"
     else:

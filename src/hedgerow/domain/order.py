@@ -10,12 +10,30 @@ from msgspec import Struct
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO, is_positive
 
-__all__ = ["FORCED_CLIENT_IDS", "Fill", "Order", "OrderRequest", "OrderStatus", "RejectKind", "TimeInForce"]
+__all__ = [
+    "FORCED_CLIENT_IDS",
+    "Fill",
+    "Order",
+    "OrderRequest",
+    "OrderStatus",
+    "RejectKind",
+    "TimeInForce",
+    "forced_name",
+]
 
 FORCED_CLIENT_IDS: Final = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
 """How the ids of the venue's own orders begin: liquidation, ADL, settlement (docs/aster-api.md 10.2)."""
+FORCED_NAMES: Final = dict(
+    zip(FORCED_CLIENT_IDS, ("liquidation", "auto-deleveraging", "settlement of the symbol"), strict=True)
+)
+"""What such an order is, in words."""
 MAX_CLIENT_ID = 36
 """Longest client order id the venue accepts (-4015 above it)."""
+
+
+def forced_name(client_id: str) -> str:
+    """Return what an order of the venue's own is, in words; empty for every other order."""
+    return next((name for prefix, name in FORCED_NAMES.items() if client_id.startswith(prefix)), "")
 
 
 class TimeInForce(StrEnum):
@@ -129,6 +147,11 @@ class Fill(Struct, frozen=True, kw_only=True):
     def forced(self) -> bool:
         """Whether the venue traded for us: a liquidation, an ADL, or the settlement of a symbol that is taken down."""
         return self.client_id.startswith(FORCED_CLIENT_IDS)
+
+    @property
+    def forced_name(self) -> str:
+        """What the venue traded for us for, in words; empty for a trade that it did not force."""
+        return forced_name(self.client_id)
 
     def net_base(self, base: str) -> Decimal:
         """Signed change of the ``base`` holding: a fee taken in coin reduces what is held."""

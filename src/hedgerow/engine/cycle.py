@@ -42,6 +42,7 @@ from hedgerow.engine.settle import Settler
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decide import closing_obstacle, decide_held
 from hedgerow.strategy.exit_costs import LONGEST_WAIT, exit_cost
+from hedgerow.strategy.foreign import foreign_longs, foreign_positions, hedges_found
 from hedgerow.strategy.observation import (
     Close,
     Decision,
@@ -63,6 +64,7 @@ from hedgerow.strategy.prices import SaleBounds, prices_of, sale_bounds
 from hedgerow.strategy.rebalancing import rebalance
 from hedgerow.strategy.scan import scan
 from hedgerow.strategy.sizing import closing_plan
+from hedgerow.strategy.verdict import Verdict
 
 __all__ = ["Cycle", "Tools"]
 
@@ -108,6 +110,9 @@ class Cycle:
         self._overdue: tuple[str, datetime] | None = None
         self._events_seen = 0
         self._account: AccountView | None = None
+        self._verdict: Verdict | None = None
+        """Of the present cycle."""
+        self._longs: tuple[str, ...] = ()
 
     def last_account(self) -> AccountView | None:
         """Return the account as it was read last; None when that failed."""
@@ -116,7 +121,7 @@ class Cycle:
     async def run(self, number: int) -> None:
         """Run one cycle; one that closed a hedge goes on at once and may open the next."""
         self._journal.say(CycleBegan(at=self._clock.now(), number=number))
-        self._evaluation = None
+        self._evaluation = self._verdict = None
         await self.finish_what_is_in_flight()
         observation = await self._observe()
         if await self._turn(observation):
@@ -145,7 +150,8 @@ class Cycle:
             return observation
         if not observation.account.doubts:
             await self._bookkeeper.open_books(observation.account)
-        await self._settler.settle(observation)
+        self._verdict = await self._settler.settle(observation)
+        self._say_longs(observation.account)
         market = observation.market
         self._say_overdue(market)
         await self._bookkeeper.book_funding(interval_hours=self._interval(market), settled=self._settled(market))
@@ -182,6 +188,13 @@ class Cycle:
         self._overdue = (hedge.symbol, stamp)
         text = f"The funding rate of {hedge.symbol} settled at {stamp:%Y-%m-%d %H:%M} UTC is not listed yet"
         self._journal.say(Warned(at=self._clock.now(), text=f"{text}: its older rates are used"))
+
+    def _say_longs(self, account: AccountView) -> None:
+        """Say once which longs share the margin of the bot's short."""
+        longs = foreign_longs(account, self._journal.ledger)
+        for text in longs if longs != self._longs else ():
+            self._journal.say(Warned(at=self._clock.now(), text=text))
+        self._longs = longs
 
     def _settled(self, market: MarketView | None) -> Sequence[FundingRate]:
         """Return the newest settled rates of the held symbol; none where they cannot be seen."""
@@ -439,9 +452,10 @@ class Cycle:
         if account:
             self._journal.say(BalancesRead(at=now, spot_usdt=account.spot_usdt, perp_usdt=account.perp.transferable))
         evaluation, health = getattr(decision, "evaluation", None), getattr(decision, "health", None)
-        hedges = 1 if self._journal.ledger.hedge else 0
+        hedges = hedges_found(self._verdict) + (1 if self._journal.ledger.hedge else 0)
         if account or health:
-            self._journal.say(HealthJudged(at=now, hedges=hedges, report=health))
+            foreign = foreign_positions(self._verdict)
+            self._journal.say(HealthJudged(at=now, hedges=hedges, report=health, foreign=foreign))
         if evaluation is not None:
             self._evaluation = evaluation
             multiplier = self._policy.parameters.position_management.fee_coverage_multiplier

@@ -118,11 +118,14 @@ class BalancesRead(Struct, frozen=True, kw_only=True):
 
 
 class HealthJudged(Struct, frozen=True, kw_only=True):
-    """The health check's result; a report of None means that nothing is held."""
+    """The health check's result; without a report the ledger holds nothing."""
 
     at: datetime
     hedges: int
+    """Delta-neutral positions on the account, the ledger's and others."""
     report: HealthReport | None
+    foreign: tuple[str, ...] = ()
+    """Shorts that are not the ledger's, one line each."""
 
 
 class ReadFailed(Struct, frozen=True, kw_only=True):

@@ -9,12 +9,13 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.formats import log_funding, log_money, log_price, log_quantity, seconds, utc_second
+from hedgerow.domain.instrument import Side
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import plain
-from hedgerow.domain.order import OrderRequest, TimeInForce
+from hedgerow.domain.order import Fill, OrderRequest, TimeInForce
 from hedgerow.engine.moments import Recorded
 from hedgerow.engine.narration_hedges import HEDGE_WORDS, symbol_of
-from hedgerow.engine.narration_lines import Lines, alarm, info, success, warning
+from hedgerow.engine.narration_lines import Line, Lines, alarm, info, success, warning
 from hedgerow.engine.narration_moments import rebalanced
 
 __all__ = ["EVENT_WORDS", "SILENT_EVENTS", "recorded"]
@@ -93,6 +94,9 @@ def _command(command: co.Command) -> str:
 
 def _fills_elsewhere(event: ev.FillsElsewhere, before: Ledger, _after: Ledger) -> Lines:
     symbol = symbol_of(before)
+    forced = [fill for fill in event.fills if fill.forced]
+    if forced:
+        return tuple(_forced(fill) for fill in forced)
     if event.own:
         return warning(f"Late fills on {symbol} booked: {event.cause}")
     if event.fills and all(fill.trade_id < 0 for fill in event.fills):
@@ -100,6 +104,13 @@ def _fills_elsewhere(event: ev.FillsElsewhere, before: Ledger, _after: Ledger) -
             f"A part of the position on {symbol} is gone and no trade of the account shows why: {event.cause}"
         )
     return warning(f"Trades that are not the bot's changed its position on {symbol}: {event.cause}")
+
+
+def _forced(fill: Fill) -> Line:
+    name = fill.forced_name.upper()
+    what = "bought back" if fill.side is Side.BUY else "sold"
+    text = f"{name}: the exchange {what} {plain(fill.quantity)} {fill.symbol} {fill.market} at {log_price(fill.price)}"
+    return alarm(f"{text} by force ({utc_second(fill.at)}, fee {log_money(fill.fee)})")
 
 
 def _transferred(event: ev.FundsTransferred, before: Ledger, after: Ledger) -> Lines:

@@ -82,11 +82,16 @@ def _balances_read(moment: mo.BalancesRead) -> Lines:
 
 def _health_judged(moment: mo.HealthJudged) -> Lines:
     count, report = f"(Existing DN positions: {moment.hedges})", moment.report
+    foreign = warning(*(f"  {each}" for each in moment.foreign))
+    if report is None and moment.foreign:
+        return (*warning(f"Health check found positions that are not the bot's {count}"), *foreign)
     if report is None:
         return warning(f"Health check not possible {count}") if moment.hedges else info(f"Health check passed {count}")
-    if report.healthy:
-        return info(f"Health check passed {count}")
-    return _problems(report, count)
+    return (*(info(f"Health check passed {count}") if report.healthy else _problems(report, count)), *_beside(foreign))
+
+
+def _beside(foreign: Lines) -> Lines:
+    return (*warning("Positions beside it that are not the bot's:"), *foreign) if foreign else ()
 
 
 def _problems(report: HealthReport, count: str) -> Lines:

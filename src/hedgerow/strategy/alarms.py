@@ -16,6 +16,7 @@ from hedgerow.domain.events import Wallet
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.order import forced_name
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.strategy.absence import is_in_doubt
 from hedgerow.strategy.health import CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE, health_of
@@ -87,7 +88,10 @@ def news_alarm(news: News, ledger: Ledger) -> Alarm | None:
     kind, text = found
     if kind is AlarmKind.SETTINGS and ledger.execution is not None:
         return None  # the job's own preparations
-    return Alarm(kind=kind, text=f"{hedge.symbol}: {news.detail or text}")
+    detail = news.detail
+    if kind is AlarmKind.FORCED and (name := forced_name(news.detail)):
+        detail = f"the exchange closed a part of the short by force: {name}"
+    return Alarm(kind=kind, text=f"{hedge.symbol}: {detail or text}")
 
 
 def look_at(news: News, ledger: Ledger) -> datetime | None:

@@ -209,7 +209,7 @@ def halt_for(verdict: Verdict) -> Halt | None:
             return Halt(reason=HaltReason.UNFIT_POSITION, detail=text, symbols=symbols_of(verdict))
         text = f"{found.symbol}: short {plain(found.short)} beside {plain(found.spot)} coins; adopt it by name,"
         text += " or close it"
-        return Halt(reason=HaltReason.SEVERAL_POSITIONS, detail=text, symbols=symbols_of(verdict))
+        return Halt(reason=HaltReason.UNFIT_POSITION, detail=text, symbols=symbols_of(verdict))
     return None
 
 

@@ -92,7 +92,10 @@ def test_forced_trades_and_changes_without_a_trade_are_incidents_and_trades_by_h
 
     forced = apply(HELD, elsewhere(client_id="adl_autoclose"))
     assert forced.incident is not None
-    assert (forced.incident.reason, forced.incident.detail) == (ev.HaltReason.LIQUIDATION, "perp BUY 2")
+    assert (forced.incident.reason, forced.incident.detail) == (
+        ev.HaltReason.LIQUIDATION,
+        "auto-deleveraging: perp BUY 2",
+    )
     assumed = apply(HELD, elsewhere(trade_id=-5))
     assert assumed.incident is not None
     assert assumed.incident.reason is ev.HaltReason.UNEXPLAINED_LOSS

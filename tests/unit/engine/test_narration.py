@@ -258,6 +258,20 @@ def test_a_health_check_passes_only_on_what_was_seen() -> None:
     assert levels(mo.HealthJudged(at=AT, hedges=1, report=blind)) == {LineLevel.WARNING}
 
 
+def test_positions_that_are_not_the_bots_are_no_passed_health_check() -> None:
+    shorts = ("ETHUSDT: 1 short without coins against it",)
+    assert texts(mo.HealthJudged(at=AT, hedges=0, report=None, foreign=shorts)) == [
+        "Health check found positions that are not the bot's (Existing DN positions: 0)",
+        "  ETHUSDT: 1 short without coins against it",
+    ]
+    whole = ob.HealthReport(level=ob.HealthLevel.OK)
+    assert texts(mo.HealthJudged(at=AT, hedges=1, report=whole, foreign=shorts)) == [
+        "Health check passed (Existing DN positions: 1)",
+        "Positions beside it that are not the bot's:",
+        "  ETHUSDT: 1 short without coins against it",
+    ]
+
+
 def test_a_failed_read_says_what_is_missing_and_what_follows() -> None:
     moment = mo.ReadFailed(at=AT, missing=("market: HTTP 500", "account"))
     assert texts(moment)[0] == "Could not read: market: HTTP 500; account"

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
@@ -192,6 +193,37 @@ def test_a_leg_that_is_gone_without_a_trade_is_not_called_a_trade_of_others() ->
 def test_late_fills_of_own_orders_are_not_called_trades_of_others() -> None:
     event = ev.FillsElsewhere(at=AT, hedge_id=HEDGE_ID, fills=(), cause="an order that counted as ended", own=True)
     assert texts(event) == ["Late fills on BTCUSDT booked: an order that counted as ended"]
+
+
+@pytest.mark.parametrize(
+    ("client_id", "name"),
+    [
+        ("autoclose-1", "LIQUIDATION"),
+        ("adl_autoclose", "AUTO-DELEVERAGING"),
+        ("settlement_autoclose-1", "SETTLEMENT OF THE SYMBOL"),
+    ],
+)
+def test_a_liquidation_is_not_called_a_trade_of_others(client_id: str, name: str) -> None:
+    fill = Fill(
+        market=Market.PERP,
+        symbol="BTCUSDT",
+        trade_id=7,
+        order_id=3,
+        client_id=client_id,
+        side=Side.BUY,
+        quantity=Decimal("0.25"),
+        price=Decimal(100),
+        fee=Decimal("1.25"),
+        fee_asset="USDT",
+        at=AT,
+    )
+    event = ev.FillsElsewhere(at=AT, hedge_id=HEDGE_ID, fills=(fill,), cause="half open")
+    (text,) = texts(event)
+    assert text.startswith(f"{name}: the exchange bought back 0.25 BTCUSDT perp at $100.00 by force (")
+    assert text.endswith("fee $1.25)")
+    sale = replace(fill, side=Side.SELL)
+    (text,) = texts(ev.FillsElsewhere(at=AT, hedge_id=HEDGE_ID, fills=(sale,), cause="half open"))
+    assert "the exchange sold 0.25" in text
 
 
 # --- money -----------------------------------------------------------------------------------------------------------

@@ -227,3 +227,9 @@ def test_without_an_order_in_doubt_nothing_is_looked_for() -> None:
     assert not ended_in_doubt(Diary().open_hedge().close_hedge().ledger)
     assert not ended_in_doubt(ended(hedge=Diary().open_hedge().ledger.hedge))
     assert account_alarm(Diary().open_hedge().close_hedge().ledger, account(short_of("ABCUSDT", "10"))) is None
+
+
+def test_the_liquidation_of_the_short_is_called_that() -> None:
+    alarm = news_alarm(told(NewsKind.FORCED, detail="autoclose-17"), TEN)
+    assert alarm is not None
+    assert alarm.text.endswith("by force: liquidation")
