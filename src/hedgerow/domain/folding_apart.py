@@ -5,7 +5,7 @@ the hedge ends. What a job of the bot leaves apart is measured by the job itself
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
@@ -27,9 +27,9 @@ class _Stretch(Struct, frozen=True, kw_only=True):
 
     apart: Apart | None
     """Not None: the legs still differ after the last trade."""
-    seconds: float = 0.0
+    longest: timedelta
     """Longest stretch that is over."""
-    notional: Decimal = ZERO
+    notional: Decimal
     """Largest difference, quote units."""
 
 
@@ -57,7 +57,7 @@ def _with_trades(before: Ledger, after: Ledger, event: ev.FillsElsewhere) -> Led
     # Late trades take the place of what was assumed: the sums do not change, only the time is known now.
     begin = ZERO if event.late or not live else _difference(hedge)
     found = _walk(hedge.pair, hedge.hedge_id, begin, None if event.late else known, fresh)
-    after = replace(after, max_naked_seconds=max(after.max_naked_seconds, found.seconds))
+    after = replace(after, max_naked_seconds=max(after.max_naked_seconds, found.longest.total_seconds()))
     after = replace(after, max_naked_notional=max(after.max_naked_notional, found.notional))
     if found.apart is None:
         return replace(after, apart=known if event.late else None) if live else after
@@ -72,16 +72,16 @@ def _with_trades(before: Ledger, after: Ledger, event: ev.FillsElsewhere) -> Led
 
 
 def _walk(pair: BasisPair, hedge_id: str, difference: Decimal, apart: Apart | None, fills: Iterable[Fill]) -> _Stretch:
-    seconds, notional = 0.0, ZERO
+    longest, notional = timedelta(), ZERO
     for fill in sorted(fills, key=lambda each: each.at):
         difference += fill.net_base(pair.base)
         if not _differ(pair, difference, fill.price):
-            seconds = max(seconds, 0.0 if apart is None else (fill.at - apart.since).total_seconds())
+            longest = max(longest, timedelta() if apart is None else fill.at - apart.since)
             apart = None
             continue
         notional = max(notional, abs(difference) * fill.price)
         apart = apart or Apart(hedge_id=hedge_id, since=fill.at, price=fill.price)
-    return _Stretch(apart=apart, seconds=seconds, notional=notional)
+    return _Stretch(apart=apart, longest=longest, notional=notional)
 
 
 def _difference(hedge: HedgedPosition) -> Decimal:
