@@ -31,7 +31,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.emulator.mirror import MirroredVenue
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.ports import AccountRecord, Archivist, Clock, Venue
-from hedgerow.store.sqlite import SqliteStore
+from hedgerow.store.sqlite_reader import SqliteReader
 
 __all__ = ["Archive", "BooksQuestion", "NoLogError", "archive", "read_books_report", "read_events"]
 
@@ -137,10 +137,10 @@ async def _read_log(home: Home, prices: Mapping[str, PairPrices] | None = None) 
     return _Log(statement=statement, events=tuple(kept), count=statement.ledger.events)
 
 
-def _opened(home: Home) -> SqliteStore:
+def _opened(home: Home) -> SqliteReader:
     if not home.events.exists():
         raise NoLogError(f"No log at {home.events}: the bot has not run here yet")
-    return SqliteStore(home.events)
+    return SqliteReader(home.events)
 
 
 async def _look(home: Home, venue: "Archive", question: BooksQuestion) -> tuple[BooksReport, bool]:

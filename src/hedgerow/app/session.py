@@ -24,6 +24,7 @@ from hedgerow.store import guide_state
 from hedgerow.store.account_lock import AccountLock, LogLock
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.store.sqlite import SqliteStore
+from hedgerow.store.sqlite_reader import SqliteReader
 from hedgerow.strategy.policies import HOUSE_POLICIES
 
 __all__ = ["Session", "open_session", "read_ledger", "read_settings"]
@@ -101,7 +102,7 @@ async def read_ledger(home: Home) -> Ledger | None:
     """
     if not home.events.exists():
         return None
-    store = SqliteStore(home.events)
+    store = SqliteReader(home.events)
     try:
         return await store.load()
     finally:

@@ -9,32 +9,20 @@ its own under a virtual clock. A file that another process holds is waited for w
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from hedgerow.domain.errors import LogUnavailable, NewerLog, StoreError
+from hedgerow.domain.errors import StoreError
 from hedgerow.domain.events import Event
-from hedgerow.domain.folding import fold
 from hedgerow.domain.ledger import Ledger
 from hedgerow.ports import Clock
-from hedgerow.store.codec import (
-    FORMAT_VERSION,
-    decode_event,
-    decode_ledger,
-    encode_event,
-    encode_ledger,
-    event_kind,
-    ledger_version,
-)
+from hedgerow.store.codec import FORMAT_VERSION, encode_event, encode_ledger, event_kind, ledger_version
+from hedgerow.store.sqlite_reader import APPLICATION_ID, OPEN_TIMEOUT_SECONDS, LockedError, SqliteLog
 
 __all__ = ["SqliteStore"]
 
-APPLICATION_ID: Final = 0x48_44_47_57
-"""``HDGW``: marks a SQLite file as a Hedgerow event log (bytes 68 to 71 of the file)."""
-OPEN_TIMEOUT_SECONDS: Final = 10.0
-"""How long the opening of the log waits for another process that holds the file."""
 BLOCKING_TIMEOUT_MS: Final = 2000
 """How long a read or a write without a clock to wait on blocks before it fails."""
 LOCK_PATIENCE_SECONDS: Final = 300.0
@@ -42,9 +30,6 @@ LOCK_PATIENCE_SECONDS: Final = 300.0
 LOCK_REPORT_SECONDS: Final = 5.0
 """How long a write waits before that is reported."""
 LOCK_RETRY_SECONDS: Final = 0.1
-BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-PRIMARY_CODE: Final = 0xFF
-"""Masks the primary result code out of an extended one (sqlite.org/rescode.html)."""
 SCHEMA: Final = (
     "CREATE TABLE events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload BLOB NOT NULL)",
     "CREATE TABLE snapshot (seq INTEGER NOT NULL, version TEXT NOT NULL, payload BLOB NOT NULL)",
@@ -53,7 +38,7 @@ SCHEMA: Final = (
 )
 
 
-class SqliteStore:
+class SqliteStore(SqliteLog):
     """A ``Store`` in one SQLite file, created with its folder when missing; one process may write to it at a time.
 
     ``clock`` is what a write waits on while another process holds the file; everything else of the bot goes on
@@ -87,17 +72,6 @@ class SqliteStore:
         """Report by ``report``, once for each wait, that a write waits for another process."""
         self._report = report
 
-    async def load(self) -> Ledger:
-        """Return the fold of every event appended so far, from the newest snapshot that can be trusted.
-
-        Raises:
-            StoreError: an event is missing or cannot be read.
-        """
-        with self._guarded("read"):
-            self._count = self._counted()
-            ledger = self._newest_snapshot()
-            return fold(self._read(after=ledger.events), ledger)
-
     async def append(self, events: Sequence[Event], *, durable: bool) -> None:
         """Append events as one transaction; ``durable`` returns only once they would survive a power cut.
 
@@ -126,7 +100,7 @@ class SqliteStore:
         while True:
             try:
                 return write()
-            except _LockedError:
+            except LockedError:
                 if clock is None or clock.monotonic() >= began + self._patience:
                     raise
             if report is not None and clock.monotonic() >= began + LOCK_REPORT_SECONDS:
@@ -136,24 +110,6 @@ class SqliteStore:
                 )
                 report = None
             await clock.sleep(LOCK_RETRY_SECONDS)
-
-    async def events(self, *, after: int = 0) -> tuple[Event, ...]:
-        """Return the events after the first ``after`` ones, oldest first.
-
-        Raises:
-            StoreError: an event cannot be read.
-        """
-        with self._guarded("read"):
-            return tuple(self._read(after=after))
-
-    def stream(self) -> Iterator[Event]:
-        """Yield every event, oldest first; they are decoded one by one, as a log of years does not fit into memory.
-
-        Raises:
-            StoreError: an event is missing or cannot be read.
-        """
-        with self._guarded("read"):
-            yield from self._read(after=0)
 
     async def snapshot(self, ledger: Ledger) -> None:
         """Keep the fold of everything appended so far; only the newest one is kept.
@@ -171,22 +127,10 @@ class SqliteStore:
                 self._connection.execute("DELETE FROM snapshot")
                 self._connection.execute("INSERT INTO snapshot VALUES (?, ?, ?)", row)
 
-    async def close(self) -> None:
-        """Release the file; may be called twice."""
-        self._connection.close()
-
     def _prepare(self) -> None:
         """Check whose file it is and how old, and create what a new one needs."""
-        application, version = self._pragma("application_id"), self._pragma("user_version")
-        tables = self._one("SELECT count(*) FROM sqlite_master")
-        if not tables and not application and not version:
+        if self._is_empty():
             self._create()
-        elif application != APPLICATION_ID:
-            raise StoreError(f"{self._path} is a database of something else, not a Hedgerow event log")
-        elif version > FORMAT_VERSION:
-            raise NewerLog(
-                f"{self._path} was written by a newer Hedgerow: its format is {version}, ours is {FORMAT_VERSION}"
-            )
         (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise StoreError(
@@ -202,51 +146,10 @@ class SqliteStore:
                 self._connection.execute(statement)
         _sync_folder(self._path.parent)
 
-    def _newest_snapshot(self) -> Ledger:
-        row = self._connection.execute("SELECT seq, version, payload FROM snapshot").fetchone()
-        if row is None or row[1] != ledger_version():
-            return Ledger()
-        ledger = decode_ledger(row[2])
-        usable = ledger is not None and ledger.events == row[0] <= self._count
-        return ledger if ledger is not None and usable else Ledger()
-
-    def _read(self, *, after: int) -> Iterator[Event]:
-        """Yield the events after a place; their numbers must follow one another."""
-        rows = self._connection.execute("SELECT seq, kind, payload FROM events WHERE seq > ? ORDER BY seq", (after,))
-        for expected, row in enumerate(rows, after + 1):
-            if row[0] != expected:
-                raise StoreError(f"{self._path}: events are missing: number {row[0]} follows {expected - 1}")
-            yield self._decoded(*row)
-
-    def _decoded(self, seq: int, kind: str, payload: bytes) -> Event:
-        event = decode_event(payload, row=f"{self._path}: event {seq}")
-        if event_kind(event) != kind:
-            raise StoreError(
-                f"{self._path}: event {seq} cannot be read: filed as {kind!r}, holds {event_kind(event)!r}"
-            )
-        return event
-
-    def _counted(self) -> int:
-        """Return how many events there are, from their first and last number: counting them reads the whole file.
-
-        That the numbers between them follow one another is seen when they are read.
-        """
-        first = self._connection.execute("SELECT min(seq) FROM events").fetchone()[0]
-        last = self._connection.execute("SELECT max(seq) FROM events").fetchone()[0]
-        if first not in {None, 1}:
-            raise StoreError(f"{self._path}: events are missing: the first is number {first}")
-        return int(last or 0)
-
     def _sync(self, *, full: bool) -> None:
         if full != self._durable:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
             self._durable = full
-
-    def _pragma(self, name: str) -> int:
-        return self._one(f"PRAGMA {name}")
-
-    def _one(self, query: str) -> int:
-        return int(self._connection.execute(query).fetchone()[0])
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
@@ -258,28 +161,6 @@ class SqliteStore:
             if self._connection.in_transaction:  # SQLite ends it by itself when the disk is full
                 self._connection.execute("ROLLBACK")
             raise
-
-    @contextmanager
-    def _guarded(self, doing: str) -> Generator[None]:
-        """Turn what SQLite and the file system say into one line that names the file."""
-        try:
-            yield
-        except sqlite3.IntegrityError as error:
-            raise StoreError(f"{self._path}: another process wrote to this event log; stop one of the two") from error
-        except (sqlite3.Error, OSError) as error:
-            raise _failure(error, doing)(f"cannot {doing} the event log {self._path}: {error}") from error
-
-
-class _LockedError(LogUnavailable):
-    """Another process holds the file now."""
-
-
-def _failure(error: Exception, doing: str) -> type[StoreError]:
-    """Return what a failure of SQLite or the file system means for the log."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is not None and code & PRIMARY_CODE in BUSY:
-        return _LockedError
-    return LogUnavailable if doing == "write" else StoreError
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,213 @@
+"""Reads the event log of one bot without writing anything: neither to the file nor beside it, also while a bot writes.
+
+Works on a read-only file system. A log in write-ahead mode keeps its newest events in a ``-wal`` file and what readers
+and writers share in a ``-shm`` file (sqlite.org/wal.html): where both are there the log is opened as it is; without a
+``-wal`` file all of it is in the main file; and a ``-wal`` file without the other, as in a copy, is read in a copy.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+from urllib.parse import quote
+
+from hedgerow.domain.errors import LogUnavailable, NewerLog, StoreError
+from hedgerow.domain.events import Event
+from hedgerow.domain.folding import fold
+from hedgerow.domain.ledger import Ledger
+from hedgerow.store.codec import FORMAT_VERSION, decode_event, decode_ledger, event_kind, ledger_version
+
+__all__ = ["APPLICATION_ID", "LockedError", "SqliteLog", "SqliteReader"]
+
+APPLICATION_ID: Final = 0x48_44_47_57
+"""``HDGW``: marks a SQLite file as a Hedgerow event log (bytes 68 to 71 of the file)."""
+OPEN_TIMEOUT_SECONDS: Final = 10.0
+"""How long the opening of the log waits for another process that holds the file."""
+BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+PRIMARY_CODE: Final = 0xFF
+"""Masks the primary result code out of an extended one (sqlite.org/rescode.html)."""
+
+
+class SqliteLog:
+    """What reading an event log is, whether or not the same connection may write."""
+
+    _path: Path
+    _connection: sqlite3.Connection
+    _count: int
+
+    async def load(self) -> Ledger:
+        """Return the fold of every event appended so far, from the newest snapshot that can be trusted.
+
+        Raises:
+            StoreError: an event is missing or cannot be read.
+        """
+        with self._guarded("read"):
+            self._count = self._counted()
+            ledger = self._newest_snapshot()
+            return fold(self._read(after=ledger.events), ledger)
+
+    async def events(self, *, after: int = 0) -> tuple[Event, ...]:
+        """Return the events after the first ``after`` ones, oldest first.
+
+        Raises:
+            StoreError: an event cannot be read.
+        """
+        with self._guarded("read"):
+            return tuple(self._read(after=after))
+
+    def stream(self) -> Iterator[Event]:
+        """Yield every event, oldest first; they are decoded one by one, as a log of years does not fit into memory.
+
+        Raises:
+            StoreError: an event is missing or cannot be read.
+        """
+        with self._guarded("read"):
+            yield from self._read(after=0)
+
+    async def close(self) -> None:
+        """Release the file; may be called twice."""
+        self._connection.close()
+
+    def _is_empty(self) -> bool:
+        """Tell whether the file holds nothing yet.
+
+        Raises:
+            StoreError: it is something else than an event log, or was written by a newer version.
+        """
+        application, version = self._pragma("application_id"), self._pragma("user_version")
+        tables = self._one("SELECT count(*) FROM sqlite_master")
+        if not tables and not application and not version:
+            return True
+        if application != APPLICATION_ID:
+            raise StoreError(f"{self._path} is a database of something else, not a Hedgerow event log")
+        if version > FORMAT_VERSION:
+            raise NewerLog(
+                f"{self._path} was written by a newer Hedgerow: its format is {version}, ours is {FORMAT_VERSION}"
+            )
+        return False
+
+    def _newest_snapshot(self) -> Ledger:
+        row = self._connection.execute("SELECT seq, version, payload FROM snapshot").fetchone()
+        if row is None or row[1] != ledger_version():
+            return Ledger()
+        ledger = decode_ledger(row[2])
+        usable = ledger is not None and ledger.events == row[0] <= self._count
+        return ledger if ledger is not None and usable else Ledger()
+
+    def _read(self, *, after: int) -> Iterator[Event]:
+        """Yield the events after a place; their numbers must follow one another."""
+        rows = self._connection.execute("SELECT seq, kind, payload FROM events WHERE seq > ? ORDER BY seq", (after,))
+        for expected, row in enumerate(rows, after + 1):
+            if row[0] != expected:
+                raise StoreError(f"{self._path}: events are missing: number {row[0]} follows {expected - 1}")
+            yield self._decoded(*row)
+
+    def _decoded(self, seq: int, kind: str, payload: bytes) -> Event:
+        event = decode_event(payload, row=f"{self._path}: event {seq}")
+        if event_kind(event) != kind:
+            raise StoreError(
+                f"{self._path}: event {seq} cannot be read: filed as {kind!r}, holds {event_kind(event)!r}"
+            )
+        return event
+
+    def _counted(self) -> int:
+        """Return how many events there are, from their first and last number: counting them reads the whole file.
+
+        That the numbers between them follow one another is seen when they are read.
+        """
+        first = self._connection.execute("SELECT min(seq) FROM events").fetchone()[0]
+        last = self._connection.execute("SELECT max(seq) FROM events").fetchone()[0]
+        if first not in {None, 1}:
+            raise StoreError(f"{self._path}: events are missing: the first is number {first}")
+        return int(last or 0)
+
+    def _pragma(self, name: str) -> int:
+        return self._one(f"PRAGMA {name}")
+
+    def _one(self, query: str) -> int:
+        return int(self._connection.execute(query).fetchone()[0])
+
+    @contextmanager
+    def _guarded(self, doing: str) -> Generator[None]:
+        """Turn what SQLite and the file system say into one line that names the file."""
+        try:
+            yield
+        except sqlite3.IntegrityError as error:
+            raise StoreError(f"{self._path}: another process wrote to this event log; stop one of the two") from error
+        except (sqlite3.Error, OSError) as error:
+            raise _failure(error, doing)(f"cannot {doing} the event log {self._path}: {error}") from error
+
+
+class SqliteReader(SqliteLog):
+    """An event log opened for reading; a file that holds nothing yet is an empty log.
+
+    Raises:
+        StoreError: the file cannot be opened, is damaged, is something else, or was written by a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._copy: TemporaryDirectory[str] | None = None
+        with self._guarded("open"):
+            self._connection = self._opened()
+        try:
+            with self._guarded("open"):
+                self._empty = self._is_empty()
+                self._count = 0 if self._empty else self._counted()
+        except StoreError:
+            self._release()
+            raise
+
+    async def load(self) -> Ledger:
+        """Return the fold of every event appended so far.
+
+        Raises:
+            StoreError: an event is missing or cannot be read.
+        """
+        return Ledger() if self._empty else await super().load()
+
+    async def close(self) -> None:
+        """Release the file; may be called twice."""
+        self._release()
+
+    def _read(self, *, after: int) -> Iterator[Event]:
+        return iter(()) if self._empty else super()._read(after=after)
+
+    def _release(self) -> None:
+        self._connection.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+            self._copy = None
+
+    def _opened(self) -> sqlite3.Connection:
+        newest, shared = (self._path.with_name(f"{self._path.name}{end}") for end in ("-wal", "-shm"))
+        if not newest.exists() or not newest.stat().st_size:
+            return self._connected(self._path, "mode=ro&immutable=1")
+        if shared.exists():
+            return self._connected(self._path, "mode=ro")
+        self._copy = TemporaryDirectory(prefix="hedgerow-")
+        copy = Path(self._copy.name) / self._path.name
+        for file in (self._path, newest):
+            shutil.copyfile(file, copy.with_name(file.name))
+        return self._connected(copy, "mode=rw")
+
+    def _connected(self, path: Path, how: str) -> sqlite3.Connection:
+        address = f"file:{quote(str(path.absolute()))}?{how}"
+        connection = sqlite3.connect(address, uri=True, timeout=OPEN_TIMEOUT_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+
+class LockedError(LogUnavailable):
+    """Another process holds the file now."""
+
+
+def _failure(error: Exception, doing: str) -> type[StoreError]:
+    """Return what a failure of SQLite or the file system means for the log."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & PRIMARY_CODE in BUSY:
+        return LockedError
+    return LogUnavailable if doing == "write" else StoreError
