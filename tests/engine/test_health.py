@@ -198,7 +198,7 @@ def test_a_venue_that_is_down_for_an_hour_while_holding_is_no_exit(down: tuple[R
         holds = [hold for hold in farm.decisions(Hold) if hold.reason is HoldReason.INCOMPLETE]
         assert holds
         assert farm.heard(ReadFailed)
-    assert farm.ledger.totals.cycles == 18  # it went on all the time
+    assert farm.ledger.totals.cycles >= 18  # it went on all the time
     farm.run(0.2)  # the venue is back
     if parameters is farm.parameters:
         assert farm.reasons == [Reason.MAX_AGE]

@@ -63,6 +63,8 @@ def run(  # noqa: PLR0913 - one parameter per option
             bot = run_bot(session, options, listeners)
         except asyncio.CancelledError:
             return Exit.FAILED
+    if once and bot.cycle.incomplete:
+        return Exit.FAILED
     return Exit.HALTED if bot.journal.ledger.halt else Exit.DONE
 
 

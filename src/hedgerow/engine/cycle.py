@@ -113,6 +113,10 @@ class Cycle:
         self._verdict: Verdict | None = None
         """Of the present cycle."""
         self._longs: tuple[str, ...] = ()
+        self.read_nothing = False
+        """Whether neither market nor account could be read in the last cycle."""
+        self.incomplete = False
+        """Whether market or account could not be read in the last cycle."""
 
     def last_account(self) -> AccountView | None:
         """Return the account as it was read last; None when that failed."""
@@ -127,6 +131,8 @@ class Cycle:
         if await self._turn(observation):
             observation = await self._observe()
             await self._flat(observation)
+        self.read_nothing = observation.market is None and observation.account is None
+        self.incomplete = observation.market is None or observation.account is None
         await self._complete(observation)
 
     async def _turn(self, observation: Observation) -> bool:

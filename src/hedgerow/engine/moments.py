@@ -33,6 +33,7 @@ __all__ = [
     "Listener",
     "Moment",
     "NoOpportunity",
+    "NothingRead",
     "OpportunityFound",
     "ReadFailed",
     "RebalanceStarted",
@@ -239,6 +240,13 @@ class CycleFailed(Struct, frozen=True, kw_only=True):
     retry_seconds: float
 
 
+class NothingRead(Struct, frozen=True, kw_only=True):
+    """A cycle could read neither market nor account; the next one begins sooner than usual."""
+
+    at: datetime
+    retry_seconds: float
+
+
 class StoppedByUser(Struct, frozen=True, kw_only=True):
     """SIGINT, SIGTERM or SIGHUP was received."""
 
@@ -254,6 +262,8 @@ class Stopped(Struct, frozen=True, kw_only=True):
     ledger: Ledger
     cycles: int
     """Since the start of the process."""
+    account_read: bool = True
+    """Whether the account could be read when it was asked for last; if not, only the log says what is held."""
 
 
 Moment: TypeAlias = (
@@ -279,6 +289,7 @@ Moment: TypeAlias = (
     | CycleEnded
     | GuardAlarmed
     | CycleFailed
+    | NothingRead
     | StoppedByUser
     | Stopped
 )

@@ -83,15 +83,18 @@ def _stopped(moment: mo.Stopped) -> Lines:
     return (
         *headed(f"SHUTDOWN - {utc_second(moment.at)}"),
         *info("Final state saved"),
-        *_left_open(ledger),
+        *_left_open(moment),
         *_statistics(ledger, moment.cycles),
     )
 
 
-def _left_open(ledger: Ledger) -> Lines:
+def _left_open(moment: mo.Stopped) -> Lines:
+    ledger = moment.ledger
     if ledger.execution is not None:
         job = ledger.execution
         return warning(f"A trade is in flight ({job.kind} {job.symbol}): restart to finish it")
+    if ledger.hedge is None and not moment.account_read:
+        return warning("No position in the log; the account could not be read, so one may be open on the exchange")
     if ledger.hedge is None:
         return info("No position open")
     return info(f"Position kept open: {ledger.hedge.symbol} (restart to continue)")

@@ -103,9 +103,23 @@ def _problems(report: HealthReport, count: str) -> Lines:
 
 def _read_failed(moment: mo.ReadFailed) -> Lines:
     return warning(
-        f"Could not read: {'; '.join(moment.missing)}",
+        f"Could not read: {_by_reason(moment.missing)}",
         "Unknown is not flat: nothing is opened, and nothing closed for profit, until it can be read",
     )
+
+
+def _by_reason(missing: tuple[str, ...]) -> str:
+    """Return what is missing with each reason named once."""
+    parts: dict[str, list[str]] = {}
+    for text in missing:
+        part, _, reason = text.partition(": ")
+        parts.setdefault(reason, []).append(part)
+    named = ((" and ".join(found), reason) for reason, found in parts.items())
+    return "; ".join(f"{found}: {reason}" if reason else found for found, reason in named)
+
+
+def _nothing_read(moment: mo.NothingRead) -> Lines:
+    return warning(f"Nothing could be read from the exchange: next try in {seconds(moment.retry_seconds)}")
 
 
 def _evaluated(moment: mo.Evaluated) -> Lines:
@@ -227,6 +241,7 @@ MOMENT_WORDS: dict[type, Callable[[Any], Lines]] = {
     mo.BalancesRead: _balances_read,
     mo.HealthJudged: _health_judged,
     mo.ReadFailed: _read_failed,
+    mo.NothingRead: _nothing_read,
     mo.Evaluated: _evaluated,
     mo.ScanStarted: _scan_started,
     mo.OpportunityFound: _opportunity_found,

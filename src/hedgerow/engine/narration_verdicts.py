@@ -166,6 +166,8 @@ def _hold(decision: ob.Hold) -> Lines:
         return info("Position healthy, continuing to hold...") if seen else info("Nothing to act on, holding...")
     if decision.reason in SILENT_HOLDS:
         return ()
+    if decision.reason is ob.HoldReason.INCOMPLETE:
+        return warning(f"No action: {decision.reason}")  # what is missing was said when it was read
     return warning(f"No action: {decision.reason}{_in_brackets(decision.detail)}")
 
 

@@ -12,7 +12,7 @@ from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.cycle import Cycle
 from hedgerow.engine.guard import Guard
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import CycleFailed, Stopped, StoppedByUser
+from hedgerow.engine.moments import CycleFailed, NothingRead, Stopped, StoppedByUser
 from hedgerow.engine.service import Service
 from hedgerow.engine.startup import Startup
 from hedgerow.ports import Clock
@@ -157,9 +157,20 @@ class Runner:
         pause = await self._guarded(lambda: self._cycle.run(self._cycles))
         if pause is not None:
             return pause
-        self._failures = 0
         job = self._journal.ledger.execution
-        return None if job is None or job.state is not ExecutionState.NAKED else self._naked_pause(job)
+        naked = None if job is None or job.state is not ExecutionState.NAKED else self._naked_pause(job)
+        if self._cycle.read_nothing:
+            return self._after_nothing_read(naked)
+        self._failures = 0
+        return naked
+
+    def _after_nothing_read(self, naked: float | None) -> float:
+        pause = min(
+            self._next_pause(), self._options.interval_seconds, LAST_BACKOFF_SECONDS if naked is None else naked
+        )
+        if not self._options.once:
+            self._journal.say(NothingRead(at=self._clock.now(), retry_seconds=pause))
+        return pause
 
     def _naked_pause(self, job: HedgeExecution) -> float:
         """Return the pause before a naked leg is traded again: its next order is due then, or its listing is read."""
@@ -181,15 +192,18 @@ class Runner:
         return None
 
     async def _failed(self, error: Exception) -> float:
-        self._failures += 1
-        longest = LAST_BACKOFF_SECONDS if self._journal.ledger.active is None else LAST_BACKOFF_HELD_SECONDS
-        pause = backoff_seconds(FIRST_BACKOFF_SECONDS, longest, self._failures)
-        now = self._clock.now()
+        pause, now = self._next_pause(), self._clock.now()
         if isinstance(error, InvariantBroken) and self._journal.ledger.standing_halt is None:
             await self._journal.record(ev.Halted(at=now, reason=ev.HaltReason.INVARIANT, detail=str(error)))
         text = f"{type(error).__name__}: {error}"
         self._journal.say(CycleFailed(at=now, error=text, retry_seconds=pause))
         return pause
+
+    def _next_pause(self) -> float:
+        """Count one more failure in a row, and return how long to wait after it."""
+        self._failures += 1
+        longest = LAST_BACKOFF_SECONDS if self._journal.ledger.active is None else LAST_BACKOFF_HELD_SECONDS
+        return backoff_seconds(FIRST_BACKOFF_SECONDS, longest, self._failures)
 
     async def _end(self) -> None:
         closing = self._options.close_on_exit and self._journal.ledger.active is not None
@@ -200,4 +214,7 @@ class Runner:
         elif self._journal.ledger.execution is not None:
             # A cycle that failed left it behind; the exit is no reason to leave it there.
             await self._guarded(self._cycle.finish_what_is_in_flight)
-        self._journal.say(Stopped(at=self._clock.now(), ledger=self._journal.ledger, cycles=self._cycles))
+        read = self._cycle.last_account() is not None if self._cycles else self._startup.account_read
+        self._journal.say(
+            Stopped(at=self._clock.now(), ledger=self._journal.ledger, cycles=self._cycles, account_read=read)
+        )

@@ -30,6 +30,8 @@ class Startup:
         self._dry_run = dry_run
         self._imported = imported
         self._value_before = value_before
+        self.account_read = False
+        """Whether the account could be read."""
 
     async def run(self) -> None:
         """Get ready; a venue that does not answer is no reason to stop, the cycles will try again.
@@ -61,6 +63,7 @@ class Startup:
         periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
         read = await observe_settled(tools.venue, tools.clock, periods, journal.ledger)
         observation = await tools.settler.examined(read)
+        self.account_read = observation.account is not None
         if observation.account is None or observation.account.doubts:
             journal.say(ReadFailed(at=observation.at, missing=observation.missing))
         if observation.account is None or journal.ledger.execution is not None:
