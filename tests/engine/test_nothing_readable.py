@@ -26,7 +26,7 @@ def test_the_next_look_is_not_a_whole_interval_away() -> None:
     farm = Farm(faults=unread(Read.MARKET, Read.ACCOUNT, minutes=1))
     farm.run(0.1, options=DEFAULT)
     assert [moment.retry_seconds for moment in farm.heard(NothingRead)] == [5, 10, 20, 40]
-    assert farm.hedge, "it opens as soon as it can see"
+    assert farm.ledger.hedge is not None, "it opens as soon as it can see"
     begun = [moment.at - OPENED for moment in farm.heard(CycleBegan)]
     assert begun[4] < timedelta(seconds=80)
     assert texts(farm.heard(NothingRead)[1]) == ["Nothing could be read from the exchange: next try in 10.0 s"]
