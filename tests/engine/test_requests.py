@@ -168,8 +168,13 @@ def test_a_request_during_an_outage_is_answered_and_stops_nothing(tmp_path: Path
 # --- a cycle that failed in the middle of a trade ---------------------------------------------------------------------
 
 
-def _fail() -> None:
-    raise RuntimeError("a bug of ours")
+def _fail(farm: Farm) -> Callable[[], object]:
+    """Return what lets the next call of the venue fail by a bug of ours."""
+
+    def fail() -> None:
+        farm.venue.bug = RuntimeError("a bug of ours")
+
+    return fail
 
 
 def test_a_close_while_the_exchange_answers_nothing_says_that_nothing_was_closed(tmp_path: Path) -> None:
@@ -191,7 +196,7 @@ def test_a_close_while_the_exchange_answers_nothing_says_that_nothing_was_closed
 
 def test_a_job_that_a_failed_cycle_left_behind_is_finished_by_the_next() -> None:
     farm = Farm()
-    farm.run(0.2, listeners=[_Trap(_first_leg_filled, _fail)])
+    farm.run(0.2, listeners=[_Trap(_first_leg_filled, _fail(farm))])
     assert [failed.error for failed in farm.heard(CycleFailed)] == ["RuntimeError: a bug of ours"]
     assert len(farm.logged(HedgeOpened)) == 1
     farm.check_whole()
@@ -200,7 +205,7 @@ def test_a_job_that_a_failed_cycle_left_behind_is_finished_by_the_next() -> None
 def test_a_close_asked_for_while_a_job_is_left_behind_finishes_it_first(tmp_path: Path) -> None:
     farm, mailbox = Farm(), FolderMailbox(tmp_path)
     mailbox.post("1", CloseRequested())  # waits for the end of the first cycle, which fails between the legs
-    farm.run(0.2, mailbox=mailbox, listeners=[_Trap(_first_leg_filled, _fail)])
+    farm.run(0.2, mailbox=mailbox, listeners=[_Trap(_first_leg_filled, _fail(farm))])
     answer = mailbox.collect("1")
     assert answer is not None
     assert answer.done
@@ -214,7 +219,7 @@ def test_a_stop_right_after_a_failed_cycle_leaves_nothing_half_done(close: bool)
 
     def stop_and_fail() -> None:
         farm.bot.stop.set()
-        _fail()
+        _fail(farm)()
 
     trap = _Trap(_first_leg_filled, stop_and_fail)
     farm.run(0.2, listeners=[trap], options=RunOptions(close_on_exit=close))
@@ -228,7 +233,7 @@ def test_a_stop_right_after_a_failed_cycle_leaves_nothing_half_done(close: bool)
 
 def test_a_failure_at_start_is_said_and_the_cycles_take_over() -> None:
     farm = Farm()
-    farm.run(0.2, listeners=[_Trap(lambda moment: isinstance(moment, ReconcileStarted), _fail)])
+    farm.run(0.2, listeners=[_Trap(lambda moment: isinstance(moment, ReconcileStarted), _fail(farm))])
     assert len(farm.heard(CycleFailed)) == 1
     farm.check_whole()
 
@@ -237,7 +242,7 @@ def test_a_request_that_fails_is_answered_once_and_the_bot_lives_on(tmp_path: Pa
     farm, mailbox = Farm(), FolderMailbox(tmp_path)
 
     def break_a_rule() -> None:
-        raise InvariantBroken("two and two are five")
+        farm.venue.bug = InvariantBroken("two and two are five")
 
     trap = _Trap(lambda m: isinstance(m, Decided) and isinstance(m.decision, Close), break_a_rule)
     farm.run(0.5, mailbox=mailbox, at={0.2: _post(mailbox, "1", CloseRequested())}, listeners=[trap])

@@ -20,7 +20,7 @@ from hedgerow.domain.events import CommandIssued, Event, StateImported
 from hedgerow.domain.folding import fold
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.market import MarketView
+from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.domain.requests import Answer, Request
 from hedgerow.emulator import EmulatedVenue, World
@@ -84,17 +84,31 @@ class WatchedVenue(EmulatedVenue):
         """What the market looks like instead of the truth; a pair that is read afresh is still as it is."""
         self.reported: Callable[[Event], Event] | None = None
         """What the answers to commands say instead of the truth."""
+        self.bug: Exception | None = None
+        """Raised at the next reading of the account, the market or a book, or instead of sending the next command."""
 
     async def account(self) -> AccountView:
+        self._raise_bug()
         view = await super().account()
         return self.rewritten(view) if self.rewritten else view
 
     async def market(self, periods: int) -> MarketView:
+        self._raise_bug()
         view = await super().market(periods)
         return self.shown(view) if self.shown else view
 
+    async def depth(self, market: Market, symbol: str) -> Depth:
+        self._raise_bug()
+        return await super().depth(market, symbol)
+
+    def _raise_bug(self) -> None:
+        bug, self.bug = self.bug, None
+        if bug is not None:
+            raise bug
+
     async def submit(self, command: Command) -> tuple[Event, ...]:
         assert self.store is not None
+        self._raise_bug()
         if command not in [event.command for event in self.store.log if isinstance(event, CommandIssued)]:
             self.crimes.append(f"sent before it was logged: {command}")
         if isinstance(command, PlaceOrder):
@@ -177,6 +191,8 @@ class Farm:
         self.news: NewsSource | None = self.venue if news else None
         self._poll_seconds = poll_seconds
         self._ear = Ear()
+        self.listeners_may_fail = False
+        """Whether a listener may raise: the journal keeps that from the test otherwise."""
         self.store: WatchedStore | None = None
         self._bot: Bot | None = None
 
@@ -212,6 +228,7 @@ class Farm:
 
         run_virtual(self.clock, life())
         assert self.venue.crimes == []
+        assert self.listeners_may_fail or self.bot.journal.listener_failures == {}, "a listener of the test failed"
         return self.ledger
 
     def ask(self, request: Request) -> Answer:

@@ -17,7 +17,7 @@ from hedgerow.dashboard.recorder import PairPrices, RunEnd, RunRecorder
 from hedgerow.dashboard.report import RunReport
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.books import books_difference
-from hedgerow.domain.errors import ConfigError, HistoryError, Rejected
+from hedgerow.domain.errors import ConfigError, HistoryError, InvariantBroken, Rejected
 from hedgerow.domain.events import HedgeAdopted
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger import Ledger
@@ -238,9 +238,11 @@ async def _live(bot: Bot, clock: VirtualClock, seconds: float, *, kill: bool) ->
     if not kill:
         bot.stop.set()
         await life
-        return
-    life.cancel()
-    await asyncio.gather(life, return_exceptions=True)
+    else:
+        life.cancel()
+        await asyncio.gather(life, return_exceptions=True)
+    if bot.journal.listener_failures:
+        raise InvariantBroken(f"the report could not follow the run: {dict(bot.journal.listener_failures)}")
 
 
 def _open_by_hand(world: World, notional: Decimal) -> None:

@@ -281,6 +281,8 @@ class _Run:
         for task in (*others, living):
             task.cancel()
         await asyncio.wait({living, *others})
+        if bot.journal.listener_failures:
+            raise RuntimeError(f"the judge itself failed: {dict(bot.journal.listener_failures)}")
         error = None if living.cancelled() else living.exception()
         stopped = last and error is None
         if not failed and not living.cancelled() and not isinstance(error, PowerCut) and not stopped:

@@ -1,13 +1,13 @@
 """The one door to the log: what is recorded here is appended, folded, and told to the listeners, in that order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from hedgerow.domain.errors import InvariantBroken, LogUnavailable
 from hedgerow.domain.events import CommandIssued, Event
 from hedgerow.domain.folding import apply
 from hedgerow.domain.ledger import Ledger
-from hedgerow.engine.moments import Listener, Moment, Recorded
+from hedgerow.engine.moments import Listener, ListenerFailed, Moment, Recorded
 from hedgerow.ports import Store
 
 __all__ = ["Journal"]
@@ -21,6 +21,8 @@ class Journal:
     def __init__(self, store: Store, listeners: Sequence[Listener] = ()) -> None:
         self._store = store
         self._listeners = tuple(listeners)
+        self._failures = [0] * len(self._listeners)
+        """How often each listener failed."""
         self._ledger: Ledger | None = None
         self._snapshot_at = 0
 
@@ -77,13 +79,42 @@ class Journal:
         """Whether anybody listens; moments that are dear to build are built only then."""
         return bool(self._listeners)
 
+    @property
+    def listener_failures(self) -> Mapping[str, int]:
+        """How often listeners failed, by the name of their class; those that never did are not named."""
+        found: dict[str, int] = {}
+        for listener, failures in zip(self._listeners, self._failures, strict=True):
+            if failures:
+                found[_name(listener)] = found.get(_name(listener), 0) + failures
+        return found
+
     def say(self, moment: Moment) -> None:
-        """Tell the listeners."""
-        for listener in self._listeners:
-            listener.hear(moment)
+        """Tell every listener; one that fails keeps nothing from the others, and never interrupts a trade.
+
+        The first failure of a listener is said as well, once; later ones are counted.
+        """
+        failed: list[ListenerFailed] = []
+        for number, listener in enumerate(self._listeners):
+            try:
+                listener.hear(moment)
+            except Exception as error:  # noqa: BLE001 - whatever a view of the bot does wrong, the bot goes on
+                self._failures[number] += 1
+                if self._failures[number] == 1:
+                    failed.append(_failure(listener, error, moment))
+        for failure in failed:
+            self.say(failure)
 
     async def close(self) -> None:
         """Keep a snapshot and release the log; may be called twice."""
         if self._ledger is not None and self._ledger.events > self._snapshot_at:
             await self._snapshot(self._ledger)
         await self._store.close()
+
+
+def _failure(listener: Listener, error: Exception, moment: Moment) -> ListenerFailed:
+    at = moment.event.at if isinstance(moment, Recorded) else moment.at
+    return ListenerFailed(at=at, listener=_name(listener), error=f"{type(error).__name__}: {error}")
+
+
+def _name(listener: Listener) -> str:
+    return type(listener).__name__

@@ -3,11 +3,12 @@
 Events are facts of the log; moments are what lies between them: readings, judgements, decisions.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from hedgerow.domain.books import Books
 from hedgerow.domain.events import Event
@@ -31,6 +32,7 @@ __all__ = [
     "HealthJudged",
     "HedgeUnseen",
     "Listener",
+    "ListenerFailed",
     "Moment",
     "NoOpportunity",
     "NothingRead",
@@ -247,6 +249,15 @@ class NothingRead(Struct, frozen=True, kw_only=True):
     retry_seconds: float
 
 
+class ListenerFailed(Struct, frozen=True, kw_only=True):
+    """Something that only displays or keeps what happens raised an error, for the first time; trading goes on."""
+
+    at: datetime
+    listener: str
+    """Name of its class."""
+    error: str
+
+
 class StoppedByUser(Struct, frozen=True, kw_only=True):
     """SIGINT, SIGTERM or SIGHUP was received."""
 
@@ -264,6 +275,8 @@ class Stopped(Struct, frozen=True, kw_only=True):
     """Since the start of the process."""
     account_read: bool = True
     """Whether the account could be read when it was asked for last; if not, only the log says what is held."""
+    listener_failures: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How often each listener failed, by the name of its class."""
 
 
 Moment: TypeAlias = (
@@ -290,13 +303,14 @@ Moment: TypeAlias = (
     | GuardAlarmed
     | CycleFailed
     | NothingRead
+    | ListenerFailed
     | StoppedByUser
     | Stopped
 )
 
 
 class Listener(Protocol):
-    """Hears every moment, in order. It must not raise and must not wait."""
+    """Hears every moment, in order. It must not wait; what it raises is counted, and interrupts nothing."""
 
     def hear(self, moment: Moment) -> None:
         """Take note of one moment."""

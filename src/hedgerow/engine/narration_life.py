@@ -6,7 +6,7 @@ from typing import Any
 from hedgerow.domain.formats import log_funding, log_money, log_setting, seconds, utc_second
 from hedgerow.domain.ledger import Ledger
 from hedgerow.engine import moments as mo
-from hedgerow.engine.narration_lines import BLANK, Lines, alarm, headed, info, warning
+from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, alarm, headed, info, warning
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 
 __all__ = ["LIFE_WORDS"]
@@ -73,6 +73,11 @@ def _hedge_unseen(moment: mo.HedgeUnseen) -> Lines:
     )
 
 
+def _listener_failed(moment: mo.ListenerFailed) -> Lines:
+    text = f"{moment.listener} failed and is left behind: {moment.error}; trading goes on"
+    return (Line(text=text, level=LineLevel.ERROR),)
+
+
 def _stopped_by_user(moment: mo.StoppedByUser) -> Lines:
     what = "the position is closed first" if moment.closing else "the position is kept"
     return (BLANK, *info(f"Shutdown requested: {what}, then the bot stops"))
@@ -85,6 +90,7 @@ def _stopped(moment: mo.Stopped) -> Lines:
         *info("Final state saved"),
         *_left_open(moment),
         *_statistics(ledger, moment.cycles),
+        *warning(*(f"  {name} failed {count} times" for name, count in moment.listener_failures.items())),
     )
 
 
@@ -128,6 +134,7 @@ LIFE_WORDS: dict[type, Callable[[Any], Lines]] = {
     mo.Warned: _warned,
     mo.GuardAlarmed: _guard_alarmed,
     mo.HedgeUnseen: _hedge_unseen,
+    mo.ListenerFailed: _listener_failed,
     mo.StoppedByUser: _stopped_by_user,
     mo.Stopped: _stopped,
 }

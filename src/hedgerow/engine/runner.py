@@ -216,5 +216,11 @@ class Runner:
             await self._guarded(self._cycle.finish_what_is_in_flight)
         read = self._cycle.last_account() is not None if self._cycles else self._startup.account_read
         self._journal.say(
-            Stopped(at=self._clock.now(), ledger=self._journal.ledger, cycles=self._cycles, account_read=read)
+            Stopped(
+                at=self._clock.now(),
+                ledger=self._journal.ledger,
+                cycles=self._cycles,
+                account_read=read,
+                listener_failures=self._journal.listener_failures,
+            )
         )

@@ -9,12 +9,13 @@ from support.bots import Farm
 class FailIn:
     """Let the cycles with these numbers fail."""
 
-    def __init__(self, *numbers: int) -> None:
+    def __init__(self, farm: Farm, *numbers: int) -> None:
+        self.venue = farm.venue
         self.numbers = numbers
 
     def hear(self, moment: Moment) -> None:
         if isinstance(moment, CycleBegan) and moment.number in self.numbers:
-            raise RuntimeError("a bug of ours")
+            self.venue.bug = RuntimeError("a bug of ours")
 
 
 @pytest.mark.parametrize(
@@ -24,5 +25,5 @@ class FailIn:
 )
 def test_a_cycle_that_succeeds_ends_the_back_off(failing: tuple[int, ...], pauses: list[float]) -> None:
     farm = Farm()
-    farm.run(0.7, listeners=[FailIn(*failing)])
+    farm.run(0.7, listeners=[FailIn(farm, *failing)])
     assert [failed.retry_seconds for failed in farm.heard(CycleFailed)] == pauses

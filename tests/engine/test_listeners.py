@@ -1,0 +1,67 @@
+"""Whatever only displays or keeps what the bot does cannot interrupt it: each listener's errors are its own."""
+
+import pytest
+
+from hedgerow.engine.moments import CycleFailed, ListenerFailed, Moment, Stopped
+from hedgerow.engine.narration import words
+from hedgerow.store.codec import events_sha256
+from support.bots import Farm
+
+
+class Broken:
+    """Raises at every k-th moment."""
+
+    def __init__(self, every: int) -> None:
+        self._every = every
+        self._heard = 0
+
+    def hear(self, moment: Moment) -> None:
+        self._heard += 1
+        if self._heard % self._every == 0:
+            raise KeyError(f"no panel for {type(moment).__name__}")
+
+
+class Panel(Broken):
+    """Another kind of listener."""
+
+
+class Alerts(Broken):
+    """A third one."""
+
+
+def _lived(*listeners: Broken) -> Farm:
+    farm = Farm(latency_seconds=0.05)
+    farm.listeners_may_fail = True
+    farm.run(30, listeners=listeners)
+    return farm
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 7])
+def test_a_listener_that_raises_changes_no_event_of_the_log(every: int) -> None:
+    calm = _lived()
+    disturbed = _lived(Broken(every), Panel(every + 1), Alerts(1))
+    assert disturbed.ledger.totals.closed > 0, "trades happened in both directions"
+    assert events_sha256(disturbed.log) == events_sha256(calm.log)
+    assert not disturbed.heard(CycleFailed)
+    assert disturbed.ledger.max_naked_seconds == calm.ledger.max_naked_seconds
+    disturbed.check()
+
+
+def test_the_first_failure_of_a_listener_is_one_line_and_the_others_are_counted() -> None:
+    farm = _lived(Panel(5), Alerts(1))
+    failed = farm.heard(ListenerFailed)
+    assert [said.listener for said in failed] == ["Alerts", "Panel"]
+    assert failed[0].error == "KeyError: 'no panel for Started'"
+    counts = farm.bot.journal.listener_failures
+    assert set(counts) == {"Panel", "Alerts"}
+    assert counts["Alerts"] > counts["Panel"] > 10
+    said = [line.text for moment in farm.moments for line in words(moment)]
+    assert sum("failed and is left behind" in text for text in said) == 2
+    stopped = farm.heard(Stopped)[-1]
+    assert stopped.listener_failures["Panel"] == counts["Panel"]
+    assert f"  Panel failed {counts['Panel']} times" in [line.text for line in words(stopped)]
+
+
+def test_two_listeners_of_one_class_that_fail_are_both_said() -> None:
+    farm = _lived(Panel(3), Panel(4))
+    assert [said.listener for said in farm.heard(ListenerFailed)] == ["Panel", "Panel"]
