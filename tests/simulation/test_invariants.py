@@ -20,11 +20,14 @@ from support.worlds import ScriptedTape, make_world
 PAIR = pair_of()
 
 
-def ledger_of(kind: ExecutionKind, *, swept: str = "0.15", planned: str = "10.15", sold: str = "0") -> Ledger:
+SWEPT = Decimal("0.15")
+
+
+def ledger_of(kind: ExecutionKind, *, planned: str = "10.15", sold: str = "0") -> Ledger:
     """Return a ledger with a job at work on ten coins against ten short, and dust swept into its hedge."""
     job: HedgeExecution = new_job(kind, pair=PAIR, spot=planned, perp="10")
     job = replace(job, spot=replace(job.spot, filled=Decimal(sold)))
-    return Ledger(hedge=hedge("10", swept_quantity=Decimal(swept)), execution=job)
+    return Ledger(hedge=hedge("10", swept_quantity=SWEPT), execution=job)
 
 
 @pytest.mark.parametrize(
@@ -41,16 +44,16 @@ def ledger_of(kind: ExecutionKind, *, swept: str = "0.15", planned: str = "10.15
 def test_dust_that_a_closing_has_yet_to_sell_is_no_exposure_and_nothing_beyond_it(
     swept: str, planned: str, sold: str, excused: str
 ) -> None:
-    ledger = ledger_of(ExecutionKind.CLOSE, swept=swept, planned=planned, sold=sold)
-    assert unsold_dust(ledger, PAIR) == Decimal(excused)
+    ledger = ledger_of(ExecutionKind.CLOSE, planned=planned, sold=sold)
+    assert unsold_dust(ledger, PAIR, Decimal(swept)) == Decimal(excused)
 
 
 def test_dust_excuses_nothing_without_a_closing_of_its_own_coin() -> None:
     closing = ledger_of(ExecutionKind.CLOSE)
-    assert unsold_dust(closing, pair_of("BBBUSDT")) == 0
-    assert unsold_dust(replace(closing, execution=None), PAIR) == 0
-    assert unsold_dust(replace(closing, hedge=None), PAIR) == 0
-    assert unsold_dust(ledger_of(ExecutionKind.REDUCE), PAIR) == 0
+    assert unsold_dust(closing, pair_of("BBBUSDT"), SWEPT) == 0
+    assert unsold_dust(replace(closing, execution=None), PAIR, SWEPT) == 0
+    assert unsold_dust(replace(closing, hedge=None), PAIR, SWEPT) == 0
+    assert unsold_dust(ledger_of(ExecutionKind.REDUCE), PAIR, SWEPT) == 0
 
 
 def opened_after(*hours: float, resumed: bool = False) -> list[Rule]:

@@ -31,6 +31,7 @@ from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.doors import Life, ProcessDoor, RunDoor
 from hedgerow.simulation.draws import draw_plan
 from hedgerow.simulation.fates import PriceJump
+from hedgerow.simulation.invariants import Rule, Violation
 from hedgerow.simulation.market import DrawnMarket, MarketTrouble
 from hedgerow.simulation.minimise import minimised
 from hedgerow.simulation.owner import OwnersMailbox
@@ -38,6 +39,7 @@ from hedgerow.simulation.plan import Act, Crash, Door, RunPlan, Suspension, Trou
 from hedgerow.simulation.power import CrashingStore, CrashingVenue, Plug, PowerCut
 from hedgerow.simulation.report import Failure, RunResult
 from hedgerow.simulation.style import Style
+from hedgerow.simulation.time_limit import TimeLimitExceeded, time_limit
 from hedgerow.simulation.watched import WatchedStore, WatchedVenue
 from hedgerow.simulation.wire_troubles import WireAct
 from hedgerow.simulation.witness import Witness
@@ -64,23 +66,40 @@ CHUNK = 4
 
 
 def play_seed(
-    seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True, door: Door = Door.PROCESS
+    seed: int,
+    days: float,
+    *,
+    style: Style = Style.DRAWN,
+    faults: bool = True,
+    door: Door = Door.PROCESS,
+    run_seconds: float | None = None,
 ) -> RunResult:
-    """Play the run of a seed."""
-    return play(draw_plan(seed, days, style=style, faults=faults, door=door))
+    """Play the run of a seed; ``run_seconds`` as in ``play``."""
+    return play(draw_plan(seed, days, style=style, faults=faults, door=door), run_seconds)
 
 
-def play(plan: RunPlan) -> RunResult:
-    """Play one run to its end, or to its first violation."""
+def play(plan: RunPlan, run_seconds: float | None = None) -> RunResult:
+    """Play one run to its end, or to its first violation.
+
+    ``run_seconds`` is the longest real time that it may take (virtual time does not run on while a run hangs): a run
+    that has not ended by then is stopped and has failed. None = no limit; the limit needs the main thread.
+    """
     with _garbage_at_the_end():
-        return _Run(plan).play()
+        run = _Run(plan)
+        try:
+            with time_limit(run_seconds):
+                run.run()
+        except TimeLimitExceeded as exceeded:
+            run.stop(str(exceeded))
+        return run.result()
 
 
 def play_whole(plan: RunPlan) -> tuple[RunResult, tuple[Event, ...], World]:
     """Play one run and return its log and its exchange as well, for whoever holds the one against the other."""
     with _garbage_at_the_end():
         run = _Run(plan)
-        return run.play(), run.log, run.world
+        run.run()
+        return run.result(), run.log, run.world
 
 
 @contextmanager
@@ -101,7 +120,7 @@ def _garbage_at_the_end() -> Generator[None]:
             gc.enable()
 
 
-def play_seeds(
+def play_seeds(  # noqa: PLR0913 - what runs are drawn from, by name
     seeds: Sequence[int],
     days: float,
     *,
@@ -109,9 +128,10 @@ def play_seeds(
     style: Style = Style.DRAWN,
     faults: bool = True,
     door: Door = Door.PROCESS,
+    run_seconds: float | None = None,
 ) -> Iterator[RunResult]:
     """Play many seeds at once; the results come in the order of the seeds."""
-    playing = partial(play_seed, days=days, style=style, faults=faults, door=door)
+    playing = partial(play_seed, days=days, style=style, faults=faults, door=door, run_seconds=run_seconds)
     if workers <= 1:
         yield from map(playing, seeds)
         return
@@ -120,23 +140,35 @@ def play_seeds(
 
 
 def explain(
-    seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True, door: Door = Door.PROCESS
+    seed: int,
+    days: float,
+    *,
+    style: Style = Style.DRAWN,
+    faults: bool = True,
+    door: Door = Door.PROCESS,
+    run_seconds: float | None = None,
 ) -> Failure | None:
-    """Play a seed again and return its failure with the smallest plan that still fails; None when it does not fail."""
+    """Play a seed again and return its failure with the smallest plan that still fails; None when it does not fail.
+
+    The plan of a run that does not end stays whole: each smaller one would take the time of the limit as well.
+    """
     plan = draw_plan(seed, days, style=style, faults=faults, door=door)
-    result = play(plan)
+    result = play(plan, run_seconds)
     if result.violation is None:
         return None
     rule = result.violation.rule
+    options = ("" if style is Style.DRAWN else f" --style {style}") + ("" if faults else " --faults none")
+    options += "" if door is Door.PROCESS else f" --door {door}"
+    if rule is Rule.ENDS:
+        return Failure(plan=plan, drawn=len(plan.troubles), days=days, result=result, options=options)
 
     def fails(troubles: tuple[Trouble, ...]) -> bool:
-        violation = play(replace(plan, troubles=troubles)).violation
+        violation = play(replace(plan, troubles=troubles), run_seconds).violation
         return violation is not None and violation.rule is rule
 
     least = replace(plan, troubles=minimised(plan.troubles, fails))
-    options = ("" if style is Style.DRAWN else f" --style {style}") + ("" if faults else " --faults none")
-    options += "" if door is Door.PROCESS else f" --door {door}"
-    return Failure(plan=least, drawn=len(plan.troubles), result=play(least), options=options)
+    result = play(least, run_seconds)
+    return Failure(plan=least, drawn=len(plan.troubles), days=days, result=result, options=options)
 
 
 class _Run:
@@ -163,9 +195,16 @@ class _Run:
         self._restarts = 0
         self._deaths = 0
 
-    def play(self) -> RunResult:
+    def run(self) -> None:
         """Play until the end."""
         run_virtual(self._clock, self._whole())
+
+    def stop(self, why: str) -> None:
+        """Take note that the run did not end by itself."""
+        self._witness.violations.insert(0, Violation(rule=Rule.ENDS, at=self._clock.now(), text=why))
+
+    def result(self) -> RunResult:
+        """Return how the run ended."""
         log = self.log
         violation = self._witness.violations[0] if self._witness.violations else None
         naked = self._witness.legs.naked
@@ -368,6 +407,7 @@ class _Run:
             self._witness.revived()
             return None
         self._door.advance()
+        self._witness.look()
         before = self.world.account()
         following = self._door.strike(trouble)
         after = self.world.account()

@@ -28,8 +28,12 @@ __all__ = ["simulate"]
 
 MOST_RUNS = 1_000_000
 MOST_WORKERS = 256
+MOST_RUN_SECONDS = 1e8
 DAYS = {Door.PROCESS: 14.0, Door.WIRE: 0.25}
 """Of a run, where nothing else is asked; through the wire hedges live for minutes, and every hour is full of them."""
+LEAST_RUN_SECONDS = 300.0
+SECONDS_PER_DAY = {Door.PROCESS: 60.0, Door.WIRE: 3600.0}
+"""Real seconds that a run may take for each simulated day: some hundred times what it takes on one free core."""
 
 
 class Faults(StrEnum):
@@ -56,6 +60,14 @@ def simulate(  # noqa: PLR0913 - one parameter per option
         int | None, typer.Option("--seed", metavar="N", help="Play this seed alone, and say what was drawn for it.")
     ] = None,
     workers: Annotated[int, typer.Option("--workers", metavar="N", help="Processes.")] = 2,
+    run_seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--run-seconds",
+            metavar="N",
+            help="Real seconds that a run may take  [60 per simulated day, through the wire 3,600; at least 300]",
+        ),
+    ] = None,
     *,
     style: Annotated[Style, typer.Option("--style", help="How leading orders are placed.")] = Style.DRAWN,
     faults: Annotated[Faults, typer.Option("--faults", help="What goes wrong.")] = Faults.DRAWN,
@@ -70,7 +82,9 @@ def simulate(  # noqa: PLR0913 - one parameter per option
     _within("--runs", runs, MOST_RUNS)
     _within("--workers", workers, MOST_WORKERS)
     refuse_unwritable("--json", json)
-    asked = Asked(days=days, style=style, faults=faults is Faults.DRAWN, door=door)
+    if run_seconds is not None and not 0 < run_seconds <= MOST_RUN_SECONDS:
+        raise ConfigError(f"--run-seconds {run_seconds:g}: allowed are more than 0, at most {MOST_RUN_SECONDS:g}")
+    asked = Asked(days=days, style=style, faults=faults is Faults.DRAWN, door=door, run_seconds=run_seconds)
     seeds = range(first_seed, first_seed + runs) if seed is None else range(seed, seed + 1)
     results = _one(seed, asked, quiet=is_stdout(json)) if seed is not None else _many(seeds, asked, workers)
     summary = Summary.of(results, days=days)
@@ -89,6 +103,11 @@ class Asked(Struct, frozen=True, kw_only=True):
     style: Style
     faults: bool
     door: Door
+    run_seconds: float | None
+
+    def allowed_seconds(self) -> float:
+        """Return how long a run may take, in real seconds."""
+        return self.run_seconds or max(LEAST_RUN_SECONDS, SECONDS_PER_DAY[self.door] * self.days)
 
 
 def _within(name: str, value: int, most: int) -> None:
@@ -98,7 +117,7 @@ def _within(name: str, value: int, most: int) -> None:
 
 def _one(seed: int, asked: Asked, *, quiet: bool) -> list[RunResult]:
     plan = draw_plan(seed, asked.days, style=asked.style, faults=asked.faults, door=asked.door)
-    result = play(plan)
+    result = play(plan, asked.allowed_seconds())
     for line in () if quiet else result_lines(plan, result):
         say(line)
     return [result]
@@ -106,7 +125,13 @@ def _one(seed: int, asked: Asked, *, quiet: bool) -> list[RunResult]:
 
 def _many(seeds: range, asked: Asked, workers: int) -> list[RunResult]:
     playing = play_seeds(
-        seeds, asked.days, workers=min(workers, len(seeds)), style=asked.style, faults=asked.faults, door=asked.door
+        seeds,
+        asked.days,
+        workers=min(workers, len(seeds)),
+        style=asked.style,
+        faults=asked.faults,
+        door=asked.door,
+        run_seconds=asked.allowed_seconds(),
     )
     return list(_shown(playing, len(seeds)))
 
@@ -131,6 +156,13 @@ def _tell(summary: Summary, *, alone: bool) -> None:
 
 def _explain(seed: int, asked: Asked) -> None:
     """Show a failure on standard error, where it stands in no program's way."""
-    failure = explain(seed, asked.days, style=asked.style, faults=asked.faults, door=asked.door)
+    failure = explain(
+        seed,
+        asked.days,
+        style=asked.style,
+        faults=asked.faults,
+        door=asked.door,
+        run_seconds=asked.allowed_seconds(),
+    )
     for line in failure_lines(failure) if failure else ():
         typer.echo(line, err=True)

@@ -198,8 +198,9 @@ class Conduct:
         )
 
     def _differ_lately(self, symbol: str) -> bool:
+        """Whether the legs differ now, or did so lately: they may have come apart while no bot looked."""
         at = self._differed_at.get(symbol)
-        return at is not None and self._world.now - at < UNSETTLED
+        return symbol in self._legs.exposed or (at is not None and self._world.now - at < UNSETTLED)
 
     # --- orders ------------------------------------------------------------------------------------------------------
 

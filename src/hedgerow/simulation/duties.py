@@ -29,6 +29,8 @@ SLACK = 0.01
 IDLE_USDT = Decimal(2)
 RESTING = timedelta(hours=25)
 """The longest rest of a pair whose opening failed, or that was closed for its health."""
+APART, APART_SLACK = Decimal("0.05"), Decimal("0.005")
+"""Fraction by which the prices of the legs may differ before nothing is closed for profit, and what is near it."""
 DEPTH_ROOM = Decimal("1.5")
 LOT_ROOM = Decimal("1.05")
 """So much dearer may a lot be at the bot's prices than at the judge's."""
@@ -124,7 +126,7 @@ class Duties:
         stop = settings.risk_management.emergency_stop_loss
         if pnl is not None and max(pnl) < stop * (1 + SLACK) - 0.002:
             yield "stop", (Rule.DUTIES, f"{symbol} has made {max(pnl):.2%}, the emergency stop is at {stop:.2%}")
-        if self._expensive_to_leave(hedge):
+        if self._are_apart(symbol) or self._expensive_to_leave(hedge):
             return
         hours = (world.now - hedge.counted_from).total_seconds() / 3600
         if hours > management.max_position_age_hours:
@@ -136,13 +138,25 @@ class Duties:
     def _expensive_to_leave(self, hedge: HedgedPosition) -> bool:
         """Whether the perpetual has risen against the coin since the opening: exits for profit wait for it to fall."""
         prices, tally = self._world.prices(hedge.symbol), hedge.tally
-        if prices is None or not tally.spot_bought or not tally.perp_sold:
+        if prices is None or tally.spot_quantity <= 0 or tally.perp_quantity >= 0:
             return True
-        bought = tally.spot_bought / (tally.spot_quantity or 1)
-        sold = tally.perp_sold / (-tally.perp_quantity or 1)
+        # Of what is left: a part of either leg may have been traded back.
+        bought = (tally.spot_bought - tally.spot_sold) / tally.spot_quantity
+        sold = (tally.perp_sold - tally.perp_bought) / -tally.perp_quantity
         grown = (prices.perp - prices.spot) / prices.spot - (sold - bought) / bought
         most = self._parameters().position_management.max_exit_cost_bps
         return grown * 10_000 > most / 2
+
+    def _are_apart(self, symbol: str) -> bool:
+        """Whether spot and perpetual or index do not follow one price: a person decides then whether to leave.
+
+        See decision 0011 in docs/decisions.
+        """
+        prices = self._world.prices(symbol)
+        if prices is None:
+            return True
+        others = (prices.perp, prices.spot if prices.index is None else prices.index)
+        return any(abs(price / prices.spot - 1) > APART - APART_SLACK for price in others)
 
     def _opening(self, ledger: Ledger, account: AccountView) -> Iterator[tuple[str, tuple[Rule, str]]]:
         settings, world = self._parameters(), self._world

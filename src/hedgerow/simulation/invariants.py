@@ -24,6 +24,8 @@ from hedgerow.domain.order import OrderRequest
 from hedgerow.simulation.causes import Cause
 
 __all__ = [
+    "SLACK_SECONDS",
+    "STATE_SECONDS",
     "Exposure",
     "Rule",
     "Violation",
@@ -94,6 +96,7 @@ class Rule(StrEnum):
     LIVENESS = "the bot opens and closes when its rules say so"
     REPORTED = "what is reported is no less than what happened"
     FILLS = "every fill of its own is accounted for"
+    ENDS = "a run ends within its time"
 
 
 class Violation(Struct, frozen=True, kw_only=True):
@@ -121,6 +124,8 @@ class Exposure(Struct, frozen=True, kw_only=True):
     """When the job reached its present state, or a bot came to life again, or the legs began to differ."""
     taken: bool
     """Whether a leg was taken away: no order of the bot made the difference."""
+    taken_quantity: Decimal = ZERO
+    """Base units of ``quantity`` that others made, with its sign; the rest is the bot's own."""
     causes: frozenset[Cause] = frozenset()
     """What in the world kept the legs apart so far."""
     telling: bool = False
@@ -214,18 +219,18 @@ def own_tolerance(pair: BasisPair, price: Decimal, larger_leg: Decimal) -> Decim
     return max(2 * residue, larger_leg * IMBALANCE)
 
 
-def unsold_dust(ledger: Ledger, pair: BasisPair) -> Decimal:
+def unsold_dust(ledger: Ledger, pair: BasisPair, swept: Decimal) -> Decimal:
     """Return the coins of earlier hedges that the closing at work was given to sell, less what it has sold so far.
 
     Kept as dust they were nobody's exposure; that a closing sells them with its own, before anything else, makes them
-    none, for as long as its first slice may rest in the book. The ledger must have swept them and the plan must be
-    longer by them: neither alone excuses an excess.
+    none, for as long as its first slice may rest in the book. ``swept`` is what was swept since the hedge's last job,
+    and the plan must be longer by it: neither alone excuses an excess. What was swept for an earlier job has a short.
     """
     hedge, job = ledger.hedge, ledger.execution
     if hedge is None or job is None or job.kind is not ExecutionKind.CLOSE or job.symbol != pair.symbol:
         return ZERO
     surplus = job.plan.spot_quantity - job.plan.perp_quantity - job.spot.filled
-    return max(ZERO, min(hedge.swept_quantity, surplus))
+    return max(ZERO, min(swept, surplus))
 
 
 def check_exposure(exposure: Exposure, ledger: Ledger, now: datetime, *, patience: float) -> Iterator[tuple[Rule, str]]:
@@ -274,7 +279,7 @@ def _loud_enough(exposure: Exposure, job: HedgeExecution, what: str, seconds: fl
     price = exposure.notional / abs(exposure.quantity)
     least = 2 * max(job.pair.min_notional, job.pair.lot_step * price)
     allowed = job.plan.slice_notional * Decimal("1.3") + 2 * least
-    if abs(exposure.quantity) * _price_then(job, price) > allowed:
+    if (abs(exposure.quantity) - abs(exposure.taken_quantity)) * _price_then(job, price) > allowed:
         yield Rule.SIZE, f"{what}, slices are {job.plan.slice_notional}"
 
 

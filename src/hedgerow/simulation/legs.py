@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
+from hedgerow.domain.events import DustSwept, Event, HedgeAborted, HedgeClosed, HedgeOpened, HedgeRepaired
 from hedgerow.domain.execution import HedgeExecution
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Ledger
@@ -68,7 +69,11 @@ class LegWatch:
         self.state_since = self._world.now
         """When the job at work came into its present state."""
         self._taken: dict[str, Decimal] = {}
-        """Base units by which others made a symbol's coins exceed its short (or lack), until the legs match."""
+        """Base units by which others made a symbol's coins exceed its short (or lack): what is left of it now."""
+        self._forced_seen: set[int] = set()
+        """Trades that the venue forced and that are in it already."""
+        self._swept: dict[str, Decimal] = {}
+        """Dust that became a hedge's again since its last job, by coin."""
         self._apart: dict[str, tuple[datetime, datetime | None]] = {}
         """Since when the legs of a symbol are apart, whether a bot lives or not, and when they matched again."""
         self._even_at: dict[str, datetime] = {}
@@ -93,13 +98,21 @@ class LegWatch:
         lasts = BACK_OFF if cause is Cause.REFUSED else timedelta(0)
         self._last_active[cause] = self._world.now + lasts
 
+    def logged(self, event: Event) -> None:
+        """Take note of an event in the log: dust that is swept, and the end of the job that it was swept for."""
+        if isinstance(event, DustSwept):
+            asset, quantity = event.lot.asset, event.lot.quantity
+            self._swept[asset] = self._swept.get(asset, ZERO) + quantity
+        elif isinstance(event, HedgeOpened | HedgeClosed | HedgeAborted | HedgeRepaired):
+            self._swept.clear()
+
     def died(self) -> None:
         """Take note that no bot is at work from now on."""
         self._died_at, self._dead = self._world.now, True
 
     def revived(self) -> None:
         """Take note that a bot is at work again: what was exposed meanwhile counts as the time of the dead."""
-        self._compare_all(taken=False)  # an order that rested may have filled meanwhile
+        self._compare_all()  # an order that rested may have filled meanwhile
         self._revived_at, self._dead = self._world.now, False
         for symbol, exposure in self.exposed.items():
             away = self._revived_at - max(self._died_at, exposure.begun)
@@ -113,7 +126,10 @@ class LegWatch:
             )
 
     def took(self, before: AccountView, after: AccountView) -> None:
-        """Take note of coins that the owner traded, his own first, and of what he or the venue took of shorts."""
+        """Take note of coins that the owner traded, his own first, and of what he or the venue took of shorts.
+
+        ``look`` has been called right before: what differed then was not made by this.
+        """
         difference = {pair.symbol: self._difference(pair, before) for pair in self._world.tape.pairs}
         for pair in self._world.tape.pairs:
             change = after.coin(pair.base).total - before.coin(pair.base).total
@@ -121,7 +137,13 @@ class LegWatch:
                 self.owners[pair.base] = max(ZERO, self.owners.get(pair.base, ZERO) + change)
                 self.residues[pair.base] = own_tolerance(pair, prices_of(self._world, pair.symbol).spot, ZERO)
             made = self._difference(pair, after) - difference[pair.symbol]
-            self._taken[pair.symbol] = self._taken.get(pair.symbol, ZERO) + made
+            if made:
+                self._forced_since(pair)  # the act itself may be one
+                self._take(pair.symbol, made)
+
+    def _take(self, symbol: str, made: Decimal) -> None:
+        """Take note that others made the legs differ by so much."""
+        self._taken[symbol] = self._taken.get(symbol, ZERO) + made
 
     def difference(self, pair: BasisPair) -> Decimal:
         """Return by how many base units the bot's coins, dust left out, exceed its short now."""
@@ -138,10 +160,10 @@ class LegWatch:
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
-    def look(self, *, taken: bool = False, telling: bool = False) -> Iterator[tuple[Rule, str]]:
+    def look(self, *, telling: bool = False) -> Iterator[tuple[Rule, str]]:
         """Compare both legs of every pair on the exchange, and judge what differs."""
         world = self._world
-        self._compare_all(taken=taken)
+        self._compare_all()
         for symbol, exposure in self.exposed.items():
             self.exposed[symbol] = explained = self._explained(exposure, world.now)
             if not self._dead:
@@ -153,7 +175,7 @@ class LegWatch:
                 )
                 yield from check_exposure(judged, self.ledger, world.now, patience=self._door.patience_seconds)
 
-    def _compare_all(self, *, taken: bool) -> None:
+    def _compare_all(self) -> None:
         world = self._world
         if world.revision != self._seen_revision:
             self._seen_revision = world.revision
@@ -162,49 +184,64 @@ class LegWatch:
                 held = account.spot.get(pair.base)
                 own = (held.total if held else ZERO) - self.owners.get(pair.base, ZERO)
                 if own or pair.symbol in account.positions or pair.symbol in self.exposed:
-                    self._compare(pair, account, own, taken=taken)
+                    self._compare(pair, account, own)
         self._looked_at = world.now
 
-    def _compare(self, pair: BasisPair, account: AccountView, own: Decimal, *, taken: bool) -> None:
-        short = account.short(pair.symbol)
+    def _compare(self, pair: BasisPair, account: AccountView, own: Decimal) -> None:
+        short, now = account.short(pair.symbol), self._world.now
         before = self.exposed.pop(pair.symbol, None)
         blocked = self._blocked.pop(pair.symbol, frozenset())
         if before is not None and not self._dead:
-            self._worsen(before, self._world.now)
+            self._worsen(before, now)
         price, dust = prices_of(self._world, pair.symbol).spot, self.ledger.dust.get(pair.base)
         self._note_apart(pair, apart=abs(own - short) > own_tolerance(pair, price, max(own, short)))
         if own == short == 0:
-            self._even_at[pair.symbol] = self._world.now
+            self._taken.pop(pair.symbol, None)
+            self._even_at[pair.symbol] = now
             return
         pair = self._world.pair(pair.symbol) or pair  # its grids may have changed
         least = own_tolerance(pair, price, ZERO)
         own -= min(dust.quantity, least) if dust else ZERO
-        swept = min(unsold_dust(self.ledger, pair), least)
+        swept = min(unsold_dust(self.ledger, pair, self._swept.get(pair.base, ZERO)), least)
         own -= min(swept, max(ZERO, own - short))  # it excuses coins too many, never too few
-        if abs(own - short) <= least:
-            self._taken.pop(pair.symbol, None)
+        taken = self._left_of_taken(pair, own - short, least)
         if abs(own - short) <= own_tolerance(pair, price, max(own, short)):
-            self._even_at[pair.symbol] = self._world.now
+            self._even_at[pair.symbol] = now
             return
-        taken = taken or self._was_taken(pair, own - short, before)
+        by_others = abs(own - short) - abs(taken) <= least
         begun = before.begun if before else self._since_the_fill(pair)
+        goes_on = before is not None and before.taken is by_others
+        took_more = before is not None and abs(taken) > abs(before.taken_quantity)
+        causes = before.causes if before else frozenset[Cause]()
         self.exposed[pair.symbol] = Exposure(
             symbol=pair.symbol,
             quantity=own - short,
             notional=abs(own - short) * price,
             begun=begun,
-            own_begun=before.own_begun
-            if before and before.taken is taken
-            else begun
-            if not before
-            else self._world.now,
-            since=before.since if before else begun,
+            own_begun=before.own_begun if before and goes_on else now if before else begun,
+            since=now if took_more else before.since if before else begun,
             state_since=begun,
-            taken=taken,
-            causes=before.causes if before else frozenset(),
+            taken=by_others,
+            taken_quantity=taken,
+            causes=causes | {Cause.TAKEN} if taken else causes,
         )
         if before is not None:
             self._blocked[pair.symbol] = blocked
+
+    def _left_of_taken(self, pair: BasisPair, quantity: Decimal, least: Decimal) -> Decimal:
+        """Return how much of what others took is left in legs that differ by ``quantity``: at most all of it.
+
+        What the bot has put right counts no more, and what it makes differ beyond it never did.
+        """
+        if abs(quantity) > least + abs(self._taken.get(pair.symbol, ZERO)):
+            for made in self._forced_since(pair):
+                self._take(pair.symbol, made)
+        taken = self._taken.pop(pair.symbol, ZERO)
+        if taken * quantity <= 0 or (abs(quantity) <= least and self.ledger.active is None):
+            return ZERO
+        left = taken if abs(taken) <= abs(quantity) else quantity
+        self._taken[pair.symbol] = left
+        return left
 
     def _note_apart(self, pair: BasisPair, *, apart: bool) -> None:
         """Take note of whether legs are apart, by the grids that the pair had at first."""
@@ -227,17 +264,16 @@ class LegWatch:
         """Return by how many base units the bot's coins exceed its short."""
         return account.coin(pair.base).total - self.owners.get(pair.base, ZERO) - account.short(pair.symbol)
 
-    def _was_taken(self, pair: BasisPair, quantity: Decimal, before: Exposure | None) -> bool:
-        """Whether the owner or the venue made the legs differ: then, or before, and it matters now that they shrank."""
-        taken = self._taken.get(pair.symbol, ZERO)
-        if taken * quantity > 0 and abs(quantity) <= abs(taken) + pair.lot_step:
-            return True
-        return before.taken if before else self._forced(pair)
+    def _forced_since(self, pair: BasisPair) -> list[Decimal]:
+        """Return what the venue itself bought of the short since the legs matched last, each trade once.
 
-    def _forced(self, pair: BasisPair) -> bool:
-        """Whether the venue itself traded since the legs matched last: a liquidation between two looks."""
+        A liquidation may come between two looks, with no act of anybody's.
+        """
         since = self._even_at.get(pair.symbol, self._begun_at)
-        return any(fill.forced for fill in self._world.fills(Market.PERP, pair.symbol, since) if fill.at > since)
+        forced = [fill for fill in self._world.fills(Market.PERP, pair.symbol, since) if fill.forced]
+        fresh = [fill for fill in forced if fill.at > since and fill.trade_id not in self._forced_seen]
+        self._forced_seen.update(fill.trade_id for fill in forced)
+        return [fill.quantity * fill.side.sign for fill in fresh]
 
     def _explained(self, exposure: Exposure, now: datetime) -> Exposure:
         """Return an exposure with the causes added that were active since it was last explained."""
@@ -274,13 +310,14 @@ class LegWatch:
         if exposure.taken:
             self.naked = replace(self.naked, taken_seconds=max(self.naked.taken_seconds, seconds))
             return
-        worst = max(self.naked.notional, exposure.notional)
+        notional = exposure.notional * (1 - abs(exposure.taken_quantity / exposure.quantity))
+        worst = max(self.naked.notional, notional)
         self.naked = replace(self.naked, seconds=max(self.naked.seconds, seconds), notional=worst)
         if self.trades:
             last = self.trades[-1]
             self.trades[-1] = replace(
                 last,
                 seconds=max(last.seconds, seconds),
-                usd=max(last.usd, exposure.notional),
+                usd=max(last.usd, notional),
                 causes=tuple(sorted({*last.causes, *exposure.causes})),
             )

@@ -54,6 +54,8 @@ class Failure(Struct, frozen=True, kw_only=True):
     plan: RunPlan
     drawn: int
     """How many troubles the seed had drawn."""
+    days: float
+    """How many were asked for; the run of months that some seeds have is longer."""
     result: RunResult
     options: str = ""
     """What the command line needs besides the seed and the days."""
@@ -183,7 +185,7 @@ def failure_lines(failure: Failure) -> Iterator[str]:
     yield from (f"  {_text(trouble)}" for trouble in plan.troubles)
     yield f"The last {len(result.tail)} events:"
     yield from (f"  {_text(event)}" for event in result.tail)
-    yield f"Again: hedgerow simulate --seed {plan.seed} --days {plan.days:g}{failure.options}"
+    yield f"Again: hedgerow simulate --seed {plan.seed} --days {failure.days:g}{failure.options}"
 
 
 def _text(value: object) -> str:

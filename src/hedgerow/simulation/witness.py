@@ -107,6 +107,7 @@ class Witness:
     def _note(self, before: Ledger, event: ev.Event, after: Ledger) -> None:
         self._follow_troubles()
         self.legs.ledger = after
+        self.legs.logged(event)
         self._all(check_event(before, event, after, asked=self._asked))
         halts = self._parameters().risk_management.after_emergency is AfterEmergency.HALT
         self._all(self._brake.note(before, event, self._world, halts=halts))
@@ -176,7 +177,7 @@ class Witness:
         self._restless()
         self._conduct.acted()
         self.legs.took(before, after)
-        self.look(taken=True)
+        self.look()
 
     def _restless(self) -> None:
         self._quiet_cycles = 0
@@ -187,10 +188,10 @@ class Witness:
         """Whether any legs differ now."""
         return bool(self.legs.exposed)
 
-    def look(self, *, taken: bool = False, telling: bool = False) -> None:
+    def look(self, *, telling: bool = False) -> None:
         """Compare both legs of every pair on the exchange, and judge what differs."""
         before = set(self.legs.exposed)
-        self._all(self.legs.look(taken=taken, telling=telling))
+        self._all(self.legs.look(telling=telling))
         if set(self.legs.exposed) - before:
             self.noticed()
         for symbol in before | set(self.legs.exposed):

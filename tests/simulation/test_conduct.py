@@ -1,0 +1,120 @@
+"""What the judge holds an order against: the settings, and what a bot can know when it sends one."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from hedgerow.app.simulate import play_whole
+from hedgerow.domain import events as ev
+from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.order import OrderRequest
+from hedgerow.emulator.wire.faults import RequestFault, WireFault
+from hedgerow.simulation.draws import draw_plan
+from hedgerow.simulation.invariants import SLACK_SECONDS, STATE_SECONDS, Exposure, Rule, check_exposure
+from hedgerow.simulation.plan import Door
+from hedgerow.simulation.wire_troubles import RequestTrouble
+from support.judging import LegScene
+from support.toy_venue import new_job
+from support.views import NOW
+from support.worlds import SYMBOL, make_pair
+
+PAIR = make_pair()
+
+
+def opening(seconds: float = 300.0) -> LegScene:
+    """Return an opening at work, begun now, with nothing traded yet."""
+    scene = LegScene().pass_time(seconds)
+    job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10", at=scene.now)
+    scene.holds(Ledger(execution=job)).look()
+    return scene
+
+
+def order(beyond_bps: str, side: Side = Side.SELL, market: Market = Market.PERP) -> OrderRequest:
+    """Return an order of five coins that accepts so much beyond the touch."""
+    touch = Decimal("99.99") if side is Side.SELL else Decimal("100.01")
+    price = touch * (1 + side.sign * Decimal(beyond_bps) / 10_000)
+    return OrderRequest(client_id="h1-1", market=market, symbol=SYMBOL, side=side, quantity=Decimal(5), price=price)
+
+
+# --- caps ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("naked", "beyond", "guilty"), [(1, "35", False), (1, "50", True), (6, "50", False)])
+def test_a_cap_is_as_wide_as_the_naked_time_lets_it_be(naked: float, beyond: str, *, guilty: bool) -> None:
+    scene = opening().buys("5")
+    scene.look()
+    assert scene.pass_time(naked).leaves(order(beyond)) == ([Rule.SETTINGS] if guilty else [])
+
+
+def test_a_match_that_a_bot_could_see_makes_the_cap_narrow_again() -> None:
+    scene = opening().buys("5")
+    scene.look()
+    scene.pass_time(10).shorts("5").look()
+    scene.pass_time(6).buys("5").look()
+    assert scene.leaves(order("50")) == [Rule.SETTINGS]
+
+
+def test_a_match_that_was_over_before_it_could_be_known_leaves_the_cap_wide() -> None:
+    scene = opening().buys("5")
+    scene.look()
+    scene.pass_time(10).shorts("5").look()
+    scene.pass_time(4).buys("5").look()
+    assert scene.leaves(order("50")) == []
+
+
+# --- the leverage ----------------------------------------------------------------------------------------------------
+
+
+def test_a_job_that_begins_after_the_owner_changed_the_leverage_sells_no_short_at_it() -> None:
+    scene = opening()
+    scene.world.set_leverage(SYMBOL, 5)
+    scene.conduct.acted()
+    job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10", at=scene.now + timedelta(seconds=1))
+    scene.holds(Ledger(execution=job)).pass_time(200).buys("5").look()
+    assert scene.leaves(order("5")) == [Rule.SETTINGS]
+
+
+def test_coins_that_are_bought_already_are_hedged_at_a_leverage_that_the_owner_changed_meanwhile() -> None:
+    scene = opening().buys("5")
+    scene.look()
+    scene.world.set_leverage(SYMBOL, 5)
+    scene.conduct.acted()
+    assert scene.pass_time(200).leaves(order("5")) == []
+
+
+# --- orders in doubt -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "guilty"), [(60, False), (84, False), (86, True)])
+def test_legs_stay_apart_in_doubt_for_the_window_of_a_nonce_and_no_longer(seconds: float, *, guilty: bool) -> None:
+    begun = NOW - timedelta(seconds=seconds)
+    found = Exposure(
+        symbol=SYMBOL,
+        quantity=Decimal(4),
+        notional=Decimal(400),
+        begun=begun,
+        own_begun=begun,
+        since=NOW,
+        state_since=begun,
+        taken=False,
+    )
+    job = replace(new_job(pair=PAIR), state=ExecutionState.IN_DOUBT, naked_alarmed=True)
+    rules = [rule for rule, _ in check_exposure(found, Ledger(execution=job), NOW, patience=0.0)]
+    assert rules == ([Rule.BOUND] if guilty else [])
+
+
+def test_an_order_without_an_answer_keeps_an_honest_bot_in_doubt_for_longer_than_any_other_state() -> None:
+    plan = draw_plan(1, 0.06, door=Door.WIRE, faults=False)
+    silent = RequestFault(fault=WireFault.SILENT_BEFORE, path="/fapi/v3/order", method="POST", contains="SELL", times=1)
+    deaf = RequestFault(fault=WireFault.SILENT_BEFORE, path="noop", times=0, for_seconds=120.0)
+    troubles = (RequestTrouble(at=plan.begin, fault=silent), RequestTrouble(at=plan.begin, fault=deaf))
+    result, log, _ = play_whole(replace(plan, troubles=troubles))
+    assert result.violation is None
+    states = [e for e in log if isinstance(e, ev.ExecutionStepped) and e.change and e.change.state is not UNSET]
+    stays = {e.change.state: (states[n + 1].at - e.at).total_seconds() for n, e in enumerate(states[:-1]) if e.change}
+    assert stays[ExecutionState.IN_DOUBT] > STATE_SECONDS[ExecutionState.FOLLOWING] + SLACK_SECONDS

@@ -1,0 +1,76 @@
+"""What the judge holds a bot to do in time, and what excuses it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.order import Fill
+from hedgerow.domain.position import HedgedPosition, OrderRecord, Tally
+from support.judging import LegScene
+from support.views import fill, hedge
+from support.worlds import SYMBOL, make_pair
+
+PAIR = make_pair()
+OLD = f"{SYMBOL} is "
+
+
+def held(scene: LegScene, *fills: Fill) -> Ledger:
+    """Return a ledger that has held a hedge since long before its settings allow, with these trades in it."""
+    made: HedgedPosition = hedge("10", pair=PAIR, funding="10")
+    orders: Sequence[OrderRecord] = [
+        OrderRecord.of_fill(replace(each, trade_id=n), hedge_id="h1", base=PAIR.base, fee_quote=Decimal(0))
+        for n, each in enumerate(fills)
+    ]
+    begun = scene.now - timedelta(hours=40)
+    tally = Tally.of(tuple(orders)) if fills else made.tally
+    return Ledger(hedge=replace(made, opened_at=begun, counted_from=begun, tally=tally))
+
+
+def checks(scene: LegScene, number: int = 6) -> list[str]:
+    """Return what so many hourly checks leave undone."""
+    found: list[str] = []
+    for _ in range(number):
+        scene.pass_time(3600)
+        found += scene.checked()
+    return found
+
+
+def opened(scene: LegScene) -> LegScene:
+    return scene.buys("10.004").shorts("10")
+
+
+def test_an_old_hedge_is_to_be_closed() -> None:
+    scene = opened(LegScene()).pass_time(600)
+    found = checks(scene.holds(held(scene)))
+    assert [text[: len(OLD)] for text in found] == [OLD] * 3
+
+
+@pytest.mark.parametrize(("spot", "perp", "excused"), [("100", "94.9", True), ("100", "96", False)])
+def test_legs_that_do_not_follow_one_price_are_left_to_a_person(spot: str, perp: str, *, excused: bool) -> None:
+    scene = opened(LegScene()).pass_time(600)
+    scene.tape.set_prices(scene.now, spot, perp)
+    assert (checks(scene.holds(held(scene))) == []) is excused
+
+
+def trades(*extra: Fill) -> tuple[Fill, ...]:
+    bought = fill(Market.SPOT, Side.BUY, "10", price="100")
+    sold = fill(Market.PERP, Side.SELL, str(10 + sum(each.quantity for each in extra)), price="100")
+    return (bought, sold, *extra)
+
+
+def test_an_exit_that_costs_much_in_prices_may_wait() -> None:
+    scene = opened(LegScene()).pass_time(600)
+    scene.tape.set_prices(scene.now, "100", "100.6")
+    assert checks(scene.holds(held(scene, *trades()))) == []
+
+
+def test_a_part_of_the_short_that_was_bought_back_makes_the_exit_no_cheaper() -> None:
+    scene = opened(LegScene()).pass_time(600)
+    scene.tape.set_prices(scene.now, "100", "100.6")
+    back = fill(Market.PERP, Side.BUY, "1", price="100")
+    assert checks(scene.holds(held(scene, *trades(back)))) == []

@@ -1,0 +1,161 @@
+"""What the judge takes for the work of others when the legs of a hedge differ, and how little that excuses."""
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.position import DustLot
+from hedgerow.simulation.causes import Cause
+from hedgerow.simulation.invariants import Exposure, Rule, check_exposure
+from support.judging import LegScene
+from support.toy_venue import new_job
+from support.views import NOW, hedge
+from support.worlds import SYMBOL, make_pair
+
+PAIR = make_pair()
+
+
+def hedged(coins: str = "10.004", short: str = "10") -> LegScene:
+    """Return a hedge of ten coins after the fee in coin."""
+    made = LegScene().buys(coins).shorts(short).holds(Ledger(hedge=hedge("10", pair=PAIR)))
+    assert made.look() == []
+    assert made.legs.exposed == {}
+    return made
+
+
+def exposed(scene: LegScene) -> Exposure:
+    list(scene.legs.look())
+    return scene.legs.exposed[SYMBOL]
+
+
+# --- taken by others -------------------------------------------------------------------------------------------------
+
+
+def test_a_leg_that_was_taken_is_excused_until_it_is_put_right() -> None:
+    scene = hedged().pass_time(60).owner_sells("4")
+    assert exposed(scene).taken
+    assert exposed(scene.pass_time(10).covers("1.5")).taken
+    assert exposed(scene.pass_time(10)).causes == {Cause.TAKEN}
+    scene.covers("2.5").look()
+    assert scene.legs.exposed == {}
+    assert scene.legs.naked.seconds == 0
+    assert scene.legs.naked.taken_seconds == 20
+
+
+def test_what_was_put_right_of_a_taken_leg_excuses_no_exposure_of_the_bots_own() -> None:
+    scene = hedged().pass_time(60).owner_sells("4").pass_time(5).covers("3")
+    assert exposed(scene).taken
+    found = exposed(scene.pass_time(5).sells("3"))
+    assert (found.quantity.quantize(Decimal("0.1")), found.taken) == (Decimal("-4.0"), False)
+    assert scene.pass_time(21).look() == [Rule.DELTA]
+
+
+def test_the_other_sign_of_what_was_taken_is_the_bots_own() -> None:
+    scene = hedged().pass_time(60).deleverages("4")
+    assert exposed(scene).taken
+    assert not exposed(scene.sells("8")).taken
+
+
+def test_an_act_that_touches_no_leg_excuses_none() -> None:
+    scene = hedged().pass_time(60).buys("3").deposits("1000")
+    assert not exposed(scene).taken
+    assert scene.pass_time(21).look() == [Rule.DELTA]
+
+
+def test_what_is_taken_while_a_leg_is_naked_counts_apart_from_it() -> None:
+    scene = hedged().pass_time(60).buys("3").pass_time(4)
+    begun = exposed(scene).own_begun
+    found = exposed(scene.deleverages("5"))
+    assert (found.taken, found.taken_quantity, found.own_begun) == (False, Decimal(5), begun)
+    scene.pass_time(1).look()
+    assert scene.legs.naked.notional < 310
+
+
+def test_too_little_to_trade_that_was_taken_stays_taken_when_the_price_rises() -> None:
+    scene = hedged("1.001", "1").pass_time(60).deleverages("0.08")
+    scene.look()
+    assert scene.legs.exposed == {}, "less than two smallest orders"
+    scene.tape.set_prices(scene.now, "300")
+    scene.pass_time(60).deposits("1")
+    assert exposed(scene).taken
+    assert exposed(scene).taken_quantity == Decimal("0.08")
+
+
+def test_a_hedge_that_is_gone_leaves_nothing_that_excuses_the_next_one() -> None:
+    scene = hedged().pass_time(60).owner_sells("4")
+    assert exposed(scene).taken
+    scene.sells("5.9").covers("10").holds(Ledger())
+    assert scene.look() == []
+    assert not exposed(scene.pass_time(60).shorts("4")).taken
+
+
+def test_a_liquidation_that_nobody_announced_is_taken_once() -> None:
+    scene = hedged("50.021", "50").pass_time(3600)
+    scene.tape.set_prices(scene.now, "3000")
+    scene.pass_time(5)
+    found = exposed(scene)
+    assert found.taken
+    assert found.taken_quantity > 49
+    scene.sells("50")
+    scene.look()
+    assert scene.legs.exposed == {}
+    assert not exposed(scene.pass_time(60).buys("50")).taken
+
+
+@pytest.mark.parametrize(("taken", "guilty"), [("0", True), ("10", False), ("5", True)])
+def test_a_slice_too_large_is_judged_without_what_others_took(taken: str, *, guilty: bool) -> None:
+    job = replace(new_job(ExecutionKind.CLOSE, pair=PAIR, spot="30", perp="30"), state=ExecutionState.FOLLOWING)
+    job = replace(job, naked_alarmed=True, plan=replace(job.plan, slice_notional=Decimal(500)))
+    found = Exposure(
+        symbol=SYMBOL,
+        quantity=Decimal(15),
+        notional=Decimal(1500),
+        begun=NOW,
+        own_begun=NOW,
+        since=NOW,
+        state_since=NOW,
+        taken=False,
+        taken_quantity=Decimal(taken),
+    )
+    rules = [rule for rule, _ in check_exposure(found, Ledger(execution=job), NOW, patience=0.0)]
+    assert rules == ([Rule.SIZE] if guilty else [])
+
+
+# --- dust ------------------------------------------------------------------------------------------------------------
+
+
+def closing(coins: str, short: str, *, planned: str) -> LegScene:
+    """Return a closing at work on legs that differ by nearly all that may be left alone."""
+    scene = hedged(coins, short)
+    job = new_job(ExecutionKind.CLOSE, pair=PAIR, spot=planned, perp=short)
+    return scene.holds(Ledger(hedge=hedge("10", pair=PAIR, swept_quantity=Decimal("0.08")), execution=job))
+
+
+def sweep() -> ev.Event:
+    return ev.DustSwept(at=NOW, hedge_id="h1", lot=DustLot(asset="AAA", quantity=Decimal("0.08"), cost=Decimal(8)))
+
+
+def test_dust_that_a_closing_is_about_to_sell_makes_no_hedge_naked() -> None:
+    scene = closing("10.19", "10", planned="10.26")
+    scene.legs.logged(sweep())
+    scene.buys("0.08").look()
+    assert scene.legs.exposed == {}
+
+
+def test_dust_of_an_earlier_job_excuses_no_coins_whose_short_is_missing() -> None:
+    scene = closing("10.19", "10", planned="10.26")
+    scene.legs.logged(sweep())
+    scene.legs.logged(ev.HedgeOpened(at=NOW, hedge_id="h1"))
+    scene.buys("0.08").look()
+    assert SYMBOL in scene.legs.exposed
+
+
+def test_dust_excuses_no_more_coins_than_were_swept() -> None:
+    scene = closing("10.19", "10", planned="10.5")
+    scene.legs.logged(sweep())
+    scene.buys("0.2").look()
+    assert SYMBOL in scene.legs.exposed
