@@ -14,7 +14,7 @@ from hedgerow.domain.position import Reason
 from hedgerow.domain.requests import AdoptRequested, CloseRequested
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
 from hedgerow.emulator.market_changes import MarkDistortion, TickerCollision
-from hedgerow.engine.moments import Adopted, BooksChecked, Evaluated, Warned
+from hedgerow.engine.moments import Adopted, BooksChecked, CycleBegan, Evaluated, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm
@@ -157,6 +157,21 @@ def test_an_unreadable_history_is_said_and_completed_later(read: Read) -> None:
     assert len({event.hedge.hedge_id for event in farm.logged(HedgeAdopted)}) == 1
     assert farm.heard(BooksChecked) == [] or read is Read.FUNDING_PAYMENTS
     farm.check_whole()
+
+
+def test_an_unreadable_history_of_an_adopted_position_is_said_once_a_check() -> None:
+    down = ReadFault(read=Read.FUNDING_PAYMENTS, times=10**6)
+    farm = Farm(parameters=PATIENT, faults=FaultPlan(reads=(down,)))
+    _by_hand(farm)
+    farm.run(8.5)  # over a settlement, so that the payment for it is asked for as well
+    said = [0]
+    for moment in farm.moments:
+        if isinstance(moment, CycleBegan):
+            said.append(0)
+        elif isinstance(moment, Warned) and moment.text.startswith("Could not fetch funding history"):
+            said[-1] += 1
+    assert len(said) > 100
+    assert set(said) == {1}, "at start, and in each check"
 
 
 def test_with_an_unknown_history_fee_coverage_and_age_wait() -> None:

@@ -92,7 +92,8 @@ class Bookkeeper:
         try:
             payments = await self._venue.funding_payments(self._funding_since(opened, force=force) - OVERLAP)
         except VenueError as unreadable:
-            self._journal.say(Warned(at=now, text=f"Could not fetch funding history: {unreadable}"))
+            if ledger.hedge is None or ledger.hedge.history_known:  # else it was said in this check when it was adopted
+                self._journal.say(Warned(at=now, text=f"Could not fetch funding history: {unreadable}"))
             return
         self._funding_checked = now
         # What was paid before the books were opened is part of the opening balance.

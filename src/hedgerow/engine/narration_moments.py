@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from hedgerow.domain.formats import (
+    UNKNOWN,
     log_apr,
     log_funding,
     log_iso,
@@ -19,6 +20,7 @@ from hedgerow.domain.formats import (
     utc_second,
 )
 from hedgerow.domain.money import plain
+from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine import moments as mo
 from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, headed, info, warning
 from hedgerow.strategy.observation import Evaluation, HealthReport
@@ -39,12 +41,12 @@ def _adopted(moment: mo.Adopted) -> Lines:
         f"  Spot balance: {log_quantity(hedge.spot_quantity)}",
         f"  Perp position: {log_quantity(hedge.perp_quantity)}",
         f"  Position value: {log_money(moment.value)}",
-        f"  Position opened: {utc_second(hedge.opened_at)}",
-        f"  Funding received: {log_funding(hedge.funding_received)}",
-        f"  Funding payments: {hedge.funding_payments}",
+        *_history(hedge),
     )
+    age = f"counts from the real opening: {log_number(_hours(hedge.opened_at, moment.at))} hours ago"
     if not hedge.history_known:
         lines += warning("  Could not fetch funding history: it is read again until it can be")
+        age = "and fee coverage wait until the real opening is known"
     present = "unknown" if moment.rate is None else f"{log_rate(moment.rate)} ({_kind(averaged=moment.moving_average)})"
     return (
         *lines,
@@ -52,8 +54,18 @@ def _adopted(moment: mo.Adopted) -> Lines:
         *info(
             f"  Current funding rate: {present}",
             f"  Effective APR: {log_apr(moment.apr)}",
-            f"  Age limit counts from the real opening: {log_number(_hours(hedge.opened_at, moment.at))} hours ago",
+            f"  Age limit {age}",
         ),
+    )
+
+
+def _history(hedge: HedgedPosition) -> tuple[str, ...]:
+    """Return the guide's three lines about the past of an adopted hedge; what was not read is unknown."""
+    known = hedge.history_known
+    return (
+        f"  Position opened: {utc_second(hedge.opened_at) if known else UNKNOWN}",
+        f"  Funding received: {log_funding(hedge.funding_received) if known else UNKNOWN}",
+        f"  Funding payments: {hedge.funding_payments if known else UNKNOWN}",
     )
 
 

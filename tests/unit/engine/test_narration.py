@@ -226,6 +226,17 @@ def test_an_adoption_without_history_says_so_in_the_guides_words() -> None:
     assert told[-3:-1] == ["  Current funding rate: unknown", "  Effective APR: unknown"]
 
 
+def test_an_adoption_without_history_does_not_claim_to_know_when_it_was_opened_and_what_it_was_paid() -> None:
+    told = texts(adopted(hedge(history_known=False)))
+    assert [line for line in told if line.endswith("unknown")] == [
+        "  Position opened: unknown",
+        "  Funding received: unknown",
+        "  Funding payments: unknown",
+    ]
+    assert told[-1] == "  Age limit and fee coverage wait until the real opening is known"
+    assert not any("hours ago" in line for line in told)
+
+
 def test_an_adoption_on_the_predicted_rate_says_so() -> None:
     assert "  Current funding rate: 0.0123% (predicted)" in texts(adopted(moving_average=False))
 
