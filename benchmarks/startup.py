@@ -62,7 +62,7 @@ def bot_start(port: int) -> tuple[Start, float]:
     """Return how long a bot took to its first check on a flat account, and how much memory it has then."""
     with tempfile.TemporaryDirectory() as home:
         began = time.perf_counter()
-        with started(COMMAND, "run", "--home", home, variables=exchange_variables(port)) as bot:
+        with started(COMMAND, "run", "--defaults", "--home", home, variables=exchange_variables(port)) as bot:
             assert bot.stdout is not None  # noqa: S101 - asked for
             wait_for(bot.stdout, "CYCLE #1")
             start = so_far(bot, began)

@@ -186,7 +186,7 @@ def test_sigterm_a_restart_and_a_second_bot(aster: LocalAster, shell: Shell, pla
     log = place / "hedgerow.db"
     with running(place) as bot:
         until(lambda: count(log, "cycle_completed") > 2, bot)
-        assert f"process {bot.pid} already trades this account" in shell.refused("run", "--home", "other")
+        assert f"process {bot.pid} already trades this account" in shell.refused("run", "--defaults", "--home", "other")
         assert shell("halt").code == 0
         assert shell("resume").code == 0
         code, first = end(bot)

@@ -12,6 +12,7 @@ from hedgerow.domain.folding import apply
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.ledger import ImportedState, Ledger, Totals
 from hedgerow.domain.position import HedgedPosition, Reason, Tally
+from hedgerow.domain.run_identity import RunIdentity, RunMode
 from hedgerow.engine import moments as mo
 from hedgerow.strategy import observation as ob
 from hedgerow.strategy import verdict as vd
@@ -24,6 +25,7 @@ __all__ = [
     "ETH",
     "HEDGE",
     "HEDGE_ID",
+    "IDENTITY",
     "PLAN",
     "STORIES",
     "adopted",
@@ -44,6 +46,16 @@ AT = datetime(2025, 1, 15, 18, 45, 10, 789012, tzinfo=UTC)
 OPENED = datetime(2025, 1, 15, 14, 30, 22, 123456, tzinfo=UTC)
 BTC, ETH = pair_of("BTCUSDT"), pair_of("ETHUSDT")
 HEDGE_ID = "1hn2k3abcd"
+IDENTITY = RunIdentity(
+    mode=RunMode.LIVE,
+    network="mainnet",
+    account="0x1234...cdef",
+    home="/home/bot",
+    config_file="/home/bot/config_volume_farming_strategy.json",
+    version="1.2.3",
+    capital_fraction=Decimal("0.95"),
+    max_capital_usd=Decimal(500),
+)
 PLAN = ExecutionPlan(spot_quantity=Decimal("0.00362"), perp_quantity=Decimal("0.00362"), slice_notional=Decimal(100))
 
 
@@ -107,6 +119,7 @@ def started(**changes: Any) -> mo.Started:
         "dry_run": False,
         "venue": "Aster",
         "ledger": Ledger(),
+        "identity": IDENTITY,
     }
     return mo.Started(**{**values, **changes})
 

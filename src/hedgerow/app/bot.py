@@ -7,6 +7,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from hedgerow.domain.events import StateImported
+from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine.bookkeeping import Bookkeeper
 from hedgerow.engine.cycle import Cycle, Tools
 from hedgerow.engine.execute import Executor
@@ -45,6 +46,8 @@ class BotParts(Struct, frozen=True, kw_only=True):
     """Position value of the last state file, for the words at start."""
     mailbox: Mailbox | None = None
     """Where requests come in while the bot runs."""
+    identity: RunIdentity | None = None
+    """Whose money it is, for the words at start."""
     news: NewsSource | None = None
     """What the venue tells by itself; None = the guard polls, as ``options`` say."""
 
@@ -66,7 +69,13 @@ def build_bot(parts: BotParts) -> Bot:
     """Wire a bot; call it inside the event loop it will run on."""
     stop = StopSignal()
     tools = _tools(parts, stop)
-    startup = Startup(tools, dry_run=parts.dry_run, imported=parts.imported, value_before=parts.value_before)
+    startup = Startup(
+        tools,
+        dry_run=parts.dry_run,
+        imported=parts.imported,
+        value_before=parts.value_before,
+        identity=parts.identity,
+    )
     cycle = Cycle(tools)
     service = Service(tools, cycle, parts.mailbox)
     guard = Guard(

@@ -23,6 +23,7 @@ from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
+from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.markets import GeneratedTape
 from hedgerow.emulator.venue import EmulatedVenue
@@ -59,6 +60,8 @@ class DemoPlan(Struct, frozen=True, kw_only=True):
     usdt: Decimal = Decimal(2000)
     """Split over both wallets."""
     home: Home
+    identity: RunIdentity | None = None
+    """For the words at start."""
     """Where log, state file and event log are kept."""
     by_hand: bool = True
     """Whether the bot finds a hedge that a user opened by hand."""
@@ -224,6 +227,7 @@ def _bot(
         randomness=randomness,
         options=RunOptions(interval_seconds=plan.parameters.position_management.loop_interval_seconds),
         listeners=(*listeners, StateFile(plan.home.state)),
+        identity=plan.identity,
     )
     return build_bot(parts)
 

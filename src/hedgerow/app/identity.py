@@ -7,8 +7,9 @@ from hedgerow.aster import MAINNET, TESTNET, Hosts
 from hedgerow.config import Home, HomeMode, Settings
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.run_identity import EMULATED_ACCOUNT, GENERATED_MARKET, RunIdentity, RunMode, shortened
+from hedgerow.strategy.parameters import StrategyParameters
 
-__all__ = ["identity_of", "network_name"]
+__all__ = ["identity_of", "network_name", "unkept_identity"]
 
 MODES = {
     HomeMode.LIVE: RunMode.LIVE,
@@ -30,6 +31,21 @@ def identity_of(home: Home, settings: Settings) -> RunIdentity:
         account=account,
         home=str(home.folder.absolute()),
         config_file=str(settings.source.absolute()) if settings.source else None,
+        version=__version__,
+        capital_fraction=capital.capital_fraction,
+        max_capital_usd=capital.max_capital_usd,
+    )
+
+
+def unkept_identity(mode: RunMode, parameters: StrategyParameters) -> RunIdentity:
+    """Return the identity of bots that play on generated markets and leave no home behind."""
+    capital = parameters.capital_management
+    return RunIdentity(
+        mode=mode,
+        network=GENERATED_MARKET,
+        account=EMULATED_ACCOUNT,
+        home=None,
+        config_file=None,
         version=__version__,
         capital_fraction=capital.capital_fraction,
         max_capital_usd=capital.max_capital_usd,

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.door import Access, Door
 from hedgerow.app.heartbeat import BeatingClock, BeatingMailbox, Heartbeat
+from hedgerow.app.identity import identity_of
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
@@ -142,6 +143,7 @@ def _session(home: Home, settings: Settings, door: Door) -> Session:
         imported=guide_state.to_import(state, clock.now()) if state else None,
         value_before=position.capital if position else None,
         mailbox=FolderMailbox(home.requests),
+        identity=identity_of(home, settings),
         news=door.news,
     )
     return Session(

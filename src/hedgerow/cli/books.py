@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from hedgerow.app.audit import BooksQuestion, read_books_report
+from hedgerow.app.identity import identity_of
+from hedgerow.app.session import read_settings
 from hedgerow.cli.arguments import time_option
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import (
@@ -79,7 +81,7 @@ def books(  # noqa: PLR0913 - a command names every option
         raise ConfigError(f"--hedge {hedge}: the log has no such hedge; hedgerow books lists them")
     if csv is not None:
         _write_csv(csv, report)
-    write_json(json, as_json(report))
+    write_json(json, as_json(report), identity_of(place, read_settings(place, config)))
     if not is_stdout(json):
         _tell(report)
     return Exit.DONE if report.agrees else Exit.FAILED

@@ -13,11 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow.cli.codes import Exit
+from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import plain
 from hedgerow.domain.requests import Answer
+from hedgerow.domain.run_identity import RunIdentity
 
 __all__ = [
     "ConfigOption",
@@ -127,19 +129,39 @@ def is_stdout(target: Path | None) -> bool:
     return target is not None and str(target) == "-"
 
 
-def write_json(target: Path | None, document: Any) -> None:
-    """Write a result as JSON where the user asked for it.
+def write_json(target: Path | None, document: Any, identity: RunIdentity, *, prefix: str = "") -> None:
+    """Write a result as JSON where the user asked for it, with its time and the bot that it is about.
+
+    A list has no place for that but its rows; keys of the result itself are never replaced. ``prefix`` begins the names
+    of the added keys.
 
     Raises:
         ConfigError: the file cannot be written.
     """
     if target is None:
         return
-    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    text = msgspec.json.format(msgspec.json.encode(_named(document, identity, prefix)), indent=2).decode() + "\n"
     if is_stdout(target):
         sys.stdout.write(text)
     else:
         write_text("--json", target, text)
+
+
+def _named(document: Any, identity: RunIdentity, prefix: str) -> Any:
+    facts = {
+        "time": SystemClock().now(),
+        "version": identity.version,
+        "mode": identity.mode,
+        "network": identity.network,
+        "account": identity.account,
+        "home": identity.home,
+        "config_file": identity.config_file,
+        "capital_fraction": plain(identity.capital_fraction),
+        "max_capital_usd": json_money(identity.max_capital_usd),
+    }
+    named = {f"{prefix}{key}": value for key, value in facts.items()}
+    built = msgspec.to_builtins(document)
+    return [{**named, **row} for row in built] if isinstance(built, list | tuple) else {**named, **built}
 
 
 def write_text(option: str, target: Path, text: str) -> None:

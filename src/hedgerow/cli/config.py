@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
 from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, is_stdout, say, show_table, write_json
 from hedgerow.config import config_table, render_config
@@ -15,11 +16,14 @@ __all__ = ["config"]
 
 def config(home: HomeOption = Path(), config: ConfigOption = None, json: JsonOption = None) -> None:
     """Show every setting: present value, default, allowed range, meaning; as JSON, a file that would give them."""
-    settings = read_settings(home_of(home), config)
+    place = home_of(home)
+    settings = read_settings(place, config)
     own = policy_settings(settings.parameters.policy)
     load_policy(settings.parameters.policy, settings.parameters)
     values = {row.key: file_value(settings.parameters.policy_settings.get(row.key, row.default)) for row in own}
-    write_json(json, render_config(settings.parameters) | ({SECTION: values} if own else {}))
+    document = render_config(settings.parameters) | ({SECTION: values} if own else {})
+    # A key that begins with _ is a comment: what is written stays a configuration file.
+    write_json(json, document, identity_of(place, settings), prefix="_")
     if is_stdout(json):
         return
     show_table(

@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.app.demo import DemoPlan, demo_tape, play_demo
+from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
 from hedgerow.cli.arguments import days_option, money_option, pairs_option, speed_option, time_option
 from hedgerow.cli.common import (
@@ -98,6 +100,9 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
         folder = home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hedgerow-demo-")))
         place = Home(folder=home_of(folder).folder, mode=HomeMode.DEMO)
         settings = read_settings(place, config)
+        identity = identity_of(place, settings)
+        if home is None:
+            identity = replace(identity, home=None)
         first = time_option("--start", start)
         pairs, days = pairs_option(pairs), days_option(days)
         plan = DemoPlan(
@@ -108,6 +113,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
             parameters=settings.parameters,
             usdt=money_option("--usdt", usdt, least=Decimal(100)),
             home=place,
+            identity=identity,
         )
         place.prepare()
         _begin_anew(place)
@@ -116,7 +122,8 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
             kept=home is not None, aloud=not is_stdout(json), every_check=every_check or plan.speed is not None
         )
         result = play_demo(plan, _listeners(plan, stack, how))
-    _tell(result, report, json)
+    write_json(json, as_json(result), identity)
+    _tell(result, report, quiet=is_stdout(json))
 
 
 def _listeners(plan: DemoPlan, stack: ExitStack, how: _Telling) -> tuple[Listener, ...]:
@@ -147,10 +154,9 @@ def _begin_anew(place: Home) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def _tell(result: RunReport, report: Path, json: Path | None) -> None:
+def _tell(result: RunReport, report: Path, *, quiet: bool) -> None:
     write_text("--report", report, html_page(result))
-    write_json(json, as_json(result))
-    if is_stdout(json):
+    if quiet:
         return
     say("")
     for line in report_lines(result):

@@ -4,7 +4,9 @@ import asyncio
 from pathlib import Path
 
 from hedgerow.app.examine import examine
+from hedgerow.app.identity import identity_of
 from hedgerow.app.keys import Level
+from hedgerow.app.session import read_settings
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, is_stdout, say, write_json
 
@@ -16,8 +18,9 @@ STYLES = {Level.OK: None, Level.WARNING: "yellow", Level.PROBLEM: "red"}
 
 def doctor(home: HomeOption = Path(), config: ConfigOption = None, json: JsonOption = None) -> Exit:
     """Look at keys, rights, hosts, clock, modes, fees, balances and market; changes nothing. Exit code 1: a problem."""
-    found = asyncio.run(examine(home_of(home), config))
-    write_json(json, found)
+    place = home_of(home)
+    found = asyncio.run(examine(place, config))
+    write_json(json, found, identity_of(place, read_settings(place, config)))
     if not is_stdout(json):
         for finding in found:
             say(f"{MARKS[finding.level]}{finding.subject}: {finding.text}", style=STYLES[finding.level])

@@ -12,6 +12,15 @@ from hedgerow.domain.errors import ConfigError
 __all__ = ["init"]
 
 
+STEPS = (
+    ("run --paper", "its own market: no key, no money, no network"),
+    ("run --dry-run", "the live market, an emulated account"),
+    ("doctor", "what keeps the bot from trading live"),
+    ("run", "live: real orders with real money"),
+)
+WIDTH = 24
+
+
 def init(
     home: HomeOption = Path(),
     config: Annotated[
@@ -29,4 +38,7 @@ def init(
     write_text("--config" if config else "--home", target, default_config_text())
     say(f"Wrote {target}")
     options = "" if home == Path() else f" --home {home}"
-    say(f"Start the bot with: hedgerow run{options}{f' --config {config}' if config else ''}")
+    options += f" --config {config}" if config else ""
+    say("Before it starts with money, set capital_management.max_capital_usd in it. Then, one after another:")
+    for words, meaning in STEPS:
+        say(f"  hedgerow {words}{options}".ljust(WIDTH) + f"  {meaning}")

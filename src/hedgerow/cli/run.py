@@ -14,7 +14,7 @@ from hedgerow.cli.arguments import money_option, speed_option
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import ConfigOption, HomeOption, MaPeriodsOption, home_of
 from hedgerow.cli.running import run_bot, spoken
-from hedgerow.config import Home, HomeMode
+from hedgerow.config import Home, HomeMode, Settings
 from hedgerow.domain.errors import ConfigError
 from hedgerow.engine.runner import RunOptions
 
@@ -33,6 +33,10 @@ def run(  # noqa: PLR0913 - one parameter per option
     ] = False,
     once: Annotated[bool, typer.Option("--once", help="One check, then exit; a position stays open.")] = False,
     ma_periods: MaPeriodsOption = None,
+    defaults: Annotated[
+        bool,
+        typer.Option("--defaults", help="Run without a configuration file: on the guide's defaults, with no cap."),
+    ] = False,
     close_on_exit: Annotated[
         bool, typer.Option("--close-on-exit", help="Close the position when the bot stops, instead of keeping it.")
     ] = False,
@@ -58,6 +62,7 @@ def run(  # noqa: PLR0913 - one parameter per option
         interval_seconds=settings.parameters.position_management.loop_interval_seconds,
     )
     access = _access(place, {"--speed": speed, "--usdt": usdt, "--seed": seed}, venue_clock=venue_clock)
+    _refuse_doubtful_limits(place, settings, defaults=defaults)
     with open_session(place, settings, access) as session, spoken(place, console=True) as listeners:
         try:
             bot = run_bot(session, options, listeners)
@@ -66,6 +71,21 @@ def run(  # noqa: PLR0913 - one parameter per option
     if once and bot.cycle.incomplete:
         return Exit.FAILED
     return Exit.HALTED if bot.journal.ledger.halt else Exit.DONE
+
+
+def _refuse_doubtful_limits(home: Home, settings: Settings, *, defaults: bool) -> None:
+    """A limit that the owner of the money believes in must be the limit in force.
+
+    Raises:
+        ConfigError: a live bot has no configuration, or defaults are asked for beside one.
+    """
+    if defaults and settings.source is not None:
+        raise ConfigError(f"--defaults: {settings.source} is there and would be ignored; leave out one of them")
+    if home.mode is HomeMode.LIVE and settings.source is None and not defaults:
+        raise ConfigError(
+            f"{home.config} not found: with real money the bot needs its configuration; hedgerow init writes one,"
+            " --config names another file, --defaults runs on the guide's defaults, which have no cap on capital"
+        )
 
 
 def _access(home: Home, given: dict[str, str | int | None], *, venue_clock: bool) -> Access:

@@ -3,7 +3,9 @@
 import asyncio
 from pathlib import Path
 
+from hedgerow.app.identity import identity_of
 from hedgerow.app.look import look_at_market
+from hedgerow.app.session import read_settings
 from hedgerow.cli.common import (
     ConfigOption,
     DryRunOption,
@@ -32,8 +34,9 @@ def scan(
     json: JsonOption = None,
 ) -> None:
     """Show every pair, best first, with its signal and why it would not be opened; changes nothing."""
-    seen = asyncio.run(look_at_market(home_of(home, paper=paper, dry_run=dry_run), config, ma_periods))
-    write_json(json, [_document(row) for row in seen.rows])
+    place = home_of(home, paper=paper, dry_run=dry_run)
+    seen = asyncio.run(look_at_market(place, config, ma_periods))
+    write_json(json, [_document(row) for row in seen.rows], identity_of(place, read_settings(place, config)))
     if is_stdout(json):
         return
     columns = ["symbol", "rate ", "APR (1x) ", "stdev ", "interval ", "predicted ", "basis ", "volume 24h ", "verdict"]

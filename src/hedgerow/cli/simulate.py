@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 from msgspec import Struct
 
+from hedgerow.app.identity import unkept_identity
 from hedgerow.app.simulate import explain, play, play_seeds
 from hedgerow.cli.arguments import days_option
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, write_json
 from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.run_identity import RunMode
 from hedgerow.simulation.draws import draw_plan
 from hedgerow.simulation.plan import Door
 from hedgerow.simulation.report import (
@@ -23,6 +25,7 @@ from hedgerow.simulation.report import (
     summary_lines,
 )
 from hedgerow.simulation.style import Style
+from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["simulate"]
 
@@ -88,7 +91,7 @@ def simulate(  # noqa: PLR0913 - one parameter per option
     seeds = range(first_seed, first_seed + runs) if seed is None else range(seed, seed + 1)
     results = _one(seed, asked, quiet=is_stdout(json)) if seed is not None else _many(seeds, asked, workers)
     summary = Summary.of(results, days=days)
-    write_json(json, as_json(summary))
+    write_json(json, as_json(summary), unkept_identity(RunMode.SIMULATION, StrategyParameters()))
     if not is_stdout(json):
         _tell(summary, alone=seed is not None)
     for failed in summary.failed_seeds[:EXPLAINED]:

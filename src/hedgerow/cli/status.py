@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_ledger, read_settings
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import (
@@ -35,9 +36,9 @@ def status(
 ) -> int:
     """Show the position, the totals and any halt; changes nothing, also while the bot runs. Exit code 3: halted."""
     place = home_of(home, paper=paper, dry_run=dry_run)
-    read_settings(place, config)
+    settings = read_settings(place, config)
     ledger = asyncio.run(read_ledger(place))
-    write_json(json, _document(ledger or Ledger()))
+    write_json(json, _document(ledger or Ledger()), identity_of(place, settings))
     if not is_stdout(json):
         if ledger is None:
             say(f"No log at {place.events}: the bot has not run here yet{others_here(place)}.")

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from hedgerow.domain.formats import full_amount
 from hedgerow.domain.money import plain
 
 __all__ = ["EMULATED_ACCOUNT", "GENERATED_MARKET", "RunIdentity", "RunMode", "shortened"]
@@ -28,6 +29,8 @@ class RunMode(StrEnum):
     """A generated market and an emulated account."""
     DEMO = "DEMO"
     """As paper, on a virtual clock."""
+    SIMULATION = "SIMULATION"
+    """Many runs under random faults."""
 
 
 class RunIdentity(Struct, frozen=True, kw_only=True):
@@ -38,8 +41,8 @@ class RunIdentity(Struct, frozen=True, kw_only=True):
     """``mainnet``, ``testnet``, the address of an emulator, or ``GENERATED_MARKET``."""
     account: str | None
     """Shortened; ``EMULATED_ACCOUNT`` where no real one is traded, ``none`` without credentials."""
-    home: str
-    """Absolute path of the home folder."""
+    home: str | None
+    """Absolute path of the home folder; None where nothing is kept."""
     config_file: str | None
     """Absolute path of the configuration in force; None = the guide's defaults."""
     version: str
@@ -59,7 +62,7 @@ class RunIdentity(Struct, frozen=True, kw_only=True):
         part = f"{plain(self.capital_fraction * 100)}% of the smaller wallet a leg"
         if self.max_capital_usd is None:
             return f"none, up to {part}"
-        return f"${self.max_capital_usd:,.2f} for both legs together, at most {part}"
+        return f"{full_amount(self.max_capital_usd)} for both legs together, at most {part}"
 
 
 def shortened(account: str) -> str:

@@ -14,6 +14,7 @@ from hedgerow.domain.books import Books
 from hedgerow.domain.events import Event
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.position import HedgedPosition
+from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.strategy.observation import Decision, Evaluation, HealthReport, Opportunity, Rebalance
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.verdict import Verdict
@@ -58,6 +59,8 @@ class Started(Struct, frozen=True, kw_only=True):
     dry_run: bool
     venue: str
     ledger: Ledger
+    identity: RunIdentity | None = None
+    """Whose money it is; None where a bot is built without a home."""
 
 
 class Warned(Struct, frozen=True, kw_only=True):

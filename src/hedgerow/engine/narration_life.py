@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from hedgerow.domain.formats import log_funding, log_money, log_setting, seconds, utc_second
+from hedgerow.domain.formats import UNKNOWN, log_funding, log_money, log_setting, seconds, utc_second
 from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.run_identity import RunIdentity, RunMode
 from hedgerow.engine import moments as mo
 from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, alarm, headed, info, warning
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
@@ -12,6 +13,13 @@ from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 __all__ = ["LIFE_WORDS"]
 
 GUIDE_POLICY = "volume_farming"
+STAKES = {
+    RunMode.LIVE: "real orders on this account",
+    RunMode.DRY_RUN: "the live market is read, no order is sent",
+    RunMode.PAPER: "its own market, no real money",
+    RunMode.DEMO: "its own market, no real money",
+    RunMode.SIMULATION: "its own market, no real money",
+}
 
 
 def _started(moment: mo.Started) -> Lines:
@@ -26,7 +34,22 @@ def _started(moment: mo.Started) -> Lines:
     )
     if parameters.policy != GUIDE_POLICY:
         lines += info(f"Policy: {parameters.policy}")
+    if moment.identity is not None:
+        lines += _identity(moment.identity)
     return lines + _taken_up(moment.ledger)
+
+
+def _identity(identity: RunIdentity) -> Lines:
+    """Return where the money is."""
+    return info(
+        f"Mode: {identity.mode} ({STAKES[identity.mode]})",
+        f"Network: {identity.network or UNKNOWN}",
+        f"Account: {identity.account or UNKNOWN}",
+        f"Home: {identity.home or 'kept nowhere'}",
+        f"Configuration: {identity.config_text}",
+        f"Capital cap: {identity.cap_text}",
+        f"Version: {identity.version}",
+    )
 
 
 def _capital_range(parameters: StrategyParameters) -> str:

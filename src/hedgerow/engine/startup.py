@@ -5,6 +5,7 @@ from decimal import Decimal
 from hedgerow.domain import events as ev
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
+from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine.cycle import Tools
 from hedgerow.engine.equity import equity_of
 from hedgerow.engine.moments import EquityRead, ReadFailed, Reconciled, ReconcileStarted, Started
@@ -25,6 +26,7 @@ class Startup:
         dry_run: bool,
         imported: ev.StateImported | None = None,
         value_before: Decimal | None = None,
+        identity: RunIdentity | None = None,
     ) -> None:
         self._tools = tools
         self._dry_run = dry_run
@@ -32,6 +34,7 @@ class Startup:
         self._value_before = value_before
         self.account_read = False
         """Whether the account could be read."""
+        self._identity = identity
 
     async def run(self) -> None:
         """Get ready; a venue that does not answer is no reason to stop, the cycles will try again.
@@ -50,6 +53,7 @@ class Startup:
                 dry_run=self._dry_run,
                 venue=tools.venue.name,
                 ledger=ledger,
+                identity=self._identity,
             )
         )
         tracked = ledger.hedge.symbol if ledger.hedge else ledger.imported.symbol

@@ -143,7 +143,7 @@ def _pyarrow(part: str) -> Any:
         from pyarrow import compute, parquet, types  # noqa: PLC0415 - heavy, only commands that read history need it
     except ImportError as error:
         raise HistoryError(
-            "reading market history needs pyarrow, which is not installed: pip install 'hedgerow[research]'"
+            "reading market history needs pyarrow, which is not installed: pip install '.[research]' in the checkout"
         ) from error
     return cast("Any", {"compute": compute, "parquet": parquet, "types": types}[part])
 

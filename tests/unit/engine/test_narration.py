@@ -5,12 +5,14 @@ from decimal import Decimal
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.books import Books
 from hedgerow.domain.ledger import Halt, ImportedState, Ledger, Totals
 from hedgerow.domain.position import Reason
+from hedgerow.domain.run_identity import RunMode
 from hedgerow.engine import moments as mo
 from hedgerow.engine.narration import Line, LineLevel, is_routine, one_line, told_at, words
 from hedgerow.engine.narration_events import EVENT_WORDS, SILENT_EVENTS
@@ -24,6 +26,7 @@ from support.story import (
     AT,
     ETH,
     HEDGE,
+    IDENTITY,
     PLAN,
     STORIES,
     adopted,
@@ -82,6 +85,23 @@ def test_without_a_maximum_the_capital_range_has_no_limit() -> None:
     assert texts(started(parameters=StrategyParameters()))[1] == "Capital Range: $50.0 - no limit"
 
 
+@pytest.mark.parametrize("mode", RunMode)
+def test_the_start_says_whether_money_is_at_stake(mode: RunMode) -> None:
+    (line,) = [text for text in texts(started(identity=replace(IDENTITY, mode=mode))) if text.startswith("Mode: ")]
+    assert line.startswith(f"Mode: {mode.value} (")
+    assert ("real orders" in line) is (mode is RunMode.LIVE)
+
+
+def test_the_start_does_not_guess_what_could_not_be_found_out() -> None:
+    told = texts(started(identity=replace(IDENTITY, network=None, account=None, home=None, config_file=None)))
+    assert {"Network: unknown", "Account: unknown", "Home: kept nowhere"} <= set(told)
+    assert "Configuration: none, the guide's defaults" in told
+
+
+def test_a_bot_without_a_home_has_the_guides_lines_alone() -> None:
+    assert not any(text.startswith("Mode:") for text in texts(started(identity=None)))
+
+
 def test_a_percentage_is_shown_without_the_noise_of_floats() -> None:
     parameters = StrategyParameters(funding_rate_strategy=FundingRateStrategy(min_funding_apr=0.07))
     assert texts(started(parameters=parameters))[2] == "Min Funding APR: 7.0%"
@@ -94,7 +114,7 @@ def test_the_start_says_that_the_predicted_rate_is_used_and_which_policy_runs() 
     )
     assert told[0] == "Volume Farming Strategy initialized (Dry Run: True)"
     assert "Funding Rate Mode: Predicted Rate (no moving average)" in told
-    assert told[-1] == "Policy: mine.Policy"
+    assert "Policy: mine.Policy" in told
 
 
 def test_the_start_says_what_an_earlier_run_left() -> None:

@@ -121,7 +121,7 @@ def test_no_usable_pair_says_why_for_each(tmp_path: Path) -> None:
 def test_without_pyarrow_the_extra_to_install_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_archive(tmp_path, hours(48), prints(7))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert "hedgerow[research]" in refusal(tmp_path)
+    assert "pip install '.[research]'" in refusal(tmp_path)
 
 
 def test_a_broken_capture_is_named(tmp_path: Path) -> None:
