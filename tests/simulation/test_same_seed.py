@@ -38,6 +38,11 @@ def test_the_same_seed_gives_the_same_log_to_the_byte() -> None:
     assert (again.cycles, again.equity, again.hedges) == (first().cycles, first().equity, first().hedges)
 
 
+def test_the_portable_event_loop_gives_the_same_log_to_the_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hedgerow.clock._is_fast_loop_usable", lambda: False)
+    assert played().events_sha256 == first().events_sha256
+
+
 @pytest.mark.parametrize(("seed", "market"), [(2, 1), (1, 2)], ids=["latencies and ids", "market"])
 def test_a_different_seed_gives_a_different_log(seed: int, market: int) -> None:
     assert played(seed=seed, market=market).events_sha256 != first().events_sha256

@@ -106,3 +106,45 @@ def test_the_system_clock_is_aware_and_never_runs_backwards() -> None:
 
     asyncio.run(main())
     assert clock.now().tzinfo is UTC
+
+
+def order_of_events(*, fast: bool) -> list[tuple[str, float]]:
+    """Play timers, callbacks and waits that are cancelled; return what ran, with its time."""
+    clock = VirtualClock(START)
+    seen: list[tuple[str, float]] = []
+
+    async def ticker(name: str, every: float, times: int) -> None:
+        for _ in range(times):
+            await clock.sleep(every)
+            seen.append((name, clock.monotonic()))
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(ticker(name, every, 40)) for name, every in (("a", 1), ("b", 1), ("c", 2.5))]
+        for index in range(200):
+            cancelled = asyncio.create_task(clock.sleep(1000 + index))
+            await clock.sleep(0.1)
+            cancelled.cancel()
+            asyncio.get_running_loop().call_soon(seen.append, ("soon", clock.monotonic()))
+        await asyncio.gather(*tasks)
+        await clock.sleep(86_400 * 300)
+        seen.append(("end", clock.monotonic()))
+
+    run_virtual(clock, main(), fast=fast)
+    return seen
+
+
+def test_a_python_whose_loop_has_other_attributes_runs_everything_in_the_same_order() -> None:
+    portable = order_of_events(fast=False)
+    assert len(portable) == 321
+    assert portable == order_of_events(fast=True)
+
+
+def test_the_fast_loop_is_used_where_its_attributes_are_there() -> None:
+    loops: list[str] = []
+
+    async def main() -> None:
+        loops.append(type(asyncio.get_running_loop()).__name__)
+
+    run_virtual(VirtualClock(START), main())
+    run_virtual(VirtualClock(START), main(), fast=False)
+    assert loops == ["_FastVirtualLoop", "_VirtualLoop"]
