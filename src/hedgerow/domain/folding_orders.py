@@ -61,11 +61,11 @@ def _pending(ledger: Ledger, command: TransferFunds) -> bool:
 
 
 def _order_accepted(ledger: Ledger, event: ev.OrderAccepted) -> Ledger:
-    return with_changed_order(ledger, event.client_id, lambda r: replace(r, order_id=event.order_id))
+    return with_changed_order(ledger, event.client_id, lambda r: replace(r, order_id=event.order_id, unknown=False))
 
 
 def _order_progressed(ledger: Ledger, event: ev.OrderProgressed) -> Ledger:
-    return with_changed_order(ledger, event.client_id, lambda r: _grown(r, event))
+    return with_changed_order(ledger, event.client_id, lambda r: replace(_grown(r, event), unknown=False))
 
 
 def _order_ended(ledger: Ledger, event: ev.OrderEnded) -> Ledger:

@@ -56,7 +56,7 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
     order_id: int | None = None
     status: OrderStatus = OrderStatus.NEW
     unknown: bool = False
-    """True from an unknown outcome until it is resolved."""
+    """True from an unknown outcome until the order is found at work or ended."""
     filled_quantity: Decimal = ZERO
     filled_notional: Decimal = ZERO
     booked_quantity: Decimal = ZERO

@@ -31,6 +31,7 @@ from hedgerow.engine.bookkeeping import Bookkeeper
 from hedgerow.engine.evidence import look_up, second_position
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
+from hedgerow.engine.moments import OrderRests
 from hedgerow.engine.observe import read_books
 from hedgerow.engine.pair_listing import PairListing
 from hedgerow.engine.steady import SteadyTime
@@ -60,6 +61,8 @@ HAPPENINGS = (
 
 
 LEVERAGE = 1
+RESTING_SECONDS = 30.0
+"""How often a line says that a trade's order still rests."""
 TAKEN_UP = "taken up again after a stop"
 
 
@@ -94,6 +97,8 @@ class Executor:
         self._time = SteadyTime(clock)
         self._sent_at: float | None = None
         """When the order at work was sent, by the monotonic clock; None when an earlier process did."""
+        self._said_at = 0.0
+        """When something was filled last, or said of an order that rests; by the monotonic clock."""
         self._listing = PairListing(venue, clock)
 
     # --- jobs ------------------------------------------------------------------------------------------------------
@@ -181,6 +186,7 @@ class Executor:
 
     async def _pump(self, job: HedgeExecution, event: Happening) -> HedgeExecution:
         books = _Books()
+        self._said_at = self._clock.monotonic()
         while True:
             books, around = await self._look(job, event, books)
             taken = hedging.step(job, event, around)
@@ -194,6 +200,16 @@ class Executor:
             if job.state is ExecutionState.NAKED and self._stopping():
                 return job
             event = await self._carry_out(taken)
+            self._say_resting(job, event)
+
+    def _say_resting(self, job: HedgeExecution, event: Happening) -> None:
+        """Say every now and then what a trade waits for whose orders rest and fill nothing."""
+        now = self._clock.monotonic()
+        if isinstance(event, ev.OrderEnded | ev.OrderProgressed) and event.filled_quantity:
+            self._said_at = now
+        elif job.state is ExecutionState.RESTING and now - self._said_at >= RESTING_SECONDS:
+            self._said_at = now
+            self._journal.say(OrderRests(at=self._clock.now(), execution=job))
 
     async def _look(self, job: HedgeExecution, event: Happening, books: _Books) -> tuple[_Books, Surroundings]:
         """Read the books again when time passed; a fill is followed at once on the books that are still fresh."""

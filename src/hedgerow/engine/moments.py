@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from hedgerow.domain.books import Books
 from hedgerow.domain.events import Event
+from hedgerow.domain.execution import HedgeExecution
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import RunIdentity
@@ -38,6 +39,7 @@ __all__ = [
     "NoOpportunity",
     "NothingRead",
     "OpportunityFound",
+    "OrderRests",
     "ReadFailed",
     "RebalanceStarted",
     "ReconcileStarted",
@@ -179,6 +181,13 @@ class Decided(Struct, frozen=True, kw_only=True):
     decision: Decision
 
 
+class OrderRests(Struct, frozen=True, kw_only=True):
+    """An order of a trade has been resting in the book, and nothing was filled for a while."""
+
+    at: datetime
+    execution: HedgeExecution
+
+
 class RebalanceStarted(Struct, frozen=True, kw_only=True):
     """USDT is about to be levelled between the wallets; ``needed`` of None means that they are level already."""
 
@@ -298,6 +307,7 @@ Moment: TypeAlias = (
     | OpportunityFound
     | NoOpportunity
     | Decided
+    | OrderRests
     | RebalanceStarted
     | Recorded
     | BooksChecked

@@ -10,7 +10,7 @@ from typing import Any
 
 from hedgerow.domain.events import ExternalFlow
 from hedgerow.engine import moments as mo
-from hedgerow.engine.narration_events import SILENT_EVENTS, recorded
+from hedgerow.engine.narration_events import ROUTINE_EVENTS, recorded
 from hedgerow.engine.narration_life import LIFE_WORDS
 from hedgerow.engine.narration_lines import Line, LineLevel, Lines, one_line
 from hedgerow.engine.narration_moments import MOMENT_WORDS
@@ -34,6 +34,7 @@ _ROUTINE = frozenset(
         mo.ScanStarted,
         mo.OpportunityFound,
         mo.NoOpportunity,
+        mo.OrderRests,
         mo.RebalanceStarted,
         mo.EquityRead,
         mo.CycleEnded,
@@ -50,7 +51,7 @@ def words(moment: mo.Moment) -> Lines:
 
 def is_routine(moment: mo.Moment) -> bool:
     """Tell, without wording it, that a moment has nothing to say above the level of information."""
-    return type(moment) in _ROUTINE or (isinstance(moment, mo.Recorded) and type(moment.event) in SILENT_EVENTS)
+    return type(moment) in _ROUTINE or (isinstance(moment, mo.Recorded) and type(moment.event) in ROUTINE_EVENTS)
 
 
 def told_at(moment: mo.Moment) -> datetime | None:

@@ -11,22 +11,21 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.formats import log_funding, log_money, log_price, log_quantity, seconds, utc_second
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.money import plain
+from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill, OrderRequest, TimeInForce
+from hedgerow.domain.position import OrderRecord
 from hedgerow.engine.moments import Recorded
 from hedgerow.engine.narration_hedges import HEDGE_WORDS, symbol_of
 from hedgerow.engine.narration_lines import Line, Lines, alarm, info, success, warning
 from hedgerow.engine.narration_moments import rebalanced
 
-__all__ = ["EVENT_WORDS", "SILENT_EVENTS", "recorded"]
+__all__ = ["EVENT_WORDS", "ROUTINE_EVENTS", "SILENT_EVENTS", "recorded"]
 
 RESUME = "`hedgerow resume` allows openings again"
 
 SILENT_EVENTS = frozenset(
     {
         ev.CommandIssued,
-        ev.OrderAccepted,
-        ev.OrderProgressed,
         ev.DeadManArmed,
         ev.FeeBooked,
         ev.HedgeRolled,
@@ -35,6 +34,8 @@ SILENT_EVENTS = frozenset(
     }
 )
 """Too fine for people, or worded by the decision before them."""
+ROUTINE_EVENTS = SILENT_EVENTS | {ev.OrderAccepted, ev.OrderProgressed}
+"""The same, and those that only answer a line that went before."""
 
 
 def recorded(moment: Recorded) -> Lines:
@@ -46,10 +47,29 @@ def recorded(moment: Recorded) -> Lines:
 # --- orders and transfers --------------------------------------------------------------------------------------------
 
 
-def _order_ended(event: ev.OrderEnded, _before: Ledger, after: Ledger) -> Lines:
+def _order_ended(event: ev.OrderEnded, before: Ledger, after: Ledger) -> Lines:
     record = after.orders.get(event.client_id)
     if record is None:
         return ()
+    how = "it never reached the exchange" if event.order_id is None else f"it has ended ({event.status})"
+    return _found(event.client_id, before, how) + _end(event, record)
+
+
+def _order_at_work(event: ev.OrderAccepted | ev.OrderProgressed, before: Ledger, after: Ledger) -> Lines:
+    record = after.orders.get(event.client_id)
+    filled = record.filled_quantity if record is not None else ZERO
+    return _found(event.client_id, before, f"it is at work, {plain(filled) if filled else 'nothing'} filled so far")
+
+
+def _found(client_id: str, before: Ledger, how: str) -> Lines:
+    """Answer the line that said that an outcome is unknown."""
+    record = before.orders.get(client_id)
+    if record is None or not record.unknown:
+        return ()
+    return info(f"  Outcome of order {client_id} is found: {how}")
+
+
+def _end(event: ev.OrderEnded, record: OrderRecord) -> Lines:
     request, filled = record.request, record.filled_quantity
     if filled:
         part = "" if filled >= request.quantity else f" of {plain(request.quantity)}"
@@ -207,6 +227,8 @@ def _target_decided(event: ev.TargetDecided, _before: Ledger, _after: Ledger) ->
 EVENT_WORDS: dict[type, Callable[[Any, Ledger, Ledger], Lines]] = {
     **HEDGE_WORDS,
     ev.CommandRefused: _command_refused,
+    ev.OrderAccepted: _order_at_work,
+    ev.OrderProgressed: _order_at_work,
     ev.OrderEnded: _order_ended,
     ev.OrderOutcomeUnknown: _order_unknown,
     ev.FillsElsewhere: _fills_elsewhere,

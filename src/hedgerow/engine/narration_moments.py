@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.formats import (
     UNKNOWN,
     log_apr,
@@ -13,12 +14,14 @@ from hedgerow.domain.formats import (
     log_money,
     log_number,
     log_percent,
+    log_price,
     log_quantity,
     log_rate,
     log_setting,
     seconds,
     utc_second,
 )
+from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine import moments as mo
@@ -27,6 +30,12 @@ from hedgerow.strategy.observation import Evaluation, HealthReport
 
 __all__ = ["MOMENT_WORDS", "rebalanced"]
 
+DOING = {
+    ExecutionKind.OPEN: "opening",
+    ExecutionKind.CLOSE: "closing",
+    ExecutionKind.TRIM: "trimming",
+    ExecutionKind.REDUCE: "reducing",
+}
 FULL_CAPITAL = 2
 """At 1x a hedge binds the notional of one leg twice: once in coins, once as margin."""
 
@@ -226,6 +235,19 @@ def _no_opportunity(moment: mo.NoOpportunity) -> Lines:
     return info(f"No pair passes every entry filter{f' (nearest: {moment.why})' if moment.why else ''}")
 
 
+def _order_rests(moment: mo.OrderRests) -> Lines:
+    job = moment.execution
+    planned = job.plan.spot_quantity if job.lead is Market.SPOT else job.plan.perp_quantity
+    spent = seconds((moment.at - job.started_at).total_seconds())
+    filled = f"{plain(job.leg(job.lead).filled)} of {plain(planned)} filled"
+    text = f"  Still {DOING[job.kind]} {job.symbol} after {spent}: {filled}"
+    if job.working is not None:
+        order = job.working.order
+        what = f"{order.market.capitalize()} {order.side} {plain(order.quantity)}"
+        text += f"; {what} rests at {log_price(order.price)}"
+    return info(text)
+
+
 def _rebalance_started(moment: mo.RebalanceStarted) -> Lines:
     if moment.before_opening:
         lines = info("Rebalancing USDT before opening position...")
@@ -258,6 +280,7 @@ MOMENT_WORDS: dict[type, Callable[[Any], Lines]] = {
     mo.ScanStarted: _scan_started,
     mo.OpportunityFound: _opportunity_found,
     mo.NoOpportunity: _no_opportunity,
+    mo.OrderRests: _order_rests,
     mo.RebalanceStarted: _rebalance_started,
     mo.EquityRead: _equity_read,
     mo.BooksChecked: _books_checked,

@@ -62,10 +62,25 @@ def test_an_end_without_an_order_id_keeps_the_known_one() -> None:
     assert record_of(diary.tell(ended).ledger, "h1-s-1").order_id == 4
 
 
-def test_an_unknown_outcome_stays_unknown_until_the_end_and_cannot_come_after_it() -> None:
+@pytest.mark.parametrize(
+    "found",
+    [
+        progressed(1, 100),
+        ev.OrderAccepted(at=START, client_id="h1-s-1", order_id=4),
+        ev.OrderEnded(at=START, client_id="h1-s-1", order_id=4, status=OrderStatus.CANCELED),
+    ],
+    ids=["filling", "at work", "ended"],
+)
+def test_an_outcome_is_unknown_until_the_order_is_found(found: ev.Event) -> None:
+    unknown = ev.OrderOutcomeUnknown(at=START, client_id="h1-s-1", detail="timeout")
+    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100).tell(unknown)
+    assert record_of(diary.ledger, "h1-s-1").unknown
+    assert not record_of(diary.tell(found).ledger, "h1-s-1").unknown
+
+
+def test_an_outcome_that_is_known_does_not_become_unknown_after_its_end() -> None:
     unknown = ev.OrderOutcomeUnknown(at=START, client_id="h1-s-1", detail="timeout")
     diary = Diary().begin().issue("s-1", Side.BUY, 10, 100).tell(unknown, progressed(1, 100))
-    assert record_of(diary.ledger, "h1-s-1").unknown
     assert not record_of(diary.ends("s-1", 1, 100).ledger, "h1-s-1").unknown
     assert not record_of(diary.tell(unknown).ledger, "h1-s-1").unknown
 

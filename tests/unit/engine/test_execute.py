@@ -1,18 +1,23 @@
 """The one writer: switches disarmed, client ids never used again, transfers in doubt."""
 
+import re
 from decimal import Decimal
+from itertools import pairwise
 
 from hedgerow.clock import run_virtual
 from hedgerow.domain.commands import ArmDeadMan, TransferDirection, TransferFunds
-from hedgerow.domain.events import CommandIssued, CommandRefused, FundsTransferred, HedgeOpened
+from hedgerow.domain.events import CommandIssued, CommandRefused, ExecutionStarted, FundsTransferred, HedgeOpened
 from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.emulator.refusals import Code
 from hedgerow.engine.execute import _attempts
+from hedgerow.engine.moments import OrderRests
+from hedgerow.engine.narration import told_at, words
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.bots import Farm
 from support.diary import Diary
+from support.worlds import SYMBOL
 
 HOLD = StrategyParameters(
     execution=ExecutionLimits(style=ExecutionStyle.MAKER, max_naked_equity_fraction=Decimal("0.2")),
@@ -28,6 +33,28 @@ def test_the_dead_mans_switch_is_disarmed_when_a_job_that_rested_has_ended() -> 
     assert farm.logged(HedgeOpened)
     assert [command.seconds > 0 for command in armed[:1]] == [True], "nothing rested: the test shows nothing"
     assert armed[-1].seconds == 0
+
+
+def test_a_trade_whose_orders_rest_for_minutes_is_not_silent() -> None:
+    farm = Farm(parameters=HOLD, latency_seconds=0.1)
+    farm.run(0.5)
+    begun, ended = farm.logged(ExecutionStarted)[0].at, farm.logged(HedgeOpened)[0].at
+    assert (ended - begun).total_seconds() > 120, "it was quick: the test shows nothing"
+    resting = farm.heard(OrderRests)
+    said = [at for moment in farm.moments if words(moment) and (at := told_at(moment))]
+    heard = [begun, *(at for at in said if begun <= at <= ended), ended]
+    longest = max((later - earlier).total_seconds() for earlier, later in pairwise(heard))
+    assert 30 <= longest < 35
+    text = words(resting[0])[0].text
+    pattern = rf"  Still opening {SYMBOL} after 30\.\d s: 0 of [\d.]+ filled; Spot BUY [\d.]+ rests at \$[\d.]+"
+    assert re.fullmatch(pattern, text), text
+
+
+def test_a_trade_that_takes_says_nothing_about_resting() -> None:
+    farm = Farm(latency_seconds=0.1)
+    farm.run(0.5)
+    assert farm.logged(HedgeOpened)
+    assert farm.heard(OrderRests) == []
 
 
 def test_an_attempt_that_left_no_order_behind_does_not_make_the_next_client_id_an_old_one() -> None:

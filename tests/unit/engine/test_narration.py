@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.books import Books
+from hedgerow.domain.execution import ExecutionKind, LegProgress
+from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Halt, ImportedState, Ledger, Totals
 from hedgerow.domain.position import Reason
 from hedgerow.domain.run_identity import RunMode
@@ -259,6 +261,15 @@ def test_an_adoption_without_history_does_not_claim_to_know_when_it_was_opened_a
 
 def test_an_adoption_on_the_predicted_rate_says_so() -> None:
     assert "  Current funding rate: 0.0123% (predicted)" in texts(adopted(moving_average=False))
+
+
+def test_a_trade_between_two_orders_says_only_how_far_it_is() -> None:
+    half = replace(LegProgress(), filled=Decimal("0.002"), notional=Decimal(138))
+    at = AT + timedelta(seconds=60)
+    reducing = job(kind=ExecutionKind.REDUCE, plan=replace(PLAN, lead=Market.PERP), perp=half)
+    assert texts(mo.OrderRests(at=at, execution=reducing)) == [
+        f"  Still reducing BTCUSDT after 60.0 s: 0.002 of {PLAN.perp_quantity:f} filled"
+    ]
 
 
 # --- a cycle ---------------------------------------------------------------------------------------------------------

@@ -72,6 +72,24 @@ def test_fine_facts_are_silent_and_routine() -> None:
         assert (words(moment), is_routine(moment)) == ((), True)
 
 
+def test_an_unknown_outcome_is_answered_by_a_line_when_the_order_is_found() -> None:
+    unknown = apply(opening(), ev.OrderOutcomeUnknown(at=AT, client_id="h-s-1", detail="taken up again after a stop"))
+    at_work = "  Outcome of order h-s-1 is found: it is at work, nothing filled so far"
+    assert texts(ev.OrderAccepted(at=AT, client_id="h-s-1", order_id=1), unknown) == [at_work]
+    part = ev.OrderProgressed(
+        at=AT, client_id="h-s-1", order_id=1, filled_quantity=Decimal("0.001"), filled_notional=Decimal(69)
+    )
+    filling = "  Outcome of order h-s-1 is found: it is at work, 0.001 filled so far"
+    assert texts(part, unknown) == [filling]
+    assert texts(part, apply(unknown, part)) == [], "it is answered once"
+    assert texts(ended(filled_quantity=Decimal("0.001"), filled_notional=Decimal(69)), unknown) == [
+        "  Outcome of order h-s-1 is found: it has ended (FILLED)",
+        "  Spot BUY 0.00362 BTCUSDT: filled 0.001 of 0.00362 at $69000.00",
+    ]
+    never = ended(order_id=None, status=OrderStatus.EXPIRED)
+    assert texts(never, unknown)[0] == "  Outcome of order h-s-1 is found: it never reached the exchange"
+
+
 @pytest.mark.parametrize(
     ("filled", "line"),
     [
