@@ -38,7 +38,17 @@ PAIRS = {
     "no fee": toy_pair(fee="0"),
 }
 PRICES = {"coarse perpetual": Decimal(1), "coarse spot": Decimal(1)}
-WORK = ("open", "open, perpetual first", "close", "close spot", "close perp", "trim spot", "trim perp", "close unequal")
+WORK = (
+    "open",
+    "open, perpetual first",
+    "close",
+    "close spot",
+    "close perp",
+    "trim spot",
+    "trim perp",
+    "close unequal",
+    "close surplus",
+)
 MOMENTS = (0, 4 * 3600 - 200, 4 * 3600 - 50, 4 * 3600 + 10)
 """Seconds after noon: far from the settlement at 16:00, shortly before, inside the guard on either side."""
 
@@ -56,6 +66,7 @@ def planned(work: str, name: str, notional: int, **options: bool | int | str) ->
         "close spot": (coins, ZERO),
         "close perp": (ZERO, short),
         "close unequal": (coins, short + 3 * pair.perp.lot),
+        "close surplus": (coins, pair.perp.floor_quantity(short * Decimal("0.6"))),
         "trim spot": (gross, ZERO),
         "trim perp": (ZERO, short),
     }
@@ -79,6 +90,21 @@ def planned(work: str, name: str, notional: int, **options: bool | int | str) ->
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(
+    work="close",
+    name="fine spot",
+    notional=30,
+    slice_notional="20",
+    urgent=True,
+    moment=0,
+    guard=0,
+    chaos=1.0,
+    crash=0.0,
+    healthy_after=200,
+    style="maker",
+    resting_loss="4",
+    seed=6181827,
+)
 @given(
     work=st.sampled_from(WORK),
     name=st.sampled_from(sorted(PAIRS)),

@@ -35,6 +35,7 @@ class Scene:
         self.age = 0.0
         self.idle = ZERO
         self.hurried = False
+        self.short_gone = False
         self.pair: BasisPair | None = None
         """The pair as the venue lists it; None = unread."""
         self.spot_blocked = self.perp_blocked = 0.0
@@ -67,6 +68,7 @@ class Scene:
             perp=book(Market.PERP, self.perp_bids, self.perp_asks),
             idle_usdt=self.idle,
             hurried=self.hurried,
+            short_gone=self.short_gone,
             pair=self.pair,
             spot_blocked_seconds=self.spot_blocked,
             perp_blocked_seconds=self.perp_blocked,

@@ -13,9 +13,13 @@ from support.toy_venue import ToyVenue
 
 __all__ = ["check", "check_end"]
 
+MOVED = Decimal("1.05")
+"""What the wandering price may add to a slice since it was sent."""
+
 
 def check(venue: ToyVenue, before: HedgeExecution, taken: Step, around: Surroundings) -> None:
     """Fail if a step breaks a rule of the machine."""
+    _check_legs(venue)
     asked = (taken.command, taken.resolve, taken.watch)
     assert sum(part is not None for part in asked) + (taken.pause_seconds > 0) <= 1
     if taken.job.state.ended:
@@ -31,6 +35,17 @@ def check(venue: ToyVenue, before: HedgeExecution, taken: Step, around: Surround
     elif taken.resolve or taken.watch:
         assert taken.job.working
         assert taken.job.working.order == (taken.resolve or taken.watch)
+
+
+def _check_legs(venue: ToyVenue) -> None:
+    """Fail if the legs are further apart than one slice, or than they were at first."""
+    plan, price = venue.plan, venue.price
+    if venue.short_was_taken or not plan.spot_quantity or not plan.perp_quantity:
+        return
+    before = ZERO if venue.kind is ExecutionKind.OPEN else abs(plan.spot_quantity - plan.perp_quantity)
+    smallest = 2 * max(venue.pair.min_notional / price, venue.pair.lot_step)
+    largest = max(before, max(plan.slice_notional / price, smallest) + smallest)
+    assert abs(venue.coins - venue.short) <= largest * MOVED, "more than one slice is unhedged"
 
 
 def _check_order(
@@ -78,8 +93,8 @@ def _check_slice(venue: ToyVenue, taken: Step, around: Surroundings, order: Orde
     largest = max(plan.slice_notional, smallest) + (
         ZERO if rest >= venue.pair.instrument(order.market).lot else smallest
     )
-    if venue.kind is not ExecutionKind.OPEN:  # coins whose short was bought back twice go at once
-        largest += max(ZERO, venue.coins - venue.short) * touch if venue.landed else ZERO
+    if venue.kind is not ExecutionKind.OPEN:  # coins without a short go at once
+        largest += max(ZERO, venue.coins - venue.short) * touch
     if plan.perp_quantity > 0:
         assert order.quantity * touch <= largest, "a slice too large"
 
@@ -99,4 +114,5 @@ def check_end(venue: ToyVenue, job: HedgeExecution) -> None:
     elif venue.kind is not ExecutionKind.TRIM and not venue.short_was_taken and venue.plan.perp_quantity:
         started = ZERO if venue.kind is ExecutionKind.OPEN else venue.plan.spot_quantity - venue.plan.perp_quantity
         both = max(venue.pair.lot_step, unsellable, venue.pair.perp.min_quantity)
-        assert abs(venue.coins - venue.short - started) <= both or abs(venue.coins - venue.short) <= both
+        left = venue.coins - venue.short  # of what one leg had too much at first, as much as could be traded is gone
+        assert min(started, ZERO) - both <= left <= max(started, ZERO) + both

@@ -177,7 +177,11 @@ class ToyVenue:
         """Read both books."""
         self.price *= ONE + Decimal(self.random.randint(-8, 8)) * BPS
         return Surroundings(
-            at=self.now, spot=self._book(Market.SPOT), perp=self._book(Market.PERP), idle_usdt=self.idle
+            at=self.now,
+            spot=self._book(Market.SPOT),
+            perp=self._book(Market.PERP),
+            idle_usdt=self.idle,
+            short_gone=self.short_was_taken or self.short <= 0,
         )
 
     def _book(self, market: Market) -> Depth | None:
@@ -363,8 +367,7 @@ class ToyVenue:
         if not self.unlucky():
             return self._filled(order, order.quantity)
         if self.random.random() < 0.3:
-            kinds = [k for k in RejectKind if k is not RejectKind.REDUCE_ONLY or not order.reduce_only]
-            return self._rejected(order, self.random.choice(kinds))
+            return self._rejected(order, self.random.choice(list(RejectKind)))
         lot = self.pair.instrument(order.market).lot
         return self._filled(order, self.random.randint(0, int(order.quantity / lot)) * lot)
 

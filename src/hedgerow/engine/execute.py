@@ -221,7 +221,6 @@ class Executor:
         if short_of_margin and self._journal.ledger.transfer is None:
             idle = await self._idle_usdt()
         pair = await self._listing.for_job(job, event)
-        closes_naked = job.state is ExecutionState.NAKED and job.kind is not ExecutionKind.OPEN and event is None
         now = self._time.now()
         return books, Surroundings(
             at=now,
@@ -230,7 +229,7 @@ class Executor:
             perp=books.perp,
             idle_usdt=idle,
             hurried=self._stopping() or await self._is_disturbed(job, event),
-            short_gone=closes_naked and await self._is_short_gone(job.symbol),
+            short_gone=_may_lack_its_short(job, event) and await self._is_short_gone(job.symbol),
             pair=pair,
             spot_blocked_seconds=self._venue.blocked_seconds(Market.SPOT),
             perp_blocked_seconds=self._venue.blocked_seconds(Market.PERP),
@@ -409,6 +408,15 @@ class Executor:
     def transfer_id(self) -> str:
         """Return a new id for a transfer."""
         return f"{self._ids.next()}-t"
+
+
+def _may_lack_its_short(job: HedgeExecution, event: Happening) -> bool:
+    """Tell whether to ask for the short: of a naked closing, and where the exchange says that nothing is to reduce."""
+    if event is None:
+        return job.state is ExecutionState.NAKED and job.kind is not ExecutionKind.OPEN
+    at_work = job.working.order if job.working else None
+    refused = isinstance(event, ev.OrderEnded) and event.reject is RejectKind.REDUCE_ONLY
+    return refused and at_work is not None and at_work.reduce_only
 
 
 def _last_happening(events: tuple[ev.Event, ...]) -> Happening:

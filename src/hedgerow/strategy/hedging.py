@@ -338,7 +338,7 @@ TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Rule]] = {
         Signal.FILLED: Rule(cells.unwind, _FROM_FOLLOW),
         Signal.PARTIAL: Rule(cells.unwind, _FROM_FOLLOW),
         Signal.NOTHING: _rule(cells.unwind_again, _U),
-        Signal.REJECTED: _rule(cells.unwind_again, _U),
+        Signal.REJECTED: _rule(cells.unwind_again, _U, _D, *_ENDS),
         **_TO_RESOLVING,
     },
     _N: {

@@ -234,10 +234,8 @@ def unwind(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
 
 
 def unwind_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Wait before the reversal is tried again; not at all on filters that have changed."""
-    if refusal(event)[0] is RejectKind.FILTER and around.regridded:
-        return Step(job=replace(job, refusals=0))
-    return Step(job=job, pause_seconds=moves.retry_seconds(job))
+    """Wait before the reversal is tried again, or end without it."""
+    return moves.unwind_again(job, around, refusal(event)[0])
 
 
 def naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:

@@ -55,6 +55,7 @@ __all__ = [
     "top_up_again",
     "trim",
     "unwind",
+    "unwind_again",
 ]
 
 RETRY_SECONDS = 0.5
@@ -70,6 +71,7 @@ An order a minute costs nothing; a leg that stays naked for minutes after the ex
 PROMPT_RETRIES = 4
 """How many orders of a naked leg are tried without a growing pause."""
 MOST_DOUBLINGS = 10
+SHORT_GONE = "the exchange closed the short itself"
 URGENT_PATIENCE = 4
 """A safety exit keeps leading this many times longer than others before it gives the turn back."""
 
@@ -189,8 +191,8 @@ def _in_step(job: HedgeExecution, around: Surroundings) -> Step:
 
 def fell_short(job: HedgeExecution, around: Surroundings, reject: RejectKind | None, detail: str) -> Step:
     """Decide what a following order that filled too little asks for: a wider cap, margin, or the way back."""
-    if reject is RejectKind.REDUCE_ONLY and job.kind is not ExecutionKind.OPEN:
-        return finish(replace(job, detail=detail), around)
+    if reject is RejectKind.REDUCE_ONLY and _has_lost_its_short(job, around):
+        return finish(replace(job, detail=SHORT_GONE), around)
     if reject is RejectKind.FILTER and around.regridded:
         return _on_the_new_grid(job, around)
     if job.state is ExecutionState.NAKED:
@@ -198,11 +200,18 @@ def fell_short(job: HedgeExecution, around: Surroundings, reject: RejectKind | N
         return Step(job=replace(job, detail=detail, retry_at=due), pause_seconds=NAKED_RETRY_SECONDS)
     if around.blocked_seconds(job.follower) > job.limits.flatten_after_seconds:
         return give_up_following(replace(job, detail=detail), around)
-    if reject in {None, RejectKind.PRICE}:
+    # That there is nothing to reduce is a claim until the account shows no short.
+    denied = reject is RejectKind.REDUCE_ONLY and job.kind is not ExecutionKind.OPEN
+    if denied or reject in {None, RejectKind.PRICE}:
         return Step(job=replace(job, state=ExecutionState.REPAIRING), pause_seconds=retry_seconds(job))
     if reject is RejectKind.MARGIN and _may_top_up(job, around):
         return _top_up(job, around)
     return give_up_following(replace(job, detail=detail), around)
+
+
+def _has_lost_its_short(job: HedgeExecution, around: Surroundings) -> bool:
+    """Whether the short is gone that the job has still to buy back, or that it sold itself."""
+    return around.short_gone and (job.kind is not ExecutionKind.OPEN or job.net_perp > 0)
 
 
 def _on_the_new_grid(job: HedgeExecution, around: Surroundings) -> Step:
@@ -259,6 +268,15 @@ def give_up_following(job: HedgeExecution, around: Surroundings) -> Step:
 # --- unwinding -------------------------------------------------------------------------------------------------------
 
 
+def unwind_again(job: HedgeExecution, around: Surroundings, reject: RejectKind | None) -> Step:
+    """Wait before the reversal is tried again: not on filters that have changed; none of a short that is gone."""
+    if reject is RejectKind.REDUCE_ONLY and _has_lost_its_short(job, around):
+        return finish(replace(job, detail=SHORT_GONE), around)
+    if reject is RejectKind.FILTER and around.regridded:
+        return Step(job=replace(job, refusals=0))
+    return Step(job=job, pause_seconds=retry_seconds(job))
+
+
 def unwind(job: HedgeExecution, around: Surroundings) -> Step:
     """Reverse the unhedged part of either leg; go on, or finish, when what is left cannot be traded."""
     uneven = _uneven_leg(job, around)
@@ -298,15 +316,16 @@ def naked(job: HedgeExecution, around: Surroundings) -> Step:
 
     Sold coins cannot be unsold: a closing goes on buying the short back, until the venue itself has settled it.
     """
-    if around.short_gone:
-        return finish(replace(job, detail="the exchange closed the short itself"), around)
+    ahead = bought_ahead(job, around)  # to be sold though the short is gone: this job bought back the last of it
+    if _has_lost_its_short(job, around) and not ahead:
+        return finish(replace(job, detail=SHORT_GONE), around)
     due = overdue_doubt(job, around.at)
     if due is not None:
         return in_doubt(due)
     if job.retry_at is not None and around.at < job.retry_at:
         return Step(job=job, pause_seconds=NAKED_RETRY_SECONDS)
     if job.kind is not ExecutionKind.OPEN:
-        return unwind(job, around) if bought_ahead(job, around) else follow(job, around)
+        return unwind(job, around) if ahead else follow(job, around)
     quantity = follow_due(job, around) if reversible(job, around) else ZERO
     completable = quantity > 0 and price_of(job, around, job.follower) is not None
     may_reverse = price_of(job, around, job.lead) is not None

@@ -78,7 +78,8 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     happened_at: datetime | None = None
     """When what the event reports happened: a fill by the venue's time or the log's, downtime included; None = now."""
     short_gone: bool = False
-    """Whether the account shows no short any more; asked only for a closing that is ``NAKED``."""
+    """Whether account and position both show no short any more; asked for a closing that is ``NAKED``, and when an
+    order of any job is refused because there is nothing to reduce."""
     pair: BasisPair | None = None
     """The pair as the venue lists it now; None where that is not known, and the job's own counts."""
     regridded: bool = False
@@ -396,12 +397,16 @@ def _unwound(job: HedgeExecution, market: Market, quantity: Decimal, notional: D
 
 
 def naked_quantity(job: HedgeExecution) -> Decimal:
-    """Return by how much the legs differ because of this job; legs that differed before are not its doing."""
+    """Return by how much the legs differ because of this job; legs that differed before are not its doing.
+
+    A closing takes what one leg has too much first. Only what is left of that is excused: once it is gone, legs that
+    differ again in the same direction differ by this job's orders.
+    """
     if job.kind is ExecutionKind.OPEN:
         return abs(job.exposure)
-    left = _left_unequal(job)
-    between = job.exposure * left >= 0  # on the way from the old difference to none
-    return ZERO if between else min(abs(job.exposure), abs(left))
+    before = job.plan.spot_quantity - job.plan.perp_quantity
+    excused = max(ZERO, before - job.spot.filled) if before > 0 else min(ZERO, before + job.perp.filled)
+    return abs(_left_unequal(job) - excused)
 
 
 def unhedged_coins(job: HedgeExecution) -> Decimal:

@@ -7,13 +7,12 @@ from msgspec.structs import replace
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import RejectKind
-from hedgerow.strategy import hedging
 from support.hedging_scene import Scene, closing, reject_forever
 from support.toy_venue import new_job
 
 CLOSE, TRIM = ExecutionKind.CLOSE, ExecutionKind.TRIM
 LEADING, FOLLOWING, NAKED = ExecutionState.LEADING, ExecutionState.FOLLOWING, ExecutionState.NAKED
-HEDGED, FLAT = ExecutionState.HEDGED, ExecutionState.FLAT
+HEDGED, FLAT, REPAIRING = ExecutionState.HEDGED, ExecutionState.FLAT, ExecutionState.REPAIRING
 
 
 # --- closing ---------------------------------------------------------------------------------------------------------
@@ -82,9 +81,44 @@ def test_coins_left_below_the_minimum_do_not_keep_the_short_open() -> None:
 
 
 def test_a_short_that_is_already_gone_ends_the_closing() -> None:
+    scene = closing().fills()
+    scene.short_gone = True
+    assert scene.rejects(RejectKind.REDUCE_ONLY).job.state is HEDGED
+    assert scene.job.detail == "the exchange closed the short itself"
+
+
+def test_a_refusal_that_says_nothing_is_to_reduce_does_not_end_a_closing_whose_short_is_there() -> None:
     scene = closing().fills().rejects(RejectKind.REDUCE_ONLY)
-    assert scene.job.state is HEDGED
-    assert scene.job.detail == "no: reduce_only"
+    assert (scene.job.state, scene.taken.pause_seconds) == (REPAIRING, 0.5)
+    assert (scene.after(1).order.market, scene.order.quantity) == (Market.PERP, Decimal("4.00"))
+    reject_forever(scene, RejectKind.REDUCE_ONLY, 30.5)
+    assert scene.job.state is NAKED
+    scene.after(60).rejects(RejectKind.REDUCE_ONLY)
+    assert scene.job.state is NAKED
+    scene.after(60)
+    scene.short_gone = True
+    assert scene.rejects(RejectKind.REDUCE_ONLY).job.state is HEDGED
+
+
+def test_a_refused_sale_of_coins_says_nothing_of_the_short() -> None:
+    scene = closing(spot="10", perp="8", slice_notional="2000").fills().fills()
+    sold = scene.job.spot.filled
+    job = replace(scene.job, state=NAKED, lead_done=True, perp=replace(scene.job.perp, filled=sold + 1), working=None)
+    scene.job = job
+    assert scene.after(0).order.market is Market.SPOT
+    scene.rejects(RejectKind.REDUCE_ONLY)
+    assert scene.job.state is NAKED, "coins without a short are still there"
+    scene.after(60)
+    assert scene.order.market is Market.SPOT
+
+
+def test_coins_whose_short_this_job_bought_back_to_the_last_are_sold_though_none_is_left() -> None:
+    scene = closing(slice_notional="2000").fills("4")
+    scene.job = replace(scene.job, state=NAKED, lead_done=True, perp=replace(scene.job.perp, filled=Decimal(10)))
+    scene.job = replace(scene.job, working=None)
+    scene.short_gone = True
+    assert (scene.after(0).order.market, scene.order.quantity) == (Market.SPOT, Decimal(6))
+    assert scene.fills().job.state is FLAT
 
 
 def test_a_short_that_cannot_be_bought_back_is_naked_and_tried_until_it_is() -> None:
@@ -105,9 +139,9 @@ def test_a_naked_closing_ends_once_the_venue_has_settled_the_short_itself() -> N
     scene = closing().fills()
     reject_forever(scene, None, 30.5)
     assert scene.job.state is NAKED
-    taken = hedging.step(scene.job, None, replace(scene.around, short_gone=True))
-    assert (taken.job.state, taken.command) == (HEDGED, None)
-    assert taken.job.detail == "the exchange closed the short itself"
+    scene.short_gone = True
+    assert (scene.after(5).job.state, scene.command) == (HEDGED, None)
+    assert scene.job.detail == "the exchange closed the short itself"
 
 
 def test_a_hedge_without_coins_is_closed_by_buying_back_the_short() -> None:

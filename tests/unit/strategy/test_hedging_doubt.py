@@ -75,6 +75,17 @@ def test_a_replacement_in_doubt_is_not_replaced_again() -> None:
     assert at_risk(scene.job) <= Decimal("3.999")
 
 
+def test_no_third_buy_back_is_sent_where_coins_without_a_short_were_sold_first() -> None:
+    scene = Scene(new_job(CLOSE, spot="14", perp="8")).after(0).fills().fills()
+    assert (scene.job.spot.filled, scene.order.market) == (Decimal(10), Market.PERP)
+    assert scene.order.quantity == 4
+    doubt(doubt(scene))
+    assert (scene.job.state, scene.command) == (IN_DOUBT, None)
+    assert at_risk(scene.job) == 4, "six coins were too many at first, and are sold"
+    assert settle(settle(scene, lands=True), lands=True).order.market is Market.SPOT
+    assert at_risk(scene.job) == 4
+
+
 def test_a_rest_of_one_lot_is_not_replaced_without_end_while_every_answer_is_lost() -> None:
     job = new_job(CLOSE, spot="10", perp="10", slice_notional="2000", whole_short=True)
     scene = Scene(job).after(0).fills().fills().fills().fills("1.99")

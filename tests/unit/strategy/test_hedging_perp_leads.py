@@ -125,6 +125,23 @@ def test_a_short_that_can_be_neither_covered_nor_bought_back_is_naked_and_tried_
     assert scene.fills().job.state is HEDGED
 
 
+@pytest.mark.parametrize("state", [UNWINDING, NAKED])
+def test_a_short_that_others_closed_is_not_bought_back_without_end(state: ExecutionState) -> None:
+    scene = shorted().rejects(RejectKind.FILTER)
+    assert scene.job.state is UNWINDING
+    if state is NAKED:
+        reject_forever(scene, RejectKind.PRICE, 70)
+        while not (scene.job.working and scene.job.working.order.market is PERP):
+            scene.rejects(RejectKind.PRICE) if scene.job.working else scene.after(5)
+    assert scene.job.state is state
+    scene.rejects(RejectKind.REDUCE_ONLY)
+    assert scene.job.state is state, "a claim, as long as the account shows the short"
+    while not (scene.job.working and scene.job.working.order.market is PERP):
+        scene.rejects(RejectKind.PRICE) if scene.job.working else scene.after(5)
+    scene.short_gone = True
+    assert scene.rejects(RejectKind.REDUCE_ONLY).job.state is HEDGED, "what is left is the check's that follows"
+
+
 def test_the_cost_of_what_was_bought_back_belongs_to_the_perpetual() -> None:
     scene = shorted().rejects(RejectKind.FILTER)
     scene.fills()
