@@ -63,6 +63,20 @@ def test_a_damaged_log_is_set_aside_for_a_fresh_one(damage: str, shell: Shell, p
     assert shell("reconcile", "--paper").code == 3
 
 
+@pytest.mark.parametrize("command", [["run", "--paper", "--once"], ["status", "--paper"], ["reconcile", "--paper"]])
+def test_a_damaged_log_is_refused_with_what_to_do_about_it(
+    command: list[str], shell: Shell, place: Path, symbol: str
+) -> None:
+    lose(place)
+    (place / LOG).write_bytes(b"no database at all" * 100)
+    line = shell.refused(*command)
+    assert "file is not a database" in line
+    assert "move the file away together with its -wal and -shm files and start again" in line
+    lose(place)
+    assert shell("run", "--paper", "--once").code == 0
+    assert shell("status", "--paper", "--json", "-").document["position"]["symbol"] == symbol, "as the recipe says"
+
+
 def test_a_log_of_a_newer_version_is_left_alone(shell: Shell, place: Path, symbol: str) -> None:
     with closing(sqlite3.connect(place / LOG)) as log:
         log.execute("PRAGMA user_version = 99")

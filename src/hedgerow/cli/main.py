@@ -11,7 +11,7 @@ from typer.exceptions import Abort, TyperException
 
 from hedgerow import __version__
 from hedgerow.cli.codes import Exit
-from hedgerow.domain.errors import ConfigError, HedgerowError, HistoryError, LogUnavailable, StoreError
+from hedgerow.domain.errors import ConfigError, DamagedLog, HedgerowError, HistoryError, LogUnavailable, StoreError
 
 __all__ = ["COMMANDS", "main"]
 
@@ -37,6 +37,11 @@ COMMANDS: Final[Mapping[str, str]] = {
 HOMES: Final[Mapping[str, str]] = {"resume": "halt"}
 """Modules of commands that share one with another."""
 
+FRESH_LOG: Final = (
+    "restore a backup, or move the file away together with its -wal and -shm files and start again: the bot adopts the "
+    "position that it finds (docs/operations.md, A damaged log)"
+)
+"""What can be done about a damaged log."""
 INTERRUPTED: Final = 130
 """What typer makes of Ctrl-C."""
 
@@ -47,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = _app(given)(given or ["--help"], standalone_mode=False, prog_name="hedgerow")
         sys.stdout.flush()
+    except DamagedLog as error:
+        return _fail(f"{error}; {FRESH_LOG}", Exit.USAGE)
     except (ConfigError, StoreError, HistoryError) as error:
         return _fail(str(error), Exit.FAILED if isinstance(error, LogUnavailable) else Exit.USAGE)
     except HedgerowError as error:

@@ -15,6 +15,7 @@ HedgerowError
       ReduceOnlyRejected    nothing left to reduce
       MarketClosed          the symbol does not trade now
   StoreError                the event log, and nothing else: corrupt or newer: stop, never guess
+    DamagedLog              a part of it is missing or unreadable: a backup, or a fresh log
     LogUnavailable          it cannot be written now: locked by another process, or the disk is full
     NewerLog                written by a newer version: nothing is wrong with it
   MailboxError              the answer to a request cannot be written: said, and trading goes on
@@ -25,6 +26,7 @@ HedgerowError
 __all__ = [
     "AccountBusy",
     "ConfigError",
+    "DamagedLog",
     "FilterViolated",
     "HedgerowError",
     "HistoryError",
@@ -120,6 +122,10 @@ class LogUnavailable(StoreError):  # noqa: N818 - named after the fact
 
 class MailboxError(HedgerowError):
     """The answer to a person's request cannot be written; the request itself was carried out."""
+
+
+class DamagedLog(StoreError):  # noqa: N818 - named after the fact
+    """The event log cannot be read any more: a part of it is missing or is not what was written."""
 
 
 class NewerLog(StoreError):  # noqa: N818 - named after the fact

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from hedgerow.domain.errors import StoreError
+from hedgerow.domain.errors import DamagedLog, StoreError
 from hedgerow.domain.events import Event
 from hedgerow.domain.ledger import Ledger
 
@@ -59,15 +59,15 @@ def decode_event(line: bytes, *, row: str = "an event") -> Event:
     """Return the event that ``line`` holds; ``row`` names it in the error.
 
     Raises:
-        StoreError: the line is no event.
+        DamagedLog: the line is no event.
     """
     try:
         event: Event = _EVENTS.decode(line)
     except _UNREADABLE as error:
-        raise StoreError(f"{row} cannot be read: {_one_line(error)}") from error
+        raise DamagedLog(f"{row} cannot be read: {_one_line(error)}") from error
     flaw = _flaw(event)
     if flaw:
-        raise StoreError(f"{row} cannot be read: {flaw}")
+        raise DamagedLog(f"{row} cannot be read: {flaw}")
     return event
 
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import quote
 
-from hedgerow.domain.errors import LogUnavailable, NewerLog, StoreError
+from hedgerow.domain.errors import DamagedLog, LogUnavailable, NewerLog, StoreError
 from hedgerow.domain.events import Event
 from hedgerow.domain.folding import fold
 from hedgerow.domain.ledger import Ledger
@@ -27,6 +27,8 @@ APPLICATION_ID: Final = 0x48_44_47_57
 OPEN_TIMEOUT_SECONDS: Final = 10.0
 """How long the opening of the log waits for another process that holds the file."""
 BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+"""What SQLite says of pages that are not as it wrote them, of a file that is none of its own, and of a missing table."""
 PRIMARY_CODE: Final = 0xFF
 """Masks the primary result code out of an extended one (sqlite.org/rescode.html)."""
 
@@ -102,13 +104,13 @@ class SqliteLog:
         rows = self._connection.execute("SELECT seq, kind, payload FROM events WHERE seq > ? ORDER BY seq", (after,))
         for expected, row in enumerate(rows, after + 1):
             if row[0] != expected:
-                raise StoreError(f"{self._path}: events are missing: number {row[0]} follows {expected - 1}")
+                raise DamagedLog(f"{self._path}: events are missing: number {row[0]} follows {expected - 1}")
             yield self._decoded(*row)
 
     def _decoded(self, seq: int, kind: str, payload: bytes) -> Event:
         event = decode_event(payload, row=f"{self._path}: event {seq}")
         if event_kind(event) != kind:
-            raise StoreError(
+            raise DamagedLog(
                 f"{self._path}: event {seq} cannot be read: filed as {kind!r}, holds {event_kind(event)!r}"
             )
         return event
@@ -121,7 +123,7 @@ class SqliteLog:
         first = self._connection.execute("SELECT min(seq) FROM events").fetchone()[0]
         last = self._connection.execute("SELECT max(seq) FROM events").fetchone()[0]
         if first not in {None, 1}:
-            raise StoreError(f"{self._path}: events are missing: the first is number {first}")
+            raise DamagedLog(f"{self._path}: events are missing: the first is number {first}")
         return int(last or 0)
 
     def _pragma(self, name: str) -> int:
@@ -210,4 +212,6 @@ def _failure(error: Exception, doing: str) -> type[StoreError]:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None and code & PRIMARY_CODE in BUSY:
         return LockedError
+    if code is not None and code & PRIMARY_CODE in DAMAGED and doing != "write":
+        return DamagedLog
     return LogUnavailable if doing == "write" else StoreError

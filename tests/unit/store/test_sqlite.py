@@ -13,7 +13,7 @@ import pytest
 
 import hedgerow
 from hedgerow.clock import VirtualClock, run_virtual
-from hedgerow.domain.errors import LogUnavailable, StoreError
+from hedgerow.domain.errors import DamagedLog, LogUnavailable, StoreError
 from hedgerow.domain.events import CycleCompleted
 from hedgerow.domain.folding import fold
 from hedgerow.domain.ledger import Ledger
@@ -76,8 +76,8 @@ def _alter(path: Path, *statements: str) -> None:
     connection.close()
 
 
-def _refusal(path: Path) -> str:
-    with pytest.raises(StoreError) as refused:
+def _refusal(path: Path, kind: type[StoreError] = StoreError) -> str:
+    with pytest.raises(kind) as refused:
         _load(path)
     assert "\n" not in str(refused.value)
     return str(refused.value)
@@ -194,7 +194,7 @@ def test_a_damaged_log_is_refused_in_one_line_that_says_where(tmp_path: Path, da
     path = tmp_path / "hedgerow.db"
     _filled(path, 4)
     _alter(path, damage)
-    refusal = _refusal(path)
+    refusal = _refusal(path, DamagedLog)
     assert said in refusal
     assert str(path) in refusal
 
@@ -219,7 +219,7 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "hedgerow.db"
     path.write_bytes(b"this is not a database, whatever its name says\n" * 50)
-    assert "file is not a database" in _refusal(path)
+    assert "file is not a database" in _refusal(path, DamagedLog)
 
 
 def test_pages_overwritten_with_noise_are_refused(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_pages_overwritten_with_noise_are_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[8192:16384] = b"\xa5" * 8192
     path.write_bytes(content)
-    assert str(path) in _refusal(path)
+    assert str(path) in _refusal(path, DamagedLog)
 
 
 def test_a_path_that_cannot_hold_a_log_is_refused(tmp_path: Path) -> None:
