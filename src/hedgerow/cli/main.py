@@ -52,12 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = _app(given)(given or ["--help"], standalone_mode=False, prog_name="hedgerow")
         sys.stdout.flush()
-    except DamagedLog as error:
-        return _fail(f"{error}; {FRESH_LOG}", Exit.USAGE)
-    except (ConfigError, StoreError, HistoryError) as error:
-        return _fail(str(error), Exit.FAILED if isinstance(error, LogUnavailable) else Exit.USAGE)
     except HedgerowError as error:
-        return _fail(str(error), Exit.FAILED)
+        return _refused(error)
     except (Abort, KeyboardInterrupt):
         return _fail("interrupted", Exit.FAILED)
     except TyperException as error:
@@ -111,6 +107,13 @@ def _options(
     ),
 ) -> None:
     del version
+
+
+def _refused(error: HedgerowError) -> int:
+    """Print what is wrong and return the exit code."""
+    text = f"{error}; {FRESH_LOG}" if isinstance(error, DamagedLog) else str(error)
+    unusable = isinstance(error, ConfigError | StoreError | HistoryError) and not isinstance(error, LogUnavailable)
+    return _fail(text, Exit.USAGE if unusable else Exit.FAILED)
 
 
 def _message(error: TyperException) -> str:

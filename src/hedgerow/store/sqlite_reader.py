@@ -28,7 +28,7 @@ OPEN_TIMEOUT_SECONDS: Final = 10.0
 """How long the opening of the log waits for another process that holds the file."""
 BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
-"""What SQLite says of pages that are not as it wrote them, of a file that is none of its own, and of a missing table."""
+"""What SQLite says of pages that are not as it wrote them, of a file that is no database, and of a missing table."""
 PRIMARY_CODE: Final = 0xFF
 """Masks the primary result code out of an extended one (sqlite.org/rescode.html)."""
 
