@@ -2,23 +2,28 @@
 
 import os
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from socket import gethostname
 
 import msgspec
 from msgspec import Struct
 
 from hedgerow.clock import SystemClock
+from hedgerow.dashboard.bot_state import Process, ProcessState
 from hedgerow.domain.requests import Answer, Request
 from hedgerow.engine.moments import Moment, Stopped
 from hedgerow.ports import Clock, Mailbox
 
-__all__ = ["Beat", "BeatingClock", "BeatingMailbox", "Heartbeat", "read_beat"]
+__all__ = ["SILENT_SECONDS", "Beat", "BeatingClock", "BeatingMailbox", "Heartbeat", "process_of", "read_beat"]
 
 BEAT_SECONDS = 1.0
 """The file changes no oftener than that, real time."""
 LONGEST_SLEEP_SECONDS = 2.0
 """A bot that waits on purpose, for a settlement to pass for example, beats at least so often."""
+
+SILENT_SECONDS = 15.0
+"""A process that has not beaten for so long does not answer: several times the longest pause between two beats."""
 
 
 class Beat(Struct, frozen=True, kw_only=True):
@@ -27,6 +32,8 @@ class Beat(Struct, frozen=True, kw_only=True):
     pid: int
     number: int
     """Counts up over the life of the process."""
+    host: str = ""
+    """Name of the machine or container: only there the number of the process means it."""
 
 
 class Heartbeat:
@@ -59,7 +66,7 @@ class Heartbeat:
         self._number += 1
         draft = self._path.with_name(f".{self._path.name}.tmp")
         try:
-            draft.write_bytes(msgspec.json.encode(Beat(pid=os.getpid(), number=self._number)))
+            draft.write_bytes(msgspec.json.encode(Beat(pid=os.getpid(), number=self._number, host=gethostname())))
             draft.replace(self._path)
         except OSError:
             return
@@ -119,3 +126,30 @@ def read_beat(path: Path) -> Beat | None:
         return msgspec.json.decode(path.read_bytes(), type=Beat)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def process_of(path: Path, now: datetime, *, ran: bool) -> Process:
+    """Return what a heartbeat file tells of its process at ``now``, real time; ``ran`` = a bot has run here before.
+
+    The number of a process is asked for only on its own machine; elsewhere the age of the file decides.
+    """
+    try:
+        last_beat = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError:
+        return Process(state=ProcessState.STOPPED if ran else ProcessState.NEVER)
+    beat = read_beat(path)
+    pid = beat.pid if beat else None
+    if beat is not None and beat.host == gethostname() and not _exists(beat.pid):
+        return Process(state=ProcessState.GONE, pid=pid, last_beat=last_beat)
+    silent = (now - last_beat).total_seconds() > SILENT_SECONDS
+    return Process(state=ProcessState.SILENT if silent else ProcessState.RUNNING, pid=pid, last_beat=last_beat)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's, or not a number of a process
+        return True
+    return True

@@ -66,6 +66,11 @@ class Home(Struct, frozen=True, kw_only=True):
         return self.folder / f"hedgerow{self.mode.value}.heartbeat"
 
     @property
+    def outlook(self) -> Path:
+        """What the running bot sees: prices, result, distances, next payment."""
+        return self.folder / f"hedgerow{self.mode.value}.outlook.json"
+
+    @property
     def watchdog(self) -> Path:
         """What the watchdog saw and did."""
         return self.folder / f"hedgerow{self.mode.value}.watchdog.log"

@@ -219,7 +219,13 @@ class Cycle:
         if self._journal.heard:
             equity = equity_of(ledger, observation.account, observation.market)
             self._journal.say(
-                CycleEnded(at=self._clock.now(), ledger=ledger, evaluation=self._evaluation, equity=equity)
+                CycleEnded(
+                    at=self._clock.now(),
+                    ledger=ledger,
+                    evaluation=self._evaluation,
+                    equity=equity,
+                    observation=observation,
+                )
             )
 
     # --- held ------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from hedgerow.domain.execution import HedgeExecution
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import RunIdentity
-from hedgerow.strategy.observation import Decision, Evaluation, HealthReport, Opportunity, Rebalance
+from hedgerow.strategy.observation import Decision, Evaluation, HealthReport, Observation, Opportunity, Rebalance
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.verdict import Verdict
 
@@ -227,6 +227,8 @@ class CycleEnded(Struct, frozen=True, kw_only=True):
     evaluation: Evaluation | None
     equity: Decimal | None
     """Strategy equity in quote units; None when it could not be computed."""
+    observation: Observation | None = None
+    """The newest reading, from after the last trade of the cycle."""
 
 
 class GuardAlarmed(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from hedgerow.strategy.observation import Finding, FindingKind, HealthLevel, Hea
 
 __all__ = [
     "CLOSE_DISTANCE",
+    "CLOSE_IMBALANCE",
     "LEVERAGE",
     "REDUCE_DISTANCE",
     "RESTORED_DISTANCE",
@@ -25,6 +26,8 @@ __all__ = [
     "Legs",
     "distance_of",
     "health_of",
+    "leg_difference",
+    "leg_grade",
     "legs_of",
     "margin_wanted",
     "residue_tolerance",
@@ -87,8 +90,8 @@ def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | 
     distance = distance_of(position)
     findings += _margin_findings(position, distance, legs)
     sound = not any(f.kind in {FindingKind.LEVERAGE, FindingKind.NOT_TRADING} for f in findings)
-    difference = _difference(hedge, legs, price)
-    balance = rules.imbalance_class(difference, REPAIR_IMBALANCE, CLOSE_IMBALANCE)
+    difference = leg_difference(hedge, legs, price)
+    balance = leg_grade(difference)
     gone = legs.spot < hedge.pair.spot.lot or legs.short <= 0
     code = rules.health_class(
         balance,
@@ -126,7 +129,12 @@ def distance_of(position: PerpPosition | None) -> float | None:
     return rules.liquidation_distance(float(position.mark_price), float(position.liquidation_price))
 
 
-def _difference(hedge: HedgedPosition, legs: Legs, price: Decimal | None) -> float:
+def leg_grade(difference: float) -> int:
+    """Return 0 for legs that match, 1 for legs to be trimmed, 2 for legs that end the hedge."""
+    return rules.imbalance_class(difference, REPAIR_IMBALANCE, CLOSE_IMBALANCE)
+
+
+def leg_difference(hedge: HedgedPosition, legs: Legs, price: Decimal | None) -> float:
     """Return the imbalance as a fraction; zero when what differs could not be traded anyway."""
     surplus = legs.spot - legs.short
     tolerance = residue_tolerance(hedge.pair, price) if surplus > 0 else hedge.pair.lot_step

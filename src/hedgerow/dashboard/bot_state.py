@@ -1,0 +1,427 @@
+"""What a bot is doing, as one of twelve states: a title, what the bot does about it, what its user can do. Pure.
+
+Total over its inputs: every ledger, process and outlook give exactly one state. The ledger decides what is held, the
+process whether anybody watches it, the outlook what was read last.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from hedgerow.dashboard.outlook import HeldOutlook, Outlook
+from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionState, HedgeExecution
+from hedgerow.domain.formats import amount, duration
+from hedgerow.domain.ledger import Halt, Ledger
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.strategy.grades import FindingKind
+from hedgerow.strategy.health import Legs, leg_difference, leg_grade
+
+__all__ = ["BotState", "Naked", "Process", "ProcessState", "Severity", "StateReport", "bot_state", "naked_now"]
+
+OVERDUE = timedelta(minutes=10)
+"""A check that begins so long after it was due, or lasts so long without a trade, does not come to an end any more."""
+UNHEDGED = frozenset({FindingKind.IMBALANCE, FindingKind.LEG_GONE})
+
+
+class BotState(StrEnum):
+    """What a bot is doing."""
+
+    STARTING = "starting"
+    """A process runs, and no check of it has ended."""
+    FLAT = "flat"
+    OPENING = "opening"
+    HEDGED = "hedged"
+    CLOSING = "closing"
+    """The hedge, or a part of both legs, is being closed."""
+    REPAIRING = "repairing"
+    """Half open: the legs differ, and the bot is about to make them match."""
+    NAKED = "naked"
+    """The same for longer than the settings allow."""
+    HALTED_FLAT = "halted, flat"
+    HALTED_HEDGED = "halted, hedged"
+    BLIND = "blind"
+    """Market or account cannot be read."""
+    STOPPED = "stopped"
+    """No process runs, and none is missing."""
+    DOWN = "down"
+    """A process should run, and gives no sign of life."""
+
+
+class Severity(StrEnum):
+    """How urgently a person should look."""
+
+    OK = "ok"
+    BUSY = "busy"
+    """A trade is at work; it ends by itself."""
+    WARNING = "warning"
+    ALARM = "alarm"
+
+
+class ProcessState(StrEnum):
+    """What the heartbeat file tells about the process."""
+
+    RUNNING = "running"
+    SILENT = "silent"
+    """It is there, and has not moved for too long."""
+    GONE = "gone"
+    """It ended without a tidy end."""
+    STOPPED = "stopped"
+    NEVER = "never started"
+
+
+class Process(Struct, frozen=True, kw_only=True):
+    """The process of a bot, by its heartbeat."""
+
+    state: ProcessState
+    pid: int | None = None
+    last_beat: datetime | None = None
+    """None when there is no heartbeat file."""
+
+
+class Naked(Struct, frozen=True, kw_only=True):
+    """Legs that differ now."""
+
+    since: datetime
+    notional: Decimal | None
+    """Quote units; None = the difference is not known."""
+
+
+class StateReport(Struct, frozen=True, kw_only=True):
+    """One state, and what to tell a person about it."""
+
+    state: BotState
+    title: str
+    does: str
+    """What the bot does about it."""
+    can_do: str
+    """What the user can do."""
+    since: datetime | None
+    severity: Severity
+    symbol: str | None = None
+    naked: Naked | None = None
+    """Not None: the legs differ now, whatever the state."""
+    longest_naked_seconds: float = 0.0
+    """Of the whole log, the present stretch included."""
+
+
+class _View(Struct, frozen=True, kw_only=True):
+    """The inputs, and what follows from several of them."""
+
+    ledger: Ledger
+    process: Process
+    outlook: Outlook | None
+    now: datetime
+    naked: Naked | None
+
+    @property
+    def hedge(self) -> HedgedPosition | None:
+        return self.ledger.active
+
+    @property
+    def what(self) -> str:
+        """What is held, in the middle of a sentence."""
+        return self.hedge.symbol if self.hedge else "nothing"
+
+    @property
+    def own(self) -> Outlook | None:
+        """The outlook of the process that runs now."""
+        outlook = self.outlook
+        ended = outlook is None or outlook.stopped_at is not None
+        return None if ended or (self.process.pid and outlook and outlook.pid != self.process.pid) else outlook
+
+
+def bot_state(ledger: Ledger, process: Process, outlook: Outlook | None, now: datetime) -> StateReport:
+    """Return the state of a bot; ``now`` is the time of the bot's own clock."""
+    view = _View(ledger=ledger, process=process, outlook=outlook, now=now, naked=naked_now(ledger, outlook, now))
+    state = _state(view)
+    title, does, can_do, since, severity = _TOLD[state](view)
+    lasts = max(0.0, (now - view.naked.since).total_seconds()) if view.naked else 0.0
+    return StateReport(
+        state=state,
+        title=title,
+        does=does,
+        can_do=can_do,
+        since=since,
+        severity=severity,
+        symbol=view.hedge.symbol if view.hedge else None,
+        naked=view.naked,
+        longest_naked_seconds=max(ledger.max_naked_seconds, lasts),
+    )
+
+
+def naked_now(ledger: Ledger, outlook: Outlook | None, now: datetime) -> Naked | None:
+    """Return since when the legs differ by more than is left alone, whoever made them differ; None = they match.
+
+    By the job at work, by the trades of others that are booked, and by the last reading of the account.
+    """
+    job, hedge = ledger.execution, ledger.active
+    begun = [job.naked_since] if job and job.naked_since else []
+    begun += [ledger.apart.since] if ledger.apart else []
+    held = _reading(ledger, outlook)
+    differs = hedge is not None and job is None and _differs(hedge, held)
+    if differs and not begun:
+        begun = [held.at if held is not None and _finds_unhedged(held) else now]
+    if not begun:
+        return None
+    return Naked(since=min(begun), notional=_open_notional(ledger, job, held))
+
+
+def _reading(ledger: Ledger, outlook: Outlook | None) -> HeldOutlook | None:
+    """Return the last reading of the held hedge, unless something was traded after it."""
+    held, hedge = (outlook.held if outlook else None), ledger.hedge
+    if held is None or hedge is None or held.hedge_id != hedge.hedge_id:
+        return None
+    return None if ledger.traded_at is not None and held.at < ledger.traded_at else held
+
+
+def _differs(hedge: HedgedPosition, held: HeldOutlook | None) -> bool:
+    """Tell whether the legs differ by more than the health check leaves alone, by the log or by the account."""
+    price = (held.prices.spot if held else None) or hedge.entry_price or None
+    owned = Legs(spot=hedge.spot_quantity, short=hedge.short)
+    gone = owned.spot < hedge.pair.spot.lot or owned.short <= 0
+    return gone or leg_grade(leg_difference(hedge, owned, price)) > 0 or (held is not None and _finds_unhedged(held))
+
+
+def _finds_unhedged(held: HeldOutlook) -> bool:
+    return any(finding.kind in UNHEDGED for finding in held.health.findings)
+
+
+def _open_notional(ledger: Ledger, job: HedgeExecution | None, held: HeldOutlook | None) -> Decimal | None:
+    """Return what one leg has more than the other, quote units."""
+    hedge = ledger.active
+    quantity = abs(hedge.spot_quantity - hedge.short) if hedge else ZERO
+    if held is not None and job is None:
+        quantity = max(quantity, abs(held.spot_quantity - held.short))
+    seen = (held.prices.spot or held.prices.mark) if held else None
+    price = seen or (job.spot_arrival if job else None) or (hedge.entry_price if hedge else None)
+    return quantity * price if price else None
+
+
+def _state(view: _View) -> BotState:
+    """Return the state: whether somebody watches, then what is traded, then what is known, then what is held."""
+    running, job = view.process.state, view.ledger.execution
+    if running in {ProcessState.GONE, ProcessState.SILENT}:
+        return BotState.DOWN
+    if running is not ProcessState.RUNNING:
+        return BotState.DOWN if job is not None and not job.state.ended else BotState.STOPPED
+    if job is not None or view.naked is not None or view.ledger.opening is not None:
+        return _trading(view, job)
+    if view.own is None or (view.own.checked_at is None and not view.own.failure):
+        return BotState.STARTING
+    if view.own.blind_since is not None or _overdue(view.own, view.now):
+        return BotState.BLIND
+    if view.ledger.halt is not None:
+        return BotState.HALTED_HEDGED if view.hedge else BotState.HALTED_FLAT
+    return BotState.HEDGED if view.hedge else BotState.FLAT
+
+
+def _trading(view: _View, job: HedgeExecution | None) -> BotState:
+    lasts = view.now - view.naked.since if view.naked else timedelta()
+    allowed = timedelta(seconds=(job.limits if job else ExecutionLimits()).max_naked_seconds)
+    if view.naked and (lasts > allowed or (job is not None and job.state is ExecutionState.NAKED)):
+        return BotState.NAKED
+    if job is None or job.state in _REPAIRS or job.kind is ExecutionKind.TRIM:
+        return BotState.NAKED if job is not None and job.state is ExecutionState.NAKED else BotState.REPAIRING
+    return BotState.OPENING if job.kind is ExecutionKind.OPEN else BotState.CLOSING
+
+
+_REPAIRS = frozenset(
+    {ExecutionState.REPAIRING, ExecutionState.UNWINDING, ExecutionState.IN_DOUBT, ExecutionState.NAKED}
+)
+
+
+def _overdue(outlook: Outlook, now: datetime) -> bool:
+    due = outlook.checking_since or outlook.next_check_at
+    return due is not None and now - due > OVERDUE
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+_Told = tuple[str, str, str, datetime | None, Severity]
+"""Title, what the bot does, what the user can do, since when, how urgent."""
+
+
+def _starting(view: _View) -> _Told:
+    return (
+        "Starting",
+        "It compares its log with the exchange before it does anything else.",
+        "Nothing needs to be done; the first check takes some seconds.",
+        view.own.started_at if view.own else view.process.last_beat,
+        Severity.BUSY,
+    )
+
+
+def _flat(view: _View) -> _Told:
+    closed = view.ledger.closed
+    reason = view.outlook.reason if view.outlook else ""
+    return (
+        "Flat, waiting for a pair",
+        f"It looks again at every check. Nothing is opened now: {reason}." if reason else "It looks at every check.",
+        "`hedgerow scan` shows what refuses each pair; `hedgerow halt` keeps it flat.",
+        closed[-1].closed_at if closed else view.ledger.started_at,
+        Severity.OK,
+    )
+
+
+def _opening(view: _View) -> _Told:
+    job = view.ledger.execution
+    symbol = job.symbol if job else view.what
+    return (
+        f"Opening {symbol}",
+        "It trades one leg in slices, and the other leg follows each fill.",
+        "`hedgerow halt` lets no further slice begin; what is filled ends hedged or flat.",
+        job.started_at if job else None,
+        Severity.BUSY,
+    )
+
+
+def _hedged(view: _View) -> _Told:
+    reason = view.outlook.reason if view.outlook else ""
+    return (
+        f"Hedged on {view.what}",
+        f"It holds ({reason})." if reason else "It holds, and checks every rule that would end the hedge.",
+        "Nothing needs to be done; `hedgerow close` leaves the position.",
+        view.hedge.opened_at if view.hedge else None,
+        Severity.OK,
+    )
+
+
+def _closing(view: _View) -> _Told:
+    job = view.ledger.execution
+    symbol, reason = (job.symbol, job.reason.value) if job else (view.what, "")
+    part = job is not None and job.kind is ExecutionKind.REDUCE
+    return (
+        f"{'Reducing' if part else 'Closing'} {symbol}: {reason}",
+        "It sells coins and buys the short back in slices, one after the other.",
+        "Nothing needs to be done; `hedgerow halt` keeps it from opening another pair afterwards.",
+        job.started_at if job else None,
+        Severity.BUSY,
+    )
+
+
+def _repairing(view: _View) -> _Told:
+    return (
+        _apart_title(view, "Half open"),
+        "It makes both legs match again, at wider price limits the longer it takes.",
+        "Do not trade the pair by hand meanwhile; `hedgerow status --watch` shows how it goes on.",
+        _naked_since(view),
+        Severity.WARNING,
+    )
+
+
+def _naked(view: _View) -> _Told:
+    halted = "Openings are halted; it" if view.ledger.halt else "It"
+    return (
+        _apart_title(view, "Naked"),
+        f"{halted} goes on trying to make both legs match, at the widest price limits.",
+        "See on the exchange whether it takes orders for both legs; `hedgerow close` closes what is left.",
+        _naked_since(view),
+        Severity.ALARM,
+    )
+
+
+def _halted(view: _View) -> _Told:
+    halt = view.ledger.halt
+    held = f"{view.what} stays hedged" if view.hedge else "nothing is held"
+    return (
+        f"Openings halted; {held}",
+        "It opens nothing. " + ("The position is watched and closed by its rules." if view.hedge else "It looks on."),
+        _remedy(halt) if halt else "",
+        halt.since if halt else None,
+        Severity.WARNING,
+    )
+
+
+def _blind(view: _View) -> _Told:
+    outlook = view.outlook
+    since = (outlook.blind_since or outlook.checked_at) if outlook else None
+    lasts = f" for {duration(max(view.now - since, timedelta()))}" if since else ""
+    overdue = outlook is not None and outlook.blind_since is None
+    what = "No check has ended" if overdue else "The exchange cannot be read"
+    why = (outlook.failure or "; ".join(outlook.unread)) if outlook else ""
+    return (
+        f"{what}{lasts}",
+        f"It tries again{f' ({why})' if why else ''}; nothing is opened, nor closed for profit.",
+        f"`hedgerow doctor` says what is wrong; look at {view.what} on the exchange."
+        if view.hedge
+        else "`hedgerow doctor` says what is wrong.",
+        since,
+        Severity.ALARM if view.hedge else Severity.WARNING,
+    )
+
+
+def _stopped(view: _View) -> _Told:
+    never = view.process.state is ProcessState.NEVER
+    held = f"; {view.what} is held and nobody watches it" if view.hedge else ""
+    stopped_at = view.outlook.stopped_at if view.outlook else None
+    return (
+        f"{'Never started here' if never else 'Stopped'}{held}",
+        "No bot runs: nothing is watched, opened or closed.",
+        "`hedgerow run` starts it." if not view.hedge else "`hedgerow run` takes the position up again.",
+        stopped_at,
+        Severity.WARNING if view.hedge else Severity.OK,
+    )
+
+
+def _down(view: _View) -> _Told:
+    process = view.process
+    pid = f"process {process.pid}" if process.pid else "the bot"
+    if process.state is ProcessState.SILENT:
+        lasts = f" for {duration(max(view.now - process.last_beat, timedelta()))}" if process.last_beat else ""
+        title, remedy = f"The bot does not answer{lasts}", f"See whether {pid} hangs, end it, then `hedgerow run`."
+    elif process.state is ProcessState.GONE:
+        title, remedy = f"The bot died: {pid} is gone", "`hedgerow run` starts it again; it finishes what it began."
+    else:
+        title, remedy = "No bot runs and a trade is half done", "`hedgerow run` finishes it."
+    held = f"{view.what} stays as it is on the exchange" if view.hedge else "nothing is held"
+    open_leg = f", with {amount(view.naked.notional)} unhedged" if view.naked else ""
+    return (
+        title,
+        f"Nothing is watched or traded; {held}{open_leg}.",
+        remedy,
+        process.last_beat,
+        Severity.ALARM if view.hedge or view.ledger.execution else Severity.WARNING,
+    )
+
+
+def _remedy(halt: Halt) -> str:
+    if halt.lifts_itself:
+        return "It ends by itself once its cause is gone; `hedgerow close` leaves a position meanwhile."
+    return "`hedgerow resume` allows openings again, once its cause is dealt with."
+
+
+def _apart_title(view: _View, head: str) -> str:
+    hedge, naked = view.hedge, view.naked
+    if naked is None or hedge is None:
+        return f"{head} on {view.what}"
+    coins = hedge.spot_quantity > hedge.short
+    what = f"{amount(naked.notional)} without a {'short' if coins else 'coin against it'}"
+    lasts = duration(max(view.now - naked.since, timedelta()))
+    if hedge.closed_by_force and coins:
+        return f"{head}: the short of {hedge.symbol} was liquidated or auto-deleveraged, {what} for {lasts}"
+    return f"{head} on {hedge.symbol}: {what} for {lasts}"
+
+
+def _naked_since(view: _View) -> datetime | None:
+    job = view.ledger.execution
+    return view.naked.since if view.naked else job.stage_since if job else None
+
+
+_TOLD: dict[BotState, Callable[[_View], _Told]] = {
+    BotState.STARTING: _starting,
+    BotState.FLAT: _flat,
+    BotState.OPENING: _opening,
+    BotState.HEDGED: _hedged,
+    BotState.CLOSING: _closing,
+    BotState.REPAIRING: _repairing,
+    BotState.NAKED: _naked,
+    BotState.HALTED_FLAT: _halted,
+    BotState.HALTED_HEDGED: _halted,
+    BotState.BLIND: _blind,
+    BotState.STOPPED: _stopped,
+    BotState.DOWN: _down,
+}

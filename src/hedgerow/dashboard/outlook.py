@@ -1,0 +1,294 @@
+"""What a running bot knows in its process alone: prices, result, distances, next payment, why nothing is opened.
+
+The event log rightly holds none of it. A listener builds one value after every cycle and trade; screens and
+``hedgerow status`` read it beside the log, which stays the truth about what is held.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.funding import FundingSignal
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.market import MarketView
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.domain.run_identity import RunIdentity
+from hedgerow.engine import moments as mo
+from hedgerow.strategy.distances import ExitDistance, exit_distances, next_best
+from hedgerow.strategy.exits import evaluate
+from hedgerow.strategy.health import health_of, legs_of
+from hedgerow.strategy.hedge_result import HedgeResult, StrategyResult, exit_prices, result_of, strategy_result
+from hedgerow.strategy.observation import HealthReport, Hold, HoldReason, Observation
+from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policy import Policy
+from hedgerow.strategy.prices import prices_of
+
+__all__ = ["HeldOutlook", "NextPayment", "Outlook", "OutlookBuilder", "PairPrices", "held_outlook"]
+
+TRADES = (
+    *(ev.HedgeOpened, ev.HedgeClosed, ev.HedgeAborted, ev.HedgeAdopted, ev.HedgeLost, ev.HedgeRepaired),
+    *(ev.ExecutionStarted, ev.FillsElsewhere, ev.Halted, ev.Lifted),
+)
+"""After these the file is written at once."""
+
+
+class PairPrices(Struct, frozen=True, kw_only=True):
+    """The prices of one pair, quote units; None = not readable."""
+
+    spot_bid: Decimal | None = None
+    spot_ask: Decimal | None = None
+    spot: Decimal | None = None
+    """Middle of the spot book."""
+    perp_bid: Decimal | None = None
+    perp_ask: Decimal | None = None
+    perp: Decimal | None = None
+    """Middle of the perpetual's book."""
+    mark: Decimal | None = None
+    index: Decimal | None = None
+
+
+class NextPayment(Struct, frozen=True, kw_only=True):
+    """The next funding payment of the held hedge, as announced."""
+
+    at: datetime
+    rate: float
+    """Fraction of notional; positive = received."""
+    amount: Decimal | None
+    """Quote units at the present mark; None without one."""
+    interval_hours: int
+
+
+class HeldOutlook(Struct, frozen=True, kw_only=True):
+    """The held hedge at one reading."""
+
+    hedge_id: str
+    symbol: str
+    at: datetime
+    """Time of the reading."""
+    prices: PairPrices
+    spot_quantity: Decimal
+    """Coins of the hedge that the account shows, base units."""
+    short: Decimal
+    """Short of the hedge that the account shows, positive."""
+    result: HedgeResult
+    health: HealthReport
+    signal: FundingSignal | None
+    next_payment: NextPayment | None
+    exits: tuple[ExitDistance, ...]
+    """Nearest first."""
+    liquidation_price: Decimal | None = None
+
+
+class Outlook(Struct, frozen=True, kw_only=True):
+    """One value for every screen; times are the bot's own clock but for ``written_at``."""
+
+    at: datetime
+    written_at: datetime
+    """By the clock of the machine: how far the bot's own clock is from it follows from ``at``."""
+    pid: int
+    started_at: datetime
+    identity: RunIdentity | None = None
+    stopped_at: datetime | None = None
+    """When the run ended in order."""
+    cycle: int = 0
+    """Since the start of the process."""
+    checking_since: datetime | None = None
+    """When the present check began; None between two checks."""
+    checked_at: datetime | None = None
+    """When the last check ended; None before the first one."""
+    next_check_at: datetime | None = None
+    interval_seconds: float = 300.0
+    read_at: datetime | None = None
+    """When market and account were read last."""
+    blind_since: datetime | None = None
+    """Since when market or account cannot be read: the last reading, or the start."""
+    unread: tuple[str, ...] = ()
+    """What could not be read at the last check."""
+    failure: str = ""
+    """Why the last check failed."""
+    held: HeldOutlook | None = None
+    strategy: StrategyResult | None = None
+    """Since the log began; its results of dust need prices."""
+    equity: Decimal | None = None
+    free_spot: Decimal | None = None
+    """USDT."""
+    free_perp: Decimal | None = None
+    reason: str = ""
+    """Why nothing is opened, or not closed, in words."""
+    foreign: tuple[str, ...] = ()
+    """Positions that are not the bot's."""
+
+
+class OutlookBuilder:
+    """Builds the outlook from what a bot says; keeps no reading, only what was made of it."""
+
+    def __init__(self, policy: Policy, identity: RunIdentity | None = None) -> None:
+        self._policy = policy
+        self._identity = identity
+        self._now: Outlook | None = None
+
+    @property
+    def parameters(self) -> StrategyParameters:
+        """The settings in force."""
+        return self._policy.parameters
+
+    def hear(self, moment: mo.Moment, written_at: datetime) -> Outlook | None:
+        """Take note of one moment; returns the outlook when it should be written now."""
+        if isinstance(moment, mo.Started):
+            self._now = Outlook(
+                at=moment.at,
+                written_at=written_at,
+                pid=os.getpid(),
+                started_at=moment.at,
+                identity=self._identity,
+                interval_seconds=self.parameters.position_management.loop_interval_seconds,
+            )
+            return self._now
+        if self._now is None:
+            return None
+        if isinstance(moment, mo.Recorded):
+            return self._recorded(moment, written_at)
+        changed = self._changed(self._now, moment)
+        if changed is self._now:
+            return None
+        self._now = replace(changed, at=max(changed.at, getattr(moment, "at", changed.at)), written_at=written_at)
+        return self._now if isinstance(moment, mo.CycleBegan | mo.CycleEnded | mo.CycleFailed | mo.Stopped) else None
+
+    def _recorded(self, moment: mo.Recorded, written_at: datetime) -> Outlook | None:
+        now = self._now
+        if now is None or not isinstance(moment.event, TRADES):
+            return None
+        hedge = moment.after.hedge
+        kept = now.held if now.held and hedge and hedge.hedge_id == now.held.hedge_id else None
+        self._now = replace(now, at=max(now.at, moment.event.at), written_at=written_at, held=kept, strategy=None)
+        return self._now
+
+    def _changed(self, now: Outlook, moment: mo.Moment) -> Outlook:
+        if isinstance(moment, mo.CycleEnded):
+            return self._ended(now, moment)
+        change = _CHANGES.get(type(moment))
+        return now if change is None else change(now, moment)
+
+    def _ended(self, now: Outlook, moment: mo.CycleEnded) -> Outlook:
+        seen, ledger = moment.observation, moment.ledger
+        if seen is None or seen.account is None or seen.market is None:
+            blind = now.blind_since or now.read_at or now.started_at
+            missing = now.unread if seen is None else seen.missing
+            return replace(now, checking_since=None, checked_at=moment.at, blind_since=blind, unread=missing)
+        held = held_outlook(ledger, seen, self._policy)
+        return replace(
+            now,
+            checking_since=None,
+            checked_at=moment.at,
+            failure="",
+            read_at=seen.at,
+            blind_since=None,
+            unread=seen.missing,
+            held=held,
+            strategy=strategy_result(ledger, held.result if held else None, _coin_prices(ledger, seen.market)),
+            equity=moment.equity,
+        )
+
+
+def _began(now: Outlook, moment: mo.CycleBegan) -> Outlook:
+    due = moment.at + timedelta(seconds=now.interval_seconds)
+    return replace(now, cycle=moment.number, checking_since=moment.at, next_check_at=due, reason="")
+
+
+def _failed(now: Outlook, moment: mo.CycleFailed) -> Outlook:
+    return replace(
+        now,
+        checking_since=None,
+        next_check_at=moment.at + timedelta(seconds=moment.retry_seconds),
+        failure=moment.error,
+        blind_since=now.blind_since or now.read_at or now.started_at,
+    )
+
+
+def _decided(now: Outlook, moment: mo.Decided) -> Outlook:
+    hold = moment.decision
+    if not isinstance(hold, Hold) or hold.reason is HoldReason.HEALTHY:
+        return now
+    return replace(now, reason=f"{hold.reason}: {hold.detail}" if hold.detail else str(hold.reason))
+
+
+_CHANGES: dict[type, Callable[[Outlook, Any], Outlook]] = {
+    mo.CycleBegan: _began,
+    mo.CycleFailed: _failed,
+    mo.Decided: _decided,
+    mo.BalancesRead: lambda now, m: replace(now, free_spot=m.spot_usdt, free_perp=m.perp_usdt),
+    mo.HealthJudged: lambda now, m: replace(now, foreign=m.foreign),
+    mo.NoOpportunity: lambda now, m: replace(now, reason=m.why),
+    mo.ReadFailed: lambda now, m: replace(now, unread=m.missing),
+    mo.Stopped: lambda now, m: replace(now, stopped_at=m.at, checking_since=None, next_check_at=None),
+}
+
+
+def held_outlook(ledger: Ledger, seen: Observation, policy: Policy) -> HeldOutlook | None:
+    """Return the held hedge at one reading; None when none is held or the account or market is not readable."""
+    account, market = seen.account, seen.market
+    if ledger.hedge is None or account is None or market is None:
+        return None
+    hedge = seen.as_listed(ledger.hedge)
+    risk, symbol = policy.parameters.risk_management, hedge.symbol
+    signal = policy.rank(market).held_signal(symbol)
+    prices = prices_of(symbol, market, account)
+    evaluation = evaluate(hedge, seen, signal, risk.stop_on, loss_limit=risk.emergency_stop_loss)
+    health = health_of(hedge, seen, prices.spot or prices.perp)
+    legs, position = legs_of(hedge, account), account.positions.get(symbol)
+    return HeldOutlook(
+        hedge_id=hedge.hedge_id,
+        symbol=symbol,
+        at=seen.at,
+        prices=_pair_prices(symbol, market),
+        spot_quantity=legs.spot,
+        short=legs.short,
+        result=result_of(hedge, exit_prices(hedge, prices, market), signal, seen.at, listed=hedge.pair),
+        health=health,
+        signal=signal,
+        next_payment=_next_payment(hedge, market),
+        exits=exit_distances(evaluation, health, policy.parameters, next_best(policy, market, symbol)),
+        liquidation_price=position.liquidation_price if position else None,
+    )
+
+
+def _pair_prices(symbol: str, market: MarketView) -> PairPrices:
+    spot, perp, mark = market.quote(Market.SPOT, symbol), market.quote(Market.PERP, symbol), market.mark(symbol)
+    return PairPrices(
+        spot_bid=spot.bid if spot else None,
+        spot_ask=spot.ask if spot else None,
+        spot=spot.mid if spot else None,
+        perp_bid=perp.bid if perp else None,
+        perp_ask=perp.ask if perp else None,
+        perp=perp.mid if perp else None,
+        mark=mark.mark if mark else None,
+        index=mark.index if mark else None,
+    )
+
+
+def _next_payment(hedge: HedgedPosition, market: MarketView) -> NextPayment | None:
+    predicted, mark = market.predicted(hedge.symbol), market.mark(hedge.symbol)
+    if predicted is None:
+        return None
+    amount = None if mark is None else hedge.short * mark.mark * predicted.rate
+    return NextPayment(
+        at=predicted.at, rate=float(predicted.rate), amount=amount, interval_hours=predicted.interval_hours
+    )
+
+
+def _coin_prices(ledger: Ledger, market: MarketView) -> dict[str, Decimal]:
+    """Return the middle of the spot book of every coin that is kept as dust, where it can be read."""
+    found: dict[str, Decimal] = {}
+    for asset in ledger.dust:
+        quote = market.quote(Market.SPOT, f"{asset}{QUOTE_ASSET}")
+        if quote is not None and quote.mid is not None:
+            found[asset] = quote.mid
+    return found
