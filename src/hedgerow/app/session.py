@@ -14,9 +14,11 @@ from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.door import Access, Door
 from hedgerow.app.heartbeat import BeatingClock, BeatingMailbox, Heartbeat
 from hedgerow.app.identity import identity_of
+from hedgerow.app.outlook_file import OutlookFile
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
+from hedgerow.dashboard.outlook import OutlookBuilder
 from hedgerow.domain.ledger import Ledger
 from hedgerow.engine.moments import Listener, Warned
 from hedgerow.engine.runner import RunOptions
@@ -26,7 +28,7 @@ from hedgerow.store.account_lock import AccountLock, LogLock
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.store.sqlite import SqliteStore
 from hedgerow.store.sqlite_reader import SqliteReader
-from hedgerow.strategy.policies import HOUSE_POLICIES
+from hedgerow.strategy.policies import HOUSE_POLICIES, load_policy
 
 __all__ = ["Session", "open_session", "read_ledger", "read_settings"]
 
@@ -57,13 +59,17 @@ class Session(Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: the exchange does not know these credentials, or they do not suffice.
         """
+        policy = self.parts.policy or load_policy(self.parts.parameters.policy, self.parts.parameters)
         heard: tuple[Listener, ...] = (*listeners, *self.door.listeners, StateFile(self.home.state))
         chosen = replace(options or self.parts.options, mail_seconds=self.door.mail_seconds)
         clock, mailbox = self.parts.clock, self.parts.mailbox
         if stay and mailbox is not None:
             heart = Heartbeat(self.home.heartbeat)
-            heard, clock, mailbox = (*heard, heart), BeatingClock(clock, heart), BeatingMailbox(mailbox, heart)
-        bot = build_bot(replace(self.parts, listeners=heard, options=chosen, clock=clock, mailbox=mailbox))
+            outlook = OutlookFile(self.home.outlook, OutlookBuilder(policy, self.parts.identity))
+            heard, clock, mailbox = (*heard, outlook, heart), BeatingClock(clock, heart), BeatingMailbox(mailbox, heart)
+        bot = build_bot(
+            replace(self.parts, listeners=heard, options=chosen, clock=clock, mailbox=mailbox, policy=policy)
+        )
 
         def report(text: str) -> None:
             bot.journal.say(Warned(at=self.clock.now(), text=text))

@@ -22,6 +22,8 @@ __all__ = ["ExitDistance", "ExitUnit", "exit_distances", "next_best"]
 
 GUIDE_POLICY = "volume_farming"
 """The policy whose profit rules are known; those of another one are its own."""
+FORESEEN_HOURS = 72.0
+"""A rule that is due within this time is nearer than one that is as far from its threshold and cannot be foreseen."""
 LOOKED_AT = 8
 """So many of the best other pairs are asked for their filters."""
 
@@ -68,7 +70,7 @@ def exit_distances(
             _better(evaluation, parameters, best),
             _negative(evaluation, parameters),
         ]
-    return tuple(sorted(found, key=lambda each: inf if each.left is None else each.left))
+    return tuple(sorted(found, key=lambda each: _nearness(each, evaluation.at)))
 
 
 def next_best(policy: Policy, market: MarketView, held: str) -> FundingSignal | None:
@@ -184,6 +186,14 @@ def _imbalance(health: HealthReport | None) -> ExitDistance:
         threshold=CLOSE_IMBALANCE,
         left=None if value is None else _part(CLOSE_IMBALANCE - value, CLOSE_IMBALANCE),
     )
+
+
+def _nearness(distance: ExitDistance, now: datetime) -> float:
+    if distance.left is None:
+        return inf
+    if distance.due_at is None:
+        return distance.left
+    return min(distance.left, (distance.due_at - now).total_seconds() / 3600 / FORESEEN_HOURS)
 
 
 def _part(left: float, whole: float) -> float:

@@ -1,0 +1,174 @@
+"""What a running bot sees is written down after every check and trade, and what it cannot see is not made up."""
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from hedgerow.app.outlook_file import OutlookFile, read_outlook
+from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
+from hedgerow.domain.errors import VenueError
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.engine.moments import CycleEnded, Moment, Warned
+from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policies import VolumeFarming
+from support.bots import Farm
+from support.worlds import SYMBOL
+
+POLICY = VolumeFarming(StrategyParameters())
+
+
+class Writer:
+    """Keeps every outlook that would be written."""
+
+    def __init__(self, farm: Farm) -> None:
+        self._farm = farm
+        self._builder = OutlookBuilder(POLICY)
+        self.written: list[Outlook] = []
+
+    def hear(self, moment: Moment) -> None:
+        found = self._builder.hear(moment, self._farm.clock.now())
+        self.written += [found] if found else []
+
+    @property
+    def last(self) -> Outlook:
+        return self.written[-1]
+
+
+def lived(hours: float = 0.2, **more: Any) -> tuple[Farm, Writer]:
+    farm = Farm()
+    writer = Writer(farm)
+    farm.run(hours, listeners=(writer,), **more)
+    return farm, writer
+
+
+def test_a_held_hedge_has_prices_result_next_payment_and_exits() -> None:
+    farm, writer = lived()
+    before_the_end = writer.written[-2]
+    held = before_the_end.held
+    assert held is not None
+    assert (held.hedge_id, held.symbol) == (farm.hedge.hedge_id, SYMBOL)
+    prices = farm.world.prices(SYMBOL)
+    assert prices is not None
+    assert held.prices.spot == pytest.approx(prices.spot)
+    assert held.prices.mark == pytest.approx(prices.mark)
+    assert held.result.net_if_closed is not None
+    assert held.result.fees_paid == farm.hedge.tally.fees
+    assert (held.spot_quantity, held.short) == (farm.hedge.spot_quantity, farm.hedge.short)
+    predicted = farm.tape.predicted(SYMBOL, before_the_end.at)
+    assert held.next_payment is not None
+    assert predicted is not None
+    assert (held.next_payment.at, held.next_payment.rate) == (predicted.at, float(predicted.rate))
+    assert held.next_payment.amount == pytest.approx(farm.hedge.short * prices.mark * predicted.rate)
+    assert len(held.exits) == 7
+    assert before_the_end.equity is not None
+    assert before_the_end.strategy is not None
+    assert before_the_end.strategy.net_if_closed == held.result.net_if_closed
+
+
+def test_times_of_checks_are_known() -> None:
+    farm, writer = lived()
+    first = writer.written[0]
+    assert (first.checked_at, first.cycle, first.started_at) == (None, 0, first.at)
+    ended = [outlook for outlook in writer.written if outlook.checked_at and not outlook.checking_since]
+    assert ended[0].next_check_at == ended[0].started_at + timedelta(seconds=300)
+    assert ended[0].read_at is not None
+    assert writer.last.stopped_at == writer.last.at
+    assert writer.last.next_check_at is None
+    assert farm.ledger.hedge is not None
+
+
+def test_why_nothing_is_opened_is_told() -> None:
+    farm = Farm(usdt=5, perp=5)
+    writer = Writer(farm)
+    farm.run(0.05, listeners=(writer,))
+    assert writer.last.reason.startswith("too little capital: ")
+    assert writer.last.held is None
+
+
+def test_an_exchange_that_cannot_be_read_is_blind_since_the_last_reading() -> None:
+    farm, writer = lived()
+    read_at = writer.last.read_at
+
+    async def unreadable() -> Any:
+        raise VenueError("HTTP 500")
+
+    farm.venue.account = unreadable  # type: ignore[method-assign] # what the exchange does now
+    again = Writer(farm)
+    farm.run(0.2, listeners=(again,))
+    started = again.written[0].started_at
+    blind = again.written[-2]
+    assert blind.blind_since == started
+    assert blind.read_at is None
+    assert any("HTTP 500" in what for what in blind.unread)
+    del farm.venue.account
+    farm.run(0.01, listeners=(again,))
+    assert again.last.blind_since is None
+    assert read_at is not None
+
+
+def test_a_reading_of_another_hedge_is_forgotten_with_it() -> None:
+    def sell(farm: Farm) -> None:
+        farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, farm.hedge.pair.spot.floor_quantity(farm.coins()))
+
+    farm, writer = lived(0.3, at={0.15: sell})
+    assert farm.reasons
+    for outlook in writer.written:
+        if outlook.held is not None:
+            assert outlook.held.hedge_id in {closed.hedge_id for closed in farm.ledger.closed}
+    assert writer.last.held is None
+
+
+def test_a_failed_check_is_told_with_its_cause_and_the_time_of_the_next() -> None:
+    farm = Farm()
+
+    async def broken(periods: int) -> Any:
+        raise ValueError(f"{periods} is a bad number")
+
+    writer = Writer(farm)
+    farm.venue.market = broken  # type: ignore[method-assign] # a mistake of ours
+    farm.run(0.01, listeners=(writer,))
+    failed = next(outlook for outlook in writer.written if outlook.failure)
+    assert "is a bad number" in failed.failure
+    assert failed.blind_since == failed.started_at
+    assert failed.next_check_at is not None
+
+
+def test_moments_before_the_start_and_readings_that_are_not_given_write_nothing_new() -> None:
+    builder, farm = OutlookBuilder(POLICY), Farm()
+    now = farm.clock.now()
+    assert builder.hear(Warned(at=now, text="early"), now) is None
+    farm.run(0.01)
+    started, *_ = farm.moments[1:]
+    for moment in farm.moments:
+        builder.hear(moment, now)
+    found = builder.hear(CycleEnded(at=now, ledger=farm.ledger, evaluation=None, equity=None), now)
+    assert found is not None
+    assert found.blind_since is not None
+    assert started
+
+
+def test_the_file_is_read_as_it_was_written_and_a_torn_one_is_none(tmp_path: Path) -> None:
+    farm = Farm()
+    path = tmp_path / "outlook.json"
+    listener = OutlookFile(path, OutlookBuilder(POLICY))
+    farm.run(0.05, listeners=(listener,))
+    found = read_outlook(path)
+    assert found is not None
+    assert found.stopped_at is not None
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Outlook) == found
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    assert read_outlook(path) is None
+    path.unlink()
+    assert read_outlook(path) is None
+
+
+def test_a_folder_that_cannot_be_written_interrupts_nothing(tmp_path: Path) -> None:
+    farm = Farm()
+    listener = OutlookFile(tmp_path / "missing" / "outlook.json", OutlookBuilder(POLICY))
+    farm.run(0.05, listeners=(listener,))
+    assert farm.hedge.spot_quantity > Decimal(0)
