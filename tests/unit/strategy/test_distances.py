@@ -51,7 +51,8 @@ def test_a_distance_follows_from_value_and_threshold(
     rule: Reason, changes: dict[str, Any], value: float | None, threshold: float, left: float | None
 ) -> None:
     distance = found(evaluation(**{"signal": signal(apr=0.0), **changes}), rule)
-    assert (distance.value, distance.left) == (pytest.approx(value), pytest.approx(left))
+    assert distance.value == pytest.approx(value)
+    assert distance.left == pytest.approx(left)
     assert distance.threshold == pytest.approx(threshold)
 
 
@@ -66,13 +67,16 @@ def test_a_better_pair_is_as_far_as_its_gain_and_the_least_holding_time_ask_for(
     held = evaluation(signal=signal(apr=0.25), counted_hours=5.0)
     short_of = found(held, Reason.BETTER_PAIR, best=BEST)
     assert (short_of.value, short_of.threshold) == (0.30, 0.35)
-    assert (short_of.left, short_of.pair) == (pytest.approx(0.05 / 0.35), "ETHUSDT")
+    assert short_of.left == pytest.approx(0.05 / 0.35)
+    assert short_of.pair == "ETHUSDT"
     assert short_of.due_at is None
     young = replace(held, counted_hours=1.0)
     enough = found(young, Reason.BETTER_PAIR, best=signal("ETHUSDT", apr=0.5))
-    assert (enough.left, enough.due_at) == (pytest.approx(0.75), AT + timedelta(hours=3))
+    assert enough.left == pytest.approx(0.75)
+    assert enough.due_at == AT + timedelta(hours=3)
     unknown = found(evaluation(signal=None), Reason.BETTER_PAIR, best=BEST)
-    assert (unknown.value, unknown.threshold) == (None, pytest.approx(0.1))
+    assert unknown.value is None
+    assert unknown.threshold == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(
