@@ -93,7 +93,7 @@ ARITHMETIC: Sequence[Patched] = (
         "unit/domain/test_order.py",
         ("a fee in coin does not reduce what is held", "- fee_in_coin", ""),
         ("a fee in coin is its number of dollars", "return self.fee * self.price", "return self.fee"),
-        ("an auto-deleveraging is a trade by hand", '("autoclose-", "adl_autoclose")', '("autoclose-",)'),
+        ("an auto-deleveraging is a trade by hand", '("autoclose-", "adl_autoclose", ', '("autoclose-", '),
         ("an order that filled in part is done", "OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}", "OrderStatus.NEW}"),
     ),
     *_of(

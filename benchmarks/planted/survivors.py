@@ -123,8 +123,8 @@ SURVIVORS: Sequence[Patched] = (
         name="a full page of settled rates is not continued",
         file="aster/funding_history.py",
         does="the board is one settlement old where the venue lists hundreds of perpetuals",
-        old="            if len(page) < ROWS:\n                return rows, now\n",
-        new="            if page or not page:\n                return rows, now\n",
+        old="            if page.count < ROWS:\n",
+        new="            if page.count <= ROWS:\n",
         tests=("unit/aster/test_funding_history.py",),
     ),
     Patched(

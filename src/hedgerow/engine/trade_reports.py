@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import Warned
 from hedgerow.ports import Clock
-from hedgerow.strategy.trade_reports import average_entry, contradiction, unusual
+from hedgerow.strategy.trade_reports import average_entry, contradiction, expected_pnl, unusual
 
 __all__ = ["TradeReports"]
 
@@ -35,8 +34,7 @@ class TradeReports:
             lasts = self._lasts(record.request.client_id, tuple(fills), CONTRADICTION_SECONDS, wrong, hedge.symbol)
             return list(fills) if lasts else []
         rates = hedge.pair.instrument(record.request.market).fees
-        reduces = record.request.market is Market.PERP and not record.opens
-        entry_price = average_entry(hedge.orders) if reduces else None
+        entry_price = average_entry(hedge.orders)
         trusted: list[Fill] = []
         for fill in fills:
             text = unusual(
@@ -44,7 +42,7 @@ class TradeReports:
                 fees[fill.key],
                 expected_rate=record.fee_rate,
                 may_be_free=min(rates.maker, rates.taker, record.fee_rate) <= 0,
-                entry_price=entry_price,
+                pnl=expected_pnl(record, fill, entry_price),
             )
             if text is None or self._lasts(fill.key, fill, UNUSUAL_SECONDS, text, hedge.symbol):
                 trusted.append(fill)

@@ -12,7 +12,7 @@ from hedgerow.domain.money import ONE, ZERO, plain
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import OrderRecord
 
-__all__ = ["average_entry", "contradiction", "unusual"]
+__all__ = ["average_entry", "contradiction", "expected_pnl", "unusual"]
 
 NOTIONAL_TOLERANCE = Decimal("0.001")
 """Fraction by which trades and their order's own total may differ: an average price is rounded."""
@@ -28,6 +28,18 @@ def average_entry(orders: Iterable[OrderRecord]) -> Decimal | None:
     quantity = sum((record.filled_quantity for record in sold), ZERO)
     notional = sum((record.filled_notional for record in sold), ZERO)
     return notional / quantity if quantity > 0 and notional > 0 else None
+
+
+def expected_pnl(record: OrderRecord, fill: Fill, entry_price: Decimal | None) -> Decimal | None:
+    """Return what a trade of ``record`` should realise, quote units before fees; None where nothing can be said.
+
+    Only a trade that reduces the short realises anything: ``entry_price``, the short's average, less its price.
+    """
+    if record.request.market is Market.SPOT:
+        return None
+    if record.opens:
+        return ZERO
+    return None if entry_price is None else (entry_price - fill.price) * fill.quantity
 
 
 def contradiction(record: OrderRecord, fills: Sequence[Fill]) -> str | None:
@@ -55,20 +67,17 @@ def contradiction(record: OrderRecord, fills: Sequence[Fill]) -> str | None:
 
 
 def unusual(
-    fill: Fill, fee_quote: Decimal, *, expected_rate: Decimal, may_be_free: bool, entry_price: Decimal | None
+    fill: Fill, fee_quote: Decimal, *, expected_rate: Decimal, may_be_free: bool, pnl: Decimal | None
 ) -> str | None:
     """Return what of one trade report deserves a second reading, None where it is as expected.
 
     ``fee_quote`` is its commission in quote units, ``expected_rate`` the commission as a fraction of its notional.
-    ``entry_price`` is the short's average entry where the trade reduces one, else None.
+    ``pnl`` is the realised PnL to be expected, None where none is.
     """
     if fee_quote <= 0 and not may_be_free:
         return f"trade {fill.trade_id} cost {plain(fee_quote)}"
     if fee_quote > USUAL_FEE_FACTOR * expected_rate * fill.notional:
         return f"trade {fill.trade_id} cost {plain(fee_quote)} of {plain(fill.notional)}"
-    if entry_price is None:
-        return None
-    expected = (entry_price - fill.price) * fill.quantity
-    if abs(fill.realized_pnl - expected) > USUAL_PNL_ERROR * max(fill.notional, ONE):
-        return f"trade {fill.trade_id} realised {plain(fill.realized_pnl)}, {plain(expected)} was expected"
+    if pnl is not None and abs(fill.realized_pnl - pnl) > USUAL_PNL_ERROR * max(fill.notional, ONE):
+        return f"trade {fill.trade_id} realised {plain(fill.realized_pnl)}, {plain(pnl)} was expected"
     return None

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 from hedgerow.domain.position import OrderRecord
-from hedgerow.strategy.trade_reports import average_entry, contradiction, unusual
+from hedgerow.strategy.trade_reports import average_entry, contradiction, expected_pnl, unusual
 from support.views import NOW
 
 RATE = Decimal("0.0004")
@@ -119,7 +119,7 @@ def test_an_order_without_a_reported_notional_has_none_to_compare_with() -> None
     ],
 )
 def test_a_commission_far_from_the_expected_one_is_unusual(fee: str, *, free: bool, is_unusual: bool) -> None:
-    found = unusual(trade(), Decimal(fee), expected_rate=RATE, may_be_free=free, entry_price=None)
+    found = unusual(trade(), Decimal(fee), expected_rate=RATE, may_be_free=free, pnl=None)
     assert (found is not None) is is_unusual
 
 
@@ -128,8 +128,22 @@ def test_a_commission_far_from_the_expected_one_is_unusual(fee: str, *, free: bo
 )
 def test_a_realised_pnl_far_from_what_the_log_expects_is_unusual(pnl: str, *, is_unusual: bool) -> None:
     closing = trade("1", "105", realized_pnl=Decimal(pnl))
-    found = unusual(closing, Decimal("0.04"), expected_rate=RATE, may_be_free=False, entry_price=Decimal(100))
+    expected = expected_pnl(record(Market.PERP, Side.BUY), closing, Decimal(100))
+    found = unusual(closing, Decimal("0.04"), expected_rate=RATE, may_be_free=False, pnl=expected)
     assert (found is not None) is is_unusual
+
+
+@pytest.mark.parametrize(("pnl", "is_unusual"), [("0", False), ("0.009", False), ("-1", True), ("5", True)])
+def test_a_trade_that_adds_to_the_short_and_realises_something_is_unusual(pnl: str, *, is_unusual: bool) -> None:
+    opening = trade("1", "100", realized_pnl=Decimal(pnl))
+    expected = expected_pnl(record(Market.PERP, Side.SELL), opening, Decimal(100))
+    found = unusual(opening, Decimal("0.04"), expected_rate=RATE, may_be_free=False, pnl=expected)
+    assert (found is not None) is is_unusual
+
+
+def test_nothing_is_expected_of_a_spot_trade_or_of_a_short_whose_entry_is_not_known() -> None:
+    assert expected_pnl(record(), trade(), Decimal(100)) is None
+    assert expected_pnl(record(Market.PERP, Side.BUY), trade(), None) is None
 
 
 def test_the_average_entry_is_of_the_orders_that_sold_the_perpetual() -> None:
