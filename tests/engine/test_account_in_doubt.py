@@ -13,7 +13,8 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
 from hedgerow.domain.requests import AdoptRequested, CloseRequested
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
-from hedgerow.engine.moments import CycleFailed, GuardAlarmed
+from hedgerow.engine.moments import CycleFailed, GuardAlarmed, ReadFailed
+from hedgerow.engine.narration import words
 from hedgerow.strategy.absence import COINS_CONFIRMED_SECONDS
 from hedgerow.strategy.observation import Close
 from hedgerow.strategy.parameters import (
@@ -344,3 +345,14 @@ def test_a_short_is_not_called_naked_while_the_balance_of_its_coins_cannot_be_re
     farm.run(0.2)
     assert [halt.reason for halt in farm.logged(Halted)] in ([], [HaltReason.ACCOUNT_IN_DOUBT])
     assert farm.venue.orders == []
+
+
+def test_what_is_in_doubt_is_said_once_in_each_check_and_once_more_by_the_halt() -> None:
+    farm = holding()
+    farm.venue.rewritten = lie(contradicting, seconds=3600)
+    farm.run(0.4)
+    readings = len(farm.heard(ReadFailed))
+    lines = [line.text for moment in farm.moments for line in words(moment)]
+    said = [text for text in lines if "totalMaintMargin 3 is more than its rows" in text]
+    assert readings >= 4
+    assert len(said) == readings + len(farm.logged(Halted))

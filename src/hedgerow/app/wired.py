@@ -38,6 +38,8 @@ MARKET_LEAD = timedelta(days=30)
 """How long before the exchange's first day its generated market begins, so that there is history to ask for."""
 ARCHIVE_DAYS = 366.0
 SMALL_MARKET = 20
+CHAIN_IDS = 2**256
+"""A chain id is a positive number below it: 32 bytes of what is signed."""
 WINDOW_SECONDS = 60.0
 WALLETS = "allowed is 0x and 40 hexadecimal digits, or the base58 address of a wallet on Solana with :0xAGENT behind it"
 AGENTS = "not 0x and 40 hexadecimal digits"
@@ -100,6 +102,8 @@ class EmulatorPlan(Struct, frozen=True, kw_only=True):
     """Time between the acknowledgement of a spot order and its matching."""
 
     def __post_init__(self) -> None:
+        if not 0 < self.chain_id < CHAIN_IDS:
+            raise ConfigError(f"--chain-id {self.chain_id}: allowed is 1 to 2^256 - 1")
         for account in self.accounts:
             if not is_main_wallet(account.user):
                 raise ConfigError(f"--account {account.user}: {WALLETS}")

@@ -1,6 +1,5 @@
 """Trades, funding payments, and the rows that the bot did not cause, paged as far back as asked."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,6 +17,7 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import Fill
 from hedgerow.ports import AccountRecord, StatementRow
+from hedgerow.tasks import all_of
 
 __all__ = ["AccountHistory"]
 
@@ -91,7 +91,7 @@ class AccountHistory:
 
     async def record(self, since: datetime, until: datetime | None = None) -> AccountRecord:
         """Return everything that the venue wrote down since a time."""
-        income, transactions, spot_fills = await asyncio.gather(
+        income, transactions, spot_fills = await all_of(
             self.income(since, None, until),
             self._transactions(since, until),
             self.fills(Market.SPOT, None, since, until),
@@ -133,7 +133,7 @@ class AccountHistory:
         for row in income:
             if row.symbol and row.income_type in {COMMISSION, REALIZED} and row.time:
                 times.setdefault(row.symbol, []).append(from_millis(row.time))
-        pages = await asyncio.gather(
+        pages = await all_of(
             *(
                 self.fills(Market.PERP, symbol, min(traded) - TRADE_SLACK, max(traded) + TRADE_SLACK)
                 for symbol, traded in sorted(times.items())
@@ -145,7 +145,7 @@ class AccountHistory:
         """Return the client id of each trade's order; trades do not carry it, so unknown orders are looked up."""
         orders = {row.order_id: row.symbol for row in rows}
         unknown = [order_id for order_id in orders if self._own.client_id(order_id) is None]
-        found = await asyncio.gather(*(self._look_up(market, orders[order_id], order_id) for order_id in unknown))
+        found = await all_of(*(self._look_up(market, orders[order_id], order_id) for order_id in unknown))
         for order_id, client_id in zip(unknown, found, strict=True):
             self._own.accepted(client_id, order_id)
         return {order_id: self._own.client_id(order_id) or "" for order_id in orders}

@@ -4,7 +4,6 @@
 full page is continued. What was read so far is a cursor, so that a pause of hours costs a few pages and loses nothing.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,6 +14,7 @@ from hedgerow.aster.client import ROWS, AsterClient
 from hedgerow.aster.wire import MILLISECOND, FundingRateRow, from_millis
 from hedgerow.domain.funding import FundingRate, RateBoard
 from hedgerow.domain.schedule import last_settlement
+from hedgerow.tasks import all_of
 
 __all__ = ["FundingHistory"]
 
@@ -119,8 +119,8 @@ class FundingHistory:
         fresh = [s for s in hours if s not in self._series or self._series[s].asked_for < wanted]
         changed = bool(fresh)
         if fresh:
-            pages = await asyncio.gather(*(self._client.funding_rates(symbol=s, limit=wanted) for s in fresh))
-            sure = await asyncio.gather(*(self._read_twice(page) for page in pages))
+            pages = await all_of(*(self._client.funding_rates(symbol=s, limit=wanted) for s in fresh))
+            sure = await all_of(*(self._read_twice(page) for page in pages))
             for symbol, rows in zip(fresh, sure, strict=True):
                 self._begin(symbol, rows, hours[symbol], wanted, now)
         for symbol, interval in hours.items():
@@ -169,7 +169,7 @@ class FundingHistory:
         if not striking:
             return list(rows)
         since = {row.symbol: from_millis(row.funding_time) for row in reversed(striking)}
-        pages = await asyncio.gather(*(self._client.funding_rates(symbol=s, since=at) for s, at in since.items()))
+        pages = await all_of(*(self._client.funding_rates(symbol=s, since=at) for s, at in since.items()))
         repeated = {(row.symbol, _stamp(row), row.funding_rate) for page in pages for row in page}
         return [row for row in rows if row not in striking or (row.symbol, _stamp(row), row.funding_rate) in repeated]
 
@@ -194,7 +194,7 @@ class FundingHistory:
 
     async def _one_by_one(self, symbols: Iterable[str], since: datetime) -> list[FundingRateRow]:
         wanted = sorted(symbols)
-        pages = await asyncio.gather(*(self._client.funding_rates(symbol=s, since=since, limit=2) for s in wanted))
+        pages = await all_of(*(self._client.funding_rates(symbol=s, since=since, limit=2) for s in wanted))
         return [row for page in pages for row in page]
 
 

@@ -45,7 +45,9 @@ class Listing:
         self._missing_since: dict[tuple[Market, str], float] = {}
         self._kept: dict[str, BasisPair] = {}
         """Pairs as they were, of symbols that are listed on both markets and whose rows make no pair now."""
+        self._rows: tuple[Mapping[str, SymbolRow], ...] = ({}, {})
         self._made_of: tuple[object, ...] = ()
+        """The listings, and what else the pairs were made of."""
 
     def care_about(self, symbols: Iterable[str]) -> None:
         """Read the exact commission of these symbols, and show them even when their spot market is gone."""
@@ -68,10 +70,10 @@ class Listing:
         for market in {market for market, _ in self._missing_since}:
             self._infos[market].hasten()
         await self._renew_fees([symbol for symbol in perp if symbol in spot])
-        made_of = (id(spot), id(perp), frozenset(self._interesting), *self._fees.values(), *self._typical.values())
-        if made_of != self._made_of:
+        made_of = (frozenset(self._interesting), *self._fees.values(), *self._typical.values())
+        if spot is not self._rows[0] or perp is not self._rows[1] or made_of != self._made_of:
             self._pairs = self._build(spot, perp)
-            self._made_of = made_of
+            self._rows, self._made_of = (spot, perp), made_of
         return self._pairs
 
     async def pair(self, symbol: str, *, fresh: bool) -> BasisPair:

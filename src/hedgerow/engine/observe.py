@@ -1,9 +1,8 @@
 """The one read of a cycle: market and account together. A part that cannot be read is missing, never zero or flat."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.books import books_difference
@@ -14,6 +13,7 @@ from hedgerow.domain.market import Depth
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.alarms import GRACE
 from hedgerow.strategy.observation import Observation
+from hedgerow.tasks import all_of
 
 __all__ = ["observe", "observe_settled", "read_books"]
 
@@ -21,13 +21,11 @@ LAG_SECONDS = 1.0
 """Pause before an account that lags is read again."""
 
 Read = TypeVar("Read")
-First = TypeVar("First")
-Second = TypeVar("Second")
 
 
 async def observe(venue: Venue, clock: Clock, periods: int) -> Observation:
     """Read market and account at once."""
-    market, account = await _both(_readable(partial(venue.market, periods)), _readable(venue.account))
+    market, account = await all_of(_readable(partial(venue.market, periods)), _readable(venue.account))
     unread = tuple(
         f"{name}: {part}" for name, part in (("market", market), ("account", account)) if isinstance(part, VenueError)
     )
@@ -64,20 +62,10 @@ def _caught_up(ledger: Ledger, account: AccountView) -> bool:
 
 async def read_books(venue: Venue, symbol: str) -> tuple[Depth | None, Depth | None]:
     """Read both legs' books at once: spot, perpetual; None where one is unreadable."""
-    spot, perp = await _both(
+    spot, perp = await all_of(
         _readable(partial(venue.depth, Market.SPOT, symbol)), _readable(partial(venue.depth, Market.PERP, symbol))
     )
     return (None if isinstance(spot, VenueError) else spot, None if isinstance(perp, VenueError) else perp)
-
-
-async def _both(first: Coroutine[Any, Any, First], second: Coroutine[Any, Any, Second]) -> tuple[First, Second]:
-    """Wait for both at once, the first one within the task that asks: by far most reads come in such pairs."""
-    other = asyncio.ensure_future(second)
-    try:
-        return await first, await other
-    finally:
-        if not other.cancel() and not other.cancelled():
-            other.exception()  # that it is known here is enough: the first one has failed as well
 
 
 async def _readable(read: Callable[[], Awaitable[Read]]) -> Read | VenueError:

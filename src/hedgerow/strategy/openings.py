@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from hedgerow.domain.account import AccountView, MarginType, PerpPosition
+from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import Preparation
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth, MarketView
@@ -36,7 +37,10 @@ def openings_blocked(observation: Observation, ledger: Ledger, policy: Policy) -
     if ledger.active is not None:
         return Hold(reason=HoldReason.HELD, detail=ledger.active.symbol)
     if ledger.halt is not None:
-        return Hold(reason=HoldReason.HALTED, detail=ledger.halt.detail or ledger.halt.reason.value)
+        # What contradicts itself is reported by each reading that shows it.
+        in_doubt = ledger.halt.reason is HaltReason.ACCOUNT_IN_DOUBT
+        detail = "" if in_doubt else ledger.halt.detail
+        return Hold(reason=HoldReason.HALTED, detail=detail or ledger.halt.reason.value)
     brake = brake_of(ledger, policy.parameters.risk_management)
     if brake is not None:
         return Hold(reason=HoldReason.HALTED, detail=f"{brake.reason.value}: {brake.detail}")

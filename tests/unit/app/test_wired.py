@@ -106,6 +106,9 @@ def test_what_cannot_be_served_is_refused_in_a_line(tmp_path: Path) -> None:
         build_venue(EmulatorPlan(state=tmp_path), SystemClock())
     with pytest.raises(ConfigError, match="--account"):
         EmulatorPlan(accounts=(WiredAccount(user="me", signer=AGENT),))
+    for chain_id in (0, -4, 2**256):
+        with pytest.raises(ConfigError, match=f"--chain-id {chain_id}: allowed is"):
+            EmulatorPlan(chain_id=chain_id)
 
 
 def test_old_keys_come_with_the_accounts() -> None:

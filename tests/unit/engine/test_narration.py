@@ -426,6 +426,11 @@ def test_a_hold_for_want_of_something_says_what() -> None:
     assert texts(decided(ob.Hold(reason=ob.HoldReason.HALTED))) == ["No action: openings are halted"]
 
 
+def test_what_could_not_be_read_is_not_said_a_second_time_by_the_hold() -> None:
+    hold = ob.Hold(reason=ob.HoldReason.INCOMPLETE, detail="account: its totals do not match its rows")
+    assert texts(decided(hold)) == ["No action: the observation is incomplete"]
+
+
 @pytest.mark.parametrize("reason", [ob.HoldReason.NOTHING_HELD, ob.HoldReason.HELD])
 def test_a_hold_that_goes_without_saying_is_not_said(reason: ob.HoldReason) -> None:
     assert texts(decided(ob.Hold(reason=reason))) == []

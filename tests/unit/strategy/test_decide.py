@@ -481,6 +481,13 @@ def test_nothing_is_opened_then(observation: Observation, ledger: Ledger, reason
     assert symbols(observation, ledger) == []
 
 
+def test_a_halt_of_doubt_does_not_say_again_what_contradicts_itself() -> None:
+    doubt = Halt(since=NOW, reason=HaltReason.ACCOUNT_IN_DOUBT, detail="totals that do not match their rows")
+    blocked = openings_blocked(FLAT, Ledger(halt=doubt), GUIDE)
+    assert blocked is not None
+    assert blocked.detail == "the account's replies contradict each other"
+
+
 def test_nothing_is_opened_after_an_incident_before_its_halt_is_in_the_log() -> None:
     incident = Incident(at=NOW, symbol="AAAUSDT", reason=HaltReason.EMERGENCY, detail="emergency stop")
     blocked = openings_blocked(FLAT, Ledger(incident=incident), GUIDE)

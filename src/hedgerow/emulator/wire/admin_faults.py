@@ -15,7 +15,7 @@ from hedgerow.domain.money import plain
 from hedgerow.emulator.wire import events
 from hedgerow.emulator.wire.admin_bodies import read_body
 from hedgerow.emulator.wire.exchange import Exchange
-from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFault, WireFaults, WireTrouble
+from hedgerow.emulator.wire.faults import LONGEST_SECONDS, RequestFault, StreamFault, WireFault, WireFaults, WireTrouble
 from hedgerow.emulator.wire.hub import StreamHub
 from hedgerow.emulator.wire.limits import LimitRules, Limits
 from hedgerow.emulator.wire.main_wallets import account_name
@@ -156,20 +156,17 @@ class FaultDesk:
         return {"faults": 0}
 
     def _skew(self, asked: Skew) -> dict[str, Any]:
-        self._faults.skew_seconds = asked.seconds
+        self._faults.skew_seconds = _bounded(asked.seconds, least=-LONGEST_SECONDS)
         return {"seconds": asked.seconds}
 
     def _stop_books(self, asked: Span) -> dict[str, Any]:
-        if asked.seconds < 0:
-            raise ValueError("time does not run backwards")
-        self._exchange.stop_books(asked.seconds)
+        self._exchange.stop_books(_bounded(asked.seconds))
         return {"seconds": asked.seconds}
 
     def _lag(self, asked: Span) -> dict[str, Any]:
-        if asked.seconds < 0:
-            raise ValueError("time does not run backwards")
+        seconds = _bounded(asked.seconds)
         for member in self._exchange.members.values():
-            member.lag(asked.seconds)
+            member.lag(seconds)
         return {"seconds": asked.seconds}
 
     def _funding(self, asked: Funding) -> dict[str, Any]:
@@ -239,6 +236,17 @@ def member_of(exchange: Exchange, user: str) -> Member:
     if member is None:
         raise ValueError(f"no account {user}; there are {', '.join(exchange.members)}")
     return member
+
+
+def _bounded(seconds: float, *, least: float = 0.0) -> float:
+    """Return a span of seconds as it is.
+
+    Raises:
+        ValueError: it is out of range.
+    """
+    if not least <= seconds <= LONGEST_SECONDS:
+        raise ValueError(f"seconds: allowed is {least:,.0f} to {LONGEST_SECONDS:,}, not {seconds}")
+    return seconds
 
 
 def read_fault(body: bytes) -> RequestFault | StreamFault:

@@ -22,7 +22,7 @@ from hedgerow.emulator.wire.mutations import DEFAULT_SIZE, Mutation, Rewrite
 from hedgerow.emulator.wire.params import named_symbol
 from hedgerow.emulator.wire.rewriting import mentions
 
-__all__ = ["RequestFault", "StreamFault", "Strike", "WireFault", "WireFaults", "WireTrouble"]
+__all__ = ["LONGEST_SECONDS", "RequestFault", "StreamFault", "Strike", "WireFault", "WireFaults", "WireTrouble"]
 
 HOSTS = {Market.PERP: "/fapi/", Market.SPOT: "/api/"}
 FIRST_STATUS, LAST_STATUS = 200, 599
