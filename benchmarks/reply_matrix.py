@@ -3,8 +3,9 @@
 `python benchmarks/reply_matrix.py` records what a bot reads, enumerates the mutations, and plays each one while the bot
 starts and for a minute after, then gives it ninety seconds of true replies: flat with nothing to open, holding a hedge
 that no rule closes, and opening and closing one hedge after the other. Nothing may follow from a false reading, and
-everything must go on after it. `--sample N` plays N cases, drawn by `--seed`; `--only TEXT` those whose name holds a
-text (`--source` those of reads, writes or streams). Violations are printed, and end the command with exit code 1.
+everything must go on after it. `--sample N` plays N cases, drawn by `--seed`, `--minutes N` as many drawn ones as that
+allows; `--only TEXT` those whose name holds a text (`--source` those of reads, writes or streams). Violations are
+printed, and end the command with exit code 1.
 """
 
 import argparse
@@ -16,15 +17,17 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from random import Random
 from typing import Any
 
 from msgspec import Struct
 
 from _wired import START, USER, CountedVenue, Way, Wiring
-from hedgerow.clock import run_virtual
+from hedgerow.clock import SystemClock, run_virtual
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.books import books_difference
 from hedgerow.domain.events import CommandIssued, Event, HedgeClosed, HedgeOpened
@@ -335,11 +338,29 @@ def cases() -> Iterator[Case]:
                 yield Case(situation=situation, source=source, path=name, rewrite=rewrite)
 
 
+class Played(Struct, frozen=True, kw_only=True):
+    """What came of some cases."""
+
+    count: int
+    """How many were played."""
+    failed: tuple[tuple[Case, tuple[str, ...]], ...]
+    """Those that went wrong, and how."""
+
+
 def play(chosen: Iterable[Case]) -> list[tuple[Case, tuple[str, ...]]]:
-    """Play cases one after the other; a bench whose bot went wrong, or waits for a person, is not used again."""
+    """Play cases one after the other; returns those that went wrong, and how."""
+    return list(played(chosen).failed)
+
+
+def played(chosen: Iterable[Case], until: datetime | None = None) -> Played:
+    """Play cases until a time; a bench whose bot went wrong, or waits for a person, is not used again."""
     benches: dict[tuple[Situation, bool], Bench] = {}
     failed: list[tuple[Case, tuple[str, ...]]] = []
+    clock, count = SystemClock(), 0
     for case in chosen:
+        if until is not None and clock.now() >= until:
+            break
+        count += 1
         kind = (case.situation, case.source is Source.STREAM)
         bench = benches.pop(kind, None) or Bench(case.situation, streams=kind[1])
         wrong = bench.play(case)
@@ -347,7 +368,7 @@ def play(chosen: Iterable[Case]) -> list[tuple[Case, tuple[str, ...]]]:
             failed.append((case, wrong))
         elif bench.wiring.ledger.halt is None:
             benches[kind] = bench
-    return failed
+    return Played(count=count, failed=tuple(failed))
 
 
 def quietly() -> None:
@@ -359,22 +380,26 @@ def main() -> int:
     """Play the matrix, or a sample of it, and print what was wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, default=0, help="so many cases, drawn; 0 = all")
+    parser.add_argument("--minutes", type=float, help="begin no case after so long; they are drawn")
     parser.add_argument("--seed", type=int, default=1, help="of the drawing")
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     parser.add_argument("--source", choices=[source.value for source in Source], help="cases of one source")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     given = parser.parse_args()
     chosen = [case for case in cases() if given.only in case.name and given.source in {None, case.source}]
-    if given.sample:
-        chosen = Random(given.seed).sample(chosen, min(given.sample, len(chosen)))
-    print(f"{len(chosen)} cases from {START:%Y-%m-%d}")
+    if given.sample or given.minutes is not None:
+        chosen = Random(given.seed).sample(chosen, min(given.sample or len(chosen), len(chosen)))
+    until = None if given.minutes is None else SystemClock().now() + timedelta(minutes=given.minutes)
+    print(f"{len(chosen)} cases from {START:%Y-%m-%d}", flush=True)
     kinds: Counter[str] = Counter()
+    count = 0
     with ProcessPoolExecutor(given.workers, initializer=quietly) as pool:
-        for failed in pool.map(play, batched_cases(chosen)):
-            for case, wrong in failed:
+        for found in pool.map(partial(played, until=until), batched_cases(chosen)):
+            count += found.count
+            for case, wrong in found.failed:
                 kinds[wrong[0].partition(":")[0]] += 1
                 print(f"{case.name}\n    " + "\n    ".join(wrong[:3]), flush=True)
-    print(f"{sum(kinds.values())} of {len(chosen)} cases went wrong: {dict(kinds)}")
+    print(f"{count} of {len(chosen)} cases were played, {sum(kinds.values())} went wrong: {dict(kinds)}")
     return 1 if kinds else 0
 
 

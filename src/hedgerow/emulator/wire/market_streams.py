@@ -70,6 +70,8 @@ class MarketStream:
         self._market = market
         self._spec = spec
         self._said: dict[str, Any] = {}
+        self._seen: dict[str, object] = {}
+        """What was looked at last, before it was worded: most looks find nothing new."""
         self._last_id = to_ms(exchange.now) - 1
         self._last_trade = newest_trade(exchange.now)
         self.due = exchange.now
@@ -112,12 +114,19 @@ class MarketStream:
         """Say again what was said last: somebody new listens. A stream of differences cannot."""
         if self._spec.kind != "depth" or self._spec.levels != DIFF_LEVELS:
             self._said.clear()
+            self._seen.clear()
             self.wake()
 
     def wake(self, *, books_only: bool = False) -> None:
         """Look again at once: an own trade changed the books, or a shock all prices."""
         if not books_only or self._spec.kind in BOOKS:
             self.due = min(self.due, self._exchange.now)
+
+    def _is_new(self, symbol: str, found: object) -> bool:
+        if self._seen.get(symbol) == found:
+            return False
+        self._seen[symbol] = found
+        return True
 
     def _changed(self, symbol: str, said: Any) -> bool:
         if self._said.get(symbol) == said:
@@ -148,6 +157,10 @@ class MarketStream:
         ]
 
     def _book_ticker(self, symbol: str) -> list[Any]:
+        market, at = self._exchange.books
+        quote = market.quote(self._market, symbol, at)
+        if not self._is_new(symbol, (quote.bid, quote.bid_quantity, quote.ask, quote.ask_quantity) if quote else ()):
+            return []
         row = book_ticker(self._call(), symbol)
         prices = {"b": row["bidPrice"], "B": row["bidQty"], "a": row["askPrice"], "A": row["askQty"]}
         if not self._changed(symbol, prices):
@@ -158,12 +171,14 @@ class MarketStream:
     def _depth(self, symbol: str) -> list[Any]:
         market, at = self._exchange.books
         book = market.depth(self._market, symbol, at)
-        sides = depth_rows(self._call(), book, self._spec.levels)
-        before = self._said.get(symbol)
         if to_ms(self._exchange.now) <= self._last_id:
             # Update ids are milliseconds: a second change within one is told with the next.
             self.due = self._exchange.now + MILLISECOND
             return []
+        if not self._is_new(symbol, (book.bids, book.asks)):
+            return []
+        sides = depth_rows(self._call(), book, self._spec.levels)
+        before = self._said.get(symbol)
         if not self._changed(symbol, sides):
             return []
         if self._spec.levels == DIFF_LEVELS:

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
+from functools import lru_cache
 from hashlib import sha256
 
 from hedgerow.domain.instrument import Instrument
@@ -50,6 +51,7 @@ def short(value: Decimal) -> str:
     return plain(Decimal(money(value)))
 
 
+@lru_cache(maxsize=1024)
 def decimals_of(step: Decimal) -> int:
     """Return how many decimals multiples of ``step`` need."""
     return max(0, -int(step.normalize().as_tuple().exponent))
