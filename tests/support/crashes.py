@@ -249,7 +249,8 @@ def _result(ledger: Ledger, world: World) -> Decimal:
     """Return what the ledger says was earned: ended hedges, the one held at present prices, dust above its cost."""
     earned = ledger.totals.net_profit + ledger.unattributed_funding
     if ledger.hedge:
-        earned += ledger.hedge.unrealized_pnl(*_mids(world, ledger.hedge.symbol))
+        earned += ledger.hedge.tally.price_pnl(*_mids(world, ledger.hedge.symbol))
+        earned += ledger.hedge.funding_received - ledger.hedge.tally.fees
     for lot in ledger.dust.values():
         earned += lot.quantity * _mids(world, f"{lot.asset}USDT")[0] - lot.cost
     return earned

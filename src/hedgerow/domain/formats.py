@@ -145,9 +145,9 @@ def log_money(value: Decimal | None) -> str:
     return UNKNOWN if value is None else f"${value:z.2f}"
 
 
-def log_funding(value: Decimal) -> str:
+def log_funding(value: Decimal | None) -> str:
     """Return funding and profit in quote units with four decimals."""
-    return f"${value:z.4f}"
+    return UNKNOWN if value is None else f"${value:z.4f}"
 
 
 def log_quantity(value: Decimal) -> str:

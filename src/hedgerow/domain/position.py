@@ -218,7 +218,7 @@ class Tally(Struct, frozen=True, kw_only=True):
         q(b0 - b1) of the research notes: realised for what was closed, marked for what is still held.
         """
         coins = self.spot_cash + self.spot_quantity * spot_price
-        return coins + self.perp_cash + self.perp_quantity * perp_price
+        return coins + (self.perp_cash + self.perp_quantity * perp_price)
 
     @property
     def spot_cash(self) -> Decimal:
@@ -352,10 +352,6 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     def funding_counted(self) -> Decimal:
         """Funding since the counters started."""
         return self.funding_received - self.funding_before_roll
-
-    def unrealized_pnl(self, spot_price: Decimal, perp_price: Decimal) -> Decimal:
-        """Return PnL of the pair in quote units: both legs, plus funding, less fees paid so far."""
-        return self.tally.price_pnl(spot_price, perp_price) + self.funding_received - self.tally.fees
 
 
 class ClosedHedge(Struct, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ from hedgerow.domain.money import plain
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine import moments as mo
 from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, headed, info, warning
+from hedgerow.strategy.hedge_result import LEGS, HedgeResult
 from hedgerow.strategy.observation import Evaluation, HealthReport
 
 __all__ = ["MOMENT_WORDS", "rebalanced"]
@@ -36,9 +37,6 @@ DOING = {
     ExecutionKind.TRIM: "trimming",
     ExecutionKind.REDUCE: "reducing",
 }
-FULL_CAPITAL = 2
-"""At 1x a hedge binds the notional of one leg twice: once in coins, once as margin."""
-
 
 # --- adoption --------------------------------------------------------------------------------------------------------
 
@@ -158,6 +156,8 @@ def _evaluated(moment: mo.Evaluated) -> Lines:
             f"  Current funding rate: {_signal(judged)}",
         ),
     )
+    if judged.result is not None:
+        lines += _if_closed(judged.result)
     if not judged.history_known:
         lines += warning("  Funding history is not known yet: fee coverage is not judged")
     return lines + (warning(f"  Not seen: {', '.join(judged.unseen)}") if judged.unseen else ())
@@ -167,6 +167,15 @@ def _pnl(judged: Evaluation) -> str:
     if judged.unrealized_pnl is None or judged.pnl_fraction is None:
         return "unknown"
     return f"{log_money(judged.unrealized_pnl)} ({log_percent(judged.pnl_fraction)})"
+
+
+def _if_closed(result: HedgeResult) -> Lines:
+    """Return what closing now makes, what it costs, and when funding will have paid for it."""
+    net, costs = log_funding(result.net_if_closed), f"spread {log_funding(result.exit_spread)}"
+    lines = info(f"  Net if closed now: {net} (fees of closing {log_funding(result.exit_fees)}, {costs})")
+    if result.break_even_at is None:
+        return lines
+    return lines + info(f"  Break-even at the present rate: {utc_second(result.break_even_at)}")
 
 
 def _coverage(judged: Evaluation) -> str:
@@ -224,7 +233,7 @@ def _opportunity_found(moment: mo.OpportunityFound) -> Lines:
     lines += info(
         f"  Next Funding: {'unknown' if found.next_funding is None else log_iso(found.next_funding)}",
         f"  Funding interval: {signal.interval_hours} hours",
-        f"  APR on all capital (both legs): {log_apr(signal.apr / FULL_CAPITAL)}",
+        f"  APR on all capital (both legs): {log_apr(signal.apr / LEGS)}",
     )
     if found.basis is not None:
         lines += info(f"  Entry basis (perp bid - spot ask): {log_rate(float(found.basis))}")

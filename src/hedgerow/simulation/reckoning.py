@@ -80,8 +80,8 @@ def _base_of(symbol: str) -> str:
 def _result(ledger: Ledger, prices: Mapping[str, TapePrices]) -> Decimal:
     earned = ledger.totals.net_profit + ledger.unattributed_funding
     if ledger.hedge:
-        now = prices[ledger.hedge.symbol]
-        earned += ledger.hedge.unrealized_pnl(now.spot, now.mark)
+        held, now = ledger.hedge, prices[ledger.hedge.symbol]
+        earned += held.tally.price_pnl(now.spot, now.mark) + held.funding_received - held.tally.fees
     for lot in ledger.dust.values():
         earned += lot.quantity * prices[f"{lot.asset}{QUOTE_ASSET}"].spot - lot.cost
     return earned

@@ -7,11 +7,11 @@ from enum import IntEnum
 from msgspec import Struct
 
 from hedgerow.domain.funding import FundingSignal
-from hedgerow.domain.instrument import BasisPair
 from hedgerow.domain.ledger import Target
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
+from hedgerow.strategy.hedge_result import ExitPrices, exit_prices, result_of
 from hedgerow.strategy.observation import Evaluation, Observation
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StopOn
 from hedgerow.strategy.prices import Prices, less_bad, prices_of, support_bound, unsupported
@@ -88,12 +88,11 @@ def evaluate(
     seen = prices_of(hedge.symbol, market, observation.account, books)
     spot_price, perp_price, unseen = _nearest(seen)
     pair = (market.pair(hedge.symbol) if market else None) or hedge.pair
-    pnl = exit_fees = None
     if not hedge.valued:
         unseen = (*unseen, "the price of own fills (profit unknown)")
-    if spot_price is not None and perp_price is not None:
-        pnl = hedge.unrealized_pnl(spot_price, perp_price) if hedge.valued else None
-        exit_fees = _exit_fees(hedge, pair, spot_price, perp_price)
+    prices = exit_prices(hedge, seen, market, books)
+    result = result_of(hedge, prices, signal, observation.at, listed=pair)
+    pnl = result.net_so_far if hedge.valued else None
     interval, age = _interval(hedge.symbol, signal, market), _hours(hedge.opened_at, observation.at)
     return Evaluation(
         at=observation.at,
@@ -104,7 +103,7 @@ def evaluate(
         entry_notional=hedge.entry_notional,
         unrealized_pnl=pnl,
         pnl_fraction=None if pnl is None else float(pnl / hedge.entry_notional),
-        stop_pnl=pnl if stop_on is StopOn.PAIR or not hedge.valued else _perp_leg_pnl(hedge, perp_price),
+        stop_pnl=pnl if stop_on is StopOn.PAIR or not hedge.valued else result.perp_pnl,
         age_hours=age,
         counted_hours=_hours(hedge.counted_from, observation.at),
         funding_periods=age / interval,
@@ -112,13 +111,14 @@ def evaluate(
         funding_received=hedge.funding_counted,
         funding_payments=hedge.funding_payments,
         entry_fees=hedge.entry_fees,
-        exit_fees=exit_fees,
-        coverage=_coverage(hedge, exit_fees),
+        exit_fees=result.exit_fees,
+        coverage=_coverage(hedge, result.exit_fees),
         history_known=hedge.history_known and hedge.valued,
         signal=signal,
         unseen=unseen,
-        cautious_pnl=_cautious_pnl(hedge, seen, stop_on, bound),
+        cautious_pnl=_cautious_pnl(hedge, seen, stop_on, bound, observation.at),
         unsupported=unsupported(seen, bound, short_alone=stop_on is StopOn.PERP_LEG),
+        result=result,
     )
 
 
@@ -140,11 +140,13 @@ def _stops(pnl: Decimal | None, evaluation: Evaluation, risk: RiskManagement) ->
     return rules.stop_hit(float(pnl), risk.emergency_stop_loss * float(evaluation.entry_notional))
 
 
-def _cautious_pnl(hedge: HedgedPosition, seen: Prices, stop_on: StopOn, bound: float) -> Decimal | None:
+def _cautious_pnl(hedge: HedgedPosition, seen: Prices, stop_on: StopOn, bound: float, at: datetime) -> Decimal | None:
     prices = less_bad(seen, bound)
     if prices is None or not hedge.valued:
         return None
-    return hedge.unrealized_pnl(*prices) if stop_on is StopOn.PAIR else _perp_leg_pnl(hedge, prices[1])
+    spot, perp = prices
+    result = result_of(hedge, ExitPrices(spot=spot, perp=perp, sale=None, purchase=None), None, at)
+    return result.net_so_far if stop_on is StopOn.PAIR else result.perp_pnl
 
 
 def flags(
@@ -190,18 +192,6 @@ def _hours(since: datetime, until: datetime) -> float:
 def _coverage(hedge: HedgedPosition, exit_fees: Decimal | None) -> float | None:
     total = None if exit_fees is None else hedge.entry_fees + exit_fees
     return float(hedge.funding_counted / total) if total else None
-
-
-def _exit_fees(hedge: HedgedPosition, pair: BasisPair, spot_price: Decimal, perp_price: Decimal) -> Decimal:
-    spot_fee = hedge.spot_quantity * spot_price * pair.spot.fees.taker
-    return spot_fee + hedge.short * perp_price * pair.perp.fees.taker
-
-
-def _perp_leg_pnl(hedge: HedgedPosition, perp_price: Decimal | None) -> Decimal | None:
-    if perp_price is None:
-        return None
-    tally = hedge.tally
-    return tally.perp_sold - tally.perp_bought + tally.perp_quantity * perp_price
 
 
 def _interval(symbol: str, signal: FundingSignal | None, market: MarketView | None) -> int:

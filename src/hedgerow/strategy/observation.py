@@ -19,6 +19,7 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy.grades import Finding, FindingKind, HealthLevel, HealthReport
+from hedgerow.strategy.hedge_result import HedgeResult
 
 __all__ = [
     "Close",
@@ -184,6 +185,8 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     """``stop_pnl`` at the less bad of two sources where a book is not confirmed; None where there is only one."""
     unsupported: tuple[str, ...] = ()
     """Which prices no other source confirms."""
+    result: HedgeResult | None = None
+    """What the hedge made and what closing it now makes; ``evaluate`` always gives it."""
 
     @property
     def total_fees(self) -> Decimal | None:

@@ -102,6 +102,7 @@ def test_times_are_utc_and_cut_not_rounded() -> None:
         fm.utc_minute,
         fm.utc_second,
         fm.log_money,
+        fm.log_funding,
         fm.log_apr,
     ],
 )

@@ -78,7 +78,8 @@ def test_a11_a_position_older_than_a_week_keeps_its_real_age_prices_fees_and_fun
     assert hedge.entry_notional == 990
     assert hedge.entry_price == 99
     assert (hedge.funding_received, hedge.funding_payments) == (Decimal("0.2"), 2)
-    assert hedge.unrealized_pnl(Decimal(101), Decimal(101)) == Decimal(20 - 10) + Decimal("0.2") - Decimal("1.5")
+    assert hedge.tally.price_pnl(Decimal(101), Decimal(101)) == Decimal(20 - 10)
+    assert hedge.tally.fees == Decimal("1.5")
 
 
 def test_no_payment_yet_is_a_known_history() -> None:
