@@ -307,6 +307,8 @@ class HedgeAdopted(Struct, frozen=True, kw_only=True, tag="hedge_adopted"):
     hedge: HedgedPosition
     payments: tuple[FundingPayment, ...] = ()
     """The payments that ``hedge.funding_received`` is the sum of."""
+    spot_price: Decimal | None = None
+    """The coin's price at the adoption; None where only the history is sent again, and in older logs."""
 
 
 class HedgeLost(Struct, frozen=True, kw_only=True, tag="hedge_lost"):
@@ -315,6 +317,8 @@ class HedgeLost(Struct, frozen=True, kw_only=True, tag="hedge_lost"):
     at: datetime
     hedge_id: str
     reason: Reason
+    residue_value: Decimal = ZERO
+    """What is left of the coins, at their price then; a ``DustKept`` of the same coins follows."""
 
 
 class HedgeRolled(Struct, frozen=True, kw_only=True, tag="hedge_rolled"):

@@ -120,8 +120,13 @@ def _hedge_lost(ledger: Ledger, event: ev.HedgeLost) -> Ledger:
 
 
 def _ended(ledger: Ledger, hedge: HedgedPosition, event: ev.HedgeClosed | ev.HedgeLost) -> Ledger:
-    residue, quality = (event.residue_value, event.quality) if isinstance(event, ev.HedgeClosed) else (ZERO, None)
-    closed = ClosedHedge(hedge=hedge, closed_at=event.at, reason=event.reason, residue_value=residue, quality=quality)
+    closed = ClosedHedge(
+        hedge=hedge,
+        closed_at=event.at,
+        reason=event.reason,
+        residue_value=event.residue_value,
+        quality=event.quality if isinstance(event, ev.HedgeClosed) else None,
+    )
     totals = replace(with_result(ledger.totals, closed), closed=ledger.totals.closed + 1)
     after = replace(ledger, hedge=None, execution=None, orders={}, totals=totals)
     return _kept(after, closed)
@@ -150,7 +155,7 @@ def _hedge_repaired(ledger: Ledger, event: ev.HedgeRepaired) -> Ledger:
 
 def _hedge_adopted(ledger: Ledger, event: ev.HedgeAdopted) -> Ledger:
     # The figures of an imported state file count the position it held as opened already.
-    imported = ledger.imported.symbol == event.hedge.symbol and ledger.totals.opened == 0
+    imported = ledger.awaited_import == event.hedge.symbol
     known = imported or (ledger.hedge is not None and ledger.hedge.hedge_id == event.hedge.hedge_id)
     totals = ledger.totals if known else replace(ledger.totals, opened=ledger.totals.opened + 1)
     symbol = event.hedge.symbol

@@ -218,6 +218,12 @@ class Ledger(Struct, frozen=True, kw_only=True):
         return None if self.halt is None or self.halt.lifts_itself else self.halt
 
     @property
+    def awaited_import(self) -> str | None:
+        """Symbol of the position in the guide's state file that was neither found on the exchange nor missed there."""
+        untouched = self.hedge is None and self.totals.opened == self.totals.closed == 0
+        return self.imported.symbol if untouched else None
+
+    @property
     def recent_from(self) -> int:
         """How many of the oldest events nobody has to read again to tell the bot's own orders in a statement."""
         return self.log_marks[0].events if self.log_marks else 0

@@ -483,5 +483,6 @@ def _residue(job: HedgeExecution, hedge: HedgedPosition) -> DustLot | None:
     quantity = hedge.tally.spot_quantity
     if quantity <= 0:
         return None
-    price = job.spot.notional / job.spot.filled if job.spot.filled else hedge.entry_price
+    leg = job.spot if job.spot.filled else job.perp
+    price = leg.notional / leg.filled if leg.filled else hedge.entry_price
     return DustLot(asset=hedge.pair.base, quantity=quantity, cost=quantity * price)

@@ -112,7 +112,9 @@ def _dust_swept(event: ev.DustSwept, _before: Ledger, _after: Ledger) -> Lines:
     return info(f"  Dust joins the position: {plain(event.lot.quantity)} {event.lot.asset}")
 
 
-def _imported(event: ev.StateImported, _before: Ledger, _after: Ledger) -> Lines:
+def _imported(event: ev.StateImported, before: Ledger, _after: Ledger) -> Lines:
+    if before.imported.symbol is not None and event.symbol is None:
+        return ()  # said by the comparison before it: the position is gone
     return info(
         f"State file taken over: {event.cycle_count} cycles, {event.positions_opened} positions opened, "
         f"{event.positions_closed} closed, cumulative P/L {log_money(event.total_profit_loss)}"

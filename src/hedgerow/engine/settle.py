@@ -9,6 +9,7 @@ from hedgerow.domain.commands import SetLeverage
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.funding import FundingPayment, FundingSignal
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger import ImportedState
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill
@@ -199,20 +200,38 @@ class Settler:
     # --- letting go ------------------------------------------------------------------------------------------------
 
     async def _let_go(self, verdict: ClosedElsewhere | Replaced, observation: Observation, *, at_start: bool) -> None:
-        hedge = self._journal.ledger.hedge
+        ledger = self._journal.ledger
+        hedge = ledger.hedge
         if hedge is None:
-            return
+            await self._forget_imported(ledger.imported)
+        else:
+            await self._lose(hedge, verdict, observation)
+        if isinstance(verdict, Replaced):
+            await self._adopt_fit(verdict, observation, at_start=at_start)
+
+    async def _forget_imported(self, imported: ImportedState) -> None:
+        """Count the position of the guide's state file as closed: it is not on the exchange."""
+        await self._journal.record(
+            ev.StateImported(
+                at=self._clock.now(),
+                cycle_count=imported.cycle_count,
+                total_profit_loss=imported.total_profit_loss,
+                positions_opened=imported.positions_opened,
+                positions_closed=imported.positions_closed + 1,
+            )
+        )
+
+    async def _lose(self, hedge: HedgedPosition, verdict: ClosedElsewhere | Replaced, observation: Observation) -> None:
         # Less than a lot may be left of the coins: nobody sold it, and it stays ours.
         left = (
             min(hedge.spot_quantity, observation.account.coin(hedge.pair.base).total) if observation.account else ZERO
         )
         await self._book_missing(hedge.spot_quantity - left, hedge.short, observation.account, "closed elsewhere")
         reason = Reason.REPLACED if isinstance(verdict, Replaced) else Reason.CLOSED_ELSEWHERE
-        lost = ev.HedgeLost(at=self._clock.now(), hedge_id=hedge.hedge_id, reason=reason)
-        lot = DustLot(asset=hedge.pair.base, quantity=left, cost=ZERO)
+        worth = left * await self._price(hedge, observation.account) if left > 0 else ZERO
+        lost = ev.HedgeLost(at=self._clock.now(), hedge_id=hedge.hedge_id, reason=reason, residue_value=worth)
+        lot = DustLot(asset=hedge.pair.base, quantity=left, cost=worth)
         await self._journal.record(*((lost, ev.DustKept(at=lost.at, lot=lot)) if left > 0 else (lost,)))
-        if isinstance(verdict, Replaced):
-            await self._adopt_fit(verdict, observation, at_start=at_start)
 
     async def _book_missing(
         self,
@@ -290,8 +309,9 @@ class Settler:
         now, history = self._clock.now(), await self._history(candidate)
         signal = self._signal(candidate.symbol, observation.market)
         hedge = adoption(candidate, history, hedge_id=self._ids.next(), at=now, signal=signal)
-        await self._journal.record(ev.HedgeAdopted(at=now, hedge=hedge, payments=_payments(hedge, history, now)))
         price = await self._price(hedge, observation.account)
+        payments = _payments(hedge, history, now)
+        await self._journal.record(ev.HedgeAdopted(at=now, hedge=hedge, payments=payments, spot_price=price))
         self._journal.say(
             Adopted(
                 at=now,

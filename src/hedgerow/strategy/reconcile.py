@@ -50,7 +50,12 @@ def reconcile(
         return Unreadable(what="account")
     if ledger.hedge is not None:
         return _tracked(ledger.hedge, ledger, account, market, adopt)
-    return _untracked(ledger, account, market, adopt)
+    found, tracked = _untracked(ledger, account, market, adopt), ledger.awaited_import
+    if tracked is None or tracked in account.unreadable_positions or account.short(tracked) > 0:
+        return found
+    if isinstance(found, Adopt):
+        return Replaced(symbol=tracked, candidate=found.candidate)
+    return ClosedElsewhere(symbol=tracked) if isinstance(found, Nothing) else found
 
 
 def candidate_of(symbol: str, ledger: Ledger, account: AccountView, market: MarketView) -> Candidate | None:

@@ -7,7 +7,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger import ImportedState, Ledger, Totals
 from hedgerow.domain.position import DustLot, Reason, Tally
 from hedgerow.strategy.parameters import AdoptMode
 from hedgerow.strategy.reconcile import candidate_of, reconcile
@@ -67,6 +67,40 @@ def test_case_4_a_tracked_position_that_is_there_is_confirmed_with_its_value() -
     assert found(seen, TRACKED) == Consistent(
         symbol="AAAUSDT", spot_quantity=Decimal(10), perp_quantity=Decimal(-10), position_value=Decimal(1000)
     )
+
+
+# --- the position of the guide's state file -------------------------------------------------------------------------
+
+IMPORTED = Ledger(imported=ImportedState(symbol="AAAUSDT", positions_opened=8, positions_closed=7))
+
+
+def test_a_position_of_the_guides_file_that_is_gone_was_closed_elsewhere() -> None:
+    assert found(account(), IMPORTED) == ClosedElsewhere(symbol="AAAUSDT")
+
+
+def test_another_position_than_the_one_of_the_guides_file_replaces_it() -> None:
+    verdict = found(account(short_of("BBBUSDT", "5"), coins={"BBB": "5"}), IMPORTED)
+    assert isinstance(verdict, Replaced)
+    assert (verdict.symbol, verdict.candidate.symbol) == ("AAAUSDT", "BBBUSDT")
+
+
+def test_the_position_of_the_guides_file_that_is_there_is_adopted() -> None:
+    assert isinstance(found(holding(short_of(quantity="10"), coins="10"), IMPORTED), Adopt)
+
+
+def test_the_position_of_the_guides_file_is_not_missed_while_it_cannot_be_read_or_may_not_be_adopted() -> None:
+    unread = account(unreadable_positions=frozenset({"AAAUSDT"}))
+    assert found(unread, IMPORTED) == Nothing()
+    assert found(holding(short_of(quantity="10"), coins="10"), IMPORTED, AdoptMode.NEVER) == Nothing()
+
+
+def test_naked_shorts_are_told_before_the_position_of_the_guides_file_is_missed() -> None:
+    assert isinstance(found(account(short_of("BBBUSDT", "5")), IMPORTED), NakedForeign)
+
+
+def test_the_position_of_the_guides_file_is_missed_once() -> None:
+    traded = replace(IMPORTED, totals=Totals(opened=1, closed=1))
+    assert found(account(), traded) == Nothing()
 
 
 # --- the tracked hedge ----------------------------------------------------------------------------------------------
