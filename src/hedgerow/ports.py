@@ -29,6 +29,7 @@ __all__ = [
     "Liquidity",
     "Mailbox",
     "NewsSource",
+    "StateKeeper",
     "StatementRow",
     "Store",
     "StreamConnection",
@@ -324,6 +325,14 @@ class Mailbox(Protocol):
         Raises:
             MailboxError: the answer cannot be written; the request is not taken again.
         """
+        ...
+
+
+class StateKeeper(Protocol):
+    """Keeps what the bot knows in a file for others, besides its log."""
+
+    def save(self, ledger: Ledger, at: datetime) -> str | None:
+        """Write the file so that it survives a power cut; return why it could not be written, None when it was."""
         ...
 
 

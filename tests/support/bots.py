@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from hedgerow.app.bot import Bot, BotParts, build_bot
+from hedgerow.app.state_file import StateFile
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.books import books_difference
@@ -26,7 +27,7 @@ from hedgerow.domain.requests import Answer, Request
 from hedgerow.emulator import EmulatedVenue, World
 from hedgerow.emulator.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.engine.moments import Listener, Moment
+from hedgerow.engine.moments import Listener, Moment, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Mailbox, NewsSource, Store
 from hedgerow.store.memory import MemoryStore
@@ -209,12 +210,17 @@ class Farm:
         imported: StateImported | None = None,
         value_before: Decimal | None = None,
     ) -> Ledger:
-        """Start a bot, let it run, stop it, and return its ledger; ``at`` maps hours since its start to actions."""
+        """Start a bot, let it run, stop it, and return its ledger; ``at`` maps hours since its start to actions.
+
+        A state file among ``listeners`` is wired as a home's is.
+        """
 
         async def life() -> None:
             self._bot = build_bot(
                 self._parts(options, listeners, mailbox=mailbox, imported=imported, value_before=value_before)
             )
+            for file in _state_files(listeners):
+                file.report_to(self._warn)
             running = asyncio.ensure_future(self._bot.runner.run())
             script = asyncio.ensure_future(self._script(hours, at or {}))
             await asyncio.wait({running, script}, return_when=asyncio.FIRST_COMPLETED)
@@ -268,10 +274,14 @@ class Farm:
             options=options or RunOptions(interval_seconds=interval, poll_seconds=self._poll_seconds),
             news=self.news,
             listeners=(self._ear, *listeners),
+            state=next(iter(_state_files(listeners)), None),
             mailbox=mailbox,
             imported=imported,
             value_before=value_before,
         )
+
+    def _warn(self, text: str) -> None:
+        self.bot.journal.say(Warned(at=self.clock.now(), text=text))
 
     async def _script(self, hours: float, at: Mapping[float, Action]) -> None:
         began = self.clock.monotonic()
@@ -358,3 +368,7 @@ class Farm:
         assert self.ledger.active is None
         assert self.ledger.execution is None
         assert self.short(symbol) == 0
+
+
+def _state_files(listeners: Sequence[Listener]) -> list[StateFile]:
+    return [listener for listener in listeners if isinstance(listener, StateFile)]

@@ -19,7 +19,7 @@ from hedgerow.engine.runner import Runner, RunOptions, StopSignal
 from hedgerow.engine.service import Service
 from hedgerow.engine.settle import Settler
 from hedgerow.engine.startup import Startup
-from hedgerow.ports import Clock, Mailbox, NewsSource, Store, Venue
+from hedgerow.ports import Clock, Mailbox, NewsSource, StateKeeper, Store, Venue
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
 from hedgerow.strategy.policy import Policy
@@ -44,6 +44,8 @@ class BotParts(Struct, frozen=True, kw_only=True):
     imported: StateImported | None = None
     value_before: Decimal | None = None
     """Position value of the last state file, for the words at start."""
+    state: StateKeeper | None = None
+    """What saves the final state."""
     mailbox: Mailbox | None = None
     """Where requests come in while the bot runs."""
     identity: RunIdentity | None = None
@@ -96,6 +98,7 @@ def build_bot(parts: BotParts) -> Bot:
         guard=guard,
         stop=stop,
         options=parts.options,
+        state=parts.state,
     )
     return Bot(
         runner=runner,

@@ -219,6 +219,7 @@ def _bot(
     randomness: random.Random,
     listeners: Sequence[Listener],
 ) -> Bot:
+    state = StateFile(plan.home.state)
     parts = BotParts(
         venue=venue,
         store=SqliteStore(plan.home.events),
@@ -226,8 +227,9 @@ def _bot(
         parameters=plan.parameters,
         randomness=randomness,
         options=RunOptions(interval_seconds=plan.parameters.position_management.loop_interval_seconds),
-        listeners=(*listeners, StateFile(plan.home.state)),
         identity=plan.identity,
+        listeners=(*listeners, state),
+        state=state,
     )
     return build_bot(parts)
 

@@ -42,6 +42,7 @@ class Session(Struct, frozen=True, kw_only=True):
     store: SqliteStore
     notices: tuple[str, ...]
     parts: BotParts
+    state_file: StateFile
 
     @property
     def clock(self) -> Clock:
@@ -60,7 +61,7 @@ class Session(Struct, frozen=True, kw_only=True):
             ConfigError: the exchange does not know these credentials, or they do not suffice.
         """
         policy = self.parts.policy or load_policy(self.parts.parameters.policy, self.parts.parameters)
-        heard: tuple[Listener, ...] = (*listeners, *self.door.listeners, StateFile(self.home.state))
+        heard: tuple[Listener, ...] = (*listeners, *self.door.listeners, self.state_file)
         chosen = replace(options or self.parts.options, mail_seconds=self.door.mail_seconds)
         clock, mailbox = self.parts.clock, self.parts.mailbox
         if stay and mailbox is not None:
@@ -76,6 +77,7 @@ class Session(Struct, frozen=True, kw_only=True):
 
         self.door.report_to(report)
         self.store.report_to(report)
+        self.state_file.report_to(report)
         try:
             async with self.door.attend(self.store, stay) as told:
                 for text in (*self.notices, *self.door.notices, *told):
@@ -135,6 +137,7 @@ def _session(home: Home, settings: Settings, door: Door) -> Session:
     corrupt = old if isinstance(old, guide_state.CorruptState) else None
     state = old if isinstance(old, guide_state.GuideState) else None
     position = state.current_position if state else None
+    state_file = StateFile(home.state, state)
     parts = BotParts(
         venue=door.venue,
         store=store,
@@ -148,6 +151,7 @@ def _session(home: Home, settings: Settings, door: Door) -> Session:
         dry_run=home.mode is HomeMode.DRY_RUN,
         imported=guide_state.to_import(state, clock.now()) if state else None,
         value_before=position.capital if position else None,
+        state=state_file,
         mailbox=FolderMailbox(home.requests),
         identity=identity_of(home, settings),
         news=door.news,
@@ -159,6 +163,7 @@ def _session(home: Home, settings: Settings, door: Door) -> Session:
         store=store,
         notices=(*settings.notices, *settings.warnings, *((_corrupt(corrupt, home.state),) if corrupt else ())),
         parts=parts,
+        state_file=state_file,
     )
 
 

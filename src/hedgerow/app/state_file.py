@@ -1,5 +1,6 @@
-"""Keeps ``volume_farming_state.json`` in step with the log: after every cycle and every trade."""
+"""Keeps ``volume_farming_state.json`` in step with the log: at the start, after every cycle and every trade."""
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -8,42 +9,102 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.ledger import Ledger
-from hedgerow.engine.moments import CycleEnded, Moment, Recorded, Stopped
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.engine.moments import CycleEnded, Moment, Reconciled, Recorded, Started
 from hedgerow.store import guide_state
+from hedgerow.store.guide_state import GuideState
 
 __all__ = ["StateFile"]
 
-TRADES = (ev.HedgeOpened, ev.HedgeClosed, ev.HedgeAborted, ev.HedgeAdopted, ev.HedgeLost, ev.HedgeRepaired)
+TRADES = (
+    ev.StateImported,
+    ev.HedgeOpened,
+    ev.HedgeClosed,
+    ev.HedgeAborted,
+    ev.HedgeAdopted,
+    ev.HedgeLost,
+    ev.HedgeRepaired,
+)
 
 
 class StateFile:
-    """A listener that replaces the state file as a whole; the log wins over it, so a failed write is only a warning."""
+    """A listener that replaces the state file as a whole, and saves it at the end.
 
-    def __init__(self, path: Path) -> None:
+    The log wins over the file, so a failed write stops nothing: it is reported once, tried again with every later one,
+    and reported when it works again. The price and the signal that were seen last belong to the hedge they were seen
+    of; no other hedge is valued at them.
+    """
+
+    def __init__(self, path: Path, found: GuideState | None = None) -> None:
         self._path = path
+        self._found = found
+        """What stood in the file at the start."""
+        self._report: Callable[[str], None] | None = None
+        self._hedge_id = ""
+        """Whose price and signal are known."""
         self._price: Decimal | None = None
         self._signal: FundingSignal | None = None
         self.failure: str | None = None
         """Why the last write failed; None when it did not."""
 
+    def report_to(self, report: Callable[[str], None]) -> None:
+        """Say through ``report`` when the file cannot be written, and when it can be again."""
+        self._report = report
+
     def hear(self, moment: Moment) -> None:
-        """Write after cycles and trades."""
-        if isinstance(moment, CycleEnded):
-            if moment.evaluation is not None:
-                self._price, self._signal = moment.evaluation.spot_price, moment.evaluation.signal
-            self._write(moment.ledger, moment.at, durable=False)
-        elif isinstance(moment, Recorded) and isinstance(moment.event, TRADES):
-            if not isinstance(moment.event, ev.HedgeRepaired):
-                self._price = self._signal = None
-            self._write(moment.after, moment.event.at)
-        elif isinstance(moment, Stopped):
-            self._write(moment.ledger, moment.at)
+        """Write after cycles and trades, and at the start where the file misses what was logged last."""
+        match moment:
+            case Started(ledger=ledger, at=at):
+                if self._found is None or not guide_state.agrees(self._found, ledger):
+                    self._write(ledger, at, durable=False)
+            case Reconciled(hedge=HedgedPosition() as hedge, value=Decimal() as value) if hedge.spot_quantity:
+                self._see(hedge, value / hedge.spot_quantity)
+            case CycleEnded(ledger=ledger, at=at):
+                if ledger.hedge is not None and moment.evaluation is not None:
+                    self._see(ledger.hedge, moment.evaluation.spot_price, moment.evaluation.signal)
+                self._write(ledger, at, durable=False)
+            case Recorded(event=event, after=ledger) if isinstance(event, TRADES):
+                if ledger.hedge is not None:
+                    self._see(ledger.hedge, _traded_at(moment))
+                self._write(ledger, event.at)
+            case _:
+                pass
+
+    def save(self, ledger: Ledger, at: datetime) -> str | None:
+        """Write the final state; return why it could not be written, None once it is on the disk."""
+        self._write(ledger, at)
+        return self.failure
+
+    def _see(self, hedge: HedgedPosition, price: Decimal | None, signal: FundingSignal | None = None) -> None:
+        """Note what was seen of the hedge that is held; what could not be seen stays as it was."""
+        if self._hedge_id != hedge.hedge_id:
+            self._hedge_id, self._price, self._signal = hedge.hedge_id, None, None
+        self._price, self._signal = price or self._price, signal or self._signal
 
     def _write(self, ledger: Ledger, at: datetime, *, durable: bool = True) -> None:
-        state = guide_state.render(ledger, at=at, spot_price=self._price, signal=self._signal)
+        known = ledger.hedge is not None and ledger.hedge.hedge_id == self._hedge_id
+        price, signal = (self._price, self._signal) if known else (None, None)
+        state, before = guide_state.render(ledger, at=at, spot_price=price, signal=signal), self.failure
         try:
             guide_state.write(self._path, state, durable=durable)
         except StoreError as error:
             self.failure = str(error)
         else:
             self.failure = None
+        if self._report is None or (before is None) == (self.failure is None):
+            return
+        if self.failure is None:
+            self._report(f"The state file {self._path} is written again")
+        else:
+            self._report(f"{self.failure}: it is tried again after every check and every trade; the log has everything")
+
+
+def _traded_at(moment: Recorded) -> Decimal | None:
+    """Return the coin's price that a trade shows: of its own fills, or the one that an adoption was made at."""
+    if isinstance(moment.event, ev.HedgeAdopted):
+        return moment.event.spot_price
+    job = moment.before.execution
+    if job is None:
+        return None
+    leg = job.spot if job.spot.filled else job.perp
+    return leg.notional / leg.filled if leg.filled else None

@@ -40,7 +40,7 @@ from hedgerow.engine.moments import (
 from hedgerow.engine.observe import observe, observe_settled, read_books
 from hedgerow.engine.settle import Settler
 from hedgerow.ports import Clock, Venue
-from hedgerow.strategy.decide import closing_obstacle, decide_held
+from hedgerow.strategy.decide import closing_obstacle, decide_held, evaluation_of
 from hedgerow.strategy.exit_costs import LONGEST_WAIT, exit_cost
 from hedgerow.strategy.foreign import foreign_longs, foreign_positions, hedges_found
 from hedgerow.strategy.observation import (
@@ -148,6 +148,7 @@ class Cycle:
 
     async def _observe(self) -> Observation:
         """Read, reconcile and keep the books; the ledger agrees with the venue afterwards, or says why not."""
+        self._evaluation = None
         observation = await self._look()
         if observation.missing:
             self._journal.say(ReadFailed(at=observation.at, missing=observation.missing))
@@ -209,7 +210,8 @@ class Cycle:
 
     async def _complete(self, observation: Observation) -> None:
         number = self._journal.ledger.totals.cycles + 1
-        if self._journal.heard and self._journal.ledger.events != self._events_seen:
+        traded = self._journal.ledger.events != self._events_seen
+        if self._journal.heard and traded:
             # Something was traded since the reading: equity needs balances from after it.
             observation = await self._look()
         completed = ev.CycleCompleted(
@@ -218,13 +220,13 @@ class Cycle:
         ledger = await self._journal.record(completed)
         if self._journal.heard:
             equity = equity_of(ledger, observation.account, observation.market)
+            judged = None if traded else self._evaluation
+            if ledger.hedge is not None and judged is None:
+                # The hedge that the cycle began with may have been traded, or another one is held now.
+                judged = evaluation_of(observation.as_listed(ledger.hedge), observation, self._policy)
             self._journal.say(
                 CycleEnded(
-                    at=self._clock.now(),
-                    ledger=ledger,
-                    evaluation=self._evaluation,
-                    equity=equity,
-                    observation=observation,
+                    at=self._clock.now(), ledger=ledger, evaluation=judged, equity=equity, observation=observation
                 )
             )
 

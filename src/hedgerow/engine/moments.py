@@ -225,6 +225,7 @@ class CycleEnded(Struct, frozen=True, kw_only=True):
     at: datetime
     ledger: Ledger
     evaluation: Evaluation | None
+    """Of the hedge that ``ledger`` holds, as it was seen last; None when it holds none."""
     equity: Decimal | None
     """Strategy equity in quote units; None when it could not be computed."""
     observation: Observation | None = None
@@ -291,6 +292,8 @@ class Stopped(Struct, frozen=True, kw_only=True):
     """Whether the account could be read when it was asked for last; if not, only the log says what is held."""
     listener_failures: Mapping[str, int] = field(default_factory=dict[str, int])
     """How often each listener failed, by the name of its class."""
+    unsaved: str = ""
+    """Why the state file could not be written; empty when it was."""
 
 
 Moment: TypeAlias = (

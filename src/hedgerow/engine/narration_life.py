@@ -110,11 +110,17 @@ def _stopped(moment: mo.Stopped) -> Lines:
     ledger = moment.ledger
     return (
         *headed(f"SHUTDOWN - {utc_second(moment.at)}"),
-        *info("Final state saved"),
+        *_saved(moment),
         *_left_open(moment),
         *_statistics(ledger, moment.cycles),
         *warning(*(f"  {name} failed {count} times" for name, count in moment.listener_failures.items())),
     )
+
+
+def _saved(moment: mo.Stopped) -> Lines:
+    if not moment.unsaved:
+        return info("Final state saved")
+    return warning(f"Final state NOT saved: {moment.unsaved}; the log has everything, the next start writes the file")
 
 
 def _left_open(moment: mo.Stopped) -> Lines:

@@ -15,7 +15,7 @@ from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import CycleFailed, NothingRead, Stopped, StoppedByUser
 from hedgerow.engine.service import Service
 from hedgerow.engine.startup import Startup
-from hedgerow.ports import Clock
+from hedgerow.ports import Clock, StateKeeper
 
 __all__ = ["RunOptions", "Runner", "StopSignal"]
 
@@ -95,7 +95,9 @@ class Runner:
         guard: Guard,
         stop: StopSignal,
         options: RunOptions,
+        state: StateKeeper | None = None,
     ) -> None:
+        self._state = state
         self._clock = clock
         self._journal = journal
         self._startup = startup
@@ -215,11 +217,14 @@ class Runner:
             # A cycle that failed left it behind; the exit is no reason to leave it there.
             await self._guarded(self._cycle.finish_what_is_in_flight)
         read = self._cycle.last_account() is not None if self._cycles else self._startup.account_read
+        now, ledger = self._clock.now(), self._journal.ledger
+        unsaved = self._state.save(ledger, now) if self._state is not None else None
         self._journal.say(
             Stopped(
-                at=self._clock.now(),
-                ledger=self._journal.ledger,
+                at=now,
+                ledger=ledger,
                 cycles=self._cycles,
+                unsaved=unsaved or "",
                 account_read=read,
                 listener_failures=self._journal.listener_failures,
             )

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.events import StateImported
@@ -21,10 +22,14 @@ from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.store.files import replace_file
 
-__all__ = ["CorruptState", "GuidePosition", "GuideState", "encode", "read", "render", "to_import", "write"]
+__all__ = ["CorruptState", "GuidePosition", "GuideState", "agrees", "encode", "read", "render", "to_import", "write"]
 
 CENT_FRACTION: Final = Decimal("1e-8")
 """Money is rounded to this, so that every JSON reader gets it exactly."""
+
+RATE_DECIMALS: Final = 10
+PERCENT_DECIMALS: Final = 6
+"""Estimates are rounded to these: a mean of rates of eight decimals has no more that are true."""
 
 Count = Annotated[int, Meta(ge=0)]
 
@@ -119,6 +124,20 @@ def render(
     )
 
 
+def agrees(state: GuideState, ledger: Ledger) -> bool:
+    """Tell whether a file says what the ledger knows; prices, rates and times of writing are not in the ledger."""
+    known = render(ledger, at=ledger.started_at or datetime.min.replace(tzinfo=UTC))
+    return _lasting(state) == _lasting(known)
+
+
+def _lasting(state: GuideState) -> GuideState:
+    """Return the state without what changes while nothing is logged."""
+    position = state.current_position
+    if position is not None:
+        position = replace(position, capital=ZERO, funding_rate=0.0, effective_apr=0.0)
+    return replace(state, current_position=position, last_updated=None)
+
+
 def encode(state: GuideState) -> bytes:
     """Return the file's text: the guide's keys in the guide's order, JSON numbers."""
     document = msgspec.structs.asdict(state)
@@ -181,8 +200,8 @@ def _position(hedge: HedgedPosition, spot_price: Decimal | None, signal: Funding
     return GuidePosition(
         symbol=hedge.symbol,
         capital=_money(value),
-        funding_rate=signal.mean if signal else hedge.entry_rate,
-        effective_apr=round(100 * (signal.apr if signal else hedge.entry_apr), 8),
+        funding_rate=round(signal.mean if signal else hedge.entry_rate, RATE_DECIMALS),
+        effective_apr=round(100 * (signal.apr if signal else hedge.entry_apr), PERCENT_DECIMALS),
         spot_qty=hedge.spot_quantity,
         perp_qty=hedge.short,
         entry_price=_money(hedge.entry_price),
@@ -199,6 +218,8 @@ def _numbers(document: dict[str, object]) -> dict[str, object]:
 
 
 def _number(value: object) -> object:
+    if isinstance(value, float):
+        return Decimal(plain(Decimal(repr(value))))
     if isinstance(value, Decimal):
         return Decimal(plain(value))
     if isinstance(value, datetime):

@@ -45,7 +45,7 @@ from hedgerow.strategy.rebalancing import reduction, top_up
 from hedgerow.strategy.sizing import closing_plan, reducing_plan, slice_refusal, trimming_plan
 from hedgerow.strategy.underlying import divergence
 
-__all__ = ["closing_obstacle", "decide_held"]
+__all__ = ["closing_obstacle", "decide_held", "evaluation_of"]
 
 
 class _Held(Struct, frozen=True, kw_only=True):
@@ -90,6 +90,18 @@ def decide_held(
     return safety or _repair(held) or _margin(held) or _reduce(held) or _doubtful(held) or _profit(held)
 
 
+def evaluation_of(
+    hedge: HedgedPosition,
+    observation: Observation,
+    policy: Policy,
+    books: tuple[Depth | None, Depth | None] | None = None,
+) -> Evaluation:
+    """Return a held hedge, as the market lists it, in the numbers that the policy's settings ask for."""
+    market, risk = observation.market, policy.parameters.risk_management
+    signal = policy.rank(market).held_signal(hedge.symbol) if market else None
+    return evaluate(hedge, observation, signal, risk.stop_on, loss_limit=risk.emergency_stop_loss, books=books)
+
+
 def _look(
     hedge: HedgedPosition,
     observation: Observation,
@@ -99,9 +111,7 @@ def _look(
 ) -> _Held:
     market = observation.market
     ranking = policy.rank(market) if market else None
-    signal = ranking.held_signal(hedge.symbol) if ranking else None
-    risk = policy.parameters.risk_management
-    evaluation = evaluate(hedge, observation, signal, risk.stop_on, loss_limit=risk.emergency_stop_loss, books=books)
+    evaluation = evaluation_of(hedge, observation, policy, books)
     price = evaluation.spot_price or evaluation.perp_price
     health = health_of(hedge, observation, price)
     seen = prices_of(hedge.symbol, market, observation.account, books)
