@@ -196,7 +196,8 @@ def to_import(state: GuideState, at: datetime) -> StateImported:
 
 
 def _position(hedge: HedgedPosition, spot_price: Decimal | None, signal: FundingSignal | None) -> GuidePosition:
-    value = hedge.entry_notional if spot_price is None else hedge.spot_quantity * spot_price
+    price = spot_price or hedge.entry_price
+    value = hedge.spot_quantity * price if price else hedge.entry_notional
     return GuidePosition(
         symbol=hedge.symbol,
         capital=_money(value),
