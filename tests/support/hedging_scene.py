@@ -35,7 +35,7 @@ class Scene:
         self.age = 0.0
         self.idle = ZERO
         self.hurried = False
-        self.short_gone = False
+        self.short_gone = self.leg_taken = False
         self.pair: BasisPair | None = None
         """The pair as the venue lists it; None = unread."""
         self.spot_blocked = self.perp_blocked = 0.0
@@ -68,6 +68,7 @@ class Scene:
             perp=book(Market.PERP, self.perp_bids, self.perp_asks),
             idle_usdt=self.idle,
             hurried=self.hurried,
+            leg_taken=self.leg_taken,
             short_gone=self.short_gone,
             pair=self.pair,
             spot_blocked_seconds=self.spot_blocked,

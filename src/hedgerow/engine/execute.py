@@ -1,5 +1,6 @@
 """Carries out two-leg jobs: log the step and the intent, send one command, log what happened, step again."""
 
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -37,7 +38,7 @@ from hedgerow.engine.pair_listing import PairListing
 from hedgerow.engine.steady import SteadyTime
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy import hedging
-from hedgerow.strategy.alarms import disturbed
+from hedgerow.strategy.alarms import GRACE, Alarm, AlarmKind, disturbance
 from hedgerow.strategy.hedging import Happening, Step, Surroundings
 from hedgerow.strategy.hedging_orders import at_risk, surplus
 from hedgerow.strategy.hedging_quality import quality_of
@@ -99,6 +100,8 @@ class Executor:
         """When the order at work was sent, by the monotonic clock; None when an earlier process did."""
         self._said_at = 0.0
         """When something was filled last, or said of an order that rests; by the monotonic clock."""
+        self._looked_at = -math.inf
+        """When the account was last looked at between two slices, by the monotonic clock."""
         self._listing = PairListing(venue, clock)
 
     # --- jobs ------------------------------------------------------------------------------------------------------
@@ -221,6 +224,7 @@ class Executor:
         if short_of_margin and self._journal.ledger.transfer is None:
             idle = await self._idle_usdt()
         pair = await self._listing.for_job(job, event)
+        alarm = await self._disturbance(job, event)
         now = self._time.now()
         return books, Surroundings(
             at=now,
@@ -228,7 +232,8 @@ class Executor:
             spot=books.spot,
             perp=books.perp,
             idle_usdt=idle,
-            hurried=self._stopping() or await self._is_disturbed(job, event),
+            hurried=self._stopping() or alarm is not None,
+            leg_taken=alarm is not None and alarm.kind is AlarmKind.LEGS,
             short_gone=_may_lack_its_short(job, event) and await self._is_short_gone(job.symbol),
             pair=pair,
             spot_blocked_seconds=self._venue.blocked_seconds(Market.SPOT),
@@ -252,14 +257,25 @@ class Executor:
             stamp = max(stamp, now - timedelta(seconds=self._clock.monotonic() - self._sent_at))
         return min(stamp, now)
 
-    async def _is_disturbed(self, job: HedgeExecution, event: Happening) -> bool:
-        """Tell whether the next slice had better not rest: a job that rests may last for half an hour."""
-        followed = isinstance(event, ev.OrderEnded) and event.status is OrderStatus.FILLED
-        before_a_slice = followed if job.working else job.state is ExecutionState.LEADING
-        if job.limits.style is not ExecutionStyle.MAKER or job.plan.urgent or not before_a_slice:
-            return False
+    async def _disturbance(self, job: HedgeExecution, event: Happening) -> Alarm | None:
+        """Return what the account shows for which the next slice had better not rest, or not be led at all."""
+        if job.plan.urgent or not self._is_look_due(job, event):
+            return None
+        self._looked_at = self._clock.monotonic()
         account = await self._account()
-        return account is not None and disturbed(self._journal.ledger, account)
+        return None if account is None else disturbance(self._journal.ledger, account)
+
+    def _is_look_due(self, job: HedgeExecution, event: Happening) -> bool:
+        """Tell whether to look before the next slice: always where slices rest, else while an opening has to wait."""
+        waits = job.working is None and job.state is ExecutionState.LEADING
+        if job.limits.style is ExecutionStyle.MAKER:
+            followed = isinstance(event, ev.OrderEnded) and event.status is OrderStatus.FILLED
+            return followed if job.working else waits
+        traded_at = self._journal.ledger.traded_at
+        if not waits or job.kind is not ExecutionKind.OPEN or not job.net_perp or traded_at is None:
+            return False
+        rested = self._clock.now() - traded_at >= GRACE
+        return rested and self._clock.monotonic() - self._looked_at >= GRACE.total_seconds()
 
     async def _is_short_gone(self, symbol: str) -> bool:
         """Tell whether account and position endpoint both show no short; one that cannot be read may still have it."""

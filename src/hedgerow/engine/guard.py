@@ -25,8 +25,8 @@ from hedgerow.strategy.alarms import (
     account_alarm,
     ended_in_doubt,
     look_at,
-    mark_alarm,
     news_alarm,
+    price_alarm,
 )
 
 __all__ = ["Guard"]
@@ -197,7 +197,7 @@ class Guard:
         ours = ledger.hedge is not None and ledger.hedge.symbol == news.symbol
         if not ours or self._account is None or news.mark is None or ledger.execution is not None:
             return None
-        return mark_alarm(ledger, self._account, news.mark)
+        return price_alarm(ledger, self._account, news.mark)
 
     # --- a hedge that cannot be seen ---------------------------------------------------------------------------------
 

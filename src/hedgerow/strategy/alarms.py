@@ -13,13 +13,14 @@ from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import Wallet
+from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.domain.order import forced_name
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.strategy.absence import is_in_doubt
-from hedgerow.strategy.health import CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE, health_of
+from hedgerow.strategy.health import CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE, health_of, legs_of
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.rebalancing import MIN_DIFFERENCE
 from hedgerow.strategy.reconcile import reconcile
@@ -31,11 +32,12 @@ __all__ = [
     "Alarm",
     "AlarmKind",
     "account_alarm",
-    "disturbed",
+    "disturbance",
     "ended_in_doubt",
     "look_at",
     "mark_alarm",
     "news_alarm",
+    "price_alarm",
 ]
 
 GRACE = timedelta(seconds=10)
@@ -154,17 +156,35 @@ def _named(*parts: tuple[str, Decimal]) -> str:
     return " and ".join(f"{plain(quantity)} of the {name}" for name, quantity in parts if quantity > 0)
 
 
-def disturbed(ledger: Ledger, account: AccountView) -> bool:
-    """Whether an account shows that the job at work had better end soon: asked between two of its slices.
+def disturbance(ledger: Ledger, account: AccountView) -> Alarm | None:
+    """Return what an account shows for which the job at work had better end soon: asked between two of its slices.
 
     An account that lags lacks what an opening has just traded; of a closing it shows too much, never too little.
     """
     held = ledger.hedge or ledger.opening
     if held is None or held.spot_quantity <= 0 or held.short <= 0:
-        return False
+        return None
     if ledger.opening and ledger.traded_at and account.at < ledger.traded_at + GRACE:
-        return False
-    return account_alarm(replace(ledger, hedge=held, opening=None, execution=None), account) is not None
+        return _lacking(held, account)
+    return account_alarm(replace(ledger, hedge=held, opening=None, execution=None), account)
+
+
+def _lacking(held: HedgedPosition, account: AccountView) -> Alarm | None:
+    """Return the alarm of an account that lacks more of an opening than its newest orders can explain."""
+    legs, lot = legs_of(held, account), held.pair.lot_step
+    coins = held.spot_quantity - _newest(held, Market.SPOT, account.at) - legs.spot
+    short = held.short - _newest(held, Market.PERP, account.at) - legs.short
+    missing = _named(*((name, part) for name, part in (("coins", coins), ("short", short)) if part > lot))
+    if not missing:
+        return None
+    return Alarm(kind=AlarmKind.LEGS, text=f"{held.symbol}: the account does not show {missing}")
+
+
+def _newest(held: HedgedPosition, market: Market, at: datetime) -> Decimal:
+    """Return what the newest order of a leg filled, which may have rested, and those sent within ``GRACE``."""
+    own = sorted((r for r in held.orders if r.request.market is market), key=lambda record: record.issued_at)
+    recent = [record for record in own if record is own[-1] or record.issued_at > at - GRACE]
+    return sum((record.filled_quantity for record in recent), ZERO)
 
 
 def _ailing(hedge: HedgedPosition, account: AccountView, price: Decimal) -> Alarm | None:
@@ -189,6 +209,23 @@ def mark_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | N
         return None
     text = f"{position.symbol}: liquidation is less than {bound:.0%} from the mark"
     return Alarm(kind=AlarmKind.DISTANCE, text=text)
+
+
+def price_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | None:
+    """Return what a mark price makes of a hedge as ``account`` showed it: liquidation near, or an imbalance to repair.
+
+    Coins too few to be sold at the price of that reading may be worth an order at this one.
+    """
+    hedge = ledger.hedge
+    near = mark_alarm(ledger, account, mark)
+    if near is not None or hedge is None or mark <= 0:
+        return near
+    if ledger.traded_at is not None and account.at < ledger.traded_at + GRACE:
+        return None  # it may show what was before the bot's own trades
+    position = account.positions.get(hedge.symbol)
+    if position is None or position.mark_price <= 0 or _ailing(hedge, account, position.mark_price):
+        return None
+    return _ailing(hedge, account, mark)
 
 
 def _is_ours(news: News, ledger: Ledger) -> bool:

@@ -72,6 +72,8 @@ PROMPT_RETRIES = 4
 """How many orders of a naked leg are tried without a growing pause."""
 MOST_DOUBLINGS = 10
 SHORT_GONE = "the exchange closed the short itself"
+WATCHED_PAUSE_SECONDS = 10.0
+"""Longest pause between two slices of a job that has something to lose: others may trade its legs meanwhile."""
 URGENT_PATIENCE = 4
 """A safety exit keeps leading this many times longer than others before it gives the turn back."""
 
@@ -119,16 +121,26 @@ def _preparation(job: HedgeExecution, wanted: Preparation) -> Command:
 def lead(job: HedgeExecution, around: Surroundings) -> Step:
     """Place the next slice of the leading leg, or go on with the following leg when leading is done.
 
-    None begins while an order may still land, nor while the short exceeds the coins: a slice would add to that.
+    None begins while an order may still land, nor while the short exceeds the coins: a slice would add to that. An
+    opening that others take apart is not gone on with: the check that follows deals with what is left.
     """
-    if job.doubtful or short_ahead(job, around):
-        return in_doubt(job) if job.doubtful else follow(job, around)
+    if job.doubtful:
+        return in_doubt(job)
+    if short_ahead(job, around):
+        return follow(job, around)
+    if around.leg_taken and job.kind is ExecutionKind.OPEN and not job.lead_done:
+        return follow(replace(job, lead_done=True, detail="a part of it was traded by others"), around)
     price = lead_price(job, around)
     if price is None:
         return _wait_for_books(job, around)
     slice_quantity = lead_slice(job, around, price)
     if slice_quantity <= 0:
         return follow(replace(job, lead_done=True), around)
+    return _lead(job, around, price, slice_quantity)
+
+
+def _lead(job: HedgeExecution, around: Surroundings, price: Decimal, slice_quantity: Decimal) -> Step:
+    """Send the slice as soon as hosts and settlements allow it, resting or taking."""
     blocked = max(around.blocked_seconds(market) for market in _legs_to_trade(job))
     if blocked > 0:
         return _wait_for_hosts(job, around, blocked)
@@ -136,7 +148,7 @@ def lead(job: HedgeExecution, around: Surroundings) -> Step:
     exposed = naked_quantity(job) > tolerance(job, price)
     if pause and not exposed:
         patient = replace(job, stage_since=around.at + timedelta(seconds=pause), resting_since=None)
-        return Step(job=patient, pause_seconds=pause)
+        return Step(job=patient, pause_seconds=min(pause, WATCHED_PAUSE_SECONDS) if job.net_perp else pause)
     if not pause and not exposed and resting.may_rest(job, around, slice_quantity):
         return resting.rest(job, around, slice_quantity)
     job = resting.given_over(job, around.at)

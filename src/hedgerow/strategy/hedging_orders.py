@@ -75,6 +75,8 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     hurried: bool = False
     """Whether the job had better end soon, for the bot was asked to stop, or others have touched its legs: nothing is
     left to rest in a book."""
+    leg_taken: bool = False
+    """Whether the account lacks coins or short of this job: others traded them, and an opening leads no further."""
     happened_at: datetime | None = None
     """When what the event reports happened: a fill by the venue's time or the log's, downtime included; None = now."""
     short_gone: bool = False

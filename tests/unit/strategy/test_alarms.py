@@ -12,21 +12,22 @@ from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.news import News, NewsKind
-from hedgerow.domain.position import Tally
+from hedgerow.domain.position import OrderRecord, Tally
 from hedgerow.strategy.alarms import (
     GRACE,
     Alarm,
     AlarmKind,
     account_alarm,
-    disturbed,
+    disturbance,
     ended_in_doubt,
     look_at,
     mark_alarm,
     news_alarm,
+    price_alarm,
 )
 from support.diary import Diary
 from support.toy_venue import new_job
-from support.views import NOW, account, hedge, holding, ledger_of, short_of
+from support.views import NOW, account, fill, hedge, holding, ledger_of, short_of
 
 TEN = ledger_of(hedge("10"))
 BUSY = replace(TEN, execution=new_job())
@@ -147,17 +148,44 @@ def test_an_account_is_not_judged_while_nothing_is_held_or_a_job_is_at_work(ledg
 @pytest.mark.parametrize(("coins", "hurry"), [("10", False), ("10.5", False), ("9.9", True)])
 def test_a_job_that_rests_is_hurried_by_what_others_took_from_its_legs(coins: str, *, hurry: bool) -> None:
     closing = replace(TEN, execution=new_job(ExecutionKind.CLOSE))
-    assert disturbed(closing, legs(coins=coins)) is hurry
+    assert (disturbance(closing, legs(coins=coins)) is not None) is hurry
 
 
 def test_an_opening_is_judged_when_the_account_has_had_time_to_show_it() -> None:
     opening = replace(BUSY, hedge=None, opening=TEN.hedge, traded_at=NOW - GRACE)
-    assert disturbed(opening, legs(coins="9"))
-    assert not disturbed(replace(opening, traded_at=NOW - GRACE / 2), legs(coins="9"))
+    assert disturbance(opening, legs(coins="9"))
+    assert not disturbance(replace(opening, traded_at=NOW - GRACE / 2), legs(coins="9"))
+
+
+@pytest.mark.parametrize(
+    ("coins", "short", "missing"),
+    [
+        ("10", "10", None),
+        ("6", "10", None),
+        ("10", "6", None),
+        ("5.9", "10", "0.1 of the coins"),
+        ("10", "5", "1 of the short"),
+        ("4", "0", "2 of the coins and 6 of the short"),
+    ],
+)
+def test_an_opening_that_others_take_apart_is_seen_though_the_account_may_lack_its_newest_slice(
+    coins: str, short: str, missing: str | None
+) -> None:
+    first, second = hedge("6").orders, hedge("4").orders
+    orders = (*first, *(replace(record, issued_at=NOW - timedelta(seconds=50)) for record in second))
+    opening = replace(hedge("10"), orders=orders, tally=Tally.of(orders))
+    assert opening.spot_quantity == opening.short == 10
+    busy = replace(BUSY, hedge=None, opening=opening, traded_at=NOW - timedelta(seconds=2))
+    alarm = disturbance(busy, legs(coins=coins, short=short))
+    assert (alarm is None) == (missing is None)
+    assert alarm is None or (alarm.kind, alarm.text) == (
+        AlarmKind.LEGS,
+        f"AAAUSDT: the account does not show {missing}",
+    )
 
 
 def test_a_job_that_holds_nothing_yet_is_never_hurried() -> None:
-    assert not disturbed(replace(BUSY, hedge=None), account())
+    assert not disturbance(replace(BUSY, hedge=None), account())
 
 
 @pytest.mark.parametrize(
@@ -190,6 +218,29 @@ def test_without_a_short_its_liquidation_price_or_a_mark_nothing_is_near(
     ledger: Ledger, seen: AccountView, mark: str
 ) -> None:
     assert mark_alarm(ledger, seen, Decimal(mark)) is None
+
+
+UNEVEN = legs(coins="10", short="9.7", mark_price=Decimal(10))
+"""What is too many is worth three USDT: less than an order."""
+
+
+def test_coins_that_a_higher_price_makes_worth_an_order_are_an_alarm() -> None:
+    held = hedge("10")
+    bought = OrderRecord.of_fill(fill(Market.PERP, Side.BUY, "0.3"), hedge_id="h1", base="AAA", fee_quote=Decimal(0))
+    orders = (*held.orders, bought)
+    ledger = ledger_of(replace(held, orders=orders, tally=Tally.of(orders)))
+    assert price_alarm(ledger, UNEVEN, Decimal(10)) is None
+    assert kind_of(price_alarm(ledger, UNEVEN, Decimal(20))) is AlarmKind.HEALTH
+    assert price_alarm(replace(ledger, traded_at=NOW), UNEVEN, Decimal(20)) is None, "it may show what was before"
+    assert price_alarm(ledger, legs(coins="10", short="9.7", mark_price=Decimal(20)), Decimal(20)) is None, "known"
+    assert price_alarm(ledger, legs(coins="10", short="9.7", mark_price=Decimal(0)), Decimal(20)) is None
+    assert price_alarm(ledger, account(coins={"AAA": "10"}), Decimal(20)) is None
+    assert price_alarm(ledger, UNEVEN, Decimal(0)) is None
+    assert price_alarm(NOTHING, UNEVEN, Decimal(20)) is None
+
+
+def test_a_mark_near_the_liquidation_price_is_an_alarm() -> None:
+    assert kind_of(price_alarm(TEN, legs(), Decimal(173))) is AlarmKind.DISTANCE
 
 
 def test_news_name_their_market() -> None:

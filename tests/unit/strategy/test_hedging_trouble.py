@@ -15,7 +15,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, RejectKind
-from support.hedging_scene import BIDS, Scene, following, leading, reject_forever
+from support.hedging_scene import BIDS, Scene, closing, following, leading, reject_forever
 from support.toy_venue import NOON, new_job, restarted
 
 OPEN = ExecutionKind.OPEN
@@ -284,3 +284,18 @@ def test_a_cell_that_leads_where_it_may_not_is_our_fault() -> None:
     refused = ev.CommandRefused(at=NOON, command=SetMarginType(symbol="ABCUSDT"), code=-1, detail="")
     with pytest.raises(InvariantBroken, match="PREPARING may not become HEDGED"):
         Scene(job).hear(refused)
+
+
+def test_an_opening_that_others_take_apart_leads_no_further_slice() -> None:
+    scene = following()
+    scene.leg_taken = True
+    scene.fills()
+    assert (scene.job.state, scene.command) == (HEDGED, None)
+    assert scene.job.detail == "a part of it was traded by others"
+    assert scene.job.perp.filled < scene.job.plan.perp_quantity
+
+
+def test_a_closing_that_others_take_part_in_goes_on() -> None:
+    scene = closing().fills()
+    scene.leg_taken = True
+    assert scene.fills().order.market is Market.SPOT

@@ -1,0 +1,63 @@
+"""A refusal that says "nothing to reduce" is a claim: what the account and the position endpoint show decides."""
+
+import pytest
+
+from hedgerow.domain.events import ExecutionStarted, HedgeClosed
+from hedgerow.domain.execution import ExecutionKind
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.requests import HaltRequested
+from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.engine.moments import Moment, Recorded
+from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from support.bots import Farm
+
+AGED = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
+
+
+def denied(times: int) -> FaultPlan:
+    """Refuse so many buy-backs as if there were no short."""
+    fault = SubmitFault(
+        outcome=Outcome.REJECT, command="place_order", market=Market.PERP, side=Side.BUY, times=times, code=-2022
+    )
+    return FaultPlan(submits=(fault,))
+
+
+def closings(bot: Farm) -> int:
+    return sum(event.execution.kind is ExecutionKind.CLOSE for event in bot.logged(ExecutionStarted))
+
+
+@pytest.mark.parametrize("times", [1, 4])
+def test_a_closing_goes_on_though_buy_backs_are_refused_as_if_there_were_no_short(times: int) -> None:
+    bot = Farm(faults=denied(times))
+    bot.run(0.3)
+    bot.ask(HaltRequested())
+    bot.parameters = AGED
+    bot.run(0.3)
+    assert bot.logged(HedgeClosed)
+    bot.check_flat()
+    assert closings(bot) == 1, "the job does not end before its short is bought back"
+
+
+class Covering:
+    """Buys the short back by hand as soon as a closing begins."""
+
+    def __init__(self, bot: Farm) -> None:
+        self._bot = bot
+
+    def hear(self, moment: Moment) -> None:
+        if not isinstance(moment, Recorded) or not isinstance(moment.event, ExecutionStarted):
+            return
+        job = moment.event.execution
+        if job.kind is ExecutionKind.CLOSE and self._bot.short(job.symbol):
+            self._bot.world.trade_by_hand(Market.PERP, job.symbol, Side.BUY, self._bot.short(job.symbol))
+
+
+def test_a_closing_whose_short_the_owner_has_closed_ends_and_the_coins_are_sold_by_the_next() -> None:
+    bot = Farm()
+    bot.run(0.3)
+    bot.ask(HaltRequested())
+    bot.parameters = AGED
+    bot.run(0.5, listeners=(Covering(bot),))
+    assert bot.logged(HedgeClosed)
+    bot.check_flat()
+    assert closings(bot) == 2
