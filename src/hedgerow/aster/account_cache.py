@@ -12,13 +12,13 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from hedgerow.aster.subscribers import Subscribers
 from hedgerow.aster.timed import is_recent
 from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.account import Balance
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.ports import Clock
+from hedgerow.subscribers import Subscribers
 
 __all__ = ["AccountCache", "Holdings"]
 

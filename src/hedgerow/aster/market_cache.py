@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from hedgerow.aster.subscribers import Subscribers
 from hedgerow.aster.timed import is_recent
 from hedgerow.aster.wire import BookTicker, PremiumRow
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import Depth
+from hedgerow.subscribers import Subscribers
 
 __all__ = ["MarketCache"]
 

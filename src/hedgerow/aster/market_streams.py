@@ -10,8 +10,8 @@ from msgspec import Raw, Struct
 
 from hedgerow.aster.hosts import Hosts
 from hedgerow.aster.market_cache import MarketCache
+from hedgerow.aster.reports import Report
 from hedgerow.aster.stream_link import Listener, StreamLink
-from hedgerow.aster.subscribers import Report
 from hedgerow.aster.wire import (
     BookTicker,
     Millis,

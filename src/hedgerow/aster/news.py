@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from hedgerow.aster.account_cache import AccountCache
 from hedgerow.aster.market_cache import MarketCache
-from hedgerow.aster.subscribers import Subscribers
 from hedgerow.aster.wire import PremiumRow
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.news import News, NewsKind
 from hedgerow.ports import Clock
+from hedgerow.subscribers import Subscribers
 
 __all__ = ["AsterNews"]
 

@@ -8,8 +8,8 @@ from msgspec import Raw, Struct
 
 from hedgerow.aster.account_cache import AccountCache
 from hedgerow.aster.client import AsterClient
+from hedgerow.aster.reports import Report
 from hedgerow.aster.stream_link import Listener, StreamLink
-from hedgerow.aster.subscribers import Report
 from hedgerow.aster.wire import Millis, Wire, decode
 from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.errors import OutcomeUnknown, VenueError

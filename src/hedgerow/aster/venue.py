@@ -17,9 +17,9 @@ from hedgerow.aster.market_reader import MarketReader
 from hedgerow.aster.news import AsterNews
 from hedgerow.aster.orders import OrderDesk
 from hedgerow.aster.own import OwnActs
+from hedgerow.aster.reports import Report
 from hedgerow.aster.reservations import Reservations
 from hedgerow.aster.settings import SettingsDesk
-from hedgerow.aster.subscribers import Report
 from hedgerow.aster.timed import Timed
 from hedgerow.aster.translate import depth_of
 from hedgerow.aster.wire_account import OrderRow

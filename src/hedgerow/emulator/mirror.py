@@ -2,30 +2,29 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import datetime
-from decimal import Decimal
+from typing import TypeVar
 
-from hedgerow.domain.account import AccountView, OpenOrder, PerpPosition
 from hedgerow.domain.commands import Command
-from hedgerow.domain.events import Event
-from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.news import News, NewsKind
-from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.emulator.mirror_tape import MirrorTape
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World
-from hedgerow.ports import AccountRecord, Clock, NewsSource, StatementRow, Tape, Venue
+from hedgerow.ports import AccountRecord, Clock, NewsSource, Tape, Venue
+from hedgerow.proxies import VenueProxy
+from hedgerow.subscribers import Subscribers
 
 __all__ = ["MirroredVenue"]
+
+Answer = TypeVar("Answer")
 
 OF_THE_MARKET = {NewsKind.MARK, NewsKind.INTERVAL, NewsKind.STATUS, NewsKind.CONNECTED, NewsKind.LOST}
 """News of the other venue that concern an emulated account too."""
 
 
-class MirroredVenue:
+class MirroredVenue(VenueProxy):
     """Market and books of ``market``, read as they are; everything else from an emulated account on them.
 
     ``opening`` makes the world at the first reading, from its tape: new, or as it was kept.
@@ -42,22 +41,28 @@ class MirroredVenue:
         name: str = "dry run",
     ) -> None:
         """``news`` is what the other venue tells of its market by itself."""
+        super().__init__(market)
         self._market = market
         self._clock = clock
         self._opening = opening
         self._on_change = on_change
         self._name = name
         self._news = news
-        self._listeners: list[Callable[[News], None]] = []
+        self._subscribers: Subscribers[News] = Subscribers()
         self._reading = asyncio.Lock()
         if news is not None:
             news.subscribe(self._market_told)
         self._tape: MirrorTape | None = None
         self._account: EmulatedVenue | None = None
 
+    async def _call(self, what: str, call: Callable[[Venue], Awaitable[Answer]]) -> Answer:
+        """Ask the emulated account, at the prices of a reading under way."""
+        del what
+        return await call(await self._emulated())
+
     @property
     def name(self) -> str:
-        """Name for people."""
+        """Display name."""
         return self._name
 
     @property
@@ -67,13 +72,7 @@ class MirroredVenue:
 
     def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
         """Call ``listener`` with news of the other venue's market and of the emulated account."""
-        self._listeners.append(listener)
-
-        def end() -> None:
-            with suppress(ValueError):
-                self._listeners.remove(listener)
-
-        return end
+        return self._subscribers.add(listener)
 
     def follow(self, symbol: str | None) -> None:
         """Tell of this symbol; None = of none."""
@@ -84,11 +83,7 @@ class MirroredVenue:
 
     def _market_told(self, news: News) -> None:
         if news.kind in OF_THE_MARKET:
-            self._told(news)
-
-    def _told(self, news: News) -> None:
-        for listener in tuple(self._listeners):
-            listener(news)
+            self._subscribers.tell(news)
 
     async def market(self, periods: int) -> MarketView:
         """Read the whole market of the other venue."""
@@ -113,44 +108,8 @@ class MirroredVenue:
         """Return how long the other venue refuses requests: without its books nothing can be traded here."""
         return self._market.blocked_seconds(market)
 
-    async def account(self) -> AccountView:
-        """Read the emulated account, at the prices of a reading under way."""
-        return await (await self._emulated()).account()
-
-    async def position(self, symbol: str) -> PerpPosition:
-        """Read one perpetual position of the emulated account."""
-        return await (await self._emulated()).position(symbol)
-
-    async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
-        """Read what rests on either market of ``symbol``."""
-        return await (await self._emulated()).open_orders(symbol)
-
     def reserve(self, command: Command) -> None:
         """Reserve nothing: no command is signed here."""
-
-    async def submit(self, command: Command) -> tuple[Event, ...]:
-        """Carry out one command on the emulated account."""
-        return await (await self._emulated()).submit(command)
-
-    async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
-        """Find out what became of an order."""
-        return await (await self._emulated()).resolve(request)
-
-    async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
-        """Wait until a resting order moved, at most so long."""
-        return await (await self._emulated()).watch(request, filled, seconds)
-
-    async def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
-        """Read the emulated account's trades on one instrument."""
-        return await (await self._emulated()).fills(market, symbol, since)
-
-    async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
-        """Read the emulated account's funding payments."""
-        return await (await self._emulated()).funding_payments(since)
-
-    async def statement(self, since: datetime, until: datetime | None = None) -> tuple[StatementRow, ...]:
-        """Read the rows that the bot did not cause."""
-        return await (await self._emulated()).statement(since, until)
 
     async def record(self, since: datetime) -> AccountRecord:
         """Read everything that was written down about the emulated account."""
@@ -173,7 +132,7 @@ class MirroredVenue:
             world = await self._opening(tape)
             self._tape = tape
             self._account = EmulatedVenue(world, self._clock, on_change=self._on_change, name=self._name)
-            self._account.subscribe(self._told)
+            self._account.subscribe(self._subscribers.tell)
             return view
         listed = tape.pairs
         tape.take(view)

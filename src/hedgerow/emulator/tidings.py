@@ -14,6 +14,7 @@ from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.account import Followed
 from hedgerow.emulator.world import World
 from hedgerow.ports import Clock
+from hedgerow.subscribers import Subscribers
 
 __all__ = ["Tidings"]
 
@@ -24,7 +25,7 @@ class Tidings:
     def __init__(self, world: Callable[[], World], clock: Clock) -> None:
         self._world = world
         self._clock = clock
-        self._listeners: list[Callable[[News], None]] = []
+        self._subscribers: Subscribers[News] = Subscribers()
         self._symbol: str | None = None
         self._known: Followed | None = None
         self._last_trade = 0
@@ -34,13 +35,7 @@ class Tidings:
 
     def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
         """Call ``listener`` with every piece of news; returns what ends that."""
-        self._listeners.append(listener)
-
-        def end() -> None:
-            with suppress(ValueError):
-                self._listeners.remove(listener)
-
-        return end
+        return self._subscribers.add(listener)
 
     def follow(self, symbol: str | None) -> None:
         """Watch a symbol from now on; to be called inside the event loop."""
@@ -79,8 +74,7 @@ class Tidings:
         self._known = now = self._world().followed(symbol)
         found = [*self._traded(symbol), *_differences(before, now, symbol, self._world().now)]
         for news in found:
-            for listener in tuple(self._listeners):
-                listener(news)
+            self._subscribers.tell(news)
 
     def _trades(self, symbol: str, since: datetime) -> list[int]:
         return [fill.trade_id for market in Market for fill in self._world().fills(market, symbol, since)]

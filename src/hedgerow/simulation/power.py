@@ -5,19 +5,12 @@ life, so that nobody hears its last words.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
-from decimal import Decimal
 from typing import TypeVar
 
-from hedgerow.domain.account import AccountView, OpenOrder, PerpPosition
-from hedgerow.domain.commands import Command
 from hedgerow.domain.events import Event
-from hedgerow.domain.funding import FundingPayment
-from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.market import Depth, MarketView
-from hedgerow.domain.order import Fill, OrderRequest
-from hedgerow.ports import StatementRow, Store, Venue
+from hedgerow.ports import Store, Venue
+from hedgerow.proxies import VenueProxy
 
 __all__ = ["CrashingStore", "CrashingVenue", "Plug", "PowerCut"]
 
@@ -95,76 +88,15 @@ class CrashingStore:
         await self._inner.close()
 
 
-class CrashingVenue:
+class CrashingVenue(VenueProxy):
     """A venue whose power fails before a call leaves, or after it was carried out and before its answer is heard."""
 
     def __init__(self, inner: Venue, plug: Plug) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._plug = plug
 
-    async def _call(self, what: str, call: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _call(self, what: str, call: Callable[[Venue], Awaitable[Answer]]) -> Answer:
         self._plug.moment(f"before {what}")
-        answer = await call()
+        answer = await call(self._inner)
         self._plug.moment(f"after {what}")
         return answer
-
-    @property
-    def name(self) -> str:
-        """Name for people."""
-        return self._inner.name
-
-    async def market(self, periods: int) -> MarketView:
-        """Read the market."""
-        return await self._call("market", lambda: self._inner.market(periods))
-
-    async def account(self) -> AccountView:
-        """Read the account."""
-        return await self._call("account", self._inner.account)
-
-    async def position(self, symbol: str) -> PerpPosition:
-        """Read one position."""
-        return await self._call("position", lambda: self._inner.position(symbol))
-
-    async def depth(self, market: Market, symbol: str) -> Depth:
-        """Read a book."""
-        return await self._call("depth", lambda: self._inner.depth(market, symbol))
-
-    async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
-        """Read a pair."""
-        return await self._call("pair", lambda: self._inner.pair(symbol, fresh=fresh))
-
-    def blocked_seconds(self, market: Market) -> float:
-        """Pass through."""
-        return self._inner.blocked_seconds(market)
-
-    async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
-        """Read resting orders."""
-        return await self._call("open orders", lambda: self._inner.open_orders(symbol))
-
-    def reserve(self, command: Command) -> int | None:
-        """Pass through."""
-        return self._inner.reserve(command)
-
-    async def submit(self, command: Command) -> tuple[Event, ...]:
-        """Carry out a command."""
-        return await self._call(f"submit {type(command).__name__}", lambda: self._inner.submit(command))
-
-    async def resolve(self, request: OrderRequest) -> tuple[Event, ...]:
-        """Look an order up."""
-        return await self._call("resolve", lambda: self._inner.resolve(request))
-
-    async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
-        """Wait for a resting order."""
-        return await self._call("watch", lambda: self._inner.watch(request, filled, seconds))
-
-    async def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
-        """Read trades."""
-        return await self._call("fills", lambda: self._inner.fills(market, symbol, since))
-
-    async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
-        """Read funding payments."""
-        return await self._call("funding payments", lambda: self._inner.funding_payments(since))
-
-    async def statement(self, since: datetime, until: datetime | None = None) -> tuple[StatementRow, ...]:
-        """Read statement rows."""
-        return await self._call("statement", lambda: self._inner.statement(since, until))

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from hedgerow.domain.commands import Command
 from hedgerow.domain.events import Event
 from hedgerow.domain.ledger import Ledger
-from hedgerow.ports import Store
+from hedgerow.ports import NewsSource, Store
+from hedgerow.proxies import VenueProxy
 from hedgerow.simulation.doors import ToldVenue
 from hedgerow.simulation.witness import Witness
 
@@ -43,28 +44,19 @@ class WatchedStore:
         await self._inner.close()
 
 
-class WatchedVenue:
+class WatchedVenue(VenueProxy):
     """A venue that shows the witness every command before it is carried out."""
 
     def __init__(self, inner: ToldVenue, witness: Witness) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._witness = witness
-        self.market, self.account, self.depth = inner.market, inner.account, inner.depth
-        self.position, self.open_orders = inner.position, inner.open_orders
-        self.resolve, self.fills = inner.resolve, inner.fills
-        self.funding_payments, self.statement, self.reserve = inner.funding_payments, inner.statement, inner.reserve
-        self.pair, self.blocked_seconds = inner.pair, inner.blocked_seconds
-        self.subscribe, self.follow, self.watch = inner.subscribe, inner.follow, inner.watch
-
-    @property
-    def name(self) -> str:
-        """Name for people."""
-        return self._inner.name
+        self._source: NewsSource = inner
+        self.subscribe, self.follow = inner.subscribe, inner.follow
 
     @property
     def telling(self) -> bool:
         """Whether all that happens is told."""
-        return self._inner.telling
+        return self._source.telling
 
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Show the command, then carry it out."""

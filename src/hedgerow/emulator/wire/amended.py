@@ -1,6 +1,6 @@
 """A tape whose prices may stand still and whose funding may be changed while it plays: rates, intervals, or both."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from zlib import crc32
@@ -8,10 +8,11 @@ from zlib import crc32
 from msgspec import Struct
 
 from hedgerow.domain.funding import FundingRate
-from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.schedule import EPOCH, next_settlement, settlements
 from hedgerow.emulator.book import BookGaps
 from hedgerow.ports import Liquidity, Tape, TapePrices
+from hedgerow.proxies import TapeProxy
 
 __all__ = ["AmendedTape", "FundingChange"]
 
@@ -35,7 +36,7 @@ class FundingChange(Struct, frozen=True, kw_only=True):
     interval_hours: int
 
 
-class AmendedTape:
+class AmendedTape(TapeProxy):
     """A tape under changes. With ``still_at`` its prices stay what they were then, with ``restless`` its books move."""
 
     def __init__(
@@ -46,7 +47,7 @@ class AmendedTape:
         still_at: datetime | None = None,
         restless: bool = False,
     ) -> None:
-        self._tape = tape
+        super().__init__(tape)
         self._restless = restless
         self._gaps = tape if isinstance(tape, BookGaps) else None
         self._still_at = still_at
@@ -65,34 +66,9 @@ class AmendedTape:
         return self._still_at
 
     @property
-    def start(self) -> datetime:
-        """First time that can be asked for."""
-        return self._tape.start
-
-    @property
-    def end(self) -> datetime:
-        """Last time that can be asked for."""
-        return self._tape.end
-
-    @property
-    def step(self) -> timedelta:
-        """Prices change only at multiples of this."""
-        return self._tape.step
-
-    @property
     def books_step(self) -> timedelta:
         """Books that nobody trades on change only at multiples of this."""
         return BOOKS_STEP if self._restless else self._tape.step
-
-    @property
-    def pairs(self) -> Sequence[BasisPair]:
-        """The tape's pairs."""
-        return self._tape.pairs
-
-    @property
-    def sources(self) -> Mapping[str, str]:
-        """Where each symbol's series come from."""
-        return self._tape.sources
 
     def change_funding(
         self, symbol: str, at: datetime, *, rate: Decimal | None = None, interval_hours: int | None = None
@@ -128,10 +104,6 @@ class AmendedTape:
     def missing_side(self, market: Market, symbol: str, at: datetime) -> Side | None:
         """Return the side of a book that is empty."""
         return self._gaps.missing_side(market, symbol, self._seen(at)) if self._gaps else None
-
-    def volume(self, symbol: str, at: datetime) -> Decimal:
-        """Return the 24 h quote volume."""
-        return self._tape.volume(symbol, at)
 
     def settled(self, symbol: str, after: datetime, until: datetime) -> tuple[FundingRate, ...]:
         """Return the rates settled in ``(after, until]``."""

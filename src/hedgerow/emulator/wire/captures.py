@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ import msgspec
 from msgspec.structs import replace
 
 from hedgerow.domain.errors import ConfigError
-from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side
 from hedgerow.emulator.book import BookGaps
 from hedgerow.emulator.wire.exchange_info import Captures
-from hedgerow.ports import Liquidity, Tape, TapePrices
+from hedgerow.ports import Tape
+from hedgerow.proxies import TapeProxy
 
 __all__ = ["CapturedTape", "has_captures", "load_captures"]
 
@@ -42,66 +42,22 @@ def load_captures(directory: Path) -> Captures:
     )
 
 
-class CapturedTape:
+class CapturedTape(TapeProxy):
     """A tape whose instruments have the captured grids; everything else is the tape's own."""
 
     def __init__(self, tape: Tape, captures: Captures) -> None:
-        self._tape = tape
+        super().__init__(tape)
         self._gaps = tape if isinstance(tape, BookGaps) else None
         self._pairs = tuple(_with_grids(pair, captures) for pair in tape.pairs)
-
-    @property
-    def start(self) -> datetime:
-        """First time that can be asked for."""
-        return self._tape.start
-
-    @property
-    def end(self) -> datetime:
-        """Last time that can be asked for."""
-        return self._tape.end
-
-    @property
-    def step(self) -> timedelta:
-        """Prices change only at multiples of this."""
-        return self._tape.step
 
     @property
     def pairs(self) -> Sequence[BasisPair]:
         """The tape's pairs with captured grids where there are any."""
         return self._pairs
 
-    @property
-    def sources(self) -> Mapping[str, str]:
-        """Where each symbol's series come from."""
-        return self._tape.sources
-
-    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
-        """Return the newest prices known."""
-        return self._tape.prices(symbol, at)
-
-    def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:
-        """Return the shape of the book."""
-        return self._tape.liquidity(market, symbol, at)
-
     def missing_side(self, market: Market, symbol: str, at: datetime) -> Side | None:
         """Return the side of a book that is empty."""
         return self._gaps.missing_side(market, symbol, at) if self._gaps else None
-
-    def volume(self, symbol: str, at: datetime) -> Decimal:
-        """Return the 24 h quote volume."""
-        return self._tape.volume(symbol, at)
-
-    def settled(self, symbol: str, after: datetime, until: datetime) -> tuple[FundingRate, ...]:
-        """Return the rates settled in ``(after, until]``."""
-        return self._tape.settled(symbol, after, until)
-
-    def newest_settled(self, symbol: str, at: datetime, count: int) -> tuple[FundingRate, ...]:
-        """Return the newest settled rates."""
-        return self._tape.newest_settled(symbol, at, count)
-
-    def predicted(self, symbol: str, at: datetime) -> FundingRate | None:
-        """Return the estimate for the next settlement."""
-        return self._tape.predicted(symbol, at)
 
 
 def _with_grids(pair: BasisPair, captures: Captures) -> BasisPair:

@@ -1,14 +1,9 @@
-"""Calls listeners one by one; one that raises is reported once, and stops neither the others nor the caller."""
+"""Lines for the user, each passed on once."""
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from typing import Generic, TypeVar
 
-from hedgerow.tasks import describe
+__all__ = ["Report"]
 
-__all__ = ["Report", "Subscribers"]
-
-Value = TypeVar("Value")
 MOST_REPORTS = 1000
 """Distinct lines of one run; after that nothing more is said here."""
 NAMES_SHOWN = 5
@@ -42,29 +37,3 @@ class Report:
             return False
         self._said.add(text)
         return True
-
-
-class Subscribers(Generic[Value]):
-    """The listeners of one kind of value."""
-
-    def __init__(self, report: Callable[[str], None]) -> None:
-        self._report = report
-        self._listeners: list[Callable[[Value], None]] = []
-
-    def add(self, listener: Callable[[Value], None]) -> Callable[[], None]:
-        """Call ``listener`` with every value from now on; returns what ends that."""
-        self._listeners.append(listener)
-
-        def end() -> None:
-            with suppress(ValueError):
-                self._listeners.remove(listener)
-
-        return end
-
-    def tell(self, value: Value) -> None:
-        """Call every listener."""
-        for listener in tuple(self._listeners):
-            try:
-                listener(value)
-            except Exception as error:  # noqa: BLE001 - a mistake of a listener must not end the stream that called it
-                self._report(f"a listener of the exchange's news failed ({describe(error)}); the stream goes on")
