@@ -53,10 +53,8 @@ class World:
             balances = {asset: Balance(asset=asset, free=amount) for asset, amount in (spot or {}).items()}
             state = WorldState(now=start, spot=balances, perp_balance=perp)
         self._tape = tape
-        self._account = Account(tape, state, options or WorldOptions())
-        self._marketplace = self._account.marketplace
-        self._desk = self._account.desk
-        self._journal = self._account.journal
+        self.parts = Account(tape, state, options or WorldOptions())
+        """Wallets, orders, records and market."""
         self._feed = RateFeed(tape)
         for change in changes:
             self.change_market(change)
@@ -68,21 +66,21 @@ class World:
 
     def dump(self) -> WorldState:
         """Return the whole mutable state; equal worlds give equal bytes when it is encoded."""
-        return self._account.dump()
+        return self.parts.dump()
 
     @property
     def now(self) -> datetime:
         """The world's time; it never runs backwards."""
-        return self._account.now
+        return self.parts.now
 
     @property
     def revision(self) -> int:
         """A number that rises with every change of the state."""
-        return self._account.revision
+        return self.parts.revision
 
     def on_change(self, listener: Callable[[], None] | None) -> None:
         """Call ``listener`` with every change of the state, before it is complete; None = nobody."""
-        self._account.listener = listener
+        self.parts.listener = listener
 
     @property
     def tape(self) -> Tape:
@@ -91,24 +89,26 @@ class World:
 
     def advance(self, to: datetime) -> None:
         """Bring the world to ``to`` (nothing happens for a time already passed), doing what falls due in order."""
-        pass_time(self._account, self._tape, to)
+        pass_time(self.parts, self._tape, to)
 
     # Reads
 
     def pair(self, symbol: str) -> BasisPair | None:
         """Return one pair with its present status; None when it is not listed on both markets."""
-        return self._marketplace.pair(symbol) if self._marketplace.has_spot(symbol) else None
+        return self.parts.marketplace.pair(symbol) if self.parts.marketplace.has_spot(symbol) else None
 
     def prices(self, symbol: str) -> TapePrices | None:
         """Return a pair's prices now, shocks included; None where the tape has none."""
-        return self._marketplace.prices(symbol, self.now)
+        return self.parts.marketplace.prices(symbol, self.now)
 
     def market(self, periods: int, books_at: datetime | None = None) -> WorldView:
         """Return the market now, with at least ``periods`` newest settled rates per symbol where they exist.
 
         ``books_at`` shows the books of an earlier time (stale ones).
         """
-        return WorldView(self._marketplace.snapshot(), self.now, self._feed.board(periods, self.now), books_at=books_at)
+        return WorldView(
+            self.parts.marketplace.snapshot(), self.now, self._feed.board(periods, self.now), books_at=books_at
+        )
 
     def depth(self, market: Market, symbol: str, books_at: datetime | None = None) -> Depth:
         """Return the visible book, now or as of an earlier time.
@@ -116,12 +116,12 @@ class World:
         Raises:
             MarketClosed: the symbol is not listed (-1121).
         """
-        self._marketplace.instrument(market, symbol)
-        return self._marketplace.depth(market, symbol, self.now if books_at is None else books_at)
+        self.parts.marketplace.instrument(market, symbol)
+        return self.parts.marketplace.depth(market, symbol, self.now if books_at is None else books_at)
 
     def account(self) -> AccountView:
         """Return both wallets and every open position."""
-        return self._account.view()
+        return self.parts.view()
 
     def flat_position(self, symbol: str) -> PerpPosition:
         """Return the row of a symbol of which nothing is held.
@@ -129,35 +129,35 @@ class World:
         Raises:
             Rejected: the symbol is not listed (-1121).
         """
-        return self._account.flat_position(symbol)
+        return self.parts.flat_position(symbol)
 
     def followed(self, symbol: str) -> Followed:
         """Return how things stand for one symbol and the account, as far as changes of it are told."""
-        return self._account.followed(symbol)
+        return self.parts.followed(symbol)
 
     def order(self, market: Market, symbol: str, client_id: str) -> Order | None:
         """Return an order by its client id; None when it never arrived."""
-        return self._desk.find(market, symbol, client_id)
+        return self.parts.desk.find(market, symbol, client_id)
 
     def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
         """Return what rests on either market of ``symbol``."""
-        return self._desk.open_orders(symbol)
+        return self.parts.desk.open_orders(symbol)
 
     def fills(self, market: Market, symbol: str, since: datetime) -> tuple[Fill, ...]:
         """Return the account's trades on one instrument at or after ``since``."""
-        return self._journal.fills(market, symbol, since)
+        return self.parts.journal.fills(market, symbol, since)
 
     def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
         """Return the funding payments at or after ``since``."""
-        return self._journal.payments(since)
+        return self.parts.journal.payments(since)
 
     def statement(self, since: datetime) -> tuple[StatementRow, ...]:
         """Return the rows at or after ``since`` that are no order, fee, funding or transfer of the bot's."""
-        return self._journal.rows(since)
+        return self.parts.journal.rows(since)
 
     def record(self, since: datetime) -> AccountRecord:
         """Return everything that was written down about the account at or after ``since``."""
-        return self._journal.record(since)
+        return self.parts.journal.record(since)
 
     # Orders and settings of the bot
 
@@ -167,10 +167,10 @@ class World:
         Raises:
             Rejected: with Aster's code; nothing changed.
         """
-        if request.market is Market.PERP and not self._account.one_way:
+        if request.market is Market.PERP and not self.parts.one_way:
             raise rejected(Code.POSITION_SIDE_MISMATCH, "Order's position side does not match user's setting.")
-        order = self._desk.place(request, self.now, fill_at_most=fill_at_most)
-        self._account.changed()
+        order = self.parts.desk.place(request, self.now, fill_at_most=fill_at_most)
+        self.parts.changed()
         return order
 
     def cancel(self, market: Market, symbol: str, client_id: str) -> Order:
@@ -179,8 +179,8 @@ class World:
         Raises:
             OrderNotFound: nothing rests under that id (-2011).
         """
-        order = self._desk.cancel(market, symbol, client_id, self.now)
-        self._account.changed()
+        order = self.parts.desk.cancel(market, symbol, client_id, self.now)
+        self.parts.changed()
         return order
 
     def transfer(self, transfer_id: str, amount: Decimal, direction: TransferDirection, asset: str) -> None:
@@ -189,9 +189,9 @@ class World:
         Raises:
             Rejected: the id was used (-4115) or is no id (-4114), or the amount is not there (-2018, -4050).
         """
-        self._account.transfer(transfer_id, amount, direction, asset)
+        self.parts.transfer(transfer_id, amount, direction, asset)
         to_perp = amount if direction is TransferDirection.SPOT_TO_PERP else -amount
-        self._journal.book_transfer(transfer_id, asset, to_perp, self.now)
+        self.parts.journal.book_transfer(transfer_id, asset, to_perp, self.now)
 
     def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set a symbol's leverage.
@@ -199,7 +199,7 @@ class World:
         Raises:
             Rejected: outside 1-125 (-4028), or the margin does not carry the position at it (-2028).
         """
-        self._account.set_leverage(symbol, leverage)
+        self.parts.set_leverage(symbol, leverage)
 
     def set_margin_type(self, symbol: str, margin_type: MarginType) -> None:
         """Switch a symbol's margin mode.
@@ -207,7 +207,7 @@ class World:
         Raises:
             Rejected: it is so already (-4046), or orders (-4047) or a position (-4048) forbid it.
         """
-        self._account.set_margin_type(symbol, margin_type)
+        self.parts.set_margin_type(symbol, margin_type)
 
     def arm_dead_man(self, symbol: str, seconds: int) -> None:
         """Cancel the symbol's perpetual orders in so many seconds, unless asked again; 0 stops the switch.
@@ -215,7 +215,7 @@ class World:
         Raises:
             MarketClosed: the symbol is not listed (-1121).
         """
-        self._account.arm_dead_man(symbol, seconds)
+        self.parts.arm_dead_man(symbol, seconds)
 
     # What the account's owner and fate do
 
@@ -236,7 +236,7 @@ class World:
         """
         limit = self._market_limit(market, symbol, side) if price is None else price
         request = OrderRequest(
-            client_id=f"web_{self._journal.next_id()}",
+            client_id=f"web_{self.parts.journal.next_id()}",
             market=market,
             symbol=symbol,
             side=side,
@@ -244,8 +244,8 @@ class World:
             price=limit,
             reduce_only=reduce_only,
         )
-        order = self._desk.place(request, self.now, by_hand=True)
-        self._account.changed()
+        order = self.parts.desk.place(request, self.now, by_hand=True)
+        self.parts.changed()
         return order
 
     def deposit(self, wallet: Wallet, asset: str, amount: Decimal, kind: FlowKind | None = None) -> None:
@@ -255,7 +255,7 @@ class World:
             InsufficientBalance: not so much is there.
         """
         natural = FlowKind.DEPOSIT if amount > 0 else FlowKind.WITHDRAWAL
-        self._account.deposit(wallet, asset, amount, natural if kind is None else kind)
+        self.parts.deposit(wallet, asset, amount, natural if kind is None else kind)
 
     def transfer_by_hand(self, amount: Decimal, direction: TransferDirection) -> None:
         """Move USDT between the wallets as the owner would, as rows of the statement.
@@ -263,18 +263,18 @@ class World:
         Raises:
             InsufficientBalance: not so much is there.
         """
-        self._account.transfer(f"web_{self._journal.next_id()}", amount, direction, QUOTE_ASSET)
+        self.parts.transfer(f"web_{self.parts.journal.next_id()}", amount, direction, QUOTE_ASSET)
         to_perp = amount if direction is TransferDirection.SPOT_TO_PERP else -amount
-        self._journal.book_row(Wallet.PERP, QUOTE_ASSET, to_perp, FlowKind.USER_TRANSFER, self.now)
-        self._journal.book_row(Wallet.SPOT, QUOTE_ASSET, -to_perp, FlowKind.USER_TRANSFER, self.now)
+        self.parts.journal.book_row(Wallet.PERP, QUOTE_ASSET, to_perp, FlowKind.USER_TRANSFER, self.now)
+        self.parts.journal.book_row(Wallet.SPOT, QUOTE_ASSET, -to_perp, FlowKind.USER_TRANSFER, self.now)
 
     def shock(self, symbol: str, factor: Decimal, at: datetime | None = None) -> None:
         """Multiply all prices of a symbol by ``factor`` from ``at`` on (now, without it)."""
         when = self.now if at is None else max(at, self.now)
-        self._marketplace.add_shock(Shock(symbol=symbol, factor=factor, at=when))
+        self.parts.marketplace.add_shock(Shock(symbol=symbol, factor=factor, at=when))
         if when == self.now:
-            check_prices(self._account)
-        self._account.changed()
+            check_prices(self.parts)
+        self.parts.changed()
 
     def set_status(self, symbol: str, status: TradingStatus, markets: tuple[Market, ...] = tuple(Market)) -> None:
         """Open, close or delist a symbol; orders resting on a market that stops trading expire."""
@@ -287,40 +287,40 @@ class World:
         Raises:
             Rejected: the symbol is not listed (-1121).
         """
-        self._account.change_market(change)
-        check_prices(self._account)
+        self.parts.change_market(change)
+        check_prices(self.parts)
 
     def end_changes(self) -> None:
         """Undo all changes of the market that can be undone, and forget those to come."""
-        self._account.end_changes()
-        check_prices(self._account)
+        self.parts.end_changes()
+        check_prices(self.parts)
 
     @property
     def changes(self) -> tuple[MarketChange, ...]:
         """Every change of the market, in force, over or to come."""
-        return self._marketplace.conditions.changes
+        return self.parts.marketplace.conditions.changes
 
     def set_modes(self, *, one_way: bool | None = None, single_asset: bool | None = None) -> None:
         """Change the account's position mode and asset mode."""
-        account = self._account
+        account = self.parts
         account.one_way = account.one_way if one_way is None else one_way
         account.single_asset = account.single_asset if single_asset is None else single_asset
         account.changed()
 
     def deleverage(self, symbol: str, quantity: Decimal) -> Order:
         """Let the venue close ``quantity`` base units of a position at the mark (auto-deleveraging)."""
-        return self._account.close_by_force(symbol, min(quantity, abs(self._account.perp.quantity(symbol))), ADL)
+        return self.parts.close_by_force(symbol, min(quantity, abs(self.parts.perp.quantity(symbol))), ADL)
 
     def _market_limit(self, market: Market, symbol: str, side: Side) -> Decimal:
-        instrument = self._marketplace.instrument(market, symbol)
-        bound = ONE + side.sign * self._account.options.market_take_bound
+        instrument = self.parts.marketplace.instrument(market, symbol)
+        bound = ONE + side.sign * self.parts.options.market_take_bound
         # A market order goes no further than a limit order may be priced (PERCENT_PRICE; 0 = no such rule).
         allowed = instrument.price_up if side is Side.BUY else instrument.price_down
         if allowed > 0:
             bound = min(bound, allowed) if side is Side.BUY else max(bound, allowed)
-        reference = self._marketplace.reference(market, symbol, self.now) or self._account.mark(symbol)
+        reference = self.parts.marketplace.reference(market, symbol, self.now) or self.parts.mark(symbol)
         limit = instrument.round_price(reference * bound, side)
-        touch = self._marketplace.touch(market, symbol, side, self.now)
+        touch = self.parts.marketplace.touch(market, symbol, side, self.now)
         if touch is not None and (touch - limit) * side.sign > 0:
             raise rejected(Code.MARKET_ORDER_OUT_OF_BOUND, "Market order rejected: best price is out of bound.")
         return limit

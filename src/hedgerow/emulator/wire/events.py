@@ -11,7 +11,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 from hedgerow.emulator.wire.text import chain_hash, fixed, money, price_text, quantity_text, short, to_ms
 from hedgerow.emulator.wire.tickets import Ticket
-from hedgerow.emulator.wire.world import AccountWorld
+from hedgerow.emulator.world import World
 
 __all__ = [
     "FIRST_TRADE_ID",
@@ -37,7 +37,7 @@ ENGINE_NAMES = {
 
 
 def wallet_update(
-    world: AccountWorld, reason: str, changes: Iterable[tuple[str, Decimal]], symbol: str | None = None
+    world: World, reason: str, changes: Iterable[tuple[str, Decimal]], symbol: str | None = None
 ) -> dict[str, Any]:
     """Return ACCOUNT_UPDATE: balances, and the position of ``symbol`` when it is given."""
     balance = money(world.parts.perp.balance)
@@ -50,7 +50,7 @@ def wallet_update(
     return {"e": "ACCOUNT_UPDATE", "E": to_ms(world.now), "T": to_ms(world.now), "a": content}
 
 
-def funding_update(world: AccountWorld, payment: FundingPayment) -> dict[str, Any]:
+def funding_update(world: World, payment: FundingPayment) -> dict[str, Any]:
     """Return ACCOUNT_UPDATE of a funding payment: a cross position is not named."""
     isolated = world.parts.perp.margin_type(payment.symbol) is MarginType.ISOLATED
     symbol = payment.symbol if isolated else None
@@ -58,13 +58,13 @@ def funding_update(world: AccountWorld, payment: FundingPayment) -> dict[str, An
     return {**event, "T": to_ms(payment.at)}
 
 
-def order_event(world: AccountWorld, ticket: Ticket, execution: str, fill: Fill | None = None) -> dict[str, Any]:
+def order_event(world: World, ticket: Ticket, execution: str, fill: Fill | None = None) -> dict[str, Any]:
     """Return the report of one order: ORDER_TRADE_UPDATE, or executionReport on spot."""
     build = _spot_report if ticket.market is Market.SPOT else _perp_report
     return build(world, ticket, execution, fill)
 
 
-def spot_position(world: AccountWorld, reason: str, assets: Iterable[str]) -> dict[str, Any]:
+def spot_position(world: World, reason: str, assets: Iterable[str]) -> dict[str, Any]:
     """Return outboundAccountPosition; its times are seconds for deposits and withdrawals."""
     moment = to_ms(world.now)
     stamp = moment if reason == "ORDER" else moment // 1000
@@ -79,7 +79,7 @@ def spot_position(world: AccountWorld, reason: str, assets: Iterable[str]) -> di
     }
 
 
-def margin_call(world: AccountWorld) -> dict[str, Any]:
+def margin_call(world: World) -> dict[str, Any]:
     """Return MARGIN_CALL with every position."""
     parts = world.parts
     rows = [
@@ -98,28 +98,28 @@ def margin_call(world: AccountWorld) -> dict[str, Any]:
     return {"e": "MARGIN_CALL", "E": to_ms(world.now), "cw": money(parts.perp.balance), "p": rows}
 
 
-def leverage_config(world: AccountWorld, symbol: str) -> dict[str, Any]:
+def leverage_config(world: World, symbol: str) -> dict[str, Any]:
     """Return ACCOUNT_CONFIG_UPDATE of one symbol's leverage."""
     leverage = world.parts.perp.leverage(symbol)
     return _config(world, {"ac": {"s": symbol, "l": leverage}})
 
 
-def account_config(world: AccountWorld, *, fee_burn: bool) -> dict[str, Any]:
+def account_config(world: World, *, fee_burn: bool) -> dict[str, Any]:
     """Return ACCOUNT_CONFIG_UPDATE of the account's modes."""
     parts = world.parts
     return _config(world, {"ai": {"j": not parts.single_asset, "f": fee_burn, "d": not parts.one_way}})
 
 
-def listen_key_expired(world: AccountWorld) -> dict[str, Any]:
+def listen_key_expired(world: World) -> dict[str, Any]:
     """Return the last event of a user stream."""
     return {"e": "listenKeyExpired", "E": to_ms(world.now)}
 
 
-def _config(world: AccountWorld, content: dict[str, Any]) -> dict[str, Any]:
+def _config(world: World, content: dict[str, Any]) -> dict[str, Any]:
     return {"e": "ACCOUNT_CONFIG_UPDATE", "E": to_ms(world.now), "T": to_ms(world.now), **content}
 
 
-def _position(world: AccountWorld, symbol: str) -> dict[str, Any]:
+def _position(world: World, symbol: str) -> dict[str, Any]:
     parts = world.parts
     held = parts.perp.holdings.get(symbol)
     instrument = parts.marketplace.instrument(Market.PERP, symbol)
@@ -137,7 +137,7 @@ def _position(world: AccountWorld, symbol: str) -> dict[str, Any]:
     }
 
 
-def _perp_report(world: AccountWorld, ticket: Ticket, execution: str, fill: Fill | None) -> dict[str, Any]:
+def _perp_report(world: World, ticket: Ticket, execution: str, fill: Fill | None) -> dict[str, Any]:
     instrument = world.parts.marketplace.instrument(ticket.market, ticket.symbol)
     moment = to_ms(world.now)
     order: dict[str, Any] = {
@@ -187,7 +187,7 @@ def _waiting_notional(ticket: Ticket) -> dict[str, str]:
     }
 
 
-def _spot_report(world: AccountWorld, ticket: Ticket, execution: str, fill: Fill | None) -> dict[str, Any]:
+def _spot_report(world: World, ticket: Ticket, execution: str, fill: Fill | None) -> dict[str, Any]:
     instrument = world.parts.marketplace.instrument(ticket.market, ticket.symbol)
     report: dict[str, Any] = {
         "e": "executionReport",

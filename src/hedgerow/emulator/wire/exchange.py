@@ -30,7 +30,7 @@ from hedgerow.emulator.wire.signing import MAINNET
 from hedgerow.emulator.wire.state import ExchangeState, MemberState
 from hedgerow.emulator.wire.tickets import Stage
 from hedgerow.emulator.wire.triggers import fire_triggers
-from hedgerow.emulator.wire.world import AccountWorld
+from hedgerow.emulator.world import World
 from hedgerow.ports import Tape
 
 __all__ = ["Exchange", "ExchangeRules"]
@@ -320,11 +320,11 @@ class Exchange(Keyring):
             )
         self.rules = replace(self.rules, world=self._house.parts.options)
 
-    def _worlds(self) -> Sequence[AccountWorld]:
+    def _worlds(self) -> Sequence[World]:
         return (self._house, *(member.world for member in self.members.values()))
 
-    def _world(self, state: WorldState) -> AccountWorld:
-        return AccountWorld(self.tape, start=state.now, options=self.rules.world, state=state)
+    def _world(self, state: WorldState) -> World:
+        return World(self.tape, start=state.now, options=self.rules.world, state=state)
 
     def _share(self) -> None:
         """Let every account see what one of them took from the books."""

@@ -16,7 +16,7 @@ from hedgerow.emulator.refusals import Code, rejected
 from hedgerow.emulator.wire.errors import WireError, unknown_cancel
 from hedgerow.emulator.wire.member import Member
 from hedgerow.emulator.wire.tickets import Stage, Ticket
-from hedgerow.emulator.wire.world import AccountWorld
+from hedgerow.emulator.world import World
 
 __all__ = ["amend", "arm", "cancel", "enter", "match_queued", "queue", "rehearse", "request_of"]
 
@@ -25,7 +25,7 @@ WORLD_TERMS = {"IOC": TimeInForce.IOC, "FOK": TimeInForce.IOC, "GTX": TimeInForc
 """Everything else rests until it is filled or cancelled."""
 
 
-def request_of(world: AccountWorld, ticket: Ticket) -> OrderRequest:
+def request_of(world: World, ticket: Ticket) -> OrderRequest:
     """Return the limit order that the world matches for a ticket.
 
     Raises:
@@ -154,11 +154,11 @@ def rehearse(member: Member, ticket: Ticket) -> None:
         Rejected: the venue would refuse it.
     """
     parts = member.world.parts
-    copy = AccountWorld(member.world.tape, start=member.now, options=parts.options, state=parts.present())
+    copy = World(member.world.tape, start=member.now, options=parts.options, state=parts.present())
     copy.place(request_of(copy, replace(ticket, entries=ticket.entries + 1)))
 
 
-def _check_now(world: AccountWorld, request: OrderRequest, own: Ticket | None = None) -> None:
+def _check_now(world: World, request: OrderRequest, own: Ticket | None = None) -> None:
     """Check filters and, for a new spot order, the balance."""
     parts = world.parts
     instrument = parts.marketplace.instrument(request.market, request.symbol)
@@ -172,7 +172,7 @@ def _check_now(world: AccountWorld, request: OrderRequest, own: Ticket | None = 
             raise rejected(Code.BALANCE_INSUFFICIENT, f"Balance is insufficient: {amount} {asset} needed.")
 
 
-def _market_terms(world: AccountWorld, ticket: Ticket, quantity: Decimal) -> tuple[Decimal, Decimal]:
+def _market_terms(world: World, ticket: Ticket, quantity: Decimal) -> tuple[Decimal, Decimal]:
     """Return quantity and limit price with which a market order takes what it may from the book."""
     parts = world.parts
     instrument = parts.marketplace.instrument(ticket.market, ticket.symbol)
@@ -212,7 +212,7 @@ def _check_minimum(instrument: Instrument, ticket: Ticket, notional: Decimal) ->
         )
 
 
-def _most(world: AccountWorld, ticket: Ticket, request: OrderRequest) -> Decimal | None:
+def _most(world: World, ticket: Ticket, request: OrderRequest) -> Decimal | None:
     """Return how much the book gives an order that a fault strikes; None = all it has."""
     if ticket.fill_share is None:
         return None
@@ -241,7 +241,7 @@ def _bought(levels: Iterable[Level], quote: Decimal) -> Decimal:
     return total
 
 
-def _fills_whole(world: AccountWorld, request: OrderRequest) -> bool:
+def _fills_whole(world: World, request: OrderRequest) -> bool:
     levels = world.parts.marketplace.levels(request.market, request.symbol, request.side, world.now)
     offered = (lv.quantity for lv in levels if (lv.price - request.price) * request.side.sign <= 0)
     return sum(offered, ZERO) >= request.quantity

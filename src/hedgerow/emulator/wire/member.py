@@ -21,7 +21,7 @@ from hedgerow.emulator.journal import FIRST_TRAN_ID
 from hedgerow.emulator.wire import events
 from hedgerow.emulator.wire.state import ListenKey, MemberState, Settings, TransferRow
 from hedgerow.emulator.wire.tickets import Stage, Ticket, TicketBook
-from hedgerow.emulator.wire.world import AccountWorld
+from hedgerow.emulator.world import World
 
 __all__ = ["LISTEN_KEY_LIFE", "Member"]
 
@@ -36,9 +36,7 @@ Publish = Callable[[str, Market, dict[str, Any]], None]
 class Member:
     """An account and everything the wire remembers about it."""
 
-    def __init__(
-        self, world: AccountWorld, state: MemberState, *, next_id: Callable[[], int], publish: Publish
-    ) -> None:
+    def __init__(self, world: World, state: MemberState, *, next_id: Callable[[], int], publish: Publish) -> None:
         self.user = state.user
         self.world = world
         self.tickets = TicketBook(state.tickets)
