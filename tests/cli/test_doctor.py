@@ -21,7 +21,7 @@ from hedgerow.domain.ledger import Halt, Ledger
 from hedgerow.domain.money import ONE, plain
 from hedgerow.strategy.parameters import AdoptMode
 from support.local_aster import KEY, SIGNER, USER, LocalAster, key_of, local_aster
-from support.shell import Said, Shell
+from support.shell import EAGER, Said, Shell, write_config
 from support.toy_venue import new_job
 from support.views import account, pair_of, short_of
 from support.wire import WireClient
@@ -80,7 +80,7 @@ def test_a_sound_account_has_nothing_to_mend(shell: Shell) -> None:
     assert SIGNER in fine["key"]
     assert (fine["position mode"], fine["asset mode"]) == ("one-way", "single-asset")
     assert fine["spot account"] == "signed reads work"
-    assert "would open" in fine["market"]
+    assert "opens " in fine["first check"]
     assert fine["balances"].endswith("500.00 USDT on perpetuals")
     assert fine["fee coin"].startswith("the last trade paid in ")
     assert sum(row["subject"] == "hosts" for row in said.document) == 4
@@ -124,7 +124,7 @@ def test_without_credentials_the_market_is_looked_at_all_the_same(
     trouble = only_trouble(said)
     assert trouble["subject"] == "credentials"
     assert "api-wallet" in trouble["mend"]
-    assert "would open" in findings(said, "ok")["market"]
+    assert "the best pair" in findings(said, "ok")["market"]
 
 
 @pytest.mark.usefixtures("aster")
@@ -273,12 +273,34 @@ def hedge_by_hand(aster: LocalAster, *, coins: str = "1") -> str:
 def test_a_hedge_that_the_first_check_adopts(aster: LocalAster, shell: Shell) -> None:
     symbol = hedge_by_hand(aster)
     leverage = aster.world.account().positions[symbol].leverage
-    trouble = only_trouble(ask(shell), "warning")
+    said = ask(shell)
+    rows = {row["subject"]: row for row in said.document if row["level"] == "warning"}
+    trouble = rows["positions"]
     assert trouble["text"].startswith(f"{symbol}: ")
     assert "the first check adopts them" in trouble["text"]
     assert leverage != 1
     assert f"once its leverage, now {leverage}x, is set to 1x" in trouble["text"]
     assert "adopt to never" in trouble["mend"]
+
+
+def test_the_doctor_says_what_run_then_does_with_a_hedge_made_by_hand(
+    aster: LocalAster, shell: Shell, place: Path
+) -> None:
+    symbol = hedge_by_hand(aster)
+    asking_much = {"min_funding_apr": 9000, "exit_funding_apr": 8000}
+    write_config(place / "config_volume_farming_strategy.json", {"funding_rate_strategy": asking_much})
+    rows = {row["subject"]: row for row in ask(shell).document}
+    promised = rows["first check"]["text"]
+    assert promised.startswith(f"adopts {symbol} (")
+    assert "opened 0.0 h ago" in promised
+    assert "keeps it until the next one, and that one closes it: " in promised
+    why = promised.rpartition("closes it: ")[2]
+    assert rows["first check"]["level"] == "warning"
+    assert "adopt to never" in rows["first check"]["mend"]
+    said = shell("run", "--once")
+    assert f"a rule would close it ({why}; kept until " in said.out
+    assert "Position kept open" in said.out
+    assert aster.world.account().short(symbol) > 0
 
 
 def test_a_hedge_that_is_not_fit_to_be_adopted(aster: LocalAster, shell: Shell) -> None:
@@ -314,8 +336,16 @@ def test_a_position_is_not_judged_without_a_market_or_while_a_trade_is_in_flight
     assert position_findings(NotSent("down"), NotSent("down"), None, AdoptMode.BALANCED) == []
 
 
+def test_a_held_hedge_is_not_announced_as_an_opening(aster: LocalAster, shell: Shell, place: Path) -> None:
+    write_config(place / "config_volume_farming_strategy.json", EAGER)
+    assert shell("run", "--once").code == 0
+    text = findings(ask(shell), "ok")["first check"]
+    (symbol,) = [s for s, position in aster.world.account().positions.items() if position.quantity]
+    assert text == f"holds {symbol}: position healthy"
+
+
 def test_an_order_that_is_not_the_bots(aster: LocalAster, shell: Shell) -> None:
-    symbol = findings(ask(shell), "ok")["market"].split()[2]
+    symbol = findings(ask(shell), "ok")["first check"].split()[1]
     pair = aster.venue.exchange.market.pair(symbol)
     middle = aster.venue.exchange.market.middle(Market.SPOT, symbol, aster.venue.exchange.now)
     assert pair is not None

@@ -14,7 +14,8 @@ from hedgerow.domain.position import Reason
 from hedgerow.domain.requests import AdoptRequested, CloseRequested
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
 from hedgerow.emulator.market_changes import MarkDistortion, TickerCollision
-from hedgerow.engine.moments import Adopted, BooksChecked, CycleBegan, Evaluated, Warned
+from hedgerow.engine.moments import Adopted, BooksChecked, CycleBegan, Decided, Evaluated, Warned
+from hedgerow.engine.narration import LineLevel, words
 from hedgerow.engine.runner import RunOptions
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm
@@ -64,12 +65,21 @@ def test_a_position_opened_by_hand_keeps_its_real_age_funding_and_fees(hours: in
     farm.check_whole()
 
 
-def test_a_position_that_is_too_old_is_closed_in_the_first_cycle_after_it_was_adopted() -> None:
+def test_a_position_that_is_too_old_is_not_closed_before_its_owner_was_warned() -> None:
     farm = Farm()
     _by_hand(farm)
     farm.wait(30)
     farm.run(0.1, options=RunOptions(once=True))
     assert farm.heard(Adopted)[0].hedge.opened_at == OPENED
+    assert farm.ledger.closed == ()
+    (warned,) = [
+        line for moment in farm.heard(Decided) for line in words(moment) if "a rule would close it" in line.text
+    ]
+    assert warned.level is LineLevel.WARNING
+    assert "(maximum age: 30.0" in warned.text
+    assert farm.hedge.adopted
+    farm.wait(0.1)
+    farm.run(0.1, options=RunOptions(once=True))
     closed = farm.ledger.closed[0]
     assert closed.reason is Reason.MAX_AGE
     # The surplus bought against the fee was never known to belong to the hedge.

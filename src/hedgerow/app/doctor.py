@@ -9,6 +9,7 @@ from hedgerow.aster.proxy import Proxy
 from hedgerow.aster.wire_account import TradeRow
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, OpenOrder
 from hedgerow.domain.errors import VenueError
+from hedgerow.domain.formats import percent
 from hedgerow.domain.instrument import FeeRates, Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import MarketView
@@ -40,6 +41,7 @@ __all__ = [
 
 CLOCK_FINE_SECONDS, CLOCK_BAD_SECONDS = 1.0, 5.0
 """Aster refuses a nonce that is 10 to 60 s off (docs/aster-api.md 2); a machine that is 5 s off drifts further."""
+HOURS_A_YEAR = 8760
 SHOWN_PAIRS = 3
 MODES_PAGE = "on the exchange's futures page, under preferences"
 
@@ -124,8 +126,10 @@ def spot_reads_finding(error: VenueError | None) -> Finding:
     return problem("spot account", f"signed reads fail ({error})", mend)
 
 
-def fee_findings(fees: dict[Market, FeeRates | VenueError], documented: dict[Market, FeeRates]) -> list[Finding]:
-    """Judge commissions."""
+def fee_findings(
+    fees: dict[Market, FeeRates | VenueError], documented: dict[Market, FeeRates], hours: float
+) -> list[Finding]:
+    """Judge commissions; ``hours`` is how long a hedge is held at most."""
     found: list[Finding] = []
     for market, rates in fees.items():
         if isinstance(rates, VenueError):
@@ -134,7 +138,15 @@ def fee_findings(fees: dict[Market, FeeRates | VenueError], documented: dict[Mar
             found.append(warning("fees", text, "try again"))
         else:
             found.append(ok("fees", f"{market} taker {rates.taker:.4%}, maker {rates.maker:.4%}"))
-    return found
+    known = {market: documented[market] if isinstance(rates, VenueError) else rates for market, rates in fees.items()}
+    return [*found, ok("fees", _round_trip(known, hours))]
+
+
+def _round_trip(fees: dict[Market, FeeRates], hours: float) -> str:
+    """Return what four taker fills cost, and the APR that pays for them until a hedge is too old."""
+    cost = float(2 * sum(rates.taker for rates in fees.values()))
+    needed = percent(cost * HOURS_A_YEAR / hours)
+    return f"a round trip of four taker fills costs {percent(cost)} of a leg: {needed} APR pays for it in {hours:g} h"
 
 
 def fee_coin_finding(trades: Sequence[TradeRow] | VenueError) -> Finding:
@@ -243,8 +255,13 @@ def scan_findings(seen: Scan | VenueError) -> list[Finding]:
         return [unread("market", seen)]
     best = seen.best
     if best is not None and best.signal is not None:
-        return [ok("market", f"would open {best.pair.symbol} at {best.signal.apr:.2%} APR, if its depth allows")]
-    found = [ok("market", "nothing would be opened: no pair passes every filter (hedgerow scan shows them all)")]
+        return [
+            ok(
+                "market",
+                f"the best pair that passes every filter is {best.pair.symbol} at {percent(best.signal.apr)} APR",
+            )
+        ]
+    found = [ok("market", "no pair passes every filter (hedgerow scan shows them all)")]
     why = [(row.pair.symbol, "; ".join(each.detail for each in row.refusals)) for row in seen.rows[:SHOWN_PAIRS]]
     return found + [ok("market", f"{symbol}: {text}") for symbol, text in why]
 

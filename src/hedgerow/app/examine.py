@@ -9,6 +9,7 @@ from typing import TypeVar
 from hedgerow.app import doctor
 from hedgerow.app.choice import environment_of
 from hedgerow.app.environment import Environment
+from hedgerow.app.forecast import forecast
 from hedgerow.app.keys import WHERE, Finding, agent_findings, refused
 from hedgerow.app.live import LiveExchange, account_name, live_exchange
 from hedgerow.app.session import read_ledger, read_settings
@@ -23,6 +24,7 @@ from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.store.account_lock import AccountLock
 from hedgerow.strategy.policies import load_policy
+from hedgerow.strategy.policy import Policy
 from hedgerow.strategy.scan import Scan, scan
 
 __all__ = ["examine"]
@@ -133,11 +135,12 @@ async def _account(
         *_lock(live, credentials),
         *doctor.mode_findings(hedge_mode=hedge_mode, multi_assets=multi_assets),
         doctor.spot_reads_finding(spot if isinstance(spot, VenueError) else None),
-        *doctor.fee_findings(fees, DOCUMENTED_FEES),
+        *doctor.fee_findings(fees, DOCUMENTED_FEES, settings.parameters.position_management.max_position_age_hours),
         doctor.fee_coin_finding(trades),
         *doctor.account_findings(account, ledger, settings.parameters),
         *doctor.position_findings(account, market, ledger, settings.parameters.position_management.adopt),
         *await _orders(live, account, None if isinstance(market, VenueError) else _scanned(market, settings)),
+        await forecast(live.venue, ledger, _policy(settings), (market, account)),
     ]
 
 
@@ -189,7 +192,11 @@ async def _market(live: LiveExchange, settings: Settings) -> MarketView | VenueE
 
 
 def _scanned(market: MarketView, settings: Settings) -> Scan:
-    return scan(market, load_policy(settings.parameters.policy, settings.parameters))
+    return scan(market, _policy(settings))
+
+
+def _policy(settings: Settings) -> Policy:
+    return load_policy(settings.parameters.policy, settings.parameters)
 
 
 async def _tried(read: Awaitable[Value]) -> Value | VenueError:

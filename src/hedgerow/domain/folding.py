@@ -158,6 +158,8 @@ def _hedge_adopted(ledger: Ledger, event: ev.HedgeAdopted) -> Ledger:
     imported = ledger.awaited_import == event.hedge.symbol
     known = imported or (ledger.hedge is not None and ledger.hedge.hedge_id == event.hedge.hedge_id)
     totals = ledger.totals if known else replace(ledger.totals, opened=ledger.totals.opened + 1)
+    again = ledger.hedge if ledger.hedge and ledger.hedge.hedge_id == event.hedge.hedge_id else None
+    adopted_at = again.adopted_at if again else event.at
     symbol = event.hedge.symbol
     trades, paid = ledger.trades_seen, ledger.funding_seen
     for record in event.hedge.orders:
@@ -169,7 +171,13 @@ def _hedge_adopted(ledger: Ledger, event: ev.HedgeAdopted) -> Ledger:
             paid = paid.adding(payment.tran_id, payment.at)
     return replace(
         ledger,
-        hedge=retallied(replace(event.hedge, paid_at=newest_stamps(payment.at for payment in event.payments))),
+        hedge=retallied(
+            replace(
+                event.hedge,
+                adopted_at=adopted_at,
+                paid_at=newest_stamps(payment.at for payment in event.payments),
+            )
+        ),
         totals=totals,
         trades_seen=trades,
         funding_seen=paid,

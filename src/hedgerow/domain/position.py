@@ -245,6 +245,8 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     opened_at: datetime
     """The real opening, also for an adopted hedge."""
     adopted: bool = False
+    adopted_at: datetime | None = None
+    """When it became the bot's; None for a hedge that the bot opened."""
     history_known: bool = True
     """False for an adopted hedge whose trades or payments could not be read yet."""
     entry_rate: float

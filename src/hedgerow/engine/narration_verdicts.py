@@ -168,6 +168,11 @@ def _hold(decision: ob.Hold) -> Lines:
         return ()
     if decision.reason is ob.HoldReason.INCOMPLETE:
         return warning(f"No action: {decision.reason}")  # what is missing was said when it was read
+    if decision.reason is ob.HoldReason.JUST_ADOPTED:
+        return warning(
+            f"The position was adopted just now, and a rule would close it ({decision.detail})",
+            "  To keep it, change that setting or stop the bot before; hedgerow close closes it at once",
+        )
     return warning(f"No action: {decision.reason}{_in_brackets(decision.detail)}")
 
 

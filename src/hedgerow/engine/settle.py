@@ -1,6 +1,6 @@
 """Brings the ledger in line with the account: adopts, lets go, books what happened elsewhere, halts when unsure."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from hedgerow.domain import events as ev
@@ -22,8 +22,9 @@ from hedgerow.engine.journal import Journal
 from hedgerow.engine.late_fills import LateFills
 from hedgerow.engine.moments import Adopted, Reconciled, Warned
 from hedgerow.engine.observe import observe
+from hedgerow.engine.position_history import read_history
 from hedgerow.ports import Clock, Venue
-from hedgerow.strategy.adoption import PositionHistory, adoption, opening_fills
+from hedgerow.strategy.adoption import PositionHistory, adoption
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.policy import Policy
 from hedgerow.strategy.reconcile import reconcile
@@ -48,8 +49,6 @@ __all__ = ["Settler"]
 
 SECOND_READING_SECONDS = 2.0
 """Balances lag: a verdict that changes anything is acted on only when a read this much later agrees."""
-HISTORY_DAYS = (7, 30, 90, 365)
-"""How far back an adopted position's trades are searched, in turn, until its opening is found."""
 LEVERAGE = 1
 
 
@@ -363,19 +362,10 @@ class Settler:
         """Read trades back to the opening, and the payments since; None when they cannot be read."""
         now = self._clock.now()
         try:
-            since: datetime = now
-            perp: tuple[Fill, ...] = ()
-            for days in HISTORY_DAYS:
-                since = now - timedelta(days=days)
-                perp = await self._venue.fills(Market.PERP, candidate.symbol, since)
-                if opening_fills(candidate.short, perp) is not None:
-                    break
-            spot = await self._venue.fills(Market.SPOT, candidate.symbol, since)
-            payments = await self._venue.funding_payments(since)
+            return await read_history(self._venue, candidate, now)
         except VenueError as unreadable:
             self._journal.say(Warned(at=now, text=f"Could not fetch funding history: {unreadable}"))
             return None
-        return PositionHistory(spot_fills=spot, perp_fills=perp, payments=payments)
 
 
 def _payments(hedge: HedgedPosition, history: PositionHistory | None, now: datetime) -> tuple[FundingPayment, ...]:

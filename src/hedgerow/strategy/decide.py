@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain.execution import ExecutionPlan
+from hedgerow.domain.formats import utc_second
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth
@@ -14,7 +15,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
 from hedgerow.strategy.cooldowns import avoided
-from hedgerow.strategy.exits import SAFETY_ORDER, Exit, ExitCode, confirmed, emergency, evaluate
+from hedgerow.strategy.exits import SAFETY_ORDER, Exit, ExitCode, confirmed, emergency, evaluate, kept_until
 from hedgerow.strategy.health import (
     CLOSE_DISTANCE,
     REDUCE_DISTANCE,
@@ -269,7 +270,17 @@ def _profit(held: _Held) -> Decision:
         return Hold(reason=HoldReason.HEALTHY, evaluation=held.evaluation, health=held.health)
     if leave.roll:
         return Roll(reason=leave.reason, detail=leave.detail, evaluation=held.evaluation, health=held.health)
-    return _close(held, leave)
+    return _just_adopted(held, leave) or _close(held, leave)
+
+
+def _just_adopted(held: _Held, leave: Exit) -> Hold | None:
+    """Keep a hedge that was adopted just now until the next check, and say what would be done with it."""
+    interval = held.policy.parameters.position_management.loop_interval_seconds
+    until = kept_until(held.hedge, held.observation.at, interval)
+    if until is None:
+        return None
+    detail = f"{leave.reason}: {leave.detail}; kept until {utc_second(until)} UTC"
+    return Hold(reason=HoldReason.JUST_ADOPTED, detail=detail, evaluation=held.evaluation, health=held.health)
 
 
 def _occupied(leave: Exit, held: _Held) -> bool:

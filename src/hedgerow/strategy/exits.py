@@ -1,6 +1,6 @@
 """When to leave: the held hedge in numbers, and the ordered reasons to close it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
 
@@ -26,6 +26,7 @@ __all__ = [
     "emergency",
     "evaluate",
     "flags",
+    "kept_until",
 ]
 
 
@@ -53,6 +54,8 @@ REASONS = {
     ExitCode.BETTER_PAIR: Reason.BETTER_PAIR,
     ExitCode.NEGATIVE_FUNDING: Reason.NEGATIVE_FUNDING,
 }
+ADOPTION_REST = 0.9
+"""Part of the time between two checks for which an adopted hedge is kept: the next check may begin a little early."""
 DEFAULT_INTERVAL_HOURS = 8
 SECONDS_PER_HOUR = 3600.0
 
@@ -183,6 +186,17 @@ def flags(
             management.better_opportunity_min_hours,
         )
     return (False, False, False, covered, old, better, turned)
+
+
+def kept_until(hedge: HedgedPosition, at: datetime, interval_seconds: float) -> datetime | None:
+    """Return until when a hedge that was adopted just now is kept from every exit that is not urgent; None = it is not.
+
+    Its owner sees at the start what the rules would do with it, and has the time between two checks to say otherwise.
+    """
+    if hedge.adopted_at is None:
+        return None
+    until = hedge.adopted_at + timedelta(seconds=interval_seconds * ADOPTION_REST)
+    return until if at < until else None
 
 
 def _hours(since: datetime, until: datetime) -> float:

@@ -212,6 +212,7 @@ class HoldReason(StrEnum):
     UNSUPPORTED = "the emergency stop's prices are not confirmed by another source"
     DIVERGED = "the legs do not follow one price: nothing is closed for profit"
     DEFERRED = "closing waits until it costs less"
+    JUST_ADOPTED = "adopted just now, and a rule would close it"
 
 
 class Hold(Struct, frozen=True, kw_only=True, tag="hold"):

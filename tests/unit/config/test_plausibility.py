@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
+from hedgerow.app.doctor import fee_findings
+from hedgerow.aster.translate import DOCUMENTED_FEES
 from hedgerow.config import decode_config, default_config_text
 from hedgerow.config.loading import load_settings
-from hedgerow.domain.errors import ConfigError
+from hedgerow.config.plausibility import ROUND_TRIP_FEES
+from hedgerow.domain.errors import ConfigError, VenueError
+from hedgerow.domain.instrument import FeeRates, Market
 
 NAME = "config_volume_farming_strategy.json"
 
@@ -19,15 +23,15 @@ def warned(folder: Path, content: dict[str, Any]) -> list[str]:
     return list(load_settings(path, named=True).warnings)
 
 
-@pytest.mark.parametrize("stop", [-0.05, -0.1, -0.2, -0.3])
+@pytest.mark.parametrize("stop", [-0.05, -0.1, -0.2, -0.29])
 def test_a_stop_nearer_than_a_round_trip_costs_is_refused_with_the_arithmetic(stop: float) -> None:
     content = json.dumps({"risk_management": {"emergency_stop_loss_pct": stop}}).encode()
     with pytest.raises(ConfigError) as refusal:
         decode_config(content, name=NAME)
     text = str(refusal.value)
     assert f"emergency_stop_loss_pct is {stop:g}, in percent" in text
-    assert "0.16 in fees and up to 0.15 in spread" in text
-    assert "allowed: -0.31 or lower" in text
+    assert "0.15 in fees and up to 0.15 in spread" in text
+    assert "allowed: -0.3 or lower" in text
     assert "\n" not in text
 
 
@@ -60,12 +64,12 @@ def test_a_fraction_in_place_of_a_percentage_is_warned_about(
 def test_funding_that_cannot_pay_the_fees_before_the_age_limit_is_warned_about(tmp_path: Path) -> None:
     (line,) = warned(tmp_path, {"position_management": {"max_position_age_hours": 12}})
     assert line == (
-        "min_funding_apr is 15: within max_position_age_hours (12) it pays 0.0205479 %, a round trip costs 0.16 %; "
-        "116.8 or more breaks even"
+        "min_funding_apr is 15: within max_position_age_hours (12) it pays 0.0205479 %, a round trip costs 0.15 %; "
+        "109.5 or more breaks even"
     )
     assert warned(tmp_path, {"position_management": {"max_position_age_hours": 720}}) == []
-    assert warned(tmp_path, {"funding_rate_strategy": {"min_funding_apr": 58.4}}) == []
-    assert len(warned(tmp_path, {"funding_rate_strategy": {"min_funding_apr": 58.3}})) == 1
+    assert warned(tmp_path, {"funding_rate_strategy": {"min_funding_apr": 54.75}}) == []
+    assert len(warned(tmp_path, {"funding_rate_strategy": {"min_funding_apr": 54.7}})) == 1
 
 
 @pytest.mark.parametrize(
@@ -80,7 +84,7 @@ def test_funding_that_cannot_pay_the_fees_before_the_age_limit_is_warned_about(t
         ),
         (
             {"funding_rate_strategy": {"max_spread_bps": 500}, "risk_management": {"emergency_stop_loss_pct": -4}},
-            "emergency_stop_loss_pct is -4: an opening at the limits allowed costs 5.31",
+            "emergency_stop_loss_pct is -4: an opening at the limits allowed costs 5.3",
         ),
     ],
 )
@@ -96,3 +100,17 @@ def test_filters_that_are_switched_off_are_not_judged(tmp_path: Path) -> None:
 def test_the_guides_own_settings_are_accepted_without_a_word(tmp_path: Path) -> None:
     assert warned(tmp_path, json.loads(default_config_text())) == []
     assert warned(tmp_path, {}) == []
+
+
+def test_documents_checks_and_doctor_do_not_differ_in_what_a_round_trip_costs() -> None:
+    root = Path(__file__).parents[3]
+    cost = float(2 * sum(rates.taker for rates in DOCUMENTED_FEES.values()))
+    assert cost == ROUND_TRIP_FEES
+    for page in ("README.md", "docs/guide.md"):
+        text = " ".join((root / page).read_text(encoding="utf-8").split())
+        assert f"{cost * 100:g} % of one leg" in text
+        assert f"breaks even at {cost * 8760 / 24 * 100:g} % APR" in text
+        assert "0.16 %" not in text
+    fees: dict[Market, FeeRates | VenueError] = dict(DOCUMENTED_FEES)
+    told = fee_findings(fees, DOCUMENTED_FEES, 24)[-1].text
+    assert told == "a round trip of four taker fills costs 0.15 % of a leg: 54.75 % APR pays for it in 24 h"
