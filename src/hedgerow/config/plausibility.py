@@ -1,7 +1,7 @@
 """Settings that are allowed one by one and lose money together: refused, or warned about with the arithmetic.
 
-The figures are those of docs/guide.md, "What it earns and what it costs": taker fills of 0.04 % (spot) and 0.035 % (perpetual), twice
-each a round trip.
+The figures are those of docs/guide.md, "What it earns and what it costs": a round trip is two taker fills of 0.04 %
+(spot) and two of 0.035 % (perpetual).
 """
 
 from typing import Final
