@@ -71,7 +71,7 @@ def test_a_position_that_is_too_old_is_not_closed_before_its_owner_was_warned() 
     farm.wait(30)
     farm.run(0.1, options=RunOptions(once=True))
     assert farm.heard(Adopted)[0].hedge.opened_at == OPENED
-    assert farm.ledger.closed == ()
+    assert not farm.ledger.closed
     (warned,) = [
         line for moment in farm.heard(Decided) for line in words(moment) if "a rule would close it" in line.text
     ]
