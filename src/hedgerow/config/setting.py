@@ -9,12 +9,12 @@ import msgspec
 from msgspec import Struct
 
 from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policies import HOUSE_POLICIES
 
-__all__ = ["HOUSE_POLICIES", "ConfigValue", "Kind", "Setting", "amount", "choice", "number"]
+__all__ = ["ConfigValue", "Kind", "Setting", "amount", "choice", "number"]
 
 ConfigValue = bool | int | float | str | None
 """What a key holds in the file."""
-HOUSE_POLICIES: Final = ("volume_farming",)
 _PERCENT: Final = Decimal(100)
 _DOTTED_PATH: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 

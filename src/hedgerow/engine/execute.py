@@ -43,7 +43,7 @@ from hedgerow.strategy.hedging import Happening, Step, Surroundings
 from hedgerow.strategy.hedging_orders import at_risk, surplus
 from hedgerow.strategy.hedging_quality import quality_of
 from hedgerow.strategy.openings import settings_in_place
-from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.parameters import LEVERAGE, StrategyParameters
 
 __all__ = ["Executor"]
 
@@ -61,7 +61,6 @@ HAPPENINGS = (
 )
 
 
-LEVERAGE = 1
 RESTING_SECONDS = 30.0
 """How often a line says that a trade's order still rests."""
 TAKEN_UP = "taken up again after a stop"

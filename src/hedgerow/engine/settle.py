@@ -26,6 +26,7 @@ from hedgerow.engine.position_history import read_history
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.adoption import PositionHistory, adoption
 from hedgerow.strategy.observation import Observation
+from hedgerow.strategy.parameters import LEVERAGE
 from hedgerow.strategy.policy import Policy
 from hedgerow.strategy.reconcile import reconcile
 from hedgerow.strategy.verdict import (
@@ -49,7 +50,6 @@ __all__ = ["Settler"]
 
 SECOND_READING_SECONDS = 2.0
 """Balances lag: a verdict that changes anything is acted on only when a read this much later agrees."""
-LEVERAGE = 1
 
 
 class Settler:

@@ -15,11 +15,11 @@ from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy import rules
 from hedgerow.strategy.absence import at_most_shown, coin_reading, is_in_doubt, short_reading
 from hedgerow.strategy.observation import Finding, FindingKind, HealthLevel, HealthReport, Observation
+from hedgerow.strategy.parameters import LEVERAGE
 
 __all__ = [
     "CLOSE_DISTANCE",
     "CLOSE_IMBALANCE",
-    "LEVERAGE",
     "REDUCE_DISTANCE",
     "RESTORED_DISTANCE",
     "TOP_UP_DISTANCE",
@@ -45,7 +45,6 @@ REPAIR_IMBALANCE = 0.02
 """Fraction of the larger leg; above it the larger leg is trimmed."""
 CLOSE_IMBALANCE = 0.10
 """Fraction of the larger leg; above it the hedge is closed."""
-LEVERAGE = 1
 _LEVELS = (HealthLevel.OK, HealthLevel.REPAIR, HealthLevel.CLOSE, HealthLevel.CRITICAL)
 
 

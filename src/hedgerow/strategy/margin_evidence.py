@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView, PerpPosition
 from hedgerow.domain.money import plain
-from hedgerow.strategy.health import LEVERAGE, TOP_UP_DISTANCE, distance_of
+from hedgerow.strategy.health import TOP_UP_DISTANCE, distance_of
+from hedgerow.strategy.parameters import LEVERAGE
 
 __all__ = ["ALONE_SECONDS", "needs_second_source", "with_margin_proven"]
 

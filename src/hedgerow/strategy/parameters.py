@@ -6,7 +6,7 @@ Ratios, APRs and limits are fractions here (15 % is 0.15); percent exists only i
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -15,6 +15,7 @@ from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.domain.money import ONE, ZERO
 
 __all__ = [
+    "LEVERAGE",
     "AdoptMode",
     "AfterEmergency",
     "CapitalManagement",
@@ -27,6 +28,9 @@ __all__ = [
     "StopOn",
     "StrategyParameters",
 ]
+
+LEVERAGE: Final = 1
+"""Leverage of every short: set and verified before it is opened."""
 
 PolicyValue: TypeAlias = bool | int | float | Decimal | str | None
 """What a key of a policy's own settings may hold."""

@@ -13,7 +13,7 @@ from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.absence import at_most_shown, coin_reading, short_reading
 from hedgerow.strategy.dust import dust_limit
 from hedgerow.strategy.observation import Opportunity, Rebalance, Refusal, RefusalKind
-from hedgerow.strategy.parameters import CapitalManagement
+from hedgerow.strategy.parameters import LEVERAGE, CapitalManagement
 from hedgerow.strategy.prices import SaleBounds
 from hedgerow.strategy.rebalancing import rebalance
 from hedgerow.strategy.screening import depth_refusal
@@ -33,7 +33,6 @@ __all__ = [
 
 MARGIN_DRIFT = Decimal("0.005")
 """Part of the notional kept free as margin for a move of the mark between sizing and fill."""
-LEVERAGE = 1
 CENT = Decimal("0.01")
 
 
