@@ -1,3 +1,3 @@
 """Hedgerow farms perpetual funding delta-neutrally: long spot, short the same quantity of the perpetual."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

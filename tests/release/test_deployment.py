@@ -1,0 +1,67 @@
+"""Units for systemd and the compose file: they are sound, and what cannot be used is not started again for ever."""
+
+import re
+import shutil
+import subprocess
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from hedgerow.cli.codes import Exit
+from support.shell import COMMAND
+
+ROOT = Path(__file__).parents[2]
+UNITS = sorted((ROOT / "deploy").glob("*.service"))
+INSTALLED = "/opt/hedgerow/bin/hedgerow"
+ANALYZE = shutil.which("systemd-analyze")
+
+
+class Unit(ConfigParser):
+    """A unit file; its keys have capitals."""
+
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
+
+
+def settings(path: Path) -> Unit:
+    parser = Unit(interpolation=None, delimiters=("=",))
+    parser.read_string(path.read_text(encoding="utf-8"))
+    return parser
+
+
+def test_there_is_a_unit_for_the_bot_and_one_for_the_watchdog() -> None:
+    assert [path.name for path in UNITS] == ["hedgerow-watchdog@.service", "hedgerow@.service"]
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_systemd_has_nothing_to_say_about_a_unit(unit: Path, tmp_path: Path) -> None:
+    for path in UNITS:
+        text = path.read_text(encoding="utf-8").replace(INSTALLED, COMMAND)
+        (tmp_path / path.name).write_text(text, encoding="utf-8")
+    instance = tmp_path / unit.name.replace("@", "@main")
+    instance.write_text((tmp_path / unit.name).read_text(encoding="utf-8"), encoding="utf-8")
+    said = subprocess.run(  # noqa: S603 - the system's own tool, on our files
+        [str(ANALYZE), "verify", str(instance)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (said.returncode, said.stdout, said.stderr) == (0, "", ""), "it exits with 0 for an unknown key as well"
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_a_configuration_that_cannot_be_used_does_not_restart_for_ever(unit: Path) -> None:
+    service = settings(unit)["Service"]
+    assert service["Restart"] == "on-failure"
+    assert service["RestartPreventExitStatus"].split() == [str(Exit.USAGE.value)]
+
+
+def test_the_bot_has_time_to_end_a_trade_and_a_stop_while_halted_is_no_failure() -> None:
+    service = settings(ROOT / "deploy" / "hedgerow@.service")["Service"]
+    assert (int(service["TimeoutStopSec"]), service["KillMode"]) == (90, "mixed")
+    assert service["SuccessExitStatus"] == str(Exit.HALTED.value)
+
+
+def test_the_container_is_not_restarted_for_ever_and_has_the_same_time() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    assert re.findall(r"^ +restart: (.*)$", compose, re.MULTILINE) == ["on-failure:5"]
+    assert re.findall(r"^ +stop_grace_period: (.*)$", compose, re.MULTILINE) == ["90s"]
