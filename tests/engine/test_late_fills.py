@@ -10,6 +10,7 @@ from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest
 from hedgerow.domain.position import Reason
+from hedgerow.domain.requests import ResumeRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.moments import CycleFailed, Warned
 from hedgerow.strategy.parameters import CapitalManagement, FundingRateStrategy, PositionManagement, StrategyParameters
@@ -126,6 +127,23 @@ def test_a_position_that_another_bot_opens_meanwhile_is_not_adopted_and_openings
     assert [halt.reason for halt in farm.logged(Halted)] == [HaltReason.ANOTHER_BOT]
     assert farm.logged(HedgeAdopted) == []
     assert farm.ledger.hedge is None
+
+
+def test_what_was_there_when_a_person_resumed_halts_no_more_and_is_adopted_but_new_trades_of_another_bot_do() -> None:
+    farm = Farm(tape(), usdt=1000, perp=1000, parameters=CALM)
+    farm.run(0.1)
+    farm.world.set_leverage(OTHER, 1)
+    farm.world.place(other_bots(Market.SPOT, Side.BUY, "10.02"))
+    farm.world.place(other_bots(Market.PERP, Side.SELL, "10"))
+    farm.run(0.2)
+    assert [halt.reason for halt in farm.logged(Halted)] == [HaltReason.ANOTHER_BOT]
+    assert farm.ask(ResumeRequested()).done
+    farm.run(0.2)
+    assert farm.hedge.symbol == OTHER
+    assert len(farm.logged(Halted)) == 1
+    sold = other_bots(Market.SPOT, Side.SELL, "5", number=2)
+    farm.run(0.4, at={0.1: lambda f: f.world.place(sold)})
+    assert [halt.reason for halt in farm.logged(Halted)][1] is HaltReason.ANOTHER_BOT
 
 
 def test_a_position_from_before_the_log_is_adopted_though_its_ids_have_the_bots_form() -> None:

@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "scan": "Every pair, its funding, and what refuses it.",
     "status": "What the bot holds and what it made.",
     "books": "Profit per hedge; the log held against the exchange.",
+    "backup": "A copy of the event log, also while the bot runs.",
     "close": "Leave the position now.",
     "adopt": "Hand a position over to the bot.",
     "reconcile": "Compare the log with the exchange.",

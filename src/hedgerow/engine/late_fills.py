@@ -7,6 +7,7 @@ the bot's own form that the log does not have is another bot's.
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct
@@ -136,17 +137,31 @@ class LateFills:
             await self._journal.record(ev.Halted(at=now, reason=reason, detail=detail, symbols=(symbol,)))
 
     async def _is_of_another_bot(self, fills: Iterable[Fill]) -> bool:
-        """Tell whether trades since the log began bear client ids of the bot's form that no order of its log has."""
+        """Tell whether trades since the log began bear client ids of the bot's form that no order of its log has.
+
+        Trades from before a person lifted such a halt do not count: they are known, as after a restored backup.
+        """
         began = self._journal.ledger.started_at
-        strange = {f.client_id for f in fills if began and f.at >= began and OWN_FORM.fullmatch(f.client_id)}
         known = {record.request.client_id for hedge in _all(self._journal.ledger) for record in hedge.orders}
-        strange -= known
-        if not strange:
+        strange = [f for f in fills if began and f.at >= began and OWN_FORM.fullmatch(f.client_id)]
+        if all(fill.client_id in known for fill in strange):
             return False
-        for event in await self._journal.events():
-            if isinstance(event, ev.CommandIssued) and isinstance(event.command, PlaceOrder):
-                strange.discard(event.command.order.client_id)
-        return bool(strange)
+        log = await self._journal.events()
+        placed = (event.command for event in log if isinstance(event, ev.CommandIssued))
+        known |= {command.order.client_id for command in placed if isinstance(command, PlaceOrder)}
+        allowed = _allowed_since(log)
+        return any(fill.client_id not in known and (allowed is None or fill.at > allowed) for fill in strange)
+
+
+def _allowed_since(log: Iterable[ev.Event]) -> datetime | None:
+    """Return when a person lifted a halt because of another bot last; None = never."""
+    allowed, halted = None, False
+    for event in log:
+        if isinstance(event, ev.Halted):
+            halted = event.reason is ev.HaltReason.ANOTHER_BOT
+        elif isinstance(event, ev.Lifted):
+            allowed, halted = (event.at if halted else allowed), False
+    return allowed
 
 
 def _suspicious(verdict: Verdict, account: AccountView, ledger: Ledger) -> set[str]:

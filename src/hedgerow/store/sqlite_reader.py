@@ -160,7 +160,7 @@ class SqliteReader(SqliteLog):
                 self._empty = self._is_empty()
                 self._count = 0 if self._empty else self._counted()
         except StoreError:
-            self._release()
+            self.release()
             raise
 
     async def load(self) -> Ledger:
@@ -171,14 +171,33 @@ class SqliteReader(SqliteLog):
         """
         return Ledger() if self._empty else await super().load()
 
+    def copy_to(self, target: Path) -> int:
+        """Copy everything appended so far to a new file, also while a bot writes; returns the number of events.
+
+        Raises:
+            DamagedLog: the log is not whole.
+            LogUnavailable: the copy cannot be written.
+        """
+        with self._guarded("copy"):
+            copy = sqlite3.connect(target, isolation_level=None)
+            try:
+                self._connection.backup(copy)
+                if copy.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+                    raise DamagedLog(f"{self._path}: pages of it are damaged")
+                copy.execute("PRAGMA journal_mode = DELETE")  # all of it in one file
+                return 0 if self._empty else int(copy.execute("SELECT max(seq) FROM events").fetchone()[0] or 0)
+            finally:
+                copy.close()
+
     async def close(self) -> None:
         """Release the file; may be called twice."""
-        self._release()
+        self.release()
 
     def _read(self, *, after: int) -> Iterator[Event]:
         return iter(()) if self._empty else super()._read(after=after)
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Release the file, outside of an event loop too; may be called twice."""
         self._connection.close()
         if self._copy is not None:
             self._copy.cleanup()
@@ -214,4 +233,4 @@ def _failure(error: Exception, doing: str) -> type[StoreError]:
         return LockedError
     if code is not None and code & PRIMARY_CODE in DAMAGED and doing != "write":
         return DamagedLog
-    return LogUnavailable if doing == "write" else StoreError
+    return LogUnavailable if doing in {"write", "copy"} else StoreError
