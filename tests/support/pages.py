@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hedgerow.strategy.hedging import table
 from support.admin_pages import admin_fields, admin_values
+from support.log_pages import event_fields, event_values, exit_codes, log_lines, log_warnings
 
 __all__ = ["TABLES", "block", "main"]
 
@@ -35,8 +36,31 @@ def modules() -> list[str]:
     return rows
 
 
-TABLES = {"machine": machine, "modules": modules, "admin_fields": admin_fields, "admin_values": admin_values}
-PAGES = {"machine": ARCHITECTURE, "modules": ARCHITECTURE, "admin_fields": TESTING, "admin_values": TESTING}
+LOG = ROOT / "docs" / "log.md"
+OPERATIONS = ROOT / "docs" / "operations.md"
+
+TABLES = {
+    "machine": machine,
+    "modules": modules,
+    "admin_fields": admin_fields,
+    "admin_values": admin_values,
+    "log_lines": log_lines,
+    "log_warnings": log_warnings,
+    "event_fields": event_fields,
+    "event_values": event_values,
+    "exit_codes": exit_codes,
+}
+PAGES = {
+    "machine": ARCHITECTURE,
+    "modules": ARCHITECTURE,
+    "admin_fields": TESTING,
+    "admin_values": TESTING,
+    "log_lines": LOG,
+    "log_warnings": LOG,
+    "event_fields": LOG,
+    "event_values": LOG,
+    "exit_codes": OPERATIONS,
+}
 
 
 def block(name: str) -> list[str]:
