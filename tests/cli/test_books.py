@@ -59,6 +59,10 @@ def test_the_books_of_a_paper_home_agree_and_every_table_is_written(held: str, s
     parts = [Decimal(hedge[name]) for name in ("funding", "basis_pnl", "fees")]
     assert Decimal(hedge["net_profit"]) == parts[0] + parts[1] - parts[2]
     assert Decimal(hedge["fees"]) == sum(Decimal(fee["value"]) for fee in document["fees"])
+    costs = Decimal(hedge["exit_fees"]) + Decimal(hedge["exit_spread"])
+    assert Decimal(hedge["net_if_closed"]) == Decimal(hedge["net_profit"]) - costs
+    assert costs > 0
+    assert document["since_start"]["net_so_far"] == hedge["net_profit"]
 
 
 def test_the_page_lists_the_columns_there_are() -> None:
@@ -74,6 +78,26 @@ def test_one_hedge_is_told_part_by_part(held: str, shell: Shell) -> None:
     for part in ("spot leg", "perpetual leg", "fee"):
         assert part in said.out
     assert "the log has no such hedge" in shell.refused("books", "--paper", "--hedge", "nobody")
+
+
+def test_without_a_price_of_the_open_hedge_the_sums_of_the_ended_ones_are_still_there(
+    shell: Shell, place: Path
+) -> None:
+    write_config(place / CONFIG, EAGER)
+    assert shell("run", "--paper", "--once").code == 0
+    assert shell("close", "--paper", "--yes").code == 0
+    assert shell("resume", "--paper").code == 0
+    assert shell("run", "--paper", "--once").code == 0
+    online = shell("books", "--paper", "--json", "-").document
+    document = shell("books", "--paper", "--offline", "--json", "-").document
+    assert document["totals"]["net_profit"] is None
+    [ended] = [hedge for hedge in document["hedges"] if hedge["ended_at"] is not None]
+    assert document["totals"]["ended"]["net_profit"] == ended["net_profit"] == online["totals"]["ended"]["net_profit"]
+    assert ended["net_if_closed"] == ended["net_profit"]
+    said = shell("books", "--paper", "--offline").out
+    rows = {line.split()[0]: line for line in said.splitlines() if line.split()[:1] in (["Ended"], ["Total"])}
+    assert "unknown" in rows["Total"]
+    assert "unknown" not in rows["Ended"]
 
 
 def test_the_lines_alone_fit_into_one_file(held: str, shell: Shell, place: Path) -> None:

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from hedgerow.dashboard.audit import AuditLine, Standing, audit, pending_changes
 from hedgerow.dashboard.audit_entries import LineKind
 from hedgerow.dashboard.books import BooksReport, VenueSide, wallet_lines
-from hedgerow.dashboard.recorder import PairPrices
 from hedgerow.dashboard.statement import Statement, read_statement
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, FundingReceived, Wallet
@@ -20,6 +19,7 @@ from hedgerow.domain.requests import CloseRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.engine.moments import BooksChecked, Warned
 from hedgerow.ports import AccountRecord
+from hedgerow.strategy.hedge_result import ExitPrices
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
@@ -36,7 +36,7 @@ def lines_of(farm: Farm, record: AccountRecord | None = None) -> tuple[AuditLine
     return audit(read_statement(farm.log), farm.log, told)
 
 
-def report_of(farm: Farm, prices: PairPrices | None = None) -> BooksReport:
+def report_of(farm: Farm, prices: ExitPrices | None = None) -> BooksReport:
     known = {} if prices is None else {SYMBOL: prices}
     statement, lines, account = read_statement(farm.log, known), lines_of(farm), farm.world.account()
     side = VenueSide(name="exchange", at=farm.world.now, account=account, lines=lines, prices=known)
@@ -59,12 +59,12 @@ def check_sums(statement: Statement) -> None:
     """Check that hedges add up to the ledger's totals, and each hedge to its lines."""
     ended = [told for told in statement.hedges if told.ended_at is not None]
     totals = statement.ledger.totals
-    assert sum(told.funding for told in ended) == totals.funding
-    assert sum(told.basis or 0 for told in ended) == totals.basis_pnl
-    assert sum(told.fees for told in ended) == totals.fees
+    assert sum(told.result.funding for told in ended) == totals.funding
+    assert sum(told.result.basis or 0 for told in ended) == totals.basis_pnl
+    assert sum(told.result.fees_paid for told in ended) == totals.fees
     for told in statement.hedges:
-        assert sum(payment.amount for payment in told.payments) == told.funding
-        assert sum(line.value for line in told.fee_lines) == told.fees
+        assert sum(payment.amount for payment in told.payments) == told.result.funding
+        assert sum(line.value for line in told.fee_lines) == told.result.fees_paid
 
 
 # --- whole lives -----------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def test_fees_burnt_in_another_coin_move_that_coin_are_booked_and_warned_of(list
         (Market.SPOT, "FFF", False),
         (Market.PERP, "FFF", False),
     }
-    assert told.fees > 0
+    assert told.result.fees_paid > 0
     assert [warned.text for warned in farm.heard(Warned) if "paid in FFF" in warned.text]
     assert farm.heard(BooksChecked) == []
     check_every_line(farm)
@@ -239,7 +239,7 @@ def test_coins_of_the_owner_are_never_counted_shorted_against_or_sold(own: str) 
     farm.ask(CloseRequested())
     assert farm.short() == 0
     assert farm.coins() - farm.ledger.owned(BASE) == Decimal(own)
-    prices = PairPrices(spot=Decimal(100), perp=Decimal(100))
+    prices = ExitPrices(spot=Decimal(100), perp=Decimal(100))
     report = report_of(farm, prices)
     assert report.equity is not None
     assert report.account_value is not None
@@ -262,11 +262,11 @@ def test_realised_basis_is_what_both_legs_traded_for() -> None:
     spot = sum(-f.side.sign * f.notional for f in fills if f.market is Market.SPOT)
     coin_fees = sum(f.fee * f.price for f in fills if f.fee_asset == BASE)
     assert told.reason == Reason.USER.value
-    assert told.perp_pnl == pytest.approx(perp)
-    assert told.spot_pnl is not None
-    assert told.spot_pnl - told.residue == spot + coin_fees
-    assert told.basis is not None
-    assert told.net == told.funding + told.basis - told.fees
+    assert told.result.perp_pnl == pytest.approx(perp)
+    assert told.result.spot_pnl is not None
+    assert told.result.spot_pnl - sum(lot.cost for lot in farm.ledger.dust.values()) == spot + coin_fees
+    assert told.result.basis is not None
+    assert told.result.net_so_far == told.result.funding + told.result.basis - told.result.fees_paid
 
 
 def test_a_line_that_only_one_side_has_or_that_differs_is_shown() -> None:

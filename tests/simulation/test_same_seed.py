@@ -56,6 +56,8 @@ def test_the_report_agrees_with_the_exchange_and_with_itself(by_hand: bool) -> N
     # Coins that a hand-made hedge bought beyond its short stay the user's: less than one lot of spot.
     assert Decimal(1999) < report.equity_start <= Decimal(2000)
     assert by_hand or report.equity_start == Decimal(2000)
+    assert report.net_profit is not None
+    assert report.basis_pnl is not None
     assert abs(report.equity_end - report.equity_start - report.net_profit) < ROUNDING
     assert report.funding_received + report.basis_pnl - report.fees_paid == report.net_profit
     assert report.max_naked_seconds < 5

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -20,18 +19,18 @@ from hedgerow.config import Home, HomeMode
 from hedgerow.dashboard.audit import audit
 from hedgerow.dashboard.audit_entries import LATE
 from hedgerow.dashboard.books import BooksReport, VenueSide, wallet_lines
-from hedgerow.dashboard.recorder import PairPrices
 from hedgerow.dashboard.statement import HedgeStatement, Statement, read_statement
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.errors import ConfigError, StoreError, VenueError
 from hedgerow.domain.events import CommandIssued, Event, FeeBooked, FillsElsewhere, FundsTransferred, OrderAccepted
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import Depth
-from hedgerow.domain.money import ZERO
 from hedgerow.emulator.mirror import MirroredVenue
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.ports import AccountRecord, Archivist, Clock, Venue
 from hedgerow.store.sqlite_reader import SqliteReader
+from hedgerow.strategy.hedge_result import ExitPrices, exit_prices
+from hedgerow.strategy.prices import prices_of
 
 __all__ = ["Archive", "BooksQuestion", "NoLogError", "archive", "read_books_report", "read_events"]
 
@@ -63,7 +62,7 @@ class _Reading(Struct, frozen=True, kw_only=True):
     at: datetime
     account: AccountView
     record: AccountRecord
-    prices: dict[str, PairPrices]
+    prices: dict[str, ExitPrices]
 
 
 async def read_books_report(home: Home, config: Path | None, question: BooksQuestion) -> BooksReport:
@@ -114,7 +113,7 @@ class _Log(Struct, frozen=True, kw_only=True):
     """How many there are in all."""
 
 
-async def _read_log(home: Home, prices: Mapping[str, PairPrices] | None = None) -> _Log:
+async def _read_log(home: Home, prices: Mapping[str, ExitPrices] | None = None) -> _Log:
     """Read the whole log once, and keep of it what is compared.
 
     Raises:
@@ -211,27 +210,28 @@ async def _read_venue(venue: Archive, statement: Statement, opened: datetime) ->
     )
 
 
-async def _prices(venue: Archive, account: AccountView, statement: Statement) -> dict[str, PairPrices]:
-    """Return what is needed to value the account; what has no market in USDT, or cannot be read, is missing."""
+async def _prices(venue: Archive, account: AccountView, statement: Statement) -> dict[str, ExitPrices]:
+    """Return what is needed to value the account and the open hedge; what has no market in USDT is missing."""
     live = statement.ledger.active
-    coins = (asset for asset, balance in account.spot.items() if balance.total and asset != QUOTE_ASSET)
-    symbols = {f"{asset}{QUOTE_ASSET}" for asset in coins} | {live.symbol for live in (live,) if live}
-    found: dict[str, PairPrices] = {}
-    for symbol in sorted(symbols):
-        spot = await _middle(venue, Market.SPOT, symbol)
-        perp = await _middle(venue, Market.PERP, symbol) if account.position_quantity(symbol) else spot
-        if spot is not None and perp is not None:
-            found[symbol] = PairPrices(spot=spot, perp=perp)
+    coins = {f"{asset}{QUOTE_ASSET}" for asset, held in account.spot.items() if held.total and asset != QUOTE_ASSET}
+    found: dict[str, ExitPrices] = {}
+    for symbol in sorted(coins | {hedge.symbol for hedge in (live,) if hedge}):
+        shorted = bool(account.position_quantity(symbol)) or (live is not None and live.symbol == symbol)
+        perp = await _book(venue, Market.PERP, symbol) if shorted else None
+        books = (await _book(venue, Market.SPOT, symbol), perp)
+        seen = prices_of(symbol, None, account, books)
+        if live is not None and live.symbol == symbol:
+            found[symbol] = exit_prices(live, seen, None, books)
+        else:
+            found[symbol] = ExitPrices(spot=seen.spot, perp=seen.perp)
     return found
 
 
-async def _middle(venue: Archive, market: Market, symbol: str) -> Decimal | None:
+async def _book(venue: Archive, market: Market, symbol: str) -> Depth | None:
     try:
-        depth: Depth = await venue.depth(market, symbol)
+        return await venue.depth(market, symbol)
     except VenueError:
         return None
-    touches = [price for price in (depth.touch(side) for side in Side) if price is not None]
-    return sum(touches, ZERO) / len(touches) if touches else None
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import SystemClock, VirtualClock, run_virtual
 from hedgerow.config import Home
-from hedgerow.dashboard.recorder import PairPrices, RunEnd, RunRecorder
+from hedgerow.dashboard.recorder import RunEnd, RunRecorder
 from hedgerow.dashboard.report import RunReport
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.books import books_difference
@@ -34,7 +34,9 @@ from hedgerow.history.archive import ArchiveTape
 from hedgerow.ports import Tape
 from hedgerow.store.codec import events_sha256
 from hedgerow.store.sqlite import SqliteStore
+from hedgerow.strategy.hedge_result import NO_PRICES, ExitPrices, exit_prices
 from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.prices import prices_of
 
 __all__ = ["DemoPlan", "demo_tape", "play_demo"]
 
@@ -113,7 +115,7 @@ def play_demo(plan: DemoPlan, listeners: Sequence[Listener]) -> RunReport:
             events_sha256=sha,
             books_lines=books_difference(ledger.books, world.account()),
             prices=_prices(ledger, world),
-            dust_pnl=_dust_pnl(ledger, world),
+            coins=_coins(ledger, world),
             notes=_notes(plan.tape),
         )
     )
@@ -131,24 +133,17 @@ async def _log_of(plan: DemoPlan) -> tuple[Ledger, str]:
         await store.close()
 
 
-def _prices(ledger: Ledger, world: World) -> PairPrices | None:
-    if ledger.active is None:
-        return None
+def _prices(ledger: Ledger, world: World) -> ExitPrices:
+    """Return what the open hedge is valued at, at the end of the market's data."""
+    hedge, view = ledger.active, world.market(1)
+    return NO_PRICES if hedge is None else exit_prices(hedge, prices_of(hedge.symbol, view, world.account()), view)
+
+
+def _coins(ledger: Ledger, world: World) -> dict[str, Decimal]:
+    """Return the price of each coin that dust is kept of, where its book shows one."""
     view = world.market(1)
-    spot, perp = (view.quote(market, ledger.active.symbol) for market in (Market.SPOT, Market.PERP))
-    if spot is None or perp is None or spot.mid is None or perp.mid is None:
-        return None
-    return PairPrices(spot=spot.mid, perp=perp.mid)
-
-
-def _dust_pnl(ledger: Ledger, world: World) -> Decimal:
-    """Return what the kept dust gained since it was kept, at the middle of its book."""
-    view, gained = world.market(1), ZERO
-    for lot in ledger.dust.values():
-        quote = view.quote(Market.SPOT, f"{lot.asset}{QUOTE_ASSET}")
-        if quote is not None and quote.mid is not None:
-            gained += lot.quantity * quote.mid - lot.cost
-    return gained
+    quotes = ((asset, view.quote(Market.SPOT, f"{asset}{QUOTE_ASSET}")) for asset in ledger.dust)
+    return {asset: quote.mid for asset, quote in quotes if quote is not None and quote.mid is not None}
 
 
 class _Recording:

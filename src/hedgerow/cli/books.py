@@ -110,27 +110,34 @@ def _tell(report: BooksReport) -> None:
 
 
 def _tell_hedges(report: BooksReport) -> None:
-    columns = ["hedge", "pair", "from", "to", "ended by", "funding ", "basis ", "fees ", "net "]
+    columns = ["hedge", "pair", "from", "to", "ended by", "funding ", "basis ", "fees ", "net ", "if closed "]
     rows = [_hedge_row(told) for told in report.hedges]
-    totals = report.totals
-    sums = [totals.funding, totals.basis, -totals.fees, totals.net]
-    rows.append(["Total", "", "", "", "", *map(_signed, sums)])
+    some_open = any(told.ended_at is None for told in report.hedges)
+    for name, sums in (("Ended", report.ended), ("Total", report.totals)):
+        if some_open or name == "Total":
+            parts = [sums.funding, sums.basis, -sums.fees, sums.net, sums.net_if_closed]
+            rows.append([name, "", "", "", "", *map(signed_amount, parts)])
     show_table("Hedges", columns, rows)
 
 
 def _hedge_row(told: HedgeStatement) -> list[str]:
     hedge = told.hedge
     ended = utc_minute(told.ended_at) if told.ended_at else ""
-    parts = [told.funding, told.basis, -told.fees, told.net]
-    return [hedge.hedge_id, hedge.symbol, utc_minute(hedge.opened_at), ended, told.reason, *map(_signed, parts)]
+    made = told.result
+    parts = [made.funding, made.basis, -made.fees_paid, made.net_so_far, made.net_if_closed]
+    return [hedge.hedge_id, hedge.symbol, utc_minute(hedge.opened_at), ended, told.reason, *map(signed_amount, parts)]
 
 
 def _tell_hedge(told: HedgeStatement) -> None:
-    rows = [["basis", "spot leg", _signed(told.spot_pnl)], ["", "perpetual leg", _signed(told.perp_pnl)]]
+    made = told.result
+    rows = [["basis", "spot leg", signed_amount(made.spot_pnl)], ["", "perpetual leg", signed_amount(made.perp_pnl)]]
     for fee in told.fee_lines:
         guess = ", estimated" if fee.estimated else ""
-        rows.append(["fee", f"{fee.market}, {plain(fee.amount)} {fee.asset}{guess}", _signed(-fee.value)])
-    rows += [["funding", f"{utc_minute(payment.at)} UTC", _signed(payment.amount)] for payment in told.payments]
+        rows.append(["fee", f"{fee.market}, {plain(fee.amount)} {fee.asset}{guess}", signed_amount(-fee.value)])
+    rows += [["funding", f"{utc_minute(payment.at)} UTC", signed_amount(payment.amount)] for payment in told.payments]
+    if told.ended_at is None:
+        fees, spread = (None if part is None else -part for part in (made.exit_fees, made.exit_spread))
+        rows += [["closing now", "fees", signed_amount(fees)], ["", "spread", signed_amount(spread)]]
     show_table(f"{told.hedge.symbol} {told.hedge.hedge_id}", ["part", "what", "USDT "], rows)
 
 
@@ -138,17 +145,22 @@ def _tell_sums(report: BooksReport) -> None:
     ledger = report.statement.ledger
     rows: list[list[str]] = []
     if ledger.unattributed_funding:
-        rows.append(["Funding on positions that are not the bot's", _signed(ledger.unattributed_funding)])
+        rows.append(["Funding on positions that are not the bot's", signed_amount(ledger.unattributed_funding)])
     if report.totals.fees_estimated:
-        rows.append(["Fees still estimated, part of the fees", _signed(report.totals.fees_estimated)])
+        rows.append(["Fees still estimated, part of the fees", signed_amount(report.totals.fees_estimated)])
     kinds: dict[tuple[str, str], Decimal] = {}
     for row in report.statement.rows:
         key = (row.kind.value.replace("_", " "), row.asset)
         kinds[key] = kinds.get(key, Decimal(0)) + row.amount
     rows += [[f"{kind.capitalize()}, {asset}", plain(amount)] for (kind, asset), amount in sorted(kinds.items())]
+    whole = report.since_start
     if report.venue is not None:
-        rows.append(["Strategy equity", _money(report.equity)])
-        rows.append(["Account value, your own coins included", _money(report.account_value)])
+        if ledger.dust:
+            rows.append(["Gain of kept dust since it was kept", signed_amount(whole.dust_gain)])
+        rows.append(["Result since the start, so far", signed_amount(whole.net_so_far)])
+        rows.append(["Result since the start, if closed now", signed_amount(whole.net_if_closed)])
+        rows.append(["Strategy equity", amount(report.equity)])
+        rows.append(["Account value, your own coins included", amount(report.account_value)])
     if rows:
         show_table("Besides", ["", "amount "], rows)
 
@@ -199,14 +211,6 @@ def _line_row(line: AuditLine) -> list[str]:
 
 def _second(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}"
-
-
-def _signed(value: Decimal | None) -> str:
-    return "unknown" if value is None else signed_amount(value)
-
-
-def _money(value: Decimal | None) -> str:
-    return "unknown" if value is None else amount(value)
 
 
 # --- for machines ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The books as one value: hedges, equity, wallets and the comparison with the venue; its JSON and its tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,11 +8,11 @@ from typing import Any
 from msgspec import Struct, field
 
 from hedgerow.dashboard.audit import AuditLine, Standing, pending_changes
-from hedgerow.dashboard.recorder import PairPrices
 from hedgerow.dashboard.statement import HedgeStatement, Statement
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.books import BookLine, held_of
 from hedgerow.domain.money import ZERO, plain
+from hedgerow.strategy.hedge_result import ExitPrices, StrategyResult, strategy_result
 
 __all__ = [
     "CSV_COLUMNS",
@@ -32,6 +32,7 @@ CSV_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "hedges": (
         *("hedge", "symbol", "adopted", "opened_at", "ended_at", "reason", "notional"),
         *("funding", "spot_pnl", "perp_pnl", "basis_pnl", "fees", "fees_estimated", "net_profit"),
+        *("exit_fees", "exit_spread", "net_if_closed"),
     ),
     "fees": ("hedge", "symbol", "market", "asset", "amount", "value", "estimated"),
     "funding": ("at", "symbol", "amount", "tran_id", "hedge"),
@@ -72,7 +73,7 @@ class VenueSide(Struct, frozen=True, kw_only=True):
     at: datetime
     account: AccountView
     lines: tuple[AuditLine, ...]
-    prices: Mapping[str, PairPrices] = field(default_factory=dict[str, PairPrices])
+    prices: Mapping[str, ExitPrices] = field(default_factory=dict[str, ExitPrices])
     """By symbol; only what could be read."""
     quiet: bool = True
     """False when a trade was under way at every look: then balances say nothing."""
@@ -86,23 +87,32 @@ class Totals(Struct, frozen=True, kw_only=True):
     """None while something open has no price."""
     fees: Decimal
     fees_estimated: Decimal
-
-    @property
-    def net(self) -> Decimal | None:
-        """Funding + basis - fees."""
-        return None if self.basis is None else self.funding + self.basis - self.fees
+    net: Decimal | None
+    """Funding + basis - fees."""
+    net_if_closed: Decimal | None
+    """After closing now what is open."""
 
     @staticmethod
     def of(hedges: Sequence[HedgeStatement]) -> "Totals":
-        """Return the sums; a basis that is unknown makes its sum unknown."""
-        parts = [told.basis for told in hedges]
-        known = [part for part in parts if part is not None]
+        """Return the sums; a part that is unknown makes its sum unknown."""
+        results = [told.result for told in hedges]
         return Totals(
-            funding=sum((told.funding for told in hedges), ZERO),
-            basis=sum(known, ZERO) if len(known) == len(parts) else None,
-            fees=sum((told.fees for told in hedges), ZERO),
+            funding=sum((result.funding for result in results), ZERO),
+            basis=_sum(result.basis for result in results),
+            fees=sum((result.fees_paid for result in results), ZERO),
             fees_estimated=sum((told.hedge.tally.fees_estimated for told in hedges), ZERO),
+            net=_sum(result.net_so_far for result in results),
+            net_if_closed=_sum(result.net_if_closed for result in results),
         )
+
+
+def _sum(parts: Iterable[Decimal | None]) -> Decimal | None:
+    total = ZERO
+    for part in parts:
+        if part is None:
+            return None
+        total += part
+    return total
 
 
 class BooksReport(Struct, frozen=True, kw_only=True):
@@ -120,6 +130,21 @@ class BooksReport(Struct, frozen=True, kw_only=True):
     def totals(self) -> Totals:
         """Sums over the hedges shown."""
         return Totals.of(self.hedges)
+
+    @property
+    def ended(self) -> Totals:
+        """Sums over the hedges shown that ended: known also while something open has no price."""
+        return Totals.of([told for told in self.hedges if told.ended_at is not None])
+
+    @property
+    def since_start(self) -> StrategyResult:
+        """What all hedges of the log made, also those that are not shown."""
+        ledger = self.statement.ledger
+        live = ledger.active
+        held = [told.result for told in self.statement.hedges if live and told.hedge.hedge_id == live.hedge_id]
+        priced = self.venue.prices.items() if self.venue else ()
+        coins = {symbol.removesuffix(QUOTE_ASSET): prices.spot for symbol, prices in priced if prices.spot is not None}
+        return strategy_result(ledger, next(iter(held), None), coins)
 
     @property
     def unmatched(self) -> tuple[AuditLine, ...]:
@@ -156,14 +181,14 @@ class BooksReport(Struct, frozen=True, kw_only=True):
         worth = account.coin(QUOTE_ASSET).total + account.perp.balance
         for position in account.positions.values():
             prices = self.venue.prices.get(position.symbol)
-            price = position.mark_price if prices is None else prices.perp
-            worth += position.quantity * (price - position.entry_price)
+            price = prices.perp if prices else None
+            worth += position.quantity * ((price or position.mark_price) - position.entry_price)
         for asset in account.spot:
             held = ZERO if asset == QUOTE_ASSET else ledger.owned(asset) if own else account.coin(asset).total
             prices = self.venue.prices.get(f"{asset}{QUOTE_ASSET}")
-            if held and prices is None:
+            if held and (prices is None or prices.spot is None):
                 return None
-            worth += held * prices.spot if prices else ZERO
+            worth += held * (prices.spot or ZERO) if prices else ZERO
         return worth
 
 
@@ -204,7 +229,7 @@ def csv_rows(report: BooksReport) -> dict[str, list[Row]]:
 
 def as_json(report: BooksReport) -> Row:
     """Return the whole report for machines: money as decimal strings, times ISO 8601 UTC."""
-    totals, venue = report.totals, report.venue
+    totals, ended, venue, whole = report.totals, report.ended, report.venue, report.since_start
     lines = venue.lines if venue else ()
     tables = csv_rows(report)
     return {
@@ -220,7 +245,21 @@ def as_json(report: BooksReport) -> Row:
             "fees": _money(totals.fees),
             "fees_estimated": _money(totals.fees_estimated),
             "net_profit": _money(totals.net),
+            "net_if_closed": _money(totals.net_if_closed),
+            "ended": {
+                "funding": _money(ended.funding),
+                "basis_pnl": _money(ended.basis),
+                "fees": _money(ended.fees),
+                "net_profit": _money(ended.net),
+            },
             "unattributed_funding": _money(report.statement.ledger.unattributed_funding),
+        },
+        "since_start": {
+            "ended": _money(whole.ended.net_profit),
+            "dust_gain": _money(whole.dust_gain),
+            "net_so_far": _money(whole.net_so_far),
+            "net_if_closed": _money(whole.net_if_closed),
+            "cumulative": _money(whole.cumulative),
         },
         "strategy_equity": _money(report.equity),
         "account_value": _money(report.account_value),
@@ -240,7 +279,12 @@ def _row(table: str, *values: Any) -> Row:
 
 def _hedge_row(told: HedgeStatement) -> Row:
     hedge = told.hedge
-    money = (told.funding, told.spot_pnl, told.perp_pnl, told.basis, told.fees, hedge.tally.fees_estimated, told.net)
+    result = told.result
+    money = (
+        *(result.funding, result.spot_pnl, result.perp_pnl, result.basis, result.fees_paid),
+        *(hedge.tally.fees_estimated, result.net_so_far),
+        *(result.exit_fees, result.exit_spread, result.net_if_closed),
+    )
     return _row(
         "hedges",
         *(hedge.hedge_id, hedge.symbol, hedge.adopted, hedge.opened_at, told.ended_at, told.reason),

@@ -144,15 +144,18 @@ def _hedges(report: RunReport) -> str:
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     body = "\n".join(_hedge_row(row, report) for row in report.hedges)
-    funding, basis, fees, net = (
-        sum((getattr(row, part) for row in report.hedges), Decimal(0))
-        for part in ("funding", "basis_pnl", "fees", "net_profit")
-    )
-    total = "".join(f"<td>{_amount(value)}</td>" for value in (funding, basis, -fees, net))
+    sums = (report.funding_received, report.basis_pnl, -report.fees_paid, report.net_profit)
+    total = "".join(f"<td>{_amount(value)}</td>" for value in sums)
+    dust = ""
+    if report.dust_gain:
+        gain = _amount(report.dust_gain)
+        cells = f"<td>{gain}</td><td></td><td>{gain}</td><td></td>"
+        dust = f'<tr><th scope="row" colspan="6">Gain of kept dust</th>{cells}</tr>'
     return (
         '<section class="panel"><h2>Hedges</h2><div class="wide" tabindex="0" role="region" aria-label="Hedges">'
         f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>"
-        f'<tfoot><tr><th scope="row" colspan="5">All hedges</th>{total}<td></td></tr></tfoot></table></div></section>'
+        f'<tfoot>{dust}<tr><th scope="row" colspan="5">All together</th>{total}<td></td></tr></tfoot></table></div>'
+        "</section>"
     )
 
 
@@ -162,7 +165,7 @@ def _hedge_row(row: HedgeRow, report: RunReport) -> str:
         f'<tr><th scope="row">{escape(row.symbol)}</th><td>{utc_minute(row.opened_at)}</td>'
         f"<td>{duration(row.held(report.ended_at))}</td><td>{_exact(row.notional)}</td>"
         f"<td>{row.entry_apr * 100:.2f} %</td>"
-        + "".join(f'<td title="{plain(part)} USDT">{signed_amount(part)}</td>' for part in parts)
+        + "".join(f"<td{_title(part)}>{signed_amount(part)}</td>" for part in parts)
         + f"<td><b>{_amount(row.net_profit)}</b></td><td>{escape(row.reason)}</td></tr>"
     )
 
@@ -197,13 +200,18 @@ def _nothing(text: str) -> str:
 def _style(row: HedgeRow) -> str:
     if row.closed_at is None:
         return "open"
-    return "gain" if row.net_profit > 0 else "loss"
+    return "gain" if (row.net_profit or 0) > 0 else "loss"
 
 
-def _amount(value: Decimal) -> str:
+def _amount(value: Decimal | None) -> str:
     """A signed amount; its colour only repeats the sign."""
-    style = "gain" if value > 0 else "loss" if value < 0 else "even"
-    return f'<span class="{style}" title="{plain(value)} USDT">{signed_amount(value)}</span>'
+    style = "even" if not value else "gain" if value > 0 else "loss"
+    return f'<span class="{style}"{_title(value)}>{signed_amount(value)}</span>'
+
+
+def _title(value: Decimal | None) -> str:
+    """Return the attribute that shows every digit."""
+    return "" if value is None else f' title="{plain(value)} USDT"'
 
 
 def _exact(value: Decimal) -> str:

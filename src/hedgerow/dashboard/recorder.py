@@ -1,6 +1,6 @@
 """Collecting a run's report while it runs: fed each event with the ledger after it, and samples of equity."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,17 +11,11 @@ from hedgerow.domain.events import Event
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, HedgedPosition
+from hedgerow.strategy.hedge_result import NO_PRICES, ExitPrices, HedgeResult, dust_gain, result_of, result_of_ended
 
-__all__ = ["STILL_OPEN", "PairPrices", "RunEnd", "RunRecorder"]
+__all__ = ["STILL_OPEN", "RunEnd", "RunRecorder"]
 
 STILL_OPEN = "still open"
-
-
-class PairPrices(Struct, frozen=True, kw_only=True):
-    """Prices at which the hedge that is still open is valued, quote units."""
-
-    spot: Decimal
-    perp: Decimal
 
 
 class RunEnd(Struct, frozen=True, kw_only=True):
@@ -32,10 +26,10 @@ class RunEnd(Struct, frozen=True, kw_only=True):
     events_sha256: str
     books_lines: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
     """Venue minus books per ``wallet:asset``, where they differ (``domain.books.books_difference``)."""
-    prices: PairPrices | None = None
-    """None when nothing is open, or nothing could be read."""
-    dust_pnl: Decimal = ZERO
-    """What kept dust gained since it was kept, quote units; part of the basis P/L."""
+    prices: ExitPrices = NO_PRICES
+    """What the hedge that is still open is valued at."""
+    coins: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """Present prices by asset, for kept dust."""
     notes: tuple[str, ...] = ()
 
 
@@ -76,10 +70,11 @@ class RunRecorder:
     def finish(self, end: RunEnd) -> RunReport:
         """Return the report of everything taken so far."""
         before, ledger = self._before.totals, self._ledger.totals
-        hedges = self._hedges(end.prices)
+        hedges, gain = self._hedges(end), dust_gain(self._ledger.dust, end.coins)
         funding, fees = self._funding[-1][1], self._fees[-1][1]
-        open_basis = sum((row.basis_pnl for row in hedges if row.closed_at is None), ZERO)
-        basis = ledger.basis_pnl - before.basis_pnl + open_basis + end.dust_pnl
+        open_basis = next((row.basis_pnl for row in hedges if row.closed_at is None), ZERO)
+        unknown = open_basis is None or gain is None
+        basis = None if unknown else ledger.basis_pnl - before.basis_pnl + (open_basis or ZERO) + (gain or ZERO)
         return RunReport(
             title=self._title,
             seed=self._seed,
@@ -92,7 +87,8 @@ class RunRecorder:
             funding_received=funding,
             fees_paid=fees,
             basis_pnl=basis,
-            net_profit=funding + basis - fees,
+            dust_gain=gain,
+            net_profit=None if basis is None else funding + basis - fees,
             equity_start=self._equity[0][1] if self._equity else ZERO,
             equity_end=self._equity[-1][1] if self._equity else ZERO,
             books_difference=sum((abs(value) for value in end.books_lines.values()), ZERO),
@@ -105,21 +101,26 @@ class RunRecorder:
             funding_curve=_until(self._funding, end.at),
             fees_curve=_until(self._fees, end.at),
             hedges=hedges,
-            notes=(*end.notes, *self._remarks(end.prices)),
+            notes=(*end.notes, *self._remarks(hedges, gain)),
         )
 
-    def _hedges(self, prices: PairPrices | None) -> tuple[HedgeRow, ...]:
+    def _hedges(self, end: RunEnd) -> tuple[HedgeRow, ...]:
         """Return the hedges that ended in this run by opening time, then the open one."""
         earlier = {closed.hedge_id for closed in self._before.closed}
-        ended = [_closed_row(closed) for key, closed in self._closed.items() if key not in earlier]
-        rows = sorted(ended, key=lambda row: (row.opened_at, row.hedge_id))
+        ended = [closed for key, closed in self._closed.items() if key not in earlier]
+        rows = [_row(closed.hedge, result_of_ended(closed), closed) for closed in ended]
+        rows.sort(key=lambda row: (row.opened_at, row.hedge_id))
         active = self._ledger.active
-        return (*rows, _open_row(active, prices)) if active else tuple(rows)
+        if active is None:
+            return tuple(rows)
+        return (*rows, _row(active, result_of(active, end.prices, None, end.at)))
 
-    def _remarks(self, prices: PairPrices | None) -> tuple[str, ...]:
-        if self._ledger.active is None or prices is not None:
-            return ()
-        return (f"{self._ledger.active.symbol} is still open; its basis P/L could not be read and is left out.",)
+    def _remarks(self, hedges: tuple[HedgeRow, ...], gain: Decimal | None) -> Iterator[str]:
+        for row in hedges:
+            if row.basis_pnl is None:
+                yield f"{row.symbol} is still open and its prices could not be read: the result is unknown."
+        if gain is None:
+            yield "A price of kept dust could not be read: the result is unknown."
 
 
 def _funding_of(ledger: Ledger) -> Decimal:
@@ -150,25 +151,12 @@ def _until(curve: list[tuple[datetime, Decimal]], end: datetime) -> Curve:
     return (*curve, (end, newest)) if newest_at < end else tuple(curve)
 
 
-def _closed_row(closed: ClosedHedge) -> HedgeRow:
-    return _row(closed.hedge, closed_at=closed.closed_at, reason=str(closed.reason), basis_pnl=closed.basis_pnl)
-
-
-def _open_row(hedge: HedgedPosition, prices: PairPrices | None) -> HedgeRow:
-    basis = hedge.tally.price_pnl(prices.spot, prices.perp) if prices else ZERO
-    return _row(hedge, closed_at=None, reason=STILL_OPEN, basis_pnl=basis)
-
-
-def _row(hedge: HedgedPosition, *, closed_at: datetime | None, reason: str, basis_pnl: Decimal) -> HedgeRow:
+def _row(hedge: HedgedPosition, result: HedgeResult, closed: ClosedHedge | None = None) -> HedgeRow:
     return HedgeRow(
         hedge_id=hedge.hedge_id,
-        symbol=hedge.symbol,
         opened_at=hedge.opened_at,
-        closed_at=closed_at,
-        reason=reason,
-        notional=hedge.entry_notional or hedge.tally.spot_bought or hedge.tally.perp_sold,
+        closed_at=closed.closed_at if closed else None,
+        reason=str(closed.reason) if closed else STILL_OPEN,
         entry_apr=hedge.entry_apr,
-        funding=hedge.funding_received,
-        basis_pnl=basis_pnl,
-        fees=hedge.tally.fees,
+        result=result,
     )

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from hedgerow.domain.formats import amount, duration, signed_amount, signed_percent, utc_minute
 from hedgerow.domain.money import ZERO, plain
+from hedgerow.strategy.hedge_result import HedgeResult
 
 __all__ = ["Curve", "HedgeRow", "RunReport", "as_json", "report_lines"]
 
@@ -25,24 +26,44 @@ class HedgeRow(Struct, frozen=True, kw_only=True):
     """One hedge of the run with its parts; money in quote units."""
 
     hedge_id: str
-    symbol: str
     opened_at: datetime
     closed_at: datetime | None
-    """None while it is open; its basis P/L is then at the marks of the end of the run."""
+    """None while it is open; its result is then at the prices of the end of the run."""
     reason: str
     """Why it ended; "still open" while it is open."""
-    notional: Decimal
-    """One leg at entry."""
     entry_apr: float
     """Fraction of one leg's notional per year."""
-    funding: Decimal
-    basis_pnl: Decimal
-    fees: Decimal
+    result: HedgeResult
 
     @property
-    def net_profit(self) -> Decimal:
+    def symbol(self) -> str:
+        """The pair's symbol."""
+        return self.result.symbol
+
+    @property
+    def notional(self) -> Decimal:
+        """One leg at entry."""
+        return self.result.entry_notional
+
+    @property
+    def funding(self) -> Decimal:
+        """Received, negative when the short paid."""
+        return self.result.funding
+
+    @property
+    def basis_pnl(self) -> Decimal | None:
+        """Both legs before fees and funding; None while it is open and has no price."""
+        return self.result.basis
+
+    @property
+    def fees(self) -> Decimal:
+        """Paid so far."""
+        return self.result.fees_paid
+
+    @property
+    def net_profit(self) -> Decimal | None:
         """Funding + basis - fees."""
-        return self.funding + self.basis_pnl - self.fees
+        return self.result.net_so_far
 
     def held(self, until: datetime) -> timedelta:
         """Return how long it was held, up to ``until`` while it is open."""
@@ -63,8 +84,11 @@ class RunReport(Struct, frozen=True, kw_only=True):
     positions_closed: int
     funding_received: Decimal
     fees_paid: Decimal
-    basis_pnl: Decimal
-    net_profit: Decimal
+    basis_pnl: Decimal | None
+    """Of all hedges, and the gain of kept dust; None where a price could not be read."""
+    dust_gain: Decimal | None = ZERO
+    """What kept dust is worth at the end, less what it was kept at."""
+    net_profit: Decimal | None
     """Funding + basis - fees."""
     equity_start: Decimal
     equity_end: Decimal
@@ -98,7 +122,9 @@ class RunReport(Struct, frozen=True, kw_only=True):
     @property
     def net_return(self) -> float | None:
         """Net profit as a fraction of the equity at the start; None without any."""
-        return float(self.net_profit / self.equity_start) if self.equity_start > 0 else None
+        if self.net_profit is None or self.equity_start <= 0:
+            return None
+        return float(self.net_profit / self.equity_start)
 
     @property
     def annual_return(self) -> float | None:
@@ -116,7 +142,9 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "positions_closed": report.positions_closed,
         "funding_received": plain(report.funding_received),
         "fees_paid": plain(report.fees_paid),
-        "net_profit": plain(report.net_profit),
+        "basis_pnl": _plain(report.basis_pnl),
+        "dust_gain": _plain(report.dust_gain),
+        "net_profit": _plain(report.net_profit),
         "equity_start": plain(report.equity_start),
         "equity_end": plain(report.equity_end),
         "books_difference": plain(report.books_difference),
@@ -158,7 +186,7 @@ def _headlines(report: RunReport) -> list[tuple[str, str, str]]:
     return [
         ("Net profit", signed_amount(report.net_profit), share),
         ("Funding received", signed_amount(report.funding_received), ""),
-        ("Basis P/L", signed_amount(report.basis_pnl), ""),
+        ("Basis P/L", signed_amount(report.basis_pnl), _of_dust(report)),
         ("Fees paid", signed_amount(-report.fees_paid), ""),
         ("Equity", amount(report.equity_end), f"from {amount(report.equity_start)}"),
         ("Positions", str(report.positions_opened), f"opened, {report.positions_closed} closed"),
@@ -186,6 +214,15 @@ def _hedge_lines(report: RunReport) -> Sequence[str]:
     return (*lines, "")
 
 
+def _of_dust(report: RunReport) -> str:
+    """Return the part of the basis that is in no hedge's row."""
+    return f"{signed_amount(report.dust_gain)} of it on kept dust" if report.dust_gain else ""
+
+
+def _plain(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)
+
+
 def _hedge_json(row: HedgeRow, ended_at: datetime) -> dict[str, Any]:
     return {
         "hedge_id": row.hedge_id,
@@ -197,7 +234,8 @@ def _hedge_json(row: HedgeRow, ended_at: datetime) -> dict[str, Any]:
         "notional": plain(row.notional),
         "entry_apr": row.entry_apr,
         "funding": plain(row.funding),
-        "basis_pnl": plain(row.basis_pnl),
+        "basis_pnl": _plain(row.basis_pnl),
         "fees": plain(row.fees),
-        "net_profit": plain(row.net_profit + ZERO),
+        "net_profit": _plain(row.net_profit),
+        "net_if_closed": _plain(row.result.net_if_closed),
     }

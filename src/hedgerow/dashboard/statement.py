@@ -10,15 +10,15 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.dashboard.recorder import STILL_OPEN, PairPrices
+from hedgerow.dashboard.recorder import STILL_OPEN
 from hedgerow.domain import events as ev
 from hedgerow.domain.folding import apply
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import ClosedHedge, HedgedPosition, OrderRecord
+from hedgerow.strategy.hedge_result import NO_PRICES, ExitPrices, HedgeResult, result_of, result_of_ended
 
 __all__ = ["FeeLine", "HedgeStatement", "Statement", "read_statement"]
 
@@ -43,57 +43,12 @@ class HedgeStatement(Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     """None while it is opening or open."""
     reason: str = STILL_OPEN
-    residue: Decimal = ZERO
-    """What was left unsold, at the value it was kept at."""
     payments: tuple[FundingPayment, ...] = ()
     """Oldest first; their sum is ``funding``."""
     fee_lines: tuple[FeeLine, ...] = ()
     """By leg and asset; their values sum up to ``fees``."""
-    prices: PairPrices | None = None
-    """What an open hedge is valued at."""
-
-    @property
-    def funding(self) -> Decimal:
-        """Funding received, negative when the short paid."""
-        return self.hedge.funding_received
-
-    @property
-    def fees(self) -> Decimal:
-        """All fees, booked or estimated."""
-        return self.hedge.tally.fees
-
-    @property
-    def spot_pnl(self) -> Decimal | None:
-        """What trading the coins made before fees; None while they are held and have no price."""
-        tally, price = self.hedge.tally, self._price(Market.SPOT)
-        if price is None:
-            return None
-        cash = tally.spot_sold - tally.spot_bought + tally.coin_fee_value
-        return cash + tally.spot_quantity * price + self.residue
-
-    @property
-    def perp_pnl(self) -> Decimal | None:
-        """What trading the perpetual made before fees and funding; None while it is held and has no price."""
-        tally, price = self.hedge.tally, self._price(Market.PERP)
-        return None if price is None else tally.perp_sold - tally.perp_bought + tally.perp_quantity * price
-
-    @property
-    def basis(self) -> Decimal | None:
-        """What both legs made together: realised, or at today's prices while the hedge is open."""
-        spot, perp = self.spot_pnl, self.perp_pnl
-        return None if spot is None or perp is None else spot + perp
-
-    @property
-    def net(self) -> Decimal | None:
-        """Funding + basis - fees."""
-        return None if self.basis is None else self.funding + self.basis - self.fees
-
-    def _price(self, market: Market) -> Decimal | None:
-        if self.ended_at is not None:
-            return ZERO
-        if self.prices is None:
-            return None
-        return self.prices.spot if market is Market.SPOT else self.prices.perp
+    result: HedgeResult
+    """What it made; of an open hedge at the prices that were given."""
 
 
 class Statement(Struct, frozen=True, kw_only=True):
@@ -162,37 +117,37 @@ def _kept(ledger: Ledger) -> Iterator[HedgedPosition]:
     yield from (closed.hedge for closed in ledger.closed)
 
 
-def read_statement(events: Iterable[ev.Event], prices: Mapping[str, PairPrices] | None = None) -> Statement:
+def read_statement(events: Iterable[ev.Event], prices: Mapping[str, ExitPrices] | None = None) -> Statement:
     """Return the accounts of a whole log; ``prices`` by symbol value what is still held."""
     reader = _Reader()
     for event in events:
         reader.take(event)
-    told = prices or {}
-    live = [hedge for hedge in (reader.ledger.hedge, reader.ledger.opening) if hedge]
-    hedges = [
-        *(_told(reader, closed.hedge, closed) for closed in reader.ended.values()),
-        *(_told(reader, hedge, None, told.get(hedge.symbol)) for hedge in live),
-    ]
+    known = prices or {}
+    hedges = [_statement_of(reader, c.hedge, result_of_ended(c), c) for c in reader.ended.values()]
+    for hedge in (reader.ledger.hedge, reader.ledger.opening):
+        if hedge is not None:
+            at = reader.last_at or hedge.opened_at
+            result = result_of(hedge, known.get(hedge.symbol, NO_PRICES), None, at)
+            hedges.append(_statement_of(reader, hedge, result))
     return Statement(
         ledger=reader.ledger,
         last_at=reader.last_at,
-        hedges=tuple(sorted(hedges, key=lambda told: told.hedge.begun_at)),
+        hedges=tuple(sorted(hedges, key=lambda one: one.hedge.begun_at)),
         unattributed=tuple(reader.payments.get(UNATTRIBUTED, ())),
         rows=tuple(reader.rows),
     )
 
 
-def _told(
-    reader: _Reader, hedge: HedgedPosition, closed: ClosedHedge | None, prices: PairPrices | None = None
+def _statement_of(
+    reader: _Reader, hedge: HedgedPosition, result: HedgeResult, closed: ClosedHedge | None = None
 ) -> HedgeStatement:
     return HedgeStatement(
         hedge=hedge,
+        result=result,
         ended_at=closed.closed_at if closed else None,
         reason=closed.reason.value if closed else STILL_OPEN,
-        residue=closed.residue_value if closed else ZERO,
         payments=tuple(sorted(reader.payments.get(hedge.hedge_id, ()), key=lambda payment: payment.at)),
         fee_lines=_summed(line for record in hedge.orders for line in _fees(hedge, record, reader.trades)),
-        prices=prices,
     )
 
 

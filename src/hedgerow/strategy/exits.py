@@ -148,7 +148,7 @@ def _cautious_pnl(hedge: HedgedPosition, seen: Prices, stop_on: StopOn, bound: f
     if prices is None or not hedge.valued:
         return None
     spot, perp = prices
-    result = result_of(hedge, ExitPrices(spot=spot, perp=perp, sale=None, purchase=None), None, at)
+    result = result_of(hedge, ExitPrices(spot=spot, perp=perp), None, at)
     return result.net_so_far if stop_on is StopOn.PAIR else result.perp_pnl
 
 

@@ -25,6 +25,7 @@ from hedgerow.strategy.prices import Prices
 
 __all__ = [
     "LEGS",
+    "NO_PRICES",
     "ExitPrices",
     "HedgeResult",
     "StrategyResult",
@@ -48,9 +49,9 @@ class ExitPrices(Struct, frozen=True, kw_only=True):
     """Middle of the spot book, or the nearest price seen."""
     perp: Decimal | None
     """Middle of the perpetual's book, or its mark."""
-    sale: Decimal | None
+    sale: Decimal | None = None
     """Average price at which the spot book takes the coins now."""
-    purchase: Decimal | None
+    purchase: Decimal | None = None
     """Average price at which the perpetual's book gives the short back now."""
 
 
@@ -161,6 +162,10 @@ def exit_prices(
         sale = average_price(books[0], Side.SELL, hedge.spot_quantity) if books[0] else None
         purchase = average_price(books[1], Side.BUY, hedge.short) if books[1] else None
     return ExitPrices(spot=seen.spot or seen.index, perp=seen.perp or seen.mark, sale=sale, purchase=purchase)
+
+
+NO_PRICES: Final = ExitPrices(spot=None, perp=None)
+"""Nothing was asked of a venue: what is held has no value."""
 
 
 def result_of(

@@ -7,15 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.dashboard.books import BooksReport, VenueSide
-from hedgerow.dashboard.recorder import PairPrices
 from hedgerow.dashboard.statement import read_statement
+from hedgerow.strategy.hedge_result import ExitPrices
 from support.diary import START, Diary
 from support.views import account, short_of
 
 
 @pytest.mark.parametrize(("price", "pnl"), [("110", -100), ("90", 100)], ids=["prices rose", "prices fell"])
 def test_a_short_loses_what_prices_gain(price: str, pnl: int) -> None:
-    now = PairPrices(spot=Decimal(price), perp=Decimal(price))
+    now = ExitPrices(spot=Decimal(price), perp=Decimal(price))
     held = account(short_of("ABCUSDT", "10", mark_price=Decimal(price)), usdt="500", perp="700", coins={"ABC": "10"})
     statement = read_statement(Diary().open_hedge().events, {"ABCUSDT": now})
     side = VenueSide(name="exchange", at=START + timedelta(hours=1), account=held, lines=(), prices={"ABCUSDT": now})

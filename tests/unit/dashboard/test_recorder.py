@@ -4,9 +4,13 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
+from typing import Any
 
-from hedgerow.dashboard.recorder import PairPrices, RunEnd, RunRecorder
-from hedgerow.dashboard.report import RunReport
+from msgspec.structs import replace
+
+from hedgerow.dashboard.page import html_page
+from hedgerow.dashboard.recorder import RunEnd, RunRecorder
+from hedgerow.dashboard.report import RunReport, as_json, report_lines
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
@@ -15,7 +19,8 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
-from hedgerow.domain.position import Reason
+from hedgerow.domain.position import DustLot, Reason
+from hedgerow.strategy.hedge_result import ExitPrices
 from support.views import pair_of
 
 START = datetime(2025, 5, 1, tzinfo=UTC)
@@ -107,9 +112,7 @@ def cycles(*hours: int) -> Iterator[ev.Event]:
     return (ev.CycleCompleted(at=hour(h), number=n) for n, h in enumerate(hours, start=1))
 
 
-def run_of(
-    events: Sequence[ev.Event], *, before: Ledger | None = None, prices: PairPrices | None = None
-) -> tuple[RunReport, Ledger]:
+def run_of(events: Sequence[ev.Event], *, before: Ledger | None = None, **ended: Any) -> tuple[RunReport, Ledger]:
     ledger = before or Ledger()
     recorder = RunRecorder(title="A run", started_at=START, seed=3, sources={"AAAUSDT": "a tape"}, ledger=before)
     recorder.sample(START, Decimal(5000))
@@ -117,7 +120,7 @@ def run_of(
         ledger = apply(ledger, event)
         recorder.record(event, ledger)
     recorder.sample(hour(48), Decimal(5010))
-    end = RunEnd(at=hour(48), elapsed_seconds=0.5, events_sha256="ff", prices=prices)
+    end = RunEnd(at=hour(48), elapsed_seconds=0.5, events_sha256="ff", **ended)
     return recorder.finish(end), ledger
 
 
@@ -157,17 +160,41 @@ def test_what_arrives_after_the_closing_belongs_to_the_closed_hedge() -> None:
 
 def test_an_open_hedge_is_valued_at_the_prices_of_the_end() -> None:
     events = [*opening("a", hour(1)), payment("3", hour(8))]
-    report, _ = run_of(events, prices=PairPrices(spot=Decimal(120), perp=Decimal("120.2")))
+    report, _ = run_of(events, prices=ExitPrices(spot=Decimal(120), perp=Decimal("120.2")))
     (row,) = report.hedges
     assert (row.closed_at, row.reason, row.basis_pnl) == (None, "still open", Decimal(8))
     assert report.net_profit == Decimal(3) + Decimal(8) - Decimal(2)
     assert report.notes == ()
 
 
-def test_an_open_hedge_without_prices_is_said_to_be_left_out() -> None:
+def test_an_open_hedge_without_prices_makes_the_result_unknown_and_not_zero() -> None:
     report, _ = run_of(opening("a", hour(1)))
-    assert report.basis_pnl == 0
-    assert report.notes == ("AAAUSDT is still open; its basis P/L could not be read and is left out.",)
+    assert (report.basis_pnl, report.net_profit, report.net_return) == (None, None, None)
+    assert report.notes == ("AAAUSDT is still open and its prices could not be read: the result is unknown.",)
+    assert "unknown" in "\n".join(report_lines(report))
+    assert "unknown" in html_page(report)
+    assert as_json(report)["net_profit"] is None
+
+
+def test_the_hedges_and_the_gain_of_their_dust_add_up_to_the_headline() -> None:
+    lot = DustLot(asset="AAA", quantity=Decimal("0.5"), cost=Decimal(55))
+    *close, done = closing("a", hour(20))
+    kept = [replace(done, residue_value=lot.cost), ev.DustKept(at=hour(20), lot=lot)]
+    report, _ = run_of([*opening("a", hour(1)), *close, *kept], coins={"AAA": Decimal(90)})
+    (row,) = report.hedges
+    assert row.net_profit is not None
+    assert report.dust_gain == Decimal("0.5") * 90 - 55 == Decimal(-10)
+    assert report.net_profit == row.net_profit - 10
+    assert "-$10.00 of it on kept dust" in "\n".join(report_lines(report))
+    assert "Gain of kept dust" in html_page(report)
+    assert as_json(report)["dust_gain"] == "-10"
+
+
+def test_dust_without_a_price_makes_the_result_unknown() -> None:
+    lot = DustLot(asset="AAA", quantity=Decimal("0.5"), cost=Decimal(55))
+    report, _ = run_of([*opening("a", hour(1)), *closing("a", hour(20)), ev.DustKept(at=hour(20), lot=lot)])
+    assert (report.dust_gain, report.net_profit) == (None, None)
+    assert report.notes == ("A price of kept dust could not be read: the result is unknown.",)
 
 
 def test_more_hedges_than_the_ledger_keeps_are_all_reported() -> None:
@@ -177,7 +204,7 @@ def test_more_hedges_than_the_ledger_keeps_are_all_reported() -> None:
     report, ledger = run_of(events)
     assert len(ledger.closed) < len(report.hedges) == report.positions_closed == 24
     assert [row.hedge_id for row in report.hedges] == [f"h{n}" for n in range(24)]
-    assert sum(row.net_profit for row in report.hedges) == report.net_profit
+    assert sum(row.net_profit or 0 for row in report.hedges) == report.net_profit
 
 
 def test_an_opening_that_was_unwound_costs_but_counts_as_no_position() -> None:

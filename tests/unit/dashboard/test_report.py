@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from hedgerow.dashboard.page import html_page
 from hedgerow.dashboard.report import Curve, HedgeRow, RunReport, as_json, report_lines
+from hedgerow.strategy.hedge_result import HedgeResult
 
 START = datetime(2025, 5, 1, tzinfo=UTC)
 END = START + timedelta(days=10)
@@ -27,15 +28,22 @@ def row(number: int, *, symbol: str = "BTCUSDT", closed: bool = True, funding: s
     opened = START + timedelta(days=number, hours=1)
     return HedgeRow(
         hedge_id=f"h{number}",
-        symbol=symbol,
         opened_at=opened,
         closed_at=opened + timedelta(hours=22, minutes=30) if closed else None,
         reason="maximum age" if closed else "still open",
-        notional=Decimal("4750.125"),
         entry_apr=0.1708,
-        funding=Decimal(funding),
-        basis_pnl=Decimal("-0.5"),
-        fees=Decimal("7.125"),
+        result=HedgeResult(
+            symbol=symbol,
+            at=opened,
+            funding=Decimal(funding),
+            spot_pnl=Decimal(-2),
+            perp_pnl=Decimal("1.5"),
+            fees_paid=Decimal("7.125"),
+            exit_fees=Decimal(0),
+            exit_spread=Decimal(0),
+            entry_notional=Decimal("4750.125"),
+            committed_capital=Decimal("9500.25"),
+        ),
     )
 
 
@@ -135,6 +143,8 @@ def test_the_json_has_the_promised_keys_with_money_as_exact_strings() -> None:
         "positions_closed": 2,
         "funding_received": "9.63",
         "fees_paid": "21.375",
+        "basis_pnl": "-1.5",
+        "dust_gain": "0",
         "net_profit": "-13.245",
         "equity_start": "10000",
         "equity_end": "9986.755",

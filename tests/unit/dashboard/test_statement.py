@@ -2,15 +2,15 @@
 
 from decimal import Decimal
 
-from hedgerow.dashboard.recorder import PairPrices
-from hedgerow.dashboard.statement import HedgeStatement, read_statement
+from hedgerow.dashboard.statement import read_statement
+from hedgerow.strategy.hedge_result import ExitPrices, HedgeResult
 from support.diary import Diary
 
 
-def only(diary: Diary, spot: str = "110", perp: str = "110.5") -> HedgeStatement:
-    prices = {"ABCUSDT": PairPrices(spot=Decimal(spot), perp=Decimal(perp))}
+def only(diary: Diary, spot: str = "110", perp: str = "110.5") -> HedgeResult:
+    prices = {"ABCUSDT": ExitPrices(spot=Decimal(spot), perp=Decimal(perp))}
     (found,) = read_statement(diary.events, prices).hedges
-    return found
+    return found.result
 
 
 def test_a_short_that_was_bought_back_higher_has_lost() -> None:
