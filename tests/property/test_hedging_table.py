@@ -179,6 +179,25 @@ def test_a_short_that_is_taken_away_while_closing_does_not_trap_the_job(
     assert ended.state.ended
 
 
+@settings(max_examples=60, deadline=None)
+@example(seed=1892211, name="fine spot", closed_after=3, chaos=0.3, work="open, perpetual first")
+@given(
+    seed=st.integers(0, 2**32),
+    name=st.sampled_from(sorted(PAIRS)),
+    closed_after=st.integers(0, 12),
+    chaos=st.sampled_from([0.0, 0.3]),
+    work=st.sampled_from(["open", "open, perpetual first", "close", "close unequal", "close surplus"]),
+)
+def test_a_perpetual_that_closes_for_good_leaves_no_leg_without_the_other(
+    seed: int, name: str, closed_after: int, chaos: float, work: str
+) -> None:
+    job, price = planned(work, name, 3000)
+    venue = ToyVenue(job, random=Random(seed), chaos=chaos, price=price)
+    venue.closed_after = closed_after
+    ended = walk(job, venue)
+    assert ended.state.ended
+
+
 # --- the table itself ------------------------------------------------------------------------------------------------
 
 EVENTS: dict[str, Happening] = {

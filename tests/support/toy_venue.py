@@ -10,6 +10,7 @@ from decimal import Decimal
 from random import Random
 
 import msgspec
+from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import (
@@ -27,7 +28,7 @@ from hedgerow.domain.execution import (
     ExecutionPlan,
     HedgeExecution,
 )
-from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, Side
+from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth, Level
 from hedgerow.domain.money import BPS, ONE, ZERO
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInForce
@@ -159,6 +160,8 @@ class ToyVenue:
         """Orders on their way, by client id: when each lands, if ever, and when its nonce is dead."""
         self.landed = ZERO
         """Base units of the perpetual that orders filled which had been given up for absent."""
+        self.closed_after: int | None = None
+        """After so many orders the perpetual takes none any more."""
         self.taken_after: int | None = None
         """After so many orders the short is gone: liquidated, or closed by hand."""
 
@@ -166,6 +169,11 @@ class ToyVenue:
     def short_was_taken(self) -> bool:
         """Whether somebody else closed the short."""
         return self.taken_after is not None and len(self.orders) > self.taken_after
+
+    @property
+    def perp_closed(self) -> bool:
+        """Whether the perpetual takes no orders."""
+        return self.closed_after is not None and len(self.orders) > self.closed_after
 
     # --- what it shows
 
@@ -181,8 +189,15 @@ class ToyVenue:
             spot=self._book(Market.SPOT),
             perp=self._book(Market.PERP),
             idle_usdt=self.idle,
+            pair=self._listed(),
             short_gone=self.short_was_taken or self.short <= 0,
         )
+
+    def _listed(self) -> BasisPair | None:
+        """Return the listing, where it changed."""
+        if not self.perp_closed:
+            return None
+        return replace(self.pair, perp=replace(self.pair.perp, status=TradingStatus.CLOSED))
 
     def _book(self, market: Market) -> Depth | None:
         trouble = self.random.choice(["missing", "stale", "no bids", "no asks", "thin"]) if self.unlucky() else ""
@@ -362,6 +377,8 @@ class ToyVenue:
         )
 
     def _outcome(self, order: OrderRequest) -> ev.OrderEnded:
+        if order.market is Market.PERP and self.perp_closed:
+            return self._rejected(order, RejectKind.PERMISSION)
         if order.reduce_only and (self.short_was_taken or self.short <= 0):
             return self._rejected(order, RejectKind.REDUCE_ONLY)
         if not self.unlucky():

@@ -225,7 +225,8 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
     lead_done: bool = False
     """No further leading slice: planned size reached, or given up."""
     unwound: Decimal = ZERO
-    """Base units of the leading leg reversed so far (open only)."""
+    """Base units of the leading leg reversed so far: of an opening what found no hedge, of a closing the coins bought
+    again whose short could not be bought back."""
     unwound_notional: Decimal = ZERO
     """Quote units received for them, or paid where the perpetual led."""
     spot_arrival: Decimal | None = None
@@ -263,9 +264,9 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
 
     @property
     def net_spot(self) -> Decimal:
-        """Base units of spot this job added (open, net of the fee in coin and of what was unwound) or sold."""
+        """Base units of spot this job added (open) or sold, net of the fee in coin and of what was unwound."""
         if self.kind is not ExecutionKind.OPEN:
-            return self.spot.filled
+            return self.spot.filled - (self.unwound - (self.coin_fee or ZERO))
         received = self.spot.filled - (self._coin_fee_by_rates() if self.coin_fee is None else self.coin_fee)
         return received - (self.unwound if self.lead is Market.SPOT else self.follower_unwound)
 

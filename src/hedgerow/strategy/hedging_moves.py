@@ -33,6 +33,8 @@ from hedgerow.strategy.hedging_orders import (
 )
 from hedgerow.strategy.hedging_quantities import (
     bought_ahead,
+    cannot_be_followed,
+    coins_lacking,
     follow_due,
     lead_complete,
     lead_slice,
@@ -267,7 +269,7 @@ def top_up_again(job: HedgeExecution, around: Surroundings) -> Step:
 
 
 def give_up_following(job: HedgeExecution, around: Surroundings) -> Step:
-    """Take back what cannot be hedged (open), or keep trying loudly (close: sold coins cannot be unsold)."""
+    """Take back what cannot be hedged (open), or keep trying loudly (close)."""
     job = replace(job, lead_done=True)
     if job.kind is ExecutionKind.OPEN:
         return unwind(_staged(job, ExecutionState.UNWINDING, around.at), around)
@@ -295,9 +297,8 @@ def unwind(job: HedgeExecution, around: Surroundings) -> Step:
     if uneven is None:
         over = job.lead_done or job.state is ExecutionState.NAKED
         return finish(job, around) if over else lead(_staged(job, ExecutionState.LEADING, around.at), around)
-    overdue = _overdue(job, around)
-    if overdue:
-        return overdue
+    if _is_overdue(job, around):
+        return _naked_from_now(job, around)
     market, quantity, side = uneven
     return place(job, around, market, quantity, side=side)
 
@@ -316,9 +317,15 @@ def _uneven_leg(job: HedgeExecution, around: Surroundings) -> tuple[Market, Deci
     return None
 
 
-def _overdue(job: HedgeExecution, around: Surroundings) -> Step | None:
-    if job.state is ExecutionState.NAKED or elapsed(job, around.at) <= job.limits.flatten_after_seconds:
-        return None
+def _is_overdue(job: HedgeExecution, around: Surroundings) -> bool:
+    return job.state is not ExecutionState.NAKED and elapsed(job, around.at) > job.limits.flatten_after_seconds
+
+
+def _naked_from_now(job: HedgeExecution, around: Surroundings) -> Step:
+    """Say that a leg is naked and keep trying; legs of an opening that differ by what may be too small just end it."""
+    price = worth(job, around)
+    if job.kind is ExecutionKind.OPEN and price and naked_quantity(job) <= tolerance(job, price):
+        return finish(replace(job, lead_done=True), around)
     naked = replace(job, state=ExecutionState.NAKED, naked_alarmed=True, refusals=0)
     return Step(job=naked, pause_seconds=NAKED_RETRY_SECONDS)
 
@@ -326,7 +333,8 @@ def _overdue(job: HedgeExecution, around: Surroundings) -> Step | None:
 def naked(job: HedgeExecution, around: Surroundings) -> Step:
     """Get the legs equal with whichever leg can be traded: an opening is taken back or completed, by turns.
 
-    Sold coins cannot be unsold: a closing goes on buying the short back, until the venue itself has settled it.
+    A closing goes on buying the short back, until the venue itself has settled it; the coins, where the perpetual is
+    closed.
     """
     ahead = bought_ahead(job, around)  # to be sold though the short is gone: this job bought back the last of it
     if _has_lost_its_short(job, around) and not ahead:
@@ -337,13 +345,23 @@ def naked(job: HedgeExecution, around: Surroundings) -> Step:
     if job.retry_at is not None and around.at < job.retry_at:
         return Step(job=job, pause_seconds=NAKED_RETRY_SECONDS)
     if job.kind is not ExecutionKind.OPEN:
-        return unwind(job, around) if ahead else follow(job, around)
+        return unwind(job, around) if ahead else _close_on(job, around)
     quantity = follow_due(job, around) if reversible(job, around) else ZERO
     completable = quantity > 0 and price_of(job, around, job.follower) is not None
     may_reverse = price_of(job, around, job.lead) is not None
     if completable and not (may_reverse and job.orders % 2):  # by turns, if both can be traded
         return place(job, around, job.follower, quantity)
     return unwind(job, around)
+
+
+def _close_on(job: HedgeExecution, around: Surroundings) -> Step:
+    """Buy back the short of the coins that were sold, or the coins, while the perpetual takes no orders."""
+    if not cannot_be_followed(job):
+        return follow(job, around)
+    lacking = coins_lacking(job, around)
+    if not lacking:
+        return finish(replace(job, detail="the perpetual is closed, and its coins are there"), around)
+    return place(job, around, Market.SPOT, lacking, side=Side.BUY)
 
 
 # --- trimming --------------------------------------------------------------------------------------------------------

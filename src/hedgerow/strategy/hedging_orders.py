@@ -29,6 +29,7 @@ __all__ = [
     "naked_quantity",
     "ordered",
     "overdue_doubt",
+    "own_difference",
     "place",
     "price_of",
     "settlement_pause",
@@ -377,14 +378,14 @@ def _would_add_to_doubt(job: HedgeExecution, command: PlaceOrder) -> bool:
 def with_fill(job: HedgeExecution, command: PlaceOrder, quantity: Decimal, notional: Decimal = ZERO) -> HedgeExecution:
     """Return the job with fills of an order added to its leg, or to what was unwound."""
     order = command.order
-    if job.kind is ExecutionKind.OPEN and order.side is not side_of(job, order.market):
+    if job.coin_fee is not None and order.market is Market.SPOT and order.side is Side.BUY:
+        job = replace(job, coin_fee=job.coin_fee + quantity * command.fee_rate)
+    if order.side is not side_of(job, order.market):
         return _unwound(job, order.market, quantity, notional)
     leg = job.leg(order.market)
     grown = replace(leg, filled=leg.filled + quantity, notional=leg.notional + notional)
     if order.time_in_force is TimeInForce.GTX:
         grown = replace(grown, maker_filled=leg.maker_filled + quantity, maker_notional=leg.maker_notional + notional)
-    if job.coin_fee is not None and order.market is Market.SPOT and order.side is Side.BUY:
-        job = replace(job, coin_fee=job.coin_fee + quantity * command.fee_rate)
     return replace(job, **{order.market.value: grown})
 
 
@@ -399,16 +400,21 @@ def _unwound(job: HedgeExecution, market: Market, quantity: Decimal, notional: D
 
 
 def naked_quantity(job: HedgeExecution) -> Decimal:
-    """Return by how much the legs differ because of this job; legs that differed before are not its doing.
+    """Return by how much the legs differ because of this job; legs that differed before are not its doing."""
+    return abs(own_difference(job))
+
+
+def own_difference(job: HedgeExecution) -> Decimal:
+    """Return by how many coins this job's doing makes them exceed the short; negative = they are fewer.
 
     A closing takes what one leg has too much first. Only what is left of that is excused: once it is gone, legs that
     differ again in the same direction differ by this job's orders.
     """
     if job.kind is ExecutionKind.OPEN:
-        return abs(job.exposure)
+        return job.exposure
     before = job.plan.spot_quantity - job.plan.perp_quantity
-    excused = max(ZERO, before - job.spot.filled) if before > 0 else min(ZERO, before + job.perp.filled)
-    return abs(_left_unequal(job) - excused)
+    excused = max(ZERO, before - job.net_spot) if before > 0 else min(ZERO, before + job.net_perp)
+    return _left_unequal(job) - excused
 
 
 def unhedged_coins(job: HedgeExecution) -> Decimal:

@@ -3,12 +3,13 @@
 from decimal import Decimal
 
 from hedgerow.domain.execution import ExecutionKind, HedgeExecution
-from hedgerow.domain.instrument import Instrument, Market, Side
+from hedgerow.domain.instrument import Instrument, Market, Side, TradingStatus
 from hedgerow.domain.money import ZERO
 from hedgerow.strategy.dust import dust_limit
 from hedgerow.strategy.hedging_orders import (
     Surroundings,
     fresh_touch,
+    own_difference,
     price_of,
     side_of,
     tradable,
@@ -16,8 +17,20 @@ from hedgerow.strategy.hedging_orders import (
     worth,
 )
 
-__all__ = ["bought_ahead", "follow_due", "lead_complete", "lead_slice", "reversible", "short_ahead", "surplus"]
+__all__ = [
+    "bought_ahead",
+    "cannot_be_followed",
+    "coins_lacking",
+    "follow_due",
+    "lead_complete",
+    "lead_slice",
+    "reversible",
+    "short_ahead",
+    "surplus",
+]
 
+SHUT = {TradingStatus.CLOSED, TradingStatus.PENDING}
+"""A market in these takes no order at all; one that settles still takes those that reduce."""
 
 MANY_LOTS = 10
 """A slice of fewer lots of the perpetual is bought so that its short can follow to the last one."""
@@ -67,7 +80,8 @@ def _remaining(job: HedgeExecution) -> Decimal:
     if job.lead is Market.PERP:
         return job.pair.perp.floor_quantity(job.plan.perp_quantity - job.perp.filled)
     spot = job.pair.spot
-    planned = spot.floor_quantity(job.plan.spot_quantity - job.spot.filled)
+    traded = job.spot.filled if job.kind is ExecutionKind.OPEN else job.net_spot
+    planned = spot.floor_quantity(job.plan.spot_quantity - traded)
     if job.kind is not ExecutionKind.OPEN or not job.spot.maker_filled:
         return planned
     return min(planned, job.pair.gross_spot_for(max(ZERO, job.plan.perp_quantity - job.net_spot - job.unwound)))
@@ -89,7 +103,7 @@ def lead_complete(job: HedgeExecution, around: Surroundings) -> bool:
     """Whether the leading leg did all it could be asked to: what is left of it cannot be traded."""
     if job.kind is ExecutionKind.OPEN:
         return job.unwound == 0 and job.net_spot >= job.plan.perp_quantity
-    remaining = job.pair.spot.floor_quantity(job.plan.spot_quantity - job.spot.filled)
+    remaining = job.pair.spot.floor_quantity(job.plan.spot_quantity - job.net_spot)
     return not tradable(job.pair.spot, remaining, worth(job, around))
 
 
@@ -123,7 +137,7 @@ def _short_due(job: HedgeExecution, around: Surroundings) -> Decimal:
 
 def _stranded(job: HedgeExecution, around: Surroundings) -> bool:
     """Whether the coins that a closing can no longer sell are worth more than dust: their part of the short stays."""
-    left, price = job.plan.spot_quantity - job.spot.filled, worth(job, around)
+    left, price = job.plan.spot_quantity - job.net_spot, worth(job, around)
     if job.kind is ExecutionKind.OPEN or left <= 0 or price is None or not job.plan.perp_quantity:
         return False
     return left * price > dust_limit(job.plan.spot_quantity * price)
@@ -173,8 +187,22 @@ def bought_ahead(job: HedgeExecution, around: Surroundings) -> Decimal:
     if job.kind is ExecutionKind.OPEN or not job.plan.spot_quantity:
         return ZERO
     short_first = max(ZERO, job.plan.perp_quantity - job.plan.spot_quantity)
-    left = job.plan.spot_quantity - job.spot.filled
+    left = job.plan.spot_quantity - job.net_spot
     return _coins_to_sell(job, around, min(left, -job.exposure - short_first))
+
+
+def cannot_be_followed(job: HedgeExecution) -> bool:
+    """Whether the perpetual takes no order of a closing while spot does: the sold coins can only be bought again."""
+    closes = job.kind is not ExecutionKind.OPEN and job.plan.spot_quantity > 0 and job.plan.perp_quantity > 0
+    return closes and job.pair.perp.status in SHUT and job.pair.spot.status is TradingStatus.TRADING
+
+
+def coins_lacking(job: HedgeExecution, around: Surroundings) -> Decimal:
+    """Return the coins that a closing has sold from a short that is still there, gross of the fee for buying them."""
+    spot = job.pair.spot
+    lacking = job.pair.gross_spot_for(max(ZERO, -own_difference(job)))
+    price = fresh_touch(job, around, Market.SPOT, Side.BUY) or worth(job, around)
+    return lacking if tradable(spot, lacking, price) else ZERO
 
 
 def short_ahead(job: HedgeExecution, around: Surroundings) -> bool:

@@ -5,8 +5,9 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.order import RejectKind
+from hedgerow.strategy.hedging_quality import quality_of
 from support.hedging_scene import Scene, closing, reject_forever
 from support.toy_venue import new_job
 
@@ -264,3 +265,61 @@ def test_coins_whose_short_is_gone_are_sold_to_bids_alone_above_a_floor_that_oth
     scene = Scene(replace(job, plan=bounded))
     scene.spot_asks = ()
     assert (scene.after(1).command is not None) is sold
+
+
+# --- a perpetual that closes -----------------------------------------------------------------------------------------
+
+
+def shut(scene: Scene, *, perp: TradingStatus = TradingStatus.CLOSED, spot: TradingStatus | None = None) -> Scene:
+    """Let the listing show other states of the markets."""
+    pair = scene.job.pair
+    spots = replace(pair.spot, status=spot) if spot else pair.spot
+    scene.pair = replace(pair, spot=spots, perp=replace(pair.perp, status=perp))
+    return scene
+
+
+@pytest.mark.parametrize("status", [TradingStatus.CLOSED, TradingStatus.PENDING])
+def test_coins_whose_short_cannot_be_bought_back_in_a_closed_market_are_bought_again(status: TradingStatus) -> None:
+    scene = shut(closing().fills(), perp=status).rejects(RejectKind.PERMISSION)
+    assert scene.job.state is NAKED
+    scene.after(5)
+    assert (scene.order.market, scene.order.side, scene.order.quantity) == (Market.SPOT, Side.BUY, Decimal("4.002"))
+    assert not scene.order.reduce_only
+    scene.fills("1")
+    assert scene.order.quantity == Decimal("3.002")
+    scene.fills()
+    assert (scene.job.state, scene.job.perp.filled) == (HEDGED, 0)
+    assert 0 <= -scene.job.net_spot < scene.job.pair.spot.lot, "as many coins as before, net of the fee in coin"
+    quality = quality_of(scene.job, scene.now)
+    assert (quality.spot.filled, quality.fill_ratio) == (Decimal("8.002"), 0)
+
+
+def test_a_market_that_opens_again_lets_the_closing_buy_the_rest_of_the_short_back() -> None:
+    scene = shut(closing().fills()).rejects(RejectKind.PERMISSION).after(5).fills("1")
+    shut(scene, perp=TradingStatus.TRADING).rejects(RejectKind.PRICE).after(60)
+    assert (scene.order.market, scene.order.quantity) == (Market.PERP, Decimal("3.00"))
+    assert scene.fills().job.state is HEDGED
+    assert scene.job.pair.lot_step > abs(scene.job.exposure)
+
+
+@pytest.mark.parametrize(
+    ("perp", "spot"),
+    [
+        (TradingStatus.SETTLING, None),
+        (TradingStatus.UNLISTED, None),
+        (TradingStatus.CLOSED, TradingStatus.CLOSED),
+    ],
+)
+def test_coins_are_not_bought_again_where_the_short_is_settled_or_neither_market_takes_orders(
+    perp: TradingStatus, spot: TradingStatus | None
+) -> None:
+    scene = shut(closing().fills(), perp=perp, spot=spot).rejects(RejectKind.PERMISSION).after(5)
+    assert (scene.order.market, scene.order.side) == (Market.PERP, Side.BUY)
+
+
+def test_coins_that_were_too_many_at_first_are_not_bought_again() -> None:
+    scene = closing(spot="14", perp="8").fills().fills()
+    assert (scene.job.spot.filled, scene.order.market) == (Decimal(10), Market.PERP)
+    shut(scene).rejects(RejectKind.PERMISSION).after(5)
+    assert scene.order.quantity == Decimal("4.002")
+    assert scene.fills().job.state is HEDGED

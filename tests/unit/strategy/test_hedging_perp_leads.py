@@ -142,6 +142,14 @@ def test_a_short_that_others_closed_is_not_bought_back_without_end(state: Execut
     assert scene.rejects(RejectKind.REDUCE_ONLY).job.state is HEDGED, "what is left is the check's that follows"
 
 
+def test_a_lot_that_cannot_be_bought_back_is_no_naked_leg() -> None:
+    scene = shorted().fills("3.99").rejects(RejectKind.FILTER)
+    assert scene.order.quantity == Decimal("0.01")
+    reject_forever(scene, RejectKind.PERMISSION, 35)
+    assert scene.job.state is HEDGED
+    assert not scene.job.naked_alarmed
+
+
 def test_the_cost_of_what_was_bought_back_belongs_to_the_perpetual() -> None:
     scene = shorted().rejects(RejectKind.FILTER)
     scene.fills()
