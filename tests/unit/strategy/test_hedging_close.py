@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side, TradingStatus
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import RejectKind
 from hedgerow.strategy.hedging_quality import quality_of
 from support.hedging_scene import Scene, closing, reject_forever
@@ -288,10 +289,10 @@ def test_coins_whose_short_cannot_be_bought_back_in_a_closed_market_are_bought_a
     scene.fills("1")
     assert scene.order.quantity == Decimal("3.002")
     scene.fills()
-    assert (scene.job.state, scene.job.perp.filled) == (HEDGED, 0)
+    assert (scene.job.state, scene.job.perp.filled) == (HEDGED, ZERO)
     assert 0 <= -scene.job.net_spot < scene.job.pair.spot.lot, "as many coins as before, net of the fee in coin"
     quality = quality_of(scene.job, scene.now)
-    assert (quality.spot.filled, quality.fill_ratio) == (Decimal("8.002"), 0)
+    assert (quality.spot.filled, quality.fill_ratio) == (Decimal("8.002"), ZERO)
 
 
 def test_a_market_that_opens_again_lets_the_closing_buy_the_rest_of_the_short_back() -> None:
