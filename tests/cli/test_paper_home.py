@@ -70,6 +70,7 @@ def test_every_option_has_its_help(name: str, shell: Shell) -> None:
 def test_before_the_first_run_nothing_is_held_and_nothing_is_made(shell: Shell, place: Path) -> None:
     assert "has not run here yet" in shell("status", "--paper").out
     assert status(shell)["position"] is None
+    assert (shell("status", "--paper").code, status(shell)["process"]) == (1, "never started")
     assert shell("close", "--paper", "--yes") == Said(1, "", "No position is held.\n")
     assert list(place.iterdir()) == []
 
@@ -111,7 +112,7 @@ def test_status_gives_money_as_decimal_strings_and_ratios_as_fractions(held: str
     assert isinstance(document["max_naked_seconds"], float)
     assert datetime.fromisoformat(str(position["opened_at"])).tzinfo is not None
     text = shell("status", "--paper").out
-    assert re.search(rf"^ +Position +{held}$", text, re.MULTILINE)
+    assert re.search(rf"^Position +Stopped; {held} is held unwatched, net [+-]0\.\d{{3}} % ", text)
 
 
 def test_scan_lists_every_pair_with_the_filter_that_refuses_it(shell: Shell, place: Path) -> None:
@@ -152,14 +153,15 @@ def test_a_halt_is_shown_survives_and_is_lifted(held: str, shell: Shell) -> None
     assert "asked by the user: lunch" in said.out
     halt = status(shell)["halt"]
     assert datetime.fromisoformat(str(halt.pop("since"))) <= SystemClock().now()
-    assert halt == {"reason": "asked by the user", "detail": "lunch"}
+    assert {key: halt[key] for key in ("reason", "detail")} == {"reason": "asked by the user", "detail": "lunch"}
+    assert (halt["lifts_itself"], halt["remedy"]) == (False, "ended by `hedgerow resume`")
     assert "asked by the user: lunch (since 20" in shell("status", "--paper").out
     assert shell("run", "--paper", "--once").code == 3
     assert shell("reconcile", "--paper").code == 3
     assert shell("resume", "--paper") == Said(0, "Openings are allowed again.\n", "")
     assert shell("resume", "--paper") == Said(0, "Openings were not halted.\n", "")
     assert status(shell)["position"]["symbol"] == held
-    assert shell("status", "--paper").code == 0
+    assert shell("status", "--paper").code == 1, "no bot runs"
 
 
 def test_close_asks_first_and_leaves_openings_halted(held: str, shell: Shell) -> None:

@@ -13,4 +13,7 @@ class Exit(IntEnum):
     USAGE = 2
     """Arguments, configuration, folder or log cannot be used; nothing was done."""
     HALTED = 3
-    """A one-shot command, or the end of a run, found openings halted."""
+    """A one-shot command, or the end of a run, found openings halted.
+
+    ``hedgerow status``: 0 a bot runs and is well; 1 none runs, or it is blind or naked; 3 openings are halted.
+    """

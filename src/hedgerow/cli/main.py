@@ -21,7 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "emulator": "A local Aster, to test any bot against.",
     "simulate": "Many runs under random faults, judged after every event.",
     "scan": "Every pair, its funding, and what refuses it.",
-    "status": "What the bot holds and what it made.",
+    "status": "Hedged or not, result, whether a bot runs, what is next.",
     "books": "Profit per hedge; the log held against the exchange.",
     "backup": "A copy of the event log, also while the bot runs.",
     "close": "Leave the position now.",

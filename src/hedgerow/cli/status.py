@@ -1,10 +1,21 @@
-"""``hedgerow status``: what the bot holds, earned and is waiting for, from its log alone."""
+"""``hedgerow status``: hedged or not, what closing now makes, whether a bot runs, and what comes next."""
 
 import asyncio
+import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
+import typer
+from msgspec.structs import replace
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from hedgerow.app.bot_view import Look, look_at_bot
 from hedgerow.app.identity import identity_of
-from hedgerow.app.session import read_ledger, read_settings
+from hedgerow.app.session import read_settings
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import (
     ConfigOption,
@@ -14,105 +25,118 @@ from hedgerow.cli.common import (
     PaperOption,
     home_of,
     is_stdout,
-    json_money,
     others_here,
     say,
-    show_table,
     write_json,
 )
-from hedgerow.domain.ledger import Halt, Ledger
-from hedgerow.domain.money import plain
+from hedgerow.clock import SystemClock
+from hedgerow.config import Home, HomeMode
+from hedgerow.dashboard.bot_state import BotState, ProcessState, Severity
+from hedgerow.dashboard.status_document import status_document
+from hedgerow.dashboard.status_lines import BotView, StatusLine, status_lines
+from hedgerow.domain.errors import ConfigError, StoreError
+from hedgerow.domain.run_identity import RunIdentity
 
-__all__ = ["status"]
+__all__ = ["exit_of", "status"]
+
+WATCH_SECONDS = 2.0
+UNWELL = frozenset({BotState.STOPPED, BotState.DOWN, BotState.BLIND, BotState.NAKED})
+LABEL = 10
+"""Columns of a label and the blanks behind it."""
+STYLES = {Severity.OK: "", Severity.BUSY: "cyan", Severity.WARNING: "yellow", Severity.ALARM: "bold red"}
 
 
-def status(
+def status(  # noqa: PLR0913 - one parameter per option
     home: HomeOption = Path(),
     config: ConfigOption = None,
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Mean what hedgerow demo --home left behind.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Draw it again every two seconds, until Ctrl-C.")] = False,
     json: JsonOption = None,
 ) -> int:
-    """Show the position, the totals and any halt; changes nothing, also while the bot runs. Exit code 3: halted."""
+    """Hedged or not, what closing now makes, whether a bot runs, what comes next; changes nothing.
+
+    Reads the log without writing anything, also while the bot runs and from a read-only disk. Exit codes: 0 a bot runs
+    and is well, 1 none runs, or it cannot read the exchange, or a leg is naked, 3 openings are halted.
+    """
     place = home_of(home, paper=paper, dry_run=dry_run)
-    settings = read_settings(place, config)
-    ledger = asyncio.run(read_ledger(place))
-    write_json(json, _document(ledger or Ledger()), identity_of(place, settings))
+    if demo:
+        if paper or dry_run:
+            raise ConfigError("--demo, --paper and --dry-run are different bots: give one of them")
+        place = Home(folder=place.folder, mode=HomeMode.DEMO)
+    if watch and (json is not None or not sys.stdout.isatty()):
+        raise ConfigError("--watch draws on a terminal: not together with --json, nor into a file or a pipe")
+    identity = identity_of(place, read_settings(place, config))
+    if watch:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(_watched(place, identity))
+        return Exit.DONE
+    look = asyncio.run(look_at_bot(place, SystemClock()))
+    identity = _of_the_run(look.view, identity)
+    write_json(json, status_document(look.view), identity)
     if not is_stdout(json):
-        if ledger is None:
-            say(f"No log at {place.events}: the bot has not run here yet{others_here(place)}.")
-        else:
-            show_table("Hedgerow", ["", "value "], _rows(ledger))
-    return Exit.HALTED if ledger and ledger.halt else Exit.DONE
+        _print(place, look, identity)
+    return exit_of(look.view)
 
 
-def _rows(ledger: Ledger) -> list[list[str]]:
-    hedge, totals = ledger.hedge, ledger.totals
-    rows: list[list[str]] = []
-    if hedge:
-        rows += [
-            ["Position", f"{hedge.symbol}{' (adopted)' if hedge.adopted else ''}"],
-            ["Opened", f"{hedge.opened_at:%Y-%m-%d %H:%M:%S} UTC"],
-            ["Spot", plain(hedge.spot_quantity)],
-            ["Perp", plain(hedge.perp_quantity)],
-            ["Entry notional (one leg)", f"${hedge.entry_notional:.2f}"],
-            ["APR at entry (1x)", f"{hedge.entry_apr:.2%}"],
-            ["Funding received", f"${hedge.funding_received:.4f}"],
-            ["Fees paid", f"${hedge.tally.fees:.4f}"],
-        ]
-    else:
-        rows.append(["Position", "none"])
-    if ledger.execution:
-        rows.append(["In flight", f"{ledger.execution.kind.value} {ledger.execution.state.value}"])
-    rows += [
-        ["Halted", _halted(ledger.halt) if ledger.halt else "no"],
-        ["Cumulative P/L", f"${ledger.total_profit_loss:.2f}"],
-        ["  funding (ended)", f"${totals.funding:.4f}"],
-        ["  basis (ended)", f"${totals.basis_pnl:.4f}"],
-        ["  fees (ended)", f"${totals.fees:.4f}"],
-        ["Positions opened / closed", f"{totals.opened} / {totals.closed}"],
-        ["Cycles", str(totals.cycles)],
-    ]
-    rows += [[f"Dust {lot.asset}", f"{plain(lot.quantity)} (${lot.cost:.4f})"] for lot in ledger.dust.values()]
-    return rows
+def exit_of(view: BotView) -> Exit:
+    """Return 1 for a bot that died or hangs, 3 for halted openings, 1 for any other bot that is not well, else 0."""
+    state = view.report.state
+    if state is BotState.DOWN:
+        return Exit.FAILED
+    if view.ledger.halt is not None:
+        return Exit.HALTED
+    return Exit.FAILED if state in UNWELL else Exit.DONE
 
 
-def _halted(halt: Halt) -> str:
-    end = "lifts itself once the cause is gone" if halt.lifts_itself else "lifted by hedgerow resume"
-    return f"{halt.reason.value}: {halt.detail} (since {halt.since:%Y-%m-%d %H:%M:%S} UTC; {end})"
+def _of_the_run(view: BotView, identity: RunIdentity) -> RunIdentity:
+    """Return the identity that the running bot names itself: the configuration may have changed since it started."""
+    outlook = view.outlook
+    running = view.process.state is ProcessState.RUNNING and outlook is not None and outlook.stopped_at is None
+    if not running or outlook is None or outlook.identity is None:
+        return identity
+    return replace(outlook.identity, home=identity.home)
 
 
-def _document(ledger: Ledger) -> dict[str, object]:
-    hedge, totals = ledger.hedge, ledger.totals
-    position = hedge and {
-        "symbol": hedge.symbol,
-        "adopted": hedge.adopted,
-        "opened_at": hedge.opened_at,
-        "spot_quantity": json_money(hedge.spot_quantity),
-        "perp_quantity": json_money(hedge.perp_quantity),
-        "entry_notional": json_money(hedge.entry_notional),
-        "funding_received": json_money(hedge.funding_received),
-        "fees_paid": json_money(hedge.tally.fees),
-        "entry_apr": hedge.entry_apr,
-    }
-    return {
-        "position": position,
-        "in_flight": ledger.execution.state if ledger.execution else None,
-        "halt": ledger.halt
-        and {
-            "reason": ledger.halt.reason,
-            "detail": ledger.halt.detail,
-            "since": ledger.halt.since,
-        },
-        "total_profit_loss": json_money(ledger.total_profit_loss),
-        "funding": json_money(totals.funding),
-        "basis_pnl": json_money(totals.basis_pnl),
-        "fees": json_money(totals.fees),
-        "positions_opened": totals.opened,
-        "positions_closed": totals.closed,
-        "cycles": totals.cycles,
-        "dust": {lot.asset: json_money(lot.quantity) for lot in ledger.dust.values()},
-        "max_naked_seconds": ledger.max_naked_seconds,
-        "max_naked_usd": json_money(ledger.max_naked_notional),
-    }
+def _print(place: Home, look: Look, identity: RunIdentity) -> None:
+    if not look.has_log:
+        say(f"No log at {place.events}: the bot has not run here yet{others_here(place)}.")
+        return
+    if sys.stdout.isatty():
+        Console(highlight=False).print(_drawn(look.view, identity))
+        return
+    for line in status_lines(look.view, identity):
+        say(f"{line.label:<{LABEL}}{line.text}")
+
+
+def _drawn(view: BotView, identity: RunIdentity) -> RenderableType:
+    """Return the lines as a grid: texts are wrapped at blanks and never cut."""
+    grid = Table.grid(padding=(0, 0))
+    grid.add_column(no_wrap=True, width=LABEL)
+    grid.add_column(overflow="fold")
+    for line in status_lines(view, identity):
+        grid.add_row(Text(line.label, style="dim"), _text(line))
+    return grid
+
+
+def _text(line: StatusLine) -> Text:
+    return Text(line.text, style=STYLES[line.severity])
+
+
+async def _watched(place: Home, identity: RunIdentity) -> None:
+    """Draw until cancelled; what keeps the log from being read for a moment is said in its place."""
+    clock = SystemClock()
+    with Live(console=Console(highlight=False), auto_refresh=False, vertical_overflow="visible") as live:
+        while True:
+            try:
+                look = await look_at_bot(place, clock)
+                body: RenderableType = Text(f"No log at {place.events}: the bot has not run here yet.")
+                if look.has_log:
+                    body = _drawn(look.view, _of_the_run(look.view, identity))
+            except StoreError as error:
+                body = Text(str(error))
+            at = f"{clock.now():%Y-%m-%d %H:%M:%S} UTC, every {WATCH_SECONDS:g} s; Ctrl-C ends"
+            live.update(Group(body, Text(at, style="dim")), refresh=True)
+            await clock.sleep(WATCH_SECONDS)

@@ -261,7 +261,7 @@ def _flat(view: _View) -> _Told:
     return (
         "Flat, waiting for a pair",
         f"It looks again at every check. Nothing is opened now: {reason}." if reason else "It looks at every check.",
-        "`hedgerow scan` shows what refuses each pair; `hedgerow halt` keeps it flat.",
+        "`hedgerow scan` names the filter that refuses each pair.",
         closed[-1].closed_at if closed else view.ledger.started_at,
         Severity.OK,
     )
@@ -341,7 +341,7 @@ def _blind(view: _View) -> _Told:
     since = (outlook.blind_since or outlook.checked_at) if outlook else None
     lasts = f" for {duration(max(view.now - since, timedelta()))}" if since else ""
     overdue = outlook is not None and outlook.blind_since is None
-    what = "No check has ended" if overdue else "The exchange cannot be read"
+    what = "No check has ended" if overdue else "Exchange not read"
     why = (outlook.failure or "; ".join(outlook.unread)) if outlook else ""
     return (
         f"{what}{lasts}",
@@ -356,7 +356,7 @@ def _blind(view: _View) -> _Told:
 
 def _stopped(view: _View) -> _Told:
     never = view.process.state is ProcessState.NEVER
-    held = f"; {view.what} is held and nobody watches it" if view.hedge else ""
+    held = f"; {view.what} is held unwatched" if view.hedge else ""
     stopped_at = view.outlook.stopped_at if view.outlook else None
     return (
         f"{'Never started here' if never else 'Stopped'}{held}",

@@ -1,0 +1,44 @@
+"""One look at a bot from outside: its log opened for reading, its heartbeat, and what it last wrote of what it sees."""
+
+from datetime import timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hedgerow.app.heartbeat import process_of
+from hedgerow.app.outlook_file import read_outlook
+from hedgerow.app.session import read_ledger
+from hedgerow.config import Home
+from hedgerow.dashboard.bot_state import bot_state
+from hedgerow.dashboard.status_lines import BotView
+from hedgerow.domain.ledger import Ledger
+from hedgerow.ports import Clock
+
+__all__ = ["Look", "look_at_bot"]
+
+
+class Look(Struct, frozen=True, kw_only=True):
+    """What was found."""
+
+    view: BotView
+    has_log: bool
+
+
+async def look_at_bot(home: Home, clock: Clock) -> Look:
+    """Look at the bot of a home; takes no lock, writes nothing. ``clock`` is real time.
+
+    Raises:
+        StoreError: the log is corrupt or newer than this version.
+    """
+    # The heartbeat first: a bot that ends in between is then seen as running with its last words, not as half gone.
+    now, outlook = clock.now(), read_outlook(home.outlook)
+    process = process_of(home.heartbeat, now, ran=home.events.exists())
+    ledger = await read_ledger(home)
+    # The bot's own clock may be another one: a paper bot that plays faster, or a machine that is off.
+    ahead = outlook.at - outlook.written_at if outlook else timedelta()
+    if process.last_beat is not None:
+        process = replace(process, last_beat=process.last_beat + ahead)
+    known = ledger or Ledger()
+    report = bot_state(known, process, outlook, now + ahead)
+    view = BotView(ledger=known, process=process, outlook=outlook, report=report, now=now + ahead)
+    return Look(view=view, has_log=ledger is not None)

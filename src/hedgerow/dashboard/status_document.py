@@ -1,0 +1,156 @@
+"""``hedgerow status --json``: one document for monitors; money as decimal strings, ratios as fractions, times UTC."""
+
+from decimal import Decimal
+from typing import Any
+
+from hedgerow.dashboard.bot_state import BotState, ProcessState
+from hedgerow.dashboard.status_lines import BotView, halt_remedy, since_the_start
+from hedgerow.domain.ledger import Halt, Ledger
+from hedgerow.domain.money import plain
+from hedgerow.strategy.hedge_result import HedgeResult, StrategyResult
+
+__all__ = ["status_document"]
+
+
+def status_document(view: BotView) -> dict[str, object]:
+    """Return the whole status; a value that is not known is null."""
+    return {**_state(view), **_ledger(view.ledger), **_seen(view)}
+
+
+def _state(view: BotView) -> dict[str, object]:
+    report, naked = view.report, view.report.naked
+    return {
+        "state": report.state,
+        "title": report.title,
+        "does": report.does,
+        "can_do": report.can_do,
+        "since": report.since,
+        "severity": report.severity,
+        "hedged": report.state in {BotState.HEDGED, BotState.HALTED_HEDGED},
+        "running": view.process.state is ProcessState.RUNNING,
+        "process": view.process.state,
+        "pid": view.process.pid,
+        "last_beat": view.process.last_beat,
+        "naked": naked and {"since": naked.since, "usd": _money(naked.notional)},
+        "longest_naked_seconds": report.longest_naked_seconds,
+    }
+
+
+def _ledger(ledger: Ledger) -> dict[str, object]:
+    hedge, totals, imported = ledger.hedge, ledger.totals, ledger.imported
+    position = hedge and {
+        "symbol": hedge.symbol,
+        "adopted": hedge.adopted,
+        "opened_at": hedge.opened_at,
+        "spot_quantity": _money(hedge.spot_quantity),
+        "perp_quantity": _money(hedge.perp_quantity),
+        "entry_notional": _money(hedge.entry_notional),
+        "funding_received": _money(hedge.funding_received),
+        "fees_paid": _money(hedge.tally.fees),
+        "entry_apr": hedge.entry_apr,
+    }
+    return {
+        "position": position,
+        "in_flight": ledger.execution.state if ledger.execution else None,
+        "halt": ledger.halt and _halt(ledger.halt),
+        "total_profit_loss": _money(ledger.total_profit_loss),
+        "funding": _money(totals.funding),
+        "basis_pnl": _money(totals.basis_pnl),
+        "fees": _money(totals.fees),
+        "positions_opened": totals.opened,
+        "positions_closed": totals.closed,
+        "total_positions_opened": totals.opened + imported.positions_opened,
+        "total_positions_closed": totals.closed + imported.positions_closed,
+        "cycles": totals.cycles,
+        "dust": {lot.asset: _money(lot.quantity) for lot in ledger.dust.values()},
+        "max_naked_seconds": ledger.max_naked_seconds,
+        "max_naked_usd": _money(ledger.max_naked_notional),
+    }
+
+
+def _halt(halt: Halt) -> dict[str, object]:
+    return {
+        "reason": halt.reason,
+        "detail": halt.detail,
+        "since": halt.since,
+        "lifts_itself": halt.lifts_itself,
+        "remedy": halt_remedy(halt),
+    }
+
+
+def _seen(view: BotView) -> dict[str, object]:
+    outlook, held = view.outlook, view.held
+    payment = held.next_payment if held else None
+    return {
+        "checked_at": outlook.checked_at if outlook else None,
+        "next_check_at": outlook.next_check_at if outlook else None,
+        "read_at": outlook.read_at if outlook else None,
+        "blind_since": outlook.blind_since if outlook else None,
+        "unread": outlook.unread if outlook else (),
+        "failure": (outlook.failure or None) if outlook else None,
+        "equity": _money(outlook.equity) if outlook else None,
+        "reason": (outlook.reason or None) if outlook else None,
+        "foreign": outlook.foreign if outlook else (),
+        "result": held and _result(held.result),
+        "since_the_start": _whole(since_the_start(view)),
+        "prices": held and {name: _money(getattr(held.prices, name)) for name in held.prices.__struct_fields__},
+        "signal": held
+        and held.signal
+        and {"rate": held.signal.mean, "apr": held.signal.apr, "interval_hours": held.signal.interval_hours},
+        "next_payment": payment and {"at": payment.at, "rate": payment.rate, "amount": _money(payment.amount)},
+        "exits": held
+        and [
+            {
+                "rule": each.rule,
+                "pair": each.pair or None,
+                "unit": each.unit,
+                "value": each.value,
+                "threshold": each.threshold,
+                "left": each.left,
+                "due_at": each.due_at,
+            }
+            for each in held.exits
+        ],
+        "health": held
+        and {
+            "level": held.health.level,
+            "findings": [finding.text for finding in held.health.findings],
+            "unknown": held.health.unknown,
+            "imbalance": held.health.imbalance,
+            "liquidation_distance": held.health.liquidation_distance,
+        },
+    }
+
+
+def _result(result: HedgeResult) -> dict[str, Any]:
+    money = (
+        "funding",
+        "basis",
+        "fees_paid",
+        "exit_fees",
+        "exit_spread",
+        "net_so_far",
+        "net_if_closed",
+        "spot_pnl",
+        "perp_pnl",
+    )
+    return {
+        "symbol": result.symbol,
+        "at": result.at,
+        **{name: _money(getattr(result, name)) for name in money},
+        "net_on_notional": result.net_on_notional,
+        "net_on_capital": result.net_on_capital,
+        "break_even_at": result.break_even_at,
+    }
+
+
+def _whole(result: StrategyResult) -> dict[str, Any]:
+    return {
+        "net_so_far": _money(result.net_so_far),
+        "net_if_closed": _money(result.net_if_closed),
+        "dust_gain": _money(result.dust_gain),
+    }
+
+
+def _money(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)

@@ -1,0 +1,251 @@
+"""``hedgerow status`` as lines: hedged or not, what closing now makes, whether a bot runs, what comes next. Pure.
+
+Five lines, and one more for each halt, trade in flight, dust, or position that is not the bot's. A line is a label and
+a text that may be wrapped at blanks; figures hold no blank within them that a reader could not bear to lose.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, Severity, StateReport
+from hedgerow.dashboard.outlook import HeldOutlook, Outlook
+from hedgerow.domain.execution import HedgeExecution
+from hedgerow.domain.formats import (
+    amount,
+    duration,
+    percent,
+    quantity,
+    signed_amount,
+    signed_percent,
+    utc_minute,
+    utc_second,
+)
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import Halt, Ledger
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.domain.run_identity import EMULATED_ACCOUNT, GENERATED_MARKET, RunIdentity
+from hedgerow.strategy.distances import ExitDistance, ExitUnit
+from hedgerow.strategy.hedge_result import StrategyResult, strategy_result
+
+__all__ = ["BotView", "StatusLine", "exit_text", "halt_remedy", "since_the_start", "status_lines"]
+
+OLD = timedelta(minutes=15)
+"""Figures of a reading that is older than this and its interval say when they were read."""
+
+
+class BotView(Struct, frozen=True, kw_only=True):
+    """Everything that a screen shows of one bot."""
+
+    ledger: Ledger
+    process: Process
+    outlook: Outlook | None
+    report: StateReport
+    now: datetime
+    """By the bot's own clock."""
+
+    @property
+    def held(self) -> HeldOutlook | None:
+        """The last reading of the hedge that is held now."""
+        held, hedge = (self.outlook.held if self.outlook else None), self.ledger.hedge
+        return held if held and hedge and held.hedge_id == hedge.hedge_id else None
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the last reading is older than a check's interval allows, or nobody reads any more."""
+        held, outlook = self.held, self.outlook
+        if held is None or outlook is None:
+            return False
+        late = OLD + timedelta(seconds=outlook.interval_seconds)
+        watched = self.process.state is ProcessState.RUNNING and outlook.blind_since is None
+        return not watched or self.now - held.at > late
+
+
+class StatusLine(Struct, frozen=True, kw_only=True):
+    """A label and a text."""
+
+    label: str
+    text: str
+    severity: Severity = Severity.OK
+
+
+def status_lines(view: BotView, identity: RunIdentity) -> tuple[StatusLine, ...]:
+    """Return the lines, the most important first."""
+    return (
+        StatusLine(label="Position", text=_position(view), severity=view.report.severity),
+        *_halts(view),
+        *_in_flight(view),
+        StatusLine(label="Result", text=_result(view)),
+        StatusLine(label="Bot", text=_bot(view, identity)),
+        StatusLine(label="Next", text=_next(view)),
+        StatusLine(label="To do", text=f"{view.report.can_do}"),
+        *_beside(view),
+    )
+
+
+def since_the_start(view: BotView) -> StrategyResult:
+    """Return the result of the whole log: with present prices where the bot has read them, else without."""
+    known = view.outlook.strategy if view.outlook else None
+    if known is not None and known.ended == view.ledger.totals:
+        return known
+    return strategy_result(view.ledger, view.held.result if view.held else None)
+
+
+def halt_remedy(halt: Halt) -> str:
+    """Return how a halt ends."""
+    return "ends by itself once its cause is gone" if halt.lifts_itself else "ended by `hedgerow resume`"
+
+
+# --- the lines -------------------------------------------------------------------------------------------------------
+
+
+def _position(view: BotView) -> str:
+    title, hedge = view.report.title, view.ledger.active
+    if hedge is None or view.report.state in {BotState.NAKED, BotState.REPAIRING}:
+        return title
+    named = hedge.symbol in title
+    return f"{title}{',' if named else f'; {hedge.symbol}'} {_balance(view, hedge)}"
+
+
+def _balance(view: BotView, hedge: HedgedPosition) -> str:
+    """Return by how much the coins exceed the short, by the last reading, or by the log without one."""
+    held = view.held
+    spot, short = (held.spot_quantity, held.short) if held else (hedge.spot_quantity, hedge.short)
+    difference, larger = spot - short, max(spot, short)
+    if not larger:
+        return "nothing filled yet"
+    price = (held.prices.spot if held else None) or hedge.entry_price
+    return f"net {signed_percent(float(difference / larger), 3)} ({signed_amount(difference * price)})"
+
+
+def _halts(view: BotView) -> Iterator[StatusLine]:
+    halt = view.ledger.halt
+    if halt is not None:
+        since = f"since {utc_second(halt.since)} UTC"
+        text = f"{halt.reason.value}: {halt.detail} ({since}; {halt_remedy(halt)})"
+        yield StatusLine(label="Halted", text=text, severity=Severity.WARNING)
+
+
+def _in_flight(view: BotView) -> Iterator[StatusLine]:
+    job = view.ledger.execution
+    if job is not None:
+        legs = ", ".join(_leg(job, market) for market in Market)
+        lasts = duration(max(view.now - job.started_at, timedelta()))
+        text = f"{job.kind.value} {job.symbol} for {lasts}: {job.state.value}; {legs}"
+        yield StatusLine(label="In flight", text=text, severity=Severity.BUSY)
+
+
+def _leg(job: HedgeExecution, market: Market) -> str:
+    planned = job.plan.spot_quantity if market is Market.SPOT else job.plan.perp_quantity
+    return f"{market} {quantity(job.leg(market).filled)} of {quantity(planned)}"
+
+
+def _result(view: BotView) -> str:
+    held, hedge, whole = view.held, view.ledger.active, since_the_start(view)
+    total = whole.net_if_closed
+    start = f"{signed_amount(whole.ended.net_profit if total is None else total)} since the start"
+    if hedge is None:
+        return f"{start}, {whole.ended.closed} hedge{'' if whole.ended.closed == 1 else 's'} closed"
+    net = held.result.net_if_closed if held else None
+    if held is None or net is None:
+        known = f"funding {signed_amount(hedge.funding_received)}, fees {amount(hedge.tally.fees)}"
+        return f"not known without prices ({known}); {start} before it"
+    as_of = f", as of {_clock_time(held.at, view.now)}" if view.is_old else ""
+    part = signed_percent(held.result.net_on_notional)
+    closed = f"if closed ({part})" if as_of else f"if closed now ({part} of a leg)"
+    return f"{signed_amount(net)} {closed}, {start}{as_of}"
+
+
+def _bot(view: BotView, identity: RunIdentity) -> str:
+    process, outlook = view.process, view.outlook
+    who = f"{_who(identity)}{f' (pid {process.pid})' if process.pid else ''}"
+    checked = outlook.checked_at if outlook else None
+    last = f"checked {_ago(checked, view.now)}" if checked else "no check yet"
+    beat = f"last heartbeat {_ago(process.last_beat, view.now)}" if process.last_beat else "no heartbeat"
+    match process.state:
+        case ProcessState.RUNNING:
+            own = outlook is not None and outlook.pid == process.pid
+            return f"{who}: {last if own else 'no check yet'}{_next_check(view) if own else ''}"
+        case ProcessState.NEVER:
+            return f"{who}: never started"
+        case ProcessState.STOPPED:
+            at = outlook.stopped_at if outlook else None
+            return f"{who}: stopped{f' at {_clock_time(at, view.now)}' if at else ''}, {last}"
+        case ProcessState.GONE:
+            return f"{who}: gone, {beat}"
+        case ProcessState.SILENT:
+            return f"{who}: does not answer, {beat}"
+
+
+def _who(identity: RunIdentity) -> str:
+    """Return mode, network and account; a generated market has nothing of the last two."""
+    network = None if identity.network == GENERATED_MARKET else identity.network or "network unknown"
+    account = None if identity.account == EMULATED_ACCOUNT else identity.account
+    return " ".join(part for part in (identity.mode.value, network, account) if part)
+
+
+def _next_check(view: BotView) -> str:
+    outlook = view.outlook
+    if outlook is None or outlook.checking_since is not None:
+        return ", checking now"
+    if outlook.next_check_at is None:
+        return ""
+    left = outlook.next_check_at - view.now
+    return f", next in {_brief(left)}" if left > timedelta() else ", next is due"
+
+
+def _next(view: BotView) -> str:
+    held, outlook = view.held, view.outlook
+    if held is None:
+        reason = outlook.reason if outlook else ""
+        return f"nothing is opened now: {reason}" if reason and view.ledger.active is None else "not known"
+    payment = held.next_payment
+    parts: list[str] = []
+    if payment is not None:
+        left = max(payment.at - view.now, timedelta())
+        parts.append(f"{signed_amount(payment.amount)} at {payment.at:%H:%M} UTC ({_brief(left)})")
+    nearest = next((each for each in held.exits if each.left is not None), None)
+    if nearest is not None:
+        parts.append(f"exit: {exit_text(nearest, view.now)}")
+    return "; ".join(parts) or "not known"
+
+
+def exit_text(distance: ExitDistance, now: datetime) -> str:
+    """Return one rule with its distance: what it is now, at what it acts, and when that is due."""
+    value, bound = distance.value, distance.threshold
+    due = "" if distance.due_at is None else f" ({_brief(max(distance.due_at - now, timedelta()))})"
+    name = f"{distance.rule.value}{f' {distance.pair}' if distance.pair else ''}"
+    if value is None:
+        return f"{name} not known"
+    if distance.unit is ExitUnit.TIMES:
+        return f"{name} {value:.2f}x of {bound:.2f}x{due}"
+    if distance.unit is ExitUnit.HOURS:
+        return f"{name} {value:.1f} of {bound:g} h{due}"
+    return f"{name} {percent(value)}, acts at {percent(bound)}{due}"
+
+
+def _ago(at: datetime, now: datetime) -> str:
+    return f"{_brief(max(now - at, timedelta()))} ago"
+
+
+def _brief(value: timedelta) -> str:
+    """Return a duration in its largest unit, rounded down."""
+    number, unit, *_ = duration(value).split(" ")
+    return f"{number} {unit}"
+
+
+def _clock_time(at: datetime, now: datetime) -> str:
+    return f"{at:%H:%M} UTC" if at.date() == now.date() else f"{utc_minute(at)} UTC"
+
+
+def _beside(view: BotView) -> Iterator[StatusLine]:
+    for text in view.outlook.foreign if view.outlook else ():
+        yield StatusLine(label="Not ours", text=text, severity=Severity.WARNING)
+    lots = view.ledger.dust.values()
+    if lots:
+        gain = since_the_start(view).dust_gain
+        cost = sum((lot.cost for lot in lots), ZERO)
+        worth = f"{amount(cost)} when kept" if gain is None else f"worth {amount(cost + gain)}"
+        yield StatusLine(label="Dust", text=f"{len(lots)} coin{'s' if len(lots) > 1 else ''}, {worth}")
