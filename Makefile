@@ -42,9 +42,10 @@ test: setup ## all tests; every branch of domain and strategy must have been tak
 		--skip-covered --skip-empty --show-missing --fail-under=100
 	$(BIN)/python -m pytest -n $(WORKERS) $(PLAYED)
 
-check: setup ## format, lint, types and layers, changing nothing
+check: setup ## format, lint, spelling, types and layers, changing nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/typos
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
