@@ -4,16 +4,32 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
+from hedgerow.app.simulate import play
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.requests import Answer, ResumeRequested
+from hedgerow.emulator.readings import (
+    AccountEndpoint,
+    AccountMutation,
+    AccountReading,
+    LateFunding,
+    LateRates,
+    MarketReading,
+    MarketSubject,
+)
 from hedgerow.emulator.wire.faults import RequestFault, WireFault
 from hedgerow.emulator.wire.mutations import Mutation
+from hedgerow.engine import evidence
 from hedgerow.simulation.alterations import Alteration, AlterationKind, change_of
+from hedgerow.simulation.causes import Cause
+from hedgerow.simulation.doors import spans_of
 from hedgerow.simulation.draws import LONG_PAIRS, draw_plan
+from hedgerow.simulation.invariants import Rule
 from hedgerow.simulation.owner import OwnersMailbox
-from hedgerow.simulation.plan import Door
+from hedgerow.simulation.plan import Door, FalseReading, RunPlan, venue_faults
 from hedgerow.simulation.wire_troubles import RequestTrouble
+from hedgerow.strategy.absence import COINS_CONFIRMED_SECONDS
 from support.worlds import START, SYMBOL, make_world
 
 SEEDS = range(200)
@@ -37,6 +53,65 @@ def test_an_exchange_accepts_every_alteration_and_is_itself_again_after_it(
 def test_every_alteration_is_drawn() -> None:
     drawn = [t for seed in SEEDS for t in draw_plan(seed, 14).troubles if isinstance(t, Alteration)]
     assert {alteration.kind for alteration in drawn} == set(AlterationKind)
+
+
+def drawn_readings() -> list[FalseReading]:
+    return [t for seed in range(400) for t in draw_plan(seed, 14).troubles if isinstance(t, FalseReading)]
+
+
+def test_every_false_reading_is_drawn_and_never_both_endpoints_of_an_account_at_once() -> None:
+    drawn = drawn_readings()
+    account = [each for each in drawn if isinstance(each, AccountReading)]
+    market = [each for each in drawn if isinstance(each, MarketReading)]
+    assert {each.mutation for each in account} == set(AccountMutation)
+    assert {each.endpoints for each in account} == {(endpoint,) for endpoint in AccountEndpoint}
+    assert {each.noticed for each in account} == {True, False}
+    assert {each.subject for each in market} == set(MarketSubject)
+    assert len({each.endpoints for each in market}) == 3
+    assert {type(each) for each in drawn} == {AccountReading, MarketReading, LateFunding, LateRates}
+
+
+def test_a_balance_is_false_for_less_than_the_time_after_which_it_is_believed() -> None:
+    spans = [
+        each.until - each.after
+        for each in drawn_readings()
+        if isinstance(each, AccountReading) and each.until and each.after
+    ]
+    assert max(spans) < timedelta(seconds=COINS_CONFIRMED_SECONDS)
+
+
+def test_a_false_reading_is_given_to_the_exchange_and_explains_its_span() -> None:
+    plan = next(p for p in (draw_plan(seed, 14) for seed in SEEDS) if readings_of(p))
+    faults = venue_faults(plan.troubles)
+    given = (*faults.account_readings, *faults.market_readings, *faults.late_funding, *faults.late_rates)
+    assert set(given) == set(readings_of(plan))
+    assert len([span for span in spans_of(plan) if span.cause is Cause.FALSE]) == len(given)
+
+
+def readings_of(plan: RunPlan) -> list[FalseReading]:
+    return [trouble for trouble in plan.troubles if isinstance(trouble, FalseReading)]
+
+
+def without_a_short(seconds: float) -> RunPlan:
+    """Return a run in which one endpoint shows no short for a while."""
+    plan = replace(draw_plan(1, 1.0), troubles=())
+    begin = plan.begin + timedelta(hours=9)
+    false = AccountReading(
+        mutation=AccountMutation.POSITION_MISSING,
+        noticed=False,
+        after=begin,
+        until=begin + timedelta(seconds=seconds),
+    )
+    return replace(plan, troubles=(false,))
+
+
+def test_a_bot_that_believes_one_endpoint_is_caught_while_the_reading_is_false(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = without_a_short(7200)
+    assert play(plan).violation is None
+    monkeypatch.setattr(evidence, "confirmed_short", lambda reading, _: reading.shown or 0)
+    found = play(plan).violation
+    assert found is not None
+    assert found.rule is Rule.SUPPORTED
 
 
 def test_one_run_in_ten_spans_months_with_many_pairs_and_short_ones_never_do() -> None:

@@ -164,6 +164,7 @@ def test_a_week_that_once_broke_an_invariant_breaks_none(seed: int) -> None:
 def test_every_kind_of_trouble_is_drawn() -> None:
     drawn = {type(trouble).__name__ for seed in range(60) for trouble in draw_plan(seed, 14.0).troubles}
     assert drawn == {
+        "AccountReading",
         "Alteration",
         "Closure",
         "Crash",
@@ -177,7 +178,10 @@ def test_every_kind_of_trouble_is_drawn() -> None:
         "HandTransfer",
         "IntervalChange",
         "LaggingBalances",
+        "LateFunding",
+        "LateRates",
         "LateReports",
+        "MarketReading",
         "OneSidedBook",
         "PairRefusal",
         "PriceJump",

@@ -281,6 +281,8 @@ class Faults:
         self.plan = plan
         self.struck = 0
         """How often a command or a read was struck so far."""
+        self.shown_false = 0
+        """How often of these a read was answered with what is not so, or not yet."""
         self._matched = [0] * len(plan.submits)
         self._read = dict.fromkeys(Read, 0)
         self._met = [0] * len(plan.disorders)
@@ -337,12 +339,14 @@ class Faults:
 
     def _noted(self, readings: Readings) -> Readings:
         self.struck += bool(readings)
+        self.shown_false += bool(readings)
         return readings
 
     def lists_payment(self, at: datetime, now: datetime) -> bool:
         """Tell whether a funding payment of ``at`` is listed at ``now``."""
         listed = all(late.lists(at, now) for late in self.plan.late_funding)
         self.struck += not listed
+        self.shown_false += not listed
         return listed
 
     def _disorders(self, now: datetime) -> Iterator[tuple[Disorder, int]]:

@@ -115,6 +115,11 @@ class EmulatedVenue:
         """How often a fault has struck a command or a read."""
         return self._faults.struck
 
+    @property
+    def shown_false(self) -> int:
+        """How often of these a read was answered with what is not so, or not yet."""
+        return self._faults.shown_false
+
     def calm(self) -> None:
         """Let nothing go wrong any more; what is under way still arrives."""
         self._faults = Faults(FaultPlan())

@@ -29,6 +29,7 @@ class Cause(StrEnum):
     REFUSED = "requests refused, lost or unanswered"
     OUTAGE = "venue out of order"
     STALE = "venue shows what is no longer so"
+    FALSE = "venue shows what is not so"
     PRICES = "prices jumped"
     TAKEN = "the owner or the venue traded"
     DEAD = "no bot alive"

@@ -10,6 +10,7 @@ from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.world import World
+from hedgerow.simulation.causes import Cause, Span
 from hedgerow.simulation.doors import RunDoor
 from hedgerow.simulation.invariants import Exposure, Rule, own_tolerance
 from hedgerow.simulation.legs import LegWatch
@@ -72,11 +73,21 @@ class Conduct:
 
     @property
     def _settled(self) -> bool:
-        """Whether what is true now was true when the bot read it."""
+        """Whether what is true now was true, and shown, when the bot read it."""
+        return self._undisturbed and not any(span.cause is Cause.FALSE for span in self._spans())
+
+    @property
+    def _undisturbed(self) -> bool:
+        """Whether what is true now was true when the bot read it, whatever it was shown."""
         now = self._world.now
         new_hour = now.replace(minute=0, second=0, microsecond=0)
-        shown = any(span.begin <= now < span.end + UNSETTLED for span in self._door.spans)
-        return now - max(self._acted_at, new_hour) > UNSETTLED and not shown
+        late = now - max(self._acted_at, new_hour) > UNSETTLED
+        return late and all(span.cause is Cause.FALSE for span in self._spans())
+
+    def _spans(self) -> Iterator[Span]:
+        """Yield the spans of trouble that are active, or were until lately."""
+        now = self._world.now
+        return (span for span in self._door.spans if span.begin <= now < span.end + UNSETTLED)
 
     # --- plans -------------------------------------------------------------------------------------------------------
 
@@ -86,15 +97,13 @@ class Conduct:
             yield Rule.SETTINGS, f"{job.symbol} is closed for {job.reason.value} as if it were an emergency"
         if job.limits != self._parameters().execution:
             yield Rule.SETTINGS, f"{job.symbol}: the limits of the job are not those of the settings"
-        if not self._settled:
-            return
-        if job.kind is ExecutionKind.OPEN:
+        if self._undisturbed and job.kind is not ExecutionKind.OPEN:
+            yield from self._safety(job, ledger) if job.kind is ExecutionKind.CLOSE else self._correction(job)
+        if self._settled and job.kind is ExecutionKind.OPEN:
             yield from self._opening(job)
-        elif job.kind is ExecutionKind.CLOSE:
+        elif self._settled and job.kind is ExecutionKind.CLOSE:
             yield from self._dust(job, ledger)
             yield from self._closing(job, ledger)
-        else:
-            yield from self._correction(job)
 
     def _opening(self, job: HedgeExecution) -> Found:
         capital, account = self._parameters().capital_management, self._world.account()
@@ -137,7 +146,7 @@ class Conduct:
             case Reason.NEGATIVE_FUNDING if (apr or 0.0) > settings.funding_rate_strategy.exit_funding_apr + 0.01:
                 wrong = f"it pays {apr or 0.0:.2%} a year"
             case _:
-                yield from self._safety(job, ledger)
+                pass
         if wrong:
             yield Rule.SETTINGS, f"{job.symbol} is closed for {job.reason.value}, but {wrong}"
 

@@ -12,6 +12,7 @@ from hedgerow.clock import VirtualClock
 from hedgerow.domain.order import Fill
 from hedgerow.emulator.faults import Disorder, LaggingBalances, LateReports, StaleBooks
 from hedgerow.emulator.latency import LatencyModel
+from hedgerow.emulator.readings import LateFunding, LateRates
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World
 from hedgerow.engine.moments import Listener
@@ -19,7 +20,7 @@ from hedgerow.ports import NewsSource, Store, Venue
 from hedgerow.simulation.alterations import BRIEF, Alteration
 from hedgerow.simulation.causes import Cause, Span
 from hedgerow.simulation.fates import Fate, befall
-from hedgerow.simulation.plan import Act, RunPlan, venue_faults
+from hedgerow.simulation.plan import Act, FalseReading, RunPlan, venue_faults
 from hedgerow.simulation.power import Plug
 
 __all__ = ["ROUND_TRIPS", "Life", "ProcessDoor", "RunDoor", "ToldVenue", "spans_of"]
@@ -129,12 +130,12 @@ class ProcessDoor:
 
     @property
     def struck(self) -> int:
-        """How often a fault has struck a command or a read."""
-        return self._venue.struck
+        """How often a fault has kept a command or a read from being answered."""
+        return self._venue.struck - self._venue.shown_false
 
     @property
     def injected(self) -> int:
-        """The same: what is told is always true here."""
+        """The same, and how often what was shown was not so."""
         return self._venue.struck
 
     def client_id_of(self, fill: Fill) -> str:
@@ -178,4 +179,15 @@ def spans_of(plan: RunPlan) -> list[Span]:
         elif isinstance(trouble, Alteration) and trouble.kind in BRIEF:
             end = trouble.at + timedelta(seconds=trouble.seconds)
             found.append(Span(begin=trouble.at, end=end, cause=Cause.MISLEADING))
+        elif isinstance(trouble, FalseReading):
+            found.append(_false_span(trouble))
     return found
+
+
+def _false_span(reading: FalseReading) -> Span:
+    """Return when a reading is false; what is listed late, until the last of it is."""
+    begin, end = reading.after, reading.until
+    if begin is None or end is None:
+        raise ValueError(f"a drawn reading is false for a span of time: {reading}")
+    late = reading.seconds if isinstance(reading, LateFunding | LateRates) else 0.0
+    return Span(begin=begin, end=end + timedelta(seconds=late), cause=Cause.FALSE)

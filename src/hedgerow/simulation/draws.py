@@ -7,9 +7,9 @@ from random import Random
 from msgspec.structs import replace
 
 from hedgerow.domain.execution import ExecutionLimits
-from hedgerow.simulation.plan import Door, RunPlan
+from hedgerow.simulation.plan import Door, RunPlan, Trouble
 from hedgerow.simulation.style import Style, styled
-from hedgerow.simulation.troubles import KINDS, Draw
+from hedgerow.simulation.troubles import FALSE_KINDS, KINDS, Draw, Kinds
 from hedgerow.simulation.wire_draws import drawn_for_wire
 from hedgerow.strategy.parameters import (
     CapitalManagement,
@@ -23,6 +23,8 @@ from hedgerow.strategy.parameters import (
 __all__ = ["draw_plan"]
 
 FAULTS_PER_DAY = 2.0
+FALSE_SHARE = 1 / 8
+"""False readings for each other trouble."""
 LONG_SHARE = 1 / 10
 """Part of the runs in process that span months: what a log, a memory or a rare event of the market does over time."""
 LONG_DAYS = (120, 400)
@@ -63,11 +65,20 @@ def draw_plan(
     if not faults:
         return plan
     per_day = FAULTS_PER_DAY if plan.days == days else LONG_FAULTS_PER_DAY
+    troubles = _drawn(random, plan, KINDS, per_day)
+    notified = random.random() < NOTIFIED
+    # A source of its own: what a seed draws otherwise stays as it is.
+    readings = Random(f"readings/{seed}")  # noqa: S311 - a repeatable run, nothing secret
+    troubles += _drawn(readings, plan, FALSE_KINDS, per_day * FALSE_SHARE)
+    return replace(plan, troubles=troubles, news=notified)
+
+
+def _drawn(random: Random, plan: RunPlan, kinds: Kinds, per_day: float) -> tuple[Trouble, ...]:
+    """Return so many troubles a day, more or less, each of a kind that is drawn by its weight."""
     count = max(1, round(plan.days * per_day * random.uniform(0.3, 1.7)))
-    kinds = random.choices(KINDS, [weight for _, weight in KINDS], k=count)
-    drawn = (draw(Draw(random, plan)) for draw, _ in kinds)
-    troubles = chain.from_iterable(each if isinstance(each, tuple) else (each,) for each in drawn)
-    return replace(plan, troubles=tuple(troubles), news=random.random() < TOLD)
+    chosen = random.choices(kinds, [weight for _, weight in kinds], k=count)
+    drawn = (draw(Draw(random, plan)) for draw, _ in chosen)
+    return tuple(chain.from_iterable(each if isinstance(each, tuple) else (each,) for each in drawn))
 
 
 def _lengthened(plan: RunPlan) -> RunPlan:
@@ -91,8 +102,8 @@ def _lengthened(plan: RunPlan) -> RunPlan:
     )
 
 
-TOLD = 2 / 3
-"""Part of the runs whose exchange tells its news."""
+NOTIFIED = 2 / 3
+"""Part of the runs whose exchange reports to the bot's guard what happens."""
 
 
 def _parameters(random: Random, seed: int, style: Style) -> StrategyParameters:

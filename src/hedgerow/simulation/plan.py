@@ -19,6 +19,7 @@ from hedgerow.emulator.faults import (
     StaleBooks,
     SubmitFault,
 )
+from hedgerow.emulator.readings import AccountReading, LateFunding, LateRates, MarketReading
 from hedgerow.simulation.fates import Fate
 from hedgerow.simulation.market import MarketTrouble
 from hedgerow.simulation.wire_troubles import Cut, WireAct
@@ -29,6 +30,7 @@ __all__ = [
     "Crash",
     "Door",
     "DoorFault",
+    "FalseReading",
     "Hearing",
     "RunPlan",
     "Suspension",
@@ -81,7 +83,11 @@ class Suspension(Struct, frozen=True, kw_only=True, tag="suspension"):
 
 Act: TypeAlias = Fate | Crash | Suspension | WireAct
 """What happens at a time of its own."""
-DoorFault: TypeAlias = PairRefusal | SubmitFault | ReadFault | StaleBooks | LaggingBalances | LateReports | Disorder
+FalseReading: TypeAlias = AccountReading | MarketReading | LateFunding | LateRates
+"""What the exchange shows that is not so, or not yet."""
+DoorFault: TypeAlias = (
+    PairRefusal | SubmitFault | ReadFault | StaleBooks | LaggingBalances | LateReports | Disorder | FalseReading
+)
 """What the venue's door does."""
 Trouble: TypeAlias = DoorFault | MarketTrouble | Act | Cut
 
@@ -157,4 +163,8 @@ def venue_faults(troubles: Sequence[Trouble]) -> FaultPlan:
         late=tuple(trouble for trouble in troubles if isinstance(trouble, LateReports)),
         disorders=tuple(trouble for trouble in troubles if isinstance(trouble, Disorder)),
         refusals=tuple(trouble for trouble in troubles if isinstance(trouble, PairRefusal)),
+        account_readings=tuple(trouble for trouble in troubles if isinstance(trouble, AccountReading)),
+        market_readings=tuple(trouble for trouble in troubles if isinstance(trouble, MarketReading)),
+        late_funding=tuple(trouble for trouble in troubles if isinstance(trouble, LateFunding)),
+        late_rates=tuple(trouble for trouble in troubles if isinstance(trouble, LateRates)),
     )

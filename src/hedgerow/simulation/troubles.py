@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
+from typing import TypeAlias
 
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import Wallet
@@ -22,6 +23,16 @@ from hedgerow.emulator.faults import (
     StaleBooks,
     SubmitFault,
 )
+from hedgerow.emulator.readings import (
+    AccountEndpoint,
+    AccountMutation,
+    AccountReading,
+    LateFunding,
+    LateRates,
+    MarketEndpoint,
+    MarketReading,
+    MarketSubject,
+)
 from hedgerow.emulator.refusals import Code
 from hedgerow.simulation.alterations import BRIEF, Alteration, AlterationKind
 from hedgerow.simulation.fates import (
@@ -38,7 +49,7 @@ from hedgerow.simulation.fates import (
 from hedgerow.simulation.market import IntervalChange, OneSidedBook, Storm
 from hedgerow.simulation.plan import Crash, RunPlan, Suspension, Trouble
 
-__all__ = ["COMMON", "KINDS", "Draw"]
+__all__ = ["COMMON", "FALSE_KINDS", "KINDS", "Draw", "Kinds"]
 
 CODES = (
     Code.PRICE_TOO_HIGH,
@@ -292,7 +303,72 @@ def _pair_refusal(draw: Draw) -> PairRefusal:
     )
 
 
-KINDS: Sequence[tuple[Callable[[Draw], Trouble | tuple[Trouble, ...]], int]] = (
+OF_ONE_POSITION = (AccountMutation.POSITION_MISSING, AccountMutation.POSITION_SCALED, AccountMutation.STALE)
+"""What can be false about the endpoint of single positions."""
+FACTORS = ("0", "0.5", "0.9", "2", "1000")
+PRICE_FACTORS = (None, "0.01", "0.8", "0.97", "1.03", "1.25", "1000")
+"""None = left out, as a client reads a price of 0."""
+
+
+def _account_reading(draw: Draw) -> AccountReading:
+    """Draw a false reading of one endpoint of the account, for seconds or minutes; the other one shows the truth.
+
+    Both would be false in the same way only by an agreement: no bot could know the truth. The spot balance has one
+    endpoint; a bot believes it after a quarter of an hour, so that it is false for less.
+    """
+    random = draw.random
+    after, until = draw.window(random.choice((5, 60, 600)))
+    endpoint = random.choice((AccountEndpoint.ACCOUNT, AccountEndpoint.ACCOUNT, AccountEndpoint.POSITION))
+    mutations = OF_ONE_POSITION if endpoint is AccountEndpoint.POSITION else tuple(AccountMutation)
+    return AccountReading(
+        mutation=random.choice(mutations),
+        factor=draw.fraction(*FACTORS),
+        noticed=random.random() < 1 / 2,
+        endpoints=(endpoint,),
+        after=after,
+        until=until,
+    )
+
+
+def _market_reading(draw: Draw) -> MarketReading:
+    """Draw one figure of the market that is false, or left out, for seconds or minutes."""
+    random = draw.random
+    after, until = draw.window(random.choice((5, 60, 900)))
+    factor = random.choice(PRICE_FACTORS)
+    return MarketReading(
+        subject=random.choice(tuple(MarketSubject)),
+        market=random.choice((None, Market.SPOT, Market.PERP)),
+        factor=None if factor is None else Decimal(factor),
+        endpoints=random.choice((tuple(MarketEndpoint), (MarketEndpoint.MARKET,), (MarketEndpoint.DEPTH,))),
+        after=after,
+        until=until,
+    )
+
+
+def _late_funding(draw: Draw) -> LateFunding:
+    after, until = draw.window(86_400)
+    return LateFunding(
+        seconds=round(draw.random.choice((20, 900, 30_000)) * draw.random.random(), 3), after=after, until=until
+    )
+
+
+def _late_rates(draw: Draw) -> LateRates:
+    after, until = draw.window(86_400)
+    return LateRates(
+        seconds=round(draw.random.choice((60, 900, 30_000)) * draw.random.random(), 3), after=after, until=until
+    )
+
+
+Kinds: TypeAlias = Sequence[tuple[Callable[[Draw], Trouble | tuple[Trouble, ...]], int]]
+"""What may be drawn, each with its weight."""
+FALSE_KINDS: Kinds = (
+    (_account_reading, 4),
+    (_market_reading, 4),
+    (_late_funding, 1),
+    (_late_rates, 1),
+)
+"""How often each kind of false reading is drawn, relative to the others."""
+KINDS: Kinds = (
     (_submit, 14),
     (_reduce_only_submit, 4),
     (_second_leg_submit, 3),

@@ -185,6 +185,17 @@ def test_a_short_beyond_the_coins_is_bought_back_before_any_coins_are_sold() -> 
     assert (scene.job.spot.filled, scene.job.perp.filled) == (Decimal(6), Decimal(8))
 
 
+def test_coins_sold_after_a_short_too_many_was_bought_back_are_naked_until_their_part_of_the_short_is_too() -> None:
+    scene = closing(spot="6", perp="8", slice_notional="200")
+    scene.fills().fills()
+    assert (scene.order.market, scene.order.quantity) == (Market.PERP, Decimal(2))
+    assert scene.job.naked_since is not None
+    scene.now += timedelta(seconds=7)
+    scene.fills()
+    assert scene.job.worst_naked_seconds >= 7
+    assert scene.job.worst_naked_notional > 190
+
+
 def test_legs_that_differed_before_and_cannot_be_evened_in_time_are_said_to_differ() -> None:
     scene = closing(spot="6", perp="10")
     reject_forever(scene, None, 4)
