@@ -18,6 +18,7 @@ from hedgerow.simulation.draws import draw_plan
 from hedgerow.simulation.invariants import SLACK_SECONDS, STATE_SECONDS, Exposure, Rule, check_exposure
 from hedgerow.simulation.plan import Door
 from hedgerow.simulation.wire_troubles import RequestTrouble
+from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 from support.judging import LegScene
 from support.toy_venue import new_job
 from support.views import NOW
@@ -85,6 +86,19 @@ def test_coins_that_are_bought_already_are_hedged_at_a_leverage_that_the_owner_c
     scene.world.set_leverage(SYMBOL, 5)
     scene.conduct.acted()
     assert scene.pass_time(200).leaves(order("5")) == []
+
+
+# --- entry filters ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "guilty"), [(1.0, False), (2.0, True)])
+def test_a_book_that_the_bots_own_trade_has_thinned_is_known_a_second_later(seconds: float, *, guilty: bool) -> None:
+    scene = LegScene(parameters=StrategyParameters(funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1)))
+    scene.tape.set_liquidity(half_spread_bps=20, depth_notional=100_000)
+    scene.pass_time(300).buys("2").sells("1").pass_time(seconds)
+    job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="1", perp="1", at=scene.now)
+    rules = [rule for rule, _ in scene.conduct.begins(job, Ledger())]
+    assert rules == ([Rule.SETTINGS] if guilty else [])
 
 
 # --- orders in doubt -------------------------------------------------------------------------------------------------

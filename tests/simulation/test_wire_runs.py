@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.app.simulate import play, play_seeds
+from hedgerow.app.simulate import play, play_seed, play_seeds
+from hedgerow.aster.codes import failure
 from hedgerow.aster.reservations import Reservations
 from hedgerow.cli import main
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import NotSent, OutcomeUnknown
 from hedgerow.emulator.wire.clock import ExchangeClock
 from hedgerow.emulator.wire.exchange import Exchange
+from hedgerow.emulator.wire.failures import error_response
 from hedgerow.emulator.wire.faults import RequestFault, WireFault, WireTrouble
 from hedgerow.emulator.wire.memory import MemoryTransport
 from hedgerow.emulator.wire.venue import WireVenue
@@ -23,15 +25,12 @@ from hedgerow.simulation.network import Line, Network
 from hedgerow.simulation.plan import Crash, Door, Hearing, RunPlan
 from hedgerow.simulation.power import Plug, PowerCut
 from hedgerow.simulation.report import RunResult
+from hedgerow.simulation.wire_draws import UNDECIDED_CODES
 from hedgerow.simulation.wire_troubles import Cut, Harm, RequestTrouble, StreamTrouble
 from support.worlds import START, ScriptedTape
 
 DAYS = 0.06
-SEEDS = (0, 1, 2, 3)
-NOT_DRAWN = {
-    WireFault.NULL_FUNDING,
-    WireFault.REJECT_AFTER,
-}
+SEEDS = (0, 1, 3, 4)
 TIME = HttpRequest(method="GET", url="https://fapi.asterdex.com/fapi/v3/time", headers={}, timeout_seconds=5.0)
 
 
@@ -45,6 +44,19 @@ def test_faults_of_the_wire_break_no_invariant(results: list[RunResult]) -> None
     assert sum(result.opened for result in results) > 2 * len(SEEDS)
     assert sum(result.closed for result in results) > 2 * len(SEEDS)
     assert sum(result.faults_injected for result in results) > 20
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(38, id="trades-that-are-listed-late-and-asked-for-again-after-a-pause"),
+        pytest.param(10023, id="a-book-thinned-by-a-sale-of-half-a-second-ago"),
+        pytest.param(14024, id="a-market-that-closed-after-its-listing-was-read"),
+        pytest.param(15036, id="trades-that-a-fault-still-hides"),
+    ],
+)
+def test_a_run_that_once_broke_an_invariant_breaks_none(seed: int) -> None:
+    assert play_seed(seed, DAYS, door=Door.WIRE).violation is None
 
 
 def test_the_same_seed_signs_and_logs_the_same_in_another_process(results: list[RunResult]) -> None:
@@ -100,12 +112,20 @@ def test_every_kind_of_trouble_of_the_wire_is_drawn() -> None:
     assert kinds >= {"Crash", "PriceJump", "Closure", "Deleveraging", "HandSale", "Suspension", "Storm"}
     assert not kinds & {"SubmitFault", "ReadFault", "Disorder"}
     faults = {t.fault.fault for t in troubles if isinstance(t, RequestTrouble)}
-    assert faults == set(WireFault) - NOT_DRAWN
-    assert {t.fault.trouble for t in troubles if isinstance(t, StreamTrouble)} == set(WireTrouble) - {
-        WireTrouble.REWRITE
-    }
+    assert faults == set(WireFault)
+    assert {t.fault.trouble for t in troubles if isinstance(t, StreamTrouble)} == set(WireTrouble)
     assert {t.harm for t in troubles if isinstance(t, Cut)} == set(Harm)
     assert {plan.hearing for plan in plans} == set(Hearing)
+
+
+def test_an_order_that_was_executed_is_never_refused_for_certain() -> None:
+    plans = [draw_plan(seed, 1.0, door=Door.WIRE) for seed in range(80)]
+    requests = [t.fault for plan in plans for t in plan.troubles if isinstance(t, RequestTrouble)]
+    refused = [fault for fault in requests if fault.fault is WireFault.REJECT_AFTER]
+    assert {fault.code for fault in refused} == set(UNDECIDED_CODES)
+    for fault in refused:
+        body = error_response(fault.error_shape, fault.code, "", status=fault.status or 400, at_ms=0, headers={})
+        assert isinstance(failure(body, "order", now=START, write=True), OutcomeUnknown)
 
 
 def test_a_seed_has_the_account_and_the_market_of_the_other_door() -> None:

@@ -24,6 +24,7 @@ from hedgerow.emulator.wire.clock import ExchangeClock
 from hedgerow.emulator.wire.credentials import Agent
 from hedgerow.emulator.wire.door import Answer
 from hedgerow.emulator.wire.exchange import Exchange, ExchangeRules
+from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFault
 from hedgerow.emulator.wire.memory import MemoryTransport
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.emulator.world import World
@@ -53,6 +54,8 @@ BOOT_SECONDS = 1.0
 PACE_SECONDS = 1.0
 """How often the public streams send."""
 LIMITED = {418, 429}
+FIRST_PAUSE_SECONDS = 240.0
+"""Between a reading of the statement that does not explain a difference of the books and the next one."""
 ORDER_PAUSE_SECONDS = 10.0
 """What a client waits after a limit that does not say how long: the shorter window of the order limits."""
 
@@ -161,6 +164,7 @@ class WireDoor:
         match act:
             case RequestTrouble() | StreamTrouble():
                 faults.add(act.fault, now)
+                self.spans += self._late_rows(act.fault)
             case WrongClock():
                 faults.skew_seconds = act.seconds
                 return self._ending(act)
@@ -177,6 +181,17 @@ class WireDoor:
             case _:
                 pass
         return None
+
+    def _late_rows(self, fault: RequestFault | StreamFault) -> list[Span]:
+        """Return the span in which a bot may lack rows that are listed late; none for other faults.
+
+        It asks again after pauses that double, from the first one on: hence up to as much later as rows were hidden.
+        """
+        if not isinstance(fault, RequestFault) or fault.fault is not WireFault.LATE_ROWS:
+            return []
+        now = self._exchange.now
+        end = now + timedelta(seconds=2 * (fault.for_seconds or 0.0) + FIRST_PAUSE_SECONDS)
+        return [Span(begin=now, end=end, cause=Cause.FALSE, explains=False)]
 
     def _ending(self, act: WrongClock | LaggingAccount) -> Act | None:
         """Return what ends a span in which the exchange tells what is not so; None when this was it."""

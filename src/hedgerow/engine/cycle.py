@@ -7,6 +7,7 @@ from itertools import islice
 from typing import assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
@@ -438,6 +439,10 @@ class Cycle:
             return f"its open orders cannot be read: {unreadable}"
         if orders:
             return f"{len(orders)} open order(s) on the symbol are not the bot's"
+        listed = await self._listed_now(opportunity)
+        if isinstance(listed, str):
+            return listed
+        opportunity = listed
         spot, perp = await read_books(self._venue, opportunity.symbol)
         plan = plan_opening(opportunity, spot, perp, observation, self._journal.ledger, self._policy)
         if not isinstance(plan, Open):
@@ -447,6 +452,19 @@ class Cycle:
         self._journal.say(RebalanceStarted(at=self._clock.now(), before_opening=True, needed=plan.rebalance))
         job = await self._executor.open(opportunity.pair, plan.plan_for, plan.reason, observation.account)
         return (job.detail or "it was not opened") if job.state is ExecutionState.FLAT else None
+
+    async def _listed_now(self, opportunity: Opportunity) -> Opportunity | str:
+        """Return an opportunity with its pair as it is listed now, or why it is not opened.
+
+        The listing that it was chosen by may be minutes old: a market that has closed since then is not tried.
+        """
+        try:
+            pair = await self._venue.pair(opportunity.symbol, fresh=True)
+        except VenueError as unreadable:
+            return f"its listing cannot be read: {unreadable}"
+        if not pair.tradable:
+            return f"it does not trade on both markets: spot {pair.spot.status}, perpetual {pair.perp.status}"
+        return replace(opportunity, pair=pair)
 
     def _nearest(self, market: MarketView) -> str:
         """Return what the most attractive pair lacks."""

@@ -41,6 +41,8 @@ class Span(Struct, frozen=True, kw_only=True):
     begin: datetime
     end: datetime
     cause: Cause
+    explains: bool = True
+    """Whether it keeps legs apart; rows that are listed late only keep the books from being complete."""
 
 
 def ways(job: HedgeExecution | None, excess: Decimal) -> tuple[tuple[Market, Side], ...]:
@@ -93,5 +95,5 @@ def _obstacle(pair: BasisPair, depth: Depth, side: Side, price: Decimal | None) 
 def explained_until(spans: Iterable[Span], since: datetime, now: datetime) -> Iterator[tuple[datetime, Cause]]:
     """Yield, of every span that was active after ``since``, its cause and until when it was active, at most now."""
     for span in spans:
-        if span.begin <= now and span.end > since:
+        if span.explains and span.begin <= now and span.end > since:
             yield min(now, span.end), span.cause

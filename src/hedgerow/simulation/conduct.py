@@ -30,6 +30,8 @@ Found = Iterator[tuple[Rule, str]]
 HOUR = timedelta(hours=1)
 UNSETTLED = timedelta(seconds=120)
 """So long after an act of the owner or the market, or a new hour's prices, a bot may decide by what was before."""
+SHOWN_WITHIN = timedelta(seconds=1.5)
+"""A book of a stream may be one second old when an order is sized by it; what was traded since is not in it."""
 CAPITAL_SLACK = Decimal("1.01")
 CAP_SLACK_BPS = Decimal(30)
 """What the bot's own slices move the touch by: a thin book that was read right after one has filled up again."""
@@ -116,8 +118,14 @@ class Conduct:
             yield Rule.SETTINGS, f"{job.symbol}: {planned:.2f} USDT per leg are planned, {allowed:.2f} allowed"
         if job.plan.leverage != 1:
             yield Rule.SETTINGS, f"{job.symbol}: a leverage of {job.plan.leverage} is planned"
-        for fault in entry_faults(self._world, job.symbol, self._parameters().funding_rate_strategy):
-            yield Rule.SETTINGS, f"{job.symbol} is opened though {fault}"
+        if self._trades_shown(job.symbol):
+            for fault in entry_faults(self._world, job.symbol, self._parameters().funding_rate_strategy):
+                yield Rule.SETTINGS, f"{job.symbol} is opened though {fault}"
+
+    def _trades_shown(self, symbol: str) -> bool:
+        """Whether the books that a bot may still decide by show what was traded last: the stream sends them apart."""
+        since = self._world.now - SHOWN_WITHIN
+        return not any(self._world.fills(market, symbol, since) for market in Market)
 
     def _dust(self, job: HedgeExecution, ledger: Ledger) -> Found:
         base = job.pair.base

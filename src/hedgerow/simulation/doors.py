@@ -189,5 +189,6 @@ def _false_span(reading: FalseReading) -> Span:
     begin, end = reading.after, reading.until
     if begin is None or end is None:
         raise ValueError(f"a drawn reading is false for a span of time: {reading}")
-    late = reading.seconds if isinstance(reading, LateFunding | LateRates) else 0.0
-    return Span(begin=begin, end=end + timedelta(seconds=late), cause=Cause.FALSE)
+    if isinstance(reading, LateFunding | LateRates):
+        return Span(begin=begin, end=end + timedelta(seconds=reading.seconds), cause=Cause.FALSE, explains=False)
+    return Span(begin=begin, end=end, cause=Cause.FALSE)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.faults import Disorder
+from hedgerow.emulator.wire.failures import ErrorShape
 from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFault, WireTrouble
 from hedgerow.emulator.wire.mutations import BODY_MUTATIONS, Mutation
 from hedgerow.simulation.plan import Door, Hearing, RunPlan, Trouble
@@ -24,7 +25,7 @@ from hedgerow.simulation.wire_troubles import (
     WrongClock,
 )
 
-__all__ = ["drawn_for_wire"]
+__all__ = ["UNDECIDED_CODES", "drawn_for_wire"]
 
 TROUBLES_PER_HOUR = 2.0
 COMMON_SHARE = 1 / 3
@@ -110,6 +111,20 @@ REWRITTEN: Sequence[tuple[str, Sequence[str]]] = (
 """Replies that a bot decides by, and what of each is changed: the whole, its lists, rows or fields."""
 
 
+MESSAGES: Sequence[tuple[str, Sequence[str]]] = (
+    ("markPrice", ("", "*", "*.p", "*.i", "*.r", "*.T")),
+    ("bookTicker", ("", "b", "a", "B", "A")),
+    ("depth", ("b", "a", "b.0.0", "a.0.0")),
+    ("ORDER_TRADE_UPDATE", ("", "o", "o.z", "o.X", "o.ap", "o.c", "o.i", "T")),
+    ("executionReport", ("", "z", "X", "Z", "c", "i", "E")),
+    ("ACCOUNT_UPDATE", ("a", "a.B", "a.P", "a.B.*.wb", "a.P.*.pa", "a.P.*.ep")),
+    ("outboundAccountPosition", ("B", "B.*.f", "B.*.l", "B.*.a")),
+)
+"""Messages that a bot reads, and what of each is changed."""
+UNDECIDED_CODES = (-1000, -1001, -1006, -1007, -1008, -1016)
+"""Refusals that leave open whether the request was carried out (docs/aster-api.md 9)."""
+
+
 def drawn_for_wire(plan: RunPlan, *, faults: bool) -> RunPlan:
     """Return a run of the same account and market through the wire: shorter lives of hedges, troubles of the wire."""
     random = Random(f"wire/{plan.seed}")  # noqa: S311 - a repeatable run, nothing secret
@@ -133,7 +148,11 @@ def drawn_for_wire(plan: RunPlan, *, faults: bool) -> RunPlan:
     count = max(1, round(plan.days * 24 * TROUBLES_PER_HOUR * random.uniform(0.3, 1.7)))
     draw = Draw(random, wired)
     drawn = (_common(draw) if random.random() < COMMON_SHARE else _of_wire(draw) for _ in range(count))
-    return replace(wired, troubles=tuple(chain.from_iterable(drawn)))
+    troubles = tuple(chain.from_iterable(drawn))
+    # A source of its own: what a seed draws otherwise stays as it is.
+    more = Random(f"wire answers/{plan.seed}")  # noqa: S311 - a repeatable run, nothing secret
+    chosen = more.choices(ANSWERS, [weight for _, weight in ANSWERS], k=max(1, round(count * ANSWERS_SHARE)))
+    return replace(wired, troubles=(*troubles, *(choose(Draw(more, wired)) for choose, _ in chosen)))
 
 
 def _common(draw: Draw) -> tuple[Trouble, ...]:
@@ -320,6 +339,58 @@ def _page(draw: Draw) -> RequestTrouble:
     return RequestTrouble(at=draw.at, fault=fault)
 
 
+def _rewritten_message(draw: Draw) -> StreamTrouble:
+    """Let messages of one stream lie, for seconds or minutes."""
+    random = draw.random
+    stream, fields = random.choice(MESSAGES)
+    field = random.choice(fields)
+    mutations = [mutation for mutation in Mutation if mutation not in BODY_MUTATIONS]
+    fault = StreamFault(
+        trouble=WireTrouble.REWRITE,
+        stream=stream,
+        mutation=random.choice(mutations if field else (Mutation.EMPTY, Mutation.TRUNCATED, Mutation.INVALID_UTF8)),
+        field=field,
+        chance=random.choice((1.0, 1.0, 0.3)),
+        for_seconds=round(random.choice((3.0, 60.0, 600.0)) * random.random(), 3),
+    )
+    return StreamTrouble(at=draw.at, fault=fault)
+
+
+def _no_funding_terms(draw: Draw) -> RequestTrouble:
+    """Let interval, cap and floor of every pair's funding be null for a while."""
+    seconds = round(draw.random.uniform(60, 3600), 3)
+    fault = RequestFault(fault=WireFault.NULL_FUNDING, path="fundingInfo", method="GET", for_seconds=seconds)
+    return RequestTrouble(at=draw.at, fault=fault)
+
+
+def _undecided_refusal(draw: Draw) -> RequestTrouble:
+    """Let a write be carried out and refused all the same, with a code that leaves open which of both happened.
+
+    A refusal that says for certain that nothing was done is never one after execution: that would be a lie about an
+    order it has called final, which no client could find out in time.
+    """
+    random = draw.random
+    fault = RequestFault(
+        fault=WireFault.REJECT_AFTER,
+        path=random.choice((*ORDERS, "asset/wallet/transfer", "leverage")),
+        method=random.choice(("POST", "POST", CANCELS)),
+        code=random.choice(UNDECIDED_CODES),
+        error_shape=random.choice(tuple(ErrorShape)),
+        status=random.choice((400, 408, 500, 504)),
+        nth=random.randint(1, 6),
+        times=random.choice((1, 2, 8)),
+    )
+    return RequestTrouble(at=draw.at, fault=fault)
+
+
+ANSWERS_SHARE = 1 / 8
+"""Of those below for each other trouble."""
+ANSWERS: Sequence[tuple[Callable[[Draw], Trouble], int]] = (
+    (_rewritten_message, 5),
+    (_no_funding_terms, 1),
+    (_undecided_refusal, 4),
+)
+"""How often each kind is drawn, relative to the others here."""
 KINDS: Sequence[tuple[Callable[[Draw], Trouble], int]] = (
     (_order, 16),
     (_read, 6),
