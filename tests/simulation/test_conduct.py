@@ -97,8 +97,8 @@ def test_a_book_that_the_bots_own_trade_has_thinned_is_known_a_second_later(seco
     scene.tape.set_liquidity(half_spread_bps=20, depth_notional=100_000)
     scene.pass_time(300).buys("2").sells("1").pass_time(seconds)
     job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="1", perp="1", at=scene.now)
-    rules = [rule for rule, _ in scene.conduct.begins(job, Ledger())]
-    assert rules == ([Rule.SETTINGS] if guilty else [])
+    rules = {rule for rule, _ in scene.conduct.begins(job, Ledger())}
+    assert rules == ({Rule.SETTINGS} if guilty else set())
 
 
 # --- orders in doubt -------------------------------------------------------------------------------------------------
