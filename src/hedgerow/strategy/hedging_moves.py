@@ -33,11 +33,11 @@ from hedgerow.strategy.hedging_orders import (
 )
 from hedgerow.strategy.hedging_quantities import (
     bought_ahead,
-    cannot_be_followed,
     coins_lacking,
     follow_due,
     lead_complete,
     lead_slice,
+    only_coins_help,
     reversible,
     short_ahead,
     surplus,
@@ -346,6 +346,13 @@ def naked(job: HedgeExecution, around: Surroundings) -> Step:
         return Step(job=job, pause_seconds=NAKED_RETRY_SECONDS)
     if job.kind is not ExecutionKind.OPEN:
         return unwind(job, around) if ahead else _close_on(job, around)
+    return _take_back_or_complete(job, around)
+
+
+def _take_back_or_complete(job: HedgeExecution, around: Surroundings) -> Step:
+    lacking = coins_lacking(job, around) if only_coins_help(job) else ZERO
+    if lacking:
+        return place(job, around, Market.SPOT, lacking)
     quantity = follow_due(job, around) if reversible(job, around) else ZERO
     completable = quantity > 0 and price_of(job, around, job.follower) is not None
     may_reverse = price_of(job, around, job.lead) is not None
@@ -356,7 +363,7 @@ def naked(job: HedgeExecution, around: Surroundings) -> Step:
 
 def _close_on(job: HedgeExecution, around: Surroundings) -> Step:
     """Buy back the short of the coins that were sold, or the coins, while the perpetual takes no orders."""
-    if not cannot_be_followed(job):
+    if not only_coins_help(job):
         return follow(job, around)
     lacking = coins_lacking(job, around)
     if not lacking:

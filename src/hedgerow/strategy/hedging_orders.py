@@ -47,6 +47,8 @@ __all__ = [
 
 UNREADABLE_SECONDS = 1.0
 """Pause before books that were stale or one-sided are read again."""
+LATE_SECONDS = 60.0
+"""A fill that is heard of later than this may have been made at another price than the present one."""
 FUTURE_SECONDS = 1.0
 """A book stamped later than this after the present is not fresh: one of the two clocks is wrong."""
 BLOCKED_PAUSE_SECONDS = 5.0
@@ -271,7 +273,7 @@ def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
     within, moment = exposed <= tolerance(job, price), around.happened_at or around.at
     since = job.naked_since if within else job.naked_since or moment
     seconds = max(0.0, ((moment if within else around.at) - since).total_seconds()) if since else 0.0
-    worst = job.worst_naked_notional if within else max(job.worst_naked_notional, exposed * price)
+    worst = job.worst_naked_notional if within else max(job.worst_naked_notional, exposed * _then(job, around, price))
     return replace(
         job,
         naked_since=None if within else since,
@@ -280,6 +282,12 @@ def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
         worst_naked_notional=worst,
         naked_alarmed=job.naked_alarmed or seconds > job.limits.max_naked_seconds or _still_unequal(job, around, price),
     )
+
+
+def _then(job: HedgeExecution, around: Surroundings, price: Decimal) -> Decimal:
+    """Return the price of legs that came apart a while ago, while nobody looked: at least what was paid for them."""
+    late = around.happened_at is not None and (around.at - around.happened_at).total_seconds() > LATE_SECONDS
+    return max(price, *(leg.notional / leg.filled for leg in (job.spot, job.perp) if leg.filled)) if late else price
 
 
 def _is_one_legged(job: HedgeExecution) -> bool:

@@ -19,11 +19,11 @@ from hedgerow.strategy.hedging_orders import (
 
 __all__ = [
     "bought_ahead",
-    "cannot_be_followed",
     "coins_lacking",
     "follow_due",
     "lead_complete",
     "lead_slice",
+    "only_coins_help",
     "reversible",
     "short_ahead",
     "surplus",
@@ -191,18 +191,21 @@ def bought_ahead(job: HedgeExecution, around: Surroundings) -> Decimal:
     return _coins_to_sell(job, around, min(left, -job.exposure - short_first))
 
 
-def cannot_be_followed(job: HedgeExecution) -> bool:
-    """Whether the perpetual takes no order of a closing while spot does: the sold coins can only be bought again."""
-    closes = job.kind is not ExecutionKind.OPEN and job.plan.spot_quantity > 0 and job.plan.perp_quantity > 0
-    return closes and job.pair.perp.status in SHUT and job.pair.spot.status is TradingStatus.TRADING
+def only_coins_help(job: HedgeExecution) -> bool:
+    """Whether a short too large can only be covered with coins: the perpetual takes no order, and spot does."""
+    legs = job.plan.spot_quantity > 0 and job.plan.perp_quantity > 0 and job.lead is Market.SPOT
+    return legs and job.pair.perp.status in SHUT and job.pair.spot.status is TradingStatus.TRADING
 
 
 def coins_lacking(job: HedgeExecution, around: Surroundings) -> Decimal:
-    """Return the coins that a closing has sold from a short that is still there, gross of the fee for buying them."""
-    spot = job.pair.spot
+    """Return the coins whose short is there without them, gross of the fee for buying them.
+
+    A closing sold them; of an opening an order of the short filled twice, and the coins are among those planned.
+    """
     lacking = job.pair.gross_spot_for(max(ZERO, -own_difference(job)))
     price = fresh_touch(job, around, Market.SPOT, Side.BUY) or worth(job, around)
-    return lacking if tradable(spot, lacking, price) else ZERO
+    planned = job.kind is not ExecutionKind.OPEN or lacking <= _remaining(job)
+    return lacking if planned and tradable(job.pair.spot, lacking, price) else ZERO
 
 
 def short_ahead(job: HedgeExecution, around: Surroundings) -> bool:

@@ -10,13 +10,13 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.commands import CancelOrder
 from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionState, ExecutionStyle
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.order import OrderStatus, RejectKind
 from hedgerow.strategy import hedging
 from hedgerow.strategy.hedging_cells import doubted
 from hedgerow.strategy.hedging_orders import MOST_DOUBTFUL, at_risk, in_doubt
 from hedgerow.strategy.hedging_quality import quality_of
-from support.hedging_scene import Scene, closing, following, leading
+from support.hedging_scene import Scene, closing, following, leading, reject_forever
 from support.toy_venue import new_job
 
 CLOSE, OPEN, TRIM = ExecutionKind.CLOSE, ExecutionKind.OPEN, ExecutionKind.TRIM
@@ -268,3 +268,30 @@ def test_a_job_that_may_still_be_filled_does_not_end_and_survives_a_restart() ->
         assert not scene.job.state.ended
         scene.after(1) if not scene.job.working else scene.fills()
     assert hedging.signal_of(scene.job, None) is hedging.Signal.TICK
+
+
+def test_a_short_that_filled_twice_in_a_market_that_closed_is_covered_with_planned_coins() -> None:
+    scene = doubt(following()).fills()
+    settle(scene, lands=True)
+    assert (scene.job.state, scene.order.side) == (UNWINDING, Side.BUY)
+    pair = scene.job.pair
+    scene.pair = replace(pair, perp=replace(pair.perp, status=TradingStatus.CLOSED))
+    reject_forever(scene, RejectKind.PERMISSION, 40)
+    assert scene.job.state is NAKED
+    while not (scene.job.working and scene.job.working.order.market is Market.SPOT):
+        scene.rejects(RejectKind.PERMISSION) if scene.job.working else scene.after(5)
+    assert (scene.job.working.order.side, scene.job.working.order.quantity) == (Side.BUY, Decimal("3.985"))
+    assert scene.fills().job.state is HEDGED
+    assert 0 <= scene.job.exposure < Decimal("0.01")
+
+
+def test_more_coins_than_planned_are_not_bought_for_a_short_that_filled_twice() -> None:
+    scene = doubt(following(slice_notional="2000")).fills()
+    settle(scene, lands=True)
+    pair = scene.job.pair
+    scene.pair = replace(pair, perp=replace(pair.perp, status=TradingStatus.CLOSED))
+    reject_forever(scene, RejectKind.PERMISSION, 40)
+    assert scene.job.state is NAKED
+    for _ in range(4):
+        scene.rejects(RejectKind.PERMISSION) if scene.job.working else scene.after(60)
+        assert not scene.job.working or scene.job.working.order.market is Market.PERP

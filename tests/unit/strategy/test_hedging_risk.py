@@ -85,6 +85,13 @@ def test_a_leg_is_naked_from_its_fill_on_and_no_longer_than_until_the_other_one_
     assert seen(idle, happened_at=NOW + timedelta(hours=1)).worst_naked_seconds == 0
 
 
+def test_what_was_naked_while_nobody_looked_is_worth_at_least_what_was_paid_for_it() -> None:
+    idle = replace(job(Market.SPOT, Side.BUY, coins=4, short=0, state=ExecutionState.FOLLOWING), working=None)
+    dear = replace(idle, spot=replace(idle.spot, notional=Decimal(800)))
+    assert seen(dear, happened_at=NOW - timedelta(hours=1)).worst_naked_notional > 790
+    assert seen(dear, happened_at=NOW - timedelta(seconds=1)).worst_naked_notional < 410
+
+
 @pytest.mark.parametrize(("spot", "perp"), [(4, 0), (0, 4)])
 @pytest.mark.parametrize("kind", [ExecutionKind.CLOSE, ExecutionKind.TRIM])
 def test_what_is_left_of_a_leg_is_naked_since_the_other_one_was_lost(kind: ExecutionKind, spot: int, perp: int) -> None:
