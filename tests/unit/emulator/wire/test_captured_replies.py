@@ -1,9 +1,7 @@
 """Real replies of the venue beside ours: the same keys, the same types."""
 
 import csv
-import gzip
 import json
-import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,15 +16,12 @@ from hedgerow.emulator.wire.exchange_info import Profile
 from support.wire import USER, WireClient, make_wired
 from support.worlds import ScriptedTape
 
-DATA = os.environ.get("HEDGEROW_DATA", Path(__file__).parents[5] / "shared" / "data")
-CAPTURES = Path(DATA) / "aster"
-needs_captures = pytest.mark.skipif(not CAPTURES.is_dir(), reason="captured replies are not here (HEDGEROW_DATA)")
+CAPTURES = Path(__file__).parents[3] / "captures" / "aster"
+"""Excerpts of replies of the venue."""
 
 
 def captured(name: str) -> Any:
-    path = next(CAPTURES.glob(f"{name}*"))
-    content = path.read_bytes()
-    return json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+    return json.loads(next(CAPTURES.glob(f"{name}*")).read_bytes())
 
 
 def types_of(row: dict[str, Any]) -> dict[str, str]:
@@ -42,7 +37,6 @@ def plain() -> WireClient:
     return make_wired(ScriptedTape(["ETHUSDT"]))
 
 
-@needs_captures
 @pytest.mark.parametrize(
     ("market", "name", "path"),
     [("perp", "futures_exchangeInfo", "/fapi/v3/exchangeInfo"), ("spot", "spot_exchangeInfo", "/api/v3/exchangeInfo")],
@@ -57,7 +51,6 @@ def test_our_own_listing_has_the_captured_keys_and_types(plain: WireClient, mark
     assert ours["rateLimits"] == real["rateLimits"]
 
 
-@needs_captures
 def test_our_account_has_the_captured_keys_and_types(plain: WireClient) -> None:
     real, ours = captured("futures_account_sample"), plain.perp("GET", "accountWithJoinMargin").json
     assert types_of(ours) == types_of(real)
@@ -65,7 +58,6 @@ def test_our_account_has_the_captured_keys_and_types(plain: WireClient) -> None:
     assert types_of(ours["positions"][0]) == types_of(real["positions"][0])
 
 
-@needs_captures
 def test_premiums_and_funding_have_the_captured_keys_and_types(plain: WireClient) -> None:
     real = captured("aster_premiumIndex_fundingInfo_excerpt")
     for name in ("premiumIndex", "fundingInfo"):
@@ -73,7 +65,6 @@ def test_premiums_and_funding_have_the_captured_keys_and_types(plain: WireClient
         assert types_of(plain.public(f"/fapi/v1/{name}").json[0]) == types_of(row)
 
 
-@needs_captures
 def test_depth_balances_and_orders_have_the_captured_keys(plain: WireClient) -> None:
     depth = next(iter(captured("depth_snapshots").values()))
     assert types_of(plain.public("/fapi/v3/depth", symbol="ETHUSDT").json) == types_of(depth)
@@ -84,9 +75,8 @@ def test_depth_balances_and_orders_have_the_captured_keys(plain: WireClient) -> 
     assert set(ours) == set(replies["spot_orders"][0]["httpResponse"])
 
 
-@needs_captures
 def test_trades_and_conditional_orders_have_the_captured_keys(plain: WireClient) -> None:
-    rows = csv.DictReader(gzip.decompress(next(CAPTURES.glob("recent_trades*")).read_bytes()).decode().splitlines())
+    rows = csv.DictReader(next(CAPTURES.glob("recent_trades*")).read_text(encoding="utf-8").splitlines())
     assert {*plain.public("/fapi/v3/trades", symbol="ETHUSDT").json[0], "symbol"} == set(rows.fieldnames or ())
     stop = pick([each["httpResponse"] for each in captured("aster_replies_subset")["spot_orders"]], type="STOP_MARKET")
     asked = {"symbol": "ETHUSDT", "side": "BUY", "type": "STOP_MARKET", "quantity": "1", "stopPrice": "110"}
@@ -96,7 +86,6 @@ def test_trades_and_conditional_orders_have_the_captured_keys(plain: WireClient)
     assert {name: ours[name] for name in names} == {name: stop[name] for name in names}
 
 
-@needs_captures
 @pytest.mark.parametrize(("market", "name"), [("perp", "futures_exchangeInfo"), ("spot", "spot_exchangeInfo")])
 def test_every_captured_symbol_has_the_keys_that_ours_have(plain: WireClient, market: str, name: str) -> None:
     prefix = "fapi" if market == "perp" else "api"
@@ -107,7 +96,6 @@ def test_every_captured_symbol_has_the_keys_that_ours_have(plain: WireClient, ma
         assert odd == set(), row["symbol"]
 
 
-@needs_captures
 def test_captured_grids_are_served_and_enforced() -> None:
     captures = load_captures(CAPTURES)
     tape = CapturedTape(ScriptedTape(["ETHUSDT"]), captures)
