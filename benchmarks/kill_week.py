@@ -35,6 +35,8 @@ from _exchange import (
 )
 from _report import offer_output, tell, workplace
 from _wire import Fate, Wire
+from hedgerow.app.ask import new_request
+from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.events import Halted, HedgeAborted, HedgeClosed, HedgeOpened
 from hedgerow.domain.folding import fold
@@ -166,6 +168,10 @@ def drawn(random: Random, kills: int, days: float) -> list[Kill]:
     return sorted(found, key=lambda kill: kill.at)
 
 
+OWNER_WAITS_SECONDS = 600.0
+"""Real seconds for the next bot to start and read a request."""
+
+
 def campaign(folder: Path, arguments: argparse.Namespace, place: Exchange) -> Result:
     """Kill and start again until the week is over, and judge."""
     random = Random(arguments.seed)
@@ -177,9 +183,9 @@ def campaign(folder: Path, arguments: argparse.Namespace, place: Exchange) -> Re
     try:
         for number, kill in enumerate(plan):
             if life(folder, wire, killer, kill, result):
-                FolderMailbox(Home(folder=folder, mode=HomeMode.LIVE).requests).post(
-                    f"owner-{number}", ResumeRequested()
-                )
+                clock = SystemClock()
+                mailbox = FolderMailbox(Home(folder=folder, mode=HomeMode.LIVE).requests, clock)
+                mailbox.post(new_request(ResumeRequested(), clock, user="owner", seconds=OWNER_WAITS_SECONDS))
             if number in outages:
                 place.kill()
                 place.start()

@@ -17,7 +17,7 @@ from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.news import News
 from hedgerow.domain.order import Fill, OrderRequest
-from hedgerow.domain.requests import Answer, Request
+from hedgerow.domain.requests import Answer, Claim, OperatorRequest
 
 __all__ = [
     "LARGEST_REPLY",
@@ -313,10 +313,25 @@ class Store(Protocol):
 
 
 class Mailbox(Protocol):
-    """How a person's requests reach a running bot."""
+    """How a person's requests reach a running bot.
 
-    def take(self) -> tuple[tuple[str, Request], ...]:
-        """Return the requests that were not answered yet with their ids, oldest first."""
+    A request is valid for a limited time, by the clock of the place where it waits: the bot's own may be simulated.
+    """
+
+    def take(self) -> tuple[OperatorRequest, ...]:
+        """Return the requests that nobody has begun or answered yet, in the order in which they were asked."""
+        ...
+
+    def claim(self, request_id: str) -> Claim:
+        """Make a request this process's to carry out, at once, unless it has expired or was withdrawn.
+
+        Raises:
+            MailboxError: that cannot be written; the request is not taken again.
+        """
+        ...
+
+    def abandoned(self) -> tuple[OperatorRequest, ...]:
+        """Return the requests that an earlier process claimed and never answered."""
         ...
 
     def answer(self, request_id: str, answer: Answer) -> None:

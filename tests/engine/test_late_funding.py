@@ -13,9 +13,9 @@ from hedgerow.domain.requests import CloseRequested
 from hedgerow.emulator.faults import FaultPlan
 from hedgerow.emulator.readings import LateFunding
 from hedgerow.engine.moments import BooksChecked, Warned
-from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm
+from support.mail import asked, mailbox_in
 from support.worlds import SYMBOL, Listing, ScriptedTape
 
 PATIENT = StrategyParameters(
@@ -67,9 +67,9 @@ def test_a_row_listed_while_no_bot_ran_is_booked_at_the_next_start() -> None:
 
 
 def test_a_row_listed_after_the_closing_belongs_to_the_hedge_that_was_held(tmp_path: Path) -> None:
-    farm, mailbox = farm_with(late(hours=6, after=7, until=9)), FolderMailbox(tmp_path)
+    farm, mailbox = farm_with(late(hours=6, after=7, until=9)), mailbox_in(tmp_path)
     farm.run(10)
-    mailbox.post("1", CloseRequested())
+    mailbox.post(asked("1", CloseRequested()))
     farm.run(0.5, mailbox=mailbox)
     (closed,) = farm.ledger.closed
     assert closed.funding == 0

@@ -31,13 +31,14 @@ from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.strategy.observation import Close, Hold, HoldReason
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.bots import OPENED, Action, Farm
+from support.mail import asked, mailbox_in
 from support.worlds import SYMBOL
 
 CALM = StrategyParameters(funding_rate_strategy=FundingRateStrategy(min_funding_apr=5.0))
 
 
 def _post(mailbox: FolderMailbox, request_id: str, request: Request) -> Action:
-    return lambda _: mailbox.post(request_id, request)
+    return lambda _: mailbox.post(asked(request_id, request))
 
 
 class _Trap:
@@ -57,7 +58,7 @@ class _Trap:
 
 
 def test_a_running_bot_closes_on_request_and_opens_nothing_until_resumed(tmp_path: Path) -> None:
-    farm, mailbox = Farm(), FolderMailbox(tmp_path)
+    farm, mailbox = Farm(), mailbox_in(tmp_path)
     farm.run(2, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
     answer = mailbox.collect("1")
     assert answer is not None
@@ -75,7 +76,7 @@ def test_a_running_bot_closes_on_request_and_opens_nothing_until_resumed(tmp_pat
 
 
 def test_an_answer_that_cannot_be_written_is_a_warning_and_the_bot_goes_on(tmp_path: Path) -> None:
-    farm, mailbox = Farm(), FolderMailbox(tmp_path)
+    farm, mailbox = Farm(), mailbox_in(tmp_path)
     (tmp_path / "1.answer.json").mkdir()
     farm.run(2, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
     (warning,) = [said for said in farm.heard(Warned) if "the answer to a request" in said.text]
@@ -86,7 +87,7 @@ def test_an_answer_that_cannot_be_written_is_a_warning_and_the_bot_goes_on(tmp_p
 
 
 def test_a_close_of_another_symbol_is_refused(tmp_path: Path) -> None:
-    farm, mailbox = Farm(), FolderMailbox(tmp_path)
+    farm, mailbox = Farm(), mailbox_in(tmp_path)
     farm.run(0.5, mailbox=mailbox, at={0.2: _post(mailbox, "1", CloseRequested(symbol="BBBUSDT"))})
     answer = mailbox.collect("1")
     assert answer is not None
@@ -103,7 +104,7 @@ def test_a_close_with_nothing_held_says_so() -> None:
 
 def test_a_halt_blocks_openings_and_leaves_the_held_position_to_its_rules(tmp_path: Path) -> None:
     brief = StrategyParameters(position_management=PositionManagement(max_position_age_hours=1.5))
-    farm, mailbox = Farm(parameters=brief), FolderMailbox(tmp_path)
+    farm, mailbox = Farm(parameters=brief), mailbox_in(tmp_path)
     farm.run(2, mailbox=mailbox, at={0.52: _post(mailbox, "1", HaltRequested(detail="holiday"))})
     assert farm.reasons == [Reason.MAX_AGE]
     assert len(farm.logged(HedgeOpened)) == 1
@@ -123,7 +124,7 @@ def test_a_halt_outlives_a_restart() -> None:
 
 
 def test_a_running_bot_adopts_by_name(tmp_path: Path) -> None:
-    farm, mailbox = Farm(parameters=CALM), FolderMailbox(tmp_path)
+    farm, mailbox = Farm(parameters=CALM), mailbox_in(tmp_path)
 
     def by_hand(desk: Farm) -> None:
         desk.world.trade_by_hand(Market.SPOT, SYMBOL, Side.BUY, Decimal(3))
@@ -139,7 +140,7 @@ def test_a_running_bot_adopts_by_name(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_request_is_answered_and_stops_nothing(tmp_path: Path) -> None:
-    farm, mailbox = Farm(), FolderMailbox(tmp_path)
+    farm, mailbox = Farm(), mailbox_in(tmp_path)
     (tmp_path / "9.request.json").write_text("{nonsense")
     farm.run(0.3, mailbox=mailbox)
     answer = mailbox.collect("9")
@@ -150,7 +151,7 @@ def test_an_unreadable_request_is_answered_and_stops_nothing(tmp_path: Path) -> 
 
 def test_a_request_during_an_outage_is_answered_and_stops_nothing(tmp_path: Path) -> None:
     gone = tuple(ReadFault(read=read, after=OPENED + timedelta(minutes=30)) for read in Read)
-    farm, mailbox = Farm(faults=FaultPlan(reads=gone)), FolderMailbox(tmp_path)
+    farm, mailbox = Farm(faults=FaultPlan(reads=gone)), mailbox_in(tmp_path)
     farm.run(
         1.2,
         mailbox=mailbox,
@@ -182,7 +183,7 @@ def test_a_close_while_the_exchange_answers_nothing_says_that_nothing_was_closed
     outage = tuple(ReadFault(read=read, after=asked, until=over) for read in Read)
     unsent = SubmitFault(outcome=Outcome.NOT_SENT, nth=100, times=10_000)
     farm = Farm(faults=FaultPlan(reads=outage, submits=(unsent,)))
-    mailbox = FolderMailbox(tmp_path)
+    mailbox = mailbox_in(tmp_path)
     farm.run(1, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
     answer = mailbox.collect("1")
     assert answer is not None
@@ -203,9 +204,13 @@ def test_a_job_that_a_failed_cycle_left_behind_is_finished_by_the_next() -> None
 
 
 def test_a_close_asked_for_while_a_job_is_left_behind_finishes_it_first(tmp_path: Path) -> None:
-    farm, mailbox = Farm(), FolderMailbox(tmp_path)
-    mailbox.post("1", CloseRequested())  # waits for the end of the first cycle, which fails between the legs
-    farm.run(0.2, mailbox=mailbox, listeners=[_Trap(_first_leg_filled, _fail(farm))])
+    farm, mailbox = Farm(), mailbox_in(tmp_path)
+
+    def fail_and_ask() -> None:
+        _fail(farm)()
+        mailbox.post(asked("1", CloseRequested()))
+
+    farm.run(0.2, mailbox=mailbox, listeners=[_Trap(_first_leg_filled, fail_and_ask)])
     answer = mailbox.collect("1")
     assert answer is not None
     assert answer.done
@@ -239,7 +244,7 @@ def test_a_failure_at_start_is_said_and_the_cycles_take_over() -> None:
 
 
 def test_a_request_that_fails_is_answered_once_and_the_bot_lives_on(tmp_path: Path) -> None:
-    farm, mailbox = Farm(), FolderMailbox(tmp_path)
+    farm, mailbox = Farm(), mailbox_in(tmp_path)
 
     def break_a_rule() -> None:
         farm.venue.bug = InvariantBroken("two and two are five")

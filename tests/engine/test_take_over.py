@@ -8,9 +8,9 @@ import pytest
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
 from hedgerow.domain.requests import CloseRequested
-from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.strategy.parameters import AdoptMode, FundingRateStrategy, PositionManagement, StrategyParameters
 from support.bots import Farm
+from support.mail import asked, mailbox_in
 from support.worlds import SYMBOL
 
 ALOOF = StrategyParameters(
@@ -32,9 +32,9 @@ def made_by_hand(coins: str = "3", short: str = "2") -> Farm:
 
 
 def test_a_running_bot_takes_over_and_closes_and_what_is_beyond_the_short_stays(tmp_path: Path) -> None:
-    farm, mailbox = made_by_hand(), FolderMailbox(tmp_path)
+    farm, mailbox = made_by_hand(), mailbox_in(tmp_path)
     before = farm.coins()
-    farm.run(1, mailbox=mailbox, at={0.5: lambda _: mailbox.post("1", TAKE_OVER)})
+    farm.run(1, mailbox=mailbox, at={0.5: lambda _: mailbox.post(asked("1", TAKE_OVER))})
     answer = mailbox.collect("1")
     assert answer is not None
     assert answer.done, answer
@@ -45,8 +45,8 @@ def test_a_running_bot_takes_over_and_closes_and_what_is_beyond_the_short_stays(
 
 
 def test_with_a_fresh_log_it_is_closed_too(tmp_path: Path) -> None:
-    farm, mailbox = made_by_hand("2", "2"), FolderMailbox(tmp_path)
-    mailbox.post("1", TAKE_OVER)
+    farm, mailbox = made_by_hand("2", "2"), mailbox_in(tmp_path)
+    mailbox.post(asked("1", TAKE_OVER))
     farm.run(0.2, mailbox=mailbox)
     assert farm.reasons == [Reason.USER]
     farm.check_flat()
@@ -54,9 +54,9 @@ def test_with_a_fresh_log_it_is_closed_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("coins", "short"), [("0", "0"), ("3", "0"), ("0", "2")])
 def test_one_leg_alone_is_no_hedge_and_is_left_alone(coins: str, short: str, tmp_path: Path) -> None:
-    farm, mailbox = made_by_hand(coins, short), FolderMailbox(tmp_path)
+    farm, mailbox = made_by_hand(coins, short), mailbox_in(tmp_path)
     before = farm.coins(), farm.short()
-    farm.run(1, mailbox=mailbox, at={0.5: lambda _: mailbox.post("1", TAKE_OVER)})
+    farm.run(1, mailbox=mailbox, at={0.5: lambda _: mailbox.post(asked("1", TAKE_OVER))})
     answer = mailbox.collect("1")
     assert answer is not None
     assert not answer.done
@@ -65,8 +65,8 @@ def test_one_leg_alone_is_no_hedge_and_is_left_alone(coins: str, short: str, tmp
 
 
 def test_without_being_told_so_nothing_is_taken_over(tmp_path: Path) -> None:
-    farm, mailbox = made_by_hand(), FolderMailbox(tmp_path)
-    farm.run(1, mailbox=mailbox, at={0.5: lambda _: mailbox.post("1", CloseRequested(symbol=SYMBOL))})
+    farm, mailbox = made_by_hand(), mailbox_in(tmp_path)
+    farm.run(1, mailbox=mailbox, at={0.5: lambda _: mailbox.post(asked("1", CloseRequested(symbol=SYMBOL)))})
     answer = mailbox.collect("1")
     assert answer is not None
     assert answer.text == "No position is held."

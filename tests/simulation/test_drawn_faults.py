@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.app.simulate import play
+from hedgerow.clock import VirtualClock
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.requests import Answer, ResumeRequested
+from hedgerow.domain.requests import Answer, Claim, ResumeRequested
 from hedgerow.emulator.readings import (
     AccountEndpoint,
     AccountMutation,
@@ -141,11 +142,25 @@ def _mutations(faults: list[RequestFault]) -> set[Mutation | None]:
 
 
 def test_the_owner_asks_once_until_he_is_answered() -> None:
-    mailbox = OwnersMailbox()
+    mailbox = OwnersMailbox(VirtualClock(START))
     mailbox.resume()
     mailbox.resume()
-    assert mailbox.take() == (("1", ResumeRequested()),)
+    assert [(each.request_id, each.action) for each in mailbox.take()] == [("1", ResumeRequested())]
+    assert mailbox.claim("1") is Claim.TAKEN
     mailbox.answer("1", Answer(done=True, text="ok"))
     assert not mailbox.waiting
     mailbox.resume()
-    assert [request_id for request_id, _ in mailbox.take()] == ["2"]
+    assert [each.request_id for each in mailbox.take()] == ["2"]
+    assert mailbox.flaws == []
+
+
+def test_requests_answered_twice_or_after_their_time_are_noticed() -> None:
+    clock = VirtualClock(START)
+    mailbox = OwnersMailbox(clock)
+    mailbox.resume()
+    clock.pass_time(3601)
+    assert mailbox.claim("1") is Claim.EXPIRED
+    mailbox.answer("1", Answer(done=True, text="ok"))
+    mailbox.answer("1", Answer(done=False, text="expired"))
+    assert mailbox.claim("1") is Claim.WITHDRAWN
+    assert len(mailbox.flaws) == 3

@@ -16,6 +16,7 @@ from hedgerow.domain.events import Event
 from hedgerow.domain.instrument import BasisPair, Instrument, Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.order import MAX_CLIENT_ID, OrderRequest
+from hedgerow.domain.requests import OperatorRequest
 from hedgerow.domain.schedule import EPOCH
 
 __all__ = ["EVENT_TYPES", "any_event", "any_ledger", "any_value"]
@@ -45,6 +46,11 @@ BOUNDED: Mapping[type, Mapping[str, st.SearchStrategy[Any]]] = {
         "price": POSITIVE,
     },
     TransferFunds: {"amount": POSITIVE},
+    OperatorRequest: {
+        "request_id": st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True),
+        "asked_at": st.integers(0, 1799).map(lambda seconds: EPOCH + timedelta(seconds=seconds)),
+        "valid_until": st.integers(1800, 3600).map(lambda seconds: EPOCH + timedelta(seconds=seconds)),
+    },
     Instrument: dict.fromkeys(("tick", "lot", "max_quantity", "min_quantity", "min_notional"), POSITIVE),
 }
 """Fields that refuse part of what their type allows."""

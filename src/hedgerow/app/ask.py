@@ -1,61 +1,150 @@
 """Carries a person's request out: through the running bot if there is one, else by opening its home for a moment."""
 
+import asyncio
+import getpass
+import os
 import secrets
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from hedgerow.app.choice import access_to
 from hedgerow.app.session import Session, open_session, read_settings
-from hedgerow.app.signals import stop_between_trades
+from hedgerow.app.signals import on_stop_signals, stop_between_trades
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
-from hedgerow.domain.errors import AccountBusy
-from hedgerow.domain.requests import Answer, Request
+from hedgerow.domain.errors import AccountBusy, MailboxError
+from hedgerow.domain.requests import (
+    VALID_SECONDS,
+    Answer,
+    CloseRequested,
+    HedgeSeen,
+    OperatorRequest,
+    Request,
+    RequestOrigin,
+)
 from hedgerow.engine.moments import Listener
 from hedgerow.ports import Clock
 from hedgerow.store.mailbox import FolderMailbox
 
-__all__ = ["ask"]
+__all__ = ["ask", "ask_the_bot", "new_request", "user_name"]
 
-PATIENCE_SECONDS = 180.0
-"""A closing takes its slices; after this the request is taken back if the bot has not begun it."""
 LOOK_SECONDS = 0.2
+GRACE_SECONDS = 2.0
+"""After a request has expired, for the bot to say so."""
+BEGUN_SECONDS = 600.0
+"""How long a request that the bot has begun is waited for: a closing takes its slices."""
+UNWRITTEN = "The bot has handled it, but its answer could not be written: see its log."
+GOES_ON = "the bot has begun it and goes on: see its log."
 
 
-async def ask(home: Home, config: Path | None, request: Request, listeners: Sequence[Listener]) -> Answer:
-    """Carry one request out and say how it ended.
+async def ask(
+    home: Home,
+    config: Path | None,
+    action: Request,
+    listeners: Sequence[Listener],
+    *,
+    hedge: HedgeSeen | None = None,
+) -> Answer:
+    """Carry one request out and say how it ended; ``hedge`` is what it is about, as the person saw it.
 
     Raises:
-        ConfigError: the configuration or the folder cannot be used.
+        ConfigError: the configuration cannot be used.
+        MailboxError: a bot runs, and no request can be left for it.
         StoreError: the log cannot be read or written.
     """
     settings = read_settings(home, config)
     access = access_to(home)
+    clock = SystemClock()
+    request = new_request(action, clock, user=user_name(), hedge=hedge)
     try:
         with open_session(home, settings, access) as session:
             return await _here(session, request, listeners)
-    except AccountBusy:
-        return await _through_the_bot(FolderMailbox(home.requests), request, SystemClock())
+    except AccountBusy as busy:
+        return await ask_the_bot(FolderMailbox(home.requests, clock), request, clock, str(busy))
 
 
-async def _here(session: Session, request: Request, listeners: Sequence[Listener]) -> Answer:
+def new_request(
+    action: Request,
+    clock: Clock,
+    *,
+    user: str,
+    origin: RequestOrigin = RequestOrigin.CLI,
+    hedge: HedgeSeen | None = None,
+    seconds: float = VALID_SECONDS,
+) -> OperatorRequest:
+    """Return a request made now, valid for so many seconds."""
+    now = clock.now()
+    return OperatorRequest(
+        request_id=secrets.token_hex(8),
+        action=action,
+        user=user,
+        origin=origin,
+        asked_at=now,
+        valid_until=now + timedelta(seconds=seconds),
+        hedge=hedge,
+    )
+
+
+def user_name() -> str:
+    """Return the name of the user of this process, or their number where they have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.geteuid()}"
+
+
+async def _here(session: Session, request: OperatorRequest, listeners: Sequence[Listener]) -> Answer:
     async with session.awake(listeners) as bot:
         with stop_between_trades(bot):
             await bot.startup.run()
-            return await bot.service.carry_out(request)
+            return await bot.service.handle(request)
 
 
-async def _through_the_bot(mailbox: FolderMailbox, request: Request, clock: Clock) -> Answer:
-    request_id = secrets.token_hex(8)
-    mailbox.post(request_id, request)
-    until = clock.monotonic() + PATIENCE_SECONDS
-    while clock.monotonic() < until:
-        answer = mailbox.collect(request_id)
+async def ask_the_bot(mailbox: FolderMailbox, request: OperatorRequest, clock: Clock, holder: str) -> Answer:
+    """Leave a request for the bot that runs, and wait for its answer; ``holder`` says who holds the account.
+
+    It is withdrawn when this process is interrupted or nobody took it in time.
+
+    Raises:
+        MailboxError: it cannot be left.
+    """
+    try:
+        mailbox.post(request)
+    except MailboxError as error:
+        way = "or close both legs on the exchange's own page" if isinstance(request.action, CloseRequested) else ""
+        raise MailboxError(
+            f"{error}: a bot runs ({holder}) and cannot be asked. Make room or mend the rights and ask again"
+            + (f", {way}" if way else "")
+        ) from error
+    waiting = asyncio.ensure_future(_answered(mailbox, request, clock, holder))
+
+    def interrupted() -> None:
+        waiting.cancel()
+
+    on_stop_signals(interrupted)
+    try:
+        return await waiting
+    except asyncio.CancelledError:
+        if mailbox.withdraw(request.request_id):
+            return Answer(done=False, text="Interrupted: the request was withdrawn, nothing was done.")
+        return mailbox.collect(request.request_id) or Answer(done=False, text=f"Interrupted: {GOES_ON}")
+
+
+async def _answered(mailbox: FolderMailbox, request: OperatorRequest, clock: Clock, holder: str) -> Answer:
+    name, began = request.request_id, clock.monotonic()
+    valid = (request.valid_until - request.asked_at).total_seconds()
+    while True:
+        waits, begun = mailbox.waits(name), mailbox.begun(name)
+        answer = mailbox.collect(name)
         if answer is not None:
             return answer
+        if not waits and not begun and not mailbox.begun(name):
+            return mailbox.collect(name) or Answer(done=False, text=UNWRITTEN)
+        waited = clock.monotonic() - began
+        if begun and waited > BEGUN_SECONDS:
+            return Answer(done=False, text=f"Not answered within {waited:.0f} s: {GOES_ON}")
+        if not begun and waited > valid + GRACE_SECONDS and mailbox.withdraw(name):
+            text = f"No bot took it within {valid:.0f} s: withdrawn, nothing was done ({holder})."
+            return Answer(done=False, text=text)
         await clock.sleep(LOOK_SECONDS)
-    mailbox.withdraw(request_id)
-    # The bot may have answered between the last look and the withdrawal.
-    return mailbox.collect(request_id) or Answer(
-        done=False, text=f"The running bot did not answer within {PATIENCE_SECONDS:.0f} s; see its log."
-    )

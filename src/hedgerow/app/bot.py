@@ -80,6 +80,8 @@ def build_bot(parts: BotParts) -> Bot:
     )
     cycle = Cycle(tools)
     service = Service(tools, cycle, parts.mailbox)
+    if service.reachable:
+        tools.executor.heed(service, parts.options.mail_seconds)
     guard = Guard(
         clock=parts.clock,
         journal=tools.journal,

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hedgerow.clock import SystemClock
 from hedgerow.dashboard.bot_state import Process, ProcessState
-from hedgerow.domain.requests import Answer, Request
+from hedgerow.domain.requests import Answer, Claim, OperatorRequest
 from hedgerow.engine.moments import Moment, Stopped
 from hedgerow.ports import Clock, Mailbox
 
@@ -79,10 +79,18 @@ class BeatingMailbox:
         self._inner = inner
         self._heart = heart
 
-    def take(self) -> tuple[tuple[str, Request], ...]:
-        """Return the requests that were not answered yet."""
+    def take(self) -> tuple[OperatorRequest, ...]:
+        """Return the requests that nobody has begun or answered yet."""
         self._heart.beat()
         return self._inner.take()
+
+    def claim(self, request_id: str) -> Claim:
+        """Make a request this process's to carry out."""
+        return self._inner.claim(request_id)
+
+    def abandoned(self) -> tuple[OperatorRequest, ...]:
+        """Return the requests that an earlier process claimed and never answered."""
+        return self._inner.abandoned()
 
     def answer(self, request_id: str, answer: Answer) -> None:
         """Say how a request ended."""

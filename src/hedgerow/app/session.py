@@ -40,6 +40,7 @@ class Session(Struct, frozen=True, kw_only=True):
     settings: Settings
     door: Door
     store: SqliteStore
+    mailbox: FolderMailbox
     notices: tuple[str, ...]
     parts: BotParts
     state_file: StateFile
@@ -78,6 +79,7 @@ class Session(Struct, frozen=True, kw_only=True):
         self.door.report_to(report)
         self.store.report_to(report)
         self.state_file.report_to(report)
+        self.mailbox.report_to(report)
         try:
             async with self.door.attend(self.store, stay) as told:
                 for text in (*self.notices, *self.door.notices, *told):
@@ -133,6 +135,7 @@ def open_session(home: Home, settings: Settings, access: Access) -> Generator[Se
 
 def _session(home: Home, settings: Settings, door: Door) -> Session:
     clock, store = door.clock, SqliteStore(home.events, SystemClock())
+    mailbox = FolderMailbox(home.requests, SystemClock())
     old = guide_state.read(home.state, at=clock.now())
     corrupt = old if isinstance(old, guide_state.CorruptState) else None
     state = old if isinstance(old, guide_state.GuideState) else None
@@ -152,7 +155,7 @@ def _session(home: Home, settings: Settings, door: Door) -> Session:
         imported=guide_state.to_import(state, clock.now()) if state else None,
         value_before=position.capital if position else None,
         state=state_file,
-        mailbox=FolderMailbox(home.requests),
+        mailbox=mailbox,
         identity=identity_of(home, settings),
         news=door.news,
     )
@@ -161,6 +164,7 @@ def _session(home: Home, settings: Settings, door: Door) -> Session:
         settings=settings,
         door=door,
         store=store,
+        mailbox=mailbox,
         notices=(*settings.notices, *settings.warnings, *((_corrupt(corrupt, home.state),) if corrupt else ())),
         parts=parts,
         state_file=state_file,

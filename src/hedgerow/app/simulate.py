@@ -188,7 +188,7 @@ class _Run:
         self._plug = Plug()
         self._bot: Bot | None = None
         self._awaited: list[Crash] = []
-        self._mailbox = OwnersMailbox()
+        self._mailbox = OwnersMailbox(self._clock)
         self._endings: list[Act] = []
         """What ends acts that last, and is yet to happen."""
         self._befallen = 0

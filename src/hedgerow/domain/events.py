@@ -15,6 +15,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
 from hedgerow.domain.quality import ExecutionQuality
+from hedgerow.domain.requests import OperatorRequest, RequestOutcome
 
 __all__ = [
     "CommandIssued",
@@ -52,6 +53,7 @@ __all__ = [
     "OrderEnded",
     "OrderOutcomeUnknown",
     "OrderProgressed",
+    "RequestHandled",
     "StateImported",
     "TargetDecided",
     "TransferOutcomeUnknown",
@@ -411,6 +413,16 @@ class Lifted(Struct, frozen=True, kw_only=True, tag="lifted"):
     detail: str
 
 
+class RequestHandled(Struct, frozen=True, kw_only=True, tag="request_handled"):
+    """A person's request was answered; what it changed is in the events before this one."""
+
+    at: datetime
+    request: OperatorRequest
+    outcome: RequestOutcome
+    text: str
+    """The answer."""
+
+
 class NakedAlarmed(Struct, frozen=True, kw_only=True, tag="naked_alarmed"):
     """The legs differed for longer than allowed; said once per job and again when unwinding ran out of time."""
 
@@ -475,6 +487,7 @@ Event: TypeAlias = (
     | ExitDeferralEnded
     | Halted
     | Lifted
+    | RequestHandled
     | NakedAlarmed
     | CycleCompleted
     | DayOpened

@@ -246,6 +246,8 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
     """While ``NAKED``: when the next order is due; None = now."""
     detail: str = ""
     """Last refusal or reason, for people."""
+    given_up: Reason | None = None
+    """Why an opening led no further though it could have: a person asked for that, or the bot was stopped."""
 
     @property
     def symbol(self) -> str:
@@ -324,6 +326,7 @@ class ExecutionChange(Struct, frozen=True, kw_only=True):
     refusals: int | UnsetType = UNSET
     retry_at: datetime | UnsetType | None = UNSET
     detail: str | UnsetType = UNSET
+    given_up: Reason | UnsetType | None = UNSET
 
 
 def change_between(before: HedgeExecution, after: HedgeExecution) -> ExecutionChange:

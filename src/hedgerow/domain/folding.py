@@ -17,11 +17,14 @@ from hedgerow.domain.order_keeping import (
     with_result,
 )
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, Tally, newest_stamps
+from hedgerow.domain.requests import HandledRequest, RequestOutcome
 
 __all__ = ["apply", "fold"]
 
 KEPT_CLOSED = 16
 """Closed hedges kept, for fees and funding that arrive after the closing."""
+KEPT_REQUESTS = 128
+"""Answered requests kept; one asked again under its id gets the answer that it had."""
 WHOLE_FOR = timedelta(days=2)
 """How long a hedge that ended keeps its orders: trades that no order of ours made are looked for within a day."""
 TRADES_SLACK = timedelta(days=1)
@@ -255,6 +258,12 @@ def _lifted(ledger: Ledger, event: ev.Lifted) -> Ledger:
     return replace(ledger, halt=None, day=ledger.day if counted else None)
 
 
+def _request_handled(ledger: Ledger, event: ev.RequestHandled) -> Ledger:
+    done = event.outcome is RequestOutcome.DONE
+    handled = HandledRequest(request_id=event.request.request_id, done=done, text=event.text)
+    return replace(ledger, requests=(*ledger.requests, handled)[-KEPT_REQUESTS:])
+
+
 def _day_opened(ledger: Ledger, event: ev.DayOpened) -> Ledger:
     return replace(ledger, day=TradingDay(begun_at=event.at, result=event.result, equity=event.equity))
 
@@ -321,6 +330,7 @@ _APPLY: dict[type[ev.Event], Callable[[Ledger, Any], Ledger]] = {
     ev.ExitDeferralEnded: _unchanged,
     ev.Halted: _halted,
     ev.Lifted: _lifted,
+    ev.RequestHandled: _request_handled,
     ev.NakedAlarmed: _unchanged,
     ev.CycleCompleted: _cycle_completed,
     ev.DayOpened: _day_opened,

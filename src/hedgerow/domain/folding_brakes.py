@@ -25,6 +25,8 @@ _HEALTH: Final = frozenset({Reason.HEALTH, Reason.IMBALANCE})
 HEALTH_EXITS: Final = 3
 """So many within ``HEALTH_WITHIN`` are an incident, whichever pairs they were of."""
 HEALTH_WITHIN: Final = timedelta(days=1)
+_ASKED: Final = frozenset({Reason.USER, Reason.SHUTDOWN})
+"""An opening given up for one of these says nothing of its pair."""
 _NOT_OPENED: Final = frozenset({Reason.REFUSED, Reason.UNWOUND})
 _BAD_ENDS: Final = frozenset(
     {
@@ -56,7 +58,7 @@ def _closed(before: Ledger, after: Ledger, event: ev.HedgeClosed | ev.HedgeLost)
 
 def _aborted(before: Ledger, after: Ledger, event: ev.HedgeAborted) -> Ledger:
     opening = before.opening
-    if opening is None or opening.hedge_id != event.hedge_id:
+    if opening is None or opening.hedge_id != event.hedge_id or event.reason in _ASKED:
         return after
     return _cooled(after, opening.symbol, event, event.detail)
 

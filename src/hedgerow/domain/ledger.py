@@ -14,6 +14,7 @@ from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionState, HedgeExecution
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord, Reason
+from hedgerow.domain.requests import HandledRequest
 
 __all__ = [
     "Apart",
@@ -184,6 +185,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     cooldowns: Mapping[str, Cooldown] = field(default_factory=dict[str, Cooldown])
     """By symbol."""
     deferral: Deferral | None = None
+    requests: tuple[HandledRequest, ...] = ()
+    """The newest requests of persons that were answered, oldest first: none is carried out twice."""
     day: TradingDay | None = None
     """None until a daily loss limit asks for it, and after its halt was lifted: then the count begins anew."""
     totals: Totals = Totals()

@@ -1,10 +1,32 @@
-"""What a person may ask of a bot while it runs; the bot carries it out between two cycles and answers."""
+"""What a person may ask of a bot: what, who, when, until when it is valid, and about which hedge; and how it ended."""
 
-from typing import TypeAlias
+import re
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["AdoptRequested", "Answer", "CloseRequested", "HaltRequested", "Request", "ResumeRequested"]
+__all__ = [
+    "VALID_SECONDS",
+    "AdoptRequested",
+    "Answer",
+    "Claim",
+    "CloseRequested",
+    "HaltRequested",
+    "HandledRequest",
+    "HedgeSeen",
+    "OperatorRequest",
+    "Request",
+    "RequestOrigin",
+    "RequestOutcome",
+    "ResumeRequested",
+]
+
+VALID_SECONDS: Final = 60.0
+"""How long a request is valid unless it says otherwise."""
+LONGEST_VALID: Final = timedelta(hours=1)
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class CloseRequested(Struct, frozen=True, kw_only=True, tag="close"):
@@ -33,6 +55,83 @@ class ResumeRequested(Struct, frozen=True, kw_only=True, tag="resume"):
 
 
 Request: TypeAlias = CloseRequested | AdoptRequested | HaltRequested | ResumeRequested
+
+
+class RequestOrigin(StrEnum):
+    """Where a request was made."""
+
+    CLI = "cli"
+    WEB = "web"
+    TELEGRAM = "telegram"
+
+
+class HedgeSeen(Struct, frozen=True, kw_only=True):
+    """The hedge as the person saw it who asks: a request about it does not apply to another one."""
+
+    hedge_id: str
+    symbol: str
+
+
+class OperatorRequest(Struct, frozen=True, kw_only=True):
+    """One request of a person."""
+
+    request_id: str
+    """Letters, digits, ``_`` and ``-``, at most 64: the same id is carried out once."""
+    action: Request
+    user: str
+    """Name of the person, as the place where they asked knows them."""
+    origin: RequestOrigin = RequestOrigin.CLI
+    asked_at: datetime
+    """By the clock of the place where they asked."""
+    valid_until: datetime
+    """It is not begun after this; at most an hour after ``asked_at``."""
+    hedge: HedgeSeen | None = None
+    """What was held or being opened when they asked; None where that does not matter."""
+
+    def __post_init__(self) -> None:
+        if not _REQUEST_ID.fullmatch(self.request_id):
+            raise ValueError("request_id: allowed are 1 to 64 letters, digits, _ and -")
+        if not self.asked_at < self.valid_until <= self.asked_at + LONGEST_VALID:
+            raise ValueError("valid_until: allowed is at most an hour after asked_at")
+
+    @property
+    def text(self) -> str:
+        """What is asked for, in the words of the command line."""
+        action = self.action
+        name = str(action.__struct_config__.tag)
+        symbol = action.symbol if isinstance(action, CloseRequested | AdoptRequested) else None
+        symbol = symbol or (self.hedge.symbol if self.hedge else None)
+        return f"{name} {symbol}" if symbol else name
+
+
+class Claim(StrEnum):
+    """What became of a request that was to be carried out now."""
+
+    TAKEN = "taken"
+    """It is this process's to carry out, once; it cannot be withdrawn any more."""
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    """Who asked took it back, or another process took it."""
+
+
+class RequestOutcome(StrEnum):
+    """How a request ended."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    """An error ended it; what was in flight is taken up again."""
+    INTERRUPTED = "interrupted"
+    """The process that had begun it ended; what was in flight is taken up again."""
+
+
+class HandledRequest(Struct, frozen=True, kw_only=True):
+    """A request that was answered."""
+
+    request_id: str
+    done: bool
+    text: str
 
 
 class Answer(Struct, frozen=True, kw_only=True):

@@ -402,7 +402,7 @@ class Cycle:
         blocked = openings_blocked(observation, self._journal.ledger, self._policy)
         self._tell(observation, blocked)
         market = observation.market
-        if blocked or market is None:
+        if blocked or market is None or not self._executor.may_open:
             return False
         settings = self._policy.parameters.funding_rate_strategy
         self._journal.say(ScanStarted(at=observation.at, periods=self._periods, moving_average=settings.use_funding_ma))
@@ -416,6 +416,8 @@ class Cycle:
                 self._passed_over.clear()
                 return False
             why = f"{opportunity.symbol}: {refusal}"
+            if not self._executor.may_open:
+                return False
             if self._journal.ledger.totals.aborted != aborted:
                 observation = await self._look()
         self._passed_over = {*self._passed_over, *tried} if len(tried) == CANDIDATES else set()

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -45,7 +46,7 @@ from hedgerow.strategy.hedging_quality import quality_of
 from hedgerow.strategy.openings import settings_in_place
 from hedgerow.strategy.parameters import LEVERAGE, StrategyParameters
 
-__all__ = ["Executor"]
+__all__ = ["Executor", "TradeRequests"]
 
 HAPPENINGS = (
     ev.OrderAccepted,
@@ -71,6 +72,19 @@ class _Books(Struct, frozen=True, kw_only=True):
 
     spot: Depth | None = None
     perp: Depth | None = None
+
+
+class TradeRequests(Protocol):
+    """What persons ask for while a trade is at work."""
+
+    @property
+    def closing(self) -> bool:
+        """Whether a closing was asked for, so that nothing new is begun."""
+        ...
+
+    async def answer_in_trade(self, job: HedgeExecution) -> None:
+        """Read and answer the requests that wait."""
+        ...
 
 
 class Executor:
@@ -102,6 +116,17 @@ class Executor:
         self._looked_at = -math.inf
         """When the account was last looked at between two slices, by the monotonic clock."""
         self._listing = PairListing(venue, clock)
+        self._requests: TradeRequests | None = None
+        self._look_seconds = 0.0
+
+    def heed(self, requests: TradeRequests, look_seconds: float) -> None:
+        """Let persons have their say during a trade; a wait is interrupted so often to look for requests."""
+        self._requests, self._look_seconds = requests, look_seconds
+
+    @property
+    def may_open(self) -> bool:
+        """Whether a new position may be opened: not once the bot is stopped, openings are halted or a closing waits."""
+        return self._why_give_up() is None
 
     # --- jobs ------------------------------------------------------------------------------------------------------
 
@@ -190,6 +215,8 @@ class Executor:
         books = _Books()
         self._said_at = self._clock.monotonic()
         while True:
+            if self._requests is not None and not _must_be_followed(event):
+                await self._requests.answer_in_trade(job)
             books, around = await self._look(job, event, books)
             taken = hedging.step(job, event, around)
             await self._log(job, taken)
@@ -213,6 +240,27 @@ class Executor:
             self._said_at = now
             self._journal.say(OrderRests(at=self._clock.now(), execution=job))
 
+    def _why_give_up(self) -> Reason | None:
+        """Return why no opening may be begun or go on; None when one may."""
+        if self._stopping():
+            return Reason.SHUTDOWN
+        asked = self._requests is not None and self._requests.closing
+        return Reason.USER if asked or self._journal.ledger.halt is not None else None
+
+    async def _pause(self, job: HedgeExecution, seconds: float) -> None:
+        """Wait, and look for requests meanwhile; the wait ends early where an opening is given up."""
+        if self._requests is None:
+            await self._clock.sleep(seconds)
+            return
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            await self._clock.sleep(min(left, self._look_seconds))
+            if left <= self._look_seconds:
+                return
+            await self._requests.answer_in_trade(job)
+            if job.kind is ExecutionKind.OPEN and not job.lead_done and self._why_give_up() is not None:
+                return
+
     async def _look(self, job: HedgeExecution, event: Happening, books: _Books) -> tuple[_Books, Surroundings]:
         """Read the books again when time passed; a fill is followed at once on the books that are still fresh."""
         if not isinstance(event, ev.OrderEnded) or not self._fresh(books):
@@ -225,13 +273,16 @@ class Executor:
         pair = await self._listing.for_job(job, event)
         alarm = await self._disturbance(job, event)
         now = self._time.now()
+        give_up = self._why_give_up() if job.kind is ExecutionKind.OPEN else None
+        hurried = self._stopping() or give_up is not None or (self._requests is not None and self._requests.closing)
         return books, Surroundings(
             at=now,
+            give_up=give_up,
             happened_at=self._happened_at(event, now),
             spot=books.spot,
             perp=books.perp,
             idle_usdt=idle,
-            hurried=self._stopping() or alarm is not None,
+            hurried=hurried or alarm is not None,
             leg_taken=alarm is not None and alarm.kind is AlarmKind.LEGS,
             short_gone=_may_lack_its_short(job, event) and await self._is_short_gone(job.symbol),
             pair=pair,
@@ -327,7 +378,7 @@ class Executor:
             return await self._send(taken.command)
         if taken.resolve is not None:
             if taken.pause_seconds:
-                await self._clock.sleep(taken.pause_seconds)
+                await self._pause(taken.job, taken.pause_seconds)
             record = self._journal.ledger.orders.get(taken.resolve.client_id)
             found = await look_up(self._venue, self._clock, taken.resolve, record)
             return _last_happening(await self._recorded(found))
@@ -335,7 +386,7 @@ class Executor:
             known, seconds = taken.job.working_filled, hedging.WATCH_SECONDS
             return _last_happening(await self._recorded(await self._venue.watch(taken.watch, known, seconds)))
         if taken.pause_seconds:
-            await self._clock.sleep(taken.pause_seconds)
+            await self._pause(taken.job, taken.pause_seconds)
         return None
 
     def _intent(self, command: Command) -> ev.CommandIssued:
@@ -443,6 +494,11 @@ def _last_happening(events: tuple[ev.Event, ...]) -> Happening:
     return relevant[-1] if relevant else None
 
 
+def _must_be_followed(event: Happening) -> bool:
+    """Whether an order has just filled: the other leg follows before anything else is looked at."""
+    return isinstance(event, ev.OrderEnded) and event.filled_quantity > 0
+
+
 def _attempts(hedge: HedgedPosition, market: Market) -> int:
     """Return the highest attempt number that this hedge has used on one leg."""
     own = (r.request.client_id for r in hedge.orders if r.request.market is market)
@@ -467,7 +523,7 @@ def _opening_ended(
         return (ev.HedgeOpened(at=now, hedge_id=job.hedge_id, quality=quality),)
     left = ledger.opening
     lot = _residue(job, left) if left else None
-    reason = Reason.UNWOUND if job.leg(job.lead).filled else Reason.REFUSED
+    reason = Reason.UNWOUND if job.leg(job.lead).filled else job.given_up or Reason.REFUSED
     aborted = ev.HedgeAborted(
         at=now,
         hedge_id=job.hedge_id,

@@ -14,6 +14,7 @@ from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill, OrderRequest, TimeInForce
 from hedgerow.domain.position import OrderRecord
+from hedgerow.domain.requests import RequestOutcome
 from hedgerow.engine.moments import Recorded
 from hedgerow.engine.narration_hedges import HEDGE_WORDS, symbol_of
 from hedgerow.engine.narration_lines import Line, Lines, alarm, info, success, warning
@@ -186,6 +187,8 @@ def _execution_started(event: ev.ExecutionStarted, _before: Ledger, _after: Ledg
 
 def _execution_stepped(event: ev.ExecutionStepped, before: Ledger, after: Ledger) -> Lines:
     job, earlier = event.execution or after.execution, before.execution
+    if job is not None and job.given_up and (earlier is None or not earlier.given_up):
+        return info(f"  The opening of {job.symbol} leads no further: {job.given_up}")
     if job is None or job.state not in STAGES or (earlier is not None and earlier.state is job.state):
         return ()
     return warning(f"  {STAGES[job.state]}{f' ({job.detail})' if job.detail else ''}")
@@ -207,6 +210,12 @@ def _halted(event: ev.Halted, _before: Ledger, after: Ledger) -> Lines:
 
 def _lifted(event: ev.Lifted, _before: Ledger, _after: Ledger) -> Lines:
     return (success(f"Openings are allowed again ({event.detail})"),)
+
+
+def _request_handled(event: ev.RequestHandled, _before: Ledger, _after: Ledger) -> Lines:
+    request = event.request
+    text = f"Request of {request.user} ({request.origin}): {request.text}: {event.outcome}. {event.text}"
+    return info(text) if event.outcome is RequestOutcome.DONE else warning(text)
 
 
 def _exit_deferred(event: ev.ExitDeferred, _before: Ledger, _after: Ledger) -> Lines:
@@ -243,6 +252,7 @@ EVENT_WORDS: dict[type, Callable[[Any, Ledger, Ledger], Lines]] = {
     ev.NakedAlarmed: _naked,
     ev.Halted: _halted,
     ev.Lifted: _lifted,
+    ev.RequestHandled: _request_handled,
     ev.ExitDeferred: _exit_deferred,
     ev.ExitDeferralEnded: _exit_deferral_ended,
     ev.TargetDecided: _target_decided,

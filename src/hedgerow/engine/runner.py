@@ -128,6 +128,7 @@ class Runner:
         while not self._stop():
             pause = await self._guarded_cycle()
             if self._options.once:
+                await self._guarded(self._service.answer_mail)
                 break
             next_at += self._options.interval_seconds
             due = max(0.0, next_at - self._clock.monotonic())
@@ -145,6 +146,8 @@ class Runner:
             if self._service.reachable:
                 await self._guarded(self._service.answer_mail)
                 left = min(left, self._options.mail_seconds)
+            if self._service.take_resumed():
+                return True
             if self._guard.look_due():
                 await self._guarded(self._guard.look)
             if self._guard.take():
@@ -211,7 +214,8 @@ class Runner:
         closing = self._options.close_on_exit and self._journal.ledger.active is not None
         if self._stop():
             self._journal.say(StoppedByUser(at=self._clock.now(), closing=closing))
-        if closing:
+            await self._guarded(self._service.answer_at_the_end)
+        if closing and self._journal.ledger.active is not None:
             await self._guarded(self._cycle.close_for_exit)
         elif self._journal.ledger.execution is not None:
             # A cycle that failed left it behind; the exit is no reason to leave it there.

@@ -1,13 +1,24 @@
-"""Carries out what a person asks of the bot; the same door serves a running bot and a one-shot command."""
+"""Carries out what a person asks of the bot, in a running bot and in a one-shot command alike."""
 
 from typing import assert_never
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.errors import HedgerowError, MailboxError
-from hedgerow.domain.execution import ExecutionState
+from hedgerow.domain.errors import HedgerowError, MailboxError, StoreError
+from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import AdoptRequested, Answer, CloseRequested, HaltRequested, Request, ResumeRequested
+from hedgerow.domain.requests import (
+    AdoptRequested,
+    Answer,
+    Claim,
+    CloseRequested,
+    HaltRequested,
+    HedgeSeen,
+    OperatorRequest,
+    Request,
+    RequestOutcome,
+    ResumeRequested,
+)
 from hedgerow.engine.cycle import Cycle, Tools
 from hedgerow.engine.moments import Warned
 from hedgerow.engine.observe import observe
@@ -17,19 +28,46 @@ from hedgerow.strategy.reconcile import candidate_of
 
 __all__ = ["Service"]
 
+STOPPING = "The bot is stopping: ask again once it has stopped."
+INTERRUPTED = "The bot ended while it carried this out: see its log; a trade in flight is finished at the next start."
+
 
 class Service:
-    """Answers requests, one at a time, between two cycles."""
+    """Answers requests one at a time, in the order in which they were asked: between two cycles and between two slices.
+
+    A closing that is asked for during a trade waits for its end, and later requests wait for the closing.
+    """
 
     def __init__(self, tools: Tools, cycle: Cycle, mailbox: Mailbox | None = None) -> None:
         self._tools = tools
         self._cycle = cycle
         self._mailbox = mailbox
+        self._pending: OperatorRequest | None = None
+        """A closing that waits for the end of the trade at work."""
+        self._about: HedgeSeen | None = None
+        """The hedge of that trade."""
+        self._closing = False
+        self._alone = False
+        """Whether a one-shot command asks: no bot runs."""
+        self._resumed = False
+        self._settled_abandoned = False
 
     @property
     def reachable(self) -> bool:
         """Whether requests can come in while the bot runs."""
         return self._mailbox is not None
+
+    @property
+    def closing(self) -> bool:
+        """Whether a person's closing is carried out, or waits for the end of the trade at work."""
+        return self._closing or self._pending is not None
+
+    def take_resumed(self) -> bool:
+        """Tell, once, whether openings were allowed again since this was asked last."""
+        resumed, self._resumed = self._resumed, False
+        return resumed
+
+    # --- a running bot -----------------------------------------------------------------------------------------------
 
     async def answer_mail(self) -> None:
         """Carry out every waiting request; one that fails is answered so before the failure goes on.
@@ -37,22 +75,194 @@ class Service:
         Raises:
             HedgerowError: a request failed.
         """
+        await self._answer(stopping=False)
+
+    async def answer_at_the_end(self) -> None:
+        """Answer what waits while the bot stops: halts are kept, and nothing that trades is begun any more.
+
+        A closing that was begun already is carried out.
+
+        Raises:
+            HedgerowError: a request failed.
+        """
+        await self._answer(stopping=True)
+
+    async def _answer(self, *, stopping: bool) -> None:
         if self._mailbox is None:
             return
-        for request_id, request in self._mailbox.take():
-            try:
-                answer = await self.carry_out(request)
-            except HedgerowError as error:
-                self._reply(self._mailbox, request_id, Answer(done=False, text=f"{type(error).__name__}: {error}"))
-                raise
-            self._reply(self._mailbox, request_id, answer)
+        await self._close_pending(self._mailbox)
+        await self._settle_abandoned(self._mailbox)
+        for request in self._mailbox.take():
+            if stopping and isinstance(request.action, CloseRequested | AdoptRequested):
+                await self._ended(self._mailbox, request, RequestOutcome.REFUSED, Answer(done=False, text=STOPPING))
+            elif await self._is_due(self._mailbox, request):
+                await self._carried_out(self._mailbox, request)
+
+    async def answer_in_trade(self, job: HedgeExecution) -> None:
+        """Answer what waits while ``job`` is at work; a closing is begun when the job has ended.
+
+        Raises:
+            StoreError: the log cannot be written.
+        """
+        if self._mailbox is None or self.closing:
+            return
+        try:
+            for request in self._mailbox.take():
+                await self._answer_one_in_trade(self._mailbox, request, job)
+                if self.closing:
+                    return
+        except StoreError:
+            raise
+        except (HedgerowError, OSError) as error:
+            self._warn(f"requests cannot be answered during the trade: {error}")
+
+    async def _answer_one_in_trade(self, mailbox: Mailbox, request: OperatorRequest, job: HedgeExecution) -> None:
+        if not await self._is_due(mailbox, request):
+            return
+        refusal = self._refusal_in_trade(request, job)
+        if refusal:
+            await self._ended(mailbox, request, RequestOutcome.REFUSED, Answer(done=False, text=refusal))
+        elif isinstance(request.action, CloseRequested):
+            self._pending, self._about = request, HedgeSeen(hedge_id=job.hedge_id, symbol=job.symbol)
+        else:
+            await self._carried_out(mailbox, request)
+
+    def _refusal_in_trade(self, request: OperatorRequest, job: HedgeExecution) -> str | None:
+        action = request.action
+        if isinstance(action, AdoptRequested):
+            return f"{action.symbol} cannot be adopted while {job.symbol} is traded."
+        if isinstance(action, CloseRequested) and action.symbol and action.symbol != job.symbol:
+            return f"{action.symbol} is not held; {job.symbol} is."
+        return self._changed(request)
+
+    async def _is_due(self, mailbox: Mailbox, request: OperatorRequest) -> bool:
+        """Claim a request; tells whether it is to be carried out. One that is not any more is answered."""
+        earlier = [each for each in self._tools.journal.ledger.requests if each.request_id == request.request_id]
+        if earlier:
+            self._reply(mailbox, request.request_id, Answer(done=earlier[-1].done, text=earlier[-1].text))
+            return False
+        try:
+            claim = mailbox.claim(request.request_id)
+        except MailboxError as error:
+            self._warn(f"{error}; it was: {request.text}")
+            return False
+        if claim is Claim.EXPIRED:
+            text = f"Expired: it was valid until {request.valid_until:%H:%M:%S} UTC. Nothing was done."
+            await self._ended(mailbox, request, RequestOutcome.EXPIRED, Answer(done=False, text=text))
+        return claim is Claim.TAKEN
+
+    async def _carried_out(self, mailbox: Mailbox, request: OperatorRequest) -> None:
+        try:
+            answer = await self._obeyed(request)
+        except Exception as error:
+            failure = Answer(done=False, text=f"{type(error).__name__}: {error}")
+            await self._ended(mailbox, request, RequestOutcome.FAILED, failure)
+            raise
+        await self._ended(mailbox, request, _outcome(answer), answer)
+
+    async def _close_pending(self, mailbox: Mailbox) -> None:
+        request, about = self._pending, self._about
+        self._pending = self._about = None
+        if request is None or about is None:
+            return
+        try:
+            answer = await self._closed_after_trade(about)
+        except Exception as error:
+            failure = Answer(done=False, text=f"{type(error).__name__}: {error}")
+            await self._ended(mailbox, request, RequestOutcome.FAILED, failure)
+            raise
+        await self._ended(mailbox, request, _outcome(answer), answer)
+
+    async def _closed_after_trade(self, about: HedgeSeen) -> Answer:
+        """Close what a trade left that was at work when the closing was asked for; say so where it left nothing."""
+        await self._cycle.finish_what_is_in_flight()
+        ledger = self._tools.journal.ledger
+        if ledger.active is not None:
+            return await self._close(CloseRequested(symbol=about.symbol))
+        await self._halted(f"{about.symbol} was closed by hand")
+        ended = next((each for each in ledger.closed if each.hedge.hedge_id == about.hedge_id), None)
+        net = f" (net ${ended.net_profit:.4f})" if ended and ended.net_profit else ""
+        text = f"Nothing of {about.symbol} is held{net}. Openings are halted until: hedgerow resume"
+        return Answer(done=True, text=text)
+
+    async def _settle_abandoned(self, mailbox: Mailbox) -> None:
+        """Answer, once, what an earlier process had begun: nobody begins it again."""
+        if self._settled_abandoned:
+            return
+        self._settled_abandoned = True
+        for request in mailbox.abandoned():
+            known = {each.request_id: each for each in self._tools.journal.ledger.requests}.get(request.request_id)
+            if known is not None:
+                self._reply(mailbox, request.request_id, Answer(done=known.done, text=known.text))
+            else:
+                answer = Answer(done=False, text=INTERRUPTED)
+                await self._ended(mailbox, request, RequestOutcome.INTERRUPTED, answer)
+
+    async def _ended(self, mailbox: Mailbox, request: OperatorRequest, outcome: RequestOutcome, answer: Answer) -> None:
+        """Answer a request and log how it ended; who asked is answered also when the log cannot be written."""
+        try:
+            await self._logged(request, outcome, answer)
+        finally:
+            self._reply(mailbox, request.request_id, answer)
+
+    async def _logged(self, request: OperatorRequest, outcome: RequestOutcome, answer: Answer) -> None:
+        now = self._tools.clock.now()
+        await self._tools.journal.record(ev.RequestHandled(at=now, request=request, outcome=outcome, text=answer.text))
 
     def _reply(self, mailbox: Mailbox, request_id: str, answer: Answer) -> None:
         """Answer a request; that the answer cannot be written is a warning."""
         try:
             mailbox.answer(request_id, answer)
         except MailboxError as error:
-            self._tools.journal.say(Warned(at=self._tools.clock.now(), text=f"{error}; it was: {answer.text}"))
+            self._warn(f"{error}; it was: {answer.text}")
+
+    def _warn(self, text: str) -> None:
+        self._tools.journal.say(Warned(at=self._tools.clock.now(), text=text))
+
+    # --- a one-shot command ------------------------------------------------------------------------------------------
+
+    async def handle(self, request: OperatorRequest) -> Answer:
+        """Carry a request out where no bot runs, log how it ended, and say how.
+
+        Raises:
+            HedgerowError: it failed.
+        """
+        self._alone = True
+        try:
+            answer = await self._obeyed(request)
+        except StoreError:
+            raise
+        except HedgerowError as error:
+            failure = Answer(done=False, text=f"{type(error).__name__}: {error}")
+            await self._logged(request, RequestOutcome.FAILED, failure)
+            raise
+        if answer.done and not isinstance(request.action, CloseRequested):
+            answer = Answer(done=True, text=f"{answer.text} {self._unwatched()}")
+        await self._logged(request, _outcome(answer), answer)
+        return answer
+
+    def _unwatched(self) -> str:
+        """Return what it means that no bot runs."""
+        held = self._tools.journal.ledger.active
+        if held is None:
+            return "No bot is running."
+        return f"No bot is running: nothing watches {held.symbol} until one is started."
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    async def _obeyed(self, request: OperatorRequest) -> Answer:
+        changed = self._changed(request)
+        return Answer(done=False, text=changed) if changed else await self.carry_out(request.action)
+
+    def _changed(self, request: OperatorRequest) -> str | None:
+        """Return why a request is not about what is held now; None when it is, or says nothing of it."""
+        seen, active = request.hedge, self._tools.journal.ledger.active
+        if seen is None or (active is not None and active.hedge_id == seen.hedge_id):
+            return None
+        if active is None:
+            return f"{seen.symbol} is not held any more. Nothing was done."
+        which = "another position on " if active.symbol == seen.symbol else ""
+        return f"The position on {seen.symbol} is not held any more; {which}{active.symbol} is. Nothing was done."
 
     async def carry_out(self, request: Request) -> Answer:
         """Carry out one request and say how it ended."""
@@ -68,17 +278,24 @@ class Service:
         assert_never(request)
 
     async def _close(self, request: CloseRequested) -> Answer:
+        self._closing = True
+        try:
+            return await self._closed(request)
+        finally:
+            self._closing = False
+
+    async def _closed(self, request: CloseRequested) -> Answer:
         await self._cycle.finish_what_is_in_flight()
         if self._tools.journal.ledger.active is None and request.take_over and request.symbol:
             taken = await self._adopt(request.symbol, to_close=True)
             if not taken.done:
                 return taken
-        held = self._tools.journal.ledger.hedge
+        held = self._tools.journal.ledger.active
         if held is None:
             return Answer(done=False, text="No position is held.")
         if request.symbol and request.symbol != held.symbol:
             return Answer(done=False, text=f"{request.symbol} is not held; {held.symbol} is.")
-        await self._halt(f"{held.symbol} was closed by hand")
+        await self._halted(f"{held.symbol} was closed by hand")
         obstacle = await self._cycle.close_now(Reason.USER)
         if obstacle is not None:
             return Answer(done=False, text=f"{held.symbol} could not be closed: {obstacle}")
@@ -117,9 +334,19 @@ class Service:
         )
 
     async def _halt(self, detail: str) -> Answer:
+        await self._halted(detail)
+        if self._alone:
+            return Answer(done=True, text="Openings are halted.")
+        job = self._tools.journal.ledger.execution
+        if job is not None and job.kind is ExecutionKind.OPEN:
+            rest = f"the opening of {job.symbol} leads no further: what is filled of it ends hedged or flat."
+        else:
+            rest = "a held position is still watched and closed by its rules."
+        return Answer(done=True, text=f"Openings are halted; {rest}")
+
+    async def _halted(self, detail: str) -> None:
         now = self._tools.clock.now()
         await self._tools.journal.record(ev.Halted(at=now, reason=ev.HaltReason.USER, detail=detail))
-        return Answer(done=True, text="Openings are halted; a held position is still watched and closed by its rules.")
 
     async def _resume(self) -> Answer:
         halt = self._tools.journal.ledger.halt
@@ -130,5 +357,10 @@ class Service:
             text = f"{job.symbol}: a leg is naked: openings stay halted until both legs match again."
             return Answer(done=False, text=text)
         await self._tools.journal.record(ev.Lifted(at=self._tools.clock.now(), detail="by hand"))
+        self._resumed = True
         again = " The next check halts them again unless the cause is gone." if halt.lifts_itself else ""
         return Answer(done=True, text=f"Openings are allowed again.{again}")
+
+
+def _outcome(answer: Answer) -> RequestOutcome:
+    return RequestOutcome.DONE if answer.done else RequestOutcome.REFUSED

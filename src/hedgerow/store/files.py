@@ -6,16 +6,24 @@ from pathlib import Path
 __all__ = ["replace_file"]
 
 
-def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
+def replace_file(path: Path, content: bytes, *, durable: bool = True, private: bool = False) -> None:
     """Replace a file; ``durable`` returns only once the new one would survive a power cut.
+
+    Only its owner can read or write a ``private`` one.
 
     Raises:
         OSError: it cannot be written.
     """
     draft = path.with_name(f".{path.name}.tmp")
-    with draft.open("wb") as file:
+    if private:
+        draft.unlink(missing_ok=True)  # the mode of one that is there already would stay
+    with open(draft, "wb", opener=_private if private else None) as file:
         file.write(content)
         file.flush()
         if durable:
             os.fsync(file.fileno())
     draft.replace(path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_EXCL, 0o600)

@@ -101,7 +101,10 @@ def _naked_retry(job: HedgeExecution, at: datetime, reject: RejectKind | None) -
 
 
 def prepare(job: HedgeExecution, around: Surroundings) -> Step:
-    """Issue the first preparation still to do, or begin to lead."""
+    """Issue the first preparation still to do, or begin to lead; end flat when the opening is given up."""
+    job = _heeding(job, around)
+    if job.given_up is not None:
+        return finish(job, around)
     if not job.pending:
         return lead(_staged(job, ExecutionState.LEADING, around.at), around)
     return Step(job=replace(job, state=ExecutionState.PREPARING), command=_preparation(job, job.pending[0]))
@@ -124,14 +127,14 @@ def lead(job: HedgeExecution, around: Surroundings) -> Step:
     """Place the next slice of the leading leg, or go on with the following leg when leading is done.
 
     None begins while an order may still land, nor while the short exceeds the coins: a slice would add to that. An
-    opening that others take apart is not gone on with: the check that follows deals with what is left.
+    opening that is given up, or that others take apart, is not gone on with: the check that follows deals with what is
+    left.
     """
     if job.doubtful:
         return in_doubt(job)
-    if short_ahead(job, around):
+    job = _heeding(job, around)
+    if job.lead_done or short_ahead(job, around):
         return follow(job, around)
-    if around.leg_taken and job.kind is ExecutionKind.OPEN and not job.lead_done:
-        return follow(replace(job, lead_done=True, detail="a part of it was traded by others"), around)
     price = lead_price(job, around)
     if price is None:
         return _wait_for_books(job, around)
@@ -158,6 +161,15 @@ def _lead(job: HedgeExecution, around: Surroundings, price: Decimal, slice_quant
         why = "a settlement is too close" if pause else "the leading leg found no liquidity in time"
         return follow(replace(job, lead_done=True, detail=why), around)
     return place(job, around, job.lead, slice_quantity)
+
+
+def _heeding(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
+    """Return the job, done with leading where an opening is to lead no further."""
+    if job.kind is not ExecutionKind.OPEN or job.lead_done:
+        return job
+    if around.give_up is not None:
+        return replace(job, lead_done=True, given_up=around.give_up, detail=around.give_up.value)
+    return replace(job, lead_done=True, detail="a part of it was traded by others") if around.leg_taken else job
 
 
 def _legs_to_trade(job: HedgeExecution) -> tuple[Market, ...]:

@@ -13,6 +13,7 @@ from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import BPS, ONE, ZERO
 from hedgerow.domain.order import OrderRequest, TimeInForce
+from hedgerow.domain.position import Reason
 from hedgerow.domain.schedule import last_settlement, next_settlement, seconds_to_settlement
 from hedgerow.strategy.verdict import BALANCED_WITHIN
 
@@ -80,6 +81,8 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     left to rest in a book."""
     leg_taken: bool = False
     """Whether the account lacks coins or short of this job: others traded them, and an opening leads no further."""
+    give_up: Reason | None = None
+    """Why an opening is to lead no further; None = it goes on."""
     happened_at: datetime | None = None
     """When what the event reports happened: a fill by the venue's time or the log's, downtime included; None = now."""
     short_gone: bool = False

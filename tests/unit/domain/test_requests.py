@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+
 import msgspec
 import pytest
 
@@ -6,7 +8,10 @@ from hedgerow.domain.requests import (
     Answer,
     CloseRequested,
     HaltRequested,
+    HedgeSeen,
+    OperatorRequest,
     Request,
+    RequestOrigin,
     ResumeRequested,
 )
 
@@ -21,3 +26,42 @@ def test_a_request_survives_its_way_to_another_process(request_: Request) -> Non
 def test_closing_an_unnamed_symbol_means_whatever_is_held() -> None:
     assert CloseRequested().symbol is None
     assert Answer(done=True, text="closed").done
+
+
+ASKED = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def _request(request_id: str = "a-1", seconds: float = 60, action: Request | None = None) -> OperatorRequest:
+    return OperatorRequest(
+        request_id=request_id,
+        action=action or CloseRequested(),
+        user="anna",
+        origin=RequestOrigin.TELEGRAM,
+        asked_at=ASKED,
+        valid_until=ASKED + timedelta(seconds=seconds),
+        hedge=HedgeSeen(hedge_id="h1", symbol="ABCUSDT"),
+    )
+
+
+def test_who_when_and_about_what_survive_the_way_to_another_process() -> None:
+    request = _request()
+    assert msgspec.json.decode(msgspec.json.encode(request), type=OperatorRequest) == request
+
+
+@pytest.mark.parametrize("name", ["", "../a", "a b", "a" * 65, "a\n", "é"])
+def test_an_id_that_could_name_another_file_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="request_id"):
+        _request(name)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 3601])
+def test_a_request_that_is_valid_for_no_time_or_for_days_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="valid_until"):
+        _request(seconds=seconds)
+
+
+def test_a_request_is_worded_as_on_the_command_line() -> None:
+    assert _request().text == "close ABCUSDT"
+    assert _request(action=AdoptRequested(symbol="XYZUSDT")).text == "adopt XYZUSDT"
+    bare = msgspec.structs.replace(_request(action=HaltRequested(detail="why")), hedge=None)
+    assert bare.text == "halt"

@@ -1,0 +1,39 @@
+"""Requests as a person leaves them for a running bot."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from hedgerow.clock import SystemClock
+from hedgerow.domain.requests import VALID_SECONDS, HedgeSeen, OperatorRequest, Request, RequestOrigin
+from hedgerow.ports import Clock
+from hedgerow.store.mailbox import FolderMailbox
+
+__all__ = ["asked", "mailbox_in"]
+
+
+def mailbox_in(folder: Path, clock: Clock | None = None) -> FolderMailbox:
+    """Return the mailbox in a folder, on the system's clock unless a test owns the time."""
+    return FolderMailbox(folder, clock or SystemClock())
+
+
+def asked(
+    request_id: str,
+    action: Request,
+    *,
+    clock: Clock | None = None,
+    hedge: HedgeSeen | None = None,
+    seconds: float = VALID_SECONDS,
+    user: str = "anna",
+    origin: RequestOrigin = RequestOrigin.CLI,
+) -> OperatorRequest:
+    """Return a request made now."""
+    now = (clock or SystemClock()).now()
+    return OperatorRequest(
+        request_id=request_id,
+        action=action,
+        user=user,
+        origin=origin,
+        asked_at=now,
+        valid_until=now + timedelta(seconds=seconds),
+        hedge=hedge,
+    )
