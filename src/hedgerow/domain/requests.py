@@ -23,7 +23,7 @@ __all__ = [
     "ResumeRequested",
 ]
 
-VALID_SECONDS: Final = 60.0
+VALID_SECONDS: Final = 60
 """How long a request is valid unless it says otherwise."""
 LONGEST_VALID: Final = timedelta(hours=1)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
