@@ -26,17 +26,17 @@ from hedgerow.cli.common import (
     others_here,
     refuse_unwritable,
     say,
-    show_table,
     write_json,
     write_text,
 )
+from hedgerow.cli.tables import Column, show_table
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.audit import AuditLine, Standing
 from hedgerow.dashboard.books import CSV_COLUMNS, BooksReport, Row, as_json, csv_rows
 from hedgerow.dashboard.statement import HedgeStatement
 from hedgerow.domain.errors import ConfigError
-from hedgerow.domain.formats import amount, signed_amount, utc_minute
+from hedgerow.domain.formats import full_amount, signed_amount, utc_minute
 from hedgerow.domain.money import plain
 
 __all__ = ["books"]
@@ -44,6 +44,42 @@ __all__ = ["books"]
 SHOWN_LINES = 50
 """So many unmatched lines are printed; JSON and CSV have all."""
 CSV_SUFFIX = ".csv"
+
+HEDGES = (
+    Column(title="hedge"),
+    Column(title="pair"),
+    Column(title="from", drop=3),
+    Column(title="to", drop=4),
+    Column(title="ended by", least=10, drop=5),
+    Column(title="funding", number=True, drop=1),
+    Column(title="basis", number=True, drop=2),
+    Column(title="fees", number=True, drop=1),
+    Column(title="net", number=True),
+    Column(title="if closed", number=True),
+)
+PARTS = (Column(title="part"), Column(title="what", least=16), Column(title="USDT", number=True))
+SUMS = (Column(title="", least=20), Column(title="amount", number=True))
+WALLETS = (
+    Column(title="wallet"),
+    *(Column(title=name, number=True, drop=2) for name in ("opening", "trades", "fees", "funding")),
+    *(Column(title=name, number=True, drop=3) for name in ("transfers", "other")),
+    Column(title="expected", number=True),
+)
+COMPARED = (
+    Column(title="not booked yet", number=True, drop=1),
+    Column(title="exchange", number=True),
+    Column(title="difference", number=True),
+)
+LINES = (
+    Column(title="at", drop=1),
+    Column(title="what", least=12),
+    Column(title="asset"),
+    Column(title="log", number=True),
+    Column(title="exchange", number=True),
+    Column(title="standing", least=10),
+    Column(title="id", drop=2),
+    Column(title="remark", least=16, drop=3),
+)
 
 
 def books(  # noqa: PLR0913 - a command names every option
@@ -110,14 +146,13 @@ def _tell(report: BooksReport) -> None:
 
 
 def _tell_hedges(report: BooksReport) -> None:
-    columns = ["hedge", "pair", "from", "to", "ended by", "funding ", "basis ", "fees ", "net ", "if closed "]
     rows = [_hedge_row(told) for told in report.hedges]
     some_open = any(told.ended_at is None for told in report.hedges)
     for name, sums in (("Ended", report.ended), ("Total", report.totals)):
         if some_open or name == "Total":
             parts = [sums.funding, sums.basis, -sums.fees, sums.net, sums.net_if_closed]
             rows.append([name, "", "", "", "", *map(signed_amount, parts)])
-    show_table("Hedges", columns, rows)
+    show_table("Hedges", HEDGES, rows)
 
 
 def _hedge_row(told: HedgeStatement) -> list[str]:
@@ -130,24 +165,24 @@ def _hedge_row(told: HedgeStatement) -> list[str]:
 
 def _tell_hedge(told: HedgeStatement) -> None:
     made = told.result
-    rows = [["basis", "spot leg", signed_amount(made.spot_pnl)], ["", "perpetual leg", signed_amount(made.perp_pnl)]]
+    rows = [["basis", "spot leg", _whole(made.spot_pnl)], ["", "perpetual leg", _whole(made.perp_pnl)]]
     for fee in told.fee_lines:
         guess = ", estimated" if fee.estimated else ""
-        rows.append(["fee", f"{fee.market}, {plain(fee.amount)} {fee.asset}{guess}", signed_amount(-fee.value)])
-    rows += [["funding", f"{utc_minute(payment.at)} UTC", signed_amount(payment.amount)] for payment in told.payments]
+        rows.append(["fee", f"{fee.market}, {plain(fee.amount)} {fee.asset}{guess}", _whole(-fee.value)])
+    rows += [["funding", f"{utc_minute(payment.at)} UTC", _whole(payment.amount)] for payment in told.payments]
     if told.ended_at is None:
         fees, spread = (None if part is None else -part for part in (made.exit_fees, made.exit_spread))
-        rows += [["closing now", "fees", signed_amount(fees)], ["", "spread", signed_amount(spread)]]
-    show_table(f"{told.hedge.symbol} {told.hedge.hedge_id}", ["part", "what", "USDT "], rows)
+        rows += [["closing now", "fees", _whole(fees)], ["", "spread", _whole(spread)]]
+    show_table(f"{told.hedge.symbol} {told.hedge.hedge_id}", PARTS, rows)
 
 
 def _tell_sums(report: BooksReport) -> None:
     ledger = report.statement.ledger
     rows: list[list[str]] = []
     if ledger.unattributed_funding:
-        rows.append(["Funding on positions that are not the bot's", signed_amount(ledger.unattributed_funding)])
+        rows.append(["Funding on positions that are not the bot's", _whole(ledger.unattributed_funding)])
     if report.totals.fees_estimated:
-        rows.append(["Fees still estimated, part of the fees", signed_amount(report.totals.fees_estimated)])
+        rows.append(["Fees still estimated, part of the fees", _whole(report.totals.fees_estimated)])
     kinds: dict[tuple[str, str], Decimal] = {}
     for row in report.statement.rows:
         key = (row.kind.value.replace("_", " "), row.asset)
@@ -156,19 +191,17 @@ def _tell_sums(report: BooksReport) -> None:
     whole = report.since_start
     if report.venue is not None:
         if ledger.dust:
-            rows.append(["Gain of kept dust since it was kept", signed_amount(whole.dust_gain)])
-        rows.append(["Result since the start, so far", signed_amount(whole.net_so_far)])
-        rows.append(["Result since the start, if closed now", signed_amount(whole.net_if_closed)])
-        rows.append(["Strategy equity", amount(report.equity)])
-        rows.append(["Account value, your own coins included", amount(report.account_value)])
+            rows.append(["Gain of kept dust since it was kept", _whole(whole.dust_gain)])
+        rows.append(["Result since the start, so far", _whole(whole.net_so_far)])
+        rows.append(["Result since the start, if closed now", _whole(whole.net_if_closed)])
+        rows.append(["Strategy equity", full_amount(report.equity)])
+        rows.append(["Account value, your own coins included", full_amount(report.account_value)])
     if rows:
-        show_table("Besides", ["", "amount "], rows)
+        show_table("Besides", SUMS, rows)
 
 
 def _tell_wallets(report: BooksReport) -> None:
-    columns = ["wallet", "opening ", "trades ", "fees ", "funding ", "transfers ", "other ", "expected "]
-    if report.venue is not None:
-        columns += ["not booked yet ", "exchange ", "difference "]
+    columns = WALLETS if report.venue is None else (*WALLETS, *COMPARED)
     rows: list[list[str]] = []
     for line in report.wallets:
         b = line.booked
@@ -188,11 +221,7 @@ def _tell_verdict(report: BooksReport) -> None:
     say(f"Lines of {venue.name}: {said}.")
     if report.unmatched:
         rows = [_line_row(line) for line in report.unmatched[:SHOWN_LINES]]
-        show_table(
-            f"Unmatched lines ({len(report.unmatched)})",
-            ["at", "what", "asset", "log ", "exchange ", "standing", "id", "remark"],
-            rows,
-        )
+        show_table(f"Unmatched lines ({len(report.unmatched)})", LINES, rows)
     if not venue.quiet:
         say("A trade is under way: balances are compared when it is over.")
     elif report.differences:
@@ -211,6 +240,11 @@ def _line_row(line: AuditLine) -> list[str]:
 
 def _second(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def _whole(value: Decimal | None) -> str:
+    """Return quote units with every digit, a gain with its plus."""
+    return f"+{full_amount(value)}" if value is not None and value > 0 else full_amount(value)
 
 
 # --- for machines ----------------------------------------------------------------------------------------------------

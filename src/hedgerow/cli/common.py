@@ -1,21 +1,21 @@
-"""What the commands share: options, the home folder, tables, JSON."""
+"""What the commands share: options, the home folder, JSON."""
 
 import os
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from hedgerow.cli.codes import Exit
+from hedgerow.cli.tables import screen_width
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
+from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import plain
 from hedgerow.domain.requests import Answer
@@ -30,13 +30,13 @@ __all__ = [
     "PaperOption",
     "YesOption",
     "answered",
+    "echo",
     "home_of",
     "is_stdout",
     "json_money",
     "others_here",
     "refuse_unwritable",
     "say",
-    "show_table",
     "write_json",
     "write_text",
 ]
@@ -61,9 +61,6 @@ MaPeriodsOption = Annotated[
     typer.Option("--ma-periods", metavar="N", help="Settled rates in the moving average, instead of the file's."),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
-
-UNWRAPPED = 10_000
-"""Columns of a table when the output is no terminal: what a program reads must not depend on anybody's screen."""
 
 
 def home_of(folder: Path, *, paper: bool = False, dry_run: bool = False) -> Home:
@@ -97,26 +94,10 @@ def _mode(*, paper: bool, dry_run: bool) -> HomeMode:
 
 
 def say(text: str, *, style: str | None = None) -> None:
-    """Print a line for people: as it is, never wrapped, in colour on a terminal only."""
-    Console(highlight=False, soft_wrap=True).print(text, style=style, markup=False)
-
-
-def show_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table; headings that end in a blank mark columns aligned to the right: they and the first never fold."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=box.SIMPLE_HEAD)
-    for index, column in enumerate(columns):
-        number = column.endswith(" ")
-        whole = number or index == 0
-        table.add_column(column.rstrip(), justify="right" if number else "left", no_wrap=whole, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    if sys.stdout.isatty():
-        Console().print(table)
-        return
-    wide = Console(width=UNWRAPPED)
-    with wide.capture() as drawn:
-        wide.print(table)
-    typer.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
+    """Print a line for people: in colour and broken at blanks on a terminal, as it is elsewhere."""
+    width = screen_width()
+    for line in [text] if width is None else wrapped(text, width):
+        Console(highlight=False, soft_wrap=True).print(line, style=style, markup=False)
 
 
 def json_money(value: Decimal | None) -> str | None:
@@ -147,7 +128,7 @@ def write_json(target: Path | None, document: Any, identity: RunIdentity, *, pre
         write_text("--json", target, text)
 
 
-def _named(document: Any, identity: RunIdentity, prefix: str) -> Any:
+def _named(document: Any, identity: RunIdentity, prefix: str) -> object:
     facts = {
         "time": SystemClock().now(),
         "version": identity.version,
@@ -160,8 +141,8 @@ def _named(document: Any, identity: RunIdentity, prefix: str) -> Any:
         "max_capital_usd": json_money(identity.max_capital_usd),
     }
     named = {f"{prefix}{key}": value for key, value in facts.items()}
-    built = msgspec.to_builtins(document)
-    return [{**named, **row} for row in built] if isinstance(built, list | tuple) else {**named, **built}
+    built = cast("dict[str, Any] | list[dict[str, Any]]", msgspec.to_builtins(document))
+    return {**named, **built} if isinstance(built, dict) else [{**named, **row} for row in built]
 
 
 def write_text(option: str, target: Path, text: str) -> None:
@@ -196,7 +177,14 @@ def refuse_unwritable(option: str, target: Path | None) -> None:
     raise ConfigError(f"{option} {target} cannot be written: {problem}")
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line without colour, on standard error if ``err``: broken at blanks where that is a terminal."""
+    stream = sys.stderr if err else sys.stdout
+    lines = wrapped(text, Console(file=stream).width) if stream.isatty() else [text]
+    typer.echo("\n".join(lines), err=err)
+
+
 def answered(answer: Answer) -> Exit:
     """Print how a request ended and return the exit code."""
-    typer.echo(answer.text, err=not answer.done)
+    echo(answer.text, err=not answer.done)
     return Exit.DONE if answer.done else Exit.FAILED

@@ -1,57 +1,150 @@
-"""``hedgerow config``: every setting with its present value, default and allowed range."""
+"""``hedgerow config``: every setting with its present value, default and allowed range; one of them in full."""
 
-from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from msgspec import Struct
 
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
-from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, is_stdout, say, show_table, write_json
-from hedgerow.config import config_table, render_config
-from hedgerow.strategy.parameters import PolicyValue, StrategyParameters
+from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, is_stdout, say, write_json
+from hedgerow.cli.tables import Column, screen_width, show_table
+from hedgerow.config import Settings, config_table, render_config
+from hedgerow.domain.errors import ConfigError
 from hedgerow.strategy.policies import load_policy, policy_settings
-from hedgerow.strategy.policy_settings import SECTION, PolicySetting, file_value
+from hedgerow.strategy.policy_settings import SECTION, file_value
 
 __all__ = ["config"]
 
+COLUMNS = (
+    Column(title="setting"),
+    Column(title="value", number=True),
+    Column(title="default", number=True, drop=1),
+    Column(title="allowed", least=24),
+)
+MEANING = Column(title="meaning")
+"""Not on a terminal: one setting's is shown by its name."""
+GENERAL = "outside the sections"
 
-def config(home: HomeOption = Path(), config: ConfigOption = None, json: JsonOption = None) -> None:
+KeyArgument = Annotated[
+    str | None, typer.Argument(metavar="[KEY]", help="A setting, to be shown in full, or a section.")
+]
+
+
+class _Row(Struct, frozen=True, kw_only=True):
+    """One setting, of the bot or of the user's own policy."""
+
+    section: str
+    key: str
+    value: object
+    default: object
+    allowed: str
+    meaning: str
+
+    @property
+    def name(self) -> str:
+        """The key with its section."""
+        return f"{self.section}.{self.key}" if self.section else self.key
+
+    @property
+    def cells(self) -> list[str]:
+        """The setting in words, without its meaning."""
+        return [self.key, _word(self.value), _word(self.default), self.allowed]
+
+
+def config(
+    key: KeyArgument = None, home: HomeOption = Path(), config: ConfigOption = None, json: JsonOption = None
+) -> None:
     """Show every setting: present value, default, allowed range, meaning; as JSON, a file that would give them."""
     place = home_of(home)
     settings = read_settings(place, config)
-    own = policy_settings(settings.parameters.policy)
-    load_policy(settings.parameters.policy, settings.parameters)
-    values = {row.key: file_value(settings.parameters.policy_settings.get(row.key, row.default)) for row in own}
-    document = render_config(settings.parameters) | ({SECTION: values} if own else {})
+    rows = _rows(settings)
+    found = _named(key, rows) if key else rows
     # A key that begins with _ is a comment: what is written stays a configuration file.
-    write_json(json, document, identity_of(place, settings), prefix="_")
+    write_json(json, _document(found, settings, whole=key is None), identity_of(place, settings), prefix="_")
     if is_stdout(json):
         return
-    show_table(
-        "Configuration",
-        ["setting", "value ", "default ", "allowed", "meaning"],
-        [*_rows(settings.parameters), *_own_rows(own, values)],
-    )
+    if len(found) == 1:
+        _show_one(found[0])
+    else:
+        _show_sections(found)
     for text in (*settings.notices, *settings.warnings):
         say(text, style="yellow")
 
 
-def _rows(parameters: StrategyParameters) -> list[list[str]]:
-    """Return the settings under their sections, as the file has them."""
-    rows: list[list[str]] = []
-    section = ""
-    for row in config_table():
-        if row.section and row.section != section:
-            rows.append([row.section, "", "", "", ""])
-        section = row.section
-        key = f"  {row.key}" if row.section else row.key
-        rows.append([key, _word(row.shown(parameters)), _word(row.default), row.allowed, row.meaning])
-    return rows
+def _rows(settings: Settings) -> list[_Row]:
+    """Return the settings in the order of the file, those that the policy's class declares at the end."""
+    parameters = settings.parameters
+    rows = [
+        _Row(
+            section=row.section,
+            key=row.key,
+            value=row.shown(parameters),
+            default=row.default,
+            allowed=row.allowed,
+            meaning=row.meaning,
+        )
+        for row in config_table()
+    ]
+    load_policy(parameters.policy, parameters)
+    return rows + [
+        _Row(
+            section=SECTION,
+            key=row.key,
+            value=file_value(parameters.policy_settings.get(row.key, row.default)),
+            default=row.default,
+            allowed=row.allowed,
+            meaning=row.meaning,
+        )
+        for row in policy_settings(parameters.policy)
+    ]
 
 
-def _own_rows(own: tuple[PolicySetting, ...], values: Mapping[str, PolicyValue]) -> list[list[str]]:
-    """Return the settings that the policy's class declares."""
-    rows = [[f"  {row.key}", _word(values[row.key]), _word(row.default), row.allowed, row.meaning] for row in own]
-    return [[SECTION, "", "", "", ""], *rows] if rows else []
+def _named(key: str, rows: list[_Row]) -> list[_Row]:
+    """Return the settings of this name, or of this section.
+
+    Raises:
+        ConfigError: there are none; names the nearest.
+    """
+    found = [row for row in rows if key in {row.name, row.key}] or [row for row in rows if row.section == key]
+    if found:
+        return found
+    names = {name: row.name for row in rows for name in (row.key, row.name)} | {
+        row.section: row.section for row in rows
+    }
+    nearest = get_close_matches(key, names, n=1, cutoff=0.0)[0]
+    raise ConfigError(f"config {key}: there is no such setting; the nearest one is {names[nearest]}")
+
+
+def _document(rows: list[_Row], settings: Settings, *, whole: bool) -> dict[str, Any]:
+    """Return the file that would give these values: every key, in the file's units."""
+    document: dict[str, Any] = dict(render_config(settings.parameters)) if whole else {}
+    for row in rows:
+        holder: dict[str, Any] = document.setdefault(row.section, {}) if row.section else document
+        holder[row.key] = row.value
+    return document
+
+
+def _show_one(row: _Row) -> None:
+    """Show one setting with all that is known of it."""
+    say(row.name, style="bold")
+    for name, text in (("value", _word(row.value)), ("default", _word(row.default)), ("allowed", row.allowed)):
+        say(f"  {name:<8} {text}")
+    say(f"  {row.meaning}")
+    say("  Advice: docs/guide.md")
+
+
+def _show_sections(rows: list[_Row]) -> None:
+    wide = screen_width() is None
+    say("Configuration", style="bold")
+    for section in dict.fromkeys(row.section for row in rows):
+        shown = [row for row in rows if row.section == section]
+        cells = [[*row.cells, row.meaning] if wide else row.cells for row in shown]
+        show_table(section or GENERAL, (*COLUMNS, MEANING) if wide else COLUMNS, cells)
+    if not wide:
+        say("hedgerow config KEY shows one of them in full, with what it means.")
 
 
 def _word(value: object) -> str:

@@ -124,7 +124,9 @@ def _message(error: TyperException) -> str:
 
 
 def _fail(message: str, code: Exit) -> int:
-    typer.echo(f"hedgerow: {message}", err=True)
+    from hedgerow.cli.common import echo  # noqa: PLC0415 - heavy, and not needed by a plain look at the help
+
+    echo(f"hedgerow: {message}", err=True)
     return code
 
 

@@ -16,12 +16,24 @@ from hedgerow.cli.common import (
     home_of,
     is_stdout,
     json_money,
-    show_table,
     write_json,
 )
+from hedgerow.cli.tables import Column, show_table
 from hedgerow.strategy.scan import ScanRow
 
 __all__ = ["scan"]
+
+COLUMNS = (
+    Column(title="symbol"),
+    Column(title="verdict", least=30),
+    Column(title="APR (1x)", number=True),
+    Column(title="rate", number=True, drop=1),
+    Column(title="stdev", number=True, drop=6),
+    Column(title="interval", number=True, drop=4),
+    Column(title="predicted", number=True, drop=5),
+    Column(title="basis", number=True, drop=3),
+    Column(title="volume 24h", number=True, drop=2),
+)
 
 
 def scan(
@@ -39,22 +51,21 @@ def scan(
     write_json(json, [_document(row) for row in seen.rows], identity_of(place, read_settings(place, config)))
     if is_stdout(json):
         return
-    columns = ["symbol", "rate ", "APR (1x) ", "stdev ", "interval ", "predicted ", "basis ", "volume 24h ", "verdict"]
-    show_table("Funding", columns, [_cells(row) for row in seen.rows])
+    show_table("Funding", COLUMNS, [_cells(row) for row in seen.rows])
 
 
 def _cells(row: ScanRow) -> list[str]:
     signal, predicted = row.signal, row.predicted
     return [
         row.pair.symbol,
-        f"{signal.mean:.4%}" if signal else "-",
+        "eligible" if row.eligible else "; ".join(refusal.detail for refusal in row.refusals),
         f"{signal.apr:.2%}" if signal else "-",
+        f"{signal.mean:.4%}" if signal else "-",
         f"{signal.stdev:.4%}" if signal else "-",
         f"{signal.interval_hours} h" if signal else "-",
         f"{predicted.rate:.4%}" if predicted else "-",
         f"{row.basis:.3%}" if row.basis is not None else "-",
         f"${row.volume:,.0f}" if row.volume is not None else "-",
-        "eligible" if row.eligible else "; ".join(refusal.detail for refusal in row.refusals),
     ]
 
 
