@@ -10,13 +10,16 @@ from decimal import Decimal
 from functools import partial
 from hashlib import sha256
 from multiprocessing import get_context
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from hedgerow.app.bot import Bot, BotParts, build_bot
+from hedgerow.app.simulated_view import SimulatedView
 from hedgerow.app.wire_run import WireDoor
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import QUOTE_ASSET
@@ -194,6 +197,8 @@ class _Run:
         self._befallen = 0
         self._restarts = 0
         self._deaths = 0
+        self._folder = TemporaryDirectory(prefix="hedgerow-run-")
+        self._view = SimulatedView(Path(self._folder.name), self._clock, self._witness.shown)
 
     def run(self) -> None:
         """Play until the end."""
@@ -205,6 +210,7 @@ class _Run:
 
     def result(self) -> RunResult:
         """Return how the run ended."""
+        self._folder.cleanup()
         log = self.log
         violation = self._witness.violations[0] if self._witness.violations else None
         naked = self._witness.legs.naked
@@ -342,12 +348,14 @@ class _Run:
 
     async def _mourn(self, seconds: float, until: datetime) -> None:
         """Wait as long as no bot is there."""
+        self._view.show(await self._memory.load())
         self._witness.died()
         await self._clock.sleep(min(seconds, max(0.0, (until - self._clock.now()).total_seconds())))
         self._door.advance()
         self._witness.revived()
 
     def _wired(self, life: Life, interval: float) -> Bot:
+        self._view.begin(self._parameters)
         store = WatchedStore(self._memory, self._witness)
         venue = WatchedVenue(life.venue, self._witness)
         return build_bot(
@@ -361,7 +369,7 @@ class _Run:
                     interval_seconds=interval, mail_seconds=NEVER_SECONDS, poll_seconds=life.poll_seconds
                 ),
                 mailbox=self._mailbox,
-                listeners=(self._witness, self, *life.listeners),
+                listeners=(self._witness, self, self._view, *life.listeners),
                 news=venue if life.news else None,
             )
         )

@@ -96,6 +96,8 @@ class Rule(StrEnum):
     LIVENESS = "the bot opens and closes when its rules say so"
     REPORTED = "what is reported is no less than what happened"
     FILLS = "every fill of its own is accounted for"
+    SHOWN = "no screen shows a better state than there is"
+    WORTH = "what is shown is worth what it says"
     ENDS = "a run ends within its time"
 
 

@@ -25,6 +25,7 @@ from hedgerow.simulation.exposure import Trade
 from hedgerow.simulation.invariants import Rule, Violation, check_event, check_order, check_slice
 from hedgerow.simulation.legs import LegWatch, prices_of
 from hedgerow.simulation.reckoning import check_end, check_equity, check_fills, hand_effect
+from hedgerow.simulation.view import Shown, check_shown, check_values
 from hedgerow.strategy.parameters import AfterEmergency, StrategyParameters
 
 __all__ = ["Witness"]
@@ -136,6 +137,13 @@ class Witness:
             self._all(self._disclosure.ends(before.execution, after, trade, self._door.patience_seconds))
             if isinstance(event, ev.HedgeAborted):
                 self._all(self._duties.ends(before.execution, event, trade.causes))
+
+    def shown(self, shown: Shown, checked: bool) -> None:  # noqa: FBT001 - the shape of a callback
+        """Judge what screens show now; ``checked`` = a check has just ended, and its figures are of now."""
+        patience, legs = self._door.patience_seconds, self.legs
+        self._all(check_shown(shown, self.ledger, legs.exposed, legs.naked, self._world.now, patience=patience))
+        if checked and self._quiet_cycles > 2:  # noqa: PLR2004 - one to notice, one to book
+            self._all(check_values(shown, self.ledger, self._world, legs.naked, patience=patience))
 
     # --- the exchange -----------------------------------------------------------------------------------------------
 

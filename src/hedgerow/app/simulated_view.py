@@ -1,0 +1,71 @@
+"""Shows a simulated bot as its screens would, to be judged after every event, check and death."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from hedgerow.app.state_file import StateFile
+from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, bot_state
+from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
+from hedgerow.domain.ledger import Ledger
+from hedgerow.engine.moments import CycleEnded, Moment, Recorded
+from hedgerow.ports import Clock
+from hedgerow.simulation.view import Shown
+from hedgerow.store import guide_state
+from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policies import load_policy
+
+__all__ = ["SimulatedView"]
+
+HEDGED = frozenset({BotState.HEDGED, BotState.HALTED_HEDGED})
+FLAT = frozenset({BotState.FLAT, BotState.HALTED_FLAT})
+
+
+class SimulatedView:
+    """A listener that builds what a person would see, and gives it to ``judge``."""
+
+    def __init__(self, folder: Path, clock: Clock, judge: Callable[[Shown, bool], None]) -> None:
+        """``judge`` is told whether a check has just ended as well: then figures are of now."""
+        self._path = folder / "volume_farming_state.json"
+        self._clock = clock
+        self._judge = judge
+        self._file = StateFile(self._path)
+        self._builder: OutlookBuilder | None = None
+        self._outlook: Outlook | None = None
+
+    def begin(self, parameters: StrategyParameters) -> None:
+        """A new process starts; the files of the old one are still there."""
+        self._file = StateFile(self._path)
+        self._builder = OutlookBuilder(load_policy(parameters.policy, parameters))
+
+    def hear(self, moment: Moment) -> None:
+        """Show the bot after an event, and after a check."""
+        self._file.hear(moment)
+        if self._builder is not None:
+            self._outlook = self._builder.hear(moment, self._clock.now()) or self._outlook
+        if isinstance(moment, Recorded):
+            self.show(moment.after)
+        elif isinstance(moment, CycleEnded):
+            self.show(moment.ledger, checked=True)
+
+    def show(self, ledger: Ledger, *, checked: bool = False) -> None:
+        """Show a ledger beside the last outlook, by a process that counts as running: what looks best."""
+        now, outlook = self._clock.now(), self._outlook
+        process = Process(state=ProcessState.RUNNING, pid=outlook.pid if outlook else None, last_beat=now)
+        report = bot_state(ledger, process, outlook, now)
+        held = outlook.held if outlook else None
+        file = self._position(now) if checked else None
+        shown = Shown(
+            state=report.state.value,
+            hedged=report.state in HEDGED,
+            flat=report.state in FLAT,
+            longest_naked_seconds=report.longest_naked_seconds,
+            net_so_far=held.result.net_so_far if held else None,
+            file_symbol=file.symbol if file else None,
+            file_value=file.capital if file else None,
+        )
+        self._judge(shown, checked)
+
+    def _position(self, now: datetime) -> guide_state.GuidePosition | None:
+        found = guide_state.read(self._path, at=now)
+        return found.current_position if isinstance(found, guide_state.GuideState) else None

@@ -1,0 +1,149 @@
+"""What screens show is held against the exchange: each lie that could be told is planted, and caught."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.app import simulated_view
+from hedgerow.app.simulate import play_seed
+from hedgerow.dashboard.bot_state import BotState, StateReport, bot_state
+from hedgerow.domain.ledger import Ledger
+from hedgerow.simulation.invariants import Exposure, Rule
+from hedgerow.simulation.legs import Naked
+from hedgerow.simulation.view import Shown, check_shown, check_values
+from hedgerow.store import guide_state
+from support.bots import Farm
+from support.views import NOW, hedge, ledger_of
+
+TEN = ledger_of(hedge("10"))
+HEDGED = Shown(state="hedged", hedged=True, flat=False, longest_naked_seconds=0.0)
+
+
+def exposed(seconds: float, *, taken: bool) -> dict[str, Exposure]:
+    since = NOW - timedelta(seconds=seconds)
+    return {
+        "AAAUSDT": Exposure(
+            symbol="AAAUSDT",
+            quantity=Decimal(10),
+            notional=Decimal(1000),
+            begun=since,
+            own_begun=since,
+            since=since,
+            state_since=since,
+            taken=taken,
+        )
+    }
+
+
+def broken(found: Iterator[tuple[Rule, str]]) -> set[Rule]:
+    return {rule for rule, _ in found}
+
+
+def judged(
+    shown: Shown, ledger: Ledger = TEN, legs: dict[str, Exposure] | None = None, naked: Naked | None = None
+) -> set[Rule]:
+    return broken(check_shown(shown, ledger, legs or {}, naked or Naked(), NOW, patience=5.0))
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(24, False), (364, True)])
+def test_hedged_is_not_shown_of_legs_that_differ_for_longer_than_a_bot_needs_to_see_it(
+    seconds: float, *, taken: bool
+) -> None:
+    assert judged(HEDGED, legs=exposed(seconds, taken=taken)) == set()
+    assert judged(HEDGED, legs=exposed(seconds + 2, taken=taken)) == {Rule.SHOWN}
+    naked = replace(HEDGED, state="naked", hedged=False)
+    assert judged(naked, legs=exposed(seconds + 2, taken=taken)) == set()
+
+
+def test_hedged_is_not_shown_of_nothing_and_flat_not_of_something() -> None:
+    assert judged(HEDGED, Ledger()) == {Rule.SHOWN}
+    flat = replace(HEDGED, state="flat", hedged=False, flat=True)
+    assert judged(flat, Ledger()) == set()
+    assert judged(flat, TEN) == {Rule.SHOWN}
+
+
+def test_naked_time_is_not_shown_shorter_than_the_log_or_the_exchange_has_it() -> None:
+    assert judged(HEDGED, replace(TEN, max_naked_seconds=1.0)) == {Rule.SHOWN}
+    assert judged(HEDGED, naked=Naked(seconds=8.0)) == set()
+    assert judged(HEDGED, naked=Naked(seconds=9.0)) == {Rule.SHOWN}
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def true_values() -> tuple[Farm, Shown]:
+    """Return a bot that holds a hedge, and what should be shown of it."""
+    farm = Farm()
+    farm.run(0.2)
+    held, prices = farm.hedge, farm.world.prices(farm.hedge.symbol)
+    assert prices is not None
+    shown = replace(
+        HEDGED,
+        net_so_far=held.tally.price_pnl(prices.spot, prices.perp) + held.funding_received - held.tally.fees,
+        file_symbol=held.symbol,
+        file_value=held.spot_quantity * prices.spot,
+    )
+    return farm, shown
+
+
+def valued(farm: Farm, shown: Shown, naked: Naked | None = None) -> set[Rule]:
+    return broken(check_values(shown, farm.ledger, farm.world, naked or Naked(), patience=5.0))
+
+
+def test_values_that_are_off_by_more_than_the_spread_are_condemned() -> None:
+    farm, shown = true_values()
+    assert valued(farm, shown) == set()
+    assert shown.file_value is not None
+    assert shown.net_so_far is not None
+    assert valued(farm, replace(shown, file_value=shown.file_value * Decimal("1.003"))) == {Rule.WORTH}
+    assert valued(farm, replace(shown, file_value=Decimal(376000000))) == {Rule.WORTH}
+    assert valued(farm, replace(shown, file_value=None)) == {Rule.WORTH}
+    assert valued(farm, replace(shown, net_so_far=shown.net_so_far + farm.hedge.tally.fees * 4)) == {Rule.WORTH}
+    assert valued(farm, replace(shown, net_so_far=None)) == {Rule.WORTH}
+    assert valued(farm, replace(shown, file_symbol="XYZUSDT")) == {Rule.WORTH}
+    assert valued(farm, replace(shown, file_symbol=None)) == {Rule.WORTH}
+
+
+def test_the_time_that_others_left_legs_apart_is_not_shown_shorter() -> None:
+    farm, shown = true_values()
+    assert valued(farm, shown, Naked(taken_seconds=360.0)) == set()
+    assert valued(farm, shown, Naked(taken_seconds=400.0)) == {Rule.SHOWN}
+
+
+# --- lies of the running bot -----------------------------------------------------------------------------------------
+
+
+def always_hedged(ledger: Ledger, *others: object) -> StateReport:
+    report = bot_state(ledger, *others)  # type: ignore[arg-type] # passed through
+    return replace(report, state=BotState.HEDGED) if ledger.active else report
+
+
+def never_naked(ledger: Ledger, *others: object) -> StateReport:
+    return replace(bot_state(ledger, *others), longest_naked_seconds=0.0)  # type: ignore[arg-type] # passed through
+
+
+def at_entry(render: Callable[..., guide_state.GuideState]) -> Callable[..., guide_state.GuideState]:
+    def rendered(ledger: Ledger, **given: object) -> guide_state.GuideState:
+        return render(ledger, **{**given, "spot_price": None})
+
+    return rendered
+
+
+@pytest.mark.parametrize(("lie", "rule"), [(always_hedged, Rule.SHOWN), (never_naked, Rule.SHOWN)])
+def test_a_state_that_lies_is_caught_in_a_run(
+    monkeypatch: pytest.MonkeyPatch, lie: Callable[..., StateReport], rule: Rule
+) -> None:
+    monkeypatch.setattr(simulated_view, "bot_state", lie)
+    assert rule in {found.rule for found in (play_seed(seed, 2.0).violation for seed in range(6)) if found}
+
+
+def test_a_state_file_that_shows_the_price_of_the_entry_is_caught_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guide_state, "render", at_entry(guide_state.render))
+    assert Rule.WORTH in {found.rule for found in (play_seed(seed, 2.0).violation for seed in range(6)) if found}
+
+
+def test_honest_screens_break_nothing() -> None:
+    assert [found for found in (play_seed(seed, 2.0).violation for seed in range(3)) if found] == []
