@@ -290,7 +290,8 @@ def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
 def _then(job: HedgeExecution, around: Surroundings, price: Decimal) -> Decimal:
     """Return the price of legs that came apart a while ago, while nobody looked: at least what was paid for them."""
     late = around.happened_at is not None and (around.at - around.happened_at).total_seconds() > LATE_SECONDS
-    return max(price, *(leg.notional / leg.filled for leg in (job.spot, job.perp) if leg.filled)) if late else price
+    paid = [leg.notional / leg.filled for leg in (job.spot, job.perp) if leg.filled and late]
+    return max([price, *paid])
 
 
 def _is_one_legged(job: HedgeExecution) -> bool:

@@ -92,6 +92,11 @@ def test_what_was_naked_while_nobody_looked_is_worth_at_least_what_was_paid_for_
     assert seen(dear, happened_at=NOW - timedelta(seconds=1)).worst_naked_notional < 410
 
 
+def test_a_lone_leg_of_which_nothing_filled_yet_is_measured_though_nobody_looked_for_a_while() -> None:
+    lone = lone_job(ExecutionKind.CLOSE, spot=4, perp=0, naked_since=LONG_AGO)
+    assert seen(lone, happened_at=LONG_AGO).worst_naked_notional > 0
+
+
 @pytest.mark.parametrize(("spot", "perp"), [(4, 0), (0, 4)])
 @pytest.mark.parametrize("kind", [ExecutionKind.CLOSE, ExecutionKind.TRIM])
 def test_what_is_left_of_a_leg_is_naked_since_the_other_one_was_lost(kind: ExecutionKind, spot: int, perp: int) -> None:
