@@ -65,7 +65,7 @@ class AccountHistory:
             lambda start, end: self._client.trades(market, symbol, start=start, end=end),
             since=since,
             now=self._client.rest.time.now(),
-            key=lambda row: (row.symbol, row.id),
+            key=lambda row: (row.symbol, row.id, row.order_id),
             until=until,
         )
         names = await self._client_ids(market, rows)

@@ -181,11 +181,15 @@ class AsterClient:
         """Read our trades in a window of at most seven days, oldest first; every symbol only on the spot market.
 
         Raises:
-            OutcomeUnknown: a trade that is, or may be, of the symbol asked for cannot be read.
+            OutcomeUnknown: a trade that is, or may be, of the symbol asked for cannot be read, or one has two readings.
         """
         params = {"symbol": symbol, **_window(start, end)}
         body = await self._account(market, "userTrades", params, weight=5)
-        return _complete(wire.listed_rows(body, account.TradeRow), symbol, "trades")
+        rows = _complete(wire.listed_rows(body, account.TradeRow), symbol, "trades")
+        # Two orders of the account that traded with one another have one trade.
+        if len({(row.symbol, row.id, row.order_id) for row in rows}) < len(set(rows)):
+            raise OutcomeUnknown(f"the exchange lists different trades of one order of {symbol or 'the account'} as one")
+        return rows
 
     async def income(
         self, *, start: datetime, end: datetime | None, kind: str | None = None

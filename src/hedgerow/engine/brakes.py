@@ -41,9 +41,9 @@ class Brakes:
                 f"; halted before: {present.reason} ({present.detail})" if present and not present.lifts_itself else ""
             )
             detail = f"{halt.detail}{before}"
-            await self._journal.record(
-                ev.Halted(at=observation.at, reason=halt.reason, detail=detail, amount=halt.amount)
-            )
+            # An incident may have come to light after the reading began: a halt is no older than its cause.
+            at = max(observation.at, ledger.incident.at) if ledger.incident else observation.at
+            await self._journal.record(ev.Halted(at=at, reason=halt.reason, detail=detail, amount=halt.amount))
         elif halt is None and self._legs_together(observation.market):
             await self._journal.record(ev.Lifted(at=observation.at, detail="the two legs follow one price again"))
 

@@ -695,6 +695,19 @@ def test_a_trade_of_no_order_or_of_another_symbol_makes_the_trades_unreadable(
         scene.run(scene.venue.fills(PERP, SYMBOL, NOW - timedelta(hours=1)))
 
 
+def test_two_readings_of_one_trade_make_the_trades_unreadable(scene: AccountScene) -> None:
+    scene.aster.on("GET /fapi/v3/userTrades", [TRADE, {**TRADE, "qty": "3"}])
+    with pytest.raises(VenueError, match="different trades of one order"):
+        scene.run(scene.venue.fills(PERP, SYMBOL, NOW - timedelta(hours=1)))
+
+
+def test_a_trade_between_two_orders_of_the_account_is_one_of_each(scene: AccountScene) -> None:
+    scene.aster.on("GET /fapi/v3/userTrades", [TRADE, TRADE, {**TRADE, "orderId": 8, "side": "SELL"}])
+    scene.aster.on("GET /fapi/v3/order", order_row())
+    fills = scene.run(scene.venue.fills(PERP, SYMBOL, NOW - timedelta(hours=1)))
+    assert [(fill.order_id, fill.side) for fill in fills] == [(7, Side.BUY), (8, Side.SELL)]
+
+
 @pytest.mark.parametrize("value", ["1e18", "1e30", "1e-41"])
 def test_a_decimal_beyond_what_sums_keep_exact_is_unreadable(scene: AccountScene, value: str) -> None:
     scene.aster.on("GET /fapi/v3/userTrades", [{**TRADE, "price": value}])
