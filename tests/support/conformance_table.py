@@ -8,7 +8,7 @@ from pathlib import Path
 from support.conformance import CLIENTS, ROOT, Client, Run, run_client
 from support.conformance_checks import CAPABILITIES, outcome
 
-__all__ = ["PAGE", "page_of", "version_of"]
+__all__ = ["PAGE", "by_hand", "page_of", "version_of"]
 
 PAGE = ROOT / "docs" / "conformance.md"
 HEAD = """# Conformance: other people's clients against the emulator
@@ -21,6 +21,9 @@ environment of its own. What a client reports is compared with the exchange's ow
 [venue-notes.md](venue-notes.md) explains. **-**: the client does not offer it, or not as a call of its own.
 
 """
+
+BY_HAND = "\n## Their own suites\n"
+"""Where the part of the page begins that no run writes."""
 
 
 def version_of(client: Client) -> str:
@@ -40,12 +43,19 @@ def page_of(runs: Sequence[Run]) -> str:
     return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
+def by_hand(page: str) -> str:
+    """Return the part of a page that no run writes."""
+    _, heading, rest = page.partition(BY_HAND)
+    return heading + rest
+
+
 def main(page: Path = PAGE) -> None:
-    """Run every client and write the page."""
+    """Run every client and write the page; what was written by hand stays."""
     missing = [client.name for client in CLIENTS if not client.ready]
     if missing:
         sys.exit(f"no environment for {', '.join(missing)}: scripts/conformance.sh makes them")
-    page.write_text(page_of([run_client(client) for client in CLIENTS]), encoding="utf-8")
+    written = by_hand(page.read_text(encoding="utf-8"))
+    page.write_text(page_of([run_client(client) for client in CLIENTS]) + written, encoding="utf-8")
 
 
 if __name__ == "__main__":
