@@ -188,7 +188,7 @@ class AsterClient:
         rows = _complete(wire.listed_rows(body, account.TradeRow), symbol, "trades")
         # Two orders of the account that traded with one another have one trade.
         if len({(row.symbol, row.id, row.order_id) for row in rows}) < len(set(rows)):
-            raise OutcomeUnknown(f"the exchange lists different trades of one order of {symbol or 'the account'} as one")
+            raise OutcomeUnknown(f"the exchange lists two readings of one trade of {symbol or 'the account'}")
         return rows
 
     async def income(

@@ -697,7 +697,7 @@ def test_a_trade_of_no_order_or_of_another_symbol_makes_the_trades_unreadable(
 
 def test_two_readings_of_one_trade_make_the_trades_unreadable(scene: AccountScene) -> None:
     scene.aster.on("GET /fapi/v3/userTrades", [TRADE, {**TRADE, "qty": "3"}])
-    with pytest.raises(VenueError, match="different trades of one order"):
+    with pytest.raises(VenueError, match="two readings of one trade"):
         scene.run(scene.venue.fills(PERP, SYMBOL, NOW - timedelta(hours=1)))
 
 
