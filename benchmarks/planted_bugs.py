@@ -132,6 +132,8 @@ def main() -> int:
     print("\n| planted bug | where | caught by | after |\n|---|---|---|---|")
     patched = [bug for bug in PATCHED if given.only in bug.name and given.kind != "played"]
     played = [bug for bug in PLAYED if given.only in bug.name and given.kind != "text"]
+    if not patched and not played:
+        parser.error(f"--only {given.only}: no bug has a name with this text")
     survivors: list[str] = []
     for line in _all(patched, played, given):
         print(line, flush=True)

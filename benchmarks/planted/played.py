@@ -260,8 +260,12 @@ def late_funding_is_lost() -> None:
 
 
 def _fold(kind: Any, around: Callable[..., Any]) -> None:
-    original = folding._APPLY[kind]  # noqa: SLF001 - the bug
-    folding._APPLY[kind] = lambda ledger, event: around(original, ledger, event)  # noqa: SLF001 - the bug
+    """Fold events of one kind by ``around(original, ledger, event)``."""
+
+    def folded(real: Any, ledger: Any, event: Any) -> Any:
+        return around(real, ledger, event) if type(event) is kind else real(ledger, event)
+
+    wrapped(folding, "_folded", folded)
 
 
 # --- after a death, and while halted ----------------------------------------------------------------------------------

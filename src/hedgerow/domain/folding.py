@@ -1,8 +1,8 @@
 """The fold: how each event changes the ledger. The only way the bot's own state changes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -49,13 +49,87 @@ def fold(events: Iterable[ev.Event], ledger: Ledger | None = None) -> Ledger:
 
 def apply(ledger: Ledger, event: ev.Event) -> Ledger:
     """Return the ledger after one event. Total: every event is defined on every ledger."""
-    after = _APPLY[type(event)](ledger, event)
+    after = _folded(ledger, event)
     braked = folding_brakes.AFTER.get(type(event))
     if braked is not None:
         after = braked(ledger, after, event)
     if ledger.apart is not None or type(event) is ev.FillsElsewhere:
         after = folding_apart.measured(ledger, after, event)
     return replace(after, events=ledger.events + 1, started_at=ledger.started_at or event.at)
+
+
+def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, PLR0912 - one line per kind of event
+    match event:
+        case ev.ExecutionStepped():
+            return _execution_stepped(ledger, event)
+        case ev.CycleCompleted():
+            return _cycle_completed(ledger, event)
+        case ev.CommandIssued():
+            return folding_orders.command_issued(ledger, event)
+        case ev.OrderEnded():
+            return folding_orders.order_ended(ledger, event)
+        case ev.FeeBooked():
+            return folding_orders.fee_booked(ledger, event)
+        case ev.OrderAccepted():
+            return folding_orders.order_accepted(ledger, event)
+        case ev.OrderProgressed():
+            return folding_orders.order_progressed(ledger, event)
+        case ev.FundingReceived():
+            return folding_rows.funding_received(ledger, event)
+        case ev.CommandRefused():
+            return folding_orders.command_refused(ledger, event)
+        case ev.TransferOutcomeUnknown():
+            return folding_orders.transfer_unknown(ledger, event)
+        case ev.OrderOutcomeUnknown():
+            return folding_orders.order_unknown(ledger, event)
+        case ev.FillsElsewhere():
+            return folding_orders.fills_elsewhere(ledger, event)
+        case ev.FundsTransferred():
+            return folding_rows.funds_transferred(ledger, event)
+        case ev.ExternalFlow():
+            return folding_rows.external_flow(ledger, event)
+        case ev.ExecutionStarted():
+            return _execution_started(ledger, event)
+        case ev.HedgeOpened():
+            return _hedge_opened(ledger, event)
+        case ev.HedgeClosed():
+            return _hedge_closed(ledger, event)
+        case ev.HedgeAborted():
+            return _hedge_aborted(ledger, event)
+        case ev.HedgeRepaired():
+            return _hedge_repaired(ledger, event)
+        case ev.HedgeAdopted():
+            return _hedge_adopted(ledger, event)
+        case ev.HedgeLost():
+            return _hedge_lost(ledger, event)
+        case ev.HedgeRolled():
+            return _hedge_rolled(ledger, event)
+        case ev.DustKept():
+            return _dust_kept(ledger, event)
+        case ev.DustSwept():
+            return _dust_swept(ledger, event)
+        case ev.StateImported():
+            return _state_imported(ledger, event)
+        case ev.TargetDecided():
+            return _target_decided(ledger, event)
+        case ev.Halted():
+            return _halted(ledger, event)
+        case ev.Lifted():
+            return _lifted(ledger, event)
+        case ev.RequestHandled():
+            return _request_handled(ledger, event)
+        case ev.DayOpened():
+            return _day_opened(ledger, event)
+        case (
+            ev.LeverageSet()
+            | ev.MarginTypeSet()
+            | ev.DeadManArmed()
+            | ev.ExitDeferred()
+            | ev.ExitDeferralEnded()
+            | ev.NakedAlarmed()
+        ):
+            return ledger
+    assert_never(event)
 
 
 # --- the life of a hedge ---------------------------------------------------------------------------------------------
@@ -285,11 +359,6 @@ def _agreed(ledger: Ledger, at: datetime, statement_from: datetime) -> Ledger:
     return replace(ledger, statement_from=watermark, log_marks=marks, rows_seen=seen)
 
 
-def _unchanged(ledger: Ledger, event: ev.Event) -> Ledger:
-    del event
-    return ledger
-
-
 def _kept(ledger: Ledger, newest: ClosedHedge) -> Ledger:
     """Keep a hedge that ended; the trades of those that are not kept any more are not asked for again."""
     whole = (*ledger.closed, newest)[-KEPT_CLOSED:]
@@ -305,33 +374,3 @@ def _reduced(closed: ClosedHedge, now: datetime) -> ClosedHedge:
         return closed
     settled = hedge.settled.plus(Tally.of(hedge.orders))
     return replace(closed, hedge=replace(hedge, orders=(), settled=settled, first_order_at=hedge.begun_at))
-
-
-_APPLY: dict[type[ev.Event], Callable[[Ledger, Any], Ledger]] = {
-    **folding_orders.FOLDS,
-    **folding_rows.FOLDS,
-    ev.LeverageSet: _unchanged,
-    ev.MarginTypeSet: _unchanged,
-    ev.DeadManArmed: _unchanged,
-    ev.ExecutionStarted: _execution_started,
-    ev.ExecutionStepped: _execution_stepped,
-    ev.HedgeOpened: _hedge_opened,
-    ev.HedgeClosed: _hedge_closed,
-    ev.HedgeAborted: _hedge_aborted,
-    ev.HedgeRepaired: _hedge_repaired,
-    ev.HedgeAdopted: _hedge_adopted,
-    ev.HedgeLost: _hedge_lost,
-    ev.HedgeRolled: _hedge_rolled,
-    ev.DustKept: _dust_kept,
-    ev.DustSwept: _dust_swept,
-    ev.StateImported: _state_imported,
-    ev.TargetDecided: _target_decided,
-    ev.ExitDeferred: _unchanged,
-    ev.ExitDeferralEnded: _unchanged,
-    ev.Halted: _halted,
-    ev.Lifted: _lifted,
-    ev.RequestHandled: _request_handled,
-    ev.NakedAlarmed: _unchanged,
-    ev.CycleCompleted: _cycle_completed,
-    ev.DayOpened: _day_opened,
-}

@@ -1,8 +1,6 @@
 """How commands, orders and fills change the ledger."""
 
-from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -22,13 +20,24 @@ from hedgerow.domain.order_keeping import (
 )
 from hedgerow.domain.position import OrderRecord
 
-__all__ = ["FOLDS"]
+__all__ = [
+    "command_issued",
+    "command_refused",
+    "fee_booked",
+    "fills_elsewhere",
+    "order_accepted",
+    "order_ended",
+    "order_progressed",
+    "order_unknown",
+    "transfer_unknown",
+]
 
 ACCOUNT_CODES = -2000
 """Refusals above it are about the request (too many, too late), not about the account (docs/aster-api.md 9)."""
 
 
-def _command_issued(ledger: Ledger, event: ev.CommandIssued) -> Ledger:
+def command_issued(ledger: Ledger, event: ev.CommandIssued) -> Ledger:
+    """Keep the order or transfer that is about to be sent."""
     command = event.command
     if isinstance(command, TransferFunds):
         return replace(
@@ -42,7 +51,8 @@ def _command_issued(ledger: Ledger, event: ev.CommandIssued) -> Ledger:
     return with_record(ledger, record)
 
 
-def _command_refused(ledger: Ledger, event: ev.CommandRefused) -> Ledger:
+def command_refused(ledger: Ledger, event: ev.CommandRefused) -> Ledger:
+    """Let go of a transfer that the venue refused."""
     command = event.command
     if not isinstance(command, TransferFunds):
         return ledger
@@ -51,7 +61,8 @@ def _command_refused(ledger: Ledger, event: ev.CommandRefused) -> Ledger:
     return replace(ledger, transfer=None, transfer_doubtful=False)
 
 
-def _transfer_unknown(ledger: Ledger, event: ev.TransferOutcomeUnknown) -> Ledger:
+def transfer_unknown(ledger: Ledger, event: ev.TransferOutcomeUnknown) -> Ledger:
+    """Keep a transfer whose outcome is unknown."""
     doubtful = ledger.transfer is not None and ledger.transfer.transfer_id == event.transfer_id
     return replace(ledger, transfer_doubtful=doubtful or ledger.transfer_doubtful)
 
@@ -60,22 +71,27 @@ def _pending(ledger: Ledger, command: TransferFunds) -> bool:
     return ledger.transfer is not None and ledger.transfer.transfer_id == command.transfer_id
 
 
-def _order_accepted(ledger: Ledger, event: ev.OrderAccepted) -> Ledger:
+def order_accepted(ledger: Ledger, event: ev.OrderAccepted) -> Ledger:
+    """Note the venue's number of an order."""
     return with_changed_order(ledger, event.client_id, lambda r: replace(r, order_id=event.order_id, unknown=False))
 
 
-def _order_progressed(ledger: Ledger, event: ev.OrderProgressed) -> Ledger:
+def order_progressed(ledger: Ledger, event: ev.OrderProgressed) -> Ledger:
+    """Raise the cumulative fills of an order."""
     return with_changed_order(ledger, event.client_id, lambda r: replace(_grown(r, event), unknown=False))
 
 
-def _order_ended(ledger: Ledger, event: ev.OrderEnded) -> Ledger:
+def order_ended(ledger: Ledger, event: ev.OrderEnded) -> Ledger:
+    """Set the final fills of an order."""
+
     def ended(record: OrderRecord) -> OrderRecord:
         return replace(_grown(record, event), status=event.status, unknown=False)
 
     return replace(with_changed_order(ledger, event.client_id, ended), traded_at=event.at)
 
 
-def _order_unknown(ledger: Ledger, event: ev.OrderOutcomeUnknown) -> Ledger:
+def order_unknown(ledger: Ledger, event: ev.OrderOutcomeUnknown) -> Ledger:
+    """Note that the outcome of an order is unknown."""
     return with_changed_order(ledger, event.client_id, lambda r: r if r.status.done else replace(r, unknown=True))
 
 
@@ -93,7 +109,8 @@ def _grown(record: OrderRecord, event: ev.OrderProgressed | ev.OrderEnded) -> Or
     )
 
 
-def _fee_booked(ledger: Ledger, event: ev.FeeBooked) -> Ledger:
+def fee_booked(ledger: Ledger, event: ev.FeeBooked) -> Ledger:
+    """Book the fee of one trade, once per trade id."""
     fill = event.fill
     key = fill.key
     if ledger.trades_seen.knows(key, fill.at):
@@ -123,7 +140,8 @@ def _booked(record: OrderRecord, event: ev.FeeBooked, coin_fee: Decimal) -> Orde
     )
 
 
-def _fills_elsewhere(ledger: Ledger, event: ev.FillsElsewhere) -> Ledger:
+def fills_elsewhere(ledger: Ledger, event: ev.FillsElsewhere) -> Ledger:
+    """Apply trades that no order of the bot made."""
     hedge = hedge_of(ledger, event.hedge_id)
     if hedge is None:
         return ledger
@@ -169,16 +187,3 @@ def _shrunk(record: OrderRecord, gone: Decimal) -> OrderRecord:
         booked_quantity=quantity,
         booked_notional=notional,
     )
-
-
-FOLDS: Mapping[type[ev.Event], Callable[[Ledger, Any], Ledger]] = {
-    ev.CommandIssued: _command_issued,
-    ev.CommandRefused: _command_refused,
-    ev.TransferOutcomeUnknown: _transfer_unknown,
-    ev.OrderAccepted: _order_accepted,
-    ev.OrderProgressed: _order_progressed,
-    ev.OrderEnded: _order_ended,
-    ev.OrderOutcomeUnknown: _order_unknown,
-    ev.FeeBooked: _fee_booked,
-    ev.FillsElsewhere: _fills_elsewhere,
-}

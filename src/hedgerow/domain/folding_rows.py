@@ -1,8 +1,6 @@
 """How transfers, funding and the venue's other rows change the ledger."""
 
-from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -11,7 +9,7 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.position import HedgedPosition, newest_stamps
 
-__all__ = ["FOLDS", "FUNDING_HORIZON"]
+__all__ = ["FUNDING_HORIZON", "external_flow", "funding_received", "funds_transferred"]
 
 FUNDING_HORIZON = timedelta(days=35)
 """A payment with a stamp so much older than the newest one booked counts as booked."""
@@ -19,7 +17,8 @@ LATE_FUNDING = timedelta(seconds=15)
 """A settlement may be charged up to 15 s off its stamp (docs/aster-api.md 11)."""
 
 
-def _funds_transferred(ledger: Ledger, event: ev.FundsTransferred) -> Ledger:
+def funds_transferred(ledger: Ledger, event: ev.FundsTransferred) -> Ledger:
+    """Book a transfer between the wallets, once."""
     row = f"transfer:{event.transfer_id}"
     if ledger.rows_seen.knows(row, event.at):
         return replace(ledger, transfer=None, transfer_doubtful=False)
@@ -28,7 +27,8 @@ def _funds_transferred(ledger: Ledger, event: ev.FundsTransferred) -> Ledger:
     return replace(ledger, transfer=None, transfer_doubtful=False, rows_seen=seen, books=books, traded_at=event.at)
 
 
-def _funding_received(ledger: Ledger, event: ev.FundingReceived) -> Ledger:
+def funding_received(ledger: Ledger, event: ev.FundingReceived) -> Ledger:
+    """Book a funding payment, once per transaction."""
     payment = event.payment
     if ledger.funding_seen.knows(payment.tran_id, payment.at):
         return ledger
@@ -72,7 +72,8 @@ def _paid(hedge: HedgedPosition, payment: FundingPayment) -> HedgedPosition:
     )
 
 
-def _external_flow(ledger: Ledger, event: ev.ExternalFlow) -> Ledger:
+def external_flow(ledger: Ledger, event: ev.ExternalFlow) -> Ledger:
+    """Book a row of the venue that the bot did not cause, once."""
     if ledger.rows_seen.knows(event.row_id, event.at):
         return ledger
     opened = event.at if event.kind is ev.FlowKind.OPENING else None
@@ -82,10 +83,3 @@ def _external_flow(ledger: Ledger, event: ev.ExternalFlow) -> Ledger:
         books=ledger.books.with_flow(event),
         books_since=ledger.books_since or opened,
     )
-
-
-FOLDS: Mapping[type[ev.Event], Callable[[Ledger, Any], Ledger]] = {
-    ev.FundsTransferred: _funds_transferred,
-    ev.FundingReceived: _funding_received,
-    ev.ExternalFlow: _external_flow,
-}
