@@ -1,4 +1,4 @@
-"""What review should not have to look for: long functions, public names, floats, stray places, dead links, locks."""
+"""What review should not have to look for: public names, floats, stray places, dead links, locks."""
 
 import ast
 import json
@@ -30,8 +30,6 @@ IMPORT_NAMES = {"Crypto": "pycryptodome"}
 """Packages that are not imported under their own name."""
 MADE_BY_TOOLS = {".venv", ".git", ".conformance", "__pycache__", "dist", "build", "htmlcov", "hedgerow-home"}
 
-FUNCTION_LIMIT = 50
-
 ESTIMATES = ("rate", "apr", "mean", "stdev", "seconds", "hours")
 """The only things in the domain that are no exact figures: estimates and durations."""
 WRITES_NUMBERS = "formats.py"
@@ -53,13 +51,6 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def functions(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield each function's place and its length in lines, docstring included, decorators not."""
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield f"{name_of(path)}:{node.lineno} {node.name}", (node.end_lineno or node.lineno) - node.lineno + 1
-
-
 def texts() -> Iterator[tuple[str, str]]:
     for path in sorted(ROOT.rglob("*")):
         inside = path.relative_to(ROOT).parts
@@ -70,15 +61,6 @@ def texts() -> Iterator[tuple[str, str]]:
             yield name_of(path), path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             continue
-
-
-# --- sizes -----------------------------------------------------------------------------------------------------------
-
-
-def test_no_function_is_longer_than_the_limit() -> None:
-    assert [
-        f"{at}: {lines} lines" for path in PROGRAMS for at, lines in functions(path) if lines > FUNCTION_LIMIT
-    ] == []
 
 
 # --- public names ----------------------------------------------------------------------------------------------------
