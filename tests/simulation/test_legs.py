@@ -106,6 +106,16 @@ def test_a_liquidation_that_nobody_announced_is_taken_once() -> None:
     assert not exposed(scene.pass_time(60).buys("50")).taken
 
 
+def test_a_leg_naked_over_a_death_is_worth_what_it_is_when_a_bot_can_see_it_again() -> None:
+    scene = hedged().pass_time(60).buys("5")
+    scene.legs.died()
+    scene.look()
+    scene.tape.set_prices(scene.now, "50")
+    scene.pass_time(600).legs.revived()
+    scene.look()
+    assert scene.legs.naked.notional == pytest.approx(250, abs=1)
+
+
 @pytest.mark.parametrize(("taken", "guilty"), [("0", True), ("10", False), ("5", True)])
 def test_a_slice_too_large_is_judged_without_what_others_took(taken: str, *, guilty: bool) -> None:
     job = replace(new_job(ExecutionKind.CLOSE, pair=PAIR, spot="30", perp="30"), state=ExecutionState.FOLLOWING)

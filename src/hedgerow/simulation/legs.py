@@ -119,6 +119,7 @@ class LegWatch:
             self.naked = replace(self.naked, dead_seconds=max(self.naked.dead_seconds, away.total_seconds()))
             self.exposed[symbol] = replace(
                 exposure,
+                notional=abs(exposure.quantity) * prices_of(self._world, symbol).spot,  # what a new bot can know of
                 begun=exposure.begun + away,
                 own_begun=exposure.own_begun + away,
                 since=self._revived_at,
