@@ -170,8 +170,8 @@ class Witness:
 
     def died(self) -> None:
         """Take note that no bot is at work from now on."""
+        self.legs.died()  # a fill of this very moment is none that it could report
         self.look()
-        self.legs.died()
         self._disclosure.died()
         self._restless()
 
