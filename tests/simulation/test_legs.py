@@ -27,6 +27,12 @@ def hedged(coins: str = "10.004", short: str = "10") -> LegScene:
     return made
 
 
+def knows(scene: LegScene) -> LegScene:
+    """Let the log have what others took."""
+    scene.legs.logged(ev.FillsElsewhere(at=NOW, hedge_id="h1", fills=(), cause="by hand"))
+    return scene
+
+
 def exposed(scene: LegScene) -> Exposure:
     list(scene.legs.look())
     return scene.legs.exposed[SYMBOL]
@@ -36,7 +42,7 @@ def exposed(scene: LegScene) -> Exposure:
 
 
 def test_a_leg_that_was_taken_is_excused_until_it_is_put_right() -> None:
-    scene = hedged().pass_time(60).owner_sells("4")
+    scene = knows(hedged().pass_time(60).owner_sells("4"))
     assert exposed(scene).taken
     assert exposed(scene.pass_time(10).covers("1.5")).taken
     assert exposed(scene.pass_time(10)).causes == {Cause.TAKEN}
@@ -47,7 +53,7 @@ def test_a_leg_that_was_taken_is_excused_until_it_is_put_right() -> None:
 
 
 def test_what_was_put_right_of_a_taken_leg_excuses_no_exposure_of_the_bots_own() -> None:
-    scene = hedged().pass_time(60).owner_sells("4").pass_time(5).covers("3")
+    scene = knows(hedged().pass_time(60).owner_sells("4").pass_time(5)).covers("3")
     assert exposed(scene).taken
     found = exposed(scene.pass_time(5).sells("3"))
     assert (found.quantity.quantize(Decimal("0.1")), found.taken) == (Decimal("-4.0"), False)
@@ -58,6 +64,15 @@ def test_the_other_sign_of_what_was_taken_is_the_bots_own() -> None:
     scene = hedged().pass_time(60).deleverages("4")
     assert exposed(scene).taken
     assert not exposed(scene.sells("8")).taken
+
+
+def test_what_was_taken_and_is_not_in_the_log_stays_taken_though_the_legs_match_by_chance() -> None:
+    scene = hedged().pass_time(60).sells("4").deleverages("4")
+    scene.look()
+    assert scene.legs.exposed == {}
+    assert exposed(scene.pass_time(5).covers("4")).taken
+    assert exposed(knows(scene).sells("2")).taken
+    assert not exposed(scene.buys("4")).taken
 
 
 def test_an_act_that_touches_no_leg_excuses_none() -> None:
@@ -88,7 +103,7 @@ def test_too_little_to_trade_that_was_taken_stays_taken_when_the_price_rises() -
 def test_a_hedge_that_is_gone_leaves_nothing_that_excuses_the_next_one() -> None:
     scene = hedged().pass_time(60).owner_sells("4")
     assert exposed(scene).taken
-    scene.sells("5.9").covers("10").holds(Ledger())
+    knows(scene).sells("5.9").covers("10").holds(Ledger())
     assert scene.look() == []
     assert not exposed(scene.pass_time(60).shorts("4")).taken
 
@@ -100,8 +115,7 @@ def test_a_liquidation_that_nobody_announced_is_taken_once() -> None:
     found = exposed(scene)
     assert found.taken
     assert found.taken_quantity > 49
-    scene.sells("50")
-    scene.look()
+    knows(scene).sells("50").look()
     assert scene.legs.exposed == {}
     assert not exposed(scene.pass_time(60).buys("50")).taken
 
@@ -112,7 +126,7 @@ def test_a_leg_naked_over_a_death_is_worth_what_it_is_when_a_bot_can_see_it_agai
     scene.look()
     scene.tape.set_prices(scene.now, "50")
     scene.pass_time(600).legs.revived()
-    scene.look()
+    scene.pass_time(1).look()
     assert scene.legs.naked.notional == pytest.approx(250, abs=1)
 
 

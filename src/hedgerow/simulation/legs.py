@@ -8,7 +8,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.events import DustSwept, Event, HedgeAborted, HedgeClosed, HedgeOpened, HedgeRepaired
+from hedgerow.domain.events import (
+    DustSwept,
+    Event,
+    FillsElsewhere,
+    HedgeAborted,
+    HedgeClosed,
+    HedgeLost,
+    HedgeOpened,
+    HedgeRepaired,
+)
 from hedgerow.domain.execution import HedgeExecution
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Ledger
@@ -70,6 +79,8 @@ class LegWatch:
         """When the job at work came into its present state."""
         self._taken: dict[str, Decimal] = {}
         """Base units by which others made a symbol's coins exceed its short (or lack): what is left of it now."""
+        self._unknown: set[str] = set()
+        """Symbols of which the log does not have yet what others took."""
         self._forced_seen: set[int] = set()
         """Trades that the venue forced and that are in it already."""
         self._swept: dict[str, Decimal] = {}
@@ -99,12 +110,14 @@ class LegWatch:
         self._last_active[cause] = self._world.now + lasts
 
     def logged(self, event: Event) -> None:
-        """Take note of an event in the log: dust that is swept, and the end of the job that it was swept for."""
+        """Take note of an event in the log: dust that is swept, the end of a job, and what others were seen to take."""
         if isinstance(event, DustSwept):
             asset, quantity = event.lot.asset, event.lot.quantity
             self._swept[asset] = self._swept.get(asset, ZERO) + quantity
         elif isinstance(event, HedgeOpened | HedgeClosed | HedgeAborted | HedgeRepaired):
             self._swept.clear()
+        if isinstance(event, FillsElsewhere | HedgeClosed | HedgeAborted | HedgeLost):
+            self._unknown.clear()
 
     def died(self) -> None:
         """Take note that no bot is at work from now on."""
@@ -145,6 +158,7 @@ class LegWatch:
     def _take(self, symbol: str, made: Decimal) -> None:
         """Take note that others made the legs differ by so much."""
         self._taken[symbol] = self._taken.get(symbol, ZERO) + made
+        self._unknown.add(symbol)
 
     def difference(self, pair: BasisPair) -> Decimal:
         """Return by how many base units the bot's coins, dust left out, exceed its short now."""
@@ -198,6 +212,7 @@ class LegWatch:
         self._note_apart(pair, apart=abs(own - short) > own_tolerance(pair, price, max(own, short)))
         if own == short == 0:
             self._taken.pop(pair.symbol, None)
+            self._unknown.discard(pair.symbol)
             self._even_at[pair.symbol] = now
             return
         pair = self._world.pair(pair.symbol) or pair  # its grids may have changed
@@ -232,16 +247,17 @@ class LegWatch:
     def _left_of_taken(self, pair: BasisPair, quantity: Decimal, least: Decimal) -> Decimal:
         """Return how much of what others took is left in legs that differ by ``quantity``: at most all of it.
 
-        What the bot has put right counts no more, and what it makes differ beyond it never did.
+        What the bot has put right counts no more, and what it makes differ beyond it never did. Until the log has what
+        was taken, the bot puts nothing of it right: legs that match meanwhile match by chance.
         """
         if abs(quantity) > least + abs(self._taken.get(pair.symbol, ZERO)):
             for made in self._forced_since(pair):
                 self._take(pair.symbol, made)
-        taken = self._taken.pop(pair.symbol, ZERO)
-        if taken * quantity <= 0 or (abs(quantity) <= least and self.ledger.active is None):
-            return ZERO
-        left = taken if abs(taken) <= abs(quantity) else quantity
-        self._taken[pair.symbol] = left
+        taken = self._taken.get(pair.symbol, ZERO)
+        gone = taken * quantity <= 0 or (abs(quantity) <= least and self.ledger.active is None)
+        left = ZERO if gone else taken if abs(taken) <= abs(quantity) else quantity
+        if pair.symbol not in self._unknown:
+            self._taken[pair.symbol] = left
         return left
 
     def _note_apart(self, pair: BasisPair, *, apart: bool) -> None:
@@ -308,6 +324,8 @@ class LegWatch:
 
     def _worsen(self, exposure: Exposure, now: datetime) -> None:
         seconds = (now - exposure.own_begun).total_seconds()
+        if seconds <= 0:
+            return  # a bot that dies at this very moment has nothing to report
         if exposure.taken:
             self.naked = replace(self.naked, taken_seconds=max(self.naked.taken_seconds, seconds))
             return
