@@ -62,6 +62,19 @@ def test_legs_that_come_apart_while_held_halt_openings_and_sell_nothing() -> Non
     assert farm.ledger.hedge is not None
 
 
+def test_coins_whose_short_another_price_liquidated_are_sold_after_a_quarter_of_an_hour_at_their_own() -> None:
+    farm = farm_of()
+    farm.run(0.5)
+    orders = len(farm.venue.orders)
+    farm.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(1000)))
+    farm.run(0.24)
+    assert len(farm.venue.orders) == orders, "the index may be right, and the spot book a wick"
+    farm.run(0.1)
+    assert {(sent.order.market, sent.order.side) for sent in farm.venue.orders[orders:]} == {(Market.SPOT, Side.SELL)}
+    assert farm.ledger.hedge is None
+    assert farm.ledger.halt is not None
+
+
 def test_a_halt_because_of_legs_that_differ_lifts_itself_when_they_follow_one_price_again() -> None:
     farm = farm_of()
     farm.run(0.5)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
@@ -22,7 +23,7 @@ from hedgerow.emulator.readings import (
 from hedgerow.emulator.wire.faults import RequestFault, WireFault
 from hedgerow.emulator.wire.mutations import Mutation
 from hedgerow.engine import evidence
-from hedgerow.simulation.alterations import Alteration, AlterationKind, change_of
+from hedgerow.simulation.alterations import RELABELLED, Alteration, AlterationKind, change_of
 from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.doors import spans_of
 from hedgerow.simulation.draws import LONG_PAIRS, draw_plan
@@ -45,7 +46,7 @@ def test_an_exchange_accepts_every_alteration_and_is_itself_again_after_it(
     before = world.pair(SYMBOL)
     assert before is not None
     books = {leg: world.depth(leg, SYMBOL) for leg in Market}
-    world.change_market(change_of(Alteration(at=START, kind=kind, market=market, seconds=60.0), before))
+    world.change_market(change_of(Alteration(at=START, kind=kind, market=market, seconds=60.0), before, Decimal(100)))
     world.advance(START + timedelta(seconds=61))
     assert world.pair(SYMBOL) == before
     assert all(world.depth(leg, SYMBOL).touch(side) == books[leg].touch(side) for leg in Market for side in Side)
@@ -113,6 +114,13 @@ def test_a_bot_that_believes_one_endpoint_is_caught_while_the_reading_is_false(m
     found = play(plan).violation
     assert found is not None
     assert found.rule is Rule.SUPPORTED
+
+
+def test_perpetuals_that_are_not_what_their_ticker_says_are_drawn_held_or_not() -> None:
+    drawn = [t for seed in SEEDS for t in draw_plan(seed, 14).troubles if isinstance(t, Alteration)]
+    labels = [alteration for alteration in drawn if alteration.kind in RELABELLED]
+    assert {label.pair is None for label in labels} == {True, False}
+    assert {alteration.pair for alteration in drawn if alteration.kind not in RELABELLED} == {None}
 
 
 def test_one_run_in_ten_spans_months_with_many_pairs_and_short_ones_never_do() -> None:

@@ -9,6 +9,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.position import DustLot
+from hedgerow.emulator.market_changes import TickerCollision
 from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.invariants import Exposure, Rule, check_exposure
 from support.judging import LegScene
@@ -147,6 +148,17 @@ def test_a_slice_too_large_is_judged_without_what_others_took(taken: str, *, gui
     )
     rules = [rule for rule, _ in check_exposure(found, Ledger(execution=job), NOW, patience=0.0)]
     assert rules == ([Rule.SIZE] if guilty else [])
+
+
+@pytest.mark.parametrize(("minutes", "guilty"), [(15, False), (17, True)])
+def test_coins_may_wait_a_quarter_of_an_hour_for_a_price_that_the_index_supports(minutes: int, *, guilty: bool) -> None:
+    scene = hedged().pass_time(60)
+    scene.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(300)))
+    scene.deleverages("10").look()
+    found: list[Rule] = []
+    for _ in range(minutes):
+        found += scene.pass_time(60).look()
+    assert (Rule.EXPLAINED in found) is guilty
 
 
 # --- dust ------------------------------------------------------------------------------------------------------------

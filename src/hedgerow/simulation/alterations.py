@@ -10,13 +10,15 @@ from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.emulator.market_changes import (
     BookDistortion,
     BracketChange,
+    ContractMultiplier,
     FeeChange,
     FilterChange,
     MarkDistortion,
     MarketChange,
+    TickerCollision,
 )
 
-__all__ = ["BRIEF", "Alteration", "AlterationKind", "change_of"]
+__all__ = ["BRIEF", "RELABELLED", "Alteration", "AlterationKind", "change_of"]
 
 WICK_BPS = Decimal(2000)
 WIDE_BPS, CROSSED_BPS = Decimal(500), Decimal(-40)
@@ -26,6 +28,8 @@ TAKER = Decimal("0.001")
 MINIMUM_FACTOR = Decimal(4)
 LARGEST_POSITION = Decimal(100)
 STEP_FACTOR = Decimal(10)
+PRICIER, CHEAPER = Decimal(6), Decimal(20)
+"""What the price of another thing with the same ticker is multiplied or divided by."""
 
 
 class AlterationKind(StrEnum):
@@ -44,6 +48,9 @@ class AlterationKind(StrEnum):
     THIN_BOOK = "thin_book"
     MARK_UP = "mark_up"
     MARK_DOWN = "mark_down"
+    COLLISION_UP = "collision_up"
+    COLLISION_DOWN = "collision_down"
+    MULTIPLIER = "multiplier"
 
 
 BRIEF = frozenset(
@@ -61,17 +68,23 @@ BRIEF = frozenset(
 """Kinds that last for minutes, and keep a bot from trading meanwhile; the others last for hours, and do not."""
 
 
+RELABELLED = (AlterationKind.COLLISION_UP, AlterationKind.COLLISION_DOWN, AlterationKind.MULTIPLIER)
+"""Kinds in which the perpetual is not, or not one to one, the coin that is traded on spot."""
+
+
 class Alteration(Struct, frozen=True, kw_only=True, tag="alteration"):
-    """One market of the held pair is changed from ``at`` on for ``seconds``."""
+    """One market of a pair is changed from ``at`` on for ``seconds``."""
 
     at: datetime
     kind: AlterationKind
     market: Market
     seconds: float
+    pair: int | None = None
+    """Number of the pair in the market's order; None = the held one."""
 
 
-def change_of(alteration: Alteration, pair: BasisPair) -> MarketChange:
-    """Return the change of an exchange's market that an alteration of a pair is."""
+def change_of(alteration: Alteration, pair: BasisPair, price: Decimal) -> MarketChange:
+    """Return the change of an exchange's market that an alteration of a pair is; ``price`` is its perpetual's now."""
     symbol, market, seconds = pair.symbol, alteration.market, alteration.seconds
     leg = pair.instrument(market)
     match alteration.kind:
@@ -90,7 +103,20 @@ def change_of(alteration: Alteration, pair: BasisPair) -> MarketChange:
         case AlterationKind.SMALLER_BRACKET:
             return BracketChange(symbol=symbol, seconds=seconds, max_notional=LARGEST_POSITION)
         case _:
-            return _distortion(alteration, symbol)
+            return _relabelled(alteration, symbol, price) or _distortion(alteration, symbol)
+
+
+def _relabelled(alteration: Alteration, symbol: str, price: Decimal) -> MarketChange | None:
+    seconds = alteration.seconds
+    match alteration.kind:
+        case AlterationKind.COLLISION_UP:
+            return TickerCollision(symbol=symbol, seconds=seconds, price=price * PRICIER)
+        case AlterationKind.COLLISION_DOWN:
+            return TickerCollision(symbol=symbol, seconds=seconds, price=price / CHEAPER)
+        case AlterationKind.MULTIPLIER:
+            return ContractMultiplier(symbol=symbol, seconds=seconds)
+        case _:
+            return None
 
 
 def _distortion(alteration: Alteration, symbol: str) -> MarketChange:

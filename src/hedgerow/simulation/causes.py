@@ -12,7 +12,7 @@ from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth
 from hedgerow.ports import TapePrices
 
-__all__ = ["Cause", "Span", "explained_until", "obstacles", "ways"]
+__all__ = ["AWAY", "Cause", "Span", "explained_until", "obstacles", "ways"]
 
 
 AWAY = Decimal("0.02")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.simulation.plan import Door, RunPlan, Trouble
 from hedgerow.simulation.style import Style, styled
-from hedgerow.simulation.troubles import FALSE_KINDS, KINDS, Draw, Kinds
+from hedgerow.simulation.troubles import FALSE_KINDS, KINDS, Draw, Kinds, relabelled
 from hedgerow.simulation.wire_draws import drawn_for_wire
 from hedgerow.strategy.parameters import (
     CapitalManagement,
@@ -25,6 +25,8 @@ __all__ = ["draw_plan"]
 FAULTS_PER_DAY = 2.0
 FALSE_SHARE = 1 / 8
 """False readings for each other trouble."""
+LABEL_SHARE = 1 / 28
+"""Perpetuals that are not what their ticker says for each other trouble."""
 LONG_SHARE = 1 / 10
 """Part of the runs in process that span months: what a log, a memory or a rare event of the market does over time."""
 LONG_DAYS = (120, 400)
@@ -67,9 +69,10 @@ def draw_plan(
     per_day = FAULTS_PER_DAY if plan.days == days else LONG_FAULTS_PER_DAY
     troubles = _drawn(random, plan, KINDS, per_day)
     notified = random.random() < NOTIFIED
-    # A source of its own: what a seed draws otherwise stays as it is.
-    readings = Random(f"readings/{seed}")  # noqa: S311 - a repeatable run, nothing secret
+    # Sources of their own: what a seed draws otherwise stays as it is.
+    readings, labels = Random(f"readings/{seed}"), Random(f"labels/{seed}")  # noqa: S311 - as above
     troubles += _drawn(readings, plan, FALSE_KINDS, per_day * FALSE_SHARE)
+    troubles += _drawn(labels, plan, ((relabelled, 1),), per_day * LABEL_SHARE)
     return replace(plan, troubles=troubles, news=notified)
 
 

@@ -139,7 +139,7 @@ def befall(fate: Fate, world: World) -> Reopening | None:
 def _befall(fate: Fate, world: World, pair: BasisPair) -> Reopening | None:  # noqa: C901, PLR0912 - one case per fate
     match fate:
         case Alteration():
-            world.change_market(change_of(fate, world.pair(pair.symbol) or pair))
+            _alter(world, fate, pair if fate.pair is None else world.tape.pairs[fate.pair])
         case PriceJump():
             _jump(world, fate, pair)
         case Closure():
@@ -165,6 +165,12 @@ def _befall(fate: Fate, world: World, pair: BasisPair) -> Reopening | None:  # n
         case _:
             assert_never(fate)
     return None
+
+
+def _alter(world: World, fate: Alteration, pair: BasisPair) -> None:
+    prices = world.prices(pair.symbol)
+    if prices is not None:
+        world.change_market(change_of(fate, world.pair(pair.symbol) or pair, prices.perp))
 
 
 def _deleverage(world: World, pair: BasisPair, fraction: Decimal) -> None:

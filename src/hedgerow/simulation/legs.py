@@ -24,7 +24,7 @@ from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.world import World
 from hedgerow.ports import TapePrices
-from hedgerow.simulation.causes import Cause, explained_until, obstacles, ways
+from hedgerow.simulation.causes import AWAY, Cause, explained_until, obstacles, ways
 from hedgerow.simulation.doors import RunDoor
 from hedgerow.simulation.exposure import Trade
 from hedgerow.simulation.invariants import Exposure, Rule, check_exposure, own_tolerance, unsold_dust
@@ -33,6 +33,8 @@ __all__ = ["LegWatch", "Naked", "prices_of"]
 
 BACK_OFF = timedelta(seconds=60)
 """How long a bot may wait before it repeats what was refused or not answered."""
+CONTRADICTED_FOR = timedelta(minutes=15)
+"""So long coins may wait for a price that the perpetual's index supports."""
 UNSEEN = timedelta(seconds=5)
 """Legs that match for no longer, and then differ again, have not matched for a bot that still looks orders up."""
 
@@ -312,6 +314,8 @@ class LegWatch:
         pair = world.pair(symbol)
         if pair is None:
             return frozenset({Cause.CLOSED})
+        if exposure.quantity > 0 and world.now - exposure.begun < CONTRADICTED_FOR and self._contradicted(symbol):
+            return frozenset({Cause.MISLEADING})
         limits = job.limits if job else None
         return obstacles(
             pair,
@@ -321,6 +325,12 @@ class LegWatch:
             quantity=abs(exposure.quantity),
             cap_bps=limits.max_cap_bps if limits else Decimal(200),
         )
+
+    def _contradicted(self, symbol: str) -> bool:
+        """Whether the price of the coin is not what the perpetual's index says."""
+        prices = self._world.prices(symbol)
+        index = None if prices is None else prices.index
+        return prices is not None and index is not None and abs(prices.spot / index - 1) > AWAY
 
     def _worsen(self, exposure: Exposure, now: datetime) -> None:
         seconds = (now - exposure.own_begun).total_seconds()

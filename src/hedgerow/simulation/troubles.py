@@ -34,7 +34,7 @@ from hedgerow.emulator.readings import (
     MarketSubject,
 )
 from hedgerow.emulator.refusals import Code
-from hedgerow.simulation.alterations import BRIEF, Alteration, AlterationKind
+from hedgerow.simulation.alterations import BRIEF, RELABELLED, Alteration, AlterationKind
 from hedgerow.simulation.fates import (
     Closure,
     Deleveraging,
@@ -49,7 +49,7 @@ from hedgerow.simulation.fates import (
 from hedgerow.simulation.market import IntervalChange, OneSidedBook, Storm
 from hedgerow.simulation.plan import Crash, RunPlan, Suspension, Trouble
 
-__all__ = ["COMMON", "FALSE_KINDS", "KINDS", "Draw", "Kinds"]
+__all__ = ["COMMON", "FALSE_KINDS", "KINDS", "Draw", "Kinds", "relabelled"]
 
 CODES = (
     Code.PRICE_TOO_HIGH,
@@ -267,10 +267,22 @@ def _storm(draw: Draw) -> tuple[Trouble, ...]:
 def _alteration(draw: Draw) -> Alteration:
     """Draw a change of the held pair's market: hours of other rules, or minutes of books and marks that mislead."""
     random = draw.random
-    kind = random.choice(tuple(AlterationKind))
+    kind = random.choice([kind for kind in AlterationKind if kind not in RELABELLED])
     longest = 900.0 if kind in BRIEF else 86_400.0
     return Alteration(
         at=draw.at, kind=kind, market=random.choice(tuple(Market)), seconds=round(longest * random.random() ** 2 + 1, 3)
+    )
+
+
+def relabelled(draw: Draw) -> Alteration:
+    """Draw a perpetual that is not what its ticker says, of the held pair or of any, for hours."""
+    random = draw.random
+    return Alteration(
+        at=draw.at,
+        kind=random.choice(RELABELLED),
+        market=Market.PERP,
+        seconds=round(86_400 * random.random() ** 2 + 60, 3),
+        pair=random.choice((None, random.randrange(draw.plan.pairs))),
     )
 
 

@@ -13,7 +13,7 @@ from hedgerow.emulator.wire.failures import ErrorShape
 from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFault, WireTrouble
 from hedgerow.emulator.wire.mutations import BODY_MUTATIONS, Mutation
 from hedgerow.simulation.plan import Door, Hearing, RunPlan, Trouble
-from hedgerow.simulation.troubles import COMMON, Draw
+from hedgerow.simulation.troubles import COMMON, Draw, relabelled
 from hedgerow.simulation.wire_troubles import (
     Cut,
     DeadKey,
@@ -389,6 +389,7 @@ ANSWERS: Sequence[tuple[Callable[[Draw], Trouble], int]] = (
     (_rewritten_message, 5),
     (_no_funding_terms, 1),
     (_undecided_refusal, 4),
+    (relabelled, 1),
 )
 """How often each kind is drawn, relative to the others here."""
 KINDS: Sequence[tuple[Callable[[Draw], Trouble], int]] = (

@@ -1,7 +1,9 @@
 """What to do about the held hedge. Safety exits first, on whatever could be seen; the rest on all of it."""
 
+from datetime import timedelta
 from decimal import Decimal
 from itertools import takewhile
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -40,13 +42,18 @@ from hedgerow.strategy.observation import (
     Trim,
 )
 from hedgerow.strategy.policy import Policy
-from hedgerow.strategy.prices import SaleBounds, prices_of, sale_bounds
+from hedgerow.strategy.prices import Prices, SaleBounds, prices_of, sale_bounds
 from hedgerow.strategy.ranking import Ranking
 from hedgerow.strategy.rebalancing import reduction, top_up
 from hedgerow.strategy.sizing import closing_plan, reducing_plan, slice_refusal, trimming_plan
 from hedgerow.strategy.underlying import divergence
 
 __all__ = ["closing_obstacle", "decide_held", "evaluation_of"]
+
+ALONE_AT_MOST: Final = timedelta(minutes=15)
+"""So long coins without a short wait for a price that the perpetual's mark or index supports."""
+FOREIGN_FACTOR: Final = 2
+"""An index so many times the price of the spot book is not that of the coin."""
 
 
 class _Held(Struct, frozen=True, kw_only=True):
@@ -116,6 +123,7 @@ def _look(
     price = evaluation.spot_price or evaluation.perp_price
     health = health_of(hedge, observation, price)
     seen = prices_of(hedge.symbol, market, observation.account, books)
+    unbounded = _is_urgent(health) or _is_long_alone(hedge, observation, seen)
     return _Held(
         hedge=hedge,
         ledger=ledger,
@@ -125,7 +133,7 @@ def _look(
         evaluation=evaluation,
         health=health,
         dust=ledger.owned(hedge.pair.base) - hedge.spot_quantity,
-        bounds=SaleBounds() if _is_urgent(health) else sale_bounds(seen),
+        bounds=SaleBounds() if unbounded else sale_bounds(seen),
     )
 
 
@@ -171,6 +179,17 @@ def _mark_confirms(held: _Held) -> bool:
 def _is_urgent(health: HealthReport) -> bool:
     # Balances and listings may lag, and do; liquidation does not wait for them.
     return any(finding.kind is FindingKind.LIQUIDATION for finding in health.findings)
+
+
+def _is_long_alone(hedge: HedgedPosition, observation: Observation, seen: Prices) -> bool:
+    """Whether coins have had no short for so long that an index of another order of magnitude protects nothing.
+
+    It is the price of another thing with the same ticker, or of contracts of many coins; no wick of a book is so deep.
+    """
+    if hedge.short > 0 or seen.spot is None or seen.index is None or seen.index < FOREIGN_FACTOR * seen.spot:
+        return False
+    bought = [r.issued_at for r in hedge.orders if r.request.market is Market.PERP and not r.opens]
+    return bool(bought) and observation.at - max(bought) > ALONE_AT_MOST
 
 
 def _health_reason(held: _Held) -> Reason:
