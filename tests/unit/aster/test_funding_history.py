@@ -13,6 +13,8 @@ from hedgerow.aster.funding_history import FundingHistory
 from hedgerow.domain.funding import RateBoard
 from support.scripted_aster import NOW, ScriptedAster, make_client, millis
 
+pytestmark = pytest.mark.slow
+
 ROUTE = "GET /fapi/v3/fundingRate"
 HOUR = timedelta(hours=1)
 SIZES = {

@@ -17,6 +17,8 @@ from hedgerow.ports import HttpResponse
 from support.account_scene import AccountScene
 from support.scripted_aster import NOW, SYMBOL, futures_symbol, millis, perp_account, spot_symbol
 
+pytestmark = pytest.mark.slow
+
 OTHER = "BBBUSDT"
 HELD = {"positionAmt": "-2", "entryPrice": "100", "unrealizedProfit": "-2", "maintMargin": "1", "leverage": "1"}
 HUGE = {Mutation.PADDED, Mutation.GZIP_BOMB}

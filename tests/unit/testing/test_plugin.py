@@ -10,6 +10,8 @@ import pytest
 
 from hedgerow.emulator.wire.faults import WireFault, WireTrouble
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[3] / "docs" / "testing_your_bot.md").read_text(encoding="utf-8")
 CODE = re.compile(r"```python\n# (\S+\.py)\n(.*?)```", re.DOTALL)
 SETTINGS = (

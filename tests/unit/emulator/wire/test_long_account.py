@@ -13,6 +13,8 @@ from hedgerow.emulator.wire.state import MemberState
 from support.wire import WireClient, make_wired, member_of
 from support.worlds import START, SYMBOL
 
+pytestmark = pytest.mark.slow
+
 LONG = 20_000
 """A copy of so many rows takes at least eight bytes each."""
 SLACK_BYTES = 40_000
