@@ -1,0 +1,58 @@
+"""The liquidation of the short is called that: in the log line, the closing's reason, the halt and the state."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, StateReport, bot_state
+from hedgerow.domain.events import FillsElsewhere, Halted, HaltReason
+from hedgerow.domain.position import Reason
+from hedgerow.engine.moments import Moment, Recorded
+from hedgerow.engine.narration import words
+from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from support.bots import Farm
+from support.worlds import SYMBOL
+
+PATIENT = StrategyParameters(
+    position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=10_000)
+)
+
+
+class States:
+    """Keeps the state shown when trades of others are booked."""
+
+    def __init__(self) -> None:
+        self.found: list[StateReport] = []
+
+    def hear(self, moment: Moment) -> None:
+        if isinstance(moment, Recorded) and isinstance(moment.event, FillsElsewhere):
+            running = Process(state=ProcessState.RUNNING, pid=1)
+            now = moment.event.at + timedelta(seconds=9)
+            self.found.append(bot_state(moment.after, running, None, now))
+
+
+def liquidate(farm: Farm) -> None:
+    farm.world.shock(SYMBOL, Decimal("2.2"))
+
+
+def deleverage(farm: Farm) -> None:
+    farm.world.deleverage(SYMBOL, farm.hedge.short)
+
+
+@pytest.mark.parametrize(("act", "name"), [(liquidate, "LIQUIDATION"), (deleverage, "AUTO-DELEVERAGING")])
+def test_a_short_that_the_exchange_closed_is_not_called_a_trade_of_others(act: object, name: str) -> None:
+    farm, states = Farm(parameters=PATIENT, news=True), States()
+    farm.run(0.58, at={0.51: act}, listeners=(states,))  # type: ignore[dict-item] # one of two functions above
+    texts = [line.text for moment in farm.moments for line in words(moment)]
+    assert any(text.startswith(f"{name}: the exchange bought back ") for text in texts)
+    assert not any("Trades that are not the bot's" in text for text in texts)
+    assert farm.reasons == [Reason.LIQUIDATED]
+    (halt,) = farm.logged(Halted)
+    assert halt.reason is HaltReason.LIQUIDATION
+    assert name.lower() in halt.detail
+    (shown,) = states.found
+    assert shown.state is BotState.NAKED
+    assert "the short of" in shown.title
+    assert "was liquidated or auto-deleveraged" in shown.title
+    assert farm.ledger.max_naked_seconds > 0
