@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from hedgerow.dashboard.report import HedgeRow, RunReport
 from hedgerow.dashboard.svg import Bar, Line, line_chart, timeline
-from hedgerow.domain.formats import amount, duration, signed_amount, signed_percent, utc_minute
+from hedgerow.domain.formats import amount, duration, percent, seconds, signed_amount, signed_percent, utc_minute
 from hedgerow.domain.money import plain
 
 __all__ = ["html_page"]
@@ -45,7 +45,7 @@ def _heading(report: RunReport) -> str:
         f"<time>{utc_minute(report.started_at)}</time> to <time>{utc_minute(report.ended_at)}</time> UTC",
         duration(report.period),
         f"{report.cycles:,} cycles",
-        f"computed in {report.elapsed_seconds:.1f} s",
+        f"computed in {seconds(report.elapsed_seconds)}",
     ]
     if report.seed is not None:
         facts.append(f"seed {report.seed}")
@@ -78,7 +78,7 @@ def _each_card(report: RunReport) -> Iterator[str]:
     yield _card("Equity", _exact(report.equity_end), f"from {amount(report.equity_start)}")
     opened = f"{report.positions_opened:,} opened"
     yield _card("Positions", opened, f"{report.positions_closed:,} closed")
-    naked = f"longest {report.max_naked_seconds:.1f} s with unequal legs"
+    naked = f"longest {seconds(report.max_naked_seconds)} with unequal legs"
     yield _card("Largest exposure", _exact(report.max_naked_usd), naked)
     differing = ", ".join(f"{name} {plain(value)}" for name, value in report.books_lines.items())
     difference = plain(report.books_difference) if differing else amount(report.books_difference)
@@ -164,7 +164,7 @@ def _hedge_row(row: HedgeRow, report: RunReport) -> str:
     return (
         f'<tr><th scope="row">{escape(row.symbol)}</th><td>{utc_minute(row.opened_at)}</td>'
         f"<td>{duration(row.held(report.ended_at))}</td><td>{_exact(row.notional)}</td>"
-        f"<td>{row.entry_apr * 100:.2f} %</td>"
+        f"<td>{percent(row.entry_apr)}</td>"
         + "".join(f"<td{_title(part)}>{signed_amount(part)}</td>" for part in parts)
         + f"<td><b>{_amount(row.net_profit)}</b></td><td>{escape(row.reason)}</td></tr>"
     )

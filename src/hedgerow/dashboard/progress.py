@@ -9,6 +9,7 @@ from typing import Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from hedgerow.domain.formats import amount
 from hedgerow.engine.moments import CycleEnded, Moment
 
 __all__ = ["ProgressListener"]
@@ -71,7 +72,7 @@ class ProgressListener:
             self._bar.update(self._task, completed=done, description=day, figures=figures)
 
     def _figures(self, moment: CycleEnded) -> str:
-        equity = "unknown" if moment.equity is None else f"${moment.equity:.2f}"
+        equity = amount(moment.equity)
         position = moment.ledger.hedge.symbol if moment.ledger.hedge else "none"
         return f"cycles {self._cycles}, equity {equity}, position {position}"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from hedgerow.domain.formats import amount, duration, signed_amount, signed_percent, utc_minute
+from hedgerow.domain.formats import amount, duration, seconds, signed_amount, signed_percent, utc_minute
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.strategy.hedge_result import HedgeResult
 
@@ -158,7 +158,7 @@ def as_json(report: RunReport) -> dict[str, Any]:
 
 def report_lines(report: RunReport) -> tuple[str, ...]:
     """Return the report as plain text for the console."""
-    facts = [f"{report.cycles:,} cycles", f"{report.elapsed_seconds:.1f} s of real time"]
+    facts = [f"{report.cycles:,} cycles", f"{seconds(report.elapsed_seconds)} of real time"]
     if report.seed is not None:
         facts.insert(0, f"seed {report.seed}")
     rows = [(name, value, remark) for name, value, remark in _headlines(report)]
@@ -190,7 +190,7 @@ def _headlines(report: RunReport) -> list[tuple[str, str, str]]:
         ("Fees paid", signed_amount(-report.fees_paid), ""),
         ("Equity", amount(report.equity_end), f"from {amount(report.equity_start)}"),
         ("Positions", str(report.positions_opened), f"opened, {report.positions_closed} closed"),
-        ("Largest exposure", amount(report.max_naked_usd), f"longest {report.max_naked_seconds:.1f} s"),
+        ("Largest exposure", amount(report.max_naked_usd), f"longest {seconds(report.max_naked_seconds)}"),
         ("Books difference", plain(report.books_difference), lines or agree),
     ]
 

@@ -38,6 +38,7 @@ __all__ = [
     "signed_percent",
     "utc_minute",
     "utc_second",
+    "whole_amount",
 ]
 
 UNKNOWN: Final = "unknown"
@@ -64,6 +65,11 @@ def full_amount(value: Decimal | None) -> str:
     if value is None:
         return UNKNOWN
     return f"{'-' if value < 0 else ''}${_full(abs(value))}"
+
+
+def whole_amount(value: Decimal | None) -> str:
+    """Return a large figure of the market in whole quote units: ``$170,155,642``."""
+    return UNKNOWN if value is None else f"${value:,.0f}"
 
 
 def price(value: Decimal | None) -> str:

@@ -2,6 +2,7 @@
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.events import HaltReason
+from hedgerow.domain.formats import log_money
 from hedgerow.engine.equity import equity_of
 from hedgerow.engine.journal import Journal
 from hedgerow.strategy.daily_loss import day_is_over, loss_limit, loss_of, result_of
@@ -33,7 +34,7 @@ class DailyLoss:
             return
         loss, limit = loss_of(day, result), loss_limit(day, self._risk)
         if limit is not None and loss > limit and ledger.standing_halt is None:
-            text = f"${loss:.2f} lost since {day.begun_at:%Y-%m-%d %H:%M} UTC, the limit is ${limit:.2f}"
+            text = f"{log_money(loss)} lost since {day.begun_at:%Y-%m-%d %H:%M} UTC, the limit is {log_money(limit)}"
             await self._journal.record(ev.Halted(at=observation.at, reason=HaltReason.DAILY_LOSS, detail=text))
 
     @property

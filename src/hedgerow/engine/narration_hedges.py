@@ -11,6 +11,7 @@ from hedgerow.domain.money import plain
 from hedgerow.domain.position import ClosedHedge, HedgedPosition
 from hedgerow.engine.narration_lines import Line, LineLevel, Lines, info, success, warning
 from hedgerow.engine.narration_quality import executed
+from hedgerow.strategy.hedge_result import result_of_ended
 
 __all__ = ["HEDGE_WORDS", "symbol_of"]
 
@@ -65,11 +66,12 @@ def _ended(head: Line, hedge_id: str, before: Ledger, after: Ledger) -> Lines:
 
 
 def _result(closed: ClosedHedge) -> Lines:
+    made = result_of_ended(closed)
     lines = info(
-        f"  Total funding received: {log_funding(closed.funding)}",
-        f"  Total fees paid: {log_money(closed.fees)}",
-        f"  Basis P/L: {log_funding(closed.basis_pnl)}",
-        f"  Net profit (this position): {log_funding(closed.net_profit)}",
+        f"  Total funding received: {log_funding(made.funding)}",
+        f"  Total fees paid: {log_money(made.fees_paid)}",
+        f"  Basis P/L: {log_funding(made.basis)}",
+        f"  Net profit (this position): {log_funding(made.net_so_far)}",
     )
     estimated = closed.hedge.tally.fees_estimated
     return lines + info(f"  Fees still estimated: {log_money(estimated)}") if estimated else lines

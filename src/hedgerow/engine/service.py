@@ -5,6 +5,7 @@ from typing import assert_never
 from hedgerow.domain import events as ev
 from hedgerow.domain.errors import HedgerowError, MailboxError, StoreError
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
+from hedgerow.domain.formats import log_funding
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import Reason
 from hedgerow.domain.requests import (
@@ -24,6 +25,7 @@ from hedgerow.engine.moments import Warned
 from hedgerow.engine.observe import observe
 from hedgerow.ports import Mailbox
 from hedgerow.strategy.fitness import unfit
+from hedgerow.strategy.hedge_result import result_of_ended
 from hedgerow.strategy.reconcile import candidate_of
 
 __all__ = ["Service"]
@@ -181,7 +183,7 @@ class Service:
             return await self._close(CloseRequested(symbol=about.symbol))
         await self._halted(f"{about.symbol} was closed by hand")
         ended = next((each for each in ledger.closed if each.hedge.hedge_id == about.hedge_id), None)
-        net = f" (net ${ended.net_profit:.4f})" if ended and ended.net_profit else ""
+        net = f" (net {log_funding(result_of_ended(ended).net_so_far)})" if ended and ended.net_profit else ""
         text = f"Nothing of {about.symbol} is held{net}. Openings are halted until: hedgerow resume"
         return Answer(done=True, text=text)
 
@@ -299,11 +301,8 @@ class Service:
         obstacle = await self._cycle.close_now(Reason.USER)
         if obstacle is not None:
             return Answer(done=False, text=f"{held.symbol} could not be closed: {obstacle}")
-        closed = self._tools.journal.ledger.closed[-1]
-        return Answer(
-            done=True,
-            text=f"Closed {held.symbol}: net ${closed.net_profit:.4f}. Openings are halted until: hedgerow resume",
-        )
+        net = log_funding(result_of_ended(self._tools.journal.ledger.closed[-1]).net_so_far)
+        return Answer(done=True, text=f"Closed {held.symbol}: net {net}. Openings are halted until: hedgerow resume")
 
     async def _adopt(self, symbol: str, *, to_close: bool = False) -> Answer:
         """Make a position the bot's; one that is ``to_close`` need not be fit to be held."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.events import HaltReason
+from hedgerow.domain.formats import log_money
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.strategy.observation import Halt
@@ -73,6 +74,6 @@ def unexplained_loss(
         lost -= difference * (prices.get(asset, ZERO) if asset != QUOTE_ASSET else Decimal(1))
     if lost - accepted <= max(LEAST_LOSS, (equity or ZERO) * LEAST_LOSS_FRACTION):
         return None
-    text = f"the exchange shows ${lost:.2f} less than the books, and its statement does not say why"
+    text = f"the exchange shows {log_money(lost)} less than the books, and its statement does not say why"
     detail = f"{text}: {_ADVICE[HaltReason.UNEXPLAINED_LOSS]}"
     return Halt(reason=HaltReason.UNEXPLAINED_LOSS, detail=detail, amount=lost)

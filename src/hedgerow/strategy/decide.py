@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain.execution import ExecutionPlan
-from hedgerow.domain.formats import utc_second
+from hedgerow.domain.formats import log_money, utc_second
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth
@@ -144,7 +144,7 @@ def _safety(held: _Held) -> Decision | None:
     code = rules.first_exit(SAFETY_ORDER, (False, stop, broken))
     if code == ExitCode.EMERGENCY:
         fraction = held.evaluation.stop_pnl or ZERO
-        text = f"PnL ${fraction:.2f} on ${held.hedge.entry_notional:.2f} per leg"
+        text = f"PnL {log_money(fraction)} on {log_money(held.hedge.entry_notional)} per leg"
         leave = Exit(reason=Reason.EMERGENCY_STOP, detail=text)
         return _close(held, leave, urgent=True, confirm=not (near and _mark_confirms(held)))
     if code == ExitCode.HEALTH:

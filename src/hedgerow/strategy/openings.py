@@ -6,6 +6,7 @@ from itertools import chain
 from hedgerow.domain.account import AccountView, MarginType, PerpPosition
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import Preparation
+from hedgerow.domain.formats import log_money
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.strategy.brakes import brake_of
@@ -64,7 +65,7 @@ def _unfit_account(account: AccountView, policy: Policy) -> Hold | None:
     if policy.capital(funds.spot, funds.perp) > 0:
         return None
     least = policy.parameters.capital_management.min_capital_usd
-    text = f"${2 * min(funds.spot, funds.perp):.2f} in equal wallets, at least ${least:.2f} needed"
+    text = f"{log_money(2 * min(funds.spot, funds.perp))} in equal wallets, at least {log_money(least)} needed"
     return Hold(reason=HoldReason.CAPITAL, detail=text)
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.execution import ExecutionLimits
+from hedgerow.domain.formats import whole_amount
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.market import Depth, MarketView, Quote
@@ -67,7 +68,8 @@ def depth_refusal(
             return Refusal(kind=RefusalKind.DEPTH, detail=f"{name} book is {state}")
         visible = depth.notional_within(side, limits.price_cap_bps)
         if visible < notional:
-            text = f"{name} book shows ${visible:.0f} within {limits.price_cap_bps} bp, ${notional:.0f} needed"
+            text = f"{name} book shows {whole_amount(visible)} within {limits.price_cap_bps} bp,"
+            text += f" {whole_amount(notional)} needed"
             return Refusal(kind=RefusalKind.DEPTH, detail=text)
     return None
 
@@ -139,7 +141,7 @@ def _volume(symbol: str, market: MarketView, parameters: FundingRateStrategy) ->
     if volume is None:
         yield Refusal(kind=RefusalKind.VOLUME, detail="24 h volume unreadable")
     elif volume < parameters.min_volume_usd:
-        text = f"24 h volume ${volume:,.0f} below ${parameters.min_volume_usd:,.0f}"
+        text = f"24 h volume {whole_amount(volume)} below {whole_amount(parameters.min_volume_usd)}"
         yield Refusal(kind=RefusalKind.VOLUME, detail=text)
 
 

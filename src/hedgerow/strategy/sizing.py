@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.execution import ExecutionLimits, ExecutionPlan
+from hedgerow.domain.formats import log_money
 from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import BPS, ONE, ZERO, floor_to_step
@@ -217,14 +218,15 @@ def slice_refusal(
     """
     least = 2 * max(pair.min_notional, pair.lot_step * price)
     if limits.max_order_usd is not None and limits.max_order_usd < least:
-        text = f"max_order_usd is ${limits.max_order_usd:.2f}, the smallest slice of {pair.symbol} is ${least:.2f}"
+        most = log_money(limits.max_order_usd)
+        text = f"max_order_usd is {most}, the smallest slice of {pair.symbol} is {log_money(least)}"
         return Refusal(kind=RefusalKind.FILTER, detail=text)
     exposed, allowed = quantity * price, equity * limits.max_naked_equity_fraction
     if exposed <= max(allowed, 2 * pair.min_notional):
         return None
     text = (
-        f"the smallest slice of {pair.symbol} is ${exposed:.2f}, max_naked_equity_fraction"
-        f" {limits.max_naked_equity_fraction} of ${equity:.2f} allows ${allowed:.2f} unhedged"
+        f"the smallest slice of {pair.symbol} is {log_money(exposed)}, max_naked_equity_fraction"
+        f" {limits.max_naked_equity_fraction} of {log_money(equity)} allows {log_money(allowed)} unhedged"
     )
     return Refusal(kind=RefusalKind.FILTER, detail=text)
 
@@ -248,7 +250,8 @@ def _quantity(
 def _too_small(pair: BasisPair, quantity: Decimal, capital: Decimal) -> Refusal | None:
     if quantity > 0:
         return None
-    return Refusal(kind=RefusalKind.CAPITAL, detail=f"${capital:.2f} per leg is less than one lot of {pair.lot_step}")
+    text = f"{log_money(capital)} per leg is less than one lot of {pair.lot_step}"
+    return Refusal(kind=RefusalKind.CAPITAL, detail=text)
 
 
 def _filter_refusal(leg: Instrument, quantity: Decimal, price: Decimal) -> Refusal | None:

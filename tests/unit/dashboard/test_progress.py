@@ -35,7 +35,7 @@ def test_off_a_terminal_a_line_appears_every_few_simulated_days() -> None:
         for hour in range(1, 121):
             listener.hear(cycle(hour, held=hour > 90, equity=None if hour > 90 else "1000.5"))
     assert stream.getvalue().splitlines() == [
-        "2026-01-03 00:00 ( 20%) cycles 48, equity $1000.50, position none",
+        "2026-01-03 00:00 ( 20%) cycles 48, equity $1,000.50, position none",
         "2026-01-05 00:00 ( 40%) cycles 96, equity unknown, position BTCUSDT",
     ]
 
@@ -60,7 +60,7 @@ def test_on_a_terminal_a_bar_shows_time_equity_and_position(monkeypatch: pytest.
     shown = stream.getvalue()
     assert "2026-01-06 00:00" in shown
     assert "50%" in shown
-    assert "cycles 1, equity $1000, position BTCUSDT" in shown.replace("$1000.00", "$1000")
+    assert "cycles 1, equity $1,000, position BTCUSDT" in shown.replace("$1,000.00", "$1,000")
 
 
 def test_a_bar_is_asked_to_move_a_bounded_number_of_times() -> None:

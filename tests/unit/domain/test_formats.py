@@ -40,6 +40,10 @@ def test_a_full_amount_loses_no_digit(value: str, text: str) -> None:
     assert fm.full_amount(Decimal(value)) == text
 
 
+def test_a_figure_of_the_market_is_whole() -> None:
+    assert fm.whole_amount(Decimal("170155642.4")) == "$170,155,642"
+
+
 def test_a_price_has_the_digits_of_the_venue_and_an_average_has_no_more() -> None:
     assert fm.price(Decimal("0.111239")) == "$0.111239"
     assert fm.price(Decimal(96_123)) == "$96,123.00"
@@ -93,6 +97,7 @@ def test_times_are_utc_and_cut_not_rounded() -> None:
         fm.signed_amount,
         fm.full_amount,
         fm.price,
+        fm.whole_amount,
         fm.quantity,
         fm.percent,
         fm.signed_percent,
