@@ -34,7 +34,7 @@ from hedgerow.history.archive import ArchiveTape
 from hedgerow.ports import Tape
 from hedgerow.store.codec import events_sha256
 from hedgerow.store.sqlite import SqliteStore
-from hedgerow.strategy.hedge_result import NO_PRICES, ExitPrices, exit_prices
+from hedgerow.strategy.hedge_result import NO_PRICES, ExitPrices, coin_prices, exit_prices
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.prices import prices_of
 
@@ -115,7 +115,7 @@ def play_demo(plan: DemoPlan, listeners: Sequence[Listener]) -> RunReport:
             events_sha256=sha,
             books_lines=books_difference(ledger.books, world.account()),
             prices=_prices(ledger, world),
-            coins=_coins(ledger, world),
+            coins=coin_prices(ledger.dust, world.market(1)),
             notes=_notes(plan.tape),
         )
     )
@@ -137,13 +137,6 @@ def _prices(ledger: Ledger, world: World) -> ExitPrices:
     """Return what the open hedge is valued at, at the end of the market's data."""
     hedge, view = ledger.active, world.market(1)
     return NO_PRICES if hedge is None else exit_prices(hedge, prices_of(hedge.symbol, view, world.account()), view)
-
-
-def _coins(ledger: Ledger, world: World) -> dict[str, Decimal]:
-    """Return the price of each coin that dust is kept of, where its book shows one."""
-    view = world.market(1)
-    quotes = ((asset, view.quote(Market.SPOT, f"{asset}{QUOTE_ASSET}")) for asset in ledger.dust)
-    return {asset: quote.mid for asset, quote in quotes if quote is not None and quote.mid is not None}
 
 
 class _Recording:

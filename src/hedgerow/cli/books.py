@@ -39,7 +39,7 @@ from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.formats import full_amount, signed_amount, utc_minute
 from hedgerow.domain.money import plain
 
-__all__ = ["books"]
+__all__ = ["books", "show_books"]
 
 SHOWN_LINES = 50
 """So many unmatched lines are printed; JSON and CSV have all."""
@@ -119,7 +119,7 @@ def books(  # noqa: PLR0913 - a command names every option
         _write_csv(csv, report)
     write_json(json, as_json(report), identity_of(place, read_settings(place, config)))
     if not is_stdout(json):
-        _tell(report)
+        show_books(report)
     return Exit.DONE if report.agrees else Exit.FAILED
 
 
@@ -135,7 +135,8 @@ def _home(folder: Path, *, paper: bool, dry_run: bool, demo: bool) -> Home:
 # --- for people ------------------------------------------------------------------------------------------------------
 
 
-def _tell(report: BooksReport) -> None:
+def show_books(report: BooksReport) -> None:
+    """Print the books as tables."""
     _tell_hedges(report)
     if report.hedge_id is not None:
         _tell_hedge(report.hedges[0])

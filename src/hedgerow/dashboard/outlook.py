@@ -14,7 +14,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Ledger
@@ -25,7 +24,14 @@ from hedgerow.engine import moments as mo
 from hedgerow.strategy.distances import ExitDistance, exit_distances, next_best
 from hedgerow.strategy.exits import evaluate
 from hedgerow.strategy.health import health_of, legs_of
-from hedgerow.strategy.hedge_result import HedgeResult, StrategyResult, exit_prices, result_of, strategy_result
+from hedgerow.strategy.hedge_result import (
+    HedgeResult,
+    StrategyResult,
+    coin_prices,
+    exit_prices,
+    result_of,
+    strategy_result,
+)
 from hedgerow.strategy.observation import HealthReport, Hold, HoldReason, Observation
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policy import Policy
@@ -193,7 +199,7 @@ class OutlookBuilder:
             blind_since=None,
             unread=seen.missing,
             held=held,
-            strategy=strategy_result(ledger, held.result if held else None, _coin_prices(ledger, seen.market)),
+            strategy=strategy_result(ledger, held.result if held else None, coin_prices(ledger.dust, seen.market)),
             equity=moment.equity,
         )
 
@@ -282,13 +288,3 @@ def _next_payment(hedge: HedgedPosition, market: MarketView) -> NextPayment | No
     return NextPayment(
         at=predicted.at, rate=float(predicted.rate), amount=amount, interval_hours=predicted.interval_hours
     )
-
-
-def _coin_prices(ledger: Ledger, market: MarketView) -> dict[str, Decimal]:
-    """Return the middle of the spot book of every coin that is kept as dust, where it can be read."""
-    found: dict[str, Decimal] = {}
-    for asset in ledger.dust:
-        quote = market.quote(Market.SPOT, f"{asset}{QUOTE_ASSET}")
-        if quote is not None and quote.mid is not None:
-            found[asset] = quote.mid
-    return found

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger import Ledger, Totals
@@ -21,7 +22,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition
 from hedgerow.domain.schedule import next_settlement
 from hedgerow.strategy.exit_costs import average_price
-from hedgerow.strategy.prices import Prices
+from hedgerow.strategy.prices import Prices, prices_of
 
 __all__ = [
     "LEGS",
@@ -29,6 +30,7 @@ __all__ = [
     "ExitPrices",
     "HedgeResult",
     "StrategyResult",
+    "coin_prices",
     "dust_gain",
     "exit_prices",
     "result_of",
@@ -231,6 +233,13 @@ def dust_gain(dust: Mapping[str, DustLot], prices: Mapping[str, Decimal]) -> Dec
             return None
         gain += lot.quantity * price - lot.cost
     return gain
+
+
+def coin_prices(dust: Mapping[str, DustLot], market: MarketView) -> dict[str, Decimal]:
+    """Return the price of each coin that dust is kept of, valued as a held hedge's coins are."""
+    seen = {lot.asset: prices_of(f"{lot.asset}{QUOTE_ASSET}", market, None) for lot in dust.values()}
+    found = ((asset, prices.spot or prices.index) for asset, prices in seen.items())
+    return {asset: price for asset, price in found if price is not None}
 
 
 def strategy_result(

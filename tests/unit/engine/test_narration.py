@@ -23,6 +23,7 @@ from hedgerow.engine.narration_moments import MOMENT_WORDS
 from hedgerow.engine.narration_verdicts import CLOSING, DECISION_WORDS, SAFETY, VERDICT_WORDS
 from hedgerow.strategy import observation as ob
 from hedgerow.strategy import verdict as vd
+from hedgerow.strategy.hedge_result import ExitPrices, result_of
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 from support.story import (
     AT,
@@ -273,6 +274,25 @@ def test_a_trade_between_two_orders_says_only_how_far_it_is() -> None:
 
 
 # --- a cycle ---------------------------------------------------------------------------------------------------------
+
+
+def _evaluated(**prices: str | None) -> list[str]:
+    known = {"spot": "69000", "perp": "69000", "sale": "68990", "purchase": "69020", **prices}
+    seen = ExitPrices(**{name: None if price is None else Decimal(price) for name, price in known.items()})
+    result = result_of(HEDGE, seen, signal(), AT)
+    return texts(mo.Evaluated(at=AT, evaluation=evaluation(result=result), multiplier=1.5))
+
+
+def test_a_check_says_what_closing_now_makes_and_costs_and_when_that_is_earned() -> None:
+    told = _evaluated()
+    assert "  Net if closed now: $-0.8977 (fees of closing $0.3747, spread $0.1086)" in told
+    assert "  Break-even at the present rate: 2025-01-25 16:00:00" in told
+
+
+def test_a_book_that_takes_nothing_makes_closing_now_unknown() -> None:
+    told = _evaluated(sale=None)
+    assert "  Net if closed now: unknown (fees of closing $0.3747, spread unknown)" in told
+    assert not any("Break-even" in line for line in told)
 
 
 def test_times_are_told_in_utc() -> None:

@@ -14,6 +14,7 @@ from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, Order
 from hedgerow.strategy.hedge_result import (
     ExitPrices,
     HedgeResult,
+    coin_prices,
     dust_gain,
     exit_prices,
     result_of,
@@ -230,6 +231,15 @@ def test_dust_gains_what_its_price_gained_since_it_was_kept() -> None:
     assert dust_gain(lots, {"AAA": D(120), "BBB": D(1)}) == D(1) + D(-1)
     assert dust_gain(lots, {"AAA": D(120)}) is None
     assert dust_gain({}, {}) == 0
+
+
+def test_dust_has_the_price_that_a_held_hedge_of_the_coin_is_valued_at() -> None:
+    market = market_of(
+        listing(pair=pair_of("AAAUSDT"), spot=("99", "101")),
+        listing(pair=pair_of("BBBUSDT"), spot=(None, "7"), index="6.5"),
+    )
+    lots = {asset: _lot(asset) for asset in ("AAA", "BBB", "CCC")}
+    assert coin_prices(lots, market) == {"AAA": D(100), "BBB": D("6.5")}
 
 
 def _lot(asset: str) -> DustLot:

@@ -1,0 +1,521 @@
+"""One result: whatever shows what the hedges made shows the same figures, and the figures are what the cash says.
+
+Logs are drawn, folded, and shown through every door: log lines, books (tables, JSON, CSV), report (text, JSON, HTML),
+state file. Every number is parsed back from what a reader would see and held against sums of cash of the test's own.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from datetime import timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
+
+import hedgerow.cli.books as books_command
+from hedgerow.app.state_file import StateFile
+from hedgerow.cli.books import show_books
+from hedgerow.dashboard import books, page, recorder, report, statement
+from hedgerow.dashboard.books import BooksReport, VenueSide
+from hedgerow.dashboard.page import html_page
+from hedgerow.dashboard.recorder import RunEnd, RunRecorder
+from hedgerow.dashboard.report import RunReport, report_lines
+from hedgerow.dashboard.statement import read_statement
+from hedgerow.domain.events import HedgeAborted, HedgeClosed, HedgeLost
+from hedgerow.domain.folding import apply
+from hedgerow.domain.funding import FundingSignal
+from hedgerow.domain.ledger import Ledger
+from hedgerow.engine import narration_hedges, narration_life, narration_moments
+from hedgerow.engine.moments import CycleEnded, Evaluated, Recorded, Stopped
+from hedgerow.engine.narration import words
+from hedgerow.store import guide_state
+from hedgerow.strategy import exits
+from hedgerow.strategy.exits import evaluate
+from hedgerow.strategy.hedge_result import ExitPrices, HedgeResult, coin_prices, exit_prices, result_of
+from hedgerow.strategy.observation import Evaluation, Observation
+from hedgerow.strategy.prices import prices_of
+from support.diary import SPOT_FEE
+from support.histories import ABORTED, CLOSED, HELD, LOST, HedgeMade, HedgePlan, History, histories, history_of
+from support.toy_venue import toy_pair
+from support.views import FixedMarket, account, listing, market_of
+
+SYMBOL, COIN = "ABCUSDT", "ABC"
+CENTS = st.integers(9_000, 11_000).map(lambda cents: Decimal(cents) / 100)
+SPREADS = st.integers(0, 40).map(lambda cents: Decimal(cents) / 100)
+CENT, ROW = Decimal("0.01"), Decimal("1e-8")
+"""What screens show at least, and what the state file is rounded to."""
+NUMBER = re.compile(r"([-+]?)\$?(-?[\d,]+\.\d+|-?\d+)")
+Shown = Iterator[tuple[str, str, str | None]]
+"""Door, figure, and the text a reader sees; None for an unknown that has no text."""
+
+
+class Prices(Struct, frozen=True, kw_only=True):
+    """The books as they are seen; half spreads on both sides of the middle."""
+
+    spot: Decimal
+    perp: Decimal
+    spot_half: Decimal
+    perp_half: Decimal
+    spot_bid_gone: bool = False
+    """Nobody buys coins: closing now cannot be valued, and the coins are valued at the index."""
+
+    @property
+    def market(self) -> FixedMarket:
+        """The market that shows them."""
+        pair = toy_pair()
+        bid = None if self.spot_bid_gone else str(self.spot - self.spot_half)
+        return market_of(
+            listing(
+                pair=pair,
+                spot=(bid, str(self.spot + self.spot_half)),
+                perp=(str(self.perp - self.perp_half), str(self.perp + self.perp_half)),
+                mark=str(self.perp),
+                index=str(self.spot),
+            )
+        )
+
+
+PRICES = st.builds(Prices, spot=CENTS, perp=CENTS, spot_half=SPREADS, perp_half=SPREADS, spot_bid_gone=st.booleans())
+SIGNAL = FundingSignal(symbol=SYMBOL, mean=0.0002, stdev=0.0, apr=0.219, periods=10, interval_hours=8)
+
+
+# --- what must be shown ----------------------------------------------------------------------------------------------
+
+
+def expected(history: History, prices: Prices) -> dict[str, Decimal | None]:
+    """Return every figure by the cash that moved; None = cannot be known."""
+    found: dict[str, Decimal | None] = {}
+    for made in history.made:
+        found |= {f"{made.hedge_id} {name}": value for name, value in _figures(made, prices).items()}
+    ended = history.ended
+    sums = {
+        "funding": sum((made.funding for made in ended), Decimal(0)),
+        "basis": sum((made.basis() for made in ended), Decimal(0)),
+        "fees": sum((made.fees for made in ended), Decimal(0)),
+        "net": sum((made.net() for made in ended), Decimal(0)),
+    }
+    found |= {f"ended {name}": value for name, value in sums.items()}
+    first = history.events[0]
+    found["cumulative"] = sums["net"] + getattr(first, "total_profit_loss", Decimal(0))
+    gain = history.dust * prices.spot - history.dust_cost
+    found["dust gain"] = gain
+    held = history.held
+    for name, part in (("so far", "net"), ("if closed", "if closed")):
+        own = Decimal(0) if held is None else found[f"{held.hedge_id} {part}"]
+        found[f"since the start {name}"] = None if own is None else sums["net"] + own + gain
+    live = {"funding": Decimal(0), "basis": Decimal(0), "fees": Decimal(0), "net": Decimal(0)}
+    if held is not None:
+        live = {name: found[f"{held.hedge_id} {name}"] or Decimal(0) for name in live}
+    for name, value in live.items():
+        found[f"all {name}"] = sums[name] + value
+        found[f"with dust {name}"] = sums[name] + value + (gain if name in {"basis", "net"} else Decimal(0))
+    return found
+
+
+def _figures(made: HedgeMade, prices: Prices) -> dict[str, Decimal | None]:
+    net = made.net(prices.spot, prices.perp)
+    figures: dict[str, Decimal | None] = {
+        "funding": made.funding,
+        "fees": made.fees,
+        "basis": made.basis(prices.spot, prices.perp),
+        "net": net,
+        "exit fees": Decimal(0),
+        "exit spread": Decimal(0),
+        "if closed": net,
+    }
+    if made.end == HELD:
+        fees = SPOT_FEE * (made.coins * prices.spot + made.short * prices.perp)
+        spread = None
+        if not prices.spot_bid_gone:
+            spread = made.coins * prices.spot_half + made.short * prices.perp_half
+        figures |= {"exit fees": fees, "exit spread": spread}
+        figures["if closed"] = None if spread is None else net - fees - spread
+    return figures
+
+
+# --- the doors -------------------------------------------------------------------------------------------------------
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """One history with everything that the doors are given."""
+
+    history: History
+    prices: Prices
+    ledger: Ledger
+    recorded: tuple[Recorded, ...]
+    evaluation: Evaluation | None
+    exit_prices: ExitPrices
+    coins: dict[str, Decimal]
+    place: Path
+
+
+def told(history: History, prices: Prices, place: Path) -> Told:
+    """Fold a history, and look at it through the engine's own functions."""
+    ledger, recorded = Ledger(), list[Recorded]()
+    for event in history.events:
+        before, ledger = ledger, apply(ledger, event)
+        recorded.append(Recorded(event=event, before=before, after=ledger))
+    market, at = prices.market, history.ended_at
+    evaluation, known = None, ExitPrices(spot=None, perp=None)
+    if ledger.hedge is not None:
+        observation = Observation(at=at, market=market, account=account())
+        evaluation = evaluate(ledger.hedge, observation, SIGNAL)
+        known = exit_prices(ledger.hedge, prices_of(SYMBOL, market, None), market)
+    coins = coin_prices(ledger.dust, market)
+    return Told(
+        history=history,
+        prices=prices,
+        ledger=ledger,
+        recorded=tuple(recorded),
+        evaluation=evaluation,
+        exit_prices=known,
+        coins=coins,
+        place=place,
+    )
+
+
+def log_lines(seen: Told) -> Shown:
+    """What the log says when hedges end, at a check, and at the stop."""
+    for moment in seen.recorded:
+        if isinstance(moment.event, HedgeClosed | HedgeLost | HedgeAborted):
+            said = _labelled(line.text for line in words(moment))
+            hedge_id = moment.event.hedge_id
+            names = {"Total funding received": "funding", "Total fees paid": "fees", "Basis P/L": "basis"}
+            names["Net profit (this position)"] = "net"
+            for label, name in names.items():
+                if not isinstance(moment.event, HedgeAborted):
+                    yield "log", f"{hedge_id} {name}", said[label]
+            if isinstance(moment.event, HedgeAborted):
+                yield "log", f"{hedge_id} -net", said["Cost of the attempt"]
+    yield from _check_lines(seen)
+    said = _labelled(line.text for line in words(Stopped(at=seen.history.ended_at, ledger=seen.ledger, cycles=1)))
+    yield "log, stop", "ended funding", said["Funding received (closed positions)"]
+    yield "log, stop", "ended basis", said["Basis P/L (closed positions)"]
+    yield "log, stop", "ended fees", said["Fees paid (closed positions)"]
+    yield "log, stop", "cumulative", said["Cumulative P/L"]
+
+
+def _check_lines(seen: Told) -> Shown:
+    held, at = seen.history.held, seen.history.ended_at
+    if held is None or seen.evaluation is None:
+        return
+    moment = Evaluated(at=at, evaluation=seen.evaluation, multiplier=1.5)
+    said = _labelled(line.text for line in words(moment))
+    closing = said["Net if closed now"]
+    yield "log, check", f"{held.hedge_id} net", said["Unrealized PnL"].split(" (")[0]
+    yield "log, check", f"{held.hedge_id} funding", said["Estimated funding received"]
+    yield "log, check", f"{held.hedge_id} if closed", closing.split(" (")[0]
+    yield "log, check", f"{held.hedge_id} exit fees", closing.split("closing ")[1].split(",")[0]
+    yield "log, check", f"{held.hedge_id} exit spread", closing.split("spread ")[1].rstrip(")")
+
+
+def _labelled(lines: Iterator[str]) -> dict[str, str]:
+    pairs = (line.strip().partition(": ") for line in lines)
+    return {label: text for label, _, text in pairs}
+
+
+def books_doors(seen: Told) -> Shown:
+    """The tables, the JSON and the CSV of ``hedgerow books``."""
+    whole = _books(seen)
+    yield from _books_text(seen, whole)
+    document = json.loads(json.dumps(books.as_json(whole), default=str))
+    columns = ("funding", "basis_pnl", "fees", "net_profit", "exit_fees", "exit_spread", "net_if_closed")
+    names = ("funding", "basis", "fees", "net", "exit fees", "exit spread", "if closed")
+    for table in (document["hedges"], books.csv_rows(whole)["hedges"]):
+        for row in table:
+            for column, name in zip(columns, names, strict=True):
+                yield "books JSON, CSV", f"{row['hedge']} {name}", _text(row[column])
+    for column, name in list(zip(columns, names, strict=True))[:4]:
+        yield "books JSON", f"ended {name}", document["totals"]["ended"][column]
+        yield "books JSON", f"all {name}", document["totals"][column]
+    start = document["since_start"]
+    yield "books JSON", "ended net", start["ended"]
+    yield "books JSON", "dust gain", start["dust_gain"]
+    yield "books JSON", "since the start so far", start["net_so_far"]
+    yield "books JSON", "since the start if closed", start["net_if_closed"]
+    yield "books JSON", "cumulative", start["cumulative"]
+
+
+def _text(cell: object) -> str | None:
+    """Return what stands in a cell."""
+    return None if cell is None else str(cell)
+
+
+def _books(seen: Told) -> BooksReport:
+    prices = {SYMBOL: replace(seen.exit_prices, spot=seen.exit_prices.spot or seen.coins.get(COIN))}
+    read = read_statement(seen.history.events, prices)
+    side = VenueSide(name="exchange", at=seen.history.ended_at, account=account(), lines=(), prices=prices)
+    return BooksReport(statement=read, hedges=read.hedges, wallets=(), venue=side)
+
+
+def _books_text(seen: Told, whole: BooksReport) -> Shown:
+    out = StringIO()
+    with redirect_stdout(out):
+        show_books(whole)
+    for line in out.getvalue().splitlines():
+        cells = line.split()
+        made = next((m for m in seen.history.made if cells[:1] == [m.hedge_id]), None)
+        row = made.hedge_id if made else {"Ended": "ended", "Total": "all"}.get((cells or [""])[0])
+        if row is not None:
+            for name, text in zip(("funding", "basis", "-fees", "net"), cells[-5:-1], strict=True):
+                yield "books", f"{row} {name}", text
+            if made:
+                yield "books", f"{row} if closed", cells[-1]
+        for label, name in (("so far", "so far"), ("if closed now", "if closed")):
+            if line.strip().startswith(f"Result since the start, {label}"):
+                yield "books", f"since the start {name}", cells[-1]
+        if line.strip().startswith("Gain of kept dust"):
+            yield "books", "dust gain", cells[-1]
+
+
+def report_doors(seen: Told) -> Shown:
+    """The text, the JSON and the page of a run's report."""
+    made = _report(seen)
+    yield from _report_text(seen, made)
+    document = report.as_json(made)
+    for row in document["hedges"]:
+        for column, name in (("funding", "funding"), ("basis_pnl", "basis"), ("fees", "fees"), ("net_profit", "net")):
+            yield "report JSON", f"{row['hedge_id']} {name}", row[column]
+        yield "report JSON", f"{row['hedge_id']} if closed", row["net_if_closed"]
+    for column, name in (("funding_received", "funding"), ("basis_pnl", "basis"), ("fees_paid", "fees")):
+        yield "report JSON", f"with dust {name}", document[column]
+    yield "report JSON", "with dust net", document["net_profit"]
+    yield "report JSON", "dust gain", document["dust_gain"]
+    yield from _report_page(made)
+
+
+def _report(seen: Told) -> RunReport:
+    run = RunRecorder(title="A run", started_at=seen.history.events[0].at)
+    for moment in seen.recorded:
+        run.record(moment.event, moment.after)
+    end = RunEnd(
+        at=seen.history.ended_at + timedelta(days=1),
+        elapsed_seconds=1,
+        events_sha256="ff",
+        prices=seen.exit_prices,
+        coins=seen.coins,
+    )
+    return run.finish(end)
+
+
+def _report_text(seen: Told, made: RunReport) -> Shown:
+    lines = report_lines(made)
+    labels = {"Net profit": "net", "Funding received": "funding", "Basis P/L": "basis", "Fees paid": "-fees"}
+    for line in lines:
+        for label, name in labels.items():
+            if line.startswith(f"  {label}  "):
+                yield "report", f"with dust {name}", line.removeprefix(f"  {label}").split()[0]
+    rows = [line.split(f"{SYMBOL}  ")[1] for line in lines if line.startswith(f"  {SYMBOL}")]
+    for row, hedge in zip(rows, made.hedges, strict=True):
+        cells = [cell for cell in re.split(r"\s{2,}", row.strip()) if cell]
+        for name, text in zip(("funding", "basis", "-fees", "net"), cells[2:6], strict=True):
+            yield "report", f"{hedge.hedge_id} {name}", text
+    assert len(rows) == len(seen.history.made)
+
+
+class _Table(HTMLParser):
+    """The rows of the page's table: the text of each cell."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in {"td", "th"} and self.rows:
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+
+def _report_page(made: RunReport) -> Shown:
+    rows = _Table(html_page(made)).rows[1:]
+    for hedge, cells in zip(made.hedges, rows, strict=False):
+        for name, text in zip(("funding", "basis", "-fees", "net"), cells[5:9], strict=True):
+            yield "page", f"{hedge.hedge_id} {name}", text
+    for cells in rows[len(made.hedges) :]:
+        if cells[0] == "Gain of kept dust":
+            yield "page", "dust gain", cells[1]
+        elif cells[0] == "All together":
+            for name, text in zip(("funding", "basis", "-fees", "net"), cells[1:5], strict=True):
+                yield "page", f"with dust {name}", text.rstrip("\n")
+
+
+def state_file(seen: Told) -> Shown:
+    """The guide's state file, as the bot's own listener writes it."""
+    path = seen.place / "state.json"
+    path.unlink(missing_ok=True)
+    writer = StateFile(path)
+    for moment in seen.recorded:
+        writer.hear(moment)
+    writer.hear(CycleEnded(at=seen.history.ended_at, ledger=seen.ledger, evaluation=seen.evaluation, equity=None))
+    state = json.loads(path.read_bytes(), parse_float=str, parse_int=str)
+    yield "state file", "cumulative", state["total_profit_loss"]
+    held = seen.history.held
+    if held is not None:
+        yield "state file", f"{held.hedge_id} funding", state["total_funding_received"]
+        yield "state file", f"{held.hedge_id} fees", state["entry_fees_paid"]
+        worth = held.coins * seen.prices.spot
+        assert agrees("state file", state["current_position"]["capital"], worth), "the value of one leg"
+
+
+UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
+"""An example says which door and which figure; making it smaller takes minutes and says no more."""
+DOORS: tuple[Callable[[Told], Shown], ...] = (log_lines, books_doors, report_doors, state_file)
+
+
+# --- the comparison --------------------------------------------------------------------------------------------------
+
+
+def parsed(text: str) -> Decimal:
+    """Return the number that a reader takes from a text."""
+    found = NUMBER.fullmatch(text)
+    assert found is not None, f"no number: {text!r}"
+    value = Decimal(found[2].replace(",", ""))
+    return -value if found[1] == "-" else value
+
+
+def agrees(door: str, text: str, exact: Decimal) -> bool:
+    """Tell whether a text is the figure: every digit where programs read it, else rounded to at least cents."""
+    value = parsed(text)
+    if "JSON" in door:
+        return value == exact
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)
+    digits = ROW if door == "state file" else Decimal(1).scaleb(exponent)
+    return digits <= CENT and value == exact.quantize(digits, ROUND_HALF_EVEN)
+
+
+def check(history: History, prices: Prices, place: Path) -> set[str]:
+    """Hold every figure of every door against the cash; returns the doors that showed something."""
+    figures, seen, doors = expected(history, prices), told(history, prices, place), set[str]()
+    for door in DOORS:
+        for name, figure, text in door(seen):
+            key, sign = (figure.replace(" -", " "), -1) if " -" in figure else (figure, 1)
+            exact = figures[key]
+            doors.add(name)
+            if exact is None:
+                assert text in {"unknown", None}, f"{name}: {figure} cannot be known and is shown as {text}"
+            else:
+                assert text is not None, f"{name}: {figure} is {exact} and is not shown"
+                assert agrees(name, text, sign * exact), f"{name}: {figure} is {sign * exact} and is shown as {text}"
+    return doors
+
+
+@settings(
+    phases=UNSHRUNK,
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(history=histories(), prices=PRICES)
+def test_every_place_that_shows_a_result_shows_the_same(history: History, prices: Prices, tmp_path: Path) -> None:
+    check(history, prices, tmp_path)
+
+
+# --- it can fail -----------------------------------------------------------------------------------------------------
+
+
+def _plan(end: Any, **changes: Any) -> HedgePlan:
+    values: dict[str, Any] = {
+        "slices": ((Decimal("3.217"), Decimal("99.37"), Decimal("99.91")),),
+        "fee_in_coin": True,
+        "booked": True,
+        "payments": (Decimal("1.2347"), Decimal("-0.3129")),
+        "end": end,
+        "spot_price": Decimal("97.13"),
+        "perp_price": Decimal("98.27"),
+        "residue": Decimal("0.0007"),
+    }
+    return HedgePlan(**{**values, **changes})
+
+
+EXAMPLE = history_of(
+    [_plan(CLOSED), _plan(LOST, booked=False), _plan(ABORTED, fee_in_coin=False), _plan(HELD)], Decimal("15.67")
+)
+"""A hedge of each kind, with figures that no rounding makes equal."""
+SEEN = Prices(spot=Decimal("101.37"), perp=Decimal("101.93"), spot_half=Decimal("0.13"), perp_half=Decimal("0.21"))
+
+
+def test_the_example_is_shown_everywhere(tmp_path: Path) -> None:
+    doors = check(EXAMPLE, SEEN, tmp_path)
+    assert doors == {
+        *("log", "log, check", "log, stop"),
+        *("books", "books JSON", "books JSON, CSV"),
+        *("report", "report JSON", "page"),
+        "state file",
+    }
+
+
+def _cut(value: Decimal | None) -> str:
+    """Write money as a table that is too narrow would: the last digit is missing."""
+    return "unknown" if value is None else f"${value:.2f}"[:-1]
+
+
+def _shifted(value: Decimal | None) -> str:
+    """Write money a cent off."""
+    return "unknown" if value is None else f"${value + Decimal('0.01'):.4f}"
+
+
+@pytest.mark.parametrize("wrong", [_cut, _shifted])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (narration_hedges, "log_funding"),
+        (narration_hedges, "log_money"),
+        (narration_moments, "log_funding"),
+        (narration_moments, "log_money"),
+        (narration_life, "log_funding"),
+        (narration_life, "log_money"),
+        (books_command, "signed_amount"),
+        (books, "plain"),
+        (report, "signed_amount"),
+        (report, "plain"),
+        (page, "signed_amount"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_a_formatter_that_is_wrong_in_one_place_is_noticed(
+    module: object, name: str, wrong: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, name, wrong)
+    with pytest.raises(AssertionError):
+        check(EXAMPLE, SEEN, tmp_path)
+
+
+def test_a_state_file_that_cuts_its_money_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guide_state, "CENT_FRACTION", Decimal("0.1"))
+    with pytest.raises(AssertionError):
+        check(EXAMPLE, SEEN, tmp_path)
+
+
+def _without_fees(*arguments: Any, **options: Any) -> HedgeResult:
+    return replace(result_of(*arguments, **options), fees_paid=Decimal(0))
+
+
+def _free_to_close(*arguments: Any, **options: Any) -> HedgeResult:
+    return replace(result_of(*arguments, **options), exit_spread=Decimal(0))
+
+
+@pytest.mark.parametrize("wrong", [_without_fees, _free_to_close])
+@pytest.mark.parametrize("module", [exits, statement, recorder], ids=lambda module: module.__name__)
+def test_a_second_computation_that_differs_is_noticed(
+    module: object, wrong: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "result_of", wrong)
+    with pytest.raises(AssertionError):
+        check(EXAMPLE, SEEN, tmp_path)
