@@ -164,7 +164,8 @@ def test_a_kill_between_the_log_and_the_file_is_made_good_at_the_start(tmp_path:
     written: list[str] = []
 
     class First:
-        def hear(self, _moment: Moment) -> None:
+        def hear(self, moment: Moment) -> None:
+            del moment
             position = json.loads(path.read_bytes())["current_position"]
             written.append(position["symbol"] if position else "flat")
 

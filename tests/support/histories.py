@@ -99,7 +99,11 @@ def histories() -> st.SearchStrategy[History]:
     ended = st.lists(_plans(st.sampled_from((CLOSED, LOST, ABORTED))), max_size=3)
     held = st.lists(_plans(st.just(HELD)), max_size=1)
     imported = st.one_of(st.none(), PAYMENTS)
-    return st.builds(lambda first, last, before: history_of([*first, *last], before), ended, held, imported)
+    return st.builds(_joined, ended, held, imported)
+
+
+def _joined(ended: list[HedgePlan], held: list[HedgePlan], imported: Decimal | None) -> History:
+    return history_of([*ended, *held], imported)
 
 
 def _plans(ends: st.SearchStrategy[End]) -> st.SearchStrategy[HedgePlan]:
