@@ -209,14 +209,15 @@ def test_the_fees_of_an_opening_are_those_that_each_order_was_sent_with() -> Non
     assert abs(bot.coins() - bot.short()) <= Decimal("0.06"), "one slice at the fee that was not known yet"
 
 
-def test_a_perpetual_that_takes_no_orders_is_not_asked_every_few_seconds() -> None:
+def test_markets_that_take_no_orders_are_not_asked_every_few_seconds() -> None:
     bot = holding()
 
     class AfterTheFirstSale:
         def hear(self, moment: object) -> None:
-            order = _ordered(moment)
-            if order and order.market is SPOT and order.side is Side.SELL and not bot.world.changes:
-                bot.world.change_market(StatusChange(symbol=SYMBOL, market=PERP, status=TradingStatus.CLOSED))
+            event = getattr(moment, "event", None)
+            if isinstance(event, OrderEnded) and "-s-" in event.client_id and not bot.world.changes:
+                for market in Market:
+                    bot.world.change_market(StatusChange(symbol=SYMBOL, market=market, status=TradingStatus.CLOSED))
 
     bot.run(3, at={2: lambda b: b.world.end_changes()}, listeners=(AfterTheFirstSale(),))
     refused = [end for end in bot.logged(OrderEnded) if end.reject]

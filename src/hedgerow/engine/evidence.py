@@ -10,9 +10,9 @@ from hedgerow.domain.errors import Rejected, VenueError
 from hedgerow.domain.events import Event, OrderEnded, OrderOutcomeUnknown, Wallet
 from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.market import MarketView
+from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO, plain
-from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
+from hedgerow.domain.order import Fill, OrderRequest, OrderStatus, TimeInForce
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.engine.elsewhere import TradesElsewhere
 from hedgerow.engine.journal import Journal
@@ -35,7 +35,7 @@ from hedgerow.strategy.margin_evidence import needs_second_source, with_margin_p
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.reconcile import coins_unread
 
-__all__ = ["AccountEvidence", "look_up", "second_position"]
+__all__ = ["AccountEvidence", "by_trades", "look_up", "second_position"]
 
 LISTING_READS = 2
 """How often a listing that shows a new trading status is read again until it can be read."""
@@ -209,6 +209,45 @@ async def look_up(venue: Venue, clock: Clock, request: OrderRequest, record: Ord
     own = [fill for fill in trades if _belongs(fill, record)]
     whole = sum((fill.quantity for fill in own), ZERO) == request.quantity
     return (_filled(own, request, clock.now()),) if whole else found
+
+
+async def by_trades(
+    venue: Venue, order: OrderRequest, record: OrderRecord, told: tuple[Event, ...], book: Depth | None
+) -> tuple[Event, ...]:
+    """Return what was told of an order, corrected by its trades where it is said to have ended with nothing filled.
+
+    Trades are read where that is a surprise: the book showed enough, or the exchange knows no such order. Trades that
+    are not there yet prove nothing; those that are prove that it was filled.
+    """
+    ended = next((event for event in told if isinstance(event, OrderEnded)), None)
+    if ended is None or ended.filled_quantity or ended.reject or not _is_surprising(order, ended, book):
+        return told
+    try:
+        trades = await venue.fills(order.market, order.symbol, record.issued_at)
+    except VenueError:
+        return told
+    known = record if ended.order_id is None else replace(record, order_id=ended.order_id)
+    own = [fill for fill in trades if _belongs(fill, known)]
+    quantity = sum((fill.quantity for fill in own), ZERO)
+    if not own or quantity > order.quantity:
+        return told
+    corrected = replace(
+        ended,
+        order_id=own[0].order_id,
+        status=OrderStatus.FILLED if quantity == order.quantity else ended.status,
+        filled_quantity=quantity,
+        filled_notional=sum((fill.notional for fill in own), ZERO),
+    )
+    return tuple(corrected if event is ended else event for event in told)
+
+
+def _is_surprising(order: OrderRequest, ended: OrderEnded, book: Depth | None) -> bool:
+    """Tell whether an order that takes should have filled; one that rested may end with nothing."""
+    if order.time_in_force is not TimeInForce.IOC:
+        return False
+    levels = book.levels(order.side) if book else ()
+    shown = sum((lv.quantity for lv in levels if (lv.price - order.price) * order.side.sign <= 0), ZERO)
+    return ended.order_id is None or shown >= order.quantity
 
 
 def _belongs(fill: Fill, record: OrderRecord) -> bool:

@@ -26,11 +26,11 @@ from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.order import OrderStatus, RejectKind
+from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
 from hedgerow.domain.quality import ExecutionQuality
 from hedgerow.engine.bookkeeping import Bookkeeper
-from hedgerow.engine.evidence import look_up, second_position
+from hedgerow.engine.evidence import by_trades, look_up, second_position
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import OrderRests
@@ -72,6 +72,10 @@ class _Books(Struct, frozen=True, kw_only=True):
 
     spot: Depth | None = None
     perp: Depth | None = None
+
+    def of(self, market: Market) -> Depth | None:
+        """Return one leg's book."""
+        return self.spot if market is Market.SPOT else self.perp
 
 
 class TradeRequests(Protocol):
@@ -115,6 +119,7 @@ class Executor:
         """When something was filled last, or said of an order that rests; by the monotonic clock."""
         self._looked_at = -math.inf
         """When the account was last looked at between two slices, by the monotonic clock."""
+        self._books = _Books()
         self._listing = PairListing(venue, clock)
         self._requests: TradeRequests | None = None
         self._look_seconds = 0.0
@@ -212,12 +217,12 @@ class Executor:
         return await self._pump(job, None)
 
     async def _pump(self, job: HedgeExecution, event: Happening) -> HedgeExecution:
-        books = _Books()
+        self._books = _Books()
         self._said_at = self._clock.monotonic()
         while True:
             if self._requests is not None and not _must_be_followed(event):
                 await self._requests.answer_in_trade(job)
-            books, around = await self._look(job, event, books)
+            around = await self._look(job, event)
             taken = hedging.step(job, event, around)
             await self._log(job, taken)
             job = taken.job
@@ -261,11 +266,11 @@ class Executor:
             if job.kind is ExecutionKind.OPEN and not job.lead_done and self._why_give_up() is not None:
                 return
 
-    async def _look(self, job: HedgeExecution, event: Happening, books: _Books) -> tuple[_Books, Surroundings]:
+    async def _look(self, job: HedgeExecution, event: Happening) -> Surroundings:
         """Read the books again when time passed; a fill is followed at once on the books that are still fresh."""
-        if not isinstance(event, ev.OrderEnded) or not self._fresh(books):
+        if not isinstance(event, ev.OrderEnded) or not self._fresh(self._books):
             spot, perp = await read_books(self._venue, job.symbol)
-            books = _Books(spot=self._time.stamped(spot), perp=self._time.stamped(perp))
+            self._books = _Books(spot=self._time.stamped(spot), perp=self._time.stamped(perp))
         idle = ZERO
         short_of_margin = isinstance(event, ev.OrderEnded) and event.reject is RejectKind.MARGIN
         if short_of_margin and self._journal.ledger.transfer is None:
@@ -275,12 +280,12 @@ class Executor:
         now = self._time.now()
         give_up = self._why_give_up() if job.kind is ExecutionKind.OPEN else None
         hurried = self._stopping() or give_up is not None or (self._requests is not None and self._requests.closing)
-        return books, Surroundings(
+        return Surroundings(
             at=now,
             give_up=give_up,
             happened_at=self._happened_at(event, now),
-            spot=books.spot,
-            perp=books.perp,
+            spot=self._books.spot,
+            perp=self._books.perp,
             idle_usdt=idle,
             hurried=hurried or alarm is not None,
             leg_taken=alarm is not None and alarm.kind is AlarmKind.LEGS,
@@ -381,7 +386,7 @@ class Executor:
                 await self._pause(taken.job, taken.pause_seconds)
             record = self._journal.ledger.orders.get(taken.resolve.client_id)
             found = await look_up(self._venue, self._clock, taken.resolve, record)
-            return _last_happening(await self._recorded(found))
+            return _last_happening(await self._recorded(await self._by_trades(taken.resolve, found)))
         if taken.watch is not None:
             known, seconds = taken.job.working_filled, hedging.WATCH_SECONDS
             return _last_happening(await self._recorded(await self._venue.watch(taken.watch, known, seconds)))
@@ -396,11 +401,19 @@ class Executor:
     async def _send(self, command: Command) -> Happening:
         if isinstance(command, PlaceOrder):
             self._sent_at = self._clock.monotonic()
-        events = await self._recorded(await self._venue.submit(command))
+        told = await self._venue.submit(command)
+        if isinstance(command, PlaceOrder):
+            told = await self._by_trades(command.order, told)
+        events = await self._recorded(told)
         refused = any(isinstance(event, ev.CommandRefused) for event in events)
         if refused and isinstance(command, SetLeverage | SetMarginType):
             events += await self._recorded(await self._in_place(command))
         return _last_happening(events)
+
+    async def _by_trades(self, order: OrderRequest, told: tuple[ev.Event, ...]) -> tuple[ev.Event, ...]:
+        """Return what was told of an order, held against its trades where that looks wrong."""
+        record, book = self._journal.ledger.orders.get(order.client_id), self._books.of(order.market)
+        return told if record is None else await by_trades(self._venue, order, record, told, book)
 
     async def _in_place(self, command: SetLeverage | SetMarginType) -> tuple[ev.Event, ...]:
         """Return that a refused setting is right all the same, where the exchange shows it so."""

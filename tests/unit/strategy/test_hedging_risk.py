@@ -90,6 +90,8 @@ def test_what_was_naked_while_nobody_looked_is_worth_at_least_what_was_paid_for_
     dear = replace(idle, spot=replace(idle.spot, notional=Decimal(800)))
     assert seen(dear, happened_at=NOW - timedelta(hours=1)).worst_naked_notional > 790
     assert seen(dear, happened_at=NOW - timedelta(seconds=1)).worst_naked_notional < 410
+    unknown = job(Market.SPOT, Side.BUY, coins=0, short=0, state=ExecutionState.RESOLVING)
+    assert seen(unknown, happened_at=NOW - timedelta(hours=1)).worst_naked_notional > 0, "nothing was paid yet"
 
 
 def test_a_lone_leg_of_which_nothing_filled_yet_is_measured_though_nobody_looked_for_a_while() -> None:

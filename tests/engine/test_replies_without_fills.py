@@ -1,0 +1,109 @@
+"""A reply that says an order ended with nothing filled, though it was filled: its trades are looked at first."""
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.clock import run_virtual
+from hedgerow.domain.events import Event, ExecutionStarted, HedgeClosed, OrderEnded
+from hedgerow.domain.execution import ExecutionKind
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInForce
+from hedgerow.domain.position import OrderRecord
+from hedgerow.domain.requests import HaltRequested
+from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
+from hedgerow.engine.evidence import by_trades
+from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from support.bots import Farm
+
+AGED = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
+
+
+def deny_one(bot: Farm, leg: str) -> None:
+    """Let the next report of an order of a leg say that it expired with nothing filled."""
+    left = [leg]
+
+    def denied(event: Event) -> Event:
+        if not left or not isinstance(event, OrderEnded) or f"-{leg}-" not in event.client_id:
+            return event
+        left.clear()
+        assert event.filled_quantity
+        return replace(event, status=OrderStatus.EXPIRED, filled_quantity=Decimal(0), filled_notional=Decimal(0))
+
+    bot.venue.reported = denied
+
+
+def kinds(bot: Farm) -> list[ExecutionKind]:
+    return [event.execution.kind for event in bot.logged(ExecutionStarted)]
+
+
+@pytest.mark.parametrize("leg", ["s", "p"])
+def test_an_opening_is_not_hedged_twice_when_a_reply_denies_a_fill(leg: str) -> None:
+    bot = Farm()
+    deny_one(bot, leg)
+    bot.run(0.3)
+    bot.check_whole()
+    assert kinds(bot) == [ExecutionKind.OPEN], "nothing has to be trimmed"
+
+
+@pytest.mark.parametrize("leg", ["s", "p"])
+def test_a_closing_does_not_trade_twice_when_a_reply_denies_a_fill(leg: str) -> None:
+    bot = Farm()
+    bot.run(0.3)
+    bot.ask(HaltRequested())
+    deny_one(bot, leg)
+    bot.parameters = AGED
+    bot.run(0.3)
+    assert bot.logged(HedgeClosed)
+    bot.check_flat()
+    assert kinds(bot) == [ExecutionKind.OPEN, ExecutionKind.CLOSE]
+
+
+def denied_end(bot: Farm) -> tuple[OrderRequest, OrderRecord, OrderEnded]:
+    """Return the order of the short, and a look-up that does not find it."""
+    record = next(record for record in bot.hedge.orders if record.request.market is Market.PERP)
+    client_id = record.request.client_id
+    ended = OrderEnded(at=bot.clock.now(), client_id=client_id, order_id=None, status=OrderStatus.EXPIRED, code=-2013)
+    return record.request, record, ended
+
+
+def by_its_trades(bot: Farm, order: OrderRequest, record: OrderRecord, ended: OrderEnded) -> OrderEnded:
+    (event,) = run_virtual(bot.clock, by_trades(bot.venue, order, record, (ended,), None))
+    assert isinstance(event, OrderEnded)
+    return event
+
+
+def test_an_order_that_the_exchange_does_not_know_was_filled_where_its_trades_say_so() -> None:
+    bot = Farm()
+    bot.run(0.3)
+    order, record, ended = denied_end(bot)
+    found = by_its_trades(bot, order, record, ended)
+    assert (found.status, found.filled_quantity) == (OrderStatus.FILLED, order.quantity)
+    assert found.filled_notional == record.filled_notional
+    assert found.order_id == record.order_id
+    larger = replace(order, quantity=order.quantity + 1)
+    assert by_its_trades(bot, larger, record, ended).status is OrderStatus.EXPIRED
+
+
+def test_trades_change_nothing_where_there_are_none_or_too_many_or_an_order_rested_or_was_refused() -> None:
+    bot = Farm()
+    bot.run(0.3)
+    order, record, ended = denied_end(bot)
+    others = replace(record, order_id=10**9, request=replace(order, client_id="h0-p-1"))
+    for request, known, event in (
+        (order, others, ended),
+        (replace(order, quantity=order.quantity / 2), record, ended),
+        (replace(order, time_in_force=TimeInForce.GTX), record, ended),
+        (order, record, replace(ended, reject=RejectKind.OTHER)),
+        (order, record, replace(ended, order_id=record.order_id)),
+    ):
+        assert by_its_trades(bot, request, known, event) == event
+
+
+def test_trades_that_cannot_be_read_change_nothing() -> None:
+    bot = Farm()
+    bot.run(0.3)
+    order, record, ended = denied_end(bot)
+    blind = Farm(world=bot.world, faults=FaultPlan(reads=(ReadFault(read=Read.FILLS, times=1),)))
+    assert by_its_trades(blind, order, record, ended) == ended
