@@ -97,6 +97,21 @@ ARITHMETIC: Sequence[Patched] = (
         ("an order that filled in part is done", "OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}", "OrderStatus.NEW}"),
     ),
     *_of(
+        "strategy/hedge_result.py",
+        "unit/strategy/test_hedge_result.py",
+        (
+            "fees are a part of the result",
+            "self.funding + self.basis - self.fees_paid",
+            "self.funding + self.basis + self.fees_paid",
+        ),
+        (
+            "closing costs the commission of one leg",
+            "fees = coins * pair.spot.fees.taker + short * pair.perp.fees.taker",
+            "fees = coins * pair.spot.fees.taker",
+        ),
+        ("buying the short back above its price is a gain", "+ (bought - short)", "- (bought - short)"),
+    ),
+    *_of(
         "domain/schedule.py",
         "unit/domain/test_schedule.py",
         (
