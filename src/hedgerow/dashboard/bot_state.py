@@ -356,14 +356,14 @@ def _blind(view: _View) -> _Told:
 
 def _stopped(view: _View) -> _Told:
     never = view.process.state is ProcessState.NEVER
-    held = f"; {view.what} is held unwatched" if view.hedge else ""
+    held = f"; {view.what} is held unwatched{_unhedged(view)}" if view.hedge else ""
     stopped_at = view.outlook.stopped_at if view.outlook else None
     return (
         f"{'Never started here' if never else 'Stopped'}{held}",
         "No bot runs: nothing is watched, opened or closed.",
         "`hedgerow run` starts it." if not view.hedge else "`hedgerow run` takes the position up again.",
         stopped_at,
-        Severity.WARNING if view.hedge else Severity.OK,
+        Severity.ALARM if view.naked else Severity.WARNING if view.hedge else Severity.OK,
     )
 
 
@@ -378,14 +378,18 @@ def _down(view: _View) -> _Told:
     else:
         title, remedy = "No bot runs and a trade is half done", "`hedgerow run` finishes it."
     held = f"{view.what} stays as it is on the exchange" if view.hedge else "nothing is held"
-    open_leg = f", with {amount(view.naked.notional)} unhedged" if view.naked else ""
     return (
-        title,
-        f"Nothing is watched or traded; {held}{open_leg}.",
+        f"{title}{_unhedged(view)}",
+        f"Nothing is watched or traded; {held}{_unhedged(view)}.",
         remedy,
         process.last_beat,
         Severity.ALARM if view.hedge or view.ledger.execution else Severity.WARNING,
     )
+
+
+def _unhedged(view: _View) -> str:
+    """Return what of the position is not hedged, behind a sentence; empty when the legs match."""
+    return f", {amount(view.naked.notional)} of it unhedged" if view.naked else ""
 
 
 def _remedy(halt: Halt) -> str:

@@ -23,6 +23,7 @@ from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine import moments as mo
 from hedgerow.strategy.distances import ExitDistance, exit_distances, next_best
 from hedgerow.strategy.exits import evaluate
+from hedgerow.strategy.foreign import foreign_longs
 from hedgerow.strategy.health import health_of, legs_of
 from hedgerow.strategy.hedge_result import (
     HedgeResult,
@@ -130,7 +131,9 @@ class Outlook(Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Why nothing is opened, or not closed, in words."""
     foreign: tuple[str, ...] = ()
-    """Positions that are not the bot's."""
+    """Shorts that are not the bot's."""
+    longs: tuple[str, ...] = ()
+    """Longs on the same cross margin."""
 
 
 class OutlookBuilder:
@@ -201,6 +204,7 @@ class OutlookBuilder:
             held=held,
             strategy=strategy_result(ledger, held.result if held else None, coin_prices(ledger.dust, seen.market)),
             equity=moment.equity,
+            longs=foreign_longs(seen.account, ledger),
         )
 
 

@@ -90,7 +90,7 @@ def _seen(view: BotView) -> dict[str, object]:
         "failure": (outlook.failure or None) if outlook else None,
         "equity": _money(outlook.equity) if outlook else None,
         "reason": (outlook.reason or None) if outlook else None,
-        "foreign": outlook.foreign if outlook else (),
+        "foreign": (*outlook.foreign, *outlook.longs) if outlook else (),
         "result": held and _result(held.result),
         "since_the_start": _whole(since_the_start(view)),
         "prices": held and {name: _money(getattr(held.prices, name)) for name in held.prices.__struct_fields__},

@@ -241,7 +241,7 @@ def _clock_time(at: datetime, now: datetime) -> str:
 
 
 def _beside(view: BotView) -> Iterator[StatusLine]:
-    for text in view.outlook.foreign if view.outlook else ():
+    for text in (*view.outlook.foreign, *view.outlook.longs) if view.outlook else ():
         yield StatusLine(label="Not ours", text=text, severity=Severity.WARNING)
     lots = view.ledger.dust.values()
     if lots:

@@ -220,6 +220,15 @@ def test_a_liquidation_is_called_that_in_the_title() -> None:
     assert report.severity is Severity.ALARM
 
 
+def test_a_leg_that_is_gone_is_told_though_no_bot_runs() -> None:
+    apart = Apart(hedge_id="h1", since=NOW - 60 * SECOND, price=Decimal(100))
+    ledger = replace(lopsided("0", "10"), apart=apart)
+    report = told(ledger, process(ProcessState.STOPPED))
+    assert report.title == "Stopped; AAAUSDT is held unwatched, $1,000.00 of it unhedged"
+    assert report.severity is Severity.ALARM
+    assert told(ledger, process(ProcessState.GONE)).title.endswith("is gone, $1,000.00 of it unhedged")
+
+
 def test_a_reading_of_legs_that_differ_is_not_hedged_though_the_log_has_them_whole() -> None:
     assert HELD is not None
     missing = Finding(kind=FindingKind.LEG_GONE, text="the spot leg is gone")

@@ -16,7 +16,7 @@ from hedgerow.engine.moments import CycleEnded, Moment, Warned
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support.bots import Farm
-from support.worlds import SYMBOL
+from support.worlds import SYMBOL, Listing, ScriptedTape
 
 POLICY = VolumeFarming(StrategyParameters())
 
@@ -120,6 +120,18 @@ def test_a_reading_of_another_hedge_is_forgotten_with_it() -> None:
         if outlook.held is not None:
             assert outlook.held.hedge_id in {closed.hedge_id for closed in farm.ledger.closed}
     assert writer.last.held is None
+
+
+def test_a_long_on_the_same_margin_is_told_while_it_is_there() -> None:
+    farm = Farm(ScriptedTape([Listing(rate="0.0004"), Listing("BBBUSDT", spot=20)]))
+    writer = Writer(farm)
+    farm.run(
+        0.3,
+        at={0.1: lambda f: f.world.trade_by_hand(Market.PERP, "BBBUSDT", Side.BUY, Decimal(1))},
+        listeners=(writer,),
+    )
+    assert len(writer.last.longs) == 1
+    assert writer.last.longs[0].startswith("A long of 1 BBBUSDT is not the bot's")
 
 
 def test_a_failed_check_is_told_with_its_cause_and_the_time_of_the_next() -> None:
