@@ -63,7 +63,7 @@ check: setup ## format, lint, spelling, types and layers, changing nothing
 conformance: setup ## point other people's clients (ccxt, typed-aster) at the emulator; needs node for one of them
 	@sh scripts/conformance.sh
 
-pages: setup ## write the tables of docs/architecture.md anew from the code
+pages: setup ## write the tables of the docs that follow from the code anew
 	@PYTHONPATH=src:tests $(BIN)/python -m support.pages
 
 format: setup ## let ruff rewrite what it can
