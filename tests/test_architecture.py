@@ -158,6 +158,18 @@ def test_a_float_that_is_no_estimate_would_be_found(tmp_path: Path, monkeypatch:
     assert list(inexact(module)) == ["module.py:4 0.5", "module.py:2 float"]
 
 
+def test_money_is_written_by_one_module() -> None:
+    """A dollar before a number with decimals of its own would be a second formatter."""
+    found = [
+        f"{name_of(path)}:{number}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        if path.name != WRITES_NUMBERS
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if re.search(r"\$\{[^}]*:[^}]*f\}", line)
+    ]
+    assert found == []
+
+
 # --- text ------------------------------------------------------------------------------------------------------------
 
 

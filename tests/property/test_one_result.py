@@ -1,10 +1,12 @@
 """One result: whatever shows what the hedges made shows the same figures, and the figures are what the cash says.
 
 Logs are drawn, folded, and shown through every door: log lines, books (tables, JSON, CSV), report (text, JSON, HTML),
-state file. Every number is parsed back from what a reader would see and held against sums of cash of the test's own.
+status (lines, JSON), state file. Every number is parsed back from what a reader would see, and held against sums of
+cash of the test's own.
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
@@ -22,31 +24,41 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 import hedgerow.cli.books as books_command
+import hedgerow.dashboard.status_document as status_document_module
+import hedgerow.dashboard.status_lines as status_lines_module
 from hedgerow.app.state_file import StateFile
 from hedgerow.cli.books import show_books
-from hedgerow.dashboard import books, page, recorder, report, statement
+from hedgerow.dashboard import books, outlook, page, recorder, report, statement
 from hedgerow.dashboard.books import BooksReport, VenueSide
+from hedgerow.dashboard.bot_state import Process, ProcessState, bot_state
+from hedgerow.dashboard.outlook import OutlookBuilder
 from hedgerow.dashboard.page import html_page
 from hedgerow.dashboard.recorder import RunEnd, RunRecorder
 from hedgerow.dashboard.report import RunReport, report_lines
 from hedgerow.dashboard.statement import read_statement
+from hedgerow.dashboard.status_document import status_document
+from hedgerow.dashboard.status_lines import BotView, status_lines
+from hedgerow.domain.account import PerpPosition
 from hedgerow.domain.events import HedgeAborted, HedgeClosed, HedgeLost
 from hedgerow.domain.folding import apply
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.ledger import Ledger
 from hedgerow.engine import narration_hedges, narration_life, narration_moments
-from hedgerow.engine.moments import CycleEnded, Evaluated, Recorded, Stopped
+from hedgerow.engine.moments import CycleEnded, Evaluated, Recorded, Started, Stopped
 from hedgerow.engine.narration import words
 from hedgerow.store import guide_state
 from hedgerow.strategy import exits
 from hedgerow.strategy.exits import evaluate
 from hedgerow.strategy.hedge_result import ExitPrices, HedgeResult, coin_prices, exit_prices, result_of
 from hedgerow.strategy.observation import Evaluation, Observation
+from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policies import load_policy
 from hedgerow.strategy.prices import prices_of
 from support.diary import SPOT_FEE
 from support.histories import ABORTED, CLOSED, HELD, LOST, HedgeMade, HedgePlan, History, histories, history_of
+from support.story import IDENTITY
 from support.toy_venue import toy_pair
-from support.views import FixedMarket, account, listing, market_of
+from support.views import FixedMarket, account, listing, market_of, short_of
 
 SYMBOL, COIN = "ABCUSDT", "ABC"
 CENTS = st.integers(9_000, 11_000).map(lambda cents: Decimal(cents) / 100)
@@ -107,7 +119,7 @@ def expected(history: History, prices: Prices) -> dict[str, Decimal | None]:
     first = history.events[0]
     found["cumulative"] = sums["net"] + getattr(first, "total_profit_loss", Decimal(0))
     gain = history.dust * prices.spot - history.dust_cost
-    found["dust gain"] = gain
+    found |= {"dust gain": gain, "dust worth": history.dust * prices.spot}
     held = history.held
     for name, part in (("so far", "net"), ("if closed", "if closed")):
         own = Decimal(0) if held is None else found[f"{held.hedge_id} {part}"]
@@ -152,6 +164,7 @@ class Told(Struct, frozen=True, kw_only=True):
     prices: Prices
     ledger: Ledger
     recorded: tuple[Recorded, ...]
+    observation: Observation
     evaluation: Evaluation | None
     exit_prices: ExitPrices
     coins: dict[str, Decimal]
@@ -166,8 +179,12 @@ def told(history: History, prices: Prices, place: Path) -> Told:
         recorded.append(Recorded(event=event, before=before, after=ledger))
     market, at = prices.market, history.ended_at
     evaluation, known = None, ExitPrices(spot=None, perp=None)
+    shorts, coins_held = list[PerpPosition](), dict[str, str]()
     if ledger.hedge is not None:
-        observation = Observation(at=at, market=market, account=account())
+        shorts.append(short_of(SYMBOL, str(ledger.hedge.short)))
+        coins_held = {COIN: str(ledger.hedge.spot_quantity)}
+    observation = Observation(at=at, market=market, account=account(*shorts, coins=coins_held))
+    if ledger.hedge is not None:
         evaluation = evaluate(ledger.hedge, observation, SIGNAL)
         known = exit_prices(ledger.hedge, prices_of(SYMBOL, market, None), market)
     coins = coin_prices(ledger.dust, market)
@@ -176,6 +193,7 @@ def told(history: History, prices: Prices, place: Path) -> Told:
         prices=prices,
         ledger=ledger,
         recorded=tuple(recorded),
+        observation=observation,
         evaluation=evaluation,
         exit_prices=known,
         coins=coins,
@@ -375,7 +393,64 @@ def state_file(seen: Told) -> Shown:
 
 UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
 """An example says which door and which figure; making it smaller takes minutes and says no more."""
-DOORS: tuple[Callable[[Told], Shown], ...] = (log_lines, books_doors, report_doors, state_file)
+
+
+def status_doors(seen: Told) -> Shown:
+    """The lines and the JSON of ``hedgerow status``, while the bot runs that looked last."""
+    view = _view(seen)
+    document = json.loads(json.dumps(status_document(view), default=str))
+    names = {"funding": "funding", "basis_pnl": "basis", "fees": "fees"}
+    for key, name in names.items():
+        yield "status JSON", f"ended {name}", document[key]
+    yield "status JSON", "cumulative", document["total_profit_loss"]
+    start = document["since_the_start"]
+    yield "status JSON", "since the start so far", start["net_so_far"]
+    yield "status JSON", "since the start if closed", start["net_if_closed"]
+    yield "status JSON", "dust gain", start["dust_gain"]
+    held = seen.history.held
+    if held is not None:
+        own, result = document["position"], document["result"]
+        yield "status JSON", f"{held.hedge_id} funding", own["funding_received"]
+        yield "status JSON", f"{held.hedge_id} fees", own["fees_paid"]
+        keys = ("funding", "basis", "fees_paid", "net_so_far", "exit_fees", "exit_spread", "net_if_closed")
+        figures = ("funding", "basis", "fees", "net", "exit fees", "exit spread", "if closed")
+        for key, name in zip(keys, figures, strict=True):
+            yield "status JSON", f"{held.hedge_id} {name}", result[key]
+    lines = {line.label: line.text for line in status_lines(view, IDENTITY)}
+    yield from _status_text(seen, lines["Result"])
+    if seen.history.dust:
+        yield "status", "dust worth", lines["Dust"].split("worth ")[1]
+
+
+def _view(seen: Told) -> BotView:
+    at, policy = seen.history.ended_at, load_policy("volume_farming", StrategyParameters())
+    builder = OutlookBuilder(policy)
+    begun = Started(
+        at=at, parameters=policy.parameters, dry_run=False, venue="exchange", ledger=seen.ledger, identity=IDENTITY
+    )
+    builder.hear(begun, at)
+    ended = CycleEnded(at=at, ledger=seen.ledger, evaluation=seen.evaluation, equity=None, observation=seen.observation)
+    outlook = builder.hear(ended, at)
+    process = Process(state=ProcessState.RUNNING, pid=os.getpid(), last_beat=at)
+    state = bot_state(seen.ledger, process, outlook, at)
+    return BotView(ledger=seen.ledger, process=process, outlook=outlook, report=state, now=at)
+
+
+def _status_text(seen: Told, text: str) -> Shown:
+    held = seen.history.held
+    if held is None:
+        yield "status", "since the start if closed", text.split(" since the start", maxsplit=1)[0]
+    elif "not known" in text:
+        yield "status", f"{held.hedge_id} if closed", None
+        yield "status", f"{held.hedge_id} funding", text.split("(funding ")[1].split(",", maxsplit=1)[0]
+        yield "status", f"{held.hedge_id} fees", text.split("fees ")[1].split(")", maxsplit=1)[0]
+        yield "status", "ended net", text.split("; ")[1].split(" since the start", maxsplit=1)[0]
+    else:
+        yield "status", f"{held.hedge_id} if closed", text.split(" if closed", maxsplit=1)[0]
+        yield "status", "since the start if closed", text.split("), ")[1].split(" since the start", maxsplit=1)[0]
+
+
+DOORS: tuple[Callable[[Told], Shown], ...] = (log_lines, books_doors, report_doors, state_file, status_doors)
 
 
 # --- the comparison --------------------------------------------------------------------------------------------------
@@ -457,7 +532,7 @@ def test_the_example_is_shown_everywhere(tmp_path: Path) -> None:
         *("log", "log, check", "log, stop"),
         *("books", "books JSON", "books JSON, CSV"),
         *("report", "report JSON", "page"),
-        "state file",
+        *("state file", "status", "status JSON"),
     }
 
 
@@ -483,6 +558,9 @@ def _shifted(value: Decimal | None) -> str:
         (narration_life, "log_money"),
         (books_command, "signed_amount"),
         (books, "plain"),
+        (status_lines_module, "signed_amount"),
+        (status_lines_module, "amount"),
+        (status_document_module, "plain"),
         (report, "signed_amount"),
         (report, "plain"),
         (page, "signed_amount"),
@@ -512,7 +590,7 @@ def _free_to_close(*arguments: Any, **options: Any) -> HedgeResult:
 
 
 @pytest.mark.parametrize("wrong", [_without_fees, _free_to_close])
-@pytest.mark.parametrize("module", [exits, statement, recorder], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [exits, statement, recorder, outlook], ids=lambda module: module.__name__)
 def test_a_second_computation_that_differs_is_noticed(
     module: object, wrong: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from hedgerow.cli.common import (
     write_json,
 )
 from hedgerow.cli.tables import Column, show_table
+from hedgerow.domain.formats import whole_amount
 from hedgerow.strategy.scan import ScanRow
 
 __all__ = ["scan"]
@@ -65,7 +66,7 @@ def _cells(row: ScanRow) -> list[str]:
         f"{signal.interval_hours} h" if signal else "-",
         f"{predicted.rate:.4%}" if predicted else "-",
         f"{row.basis:.3%}" if row.basis is not None else "-",
-        f"${row.volume:,.0f}" if row.volume is not None else "-",
+        whole_amount(row.volume) if row.volume is not None else "-",
     ]
 
 
