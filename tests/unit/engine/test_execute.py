@@ -1,18 +1,30 @@
 """The one writer: switches disarmed, client ids never used again, transfers in doubt."""
 
+import asyncio
 import re
 from decimal import Decimal
 from itertools import pairwise
 
+from hedgerow.app.bot import build_bot
 from hedgerow.clock import run_virtual
 from hedgerow.domain.commands import ArmDeadMan, TransferDirection, TransferFunds
-from hedgerow.domain.events import CommandIssued, CommandRefused, ExecutionStarted, FundsTransferred, HedgeOpened
+from hedgerow.domain.events import (
+    CommandIssued,
+    CommandRefused,
+    ExecutionStarted,
+    FundsTransferred,
+    HedgeOpened,
+    OrderAccepted,
+    OrderEnded,
+    OrderOutcomeUnknown,
+    OrderProgressed,
+)
 from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.emulator.refusals import Code
 from hedgerow.engine.execute import _attempts
-from hedgerow.engine.moments import OrderRests
+from hedgerow.engine.moments import OrderRests, Recorded
 from hedgerow.engine.narration import told_at, words
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.bots import Farm
@@ -48,6 +60,31 @@ def test_a_trade_whose_orders_rest_for_minutes_is_not_silent() -> None:
     text = words(resting[0])[0].text
     pattern = rf"  Still opening {SYMBOL} after 30\.\d s: 0 of [\d.]+ filled; Spot BUY [\d.]+ rests at \$[\d.]+"
     assert re.fullmatch(pattern, text), text
+
+
+def test_a_resting_order_that_is_found_after_a_crash_is_said_to_be_found_at_once() -> None:
+    farm = Farm(parameters=HOLD, latency_seconds=0.1)
+
+    async def killed() -> None:
+        running = asyncio.ensure_future(build_bot(farm._parts(None, ())).runner.run())
+        await farm.clock.sleep(20)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    run_virtual(farm.clock, killed())
+    farm.run(0.5)
+    lines = [
+        (moment.event.at, line.text)
+        for moment in farm.heard(Recorded)
+        if isinstance(moment.event, OrderOutcomeUnknown | OrderAccepted | OrderProgressed | OrderEnded)
+        for line in words(moment)
+        if line.text.startswith("  Outcome of order")
+    ]
+    (asked, unknown), (answered, found) = lines[:2]
+    assert "is unknown (taken up again after a stop)" in unknown
+    assert found == f"{unknown.partition(' is unknown')[0]} is found: it is at work, nothing filled so far"
+    assert (answered - asked).total_seconds() < 5
+    farm.check()
 
 
 def test_a_trade_that_takes_says_nothing_about_resting() -> None:
