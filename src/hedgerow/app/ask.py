@@ -96,6 +96,7 @@ def user_name() -> str:
 
 async def _here(session: Session, request: OperatorRequest, listeners: Sequence[Listener]) -> Answer:
     async with session.awake(listeners) as bot:
+        bot.service.act_alone()
         with stop_between_trades(bot):
             await bot.startup.run()
             return await bot.service.handle(request)

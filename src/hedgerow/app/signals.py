@@ -6,8 +6,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from hedgerow.app.bot import Bot
+from hedgerow.engine.moments import StoppedAtOnce, StopRequested
 
-__all__ = ["on_stop_signals", "stop_between_trades"]
+__all__ = ["on_stop_signals", "stop_between_trades", "stop_in_order"]
 
 
 def on_stop_signals(stop: Callable[[], None]) -> None:
@@ -22,6 +23,19 @@ def on_stop_signals(stop: Callable[[], None]) -> None:
 
 
 @contextmanager
+def stop_in_order(bot: Bot) -> Generator[None]:
+    """Let the first signal stop the bot in order, and the second one end what the body does at once.
+
+    Either is said at once: what is finished first, and what a stop at once leaves behind.
+
+    Raises:
+        KeyboardInterrupt: the second one ended it.
+    """
+    with _stopping(bot, waits=True):
+        yield
+
+
+@contextmanager
 def stop_between_trades(bot: Bot) -> Generator[None]:
     """Let a signal end what the body does at once, or after the trade at work has ended hedged or flat.
 
@@ -30,12 +44,25 @@ def stop_between_trades(bot: Bot) -> Generator[None]:
     Raises:
         KeyboardInterrupt: it was ended.
     """
+    with _stopping(bot, waits=False):
+        yield
+
+
+@contextmanager
+def _stopping(bot: Bot, *, waits: bool) -> Generator[None]:
+    """``waits``: the body ends by itself once the bot is stopped, also when no trade is at work."""
     task = asyncio.current_task()
 
     def stop() -> None:
-        at_work = bot.journal.ledger.execution is not None and not bot.stop()
+        now, ledger = bot.tools.clock.now(), bot.journal.known
+        if bot.stop():
+            bot.journal.say(StoppedAtOnce(at=now, ledger=ledger))
+        elif waits or ledger.execution is not None:
+            bot.journal.say(StopRequested(at=now, ledger=ledger))
+            bot.stop.set()
+            return
         bot.stop.set()
-        if not at_work and task is not None:
+        if task is not None:
             task.cancel()
 
     on_stop_signals(stop)

@@ -24,7 +24,7 @@ from hedgerow.cli.common import (
 from hedgerow.cli.running import spoken
 from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError, NewerLog, StoreError
-from hedgerow.domain.requests import Answer, CloseRequested
+from hedgerow.domain.requests import Answer, CloseRequested, HedgeSeen
 
 __all__ = ["close"]
 
@@ -56,15 +56,15 @@ def close(
     if found and not _told(place, config, named or ""):
         return answered(Answer(done=False, text="Nothing was closed."))
     if not yes:
-        _confirm(held or named or "")
+        _confirm(held.symbol if held else named or "")
     if damage is not None:
         say(f"The log could not be read ({damage}): set aside as {set_log_aside(place).name}")
     with spoken(place, console=False) as listeners:
         request = CloseRequested(symbol=named, take_over=found)
-        return answered(asyncio.run(ask(place, config, request, listeners)))
+        return answered(asyncio.run(ask(place, config, request, listeners, hedge=held)))
 
 
-def _held(home: Home) -> tuple[str | None, StoreError | None]:
+def _held(home: Home) -> tuple[HedgeSeen | None, StoreError | None]:
     """Return what there is to close by the log alone, the position or the trade in flight; or why it cannot be read.
 
     Raises:
@@ -77,7 +77,7 @@ def _held(home: Home) -> tuple[str | None, StoreError | None]:
     except StoreError as damage:
         return None, damage
     found = ledger and (ledger.active or ledger.execution)
-    return (found.symbol if found else None), None
+    return (HedgeSeen(hedge_id=found.hedge_id, symbol=found.symbol) if found else None), None
 
 
 def _told(place: Home, config: Path | None, symbol: str) -> bool:

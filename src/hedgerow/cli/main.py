@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "backup": "A copy of the event log, also while the bot runs.",
     "close": "Leave the position now.",
     "adopt": "Hand a position over to the bot.",
-    "reconcile": "Compare the log with the exchange.",
+    "reconcile": "Bring the log in line with the exchange, once.",
     "watchdog": "Cancel what a dead bot left resting on spot.",
     "halt": "Block openings.",
     "resume": "Allow openings again.",

@@ -1,14 +1,16 @@
-"""``hedgerow reconcile``: compare the log with the exchange, once, and say what was found."""
+"""``hedgerow reconcile``: bring the log in line with the exchange, once, and say what was found and done."""
 
 import asyncio
 from pathlib import Path
 
 from hedgerow.app.choice import access_to
-from hedgerow.app.session import open_session, read_settings
+from hedgerow.app.session import Session, open_session, read_settings
 from hedgerow.app.signals import stop_between_trades
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, home_of
 from hedgerow.cli.running import spoken
+from hedgerow.domain.errors import AccountBusy
+from hedgerow.engine.moments import Listener
 
 __all__ = ["reconcile"]
 
@@ -16,16 +18,24 @@ __all__ = ["reconcile"]
 def reconcile(
     home: HomeOption = Path(), config: ConfigOption = None, *, paper: PaperOption = False, dry_run: DryRunOption = False
 ) -> int:
-    """Reconcile as at start: adopt, let go, book what is missing; a trade that a crash cut short is finished."""
+    """Bring the log in line with the exchange, as at a start: adopt, let go, book; a trade cut short is ended.
+
+    It changes the log, and trades where a stop left a leg open; beside a running bot it is refused.
+    """
     place = home_of(home, paper=paper, dry_run=dry_run)
     settings = read_settings(place, config)
-    with open_session(place, settings, access_to(place)) as session, spoken(place, console=True) as listeners:
-
-        async def main() -> bool:
-            async with session.awake(listeners) as bot:
-                with stop_between_trades(bot):
-                    await bot.startup.run()
-                return bot.journal.ledger.halt is not None
-
-        halted = asyncio.run(main())
+    try:
+        with open_session(place, settings, access_to(place)) as session, spoken(place, console=True) as listeners:
+            halted = asyncio.run(_reconciled(session, listeners))
+    except AccountBusy as busy:
+        raise AccountBusy(f"a running bot reconciles at every check, and nothing else may beside it: {busy}") from busy
     return Exit.HALTED if halted else Exit.DONE
+
+
+async def _reconciled(session: Session, listeners: tuple[Listener, ...]) -> bool:
+    """Reconcile; tells whether openings are halted."""
+    async with session.awake(listeners) as bot:
+        bot.service.act_alone()
+        with stop_between_trades(bot):
+            await bot.startup.run()
+        return bot.journal.ledger.halt is not None

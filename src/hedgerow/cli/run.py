@@ -1,6 +1,5 @@
 """``hedgerow run``: farm until told to stop."""
 
-import asyncio
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -66,7 +65,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     with open_session(place, settings, access) as session, spoken(place, console=True) as listeners:
         try:
             bot = run_bot(session, options, listeners)
-        except asyncio.CancelledError:
+        except KeyboardInterrupt:
             return Exit.FAILED
     if once and bot.cycle.incomplete:
         return Exit.FAILED

@@ -5,12 +5,17 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import typer
+
 from hedgerow.app.bot import Bot
 from hedgerow.app.session import Session
-from hedgerow.app.signals import on_stop_signals
+from hedgerow.app.signals import stop_in_order
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.config import Home
 from hedgerow.dashboard.console import LogListener, close_logging, configure_logging
+from hedgerow.domain.events import Halted, HaltReason
+from hedgerow.engine.moments import Listener, Moment, Recorded, StoppedAtOnce, StopRequested
+from hedgerow.engine.narration import LineLevel, words
 from hedgerow.engine.runner import RunOptions
 
 __all__ = ["on_its_clock", "run_bot", "spoken"]
@@ -18,12 +23,26 @@ __all__ = ["on_its_clock", "run_bot", "spoken"]
 Result = TypeVar("Result")
 
 
+class Findings:
+    """Prints on standard error what a one-shot command finds wrong, and what a signal leaves to be done."""
+
+    def hear(self, moment: Moment) -> None:
+        """Print errors and alarms; a halt that the command itself was asked for is no finding."""
+        event = moment.event if isinstance(moment, Recorded) else None
+        if isinstance(event, Halted) and event.reason is HaltReason.USER:
+            return
+        asked = isinstance(moment, StopRequested | StoppedAtOnce)
+        for line in words(moment):
+            if asked or line.level in {LineLevel.ERROR, LineLevel.ALARM}:
+                typer.echo(line.text, err=True)
+
+
 @contextmanager
-def spoken(home: Home, *, console: bool) -> Generator[tuple[LogListener, ...]]:
-    """Send the bot's words to its log file, and to the console."""
+def spoken(home: Home, *, console: bool) -> Generator[tuple[Listener, ...]]:
+    """Send the bot's words to its log file, and to the console: all of them, or only what is wrong."""
     configure_logging(home.log, console=console)
     try:
-        yield (LogListener(),)
+        yield (LogListener(),) if console else (LogListener(), Findings())
     finally:
         close_logging()
 
@@ -35,23 +54,19 @@ def on_its_clock(session: Session, main: Callable[[], Coroutine[Any, Any, Result
     return asyncio.run(main())
 
 
-def run_bot(session: Session, options: RunOptions, listeners: tuple[LogListener, ...]) -> Bot:
+def run_bot(session: Session, options: RunOptions, listeners: tuple[Listener, ...]) -> Bot:
     """Run until the first SIGINT, SIGTERM or SIGHUP has been obeyed; the second one stops at once.
 
     SIGHUP is what a terminal sends that closes: the trade at work ends hedged or flat first, as after SIGTERM.
+
+    Raises:
+        KeyboardInterrupt: a second one ended it.
     """
 
     async def main() -> Bot:
         async with session.awake(listeners, options, stay=True) as bot:
-            task = asyncio.current_task()
-
-            def stop() -> None:
-                if bot.stop() and task is not None:
-                    task.cancel()
-                bot.stop.set()
-
-            on_stop_signals(stop)
-            await bot.runner.run()
+            with stop_in_order(bot):
+                await bot.runner.run()
             return bot
 
     return on_its_clock(session, main)

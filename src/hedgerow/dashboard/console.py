@@ -3,7 +3,7 @@
 import logging
 import sys
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TextIO
@@ -12,12 +12,14 @@ from rich.console import Console
 from rich.text import Text
 
 from hedgerow.domain.errors import ConfigError
-from hedgerow.engine.moments import Moment
+from hedgerow.engine.moments import CycleBegan, Moment, Started
 from hedgerow.engine.narration import Line, LineLevel, is_routine, one_line, told_at, words
 
 __all__ = ["LogListener", "close_logging", "configure_logging"]
 
 LOGGER = "hedgerow"
+PUT_BACK = timedelta(minutes=1)
+"""Further than this no moment is behind the one before, unless the clock was changed."""
 FILE_BYTES = 10 * 1024 * 1024
 FILES_KEPT = 5
 SILENT = logging.CRITICAL + 1
@@ -96,11 +98,20 @@ class LogListener:
     def hear(self, moment: Moment) -> None:
         """Log one moment; words nothing that nobody wants to read, and never raises."""
         try:
-            self._now = told_at(moment) or self._now
+            self._now = self._told_at(moment)
             if self._wanted(moment):
                 self._tell(words(moment))
         except Exception as error:  # noqa: BLE001 - a fault in the wording must not stop a bot that holds a position
             self._tell((Line(text=f"A moment could not be worded: {error!r}", level=LineLevel.ERROR),))
+
+    def _told_at(self, moment: Moment) -> datetime:
+        """Return the time of a moment's lines, which never runs backwards: what is reported late is told now.
+
+        The beginning of a check follows the bot's clock also when that was put back.
+        """
+        at = told_at(moment) or self._now
+        put_back = isinstance(moment, CycleBegan | Started) and self._now - at > PUT_BACK
+        return at if put_back else max(at, self._now)
 
     def _wanted(self, moment: Moment) -> bool:
         least = logging.INFO if is_routine(moment) else logging.CRITICAL

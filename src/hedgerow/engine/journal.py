@@ -33,6 +33,11 @@ class Journal:
             raise InvariantBroken("the journal was used before it was opened")
         return self._ledger
 
+    @property
+    def known(self) -> Ledger:
+        """The same, or what is known before the log was read: nothing."""
+        return self._ledger or Ledger()
+
     async def open(self) -> Ledger:
         """Load the log.
 

@@ -47,7 +47,9 @@ __all__ = [
     "Recorded",
     "ScanStarted",
     "Started",
+    "StopRequested",
     "Stopped",
+    "StoppedAtOnce",
     "StoppedByUser",
     "Warned",
 ]
@@ -273,6 +275,20 @@ class ListenerFailed(Struct, frozen=True, kw_only=True):
     error: str
 
 
+class StopRequested(Struct, frozen=True, kw_only=True):
+    """The first signal to stop arrived; said at once, while a trade is still brought to its end."""
+
+    at: datetime
+    ledger: Ledger
+
+
+class StoppedAtOnce(Struct, frozen=True, kw_only=True):
+    """A second signal ends the process now, whatever is in flight."""
+
+    at: datetime
+    ledger: Ledger
+
+
 class StoppedByUser(Struct, frozen=True, kw_only=True):
     """SIGINT, SIGTERM or SIGHUP was received."""
 
@@ -322,6 +338,8 @@ Moment: TypeAlias = (
     | CycleFailed
     | NothingRead
     | ListenerFailed
+    | StopRequested
+    | StoppedAtOnce
     | StoppedByUser
     | Stopped
 )

@@ -14,6 +14,7 @@ from hedgerow.engine.narration_events import ROUTINE_EVENTS, recorded
 from hedgerow.engine.narration_life import LIFE_WORDS
 from hedgerow.engine.narration_lines import Line, LineLevel, Lines, one_line
 from hedgerow.engine.narration_moments import MOMENT_WORDS
+from hedgerow.engine.narration_stop import STOP_WORDS
 from hedgerow.engine.narration_verdicts import decided, reconcile_started, reconciled
 
 __all__ = ["Line", "LineLevel", "Lines", "is_routine", "one_line", "told_at", "words"]
@@ -21,6 +22,7 @@ __all__ = ["Line", "LineLevel", "Lines", "is_routine", "one_line", "told_at", "w
 _WORDS: dict[type, Callable[[Any], Lines]] = {
     **LIFE_WORDS,
     **MOMENT_WORDS,
+    **STOP_WORDS,
     mo.ReconcileStarted: reconcile_started,
     mo.Reconciled: reconciled,
     mo.Decided: decided,

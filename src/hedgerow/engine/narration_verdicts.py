@@ -5,11 +5,12 @@ from typing import Any
 
 from hedgerow.domain.formats import log_funding, log_money, log_quantity
 from hedgerow.domain.money import plain
-from hedgerow.domain.position import Reason
+from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.engine.moments import Decided, Reconciled, ReconcileStarted
 from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, info, warning
 from hedgerow.strategy import observation as ob
 from hedgerow.strategy import verdict as vd
+from hedgerow.strategy.verdict import BALANCED_WITHIN
 
 __all__ = ["DECISION_WORDS", "VERDICT_WORDS", "decided", "reconcile_started", "reconciled"]
 
@@ -39,12 +40,23 @@ def _consistent(moment: Reconciled, verdict: vd.Consistent) -> Lines:
     )
     if not moment.at_start:
         return foreign
-    lines = info(f"Position {verdict.symbol} confirmed on exchange")
+    lines = _confirmed(verdict.symbol, moment.hedge)
     if moment.hedge is not None:
         now = log_funding(moment.hedge.funding_received)
         lines += info(f"  Updating funding from exchange: {log_funding(moment.funding_before)} -> {now}")
     before, value = log_money(moment.value_before), log_money(moment.value)
     return (*lines, *info(f"  Updating position value: {before} -> {value}"), *foreign)
+
+
+def _confirmed(symbol: str, hedge: HedgedPosition | None) -> Lines:
+    """Return what was found of a position that is as the log says; a half one is not confirmed, it is named."""
+    if hedge is None or abs(hedge.spot_quantity - hedge.short) <= BALANCED_WITHIN * max(
+        hedge.spot_quantity, hedge.short
+    ):
+        return info(f"Position {symbol} confirmed on exchange")
+    coins, short = f"{plain(hedge.spot_quantity)} {hedge.pair.base}", plain(hedge.short)
+    text = f"Position {symbol} is only half on the exchange: {coins} against a short of {short}"
+    return (Line(text=text, level=LineLevel.ERROR),)
 
 
 def _closed_elsewhere(_moment: Reconciled, verdict: vd.ClosedElsewhere) -> Lines:

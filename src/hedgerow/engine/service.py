@@ -61,8 +61,12 @@ class Service:
 
     @property
     def closing(self) -> bool:
-        """Whether a person's closing is carried out, or waits for the end of the trade at work."""
-        return self._closing or self._pending is not None
+        """Whether nothing new is to be traded: a person's closing is at work or waits, or a one-shot command acts."""
+        return self._alone or self._closing or self._pending is not None
+
+    def act_alone(self) -> None:
+        """Serve a one-shot command: what a stop left in flight ends hedged or flat, and no opening leads further."""
+        self._alone = True
 
     def take_resumed(self) -> bool:
         """Tell, once, whether openings were allowed again since this was asked last."""
@@ -229,7 +233,7 @@ class Service:
         Raises:
             HedgerowError: it failed.
         """
-        self._alone = True
+        self.act_alone()
         try:
             answer = await self._obeyed(request)
         except StoreError:

@@ -168,7 +168,7 @@ def _heeding(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
     if job.kind is not ExecutionKind.OPEN or job.lead_done:
         return job
     if around.give_up is not None:
-        return replace(job, lead_done=True, given_up=around.give_up, detail=around.give_up.value)
+        return replace(job, lead_done=True, given_up=around.give_up, detail="")
     return replace(job, lead_done=True, detail="a part of it was traded by others") if around.leg_taken else job
 
 
