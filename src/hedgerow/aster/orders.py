@@ -257,7 +257,7 @@ class OrderDesk:
                 lambda start, end: self._client.trades(market, symbol, start=start, end=end),
                 since=since,
                 now=now,
-                key=lambda row: row.id,
+                key=lambda row: (row.id, row.order_id),
             ),
         )
         listed = (*resting, *placed)

@@ -442,11 +442,34 @@ def test_one_look_up_that_cannot_be_read_leaves_the_order_unknown_for_ever(scene
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
 
 
+TRADE = {
+    "symbol": SYMBOL,
+    "id": 1,
+    "orderId": 9,
+    "side": "BUY",
+    "price": "1",
+    "qty": "1",
+    "commission": "0.0004",
+    "commissionAsset": "AAA",
+    "maker": False,
+    "time": millis(NOW),
+}
+
+
 def test_trades_of_an_order_that_is_not_shown_yet_forbid_to_call_it_absent(scene: Scene) -> None:
     lose(scene)
     scene.nothing_there()
-    trade = {"symbol": SYMBOL, "id": 1, "orderId": 9, "side": "BUY", "price": "1", "qty": "1", "time": millis(NOW)}
-    scene.aster.on("GET /api/v3/userTrades", [trade])
+    scene.aster.on("GET /api/v3/userTrades", [TRADE])
+    scene.clock.pass_time(3600)
+    assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
+
+
+def test_a_trade_with_another_order_of_the_account_does_not_hide_that_of_an_order_not_shown_yet(scene: Scene) -> None:
+    lose(scene)
+    scene.nothing_there()
+    other = {**TRADE, "orderId": 8, "side": "SELL"}
+    scene.aster.on("GET /api/v3/userTrades", [TRADE, other])
+    scene.aster.on("GET /api/v3/allOrders", [order_row("other", orderId=8, side="SELL")])
     scene.clock.pass_time(3600)
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
 
