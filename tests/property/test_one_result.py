@@ -1,6 +1,6 @@
 """One result: whatever shows what the hedges made shows the same figures, and the figures are what the cash says.
 
-Logs are drawn, folded, and shown through every door: log lines, books (tables, JSON, CSV), report (text, JSON, HTML),
+Logs are drawn, folded, and shown in every view: log lines, books (tables, JSON, CSV), report (text, JSON, HTML),
 status (lines, JSON), state file. Every number is parsed back from what a reader would see, and held against sums of
 cash of the test's own.
 """
@@ -67,7 +67,7 @@ CENT, ROW = Decimal("0.01"), Decimal("1e-8")
 """What screens show at least, and what the state file is rounded to."""
 NUMBER = re.compile(r"([-+]?)\$?(-?[\d,]+\.\d+|-?\d+)")
 Shown = Iterator[tuple[str, str, str | None]]
-"""Door, figure, and the text a reader sees; None for an unknown that has no text."""
+"""View, figure, and the text a reader sees; None for an unknown that has no text."""
 
 
 class Prices(Struct, frozen=True, kw_only=True):
@@ -154,11 +154,11 @@ def _figures(made: HedgeMade, prices: Prices) -> dict[str, Decimal | None]:
     return figures
 
 
-# --- the doors -------------------------------------------------------------------------------------------------------
+# --- the views -------------------------------------------------------------------------------------------------------
 
 
-class Told(Struct, frozen=True, kw_only=True):
-    """One history with everything that the doors are given."""
+class Case(Struct, frozen=True, kw_only=True):
+    """One history with everything that the views are given."""
 
     history: History
     prices: Prices
@@ -171,7 +171,7 @@ class Told(Struct, frozen=True, kw_only=True):
     place: Path
 
 
-def told(history: History, prices: Prices, place: Path) -> Told:
+def case_of(history: History, prices: Prices, place: Path) -> Case:
     """Fold a history, and look at it through the engine's own functions."""
     ledger, recorded = Ledger(), list[Recorded]()
     for event in history.events:
@@ -188,7 +188,7 @@ def told(history: History, prices: Prices, place: Path) -> Told:
         evaluation = evaluate(ledger.hedge, observation, SIGNAL)
         known = exit_prices(ledger.hedge, prices_of(SYMBOL, market, None), market)
     coins = coin_prices(ledger.dust, market)
-    return Told(
+    return Case(
         history=history,
         prices=prices,
         ledger=ledger,
@@ -201,7 +201,7 @@ def told(history: History, prices: Prices, place: Path) -> Told:
     )
 
 
-def log_lines(seen: Told) -> Shown:
+def log_lines(seen: Case) -> Shown:
     """What the log says when hedges end, at a check, and at the stop."""
     for moment in seen.recorded:
         if isinstance(moment.event, HedgeClosed | HedgeLost | HedgeAborted):
@@ -222,7 +222,7 @@ def log_lines(seen: Told) -> Shown:
     yield "log, stop", "cumulative", said["Cumulative P/L"]
 
 
-def _check_lines(seen: Told) -> Shown:
+def _check_lines(seen: Case) -> Shown:
     held, at = seen.history.held, seen.history.ended_at
     if held is None or seen.evaluation is None:
         return
@@ -241,7 +241,7 @@ def _labelled(lines: Iterator[str]) -> dict[str, str]:
     return {label: text for label, _, text in pairs}
 
 
-def books_doors(seen: Told) -> Shown:
+def books_views(seen: Case) -> Shown:
     """The tables, the JSON and the CSV of ``hedgerow books``."""
     whole = _books(seen)
     yield from _books_text(seen, whole)
@@ -268,14 +268,14 @@ def _text(cell: object) -> str | None:
     return None if cell is None else str(cell)
 
 
-def _books(seen: Told) -> BooksReport:
+def _books(seen: Case) -> BooksReport:
     prices = {SYMBOL: replace(seen.exit_prices, spot=seen.exit_prices.spot or seen.coins.get(COIN))}
     read = read_statement(seen.history.events, prices)
     side = VenueSide(name="exchange", at=seen.history.ended_at, account=account(), lines=(), prices=prices)
     return BooksReport(statement=read, hedges=read.hedges, wallets=(), venue=side)
 
 
-def _books_text(seen: Told, whole: BooksReport) -> Shown:
+def _books_text(seen: Case, whole: BooksReport) -> Shown:
     out = StringIO()
     with redirect_stdout(out):
         show_books(whole)
@@ -295,7 +295,7 @@ def _books_text(seen: Told, whole: BooksReport) -> Shown:
             yield "books", "dust gain", cells[-1]
 
 
-def report_doors(seen: Told) -> Shown:
+def report_views(seen: Case) -> Shown:
     """The text, the JSON and the page of a run's report."""
     made = _report(seen)
     yield from _report_text(seen, made)
@@ -311,7 +311,7 @@ def report_doors(seen: Told) -> Shown:
     yield from _report_page(made)
 
 
-def _report(seen: Told) -> RunReport:
+def _report(seen: Case) -> RunReport:
     run = RunRecorder(title="A run", started_at=seen.history.events[0].at)
     for moment in seen.recorded:
         run.record(moment.event, moment.after)
@@ -325,7 +325,7 @@ def _report(seen: Told) -> RunReport:
     return run.finish(end)
 
 
-def _report_text(seen: Told, made: RunReport) -> Shown:
+def _report_text(seen: Case, made: RunReport) -> Shown:
     lines = report_lines(made)
     labels = {"Net profit": "net", "Funding received": "funding", "Basis P/L": "basis", "Fees paid": "-fees"}
     for line in lines:
@@ -373,7 +373,7 @@ def _report_page(made: RunReport) -> Shown:
                 yield "page", f"with dust {name}", text.rstrip("\n")
 
 
-def state_file(seen: Told) -> Shown:
+def state_file(seen: Case) -> Shown:
     """The guide's state file, as the bot's own listener writes it."""
     path = seen.place / "state.json"
     path.unlink(missing_ok=True)
@@ -392,10 +392,10 @@ def state_file(seen: Told) -> Shown:
 
 
 UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
-"""An example says which door and which figure; making it smaller takes minutes and says no more."""
+"""An example says which view and which figure; making it smaller takes minutes and says no more."""
 
 
-def status_doors(seen: Told) -> Shown:
+def status_views(seen: Case) -> Shown:
     """The lines and the JSON of ``hedgerow status``, while the bot runs that looked last."""
     view = _view(seen)
     document = json.loads(json.dumps(status_document(view), default=str))
@@ -422,7 +422,7 @@ def status_doors(seen: Told) -> Shown:
         yield "status", "dust worth", lines["Dust"].split("worth ")[1]
 
 
-def _view(seen: Told) -> BotView:
+def _view(seen: Case) -> BotView:
     at, policy = seen.history.ended_at, load_policy("volume_farming", StrategyParameters())
     builder = OutlookBuilder(policy)
     begun = Started(
@@ -436,7 +436,7 @@ def _view(seen: Told) -> BotView:
     return BotView(ledger=seen.ledger, process=process, outlook=outlook, report=state, now=at)
 
 
-def _status_text(seen: Told, text: str) -> Shown:
+def _status_text(seen: Case, text: str) -> Shown:
     held = seen.history.held
     if held is None:
         yield "status", "since the start if closed", text.split(" since the start", maxsplit=1)[0]
@@ -450,7 +450,7 @@ def _status_text(seen: Told, text: str) -> Shown:
         yield "status", "since the start if closed", text.split("), ")[1].split(" since the start", maxsplit=1)[0]
 
 
-DOORS: tuple[Callable[[Told], Shown], ...] = (log_lines, books_doors, report_doors, state_file, status_doors)
+VIEWS: tuple[Callable[[Case], Shown], ...] = (log_lines, books_views, report_views, state_file, status_views)
 
 
 # --- the comparison --------------------------------------------------------------------------------------------------
@@ -464,31 +464,31 @@ def parsed(text: str) -> Decimal:
     return -value if found[1] == "-" else value
 
 
-def agrees(door: str, text: str, exact: Decimal) -> bool:
+def agrees(view: str, text: str, exact: Decimal) -> bool:
     """Tell whether a text is the figure: every digit where programs read it, else rounded to at least cents."""
     value = parsed(text)
-    if "JSON" in door:
+    if "JSON" in view:
         return value == exact
     exponent = value.as_tuple().exponent
     assert isinstance(exponent, int)
-    digits = ROW if door == "state file" else Decimal(1).scaleb(exponent)
+    digits = ROW if view == "state file" else Decimal(1).scaleb(exponent)
     return digits <= CENT and value == exact.quantize(digits, ROUND_HALF_EVEN)
 
 
 def check(history: History, prices: Prices, place: Path) -> set[str]:
-    """Hold every figure of every door against the cash; returns the doors that showed something."""
-    figures, seen, doors = expected(history, prices), told(history, prices, place), set[str]()
-    for door in DOORS:
-        for name, figure, text in door(seen):
+    """Hold every figure of every view against the cash; returns the views that showed something."""
+    figures, seen, views = expected(history, prices), case_of(history, prices, place), set[str]()
+    for show in VIEWS:
+        for name, figure, text in show(seen):
             key, sign = (figure.replace(" -", " "), -1) if " -" in figure else (figure, 1)
             exact = figures[key]
-            doors.add(name)
+            views.add(name)
             if exact is None:
                 assert text in {"unknown", None}, f"{name}: {figure} cannot be known and is shown as {text}"
             else:
                 assert text is not None, f"{name}: {figure} is {exact} and is not shown"
                 assert agrees(name, text, sign * exact), f"{name}: {figure} is {sign * exact} and is shown as {text}"
-    return doors
+    return views
 
 
 @settings(
@@ -527,8 +527,8 @@ SEEN = Prices(spot=Decimal("101.37"), perp=Decimal("101.93"), spot_half=Decimal(
 
 
 def test_the_example_is_shown_everywhere(tmp_path: Path) -> None:
-    doors = check(EXAMPLE, SEEN, tmp_path)
-    assert doors == {
+    views = check(EXAMPLE, SEEN, tmp_path)
+    assert views == {
         *("log", "log, check", "log, stop"),
         *("books", "books JSON", "books JSON, CSV"),
         *("report", "report JSON", "page"),

@@ -76,9 +76,9 @@ def test_a_hedge_without_a_notional_has_no_share() -> None:
 
 
 def test_the_commissions_of_today_are_expected_and_not_those_of_the_opening() -> None:
-    dear = instrument(Market.SPOT)
-    dear = replace(dear, fees=replace(dear.fees, taker=D("0.01")))
-    result = result_of(hedge(), EVEN, None, NOW, listed=pair_of(spot=dear))
+    costly = instrument(Market.SPOT)
+    costly = replace(costly, fees=replace(costly.fees, taker=D("0.01")))
+    result = result_of(hedge(), EVEN, None, NOW, listed=pair_of(spot=costly))
     assert result.exit_fees == D(1) + D("0.05")
 
 

@@ -94,7 +94,7 @@ def test_the_position_of_the_guides_file_is_not_missed_while_it_cannot_be_read_o
     assert found(holding(short_of(quantity="10"), coins="10"), IMPORTED, AdoptMode.NEVER) == Nothing()
 
 
-def test_naked_shorts_are_told_before_the_position_of_the_guides_file_is_missed() -> None:
+def test_naked_shorts_are_reported_before_the_position_of_the_guides_file_is_missed() -> None:
     assert isinstance(found(account(short_of("BBBUSDT", "5")), IMPORTED), NakedForeign)
 
 
