@@ -8,10 +8,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
+from hedgerow.dashboard.bot_state import BotState, StateReport, bot_state
 from hedgerow.domain.events import (
     Event,
     FundsTransferred,
@@ -23,11 +26,15 @@ from hedgerow.domain.events import (
 )
 from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import BasisPair, Market, Side
+from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.emulator.refusals import Code
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
+from hedgerow.strategy.policies import VolumeFarming
+from support import shown
 from support.crashes import Checkpoint, Plug, Site
+from support.shown import Screens
 from support.worlds import START, Listing, ScriptedTape, make_pair, make_world
 
 WALLET = Decimal(400)
@@ -327,8 +334,13 @@ LONG_DOWN = Variant(down_hours=9.5)
 """A settlement of every pair passes meanwhile."""
 
 
-def play(story: Story, variant: Variant, at: int | None = None) -> tuple[Site, Plug]:
-    """Play a story, with a power cut at one moment, after which the bot is started again."""
+def play(
+    story: Story, variant: Variant, at: int | None = None, coins: dict[str, Decimal] | None = None
+) -> tuple[Site, Plug]:
+    """Play a story, with a power cut at one moment, after which the bot is started again.
+
+    What screens would show meanwhile is held against the exchange where the user's ``coins`` are given.
+    """
     site = Site(
         story.begin,
         story.parameters,
@@ -339,22 +351,26 @@ def play(story: Story, variant: Variant, at: int | None = None) -> tuple[Site, P
     )
     end = site.world.now + timedelta(hours=story.hours)
     plug = Plug(at)
+    screens = Screens(site, VolumeFarming(story.parameters), coins or {})
+    site.listeners += [screens] if coins is not None else []
     if not site.live(end, plug):
+        screens.look(site.ledger)
         site.wait(variant.down_hours)
         assert site.live(end + timedelta(hours=variant.down_hours))
+    site.failures += screens.wrongs if coins is not None else []
     return site, plug
 
 
 def judge(name: str, variant: Variant, *, every: int) -> tuple[int, dict[str, list[str]]]:
     """Cut the power at every ``every``-th moment; returns how many there were, and what was wrong after which."""
     story, coins = STORIES[name](), coins_of_user(name)
-    site, undisturbed = play(story, variant)
+    site, undisturbed = play(story, variant, coins=coins)
     assert {type(event) for event in site.log[len(story.begin.events) :]} >= EXPECTED[name]
     assert site.wrongs(start_equity=2 * WALLET, coins=coins) == []
     moments = undisturbed.passed
     wrong: dict[str, list[str]] = {}
     for at in range(0, len(moments), every):
-        site, plug = play(story, variant, at)
+        site, plug = play(story, variant, at, coins)
         assert plug.dead, f"moment {at} of {len(moments)} was never reached"
         assert plug.passed == moments[: at + 1]
         found = site.wrongs(start_equity=2 * WALLET, coins=coins)
@@ -448,3 +464,12 @@ def test_a_second_power_cut_during_the_recovery_changes_nothing() -> None:
             if found := site.wrongs(start_equity=2 * WALLET, coins=coins):
                 wrong[f"{first}, {second}"] = found
     assert wrong == {}
+
+
+def test_a_screen_that_shows_a_half_open_trade_as_hedged_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lie(ledger: Ledger, *others: Any) -> StateReport:
+        return replace(bot_state(ledger, *others), state=BotState.HEDGED)
+
+    monkeypatch.setattr(shown, "bot_state", lie)
+    site, _ = play(opening(), AT_ONCE, 40, OWN)
+    assert any(failure.startswith("shown as hedged while AAAUSDT has") for failure in site.failures)

@@ -1,0 +1,61 @@
+"""What a screen would show of a bot at any moment, held against the account on the exchange."""
+
+from decimal import Decimal
+
+from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, bot_state
+from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
+from hedgerow.domain.ledger import Ledger
+from hedgerow.engine.moments import CycleEnded, Moment, Recorded
+from hedgerow.strategy.policies import VolumeFarming
+from support.crashes import Site
+
+__all__ = ["Screens"]
+
+HEDGED = {BotState.HEDGED, BotState.HALTED_HEDGED}
+FLAT = {BotState.FLAT, BotState.HALTED_FLAT}
+
+
+class Screens:
+    """A listener that looks after every event and check, and when told to; ``wrongs`` is what was shown too well."""
+
+    def __init__(self, site: Site, policy: VolumeFarming, coins: dict[str, Decimal]) -> None:
+        """``coins`` are the user's."""
+        self._site, self._coins = site, coins
+        self._builder = OutlookBuilder(policy)
+        self._outlook: Outlook | None = None
+        self.wrongs: list[str] = []
+
+    def hear(self, moment: Moment) -> None:
+        now = self._site.venue.clock.now()
+        self._outlook = self._builder.hear(moment, now) or self._outlook
+        if isinstance(moment, Recorded):
+            self.look(moment.after)
+        elif isinstance(moment, CycleEnded):
+            self.look(moment.ledger)
+
+    def look(self, ledger: Ledger) -> None:
+        """Look with a process that counts as running, and with one that is known to be gone."""
+        now, outlook = self._site.venue.clock.now(), self._outlook
+        process = Process(state=ProcessState.RUNNING, pid=outlook.pid if outlook else None, last_beat=now)
+        report = bot_state(ledger, process, outlook, now)
+        apart = self._apart()
+        if report.state in HEDGED and apart:
+            self.wrongs.append(f"shown as {report.state} while {apart}")
+        if report.state in FLAT and (apart or ledger.active):
+            self.wrongs.append(f"shown as {report.state} while {apart or ledger.active}")
+        if report.longest_naked_seconds < ledger.max_naked_seconds:
+            self.wrongs.append(f"{report.longest_naked_seconds} s naked are shown of {ledger.max_naked_seconds}")
+        gone = bot_state(ledger, Process(state=ProcessState.GONE, pid=1, last_beat=now), outlook, now)
+        if gone.state is not BotState.DOWN:
+            self.wrongs.append(f"a dead bot is shown as {gone.state}")
+
+    def _apart(self) -> str:
+        """Return what differs on the exchange by more than 2 % and than an order can change; empty = nothing."""
+        account = self._site.world.account()
+        for pair in self._site.tape.pairs:
+            own = account.coin(pair.base).total - self._coins.get(pair.base, Decimal(0))
+            short, prices = account.short(pair.symbol), self._site.world.prices(pair.symbol)
+            least = max(pair.lot_step, pair.min_notional / prices.spot) if prices else pair.lot_step
+            if abs(own - short) > max(2 * least, Decimal("0.02") * max(own, short)):
+                return f"{pair.symbol} has {own} coins against {short}"
+        return ""
