@@ -30,10 +30,11 @@ from hedgerow.emulator.state import WorldOptions
 from hedgerow.emulator.world import World
 from hedgerow.engine.moments import Moment, Recorded
 from hedgerow.engine.runner import RunOptions
+from hedgerow.simulation.alterations import NEW_UNITS, REDENOMINATED, Alteration
 from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.doors import Life, ProcessDoor, RunDoor
 from hedgerow.simulation.draws import draw_plan
-from hedgerow.simulation.fates import PriceJump
+from hedgerow.simulation.fates import PriceJump, altered_pair
 from hedgerow.simulation.invariants import Rule, Violation
 from hedgerow.simulation.market import DrawnMarket, MarketTrouble
 from hedgerow.simulation.minimise import minimised
@@ -422,6 +423,9 @@ class _Run:
         # A jump may fill what the bot has resting: that is no act of the owner.
         if isinstance(trouble, PriceJump):
             self._witness.troubled(Cause.PRICES)
+        if isinstance(trouble, Alteration) and trouble.kind in REDENOMINATED:
+            self._witness.redenominated(altered_pair(trouble, self.world.tape.pairs, before), NEW_UNITS)
+            before = after  # no leg of it was taken; what was settled is known as a forced trade
         self._witness.befell(after if isinstance(trouble, PriceJump) else before, after)
         return following
 

@@ -44,6 +44,7 @@ _INCOME_KINDS = {
 _SPOT_KINDS = {
     **dict.fromkeys(("TRANSFER_SPOT_TO_FUTURE", "TRANSFER_FUTURE_TO_SPOT"), FlowKind.USER_TRANSFER),
     **dict.fromkeys(("COMMISSION_REBATE", "CASH_BACK"), FlowKind.REBATE),
+    "SWAP": FlowKind.AUTO_EXCHANGE,
 }
 _MOVES = {"TRANSFER", "INTERNAL_TRANSFER", "TRANSFER_SPOT_TO_SPOT", "TRANSFER_REFUND", "DEPOSIT", "WITHDRAW"}
 """Types that bring or take money from outside; the sign says which."""

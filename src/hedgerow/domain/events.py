@@ -43,6 +43,7 @@ __all__ = [
     "HedgeClosed",
     "HedgeLost",
     "HedgeOpened",
+    "HedgeRedenominated",
     "HedgeRepaired",
     "HedgeRolled",
     "LeverageSet",
@@ -345,6 +346,14 @@ class DustSwept(Struct, frozen=True, kw_only=True, tag="dust_swept"):
     lot: DustLot
 
 
+class HedgeRedenominated(Struct, frozen=True, kw_only=True, tag="hedge_redenominated"):
+    """The exchange exchanged the coins of a hedge: one new coin, and its price, stand for ``factor`` old ones."""
+
+    at: datetime
+    hedge_id: str
+    factor: Decimal
+
+
 class ExternalFlow(Struct, frozen=True, kw_only=True, tag="external_flow"):
     """A venue row that is not ours, booked once per row id and kept out of profit (but for fees and rebates)."""
 
@@ -480,6 +489,7 @@ Event: TypeAlias = (
     | HedgeRolled
     | DustKept
     | DustSwept
+    | HedgeRedenominated
     | ExternalFlow
     | StateImported
     | TargetDecided

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from hedgerow.domain import events as ev
 from hedgerow.domain import folding_apart, folding_brakes, folding_orders, folding_rows
 from hedgerow.domain.books import Books
+from hedgerow.domain.denomination import dust_in_new_units, hedge_in_new_units
 from hedgerow.domain.execution import ExecutionKind, changed
 from hedgerow.domain.ledger import Halt, ImportedState, Ledger, LogMark, Target, TradingDay
 from hedgerow.domain.money import ZERO
@@ -108,6 +109,8 @@ def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, 
             return _dust_kept(ledger, event)
         case ev.DustSwept():
             return _dust_swept(ledger, event)
+        case ev.HedgeRedenominated():
+            return _hedge_redenominated(ledger, event)
         case ev.StateImported():
             return _state_imported(ledger, event)
         case ev.TargetDecided():
@@ -278,6 +281,15 @@ def _hedge_rolled(ledger: Ledger, event: ev.HedgeRolled) -> Ledger:
         return ledger
     rolled = replace(hedge, counted_from=event.at, funding_before_roll=hedge.funding_received)
     return replace(ledger, hedge=rolled)
+
+
+def _hedge_redenominated(ledger: Ledger, event: ev.HedgeRedenominated) -> Ledger:
+    hedge, factor = ledger.hedge, event.factor
+    if hedge is None or hedge.hedge_id != event.hedge_id:
+        return ledger
+    base = hedge.pair.base
+    dust = {asset: dust_in_new_units(lot, factor) if asset == base else lot for asset, lot in ledger.dust.items()}
+    return replace(ledger, hedge=hedge_in_new_units(hedge, factor), dust=dust)
 
 
 def _dust_kept(ledger: Ledger, event: ev.DustKept) -> Ledger:

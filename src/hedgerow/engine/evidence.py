@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, PerpPosition
 from hedgerow.domain.errors import Rejected, VenueError
-from hedgerow.domain.events import Event, OrderEnded, OrderOutcomeUnknown, Wallet
+from hedgerow.domain.events import Event, FlowKind, HedgeRedenominated, OrderEnded, OrderOutcomeUnknown, Wallet
 from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.market import Depth, MarketView
@@ -33,7 +33,9 @@ from hedgerow.strategy.absence import (
 )
 from hedgerow.strategy.margin_evidence import needs_second_source, with_margin_proven
 from hedgerow.strategy.observation import Observation
+from hedgerow.strategy.prices import prices_of
 from hedgerow.strategy.reconcile import coins_unread
+from hedgerow.strategy.redenomination import looks_redenominated, redenomination
 
 __all__ = ["AccountEvidence", "by_trades", "look_up", "second_position"]
 
@@ -67,10 +69,15 @@ class AccountEvidence:
         if account is None or ledger.execution is not None:
             return observation
         if ledger.hedge is not None:
-            account = await self._short(ledger.hedge, account, observation.market)
-            account = await self._coins(ledger.hedge, account)
-            account = await self._margin(ledger.hedge, account)
-            observation = await self._listing(ledger.hedge, observation)
+            hedge, doubt = await self._in_present_units(ledger.hedge, account, observation.market)
+            if doubt:
+                account = with_coins_in_doubt(account, hedge.pair.base, doubt)
+                account = with_short_in_doubt(account, hedge.symbol, doubt)
+            else:
+                account = await self._short(hedge, account, observation.market)
+                account = await self._coins(hedge, account)
+            account = await self._margin(hedge, account)
+            observation = await self._listing(hedge, observation)
         unread = (*observation.unread, *(f"account: {doubt}" for doubt in account.doubts))
         if QUOTE_ASSET in account.unreadable_balances:
             unread = (*unread, f"account: the balance of {QUOTE_ASSET}")
@@ -78,6 +85,30 @@ class AccountEvidence:
             names = coins_unread(account, observation.market)
             unread = (*unread, *(f"account: the balance of {name}" for name in names))
         return replace(observation, account=account, unread=unread)
+
+    async def _in_present_units(
+        self, hedge: HedgedPosition, account: AccountView, market: MarketView | None
+    ) -> tuple[HedgedPosition, str]:
+        """Return the hedge in the coins that the exchange counts in now, logged where they are new ones.
+
+        And why both legs are in doubt: the exchange may have exchanged the coins, and what would prove it is missing.
+        """
+        if not looks_redenominated(hedge, account):
+            return hedge, ""
+        try:
+            rows = await self._venue.statement(hedge.begun_at)
+        except VenueError:
+            return hedge, f"few {hedge.pair.base} are left, and the statement cannot be read"
+        exchanged = _exchanged(rows, hedge.pair.base, self._journal.ledger)
+        if exchanged <= 0:
+            return hedge, ""
+        factor = redenomination(hedge, account, exchanged, prices_of(hedge.symbol, market, account).spot)
+        if factor is None:
+            text = f"the exchange exchanged {plain(exchanged)} {hedge.pair.base} by itself"
+            return hedge, f"{text}, and price and short do not show a new denomination"
+        redenominated = HedgeRedenominated(at=self._clock.now(), hedge_id=hedge.hedge_id, factor=factor)
+        await self._journal.record(redenominated)
+        return self._journal.ledger.hedge or hedge, ""
 
     async def _short(self, hedge: HedgedPosition, account: AccountView, market: MarketView | None) -> AccountView:
         reading = short_reading(hedge, account)
@@ -168,6 +199,13 @@ class AccountEvidence:
         except VenueError:
             return None
         return _moved(rows, hedge, ledger)
+
+
+def _exchanged(rows: tuple[StatementRow, ...], base: str, ledger: Ledger) -> Decimal:
+    """Return how many coins rows took by an exchange of the venue's own; in doubt, such a row is not booked."""
+    kind = (Wallet.SPOT, base, FlowKind.AUTO_EXCHANGE)
+    found = [row for row in rows if (row.wallet, row.asset, row.kind) == kind]
+    return -sum((row.amount for row in found if not ledger.rows_seen.knows(row.row_id, row.at)), ZERO)
 
 
 def _moved(rows: tuple[StatementRow, ...], hedge: HedgedPosition, ledger: Ledger) -> Decimal:

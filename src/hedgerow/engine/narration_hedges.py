@@ -114,6 +114,13 @@ def _dust_swept(event: ev.DustSwept, _before: Ledger, _after: Ledger) -> Lines:
     return info(f"  Dust joins the position: {plain(event.lot.quantity)} {event.lot.asset}")
 
 
+def _redenominated(event: ev.HedgeRedenominated, _before: Ledger, after: Ledger) -> Lines:
+    return warning(
+        f"{symbol_of(after)}: the exchange has exchanged {plain(event.factor)} old coins for each new one; "
+        "the position is counted in new coins"
+    )
+
+
 def _imported(event: ev.StateImported, before: Ledger, _after: Ledger) -> Lines:
     if before.imported.symbol is not None and event.symbol is None:
         return ()  # said by the comparison before it: the position is gone
@@ -138,5 +145,6 @@ HEDGE_WORDS: dict[type, Callable[[Any, Ledger, Ledger], Lines]] = {
     ev.HedgeAdopted: _history_known,
     ev.DustKept: _dust_kept,
     ev.DustSwept: _dust_swept,
+    ev.HedgeRedenominated: _redenominated,
     ev.StateImported: _imported,
 }

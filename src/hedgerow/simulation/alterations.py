@@ -15,10 +15,12 @@ from hedgerow.emulator.market_changes import (
     FilterChange,
     MarkDistortion,
     MarketChange,
+    PositionTreatment,
+    Redenomination,
     TickerCollision,
 )
 
-__all__ = ["BRIEF", "RELABELLED", "Alteration", "AlterationKind", "change_of"]
+__all__ = ["BRIEF", "NEW_UNITS", "REDENOMINATED", "RELABELLED", "Alteration", "AlterationKind", "change_of"]
 
 WICK_BPS = Decimal(2000)
 WIDE_BPS, CROSSED_BPS = Decimal(500), Decimal(-40)
@@ -51,6 +53,8 @@ class AlterationKind(StrEnum):
     COLLISION_UP = "collision_up"
     COLLISION_DOWN = "collision_down"
     MULTIPLIER = "multiplier"
+    REDENOMINATED = "redenominated"
+    REDENOMINATED_SETTLED = "redenominated_settled"
 
 
 BRIEF = frozenset(
@@ -68,8 +72,16 @@ BRIEF = frozenset(
 """Kinds that last for minutes, and keep a bot from trading meanwhile; the others last for hours, and do not."""
 
 
-RELABELLED = (AlterationKind.COLLISION_UP, AlterationKind.COLLISION_DOWN, AlterationKind.MULTIPLIER)
-"""Kinds in which the perpetual is not, or not one to one, the coin that is traded on spot."""
+REDENOMINATED = (AlterationKind.REDENOMINATED, AlterationKind.REDENOMINATED_SETTLED)
+"""Kinds in which one new coin stands for a thousand old ones, from then on for good."""
+RELABELLED = (
+    AlterationKind.COLLISION_UP,
+    AlterationKind.COLLISION_DOWN,
+    AlterationKind.MULTIPLIER,
+    *REDENOMINATED,
+)
+"""Kinds in which the perpetual is not, or not one to one, the coin that is traded on spot, or both are in new units."""
+NEW_UNITS = Decimal(1000)
 
 
 class Alteration(Struct, frozen=True, kw_only=True, tag="alteration"):
@@ -115,6 +127,10 @@ def _relabelled(alteration: Alteration, symbol: str, price: Decimal) -> MarketCh
             return TickerCollision(symbol=symbol, seconds=seconds, price=price / CHEAPER)
         case AlterationKind.MULTIPLIER:
             return ContractMultiplier(symbol=symbol, seconds=seconds)
+        case AlterationKind.REDENOMINATED:
+            return Redenomination(symbol=symbol, factor=NEW_UNITS)
+        case AlterationKind.REDENOMINATED_SETTLED:
+            return Redenomination(symbol=symbol, factor=NEW_UNITS, positions=PositionTreatment.SETTLED)
         case _:
             return None
 

@@ -1,12 +1,13 @@
 """What befalls the account while the bot works: prices that jump, markets that close, a venue and an owner who act."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias, assert_never
 
 from msgspec import Struct
 
-from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.errors import Rejected
 from hedgerow.domain.events import Wallet
@@ -26,6 +27,7 @@ __all__ = [
     "HandTransfer",
     "PriceJump",
     "Reopening",
+    "altered_pair",
     "befall",
     "held_pair",
 ]
@@ -124,8 +126,16 @@ Fate: TypeAlias = (
 
 def held_pair(world: World) -> BasisPair:
     """Return the pair with a short now; the first one when there is none."""
-    account = world.account()
-    return next((pair for pair in world.tape.pairs if account.short(pair.symbol)), world.tape.pairs[0])
+    return _held(world.tape.pairs, world.account())
+
+
+def altered_pair(alteration: Alteration, pairs: Sequence[BasisPair], account: AccountView) -> BasisPair:
+    """Return the pair whose market an alteration changes."""
+    return _held(pairs, account) if alteration.pair is None else pairs[alteration.pair]
+
+
+def _held(pairs: Sequence[BasisPair], account: AccountView) -> BasisPair:
+    return next((pair for pair in pairs if account.short(pair.symbol)), pairs[0])
 
 
 def befall(fate: Fate, world: World) -> Reopening | None:
@@ -139,7 +149,7 @@ def befall(fate: Fate, world: World) -> Reopening | None:
 def _befall(fate: Fate, world: World, pair: BasisPair) -> Reopening | None:  # noqa: C901, PLR0912 - one case per fate
     match fate:
         case Alteration():
-            _alter(world, fate, pair if fate.pair is None else world.tape.pairs[fate.pair])
+            _alter(world, fate, altered_pair(fate, world.tape.pairs, world.account()))
         case PriceJump():
             _jump(world, fate, pair)
         case Closure():

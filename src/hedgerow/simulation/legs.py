@@ -35,6 +35,7 @@ BACK_OFF = timedelta(seconds=60)
 """How long a bot may wait before it repeats what was refused or not answered."""
 CONTRADICTED_FOR = timedelta(minutes=15)
 """So long coins may wait for a price that the perpetual's index supports."""
+COIN_ROUNDING = Decimal("1e-7")
 UNSEEN = timedelta(seconds=5)
 """Legs that match for no longer, and then differ again, have not matched for a bot that still looks orders up."""
 
@@ -161,6 +162,15 @@ class LegWatch:
         """Take note that others made the legs differ by so much."""
         self._taken[symbol] = self._taken.get(symbol, ZERO) + made
         self._unknown.add(symbol)
+
+    def redenominated(self, pair: BasisPair, factor: Decimal) -> None:
+        """Count in new coins, each of which stands for ``factor`` old ones; balances have eight decimals."""
+        base = pair.base
+        self.owners[base] = self.owners.get(base, ZERO) / factor
+        self.residues[base] = max(self.residues.get(base, ZERO) / factor, COIN_ROUNDING)
+        self._taken.pop(pair.symbol, None)
+        self.exposed.pop(pair.symbol, None)
+        self._apart.pop(pair.symbol, None)
 
     def difference(self, pair: BasisPair) -> Decimal:
         """Return by how many base units the bot's coins, dust left out, exceed its short now."""

@@ -9,7 +9,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import Command, PlaceOrder, TransferFunds
 from hedgerow.domain.folding import apply
 from hedgerow.domain.funding import FundingPayment
-from hedgerow.domain.instrument import Market
+from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.world import World
@@ -186,6 +186,10 @@ class Witness:
         self._conduct.acted()
         self.legs.took(before, after)
         self.look()
+
+    def redenominated(self, pair: BasisPair, factor: Decimal) -> None:
+        """Take note that one new coin of a pair stands for ``factor`` old ones: the owner's are fewer, too."""
+        self.legs.redenominated(pair, factor)
 
     def _restless(self) -> None:
         self._quiet_cycles = 0

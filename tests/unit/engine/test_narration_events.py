@@ -399,6 +399,13 @@ def test_dust_is_told() -> None:
     assert texts(swept, Ledger(hedge=HEDGE, dust={"BTC": LOT})) == ["  Dust joins the position: 0.000003 BTC"]
 
 
+def test_a_new_denomination_is_said_with_its_factor() -> None:
+    event = ev.HedgeRedenominated(at=AT, hedge_id=HEDGE_ID, factor=Decimal(1000))
+    assert texts(event, Ledger(hedge=HEDGE)) == [
+        "BTCUSDT: the exchange has exchanged 1000 old coins for each new one; the position is counted in new coins"
+    ]
+
+
 def test_a_state_file_taken_over_is_told() -> None:
     event = ev.StateImported(
         at=AT, cycle_count=47, total_profit_loss=Decimal("15.67"), positions_opened=8, positions_closed=7

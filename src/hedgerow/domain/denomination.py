@@ -1,0 +1,38 @@
+"""What a hedge is in another unit of its coin: the exchange has exchanged every coin for a fraction of a new one."""
+
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from hedgerow.domain.order_keeping import retallied
+from hedgerow.domain.position import DustLot, HedgedPosition, OrderRecord
+
+__all__ = ["dust_in_new_units", "hedge_in_new_units"]
+
+
+def hedge_in_new_units(hedge: HedgedPosition, factor: Decimal) -> HedgedPosition:
+    """Return a hedge whose quantities are divided by ``factor`` and whose prices are multiplied by it.
+
+    What it cost, received and paid in quote units stays as it is. ``factor`` is a power of ten, so that nothing is
+    rounded.
+    """
+    settled = hedge.settled
+    kept = replace(settled, spot_quantity=settled.spot_quantity / factor, perp_quantity=settled.perp_quantity / factor)
+    orders = tuple(_order(record, factor) for record in hedge.orders)
+    return retallied(replace(hedge, orders=orders, settled=kept, swept_quantity=hedge.swept_quantity / factor))
+
+
+def dust_in_new_units(lot: DustLot, factor: Decimal) -> DustLot:
+    """Return kept dust in new units; its cost is in quote units."""
+    return replace(lot, quantity=lot.quantity / factor)
+
+
+def _order(record: OrderRecord, factor: Decimal) -> OrderRecord:
+    request = record.request
+    return replace(
+        record,
+        request=replace(request, quantity=request.quantity / factor, price=request.price * factor),
+        filled_quantity=record.filled_quantity / factor,
+        booked_quantity=record.booked_quantity / factor,
+        booked_coin_fee=record.booked_coin_fee / factor,
+    )

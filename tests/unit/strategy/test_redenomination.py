@@ -1,0 +1,65 @@
+"""One new coin for a thousand old ones: recognised by coins, price and short together, and by nothing less."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hedgerow.strategy.redenomination import looks_redenominated, redenomination
+from support.views import hedge, holding, short_of
+
+OLD = hedge("10")
+"""Ten coins at 100 each."""
+
+
+@pytest.mark.parametrize(("coins", "seen"), [("0.01", True), ("2", True), ("2.1", False), ("10", False), ("0", False)])
+def test_few_coins_are_a_reason_to_ask_the_statement_and_none_are_not(coins: str, *, seen: bool) -> None:
+    assert looks_redenominated(OLD, holding(coins=coins)) is seen
+
+
+def test_what_cannot_be_read_or_is_not_settled_is_no_reason() -> None:
+    assert not looks_redenominated(OLD, holding(coins="0.01", unreadable_balances=frozenset({"AAA"})))
+    assert not looks_redenominated(hedge("10", tally=hedge("10").tally.__class__()), holding(coins="0.01"))
+
+
+def found(price: str | None = "100000", exchanged: str = "9.99", **account: Any) -> Decimal | None:
+    shown = {"coins": "0.01", **account}
+    positions = shown.pop("positions", (short_of(quantity="0.01"),))
+    return redenomination(
+        OLD, holding(*positions, **shown), Decimal(exchanged), None if price is None else Decimal(price)
+    )
+
+
+def test_coins_price_and_short_prove_a_redenomination() -> None:
+    assert found() == 1000
+    assert found(price="60000") == 1000
+    assert found(positions=(short_of(quantity="0.0101"),)) == 1000
+
+
+def test_a_short_that_the_exchange_settled_proves_it_too() -> None:
+    assert found(positions=(short_of("BBBUSDT"),)) == 1000
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param({"price": None}, id="no price"),
+        pytest.param({"price": "100"}, id="the price has not risen"),
+        pytest.param({"price": "20000000"}, id="the price has risen too far"),
+        pytest.param({"exchanged": "0"}, id="no row"),
+        pytest.param({"coins": "0"}, id="no coins"),
+        pytest.param({"exchanged": "7"}, id="no power of ten"),
+        pytest.param({"exchanged": "0.001"}, id="hardly anything was exchanged"),
+        pytest.param({"positions": (short_of(quantity="10"),)}, id="the short is in old units"),
+        pytest.param({"unreadable_positions": frozenset({"AAAUSDT"})}, id="the short cannot be read"),
+    ],
+)
+def test_less_proves_nothing(facts: dict[str, Any]) -> None:
+    assert found(**facts) is None
+
+
+def test_a_hedge_whose_price_is_not_known_proves_nothing() -> None:
+    unknown = hedge("10", orders=())
+    assert (
+        redenomination(unknown, holding(short_of(quantity="0.01"), coins="0.01"), Decimal("9.99"), Decimal(1)) is None
+    )
