@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.app.environment import Environment, parse_variables, read_environment
+from hedgerow.app.environment import NAMES, Environment, parse_variables, read_environment
 from hedgerow.aster import MAINNET, TESTNET
 from hedgerow.domain.errors import ConfigError
 from support.local_aster import KEY, SIGNER, USER
@@ -129,3 +129,26 @@ def test_the_patience_of_lockstep_is_a_positive_number_of_seconds() -> None:
 def test_a_network_that_is_neither_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="allowed are mainnet, testnet, or an emulator"):
         Environment({"HEDGEROW_NETWORK": text}).hosts()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("HEDGEROW_NETWRK", "HEDGEROW_NETWORK"),
+        ("HEDGEROW_FUTURE_REST", "HEDGEROW_FUTURES_REST"),
+        ("HEDGEROW_PROXI", "HEDGEROW_PROXY"),
+    ],
+)
+@pytest.mark.parametrize("in_file", [True, False])
+def test_a_misspelled_variable_is_not_ignored_in_silence(tmp_path: Path, name: str, meant: str, in_file: bool) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"{name}=testnet\n" if in_file else "")
+
+    (line,) = read_environment(file, {} if in_file else {name: "testnet"}).warnings
+
+    assert line == f"{name} is no variable of Hedgerow, and is not read: the nearest one is {meant}"
+
+
+def test_every_variable_that_is_read_is_known(tmp_path: Path) -> None:
+    assert read_environment(tmp_path / ".env", dict.fromkeys(NAMES, "1")).warnings == ()
+    assert len(NAMES) == len(set(NAMES)) == 11

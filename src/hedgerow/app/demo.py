@@ -12,13 +12,14 @@ from msgspec import Struct
 from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import SystemClock, VirtualClock, run_virtual
-from hedgerow.config import Home
+from hedgerow.config import Home, settings_in_words
 from hedgerow.dashboard.recorder import RunEnd, RunRecorder
 from hedgerow.dashboard.report import RunReport
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.books import books_difference
 from hedgerow.domain.errors import ConfigError, HistoryError, InvariantBroken, Rejected
 from hedgerow.domain.events import HedgeAdopted
+from hedgerow.domain.formats import utc_minute
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO
@@ -103,26 +104,38 @@ def _history(data: Path, start: datetime, days: float) -> Tape:
 def play_demo(plan: DemoPlan, listeners: Sequence[Listener]) -> RunReport:
     """Play the demo to its end and report on it."""
     began = SystemClock().monotonic()
-    recorder = RunRecorder(title="Hedgerow demo", started_at=plan.tape.start, seed=plan.seed, sources=plan.tape.sources)
+    recorder = RunRecorder(
+        title="Hedgerow demo",
+        started_at=plan.start,
+        seed=plan.seed,
+        sources=plan.tape.sources,
+    )
     world = _world(plan)
     recording = _Recording(recorder, plan, before=world.account().coin(QUOTE_ASSET).total)
-    _play(plan, world, (*listeners, recording))
+    finished = _play(plan, world, (*listeners, recording))
     ledger, sha = asyncio.run(_log_of(plan))
+    settings, usual = settings_in_words(plan.parameters), settings_in_words(StrategyParameters())
     return recorder.finish(
         RunEnd(
-            at=world.now,
+            # The last check may lie a little before the end that was asked for.
+            at=plan.end if finished else max(world.now, plan.start),
             elapsed_seconds=round(SystemClock().monotonic() - began, 3),
             events_sha256=sha,
             books_lines=books_difference(ledger.books, world.account()),
             prices=_prices(ledger, world),
             coins=coin_prices(ledger.dust, world.market(1)),
-            notes=_notes(plan.tape),
+            settings=settings,
+            changed=frozenset(name for name, value in settings.items() if value != usual[name]),
+            interrupted=not finished,
+            notes=_notes(plan, finished=finished),
         )
     )
 
 
-def _notes(tape: Tape) -> tuple[str, ...]:
-    return tuple(tape.notes) if isinstance(tape, ArchiveTape) else ()
+def _notes(plan: DemoPlan, *, finished: bool) -> tuple[str, ...]:
+    notes = tuple(plan.tape.notes) if isinstance(plan.tape, ArchiveTape) else ()
+    text = f"interrupted before {utc_minute(plan.end)} UTC: this is what was played; a trade may have been under way"
+    return notes if finished else (*notes, text)
 
 
 async def _log_of(plan: DemoPlan) -> tuple[Ledger, str]:
@@ -148,7 +161,7 @@ class _Recording:
 
     def __init__(self, recorder: RunRecorder, plan: DemoPlan, *, before: Decimal) -> None:
         self._recorder = recorder
-        self._begun_at = plan.tape.start
+        self._begun_at = plan.start
         self._usdt = plan.usdt
         self._spent = plan.usdt / 2 - before
         self._begun = False
@@ -183,10 +196,15 @@ def _world(plan: DemoPlan) -> World:
     return world
 
 
-def _play(plan: DemoPlan, world: World, listeners: Sequence[Listener]) -> None:
+def _play(plan: DemoPlan, world: World, listeners: Sequence[Listener]) -> bool:
+    """Play the demo; tells whether it came to its end, and was not interrupted."""
     world.advance(plan.start)
     clock = VirtualClock(plan.start, speed=plan.speed)
-    run_virtual(clock, _two_lives(plan, world, clock, listeners))
+    try:
+        run_virtual(clock, _two_lives(plan, world, clock, listeners))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return False
+    return True
 
 
 async def _two_lives(plan: DemoPlan, world: World, clock: VirtualClock, listeners: Sequence[Listener]) -> None:

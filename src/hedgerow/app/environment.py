@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,13 +12,22 @@ from hedgerow.aster.proxy import PROXY_VARIABLES, Proxy, proxy_of
 from hedgerow.clock import ANSWER_SECONDS
 from hedgerow.domain.errors import ConfigError
 
-__all__ = ["Environment", "parse_variables", "read_environment"]
+__all__ = ["NAMES", "Environment", "parse_variables", "read_environment"]
 
 CREDENTIALS = ("API_USER", "API_SIGNER", "API_PRIVATE_KEY", "APIV1_PUBLIC_KEY", "APIV1_PRIVATE_KEY")
 NETWORK = "HEDGEROW_NETWORK"
 LOCKSTEP_PATIENCE = "HEDGEROW_LOCKSTEP_PATIENCE"
-OURS = ("API_", "APIV1_", "HEDGEROW_")
+OWN_PREFIX = "HEDGEROW_"
+OURS = ("API_", "APIV1_", OWN_PREFIX)
 """How the names of all variables begin that are read here, but for those that lead to a proxy."""
+TEST_DATA = "HEDGEROW_DATA"
+"""Read by the tests alone: where their market data are."""
+NAMES = (
+    *(NETWORK, LOCKSTEP_PATIENCE, TEST_DATA),
+    *(name for name in PROXY_VARIABLES if name.startswith(OWN_PREFIX)),
+    *(f"{OWN_PREFIX}{name.upper()}" for name in Hosts.__struct_fields__),
+)
+"""All variables whose names begin with ``OWN_PREFIX``."""
 ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 QUOTED = re.compile(r"""(?:"([^"]*)"|'([^']*)')\s*(?:#.*)?""")
 OTHERS_MAY_READ = 0o044
@@ -96,7 +106,17 @@ def read_environment(file: Path, variables: Mapping[str, str] | None = None) -> 
     found, warnings = _file(file)
     values = {**found, **{name: value for name, value in given.items() if value}}
     known = {name: value for name, value in values.items() if name.startswith(OURS) or name in PROXY_VARIABLES}
-    return Environment(known, warnings)
+    return Environment(known, (*warnings, *_unknown(known)))
+
+
+def _unknown(values: Mapping[str, str]) -> tuple[str, ...]:
+    """Return one line for each variable that looks like one of ours and is not read by anything."""
+    strange = sorted(name for name in values if name.startswith(OWN_PREFIX) and name not in NAMES)
+    return tuple(
+        f"{name} is no variable of Hedgerow, and is not read: the nearest one is"
+        f" {get_close_matches(name, NAMES, n=1, cutoff=0.0)[0]}"
+        for name in strange
+    )
 
 
 def parse_variables(text: str, name: str) -> dict[str, str]:

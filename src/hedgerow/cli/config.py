@@ -11,7 +11,7 @@ from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
 from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, is_stdout, say, write_json
 from hedgerow.cli.tables import Column, screen_width, show_table
-from hedgerow.config import Settings, config_table, render_config
+from hedgerow.config import Settings, config_table, in_words, render_config
 from hedgerow.domain.errors import ConfigError
 from hedgerow.strategy.policies import load_policy, policy_settings
 from hedgerow.strategy.policy_settings import SECTION, file_value
@@ -51,7 +51,7 @@ class _Row(Struct, frozen=True, kw_only=True):
     @property
     def cells(self) -> list[str]:
         """The setting in words, without its meaning."""
-        return [self.key, _word(self.value), _word(self.default), self.allowed]
+        return [self.key, in_words(self.value), in_words(self.default), self.allowed]
 
 
 def config(
@@ -130,7 +130,7 @@ def _document(rows: list[_Row], settings: Settings, *, whole: bool) -> dict[str,
 def _show_one(row: _Row) -> None:
     """Show one setting with all that is known of it."""
     say(row.name, style="bold")
-    for name, text in (("value", _word(row.value)), ("default", _word(row.default)), ("allowed", row.allowed)):
+    for name, text in (("value", in_words(row.value)), ("default", in_words(row.default)), ("allowed", row.allowed)):
         say(f"  {name:<8} {text}")
     say(f"  {row.meaning}")
     say("  Advice: docs/guide.md")
@@ -145,9 +145,3 @@ def _show_sections(rows: list[_Row]) -> None:
         show_table(section or GENERAL, (*COLUMNS, MEANING) if wide else COLUMNS, cells)
     if not wide:
         say("hedgerow config KEY shows one of them in full, with what it means.")
-
-
-def _word(value: object) -> str:
-    if value is None:
-        return "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -15,6 +15,7 @@ from hedgerow.app.demo import DemoPlan, demo_tape, play_demo
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
 from hedgerow.cli.arguments import days_option, money_option, pairs_option, speed_option, time_option
+from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import (
     ConfigOption,
     JsonOption,
@@ -25,17 +26,28 @@ from hedgerow.cli.common import (
     write_json,
     write_text,
 )
+from hedgerow.cli.tables import Column, screen_width, show_table
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.console import LogListener, close_logging, configure_logging
 from hedgerow.dashboard.digest import Digest
 from hedgerow.dashboard.page import html_page
 from hedgerow.dashboard.progress import ProgressListener
-from hedgerow.dashboard.report import RunReport, as_json, report_lines
+from hedgerow.dashboard.report import RunReport, as_json, closing_lines, headlines, hedge_cells, report_lines
 from hedgerow.engine.moments import Listener
 
 __all__ = ["demo"]
 
+HEDGES = (
+    Column(title="Pair"),
+    Column(title="Opened (UTC)", drop=4),
+    Column(title="Held", number=True, drop=2),
+    Column(title="Funding", number=True, drop=1),
+    Column(title="Basis", number=True, drop=3),
+    Column(title="Fees", number=True, drop=1),
+    Column(title="Net", number=True),
+    Column(title="Ended because", least=14),
+)
 REPORT = Path("demo-report.html")
 SPOKEN = "hedgerow.spoken"
 """The logger of the console: shorter than the log file, which has everything."""
@@ -92,7 +104,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
     json: JsonOption = None,
     *,
     every_check: EveryCheckOption = False,
-) -> None:
+) -> Exit:
     """Watch the whole job: discover, scan, open, collect funding, close, rotate, survive a kill; then a report."""
     for option, target in (("--report", report), ("--json", json)):
         refuse_unwritable(option, target)
@@ -124,6 +136,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
         result = play_demo(plan, _listeners(plan, stack, how))
     write_json(json, as_json(result), identity)
     _tell(result, report, quiet=is_stdout(json))
+    return Exit.FAILED if result.interrupted else Exit.DONE
 
 
 def _listeners(plan: DemoPlan, stack: ExitStack, how: _Telling) -> tuple[Listener, ...]:
@@ -154,11 +167,26 @@ def _begin_anew(place: Home) -> None:
             leftover.unlink(missing_ok=True)
 
 
+def _show(result: RunReport) -> None:
+    """Show the report on a terminal, whatever its width."""
+    for line in headlines(result):
+        say(line)
+    say("")
+    cells = hedge_cells(result)
+    earlier = len(result.hedges) - len(cells)
+    show_table(f"Hedges (and {earlier} earlier ones)" if earlier else "Hedges", HEDGES, cells)
+    for line in closing_lines(result):
+        say(line)
+
+
 def _tell(result: RunReport, report: Path, *, quiet: bool) -> None:
     write_text("--report", report, html_page(result))
     if quiet:
         return
     say("")
-    for line in report_lines(result):
-        say(line)
+    if screen_width() is None:
+        for line in report_lines(result):
+            say(line)
+    else:
+        _show(result)
     say(f"Report: {report}")

@@ -43,6 +43,8 @@ FRESH_LOG: Final = (
     "position that it finds (docs/operations.md, A damaged log)"
 )
 """What can be done about a damaged log."""
+COMPLETION: Final = "_HEDGEROW_COMPLETE"
+"""Set by the shell's completion script, which ``hedgerow --show-completion`` prints."""
 INTERRUPTED: Final = 130
 """What typer makes of Ctrl-C."""
 
@@ -75,15 +77,20 @@ def _app(given: Sequence[str]) -> typer.Typer:
         name="hedgerow",
         help="Delta-neutral funding-rate farming: long spot, short perpetual, one venue.",
         epilog="No key and no money needed: hedgerow demo. Options of a command: hedgerow COMMAND --help",
-        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
     app.callback()(_options)
-    asked = next((word for word in given if not word.startswith("-")), None)
+    asked = next((word for word in given or _completing() if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():
         app.command(name, short_help=summary)(_function(name) if name == asked else _unused)
     return app
+
+
+def _completing() -> list[str]:
+    """Return the words on the command line that a shell wants completed; none when this is no completion."""
+    line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS") or ""
+    return line.split()[1:] if COMPLETION in os.environ else []
 
 
 def _function(name: str) -> Callable[..., Any]:

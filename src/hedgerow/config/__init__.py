@@ -3,7 +3,7 @@
 from hedgerow.config.home import Home, HomeMode
 from hedgerow.config.loading import Settings, decode_config, load_settings, with_overrides
 from hedgerow.config.setting import Setting
-from hedgerow.config.table import config_table, default_config_text, render_config
+from hedgerow.config.table import config_table, default_config_text, in_words, render_config, settings_in_words
 
 __all__ = [
     "Home",
@@ -13,7 +13,9 @@ __all__ = [
     "config_table",
     "decode_config",
     "default_config_text",
+    "in_words",
     "load_settings",
     "render_config",
+    "settings_in_words",
     "with_overrides",
 ]

@@ -19,7 +19,7 @@ from hedgerow.strategy.parameters import (
     StrategyParameters,
 )
 
-__all__ = ["SETTINGS", "config_table", "default_config_text", "render_config"]
+__all__ = ["SETTINGS", "config_table", "default_config_text", "in_words", "render_config", "settings_in_words"]
 
 _CAPITAL, _FUNDING, _POSITION = "capital_management", "funding_rate_strategy", "position_management"
 _RISK, _EXECUTION = "risk_management", "execution"
@@ -171,6 +171,18 @@ def config_table() -> tuple[Setting, ...]:
 def render_config(parameters: StrategyParameters) -> dict[str, ConfigValue | dict[str, ConfigValue]]:
     """Return the file that would give ``parameters``: every key, in the file's units."""
     return _document(parameters, SETTINGS)
+
+
+def in_words(value: object) -> str:
+    """Return a value of the file as people read it."""
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def settings_in_words(parameters: StrategyParameters) -> dict[str, str]:
+    """Return every setting by its full name."""
+    return {row.name: in_words(row.shown(parameters)) for row in SETTINGS}
 
 
 def default_config_text() -> str:

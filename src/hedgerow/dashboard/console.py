@@ -11,6 +11,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.errors import ConfigError
 from hedgerow.engine.moments import CycleBegan, Moment, Started
 from hedgerow.engine.narration import Line, LineLevel, is_routine, one_line, told_at, words
@@ -170,7 +171,7 @@ class _FileHandler(_Quiet, RotatingFileHandler):
 
 
 class _ConsoleHandler(_Quiet):
-    """The guide's bare lines, in colour on a terminal, never wrapped."""
+    """The guide's bare lines; on a terminal in colour, and broken at blanks where it is narrower than the line."""
 
     destination = "console"
 
@@ -195,7 +196,8 @@ class _ConsoleHandler(_Quiet):
                 self._stream.write(f"{text}\n")
                 self._stream.flush()
             else:
-                self._rich.print(Text(text, style=_style(record)), soft_wrap=True)
+                for line in wrapped(text, self._rich.width):
+                    self._rich.print(Text(line, style=_style(record)), soft_wrap=True)
         except Exception:  # noqa: BLE001 - as every handler of the standard library: report, do not raise
             self.handleError(record)
 

@@ -37,6 +37,7 @@ def _sections(report: RunReport) -> Iterator[str]:
     yield _funding_and_fees(report)
     yield _positions(report)
     yield _hedges(report)
+    yield _settings(report)
     yield _origin(report)
 
 
@@ -78,6 +79,10 @@ def _each_card(report: RunReport) -> Iterator[str]:
     yield _card("Equity", _exact(report.equity_end), f"from {amount(report.equity_start)}")
     opened = f"{report.positions_opened:,} opened"
     yield _card("Positions", opened, f"{report.positions_closed:,} closed")
+    fall = report.drawdown
+    lowest = f"{percent(fall.fraction)} of the high, at {utc_minute(fall.low_at)}" if fall else "equity never fell"
+    yield _card("Largest drawdown", _exact(fall.amount) if fall else amount(Decimal(0)), lowest)
+    yield _card("Time in market", percent(report.time_in_market, 0), "of the run a hedge was held")
     naked = f"longest {seconds(report.max_naked_seconds)} with unequal legs"
     yield _card("Largest exposure", _exact(report.max_naked_usd), naked)
     differing = ", ".join(f"{name} {plain(value)}" for name, value in report.books_lines.items())
@@ -145,11 +150,12 @@ def _hedges(report: RunReport) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     body = "\n".join(_hedge_row(row, report) for row in report.hedges)
     sums = (report.funding_received, report.basis_pnl, -report.fees_paid, report.net_profit)
-    total = "".join(f"<td>{_amount(value)}</td>" for value in sums)
+    names = ("funding", "basis", "fees", "net")
+    total = "".join(f'<td class="{name}">{_amount(value)}</td>' for name, value in zip(names, sums, strict=True))
     dust = ""
     if report.dust_gain:
         gain = _amount(report.dust_gain)
-        cells = f"<td>{gain}</td><td></td><td>{gain}</td><td></td>"
+        cells = f'<td class="basis">{gain}</td><td></td><td class="net">{gain}</td><td></td>'
         dust = f'<tr><th scope="row" colspan="6">Gain of kept dust</th>{cells}</tr>'
     return (
         '<section class="panel"><h2>Hedges</h2><div class="wide" tabindex="0" role="region" aria-label="Hedges">'
@@ -168,6 +174,19 @@ def _hedge_row(row: HedgeRow, report: RunReport) -> str:
         + "".join(f"<td{_title(part)}>{signed_amount(part)}</td>" for part in parts)
         + f"<td><b>{_amount(row.net_profit)}</b></td><td>{escape(row.reason)}</td></tr>"
     )
+
+
+def _settings(report: RunReport) -> str:
+    """The settings of the run, those that are not at their defaults first."""
+    if not report.settings:
+        return ""
+    ordered = sorted(report.settings.items(), key=lambda item: item[0] not in report.changed)
+    rows = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}{' (changed)' if name in report.changed else ''}</dd></div>"
+        for name, value in ordered
+    )
+    lead = f"{len(report.changed)} of {len(report.settings)} are not at their defaults."
+    return _panel("Settings", lead, f'<dl class="facts">{rows}</dl>')
 
 
 def _origin(report: RunReport) -> str:

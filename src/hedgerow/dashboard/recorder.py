@@ -30,6 +30,9 @@ class RunEnd(Struct, frozen=True, kw_only=True):
     """What the hedge that is still open is valued at."""
     coins: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
     """Present prices by asset, for kept dust."""
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    changed: frozenset[str] = frozenset()
+    interrupted: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -101,6 +104,9 @@ class RunRecorder:
             funding_curve=_until(self._funding, end.at),
             fees_curve=_until(self._fees, end.at),
             hedges=hedges,
+            settings=end.settings,
+            changed=end.changed,
+            interrupted=end.interrupted,
             notes=(*end.notes, *self._remarks(hedges, gain)),
         )
 

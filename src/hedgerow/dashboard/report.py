@@ -7,11 +7,21 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from hedgerow.domain.formats import amount, duration, seconds, signed_amount, signed_percent, utc_minute
+from hedgerow.domain.formats import amount, duration, percent, seconds, signed_amount, signed_percent, utc_minute
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.strategy.hedge_result import HedgeResult
 
-__all__ = ["Curve", "HedgeRow", "RunReport", "as_json", "report_lines"]
+__all__ = [
+    "Curve",
+    "Drawdown",
+    "HedgeRow",
+    "RunReport",
+    "as_json",
+    "closing_lines",
+    "headlines",
+    "hedge_cells",
+    "report_lines",
+]
 
 Curve = tuple[tuple[datetime, Decimal], ...]
 """Quote units over time, oldest first."""
@@ -20,6 +30,18 @@ LISTED_HEDGES = 12
 ANNUAL_FROM = timedelta(days=1)
 """A shorter run says nothing about a year."""
 YEAR = timedelta(days=365)
+NO_TIME = timedelta(0)
+
+
+class Drawdown(Struct, frozen=True, kw_only=True):
+    """The deepest fall of equity from an earlier high."""
+
+    amount: Decimal
+    """Quote units, positive."""
+    fraction: float
+    """Of the high."""
+    high_at: datetime
+    low_at: datetime
 
 
 class HedgeRow(Struct, frozen=True, kw_only=True):
@@ -108,6 +130,12 @@ class RunReport(Struct, frozen=True, kw_only=True):
     """Fees paid since the start of the run."""
     hedges: tuple[HedgeRow, ...] = ()
     """By opening time; the one still open is last."""
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Every setting of the run by its full name, in the file's units."""
+    changed: frozenset[str] = frozenset()
+    """Names of the settings that are not at their defaults."""
+    interrupted: bool = False
+    """Whether a person ended the run before its time."""
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -118,6 +146,33 @@ class RunReport(Struct, frozen=True, kw_only=True):
     def period(self) -> timedelta:
         """From start to end, in the time of the run."""
         return self.ended_at - self.started_at
+
+    @property
+    def drawdown(self) -> Drawdown | None:
+        """The deepest fall of the sampled equity; None when it never fell."""
+        deepest: Drawdown | None = None
+        high_at, high = self.equity[0] if self.equity else (self.started_at, ZERO)
+        for at, value in self.equity:
+            if value >= high:
+                high_at, high = at, value
+            elif deepest is None or high - value > deepest.amount:
+                fall = high - value
+                deepest = Drawdown(amount=fall, fraction=float(fall / high), high_at=high_at, low_at=at)
+        return deepest
+
+    @property
+    def time_in_market(self) -> float | None:
+        """Part of the run in which a hedge was held; None for a run without length."""
+        if not self.period:
+            return None
+        held = sum(
+            (
+                max(min(row.closed_at or self.ended_at, self.ended_at) - max(row.opened_at, self.started_at), NO_TIME)
+                for row in self.hedges
+            ),
+            NO_TIME,
+        )
+        return held / self.period
 
     @property
     def net_return(self) -> float | None:
@@ -152,12 +207,30 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "max_naked_usd": plain(report.max_naked_usd),
         "events_sha256": report.events_sha256,
         "elapsed_seconds": report.elapsed_seconds,
+        "started_at": report.started_at.isoformat(),
+        "ended_at": report.ended_at.isoformat(),
+        "interrupted": report.interrupted,
+        "max_drawdown": plain(report.drawdown.amount) if report.drawdown else "0",
+        "time_in_market": report.time_in_market,
+        "settings": dict(report.settings),
         "hedges": [_hedge_json(row, report.ended_at) for row in report.hedges],
     }
 
 
 def report_lines(report: RunReport) -> tuple[str, ...]:
-    """Return the report as plain text for the console."""
+    """Return the report as plain text for the console, as wide as it is."""
+    return (*headlines(report), *_hedge_lines(report), *closing_lines(report))
+
+
+def closing_lines(report: RunReport) -> tuple[str, ...]:
+    """Return what stands behind the hedges: settings that are not at their defaults, notes, and the sum of the log."""
+    changed = [f"{name} {value}" for name, value in report.settings.items() if name in report.changed]
+    settings = (f"Settings: {', '.join(changed) or 'all at their defaults'}",) if report.settings else ()
+    return (*settings, *(f"Note: {note}" for note in report.notes), f"Events sha256 {report.events_sha256}")
+
+
+def headlines(report: RunReport) -> tuple[str, ...]:
+    """Return what the run was and what came out."""
     facts = [f"{report.cycles:,} cycles", f"{seconds(report.elapsed_seconds)} of real time"]
     if report.seed is not None:
         facts.insert(0, f"seed {report.seed}")
@@ -170,9 +243,6 @@ def report_lines(report: RunReport) -> tuple[str, ...]:
         + ", ".join(facts),
         "",
         *body,
-        *_hedge_lines(report),
-        *(f"Note: {note}" for note in report.notes),
-        f"Events sha256 {report.events_sha256}",
     )
 
 
@@ -189,7 +259,9 @@ def _headlines(report: RunReport) -> list[tuple[str, str, str]]:
         ("Basis P/L", signed_amount(report.basis_pnl), _of_dust(report)),
         ("Fees paid", signed_amount(-report.fees_paid), ""),
         ("Equity", amount(report.equity_end), f"from {amount(report.equity_start)}"),
+        ("Largest drawdown", *_drawdown(report)),
         ("Positions", str(report.positions_opened), f"opened, {report.positions_closed} closed"),
+        ("Time in market", percent(report.time_in_market, 0), "of the run a hedge was held"),
         ("Largest exposure", amount(report.max_naked_usd), f"longest {seconds(report.max_naked_seconds)}"),
         ("Books difference", plain(report.books_difference), lines or agree),
     ]
@@ -212,6 +284,27 @@ def _hedge_lines(report: RunReport) -> Sequence[str]:
         held = duration(row.held(report.ended_at))
         lines.append(f"  {row.symbol:<{width}}  {utc_minute(row.opened_at)}  {held:>9}  {figures}  {row.reason}")
     return (*lines, "")
+
+
+def hedge_cells(report: RunReport) -> list[list[str]]:
+    """Return the newest hedges as cells: pair, opened, held, funding, basis, fees, net, why it ended."""
+    return [
+        [
+            row.symbol,
+            utc_minute(row.opened_at),
+            duration(row.held(report.ended_at)),
+            *(signed_amount(part) for part in (row.funding, row.basis_pnl, -row.fees, row.net_profit)),
+            row.reason,
+        ]
+        for row in report.hedges[-LISTED_HEDGES:]
+    ]
+
+
+def _drawdown(report: RunReport) -> tuple[str, str]:
+    fall = report.drawdown
+    if fall is None:
+        return amount(ZERO), "equity never fell"
+    return signed_amount(-fall.amount), f"{percent(fall.fraction)} of the high at {utc_minute(fall.high_at)}"
 
 
 def _of_dust(report: RunReport) -> str:
