@@ -140,7 +140,9 @@ def test_a_network_that_is_neither_is_refused(text: str) -> None:
     ],
 )
 @pytest.mark.parametrize("in_file", [True, False])
-def test_a_misspelled_variable_is_not_ignored_in_silence(tmp_path: Path, name: str, meant: str, in_file: bool) -> None:
+def test_a_misspelled_variable_is_not_ignored_in_silence(
+    tmp_path: Path, name: str, meant: str, *, in_file: bool
+) -> None:
     file = tmp_path / ".env"
     file.write_text(f"{name}=testnet\n" if in_file else "")
 

@@ -9,6 +9,7 @@ from typing import Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.formats import amount
 from hedgerow.engine.moments import CycleEnded, Moment
 
@@ -66,7 +67,9 @@ class ProgressListener:
         done = min(1.0, (moment.at - self._start) / self._span)
         day, figures = f"{moment.at.astimezone(UTC):%Y-%m-%d %H:%M}", self._figures(moment)
         if self._bar is None:
-            self._stream.write(f"{day} ({done:4.0%}) {figures}\n")
+            text = f"{day} ({done:4.0%}) {figures}"
+            lines = wrapped(text, Console(file=self._stream).width) if self._stream.isatty() else [text]
+            self._stream.write("".join(f"{line}\n" for line in lines))
             self._stream.flush()
         elif self._task is not None:
             self._bar.update(self._task, completed=done, description=day, figures=figures)

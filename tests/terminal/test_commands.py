@@ -1,0 +1,298 @@
+"""Every command on a real terminal: no line longer than the screen, no number cut, the verdict always there."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hedgerow.domain.formats import signed_amount
+from support.local_aster import LocalAster, local_aster
+from support.shell import COMMAND, EAGER, process, write_config
+from support.terminal import Shown, Terminal, on_terminal
+
+CONFIG = "config_volume_farming_strategy.json"
+NARROW, USUAL, WIDE = 60, 80, 120
+WIDTHS = pytest.mark.parametrize("columns", [NARROW, USUAL, WIDE])
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A paper home with a hedge."""
+    folder = tmp_path_factory.mktemp("paper")
+    write_config(folder / CONFIG, EAGER)
+    bot = process(COMMAND, "run", "--paper", "--once", home=folder)
+    out, err = bot.communicate(timeout=120)
+    assert bot.returncode == 0, out + err
+    return folder
+
+
+@pytest.fixture(scope="module")
+def aster() -> Iterator[LocalAster]:
+    with local_aster() as exchange:
+        yield exchange
+
+
+def fits(seen: Shown) -> Shown:
+    """Check that nothing is longer than the screen; a single word, a path for example, is left whole."""
+    assert [line for line in seen.too_long if len(line.split()) > 1] == []
+    assert "Traceback" not in seen.text
+    return seen
+
+
+def piped(*words: object, home: Path) -> list[str]:
+    """Return the words of what a program reads of the same command."""
+    done = process(COMMAND, *words, home=home, stderr=subprocess.STDOUT)
+    return done.communicate(timeout=120)[0].split()
+
+
+def rows_below(seen: Shown, title: str) -> tuple[str, list[str]]:
+    """Return the heading line and the lines of a table."""
+    lines = seen.lines
+    at = next(index for index, line in enumerate(lines) if line.startswith(title))
+    end = lines.index("", at)
+    return lines[at + 1], lines[at + 3 : end]
+
+
+def block_of(first: str, lines: Sequence[str]) -> list[str]:
+    """Return the words of one row, its wrapped lines included."""
+    at = next(index for index, line in enumerate(lines) if line.split()[:1] == [first])
+    end = next((i for i in range(at + 1, len(lines)) if not lines[i].startswith("   ")), len(lines))
+    return " ".join(lines[at:end]).split()
+
+
+def in_order(words: Sequence[str], text: Sequence[str]) -> bool:
+    """Tell whether all words stand in a text, in this order."""
+    rest = iter(text)
+    return all(word in rest for word in words)
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+# --- scan ------------------------------------------------------------------------------------------------------------
+
+
+@WIDTHS
+def test_scan_shows_the_verdict_of_every_pair_and_no_cut_number(home: Path, columns: int) -> None:
+    seen = fits(on_terminal("scan", "--paper", "--json", "scan.json", home=home, columns=columns))
+    head, lines = rows_below(seen, "Funding")
+    assert head.split()[:2] == ["symbol", "verdict"]
+    for row in read(home / "scan.json"):
+        words = block_of(row["symbol"], lines)
+        verdict = "eligible" if row["eligible"] else "; ".join(each["detail"] for each in row["refusals"])
+        assert in_order(verdict.split(), words), row["symbol"]
+        figures = {
+            "APR": f"{row['funding_apr']:.2%}",
+            "rate": f"{row['rate']:.4%}",
+            "stdev": f"{row['stdev']:.4%}",
+            "predicted": f"{row['predicted_rate']:.4%}",
+            "basis": f"{row['basis']:.3%}",
+            "volume": f"${Decimal(row['volume_usd']):,.0f}",
+        }
+        shown = {name: text for name, text in figures.items() if name in head.split()}
+        assert {"APR"} <= set(shown)
+        assert all(text in words for text in shown.values()), (row["symbol"], shown)
+
+
+def test_scan_names_the_columns_that_a_narrow_terminal_has_no_room_for(home: Path) -> None:
+    narrow = on_terminal("scan", "--paper", home=home, columns=USUAL)
+    wide = on_terminal("scan", "--paper", home=home, columns=220)
+
+    assert "(a wider terminal shows also: stdev," in narrow.text
+    assert "a wider terminal" not in wide.text
+    assert {"stdev", "interval", "predicted", "basis"} <= set(rows_below(wide, "Funding")[0].split())
+
+
+# --- books -----------------------------------------------------------------------------------------------------------
+
+
+@WIDTHS
+def test_books_show_amounts_whole_and_the_verdict(home: Path, columns: int) -> None:
+    seen = fits(on_terminal("books", "--paper", "--json", "books.json", home=home, columns=columns))
+    document = read(home / "books.json")
+    head, lines = rows_below(seen, "Wallets")
+    words = " ".join(lines).split()
+    assert {"wallet", "expected", "exchange", "difference"} <= set(head.split())
+    for wallet in document["wallets"]:
+        for name in ("expected", "exchange", "difference", "opening", "trades"):
+            if name in head.split():
+                assert wallet[name] in words, (wallet["asset"], name)
+    head, lines = rows_below(seen, "Hedges")
+    (hedge,) = document["hedges"]
+    words = block_of(hedge["hedge"], lines)
+    assert signed_amount(Decimal(hedge["net_profit"])) in words
+    assert signed_amount(Decimal(hedge["net_if_closed"])) in words
+    assert "The books agree with the exchange: difference 0." in seen.words
+
+
+@WIDTHS
+def test_one_hedge_is_shown_with_every_digit(home: Path, columns: int) -> None:
+    hedge_id = json.loads(" ".join(piped("books", "--paper", "--offline", "--json", "-", home=home)))["hedges"][0][
+        "hedge"
+    ]
+
+    seen = fits(on_terminal("books", "--paper", "--hedge", hedge_id, "--json", "one.json", home=home, columns=columns))
+
+    words = seen.text.split()
+    for fee in read(home / "one.json")["fees"]:
+        assert any(
+            word.lstrip("+-$").replace(",", "").rstrip("0") == fee["value"].lstrip("-").rstrip("0") for word in words
+        )
+
+
+# --- config ----------------------------------------------------------------------------------------------------------
+
+
+@WIDTHS
+def test_config_shows_every_setting_with_its_value(home: Path, columns: int) -> None:
+    seen = fits(on_terminal("config", home=home, columns=columns))
+    document = json.loads(" ".join(piped("config", "--json", "-", home=home)))
+    known = set(piped("config", home=home))
+    text = seen.text.split()
+
+    for section, content in document.items():
+        if not section.startswith("_") and isinstance(content, dict):
+            assert section in text
+            assert set(content) <= set(text)
+    notes = {
+        "hedgerow",
+        "config",
+        "KEY",
+        "shows",
+        "full,",
+        "them",
+        "what",
+        "means.",
+        "(a",
+        "wider",
+        "terminal",
+        "also:",
+        "default)",
+    }
+    assert {word for word in text if word not in known and not set(word) <= {"─"}} <= notes
+    assert len(seen.lines) < 100
+
+
+def test_one_setting_is_shown_with_what_it_means(home: Path) -> None:
+    for name in ("min_funding_apr", "funding_rate_strategy.min_funding_apr"):
+        seen = fits(on_terminal("config", name, home=home))
+        assert seen.lines[:4] == [
+            "funding_rate_strategy.min_funding_apr",
+            "  value    0",
+            "  default  15",
+            "  allowed  a number from 0 to 10000",
+        ]
+        assert "least funding APR to open, percent" in seen.text
+
+
+def test_one_section_is_shown_alone_and_a_misspelled_setting_names_the_nearest(home: Path) -> None:
+    section = on_terminal("config", "risk_management", home=home)
+    assert "daily_loss_action" in section.text
+    assert "min_funding_apr" not in section.text
+
+    wrong = fits(on_terminal("config", "min_fundin_apr", home=home))
+    assert wrong.code == 2
+    assert "the nearest one is funding_rate_strategy.min_funding_apr" in wrong.words
+
+
+# --- everything else -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [USUAL, WIDE])
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        (["books", "--paper", "--offline"], "Only the log was read"),
+        (["reconcile", "--paper"], ""),
+        (
+            ["halt", "--paper", "--reason", "a reason that is rather long, and longer than sixty columns by far"],
+            "halted",
+        ),
+        (["resume", "--paper"], "penings "),
+        (["adopt", "BTCUSDT", "--paper"], ""),
+        (["init", "--home", "new", "--yes"], "hedgerow run --paper --home new"),
+        (["run"], "no credentials"),
+        (["run", "--paper", "--once"], "Mode: PAPER (its own market, no real money)"),
+        (["simulate", "--seed", "1", "--days", "0.05", "--faults", "none"], "all well"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_no_line_is_longer_than_the_screen(home: Path, words: list[str], verdict: str, columns: int) -> None:
+    seen = fits(on_terminal(*words, home=home, columns=columns, env={"HEDGEROW_NETWORK": "http://127.0.0.1:9"}))
+
+    assert verdict in seen.words
+
+
+@pytest.mark.parametrize("name", ["run", "demo", "status"])
+def test_help_fits_the_usual_screen(home: Path, name: str) -> None:
+    assert fits(on_terminal(name, "--help", home=home)).code == 0
+
+
+@WIDTHS
+def test_every_finding_of_the_doctor_is_there_word_for_word(aster: LocalAster, home: Path, columns: int) -> None:
+    words = ("doctor", "--json", "doctor.json")
+    seen = fits(on_terminal(*words, home=home, columns=columns, env=aster.variables))
+
+    findings = read(home / "doctor.json")
+    assert {"first check", "fees", "market"} <= {finding["subject"] for finding in findings}
+    for finding in findings:
+        assert " ".join(f"{finding['subject']}: {finding['text']}".split()) in seen.words
+
+
+@WIDTHS
+def test_the_demo_gives_each_hedge_one_line(home: Path, columns: int) -> None:
+    words = ("demo", "--days", "0.6", "--pairs", "6", "--json", "demo.json")
+    seen = fits(on_terminal(*words, home=home, columns=columns))
+
+    document = read(home / "demo.json")
+    head, lines = rows_below(seen, "Hedges")
+    assert {"Pair", "Net", "Ended", "because"} <= set(head.split())
+    table = [line for line in lines if "wider terminal" not in line]
+    if columns >= USUAL:
+        assert len(table) == len(document["hedges"])
+    for hedge, line in zip(document["hedges"], [line for line in table if not line.startswith("   ")], strict=True):
+        assert hedge["symbol"] in line.split()
+        assert signed_amount(Decimal(hedge["net_profit"])) in line.split()
+    assert signed_amount(Decimal(document["net_profit"])) in seen.text
+    assert seen.text.count("UTC (14 h 24 min)") == 1
+
+
+def test_an_interrupted_demo_reports_what_was_played(home: Path) -> None:
+    with Terminal("demo", "--days", "300", "--json", "part.json", "--report", "part.html", home=home) as terminal:
+        terminal.wait_for("Position opened successfully!")
+        terminal.interrupt()
+        seen = fits(terminal.end())
+
+    document = read(home / "part.json")
+    assert seen.code == 1
+    assert document["interrupted"] is True
+    assert 0 < document["cycles"] < 300 * 288
+    assert "Note: interrupted before " in seen.words
+    assert "Net profit" in seen.text
+    assert "interrupted before" in (home / "part.html").read_text(encoding="utf-8")
+
+
+def test_a_running_bot_wraps_its_log_at_words(home: Path) -> None:
+    with Terminal("run", "--paper", "--defaults", "--home", "other", home=home, columns=NARROW) as terminal:
+        terminal.wait_for("CYCLE #1")
+        terminal.interrupt()
+        seen = fits(terminal.end())
+
+    assert "Capital cap: none, up to 95% of the smaller wallet a leg" in seen.words
+    assert "SHUTDOWN" in seen.text
+
+
+def test_the_shell_completes_commands_and_their_options(home: Path) -> None:
+    def completed(line: str) -> set[str]:
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1), "_HEDGEROW_COMPLETE": "complete_bash"}
+        return set(on_terminal(home=home, env=words).text.split())
+
+    assert completed("hedgerow sc") == {"scan"}
+    assert completed("hedgerow st") == {"status"}
+    assert {"--paper"} == completed("hedgerow run --pap")
+    assert on_terminal("--show-completion", "bash", home=home).code == 0
