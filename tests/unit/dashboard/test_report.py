@@ -153,6 +153,12 @@ def test_the_json_has_the_promised_keys_with_money_as_exact_strings() -> None:
         "max_naked_usd": "237.5",
         "events_sha256": "ab" * 32,
         "elapsed_seconds": 12.5,
+        "started_at": START.isoformat(),
+        "ended_at": END.isoformat(),
+        "interrupted": False,
+        "max_drawdown": "13.245",
+        "time_in_market": pytest.approx(report().time_in_market),
+        "settings": {},
     }
     assert [hedge["net_profit"] for hedge in hedges] == ["-4.415", "4.375", "-4.415"]
     assert hedges[0]["held_seconds"] == 22.5 * 3600
@@ -184,6 +190,50 @@ def test_the_console_lists_the_newest_hedges_and_counts_the_rest() -> None:
     assert any("8 earlier hedges" in line for line in lines)
     assert any("N19USDT" in line for line in lines)
     assert not any("N7USDT" in line for line in lines)
+
+
+def test_the_deepest_fall_is_measured_from_the_high_before_it_and_not_from_the_start() -> None:
+    fall = report(equity=curve("100", "90", "120", "104", "119", "103", "130")).drawdown
+    assert fall is not None
+    assert fall.amount == Decimal(17)
+    assert fall.fraction == pytest.approx(17 / 120)
+    assert fall.high_at < fall.low_at
+    assert report(equity=curve("1", "2")).drawdown is None
+    assert "equity never fell" in "\n".join(report_lines(report(equity=curve("1", "2"))))
+
+
+def test_a_hedge_counts_for_the_time_in_market_only_within_the_run() -> None:
+    day = timedelta(days=1)
+    early = replace(row(0), opened_at=START - 5 * day, closed_at=START + day)
+    late = replace(row(1), opened_at=END - day, closed_at=None)
+    before = replace(row(2), opened_at=START - 5 * day, closed_at=START - 4 * day)
+    assert report(hedges=(before, early, late)).time_in_market == pytest.approx(0.2)
+    assert report(hedges=()).time_in_market == 0.0
+    assert empty_run().time_in_market is None
+
+
+def test_the_settings_of_the_run_are_named_the_changed_ones_first() -> None:
+    settings = {"a.one": "1", "b.two": "2", "c.three": "none"}
+    changed = report(settings=settings, changed=frozenset({"b.two"}))
+    assert "Settings: b.two 2" in report_lines(changed)
+    page = html_page(changed)
+    assert page.index("b.two") < page.index("a.one")
+    assert "2 (changed)" in page
+    assert "1 of 3 are not at their defaults." in page
+    assert "Settings: all at their defaults" in report_lines(report(settings=settings))
+
+
+def test_an_interrupted_run_says_so_to_programs() -> None:
+    assert as_json(report(interrupted=True))["interrupted"] is True
+
+
+def test_a_phone_shows_the_net_of_each_hedge_without_scrolling_sideways() -> None:
+    page = html_page(report())
+    narrow = page[page.index("@media (max-width: 640px)") : page.index("@media print")]
+    assert "min-width" not in narrow, "a chart wider than the screen"
+    assert ".wide tbody td:nth-child(9) { grid-row: 1; grid-column: 3; }" in narrow
+    heads = page[page.index("<thead>") : page.index("</thead>")].split("<th ")[1:]
+    assert heads[8].endswith(">Net</th>")
 
 
 def test_differing_books_are_named_line_by_line() -> None:
