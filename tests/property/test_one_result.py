@@ -418,6 +418,7 @@ def status_views(seen: Case) -> Shown:
             yield "status JSON", f"{held.hedge_id} {name}", result[key]
     lines = {line.label: line.text for line in status_lines(view, IDENTITY)}
     yield from _status_text(seen, lines["Result"])
+    yield from _status_of_a_stopped_bot(seen, view)
     if seen.history.dust:
         yield "status", "dust worth", lines["Dust"].split("worth ")[1]
 
@@ -436,18 +437,27 @@ def _view(seen: Case) -> BotView:
     return BotView(ledger=seen.ledger, process=process, outlook=outlook, report=state, now=at)
 
 
+def _status_of_a_stopped_bot(seen: Case, view: BotView) -> Shown:
+    """Nobody reads prices: what is held and what dust is worth now are not known, and what ended still is."""
+    alone = replace(view, outlook=None, process=Process(state=ProcessState.NEVER))
+    text = next(line.text for line in status_lines(alone, IDENTITY) if line.label == "Result")
+    if seen.history.held is not None or seen.history.dust:
+        assert "since the start" not in text
+    yield "status", "ended net", re.split(r"\s(?:by ended hedges|since the start)", text)[0].split()[-1]
+
+
 def _status_text(seen: Case, text: str) -> Shown:
     held = seen.history.held
-    if held is None:
-        yield "status", "since the start if closed", text.split(" since the start", maxsplit=1)[0]
-    elif "not known" in text:
+    if held is not None and "not known" in text:
         yield "status", f"{held.hedge_id} if closed", None
-        yield "status", f"{held.hedge_id} funding", text.split("(funding ")[1].split(",", maxsplit=1)[0]
+        yield "status", f"{held.hedge_id} funding", text.split("(funding ")[1].split(", ", maxsplit=1)[0]
         yield "status", f"{held.hedge_id} fees", text.split("fees ")[1].split(")", maxsplit=1)[0]
-        yield "status", "ended net", text.split("; ")[1].split(" since the start", maxsplit=1)[0]
-    else:
+    elif held is not None:
         yield "status", f"{held.hedge_id} if closed", text.split(" if closed", maxsplit=1)[0]
-        yield "status", "since the start if closed", text.split("), ")[1].split(" since the start", maxsplit=1)[0]
+    for words_behind, name in (("since the start", "since the start if closed"), ("by ended hedges", "ended net")):
+        found = re.search(rf"(\S+) {words_behind}", text)
+        if found is not None:
+            yield "status", name, found[1]
 
 
 VIEWS: tuple[Callable[[Case], Shown], ...] = (log_lines, books_views, report_views, state_file, status_views)

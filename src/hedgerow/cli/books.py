@@ -36,7 +36,7 @@ from hedgerow.dashboard.audit import AuditLine, Standing
 from hedgerow.dashboard.books import CSV_COLUMNS, BooksReport, Row, as_json, csv_rows
 from hedgerow.dashboard.statement import HedgeStatement
 from hedgerow.domain.errors import ConfigError
-from hedgerow.domain.formats import full_amount, signed_amount, utc_minute
+from hedgerow.domain.formats import full_amount, signed_amount, signed_full, utc_minute
 from hedgerow.domain.money import plain
 
 __all__ = ["books", "show_books"]
@@ -166,14 +166,17 @@ def _hedge_row(told: HedgeStatement) -> list[str]:
 
 def _tell_hedge(told: HedgeStatement) -> None:
     made = told.result
-    rows = [["basis", "spot leg", _whole(made.spot_pnl)], ["", "perpetual leg", _whole(made.perp_pnl)]]
+    rows = [
+        ["basis", "spot leg", signed_full(made.spot_pnl)],
+        ["", "perpetual leg", signed_full(made.perp_pnl)],
+    ]
     for fee in told.fee_lines:
         guess = ", estimated" if fee.estimated else ""
-        rows.append(["fee", f"{fee.market}, {plain(fee.amount)} {fee.asset}{guess}", _whole(-fee.value)])
-    rows += [["funding", f"{utc_minute(payment.at)} UTC", _whole(payment.amount)] for payment in told.payments]
+        rows.append(["fee", f"{fee.market}, {plain(fee.amount)} {fee.asset}{guess}", signed_full(-fee.value)])
+    rows += [["funding", f"{utc_minute(payment.at)} UTC", signed_full(payment.amount)] for payment in told.payments]
     if told.ended_at is None:
         fees, spread = (None if part is None else -part for part in (made.exit_fees, made.exit_spread))
-        rows += [["closing now", "fees", _whole(fees)], ["", "spread", _whole(spread)]]
+        rows += [["closing now", "fees", signed_full(fees)], ["", "spread", signed_full(spread)]]
     show_table(f"{told.hedge.symbol} {told.hedge.hedge_id}", PARTS, rows)
 
 
@@ -181,9 +184,9 @@ def _tell_sums(report: BooksReport) -> None:
     ledger = report.statement.ledger
     rows: list[list[str]] = []
     if ledger.unattributed_funding:
-        rows.append(["Funding on positions that are not the bot's", _whole(ledger.unattributed_funding)])
+        rows.append(["Funding on positions that are not the bot's", signed_full(ledger.unattributed_funding)])
     if report.totals.fees_estimated:
-        rows.append(["Fees still estimated, part of the fees", _whole(report.totals.fees_estimated)])
+        rows.append(["Fees still estimated, part of the fees", signed_full(report.totals.fees_estimated)])
     kinds: dict[tuple[str, str], Decimal] = {}
     for row in report.statement.rows:
         key = (row.kind.value.replace("_", " "), row.asset)
@@ -192,9 +195,9 @@ def _tell_sums(report: BooksReport) -> None:
     whole = report.since_start
     if report.venue is not None:
         if ledger.dust:
-            rows.append(["Gain of kept dust since it was kept", _whole(whole.dust_gain)])
-        rows.append(["Result since the start, so far", _whole(whole.net_so_far)])
-        rows.append(["Result since the start, if closed now", _whole(whole.net_if_closed)])
+            rows.append(["Gain of kept dust since it was kept", signed_full(whole.dust_gain)])
+        rows.append(["Result since the start, so far", signed_full(whole.net_so_far)])
+        rows.append(["Result since the start, if closed now", signed_full(whole.net_if_closed)])
         rows.append(["Strategy equity", full_amount(report.equity)])
         rows.append(["Account value, your own coins included", full_amount(report.account_value)])
     if rows:
@@ -241,11 +244,6 @@ def _line_row(line: AuditLine) -> list[str]:
 
 def _second(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}"
-
-
-def _whole(value: Decimal | None) -> str:
-    """Return quote units with every digit, a gain with its plus."""
-    return f"+{full_amount(value)}" if value is not None and value > 0 else full_amount(value)
 
 
 # --- for machines ----------------------------------------------------------------------------------------------------

@@ -144,14 +144,14 @@ def _leg(job: HedgeExecution, market: Market) -> str:
 
 def _result(view: BotView) -> str:
     held, hedge, whole = view.held, view.ledger.active, since_the_start(view)
-    total = whole.net_if_closed
-    start = f"{signed_amount(whole.ended.net_profit if total is None else total)} since the start"
+    ended = f"{signed_amount(whole.ended.net_profit)} by ended hedges"
+    start = ended if whole.net_if_closed is None else f"{signed_amount(whole.net_if_closed)} since the start"
     if hedge is None:
         return f"{start}, {whole.ended.closed} hedge{'' if whole.ended.closed == 1 else 's'} closed"
     net = held.result.net_if_closed if held else None
     if held is None or net is None:
         known = f"funding {signed_amount(hedge.funding_received)}, fees {amount(hedge.tally.fees)}"
-        return f"not known without prices ({known}); {start} before it"
+        return f"not known without prices ({known}); {ended}"
     as_of = f", as of {_clock_time(held.at, view.now)}" if view.is_old else ""
     part = signed_percent(held.result.net_on_notional)
     closed = f"if closed ({part})" if as_of else f"if closed now ({part} of a leg)"

@@ -35,6 +35,7 @@ __all__ = [
     "quantity",
     "seconds",
     "signed_amount",
+    "signed_full",
     "signed_percent",
     "utc_minute",
     "utc_second",
@@ -65,6 +66,11 @@ def full_amount(value: Decimal | None) -> str:
     if value is None:
         return UNKNOWN
     return f"{'-' if value < 0 else ''}${_full(abs(value))}"
+
+
+def signed_full(value: Decimal | None) -> str:
+    """Return quote units as ``full_amount`` does, a gain with its plus."""
+    return f"{'+' if value is not None and value > 0 else ''}{full_amount(value)}"
 
 
 def whole_amount(value: Decimal | None) -> str:

@@ -40,6 +40,12 @@ def test_a_full_amount_loses_no_digit(value: str, text: str) -> None:
     assert fm.full_amount(Decimal(value)) == text
 
 
+def test_a_gain_in_full_has_its_plus() -> None:
+    assert fm.signed_full(Decimal("0.12345678")) == "+$0.12345678"
+    assert fm.signed_full(Decimal(-1)) == "-$1.00"
+    assert fm.signed_full(Decimal(0)) == "$0.00"
+
+
 def test_a_figure_of_the_market_is_whole() -> None:
     assert fm.whole_amount(Decimal("170155642.4")) == "$170,155,642"
 
@@ -98,6 +104,7 @@ def test_times_are_utc_and_cut_not_rounded() -> None:
         fm.full_amount,
         fm.price,
         fm.whole_amount,
+        fm.signed_full,
         fm.quantity,
         fm.percent,
         fm.signed_percent,
