@@ -35,6 +35,7 @@ from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.doors import Life, ProcessDoor, RunDoor
 from hedgerow.simulation.draws import draw_plan
 from hedgerow.simulation.fates import PriceJump, altered_pair
+from hedgerow.simulation.interference import Interference
 from hedgerow.simulation.invariants import Rule, Violation
 from hedgerow.simulation.market import DrawnMarket, MarketTrouble
 from hedgerow.simulation.minimise import minimised
@@ -60,6 +61,7 @@ RECOVERY_INTERVAL_SECONDS = 300.0
 STOPPING_SECONDS = 300.0
 """How long a trade may take that a stop falls into."""
 OWNER_LOOKS_SECONDS = 3600.0
+REQUESTS_ANSWERED_WITHIN = timedelta(hours=2)
 NEVER_SECONDS = 1e9
 """A request makes itself known, and is not looked for."""
 REFUSED_SECONDS = 10.0
@@ -193,6 +195,8 @@ class _Run:
         self._bot: Bot | None = None
         self._awaited: list[Crash] = []
         self._mailbox = OwnersMailbox(self._clock)
+        asking = Random(f"interference/{plan.seed}")  # noqa: S311 - as above
+        self._interference = Interference(asking, plan.interference, self._mailbox, self._interfered)
         self._endings: list[Act] = []
         """What ends acts that last, and is yet to happen."""
         self._befallen = 0
@@ -248,6 +252,13 @@ class _Run:
         """Let the power fail soon, where a crash waits for the beginning of a job."""
         if isinstance(moment, Recorded) and isinstance(moment.event, ExecutionStarted) and self._awaited:
             self._plug.fail_after(self._awaited.pop(0).moments)
+        self._interference.hear(moment)
+
+    def _interfered(self) -> None:
+        """Let the bot know that a request waits, and the judge."""
+        self._witness.interferes()
+        if self._bot is not None:
+            self._bot.stop.nudge()
 
     # --- the exchange ------------------------------------------------------------------------------------------------
 
@@ -286,6 +297,9 @@ class _Run:
         self._parameters = settling(self._plan)
         recovered = self._clock.now() + timedelta(hours=RECOVERY_HOURS)
         await self._life(recovered, RECOVERY_INTERVAL_SECONDS, last=True)
+        asked = self._mailbox.unanswered(self._clock.now() - REQUESTS_ANSWERED_WITHIN)
+        unanswered = [f"request {request.request_id} ({request.text}) was never answered" for request in asked]
+        self._witness.misanswered((*self._mailbox.flaws, *unanswered))
         if not self._witness.violations:
             log = await self._memory.events()
             self._witness.judge_end(log, self.world.funding_payments(self._plan.start), self._plan.start)

@@ -66,6 +66,8 @@ def draw_plan(
     plan = _lengthened(plan)
     if not faults:
         return plan
+    asking = Random(f"requests/{seed}")  # noqa: S311 - as above
+    plan = replace(plan, interference=asking.choice((0.0, 0.0, 0.0, 0.2)))
     per_day = FAULTS_PER_DAY if plan.days == days else LONG_FAULTS_PER_DAY
     troubles = _drawn(random, plan, KINDS, per_day)
     notified = random.random() < NOTIFIED

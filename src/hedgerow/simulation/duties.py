@@ -25,6 +25,8 @@ LEAST_SECONDS = 900.0
 """And so long at least, however many checks there are."""
 TOP_UP, REDUCE, FLEE = 0.25, 0.20, 0.15
 """Distance of liquidation as a fraction of the mark, below which margin is added, a part closed, all closed."""
+ASKED_FOR = timedelta(hours=1)
+"""The longest time for which a request is valid."""
 SLACK = 0.01
 IDLE_USDT = Decimal(2)
 RESTING = timedelta(hours=25)
@@ -57,6 +59,7 @@ class Duties:
         self._counts: dict[str, tuple[int, datetime]] = {}
         """How many checks in a row a duty was due, and since when."""
         self._calm_since = door.world.now
+        self._asked_until: datetime | None = None
         self._rested: dict[str, datetime] = {}
         """When the last opening of a symbol was given up: even one that was never begun lets it rest."""
 
@@ -69,12 +72,18 @@ class Duties:
         self._counts.clear()
         self._calm_since = self._world.now
 
+    def asked(self) -> None:
+        """Take note that the owner has asked for something: an opening may be given up for it."""
+        self._asked_until = self._world.now + ASKED_FOR
+
     # --- openings that are given up ----------------------------------------------------------------------------------
 
     def ends(self, job: HedgeExecution | None, event: ev.HedgeAborted, causes: tuple[str, ...]) -> Found:
         """Judge an opening that was given up; ``causes`` kept its legs apart."""
         if job is not None:
             self._rested[job.symbol] = self._world.now
+        if event.reason is Reason.USER and self._asked_until is not None and self._world.now <= self._asked_until:
+            return
         if job is None or causes or job.started_at <= self._calm_since or self._stirred(job.started_at):
             return
         yield Rule.DUTIES, f"the opening of {job.symbol} is given up for nothing: {event.reason.value}, {event.detail}"

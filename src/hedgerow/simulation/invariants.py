@@ -88,6 +88,7 @@ class Rule(StrEnum):
     EQUITY = "equity adds up exactly"
     FUNDING = "funding is booked once"
     HALT = "halts persist"
+    REQUESTS = "every request is answered once, and none is begun late"
     BRAKE = "nothing is opened within the brake"
     FAILURE = "no cycle fails for a reason of its own"
     SETTINGS = "plans and orders keep to the settings"
@@ -191,10 +192,18 @@ def check_order(
         yield Rule.LOGGED, f"{order.client_id} leaves before it is safely in the log"
     if order.client_id in sent:
         yield Rule.ONCE, f"{order.client_id} is sent again"
+    if ledger.halt is not None and _leads_an_opening(order, ledger.execution):
+        yield Rule.HALT, f"{order.client_id} leads an opening on while openings are halted: {ledger.halt.reason}"
     if order.market is Market.SPOT and order.side is Side.SELL:
         owned = ledger.owned(order.symbol.removesuffix(QUOTE_ASSET))
         if order.quantity > owned:
             yield Rule.OWNED, f"{order.client_id} sells {order.quantity} coins, {owned} are owned"
+
+
+def _leads_an_opening(order: OrderRequest, job: HedgeExecution | None) -> bool:
+    if job is None or job.kind is not ExecutionKind.OPEN or order.symbol != job.symbol or order.market is not job.lead:
+        return False
+    return order.side is (Side.BUY if order.market is Market.SPOT else Side.SELL)
 
 
 def check_slice(job: HedgeExecution, equity: Decimal, price: Decimal) -> Iterator[tuple[Rule, str]]:

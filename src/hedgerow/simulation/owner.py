@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from hedgerow.domain.requests import Answer, Claim, OperatorRequest, Request, ResumeRequested
+from hedgerow.domain.requests import Answer, Claim, HedgeSeen, OperatorRequest, Request, ResumeRequested
 from hedgerow.ports import Clock
 
 __all__ = ["OwnersMailbox"]
@@ -24,11 +24,16 @@ class OwnersMailbox:
         self.flaws: list[str] = []
         """Requests that were answered twice, begun twice, or begun after their time."""
 
-    def post(self, action: Request, valid: timedelta = VALID) -> OperatorRequest:
+    def post(self, action: Request, valid: timedelta = VALID, *, hedge: HedgeSeen | None = None) -> OperatorRequest:
         """Leave a request."""
         now = self._clock.now()
         request = OperatorRequest(
-            request_id=str(len(self._posted) + 1), action=action, user="owner", asked_at=now, valid_until=now + valid
+            request_id=str(len(self._posted) + 1),
+            action=action,
+            user="owner",
+            asked_at=now,
+            valid_until=now + valid,
+            hedge=hedge,
         )
         self._posted[request.request_id] = self._waiting[request.request_id] = request
         return request

@@ -112,6 +112,8 @@ class RunPlan(Struct, frozen=True, kw_only=True):
     """How far a settlement may be charged before or after its stamp."""
     resume_after_hours: float = 12.0
     """How long openings stay halted before the owner allows them again."""
+    interference: float = 0.0
+    """Part of the jobs during which the owner asks for a halt or a closing."""
     news: bool = True
     """Whether the exchange tells what happens; without, the bot finds out by itself."""
     door: Door = Door.PROCESS

@@ -168,6 +168,16 @@ class Witness:
         """Take note that the owner wants openings to be allowed again."""
         self._asked = True
 
+    def interferes(self) -> None:
+        """Take note that the owner has asked for something during a trade: it ends as he asked, and not as planned."""
+        self._restless()
+        self._duties.asked()
+
+    def misanswered(self, flaws: Iterable[str]) -> None:
+        """Take note of what is wrong with the answers to requests."""
+        for flaw in flaws:
+            self._add(Rule.REQUESTS, flaw)
+
     def died(self) -> None:
         """Take note that no bot is at work from now on."""
         self.legs.died()  # a fill of this very moment is none that it could report
