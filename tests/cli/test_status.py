@@ -117,7 +117,7 @@ def test_a_home_on_a_read_only_disk_is_looked_at(running: "subprocess.Popen[str]
 def test_a_demo_that_was_kept_is_looked_at(shell: Shell) -> None:
     shell("demo", "--days", "0.5", "--home", "kept", "--report", "report.html")
     said = shell("status", "--demo", "--home", "kept")
-    assert "since the start" in said.out
+    assert "by ended hedges" in said.out
     document = shell("status", "--demo", "--home", "kept", "--json", "-").document
     assert (document["mode"], document["process"]) == ("DEMO", "stopped")
     assert document["cycles"] > 100
