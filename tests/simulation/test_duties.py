@@ -11,6 +11,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Tally
+from hedgerow.emulator.market_changes import TickerCollision
 from support.judging import LegScene
 from support.views import fill, hedge
 from support.worlds import SYMBOL, make_pair
@@ -55,6 +56,17 @@ def test_legs_that_do_not_follow_one_price_are_left_to_a_person(spot: str, perp:
     scene = opened(LegScene()).pass_time(600)
     scene.tape.set_prices(scene.now, spot, perp)
     assert (checks(scene.holds(held(scene))) == []) is excused
+
+
+@pytest.mark.parametrize(("price", "excused"), [("120", False), ("600", True)])
+def test_a_loss_is_to_be_stopped_unless_the_index_is_another_things(price: str, *, excused: bool) -> None:
+    scene = opened(LegScene()).pass_time(600)
+    if excused:
+        scene.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(price)))
+    else:
+        scene.tape.set_prices(scene.now, "100", price)
+    stops = [text for text in checks(scene.holds(held(scene))) if "the emergency stop is at" in text]
+    assert (stops == []) is excused
 
 
 def trades(*extra: Fill) -> tuple[Fill, ...]:

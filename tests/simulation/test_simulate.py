@@ -21,7 +21,7 @@ from hedgerow.simulation.fates import Deleveraging, Flow, HandSale, PriceJump
 from hedgerow.simulation.invariants import Rule
 from hedgerow.simulation.minimise import minimised
 from hedgerow.simulation.plan import Crash, RunPlan
-from hedgerow.simulation.report import RunResult, Summary, failure_lines
+from hedgerow.simulation.report import RunResult, Summary, failure_lines, summary_lines
 from hedgerow.simulation.style import Style, styled
 from hedgerow.strategy import decide, hedging_moves, openings
 from hedgerow.strategy.sizing import closing_plan
@@ -258,6 +258,14 @@ def test_the_command_writes_what_it_found_as_json(tmp_path: Path, capsys: pytest
     told = capsys.readouterr()
     assert "3 runs of 0.5 days from seed 0: 0 violations" in told.out
     assert "3 of 3 runs, 0 violations" in told.err
+
+
+def test_the_summary_says_how_many_runs_were_of_months(results: list[RunResult]) -> None:
+    months = [replace(results[0], seed=99, days=200.0), *results[1:]]
+    summary = Summary.of(months, days=DAYS)
+    assert (summary.longer, summary.days_simulated) == (1, 200 + 11 * DAYS)
+    assert f"Runs of months       1; {200 + 11 * DAYS:.0f} days in all runs" in list(summary_lines(summary))
+    assert not [line for line in summary_lines(Summary.of(results, days=DAYS)) if "months" in line]
 
 
 def test_one_seed_alone_is_told_in_full(capsys: pytest.CaptureFixture[str]) -> None:

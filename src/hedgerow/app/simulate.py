@@ -221,6 +221,7 @@ class _Run:
         naked = self._witness.legs.naked
         return RunResult(
             seed=self._plan.seed,
+            days=self._plan.days,
             violation=violation,
             tail=log[-TAIL:] if violation else (),
             crash_points=self._deaths,

@@ -31,8 +31,8 @@ SLACK = 0.01
 IDLE_USDT = Decimal(2)
 RESTING = timedelta(hours=25)
 """The longest rest of a pair whose opening failed, or that was closed for its health."""
-APART, APART_SLACK = Decimal("0.05"), Decimal("0.005")
-"""Fraction by which the prices of the legs may differ before nothing is closed for profit, and what is near it."""
+NEARLY_APART = Decimal("0.045")
+"""Fraction near 5 %: where the prices of the legs differ by more than that, nothing is closed for profit."""
 DEPTH_ROOM = Decimal("1.5")
 LOT_ROOM = Decimal("1.05")
 """So much dearer may a lot be at the bot's prices than at the judge's."""
@@ -133,7 +133,7 @@ class Duties:
         management, funding = settings.position_management, settings.funding_rate_strategy
         pnl = pnl_of(ledger, world, settings.risk_management.stop_on)
         stop = settings.risk_management.emergency_stop_loss
-        if pnl is not None and max(pnl) < stop * (1 + SLACK) - 0.002:
+        if pnl is not None and not self._index_is_apart(symbol) and max(pnl) < stop * (1 + SLACK) - 0.002:
             yield "stop", (Rule.DUTIES, f"{symbol} has made {max(pnl):.2%}, the emergency stop is at {stop:.2%}")
         if self._are_apart(symbol) or self._expensive_to_leave(hedge):
             return
@@ -162,10 +162,12 @@ class Duties:
         See decision 0011 in docs/decisions.
         """
         prices = self._world.prices(symbol)
-        if prices is None:
-            return True
-        others = (prices.perp, prices.spot if prices.index is None else prices.index)
-        return any(abs(price / prices.spot - 1) > APART - APART_SLACK for price in others)
+        return prices is None or self._index_is_apart(symbol) or abs(prices.perp / prices.spot - 1) > NEARLY_APART
+
+    def _index_is_apart(self, symbol: str) -> bool:
+        """Whether spot and index do not follow one price: no loss that is computed from both is confirmed."""
+        prices = self._world.prices(symbol)
+        return prices is None or (prices.index is not None and abs(prices.index / prices.spot - 1) > NEARLY_APART)
 
     def _opening(self, ledger: Ledger, account: AccountView) -> Iterator[tuple[str, tuple[Rule, str]]]:
         settings, world = self._parameters(), self._world

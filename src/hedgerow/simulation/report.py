@@ -23,6 +23,8 @@ class RunResult(Struct, frozen=True, kw_only=True):
     """How one run ended."""
 
     seed: int
+    days: float
+    """How many were played: more than were asked for, where the seed draws a run of months."""
     violation: Violation | None
     """The first one; the run ends with it."""
     tail: tuple[Event, ...]
@@ -66,6 +68,11 @@ class Summary(Struct, frozen=True, kw_only=True):
 
     runs: int
     days: float
+    """Of each run, as asked for."""
+    longer: int
+    """How many runs were of months instead."""
+    days_simulated: float
+    """Of all runs together."""
     first_seed: int
     violations: int
     failed_seeds: tuple[int, ...]
@@ -95,6 +102,8 @@ class Summary(Struct, frozen=True, kw_only=True):
         return Summary(
             runs=len(results),
             days=days,
+            longer=sum(r.days > days for r in results),
+            days_simulated=sum(r.days for r in results),
             first_seed=min((r.seed for r in results), default=0),
             violations=len(failed),
             failed_seeds=failed,
@@ -138,6 +147,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield (
         f"{summary.runs} runs of {summary.days:g} days from seed {summary.first_seed}: {summary.violations} violations"
     )
+    if summary.longer:
+        yield f"Runs of months       {summary.longer}; {summary.days_simulated:,.0f} days in all runs"
     yield f"Faults injected      {summary.faults_injected}"
     yield f"Crash points         {summary.crash_points}, restarts {summary.restarts}"
     yield f"Hedges               {summary.opened} opened, {summary.closed} closed, {summary.aborted} aborted"
