@@ -1,6 +1,8 @@
 """Wires the commands, and turns every mistake that is not ours into one line."""
 
+import errno
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -45,6 +47,9 @@ FRESH_LOG: Final = (
 """What can be done about a damaged log."""
 COMPLETION: Final = "_HEDGEROW_COMPLETE"
 """Set by the shell's completion script, which ``hedgerow --show-completion`` prints."""
+FULL_DISK: Final = (
+    "make room on the disk and try again; a position stays as it is meanwhile, and commands to a bot need room as well"
+)
 INTERRUPTED: Final = 130
 """What typer makes of Ctrl-C."""
 
@@ -119,9 +124,18 @@ def _options(
 
 def _refused(error: HedgerowError) -> int:
     """Print what is wrong and return the exit code."""
+    if _is_disk_full(error):
+        return _fail(f"{error}; {FULL_DISK}", Exit.FAILED)
     text = f"{error}; {FRESH_LOG}" if isinstance(error, DamagedLog) else str(error)
     unusable = isinstance(error, ConfigError | StoreError | HistoryError) and not isinstance(error, LogUnavailable)
     return _fail(text, Exit.USAGE if unusable else Exit.FAILED)
+
+
+def _is_disk_full(error: HedgerowError) -> bool:
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 def _message(error: TyperException) -> str:
