@@ -11,6 +11,7 @@ from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind
+from hedgerow.domain.position import Reason
 from hedgerow.strategy import hedging
 from hedgerow.strategy.hedging import Happening, Step, Surroundings
 from support.toy_venue import depth_of, new_job
@@ -36,6 +37,7 @@ class Scene:
         self.idle = ZERO
         self.hurried = False
         self.short_gone = self.leg_taken = False
+        self.give_up: Reason | None = None
         self.pair: BasisPair | None = None
         """The pair as the venue lists it; None = unread."""
         self.spot_blocked = self.perp_blocked = 0.0
@@ -69,6 +71,7 @@ class Scene:
             idle_usdt=self.idle,
             hurried=self.hurried,
             leg_taken=self.leg_taken,
+            give_up=self.give_up,
             short_gone=self.short_gone,
             pair=self.pair,
             spot_blocked_seconds=self.spot_blocked,

@@ -344,8 +344,17 @@ def worst_exposure(job: HedgeExecution) -> Decimal:
     """Return by how much the legs differ at most, whichever of the doubtful orders fill."""
     cases = [job]
     for doubt in job.doubtful:
-        cases += [with_fill(case, doubt.command, doubt.command.order.quantity) for case in cases]
+        cases += [_filled_whole(case, doubt.command) for case in cases]
     return max(naked_quantity(case) for case in cases)
+
+
+def _filled_whole(job: HedgeExecution, command: PlaceOrder) -> HedgeExecution:
+    """Return the job as if an order had filled all it can: one that reduces ends with the account's short."""
+    filled = with_fill(job, command, command.order.quantity)
+    if not (command.order.reduce_only and job.plan.whole_short) or job.kind is ExecutionKind.OPEN:
+        return filled
+    most = max(job.perp.filled, job.plan.perp_quantity)
+    return replace(filled, perp=replace(filled.perp, filled=min(filled.perp.filled, most)))
 
 
 def in_doubt(job: HedgeExecution) -> Step:
@@ -373,7 +382,8 @@ def _would_add_to_doubt(job: HedgeExecution, command: PlaceOrder) -> bool:
     """Whether an order could leave the legs further apart than they may be without it, as doubtful orders may fill.
 
     A second order for what the first was to do is fine: the legs are at most as far apart the other way. A third is
-    not, however small, and coins whose sale is in doubt are not sold twice: they could be somebody else's.
+    not, however small, but for the last of the account's whole short, of which no order can buy more than there is.
+    Coins whose sale is in doubt are not sold twice: they could be somebody else's.
     """
     order = command.order
     if not job.doubtful:
@@ -383,8 +393,10 @@ def _would_add_to_doubt(job: HedgeExecution, command: PlaceOrder) -> bool:
     sells = order.market is Market.SPOT and order.side is Side.SELL
     if sells and any(d.command.order.market is Market.SPOT and d.command.order.side is Side.SELL for d in job.doubtful):
         return True
-    after = max(worst_exposure(job), worst_exposure(with_fill(job, command, order.quantity)))
-    return after > worst_exposure(job) + min(job.pair.lot_step, order.quantity / 2)
+    after = max(worst_exposure(job), worst_exposure(_filled_whole(job, command)))
+    if after > worst_exposure(job) + min(job.pair.lot_step, order.quantity / 2):
+        return True
+    return order.quantity <= job.pair.lot_step and len(job.doubtful) > 1
 
 
 def with_fill(job: HedgeExecution, command: PlaceOrder, quantity: Decimal, notional: Decimal = ZERO) -> HedgeExecution:

@@ -100,9 +100,7 @@ def _visible_share(job: HedgeExecution, around: Surroundings) -> Decimal:
 
 
 def lead_complete(job: HedgeExecution, around: Surroundings) -> bool:
-    """Whether the leading leg did all it could be asked to: what is left of it cannot be traded."""
-    if job.kind is ExecutionKind.OPEN:
-        return job.unwound == 0 and job.net_spot >= job.plan.perp_quantity
+    """Whether the coins of a closing are sold: what is left of them cannot be traded."""
     remaining = job.pair.spot.floor_quantity(job.plan.spot_quantity - job.net_spot)
     return not tradable(job.pair.spot, remaining, worth(job, around))
 
@@ -122,23 +120,20 @@ def _coins_due(job: HedgeExecution, around: Surroundings) -> Decimal:
 
 def _short_due(job: HedgeExecution, around: Surroundings) -> Decimal:
     """Return what to sell short or to buy back; the last slice brings the perpetual to exactly the planned quantity."""
-    perp, planned = job.pair.perp, job.plan.perp_quantity
-    complete = lead_complete(job, around) and (job.lead_done or job.kind is not ExecutionKind.OPEN)
-    wanted = job.net_spot if job.kind is ExecutionKind.OPEN else job.net_spot - _surplus(job)
-    whole = complete and not _stranded(job, around)
-    target = planned if whole else min(planned, perp.floor_quantity(max(ZERO, wanted)))
-    due = target - (job.perp.filled - job.follower_unwound)
+    perp, planned, done = job.pair.perp, job.plan.perp_quantity, job.perp.filled - job.follower_unwound
     if job.kind is ExecutionKind.OPEN:
-        due, price = perp.floor_quantity(due), price_of(job, around, Market.PERP) or worth(job, around)
-        return due if tradable(perp, due, price) else ZERO
-    due = _buy_back(perp, due, last=whole and job.plan.whole_short)
+        due = perp.floor_quantity(min(planned, perp.floor_quantity(max(ZERO, job.net_spot))) - done)
+        return due if tradable(perp, due, price_of(job, around, Market.PERP) or worth(job, around)) else ZERO
+    whole = lead_complete(job, around) and not _stranded(job, around)
+    target = planned if whole else min(planned, perp.floor_quantity(max(ZERO, job.net_spot - _surplus(job))))
+    due = _buy_back(perp, target - done, last=whole and job.plan.whole_short)
     return due if _closable(perp, due) else ZERO
 
 
 def _stranded(job: HedgeExecution, around: Surroundings) -> bool:
     """Whether the coins that a closing can no longer sell are worth more than dust: their part of the short stays."""
     left, price = job.plan.spot_quantity - job.net_spot, worth(job, around)
-    if job.kind is ExecutionKind.OPEN or left <= 0 or price is None or not job.plan.perp_quantity:
+    if left <= 0 or price is None or not job.plan.perp_quantity:
         return False
     return left * price > dust_limit(job.plan.spot_quantity * price)
 

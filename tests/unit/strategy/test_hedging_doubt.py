@@ -295,3 +295,20 @@ def test_more_coins_than_planned_are_not_bought_for_a_short_that_filled_twice() 
     for _ in range(4):
         scene.rejects(RejectKind.PERMISSION) if scene.job.working else scene.after(60)
         assert not scene.job.working or scene.job.working.order.market is Market.PERP
+
+
+@pytest.mark.parametrize(("whole", "sent"), [(True, MOST_DOUBTFUL), (False, 2)])
+def test_the_last_of_a_whole_short_is_bought_back_though_two_orders_for_it_are_lost(whole: bool, sent: int) -> None:  # noqa: FBT001 - a case
+    job = new_job(CLOSE, spot="10", slice_notional="2000", whole_short=whole)
+    scene = Scene(job).after(0).fills().fills().fills()
+    assert (scene.order.market, scene.order.quantity) == (Market.PERP, Decimal(2))
+    for _ in range(sent):
+        assert scene.job.working
+        doubt(scene)
+    assert (scene.job.state, len(scene.job.doubtful), scene.command) == (IN_DOUBT, sent, None)
+    assert at_risk(scene.job) == 2
+    for number in range(sent):
+        settle(scene, lands=number == 0)
+    while not scene.job.state.ended:
+        scene.fills() if scene.job.working else scene.after(1)
+    assert (scene.job.state, scene.job.exposure) == (FLAT, 0)

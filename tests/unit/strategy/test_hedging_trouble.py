@@ -15,6 +15,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, RejectKind
+from hedgerow.domain.position import Reason
 from support.hedging_scene import BIDS, Scene, closing, following, leading, reject_forever
 from support.toy_venue import NOON, new_job, restarted
 
@@ -299,3 +300,17 @@ def test_a_closing_that_others_take_part_in_goes_on() -> None:
     scene = closing().fills()
     scene.leg_taken = True
     assert scene.fills().order.market is Market.SPOT
+
+
+def test_an_opening_that_is_given_up_leads_no_further_slice() -> None:
+    scene = following()
+    scene.give_up = Reason.USER
+    scene.fills()
+    assert (scene.job.state, scene.job.given_up, scene.command) == (HEDGED, Reason.USER, None)
+
+
+def test_an_opening_that_is_given_up_before_its_first_order_ends_flat() -> None:
+    scene = Scene(new_job(OPEN)).after(0)
+    scene.give_up = Reason.SHUTDOWN
+    assert scene.prepared().job.state is FLAT
+    assert scene.command is None
