@@ -11,6 +11,7 @@ from hedgerow.domain.commands import CancelOrder
 from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionState, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side, TradingStatus
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, RejectKind
 from hedgerow.strategy import hedging
 from hedgerow.strategy.hedging_cells import doubted
@@ -311,4 +312,4 @@ def test_the_last_of_a_whole_short_is_bought_back_though_two_orders_for_it_are_l
         settle(scene, lands=number == 0)
     while not scene.job.state.ended:
         scene.fills() if scene.job.working else scene.after(1)
-    assert (scene.job.state, scene.job.exposure) == (FLAT, 0)
+    assert (scene.job.state, scene.job.exposure) == (FLAT, ZERO)
