@@ -161,6 +161,8 @@ def test_closing_names_its_reason(place: Path, columns: int) -> None:
     shown = scene.show(columns)
     fits(shown, 0, lines=None)
     assert "Closing ABCUSDT: " in shown.text
+    assert "if closed now" not in shown.text, "figures of before the trade contradict it"
+    assert "exit: " not in shown.text
 
 
 @WIDTHS

@@ -197,6 +197,8 @@ def _open_notional(ledger: Ledger, job: HedgeExecution | None, held: HeldOutlook
     if held is not None and job is None:
         quantity = max(quantity, abs(held.spot_quantity - held.short))
     seen = (held.prices.spot or held.prices.mark) if held else None
+    if ledger.apart is not None:
+        seen = max(seen or ZERO, ledger.apart.price)
     price = seen or (job.spot_arrival if job else None) or (hedge.entry_price if hedge else None)
     return quantity * price if price else None
 

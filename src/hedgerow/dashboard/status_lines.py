@@ -35,6 +35,9 @@ __all__ = ["BotView", "StatusLine", "exit_text", "halt_remedy", "since_the_start
 OLD = timedelta(minutes=15)
 """Figures of a reading that is older than this and its interval say when they were read."""
 
+TRADING = frozenset({BotState.OPENING, BotState.CLOSING, BotState.REPAIRING, BotState.NAKED})
+"""While these last, what the last check found of the hedge contradicts what is being traded."""
+
 
 class BotView(Struct, frozen=True, kw_only=True):
     """Everything that a screen shows of one bot."""
@@ -146,6 +149,8 @@ def _result(view: BotView) -> str:
     held, hedge, whole = view.held, view.ledger.active, since_the_start(view)
     ended = f"{signed_amount(whole.ended.net_profit)} by ended hedges"
     start = ended if whole.net_if_closed is None else f"{signed_amount(whole.net_if_closed)} since the start"
+    if view.report.state in TRADING:
+        return f"known when the trade has ended; {ended} before it"
     if hedge is None:
         return f"{start}, {whole.ended.closed} hedge{'' if whole.ended.closed == 1 else 's'} closed"
     net = held.result.net_if_closed if held else None
@@ -198,6 +203,10 @@ def _next_check(view: BotView) -> str:
 
 def _next(view: BotView) -> str:
     held, outlook = view.held, view.outlook
+    if view.report.state in TRADING:
+        return "the trade at work ends first"
+    if held is None and view.ledger.halt is not None:
+        return "nothing is opened while openings are halted"
     if held is None:
         reason = outlook.reason if outlook else ""
         return f"nothing is opened now: {reason}" if reason and view.ledger.active is None else "not known"

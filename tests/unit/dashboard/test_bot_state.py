@@ -220,6 +220,13 @@ def test_a_liquidation_is_called_that_in_the_title() -> None:
     assert report.severity is Severity.ALARM
 
 
+def test_coins_without_a_short_are_worth_what_they_cost_when_it_was_taken() -> None:
+    apart = Apart(hedge_id="h1", since=NOW - SECOND, price=Decimal(205))
+    report = told(replace(lopsided("10", "0"), apart=apart), outlook=None)
+    assert report.naked is not None
+    assert report.naked.notional == 2050
+
+
 def test_a_leg_that_is_gone_is_told_though_no_bot_runs() -> None:
     apart = Apart(hedge_id="h1", since=NOW - 60 * SECOND, price=Decimal(100))
     ledger = replace(lopsided("0", "10"), apart=apart)
