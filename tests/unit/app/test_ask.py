@@ -1,0 +1,126 @@
+"""Whoever asks a running bot learns what became of the request, also where the bot says nothing."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+import pytest
+
+from hedgerow.app.ask import ask_the_bot, new_request, user_name
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.errors import MailboxError
+from hedgerow.domain.requests import Answer, CloseRequested, HaltRequested, OperatorRequest, RequestOrigin
+from hedgerow.store.mailbox import FolderMailbox
+from support.bots import OPENED
+
+HOLDER = "process 7 already trades this account"
+
+
+class Scene:
+    """Somebody who asks, and a bot that does what a test says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = VirtualClock(OPENED)
+        self.mailbox = FolderMailbox(folder, self.clock)
+        self.request = new_request(HaltRequested(), self.clock, user="anna")
+
+    def ask(self, bot: Callable[[], Coroutine[None, None, None]] | None = None) -> Answer:
+        async def both() -> Answer:
+            working = asyncio.ensure_future(bot()) if bot else None
+            answer = await ask_the_bot(self.mailbox, self.request, self.clock, HOLDER)
+            if working is not None:
+                await working
+            return answer
+
+        return run_virtual(self.clock, both())
+
+    def take(self) -> OperatorRequest:
+        (request,) = self.mailbox.take()
+        self.mailbox.claim(request.request_id)
+        return request
+
+    @property
+    def seconds(self) -> float:
+        return (self.clock.now() - OPENED).total_seconds()
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path / "requests")
+
+
+def test_a_request_that_no_bot_takes_is_withdrawn_when_its_time_is_over(scene: Scene) -> None:
+    answer = scene.ask()
+    assert answer == Answer(done=False, text=f"No bot took it within 60 s: withdrawn, nothing was done ({HOLDER}).")
+    assert 60 < scene.seconds < 64
+    assert list(scene.folder.iterdir()) == []
+
+
+def test_a_closing_that_takes_longer_than_a_request_is_valid_is_waited_for(scene: Scene) -> None:
+    done = Answer(done=True, text="closed")
+
+    async def bot() -> None:
+        await scene.clock.sleep(5)
+        request = scene.take()
+        await scene.clock.sleep(200)
+        scene.mailbox.answer(request.request_id, done)
+
+    assert scene.ask(bot) == done
+
+
+def test_a_request_that_was_begun_and_never_answered_is_said_to_go_on(scene: Scene) -> None:
+    async def bot() -> None:
+        await scene.clock.sleep(1)
+        scene.take()
+
+    answer = scene.ask(bot)
+    assert not answer.done
+    assert "the bot has begun it and goes on" in answer.text
+    assert scene.seconds > 600
+
+
+def test_an_answer_that_the_bot_could_not_write_is_looked_for_in_its_log(scene: Scene) -> None:
+    async def bot() -> None:
+        await scene.clock.sleep(1)
+        request = scene.take()
+        (scene.folder / f"{request.request_id}.answer.json").mkdir()
+        with pytest.raises(MailboxError):
+            scene.mailbox.answer(request.request_id, Answer(done=True, text="ok"))
+
+    answer = scene.ask(bot)
+    assert not answer.done
+    assert "its answer could not be written: see its log" in answer.text
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_interrupted_command_says_whether_the_bot_goes_on(scene: Scene, begun: bool) -> None:  # noqa: FBT001 - as above
+    async def bot() -> None:
+        await scene.clock.sleep(1)
+        if begun:
+            scene.take()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await scene.clock.sleep(1)
+
+    text = scene.ask(bot).text
+    expected = "the bot has begun it and goes on" if begun else "the request was withdrawn, nothing was done"
+    assert text.startswith("Interrupted: ")
+    assert expected in text
+
+
+def test_who_asked_has_a_name_where_the_system_knows_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    assert user_name()
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert user_name() == f"uid {os.geteuid()}"
+
+
+def test_a_request_of_a_screen_or_a_phone_names_its_origin_and_its_own_validity() -> None:
+    clock = VirtualClock(OPENED)
+    request = new_request(CloseRequested(), clock, user="anna", origin=RequestOrigin.TELEGRAM, seconds=30)
+    assert request.origin == "telegram"
+    assert (request.valid_until - request.asked_at).total_seconds() == 30
