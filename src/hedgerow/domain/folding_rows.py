@@ -1,18 +1,22 @@
 """How transfers, funding and the venue's other rows change the ledger."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.position import HedgedPosition, newest_stamps
+from hedgerow.domain.position import DustLot, HedgedPosition, newest_stamps
 
 __all__ = ["FUNDING_HORIZON", "external_flow", "funding_received", "funds_transferred"]
 
 FUNDING_HORIZON = timedelta(days=35)
 """A payment with a stamp so much older than the newest one booked counts as booked."""
+COIN_STEP = Decimal("1e-8")
+"""Balances have eight decimals."""
 LATE_FUNDING = timedelta(seconds=15)
 """A settlement may be charged up to 15 s off its stamp (docs/aster-api.md 11)."""
 
@@ -82,4 +86,21 @@ def external_flow(ledger: Ledger, event: ev.ExternalFlow) -> Ledger:
         rows_seen=ledger.rows_seen.adding(event.row_id, event.at),
         books=ledger.books.with_flow(event),
         books_since=ledger.books_since or opened,
+        dust=_dust_exchanged(ledger, event),
     )
+
+
+def _dust_exchanged(ledger: Ledger, event: ev.ExternalFlow) -> Mapping[str, DustLot]:
+    """Return the dust that is left when the venue exchanges a coin for fewer new ones: a part of it as of all coins.
+
+    That of a coin which a hedge holds is counted in new coins with the hedge.
+    """
+    lot = ledger.dust.get(event.asset)
+    before = ledger.books.line(event.wallet, event.asset).balance
+    exchanged = (
+        event.kind is ev.FlowKind.AUTO_EXCHANGE and event.wallet is ev.Wallet.SPOT and -before < event.amount < 0
+    )
+    if lot is None or not exchanged or (ledger.active is not None and ledger.active.pair.base == event.asset):
+        return ledger.dust
+    left = (lot.quantity * (before + event.amount) / before).quantize(COIN_STEP)
+    return {**ledger.dust, event.asset: replace(lot, quantity=left)}

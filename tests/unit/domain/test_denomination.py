@@ -2,12 +2,14 @@
 
 from decimal import Decimal
 
+import pytest
+
 from hedgerow.domain import events as ev
-from hedgerow.domain.events import HedgeRedenominated
+from hedgerow.domain.events import FlowKind, HedgeRedenominated, Wallet
 from hedgerow.domain.folding import apply
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.position import DustLot
-from support.diary import Diary
+from support.diary import START, Diary
 
 FACTOR = Decimal(1000)
 
@@ -45,3 +47,39 @@ def test_another_hedge_stays_as_it_is() -> None:
     ledger = held().ledger
     event = ev.HedgeRedenominated(at=held().now, hedge_id="h2", factor=FACTOR)
     assert apply(ledger, event).hedge == ledger.hedge
+
+
+def flow(amount: str, kind: FlowKind = FlowKind.AUTO_EXCHANGE, wallet: Wallet = Wallet.SPOT) -> ev.ExternalFlow:
+    return ev.ExternalFlow(
+        at=START, row_id=f"r{amount}{kind}", wallet=wallet, asset="ABC", amount=Decimal(amount), kind=kind
+    )
+
+
+def dusty() -> Diary:
+    """Return a log with two coins of dust among ten in the wallet, and no hedge."""
+    lot = DustLot(asset="ABC", quantity=Decimal(2), cost=Decimal(150))
+    return Diary().tell(flow("10", FlowKind.OPENING), ev.DustKept(at=START, lot=lot))
+
+
+def test_dust_without_a_hedge_shrinks_as_all_coins_do() -> None:
+    lot = dusty().tell(flow("-9.99")).ledger.dust["ABC"]
+    assert (lot.quantity, lot.cost) == (Decimal("0.002"), Decimal(150))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(flow("-9.99", FlowKind.WITHDRAWAL), id="withdrawn"),
+        pytest.param(flow("-9.99", wallet=Wallet.PERP), id="of the other wallet"),
+        pytest.param(flow("5"), id="more coins"),
+        pytest.param(flow("-11"), id="more than there are"),
+    ],
+)
+def test_other_rows_leave_dust_alone(row: ev.ExternalFlow) -> None:
+    assert dusty().tell(row).ledger.dust["ABC"].quantity == 2
+
+
+def test_dust_of_a_coin_that_a_hedge_holds_is_counted_with_the_hedge() -> None:
+    diary = held().tell(ev.DustKept(at=START, lot=DustLot(asset="ABC", quantity=Decimal(2), cost=Decimal(1))))
+    diary.tell(flow("20", FlowKind.OPENING))
+    assert diary.tell(flow("-9")).ledger.dust["ABC"].quantity == 2
