@@ -115,8 +115,8 @@ def fits(shown: Shown, code: int, *, lines: int | None = 5) -> None:
 
 
 @WIDTHS
-def test_hedged_says_by_how_much_and_what_closing_makes(place: Path, columns: int) -> None:
-    scene = Scene(place).hedged()
+def test_hedged_says_by_how_much_and_what_closing_makes(tmp_path: Path, columns: int) -> None:
+    scene = Scene(tmp_path).hedged()
     scene.leave()
     shown = scene.show(columns)
     fits(shown, 0)
@@ -130,8 +130,8 @@ def test_hedged_says_by_how_much_and_what_closing_makes(place: Path, columns: in
 
 
 @WIDTHS
-def test_flat_says_what_it_waits_for(place: Path, columns: int) -> None:
-    scene = Scene(place)
+def test_flat_says_what_it_waits_for(tmp_path: Path, columns: int) -> None:
+    scene = Scene(tmp_path)
     scene.diary.tell(ev.CycleCompleted(at=scene.diary.now, number=1))
     scene.changes = {"reason": "BTCUSDT: APR 3.31% below 15.00%"}
     scene.leave()
@@ -142,8 +142,8 @@ def test_flat_says_what_it_waits_for(place: Path, columns: int) -> None:
 
 
 @WIDTHS
-def test_a_trade_in_flight_has_a_line_of_its_own(place: Path, columns: int) -> None:
-    scene = Scene(place)
+def test_a_trade_in_flight_has_a_line_of_its_own(tmp_path: Path, columns: int) -> None:
+    scene = Scene(tmp_path)
     scene.diary.begin().trade("s-1", Side.BUY, 4, 100)
     scene.leave()
     shown = scene.show(columns)
@@ -154,8 +154,8 @@ def test_a_trade_in_flight_has_a_line_of_its_own(place: Path, columns: int) -> N
 
 
 @WIDTHS
-def test_closing_names_its_reason(place: Path, columns: int) -> None:
-    scene = Scene(place).hedged()
+def test_closing_names_its_reason(tmp_path: Path, columns: int) -> None:
+    scene = Scene(tmp_path).hedged()
     scene.diary.begin(ExecutionKind.CLOSE)
     scene.leave()
     shown = scene.show(columns)
@@ -168,9 +168,9 @@ def test_closing_names_its_reason(place: Path, columns: int) -> None:
 @WIDTHS
 @pytest.mark.parametrize(("seconds", "title", "code"), [(2, "Half open on ABCUSDT", 0), (60, "Naked on ABCUSDT", 1)])
 def test_legs_that_differ_say_since_when_and_how_much(
-    place: Path, columns: int, seconds: int, title: str, code: int
+    tmp_path: Path, columns: int, seconds: int, title: str, code: int
 ) -> None:
-    scene = Scene(place).hedged()
+    scene = Scene(tmp_path).hedged()
     scene.diary.begin(ExecutionKind.CLOSE)
     job = scene.diary.ledger.execution
     assert job is not None
@@ -185,8 +185,8 @@ def test_legs_that_differ_say_since_when_and_how_much(
 
 @WIDTHS
 @pytest.mark.parametrize("held", [True, False])
-def test_a_halt_is_shown_in_full_with_its_remedy(place: Path, columns: int, *, held: bool) -> None:
-    scene = Scene(place)
+def test_a_halt_is_shown_in_full_with_its_remedy(tmp_path: Path, columns: int, *, held: bool) -> None:
+    scene = Scene(tmp_path)
     if held:
         scene.hedged()
     scene.diary.tell(ev.Halted(at=scene.diary.now, reason=HaltReason.DAILY_LOSS, detail=DETAIL))
@@ -200,8 +200,8 @@ def test_a_halt_is_shown_in_full_with_its_remedy(place: Path, columns: int, *, h
 
 
 @WIDTHS
-def test_a_blind_bot_says_since_when_and_why(place: Path, columns: int) -> None:
-    scene = Scene(place).hedged()
+def test_a_blind_bot_says_since_when_and_why(tmp_path: Path, columns: int) -> None:
+    scene = Scene(tmp_path).hedged()
     scene.changes = {"blind_since": scene.diary.now - timedelta(seconds=255), "unread": ("account: HTTP 500",)}
     scene.leave()
     shown = scene.show(columns)
@@ -211,8 +211,8 @@ def test_a_blind_bot_says_since_when_and_why(place: Path, columns: int) -> None:
 
 
 @WIDTHS
-def test_a_bot_that_has_not_checked_yet_is_starting(place: Path, columns: int) -> None:
-    scene = Scene(place).hedged()
+def test_a_bot_that_has_not_checked_yet_is_starting(tmp_path: Path, columns: int) -> None:
+    scene = Scene(tmp_path).hedged()
     scene.changes = {"checked_at": None}
     scene.leave()
     shown = scene.show(columns)
@@ -221,8 +221,8 @@ def test_a_bot_that_has_not_checked_yet_is_starting(place: Path, columns: int) -
 
 
 @WIDTHS
-def test_a_bot_that_stopped_in_order_is_not_a_dead_one(place: Path, columns: int) -> None:
-    scene = Scene(place).hedged()
+def test_a_bot_that_stopped_in_order_is_not_a_dead_one(tmp_path: Path, columns: int) -> None:
+    scene = Scene(tmp_path).hedged()
     scene.changes = {"stopped_at": scene.diary.now}
     scene.leave(beat=False)
     shown = scene.show(columns)
@@ -234,8 +234,8 @@ def test_a_bot_that_stopped_in_order_is_not_a_dead_one(place: Path, columns: int
 @pytest.mark.parametrize(
     ("pid", "title"), [(2**22 - 3, "The bot died: process 4194301 is gone"), (None, "does not answer")]
 )
-def test_a_bot_that_was_killed_or_hangs_is_down(place: Path, columns: int, pid: int | None, title: str) -> None:
-    scene = Scene(place).hedged()
+def test_a_bot_that_was_killed_or_hangs_is_down(tmp_path: Path, columns: int, pid: int | None, title: str) -> None:
+    scene = Scene(tmp_path).hedged()
     scene.leave(alive=False, pid=pid)
     shown = scene.show(columns)
     fits(shown, 1)
@@ -244,14 +244,14 @@ def test_a_bot_that_was_killed_or_hangs_is_down(place: Path, columns: int, pid: 
 
 
 @WIDTHS
-def test_a_home_without_a_log_says_so(place: Path, columns: int) -> None:
-    shown = on_terminal("status", "--home", str(place), home=place, columns=columns)
+def test_a_home_without_a_log_says_so(tmp_path: Path, columns: int) -> None:
+    shown = on_terminal("status", "--home", str(tmp_path), home=tmp_path, columns=columns)
     assert shown.code == 1
     assert "the bot has not run here yet" in shown.words
 
 
-def test_dust_of_many_coins_is_one_line(place: Path) -> None:
-    scene = Scene(place).hedged()
+def test_dust_of_many_coins_is_one_line(tmp_path: Path) -> None:
+    scene = Scene(tmp_path).hedged()
     scene.diary.close_hedge().dust("0.003", "0.3")
     for asset in ("FORM", "SOON", "AVL"):
         lot = replace(scene.diary.ledger.dust["ABC"], asset=asset, cost=Decimal("1.20"))
@@ -263,10 +263,10 @@ def test_dust_of_many_coins_is_one_line(place: Path) -> None:
     assert "4 coins, $3.90 when kept" in shown.text
 
 
-def test_watch_draws_in_place_and_ctrl_c_ends_it_well(place: Path) -> None:
-    scene = Scene(place).hedged()
+def test_watch_draws_in_place_and_ctrl_c_ends_it_well(tmp_path: Path) -> None:
+    scene = Scene(tmp_path).hedged()
     scene.leave()
-    with Terminal("status", "--paper", "--home", str(place), "--watch", home=place) as terminal:
+    with Terminal("status", "--paper", "--home", str(tmp_path), "--watch", home=tmp_path) as terminal:
         terminal.wait_for("Ctrl-C ends")
         first = terminal.screen.text
         scene.home.heartbeat.unlink()
