@@ -82,7 +82,7 @@ def _each_card(report: RunReport) -> Iterator[str]:
     fall = report.drawdown
     lowest = f"{percent(fall.fraction)} of the high, at {utc_minute(fall.low_at)}" if fall else "equity never fell"
     yield _card("Largest drawdown", _exact(fall.amount) if fall else amount(Decimal(0)), lowest)
-    yield _card("Time in market", percent(report.time_in_market, 0), "of the run a hedge was held")
+    yield _card("Time in market", percent(report.time_in_market, 1), "of the run a hedge was held")
     naked = f"longest {seconds(report.max_naked_seconds)} with unequal legs"
     yield _card("Largest exposure", _exact(report.max_naked_usd), naked)
     differing = ", ".join(f"{name} {plain(value)}" for name, value in report.books_lines.items())

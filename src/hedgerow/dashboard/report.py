@@ -261,7 +261,7 @@ def _headlines(report: RunReport) -> list[tuple[str, str, str]]:
         ("Equity", amount(report.equity_end), f"from {amount(report.equity_start)}"),
         ("Largest drawdown", *_drawdown(report)),
         ("Positions", str(report.positions_opened), f"opened, {report.positions_closed} closed"),
-        ("Time in market", percent(report.time_in_market, 0), "of the run a hedge was held"),
+        ("Time in market", percent(report.time_in_market, 1), "of the run a hedge was held"),
         ("Largest exposure", amount(report.max_naked_usd), f"longest {seconds(report.max_naked_seconds)}"),
         ("Books difference", plain(report.books_difference), lines or agree),
     ]
