@@ -130,7 +130,7 @@ def test_exposure_is_a_table_for_people() -> None:
 
 def test_without_faults_the_same_run_is_played_and_nothing_goes_wrong() -> None:
     calm, drawn = draw_plan(3, DAYS, faults=False), draw_plan(3, DAYS)
-    assert calm == replace(drawn, troubles=())
+    assert calm == replace(drawn, troubles=(), interference=0.0)
     result = play_seed(3, DAYS, faults=False)
     assert (result.violation, result.faults_injected, result.crash_points) == (None, 0, 0)
 
