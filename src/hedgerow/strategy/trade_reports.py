@@ -7,6 +7,7 @@ and those that would be most unusual, are booked only when later readings go on 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ONE, ZERO, plain
 from hedgerow.domain.order import Fill
@@ -14,6 +15,8 @@ from hedgerow.domain.position import OrderRecord
 
 __all__ = ["average_entry", "contradiction", "expected_pnl", "unusual"]
 
+SMALLEST_AMOUNT = Decimal("1e-8")
+"""Balances and commissions have eight decimals."""
 NOTIONAL_TOLERANCE = Decimal("0.001")
 """Fraction by which trades and their order's own total may differ: an average price is rounded."""
 USUAL_FEE_FACTOR = 3
@@ -74,10 +77,16 @@ def unusual(
     ``fee_quote`` is its commission in quote units, ``expected_rate`` the commission as a fraction of its notional.
     ``pnl`` is the realised PnL to be expected, None where none is.
     """
-    if fee_quote <= 0 and not may_be_free:
+    if fee_quote <= 0 and not may_be_free and not (fee_quote == 0 and _rounds_to_nothing(fill, expected_rate)):
         return f"trade {fill.trade_id} cost {plain(fee_quote)}"
     if fee_quote > USUAL_FEE_FACTOR * expected_rate * fill.notional:
         return f"trade {fill.trade_id} cost {plain(fee_quote)} of {plain(fill.notional)}"
     if pnl is not None and abs(fill.realized_pnl - pnl) > USUAL_PNL_ERROR * max(fill.notional, ONE):
         return f"trade {fill.trade_id} realised {plain(fill.realized_pnl)}, {plain(pnl)} was expected"
     return None
+
+
+def _rounds_to_nothing(fill: Fill, rate: Decimal) -> bool:
+    """Tell whether a commission is less than the smallest amount of a balance."""
+    charged = fill.notional if fill.fee_asset == QUOTE_ASSET else fill.quantity
+    return charged * rate < SMALLEST_AMOUNT

@@ -124,6 +124,28 @@ def test_a_commission_far_from_the_expected_one_is_unusual(fee: str, *, free: bo
 
 
 @pytest.mark.parametrize(
+    ("quantity", "price", "asset", "is_unusual"),
+    [
+        ("0.00001", "173000000", "AAA", False),
+        ("0.0001", "173000000", "AAA", True),
+        ("0.00001", "173000000", "USDT", True),
+        ("0.00001", "1", "USDT", False),
+    ],
+)
+def test_a_commission_below_the_smallest_amount_is_none_and_not_unusual(
+    quantity: str, price: str, asset: str, *, is_unusual: bool
+) -> None:
+    found = unusual(
+        trade(quantity, price, fee=Decimal(0), fee_asset=asset),
+        Decimal(0),
+        expected_rate=RATE,
+        may_be_free=False,
+        pnl=None,
+    )
+    assert (found is not None) is is_unusual
+
+
+@pytest.mark.parametrize(
     ("pnl", "is_unusual"), [("-5", False), ("-4.99", False), ("-4.98", True), ("5", True), ("0", True), ("1e9", True)]
 )
 def test_a_realised_pnl_far_from_what_the_log_expects_is_unusual(pnl: str, *, is_unusual: bool) -> None:
