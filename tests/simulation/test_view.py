@@ -10,12 +10,14 @@ from msgspec.structs import replace
 from hedgerow.app import simulated_view
 from hedgerow.app.simulate import play_seed
 from hedgerow.dashboard.bot_state import BotState, StateReport, bot_state
+from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.ledger import Ledger
 from hedgerow.simulation.invariants import Exposure, Rule
 from hedgerow.simulation.legs import Naked
 from hedgerow.simulation.view import Shown, check_shown, check_values
 from hedgerow.store import guide_state
 from support.bots import Farm
+from support.toy_venue import new_job
 from support.views import NOW, hedge, ledger_of
 
 TEN = ledger_of(hedge("10"))
@@ -63,6 +65,9 @@ def test_hedged_is_not_shown_of_nothing_and_flat_not_of_something() -> None:
     flat = replace(HEDGED, state="flat", hedged=False, flat=True)
     assert judged(flat, Ledger()) == set()
     assert judged(flat, TEN) == {Rule.SHOWN}
+    closing = new_job(ExecutionKind.CLOSE)
+    assert judged(flat, replace(TEN, execution=closing)) == {Rule.SHOWN}
+    assert judged(flat, replace(TEN, execution=replace(closing, state=ExecutionState.FLAT))) == set()
 
 
 def test_naked_time_is_not_shown_shorter_than_the_log_or_the_exchange_has_it() -> None:

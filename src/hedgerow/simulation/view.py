@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.money import ZERO
@@ -60,7 +61,9 @@ def check_shown(
                 yield Rule.SHOWN, f"shown as {shown.state} while {what} for {seconds:.0f} s"
     if shown.hedged and ledger.hedge is None:
         yield Rule.SHOWN, f"shown as {shown.state} and nothing is held"
-    if shown.flat and ledger.active is not None:
+    job = ledger.execution
+    sold = job is not None and job.state is ExecutionState.FLAT  # the job has still to book its fees and to end
+    if shown.flat and ledger.active is not None and not sold:
         yield Rule.SHOWN, f"shown as {shown.state} while {ledger.active.symbol} is held"
     if shown.longest_naked_seconds < ledger.max_naked_seconds:
         text = f"{shown.longest_naked_seconds:.1f} s naked are shown, the log has {ledger.max_naked_seconds:.1f} s"
