@@ -222,8 +222,8 @@ def _state(view: _View) -> BotState:
 
 
 def _trading(view: _View, job: HedgeExecution | None) -> BotState:
-    lasts = view.now - view.naked.since if view.naked else timedelta()
-    allowed = timedelta(seconds=(job.limits if job else ExecutionLimits()).max_naked_seconds)
+    lasts = (view.now - view.naked.since).total_seconds() if view.naked else 0.0
+    allowed = (job.limits if job else ExecutionLimits()).max_naked_seconds
     if view.naked and (lasts > allowed or (job is not None and job.state is ExecutionState.NAKED)):
         return BotState.NAKED
     if job is None or job.state in _REPAIRS or job.kind is ExecutionKind.TRIM:

@@ -20,6 +20,7 @@ from hedgerow.engine.narration import Line, LineLevel, is_routine, one_line, tol
 from hedgerow.engine.narration_events import EVENT_WORDS, SILENT_EVENTS
 from hedgerow.engine.narration_life import LIFE_WORDS
 from hedgerow.engine.narration_moments import MOMENT_WORDS
+from hedgerow.engine.narration_stop import STOP_WORDS
 from hedgerow.engine.narration_verdicts import CLOSING, DECISION_WORDS, SAFETY, VERDICT_WORDS
 from hedgerow.strategy import observation as ob
 from hedgerow.strategy import verdict as vd
@@ -59,7 +60,7 @@ def levels(moment: mo.Moment) -> set[LineLevel]:
 
 
 def test_every_kind_of_moment_has_its_words() -> None:
-    worded = {*LIFE_WORDS, *MOMENT_WORDS, mo.ReconcileStarted, mo.Reconciled, mo.Decided, mo.Recorded}
+    worded = {*LIFE_WORDS, *MOMENT_WORDS, *STOP_WORDS, mo.ReconcileStarted, mo.Reconciled, mo.Decided, mo.Recorded}
     assert worded == set(get_args(mo.Moment))
 
 
