@@ -93,10 +93,13 @@ def _mode(*, paper: bool, dry_run: bool) -> HomeMode:
     return HomeMode.DRY_RUN if dry_run else HomeMode.LIVE
 
 
-def say(text: str, *, style: str | None = None) -> None:
-    """Print a line for people: in colour and broken at blanks on a terminal, as it is elsewhere."""
+def say(text: str, *, style: str | None = None, hanging: int = 4) -> None:
+    """Print a line for people: in colour and broken at blanks on a terminal, as it is elsewhere.
+
+    ``hanging`` is how far its later lines stand further in.
+    """
     width = screen_width()
-    for line in [text] if width is None else wrapped(text, width):
+    for line in [text] if width is None else wrapped(text, width, hanging=hanging):
         Console(highlight=False, soft_wrap=True).print(line, style=style, markup=False)
 
 

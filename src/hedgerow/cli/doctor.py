@@ -13,6 +13,8 @@ from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, i
 __all__ = ["doctor"]
 
 MARKS = {Level.OK: "ok      ", Level.WARNING: "WARNING ", Level.PROBLEM: "PROBLEM "}
+MARGIN = 8
+"""Columns of a mark."""
 STYLES = {Level.OK: None, Level.WARNING: "yellow", Level.PROBLEM: "red"}
 
 
@@ -23,9 +25,9 @@ def doctor(home: HomeOption = Path(), config: ConfigOption = None, json: JsonOpt
     write_json(json, found, identity_of(place, read_settings(place, config)))
     if not is_stdout(json):
         for finding in found:
-            say(f"{MARKS[finding.level]}{finding.subject}: {finding.text}", style=STYLES[finding.level])
+            say(f"{MARKS[finding.level]}{finding.subject}: {finding.text}", style=STYLES[finding.level], hanging=MARGIN)
             if finding.mend:
-                say(f"{' ' * 8}{finding.mend}")
+                say(f"{' ' * MARGIN}{finding.mend}", hanging=0)
         problems = sum(finding.level is Level.PROBLEM for finding in found)
         warnings = sum(finding.level is Level.WARNING for finding in found)
         say(f"{problems} problem(s), {warnings} warning(s), {len(found) - problems - warnings} in order")
