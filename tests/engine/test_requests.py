@@ -361,3 +361,10 @@ def test_a_stop_at_any_command_of_an_opening_ends_hedged_or_flat(steps: int) -> 
     else:
         farm.check_flat()
     assert farm.heard(CycleFailed) == []
+
+
+def test_a_closing_by_hand_that_leaves_a_leg_naked_is_gone_on_with_within_a_minute(tmp_path: Path) -> None:
+    absorbed = SubmitFault(outcome=Outcome.ABSORB, market=Market.PERP, reduce_only=True, times=9)
+    farm, mailbox = Farm(faults=FaultPlan(submits=(absorbed,))), mailbox_in(tmp_path)
+    farm.run(2, mailbox=mailbox, at={0.51: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
+    assert 30 < farm.ledger.max_naked_seconds < 100

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import inf
 
 from msgspec import Struct
 
@@ -145,7 +146,8 @@ class Runner:
         while not self._stop() and (left := until - self._clock.monotonic()) > 0:
             if self._service.reachable:
                 await self._guarded(self._service.answer_mail)
-                left = min(left, self._options.mail_seconds)
+                until = min(until, self._clock.monotonic() + self._naked_rest())
+                left = min(until - self._clock.monotonic(), self._options.mail_seconds)
             if self._service.take_resumed():
                 return True
             if self._guard.look_due():
@@ -176,6 +178,11 @@ class Runner:
         if not self._options.once:
             self._journal.say(NothingRead(at=self._clock.now(), retry_seconds=pause))
         return pause
+
+    def _naked_rest(self) -> float:
+        """Return how long a rest may go on: a request may have left a leg naked; without one, for ever."""
+        job = self._journal.ledger.execution
+        return inf if job is None or job.state is not ExecutionState.NAKED else self._naked_pause(job)
 
     def _naked_pause(self, job: HedgeExecution) -> float:
         """Return the pause before a naked leg is traded again: its next order is due then, or its listing is read."""
