@@ -183,6 +183,21 @@ def test_a_hundred_requests_at_once_are_each_answered_once_in_order(tmp_path: Pa
     farm.check_whole()
 
 
+def test_a_halt_while_a_failed_cycle_has_left_an_opening_behind_leads_no_further(tmp_path: Path) -> None:
+    farm, mailbox = _maker(), mailbox_in(tmp_path / "r")
+
+    def fail_and_ask(desk: Farm) -> None:
+        desk.venue.bug = RuntimeError("a bug of ours")
+        mailbox.post(asked("1", HaltRequested()))
+
+    farm.run(0.5, mailbox=mailbox, at={PARTLY: fail_and_ask})
+    assert farm.heard(CycleFailed)
+    assert _handled(farm) == [("1", RequestOutcome.DONE)]
+    assert _leading(farm, PARTLY * 3600 + 0.1) == []
+    assert farm.logged(HedgeOpened)
+    farm.check_whole()
+
+
 def test_the_same_request_twice_is_carried_out_once_and_answered_alike(tmp_path: Path) -> None:
     farm, mailbox = _maker(), mailbox_in(tmp_path / "r")
     answers: list[str] = []
