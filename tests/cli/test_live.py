@@ -166,7 +166,9 @@ def test_a_closing_that_receives_a_stop_signal_ends_flat_first(
     until(lambda: count(log, "order_ended") > before, command)
     command.send_signal(number)
     out, err = command.communicate(timeout=PATIENCE)
-    assert (command.returncode, err) == (0, "")
+    assert command.returncode == 0
+    assert err.startswith("Stopping: the closing of ")
+    assert err.endswith(" is brought to its end first (again = stop at once)\n")
     assert out.startswith("Closed ")
     assert check_sound(aster, place).active is None
 

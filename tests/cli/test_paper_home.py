@@ -159,8 +159,9 @@ def test_a_halt_is_shown_survives_and_is_lifted(held: str, shell: Shell) -> None
     assert "asked by the user: lunch (since 20" in shell("status", "--paper").out
     assert shell("run", "--paper", "--once").code == 3
     assert shell("reconcile", "--paper").code == 3
-    assert shell("resume", "--paper") == Said(0, "Openings are allowed again.\n", "")
-    assert shell("resume", "--paper") == Said(0, "Openings were not halted.\n", "")
+    alone = f"No bot is running: nothing watches {held} until one is started.\n"
+    assert shell("resume", "--paper") == Said(0, f"Openings are allowed again. {alone}", "")
+    assert shell("resume", "--paper") == Said(0, f"Openings were not halted. {alone}", "")
     assert status(shell)["position"]["symbol"] == held
     assert shell("status", "--paper").code == 1, "no bot runs"
 
