@@ -98,7 +98,7 @@ def _dust_exchanged(ledger: Ledger, event: ev.ExternalFlow) -> Mapping[str, Dust
     lot = ledger.dust.get(event.asset)
     before = ledger.books.line(event.wallet, event.asset).balance
     exchanged = (
-        event.kind is ev.FlowKind.AUTO_EXCHANGE and event.wallet is ev.Wallet.SPOT and -before < event.amount < 0
+        event.kind is ev.FlowKind.AUTO_EXCHANGE and event.wallet is ev.Wallet.SPOT and -before <= event.amount < 0
     )
     if lot is None or not exchanged or (ledger.active is not None and ledger.active.pair.base == event.asset):
         return ledger.dust
