@@ -68,7 +68,7 @@ def test_dust_without_a_hedge_shrinks_as_all_coins_do() -> None:
 
 def test_dust_of_which_nothing_is_left_keeps_its_cost() -> None:
     lot = dusty().tell(flow("-10")).ledger.dust["ABC"]
-    assert (lot.quantity, lot.cost) == (0, Decimal(150))
+    assert (lot.quantity, lot.cost) == (Decimal(0), Decimal(150))
 
 
 @pytest.mark.parametrize(
