@@ -1,9 +1,4 @@
-"""Bugs in the text of one module that the tests near it did not notice when they were first planted.
-
-One of them is left out because it is none: in ``strategy/hedging_quantities.py``, an opening's short that is brought to
-the plan as soon as the coins reach it, before the lead is done, is the same short: the smaller one of the plan and of
-the coins is the plan then.
-"""
+"""Bugs in the text of one module that the tests near it did not notice when they were first planted."""
 
 from collections.abc import Sequence
 
