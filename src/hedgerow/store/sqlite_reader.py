@@ -118,7 +118,8 @@ class SqliteLog:
     def _counted(self) -> int:
         """Return how many events there are, from their first and last number: counting them reads the whole file.
 
-        That the numbers between them follow one another is seen when they are read.
+        That the numbers between them follow one another is seen when they are read
+        (docs/decisions/0016-a-snapshot-vouches-for-the-events-below-it.md).
         """
         first = self._connection.execute("SELECT min(seq) FROM events").fetchone()[0]
         last = self._connection.execute("SELECT max(seq) FROM events").fetchone()[0]
