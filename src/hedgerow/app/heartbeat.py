@@ -14,6 +14,7 @@ from hedgerow.dashboard.bot_state import Process, ProcessState
 from hedgerow.domain.requests import Answer, Claim, OperatorRequest
 from hedgerow.engine.moments import Moment, Stopped
 from hedgerow.ports import Clock, Mailbox
+from hedgerow.store.files import read_small_file
 
 __all__ = ["SILENT_SECONDS", "Beat", "BeatingClock", "BeatingMailbox", "Heartbeat", "process_of", "read_beat"]
 
@@ -22,6 +23,7 @@ BEAT_SECONDS = 1.0
 LONGEST_SLEEP_SECONDS = 2.0
 """A bot that waits on purpose, for a settlement to pass for example, beats at least so often."""
 
+LARGEST_BYTES = 4_096
 SILENT_SECONDS = 15.0
 """A process that has not beaten for so long does not answer: several times the longest pause between two beats."""
 
@@ -131,15 +133,16 @@ class BeatingClock:
 def read_beat(path: Path) -> Beat | None:
     """Return the newest beat; None when there is no file, or none that can be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Beat)
-    except (OSError, msgspec.DecodeError):
+        return msgspec.json.decode(read_small_file(path, largest=LARGEST_BYTES), type=Beat)
+    except (OSError, msgspec.MsgspecError, ValueError):
         return None
 
 
 def process_of(path: Path, now: datetime, *, ran: bool) -> Process:
     """Return what a heartbeat file tells of its process at ``now``, real time; ``ran`` = a bot has run here before.
 
-    The number of a process is asked for only on its own machine; elsewhere the age of the file decides.
+    The number of a process is asked for only on its own machine; elsewhere the age of the file decides. A file of the
+    future is as silent as an old one: it was last written before the clock was put back.
     """
     try:
         last_beat = datetime.fromtimestamp(path.stat().st_mtime, UTC)
@@ -149,7 +152,7 @@ def process_of(path: Path, now: datetime, *, ran: bool) -> Process:
     pid = beat.pid if beat else None
     if beat is not None and beat.host == gethostname() and not _exists(beat.pid):
         return Process(state=ProcessState.GONE, pid=pid, last_beat=last_beat)
-    silent = (now - last_beat).total_seconds() > SILENT_SECONDS
+    silent = abs((now - last_beat).total_seconds()) > SILENT_SECONDS
     return Process(state=ProcessState.SILENT if silent else ProcessState.RUNNING, pid=pid, last_beat=last_beat)
 
 

@@ -1,19 +1,31 @@
 """Keeps ``hedgerow.outlook.json`` beside the heartbeat: what the running bot sees, after every check and trade."""
 
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import isfinite
 from pathlib import Path
+from typing import cast
 
 import msgspec
+from msgspec import Struct, structs
 
 from hedgerow.clock import SystemClock
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.engine.moments import Moment
 from hedgerow.ports import Clock
-from hedgerow.store.files import replace_file
+from hedgerow.store.files import read_small_file, replace_file
 
 __all__ = ["OutlookFile", "read_outlook"]
 
 _WRITER = msgspec.json.Encoder()
 _READER = msgspec.json.Decoder(Outlook)
+LARGEST_BYTES = 1_048_576
+LARGEST_NUMBER = 1e18
+"""No price, quantity, amount, ratio or count of a bot comes near it; a Decimal's exponent stays within its digits."""
+SMALLEST_EXPONENT = -200
+YEARS = range(1900, 9000)
+LARGEST_LEAD = timedelta(days=36_525)
+"""How far a bot's clock, which may be a simulated one, can be from the machine's."""
 
 
 class OutlookFile:
@@ -40,8 +52,27 @@ class OutlookFile:
 
 
 def read_outlook(path: Path) -> Outlook | None:
-    """Return the newest outlook; None when there is no file, or none of this version."""
+    """Return the newest outlook; None when there is no file, none of this version, or one that no bot has written."""
     try:
-        return _READER.decode(path.read_bytes())
+        outlook = _READER.decode(read_small_file(path, largest=LARGEST_BYTES))
     except (OSError, msgspec.MsgspecError, ArithmeticError, ValueError):
         return None
+    return outlook if _is_sane(outlook) and abs(outlook.at - outlook.written_at) < LARGEST_LEAD else None
+
+
+def _is_sane(value: object) -> bool:
+    """Tell whether every number within ``value`` is finite and of a possible size, and every time has a zone."""
+    match value:
+        case Struct():
+            return all(_is_sane(part) for part in structs.astuple(value))
+        case tuple():
+            return all(_is_sane(part) for part in cast("tuple[object, ...]", value))
+        case Decimal():
+            exponent = value.as_tuple().exponent
+            return isinstance(exponent, int) and exponent >= SMALLEST_EXPONENT and abs(value) <= LARGEST_NUMBER
+        case int() | float():
+            return isfinite(value) and abs(value) <= LARGEST_NUMBER
+        case datetime():
+            return value.tzinfo is not None and value.year in YEARS
+        case _:
+            return True

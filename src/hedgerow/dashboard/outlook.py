@@ -45,6 +45,8 @@ TRADES = (
     *(ev.ExecutionStarted, ev.FillsElsewhere, ev.Halted, ev.Lifted),
 )
 """After these the file is written at once."""
+CHECKS = (mo.CycleBegan, mo.CycleEnded, mo.CycleFailed, mo.NothingRead, mo.Stopped)
+"""After these too."""
 
 
 class PairPrices(Struct, frozen=True, kw_only=True):
@@ -169,7 +171,7 @@ class OutlookBuilder:
         if changed is self._now:
             return None
         self._now = replace(changed, at=max(changed.at, getattr(moment, "at", changed.at)), written_at=written_at)
-        return self._now if isinstance(moment, mo.CycleBegan | mo.CycleEnded | mo.CycleFailed | mo.Stopped) else None
+        return self._now if isinstance(moment, CHECKS) else None
 
     def _recorded(self, moment: mo.Recorded, written_at: datetime) -> Outlook | None:
         now = self._now
@@ -236,6 +238,7 @@ _CHANGES: dict[type, Callable[[Outlook, Any], Outlook]] = {
     mo.Decided: _decided,
     mo.BalancesRead: lambda now, m: replace(now, free_spot=m.spot_usdt, free_perp=m.perp_usdt),
     mo.HealthJudged: lambda now, m: replace(now, foreign=m.foreign),
+    mo.NothingRead: lambda now, m: replace(now, next_check_at=m.at + timedelta(seconds=m.retry_seconds)),
     mo.NoOpportunity: lambda now, m: replace(now, reason=m.why),
     mo.ReadFailed: lambda now, m: replace(now, unread=m.missing),
     mo.Stopped: lambda now, m: replace(now, stopped_at=m.at, checking_since=None, next_check_at=None),

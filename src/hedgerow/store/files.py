@@ -1,9 +1,26 @@
-"""Files replaced as a whole: a reader, or a crash at any moment, sees the old one or the new one."""
+"""Small files replaced as a whole: a reader, or a crash at any moment, sees the old one or the new one."""
 
 import os
+import stat
 from pathlib import Path
 
-__all__ = ["replace_file"]
+__all__ = ["read_small_file", "replace_file"]
+
+
+def read_small_file(path: Path, *, largest: int) -> bytes:
+    """Return the content of a file of at most ``largest`` bytes; never waits, whatever stands at ``path``.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(f"{path} is no regular file")
+        if found.st_size > largest:
+            raise OSError(f"{path} is larger than {largest} bytes")
+        return file.read(largest)
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool = True, private: bool = False) -> None:

@@ -70,3 +70,16 @@ def test_a_torn_heartbeat_is_judged_by_its_age(tmp_path: Path) -> None:
 
 def test_a_process_of_another_user_is_there(tmp_path: Path) -> None:
     assert process_of(beaten(tmp_path, pid=1), NOW, ran=True).state is ProcessState.RUNNING
+
+
+def test_a_heartbeat_of_the_future_hides_no_process_that_hangs(tmp_path: Path) -> None:
+    path = beaten(tmp_path, pid=os.getpid(), seconds_ago=-3600)
+    assert process_of(path, NOW, ran=True).state is ProcessState.SILENT
+
+
+def test_a_pipe_in_place_of_the_heartbeat_makes_nobody_wait(tmp_path: Path) -> None:
+    path = tmp_path / "heartbeat"
+    os.mkfifo(path)
+    os.utime(path, (NOW.timestamp(), NOW.timestamp()))
+    found = process_of(path, NOW, ran=True)
+    assert (found.state, found.pid) == (ProcessState.RUNNING, None)

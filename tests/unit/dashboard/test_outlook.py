@@ -1,5 +1,6 @@
 """What a running bot sees is written down after every check and trade, and what it cannot see is not made up."""
 
+import os
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ from hedgerow.app.outlook_file import OutlookFile, read_outlook
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.engine.moments import CycleEnded, Moment, Warned
+from hedgerow.engine.moments import CycleEnded, Moment, NothingRead, Warned
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support.bots import Farm
@@ -174,6 +175,51 @@ def test_the_file_is_read_as_it_was_written_and_a_torn_one_is_none(tmp_path: Pat
     path.write_bytes(whole[:100])
     assert read_outlook(path) is None
     path.unlink()
+    assert read_outlook(path) is None
+
+
+def test_an_outage_names_the_next_try_and_not_the_next_regular_check() -> None:
+    farm = Farm()
+    writer = Writer(farm)
+    farm.run(0.01, listeners=(writer,))
+    at = farm.clock.now()
+    writer.hear(NothingRead(at=at, retry_seconds=10.0))
+    assert writer.last.next_check_at == at + timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("equity", "NaN"),
+        ("equity", "sNaN"),
+        ("free_spot", "Infinity"),
+        ("free_perp", "1e-999999"),
+        ("free_perp", "-1e999999"),
+        ("interval_seconds", 1e308),
+        ("at", "9999-12-31T23:59:59Z"),
+        ("at", "2026-01-05T12:00:00"),
+        ("next_check_at", "0001-01-01T00:00:00+14:00"),
+    ],
+)
+def test_an_outlook_with_a_value_that_no_bot_writes_is_none(tmp_path: Path, key: str, value: object) -> None:
+    path = tmp_path / "outlook.json"
+    Farm().run(0.05, listeners=(OutlookFile(path, OutlookBuilder(POLICY)),))
+    assert read_outlook(path) is not None
+    written = msgspec.json.decode(path.read_bytes(), type=dict[str, object])
+    path.write_bytes(msgspec.json.encode(written | {key: value}))
+    assert read_outlook(path) is None
+
+
+def test_a_pipe_or_a_folder_in_place_of_the_outlook_makes_nobody_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "outlook.json")
+    assert read_outlook(tmp_path / "outlook.json") is None
+    assert read_outlook(tmp_path) is None
+
+
+def test_an_outlook_that_is_too_large_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "outlook.json"
+    Farm().run(0.05, listeners=(OutlookFile(path, OutlookBuilder(POLICY)),))
+    path.write_bytes(path.read_bytes() + b" " * 1_048_576)
     assert read_outlook(path) is None
 
 
