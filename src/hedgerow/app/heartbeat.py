@@ -134,7 +134,7 @@ def read_beat(path: Path) -> Beat | None:
     """Return the newest beat; None when there is no file, or none that can be read."""
     try:
         return msgspec.json.decode(read_small_file(path, largest=LARGEST_BYTES), type=Beat)
-    except (OSError, msgspec.MsgspecError, ValueError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 

@@ -55,7 +55,7 @@ def read_outlook(path: Path) -> Outlook | None:
     """Return the newest outlook; None when there is no file, none of this version, or one that no bot has written."""
     try:
         outlook = _READER.decode(read_small_file(path, largest=LARGEST_BYTES))
-    except (OSError, msgspec.MsgspecError, ArithmeticError, ValueError):
+    except (OSError, msgspec.MsgspecError, ArithmeticError, ValueError, RecursionError):
         return None
     return outlook if _is_sane(outlook) and abs(outlook.at - outlook.written_at) < LARGEST_LEAD else None
 

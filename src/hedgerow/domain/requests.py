@@ -26,6 +26,8 @@ __all__ = [
 VALID_SECONDS: Final = 60
 """How long a request is valid unless it says otherwise."""
 LONGEST_VALID: Final = timedelta(hours=1)
+_YEARS: Final = range(2000, 9000)
+"""Years whose times every clock and zone can compute with."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -91,6 +93,9 @@ class OperatorRequest(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not _REQUEST_ID.fullmatch(self.request_id):
             raise ValueError("request_id: allowed are 1 to 64 letters, digits, _ and -")
+        for name, at in (("asked_at", self.asked_at), ("valid_until", self.valid_until)):
+            if at.tzinfo is None or at.year not in _YEARS:
+                raise ValueError(f"{name}: allowed is a time with its zone, from the year {_YEARS[0]} on")
         if not self.asked_at < self.valid_until <= self.asked_at + LONGEST_VALID:
             raise ValueError("valid_until: allowed is at most an hour after asked_at")
 

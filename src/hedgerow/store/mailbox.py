@@ -88,7 +88,7 @@ class FolderMailbox:
         path = self._path(request_id, ANSWER)
         try:
             answer = msgspec.json.decode(path.read_bytes(), type=Answer)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
             return None
         with suppress(OSError):
             path.unlink(missing_ok=True)
@@ -222,7 +222,7 @@ class FolderMailbox:
                 posted = self._read(path, request_id)
             except FileNotFoundError:
                 continue  # withdrawn since the folder was listed
-            except (OSError, ValueError, msgspec.MsgspecError) as error:
+            except (OSError, ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError) as error:
                 self._report(f"A request could not be read and is not carried out ({path.name}): {error}")
                 with suppress(MailboxError):
                     self.answer(request_id, Answer(done=False, text=f"unreadable request: {error}"))

@@ -221,6 +221,8 @@ def test_an_outlook_that_is_too_large_is_none(tmp_path: Path) -> None:
     Farm().run(0.05, listeners=(OutlookFile(path, OutlookBuilder(POLICY)),))
     path.write_bytes(path.read_bytes() + b" " * 1_048_576)
     assert read_outlook(path) is None
+    path.write_bytes(b'{"more":' + b"[" * 30_000 + b"]" * 30_000 + b"}")
+    assert read_outlook(path) is None
 
 
 def test_a_folder_that_cannot_be_written_interrupts_nothing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hedgerow.clock import SystemClock
@@ -317,6 +318,40 @@ def test_a_request_that_others_could_have_written_is_refused(tmp_path: Path, har
     assert answer is not None
     assert "unreadable request" in answer.text
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("asked_at", "valid_until"),
+    [
+        ("9999-12-31T23:59:00Z", "9999-12-31T23:59:30Z"),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:10+14:00"),
+        ("2026-01-01T00:00:00", "2026-01-01T00:00:30"),
+    ],
+)
+def test_a_request_with_an_impossible_time_keeps_no_other_one_from_being_carried_out(
+    tmp_path: Path, asked_at: str, valid_until: str
+) -> None:
+    folder = tmp_path / "requests"
+    mailbox = mailbox_in(folder)
+    for name in ("a", "b"):
+        mailbox.post(asked(name, HaltRequested()))
+    path = folder / "a.request.json"
+    posted = msgspec.json.decode(path.read_bytes())
+    posted["request"] |= {"asked_at": asked_at, "valid_until": valid_until}
+    path.write_bytes(msgspec.json.encode(posted))
+    assert names(mailbox) == ["b"]
+    answer = mailbox.collect("a")
+    assert answer is not None
+    assert "asked_at: allowed is a time with its zone" in answer.text
+
+
+def test_a_request_of_brackets_without_end_keeps_no_other_one_from_being_carried_out(tmp_path: Path) -> None:
+    mailbox = mailbox_in(tmp_path / "requests")
+    mailbox.post(asked("b", HaltRequested()))
+    path = tmp_path / "requests" / "a.request.json"
+    path.write_bytes(b'{"more":' + b"[" * 30_000 + b"]" * 30_000 + b"}")
+    path.chmod(0o600)
+    assert names(mailbox) == ["b"]
 
 
 @pytest.mark.skipif(not ROOT, reason="only root may leave a request for another user's bot")
