@@ -47,7 +47,8 @@ def settings_class(policy: Callable[..., object]) -> type[Struct] | None:
     """Return what ``policy`` declares as its ``Settings``; None = it has no settings.
 
     Raises:
-        ValueError: it is no Struct, a field has no default, or its type cannot stand in a configuration file.
+        ValueError: it is no Struct, a field has no default or a wrong one, or its type cannot stand in a configuration
+            file.
     """
     declared: object = getattr(policy, "Settings", None)
     if declared is None:
@@ -57,7 +58,9 @@ def settings_class(policy: Callable[..., object]) -> type[Struct] | None:
     for field in _fields(declared):
         if field.required:
             raise ValueError(f"Settings.{field.name} has no default")
-        _allowed(field.type)
+        allowed = _allowed(field.type)
+        if field.default is not msgspec.NODEFAULT and not _fits(declared, field.name, field.default):
+            raise ValueError(f"the default of Settings.{field.name} is {field.default!r}; allowed: {allowed}")
     return declared
 
 
@@ -110,6 +113,14 @@ def _accepted(declared: type[Struct], key: str, raw: PolicyValue) -> object:
     if text_for_number or (isinstance(value, float) and not isfinite(value)):
         raise wrong
     return value
+
+
+def _fits(declared: type[Struct], key: str, default: PolicyValue) -> bool:
+    try:
+        _accepted(declared, key, file_value(default))
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _shown(raw: PolicyValue) -> str:

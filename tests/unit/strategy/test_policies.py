@@ -118,6 +118,14 @@ class Picky(Partial):
         raise ValueError("I want more capital")
 
 
+class Broken(Partial):
+    """Fails by a mistake of its author."""
+
+    def __init__(self, parameters: StrategyParameters) -> None:
+        super().__init__(parameters)
+        raise ZeroDivisionError("one\nand another line")
+
+
 NOT_A_CLASS = 3
 
 
@@ -130,6 +138,7 @@ NOT_A_CLASS = 3
         ("my_policies.NOT_A_CLASS", "policy 'my_policies.NOT_A_CLASS' is not a class"),
         ("my_policies.Partial", "lacks rank, refusals, capital, review; a policy has parameters, rank"),
         ("my_policies.Picky", "cannot be built from the parameters: I want more capital"),
+        ("my_policies.Broken", r"ZeroDivisionError: one and another line \(.*test_policies.py, line \d+\)$"),
         ("my_policies.Nullary", "cannot be built from the parameters"),
     ],
 )
@@ -137,8 +146,25 @@ def test_a_policy_that_cannot_be_used_is_refused_in_one_line(
     path: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = ModuleType("my_policies")
-    module.__dict__.update(Partial=Partial, Picky=Picky, NOT_A_CLASS=NOT_A_CLASS, Nullary=lambda: None)
+    module.__dict__.update(Partial=Partial, Picky=Picky, Broken=Broken, NOT_A_CLASS=NOT_A_CLASS, Nullary=lambda: None)
     monkeypatch.setitem(sys.modules, "my_policies", module)
     with pytest.raises(ConfigError, match=text) as refused:
         load_policy(path, GUIDE)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("x = (", r"cannot be loaded: SyntaxError: '\(' was never closed \(.*my_broken.py, line 1\)$"),
+        ("1 / 0", r"cannot be loaded: ZeroDivisionError: division by zero \(.*my_broken.py, line 1\)$"),
+        ("raise SystemExit(7)", r"cannot be loaded: SystemExit: 7 \(.*my_broken.py, line 1\)$"),
+    ],
+)
+def test_a_module_of_a_policy_that_cannot_be_run_is_refused_in_one_line(
+    source: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_broken.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=line):
+        load_policy("my_broken.Policy", GUIDE)

@@ -3,7 +3,7 @@ import sys
 from decimal import Decimal
 from enum import StrEnum
 from types import ModuleType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import pytest
 from msgspec import Meta, Struct
@@ -151,9 +151,37 @@ class Listy(Struct, frozen=True):
     depths: tuple[int, ...] = ()
 
 
+class Wordy(Struct, frozen=True):
+    """A default of another type."""
+
+    depth: Annotated[int, Meta(ge=5)] = cast("int", "no")
+
+
+class Low(Struct, frozen=True):
+    """A default out of its range."""
+
+    depth: Annotated[int, Meta(ge=5)] = 3
+
+
+class Strange(Struct, frozen=True):
+    """A default that no file holds."""
+
+    depth: int = cast("int", object)
+
+
+class Nameless(Struct, frozen=True):
+    """An annotation that names nothing."""
+
+    depth: "Nonexistent" = 0  # type: ignore[name-defined]  # noqa: F821 - what is tested
+
+
 @pytest.mark.parametrize(
     ("declared", "line"),
     [
+        (Wordy, "the default of Settings.depth is 'no'; allowed: a whole number at least 5"),
+        (Low, "the default of Settings.depth is 3; allowed: a whole number at least 5"),
+        (Strange, "the default of Settings.depth is <class 'object'>; allowed: a whole number"),
+        (Nameless, "its Settings cannot be read: NameError: name 'Nonexistent' is not defined"),
         (3, "Settings is not a class of msgspec.Struct"),
         (dict, "Settings is not a class of msgspec.Struct"),
         (Needy, "Settings.depth has no default"),
@@ -182,3 +210,18 @@ def test_the_rows_say_default_range_and_meaning() -> None:
     assert rows["steps"] == (None, "a whole number at least 0, or null", "steps")
     assert rows["on"] == (True, "true or false", "")
     assert file_value(Decimal("2.0")) == 2
+
+
+class Failing(Struct, frozen=True):
+    """Fails by a mistake of its author."""
+
+    depth: int = 0
+
+    def __post_init__(self) -> None:
+        raise RuntimeError("one\nand another line")
+
+
+def test_settings_that_fail_by_a_mistake_are_refused_in_one_line(module: ModuleType) -> None:
+    module.__dict__["Wrong"] = type("Wrong", (Own,), {"Settings": Failing})
+    with pytest.raises(ConfigError, match=r"its Settings cannot be built: RuntimeError: one and another line \(.*\)$"):
+        loaded("Wrong")

@@ -1,5 +1,6 @@
 """Policies of the house, and the way to plug in another one by its dotted path."""
 
+import traceback
 from collections.abc import Callable
 from importlib import import_module
 from typing import cast
@@ -37,8 +38,8 @@ def load_policy(path: str, parameters: StrategyParameters) -> Policy:
     settings = _settings(path, declared, parameters)
     try:
         policy = factory(parameters) if settings is None else factory(parameters, settings)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"policy {path!r}: cannot be built from the parameters: {error}") from error
+    except Exception as error:
+        raise ConfigError(f"policy {path!r}: cannot be built from the parameters: {_why(error)}") from error
     lacking = [name for name in _METHODS if not hasattr(policy, name)]
     if lacking:
         raise ConfigError(f"policy {path!r} lacks {', '.join(lacking)}; a policy has {', '.join(_METHODS)}")
@@ -60,6 +61,8 @@ def _declared(path: str, factory: Callable[..., Policy]) -> type[Struct] | None:
         return settings_class(factory)
     except ValueError as error:
         raise ConfigError(f"policy {path!r}: {error}") from error
+    except Exception as error:  # an annotation that names nothing, for example
+        raise ConfigError(f"policy {path!r}: its Settings cannot be read: {_why(error)}") from error
 
 
 def _settings(path: str, declared: type[Struct] | None, parameters: StrategyParameters) -> Struct | None:
@@ -72,6 +75,8 @@ def _settings(path: str, declared: type[Struct] | None, parameters: StrategyPara
         return decode_policy_settings(declared, given)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    except Exception as error:
+        raise ConfigError(f"policy {path!r}: its Settings cannot be built: {_why(error)}") from error
 
 
 def _factory(path: str) -> Callable[..., Policy]:
@@ -87,6 +92,21 @@ def _imported(path: str) -> Callable[..., Policy]:
         found: object = getattr(import_module(module_name), name)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"policy {path!r} cannot be loaded: {error}; allowed: {allowed}") from error
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"policy {path!r} cannot be loaded: {_why(error)}") from error
     if not callable(found):
         raise ConfigError(f"policy {path!r} is not a class; allowed: {allowed}")
     return cast("Callable[..., Policy]", found)
+
+
+def _why(error: BaseException) -> str:
+    """Return in one line what an error in a user's own module is, and in which line of which file."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    file, line = last.filename, last.lineno
+    if isinstance(error, SyntaxError) and error.filename:
+        file, line, text = error.filename, error.lineno, error.msg
+    else:
+        text = " ".join(str(error).split())
+    name = "" if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: "
+    where = "" if file == __file__ else f" ({file}, line {line})"
+    return f"{name}{text}{where}"
