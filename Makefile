@@ -12,14 +12,13 @@ ARGS ?=
 CAMPAIGNS := $(addprefix benchmarks/,crash_points.py cut_week.py exposure.py kill_week.py planted_bugs.py reply_matrix.py)
 # Test processes.
 WORKERS ?= 2
-# Tests that play whole bots many times over: watched for coverage, they would take three times as long.
-PLAYED := tests/simulation tests/processes
-# Where `make quick` looks for fast tests: everywhere but in the folders that tests/conftest.py marks as slow.
-QUICK := $(filter-out $(addprefix tests/,cli conformance contract defects engine examples processes property simulation terminal \
-	support conftest.py __pycache__),$(wildcard tests/*))
+# Tests that take every branch of domain and strategy; only they are watched for coverage, which costs half as much again.
+GATED := tests/unit/domain tests/unit/strategy tests/property tests/engine/test_execution_steps.py tests/engine/test_requests.py
+# Each process gets one test at a time, the longest first (tests/conftest.py).
+PARALLEL := -n $(WORKERS) --maxschedchunk=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate test quick check conformance pages format bench kill-week cut-week planted matrix lock image-test clean
+.PHONY: help setup demo simulate test quick fast nightly check conformance pages format bench kill-week cut-week planted matrix lock image-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -39,18 +38,22 @@ simulate: setup ## 2,000 runs of 14 days under random faults; 13 minutes on two 
 	@$(BIN)/hedgerow simulate --runs 2000 --days 14 --workers $(WORKERS) $(ARGS)
 
 test: setup ## all tests; every branch of domain and strategy must have been taken
-	$(BIN)/python -m pytest -n $(WORKERS) $(PLAYED:%=--ignore=%) --cov=hedgerow --cov-report=
-	$(BIN)/coverage report --skip-covered --skip-empty
-	$(BIN)/coverage report --include='src/hedgerow/domain/*,src/hedgerow/strategy/*' \
-		--skip-covered --skip-empty --show-missing --fail-under=100
-	$(BIN)/python -m pytest -n $(WORKERS) $(PLAYED)
+	$(BIN)/python -m pytest $(PARALLEL) $(GATED) --cov=hedgerow.domain --cov=hedgerow.strategy --cov-report=
+	$(BIN)/coverage report --skip-covered --skip-empty --show-missing --fail-under=100
+	$(BIN)/python -m pytest $(PARALLEL) $(GATED:%=--ignore=%)
 
 quick: setup ## before each commit, under a minute on two free cores: format, lint, types, layers, fast tests
 	$(BIN)/ruff format --check -q .
 	$(BIN)/ruff check -q .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow" $(QUICK)
+	@$(MAKE) --no-print-directory fast
+
+fast: setup ## the fast tests alone (another Python: make fast PYTHON=python3.13 VENV=.venv-3.13)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow" --hypothesis-profile=quick
+
+nightly: setup ## the properties with ten times as many examples, other ones at each run; about an hour on two free cores
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m hypothesis --hypothesis-profile=nightly
 
 check: setup ## format, lint, spelling, types and layers, changing nothing
 	$(BIN)/ruff format --check .

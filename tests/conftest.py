@@ -1,38 +1,45 @@
-"""Profiles of Hypothesis, and the mark ``slow``.
+"""Profiles of Hypothesis, the mark ``slow``, and the order of the tests.
 
-On a CI machine Hypothesis tries the same examples every time, elsewhere new ones at each run.
+Profiles: ``quick`` draws a tenth of the examples of each property (``make quick``), ``nightly`` ten times as many
+(``make nightly``). Without a choice, a CI machine (``CI`` is set) has ``ci``, the same examples at each run; any other
+machine has ``local``, new ones at each run.
 """
 
 import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 settings.register_profile("ci", derandomize=True)
 settings.register_profile("local")
+settings.register_profile("quick", max_examples=10, derandomize=True)
+settings.register_profile("nightly", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 TESTS = Path(__file__).parent
-SLOW_FOLDERS = frozenset(
-    {
-        "cli",
-        "conformance",
-        "contract",
-        "defects",
-        "engine",
-        "examples",
-        "processes",
-        "property",
-        "simulation",
-        "terminal",
-    }
-)
-"""Folders of which every test counts as slow: whole bots, processes, sockets, drawn examples."""
+SLOW_FOLDERS = ("simulation", "processes", "terminal", "cli", "engine", "conformance")
+"""Folders of which every test counts as slow, the longest first: whole bots over days, processes, terminals."""
+
+
+def _folder(path: Path) -> str:
+    return path.relative_to(TESTS).parts[0] if path.is_relative_to(TESTS) and path != TESTS else ""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the slow folders, unread, where slow tests are not wanted."""
+    unwanted = config.option.markexpr == "not slow" and _folder(collection_path) in SLOW_FOLDERS
+    return True if unwanted else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the slow folders."""
+    """Mark the tests of the slow folders and run the longest first, so that no process ends long after the others."""
     for item in items:
-        if item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).parts[0] in SLOW_FOLDERS:
+        if _folder(item.path) in SLOW_FOLDERS:
             item.add_marker(pytest.mark.slow)
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    folder = _folder(item.path)
+    return SLOW_FOLDERS.index(folder) if folder in SLOW_FOLDERS else len(SLOW_FOLDERS)

@@ -4,8 +4,8 @@ import asyncio
 import json
 import signal
 import subprocess
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -16,12 +16,14 @@ from hedgerow.app.audit import read_events
 from hedgerow.app.choice import environment_of
 from hedgerow.app.heartbeat import Beat, BeatingClock, Heartbeat, read_beat
 from hedgerow.app.live import live_exchange
+from hedgerow.app.watchdog import SWEEP_SECONDS, Watchdog, WatchdogLog
 from hedgerow.clock import SystemClock, VirtualClock, run_virtual
 from hedgerow.config import Home
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest, TimeInForce
+from hedgerow.engine.runner import StopSignal
 from hedgerow.store.sqlite import SqliteStore
 from support.local_aster import LocalAster, local_aster
 from support.shell import COMMAND, EAGER, Shell, process, write_config
@@ -39,17 +41,25 @@ def aster(monkeypatch: pytest.MonkeyPatch, place: Path) -> Iterator[LocalAster]:
         yield exchange
 
 
+def wait_until(true: Callable[[], bool]) -> None:
+    clock = SystemClock()
+    deadline = clock.monotonic() + PATIENCE
+    while not true():
+        assert clock.monotonic() < deadline, "it never came"
+        Event().wait(0.05)
+
+
 @contextmanager
 def bot_that_beats(place: Path) -> "Generator[subprocess.Popen[str]]":
     """A live bot as a process, once it has given a second sign of life."""
     bot = process(COMMAND, "run", home=place)
     try:
-        clock = SystemClock()
-        deadline = clock.monotonic() + PATIENCE
-        while (beat_of(place) or Beat(pid=0, number=0)).number < 3:
+
+        def beats() -> bool:
             assert bot.poll() is None, bot.communicate()
-            assert clock.monotonic() < deadline, "it never beat"
-            Event().wait(0.05)
+            return (beat_of(place) or Beat(pid=0, number=0)).number >= 3
+
+        wait_until(beats)
         yield bot
     finally:
         bot.kill()
@@ -130,15 +140,47 @@ def test_a_killed_bots_resting_spot_orders_are_cancelled_and_no_others(
     assert asyncio.run(read_events(Home(folder=place))) == before, "the log has one writer"
 
 
+def catches_signals(pid: int) -> bool:
+    """Tell whether a process has a handler for SIGTERM by now."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) & 1 << signal.SIGTERM - 1)
+
+
 def test_a_bot_that_ended_tidily_needs_no_watchdog(aster: LocalAster, shell: Shell, place: Path) -> None:
-    with bot_that_beats(place) as bot:
-        bot.send_signal(signal.SIGTERM)
-        bot.communicate(timeout=PATIENCE)
-        assert bot.returncode == 0
+    dog = process(COMMAND, "watchdog", "--after", 60, home=place)
+    try:
+        with bot_that_beats(place) as bot:
+            bot.send_signal(signal.SIGTERM)
+            bot.communicate(timeout=PATIENCE)
+            assert bot.returncode == 0
+        wait_until(lambda: catches_signals(dog.pid))
+        dog.send_signal(signal.SIGTERM)
+        assert dog.communicate(timeout=PATIENCE) == ("", "")
+        assert dog.returncode == 0
+    finally:
+        dog.kill()
+        dog.communicate()
     assert beat_of(place) is None
     symbol = leave_resting(aster, place)
     assert shell("watchdog", "--once", "--after", 5).out == "The bot is absent.\n"
     assert ids(place, symbol) == {"killed-s-1", "the-owners"}
+
+
+class HurriedClock(SystemClock):
+    """The wall clock for the signatures of requests; durations pass twenty times as fast."""
+
+    HURRY = 20
+
+    def monotonic(self) -> float:
+        return super().monotonic() * self.HURRY
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / self.HURRY)
+
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        # A request over the loopback still takes real time: only the waits between two looks are shortened.
+        return super().timeout(seconds / self.HURRY if seconds <= SWEEP_SECONDS else seconds)
 
 
 def test_an_exchange_that_does_not_answer_is_alarmed_and_tried_again(
@@ -148,22 +190,30 @@ def test_an_exchange_that_does_not_answer_is_alarmed_and_tried_again(
     assert shell("run", "--once").code == 0
     Heartbeat(Home(folder=place).heartbeat).beat()
     symbol = leave_resting(aster, place)
-    dog = process(COMMAND, "watchdog", "--after", 5, home=place)
-    try:
-        aster.fail("openOrders", "503_before")
-        assert dog.stdout is not None
-        heard = [dog.stdout.readline(), dog.stdout.readline()]
-        assert "has been silent for 5 s" in heard[0]
-        assert "could not be looked at" in heard[1]
-        aster.venue.faults.requests.clear()
-        heard += [dog.stdout.readline(), dog.stdout.readline()]
-        assert "killed-s-1: cancelled" in heard[3]
-        assert ids(place, symbol) == {"the-owners"}
-        dog.send_signal(signal.SIGTERM)
-        assert dog.wait(timeout=PATIENCE) == 0
-    finally:
-        dog.kill()
-        dog.communicate()
+    aster.fail("openOrders", "503_before")
+    heard: list[str] = []
+
+    async def watch() -> None:
+        stop, clock = StopSignal(), HurriedClock()
+
+        def hear(line: str) -> None:
+            heard.append(line)
+            if "could not be looked at" in line:
+                aster.venue.faults.requests.clear()
+            if ": cancelled" in line:
+                stop.set()
+
+        home = Home(folder=place)
+        dog = Watchdog(home, clock, WatchdogLog(home.watchdog, clock, hear), after_seconds=5)
+        async with SystemClock().timeout(PATIENCE):
+            await dog.run(stop)
+
+    asyncio.run(watch())
+    assert len(heard) == 4, heard
+    assert "has been silent for 5 s" in heard[0]
+    assert "could not be looked at" in heard[1]
+    assert "killed-s-1: cancelled" in heard[3]
+    assert ids(place, symbol) == {"the-owners"}
 
 
 def test_what_the_watchdog_cannot_use_is_one_line(shell: Shell, place: Path) -> None:

@@ -18,6 +18,7 @@ from hedgerow.domain.ledger import Ledger
 from hedgerow.ports import Store
 from hedgerow.store.memory import MemoryStore
 from hedgerow.store.sqlite import SqliteStore
+from support.drawing import examples
 from support.strategies import any_event
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -121,7 +122,7 @@ def test_closing_twice_is_harmless(store: Store) -> None:
 def test_any_events_in_any_batches_read_back_and_fold_the_same(
     kind: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    @settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, max_examples=examples(15), suppress_health_check=list(HealthCheck))
     @given(st.lists(st.lists(any_event(), max_size=3).map(tuple), max_size=4), st.booleans())
     def reads_back(batches: list[tuple[Event, ...]], durable: bool) -> None:  # noqa: FBT001 - Hypothesis passes by position
         folder = tmp_path_factory.mktemp("log")

@@ -86,7 +86,7 @@ def test_each_fill_fee_payment_and_transfer_is_on_both_sides_over_many_hedges_an
 def test_more_hedges_than_the_ledger_keeps_whole_are_all_told() -> None:
     hourly = Listing(SYMBOL, interval_hours=1, rate="0.001")
     farm = Farm(ScriptedTape([hourly]))
-    farm.run(80)
+    farm.run(56)
     statement = read_statement(farm.log)
     assert farm.ledger.totals.closed > len(farm.ledger.closed)
     assert len([told for told in statement.hedges if told.ended_at]) == farm.ledger.totals.closed

@@ -12,6 +12,7 @@ from hedgerow.domain.requests import CloseRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.store.codec import decode_event, encode_event
 from support.bots import Farm
+from support.drawing import examples
 
 COMPACT_BYTES = 700
 """Most that a step takes on average; with the whole job in it, it took 2,200."""
@@ -37,7 +38,7 @@ def in_the_old_form(events: list[Event]) -> list[Event]:
     return old
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(nth=st.integers(1, 12), outcome=st.sampled_from([Outcome.LOST_AFTER, Outcome.LOST_BEFORE, Outcome.NOT_SENT]))
 def test_both_forms_of_a_step_fold_to_the_same_ledger(nth: int, outcome: Outcome) -> None:
     events = lived(nth=nth, outcome=outcome)

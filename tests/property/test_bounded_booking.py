@@ -18,8 +18,9 @@ from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.position import HedgedPosition, Tally
 from hedgerow.store.codec import encode_ledger
 from support.diary import START, Diary
+from support.drawing import examples
 
-LIVES = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LIVES = settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BOOKINGS = (ev.FeeBooked, ev.FundingReceived, ev.ExternalFlow, ev.FundsTransferred)
 
 

@@ -25,6 +25,7 @@ from hedgerow.domain.order import OrderStatus, RejectKind, TimeInForce
 from hedgerow.strategy import hedging
 from hedgerow.strategy.hedging import TRANSITIONS, Happening, Signal, Surroundings
 from hedgerow.strategy.hedging_orders import ordered, place
+from support.drawing import examples
 from support.toy_venue import NOON, ToyVenue, depth_of, new_job, restarted, toy_pair
 from support.toy_walk import walk
 
@@ -89,7 +90,7 @@ def planned(work: str, name: str, notional: int, **options: bool | int | str) ->
     return job, price
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(
     work="close",
     name="fine spot",
@@ -137,7 +138,7 @@ def test_whatever_a_venue_does_a_job_ends_balanced_once_the_venue_is_healthy(
     note(f"{ended.state.value} after {len(venue.orders)} orders")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     work=st.sampled_from(["open", "open, perpetual first", "close"]),
     name=st.sampled_from(sorted(PAIRS)),
@@ -167,7 +168,7 @@ def test_a_healthy_venue_brings_a_job_to_exactly_its_plan_even_if_the_process_di
         assert venue.coins < job.pair.spot.lot + smallest
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(seed=st.integers(0, 2**32), taken_after=st.integers(0, 12), chaos=st.sampled_from([0.0, 0.3]))
 def test_a_short_that_is_taken_away_while_closing_does_not_trap_the_job(
     seed: int, taken_after: int, chaos: float
@@ -179,7 +180,7 @@ def test_a_short_that_is_taken_away_while_closing_does_not_trap_the_job(
     assert ended.state.ended
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @example(seed=1892211, name="fine spot", closed_after=3, chaos=0.3, work="open, perpetual first")
 @given(
     seed=st.integers(0, 2**32),

@@ -13,6 +13,7 @@ from hedgerow.domain.instrument import Side
 from hedgerow.domain.ledger import Ledger
 from hedgerow.domain.position import OrderRecord
 from support.diary import START, Diary
+from support.drawing import examples
 from support.strategies import any_event, any_ledger
 
 IDEMPOTENT = (
@@ -34,7 +35,7 @@ IDEMPOTENT = (
     ev.CommandIssued,
 )
 """Events that may reach the log by more than one route."""
-SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def a_life(random: Random, hedges: int = 3) -> list[ev.Event]:
@@ -85,7 +86,7 @@ def _reduced(diary: Diary, random: Random, number: int, part: int) -> int:
     return part
 
 
-@settings(SLOW, max_examples=15)
+@settings(SLOW, max_examples=examples(15))
 @given(st.lists(any_event(), max_size=3), any_ledger())
 def test_no_event_on_any_ledger_raises(events: Sequence[ev.Event], ledger: Ledger) -> None:
     after = fold(events, ledger)

@@ -55,6 +55,7 @@ from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
 from hedgerow.strategy.prices import prices_of
 from support.diary import SPOT_FEE
+from support.drawing import examples
 from support.histories import ABORTED, CLOSED, HELD, LOST, HedgeMade, HedgePlan, History, histories, history_of
 from support.story import IDENTITY
 from support.toy_venue import toy_pair
@@ -503,7 +504,7 @@ def check(history: History, prices: Prices, place: Path) -> set[str]:
 
 @settings(
     phases=UNSHRUNK,
-    max_examples=60,
+    max_examples=examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -49,9 +49,12 @@ class WatchedStore:
     def __init__(self, inner: Store) -> None:
         self.inner = inner
         self.log: list[Event] = []
+        self.folded = Ledger()
+        """The ledger of ``log``, kept event by event: to fold a long log anew at each order costs minutes."""
 
     async def load(self) -> Ledger:
         self.log = list(await self.inner.events())
+        self.folded = fold(self.log)
         return await self.inner.load()
 
     async def append(self, events: Sequence[Event], *, durable: bool) -> None:
@@ -59,6 +62,7 @@ class WatchedStore:
         assert durable or not commands, "an intent must be on the disk before it is sent"
         await self.inner.append(events, durable=durable)
         self.log.extend(events)
+        self.folded = fold(events, self.folded)
 
     async def events(self, *, after: int = 0) -> tuple[Event, ...]:
         return await self.inner.events(after=after)
@@ -110,20 +114,21 @@ class WatchedVenue(EmulatedVenue):
     async def submit(self, command: Command) -> tuple[Event, ...]:
         assert self.store is not None
         self._raise_bug()
-        if command not in [event.command for event in self.store.log if isinstance(event, CommandIssued)]:
+        newest_first = (event.command for event in reversed(self.store.log) if isinstance(event, CommandIssued))
+        if command not in newest_first:
             self.crimes.append(f"sent before it was logged: {command}")
         if isinstance(command, PlaceOrder):
-            self._watch(command, self.store.log)
+            self._watch(command, self.store.folded)
         self.sent.append(command)
         events = await super().submit(command)
         return tuple(map(self.reported, events)) if self.reported else events
 
-    def _watch(self, command: PlaceOrder, log: Sequence[Event]) -> None:
+    def _watch(self, command: PlaceOrder, ledger: Ledger) -> None:
         order = command.order
         if order.client_id in {earlier.order.client_id for earlier in self.orders}:
             self.crimes.append(f"sent twice: {order.client_id}")
         if order.market is Market.SPOT and order.side is Side.SELL:
-            owned = fold(log).owned(order.symbol.removesuffix("USDT"))
+            owned = ledger.owned(order.symbol.removesuffix("USDT"))
             if order.quantity > owned:
                 self.crimes.append(f"{order.client_id} sells {order.quantity}, {owned} owned")
 

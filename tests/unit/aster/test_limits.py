@@ -13,6 +13,7 @@ from hedgerow.aster.limits import Limit, Limiter, LimitKind, Priority, limits_of
 from hedgerow.aster.wire import RateLimitRow
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import RateLimited
+from support.drawing import examples
 
 WEIGHT = Limit(kind=LimitKind.WEIGHT, window_seconds=60, amount=100)
 ORDERS = Limit(kind=LimitKind.ORDERS, window_seconds=10, amount=5)
@@ -128,7 +129,7 @@ def test_new_limits_keep_what_was_used() -> None:
     assert bench.admit(10, priority=SCAN) == 60
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from(Priority), st.integers(0, 1)), max_size=40))
 def test_no_window_ever_holds_more_than_its_limit(requests: list[tuple[int, Priority, int]]) -> None:
     bench = Bench()

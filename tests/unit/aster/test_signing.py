@@ -14,6 +14,7 @@ from hedgerow.aster.credentials import Credentials
 from hedgerow.aster.nonces import NonceSource, VenueTime
 from hedgerow.aster.signing import AgentSigner, HmacSigner, digest_of, domain_separator, encode
 from hedgerow.clock import VirtualClock
+from support.drawing import examples
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "0x" + "1".zfill(64)
@@ -133,7 +134,7 @@ def typed_data(message: str, chain_id: int) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     message=st.text(max_size=300),
     key=st.integers(1, 2**128).map(lambda number: f"{number:064x}"),

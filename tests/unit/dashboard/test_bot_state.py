@@ -26,6 +26,7 @@ from hedgerow.strategy.health import Legs, leg_difference, leg_grade
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
+from support.drawing import examples
 from support.strategies import any_ledger
 from support.toy_venue import new_job
 from support.views import NOW, hedge, holding, ledger_of, listing, market_of, pair_of, short_of
@@ -278,7 +279,7 @@ OUTLOOKS = st.builds(
     failure=st.sampled_from(["", "HTTP 500"]),
     reason=st.sampled_from(["", "halted"]),
 )
-DRAWN = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+DRAWN = settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @DRAWN
@@ -294,7 +295,7 @@ def test_any_ledger_process_and_outlook_give_one_state(
 LEGS = st.decimals("0", "12", places=2)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(LEGS, LEGS, PROCESSES, st.none() | OUTLOOKS)
 def test_hedged_is_never_said_of_legs_that_differ_beyond_the_tolerance(
     spot: Decimal, short: Decimal, running: Process, outlook: Outlook | None

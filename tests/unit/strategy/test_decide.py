@@ -9,10 +9,10 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import TransferDirection, TransferFunds
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
-from hedgerow.domain.instrument import Market, TradingStatus
+from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.ledger import Halt, Incident, Ledger, Target
 from hedgerow.domain.market import MarketView
-from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.domain.position import HedgedPosition, OrderRecord, Reason, Tally
 from hedgerow.strategy.decide import closing_obstacle, decide_held
 from hedgerow.strategy.observation import (
     Close,
@@ -42,6 +42,7 @@ from support.views import (
     FixedMarket,
     account,
     depth,
+    fill,
     hedge,
     holding,
     instrument,
@@ -179,6 +180,28 @@ def test_coins_are_not_sold_below_what_other_prices_support() -> None:
         decided(observation=observed(seen=holding(short_of(quantity="10", leverage=3), coins="10"))), Reason.HEALTH
     ).plan
     assert (plan.spot_floor, plan.perp_ceiling) == (Decimal(95), Decimal(105))
+
+
+def short_bought_back(minutes: int) -> HedgedPosition:
+    """Return a hedge whose short was bought back so long ago; its coins are still there."""
+    bought = OrderRecord.of_fill(
+        fill(Market.PERP, Side.BUY, "10", trade_id=9, at=NOW - timedelta(minutes=minutes)),
+        hedge_id="h1",
+        base="AAA",
+        fee_quote=Decimal(0),
+    )
+    orders = (*TEN.orders, bought)
+    return replace(TEN, orders=orders, tally=Tally.of(orders))
+
+
+def test_coins_are_sold_below_a_foreign_index_only_once_their_short_is_gone_for_long() -> None:
+    foreign = observed(
+        market_of(replace(HELD, perp=("300", "300"), mark="300", index="300")), account(coins={"AAA": "10"})
+    )
+    held(decided(short_bought_back(14), foreign), HoldReason.CANNOT_TRADE)
+    found = decided(short_bought_back(16), foreign)
+    assert isinstance(found, Close)
+    assert found.plan.spot_floor is None
 
 
 def test_the_emergency_stop_comes_before_everything() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator.markets import GeneratedTape
 from hedgerow.emulator.wire.amended import AmendedTape
+from support.drawing import examples
 from support.worlds import HISTORY, START, SYMBOL, ScriptedTape
 
 HOUR = timedelta(hours=1)
@@ -31,7 +32,7 @@ def amended(changes: list[tuple[int, int | None, int | None]]) -> AmendedTape:
     return tape
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=examples(150), deadline=None, derandomize=True)
 @given(changes=CHANGES, first=st.integers(-50, 120), more=st.integers(0, 120), count=st.integers(1, 20))
 def test_windows_join_and_the_newest_are_the_last_of_them(
     changes: list[tuple[int, int | None, int | None]], first: int, more: int, count: int

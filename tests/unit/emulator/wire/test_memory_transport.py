@@ -98,7 +98,7 @@ def test_public_streams_keep_the_pace_they_are_given() -> None:
 
 
 def test_a_day_of_waiting_is_a_matter_of_moments_and_ends_the_stream() -> None:
-    scene = Scene()
+    scene = Scene(pace_seconds=60)
 
     async def main() -> None:
         async with scene.streams.connect(f"{STREAM}/ws") as stream:

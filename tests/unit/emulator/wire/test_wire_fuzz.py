@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hedgerow.emulator.wire.call import WireRequest
 from hedgerow.emulator.wire.door import routes
 from hedgerow.emulator.wire.params import NUMBER
+from support.drawing import examples
 from support.wire import WireClient, make_wired, member_of
 
 pytestmark = pytest.mark.slow
@@ -70,7 +71,7 @@ def money(client: WireClient) -> Any:
     return parts.spot.balances, parts.perp.balance, dict(parts.perp.holdings)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(route=st.sampled_from(NAMES), parameters=PARAMETERS, spot=st.booleans())
 def test_malformed_parameters_are_refused_and_change_nothing(
     route: tuple[str, str], parameters: dict[str, str], *, spot: bool
@@ -87,7 +88,7 @@ def test_malformed_parameters_are_refused_and_change_nothing(
         assert reply.code < 0
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(200), deadline=None, derandomize=True)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH"]),
     path=st.text(max_size=30),
@@ -102,7 +103,7 @@ def test_nonsense_is_refused(method: str, path: str, rest: str) -> None:
         assert response.status < 500
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 @given(text=st.text(max_size=80))
 def test_nonsense_on_a_stream_never_breaks_it(text: str) -> None:
     client = make_wired()
@@ -111,7 +112,7 @@ def test_nonsense_on_a_stream_never_breaks_it(text: str) -> None:
     assert len(session.outbox) == 1
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 @given(text=st.text(max_size=80))
 def test_nonsense_in_a_signature_is_refused(text: str) -> None:
     client = make_wired()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.wire.call import WireRequest
 from hedgerow.emulator.wire.credentials import Agent
+from support.drawing import examples
 from support.fuzzing import JUNK, SOUND, Attempt, attempts, endpoints, explained, held, send
 from support.wire import AGENT, KEY, OTHER, WireClient, make_wired
 
@@ -71,7 +72,7 @@ REFUSED_HERE: dict[str, set[int]] = {
 """What the scene of these tests does not allow, although the request is sound."""
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=LARGE)
+@settings(max_examples=examples(120), deadline=None, derandomize=True, suppress_health_check=LARGE)
 @given(story=st.lists(attempts(), min_size=1, max_size=12), wait=st.sampled_from([0, 1, 40_000]))
 def test_whatever_is_sent_the_histories_explain_every_cent(story: list[Attempt], wait: float) -> None:
     clients = scene()
@@ -96,7 +97,7 @@ def restore(client: WireClient) -> None:
     client.pass_time(60)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=examples(150), deadline=None, derandomize=True)
 @given(attempt=attempts())
 def test_a_refused_request_changes_no_wallet(attempt: Attempt) -> None:
     clients = scene()
@@ -111,7 +112,7 @@ def test_a_refused_request_changes_no_wallet(attempt: Attempt) -> None:
     assert total[0] == total[1] or moved
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=examples(250), deadline=None, derandomize=True)
 @given(
     method=st.sampled_from(["GET", "POST", "DELETE", "", "get", "\x00"]),
     path=st.text(max_size=30) | st.sampled_from(["/fapi/v3/order", "/api/v3/account", "//", "/fapi/v3/../v3/ping"]),
@@ -198,7 +199,7 @@ CONTENT: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=examples(400), deadline=None, derandomize=True)
 @given(name=st.sampled_from([*ADMIN, *MORE]), method=st.sampled_from(["GET", "POST", "DELETE"]), content=CONTENT)
 def test_nonsense_to_the_administration_is_refused_and_the_exchange_lives(
     name: str, method: str, content: dict[str, Any]

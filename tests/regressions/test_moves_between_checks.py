@@ -54,7 +54,7 @@ def liquidation_prices(farm: Farm) -> tuple[Decimal, Decimal]:
 
 
 @pytest.mark.parametrize(("news", "within"), [(True, 5.0), (False, 35.0)])
-def test_a7_a_liquidation_between_two_checks_leaves_no_forgotten_spot(news: bool, within: float) -> None:  # noqa: FBT001 - parametrized
+def test_a_liquidation_between_two_checks_leaves_no_forgotten_spot(news: bool, within: float) -> None:  # noqa: FBT001 - parametrized
     farm = Farm(jumps(225), parameters=settings(), news=news, poll_seconds=30)
     farm.run(0.2)
     farm.parameters = settings(min_capital_usd=Decimal(5000))
@@ -66,7 +66,7 @@ def test_a7_a_liquidation_between_two_checks_leaves_no_forgotten_spot(news: bool
     farm.check_flat()
 
 
-def test_a7_the_stop_is_not_polled_it_is_heard() -> None:
+def test_the_stop_is_not_polled_it_is_heard() -> None:
     farm = Farm(jumps(190), parameters=settings(), news=True)
     farm.run(0.53)
     assert next((moment.at - BETWEEN).total_seconds() for moment in farm.heard(GuardAlarmed)) < 1
@@ -75,7 +75,7 @@ def test_a7_the_stop_is_not_polled_it_is_heard() -> None:
     assert not any(event.fills for event in farm.logged(FillsElsewhere)), "closed before it was liquidated"
 
 
-def test_a7_margin_is_topped_up_from_idle_usdt() -> None:
+def test_margin_is_topped_up_from_idle_usdt() -> None:
     farm = Farm(rising(3, 31), parameters=settings(max_capital_usd=Decimal(600)), usdt=500, perp=320, news=True)
     farm.run(1.5)
     moved = [e for e in farm.logged(CommandIssued) if isinstance(e.command, TransferFunds) and e.at > BETWEEN]
@@ -86,7 +86,7 @@ def test_a7_margin_is_topped_up_from_idle_usdt() -> None:
     farm.check_whole()
 
 
-def test_a7_the_venues_own_liquidation_price_decides_and_no_fixed_maintenance_rate() -> None:
+def test_the_venues_own_liquidation_price_decides_and_no_fixed_maintenance_rate() -> None:
     """A venue that asks for ten times the maintenance margin liquidates earlier, and is left earlier."""
     reduced: list[Decimal] = []
     for rate in ("0.005", "0.05"):
@@ -100,7 +100,7 @@ def test_a7_the_venues_own_liquidation_price_decides_and_no_fixed_maintenance_ra
     assert reduced[1] < reduced[0]
 
 
-def test_d5_a_short_that_comes_near_liquidation_is_reduced_in_proportion_before_it_is_closed() -> None:
+def test_a_short_that_comes_near_liquidation_is_reduced_in_proportion_before_it_is_closed() -> None:
     farm = Farm(rising(1, 100), parameters=settings(), news=True)
     farm.run(2.3)
     assert len(farm.decisions(TopUpMargin)) >= 1

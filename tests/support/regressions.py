@@ -1,4 +1,4 @@
-"""What the tests named after the predecessor's defects have in common: a user's settings, a market, a hedge by hand."""
+"""What the regression tests have in common: a user's settings, a market, a hedge by hand."""
 
 import json
 from collections.abc import Mapping

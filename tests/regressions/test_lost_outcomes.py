@@ -1,0 +1,147 @@
+"""Lost answers, kills and torn files: no leg is doubled, stranded or forgotten."""
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hedgerow.app.state_file import StateFile
+from hedgerow.domain.events import (
+    HaltReason,
+    HedgeClosed,
+    HedgeOpened,
+    OrderOutcomeUnknown,
+)
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.position import Reason
+from hedgerow.domain.requests import ResumeRequested
+from hedgerow.emulator.faults import (
+    FaultPlan,
+    Outcome,
+    SubmitFault,
+)
+from hedgerow.store import guide_state
+from hedgerow.store.sqlite import SqliteStore
+from support.bots import OPENED, Farm
+from support.crashes import Checkpoint, Plug, Site
+from support.regressions import SPOT, assert_sound, settings, two_pairs
+from support.worlds import SYMBOL, Listing, ScriptedTape, make_world
+
+OWN = {"AAA": Decimal("1.5")}
+HOUR = timedelta(hours=1)
+
+
+def killed_opening(nth: int) -> Site:
+    """Return a site whose bot lost its power when the ``nth`` order had been executed and it could not hear of it."""
+    tape = ScriptedTape([Listing(SYMBOL, rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0003")])
+    world = make_world(tape, usdt=500, perp=500, coins=OWN, start=OPENED)
+    begin = Checkpoint(tape=tape, world=world.dump())
+    undisturbed = Plug()
+    assert Site(begin, settings()).live(OPENED + timedelta(minutes=5), undisturbed)
+    moments = [n for n, moment in enumerate(undisturbed.passed) if moment == "after submit PlaceOrder"]
+    site = Site(begin, settings())
+    assert not site.live(OPENED + timedelta(minutes=5), Plug(moments[nth]))
+    return site
+
+
+def opened(tape: ScriptedTape, **sections: dict[str, int]) -> bool:
+    farm = Farm(tape, parameters=settings(**sections), latency_seconds=0.05)
+    farm.run(0.5)
+    assert_sound(farm)
+    return farm.ledger.hedge is not None
+
+
+def test_a_restart_on_a_broken_hedge_deals_with_what_is_left() -> None:
+    """Did: saw legs that differ by more than 2 %, concluded "closed externally", and wiped its state."""
+    farm = Farm(parameters=settings())
+    farm.run(0.5)
+    farm.world.trade_by_hand(SPOT, SYMBOL, Side.SELL, farm.hedge.pair.spot.floor_quantity(farm.hedge.spot_quantity))
+    broken = farm.hedge.hedge_id
+    farm.run(0.05)
+    assert_sound(farm)
+    assert [(end.hedge_id, end.reason) for end in farm.logged(HedgeClosed)] == [(broken, Reason.LEG_GONE)]
+    farm.check_flat()
+    assert farm.ledger.halt is not None
+    assert farm.ledger.halt.reason is HaltReason.LEG_GONE
+    farm.ask(ResumeRequested())
+    farm.run(1.1)
+    farm.check_whole()
+    assert farm.hedge.hedge_id != broken
+
+
+@pytest.mark.parametrize("outcome", [Outcome.LOST_AFTER, Outcome.LOST_BEFORE, Outcome.LATE])
+@pytest.mark.parametrize("market", list(Market))
+def test_an_order_without_an_answer_is_looked_up_and_doubles_no_leg(market: Market, outcome: Outcome) -> None:
+    """Did: took a time-out for a refusal, and the next cycle sent the leg again; a late order doubled it, too."""
+    lost = SubmitFault(outcome=outcome, command="place_order", market=market, times=2, delay_seconds=3.0)
+    farm = Farm(
+        parameters=settings(),
+        coins=OWN,
+        faults=FaultPlan(submits=(lost,)),
+        latency_seconds=0.05,
+        certain_after_seconds=8.0,
+    )
+    farm.run(0.5)
+    assert_sound(farm)
+    assert farm.logged(OrderOutcomeUnknown)
+    farm.check_whole()
+    assert len(farm.logged(HedgeOpened)) == 1
+    assert farm.coins() - OWN["AAA"] == farm.hedge.spot_quantity
+    assert len({placed.order.client_id for placed in farm.venue.orders}) == len(farm.venue.orders)
+
+
+@pytest.mark.parametrize("nth", [0, 1, 2, 3])
+def test_a_bot_killed_between_order_and_record_knows_its_legs_when_it_comes_back(nth: int) -> None:
+    """Did: saved only after both orders; one leg was ignored for ever, and a new position opened beside it."""
+    site = killed_opening(nth)
+    assert site.live(site.world.now + timedelta(minutes=10))
+    assert site.wrongs(start_equity=Decimal(1000), coins=OWN) == []
+    hedge = site.ledger.hedge
+    assert hedge is not None
+    assert site.world.account().short(SYMBOL) == hedge.short
+    assert site.world.account().coin("AAA").total - OWN["AAA"] == hedge.spot_quantity
+    assert len(site.logged(HedgeOpened)) == 1
+
+
+@pytest.mark.parametrize("moment", ["after submit PlaceOrder", "before submit PlaceOrder"])
+def test_coins_bought_before_a_crash_are_the_bots_and_not_taken_for_the_users(moment: str) -> None:
+    """Does: looks at perpetuals only when it starts; bought coins are stranded, and a new position is opened."""
+    own = {"AAA": Decimal("0.7")}
+    tape = two_pairs()
+    begin = Checkpoint(tape=tape, world=make_world(tape, usdt=500, perp=500, coins=own, start=OPENED).dump())
+    undisturbed = Plug()
+    assert Site(begin, settings()).live(OPENED + HOUR / 12, undisturbed)
+    orders = [number for number, passed in enumerate(undisturbed.passed) if passed == moment]
+    site = Site(begin, settings())
+    # The first order has bought coins; the second one, of the short, has not left.
+    assert not site.live(OPENED + HOUR / 12, Plug(orders[0 if moment.startswith("after") else 1]))
+    assert site.world.account().coin("AAA").total > own["AAA"]
+    assert site.world.account().short(SYMBOL) == 0
+    assert site.live(site.world.now + HOUR / 6)
+    assert site.wrongs(start_equity=Decimal(1000), coins=own) == []
+    assert site.world.account().coin("AAA").total - own["AAA"] == site.ledger.owned("AAA")
+    assert site.ledger.hedge is not None
+    assert len(site.logged(HedgeOpened)) == 1
+
+
+def test_a_torn_state_file_costs_neither_position_nor_profit(tmp_path: Path) -> None:
+    """Did: met half a file after a power cut, began anew, and wrote the emptiness over it."""
+    state, log = tmp_path / "volume_farming_state.json", tmp_path / "hedgerow.db"
+    farm = Farm(
+        parameters=settings(position_management={"max_position_age_hours": 9}), open_store=lambda: SqliteStore(log)
+    )
+    farm.run(12, listeners=[StateFile(state)])
+    hedge, earned, whole = farm.hedge, farm.ledger.total_profit_loss, state.read_bytes()
+    assert earned
+    state.write_bytes(whole[: len(whole) // 2])
+    found = guide_state.read(state, at=farm.clock.now())
+    assert isinstance(found, guide_state.CorruptState)
+    assert found.set_aside is not None
+    assert found.set_aside.read_bytes() == whole[: len(whole) // 2]
+    farm.run(0.5, listeners=[StateFile(state)])
+    assert (farm.hedge.hedge_id, farm.hedge.opened_at) == (hedge.hedge_id, hedge.opened_at)
+    rebuilt = guide_state.read(state, at=farm.clock.now())
+    assert isinstance(rebuilt, guide_state.GuideState)
+    assert float(rebuilt.total_profit_loss) == pytest.approx(float(earned))
+    assert_sound(farm)

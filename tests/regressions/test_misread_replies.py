@@ -1,0 +1,113 @@
+"""Replies that fail, lag or cannot be read: nothing is taken for missing, flat or healthy."""
+
+from datetime import timedelta
+
+import pytest
+
+from hedgerow.domain.events import (
+    FundsTransferred,
+    HedgeClosed,
+    HedgeOpened,
+)
+from hedgerow.domain.instrument import Side
+from hedgerow.emulator.faults import (
+    Disorder,
+    DisorderKind,
+    FaultPlan,
+    LaggingBalances,
+    Read,
+    ReadError,
+    ReadFault,
+)
+from hedgerow.engine.moments import NoOpportunity, ReadFailed
+from support.bots import OPENED, Farm
+from support.regressions import SPOT, assert_sound, settings
+from support.worlds import START, SYMBOL, Listing, ScriptedTape
+
+HOUR = timedelta(hours=1)
+
+
+def opened(tape: ScriptedTape, **sections: dict[str, int]) -> bool:
+    farm = Farm(tape, parameters=settings(**sections), latency_seconds=0.05)
+    farm.run(0.5)
+    assert_sound(farm)
+    return farm.ledger.hedge is not None
+
+
+@pytest.mark.parametrize("error", list(ReadError))
+@pytest.mark.parametrize("read", list(Read))
+def test_reads_that_fail_close_nothing(read: Read, error: ReadError) -> None:
+    """Did: took one failed GET for a position that is not there, and closed a healthy one."""
+    failing = ReadFault(read=read, error=error, after=OPENED + HOUR, until=OPENED + 3 * HOUR)
+    farm = Farm(parameters=settings(), faults=FaultPlan(reads=(failing,)), latency_seconds=0.05)
+    farm.run(4)
+    assert_sound(farm)
+    assert not farm.logged(HedgeClosed)
+    assert len(farm.logged(HedgeOpened)) == 1
+    farm.check_whole()
+
+
+@pytest.mark.parametrize("read", [Read.MARKET, Read.ACCOUNT])
+def test_reads_that_fail_pass_no_check_and_are_told(read: Read) -> None:
+    """Did: the mirror image; a health check that could read nothing found nothing wrong."""
+    failing = ReadFault(read=read, after=OPENED, until=OPENED + 2 * HOUR)
+    farm = Farm(parameters=settings(), faults=FaultPlan(reads=(failing,)))
+    farm.run(1.9)
+    assert farm.venue.orders == []
+    assert all(read.value in moment.missing[0] for moment in farm.heard(ReadFailed))
+    assert len(farm.heard(ReadFailed)) > 10
+    farm.run(0.5)
+    assert farm.logged(HedgeOpened)
+    assert_sound(farm)
+
+
+def test_a_pair_whose_rate_or_book_cannot_be_read_is_refused() -> None:
+    """Did: took a missing rate for zero and a failed spread check for a pass, and opened."""
+    tape = ScriptedTape([Listing(SYMBOL, rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0006")])
+    tape.set_predicted(START, None)
+    tape.set_missing_sides(START, {SPOT: Side.SELL}, symbol="BBBUSDT")
+    farm = Farm(tape, parameters=settings())
+    farm.run(1)
+    assert_sound(farm)
+    assert farm.venue.orders == []
+
+
+def test_balances_that_lag_are_not_levelled_twice() -> None:
+    """Did: rebalanced again 1.5 s later on balances that had not settled, the wrong way: 5.6 % of the capital idle."""
+    faults = FaultPlan(lagging=LaggingBalances(seconds=3.0))
+    parameters = settings(position_management={"max_position_age_hours": 5})
+    farm = Farm(usdt=900, perp=100, parameters=parameters, faults=faults, latency_seconds=0.1)
+    farm.run(1)
+    assert [event.amount for event in farm.logged(FundsTransferred)] == [400]
+    farm.run(6)
+    assert_sound(farm)
+    assert farm.logged(HedgeClosed)
+    for closed in farm.logged(HedgeClosed):
+        near = [t for t in farm.logged(FundsTransferred) if abs(t.at - closed.at) < timedelta(minutes=1)]
+        assert len(near) <= 1
+    assert all(event.amount < 50 for event in farm.logged(FundsTransferred)[1:]), "what a hedge won and lost, no more"
+
+
+@pytest.mark.parametrize("kind", list(DisorderKind))
+def test_a_ban_or_a_limit_is_neither_a_missing_position_nor_a_missing_opportunity(kind: DisorderKind) -> None:
+    """Did: swallowed a 418 as None; the bot saw no opportunities, or closed what it believed to be gone."""
+    away = Disorder(kind=kind, after=OPENED + HOUR, until=OPENED + 2 * HOUR)
+    farm = Farm(parameters=settings(), faults=FaultPlan(disorders=(away,)), latency_seconds=0.05)
+    farm.run(4)
+    assert_sound(farm)
+    assert not farm.logged(HedgeClosed)
+    farm.check_whole()
+    if kind is DisorderKind.BANNED:
+        assert len(farm.heard(ReadFailed)) > 10
+
+
+def test_a_ban_while_it_looks_for_a_pair_is_told_as_what_it_is() -> None:
+    """Did: as above."""
+    away = Disorder(kind=DisorderKind.BANNED, after=OPENED, until=OPENED + HOUR)
+    farm = Farm(parameters=settings(), faults=FaultPlan(disorders=(away,)), latency_seconds=0.05)
+    farm.run(0.9)
+    assert farm.heard(ReadFailed)
+    assert not farm.heard(NoOpportunity)
+    assert "banned" in farm.heard(ReadFailed)[0].missing[0]
+    farm.run(1)
+    farm.check_whole()
