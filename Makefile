@@ -12,7 +12,7 @@ ARGS ?=
 CAMPAIGNS := $(addprefix benchmarks/,crash_points.py cut_week.py exposure.py kill_week.py planted_bugs.py reply_matrix.py)
 # Test processes.
 WORKERS ?= 2
-# Tests that take every branch of domain and strategy; only they are watched for coverage, which costs half as much again.
+# Tests that take every branch of domain and strategy; only they are watched for coverage.
 GATED := tests/unit/domain tests/unit/strategy tests/property tests/engine/test_execution_steps.py tests/engine/test_requests.py
 # Each process gets one test at a time, the longest first (tests/conftest.py).
 PARALLEL := -n $(WORKERS) --maxschedchunk=1
@@ -52,7 +52,7 @@ quick: setup ## before each commit, under a minute on two free cores: format, li
 fast: setup ## the fast tests alone (another Python: make fast PYTHON=python3.13 VENV=.venv-3.13)
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow" --hypothesis-profile=quick
 
-nightly: setup ## the properties with ten times as many examples, other ones at each run; about an hour on two free cores
+nightly: setup ## the properties with ten times as many examples, other ones at each run
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m hypothesis --hypothesis-profile=nightly
 
 check: setup ## format, lint, spelling, types and layers, changing nothing

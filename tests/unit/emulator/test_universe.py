@@ -13,8 +13,6 @@ from hedgerow.emulator.universe import Universe, universe
 from support.orders import order
 from support.wire import WireClient, make_wired
 
-pytestmark = pytest.mark.slow
-
 START = datetime(2026, 9, 19, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SPOT, PERP = Market.SPOT, Market.PERP

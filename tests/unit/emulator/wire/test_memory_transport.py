@@ -18,8 +18,6 @@ from hedgerow.ports import HttpRequest, StreamTransport, Transport
 from support.wire import WireClient, make_wired
 from support.worlds import START
 
-pytestmark = pytest.mark.slow
-
 FAST = LatencyModel(median_seconds=0.05, spread=1.0)
 PERP, STREAM = "https://fapi.asterdex.com", "wss://fstream.asterdex.com"
 

@@ -11,8 +11,6 @@ import pytest
 
 from hedgerow.testing import LocalAster, local_aster
 
-pytestmark = pytest.mark.slow
-
 PATIENCE_SECONDS = 10.0
 """The longest a server that was sent nonsense and then hung up on may take to end the connection."""
 QUIET_SECONDS = 0.1

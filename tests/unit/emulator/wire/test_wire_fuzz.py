@@ -3,7 +3,6 @@
 from typing import Any
 from urllib.parse import urlencode
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,8 +11,6 @@ from hedgerow.emulator.wire.door import routes
 from hedgerow.emulator.wire.params import NUMBER
 from support.drawing import examples
 from support.wire import WireClient, make_wired, member_of
-
-pytestmark = pytest.mark.slow
 
 NAMES = sorted({(method, name) for _, method, name in routes()})
 FIELDS = (

@@ -15,8 +15,6 @@ from support.drawing import examples
 from support.fuzzing import JUNK, SOUND, Attempt, attempts, endpoints, explained, held, send
 from support.wire import AGENT, KEY, OTHER, WireClient, make_wired
 
-pytestmark = pytest.mark.slow
-
 LARGE = [HealthCheck.too_slow, HealthCheck.data_too_large]
 ROUNDING = Decimal("0.00000001")
 """Histories are told with eight decimals."""
