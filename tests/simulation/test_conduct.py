@@ -18,6 +18,7 @@ from hedgerow.simulation.draws import draw_plan
 from hedgerow.simulation.invariants import SLACK_SECONDS, STATE_SECONDS, Exposure, Rule, check_exposure
 from hedgerow.simulation.plan import Door
 from hedgerow.simulation.wire_troubles import RequestTrouble
+from hedgerow.simulation.witness import Witness
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 from support.judging import LegScene
 from support.toy_venue import new_job
@@ -66,6 +67,28 @@ def test_a_match_that_was_over_before_it_could_be_known_leaves_the_cap_wide() ->
     scene.pass_time(10).shorts("5").look()
     scene.pass_time(4).buys("5").look()
     assert scene.leaves(order("50")) == []
+
+
+# --- what a bot logs last --------------------------------------------------------------------------------------------
+
+
+def test_a_plan_that_a_bot_logged_before_its_process_ended_is_judged_by_what_was_true_then() -> None:
+    scene = LegScene()
+    judge = Witness(scene.exchange, owners={}, parameters=StrategyParameters)  # type: ignore[arg-type] # it reads no more
+    scene.pass_time(300)
+    job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10", at=scene.now)
+    job = replace(job, plan=replace(job.plan, leverage=2))
+    judge.appended((ev.ExecutionStarted(at=scene.now, execution=job),), durable=True)
+    logged_at = scene.now
+    judge.died()
+    assert judge.ledger.execution == job
+    found = [violation for violation in judge.violations if "leverage of 2" in violation.text]
+    assert [violation.at for violation in found] == [logged_at]
+    before = len(judge.violations)
+    scene.pass_time(30_000)
+    judge.revived()
+    judge.loaded(judge.ledger)
+    assert len(judge.violations) == before
 
 
 # --- the leverage ----------------------------------------------------------------------------------------------------

@@ -10,13 +10,19 @@ from msgspec.structs import replace
 from hedgerow.app import simulated_view
 from hedgerow.app.simulate import play_seed
 from hedgerow.dashboard.bot_state import BotState, StateReport, bot_state
+from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.ledger import Ledger
+from hedgerow.engine.moments import Recorded
+from hedgerow.simulation.doors import RunDoor
 from hedgerow.simulation.invariants import Exposure, Rule
 from hedgerow.simulation.legs import Naked
 from hedgerow.simulation.view import Shown, check_shown, check_values
+from hedgerow.simulation.witness import Witness
 from hedgerow.store import guide_state
+from hedgerow.strategy.parameters import StrategyParameters
 from support.bots import Farm
+from support.judging import JudgedExchange
 from support.toy_venue import new_job
 from support.views import NOW, hedge, ledger_of
 
@@ -116,6 +122,24 @@ def test_the_time_that_others_left_legs_apart_is_not_shown_shorter() -> None:
     farm, shown = true_values()
     assert valued(farm, shown, Naked(taken_seconds=360.0)) == set()
     assert valued(farm, shown, Naked(taken_seconds=400.0)) == {Rule.SHOWN}
+
+
+def test_a_price_read_right_before_a_new_hour_is_no_lie() -> None:
+    farm, shown = true_values()
+    door: RunDoor = JudgedExchange(farm.world)  # type: ignore[assignment] # the judge reads no more of it
+    judge = Witness(door, owners={}, parameters=StrategyParameters)
+    for number in range(3):
+        event = ev.CycleCompleted(at=farm.world.now, number=number)
+        judge.appended((event,), durable=True)
+        judge.hear(Recorded(before=farm.ledger, event=event, after=farm.ledger))
+    assert shown.file_value is not None
+    off = replace(shown, file_value=shown.file_value * Decimal("1.01"))
+    hour = farm.world.now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    for seconds, condemned in ((30, False), (120, True)):
+        farm.world.advance(hour + timedelta(seconds=seconds))
+        judge.violations.clear()
+        judge.shown(off, checked=True)
+        assert (Rule.WORTH in {violation.rule for violation in judge.violations}) is condemned
 
 
 # --- lies of the running bot -----------------------------------------------------------------------------------------

@@ -364,8 +364,8 @@ class _Run:
 
     async def _mourn(self, seconds: float, until: datetime) -> None:
         """Wait as long as no bot is there."""
-        self._view.show(await self._memory.load())
         self._witness.died()
+        self._view.show(await self._memory.load())
         await self._clock.sleep(min(seconds, max(0.0, (until - self._clock.now()).total_seconds())))
         self._door.advance()
         self._witness.revived()

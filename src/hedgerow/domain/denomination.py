@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from hedgerow.domain.instrument import BasisPair, Instrument
 from hedgerow.domain.order_keeping import retallied
 from hedgerow.domain.position import DustLot, HedgedPosition, OrderRecord
 
@@ -13,18 +14,30 @@ __all__ = ["dust_in_new_units", "hedge_in_new_units"]
 def hedge_in_new_units(hedge: HedgedPosition, factor: Decimal) -> HedgedPosition:
     """Return a hedge whose quantities are divided by ``factor`` and whose prices are multiplied by it.
 
-    What it cost, received and paid in quote units stays as it is. ``factor`` is a power of ten, so that nothing is
-    rounded.
+    The grids of its pair change alike: by the old ones all that is left would count as less than a lot. What it cost,
+    received and paid in quote units stays as it is. ``factor`` is a power of ten, so that nothing is rounded.
     """
     settled = hedge.settled
     kept = replace(settled, spot_quantity=settled.spot_quantity / factor, perp_quantity=settled.perp_quantity / factor)
     orders = tuple(_order(record, factor) for record in hedge.orders)
-    return retallied(replace(hedge, orders=orders, settled=kept, swept_quantity=hedge.swept_quantity / factor))
+    pair = BasisPair(spot=_grids(hedge.pair.spot, factor), perp=_grids(hedge.pair.perp, factor))
+    swept = hedge.swept_quantity / factor
+    return retallied(replace(hedge, pair=pair, orders=orders, settled=kept, swept_quantity=swept))
 
 
 def dust_in_new_units(lot: DustLot, factor: Decimal) -> DustLot:
     """Return kept dust in new units; its cost is in quote units."""
     return replace(lot, quantity=lot.quantity / factor)
+
+
+def _grids(instrument: Instrument, factor: Decimal) -> Instrument:
+    return replace(
+        instrument,
+        tick=instrument.tick * factor,
+        lot=instrument.lot / factor,
+        min_quantity=instrument.min_quantity / factor,
+        max_quantity=instrument.max_quantity / factor,
+    )
 
 
 def _order(record: OrderRecord, factor: Decimal) -> OrderRecord:

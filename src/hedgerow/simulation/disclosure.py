@@ -37,9 +37,11 @@ class Disclosure:
             return
         self._unsaid.popleft()
 
-    def died(self) -> None:
-        """Forget what a dying bot had no time to say."""
+    def died(self) -> tuple[ev.Event, ...]:
+        """Forget, and return, the events in the log that a bot had no time to say before its process ended."""
+        unsaid = tuple(self._unsaid)
         self._unsaid.clear()
+        return unsaid
 
     def _all_said(self) -> Found:
         for event in self._unsaid:

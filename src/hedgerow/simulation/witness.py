@@ -32,7 +32,7 @@ __all__ = ["Witness"]
 
 HOUR = timedelta(hours=1)
 NEAR_SETTLEMENT = timedelta(seconds=90)
-"""Rows of a settlement may come this much before or after the full hour."""
+"""Rows of a settlement may come this much before or after the full hour; with the hour prices change as well."""
 EXCUSED = ("VenueError", "RateLimited", "Unauthorized")
 """A cycle may fail of what the exchange did to it, and of nothing else."""
 
@@ -90,10 +90,8 @@ class Witness:
                 elif isinstance(command, TransferFunds):
                     self._durable.add(command.transfer_id)
 
-    def loaded(self, unheard: Sequence[ev.Event], ledger: Ledger) -> None:
-        """Compare what a new life knows with what the old ones wrote; ``unheard`` was written by a dying one."""
-        for event in unheard:
-            self._note(self.ledger, event, apply(self.ledger, event))
+    def loaded(self, ledger: Ledger) -> None:
+        """Compare what a new process loads with what the log was folded to before."""
         if ledger != self.ledger:
             self._add(Rule.RESTART, "the ledger loaded at start is not what the log was folded to before")
 
@@ -142,7 +140,7 @@ class Witness:
         """Judge what screens show now; ``checked`` = a check has just ended, and its figures are of now."""
         patience, legs = self._door.patience_seconds, self.legs
         self._all(check_shown(shown, self.ledger, legs.exposed, legs.naked, self._world.now, patience=patience))
-        if checked and self._quiet_cycles > 2:  # noqa: PLR2004 - one to notice, one to book
+        if checked and not self._near_the_hour and self._quiet_cycles > 2:  # noqa: PLR2004 - one to notice, one to book
             self._all(check_values(shown, self.ledger, self._world, legs.naked, patience=patience))
 
     # --- the exchange -----------------------------------------------------------------------------------------------
@@ -179,10 +177,14 @@ class Witness:
             self._add(Rule.REQUESTS, flaw)
 
     def died(self) -> None:
-        """Take note that no bot is at work from now on."""
+        """Take note that no bot is at work from now on.
+
+        What it logged last without saying it is judged now: at the restart something else is true of the exchange.
+        """
+        for event in self._disclosure.died():
+            self._note(self.ledger, event, apply(self.ledger, event))
         self.legs.died()  # a fill of this very moment is none that it could report
         self.look()
-        self._disclosure.died()
         self._restless()
 
     def revived(self) -> None:
@@ -221,13 +223,18 @@ class Witness:
 
     # --- quiet ------------------------------------------------------------------------------------------------------
 
+    @property
+    def _near_the_hour(self) -> bool:
+        """Whether settlements may be due now, and whether a price that was just read may be that of the hour before."""
+        now = self._world.now
+        return (now + NEAR_SETTLEMENT - now.replace(minute=0, second=0)) % HOUR < 2 * NEAR_SETTLEMENT
+
     def _cycle(self) -> None:
         """Count cycles in which nothing went wrong; from the second on, everything must add up."""
-        ledger, now = self.ledger, self._world.now
+        ledger = self.ledger
         self._all(self._duties.checked(ledger))
         busy = ledger.execution or ledger.opening or ledger.transfer or not ledger.books.opened
-        settling = (now + NEAR_SETTLEMENT - now.replace(minute=0, second=0)) % HOUR < 2 * NEAR_SETTLEMENT
-        if busy or settling or self.legs.exposed:
+        if busy or self._near_the_hour or self.legs.exposed:
             return
         self._quiet_cycles += 1
         if self._quiet_cycles > 2:  # noqa: PLR2004 - one to notice, one to book

@@ -7,7 +7,8 @@ import pytest
 from hedgerow.domain import events as ev
 from hedgerow.domain.events import FlowKind, HedgeRedenominated, Wallet
 from hedgerow.domain.folding import apply
-from hedgerow.domain.instrument import Side
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.order import Fill
 from hedgerow.domain.position import DustLot
 from support.diary import START, Diary
 
@@ -33,6 +34,38 @@ def test_quantities_are_divided_and_money_stays() -> None:
     assert after.tally.fees == before.tally.fees
     assert after.unsettled == []
     assert after.spot_quantity * (120 * FACTOR) == before.spot_quantity * 120
+
+
+def test_all_that_is_left_is_no_less_than_a_lot_in_new_coins() -> None:
+    diary = held()
+    old = diary.pair
+    pair = diary.tell(HedgeRedenominated(at=diary.now, hedge_id="h1", factor=FACTOR)).ledger.active
+    assert pair is not None
+    for new, before in ((pair.pair.spot, old.spot), (pair.pair.perp, old.perp)):
+        assert (new.lot, new.tick) == (before.lot / FACTOR, before.tick * FACTOR)
+        assert (new.min_quantity, new.max_quantity) == (before.min_quantity / FACTOR, before.max_quantity / FACTOR)
+        assert new.min_notional == before.min_notional
+
+
+def test_a_short_that_is_gone_after_a_new_denomination_leaves_the_legs_apart() -> None:
+    diary = held()
+    hedge = diary.tell(HedgeRedenominated(at=diary.now, hedge_id="h1", factor=FACTOR)).ledger.hedge
+    assert hedge is not None
+    fill = Fill(
+        market=Market.PERP,
+        symbol=hedge.symbol,
+        trade_id=77,
+        order_id=7,
+        client_id="settlement_autoclose-7",
+        side=Side.BUY,
+        quantity=hedge.short,
+        price=101 * FACTOR,
+        fee=Decimal(0),
+        fee_asset="USDT",
+        at=diary.now,
+    )
+    ledger = diary.tell(ev.FillsElsewhere(at=diary.now, hedge_id="h1", fills=(fill,), cause="half open")).ledger
+    assert ledger.apart is not None
 
 
 def test_dust_of_the_coin_is_counted_in_new_coins_too() -> None:

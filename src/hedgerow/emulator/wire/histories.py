@@ -18,7 +18,7 @@ from hedgerow.emulator.wire.events import FIRST_TRADE_ID
 from hedgerow.emulator.wire.member import Member
 from hedgerow.emulator.wire.order_shapes import order_row
 from hedgerow.emulator.wire.params import Params
-from hedgerow.emulator.wire.text import decimals_of, fixed, money, price_text, short, to_ms
+from hedgerow.emulator.wire.text import money, price_text, quantity_text, short, to_ms
 from hedgerow.emulator.wire.tickets import Ticket
 from hedgerow.emulator.wire.windows import Window, open_window_of, window_of
 
@@ -249,7 +249,7 @@ def _perp_trade(call: Call, fill: Fill) -> dict[str, Any]:
         "orderId": call.member.order_number(fill),
         "side": fill.side.value,
         "price": price_text(instrument, fill.price),
-        "qty": fixed(fill.quantity, decimals_of(instrument.lot)),
+        "qty": quantity_text(instrument, fill.quantity),
         "realizedPnl": short(fill.realized_pnl),
         "marginAsset": instrument.quote,
         "quoteQty": plain(fill.notional),
@@ -270,7 +270,7 @@ def _spot_trade(call: Call, fill: Fill) -> dict[str, Any]:
         "orderId": call.member.order_number(fill),
         "side": fill.side.value,
         "price": price_text(instrument, fill.price),
-        "qty": fixed(fill.quantity, decimals_of(instrument.lot)),
+        "qty": quantity_text(instrument, fill.quantity),
         "quoteQty": money(fill.notional),
         "commission": money(fill.fee),
         "commissionAsset": fill.fee_asset,

@@ -63,8 +63,8 @@ def price_text(instrument: Instrument, price: Decimal) -> str:
 
 
 def quantity_text(instrument: Instrument, quantity: Decimal) -> str:
-    """Return a quantity on the lot; nothing is "0"."""
-    return fixed(quantity, decimals_of(instrument.lot)) if quantity else "0"
+    """Return a quantity with the decimals of the lot, or with its own where a finer lot was once valid; zero is "0"."""
+    return fixed(quantity, max(decimals_of(instrument.lot), decimals_of(quantity))) if quantity else "0"
 
 
 def to_ms(at: datetime) -> int:

@@ -41,6 +41,16 @@ def test_a_new_filter_is_in_exchange_info_and_refuses_orders() -> None:
     assert spot[0]["tickSize"] == "0.01"
 
 
+def test_a_coarser_lot_hides_no_position_and_no_trade() -> None:
+    client = make_wired()
+    order = {"symbol": SYMBOL, "side": "SELL", "type": "LIMIT", "timeInForce": "IOC", "price": "99.5"}
+    assert client.perp("POST", "order", **order, quantity="0.5").status == 200
+    change(client, "filter", market="perp", lot="2", min_quantity="2")
+    rows = client.perp("GET", "positionRisk", symbol=SYMBOL).json
+    assert [row["positionAmt"] for row in rows] == ["-0.5"]
+    assert [row["qty"] for row in client.perp("GET", "userTrades", symbol=SYMBOL).json] == ["0.5"]
+
+
 def test_a_change_through_one_account_is_listed_for_all() -> None:
     client = make_wired()
     exchange = client.venue.exchange
