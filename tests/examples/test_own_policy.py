@@ -50,6 +50,11 @@ def test_config_shows_what_the_policy_declares(home: Path, shell: Shell) -> None
     assert "standard deviations taken off the mean rate" in row
 
 
+def test_the_guide_is_no_place_to_look_up_a_setting_that_the_policy_declares(home: Path, shell: Shell) -> None:
+    assert "docs/guide.md" not in shell("config", "policy_settings.share", "--home", home).out
+    assert "docs/guide.md" in shell("config", "min_funding_apr", "--home", home).out
+
+
 @pytest.mark.parametrize(
     ("settings", "line"),
     [

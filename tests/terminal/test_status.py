@@ -129,6 +129,17 @@ def test_hedged_says_by_how_much_and_what_closing_makes(tmp_path: Path, columns:
     assert "exit: " in shown.text
 
 
+def test_a_command_that_status_of_a_paper_bot_names_does_not_mean_the_live_bot_of_the_same_home(tmp_path: Path) -> None:
+    scene = Scene(tmp_path).hedged()
+    scene.leave()
+    assert "Nothing; `hedgerow close --paper` leaves the position." in scene.show(80).words
+    scene.diary.tell(ev.Halted(at=scene.diary.now, reason=HaltReason.USER, detail="lunch"))
+    scene.leave()
+    words = scene.show(80).words
+    assert "ended by `hedgerow resume --paper`" in words
+    assert "`hedgerow resume --paper` allows openings again" in words
+
+
 @WIDTHS
 def test_flat_says_what_it_waits_for(tmp_path: Path, columns: int) -> None:
     scene = Scene(tmp_path)
@@ -195,7 +206,7 @@ def test_a_halt_is_shown_in_full_with_its_remedy(tmp_path: Path, columns: int, *
     fits(shown, 3, lines=None)
     assert " ".join(DETAIL.split()) in shown.words
     assert "the daily loss limit was reached: " in shown.words
-    assert "ended by `hedgerow resume`" in shown.words
+    assert "ended by `hedgerow resume --paper`" in shown.words
     assert ("stays hedged" if held else "nothing is held") in shown.words
 
 
@@ -230,6 +241,16 @@ def test_a_bot_that_stopped_in_order_is_not_a_dead_one(tmp_path: Path, columns: 
     assert "Stopped; ABCUSDT is held unwatched" in shown.text
 
 
+def test_a_stopped_bot_that_holds_nothing_has_no_unknown_next_step(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.diary.tell(ev.CycleCompleted(at=scene.diary.now, number=1))
+    scene.changes = {"stopped_at": scene.diary.now}
+    scene.leave(beat=False)
+    shown = scene.show(80)
+    assert "Next      nothing, as no bot runs" in shown.text
+    assert "not known" not in shown.text
+
+
 @WIDTHS
 @pytest.mark.parametrize(
     ("pid", "title"), [(2**22 - 3, "The bot died: process 4194301 is gone"), (None, "does not answer")]
@@ -250,6 +271,13 @@ def test_a_home_without_a_log_says_so(tmp_path: Path, columns: int) -> None:
     assert "the bot has not run here yet" in shown.words
 
 
+def test_dust_of_one_coin_is_not_a_count_that_reads_as_a_quantity(tmp_path: Path) -> None:
+    scene = Scene(tmp_path).hedged()
+    scene.diary.close_hedge().dust("0.003", "0.3")
+    scene.leave()
+    assert "0.003 ABC, $0.30 when kept" in scene.show(80).text
+
+
 def test_dust_of_many_coins_is_one_line(tmp_path: Path) -> None:
     scene = Scene(tmp_path).hedged()
     scene.diary.close_hedge().dust("0.003", "0.3")
@@ -260,7 +288,7 @@ def test_dust_of_many_coins_is_one_line(tmp_path: Path) -> None:
     shown = scene.show(80)
     fits(shown, 0, lines=6)
     assert labels(shown)[-1] == "Dust"
-    assert "4 coins, $3.90 when kept" in shown.text
+    assert "4 different coins, $3.90 when kept" in shown.text
 
 
 def test_watch_draws_in_place_and_ctrl_c_ends_it_well(tmp_path: Path) -> None:

@@ -133,7 +133,8 @@ def _show_one(row: _Row) -> None:
     for name, text in (("value", in_words(row.value)), ("default", in_words(row.default)), ("allowed", row.allowed)):
         say(f"  {name:<8} {text}")
     say(f"  {row.meaning}")
-    say("  Advice: docs/guide.md")
+    if not row.name.startswith(f"{SECTION}."):
+        say("  Advice: docs/guide.md")
 
 
 def _show_sections(rows: list[_Row]) -> None:

@@ -286,7 +286,7 @@ def _hedged(view: _View) -> _Told:
     return (
         f"Hedged on {view.what}",
         f"It holds ({reason})." if reason else "It holds, and checks every rule that would end the hedge.",
-        "Nothing needs to be done; `hedgerow close` leaves the position.",
+        "Nothing; `hedgerow close` leaves the position.",
         view.hedge.opened_at if view.hedge else None,
         Severity.OK,
     )
@@ -299,7 +299,7 @@ def _closing(view: _View) -> _Told:
     return (
         f"{'Reducing' if part else 'Closing'} {symbol}: {reason}",
         "It sells coins and buys the short back in slices, one after the other.",
-        "Nothing needs to be done; `hedgerow halt` keeps it from opening another pair afterwards.",
+        "Nothing; `hedgerow halt` keeps it from opening another pair afterwards.",
         job.started_at if job else None,
         Severity.BUSY,
     )

@@ -6,7 +6,7 @@ from decimal import Decimal
 from html import escape
 from importlib.resources import files
 
-from hedgerow.dashboard.report import HedgeRow, RunReport
+from hedgerow.dashboard.report import HedgeRow, RunReport, drawdown_texts
 from hedgerow.dashboard.svg import Bar, Line, line_chart, timeline
 from hedgerow.domain.formats import amount, duration, percent, seconds, signed_amount, signed_percent, utc_minute
 from hedgerow.domain.money import plain
@@ -79,9 +79,7 @@ def _each_card(report: RunReport) -> Iterator[str]:
     yield _card("Equity", _exact(report.equity_end), f"from {amount(report.equity_start)}")
     opened = f"{report.positions_opened:,} opened"
     yield _card("Positions", opened, f"{report.positions_closed:,} closed")
-    fall = report.drawdown
-    lowest = f"{percent(fall.fraction)} of the high, at {utc_minute(fall.low_at)}" if fall else "equity never fell"
-    yield _card("Largest drawdown", _exact(fall.amount) if fall else amount(Decimal(0)), lowest)
+    yield _card("Largest drawdown", *drawdown_texts(report))
     yield _card("Time in market", percent(report.time_in_market, 1), "of the run a hedge was held")
     naked = f"longest {seconds(report.max_naked_seconds)} with unequal legs"
     yield _card("Largest exposure", _exact(report.max_naked_usd), naked)

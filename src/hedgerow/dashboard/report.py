@@ -18,6 +18,7 @@ __all__ = [
     "RunReport",
     "as_json",
     "closing_lines",
+    "drawdown_texts",
     "headlines",
     "hedge_cells",
     "report_lines",
@@ -259,7 +260,7 @@ def _headlines(report: RunReport) -> list[tuple[str, str, str]]:
         ("Basis P/L", signed_amount(report.basis_pnl), _of_dust(report)),
         ("Fees paid", signed_amount(-report.fees_paid), ""),
         ("Equity", amount(report.equity_end), f"from {amount(report.equity_start)}"),
-        ("Largest drawdown", *_drawdown(report)),
+        ("Largest drawdown", *drawdown_texts(report)),
         ("Positions", str(report.positions_opened), f"opened, {report.positions_closed} closed"),
         ("Time in market", percent(report.time_in_market, 1), "of the run a hedge was held"),
         ("Largest exposure", amount(report.max_naked_usd), f"longest {seconds(report.max_naked_seconds)}"),
@@ -300,7 +301,8 @@ def hedge_cells(report: RunReport) -> list[list[str]]:
     ]
 
 
-def _drawdown(report: RunReport) -> tuple[str, str]:
+def drawdown_texts(report: RunReport) -> tuple[str, str]:
+    """Return the largest fall of the equity, negative, and what it is a part of."""
     fall = report.drawdown
     if fall is None:
         return amount(ZERO), "equity never fell"

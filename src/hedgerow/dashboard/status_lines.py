@@ -4,10 +4,12 @@ Five lines, and one more for each halt, trade in flight, dust, or position that 
 a text that may be wrapped at blanks; figures hold no blank within them that a reader could not bear to lose.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, Severity, StateReport
 from hedgerow.dashboard.outlook import HeldOutlook, Outlook
@@ -26,7 +28,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger import Halt, Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
-from hedgerow.domain.run_identity import EMULATED_ACCOUNT, GENERATED_MARKET, RunIdentity
+from hedgerow.domain.run_identity import EMULATED_ACCOUNT, GENERATED_MARKET, RunIdentity, RunMode
 from hedgerow.strategy.distances import ExitDistance, ExitUnit
 from hedgerow.strategy.hedge_result import StrategyResult, strategy_result
 
@@ -37,6 +39,10 @@ OLD = timedelta(minutes=15)
 
 TRADING = frozenset({BotState.OPENING, BotState.CLOSING, BotState.REPAIRING, BotState.NAKED})
 """While these last, what the last check found of the hedge contradicts what is being traded."""
+OPTIONS = {RunMode.PAPER: " --paper", RunMode.DRY_RUN: " --dry-run"}
+"""What makes a command mean the bot of a mode; without it the command means the live bot of the same home."""
+COMMAND = re.compile(r"`hedgerow (?!doctor)\w+")
+"""A command that a line names; ``hedgerow doctor`` looks at the live bot alone."""
 
 
 class BotView(Struct, frozen=True, kw_only=True):
@@ -75,17 +81,10 @@ class StatusLine(Struct, frozen=True, kw_only=True):
 
 
 def status_lines(view: BotView, identity: RunIdentity) -> tuple[StatusLine, ...]:
-    """Return the lines, the most important first."""
-    return (
-        StatusLine(label="Position", text=_position(view), severity=view.report.severity),
-        *_halts(view),
-        *_in_flight(view),
-        StatusLine(label="Result", text=_result(view)),
-        StatusLine(label="Bot", text=_bot(view, identity)),
-        StatusLine(label="Next", text=_next(view)),
-        StatusLine(label="To do", text=f"{view.report.can_do}"),
-        *_beside(view),
-    )
+    """Return the lines, the most important first; each command that they name means this bot."""
+    option = OPTIONS.get(identity.mode, "")
+    named = (replace(line, text=COMMAND.sub(rf"\g<0>{option}", line.text)) for line in _lines(view, identity))
+    return tuple(named)
 
 
 def since_the_start(view: BotView) -> StrategyResult:
@@ -102,6 +101,19 @@ def halt_remedy(halt: Halt) -> str:
 
 
 # --- the lines -------------------------------------------------------------------------------------------------------
+
+
+def _lines(view: BotView, identity: RunIdentity) -> tuple[StatusLine, ...]:
+    return (
+        StatusLine(label="Position", text=_position(view), severity=view.report.severity),
+        *_halts(view),
+        *_in_flight(view),
+        StatusLine(label="Result", text=_result(view)),
+        StatusLine(label="Bot", text=_bot(view, identity)),
+        StatusLine(label="Next", text=_next(view)),
+        StatusLine(label="To do", text=f"{view.report.can_do}"),
+        *_beside(view),
+    )
 
 
 def _position(view: BotView) -> str:
@@ -207,6 +219,8 @@ def _next(view: BotView) -> str:
         return "the trade at work ends first"
     if held is None and view.ledger.halt is not None:
         return "nothing is opened while openings are halted"
+    if view.ledger.active is None and view.report.state in {BotState.STOPPED, BotState.DOWN}:
+        return "nothing, as no bot runs"
     if held is None:
         reason = outlook.reason if outlook else ""
         return f"nothing is opened now: {reason}" if reason and view.ledger.active is None else "not known"
@@ -257,4 +271,6 @@ def _beside(view: BotView) -> Iterator[StatusLine]:
         gain = since_the_start(view).dust_gain
         cost = sum((lot.cost for lot in lots), ZERO)
         worth = f"{amount(cost)} when kept" if gain is None else f"worth {amount(cost + gain)}"
-        yield StatusLine(label="Dust", text=f"{len(lots)} coin{'s' if len(lots) > 1 else ''}, {worth}")
+        only, *others = lots
+        kept = f"{len(lots)} different coins" if others else quantity(only.quantity, only.asset)
+        yield StatusLine(label="Dust", text=f"{kept}, {worth}")

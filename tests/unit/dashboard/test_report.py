@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.dashboard.page import html_page
-from hedgerow.dashboard.report import Curve, HedgeRow, RunReport, as_json, report_lines
+from hedgerow.dashboard.report import Curve, HedgeRow, RunReport, as_json, drawdown_texts, report_lines
 from hedgerow.strategy.hedge_result import HedgeResult
 
 START = datetime(2025, 5, 1, tzinfo=UTC)
@@ -200,6 +200,13 @@ def test_the_deepest_fall_is_measured_from_the_high_before_it_and_not_from_the_s
     assert fall.high_at < fall.low_at
     assert report(equity=curve("1", "2")).drawdown is None
     assert "equity never fell" in "\n".join(report_lines(report(equity=curve("1", "2"))))
+
+
+def test_page_and_console_say_the_same_of_the_largest_drawdown() -> None:
+    fallen = report(equity=curve("100", "120", "103", "110"))
+    for text in drawdown_texts(fallen):
+        assert text in html_page(fallen)
+        assert text in "\n".join(report_lines(fallen))
 
 
 def test_a_hedge_counts_for_the_time_in_market_only_within_the_run() -> None:
