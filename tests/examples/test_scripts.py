@@ -56,12 +56,11 @@ def test_the_client_alone_prints_the_highest_rates_first(tmp_path: Path) -> None
     assert rates == sorted(rates, reverse=True)
 
 
-def test_a_bot_is_tested_against_the_emulator(tmp_path: Path) -> None:
-    (tmp_path / "pytest.ini").write_text(
-        "[pytest]\naddopts = -p no:cacheprovider -p no:xdist\nfilterwarnings = error\n"
-    )
-    folder = EXAMPLES / "emulator_in_a_test"
-    said = run("-m", "pytest", "-q", "-c", tmp_path / "pytest.ini", folder, folder=tmp_path)
+def test_the_command_that_the_page_prints_runs_the_tests_of_a_bot_in_a_checkout() -> None:
+    command = "pytest examples/emulator_in_a_test"
+    assert f"`{command}`" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    quiet = ("-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:xdist")
+    said = run("-m", *command.split(), *quiet, folder=EXAMPLES.parent)
     assert re.search(r"^3 passed", said, re.MULTILINE), said
 
 
