@@ -29,30 +29,46 @@ LAST_PORT = 65_534
 
 def emulator(  # noqa: PLR0913 - one parameter per option
     *,
-    port: Annotated[int, typer.Option("--port", help="Futures answer here, spot on the next port.")] = 8900,
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", help="Futures answer here, spot on the next port.")
+    ] = 8900,
+    host: Annotated[str, typer.Option("--host", metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
     data: Annotated[
-        Path | None, typer.Option("--data", help="Folder with captured exchangeInfo replies or Parquet history.")
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Folder with captured exchangeInfo replies or Parquet history."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same market.")] = 1,
-    pairs: Annotated[int | None, typer.Option("--pairs", help="Pairs listed; 20, or all of the universe.")] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same market.")] = 1,
+    pairs: Annotated[
+        int | None, typer.Option("--pairs", metavar="N", help="Pairs listed; 20, or all of the universe.")
+    ] = None,
     universe: Annotated[
-        Universe | None, typer.Option("--universe", help="A generated market of the size and intervals of that month.")
+        Universe | None,
+        typer.Option("--universe", metavar="MONTH", help="A market of the size and intervals of that month: 2026-09."),
     ] = None,
-    start: Annotated[str | None, typer.Option("--start", help="First moment of the exchange; now without it.")] = None,
-    speed: Annotated[str, typer.Option("--speed", help="Seconds per real second; 0 = only by POST /admin/advance.")] = (
-        "1"
-    ),
+    start: Annotated[
+        str | None, typer.Option("--start", metavar="DATE", help="First moment of the exchange; now without it.")
+    ] = None,
+    speed: Annotated[
+        str, typer.Option("--speed", metavar="N", help="Seconds per real second; 0 = only by POST /admin/advance.")
+    ] = ("1"),
     still: Annotated[bool, typer.Option("--still", help="Prices move only by POST /admin/price.")] = False,
     state: Annotated[
-        Path | None, typer.Option("--state", help="File that keeps the exchange; it survives kill -9.")
+        Path | None, typer.Option("--state", metavar="FILE", help="File that keeps the exchange; it survives kill -9.")
     ] = None,
     account: Annotated[
         list[str] | None,
-        typer.Option("--account", help="USER or USER:AGENT address; USER may be a Solana wallet; may be repeated."),
+        typer.Option(
+            "--account",
+            metavar="ADDRESS",
+            help="USER or USER:AGENT address; USER may be a Solana wallet; may be repeated.",
+        ),
     ] = None,
-    balance: Annotated[str, typer.Option("--balance", help="USDT of each account, split over both wallets.")] = "1000",
-    chain_id: Annotated[int, typer.Option("--chain-id", help="1666 like mainnet, 714 like testnet.")] = 1666,
+    balance: Annotated[
+        str, typer.Option("--balance", metavar="N", help="USDT of each account, split over both wallets.")
+    ] = "1000",
+    chain_id: Annotated[
+        int, typer.Option("--chain-id", metavar="N", help="1666 like mainnet, 714 like testnet.")
+    ] = 1666,
 ) -> Exit:
     """Serve Aster's REST and WebSocket interface over an exchange of your own, until Ctrl-C."""
     if not 0 <= port <= LAST_PORT:
