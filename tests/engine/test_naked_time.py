@@ -187,7 +187,7 @@ def test_legs_closed_by_hand_one_after_the_other_were_naked_between_them() -> No
     assert farm.reasons[0] is Reason.CLOSED_ELSEWHERE
     assert ledger.max_naked_seconds == pytest.approx(360, abs=1)
     said = [line.text for line in words(farm.heard(LastMoment)[-1])]
-    assert f"  Longest naked exposure: 360.0 s (${ledger.max_naked_notional:.2f})" in said
+    assert f"  Longest naked exposure: 360.0 s (largest ${ledger.max_naked_notional:.2f})" in said
 
 
 # --- the wall clock --------------------------------------------------------------------------------------------------

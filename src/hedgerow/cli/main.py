@@ -32,7 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "watchdog": "Cancel what a dead bot left resting on spot.",
     "halt": "Block openings.",
     "resume": "Allow openings again.",
-    "doctor": "Keys, rights, clock, modes, fees: what is wrong, and its mend.",
+    "doctor": "Keys, rights, clock, modes, fees: what is wrong, and what to do.",
     "config": "Every setting: value, default, allowed range.",
     "init": "Write a configuration to start from.",
 }
