@@ -152,8 +152,8 @@ def _statistics(ledger: Ledger, cycles: int) -> Lines:
             f"  Funding received (open position): {log_funding(hedge.funding_received)}",
             f"  Fees paid (open position): {log_money(hedge.tally.fees)}",
         )
-    largest = log_money(ledger.max_naked_notional)
-    lines += info(f"  Longest naked exposure: {seconds(ledger.max_naked_seconds)} (largest {largest})")
+    max_naked_notional = log_money(ledger.max_naked_notional)
+    lines += info(f"  Longest naked exposure: {seconds(ledger.max_naked_seconds)} (largest {max_naked_notional})")
     return lines if ledger.halt is None else lines + warning(f"  Openings are halted: {ledger.halt.reason}")
 
 
