@@ -37,6 +37,17 @@ def warnings(said: Said, place: Path) -> list[str]:
     return re.findall(r" - (?:WARNING|ERROR|CRITICAL) - (.*)", log)
 
 
+def test_a_fresh_log_beside_a_paper_exchange_that_stood_still_sees_no_other_bot(
+    held: str, shell: Shell, place: Path
+) -> None:
+    for path in place.glob("hedgerow-paper.db*"):
+        path.unlink()
+    said = shell("run", "--paper", "--once", "--speed", "60")
+    assert said.code == 0, said.out
+    assert f"Discovered existing position: {held}" in said.out
+    assert "OPENINGS HALTED" not in said.out
+
+
 # --- help ------------------------------------------------------------------------------------------------------------
 
 

@@ -61,7 +61,7 @@ class Scene:
         self.home.outlook.write_bytes(msgspec.json.encode(self._outlook(pid)))
         if beat:
             self.home.heartbeat.write_bytes(msgspec.json.encode(Beat(pid=pid, number=1, host=gethostname())))
-            at = (now + timedelta(days=1) if alive else now - timedelta(minutes=3)).timestamp()
+            at = (now + timedelta(seconds=12) if alive else now - timedelta(minutes=3)).timestamp()
             os.utime(self.home.heartbeat, (at, at))
 
     def _outlook(self, pid: int) -> Outlook:
