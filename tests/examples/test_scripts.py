@@ -56,6 +56,7 @@ def test_the_client_alone_prints_the_highest_rates_first(tmp_path: Path) -> None
     assert rates == sorted(rates, reverse=True)
 
 
+@pytest.mark.slow
 def test_the_command_that_the_page_prints_runs_the_tests_of_a_bot_in_a_checkout() -> None:
     command = "pytest examples/emulator_in_a_test"
     assert f"`{command}`" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
