@@ -1,7 +1,7 @@
 """Hypothesis strategies for every domain value, derived from the types themselves: a new field is covered at once."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
@@ -26,6 +26,8 @@ EVENT_TYPES: tuple[type[msgspec.Struct], ...] = get_args(Event)
 MONEY = st.decimals(allow_nan=False, allow_infinity=False)
 POSITIVE = st.decimals(min_value=Decimal("1e-12"), max_value=Decimal("1e12"), allow_nan=False)
 TIMES = st.integers(0, 2**52).map(lambda microseconds: EPOCH + timedelta(microseconds=microseconds))
+ASKED = datetime(2026, 1, 5, tzinfo=UTC)
+"""About when requests are made; times long ago are refused."""
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 
 SCALARS: Mapping[object, st.SearchStrategy[Any]] = {
@@ -48,8 +50,8 @@ BOUNDED: Mapping[type, Mapping[str, st.SearchStrategy[Any]]] = {
     TransferFunds: {"amount": POSITIVE},
     OperatorRequest: {
         "request_id": st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True),
-        "asked_at": st.integers(0, 1799).map(lambda seconds: EPOCH + timedelta(seconds=seconds)),
-        "valid_until": st.integers(1800, 3600).map(lambda seconds: EPOCH + timedelta(seconds=seconds)),
+        "asked_at": st.integers(0, 1799).map(lambda seconds: ASKED + timedelta(seconds=seconds)),
+        "valid_until": st.integers(1800, 3600).map(lambda seconds: ASKED + timedelta(seconds=seconds)),
     },
     Instrument: dict.fromkeys(("tick", "lot", "max_quantity", "min_quantity", "min_notional"), POSITIVE),
 }
