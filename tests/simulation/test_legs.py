@@ -121,6 +121,16 @@ def test_a_liquidation_that_nobody_announced_is_taken_once() -> None:
     assert not exposed(scene.pass_time(60).buys("50")).taken
 
 
+def test_a_liquidation_at_the_very_moment_at_which_legs_were_seen_to_match_is_taken() -> None:
+    scene = hedged("50.021", "50").pass_time(3600)
+    scene.deposits("1").look()
+    scene.world.shock(SYMBOL, Decimal(30))
+    scene.pass_time(0).look()
+    assert exposed(scene).begun == scene.now
+    assert exposed(scene).taken
+    assert exposed(scene).taken_quantity > 49
+
+
 def test_a_leg_naked_over_a_death_is_worth_what_it_is_when_a_bot_can_see_it_again() -> None:
     scene = hedged().pass_time(60).buys("5")
     scene.legs.died()

@@ -225,7 +225,7 @@ class LegWatch:
         if own == short == 0:
             self._taken.pop(pair.symbol, None)
             self._unknown.discard(pair.symbol)
-            self._even_at[pair.symbol] = now
+            self._note_even(pair)
             return
         pair = self._world.pair(pair.symbol) or pair  # its grids may have changed
         least = own_tolerance(pair, price, ZERO)
@@ -234,7 +234,7 @@ class LegWatch:
         own -= min(swept, max(ZERO, own - short))  # it excuses coins too many, never too few
         taken = self._left_of_taken(pair, own - short, least)
         if abs(own - short) <= own_tolerance(pair, price, max(own, short)):
-            self._even_at[pair.symbol] = now
+            self._note_even(pair)
             return
         by_others = abs(own - short) - abs(taken) <= least
         begun = before.begun if before else self._since_the_fill(pair)
@@ -255,6 +255,11 @@ class LegWatch:
         )
         if before is not None:
             self._blocked[pair.symbol] = blocked
+
+    def _note_even(self, pair: BasisPair) -> None:
+        """Take note that legs match now, whatever was forced before; a trade of this very moment may still follow."""
+        self._forced_since(pair)
+        self._even_at[pair.symbol] = self._world.now
 
     def _left_of_taken(self, pair: BasisPair, quantity: Decimal, least: Decimal) -> Decimal:
         """Return how much of what others took is left in legs that differ by ``quantity``: at most all of it.
@@ -300,7 +305,7 @@ class LegWatch:
         """
         since = self._even_at.get(pair.symbol, self._begun_at)
         forced = [fill for fill in self._world.fills(Market.PERP, pair.symbol, since) if fill.forced]
-        fresh = [fill for fill in forced if fill.at > since and fill.trade_id not in self._forced_seen]
+        fresh = [fill for fill in forced if fill.trade_id not in self._forced_seen]
         self._forced_seen.update(fill.trade_id for fill in forced)
         return [fill.quantity * fill.side.sign for fill in fresh]
 
