@@ -41,6 +41,17 @@ def test_the_bot_runs_with_the_example(home: Path, shell: Shell) -> None:
     assert "Volume Farming Strategy initialized" in (home / "volume_farming-paper.log").read_text(encoding="utf-8")
 
 
+def test_a_single_check_that_fails_is_no_success(home: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_given: object) -> None:
+        raise KeyError("a mistake of the author")
+
+    shell("config", "--home", home)
+    monkeypatch.setattr(sys.modules["calm_carry"].CalmCarry, "rank", broken)
+    said = shell("run", "--paper", "--once", "--home", home)
+    assert "Cycle failed: KeyError" in (home / "volume_farming-paper.log").read_text(encoding="utf-8")
+    assert said.code == 1
+
+
 def test_config_shows_what_the_policy_declares(home: Path, shell: Shell) -> None:
     assert shell("config", "--home", home, "--json", "-").document["policy_settings"] == {"caution": 1.5, "share": 0.25}
     shown = shell("config", "--home", home).out

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, Severity, StateReport
 from hedgerow.dashboard.outlook import HeldOutlook, Outlook
-from hedgerow.domain.execution import HedgeExecution
+from hedgerow.domain.execution import ExecutionState, HedgeExecution
 from hedgerow.domain.formats import (
     amount,
     duration,
@@ -130,9 +130,18 @@ def _balance(view: BotView, hedge: HedgedPosition) -> str:
     spot, short = (held.spot_quantity, held.short) if held else (hedge.spot_quantity, hedge.short)
     difference, larger = spot - short, max(spot, short)
     if not larger:
-        return "nothing filled yet"
+        return _nothing_filled(view)
     price = (held.prices.spot if held else None) or hedge.entry_price
     return f"net {signed_percent(float(difference / larger), 3)} ({signed_amount(difference * price)})"
+
+
+def _nothing_filled(view: BotView) -> str:
+    """Return that nothing is filled, as surely as it is known: an order may be filled that nobody has looked at."""
+    job = view.ledger.execution
+    unknown = job is not None and job.state is ExecutionState.RESOLVING
+    if unknown or view.process.state is not ProcessState.RUNNING:
+        return "nothing filled that the log knows of; an order may have been filled since"
+    return "nothing filled yet"
 
 
 def _halts(view: BotView) -> Iterator[StatusLine]:

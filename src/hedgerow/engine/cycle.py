@@ -117,7 +117,7 @@ class Cycle:
         self.read_nothing = False
         """Whether neither market nor account could be read in the last cycle."""
         self.incomplete = False
-        """Whether market or account could not be read in the last cycle."""
+        """Whether market or account could not be read in the last cycle, or it failed."""
 
     def last_account(self) -> AccountView | None:
         """Return the account as it was read last; None when that failed."""
@@ -127,6 +127,7 @@ class Cycle:
         """Run one cycle; one that closed a hedge goes on at once and may open the next."""
         self._journal.say(CycleBegan(at=self._clock.now(), number=number))
         self._evaluation = self._verdict = None
+        self.incomplete = True
         await self.finish_what_is_in_flight()
         observation = await self._observe()
         if await self._turn(observation):
