@@ -2,13 +2,16 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from hedgerow.cli.main import COMMANDS
 from hedgerow.clock import SystemClock
+from hedgerow.dashboard.outlook import Outlook
 from support.shell import EAGER, Said, Shell, write_config
 
 CONFIG = "config_volume_farming_strategy.json"
@@ -35,6 +38,21 @@ def warnings(said: Said, place: Path) -> list[str]:
     log = (place / "volume_farming-paper.log").read_text(encoding="utf-8")
     assert "Traceback" not in said.err + said.out + log
     return re.findall(r" - (?:WARNING|ERROR|CRITICAL) - (.*)", log)
+
+
+@pytest.mark.usefixtures("held")
+def test_the_time_of_a_paper_bot_does_not_go_back_to_the_last_trade_when_it_starts_again(
+    shell: Shell, place: Path
+) -> None:
+    path = place / "hedgerow-paper.outlook.json"
+    seen = msgspec.json.decode(path.read_bytes(), type=Outlook)
+    later = seen.at + timedelta(hours=1)
+    path.write_bytes(msgspec.json.encode(replace(seen, at=later)))
+    assert shell("run", "--paper", "--once", "--speed", "60").code == 0
+    assert msgspec.json.decode(path.read_bytes(), type=Outlook).at >= later
+    checked = msgspec.json.decode(path.read_bytes(), type=Outlook).checked_at
+    assert checked is not None
+    assert checked >= later
 
 
 def test_a_fresh_log_beside_a_paper_exchange_that_stood_still_sees_no_other_bot(

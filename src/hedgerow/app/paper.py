@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from hedgerow.app.door import Access, Door
 from hedgerow.app.files import keep, kept
+from hedgerow.app.outlook_file import read_outlook
 from hedgerow.clock import SystemClock, VirtualClock
 from hedgerow.config import Home
 from hedgerow.domain.schedule import EPOCH
@@ -78,14 +79,21 @@ def paper_access(home: Home, terms: PaperTerms | None = None, speed: float | Non
 
     def connect() -> Door:
         exchange = PaperExchange(home.exchange, terms or PaperTerms(), SystemClock().now)
+        start = _resumed_at(home, exchange)
         if not exchange.created:
             # The log's books begin with this account: it must be the same one at the next start.
             exchange.save(exchange.world)
-        clock: Clock = SystemClock() if speed == 1.0 else VirtualClock(exchange.world.now, speed=speed)
+        clock: Clock = SystemClock() if speed == 1.0 else VirtualClock(start, speed=speed)
         venue = EmulatedVenue(exchange.world, clock, on_change=exchange.save, name="paper exchange")
         return Door(venue=venue, clock=clock, news=venue)
 
     return Access(account=f"paper:{home.exchange.resolve()}", connect=connect)
+
+
+def _resumed_at(home: Home, exchange: PaperExchange) -> datetime:
+    """Return where a virtual clock goes on: the file keeps the time of the last change, and the bot has seen later."""
+    seen = read_outlook(home.outlook) if exchange.created else None
+    return exchange.world.now if seen is None else max(exchange.world.now, seen.at)
 
 
 def _midnight(at: datetime) -> datetime:
