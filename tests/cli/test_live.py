@@ -284,10 +284,12 @@ def test_a_clock_twenty_seconds_off_is_corrected_and_trades(aster: LocalAster, s
     assert check_sound(aster, place).hedge is not None
 
 
-def test_an_exchange_that_is_down_ends_nothing(aster: LocalAster, shell: Shell, place: Path) -> None:
+def test_a_single_check_on_an_exchange_that_is_down_fails_and_opens_nothing(
+    aster: LocalAster, shell: Shell, place: Path
+) -> None:
     aster.stop()
     said = shell("run", "--once")
-    assert said.code == 0
+    assert said.code == 1
     assert "could not be read" in said.out
     assert ledger_of(place).totals.opened == 0
 

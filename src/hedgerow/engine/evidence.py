@@ -98,6 +98,8 @@ class AccountEvidence:
         try:
             rows = await self._venue.statement(hedge.begun_at)
         except VenueError:
+            if await self._is_sold(hedge, account):
+                return hedge, ""
             return hedge, f"few {hedge.pair.base} are left, and the statement cannot be read"
         exchanged = _exchanged(rows, hedge.pair.base, self._journal.ledger)
         if exchanged <= 0:
@@ -109,6 +111,13 @@ class AccountEvidence:
         redenominated = HedgeRedenominated(at=self._clock.now(), hedge_id=hedge.hedge_id, factor=factor)
         await self._journal.record(redenominated)
         return self._journal.ledger.hedge or hedge, ""
+
+    async def _is_sold(self, hedge: HedgedPosition, account: AccountView) -> bool:
+        """Tell whether trades alone say where the coins went."""
+        sold = await self._traded(hedge, Market.SPOT, Side.SELL)
+        return (
+            confirmed_coins(coin_reading(hedge, account), CoinEvidence(sold=sold, moved=None, seconds=0.0)) is not None
+        )
 
     async def _short(self, hedge: HedgedPosition, account: AccountView, market: MarketView | None) -> AccountView:
         reading = short_reading(hedge, account)
