@@ -24,7 +24,6 @@ from msgspec import Struct
 
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.account import AccountView, PerpWallet
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import (
     CommandIssued,
@@ -34,9 +33,10 @@ from hedgerow.domain.events import (
     OrderEnded,
     OrderProgressed,
 )
-from hedgerow.domain.folding import apply, fold
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.ledger.reducers import apply, fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.emulator.wire.state import ExchangeState, MemberState
 from hedgerow.store.sqlite import SqliteStore

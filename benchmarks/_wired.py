@@ -21,10 +21,10 @@ from hedgerow.aster import AsterClient, Credentials
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import NotSent
 from hedgerow.domain.events import CommandIssued, Event
-from hedgerow.domain.folding import fold
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.news import News
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.notifications import News
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.markets import GeneratedTape
 from hedgerow.emulator.wire.call import WireRequest

@@ -11,7 +11,7 @@ from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, HedgeExecution
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 from hedgerow.domain.position import Reason
 from hedgerow.engine.journal import Journal

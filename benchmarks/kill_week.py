@@ -39,8 +39,8 @@ from hedgerow.app.ask import new_request
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.events import Halted, HedgeAborted, HedgeClosed, HedgeOpened
-from hedgerow.domain.folding import fold
-from hedgerow.domain.requests import ResumeRequested
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.operator_requests import ResumeRequested
 from hedgerow.store.mailbox import FolderMailbox
 
 TRADING = {"max_position_age_hours": 0.4, "better_opportunity_apr_points": 10_000}

@@ -26,7 +26,7 @@ from hedgerow.app.bot import BotParts, build_bot
 from hedgerow.aster.own import OwnActs
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import Wallet
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.emulator.markets import GeneratedTape
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World

@@ -29,10 +29,10 @@ from msgspec import Struct
 from _wired import START, USER, CountedVenue, Way, Wiring
 from hedgerow.clock import SystemClock, run_virtual
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.events import CommandIssued, Event, HedgeClosed, HedgeOpened
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.wire.call import WireRequest
 from hedgerow.emulator.wire.door import Answer

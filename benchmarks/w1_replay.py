@@ -23,8 +23,8 @@ from _w1 import PARAMETERS, SPOT_FEE, START, STEP, STEPS_PER_FUNDING, W1Policy, 
 from hedgerow.app.bot import BotParts, build_bot
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import HedgeClosed
-from hedgerow.domain.folding import apply
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import apply
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.state import WorldOptions
 from hedgerow.emulator.venue import EmulatedVenue

@@ -122,7 +122,7 @@ ARITHMETIC: Sequence[Patched] = (
         ("the distance to a settlement is that to the next", "return min(since, until)", "return until"),
     ),
     *_of(
-        "domain/books.py",
+        "domain/ledger/books.py",
         "unit/domain/test_books.py",
         (
             "coins bought are booked as sold",

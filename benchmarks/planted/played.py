@@ -10,9 +10,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from hedgerow.domain import books, events, folding, folding_rows, order_keeping
+from hedgerow.domain import events
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger import account_reducers as folding_rows
+from hedgerow.domain.ledger import books
+from hedgerow.domain.ledger import order_index as order_keeping
+from hedgerow.domain.ledger import reducers as folding
 from hedgerow.domain.order import OrderStatus
 from hedgerow.domain.position import OrderRecord
 from hedgerow.engine import cycle, execute, journal, settle

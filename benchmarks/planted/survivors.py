@@ -129,7 +129,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="rows of the statement are never forgotten",
-        file="domain/folding.py",
+        file="domain/ledger/reducers.py",
         does="the ledger grows with the life of the log",
         old="seen = ledger.rows_seen.forgetting(watermark - ROWS_HORIZON)",
         new="seen = ledger.rows_seen",
@@ -137,7 +137,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="closed hedges keep their orders for ever",
-        file="domain/folding.py",
+        file="domain/ledger/reducers.py",
         does="each closed hedge is carried whole in every snapshot",
         old="closed = tuple(_reduced(kept, newest.closed_at) for kept in whole)",
         new="closed = whole",
@@ -177,7 +177,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="the asset of a perpetuals fee is ignored",
-        file="domain/books.py",
+        file="domain/ledger/books.py",
         does="a fee burnt in another coin is booked as USDT",
         old="(Wallet.PERP, fill.fee_asset, BookLine(fees=-fill.fee))",
         new="(Wallet.PERP, QUOTE_ASSET, BookLine(fees=-fill.fee))",
@@ -193,7 +193,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="the newest funding stamp goes backwards",
-        file="domain/folding_rows.py",
+        file="domain/ledger/account_reducers.py",
         does="a late row makes the bot read all later payments again",
         old="funding_until=newest,",
         new="funding_until=payment.at,",

@@ -13,11 +13,11 @@ from hedgerow.domain.commands import Command
 from hedgerow.domain.events import Event, FlowKind, Wallet
 from hedgerow.domain.funding import FundingPayment, FundingRate
 from hedgerow.domain.instrument import BasisPair, Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
-from hedgerow.domain.news import News
+from hedgerow.domain.notifications import News
+from hedgerow.domain.operator_requests import Answer, Claim, OperatorRequest
 from hedgerow.domain.order import Fill, OrderRequest
-from hedgerow.domain.requests import Answer, Claim, OperatorRequest
 
 __all__ = [
     "LARGEST_REPLY",

@@ -17,7 +17,7 @@ from hedgerow.domain.errors import NotSent
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Halt, Ledger
+from hedgerow.domain.ledger.state import Halt, Ledger
 from hedgerow.domain.money import ONE, plain
 from hedgerow.strategy.parameters import AdoptMode
 from support.local_aster import KEY, SIGNER, USER, LocalAster, key_of, local_aster

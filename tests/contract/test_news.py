@@ -12,7 +12,7 @@ from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.commands import SetLeverage
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.emulator.mirror import MirroredVenue
 from hedgerow.emulator.world import World
 from hedgerow.ports import NewsSource, Tape, Venue

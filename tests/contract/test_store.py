@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.events import CycleCompleted, Event, ExternalFlow, FlowKind, FundingReceived, Wallet
-from hedgerow.domain.folding import fold
 from hedgerow.domain.funding import FundingPayment
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.ports import Store
 from hedgerow.store.memory import MemoryStore
 from hedgerow.store.sqlite import SqliteStore

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from hedgerow.domain.account import AccountView, Balance
 from hedgerow.domain.events import FillsElsewhere, Halted, HaltReason, HedgeLost, Lifted, Wallet
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.operator_requests import AdoptRequested, CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import AdoptRequested, CloseRequested
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.moments import CycleFailed, GuardAlarmed, ReadFailed
 from hedgerow.engine.narration import words

@@ -10,8 +10,8 @@ from hedgerow.domain.account import MarginType
 from hedgerow.domain.commands import SetLeverage
 from hedgerow.domain.events import FundingReceived, Halted, HaltReason, HedgeAdopted, Wallet
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.operator_requests import AdoptRequested, CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import AdoptRequested, CloseRequested
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
 from hedgerow.emulator.market_changes import MarkDistortion, TickerCollision
 from hedgerow.engine.moments import Adopted, BooksChecked, CycleBegan, Decided, Evaluated, Warned

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from _wired import START, USER, Arrival, Wiring
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, ExecutionStarted, HedgeAborted
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.wire.faults import RequestFault, WireFault
 

@@ -14,8 +14,8 @@ from hedgerow.dashboard.statement import Statement, read_statement
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, FundingReceived, Wallet
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import CloseRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.engine.moments import BooksChecked, Warned
 from hedgerow.ports import AccountRecord

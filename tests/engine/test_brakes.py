@@ -18,10 +18,10 @@ from hedgerow.domain.events import (
     Lifted,
     Wallet,
 )
-from hedgerow.domain.folding import fold
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.operator_requests import HaltRequested, ResumeRequested
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import HaltRequested, ResumeRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.emulator.market_changes import BookDistortion
 from hedgerow.engine.moments import NoOpportunity

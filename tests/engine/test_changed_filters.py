@@ -10,9 +10,9 @@ from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, HedgeClosed, OrderEnded
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import is_on_grid
+from hedgerow.domain.operator_requests import CloseRequested, HaltRequested
 from hedgerow.domain.order import OrderRequest, RejectKind
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import CloseRequested, HaltRequested
 from hedgerow.emulator.market_changes import FeeChange, FilterChange, StatusChange
 from hedgerow.engine.runner import RunOptions
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StrategyParameters

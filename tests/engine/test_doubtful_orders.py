@@ -7,7 +7,7 @@ import pytest
 from hedgerow.domain.events import ExecutionStarted, HedgeAborted, HedgeClosed, HedgeOpened, OrderEnded
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.requests import HaltRequested
+from hedgerow.domain.operator_requests import HaltRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import Farm

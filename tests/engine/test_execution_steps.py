@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from hedgerow.domain.events import Event, ExecutionStarted, ExecutionStepped
 from hedgerow.domain.execution import HedgeExecution, change_between, changed
-from hedgerow.domain.folding import apply, fold
-from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.requests import CloseRequested
+from hedgerow.domain.ledger.reducers import apply, fold
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.store.codec import decode_event, encode_event
 from support.bots import Farm

@@ -10,7 +10,7 @@ import pytest
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, FillsElsewhere, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Read, ReadError, ReadFault
 from hedgerow.engine.moments import CycleBegan, CycleFailed, GuardAlarmed, HedgeUnseen

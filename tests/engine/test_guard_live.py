@@ -12,7 +12,7 @@ from hedgerow.app.bot import BotParts, build_bot
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, Event, FillsElsewhere
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import Reason
 from hedgerow.engine.moments import CycleFailed, GuardAlarmed, Moment
 from hedgerow.engine.runner import RunOptions

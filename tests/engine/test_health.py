@@ -8,8 +8,8 @@ import pytest
 from hedgerow.domain.commands import SetLeverage, TransferDirection, TransferFunds
 from hedgerow.domain.events import CommandRefused, FillsElsewhere, HedgeRepaired, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
+from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import CloseRequested
 from hedgerow.emulator.faults import FaultPlan, LaggingBalances, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.engine.moments import CycleFailed, Decided, Evaluated, NoOpportunity, ReadFailed, RebalanceStarted
 from hedgerow.strategy.observation import Close, Hold, HoldReason, TopUpMargin, Trim

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from hedgerow.domain.events import FeeBooked, FillsElsewhere, Halted, HaltReason, HedgeAborted, HedgeAdopted
 from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.operator_requests import ResumeRequested
 from hedgerow.domain.order import OrderRequest
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import ResumeRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.moments import CycleFailed, Warned
 from hedgerow.strategy.parameters import CapitalManagement, FundingRateStrategy, PositionManagement, StrategyParameters

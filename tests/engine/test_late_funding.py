@@ -9,7 +9,7 @@ import pytest
 from hedgerow.domain.events import FundingReceived
 from hedgerow.domain.funding import RateBoard
 from hedgerow.domain.market import MarketView
-from hedgerow.domain.requests import CloseRequested
+from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.emulator.faults import FaultPlan
 from hedgerow.emulator.readings import LateFunding
 from hedgerow.engine.moments import BooksChecked, Warned

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import pytest
 
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import (
     CommandIssued,
@@ -24,9 +23,10 @@ from hedgerow.domain.events import (
 )
 from hedgerow.domain.execution import ExecutionLimits, ExecutionState, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.operator_requests import Answer, ResumeRequested
 from hedgerow.domain.order import TimeInForce
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import Answer, ResumeRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.emulator.refusals import Code
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters

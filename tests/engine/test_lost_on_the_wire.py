@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from _wired import USER, Way, Wiring
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, Event, OrderEnded
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.emulator.wire.faults import RequestFault, WireFault
 from hedgerow.emulator.wire.memory import wire_request
 from hedgerow.ports import HttpRequest, HttpResponse

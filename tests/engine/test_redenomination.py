@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.events import FillsElsewhere, Halted, HaltReason, HedgeClosed, HedgeRedenominated
+from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
 from hedgerow.emulator.market_changes import PositionTreatment, Redenomination

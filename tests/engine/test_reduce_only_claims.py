@@ -5,7 +5,7 @@ import pytest
 from hedgerow.domain.events import ExecutionStarted, HedgeClosed
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.requests import HaltRequested
+from hedgerow.domain.operator_requests import HaltRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.moments import Moment, Recorded
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters

@@ -9,9 +9,9 @@ from hedgerow.clock import run_virtual
 from hedgerow.domain.events import Event, ExecutionStarted, HedgeClosed, OrderEnded
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.operator_requests import HaltRequested
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInForce
 from hedgerow.domain.position import OrderRecord
-from hedgerow.domain.requests import HaltRequested
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.evidence import by_trades
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters

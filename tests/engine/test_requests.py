@@ -11,8 +11,8 @@ from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.events import CommandIssued, ExecutionStepped, Halted, HaltReason, HedgeOpened, Lifted
 from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.operator_requests import AdoptRequested, CloseRequested, HaltRequested, Request, ResumeRequested
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import AdoptRequested, CloseRequested, HaltRequested, Request, ResumeRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.engine.moments import (
     CycleBegan,

@@ -13,8 +13,7 @@ from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, HedgeAborted, HedgeClosed, HedgeOpened, Lifted, RequestHandled
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import Side
-from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import (
+from hedgerow.domain.operator_requests import (
     AdoptRequested,
     CloseRequested,
     HaltRequested,
@@ -23,6 +22,7 @@ from hedgerow.domain.requests import (
     RequestOutcome,
     ResumeRequested,
 )
+from hedgerow.domain.position import Reason
 from hedgerow.engine.moments import CycleBegan, CycleFailed, ListenerFailed, Moment, Recorded, ScanStarted, Stopped
 from hedgerow.engine.narration import words
 from hedgerow.engine.runner import RunOptions

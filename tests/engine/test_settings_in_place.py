@@ -11,8 +11,8 @@ from _wired import Wiring
 from hedgerow.domain.account import MarginType
 from hedgerow.domain.events import CommandRefused, HedgeAborted, HedgeOpened, LeverageSet, MarginTypeSet
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import CloseRequested
 from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.emulator.wire.faults import RequestFault, WireFault
 from support.bots import OPENED, Farm

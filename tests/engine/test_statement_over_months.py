@@ -13,10 +13,10 @@ import pytest
 
 from hedgerow.aster import AsterClient, AsterVenue, Credentials
 from hedgerow.clock import VirtualClock, run_virtual
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.errors import RateLimited
 from hedgerow.domain.events import CycleCompleted, ExternalFlow, FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.books import books_difference
 from hedgerow.emulator.markets import GeneratedTape
 from hedgerow.emulator.wire.clock import ExchangeClock
 from hedgerow.emulator.wire.credentials import Agent

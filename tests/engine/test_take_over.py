@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import CloseRequested
 from hedgerow.strategy.parameters import AdoptMode, FundingRateStrategy, PositionManagement, StrategyParameters
 from support.bots import Farm
 from support.mail import asked, mailbox_in

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from hedgerow.domain.commands import TransferDirection, TransferFunds
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle, HedgeExecution
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import TimeInForce
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.moments import Moment, StoppedAtOnce, StopRequested

@@ -19,9 +19,8 @@ from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.domain.events import Event, HedgeAborted, RequestHandled
-from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import (
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.operator_requests import (
     Answer,
     CloseRequested,
     HaltRequested,
@@ -30,6 +29,7 @@ from hedgerow.domain.requests import (
     RequestOutcome,
     ResumeRequested,
 )
+from hedgerow.domain.position import Reason
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.store.sqlite import SqliteStore
 from support.shell import COMMAND, EAGER, process, write_config

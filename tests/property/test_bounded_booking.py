@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.books import Books
 from hedgerow.domain.commands import PlaceOrder, TransferDirection
 from hedgerow.domain.execution import ExecutionKind
-from hedgerow.domain.folding import KEPT_CLOSED, apply, fold
 from hedgerow.domain.instrument import Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.books import Books
+from hedgerow.domain.ledger.reducers import KEPT_CLOSED, apply, fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition, Tally
 from hedgerow.store.codec import encode_ledger
 from support.diary import START, Diary

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hedgerow.domain.booked import BookedIds
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.events import CycleCompleted, Event, Lifted, NakedAlarmed, OrderProgressed
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.booked import BookedIds
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.store.codec import (
     decode_event,
     decode_ledger,

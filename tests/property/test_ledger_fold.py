@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind
-from hedgerow.domain.folding import apply, fold
 from hedgerow.domain.instrument import Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import apply, fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import OrderRecord
 from support.diary import START, Diary
 from support.drawing import examples

@@ -40,9 +40,9 @@ from hedgerow.dashboard.status_document import status_document
 from hedgerow.dashboard.status_lines import BotView, status_lines
 from hedgerow.domain.account import PerpPosition
 from hedgerow.domain.events import HedgeAborted, HedgeClosed, HedgeLost
-from hedgerow.domain.folding import apply
 from hedgerow.domain.funding import FundingSignal
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import apply
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine import narration_hedges, narration_life, narration_moments
 from hedgerow.engine.moments import CycleEnded, Evaluated, Recorded, Started, Stopped
 from hedgerow.engine.narration import words

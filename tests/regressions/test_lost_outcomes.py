@@ -14,8 +14,8 @@ from hedgerow.domain.events import (
     OrderOutcomeUnknown,
 )
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.operator_requests import ResumeRequested
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import ResumeRequested
 from hedgerow.emulator.faults import (
     FaultPlan,
     Outcome,

@@ -10,7 +10,7 @@ from hedgerow.domain.events import (
     Halted,
 )
 from hedgerow.domain.instrument import Side
-from hedgerow.domain.requests import CloseRequested
+from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.store.account_lock import AccountLock
 from support.bots import OPENED, Farm
 from support.regressions import PERP, SPOT, assert_sound, settings

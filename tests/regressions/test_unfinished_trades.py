@@ -4,9 +4,9 @@ from decimal import Decimal
 
 from hedgerow.domain.events import Halted, HedgeAborted, HedgeClosed
 from hedgerow.domain.execution import ExecutionState
+from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.order import TimeInForce
 from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import CloseRequested
 from support.bots import Farm
 from support.regressions import PERP, SPOT, assert_sound, refused, settings, two_pairs
 from support.worlds import SYMBOL, Listing, ScriptedTape

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Side
+from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.order import OrderRequest, TimeInForce
-from hedgerow.domain.requests import CloseRequested
 from hedgerow.engine.moments import EquityRead
 from support.bots import Farm
 from support.crashes import equity_change

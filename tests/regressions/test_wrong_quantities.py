@@ -7,8 +7,8 @@ import pytest
 from hedgerow.domain.events import (
     OrderEnded,
 )
+from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.order import OrderStatus
-from hedgerow.domain.requests import CloseRequested
 from support.bots import Farm
 from support.regressions import SPOT, assert_sound, by_hand, settings
 from support.worlds import SYMBOL, Listing, ScriptedTape, make_pair

@@ -11,7 +11,7 @@ from hedgerow.app.simulate import play_whole
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest
 from hedgerow.emulator.wire.faults import RequestFault, WireFault
 from hedgerow.simulation.draws import draw_plan

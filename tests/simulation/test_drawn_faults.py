@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from hedgerow.app.simulate import play
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.requests import Answer, Claim, ResumeRequested
+from hedgerow.domain.operator_requests import Answer, Claim, ResumeRequested
 from hedgerow.emulator.readings import (
     AccountEndpoint,
     AccountMutation,

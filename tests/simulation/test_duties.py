@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Tally
 from hedgerow.emulator.market_changes import TickerCollision

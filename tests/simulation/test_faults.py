@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.commands import PlaceOrder, TransferFunds
 from hedgerow.domain.events import (
     CommandIssued,
@@ -21,6 +20,7 @@ from hedgerow.domain.events import (
 )
 from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, LaggingBalances, Outcome, Read, ReadFault, StaleBooks, SubmitFault
 from hedgerow.emulator.refusals import Code

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, HedgeExecution
-from hedgerow.domain.ledger import Halt, Ledger
+from hedgerow.domain.ledger.state import Halt, Ledger
 from hedgerow.domain.position import Reason
 from hedgerow.simulation.brake import Brake
 from hedgerow.simulation.invariants import Rule, unsold_dust

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Instrument, Market, Side, TradingStatus
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.simulation.causes import Cause, obstacles, ways
 from hedgerow.simulation.disclosure import Disclosure

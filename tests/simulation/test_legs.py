@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import DustLot
 from hedgerow.emulator.market_changes import TickerCollision
 from hedgerow.simulation.causes import Cause

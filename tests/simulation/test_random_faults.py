@@ -8,7 +8,7 @@ import pytest
 
 from hedgerow.domain.events import CycleCompleted, HedgeOpened
 from hedgerow.domain.execution import ExecutionLimits
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.emulator import World
 from hedgerow.emulator.faults import FaultPlan, LaggingBalances, drawn_plan
 from hedgerow.engine.moments import Moment, Recorded

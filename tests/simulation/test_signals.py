@@ -18,8 +18,8 @@ from hedgerow.app.paper import PaperExchange, PaperTerms
 from hedgerow.app.session import read_ledger
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
-from hedgerow.domain.books import books_difference
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.ledger.state import Ledger
 
 PATIENCE = 60.0
 """Real seconds; a machine may be slow, and nothing here measures how slow."""

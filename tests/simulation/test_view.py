@@ -12,7 +12,7 @@ from hedgerow.app.simulate import play_seed
 from hedgerow.dashboard.bot_state import BotState, StateReport, bot_state
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.moments import Recorded
 from hedgerow.simulation.doors import RunDoor
 from hedgerow.simulation.invariants import Exposure, Rule

@@ -15,15 +15,15 @@ from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.commands import Command, PlaceOrder
 from hedgerow.domain.events import CommandIssued, Event, StateImported
-from hedgerow.domain.folding import fold
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
+from hedgerow.domain.operator_requests import Answer, Request
 from hedgerow.domain.position import HedgedPosition, Reason
-from hedgerow.domain.requests import Answer, Request
 from hedgerow.emulator import EmulatedVenue, World
 from hedgerow.emulator.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel

@@ -17,12 +17,12 @@ from msgspec import Struct
 
 from hedgerow.app.bot import BotParts, build_bot
 from hedgerow.clock import VirtualClock, run_virtual
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.commands import Command, PlaceOrder, TransferFunds
 from hedgerow.domain.events import Event, HedgeAborted, HedgeAdopted, HedgeClosed, HedgeLost, HedgeOpened
-from hedgerow.domain.folding import fold
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest
 from hedgerow.emulator import EmulatedVenue, World
 from hedgerow.emulator.faults import FaultPlan

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.execution import ExecutionKind
-from hedgerow.domain.folding import fold
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 from hedgerow.domain.position import DustLot, Reason
 from support.toy_venue import new_job, toy_pair

@@ -7,7 +7,7 @@ from decimal import Decimal
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.emulator.world import World
 from hedgerow.simulation.causes import Span

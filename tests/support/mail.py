@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from hedgerow.clock import SystemClock
-from hedgerow.domain.requests import VALID_SECONDS, HedgeSeen, OperatorRequest, Request, RequestOrigin
+from hedgerow.domain.operator_requests import VALID_SECONDS, HedgeSeen, OperatorRequest, Request, RequestOrigin
 from hedgerow.ports import Clock
 from hedgerow.store.mailbox import FolderMailbox
 

@@ -5,12 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.books import BookLine, Books
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
-from hedgerow.domain.folding import apply
 from hedgerow.domain.funding import FundingSignal
-from hedgerow.domain.ledger import ImportedState, Ledger, Totals
+from hedgerow.domain.ledger.books import BookLine, Books
+from hedgerow.domain.ledger.reducers import apply
+from hedgerow.domain.ledger.state import ImportedState, Ledger, Totals
 from hedgerow.domain.position import HedgedPosition, Reason, Tally
 from hedgerow.domain.run_identity import RunIdentity, RunMode
 from hedgerow.engine import moments as mo

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from hedgerow.aster.streams import AsterStreams
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.news import News
+from hedgerow.domain.notifications import News
 from support.scripted_aster import NOW, SYMBOL, ScriptedAster, make_venue, millis
 from support.scripted_streams import MemoryStreams
 

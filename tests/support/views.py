@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from hedgerow.domain.account import AccountView, Balance, PerpPosition, PerpWallet
 from hedgerow.domain.funding import FundingRate, RateBoard
 from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, Side, TradingStatus
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, Level, MarkPrice, Quote
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Tally

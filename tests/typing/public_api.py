@@ -9,7 +9,7 @@ from hedgerow.aster import AsterClient, AsterVenue
 from hedgerow.aster.wire import DepthReply
 from hedgerow.domain.events import Event
 from hedgerow.domain.instrument import BasisPair, Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.ports import Clock, NewsSource, Store, Venue
 from hedgerow.store.memory import MemoryStore

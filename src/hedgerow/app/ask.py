@@ -14,7 +14,7 @@ from hedgerow.app.signals import on_stop_signals, stop_between_trades
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.domain.errors import AccountBusy, MailboxError
-from hedgerow.domain.requests import (
+from hedgerow.domain.operator_requests import (
     VALID_SECONDS,
     Answer,
     CloseRequested,

@@ -11,7 +11,7 @@ from hedgerow.app.session import read_ledger
 from hedgerow.config import Home
 from hedgerow.dashboard.bot_state import bot_state
 from hedgerow.dashboard.status_lines import BotView
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.ports import Clock
 
 __all__ = ["Look", "look_at_bot"]

@@ -16,12 +16,12 @@ from hedgerow.config import Home, settings_in_words
 from hedgerow.dashboard.recorder import RunEnd, RunRecorder
 from hedgerow.dashboard.report import RunReport
 from hedgerow.domain.account import QUOTE_ASSET
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.errors import ConfigError, HistoryError, InvariantBroken, Rejected
 from hedgerow.domain.events import HedgeAdopted
 from hedgerow.domain.formats import utc_minute
 from hedgerow.domain.instrument import BasisPair, Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import RunIdentity

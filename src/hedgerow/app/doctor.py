@@ -11,7 +11,7 @@ from hedgerow.domain.account import QUOTE_ASSET, AccountView, OpenOrder
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.formats import percent
 from hedgerow.domain.instrument import FeeRates, Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import plain
 from hedgerow.strategy.parameters import AdoptMode, StrategyParameters

@@ -20,7 +20,7 @@ from hedgerow.config import Home, Settings
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import AccountBusy, NotSent, StoreError, Unauthorized, VenueError
 from hedgerow.domain.instrument import FeeRates, Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.store.account_lock import AccountLock
 from hedgerow.strategy.policies import load_policy

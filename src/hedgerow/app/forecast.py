@@ -7,7 +7,7 @@ from hedgerow.app.keys import Finding
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.formats import amount, percent, quantity
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine.position_history import read_history

@@ -11,7 +11,7 @@ from hedgerow.app.session import read_settings
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.domain.errors import StoreError
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import plain
 from hedgerow.store.account_lock import AccountLock, LogLock
 from hedgerow.strategy.reconcile import candidate_of

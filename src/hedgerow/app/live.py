@@ -23,7 +23,7 @@ from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError, Unauthorized, VenueError
 from hedgerow.domain.events import Wallet
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.moments import CycleEnded, Moment
 from hedgerow.ports import Clock, Store, StreamTransport, Transport
 from hedgerow.store.account_lock import default_lock_folder

@@ -19,7 +19,7 @@ from hedgerow.app.state_file import StateFile
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.dashboard.outlook import OutlookBuilder
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.moments import Listener, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Clock

@@ -7,7 +7,7 @@ from pathlib import Path
 from hedgerow.app.state_file import StateFile
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, bot_state
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.moments import CycleEnded, Moment, Recorded
 from hedgerow.ports import Clock
 from hedgerow.simulation.view import Shown

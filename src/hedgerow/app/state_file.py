@@ -8,7 +8,7 @@ from pathlib import Path
 from hedgerow.domain import events as ev
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.funding import FundingSignal
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine.moments import CycleEnded, Moment, Reconciled, Recorded, Started
 from hedgerow.store import guide_state

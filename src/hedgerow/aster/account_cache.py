@@ -16,7 +16,7 @@ from hedgerow.aster.timed import is_recent
 from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.account import Balance
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.ports import Clock
 from hedgerow.subscribers import Subscribers
 

@@ -6,7 +6,7 @@ from hedgerow.aster.account_cache import AccountCache
 from hedgerow.aster.market_cache import MarketCache
 from hedgerow.aster.wire import PremiumRow
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.ports import Clock
 from hedgerow.subscribers import Subscribers
 

@@ -14,7 +14,7 @@ from hedgerow.aster.wire import Millis, Wire, decode
 from hedgerow.aster.wire_account import OrderRow
 from hedgerow.domain.errors import OutcomeUnknown, VenueError
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.domain.order import FORCED_CLIENT_IDS
 from hedgerow.ports import Clock, StreamConnection, StreamTransport
 

@@ -38,7 +38,7 @@ from hedgerow.domain.events import Event
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.domain.position import OrderRecord
 from hedgerow.ports import AccountRecord, Clock, StatementRow

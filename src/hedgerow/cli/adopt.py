@@ -10,7 +10,7 @@ from hedgerow.app.ask import ask
 from hedgerow.app.session import read_settings
 from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, answered, home_of
 from hedgerow.cli.running import spoken
-from hedgerow.domain.requests import AdoptRequested
+from hedgerow.domain.operator_requests import AdoptRequested
 
 __all__ = ["adopt"]
 

@@ -24,7 +24,7 @@ from hedgerow.cli.common import (
 from hedgerow.cli.running import spoken
 from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError, NewerLog, StoreError
-from hedgerow.domain.requests import Answer, CloseRequested, HedgeSeen
+from hedgerow.domain.operator_requests import Answer, CloseRequested, HedgeSeen
 
 __all__ = ["close"]
 

@@ -18,7 +18,7 @@ from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import plain
-from hedgerow.domain.requests import Answer
+from hedgerow.domain.operator_requests import Answer
 from hedgerow.domain.run_identity import RunIdentity
 
 __all__ = [

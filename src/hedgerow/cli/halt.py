@@ -11,7 +11,7 @@ from hedgerow.app.session import read_settings
 from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, answered, home_of
 from hedgerow.cli.running import spoken
 from hedgerow.config import Home
-from hedgerow.domain.requests import HaltRequested, Request, ResumeRequested
+from hedgerow.domain.operator_requests import HaltRequested, Request, ResumeRequested
 
 __all__ = ["halt", "resume"]
 

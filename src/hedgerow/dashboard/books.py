@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from hedgerow.dashboard.audit import AuditLine, Standing, pending_changes
 from hedgerow.dashboard.statement import HedgeStatement, Statement
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
-from hedgerow.domain.books import BookLine, held_of
+from hedgerow.domain.ledger.books import BookLine, held_of
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.strategy.hedge_result import ExitPrices, StrategyResult, strategy_result
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from hedgerow.dashboard.outlook import HeldOutlook, Outlook
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionState, HedgeExecution
 from hedgerow.domain.formats import amount, duration
-from hedgerow.domain.ledger import Halt, Ledger
+from hedgerow.domain.ledger.state import Halt, Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.grades import FindingKind

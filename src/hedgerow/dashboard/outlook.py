@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from hedgerow.domain import events as ev
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import RunIdentity

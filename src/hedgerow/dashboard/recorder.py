@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from hedgerow.dashboard.report import Curve, HedgeRow, RunReport
 from hedgerow.domain.events import Event
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, HedgedPosition
 from hedgerow.strategy.hedge_result import NO_PRICES, ExitPrices, HedgeResult, dust_gain, result_of, result_of_ended

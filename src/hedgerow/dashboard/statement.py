@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from hedgerow.dashboard.recorder import STILL_OPEN
 from hedgerow.domain import events as ev
-from hedgerow.domain.folding import apply
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import apply
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import ClosedHedge, HedgedPosition, OrderRecord
 from hedgerow.strategy.hedge_result import NO_PRICES, ExitPrices, HedgeResult, result_of, result_of_ended

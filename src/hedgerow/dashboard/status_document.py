@@ -5,7 +5,7 @@ from typing import Any
 
 from hedgerow.dashboard.bot_state import BotState, ProcessState
 from hedgerow.dashboard.status_lines import BotView, halt_remedy, since_the_start
-from hedgerow.domain.ledger import Halt, Ledger
+from hedgerow.domain.ledger.state import Halt, Ledger
 from hedgerow.domain.money import plain
 from hedgerow.strategy.hedge_result import HedgeResult, StrategyResult
 

@@ -25,7 +25,7 @@ from hedgerow.domain.formats import (
     utc_second,
 )
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Halt, Ledger
+from hedgerow.domain.ledger.state import Halt, Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import EMULATED_ACCOUNT, GENERATED_MARKET, RunIdentity, RunMode

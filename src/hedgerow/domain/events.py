@@ -10,12 +10,12 @@ from msgspec import Struct
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.commands import Command, TransferDirection
 from hedgerow.domain.execution import ExecutionChange, HedgeExecution
+from hedgerow.domain.execution_quality import ExecutionQuality
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.money import ZERO
+from hedgerow.domain.operator_requests import OperatorRequest, RequestOutcome
 from hedgerow.domain.order import Fill, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
-from hedgerow.domain.quality import ExecutionQuality
-from hedgerow.domain.requests import OperatorRequest, RequestOutcome
 
 __all__ = [
     "CommandIssued",

@@ -7,10 +7,10 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from hedgerow.domain.execution_quality import ExecutionQuality
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
-from hedgerow.domain.quality import ExecutionQuality
 
 __all__ = ["ClosedHedge", "DustLot", "HedgedPosition", "OrderRecord", "Reason", "Tally", "newest_stamps"]
 

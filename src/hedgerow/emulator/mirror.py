@@ -8,7 +8,7 @@ from typing import TypeVar
 from hedgerow.domain.commands import Command
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.emulator.mirror_tape import MirrorTape
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.account import Followed
 from hedgerow.emulator.world import World

@@ -31,7 +31,7 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.news import News
+from hedgerow.domain.notifications import News
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 from hedgerow.emulator.answers import absent, never_sent, outcome_unknown, refusal_of, told, transferred, unknown
 from hedgerow.emulator.faults import FaultPlan, Faults, Outcome, Read, SubmitFault

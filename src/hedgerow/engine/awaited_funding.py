@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from hedgerow.domain.funding import FundingRate
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine.backoff import backoff_seconds
 

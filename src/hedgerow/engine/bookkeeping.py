@@ -6,13 +6,13 @@ from decimal import Decimal
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.errors import MarketClosed, VenueError
 from hedgerow.domain.events import Wallet
-from hedgerow.domain.folding_rows import FUNDING_HORIZON
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.account_reducers import FUNDING_HORIZON
+from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.domain.schedule import last_settlement

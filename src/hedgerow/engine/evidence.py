@@ -9,7 +9,7 @@ from hedgerow.domain.account import QUOTE_ASSET, AccountView, PerpPosition
 from hedgerow.domain.errors import Rejected, VenueError
 from hedgerow.domain.events import Event, FlowKind, HedgeRedenominated, OrderEnded, OrderOutcomeUnknown, Wallet
 from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus, TimeInForce

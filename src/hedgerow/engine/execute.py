@@ -22,13 +22,13 @@ from hedgerow.domain.execution import (
     Preparation,
     change_between,
 )
+from hedgerow.domain.execution_quality import ExecutionQuality
 from hedgerow.domain.instrument import BasisPair, Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
-from hedgerow.domain.quality import ExecutionQuality
 from hedgerow.engine.bookkeeping import Bookkeeper
 from hedgerow.engine.evidence import by_trades, look_up, second_position
 from hedgerow.engine.ids import IdSource

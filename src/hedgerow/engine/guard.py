@@ -11,8 +11,8 @@ from math import inf
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import HaltReason
-from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import GuardAlarmed, HedgeUnseen

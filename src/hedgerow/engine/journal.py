@@ -5,8 +5,8 @@ from contextlib import suppress
 
 from hedgerow.domain.errors import InvariantBroken, LogUnavailable
 from hedgerow.domain.events import CommandIssued, Event
-from hedgerow.domain.folding import apply
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import apply
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.moments import Listener, ListenerFailed, Moment, Recorded
 from hedgerow.ports import Store
 

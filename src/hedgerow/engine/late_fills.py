@@ -14,12 +14,12 @@ from msgspec import Struct
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord

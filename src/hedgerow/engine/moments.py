@@ -10,10 +10,10 @@ from typing import Protocol, TypeAlias
 
 from msgspec import Struct, field
 
-from hedgerow.domain.books import Books
 from hedgerow.domain.events import Event
 from hedgerow.domain.execution import HedgeExecution
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.books import Books
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.strategy.observation import Decision, Evaluation, HealthReport, Observation, Opportunity, Rebalance

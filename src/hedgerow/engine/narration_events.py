@@ -10,11 +10,11 @@ from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.formats import log_funding, log_money, log_price, log_quantity, seconds, utc_second
 from hedgerow.domain.instrument import Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
+from hedgerow.domain.operator_requests import RequestOutcome
 from hedgerow.domain.order import Fill, OrderRequest, TimeInForce
 from hedgerow.domain.position import OrderRecord
-from hedgerow.domain.requests import RequestOutcome
 from hedgerow.engine.moments import Recorded
 from hedgerow.engine.narration_hedges import HEDGE_WORDS, symbol_of
 from hedgerow.engine.narration_lines import Line, Lines, alarm, info, success, warning

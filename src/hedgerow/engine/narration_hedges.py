@@ -6,7 +6,7 @@ from typing import Any
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.formats import log_funding, log_money, log_price, log_quantity
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import ClosedHedge, HedgedPosition
 from hedgerow.engine.narration_lines import Line, LineLevel, Lines, info, success, warning

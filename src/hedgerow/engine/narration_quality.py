@@ -1,7 +1,7 @@
 """Words for how well a job was carried out: lines at the end of the guide's blocks."""
 
+from hedgerow.domain.execution_quality import ExecutionQuality, LegQuality
 from hedgerow.domain.formats import log_funding, log_money, log_percent, seconds
-from hedgerow.domain.quality import ExecutionQuality, LegQuality
 from hedgerow.engine.narration_lines import Lines, info
 
 __all__ = ["executed"]

@@ -6,7 +6,7 @@ from typing import Any
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.formats import log_money
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import plain
 from hedgerow.domain.order import TimeInForce
 from hedgerow.engine import moments as mo

@@ -5,10 +5,10 @@ from functools import partial
 from typing import TypeVar
 
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.alarms import GRACE

@@ -7,8 +7,7 @@ from hedgerow.domain.errors import HedgerowError, MailboxError, StoreError
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.formats import log_funding
 from hedgerow.domain.money import plain
-from hedgerow.domain.position import Reason
-from hedgerow.domain.requests import (
+from hedgerow.domain.operator_requests import (
     AdoptRequested,
     Answer,
     Claim,
@@ -20,6 +19,7 @@ from hedgerow.domain.requests import (
     RequestOutcome,
     ResumeRequested,
 )
+from hedgerow.domain.position import Reason
 from hedgerow.engine.cycle import Cycle, Tools
 from hedgerow.engine.moments import Warned
 from hedgerow.engine.observe import observe

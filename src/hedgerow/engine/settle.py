@@ -9,7 +9,7 @@ from hedgerow.domain.commands import SetLeverage
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.funding import FundingPayment, FundingSignal
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import ImportedState
+from hedgerow.domain.ledger.state import ImportedState
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.world import World
 from hedgerow.simulation.invariants import Rule

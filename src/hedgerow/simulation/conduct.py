@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, HedgeExecution
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.world import World

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, HedgeExecution
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.simulation.exposure import Trade
 from hedgerow.simulation.invariants import Rule
 

@@ -8,7 +8,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.execution import HedgeExecution
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator.world import World
 from hedgerow.simulation.doors import RunDoor

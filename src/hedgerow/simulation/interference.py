@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.requests import CloseRequested, HaltRequested, HedgeSeen
+from hedgerow.domain.operator_requests import CloseRequested, HaltRequested, HedgeSeen
 from hedgerow.engine.moments import Moment, Recorded
 from hedgerow.simulation.owner import OwnersMailbox
 

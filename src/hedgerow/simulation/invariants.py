@@ -15,10 +15,10 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
-from hedgerow.domain.folding import KEPT_CLOSED
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import KEPT_CLOSED
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest
 from hedgerow.simulation.causes import Cause

@@ -20,7 +20,7 @@ from hedgerow.domain.events import (
 )
 from hedgerow.domain.execution import HedgeExecution
 from hedgerow.domain.instrument import BasisPair, Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.world import World
 from hedgerow.ports import TapePrices

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from hedgerow.domain.requests import Answer, Claim, HedgeSeen, OperatorRequest, Request, ResumeRequested
+from hedgerow.domain.operator_requests import Answer, Claim, HedgeSeen, OperatorRequest, Request, ResumeRequested
 from hedgerow.ports import Clock
 
 __all__ = ["OwnersMailbox"]

@@ -6,14 +6,14 @@ from decimal import Decimal
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
-from hedgerow.domain.books import books_difference
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.ledger.order_index import hedge_of
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
-from hedgerow.domain.order_keeping import hedge_of
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.ports import TapePrices
 from hedgerow.simulation.invariants import Rule

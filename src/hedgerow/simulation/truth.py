@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.emulator.world import World
 from hedgerow.strategy.parameters import FundingRateStrategy, StopOn
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.world import World
 from hedgerow.simulation.invariants import Exposure, Rule

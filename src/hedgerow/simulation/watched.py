@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hedgerow.domain.commands import Command
 from hedgerow.domain.events import Event
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.ports import NewsSource, Store
 from hedgerow.proxies import VenueProxy
 from hedgerow.simulation.doors import ToldVenue

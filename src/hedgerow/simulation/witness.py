@@ -7,10 +7,10 @@ from decimal import Decimal
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import Command, PlaceOrder, TransferFunds
-from hedgerow.domain.folding import apply
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import apply
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.world import World
 from hedgerow.engine.moments import CycleFailed, Moment, Recorded

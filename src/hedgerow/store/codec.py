@@ -15,7 +15,7 @@ import msgspec
 
 from hedgerow.domain.errors import DamagedLog, StoreError
 from hedgerow.domain.events import Event
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 
 __all__ = [
     "FORMAT_VERSION",

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.events import StateImported
 from hedgerow.domain.funding import FundingSignal
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.store.files import replace_file

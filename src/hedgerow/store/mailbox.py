@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from hedgerow.domain.errors import MailboxError
-from hedgerow.domain.requests import Answer, Claim, OperatorRequest
+from hedgerow.domain.operator_requests import Answer, Claim, OperatorRequest
 from hedgerow.ports import Clock
 from hedgerow.store.files import replace_file
 

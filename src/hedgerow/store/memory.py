@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.events import Event
-from hedgerow.domain.folding import fold
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.ledger.state import Ledger
 
 __all__ = ["MemoryStore"]
 

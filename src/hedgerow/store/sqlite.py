@@ -16,7 +16,7 @@ from typing import Final
 
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.events import Event
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.ports import Clock
 from hedgerow.store.codec import FORMAT_VERSION, encode_event, encode_ledger, event_kind, ledger_version
 from hedgerow.store.sqlite_reader import APPLICATION_ID, OPEN_TIMEOUT_SECONDS, LockedError, SqliteLog

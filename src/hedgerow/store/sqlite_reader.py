@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 from hedgerow.domain.errors import DamagedLog, LogUnavailable, NewerLog, StoreError
 from hedgerow.domain.events import Event
-from hedgerow.domain.folding import fold
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.store.codec import FORMAT_VERSION, decode_event, decode_ledger, event_kind, ledger_version
 
 __all__ = ["APPLICATION_ID", "LockedError", "SqliteLog", "SqliteReader"]

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.domain.order import forced_name
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.strategy.absence import is_in_doubt

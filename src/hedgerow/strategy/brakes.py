@@ -7,7 +7,7 @@ from typing import Final
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.formats import log_money
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.strategy.observation import Halt
 from hedgerow.strategy.parameters import AfterEmergency, RiskManagement

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from hedgerow.domain.ledger import Cooldown, Ledger
+from hedgerow.domain.ledger.state import Cooldown, Ledger
 from hedgerow.domain.position import Reason
 from hedgerow.strategy.observation import Refusal, RefusalKind
 

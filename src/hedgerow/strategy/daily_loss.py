@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from hedgerow.domain.ledger import Ledger, TradingDay
+from hedgerow.domain.ledger.state import Ledger, TradingDay
 from hedgerow.domain.money import ZERO
 from hedgerow.strategy.exits import evaluate
 from hedgerow.strategy.observation import Observation

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from hedgerow.domain.execution import ExecutionPlan
 from hedgerow.domain.formats import log_money, utc_second
 from hedgerow.domain.instrument import Market, Side, TradingStatus
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason

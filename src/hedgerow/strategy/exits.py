@@ -7,7 +7,7 @@ from enum import IntEnum
 from msgspec import Struct
 
 from hedgerow.domain.funding import FundingSignal
-from hedgerow.domain.ledger import Target
+from hedgerow.domain.ledger.state import Target
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules

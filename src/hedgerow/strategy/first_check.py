@@ -5,8 +5,8 @@ from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import HedgeAdopted
-from hedgerow.domain.folding import apply
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import apply
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.adoption import PositionHistory, adoption
 from hedgerow.strategy.decide import decide_held

@@ -1,7 +1,7 @@
 """Positions on the account that are not the bot's, in words: shorts with or without coins, and longs beside a hedge."""
 
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import plain
 from hedgerow.strategy.verdict import Ambiguous, Candidate, Consistent, ForeignShort, NakedForeign, NotAdopted, Verdict
 

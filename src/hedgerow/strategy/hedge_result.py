@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import BasisPair, Market, Side
-from hedgerow.domain.ledger import Ledger, Totals
+from hedgerow.domain.ledger.state import Ledger, Totals
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition

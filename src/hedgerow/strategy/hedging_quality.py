@@ -5,9 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from hedgerow.domain.execution import HedgeExecution
+from hedgerow.domain.execution_quality import ExecutionQuality, LegQuality
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ONE, ZERO
-from hedgerow.domain.quality import ExecutionQuality, LegQuality
 from hedgerow.strategy.hedging_orders import side_of
 
 __all__ = ["quality_of"]

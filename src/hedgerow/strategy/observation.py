@@ -14,7 +14,7 @@ from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionPlan
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import BasisPair, Market
-from hedgerow.domain.ledger import Target
+from hedgerow.domain.ledger.state import Target
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason

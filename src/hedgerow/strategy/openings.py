@@ -7,7 +7,7 @@ from hedgerow.domain.account import AccountView, MarginType, PerpPosition
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import Preparation
 from hedgerow.domain.formats import log_money
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.strategy.brakes import brake_of
 from hedgerow.strategy.cooldowns import cooldown_refusal

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from hedgerow.domain.account import AccountView, PerpPosition
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from hedgerow.domain.funding import FundingRate, FundingSignal
 from hedgerow.domain.instrument import BasisPair
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.strategy.cooldowns import cooldown_refusal
 from hedgerow.strategy.observation import Refusal

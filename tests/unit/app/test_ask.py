@@ -11,7 +11,7 @@ import pytest
 from hedgerow.app.ask import ask_the_bot, new_request, user_name
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import MailboxError
-from hedgerow.domain.requests import Answer, CloseRequested, HaltRequested, OperatorRequest, RequestOrigin
+from hedgerow.domain.operator_requests import Answer, CloseRequested, HaltRequested, OperatorRequest, RequestOrigin
 from hedgerow.store.mailbox import FolderMailbox
 from support.bots import OPENED
 

@@ -8,7 +8,7 @@ from random import Random
 from hedgerow.app.live import LiveExchange
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import CycleCompleted, Event
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import CycleEnded
 from hedgerow.ports import HttpRequest, HttpResponse, StreamConnection

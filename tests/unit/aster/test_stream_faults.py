@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.notifications import News, NewsKind
 from support.scripted_aster import NOW, SYMBOL, millis
 from support.stream_scene import BULK, FUTURES, FUTURES_USER, SPOT_BOOKS, StreamScene
 

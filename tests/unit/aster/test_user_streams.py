@@ -9,7 +9,7 @@ import pytest
 from hedgerow.domain.commands import PlaceOrder, SetLeverage
 from hedgerow.domain.events import OrderEnded
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.news import NewsKind
+from hedgerow.domain.notifications import NewsKind
 from hedgerow.domain.order import OrderRequest
 from support.scripted_aster import HTML_500, NOW, SYMBOL, millis, order_row, perp_account
 from support.scripted_streams import MemoryConnection

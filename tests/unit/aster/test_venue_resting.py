@@ -14,7 +14,7 @@ from hedgerow.domain.commands import ArmDeadMan
 from hedgerow.domain.events import CommandRefused, DeadManArmed, Event, OrderEnded, OrderOutcomeUnknown, OrderProgressed
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from support.scripted_aster import HTML_500, NOW, SYMBOL, ScriptedAster, error, make_venue, order_row
 

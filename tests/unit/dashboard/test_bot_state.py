@@ -19,7 +19,7 @@ from hedgerow.dashboard.bot_state import (
 from hedgerow.dashboard.outlook import Outlook, held_outlook
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
-from hedgerow.domain.ledger import Apart, Halt, Ledger
+from hedgerow.domain.ledger.state import Apart, Halt, Ledger
 from hedgerow.domain.position import Reason
 from hedgerow.strategy.grades import Finding, FindingKind
 from hedgerow.strategy.health import Legs, leg_difference, leg_grade

@@ -13,7 +13,7 @@ import pytest
 from hedgerow.dashboard.console import FILE_BYTES, FILES_KEPT, LogListener, close_logging, configure_logging
 from hedgerow.domain import events as ev
 from hedgerow.domain.errors import ConfigError
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine import moments as mo
 from support.story import AT, STORIES, heard
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from hedgerow.dashboard.progress import STEPS, ProgressListener
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.moments import CycleEnded, Warned
 from support.story import HEDGE
 

@@ -14,10 +14,10 @@ from hedgerow.dashboard.report import RunReport, as_json, report_lines
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
-from hedgerow.domain.folding import apply, fold
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import apply, fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 from hedgerow.domain.position import DustLot, Reason
 from hedgerow.strategy.hedge_result import ExitPrices

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from hedgerow.dashboard.bot_state import Process, ProcessState, bot_state
 from hedgerow.dashboard.status_lines import BotView, status_lines
 from hedgerow.domain.execution import ExecutionState
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.run_identity import RunIdentity, RunMode
 from support.toy_venue import new_job
 from support.views import NOW, hedge, pair_of

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.engine.guard import Guard
 from hedgerow.engine.journal import Journal
 from hedgerow.store.memory import MemoryStore

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
-from hedgerow.domain.books import Books
 from hedgerow.domain.execution import ExecutionKind, LegProgress
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Halt, ImportedState, Ledger, Totals
+from hedgerow.domain.ledger.books import Books
+from hedgerow.domain.ledger.state import Halt, ImportedState, Ledger, Totals
 from hedgerow.domain.position import Reason
 from hedgerow.domain.run_identity import RunMode
 from hedgerow.engine import moments as mo

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
-from hedgerow.domain.folding import apply, fold
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import ImportedState, Ledger
+from hedgerow.domain.ledger.reducers import apply, fold
+from hedgerow.domain.ledger.state import ImportedState, Ledger
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, Reason, Tally
 from hedgerow.engine.moments import Recorded

@@ -5,11 +5,11 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
+from hedgerow.domain.execution_quality import ExecutionQuality, LegQuality
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest, OrderStatus, TimeInForce
 from hedgerow.domain.position import OrderRecord, Reason
-from hedgerow.domain.quality import ExecutionQuality, LegQuality
 from hedgerow.engine.narration import words
 from hedgerow.engine.narration_quality import executed
 from support.story import AT, HEDGE, HEDGE_ID, heard

@@ -13,10 +13,10 @@ import pytest
 
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.events import CycleCompleted, HedgeAdopted, StateImported
-from hedgerow.domain.folding import fold
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest, OrderStatus
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.store.guide_state import CorruptState, GuideState, encode, read, render, to_import, write

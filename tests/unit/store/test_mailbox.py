@@ -9,7 +9,7 @@ import pytest
 
 from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import MailboxError
-from hedgerow.domain.requests import Answer, Claim, HaltRequested
+from hedgerow.domain.operator_requests import Answer, Claim, HaltRequested
 from hedgerow.store import mailbox as module
 from hedgerow.store.mailbox import FolderMailbox
 from support.mail import asked, mailbox_in

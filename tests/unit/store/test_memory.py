@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from hedgerow.domain.events import CycleCompleted
-from hedgerow.domain.folding import fold
+from hedgerow.domain.ledger.reducers import fold
 from hedgerow.store.memory import MemoryStore
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)

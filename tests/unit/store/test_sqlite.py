@@ -15,8 +15,8 @@ import hedgerow
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import DamagedLog, LogUnavailable, StoreError
 from hedgerow.domain.events import CycleCompleted
-from hedgerow.domain.folding import fold
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.store.codec import FORMAT_VERSION
 from hedgerow.store.sqlite import SqliteStore
 
@@ -26,7 +26,7 @@ import asyncio, sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from hedgerow.domain.events import CycleCompleted
-from hedgerow.domain.folding import fold
+from hedgerow.domain.ledger.reducers import fold
 from hedgerow.store.sqlite import SqliteStore
 
 async def main():

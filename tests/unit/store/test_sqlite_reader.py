@@ -12,8 +12,8 @@ import pytest
 
 from hedgerow.domain.errors import NewerLog, StoreError
 from hedgerow.domain.events import CycleCompleted
-from hedgerow.domain.folding import fold
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.store.sqlite import SqliteStore
 from hedgerow.store.sqlite_reader import SqliteReader
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Halt, Ledger
+from hedgerow.domain.ledger.state import Halt, Ledger
 from hedgerow.strategy.absence import (
     COINS_CONFIRMED_SECONDS,
     CoinEvidence,

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.books import Books
 from hedgerow.domain.events import ExternalFlow, FlowKind, Wallet
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.news import News, NewsKind
+from hedgerow.domain.ledger.books import Books
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.domain.position import OrderRecord, Tally
 from hedgerow.strategy.alarms import (
     GRACE,

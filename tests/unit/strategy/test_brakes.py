@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from hedgerow.domain.events import HaltReason
-from hedgerow.domain.ledger import SELF_LIFTING, Halt, Incident, Ledger
+from hedgerow.domain.ledger.state import SELF_LIFTING, Halt, Incident, Ledger
 from hedgerow.strategy import observation
 from hedgerow.strategy.brakes import brake_of, is_halted_for, unexplained_loss
 from hedgerow.strategy.parameters import AfterEmergency, RiskManagement

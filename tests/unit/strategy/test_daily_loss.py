@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.folding import fold
-from hedgerow.domain.ledger import Ledger, Totals, TradingDay
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.ledger.state import Ledger, Totals, TradingDay
 from hedgerow.strategy.daily_loss import day_is_over, loss_limit, loss_of, result_of
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import RiskManagement

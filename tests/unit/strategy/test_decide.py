@@ -10,7 +10,7 @@ from hedgerow.domain.commands import TransferDirection, TransferFunds
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import Market, Side, TradingStatus
-from hedgerow.domain.ledger import Halt, Incident, Ledger, Target
+from hedgerow.domain.ledger.state import Halt, Incident, Ledger, Target
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Reason, Tally
 from hedgerow.strategy.decide import closing_obstacle, decide_held

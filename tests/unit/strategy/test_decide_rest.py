@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Cooldown, Ledger, Target
+from hedgerow.domain.ledger.state import Cooldown, Ledger, Target
 from hedgerow.domain.position import Reason
 from hedgerow.strategy.cooldowns import ends_at
 from hedgerow.strategy.decide import decide_held

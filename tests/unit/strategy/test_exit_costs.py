@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from hedgerow.domain.execution import ExecutionPlan
+from hedgerow.domain.execution_quality import ExecutionQuality, LegQuality
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import Depth, Level
-from hedgerow.domain.quality import ExecutionQuality, LegQuality
 from hedgerow.strategy.exit_costs import exit_cost
 from support.views import NOW, hedge
 

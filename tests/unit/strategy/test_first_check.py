@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import HaltReason, HedgeAdopted
-from hedgerow.domain.folding import apply
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Halt, Ledger
+from hedgerow.domain.ledger.reducers import apply
+from hedgerow.domain.ledger.state import Halt, Ledger
 from hedgerow.domain.position import Reason
 from hedgerow.strategy.adoption import PositionHistory
 from hedgerow.strategy.decide import decide_held

@@ -6,7 +6,7 @@ import pytest
 
 from hedgerow.domain.account import MarginType
 from hedgerow.domain.events import HaltReason
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.strategy.fitness import unfit
 from hedgerow.strategy.reconcile import candidate_of, reconcile
 from hedgerow.strategy.verdict import Adopt, NotAdopted, halt_for

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.strategy.foreign import foreign_longs, foreign_positions, hedges_found
 from hedgerow.strategy.reconcile import reconcile
 from support.views import account, hedge, ledger_of, listing, market_of, pair_of, short_of

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import ImportedState, Totals
+from hedgerow.domain.ledger.state import ImportedState, Totals
 from hedgerow.domain.market import Depth, Level
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord, Reason, Tally
 from hedgerow.strategy.hedge_result import (

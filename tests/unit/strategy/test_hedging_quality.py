@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionState, ExecutionStyle
+from hedgerow.domain.execution_quality import LegQuality
 from hedgerow.domain.instrument import Side
-from hedgerow.domain.quality import LegQuality
 from hedgerow.strategy.hedging_quality import quality_of
 from support.hedging_scene import Scene, closing, following, leading, reject_forever
 from support.toy_venue import new_job

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import Reason
 from hedgerow.strategy.decide import decide_held
 from hedgerow.strategy.observation import Close, Hold, Observation, Open

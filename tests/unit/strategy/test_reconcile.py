@@ -7,7 +7,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import ImportedState, Ledger, Totals
+from hedgerow.domain.ledger.state import ImportedState, Ledger, Totals
 from hedgerow.domain.position import DustLot, Reason, Tally
 from hedgerow.strategy.parameters import AdoptMode
 from hedgerow.strategy.reconcile import candidate_of, reconcile

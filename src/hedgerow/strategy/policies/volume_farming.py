@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from hedgerow.domain.instrument import BasisPair
-from hedgerow.domain.ledger import Target
+from hedgerow.domain.ledger.state import Target
 from hedgerow.domain.market import MarketView
 from hedgerow.strategy import rules
 from hedgerow.strategy.exits import PROFIT_ORDER, REASONS, Exit, ExitCode, flags

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedgerow.domain.booked import BookedIds
+from hedgerow.domain.ledger.booked import BookedIds
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -6,7 +6,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.execution import DoubtfulOrder, ExecutionState
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger, Totals
+from hedgerow.domain.ledger.state import Ledger, Totals
 from hedgerow.domain.order import OrderRequest
 from support.diary import START, Diary
 from support.toy_venue import new_job

@@ -6,8 +6,8 @@ import pytest
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.events import FlowKind, HedgeRedenominated, Wallet
-from hedgerow.domain.folding import apply
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import DustLot
 from support.diary import START, Diary

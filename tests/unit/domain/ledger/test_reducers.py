@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import SetLeverage, TransferDirection, TransferFunds
 from hedgerow.domain.execution import ExecutionKind
-from hedgerow.domain.folding import KEPT_CLOSED, apply, fold
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import KEPT_CLOSED, apply, fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill, OrderStatus
 from hedgerow.domain.position import OrderRecord, Reason
 from support.diary import SPOT_FEE, START, Diary

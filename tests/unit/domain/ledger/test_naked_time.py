@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind
-from hedgerow.domain.folding_apart import measured
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.naked_time import measured
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import Reason
 from support.diary import START, Diary

@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.folding import apply, fold
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.reducers import apply, fold
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import Reason
 from support.views import NOW, fill, hedge, ledger_of
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.funding import FundingPayment
-from hedgerow.domain.ledger import Ledger
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import DustLot, HedgedPosition, newest_stamps
 
 __all__ = ["FUNDING_HORIZON", "external_flow", "funding_received", "funds_transferred"]

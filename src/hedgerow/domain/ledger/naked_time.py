@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.instrument import BasisPair
-from hedgerow.domain.ledger import Apart, Ledger
+from hedgerow.domain.ledger.order_index import hedge_of
+from hedgerow.domain.ledger.state import Apart, Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
-from hedgerow.domain.order_keeping import hedge_of
 from hedgerow.domain.position import HedgedPosition
 
 __all__ = ["measured"]

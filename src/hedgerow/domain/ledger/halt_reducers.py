@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Cooldown, Deferral, Incident, Ledger
+from hedgerow.domain.ledger.order_index import hedge_of
+from hedgerow.domain.ledger.state import Cooldown, Deferral, Incident, Ledger
 from hedgerow.domain.order import Fill
-from hedgerow.domain.order_keeping import hedge_of
 from hedgerow.domain.position import Reason
 
 __all__ = ["AFTER"]

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from hedgerow.domain.requests import (
+from hedgerow.domain.operator_requests import (
     AdoptRequested,
     Answer,
     CloseRequested,

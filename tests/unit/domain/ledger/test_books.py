@@ -5,10 +5,10 @@ import pytest
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView, Balance, PerpWallet
-from hedgerow.domain.books import BookLine, Books, books_difference
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Side
+from hedgerow.domain.ledger.books import BookLine, Books, books_difference
 from support.diary import START, Diary
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The ledger: everything the bot knows of itself, as one value; ``hedgerow.domain.folding`` computes it from events."""
+"""The ledger: everything the bot knows of itself, as one value; ``hedgerow.domain.ledger.reducers`` computes it from events."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,14 +7,14 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from hedgerow.domain.account import QUOTE_ASSET
-from hedgerow.domain.booked import BookedIds
-from hedgerow.domain.books import Books
 from hedgerow.domain.commands import TransferFunds
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionState, HedgeExecution
+from hedgerow.domain.ledger.booked import BookedIds
+from hedgerow.domain.ledger.books import Books
 from hedgerow.domain.money import ZERO
+from hedgerow.domain.operator_requests import HandledRequest
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord, Reason
-from hedgerow.domain.requests import HandledRequest
 
 __all__ = [
     "Apart",

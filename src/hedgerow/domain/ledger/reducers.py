@@ -7,18 +7,21 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
-from hedgerow.domain import folding_apart, folding_brakes, folding_orders, folding_rows
-from hedgerow.domain.books import Books
-from hedgerow.domain.denomination import dust_in_new_units, hedge_in_new_units
 from hedgerow.domain.execution import ExecutionKind, changed
-from hedgerow.domain.ledger import Halt, ImportedState, Ledger, LogMark, Target, TradingDay
-from hedgerow.domain.money import ZERO
-from hedgerow.domain.order_keeping import (
+from hedgerow.domain.ledger import account_reducers as folding_rows
+from hedgerow.domain.ledger import halt_reducers as folding_brakes
+from hedgerow.domain.ledger import naked_time as folding_apart
+from hedgerow.domain.ledger import order_reducers as folding_orders
+from hedgerow.domain.ledger.books import Books
+from hedgerow.domain.ledger.denomination import dust_in_new_units, hedge_in_new_units
+from hedgerow.domain.ledger.order_index import (
     retallied,
     with_result,
 )
+from hedgerow.domain.ledger.state import Halt, ImportedState, Ledger, LogMark, Target, TradingDay
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.operator_requests import HandledRequest, RequestOutcome
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, Tally, newest_stamps
-from hedgerow.domain.requests import HandledRequest, RequestOutcome
 
 __all__ = ["apply", "fold"]
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from hedgerow.domain.account import QUOTE_ASSET
-from hedgerow.domain.ledger import Ledger, Totals
+from hedgerow.domain.ledger.state import Ledger, Totals
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, HedgedPosition, OrderRecord, Tally
 

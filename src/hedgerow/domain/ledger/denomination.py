@@ -5,7 +5,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from hedgerow.domain.instrument import BasisPair, Instrument
-from hedgerow.domain.order_keeping import retallied
+from hedgerow.domain.ledger.order_index import retallied
 from hedgerow.domain.position import DustLot, HedgedPosition, OrderRecord
 
 __all__ = ["dust_in_new_units", "hedge_in_new_units"]

@@ -7,10 +7,7 @@ from msgspec.structs import replace
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import PlaceOrder, TransferFunds
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger import Ledger
-from hedgerow.domain.money import ZERO
-from hedgerow.domain.order import OrderStatus
-from hedgerow.domain.order_keeping import (
+from hedgerow.domain.ledger.order_index import (
     base_of,
     hedge_of,
     retallied,
@@ -18,6 +15,9 @@ from hedgerow.domain.order_keeping import (
     with_changed_order,
     with_record,
 )
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import OrderStatus
 from hedgerow.domain.position import OrderRecord
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""The ledger: the fold of the event log, and its reducers."""
