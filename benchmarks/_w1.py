@@ -19,11 +19,11 @@ from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.ports import Liquidity, TapePrices
-from hedgerow.strategy.exits import Exit
+from hedgerow.strategy.evaluation.exits import Exit
+from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.observation import Evaluation, Refusal, RefusalKind
 from hedgerow.strategy.parameters import CapitalManagement, FundingRateStrategy, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
-from hedgerow.strategy.ranking import Ranking
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 STEP = timedelta(minutes=5)

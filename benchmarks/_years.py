@@ -16,7 +16,7 @@ from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 from hedgerow.domain.position import Reason
 from hedgerow.engine.journal import Journal
 from hedgerow.ports import Store
-from hedgerow.strategy import hedging
+from hedgerow.strategy.hedging import machine as hedging
 
 __all__ = ["DAY", "ORDERS", "write_years"]
 

@@ -146,7 +146,7 @@ ARITHMETIC: Sequence[Patched] = (
         ),
     ),
     *_of(
-        "strategy/rebalancing.py",
+        "strategy/evaluation/rebalancing.py",
         "unit/strategy/test_rebalancing.py unit/strategy/test_sizing.py",
         ("the whole difference of the wallets is moved", "(abs(difference) / 2)", "abs(difference)"),
         (
@@ -158,7 +158,7 @@ ARITHMETIC: Sequence[Patched] = (
         ("cents are moved to and fro", "if abs(difference) <= MIN_DIFFERENCE:", "if not difference:"),
     ),
     *_of(
-        "strategy/sizing.py",
+        "strategy/evaluation/sizing.py",
         "unit/strategy/test_sizing.py property/test_sizing.py",
         ("the larger wallet is used", "    smaller = min(spot, perp)", "    smaller = max(spot, perp)"),
         (
@@ -173,7 +173,7 @@ ARITHMETIC: Sequence[Patched] = (
         ),
     ),
     *_of(
-        "strategy/daily_loss.py",
+        "strategy/evaluation/daily_loss.py",
         "unit/strategy/test_daily_loss.py",
         ("a gain is a loss", "max(ZERO, day.result - result)", "max(ZERO, result - day.result)"),
         ("the higher one of two limits counts", "return min((limit", "return max((limit"),

@@ -12,20 +12,15 @@ from hedgerow.domain import events
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.engine import cycle, execute, guard, journal, settle
 from hedgerow.engine.moments import Recorded
-from hedgerow.strategy import (
-    decide,
-    exits,
-    health,
-    hedging,
-    hedging_moves,
-    hedging_orders,
-    hedging_quantities,
-    hedging_resting,
-    openings,
-    screening,
-    sizing,
-    verdict,
-)
+from hedgerow.strategy.decisions import entry as openings
+from hedgerow.strategy.decisions import held as decide
+from hedgerow.strategy.decisions import verdicts as verdict
+from hedgerow.strategy.evaluation import exits, health, screening, sizing
+from hedgerow.strategy.hedging import actions as hedging_moves
+from hedgerow.strategy.hedging import machine as hedging
+from hedgerow.strategy.hedging import maker as hedging_resting
+from hedgerow.strategy.hedging import orders as hedging_orders
+from hedgerow.strategy.hedging import quantities as hedging_quantities
 from hedgerow.strategy.observation import HealthLevel, Hold, HoldReason
 from hedgerow.strategy.policies import volume_farming
 from planted.kinds import Played, played_bugs, wrapped

@@ -21,7 +21,13 @@ from hedgerow.domain.order import OrderStatus
 from hedgerow.domain.position import OrderRecord
 from hedgerow.engine import cycle, execute, journal, settle
 from hedgerow.store.memory import MemoryStore
-from hedgerow.strategy import decide, hedging, hedging_moves, hedging_resting, openings, sizing, verdict
+from hedgerow.strategy.decisions import entry as openings
+from hedgerow.strategy.decisions import held as decide
+from hedgerow.strategy.decisions import verdicts as verdict
+from hedgerow.strategy.evaluation import sizing
+from hedgerow.strategy.hedging import actions as hedging_moves
+from hedgerow.strategy.hedging import machine as hedging
+from hedgerow.strategy.hedging import maker as hedging_resting
 from hedgerow.strategy.observation import HealthLevel
 from planted.kinds import Played, played_bugs, wrapped
 

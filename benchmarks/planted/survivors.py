@@ -9,7 +9,7 @@ __all__ = ["SURVIVORS"]
 SURVIVORS: Sequence[Patched] = (
     Patched(
         name="closing slices far above the limit",
-        file="strategy/sizing.py",
+        file="strategy/evaluation/sizing.py",
         does="a closing trades all it may of the account's equity at once",
         old="price, _at_most(equity * limits.max_naked_equity_fraction, limits.max_order_usd)",
         new="price, _at_most(equity, limits.max_order_usd)",
@@ -17,7 +17,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="a short surplus below the spot minimum is tolerated",
-        file="strategy/health.py",
+        file="strategy/evaluation/health.py",
         does="the tolerance of coins, which cannot be sold below the minimum, is given to the short as well",
         old="residue_tolerance(hedge.pair, price) if surplus > 0 else hedge.pair.lot_step",
         new="residue_tolerance(hedge.pair, price)",
@@ -25,7 +25,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="coins locked in an order count as gone",
-        file="strategy/absence.py",
+        file="strategy/evidence/absence.py",
         does="a leg whose coins rest in an order looks as if they had been sold",
         old="else account.coin(base).total",
         new="else account.coin(base).free",
@@ -33,7 +33,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="a new day is another day of the month",
-        file="strategy/daily_loss.py",
+        file="strategy/evaluation/daily_loss.py",
         does="a day a month later is the same day, and a clock set back begins a new one",
         old="at.astimezone(UTC).date() > day.begun_at.astimezone(UTC).date()",
         new="at.astimezone(UTC).day != day.begun_at.astimezone(UTC).day",

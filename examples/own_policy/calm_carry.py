@@ -11,11 +11,11 @@ from msgspec import Meta, Struct
 from hedgerow.domain.instrument import BasisPair
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import Reason
-from hedgerow.strategy.exits import Exit
+from hedgerow.strategy.evaluation.exits import Exit
+from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.observation import Evaluation, Refusal
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
-from hedgerow.strategy.ranking import Ranking
 
 __all__ = ["CalmCarry"]
 

@@ -15,7 +15,7 @@ from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.moments import CycleFailed, GuardAlarmed, ReadFailed
 from hedgerow.engine.narration import words
-from hedgerow.strategy.absence import COINS_CONFIRMED_SECONDS
+from hedgerow.strategy.evidence.absence import COINS_CONFIRMED_SECONDS
 from hedgerow.strategy.observation import Close
 from hedgerow.strategy.parameters import (
     FundingRateStrategy,

@@ -19,8 +19,8 @@ from hedgerow.engine.moments import CycleBegan, CycleEnded, Evaluated, Reconcile
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store import guide_state
 from hedgerow.store.sqlite import SqliteStore
+from hedgerow.strategy.decisions.verdicts import Consistent
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from hedgerow.strategy.verdict import Consistent
 from support.bots import OPENED, Ear, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 

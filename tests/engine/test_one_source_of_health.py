@@ -16,7 +16,7 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
 from hedgerow.emulator.readings import FalseMarketView
-from hedgerow.strategy.margin_evidence import ALONE_SECONDS
+from hedgerow.strategy.evaluation.margin_evidence import ALONE_SECONDS
 from hedgerow.strategy.observation import Close, Hold, Reduce
 from hedgerow.strategy.parameters import CapitalManagement, StrategyParameters
 from support.bots import OPENED, Farm

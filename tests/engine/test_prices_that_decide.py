@@ -11,10 +11,10 @@ from hedgerow.domain.events import Halted, HaltReason, Lifted
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.market_changes import BookDistortion, ContractMultiplier, MarkDistortion, TickerCollision
+from hedgerow.strategy.decisions.scan import scan
 from hedgerow.strategy.observation import Hold, HoldReason
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
-from hedgerow.strategy.scan import scan
 from support.bots import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 

@@ -20,15 +20,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.moments import Adopted, BooksChecked, HealthJudged, Reconciled, ReconcileStarted, Warned
-from hedgerow.strategy.observation import Close, Trim
-from hedgerow.strategy.parameters import (
-    AdoptMode,
-    CapitalManagement,
-    FundingRateStrategy,
-    PositionManagement,
-    StrategyParameters,
-)
-from hedgerow.strategy.verdict import (
+from hedgerow.strategy.decisions.verdicts import (
     Adopt,
     Ambiguous,
     ClosedElsewhere,
@@ -39,6 +31,14 @@ from hedgerow.strategy.verdict import (
     Nothing,
     Replaced,
     Verdict,
+)
+from hedgerow.strategy.observation import Close, Trim
+from hedgerow.strategy.parameters import (
+    AdoptMode,
+    CapitalManagement,
+    FundingRateStrategy,
+    PositionManagement,
+    StrategyParameters,
 )
 from support.bots import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape

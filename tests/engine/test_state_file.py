@@ -18,8 +18,8 @@ from hedgerow.engine.moments import CycleEnded, Moment, Reconciled, Recorded, St
 from hedgerow.engine.narration import words
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store import guide_state
+from hedgerow.strategy.decisions.verdicts import ClosedElsewhere
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from hedgerow.strategy.verdict import ClosedElsewhere
 from support.bots import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 

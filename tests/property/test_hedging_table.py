@@ -22,9 +22,9 @@ from hedgerow.domain.execution import (
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, RejectKind, TimeInForce
-from hedgerow.strategy import hedging
-from hedgerow.strategy.hedging import TRANSITIONS, Happening, Signal, Surroundings
-from hedgerow.strategy.hedging_orders import ordered, place
+from hedgerow.strategy.hedging import machine as hedging
+from hedgerow.strategy.hedging.machine import TRANSITIONS, Happening, Signal, Surroundings
+from hedgerow.strategy.hedging.orders import ordered, place
 from support.drawing import examples
 from support.toy_venue import NOON, ToyVenue, depth_of, new_job, restarted, toy_pair
 from support.toy_walk import walk

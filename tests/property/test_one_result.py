@@ -47,13 +47,13 @@ from hedgerow.engine import narration_hedges, narration_life, narration_moments
 from hedgerow.engine.moments import CycleEnded, Evaluated, Recorded, Started, Stopped
 from hedgerow.engine.narration import words
 from hedgerow.store import guide_state
-from hedgerow.strategy import exits
-from hedgerow.strategy.exits import evaluate
+from hedgerow.strategy.evaluation import exits
+from hedgerow.strategy.evaluation.exits import evaluate
+from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.hedge_result import ExitPrices, HedgeResult, coin_prices, exit_prices, result_of
 from hedgerow.strategy.observation import Evaluation, Observation
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
-from hedgerow.strategy.prices import prices_of
 from support.diary import SPOT_FEE
 from support.drawing import examples
 from support.histories import ABORTED, CLOSED, HELD, LOST, HedgeMade, HedgePlan, History, histories, history_of

@@ -7,8 +7,8 @@ from hedgerow.domain.execution import ExecutionLimits, ExecutionPlan
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import BasisPair, FeeRates, Market
 from hedgerow.domain.money import BPS, is_on_grid
+from hedgerow.strategy.evaluation.sizing import MARGIN_DRIFT, Funds, opening_plan, slice_notional
 from hedgerow.strategy.observation import Opportunity
-from hedgerow.strategy.sizing import MARGIN_DRIFT, Funds, opening_plan, slice_notional
 from support.views import depth, instrument, pair_of
 
 LOTS = st.sampled_from([Decimal(text) for text in ("0.00001", "0.001", "0.00500000", "0.02", "0.1", "1", "5", "10")])

@@ -31,7 +31,7 @@ from hedgerow.simulation.invariants import Rule
 from hedgerow.simulation.owner import OwnersMailbox
 from hedgerow.simulation.plan import Door, FalseReading, RunPlan, venue_faults
 from hedgerow.simulation.wire_troubles import RequestTrouble
-from hedgerow.strategy.absence import COINS_CONFIRMED_SECONDS
+from hedgerow.strategy.evidence.absence import COINS_CONFIRMED_SECONDS
 from support.worlds import START, SYMBOL, make_world
 
 SEEDS = range(200)

@@ -25,8 +25,8 @@ from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, LaggingBalances, Outcome, Read, ReadFault, StaleBooks, SubmitFault
 from hedgerow.emulator.refusals import Code
 from hedgerow.engine.moments import Reconciled
+from hedgerow.strategy.decisions.verdicts import Nothing
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from hedgerow.strategy.verdict import Nothing
 from support.crashes import Checkpoint, Site
 from support.worlds import START, SYMBOL, Listing, ScriptedTape, make_world
 

@@ -23,8 +23,10 @@ from hedgerow.simulation.minimise import minimised
 from hedgerow.simulation.plan import Crash, RunPlan
 from hedgerow.simulation.report import RunResult, Summary, failure_lines, summary_lines
 from hedgerow.simulation.style import Style, styled
-from hedgerow.strategy import decide, hedging_moves, openings
-from hedgerow.strategy.sizing import closing_plan
+from hedgerow.strategy.decisions import entry as openings
+from hedgerow.strategy.decisions import held as decide
+from hedgerow.strategy.evaluation.sizing import closing_plan
+from hedgerow.strategy.hedging import actions as hedging_moves
 
 DAYS = 3.0
 SEEDS = range(12)

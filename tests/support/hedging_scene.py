@@ -12,8 +12,8 @@ from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind
 from hedgerow.domain.position import Reason
-from hedgerow.strategy import hedging
-from hedgerow.strategy.hedging import Happening, Step, Surroundings
+from hedgerow.strategy.hedging import machine as hedging
+from hedgerow.strategy.hedging.machine import Happening, Step, Surroundings
 from support.toy_venue import depth_of, new_job
 
 __all__ = ["ASKS", "BIDS", "Scene", "closing", "following", "leading", "reject_forever"]

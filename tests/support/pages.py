@@ -4,7 +4,7 @@ import re
 from itertools import groupby
 from pathlib import Path
 
-from hedgerow.strategy.hedging import table
+from hedgerow.strategy.hedging.machine import table
 from support.admin_pages import admin_fields, admin_values
 from support.log_pages import event_fields, event_values, exit_codes, log_lines, log_warnings
 

@@ -15,7 +15,7 @@ from hedgerow.domain.position import HedgedPosition, Reason, Tally
 from hedgerow.domain.run_identity import RunIdentity, RunMode
 from hedgerow.engine import moments as mo
 from hedgerow.strategy import observation as ob
-from hedgerow.strategy import verdict as vd
+from hedgerow.strategy.decisions import verdicts as vd
 from hedgerow.strategy.parameters import CapitalManagement, StrategyParameters
 from support.views import pair_of
 

@@ -8,7 +8,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import BPS, ZERO
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.schedule import seconds_to_settlement
-from hedgerow.strategy.hedging import Step, Surroundings
+from hedgerow.strategy.hedging.machine import Step, Surroundings
 from support.toy_venue import ToyVenue
 
 __all__ = ["check", "check_end"]

@@ -33,8 +33,8 @@ from hedgerow.domain.market import Depth, Level
 from hedgerow.domain.money import BPS, ONE, ZERO
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInForce
 from hedgerow.domain.position import Reason
-from hedgerow.strategy import hedging
-from hedgerow.strategy.hedging import Happening, Surroundings
+from hedgerow.strategy.hedging import machine as hedging
+from hedgerow.strategy.hedging.machine import Happening, Surroundings
 
 __all__ = ["NOON", "ToyVenue", "depth_of", "new_job", "restarted", "toy_pair"]
 

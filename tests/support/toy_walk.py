@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import HedgeExecution
-from hedgerow.strategy import hedging
-from hedgerow.strategy.hedging import Happening, Step
+from hedgerow.strategy.hedging import machine as hedging
+from hedgerow.strategy.hedging.machine import Happening, Step
 from support.toy_rules import check, check_end
 from support.toy_venue import ToyVenue, restarted
 

@@ -13,12 +13,12 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.ports import Clock, NewsSource, Store, Venue
 from hedgerow.store.memory import MemoryStore
-from hedgerow.strategy.exits import Exit
+from hedgerow.strategy.evaluation.exits import Exit
+from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.observation import Evaluation, Refusal
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from hedgerow.strategy.policy import Policy
-from hedgerow.strategy.ranking import Ranking
 from hedgerow.testing import AsterAccount, Balances, LocalAster, SeenOrder, SeenRequest, local_aster
 
 

@@ -29,8 +29,8 @@ from hedgerow.emulator.mirror import MirroredVenue
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.ports import AccountRecord, Archivist, Clock, Venue
 from hedgerow.store.sqlite_reader import SqliteReader
+from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.hedge_result import ExitPrices, exit_prices
-from hedgerow.strategy.prices import prices_of
 
 __all__ = ["Archive", "BooksQuestion", "NoLogError", "archive", "read_books_report", "read_events"]
 

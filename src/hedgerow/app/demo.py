@@ -35,9 +35,9 @@ from hedgerow.history.archive import ArchiveTape
 from hedgerow.ports import Tape
 from hedgerow.store.codec import events_sha256
 from hedgerow.store.sqlite import SqliteStore
+from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.hedge_result import NO_PRICES, ExitPrices, coin_prices, exit_prices
 from hedgerow.strategy.parameters import StrategyParameters
-from hedgerow.strategy.prices import prices_of
 
 __all__ = ["DemoPlan", "demo_tape", "play_demo"]
 

@@ -14,10 +14,10 @@ from hedgerow.domain.instrument import FeeRates, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import plain
+from hedgerow.strategy.decisions.reconcile import reconcile
+from hedgerow.strategy.decisions.scan import Scan
+from hedgerow.strategy.decisions.verdicts import InFlight, Unreadable, Verdict, halt_for, symbols_of
 from hedgerow.strategy.parameters import AdoptMode, StrategyParameters
-from hedgerow.strategy.reconcile import reconcile
-from hedgerow.strategy.scan import Scan
-from hedgerow.strategy.verdict import InFlight, Unreadable, Verdict, halt_for, symbols_of
 
 __all__ = [
     "account_findings",

@@ -23,9 +23,9 @@ from hedgerow.domain.instrument import FeeRates, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.store.account_lock import AccountLock
+from hedgerow.strategy.decisions.scan import Scan, scan
 from hedgerow.strategy.policies import load_policy
 from hedgerow.strategy.policy import Policy
-from hedgerow.strategy.scan import Scan, scan
 
 __all__ = ["examine"]
 

@@ -12,11 +12,11 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine.position_history import read_history
 from hedgerow.ports import Venue
-from hedgerow.strategy.first_check import FirstCheck, candidate_in, first_check
+from hedgerow.strategy.decisions.first_check import FirstCheck, candidate_in, first_check
+from hedgerow.strategy.decisions.reconcile import reconcile
+from hedgerow.strategy.decisions.verdicts import ClosedElsewhere, HalfOpen, InFlight, Unreadable, halt_for
 from hedgerow.strategy.observation import Close, Decision, Hold, HoldReason, Observation, Reduce, TopUpMargin, Trim
 from hedgerow.strategy.policy import Policy
-from hedgerow.strategy.reconcile import reconcile
-from hedgerow.strategy.verdict import ClosedElsewhere, HalfOpen, InFlight, Unreadable, halt_for
 
 __all__ = ["first_check_finding", "forecast"]
 

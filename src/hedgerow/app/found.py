@@ -14,7 +14,7 @@ from hedgerow.domain.errors import StoreError
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import plain
 from hedgerow.store.account_lock import AccountLock, LogLock
-from hedgerow.strategy.reconcile import candidate_of
+from hedgerow.strategy.decisions.reconcile import candidate_of
 
 __all__ = ["Found", "find_position", "set_log_aside"]
 

@@ -10,8 +10,8 @@ from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.market import MarketView
 from hedgerow.emulator.venue import EmulatedVenue
+from hedgerow.strategy.decisions.scan import Scan, scan
 from hedgerow.strategy.policies import load_policy
-from hedgerow.strategy.scan import Scan, scan
 
 __all__ = ["look_at_market"]
 

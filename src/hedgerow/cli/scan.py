@@ -20,7 +20,7 @@ from hedgerow.cli.common import (
 )
 from hedgerow.cli.tables import Column, show_table
 from hedgerow.domain.formats import whole_amount
-from hedgerow.strategy.scan import ScanRow
+from hedgerow.strategy.decisions.scan import ScanRow
 
 __all__ = ["scan"]
 

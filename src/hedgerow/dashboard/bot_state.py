@@ -17,8 +17,8 @@ from hedgerow.domain.formats import amount, duration
 from hedgerow.domain.ledger.state import Halt, Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
+from hedgerow.strategy.evaluation.health import Legs, leg_difference, leg_grade
 from hedgerow.strategy.grades import FindingKind
-from hedgerow.strategy.health import Legs, leg_difference, leg_grade
 
 __all__ = ["BotState", "Naked", "Process", "ProcessState", "Severity", "StateReport", "bot_state", "naked_now"]
 

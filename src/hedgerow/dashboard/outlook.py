@@ -21,10 +21,11 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine import moments as mo
-from hedgerow.strategy.distances import ExitDistance, exit_distances, next_best
-from hedgerow.strategy.exits import evaluate
-from hedgerow.strategy.foreign import foreign_longs
-from hedgerow.strategy.health import health_of, legs_of
+from hedgerow.strategy.decisions.distances import ExitDistance, exit_distances, next_best
+from hedgerow.strategy.decisions.foreign import foreign_longs
+from hedgerow.strategy.evaluation.exits import evaluate
+from hedgerow.strategy.evaluation.health import health_of, legs_of
+from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.hedge_result import (
     HedgeResult,
     StrategyResult,
@@ -36,7 +37,6 @@ from hedgerow.strategy.hedge_result import (
 from hedgerow.strategy.observation import HealthReport, Hold, HoldReason, Observation
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policy import Policy
-from hedgerow.strategy.prices import prices_of
 
 __all__ = ["HeldOutlook", "NextPayment", "Outlook", "OutlookBuilder", "PairPrices", "held_outlook"]
 

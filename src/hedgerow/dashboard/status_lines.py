@@ -29,7 +29,7 @@ from hedgerow.domain.ledger.state import Halt, Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import EMULATED_ACCOUNT, GENERATED_MARKET, RunIdentity, RunMode
-from hedgerow.strategy.distances import ExitDistance, ExitUnit
+from hedgerow.strategy.decisions.distances import ExitDistance, ExitUnit
 from hedgerow.strategy.hedge_result import StrategyResult, strategy_result
 
 __all__ = ["BotView", "StatusLine", "exit_text", "halt_remedy", "since_the_start", "status_lines"]

@@ -1,6 +1,6 @@
 """The state of a two-leg job in flight: a value, so that it survives a crash inside the log.
 
-The transition table that moves it lives in ``hedgerow.strategy.hedging``.
+The transition table that moves it lives in ``hedgerow.strategy.hedging.machine``.
 """
 
 from datetime import datetime

@@ -8,10 +8,10 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import MarketView
 from hedgerow.engine.equity import equity_of
 from hedgerow.engine.journal import Journal
-from hedgerow.strategy.brakes import brake_of, is_halted_for, unexplained_loss
+from hedgerow.strategy.decisions.brakes import brake_of, is_halted_for, unexplained_loss
+from hedgerow.strategy.evidence.underlying import divergence, is_one_price
 from hedgerow.strategy.observation import Halt, Observation
 from hedgerow.strategy.parameters import RiskManagement
-from hedgerow.strategy.underlying import divergence, is_one_price
 
 __all__ = ["Brakes"]
 

@@ -41,9 +41,15 @@ from hedgerow.engine.moments import (
 from hedgerow.engine.observe import observe, observe_settled, read_books
 from hedgerow.engine.settle import Settler
 from hedgerow.ports import Clock, Venue
-from hedgerow.strategy.decide import closing_obstacle, decide_held, evaluation_of
+from hedgerow.strategy.decisions.entry import openings_blocked, plan_opening, shortlist
+from hedgerow.strategy.decisions.foreign import foreign_longs, foreign_positions, hedges_found
+from hedgerow.strategy.decisions.held import closing_obstacle, decide_held, evaluation_of
+from hedgerow.strategy.decisions.scan import scan
+from hedgerow.strategy.decisions.verdicts import Verdict
+from hedgerow.strategy.evaluation.rebalancing import rebalance
+from hedgerow.strategy.evaluation.sizing import closing_plan
+from hedgerow.strategy.evidence.prices import SaleBounds, prices_of, sale_bounds
 from hedgerow.strategy.exit_costs import LONGEST_WAIT, exit_cost
-from hedgerow.strategy.foreign import foreign_longs, foreign_positions, hedges_found
 from hedgerow.strategy.observation import (
     Close,
     Decision,
@@ -59,13 +65,7 @@ from hedgerow.strategy.observation import (
     TopUpMargin,
     Trim,
 )
-from hedgerow.strategy.openings import openings_blocked, plan_opening, shortlist
 from hedgerow.strategy.policy import Policy
-from hedgerow.strategy.prices import SaleBounds, prices_of, sale_bounds
-from hedgerow.strategy.rebalancing import rebalance
-from hedgerow.strategy.scan import scan
-from hedgerow.strategy.sizing import closing_plan
-from hedgerow.strategy.verdict import Verdict
 
 __all__ = ["Cycle", "Tools"]
 

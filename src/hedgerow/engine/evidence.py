@@ -18,7 +18,9 @@ from hedgerow.engine.elsewhere import TradesElsewhere
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.statement_reader import SLACK
 from hedgerow.ports import Clock, StatementRow, Venue
-from hedgerow.strategy.absence import (
+from hedgerow.strategy.decisions.reconcile import coins_unread
+from hedgerow.strategy.evaluation.margin_evidence import needs_second_source, with_margin_proven
+from hedgerow.strategy.evidence.absence import (
     CoinEvidence,
     ShortEvidence,
     coin_reading,
@@ -31,10 +33,8 @@ from hedgerow.strategy.absence import (
     with_confirmed_short,
     with_short_in_doubt,
 )
-from hedgerow.strategy.margin_evidence import needs_second_source, with_margin_proven
+from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.observation import Observation
-from hedgerow.strategy.prices import prices_of
-from hedgerow.strategy.reconcile import coins_unread
 from hedgerow.strategy.redenomination import looks_redenominated, redenomination
 
 __all__ = ["AccountEvidence", "by_trades", "look_up", "second_position"]

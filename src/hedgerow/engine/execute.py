@@ -38,12 +38,12 @@ from hedgerow.engine.observe import read_books
 from hedgerow.engine.pair_listing import PairListing
 from hedgerow.engine.steady import SteadyTime
 from hedgerow.ports import Clock, Venue
-from hedgerow.strategy import hedging
-from hedgerow.strategy.alarms import GRACE, Alarm, AlarmKind, disturbance
-from hedgerow.strategy.hedging import Happening, Step, Surroundings
-from hedgerow.strategy.hedging_orders import at_risk, surplus
-from hedgerow.strategy.hedging_quality import quality_of
-from hedgerow.strategy.openings import settings_in_place
+from hedgerow.strategy.decisions.alarms import GRACE, Alarm, AlarmKind, disturbance
+from hedgerow.strategy.decisions.entry import settings_in_place
+from hedgerow.strategy.hedging import machine as hedging
+from hedgerow.strategy.hedging.machine import Happening, Step, Surroundings
+from hedgerow.strategy.hedging.orders import at_risk, surplus
+from hedgerow.strategy.hedging.quality import quality_of
 from hedgerow.strategy.parameters import LEVERAGE, StrategyParameters
 
 __all__ = ["Executor", "TradeRequests"]

@@ -17,7 +17,7 @@ from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import GuardAlarmed, HedgeUnseen
 from hedgerow.ports import Clock, NewsSource, Venue
-from hedgerow.strategy.alarms import (
+from hedgerow.strategy.decisions.alarms import (
     DEBOUNCE,
     GRACE,
     Alarm,

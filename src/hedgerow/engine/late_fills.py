@@ -28,7 +28,7 @@ from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import Warned
 from hedgerow.ports import Clock, Venue
-from hedgerow.strategy.verdict import ClosedElsewhere, Consistent, HalfOpen, Replaced, Verdict, symbols_of
+from hedgerow.strategy.decisions.verdicts import ClosedElsewhere, Consistent, HalfOpen, Replaced, Verdict, symbols_of
 
 __all__ = ["LateFills"]
 

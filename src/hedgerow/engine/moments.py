@@ -16,9 +16,9 @@ from hedgerow.domain.ledger.books import Books
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import RunIdentity
+from hedgerow.strategy.decisions.verdicts import Verdict
 from hedgerow.strategy.observation import Decision, Evaluation, HealthReport, Observation, Opportunity, Rebalance
 from hedgerow.strategy.parameters import StrategyParameters
-from hedgerow.strategy.verdict import Verdict
 
 __all__ = [
     "Adopted",

@@ -11,7 +11,7 @@ from hedgerow.domain.money import plain
 from hedgerow.domain.order import TimeInForce
 from hedgerow.engine import moments as mo
 from hedgerow.engine.narration_lines import Line, LineLevel, Lines, warning
-from hedgerow.strategy.hedging_orders import naked_quantity
+from hedgerow.strategy.hedging.orders import naked_quantity
 
 __all__ = ["STOP_WORDS"]
 

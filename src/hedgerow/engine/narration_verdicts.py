@@ -9,8 +9,8 @@ from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.engine.moments import Decided, Reconciled, ReconcileStarted
 from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, info, warning
 from hedgerow.strategy import observation as ob
-from hedgerow.strategy import verdict as vd
-from hedgerow.strategy.verdict import BALANCED_WITHIN
+from hedgerow.strategy.decisions import verdicts as vd
+from hedgerow.strategy.decisions.verdicts import BALANCED_WITHIN
 
 __all__ = ["DECISION_WORDS", "VERDICT_WORDS", "decided", "reconcile_started", "reconciled"]
 

@@ -11,7 +11,7 @@ from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.ports import Clock, Venue
-from hedgerow.strategy.alarms import GRACE
+from hedgerow.strategy.decisions.alarms import GRACE
 from hedgerow.strategy.observation import Observation
 from hedgerow.tasks import all_of
 

@@ -6,7 +6,7 @@ from hedgerow.domain.execution import ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import BasisPair
 from hedgerow.domain.order import RejectKind
 from hedgerow.ports import Clock, Venue
-from hedgerow.strategy.hedging import Happening
+from hedgerow.strategy.hedging.machine import Happening
 
 __all__ = ["PairListing"]
 

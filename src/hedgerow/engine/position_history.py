@@ -6,8 +6,8 @@ from typing import Final
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import Fill
 from hedgerow.ports import Venue
-from hedgerow.strategy.adoption import PositionHistory, opening_fills
-from hedgerow.strategy.verdict import Candidate
+from hedgerow.strategy.decisions.adoption import PositionHistory, opening_fills
+from hedgerow.strategy.decisions.verdicts import Candidate
 
 __all__ = ["read_history"]
 

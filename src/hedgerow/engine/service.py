@@ -24,9 +24,9 @@ from hedgerow.engine.cycle import Cycle, Tools
 from hedgerow.engine.moments import Warned
 from hedgerow.engine.observe import observe
 from hedgerow.ports import Mailbox
-from hedgerow.strategy.fitness import unfit
+from hedgerow.strategy.decisions.fitness import unfit
+from hedgerow.strategy.decisions.reconcile import candidate_of
 from hedgerow.strategy.hedge_result import result_of_ended
-from hedgerow.strategy.reconcile import candidate_of
 
 __all__ = ["Service"]
 

@@ -24,12 +24,9 @@ from hedgerow.engine.moments import Adopted, Reconciled, Warned
 from hedgerow.engine.observe import observe
 from hedgerow.engine.position_history import read_history
 from hedgerow.ports import Clock, Venue
-from hedgerow.strategy.adoption import PositionHistory, adoption
-from hedgerow.strategy.observation import Observation
-from hedgerow.strategy.parameters import LEVERAGE
-from hedgerow.strategy.policy import Policy
-from hedgerow.strategy.reconcile import reconcile
-from hedgerow.strategy.verdict import (
+from hedgerow.strategy.decisions.adoption import PositionHistory, adoption
+from hedgerow.strategy.decisions.reconcile import reconcile
+from hedgerow.strategy.decisions.verdicts import (
     Adopt,
     Candidate,
     ClosedElsewhere,
@@ -45,6 +42,9 @@ from hedgerow.strategy.verdict import (
     halt_for,
     symbols_of,
 )
+from hedgerow.strategy.observation import Observation
+from hedgerow.strategy.parameters import LEVERAGE
+from hedgerow.strategy.policy import Policy
 
 __all__ = ["Settler"]
 

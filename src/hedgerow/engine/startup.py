@@ -10,8 +10,8 @@ from hedgerow.engine.cycle import Tools
 from hedgerow.engine.equity import equity_of
 from hedgerow.engine.moments import EquityRead, ReadFailed, Reconciled, ReconcileStarted, Started
 from hedgerow.engine.observe import observe_settled
+from hedgerow.strategy.decisions.verdicts import Consistent, Nothing, Verdict
 from hedgerow.strategy.observation import Observation
-from hedgerow.strategy.verdict import Consistent, Nothing, Verdict
 
 __all__ = ["Startup"]
 

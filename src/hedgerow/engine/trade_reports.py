@@ -8,7 +8,7 @@ from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.moments import Warned
 from hedgerow.ports import Clock
-from hedgerow.strategy.trade_reports import average_entry, contradiction, expected_pnl, unusual
+from hedgerow.strategy.evidence.trade_reports import average_entry, contradiction, expected_pnl, unusual
 
 __all__ = ["TradeReports"]
 

@@ -21,8 +21,8 @@ from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition
 from hedgerow.domain.schedule import next_settlement
+from hedgerow.strategy.evidence.prices import Prices, prices_of
 from hedgerow.strategy.exit_costs import average_price
-from hedgerow.strategy.prices import Prices, prices_of
 
 __all__ = [
     "LEGS",

@@ -9,10 +9,10 @@ from typing import Protocol, runtime_checkable
 
 from hedgerow.domain.instrument import BasisPair
 from hedgerow.domain.market import MarketView
-from hedgerow.strategy.exits import Exit
+from hedgerow.strategy.evaluation.exits import Exit
+from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.observation import Evaluation, Refusal
 from hedgerow.strategy.parameters import StrategyParameters
-from hedgerow.strategy.ranking import Ranking
 
 __all__ = ["Policy"]
 

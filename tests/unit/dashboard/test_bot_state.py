@@ -21,8 +21,8 @@ from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.ledger.state import Apart, Halt, Ledger
 from hedgerow.domain.position import Reason
+from hedgerow.strategy.evaluation.health import Legs, leg_difference, leg_grade
 from hedgerow.strategy.grades import Finding, FindingKind
-from hedgerow.strategy.health import Legs, leg_difference, leg_grade
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming

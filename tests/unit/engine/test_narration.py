@@ -23,7 +23,7 @@ from hedgerow.engine.narration_moments import MOMENT_WORDS
 from hedgerow.engine.narration_stop import STOP_WORDS
 from hedgerow.engine.narration_verdicts import CLOSING, DECISION_WORDS, SAFETY, VERDICT_WORDS
 from hedgerow.strategy import observation as ob
-from hedgerow.strategy import verdict as vd
+from hedgerow.strategy.decisions import verdicts as vd
 from hedgerow.strategy.hedge_result import ExitPrices, result_of
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 from support.story import (

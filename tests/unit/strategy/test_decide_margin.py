@@ -8,7 +8,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.instrument import TradingStatus
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
-from hedgerow.strategy.decide import decide_held
+from hedgerow.strategy.decisions.held import decide_held
 from hedgerow.strategy.observation import Close, Decision, Hold, HoldReason, Observation, Reduce, TopUpMargin
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming

@@ -7,13 +7,13 @@ import pytest
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Cooldown, Ledger, Target
 from hedgerow.domain.position import Reason
-from hedgerow.strategy.cooldowns import ends_at
-from hedgerow.strategy.decide import decide_held
+from hedgerow.strategy.decisions.cooldowns import ends_at
+from hedgerow.strategy.decisions.entry import plan_opening, shortlist
+from hedgerow.strategy.decisions.held import decide_held
+from hedgerow.strategy.decisions.scan import scan
 from hedgerow.strategy.observation import Close, Hold, Observation, Open, Refusal, RefusalKind
-from hedgerow.strategy.openings import plan_opening, shortlist
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
-from hedgerow.strategy.scan import scan
 from support.views import NOW, account, depth, hedge, ledger_of, listing, market_of, pair_of, short_of
 
 GUIDE = VolumeFarming(StrategyParameters())

@@ -11,6 +11,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import ImportedState, Totals
 from hedgerow.domain.market import Depth, Level
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, OrderRecord, Reason, Tally
+from hedgerow.strategy.evidence.prices import Prices, prices_of
 from hedgerow.strategy.hedge_result import (
     ExitPrices,
     HedgeResult,
@@ -21,7 +22,6 @@ from hedgerow.strategy.hedge_result import (
     result_of_ended,
     strategy_result,
 )
-from hedgerow.strategy.prices import Prices, prices_of
 from support.views import NOW, fill, hedge, instrument, ledger_of, listing, market_of, pair_of
 
 D = Decimal

@@ -8,7 +8,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import RejectKind
-from hedgerow.strategy.hedging_quality import quality_of
+from hedgerow.strategy.hedging.quality import quality_of
 from support.hedging_scene import Scene, closing, reject_forever
 from support.toy_venue import new_job
 

@@ -13,10 +13,10 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionS
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, RejectKind
-from hedgerow.strategy import hedging
-from hedgerow.strategy.hedging_cells import doubted
-from hedgerow.strategy.hedging_orders import MOST_DOUBTFUL, at_risk, in_doubt
-from hedgerow.strategy.hedging_quality import quality_of
+from hedgerow.strategy.hedging import machine as hedging
+from hedgerow.strategy.hedging.cells import doubted
+from hedgerow.strategy.hedging.orders import MOST_DOUBTFUL, at_risk, in_doubt
+from hedgerow.strategy.hedging.quality import quality_of
 from support.hedging_scene import Scene, closing, following, leading, reject_forever
 from support.toy_venue import new_job
 

@@ -11,8 +11,8 @@ from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, Preparation
 from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side, TradingStatus
 from hedgerow.domain.order import OrderRequest, RejectKind
-from hedgerow.strategy.hedging_orders import with_fill
-from hedgerow.strategy.openings import settings_in_place
+from hedgerow.strategy.decisions.entry import settings_in_place
+from hedgerow.strategy.hedging.orders import with_fill
 from support.hedging_scene import Scene, closing, following, leading, reject_forever
 from support.toy_venue import new_job, toy_pair
 

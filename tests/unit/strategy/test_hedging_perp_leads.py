@@ -9,7 +9,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionS
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest, RejectKind, TimeInForce
-from hedgerow.strategy.hedging_quality import quality_of
+from hedgerow.strategy.hedging.quality import quality_of
 from support.hedging_scene import Scene, following, leading, reject_forever
 from support.toy_venue import new_job, toy_pair
 

@@ -10,7 +10,7 @@ from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.execution import ExecutionKind, ExecutionPlan, ExecutionState, HedgeExecution, LegProgress
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest
-from hedgerow.strategy.hedging_orders import Surroundings, at_risk, fresh_touch, surplus, tracked
+from hedgerow.strategy.hedging.orders import Surroundings, at_risk, fresh_touch, surplus, tracked
 from support.toy_venue import depth_of, new_job, toy_pair
 from support.views import NOW
 

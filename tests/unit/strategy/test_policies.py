@@ -11,13 +11,13 @@ from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import Reason
-from hedgerow.strategy.decide import decide_held
+from hedgerow.strategy.decisions.entry import plan_opening, shortlist
+from hedgerow.strategy.decisions.held import decide_held
+from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.observation import Close, Hold, Observation, Open
-from hedgerow.strategy.openings import plan_opening, shortlist
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming, load_policy
 from hedgerow.strategy.policy import Policy
-from hedgerow.strategy.ranking import Ranking
 from support.views import (
     NOW,
     FixedMarket,

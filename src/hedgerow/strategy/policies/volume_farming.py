@@ -7,12 +7,12 @@ from hedgerow.domain.instrument import BasisPair
 from hedgerow.domain.ledger.state import Target
 from hedgerow.domain.market import MarketView
 from hedgerow.strategy import rules
-from hedgerow.strategy.exits import PROFIT_ORDER, REASONS, Exit, ExitCode, flags
+from hedgerow.strategy.evaluation.exits import PROFIT_ORDER, REASONS, Exit, ExitCode, flags
+from hedgerow.strategy.evaluation.ranking import Ranker, Ranking
+from hedgerow.strategy.evaluation.screening import refusals
+from hedgerow.strategy.evaluation.sizing import leg_capital
 from hedgerow.strategy.observation import Evaluation, Refusal
 from hedgerow.strategy.parameters import SamePair, StrategyParameters
-from hedgerow.strategy.ranking import Ranker, Ranking
-from hedgerow.strategy.screening import refusals
-from hedgerow.strategy.sizing import leg_capital
 
 __all__ = ["TARGET_INTERVALS", "VolumeFarming"]
 

@@ -1,0 +1,1 @@
+"""What to do: open, close, trim, adopt, halt; each decision with its reason."""

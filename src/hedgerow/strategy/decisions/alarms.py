@@ -1,0 +1,235 @@
+"""What cannot wait for the next cycle: judged from news, from a glance at the account, from the mark alone. Pure.
+
+An alarm is a reason to run a cycle now and nothing else: what is to be done about it is decided there, on readings of
+its own. What comes of the bot's own orders is none.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.events import Wallet
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.money import ZERO, plain
+from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.order import forced_name
+from hedgerow.domain.position import HedgedPosition, OrderRecord
+from hedgerow.strategy.decisions.reconcile import reconcile
+from hedgerow.strategy.decisions.verdicts import ClosedElsewhere, HalfOpen
+from hedgerow.strategy.evaluation.health import CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE, health_of, legs_of
+from hedgerow.strategy.evaluation.rebalancing import MIN_DIFFERENCE
+from hedgerow.strategy.evidence.absence import is_in_doubt
+from hedgerow.strategy.observation import Observation
+
+__all__ = [
+    "DEBOUNCE",
+    "GRACE",
+    "Alarm",
+    "AlarmKind",
+    "account_alarm",
+    "disturbance",
+    "ended_in_doubt",
+    "look_at",
+    "mark_alarm",
+    "news_alarm",
+    "price_alarm",
+]
+
+GRACE = timedelta(seconds=10)
+"""How long after a trade of our own the account may still show what was before it, and changes echo the trade."""
+DEBOUNCE = timedelta(seconds=0.5)
+"""News come in bursts: one look answers all of them."""
+STRAYS_WITHIN = timedelta(minutes=5)
+"""How long before the newest closing another one may have left an order that is still on its way."""
+BOUNDS = (CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE)
+
+
+class AlarmKind(StrEnum):
+    """What was seen."""
+
+    FORCED = "liquidation or ADL"
+    LEGS = "a leg taken"
+    DOUBT = "account in doubt"
+    DISTANCE = "liquidation near"
+    MARGIN_CALL = "margin call"
+    HEALTH = "health"
+    SETTINGS = "account settings changed"
+    INTERVAL = "funding interval changed"
+    STATUS = "trading status changed"
+    READABLE = "readable again"
+
+
+class Alarm(Struct, frozen=True, kw_only=True):
+    """A reason to run a cycle now; two that are equal say the same."""
+
+    kind: AlarmKind
+    text: str
+    """For people."""
+
+
+_CONCLUSIVE = {
+    NewsKind.FORCED: (AlarmKind.FORCED, "the exchange closed a part of the short: liquidation or ADL"),
+    NewsKind.MARGIN_CALL: (AlarmKind.MARGIN_CALL, "the exchange calls for margin"),
+    NewsKind.LEVERAGE: (AlarmKind.SETTINGS, "its leverage was changed"),
+    NewsKind.INTERVAL: (AlarmKind.INTERVAL, "its funding interval changed"),
+    NewsKind.STATUS: (AlarmKind.STATUS, "its trading status changed"),
+}
+_TO_BE_LOOKED_INTO = {NewsKind.ORDER, NewsKind.BALANCE, NewsKind.MODES, NewsKind.CONNECTED, NewsKind.LOST}
+
+
+def news_alarm(news: News, ledger: Ledger) -> Alarm | None:
+    """Return the alarm that news are by themselves; None for all that needs a look, or does not concern us."""
+    hedge, found = ledger.hedge, _CONCLUSIVE.get(news.kind)
+    if hedge is None or found is None or news.symbol not in {"", hedge.symbol}:
+        return None
+    kind, text = found
+    if kind is AlarmKind.SETTINGS and ledger.execution is not None:
+        return None  # the job's own preparations
+    detail = news.detail
+    if kind is AlarmKind.FORCED and (name := forced_name(news.detail)):
+        detail = f"the exchange closed a part of the short by force: {name}"
+    return Alarm(kind=kind, text=f"{hedge.symbol}: {detail or text}")
+
+
+def look_at(news: News, ledger: Ledger) -> datetime | None:
+    """Return when the account deserves a look because of these news; None = they say nothing new.
+
+    What follows a trade of our own is looked at only when its echo has passed.
+    """
+    if news.kind not in _TO_BE_LOOKED_INTO or ledger.hedge is None or _is_ours(news, ledger):
+        return None
+    echo = news.kind is NewsKind.BALANCE and ledger.traded_at is not None
+    due = news.at + DEBOUNCE
+    return max(due, ledger.traded_at + GRACE) if echo and ledger.traded_at else due
+
+
+def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
+    """Return what an account shows that cannot wait; None while a job is at work or nothing is held."""
+    hedge = ledger.hedge
+    if hedge is None or ledger.execution is not None:
+        return _stray_alarm(ledger, account)
+    verdict = reconcile(ledger, account, None)
+    if isinstance(verdict, ClosedElsewhere):
+        return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: the account shows neither leg")
+    if isinstance(verdict, HalfOpen):
+        missing = _named(("coins", verdict.missing_spot), ("short", verdict.missing_short))
+        return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: the account does not show {missing}")
+    if is_in_doubt(hedge, account):
+        return Alarm(kind=AlarmKind.DOUBT, text=f"{hedge.symbol}: the account's reply is incomplete")
+    position = account.positions.get(hedge.symbol)
+    price = position.mark_price if position and position.mark_price > 0 else hedge.entry_price
+    return mark_alarm(ledger, account, price) or _ailing(hedge, account, price)
+
+
+def ended_in_doubt(ledger: Ledger) -> tuple[HedgedPosition, ...]:
+    """Return the hedges that ended lately and left an order without a number of the venue: it may be executed yet.
+
+    None while something is held or at work.
+    """
+    if ledger.active is not None or ledger.execution is not None:
+        return ()
+    lately = [closed for closed in ledger.closed if ledger.closed[-1].closed_at - closed.closed_at <= STRAYS_WITHIN]
+    return tuple(closed.hedge for closed in lately if any(map(_may_be_executed, closed.hedge.orders)))
+
+
+def _may_be_executed(record: OrderRecord) -> bool:
+    return record.order_id is None and record.filled_quantity < record.request.quantity
+
+
+def _stray_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
+    """Return what the account holds of hedges that ended in doubt."""
+    for hedge in ended_in_doubt(ledger):
+        booked = ledger.books.line(Wallet.SPOT, hedge.pair.base).balance
+        coins = account.coin(hedge.pair.base).total - booked if ledger.books.opened else ZERO
+        if account.short(hedge.symbol) > 0 or coins >= hedge.pair.spot.lot:
+            return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: the account holds what the log does not have")
+    return None
+
+
+def _named(*parts: tuple[str, Decimal]) -> str:
+    """Return what is missing, in words; a leg of which nothing is missing is not named."""
+    return " and ".join(f"{plain(quantity)} of the {name}" for name, quantity in parts if quantity > 0)
+
+
+def disturbance(ledger: Ledger, account: AccountView) -> Alarm | None:
+    """Return what an account shows for which the job at work had better end soon: asked between two of its slices.
+
+    An account that lags lacks what an opening has just traded; of a closing it shows too much, never too little.
+    """
+    held = ledger.hedge or ledger.opening
+    if held is None or held.spot_quantity <= 0 or held.short <= 0:
+        return None
+    if ledger.opening and ledger.traded_at and account.at < ledger.traded_at + GRACE:
+        return _lacking(held, account)
+    return account_alarm(replace(ledger, hedge=held, opening=None, execution=None), account)
+
+
+def _lacking(held: HedgedPosition, account: AccountView) -> Alarm | None:
+    """Return the alarm of an account that lacks more of an opening than its newest orders can explain."""
+    legs, lot = legs_of(held, account), held.pair.lot_step
+    coins = held.spot_quantity - _newest(held, Market.SPOT, account.at) - legs.spot
+    short = held.short - _newest(held, Market.PERP, account.at) - legs.short
+    missing = _named(*((name, part) for name, part in (("coins", coins), ("short", short)) if part > lot))
+    if not missing:
+        return None
+    return Alarm(kind=AlarmKind.LEGS, text=f"{held.symbol}: the account does not show {missing}")
+
+
+def _newest(held: HedgedPosition, market: Market, at: datetime) -> Decimal:
+    """Return what the newest order of a leg filled, which may have rested, and those sent within ``GRACE``."""
+    own = sorted((r for r in held.orders if r.request.market is market), key=lambda record: record.issued_at)
+    recent = [record for record in own if record is own[-1] or record.issued_at > at - GRACE]
+    return sum((record.filled_quantity for record in recent), ZERO)
+
+
+def _ailing(hedge: HedgedPosition, account: AccountView, price: Decimal) -> Alarm | None:
+    """Return what is wrong with a hedge that is what the log says: a leg that was lost, leverage, an imbalance."""
+    health = health_of(hedge, Observation(at=account.at, market=None, account=account), price)
+    if not health.findings:
+        return None
+    return Alarm(kind=AlarmKind.HEALTH, text=f"{hedge.symbol}: {health.findings[0].text}")
+
+
+def mark_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | None:
+    """Return how near a mark price is to the liquidation price that ``account`` showed; None while it is far.
+
+    The outermost bound asks for idle USDT: without any it is no alarm, for nothing could be done.
+    """
+    position = account.positions.get(ledger.hedge.symbol) if ledger.hedge else None
+    if position is None or position.quantity >= 0 or position.liquidation_price is None or mark <= 0:
+        return None
+    distance = float((position.liquidation_price - mark) / mark)
+    bound = next((bound for bound in BOUNDS if distance < bound), None)
+    if bound is None or (bound == TOP_UP_DISTANCE and account.spot_usdt <= MIN_DIFFERENCE):
+        return None
+    text = f"{position.symbol}: liquidation is less than {bound:.0%} from the mark"
+    return Alarm(kind=AlarmKind.DISTANCE, text=text)
+
+
+def price_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | None:
+    """Return what a mark price makes of a hedge as ``account`` showed it: liquidation near, or an imbalance to repair.
+
+    Coins too few to be sold at the price of that reading may be worth an order at this one.
+    """
+    hedge = ledger.hedge
+    near = mark_alarm(ledger, account, mark)
+    if near is not None or hedge is None or mark <= 0:
+        return near
+    if ledger.traded_at is not None and account.at < ledger.traded_at + GRACE:
+        return None  # it may show what was before the bot's own trades
+    position = account.positions.get(hedge.symbol)
+    if position is None or position.mark_price <= 0 or _ailing(hedge, account, position.mark_price):
+        return None
+    return _ailing(hedge, account, mark)
+
+
+def _is_ours(news: News, ledger: Ledger) -> bool:
+    """Whether news are about an order that this log sent."""
+    if news.kind is not NewsKind.ORDER or ledger.hedge is None:
+        return False
+    return news.client_id.startswith(f"{ledger.hedge.hedge_id}-")

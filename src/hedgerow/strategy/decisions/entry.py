@@ -1,0 +1,161 @@
+"""Whether anything may be opened, which pair first, and how large: on complete observations alone."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from hedgerow.domain.account import AccountView, MarginType, PerpPosition
+from hedgerow.domain.events import HaltReason
+from hedgerow.domain.execution import Preparation
+from hedgerow.domain.formats import log_money
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.market import Depth, MarketView
+from hedgerow.strategy.decisions.brakes import brake_of
+from hedgerow.strategy.decisions.cooldowns import cooldown_refusal
+from hedgerow.strategy.evaluation.ranking import Ranking
+from hedgerow.strategy.evaluation.screening import basis_of, contradiction_refusal, staleness_refusal
+from hedgerow.strategy.evaluation.sizing import funds_of, opening_plan
+from hedgerow.strategy.observation import (
+    Hold,
+    HoldReason,
+    Observation,
+    Open,
+    Opportunity,
+    Refusal,
+    RefusalKind,
+)
+from hedgerow.strategy.policy import Policy
+
+__all__ = ["entry_refusals", "openings_blocked", "plan_opening", "settings_in_place", "shortlist"]
+
+SETTLEMENT_JITTER_SECONDS = 15.0
+"""The venue may charge a settlement this far off its stamp (docs/aster-api.md 11)."""
+
+
+def openings_blocked(observation: Observation, ledger: Ledger, policy: Policy) -> Hold | None:
+    """Return why nothing may be opened now, whatever the pair; None = openings are allowed."""
+    if ledger.execution is not None or ledger.transfer is not None:
+        return Hold(reason=HoldReason.EXECUTING, detail="a job or a transfer is not finished")
+    if ledger.active is not None:
+        return Hold(reason=HoldReason.HELD, detail=ledger.active.symbol)
+    if ledger.halt is not None:
+        # What contradicts itself is reported by each reading that shows it.
+        in_doubt = ledger.halt.reason is HaltReason.ACCOUNT_IN_DOUBT
+        detail = "" if in_doubt else ledger.halt.detail
+        return Hold(reason=HoldReason.HALTED, detail=detail or ledger.halt.reason.value)
+    brake = brake_of(ledger, policy.parameters.risk_management)
+    if brake is not None:
+        return Hold(reason=HoldReason.HALTED, detail=f"{brake.reason.value}: {brake.detail}")
+    account = observation.account
+    if account is None or not observation.complete:
+        return Hold(reason=HoldReason.INCOMPLETE, detail=", ".join(observation.missing))
+    return _unfit_account(account, policy)
+
+
+def _unfit_account(account: AccountView, policy: Policy) -> Hold | None:
+    if not account.one_way:
+        return Hold(reason=HoldReason.ACCOUNT_MODE, detail="hedge mode is on; one-way position mode is needed")
+    if not account.single_asset:
+        return Hold(reason=HoldReason.ACCOUNT_MODE, detail="multi-assets mode is on; single-asset mode is needed")
+    guard = policy.parameters.execution.settlement_guard_seconds
+    # The guard goes by our clock: what is left of it by the venue's must still cover the venue's own jitter.
+    if guard > 0 and guard - abs(account.clock_skew_seconds) < SETTLEMENT_JITTER_SECONDS:
+        text = f"off by {account.clock_skew_seconds:.1f} s: settlements would be misjudged; set the system's clock"
+        return Hold(reason=HoldReason.CLOCK, detail=text)
+    funds = funds_of(account)
+    if policy.capital(funds.spot, funds.perp) > 0:
+        return None
+    least = policy.parameters.capital_management.min_capital_usd
+    text = f"{log_money(2 * min(funds.spot, funds.perp))} in equal wallets, at least {log_money(least)} needed"
+    return Hold(reason=HoldReason.CAPITAL, detail=text)
+
+
+def entry_refusals(
+    symbol: str, ranking: Ranking, market: MarketView, account: AccountView, policy: Policy
+) -> tuple[Refusal, ...]:
+    """Return every reason against entering ``symbol`` now, that of the account's own positions included."""
+    pair = market.pair(symbol)
+    if pair is None:
+        return (Refusal(kind=RefusalKind.NOT_TRADING, detail="not listed on both markets"),)
+    if symbol in account.unreadable_positions or pair.base in account.unreadable_balances:
+        return (Refusal(kind=RefusalKind.POSITION, detail="what the account holds of it cannot be read"),)
+    foreign = account.position_quantity(symbol)
+    if foreign:
+        text = f"the account already holds {foreign} of the perpetual"
+        return (Refusal(kind=RefusalKind.POSITION, detail=text),)
+    return policy.refusals(pair, ranking, market)
+
+
+def settings_in_place(row: PerpPosition | None, leverage: int) -> frozenset[Preparation]:
+    """Return the settings of a perpetual that its row shows to be right already; asking for them may be refused.
+
+    Aster answers -4046 or -4067 to a margin type that needs no change (docs/aster-api.md section 9).
+    """
+    if row is None:
+        return frozenset()
+    right = {
+        Preparation.MARGIN_TYPE: row.margin_type is MarginType.CROSSED,
+        Preparation.LEVERAGE: row.leverage == leverage,
+    }
+    return frozenset(step for step, done in right.items() if done)
+
+
+def shortlist(observation: Observation, ledger: Ledger, policy: Policy) -> Iterator[Opportunity]:
+    """Yield what may be opened, best first; a pair decided for while closing comes before all others.
+
+    Pairs that ended badly lately are left out. Lazy: a pair is looked at only when the one before it was not taken.
+    """
+    market, account = observation.market, observation.account
+    if market is None or account is None or openings_blocked(observation, ledger, policy):
+        return
+    ranking = policy.rank(market)
+    target = ledger.target if ledger.target and observation.at < ledger.target.expires_at else None
+    chosen = ranking.signal(target.symbol) if target else None
+    others = (signal for signal in ranking.ordered if signal is not chosen)
+    for signal in chain(() if chosen is None else (chosen,), others):
+        pair = market.pair(signal.symbol)
+        if cooldown_refusal(signal.symbol, ledger, observation.at) is not None:
+            continue
+        if pair and not entry_refusals(signal.symbol, ranking, market, account, policy):
+            predicted = market.predicted(signal.symbol)
+            yield Opportunity(
+                pair=pair,
+                signal=signal,
+                next_funding=predicted.at if predicted else None,
+                basis=basis_of(signal.symbol, market),
+                targeted=signal is chosen,
+            )
+
+
+def plan_opening(
+    opportunity: Opportunity,
+    spot_depth: Depth | None,
+    perp_depth: Depth | None,
+    observation: Observation,
+    ledger: Ledger,
+    policy: Policy,
+) -> Open | Refusal:
+    """Size the opportunity on real depth, or say why it cannot be opened; then the next one may be tried."""
+    account = observation.account
+    blocked = openings_blocked(observation, ledger, policy)
+    if account is None or blocked:
+        text = blocked.reason.value if blocked else "account unreadable"
+        return Refusal(kind=RefusalKind.BLOCKED, detail=text)
+    refusal = (
+        cooldown_refusal(opportunity.symbol, ledger, observation.at)
+        or staleness_refusal(spot_depth, perp_depth, observation.at, policy.parameters.execution)
+        or contradiction_refusal(opportunity.symbol, spot_depth, perp_depth, observation.market)
+    )
+    if refusal:
+        return refusal
+    funds = funds_of(account)
+    plan = opening_plan(
+        opportunity,
+        funds,
+        policy.capital(funds.spot, funds.perp),
+        spot_depth=spot_depth,
+        perp_depth=perp_depth,
+        limits=policy.parameters.execution,
+    )
+    if isinstance(plan, Refusal):
+        return plan
+    return Open(opportunity=opportunity, plan=plan, rebalance=funds.rebalance)

@@ -1,0 +1,390 @@
+"""What to do about the held hedge. Safety exits first, on whatever could be seen; the rest on all of it."""
+
+from datetime import timedelta
+from decimal import Decimal
+from itertools import takewhile
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hedgerow.domain.execution import ExecutionPlan
+from hedgerow.domain.formats import log_money, utc_second
+from hedgerow.domain.instrument import Market, Side, TradingStatus
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.market import Depth
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.strategy import rules
+from hedgerow.strategy.decisions.cooldowns import avoided
+from hedgerow.strategy.evaluation.exits import SAFETY_ORDER, Exit, ExitCode, confirmed, emergency, evaluate, kept_until
+from hedgerow.strategy.evaluation.health import (
+    CLOSE_DISTANCE,
+    REDUCE_DISTANCE,
+    RESTORED_DISTANCE,
+    health_of,
+    legs_of,
+    margin_wanted,
+)
+from hedgerow.strategy.evaluation.ranking import Ranking
+from hedgerow.strategy.evaluation.rebalancing import reduction, top_up
+from hedgerow.strategy.evaluation.sizing import closing_plan, reducing_plan, slice_refusal, trimming_plan
+from hedgerow.strategy.evidence.prices import Prices, SaleBounds, prices_of, sale_bounds
+from hedgerow.strategy.evidence.underlying import divergence
+from hedgerow.strategy.observation import (
+    Close,
+    Decision,
+    Evaluation,
+    FindingKind,
+    HealthLevel,
+    HealthReport,
+    Hold,
+    HoldReason,
+    Observation,
+    Reduce,
+    Roll,
+    TopUpMargin,
+    Trim,
+)
+from hedgerow.strategy.policy import Policy
+
+__all__ = ["closing_obstacle", "decide_held", "evaluation_of"]
+
+ALONE_AT_MOST: Final = timedelta(minutes=15)
+"""So long coins without a short wait for a price that the perpetual's mark or index supports."""
+FOREIGN_FACTOR: Final = 2
+"""An index so many times the price of the spot book is not that of the coin."""
+
+
+class _Held(Struct, frozen=True, kw_only=True):
+    """Everything known about the held hedge in this cycle."""
+
+    hedge: HedgedPosition
+    ledger: Ledger
+    observation: Observation
+    policy: Policy
+    ranking: Ranking | None
+    evaluation: Evaluation
+    health: HealthReport
+    dust: Decimal
+    """Coins of the same kind that the ledger kept of earlier hedges."""
+    bounds: SaleBounds
+    """The worst prices at which it is closed; none while liquidation is near."""
+
+    @property
+    def price(self) -> Decimal:
+        """The coin's price now, or at entry when it cannot be seen."""
+        return self.evaluation.spot_price or self.evaluation.perp_price or self.hedge.entry_price
+
+
+def decide_held(
+    observation: Observation,
+    ledger: Ledger,
+    policy: Policy,
+    books: tuple[Depth | None, Depth | None] | None = None,
+) -> Decision:
+    """Decide about the held hedge: emergency, health, then what the policy wants; else hold.
+
+    ``books`` (spot, perpetual) are read after the observation, and take the place of its quotes.
+    """
+    if ledger.execution is not None:
+        return Hold(reason=HoldReason.EXECUTING, detail=ledger.execution.state.value)
+    if ledger.hedge is None:
+        return Hold(reason=HoldReason.NOTHING_HELD)
+    held = _look(observation.as_listed(ledger.hedge), observation, ledger, policy, books)
+    safety = _safety(held)
+    if isinstance(safety, Hold):
+        return _excess_coins(held) or safety
+    return safety or _repair(held) or _margin(held) or _reduce(held) or _doubtful(held) or _profit(held)
+
+
+def evaluation_of(
+    hedge: HedgedPosition,
+    observation: Observation,
+    policy: Policy,
+    books: tuple[Depth | None, Depth | None] | None = None,
+) -> Evaluation:
+    """Return a held hedge, as the market lists it, in the numbers that the policy's settings ask for."""
+    market, risk = observation.market, policy.parameters.risk_management
+    signal = policy.rank(market).held_signal(hedge.symbol) if market else None
+    return evaluate(hedge, observation, signal, risk.stop_on, loss_limit=risk.emergency_stop_loss, books=books)
+
+
+def _look(
+    hedge: HedgedPosition,
+    observation: Observation,
+    ledger: Ledger,
+    policy: Policy,
+    books: tuple[Depth | None, Depth | None] | None,
+) -> _Held:
+    market = observation.market
+    ranking = policy.rank(market) if market else None
+    evaluation = evaluation_of(hedge, observation, policy, books)
+    price = evaluation.spot_price or evaluation.perp_price
+    health = health_of(hedge, observation, price)
+    seen = prices_of(hedge.symbol, market, observation.account, books)
+    unbounded = _is_urgent(health) or _is_long_alone(hedge, observation, seen)
+    return _Held(
+        hedge=hedge,
+        ledger=ledger,
+        observation=observation,
+        policy=policy,
+        ranking=ranking,
+        evaluation=evaluation,
+        health=health,
+        dust=ledger.owned(hedge.pair.base) - hedge.spot_quantity,
+        bounds=SaleBounds() if unbounded else sale_bounds(seen),
+    )
+
+
+def _safety(held: _Held) -> Decision | None:
+    near = _is_urgent(held.health)
+    stop = confirmed(held.evaluation, held.policy.parameters.risk_management)
+    broken = held.health.level in {HealthLevel.CLOSE, HealthLevel.CRITICAL}
+    code = rules.first_exit(SAFETY_ORDER, (False, stop, broken))
+    if code == ExitCode.EMERGENCY:
+        fraction = held.evaluation.stop_pnl or ZERO
+        text = f"PnL {log_money(fraction)} on {log_money(held.hedge.entry_notional)} per leg"
+        leave = Exit(reason=Reason.EMERGENCY_STOP, detail=text)
+        return _close(held, leave, urgent=True, confirm=not (near and _mark_confirms(held)))
+    if code == ExitCode.HEALTH:
+        leave = Exit(reason=_health_reason(held), detail=held.health.text)
+        return _close(held, leave, urgent=True, confirm=not (near and _mark_confirms(held)))
+    return None
+
+
+def _doubtful(held: _Held) -> Decision | None:
+    """Hold, and say so, while prices contradict one another: neither the stop nor a profit is judged by them."""
+    risk, evaluation = held.policy.parameters.risk_management, held.evaluation
+    if emergency(evaluation, risk):
+        detail = ", ".join(evaluation.unsupported)
+        return Hold(reason=HoldReason.UNSUPPORTED, detail=detail, evaluation=evaluation, health=held.health)
+    apart = divergence(held.hedge.symbol, held.observation.market)
+    if apart is None:
+        return None
+    return Hold(reason=HoldReason.DIVERGED, detail=apart, evaluation=evaluation, health=held.health)
+
+
+def _mark_confirms(held: _Held) -> bool:
+    """Whether the market's own mark price shows the same near liquidation as the account's row."""
+    market, account = held.observation.market, held.observation.account
+    mark = market.mark(held.hedge.symbol) if market else None
+    position = account.positions.get(held.hedge.symbol) if account else None
+    if mark is None or position is None or position.liquidation_price is None:
+        return False
+    distance = rules.liquidation_distance(float(mark.mark), float(position.liquidation_price))
+    return distance < CLOSE_DISTANCE
+
+
+def _is_urgent(health: HealthReport) -> bool:
+    # Balances and listings may lag, and do; liquidation does not wait for them.
+    return any(finding.kind is FindingKind.LIQUIDATION for finding in health.findings)
+
+
+def _is_long_alone(hedge: HedgedPosition, observation: Observation, seen: Prices) -> bool:
+    """Whether coins have had no short for so long that an index of another order of magnitude protects nothing.
+
+    It is the price of another thing with the same ticker, or of contracts of many coins; no wick of a book is so deep.
+    """
+    if hedge.short > 0 or seen.spot is None or seen.index is None or seen.index < FOREIGN_FACTOR * seen.spot:
+        return False
+    bought = [r.issued_at for r in hedge.orders if r.request.market is Market.PERP and not r.opens]
+    return bool(bought) and observation.at - max(bought) > ALONE_AT_MOST
+
+
+def _health_reason(held: _Held) -> Reason:
+    health, kinds = held.health, {finding.kind for finding in held.health.findings}
+    if FindingKind.LEG_GONE in kinds:
+        taken = held.hedge.short <= 0 and held.hedge.closed_by_force
+        return Reason.LIQUIDATED if taken else Reason.LEG_GONE
+    if health.level is HealthLevel.CLOSE:
+        return Reason.IMBALANCE
+    return Reason.HEALTH
+
+
+def _repair(held: _Held) -> Decision | None:
+    market, quantity = held.health.trim_market, held.health.trim_quantity
+    if market is None or quantity is None or not held.observation.complete:
+        return None
+    spot, perp = (quantity, ZERO) if market is Market.SPOT else (ZERO, quantity)
+    return Trim(
+        market=market,
+        quantity=quantity,
+        plan=trimming_plan(held.hedge.pair, spot=spot, perp=perp, price=held.price, bounds=held.bounds),
+        detail=held.health.text,
+        evaluation=held.evaluation,
+        health=held.health,
+    )
+
+
+def _excess_coins(held: _Held) -> Decision | None:
+    """Sell coins that no short is against while the hedge cannot be closed as a whole: the spot market is enough.
+
+    A perpetual that takes no orders may still be reduced by the exchange, by ADL for example.
+    """
+    market, account, kinds = held.observation.market, held.observation.account, {f.kind for f in held.health.findings}
+    pair = market.pair(held.hedge.symbol) if market else None
+    if account is None or pair is None or not held.observation.complete or FindingKind.IMBALANCE not in kinds:
+        return None
+    legs, spot = legs_of(held.hedge, account), pair.spot
+    excess = spot.floor_quantity(legs.spot - legs.short)
+    if excess <= 0 or spot.status is not TradingStatus.TRADING:
+        return None
+    plan = trimming_plan(pair, spot=excess, price=held.price, bounds=held.bounds)
+    if closing_obstacle(held.hedge, plan, held.observation):
+        return None
+    text = held.health.text
+    return Trim(
+        market=Market.SPOT, quantity=excess, plan=plan, detail=text, evaluation=held.evaluation, health=held.health
+    )
+
+
+def _margin(held: _Held) -> Decision | None:
+    account = held.observation.account
+    wanted = margin_wanted(held.hedge, account) if account else None
+    move = top_up(account, wanted) if account and wanted else None
+    if move is None:
+        return None
+    text = f"liquidation is {held.health.liquidation_distance or 0.0:.1%} from the mark"
+    return TopUpMargin(rebalance=move, detail=text, evaluation=held.evaluation, health=held.health)
+
+
+def _reduce(held: _Held) -> Decision | None:
+    """Close a part of both legs when liquidation is near and topping up could not keep it away."""
+    account, distance = held.observation.account, held.health.liquidation_distance
+    if account is None or distance is None or distance >= REDUCE_DISTANCE:
+        return None
+    hedge, legs, limits = held.hedge, legs_of(held.hedge, account), held.policy.parameters.execution
+    quantity = reduction(
+        hedge.pair,
+        legs=min(legs.spot, legs.short),
+        distance=distance,
+        target=float(RESTORED_DISTANCE),
+        price=held.price,
+        cap_bps=limits.price_cap_bps,
+    )
+    if quantity is None:
+        return None
+    equity = account.spot_usdt + account.perp.margin_balance + legs.spot * held.price
+    plan = reducing_plan(hedge, quantity, price=held.price, equity=equity, limits=limits)
+    if closing_obstacle(hedge, plan, held.observation):
+        return None
+    return Reduce(
+        quantity=quantity,
+        plan=plan,
+        detail=f"liquidation is {distance:.1%} from the mark",
+        evaluation=held.evaluation,
+        health=held.health,
+    )
+
+
+def _profit(held: _Held) -> Decision:
+    """Ask the policy, unless something could not be seen."""
+    market, ranking = held.observation.market, held.ranking
+    if market is None or ranking is None or not held.observation.complete:
+        text = ", ".join(held.observation.missing)
+        return Hold(reason=HoldReason.INCOMPLETE, detail=text, evaluation=held.evaluation, health=held.health)
+    leave = held.policy.review(held.evaluation, _reachable(ranking, held), market)
+    if leave is None or _occupied(leave, held):
+        return Hold(reason=HoldReason.HEALTHY, evaluation=held.evaluation, health=held.health)
+    if leave.roll:
+        return Roll(reason=leave.reason, detail=leave.detail, evaluation=held.evaluation, health=held.health)
+    return _just_adopted(held, leave) or _close(held, leave)
+
+
+def _just_adopted(held: _Held, leave: Exit) -> Hold | None:
+    """Keep a hedge that was adopted just now until the next check, and say what would be done with it."""
+    interval = held.policy.parameters.position_management.loop_interval_seconds
+    until = kept_until(held.hedge, held.observation.at, interval)
+    if until is None:
+        return None
+    detail = f"{leave.reason}: {leave.detail}; kept until {utc_second(until)} UTC"
+    return Hold(reason=HoldReason.JUST_ADOPTED, detail=detail, evaluation=held.evaluation, health=held.health)
+
+
+def _occupied(leave: Exit, held: _Held) -> bool:
+    """Whether the pair decided for cannot be opened: the account holds a position there already."""
+    account = held.observation.account
+    return bool(leave.target and account and account.position_quantity(leave.target.symbol))
+
+
+def _reachable(ranking: Ranking, held: _Held) -> Ranking:
+    """Return the ranking without the pairs that could not be opened, or not yet: no position is left for them."""
+    others = avoided(held.ledger, held.observation.at) - {held.hedge.symbol}
+    ahead = {signal.symbol for signal in takewhile(lambda s: s.symbol != held.hedge.symbol, ranking.ordered)}
+    others |= {symbol for symbol in ahead - others if _too_coarse(symbol, held)}
+    if not others:
+        return ranking
+    return replace(ranking, ordered=tuple(signal for signal in ranking.ordered if signal.symbol not in others))
+
+
+def _too_coarse(symbol: str, held: _Held) -> bool:
+    """Whether the least that can be traded of another pair is above what the settings allow of the present equity."""
+    market, account = held.observation.market, held.observation.account
+    pair = market.pair(symbol) if market else None
+    quote = market.quote(Market.SPOT, symbol) if market else None
+    if account is None or pair is None or quote is None or quote.mid is None:
+        return False
+    equity = account.spot_usdt + account.perp.margin_balance + held.hedge.spot_quantity * held.price
+    if held.policy.capital(equity / 2, equity / 2) < max(pair.lot_step * quote.mid, pair.min_notional):
+        return True
+    limits = held.policy.parameters.execution
+    return slice_refusal(pair, quote.mid, 2 * pair.lot_step, equity=equity, limits=limits) is not None
+
+
+def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = False) -> Decision:
+    observation = held.observation
+    plan = closing_plan(
+        held.hedge,
+        observation.account,
+        price=held.price,
+        limits=held.policy.parameters.execution,
+        interval_hours=held.evaluation.interval_hours,
+        urgent=urgent,
+        dust=held.dust,
+        bounds=held.bounds,
+    )
+    obstacle = closing_obstacle(held.hedge, plan, observation)
+    if obstacle:
+        text = f"{leave.reason.value}: {leave.detail}; {obstacle}"
+        return Hold(reason=HoldReason.CANNOT_TRADE, detail=text, evaluation=held.evaluation, health=held.health)
+    if plan.spot_quantity <= 0 and plan.perp_quantity <= 0:
+        return Hold(reason=HoldReason.NOTHING_LEFT, detail=leave.detail, evaluation=held.evaluation, health=held.health)
+    missing = ", ".join((*observation.missing, *held.evaluation.unseen))
+    return Close(
+        reason=leave.reason,
+        plan=plan,
+        detail=f"{leave.detail} (could not see: {missing})" if missing else leave.detail,
+        target=leave.target,
+        confirm=confirm,
+        reopening_cost=held.evaluation.total_fees if leave.still_best else None,
+        evaluation=held.evaluation,
+        health=held.health,
+    )
+
+
+def closing_obstacle(hedge: HedgedPosition, plan: ExecutionPlan, observation: Observation) -> str | None:
+    """Return why the coins are not sold now; None = go on.
+
+    Their price is not what other prices support, or the perpetual takes no orders and the short would be left naked.
+    What cannot be read is no obstacle.
+    """
+    market, account = observation.market, observation.account
+    if plan.spot_quantity <= 0:
+        return None
+    if account is not None and plan.perp_quantity > 0 and hedge.symbol in account.sided_positions:
+        return "the short is held in hedge mode, and cannot be bought back before the account is in one-way mode again"
+    if market is None:
+        return None
+    quote = market.quote(Market.SPOT, hedge.symbol)
+    bid = quote.touch(Side.SELL) if quote else None
+    if bid is not None and plan.spot_floor is not None and bid < plan.spot_floor:
+        return f"spot bid {bid:f} is below {plan.spot_floor:.8g}, what other prices support: no coins are sold there"
+    if plan.perp_quantity <= 0:
+        return None
+    pair = market.pair(hedge.symbol)
+    if pair is None:
+        return f"{hedge.symbol} is not listed on both markets: the hedge stays whole until it can be traded"
+    if pair.perp.status in {TradingStatus.CLOSED, TradingStatus.PENDING, TradingStatus.UNLISTED}:
+        return f"the perpetual is {pair.perp.status}: the hedge stays whole until both legs can be traded"
+    return None

@@ -1,0 +1,173 @@
+"""What the account means for the ledger. The venue is right; the ledger says whose the coins are.
+
+Every verdict but ``Consistent`` and ``Nothing`` deserves a second reading before it is acted on: balances lag. Verdicts
+are values, so that two of them can be compared.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from hedgerow.domain.account import AccountView, PerpPosition
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.market import MarketView
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.strategy.decisions.fitness import unfit
+from hedgerow.strategy.decisions.verdicts import (
+    Adopt,
+    Ambiguous,
+    Candidate,
+    ClosedElsewhere,
+    Consistent,
+    ForeignShort,
+    HalfOpen,
+    InFlight,
+    NakedForeign,
+    NotAdopted,
+    Nothing,
+    Replaced,
+    Unreadable,
+    Verdict,
+)
+from hedgerow.strategy.evaluation.health import legs_of
+from hedgerow.strategy.evidence.absence import is_in_doubt
+from hedgerow.strategy.parameters import AdoptMode
+
+__all__ = ["candidate_of", "coins_unread", "reconcile"]
+
+
+def reconcile(
+    ledger: Ledger,
+    account: AccountView | None,
+    market: MarketView | None,
+    adopt: AdoptMode = AdoptMode.BALANCED,
+) -> Verdict:
+    """Compare the ledger with the account."""
+    if ledger.execution is not None:
+        return InFlight(hedge_id=ledger.execution.hedge_id)
+    if account is None:
+        return Unreadable(what="account")
+    if ledger.hedge is not None:
+        return _tracked(ledger.hedge, ledger, account, market, adopt)
+    found, tracked = _untracked(ledger, account, market, adopt), ledger.awaited_import
+    if tracked is None or tracked in account.unreadable_positions or account.short(tracked) > 0:
+        return found
+    if isinstance(found, Adopt):
+        return Replaced(symbol=tracked, candidate=found.candidate)
+    return ClosedElsewhere(symbol=tracked) if isinstance(found, Nothing) else found
+
+
+def candidate_of(symbol: str, ledger: Ledger, account: AccountView, market: MarketView) -> Candidate | None:
+    """Return what ``hedgerow adopt SYMBOL`` would take, or None without coins, a short, or a pair."""
+    found = next((c for c in _candidates(ledger, account, market) if c.symbol == symbol), None)
+    return found if found and found.adopted_short > 0 and found.adopted_spot > 0 else None
+
+
+def _tracked(
+    hedge: HedgedPosition, ledger: Ledger, account: AccountView, market: MarketView | None, adopt: AdoptMode
+) -> Verdict:
+    # A short is a whole number of lots and known exactly; coins are known to what a fee in coin is rounded by.
+    legs, tolerance = legs_of(hedge, account), hedge.pair.spot.lot
+    spot_gone, short_gone = legs.spot < tolerance, legs.short <= 0
+    if spot_gone and short_gone:
+        return _gone(hedge, ledger, account, market, adopt)
+    missing_spot, missing_short = hedge.spot_quantity - legs.spot, hedge.short - legs.short
+    lacks_spot = missing_spot > (0 if spot_gone else tolerance)
+    if lacks_spot or missing_short > 0:
+        market_short = Market.SPOT if missing_spot >= missing_short else Market.PERP
+        return HalfOpen(
+            symbol=hedge.symbol, market=market_short, missing_spot=missing_spot, missing_short=missing_short
+        )
+    if is_in_doubt(hedge, account):
+        return Unreadable(what="account: its replies contradict each other")
+    price = _price(hedge.symbol, account, market)
+    return Consistent(
+        symbol=hedge.symbol,
+        spot_quantity=legs.spot,
+        perp_quantity=-legs.short,
+        position_value=None if price is None else legs.spot * price,
+        foreign=_naked(ledger, account, market) if market else (),
+    )
+
+
+def _gone(
+    hedge: HedgedPosition, ledger: Ledger, account: AccountView, market: MarketView | None, adopt: AdoptMode
+) -> Verdict:
+    if market and adopt is AdoptMode.BALANCED and not _naked(ledger, account, market):
+        others = _adoptable(ledger, account, market)
+        other = others[0] if len(others) == 1 and others[0].balanced and others[0].symbol != hedge.symbol else None
+        if other is not None and unfit(other, account, market) is None:
+            return Replaced(symbol=hedge.symbol, candidate=other)
+    return ClosedElsewhere(symbol=hedge.symbol)
+
+
+def _untracked(ledger: Ledger, account: AccountView, market: MarketView | None, adopt: AdoptMode) -> Verdict:
+    if not any(position.quantity < 0 for position in account.positions.values()):
+        return Nothing()
+    if market is None:
+        return Unreadable(what="market")
+    unread = coins_unread(account, market)
+    if unread:
+        return Unreadable(what=f"the balance of {', '.join(unread)}")
+    naked = _naked(ledger, account, market)
+    if naked:
+        return NakedForeign(shorts=naked)
+    if adopt is AdoptMode.NEVER:
+        return Nothing()
+    # Every short is either naked or adoptable, and there is at least one.
+    first, *others = _adoptable(ledger, account, market)
+    if others:
+        return Ambiguous(candidates=(first, *others))
+    why = unfit(first, account, market)
+    return Adopt(candidate=first) if first.balanced and why is None else NotAdopted(candidate=first, unfit=why or "")
+
+
+def coins_unread(account: AccountView, market: MarketView) -> list[str]:
+    """Return the coins that would have to be against a short and whose balance is not known."""
+    pairs = (market.pair(position.symbol) for position in account.positions.values() if position.quantity < 0)
+    return [pair.base for pair in pairs if pair and pair.base in account.unreadable_balances]
+
+
+def _adoptable(ledger: Ledger, account: AccountView, market: MarketView) -> list[Candidate]:
+    return [candidate for candidate in _candidates(ledger, account, market) if candidate.covered]
+
+
+def _naked(ledger: Ledger, account: AccountView, market: MarketView) -> tuple[ForeignShort, ...]:
+    found = [
+        ForeignShort(symbol=candidate.symbol, quantity=candidate.short - candidate.spot)
+        for candidate in _candidates(ledger, account, market)
+        if not candidate.covered
+    ]
+    # A perpetual without a spot market here cannot have coins against it.
+    found += [
+        ForeignShort(symbol=position.symbol, quantity=-position.quantity)
+        for position in account.positions.values()
+        if position.quantity < 0 and market.pair(position.symbol) is None and not _is_ours(position, ledger)
+    ]
+    return tuple(found)
+
+
+def _candidates(ledger: Ledger, account: AccountView, market: MarketView) -> Iterator[Candidate]:
+    """Yield every short, less the ledger's part, with the coins that are not the ledger's."""
+    for position in account.positions.values():
+        pair = market.pair(position.symbol)
+        ours = ledger.hedge.short if ledger.hedge and _is_ours(position, ledger) else ZERO
+        short = -position.quantity - ours
+        if pair is None or short <= (pair.lot_step if ours else 0):
+            continue
+        coins = account.coin(pair.base).total - ledger.owned(pair.base)
+        price = position.entry_price or position.mark_price
+        yield Candidate(pair=pair, spot=max(ZERO, coins), short=short, entry_price=price)
+
+
+def _is_ours(position: PerpPosition, ledger: Ledger) -> bool:
+    return ledger.hedge is not None and ledger.hedge.symbol == position.symbol
+
+
+def _price(symbol: str, account: AccountView, market: MarketView | None) -> Decimal | None:
+    quote = market.quote(Market.SPOT, symbol) if market else None
+    if quote and quote.mid is not None:
+        return quote.mid
+    position = account.positions.get(symbol)
+    return position.mark_price if position else None

@@ -1,0 +1,1 @@
+"""What the observation says: signals, ranking, screening, exits, health, sizes and results."""

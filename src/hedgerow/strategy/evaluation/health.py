@@ -1,0 +1,199 @@
+"""Is the hedge whole? Balance of its legs, room to liquidation, leverage, trading status.
+
+Only what the ledger owns counts: coins that the user holds beside a hedge are never part of it.
+"""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from hedgerow.domain.account import AccountView, PerpPosition
+from hedgerow.domain.instrument import BasisPair, Market, TradingStatus
+from hedgerow.domain.market import MarketView
+from hedgerow.domain.money import plain
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.strategy import rules
+from hedgerow.strategy.evidence.absence import at_most_shown, coin_reading, is_in_doubt, short_reading
+from hedgerow.strategy.observation import Finding, FindingKind, HealthLevel, HealthReport, Observation
+from hedgerow.strategy.parameters import LEVERAGE
+
+__all__ = [
+    "CLOSE_DISTANCE",
+    "CLOSE_IMBALANCE",
+    "REDUCE_DISTANCE",
+    "RESTORED_DISTANCE",
+    "TOP_UP_DISTANCE",
+    "Legs",
+    "distance_of",
+    "health_of",
+    "leg_difference",
+    "leg_grade",
+    "legs_of",
+    "margin_wanted",
+    "residue_tolerance",
+]
+
+CLOSE_DISTANCE = 0.15
+"""Fraction of the mark; nearer is critical, and the hedge is closed."""
+REDUCE_DISTANCE = 0.20
+"""Fraction of the mark; nearer asks for a smaller hedge, when no idle USDT is left."""
+TOP_UP_DISTANCE = 0.25
+"""Fraction of the mark; nearer asks for idle USDT as margin."""
+RESTORED_DISTANCE = Decimal("0.30")
+"""What a top-up and a reduction aim at."""
+REPAIR_IMBALANCE = 0.02
+"""Fraction of the larger leg; above it the larger leg is trimmed."""
+CLOSE_IMBALANCE = 0.10
+"""Fraction of the larger leg; above it the hedge is closed."""
+_LEVELS = (HealthLevel.OK, HealthLevel.REPAIR, HealthLevel.CLOSE, HealthLevel.CRITICAL)
+
+
+class Legs(Struct, frozen=True, kw_only=True):
+    """What the account still holds of a hedge, base units, both positive."""
+
+    spot: Decimal
+    short: Decimal
+
+
+def legs_of(hedge: HedgedPosition, account: AccountView) -> Legs:
+    """Return the hedge's own legs: at most what the ledger owns and the account holds.
+
+    A leg that the account does not show readably counts as the ledger has it: it is neither held nor flat.
+    """
+    return Legs(
+        spot=at_most_shown(hedge.spot_quantity, coin_reading(hedge, account)),
+        short=at_most_shown(hedge.short, short_reading(hedge, account)),
+    )
+
+
+def residue_tolerance(pair: BasisPair, price: Decimal | None) -> Decimal:
+    """Return the base units of spot that can be neither hedged nor sold: a common lot, or the spot minimum."""
+    lot = pair.lot_step
+    return max(lot, pair.spot.ceil_quantity(pair.spot.min_notional / price)) if price else lot
+
+
+def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | None) -> HealthReport:
+    """Grade the hedge by what could be seen; ``price`` is the coin's, None when unknown."""
+    account, market = observation.account, observation.market
+    doubt = observation.listing_doubt or _listing_doubt(hedge.symbol, market)
+    findings: list[Finding] = [] if doubt else list(_listing_findings(hedge.symbol, market))
+    unknown = [doubt] if doubt else []
+    if account is None:
+        unknown.append("account: balance of the legs, liquidation distance, leverage")
+        level = HealthLevel.CRITICAL if findings else HealthLevel.OK
+        return HealthReport(level=level, findings=tuple(findings), unknown=tuple(unknown))
+    if is_in_doubt(hedge, account):
+        unknown.append("account: its replies contradict each other")
+    legs = legs_of(hedge, account)
+    position = account.positions.get(hedge.symbol)
+    distance = distance_of(position)
+    findings += _margin_findings(position, distance, legs)
+    sound = not any(f.kind in {FindingKind.LEVERAGE, FindingKind.NOT_TRADING} for f in findings)
+    difference = leg_difference(hedge, legs, price)
+    balance = leg_grade(difference)
+    gone = legs.spot < hedge.pair.spot.lot or legs.short <= 0
+    code = rules.health_class(
+        balance,
+        leg_gone=gone,
+        distance=1.0 if distance is None else distance,
+        min_distance=CLOSE_DISTANCE,
+        sound=sound,
+    )
+    findings += _leg_findings(legs, difference, gone=gone, balance=balance)
+    market_to_trim, quantity = _trim(hedge.pair, legs) if code == 1 else (None, None)
+    return HealthReport(
+        level=_LEVELS[code],
+        findings=tuple(findings),
+        unknown=tuple(unknown),
+        imbalance=rules.imbalance(float(legs.spot), float(legs.short)),
+        liquidation_distance=distance,
+        trim_market=market_to_trim,
+        trim_quantity=quantity,
+    )
+
+
+def margin_wanted(hedge: HedgedPosition, account: AccountView) -> Decimal | None:
+    """Return the USDT that would bring liquidation back to 30 % of the mark; None while it is 25 % away."""
+    position = account.positions.get(hedge.symbol)
+    distance = distance_of(position)
+    if position is None or distance is None or distance >= TOP_UP_DISTANCE:
+        return None
+    return (RESTORED_DISTANCE - Decimal(str(distance))) * position.mark_price * abs(position.quantity)
+
+
+def distance_of(position: PerpPosition | None) -> float | None:
+    """Return how far liquidation is, as a fraction of the mark; None = none is shown, or it cannot be told."""
+    if position is None or not position.quantity or position.liquidation_price is None or position.mark_price <= 0:
+        return None
+    return rules.liquidation_distance(float(position.mark_price), float(position.liquidation_price))
+
+
+def leg_grade(difference: float) -> int:
+    """Return 0 for legs that match, 1 for legs to be trimmed, 2 for legs that end the hedge."""
+    return rules.imbalance_class(difference, REPAIR_IMBALANCE, CLOSE_IMBALANCE)
+
+
+def leg_difference(hedge: HedgedPosition, legs: Legs, price: Decimal | None) -> float:
+    """Return the imbalance as a fraction; zero when what differs could not be traded anyway."""
+    surplus = legs.spot - legs.short
+    tolerance = residue_tolerance(hedge.pair, price) if surplus > 0 else hedge.pair.lot_step
+    if abs(surplus) <= tolerance:
+        return 0.0
+    return rules.imbalance(float(legs.spot), float(legs.short))
+
+
+def _trim(pair: BasisPair, legs: Legs) -> tuple[Market, Decimal]:
+    surplus = legs.spot - legs.short
+    if surplus > 0:
+        return Market.SPOT, pair.spot.floor_quantity(surplus)
+    return Market.PERP, pair.perp.floor_quantity(-surplus)
+
+
+def _listing_doubt(symbol: str, market: MarketView | None) -> str | None:
+    """Return why the listing does not say whether the pair may be traded, None where it does.
+
+    A symbol that is missing from a list, and quoted by the same market, is one that the list leaves out; not so where
+    the other market lists it as not trading.
+    """
+    if market is None:
+        return "market: trading status"
+    pair = market.pair(symbol)
+    if pair is None:
+        return f"market: {symbol} is not on the list of both markets"
+    if {pair.spot.status, pair.perp.status} - {TradingStatus.TRADING, TradingStatus.UNLISTED}:
+        return None
+    for name, leg in ((Market.SPOT, pair.spot), (Market.PERP, pair.perp)):
+        quote = market.quote(name, symbol) if leg.status is TradingStatus.UNLISTED else None
+        if quote is not None and quote.two_sided:
+            return f"market: {symbol} is missing from the {name} list and quoted all the same"
+    return None
+
+
+def _listing_findings(symbol: str, market: MarketView | None) -> tuple[Finding, ...]:
+    pair = market.pair(symbol) if market else None
+    if pair is not None and not pair.tradable:
+        text = f"{symbol} leaves trading: spot {pair.spot.status}, perpetual {pair.perp.status}"
+        return (Finding(kind=FindingKind.NOT_TRADING, text=text),)
+    return ()
+
+
+def _margin_findings(position: PerpPosition | None, distance: float | None, legs: Legs) -> list[Finding]:
+    findings: list[Finding] = []
+    if position is None or legs.short <= 0:
+        return findings
+    if position.leverage != LEVERAGE:
+        findings.append(Finding(kind=FindingKind.LEVERAGE, text=f"leverage is {position.leverage}x, not 1x"))
+    if position.liquidation_price is not None and distance is not None and distance < CLOSE_DISTANCE:
+        text = f"liquidation at {plain(position.liquidation_price)} is {distance:.1%} from the mark"
+        findings.append(Finding(kind=FindingKind.LIQUIDATION, text=text))
+    return findings
+
+
+def _leg_findings(legs: Legs, difference: float, *, gone: bool, balance: int) -> list[Finding]:
+    if gone:
+        missing = "short" if legs.short <= 0 else "spot"
+        return [Finding(kind=FindingKind.LEG_GONE, text=f"the {missing} leg is gone")]
+    if balance:
+        text = f"imbalance {difference:.2%} (spot {plain(legs.spot)}, short {plain(legs.short)})"
+        return [Finding(kind=FindingKind.IMBALANCE, text=text)]
+    return []

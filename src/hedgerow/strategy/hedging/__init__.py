@@ -1,0 +1,1 @@
+"""The two-leg machine: states, actions, orders, quantities, and the quality of an execution."""

@@ -1,0 +1,200 @@
+"""What proves that a leg is gone, source by source."""
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.domain.account import AccountView
+from hedgerow.domain.events import HaltReason
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger.state import Halt, Ledger
+from hedgerow.strategy.decisions.alarms import AlarmKind, account_alarm
+from hedgerow.strategy.decisions.entry import entry_refusals
+from hedgerow.strategy.decisions.reconcile import coins_unread, reconcile
+from hedgerow.strategy.decisions.verdicts import HalfOpen, Nothing, Unreadable, symbols_of
+from hedgerow.strategy.evaluation.health import health_of, legs_of
+from hedgerow.strategy.evidence.absence import (
+    COINS_CONFIRMED_SECONDS,
+    CoinEvidence,
+    LegReading,
+    ShortEvidence,
+    coin_reading,
+    confirmed_coins,
+    confirmed_short,
+    is_in_doubt,
+    said_of,
+    short_reading,
+    with_coins_in_doubt,
+    with_confirmed_coins,
+    with_confirmed_short,
+    with_short_in_doubt,
+)
+from hedgerow.strategy.observation import Observation
+from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policies import load_policy
+from support.views import NOW, account, hedge, holding, ledger_of, listing, market_of, pair_of, short_of
+
+MARKET = market_of(listing(pair=pair_of("AAAUSDT")), listing(pair=pair_of("BBBUSDT")))
+HEDGE = hedge("10")
+TRACKED = ledger_of(HEDGE)
+WHOLE = holding(short_of(quantity="10"), coins="10")
+
+
+def d(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def reading(shown: str | None, tolerance: str = "0") -> LegReading:
+    return LegReading(owned=Decimal(10), shown=d(shown), tolerance=Decimal(tolerance))
+
+
+@pytest.mark.parametrize(
+    ("shown", "second", "bought", "delisted", "left"),
+    [
+        ("0", "10", "0", False, None),
+        ("0", None, None, False, None),
+        ("0", None, "0", False, None),
+        ("0", None, "10", False, "0"),
+        ("0", "10", "10", False, "0"),
+        ("0", "0", None, False, "0"),
+        ("0", "0", "0", False, "0"),
+        ("4", "2", None, False, "4"),
+        ("2", "4", "0", False, "4"),
+        ("4", None, "6", False, "4"),
+        ("4", None, "5", False, None),
+        ("0", None, "0", True, "0"),
+        (None, None, None, False, None),
+        (None, None, "10", False, "0"),
+        (None, None, "4", False, None),
+        (None, None, None, True, "0"),
+        (None, "10", None, False, "10"),
+        (None, "12", None, False, "12"),
+        (None, "4", "6", False, "4"),
+        (None, "4", "5", False, None),
+        (None, "0", None, False, None),
+    ],
+)
+def test_a_short_is_gone_only_as_far_as_two_sources_say_so(
+    shown: str | None,
+    second: str | None,
+    bought: str | None,
+    delisted: bool,  # noqa: FBT001 - a parameter of the test
+    left: str | None,
+) -> None:
+    evidence = ShortEvidence(second=d(second), bought=d(bought), delisted=delisted)
+    assert confirmed_short(reading(shown), evidence) == d(left)
+
+
+@pytest.mark.parametrize(
+    ("shown", "sold", "moved", "seconds", "left"),
+    [
+        ("0", "0", "0", 0.0, None),
+        ("0", "10", None, 0.0, "0"),
+        ("0", None, "10", 0.0, "0"),
+        ("0", "6", "4", 0.0, None),
+        ("4", "6", None, 0.0, "4"),
+        ("4", "5.9", None, 0.0, "4"),
+        ("4", "5", "0", 0.0, None),
+        ("0", "0", "0", COINS_CONFIRMED_SECONDS, "0"),
+        ("0", None, "0", COINS_CONFIRMED_SECONDS, None),
+        ("0", "0", None, COINS_CONFIRMED_SECONDS, None),
+        (None, "0", "0", COINS_CONFIRMED_SECONDS, None),
+        (None, "10", "0", 0.0, "0"),
+        (None, "4", "0", 0.0, None),
+    ],
+)
+def test_coins_are_gone_only_when_trades_rows_or_a_quarter_of_an_hour_of_readings_say_so(
+    shown: str | None, sold: str | None, moved: str | None, seconds: float, left: str | None
+) -> None:
+    evidence = CoinEvidence(sold=d(sold), moved=d(moved), seconds=seconds)
+    assert confirmed_coins(reading(shown, "0.1"), evidence) == d(left)
+
+
+def test_only_less_than_the_log_has_is_missing() -> None:
+    assert not short_reading(HEDGE, WHOLE).short_of
+    assert not coin_reading(HEDGE, WHOLE).short_of
+    assert short_reading(HEDGE, account()).short_of
+    assert coin_reading(HEDGE, account()).missing == 10
+    assert not LegReading(owned=Decimal(0), shown=None, tolerance=Decimal(0)).short_of
+
+
+def test_a_doubt_says_what_the_reply_shows() -> None:
+    assert said_of(reading("4.0"), "AAAUSDT short") == "shows a AAAUSDT short of 4"
+    assert said_of(reading(None), "AAAUSDT short") == "leaves the AAAUSDT short out"
+
+
+def test_a_leg_in_doubt_counts_as_the_log_has_it_and_is_no_finding() -> None:
+    seen = with_coins_in_doubt(with_short_in_doubt(account(), "AAAUSDT", "one"), "AAA", "two")
+    assert seen.doubts == ("one", "two")
+    legs = legs_of(HEDGE, seen)
+    assert legs.spot == legs.short == 10
+    assert is_in_doubt(HEDGE, seen)
+    health = health_of(HEDGE, Observation(at=NOW, market=MARKET, account=seen), Decimal(100))
+    assert health.findings == ()
+    assert health.unknown == ("account: its replies contradict each other",)
+    assert reconcile(TRACKED, seen, MARKET) == Unreadable(what="account: its replies contradict each other")
+    alarm = account_alarm(TRACKED, seen)
+    assert alarm is not None
+    assert alarm.kind is AlarmKind.DOUBT
+
+
+def test_a_leg_that_is_proven_gone_is_missing_although_the_other_is_in_doubt() -> None:
+    seen = with_coins_in_doubt(account(), "AAA", "coins")
+    assert reconcile(TRACKED, seen, MARKET) == HalfOpen(
+        symbol="AAAUSDT", market=Market.PERP, missing_spot=Decimal(0), missing_short=Decimal(10)
+    )
+
+
+def test_what_two_sources_agree_on_is_read_again() -> None:
+    unread = replace(account(), unreadable_positions=frozenset({"AAAUSDT"}), unreadable_balances=frozenset({"AAA"}))
+    row = short_of(quantity="10")
+    known = with_confirmed_short(unread, "AAAUSDT", Decimal(10), row)
+    assert known.positions == {"AAAUSDT": row}
+    assert with_confirmed_short(known, "AAAUSDT", Decimal(4)).short("AAAUSDT") == 4
+    assert with_confirmed_short(known, "AAAUSDT", Decimal(0)).positions == {}
+    assert with_confirmed_short(unread, "AAAUSDT", Decimal(0)).unreadable_positions == frozenset()
+    assert not is_in_doubt(HEDGE, with_confirmed_coins(known, "AAA"))
+
+
+def test_an_alarm_names_only_the_leg_that_is_missing() -> None:
+    def text(seen: AccountView) -> str:
+        alarm = account_alarm(TRACKED, seen)
+        assert alarm is not None
+        return alarm.text
+
+    assert text(holding(short_of(quantity="4"), coins="10")) == "AAAUSDT: the account does not show 6 of the short"
+    assert text(account()) == "AAAUSDT: the account shows neither leg"
+
+
+def test_a_short_whose_coins_cannot_be_read_is_neither_adopted_nor_naked() -> None:
+    seen = replace(account(short_of("BBBUSDT", "5")), unreadable_balances=frozenset({"BBB"}))
+    assert coins_unread(seen, MARKET) == ["BBB"]
+    assert reconcile(Ledger(), seen, MARKET) == Unreadable(what="the balance of BBB")
+
+
+@pytest.mark.parametrize("changes", [{"unreadable_positions": {"BBBUSDT"}}, {"unreadable_balances": {"BBB"}}])
+def test_a_pair_whose_position_or_balance_cannot_be_read_is_not_entered(changes: dict[str, set[str]]) -> None:
+    policy = load_policy(StrategyParameters().policy, StrategyParameters())
+    seen = replace(account(), **{name: frozenset(value) for name, value in changes.items()})
+    (refusal,) = entry_refusals("BBBUSDT", policy.rank(MARKET), MARKET, seen, policy)
+    assert refusal.detail == "what the account holds of it cannot be read"
+
+
+def test_a_halt_that_lifts_itself_gives_way_to_one_that_does_not() -> None:
+    def halted(reason: HaltReason) -> Ledger:
+        return Ledger(halt=Halt(since=NOW, reason=reason, detail=""))
+
+    assert Ledger().standing_halt is None
+    assert halted(HaltReason.ACCOUNT_IN_DOUBT).standing_halt is None
+    assert halted(HaltReason.NAKED).standing_halt is not None
+
+
+def test_a_verdict_about_nothing_foreign_names_no_symbol() -> None:
+    assert symbols_of(Nothing()) == ()
+
+
+@pytest.mark.parametrize(("spot", "short", "balanced"), [("10", "9.9", True), ("10", "9.7", False), ("0", "10", False)])
+def test_legs_that_lack_the_same_leave_a_hedge(spot: str, short: str, balanced: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    lacking = HalfOpen(symbol="AAAUSDT", market=Market.SPOT, missing_spot=Decimal(spot), missing_short=Decimal(short))
+    assert lacking.balanced is balanced
