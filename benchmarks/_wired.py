@@ -34,7 +34,7 @@ from hedgerow.emulator.wire.door import Answer
 from hedgerow.emulator.wire.exchange import Exchange
 from hedgerow.emulator.wire.memory import MemoryTransport, wire_request
 from hedgerow.emulator.wire.venue import WireVenue
-from hedgerow.engine.moments import CycleBegan, CycleEnded, Listener, Moment
+from hedgerow.engine.notices import CycleBegan, CycleEnded, Listener, Moment
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import HttpRequest, HttpResponse, Store, StreamConnection, TapePrices
 from hedgerow.store.memory import MemoryStore

@@ -21,7 +21,7 @@ from hedgerow.app.environment import read_environment
 from hedgerow.app.live import live_access
 from hedgerow.app.session import open_session, read_settings
 from hedgerow.config import Home, HomeMode
-from hedgerow.engine.moments import CycleBegan, CycleEnded, Moment
+from hedgerow.engine.notices import CycleBegan, CycleEnded, Moment
 from hedgerow.engine.runner import RunOptions
 
 PAIRS = 45

@@ -30,7 +30,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.emulator.markets import GeneratedTape
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World
-from hedgerow.engine.moments import CycleBegan, CycleEnded, Moment
+from hedgerow.engine.notices import CycleBegan, CycleEnded, Moment
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.sqlite import SqliteStore
 from hedgerow.strategy.parameters import StrategyParameters

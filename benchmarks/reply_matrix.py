@@ -39,7 +39,7 @@ from hedgerow.emulator.wire.door import Answer
 from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFault, WireTrouble
 from hedgerow.emulator.wire.mutations import Rewrite
 from hedgerow.emulator.wire.rewriting import rewrites_of
-from hedgerow.engine.moments import CycleEnded, CycleFailed, Moment, ReadFailed, Recorded, Warned
+from hedgerow.engine.notices import CycleEnded, CycleFailed, Moment, ReadFailed, Recorded, Warned
 from hedgerow.ports import StreamConnection
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 

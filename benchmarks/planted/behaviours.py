@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from hedgerow.domain import events
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
-from hedgerow.engine import cycle, execute, guard, journal, settle
-from hedgerow.engine.moments import Recorded
+from hedgerow.engine import cycle, guard, journal
+from hedgerow.engine import reconciliation as settle
+from hedgerow.engine.execution import executor as execute
+from hedgerow.engine.notices import Recorded
 from hedgerow.strategy.decisions import entry as openings
 from hedgerow.strategy.decisions import held as decide
 from hedgerow.strategy.decisions import verdicts as verdict

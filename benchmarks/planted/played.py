@@ -19,7 +19,9 @@ from hedgerow.domain.ledger import order_index as order_keeping
 from hedgerow.domain.ledger import reducers as folding
 from hedgerow.domain.order import OrderStatus
 from hedgerow.domain.position import OrderRecord
-from hedgerow.engine import cycle, execute, journal, settle
+from hedgerow.engine import cycle, journal
+from hedgerow.engine import reconciliation as settle
+from hedgerow.engine.execution import executor as execute
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.decisions import entry as openings
 from hedgerow.strategy.decisions import held as decide

@@ -41,7 +41,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="the dead mans switch is left armed",
-        file="engine/execute.py",
+        file="engine/execution/executor.py",
         does="the exchange cancels orders of later jobs when the switch of an earlier one runs out",
         old="        if job.dead_man_at is not None:\n            await self.issue(ArmDeadMan(",
         new="        if job.dead_man_at is None:\n            await self.issue(ArmDeadMan(",
@@ -49,7 +49,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="attempts are counted and not read",
-        file="engine/execute.py",
+        file="engine/execution/executor.py",
         does="a client id is used again where an attempt left no order behind",
         old="    return max(numbers, default=0)",
         new="    return len(numbers)",
@@ -57,7 +57,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="the refusal of a repeated transfer is believed",
-        file="engine/execute.py",
+        file="engine/execution/executor.py",
         does="a transfer that landed before a crash counts as refused when its repetition is refused",
         old="            await self._doubt_transfer()\n            await self._send(pending)",
         new="            await self._send(pending)",
@@ -73,7 +73,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="verdicts are acted on without a second reading",
-        file="engine/settle.py",
+        file="engine/reconciliation.py",
         does="a leg that one reading lacks is booked as gone",
         old="        agreed = None if again.account is None else agreement(verdict, present)",
         new="        agreed = present = verdict",
@@ -81,7 +81,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="late funding rows with an older stamp are lost",
-        file="engine/bookkeeping.py",
+        file="engine/accounting/bookkeeping.py",
         does="a payment that is listed after a newer one is never booked",
         old="knows(p.tran_id, p.at) and p.at > opened]",
         new="knows(p.tran_id, p.at) and p.at > (ledger.funding_until or opened)]",
@@ -89,7 +89,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="fees of trades without a client id are never booked",
-        file="engine/bookkeeping.py",
+        file="engine/accounting/bookkeeping.py",
         does="trades are recognised by a client id that the exchange's rows do not carry",
         old="fill.client_id if fill.client_id in ours else by_order.get(fill.order_id)",
         new="fill.client_id if fill.client_id in ours else None",
@@ -97,7 +97,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="the statement is read from the beginning of the log",
-        file="engine/statement_reader.py",
+        file="engine/accounting/statement_reader.py",
         does="from the third month on a difference takes more requests than the limits allow",
         old="(self._journal.ledger.statement_from or opened) - SLACK",
         new="opened",
@@ -105,7 +105,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="a payment that is missing is not looked for",
-        file="engine/bookkeeping.py",
+        file="engine/accounting/bookkeeping.py",
         does="a row that is listed after newer ones is booked only when the books differ",
         old="        since += self._awaited.stamps\n",
         new="",
@@ -145,7 +145,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="booked trades are taken for unknown ones",
-        file="engine/elsewhere.py",
+        file="engine/external_trades.py",
         does="a trade by hand explains every later loss as well",
         old=" and not seen.knows(fill.key, fill.at)",
         new="",

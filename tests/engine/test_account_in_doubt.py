@@ -7,14 +7,14 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain.account import AccountView, Balance
 from hedgerow.domain.events import FillsElsewhere, Halted, HaltReason, HedgeLost, Lifted, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import AdoptRequested, CloseRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
-from hedgerow.engine.moments import CycleFailed, GuardAlarmed, ReadFailed
-from hedgerow.engine.narration import words
+from hedgerow.engine.notices import CycleFailed, GuardAlarmed, ReadFailed
 from hedgerow.strategy.evidence.absence import COINS_CONFIRMED_SECONDS
 from hedgerow.strategy.observation import Close
 from hedgerow.strategy.parameters import (

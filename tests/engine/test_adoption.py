@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from hedgerow.dashboard.narration.wording import LineLevel, words
 from hedgerow.domain.account import MarginType
 from hedgerow.domain.commands import SetLeverage
 from hedgerow.domain.events import FundingReceived, Halted, HaltReason, HedgeAdopted, Wallet
@@ -14,8 +15,7 @@ from hedgerow.domain.operator_requests import AdoptRequested, CloseRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
 from hedgerow.emulator.market_changes import MarkDistortion, TickerCollision
-from hedgerow.engine.moments import Adopted, BooksChecked, CycleBegan, Decided, Evaluated, Warned
-from hedgerow.engine.narration import LineLevel, words
+from hedgerow.engine.notices import Adopted, BooksChecked, CycleBegan, Decided, Evaluated, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm

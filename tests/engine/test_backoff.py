@@ -1,6 +1,6 @@
 """Cycles that fail for days: the pauses stay bounded, and a success ends them."""
 
-from hedgerow.engine.moments import CycleBegan, CycleFailed, Moment
+from hedgerow.engine.notices import CycleBegan, CycleFailed, Moment
 from support.bots import Farm
 
 

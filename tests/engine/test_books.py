@@ -17,7 +17,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
-from hedgerow.engine.moments import BooksChecked, Warned
+from hedgerow.engine.notices import BooksChecked, Warned
 from hedgerow.ports import AccountRecord
 from hedgerow.strategy.hedge_result import ExitPrices
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters

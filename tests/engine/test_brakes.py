@@ -24,7 +24,7 @@ from hedgerow.domain.operator_requests import HaltRequested, ResumeRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.emulator.market_changes import BookDistortion
-from hedgerow.engine.moments import NoOpportunity
+from hedgerow.engine.notices import NoOpportunity
 from hedgerow.strategy.decisions.entry import openings_blocked
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import (

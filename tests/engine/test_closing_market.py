@@ -5,7 +5,7 @@ from datetime import datetime
 from hedgerow.domain.events import HedgeClosed, HedgeRepaired, OrderEnded
 from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.domain.operator_requests import HaltRequested
-from hedgerow.engine.moments import Moment, Recorded
+from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import Farm
 from support.worlds import SYMBOL

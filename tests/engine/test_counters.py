@@ -15,7 +15,7 @@ from hedgerow.config import Home, HomeMode
 from hedgerow.domain.events import HedgeOpened
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
-from hedgerow.engine.moments import CycleBegan, CycleEnded, Evaluated, Reconciled, Warned
+from hedgerow.engine.notices import CycleBegan, CycleEnded, Evaluated, Reconciled, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store import guide_state
 from hedgerow.store.sqlite import SqliteStore

@@ -3,10 +3,10 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain.events import DustKept, HedgeClosed, HedgeLost
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import HedgedPosition
-from hedgerow.engine.narration import words
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm
 from support.worlds import SYMBOL

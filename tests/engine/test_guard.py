@@ -7,14 +7,14 @@ from itertools import pairwise
 
 import pytest
 
+from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, FillsElsewhere, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Read, ReadError, ReadFault
-from hedgerow.engine.moments import CycleBegan, CycleFailed, GuardAlarmed, HedgeUnseen
-from hedgerow.engine.narration import words
+from hedgerow.engine.notices import CycleBegan, CycleFailed, GuardAlarmed, HedgeUnseen
 from hedgerow.strategy.observation import Reduce, TopUpMargin
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm

@@ -14,7 +14,7 @@ from hedgerow.domain.events import CommandIssued, Event, FillsElsewhere
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import Reason
-from hedgerow.engine.moments import CycleFailed, GuardAlarmed, Moment
+from hedgerow.engine.notices import CycleFailed, GuardAlarmed, Moment
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters

@@ -11,7 +11,7 @@ from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, LaggingBalances, Outcome, Read, ReadFault, SubmitFault
-from hedgerow.engine.moments import CycleFailed, Decided, Evaluated, NoOpportunity, ReadFailed, RebalanceStarted
+from hedgerow.engine.notices import CycleFailed, Decided, Evaluated, NoOpportunity, ReadFailed, RebalanceStarted
 from hedgerow.strategy.observation import Close, Hold, HoldReason, TopUpMargin, Trim
 from hedgerow.strategy.parameters import (
     CapitalManagement,

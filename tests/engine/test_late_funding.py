@@ -12,7 +12,7 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.emulator.faults import FaultPlan
 from hedgerow.emulator.readings import LateFunding
-from hedgerow.engine.moments import BooksChecked, Warned
+from hedgerow.engine.notices import BooksChecked, Warned
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm
 from support.mail import asked, mailbox_in

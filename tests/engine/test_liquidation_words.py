@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, StateReport, bot_state
+from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain.events import FillsElsewhere, Halted, HaltReason
 from hedgerow.domain.position import Reason
-from hedgerow.engine.moments import Moment, Recorded
-from hedgerow.engine.narration import words
+from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import Farm
 from support.worlds import SYMBOL

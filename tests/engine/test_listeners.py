@@ -2,8 +2,8 @@
 
 import pytest
 
-from hedgerow.engine.moments import CycleFailed, ListenerFailed, Moment, Stopped
-from hedgerow.engine.narration import words
+from hedgerow.dashboard.narration.wording import words
+from hedgerow.engine.notices import CycleFailed, ListenerFailed, Moment, Stopped
 from hedgerow.store.codec import events_sha256
 from support.bots import Farm
 

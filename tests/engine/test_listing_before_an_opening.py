@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import ExecutionStarted
 from hedgerow.domain.instrument import BasisPair, TradingStatus
-from hedgerow.engine.moments import NoOpportunity
+from hedgerow.engine.notices import NoOpportunity
 from support.bots import Farm
 
 

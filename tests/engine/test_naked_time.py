@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from _exchange import naked_seconds
 from hedgerow.app.bot import BotParts, build_bot
 from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain.commands import Command
 from hedgerow.domain.events import CommandIssued, Event, HedgeOpened, NakedAlarmed, OrderEnded
 from hedgerow.domain.execution import ExecutionLimits
@@ -19,9 +20,8 @@ from hedgerow.domain.market import Depth
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.engine.moments import CycleFailed
-from hedgerow.engine.moments import Stopped as LastMoment
-from hedgerow.engine.narration import words
+from hedgerow.engine.notices import CycleFailed
+from hedgerow.engine.notices import Stopped as LastMoment
 from hedgerow.strategy.parameters import (
     FundingRateStrategy,
     PositionManagement,

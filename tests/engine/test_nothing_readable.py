@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from hedgerow.dashboard.narration.wording import words
 from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
-from hedgerow.engine.moments import CycleBegan, Moment, NothingRead, ReadFailed, Stopped
-from hedgerow.engine.narration import words
+from hedgerow.engine.notices import CycleBegan, Moment, NothingRead, ReadFailed, Stopped
 from hedgerow.engine.runner import RunOptions
 from support.bots import OPENED, Farm
 

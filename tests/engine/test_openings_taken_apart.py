@@ -8,7 +8,7 @@ import pytest
 from hedgerow.domain.events import HedgeClosed, HedgeOpened, OrderEnded
 from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.engine.moments import Moment, Recorded
+from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.strategy.decisions.alarms import GRACE
 from hedgerow.strategy.parameters import StrategyParameters
 from support.bots import Farm

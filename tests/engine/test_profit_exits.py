@@ -8,7 +8,7 @@ import pytest
 from hedgerow.domain.events import HedgeRolled, TargetDecided
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.position import Reason
-from hedgerow.engine.moments import Evaluated
+from hedgerow.engine.notices import Evaluated
 from hedgerow.strategy.observation import Close, Open, Roll
 from hedgerow.strategy.parameters import (
     FundingRateStrategy,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.events import CommandIssued, ExecutionStepped, Halted, HaltReason, HedgeOpened, Lifted
 from hedgerow.domain.execution import ExecutionState
@@ -14,7 +15,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import AdoptRequested, CloseRequested, HaltRequested, Request, ResumeRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
-from hedgerow.engine.moments import (
+from hedgerow.engine.notices import (
     CycleBegan,
     CycleFailed,
     Decided,
@@ -25,7 +26,6 @@ from hedgerow.engine.moments import (
     StoppedByUser,
     Warned,
 )
-from hedgerow.engine.narration import words
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.strategy.observation import Close, Hold, HoldReason

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from hedgerow.clock import SystemClock
+from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, HedgeAborted, HedgeClosed, HedgeOpened, Lifted, RequestHandled
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
@@ -23,8 +24,7 @@ from hedgerow.domain.operator_requests import (
     ResumeRequested,
 )
 from hedgerow.domain.position import Reason
-from hedgerow.engine.moments import CycleBegan, CycleFailed, ListenerFailed, Moment, Recorded, ScanStarted, Stopped
-from hedgerow.engine.narration import words
+from hedgerow.engine.notices import CycleBegan, CycleFailed, ListenerFailed, Moment, Recorded, ScanStarted, Stopped
 from hedgerow.engine.runner import RunOptions
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.bots import OPENED, Action, Farm

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from hedgerow.engine.moments import Evaluated, NoOpportunity, OpportunityFound
+from hedgerow.engine.notices import Evaluated, NoOpportunity, OpportunityFound
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 from support.bots import OPENED, Farm
 from support.worlds import START, Listing, ScriptedTape

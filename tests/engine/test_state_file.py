@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from hedgerow.app.state_file import StateFile
+from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.events import HedgeAdopted, HedgeClosed, HedgeOpened, StateImported
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.engine.moments import CycleEnded, Moment, Reconciled, Recorded, Stopped, Warned
-from hedgerow.engine.narration import words
+from hedgerow.engine.notices import CycleEnded, Moment, Reconciled, Recorded, Stopped, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store import guide_state
 from hedgerow.strategy.decisions.verdicts import ClosedElsewhere

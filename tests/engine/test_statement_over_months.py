@@ -23,9 +23,9 @@ from hedgerow.emulator.wire.credentials import Agent
 from hedgerow.emulator.wire.exchange import Exchange, ExchangeRules
 from hedgerow.emulator.wire.memory import MemoryTransport
 from hedgerow.emulator.wire.venue import WireVenue
-from hedgerow.engine.bookkeeping import Bookkeeper
+from hedgerow.engine.accounting.bookkeeping import Bookkeeper
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import BooksChecked, Moment, Warned
+from hedgerow.engine.notices import BooksChecked, Moment, Warned
 from hedgerow.ports import HttpRequest, HttpResponse
 from hedgerow.store.memory import MemoryStore
 from support.scripted_aster import KEY, SIGNER, USER

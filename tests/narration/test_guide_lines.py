@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from hedgerow.engine.narration import words
+from hedgerow.dashboard.narration.wording import words
 from support.story import STORIES
 
 STARTUP = """

@@ -5,14 +5,14 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain.commands import TransferDirection, TransferFunds
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle, HedgeExecution
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import TimeInForce
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
-from hedgerow.engine.moments import Moment, StoppedAtOnce, StopRequested
-from hedgerow.engine.narration import words
+from hedgerow.engine.notices import Moment, StoppedAtOnce, StopRequested
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 from support.bots import OPENED, Farm
 from support.worlds import SYMBOL

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.engine.moments import Moment
-from hedgerow.engine.narration import words
+from hedgerow.dashboard.narration.wording import words
+from hedgerow.engine.notices import Moment
 from support.story import STORIES
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -31,6 +31,10 @@ from hedgerow.cli.books import show_books
 from hedgerow.dashboard import books, outlook, page, recorder, report, statement
 from hedgerow.dashboard.books import BooksReport, VenueSide
 from hedgerow.dashboard.bot_state import Process, ProcessState, bot_state
+from hedgerow.dashboard.narration import cycle as narration_moments
+from hedgerow.dashboard.narration import hedges as narration_hedges
+from hedgerow.dashboard.narration import lifecycle as narration_life
+from hedgerow.dashboard.narration.wording import words
 from hedgerow.dashboard.outlook import OutlookBuilder
 from hedgerow.dashboard.page import html_page
 from hedgerow.dashboard.recorder import RunEnd, RunRecorder
@@ -43,9 +47,7 @@ from hedgerow.domain.events import HedgeAborted, HedgeClosed, HedgeLost
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine import narration_hedges, narration_life, narration_moments
-from hedgerow.engine.moments import CycleEnded, Evaluated, Recorded, Started, Stopped
-from hedgerow.engine.narration import words
+from hedgerow.engine.notices import CycleEnded, Evaluated, Recorded, Started, Stopped
 from hedgerow.store import guide_state
 from hedgerow.strategy.evaluation import exits
 from hedgerow.strategy.evaluation.exits import evaluate

@@ -12,7 +12,7 @@ from hedgerow.domain.events import (
 )
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.position import Reason
-from hedgerow.engine.moments import Evaluated
+from hedgerow.engine.notices import Evaluated
 from support.bots import OPENED, Farm
 from support.regressions import assert_sound, settings
 from support.worlds import SYMBOL, Listing, ScriptedTape

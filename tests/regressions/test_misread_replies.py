@@ -19,7 +19,7 @@ from hedgerow.emulator.faults import (
     ReadError,
     ReadFault,
 )
-from hedgerow.engine.moments import NoOpportunity, ReadFailed
+from hedgerow.engine.notices import NoOpportunity, ReadFailed
 from support.bots import OPENED, Farm
 from support.regressions import SPOT, assert_sound, settings
 from support.worlds import START, SYMBOL, Listing, ScriptedTape

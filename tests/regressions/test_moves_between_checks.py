@@ -9,7 +9,7 @@ from hedgerow.domain.commands import PlaceOrder, TransferFunds
 from hedgerow.domain.events import CommandIssued, FillsElsewhere
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.position import Reason
-from hedgerow.engine.moments import CycleFailed, GuardAlarmed
+from hedgerow.engine.notices import CycleFailed, GuardAlarmed
 from hedgerow.strategy.observation import Close, Reduce, TopUpMargin
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm

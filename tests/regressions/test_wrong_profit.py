@@ -7,7 +7,7 @@ from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.order import OrderRequest, TimeInForce
-from hedgerow.engine.moments import EquityRead
+from hedgerow.engine.notices import EquityRead
 from support.bots import Farm
 from support.crashes import equity_change
 from support.regressions import PERP, SPOT, assert_sound, settings

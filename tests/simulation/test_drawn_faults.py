@@ -22,7 +22,7 @@ from hedgerow.emulator.readings import (
 )
 from hedgerow.emulator.wire.faults import RequestFault, WireFault
 from hedgerow.emulator.wire.mutations import Mutation
-from hedgerow.engine import evidence
+from hedgerow.engine.execution import order_resolution as evidence
 from hedgerow.simulation.alterations import REDENOMINATED, RELABELLED, Alteration, AlterationKind, change_of
 from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.doors import spans_of

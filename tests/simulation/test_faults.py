@@ -24,7 +24,7 @@ from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.faults import FaultPlan, LaggingBalances, Outcome, Read, ReadFault, StaleBooks, SubmitFault
 from hedgerow.emulator.refusals import Code
-from hedgerow.engine.moments import Reconciled
+from hedgerow.engine.notices import Reconciled
 from hedgerow.strategy.decisions.verdicts import Nothing
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.crashes import Checkpoint, Site

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from hedgerow.app.simulate import play, play_whole
 from hedgerow.domain.events import RequestHandled
 from hedgerow.domain.operator_requests import Claim, RequestOutcome
-from hedgerow.engine.execute import Executor
-from hedgerow.engine.service import Service
+from hedgerow.engine.execution.executor import Executor
+from hedgerow.engine.operator import Service
 from hedgerow.simulation.draws import draw_plan
 from hedgerow.simulation.invariants import Rule
 from hedgerow.simulation.owner import OwnersMailbox

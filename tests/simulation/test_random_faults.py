@@ -11,7 +11,7 @@ from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.emulator import World
 from hedgerow.emulator.faults import FaultPlan, LaggingBalances, drawn_plan
-from hedgerow.engine.moments import Moment, Recorded
+from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.crashes import Checkpoint, Plug, Site
 from support.worlds import START, Listing, ScriptedTape, make_world

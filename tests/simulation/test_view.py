@@ -13,7 +13,7 @@ from hedgerow.dashboard.bot_state import BotState, StateReport, bot_state
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.moments import Recorded
+from hedgerow.engine.notices import Recorded
 from hedgerow.simulation.doors import RunDoor
 from hedgerow.simulation.invariants import Exposure, Rule
 from hedgerow.simulation.legs import Naked

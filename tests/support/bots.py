@@ -27,7 +27,7 @@ from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator import EmulatedVenue, World
 from hedgerow.emulator.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.engine.moments import Listener, Moment, Warned
+from hedgerow.engine.notices import Listener, Moment, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Mailbox, NewsSource, Store
 from hedgerow.store.memory import MemoryStore

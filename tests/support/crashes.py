@@ -28,7 +28,7 @@ from hedgerow.emulator import EmulatedVenue, World
 from hedgerow.emulator.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.state import WorldState
-from hedgerow.engine.moments import CycleFailed, Listener, Moment
+from hedgerow.engine.notices import CycleFailed, Listener, Moment
 from hedgerow.engine.runner import RunOptions
 from hedgerow.simulation.power import CrashingStore, CrashingVenue, Plug, PowerCut
 from hedgerow.store.memory import MemoryStore

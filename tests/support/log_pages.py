@@ -12,11 +12,11 @@ from typing import Any, get_args
 from msgspec import inspect
 
 from hedgerow.cli.codes import Exit
+from hedgerow.dashboard.narration import wording as narration
+from hedgerow.dashboard.narration.events import EVENT_WORDS, SILENT_EVENTS
+from hedgerow.dashboard.narration.verdicts import DECISION_WORDS, VERDICT_WORDS
 from hedgerow.domain import events as ev
-from hedgerow.engine import moments as mo
-from hedgerow.engine import narration
-from hedgerow.engine.narration_events import EVENT_WORDS, SILENT_EVENTS
-from hedgerow.engine.narration_verdicts import DECISION_WORDS, VERDICT_WORDS
+from hedgerow.engine import notices as mo
 from support.admin_pages import documents_of, fields_of
 
 __all__ = ["event_fields", "event_values", "exit_codes", "log_lines", "log_warnings"]

@@ -10,7 +10,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator import World
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.emulator.refusals import Code
-from hedgerow.engine.moments import CycleFailed
+from hedgerow.engine.notices import CycleFailed
 from hedgerow.strategy.parameters import StrategyParameters
 from support.bots import Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape, make_world

@@ -5,7 +5,7 @@ from decimal import Decimal
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, bot_state
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.moments import CycleEnded, Moment, Recorded
+from hedgerow.engine.notices import CycleEnded, Moment, Recorded
 from hedgerow.strategy.policies import VolumeFarming
 from support.crashes import Site
 

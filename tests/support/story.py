@@ -13,7 +13,7 @@ from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import ImportedState, Ledger, Totals
 from hedgerow.domain.position import HedgedPosition, Reason, Tally
 from hedgerow.domain.run_identity import RunIdentity, RunMode
-from hedgerow.engine import moments as mo
+from hedgerow.engine import notices as mo
 from hedgerow.strategy import observation as ob
 from hedgerow.strategy.decisions import verdicts as vd
 from hedgerow.strategy.parameters import CapitalManagement, StrategyParameters

@@ -23,7 +23,7 @@ from hedgerow.domain.operator_requests import (
     Request,
     RequestOrigin,
 )
-from hedgerow.engine.moments import Listener
+from hedgerow.engine.notices import Listener
 from hedgerow.ports import Clock
 from hedgerow.store.mailbox import FolderMailbox
 

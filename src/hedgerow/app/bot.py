@@ -8,16 +8,16 @@ from msgspec import Struct
 
 from hedgerow.domain.events import StateImported
 from hedgerow.domain.run_identity import RunIdentity
-from hedgerow.engine.bookkeeping import Bookkeeper
+from hedgerow.engine.accounting.bookkeeping import Bookkeeper
 from hedgerow.engine.cycle import Cycle, Tools
-from hedgerow.engine.execute import Executor
+from hedgerow.engine.execution.executor import Executor
 from hedgerow.engine.guard import Guard
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import Listener
+from hedgerow.engine.notices import Listener
+from hedgerow.engine.operator import Service
+from hedgerow.engine.reconciliation import Settler
 from hedgerow.engine.runner import Runner, RunOptions, StopSignal
-from hedgerow.engine.service import Service
-from hedgerow.engine.settle import Settler
 from hedgerow.engine.startup import Startup
 from hedgerow.ports import Clock, Mailbox, NewsSource, StateKeeper, Store, Venue
 from hedgerow.strategy.parameters import StrategyParameters

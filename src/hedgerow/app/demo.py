@@ -29,7 +29,7 @@ from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.markets import GeneratedTape
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World
-from hedgerow.engine.moments import CycleEnded, EquityRead, Listener, Moment, Recorded, Warned
+from hedgerow.engine.notices import CycleEnded, EquityRead, Listener, Moment, Recorded, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.history.archive import ArchiveTape
 from hedgerow.ports import Tape

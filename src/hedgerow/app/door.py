@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from hedgerow.engine.moments import Listener
+from hedgerow.engine.notices import Listener
 from hedgerow.ports import Clock, NewsSource, Store, Venue
 
 __all__ = ["Access", "Attend", "Door", "at_once"]

@@ -10,7 +10,7 @@ from hedgerow.domain.formats import amount, percent, quantity
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
-from hedgerow.engine.position_history import read_history
+from hedgerow.engine.accounting.position_history import read_history
 from hedgerow.ports import Venue
 from hedgerow.strategy.decisions.first_check import FirstCheck, candidate_in, first_check
 from hedgerow.strategy.decisions.reconcile import reconcile

@@ -12,7 +12,7 @@ from msgspec import Struct
 from hedgerow.clock import SystemClock
 from hedgerow.dashboard.bot_state import Process, ProcessState
 from hedgerow.domain.operator_requests import Answer, Claim, OperatorRequest
-from hedgerow.engine.moments import Moment, Stopped
+from hedgerow.engine.notices import Moment, Stopped
 from hedgerow.ports import Clock, Mailbox
 from hedgerow.store.files import read_small_file
 

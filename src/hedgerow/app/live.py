@@ -24,7 +24,7 @@ from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError, Unauthorized, VenueError
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.moments import CycleEnded, Moment
+from hedgerow.engine.notices import CycleEnded, Moment
 from hedgerow.ports import Clock, Store, StreamTransport, Transport
 from hedgerow.store.account_lock import default_lock_folder
 from hedgerow.tasks import supervise

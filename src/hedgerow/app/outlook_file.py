@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from hedgerow.clock import SystemClock
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
-from hedgerow.engine.moments import Moment
+from hedgerow.engine.notices import Moment
 from hedgerow.ports import Clock
 from hedgerow.store.files import read_small_file, replace_file
 

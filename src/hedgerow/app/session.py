@@ -20,7 +20,7 @@ from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.dashboard.outlook import OutlookBuilder
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.moments import Listener, Warned
+from hedgerow.engine.notices import Listener, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Clock
 from hedgerow.store import guide_state

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from hedgerow.app.bot import Bot
-from hedgerow.engine.moments import StoppedAtOnce, StopRequested
+from hedgerow.engine.notices import StoppedAtOnce, StopRequested
 
 __all__ = ["on_stop_signals", "stop_between_trades", "stop_in_order"]
 

@@ -28,7 +28,7 @@ from hedgerow.domain.events import Event, ExecutionStarted
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.state import WorldOptions
 from hedgerow.emulator.world import World
-from hedgerow.engine.moments import Moment, Recorded
+from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.engine.runner import RunOptions
 from hedgerow.simulation.alterations import NEW_UNITS, REDENOMINATED, Alteration
 from hedgerow.simulation.causes import Cause

@@ -8,7 +8,7 @@ from hedgerow.app.state_file import StateFile
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, bot_state
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.moments import CycleEnded, Moment, Recorded
+from hedgerow.engine.notices import CycleEnded, Moment, Recorded
 from hedgerow.ports import Clock
 from hedgerow.simulation.view import Shown
 from hedgerow.store import guide_state

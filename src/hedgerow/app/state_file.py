@@ -10,7 +10,7 @@ from hedgerow.domain.errors import StoreError
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition
-from hedgerow.engine.moments import CycleEnded, Moment, Reconciled, Recorded, Started
+from hedgerow.engine.notices import CycleEnded, Moment, Reconciled, Recorded, Started
 from hedgerow.store import guide_state
 from hedgerow.store.guide_state import GuideState
 

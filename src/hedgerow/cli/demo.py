@@ -34,7 +34,7 @@ from hedgerow.dashboard.digest import Digest
 from hedgerow.dashboard.page import html_page
 from hedgerow.dashboard.progress import ProgressListener
 from hedgerow.dashboard.report import RunReport, as_json, closing_lines, headlines, hedge_cells, report_lines
-from hedgerow.engine.moments import Listener
+from hedgerow.engine.notices import Listener
 
 __all__ = ["demo"]
 

@@ -10,7 +10,7 @@ from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, home_of
 from hedgerow.cli.running import spoken
 from hedgerow.domain.errors import AccountBusy
-from hedgerow.engine.moments import Listener
+from hedgerow.engine.notices import Listener
 
 __all__ = ["reconcile"]
 

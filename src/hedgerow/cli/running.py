@@ -13,9 +13,9 @@ from hedgerow.app.signals import stop_in_order
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.config import Home
 from hedgerow.dashboard.console import LogListener, close_logging, configure_logging
+from hedgerow.dashboard.narration.wording import LineLevel, words
 from hedgerow.domain.events import Halted, HaltReason
-from hedgerow.engine.moments import Listener, Moment, Recorded, StoppedAtOnce, StopRequested
-from hedgerow.engine.narration import LineLevel, words
+from hedgerow.engine.notices import Listener, Moment, Recorded, StoppedAtOnce, StopRequested
 from hedgerow.engine.runner import RunOptions
 
 __all__ = ["on_its_clock", "run_bot", "spoken"]

@@ -11,10 +11,10 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from hedgerow.dashboard.narration.wording import Line, LineLevel, is_routine, one_line, told_at, words
 from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.errors import ConfigError
-from hedgerow.engine.moments import CycleBegan, Moment, Started
-from hedgerow.engine.narration import Line, LineLevel, is_routine, one_line, told_at, words
+from hedgerow.engine.notices import CycleBegan, Moment, Started
 
 __all__ = ["LogListener", "close_logging", "configure_logging"]
 

@@ -1,8 +1,8 @@
 """A long run told in short: checks in which nothing happened are left out, everything else is told in full."""
 
+from hedgerow.dashboard.narration.wording import LineLevel, is_routine, words
 from hedgerow.domain.events import FundingReceived
-from hedgerow.engine import moments as mo
-from hedgerow.engine.narration import LineLevel, is_routine, words
+from hedgerow.engine import notices as mo
 from hedgerow.strategy.observation import Hold, HoldReason
 
 __all__ = ["Digest"]

@@ -20,7 +20,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import RunIdentity
-from hedgerow.engine import moments as mo
+from hedgerow.engine import notices as mo
 from hedgerow.strategy.decisions.distances import ExitDistance, exit_distances, next_best
 from hedgerow.strategy.decisions.foreign import foreign_longs
 from hedgerow.strategy.evaluation.exits import evaluate

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.formats import amount
-from hedgerow.engine.moments import CycleEnded, Moment
+from hedgerow.engine.notices import CycleEnded, Moment
 
 __all__ = ["ProgressListener"]
 

@@ -6,7 +6,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import MarketView
-from hedgerow.engine.equity import equity_of
+from hedgerow.engine.accounting.equity import equity_of
 from hedgerow.engine.journal import Journal
 from hedgerow.strategy.decisions.brakes import brake_of, is_halted_for, unexplained_loss
 from hedgerow.strategy.evidence.underlying import divergence, is_one_price

@@ -18,13 +18,13 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import BPS
 from hedgerow.domain.position import HedgedPosition, Reason
-from hedgerow.engine.bookkeeping import Bookkeeper
+from hedgerow.engine.accounting.bookkeeping import Bookkeeper
+from hedgerow.engine.accounting.daily import DailyLoss
+from hedgerow.engine.accounting.equity import equity_of
 from hedgerow.engine.brakes import Brakes
-from hedgerow.engine.daily import DailyLoss
-from hedgerow.engine.equity import equity_of
-from hedgerow.engine.execute import Executor
+from hedgerow.engine.execution.executor import Executor
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import (
+from hedgerow.engine.notices import (
     BalancesRead,
     CycleBegan,
     CycleEnded,
@@ -38,8 +38,8 @@ from hedgerow.engine.moments import (
     ScanStarted,
     Warned,
 )
-from hedgerow.engine.observe import observe, observe_settled, read_books
-from hedgerow.engine.settle import Settler
+from hedgerow.engine.observation import observe, observe_settled, read_books
+from hedgerow.engine.reconciliation import Settler
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.entry import openings_blocked, plan_opening, shortlist
 from hedgerow.strategy.decisions.foreign import foreign_longs, foreign_positions, hedges_found

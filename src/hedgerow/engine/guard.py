@@ -15,7 +15,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import GuardAlarmed, HedgeUnseen
+from hedgerow.engine.notices import GuardAlarmed, HedgeUnseen
 from hedgerow.ports import Clock, NewsSource, Venue
 from hedgerow.strategy.decisions.alarms import (
     DEBOUNCE,

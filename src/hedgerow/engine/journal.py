@@ -7,7 +7,7 @@ from hedgerow.domain.errors import InvariantBroken, LogUnavailable
 from hedgerow.domain.events import CommandIssued, Event
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.moments import Listener, ListenerFailed, Moment, Recorded
+from hedgerow.engine.notices import Listener, ListenerFailed, Moment, Recorded
 from hedgerow.ports import Store
 
 __all__ = ["Journal"]

@@ -13,8 +13,8 @@ from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.cycle import Cycle
 from hedgerow.engine.guard import Guard
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import CycleFailed, NothingRead, Stopped, StoppedByUser
-from hedgerow.engine.service import Service
+from hedgerow.engine.notices import CycleFailed, NothingRead, Stopped, StoppedByUser
+from hedgerow.engine.operator import Service
 from hedgerow.engine.startup import Startup
 from hedgerow.ports import Clock, StateKeeper
 

@@ -6,10 +6,10 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import RunIdentity
+from hedgerow.engine.accounting.equity import equity_of
 from hedgerow.engine.cycle import Tools
-from hedgerow.engine.equity import equity_of
-from hedgerow.engine.moments import EquityRead, ReadFailed, Reconciled, ReconcileStarted, Started
-from hedgerow.engine.observe import observe_settled
+from hedgerow.engine.notices import EquityRead, ReadFailed, Reconciled, ReconcileStarted, Started
+from hedgerow.engine.observation import observe_settled
 from hedgerow.strategy.decisions.verdicts import Consistent, Nothing, Verdict
 from hedgerow.strategy.observation import Observation
 

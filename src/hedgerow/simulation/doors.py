@@ -15,7 +15,7 @@ from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.readings import LateFunding, LateRates
 from hedgerow.emulator.venue import EmulatedVenue
 from hedgerow.emulator.world import World
-from hedgerow.engine.moments import Listener
+from hedgerow.engine.notices import Listener
 from hedgerow.ports import NewsSource, Store, Venue
 from hedgerow.simulation.alterations import BRIEF, Alteration
 from hedgerow.simulation.causes import Cause, Span

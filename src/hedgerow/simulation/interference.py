@@ -7,7 +7,7 @@ from typing import Final
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.operator_requests import CloseRequested, HaltRequested, HedgeSeen
-from hedgerow.engine.moments import Moment, Recorded
+from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.simulation.owner import OwnersMailbox
 
 __all__ = ["Interference"]

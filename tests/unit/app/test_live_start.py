@@ -10,7 +10,7 @@ from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import CycleCompleted, Event
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import CycleEnded
+from hedgerow.engine.notices import CycleEnded
 from hedgerow.ports import HttpRequest, HttpResponse, StreamConnection
 from hedgerow.store.memory import MemoryStore
 from support.scripted_aster import NOW, ScriptedAster, make_client

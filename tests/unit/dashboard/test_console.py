@@ -14,7 +14,7 @@ from hedgerow.dashboard.console import FILE_BYTES, FILES_KEPT, LogListener, clos
 from hedgerow.domain import events as ev
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine import moments as mo
+from hedgerow.engine import notices as mo
 from support.story import AT, STORIES, heard
 
 

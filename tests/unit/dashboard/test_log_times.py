@@ -7,7 +7,7 @@ from pathlib import Path
 from hedgerow.dashboard.console import LogListener, close_logging, configure_logging
 from hedgerow.domain.events import Lifted, TargetDecided
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.moments import CycleBegan, Moment, Recorded, Warned
+from hedgerow.engine.notices import CycleBegan, Moment, Recorded, Warned
 
 AT = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -13,7 +13,7 @@ from hedgerow.app.outlook_file import OutlookFile, read_outlook
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.engine.moments import CycleEnded, Moment, NothingRead, Warned
+from hedgerow.engine.notices import CycleEnded, Moment, NothingRead, Warned
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support.bots import Farm

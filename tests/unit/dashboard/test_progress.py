@@ -8,7 +8,7 @@ import pytest
 
 from hedgerow.dashboard.progress import STEPS, ProgressListener
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.moments import CycleEnded, Warned
+from hedgerow.engine.notices import CycleEnded, Warned
 from support.story import HEDGE
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

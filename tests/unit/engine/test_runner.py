@@ -2,7 +2,7 @@
 
 import pytest
 
-from hedgerow.engine.moments import CycleBegan, CycleFailed, Moment
+from hedgerow.engine.notices import CycleBegan, CycleFailed, Moment
 from support.bots import Farm
 
 

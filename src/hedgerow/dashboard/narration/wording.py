@@ -8,14 +8,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from hedgerow.dashboard.narration.cycle import MOMENT_WORDS
+from hedgerow.dashboard.narration.events import ROUTINE_EVENTS, recorded
+from hedgerow.dashboard.narration.formats import Line, LineLevel, Lines, one_line
+from hedgerow.dashboard.narration.lifecycle import LIFE_WORDS
+from hedgerow.dashboard.narration.stops import STOP_WORDS
+from hedgerow.dashboard.narration.verdicts import decided, reconcile_started, reconciled
 from hedgerow.domain.events import ExternalFlow
-from hedgerow.engine import moments as mo
-from hedgerow.engine.narration_events import ROUTINE_EVENTS, recorded
-from hedgerow.engine.narration_life import LIFE_WORDS
-from hedgerow.engine.narration_lines import Line, LineLevel, Lines, one_line
-from hedgerow.engine.narration_moments import MOMENT_WORDS
-from hedgerow.engine.narration_stop import STOP_WORDS
-from hedgerow.engine.narration_verdicts import decided, reconcile_started, reconciled
+from hedgerow.engine import notices as mo
 
 __all__ = ["Line", "LineLevel", "Lines", "is_routine", "one_line", "told_at", "words"]
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from hedgerow.dashboard.narration.formats import BLANK, Line, LineLevel, Lines, info, warning
 from hedgerow.domain.formats import log_funding, log_money, log_quantity
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import HedgedPosition, Reason
-from hedgerow.engine.moments import Decided, Reconciled, ReconcileStarted
-from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, info, warning
+from hedgerow.engine.notices import Decided, Reconciled, ReconcileStarted
 from hedgerow.strategy import observation as ob
 from hedgerow.strategy.decisions import verdicts as vd
 from hedgerow.strategy.decisions.verdicts import BALANCED_WITHIN

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from hedgerow.dashboard.narration.formats import BLANK, Line, LineLevel, Lines, headed, info, warning
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.formats import (
     UNKNOWN,
@@ -24,8 +25,7 @@ from hedgerow.domain.formats import (
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import HedgedPosition
-from hedgerow.engine import moments as mo
-from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, headed, info, warning
+from hedgerow.engine import notices as mo
 from hedgerow.strategy.hedge_result import LEGS, HedgeResult
 from hedgerow.strategy.observation import Evaluation, HealthReport
 

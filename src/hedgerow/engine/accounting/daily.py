@@ -3,7 +3,7 @@
 from hedgerow.domain import events as ev
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.formats import log_money
-from hedgerow.engine.equity import equity_of
+from hedgerow.engine.accounting.equity import equity_of
 from hedgerow.engine.journal import Journal
 from hedgerow.strategy.evaluation.daily_loss import day_is_over, loss_limit, loss_of, result_of
 from hedgerow.strategy.observation import Observation

@@ -14,9 +14,9 @@ from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus, TimeInForce
 from hedgerow.domain.position import HedgedPosition, OrderRecord
-from hedgerow.engine.elsewhere import TradesElsewhere
+from hedgerow.engine.accounting.statement_reader import SLACK
+from hedgerow.engine.external_trades import TradesElsewhere
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.statement_reader import SLACK
 from hedgerow.ports import Clock, StatementRow, Venue
 from hedgerow.strategy.decisions.reconcile import coins_unread
 from hedgerow.strategy.evaluation.margin_evidence import needs_second_source, with_margin_proven

@@ -29,14 +29,14 @@ from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
-from hedgerow.engine.bookkeeping import Bookkeeper
-from hedgerow.engine.evidence import by_trades, look_up, second_position
+from hedgerow.engine.accounting.bookkeeping import Bookkeeper
+from hedgerow.engine.execution.order_resolution import by_trades, look_up, second_position
+from hedgerow.engine.execution.pair_listing import PairListing
+from hedgerow.engine.execution.steady import SteadyTime
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import OrderRests
-from hedgerow.engine.observe import read_books
-from hedgerow.engine.pair_listing import PairListing
-from hedgerow.engine.steady import SteadyTime
+from hedgerow.engine.notices import OrderRests
+from hedgerow.engine.observation import read_books
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.alarms import GRACE, Alarm, AlarmKind, disturbance
 from hedgerow.strategy.decisions.entry import settings_in_place

@@ -13,7 +13,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import Warned
+from hedgerow.engine.notices import Warned
 from hedgerow.ports import Clock, Venue
 
 __all__ = ["TradesElsewhere", "newest"]

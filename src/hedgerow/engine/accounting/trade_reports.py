@@ -6,7 +6,7 @@ from decimal import Decimal
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import Warned
+from hedgerow.engine.notices import Warned
 from hedgerow.ports import Clock
 from hedgerow.strategy.evidence.trade_reports import average_entry, contradiction, expected_pnl, unusual
 

@@ -23,10 +23,10 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord
-from hedgerow.engine.elsewhere import newest
+from hedgerow.engine.external_trades import newest
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import Warned
+from hedgerow.engine.notices import Warned
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.verdicts import ClosedElsewhere, Consistent, HalfOpen, Replaced, Verdict, symbols_of
 

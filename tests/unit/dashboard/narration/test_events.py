@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from hedgerow.dashboard.narration.wording import LineLevel, is_routine, words
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
@@ -15,8 +16,7 @@ from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import ImportedState, Ledger
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, Reason, Tally
-from hedgerow.engine.moments import Recorded
-from hedgerow.engine.narration import LineLevel, is_routine, words
+from hedgerow.engine.notices import Recorded
 from support.story import AT, BTC, HEDGE, HEDGE_ID, heard, hedge, job
 
 HELD = Ledger(hedge=HEDGE)

@@ -21,8 +21,8 @@ from hedgerow.domain.operator_requests import (
 )
 from hedgerow.domain.position import Reason
 from hedgerow.engine.cycle import Cycle, Tools
-from hedgerow.engine.moments import Warned
-from hedgerow.engine.observe import observe
+from hedgerow.engine.notices import Warned
+from hedgerow.engine.observation import observe
 from hedgerow.ports import Mailbox
 from hedgerow.strategy.decisions.fitness import unfit
 from hedgerow.strategy.decisions.reconcile import candidate_of

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from hedgerow.app.bot import build_bot
 from hedgerow.clock import run_virtual
+from hedgerow.dashboard.narration.wording import told_at, words
 from hedgerow.domain.commands import ArmDeadMan, TransferDirection, TransferFunds
 from hedgerow.domain.events import (
     CommandIssued,
@@ -23,9 +24,8 @@ from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.emulator.refusals import Code
-from hedgerow.engine.execute import _attempts
-from hedgerow.engine.moments import OrderRests, Recorded
-from hedgerow.engine.narration import told_at, words
+from hedgerow.engine.execution.executor import _attempts
+from hedgerow.engine.notices import OrderRests, Recorded
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.bots import Farm
 from support.diary import Diary

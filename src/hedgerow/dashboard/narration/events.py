@@ -4,6 +4,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from hedgerow.dashboard.narration.cycle import rebalanced
+from hedgerow.dashboard.narration.formats import Line, Lines, alarm, info, success, warning
+from hedgerow.dashboard.narration.hedges import HEDGE_WORDS, symbol_of
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET
@@ -15,10 +18,7 @@ from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.operator_requests import RequestOutcome
 from hedgerow.domain.order import Fill, OrderRequest, TimeInForce
 from hedgerow.domain.position import OrderRecord
-from hedgerow.engine.moments import Recorded
-from hedgerow.engine.narration_hedges import HEDGE_WORDS, symbol_of
-from hedgerow.engine.narration_lines import Line, Lines, alarm, info, success, warning
-from hedgerow.engine.narration_moments import rebalanced
+from hedgerow.engine.notices import Recorded
 
 __all__ = ["EVENT_WORDS", "ROUTINE_EVENTS", "SILENT_EVENTS", "recorded"]
 

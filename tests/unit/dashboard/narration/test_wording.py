@@ -7,6 +7,12 @@ from typing import get_args
 import pytest
 from msgspec.structs import replace
 
+from hedgerow.dashboard.narration.cycle import MOMENT_WORDS
+from hedgerow.dashboard.narration.events import EVENT_WORDS, SILENT_EVENTS
+from hedgerow.dashboard.narration.lifecycle import LIFE_WORDS
+from hedgerow.dashboard.narration.stops import STOP_WORDS
+from hedgerow.dashboard.narration.verdicts import CLOSING, DECISION_WORDS, SAFETY, VERDICT_WORDS
+from hedgerow.dashboard.narration.wording import Line, LineLevel, is_routine, one_line, told_at, words
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, LegProgress
@@ -15,13 +21,7 @@ from hedgerow.domain.ledger.books import Books
 from hedgerow.domain.ledger.state import Halt, ImportedState, Ledger, Totals
 from hedgerow.domain.position import Reason
 from hedgerow.domain.run_identity import RunMode
-from hedgerow.engine import moments as mo
-from hedgerow.engine.narration import Line, LineLevel, is_routine, one_line, told_at, words
-from hedgerow.engine.narration_events import EVENT_WORDS, SILENT_EVENTS
-from hedgerow.engine.narration_life import LIFE_WORDS
-from hedgerow.engine.narration_moments import MOMENT_WORDS
-from hedgerow.engine.narration_stop import STOP_WORDS
-from hedgerow.engine.narration_verdicts import CLOSING, DECISION_WORDS, SAFETY, VERDICT_WORDS
+from hedgerow.engine import notices as mo
 from hedgerow.strategy import observation as ob
 from hedgerow.strategy.decisions import verdicts as vd
 from hedgerow.strategy.hedge_result import ExitPrices, result_of

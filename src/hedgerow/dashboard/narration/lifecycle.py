@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from hedgerow.dashboard.narration.formats import BLANK, Line, LineLevel, Lines, alarm, headed, info, warning
 from hedgerow.domain.formats import UNKNOWN, log_funding, log_money, log_setting, seconds, utc_second
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.run_identity import RunIdentity, RunMode
-from hedgerow.engine import moments as mo
-from hedgerow.engine.narration_lines import BLANK, Line, LineLevel, Lines, alarm, headed, info, warning
+from hedgerow.engine import notices as mo
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 
 __all__ = ["LIFE_WORDS"]

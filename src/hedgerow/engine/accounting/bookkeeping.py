@@ -16,11 +16,11 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.domain.schedule import last_settlement
-from hedgerow.engine.awaited_funding import AwaitedFunding
+from hedgerow.engine.accounting.awaited_funding import AwaitedFunding
+from hedgerow.engine.accounting.statement_reader import SLACK, StatementReader
+from hedgerow.engine.accounting.trade_reports import TradeReports
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import BooksChecked, Warned
-from hedgerow.engine.statement_reader import SLACK, StatementReader
-from hedgerow.engine.trade_reports import TradeReports
+from hedgerow.engine.notices import BooksChecked, Warned
 from hedgerow.ports import Clock, Venue
 
 __all__ = ["Bookkeeper"]

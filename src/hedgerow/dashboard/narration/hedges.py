@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from hedgerow.dashboard.narration.formats import Line, LineLevel, Lines, info, success, warning
+from hedgerow.dashboard.narration.quality import executed
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.formats import log_funding, log_money, log_price, log_quantity
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import ClosedHedge, HedgedPosition
-from hedgerow.engine.narration_lines import Line, LineLevel, Lines, info, success, warning
-from hedgerow.engine.narration_quality import executed
 from hedgerow.strategy.hedge_result import result_of_ended
 
 __all__ = ["HEDGE_WORDS", "symbol_of"]

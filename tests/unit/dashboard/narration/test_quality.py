@@ -4,14 +4,14 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from hedgerow.dashboard.narration.quality import executed
+from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution_quality import ExecutionQuality, LegQuality
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest, OrderStatus, TimeInForce
 from hedgerow.domain.position import OrderRecord, Reason
-from hedgerow.engine.narration import words
-from hedgerow.engine.narration_quality import executed
 from support.story import AT, HEDGE, HEDGE_ID, heard
 from support.views import fill
 

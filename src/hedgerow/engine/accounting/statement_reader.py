@@ -6,7 +6,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.errors import VenueError
 from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.moments import Warned
+from hedgerow.engine.notices import Warned
 from hedgerow.ports import Clock, StatementRow, Venue
 
 __all__ = ["SLACK", "StatementReader"]

@@ -14,15 +14,15 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
-from hedgerow.engine.elsewhere import TradesElsewhere, newest
-from hedgerow.engine.evidence import AccountEvidence, second_position
-from hedgerow.engine.execute import Executor
+from hedgerow.engine.accounting.late_fills import LateFills
+from hedgerow.engine.accounting.position_history import read_history
+from hedgerow.engine.execution.executor import Executor
+from hedgerow.engine.execution.order_resolution import AccountEvidence, second_position
+from hedgerow.engine.external_trades import TradesElsewhere, newest
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.late_fills import LateFills
-from hedgerow.engine.moments import Adopted, Reconciled, Warned
-from hedgerow.engine.observe import observe
-from hedgerow.engine.position_history import read_history
+from hedgerow.engine.notices import Adopted, Reconciled, Warned
+from hedgerow.engine.observation import observe
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.adoption import PositionHistory, adoption
 from hedgerow.strategy.decisions.reconcile import reconcile

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from hedgerow.dashboard.narration.formats import Line, LineLevel, Lines, warning
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.formats import log_money
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import plain
 from hedgerow.domain.order import TimeInForce
-from hedgerow.engine import moments as mo
-from hedgerow.engine.narration_lines import Line, LineLevel, Lines, warning
+from hedgerow.engine import notices as mo
 from hedgerow.strategy.hedging.orders import naked_quantity
 
 __all__ = ["STOP_WORDS"]

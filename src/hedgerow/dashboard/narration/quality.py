@@ -1,8 +1,8 @@
 """Words for how well a job was carried out: lines at the end of the guide's blocks."""
 
+from hedgerow.dashboard.narration.formats import Lines, info
 from hedgerow.domain.execution_quality import ExecutionQuality, LegQuality
 from hedgerow.domain.formats import log_funding, log_money, log_percent, seconds
-from hedgerow.engine.narration_lines import Lines, info
 
 __all__ = ["executed"]
 

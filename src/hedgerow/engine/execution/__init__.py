@@ -1,0 +1,1 @@
+"""Executes two-leg jobs: one command at a time, logged before it is sent; unknown outcomes are resolved."""
