@@ -281,7 +281,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="a short gains what prices gain",
-        file="dashboard/books.py",
+        file="dashboard/books/report.py",
         does="unrealised profit of a short has the sign of a long",
         old="worth += position.quantity * ((price or",
         new="worth += abs(position.quantity) * ((price or",
@@ -289,7 +289,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="an asset that differs is matched",
-        file="dashboard/audit.py",
+        file="dashboard/books/matching.py",
         does="five coins in the log and five dollars at the exchange are the same",
         old='            ("asset", log.asset, venue.asset),\n',
         new="",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hedgerow.cli.main import COMMANDS
-from hedgerow.dashboard.books import CSV_COLUMNS
+from hedgerow.dashboard.books.report import CSV_COLUMNS
 from hedgerow.domain.events import Wallet
 from support.local_aster import USER, LocalAster, local_aster
 from support.shell import COMMAND, EAGER, Shell, process, write_config

@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.dashboard.audit import AuditLine, Standing, audit, pending_changes
-from hedgerow.dashboard.audit_entries import LineKind
-from hedgerow.dashboard.books import BooksReport, VenueSide, wallet_lines
-from hedgerow.dashboard.statement import Statement, read_statement
+from hedgerow.dashboard.books.entries import LineKind
+from hedgerow.dashboard.books.matching import AuditLine, Standing, audit, pending_changes
+from hedgerow.dashboard.books.report import BooksReport, VenueSide, wallet_lines
+from hedgerow.dashboard.books.statement import Statement, read_statement
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, FundingReceived, Wallet
 from hedgerow.domain.instrument import Market, Side

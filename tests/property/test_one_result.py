@@ -28,18 +28,21 @@ import hedgerow.dashboard.status_document as status_document_module
 import hedgerow.dashboard.status_lines as status_lines_module
 from hedgerow.app.state_file import StateFile
 from hedgerow.cli.books import show_books
-from hedgerow.dashboard import books, outlook, page, recorder, report, statement
-from hedgerow.dashboard.books import BooksReport, VenueSide
+from hedgerow.dashboard import outlook
+from hedgerow.dashboard.books import report as books
+from hedgerow.dashboard.books import statement
+from hedgerow.dashboard.books.report import BooksReport, VenueSide
+from hedgerow.dashboard.books.statement import read_statement
 from hedgerow.dashboard.bot_state import Process, ProcessState, bot_state
 from hedgerow.dashboard.narration import cycle as narration_moments
 from hedgerow.dashboard.narration import hedges as narration_hedges
 from hedgerow.dashboard.narration import lifecycle as narration_life
 from hedgerow.dashboard.narration.wording import words
 from hedgerow.dashboard.outlook import OutlookBuilder
-from hedgerow.dashboard.page import html_page
-from hedgerow.dashboard.recorder import RunEnd, RunRecorder
-from hedgerow.dashboard.report import RunReport, report_lines
-from hedgerow.dashboard.statement import read_statement
+from hedgerow.dashboard.report import page, recorder, report
+from hedgerow.dashboard.report.page import html_page
+from hedgerow.dashboard.report.recorder import RunEnd, RunRecorder
+from hedgerow.dashboard.report.report import RunReport, report_lines
 from hedgerow.dashboard.status_document import status_document
 from hedgerow.dashboard.status_lines import BotView, status_lines
 from hedgerow.domain.account import PerpPosition

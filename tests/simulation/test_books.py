@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from hedgerow.app.simulate import play_whole
-from hedgerow.dashboard.audit import audit
-from hedgerow.dashboard.books import wallet_lines
-from hedgerow.dashboard.statement import read_statement
+from hedgerow.dashboard.books.matching import audit
+from hedgerow.dashboard.books.report import wallet_lines
+from hedgerow.dashboard.books.statement import read_statement
 from hedgerow.domain.money import ZERO
 from hedgerow.simulation.draws import draw_plan
 

@@ -11,7 +11,7 @@ import pytest
 from hedgerow.app.demo import DemoPlan, demo_tape, play_demo
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
-from hedgerow.dashboard.report import RunReport
+from hedgerow.dashboard.report.report import RunReport
 
 ROUNDING = Decimal("1e-12")
 """Average prices are quotients, cut at 28 digits."""

@@ -16,10 +16,10 @@ from hedgerow.app.paper import PaperExchange, PaperTerms
 from hedgerow.app.session import read_settings
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
-from hedgerow.dashboard.audit import audit
-from hedgerow.dashboard.audit_entries import LATE
-from hedgerow.dashboard.books import BooksReport, VenueSide, wallet_lines
-from hedgerow.dashboard.statement import HedgeStatement, Statement, read_statement
+from hedgerow.dashboard.books.entries import LATE
+from hedgerow.dashboard.books.matching import audit
+from hedgerow.dashboard.books.report import BooksReport, VenueSide, wallet_lines
+from hedgerow.dashboard.books.statement import HedgeStatement, Statement, read_statement
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.errors import ConfigError, StoreError, VenueError
 from hedgerow.domain.events import CommandIssued, Event, FeeBooked, FillsElsewhere, FundsTransferred, OrderAccepted

@@ -13,8 +13,8 @@ from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import SystemClock, VirtualClock, run_virtual
 from hedgerow.config import Home, settings_in_words
-from hedgerow.dashboard.recorder import RunEnd, RunRecorder
-from hedgerow.dashboard.report import RunReport
+from hedgerow.dashboard.report.recorder import RunEnd, RunRecorder
+from hedgerow.dashboard.report.report import RunReport
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.errors import ConfigError, HistoryError, InvariantBroken, Rejected
 from hedgerow.domain.events import HedgeAdopted

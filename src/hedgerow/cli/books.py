@@ -32,9 +32,9 @@ from hedgerow.cli.common import (
 from hedgerow.cli.tables import Column, show_table
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
-from hedgerow.dashboard.audit import AuditLine, Standing
-from hedgerow.dashboard.books import CSV_COLUMNS, BooksReport, Row, as_json, csv_rows
-from hedgerow.dashboard.statement import HedgeStatement
+from hedgerow.dashboard.books.matching import AuditLine, Standing
+from hedgerow.dashboard.books.report import CSV_COLUMNS, BooksReport, Row, as_json, csv_rows
+from hedgerow.dashboard.books.statement import HedgeStatement
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.formats import full_amount, signed_amount, signed_full, utc_minute
 from hedgerow.domain.money import plain

@@ -30,10 +30,10 @@ from hedgerow.cli.tables import Column, screen_width, show_table
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.console import LogListener, close_logging, configure_logging
-from hedgerow.dashboard.digest import Digest
-from hedgerow.dashboard.page import html_page
 from hedgerow.dashboard.progress import ProgressListener
-from hedgerow.dashboard.report import RunReport, as_json, closing_lines, headlines, hedge_cells, report_lines
+from hedgerow.dashboard.quiet_filter import Digest
+from hedgerow.dashboard.report.page import html_page
+from hedgerow.dashboard.report.report import RunReport, as_json, closing_lines, headlines, hedge_cells, report_lines
 from hedgerow.engine.notices import Listener
 
 __all__ = ["demo"]

@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from hedgerow.dashboard.page import html_page
-from hedgerow.dashboard.recorder import RunEnd, RunRecorder
-from hedgerow.dashboard.report import RunReport, as_json, report_lines
+from hedgerow.dashboard.report.page import html_page
+from hedgerow.dashboard.report.recorder import RunEnd, RunRecorder
+from hedgerow.dashboard.report.report import RunReport, as_json, report_lines
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution

@@ -10,7 +10,7 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.dashboard.recorder import STILL_OPEN
+from hedgerow.dashboard.report.recorder import STILL_OPEN
 from hedgerow.domain import events as ev
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.dashboard.page import html_page
-from hedgerow.dashboard.report import Curve, HedgeRow, RunReport, as_json, drawdown_texts, report_lines
+from hedgerow.dashboard.report.page import html_page
+from hedgerow.dashboard.report.report import Curve, HedgeRow, RunReport, as_json, drawdown_texts, report_lines
 from hedgerow.strategy.hedge_result import HedgeResult
 
 START = datetime(2025, 5, 1, tzinfo=UTC)

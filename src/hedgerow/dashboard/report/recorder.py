@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct, field
 
-from hedgerow.dashboard.report import Curve, HedgeRow, RunReport
+from hedgerow.dashboard.report.report import Curve, HedgeRow, RunReport
 from hedgerow.domain.events import Event
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO

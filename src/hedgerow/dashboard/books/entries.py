@@ -8,7 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.dashboard.statement import HedgeStatement, Statement
+from hedgerow.dashboard.books.statement import HedgeStatement, Statement
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.commands import PlaceOrder, TransferDirection, TransferFunds

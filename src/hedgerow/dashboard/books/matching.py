@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from hedgerow.dashboard.audit_entries import (
+from hedgerow.dashboard.books.entries import (
     LATE,
     Entry,
     LineKind,
@@ -21,7 +21,7 @@ from hedgerow.dashboard.audit_entries import (
     with_transfers_named,
     without_awaited,
 )
-from hedgerow.dashboard.statement import Statement
+from hedgerow.dashboard.books.statement import Statement
 from hedgerow.domain import events as ev
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.money import ZERO

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from hedgerow.dashboard.statement import read_statement
+from hedgerow.dashboard.books.statement import read_statement
 from hedgerow.strategy.hedge_result import ExitPrices, HedgeResult
 from support.diary import Diary
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedgerow.dashboard.svg import Bar, Line, line_chart, thinned, ticks, time_ticks, timeline
+from hedgerow.dashboard.report.charts import Bar, Line, line_chart, thinned, ticks, time_ticks, timeline
 
 START = datetime(2025, 5, 1, tzinfo=UTC)
 FINITE = st.floats(-1e9, 1e9, allow_nan=False)

@@ -6,8 +6,8 @@ from decimal import Decimal
 from html import escape
 from importlib.resources import files
 
-from hedgerow.dashboard.report import HedgeRow, RunReport, drawdown_texts
-from hedgerow.dashboard.svg import Bar, Line, line_chart, timeline
+from hedgerow.dashboard.report.charts import Bar, Line, line_chart, timeline
+from hedgerow.dashboard.report.report import HedgeRow, RunReport, drawdown_texts
 from hedgerow.domain.formats import amount, duration, percent, seconds, signed_amount, signed_percent, utc_minute
 from hedgerow.domain.money import plain
 

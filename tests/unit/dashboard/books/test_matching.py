@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from hedgerow.dashboard.audit import AuditLine, Standing, audit
-from hedgerow.dashboard.audit_entries import LineKind
-from hedgerow.dashboard.statement import read_statement
+from hedgerow.dashboard.books.entries import LineKind
+from hedgerow.dashboard.books.matching import AuditLine, Standing, audit
+from hedgerow.dashboard.books.statement import read_statement
 from hedgerow.domain import events as ev
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.ports import AccountRecord, StatementRow

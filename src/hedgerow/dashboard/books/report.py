@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from hedgerow.dashboard.audit import AuditLine, Standing, pending_changes
-from hedgerow.dashboard.statement import HedgeStatement, Statement
+from hedgerow.dashboard.books.matching import AuditLine, Standing, pending_changes
+from hedgerow.dashboard.books.statement import HedgeStatement, Statement
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.ledger.books import BookLine, held_of
 from hedgerow.domain.money import ZERO, plain
