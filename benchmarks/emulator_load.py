@@ -30,8 +30,8 @@ from yarl import URL
 from _processes import processor_seconds, resident_megabytes, started, wait_for
 from _report import Budgets
 from hedgerow.aster.credentials import Credentials, address_of
-from hedgerow.aster.nonces import NonceSource, VenueTime
-from hedgerow.aster.signing import AgentSigner, Param, encode
+from hedgerow.aster.http.nonces import NonceSource, VenueTime
+from hedgerow.aster.http.signing import AgentSigner, Param, encode
 from hedgerow.clock import SystemClock
 from hedgerow.domain.instrument import BasisPair, TradingStatus
 from hedgerow.emulator.markets import GeneratedTape

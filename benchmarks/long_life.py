@@ -23,7 +23,7 @@ from random import Random
 from _report import Budgets
 from _years import DAY, write_years
 from hedgerow.app.bot import BotParts, build_bot
-from hedgerow.aster.own import OwnActs
+from hedgerow.aster.account.own_activity import OwnActs
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.ledger.state import Ledger

@@ -19,8 +19,8 @@ from eth_account.messages import encode_typed_data
 
 from _report import Budgets
 from hedgerow.aster.credentials import Credentials
-from hedgerow.aster.nonces import NonceSource, VenueTime
-from hedgerow.aster.signing import AgentSigner, Param, encode
+from hedgerow.aster.http.nonces import NonceSource, VenueTime
+from hedgerow.aster.http.signing import AgentSigner, Param, encode
 from hedgerow.clock import SystemClock
 
 ROOT = Path(__file__).parents[1]

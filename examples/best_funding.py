@@ -10,8 +10,8 @@ import os
 import random
 
 from hedgerow.aster import MAINNET, AsterClient
-from hedgerow.aster.http import HttpTransport
-from hedgerow.aster.proxy import proxy_of
+from hedgerow.aster.http.proxy import proxy_of
+from hedgerow.aster.http.transport import HttpTransport
 from hedgerow.clock import SystemClock
 
 SHOWN = 5

@@ -179,7 +179,7 @@ ARITHMETIC: Sequence[Patched] = (
         ("the higher one of two limits counts", "return min((limit", "return max((limit"),
     ),
     *_of(
-        "aster/limits.py",
+        "aster/http/rate_limits.py",
         "unit/aster/test_limits.py",
         ("a scan leaves no room for orders", "share = SCAN_SHARE if priority is Priority.SCAN else 1.0", "share = 1.0"),
         ("requests are never forgotten", "now - self.limit.window_seconds:", "now - 2 * self.limit.window_seconds:"),
@@ -191,7 +191,7 @@ ARITHMETIC: Sequence[Patched] = (
         ),
     ),
     *_of(
-        "aster/nonces.py",
+        "aster/http/nonces.py",
         "unit/aster/test_nonces.py",
         ("the offset is measured at sending", "sent + (received - sent) / 2", "sent"),
         (

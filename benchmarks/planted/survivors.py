@@ -113,7 +113,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="the statement takes all room",
-        file="aster/account_history.py",
+        file="aster/account/history.py",
         does="the account cannot be read while a long statement is",
         old="patient = AccountHistory(self._client.giving_way(), self._own)",
         new="patient = self",
@@ -121,7 +121,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="a full page of settled rates is not continued",
-        file="aster/funding_history.py",
+        file="aster/market/funding_history.py",
         does="the board is one settlement old where the venue lists hundreds of perpetuals",
         old="            if page.count < ROWS:\n",
         new="            if page.count <= ROWS:\n",
@@ -225,7 +225,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="the nonce file has no lock",
-        file="aster/nonces.py",
+        file="aster/http/nonces.py",
         does="two processes sign with the same nonce",
         old="            _lock(handle)\n",
         new="",
@@ -233,7 +233,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="the smaller of two minimum notionals counts",
-        file="aster/translate.py",
+        file="aster/schema/convert.py",
         does="orders are planned that the exchange refuses",
         old="return max(known) if known",
         new="return min(known) if known",
@@ -241,7 +241,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="an older order report overwrites a newer one",
-        file="aster/account_cache.py",
+        file="aster/account/stream_cache.py",
         does="a fill that was reported is forgotten again",
         old="_standing(row) < _standing(known)",
         new="row is known",
@@ -249,7 +249,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="a short block replaces a long ban",
-        file="aster/limits.py",
+        file="aster/http/rate_limits.py",
         does="a banned client asks again at once, and is banned for longer",
         old="self._blocked_until = max(self._blocked_until, until)",
         new="self._blocked_until = until",
@@ -257,7 +257,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="the first row of an amount is taken for our transfer",
-        file="aster/account_history.py",
+        file="aster/account/history.py",
         does="a transfer by hand of the same amount is hidden, and the bot's own shown",
         old="            left.remove(min(near, key=_distance_to(transfer)))",
         new="            left.remove(near[0])",
@@ -265,7 +265,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="the end of an order has the time of its creation",
-        file="aster/translate.py",
+        file="aster/schema/convert.py",
         does="an order that rested for minutes ended when it began",
         old="stamp = row.update_time or row.time",
         new="stamp = row.time or row.update_time",
@@ -273,7 +273,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="streams are not opened anew before the venue cuts them",
-        file="aster/stream_link.py",
+        file="aster/http/reconnecting_stream.py",
         does="every stream is deaf once a day until it is connected again",
         old="ROTATE_SECONDS = 23 * 3600.0",
         new="ROTATE_SECONDS = 25 * 3600.0",

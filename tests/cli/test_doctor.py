@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hedgerow.app.doctor import fee_coin_finding, ledger_findings, position_findings
 from hedgerow.app.keys import Level
-from hedgerow.aster.wire_account import TradeRow
+from hedgerow.aster.schema.account_rows import TradeRow
 from hedgerow.domain.account import MarginType
 from hedgerow.domain.errors import NotSent
 from hedgerow.domain.events import HaltReason

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedgerow.aster.translate import (
+from hedgerow.aster.schema.account_rows import (
+    IncomeRow,
+    OrderRow,
+    PositionRow,
+    TradeRow,
+    TransactionRow,
+    perp_account_of,
+    spot_account_of,
+)
+from hedgerow.aster.schema.convert import (
     DOCUMENTED_FEES,
     doubts_in,
     fill_of,
@@ -21,7 +30,7 @@ from hedgerow.aster.translate import (
     spot_balances_of,
     told,
 )
-from hedgerow.aster.wire import (
+from hedgerow.aster.schema.market_rows import (
     BookTicker,
     ExchangeInfo,
     FundingInfoRow,
@@ -34,15 +43,6 @@ from hedgerow.aster.wire import (
     from_millis,
     listed_rows,
     read_rows,
-)
-from hedgerow.aster.wire_account import (
-    IncomeRow,
-    OrderRow,
-    PositionRow,
-    TradeRow,
-    TransactionRow,
-    perp_account_of,
-    spot_account_of,
 )
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import Market

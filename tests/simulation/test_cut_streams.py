@@ -14,8 +14,8 @@ from _exchange import wrongs
 from hedgerow.app.bot import BotParts, build_bot
 from hedgerow.app.live import LiveExchange
 from hedgerow.aster import AsterClient, Credentials
-from hedgerow.aster.hosts import MAINNET
-from hedgerow.aster.http import HttpTransport
+from hedgerow.aster.endpoints import MAINNET
+from hedgerow.aster.http.transport import HttpTransport
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import Event, ExecutionStarted, HedgeClosed, HedgeOpened, OrderOutcomeUnknown
 from hedgerow.domain.instrument import Market

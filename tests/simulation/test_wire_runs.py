@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.app.simulate import play, play_seed, play_seeds
-from hedgerow.aster.codes import failure
-from hedgerow.aster.reservations import Reservations
+from hedgerow.aster.account.nonce_reservations import Reservations
+from hedgerow.aster.http.error_codes import failure
 from hedgerow.cli import main
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import NotSent, OutcomeUnknown

@@ -13,7 +13,7 @@ from hedgerow.app.environment import Environment
 from hedgerow.app.lockstep import AttendedTransport, LockstepClock
 from hedgerow.aster import AsterClient, AsterVenue, Credentials
 from hedgerow.aster.credentials import address_of
-from hedgerow.aster.http import HttpTransport
+from hedgerow.aster.http.transport import HttpTransport
 from hedgerow.clock import run_virtual
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import Command, PlaceOrder, SetLeverage

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from datetime import timedelta
 from typing import Self, TypeVar
 
-from hedgerow.aster.hosts import Hosts
+from hedgerow.aster.endpoints import Hosts
 from hedgerow.clock import SystemClock
 from hedgerow.emulator.wire.server import WireServer
 from hedgerow.emulator.wire.signing import MAINNET

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from hedgerow.app.lockstep import AttendedTransport
 from hedgerow.aster import AsterClient, AsterVenue, Credentials
-from hedgerow.aster.hosts import MAINNET, Hosts
-from hedgerow.aster.http import HttpTransport
+from hedgerow.aster.endpoints import MAINNET, Hosts
+from hedgerow.aster.http.transport import HttpTransport
 from hedgerow.aster.streams import AsterStreams
 from hedgerow.clock import FollowedClock, SystemClock, VirtualClock, run_virtual
 from hedgerow.domain.instrument import Market, TradingStatus

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import assert_type
 
 from hedgerow.aster import AsterClient, AsterVenue
-from hedgerow.aster.wire import DepthReply
+from hedgerow.aster.schema.market_rows import DepthReply
 from hedgerow.domain.events import Event
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.state import Ledger

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from hedgerow.app.keys import Finding, Level
-from hedgerow.aster.hosts import Hosts
-from hedgerow.aster.proxy import Proxy
-from hedgerow.aster.wire_account import TradeRow
+from hedgerow.aster.endpoints import Hosts
+from hedgerow.aster.http.proxy import Proxy
+from hedgerow.aster.schema.account_rows import TradeRow
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, OpenOrder
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.formats import percent

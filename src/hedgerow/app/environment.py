@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hedgerow.aster import MAINNET, TESTNET, Credentials, Hosts
-from hedgerow.aster.proxy import PROXY_VARIABLES, Proxy, proxy_of
+from hedgerow.aster.http.proxy import PROXY_VARIABLES, Proxy, proxy_of
 from hedgerow.clock import ANSWER_SECONDS
 from hedgerow.domain.errors import ConfigError
 

@@ -14,8 +14,8 @@ from hedgerow.app.keys import WHERE, Finding, agent_findings, refused
 from hedgerow.app.live import LiveExchange, account_name, live_exchange
 from hedgerow.app.session import read_ledger, read_settings
 from hedgerow.aster import AsterClient, Credentials
-from hedgerow.aster.proxy import Proxy
-from hedgerow.aster.translate import DOCUMENTED_FEES, fees_of
+from hedgerow.aster.http.proxy import Proxy
+from hedgerow.aster.schema.convert import DOCUMENTED_FEES, fees_of
 from hedgerow.config import Home, Settings
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import AccountBusy, NotSent, StoreError, Unauthorized, VenueError

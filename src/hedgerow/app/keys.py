@@ -6,7 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from hedgerow.aster import Credentials
-from hedgerow.aster.wire_account import AgentRow
+from hedgerow.aster.schema.account_rows import AgentRow
 from hedgerow.domain.errors import VenueError
 
 __all__ = ["WHERE", "Finding", "Level", "agent_findings", "refused"]

@@ -16,8 +16,8 @@ from hedgerow.app.environment import Environment
 from hedgerow.app.keys import Level, agent_findings, refused
 from hedgerow.app.lockstep import AttendedTransport, LockstepClock
 from hedgerow.aster import AsterClient, AsterVenue, Credentials, Hosts
-from hedgerow.aster.codes import NonceRefused
-from hedgerow.aster.http import HttpTransport
+from hedgerow.aster.http.error_codes import NonceRefused
+from hedgerow.aster.http.transport import HttpTransport
 from hedgerow.aster.streams import AsterStreams
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home

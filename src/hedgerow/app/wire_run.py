@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from hedgerow.app.live import LiveExchange
 from hedgerow.aster import AsterClient, Credentials
 from hedgerow.aster.credentials import address_of
-from hedgerow.aster.hosts import MAINNET
-from hedgerow.aster.rest import READ_TIMEOUT_SECONDS, WRITE_TIMEOUT_SECONDS
+from hedgerow.aster.endpoints import MAINNET
+from hedgerow.aster.http.rest import READ_TIMEOUT_SECONDS, WRITE_TIMEOUT_SECONDS
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.order import Fill
 from hedgerow.emulator.latency import LatencyModel

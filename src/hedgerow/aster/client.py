@@ -9,15 +9,15 @@ from typing import TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
-from hedgerow.aster import wire
-from hedgerow.aster import wire_account as account
-from hedgerow.aster.codes import OK, error_body
 from hedgerow.aster.credentials import Credentials
-from hedgerow.aster.hosts import MAINNET, Hosts
-from hedgerow.aster.limits import Priority, limits_of
-from hedgerow.aster.nonces import NonceSource, VenueTime
-from hedgerow.aster.rest import Call, RestClient
-from hedgerow.aster.signing import AgentSigner, HmacSigner, Param, RequestSigner
+from hedgerow.aster.endpoints import MAINNET, Hosts
+from hedgerow.aster.http.error_codes import OK, error_body
+from hedgerow.aster.http.nonces import NonceSource, VenueTime
+from hedgerow.aster.http.rate_limits import Priority, limits_of
+from hedgerow.aster.http.rest import Call, RestClient
+from hedgerow.aster.http.signing import AgentSigner, HmacSigner, Param, RequestSigner
+from hedgerow.aster.schema import account_rows as account
+from hedgerow.aster.schema import market_rows as wire
 from hedgerow.domain.commands import TransferDirection, TransferFunds
 from hedgerow.domain.errors import OutcomeUnknown
 from hedgerow.domain.instrument import Market

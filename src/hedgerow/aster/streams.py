@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from random import Random
 
-from hedgerow.aster.market_streams import MarketStreams
-from hedgerow.aster.user_streams import UserStreams
+from hedgerow.aster.account.user_streams import UserStreams
+from hedgerow.aster.market.streams import MarketStreams
 from hedgerow.aster.venue import AsterVenue
 from hedgerow.ports import Clock, StreamTransport
 

@@ -8,21 +8,21 @@ from typing import NoReturn, assert_never
 
 from msgspec.structs import replace
 
-from hedgerow.aster.account_cache import AccountCache
-from hedgerow.aster.account_history import AccountHistory
-from hedgerow.aster.account_reader import AccountReader
+from hedgerow.aster.account.history import AccountHistory
+from hedgerow.aster.account.nonce_reservations import Reservations
+from hedgerow.aster.account.orders import OrderDesk
+from hedgerow.aster.account.own_activity import OwnActs
+from hedgerow.aster.account.reader import AccountReader
+from hedgerow.aster.account.settings import SettingsDesk
+from hedgerow.aster.account.stream_cache import AccountCache
+from hedgerow.aster.cached_read import Timed
 from hedgerow.aster.client import AsterClient
-from hedgerow.aster.market_cache import MarketCache
-from hedgerow.aster.market_reader import MarketReader
-from hedgerow.aster.news import AsterNews
-from hedgerow.aster.orders import OrderDesk
-from hedgerow.aster.own import OwnActs
+from hedgerow.aster.market.reader import MarketReader
+from hedgerow.aster.market.stream_cache import MarketCache
+from hedgerow.aster.notifications import AsterNews
 from hedgerow.aster.reports import Report
-from hedgerow.aster.reservations import Reservations
-from hedgerow.aster.settings import SettingsDesk
-from hedgerow.aster.timed import Timed
-from hedgerow.aster.translate import depth_of
-from hedgerow.aster.wire_account import OrderRow
+from hedgerow.aster.schema.account_rows import OrderRow
+from hedgerow.aster.schema.convert import depth_of
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, OpenOrder, PerpPosition
 from hedgerow.domain.commands import (
     ArmDeadMan,

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from hedgerow.aster.translate import (
+from hedgerow.aster.schema.account_rows import BalanceRow, OrderRow, perp_account_of
+from hedgerow.aster.schema.convert import (
     DOCUMENTED_FEES,
     depth_of,
     doubts_in,
@@ -20,7 +21,7 @@ from hedgerow.aster.translate import (
     predicted_of,
     told,
 )
-from hedgerow.aster.wire import (
+from hedgerow.aster.schema.market_rows import (
     DepthReply,
     ExchangeInfo,
     FundingInfoRow,
@@ -30,7 +31,6 @@ from hedgerow.aster.wire import (
     decode_rows,
     readable_rows,
 )
-from hedgerow.aster.wire_account import BalanceRow, OrderRow, perp_account_of
 from hedgerow.domain.events import OrderProgressed
 from hedgerow.domain.instrument import Instrument, Market, TradingStatus
 from support.scripted_aster import NOW

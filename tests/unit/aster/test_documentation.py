@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import pytest
 
-import hedgerow.aster.http
+import hedgerow.aster.http.transport
 import hedgerow.clock
 from hedgerow.clock import VirtualClock
 from support.scripted_aster import KEY, NOW, SIGNER, USER, ScriptedAster
@@ -28,7 +28,7 @@ def test_the_example_runs_and_prints_what_it_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
-    monkeypatch.setattr(hedgerow.aster.http, "HttpTransport", SocketlessTransport)
+    monkeypatch.setattr(hedgerow.aster.http.transport, "HttpTransport", SocketlessTransport)
     monkeypatch.setattr(hedgerow.clock, "SystemClock", lambda: VirtualClock(NOW))
     for name, value in (("API_USER", USER), ("API_SIGNER", SIGNER), ("API_PRIVATE_KEY", KEY)):
         monkeypatch.setenv(name, value)

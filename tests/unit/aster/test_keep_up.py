@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hedgerow.aster.timed import Timed
+from hedgerow.aster.cached_read import Timed
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import NotSent
 from support.scripted_aster import HTML_500, NOW, ScriptedAster, make_venue

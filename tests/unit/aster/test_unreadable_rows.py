@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from hedgerow.aster.wire import decode
-from hedgerow.aster.wire_account import OrderRow
+from hedgerow.aster.schema.account_rows import OrderRow
+from hedgerow.aster.schema.market_rows import decode
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.errors import OutcomeUnknown, VenueError
 from hedgerow.domain.instrument import Market, Side

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pytest
 
 from hedgerow.aster import AsterVenue
-from hedgerow.aster.wire_account import OrderRow
+from hedgerow.aster.schema.account_rows import OrderRow
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.commands import ArmDeadMan
 from hedgerow.domain.events import CommandRefused, DeadManArmed, Event, OrderEnded, OrderOutcomeUnknown, OrderProgressed

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hedgerow.app.doctor import fee_findings
-from hedgerow.aster.translate import DOCUMENTED_FEES
+from hedgerow.aster.schema.convert import DOCUMENTED_FEES
 from hedgerow.config import decode_config, default_config_text
 from hedgerow.config.loading import load_settings
 from hedgerow.config.plausibility import ROUND_TRIP_FEES

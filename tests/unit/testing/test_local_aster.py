@@ -19,7 +19,7 @@ import aiohttp
 import pytest
 
 from hedgerow.aster import MAINNET, AsterClient, Credentials
-from hedgerow.aster.http import HttpTransport
+from hedgerow.aster.http.transport import HttpTransport
 from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import ConfigError, Rejected, Unauthorized
 from hedgerow.domain.instrument import Market, Side, TradingStatus

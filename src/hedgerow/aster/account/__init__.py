@@ -1,0 +1,1 @@
+"""The account by REST and by the user streams: balances, positions, orders, settings, trades, income."""

@@ -1,0 +1,92 @@
+"""What the streams told, as news of the venue: of the account at once, of the market for the one symbol followed."""
+
+from collections.abc import Callable
+
+from hedgerow.aster.account.stream_cache import AccountCache
+from hedgerow.aster.market.stream_cache import MarketCache
+from hedgerow.aster.schema.market_rows import PremiumRow
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.ports import Clock
+from hedgerow.subscribers import Subscribers
+
+__all__ = ["AsterNews"]
+
+HOUR_MS = 3_600_000
+
+
+class AsterNews:
+    """A ``ports.NewsSource`` over both caches; without streams it tells nothing, and says so."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        accounts: AccountCache,
+        markets: MarketCache,
+        interval: Callable[[str], int | None],
+        *,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """``interval`` returns a symbol's funding interval in hours as it was last read; None = not known."""
+        self._clock = clock
+        self._accounts = accounts
+        self._markets = markets
+        self._interval = interval
+        self._subscribers: Subscribers[News] = Subscribers(report)
+        self._symbol: str | None = None
+        self._last: PremiumRow | None = None
+        accounts.subscribe(self._tell)
+        markets.subscribe(self._premium, self._lost)
+
+    @property
+    def telling(self) -> bool:
+        """Whether both accounts' streams are open and mark prices were heard just now."""
+        return all(map(self._accounts.is_open, Market)) and self._markets.beats(self._clock.now())
+
+    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+        """Call ``listener`` with every piece of news; returns what ends that."""
+        return self._subscribers.add(listener)
+
+    def follow(self, symbol: str | None) -> None:
+        """Tell mark, interval and status of this symbol alone."""
+        if symbol != self._symbol:
+            self._symbol, self._last = symbol, None
+
+    def _premium(self, row: PremiumRow) -> None:
+        if row.symbol != self._symbol:
+            return
+        before, self._last = self._last, row
+        trades = row.mark_price > 0
+        if before is not None and trades != (before.mark_price > 0):
+            detail = "it has a mark price again" if trades else "it has no mark price any more"
+            self._tell(self._news(NewsKind.STATUS, row.symbol, detail=detail))
+        if before is not None and _rhythm_changed(before, row, self._interval(row.symbol)):
+            self._tell(self._news(NewsKind.INTERVAL, row.symbol))
+        if trades:
+            self._tell(
+                News(
+                    at=self._clock.now(),
+                    kind=NewsKind.MARK,
+                    symbol=row.symbol,
+                    mark=row.mark_price,
+                )
+            )
+
+    def _lost(self, market: Market) -> None:
+        self._tell(News(at=self._clock.now(), kind=NewsKind.LOST, market=market))
+
+    def _news(self, kind: NewsKind, symbol: str, *, detail: str = "") -> News:
+        return News(at=self._clock.now(), kind=kind, symbol=symbol, detail=detail)
+
+    def _tell(self, news: News) -> None:
+        self._subscribers.tell(news)
+
+
+def _rhythm_changed(before: PremiumRow, now: PremiumRow, hours: int | None) -> bool:
+    """Whether the next settlement moved by anything but the symbol's interval."""
+    if not before.next_funding_time or not now.next_funding_time:
+        return False
+    moved = now.next_funding_time - before.next_funding_time
+    if not moved:
+        return False
+    return moved < 0 or (hours is not None and moved != hours * HOUR_MS)

@@ -1,0 +1,1 @@
+"""Rows of the exchange's JSON and their conversion to domain values."""

@@ -1,0 +1,164 @@
+"""The limiter under a virtual clock: never more than allowed, orders first, and what the venue tells is heeded."""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hedgerow.aster.http.rate_limits import Limit, Limiter, LimitKind, Priority, limits_of
+from hedgerow.aster.schema.market_rows import RateLimitRow
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.errors import RateLimited
+from support.drawing import examples
+
+WEIGHT = Limit(kind=LimitKind.WEIGHT, window_seconds=60, amount=100)
+ORDERS = Limit(kind=LimitKind.ORDERS, window_seconds=10, amount=5)
+SAFETY, SCAN = Priority.SAFETY, Priority.SCAN
+
+
+class Bench:
+    def __init__(self, *limits: Limit) -> None:
+        self.clock = VirtualClock(datetime(2026, 1, 5, tzinfo=UTC))
+        self.limiter = Limiter(self.clock, limits or (WEIGHT, ORDERS))
+
+    def run(self, main: Coroutine[Any, Any, None]) -> float:
+        """Run and return the virtual time it took."""
+        before = self.clock.monotonic()
+        run_virtual(self.clock, main)
+        return self.clock.monotonic() - before
+
+    def admit(self, weight: int, **arguments: Any) -> float:
+        return self.run(self.limiter.admit(weight, **arguments))
+
+
+def test_what_fits_passes_at_once_and_what_does_not_waits_for_the_window() -> None:
+    bench = Bench()
+    assert bench.admit(100, priority=SAFETY) == 0
+    assert bench.limiter.used(LimitKind.WEIGHT, 60) == 100
+    bench.clock.pass_time(55)
+    assert bench.admit(1, priority=SAFETY) == 5
+
+
+def test_what_was_used_is_forgotten_when_its_window_is_over() -> None:
+    bench = Bench()
+    bench.admit(100, priority=SAFETY)
+    bench.clock.pass_time(59)
+    assert bench.limiter.used(LimitKind.WEIGHT, 60) == 100
+    bench.clock.pass_time(1)
+    assert bench.limiter.used(LimitKind.WEIGHT, 60) == 0
+
+
+def test_a_scan_leaves_a_fifth_for_orders_and_safety_reads() -> None:
+    bench = Bench()
+    assert bench.admit(80) == 0
+    assert bench.admit(20, priority=SAFETY) == 0
+    other = Bench()
+    other.admit(80)
+    assert other.admit(1) == 60
+
+
+def test_a_safety_read_that_would_wait_long_is_an_error_and_a_scan_waits_longer() -> None:
+    bench = Bench()
+    bench.admit(100, priority=SAFETY)
+    with pytest.raises(RateLimited, match="not sent: the exchange's limits leave no room for 60 s") as refused:
+        bench.admit(1, priority=SAFETY)
+    assert refused.value.retry_after_seconds == 60
+
+
+def test_orders_have_limits_of_their_own() -> None:
+    bench = Bench()
+    for _ in range(5):
+        bench.admit(1, orders=1, priority=SAFETY)
+    assert bench.admit(1, priority=SAFETY) == 0, "a read is no order"
+    assert bench.admit(1, orders=1, priority=SAFETY) == 10
+
+
+def test_a_short_block_does_not_end_a_long_ban() -> None:
+    bench = Bench()
+    for orders_only in (False, True):
+        bench.limiter.block(600, orders_only=orders_only)
+        bench.limiter.block(2, orders_only=orders_only)
+    with pytest.raises(RateLimited) as refused:
+        bench.admit(1, priority=SAFETY)
+    assert refused.value.retry_after_seconds == 600
+    bench.clock.pass_time(600)
+    bench.limiter.block(600, orders_only=True)
+    bench.limiter.block(2, orders_only=True)
+    with pytest.raises(RateLimited) as refused:
+        bench.admit(1, orders=1, priority=SAFETY)
+    assert refused.value.retry_after_seconds == 600
+
+
+def test_what_others_use_is_learned_from_the_headers() -> None:
+    bench = Bench()
+    bench.admit(10, priority=SAFETY)
+    bench.limiter.heed({"x-mbx-used-weight-1m": "95", "x-mbx-order-count-10s": "4", "x-mbx-used-weight-1h": "9"})
+    assert bench.limiter.used(LimitKind.WEIGHT, 60) == 95
+    assert bench.limiter.used(LimitKind.ORDERS, 10) == 4
+    bench.limiter.heed({"x-mbx-used-weight-1m": "20", "x-mbx-used-weight-1m-other": "x", "date": "today"})
+    assert bench.limiter.used(LimitKind.WEIGHT, 60) == 95, "a smaller figure is an older one"
+
+
+def test_a_block_stops_everything_or_only_orders() -> None:
+    bench = Bench()
+    bench.limiter.block(8, orders_only=True)
+    assert bench.admit(1, priority=SAFETY) == 0
+    assert bench.admit(1, orders=1, priority=SAFETY) == 8
+    bench.limiter.block(7)
+    assert bench.admit(1, priority=SAFETY) == 7
+    bench.limiter.block(3600)
+    with pytest.raises(RateLimited):
+        bench.admit(1)
+
+
+def test_a_request_heavier_than_its_share_passes_alone() -> None:
+    bench = Bench()
+    assert bench.admit(90) == 0
+    assert bench.admit(90) == 60
+
+
+def test_new_limits_keep_what_was_used() -> None:
+    bench = Bench()
+    bench.admit(60)
+    bench.limiter.configure([Limit(kind=LimitKind.WEIGHT, window_seconds=60, amount=50)])
+    assert bench.limiter.used(LimitKind.WEIGHT, 60) == 60
+    assert bench.admit(10, priority=SCAN) == 60
+
+
+@settings(max_examples=examples(30), deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from(Priority), st.integers(0, 1)), max_size=40))
+def test_no_window_ever_holds_more_than_its_limit(requests: list[tuple[int, Priority, int]]) -> None:
+    bench = Bench()
+    passed: list[tuple[float, int, int]] = []
+
+    async def one(weight: int, priority: Priority, orders: int) -> None:
+        try:
+            await bench.limiter.admit(weight, orders=orders, priority=priority)
+        except RateLimited:
+            return
+        passed.append((bench.clock.monotonic(), weight, orders))
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(one(*request) for request in requests))
+
+    bench.run(all_at_once())
+    for at, _, _ in passed:
+        assert sum(weight for when, weight, _ in passed if at - 60 < when <= at) <= 100
+        assert sum(orders for when, _, orders in passed if at - 10 < when <= at) <= 5
+
+
+def test_limits_are_read_from_the_listing_and_unknown_ones_left_out() -> None:
+    rows = [
+        RateLimitRow(rate_limit_type="REQUEST_WEIGHT", interval="MINUTE", interval_num=1, limit=2400),
+        RateLimitRow(rate_limit_type="ORDERS", interval="SECOND", interval_num=10, limit=300),
+        RateLimitRow(rate_limit_type="RAW", interval="MINUTE", interval_num=1, limit=5),
+        RateLimitRow(rate_limit_type="ORDERS", interval="FORTNIGHT", interval_num=1, limit=5),
+    ]
+    assert limits_of(rows) == (
+        Limit(kind=LimitKind.WEIGHT, window_seconds=60, amount=2400),
+        Limit(kind=LimitKind.ORDERS, window_seconds=10, amount=300),
+    )
