@@ -38,7 +38,7 @@ from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
-from hedgerow.emulator.wire.state import ExchangeState, MemberState
+from hedgerow.emulator.wire.exchange.state import ExchangeState, MemberState
 from hedgerow.store.sqlite import SqliteStore
 
 COMMAND = str(Path(sys.executable).with_name("hedgerow"))

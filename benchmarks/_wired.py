@@ -26,13 +26,13 @@ from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.notifications import News
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.emulator.markets import GeneratedTape
-from hedgerow.emulator.wire.call import WireRequest
-from hedgerow.emulator.wire.clock import ExchangeClock
-from hedgerow.emulator.wire.credentials import Agent
-from hedgerow.emulator.wire.door import Answer
-from hedgerow.emulator.wire.exchange import Exchange
-from hedgerow.emulator.wire.memory import MemoryTransport, wire_request
+from hedgerow.emulator.markets.generated import GeneratedTape
+from hedgerow.emulator.wire.exchange.exchange import Exchange
+from hedgerow.emulator.wire.memory_transport import MemoryTransport, wire_request
+from hedgerow.emulator.wire.protocol.clock import ExchangeClock
+from hedgerow.emulator.wire.protocol.credentials import Agent
+from hedgerow.emulator.wire.rest.call import WireRequest
+from hedgerow.emulator.wire.rest.router import Answer
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.engine.notices import CycleBegan, CycleEnded, Listener, Moment
 from hedgerow.engine.runner import RunOptions

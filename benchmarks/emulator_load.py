@@ -34,10 +34,10 @@ from hedgerow.aster.http.nonces import NonceSource, VenueTime
 from hedgerow.aster.http.signing import AgentSigner, Param, encode
 from hedgerow.clock import SystemClock
 from hedgerow.domain.instrument import BasisPair, TradingStatus
-from hedgerow.emulator.markets import GeneratedTape
-from hedgerow.emulator.wire.clock import ExchangeClock
-from hedgerow.emulator.wire.credentials import Agent
-from hedgerow.emulator.wire.exchange import Exchange
+from hedgerow.emulator.markets.generated import GeneratedTape
+from hedgerow.emulator.wire.exchange.exchange import Exchange
+from hedgerow.emulator.wire.protocol.clock import ExchangeClock
+from hedgerow.emulator.wire.protocol.credentials import Agent
 from hedgerow.emulator.wire.server import WireServer
 from hedgerow.emulator.wire.venue import WireVenue
 

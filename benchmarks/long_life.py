@@ -27,9 +27,9 @@ from hedgerow.aster.account.own_activity import OwnActs
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.emulator.markets import GeneratedTape
-from hedgerow.emulator.venue import EmulatedVenue
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.world import World
+from hedgerow.emulator.inprocess.venue import EmulatedVenue
+from hedgerow.emulator.markets.generated import GeneratedTape
 from hedgerow.engine.notices import CycleBegan, CycleEnded, Moment
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.sqlite import SqliteStore

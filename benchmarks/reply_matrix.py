@@ -34,11 +34,11 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
-from hedgerow.emulator.wire.call import WireRequest
-from hedgerow.emulator.wire.door import Answer
-from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFault, WireTrouble
-from hedgerow.emulator.wire.mutations import Rewrite
-from hedgerow.emulator.wire.rewriting import rewrites_of
+from hedgerow.emulator.wire.rest.call import WireRequest
+from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault, WireFault, WireTrouble
+from hedgerow.emulator.wire.rest.mutations import Rewrite
+from hedgerow.emulator.wire.rest.rewriting import rewrites_of
+from hedgerow.emulator.wire.rest.router import Answer
 from hedgerow.engine.notices import CycleEnded, CycleFailed, Moment, ReadFailed, Recorded, Warned
 from hedgerow.ports import StreamConnection
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters

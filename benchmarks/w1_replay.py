@@ -26,9 +26,9 @@ from hedgerow.domain.events import HedgeClosed
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.state import WorldOptions
-from hedgerow.emulator.venue import EmulatedVenue
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.snapshot import WorldOptions
+from hedgerow.emulator.core.world import World
+from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.memory import MemoryStore
 

@@ -19,7 +19,7 @@ from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.emulator.wire.faults import RequestFault, WireFault
+from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
 from support.local_aster import KEY, SIGNER, USER, LocalAster, key_of, local_aster
 from support.shell import COMMAND, EAGER, Shell, process, write_config
 

@@ -13,8 +13,8 @@ from hedgerow.domain.commands import SetLeverage
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.notifications import News, NewsKind
-from hedgerow.emulator.mirror import MirroredVenue
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.world import World
+from hedgerow.emulator.inprocess.sandbox import MirroredVenue
 from hedgerow.ports import NewsSource, Tape, Venue
 from support.orders import order, place
 from support.settings import InMemory

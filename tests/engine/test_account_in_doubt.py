@@ -13,7 +13,7 @@ from hedgerow.domain.events import FillsElsewhere, Halted, HaltReason, HedgeLost
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import AdoptRequested, CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import CycleFailed, GuardAlarmed, ReadFailed
 from hedgerow.strategy.evidence.absence import COINS_CONFIRMED_SECONDS
 from hedgerow.strategy.observation import Close

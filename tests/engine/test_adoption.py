@@ -13,8 +13,8 @@ from hedgerow.domain.events import FundingReceived, Halted, HaltReason, HedgeAdo
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import AdoptRequested, CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
-from hedgerow.emulator.market_changes import MarkDistortion, TickerCollision
+from hedgerow.emulator.core.market_changes import MarkDistortion, TickerCollision
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import Adopted, BooksChecked, CycleBegan, Decided, Evaluated, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters

@@ -10,7 +10,7 @@ from hedgerow.domain.events import CommandIssued, ExecutionStarted, HedgeAborted
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.wire.faults import RequestFault, WireFault
+from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
 
 SPOT, PERP = "/api/v3/order", "/fapi/v3/order"
 ROUND_TRIP = 0.1

@@ -16,7 +16,7 @@ from hedgerow.domain.events import FlowKind, FundingReceived, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.engine.notices import BooksChecked, Warned
 from hedgerow.ports import AccountRecord
 from hedgerow.strategy.hedge_result import ExitPrices

@@ -22,8 +22,8 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.operator_requests import HaltRequested, ResumeRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
-from hedgerow.emulator.market_changes import BookDistortion
+from hedgerow.emulator.core.market_changes import BookDistortion
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.notices import NoOpportunity
 from hedgerow.strategy.decisions.entry import openings_blocked
 from hedgerow.strategy.observation import Observation

@@ -13,7 +13,7 @@ from hedgerow.domain.money import is_on_grid
 from hedgerow.domain.operator_requests import CloseRequested, HaltRequested
 from hedgerow.domain.order import OrderRequest, RejectKind
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.market_changes import FeeChange, FilterChange, StatusChange
+from hedgerow.emulator.core.market_changes import FeeChange, FilterChange, StatusChange
 from hedgerow.engine.runner import RunOptions
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StrategyParameters
 from support.bots import Farm

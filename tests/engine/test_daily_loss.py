@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from hedgerow.domain.events import DayOpened, Halted, HaltReason, HedgeOpened, Wallet
 from hedgerow.domain.operator_requests import CloseRequested, HaltRequested, ResumeRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.strategy.parameters import (
     DailyLossAction,
     PositionManagement,

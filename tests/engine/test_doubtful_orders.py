@@ -8,7 +8,7 @@ from hedgerow.domain.events import ExecutionStarted, HedgeAborted, HedgeClosed, 
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import HaltRequested
-from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import Farm
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain.events import Event, OrderEnded
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import CycleFailed, Evaluated
 from hedgerow.strategy.observation import Close
 from hedgerow.strategy.parameters import DailyLossAction, PositionManagement, RiskManagement, StrategyParameters

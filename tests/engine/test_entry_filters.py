@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.domain.order import OrderRequest, TimeInForce
-from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import Decided, NoOpportunity, ReadFailed
 from hedgerow.strategy.observation import Hold, HoldReason
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters

@@ -9,7 +9,7 @@ from hedgerow.domain.execution import HedgeExecution, change_between, changed
 from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import CloseRequested
-from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.store.codec import decode_event, encode_event
 from support.bots import Farm
 from support.drawing import examples

@@ -13,7 +13,7 @@ from hedgerow.domain.events import CommandIssued, FillsElsewhere, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Read, ReadError, ReadFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadError, ReadFault
 from hedgerow.engine.notices import CycleBegan, CycleFailed, GuardAlarmed, HedgeUnseen
 from hedgerow.strategy.observation import Reduce, TopUpMargin
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters

@@ -10,7 +10,7 @@ from hedgerow.domain.events import CommandRefused, FillsElsewhere, HedgeRepaired
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, LaggingBalances, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, LaggingBalances, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.engine.notices import CycleFailed, Decided, Evaluated, NoOpportunity, ReadFailed, RebalanceStarted
 from hedgerow.strategy.observation import Close, Hold, HoldReason, TopUpMargin, Trim
 from hedgerow.strategy.parameters import (

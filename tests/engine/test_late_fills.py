@@ -11,7 +11,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import ResumeRequested
 from hedgerow.domain.order import OrderRequest
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.notices import CycleFailed, Warned
 from hedgerow.strategy.parameters import CapitalManagement, FundingRateStrategy, PositionManagement, StrategyParameters
 from support.bots import Farm

@@ -10,8 +10,8 @@ from hedgerow.domain.events import FundingReceived
 from hedgerow.domain.funding import RateBoard
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.operator_requests import CloseRequested
-from hedgerow.emulator.faults import FaultPlan
-from hedgerow.emulator.readings import LateFunding
+from hedgerow.emulator.inprocess.faults import FaultPlan
+from hedgerow.emulator.inprocess.readings import LateFunding
 from hedgerow.engine.notices import BooksChecked, Warned
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm

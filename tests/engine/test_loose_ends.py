@@ -27,8 +27,8 @@ from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.operator_requests import Answer, ResumeRequested
 from hedgerow.domain.order import TimeInForce
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
-from hedgerow.emulator.refusals import Code
+from hedgerow.emulator.core.error_codes import Code
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape

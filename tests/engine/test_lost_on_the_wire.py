@@ -13,8 +13,8 @@ from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, Event, OrderEnded
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.emulator.wire.faults import RequestFault, WireFault
-from hedgerow.emulator.wire.memory import wire_request
+from hedgerow.emulator.wire.memory_transport import wire_request
+from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
 from hedgerow.ports import HttpRequest, HttpResponse
 from hedgerow.simulation.power import PowerCut
 

@@ -18,7 +18,7 @@ from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.market import Depth
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.engine.notices import CycleFailed
 from hedgerow.engine.notices import Stopped as LastMoment

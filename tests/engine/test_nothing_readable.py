@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from hedgerow.dashboard.narration.wording import words
-from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import CycleBegan, Moment, NothingRead, ReadFailed, Stopped
 from hedgerow.engine.runner import RunOptions
 from support.bots import OPENED, Farm

@@ -14,8 +14,8 @@ from hedgerow.domain.events import Halted, HaltReason, Lifted
 from hedgerow.domain.instrument import BasisPair, TradingStatus
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
-from hedgerow.emulator.readings import FalseMarketView
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
+from hedgerow.emulator.inprocess.readings import FalseMarketView
 from hedgerow.strategy.evaluation.margin_evidence import ALONE_SECONDS
 from hedgerow.strategy.observation import Close, Hold, Reduce
 from hedgerow.strategy.parameters import CapitalManagement, StrategyParameters

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from hedgerow.domain.events import Halted, HaltReason, Lifted
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.market_changes import BookDistortion, ContractMultiplier, MarkDistortion, TickerCollision
+from hedgerow.emulator.core.market_changes import BookDistortion, ContractMultiplier, MarkDistortion, TickerCollision
 from hedgerow.strategy.decisions.scan import scan
 from hedgerow.strategy.observation import Hold, HoldReason
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StrategyParameters

@@ -18,7 +18,7 @@ from hedgerow.domain.events import (
 )
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import Adopted, BooksChecked, HealthJudged, Reconciled, ReconcileStarted, Warned
 from hedgerow.strategy.decisions.verdicts import (
     Adopt,

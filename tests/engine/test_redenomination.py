@@ -7,8 +7,8 @@ import pytest
 from hedgerow.domain.events import FillsElsewhere, Halted, HaltReason, HedgeClosed, HedgeRedenominated
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
-from hedgerow.emulator.market_changes import PositionTreatment, Redenomination
+from hedgerow.emulator.core.market_changes import PositionTreatment, Redenomination
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape

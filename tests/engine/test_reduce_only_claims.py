@@ -6,7 +6,7 @@ from hedgerow.domain.events import ExecutionStarted, HedgeClosed
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import HaltRequested
-from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import Farm

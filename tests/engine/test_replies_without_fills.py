@@ -12,7 +12,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.operator_requests import HaltRequested
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInForce
 from hedgerow.domain.position import OrderRecord
-from hedgerow.emulator.faults import FaultPlan, Read, ReadFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.execution.order_resolution import by_trades
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bots import Farm

@@ -14,7 +14,7 @@ from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import AdoptRequested, CloseRequested, HaltRequested, Request, ResumeRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.engine.notices import (
     CycleBegan,
     CycleFailed,

@@ -13,8 +13,8 @@ from hedgerow.domain.events import CommandRefused, HedgeAborted, HedgeOpened, Le
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
-from hedgerow.emulator.wire.faults import RequestFault, WireFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
 from support.bots import OPENED, Farm
 from support.worlds import SYMBOL
 

@@ -17,11 +17,11 @@ from hedgerow.domain.errors import RateLimited
 from hedgerow.domain.events import CycleCompleted, ExternalFlow, FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.books import books_difference
-from hedgerow.emulator.markets import GeneratedTape
-from hedgerow.emulator.wire.clock import ExchangeClock
-from hedgerow.emulator.wire.credentials import Agent
-from hedgerow.emulator.wire.exchange import Exchange, ExchangeRules
-from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.markets.generated import GeneratedTape
+from hedgerow.emulator.wire.exchange.exchange import Exchange, ExchangeRules
+from hedgerow.emulator.wire.memory_transport import MemoryTransport
+from hedgerow.emulator.wire.protocol.clock import ExchangeClock
+from hedgerow.emulator.wire.protocol.credentials import Agent
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.engine.accounting.bookkeeping import Bookkeeper
 from hedgerow.engine.journal import Journal

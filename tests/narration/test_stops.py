@@ -11,7 +11,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionS
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import TimeInForce
-from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.notices import Moment, StoppedAtOnce, StopRequested
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 from support.bots import OPENED, Farm

@@ -16,7 +16,7 @@ from hedgerow.domain.events import (
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import ResumeRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import (
+from hedgerow.emulator.inprocess.faults import (
     FaultPlan,
     Outcome,
     SubmitFault,

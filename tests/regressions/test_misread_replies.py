@@ -10,7 +10,7 @@ from hedgerow.domain.events import (
     HedgeOpened,
 )
 from hedgerow.domain.instrument import Side
-from hedgerow.emulator.faults import (
+from hedgerow.emulator.inprocess.faults import (
     Disorder,
     DisorderKind,
     FaultPlan,

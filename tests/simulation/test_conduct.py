@@ -13,7 +13,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest
-from hedgerow.emulator.wire.faults import RequestFault, WireFault
+from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
 from hedgerow.simulation.draws import draw_plan
 from hedgerow.simulation.invariants import SLACK_SECONDS, STATE_SECONDS, Exposure, Rule, check_exposure
 from hedgerow.simulation.plan import Door

@@ -28,8 +28,8 @@ from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition
-from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
-from hedgerow.emulator.refusals import Code
+from hedgerow.emulator.core.error_codes import Code
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support import shown

@@ -20,10 +20,10 @@ from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import Event, ExecutionStarted, HedgeClosed, HedgeOpened, OrderOutcomeUnknown
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.emulator.wire.clock import ExchangeClock
-from hedgerow.emulator.wire.credentials import Agent
-from hedgerow.emulator.wire.exchange import Exchange
-from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.wire.exchange.exchange import Exchange
+from hedgerow.emulator.wire.memory_transport import MemoryTransport
+from hedgerow.emulator.wire.protocol.clock import ExchangeClock
+from hedgerow.emulator.wire.protocol.credentials import Agent
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Clock

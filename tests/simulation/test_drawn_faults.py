@@ -11,7 +11,7 @@ from hedgerow.app.simulate import play
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import Answer, Claim, ResumeRequested
-from hedgerow.emulator.readings import (
+from hedgerow.emulator.inprocess.readings import (
     AccountEndpoint,
     AccountMutation,
     AccountReading,
@@ -20,8 +20,8 @@ from hedgerow.emulator.readings import (
     MarketReading,
     MarketSubject,
 )
-from hedgerow.emulator.wire.faults import RequestFault, WireFault
-from hedgerow.emulator.wire.mutations import Mutation
+from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
+from hedgerow.emulator.wire.rest.mutations import Mutation
 from hedgerow.engine.execution import order_resolution as evidence
 from hedgerow.simulation.alterations import REDENOMINATED, RELABELLED, Alteration, AlterationKind, change_of
 from hedgerow.simulation.causes import Cause

@@ -11,7 +11,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Tally
-from hedgerow.emulator.market_changes import TickerCollision
+from hedgerow.emulator.core.market_changes import TickerCollision
 from support.judging import LegScene
 from support.views import fill, hedge
 from support.worlds import SYMBOL, make_pair

@@ -22,8 +22,16 @@ from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.faults import FaultPlan, LaggingBalances, Outcome, Read, ReadFault, StaleBooks, SubmitFault
-from hedgerow.emulator.refusals import Code
+from hedgerow.emulator.core.error_codes import Code
+from hedgerow.emulator.inprocess.faults import (
+    FaultPlan,
+    LaggingBalances,
+    Outcome,
+    Read,
+    ReadFault,
+    StaleBooks,
+    SubmitFault,
+)
 from hedgerow.engine.notices import Reconciled
 from hedgerow.strategy.decisions.verdicts import Nothing
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters

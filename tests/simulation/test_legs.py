@@ -9,7 +9,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import DustLot
-from hedgerow.emulator.market_changes import TickerCollision
+from hedgerow.emulator.core.market_changes import TickerCollision
 from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.invariants import Exposure, Rule, check_exposure
 from support.judging import LegScene

@@ -10,7 +10,7 @@ from hedgerow.domain.events import CycleCompleted, HedgeOpened
 from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.emulator import World
-from hedgerow.emulator.faults import FaultPlan, LaggingBalances, drawn_plan
+from hedgerow.emulator.inprocess.faults import FaultPlan, LaggingBalances, drawn_plan
 from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.crashes import Checkpoint, Plug, Site

@@ -13,7 +13,7 @@ from hedgerow.app.simulate import explain, play, play_seed, play_seeds
 from hedgerow.cli import main
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
-from hedgerow.emulator.faults import Disorder, DisorderKind, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.inprocess.faults import Disorder, DisorderKind, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.engine.execution.executor import Executor
 from hedgerow.simulation.draws import draw_plan
 from hedgerow.simulation.exposure import Trade, distributions, exposure_table

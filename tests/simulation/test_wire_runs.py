@@ -13,11 +13,11 @@ from hedgerow.aster.http.error_codes import failure
 from hedgerow.cli import main
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import NotSent, OutcomeUnknown
-from hedgerow.emulator.wire.clock import ExchangeClock
-from hedgerow.emulator.wire.exchange import Exchange
-from hedgerow.emulator.wire.failures import error_response
-from hedgerow.emulator.wire.faults import RequestFault, WireFault, WireTrouble
-from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.wire.exchange.exchange import Exchange
+from hedgerow.emulator.wire.memory_transport import MemoryTransport
+from hedgerow.emulator.wire.protocol.clock import ExchangeClock
+from hedgerow.emulator.wire.rest.failures import error_response
+from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault, WireTrouble
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import HttpRequest
 from hedgerow.simulation.draws import draw_plan

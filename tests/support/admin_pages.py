@@ -9,8 +9,18 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct, inspect
 
-from hedgerow.emulator.market_changes import MarketChange
-from hedgerow.emulator.wire.admin import (
+from hedgerow.emulator.core.market_changes import MarketChange
+from hedgerow.emulator.wire.admin.fault_routes import (
+    Allowance,
+    Funding,
+    Jitter,
+    Liquidation,
+    Listeners,
+    Seed,
+    Skew,
+    Span,
+)
+from hedgerow.emulator.wire.admin.routes import (
     Advance,
     Deleverage,
     Funds,
@@ -21,18 +31,8 @@ from hedgerow.emulator.wire.admin import (
     Speed,
     Status,
 )
-from hedgerow.emulator.wire.admin_faults import (
-    Allowance,
-    Funding,
-    Jitter,
-    Liquidation,
-    Listeners,
-    Seed,
-    Skew,
-    Span,
-)
-from hedgerow.emulator.wire.credentials import Agent, ApiKey
-from hedgerow.emulator.wire.faults import RequestFault, StreamFault
+from hedgerow.emulator.wire.protocol.credentials import Agent, ApiKey
+from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault
 
 __all__ = ["BODIES", "admin_fields", "admin_values", "documents_of", "fields_of"]
 

@@ -25,7 +25,7 @@ from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.operator_requests import Answer, Request
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator import EmulatedVenue, World
-from hedgerow.emulator.faults import FaultPlan
+from hedgerow.emulator.inprocess.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.engine.notices import Listener, Moment, Warned
 from hedgerow.engine.runner import RunOptions

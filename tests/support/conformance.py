@@ -13,9 +13,9 @@ from msgspec import Struct
 
 from hedgerow.clock import SystemClock
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.emulator.wire.clock import ExchangeClock
-from hedgerow.emulator.wire.credentials import Agent
-from hedgerow.emulator.wire.exchange import Exchange
+from hedgerow.emulator.wire.exchange.exchange import Exchange
+from hedgerow.emulator.wire.protocol.clock import ExchangeClock
+from hedgerow.emulator.wire.protocol.credentials import Agent
 from hedgerow.emulator.wire.venue import WireVenue
 from support.served import HOST, ServedExchange
 from support.worlds import Listing, ScriptedTape

@@ -25,9 +25,9 @@ from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest
 from hedgerow.emulator import EmulatedVenue, World
-from hedgerow.emulator.faults import FaultPlan
+from hedgerow.emulator.core.snapshot import WorldState
+from hedgerow.emulator.inprocess.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.emulator.state import WorldState
 from hedgerow.engine.notices import CycleFailed, Listener, Moment
 from hedgerow.engine.runner import RunOptions
 from hedgerow.simulation.power import CrashingStore, CrashingVenue, Plug, PowerCut

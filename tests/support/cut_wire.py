@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
-from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.wire.memory_transport import MemoryTransport
 from hedgerow.ports import Clock, HttpRequest, HttpResponse, StreamConnection
 
 __all__ = ["Cut", "CutWire", "Harm"]

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from hedgerow.emulator.wire.call import WireRequest
-from hedgerow.emulator.wire.door import routes
-from hedgerow.emulator.wire.signing import hmac_of
-from hedgerow.emulator.wire.text import to_ms
+from hedgerow.emulator.wire.protocol.number_format import to_ms
+from hedgerow.emulator.wire.protocol.signing import hmac_of
+from hedgerow.emulator.wire.rest.call import WireRequest
+from hedgerow.emulator.wire.rest.router import routes
 from support.wire import AGENT, KEY, OTHER, SECRET, WireClient, signature_of
 
 __all__ = ["JUNK", "Attempt", "attempts", "endpoints", "explained", "held", "send"]

@@ -9,7 +9,7 @@ from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill, OrderRequest
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.world import World
 from hedgerow.simulation.causes import Span
 from hedgerow.simulation.conduct import Conduct
 from hedgerow.simulation.doors import RunDoor

@@ -14,10 +14,10 @@ from coincurve import PrivateKey
 from hedgerow.app.wired import EmulatorPlan, WiredAccount, build_venue
 from hedgerow.aster.credentials import address_of
 from hedgerow.clock import SystemClock
-from hedgerow.emulator.wire.credentials import Agent
-from hedgerow.emulator.wire.faults import RequestFault
+from hedgerow.emulator.core.world import World
+from hedgerow.emulator.wire.protocol.credentials import Agent
+from hedgerow.emulator.wire.rest.faults import RequestFault
 from hedgerow.emulator.wire.server import WireServer
-from hedgerow.emulator.world import World
 
 __all__ = ["KEY", "SIGNER", "USER", "LocalAster", "key_of", "local_aster"]
 

@@ -8,8 +8,8 @@ from typing import Any
 from hedgerow.config import decode_config
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator import World
-from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
-from hedgerow.emulator.refusals import Code
+from hedgerow.emulator.core.error_codes import Code
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.notices import CycleFailed
 from hedgerow.strategy.parameters import StrategyParameters
 from support.bots import Farm

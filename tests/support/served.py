@@ -9,8 +9,8 @@ from typing import Self, TypeVar
 
 from hedgerow.aster.endpoints import Hosts
 from hedgerow.clock import SystemClock
+from hedgerow.emulator.wire.protocol.signing import MAINNET
 from hedgerow.emulator.wire.server import WireServer
-from hedgerow.emulator.wire.signing import MAINNET
 from hedgerow.emulator.wire.venue import WireVenue
 
 __all__ = ["HOST", "ServedExchange"]

@@ -16,10 +16,10 @@ from hedgerow.aster.streams import AsterStreams
 from hedgerow.clock import FollowedClock, SystemClock, VirtualClock, run_virtual
 from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.emulator import EmulatedVenue
-from hedgerow.emulator.wire.clock import ExchangeClock
-from hedgerow.emulator.wire.credentials import Agent
-from hedgerow.emulator.wire.exchange import Exchange, ExchangeRules
-from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.wire.exchange.exchange import Exchange, ExchangeRules
+from hedgerow.emulator.wire.memory_transport import MemoryTransport
+from hedgerow.emulator.wire.protocol.clock import ExchangeClock
+from hedgerow.emulator.wire.protocol.credentials import Agent
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import Clock, HttpRequest, HttpResponse, Transport, Venue
 from support.scripted_aster import KEY, SIGNER, USER

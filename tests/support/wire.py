@@ -13,14 +13,14 @@ from coincurve import PrivateKey
 
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.call import WireRequest
-from hedgerow.emulator.wire.clock import ExchangeClock
-from hedgerow.emulator.wire.credentials import Agent, ApiKey
-from hedgerow.emulator.wire.exchange import Exchange, ExchangeRules
-from hedgerow.emulator.wire.member import Member
-from hedgerow.emulator.wire.sessions import FrameKind, Session
-from hedgerow.emulator.wire.signing import MAINNET, address_of, digest_of
-from hedgerow.emulator.wire.text import to_us
+from hedgerow.emulator.wire.exchange.account import Member
+from hedgerow.emulator.wire.exchange.exchange import Exchange, ExchangeRules
+from hedgerow.emulator.wire.protocol.clock import ExchangeClock
+from hedgerow.emulator.wire.protocol.credentials import Agent, ApiKey
+from hedgerow.emulator.wire.protocol.number_format import to_us
+from hedgerow.emulator.wire.protocol.signing import MAINNET, address_of, digest_of
+from hedgerow.emulator.wire.rest.call import WireRequest
+from hedgerow.emulator.wire.streams.sessions import FrameKind, Session
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import HttpResponse, Tape
 from support.worlds import ScriptedTape

@@ -25,8 +25,8 @@ from hedgerow.domain.errors import ConfigError, StoreError, VenueError
 from hedgerow.domain.events import CommandIssued, Event, FeeBooked, FillsElsewhere, FundsTransferred, OrderAccepted
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import Depth
-from hedgerow.emulator.mirror import MirroredVenue
-from hedgerow.emulator.venue import EmulatedVenue
+from hedgerow.emulator.inprocess.sandbox import MirroredVenue
+from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.ports import AccountRecord, Archivist, Clock, Venue
 from hedgerow.store.sqlite_reader import SqliteReader
 from hedgerow.strategy.evidence.prices import prices_of

@@ -25,10 +25,10 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import RunIdentity
+from hedgerow.emulator.core.world import World
+from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.emulator.markets import GeneratedTape
-from hedgerow.emulator.venue import EmulatedVenue
-from hedgerow.emulator.world import World
+from hedgerow.emulator.markets.generated import GeneratedTape
 from hedgerow.engine.notices import CycleEnded, EquityRead, Listener, Moment, Recorded, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.history.archive import ArchiveTape

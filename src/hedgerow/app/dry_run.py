@@ -15,9 +15,9 @@ from hedgerow.app.paper import DEFAULT_USDT
 from hedgerow.config import Home
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.errors import ConfigError
-from hedgerow.emulator.mirror import MirroredVenue
-from hedgerow.emulator.state import WorldState
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.snapshot import WorldState
+from hedgerow.emulator.core.world import World
+from hedgerow.emulator.inprocess.sandbox import MirroredVenue
 from hedgerow.ports import Store, Tape
 
 __all__ = ["dry_run_access", "kept_account"]

@@ -9,7 +9,7 @@ from hedgerow.app.session import read_ledger, read_settings
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.market import MarketView
-from hedgerow.emulator.venue import EmulatedVenue
+from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.strategy.decisions.scan import Scan, scan
 from hedgerow.strategy.policies import load_policy
 

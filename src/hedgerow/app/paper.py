@@ -13,10 +13,10 @@ from hedgerow.app.outlook_file import read_outlook
 from hedgerow.clock import SystemClock, VirtualClock
 from hedgerow.config import Home
 from hedgerow.domain.schedule import EPOCH
-from hedgerow.emulator.markets import GeneratedTape
-from hedgerow.emulator.state import WorldState
-from hedgerow.emulator.venue import EmulatedVenue
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.snapshot import WorldState
+from hedgerow.emulator.core.world import World
+from hedgerow.emulator.inprocess.venue import EmulatedVenue
+from hedgerow.emulator.markets.generated import GeneratedTape
 from hedgerow.ports import Clock
 
 __all__ = ["DEFAULT_USDT", "PaperExchange", "PaperTerms", "paper_access"]

@@ -26,8 +26,8 @@ from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.events import Event, ExecutionStarted
 from hedgerow.domain.money import ZERO
-from hedgerow.emulator.state import WorldOptions
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.snapshot import WorldOptions
+from hedgerow.emulator.core.world import World
 from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.engine.runner import RunOptions
 from hedgerow.simulation.alterations import NEW_UNITS, REDENOMINATED, Alteration

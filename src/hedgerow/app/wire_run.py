@@ -16,18 +16,18 @@ from hedgerow.aster.endpoints import MAINNET
 from hedgerow.aster.http.rest import READ_TIMEOUT_SECONDS, WRITE_TIMEOUT_SECONDS
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.order import Fill
+from hedgerow.emulator.core.snapshot import WorldOptions
+from hedgerow.emulator.core.world import World
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.emulator.state import WorldOptions
-from hedgerow.emulator.wire import events
-from hedgerow.emulator.wire.call import WireRequest
-from hedgerow.emulator.wire.clock import ExchangeClock
-from hedgerow.emulator.wire.credentials import Agent
-from hedgerow.emulator.wire.door import Answer
-from hedgerow.emulator.wire.exchange import Exchange, ExchangeRules
-from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFault
-from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.wire.exchange import account_events as events
+from hedgerow.emulator.wire.exchange.exchange import Exchange, ExchangeRules
+from hedgerow.emulator.wire.memory_transport import MemoryTransport
+from hedgerow.emulator.wire.protocol.clock import ExchangeClock
+from hedgerow.emulator.wire.protocol.credentials import Agent
+from hedgerow.emulator.wire.rest.call import WireRequest
+from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault, WireFault
+from hedgerow.emulator.wire.rest.router import Answer
 from hedgerow.emulator.wire.venue import WireVenue
-from hedgerow.emulator.world import World
 from hedgerow.ports import Store, Tape
 from hedgerow.simulation.causes import Cause, Span
 from hedgerow.simulation.doors import ROUND_TRIPS, Life, spans_of

@@ -15,18 +15,18 @@ from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.schedule import EPOCH
-from hedgerow.emulator.catalogue import catalogue
-from hedgerow.emulator.markets import GeneratedTape
-from hedgerow.emulator.universe import Universe, universe
-from hedgerow.emulator.wire.captures import CapturedTape, has_captures, load_captures
-from hedgerow.emulator.wire.clock import ExchangeClock
-from hedgerow.emulator.wire.credentials import Agent, ApiKey
-from hedgerow.emulator.wire.exchange import Exchange, ExchangeRules
-from hedgerow.emulator.wire.exchange_info import Captures, Profile
-from hedgerow.emulator.wire.main_wallets import account_name, is_main_wallet
+from hedgerow.emulator.markets.generated import GeneratedTape
+from hedgerow.emulator.markets.instruments import catalogue
+from hedgerow.emulator.markets.universe import Universe, universe
+from hedgerow.emulator.wire.captured_market import CapturedTape, has_captures, load_captures
+from hedgerow.emulator.wire.exchange.exchange import Exchange, ExchangeRules
+from hedgerow.emulator.wire.exchange.main_wallets import account_name, is_main_wallet
+from hedgerow.emulator.wire.exchange.state_file import StateFile
+from hedgerow.emulator.wire.protocol.clock import ExchangeClock
+from hedgerow.emulator.wire.protocol.credentials import Agent, ApiKey
+from hedgerow.emulator.wire.protocol.exchange_info import Captures, Profile
+from hedgerow.emulator.wire.protocol.signing import MAINNET, is_address
 from hedgerow.emulator.wire.server import WireServer
-from hedgerow.emulator.wire.signing import MAINNET, is_address
-from hedgerow.emulator.wire.statefile import StateFile
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.history.archive import ArchiveTape
 from hedgerow.history.parquet import PRICES_FILE

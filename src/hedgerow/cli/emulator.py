@@ -14,7 +14,7 @@ from hedgerow.cli.arguments import money_option, time_option
 from hedgerow.cli.codes import Exit
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import plain
-from hedgerow.emulator.universe import Universe
+from hedgerow.emulator.markets.universe import Universe
 from hedgerow.emulator.wire.server import WireServer
 
 __all__ = ["emulator"]

@@ -4,11 +4,11 @@
 market did: ``GeneratedTape`` draws one from a seed.
 """
 
-from hedgerow.emulator.faults import FaultPlan
+from hedgerow.emulator.core.snapshot import WorldOptions, WorldState
+from hedgerow.emulator.core.world import World
+from hedgerow.emulator.inprocess.faults import FaultPlan
+from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.emulator.markets import GeneratedTape
-from hedgerow.emulator.state import WorldOptions, WorldState
-from hedgerow.emulator.venue import EmulatedVenue
-from hedgerow.emulator.world import World
+from hedgerow.emulator.markets.generated import GeneratedTape
 
 __all__ = ["EmulatedVenue", "FaultPlan", "GeneratedTape", "LatencyModel", "World", "WorldOptions", "WorldState"]

@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from hedgerow.domain.instrument import BasisPair, Market
-from hedgerow.emulator.market_changes import (
+from hedgerow.emulator.core.market_changes import (
     BookDistortion,
     BracketChange,
     ContractMultiplier,

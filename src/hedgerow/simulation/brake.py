@@ -8,7 +8,7 @@ from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.world import World
 from hedgerow.simulation.invariants import Rule
 
 __all__ = ["Brake"]

@@ -9,7 +9,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.world import World
 from hedgerow.simulation.causes import Cause, Span
 from hedgerow.simulation.doors import RunDoor
 from hedgerow.simulation.invariants import Exposure, Rule, own_tolerance

@@ -10,11 +10,11 @@ from msgspec import Struct
 
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.order import Fill
-from hedgerow.emulator.faults import Disorder, LaggingBalances, LateReports, StaleBooks
+from hedgerow.emulator.core.world import World
+from hedgerow.emulator.inprocess.faults import Disorder, LaggingBalances, LateReports, StaleBooks
+from hedgerow.emulator.inprocess.readings import LateFunding, LateRates
+from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.emulator.readings import LateFunding, LateRates
-from hedgerow.emulator.venue import EmulatedVenue
-from hedgerow.emulator.world import World
 from hedgerow.engine.notices import Listener
 from hedgerow.ports import NewsSource, Store, Venue
 from hedgerow.simulation.alterations import BRIEF, Alteration

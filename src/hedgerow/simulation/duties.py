@@ -10,7 +10,7 @@ from hedgerow.domain.execution import HedgeExecution
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition, Reason
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.world import World
 from hedgerow.simulation.doors import RunDoor
 from hedgerow.simulation.invariants import Rule
 from hedgerow.simulation.truth import apr_of, entry_faults, equity_of, liquidation_distance, pnl_of

@@ -12,7 +12,7 @@ from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.errors import Rejected
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.world import World
 from hedgerow.simulation.alterations import Alteration, change_of
 
 __all__ = [

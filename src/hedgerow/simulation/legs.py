@@ -22,7 +22,7 @@ from hedgerow.domain.execution import HedgeExecution
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.world import World
 from hedgerow.ports import TapePrices
 from hedgerow.simulation.causes import AWAY, Cause, explained_until, obstacles, ways
 from hedgerow.simulation.doors import RunDoor

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.schedule import last_settlement, next_settlement
-from hedgerow.emulator.catalogue import Character, catalogue, pair_of
+from hedgerow.emulator.markets.instruments import Character, catalogue, pair_of
 from hedgerow.ports import Liquidity, TapePrices
 
 __all__ = ["DrawnMarket", "IntervalChange", "MarketTrouble", "OneSidedBook", "Storm"]

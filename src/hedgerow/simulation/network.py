@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from urllib.parse import urlsplit
 
 from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
-from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.wire.memory_transport import MemoryTransport
 from hedgerow.ports import Clock, HttpRequest, HttpResponse, StreamConnection
 from hedgerow.simulation.power import Plug
 from hedgerow.simulation.wire_troubles import Cut, Harm

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.emulator.faults import (
+from hedgerow.emulator.inprocess.faults import (
     Disorder,
     FaultPlan,
     LaggingBalances,
@@ -19,7 +19,7 @@ from hedgerow.emulator.faults import (
     StaleBooks,
     SubmitFault,
 )
-from hedgerow.emulator.readings import AccountReading, LateFunding, LateRates, MarketReading
+from hedgerow.emulator.inprocess.readings import AccountReading, LateFunding, LateRates, MarketReading
 from hedgerow.simulation.fates import Fate
 from hedgerow.simulation.market import MarketTrouble
 from hedgerow.simulation.wire_troubles import Cut, WireAct

@@ -9,7 +9,8 @@ from typing import TypeAlias
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
-from hedgerow.emulator.faults import (
+from hedgerow.emulator.core.error_codes import Code
+from hedgerow.emulator.inprocess.faults import (
     Disorder,
     DisorderKind,
     LaggingBalances,
@@ -23,7 +24,7 @@ from hedgerow.emulator.faults import (
     StaleBooks,
     SubmitFault,
 )
-from hedgerow.emulator.readings import (
+from hedgerow.emulator.inprocess.readings import (
     AccountEndpoint,
     AccountMutation,
     AccountReading,
@@ -33,7 +34,6 @@ from hedgerow.emulator.readings import (
     MarketReading,
     MarketSubject,
 )
-from hedgerow.emulator.refusals import Code
 from hedgerow.simulation.alterations import BRIEF, RELABELLED, Alteration, AlterationKind
 from hedgerow.simulation.fates import (
     Closure,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.world import World
 from hedgerow.strategy.parameters import FundingRateStrategy, StopOn
 
 __all__ = ["apr_of", "entry_faults", "equity_of", "liquidation_distance", "pnl_of", "seconds_to_settlement"]

@@ -13,7 +13,7 @@ from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.world import World
 from hedgerow.simulation.invariants import Exposure, Rule
 from hedgerow.simulation.legs import Naked
 

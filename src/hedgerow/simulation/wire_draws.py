@@ -8,10 +8,10 @@ from random import Random
 from msgspec.structs import replace
 
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.faults import Disorder
-from hedgerow.emulator.wire.failures import ErrorShape
-from hedgerow.emulator.wire.faults import RequestFault, StreamFault, WireFault, WireTrouble
-from hedgerow.emulator.wire.mutations import BODY_MUTATIONS, Mutation
+from hedgerow.emulator.inprocess.faults import Disorder
+from hedgerow.emulator.wire.rest.failures import ErrorShape
+from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault, WireFault, WireTrouble
+from hedgerow.emulator.wire.rest.mutations import BODY_MUTATIONS, Mutation
 from hedgerow.simulation.plan import Door, Hearing, RunPlan, Trouble
 from hedgerow.simulation.troubles import COMMON, Draw, relabelled
 from hedgerow.simulation.wire_troubles import (

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.faults import RequestFault, StreamFault
+from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault
 
 __all__ = [
     "Cut",

@@ -12,7 +12,7 @@ from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
-from hedgerow.emulator.world import World
+from hedgerow.emulator.core.world import World
 from hedgerow.engine.notices import CycleFailed, Moment, Recorded
 from hedgerow.ports import TapePrices
 from hedgerow.simulation.brake import Brake

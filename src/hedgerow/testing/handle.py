@@ -11,10 +11,10 @@ from hedgerow.app.wired import EmulatorPlan, build_venue
 from hedgerow.clock import SystemClock
 from hedgerow.domain.instrument import Instrument, Market, TradingStatus
 from hedgerow.domain.money import plain
-from hedgerow.emulator.market_changes import MarketChange
-from hedgerow.emulator.wire.call import WireRequest
-from hedgerow.emulator.wire.door import Answer
-from hedgerow.emulator.wire.main_wallets import account_name
+from hedgerow.emulator.core.market_changes import MarketChange
+from hedgerow.emulator.wire.exchange.main_wallets import account_name
+from hedgerow.emulator.wire.rest.call import WireRequest
+from hedgerow.emulator.wire.rest.router import Answer
 from hedgerow.testing.accounts import AsterAccount
 from hedgerow.testing.seen import SeenRequest, request_of
 from hedgerow.testing.serving import ServingThread
@@ -156,7 +156,7 @@ class AsterHandle:
         """Change filters, fees, bracket, status, denomination, underlying, books or mark of a symbol.
 
         Args:
-            change: one of the structs of ``hedgerow.emulator.market_changes``, at once or from its time on, for a while
+            change: one of the structs of ``hedgerow.emulator.core.market_changes``, at once or from its time on, for a while
                 or for good.
 
         Raises:

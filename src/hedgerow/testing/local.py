@@ -12,12 +12,12 @@ from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import Fill
-from hedgerow.emulator.universe import Universe
-from hedgerow.emulator.wire.credentials import Agent
-from hedgerow.emulator.wire.faults import WireFault, WireTrouble
-from hedgerow.emulator.wire.main_wallets import account_name
-from hedgerow.emulator.wire.member import Member
-from hedgerow.emulator.wire.mutations import Mutation
+from hedgerow.emulator.markets.universe import Universe
+from hedgerow.emulator.wire.exchange.account import Member
+from hedgerow.emulator.wire.exchange.main_wallets import account_name
+from hedgerow.emulator.wire.protocol.credentials import Agent
+from hedgerow.emulator.wire.rest.faults import WireFault, WireTrouble
+from hedgerow.emulator.wire.rest.mutations import Mutation
 from hedgerow.testing.accounts import AsterAccount, account_of, numbered_accounts
 from hedgerow.testing.handle import HOST, AsterHandle, MarketName, Money, as_text
 from hedgerow.testing.seen import Balances, SeenOrder, balances_of, order_of

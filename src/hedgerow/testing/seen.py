@@ -9,11 +9,11 @@ from msgspec import Struct
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderStatus
-from hedgerow.emulator.wire.call import WireRequest
-from hedgerow.emulator.wire.door import Answer
-from hedgerow.emulator.wire.errors import WireError
-from hedgerow.emulator.wire.params import parse_form
-from hedgerow.emulator.wire.tickets import Ticket
+from hedgerow.emulator.wire.protocol.errors import WireError
+from hedgerow.emulator.wire.protocol.order_records import Ticket
+from hedgerow.emulator.wire.protocol.params import parse_form
+from hedgerow.emulator.wire.rest.call import WireRequest
+from hedgerow.emulator.wire.rest.router import Answer
 
 __all__ = ["Balances", "SeenOrder", "SeenRequest", "balances_of", "order_of", "request_of"]
 

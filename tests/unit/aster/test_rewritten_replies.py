@@ -11,8 +11,8 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import MarketView
-from hedgerow.emulator.wire.mutations import Mutation, Rewrite
-from hedgerow.emulator.wire.rewriting import rewrite_body, rewrites_of
+from hedgerow.emulator.wire.rest.mutations import Mutation, Rewrite
+from hedgerow.emulator.wire.rest.rewriting import rewrite_body, rewrites_of
 from hedgerow.ports import HttpResponse
 from support.account_scene import AccountScene
 from support.scripted_aster import NOW, SYMBOL, futures_symbol, millis, perp_account, spot_symbol

@@ -14,7 +14,7 @@ from hedgerow.domain.events import CommandRefused, Event, OrderEnded, OrderOutco
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderStatus, RejectKind
 from hedgerow.emulator import EmulatedVenue, FaultPlan
-from hedgerow.emulator.faults import Disorder, DisorderKind, LateReports
+from hedgerow.emulator.inprocess.faults import Disorder, DisorderKind, LateReports
 from support.orders import ended, order, place
 from support.worlds import START, SYMBOL, make_venue
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.emulator.wire.faults import WireFault, WireTrouble
+from hedgerow.emulator.wire.rest.faults import WireFault, WireTrouble
 
 pytestmark = pytest.mark.slow
 

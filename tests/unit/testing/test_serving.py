@@ -3,7 +3,7 @@
 import pytest
 
 from hedgerow.domain.errors import ConfigError, StoreError
-from hedgerow.emulator.wire.exchange import Exchange
+from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.testing.serving import PATIENCE_SECONDS, ServingThread
 from support.wire import make_wired

@@ -10,8 +10,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.call import WireRequest
-from hedgerow.emulator.wire.sessions import Frame, FrameKind, Session
+from hedgerow.emulator.wire.rest.call import WireRequest
+from hedgerow.emulator.wire.streams.sessions import Frame, FrameKind, Session
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import Clock, HttpResponse
 

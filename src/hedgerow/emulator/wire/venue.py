@@ -4,14 +4,14 @@ from collections.abc import Callable
 from datetime import datetime
 
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.admin import AdminDoor
-from hedgerow.emulator.wire.call import WireRequest
-from hedgerow.emulator.wire.clock import ExchangeClock
-from hedgerow.emulator.wire.door import Answer, RestDoor
-from hedgerow.emulator.wire.exchange import Exchange
-from hedgerow.emulator.wire.faults import WireFaults
-from hedgerow.emulator.wire.hub import StreamHub
-from hedgerow.emulator.wire.sessions import Session
+from hedgerow.emulator.wire.admin.routes import AdminDoor
+from hedgerow.emulator.wire.exchange.exchange import Exchange
+from hedgerow.emulator.wire.protocol.clock import ExchangeClock
+from hedgerow.emulator.wire.rest.call import WireRequest
+from hedgerow.emulator.wire.rest.faults import WireFaults
+from hedgerow.emulator.wire.rest.router import Answer, RestDoor
+from hedgerow.emulator.wire.streams.connections import StreamHub
+from hedgerow.emulator.wire.streams.sessions import Session
 
 __all__ = ["WireVenue"]
 

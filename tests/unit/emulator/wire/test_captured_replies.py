@@ -10,9 +10,9 @@ import pytest
 
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.captures import CapturedTape, has_captures, load_captures
-from hedgerow.emulator.wire.exchange import Exchange
-from hedgerow.emulator.wire.exchange_info import Profile
+from hedgerow.emulator.wire.captured_market import CapturedTape, has_captures, load_captures
+from hedgerow.emulator.wire.exchange.exchange import Exchange
+from hedgerow.emulator.wire.protocol.exchange_info import Profile
 from support.wire import USER, WireClient, make_wired
 from support.worlds import ScriptedTape
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.emulator.wire.state import MemberState
+from hedgerow.emulator.wire.exchange.state import MemberState
 from support.wire import WireClient, make_wired, member_of
 from support.worlds import START, SYMBOL
 

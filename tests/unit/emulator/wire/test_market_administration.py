@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hedgerow.domain.instrument import Market, TradingStatus
-from hedgerow.emulator.market_changes import FilterChange
+from hedgerow.emulator.core.market_changes import FilterChange
 from support.wire import OTHER, WireClient, make_wired, member_of
 from support.worlds import START
 

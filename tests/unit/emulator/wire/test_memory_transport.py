@@ -11,8 +11,8 @@ import pytest
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.emulator.wire.clock import ExchangeClock
-from hedgerow.emulator.wire.memory import MemoryTransport
+from hedgerow.emulator.wire.memory_transport import MemoryTransport
+from hedgerow.emulator.wire.protocol.clock import ExchangeClock
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import HttpRequest, StreamTransport, Transport
 from support.wire import WireClient, make_wired

@@ -10,7 +10,7 @@ import pytest
 
 from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import ConfigError
-from hedgerow.emulator.wire.clock import ExchangeClock
+from hedgerow.emulator.wire.protocol.clock import ExchangeClock
 from hedgerow.emulator.wire.server import WireServer
 from hedgerow.emulator.wire.venue import WireVenue
 from support.wire import USER, WireClient, make_wired

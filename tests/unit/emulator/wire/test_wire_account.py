@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.text import to_ms
+from hedgerow.emulator.wire.protocol.number_format import to_ms
 from support.wire import OTHER, WireClient, make_wired, member_of, messages
 from support.worlds import START, ScriptedTape
 

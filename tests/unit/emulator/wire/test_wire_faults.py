@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.call import WireRequest
+from hedgerow.emulator.wire.rest.call import WireRequest
 from support.wire import OTHER, USER, WireClient, make_wired, messages
 
 

@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hedgerow.emulator.wire.call import WireRequest
-from hedgerow.emulator.wire.door import routes
-from hedgerow.emulator.wire.params import NUMBER
+from hedgerow.emulator.wire.protocol.params import NUMBER
+from hedgerow.emulator.wire.rest.call import WireRequest
+from hedgerow.emulator.wire.rest.router import routes
 from support.drawing import examples
 from support.wire import WireClient, make_wired, member_of
 

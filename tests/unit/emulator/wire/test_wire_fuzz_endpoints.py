@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hedgerow.domain.money import ZERO
-from hedgerow.emulator.wire.call import WireRequest
-from hedgerow.emulator.wire.credentials import Agent
+from hedgerow.emulator.wire.protocol.credentials import Agent
+from hedgerow.emulator.wire.rest.call import WireRequest
 from support.drawing import examples
 from support.fuzzing import JUNK, SOUND, Attempt, attempts, endpoints, explained, held, send
 from support.wire import AGENT, KEY, OTHER, WireClient, make_wired

@@ -9,11 +9,11 @@ import pytest
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import OutcomeUnknown
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.call import WireRequest
-from hedgerow.emulator.wire.faults import RequestFault, WireFault
-from hedgerow.emulator.wire.memory import MemoryTransport, wire_request
-from hedgerow.emulator.wire.rewriting import rewrites_of
-from hedgerow.emulator.wire.sessions import FrameKind
+from hedgerow.emulator.wire.memory_transport import MemoryTransport, wire_request
+from hedgerow.emulator.wire.rest.call import WireRequest
+from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
+from hedgerow.emulator.wire.rest.rewriting import rewrites_of
+from hedgerow.emulator.wire.streams.sessions import FrameKind
 from hedgerow.ports import HttpRequest
 from support.wire import WireClient, make_wired, messages
 from support.worlds import Listing, ScriptedTape

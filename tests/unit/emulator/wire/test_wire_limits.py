@@ -3,7 +3,7 @@
 import pytest
 
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.limits import LimitRules, Limits
+from hedgerow.emulator.wire.protocol.rate_limits import LimitRules, Limits
 from support.wire import WireClient, make_wired
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.sessions import FrameKind, Session, stream_names
+from hedgerow.emulator.wire.streams.sessions import FrameKind, Session, stream_names
 from support.wire import WireClient, make_wired, messages
 from support.worlds import START, ScriptedTape
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.emulator.wire.call import WireRequest
-from hedgerow.emulator.wire.exchange import Exchange, ExchangeRules
+from hedgerow.emulator.wire.exchange.exchange import Exchange, ExchangeRules
+from hedgerow.emulator.wire.rest.call import WireRequest
 from support.wire import OTHER, USER, WireClient, make_wired, member_of, messages
 from support.worlds import START, Listing, ScriptedTape
 

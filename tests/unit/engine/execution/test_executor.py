@@ -22,8 +22,8 @@ from hedgerow.domain.events import (
 )
 from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.emulator.faults import FaultPlan, Outcome, SubmitFault
-from hedgerow.emulator.refusals import Code
+from hedgerow.emulator.core.error_codes import Code
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.execution.executor import _attempts
 from hedgerow.engine.notices import OrderRests, Recorded
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters

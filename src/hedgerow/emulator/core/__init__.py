@@ -1,0 +1,1 @@
+"""The emulated exchange without a protocol: world, account, orders, books, wallets, funding, time."""

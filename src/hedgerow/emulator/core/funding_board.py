@@ -1,0 +1,35 @@
+"""Settled funding of every pair as one board, replaced only when some pair settled."""
+
+from datetime import datetime
+
+from hedgerow.domain.funding import RateBoard
+from hedgerow.emulator.core.funding import may_settle
+from hedgerow.ports import Tape
+
+__all__ = ["RateFeed"]
+
+
+class RateFeed:
+    """The newest settled rates, read from the tape only around full hours."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self._board: RateBoard | None = None
+        self._periods = 0
+        self._read_at: datetime = tape.start
+
+    def board(self, periods: int, now: datetime) -> RateBoard:
+        """Return at least ``periods`` newest rates per symbol where they exist; times asked for never run back."""
+        if self._board is None or periods > self._periods:
+            newest = {p.symbol: self._tape.newest_settled(p.symbol, now, periods) for p in self._tape.pairs}
+            self._board, self._periods = RateBoard(settled=newest), periods
+        elif may_settle(self._read_at, now):
+            self._board = self._refreshed(self._board, now)
+        self._read_at = now
+        return self._board
+
+    def _refreshed(self, board: RateBoard, now: datetime) -> RateBoard:
+        fresh = {p.symbol: self._tape.settled(p.symbol, self._read_at, now) for p in self._tape.pairs}
+        if not any(fresh.values()):
+            return board
+        return RateBoard(settled={s: (*old, *fresh[s])[-self._periods :] for s, old in board.settled.items()})

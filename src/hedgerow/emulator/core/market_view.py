@@ -1,0 +1,66 @@
+"""The market as read at one time; nothing is computed before it is asked for."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from hedgerow.domain.funding import FundingRate, RateBoard
+from hedgerow.domain.instrument import BasisPair, Market
+from hedgerow.domain.market import MarkPrice, Quote
+from hedgerow.emulator.core.market import Marketplace
+
+__all__ = ["WorldView"]
+
+
+class WorldView:
+    """A ``MarketView`` over a snapshot of the marketplace; ``books_at`` is older than ``at`` when books are stale."""
+
+    __slots__ = ("_at", "_books_at", "_marketplace", "_quotes", "_rates")
+
+    def __init__(
+        self, marketplace: Marketplace, at: datetime, rates: RateBoard, *, books_at: datetime | None = None
+    ) -> None:
+        self._marketplace = marketplace
+        self._at = at
+        self._rates = rates
+        self._books_at = at if books_at is None else books_at
+        self._quotes: dict[tuple[Market, str], Quote | None] = {}
+        """Those asked for before: a decision asks for the same ones again and again."""
+
+    @property
+    def at(self) -> datetime:
+        """When it was read."""
+        return self._at
+
+    @property
+    def pairs(self) -> Sequence[BasisPair]:
+        """Every pair listed on both markets, in the tape's order."""
+        return self._marketplace.on_both
+
+    @property
+    def rates(self) -> RateBoard:
+        """Settled funding of every pair; the same object until some symbol settles."""
+        return self._rates
+
+    def pair(self, symbol: str) -> BasisPair | None:
+        """Return the pair, or None when it is not listed."""
+        return self._marketplace.pair(symbol) if self._marketplace.has_spot(symbol) else None
+
+    def quote(self, market: Market, symbol: str) -> Quote | None:
+        """Return best bid and ask, or None where the tape has no price."""
+        key = (market, symbol)
+        if key not in self._quotes:
+            self._quotes[key] = self._marketplace.quote(market, symbol, self._books_at)
+        return self._quotes[key]
+
+    def mark(self, symbol: str) -> MarkPrice | None:
+        """Return the mark price, or None where the tape has none."""
+        return self._marketplace.mark(symbol, self._at)
+
+    def predicted(self, symbol: str) -> FundingRate | None:
+        """Return the running estimate for the next settlement, or None where it cannot be known."""
+        return self._marketplace.predicted(symbol, self._at)
+
+    def volume(self, symbol: str) -> Decimal | None:
+        """Return the perpetual's 24 h quote volume, or None for an unknown symbol."""
+        return self._marketplace.volume(symbol, self._at)

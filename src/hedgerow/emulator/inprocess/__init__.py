@@ -1,0 +1,1 @@
+"""The emulated exchange as an in-process ``Venue``, with delays and faults."""

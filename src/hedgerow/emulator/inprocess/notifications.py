@@ -1,0 +1,108 @@
+"""What an emulated account would be told by its streams: each change of its world, as news, at its time.
+
+News are found by comparing the account with how it was when last compared, so that none can be told that is not so.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+
+from hedgerow.domain.instrument import Market
+from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.schedule import EPOCH
+from hedgerow.emulator.core.account import Followed
+from hedgerow.emulator.core.world import World
+from hedgerow.ports import Clock
+from hedgerow.subscribers import Subscribers
+
+__all__ = ["Tidings"]
+
+
+class Tidings:
+    """Tells listeners about one world while a symbol is followed; otherwise it costs nothing."""
+
+    def __init__(self, world: Callable[[], World], clock: Clock) -> None:
+        self._world = world
+        self._clock = clock
+        self._subscribers: Subscribers[News] = Subscribers()
+        self._symbol: str | None = None
+        self._known: Followed | None = None
+        self._last_trade = 0
+        self._since = EPOCH
+        self._expected = False
+        self._ticking: asyncio.Task[None] | None = None
+
+    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+        """Call ``listener`` with every piece of news; returns what ends that."""
+        return self._subscribers.add(listener)
+
+    def follow(self, symbol: str | None) -> None:
+        """Watch a symbol from now on; to be called inside the event loop."""
+        self._world().on_change(self._expect if symbol else None)
+        if symbol == self._symbol:
+            return
+        self._symbol = symbol
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
+        if symbol is not None:
+            self._known = self._world().followed(symbol)
+            self._since, self._last_trade = self._world().now, max(self._trades(symbol, EPOCH), default=0)
+            self._ticking = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        """Let the world live on while nobody asks it anything: prices change at the steps of its tape."""
+        while True:
+            step = self._world().tape.step
+            await self._clock.sleep((step - (self._clock.now() - EPOCH) % step).total_seconds())
+            self._world().advance(self._clock.now())
+            self._compare()
+
+    def _expect(self) -> None:
+        """Compare as soon as the change under way is complete."""
+        if not self._expected:
+            with suppress(RuntimeError):  # no event loop runs: whoever moves the world now has no listeners
+                asyncio.get_running_loop().call_soon(self._compare)
+                self._expected = True
+
+    def _compare(self) -> None:
+        self._expected = False
+        symbol, before = self._symbol, self._known
+        if symbol is None or before is None:
+            return
+        self._known = now = self._world().followed(symbol)
+        found = [*self._traded(symbol), *_differences(before, now, symbol, self._world().now)]
+        for news in found:
+            self._subscribers.tell(news)
+
+    def _trades(self, symbol: str, since: datetime) -> list[int]:
+        return [fill.trade_id for market in Market for fill in self._world().fills(market, symbol, since)]
+
+    def _traded(self, symbol: str) -> Iterator[News]:
+        world, known = self._world(), self._last_trade
+        for market in Market:
+            for fill in world.fills(market, symbol, self._since):
+                if fill.trade_id > known:
+                    self._last_trade = max(self._last_trade, fill.trade_id)
+                    kind = NewsKind.FORCED if fill.forced else NewsKind.ORDER
+                    yield News(at=world.now, kind=kind, market=market, symbol=symbol, client_id=fill.client_id)
+        self._since = world.now
+
+
+def _differences(before: Followed, now: Followed, symbol: str, at: datetime) -> Iterator[News]:
+    if now.payments > before.payments:
+        yield News(at=at, kind=NewsKind.FUNDING, symbol=symbol)
+    elif now.wallets != before.wallets:
+        market = Market.SPOT if now.wallets[0] != before.wallets[0] else Market.PERP
+        yield News(at=at, kind=NewsKind.BALANCE, market=market)
+    if now.leverage != before.leverage and now.leverage and before.leverage:
+        yield News(at=at, kind=NewsKind.LEVERAGE, symbol=symbol, detail=f"its leverage is {now.leverage}x now")
+    if now.modes != before.modes:
+        yield News(at=at, kind=NewsKind.MODES)
+    if now.status != before.status:
+        yield News(at=at, kind=NewsKind.STATUS, symbol=symbol)
+    if now.interval not in {before.interval, None} and before.interval is not None:
+        yield News(at=at, kind=NewsKind.INTERVAL, symbol=symbol, detail=f"it settles every {now.interval} h now")
+    if now.mark is not None and now.mark != before.mark:
+        yield News(at=at, kind=NewsKind.MARK, symbol=symbol, mark=now.mark)

@@ -1,0 +1,1 @@
+"""The ``/admin`` routes: time, prices, markets, faults, and the account."""

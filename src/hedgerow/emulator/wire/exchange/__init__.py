@@ -1,0 +1,1 @@
+"""The exchange behind the protocol: accounts, keys, order records, state and its journal file."""

@@ -1,0 +1,1 @@
+"""The dialect: numbers, errors, parameters, signatures, rate limits, rows of orders and of ``exchangeInfo``."""

@@ -1,0 +1,1 @@
+"""REST routes and the faults of their replies."""

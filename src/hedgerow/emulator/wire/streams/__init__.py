@@ -1,0 +1,1 @@
+"""WebSocket streams: connections, user streams and market streams."""
