@@ -8,8 +8,8 @@ import argparse
 from itertools import product
 
 from hedgerow.app.simulate import play_seeds
-from hedgerow.simulation.exposure import Distribution, distributions, exposure_table
-from hedgerow.simulation.style import Style
+from hedgerow.simulation.checks.exposure import Distribution, distributions, exposure_table
+from hedgerow.simulation.generators.execution_style import Style
 
 CONDITIONS = {"none": ("no faults", False), "drawn": ("faults", True)}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from hedgerow.simulation.plan import Door
+from hedgerow.simulation.scenario import Door
 
 __all__ = ["PACKAGE", "ROOT", "Patched", "Played", "SourceTree", "played_bugs", "wrapped"]
 

@@ -16,7 +16,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.emulator.wire.memory_transport import wire_request
 from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
 from hedgerow.ports import HttpRequest, HttpResponse
-from hedgerow.simulation.power import PowerCut
+from hedgerow.simulation.faults.crashes import PowerCut
 
 SPOT, PERP = "/api/v3/order", "/fapi/v3/order"
 ROUND_TRIP = 0.1

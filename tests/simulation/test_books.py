@@ -10,7 +10,7 @@ from hedgerow.dashboard.books.matching import audit
 from hedgerow.dashboard.books.report import wallet_lines
 from hedgerow.dashboard.books.statement import read_statement
 from hedgerow.domain.money import ZERO
-from hedgerow.simulation.draws import draw_plan
+from hedgerow.simulation.generators.scenarios import draw_plan
 
 ROUNDING = Decimal("1e-12")
 """Average prices are quotients, cut at 28 digits; rows have 8 decimals."""

@@ -14,11 +14,11 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest
 from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
-from hedgerow.simulation.draws import draw_plan
-from hedgerow.simulation.invariants import SLACK_SECONDS, STATE_SECONDS, Exposure, Rule, check_exposure
-from hedgerow.simulation.plan import Door
-from hedgerow.simulation.wire_troubles import RequestTrouble
-from hedgerow.simulation.witness import Witness
+from hedgerow.simulation.checks.invariants import SLACK_SECONDS, STATE_SECONDS, Exposure, Rule, check_exposure
+from hedgerow.simulation.checks.monitor import Witness
+from hedgerow.simulation.faults.wire import RequestTrouble
+from hedgerow.simulation.generators.scenarios import draw_plan
+from hedgerow.simulation.scenario import Door
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 from support.judging import LegScene
 from support.toy_venue import new_job

@@ -23,14 +23,14 @@ from hedgerow.emulator.inprocess.readings import (
 from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
 from hedgerow.emulator.wire.rest.mutations import Mutation
 from hedgerow.engine.execution import order_resolution as evidence
-from hedgerow.simulation.alterations import REDENOMINATED, RELABELLED, Alteration, AlterationKind, change_of
 from hedgerow.simulation.causes import Cause
-from hedgerow.simulation.doors import spans_of
-from hedgerow.simulation.draws import LONG_PAIRS, draw_plan
-from hedgerow.simulation.invariants import Rule
-from hedgerow.simulation.owner import OwnersMailbox
-from hedgerow.simulation.plan import Door, FalseReading, RunPlan, venue_faults
-from hedgerow.simulation.wire_troubles import RequestTrouble
+from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.faults.alterations import REDENOMINATED, RELABELLED, Alteration, AlterationKind, change_of
+from hedgerow.simulation.faults.owner import OwnersMailbox
+from hedgerow.simulation.faults.wire import RequestTrouble
+from hedgerow.simulation.generators.scenarios import LONG_PAIRS, draw_plan
+from hedgerow.simulation.harness import spans_of
+from hedgerow.simulation.scenario import Door, FalseReading, RunPlan, venue_faults
 from hedgerow.strategy.evidence.absence import COINS_CONFIRMED_SECONDS
 from support.worlds import START, SYMBOL, make_world
 

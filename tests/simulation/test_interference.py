@@ -10,10 +10,10 @@ from hedgerow.domain.events import RequestHandled
 from hedgerow.domain.operator_requests import Claim, RequestOutcome
 from hedgerow.engine.execution.executor import Executor
 from hedgerow.engine.operator import Service
-from hedgerow.simulation.draws import draw_plan
-from hedgerow.simulation.invariants import Rule
-from hedgerow.simulation.owner import OwnersMailbox
-from hedgerow.simulation.plan import RunPlan
+from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.faults.owner import OwnersMailbox
+from hedgerow.simulation.generators.scenarios import draw_plan
+from hedgerow.simulation.scenario import RunPlan
 
 
 def plan(seed: int = 3) -> RunPlan:

@@ -10,8 +10,8 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, HedgeExecution
 from hedgerow.domain.ledger.state import Halt, Ledger
 from hedgerow.domain.position import Reason
-from hedgerow.simulation.brake import Brake
-from hedgerow.simulation.invariants import Rule, unsold_dust
+from hedgerow.simulation.checks.brake import Brake
+from hedgerow.simulation.checks.invariants import Rule, unsold_dust
 from support.toy_venue import new_job
 from support.views import NOW, hedge, pair_of
 from support.views import ledger_of as held

@@ -16,10 +16,10 @@ from hedgerow.domain.instrument import Instrument, Market, Side, TradingStatus
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.simulation.causes import Cause, obstacles, ways
-from hedgerow.simulation.disclosure import Disclosure
-from hedgerow.simulation.exposure import Trade
-from hedgerow.simulation.invariants import Exposure, Rule, check_exposure, check_slice
-from hedgerow.simulation.reckoning import check_fills
+from hedgerow.simulation.checks.accounting import check_fills
+from hedgerow.simulation.checks.disclosure import Disclosure
+from hedgerow.simulation.checks.exposure import Trade
+from hedgerow.simulation.checks.invariants import Exposure, Rule, check_exposure, check_slice
 from planted.behaviours import BEHAVIOURS
 from support.diary import Diary
 from support.toy_venue import new_job

@@ -11,7 +11,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import DustLot
 from hedgerow.emulator.core.market_changes import TickerCollision
 from hedgerow.simulation.causes import Cause
-from hedgerow.simulation.invariants import Exposure, Rule, check_exposure
+from hedgerow.simulation.checks.invariants import Exposure, Rule, check_exposure
 from support.judging import LegScene
 from support.toy_venue import new_job
 from support.views import NOW, hedge

@@ -15,14 +15,14 @@ from hedgerow.domain.events import Wallet
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
 from hedgerow.emulator.inprocess.faults import Disorder, DisorderKind, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.engine.execution.executor import Executor
-from hedgerow.simulation.draws import draw_plan
-from hedgerow.simulation.exposure import Trade, distributions, exposure_table
-from hedgerow.simulation.fates import Deleveraging, Flow, HandSale, PriceJump
-from hedgerow.simulation.invariants import Rule
-from hedgerow.simulation.minimise import minimised
-from hedgerow.simulation.plan import Crash, RunPlan
+from hedgerow.simulation.checks.exposure import Trade, distributions, exposure_table
+from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.faults.incidents import Deleveraging, Flow, HandSale, PriceJump
+from hedgerow.simulation.generators.execution_style import Style, styled
+from hedgerow.simulation.generators.scenarios import draw_plan
 from hedgerow.simulation.report import RunResult, Summary, failure_lines, summary_lines
-from hedgerow.simulation.style import Style, styled
+from hedgerow.simulation.scenario import Crash, RunPlan
+from hedgerow.simulation.shrink import minimised
 from hedgerow.strategy.decisions import entry as openings
 from hedgerow.strategy.decisions import held as decide
 from hedgerow.strategy.evaluation.sizing import closing_plan

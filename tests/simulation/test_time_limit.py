@@ -10,9 +10,9 @@ import pytest
 from hedgerow.app.simulate import explain
 from hedgerow.cli import main
 from hedgerow.engine.cycle import Cycle
-from hedgerow.simulation.draws import draw_plan
-from hedgerow.simulation.invariants import Rule
-from hedgerow.simulation.plan import RunPlan
+from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.generators.scenarios import draw_plan
+from hedgerow.simulation.scenario import RunPlan
 from hedgerow.simulation.time_limit import TimeLimitExceeded, time_limit
 
 HANGING = 1

@@ -14,11 +14,11 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.notices import Recorded
-from hedgerow.simulation.doors import RunDoor
-from hedgerow.simulation.invariants import Exposure, Rule
-from hedgerow.simulation.legs import Naked
-from hedgerow.simulation.view import Shown, check_shown, check_values
-from hedgerow.simulation.witness import Witness
+from hedgerow.simulation.checks.invariants import Exposure, Rule
+from hedgerow.simulation.checks.legs import Naked
+from hedgerow.simulation.checks.monitor import Witness
+from hedgerow.simulation.checks.view import Shown, check_shown, check_values
+from hedgerow.simulation.harness import RunDoor
 from hedgerow.store import guide_state
 from hedgerow.strategy.parameters import StrategyParameters
 from support.bots import Farm

@@ -20,13 +20,13 @@ from hedgerow.emulator.wire.rest.failures import error_response
 from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault, WireTrouble
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import HttpRequest
-from hedgerow.simulation.draws import draw_plan
-from hedgerow.simulation.network import Line, Network
-from hedgerow.simulation.plan import Crash, Door, Hearing, RunPlan
-from hedgerow.simulation.power import Plug, PowerCut
+from hedgerow.simulation.faults.crashes import Plug, PowerCut
+from hedgerow.simulation.faults.network import Line, Network
+from hedgerow.simulation.faults.wire import Cut, Harm, RequestTrouble, StreamTrouble
+from hedgerow.simulation.generators.scenarios import draw_plan
+from hedgerow.simulation.generators.wire_faults import UNDECIDED_CODES
 from hedgerow.simulation.report import RunResult
-from hedgerow.simulation.wire_draws import UNDECIDED_CODES
-from hedgerow.simulation.wire_troubles import Cut, Harm, RequestTrouble, StreamTrouble
+from hedgerow.simulation.scenario import Crash, Door, Hearing, RunPlan
 from support.worlds import START, ScriptedTape
 
 DAYS = 0.06

@@ -30,7 +30,7 @@ from hedgerow.emulator.inprocess.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.engine.notices import CycleFailed, Listener, Moment
 from hedgerow.engine.runner import RunOptions
-from hedgerow.simulation.power import CrashingStore, CrashingVenue, Plug, PowerCut
+from hedgerow.simulation.faults.crashes import CrashingStore, CrashingVenue, Plug, PowerCut
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
 from support.worlds import ScriptedTape

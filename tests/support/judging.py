@@ -11,11 +11,11 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.emulator.core.world import World
 from hedgerow.simulation.causes import Span
-from hedgerow.simulation.conduct import Conduct
-from hedgerow.simulation.doors import RunDoor
-from hedgerow.simulation.duties import Duties
-from hedgerow.simulation.invariants import Rule
-from hedgerow.simulation.legs import LegWatch
+from hedgerow.simulation.checks.conduct import Conduct
+from hedgerow.simulation.checks.duties import Duties
+from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.checks.legs import LegWatch
+from hedgerow.simulation.harness import RunDoor
 from hedgerow.strategy.parameters import StrategyParameters
 from support.worlds import SYMBOL, ScriptedTape, make_world
 

@@ -30,24 +30,24 @@ from hedgerow.emulator.core.snapshot import WorldOptions
 from hedgerow.emulator.core.world import World
 from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.engine.runner import RunOptions
-from hedgerow.simulation.alterations import NEW_UNITS, REDENOMINATED, Alteration
 from hedgerow.simulation.causes import Cause
-from hedgerow.simulation.doors import Life, ProcessDoor, RunDoor
-from hedgerow.simulation.draws import draw_plan
-from hedgerow.simulation.fates import PriceJump, altered_pair
-from hedgerow.simulation.interference import Interference
-from hedgerow.simulation.invariants import Rule, Violation
-from hedgerow.simulation.market import DrawnMarket, MarketTrouble
-from hedgerow.simulation.minimise import minimised
-from hedgerow.simulation.owner import OwnersMailbox
-from hedgerow.simulation.plan import Act, Crash, Door, RunPlan, Suspension, Trouble, acts, settling
-from hedgerow.simulation.power import CrashingStore, CrashingVenue, Plug, PowerCut
+from hedgerow.simulation.checks.instrumented import WatchedStore, WatchedVenue
+from hedgerow.simulation.checks.invariants import Rule, Violation
+from hedgerow.simulation.checks.monitor import Witness
+from hedgerow.simulation.faults.alterations import NEW_UNITS, REDENOMINATED, Alteration
+from hedgerow.simulation.faults.crashes import CrashingStore, CrashingVenue, Plug, PowerCut
+from hedgerow.simulation.faults.incidents import PriceJump, altered_pair
+from hedgerow.simulation.faults.interference import Interference
+from hedgerow.simulation.faults.market import DrawnMarket, MarketTrouble
+from hedgerow.simulation.faults.owner import OwnersMailbox
+from hedgerow.simulation.faults.wire import WireAct
+from hedgerow.simulation.generators.execution_style import Style
+from hedgerow.simulation.generators.scenarios import draw_plan
+from hedgerow.simulation.harness import Life, ProcessDoor, RunDoor
 from hedgerow.simulation.report import Failure, RunResult
-from hedgerow.simulation.style import Style
+from hedgerow.simulation.scenario import Act, Crash, Door, RunPlan, Suspension, Trouble, acts, settling
+from hedgerow.simulation.shrink import minimised
 from hedgerow.simulation.time_limit import TimeLimitExceeded, time_limit
-from hedgerow.simulation.watched import WatchedStore, WatchedVenue
-from hedgerow.simulation.wire_troubles import WireAct
-from hedgerow.simulation.witness import Witness
 from hedgerow.store.memory import MemoryStore
 
 __all__ = ["explain", "play", "play_seed", "play_seeds", "play_whole"]

@@ -10,7 +10,7 @@ from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.notices import CycleEnded, Moment, Recorded
 from hedgerow.ports import Clock
-from hedgerow.simulation.view import Shown
+from hedgerow.simulation.checks.view import Shown
 from hedgerow.store import guide_state
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy

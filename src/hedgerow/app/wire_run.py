@@ -30,12 +30,10 @@ from hedgerow.emulator.wire.rest.router import Answer
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import Store, Tape
 from hedgerow.simulation.causes import Cause, Span
-from hedgerow.simulation.doors import ROUND_TRIPS, Life, spans_of
-from hedgerow.simulation.fates import Fate, befall
-from hedgerow.simulation.network import Line, Network
-from hedgerow.simulation.plan import Act, Hearing, RunPlan, network_cuts
-from hedgerow.simulation.power import Plug
-from hedgerow.simulation.wire_troubles import (
+from hedgerow.simulation.faults.crashes import Plug
+from hedgerow.simulation.faults.incidents import Fate, befall
+from hedgerow.simulation.faults.network import Line, Network
+from hedgerow.simulation.faults.wire import (
     DeadKey,
     LaggingAccount,
     RequestTrouble,
@@ -43,6 +41,8 @@ from hedgerow.simulation.wire_troubles import (
     StreamTrouble,
     WrongClock,
 )
+from hedgerow.simulation.harness import ROUND_TRIPS, Life, spans_of
+from hedgerow.simulation.scenario import Act, Hearing, RunPlan, network_cuts
 
 __all__ = ["WireDoor"]
 

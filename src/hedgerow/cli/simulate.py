@@ -14,8 +14,8 @@ from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, write_json
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.run_identity import RunMode
-from hedgerow.simulation.draws import draw_plan
-from hedgerow.simulation.plan import Door
+from hedgerow.simulation.generators.execution_style import Style
+from hedgerow.simulation.generators.scenarios import draw_plan
 from hedgerow.simulation.report import (
     RunResult,
     Summary,
@@ -24,7 +24,7 @@ from hedgerow.simulation.report import (
     result_lines,
     summary_lines,
 )
-from hedgerow.simulation.style import Style
+from hedgerow.simulation.scenario import Door
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["simulate"]

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from hedgerow.domain.events import Event
 from hedgerow.domain.money import ZERO, plain
-from hedgerow.simulation.exposure import SHARES, Distribution, Trade, distributions, quantiles
-from hedgerow.simulation.invariants import Violation
-from hedgerow.simulation.plan import RunPlan
+from hedgerow.simulation.checks.exposure import SHARES, Distribution, Trade, distributions, quantiles
+from hedgerow.simulation.checks.invariants import Violation
+from hedgerow.simulation.scenario import RunPlan
 
 __all__ = ["Failure", "RunResult", "Summary", "as_json", "failure_lines", "result_lines", "summary_lines"]
 

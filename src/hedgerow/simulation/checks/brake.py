@@ -9,7 +9,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.world import World
-from hedgerow.simulation.invariants import Rule
+from hedgerow.simulation.checks.invariants import Rule
 
 __all__ = ["Brake"]
 

@@ -16,7 +16,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.ports import TapePrices
-from hedgerow.simulation.invariants import Rule
+from hedgerow.simulation.checks.invariants import Rule
 
 __all__ = ["check_end", "check_equity", "check_fills", "hand_effect"]
 

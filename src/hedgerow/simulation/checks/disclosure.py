@@ -7,8 +7,8 @@ from decimal import Decimal
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, HedgeExecution
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.simulation.exposure import Trade
-from hedgerow.simulation.invariants import Rule
+from hedgerow.simulation.checks.exposure import Trade
+from hedgerow.simulation.checks.invariants import Rule
 
 __all__ = ["Disclosure"]
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
 from hedgerow.emulator.wire.memory_transport import MemoryTransport
 from hedgerow.ports import Clock, HttpRequest, HttpResponse, StreamConnection
-from hedgerow.simulation.power import Plug
-from hedgerow.simulation.wire_troubles import Cut, Harm
+from hedgerow.simulation.faults.crashes import Plug
+from hedgerow.simulation.faults.wire import Cut, Harm
 
 __all__ = ["Line", "Network"]
 

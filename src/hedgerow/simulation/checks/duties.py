@@ -11,9 +11,9 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator.core.world import World
-from hedgerow.simulation.doors import RunDoor
-from hedgerow.simulation.invariants import Rule
-from hedgerow.simulation.truth import apr_of, entry_faults, equity_of, liquidation_distance, pnl_of
+from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.checks.truth import apr_of, entry_faults, equity_of, liquidation_distance, pnl_of
+from hedgerow.simulation.harness import RunDoor
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["Duties"]

@@ -17,11 +17,11 @@ from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.engine.notices import Listener
 from hedgerow.ports import NewsSource, Store, Venue
-from hedgerow.simulation.alterations import BRIEF, Alteration
 from hedgerow.simulation.causes import Cause, Span
-from hedgerow.simulation.fates import Fate, befall
-from hedgerow.simulation.plan import Act, FalseReading, RunPlan, venue_faults
-from hedgerow.simulation.power import Plug
+from hedgerow.simulation.faults.alterations import BRIEF, Alteration
+from hedgerow.simulation.faults.crashes import Plug
+from hedgerow.simulation.faults.incidents import Fate, befall
+from hedgerow.simulation.scenario import Act, FalseReading, RunPlan, venue_faults
 
 __all__ = ["ROUND_TRIPS", "Life", "ProcessDoor", "RunDoor", "ToldVenue", "spans_of"]
 

@@ -7,10 +7,10 @@ from random import Random
 from msgspec.structs import replace
 
 from hedgerow.domain.execution import ExecutionLimits
-from hedgerow.simulation.plan import Door, RunPlan, Trouble
-from hedgerow.simulation.style import Style, styled
-from hedgerow.simulation.troubles import FALSE_KINDS, KINDS, Draw, Kinds, relabelled
-from hedgerow.simulation.wire_draws import drawn_for_wire
+from hedgerow.simulation.generators.execution_style import Style, styled
+from hedgerow.simulation.generators.faults import FALSE_KINDS, KINDS, Draw, Kinds, relabelled
+from hedgerow.simulation.generators.wire_faults import drawn_for_wire
+from hedgerow.simulation.scenario import Door, RunPlan, Trouble
 from hedgerow.strategy.parameters import (
     CapitalManagement,
     FundingRateStrategy,

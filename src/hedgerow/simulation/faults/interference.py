@@ -8,7 +8,7 @@ from typing import Final
 from hedgerow.domain import events as ev
 from hedgerow.domain.operator_requests import CloseRequested, HaltRequested, HedgeSeen
 from hedgerow.engine.notices import Moment, Recorded
-from hedgerow.simulation.owner import OwnersMailbox
+from hedgerow.simulation.faults.owner import OwnersMailbox
 
 __all__ = ["Interference"]
 

@@ -13,7 +13,7 @@ from hedgerow.domain.errors import Rejected
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.emulator.core.world import World
-from hedgerow.simulation.alterations import Alteration, change_of
+from hedgerow.simulation.faults.alterations import Alteration, change_of
 
 __all__ = [
     "Closure",

@@ -34,8 +34,8 @@ from hedgerow.emulator.inprocess.readings import (
     MarketReading,
     MarketSubject,
 )
-from hedgerow.simulation.alterations import BRIEF, RELABELLED, Alteration, AlterationKind
-from hedgerow.simulation.fates import (
+from hedgerow.simulation.faults.alterations import BRIEF, RELABELLED, Alteration, AlterationKind
+from hedgerow.simulation.faults.incidents import (
     Closure,
     Deleveraging,
     Delisting,
@@ -46,8 +46,8 @@ from hedgerow.simulation.fates import (
     HandTransfer,
     PriceJump,
 )
-from hedgerow.simulation.market import IntervalChange, OneSidedBook, Storm
-from hedgerow.simulation.plan import Crash, RunPlan, Suspension, Trouble
+from hedgerow.simulation.faults.market import IntervalChange, OneSidedBook, Storm
+from hedgerow.simulation.scenario import Crash, RunPlan, Suspension, Trouble
 
 __all__ = ["COMMON", "FALSE_KINDS", "KINDS", "Draw", "Kinds", "relabelled"]
 

@@ -20,9 +20,9 @@ from hedgerow.emulator.inprocess.faults import (
     SubmitFault,
 )
 from hedgerow.emulator.inprocess.readings import AccountReading, LateFunding, LateRates, MarketReading
-from hedgerow.simulation.fates import Fate
-from hedgerow.simulation.market import MarketTrouble
-from hedgerow.simulation.wire_troubles import Cut, WireAct
+from hedgerow.simulation.faults.incidents import Fate
+from hedgerow.simulation.faults.market import MarketTrouble
+from hedgerow.simulation.faults.wire import Cut, WireAct
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = [

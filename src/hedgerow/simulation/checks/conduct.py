@@ -11,10 +11,9 @@ from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.world import World
 from hedgerow.simulation.causes import Cause, Span
-from hedgerow.simulation.doors import RunDoor
-from hedgerow.simulation.invariants import Exposure, Rule, own_tolerance
-from hedgerow.simulation.legs import LegWatch
-from hedgerow.simulation.truth import (
+from hedgerow.simulation.checks.invariants import Exposure, Rule, own_tolerance
+from hedgerow.simulation.checks.legs import LegWatch
+from hedgerow.simulation.checks.truth import (
     apr_of,
     entry_faults,
     equity_of,
@@ -22,6 +21,7 @@ from hedgerow.simulation.truth import (
     pnl_of,
     seconds_to_settlement,
 )
+from hedgerow.simulation.harness import RunDoor
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["Conduct"]

@@ -25,9 +25,9 @@ from hedgerow.domain.money import ZERO
 from hedgerow.emulator.core.world import World
 from hedgerow.ports import TapePrices
 from hedgerow.simulation.causes import AWAY, Cause, explained_until, obstacles, ways
-from hedgerow.simulation.doors import RunDoor
-from hedgerow.simulation.exposure import Trade
-from hedgerow.simulation.invariants import Exposure, Rule, check_exposure, own_tolerance, unsold_dust
+from hedgerow.simulation.checks.exposure import Trade
+from hedgerow.simulation.checks.invariants import Exposure, Rule, check_exposure, own_tolerance, unsold_dust
+from hedgerow.simulation.harness import RunDoor
 
 __all__ = ["LegWatch", "Naked", "prices_of"]
 

@@ -7,8 +7,8 @@ from hedgerow.domain.events import Event
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.ports import NewsSource, Store
 from hedgerow.proxies import VenueProxy
-from hedgerow.simulation.doors import ToldVenue
-from hedgerow.simulation.witness import Witness
+from hedgerow.simulation.checks.monitor import Witness
+from hedgerow.simulation.harness import ToldVenue
 
 __all__ = ["WatchedStore", "WatchedVenue"]
 

@@ -14,8 +14,8 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.core.world import World
-from hedgerow.simulation.invariants import Exposure, Rule
-from hedgerow.simulation.legs import Naked
+from hedgerow.simulation.checks.invariants import Exposure, Rule
+from hedgerow.simulation.checks.legs import Naked
 
 __all__ = ["Shown", "check_shown", "check_values"]
 

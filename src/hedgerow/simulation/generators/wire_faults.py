@@ -12,9 +12,7 @@ from hedgerow.emulator.inprocess.faults import Disorder
 from hedgerow.emulator.wire.rest.failures import ErrorShape
 from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault, WireFault, WireTrouble
 from hedgerow.emulator.wire.rest.mutations import BODY_MUTATIONS, Mutation
-from hedgerow.simulation.plan import Door, Hearing, RunPlan, Trouble
-from hedgerow.simulation.troubles import COMMON, Draw, relabelled
-from hedgerow.simulation.wire_troubles import (
+from hedgerow.simulation.faults.wire import (
     Cut,
     DeadKey,
     Harm,
@@ -24,6 +22,8 @@ from hedgerow.simulation.wire_troubles import (
     StreamTrouble,
     WrongClock,
 )
+from hedgerow.simulation.generators.faults import COMMON, Draw, relabelled
+from hedgerow.simulation.scenario import Door, Hearing, RunPlan, Trouble
 
 __all__ = ["UNDECIDED_CODES", "drawn_for_wire"]
 

@@ -15,17 +15,17 @@ from hedgerow.domain.money import ZERO
 from hedgerow.emulator.core.world import World
 from hedgerow.engine.notices import CycleFailed, Moment, Recorded
 from hedgerow.ports import TapePrices
-from hedgerow.simulation.brake import Brake
 from hedgerow.simulation.causes import Cause
-from hedgerow.simulation.conduct import Conduct
-from hedgerow.simulation.disclosure import Disclosure
-from hedgerow.simulation.doors import RunDoor
-from hedgerow.simulation.duties import Duties
-from hedgerow.simulation.exposure import Trade
-from hedgerow.simulation.invariants import Rule, Violation, check_event, check_order, check_slice
-from hedgerow.simulation.legs import LegWatch, prices_of
-from hedgerow.simulation.reckoning import check_end, check_equity, check_fills, hand_effect
-from hedgerow.simulation.view import Shown, check_shown, check_values
+from hedgerow.simulation.checks.accounting import check_end, check_equity, check_fills, hand_effect
+from hedgerow.simulation.checks.brake import Brake
+from hedgerow.simulation.checks.conduct import Conduct
+from hedgerow.simulation.checks.disclosure import Disclosure
+from hedgerow.simulation.checks.duties import Duties
+from hedgerow.simulation.checks.exposure import Trade
+from hedgerow.simulation.checks.invariants import Rule, Violation, check_event, check_order, check_slice
+from hedgerow.simulation.checks.legs import LegWatch, prices_of
+from hedgerow.simulation.checks.view import Shown, check_shown, check_values
+from hedgerow.simulation.harness import RunDoor
 from hedgerow.strategy.parameters import AfterEmergency, StrategyParameters
 
 __all__ = ["Witness"]

@@ -1,0 +1,1 @@
+"""Draws a run from its seed: market, settings, faults, execution style."""
