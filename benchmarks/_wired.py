@@ -16,7 +16,7 @@ from random import Random
 from msgspec import Struct
 
 from hedgerow.app.bot import Bot, BotParts, build_bot
-from hedgerow.app.live import LiveExchange
+from hedgerow.app.venues.live import LiveExchange
 from hedgerow.aster import AsterClient, Credentials
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import NotSent

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from _processes import COMMAND, exchange_variables, started, wait_for
 from _report import Budgets
-from hedgerow.app.environment import read_environment
-from hedgerow.app.live import live_access
 from hedgerow.app.session import open_session, read_settings
+from hedgerow.app.venues.environment import read_environment
+from hedgerow.app.venues.live import live_access
 from hedgerow.config import Home, HomeMode
 from hedgerow.engine.notices import CycleBegan, CycleEnded, Moment
 from hedgerow.engine.runner import RunOptions

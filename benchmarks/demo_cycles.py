@@ -15,7 +15,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hedgerow.app.demo import DemoPlan, demo_tape, play_demo
+from hedgerow.app.commands.demo import DemoPlan, demo_tape, play_demo
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 

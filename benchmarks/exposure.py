@@ -7,7 +7,7 @@ ends with exit code 1 when a run broke an invariant. `--faults none` or `drawn` 
 import argparse
 from itertools import product
 
-from hedgerow.app.simulate import play_seeds
+from hedgerow.app.simulation.run import play_seeds
 from hedgerow.simulation.checks.exposure import Distribution, distributions, exposure_table
 from hedgerow.simulation.generators.execution_style import Style
 

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from msgspec import Struct
 
-from hedgerow.app.simulate import play_seed
+from hedgerow.app.simulation.run import play_seed
 from hedgerow.clock import SystemClock
 from planted import PATCHED, PLAYED
 from planted.kinds import PACKAGE, Patched, Played, SourceTree

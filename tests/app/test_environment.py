@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.app.environment import NAMES, Environment, parse_variables, read_environment
+from hedgerow.app.venues.environment import NAMES, Environment, parse_variables, read_environment
 from hedgerow.aster import MAINNET, TESTNET
 from hedgerow.domain.errors import ConfigError
 from support.local_aster import KEY, SIGNER, USER

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.app.doctor import fee_coin_finding, ledger_findings, position_findings
-from hedgerow.app.keys import Level
+from hedgerow.app.findings.account import fee_coin_finding, ledger_findings, position_findings
+from hedgerow.app.findings.keys import Level
 from hedgerow.aster.schema.account_rows import TradeRow
 from hedgerow.domain.account import MarginType
 from hedgerow.domain.errors import NotSent

@@ -13,8 +13,8 @@ from threading import Event
 
 import pytest
 
+from hedgerow.app.commands.emulator_server import WiredAccount
 from hedgerow.app.session import read_ledger
-from hedgerow.app.wired import WiredAccount
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.ledger.books import books_difference

@@ -12,11 +12,11 @@ from threading import Event
 
 import pytest
 
-from hedgerow.app.audit import read_events
-from hedgerow.app.choice import environment_of
+from hedgerow.app.commands.books import read_events
+from hedgerow.app.commands.watchdog import SWEEP_SECONDS, Watchdog, WatchdogLog
 from hedgerow.app.heartbeat import Beat, BeatingClock, Heartbeat, read_beat
-from hedgerow.app.live import live_exchange
-from hedgerow.app.watchdog import SWEEP_SECONDS, Watchdog, WatchdogLog
+from hedgerow.app.venues.live import live_exchange
+from hedgerow.app.venues.select import environment_of
 from hedgerow.clock import SystemClock, VirtualClock, run_virtual
 from hedgerow.config import Home
 from hedgerow.domain.commands import PlaceOrder

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.app.paper import paper_access
 from hedgerow.app.session import open_session, read_settings
 from hedgerow.app.state_file import StateFile
+from hedgerow.app.venues.paper import paper_access
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.events import HedgeOpened

@@ -14,7 +14,7 @@ from random import Random
 
 import pytest
 
-from hedgerow.app.ask import new_request
+from hedgerow.app.commands.operator_request import new_request
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from hedgerow.app.simulate import play_whole
+from hedgerow.app.simulation.run import play_whole
 from hedgerow.dashboard.books.matching import audit
 from hedgerow.dashboard.books.report import wallet_lines
 from hedgerow.dashboard.books.statement import read_statement

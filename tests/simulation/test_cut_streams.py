@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from _exchange import wrongs
 from hedgerow.app.bot import BotParts, build_bot
-from hedgerow.app.live import LiveExchange
+from hedgerow.app.venues.live import LiveExchange
 from hedgerow.aster import AsterClient, Credentials
 from hedgerow.aster.endpoints import MAINNET
 from hedgerow.aster.http.transport import HttpTransport

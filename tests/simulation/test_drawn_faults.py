@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.app.simulate import play
+from hedgerow.app.simulation.run import play
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import Answer, Claim, ResumeRequested

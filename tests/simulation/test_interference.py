@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.app.simulate import play, play_whole
+from hedgerow.app.simulation.run import play, play_whole
 from hedgerow.domain.events import RequestHandled
 from hedgerow.domain.operator_requests import Claim, RequestOutcome
 from hedgerow.engine.execution.executor import Executor

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from hedgerow.app.demo import DemoPlan, demo_tape, play_demo
+from hedgerow.app.commands.demo import DemoPlan, demo_tape, play_demo
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.report.report import RunReport

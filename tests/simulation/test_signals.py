@@ -14,8 +14,8 @@ from threading import Event
 
 import pytest
 
-from hedgerow.app.paper import PaperExchange, PaperTerms
 from hedgerow.app.session import read_ledger
+from hedgerow.app.venues.paper import PaperExchange, PaperTerms
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.ledger.books import books_difference

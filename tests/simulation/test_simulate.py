@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.app.simulate import explain, play, play_seed, play_seeds
+from hedgerow.app.simulation.run import explain, play, play_seed, play_seeds
 from hedgerow.cli import main
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle

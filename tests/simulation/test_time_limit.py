@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hedgerow.app.simulate import explain
+from hedgerow.app.simulation.run import explain
 from hedgerow.cli import main
 from hedgerow.engine.cycle import Cycle
 from hedgerow.simulation.checks.invariants import Rule
@@ -63,7 +63,7 @@ def _hanging(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
             await request.param()
         await run(self, number)
 
-    monkeypatch.setattr("hedgerow.app.simulate.draw_plan", drawn)
+    monkeypatch.setattr("hedgerow.app.simulation.run.draw_plan", drawn)
     monkeypatch.setattr(Cycle, "run", check)
 
 

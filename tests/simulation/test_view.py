@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.app import simulated_view
-from hedgerow.app.simulate import play_seed
+from hedgerow.app.simulation.run import play_seed
 from hedgerow.dashboard.bot_state import BotState, StateReport, bot_state
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState

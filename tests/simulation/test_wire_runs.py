@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.app.simulate import play, play_seed, play_seeds
+from hedgerow.app.simulation.run import play, play_seed, play_seeds
 from hedgerow.aster.account.nonce_reservations import Reservations
 from hedgerow.aster.http.error_codes import failure
 from hedgerow.cli import main

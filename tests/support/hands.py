@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from coincurve import PrivateKey
 
 from _exchange import USER, Exchange, variables
-from hedgerow.app.environment import Environment
-from hedgerow.app.lockstep import AttendedTransport, LockstepClock
+from hedgerow.app.venues.environment import Environment
+from hedgerow.app.venues.lockstep import AttendedTransport, LockstepClock
 from hedgerow.aster import AsterClient, AsterVenue, Credentials
 from hedgerow.aster.credentials import address_of
 from hedgerow.aster.http.transport import HttpTransport

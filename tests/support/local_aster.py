@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from coincurve import PrivateKey
 
-from hedgerow.app.wired import EmulatorPlan, WiredAccount, build_venue
+from hedgerow.app.commands.emulator_server import EmulatorPlan, WiredAccount, build_venue
 from hedgerow.aster.credentials import address_of
 from hedgerow.clock import SystemClock
 from hedgerow.emulator.core.world import World

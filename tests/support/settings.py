@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from hedgerow.app.lockstep import AttendedTransport
+from hedgerow.app.venues.lockstep import AttendedTransport
 from hedgerow.aster import AsterClient, AsterVenue, Credentials
 from hedgerow.aster.endpoints import MAINNET, Hosts
 from hedgerow.aster.http.transport import HttpTransport

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from hedgerow.app.doctor import ok, problem, unread, warning
-from hedgerow.app.keys import Finding
+from hedgerow.app.findings.account import ok, problem, unread, warning
+from hedgerow.app.findings.keys import Finding
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.formats import amount, percent, quantity

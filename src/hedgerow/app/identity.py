@@ -1,8 +1,8 @@
 """Finds out which bot a home's command is about: mode, network, account, configuration, version, cap."""
 
 from hedgerow import __version__
-from hedgerow.app.choice import environment_of
-from hedgerow.app.environment import Environment
+from hedgerow.app.venues.environment import Environment
+from hedgerow.app.venues.select import environment_of
 from hedgerow.aster import MAINNET, TESTNET, Hosts
 from hedgerow.config import Home, HomeMode, Settings
 from hedgerow.domain.errors import ConfigError

@@ -11,11 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.app.bot import Bot, BotParts, build_bot
-from hedgerow.app.door import Access, Door
 from hedgerow.app.heartbeat import BeatingClock, BeatingMailbox, Heartbeat
 from hedgerow.app.identity import identity_of
 from hedgerow.app.outlook_file import OutlookFile
 from hedgerow.app.state_file import StateFile
+from hedgerow.app.venues.connection import Access, Door
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.dashboard.outlook import OutlookBuilder

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.ask import ask
+from hedgerow.app.commands.operator_request import ask
 from hedgerow.app.session import read_settings
 from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, answered, home_of
 from hedgerow.cli.running import spoken

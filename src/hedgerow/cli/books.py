@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.audit import BooksQuestion, read_books_report
+from hedgerow.app.commands.books import BooksQuestion, read_books_report
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
 from hedgerow.cli.arguments import time_option

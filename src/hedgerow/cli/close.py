@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.ask import ask
-from hedgerow.app.found import find_position, set_log_aside
+from hedgerow.app.commands.operator_request import ask
+from hedgerow.app.commands.orphaned_position import find_position, set_log_aside
 from hedgerow.app.session import read_ledger, read_settings
 from hedgerow.cli.common import (
     ConfigOption,

@@ -11,7 +11,7 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.app.demo import DemoPlan, demo_tape, play_demo
+from hedgerow.app.commands.demo import DemoPlan, demo_tape, play_demo
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
 from hedgerow.cli.arguments import days_option, money_option, pairs_option, speed_option, time_option

@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from hedgerow.app.examine import examine
+from hedgerow.app.commands.doctor import examine
+from hedgerow.app.findings.keys import Level
 from hedgerow.app.identity import identity_of
-from hedgerow.app.keys import Level
 from hedgerow.app.session import read_settings
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, is_stdout, say, write_json

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.wired import DEFAULT_ACCOUNTS, EmulatorPlan, WiredAccount, serve
+from hedgerow.app.commands.emulator_server import DEFAULT_ACCOUNTS, EmulatorPlan, WiredAccount, serve
 from hedgerow.cli.arguments import money_option, time_option
 from hedgerow.cli.codes import Exit
 from hedgerow.domain.errors import ConfigError

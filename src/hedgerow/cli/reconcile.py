@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from hedgerow.app.choice import access_to
 from hedgerow.app.session import Session, open_session, read_settings
 from hedgerow.app.signals import stop_between_trades
+from hedgerow.app.venues.select import access_to
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, home_of
 from hedgerow.cli.running import spoken

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.choice import access_to
-from hedgerow.app.door import Access
 from hedgerow.app.session import open_session, read_settings
+from hedgerow.app.venues.connection import Access
+from hedgerow.app.venues.select import access_to
 from hedgerow.cli.arguments import money_option, speed_option
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import ConfigOption, HomeOption, MaPeriodsOption, home_of

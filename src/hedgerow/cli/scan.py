@@ -3,8 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from hedgerow.app.commands.scan import look_at_market
 from hedgerow.app.identity import identity_of
-from hedgerow.app.look import look_at_market
 from hedgerow.app.session import read_settings
 from hedgerow.cli.common import (
     ConfigOption,

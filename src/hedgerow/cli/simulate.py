@@ -8,7 +8,7 @@ import typer
 from msgspec import Struct
 
 from hedgerow.app.identity import unkept_identity
-from hedgerow.app.simulate import explain, play, play_seeds
+from hedgerow.app.simulation.run import explain, play, play_seeds
 from hedgerow.cli.arguments import days_option
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, write_json

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from hedgerow.app.commands.watchdog import Pulse, Watchdog, WatchdogLog
 from hedgerow.app.session import read_settings
 from hedgerow.app.signals import on_stop_signals
-from hedgerow.app.watchdog import Pulse, Watchdog, WatchdogLog
 from hedgerow.cli.codes import Exit
 from hedgerow.cli.common import ConfigOption, HomeOption, home_of, say
 from hedgerow.clock import SystemClock

@@ -2,5 +2,5 @@
 
 ``draws`` draws a ``plan`` from a seed, ``market`` is what it is played on, ``fates`` is what befalls the account,
 ``power`` lets the bot die, ``witness`` watches it, ``invariants`` and ``reckoning`` say what must hold, ``minimise``
-makes a plan that failed as small as it can be, and ``report`` adds runs up. The wiring is in ``hedgerow.app.simulate``.
+makes a plan that failed as small as it can be, and ``report`` adds runs up. The wiring is in ``hedgerow.app.simulation.run``.
 """

@@ -3,7 +3,7 @@
 from coincurve import PrivateKey
 from msgspec import Struct
 
-from hedgerow.app.wired import DEFAULT_ACCOUNTS, WiredAccount
+from hedgerow.app.commands.emulator_server import DEFAULT_ACCOUNTS, WiredAccount
 from hedgerow.aster.credentials import address_of
 from hedgerow.domain.errors import ConfigError
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from hedgerow.app.wired import EmulatorPlan, build_venue
+from hedgerow.app.commands.emulator_server import EmulatorPlan, build_venue
 from hedgerow.clock import SystemClock
 from hedgerow.domain.instrument import Instrument, Market, TradingStatus
 from hedgerow.domain.money import plain

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
-from hedgerow.app.wired import EmulatorPlan
+from hedgerow.app.commands.emulator_server import EmulatorPlan
 from hedgerow.domain.account import PerpPosition
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.funding import FundingPayment

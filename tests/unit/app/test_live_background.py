@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hedgerow.app.live import LiveExchange
+from hedgerow.app.venues.live import LiveExchange
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.ports import HttpRequest, HttpResponse, StreamConnection
 from support.scripted_aster import HTML_500, NOW, SYMBOL, ScriptedAster, make_client, millis

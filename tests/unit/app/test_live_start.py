@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from random import Random
 
-from hedgerow.app.live import LiveExchange
+from hedgerow.app.venues.live import LiveExchange
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import CycleCompleted, Event
 from hedgerow.domain.ledger.state import Ledger

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hedgerow.app.doctor import fee_findings
+from hedgerow.app.findings.account import fee_findings
 from hedgerow.aster.schema.convert import DOCUMENTED_FEES
 from hedgerow.config import decode_config, default_config_text
 from hedgerow.config.loading import load_settings

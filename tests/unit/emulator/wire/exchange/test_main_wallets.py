@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from hedgerow.app.wired import EmulatorPlan, WiredAccount
+from hedgerow.app.commands.emulator_server import EmulatorPlan, WiredAccount
 from hedgerow.domain.errors import ConfigError
 from hedgerow.emulator.wire.exchange.main_wallets import account_name, is_main_wallet
 from support.wire import AGENT, USER, WireClient, make_wired

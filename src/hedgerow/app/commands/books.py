@@ -9,11 +9,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from hedgerow.app.choice import environment_of
-from hedgerow.app.dry_run import kept_account
-from hedgerow.app.live import credentials_of, live_exchange
-from hedgerow.app.paper import PaperExchange, PaperTerms
 from hedgerow.app.session import read_settings
+from hedgerow.app.venues.dry_run import kept_account
+from hedgerow.app.venues.live import credentials_of, live_exchange
+from hedgerow.app.venues.paper import PaperExchange, PaperTerms
+from hedgerow.app.venues.select import environment_of
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.dashboard.books.entries import LATE

@@ -10,11 +10,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from hedgerow.app.doctor import clock_finding
-from hedgerow.app.door import Access, Door
-from hedgerow.app.environment import Environment
-from hedgerow.app.keys import Level, agent_findings, refused
-from hedgerow.app.lockstep import AttendedTransport, LockstepClock
+from hedgerow.app.findings.account import clock_finding
+from hedgerow.app.findings.keys import Level, agent_findings, refused
+from hedgerow.app.venues.connection import Access, Door
+from hedgerow.app.venues.environment import Environment
+from hedgerow.app.venues.lockstep import AttendedTransport, LockstepClock
 from hedgerow.aster import AsterClient, AsterVenue, Credentials, Hosts
 from hedgerow.aster.http.error_codes import NonceRefused
 from hedgerow.aster.http.transport import HttpTransport

@@ -9,7 +9,7 @@ from random import Random
 from coincurve import PrivateKey
 from msgspec.structs import replace
 
-from hedgerow.app.live import LiveExchange
+from hedgerow.app.venues.live import LiveExchange
 from hedgerow.aster import AsterClient, Credentials
 from hedgerow.aster.credentials import address_of
 from hedgerow.aster.endpoints import MAINNET

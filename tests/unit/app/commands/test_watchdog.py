@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from hedgerow.app.commands.watchdog import Pulse, Watchdog, WatchdogLog, resting_candidates
 from hedgerow.app.heartbeat import Beat
-from hedgerow.app.watchdog import Pulse, Watchdog, WatchdogLog, resting_candidates
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.config import Home
 from hedgerow.domain.commands import PlaceOrder

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hedgerow.app.audit import archive
-from hedgerow.app.choice import access_to
+from hedgerow.app.commands.books import archive
 from hedgerow.app.session import read_settings
+from hedgerow.app.venues.select import access_to
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.domain.errors import StoreError

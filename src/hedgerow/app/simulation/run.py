@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.simulated_view import SimulatedView
-from hedgerow.app.wire_run import WireDoor
+from hedgerow.app.simulation.wire_harness import WireDoor
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.errors import ConfigError

@@ -6,13 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from hedgerow.app import doctor
-from hedgerow.app.choice import environment_of
-from hedgerow.app.environment import Environment
+from hedgerow.app.findings import account as doctor
+from hedgerow.app.findings.keys import WHERE, Finding, agent_findings, refused
 from hedgerow.app.forecast import forecast
-from hedgerow.app.keys import WHERE, Finding, agent_findings, refused
-from hedgerow.app.live import LiveExchange, account_name, live_exchange
 from hedgerow.app.session import read_ledger, read_settings
+from hedgerow.app.venues.environment import Environment
+from hedgerow.app.venues.live import LiveExchange, account_name, live_exchange
+from hedgerow.app.venues.select import environment_of
 from hedgerow.aster import AsterClient, Credentials
 from hedgerow.aster.http.proxy import Proxy
 from hedgerow.aster.schema.convert import DOCUMENTED_FEES, fees_of

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from hedgerow.app.choice import environment_of
-from hedgerow.app.live import live_exchange
-from hedgerow.app.paper import PaperExchange, PaperTerms
 from hedgerow.app.session import read_ledger, read_settings
+from hedgerow.app.venues.live import live_exchange
+from hedgerow.app.venues.paper import PaperExchange, PaperTerms
+from hedgerow.app.venues.select import environment_of
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.market import MarketView

@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from hedgerow.app.door import Access
-from hedgerow.app.environment import Environment, read_environment
-from hedgerow.app.live import live_access
+from hedgerow.app.venues.connection import Access
+from hedgerow.app.venues.environment import Environment, read_environment
+from hedgerow.app.venues.live import live_access
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.errors import ConfigError
 
@@ -35,13 +35,13 @@ def access_to(
     """
     # The live bot has to start fast and needs no exchange of its own: the emulator is imported where it is used.
     if home.mode is HomeMode.PAPER:
-        from hedgerow.app.paper import DEFAULT_USDT, PaperTerms, paper_access  # noqa: PLC0415
+        from hedgerow.app.venues.paper import DEFAULT_USDT, PaperTerms, paper_access  # noqa: PLC0415
 
         terms = PaperTerms(seed=1 if seed is None else seed, usdt=DEFAULT_USDT if usdt is None else usdt)
         return paper_access(home, terms, speed)
     environment = environment_of(home)
     if home.mode is HomeMode.DRY_RUN:
-        from hedgerow.app.dry_run import dry_run_access  # noqa: PLC0415
+        from hedgerow.app.venues.dry_run import dry_run_access  # noqa: PLC0415
 
         return dry_run_access(home, environment, usdt=usdt, lockstep=lockstep)
     if not environment.has_credentials:

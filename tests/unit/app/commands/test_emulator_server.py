@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.app.wired import DEFAULT_ACCOUNTS, EmulatorPlan, WiredAccount, build_venue
+from hedgerow.app.commands.emulator_server import DEFAULT_ACCOUNTS, EmulatorPlan, WiredAccount, build_venue
 from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import ConfigError, StoreError
 from support.wire import AGENT, OTHER, USER, WireClient

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from hedgerow.app.choice import access_to
 from hedgerow.app.session import Session, open_session, read_settings
 from hedgerow.app.signals import on_stop_signals, stop_between_trades
+from hedgerow.app.venues.select import access_to
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.domain.errors import AccountBusy, MailboxError

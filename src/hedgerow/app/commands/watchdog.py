@@ -12,10 +12,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hedgerow.app.audit import NoLogError, archive, read_events
-from hedgerow.app.choice import environment_of
+from hedgerow.app.commands.books import NoLogError, archive, read_events
 from hedgerow.app.heartbeat import Beat, read_beat
-from hedgerow.app.live import credentials_of
+from hedgerow.app.venues.live import credentials_of
+from hedgerow.app.venues.select import environment_of
 from hedgerow.config import Home
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import CancelOrder, PlaceOrder

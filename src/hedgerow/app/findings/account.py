@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from hedgerow.app.keys import Finding, Level
+from hedgerow.app.findings.keys import Finding, Level
 from hedgerow.aster.endpoints import Hosts
 from hedgerow.aster.http.proxy import Proxy
 from hedgerow.aster.schema.account_rows import TradeRow

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hedgerow.app.door import Access, Attend, Door
-from hedgerow.app.environment import Environment
-from hedgerow.app.files import keep, kept
-from hedgerow.app.live import LiveExchange, live_exchange
-from hedgerow.app.paper import DEFAULT_USDT
+from hedgerow.app.json_files import keep, kept
+from hedgerow.app.venues.connection import Access, Attend, Door
+from hedgerow.app.venues.environment import Environment
+from hedgerow.app.venues.live import LiveExchange, live_exchange
+from hedgerow.app.venues.paper import DEFAULT_USDT
 from hedgerow.config import Home
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.errors import ConfigError

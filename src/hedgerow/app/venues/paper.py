@@ -7,9 +7,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hedgerow.app.door import Access, Door
-from hedgerow.app.files import keep, kept
+from hedgerow.app.json_files import keep, kept
 from hedgerow.app.outlook_file import read_outlook
+from hedgerow.app.venues.connection import Access, Door
 from hedgerow.clock import SystemClock, VirtualClock
 from hedgerow.config import Home
 from hedgerow.domain.schedule import EPOCH
