@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from support.shell import Shell
+from support.command_runner import Shell
 
 NOBODY = "http://127.0.0.1:9"
 """Where no exchange listens: what forgets ``--paper`` must not find the real one."""

@@ -12,7 +12,7 @@ import pytest
 
 from hedgerow.domain.events import CycleCompleted
 from hedgerow.store.sqlite import SqliteStore
-from support.shell import EAGER, Shell, write_config
+from support.command_runner import EAGER, Shell, write_config
 
 LOG = "hedgerow-paper.db"
 MANY = 300

@@ -14,8 +14,8 @@ import pytest
 from hedgerow.cli.main import COMMANDS
 from hedgerow.dashboard.books.report import CSV_COLUMNS
 from hedgerow.domain.events import Wallet
+from support.command_runner import COMMAND, EAGER, Shell, process, write_config
 from support.local_aster import USER, LocalAster, local_aster
-from support.shell import COMMAND, EAGER, Shell, process, write_config
 
 CONFIG = "config_volume_farming_strategy.json"
 PATIENT = {

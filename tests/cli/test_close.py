@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hedgerow.domain.instrument import Market, Side
+from support.command_runner import EAGER, Shell, write_config
 from support.local_aster import LocalAster, local_aster
-from support.shell import EAGER, Shell, write_config
 
 CONFIG = "config_volume_farming_strategy.json"
 LOG = "hedgerow-paper.db"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.archives import START, hours, prints, write_archive
-from support.shell import Shell, write_config
+from support.command_runner import Shell, write_config
 
 SHORT = ("--days", 2, "--pairs", 8)
 REAL_DATA = Path(os.environ.get("HEDGEROW_DATA", Path(__file__).parents[3] / "shared" / "data"))

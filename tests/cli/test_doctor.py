@@ -20,8 +20,8 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Halt, Ledger
 from hedgerow.domain.money import ONE, plain
 from hedgerow.strategy.parameters import AdoptMode
+from support.command_runner import EAGER, Said, Shell, write_config
 from support.local_aster import KEY, SIGNER, USER, LocalAster, key_of, local_aster
-from support.shell import EAGER, Said, Shell, write_config
 from support.toy_venue import new_job
 from support.views import account, pair_of, short_of
 from support.wire import WireClient

@@ -13,7 +13,7 @@ import pytest
 from coincurve import PrivateKey
 
 from hedgerow.aster.credentials import address_of
-from support.shell import COMMAND, Shell, process
+from support.command_runner import COMMAND, Shell, process
 
 PATIENCE_SECONDS = 60
 LINES = 19

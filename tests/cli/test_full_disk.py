@@ -10,7 +10,7 @@ from hedgerow.cli.main import _is_disk_full
 from hedgerow.domain.errors import LogUnavailable
 from hedgerow.domain.events import CycleCompleted
 from hedgerow.store.sqlite import SqliteStore
-from support.shell import Shell
+from support.command_runner import Shell
 
 FULL = Path("/dev/full")
 HINT = "make room on the disk and try again"

@@ -20,8 +20,8 @@ from hedgerow.config import Home, HomeMode
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
+from support.command_runner import COMMAND, EAGER, Shell, process, write_config
 from support.local_aster import KEY, SIGNER, USER, LocalAster, key_of, local_aster
-from support.shell import COMMAND, EAGER, Shell, process, write_config
 
 PATIENCE = 60.0
 """Real seconds; a machine may be slow, and nothing here measures how slow."""

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from support.command_runner import Shell, write_config
 from support.local_aster import KEY, SIGNER, USER
-from support.shell import Shell, write_config
 
 NOWHERE = "127.0.0.1:9"
 

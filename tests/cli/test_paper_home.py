@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from hedgerow.cli.main import COMMANDS
 from hedgerow.clock import SystemClock
 from hedgerow.dashboard.outlook import Outlook
-from support.shell import EAGER, Said, Shell, write_config
+from support.command_runner import EAGER, Said, Shell, write_config
 
 CONFIG = "config_volume_farming_strategy.json"
 NOTHING_FITS = {"funding_rate_strategy": {"min_volume_usd": 1_000_000_000_000}}

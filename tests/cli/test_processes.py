@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.shell import COMMAND, EAGER, Shell, process, write_config
+from support.command_runner import COMMAND, EAGER, Shell, process, write_config
 
 CONFIG = "config_volume_farming_strategy.json"
 START_FILE = Path(__file__).parents[2] / "volume_farming_strategy.py"

@@ -7,7 +7,7 @@ import pytest
 
 from hedgerow.config import Setting, config_table
 from hedgerow.config.setting import Kind
-from support.shell import EAGER, Shell, write_config
+from support.command_runner import EAGER, Shell, write_config
 
 ON_A_HOME = ("run", "scan", "status", "close", "adopt", "reconcile", "halt", "resume", "config")
 WORDS = {"adopt": ["BTCUSDT"], "close": ["--yes"], "run": ["--once"]}

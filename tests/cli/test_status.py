@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hedgerow.clock import SystemClock
-from support.shell import COMMAND, EAGER, Shell, process, write_config
+from support.command_runner import COMMAND, EAGER, Shell, process, write_config
 
 PATIENCE_SECONDS = 60.0
 CLOCK = SystemClock()

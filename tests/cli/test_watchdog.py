@@ -25,8 +25,8 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.engine.runner import StopSignal
 from hedgerow.store.sqlite import SqliteStore
+from support.command_runner import COMMAND, EAGER, Shell, process, write_config
 from support.local_aster import LocalAster, local_aster
-from support.shell import COMMAND, EAGER, Shell, process, write_config
 
 PATIENCE = 60.0
 CONFIG = "config_volume_farming_strategy.json"

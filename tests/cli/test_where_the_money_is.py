@@ -9,8 +9,8 @@ import pytest
 
 from hedgerow import __version__
 from hedgerow.config import load_settings
+from support.command_runner import EAGER, Shell, write_config
 from support.local_aster import LocalAster, local_aster
-from support.shell import EAGER, Shell, write_config
 
 CONFIG = "config_volume_farming_strategy.json"
 FACTS = ("time", "version", "mode", "network", "account", "home", "config_file", "capital_fraction", "max_capital_usd")

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct
 
 from hedgerow.testing import LocalAster, local_aster
-from support.shell import EAGER, Shell, write_config
+from support.command_runner import EAGER, Shell, write_config
 
 Trouble = Callable[[LocalAster, pytest.MonkeyPatch], None]
 

@@ -23,7 +23,7 @@ from hedgerow.strategy.parameters import (
     RiskManagement,
     StrategyParameters,
 )
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 
 BASE, OTHER = "AAA", "BBBUSDT"

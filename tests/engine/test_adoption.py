@@ -18,7 +18,7 @@ from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import Adopted, BooksChecked, CycleBegan, Decided, Evaluated, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import START, SYMBOL, Listing, ScriptedTape
 
 PATIENT = StrategyParameters(

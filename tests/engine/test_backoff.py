@@ -1,7 +1,7 @@
 """Cycles that fail for days: the pauses stay bounded, and a success ends them."""
 
 from hedgerow.engine.notices import CycleBegan, CycleFailed, Moment
-from support.bots import Farm
+from support.bot_harness import Farm
 
 
 class FailingCycles:

@@ -21,7 +21,7 @@ from hedgerow.engine.notices import BooksChecked, Warned
 from hedgerow.ports import AccountRecord
 from hedgerow.strategy.hedge_result import ExitPrices
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 
 PATIENT = StrategyParameters(

@@ -35,7 +35,7 @@ from hedgerow.strategy.parameters import (
     StrategyParameters,
 )
 from hedgerow.strategy.policies import VolumeFarming
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.views import NOW, account, listing, market_of, pair_of
 from support.worlds import SYMBOL, Listing, ScriptedTape
 

@@ -16,7 +16,7 @@ from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.market_changes import FeeChange, FilterChange, StatusChange
 from hedgerow.engine.runner import RunOptions
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StrategyParameters
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 
 SPOT, PERP = Market.SPOT, Market.PERP

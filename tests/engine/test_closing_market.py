@@ -7,7 +7,7 @@ from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.domain.operator_requests import HaltRequested
 from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.worlds import SYMBOL
 
 AGED = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))

@@ -21,7 +21,7 @@ from hedgerow.store import guide_state
 from hedgerow.store.sqlite import SqliteStore
 from hedgerow.strategy.decisions.verdicts import Consistent
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bots import OPENED, Ear, Farm
+from support.bot_harness import OPENED, Ear, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 
 KEYS = [

@@ -17,7 +17,7 @@ from hedgerow.strategy.parameters import (
     RiskManagement,
     StrategyParameters,
 )
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import ScriptedTape
 
 PATIENT = StrategyParameters(

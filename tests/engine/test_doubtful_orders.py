@@ -10,7 +10,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import HaltRequested
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bots import Farm
+from support.bot_harness import Farm
 
 SPOT, PERP, BUY, SELL = Market.SPOT, Market.PERP, Side.BUY, Side.SELL
 LIFE = 60.0

@@ -8,7 +8,7 @@ from hedgerow.domain.events import DustKept, HedgeClosed, HedgeLost
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL
 
 PATIENT = StrategyParameters(position_management=PositionManagement(max_position_age_hours=100))

@@ -11,7 +11,7 @@ from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import CycleFailed, Evaluated
 from hedgerow.strategy.observation import Close
 from hedgerow.strategy.parameters import DailyLossAction, PositionManagement, RiskManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL
 
 UNREAD = ReadFault(read=Read.FILLS, after=OPENED, until=OPENED + timedelta(hours=1))

@@ -12,7 +12,7 @@ from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import Decided, NoOpportunity, ReadFailed
 from hedgerow.strategy.observation import Hold, HoldReason
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import START, SYMBOL, Listing, ScriptedTape, make_pair
 
 Change = Callable[[Farm], object]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from hedgerow.domain.events import HedgeOpened, NakedAlarmed, OrderOutcomeUnknown
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 
 MINUTES = timedelta(minutes=10)
 

@@ -11,7 +11,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.store.codec import decode_event, encode_event
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.drawing import examples
 
 COMPACT_BYTES = 700

@@ -17,7 +17,7 @@ from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadError, ReadF
 from hedgerow.engine.notices import CycleBegan, CycleFailed, GuardAlarmed, HedgeUnseen
 from hedgerow.strategy.observation import Reduce, TopUpMargin
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL, ScriptedTape
 
 EVENT = 0.51

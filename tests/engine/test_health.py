@@ -20,7 +20,7 @@ from hedgerow.strategy.parameters import (
     StopOn,
     StrategyParameters,
 )
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import START, SYMBOL, ScriptedTape
 
 

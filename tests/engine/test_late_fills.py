@@ -14,7 +14,7 @@ from hedgerow.domain.position import Reason
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.notices import CycleFailed, Warned
 from hedgerow.strategy.parameters import CapitalManagement, FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 
 PATIENT = StrategyParameters(

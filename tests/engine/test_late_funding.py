@@ -14,7 +14,7 @@ from hedgerow.emulator.inprocess.faults import FaultPlan
 from hedgerow.emulator.inprocess.readings import LateFunding
 from hedgerow.engine.notices import BooksChecked, Warned
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.mail import asked, mailbox_in
 from support.worlds import SYMBOL, Listing, ScriptedTape
 

@@ -11,7 +11,7 @@ from hedgerow.domain.events import FillsElsewhere, Halted, HaltReason
 from hedgerow.domain.position import Reason
 from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.worlds import SYMBOL
 
 PATIENT = StrategyParameters(

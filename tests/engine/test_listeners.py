@@ -5,7 +5,7 @@ import pytest
 from hedgerow.dashboard.narration.wording import words
 from hedgerow.engine.notices import CycleFailed, ListenerFailed, Moment, Stopped
 from hedgerow.store.codec import events_sha256
-from support.bots import Farm
+from support.bot_harness import Farm
 
 
 class Broken:

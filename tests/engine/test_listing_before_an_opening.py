@@ -8,7 +8,7 @@ from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import ExecutionStarted
 from hedgerow.domain.instrument import BasisPair, TradingStatus
 from hedgerow.engine.notices import NoOpportunity
-from support.bots import Farm
+from support.bot_harness import Farm
 
 
 def farm_whose_listing(answer: Any) -> Farm:

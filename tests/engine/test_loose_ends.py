@@ -30,7 +30,7 @@ from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.error_codes import Code
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 
 EAGER = StrategyParameters(

@@ -27,7 +27,7 @@ from hedgerow.strategy.parameters import (
     PositionManagement,
     StrategyParameters,
 )
-from support.bots import OPENED, Farm, WatchedStore, WatchedVenue
+from support.bot_harness import OPENED, Farm, WatchedStore, WatchedVenue
 from support.worlds import SYMBOL
 
 AWAY_SECONDS = 60.0

@@ -8,7 +8,7 @@ from hedgerow.dashboard.narration.wording import words
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import CycleBegan, Moment, NothingRead, ReadFailed, Stopped
 from hedgerow.engine.runner import RunOptions
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 
 DEFAULT = RunOptions(interval_seconds=300)
 

@@ -19,7 +19,7 @@ from hedgerow.emulator.inprocess.readings import FalseMarketView
 from hedgerow.strategy.evaluation.margin_evidence import ALONE_SECONDS
 from hedgerow.strategy.observation import Close, Hold, Reduce
 from hedgerow.strategy.parameters import CapitalManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL
 
 Change = Callable[[PerpPosition], PerpPosition]

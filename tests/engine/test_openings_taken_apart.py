@@ -11,7 +11,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.strategy.decisions.alarms import GRACE
 from hedgerow.strategy.parameters import StrategyParameters
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.worlds import START, SYMBOL
 
 

@@ -15,7 +15,7 @@ from hedgerow.strategy.decisions.scan import scan
 from hedgerow.strategy.observation import Hold, HoldReason
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 
 PATIENT = StrategyParameters(

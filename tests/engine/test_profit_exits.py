@@ -18,7 +18,7 @@ from hedgerow.strategy.parameters import (
     StopOn,
     StrategyParameters,
 )
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import START, SYMBOL, Listing, ScriptedTape
 
 OTHER, THIRD = "BBBUSDT", "CCCUSDT"

@@ -40,7 +40,7 @@ from hedgerow.strategy.parameters import (
     PositionManagement,
     StrategyParameters,
 )
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 
 OTHER = "BBBUSDT"

@@ -10,7 +10,7 @@ from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.market_changes import PositionTreatment, Redenomination
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 
 PATIENT = StrategyParameters(

@@ -9,7 +9,7 @@ from hedgerow.domain.operator_requests import HaltRequested
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bots import Farm
+from support.bot_harness import Farm
 
 AGED = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
 

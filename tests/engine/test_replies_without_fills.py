@@ -15,7 +15,7 @@ from hedgerow.domain.position import OrderRecord
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.execution.order_resolution import by_trades
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bots import Farm
+from support.bot_harness import Farm
 
 AGED = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
 

@@ -30,7 +30,7 @@ from hedgerow.engine.runner import RunOptions
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.strategy.observation import Close, Hold, HoldReason
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bots import OPENED, Action, Farm
+from support.bot_harness import OPENED, Action, Farm
 from support.mail import asked, mailbox_in
 from support.worlds import SYMBOL
 

@@ -27,7 +27,7 @@ from hedgerow.domain.position import Reason
 from hedgerow.engine.notices import CycleBegan, CycleFailed, ListenerFailed, Moment, Recorded, ScanStarted, Stopped
 from hedgerow.engine.runner import RunOptions
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bots import OPENED, Action, Farm
+from support.bot_harness import OPENED, Action, Farm
 from support.mail import asked, mailbox_in
 from support.worlds import SYMBOL
 

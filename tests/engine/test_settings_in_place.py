@@ -15,7 +15,7 @@ from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from hedgerow.engine.notices import Evaluated, NoOpportunity, OpportunityFound
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import START, Listing, ScriptedTape
 
 OTHER = "BBBUSDT"

@@ -20,7 +20,7 @@ from hedgerow.engine.runner import RunOptions
 from hedgerow.store import guide_state
 from hedgerow.strategy.decisions.verdicts import ClosedElsewhere
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 
 OTHER = "BBBUSDT"

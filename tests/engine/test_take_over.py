@@ -9,7 +9,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
 from hedgerow.strategy.parameters import AdoptMode, FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.mail import asked, mailbox_in
 from support.worlds import SYMBOL
 

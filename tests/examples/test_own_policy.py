@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.shell import Shell
+from support.command_runner import Shell
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "own_policy"

@@ -14,7 +14,7 @@ from hedgerow.domain.order import TimeInForce
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.notices import Moment, StoppedAtOnce, StopRequested
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL
 
 MAKER = StrategyParameters(

@@ -19,7 +19,7 @@ from _exchange import (
 )
 from hedgerow.domain.events import FundingReceived, HedgeOpened
 from hedgerow.domain.money import ZERO
-from support.hands import Hands
+from support.manual_trader import Hands
 
 AWAY_DAYS = 40
 PATIENT = {

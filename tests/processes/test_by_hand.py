@@ -9,7 +9,7 @@ from _exchange import PATIENCE, Bot, Exchange, configure, events_of, exchange, l
 from hedgerow.clock import SystemClock
 from hedgerow.domain.events import HedgeAdopted
 from hedgerow.domain.position import Reason
-from support.hands import Hands
+from support.manual_trader import Hands
 
 PATIENT = {
     "fee_coverage_multiplier": 1000,

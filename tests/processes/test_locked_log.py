@@ -19,8 +19,8 @@ from hedgerow.domain.events import CommandIssued, Event, HedgeOpened
 from hedgerow.domain.position import Reason
 from hedgerow.ports import Clock
 from hedgerow.store.sqlite import SqliteStore
-from support.bots import Farm
-from support.shell import Shell
+from support.bot_harness import Farm
+from support.command_runner import Shell
 from support.worlds import SYMBOL
 
 PATIENCE_SECONDS = 60.0

@@ -32,7 +32,7 @@ from hedgerow.domain.operator_requests import (
 from hedgerow.domain.position import Reason
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.store.sqlite import SqliteStore
-from support.shell import COMMAND, EAGER, process, write_config
+from support.command_runner import COMMAND, EAGER, process, write_config
 
 CONFIG = "config_volume_farming_strategy.json"
 PATIENCE = 60.0

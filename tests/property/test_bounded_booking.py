@@ -17,8 +17,8 @@ from hedgerow.domain.ledger.reducers import KEPT_CLOSED, apply, fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition, Tally
 from hedgerow.store.codec import encode_ledger
-from support.diary import START, Diary
 from support.drawing import examples
+from support.ledger_builder import START, Diary
 
 LIVES = settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BOOKINGS = (ev.FeeBooked, ev.FundingReceived, ev.ExternalFlow, ev.FundsTransferred)

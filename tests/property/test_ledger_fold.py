@@ -12,8 +12,8 @@ from hedgerow.domain.instrument import Side
 from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import OrderRecord
-from support.diary import START, Diary
 from support.drawing import examples
+from support.ledger_builder import START, Diary
 from support.strategies import any_event, any_ledger
 
 IDEMPOTENT = (

@@ -59,9 +59,9 @@ from hedgerow.strategy.hedge_result import ExitPrices, HedgeResult, coin_prices,
 from hedgerow.strategy.observation import Evaluation, Observation
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
-from support.diary import SPOT_FEE
 from support.drawing import examples
 from support.histories import ABORTED, CLOSED, HELD, LOST, HedgeMade, HedgePlan, History, histories, history_of
+from support.ledger_builder import SPOT_FEE
 from support.story import IDENTITY
 from support.toy_venue import toy_pair
 from support.views import FixedMarket, account, listing, market_of, short_of

@@ -9,7 +9,7 @@ from hedgerow.domain.events import (
     HedgeOpened,
 )
 from hedgerow.domain.position import Reason
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.regressions import assert_sound, by_hand, settings, two_pairs
 from support.worlds import START, SYMBOL, Listing, ScriptedTape
 

@@ -11,7 +11,7 @@ from hedgerow.domain.events import (
     Wallet,
 )
 from hedgerow.domain.instrument import Market, TradingStatus
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.regressions import assert_sound, settings, two_pairs
 from support.worlds import START, SYMBOL, Listing, ScriptedTape
 

@@ -13,7 +13,7 @@ from hedgerow.domain.events import (
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.position import Reason
 from hedgerow.engine.notices import Evaluated
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.regressions import assert_sound, settings
 from support.worlds import SYMBOL, Listing, ScriptedTape
 

@@ -23,8 +23,8 @@ from hedgerow.emulator.inprocess.faults import (
 )
 from hedgerow.store import guide_state
 from hedgerow.store.sqlite import SqliteStore
-from support.bots import OPENED, Farm
-from support.crashes import Checkpoint, Plug, Site
+from support.bot_harness import OPENED, Farm
+from support.crash_sites import Checkpoint, Plug, Site
 from support.regressions import SPOT, assert_sound, settings, two_pairs
 from support.worlds import SYMBOL, Listing, ScriptedTape, make_world
 

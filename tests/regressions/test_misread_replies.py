@@ -20,7 +20,7 @@ from hedgerow.emulator.inprocess.faults import (
     ReadFault,
 )
 from hedgerow.engine.notices import NoOpportunity, ReadFailed
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.regressions import SPOT, assert_sound, settings
 from support.worlds import START, SYMBOL, Listing, ScriptedTape
 

@@ -12,7 +12,7 @@ from hedgerow.domain.position import Reason
 from hedgerow.engine.notices import CycleFailed, GuardAlarmed
 from hedgerow.strategy.observation import Close, Reduce, TopUpMargin
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL, ScriptedTape
 
 BETWEEN = OPENED + timedelta(minutes=31)

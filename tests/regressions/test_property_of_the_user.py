@@ -12,7 +12,7 @@ from hedgerow.domain.events import (
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.store.account_lock import AccountLock
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.regressions import PERP, SPOT, assert_sound, settings
 from support.worlds import SYMBOL, Listing, ScriptedTape, make_world
 

@@ -7,7 +7,7 @@ from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.order import TimeInForce
 from hedgerow.domain.position import Reason
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.regressions import PERP, SPOT, assert_sound, refused, settings, two_pairs
 from support.worlds import SYMBOL, Listing, ScriptedTape
 

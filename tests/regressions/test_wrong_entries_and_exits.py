@@ -16,7 +16,7 @@ from hedgerow.domain.events import (
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.position import Reason
 from hedgerow.engine.notices import Evaluated
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.regressions import PERP, SPOT, assert_sound, by_hand, settings, two_pairs
 from support.worlds import START, SYMBOL, Listing, ScriptedTape, make_pair
 

@@ -8,8 +8,8 @@ from hedgerow.domain.instrument import Side
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.engine.notices import EquityRead
-from support.bots import Farm
-from support.crashes import equity_change
+from support.bot_harness import Farm
+from support.crash_sites import equity_change
 from support.regressions import PERP, SPOT, assert_sound, settings
 from support.worlds import START, SYMBOL, Listing, ScriptedTape
 

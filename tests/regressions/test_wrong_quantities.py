@@ -9,7 +9,7 @@ from hedgerow.domain.events import (
 )
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.order import OrderStatus
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.regressions import SPOT, assert_sound, by_hand, settings
 from support.worlds import SYMBOL, Listing, ScriptedTape, make_pair
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hedgerow.cli.codes import Exit
-from support.shell import COMMAND
+from support.command_runner import COMMAND
 
 ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "deploy").glob("*.service"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import hedgerow
-from support.shell import Shell
+from support.command_runner import Shell
 
 ROOT = Path(__file__).parents[2]
 HEADING = re.compile(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d{2}-\d{2})$", re.MULTILINE)

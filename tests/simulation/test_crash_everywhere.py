@@ -33,7 +33,7 @@ from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support import shown
-from support.crashes import Checkpoint, Plug, Site
+from support.crash_sites import Checkpoint, Plug, Site
 from support.shown import Screens
 from support.worlds import START, Listing, ScriptedTape, make_pair, make_world
 

@@ -35,7 +35,7 @@ from hedgerow.emulator.inprocess.faults import (
 from hedgerow.engine.notices import Reconciled
 from hedgerow.strategy.decisions.verdicts import Nothing
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.crashes import Checkpoint, Site
+from support.crash_sites import Checkpoint, Site
 from support.worlds import START, SYMBOL, Listing, ScriptedTape, make_world
 
 WALLET = Decimal(500)

@@ -21,7 +21,7 @@ from hedgerow.simulation.checks.disclosure import Disclosure
 from hedgerow.simulation.checks.exposure import Trade
 from hedgerow.simulation.checks.invariants import Exposure, Rule, check_exposure, check_slice
 from planted.behaviours import BEHAVIOURS
-from support.diary import Diary
+from support.ledger_builder import Diary
 from support.toy_venue import new_job
 from support.views import NOW, depth, instrument, pair_of
 

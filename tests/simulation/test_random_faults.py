@@ -13,7 +13,7 @@ from hedgerow.emulator import World
 from hedgerow.emulator.inprocess.faults import FaultPlan, LaggingBalances, drawn_plan
 from hedgerow.engine.notices import Moment, Recorded
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.crashes import Checkpoint, Plug, Site
+from support.crash_sites import Checkpoint, Plug, Site
 from support.worlds import START, Listing, ScriptedTape, make_world
 
 DAYS = 3

@@ -21,7 +21,7 @@ from hedgerow.simulation.checks.view import Shown, check_shown, check_values
 from hedgerow.simulation.harness import RunDoor
 from hedgerow.store import guide_state
 from hedgerow.strategy.parameters import StrategyParameters
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.judging import JudgedExchange
 from support.toy_venue import new_job
 from support.views import NOW, hedge, ledger_of

@@ -14,7 +14,7 @@ from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import Reason
-from support.diary import SPOT_FEE, START, Diary
+from support.ledger_builder import SPOT_FEE, START, Diary
 
 __all__ = ["End", "HedgeMade", "HedgePlan", "History", "histories", "history_of"]
 

@@ -12,7 +12,7 @@ from hedgerow.emulator.core.error_codes import Code
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.notices import CycleFailed
 from hedgerow.strategy.parameters import StrategyParameters
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape, make_world
 
 __all__ = ["ALWAYS", "PERP", "SPOT", "assert_sound", "by_hand", "refused", "settings", "two_pairs"]

@@ -7,7 +7,7 @@ from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.notices import CycleEnded, Moment, Recorded
 from hedgerow.strategy.policies import VolumeFarming
-from support.crashes import Site
+from support.crash_sites import Site
 
 __all__ = ["Screens"]
 

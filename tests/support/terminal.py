@@ -18,7 +18,7 @@ from msgspec import Struct
 from rich.cells import cell_len
 
 from hedgerow.clock import SystemClock
-from support.shell import COMMAND
+from support.command_runner import COMMAND
 
 __all__ = ["Screen", "Shown", "Terminal", "on_terminal", "plain_lines"]
 

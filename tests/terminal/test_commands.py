@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from hedgerow.domain.formats import signed_amount
+from support.command_runner import COMMAND, EAGER, process, write_config
 from support.local_aster import LocalAster, local_aster
-from support.shell import COMMAND, EAGER, process, write_config
 from support.terminal import Shown, Terminal, on_terminal
 
 CONFIG = "config_volume_farming_strategy.json"

@@ -25,7 +25,7 @@ from hedgerow.store.sqlite import SqliteStore
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
-from support.diary import Diary
+from support.ledger_builder import Diary
 from support.terminal import Shown, Terminal, on_terminal
 from support.views import account, listing, market_of, short_of
 

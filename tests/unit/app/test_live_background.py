@@ -13,7 +13,7 @@ from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.ports import HttpRequest, HttpResponse, StreamConnection
 from support.scripted_aster import HTML_500, NOW, SYMBOL, ScriptedAster, make_client, millis
 from support.scripted_streams import MemoryStreams
-from support.stream_scene import FUTURES
+from support.stream_harness import FUTURES
 
 
 class Sockets:

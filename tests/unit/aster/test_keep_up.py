@@ -10,7 +10,7 @@ from hedgerow.aster.cached_read import Timed
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import NotSent
 from support.scripted_aster import HTML_500, NOW, ScriptedAster, make_venue
-from support.stream_scene import BULK, StreamScene
+from support.stream_harness import BULK, StreamScene
 
 CHECK = {
     "GET /fapi/v3/premiumIndex",

@@ -10,7 +10,7 @@ import pytest
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.notifications import News, NewsKind
 from support.scripted_aster import NOW, SYMBOL, millis
-from support.stream_scene import FUTURES, FUTURES_USER, SPOT_USER, StreamScene
+from support.stream_harness import FUTURES, FUTURES_USER, SPOT_USER, StreamScene
 
 Story = Callable[[StreamScene], Coroutine[Any, Any, None]]
 HOURS_8, HOURS_4 = timedelta(hours=8), timedelta(hours=4)

@@ -14,7 +14,7 @@ from hedgerow.domain.market import MarketView
 from hedgerow.emulator.wire.rest.mutations import Mutation, Rewrite
 from hedgerow.emulator.wire.rest.rewriting import rewrite_body, rewrites_of
 from hedgerow.ports import HttpResponse
-from support.account_scene import AccountScene
+from support.account_harness import AccountScene
 from support.scripted_aster import NOW, SYMBOL, futures_symbol, millis, perp_account, spot_symbol
 
 pytestmark = pytest.mark.slow

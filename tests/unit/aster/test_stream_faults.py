@@ -9,7 +9,7 @@ import pytest
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.notifications import News, NewsKind
 from support.scripted_aster import NOW, SYMBOL, millis
-from support.stream_scene import BULK, FUTURES, FUTURES_USER, SPOT_BOOKS, StreamScene
+from support.stream_harness import BULK, FUTURES, FUTURES_USER, SPOT_BOOKS, StreamScene
 
 SPOT, PERP = Market.SPOT, Market.PERP
 GARBAGE: list[Any] = [

@@ -15,7 +15,7 @@ from hedgerow.domain.errors import OutcomeUnknown, VenueError
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest
 from hedgerow.ports import HttpResponse
-from support.account_scene import AccountScene
+from support.account_harness import AccountScene
 from support.scripted_aster import (
     HTML_500,
     NOW,

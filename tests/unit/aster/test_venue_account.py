@@ -19,7 +19,7 @@ from hedgerow.domain.events import (
     TransferOutcomeUnknown,
 )
 from hedgerow.domain.instrument import Market
-from support.account_scene import MOVE, TRANSFER, AccountScene
+from support.account_harness import MOVE, TRANSFER, AccountScene
 from support.scripted_aster import (
     HANG,
     HTML_500,

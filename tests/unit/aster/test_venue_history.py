@@ -20,7 +20,7 @@ from hedgerow.domain.events import (
 )
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest
-from support.account_scene import MOVE, TRANSFER, AccountScene
+from support.account_harness import MOVE, TRANSFER, AccountScene
 from support.scripted_aster import (
     HTML_500,
     NOW,

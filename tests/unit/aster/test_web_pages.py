@@ -17,7 +17,7 @@ from hedgerow.domain.events import (
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest
 from hedgerow.ports import HttpResponse
-from support.account_scene import MOVE, TRANSFER, AccountScene
+from support.account_harness import MOVE, TRANSFER, AccountScene
 from support.scripted_aster import SYMBOL, error, order_row, reply
 
 SPOT, PERP = Market.SPOT, Market.PERP

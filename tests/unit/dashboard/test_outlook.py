@@ -16,7 +16,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.engine.notices import CycleEnded, Moment, NothingRead, Warned
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 
 POLICY = VolumeFarming(StrategyParameters())

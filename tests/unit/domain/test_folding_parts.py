@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Side
-from support.diary import Diary
+from support.ledger_builder import Diary
 
 
 def test_a_partial_exit_realises_its_basis_and_fees_in_the_hedge_it_was_taken_from() -> None:

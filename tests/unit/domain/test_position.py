@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Tally
-from support.diary import SPOT_FEE, START, Diary
+from support.ledger_builder import SPOT_FEE, START, Diary
 
 ZERO = Decimal(0)
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from hedgerow.domain.events import HedgeClosed, HedgeOpened
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bots import Farm
+from support.bot_harness import Farm
 from support.worlds import Listing, ScriptedTape
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from hedgerow.domain.events import FillsElsewhere, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL
 
 HOLD = StrategyParameters(

@@ -11,7 +11,7 @@ from hedgerow.domain.notifications import News, NewsKind
 from hedgerow.engine.guard import Guard
 from hedgerow.engine.journal import Journal
 from hedgerow.store.memory import MemoryStore
-from support.diary import START, Diary
+from support.ledger_builder import START, Diary
 from support.views import account, short_of
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from hedgerow.domain.account import AccountView, Balance
 from hedgerow.domain.events import FillsElsewhere, Halted, HedgeAdopted, HedgeLost
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.views import short_of
 from support.worlds import SYMBOL
 

@@ -3,7 +3,7 @@
 import pytest
 
 from hedgerow.engine.notices import CycleBegan, CycleFailed, Moment
-from support.bots import Farm
+from support.bot_harness import Farm
 
 
 class FailIn:

@@ -9,7 +9,7 @@ from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import RejectKind
 from hedgerow.strategy.hedging.quality import quality_of
-from support.hedging_scene import Scene, closing, reject_forever
+from support.hedging_harness import Scene, closing, reject_forever
 from support.toy_venue import new_job
 
 CLOSE, TRIM = ExecutionKind.CLOSE, ExecutionKind.TRIM

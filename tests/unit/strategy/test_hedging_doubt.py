@@ -17,7 +17,7 @@ from hedgerow.strategy.hedging import machine as hedging
 from hedgerow.strategy.hedging.cells import doubted
 from hedgerow.strategy.hedging.orders import MOST_DOUBTFUL, at_risk, in_doubt
 from hedgerow.strategy.hedging.quality import quality_of
-from support.hedging_scene import Scene, closing, following, leading, reject_forever
+from support.hedging_harness import Scene, closing, following, leading, reject_forever
 from support.toy_venue import new_job
 
 CLOSE, OPEN, TRIM = ExecutionKind.CLOSE, ExecutionKind.OPEN, ExecutionKind.TRIM

@@ -6,7 +6,7 @@ from hedgerow.domain.commands import CancelOrder
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionState, ExecutionStyle
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.position import Reason
-from support.hedging_scene import Scene, closing, leading
+from support.hedging_harness import Scene, closing, leading
 from support.toy_venue import new_job
 
 OPEN = ExecutionKind.OPEN

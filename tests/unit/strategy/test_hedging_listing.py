@@ -13,7 +13,7 @@ from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side, Trad
 from hedgerow.domain.order import OrderRequest, RejectKind
 from hedgerow.strategy.decisions.entry import settings_in_place
 from hedgerow.strategy.hedging.orders import with_fill
-from support.hedging_scene import Scene, closing, following, leading, reject_forever
+from support.hedging_harness import Scene, closing, following, leading, reject_forever
 from support.toy_venue import new_job, toy_pair
 
 CLOSE, OPEN = ExecutionKind.CLOSE, ExecutionKind.OPEN

@@ -10,7 +10,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest, RejectKind, TimeInForce
 from hedgerow.strategy.hedging.quality import quality_of
-from support.hedging_scene import Scene, following, leading, reject_forever
+from support.hedging_harness import Scene, following, leading, reject_forever
 from support.toy_venue import new_job, toy_pair
 
 LEADING, FOLLOWING, UNWINDING = ExecutionState.LEADING, ExecutionState.FOLLOWING, ExecutionState.UNWINDING

@@ -16,7 +16,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, RejectKind
 from hedgerow.domain.position import Reason
-from support.hedging_scene import BIDS, Scene, closing, following, leading, reject_forever
+from support.hedging_harness import BIDS, Scene, closing, following, leading, reject_forever
 from support.toy_venue import NOON, new_job, restarted
 
 OPEN = ExecutionKind.OPEN

@@ -13,7 +13,7 @@ from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import MailboxError
 from hedgerow.domain.operator_requests import Answer, CloseRequested, HaltRequested, OperatorRequest, RequestOrigin
 from hedgerow.store.mailbox import FolderMailbox
-from support.bots import OPENED
+from support.bot_harness import OPENED
 
 HOLDER = "process 7 already trades this account"
 

@@ -13,7 +13,7 @@ from hedgerow.domain.notifications import NewsKind
 from hedgerow.domain.order import OrderRequest
 from support.scripted_aster import HTML_500, NOW, SYMBOL, millis, order_row, perp_account
 from support.scripted_streams import MemoryConnection
-from support.stream_scene import FUTURES_USER, HOLDINGS, PERP_ACCOUNT, SPOT_USER, StreamScene
+from support.stream_harness import FUTURES_USER, HOLDINGS, PERP_ACCOUNT, SPOT_USER, StreamScene
 
 SPOT, PERP = Market.SPOT, Market.PERP
 SETTLED = 11.0

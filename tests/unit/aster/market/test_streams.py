@@ -6,7 +6,7 @@ import pytest
 
 from hedgerow.domain.instrument import Market
 from support.scripted_aster import SYMBOL
-from support.stream_scene import BULK, FUTURES, SPOT_BOOKS, StreamScene
+from support.stream_harness import BULK, FUTURES, SPOT_BOOKS, StreamScene
 
 SPOT, PERP = Market.SPOT, Market.PERP
 

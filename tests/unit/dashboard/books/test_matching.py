@@ -11,7 +11,7 @@ from hedgerow.dashboard.books.statement import read_statement
 from hedgerow.domain import events as ev
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.ports import AccountRecord, StatementRow
-from support.diary import START, Diary
+from support.ledger_builder import START, Diary
 
 
 def row_line(**changes: object) -> AuditLine:

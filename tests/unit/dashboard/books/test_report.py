@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from hedgerow.dashboard.books.report import BooksReport, VenueSide
 from hedgerow.dashboard.books.statement import read_statement
 from hedgerow.strategy.hedge_result import ExitPrices
-from support.diary import START, Diary
+from support.ledger_builder import START, Diary
 from support.views import account, short_of
 
 

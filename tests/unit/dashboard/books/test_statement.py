@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from hedgerow.dashboard.books.statement import read_statement
 from hedgerow.strategy.hedge_result import ExitPrices, HedgeResult
-from support.diary import Diary
+from support.ledger_builder import Diary
 
 
 def only(diary: Diary, spot: str = "110", perp: str = "110.5") -> HedgeResult:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from hedgerow.domain import events as ev
-from support.diary import Diary
+from support.ledger_builder import Diary
 
 
 def test_a_late_row_of_an_older_settlement_does_not_set_the_newest_stamp_back() -> None:

@@ -9,7 +9,7 @@ from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.ledger.books import BookLine, Books, books_difference
-from support.diary import START, Diary
+from support.ledger_builder import START, Diary
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import DustLot
-from support.diary import START, Diary
+from support.ledger_builder import START, Diary
 
 FACTOR = Decimal(1000)
 

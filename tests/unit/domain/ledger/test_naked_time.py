@@ -10,7 +10,7 @@ from hedgerow.domain.ledger.naked_time import measured
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import Reason
-from support.diary import START, Diary
+from support.ledger_builder import START, Diary
 
 SPOT, PERP = Market.SPOT, Market.PERP
 

@@ -6,7 +6,7 @@ from hedgerow.domain.events import HedgeAdopted
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.money import ZERO
-from support.diary import SPOT_FEE, Diary
+from support.ledger_builder import SPOT_FEE, Diary
 
 
 def test_a_late_fee_of_the_opening_reaches_the_open_hedge_and_its_entry_fees() -> None:

@@ -12,7 +12,7 @@ from hedgerow.domain.ledger.reducers import KEPT_CLOSED, apply, fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill, OrderStatus
 from hedgerow.domain.position import OrderRecord, Reason
-from support.diary import SPOT_FEE, START, Diary
+from support.ledger_builder import SPOT_FEE, START, Diary
 
 SETTLED = datetime(2026, 1, 5, 16, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from hedgerow.domain.execution import DoubtfulOrder, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger, Totals
 from hedgerow.domain.order import OrderRequest
-from support.diary import START, Diary
+from support.ledger_builder import START, Diary
 from support.toy_venue import new_job
 
 

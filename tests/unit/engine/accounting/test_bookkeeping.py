@@ -10,7 +10,7 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import Fill
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bots import OPENED, Farm
+from support.bot_harness import OPENED, Farm
 from support.worlds import SYMBOL, Listing, ScriptedTape
 
 HOLD = StrategyParameters(

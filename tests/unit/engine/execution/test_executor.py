@@ -27,8 +27,8 @@ from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.execution.executor import _attempts
 from hedgerow.engine.notices import OrderRests, Recorded
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bots import Farm
-from support.diary import Diary
+from support.bot_harness import Farm
+from support.ledger_builder import Diary
 from support.worlds import SYMBOL
 
 HOLD = StrategyParameters(

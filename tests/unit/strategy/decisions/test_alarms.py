@@ -25,7 +25,7 @@ from hedgerow.strategy.decisions.alarms import (
     news_alarm,
     price_alarm,
 )
-from support.diary import Diary
+from support.ledger_builder import Diary
 from support.toy_venue import new_job
 from support.views import NOW, account, fill, hedge, holding, ledger_of, short_of
 

@@ -16,7 +16,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionS
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import RejectKind
 from hedgerow.strategy.hedging import machine as hedging
-from support.hedging_scene import Scene, following, leading, reject_forever
+from support.hedging_harness import Scene, following, leading, reject_forever
 from support.toy_venue import NOON, new_job, toy_pair
 
 OPEN, CLOSE, TRIM = ExecutionKind.OPEN, ExecutionKind.CLOSE, ExecutionKind.TRIM

@@ -14,7 +14,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionS
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderStatus, RejectKind, TimeInForce
 from hedgerow.strategy.hedging.maker import cancel, rest
-from support.hedging_scene import Scene
+from support.hedging_harness import Scene
 from support.toy_venue import NOON, new_job, toy_pair
 
 OPEN, CLOSE = ExecutionKind.OPEN, ExecutionKind.CLOSE

@@ -8,7 +8,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionS
 from hedgerow.domain.execution_quality import LegQuality
 from hedgerow.domain.instrument import Side
 from hedgerow.strategy.hedging.quality import quality_of
-from support.hedging_scene import Scene, closing, following, leading, reject_forever
+from support.hedging_harness import Scene, closing, following, leading, reject_forever
 from support.toy_venue import new_job
 
 MAKER = ExecutionLimits(style=ExecutionStyle.MAKER, max_resting_loss_usd=Decimal(1000))
