@@ -38,7 +38,7 @@ from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
-from hedgerow.emulator.wire.exchange.state import ExchangeState, MemberState
+from hedgerow.emulator.wire.exchange.state import ExchangeAccountState, ExchangeState
 from hedgerow.store.sqlite import SqliteStore
 
 COMMAND = str(Path(sys.executable).with_name("hedgerow"))
@@ -68,7 +68,7 @@ class Dump(Struct, frozen=True, kw_only=True):
     """The whole exchange, as its administration tells it."""
 
     exchange: ExchangeState
-    members: tuple[MemberState, ...]
+    exchange_accounts: tuple[ExchangeAccountState, ...]
 
 
 class Exchange:
@@ -124,7 +124,7 @@ class Exchange:
         """Its time."""
         return datetime.fromisoformat(json.loads(self.ask("GET", "time"))["time"])
 
-    def pass_time(self, hours: float) -> None:
+    def advance_time(self, hours: float) -> None:
         """Let time pass while no bot lives."""
         self.ask("POST", "advance", {"seconds": hours * 3600})
 
@@ -133,10 +133,12 @@ class Exchange:
         terms = {"user": user, "market": market, "symbol": symbol, "side": side, "quantity": quantity}
         self.ask("POST", "trade", terms)
 
-    def member(self, user: str = USER) -> MemberState:
+    def exchange_account(self, user: str = USER) -> ExchangeAccountState:
         """Return all about one account."""
         dump = msgspec.json.decode(self.ask("GET", "state"), type=Dump)
-        return next(member for member in dump.members if member.user == user.lower())
+        return next(
+            exchange_account for exchange_account in dump.exchange_accounts if exchange_account.user == user.lower()
+        )
 
 
 def variables(futures: int, spot: int) -> dict[str, str]:
@@ -262,46 +264,46 @@ def naked_seconds(fills: Sequence[Fill]) -> float:
     return longest
 
 
-def wrongs(events: tuple[Event, ...], member: MemberState, *, by_hand: bool = False) -> list[str]:
+def wrongs(events: tuple[Event, ...], exchange_account: ExchangeAccountState, *, by_hand: bool = False) -> list[str]:
     """Return everything in which a log and the exchange differ; empty = all is well.
 
     ``by_hand`` says that the owner traded too, so that the exchange may know orders that the log does not.
     """
     ledger = fold(events)
     found = [] if ledger.execution is None and ledger.transfer is None else ["something is still in flight"]
-    difference = books_difference(ledger.books, _account(member))
+    difference = books_difference(ledger.books, _account(exchange_account))
     found += [f"books: {key} differs by {amount}" for key, amount in difference.items()]
-    found += _misheld(ledger, member, by_hand=by_hand)
-    found += _misordered(events, member, by_hand=by_hand)
+    found += _misheld(ledger, exchange_account, by_hand=by_hand)
+    found += _misordered(events, exchange_account, by_hand=by_hand)
     found += _oversold(events)
-    return found + _mispaid(events, member)
+    return found + _mispaid(events, exchange_account)
 
 
-def _account(member: MemberState) -> AccountView:
-    world = member.world
+def _account(exchange_account: ExchangeAccountState) -> AccountView:
+    world = exchange_account.world
     wallet = PerpWallet(balance=world.perp_balance, available=Decimal(0), transferable=Decimal(0))
     return AccountView(at=world.now, spot=world.spot, perp=wallet)
 
 
-def _misheld(ledger: Ledger, member: MemberState, *, by_hand: bool) -> list[str]:
+def _misheld(ledger: Ledger, exchange_account: ExchangeAccountState, *, by_hand: bool) -> list[str]:
     """Hedged or flat, and by the log as by the exchange; coins beyond that are the owner's."""
     hedge, found = ledger.hedge, []
     due = {hedge.symbol: -hedge.short} if hedge else {}
-    held = {symbol: holding.quantity for symbol, holding in member.world.holdings.items() if holding.quantity}
+    held = {symbol: holding.quantity for symbol, holding in exchange_account.world.holdings.items() if holding.quantity}
     if (due.items() - held.items()) if by_hand else held != due:
         found.append(f"positions {held} on the exchange, {due} in the log")
     if hedge and abs(hedge.spot_quantity - hedge.short) > max(
         hedge.pair.lot_step, hedge.pair.spot.min_notional / hedge.entry_price
     ):
         found.append(f"not hedged: {hedge.spot_quantity} coins against {hedge.short}")
-    for asset, balance in member.world.spot.items():
+    for asset, balance in exchange_account.world.spot.items():
         owned = ledger.owned(asset)
         if asset != "USDT" and (balance.total < owned if by_hand else balance.total != owned):
             found.append(f"{asset}: {balance.total} on the exchange, {owned} owned")
     return found
 
 
-def _misordered(events: tuple[Event, ...], member: MemberState, *, by_hand: bool) -> list[str]:
+def _misordered(events: tuple[Event, ...], exchange_account: ExchangeAccountState, *, by_hand: bool) -> list[str]:
     """Each order was sent once and first in the log, and has filled by the log as by the exchange."""
     intents = Counter(
         event.command.order.client_id
@@ -315,13 +317,15 @@ def _misordered(events: tuple[Event, ...], member: MemberState, *, by_hand: bool
             filled[event.client_id] = max(filled[event.client_id], event.filled_quantity)
         elif isinstance(event, OrderAccepted):
             accepted[event.client_id] = event.order_id
-    tickets = Counter(ticket.client_id for ticket in member.tickets)
+    exchange_orders = Counter(exchange_order.client_id for exchange_order in exchange_account.exchange_orders)
     found = [f"{client_id}: {times} intents" for client_id, times in intents.items() if times > 1]
-    found += [f"{client_id}: sent {times} times" for client_id, times in tickets.items() if times > 1]
+    found += [f"{client_id}: sent {times} times" for client_id, times in exchange_orders.items() if times > 1]
     if not by_hand:
-        found += [f"{client_id}: not in the log" for client_id in tickets.keys() - intents.keys()]
-    executed = {ticket.client_id: ticket.executed for ticket in member.tickets}
-    numbers = {ticket.client_id: ticket.order_id for ticket in member.tickets}
+        found += [f"{client_id}: not in the log" for client_id in exchange_orders.keys() - intents.keys()]
+    executed = {
+        exchange_order.client_id: exchange_order.executed for exchange_order in exchange_account.exchange_orders
+    }
+    numbers = {exchange_order.client_id: exchange_order.order_id for exchange_order in exchange_account.exchange_orders}
     found += [
         f"{name}: {quantity} filled by the log"
         for name, quantity in filled.items()
@@ -347,10 +351,10 @@ def _oversold(events: tuple[Event, ...]) -> list[str]:
     return found
 
 
-def _mispaid(events: tuple[Event, ...], member: MemberState) -> list[str]:
+def _mispaid(events: tuple[Event, ...], exchange_account: ExchangeAccountState) -> list[str]:
     """Every funding payment since the books were opened was booked, and once."""
     booked = Counter(event.payment.tran_id for event in events if isinstance(event, FundingReceived))
-    paid = {payment.tran_id for payment in member.world.journal.payments}
+    paid = {payment.tran_id for payment in exchange_account.world.journal.payments}
     found = [f"funding {tran_id} booked {times} times" for tran_id, times in booked.items() if times > 1]
     missing = paid - booked.keys()
     return found + ([f"{len(missing)} of {len(paid)} funding payments are not booked"] if missing else [])

@@ -18,7 +18,7 @@ from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
-from hedgerow.ports import Liquidity, TapePrices
+from hedgerow.ports import Liquidity, MarketPrices
 from hedgerow.strategy.evaluation.exits import Exit
 from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.observation import Evaluation, Refusal, RefusalKind
@@ -43,8 +43,8 @@ PARAMETERS = StrategyParameters(
 )
 
 
-class W1Tape:
-    """The W1 arrays as a ``Tape``; prices are read when asked for."""
+class W1MarketData:
+    """The W1 arrays as a ``MarketData``; prices are read when asked for."""
 
     def __init__(self, folder: Path, *, pairs: int | None = None) -> None:
         spot, perp, rate = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("spot", "perp", "rate"))
@@ -52,7 +52,7 @@ class W1Tape:
         self._perp: NDArray[np.float64] = perp[:pairs]
         self.symbols = [f"S{index:02d}USDT" for index in range(len(self._spot))]
         self._index = {symbol: index for index, symbol in enumerate(self.symbols)}
-        self._newest: dict[str, tuple[int, TapePrices]] = {}
+        self._newest: dict[str, tuple[int, MarketPrices]] = {}
         self._rates = {symbol: _rates(symbol, rate[:, index]) for symbol, index in self._index.items()}
         self.pairs: Sequence[BasisPair] = tuple(_pair(symbol) for symbol in self.symbols)
         self.sources: Mapping[str, str] = dict.fromkeys(self.symbols, "W1")
@@ -60,7 +60,7 @@ class W1Tape:
         self.steps: int = self._spot.shape[1]
         self.end = START + STEP * (self.steps - 1)
 
-    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+    def prices(self, symbol: str, at: datetime) -> MarketPrices | None:
         """Return the prices of the step that ``at`` lies in."""
         step, index = (at - START) // STEP, self._index[symbol]
         if not 0 <= step < self.steps:
@@ -69,7 +69,7 @@ class W1Tape:
         if known is None or known[0] != step:
             perp = Decimal(repr(float(self._perp[index, step])))
             spot = Decimal(repr(float(self._spot[index, step])))
-            known = self._newest[symbol] = (step, TapePrices(spot=spot, perp=perp, mark=perp))
+            known = self._newest[symbol] = (step, MarketPrices(spot=spot, perp=perp, mark=perp))
         return known[1]
 
     def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:

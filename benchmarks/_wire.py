@@ -21,7 +21,7 @@ TIME = re.compile(rb'"time":"([^"]+)"')
 LONGEST = 2**24
 
 
-class Fate(StrEnum):
+class Incident(StrEnum):
     """What becomes of a request."""
 
     PASS = "pass"  # noqa: S105 - a word, not a secret
@@ -35,14 +35,14 @@ class Fate(StrEnum):
     """The exchange does it; nothing ever comes back."""
 
 
-Judge = Callable[[str], Fate]
+Judge = Callable[[str], Incident]
 """Takes the request's first line; asked once per request, before anything of it goes on."""
 
 
-def always_pass(request: str) -> Fate:
+def always_pass(request: str) -> Incident:
     """Let everything through."""
     del request
-    return Fate.PASS
+    return Incident.PASS
 
 
 class Wire:
@@ -55,7 +55,7 @@ class Wire:
         self.now = START
         """The exchange's time, as its clock last told the bot."""
         self.requests = 0
-        self.fates: dict[Fate, int] = dict.fromkeys(Fate, 0)
+        self.incidents: dict[Incident, int] = dict.fromkeys(Incident, 0)
         self._port = port
         self._loop = asyncio.new_event_loop()
         self._listens = threading.Event()
@@ -128,11 +128,11 @@ class Wire:
         """Carry one request and its answer; tells whether the connection lives on."""
         request = asked.partition(b"\r\n")[0].decode("latin-1")
         clock = "/admin" in request
-        fate = Fate.PASS if clock else self._judged(request)
-        if fate is Fate.REFUSED:
+        incident = Incident.PASS if clock else self._judged(request)
+        if incident is Incident.REFUSED:
             _reset(to_bot)
             return False
-        if fate is Fate.HOLE:
+        if incident is Incident.HOLE:
             return True
         away.write(asked)
         answer = await _message(from_exchange)
@@ -142,20 +142,20 @@ class Wire:
             self.answered(request)
         if clock and (told := TIME.search(answer)):
             self.now = datetime.fromisoformat(told[1].decode())
-        if fate is Fate.DEAF:
+        if incident is Incident.DEAF:
             return True
-        to_bot.write(answer[: len(answer) // 2] if fate is Fate.TORN else answer)
+        to_bot.write(answer[: len(answer) // 2] if incident is Incident.TORN else answer)
         with contextlib.suppress(ConnectionError):
             await to_bot.drain()
-        if fate is Fate.TORN:
+        if incident is Incident.TORN:
             _reset(to_bot)
-        return fate is Fate.PASS
+        return incident is Incident.PASS
 
-    def _judged(self, request: str) -> Fate:
+    def _judged(self, request: str) -> Incident:
         self.requests += 1
-        fate = self.judge(request)
-        self.fates[fate] += 1
-        return fate
+        incident = self.judge(request)
+        self.incidents[incident] += 1
+        return incident
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes:

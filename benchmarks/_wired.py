@@ -24,23 +24,23 @@ from hedgerow.domain.events import CommandIssued, Event
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.notifications import News
+from hedgerow.domain.notifications import Notification
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.emulator.markets.generated import GeneratedTape
+from hedgerow.emulator.markets.generated import GeneratedMarketData
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.memory_transport import MemoryTransport, wire_request
 from hedgerow.emulator.wire.protocol.clock import ExchangeClock
 from hedgerow.emulator.wire.protocol.credentials import Agent
 from hedgerow.emulator.wire.rest.call import WireRequest
-from hedgerow.emulator.wire.rest.router import Answer
+from hedgerow.emulator.wire.rest.router import RestReply
 from hedgerow.emulator.wire.venue import WireVenue
-from hedgerow.engine.notices import CycleBegan, CycleEnded, Listener, Moment
+from hedgerow.engine.notices import CycleBegan, CycleEnded, Notice, Observer
 from hedgerow.engine.runner import RunOptions
-from hedgerow.ports import HttpRequest, HttpResponse, Store, StreamConnection, TapePrices
+from hedgerow.ports import HttpRequest, HttpResponse, MarketPrices, Store, StreamConnection
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
 
-__all__ = ["START", "USER", "Arrival", "Check", "CountedVenue", "Departure", "LivelyTape", "Way", "Wiring"]
+__all__ = ["START", "USER", "Arrival", "Check", "CountedVenue", "Departure", "LivelyMarketData", "Way", "Wiring"]
 
 START = datetime(2026, 1, 5, 7, 35, tzinfo=UTC)
 """Away from every settlement, and 25 minutes before one of every interval."""
@@ -51,7 +51,7 @@ SECOND = timedelta(seconds=1)
 MOVES = (Decimal(1), Decimal("1.0001"))
 
 
-class LivelyTape(GeneratedTape):
+class LivelyMarketData(GeneratedMarketData):
     """A generated market that moves every second, as a real one does: a third of its books, by one basis point."""
 
     @property
@@ -59,13 +59,13 @@ class LivelyTape(GeneratedTape):
         """Prices change at every full second."""
         return SECOND
 
-    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+    def prices(self, symbol: str, at: datetime) -> MarketPrices | None:
         """Return the prices of the five minutes, moved a little by the second."""
         found = super().prices(symbol, at)
         if found is None:
             return None
         turn = (int(at.timestamp()) + sum(symbol.encode())) // 3 % 2
-        return TapePrices(spot=found.spot * MOVES[turn], perp=found.perp * MOVES[turn], mark=found.mark)
+        return MarketPrices(spot=found.spot * MOVES[turn], perp=found.perp * MOVES[turn], mark=found.mark)
 
 
 class Arrival(Struct, frozen=True, kw_only=True):
@@ -127,7 +127,7 @@ class CountedVenue(WireVenue):
         super().__init__(exchange, clock)
         self.arrivals: list[Arrival] = []
 
-    def handle(self, request: WireRequest) -> Answer:
+    def handle(self, request: WireRequest) -> RestReply:
         """Answer a request, and note it."""
         limits = self.exchange.limits[Market.SPOT if request.path.startswith("/api/") else Market.PERP]
         now = self.clock.now()
@@ -176,7 +176,7 @@ class Way(MemoryTransport):
         finally:
             self._hear()
 
-    def told(self, news: News) -> None:
+    def told(self, news: Notification) -> None:
         """Note that a stream told something of the account."""
         del news
         self._hear()
@@ -208,7 +208,7 @@ class Meter:
         self._issued = 0
         self.checks: list[Check] = []
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, moment: Notice) -> None:
         """Note where a cycle begins and ends."""
         event = getattr(moment, "event", None)
         self._issued += isinstance(event, CommandIssued)
@@ -242,9 +242,9 @@ class Wiring:
         way: type[Way] = Way,
         venue: type[CountedVenue] = CountedVenue,
     ) -> None:
-        self.tape = LivelyTape(seed=seed, start=START, pairs=pairs)
+        self.market_data = LivelyMarketData(seed=seed, start=START, pairs=pairs)
         self.clock = VirtualClock(START)
-        self.exchange = Exchange(self.tape, start=START)
+        self.exchange = Exchange(self.market_data, start=START)
         self.exchange.open_account(USER, spot={"USDT": Decimal(500)}, perp=Decimal(500))
         self.exchange.permit(USER, Agent(signer=AGENT.lower()))
         self.venue = venue(self.exchange, ExchangeClock(self.clock, START))
@@ -286,7 +286,7 @@ class Wiring:
 
     @asynccontextmanager
     async def life(
-        self, listeners: Sequence[Listener] = (), store: Store | None = None, *, stay: bool = True
+        self, observers: Sequence[Observer] = (), store: Store | None = None, *, stay: bool = True
     ) -> AsyncGenerator[Bot]:
         """Wire a bot, connect it as ``hedgerow run`` does, and let it go at the end."""
         chance = Random(next(self._seeds))
@@ -307,11 +307,11 @@ class Wiring:
                 parameters=self._parameters,
                 randomness=chance,
                 options=RunOptions(interval_seconds=seconds),
-                listeners=(*listeners, exchange, self.meter),
+                observers=(*observers, exchange, self.meter),
             )
         )
         exchange.venue.account_cache.subscribe(self.way.told)
-        async with exchange.attend(log, stay):
+        async with exchange.open_connection(log, stay):
             yield bot
 
     def run(self, minutes: float, *, streams: bool = True, store: Store | None = None) -> list[Check]:

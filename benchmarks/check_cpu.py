@@ -19,9 +19,9 @@ from _processes import COMMAND, exchange_variables, started, wait_for
 from _report import Budgets
 from hedgerow.app.session import open_session, read_settings
 from hedgerow.app.venues.environment import read_environment
-from hedgerow.app.venues.live import live_access
+from hedgerow.app.venues.live import live_venue_access
 from hedgerow.config import Home, HomeMode
-from hedgerow.engine.notices import CycleBegan, CycleEnded, Moment
+from hedgerow.engine.notices import CycleBegan, CycleEnded, Notice
 from hedgerow.engine.runner import RunOptions
 
 PAIRS = 45
@@ -40,7 +40,7 @@ class Stopwatch:
         self.held = False
         self._since = time.process_time()
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, moment: Notice) -> None:
         """Stop the time at both ends of a check."""
         if isinstance(moment, CycleBegan | CycleEnded):
             now = time.process_time()
@@ -55,7 +55,7 @@ async def watch(variables: dict[str, str], checks: int) -> Stopwatch:
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
         home = Home(folder=Path(folder), mode=HomeMode.LIVE)
-        access = live_access(home, read_environment(home.secrets, variables))
+        access = live_venue_access(home, read_environment(home.secrets, variables))
         options = RunOptions(interval_seconds=INTERVAL_SECONDS)
         with open_session(home, read_settings(home, None), access) as session:
             async with session.awake([watch], options, stay=True) as bot:

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from _exchange import PATIENCE, START, Bot, Exchange, configure, events_of, exchange, ledger_of, variables, wrongs
 from _report import offer_output, tell, workplace
-from _wire import Fate, Wire
+from _wire import Incident, Wire
 from hedgerow.domain.events import Event, ExecutionStarted, Halted, HedgeClosed, HedgeOpened, OrderOutcomeUnknown
 
 SHORTEST_CUT_SECONDS, LONGEST_CUT_SECONDS, LONGEST_IN_TRADE_SECONDS = 2.0, 7200.0, 600.0
@@ -36,7 +36,7 @@ class Cut(Struct, kw_only=True):
 
     begin: datetime
     seconds: float
-    fate: Fate
+    incident: Incident
     in_trade: bool
     """Whether it waits for the next order, transfer or setting, so that it falls into a trade."""
 
@@ -53,7 +53,7 @@ class Result(Struct, kw_only=True):
     interval_seconds: int = 0
     cuts: int = 0
     cut_hours: float = 0.0
-    fates: dict[str, int] = {}
+    incidents: dict[str, int] = {}
     checks: int = 0
     opened: int = 0
     closed: int = 0
@@ -68,14 +68,14 @@ class Result(Struct, kw_only=True):
 
 def drawn(random: Random, count: int, days: float) -> list[Cut]:
     """Return spans in turn, oldest first; short ones are more frequent than long ones, every other one hits a trade."""
-    fates = [fate for fate in Fate if fate is not Fate.PASS]
+    incidents = [incident for incident in Incident if incident is not Incident.PASS]
     room = timedelta(days=days) / max(count, 1)
     longest = (LONGEST_CUT_SECONDS / SHORTEST_CUT_SECONDS, LONGEST_IN_TRADE_SECONDS / SHORTEST_CUT_SECONDS)
     return [
         Cut(
             begin=START + room * (number + random.random() / 2),
             seconds=SHORTEST_CUT_SECONDS * longest[number % 2] ** random.random(),
-            fate=fates[number // 2 % len(fates)],
+            incident=incidents[number // 2 % len(incidents)],
             in_trade=number % 2 == 1,
         )
         for number in range(count)
@@ -91,18 +91,18 @@ class Weather:
         """Those that began, each with the time at which it did."""
         self.wire: Wire | None = None
 
-    def judge(self, request: str) -> Fate:
+    def judge(self, request: str) -> Incident:
         """Say what becomes of a request now."""
         now = START if self.wire is None else self.wire.now
         if self.past and now < self.past[-1].end:
-            return self.past[-1].fate
+            return self.past[-1].incident
         following = next((cut for cut in self.cuts[len(self.past) :] if cut.begin <= now), None)
         if following is None or (following.in_trade and request.startswith("GET")):
-            return Fate.PASS
+            return Incident.PASS
         if following.in_trade:
             following.begin = now
         self.past.append(following)
-        return following.fate if now < following.end else Fate.PASS
+        return following.incident if now < following.end else Incident.PASS
 
 
 def undue(events: Sequence[Event], cuts: Sequence[Cut]) -> list[str]:
@@ -131,7 +131,7 @@ def week(folder: Path, arguments: argparse.Namespace, place: Exchange) -> Result
         wire.close()
     result = judged(folder, place, weather.past)
     result.days, result.interval_seconds = arguments.days, arguments.interval
-    result.fates = {str(fate): count for fate, count in wire.fates.items()}
+    result.incidents = {str(incident): count for incident, count in wire.incidents.items()}
     result.cpu_seconds = round(cpu, 1)
     return result
 
@@ -152,18 +152,18 @@ def lived(bot: Bot, wire: Wire, end: datetime) -> float:
 
 def judged(folder: Path, place: Exchange, cuts: Sequence[Cut]) -> Result:
     """Compare log and exchange."""
-    events, member, ledger = events_of(folder), place.member(), ledger_of(folder)
+    events, exchange_account, ledger = events_of(folder), place.exchange_account(), ledger_of(folder)
     return Result(
         cuts=len(cuts),
         cut_hours=round(sum(cut.seconds for cut in cuts) / 3600, 2),
         checks=ledger.totals.cycles,
         opened=sum(isinstance(event, HedgeOpened) for event in events),
         closed=sum(isinstance(event, HedgeClosed) for event in events),
-        orders=len(member.tickets),
+        orders=len(exchange_account.exchange_orders),
         unknown_outcomes=len({event.client_id for event in events if isinstance(event, OrderOutcomeUnknown)}),
         halts=sum(isinstance(event, Halted) for event in events),
         max_naked_seconds=ledger.max_naked_seconds,
-        wrongs=wrongs(events, member) + undue(events, cuts),
+        wrongs=wrongs(events, exchange_account) + undue(events, cuts),
     )
 
 

@@ -15,7 +15,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hedgerow.app.commands.demo import DemoPlan, demo_tape, play_demo
+from hedgerow.app.commands.demo import DemoPlan, demo_market_data, play_demo
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 
@@ -25,8 +25,8 @@ START = datetime(2025, 1, 1, tzinfo=UTC)
 def run(pairs: int, days: float, profiler: cProfile.Profile | None) -> tuple[int, float]:
     """Play one demo; returns its cycles and its processor seconds."""
     with tempfile.TemporaryDirectory() as folder:
-        tape = demo_tape(None, seed=1, pairs=pairs, start=START, days=days)
-        plan = DemoPlan(tape=tape, days=days, seed=1, home=Home(folder=Path(folder), mode=HomeMode.DEMO))
+        market_data = demo_market_data(None, seed=1, pairs=pairs, start=START, days=days)
+        plan = DemoPlan(market_data=market_data, days=days, seed=1, home=Home(folder=Path(folder), mode=HomeMode.DEMO))
         began = time.process_time()
         if profiler:
             profiler.enable()

@@ -34,7 +34,7 @@ from hedgerow.aster.http.nonces import NonceSource, VenueTime
 from hedgerow.aster.http.signing import AgentSigner, Param, encode
 from hedgerow.clock import SystemClock
 from hedgerow.domain.instrument import BasisPair, TradingStatus
-from hedgerow.emulator.markets.generated import GeneratedTape
+from hedgerow.emulator.markets.generated import GeneratedMarketData
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.protocol.clock import ExchangeClock
 from hedgerow.emulator.wire.protocol.credentials import Agent
@@ -55,7 +55,7 @@ def credentials_of(number: int) -> Credentials:
     return Credentials(user=address, signer=address, private_key=key)
 
 
-class HalfListed(GeneratedTape):
+class HalfListed(GeneratedMarketData):
     """A generated market of which only the first pairs trade on spot."""
 
     @property

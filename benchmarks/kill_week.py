@@ -34,7 +34,7 @@ from _exchange import (
     wrongs,
 )
 from _report import offer_output, tell, workplace
-from _wire import Fate, Wire
+from _wire import Incident, Wire
 from hedgerow.app.commands.operator_request import new_request
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
@@ -91,26 +91,26 @@ class Killer:
         self._left, self._writing, self._hit = kill.skipped, kill.phase is Phase.ANYWHERE, ""
         self.bot, self._kill = bot, kill
 
-    def judge(self, request: str) -> Fate:
+    def judge(self, request: str) -> Incident:
         """Let a request pass, unless this is the one."""
         kill, wire = self._kill, self.wire
         if kill is None or wire is None or wire.now < kill.at or self._hit:
-            return Fate.PASS
+            return Incident.PASS
         self._writing = self._writing or not request.startswith("GET") or wire.now > kill.at + LONGEST_WAIT
         if not self._writing:
-            return Fate.PASS
+            return Incident.PASS
         self._left -= 1
         if self._left >= 0:
-            return Fate.PASS
+            return Incident.PASS
         self._hit = request
         if kill.phase is Phase.BEFORE:
-            self._strike()
-            return Fate.REFUSED
+            self._inject()
+            return Incident.REFUSED
         if kill.phase is Phase.THERE:
-            wire.later(0, self._strike)
+            wire.later(0, self._inject)
         elif kill.phase is Phase.ANYWHERE:
-            wire.later(kill.delay, self._strike)
-        return Fate.PASS
+            wire.later(kill.delay, self._inject)
+        return Incident.PASS
 
     def answered(self, request: str) -> None:
         """Strike when the answer of the request is there."""
@@ -118,11 +118,11 @@ class Killer:
         if kill is None or wire is None or request != self._hit:
             return
         if kill.phase is Phase.UNHEARD:
-            self._strike()
+            self._inject()
         elif kill.phase is Phase.AFTER:
-            wire.later(kill.delay, self._strike)
+            wire.later(kill.delay, self._inject)
 
-    def _strike(self) -> None:
+    def _inject(self) -> None:
         bot, self._kill = self.bot, None
         if bot is not None:
             bot.process.kill()
@@ -234,14 +234,14 @@ def last_life(folder: Path, wire: Wire, end: datetime) -> None:
 
 def judge(folder: Path, place: Exchange, result: Result) -> None:
     """Compare log and exchange."""
-    events, member = events_of(folder), place.member()
+    events, exchange_account = events_of(folder), place.exchange_account()
     ledger = fold(events)
-    result.wrongs = wrongs(events, member)
+    result.wrongs = wrongs(events, exchange_account)
     result.opened = sum(isinstance(event, HedgeOpened) for event in events)
     result.closed = sum(isinstance(event, HedgeClosed) for event in events)
     result.aborted = sum(isinstance(event, HedgeAborted) for event in events)
-    result.orders, result.events = len(member.tickets), len(events)
-    result.max_naked_seconds = naked_seconds(member.world.journal.fills)
+    result.orders, result.events = len(exchange_account.exchange_orders), len(events)
+    result.max_naked_seconds = naked_seconds(exchange_account.world.journal.fills)
     result.told_naked_seconds = ledger.max_naked_seconds
     result.halts = sum(isinstance(event, Halted) for event in events)
 

@@ -23,14 +23,14 @@ from random import Random
 from _report import Budgets
 from _years import DAY, write_years
 from hedgerow.app.bot import BotParts, build_bot
-from hedgerow.aster.account.own_activity import OwnActs
+from hedgerow.aster.account.own_activity import OwnActivity
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.emulator.core.world import World
 from hedgerow.emulator.inprocess.venue import EmulatedVenue
-from hedgerow.emulator.markets.generated import GeneratedTape
-from hedgerow.engine.notices import CycleBegan, CycleEnded, Moment
+from hedgerow.emulator.markets.generated import GeneratedMarketData
+from hedgerow.engine.notices import CycleBegan, CycleEnded, Notice
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.sqlite import SqliteStore
 from hedgerow.strategy.parameters import StrategyParameters
@@ -49,7 +49,7 @@ class Stopwatch:
         self.checks: list[float] = []
         self._since = 0.0
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, moment: Notice) -> None:
         """Stop the time at both ends of a check."""
         if isinstance(moment, CycleBegan):
             self._since = time.process_time()
@@ -57,9 +57,9 @@ class Stopwatch:
             self.checks.append(time.process_time() - self._since)
 
 
-def tape_at(end: datetime) -> GeneratedTape:
+def market_data_at(end: datetime) -> GeneratedMarketData:
     """Return the market of the days after the log's end."""
-    return GeneratedTape(seed=1, start=end, pairs=PAIRS)
+    return GeneratedMarketData(seed=1, start=end, pairs=PAIRS)
 
 
 async def load(path: Path) -> tuple[Ledger, int]:
@@ -67,7 +67,7 @@ async def load(path: Path) -> tuple[Ledger, int]:
     store = SqliteStore(path)
     ledger = await store.load()
     newest = await store.events(after=ledger.recent_from)
-    OwnActs().remember(newest, ledger.kept_orders)
+    OwnActivity().remember(newest, ledger.kept_orders)
     await store.close()
     return ledger, len(newest)
 
@@ -83,7 +83,7 @@ def child(path: Path) -> None:
 def checks(path: Path, end: datetime, spot: Decimal, perp: Decimal) -> list[float]:
     """Run a bot on a log for some hours after its end; returns the processor seconds of each check."""
     clock, watch = VirtualClock(end), Stopwatch()
-    world = World(tape_at(end), start=end, spot={"USDT": spot}, perp=perp)
+    world = World(market_data_at(end), start=end, spot={"USDT": spot}, perp=perp)
 
     async def hours() -> None:
         bot = build_bot(
@@ -94,7 +94,7 @@ def checks(path: Path, end: datetime, spot: Decimal, perp: Decimal) -> list[floa
                 parameters=StrategyParameters(),
                 randomness=Random(1),
                 options=RunOptions(),
-                listeners=(watch,),
+                observers=(watch,),
             )
         )
         running = asyncio.ensure_future(bot.runner.run())
@@ -119,7 +119,7 @@ def measure(budgets: Budgets, folder: Path, years: float) -> None:
     """Write the log and print the figures."""
     path, days = folder / "years.db", int(365 * years)
     end = START + days * DAY
-    pairs = tape_at(end).pairs
+    pairs = market_data_at(end).pairs
     began = time.perf_counter()
     ledger = asyncio.run(write_years(SqliteStore(path), pairs, START, days))
     budgets.title(f"{years:g} years: {ledger.totals.closed:,} hedges, {ledger.totals.cycles:,} checks")

@@ -48,7 +48,7 @@ def hunt(bug: Played, days: float, most: int) -> str:
     """Plant a bug in this process and play seeds; returns what noticed it."""
     bug.plant()
     for seed in range(most):
-        found = play_seed(seed, bug.days or days, door=bug.door).violation
+        found = play_seed(seed, bug.days or days, transport=bug.transport).violation
         if found is not None:
             return f"seed {seed}: {found.rule.value}"
     return f"{MISSED} {most} seeds"
@@ -92,7 +92,7 @@ def _all(patched: Sequence[Patched], played: Sequence[Played], given: argparse.N
         waiting = [
             *(pool.submit(_timed, b.name, b.file, lambda b=b: _patched(b, trees)) for b in patched),  # type: ignore[misc] # bound now
             *(
-                pool.submit(_timed, b.name, b.door.value, lambda b=b: _played(b, given.days, given.most))  # type: ignore[misc] # bound now
+                pool.submit(_timed, b.name, b.transport.value, lambda b=b: _played(b, given.days, given.most))  # type: ignore[misc] # bound now
                 for b in played
             ),
         ]

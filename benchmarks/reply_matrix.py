@@ -35,11 +35,11 @@ from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.wire.rest.call import WireRequest
-from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault, WireFault, WireTrouble
+from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault, WireFault, WireFaultKind
 from hedgerow.emulator.wire.rest.mutations import Rewrite
 from hedgerow.emulator.wire.rest.rewriting import rewrites_of
-from hedgerow.emulator.wire.rest.router import Answer
-from hedgerow.engine.notices import CycleEnded, CycleFailed, Moment, ReadFailed, Recorded, Warned
+from hedgerow.emulator.wire.rest.router import RestReply
+from hedgerow.engine.notices import CycleEnded, CycleFailed, Notice, ReadFailed, Recorded, Warned
 from hedgerow.ports import StreamConnection
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 
@@ -116,7 +116,7 @@ class Case(Struct, frozen=True, kw_only=True):
         rewrite = self.rewrite
         if self.source is Source.STREAM:
             return StreamFault(
-                trouble=WireTrouble.REWRITE,
+                trouble=WireFaultKind.REWRITE,
                 stream=rest,
                 market=Market(first),
                 mutation=rewrite.mutation,
@@ -175,7 +175,7 @@ class RecordingVenue(CountedVenue):
         super().__init__(*given)
         self.replies: dict[str, Any] = {}
 
-    def handle(self, request: WireRequest) -> Answer:
+    def handle(self, request: WireRequest) -> RestReply:
         """Answer a request, and keep the answer."""
         answer = super().handle(request)
         if answer.response is not None and answer.response.status == 200:  # noqa: PLR2004
@@ -217,16 +217,16 @@ class Bench:
         self.situation = situation
         self.wiring = Wiring(pairs=PAIRS, parameters=parameters(situation), way=way, venue=venue)
         self.wiring.way.streams = streams
-        self.moments: list[Moment] = []
+        self.moments: list[Notice] = []
         self.escaped: list[str] = []
         self._run()
         hedge = self.wiring.ledger.hedge
         if situation is not Situation.TURNING and (hedge is None) is (situation is Situation.HELD):
             raise RuntimeError(f"the bot is not {situation}")
-        self.symbol = hedge.symbol if hedge else self.wiring.tape.pairs[0].symbol
-        self.other = next(pair.symbol for pair in self.wiring.tape.pairs if pair.symbol != self.symbol)
+        self.symbol = hedge.symbol if hedge else self.wiring.market_data.pairs[0].symbol
+        self.other = next(pair.symbol for pair in self.wiring.market_data.pairs if pair.symbol != self.symbol)
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, moment: Notice) -> None:
         """Keep what the bot notes."""
         self.moments.append(moment)
 
@@ -266,7 +266,7 @@ class Bench:
 
     @property
     def _account(self) -> AccountView:
-        return self.wiring.exchange.members[USER].world.account()
+        return self.wiring.exchange.exchange_accounts[USER].world.account()
 
     def _positions(self) -> dict[str, Decimal]:
         return {symbol: held.quantity for symbol, held in self._account.positions.items() if held.quantity}

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from _w1 import PARAMETERS, SPOT_FEE, START, STEP, STEPS_PER_FUNDING, W1Policy, W1Tape
+from _w1 import PARAMETERS, SPOT_FEE, START, STEP, STEPS_PER_FUNDING, W1MarketData, W1Policy
 from hedgerow.app.bot import BotParts, build_bot
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import HedgeClosed
@@ -103,9 +103,9 @@ def _why(u: float, fund: float, fee_in: float, age: int, gain: float) -> str:
     return "ROT" if age >= ROTATION_AGE and gain >= ROTATION_GAIN else ""
 
 
-def engine_trades(store: MemoryStore, tape: W1Tape) -> list[Trade]:
+def engine_trades(store: MemoryStore, market_data: W1MarketData) -> list[Trade]:
     """Return the trades that the event log tells of."""
-    index = {symbol: number for number, symbol in enumerate(tape.symbols)}
+    index = {symbol: number for number, symbol in enumerate(market_data.symbols)}
     trades: list[Trade] = []
     ledger = Ledger()
     for event in asyncio.run(store.events()):
@@ -118,12 +118,12 @@ def engine_trades(store: MemoryStore, tape: W1Tape) -> list[Trade]:
     return trades
 
 
-def replay(tape: W1Tape, steps: int) -> tuple[MemoryStore, float, float]:
+def replay(market_data: W1MarketData, steps: int) -> tuple[MemoryStore, float, float]:
     """Run the engine over the first ``steps``; returns its log, the seconds it took and those of the processor."""
     store, clock = MemoryStore(), VirtualClock(START)
     rich = Decimal(1_000_000)
     options = WorldOptions(bottomless=True, spot_quote_fee=SPOT_FEE)
-    world = World(tape, start=START, spot={"USDT": rich}, perp=rich, options=options)
+    world = World(market_data, start=START, spot={"USDT": rich}, perp=rich, options=options)
 
     async def year() -> None:
         bot = build_bot(
@@ -164,21 +164,21 @@ def main() -> int:
 def measure(folder: Path, days: float, pairs: int | None, *, profile: bool) -> int:
     """Replay, compare with the oracle, and print both."""
     loading = time.perf_counter()
-    tape = W1Tape(folder, pairs=pairs)
+    market_data = W1MarketData(folder, pairs=pairs)
     loading = time.perf_counter() - loading
-    steps = min(tape.steps, int(days * 288))
+    steps = min(market_data.steps, int(days * 288))
     profiler = cProfile.Profile()
     if profile:
         profiler.enable()
-    store, seconds, cpu = replay(tape, steps)
+    store, seconds, cpu = replay(market_data, steps)
     profiler.disable()
     arrays = lists(folder, steps, pairs)
     plain = time.process_time()
     expected = oracle(*arrays)
-    plain, got = time.process_time() - plain, engine_trades(store, tape)
+    plain, got = time.process_time() - plain, engine_trades(store, market_data)
     same = sum(1 for ours, theirs in zip(got, expected, strict=False) if ours == theirs)
     reasons = {word: sum(1 for trade in got if trade[3] == word) for word in WORDS.values()}
-    print(f"W1, {len(tape.pairs)} pairs, {steps} steps of 5 minutes")
+    print(f"W1, {len(market_data.pairs)} pairs, {steps} steps of 5 minutes")
     print(f"  loading the arrays         {loading:8.2f} s")
     rate = f"{steps / seconds:8.0f} cycles/s   ({cpu:.2f} s of processor)"
     print(f"  replay through the engine  {seconds:8.2f} s   {rate}")

@@ -62,7 +62,7 @@ def legs_taken_by_others_are_passed_over_for_a_quarter_of_an_hour() -> None:
 
     async def late(real: Any, self: Any, observation: Any, **k: Any) -> Any:
         found = self._verdict(observation)
-        if isinstance(found, verdict.HalfOpen | verdict.ClosedElsewhere):
+        if isinstance(found, verdict.HalfOpen | verdict.ClosedExternally):
             first = seen.setdefault(id(self), self._clock.now())
             if (self._clock.now() - first).total_seconds() < 840:  # noqa: PLR2004 - a quarter of an hour
                 return found
@@ -70,7 +70,7 @@ def legs_taken_by_others_are_passed_over_for_a_quarter_of_an_hour() -> None:
             seen.pop(id(self), None)
         return await real(self, observation, **k)
 
-    wrapped(settle.Settler, "settle", late)
+    wrapped(settle.Reconciler, "settle", late)
     wrapped(
         decide,
         "health_of",

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from hedgerow.simulation.scenario import Door
+from hedgerow.simulation.scenario import Transport
 
 __all__ = ["PACKAGE", "ROOT", "Patched", "Played", "SourceTree", "played_bugs", "wrapped"]
 
@@ -54,7 +54,7 @@ class Played(Struct, frozen=True, kw_only=True):
     """Changes this process for good."""
     days: float | None = None
     """Of each run, where the usual ones are too short."""
-    door: Door = Door.PROCESS
+    transport: Transport = Transport.PROCESS
 
 
 def wrapped(owner: Any, name: str, around: Callable[..., Any]) -> None:

@@ -78,7 +78,7 @@ def naked_and_idle() -> None:
         return hedging.Step(job=job, pause_seconds=hedging_moves.NAKED_RETRY_SECONDS)
 
     table = hedging.TRANSITIONS[ExecutionState.NAKED]
-    table[hedging.Signal.TICK] = hedging.Rule(lambda *a: idle(None, *a), frozenset({ExecutionState.NAKED}))  # type: ignore[index] # the bug
+    table[hedging.Signal.TICK] = hedging.Transition(lambda *a: idle(None, *a), frozenset({ExecutionState.NAKED}))  # type: ignore[index] # the bug
 
 
 def one_slice_for_all() -> None:

@@ -91,7 +91,7 @@ class VirtualClock:
         """Real seconds to wait for sockets before the time jumps."""
         return 0.0
 
-    def pass_time(self, seconds: float) -> None:
+    def advance_time(self, seconds: float) -> None:
         """Jump by ``seconds``; called by the event loop when every task waits."""
         self._elapsed += seconds
 
@@ -133,7 +133,7 @@ class FollowedClock(VirtualClock):
             return self._answer_seconds
         return AGAIN_SECONDS if self._lost else 0.0
 
-    def pass_time(self, seconds: float) -> None:
+    def advance_time(self, seconds: float) -> None:
         """Let the other clock jump, and follow it to where it went."""
         # It counts microseconds: less than one would leave it where it is, and be asked for again and again.
         reached = self._lead(max(seconds, TICK_SECONDS))
@@ -163,12 +163,12 @@ class _JumpingSelector(selectors.BaseSelector):
         if timeout is None or speed is None:
             ready = self._real.select(self._clock.patience_seconds if timeout else timeout)
             if not ready and timeout:
-                self._clock.pass_time(timeout)
+                self._clock.advance_time(timeout)
             return ready
         began = time.monotonic()
         ready = self._real.select(max(0.0, timeout) / speed)
         # Woken early by a socket or a signal: only the part of the wait that really passed counts.
-        self._clock.pass_time(min(timeout, (time.monotonic() - began) * speed) if ready else max(0.0, timeout))
+        self._clock.advance_time(min(timeout, (time.monotonic() - began) * speed) if ready else max(0.0, timeout))
         return ready
 
     @property
@@ -245,7 +245,7 @@ class _FastVirtualLoop(_VirtualLoop):
         if seconds > LONGEST_JUMP_SECONDS:
             return False
         if seconds > 0:
-            clock.pass_time(seconds)
+            clock.advance_time(seconds)
         return True
 
 

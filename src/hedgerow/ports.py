@@ -15,27 +15,27 @@ from hedgerow.domain.funding import FundingPayment, FundingRate
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
-from hedgerow.domain.notifications import News
+from hedgerow.domain.notifications import Notification
 from hedgerow.domain.operator_requests import Answer, Claim, OperatorRequest
 from hedgerow.domain.order import Fill, OrderRequest
 
 __all__ = [
     "LARGEST_REPLY",
-    "AccountRecord",
-    "Archivist",
+    "AccountHistory",
+    "AccountHistoryReader",
     "Clock",
     "HttpRequest",
     "HttpResponse",
     "Liquidity",
     "Mailbox",
-    "NewsSource",
+    "MarketData",
+    "MarketPrices",
+    "NotificationSource",
     "StateKeeper",
     "StatementRow",
     "Store",
     "StreamConnection",
     "StreamTransport",
-    "Tape",
-    "TapePrices",
     "Transport",
     "Venue",
 ]
@@ -74,7 +74,7 @@ class StatementRow(Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-class AccountRecord(Struct, frozen=True, kw_only=True):
+class AccountHistory(Struct, frozen=True, kw_only=True):
     """Everything that the venue wrote down about the account over a time, the bot's part and the owner's."""
 
     fills: tuple[Fill, ...]
@@ -84,10 +84,10 @@ class AccountRecord(Struct, frozen=True, kw_only=True):
     """Every other change of a wallet: transfers of the bot too, and what trades by hand changed, asset by asset."""
 
 
-class Archivist(Protocol):
+class AccountHistoryReader(Protocol):
     """A venue that shows all of its record of the account: what an audit asks for, and no bot."""
 
-    async def record(self, since: datetime) -> AccountRecord:
+    async def record(self, since: datetime) -> AccountHistory:
         """Read everything since a time, paged as far back as asked.
 
         Raises:
@@ -194,7 +194,7 @@ class Venue(Protocol):
         ...
 
 
-class NewsSource(Protocol):
+class NotificationSource(Protocol):
     """A venue that tells what happens to its account while nobody asks."""
 
     @property
@@ -202,7 +202,7 @@ class NewsSource(Protocol):
         """Whether everything that happens now is told; False while any of its streams is down or silent."""
         ...
 
-    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
         """Call ``listener`` with every piece of news from now on; returns what ends that.
 
         The listener is called between two steps of the event loop and must not wait.
@@ -351,7 +351,7 @@ class StateKeeper(Protocol):
         ...
 
 
-class TapePrices(Struct, frozen=True, kw_only=True):
+class MarketPrices(Struct, frozen=True, kw_only=True):
     """Prices of one pair as known at one time, in quote units."""
 
     spot: Decimal
@@ -372,7 +372,7 @@ class Liquidity(Struct, frozen=True, kw_only=True):
     """Quote units visible within 10 bp of the touch, per side."""
 
 
-class Tape(Protocol):
+class MarketData(Protocol):
     """Market history. It never tells what was not known at the time asked."""
 
     @property
@@ -400,7 +400,7 @@ class Tape(Protocol):
         """Where each symbol's series come from, for people."""
         ...
 
-    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+    def prices(self, symbol: str, at: datetime) -> MarketPrices | None:
         """Return the newest prices known at ``at``; None before the first and inside a gap."""
         ...
 

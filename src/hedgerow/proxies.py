@@ -12,9 +12,9 @@ from hedgerow.domain.funding import FundingPayment, FundingRate
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.order import Fill, OrderRequest
-from hedgerow.ports import Liquidity, StatementRow, Tape, TapePrices, Venue
+from hedgerow.ports import Liquidity, MarketData, MarketPrices, StatementRow, Venue
 
-__all__ = ["TapeProxy", "VenueProxy"]
+__all__ = ["MarketDataProxy", "VenueProxy"]
 
 Answer = TypeVar("Answer")
 
@@ -92,57 +92,57 @@ class VenueProxy:
         return await self._call("statement", lambda venue: venue.statement(since, until))
 
 
-class TapeProxy:
-    """Implements ``ports.Tape`` by another one."""
+class MarketDataProxy:
+    """Implements ``ports.MarketData`` by another one."""
 
-    def __init__(self, tape: Tape) -> None:
-        self._tape = tape
+    def __init__(self, market_data: MarketData) -> None:
+        self._market_data = market_data
 
     @property
     def start(self) -> datetime:
         """First time that can be asked for."""
-        return self._tape.start
+        return self._market_data.start
 
     @property
     def end(self) -> datetime:
         """Last time that can be asked for."""
-        return self._tape.end
+        return self._market_data.end
 
     @property
     def step(self) -> timedelta:
         """Prices change only at multiples of this."""
-        return self._tape.step
+        return self._market_data.step
 
     @property
     def pairs(self) -> Sequence[BasisPair]:
         """Pairs with data, in a stable order."""
-        return self._tape.pairs
+        return self._market_data.pairs
 
     @property
     def sources(self) -> Mapping[str, str]:
         """Where each symbol's series come from."""
-        return self._tape.sources
+        return self._market_data.sources
 
-    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+    def prices(self, symbol: str, at: datetime) -> MarketPrices | None:
         """Return the newest prices known."""
-        return self._tape.prices(symbol, at)
+        return self._market_data.prices(symbol, at)
 
     def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:
         """Return the shape of the book."""
-        return self._tape.liquidity(market, symbol, at)
+        return self._market_data.liquidity(market, symbol, at)
 
     def volume(self, symbol: str, at: datetime) -> Decimal:
         """Return the 24 h quote volume."""
-        return self._tape.volume(symbol, at)
+        return self._market_data.volume(symbol, at)
 
     def settled(self, symbol: str, after: datetime, until: datetime) -> tuple[FundingRate, ...]:
         """Return the rates settled in ``(after, until]``."""
-        return self._tape.settled(symbol, after, until)
+        return self._market_data.settled(symbol, after, until)
 
     def newest_settled(self, symbol: str, at: datetime, count: int) -> tuple[FundingRate, ...]:
         """Return the newest settled rates."""
-        return self._tape.newest_settled(symbol, at, count)
+        return self._market_data.newest_settled(symbol, at, count)
 
     def predicted(self, symbol: str, at: datetime) -> FundingRate | None:
         """Return the estimate for the next settlement."""
-        return self._tape.predicted(symbol, at)
+        return self._market_data.predicted(symbol, at)

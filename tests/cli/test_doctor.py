@@ -10,17 +10,17 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.app.findings.account import fee_coin_finding, ledger_findings, position_findings
-from hedgerow.app.findings.keys import Level
+from hedgerow.app.findings.keys import Severity
 from hedgerow.aster.schema.account_rows import TradeRow
 from hedgerow.domain.account import MarginType
 from hedgerow.domain.errors import NotSent
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger.state import Halt, Ledger
+from hedgerow.domain.ledger.state import Ledger, StandingHalt
 from hedgerow.domain.money import ONE, plain
 from hedgerow.strategy.parameters import AdoptMode
-from support.command_runner import EAGER, Said, Shell, write_config
+from support.command_runner import EAGER, CommandResult, Shell, write_config
 from support.local_aster import KEY, SIGNER, USER, LocalAster, key_of, local_aster
 from support.toy_venue import new_job
 from support.views import account, pair_of, short_of
@@ -44,11 +44,11 @@ def trade(aster: LocalAster) -> None:
     aster.world.trade_by_hand(Market.SPOT, pair.symbol, Side.BUY, pair.spot.ceil_quantity(10 / middle))
 
 
-def findings(said: Said, level: str) -> dict[str, str]:
+def findings(said: CommandResult, level: str) -> dict[str, str]:
     return {row["subject"]: row["text"] for row in said.document if row["level"] == level}
 
 
-def only_trouble(said: Said, level: str = "problem") -> dict[str, Any]:
+def only_trouble(said: CommandResult, level: str = "problem") -> dict[str, Any]:
     """Return the one finding that is not fine; it names its mend."""
     rows = [row for row in said.document if row["level"] != "ok"]
     assert [row["level"] for row in rows] == [level], rows
@@ -58,7 +58,7 @@ def only_trouble(said: Said, level: str = "problem") -> dict[str, Any]:
     return found
 
 
-def ask(shell: Shell) -> Said:
+def ask(shell: Shell) -> CommandResult:
     return shell("doctor", "--json", "-")
 
 
@@ -67,8 +67,8 @@ def test_a_halt_that_lifts_itself_is_told_from_one_that_a_person_lifts() -> None
         (HaltReason.ACCOUNT_IN_DOUBT, "the halt lifts itself once the cause is gone"),
         (HaltReason.BOOKS, "see to the cause, then hedgerow resume"),
     ):
-        ledger = Ledger(halt=Halt(since=datetime(2025, 1, 15, tzinfo=UTC), reason=reason, detail="why"))
-        assert ledger_findings(ledger)[1].mend == remedy
+        ledger = Ledger(halt=StandingHalt(since=datetime(2025, 1, 15, tzinfo=UTC), reason=reason, detail="why"))
+        assert ledger_findings(ledger)[1].fix == remedy
 
 
 @pytest.mark.usefixtures("aster")
@@ -241,10 +241,10 @@ def test_fees_paid_in_another_coin_are_seen_on_the_last_trade() -> None:
         time=1_767_600_000_000,
     )
     finding = fee_coin_finding((row,))
-    assert finding.level is Level.WARNING
+    assert finding.level is Severity.WARNING
     assert "ASTER" in finding.text
-    assert fee_coin_finding(()).level is Level.WARNING
-    assert fee_coin_finding(NotSent("down")).level is Level.PROBLEM
+    assert fee_coin_finding(()).level is Severity.WARNING
+    assert fee_coin_finding(NotSent("down")).level is Severity.PROBLEM
 
 
 def test_a_position_that_is_not_the_bots(aster: LocalAster, shell: Shell) -> None:

@@ -178,7 +178,7 @@ def test_a_stop_signal_ends_a_command_that_only_reads(aster: LocalAster, place: 
         RequestFault(fault=WireFault.SILENT_BEFORE, path="accountWithJoinMargin", times=0)
     )
     command = process(COMMAND, "halt", home=place)
-    until(lambda: aster.venue.faults.struck > 0, command)
+    until(lambda: aster.venue.faults.faulted > 0, command)
     command.send_signal(signal.SIGTERM)
     _, err = command.communicate(timeout=PATIENCE)
     assert (command.returncode, err) == (1, "hedgerow: interrupted\n")

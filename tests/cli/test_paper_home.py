@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from hedgerow.cli.main import COMMANDS
 from hedgerow.clock import SystemClock
 from hedgerow.dashboard.outlook import Outlook
-from support.command_runner import EAGER, Said, Shell, write_config
+from support.command_runner import EAGER, CommandResult, Shell, write_config
 
 CONFIG = "config_volume_farming_strategy.json"
 NOTHING_FITS = {"funding_rate_strategy": {"min_volume_usd": 1_000_000_000_000}}
@@ -34,7 +34,7 @@ def status(shell: Shell, *words: str) -> dict[str, dict[str, object]]:
     return document
 
 
-def warnings(said: Said, place: Path) -> list[str]:
+def warnings(said: CommandResult, place: Path) -> list[str]:
     log = (place / "volume_farming-paper.log").read_text(encoding="utf-8")
     assert "Traceback" not in said.err + said.out + log
     return re.findall(r" - (?:WARNING|ERROR|CRITICAL) - (.*)", log)
@@ -101,7 +101,7 @@ def test_before_the_first_run_nothing_is_held_and_nothing_is_made(shell: Shell, 
     assert status(shell)["position"] is None
     assert shell("status", "--paper").code == 1
     assert str(status(shell)["process"]) == "never started"
-    assert shell("close", "--paper", "--yes") == Said(1, "", "No position is held.\n")
+    assert shell("close", "--paper", "--yes") == CommandResult(1, "", "No position is held.\n")
     assert list(place.iterdir()) == []
 
 
@@ -189,8 +189,8 @@ def test_a_halt_is_shown_survives_and_is_lifted(held: str, shell: Shell) -> None
     assert shell("run", "--paper", "--once").code == 3
     assert shell("reconcile", "--paper").code == 3
     alone = f"No bot is running: nothing watches {held} until one is started.\n"
-    assert shell("resume", "--paper") == Said(0, f"Openings are allowed again. {alone}", "")
-    assert shell("resume", "--paper") == Said(0, f"Openings were not halted. {alone}", "")
+    assert shell("resume", "--paper") == CommandResult(0, f"Openings are allowed again. {alone}", "")
+    assert shell("resume", "--paper") == CommandResult(0, f"Openings were not halted. {alone}", "")
     assert status(shell)["position"]["symbol"] == held
     assert shell("status", "--paper").code == 1, "no bot runs"
 
@@ -198,7 +198,7 @@ def test_a_halt_is_shown_survives_and_is_lifted(held: str, shell: Shell) -> None
 def test_close_asks_first_and_leaves_openings_halted(held: str, shell: Shell) -> None:
     assert shell.refused("close", "--paper") == "nobody can be asked here: --yes closes without asking"
     other = shell("close", "XYZUSDT", "--paper", "--yes")
-    assert other == Said(1, "", f"XYZUSDT is not held; {held} is.\n")
+    assert other == CommandResult(1, "", f"XYZUSDT is not held; {held} is.\n")
     said = shell("close", held.lower(), "--paper", "--yes")
     assert said.code == 0
     assert said.out.startswith(f"Closed {held}: net $")
@@ -207,7 +207,9 @@ def test_close_asks_first_and_leaves_openings_halted(held: str, shell: Shell) ->
 
 
 def test_adopt_says_why_it_cannot(held: str, shell: Shell) -> None:
-    assert shell("adopt", "btcusdt", "--paper") == Said(1, "", f"BTCUSDT cannot be adopted while {held} is held.\n")
+    assert shell("adopt", "btcusdt", "--paper") == CommandResult(
+        1, "", f"BTCUSDT cannot be adopted while {held} is held.\n"
+    )
 
 
 def test_a_position_is_closed_on_exit_when_that_is_asked(held: str, shell: Shell) -> None:

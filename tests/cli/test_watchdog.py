@@ -196,7 +196,7 @@ def test_an_exchange_that_does_not_answer_is_alarmed_and_tried_again(
     async def watch() -> None:
         stop, clock = StopSignal(), HurriedClock()
 
-        def hear(line: str) -> None:
+        def on_notice(line: str) -> None:
             heard.append(line)
             if "could not be looked at" in line:
                 aster.venue.faults.requests.clear()
@@ -204,7 +204,7 @@ def test_an_exchange_that_does_not_answer_is_alarmed_and_tried_again(
                 stop.set()
 
         home = Home(folder=place)
-        dog = Watchdog(home, clock, WatchdogLog(home.watchdog, clock, hear), after_seconds=5)
+        dog = Watchdog(home, clock, WatchdogLog(home.watchdog, clock, on_notice), after_seconds=5)
         async with SystemClock().timeout(PATIENCE):
             await dog.run(stop)
 

@@ -49,9 +49,9 @@ def test_everything_reported_is_judged(run: Run) -> None:
 
 
 def test_no_nonce_came_twice_and_every_order_is_accounted_for(run: Run) -> None:
-    ids = [ticket["client_id"] for ticket in run.after["tickets"]]
+    ids = [exchange_order["client_id"] for exchange_order in run.after["tickets"]]
     assert len(set(ids)) == len(ids)
-    assert not [ticket for ticket in run.after["tickets"] if ticket["stage"] != "over"]
+    assert not [exchange_order for exchange_order in run.after["tickets"] if exchange_order["stage"] != "over"]
 
 
 def test_the_page_says_what_the_runs_found() -> None:

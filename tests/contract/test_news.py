@@ -12,19 +12,19 @@ from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.commands import SetLeverage
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.emulator.core.world import World
-from hedgerow.emulator.inprocess.sandbox import MirroredVenue
-from hedgerow.ports import NewsSource, Tape, Venue
+from hedgerow.emulator.inprocess.sandbox import SandboxVenue
+from hedgerow.ports import MarketData, NotificationSource, Venue
 from support.orders import order, place
 from support.settings import InMemory
-from support.worlds import START, SYMBOL, ScriptedTape, make_venue, make_world
+from support.worlds import START, SYMBOL, ScriptedMarketData, make_venue, make_world
 
 PERP, SPOT, BUY, SELL = Market.PERP, Market.SPOT, Side.BUY, Side.SELL
 OWN_ID = "test-"
 
 
-class TellingVenue(Venue, NewsSource, Protocol):
+class TellingVenue(Venue, NotificationSource, Protocol):
     """A venue that tells by itself."""
 
 
@@ -49,7 +49,7 @@ class InProcess:
 
     def __init__(self) -> None:
         self.clock = VirtualClock(START)
-        self.world: Any = make_world(ScriptedTape())
+        self.world: Any = make_world(ScriptedMarketData())
         self.venue: TellingVenue = make_venue(self.world, self.clock)
 
     @asynccontextmanager
@@ -61,7 +61,7 @@ class OnStreams:
     """The live client with its streams, in front of the wire."""
 
     def __init__(self) -> None:
-        self._setting = InMemory(ScriptedTape())
+        self._setting = InMemory(ScriptedMarketData())
         self.clock, self.world = self._setting.clock, self._setting.world
         venue: Any = self._setting.venue
         self.venue: TellingVenue = venue
@@ -80,13 +80,13 @@ class Mirrored:
 
     def __init__(self) -> None:
         self.clock = VirtualClock(START)
-        tape = ScriptedTape()
-        other = make_venue(make_world(tape), self.clock)
+        market_data = ScriptedMarketData()
+        other = make_venue(make_world(market_data), self.clock)
         self.world: Any = None
-        self.venue: TellingVenue = MirroredVenue(other, self.clock, self._opening, news=other)
+        self.venue: TellingVenue = SandboxVenue(other, self.clock, self._opening, notifications=other)
 
-    async def _opening(self, tape: Tape) -> World:
-        world = World(tape, start=self.clock.now(), spot={"USDT": Decimal(10_000)}, perp=Decimal(10_000))
+    async def _opening(self, market_data: MarketData) -> World:
+        world = World(market_data, start=self.clock.now(), spot={"USDT": Decimal(10_000)}, perp=Decimal(10_000))
         self.world = world
         return world
 
@@ -103,7 +103,7 @@ class Stage:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.heard: list[News] = []
+        self.heard: list[Notification] = []
 
     @property
     def world(self) -> Any:
@@ -129,8 +129,8 @@ class Stage:
         """Let what was done be told."""
         await self.setting.clock.sleep(seconds)
 
-    def told(self, *kinds: NewsKind) -> list[News]:
-        return [news for news in self.heard if news.kind in kinds]
+    def told(self, *kinds: NotificationKind) -> list[Notification]:
+        return [notifications for notifications in self.heard if notifications.kind in kinds]
 
 
 @pytest.fixture(params=list(FACTORIES.values()), ids=list(FACTORIES))
@@ -142,7 +142,7 @@ def test_it_is_telling_while_all_is_well_and_quiet(stage: Stage) -> None:
     async def story(stage: Stage) -> None:
         await stage.settle(60)
         assert stage.setting.venue.telling
-        assert {news.kind for news in stage.heard} <= {NewsKind.MARK}
+        assert {notifications.kind for notifications in stage.heard} <= {NotificationKind.MARK}
 
     stage.play(story)
 
@@ -151,7 +151,7 @@ def test_a_deleveraging_is_told_at_once_with_its_symbol(stage: Stage) -> None:
     async def story(stage: Stage) -> None:
         stage.world.deleverage(SYMBOL, Decimal(4))
         await stage.settle()
-        (forced,) = stage.told(NewsKind.FORCED)
+        (forced,) = stage.told(NotificationKind.FORCED)
         assert (forced.symbol, forced.market) == (SYMBOL, PERP)
         assert (stage.setting.clock.now() - forced.at).total_seconds() <= 1.5
 
@@ -162,9 +162,11 @@ def test_coins_sold_by_hand_are_told_as_an_order_and_a_balance_that_are_not_ours
     async def story(stage: Stage) -> None:
         stage.world.trade_by_hand(SPOT, SYMBOL, SELL, Decimal(3))
         await stage.settle()
-        assert stage.told(NewsKind.BALANCE)
-        assert stage.told(NewsKind.ORDER)
-        assert not any(news.client_id.startswith(OWN_ID) for news in stage.told(NewsKind.ORDER))
+        assert stage.told(NotificationKind.BALANCE)
+        assert stage.told(NotificationKind.ORDER)
+        assert not any(
+            notifications.client_id.startswith(OWN_ID) for notifications in stage.told(NotificationKind.ORDER)
+        )
 
     stage.play(story)
 
@@ -174,7 +176,7 @@ def test_an_order_of_ours_is_told_under_its_own_id(stage: Stage) -> None:
         mine = order(SPOT, SELL, "1", "99", client_id="h1-s-9")
         await stage.setting.venue.submit(place(mine))
         await stage.settle()
-        assert {news.client_id for news in stage.told(NewsKind.ORDER)} == {"h1-s-9"}
+        assert {notifications.client_id for notifications in stage.told(NotificationKind.ORDER)} == {"h1-s-9"}
 
     stage.play(story)
 
@@ -183,21 +185,21 @@ def test_deposits_and_leverage_are_told(stage: Stage) -> None:
     async def story(stage: Stage) -> None:
         stage.world.deposit(Wallet.SPOT, "USDT", Decimal(5))
         await stage.settle()
-        assert stage.told(NewsKind.BALANCE)
+        assert stage.told(NotificationKind.BALANCE)
         await stage.setting.venue.submit(SetLeverage(symbol=SYMBOL, leverage=2))
         await stage.settle()
-        assert [news.symbol for news in stage.told(NewsKind.LEVERAGE)] == [SYMBOL]
+        assert [notifications.symbol for notifications in stage.told(NotificationKind.LEVERAGE)] == [SYMBOL]
 
     stage.play(story)
 
 
 def test_who_left_hears_no_more(stage: Stage) -> None:
     async def story(stage: Stage) -> None:
-        heard: list[News] = []
+        heard: list[Notification] = []
         stage.setting.venue.subscribe(heard.append)()
         stage.world.deleverage(SYMBOL, Decimal(1))
         await stage.settle()
         assert heard == []
-        assert stage.told(NewsKind.FORCED)
+        assert stage.told(NotificationKind.FORCED)
 
     stage.play(story)

@@ -36,21 +36,21 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, RejectKind, TimeInForce
 from support.orders import ended, order, place
 from support.settings import InMemory, InProcess, OverSockets, Setting
-from support.worlds import START, SYMBOL, Listing, ScriptedTape
+from support.worlds import START, SYMBOL, Listing, ScriptedMarketData
 
 Result = TypeVar("Result")
-Factory = Callable[[ScriptedTape], Setting]
+Factory = Callable[[ScriptedMarketData], Setting]
 
 PERP, SPOT, BUY, SELL = Market.PERP, Market.SPOT, Side.BUY, Side.SELL
 FACTORIES: dict[str, Factory] = {"in process": InProcess, "in memory": InMemory, "over sockets": OverSockets}
 
 
-class Stage:
+class VenueFixture:
     """A venue, the world behind it, and the clock of both."""
 
     def __init__(self, factory: Factory) -> None:
-        self.tape = ScriptedTape([SYMBOL, Listing("BBBUSDT", rate="-0.0001", interval_hours=4)])
-        self.setting = factory(self.tape)
+        self.market_data = ScriptedMarketData([SYMBOL, Listing("BBBUSDT", rate="-0.0001", interval_hours=4)])
+        self.setting = factory(self.market_data)
         self.world, self.clock, self.venue = self.setting.world, self.setting.clock, self.setting.venue
 
     def run(self, main: Coroutine[Any, Any, Result]) -> Result:
@@ -63,13 +63,13 @@ class Stage:
 
 
 @pytest.fixture(params=list(FACTORIES.values()), ids=list(FACTORIES))
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    made = Stage(request.param)
+def stage(request: pytest.FixtureRequest) -> Iterator[VenueFixture]:
+    made = VenueFixture(request.param)
     yield made
     made.setting.close()
 
 
-def test_the_market_lists_every_pair_with_books_marks_and_rates(stage: Stage) -> None:
+def test_the_market_lists_every_pair_with_books_marks_and_rates(stage: VenueFixture) -> None:
     view = stage.run(stage.venue.market(10))
     assert [pair.symbol for pair in view.pairs] == [SYMBOL, "BBBUSDT"]
     spot, perp = view.quote(SPOT, SYMBOL), view.quote(PERP, SYMBOL)
@@ -86,14 +86,14 @@ def test_the_market_lists_every_pair_with_books_marks_and_rates(stage: Stage) ->
     assert (predicted.rate, predicted.at, predicted.settled) == (Decimal("-0.0001"), START + timedelta(hours=4), False)
 
 
-def test_the_rates_are_settled_ones_oldest_first(stage: Stage) -> None:
+def test_the_rates_are_settled_ones_oldest_first(stage: VenueFixture) -> None:
     rates = stage.run(stage.venue.market(10)).rates.newest("BBBUSDT", 10)
     assert len(rates) == 10
     assert [rate.at for rate in rates] == [START - timedelta(hours=4 * age) for age in reversed(range(10))]
     assert all(rate.settled and rate.interval_hours == 4 for rate in rates)
 
 
-def test_one_position_is_read_alone_and_a_flat_one_has_quantity_zero(stage: Stage) -> None:
+def test_one_position_is_read_alone_and_a_flat_one_has_quantity_zero(stage: VenueFixture) -> None:
     async def main() -> None:
         await stage.open_hedge()
         held, flat = await stage.venue.position(SYMBOL), await stage.venue.position("BBBUSDT")
@@ -108,7 +108,7 @@ def test_one_position_is_read_alone_and_a_flat_one_has_quantity_zero(stage: Stag
     stage.run(main())
 
 
-def test_an_unknown_symbol_is_unreadable_rather_than_zero(stage: Stage) -> None:
+def test_an_unknown_symbol_is_unreadable_rather_than_zero(stage: VenueFixture) -> None:
     view = stage.run(stage.venue.market(10))
     assert view.pair("ZZZUSDT") is None
     assert view.quote(SPOT, "ZZZUSDT") is None
@@ -119,7 +119,7 @@ def test_an_unknown_symbol_is_unreadable_rather_than_zero(stage: Stage) -> None:
         stage.run(stage.venue.depth(SPOT, "ZZZUSDT"))
 
 
-def test_a_pair_has_the_grids_fees_and_status_that_the_market_lists(stage: Stage) -> None:
+def test_a_pair_has_the_grids_fees_and_status_that_the_market_lists(stage: VenueFixture) -> None:
     listed = stage.run(stage.venue.market(1)).pair(SYMBOL)
     assert stage.run(stage.venue.pair(SYMBOL)) == stage.run(stage.venue.pair(SYMBOL, fresh=True)) == listed
     stage.world.set_status(SYMBOL, TradingStatus.SETTLING)
@@ -130,7 +130,7 @@ def test_a_pair_has_the_grids_fees_and_status_that_the_market_lists(stage: Stage
     assert stage.venue.blocked_seconds(PERP) == 0
 
 
-def test_depth_is_best_first_and_begins_at_the_quote(stage: Stage) -> None:
+def test_depth_is_best_first_and_begins_at_the_quote(stage: VenueFixture) -> None:
     depth = stage.run(stage.venue.depth(SPOT, SYMBOL))
     quote = stage.run(stage.venue.market(1)).quote(SPOT, SYMBOL)
     assert quote is not None
@@ -140,7 +140,7 @@ def test_depth_is_best_first_and_begins_at_the_quote(stage: Stage) -> None:
     assert all(level.quantity > 0 for level in (*depth.bids, *depth.asks))
 
 
-def test_a_hedge_opens_and_closes_through_submit(stage: Stage) -> None:
+def test_a_hedge_opens_and_closes_through_submit(stage: VenueFixture) -> None:
     async def story() -> None:
         await stage.open_hedge()
         account = await stage.venue.account()
@@ -157,7 +157,7 @@ def test_a_hedge_opens_and_closes_through_submit(stage: Stage) -> None:
     stage.run(story())
 
 
-def test_an_order_is_accepted_before_it_ends_and_reports_cumulative_fills(stage: Stage) -> None:
+def test_an_order_is_accepted_before_it_ends_and_reports_cumulative_fills(stage: VenueFixture) -> None:
     accepted, end = stage.run(stage.venue.submit(place(order(SPOT, BUY, "10", "100.1", client_id="first"))))
     assert isinstance(accepted, OrderAccepted)
     assert isinstance(end, OrderEnded)
@@ -167,7 +167,7 @@ def test_an_order_is_accepted_before_it_ends_and_reports_cumulative_fills(stage:
     assert end.filled_notional == Decimal("1000.10")
 
 
-def test_an_ioc_order_takes_what_its_price_reaches_and_expires_with_the_rest(stage: Stage) -> None:
+def test_an_ioc_order_takes_what_its_price_reaches_and_expires_with_the_rest(stage: VenueFixture) -> None:
     end = ended(stage.run(stage.venue.submit(place(order(SPOT, BUY, "90", "100.01")))))
     touch = stage.run(stage.venue.fills(SPOT, SYMBOL, START))
     assert end.status is OrderStatus.EXPIRED
@@ -175,13 +175,13 @@ def test_an_ioc_order_takes_what_its_price_reaches_and_expires_with_the_rest(sta
     assert end.filled_quantity == sum(fill.quantity for fill in touch)
 
 
-def test_a_post_only_order_that_would_take_expires_with_nothing(stage: Stage) -> None:
+def test_a_post_only_order_that_would_take_expires_with_nothing(stage: VenueFixture) -> None:
     request = order(SPOT, BUY, "1", "100.05", time_in_force=TimeInForce.GTX)
     end = ended(stage.run(stage.venue.submit(place(request))))
     assert (end.status, end.filled_quantity, end.reject) == (OrderStatus.EXPIRED, ZERO, None)
 
 
-def test_a_resting_order_is_listed_resolved_as_working_and_cancelled(stage: Stage) -> None:
+def test_a_resting_order_is_listed_resolved_as_working_and_cancelled(stage: VenueFixture) -> None:
     async def story() -> None:
         request = order(SPOT, BUY, "1", "99", client_id="rest", time_in_force=TimeInForce.GTX)
         events = await stage.venue.submit(place(request))
@@ -199,8 +199,8 @@ def test_a_resting_order_is_listed_resolved_as_working_and_cancelled(stage: Stag
     stage.run(story())
 
 
-def test_a_resting_order_fills_when_the_price_trades_through_it(stage: Stage) -> None:
-    stage.tape.set_prices(START + timedelta(minutes=5), "98")
+def test_a_resting_order_fills_when_the_price_trades_through_it(stage: VenueFixture) -> None:
+    stage.market_data.set_prices(START + timedelta(minutes=5), "98")
 
     async def story() -> None:
         request = order(SPOT, BUY, "1", "99", time_in_force=TimeInForce.GTX)
@@ -228,7 +228,7 @@ def test_a_resting_order_fills_when_the_price_trades_through_it(stage: Stage) ->
     ],
 )
 def test_a_refusal_says_its_code_and_what_it_asks_of_us(
-    stage: Stage, request_: Any, code: int, kind: RejectKind
+    stage: VenueFixture, request_: Any, code: int, kind: RejectKind
 ) -> None:
     (end,) = stage.run(stage.venue.submit(place(request_)))
     assert isinstance(end, OrderEnded)
@@ -237,7 +237,7 @@ def test_a_refusal_says_its_code_and_what_it_asks_of_us(
     assert end.detail
 
 
-def test_a_market_that_is_settling_opens_nothing_but_lets_go(stage: Stage) -> None:
+def test_a_market_that_is_settling_opens_nothing_but_lets_go(stage: VenueFixture) -> None:
     async def story() -> None:
         await stage.open_hedge()
         stage.world.set_status(SYMBOL, TradingStatus.SETTLING)
@@ -252,7 +252,9 @@ def test_a_market_that_is_settling_opens_nothing_but_lets_go(stage: Stage) -> No
     stage.run(story())
 
 
-def test_a_number_reserved_for_a_command_is_new_each_time_and_the_command_is_carried_out_with_it(stage: Stage) -> None:
+def test_a_number_reserved_for_a_command_is_new_each_time_and_the_command_is_carried_out_with_it(
+    stage: VenueFixture,
+) -> None:
     async def story() -> None:
         commands = [place(order(SPOT, BUY, "1", "100.1", client_id=name)) for name in ("one", "two")]
         numbers = [stage.venue.reserve(command) for command in commands]
@@ -264,12 +266,12 @@ def test_a_number_reserved_for_a_command_is_new_each_time_and_the_command_is_car
     stage.run(story())
 
 
-def test_an_order_that_never_arrived_resolves_as_ended_with_nothing(stage: Stage) -> None:
+def test_an_order_that_never_arrived_resolves_as_ended_with_nothing(stage: VenueFixture) -> None:
     end = ended(stage.run(stage.venue.resolve(order(SPOT, BUY, "1", "100", client_id="never"))))
     assert (end.client_id, end.order_id, end.filled_quantity) == ("never", None, ZERO)
 
 
-def test_an_order_that_ended_resolves_to_the_same_sums(stage: Stage) -> None:
+def test_an_order_that_ended_resolves_to_the_same_sums(stage: VenueFixture) -> None:
     async def story() -> None:
         request = order(SPOT, BUY, "10", "100.1")
         end = ended(await stage.venue.submit(place(request)))
@@ -281,7 +283,7 @@ def test_an_order_that_ended_resolves_to_the_same_sums(stage: Stage) -> None:
     stage.run(story())
 
 
-def test_a_transfer_repeated_under_its_id_moves_the_money_once(stage: Stage) -> None:
+def test_a_transfer_repeated_under_its_id_moves_the_money_once(stage: VenueFixture) -> None:
     command = TransferFunds(transfer_id="move-1", amount=Decimal(250), direction=TransferDirection.SPOT_TO_PERP)
 
     async def story() -> None:
@@ -297,7 +299,7 @@ def test_a_transfer_repeated_under_its_id_moves_the_money_once(stage: Stage) -> 
 
 @pytest.mark.parametrize("direction", list(TransferDirection))
 def test_a_transfer_of_more_than_there_is_is_refused_and_moves_nothing(
-    stage: Stage, direction: TransferDirection
+    stage: VenueFixture, direction: TransferDirection
 ) -> None:
     command = TransferFunds(transfer_id="move-2", amount=Decimal(10_001), direction=direction)
     (event,) = stage.run(stage.venue.submit(command))
@@ -307,7 +309,7 @@ def test_a_transfer_of_more_than_there_is_is_refused_and_moves_nothing(
     assert (account.spot_usdt, account.perp.balance) == (Decimal(10_000), Decimal(10_000))
 
 
-def test_margin_that_a_position_needs_cannot_be_taken_out(stage: Stage) -> None:
+def test_margin_that_a_position_needs_cannot_be_taken_out(stage: VenueFixture) -> None:
     async def story() -> None:
         await stage.open_hedge()
         wallet = (await stage.venue.account()).perp
@@ -321,7 +323,7 @@ def test_margin_that_a_position_needs_cannot_be_taken_out(stage: Stage) -> None:
     stage.run(story())
 
 
-def test_leverage_and_margin_type_are_confirmed_and_a_repeat_is_a_success(stage: Stage) -> None:
+def test_leverage_and_margin_type_are_confirmed_and_a_repeat_is_a_success(stage: VenueFixture) -> None:
     async def story() -> None:
         stage.world.set_margin_type(SYMBOL, MarginType.ISOLATED)
         for _ in range(2):
@@ -336,7 +338,7 @@ def test_leverage_and_margin_type_are_confirmed_and_a_repeat_is_a_success(stage:
     stage.run(story())
 
 
-def test_funding_is_booked_once_per_settlement_to_the_position_held_there(stage: Stage) -> None:
+def test_funding_is_booked_once_per_settlement_to_the_position_held_there(stage: VenueFixture) -> None:
     async def story() -> None:
         before = (await stage.venue.account()).perp.balance
         await stage.open_hedge()
@@ -354,7 +356,7 @@ def test_funding_is_booked_once_per_settlement_to_the_position_held_there(stage:
     stage.run(story())
 
 
-def test_a_short_pays_when_the_rate_is_negative(stage: Stage) -> None:
+def test_a_short_pays_when_the_rate_is_negative(stage: VenueFixture) -> None:
     async def story() -> None:
         await stage.venue.submit(place(order(PERP, SELL, "10", "99.9", symbol="BBBUSDT")))
         await stage.clock.sleep(4 * 3600 + 60)
@@ -364,7 +366,7 @@ def test_a_short_pays_when_the_rate_is_negative(stage: Stage) -> None:
     stage.run(story())
 
 
-def test_the_rate_board_is_a_new_one_only_after_a_settlement(stage: Stage) -> None:
+def test_the_rate_board_is_a_new_one_only_after_a_settlement(stage: VenueFixture) -> None:
     async def story() -> None:
         first = (await stage.venue.market(5)).rates
         await stage.clock.sleep(3 * 3600)
@@ -377,7 +379,7 @@ def test_the_rate_board_is_a_new_one_only_after_a_settlement(stage: Stage) -> No
     stage.run(story())
 
 
-def test_fills_are_read_from_a_time_on_oldest_first_with_the_real_fee(stage: Stage) -> None:
+def test_fills_are_read_from_a_time_on_oldest_first_with_the_real_fee(stage: VenueFixture) -> None:
     async def story() -> None:
         for _ in range(3):
             await stage.venue.submit(place(order(SPOT, BUY, "1", "100.1")))
@@ -392,8 +394,8 @@ def test_fills_are_read_from_a_time_on_oldest_first_with_the_real_fee(stage: Sta
     stage.run(story())
 
 
-def test_a_sale_pays_its_fee_in_usdt_and_a_closing_reports_its_profit(stage: Stage) -> None:
-    stage.tape.set_prices(START + timedelta(hours=1), "90")
+def test_a_sale_pays_its_fee_in_usdt_and_a_closing_reports_its_profit(stage: VenueFixture) -> None:
+    stage.market_data.set_prices(START + timedelta(hours=1), "90")
 
     async def story() -> None:
         await stage.open_hedge()
@@ -408,7 +410,7 @@ def test_a_sale_pays_its_fee_in_usdt_and_a_closing_reports_its_profit(stage: Sta
     stage.run(story())
 
 
-def test_a_reduce_only_order_never_turns_the_position_around(stage: Stage) -> None:
+def test_a_reduce_only_order_never_turns_the_position_around(stage: VenueFixture) -> None:
     async def story() -> None:
         await stage.open_hedge()
         end = ended(await stage.venue.submit(place(order(PERP, BUY, "12", "100.1", reduce_only=True))))
@@ -418,7 +420,7 @@ def test_a_reduce_only_order_never_turns_the_position_around(stage: Stage) -> No
     stage.run(story())
 
 
-def test_a_reduce_only_order_may_be_smaller_than_the_minimum_notional(stage: Stage) -> None:
+def test_a_reduce_only_order_may_be_smaller_than_the_minimum_notional(stage: VenueFixture) -> None:
     async def story() -> None:
         await stage.open_hedge()
         end = ended(await stage.venue.submit(place(order(PERP, BUY, "0.01", "100.1", reduce_only=True))))
@@ -427,7 +429,7 @@ def test_a_reduce_only_order_may_be_smaller_than_the_minimum_notional(stage: Sta
     stage.run(story())
 
 
-def test_the_statement_tells_what_the_bot_did_not_do_and_nothing_else(stage: Stage) -> None:
+def test_the_statement_tells_what_the_bot_did_not_do_and_nothing_else(stage: VenueFixture) -> None:
     async def story() -> None:
         await stage.open_hedge()
         own = {fill.client_id for fill in await stage.venue.fills(SPOT, SYMBOL, START)}
@@ -448,7 +450,7 @@ def test_the_statement_tells_what_the_bot_did_not_do_and_nothing_else(stage: Sta
     stage.run(story())
 
 
-def test_reads_at_once_agree_with_each_other(stage: Stage) -> None:
+def test_reads_at_once_agree_with_each_other(stage: VenueFixture) -> None:
     async def story() -> None:
         await stage.open_hedge()
         view, account = await asyncio.gather(stage.venue.market(1), stage.venue.account())

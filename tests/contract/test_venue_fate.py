@@ -13,10 +13,10 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
 from support.orders import order, place
 from support.settings import InMemory, InProcess, OverSockets, Setting
-from support.worlds import START, SYMBOL, ScriptedTape
+from support.worlds import START, SYMBOL, ScriptedMarketData
 
 Result = TypeVar("Result")
-FACTORIES: dict[str, Callable[[ScriptedTape], Setting]] = {
+FACTORIES: dict[str, Callable[[ScriptedMarketData], Setting]] = {
     "in process": InProcess,
     "in memory": InMemory,
     "over sockets": OverSockets,
@@ -27,9 +27,9 @@ HOUR = 3600.0
 class Stage:
     """A venue, the world behind it, the tape it plays, and its clock."""
 
-    def __init__(self, factory: Callable[[ScriptedTape], Setting]) -> None:
-        self.tape = ScriptedTape()
-        self.setting = factory(self.tape)
+    def __init__(self, factory: Callable[[ScriptedMarketData], Setting]) -> None:
+        self.market_data = ScriptedMarketData()
+        self.setting = factory(self.market_data)
         self.world, self.clock, self.venue = self.setting.world, self.setting.clock, self.setting.venue
 
     def run(self, main: Coroutine[Any, Any, Result]) -> Result:
@@ -49,7 +49,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 def test_an_interval_that_changes_while_a_position_is_held_pays_at_its_own_hours(stage: Stage) -> None:
     async def story() -> None:
-        stage.tape.set_interval(START + timedelta(hours=8), 2)
+        stage.market_data.set_interval(START + timedelta(hours=8), 2)
         await stage.short("10")
         await stage.clock.sleep(12 * HOUR + 60)
         paid = await stage.venue.funding_payments(START)
@@ -109,7 +109,7 @@ def test_modes_of_the_account_are_told(stage: Stage, *, one_way: bool, single_as
 
 def test_a_book_without_one_side_has_no_price_there(stage: Stage) -> None:
     async def story() -> None:
-        stage.tape.set_missing_sides(START, {Market.SPOT: Side.BUY})
+        stage.market_data.set_missing_sides(START, {Market.SPOT: Side.BUY})
         quote = (await stage.venue.market(1)).quote(Market.SPOT, SYMBOL)
         assert quote is not None
         assert (quote.ask, quote.bid is None) == (None, False)
@@ -122,7 +122,7 @@ def test_a_book_without_one_side_has_no_price_there(stage: Stage) -> None:
 
 def test_a_market_without_a_price_is_unknown_and_not_zero(stage: Stage) -> None:
     async def story() -> None:
-        stage.tape.set_gap(START)
+        stage.market_data.set_gap(START)
         view = await stage.venue.market(1)
         assert view.mark(SYMBOL) is None
         quote = view.quote(Market.PERP, SYMBOL)

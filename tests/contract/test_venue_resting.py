@@ -13,7 +13,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, TimeInForce
 from support.orders import ended, order, place
 from support.settings import InMemory, InProcess, OverSockets, Setting
-from support.worlds import START, SYMBOL, ScriptedTape
+from support.worlds import START, SYMBOL, ScriptedMarketData
 
 PERP, SPOT, BUY, SELL = Market.PERP, Market.SPOT, Side.BUY, Side.SELL
 
@@ -22,8 +22,8 @@ class Stage:
     """A venue, the prices behind it, and the clock of both."""
 
     def __init__(self, factory: Any) -> None:
-        self.tape = ScriptedTape([SYMBOL])
-        self.setting: Setting = factory(self.tape)
+        self.market_data = ScriptedMarketData([SYMBOL])
+        self.setting: Setting = factory(self.market_data)
         self.clock, self.venue, self.run = self.setting.clock, self.setting.venue, self.setting.run
 
 
@@ -38,7 +38,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
 def test_a_watch_tells_of_a_fill_when_it_happens_and_of_silence_when_its_time_is_over(
     stage: Stage, market: Market, side: Side, price: str, later: str
 ) -> None:
-    stage.tape.set_prices(START + timedelta(minutes=5), later)
+    stage.market_data.set_prices(START + timedelta(minutes=5), later)
 
     async def story() -> None:
         request = order(market, side, "1", price, time_in_force=TimeInForce.GTX)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain.account import AccountView, Balance
-from hedgerow.domain.events import FillsElsewhere, Halted, HaltReason, HedgeLost, Lifted, Wallet
+from hedgerow.domain.events import ExternalFills, Halted, HaltReason, HedgeLost, Lifted, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import AdoptRequested, CloseRequested
 from hedgerow.domain.position import Reason
@@ -23,8 +23,8 @@ from hedgerow.strategy.parameters import (
     RiskManagement,
     StrategyParameters,
 )
-from support.bot_harness import OPENED, Farm
-from support.worlds import SYMBOL, Listing, ScriptedTape
+from support.bot_harness import OPENED, BotHarness
+from support.worlds import SYMBOL, Listing, ScriptedMarketData
 
 BASE, OTHER = "AAA", "BBBUSDT"
 PATIENT = StrategyParameters(
@@ -92,14 +92,14 @@ LIES: list[Rewrite] = [
 ]
 
 
-def holding(parameters: StrategyParameters = PATIENT, **options: object) -> Farm:
+def holding(parameters: StrategyParameters = PATIENT, **options: object) -> BotHarness:
     """Return a farm whose bot opened a hedge and was stopped."""
-    tape = ScriptedTape([Listing(rate="0.0004"), Listing(OTHER, spot=20, rate="0.0003")])
-    farm = Farm(tape, usdt=1000, perp=1000, parameters=PATIENT, poll_seconds=30, **options)  # type: ignore[arg-type]
-    farm.run(0.5)
-    assert farm.hedge.symbol == SYMBOL
-    farm.parameters = parameters
-    return farm
+    market_data = ScriptedMarketData([Listing(rate="0.0004"), Listing(OTHER, spot=20, rate="0.0003")])
+    harness = BotHarness(market_data, usdt=1000, perp=1000, parameters=PATIENT, poll_seconds=30, **options)  # type: ignore[arg-type]
+    harness.run(0.5)
+    assert harness.hedge.symbol == SYMBOL
+    harness.parameters = parameters
+    return harness
 
 
 def lie(rewrite: Rewrite, *, seconds: float) -> Rewrite:
@@ -113,66 +113,66 @@ def lie(rewrite: Rewrite, *, seconds: float) -> Rewrite:
     return rewritten
 
 
-def untouched(farm: Farm, orders: int) -> None:
+def untouched(harness: BotHarness, orders: int) -> None:
     """Check that nothing was traded, and the hedge is held as before."""
-    assert len(farm.venue.orders) == orders
-    assert farm.logged(FillsElsewhere) == []
-    assert farm.logged(HedgeLost) == []
-    assert farm.heard(CycleFailed) == []
-    farm.check_whole()
+    assert len(harness.venue.orders) == orders
+    assert harness.logged(ExternalFills) == []
+    assert harness.logged(HedgeLost) == []
+    assert harness.heard(CycleFailed) == []
+    harness.check_whole()
 
 
 @pytest.mark.parametrize("seconds", [3, 12, 30, 400])
 @pytest.mark.parametrize("rewrite", LIES)
 def test_a_leg_that_one_reply_leaves_out_is_never_traded_on(rewrite: Rewrite, seconds: float) -> None:
-    farm = holding()
-    orders = len(farm.venue.orders)
-    farm.venue.rewritten = lie(rewrite, seconds=seconds)
-    farm.run(0.4)
-    untouched(farm, orders)
-    halts = farm.logged(Halted)
+    harness = holding()
+    orders = len(harness.venue.orders)
+    harness.venue.rewritten = lie(rewrite, seconds=seconds)
+    harness.run(0.4)
+    untouched(harness, orders)
+    halts = harness.logged(Halted)
     assert [halt.reason for halt in halts] == [HaltReason.ACCOUNT_IN_DOUBT] * len(halts)
-    assert len(halts) == len(farm.logged(Lifted)) >= (1 if seconds > 3 else 0)
-    assert farm.ledger.halt is None
+    assert len(halts) == len(harness.logged(Lifted)) >= (1 if seconds > 3 else 0)
+    assert harness.ledger.halt is None
 
 
 @pytest.mark.parametrize("rewrite", [no_positions, no_coins, nothing_at_all])
 def test_a_doubt_is_over_within_a_minute_of_its_end(rewrite: Rewrite) -> None:
-    farm = holding()
-    farm.venue.rewritten = lie(rewrite, seconds=130)
-    began = farm.world.now
-    farm.run(0.4)
-    (lifted,) = farm.logged(Lifted)
+    harness = holding()
+    harness.venue.rewritten = lie(rewrite, seconds=130)
+    began = harness.world.now
+    harness.run(0.4)
+    (lifted,) = harness.logged(Lifted)
     assert (lifted.at - began).total_seconds() < 130 + 60
-    assert farm.heard(GuardAlarmed)
+    assert harness.heard(GuardAlarmed)
 
 
 def test_a_short_that_both_endpoints_miss_is_gone_although_its_trades_cannot_be_read() -> None:
     unread = ReadFault(read=Read.FILLS, after=OPENED + timedelta(minutes=31), until=OPENED + timedelta(hours=1))
-    farm = holding(CALM, faults=FaultPlan(reads=(unread,)))
-    farm.wait(0.1)
-    farm.world.deleverage(SYMBOL, farm.hedge.short)
-    farm.run(0.1)
-    assert farm.reasons == [Reason.LEG_GONE]
-    assert farm.coins() < Decimal("0.01")
-    assert farm.ledger.halt is None or farm.ledger.halt.reason is not HaltReason.ACCOUNT_IN_DOUBT
+    harness = holding(CALM, faults=FaultPlan(reads=(unread,)))
+    harness.wait(0.1)
+    harness.world.deleverage(SYMBOL, harness.hedge.short)
+    harness.run(0.1)
+    assert harness.reasons == [Reason.LEG_GONE]
+    assert harness.coins() < Decimal("0.01")
+    assert harness.ledger.halt is None or harness.ledger.halt.reason is not HaltReason.ACCOUNT_IN_DOUBT
 
 
 def test_a_short_that_its_trades_explain_is_gone_although_its_position_cannot_be_read() -> None:
     unread = ReadFault(read=Read.POSITION, after=OPENED, until=OPENED + timedelta(hours=5))
-    farm = holding(CALM, faults=FaultPlan(reads=(unread,)))
-    farm.world.deleverage(SYMBOL, farm.hedge.short)
-    farm.run(0.1)
-    assert farm.reasons == [Reason.LIQUIDATED]
-    farm.check_flat()
+    harness = holding(CALM, faults=FaultPlan(reads=(unread,)))
+    harness.world.deleverage(SYMBOL, harness.hedge.short)
+    harness.run(0.1)
+    assert harness.reasons == [Reason.LIQUIDATED]
+    harness.check_flat()
 
 
 def test_a_liquidation_is_answered_within_seconds() -> None:
-    farm = holding(CALM)
-    farm.run(0.1, at={0.05: lambda f: f.world.deleverage(SYMBOL, f.hedge.short)})
-    taken = max(fill.at for event in farm.logged(FillsElsewhere) for fill in event.fills)
-    assert (farm.ledger.closed[-1].closed_at - taken).total_seconds() < 45  # the poll of the guard and two readings
-    farm.check_flat()
+    harness = holding(CALM)
+    harness.run(0.1, at={0.05: lambda f: f.world.deleverage(SYMBOL, f.hedge.short)})
+    taken = max(fill.at for event in harness.logged(ExternalFills) for fill in event.fills)
+    assert (harness.ledger.closed[-1].closed_at - taken).total_seconds() < 45  # the poll of the guard and two readings
+    harness.check_flat()
 
 
 def test_a_short_without_any_second_source_is_in_doubt_and_stays_so() -> None:
@@ -180,179 +180,185 @@ def test_a_short_without_any_second_source_is_in_doubt_and_stays_so() -> None:
     unread = tuple(
         ReadFault(read=read, after=OPENED + timedelta(minutes=31), until=until) for read in (Read.POSITION, Read.FILLS)
     )
-    farm = holding(faults=FaultPlan(reads=unread))
-    farm.wait(0.1)
-    orders = len(farm.venue.orders)
-    farm.venue.rewritten = no_positions
-    farm.run(1)
-    assert len(farm.venue.orders) == orders
-    assert farm.ledger.halt is not None
-    assert farm.ledger.halt.reason is HaltReason.ACCOUNT_IN_DOUBT
-    assert "positionRisk cannot be read" in farm.ledger.halt.detail
-    farm.venue.rewritten = None
-    farm.run(1)
-    untouched(farm, orders)
-    assert farm.ledger.halt is None
+    harness = holding(faults=FaultPlan(reads=unread))
+    harness.wait(0.1)
+    orders = len(harness.venue.orders)
+    harness.venue.rewritten = no_positions
+    harness.run(1)
+    assert len(harness.venue.orders) == orders
+    assert harness.ledger.halt is not None
+    assert harness.ledger.halt.reason is HaltReason.ACCOUNT_IN_DOUBT
+    assert "positionRisk cannot be read" in harness.ledger.halt.detail
+    harness.venue.rewritten = None
+    harness.run(1)
+    untouched(harness, orders)
+    assert harness.ledger.halt is None
 
 
 def test_coins_that_a_statement_row_takes_are_gone_at_once() -> None:
-    farm = holding(CALM)
-    farm.world.deposit(Wallet.SPOT, BASE, -farm.coins())
-    farm.run(0.1)
-    assert farm.reasons == [Reason.LEG_GONE]
-    assert [halt.reason for halt in farm.logged(Halted)] == [HaltReason.LEG_GONE]
-    farm.check_flat()
+    harness = holding(CALM)
+    harness.world.deposit(Wallet.SPOT, BASE, -harness.coins())
+    harness.run(0.1)
+    assert harness.reasons == [Reason.LEG_GONE]
+    assert [halt.reason for halt in harness.logged(Halted)] == [HaltReason.LEG_GONE]
+    harness.check_flat()
 
 
 def test_coins_that_trades_take_are_gone_although_the_statement_cannot_be_read() -> None:
     unread = ReadFault(read=Read.STATEMENT, after=OPENED, until=OPENED + timedelta(hours=5))
-    farm = holding(CALM, faults=FaultPlan(reads=(unread,)))
-    quantity = farm.hedge.pair.spot.floor_quantity(farm.coins())
-    farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, quantity)
-    farm.run(0.1)
-    assert farm.reasons == [Reason.LEG_GONE]
+    harness = holding(CALM, faults=FaultPlan(reads=(unread,)))
+    quantity = harness.hedge.pair.spot.floor_quantity(harness.coins())
+    harness.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, quantity)
+    harness.run(0.1)
+    assert harness.reasons == [Reason.LEG_GONE]
 
 
 def test_coins_that_nothing_explains_count_as_gone_only_after_a_quarter_of_an_hour_of_readings() -> None:
-    farm = holding(CALM)
-    farm.venue.rewritten = no_coins
-    began = farm.world.now
-    farm.run(0.5)
-    assert farm.reasons == [Reason.LEG_GONE]
-    assert (farm.ledger.closed[-1].closed_at - began).total_seconds() >= COINS_CONFIRMED_SECONDS
-    assert farm.short() == 0
+    harness = holding(CALM)
+    harness.venue.rewritten = no_coins
+    began = harness.world.now
+    harness.run(0.5)
+    assert harness.reasons == [Reason.LEG_GONE]
+    assert (harness.ledger.closed[-1].closed_at - began).total_seconds() >= COINS_CONFIRMED_SECONDS
+    assert harness.short() == 0
 
 
 def test_coins_are_never_given_up_while_their_history_cannot_be_read() -> None:
     began = OPENED + timedelta(minutes=31)
     unread = ReadFault(read=Read.STATEMENT, after=began, until=began + timedelta(hours=3))
-    farm = holding(CALM, faults=FaultPlan(reads=(unread,)))
-    farm.wait(0.1)
-    orders = len(farm.venue.orders)
-    farm.venue.rewritten = no_coins
-    farm.run(2)
-    assert len(farm.venue.orders) == orders
-    assert farm.hedge.spot_quantity > 0
+    harness = holding(CALM, faults=FaultPlan(reads=(unread,)))
+    harness.wait(0.1)
+    orders = len(harness.venue.orders)
+    harness.venue.rewritten = no_coins
+    harness.run(2)
+    assert len(harness.venue.orders) == orders
+    assert harness.hedge.spot_quantity > 0
 
 
 def test_coins_bought_but_not_booked_yet_explain_no_missing_coins() -> None:
     unread = ReadFault(read=Read.FILLS, after=OPENED, until=OPENED + timedelta(hours=5))
-    farm = holding(faults=FaultPlan(reads=(unread,)))
-    assert farm.hedge.unsettled
-    orders = len(farm.venue.orders)
-    farm.venue.rewritten = lie(no_coins, seconds=400)
-    farm.run(0.4)
-    assert len(farm.venue.orders) == orders
-    assert farm.reasons == []
+    harness = holding(faults=FaultPlan(reads=(unread,)))
+    assert harness.hedge.unsettled
+    orders = len(harness.venue.orders)
+    harness.venue.rewritten = lie(no_coins, seconds=400)
+    harness.run(0.4)
+    assert len(harness.venue.orders) == orders
+    assert harness.reasons == []
 
 
 def test_a_restart_while_the_account_leaves_the_position_out_trades_nothing() -> None:
-    farm = holding()
-    orders = len(farm.venue.orders)
-    farm.venue.rewritten = lie(nothing_at_all, seconds=300)
-    farm.run(0.02)
-    assert farm.ledger.halt is not None
-    farm.run(0.3)
-    untouched(farm, orders)
-    assert farm.ledger.halt is None
+    harness = holding()
+    orders = len(harness.venue.orders)
+    harness.venue.rewritten = lie(nothing_at_all, seconds=300)
+    harness.run(0.02)
+    assert harness.ledger.halt is not None
+    harness.run(0.3)
+    untouched(harness, orders)
+    assert harness.ledger.halt is None
 
 
 def test_an_emergency_stop_acts_on_both_legs_while_a_reply_leaves_one_out() -> None:
-    farm = holding(replace(CALM, risk_management=RiskManagement(emergency_stop_loss=-0.05)))
-    farm.venue.rewritten = no_positions
-    farm.run(0.05)
-    farm.tape.set_prices(farm.world.now, 100, "111")
-    farm.run(0.2)
-    assert farm.reasons == [Reason.EMERGENCY_STOP]
-    assert farm.short() == 0
-    assert farm.coins() < Decimal("0.01")
+    harness = holding(replace(CALM, risk_management=RiskManagement(emergency_stop_loss=-0.05)))
+    harness.venue.rewritten = no_positions
+    harness.run(0.05)
+    harness.market_data.set_prices(harness.world.now, 100, "111")
+    harness.run(0.2)
+    assert harness.reasons == [Reason.EMERGENCY_STOP]
+    assert harness.short() == 0
+    assert harness.coins() < Decimal("0.01")
 
 
 def test_a_profit_exit_waits_for_an_account_that_agrees() -> None:
-    farm = holding(StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.6)))
-    farm.venue.rewritten = no_positions
-    farm.run(0.5)
-    assert farm.decisions(Close) == []
-    farm.venue.rewritten = None
-    farm.run(0.1)
-    assert farm.reasons == [Reason.MAX_AGE]
+    harness = holding(StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.6)))
+    harness.venue.rewritten = no_positions
+    harness.run(0.5)
+    assert harness.decisions(Close) == []
+    harness.venue.rewritten = None
+    harness.run(0.1)
+    assert harness.reasons == [Reason.MAX_AGE]
 
 
 def test_a_closing_by_hand_closes_both_legs_while_a_reply_leaves_one_out() -> None:
-    farm = holding(CALM)
-    farm.venue.rewritten = no_positions
-    farm.ask(CloseRequested())
-    assert farm.short() == 0
-    assert farm.coins() < Decimal("0.01")
+    harness = holding(CALM)
+    harness.venue.rewritten = no_positions
+    harness.ask(CloseRequested())
+    assert harness.short() == 0
+    assert harness.coins() < Decimal("0.01")
 
 
 # --- what is not the bot's -------------------------------------------------------------------------------------------
 
 
-def _foreign(farm: Farm, quantity: str = "5") -> None:
-    farm.world.trade_by_hand(Market.PERP, OTHER, Side.SELL, Decimal(quantity))
+def _foreign(harness: BotHarness, quantity: str = "5") -> None:
+    harness.world.trade_by_hand(Market.PERP, OTHER, Side.SELL, Decimal(quantity))
 
 
-def _hedge_by_hand(farm: Farm) -> None:
-    farm.world.set_leverage(OTHER, 1)
-    farm.world.trade_by_hand(Market.SPOT, OTHER, Side.BUY, Decimal("10.02"))
-    farm.world.trade_by_hand(Market.PERP, OTHER, Side.SELL, Decimal(10))
+def _hedge_by_hand(harness: BotHarness) -> None:
+    harness.world.set_leverage(OTHER, 1)
+    harness.world.trade_by_hand(Market.SPOT, OTHER, Side.BUY, Decimal("10.02"))
+    harness.world.trade_by_hand(Market.PERP, OTHER, Side.SELL, Decimal(10))
 
 
 def test_a_halt_for_a_foreign_short_is_not_lifted_by_a_reply_that_leaves_its_row_out() -> None:
-    farm = Farm(ScriptedTape([Listing(rate="0.0004"), Listing(OTHER, spot=20, rate="0.0003")]), perp=1000)
-    _foreign(farm)
-    farm.run(0.1)
-    assert farm.ledger.halt is not None
-    assert (farm.ledger.halt.reason, farm.ledger.halt.symbols) == (HaltReason.FOREIGN_SHORT, (OTHER,))
-    farm.venue.rewritten = no_positions
-    farm.run(0.5)
-    assert farm.logged(Lifted) == []
-    assert farm.venue.orders == []
-    farm.venue.rewritten = None
-    farm.world.trade_by_hand(Market.PERP, OTHER, Side.BUY, Decimal(5), reduce_only=True)
-    farm.run(0.1)
-    assert len(farm.logged(Lifted)) == 1
+    harness = BotHarness(
+        ScriptedMarketData([Listing(rate="0.0004"), Listing(OTHER, spot=20, rate="0.0003")]), perp=1000
+    )
+    _foreign(harness)
+    harness.run(0.1)
+    assert harness.ledger.halt is not None
+    assert (harness.ledger.halt.reason, harness.ledger.halt.symbols) == (HaltReason.FOREIGN_SHORT, (OTHER,))
+    harness.venue.rewritten = no_positions
+    harness.run(0.5)
+    assert harness.logged(Lifted) == []
+    assert harness.venue.orders == []
+    harness.venue.rewritten = None
+    harness.world.trade_by_hand(Market.PERP, OTHER, Side.BUY, Decimal(5), reduce_only=True)
+    harness.run(0.1)
+    assert len(harness.logged(Lifted)) == 1
 
 
 def test_a_position_that_only_one_endpoint_shows_is_not_adopted() -> None:
-    farm = Farm(ScriptedTape([Listing(rate="0.0004"), Listing(OTHER, spot=20, rate="0.0003")]), perp=1000)
-    _hedge_by_hand(farm)
-    row = farm.world.account().positions[OTHER]
-    farm.venue.rewritten = lambda view: replace(view, positions={OTHER: replace(row, quantity=Decimal(-9))})
-    farm.run(0.2)
-    assert farm.ledger.hedge is None
-    assert farm.ledger.halt is not None
-    assert farm.ledger.halt.reason is HaltReason.ACCOUNT_IN_DOUBT
-    assert farm.venue.orders == []
-    answer = farm.ask(AdoptRequested(symbol=OTHER))
+    harness = BotHarness(
+        ScriptedMarketData([Listing(rate="0.0004"), Listing(OTHER, spot=20, rate="0.0003")]), perp=1000
+    )
+    _hedge_by_hand(harness)
+    row = harness.world.account().positions[OTHER]
+    harness.venue.rewritten = lambda view: replace(view, positions={OTHER: replace(row, quantity=Decimal(-9))})
+    harness.run(0.2)
+    assert harness.ledger.hedge is None
+    assert harness.ledger.halt is not None
+    assert harness.ledger.halt.reason is HaltReason.ACCOUNT_IN_DOUBT
+    assert harness.venue.orders == []
+    answer = harness.ask(AdoptRequested(symbol=OTHER))
     assert not answer.done
     assert "positionRisk shows -10" in answer.text
-    farm.venue.rewritten = None
-    farm.run(0.2)
-    assert farm.hedge.symbol == OTHER
-    assert farm.hedge.adopted
+    harness.venue.rewritten = None
+    harness.run(0.2)
+    assert harness.hedge.symbol == OTHER
+    assert harness.hedge.adopted
 
 
 def test_a_short_is_not_called_naked_while_the_balance_of_its_coins_cannot_be_read() -> None:
-    farm = Farm(ScriptedTape([Listing(rate="0.0004"), Listing(OTHER, spot=20, rate="0.0003")]), perp=1000)
-    _hedge_by_hand(farm)
-    farm.venue.rewritten = lambda view: replace(
+    harness = BotHarness(
+        ScriptedMarketData([Listing(rate="0.0004"), Listing(OTHER, spot=20, rate="0.0003")]), perp=1000
+    )
+    _hedge_by_hand(harness)
+    harness.venue.rewritten = lambda view: replace(
         view,
         spot={asset: row for asset, row in view.spot.items() if asset != "BBB"},
         unreadable_balances=frozenset({"BBB"}),
     )
-    farm.run(0.2)
-    assert [halt.reason for halt in farm.logged(Halted)] in ([], [HaltReason.ACCOUNT_IN_DOUBT])
-    assert farm.venue.orders == []
+    harness.run(0.2)
+    assert [halt.reason for halt in harness.logged(Halted)] in ([], [HaltReason.ACCOUNT_IN_DOUBT])
+    assert harness.venue.orders == []
 
 
 def test_what_is_in_doubt_is_said_once_in_each_check_and_once_more_by_the_halt() -> None:
-    farm = holding()
-    farm.venue.rewritten = lie(contradicting, seconds=3600)
-    farm.run(0.4)
-    readings = len(farm.heard(ReadFailed))
-    lines = [line.text for moment in farm.moments for line in words(moment)]
+    harness = holding()
+    harness.venue.rewritten = lie(contradicting, seconds=3600)
+    harness.run(0.4)
+    readings = len(harness.heard(ReadFailed))
+    lines = [line.text for notice in harness.notices for line in words(notice)]
     said = [text for text in lines if "totalMaintMargin 3 is more than its rows" in text]
     assert readings >= 4
-    assert len(said) == readings + len(farm.logged(Halted))
+    assert len(said) == readings + len(harness.logged(Halted))

@@ -50,7 +50,7 @@ def sides(wiring: Wiring) -> list[tuple[Market, Side]]:
 
 
 def check_whole(wiring: Wiring) -> None:
-    ledger, account = wiring.ledger, wiring.exchange.members[USER].world.account()
+    ledger, account = wiring.ledger, wiring.exchange.exchange_accounts[USER].world.account()
     assert ledger.execution is None
     assert books_difference(ledger.books, account) == {}
     assert ledger.hedge is not None, "it is opened once the host takes orders again"

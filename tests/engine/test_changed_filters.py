@@ -16,8 +16,8 @@ from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.market_changes import FeeChange, FilterChange, StatusChange
 from hedgerow.engine.runner import RunOptions
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StrategyParameters
-from support.bot_harness import Farm
-from support.worlds import SYMBOL, Listing, ScriptedTape
+from support.bot_harness import BotHarness
+from support.worlds import SYMBOL, Listing, ScriptedMarketData
 
 SPOT, PERP = Market.SPOT, Market.PERP
 COARSER = {
@@ -43,14 +43,14 @@ def aged(hours: float) -> StrategyParameters:
     )
 
 
-def farm(hours: float = 1000) -> Farm:
-    tape = ScriptedTape([Listing(spot="100.03", perp="100.03")])
-    return Farm(tape, parameters=aged(hours), latency_seconds=0.02)
+def harness(hours: float = 1000) -> BotHarness:
+    market_data = ScriptedMarketData([Listing(spot="100.03", perp="100.03")])
+    return BotHarness(market_data, parameters=aged(hours), latency_seconds=0.02)
 
 
-def holding() -> Farm:
+def holding() -> BotHarness:
     """Return a bot that holds a hedge, closes it at the next check, and opens nothing after it."""
-    bot = farm()
+    bot = harness()
     bot.run(0.5)
     bot.check_whole()
     bot.ask(HaltRequested())
@@ -58,20 +58,20 @@ def holding() -> Farm:
     return bot
 
 
-def changing(**filters: object) -> Callable[[Farm], None]:
+def changing(**filters: object) -> Callable[[BotHarness], None]:
     """Return an action that changes filters of the symbol."""
     return lambda bot: bot.world.change_market(FilterChange(symbol=SYMBOL, **filters))  # type: ignore[arg-type] # a test's shorthand
 
 
-def refusals(bot: Farm) -> int:
+def refusals(bot: BotHarness) -> int:
     return sum(1 for end in bot.logged(OrderEnded) if end.reject is RejectKind.FILTER)
 
 
-def closed_first(bot: Farm) -> HedgeClosed:
+def closed_first(bot: BotHarness) -> HedgeClosed:
     return bot.logged(HedgeClosed)[0]
 
 
-def assert_closed(bot: Farm, *, dust: str = "15") -> None:
+def assert_closed(bot: BotHarness, *, dust: str = "15") -> None:
     """The first hedge is gone on both legs, but for coins of at most ``dust`` quote units that the ledger owns."""
     bot.check()
     assert bot.logged(HedgeClosed), "never closed"
@@ -106,21 +106,21 @@ def test_filters_that_change_between_the_two_legs_of_a_closing_do_not_leave_one_
     sold: list[str] = []
 
     class AfterTheFirstSale:
-        def hear(self, moment: object) -> None:
-            order = _ordered(moment)
+        def on_notice(self, notice: object) -> None:
+            order = _ordered(notice)
             if order and order.market is SPOT and order.side is Side.SELL and not sold:
                 sold.append(order.client_id)
                 changing(**filters)(bot)
 
-    bot.run(0.2, listeners=(AfterTheFirstSale(),))
+    bot.run(0.2, observers=(AfterTheFirstSale(),))
     assert sold
     assert_closed(bot)
     assert bot.ledger.max_naked_seconds < 20
 
 
-def _ordered(moment: object) -> OrderRequest | None:
+def _ordered(notice: object) -> OrderRequest | None:
     """Return the order that a moment tells the intent of."""
-    event = getattr(moment, "event", None)
+    event = getattr(notice, "event", None)
     command = event.command if isinstance(event, CommandIssued) else None
     return command.order if isinstance(command, PlaceOrder) else None
 
@@ -130,13 +130,13 @@ def test_a_job_that_is_taken_up_after_a_restart_goes_by_the_present_filters(filt
     bot = holding()
 
     class Stop:
-        def hear(self, moment: object) -> None:
-            event = getattr(moment, "event", None)
+        def on_notice(self, notice: object) -> None:
+            event = getattr(notice, "event", None)
             if isinstance(event, OrderEnded) and event.client_id.split("-")[1] == "s":
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bot.run(0.5, listeners=(Stop(),))
+        bot.run(0.5, observers=(Stop(),))
     assert bot.ledger.execution is not None
     changing(**filters)(bot)
     bot.run(0.2)
@@ -144,7 +144,7 @@ def test_a_job_that_is_taken_up_after_a_restart_goes_by_the_present_filters(filt
 
 
 def test_closing_by_hand_goes_by_the_present_filters() -> None:
-    bot = farm()
+    bot = harness()
     bot.run(0.5)
     changing(market=PERP, tick=Decimal("0.1"), lot=Decimal("0.1"), min_quantity=Decimal("0.1"))(bot)
     changing(market=SPOT, tick=Decimal("0.1"))(bot)
@@ -154,7 +154,7 @@ def test_closing_by_hand_goes_by_the_present_filters() -> None:
 
 
 def test_an_emergency_stop_goes_by_the_present_filters() -> None:
-    bot = farm()
+    bot = harness()
     bot.run(0.5)
     changing(market=PERP, lot=Decimal("0.1"), min_quantity=Decimal("0.1"))(bot)
     changing(market=SPOT, tick=Decimal("0.25"))(bot)
@@ -165,16 +165,16 @@ def test_an_emergency_stop_goes_by_the_present_filters() -> None:
 
 
 def test_an_opening_goes_on_when_the_grid_changes_in_its_middle() -> None:
-    bot = farm()
+    bot = harness()
     bought: list[str] = []
 
     class AfterTheFirstBuy:
-        def hear(self, moment: object) -> None:
-            if _ordered(moment) and not bought:
+        def on_notice(self, notice: object) -> None:
+            if _ordered(notice) and not bought:
                 bought.append("one")
                 changing(market=PERP, tick=Decimal("0.1"), lot=Decimal("0.1"), min_quantity=Decimal("0.1"))(bot)
 
-    bot.run(0.3, listeners=(AfterTheFirstBuy(),))
+    bot.run(0.3, observers=(AfterTheFirstBuy(),))
     bot.check()
     hedge = bot.hedge
     assert is_on_grid(hedge.short, Decimal("0.1"))
@@ -193,17 +193,17 @@ def test_coins_that_a_higher_minimum_keeps_from_being_sold_stay_hedged() -> None
 
 
 def test_the_fees_of_an_opening_are_those_that_each_order_was_sent_with() -> None:
-    bot = farm()
+    bot = harness()
     changed: list[str] = []
 
     class AfterTwoBuys:
-        def hear(self, moment: object) -> None:
-            event = getattr(moment, "event", None)
+        def on_notice(self, notice: object) -> None:
+            event = getattr(notice, "event", None)
             if isinstance(event, OrderEnded) and event.client_id.endswith("s-2") and not changed:
                 changed.append("dearer")
                 bot.world.change_market(FeeChange(symbol=SYMBOL, market=SPOT, taker=Decimal("0.01")))
 
-    bot.run(0.3, listeners=(AfterTwoBuys(),))
+    bot.run(0.3, observers=(AfterTwoBuys(),))
     assert changed
     bot.check()
     assert abs(bot.coins() - bot.short()) <= Decimal("0.06"), "one slice at the fee that was not known yet"
@@ -213,13 +213,13 @@ def test_markets_that_take_no_orders_are_not_asked_every_few_seconds() -> None:
     bot = holding()
 
     class AfterTheFirstSale:
-        def hear(self, moment: object) -> None:
-            event = getattr(moment, "event", None)
+        def on_notice(self, notice: object) -> None:
+            event = getattr(notice, "event", None)
             if isinstance(event, OrderEnded) and "-s-" in event.client_id and not bot.world.changes:
                 for market in Market:
                     bot.world.change_market(StatusChange(symbol=SYMBOL, market=market, status=TradingStatus.CLOSED))
 
-    bot.run(3, at={2: lambda b: b.world.end_changes()}, listeners=(AfterTheFirstSale(),))
+    bot.run(3, at={2: lambda b: b.world.end_changes()}, observers=(AfterTheFirstSale(),))
     refused = [end for end in bot.logged(OrderEnded) if end.reject]
     assert 3 <= len(refused) <= 130, "each minute of the two hours, and some more at their beginning"
     closed = closed_first(bot)

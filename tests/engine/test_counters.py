@@ -9,7 +9,7 @@ import pytest
 
 from hedgerow.app.session import open_session, read_settings
 from hedgerow.app.state_file import StateFile
-from hedgerow.app.venues.paper import paper_access
+from hedgerow.app.venues.paper import paper_venue_access
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.events import HedgeOpened
@@ -21,8 +21,8 @@ from hedgerow.store import guide_state
 from hedgerow.store.sqlite import SqliteStore
 from hedgerow.strategy.decisions.verdicts import Consistent
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bot_harness import OPENED, Ear, Farm
-from support.worlds import SYMBOL, Listing, ScriptedTape
+from support.bot_harness import OPENED, BotHarness, RecordingObserver
+from support.worlds import SYMBOL, Listing, ScriptedMarketData
 
 KEYS = [
     "current_position",
@@ -37,73 +37,73 @@ KEYS = [
 ]
 
 
-def _equity(farm: Farm) -> Decimal:
-    account = farm.world.account()
+def _equity(harness: BotHarness) -> Decimal:
+    account = harness.world.account()
     assert not account.positions
     return account.coin("USDT").total + account.perp.balance
 
 
-def _rotating() -> Farm:
+def _rotating() -> BotHarness:
     """Return a farm that closes and opens once a settlement, at prices that move."""
-    tape = ScriptedTape([Listing(rate="0.004"), Listing("BBBUSDT", spot=7, rate="0.0039")])
+    market_data = ScriptedMarketData([Listing(rate="0.004"), Listing("BBBUSDT", spot=7, rate="0.0039")])
     for hour in range(60):
         at = OPENED + timedelta(hours=hour)
-        tape.set_prices(at, Decimal(100) + hour % 7, Decimal("100.05") + hour % 7)
-        tape.set_prices(at, 7 - Decimal(hour % 5) / 10, symbol="BBBUSDT")
-    return Farm(tape)
+        market_data.set_prices(at, Decimal(100) + hour % 7, Decimal("100.05") + hour % 7)
+        market_data.set_prices(at, 7 - Decimal(hour % 5) / 10, symbol="BBBUSDT")
+    return BotHarness(market_data)
 
 
 def test_net_profit_is_funding_plus_basis_less_fees_and_equals_the_change_of_the_accounts_money() -> None:
-    farm = _rotating()
-    farm.run(25)
-    farm.run(0.1, options=RunOptions(close_on_exit=True))
-    farm.check_flat()
-    closed = farm.ledger.closed
+    harness = _rotating()
+    harness.run(25)
+    harness.run(0.1, options=RunOptions(close_on_exit=True))
+    harness.check_flat()
+    closed = harness.ledger.closed
     assert len(closed) >= 3
     for hedge in closed:
         assert hedge.net_profit == hedge.funding + hedge.basis_pnl - hedge.fees
-    assert farm.ledger.totals.net_profit == sum(hedge.net_profit for hedge in closed)
-    assert farm.ledger.total_profit_loss == farm.ledger.totals.net_profit
-    dust = sum(lot.cost for lot in farm.ledger.dust.values())
+    assert harness.ledger.totals.net_profit == sum(hedge.net_profit for hedge in closed)
+    assert harness.ledger.total_profit_loss == harness.ledger.totals.net_profit
+    dust = sum(lot.cost for lot in harness.ledger.dust.values())
     # Venue rows are rounded to eight decimals.
-    assert _equity(farm) + dust - 1000 == pytest.approx(farm.ledger.totals.net_profit, abs=Decimal("1e-6"))
+    assert _equity(harness) + dust - 1000 == pytest.approx(harness.ledger.totals.net_profit, abs=Decimal("1e-6"))
 
 
 def test_every_fee_of_a_closed_hedge_is_the_exchanges_own() -> None:
-    farm = _rotating()
-    farm.run(8)
-    closed = farm.ledger.closed[0]
+    harness = _rotating()
+    harness.run(8)
+    closed = harness.ledger.closed[0]
     ours = {record.request.client_id for record in closed.hedge.orders}
-    fills = [fill for market in Market for fill in farm.world.fills(market, closed.symbol, OPENED)]
+    fills = [fill for market in Market for fill in harness.world.fills(market, closed.symbol, OPENED)]
     real = [fill.fee_in_quote(closed.hedge.pair.base, "USDT") for fill in fills if fill.client_id in ours]
     assert closed.fees == sum(real)
     assert closed.hedge.tally.fees_estimated == 0
 
 
 def test_the_banner_counts_since_the_start_and_cycle_count_for_life(tmp_path: Path) -> None:
-    farm = Farm(open_store=lambda: SqliteStore(tmp_path / "events.db"))
-    farm.run(0.5)
-    first = farm.ledger.totals.cycles
-    assert [began.number for began in farm.heard(CycleBegan)] == list(range(1, first + 1))
-    farm.moments.clear()
-    farm.run(0.5)
-    assert farm.heard(CycleBegan)[0].number == 1
-    assert farm.ledger.totals.cycles == first + len(farm.heard(CycleBegan))
-    farm.check_whole()
+    harness = BotHarness(open_store=lambda: SqliteStore(tmp_path / "events.db"))
+    harness.run(0.5)
+    first = harness.ledger.totals.cycles
+    assert [began.number for began in harness.heard(CycleBegan)] == list(range(1, first + 1))
+    harness.notices.clear()
+    harness.run(0.5)
+    assert harness.heard(CycleBegan)[0].number == 1
+    assert harness.ledger.totals.cycles == first + len(harness.heard(CycleBegan))
+    harness.check_whole()
 
 
 def test_funding_periods_are_counted_in_the_pairs_own_interval() -> None:
-    farm = Farm(ScriptedTape([Listing(interval_hours=4)]))
-    farm.run(6)
-    evaluation = farm.heard(Evaluated)[-1].evaluation
+    harness = BotHarness(ScriptedMarketData([Listing(interval_hours=4)]))
+    harness.run(6)
+    evaluation = harness.heard(Evaluated)[-1].evaluation
     assert evaluation.funding_periods == pytest.approx(evaluation.age_hours / 4)
 
 
 def test_the_funding_said_to_be_received_is_the_sum_of_real_payments() -> None:
-    farm = Farm()
-    farm.run(16)
-    real = farm.world.funding_payments(OPENED)
-    evaluation = farm.heard(Evaluated)[-1].evaluation
+    harness = BotHarness()
+    harness.run(16)
+    real = harness.world.funding_payments(OPENED)
+    evaluation = harness.heard(Evaluated)[-1].evaluation
     assert evaluation.funding_payments == len(real) == 2
     assert evaluation.funding_received == sum(payment.amount for payment in real)
 
@@ -118,18 +118,18 @@ class _Reader:
         self._path = path
         self.seen: list[tuple[object, dict[str, object]]] = []
 
-    def hear(self, moment: object) -> None:
-        event = getattr(moment, "event", moment)
+    def on_notice(self, notice: object) -> None:
+        event = getattr(notice, "event", notice)
         if isinstance(event, CycleEnded | HedgeOpened):
             self.seen.append((event, json.loads(self._path.read_bytes())))
 
 
 def test_the_state_file_is_written_every_cycle_and_every_trade(tmp_path: Path) -> None:
-    path, farm = tmp_path / "volume_farming_state.json", Farm()
+    path, harness = tmp_path / "volume_farming_state.json", BotHarness()
     reader = _Reader(path)
-    farm.run(8, listeners=[StateFile(path), reader])
+    harness.run(8, observers=[StateFile(path), reader])
     ends = [state for event, state in reader.seen if isinstance(event, CycleEnded)]
-    assert [state["cycle_count"] for state in ends] == list(range(1, farm.ledger.totals.cycles + 1))
+    assert [state["cycle_count"] for state in ends] == list(range(1, harness.ledger.totals.cycles + 1))
     opened = next(state for event, state in reader.seen if isinstance(event, HedgeOpened))
     assert opened["current_position"] is not None
     assert opened["cycle_count"] == 0  # before the cycle it was opened in had ended
@@ -137,10 +137,10 @@ def test_the_state_file_is_written_every_cycle_and_every_trade(tmp_path: Path) -
 
 
 def test_the_state_file_says_what_the_ledger_says(tmp_path: Path) -> None:
-    path, farm = tmp_path / "volume_farming_state.json", Farm()
-    farm.run(8, listeners=[StateFile(path)])
+    path, harness = tmp_path / "volume_farming_state.json", BotHarness()
+    harness.run(8, observers=[StateFile(path)])
     state = json.loads(path.read_bytes())
-    position, hedge = state["current_position"], farm.hedge
+    position, hedge = state["current_position"], harness.hedge
     assert position["symbol"] == SYMBOL
     assert Decimal(str(position["spot_qty"])) == hedge.spot_quantity
     assert Decimal(str(position["perp_qty"])) == hedge.short
@@ -154,33 +154,33 @@ def test_the_state_file_says_what_the_ledger_says(tmp_path: Path) -> None:
 
 def test_flat_means_null(tmp_path: Path) -> None:
     path = tmp_path / "volume_farming_state.json"
-    farm = Farm(usdt=10, perp=10)
-    farm.run(0.1, listeners=[StateFile(path)])
+    harness = BotHarness(usdt=10, perp=10)
+    harness.run(0.1, observers=[StateFile(path)])
     assert json.loads(path.read_bytes())["current_position"] is None
 
 
 def test_the_log_wins_over_the_state_file(tmp_path: Path) -> None:
-    path, farm = tmp_path / "volume_farming_state.json", Farm()
-    farm.run(1, listeners=[StateFile(path)])
+    path, harness = tmp_path / "volume_farming_state.json", BotHarness()
+    harness.run(1, observers=[StateFile(path)])
     lies = json.loads(path.read_bytes())
     lies.update(current_position=None, cycle_count=999, total_profit_loss=1e6)
     path.write_text(json.dumps(lies))
-    state = guide_state.read(path, at=farm.clock.now())
+    state = guide_state.read(path, at=harness.clock.now())
     assert isinstance(state, guide_state.GuideState)
-    farm.run(0.5, listeners=[StateFile(path)], imported=guide_state.to_import(state, farm.clock.now()))
+    harness.run(0.5, observers=[StateFile(path)], imported=guide_state.to_import(state, harness.clock.now()))
     written = json.loads(path.read_bytes())
     assert written["current_position"]["symbol"] == SYMBOL
-    assert written["cycle_count"] == farm.ledger.totals.cycles < 30
+    assert written["cycle_count"] == harness.ledger.totals.cycles < 30
     assert written["total_profit_loss"] == 0
-    farm.check_whole()
+    harness.check_whole()
 
 
 def test_a_deleted_state_file_is_rebuilt(tmp_path: Path) -> None:
-    path, farm = tmp_path / "volume_farming_state.json", Farm()
-    farm.run(1, listeners=[StateFile(path)])
+    path, harness = tmp_path / "volume_farming_state.json", BotHarness()
+    harness.run(1, observers=[StateFile(path)])
     before = json.loads(path.read_bytes())
     path.unlink()
-    farm.run(0.1, listeners=[StateFile(path)])
+    harness.run(0.1, observers=[StateFile(path)])
     after = json.loads(path.read_bytes())
     assert after["current_position"]["spot_qty"] == before["current_position"]["spot_qty"]
     assert after["position_opened_at"] == before["position_opened_at"]
@@ -188,12 +188,12 @@ def test_a_deleted_state_file_is_rebuilt(tmp_path: Path) -> None:
 
 
 def test_with_log_and_state_file_both_gone_the_position_is_found_on_the_exchange(tmp_path: Path) -> None:
-    path, farm = tmp_path / "volume_farming_state.json", Farm()
-    farm.run(8, listeners=[StateFile(path)])
-    before = farm.hedge
+    path, harness = tmp_path / "volume_farming_state.json", BotHarness()
+    harness.run(8, observers=[StateFile(path)])
+    before = harness.hedge
     path.unlink()
-    found = Farm(farm.tape, world=farm.world, seed=2)
-    found.run(0.1, listeners=[StateFile(path)])
+    found = BotHarness(harness.market_data, world=harness.world, seed=2)
+    found.run(0.1, observers=[StateFile(path)])
     state = json.loads(path.read_bytes())
     hedge = found.hedge
     assert hedge.adopted
@@ -210,8 +210,8 @@ def test_a_corrupt_state_file_is_set_aside_with_its_time_and_rebuilt(tmp_path: P
     home = Home(folder=tmp_path, mode=HomeMode.PAPER)
     home.prepare()
     home.state.write_text('{"current_position": {')
-    with open_session(home, read_settings(home, None), paper_access(home, speed=None)) as session:
-        ear = Ear()
+    with open_session(home, read_settings(home, None), paper_venue_access(home, speed=None)) as session:
+        ear = RecordingObserver()
 
         async def life() -> None:
             async with session.awake([ear], RunOptions(once=True)) as bot:
@@ -222,22 +222,22 @@ def test_a_corrupt_state_file_is_set_aside_with_its_time_and_rebuilt(tmp_path: P
     aside = list(tmp_path.rglob("*.corrupt-*"))
     assert [path.read_text() for path in aside] == ['{"current_position": {']
     assert list(json.loads(home.state.read_bytes())) == KEYS
-    assert any("is corrupt" in moment.text for moment in ear.moments if isinstance(moment, Warned))
+    assert any("is corrupt" in notice.text for notice in ear.notices if isinstance(notice, Warned))
 
 
 def test_a_state_file_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
-    farm, writer = Farm(), StateFile(tmp_path / "no" / "such" / "folder" / "state.json")
-    farm.run(1, listeners=[writer])
+    harness, writer = BotHarness(), StateFile(tmp_path / "no" / "such" / "folder" / "state.json")
+    harness.run(1, observers=[writer])
     assert writer.failure is not None
-    farm.check_whole()
+    harness.check_whole()
 
 
 def test_a_guide_format_file_is_imported_at_first_start_outside_equity(tmp_path: Path) -> None:
-    farm = Farm()
+    harness = BotHarness()
     for market, side in ((Market.SPOT, Side.BUY), (Market.PERP, Side.SELL)):
-        farm.world.trade_by_hand(market, SYMBOL, side, Decimal(2))
+        harness.world.trade_by_hand(market, SYMBOL, side, Decimal(2))
     path = tmp_path / "volume_farming_state.json"
-    opened = farm.world.now.replace(tzinfo=None).isoformat()
+    opened = harness.world.now.replace(tzinfo=None).isoformat()
     path.write_text(
         json.dumps(
             {
@@ -261,30 +261,32 @@ def test_a_guide_format_file_is_imported_at_first_start_outside_equity(tmp_path:
             }
         )
     )
-    state = guide_state.read(path, at=farm.clock.now())
+    state = guide_state.read(path, at=harness.clock.now())
     assert isinstance(state, guide_state.GuideState)
-    farm.run(0.5, listeners=[StateFile(path)], imported=guide_state.to_import(state, farm.clock.now()))
+    harness.run(0.5, observers=[StateFile(path)], imported=guide_state.to_import(state, harness.clock.now()))
     written = json.loads(path.read_bytes())
-    assert written["cycle_count"] == 47 + farm.ledger.totals.cycles
+    assert written["cycle_count"] == 47 + harness.ledger.totals.cycles
     assert written["total_profit_loss"] == 15.67
     assert written["total_positions_opened"] == 8  # the one found is the one it had counted
     assert written["total_positions_closed"] == 7
-    assert farm.ledger.totals.net_profit == 0
-    farm.check_whole()
+    assert harness.ledger.totals.net_profit == 0
+    harness.check_whole()
 
 
 def test_the_confirmed_position_is_said_with_funding_and_value_before_and_now() -> None:
-    farm = Farm(parameters=StrategyParameters(position_management=PositionManagement(max_position_age_hours=100)))
-    farm.run(8)
-    received = farm.hedge.funding_received
-    farm.wait(8)
-    farm.run(0.1, value_before=Decimal(400))
-    said = farm.heard(Reconciled)[-1]
+    harness = BotHarness(
+        parameters=StrategyParameters(position_management=PositionManagement(max_position_age_hours=100))
+    )
+    harness.run(8)
+    received = harness.hedge.funding_received
+    harness.wait(8)
+    harness.run(0.1, value_before=Decimal(400))
+    said = harness.heard(Reconciled)[-1]
     assert isinstance(said.verdict, Consistent)
     assert said.funding_before == received
     assert said.hedge is not None
     assert said.hedge.funding_received > received
     assert said.value_before == 400
     assert said.value is not None
-    assert farm.reasons == []
-    assert Reason.MAX_AGE not in farm.reasons
+    assert harness.reasons == []
+    assert Reason.MAX_AGE not in harness.reasons

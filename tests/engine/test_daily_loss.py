@@ -17,8 +17,8 @@ from hedgerow.strategy.parameters import (
     RiskManagement,
     StrategyParameters,
 )
-from support.bot_harness import OPENED, Farm
-from support.worlds import ScriptedTape
+from support.bot_harness import OPENED, BotHarness
+from support.worlds import ScriptedMarketData
 
 PATIENT = StrategyParameters(
     position_management=PositionManagement(max_position_age_hours=1000, fee_coverage_multiplier=1000)
@@ -29,114 +29,114 @@ def limited(**risk: Any) -> StrategyParameters:
     return replace(PATIENT, risk_management=RiskManagement(**risk))
 
 
-def losing(parameters: StrategyParameters, hour: float = 3, **farm: Any) -> Farm:
+def losing(parameters: StrategyParameters, hour: float = 3, **harness: Any) -> BotHarness:
     """Return a farm whose perpetual rises 2 % over spot at an hour: the hedge loses about 9.5 USDT."""
-    tape = ScriptedTape()
-    tape.set_prices(OPENED + timedelta(hours=hour), 100, 102)
-    return Farm(tape, parameters=parameters, **farm)
+    market_data = ScriptedMarketData()
+    market_data.set_prices(OPENED + timedelta(hours=hour), 100, 102)
+    return BotHarness(market_data, parameters=parameters, **harness)
 
 
-def daily_halts(farm: Farm) -> list[Halted]:
-    return [event for event in farm.logged(Halted) if event.reason is HaltReason.DAILY_LOSS]
+def daily_halts(harness: BotHarness) -> list[Halted]:
+    return [event for event in harness.logged(Halted) if event.reason is HaltReason.DAILY_LOSS]
 
 
 @pytest.mark.parametrize(
     "risk", [{"daily_loss_limit_usd": Decimal(5)}, {"daily_loss_limit": Decimal("0.005")}], ids=["usd", "percent"]
 )
 def test_a_loss_beyond_the_limit_halts_openings_once_and_closes_nothing(risk: dict[str, Any]) -> None:
-    farm = losing(limited(**risk))
-    farm.run(6)
-    [halt] = daily_halts(farm)
+    harness = losing(limited(**risk))
+    harness.run(6)
+    [halt] = daily_halts(harness)
     assert OPENED + timedelta(hours=3) <= halt.at < OPENED + timedelta(hours=3, minutes=10)
     assert "lost since 2026-01-05 01:00 UTC, the limit is $5.00" in halt.detail
-    farm.check_whole()
-    farm.ask(CloseRequested())
-    farm.run(4)
-    assert len(farm.logged(HedgeOpened)) == 1
-    farm.check_flat()
+    harness.check_whole()
+    harness.ask(CloseRequested())
+    harness.run(4)
+    assert len(harness.logged(HedgeOpened)) == 1
+    harness.check_flat()
 
 
 def test_a_smaller_loss_halts_nothing() -> None:
-    farm = losing(limited(daily_loss_limit_usd=Decimal(50)))
-    farm.run(6)
-    assert farm.ledger.halt is None
-    assert len(farm.logged(DayOpened)) == 1
+    harness = losing(limited(daily_loss_limit_usd=Decimal(50)))
+    harness.run(6)
+    assert harness.ledger.halt is None
+    assert len(harness.logged(DayOpened)) == 1
 
 
 def test_without_a_limit_nothing_is_logged() -> None:
-    farm = losing(PATIENT)
-    farm.run(30)
-    assert farm.logged(DayOpened) == []
-    assert farm.ledger.halt is None
+    harness = losing(PATIENT)
+    harness.run(30)
+    assert harness.logged(DayOpened) == []
+    assert harness.ledger.halt is None
 
 
 def test_the_action_close_leaves_the_position_too() -> None:
-    farm = losing(limited(daily_loss_limit_usd=Decimal(5), daily_loss_action=DailyLossAction.CLOSE))
-    farm.run(6)
-    assert farm.reasons == [Reason.DAILY_LOSS]
-    assert len(daily_halts(farm)) == 1
-    farm.check_flat()
+    harness = losing(limited(daily_loss_limit_usd=Decimal(5), daily_loss_action=DailyLossAction.CLOSE))
+    harness.run(6)
+    assert harness.reasons == [Reason.DAILY_LOSS]
+    assert len(daily_halts(harness)) == 1
+    harness.check_flat()
 
 
 def test_the_limit_outlives_the_process_and_midnight_and_is_lifted_by_hand_alone() -> None:
-    farm = losing(limited(daily_loss_limit_usd=Decimal(5)))
-    farm.run(2)
-    farm.wait(2)  # the loss comes while no bot lives
-    farm.run(1)
-    assert len(daily_halts(farm)) == 1
-    farm.run(43)
-    assert len(farm.logged(DayOpened)) == 3
-    assert farm.ledger.halt is not None, "midnight lifts nothing"
-    farm.ask(ResumeRequested())
-    farm.run(10)
-    assert farm.ledger.halt is None, "after it was lifted the count begins anew"
-    assert len(daily_halts(farm)) == 1
+    harness = losing(limited(daily_loss_limit_usd=Decimal(5)))
+    harness.run(2)
+    harness.wait(2)  # the loss comes while no bot lives
+    harness.run(1)
+    assert len(daily_halts(harness)) == 1
+    harness.run(43)
+    assert len(harness.logged(DayOpened)) == 3
+    assert harness.ledger.halt is not None, "midnight lifts nothing"
+    harness.ask(ResumeRequested())
+    harness.run(10)
+    assert harness.ledger.halt is None, "after it was lifted the count begins anew"
+    assert len(daily_halts(harness)) == 1
 
 
 def test_realised_losses_count_too() -> None:
     hasty = PositionManagement(max_position_age_hours=1, fee_coverage_multiplier=1000)
-    farm = Farm(parameters=replace(limited(daily_loss_limit_usd=Decimal(3)), position_management=hasty))
-    farm.run(12)
-    [halt] = daily_halts(farm)
+    harness = BotHarness(parameters=replace(limited(daily_loss_limit_usd=Decimal(3)), position_management=hasty))
+    harness.run(12)
+    [halt] = daily_halts(harness)
     assert halt.at > OPENED + timedelta(hours=2)
-    assert farm.ledger.totals.net_profit < -3
-    assert farm.ledger.totals.closed >= 2
+    assert harness.ledger.totals.net_profit < -3
+    assert harness.ledger.totals.closed >= 2
 
 
 def test_each_day_has_a_limit_of_its_own() -> None:
-    tape = ScriptedTape()
-    tape.set_prices(OPENED + timedelta(hours=3), 100, "100.8")
-    tape.set_prices(OPENED + timedelta(hours=27), 100, "101.6")
-    farm = Farm(tape, parameters=limited(daily_loss_limit_usd=Decimal(6)))
-    farm.run(40)
-    assert len(farm.logged(DayOpened)) == 2
-    assert daily_halts(farm) == []
-    farm.check_whole()
+    market_data = ScriptedMarketData()
+    market_data.set_prices(OPENED + timedelta(hours=3), 100, "100.8")
+    market_data.set_prices(OPENED + timedelta(hours=27), 100, "101.6")
+    harness = BotHarness(market_data, parameters=limited(daily_loss_limit_usd=Decimal(6)))
+    harness.run(40)
+    assert len(harness.logged(DayOpened)) == 2
+    assert daily_halts(harness) == []
+    harness.check_whole()
 
 
 def test_money_paid_in_or_out_is_neither_gain_nor_loss() -> None:
-    farm = Farm(parameters=limited(daily_loss_limit_usd=Decimal(5)))
-    farm.run(3, at={1.01: lambda desk: desk.world.deposit(Wallet.SPOT, "USDT", Decimal(-20))})
-    assert daily_halts(farm) == []
+    harness = BotHarness(parameters=limited(daily_loss_limit_usd=Decimal(5)))
+    harness.run(3, at={1.01: lambda desk: desk.world.deposit(Wallet.SPOT, "USDT", Decimal(-20))})
+    assert daily_halts(harness) == []
 
 
 def test_a_market_that_cannot_be_read_is_no_loss_and_no_new_day() -> None:
     gone = ReadFault(read=Read.MARKET, after=OPENED + timedelta(hours=2), until=OPENED + timedelta(hours=30))
-    farm = losing(limited(daily_loss_limit_usd=Decimal(5)), faults=FaultPlan(reads=(gone,)))
-    farm.run(29)
-    assert daily_halts(farm) == []
-    assert len(farm.logged(DayOpened)) == 1
-    farm.run(3)
-    assert len(farm.logged(DayOpened)) == 2
+    harness = losing(limited(daily_loss_limit_usd=Decimal(5)), faults=FaultPlan(reads=(gone,)))
+    harness.run(29)
+    assert daily_halts(harness) == []
+    assert len(harness.logged(DayOpened)) == 1
+    harness.run(3)
+    assert len(harness.logged(DayOpened)) == 2
 
 
 def test_another_halt_is_not_replaced_and_the_limit_acts_once_that_is_lifted() -> None:
-    farm = losing(limited(daily_loss_limit_usd=Decimal(5)))
-    farm.run(1)
-    farm.ask(HaltRequested(detail="lunch"))
-    farm.run(4)
-    assert farm.ledger.halt is not None
-    assert farm.ledger.halt.reason is HaltReason.USER
-    farm.ask(ResumeRequested())
-    farm.run(0.2)
-    assert len(daily_halts(farm)) == 1
+    harness = losing(limited(daily_loss_limit_usd=Decimal(5)))
+    harness.run(1)
+    harness.ask(HaltRequested(detail="lunch"))
+    harness.run(4)
+    assert harness.ledger.halt is not None
+    assert harness.ledger.halt.reason is HaltReason.USER
+    harness.ask(ResumeRequested())
+    harness.run(0.2)
+    assert len(daily_halts(harness)) == 1

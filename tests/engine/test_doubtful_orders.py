@@ -10,7 +10,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import HaltRequested
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bot_harness import Farm
+from support.bot_harness import BotHarness
 
 SPOT, PERP, BUY, SELL = Market.SPOT, Market.PERP, Side.BUY, Side.SELL
 LIFE = 60.0
@@ -29,8 +29,8 @@ def lost(market: Market, side: Side, seconds: float, *, times: int = 1, arrives:
     return FaultPlan(submits=(fault,))
 
 
-def farm(plan: FaultPlan) -> Farm:
-    return Farm(faults=plan, latency_seconds=0.05, certain_after_seconds=LIFE)
+def harness(plan: FaultPlan) -> BotHarness:
+    return BotHarness(faults=plan, latency_seconds=0.05, certain_after_seconds=LIFE)
 
 
 @pytest.mark.parametrize("seconds", [3.0, 11.0, 45.0])
@@ -39,7 +39,7 @@ def farm(plan: FaultPlan) -> Farm:
 def test_an_opening_whose_orders_land_late_is_hedged_to_the_end(
     market: Market, side: Side, times: int, seconds: float
 ) -> None:
-    bot = farm(lost(market, side, seconds, times=times))
+    bot = harness(lost(market, side, seconds, times=times))
     bot.run(0.4)
     bot.check()
     assert bot.ledger.execution is None
@@ -52,7 +52,7 @@ def test_an_opening_whose_orders_land_late_is_hedged_to_the_end(
 
 @pytest.mark.parametrize(("market", "side"), [(SPOT, BUY), (PERP, SELL)])
 def test_an_order_that_never_arrives_is_replaced_without_waiting_for_its_nonce(market: Market, side: Side) -> None:
-    bot = farm(lost(market, side, 0, arrives=False))
+    bot = harness(lost(market, side, 0, arrives=False))
     bot.run(0.4)
     bot.check_whole()
     if market is PERP:
@@ -64,7 +64,7 @@ def test_an_order_that_never_arrives_is_replaced_without_waiting_for_its_nonce(m
 
 
 def test_nothing_is_opened_while_an_own_order_may_still_land() -> None:
-    bot = farm(lost(PERP, SELL, 50, times=3))
+    bot = harness(lost(PERP, SELL, 50, times=3))
     bot.run(0.5)
     openings = [event.at for event in bot.logged(ExecutionStarted) if event.execution.kind is ExecutionKind.OPEN]
     ended = [event.at for event in bot.log if isinstance(event, HedgeOpened | HedgeAborted)]
@@ -78,7 +78,7 @@ def test_nothing_is_opened_while_an_own_order_may_still_land() -> None:
 @pytest.mark.parametrize("seconds", [3.0, 45.0])
 @pytest.mark.parametrize(("market", "side"), [(SPOT, SELL), (PERP, BUY)])
 def test_a_closing_whose_orders_land_late_ends_flat(market: Market, side: Side, seconds: float) -> None:
-    bot = farm(lost(market, side, seconds, times=2))
+    bot = harness(lost(market, side, seconds, times=2))
     bot.run(0.3)
     bot.ask(HaltRequested())
     bot.parameters = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))

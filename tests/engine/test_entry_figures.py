@@ -11,7 +11,7 @@ from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import CycleFailed, Evaluated
 from hedgerow.strategy.observation import Close
 from hedgerow.strategy.parameters import DailyLossAction, PositionManagement, RiskManagement, StrategyParameters
-from support.bot_harness import OPENED, Farm
+from support.bot_harness import OPENED, BotHarness
 from support.worlds import SYMBOL
 
 UNREAD = ReadFault(read=Read.FILLS, after=OPENED, until=OPENED + timedelta(hours=1))
@@ -21,50 +21,50 @@ def without_price(event: Event) -> Event:
     return replace(event, filled_notional=Decimal(0)) if isinstance(event, OrderEnded) else event
 
 
-def opened(parameters: StrategyParameters | None = None) -> Farm:
+def opened(parameters: StrategyParameters | None = None) -> BotHarness:
     """Return a farm whose hedge was opened by orders without a price, and whose trades cannot be read for an hour."""
-    farm = Farm(parameters=parameters, faults=FaultPlan(reads=(UNREAD,)))
-    farm.venue.reported = without_price
-    farm.run(0.5)
-    assert farm.hedge.short > 0
-    assert farm.hedge.entry_notional == 0
-    assert not farm.hedge.valued
-    assert farm.heard(CycleFailed) == []
-    return farm
+    harness = BotHarness(parameters=parameters, faults=FaultPlan(reads=(UNREAD,)))
+    harness.venue.reported = without_price
+    harness.run(0.5)
+    assert harness.hedge.short > 0
+    assert harness.hedge.entry_notional == 0
+    assert not harness.hedge.valued
+    assert harness.heard(CycleFailed) == []
+    return harness
 
 
 def test_an_entry_value_is_derived_when_the_trades_are_booked() -> None:
-    farm = opened()
-    farm.venue.reported = None
-    farm.run(1)
-    assert farm.hedge.entry_notional == farm.hedge.tally.spot_bought > 470
-    assert farm.hedge.entry_fees > 0
-    assert farm.heard(Evaluated)[-1].evaluation.pnl_fraction is not None
-    assert farm.heard(CycleFailed) == []
-    farm.check_whole()
+    harness = opened()
+    harness.venue.reported = None
+    harness.run(1)
+    assert harness.hedge.entry_notional == harness.hedge.tally.spot_bought > 470
+    assert harness.hedge.entry_fees > 0
+    assert harness.heard(Evaluated)[-1].evaluation.pnl_fraction is not None
+    assert harness.heard(CycleFailed) == []
+    harness.check_whole()
 
 
 def test_without_a_price_of_its_fills_no_profit_is_told_and_no_loss_counted() -> None:
     risk = RiskManagement(daily_loss_limit_usd=Decimal(1), daily_loss_action=DailyLossAction.CLOSE)
-    farm = opened(StrategyParameters(risk_management=risk))
-    evaluation = farm.heard(Evaluated)[-1].evaluation
+    harness = opened(StrategyParameters(risk_management=risk))
+    evaluation = harness.heard(Evaluated)[-1].evaluation
     assert (evaluation.unrealized_pnl, evaluation.pnl_fraction, evaluation.stop_pnl) == (None, None, None)
     assert "profit unknown" in evaluation.unseen[-1]
-    farm.venue.reported = None
-    farm.run(1)
-    assert farm.ledger.halt is None
-    assert farm.decisions(Close) == []
+    harness.venue.reported = None
+    harness.run(1)
+    assert harness.ledger.halt is None
+    assert harness.decisions(Close) == []
 
 
 def test_safety_exits_act_while_the_entry_value_is_unknown() -> None:
-    farm = opened()
-    farm.world.shock(SYMBOL, Decimal("1.8"))
-    farm.run(0.1)
-    assert farm.reasons[0] is Reason.HEALTH
-    assert "liquidation" in farm.decisions(Close)[0].detail
+    harness = opened()
+    harness.world.shock(SYMBOL, Decimal("1.8"))
+    harness.run(0.1)
+    assert harness.reasons[0] is Reason.HEALTH
+    assert "liquidation" in harness.decisions(Close)[0].detail
 
 
 def test_the_age_limit_acts_while_the_entry_value_is_unknown() -> None:
-    farm = opened(StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.6)))
-    farm.run(0.2)
-    assert farm.reasons[0] is Reason.MAX_AGE
+    harness = opened(StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.6)))
+    harness.run(0.2)
+    assert harness.reasons[0] is Reason.MAX_AGE

@@ -11,7 +11,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.store.codec import decode_event, encode_event
-from support.bot_harness import Farm
+from support.bot_harness import BotHarness
 from support.drawing import examples
 
 COMPACT_BYTES = 700
@@ -21,11 +21,11 @@ COMPACT_BYTES = 700
 def lived(*, nth: int = 1, outcome: Outcome = Outcome.LOST_AFTER) -> list[Event]:
     """Return the log of a bot that opened and closed a hedge, with one fault."""
     fault = SubmitFault(outcome=outcome, command="place_order", nth=nth, times=2)
-    farm = Farm(faults=FaultPlan(submits=(fault,)), latency_seconds=0.05, certain_after_seconds=60)
-    farm.run(0.3)
-    farm.ask(CloseRequested())
-    farm.check()
-    return list(farm.log)
+    harness = BotHarness(faults=FaultPlan(submits=(fault,)), latency_seconds=0.05, certain_after_seconds=60)
+    harness.run(0.3)
+    harness.ask(CloseRequested())
+    harness.check()
+    return list(harness.log)
 
 
 def in_the_old_form(events: list[Event]) -> list[Event]:

@@ -9,16 +9,16 @@ import pytest
 
 from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain.commands import PlaceOrder
-from hedgerow.domain.events import CommandIssued, FillsElsewhere, Wallet
+from hedgerow.domain.events import CommandIssued, ExternalFills, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadError, ReadFault
 from hedgerow.engine.notices import CycleBegan, CycleFailed, GuardAlarmed, HedgeUnseen
 from hedgerow.strategy.observation import Reduce, TopUpMargin
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
-from support.bot_harness import OPENED, Farm
-from support.worlds import SYMBOL, ScriptedTape
+from support.bot_harness import OPENED, BotHarness
+from support.worlds import SYMBOL, ScriptedMarketData
 
 EVENT = 0.51
 """Hours after the start: more than half a minute after a cycle, minutes before the next one."""
@@ -35,36 +35,36 @@ def patient() -> StrategyParameters:
     )
 
 
-def seconds_to_order(farm: Farm, market: Market, since: datetime = AT) -> float:
+def seconds_to_order(harness: BotHarness, market: Market, since: datetime = AT) -> float:
     """Return how long after ``since`` the first order on a market was issued."""
-    issued = (event for event in farm.logged(CommandIssued) if event.at >= since)
+    issued = (event for event in harness.logged(CommandIssued) if event.at >= since)
     orders = [e for e in issued if isinstance(e.command, PlaceOrder) and e.command.order.market is market]
     return (orders[0].at - since).total_seconds()
 
 
-def liquidate(farm: Farm) -> None:
-    farm.world.shock(SYMBOL, Decimal("2.2"))
+def liquidate(harness: BotHarness) -> None:
+    harness.world.shock(SYMBOL, Decimal("2.2"))
 
 
 def deleverage(share: str) -> object:
-    def act(farm: Farm) -> None:
-        farm.world.deleverage(SYMBOL, farm.hedge.pair.perp.floor_quantity(farm.short() * Decimal(share)))
+    def act(harness: BotHarness) -> None:
+        harness.world.deleverage(SYMBOL, harness.hedge.pair.perp.floor_quantity(harness.short() * Decimal(share)))
 
     return act
 
 
 def sell_by_hand(share: str) -> object:
-    def act(farm: Farm) -> None:
-        coins = farm.hedge.pair.spot.floor_quantity(farm.coins() * Decimal(share))
-        farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)
+    def act(harness: BotHarness) -> None:
+        coins = harness.hedge.pair.spot.floor_quantity(harness.coins() * Decimal(share))
+        harness.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)
 
     return act
 
 
-def play(farm: Farm, act: object, hours: float = 0.58) -> None:
-    farm.run(hours, at={EVENT: act})  # type: ignore[dict-item] # an action of the farm
-    assert [moment.error for moment in farm.heard(CycleFailed)] == []
-    farm.check()
+def play(harness: BotHarness, act: object, hours: float = 0.58) -> None:
+    harness.run(hours, at={EVENT: act})  # type: ignore[dict-item] # an action of the farm
+    assert [notice.error for notice in harness.heard(CycleFailed)] == []
+    harness.check()
 
 
 # --- how soon --------------------------------------------------------------------------------------------------------
@@ -72,144 +72,144 @@ def play(farm: Farm, act: object, hours: float = 0.58) -> None:
 
 @pytest.mark.parametrize("act", [liquidate, deleverage("1")])
 def test_with_news_the_coins_of_a_liquidated_short_are_sold_within_seconds(act: object) -> None:
-    farm = Farm(parameters=patient(), news=True)
-    play(farm, act)
-    assert seconds_to_order(farm, Market.SPOT) < WITH_NEWS_SECONDS
-    assert farm.reasons == [Reason.LIQUIDATED]
-    booked = farm.logged(FillsElsewhere)
+    harness = BotHarness(parameters=patient(), notifications=True)
+    play(harness, act)
+    assert seconds_to_order(harness, Market.SPOT) < WITH_NEWS_SECONDS
+    assert harness.reasons == [Reason.LIQUIDATED]
+    booked = harness.logged(ExternalFills)
     assert all(fill.forced for event in booked for fill in event.fills)
 
 
 def test_requests_that_travel_add_no_more_than_their_own_time() -> None:
-    farm = Farm(parameters=patient(), news=True, latency_seconds=0.1)
-    play(farm, liquidate)
-    assert seconds_to_order(farm, Market.SPOT) < WITH_NEWS_SECONDS + 2
-    assert farm.reasons == [Reason.LIQUIDATED]
+    harness = BotHarness(parameters=patient(), notifications=True, latency_seconds=0.1)
+    play(harness, liquidate)
+    assert seconds_to_order(harness, Market.SPOT) < WITH_NEWS_SECONDS + 2
+    assert harness.reasons == [Reason.LIQUIDATED]
 
 
 @pytest.mark.parametrize("act", [liquidate, deleverage("1")])
 def test_without_news_the_coins_of_a_liquidated_short_are_sold_within_the_poll(act: object) -> None:
-    farm = Farm(parameters=patient(), poll_seconds=POLL_SECONDS)
-    play(farm, act)
-    assert seconds_to_order(farm, Market.SPOT) < POLL_SECONDS + WITH_NEWS_SECONDS
-    assert farm.reasons == [Reason.LIQUIDATED]
+    harness = BotHarness(parameters=patient(), poll_seconds=POLL_SECONDS)
+    play(harness, act)
+    assert seconds_to_order(harness, Market.SPOT) < POLL_SECONDS + WITH_NEWS_SECONDS
+    assert harness.reasons == [Reason.LIQUIDATED]
 
 
 @pytest.mark.parametrize("news", [True, False])
-def test_a_partly_deleveraged_short_has_its_coins_trimmed(news: bool) -> None:  # noqa: FBT001 - parametrized
-    farm = Farm(parameters=patient(), news=news, poll_seconds=POLL_SECONDS)
-    play(farm, deleverage("0.06"))
-    assert seconds_to_order(farm, Market.SPOT) < (0 if news else POLL_SECONDS) + WITH_NEWS_SECONDS
-    assert farm.reasons == []
-    farm.check_whole()
+def test_a_partly_deleveraged_short_has_its_coins_trimmed(notifications: bool) -> None:  # noqa: FBT001 - parametrized
+    harness = BotHarness(parameters=patient(), notifications=notifications, poll_seconds=POLL_SECONDS)
+    play(harness, deleverage("0.06"))
+    assert seconds_to_order(harness, Market.SPOT) < (0 if notifications else POLL_SECONDS) + WITH_NEWS_SECONDS
+    assert harness.reasons == []
+    harness.check_whole()
 
 
 @pytest.mark.parametrize(("share", "market"), [("1", Market.PERP), ("0.06", Market.PERP)])
 @pytest.mark.parametrize("news", [True, False])
-def test_coins_sold_elsewhere_are_answered_on_the_short(share: str, market: Market, news: bool) -> None:  # noqa: FBT001 - parametrized
-    farm = Farm(parameters=patient(), news=news, poll_seconds=POLL_SECONDS)
-    play(farm, sell_by_hand(share))
-    assert seconds_to_order(farm, market) < (0 if news else POLL_SECONDS) + WITH_NEWS_SECONDS + 1
-    assert len(farm.heard(GuardAlarmed)) >= 1
+def test_coins_sold_elsewhere_are_answered_on_the_short(share: str, market: Market, notifications: bool) -> None:  # noqa: FBT001 - parametrized
+    harness = BotHarness(parameters=patient(), notifications=notifications, poll_seconds=POLL_SECONDS)
+    play(harness, sell_by_hand(share))
+    assert seconds_to_order(harness, market) < (0 if notifications else POLL_SECONDS) + WITH_NEWS_SECONDS + 1
+    assert len(harness.heard(GuardAlarmed)) >= 1
 
 
 def test_a_liquidation_by_prices_that_move_between_two_cycles_is_told_at_its_time() -> None:
-    tape = ScriptedTape(step=timedelta(minutes=1))
+    market_data = ScriptedMarketData(step=timedelta(minutes=1))
     moved = OPENED + timedelta(minutes=32)
-    tape.set_prices(moved, 225)
-    farm = Farm(tape, parameters=patient(), news=True)
-    farm.run(0.58)
-    assert seconds_to_order(farm, Market.SPOT, moved) < WITH_NEWS_SECONDS
-    assert farm.reasons == [Reason.LIQUIDATED]
-    farm.check()
+    market_data.set_prices(moved, 225)
+    harness = BotHarness(market_data, parameters=patient(), notifications=True)
+    harness.run(0.58)
+    assert seconds_to_order(harness, Market.SPOT, moved) < WITH_NEWS_SECONDS
+    assert harness.reasons == [Reason.LIQUIDATED]
+    harness.check()
 
 
 # --- what else wakes -------------------------------------------------------------------------------------------------
 
 
-def set_leverage(farm: Farm) -> None:
-    farm.world.set_leverage(SYMBOL, 2)
+def set_leverage(harness: BotHarness) -> None:
+    harness.world.set_leverage(SYMBOL, 2)
 
 
-def leave_trading(farm: Farm) -> None:
-    farm.world.set_status(SYMBOL, TradingStatus.SETTLING)
+def leave_trading(harness: BotHarness) -> None:
+    harness.world.set_status(SYMBOL, TradingStatus.SETTLING)
 
 
 def come_near(factor: str) -> object:
-    def act(farm: Farm) -> None:
-        farm.world.shock(SYMBOL, Decimal(factor))
+    def act(harness: BotHarness) -> None:
+        harness.world.shock(SYMBOL, Decimal(factor))
 
     return act
 
 
-def wakes(farm: Farm) -> list[float]:
+def wakes(harness: BotHarness) -> list[float]:
     """Return after how many seconds from the event the guard began a cycle."""
-    return [(moment.at - AT).total_seconds() for moment in farm.heard(GuardAlarmed)]
+    return [(notice.at - AT).total_seconds() for notice in harness.heard(GuardAlarmed)]
 
 
 @pytest.mark.parametrize("act", [set_leverage, leave_trading, come_near("1.66"), come_near("1.7"), come_near("1.8")])
 def test_what_endangers_the_hedge_wakes_the_bot_at_once(act: object) -> None:
-    farm = Farm(parameters=patient(), news=True)
-    play(farm, act)
-    assert wakes(farm)[0] < 1
+    harness = BotHarness(parameters=patient(), notifications=True)
+    play(harness, act)
+    assert wakes(harness)[0] < 1
 
 
 def test_a_changed_funding_interval_wakes_the_bot() -> None:
-    tape = ScriptedTape(step=timedelta(minutes=1))
-    tape.set_interval(OPENED + timedelta(minutes=32), 4)
-    farm = Farm(tape, parameters=patient(), news=True)
-    farm.run(0.58)
-    assert ["4 h" in moment.text for moment in farm.heard(GuardAlarmed)] == [True]
-    farm.check_whole()
+    market_data = ScriptedMarketData(step=timedelta(minutes=1))
+    market_data.set_interval(OPENED + timedelta(minutes=32), 4)
+    harness = BotHarness(market_data, parameters=patient(), notifications=True)
+    harness.run(0.58)
+    assert ["4 h" in notice.text for notice in harness.heard(GuardAlarmed)] == [True]
+    harness.check_whole()
 
 
 # --- what does not ---------------------------------------------------------------------------------------------------
 
 
 def test_the_bots_own_orders_transfers_and_funding_never_wake_it() -> None:
-    farm = Farm(news=True, latency_seconds=0.05)
-    farm.run(30)
-    assert farm.heard(GuardAlarmed) == []
-    assert farm.ledger.totals.opened > 1
-    farm.check()
+    harness = BotHarness(notifications=True, latency_seconds=0.05)
+    harness.run(30)
+    assert harness.heard(GuardAlarmed) == []
+    assert harness.ledger.totals.opened > 1
+    harness.check()
 
 
 def test_deposits_and_small_price_moves_do_not_wake() -> None:
-    def deposit(farm: Farm) -> None:
-        farm.world.deposit(Wallet.PERP, "USDT", Decimal(50))
-        farm.world.shock(SYMBOL, Decimal("1.1"))
+    def deposit(harness: BotHarness) -> None:
+        harness.world.deposit(Wallet.PERP, "USDT", Decimal(50))
+        harness.world.shock(SYMBOL, Decimal("1.1"))
 
-    farm = Farm(parameters=patient(), news=True)
-    play(farm, deposit, hours=0.7)
-    assert wakes(farm) == []
+    harness = BotHarness(parameters=patient(), notifications=True)
+    play(harness, deposit, hours=0.7)
+    assert wakes(harness) == []
 
 
 def test_nothing_held_nothing_is_polled() -> None:
-    farm = Farm(usdt=10, perp=10, poll_seconds=POLL_SECONDS)
-    reads = count_reads(farm)
-    farm.run(1)
-    assert len(reads) <= 2 * len(farm.heard(CycleBegan)) + 2
+    harness = BotHarness(usdt=10, perp=10, poll_seconds=POLL_SECONDS)
+    reads = count_reads(harness)
+    harness.run(1)
+    assert len(reads) <= 2 * len(harness.heard(CycleBegan)) + 2
 
 
-def count_reads(farm: Farm) -> list[datetime]:
+def count_reads(harness: BotHarness) -> list[datetime]:
     """Return a list that grows with every reading of the account."""
     reads: list[datetime] = []
-    inner = farm.venue.account
+    inner = harness.venue.account
 
     async def account() -> object:
-        reads.append(farm.clock.now())
+        reads.append(harness.clock.now())
         return await inner()
 
-    farm.venue.account = account  # type: ignore[method-assign, assignment] # counts what passes
+    harness.venue.account = account  # type: ignore[method-assign, assignment] # counts what passes
     return reads
 
 
 def test_with_news_nothing_is_polled() -> None:
     counts: list[int] = []
     for poll in (0.0, POLL_SECONDS):
-        farm = Farm(parameters=patient(), news=True, poll_seconds=poll)
-        reads = count_reads(farm)
-        farm.run(3)
+        harness = BotHarness(parameters=patient(), notifications=True, poll_seconds=poll)
+        reads = count_reads(harness)
+        harness.run(3)
         counts.append(len(reads))
     assert counts[0] == counts[1]
 
@@ -218,26 +218,26 @@ def test_with_news_nothing_is_polled() -> None:
 
 
 def test_an_alarm_that_nothing_can_be_done_about_wakes_once_a_minute_at_most() -> None:
-    def stuck(farm: Farm) -> None:
-        farm.world.set_status(SYMBOL, TradingStatus.CLOSED)
-        farm.world.deleverage(SYMBOL, farm.short() * Decimal("0.2"))
+    def stuck(harness: BotHarness) -> None:
+        harness.world.set_status(SYMBOL, TradingStatus.CLOSED)
+        harness.world.deleverage(SYMBOL, harness.short() * Decimal("0.2"))
 
-    farm = Farm(parameters=patient(), news=True, poll_seconds=POLL_SECONDS)
-    farm.run(0.8, at={EVENT: stuck})
-    assert 1 <= len(wakes(farm)) <= 0.3 * 60 + 2
+    harness = BotHarness(parameters=patient(), notifications=True, poll_seconds=POLL_SECONDS)
+    harness.run(0.8, at={EVENT: stuck})
+    assert 1 <= len(wakes(harness)) <= 0.3 * 60 + 2
 
 
 def test_two_wake_ups_are_never_closer_than_five_seconds() -> None:
-    def again_and_again(farm: Farm) -> None:
-        quantity = farm.tape.pairs[0].perp.floor_quantity(farm.short() * Decimal("0.05"))
+    def again_and_again(harness: BotHarness) -> None:
+        quantity = harness.market_data.pairs[0].perp.floor_quantity(harness.short() * Decimal("0.05"))
         if quantity:
-            farm.world.deleverage(SYMBOL, quantity)
+            harness.world.deleverage(SYMBOL, quantity)
 
-    farm = Farm(parameters=patient(), news=True)
-    farm.run(0.7, at={EVENT + second / 3600: again_and_again for second in range(60)})
-    found = wakes(farm)
+    harness = BotHarness(parameters=patient(), notifications=True)
+    harness.run(0.7, at={EVENT + second / 3600: again_and_again for second in range(60)})
+    found = wakes(harness)
     assert min(later - earlier for earlier, later in pairwise(found)) >= 5
-    farm.check()
+    harness.check()
 
 
 # --- an exchange that cannot be read ---------------------------------------------------------------------------------
@@ -245,16 +245,16 @@ def test_two_wake_ups_are_never_closer_than_five_seconds() -> None:
 
 def test_an_exchange_that_cannot_be_read_is_asked_soon_again_while_a_hedge_is_held() -> None:
     until = AT + timedelta(minutes=20)
-    farm = Farm(
+    harness = BotHarness(
         parameters=patient(),
-        news=True,
+        notifications=True,
         faults=FaultPlan(reads=(ReadFault(read=Read.ACCOUNT, after=AT, until=until),)),
     )
-    farm.run(1)
-    back = [m.at for m in farm.heard(GuardAlarmed) if "read again" in m.text]
+    harness.run(1)
+    back = [m.at for m in harness.heard(GuardAlarmed) if "read again" in m.text]
     assert len(back) == 1
     assert until <= back[0] <= until + timedelta(seconds=61)
-    farm.check_whole()
+    harness.check_whole()
 
 
 # --- streams that fall silent ----------------------------------------------------------------------------------------
@@ -263,46 +263,46 @@ def test_an_exchange_that_cannot_be_read_is_asked_soon_again_while_a_hedge_is_he
 class Flaky:
     """The news of a farm's exchange, until its streams go silent."""
 
-    def __init__(self, farm: Farm) -> None:
-        self._farm = farm
+    def __init__(self, harness: BotHarness) -> None:
+        self._harness = harness
         self.telling = True
 
-    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
-        return self._farm.venue.subscribe(lambda news: listener(news) if self.telling else None)
+    def subscribe(self, observer: Callable[[Notification], None]) -> Callable[[], None]:
+        return self._harness.venue.subscribe(lambda notifications: observer(notifications) if self.telling else None)
 
     def follow(self, symbol: str | None) -> None:
-        self._farm.venue.follow(symbol)
+        self._harness.venue.follow(symbol)
 
 
-def flaky(farm: Farm) -> Flaky:
+def flaky(harness: BotHarness) -> Flaky:
     """Put news that can fall silent in the place of a farm's own."""
-    source = Flaky(farm)
-    farm.news = source
+    source = Flaky(harness)
+    harness.notifications = source
     return source
 
 
 def test_streams_that_fall_silent_are_replaced_by_polling_of_its_own_accord() -> None:
-    farm = Farm(parameters=patient(), news=True, poll_seconds=POLL_SECONDS)
-    source = flaky(farm)
-    farm.run(0.2)
+    harness = BotHarness(parameters=patient(), notifications=True, poll_seconds=POLL_SECONDS)
+    source = flaky(harness)
+    harness.run(0.2)
     source.telling = False
-    play(farm, liquidate)
-    assert seconds_to_order(farm, Market.SPOT, AT + timedelta(hours=0.2)) < POLL_SECONDS + WITH_NEWS_SECONDS
-    assert farm.reasons == [Reason.LIQUIDATED]
+    play(harness, liquidate)
+    assert seconds_to_order(harness, Market.SPOT, AT + timedelta(hours=0.2)) < POLL_SECONDS + WITH_NEWS_SECONDS
+    assert harness.reasons == [Reason.LIQUIDATED]
 
 
 def test_silent_streams_are_polled_and_streams_that_are_heard_again_are_not() -> None:
-    farm = Farm(parameters=patient(), news=True, poll_seconds=POLL_SECONDS)
-    source = flaky(farm)
-    reads = count_reads(farm)
+    harness = BotHarness(parameters=patient(), notifications=True, poll_seconds=POLL_SECONDS)
+    source = flaky(harness)
+    reads = count_reads(harness)
 
-    def hush(_: Farm) -> None:
+    def hush(_: BotHarness) -> None:
         source.telling = False
 
-    def speak(_: Farm) -> None:
+    def speak(_: BotHarness) -> None:
         source.telling = True
 
-    farm.run(1, at={0.25: hush, 0.5: speak})
+    harness.run(1, at={0.25: hush, 0.5: speak})
     minutes = [(at - OPENED).total_seconds() / 60 for at in reads]
     per_minute = [len([m for m in minutes if begin <= m < begin + 15]) / 15 for begin in (0, 15, 30, 45)]
     assert 2 <= per_minute[1] < 2.6
@@ -310,81 +310,81 @@ def test_silent_streams_are_polled_and_streams_that_are_heard_again_are_not() ->
 
 
 def test_a_lost_stream_is_a_reason_to_look_at_once() -> None:
-    farm = Farm(parameters=patient(), news=True, poll_seconds=POLL_SECONDS)
-    reads = count_reads(farm)
+    harness = BotHarness(parameters=patient(), notifications=True, poll_seconds=POLL_SECONDS)
+    reads = count_reads(harness)
 
-    def lose(farm: Farm) -> None:
-        farm.bot.guard.heard(News(at=farm.clock.now(), kind=NewsKind.LOST))
+    def lose(harness: BotHarness) -> None:
+        harness.bot.guard.heard(Notification(at=harness.clock.now(), kind=NotificationKind.LOST))
 
-    farm.run(0.52, at={EVENT: lose})
+    harness.run(0.52, at={EVENT: lose})
     assert any(timedelta() <= at - AT <= timedelta(seconds=1) for at in reads)
-    assert wakes(farm) == []
+    assert wakes(harness) == []
 
 
 # --- remedies, in their order ----------------------------------------------------------------------------------------
 
 
-def distance(farm: Farm) -> float:
+def distance(harness: BotHarness) -> float:
     """Return how far liquidation is from the mark on the exchange."""
-    position = farm.world.account().positions[SYMBOL]
+    position = harness.world.account().positions[SYMBOL]
     assert position.liquidation_price is not None
     return float(position.liquidation_price / position.mark_price - 1)
 
 
 def test_without_idle_usdt_a_part_of_both_legs_is_closed_and_becomes_margin() -> None:
-    farm = Farm(parameters=patient(), news=True)
-    farm.run(EVENT - 0.01)
-    before = farm.hedge
-    idle = farm.world.account().spot_usdt
-    farm.world.deposit(Wallet.SPOT, "USDT", -idle)
-    farm.run(0.2, at={0.15: come_near("1.73")})  # type: ignore[dict-item] # an action of the farm
-    assert [type(decision) for decision in farm.decisions(Reduce)] == [Reduce]
-    assert 0.28 < distance(farm) < 0.34
-    assert farm.hedge.hedge_id == before.hedge_id
-    assert 0.7 < farm.hedge.short / before.short < 0.95
-    assert farm.hedge.entry_fees == before.entry_fees
-    assert farm.hedge.entry_notional == before.entry_notional
-    assert farm.reasons == []
-    farm.check_whole()
+    harness = BotHarness(parameters=patient(), notifications=True)
+    harness.run(EVENT - 0.01)
+    before = harness.hedge
+    idle = harness.world.account().spot_usdt
+    harness.world.deposit(Wallet.SPOT, "USDT", -idle)
+    harness.run(0.2, at={0.15: come_near("1.73")})  # type: ignore[dict-item] # an action of the farm
+    assert [type(decision) for decision in harness.decisions(Reduce)] == [Reduce]
+    assert 0.28 < distance(harness) < 0.34
+    assert harness.hedge.hedge_id == before.hedge_id
+    assert 0.7 < harness.hedge.short / before.short < 0.95
+    assert harness.hedge.entry_fees == before.entry_fees
+    assert harness.hedge.entry_notional == before.entry_notional
+    assert harness.reasons == []
+    harness.check_whole()
 
 
 def test_a_price_that_goes_on_rising_is_answered_by_one_remedy_after_the_other() -> None:
-    tape = ScriptedTape(step=timedelta(minutes=1))
+    market_data = ScriptedMarketData(step=timedelta(minutes=1))
     for minute in range(32, 150):
-        tape.set_prices(OPENED + timedelta(minutes=minute), 100 + minute - 31)
-    farm = Farm(tape, parameters=patient(), news=True)
-    farm.run(2.5)
-    kinds = [type(d) for d in (*farm.decisions(TopUpMargin), *farm.decisions(Reduce))]
+        market_data.set_prices(OPENED + timedelta(minutes=minute), 100 + minute - 31)
+    harness = BotHarness(market_data, parameters=patient(), notifications=True)
+    harness.run(2.5)
+    kinds = [type(d) for d in (*harness.decisions(TopUpMargin), *harness.decisions(Reduce))]
     assert TopUpMargin in kinds
     assert Reduce in kinds
-    assert farm.reasons == []
-    assert not any(event.fills for event in farm.logged(FillsElsewhere)), "nothing was liquidated"
-    assert distance(farm) > 0.2
-    farm.check_whole()
+    assert harness.reasons == []
+    assert not any(event.fills for event in harness.logged(ExternalFills)), "nothing was liquidated"
+    assert distance(harness) > 0.2
+    harness.check_whole()
 
 
 # --- a hedge that cannot be seen -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("news", [True, False])
-def test_a_held_hedge_that_cannot_be_seen_for_an_hour_is_an_error_and_again_each_hour(*, news: bool) -> None:
+def test_a_held_hedge_that_cannot_be_seen_for_an_hour_is_an_error_and_again_each_hour(*, notifications: bool) -> None:
     outage = ReadFault(
         read=Read.ACCOUNT,
         error=ReadError.UNAUTHORIZED,
         after=OPENED + timedelta(hours=1),
         until=OPENED + timedelta(hours=3.5),
     )
-    farm = Farm(parameters=patient(), faults=FaultPlan(reads=(outage,)), news=news)
-    farm.run(6)
-    reported = farm.heard(HedgeUnseen)
-    assert [(moment.symbol, round(moment.seconds / 3600, 1)) for moment in reported] == [(SYMBOL, 1.0), (SYMBOL, 2.0)]
-    assert all("key not permitted" in moment.why for moment in reported)
+    harness = BotHarness(parameters=patient(), faults=FaultPlan(reads=(outage,)), notifications=notifications)
+    harness.run(6)
+    reported = harness.heard(HedgeUnseen)
+    assert [(notice.symbol, round(notice.seconds / 3600, 1)) for notice in reported] == [(SYMBOL, 1.0), (SYMBOL, 2.0)]
+    assert all("key not permitted" in notice.why for notice in reported)
     said = words(reported[0])
     assert said[0].text.startswith(f"{SYMBOL} HAS NOT BEEN SEEN FOR 1.0 HOURS: ")
 
 
 def test_an_account_that_cannot_be_read_while_nothing_is_held_is_no_such_error() -> None:
     outage = ReadFault(read=Read.ACCOUNT, after=OPENED, until=OPENED + timedelta(hours=3))
-    farm = Farm(parameters=patient(), faults=FaultPlan(reads=(outage,)), news=True)
-    farm.run(3)
-    assert farm.heard(HedgeUnseen) == []
+    harness = BotHarness(parameters=patient(), faults=FaultPlan(reads=(outage,)), notifications=True)
+    harness.run(3)
+    assert harness.heard(HedgeUnseen) == []

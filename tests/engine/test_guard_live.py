@@ -10,16 +10,16 @@ import pytest
 
 from hedgerow.app.bot import BotParts, build_bot
 from hedgerow.domain.commands import PlaceOrder
-from hedgerow.domain.events import CommandIssued, Event, FillsElsewhere
+from hedgerow.domain.events import CommandIssued, Event, ExternalFills
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import Reason
-from hedgerow.engine.notices import CycleFailed, GuardAlarmed, Moment
+from hedgerow.engine.notices import CycleFailed, GuardAlarmed, Notice
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.settings import InMemory
-from support.worlds import SYMBOL, ScriptedTape
+from support.worlds import SYMBOL, ScriptedMarketData
 
 EVENT_SECONDS = 1000.0
 """A hundred seconds after the cycle at 15 minutes, two hundred before the one at 20."""
@@ -33,15 +33,15 @@ class Live:
     """A bot on the live client, in front of the wire of an emulated exchange."""
 
     def __init__(self, *, streams: bool) -> None:
-        self.setting = InMemory(ScriptedTape())
+        self.setting = InMemory(ScriptedMarketData())
         self.store = MemoryStore()
-        self.moments: list[Moment] = []
+        self.notices: list[Notice] = []
         self.ledger = Ledger()
         self.began = self.setting.clock.now()
         self._streams = streams
 
-    def hear(self, moment: Moment) -> None:
-        self.moments.append(moment)
+    def on_notice(self, notice: Notice) -> None:
+        self.notices.append(notice)
 
     def play(self, act: Callable[[Any], object], seconds: float = EVENT_SECONDS + 60) -> None:
         self.setting.run(self._life(act, seconds))
@@ -56,8 +56,8 @@ class Live:
                 parameters=PARAMETERS,
                 randomness=Random(1),
                 options=RunOptions(interval_seconds=300, poll_seconds=30),
-                listeners=(self,),
-                news=venue,
+                observers=(self,),
+                notifications=venue,
             )
         )
         listening = asyncio.ensure_future(self.setting.streams.run() if self._streams else self.setting.clock.sleep(0))
@@ -98,15 +98,15 @@ def test_a_leg_that_is_taken_is_answered_on_the_other_one(
 ) -> None:
     live = Live(streams=streams)
     live.play(act)
-    assert [m.error for m in live.moments if isinstance(m, CycleFailed)] == []
+    assert [m.error for m in live.notices if isinstance(m, CycleFailed)] == []
     assert live.seconds_to_order(market) < within
-    assert [m for m in live.moments if isinstance(m, GuardAlarmed)]
-    assert any(isinstance(event, FillsElsewhere) for event in live.log)
+    assert [m for m in live.notices if isinstance(m, GuardAlarmed)]
+    assert any(isinstance(event, ExternalFills) for event in live.log)
     assert live.ledger.closed[0].reason is (Reason.LIQUIDATED if act is deleverage else Reason.LEG_GONE)
 
 
 def test_a_quiet_time_on_streams_is_never_woken_and_never_polled() -> None:
     live = Live(streams=True)
     live.play(lambda _: None, seconds=1750)
-    assert [m.text for m in live.moments if isinstance(m, GuardAlarmed)] == []
+    assert [m.text for m in live.notices if isinstance(m, GuardAlarmed)] == []
     assert live.ledger.totals.cycles == 6

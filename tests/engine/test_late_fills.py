@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.domain.events import FeeBooked, FillsElsewhere, Halted, HaltReason, HedgeAborted, HedgeAdopted
+from hedgerow.domain.events import ExternalFills, FeeBooked, Halted, HaltReason, HedgeAborted, HedgeAdopted
 from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import ResumeRequested
@@ -14,8 +14,8 @@ from hedgerow.domain.position import Reason
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.notices import CycleFailed, Warned
 from hedgerow.strategy.parameters import CapitalManagement, FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bot_harness import Farm
-from support.worlds import SYMBOL, Listing, ScriptedTape
+from support.bot_harness import BotHarness
+from support.worlds import SYMBOL, Listing, ScriptedMarketData
 
 PATIENT = StrategyParameters(
     position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6),
@@ -25,78 +25,80 @@ CALM = replace(PATIENT, funding_rate_strategy=FundingRateStrategy(min_funding_ap
 OTHER = "BBBUSDT"
 
 
-def tape() -> ScriptedTape:
-    return ScriptedTape([Listing(rate="0.0004"), Listing(OTHER, spot=20, rate="0.0003")])
+def market_data() -> ScriptedMarketData:
+    return ScriptedMarketData([Listing(rate="0.0004"), Listing(OTHER, spot=20, rate="0.0003")])
 
 
-def given_up(market: Market) -> tuple[Farm, OrderRequest]:
+def given_up(market: Market) -> tuple[BotHarness, OrderRequest]:
     """Return a farm whose opening was unwound because an order of one leg never came, and that order."""
     lost = SubmitFault(outcome=Outcome.LOST_BEFORE, command="place_order", market=market, times=1)
     rejected = SubmitFault(outcome=Outcome.REJECT, command="place_order", market=market, code=-4131, nth=2, times=999)
-    farm = Farm(tape(), usdt=1000, perp=1000, parameters=PATIENT, faults=FaultPlan(submits=(lost, rejected)))
-    farm.run(0.02)
-    assert farm.logged(HedgeAborted)
-    farm.venue.calm()
-    farm.parameters = CALM
-    order = next(sent.order for sent in farm.venue.orders if sent.order.market is market)
-    return farm, order
+    harness = BotHarness(
+        market_data(), usdt=1000, perp=1000, parameters=PATIENT, faults=FaultPlan(submits=(lost, rejected))
+    )
+    harness.run(0.02)
+    assert harness.logged(HedgeAborted)
+    harness.venue.calm()
+    harness.parameters = CALM
+    order = next(sent.order for sent in harness.venue.orders if sent.order.market is market)
+    return harness, order
 
 
 @pytest.mark.parametrize("market", list(Market))
 @pytest.mark.parametrize("running", [True, False], ids=["while running", "at start"])
 def test_an_order_executed_after_its_trade_ended_is_closed_by_the_bot(market: Market, *, running: bool) -> None:
-    farm, order = given_up(market)
-    farm.moments.clear()
+    harness, order = given_up(market)
+    harness.notices.clear()
 
-    def land(farm: Farm) -> None:
-        farm.world.place(order)
+    def land(harness: BotHarness) -> None:
+        harness.world.place(order)
 
     if running:
-        farm.run(0.3, at={0.1: land})
+        harness.run(0.3, at={0.1: land})
     else:
-        land(farm)
-        farm.run(0.1)
-    assert farm.heard(CycleFailed) == []
-    assert farm.short() == 0
-    assert farm.coins() < Decimal("0.05")
-    assert [event.own for event in farm.logged(FillsElsewhere)] == [True]
-    assert any("filled late: it is the bot's" in said.text for said in farm.heard(Warned))
-    assert HaltReason.FOREIGN_SHORT not in [halt.reason for halt in farm.logged(Halted)]
-    assert farm.reasons[-1] is Reason.LEG_GONE
-    farm.check_flat()
+        land(harness)
+        harness.run(0.1)
+    assert harness.heard(CycleFailed) == []
+    assert harness.short() == 0
+    assert harness.coins() < Decimal("0.05")
+    assert [event.own for event in harness.logged(ExternalFills)] == [True]
+    assert any("filled late: it is the bot's" in said.text for said in harness.heard(Warned))
+    assert HaltReason.FOREIGN_SHORT not in [halt.reason for halt in harness.logged(Halted)]
+    assert harness.reasons[-1] is Reason.LEG_GONE
+    harness.check_flat()
 
 
 def test_an_order_that_lands_within_its_nonces_life_is_found_within_seconds() -> None:
-    farm, order = given_up(Market.PERP)
+    harness, order = given_up(Market.PERP)
     landed = []
 
-    def land(farm: Farm) -> None:
-        landed.append(farm.world.now)
-        farm.world.place(order)
+    def land(harness: BotHarness) -> None:
+        landed.append(harness.world.now)
+        harness.world.place(order)
 
-    farm.run(0.05, at={0.01: land})
-    assert farm.short() == 0
-    assert (farm.ledger.closed[-1].closed_at - landed[0]).total_seconds() < 30
-    farm.check_flat()
+    harness.run(0.05, at={0.01: land})
+    assert harness.short() == 0
+    assert (harness.ledger.closed[-1].closed_at - landed[0]).total_seconds() < 30
+    harness.check_flat()
 
 
 def test_a_late_fill_of_the_hedge_that_is_held_grows_its_leg_and_is_trimmed() -> None:
     lost = SubmitFault(outcome=Outcome.LOST_BEFORE, command="place_order", market=Market.PERP)
     small = replace(PATIENT, capital_management=CapitalManagement(max_capital_usd=Decimal(1000)))
-    farm = Farm(tape(), usdt=1000, perp=1000, parameters=small, faults=FaultPlan(submits=(lost,)))
-    farm.run(0.05)
-    farm.check_whole()
-    order = next(sent.order for sent in farm.venue.orders if sent.order.market is Market.PERP)
-    farm.parameters = CALM
-    before = farm.hedge.short
-    farm.world.place(order)
-    farm.run(0.02)
-    assert farm.heard(CycleFailed) == []
-    assert farm.logged(HedgeAdopted) == []
-    assert order.client_id in [event.client_id for event in farm.logged(FeeBooked)]
-    assert farm.reasons == [Reason.IMBALANCE] or farm.hedge.short == before
-    assert HaltReason.FOREIGN_SHORT not in [halt.reason for halt in farm.logged(Halted)]
-    farm.check()
+    harness = BotHarness(market_data(), usdt=1000, perp=1000, parameters=small, faults=FaultPlan(submits=(lost,)))
+    harness.run(0.05)
+    harness.check_whole()
+    order = next(sent.order for sent in harness.venue.orders if sent.order.market is Market.PERP)
+    harness.parameters = CALM
+    before = harness.hedge.short
+    harness.world.place(order)
+    harness.run(0.02)
+    assert harness.heard(CycleFailed) == []
+    assert harness.logged(HedgeAdopted) == []
+    assert order.client_id in [event.client_id for event in harness.logged(FeeBooked)]
+    assert harness.reasons == [Reason.IMBALANCE] or harness.hedge.short == before
+    assert HaltReason.FOREIGN_SHORT not in [halt.reason for halt in harness.logged(Halted)]
+    harness.check()
 
 
 # --- another bot -----------------------------------------------------------------------------------------------------
@@ -115,56 +117,56 @@ def other_bots(market: Market, side: Side, quantity: str, *, number: int = 1, sy
 
 
 def test_a_position_that_another_bot_opens_meanwhile_is_not_adopted_and_openings_halt_once() -> None:
-    farm = Farm(tape(), usdt=1000, perp=1000, parameters=CALM)
-    farm.run(0.1)
+    harness = BotHarness(market_data(), usdt=1000, perp=1000, parameters=CALM)
+    harness.run(0.1)
 
-    def open_there(farm: Farm) -> None:
-        farm.world.set_leverage(OTHER, 1)
-        farm.world.place(other_bots(Market.SPOT, Side.BUY, "10.02"))
-        farm.world.place(other_bots(Market.PERP, Side.SELL, "10"))
+    def open_there(harness: BotHarness) -> None:
+        harness.world.set_leverage(OTHER, 1)
+        harness.world.place(other_bots(Market.SPOT, Side.BUY, "10.02"))
+        harness.world.place(other_bots(Market.PERP, Side.SELL, "10"))
 
-    farm.run(0.5, at={0.1: open_there})
-    assert [halt.reason for halt in farm.logged(Halted)] == [HaltReason.ANOTHER_BOT]
-    assert farm.logged(HedgeAdopted) == []
-    assert farm.ledger.hedge is None
+    harness.run(0.5, at={0.1: open_there})
+    assert [halt.reason for halt in harness.logged(Halted)] == [HaltReason.ANOTHER_BOT]
+    assert harness.logged(HedgeAdopted) == []
+    assert harness.ledger.hedge is None
 
 
 def test_what_was_there_when_a_person_resumed_halts_no_more_and_is_adopted_but_new_trades_of_another_bot_do() -> None:
-    farm = Farm(tape(), usdt=1000, perp=1000, parameters=CALM)
-    farm.run(0.1)
-    farm.world.set_leverage(OTHER, 1)
-    farm.world.place(other_bots(Market.SPOT, Side.BUY, "10.02"))
-    farm.world.place(other_bots(Market.PERP, Side.SELL, "10"))
-    farm.run(0.2)
-    assert [halt.reason for halt in farm.logged(Halted)] == [HaltReason.ANOTHER_BOT]
-    assert farm.ask(ResumeRequested()).done
-    farm.run(0.2)
-    assert farm.hedge.symbol == OTHER
-    assert len(farm.logged(Halted)) == 1
+    harness = BotHarness(market_data(), usdt=1000, perp=1000, parameters=CALM)
+    harness.run(0.1)
+    harness.world.set_leverage(OTHER, 1)
+    harness.world.place(other_bots(Market.SPOT, Side.BUY, "10.02"))
+    harness.world.place(other_bots(Market.PERP, Side.SELL, "10"))
+    harness.run(0.2)
+    assert [halt.reason for halt in harness.logged(Halted)] == [HaltReason.ANOTHER_BOT]
+    assert harness.ask(ResumeRequested()).done
+    harness.run(0.2)
+    assert harness.hedge.symbol == OTHER
+    assert len(harness.logged(Halted)) == 1
     sold = other_bots(Market.SPOT, Side.SELL, "5", number=2)
-    farm.run(0.4, at={0.1: lambda f: f.world.place(sold)})
-    assert [halt.reason for halt in farm.logged(Halted)][1] is HaltReason.ANOTHER_BOT
+    harness.run(0.4, at={0.1: lambda f: f.world.place(sold)})
+    assert [halt.reason for halt in harness.logged(Halted)][1] is HaltReason.ANOTHER_BOT
 
 
 def test_a_position_from_before_the_log_is_adopted_though_its_ids_have_the_bots_form() -> None:
-    farm = Farm(tape(), usdt=1000, perp=1000, parameters=CALM)
-    farm.world.set_leverage(OTHER, 1)
-    farm.world.place(other_bots(Market.SPOT, Side.BUY, "10.02"))
-    farm.world.place(other_bots(Market.PERP, Side.SELL, "10"))
-    farm.wait(0.1)
-    farm.run(0.1)
-    assert farm.hedge.adopted
-    assert farm.logged(Halted) == []
+    harness = BotHarness(market_data(), usdt=1000, perp=1000, parameters=CALM)
+    harness.world.set_leverage(OTHER, 1)
+    harness.world.place(other_bots(Market.SPOT, Side.BUY, "10.02"))
+    harness.world.place(other_bots(Market.PERP, Side.SELL, "10"))
+    harness.wait(0.1)
+    harness.run(0.1)
+    assert harness.hedge.adopted
+    assert harness.logged(Halted) == []
 
 
 def test_another_bot_that_closes_a_leg_is_named_as_the_cause() -> None:
-    farm = Farm(tape(), usdt=1000, perp=1000, parameters=CALM)
-    farm.world.set_leverage(OTHER, 1)
-    farm.world.place(other_bots(Market.SPOT, Side.BUY, "10.02"))
-    farm.world.place(other_bots(Market.PERP, Side.SELL, "10"))
-    farm.wait(0.1)
+    harness = BotHarness(market_data(), usdt=1000, perp=1000, parameters=CALM)
+    harness.world.set_leverage(OTHER, 1)
+    harness.world.place(other_bots(Market.SPOT, Side.BUY, "10.02"))
+    harness.world.place(other_bots(Market.PERP, Side.SELL, "10"))
+    harness.wait(0.1)
     sold = other_bots(Market.SPOT, Side.SELL, "10", number=2)
-    farm.run(0.4, at={0.1: lambda f: f.world.place(sold)})
-    assert HaltReason.ANOTHER_BOT in [halt.reason for halt in farm.logged(Halted)]
-    assert farm.short(OTHER) == 0
-    assert farm.short(SYMBOL) == 0
+    harness.run(0.4, at={0.1: lambda f: f.world.place(sold)})
+    assert HaltReason.ANOTHER_BOT in [halt.reason for halt in harness.logged(Halted)]
+    assert harness.short(OTHER) == 0
+    assert harness.short(SYMBOL) == 0

@@ -14,9 +14,9 @@ from hedgerow.emulator.inprocess.faults import FaultPlan
 from hedgerow.emulator.inprocess.readings import LateFunding
 from hedgerow.engine.notices import BooksChecked, Warned
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bot_harness import OPENED, Farm
+from support.bot_harness import OPENED, BotHarness
 from support.mail import asked, mailbox_in
-from support.worlds import SYMBOL, Listing, ScriptedTape
+from support.worlds import SYMBOL, Listing, ScriptedMarketData
 
 PATIENT = StrategyParameters(
     position_management=PositionManagement(max_position_age_hours=2000, fee_coverage_multiplier=1000)
@@ -24,9 +24,9 @@ PATIENT = StrategyParameters(
 MISSING = "No funding payment of"
 
 
-def farm_with(*late: LateFunding, interval: int = 8, parameters: StrategyParameters = PATIENT) -> Farm:
-    tape = ScriptedTape([Listing(SYMBOL, interval_hours=interval, rate="0.0003")])
-    return Farm(tape, parameters=parameters, faults=FaultPlan(late_funding=late))
+def harness_with(*late: LateFunding, interval: int = 8, parameters: StrategyParameters = PATIENT) -> BotHarness:
+    market_data = ScriptedMarketData([Listing(SYMBOL, interval_hours=interval, rate="0.0003")])
+    return BotHarness(market_data, parameters=parameters, faults=FaultPlan(late_funding=late))
 
 
 def late(*, hours: float, after: float, until: float) -> LateFunding:
@@ -36,73 +36,73 @@ def late(*, hours: float, after: float, until: float) -> LateFunding:
     )
 
 
-def booked(farm: Farm) -> list[int]:
-    return [event.payment.tran_id for event in farm.logged(FundingReceived)]
+def booked(harness: BotHarness) -> list[int]:
+    return [event.payment.tran_id for event in harness.logged(FundingReceived)]
 
 
-def check_paid(farm: Farm) -> None:
+def check_paid(harness: BotHarness) -> None:
     """Check that each payment was booked once, to the hedge that was held, and that the books agree."""
-    paid = {payment.tran_id: payment for payment in farm.world.funding_payments(OPENED)}
-    assert sorted(booked(farm)) == sorted(paid)
-    assert farm.hedge.funding_payments == len(paid)
-    assert farm.hedge.funding_received == sum(payment.amount for payment in paid.values())
-    assert farm.ledger.unattributed_funding == 0
-    farm.check()
+    paid = {payment.tran_id: payment for payment in harness.world.funding_payments(OPENED)}
+    assert sorted(booked(harness)) == sorted(paid)
+    assert harness.hedge.funding_payments == len(paid)
+    assert harness.hedge.funding_received == sum(payment.amount for payment in paid.values())
+    assert harness.ledger.unattributed_funding == 0
+    harness.check()
 
 
 @pytest.mark.parametrize("hours", [0.2, 3, 20, 100], ids=["minutes", "hours", "after newer ones", "days"])
 @pytest.mark.parametrize("interval", [1, 8])
 def test_a_row_listed_late_is_booked_when_it_appears_though_newer_ones_are_booked(hours: float, interval: int) -> None:
-    farm = farm_with(late(hours=hours, after=7, until=9), interval=interval)
-    farm.run(9 + hours + 3)
-    check_paid(farm)
+    harness = harness_with(late(hours=hours, after=7, until=9), interval=interval)
+    harness.run(9 + hours + 3)
+    check_paid(harness)
 
 
 def test_a_row_listed_while_no_bot_ran_is_booked_at_the_next_start() -> None:
-    farm = farm_with(late(hours=40, after=7, until=9))
-    farm.run(30)
-    farm.wait(30)
-    farm.run(1)
-    check_paid(farm)
+    harness = harness_with(late(hours=40, after=7, until=9))
+    harness.run(30)
+    harness.wait(30)
+    harness.run(1)
+    check_paid(harness)
 
 
 def test_a_row_listed_after_the_closing_belongs_to_the_hedge_that_was_held(tmp_path: Path) -> None:
-    farm, mailbox = farm_with(late(hours=6, after=7, until=9)), mailbox_in(tmp_path)
-    farm.run(10)
+    harness, mailbox = harness_with(late(hours=6, after=7, until=9)), mailbox_in(tmp_path)
+    harness.run(10)
     mailbox.post(asked("1", CloseRequested()))
-    farm.run(0.5, mailbox=mailbox)
-    (closed,) = farm.ledger.closed
+    harness.run(0.5, mailbox=mailbox)
+    (closed,) = harness.ledger.closed
     assert closed.funding == 0
-    farm.run(8)
-    closed = farm.ledger.closed[0]
-    (payment,) = [p for p in farm.world.funding_payments(OPENED) if p.at < closed.closed_at]
+    harness.run(8)
+    closed = harness.ledger.closed[0]
+    (payment,) = [p for p in harness.world.funding_payments(OPENED) if p.at < closed.closed_at]
     assert closed.funding == payment.amount
-    farm.check()
+    harness.check()
 
 
 def test_a_payment_that_is_missing_for_long_is_said_once() -> None:
-    farm = farm_with(late(hours=10_000, after=7, until=9))
-    farm.run(60)
-    said = [warned.text for warned in farm.heard(Warned) if MISSING in warned.text]
+    harness = harness_with(late(hours=10_000, after=7, until=9))
+    harness.run(60)
+    said = [warned.text for warned in harness.heard(Warned) if MISSING in warned.text]
     assert said == [f"{MISSING} {SYMBOL} is listed for the settlement of 2026-01-05 08:00 UTC; booked when it is"]
-    assert farm.heard(BooksChecked), "the balance has it, the rows do not"
+    assert harness.heard(BooksChecked), "the balance has it, the rows do not"
 
 
 def test_rows_in_time_are_no_reason_for_a_word_or_a_second_reading() -> None:
-    farm = farm_with(interval=1)
-    farm.run(48)
-    check_paid(farm)
-    assert [warned.text for warned in farm.heard(Warned) if MISSING in warned.text] == []
+    harness = harness_with(interval=1)
+    harness.run(48)
+    check_paid(harness)
+    assert [warned.text for warned in harness.heard(Warned) if MISSING in warned.text] == []
 
 
 def test_two_months_offline_leave_no_payment_out_and_none_is_booked_twice() -> None:
-    farm = farm_with()
-    farm.run(2)
-    farm.wait(60 * 24)
-    farm.run(1)
-    farm.run(1)
-    check_paid(farm)
-    assert len(booked(farm)) == 60 * 3
+    harness = harness_with()
+    harness.run(2)
+    harness.wait(60 * 24)
+    harness.run(1)
+    harness.run(1)
+    check_paid(harness)
+    assert len(booked(harness)) == 60 * 3
 
 
 class OverdueView:
@@ -117,16 +117,16 @@ class OverdueView:
 
 
 def test_a_held_pair_whose_newest_rate_is_missing_is_named_once_per_settlement() -> None:
-    farm = farm_with()
-    read, stamp = farm.venue.market, OPENED + timedelta(hours=4)
+    harness = harness_with()
+    read, stamp = harness.venue.market, OPENED + timedelta(hours=4)
 
     async def overdue(periods: int) -> Any:
         return OverdueView(await read(periods), stamp)
 
-    farm.run(1)
-    farm.venue.market = overdue  # type: ignore[method-assign] # the live venue marks it
-    farm.run(3)
-    said = [warned.text for warned in farm.heard(Warned) if "is not listed yet" in warned.text]
+    harness.run(1)
+    harness.venue.market = overdue  # type: ignore[method-assign] # the live venue marks it
+    harness.run(3)
+    said = [warned.text for warned in harness.heard(Warned) if "is not listed yet" in warned.text]
     (line,) = said
     assert line.startswith(f"The funding rate of {SYMBOL} settled at {stamp:%Y-%m-%d %H:%M} UTC is not listed yet")
-    assert farm.hedge.symbol == SYMBOL
+    assert harness.hedge.symbol == SYMBOL

@@ -7,11 +7,11 @@ import pytest
 
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, StateReport, bot_state
 from hedgerow.dashboard.narration.wording import words
-from hedgerow.domain.events import FillsElsewhere, Halted, HaltReason
+from hedgerow.domain.events import ExternalFills, Halted, HaltReason
 from hedgerow.domain.position import Reason
-from hedgerow.engine.notices import Moment, Recorded
+from hedgerow.engine.notices import Notice, Recorded
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bot_harness import Farm
+from support.bot_harness import BotHarness
 from support.worlds import SYMBOL
 
 PATIENT = StrategyParameters(
@@ -25,34 +25,34 @@ class States:
     def __init__(self) -> None:
         self.found: list[StateReport] = []
 
-    def hear(self, moment: Moment) -> None:
-        if isinstance(moment, Recorded) and isinstance(moment.event, FillsElsewhere):
+    def on_notice(self, notice: Notice) -> None:
+        if isinstance(notice, Recorded) and isinstance(notice.event, ExternalFills):
             running = Process(state=ProcessState.RUNNING, pid=1)
-            now = moment.event.at + timedelta(seconds=9)
-            self.found.append(bot_state(moment.after, running, None, now))
+            now = notice.event.at + timedelta(seconds=9)
+            self.found.append(bot_state(notice.after, running, None, now))
 
 
-def liquidate(farm: Farm) -> None:
-    farm.world.shock(SYMBOL, Decimal("2.2"))
+def liquidate(harness: BotHarness) -> None:
+    harness.world.shock(SYMBOL, Decimal("2.2"))
 
 
-def deleverage(farm: Farm) -> None:
-    farm.world.deleverage(SYMBOL, farm.hedge.short)
+def deleverage(harness: BotHarness) -> None:
+    harness.world.deleverage(SYMBOL, harness.hedge.short)
 
 
 @pytest.mark.parametrize(("act", "name"), [(liquidate, "LIQUIDATION"), (deleverage, "AUTO-DELEVERAGING")])
 def test_a_short_that_the_exchange_closed_is_not_called_a_trade_of_others(act: object, name: str) -> None:
-    farm, states = Farm(parameters=PATIENT, news=True), States()
-    farm.run(0.58, at={0.51: act}, listeners=(states,))  # type: ignore[dict-item] # one of two functions above
-    texts = [line.text for moment in farm.moments for line in words(moment)]
+    harness, states = BotHarness(parameters=PATIENT, notifications=True), States()
+    harness.run(0.58, at={0.51: act}, observers=(states,))  # type: ignore[dict-item] # one of two functions above
+    texts = [line.text for notice in harness.notices for line in words(notice)]
     assert any(text.startswith(f"{name}: the exchange bought back ") for text in texts)
     assert not any("Trades that are not the bot's" in text for text in texts)
-    assert farm.reasons == [Reason.LIQUIDATED]
-    (halt,) = farm.logged(Halted)
+    assert harness.reasons == [Reason.LIQUIDATED]
+    (halt,) = harness.logged(Halted)
     assert halt.reason is HaltReason.LIQUIDATION
     assert name.lower() in halt.detail
     (shown,) = states.found
     assert shown.state is BotState.NAKED
     assert "the short of" in shown.title
     assert "was liquidated or auto-deleveraged" in shown.title
-    assert farm.ledger.max_naked_seconds > 0
+    assert harness.ledger.max_naked_seconds > 0

@@ -3,9 +3,9 @@
 import pytest
 
 from hedgerow.dashboard.narration.wording import words
-from hedgerow.engine.notices import CycleFailed, ListenerFailed, Moment, Stopped
+from hedgerow.engine.notices import CycleFailed, Notice, ObserverFailed, Stopped
 from hedgerow.store.codec import events_sha256
-from support.bot_harness import Farm
+from support.bot_harness import BotHarness
 
 
 class Broken:
@@ -15,10 +15,10 @@ class Broken:
         self._every = every
         self._heard = 0
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, notice: Notice) -> None:
         self._heard += 1
         if self._heard % self._every == 0:
-            raise KeyError(f"no panel for {type(moment).__name__}")
+            raise KeyError(f"no panel for {type(notice).__name__}")
 
 
 class Panel(Broken):
@@ -29,11 +29,11 @@ class Alerts(Broken):
     """A third one."""
 
 
-def _lived(*listeners: Broken) -> Farm:
-    farm = Farm(latency_seconds=0.05)
-    farm.listeners_may_fail = True
-    farm.run(30, listeners=listeners)
-    return farm
+def _lived(*observers: Broken) -> BotHarness:
+    harness = BotHarness(latency_seconds=0.05)
+    harness.listeners_may_fail = True
+    harness.run(30, observers=observers)
+    return harness
 
 
 @pytest.mark.parametrize("every", [1, 2, 3, 7])
@@ -48,20 +48,20 @@ def test_a_listener_that_raises_changes_no_event_of_the_log(every: int) -> None:
 
 
 def test_the_first_failure_of_a_listener_is_one_line_and_the_others_are_counted() -> None:
-    farm = _lived(Panel(5), Alerts(1))
-    failed = farm.heard(ListenerFailed)
-    assert [said.listener for said in failed] == ["Alerts", "Panel"]
+    harness = _lived(Panel(5), Alerts(1))
+    failed = harness.heard(ObserverFailed)
+    assert [said.observer for said in failed] == ["Alerts", "Panel"]
     assert failed[0].error == "KeyError: 'no panel for Started'"
-    counts = farm.bot.journal.listener_failures
+    counts = harness.bot.journal.listener_failures
     assert set(counts) == {"Panel", "Alerts"}
     assert counts["Alerts"] > counts["Panel"] > 10
-    said = [line.text for moment in farm.moments for line in words(moment)]
+    said = [line.text for notice in harness.notices for line in words(notice)]
     assert sum("failed and is left behind" in text for text in said) == 2
-    stopped = farm.heard(Stopped)[-1]
+    stopped = harness.heard(Stopped)[-1]
     assert stopped.listener_failures["Panel"] == counts["Panel"]
     assert f"  Panel failed {counts['Panel']} times" in [line.text for line in words(stopped)]
 
 
 def test_two_listeners_of_one_class_that_fail_are_both_said() -> None:
-    farm = _lived(Panel(3), Panel(4))
-    assert [said.listener for said in farm.heard(ListenerFailed)] == ["Panel", "Panel"]
+    harness = _lived(Panel(3), Panel(4))
+    assert [said.observer for said in harness.heard(ObserverFailed)] == ["Panel", "Panel"]

@@ -13,7 +13,7 @@ from hedgerow.domain.events import (
     CycleCompleted,
     DustKept,
     DustSwept,
-    FillsElsewhere,
+    ExternalFills,
     FundingReceived,
     FundsTransferred,
     HedgeClosed,
@@ -30,8 +30,8 @@ from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.error_codes import Code
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bot_harness import OPENED, Farm
-from support.worlds import SYMBOL, Listing, ScriptedTape
+from support.bot_harness import OPENED, BotHarness
+from support.worlds import SYMBOL, Listing, ScriptedMarketData
 
 EAGER = StrategyParameters(
     execution=ExecutionLimits(max_naked_equity_fraction=Decimal("0.5")),
@@ -44,24 +44,24 @@ HOLD = StrategyParameters(
 )
 
 
-def farm(
+def harness(
     *submits: SubmitFault,
     reads: tuple[ReadFault, ...] = (),
     usdt: int = 500,
     interval_hours: int = 8,
     **options: object,
-) -> Farm:
+) -> BotHarness:
     faults = FaultPlan(submits=submits, reads=reads)
-    tape = ScriptedTape([Listing(rate="0.0006", interval_hours=interval_hours)])
+    market_data = ScriptedMarketData([Listing(rate="0.0006", interval_hours=interval_hours)])
     settings = {"parameters": HOLD, **options}
-    return Farm(tape, usdt=usdt, perp=1000 - usdt, faults=faults, latency_seconds=0.1, **settings)  # type: ignore[arg-type] # its own
+    return BotHarness(market_data, usdt=usdt, perp=1000 - usdt, faults=faults, latency_seconds=0.1, **settings)  # type: ignore[arg-type] # its own
 
 
 @pytest.mark.parametrize("silence", [Outcome.NOT_SENT, Outcome.REJECT], ids=["never left", "refused for no reason"])
 def test_a_transfer_whose_repetition_fails_is_not_taken_to_have_failed_itself(silence: Outcome) -> None:
     done = SubmitFault(outcome=Outcome.LOST_AFTER, command="transfer_funds")
     again = SubmitFault(outcome=silence, command="transfer_funds", nth=2, times=2, code=Code.UNKNOWN)
-    bot = farm(done, again, usdt=900)
+    bot = harness(done, again, usdt=900)
     bot.run(0.5)
     bot.check_whole()
     assert bot.logged(CommandRefused)
@@ -70,7 +70,7 @@ def test_a_transfer_whose_repetition_fails_is_not_taken_to_have_failed_itself(si
 
 def test_no_second_transfer_begins_while_the_first_is_in_doubt() -> None:
     silent = SubmitFault(outcome=Outcome.LOST_AFTER, command="transfer_funds", times=200)
-    bot = farm(silent, usdt=900)
+    bot = harness(silent, usdt=900)
     bot.run(0.3)
     assert bot.ledger.transfer_doubtful
     assert {command.transfer_id for command in bot.venue.sent if hasattr(command, "transfer_id")} == {
@@ -78,35 +78,35 @@ def test_no_second_transfer_begins_while_the_first_is_in_doubt() -> None:
     }
 
 
-def deleveraged(bot: Farm, fraction: int = 1) -> None:
+def deleveraged(bot: BotHarness, fraction: int = 1) -> None:
     bot.world.deleverage(SYMBOL, bot.hedge.short / fraction)
 
 
 def test_trades_that_could_not_be_read_are_booked_when_they_can_be() -> None:
     unread = ReadFault(read=Read.FILLS, after=OPENED + timedelta(hours=1), until=OPENED + timedelta(hours=2))
-    bot = farm(reads=(unread,))
-    bot.tape.set_prices(OPENED + timedelta(hours=1), 104)
+    bot = harness(reads=(unread,))
+    bot.market_data.set_prices(OPENED + timedelta(hours=1), 104)
     bot.run(1.9, at={1.5: deleveraged})
-    (assumed,) = bot.logged(FillsElsewhere)
+    (assumed,) = bot.logged(ExternalFills)
     assert not assumed.fills[0].forced
     assert books_difference(bot.ledger.books, bot.world.account())
     bot.run(1)
     bot.check()
-    real = bot.logged(FillsElsewhere)[-1]
+    real = bot.logged(ExternalFills)[-1]
     assert (real.late, real.fills[0].forced) == (True, True)
-    assert len(bot.logged(FillsElsewhere)) == 2
+    assert len(bot.logged(ExternalFills)) == 2
 
 
 def test_coins_that_were_moved_away_keep_their_stand_in() -> None:
-    bot = farm()
+    bot = harness()
     bot.run(0.2)
     coins = bot.hedge.pair.spot.floor_quantity(bot.coins() / 4)
     unread = ReadFault(read=Read.FILLS, after=bot.world.now, until=bot.world.now + timedelta(hours=1))
-    other = farm(reads=(unread,))
+    other = harness(reads=(unread,))
     other.run(0.2)
     other.run(2, at={0.3: lambda f: f.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)})
     other.check()
-    assert {fill.trade_id > 0 for event in other.logged(FillsElsewhere) if event.late for fill in event.fills} == {True}
+    assert {fill.trade_id > 0 for event in other.logged(ExternalFills) if event.late for fill in event.fills} == {True}
 
 
 def test_funding_paid_while_a_slow_opening_was_at_work_is_in_the_books_when_it_ends() -> None:
@@ -115,8 +115,8 @@ def test_funding_paid_while_a_slow_opening_was_at_work_is_in_the_books_when_it_e
         funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
         position_management=PositionManagement(loop_interval_seconds=3600),
     )
-    tape = ScriptedTape([Listing(rate="0.0006", interval_hours=1)])
-    bot = Farm(tape, start=OPENED + timedelta(minutes=58), parameters=slow, latency_seconds=0.1)
+    market_data = ScriptedMarketData([Listing(rate="0.0006", interval_hours=1)])
+    bot = BotHarness(market_data, start=OPENED + timedelta(minutes=58), parameters=slow, latency_seconds=0.1)
     bot.run(0.25)
     assert bot.hedge.opened_at > OPENED + timedelta(hours=1)
     assert [event.payment.at for event in bot.logged(FundingReceived)] == [OPENED + timedelta(hours=1)]
@@ -130,13 +130,13 @@ def test_a_slow_closing_whose_coins_were_sold_by_hand_stops_resting() -> None:
         funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
         position_management=PositionManagement(fee_coverage_multiplier=0.01, max_position_age_hours=1000.0),
     )
-    bot = farm(parameters=slow)
+    bot = harness(parameters=slow)
     sold = OPENED + timedelta(hours=7, minutes=3)
 
-    def sell(farm: Farm) -> None:
-        assert farm.ledger.execution is not None, "the closing that the settlement at 08:00 pays for is under way"
-        coins = farm.hedge.pair.spot.floor_quantity(farm.coins() / 10)
-        farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)
+    def sell(harness: BotHarness) -> None:
+        assert harness.ledger.execution is not None, "the closing that the settlement at 08:00 pays for is under way"
+        coins = harness.hedge.pair.spot.floor_quantity(harness.coins() / 10)
+        harness.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)
 
     bot.run(7.5, at={7.05: sell})
     rested = [
@@ -151,7 +151,7 @@ def test_a_slow_closing_whose_coins_were_sold_by_hand_stops_resting() -> None:
 
 
 def test_dust_of_an_earlier_hedge_is_sold_with_the_next_one() -> None:
-    bot = farm(parameters=EAGER, interval_hours=1)
+    bot = harness(parameters=EAGER, interval_hours=1)
     bot.run(12)
     bot.check()
     assert len(bot.logged(HedgeClosed)) >= 3
@@ -162,19 +162,19 @@ def test_dust_of_an_earlier_hedge_is_sold_with_the_next_one() -> None:
 
 
 def test_what_is_left_of_a_hedge_closed_by_hand_stays_the_bots() -> None:
-    bot = farm()
+    bot = harness()
 
-    def close_both(farm: Farm) -> None:
-        coins = farm.hedge.pair.spot.floor_quantity(farm.coins())
-        farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)
-        farm.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, farm.short(), reduce_only=True)
+    def close_both(harness: BotHarness) -> None:
+        coins = harness.hedge.pair.spot.floor_quantity(harness.coins())
+        harness.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)
+        harness.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, harness.short(), reduce_only=True)
 
     bot.run(1, at={0.5: close_both})
-    assert [lost.reason for lost in bot.logged(HedgeLost)] == [Reason.CLOSED_ELSEWHERE]
+    assert [lost.reason for lost in bot.logged(HedgeLost)] == [Reason.CLOSED_EXTERNALLY]
     lot = next(event.lot for event in bot.logged(DustKept))
     assert 0 < lot.quantity < bot.ledger.closed[-1].hedge.pair.spot.lot
     assert lot.cost == pytest.approx(lot.quantity * 100, rel=Decimal("0.001"))
-    assert all(fill.trade_id > 0 for event in bot.logged(FillsElsewhere) for fill in event.fills)
+    assert all(fill.trade_id > 0 for event in bot.logged(ExternalFills) for fill in event.fills)
     assert bot.coins() == bot.ledger.owned("AAA")
 
 
@@ -182,7 +182,7 @@ def test_a_bot_that_was_naked_for_a_while_goes_back_to_its_rhythm() -> None:
     refused = SubmitFault(
         outcome=Outcome.REJECT, command="place_order", market=Market.PERP, reduce_only=True, times=12, code=-2015
     )
-    bot = farm(refused, parameters=EAGER)
+    bot = harness(refused, parameters=EAGER)
     bot.run(9)
     assert bot.logged(HedgeClosed)
     assert bot.ledger.execution is None or bot.ledger.execution.state is not ExecutionState.NAKED
@@ -195,7 +195,7 @@ def test_a_halt_is_not_lifted_while_a_leg_is_naked() -> None:
     refused = SubmitFault(
         outcome=Outcome.REJECT, command="place_order", market=Market.PERP, reduce_only=True, times=10_000, code=-2015
     )
-    bot = farm(refused, parameters=EAGER)
+    bot = harness(refused, parameters=EAGER)
     answers: list[Answer] = []
     for _ in range(20):
         bot.run(1)
@@ -209,7 +209,7 @@ def test_a_halt_is_not_lifted_while_a_leg_is_naked() -> None:
 
 
 def test_something_that_cannot_wait_ends_the_wait() -> None:
-    bot = farm()
+    bot = harness()
     bot.run(0.5, at={0.21: lambda f: f.bot.stop.wake()})
     assert bot.logged(HedgeOpened)
     times = [event.at for event in bot.logged(CycleCompleted)]
@@ -220,18 +220,18 @@ def test_something_that_cannot_wait_ends_the_wait() -> None:
 
 
 def test_a_lot_that_the_owner_bought_back_is_no_profit() -> None:
-    bot = farm()
-    bot.tape.set_prices(OPENED + timedelta(hours=1), 101)
+    bot = harness()
+    bot.market_data.set_prices(OPENED + timedelta(hours=1), 101)
     lot = Decimal("0.01")
     bot.run(2, at={0.5: lambda f: f.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, lot, reduce_only=True)})
     assert bot.short() == bot.hedge.short
-    assert [fill.quantity for event in bot.logged(FillsElsewhere) for fill in event.fills] == [lot]
+    assert [fill.quantity for event in bot.logged(ExternalFills) for fill in event.fills] == [lot]
 
 
 def test_an_order_whose_outcome_stays_unknown_may_be_a_naked_leg_and_is_told_as_one() -> None:
     # Neither the order itself nor the account's trades can tell.
     unread = [ReadFault(read=r, after=OPENED, until=OPENED + timedelta(minutes=3)) for r in (Read.RESOLVE, Read.FILLS)]
-    bot = farm(SubmitFault(outcome=Outcome.LOST_AFTER, market=Market.SPOT), reads=tuple(unread))
+    bot = harness(SubmitFault(outcome=Outcome.LOST_AFTER, market=Market.SPOT), reads=tuple(unread))
     bot.run(0.2)
     bot.check_whole()
     (alarm,) = bot.logged(NakedAlarmed)

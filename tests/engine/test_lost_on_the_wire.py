@@ -16,7 +16,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.emulator.wire.memory_transport import wire_request
 from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
 from hedgerow.ports import HttpRequest, HttpResponse
-from hedgerow.simulation.faults.crashes import PowerCut
+from hedgerow.simulation.faults.crashes import SimulatedCrash
 
 SPOT, PERP = "/api/v3/order", "/fapi/v3/order"
 ROUND_TRIP = 0.1
@@ -38,7 +38,7 @@ class Cut(Way):
             self.cut = ""
             if self.leaves:
                 self._venue.handle(arrives)
-            raise PowerCut(arrives.path)
+            raise SimulatedCrash(arrives.path)
         return await super().send(request)
 
 
@@ -51,7 +51,7 @@ class Crash:
         self.wiring.way.cut, self.wiring.way.leaves = path, leaves
         if fault is not None:
             self.wiring.venue.faults.requests.append(RequestFault(path=path, method="POST", **fault))
-        with pytest.raises(PowerCut):
+        with pytest.raises(SimulatedCrash):
             self.wiring.run(6, streams=False)
         issued = [e for e in self.log if isinstance(e, CommandIssued)][-1]
         assert isinstance(issued.command, PlaceOrder)
@@ -64,7 +64,7 @@ class Crash:
 
     def restart(self, after: float = 1.0) -> OrderEnded:
         """Let a new bot run for some minutes; returns the end of the order, as it was logged."""
-        self.wiring.clock.pass_time(after)
+        self.wiring.clock.advance_time(after)
         self.began_at = self.wiring.clock.now()
         self.before = len(self.wiring.venue.arrivals)
         self.wiring.run(12, streams=False)
@@ -85,7 +85,7 @@ class Crash:
     def check(self) -> Ledger:
         """The bot is hedged and its books are right; nothing was sent twice."""
         ledger = self.wiring.ledger
-        world = self.wiring.exchange.members[USER].world
+        world = self.wiring.exchange.exchange_accounts[USER].world
         assert ledger.execution is None
         assert books_difference(ledger.books, world.account()) == {}
         assert ledger.hedge is not None
@@ -100,8 +100,8 @@ class Crash:
 @pytest.mark.parametrize(
     "fate", [{"leaves": False}, {"fault": {"fault": WireFault.SILENT_BEFORE}}], ids=["never left", "lost on the way"]
 )
-def test_an_order_that_never_arrived_is_absent_once_its_nonce_is_dead(path: str, fate: dict[str, Any]) -> None:
-    crash = Crash(path, **fate)
+def test_an_order_that_never_arrived_is_absent_once_its_nonce_is_dead(path: str, incident: dict[str, Any]) -> None:
+    crash = Crash(path, **incident)
     assert crash.nonce is not None
     end = crash.restart()
     assert end.order_id is None

@@ -27,7 +27,7 @@ from hedgerow.strategy.parameters import (
     PositionManagement,
     StrategyParameters,
 )
-from support.bot_harness import OPENED, Farm, WatchedStore, WatchedVenue
+from support.bot_harness import OPENED, BotHarness, WatchedStore, WatchedVenue
 from support.worlds import SYMBOL
 
 AWAY_SECONDS = 60.0
@@ -66,28 +66,28 @@ def _client_id(event: Event) -> str:
     return order.client_id if order else getattr(event, "client_id", "")
 
 
-def crashed(kind: type[Event], leg: str, *, after: bool) -> Farm:
+def crashed(kind: type[Event], leg: str, *, after: bool) -> BotHarness:
     """Return a farm whose bot died at one append of its opening and was started again a minute later."""
-    farm = Farm(latency_seconds=0.05)
+    harness = BotHarness(latency_seconds=0.05)
 
     async def first_life() -> None:
-        parts: BotParts = farm._parts(None, ())
-        assert farm.store is not None
-        store = DyingStore(farm.store, kind, leg, after=after)
-        farm.venue.store = store
+        parts: BotParts = harness._parts(None, ())
+        assert harness.store is not None
+        store = DyingStore(harness.store, kind, leg, after=after)
+        harness.venue.store = store
         changed = {name: getattr(parts, name) for name in parts.__struct_fields__} | {"store": store}
         with pytest.raises(Stopped):
             await build_bot(BotParts(**changed)).runner.run()
 
-    run_virtual(farm.clock, first_life())
-    farm.wait(AWAY_SECONDS / 3600)
-    farm.run(0.1)
-    return farm
+    run_virtual(harness.clock, first_life())
+    harness.wait(AWAY_SECONDS / 3600)
+    harness.run(0.1)
+    return harness
 
 
-def really_naked(farm: Farm) -> float:
+def really_naked(harness: BotHarness) -> float:
     """Return the longest time for which the legs on the exchange differed, as the kill campaign measures it."""
-    return naked_seconds([fill for market in Market for fill in farm.world.fills(market, SYMBOL, OPENED)])
+    return naked_seconds([fill for market in Market for fill in harness.world.fills(market, SYMBOL, OPENED)])
 
 
 @pytest.mark.parametrize(
@@ -103,90 +103,90 @@ def really_naked(farm: Farm) -> float:
 def test_a_leg_that_stood_naked_while_no_bot_ran_is_counted_and_alarmed(
     kind: type[Event], leg: str, *, after: bool
 ) -> None:
-    farm = crashed(kind, leg, after=after)
-    truth = really_naked(farm)
+    harness = crashed(kind, leg, after=after)
+    truth = really_naked(harness)
     assert truth >= AWAY_SECONDS
-    assert farm.ledger.max_naked_seconds == pytest.approx(truth, abs=0.5)
-    quality = farm.hedge.opening_quality
+    assert harness.ledger.max_naked_seconds == pytest.approx(truth, abs=0.5)
+    quality = harness.hedge.opening_quality
     assert quality is not None
     assert quality.worst_naked_seconds == pytest.approx(truth, abs=0.5)
-    assert farm.logged(NakedAlarmed)[0].seconds >= AWAY_SECONDS
-    farm.check_whole()
+    assert harness.logged(NakedAlarmed)[0].seconds >= AWAY_SECONDS
+    harness.check_whole()
 
 
 def test_a_leg_that_was_hedged_before_the_bot_stopped_is_not_counted_while_it_was_away() -> None:
-    farm = crashed(OrderEnded, "-p-2", after=True)
-    assert really_naked(farm) < 1
-    assert farm.ledger.max_naked_seconds < 1
-    assert farm.logged(NakedAlarmed) == []
-    farm.check_whole()
+    harness = crashed(OrderEnded, "-p-2", after=True)
+    assert really_naked(harness) < 1
+    assert harness.ledger.max_naked_seconds < 1
+    assert harness.logged(NakedAlarmed) == []
+    harness.check_whole()
 
 
 # --- trades of others ------------------------------------------------------------------------------------------------
 
 
-def sell_coins(farm: Farm) -> None:
-    quantity = farm.hedge.pair.spot.floor_quantity(farm.coins())
-    farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, quantity)
+def sell_coins(harness: BotHarness) -> None:
+    quantity = harness.hedge.pair.spot.floor_quantity(harness.coins())
+    harness.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, quantity)
 
 
-def deleverage(farm: Farm) -> None:
-    farm.world.deleverage(SYMBOL, farm.hedge.short)
+def deleverage(harness: BotHarness) -> None:
+    harness.world.deleverage(SYMBOL, harness.hedge.short)
 
 
-def part_of_the_short(farm: Farm) -> None:
-    farm.world.deleverage(SYMBOL, farm.hedge.pair.perp.floor_quantity(farm.hedge.short * Decimal("0.06")))
+def part_of_the_short(harness: BotHarness) -> None:
+    harness.world.deleverage(SYMBOL, harness.hedge.pair.perp.floor_quantity(harness.hedge.short * Decimal("0.06")))
 
 
 @pytest.mark.parametrize("act", [sell_coins, deleverage, part_of_the_short])
 def test_a_leg_taken_by_others_counts_as_naked_from_its_trade_on(act: object) -> None:
-    farm = Farm()
-    farm.run(0.5)
-    farm.parameters = CALM
-    act(farm)  # type: ignore[operator] # one of three functions above
-    taken = farm.world.now
-    farm.wait(0.1)
-    farm.run(0.05)
-    answered = [fill.at for market in Market for fill in farm.world.fills(market, SYMBOL, taken) if fill.at > taken]
+    harness = BotHarness()
+    harness.run(0.5)
+    harness.parameters = CALM
+    act(harness)  # type: ignore[operator] # one of three functions above
+    taken = harness.world.now
+    harness.wait(0.1)
+    harness.run(0.05)
+    answered = [fill.at for market in Market for fill in harness.world.fills(market, SYMBOL, taken) if fill.at > taken]
     truth = (max(answered) - taken).total_seconds()
     assert truth > 360
-    assert farm.ledger.max_naked_seconds == pytest.approx(truth, abs=1)
-    assert farm.logged(NakedAlarmed)[0].seconds > 360
-    assert farm.logged(NakedAlarmed)[0].exposure > 0
+    assert harness.ledger.max_naked_seconds == pytest.approx(truth, abs=1)
+    assert harness.logged(NakedAlarmed)[0].seconds > 360
+    assert harness.logged(NakedAlarmed)[0].exposure > 0
     if act is not part_of_the_short:
-        quality = farm.ledger.closed[-1].quality
+        quality = harness.ledger.closed[-1].quality
         assert quality is not None
         assert quality.worst_naked_seconds == pytest.approx(truth, abs=1)
 
 
-def half_of_the_coins(farm: Farm) -> None:
-    quantity = farm.hedge.pair.spot.floor_quantity(farm.coins() / 2)
-    farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, quantity)
+def half_of_the_coins(harness: BotHarness) -> None:
+    quantity = harness.hedge.pair.spot.floor_quantity(harness.coins() / 2)
+    harness.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, quantity)
 
 
 def test_half_of_the_coins_sold_by_others_counts_as_naked_though_both_legs_are_closed_after_it() -> None:
-    farm = Farm()
-    farm.run(0.5)
-    farm.parameters = CALM
-    half_of_the_coins(farm)
-    taken = farm.world.now
-    farm.wait(0.1)
-    farm.run(0.05)
-    assert farm.ledger.max_naked_seconds > (farm.ledger.closed[-1].closed_at - taken).total_seconds() - 5
+    harness = BotHarness()
+    harness.run(0.5)
+    harness.parameters = CALM
+    half_of_the_coins(harness)
+    taken = harness.world.now
+    harness.wait(0.1)
+    harness.run(0.05)
+    assert harness.ledger.max_naked_seconds > (harness.ledger.closed[-1].closed_at - taken).total_seconds() - 5
 
 
 def test_legs_closed_by_hand_one_after_the_other_were_naked_between_them() -> None:
-    farm = Farm()
-    farm.run(0.5)
-    farm.parameters = CALM
-    sell_coins(farm)
-    farm.wait(0.1)
-    farm.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, farm.hedge.short)
-    farm.wait(0.1)
-    ledger = farm.run(0.05)
-    assert farm.reasons[0] is Reason.CLOSED_ELSEWHERE
+    harness = BotHarness()
+    harness.run(0.5)
+    harness.parameters = CALM
+    sell_coins(harness)
+    harness.wait(0.1)
+    harness.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, harness.hedge.short)
+    harness.wait(0.1)
+    ledger = harness.run(0.05)
+    assert harness.reasons[0] is Reason.CLOSED_EXTERNALLY
     assert ledger.max_naked_seconds == pytest.approx(360, abs=1)
-    said = [line.text for line in words(farm.heard(LastMoment)[-1])]
+    said = [line.text for line in words(harness.heard(LastMoment)[-1])]
     assert f"  Longest naked exposure: 360.0 s (largest ${ledger.max_naked_notional:.2f})" in said
 
 
@@ -221,9 +221,11 @@ class RightClock:
 class SetVenue(WatchedVenue):
     """An exchange whose time is right, read by a client that stamps books by the clock of its own machine."""
 
-    def __init__(self, farm: Farm, clock: SetClock, faults: FaultPlan, *, after_orders: int, jump: timedelta) -> None:
+    def __init__(
+        self, harness: BotHarness, clock: SetClock, faults: FaultPlan, *, after_orders: int, jump: timedelta
+    ) -> None:
         latency = LatencyModel(median_seconds=0.05)
-        super().__init__(farm.world, clock.right(), latency=latency, random=Random(1), faults=faults)
+        super().__init__(harness.world, clock.right(), latency=latency, random=Random(1), faults=faults)
         self._set = clock
         self._after_orders, self._jump = after_orders, jump
 
@@ -237,15 +239,15 @@ class SetVenue(WatchedVenue):
         return events
 
 
-def set_after(orders: int, jump: timedelta, *refused: SubmitFault, limits: ExecutionLimits | None = None) -> Farm:
+def set_after(orders: int, jump: timedelta, *refused: SubmitFault, limits: ExecutionLimits | None = None) -> BotHarness:
     """Return a farm whose wall clock is set by ``jump`` once so many orders were answered."""
-    farm = Farm(parameters=StrategyParameters(execution=limits or ExecutionLimits()))
-    clock = SetClock(farm.world.now)
-    farm.clock = clock
-    farm.venue = SetVenue(farm, clock, FaultPlan(submits=refused), after_orders=orders, jump=jump)
-    farm.run(0.05)
-    assert farm.heard(CycleFailed) == []
-    return farm
+    harness = BotHarness(parameters=StrategyParameters(execution=limits or ExecutionLimits()))
+    clock = SetClock(harness.world.now)
+    harness.clock = clock
+    harness.venue = SetVenue(harness, clock, FaultPlan(submits=refused), after_orders=orders, jump=jump)
+    harness.run(0.05)
+    assert harness.heard(CycleFailed) == []
+    return harness
 
 
 JUMPS = pytest.mark.parametrize("jump", [timedelta(hours=5), timedelta(hours=-5)], ids=["forward", "back"])
@@ -254,15 +256,15 @@ JUMPS = pytest.mark.parametrize("jump", [timedelta(hours=5), timedelta(hours=-5)
 @JUMPS
 @pytest.mark.parametrize("orders", [1, 2, 3, 4])
 def test_a_wall_clock_that_is_set_while_a_leg_is_open_makes_no_time_out_due(jump: timedelta, orders: int) -> None:
-    farm = set_after(orders, jump)
-    assert len(farm.logged(HedgeOpened)) == 1
-    assert farm.ledger.max_naked_seconds < 5
-    assert farm.logged(NakedAlarmed) == []
+    harness = set_after(orders, jump)
+    assert len(harness.logged(HedgeOpened)) == 1
+    assert harness.ledger.max_naked_seconds < 5
+    assert harness.logged(NakedAlarmed) == []
 
 
 @JUMPS
 def test_a_follower_that_fails_is_unwound_in_its_time_although_the_wall_clock_is_set(jump: timedelta) -> None:
     refused = SubmitFault(outcome=Outcome.REJECT, market=Market.PERP, code=-4131, times=500)
-    farm = set_after(3, jump, refused, limits=ExecutionLimits(flatten_after_seconds=20))
-    assert farm.reasons[0] is Reason.UNWOUND
-    assert 15 < farm.ledger.max_naked_seconds < 40
+    harness = set_after(3, jump, refused, limits=ExecutionLimits(flatten_after_seconds=20))
+    assert harness.reasons[0] is Reason.UNWOUND
+    assert 15 < harness.ledger.max_naked_seconds < 40

@@ -6,9 +6,9 @@ import pytest
 
 from hedgerow.dashboard.narration.wording import words
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
-from hedgerow.engine.notices import CycleBegan, Moment, NothingRead, ReadFailed, Stopped
+from hedgerow.engine.notices import CycleBegan, NothingRead, Notice, ReadFailed, Stopped
 from hedgerow.engine.runner import RunOptions
-from support.bot_harness import OPENED, Farm
+from support.bot_harness import OPENED, BotHarness
 
 DEFAULT = RunOptions(interval_seconds=300)
 
@@ -18,31 +18,31 @@ def unread(*reads: Read, minutes: float) -> FaultPlan:
     return FaultPlan(reads=tuple(ReadFault(read=read, until=until) for read in reads))
 
 
-def texts(*moments: Moment) -> list[str]:
-    return [line.text for moment in moments for line in words(moment)]
+def texts(*notices: Notice) -> list[str]:
+    return [line.text for notice in notices for line in words(notice)]
 
 
 def test_the_next_look_is_not_a_whole_interval_away() -> None:
-    farm = Farm(faults=unread(Read.MARKET, Read.ACCOUNT, minutes=1))
-    farm.run(0.1, options=DEFAULT)
-    assert [moment.retry_seconds for moment in farm.heard(NothingRead)] == [5, 10, 20, 40]
-    assert farm.ledger.hedge is not None, "it opens as soon as it can see"
-    begun = [moment.at - OPENED for moment in farm.heard(CycleBegan)]
+    harness = BotHarness(faults=unread(Read.MARKET, Read.ACCOUNT, minutes=1))
+    harness.run(0.1, options=DEFAULT)
+    assert [notice.retry_seconds for notice in harness.heard(NothingRead)] == [5, 10, 20, 40]
+    assert harness.ledger.hedge is not None, "it opens as soon as it can see"
+    begun = [notice.at - OPENED for notice in harness.heard(CycleBegan)]
     assert begun[4] < timedelta(seconds=80)
-    assert texts(farm.heard(NothingRead)[1]) == ["Nothing could be read from the exchange: next try in 10.0 s"]
+    assert texts(harness.heard(NothingRead)[1]) == ["Nothing could be read from the exchange: next try in 10.0 s"]
 
 
 def test_the_pauses_grow_to_the_interval_and_no_further() -> None:
-    farm = Farm(faults=unread(Read.MARKET, Read.ACCOUNT, minutes=60))
-    farm.run(0.5, options=RunOptions(interval_seconds=60))
-    assert [moment.retry_seconds for moment in farm.heard(NothingRead)][:6] == [5, 10, 20, 40, 60, 60]
+    harness = BotHarness(faults=unread(Read.MARKET, Read.ACCOUNT, minutes=60))
+    harness.run(0.5, options=RunOptions(interval_seconds=60))
+    assert [notice.retry_seconds for notice in harness.heard(NothingRead)][:6] == [5, 10, 20, 40, 60, 60]
 
 
 def test_an_account_alone_that_cannot_be_read_changes_no_rhythm() -> None:
-    farm = Farm(faults=unread(Read.ACCOUNT, minutes=60))
-    farm.run(0.1, options=DEFAULT)
-    assert len(farm.heard(CycleBegan)) == 2
-    assert farm.heard(NothingRead) == []
+    harness = BotHarness(faults=unread(Read.ACCOUNT, minutes=60))
+    harness.run(0.1, options=DEFAULT)
+    assert len(harness.heard(CycleBegan)) == 2
+    assert harness.heard(NothingRead) == []
 
 
 def test_one_reason_for_market_and_account_is_said_once() -> None:
@@ -52,9 +52,9 @@ def test_one_reason_for_market_and_account_is_said_once() -> None:
 
 
 def test_the_decision_does_not_repeat_why_nothing_could_be_read() -> None:
-    farm = Farm(faults=unread(Read.MARKET, Read.ACCOUNT, minutes=60))
-    farm.run(0, options=RunOptions(once=True))
-    said = texts(*farm.moments)
+    harness = BotHarness(faults=unread(Read.MARKET, Read.ACCOUNT, minutes=60))
+    harness.run(0, options=RunOptions(once=True))
+    said = texts(*harness.notices)
     reason = next(text for text in said if text.startswith("Could not read")).rpartition(": ")[2]
     assert sum(reason in text for text in said) == 2, "at start and in the cycle"
     assert "No action: the observation is incomplete" in said
@@ -63,22 +63,22 @@ def test_the_decision_does_not_repeat_why_nothing_could_be_read() -> None:
 class StopAt:
     """Ask for a stop as soon as a moment of some type comes."""
 
-    def __init__(self, farm: Farm, kind: type[Moment]) -> None:
-        self._farm, self._kind = farm, kind
+    def __init__(self, harness: BotHarness, kind: type[Notice]) -> None:
+        self._harness, self._kind = harness, kind
 
-    def hear(self, moment: Moment) -> None:
-        if isinstance(moment, self._kind):
-            self._farm.bot.stop.set()
+    def on_notice(self, notice: Notice) -> None:
+        if isinstance(notice, self._kind):
+            self._harness.bot.stop.set()
 
 
 @pytest.mark.parametrize("stop_at", [ReadFailed, CycleBegan], ids=["before the first cycle", "after a cycle"])
 @pytest.mark.parametrize("reads", [(Read.MARKET, Read.ACCOUNT), (Read.ACCOUNT,)], ids=["nothing", "no account"])
 def test_a_bot_that_has_not_read_the_account_does_not_say_that_nothing_is_open(
-    reads: tuple[Read, ...], stop_at: type[Moment]
+    reads: tuple[Read, ...], stop_at: type[Notice]
 ) -> None:
-    farm = Farm(faults=unread(*reads, minutes=60))
-    farm.run(0.1, options=DEFAULT, listeners=[StopAt(farm, stop_at)])
-    (stopped,) = farm.heard(Stopped)
+    harness = BotHarness(faults=unread(*reads, minutes=60))
+    harness.run(0.1, options=DEFAULT, observers=[StopAt(harness, stop_at)])
+    (stopped,) = harness.heard(Stopped)
     assert stopped.cycles == (stop_at is CycleBegan)
     said = texts(stopped)
     assert "No position open" not in said
@@ -86,6 +86,6 @@ def test_a_bot_that_has_not_read_the_account_does_not_say_that_nothing_is_open(
 
 
 def test_a_bot_that_has_read_an_empty_account_says_that_nothing_is_open() -> None:
-    farm = Farm(usdt=1, perp=1)
-    farm.run(0, options=RunOptions(once=True))
-    assert "No position open" in texts(*farm.heard(Stopped))
+    harness = BotHarness(usdt=1, perp=1)
+    harness.run(0, options=RunOptions(once=True))
+    assert "No position open" in texts(*harness.heard(Stopped))

@@ -19,7 +19,7 @@ from hedgerow.emulator.inprocess.readings import FalseMarketView
 from hedgerow.strategy.evaluation.margin_evidence import ALONE_SECONDS
 from hedgerow.strategy.observation import Close, Hold, Reduce
 from hedgerow.strategy.parameters import CapitalManagement, StrategyParameters
-from support.bot_harness import OPENED, Farm
+from support.bot_harness import OPENED, BotHarness
 from support.worlds import SYMBOL
 
 Change = Callable[[PerpPosition], PerpPosition]
@@ -51,75 +51,75 @@ def shown(change: Change) -> Callable[[AccountView], AccountView]:
     return rewritten
 
 
-def holding(faults: FaultPlan | None = None) -> Farm:
+def holding(faults: FaultPlan | None = None) -> BotHarness:
     half = StrategyParameters(capital_management=CapitalManagement(max_capital_usd=Decimal(500)))
-    farm = Farm(parameters=half, poll_seconds=30, faults=faults)
-    farm.run(0.5)
-    farm.check_whole()
-    return farm
+    harness = BotHarness(parameters=half, poll_seconds=30, faults=faults)
+    harness.run(0.5)
+    harness.check_whole()
+    return harness
 
 
 @pytest.mark.parametrize("change", [leveraged, near, nearing, topped])
 def test_figures_that_one_endpoint_alone_shows_neither_close_nor_reduce_nor_move_margin(change: Change) -> None:
-    farm = holding()
-    sent = len(farm.venue.sent)
-    farm.venue.rewritten = shown(change)
-    farm.run(0.5)
-    assert len(farm.venue.sent) == sent
-    assert farm.decisions(Close) == []
-    (halt,) = farm.logged(Halted)
+    harness = holding()
+    sent = len(harness.venue.sent)
+    harness.venue.rewritten = shown(change)
+    harness.run(0.5)
+    assert len(harness.venue.sent) == sent
+    assert harness.decisions(Close) == []
+    (halt,) = harness.logged(Halted)
     assert halt.reason is HaltReason.ACCOUNT_IN_DOUBT
     assert SYMBOL in halt.detail
     assert "positionRisk shows" in halt.detail
-    farm.venue.rewritten = None
-    farm.run(0.1)
-    assert len(farm.logged(Lifted)) == 1
-    farm.check_whole()
+    harness.venue.rewritten = None
+    harness.run(0.1)
+    assert len(harness.logged(Lifted)) == 1
+    harness.check_whole()
 
 
 def test_leverage_is_not_believed_while_the_second_endpoint_cannot_be_read() -> None:
     blind = ReadFault(read=Read.POSITION, after=OPENED, until=OPENED + timedelta(hours=5))
-    farm = holding(FaultPlan(reads=(blind,)))
-    farm.venue.rewritten = shown(leveraged)
-    farm.run(0.5)
-    assert farm.decisions(Close) == []
-    assert "positionRisk cannot be read" in farm.logged(Halted)[0].detail
-    farm.check_whole()
+    harness = holding(FaultPlan(reads=(blind,)))
+    harness.venue.rewritten = shown(leveraged)
+    harness.run(0.5)
+    assert harness.decisions(Close) == []
+    assert "positionRisk cannot be read" in harness.logged(Halted)[0].detail
+    harness.check_whole()
 
 
 def test_a_near_liquidation_is_acted_on_within_two_minutes_although_the_second_endpoint_cannot_be_read() -> None:
     blind = ReadFault(read=Read.POSITION, after=OPENED, until=OPENED + timedelta(hours=5))
-    farm = holding(FaultPlan(reads=(blind,)))
-    farm.world.transfer_by_hand(Decimal(240), TransferDirection.PERP_TO_SPOT)
-    farm.world.shock(SYMBOL, Decimal("1.85"))
-    began = farm.world.now
-    farm.run(0.1)
-    assert farm.reasons == [Reason.HEALTH]
-    seconds = (farm.ledger.closed[-1].closed_at - began).total_seconds()
+    harness = holding(FaultPlan(reads=(blind,)))
+    harness.world.transfer_by_hand(Decimal(240), TransferDirection.PERP_TO_SPOT)
+    harness.world.shock(SYMBOL, Decimal("1.85"))
+    began = harness.world.now
+    harness.run(0.1)
+    assert harness.reasons == [Reason.HEALTH]
+    seconds = (harness.ledger.closed[-1].closed_at - began).total_seconds()
     assert ALONE_SECONDS <= seconds < 2 * ALONE_SECONDS
 
 
 def test_leverage_that_both_endpoints_show_closes_within_seconds() -> None:
-    farm = holding()
-    farm.run(0.1, at={0.05: lambda f: f.world.set_leverage(SYMBOL, 3)})
-    assert farm.reasons == [Reason.HEALTH]
-    assert "leverage is 3x" in farm.decisions(Close)[0].detail
-    assert [halt for halt in farm.logged(Halted) if halt.reason is HaltReason.ACCOUNT_IN_DOUBT] == []
+    harness = holding()
+    harness.run(0.1, at={0.05: lambda f: f.world.set_leverage(SYMBOL, 3)})
+    assert harness.reasons == [Reason.HEALTH]
+    assert "leverage is 3x" in harness.decisions(Close)[0].detail
+    assert [halt for halt in harness.logged(Halted) if halt.reason is HaltReason.ACCOUNT_IN_DOUBT] == []
 
 
 def test_the_less_near_of_two_liquidations_decides_what_is_done() -> None:
-    farm = holding()
-    farm.world.transfer_by_hand(Decimal(240), TransferDirection.PERP_TO_SPOT)
-    farm.world.shock(SYMBOL, Decimal("1.7"))
-    row = farm.world.account().positions[SYMBOL]
+    harness = holding()
+    harness.world.transfer_by_hand(Decimal(240), TransferDirection.PERP_TO_SPOT)
+    harness.world.shock(SYMBOL, Decimal("1.7"))
+    row = harness.world.account().positions[SYMBOL]
     assert row.liquidation_price is not None
     distance = row.liquidation_price / row.mark_price - 1
     assert Decimal("0.15") < distance < Decimal("0.25")
     closer = row.mark_price * (1 + distance - Decimal("0.049"))
-    farm.venue.rewritten = shown(lambda each: replace(each, liquidation_price=closer))
-    farm.run(0.02)
-    assert farm.decisions(Close) == []
-    assert farm.decisions(Reduce) or any(isinstance(each, TransferFunds) for each in farm.venue.sent)
+    harness.venue.rewritten = shown(lambda each: replace(each, liquidation_price=closer))
+    harness.run(0.02)
+    assert harness.decisions(Close) == []
+    assert harness.decisions(Reduce) or any(isinstance(each, TransferFunds) for each in harness.venue.sent)
 
 
 # --- the listing -----------------------------------------------------------------------------------------------------
@@ -139,30 +139,30 @@ class ShownAs(FalseMarketView):
 
 @pytest.mark.parametrize("status", [TradingStatus.SETTLING, TradingStatus.CLOSED, TradingStatus.PENDING])
 def test_a_trading_status_that_a_fresh_listing_does_not_show_closes_nothing(status: TradingStatus) -> None:
-    farm = holding()
-    orders = len(farm.venue.orders)
-    farm.venue.shown = lambda view: ShownAs(view, status)
-    farm.run(2.5)
-    assert len(farm.venue.orders) == orders
-    assert farm.decisions(Close) == []
-    assert any("shows it trading when read again" in hold.detail for hold in farm.decisions(Hold))
-    farm.check_whole()
+    harness = holding()
+    orders = len(harness.venue.orders)
+    harness.venue.shown = lambda view: ShownAs(view, status)
+    harness.run(2.5)
+    assert len(harness.venue.orders) == orders
+    assert harness.decisions(Close) == []
+    assert any("shows it trading when read again" in hold.detail for hold in harness.decisions(Hold))
+    harness.check_whole()
 
 
 def test_a_trading_status_is_not_believed_while_the_listing_cannot_be_read_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    farm = holding()
-    farm.world.set_status(SYMBOL, TradingStatus.SETTLING)
+    harness = holding()
+    harness.world.set_status(SYMBOL, TradingStatus.SETTLING)
 
     async def unreadable(_symbol: str, *, fresh: bool = False) -> BasisPair:
         raise VenueError(f"down, fresh={fresh}")
 
-    monkeypatch.setattr(farm.venue, "pair", unreadable)
-    farm.run(0.1)
-    assert farm.decisions(Close) == []
-    assert any("cannot be read again" in hold.detail for hold in farm.decisions(Hold))
+    monkeypatch.setattr(harness.venue, "pair", unreadable)
+    harness.run(0.1)
+    assert harness.decisions(Close) == []
+    assert any("cannot be read again" in hold.detail for hold in harness.decisions(Hold))
     monkeypatch.undo()
-    farm.run(0.1)
-    assert farm.reasons == [Reason.HEALTH]
-    farm.check_flat()
+    harness.run(0.1)
+    assert harness.reasons == [Reason.HEALTH]
+    harness.check_flat()

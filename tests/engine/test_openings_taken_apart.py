@@ -8,22 +8,22 @@ import pytest
 from hedgerow.domain.events import HedgeClosed, HedgeOpened, OrderEnded
 from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.engine.notices import Moment, Recorded
+from hedgerow.engine.notices import Notice, Recorded
 from hedgerow.strategy.decisions.alarms import GRACE
 from hedgerow.strategy.parameters import StrategyParameters
-from support.bot_harness import Farm
+from support.bot_harness import BotHarness
 from support.worlds import START, SYMBOL
 
 
 class Taking:
     """Closes the short by force when its ``nth`` slice has filled, after so many seconds."""
 
-    def __init__(self, bot: Farm, nth: int) -> None:
+    def __init__(self, bot: BotHarness, nth: int) -> None:
         self._bot, self._left = bot, nth
         self.at: datetime | None = None
 
-    def hear(self, moment: Moment) -> None:
-        if isinstance(moment, Recorded) and isinstance(moment.event, OrderEnded) and "-p-" in moment.event.client_id:
+    def on_notice(self, notice: Notice) -> None:
+        if isinstance(notice, Recorded) and isinstance(notice.event, OrderEnded) and "-p-" in notice.event.client_id:
             self._left -= 1
             if not self._left:
                 self.at = self._bot.clock.now()
@@ -45,9 +45,9 @@ def slices(style: ExecutionStyle) -> StrategyParameters:
 def test_a_short_that_is_closed_by_force_ends_the_opening_and_its_coins_are_sold_within_a_minute(
     style: ExecutionStyle, start: datetime
 ) -> None:
-    bot = Farm(start=start, parameters=slices(style), latency_seconds=0.2, poll_seconds=30)
+    bot = BotHarness(start=start, parameters=slices(style), latency_seconds=0.2, poll_seconds=30)
     taking = Taking(bot, 2)
-    bot.run(0.3, listeners=(taking,))
+    bot.run(0.3, observers=(taking,))
     assert taking.at is not None
     opened, closed = bot.logged(HedgeOpened)[0], bot.logged(HedgeClosed)[0]
     assert (opened.at - taking.at).total_seconds() < 50

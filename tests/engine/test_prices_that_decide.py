@@ -15,8 +15,8 @@ from hedgerow.strategy.decisions.scan import scan
 from hedgerow.strategy.observation import Hold, HoldReason
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
-from support.bot_harness import OPENED, Farm
-from support.worlds import SYMBOL, Listing, ScriptedTape
+from support.bot_harness import OPENED, BotHarness
+from support.worlds import SYMBOL, Listing, ScriptedMarketData
 
 PATIENT = StrategyParameters(
     position_management=PositionManagement(max_position_age_hours=1e5, fee_coverage_multiplier=1e6)
@@ -25,8 +25,8 @@ CHECK = OPENED + timedelta(minutes=25)
 """A check falls on it."""
 
 
-def farm_of(**options: object) -> Farm:
-    return Farm(ScriptedTape([Listing(SYMBOL)]), **{"parameters": PATIENT, **options})  # type: ignore[arg-type]
+def harness_of(**options: object) -> BotHarness:
+    return BotHarness(ScriptedMarketData([Listing(SYMBOL)]), **{"parameters": PATIENT, **options})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -43,53 +43,55 @@ def farm_of(**options: object) -> Farm:
     ],
 )
 def test_two_things_of_one_ticker_are_never_hedged(change: object, word: str) -> None:
-    farm = farm_of()
-    farm.world.change_market(change)  # type: ignore[arg-type]
-    farm.run(0.3)
-    assert farm.venue.orders == []
-    row = scan(farm.world.market(10), VolumeFarming(PATIENT)).rows[0]
+    harness = harness_of()
+    harness.world.change_market(change)  # type: ignore[arg-type]
+    harness.run(0.3)
+    assert harness.venue.orders == []
+    row = scan(harness.world.market(10), VolumeFarming(PATIENT)).rows[0]
     assert word in "; ".join(refusal.detail for refusal in row.refusals)
 
 
 def test_legs_that_come_apart_while_held_halt_openings_and_sell_nothing() -> None:
-    farm = farm_of()
-    farm.run(0.5)
-    orders = len(farm.venue.orders)
-    farm.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(150)))
-    farm.run(0.5)
-    assert len(farm.venue.orders) == orders
-    assert [event.reason for event in farm.logged(Halted)] == [HaltReason.LEGS_DIFFER]
-    assert farm.ledger.hedge is not None
+    harness = harness_of()
+    harness.run(0.5)
+    orders = len(harness.venue.orders)
+    harness.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(150)))
+    harness.run(0.5)
+    assert len(harness.venue.orders) == orders
+    assert [event.reason for event in harness.logged(Halted)] == [HaltReason.LEGS_DIFFER]
+    assert harness.ledger.hedge is not None
 
 
 def test_coins_whose_short_another_price_liquidated_are_sold_after_a_quarter_of_an_hour_at_their_own() -> None:
-    farm = farm_of()
-    farm.run(0.5)
-    orders = len(farm.venue.orders)
-    farm.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(1000)))
-    farm.run(0.24)
-    assert len(farm.venue.orders) == orders, "the index may be right, and the spot book a wick"
-    farm.run(0.1)
-    assert {(sent.order.market, sent.order.side) for sent in farm.venue.orders[orders:]} == {(Market.SPOT, Side.SELL)}
-    assert farm.ledger.hedge is None
-    assert farm.ledger.halt is not None
+    harness = harness_of()
+    harness.run(0.5)
+    orders = len(harness.venue.orders)
+    harness.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(1000)))
+    harness.run(0.24)
+    assert len(harness.venue.orders) == orders, "the index may be right, and the spot book a wick"
+    harness.run(0.1)
+    assert {(sent.order.market, sent.order.side) for sent in harness.venue.orders[orders:]} == {
+        (Market.SPOT, Side.SELL)
+    }
+    assert harness.ledger.hedge is None
+    assert harness.ledger.halt is not None
 
 
 def test_a_halt_because_of_legs_that_differ_lifts_itself_when_they_follow_one_price_again() -> None:
-    farm = farm_of()
-    farm.run(0.5)
-    farm.world.change_market(wick_of(Market.SPOT, -2000, 1200))
-    farm.run(1.5)
-    assert [event.reason for event in farm.logged(Halted)] == [HaltReason.LEGS_DIFFER]
-    assert [event.detail for event in farm.logged(Lifted)] == ["the two legs follow one price again"]
-    assert farm.ledger.halt is None
+    harness = harness_of()
+    harness.run(0.5)
+    harness.world.change_market(wick_of(Market.SPOT, -2000, 1200))
+    harness.run(1.5)
+    assert [event.reason for event in harness.logged(Halted)] == [HaltReason.LEGS_DIFFER]
+    assert [event.detail for event in harness.logged(Lifted)] == ["the two legs follow one price again"]
+    assert harness.ledger.halt is None
 
 
 def test_legs_that_differ_in_one_check_alone_halt_nothing() -> None:
-    farm = farm_of()
-    farm.run(0.6, at={0.4: lambda bot: _change(bot, wick_of(Market.SPOT, -2000, 60))})
-    assert farm.logged(Halted) == []
-    assert farm.reasons == []
+    harness = harness_of()
+    harness.run(0.6, at={0.4: lambda bot: _change(bot, wick_of(Market.SPOT, -2000, 60))})
+    assert harness.logged(Halted) == []
+    assert harness.reasons == []
 
 
 def wick_of(market: Market, shift_bps: int, seconds: float) -> BookDistortion:
@@ -102,102 +104,104 @@ def wick_of(market: Market, shift_bps: int, seconds: float) -> BookDistortion:
     )
 
 
-def _change(farm: Farm, change: object) -> None:
-    farm.world.change_market(change)  # type: ignore[arg-type]
+def _change(harness: BotHarness, change: object) -> None:
+    harness.world.change_market(change)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seconds", [3, 1200])
 @pytest.mark.parametrize(("market", "shift"), [(Market.SPOT, -2000), (Market.PERP, 2000)])
 def test_a_wick_of_one_book_is_no_emergency(market: Market, shift: int, seconds: float) -> None:
-    farm = farm_of()
-    farm.run(0.9, at={0.3: lambda bot: _change(bot, wick_of(market, shift, seconds))})
-    assert farm.reasons == []
-    holds = [hold for hold in farm.decisions(Hold) if hold.reason is HoldReason.UNSUPPORTED]
+    harness = harness_of()
+    harness.run(0.9, at={0.3: lambda bot: _change(bot, wick_of(market, shift, seconds))})
+    assert harness.reasons == []
+    holds = [hold for hold in harness.decisions(Hold) if hold.reason is HoldReason.UNSUPPORTED]
     assert holds
-    farm.check_whole()
+    harness.check_whole()
 
 
 @pytest.mark.parametrize("bps", [-3000, 3000])
 def test_a_mark_and_index_that_are_wrong_are_no_emergency(bps: int) -> None:
-    farm = farm_of()
-    farm.run(0.5)
-    _change(farm, MarkDistortion(symbol=SYMBOL, mark_bps=Decimal(bps), index_bps=Decimal(bps)))
-    farm.run(0.5)
-    assert farm.reasons == []
-    farm.check_whole()
+    harness = harness_of()
+    harness.run(0.5)
+    _change(harness, MarkDistortion(symbol=SYMBOL, mark_bps=Decimal(bps), index_bps=Decimal(bps)))
+    harness.run(0.5)
+    assert harness.reasons == []
+    harness.check_whole()
 
 
 def test_a_loss_that_two_sources_confirm_is_stopped_after_a_second_new_reading() -> None:
-    farm = farm_of()
-    farm.run(0.5)
-    farm.tape.set_prices(farm.world.now, 100, 115)
-    farm.run(0.1)
-    assert farm.reasons == [Reason.EMERGENCY_STOP]
-    farm.check_flat()
+    harness = harness_of()
+    harness.run(0.5)
+    harness.market_data.set_prices(harness.world.now, 100, 115)
+    harness.run(0.1)
+    assert harness.reasons == [Reason.EMERGENCY_STOP]
+    harness.check_flat()
 
 
 def test_a_squeeze_that_book_and_mark_show_differently_is_stopped_beyond_the_limit_of_both() -> None:
     near = replace(PATIENT, risk_management=RiskManagement(emergency_stop_loss=-0.01))
-    farm = farm_of(parameters=near)
-    farm.run(0.5)
-    farm.tape.set_prices(farm.world.now, 100, "103.24", mark="102.59")
-    farm.run(0.2)
-    assert farm.reasons == [Reason.EMERGENCY_STOP]
+    harness = harness_of(parameters=near)
+    harness.run(0.5)
+    harness.market_data.set_prices(harness.world.now, 100, "103.24", mark="102.59")
+    harness.run(0.2)
+    assert harness.reasons == [Reason.EMERGENCY_STOP]
 
 
 def test_a_loss_that_is_over_within_seconds_is_not_stopped() -> None:
-    farm = farm_of()
-    farm.tape.set_prices(CHECK - timedelta(seconds=1), 100, 115)
-    farm.tape.set_prices(CHECK + timedelta(seconds=3), 100, 100)
-    farm.run(0.6)
-    assert farm.reasons == []
-    assert [hold.reason for hold in farm.decisions(Hold) if hold.reason is HoldReason.UNCONFIRMED] != []
-    farm.check_whole()
+    harness = harness_of()
+    harness.market_data.set_prices(CHECK - timedelta(seconds=1), 100, 115)
+    harness.market_data.set_prices(CHECK + timedelta(seconds=3), 100, 100)
+    harness.run(0.6)
+    assert harness.reasons == []
+    assert [hold.reason for hold in harness.decisions(Hold) if hold.reason is HoldReason.UNCONFIRMED] != []
+    harness.check_whole()
 
 
-def sells_coins(farm: Farm) -> list[Decimal]:
+def sells_coins(harness: BotHarness) -> list[Decimal]:
     return [
         command.order.price
-        for command in farm.venue.orders
+        for command in harness.venue.orders
         if command.order.market is Market.SPOT and command.order.side is Side.SELL
     ]
 
 
-def lose_the_short(farm: Farm) -> None:
-    farm.world.deleverage(SYMBOL, farm.short())
+def lose_the_short(harness: BotHarness) -> None:
+    harness.world.deleverage(SYMBOL, harness.short())
 
 
-def leverage(farm: Farm) -> None:
-    farm.world.set_leverage(SYMBOL, 3)
+def leverage(harness: BotHarness) -> None:
+    harness.world.set_leverage(SYMBOL, 3)
 
 
 @pytest.mark.parametrize("cause", [lose_the_short, leverage])
-def test_forced_sales_do_not_go_far_below_the_index(cause: Callable[[Farm], None]) -> None:
-    farm = farm_of()
-    farm.run(0.5)
-    _change(farm, BookDistortion(symbol=SYMBOL, market=Market.SPOT, shift_bps=Decimal(-2000), seconds=1200))
-    cause(farm)
-    farm.run(0.25)
-    assert sells_coins(farm) == []
-    farm.run(0.5)
-    assert sells_coins(farm)
-    assert min(sells_coins(farm)) >= Decimal(95)
-    farm.check_flat()
+def test_forced_sales_do_not_go_far_below_the_index(cause: Callable[[BotHarness], None]) -> None:
+    harness = harness_of()
+    harness.run(0.5)
+    _change(harness, BookDistortion(symbol=SYMBOL, market=Market.SPOT, shift_bps=Decimal(-2000), seconds=1200))
+    cause(harness)
+    harness.run(0.25)
+    assert sells_coins(harness) == []
+    harness.run(0.5)
+    assert sells_coins(harness)
+    assert min(sells_coins(harness)) >= Decimal(95)
+    harness.check_flat()
 
 
 def test_a_near_liquidation_is_closed_whatever_the_books_show() -> None:
-    farm = farm_of()
-    farm.run(0.5)
-    farm.world.shock(SYMBOL, Decimal("1.8"))
-    _change(farm, BookDistortion(symbol=SYMBOL, market=Market.SPOT, shift_bps=Decimal(-800)))
-    farm.run(0.1)
-    assert farm.reasons == [Reason.HEALTH]
-    farm.check_flat()
+    harness = harness_of()
+    harness.run(0.5)
+    harness.world.shock(SYMBOL, Decimal("1.8"))
+    _change(harness, BookDistortion(symbol=SYMBOL, market=Market.SPOT, shift_bps=Decimal(-800)))
+    harness.run(0.1)
+    assert harness.reasons == [Reason.HEALTH]
+    harness.check_flat()
 
 
 @pytest.mark.parametrize("market", list(Market))
 def test_a_crossed_book_is_no_book(market: Market) -> None:
-    farm = Farm(ScriptedTape([Listing(SYMBOL), Listing("BBBUSDT", spot=50, rate="0.0002")]), parameters=PATIENT)
-    _change(farm, BookDistortion(symbol=SYMBOL, market=market, spread_bps=Decimal(-3000)))
-    farm.run(0.2)
-    assert farm.hedge.symbol == "BBBUSDT"
+    harness = BotHarness(
+        ScriptedMarketData([Listing(SYMBOL), Listing("BBBUSDT", spot=50, rate="0.0002")]), parameters=PATIENT
+    )
+    _change(harness, BookDistortion(symbol=SYMBOL, market=market, spread_bps=Decimal(-3000)))
+    harness.run(0.2)
+    assert harness.hedge.symbol == "BBBUSDT"

@@ -15,12 +15,12 @@ from hedgerow.domain.position import OrderRecord
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.execution.order_resolution import by_trades
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bot_harness import Farm
+from support.bot_harness import BotHarness
 
 AGED = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
 
 
-def deny_one(bot: Farm, leg: str) -> None:
+def deny_one(bot: BotHarness, leg: str) -> None:
     """Let the next report of an order of a leg say that it expired with nothing filled."""
     left = [leg]
 
@@ -34,13 +34,13 @@ def deny_one(bot: Farm, leg: str) -> None:
     bot.venue.reported = denied
 
 
-def kinds(bot: Farm) -> list[ExecutionKind]:
+def kinds(bot: BotHarness) -> list[ExecutionKind]:
     return [event.execution.kind for event in bot.logged(ExecutionStarted)]
 
 
 @pytest.mark.parametrize("leg", ["s", "p"])
 def test_an_opening_is_not_hedged_twice_when_a_reply_denies_a_fill(leg: str) -> None:
-    bot = Farm()
+    bot = BotHarness()
     deny_one(bot, leg)
     bot.run(0.3)
     bot.check_whole()
@@ -49,7 +49,7 @@ def test_an_opening_is_not_hedged_twice_when_a_reply_denies_a_fill(leg: str) -> 
 
 @pytest.mark.parametrize("leg", ["s", "p"])
 def test_a_closing_does_not_trade_twice_when_a_reply_denies_a_fill(leg: str) -> None:
-    bot = Farm()
+    bot = BotHarness()
     bot.run(0.3)
     bot.ask(HaltRequested())
     deny_one(bot, leg)
@@ -60,7 +60,7 @@ def test_a_closing_does_not_trade_twice_when_a_reply_denies_a_fill(leg: str) -> 
     assert kinds(bot) == [ExecutionKind.OPEN, ExecutionKind.CLOSE]
 
 
-def denied_end(bot: Farm) -> tuple[OrderRequest, OrderRecord, OrderEnded]:
+def denied_end(bot: BotHarness) -> tuple[OrderRequest, OrderRecord, OrderEnded]:
     """Return the order of the short, and a look-up that does not find it."""
     record = next(record for record in bot.hedge.orders if record.request.market is Market.PERP)
     client_id = record.request.client_id
@@ -68,14 +68,14 @@ def denied_end(bot: Farm) -> tuple[OrderRequest, OrderRecord, OrderEnded]:
     return record.request, record, ended
 
 
-def by_its_trades(bot: Farm, order: OrderRequest, record: OrderRecord, ended: OrderEnded) -> OrderEnded:
+def by_its_trades(bot: BotHarness, order: OrderRequest, record: OrderRecord, ended: OrderEnded) -> OrderEnded:
     (event,) = run_virtual(bot.clock, by_trades(bot.venue, order, record, (ended,), None))
     assert isinstance(event, OrderEnded)
     return event
 
 
 def test_an_order_that_the_exchange_does_not_know_was_filled_where_its_trades_say_so() -> None:
-    bot = Farm()
+    bot = BotHarness()
     bot.run(0.3)
     order, record, ended = denied_end(bot)
     found = by_its_trades(bot, order, record, ended)
@@ -87,7 +87,7 @@ def test_an_order_that_the_exchange_does_not_know_was_filled_where_its_trades_sa
 
 
 def test_trades_change_nothing_where_there_are_none_or_too_many_or_an_order_rested_or_was_refused() -> None:
-    bot = Farm()
+    bot = BotHarness()
     bot.run(0.3)
     order, record, ended = denied_end(bot)
     others = replace(record, order_id=10**9, request=replace(order, client_id="h0-p-1"))
@@ -102,8 +102,8 @@ def test_trades_change_nothing_where_there_are_none_or_too_many_or_an_order_rest
 
 
 def test_trades_that_cannot_be_read_change_nothing() -> None:
-    bot = Farm()
+    bot = BotHarness()
     bot.run(0.3)
     order, record, ended = denied_end(bot)
-    blind = Farm(world=bot.world, faults=FaultPlan(reads=(ReadFault(read=Read.FILLS, times=1),)))
+    blind = BotHarness(world=bot.world, faults=FaultPlan(reads=(ReadFault(read=Read.FILLS, times=1),)))
     assert by_its_trades(blind, order, record, ended) == ended

@@ -19,7 +19,7 @@ from hedgerow.engine.notices import (
     CycleBegan,
     CycleFailed,
     Decided,
-    Moment,
+    Notice,
     ReconcileStarted,
     Recorded,
     Stopped,
@@ -30,7 +30,7 @@ from hedgerow.engine.runner import RunOptions
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.strategy.observation import Close, Hold, HoldReason
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bot_harness import OPENED, Action, Farm
+from support.bot_harness import OPENED, Action, BotHarness
 from support.mail import asked, mailbox_in
 from support.worlds import SYMBOL
 
@@ -44,12 +44,12 @@ def _post(mailbox: FolderMailbox, request_id: str, request: Request) -> Action:
 class _Trap:
     """Does something once, the first time a moment fits."""
 
-    def __init__(self, fits: Callable[[Moment], bool], act: Callable[[], object]) -> None:
+    def __init__(self, fits: Callable[[Notice], bool], act: Callable[[], object]) -> None:
         self._fits, self._act = fits, act
         self.sprung = 0
 
-    def hear(self, moment: Moment) -> None:
-        if not self.sprung and self._fits(moment):
+    def on_notice(self, notice: Notice) -> None:
+        if not self.sprung and self._fits(notice):
             self.sprung += 1
             self._act()
 
@@ -58,101 +58,101 @@ class _Trap:
 
 
 def test_a_running_bot_closes_on_request_and_opens_nothing_until_resumed(tmp_path: Path) -> None:
-    farm, mailbox = Farm(), mailbox_in(tmp_path)
-    farm.run(2, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
+    harness, mailbox = BotHarness(), mailbox_in(tmp_path)
+    harness.run(2, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
     answer = mailbox.collect("1")
     assert answer is not None
     assert answer.done
     assert "hedgerow resume" in answer.text
-    assert farm.reasons == [Reason.USER]
-    assert farm.ledger.closed[0].closed_at < OPENED + (farm.clock.now() - OPENED) * 0.3  # not at the next cycle
-    assert farm.ledger.halt is not None
-    assert farm.ledger.halt.reason is HaltReason.USER
-    assert len(farm.logged(HedgeOpened)) == 1
-    farm.check_flat()
-    farm.run(0.3, mailbox=mailbox, at={0.02: _post(mailbox, "2", ResumeRequested())})
-    assert len(farm.logged(Lifted)) == 1
-    farm.check_whole()
+    assert harness.reasons == [Reason.USER]
+    assert harness.ledger.closed[0].closed_at < OPENED + (harness.clock.now() - OPENED) * 0.3  # not at the next cycle
+    assert harness.ledger.halt is not None
+    assert harness.ledger.halt.reason is HaltReason.USER
+    assert len(harness.logged(HedgeOpened)) == 1
+    harness.check_flat()
+    harness.run(0.3, mailbox=mailbox, at={0.02: _post(mailbox, "2", ResumeRequested())})
+    assert len(harness.logged(Lifted)) == 1
+    harness.check_whole()
 
 
 def test_an_answer_that_cannot_be_written_is_a_warning_and_the_bot_goes_on(tmp_path: Path) -> None:
-    farm, mailbox = Farm(), mailbox_in(tmp_path)
+    harness, mailbox = BotHarness(), mailbox_in(tmp_path)
     (tmp_path / "1.answer.json").mkdir()
-    farm.run(2, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
-    (warning,) = [said for said in farm.heard(Warned) if "the answer to a request" in said.text]
+    harness.run(2, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
+    (warning,) = [said for said in harness.heard(Warned) if "the answer to a request" in said.text]
     assert "Closed AAAUSDT" in warning.text
-    assert farm.reasons == [Reason.USER], "carried out once"
-    assert not farm.heard(CycleFailed)
-    farm.check_flat()
+    assert harness.reasons == [Reason.USER], "carried out once"
+    assert not harness.heard(CycleFailed)
+    harness.check_flat()
 
 
 def test_a_close_of_another_symbol_is_refused(tmp_path: Path) -> None:
-    farm, mailbox = Farm(), mailbox_in(tmp_path)
-    farm.run(0.5, mailbox=mailbox, at={0.2: _post(mailbox, "1", CloseRequested(symbol="BBBUSDT"))})
+    harness, mailbox = BotHarness(), mailbox_in(tmp_path)
+    harness.run(0.5, mailbox=mailbox, at={0.2: _post(mailbox, "1", CloseRequested(symbol="BBBUSDT"))})
     answer = mailbox.collect("1")
     assert answer is not None
     assert not answer.done
     assert "AAAUSDT is" in answer.text
-    assert farm.logged(Halted) == []
-    farm.check_whole()
+    assert harness.logged(Halted) == []
+    harness.check_whole()
 
 
 def test_a_close_with_nothing_held_says_so() -> None:
-    answer = Farm(parameters=CALM).ask(CloseRequested())
+    answer = BotHarness(parameters=CALM).ask(CloseRequested())
     assert not answer.done
 
 
 def test_a_halt_blocks_openings_and_leaves_the_held_position_to_its_rules(tmp_path: Path) -> None:
     brief = StrategyParameters(position_management=PositionManagement(max_position_age_hours=1.5))
-    farm, mailbox = Farm(parameters=brief), mailbox_in(tmp_path)
-    farm.run(2, mailbox=mailbox, at={0.52: _post(mailbox, "1", HaltRequested(detail="holiday"))})
-    assert farm.reasons == [Reason.MAX_AGE]
-    assert len(farm.logged(HedgeOpened)) == 1
-    blocked = [hold for hold in farm.decisions(Hold) if hold.reason is HoldReason.HALTED]
+    harness, mailbox = BotHarness(parameters=brief), mailbox_in(tmp_path)
+    harness.run(2, mailbox=mailbox, at={0.52: _post(mailbox, "1", HaltRequested(detail="holiday"))})
+    assert harness.reasons == [Reason.MAX_AGE]
+    assert len(harness.logged(HedgeOpened)) == 1
+    blocked = [hold for hold in harness.decisions(Hold) if hold.reason is HoldReason.HALTED]
     assert blocked[-1].detail == "holiday"
-    farm.check_flat()
+    harness.check_flat()
 
 
 def test_a_halt_outlives_a_restart() -> None:
-    farm = Farm()
-    assert farm.ask(HaltRequested()).done
-    farm.run(0.5)
-    farm.check_flat()
-    assert farm.ask(ResumeRequested()).done
-    farm.run(0.2)
-    farm.check_whole()
+    harness = BotHarness()
+    assert harness.ask(HaltRequested()).done
+    harness.run(0.5)
+    harness.check_flat()
+    assert harness.ask(ResumeRequested()).done
+    harness.run(0.2)
+    harness.check_whole()
 
 
 def test_a_running_bot_adopts_by_name(tmp_path: Path) -> None:
-    farm, mailbox = Farm(parameters=CALM), mailbox_in(tmp_path)
+    harness, mailbox = BotHarness(parameters=CALM), mailbox_in(tmp_path)
 
-    def by_hand(desk: Farm) -> None:
+    def by_hand(desk: BotHarness) -> None:
         desk.world.trade_by_hand(Market.SPOT, SYMBOL, Side.BUY, Decimal(3))
         desk.world.trade_by_hand(Market.PERP, SYMBOL, Side.SELL, Decimal(2))
 
-    farm.run(1, mailbox=mailbox, at={0.2: by_hand, 0.5: _post(mailbox, "1", AdoptRequested(symbol=SYMBOL))})
+    harness.run(1, mailbox=mailbox, at={0.2: by_hand, 0.5: _post(mailbox, "1", AdoptRequested(symbol=SYMBOL))})
     answer = mailbox.collect("1")
     assert answer is not None
     assert answer.done
-    assert farm.hedge.spot_quantity == 2
-    assert len(farm.logged(Halted)) == len(farm.logged(Lifted)) == 1  # held back until it was adopted
-    farm.check_whole()
+    assert harness.hedge.spot_quantity == 2
+    assert len(harness.logged(Halted)) == len(harness.logged(Lifted)) == 1  # held back until it was adopted
+    harness.check_whole()
 
 
 def test_an_unreadable_request_is_answered_and_stops_nothing(tmp_path: Path) -> None:
-    farm, mailbox = Farm(), mailbox_in(tmp_path)
+    harness, mailbox = BotHarness(), mailbox_in(tmp_path)
     (tmp_path / "9.request.json").write_text("{nonsense")
-    farm.run(0.3, mailbox=mailbox)
+    harness.run(0.3, mailbox=mailbox)
     answer = mailbox.collect("9")
     assert answer is not None
     assert not answer.done
-    farm.check_whole()
+    harness.check_whole()
 
 
 def test_a_request_during_an_outage_is_answered_and_stops_nothing(tmp_path: Path) -> None:
     gone = tuple(ReadFault(read=read, after=OPENED + timedelta(minutes=30)) for read in Read)
-    farm, mailbox = Farm(faults=FaultPlan(reads=gone)), mailbox_in(tmp_path)
-    farm.run(
+    harness, mailbox = BotHarness(faults=FaultPlan(reads=gone)), mailbox_in(tmp_path)
+    harness.run(
         1.2,
         mailbox=mailbox,
         at={0.6: _post(mailbox, "1", AdoptRequested(symbol=SYMBOL)), 0.7: _post(mailbox, "2", CloseRequested())},
@@ -161,19 +161,19 @@ def test_a_request_during_an_outage_is_answered_and_stops_nothing(tmp_path: Path
         answer = mailbox.collect(request_id)
         assert answer is not None
         assert not answer.done
-    assert farm.short() == farm.hedge.short
-    assert farm.heard(Stopped)
-    assert farm.ledger.max_naked_seconds == 0
+    assert harness.short() == harness.hedge.short
+    assert harness.heard(Stopped)
+    assert harness.ledger.max_naked_seconds == 0
 
 
 # --- a cycle that failed in the middle of a trade ---------------------------------------------------------------------
 
 
-def _fail(farm: Farm) -> Callable[[], object]:
+def _fail(harness: BotHarness) -> Callable[[], object]:
     """Return what lets the next call of the venue fail by a bug of ours."""
 
     def fail() -> None:
-        farm.venue.bug = RuntimeError("a bug of ours")
+        harness.venue.bug = RuntimeError("a bug of ours")
 
     return fail
 
@@ -182,189 +182,189 @@ def test_a_close_while_the_exchange_answers_nothing_says_that_nothing_was_closed
     asked, over = OPENED + timedelta(hours=0.52), OPENED + timedelta(hours=1.5)
     outage = tuple(ReadFault(read=read, after=asked, until=over) for read in Read)
     unsent = SubmitFault(outcome=Outcome.NOT_SENT, nth=100, times=10_000)
-    farm = Farm(faults=FaultPlan(reads=outage, submits=(unsent,)))
+    harness = BotHarness(faults=FaultPlan(reads=outage, submits=(unsent,)))
     mailbox = mailbox_in(tmp_path)
-    farm.run(1, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
+    harness.run(1, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
     answer = mailbox.collect("1")
     assert answer is not None
     assert not answer.done
     assert answer.text.startswith(f"{SYMBOL} could not be closed: nothing was closed: ")
-    said = [line.text for moment in farm.moments for line in words(moment)]
+    said = [line.text for notice in harness.notices for line in words(notice)]
     assert any(text.startswith("Nothing was closed, the position is kept: ") for text in said)
     assert "Both legs match again" not in said
-    assert farm.hedge.symbol == SYMBOL
+    assert harness.hedge.symbol == SYMBOL
 
 
 def test_a_job_that_a_failed_cycle_left_behind_is_finished_by_the_next() -> None:
-    farm = Farm()
-    farm.run(0.2, listeners=[_Trap(_first_leg_filled, _fail(farm))])
-    assert [failed.error for failed in farm.heard(CycleFailed)] == ["RuntimeError: a bug of ours"]
-    assert len(farm.logged(HedgeOpened)) == 1
-    farm.check_whole()
+    harness = BotHarness()
+    harness.run(0.2, observers=[_Trap(_first_leg_filled, _fail(harness))])
+    assert [failed.error for failed in harness.heard(CycleFailed)] == ["RuntimeError: a bug of ours"]
+    assert len(harness.logged(HedgeOpened)) == 1
+    harness.check_whole()
 
 
 def test_a_close_asked_for_while_a_job_is_left_behind_finishes_it_first(tmp_path: Path) -> None:
-    farm, mailbox = Farm(), mailbox_in(tmp_path)
+    harness, mailbox = BotHarness(), mailbox_in(tmp_path)
 
     def fail_and_ask() -> None:
-        _fail(farm)()
+        _fail(harness)()
         mailbox.post(asked("1", CloseRequested()))
 
-    farm.run(0.2, mailbox=mailbox, listeners=[_Trap(_first_leg_filled, fail_and_ask)])
+    harness.run(0.2, mailbox=mailbox, observers=[_Trap(_first_leg_filled, fail_and_ask)])
     answer = mailbox.collect("1")
     assert answer is not None
     assert answer.done
-    assert farm.reasons == [Reason.USER]
-    farm.check_flat()
+    assert harness.reasons == [Reason.USER]
+    harness.check_flat()
 
 
 @pytest.mark.parametrize("close", [False, True])
 def test_a_stop_right_after_a_failed_cycle_leaves_nothing_half_done(close: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    farm = Farm()
+    harness = BotHarness()
 
     def stop_and_fail() -> None:
-        farm.bot.stop.set()
-        _fail(farm)()
+        harness.bot.stop.set()
+        _fail(harness)()
 
     trap = _Trap(_first_leg_filled, stop_and_fail)
-    farm.run(0.2, listeners=[trap], options=RunOptions(close_on_exit=close))
-    assert farm.heard(CycleFailed)
+    harness.run(0.2, observers=[trap], options=RunOptions(close_on_exit=close))
+    assert harness.heard(CycleFailed)
     if close:
-        farm.check_flat()
+        harness.check_flat()
     else:
-        farm.check_whole()
-    assert isinstance(farm.moments[-1], Stopped)
+        harness.check_whole()
+    assert isinstance(harness.notices[-1], Stopped)
 
 
 def test_a_failure_at_start_is_said_and_the_cycles_take_over() -> None:
-    farm = Farm()
-    farm.run(0.2, listeners=[_Trap(lambda moment: isinstance(moment, ReconcileStarted), _fail(farm))])
-    assert len(farm.heard(CycleFailed)) == 1
-    farm.check_whole()
+    harness = BotHarness()
+    harness.run(0.2, observers=[_Trap(lambda notice: isinstance(notice, ReconcileStarted), _fail(harness))])
+    assert len(harness.heard(CycleFailed)) == 1
+    harness.check_whole()
 
 
 def test_a_request_that_fails_is_answered_once_and_the_bot_lives_on(tmp_path: Path) -> None:
-    farm, mailbox = Farm(), mailbox_in(tmp_path)
+    harness, mailbox = BotHarness(), mailbox_in(tmp_path)
 
     def break_a_rule() -> None:
-        farm.venue.bug = InvariantBroken("two and two are five")
+        harness.venue.bug = InvariantBroken("two and two are five")
 
     trap = _Trap(lambda m: isinstance(m, Decided) and isinstance(m.decision, Close), break_a_rule)
-    farm.run(0.5, mailbox=mailbox, at={0.2: _post(mailbox, "1", CloseRequested())}, listeners=[trap])
+    harness.run(0.5, mailbox=mailbox, at={0.2: _post(mailbox, "1", CloseRequested())}, observers=[trap])
     answer = mailbox.collect("1")
     assert answer is not None
     assert not answer.done
     assert "two and two are five" in answer.text
-    assert len(farm.heard(CycleFailed)) == 1
-    farm.check_whole()
+    assert len(harness.heard(CycleFailed)) == 1
+    harness.check_whole()
 
 
 # --- stopping --------------------------------------------------------------------------------------------------------
 
 
 def test_a_stop_keeps_the_position_and_says_the_last_words() -> None:
-    farm = Farm()
-    farm.run(0.5)
-    assert [said.closing for said in farm.heard(StoppedByUser)] == [False]
-    stopped = farm.heard(Stopped)[-1]
-    assert stopped is farm.moments[-1]
-    assert stopped.ledger == farm.ledger
-    assert stopped.cycles == len(farm.heard(CycleBegan)) == farm.ledger.totals.cycles
-    farm.check_whole()
+    harness = BotHarness()
+    harness.run(0.5)
+    assert [said.closing for said in harness.heard(StoppedByUser)] == [False]
+    stopped = harness.heard(Stopped)[-1]
+    assert stopped is harness.notices[-1]
+    assert stopped.ledger == harness.ledger
+    assert stopped.cycles == len(harness.heard(CycleBegan)) == harness.ledger.totals.cycles
+    harness.check_whole()
 
 
 def test_close_on_exit_closes_before_the_last_words() -> None:
-    farm = Farm()
-    farm.run(0.5, options=RunOptions(close_on_exit=True))
-    assert farm.reasons == [Reason.SHUTDOWN]
-    assert [said.closing for said in farm.heard(StoppedByUser)] == [True]
-    assert farm.heard(Stopped)[-1].ledger.hedge is None
-    farm.check_flat()
+    harness = BotHarness()
+    harness.run(0.5, options=RunOptions(close_on_exit=True))
+    assert harness.reasons == [Reason.SHUTDOWN]
+    assert [said.closing for said in harness.heard(StoppedByUser)] == [True]
+    assert harness.heard(Stopped)[-1].ledger.hedge is None
+    harness.check_flat()
 
 
 def test_close_on_exit_with_nothing_held_just_exits() -> None:
-    farm = Farm(parameters=CALM)
-    farm.run(0.2, options=RunOptions(close_on_exit=True))
-    assert [said.closing for said in farm.heard(StoppedByUser)] == [False]
-    farm.check_flat()
+    harness = BotHarness(parameters=CALM)
+    harness.run(0.2, options=RunOptions(close_on_exit=True))
+    assert [said.closing for said in harness.heard(StoppedByUser)] == [False]
+    harness.check_flat()
 
 
 def test_once_is_one_cycle_and_no_words_of_a_user() -> None:
-    farm = Farm()
-    farm.run(5, options=RunOptions(once=True))
-    assert farm.ledger.totals.cycles == 1
-    assert farm.heard(StoppedByUser) == []
-    assert len(farm.heard(Stopped)) == 1
-    farm.check_whole()
+    harness = BotHarness()
+    harness.run(5, options=RunOptions(once=True))
+    assert harness.ledger.totals.cycles == 1
+    assert harness.heard(StoppedByUser) == []
+    assert len(harness.heard(Stopped)) == 1
+    harness.check_whole()
 
 
-def _first_leg_filled(moment: Moment) -> bool:
-    if not isinstance(moment, Recorded) or not isinstance(moment.event, ExecutionStepped):
+def _first_leg_filled(notice: Notice) -> bool:
+    if not isinstance(notice, Recorded) or not isinstance(notice.event, ExecutionStepped):
         return False
-    job = moment.after.execution
+    job = notice.after.execution
     return job is not None and job.state is ExecutionState.FOLLOWING
 
 
-def _stop(farm: Farm) -> Callable[[], object]:
+def _stop(harness: BotHarness) -> Callable[[], object]:
     """Return what stops the bot of the life that is running when it is called."""
 
     def stop() -> None:
-        farm.bot.stop.set()
+        harness.bot.stop.set()
 
     return stop
 
 
 def test_a_stop_between_the_two_legs_of_an_opening_still_ends_hedged() -> None:
-    farm = Farm(latency_seconds=0.05)
-    trap = _Trap(_first_leg_filled, _stop(farm))
-    farm.run(0.5, listeners=[trap])
+    harness = BotHarness(latency_seconds=0.05)
+    trap = _Trap(_first_leg_filled, _stop(harness))
+    harness.run(0.5, observers=[trap])
     assert trap.sprung
-    assert len(farm.heard(CycleBegan)) == 1
-    farm.check_whole()
+    assert len(harness.heard(CycleBegan)) == 1
+    harness.check_whole()
 
 
 def test_a_stop_between_the_two_legs_of_a_closing_still_ends_flat() -> None:
-    farm = Farm(latency_seconds=0.05)
-    farm.run(0.5)
-    farm.wait(24)
-    trap = _Trap(_first_leg_filled, _stop(farm))
-    farm.run(0.5, listeners=[trap])
+    harness = BotHarness(latency_seconds=0.05)
+    harness.run(0.5)
+    harness.wait(24)
+    trap = _Trap(_first_leg_filled, _stop(harness))
+    harness.run(0.5, observers=[trap])
     assert trap.sprung
-    assert farm.reasons[0] is Reason.MAX_AGE
-    farm.check_whole() if farm.ledger.hedge else farm.check_flat()
+    assert harness.reasons[0] is Reason.MAX_AGE
+    harness.check_whole() if harness.ledger.hedge else harness.check_flat()
 
 
 def test_a_stop_between_the_legs_when_the_second_is_refused_still_ends_flat() -> None:
     refused = SubmitFault(outcome=Outcome.REJECT, market=Market.PERP, side=Side.SELL, code=-2019, times=50)
-    farm = Farm(latency_seconds=0.05, faults=FaultPlan(submits=(refused,)))
-    trap = _Trap(_first_leg_filled, _stop(farm))
-    farm.run(0.5, listeners=[trap])
+    harness = BotHarness(latency_seconds=0.05, faults=FaultPlan(submits=(refused,)))
+    trap = _Trap(_first_leg_filled, _stop(harness))
+    harness.run(0.5, observers=[trap])
     assert trap.sprung
-    assert len(farm.heard(CycleBegan)) == 1
-    farm.check_flat()
-    assert farm.coins() < Decimal("0.06")
+    assert len(harness.heard(CycleBegan)) == 1
+    harness.check_flat()
+    assert harness.coins() < Decimal("0.06")
 
 
 @pytest.mark.parametrize("steps", [1, 3, 6])
 def test_a_stop_at_any_command_of_an_opening_ends_hedged_or_flat(steps: int) -> None:
-    farm = Farm(latency_seconds=0.05)
+    harness = BotHarness(latency_seconds=0.05)
     counted = [0]
 
-    def reached(moment: Moment) -> bool:
-        counted[0] += isinstance(moment, Recorded) and isinstance(moment.event, CommandIssued)
+    def reached(notice: Notice) -> bool:
+        counted[0] += isinstance(notice, Recorded) and isinstance(notice.event, CommandIssued)
         return counted[0] >= steps
 
-    farm.run(0.5, listeners=[_Trap(reached, _stop(farm))])
-    assert farm.ledger.execution is None
-    if farm.ledger.hedge:
-        farm.check_whole()
+    harness.run(0.5, observers=[_Trap(reached, _stop(harness))])
+    assert harness.ledger.execution is None
+    if harness.ledger.hedge:
+        harness.check_whole()
     else:
-        farm.check_flat()
-    assert farm.heard(CycleFailed) == []
+        harness.check_flat()
+    assert harness.heard(CycleFailed) == []
 
 
 def test_a_closing_by_hand_that_leaves_a_leg_naked_is_gone_on_with_within_a_minute(tmp_path: Path) -> None:
     absorbed = SubmitFault(outcome=Outcome.ABSORB, market=Market.PERP, reduce_only=True, times=9)
-    farm, mailbox = Farm(faults=FaultPlan(submits=(absorbed,))), mailbox_in(tmp_path)
-    farm.run(2, mailbox=mailbox, at={0.51: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
-    assert 30 < farm.ledger.max_naked_seconds < 100
+    harness, mailbox = BotHarness(faults=FaultPlan(submits=(absorbed,))), mailbox_in(tmp_path)
+    harness.run(2, mailbox=mailbox, at={0.51: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
+    assert 30 < harness.ledger.max_naked_seconds < 100

@@ -15,7 +15,7 @@ from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
-from support.bot_harness import OPENED, Farm
+from support.bot_harness import OPENED, BotHarness
 from support.worlds import SYMBOL
 
 
@@ -44,54 +44,54 @@ def test_a_symbol_that_is_crossed_already_is_not_asked_to_become_so() -> None:
 def test_a_refused_setting_that_is_right_all_the_same_is_a_success(
     command: str, code: int, confirmed: type[MarginTypeSet] | type[LeverageSet]
 ) -> None:
-    farm = Farm(faults=refusing(command, code))
-    farm.world.set_leverage(SYMBOL, 1)
-    farm.run(0.2)
-    assert farm.logged(CommandRefused)
-    assert farm.logged(confirmed)
-    assert farm.logged(HedgeOpened)
+    harness = BotHarness(faults=refusing(command, code))
+    harness.world.set_leverage(SYMBOL, 1)
+    harness.run(0.2)
+    assert harness.logged(CommandRefused)
+    assert harness.logged(confirmed)
+    assert harness.logged(HedgeOpened)
 
 
 def test_a_refused_setting_that_is_wrong_opens_nothing() -> None:
-    farm = Farm(faults=refusing("set_margin_type", -4067))
-    farm.world.set_margin_type(SYMBOL, MarginType.ISOLATED)
-    farm.run(0.2)
-    assert farm.logged(HedgeAborted)
-    assert not farm.logged(HedgeOpened)
+    harness = BotHarness(faults=refusing("set_margin_type", -4067))
+    harness.world.set_margin_type(SYMBOL, MarginType.ISOLATED)
+    harness.run(0.2)
+    assert harness.logged(HedgeAborted)
+    assert not harness.logged(HedgeOpened)
 
 
 def test_a_refused_setting_that_cannot_be_read_is_not_taken_for_right() -> None:
     plan = refusing("set_margin_type", -4067)
     unread = ReadFault(read=Read.POSITION, times=1000)
-    farm = Farm(faults=FaultPlan(submits=plan.submits, reads=(unread,)))
-    farm.run(0.2)
-    assert not farm.logged(HedgeOpened)
+    harness = BotHarness(faults=FaultPlan(submits=plan.submits, reads=(unread,)))
+    harness.run(0.2)
+    assert not harness.logged(HedgeOpened)
 
 
 def test_a_closing_in_hedge_mode_sells_no_coins_and_goes_on_once_the_mode_is_right() -> None:
-    farm = Farm()
-    farm.run(0.5)
-    before = farm.coins(), farm.short()
-    farm.world.set_modes(one_way=False)
-    answer = farm.ask(CloseRequested())
+    harness = BotHarness()
+    harness.run(0.5)
+    before = harness.coins(), harness.short()
+    harness.world.set_modes(one_way=False)
+    answer = harness.ask(CloseRequested())
     assert not answer.done
     assert "hedge mode" in answer.text
-    farm.world.set_leverage(SYMBOL, 3)
-    farm.run(0.2)
-    assert (farm.coins(), farm.short()) == before
-    assert farm.ledger.max_naked_seconds == 0
-    assert farm.ledger.execution is None
-    farm.world.set_modes(one_way=True)
-    farm.run(0.2)
-    assert farm.reasons == [Reason.HEALTH]
-    farm.check_flat()
+    harness.world.set_leverage(SYMBOL, 3)
+    harness.run(0.2)
+    assert (harness.coins(), harness.short()) == before
+    assert harness.ledger.max_naked_seconds == 0
+    assert harness.ledger.execution is None
+    harness.world.set_modes(one_way=True)
+    harness.run(0.2)
+    assert harness.reasons == [Reason.HEALTH]
+    harness.check_flat()
 
 
 def test_a_closing_is_neither_prevented_nor_doubled_by_settings_that_cannot_be_read() -> None:
     blind = ReadFault(read=Read.ACCOUNT, after=OPENED, until=OPENED + timedelta(hours=9))
-    farm = Farm()
-    farm.run(0.5)
-    blinded = Farm(world=farm.world, faults=FaultPlan(reads=(blind,)), open_store=lambda: farm.store.inner)  # type: ignore[union-attr]
+    harness = BotHarness()
+    harness.run(0.5)
+    blinded = BotHarness(world=harness.world, faults=FaultPlan(reads=(blind,)), open_store=lambda: harness.store.inner)  # type: ignore[union-attr]
     answer = blinded.ask(CloseRequested())
     assert answer.done, answer.text
     assert not [

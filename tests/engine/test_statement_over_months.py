@@ -17,7 +17,7 @@ from hedgerow.domain.errors import RateLimited
 from hedgerow.domain.events import CycleCompleted, ExternalFlow, FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.books import books_difference
-from hedgerow.emulator.markets.generated import GeneratedTape
+from hedgerow.emulator.markets.generated import GeneratedMarketData
 from hedgerow.emulator.wire.exchange.exchange import Exchange, ExchangeRules
 from hedgerow.emulator.wire.memory_transport import MemoryTransport
 from hedgerow.emulator.wire.protocol.clock import ExchangeClock
@@ -25,7 +25,7 @@ from hedgerow.emulator.wire.protocol.credentials import Agent
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.engine.accounting.bookkeeping import Bookkeeper
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.notices import BooksChecked, Moment, Warned
+from hedgerow.engine.notices import BooksChecked, Notice, Warned
 from hedgerow.ports import HttpRequest, HttpResponse
 from hedgerow.store.memory import MemoryStore
 from support.scripted_aster import KEY, SIGNER, USER
@@ -52,22 +52,22 @@ class Desk:
 
     def __init__(self, pairs: int) -> None:
         self.clock = VirtualClock(START)
-        self.tape = GeneratedTape(seed=1, start=START, pairs=pairs)
-        exchange = Exchange(self.tape, start=START, rules=ExchangeRules())
-        self.member = exchange.open_account(USER, spot={"USDT": Decimal(10**6)}, perp=Decimal(10**6))
+        self.market_data = GeneratedMarketData(seed=1, start=START, pairs=pairs)
+        exchange = Exchange(self.market_data, start=START, rules=ExchangeRules())
+        self.exchange_account = exchange.open_account(USER, spot={"USDT": Decimal(10**6)}, perp=Decimal(10**6))
         exchange.permit(USER, Agent(signer=SIGNER.lower()))
         self.exchange = WireVenue(exchange, ExchangeClock(self.clock, START), seed=1)
         self.transport = CountingTransport(MemoryTransport(self.exchange, self.clock))
         credentials = Credentials(user=USER, signer=SIGNER, private_key=KEY)
         self.client = AsterClient(transport=self.transport, clock=self.clock, random=Random(1), credentials=credentials)
         self.venue = AsterVenue(self.client, self.clock)
-        self.moments: list[Moment] = []
+        self.notices: list[Notice] = []
         self.journal = Journal(MemoryStore(), (self,))
         self.bookkeeper = Bookkeeper(venue=self.venue, journal=self.journal, clock=self.clock)
         self.cycles = 0
 
-    def hear(self, moment: Moment) -> None:
-        self.moments.append(moment)
+    def on_notice(self, notice: Notice) -> None:
+        self.notices.append(notice)
 
     def run(self, main: Coroutine[Any, Any, Result]) -> Result:
         return run_virtual(self.clock, main)
@@ -87,31 +87,31 @@ class Desk:
         watermark = self.bookkeeper.statement_from()
         await self.journal.record(CycleCompleted(at=self.clock.now(), number=self.cycles, statement_from=watermark))
         await self.venue.account()
-        await self.venue.open_orders(self.tape.pairs[0].symbol)
+        await self.venue.open_orders(self.market_data.pairs[0].symbol)
 
     async def trade_every_pair(self) -> None:
-        for pair in self.tape.pairs:
+        for pair in self.market_data.pairs:
             await self.wait(minutes=2)
-            price = self.tape.prices(pair.symbol, self.clock.now())
+            price = self.market_data.prices(pair.symbol, self.clock.now())
             assert price is not None
             quantity = pair.perp.ceil_quantity(Decimal(30) / price.perp)
             for side in (Side.SELL, Side.BUY):
-                self.member.world.trade_by_hand(Market.PERP, pair.symbol, side, quantity)
-            self.member.sync()
+                self.exchange_account.world.trade_by_hand(Market.PERP, pair.symbol, side, quantity)
+            self.exchange_account.sync()
 
     async def wait(self, **duration: float) -> None:
         await self.clock.sleep(timedelta(**duration).total_seconds())
         self.exchange.tick()
 
     def deposit(self, amount: int = 10) -> None:
-        self.member.world.deposit(Wallet.SPOT, "USDT", Decimal(amount))
-        self.member.sync()
+        self.exchange_account.world.deposit(Wallet.SPOT, "USDT", Decimal(amount))
+        self.exchange_account.sync()
 
     async def differences(self) -> dict[str, Decimal]:
         return books_difference(self.journal.ledger.books, await self.venue.account())
 
     def texts(self) -> list[str]:
-        return [moment.text for moment in self.moments if isinstance(moment, Warned)]
+        return [notice.text for notice in self.notices if isinstance(notice, Warned)]
 
 
 @pytest.mark.parametrize("days", [60, 120, 300])
@@ -140,7 +140,7 @@ def test_a_deposit_months_after_the_last_check_is_booked_and_leaves_room_for_the
     checks = desk.run(life())
     assert checks <= days / 84 + 2
     assert desk.texts() == []
-    assert not [moment for moment in desk.moments if isinstance(moment, BooksChecked)]
+    assert not [notice for notice in desk.notices if isinstance(notice, BooksChecked)]
 
 
 def test_a_deposit_while_the_bot_runs_takes_a_handful_of_requests_however_old_the_log_is() -> None:
@@ -209,7 +209,7 @@ def test_a_difference_that_nothing_explains_is_not_looked_into_in_each_check() -
         return desk.transport.asked["transactionHistory"]
 
     assert desk.run(life()) <= 12
-    alarms = [moment for moment in desk.moments if isinstance(moment, BooksChecked)]
+    alarms = [notice for notice in desk.notices if isinstance(notice, BooksChecked)]
     assert len(alarms) == 12 * 24 - 1
 
 

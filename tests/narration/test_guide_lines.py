@@ -128,7 +128,7 @@ def lines_of(block: str) -> list[str]:
 
 
 def told(name: str) -> list[str]:
-    return [line.text for moment in STORIES[name] for line in words(moment)]
+    return [line.text for notice in STORIES[name] for line in words(notice)]
 
 
 @pytest.mark.parametrize("name", BLOCKS)

@@ -12,9 +12,9 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import TimeInForce
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
-from hedgerow.engine.notices import Moment, StoppedAtOnce, StopRequested
+from hedgerow.engine.notices import Notice, StoppedAtOnce, StopRequested
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
-from support.bot_harness import OPENED, Farm
+from support.bot_harness import OPENED, BotHarness
 from support.worlds import SYMBOL
 
 MAKER = StrategyParameters(
@@ -23,15 +23,15 @@ MAKER = StrategyParameters(
 )
 
 
-def said(moment: Moment) -> list[str]:
-    return [line.text for line in words(moment)]
+def said(notice: Notice) -> list[str]:
+    return [line.text for line in words(notice)]
 
 
 def in_flight(seconds: float = 20, **options: object) -> Ledger:
     """Return the ledger of a bot in the middle of an opening."""
     seen: list[Ledger] = []
-    farm = Farm(parameters=MAKER, latency_seconds=0.05, **options)  # type: ignore[arg-type]
-    farm.run(0.2, at={seconds / 3600: lambda desk: seen.append(desk.ledger)})
+    harness = BotHarness(parameters=MAKER, latency_seconds=0.05, **options)  # type: ignore[arg-type]
+    harness.run(0.2, at={seconds / 3600: lambda desk: seen.append(desk.ledger)})
     assert seen[0].execution is not None
     return seen[0]
 
@@ -98,8 +98,8 @@ def test_a_transfer_whose_outcome_is_not_known_is_named() -> None:
 def test_a_stop_that_leaves_nothing_half_done_says_so(held: bool) -> None:  # noqa: FBT001 - a parameter of the test
     ledger = Ledger()
     if held:
-        farm = Farm()
-        ledger = farm.run(0.2)
+        harness = BotHarness()
+        ledger = harness.run(0.2)
     (line,) = said(StoppedAtOnce(at=OPENED, ledger=ledger))
     rest = f"nothing watches {SYMBOL} until a bot is started" if held else "no position is open"
     assert line == f"Stopped at once: no order is at work, {rest}"

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from hedgerow.dashboard.narration.wording import words
-from hedgerow.engine.notices import Moment
+from hedgerow.engine.notices import Notice
 from support.story import STORIES
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def transcript(*moments: Moment) -> str:
-    return "".join(f"{line.text}\n" for moment in moments for line in words(moment))
+def transcript(*notices: Notice) -> str:
+    return "".join(f"{line.text}\n" for notice in notices for line in words(notice))
 
 
 @pytest.mark.parametrize("name", STORIES)

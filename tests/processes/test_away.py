@@ -19,7 +19,7 @@ from _exchange import (
 )
 from hedgerow.domain.events import FundingReceived, HedgeOpened
 from hedgerow.domain.money import ZERO
-from support.manual_trader import Hands
+from support.manual_trader import ManualTrader
 
 AWAY_DAYS = 40
 PATIENT = {
@@ -68,26 +68,26 @@ def test_two_homes_with_one_account_trade_it_once(place: Exchange) -> None:
 
 
 def test_forty_days_away_and_every_payment_is_booked_two_at_one_instant_too(place: Exchange) -> None:
-    hands, folder = Hands(place), place.folder
+    hands, folder = ManualTrader(place), place.folder
     one_check(place)
     held = ledger_of(folder).hedge
     assert held is not None
     # The last one listed is a small coin: 40 lots of it cost less than the account has.
     other = next(symbol for symbol in reversed(hands.listed()) if symbol != held.symbol)
     hands.open(other, 40)
-    place.pass_time(24 * AWAY_DAYS)
-    paid = place.member().world.journal.payments
+    place.advance_time(24 * AWAY_DAYS)
+    paid = place.exchange_account().world.journal.payments
     stamps = [{payment.at for payment in paid if payment.symbol == symbol} for symbol in (held.symbol, other)]
     assert all(len(stamp) >= 3 * AWAY_DAYS for stamp in stamps)
     assert len(stamps[0] & stamps[1]) >= 3 * AWAY_DAYS - 1, "both are paid at the same instants"
     one_check(place)
-    place.pass_time(0.1)
+    place.advance_time(0.1)
     one_check(place)
-    events, member = events_of(folder), place.member()
-    assert wrongs(events, member, by_hand=True) == []
+    events, exchange_account = events_of(folder), place.exchange_account()
+    assert wrongs(events, exchange_account, by_hand=True) == []
     opened = next(event.at for event in events if isinstance(event, HedgeOpened))
     booked = [event.payment for event in events if isinstance(event, FundingReceived)]
-    due = [payment for payment in member.world.journal.payments if payment.at > opened]
+    due = [payment for payment in exchange_account.world.journal.payments if payment.at > opened]
     assert {payment.tran_id for payment in booked} == {payment.tran_id for payment in due}
     for symbol in (held.symbol, other):
         mine = [[row.amount for row in rows if row.symbol == symbol] for rows in (booked, due)]

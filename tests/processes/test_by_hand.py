@@ -9,7 +9,7 @@ from _exchange import PATIENCE, Bot, Exchange, configure, events_of, exchange, l
 from hedgerow.clock import SystemClock
 from hedgerow.domain.events import HedgeAdopted
 from hedgerow.domain.position import Reason
-from support.manual_trader import Hands
+from support.manual_trader import ManualTrader
 
 PATIENT = {
     "fee_coverage_multiplier": 1000,
@@ -36,7 +36,7 @@ def place(tmp_path: Path) -> Iterator[Exchange]:
 
 def one_check(place: Exchange) -> str:
     """Let a bot start, check once and end; returns what it said. Minutes later than before: requests are limited."""
-    place.pass_time(0.05)
+    place.advance_time(0.05)
     said = place.folder / "said.txt"
     said.unlink(missing_ok=True)
     bot = Bot(place.folder, variables(place.port, place.port + 1), "--once")
@@ -45,7 +45,7 @@ def one_check(place: Exchange) -> str:
 
 
 def check_sound(place: Exchange) -> None:
-    assert wrongs(events_of(place.folder), place.member(), by_hand=True) == []
+    assert wrongs(events_of(place.folder), place.exchange_account(), by_hand=True) == []
 
 
 def assert_in_order(lines: tuple[str, ...], said: str) -> None:
@@ -57,7 +57,7 @@ def assert_in_order(lines: tuple[str, ...], said: str) -> None:
 
 
 def test_the_four_cases_of_the_guide_over_the_wire(place: Exchange) -> None:
-    hands, folder = Hands(place), place.folder
+    hands, folder = ManualTrader(place), place.folder
     configure(folder, position_management=PATIENT)
     one_check(place)
     first = ledger_of(folder).hedge
@@ -79,7 +79,7 @@ def test_the_four_cases_of_the_guide_over_the_wire(place: Exchange) -> None:
     check_sound(place)
     after = ledger_of(folder)
     assert after.active is None
-    assert [closed.reason for closed in after.closed] == [Reason.REPLACED, Reason.CLOSED_ELSEWHERE]
+    assert [closed.reason for closed in after.closed] == [Reason.REPLACED, Reason.CLOSED_EXTERNALLY]
     hands.open(first.symbol, 40)
     assert_in_order(FOUND, one_check(place))
     check_sound(place)
@@ -89,7 +89,7 @@ def test_the_four_cases_of_the_guide_over_the_wire(place: Exchange) -> None:
 
 
 def test_a_position_opened_beside_a_running_bot_is_adopted(place: Exchange) -> None:
-    hands, folder, clock = Hands(place), place.folder, SystemClock()
+    hands, folder, clock = ManualTrader(place), place.folder, SystemClock()
     configure(folder, position_management=PATIENT, funding_rate_strategy=NEVER)
     bot = Bot(folder, variables(place.port, place.port + 1))
     try:

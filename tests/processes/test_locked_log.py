@@ -19,7 +19,7 @@ from hedgerow.domain.events import CommandIssued, Event, HedgeOpened
 from hedgerow.domain.position import Reason
 from hedgerow.ports import Clock
 from hedgerow.store.sqlite import SqliteStore
-from support.bot_harness import Farm
+from support.bot_harness import BotHarness
 from support.command_runner import Shell
 from support.worlds import SYMBOL
 
@@ -81,71 +81,71 @@ def holder(log: Path) -> Holder:
     return Holder(log)
 
 
-def farm_on(log: Path, *, news: bool = False) -> Farm:
+def harness_on(log: Path, *, notifications: bool = False) -> BotHarness:
     def opened() -> SqliteStore:
-        return SqliteStore(log, farm.clock, lock_patience_seconds=PATIENCE_SECONDS)
+        return SqliteStore(log, harness.clock, lock_patience_seconds=PATIENCE_SECONDS)
 
-    farm = Farm(poll_seconds=30, news=news, open_store=opened)
-    return farm
+    harness = BotHarness(poll_seconds=30, notifications=notifications, open_store=opened)
+    return harness
 
 
 def test_a_log_held_for_too_long_while_a_position_is_held_ends_the_bot_and_the_guard_watched_until_then(
     log: Path, holder: Holder
 ) -> None:
-    farm = farm_on(log)
-    farm.run(0.5)
-    farm.check_whole()
+    harness = harness_on(log)
+    harness.run(0.5)
+    harness.check_whole()
     seen: list[datetime] = []
 
     def noted(view: AccountView) -> AccountView:
         seen.append(view.at)
         return view
 
-    farm.venue.rewritten = noted
-    began = farm.clock.monotonic()
+    harness.venue.rewritten = noted
+    began = harness.clock.monotonic()
     with pytest.raises(LogUnavailable, match="locked"):
-        farm.run(1, at={0.02: lambda _: holder.hold()})
-    ended = farm.clock.monotonic() - began
-    interval = farm.parameters.position_management.loop_interval_seconds
+        harness.run(1, at={0.02: lambda _: holder.hold()})
+    ended = harness.clock.monotonic() - began
+    interval = harness.parameters.position_management.loop_interval_seconds
     assert interval + PATIENCE_SECONDS <= ended < interval + PATIENCE_SECONDS + 10
     assert len([at for at in seen if 90 <= (at - seen[0]).total_seconds() <= interval]) >= 6
     holder.release()
-    farm.run(0.2)
-    farm.check_whole()
+    harness.run(0.2)
+    harness.check_whole()
 
 
 @pytest.mark.parametrize("nth", [1, 2], ids=["the leading leg", "the following leg"])
 def test_a_log_held_for_too_long_in_mid_trade_ends_the_bot_and_the_next_one_finishes_the_trade(
     log: Path, holder: Holder, nth: int
 ) -> None:
-    farm = Farm(open_store=lambda: HeldAtAnOrder(log, farm.clock, PATIENCE_SECONDS, holder.hold, nth=nth))
-    began = farm.clock.monotonic()
+    harness = BotHarness(open_store=lambda: HeldAtAnOrder(log, harness.clock, PATIENCE_SECONDS, holder.hold, nth=nth))
+    began = harness.clock.monotonic()
     with pytest.raises(LogUnavailable, match="locked"):
-        farm.run(1)
-    assert PATIENCE_SECONDS <= farm.clock.monotonic() - began < PATIENCE_SECONDS + 10
-    assert len(farm.venue.orders) == nth, "nothing is sent that cannot be logged"
+        harness.run(1)
+    assert PATIENCE_SECONDS <= harness.clock.monotonic() - began < PATIENCE_SECONDS + 10
+    assert len(harness.venue.orders) == nth, "nothing is sent that cannot be logged"
     holder.release()
-    again = Farm(world=farm.world, open_store=lambda: SqliteStore(log, again.clock))
+    again = BotHarness(world=harness.world, open_store=lambda: SqliteStore(log, again.clock))
     again.run(0.2)
     again.check_whole()
     assert len(again.logged(HedgeOpened)) == 1
 
 
 def test_what_the_guard_hears_while_the_log_is_held_is_acted_on_once_it_is_released(log: Path, holder: Holder) -> None:
-    farm = farm_on(log, news=True)
-    farm.run(0.5)
-    interval = farm.parameters.position_management.loop_interval_seconds
+    harness = harness_on(log, notifications=True)
+    harness.run(0.5)
+    interval = harness.parameters.position_management.loop_interval_seconds
     script = {
         (interval - 10) / 3600: lambda _: holder.hold(),
         (interval + 10) / 3600: lambda f: f.world.deleverage(SYMBOL, f.hedge.short),
         (interval + 30) / 3600: lambda _: holder.release(),
     }
-    began = farm.world.now
-    farm.run(0.2, at=script)
-    assert farm.reasons == [Reason.LIQUIDATED]
-    released = (farm.ledger.closed[-1].closed_at - began).total_seconds() - interval - 30
+    began = harness.world.now
+    harness.run(0.2, at=script)
+    assert harness.reasons == [Reason.LIQUIDATED]
+    released = (harness.ledger.closed[-1].closed_at - began).total_seconds() - interval - 30
     assert 0 <= released < 30
-    farm.check_flat()
+    harness.check_flat()
 
 
 def test_the_command_ends_with_code_1_and_one_line_that_names_the_log(

@@ -18,7 +18,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition, Tally
 from hedgerow.store.codec import encode_ledger
 from support.drawing import examples
-from support.ledger_builder import START, Diary
+from support.ledger_builder import START, LedgerBuilder
 
 LIVES = settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BOOKINGS = (ev.FeeBooked, ev.FundingReceived, ev.ExternalFlow, ev.FundsTransferred)
@@ -29,7 +29,7 @@ def a_life(random: Random, hedges: int) -> list[ev.Event]:
     events: list[ev.Event] = [_flow(START, "opening:spot:USDT", "1000", ev.FlowKind.OPENING)]
     now = START + timedelta(minutes=1)
     for number in range(hedges):
-        diary = Diary(f"h{number}", at=now)
+        diary = LedgerBuilder(f"h{number}", at=now)
         _hedge(diary, random, 1000 * (number + 1))
         diary.tell(_flow(diary.now, f"deposit-{number}", str(random.randint(1, 99)), ev.FlowKind.DEPOSIT))
         diary.tell(_moved(diary.now, f"t{number}", random.randint(1, 99)))
@@ -40,7 +40,7 @@ def a_life(random: Random, hedges: int) -> list[ev.Event]:
     return events
 
 
-def _hedge(diary: Diary, random: Random, first_id: int) -> None:
+def _hedge(diary: LedgerBuilder, random: Random, first_id: int) -> None:
     diary.begin()
     for part in range(random.randint(1, 4)):
         quantity, price = random.randint(1, 9), random.randint(90, 110)
@@ -162,7 +162,7 @@ def test_a_closed_hedge_without_its_orders_keeps_its_figures_and_takes_late_fund
     orders = [c for c in commands if isinstance(c.command, PlaceOrder) and c.command.hedge_id == old.hedge_id]
     assert old.hedge.begun_at == orders[0].at
     stamp = old.closed_at - timedelta(minutes=30)
-    late = Diary(old.hedge_id, at=ledger.funding_until or START).paid(5, 10**9, stamp).events
+    late = LedgerBuilder(old.hedge_id, at=ledger.funding_until or START).paid(5, 10**9, stamp).events
     after = fold(late, ledger)
     assert after.closed[0].net_profit == old.net_profit + 5
     assert after.totals.net_profit == ledger.totals.net_profit + 5

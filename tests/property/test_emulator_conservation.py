@@ -15,7 +15,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import Fill, TimeInForce
 from hedgerow.emulator import World, WorldState
 from support.orders import order
-from support.worlds import START, Listing, ScriptedTape, make_world
+from support.worlds import START, Listing, ScriptedMarketData, make_world
 
 SYMBOLS = ("AAAUSDT", "BBBUSDT")
 OPENING = {"spot:USDT": Decimal(10_000), "perp:USDT": Decimal(3_000), "spot:AAA": Decimal(20)}
@@ -38,8 +38,8 @@ leverages = st.tuples(st.just("leverage"), st.sampled_from(SYMBOLS), st.integers
 stories = st.lists(st.one_of(trades, trades, waits, shocks, moves, leverages), max_size=25)
 
 
-def tape() -> ScriptedTape:
-    return ScriptedTape(
+def market_data() -> ScriptedMarketData:
+    return ScriptedMarketData(
         [
             Listing(SYMBOLS[0], spot="100", perp="100.3"),
             Listing(SYMBOLS[1], spot="7.77", rate="-0.0007", interval_hours=4),
@@ -115,7 +115,9 @@ def actual(world: World) -> dict[str, Decimal]:
 
 def play(story: list[tuple[object, ...]]) -> tuple[World, Decimal]:
     """Return the world after a story, and how much moved to the perpetual wallet."""
-    world = make_world(tape(), usdt=OPENING["spot:USDT"], perp=OPENING["perp:USDT"], coins={"AAA": OPENING["spot:AAA"]})
+    world = make_world(
+        market_data(), usdt=OPENING["spot:USDT"], perp=OPENING["perp:USDT"], coins={"AAA": OPENING["spot:AAA"]}
+    )
     moved = Decimal(0)
     for number, step in enumerate(story):
         before = set(world.dump().transfer_ids)
@@ -185,7 +187,7 @@ def test_statement_rows_of_hand_trades_say_what_their_fills_say(story: list[tupl
 def test_a_restart_at_the_end_of_any_story_changes_nothing(story: list[tuple[object, ...]]) -> None:
     world, _ = play(story)
     encoded = msgspec.json.encode(world.dump())
-    again = World.load(tape(), msgspec.json.decode(encoded, type=WorldState))
+    again = World.load(market_data(), msgspec.json.decode(encoded, type=WorldState))
     assert msgspec.json.encode(again.dump()) == encoded
     assert again.account() == world.account()
 

@@ -13,7 +13,7 @@ from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import OrderRecord
 from support.drawing import examples
-from support.ledger_builder import START, Diary
+from support.ledger_builder import START, LedgerBuilder
 from support.strategies import any_event, any_ledger
 
 IDEMPOTENT = (
@@ -22,7 +22,7 @@ IDEMPOTENT = (
     ev.OrderEnded,
     ev.OrderOutcomeUnknown,
     ev.FeeBooked,
-    ev.FillsElsewhere,
+    ev.ExternalFills,
     ev.FundsTransferred,
     ev.FundingReceived,
     ev.HedgeOpened,
@@ -43,7 +43,7 @@ def a_life(random: Random, hedges: int = 3) -> list[ev.Event]:
     events: list[ev.Event] = []
     now, left = START, Decimal(0)
     for number in range(hedges):
-        diary = Diary(f"h{number}", at=now)
+        diary = LedgerBuilder(f"h{number}", at=now)
         diary.begin()
         for part in range(1, random.randint(2, 4)):
             diary.trade(f"s-{part}", Side.BUY, random.randint(1, 9), random.randint(90, 110))
@@ -58,7 +58,7 @@ def a_life(random: Random, hedges: int = 3) -> list[ev.Event]:
     return events
 
 
-def _whole_hedge(diary: Diary, random: Random, dust: Decimal) -> Decimal:
+def _whole_hedge(diary: LedgerBuilder, random: Random, dust: Decimal) -> Decimal:
     short = int(diary.ledger.owned("ABC"))
     diary.trade("p-1", Side.SELL, short or 1, 101).opened()
     for number in range(random.randint(0, 4)):
@@ -78,7 +78,7 @@ def _whole_hedge(diary: Diary, random: Random, dust: Decimal) -> Decimal:
     return kept
 
 
-def _reduced(diary: Diary, random: Random, number: int, part: int) -> int:
+def _reduced(diary: LedgerBuilder, random: Random, number: int, part: int) -> int:
     """Close a part of both legs of the hedge, and let a payment follow; returns the part."""
     diary.begin(ExecutionKind.REDUCE).trade(f"s-{number}", Side.SELL, part, random.randint(90, 110))
     diary.trade(f"p-{number}", Side.BUY, part, random.randint(90, 110)).repaired()

@@ -385,8 +385,8 @@ def state_file(seen: Case) -> Shown:
     path.unlink(missing_ok=True)
     writer = StateFile(path)
     for moment in seen.recorded:
-        writer.hear(moment)
-    writer.hear(CycleEnded(at=seen.history.ended_at, ledger=seen.ledger, evaluation=seen.evaluation, equity=None))
+        writer.on_notice(moment)
+    writer.on_notice(CycleEnded(at=seen.history.ended_at, ledger=seen.ledger, evaluation=seen.evaluation, equity=None))
     state = json.loads(path.read_bytes(), parse_float=str, parse_int=str)
     yield "state file", "cumulative", state["total_profit_loss"]
     held = seen.history.held
@@ -435,9 +435,9 @@ def _view(seen: Case) -> BotView:
     begun = Started(
         at=at, parameters=policy.parameters, dry_run=False, venue="exchange", ledger=seen.ledger, identity=IDENTITY
     )
-    builder.hear(begun, at)
+    builder.on_notice(begun, at)
     ended = CycleEnded(at=at, ledger=seen.ledger, evaluation=seen.evaluation, equity=None, observation=seen.observation)
-    outlook = builder.hear(ended, at)
+    outlook = builder.on_notice(ended, at)
     process = Process(state=ProcessState.RUNNING, pid=os.getpid(), last_beat=at)
     state = bot_state(seen.ledger, process, outlook, at)
     return BotView(ledger=seen.ledger, process=process, outlook=outlook, report=state, now=at)

@@ -22,13 +22,13 @@ from hedgerow.aster.schema.convert import (
     doubts_in,
     fill_of,
     instrument_of,
+    order_report,
     perp_wallet_of,
     position_of,
     positions_in,
     predicted_of,
     quote_of,
     spot_balances_of,
-    told,
 )
 from hedgerow.aster.schema.market_rows import (
     BookTicker,
@@ -138,7 +138,7 @@ def fill(row: TradeRow) -> Any:
 
 def state(row: OrderRow) -> Any:
     try:
-        return told(row, row.client_order_id, NOW)
+        return order_report(row, row.client_order_id, NOW)
     except VenueError:
         return None
 

@@ -11,16 +11,16 @@ from hedgerow.domain.events import (
     Wallet,
 )
 from hedgerow.domain.instrument import Market, TradingStatus
-from support.bot_harness import Farm
+from support.bot_harness import BotHarness
 from support.regressions import assert_sound, settings, two_pairs
-from support.worlds import START, SYMBOL, Listing, ScriptedTape
+from support.worlds import START, SYMBOL, Listing, ScriptedMarketData
 
 
-def opened(tape: ScriptedTape, **sections: dict[str, int]) -> bool:
-    farm = Farm(tape, parameters=settings(**sections), latency_seconds=0.05)
-    farm.run(0.5)
-    assert_sound(farm)
-    return farm.ledger.hedge is not None
+def opened(market_data: ScriptedMarketData, **sections: dict[str, int]) -> bool:
+    harness = BotHarness(market_data, parameters=settings(**sections), latency_seconds=0.05)
+    harness.run(0.5)
+    assert_sound(harness)
+    return harness.ledger.hedge is not None
 
 
 @pytest.mark.parametrize(
@@ -44,37 +44,37 @@ def test_a_configuration_that_cannot_be_followed_stops_the_bot(content: bytes, n
 def test_thresholds_are_the_users() -> None:
     """Does: has $250M of volume and 0.15 % of spread in its source."""
     thin = {"volume": 900_000, "half_spread_bps": 12}
-    assert not opened(ScriptedTape([Listing(SYMBOL, rate="0.0006", **thin)]))
+    assert not opened(ScriptedMarketData([Listing(SYMBOL, rate="0.0006", **thin)]))
     asked = {"min_volume_usd": 500_000, "max_spread_bps": 30, "max_entry_discount_bps": 30}
-    assert opened(ScriptedTape([Listing(SYMBOL, rate="0.0006", **thin)]), funding_rate_strategy=asked)
+    assert opened(ScriptedMarketData([Listing(SYMBOL, rate="0.0006", **thin)]), funding_rate_strategy=asked)
 
 
 @pytest.mark.parametrize("modes", [{"one_way": False}, {"single_asset": False}])
 def test_hedge_mode_and_multi_asset_mode_are_noticed_before_anything_is_sent(modes: dict[str, bool]) -> None:
     """Did: sent both legs; the perpetual's was refused for its position side, and the coins stayed naked."""
-    farm = Farm(parameters=settings())
-    farm.world.set_modes(**modes)
-    farm.run(0.5)
-    assert_sound(farm)
-    assert farm.venue.orders == []
-    farm.world.set_modes(one_way=True, single_asset=True)
-    farm.run(0.5)
-    farm.check_whole()
+    harness = BotHarness(parameters=settings())
+    harness.world.set_modes(**modes)
+    harness.run(0.5)
+    assert_sound(harness)
+    assert harness.venue.orders == []
+    harness.world.set_modes(one_way=True, single_asset=True)
+    harness.run(0.5)
+    harness.check_whole()
 
 
 @pytest.mark.parametrize("market", list(Market))
 def test_a_market_that_stops_trading_is_noticed_while_the_bot_runs(market: Market) -> None:
     """Did: read exchangeInfo once in its life, and went on with what had been delisted since."""
-    tape = two_pairs()
-    tape.set_predicted(START, "0.0006")
-    tape.set_predicted(START, "0.0003", symbol="BBBUSDT")
-    farm = Farm(tape, parameters=settings(capital_management={"min_capital_usd": 2000}))
+    market_data = two_pairs()
+    market_data.set_predicted(START, "0.0006")
+    market_data.set_predicted(START, "0.0003", symbol="BBBUSDT")
+    harness = BotHarness(market_data, parameters=settings(capital_management={"min_capital_usd": 2000}))
 
-    def change(there: Farm) -> None:
+    def change(there: BotHarness) -> None:
         there.world.set_status(SYMBOL, TradingStatus.SETTLING, (market,))
         there.world.deposit(Wallet.SPOT, "USDT", Decimal(3000))
 
-    farm.run(2, at={1.0: change})
-    assert_sound(farm)
-    assert [event.hedge_id for event in farm.logged(HedgeOpened)] == [farm.hedge.hedge_id]
-    assert farm.hedge.symbol == "BBBUSDT"
+    harness.run(2, at={1.0: change})
+    assert_sound(harness)
+    assert [event.hedge_id for event in harness.logged(HedgeOpened)] == [harness.hedge.hedge_id]
+    assert harness.hedge.symbol == "BBBUSDT"

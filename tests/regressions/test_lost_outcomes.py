@@ -23,10 +23,10 @@ from hedgerow.emulator.inprocess.faults import (
 )
 from hedgerow.store import guide_state
 from hedgerow.store.sqlite import SqliteStore
-from support.bot_harness import OPENED, Farm
-from support.crash_sites import Checkpoint, Plug, Site
+from support.bot_harness import OPENED, BotHarness
+from support.crash_sites import Checkpoint, CrashPoint, Site
 from support.regressions import SPOT, assert_sound, settings, two_pairs
-from support.worlds import SYMBOL, Listing, ScriptedTape, make_world
+from support.worlds import SYMBOL, Listing, ScriptedMarketData, make_world
 
 OWN = {"AAA": Decimal("1.5")}
 HOUR = timedelta(hours=1)
@@ -34,40 +34,42 @@ HOUR = timedelta(hours=1)
 
 def killed_opening(nth: int) -> Site:
     """Return a site whose bot lost its power when the ``nth`` order had been executed and it could not hear of it."""
-    tape = ScriptedTape([Listing(SYMBOL, rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0003")])
-    world = make_world(tape, usdt=500, perp=500, coins=OWN, start=OPENED)
-    begin = Checkpoint(tape=tape, world=world.dump())
-    undisturbed = Plug()
+    market_data = ScriptedMarketData([Listing(SYMBOL, rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0003")])
+    world = make_world(market_data, usdt=500, perp=500, coins=OWN, start=OPENED)
+    begin = Checkpoint(market_data=market_data, world=world.dump())
+    undisturbed = CrashPoint()
     assert Site(begin, settings()).live(OPENED + timedelta(minutes=5), undisturbed)
     moments = [n for n, moment in enumerate(undisturbed.passed) if moment == "after submit PlaceOrder"]
     site = Site(begin, settings())
-    assert not site.live(OPENED + timedelta(minutes=5), Plug(moments[nth]))
+    assert not site.live(OPENED + timedelta(minutes=5), CrashPoint(moments[nth]))
     return site
 
 
-def opened(tape: ScriptedTape, **sections: dict[str, int]) -> bool:
-    farm = Farm(tape, parameters=settings(**sections), latency_seconds=0.05)
-    farm.run(0.5)
-    assert_sound(farm)
-    return farm.ledger.hedge is not None
+def opened(market_data: ScriptedMarketData, **sections: dict[str, int]) -> bool:
+    harness = BotHarness(market_data, parameters=settings(**sections), latency_seconds=0.05)
+    harness.run(0.5)
+    assert_sound(harness)
+    return harness.ledger.hedge is not None
 
 
 def test_a_restart_on_a_broken_hedge_deals_with_what_is_left() -> None:
     """Did: saw legs that differ by more than 2 %, concluded "closed externally", and wiped its state."""
-    farm = Farm(parameters=settings())
-    farm.run(0.5)
-    farm.world.trade_by_hand(SPOT, SYMBOL, Side.SELL, farm.hedge.pair.spot.floor_quantity(farm.hedge.spot_quantity))
-    broken = farm.hedge.hedge_id
-    farm.run(0.05)
-    assert_sound(farm)
-    assert [(end.hedge_id, end.reason) for end in farm.logged(HedgeClosed)] == [(broken, Reason.LEG_GONE)]
-    farm.check_flat()
-    assert farm.ledger.halt is not None
-    assert farm.ledger.halt.reason is HaltReason.LEG_GONE
-    farm.ask(ResumeRequested())
-    farm.run(1.1)
-    farm.check_whole()
-    assert farm.hedge.hedge_id != broken
+    harness = BotHarness(parameters=settings())
+    harness.run(0.5)
+    harness.world.trade_by_hand(
+        SPOT, SYMBOL, Side.SELL, harness.hedge.pair.spot.floor_quantity(harness.hedge.spot_quantity)
+    )
+    broken = harness.hedge.hedge_id
+    harness.run(0.05)
+    assert_sound(harness)
+    assert [(end.hedge_id, end.reason) for end in harness.logged(HedgeClosed)] == [(broken, Reason.LEG_GONE)]
+    harness.check_flat()
+    assert harness.ledger.halt is not None
+    assert harness.ledger.halt.reason is HaltReason.LEG_GONE
+    harness.ask(ResumeRequested())
+    harness.run(1.1)
+    harness.check_whole()
+    assert harness.hedge.hedge_id != broken
 
 
 @pytest.mark.parametrize("outcome", [Outcome.LOST_AFTER, Outcome.LOST_BEFORE, Outcome.LATE])
@@ -75,20 +77,20 @@ def test_a_restart_on_a_broken_hedge_deals_with_what_is_left() -> None:
 def test_an_order_without_an_answer_is_looked_up_and_doubles_no_leg(market: Market, outcome: Outcome) -> None:
     """Did: took a time-out for a refusal, and the next cycle sent the leg again; a late order doubled it, too."""
     lost = SubmitFault(outcome=outcome, command="place_order", market=market, times=2, delay_seconds=3.0)
-    farm = Farm(
+    harness = BotHarness(
         parameters=settings(),
         coins=OWN,
         faults=FaultPlan(submits=(lost,)),
         latency_seconds=0.05,
         certain_after_seconds=8.0,
     )
-    farm.run(0.5)
-    assert_sound(farm)
-    assert farm.logged(OrderOutcomeUnknown)
-    farm.check_whole()
-    assert len(farm.logged(HedgeOpened)) == 1
-    assert farm.coins() - OWN["AAA"] == farm.hedge.spot_quantity
-    assert len({placed.order.client_id for placed in farm.venue.orders}) == len(farm.venue.orders)
+    harness.run(0.5)
+    assert_sound(harness)
+    assert harness.logged(OrderOutcomeUnknown)
+    harness.check_whole()
+    assert len(harness.logged(HedgeOpened)) == 1
+    assert harness.coins() - OWN["AAA"] == harness.hedge.spot_quantity
+    assert len({placed.order.client_id for placed in harness.venue.orders}) == len(harness.venue.orders)
 
 
 @pytest.mark.parametrize("nth", [0, 1, 2, 3])
@@ -108,14 +110,16 @@ def test_a_bot_killed_between_order_and_record_knows_its_legs_when_it_comes_back
 def test_coins_bought_before_a_crash_are_the_bots_and_not_taken_for_the_users(moment: str) -> None:
     """Does: looks at perpetuals only when it starts; bought coins are stranded, and a new position is opened."""
     own = {"AAA": Decimal("0.7")}
-    tape = two_pairs()
-    begin = Checkpoint(tape=tape, world=make_world(tape, usdt=500, perp=500, coins=own, start=OPENED).dump())
-    undisturbed = Plug()
+    market_data = two_pairs()
+    begin = Checkpoint(
+        market_data=market_data, world=make_world(market_data, usdt=500, perp=500, coins=own, start=OPENED).dump()
+    )
+    undisturbed = CrashPoint()
     assert Site(begin, settings()).live(OPENED + HOUR / 12, undisturbed)
     orders = [number for number, passed in enumerate(undisturbed.passed) if passed == moment]
     site = Site(begin, settings())
     # The first order has bought coins; the second one, of the short, has not left.
-    assert not site.live(OPENED + HOUR / 12, Plug(orders[0 if moment.startswith("after") else 1]))
+    assert not site.live(OPENED + HOUR / 12, CrashPoint(orders[0 if moment.startswith("after") else 1]))
     assert site.world.account().coin("AAA").total > own["AAA"]
     assert site.world.account().short(SYMBOL) == 0
     assert site.live(site.world.now + HOUR / 6)
@@ -128,20 +132,20 @@ def test_coins_bought_before_a_crash_are_the_bots_and_not_taken_for_the_users(mo
 def test_a_torn_state_file_costs_neither_position_nor_profit(tmp_path: Path) -> None:
     """Did: met half a file after a power cut, began anew, and wrote the emptiness over it."""
     state, log = tmp_path / "volume_farming_state.json", tmp_path / "hedgerow.db"
-    farm = Farm(
+    harness = BotHarness(
         parameters=settings(position_management={"max_position_age_hours": 9}), open_store=lambda: SqliteStore(log)
     )
-    farm.run(12, listeners=[StateFile(state)])
-    hedge, earned, whole = farm.hedge, farm.ledger.total_profit_loss, state.read_bytes()
+    harness.run(12, observers=[StateFile(state)])
+    hedge, earned, whole = harness.hedge, harness.ledger.total_profit_loss, state.read_bytes()
     assert earned
     state.write_bytes(whole[: len(whole) // 2])
-    found = guide_state.read(state, at=farm.clock.now())
+    found = guide_state.read(state, at=harness.clock.now())
     assert isinstance(found, guide_state.CorruptState)
     assert found.set_aside is not None
     assert found.set_aside.read_bytes() == whole[: len(whole) // 2]
-    farm.run(0.5, listeners=[StateFile(state)])
-    assert (farm.hedge.hedge_id, farm.hedge.opened_at) == (hedge.hedge_id, hedge.opened_at)
-    rebuilt = guide_state.read(state, at=farm.clock.now())
+    harness.run(0.5, observers=[StateFile(state)])
+    assert (harness.hedge.hedge_id, harness.hedge.opened_at) == (hedge.hedge_id, hedge.opened_at)
+    rebuilt = guide_state.read(state, at=harness.clock.now())
     assert isinstance(rebuilt, guide_state.GuideState)
     assert float(rebuilt.total_profit_loss) == pytest.approx(float(earned))
-    assert_sound(farm)
+    assert_sound(harness)

@@ -11,27 +11,27 @@ from hedgerow.domain.events import (
 )
 from hedgerow.domain.instrument import Side
 from hedgerow.emulator.inprocess.faults import (
-    Disorder,
-    DisorderKind,
     FaultPlan,
     LaggingBalances,
     Read,
     ReadError,
     ReadFault,
+    VenueFault,
+    VenueFaultKind,
 )
 from hedgerow.engine.notices import NoOpportunity, ReadFailed
-from support.bot_harness import OPENED, Farm
+from support.bot_harness import OPENED, BotHarness
 from support.regressions import SPOT, assert_sound, settings
-from support.worlds import START, SYMBOL, Listing, ScriptedTape
+from support.worlds import START, SYMBOL, Listing, ScriptedMarketData
 
 HOUR = timedelta(hours=1)
 
 
-def opened(tape: ScriptedTape, **sections: dict[str, int]) -> bool:
-    farm = Farm(tape, parameters=settings(**sections), latency_seconds=0.05)
-    farm.run(0.5)
-    assert_sound(farm)
-    return farm.ledger.hedge is not None
+def opened(market_data: ScriptedMarketData, **sections: dict[str, int]) -> bool:
+    harness = BotHarness(market_data, parameters=settings(**sections), latency_seconds=0.05)
+    harness.run(0.5)
+    assert_sound(harness)
+    return harness.ledger.hedge is not None
 
 
 @pytest.mark.parametrize("error", list(ReadError))
@@ -39,75 +39,77 @@ def opened(tape: ScriptedTape, **sections: dict[str, int]) -> bool:
 def test_reads_that_fail_close_nothing(read: Read, error: ReadError) -> None:
     """Did: took one failed GET for a position that is not there, and closed a healthy one."""
     failing = ReadFault(read=read, error=error, after=OPENED + HOUR, until=OPENED + 3 * HOUR)
-    farm = Farm(parameters=settings(), faults=FaultPlan(reads=(failing,)), latency_seconds=0.05)
-    farm.run(4)
-    assert_sound(farm)
-    assert not farm.logged(HedgeClosed)
-    assert len(farm.logged(HedgeOpened)) == 1
-    farm.check_whole()
+    harness = BotHarness(parameters=settings(), faults=FaultPlan(reads=(failing,)), latency_seconds=0.05)
+    harness.run(4)
+    assert_sound(harness)
+    assert not harness.logged(HedgeClosed)
+    assert len(harness.logged(HedgeOpened)) == 1
+    harness.check_whole()
 
 
 @pytest.mark.parametrize("read", [Read.MARKET, Read.ACCOUNT])
 def test_reads_that_fail_pass_no_check_and_are_told(read: Read) -> None:
     """Did: the mirror image; a health check that could read nothing found nothing wrong."""
     failing = ReadFault(read=read, after=OPENED, until=OPENED + 2 * HOUR)
-    farm = Farm(parameters=settings(), faults=FaultPlan(reads=(failing,)))
-    farm.run(1.9)
-    assert farm.venue.orders == []
-    assert all(read.value in moment.missing[0] for moment in farm.heard(ReadFailed))
-    assert len(farm.heard(ReadFailed)) > 10
-    farm.run(0.5)
-    assert farm.logged(HedgeOpened)
-    assert_sound(farm)
+    harness = BotHarness(parameters=settings(), faults=FaultPlan(reads=(failing,)))
+    harness.run(1.9)
+    assert harness.venue.orders == []
+    assert all(read.value in moment.missing[0] for moment in harness.heard(ReadFailed))
+    assert len(harness.heard(ReadFailed)) > 10
+    harness.run(0.5)
+    assert harness.logged(HedgeOpened)
+    assert_sound(harness)
 
 
 def test_a_pair_whose_rate_or_book_cannot_be_read_is_refused() -> None:
     """Did: took a missing rate for zero and a failed spread check for a pass, and opened."""
-    tape = ScriptedTape([Listing(SYMBOL, rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0006")])
-    tape.set_predicted(START, None)
-    tape.set_missing_sides(START, {SPOT: Side.SELL}, symbol="BBBUSDT")
-    farm = Farm(tape, parameters=settings())
-    farm.run(1)
-    assert_sound(farm)
-    assert farm.venue.orders == []
+    market_data = ScriptedMarketData([Listing(SYMBOL, rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0006")])
+    market_data.set_predicted(START, None)
+    market_data.set_missing_sides(START, {SPOT: Side.SELL}, symbol="BBBUSDT")
+    harness = BotHarness(market_data, parameters=settings())
+    harness.run(1)
+    assert_sound(harness)
+    assert harness.venue.orders == []
 
 
 def test_balances_that_lag_are_not_levelled_twice() -> None:
     """Did: rebalanced again 1.5 s later on balances that had not settled, the wrong way: 5.6 % of the capital idle."""
     faults = FaultPlan(lagging=LaggingBalances(seconds=3.0))
     parameters = settings(position_management={"max_position_age_hours": 5})
-    farm = Farm(usdt=900, perp=100, parameters=parameters, faults=faults, latency_seconds=0.1)
-    farm.run(1)
-    assert [event.amount for event in farm.logged(FundsTransferred)] == [400]
-    farm.run(6)
-    assert_sound(farm)
-    assert farm.logged(HedgeClosed)
-    for closed in farm.logged(HedgeClosed):
-        near = [t for t in farm.logged(FundsTransferred) if abs(t.at - closed.at) < timedelta(minutes=1)]
+    harness = BotHarness(usdt=900, perp=100, parameters=parameters, faults=faults, latency_seconds=0.1)
+    harness.run(1)
+    assert [event.amount for event in harness.logged(FundsTransferred)] == [400]
+    harness.run(6)
+    assert_sound(harness)
+    assert harness.logged(HedgeClosed)
+    for closed in harness.logged(HedgeClosed):
+        near = [t for t in harness.logged(FundsTransferred) if abs(t.at - closed.at) < timedelta(minutes=1)]
         assert len(near) <= 1
-    assert all(event.amount < 50 for event in farm.logged(FundsTransferred)[1:]), "what a hedge won and lost, no more"
+    assert all(event.amount < 50 for event in harness.logged(FundsTransferred)[1:]), (
+        "what a hedge won and lost, no more"
+    )
 
 
-@pytest.mark.parametrize("kind", list(DisorderKind))
-def test_a_ban_or_a_limit_is_neither_a_missing_position_nor_a_missing_opportunity(kind: DisorderKind) -> None:
+@pytest.mark.parametrize("kind", list(VenueFaultKind))
+def test_a_ban_or_a_limit_is_neither_a_missing_position_nor_a_missing_opportunity(kind: VenueFaultKind) -> None:
     """Did: swallowed a 418 as None; the bot saw no opportunities, or closed what it believed to be gone."""
-    away = Disorder(kind=kind, after=OPENED + HOUR, until=OPENED + 2 * HOUR)
-    farm = Farm(parameters=settings(), faults=FaultPlan(disorders=(away,)), latency_seconds=0.05)
-    farm.run(4)
-    assert_sound(farm)
-    assert not farm.logged(HedgeClosed)
-    farm.check_whole()
-    if kind is DisorderKind.BANNED:
-        assert len(farm.heard(ReadFailed)) > 10
+    away = VenueFault(kind=kind, after=OPENED + HOUR, until=OPENED + 2 * HOUR)
+    harness = BotHarness(parameters=settings(), faults=FaultPlan(venue_faults=(away,)), latency_seconds=0.05)
+    harness.run(4)
+    assert_sound(harness)
+    assert not harness.logged(HedgeClosed)
+    harness.check_whole()
+    if kind is VenueFaultKind.BANNED:
+        assert len(harness.heard(ReadFailed)) > 10
 
 
 def test_a_ban_while_it_looks_for_a_pair_is_told_as_what_it_is() -> None:
     """Did: as above."""
-    away = Disorder(kind=DisorderKind.BANNED, after=OPENED, until=OPENED + HOUR)
-    farm = Farm(parameters=settings(), faults=FaultPlan(disorders=(away,)), latency_seconds=0.05)
-    farm.run(0.9)
-    assert farm.heard(ReadFailed)
-    assert not farm.heard(NoOpportunity)
-    assert "banned" in farm.heard(ReadFailed)[0].missing[0]
-    farm.run(1)
-    farm.check_whole()
+    away = VenueFault(kind=VenueFaultKind.BANNED, after=OPENED, until=OPENED + HOUR)
+    harness = BotHarness(parameters=settings(), faults=FaultPlan(venue_faults=(away,)), latency_seconds=0.05)
+    harness.run(0.9)
+    assert harness.heard(ReadFailed)
+    assert not harness.heard(NoOpportunity)
+    assert "banned" in harness.heard(ReadFailed)[0].missing[0]
+    harness.run(1)
+    harness.check_whole()

@@ -8,32 +8,35 @@ from hedgerow.domain.instrument import Side
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.engine.notices import EquityRead
-from support.bot_harness import Farm
+from support.bot_harness import BotHarness
 from support.crash_sites import equity_change
 from support.regressions import PERP, SPOT, assert_sound, settings
-from support.worlds import START, SYMBOL, Listing, ScriptedTape
+from support.worlds import START, SYMBOL, Listing, ScriptedMarketData
 
 
 def test_profit_is_funding_and_basis_less_all_fees_as_the_account_shows_it() -> None:
     """Did: funding less an estimated entry fee; no exit fee, no basis, no slippage, and a fee model twice too high."""
-    tape = ScriptedTape([Listing(SYMBOL, spot=100, perp="100.1", rate="0.0006")])
-    tape.set_prices(START + timedelta(hours=9), 97, "96.9")
-    farm = Farm(tape, parameters=settings())
+    market_data = ScriptedMarketData([Listing(SYMBOL, spot=100, perp="100.1", rate="0.0006")])
+    market_data.set_prices(START + timedelta(hours=9), 97, "96.9")
+    harness = BotHarness(market_data, parameters=settings())
     before = Decimal(1000)
-    farm.run(12)
-    assert farm.ask(CloseRequested()).done
-    assert_sound(farm)
-    totals, fills = farm.ledger.totals, [*farm.world.fills(SPOT, SYMBOL, START), *farm.world.fills(PERP, SYMBOL, START)]
+    harness.run(12)
+    assert harness.ask(CloseRequested()).done
+    assert_sound(harness)
+    totals, fills = (
+        harness.ledger.totals,
+        [*harness.world.fills(SPOT, SYMBOL, START), *harness.world.fills(PERP, SYMBOL, START)],
+    )
     assert totals.fees == sum((fill.fee_in_quote("AAA", "USDT") for fill in fills), Decimal(0))
-    assert totals.funding == sum((payment.amount for payment in farm.world.funding_payments(START)), Decimal(0)) > 0
+    assert totals.funding == sum((payment.amount for payment in harness.world.funding_payments(START)), Decimal(0)) > 0
     assert totals.net_profit == totals.funding + totals.basis_pnl - totals.fees
-    dust = sum((lot.quantity * 97 - lot.cost for lot in farm.ledger.dust.values()), Decimal(0))
-    assert abs(equity_change(farm.world, before, {}) - totals.net_profit - dust) < Decimal("1e-9")
+    dust = sum((lot.quantity * 97 - lot.cost for lot in harness.ledger.dust.values()), Decimal(0))
+    assert abs(equity_change(harness.world, before, {}) - totals.net_profit - dust) < Decimal("1e-9")
 
 
 def test_equity_counts_what_is_locked_and_the_books_every_coin() -> None:
     """Did: showed $1,000 of $1,600: locked balances and other stable coins dropped out; any deposit was a profit."""
-    farm = Farm(usdt=700, perp=500, coins={"USDF": Decimal(300), "USDC": Decimal(100)}, parameters=settings())
+    harness = BotHarness(usdt=700, perp=500, coins={"USDF": Decimal(300), "USDC": Decimal(100)}, parameters=settings())
     resting = OrderRequest(
         client_id="mine",
         market=SPOT,
@@ -43,14 +46,14 @@ def test_equity_counts_what_is_locked_and_the_books_every_coin() -> None:
         price=Decimal(50),
         time_in_force=TimeInForce.GTX,
     )
-    farm.world.place(resting)
-    farm.run(0.05)
-    assert farm.heard(EquityRead)[0].equity == 1200
-    books = farm.ledger.books
+    harness.world.place(resting)
+    harness.run(0.05)
+    assert harness.heard(EquityRead)[0].equity == 1200
+    books = harness.ledger.books
     assert [books.line(Wallet.SPOT, asset).balance for asset in ("USDT", "USDF", "USDC")] == [700, 300, 100]
-    farm.wait(0.1)
-    farm.world.deposit(Wallet.SPOT, "USDT", Decimal(250))
-    farm.run(0.2)
-    assert farm.ledger.books.line(Wallet.SPOT, "USDT").external == 250
-    assert farm.ledger.total_profit_loss == 0
-    assert_sound(farm)
+    harness.wait(0.1)
+    harness.world.deposit(Wallet.SPOT, "USDT", Decimal(250))
+    harness.run(0.2)
+    assert harness.ledger.books.line(Wallet.SPOT, "USDT").external == 250
+    assert harness.ledger.total_profit_loss == 0
+    assert_sound(harness)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.cli.codes import Exit
+from hedgerow.cli.codes import ExitCode
 from support.command_runner import COMMAND
 
 ROOT = Path(__file__).parents[2]
@@ -52,13 +52,13 @@ def test_systemd_has_nothing_to_say_about_a_unit(unit: Path, tmp_path: Path) -> 
 def test_a_configuration_that_cannot_be_used_does_not_restart_for_ever(unit: Path) -> None:
     service = settings(unit)["Service"]
     assert service["Restart"] == "on-failure"
-    assert service["RestartPreventExitStatus"].split() == [str(Exit.USAGE.value)]
+    assert service["RestartPreventExitStatus"].split() == [str(ExitCode.USAGE.value)]
 
 
 def test_the_bot_has_time_to_end_a_trade_and_a_stop_while_halted_is_no_failure() -> None:
     service = settings(ROOT / "deploy" / "hedgerow@.service")["Service"]
     assert (int(service["TimeoutStopSec"]), service["KillMode"]) == (90, "mixed")
-    assert service["SuccessExitStatus"] == str(Exit.HALTED.value)
+    assert service["SuccessExitStatus"] == str(ExitCode.HALTED.value)
 
 
 def test_the_container_is_not_restarted_for_ever_and_has_the_same_time() -> None:

@@ -14,11 +14,11 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest
 from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
-from hedgerow.simulation.checks.invariants import SLACK_SECONDS, STATE_SECONDS, Exposure, Rule, check_exposure
-from hedgerow.simulation.checks.monitor import Witness
-from hedgerow.simulation.faults.wire import RequestTrouble
+from hedgerow.simulation.checks.invariants import SLACK_SECONDS, STATE_SECONDS, Exposure, Invariant, check_exposure
+from hedgerow.simulation.checks.monitor import Monitor
+from hedgerow.simulation.faults.wire import RequestFaultAct
 from hedgerow.simulation.generators.scenarios import draw_plan
-from hedgerow.simulation.scenario import Door
+from hedgerow.simulation.scenario import Transport
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 from support.judging import LegScene
 from support.toy_venue import new_job
@@ -30,7 +30,7 @@ PAIR = make_pair()
 
 def opening(seconds: float = 300.0) -> LegScene:
     """Return an opening at work, begun now, with nothing traded yet."""
-    scene = LegScene().pass_time(seconds)
+    scene = LegScene().advance_time(seconds)
     job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10", at=scene.now)
     scene.holds(Ledger(execution=job)).look()
     return scene
@@ -50,22 +50,22 @@ def order(beyond_bps: str, side: Side = Side.SELL, market: Market = Market.PERP)
 def test_a_cap_is_as_wide_as_the_naked_time_lets_it_be(naked: float, beyond: str, *, guilty: bool) -> None:
     scene = opening().buys("5")
     scene.look()
-    assert scene.pass_time(naked).leaves(order(beyond)) == ([Rule.SETTINGS] if guilty else [])
+    assert scene.advance_time(naked).leaves(order(beyond)) == ([Invariant.SETTINGS] if guilty else [])
 
 
 def test_a_match_that_a_bot_could_see_makes_the_cap_narrow_again() -> None:
     scene = opening().buys("5")
     scene.look()
-    scene.pass_time(10).shorts("5").look()
-    scene.pass_time(6).buys("5").look()
-    assert scene.leaves(order("50")) == [Rule.SETTINGS]
+    scene.advance_time(10).shorts("5").look()
+    scene.advance_time(6).buys("5").look()
+    assert scene.leaves(order("50")) == [Invariant.SETTINGS]
 
 
 def test_a_match_that_was_over_before_it_could_be_known_leaves_the_cap_wide() -> None:
     scene = opening().buys("5")
     scene.look()
-    scene.pass_time(10).shorts("5").look()
-    scene.pass_time(4).buys("5").look()
+    scene.advance_time(10).shorts("5").look()
+    scene.advance_time(4).buys("5").look()
     assert scene.leaves(order("50")) == []
 
 
@@ -74,8 +74,8 @@ def test_a_match_that_was_over_before_it_could_be_known_leaves_the_cap_wide() ->
 
 def test_a_plan_that_a_bot_logged_before_its_process_ended_is_judged_by_what_was_true_then() -> None:
     scene = LegScene()
-    judge = Witness(scene.exchange, owners={}, parameters=StrategyParameters)  # type: ignore[arg-type] # it reads no more
-    scene.pass_time(300)
+    judge = Monitor(scene.exchange, owners={}, parameters=StrategyParameters)  # type: ignore[arg-type] # it reads no more
+    scene.advance_time(300)
     job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10", at=scene.now)
     job = replace(job, plan=replace(job.plan, leverage=2))
     judge.appended((ev.ExecutionStarted(at=scene.now, execution=job),), durable=True)
@@ -85,7 +85,7 @@ def test_a_plan_that_a_bot_logged_before_its_process_ended_is_judged_by_what_was
     found = [violation for violation in judge.violations if "leverage of 2" in violation.text]
     assert [violation.at for violation in found] == [logged_at]
     before = len(judge.violations)
-    scene.pass_time(30_000)
+    scene.advance_time(30_000)
     judge.revived()
     judge.loaded(judge.ledger)
     assert len(judge.violations) == before
@@ -99,8 +99,8 @@ def test_a_job_that_begins_after_the_owner_changed_the_leverage_sells_no_short_a
     scene.world.set_leverage(SYMBOL, 5)
     scene.conduct.acted()
     job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10", at=scene.now + timedelta(seconds=1))
-    scene.holds(Ledger(execution=job)).pass_time(200).buys("5").look()
-    assert scene.leaves(order("5")) == [Rule.SETTINGS]
+    scene.holds(Ledger(execution=job)).advance_time(200).buys("5").look()
+    assert scene.leaves(order("5")) == [Invariant.SETTINGS]
 
 
 def test_coins_that_are_bought_already_are_hedged_at_a_leverage_that_the_owner_changed_meanwhile() -> None:
@@ -108,7 +108,7 @@ def test_coins_that_are_bought_already_are_hedged_at_a_leverage_that_the_owner_c
     scene.look()
     scene.world.set_leverage(SYMBOL, 5)
     scene.conduct.acted()
-    assert scene.pass_time(200).leaves(order("5")) == []
+    assert scene.advance_time(200).leaves(order("5")) == []
 
 
 # --- entry filters ---------------------------------------------------------------------------------------------------
@@ -117,11 +117,11 @@ def test_coins_that_are_bought_already_are_hedged_at_a_leverage_that_the_owner_c
 @pytest.mark.parametrize(("seconds", "guilty"), [(1.0, False), (2.0, True)])
 def test_a_book_that_the_bots_own_trade_has_thinned_is_known_a_second_later(seconds: float, *, guilty: bool) -> None:
     scene = LegScene(parameters=StrategyParameters(funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1)))
-    scene.tape.set_liquidity(half_spread_bps=20, depth_notional=100_000)
-    scene.pass_time(300).buys("2").sells("1").pass_time(seconds)
+    scene.market_data.set_liquidity(half_spread_bps=20, depth_notional=100_000)
+    scene.advance_time(300).buys("2").sells("1").advance_time(seconds)
     job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="1", perp="1", at=scene.now)
     rules = {rule for rule, _ in scene.conduct.begins(job, Ledger())}
-    assert rules == ({Rule.SETTINGS} if guilty else set())
+    assert rules == ({Invariant.SETTINGS} if guilty else set())
 
 
 # --- orders in doubt -------------------------------------------------------------------------------------------------
@@ -142,15 +142,15 @@ def test_legs_stay_apart_in_doubt_for_the_window_of_a_nonce_and_no_longer(second
     )
     job = replace(new_job(pair=PAIR), state=ExecutionState.IN_DOUBT, naked_alarmed=True)
     rules = [rule for rule, _ in check_exposure(found, Ledger(execution=job), NOW, patience=0.0)]
-    assert rules == ([Rule.BOUND] if guilty else [])
+    assert rules == ([Invariant.BOUND] if guilty else [])
 
 
 def test_an_order_without_an_answer_keeps_an_honest_bot_in_doubt_for_longer_than_any_other_state() -> None:
-    plan = draw_plan(1, 0.06, door=Door.WIRE, faults=False)
+    plan = draw_plan(1, 0.06, transport=Transport.WIRE, faults=False)
     silent = RequestFault(fault=WireFault.SILENT_BEFORE, path="/fapi/v3/order", method="POST", contains="SELL", times=1)
     deaf = RequestFault(fault=WireFault.SILENT_BEFORE, path="noop", times=0, for_seconds=120.0)
-    troubles = (RequestTrouble(at=plan.begin, fault=silent), RequestTrouble(at=plan.begin, fault=deaf))
-    result, log, _ = play_whole(replace(plan, troubles=troubles))
+    drawn_faults = (RequestFaultAct(at=plan.begin, fault=silent), RequestFaultAct(at=plan.begin, fault=deaf))
+    result, log, _ = play_whole(replace(plan, drawn_faults=drawn_faults))
     assert result.violation is None
     states = [e for e in log if isinstance(e, ev.ExecutionStepped) and e.change and e.change.state is not UNSET]
     stays = {e.change.state: (states[n + 1].at - e.at).total_seconds() for n, e in enumerate(states[:-1]) if e.change}

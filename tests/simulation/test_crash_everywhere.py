@@ -33,9 +33,9 @@ from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support import shown
-from support.crash_sites import Checkpoint, Plug, Site
+from support.crash_sites import Checkpoint, CrashPoint, Site
 from support.shown import Screens
-from support.worlds import START, Listing, ScriptedTape, make_pair, make_world
+from support.worlds import START, Listing, ScriptedMarketData, make_pair, make_world
 
 WALLET = Decimal(400)
 OWN = {"AAA": Decimal("1.5"), "BBB": Decimal(3)}
@@ -68,20 +68,20 @@ def parameters(
     )
 
 
-def tape() -> ScriptedTape:
-    return ScriptedTape([Listing("AAAUSDT", rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0003")])
+def market_data() -> ScriptedMarketData:
+    return ScriptedMarketData([Listing("AAAUSDT", rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0003")])
 
 
-def account(market: ScriptedTape, usdt: Decimal = WALLET, coins: dict[str, Decimal] = OWN) -> Checkpoint:
+def account(market: ScriptedMarketData, usdt: Decimal = WALLET, coins: dict[str, Decimal] = OWN) -> Checkpoint:
     world = make_world(market, usdt=2 * WALLET - usdt, perp=usdt, coins=coins, start=BEGIN)
-    return Checkpoint(tape=market, world=world.dump())
+    return Checkpoint(market_data=market, world=world.dump())
 
 
 def opening() -> Story:
-    return Story(begin=account(tape(), usdt=Decimal(100)), parameters=parameters())
+    return Story(begin=account(market_data(), usdt=Decimal(100)), parameters=parameters())
 
 
-def held(market: ScriptedTape, hours: float, coins: dict[str, Decimal] = OWN) -> Site:
+def held(market: ScriptedMarketData, hours: float, coins: dict[str, Decimal] = OWN) -> Site:
     """Return a site whose bot has held its first hedge for so long."""
     site = Site(account(market, coins=coins), parameters())
     assert site.live(BEGIN + timedelta(hours=hours))
@@ -91,17 +91,17 @@ def held(market: ScriptedTape, hours: float, coins: dict[str, Decimal] = OWN) ->
 
 def closing() -> Story:
     # The next settlement, at 08:00, covers the fees; the same pair is opened again at once.
-    return Story(begin=held(tape(), 6.99).checkpoint(), parameters=parameters(coverage=0.05), hours=0.4)
+    return Story(begin=held(market_data(), 6.99).checkpoint(), parameters=parameters(coverage=0.05), hours=0.4)
 
 
 def rotation() -> Story:
-    market = tape()
+    market = market_data()
     market.set_rate(START + timedelta(hours=8), "0.0030", symbol="BBBUSDT")
     return Story(begin=held(market, 6.99).checkpoint(), parameters=parameters(), hours=0.4)
 
 
 def trim() -> Story:
-    site = held(tape(), 1)
+    site = held(market_data(), 1)
     hedge = site.ledger.hedge
     assert hedge is not None
     site.world.trade_by_hand(Market.PERP, hedge.symbol, Side.BUY, hedge.pair.perp.floor_quantity(hedge.short / 20))
@@ -110,7 +110,7 @@ def trim() -> Story:
 
 def reduction() -> Story:
     # Liquidation is 16 % away: the idle rest of the capital becomes margin, then a part of both legs has to go.
-    market = tape()
+    market = market_data()
     market.set_prices(BEGIN + timedelta(hours=1), 176)
     return Story(begin=held(market, 1).checkpoint(), parameters=parameters(), hours=0.3)
 
@@ -118,20 +118,20 @@ def reduction() -> Story:
 def adoption() -> Story:
     # 200 coins less a fee of 0.05 % are exactly the short: nothing of the purchase is left to the user.
     pair = make_pair("AAAUSDT", tick="0.0001", spot_taker="0.0005")
-    market = ScriptedTape([Listing(pair, spot=1, rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0003")])
+    market = ScriptedMarketData([Listing(pair, spot=1, rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0003")])
     world = make_world(market, usdt=WALLET, perp=WALLET, coins={"BBB": OWN["BBB"]}, start=BEGIN)
     world.set_leverage("AAAUSDT", 1)
     world.trade_by_hand(Market.SPOT, "AAAUSDT", Side.BUY, Decimal(200))
     world.trade_by_hand(Market.PERP, "AAAUSDT", Side.SELL, Decimal("199.9"))
     world.advance(BEGIN + timedelta(hours=8))
-    return Story(begin=Checkpoint(tape=market, world=world.dump()), parameters=parameters(), hours=0.25)
+    return Story(begin=Checkpoint(market_data=market, world=world.dump()), parameters=parameters(), hours=0.25)
 
 
 def refused(nth: int) -> Story:
     fault = SubmitFault(
         outcome=Outcome.REJECT, command="place_order", market=Market.PERP, code=Code.SYMBOL_NOT_OPEN, nth=nth
     )
-    return Story(begin=account(tape()), parameters=parameters(), faults=FaultPlan(submits=(fault,)), hours=0.25)
+    return Story(begin=account(market_data()), parameters=parameters(), faults=FaultPlan(submits=(fault,)), hours=0.25)
 
 
 def unwinding() -> Story:
@@ -152,19 +152,19 @@ def lost_answers() -> Story:
             (Market.PERP, 4, Outcome.LOST_BEFORE),
         )
     )
-    return Story(begin=account(tape()), parameters=parameters(), faults=FaultPlan(submits=lost))
+    return Story(begin=account(market_data()), parameters=parameters(), faults=FaultPlan(submits=lost))
 
 
 MAKER = ExecutionStyle.MAKER
 
 
-def thin_tape(first: BasisPair | str = "AAAUSDT", perp_depth: int | None = None) -> ScriptedTape:
+def thin_market_data(first: BasisPair | str = "AAAUSDT", perp_depth: int | None = None) -> ScriptedMarketData:
     """Return markets in whose books an order is served within seconds, and that nobody enters from 7:00 on."""
     listings = [
         Listing(first, rate="0.0006", depth_notional=2500, perp_depth_notional=perp_depth),
         Listing("BBBUSDT", spot=20, rate="0.0003", depth_notional=2500),
     ]
-    market = ScriptedTape(listings)
+    market = ScriptedMarketData(listings)
     for listing in listings:
         market.set_predicted(START, "0.0003", symbol=listing.pair.symbol)
         market.set_predicted(START + timedelta(hours=7), "-0.0001", symbol=listing.pair.symbol)
@@ -172,11 +172,11 @@ def thin_tape(first: BasisPair | str = "AAAUSDT", perp_depth: int | None = None)
 
 
 def resting_opening() -> Story:
-    return Story(begin=account(thin_tape(), usdt=Decimal(100)), parameters=parameters(style=MAKER), hours=0.2)
+    return Story(begin=account(thin_market_data(), usdt=Decimal(100)), parameters=parameters(style=MAKER), hours=0.2)
 
 
 def resting_closing() -> Story:
-    begin = held(thin_tape(), 6.99).checkpoint()
+    begin = held(thin_market_data(), 6.99).checkpoint()
     return Story(begin=begin, parameters=parameters(coverage=0.05, style=MAKER), hours=0.2)
 
 
@@ -191,12 +191,12 @@ def resting_lost_answers() -> Story:
             ("cancel_order", 4, Outcome.NOT_SENT),
         )
     )
-    return Story(begin=account(thin_tape()), parameters=parameters(style=MAKER), faults=FaultPlan(submits=lost))
+    return Story(begin=account(thin_market_data()), parameters=parameters(style=MAKER), faults=FaultPlan(submits=lost))
 
 
 def perp_leads(style: ExecutionStyle) -> Story:
     """An opening on a pair whose perpetual shows less than its spot."""
-    market = thin_tape(perp_depth=2000)
+    market = thin_market_data(perp_depth=2000)
     return Story(begin=account(market, usdt=Decimal(100)), parameters=parameters(style=style), hours=0.2)
 
 
@@ -205,7 +205,7 @@ def perp_leads_refused(nth: int, style: ExecutionStyle) -> Story:
     fault = SubmitFault(
         outcome=Outcome.REJECT, command="place_order", market=Market.SPOT, code=Code.SYMBOL_NOT_OPEN, nth=nth
     )
-    begin = account(thin_tape(perp_depth=2000))
+    begin = account(thin_market_data(perp_depth=2000))
     return Story(begin=begin, parameters=parameters(style=style), faults=FaultPlan(submits=(fault,)), hours=0.2)
 
 
@@ -218,7 +218,7 @@ OPENINGS: dict[str, Callable[[ExecutionStyle], Story]] = {
 
 def disturbed(style: ExecutionStyle, act: Callable[[Site, HedgedPosition], object], *, coverage: float) -> Story:
     """Return a story that begins with a hedge, just after its owner has done something to it."""
-    site = held(thin_tape(), 6.99, coins={"BBB": OWN["BBB"]})
+    site = held(thin_market_data(), 6.99, coins={"BBB": OWN["BBB"]})
     hedge = site.ledger.hedge
     assert hedge is not None
     act(site, hedge)
@@ -253,7 +253,7 @@ def unequal(style: ExecutionStyle) -> Story:
 def dust(style: ExecutionStyle) -> Story:
     # Lots of 4 USDT: what is left of a fee in coin is less than an order may be.
     pair = make_pair("AAAUSDT", spot_lot="0.04", perp_lot="0.04")
-    begin = held(thin_tape(pair), 6.99).checkpoint()
+    begin = held(thin_market_data(pair), 6.99).checkpoint()
     return Story(begin=begin, parameters=parameters(coverage=0.05, style=style), hours=0.2)
 
 
@@ -336,7 +336,7 @@ LONG_DOWN = Variant(down_hours=9.5)
 
 def play(
     story: Story, variant: Variant, at: int | None = None, coins: dict[str, Decimal] | None = None
-) -> tuple[Site, Plug]:
+) -> tuple[Site, CrashPoint]:
     """Play a story, with a power cut at one moment, after which the bot is started again.
 
     What screens would show meanwhile is held against the exchange where the user's ``coins`` are given.
@@ -350,15 +350,15 @@ def play(
         certain_after_seconds=variant.certain_after_seconds,
     )
     end = site.world.now + timedelta(hours=story.hours)
-    plug = Plug(at)
+    crash_point = CrashPoint(at)
     screens = Screens(site, VolumeFarming(story.parameters), coins or {})
-    site.listeners += [screens] if coins is not None else []
-    if not site.live(end, plug):
+    site.observers += [screens] if coins is not None else []
+    if not site.live(end, crash_point):
         screens.look(site.ledger)
         site.wait(variant.down_hours)
         assert site.live(end + timedelta(hours=variant.down_hours))
     site.failures += screens.wrongs if coins is not None else []
-    return site, plug
+    return site, crash_point
 
 
 def judge(name: str, variant: Variant, *, every: int) -> tuple[int, dict[str, list[str]]]:
@@ -367,16 +367,16 @@ def judge(name: str, variant: Variant, *, every: int) -> tuple[int, dict[str, li
     site, undisturbed = play(story, variant, coins=coins)
     assert {type(event) for event in site.log[len(story.begin.events) :]} >= EXPECTED[name]
     assert site.wrongs(start_equity=2 * WALLET, coins=coins) == []
-    moments = undisturbed.passed
+    points = undisturbed.passed
     wrong: dict[str, list[str]] = {}
-    for at in range(0, len(moments), every):
-        site, plug = play(story, variant, at, coins)
-        assert plug.dead, f"moment {at} of {len(moments)} was never reached"
-        assert plug.passed == moments[: at + 1]
+    for at in range(0, len(points), every):
+        site, crash_point = play(story, variant, at, coins)
+        assert crash_point.dead, f"moment {at} of {len(points)} was never reached"
+        assert crash_point.passed == points[: at + 1]
         found = site.wrongs(start_equity=2 * WALLET, coins=coins)
         if found:
-            wrong[f"{at} {moments[at]}"] = found
-    return len(moments), wrong
+            wrong[f"{at} {points[at]}"] = found
+    return len(points), wrong
 
 
 LEAST_MOMENTS = 40
@@ -385,8 +385,8 @@ LEAST_MOMENTS = 40
 
 @pytest.mark.parametrize("name", STORIES)
 def test_a_bot_that_dies_at_any_moment_comes_back_hedged_or_flat(name: str) -> None:
-    moments, wrong = judge(name, AT_ONCE, every=1)
-    assert moments >= LEAST_MOMENTS
+    points, wrong = judge(name, AT_ONCE, every=1)
+    assert points >= LEAST_MOMENTS
     assert wrong == {}
 
 
@@ -397,16 +397,21 @@ def test_a_bot_that_dies_at_any_moment_comes_back_hedged_or_flat(name: str) -> N
 )
 @pytest.mark.parametrize("name", STORIES)
 def test_it_does_so_on_a_slow_or_vague_venue_and_after_a_long_time_too(name: str, variant: Variant) -> None:
-    moments, wrong = judge(name, variant, every=9)
-    assert moments >= LEAST_MOMENTS
+    points, wrong = judge(name, variant, every=9)
+    assert points >= LEAST_MOMENTS
     assert wrong == {}
 
 
 def test_every_kind_of_append_and_every_door_of_the_venue_is_a_place_to_die() -> None:
-    passed = {moment for name in STORIES for moment in play(STORIES[name](), AT_ONCE)[1].passed}
+    passed = {pass_point for name in STORIES for pass_point in play(STORIES[name](), AT_ONCE)[1].passed}
     calls = {f"{when} {call}" for when in ("before", "after") for call in CALLS}
     assert sorted(calls - passed) == []
-    events = {event for moment in passed if " append " in moment for event in moment.split(" append ")[1].split("+")}
+    events = {
+        event
+        for pass_point in passed
+        if " append " in pass_point
+        for event in pass_point.split(" append ")[1].split("+")
+    }
     assert sorted(APPENDED - events) == []
 
 
@@ -433,7 +438,7 @@ APPENDED = {
     "ExecutionStepped",
     "ExternalFlow",
     "FeeBooked",
-    "FillsElsewhere",
+    "ExternalFills",
     "FundingReceived",
     "FundsTransferred",
     "HedgeAborted",
@@ -452,14 +457,14 @@ APPENDED = {
 
 def test_a_second_power_cut_during_the_recovery_changes_nothing() -> None:
     story, coins = closing(), coins_of_user("closing")
-    moments = len(play(story, AT_ONCE)[1].passed)
+    points = len(play(story, AT_ONCE)[1].passed)
     wrong: dict[str, list[str]] = {}
-    for first in range(0, moments, 23):
+    for first in range(0, points, 23):
         for second in range(0, 60, 7):
             site = Site(story.begin, story.parameters)
             end = site.world.now + timedelta(hours=story.hours)
-            site.live(end, Plug(first))
-            site.live(end, Plug(second))
+            site.live(end, CrashPoint(first))
+            site.live(end, CrashPoint(second))
             assert site.live(end)
             if found := site.wrongs(start_equity=2 * WALLET, coins=coins):
                 wrong[f"{first}, {second}"] = found

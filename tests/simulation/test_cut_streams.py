@@ -33,9 +33,9 @@ from hedgerow.strategy.parameters import (
     PositionManagement,
     StrategyParameters,
 )
-from support.cut_wire import Cut, CutWire, Harm
+from support.cut_wire import Cut, CutWire, NetworkFault
 from support.wire import AGENT, USER
-from support.worlds import START, Listing, ScriptedTape
+from support.worlds import START, Listing, ScriptedMarketData
 
 BEGIN = START + timedelta(hours=1)
 FRESH_SECONDS = 5.0
@@ -73,12 +73,12 @@ class Outcome(Struct, frozen=True):
 
 def drawn(random: Random, count: int) -> list[Cut]:
     """Return cuts of every kind, one in each turn, every other one in the middle of a trade."""
-    harms = list(Harm)
+    network_faults = list(NetworkFault)
     return [
         Cut(
             begin=BEGIN + timedelta(seconds=TURN_SECONDS * number + 30 * random.random()),
             seconds=2.0 * 30.0 ** random.random(),
-            harm=harms[number // 2 % len(harms)],
+            network_fault=network_faults[number // 2 % len(network_faults)],
             in_trade=number % 2 == 0,
         )
         for number in range(count)
@@ -87,9 +87,9 @@ def drawn(random: Random, count: int) -> list[Cut]:
 
 def play(cuts: Sequence[Cut], seed: int) -> Outcome:
     clock = VirtualClock(BEGIN)
-    tape = ScriptedTape([Listing(rate="0.0004"), Listing("BBBUSDT", spot=20, rate="0.0003")])
-    exchange = Exchange(tape, start=BEGIN)
-    member = exchange.open_account(USER, spot={"USDT": Decimal(1000)}, perp=Decimal(1000))
+    market_data = ScriptedMarketData([Listing(rate="0.0004"), Listing("BBBUSDT", spot=20, rate="0.0003")])
+    exchange = Exchange(market_data, start=BEGIN)
+    exchange_account = exchange.open_account(USER, spot={"USDT": Decimal(1000)}, perp=Decimal(1000))
     exchange.permit(USER, Agent(signer=AGENT.lower()))
     memory = MemoryTransport(
         CalmVenue(exchange, ExchangeClock(clock, BEGIN)),
@@ -103,7 +103,7 @@ def play(cuts: Sequence[Cut], seed: int) -> Outcome:
 
     async def life() -> None:
         live = live_exchange(wire, clock, seed)
-        async with live.attend(store, stay=True):
+        async with live.open_connection(store, stay=True):
             bot = build_bot(parts(live, store, clock, seed))
             listening = asyncio.create_task(listen_again(live, len(cuts), deaf))
             running = asyncio.create_task(bot.runner.run())
@@ -114,7 +114,7 @@ def play(cuts: Sequence[Cut], seed: int) -> Outcome:
 
     run_virtual(clock, life())
     events = asyncio.run(store.events())
-    return Outcome(events, wrongs(events, member.state()), wire, deaf)
+    return Outcome(events, wrongs(events, exchange_account.state()), wire, deaf)
 
 
 def live_exchange(wire: CutWire, clock: Clock, seed: int) -> LiveExchange:
@@ -146,7 +146,7 @@ async def listen_again(live: LiveExchange, turns: int, deaf: list[int]) -> None:
 
 def undue(events: Sequence[Event], cuts: Sequence[Cut]) -> list[Event]:
     """Return every job that began while nothing could be read."""
-    whole = [cut for cut in cuts if cut.harm is not Harm.STREAMS]
+    whole = [cut for cut in cuts if cut.network_fault is not NetworkFault.STREAMS]
     slack = timedelta(seconds=FRESH_SECONDS)
     return [
         event
@@ -163,7 +163,11 @@ def test_nothing_is_decided_on_what_is_not_heard_and_everything_is_heard_again(s
     assert outcome.wrongs == []
     assert undue(outcome.events, cuts) == []
     assert outcome.deaf == []
-    assert all(outcome.wire.met[harm] > 0 for harm in Harm if harm is not Harm.STREAMS)
+    assert all(
+        outcome.wire.met[network_fault] > 0
+        for network_fault in NetworkFault
+        if network_fault is not NetworkFault.STREAMS
+    )
     kinds = [type(event) for event in outcome.events]
     assert kinds.count(HedgeOpened) > 4
     assert kinds.count(HedgeClosed) > 4

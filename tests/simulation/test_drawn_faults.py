@@ -24,13 +24,13 @@ from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
 from hedgerow.emulator.wire.rest.mutations import Mutation
 from hedgerow.engine.execution import order_resolution as evidence
 from hedgerow.simulation.causes import Cause
-from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.checks.invariants import Invariant
 from hedgerow.simulation.faults.alterations import REDENOMINATED, RELABELLED, Alteration, AlterationKind, change_of
 from hedgerow.simulation.faults.owner import OwnersMailbox
-from hedgerow.simulation.faults.wire import RequestTrouble
+from hedgerow.simulation.faults.wire import RequestFaultAct
 from hedgerow.simulation.generators.scenarios import LONG_PAIRS, draw_plan
 from hedgerow.simulation.harness import spans_of
-from hedgerow.simulation.scenario import Door, FalseReading, RunPlan, venue_faults
+from hedgerow.simulation.scenario import FalseReading, RunPlan, Transport, venue_faults
 from hedgerow.strategy.evidence.absence import COINS_CONFIRMED_SECONDS
 from support.worlds import START, SYMBOL, make_world
 
@@ -53,12 +53,12 @@ def test_an_exchange_accepts_every_alteration_and_is_itself_again_after_it(
 
 
 def test_every_alteration_is_drawn() -> None:
-    drawn = [t for seed in SEEDS for t in draw_plan(seed, 14).troubles if isinstance(t, Alteration)]
+    drawn = [t for seed in SEEDS for t in draw_plan(seed, 14).drawn_faults if isinstance(t, Alteration)]
     assert {alteration.kind for alteration in drawn} == set(AlterationKind)
 
 
 def drawn_readings() -> list[FalseReading]:
-    return [t for seed in range(400) for t in draw_plan(seed, 14).troubles if isinstance(t, FalseReading)]
+    return [t for seed in range(400) for t in draw_plan(seed, 14).drawn_faults if isinstance(t, FalseReading)]
 
 
 def test_every_false_reading_is_drawn_and_never_both_endpoints_of_an_account_at_once() -> None:
@@ -84,19 +84,19 @@ def test_a_balance_is_false_for_less_than_the_time_after_which_it_is_believed() 
 
 def test_a_false_reading_is_given_to_the_exchange_and_explains_its_span() -> None:
     plan = next(p for p in (draw_plan(seed, 14) for seed in SEEDS) if readings_of(p))
-    faults = venue_faults(plan.troubles)
+    faults = venue_faults(plan.drawn_faults)
     given = (*faults.account_readings, *faults.market_readings, *faults.late_funding, *faults.late_rates)
     assert set(given) == set(readings_of(plan))
     assert len([span for span in spans_of(plan) if span.cause is Cause.FALSE]) == len(given)
 
 
 def readings_of(plan: RunPlan) -> list[FalseReading]:
-    return [trouble for trouble in plan.troubles if isinstance(trouble, FalseReading)]
+    return [trouble for trouble in plan.drawn_faults if isinstance(trouble, FalseReading)]
 
 
 def without_a_short(seconds: float) -> RunPlan:
     """Return a run in which one endpoint shows no short for a while."""
-    plan = replace(draw_plan(1, 1.0), troubles=())
+    plan = replace(draw_plan(1, 1.0), drawn_faults=())
     begin = plan.begin + timedelta(hours=9)
     false = AccountReading(
         mutation=AccountMutation.POSITION_MISSING,
@@ -104,7 +104,7 @@ def without_a_short(seconds: float) -> RunPlan:
         after=begin,
         until=begin + timedelta(seconds=seconds),
     )
-    return replace(plan, troubles=(false,))
+    return replace(plan, drawn_faults=(false,))
 
 
 def test_a_bot_that_believes_one_endpoint_is_caught_while_the_reading_is_false(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,11 +113,11 @@ def test_a_bot_that_believes_one_endpoint_is_caught_while_the_reading_is_false(m
     monkeypatch.setattr(evidence, "confirmed_short", lambda reading, _: reading.shown or 0)
     found = play(plan).violation
     assert found is not None
-    assert found.rule is Rule.SUPPORTED
+    assert found.rule is Invariant.SUPPORTED
 
 
 def test_perpetuals_that_are_not_what_their_ticker_says_are_drawn_held_or_not() -> None:
-    drawn = [t for seed in SEEDS for t in draw_plan(seed, 14).troubles if isinstance(t, Alteration)]
+    drawn = [t for seed in SEEDS for t in draw_plan(seed, 14).drawn_faults if isinstance(t, Alteration)]
     labels = [alteration for alteration in drawn if alteration.kind in RELABELLED]
     assert {label.pair is None for label in labels} == {True, False}
     assert {alteration.pair for alteration in drawn if alteration.kind not in RELABELLED} == {None}
@@ -129,15 +129,15 @@ def test_one_run_in_ten_spans_months_with_many_pairs_and_short_ones_never_do() -
     assert 10 <= len(long) <= 30
     assert all(120 <= plan.days <= 400 and plan.pairs == LONG_PAIRS for plan in long)
     assert {draw_plan(seed, 3).days for seed in SEEDS} == {3}
-    assert {draw_plan(seed, 14, door=Door.WIRE).days for seed in range(40)} == {14}
+    assert {draw_plan(seed, 14, transport=Transport.WIRE).days for seed in range(40)} == {14}
 
 
 def test_replies_of_the_wire_lie_in_every_way() -> None:
     drawn = [
         trouble.fault
         for seed in SEEDS
-        for trouble in draw_plan(seed, 1, door=Door.WIRE).troubles
-        if isinstance(trouble, RequestTrouble)
+        for trouble in draw_plan(seed, 1, transport=Transport.WIRE).drawn_faults
+        if isinstance(trouble, RequestFaultAct)
     ]
     kinds = Counter(fault.fault for fault in drawn)
     new = {WireFault.REWRITE, WireFault.IDLE_NOOP, WireFault.LATE_ROWS, WireFault.PAGE_BEFORE, WireFault.PAGE_AFTER}
@@ -166,7 +166,7 @@ def test_requests_answered_twice_or_after_their_time_are_noticed() -> None:
     clock = VirtualClock(START)
     mailbox = OwnersMailbox(clock)
     mailbox.resume()
-    clock.pass_time(3601)
+    clock.advance_time(3601)
     assert mailbox.claim("1") is Claim.EXPIRED
     mailbox.answer("1", Answer(done=True, text="ok"))
     mailbox.answer("1", Answer(done=False, text="expired"))

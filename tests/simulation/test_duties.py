@@ -36,7 +36,7 @@ def checks(scene: LegScene, number: int = 6) -> list[str]:
     """Return what so many hourly checks leave undone."""
     found: list[str] = []
     for _ in range(number):
-        scene.pass_time(3600)
+        scene.advance_time(3600)
         found += scene.checked()
     return found
 
@@ -46,25 +46,25 @@ def opened(scene: LegScene) -> LegScene:
 
 
 def test_an_old_hedge_is_to_be_closed() -> None:
-    scene = opened(LegScene()).pass_time(600)
+    scene = opened(LegScene()).advance_time(600)
     found = checks(scene.holds(held(scene)))
     assert [text[: len(OLD)] for text in found] == [OLD] * 3
 
 
 @pytest.mark.parametrize(("spot", "perp", "excused"), [("100", "94.9", True), ("100", "96", False)])
 def test_legs_that_do_not_follow_one_price_are_left_to_a_person(spot: str, perp: str, *, excused: bool) -> None:
-    scene = opened(LegScene()).pass_time(600)
-    scene.tape.set_prices(scene.now, spot, perp)
+    scene = opened(LegScene()).advance_time(600)
+    scene.market_data.set_prices(scene.now, spot, perp)
     assert (checks(scene.holds(held(scene))) == []) is excused
 
 
 @pytest.mark.parametrize(("price", "excused"), [("120", False), ("600", True)])
 def test_a_loss_is_to_be_stopped_unless_the_index_is_another_things(price: str, *, excused: bool) -> None:
-    scene = opened(LegScene()).pass_time(600)
+    scene = opened(LegScene()).advance_time(600)
     if excused:
         scene.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(price)))
     else:
-        scene.tape.set_prices(scene.now, "100", price)
+        scene.market_data.set_prices(scene.now, "100", price)
     stops = [text for text in checks(scene.holds(held(scene))) if "the emergency stop is at" in text]
     assert (stops == []) is excused
 
@@ -76,13 +76,13 @@ def trades(*extra: Fill) -> tuple[Fill, ...]:
 
 
 def test_an_exit_that_costs_much_in_prices_may_wait() -> None:
-    scene = opened(LegScene()).pass_time(600)
-    scene.tape.set_prices(scene.now, "100", "100.6")
+    scene = opened(LegScene()).advance_time(600)
+    scene.market_data.set_prices(scene.now, "100", "100.6")
     assert checks(scene.holds(held(scene, *trades()))) == []
 
 
 def test_a_part_of_the_short_that_was_bought_back_makes_the_exit_no_cheaper() -> None:
-    scene = opened(LegScene()).pass_time(600)
-    scene.tape.set_prices(scene.now, "100", "100.6")
+    scene = opened(LegScene()).advance_time(600)
+    scene.market_data.set_prices(scene.now, "100", "100.6")
     back = fill(Market.PERP, Side.BUY, "1", price="100")
     assert checks(scene.holds(held(scene, *trades(back)))) == []

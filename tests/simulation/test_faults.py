@@ -36,7 +36,7 @@ from hedgerow.engine.notices import Reconciled
 from hedgerow.strategy.decisions.verdicts import Nothing
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.crash_sites import Checkpoint, Site
-from support.worlds import START, SYMBOL, Listing, ScriptedTape, make_world
+from support.worlds import START, SYMBOL, Listing, ScriptedMarketData, make_world
 
 WALLET = Decimal(500)
 OWN = {"AAA": Decimal("0.7")}
@@ -44,24 +44,24 @@ BEGIN = START + timedelta(hours=1)
 ALWAYS = 10**6
 
 
-def make_site(
+def make_crash_site(
     *submits: SubmitFault,
     plan: FaultPlan | None = None,
-    tape: ScriptedTape | None = None,
+    market_data: ScriptedMarketData | None = None,
     latency: float | None = 0.1,
     usdt: Decimal = WALLET,
     coverage: float = 1000.0,
     certain_after: float = 0.0,
     coins: Mapping[str, Decimal] = OWN,
 ) -> Site:
-    market = tape or ScriptedTape([Listing(SYMBOL, rate="0.0006")])
+    market = market_data or ScriptedMarketData([Listing(SYMBOL, rate="0.0006")])
     world = make_world(market, usdt=usdt, perp=2 * WALLET - usdt, coins=coins, start=BEGIN)
     parameters = StrategyParameters(
         funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
         position_management=PositionManagement(fee_coverage_multiplier=coverage, max_position_age_hours=1000.0),
     )
     return Site(
-        Checkpoint(tape=market, world=world.dump()),
+        Checkpoint(market_data=market, world=world.dump()),
         parameters,
         latency_seconds=latency,
         faults=FaultPlan(submits=submits) + (plan or FaultPlan()),
@@ -95,7 +95,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("code", REFUSALS.values(), ids=REFUSALS)
 def test_a_short_that_is_always_refused_leaves_no_coins_behind(code: int) -> None:
-    site = make_site(order_fault(Outcome.REJECT, Market.PERP, code=code, times=ALWAYS))
+    site = make_crash_site(order_fault(Outcome.REJECT, Market.PERP, code=code, times=ALWAYS))
     ledger = site.run(0.1)
     assert_well(site)
     assert ledger.active is None
@@ -107,7 +107,7 @@ def test_a_short_that_is_always_refused_leaves_no_coins_behind(code: int) -> Non
 @pytest.mark.parametrize("code", REFUSALS.values(), ids=REFUSALS)
 @pytest.mark.parametrize("nth", [1, 2, 5, 10])
 def test_a_short_refused_once_ends_hedged_or_flat(code: int, nth: int) -> None:
-    site = make_site(order_fault(Outcome.REJECT, Market.PERP, code=code, nth=nth))
+    site = make_crash_site(order_fault(Outcome.REJECT, Market.PERP, code=code, nth=nth))
     site.run(0.2)
     assert_well(site)
     assert any(isinstance(event, HedgeOpened | HedgeAborted) for event in site.log)
@@ -115,7 +115,7 @@ def test_a_short_refused_once_ends_hedged_or_flat(code: int, nth: int) -> None:
 
 @pytest.mark.parametrize("code", REFUSALS.values(), ids=REFUSALS)
 def test_a_first_leg_that_is_always_refused_opens_nothing(code: int) -> None:
-    site = make_site(order_fault(Outcome.REJECT, Market.SPOT, code=code, times=ALWAYS))
+    site = make_crash_site(order_fault(Outcome.REJECT, Market.SPOT, code=code, times=ALWAYS))
     ledger = site.run(0.1)
     assert_well(site)
     assert ledger.active is None
@@ -123,7 +123,7 @@ def test_a_first_leg_that_is_always_refused_opens_nothing(code: int) -> None:
 
 
 def test_an_opening_that_had_to_be_unwound_is_not_tried_again_in_every_cycle() -> None:
-    site = make_site(order_fault(Outcome.REJECT, Market.PERP, code=Code.SYMBOL_NOT_OPEN, times=ALWAYS))
+    site = make_crash_site(order_fault(Outcome.REJECT, Market.PERP, code=Code.SYMBOL_NOT_OPEN, times=ALWAYS))
     site.run(24)
     assert_well(site)
     assert len(site.logged(HedgeAborted)) < 6, "each try costs fees"
@@ -139,7 +139,7 @@ def test_an_opening_that_had_to_be_unwound_is_not_tried_again_in_every_cycle() -
 def test_an_order_without_an_answer_is_looked_up_and_never_sent_again(
     outcome: Outcome, market: Market, nth: int, certain_after: float
 ) -> None:
-    site = make_site(order_fault(outcome, market, nth=nth), certain_after=certain_after)
+    site = make_crash_site(order_fault(outcome, market, nth=nth), certain_after=certain_after)
     ledger = site.run(0.2)
     assert_well(site)
     assert ledger.hedge is not None, "one lost order is no reason to give up"
@@ -150,7 +150,7 @@ def test_an_order_without_an_answer_is_looked_up_and_never_sent_again(
 @pytest.mark.parametrize("side", Side)
 def test_so_it_is_while_closing(market: Market, side: Side) -> None:
     faults = [order_fault(outcome, market, side=side, nth=nth) for nth, outcome in LOST.items()]
-    site = make_site(*faults, coverage=0.01)
+    site = make_crash_site(*faults, coverage=0.01)
     site.run(7.5)
     assert site.logged(HedgeClosed)
     assert_well(site)
@@ -161,7 +161,7 @@ LOST = {2: Outcome.LOST_BEFORE, 3: Outcome.LOST_AFTER, 5: Outcome.NOT_SENT, 6: O
 
 @pytest.mark.parametrize("market", Market)
 def test_a_part_filled_and_then_nothing_for_a_while_ends_hedged_or_flat(market: Market) -> None:
-    site = make_site(
+    site = make_crash_site(
         order_fault(Outcome.PARTIAL, market, nth=2, fraction=Decimal("0.4")),
         order_fault(Outcome.ABSORB, market, nth=3, times=9),
     )
@@ -172,7 +172,7 @@ def test_a_part_filled_and_then_nothing_for_a_while_ends_hedged_or_flat(market: 
 @pytest.mark.parametrize("outcome", [Outcome.LOST_BEFORE, Outcome.LOST_AFTER])
 def test_a_transfer_without_an_answer_is_repeated_under_its_own_id(outcome: Outcome) -> None:
     fault = SubmitFault(outcome=outcome, command="transfer_funds", times=3)
-    site = make_site(fault, usdt=Decimal(900))
+    site = make_crash_site(fault, usdt=Decimal(900))
     ledger = site.run(0.2)
     assert_well(site)
     assert ledger.hedge is not None
@@ -184,7 +184,7 @@ def test_a_transfer_without_an_answer_is_repeated_under_its_own_id(outcome: Outc
 @pytest.mark.parametrize("command", ["set_leverage", "transfer_funds"])
 @pytest.mark.parametrize("outcome", [Outcome.REJECT, Outcome.NOT_SENT])
 def test_a_refused_preparation_opens_nothing(command: str, outcome: Outcome) -> None:
-    site = make_site(SubmitFault(outcome=outcome, command=command, times=ALWAYS), usdt=Decimal(900))
+    site = make_crash_site(SubmitFault(outcome=outcome, command=command, times=ALWAYS), usdt=Decimal(900))
     ledger = site.run(0.2)
     assert_well(site)
     assert ledger.active is None
@@ -197,7 +197,7 @@ def test_a_refused_preparation_opens_nothing(command: str, outcome: Outcome) -> 
 
 def test_nothing_is_traded_on_books_that_stand_still() -> None:
     window = StaleBooks(after=BEGIN + timedelta(seconds=2), until=BEGIN + timedelta(minutes=3))
-    site = make_site(plan=FaultPlan(stale_books=(window,)), latency=0.3)
+    site = make_crash_site(plan=FaultPlan(stale_books=(window,)), latency=0.3)
     site.run(0.2)
     assert_well(site)
     blind = (window.after + timedelta(seconds=3.5), window.until)
@@ -207,10 +207,10 @@ def test_nothing_is_traded_on_books_that_stand_still() -> None:
 @pytest.mark.parametrize("market", Market)
 @pytest.mark.parametrize("side", Side)
 def test_a_book_that_loses_a_side_during_an_opening_ends_hedged_or_flat(market: Market, side: Side) -> None:
-    tape = ScriptedTape([Listing(SYMBOL, rate="0.0006")])
-    tape.set_missing_sides(BEGIN + timedelta(seconds=4), {market: side})
-    tape.set_missing_sides(BEGIN + timedelta(seconds=50), {})
-    site = make_site(tape=tape, latency=0.3)
+    market_data = ScriptedMarketData([Listing(SYMBOL, rate="0.0006")])
+    market_data.set_missing_sides(BEGIN + timedelta(seconds=4), {market: side})
+    market_data.set_missing_sides(BEGIN + timedelta(seconds=50), {})
+    site = make_crash_site(market_data=market_data, latency=0.3)
     site.run(0.2)
     assert_well(site)
 
@@ -220,11 +220,11 @@ def test_a_book_that_loses_a_side_during_an_opening_ends_hedged_or_flat(market: 
 
 def nowhere_to_go() -> Site:
     """Return a site where the short is refused and the coins cannot be sold for ten minutes."""
-    tape = ScriptedTape([Listing(SYMBOL, rate="0.0006")])
-    tape.set_missing_sides(BEGIN + timedelta(seconds=7), {Market.SPOT: Side.SELL})
-    tape.set_missing_sides(BEGIN + timedelta(minutes=10), {})
+    market_data = ScriptedMarketData([Listing(SYMBOL, rate="0.0006")])
+    market_data.set_missing_sides(BEGIN + timedelta(seconds=7), {Market.SPOT: Side.SELL})
+    market_data.set_missing_sides(BEGIN + timedelta(minutes=10), {})
     refused = order_fault(Outcome.REJECT, Market.PERP, code=Code.SYMBOL_NOT_OPEN, nth=1, times=ALWAYS)
-    return make_site(refused, tape=tape, latency=0.5)
+    return make_crash_site(refused, market_data=market_data, latency=0.5)
 
 
 def assert_naked(site: Site) -> None:
@@ -258,7 +258,7 @@ def test_a_bot_started_again_while_naked_goes_on_trying() -> None:
 
 def test_a_short_that_cannot_be_bought_back_is_alarmed_and_bought_back_when_it_can_be_done() -> None:
     refused = order_fault(Outcome.REJECT, Market.PERP, code=Code.KEY_PERMISSION, reduce_only=True, times=60)
-    site = make_site(refused, coverage=0.01)
+    site = make_crash_site(refused, coverage=0.01)
     site.run(7.05)
     assert_naked(site)
     site.run(1)
@@ -272,13 +272,13 @@ def test_a_short_that_cannot_be_bought_back_is_alarmed_and_bought_back_when_it_c
 @pytest.mark.parametrize("seconds", [1.0, 3.0, 8.0])
 @pytest.mark.parametrize("coins", [{}, OWN], ids=["no coins", "coins"])
 def test_balances_that_lag_cause_no_trade_of_their_own(seconds: float, coins: Mapping[str, Decimal]) -> None:
-    lagging = make_site(plan=FaultPlan(lagging=LaggingBalances(seconds=seconds)), coverage=0.01, coins=coins)
-    prompt = make_site(coverage=0.01, coins=coins)
+    lagging = make_crash_site(plan=FaultPlan(lagging=LaggingBalances(seconds=seconds)), coverage=0.01, coins=coins)
+    prompt = make_crash_site(coverage=0.01, coins=coins)
     for site in (lagging, prompt):
         site.run(7.5)
         assert site.wrongs(start_equity=2 * WALLET, coins=dict(coins)) == []
         assert not site.logged(Halted)
-        assert [m for m in site.moments if isinstance(m, Reconciled) and not isinstance(m.verdict, Nothing)] == []
+        assert [m for m in site.points if isinstance(m, Reconciled) and not isinstance(m.verdict, Nothing)] == []
     kinds = [[type(e).__name__ for e in site.log if type(e).__name__.startswith("Hedge")] for site in (lagging, prompt)]
     assert kinds[0] == kinds[1] == ["HedgeOpened", "HedgeClosed", "HedgeOpened"]
 
@@ -287,7 +287,7 @@ def test_balances_that_lag_cause_no_trade_of_their_own(seconds: float, coins: Ma
 def test_an_hour_without_one_kind_of_read_closes_nothing(read: Read) -> None:
     begin = BEGIN + timedelta(hours=6.5)
     fault = ReadFault(read=read, after=begin, until=begin + timedelta(hours=1))
-    site = make_site(plan=FaultPlan(reads=(fault,)))
+    site = make_crash_site(plan=FaultPlan(reads=(fault,)))
     ledger = site.run(9)
     assert_well(site)
     assert ledger.hedge is not None
@@ -297,7 +297,7 @@ def test_an_hour_without_one_kind_of_read_closes_nothing(read: Read) -> None:
 
 @pytest.mark.parametrize("read", Read)
 def test_an_hour_without_one_kind_of_read_at_the_start_ends_hedged_or_flat(read: Read) -> None:
-    site = make_site(plan=FaultPlan(reads=(ReadFault(read=read, after=BEGIN, until=BEGIN + timedelta(hours=1)),)))
+    site = make_crash_site(plan=FaultPlan(reads=(ReadFault(read=read, after=BEGIN, until=BEGIN + timedelta(hours=1)),)))
     site.run(0.9)
     assert site.logged(HedgeOpened) or not orders_of(site)
     site.run(0.5)
@@ -309,7 +309,9 @@ def test_an_hour_without_one_kind_of_read_at_the_start_ends_hedged_or_flat(read:
 @pytest.mark.parametrize("after_seconds", [1, 3, 6])
 def test_a_read_that_fails_during_an_opening_or_right_after_it_does_no_harm(read: Read, after_seconds: int) -> None:
     begin = BEGIN + timedelta(seconds=after_seconds)
-    site = make_site(plan=FaultPlan(reads=(ReadFault(read=read, after=begin, until=begin + timedelta(minutes=9)),)))
+    site = make_crash_site(
+        plan=FaultPlan(reads=(ReadFault(read=read, after=begin, until=begin + timedelta(minutes=9)),))
+    )
     site.run(0.5)
     assert_well(site)
 
@@ -319,10 +321,10 @@ def test_a_read_that_fails_for_an_hour_after_a_closing_loses_no_funding(read: Re
     # The short pays at 08:00 and is closed for it; what could not be read then is booked later.
     begin = START + timedelta(hours=8, seconds=3)
     fault = ReadFault(read=read, after=begin, until=begin + timedelta(hours=1))
-    tape = ScriptedTape([Listing(SYMBOL, rate="0.0006")])
-    tape.set_rate(START + timedelta(hours=8), "-0.0006")
-    tape.set_predicted(START, "0.0006")
-    site = make_site(plan=FaultPlan(reads=(fault,)), tape=tape)
+    market_data = ScriptedMarketData([Listing(SYMBOL, rate="0.0006")])
+    market_data.set_rate(START + timedelta(hours=8), "-0.0006")
+    market_data.set_predicted(START, "0.0006")
+    site = make_crash_site(plan=FaultPlan(reads=(fault,)), market_data=market_data)
     site.run(10)
     assert_well(site)
     assert site.ledger.active is None
@@ -332,8 +334,8 @@ def test_a_read_that_fails_for_an_hour_after_a_closing_loses_no_funding(read: Re
 
 def test_funding_paid_before_the_account_could_be_read_for_the_first_time_is_not_booked_twice() -> None:
     fault = ReadFault(read=Read.ACCOUNT, after=BEGIN, until=BEGIN + timedelta(hours=8))
-    tape = ScriptedTape([Listing(SYMBOL, rate="0.0006")])
-    site = make_site(plan=FaultPlan(reads=(fault,)), tape=tape, coins={})
+    market_data = ScriptedMarketData([Listing(SYMBOL, rate="0.0006")])
+    site = make_crash_site(plan=FaultPlan(reads=(fault,)), market_data=market_data, coins={})
     site.world.set_leverage(SYMBOL, 1)
     site.world.trade_by_hand(Market.SPOT, SYMBOL, Side.BUY, Decimal("2.001"))
     site.world.trade_by_hand(Market.PERP, SYMBOL, Side.SELL, Decimal("2.00"))

@@ -10,7 +10,7 @@ from hedgerow.domain.events import RequestHandled
 from hedgerow.domain.operator_requests import Claim, RequestOutcome
 from hedgerow.engine.execution.executor import Executor
 from hedgerow.engine.operator import Service
-from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.checks.invariants import Invariant
 from hedgerow.simulation.faults.owner import OwnersMailbox
 from hedgerow.simulation.generators.scenarios import draw_plan
 from hedgerow.simulation.scenario import RunPlan
@@ -37,7 +37,7 @@ def test_some_seeds_draw_an_owner_who_interferes() -> None:
 
 def test_a_bot_that_leads_on_after_a_halt_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Executor, "_why_give_up", lambda _: None)
-    assert Rule.HALT in {_rule(plan(seed)) for seed in (3, 4, 5)}
+    assert Invariant.HALT in {_rule(plan(seed)) for seed in (3, 4, 5)}
 
 
 def test_a_bot_that_begins_requests_after_their_time_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_a_bot_that_begins_requests_after_their_time_is_caught(monkeypatch: pyte
 
     true = OwnersMailbox.claim
     monkeypatch.setattr(OwnersMailbox, "claim", claimed)
-    assert Rule.REQUESTS in {_rule(plan(seed)) for seed in range(3, 9)}
+    assert Invariant.REQUESTS in {_rule(plan(seed)) for seed in range(3, 9)}
 
 
 def test_a_bot_that_answers_nothing_during_a_trade_and_after_it_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,9 +59,9 @@ def test_a_bot_that_answers_nothing_during_a_trade_and_after_it_is_caught(monkey
 
     for name in ("answer_mail", "answer_in_trade", "answer_at_the_end"):
         monkeypatch.setattr(Service, name, deaf)
-    assert _rule(plan()) is Rule.REQUESTS
+    assert _rule(plan()) is Invariant.REQUESTS
 
 
-def _rule(run: RunPlan) -> Rule | None:
+def _rule(run: RunPlan) -> Invariant | None:
     violation = play(run).violation
     return violation.rule if violation else None

@@ -8,14 +8,14 @@ from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, HedgeExecution
-from hedgerow.domain.ledger.state import Halt, Ledger
+from hedgerow.domain.ledger.state import Ledger, StandingHalt
 from hedgerow.domain.position import Reason
 from hedgerow.simulation.checks.brake import Brake
-from hedgerow.simulation.checks.invariants import Rule, unsold_dust
+from hedgerow.simulation.checks.invariants import Invariant, unsold_dust
 from support.toy_venue import new_job
 from support.views import NOW, hedge, pair_of
 from support.views import ledger_of as held
-from support.worlds import ScriptedTape, make_world
+from support.worlds import ScriptedMarketData, make_world
 
 PAIR = pair_of()
 
@@ -56,23 +56,23 @@ def test_dust_excuses_nothing_without_a_closing_of_its_own_coin() -> None:
     assert unsold_dust(ledger_of(ExecutionKind.REDUCE), PAIR, SWEPT) == 0
 
 
-def opened_after(*hours: float, resumed: bool = False) -> list[Rule]:
+def opened_after(*hours: float, resumed: bool = False) -> list[Invariant]:
     """Return what is said of an opening after exits for bad health so many hours after the first."""
-    brake, world, halt = Brake(), make_world(ScriptedTape()), ev.HaltReason.REPEATED_HEALTH_EXITS
-    said: list[Rule] = []
+    brake, world, halt = Brake(), make_world(ScriptedMarketData()), ev.HaltReason.REPEATED_HEALTH_EXITS
+    said: list[Invariant] = []
     for each in hours:
         at = NOW + timedelta(hours=each)
         closed = ev.HedgeClosed(at=at, hedge_id="h1", reason=Reason.HEALTH)
         said += [rule for rule, _ in brake.note(held(hedge("10")), closed, world, halts=False)]
     if resumed:
-        halted = Ledger(halt=Halt(since=NOW, reason=halt, detail=""))
+        halted = Ledger(halt=StandingHalt(since=NOW, reason=halt, detail=""))
         said += [rule for rule, _ in brake.note(halted, ev.Lifted(at=NOW, detail="by hand"), world, halts=False)]
     opening = ev.ExecutionStarted(at=NOW, execution=new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10"))
     return [*said, *(rule for rule, _ in brake.note(Ledger(), opening, world, halts=False))]
 
 
 def test_an_opening_after_the_third_exit_for_bad_health_within_a_day_is_condemned_whatever_the_settings_say() -> None:
-    assert opened_after(0, 5, 23) == [Rule.BRAKE]
+    assert opened_after(0, 5, 23) == [Invariant.BRAKE]
     assert opened_after(0, 5, 24) == []
     assert opened_after(0, 5) == []
     assert opened_after(0, 5, 23, resumed=True) == []

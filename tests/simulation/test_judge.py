@@ -18,10 +18,10 @@ from hedgerow.domain.market import Depth
 from hedgerow.simulation.causes import Cause, obstacles, ways
 from hedgerow.simulation.checks.accounting import check_fills
 from hedgerow.simulation.checks.disclosure import Disclosure
-from hedgerow.simulation.checks.exposure import Trade
-from hedgerow.simulation.checks.invariants import Exposure, Rule, check_exposure, check_slice
+from hedgerow.simulation.checks.exposure import TradeExposure
+from hedgerow.simulation.checks.invariants import Exposure, Invariant, check_exposure, check_slice
 from planted.behaviours import BEHAVIOURS
-from support.ledger_builder import Diary
+from support.ledger_builder import LedgerBuilder
 from support.toy_venue import new_job
 from support.views import NOW, depth, instrument, pair_of
 
@@ -61,7 +61,7 @@ def exposure(seconds: float, *, explained: float = 0.0, state_seconds: float = 1
     )
 
 
-def broken(found: Exposure, state: ExecutionState = ExecutionState.FOLLOWING) -> set[Rule]:
+def broken(found: Exposure, state: ExecutionState = ExecutionState.FOLLOWING) -> set[Invariant]:
     job = replace(new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10"), state=state, naked_alarmed=True)
     plan = replace(job.plan, slice_notional=Decimal(1000))
     ledger = Ledger(execution=replace(job, plan=plan))
@@ -70,19 +70,19 @@ def broken(found: Exposure, state: ExecutionState = ExecutionState.FOLLOWING) ->
 
 @pytest.mark.parametrize("state", [ExecutionState.FOLLOWING, ExecutionState.REPAIRING, ExecutionState.NAKED])
 def test_a_change_of_state_does_not_restart_the_minute(state: ExecutionState) -> None:
-    assert Rule.EXPLAINED not in broken(exposure(59), state)
-    assert Rule.EXPLAINED in broken(exposure(61), state)
+    assert Invariant.EXPLAINED not in broken(exposure(59), state)
+    assert Invariant.EXPLAINED in broken(exposure(61), state)
 
 
 def test_a_cause_explains_what_came_before_its_end_and_a_minute_after() -> None:
-    assert Rule.EXPLAINED not in broken(exposure(3600, explained=3545))
-    assert Rule.EXPLAINED in broken(exposure(3600, explained=3500))
+    assert Invariant.EXPLAINED not in broken(exposure(3600, explained=3545))
+    assert Invariant.EXPLAINED in broken(exposure(3600, explained=3500))
 
 
 def test_what_others_took_is_evened_within_a_minute_as_well() -> None:
     for seconds, late in ((59, False), (61, True)):
         found = {rule for rule, _ in check_exposure(exposure(seconds, taken=True), Ledger(), NOW, patience=0.0)}
-        assert (Rule.EXPLAINED in found) is late
+        assert (Invariant.EXPLAINED in found) is late
 
 
 # --- causes ----------------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_an_opening_may_go_on_or_back_and_a_closing_only_reduces() -> None:
 # --- what is said ----------------------------------------------------------------------------------------------------
 
 
-def rules(found: Iterator[tuple[Rule, str]]) -> list[Rule]:
+def rules(found: Iterator[tuple[Invariant, str]]) -> list[Invariant]:
     return [rule for rule, _ in found]
 
 
@@ -143,7 +143,7 @@ def test_an_event_that_is_logged_and_not_said_is_missed_at_the_next_append() -> 
         assert rules(judge.appended((first,))) == []
     assert rules(heard.said(first)) == []
     assert rules(heard.appended((second,))) == []
-    assert rules(hushed.appended((second,))) == [Rule.REPORTED]
+    assert rules(hushed.appended((second,))) == [Invariant.REPORTED]
 
 
 def test_what_a_dying_bot_had_no_time_to_say_is_not_missed() -> None:
@@ -158,22 +158,22 @@ def test_less_naked_time_than_the_exchange_shows_is_a_lie(told: float, guilty: b
     job = replace(
         new_job(ExecutionKind.CLOSE), worst_naked_seconds=told, worst_naked_notional=Decimal(100), naked_seconds=told
     )
-    trade = Trade(style="taker", kind=ExecutionKind.CLOSE, seconds=40.0, usd=Decimal(100))
+    trade = TradeExposure(style="taker", kind=ExecutionKind.CLOSE, seconds=40.0, usd=Decimal(100))
     found = rules(Disclosure.ends(job, Ledger(max_naked_seconds=told), trade, patience=0.0))
-    assert found == ([Rule.REPORTED] if guilty else [])
+    assert found == ([Invariant.REPORTED] if guilty else [])
 
 
 # --- own fills -------------------------------------------------------------------------------------------------------
 
 
 def test_a_fill_that_the_log_lacks_or_has_no_fee_of_is_found() -> None:
-    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100).fee("s-1", Side.BUY, 10, 100, fee=1)
+    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).fee("s-1", Side.BUY, 10, 100, fee=1)
     traded = {"h1-s-1": Decimal(10)}
     assert rules(check_fills(diary.events, traded)) == []
-    assert rules(check_fills(diary.events, {**traded, "h1-p-1": Decimal(1)})) == [Rule.FILLS]
-    assert rules(check_fills(diary.events, {"h1-s-1": Decimal(11)})) == [Rule.FILLS]
-    assert rules(check_fills(diary.events[:-1], traded)) == [Rule.FILLS]
-    assert rules(check_fills(diary.events, {})) == [Rule.FILLS]
+    assert rules(check_fills(diary.events, {**traded, "h1-p-1": Decimal(1)})) == [Invariant.FILLS]
+    assert rules(check_fills(diary.events, {"h1-s-1": Decimal(11)})) == [Invariant.FILLS]
+    assert rules(check_fills(diary.events[:-1], traded)) == [Invariant.FILLS]
+    assert rules(check_fills(diary.events, {})) == [Invariant.FILLS]
 
 
 # --- slices ----------------------------------------------------------------------------------------------------------
@@ -185,4 +185,4 @@ def test_a_coarse_lot_excuses_no_slice_above_the_settings(slices: str, *, guilty
     job = new_job(pair=coarse, spot="10.011")
     planned = replace(job, kind=ExecutionKind.OPEN, plan=replace(job.plan, slice_notional=Decimal(slices)))
     share = Decimal(200) / job.limits.max_naked_equity_fraction
-    assert (Rule.SIZE in rules(check_slice(planned, share, Decimal(100)))) is guilty
+    assert (Invariant.SIZE in rules(check_slice(planned, share, Decimal(100)))) is guilty

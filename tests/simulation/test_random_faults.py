@@ -11,10 +11,10 @@ from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.emulator import World
 from hedgerow.emulator.inprocess.faults import FaultPlan, LaggingBalances, drawn_plan
-from hedgerow.engine.notices import Moment, Recorded
+from hedgerow.engine.notices import Notice, Recorded
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.crash_sites import Checkpoint, Plug, Site
-from support.worlds import START, Listing, ScriptedTape, make_world
+from support.crash_sites import Checkpoint, CrashPoint, Site
+from support.worlds import START, Listing, ScriptedMarketData, make_world
 
 DAYS = 3
 WALLET = Decimal(500)
@@ -30,12 +30,12 @@ class Balance:
         self._world = world
         self.wrongs: list[str] = []
 
-    def hear(self, moment: Moment) -> None:
-        if not isinstance(moment, Recorded) or moment.after.execution is not None:
+    def on_notice(self, pass_point: Notice) -> None:
+        if not isinstance(pass_point, Recorded) or pass_point.after.execution is not None:
             return
-        self._by_the_log(moment.after, type(moment.event).__name__)
-        if isinstance(moment.event, CycleCompleted):
-            self._on_the_exchange(moment.after)
+        self._by_the_log(pass_point.after, type(pass_point.event).__name__)
+        if isinstance(pass_point.event, CycleCompleted):
+            self._on_the_exchange(pass_point.after)
 
     def _by_the_log(self, ledger: Ledger, event: str) -> None:
         hedge = ledger.hedge
@@ -52,32 +52,32 @@ class Balance:
                 self.wrongs.append(f"{symbol}: {exposed} unhedged at {account.at}, and nothing at work")
 
 
-def market(random: Random) -> ScriptedTape:
+def market(random: Random) -> ScriptedMarketData:
     """Return three pairs whose rates and prices move, so that the bot opens, rotates and closes."""
-    tape = ScriptedTape([Listing(symbol, spot=price, rate="0.0003") for symbol, price in PRICES.items()])
+    market_data = ScriptedMarketData([Listing(symbol, spot=price, rate="0.0003") for symbol, price in PRICES.items()])
     for hour in range(0, 24 * DAYS, 8):
         for symbol, price in PRICES.items():
             at = START + timedelta(hours=hour)
-            tape.set_rate(at, Decimal(random.randint(-4, 30)) / 10_000, symbol=symbol)
+            market_data.set_rate(at, Decimal(random.randint(-4, 30)) / 10_000, symbol=symbol)
             spot = (price * Decimal(random.randint(90, 115)) / 100).quantize(Decimal("0.01"))
-            tape.set_prices(at + timedelta(hours=3), spot, symbol=symbol)
-    return tape
+            market_data.set_prices(at + timedelta(hours=3), spot, symbol=symbol)
+    return market_data
 
 
-def make_site(seed: int) -> tuple[Site, Balance]:
+def make_crash_site(seed: int) -> tuple[Site, Balance]:
     random = Random(seed)
-    tape = market(random)
+    market_data = market(random)
     plan = drawn_plan(random, start=BEGIN, span=timedelta(days=DAYS - 0.5), count=random.randint(4, 16))
     if seed % 4 == 0:
         plan += FaultPlan(lagging=LaggingBalances(seconds=random.uniform(0.5, 6)))
-    world = make_world(tape, usdt=WALLET, perp=WALLET, coins=OWN, start=BEGIN)
+    world = make_world(market_data, usdt=WALLET, perp=WALLET, coins=OWN, start=BEGIN)
     parameters = StrategyParameters(
         execution=ExecutionLimits(max_naked_equity_fraction=Decimal("0.15")),
         funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
         position_management=PositionManagement(fee_coverage_multiplier=1.0, loop_interval_seconds=1800.0),
     )
     site = Site(
-        Checkpoint(tape=tape, world=world.dump()),
+        Checkpoint(market_data=market_data, world=world.dump()),
         parameters,
         latency_seconds=random.choice((0.03, 0.15, 0.4)),
         faults=plan,
@@ -85,7 +85,7 @@ def make_site(seed: int) -> tuple[Site, Balance]:
         certain_after_seconds=random.choice((0.0, 7.0)),
     )
     balance = Balance(site.world)
-    site.listeners.append(balance)
+    site.observers.append(balance)
     return site, balance
 
 
@@ -96,7 +96,7 @@ def assert_well(site: Site, balance: Balance) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_days_of_faults_end_hedged_or_flat_with_exact_books(seed: int) -> None:
-    site, balance = make_site(seed)
+    site, balance = make_crash_site(seed)
     site.run(24 * DAYS)
     assert site.logged(HedgeOpened)
     assert_well(site, balance)
@@ -104,10 +104,10 @@ def test_days_of_faults_end_hedged_or_flat_with_exact_books(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(40, 54))
 def test_so_they_do_when_the_power_fails_now_and_then(seed: int) -> None:
-    site, balance = make_site(seed)
+    site, balance = make_crash_site(seed)
     random, end = Random(seed), BEGIN + timedelta(hours=24 * DAYS)
     for _ in range(12):
-        site.live(min(end, site.world.now + timedelta(hours=6)), Plug(random.randrange(250)))
+        site.live(min(end, site.world.now + timedelta(hours=6)), CrashPoint(random.randrange(250)))
     assert site.live(end)
     assert_well(site, balance)
 
@@ -118,6 +118,6 @@ def test_the_seeds_draw_different_plans_and_cover_every_kind_of_end() -> None:
 
 
 def run_of(seed: int) -> Site:
-    site, _ = make_site(seed)
+    site, _ = make_crash_site(seed)
     site.run(24 * DAYS)
     return site

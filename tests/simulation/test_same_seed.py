@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from hedgerow.app.commands.demo import DemoPlan, demo_tape, play_demo
+from hedgerow.app.commands.demo import DemoPlan, demo_market_data, play_demo
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.report.report import RunReport
@@ -20,10 +20,10 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 
 def played(*, seed: int = 1, market: int = 1, by_hand: bool = True) -> RunReport:
     """Play two days on eight pairs, in a folder of its own."""
-    tape = demo_tape(None, seed=market, pairs=8, start=START, days=2)
+    market_data = demo_market_data(None, seed=market, pairs=8, start=START, days=2)
     with TemporaryDirectory() as folder:
         home = Home(folder=Path(folder), mode=HomeMode.DEMO)
-        plan = DemoPlan(tape=tape, days=2, seed=seed, home=home, by_hand=by_hand)
+        plan = DemoPlan(market_data=market_data, days=2, seed=seed, home=home, by_hand=by_hand)
         return play_demo(plan, [])
 
 

@@ -13,10 +13,10 @@ from hedgerow.app.simulation.run import explain, play, play_seed, play_seeds
 from hedgerow.cli import main
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
-from hedgerow.emulator.inprocess.faults import Disorder, DisorderKind, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.inprocess.faults import Outcome, Read, ReadFault, SubmitFault, VenueFault, VenueFaultKind
 from hedgerow.engine.execution.executor import Executor
-from hedgerow.simulation.checks.exposure import Trade, distributions, exposure_table
-from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.checks.exposure import TradeExposure, distributions, exposure_table
+from hedgerow.simulation.checks.invariants import Invariant
 from hedgerow.simulation.faults.incidents import Deleveraging, Flow, HandSale, PriceJump
 from hedgerow.simulation.generators.execution_style import Style, styled
 from hedgerow.simulation.generators.scenarios import draw_plan
@@ -77,14 +77,14 @@ def test_a_leg_that_is_left_naked_is_caught_and_its_plan_made_small(monkeypatch:
     assert failed.violation is not None
     assert failure.result.violation is not None
     assert failure.result.violation.rule is failed.violation.rule
-    assert 0 < len(failure.plan.troubles) < failure.drawn
+    assert 0 < len(failure.plan.drawn_faults) < failure.drawn
     text = "\n".join(failure_lines(failure))
     assert f"Seed {failed.seed}: VIOLATION" in text
     assert f"hedgerow simulate --seed {failed.seed} --days 3" in text
     assert 1 < len(failure.result.tail) <= 40
-    for trouble in failure.plan.troubles:
-        others = tuple(other for other in failure.plan.troubles if other is not trouble)
-        without = play(replace(failure.plan, troubles=others)).violation
+    for trouble in failure.plan.drawn_faults:
+        others = tuple(other for other in failure.plan.drawn_faults if other is not trouble)
+        without = play(replace(failure.plan, drawn_faults=others)).violation
         assert without is None or without.rule is not failed.violation.rule, "every trouble that is left is needed"
 
 
@@ -96,9 +96,9 @@ def test_the_owners_coins_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(decide, "closing_plan", greedy)
     rules = {result.violation.rule for result in play_seeds(range(12), DAYS, workers=1) if result.violation}
-    assert Rule.OWNED in rules
+    assert Invariant.OWNED in rules
     # Coins too many are sold first, so that the short may be seen left behind before the last coin is another's.
-    assert rules <= {Rule.OWNED, Rule.SIZE, Rule.LOUD}
+    assert rules <= {Invariant.OWNED, Invariant.SIZE, Invariant.LOUD}
 
 
 def test_a_bot_that_forgets_its_jobs_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ def test_every_trade_is_measured_by_style_and_kind(results: list[RunResult]) -> 
 
 
 def test_exposure_is_a_table_for_people() -> None:
-    trades = [Trade(style="taker", kind=ExecutionKind.OPEN, seconds=float(n), usd=Decimal(n)) for n in range(4)]
+    trades = [TradeExposure(style="taker", kind=ExecutionKind.OPEN, seconds=float(n), usd=Decimal(n)) for n in range(4)]
     heading, line, seconds, dollars, *_ = exposure_table(("calm", row) for row in distributions(trades))
     assert heading.count("|") == line.count("|") == seconds.count("|") == dollars.count("|")
     assert seconds.startswith("| calm | taker | all | 4 | 25% | s | 2.0 | 3.0 |")
@@ -132,7 +132,7 @@ def test_exposure_is_a_table_for_people() -> None:
 
 def test_without_faults_the_same_run_is_played_and_nothing_goes_wrong() -> None:
     calm, drawn = draw_plan(3, DAYS, faults=False), draw_plan(3, DAYS)
-    assert calm == replace(drawn, troubles=(), interference=0.0)
+    assert calm == replace(drawn, drawn_faults=(), interference=0.0)
     result = play_seed(3, DAYS, faults=False)
     assert (result.violation, result.faults_injected, result.crash_points) == (None, 0, 0)
 
@@ -147,8 +147,8 @@ def test_a_style_is_given_or_drawn() -> None:
 # --- plans ------------------------------------------------------------------------------------------------------------
 
 
-def quiet(seed: int, *troubles: Any, days: float = 1.0) -> RunPlan:
-    return replace(draw_plan(seed, days), troubles=troubles)
+def quiet(seed: int, *drawn_faults: Any, days: float = 1.0) -> RunPlan:
+    return replace(draw_plan(seed, days), drawn_faults=drawn_faults)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_week_that_once_broke_an_invariant_breaks_none(seed: int) -> None:
 
 
 def test_every_kind_of_trouble_is_drawn() -> None:
-    drawn = {type(trouble).__name__ for seed in range(60) for trouble in draw_plan(seed, 14.0).troubles}
+    drawn = {type(trouble).__name__ for seed in range(60) for trouble in draw_plan(seed, 14.0).drawn_faults}
     assert drawn == {
         "AccountReading",
         "Alteration",
@@ -172,7 +172,7 @@ def test_every_kind_of_trouble_is_drawn() -> None:
         "Crash",
         "Deleveraging",
         "Delisting",
-        "Disorder",
+        "VenueFault",
         "Flow",
         "HandCover",
         "HandLeverage",
@@ -193,10 +193,10 @@ def test_every_kind_of_trouble_is_drawn() -> None:
         "SubmitFault",
         "Suspension",
     }
-    troubles = [trouble for seed in range(60) for trouble in draw_plan(seed, 14.0).troubles]
-    assert {t.outcome for t in troubles if isinstance(t, SubmitFault)} == set(Outcome)
-    assert {t.kind for t in troubles if isinstance(t, Disorder)} == set(DisorderKind)
-    assert {t.read for t in troubles if isinstance(t, ReadFault)} == set(Read)
+    drawn_faults = [trouble for seed in range(60) for trouble in draw_plan(seed, 14.0).drawn_faults]
+    assert {t.outcome for t in drawn_faults if isinstance(t, SubmitFault)} == set(Outcome)
+    assert {t.kind for t in drawn_faults if isinstance(t, VenueFault)} == set(VenueFaultKind)
+    assert {t.read for t in drawn_faults if isinstance(t, ReadFault)} == set(Read)
 
 
 def test_a_run_without_trouble_counts_none_and_is_hardly_naked() -> None:
@@ -209,7 +209,7 @@ def test_a_run_without_trouble_counts_none_and_is_hardly_naked() -> None:
 
 def test_a_crash_strikes_where_it_is_told_to_and_is_counted() -> None:
     begin = draw_plan(1, 1.0).begin
-    result = play(quiet(1, Crash(at=begin, moments=30, trading=True, down_seconds=600.0)))
+    result = play(quiet(1, Crash(at=begin, points=30, trading=True, down_seconds=600.0)))
     assert (result.violation, result.crash_points, result.restarts) == (None, 1, 3)
 
 
@@ -221,9 +221,9 @@ def test_a_crash_strikes_where_it_is_told_to_and_is_counted() -> None:
         pytest.param(lambda at: PriceJump(at=at, factor=Decimal(3)), id="liquidated"),
     ],
 )
-def test_a_leg_that_was_taken_is_noticed_and_measured_apart(fate: Any) -> None:
+def test_a_leg_that_was_taken_is_noticed_and_measured_apart(incident: Any) -> None:
     plan = quiet(1)
-    result = play(quiet(1, fate(plan.begin + timedelta(hours=9))))
+    result = play(quiet(1, incident(plan.begin + timedelta(hours=9))))
     assert result.violation is None
     assert 0 < result.max_taken_seconds < 120
     assert result.closed > 0

@@ -10,7 +10,7 @@ import pytest
 from hedgerow.app.simulation.run import explain
 from hedgerow.cli import main
 from hedgerow.engine.cycle import Cycle
-from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.checks.invariants import Invariant
 from hedgerow.simulation.generators.scenarios import draw_plan
 from hedgerow.simulation.scenario import RunPlan
 from hedgerow.simulation.time_limit import TimeLimitExceeded, time_limit
@@ -90,8 +90,8 @@ def test_the_plan_of_a_run_that_hangs_is_not_made_small(monkeypatch: pytest.Monk
     failure = explain(HANGING, 1.0, run_seconds=0.3)
     assert failure is not None
     assert failure.result.violation is not None
-    assert failure.result.violation.rule is Rule.ENDS
-    assert len(failure.plan.troubles) == failure.drawn
+    assert failure.result.violation.rule is Invariant.ENDS
+    assert len(failure.plan.drawn_faults) == failure.drawn
     assert len(checks) == 1
 
 

@@ -14,14 +14,14 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.notices import Recorded
-from hedgerow.simulation.checks.invariants import Exposure, Rule
+from hedgerow.simulation.checks.invariants import Exposure, Invariant
 from hedgerow.simulation.checks.legs import Naked
-from hedgerow.simulation.checks.monitor import Witness
+from hedgerow.simulation.checks.monitor import Monitor
 from hedgerow.simulation.checks.view import Shown, check_shown, check_values
-from hedgerow.simulation.harness import RunDoor
+from hedgerow.simulation.harness import ExchangeHarness
 from hedgerow.store import guide_state
 from hedgerow.strategy.parameters import StrategyParameters
-from support.bot_harness import Farm
+from support.bot_harness import BotHarness
 from support.judging import JudgedExchange
 from support.toy_venue import new_job
 from support.views import NOW, hedge, ledger_of
@@ -46,13 +46,13 @@ def exposed(seconds: float, *, taken: bool) -> dict[str, Exposure]:
     }
 
 
-def broken(found: Iterator[tuple[Rule, str]]) -> set[Rule]:
+def broken(found: Iterator[tuple[Invariant, str]]) -> set[Invariant]:
     return {rule for rule, _ in found}
 
 
 def judged(
     shown: Shown, ledger: Ledger = TEN, legs: dict[str, Exposure] | None = None, naked: Naked | None = None
-) -> set[Rule]:
+) -> set[Invariant]:
     return broken(check_shown(shown, ledger, legs or {}, naked or Naked(), NOW, patience=5.0))
 
 
@@ -61,35 +61,35 @@ def test_hedged_is_not_shown_of_legs_that_differ_for_longer_than_a_bot_needs_to_
     seconds: float, *, taken: bool
 ) -> None:
     assert judged(HEDGED, legs=exposed(seconds, taken=taken)) == set()
-    assert judged(HEDGED, legs=exposed(seconds + 2, taken=taken)) == {Rule.SHOWN}
+    assert judged(HEDGED, legs=exposed(seconds + 2, taken=taken)) == {Invariant.SHOWN}
     naked = replace(HEDGED, state="naked", hedged=False)
     assert judged(naked, legs=exposed(seconds + 2, taken=taken)) == set()
 
 
 def test_hedged_is_not_shown_of_nothing_and_flat_not_of_something() -> None:
-    assert judged(HEDGED, Ledger()) == {Rule.SHOWN}
+    assert judged(HEDGED, Ledger()) == {Invariant.SHOWN}
     flat = replace(HEDGED, state="flat", hedged=False, flat=True)
     assert judged(flat, Ledger()) == set()
-    assert judged(flat, TEN) == {Rule.SHOWN}
+    assert judged(flat, TEN) == {Invariant.SHOWN}
     closing = new_job(ExecutionKind.CLOSE)
-    assert judged(flat, replace(TEN, execution=closing)) == {Rule.SHOWN}
+    assert judged(flat, replace(TEN, execution=closing)) == {Invariant.SHOWN}
     assert judged(flat, replace(TEN, execution=replace(closing, state=ExecutionState.FLAT))) == set()
 
 
 def test_naked_time_is_not_shown_shorter_than_the_log_or_the_exchange_has_it() -> None:
-    assert judged(HEDGED, replace(TEN, max_naked_seconds=1.0)) == {Rule.SHOWN}
+    assert judged(HEDGED, replace(TEN, max_naked_seconds=1.0)) == {Invariant.SHOWN}
     assert judged(HEDGED, naked=Naked(seconds=8.0)) == set()
-    assert judged(HEDGED, naked=Naked(seconds=9.0)) == {Rule.SHOWN}
+    assert judged(HEDGED, naked=Naked(seconds=9.0)) == {Invariant.SHOWN}
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
-def true_values() -> tuple[Farm, Shown]:
+def true_values() -> tuple[BotHarness, Shown]:
     """Return a bot that holds a hedge, and what should be shown of it."""
-    farm = Farm()
-    farm.run(0.2)
-    held, prices = farm.hedge, farm.world.prices(farm.hedge.symbol)
+    harness = BotHarness()
+    harness.run(0.2)
+    held, prices = harness.hedge, harness.world.prices(harness.hedge.symbol)
     assert prices is not None
     shown = replace(
         HEDGED,
@@ -97,49 +97,51 @@ def true_values() -> tuple[Farm, Shown]:
         file_symbol=held.symbol,
         file_value=held.spot_quantity * prices.spot,
     )
-    return farm, shown
+    return harness, shown
 
 
-def valued(farm: Farm, shown: Shown, naked: Naked | None = None) -> set[Rule]:
-    return broken(check_values(shown, farm.ledger, farm.world, naked or Naked(), patience=5.0))
+def valued(harness: BotHarness, shown: Shown, naked: Naked | None = None) -> set[Invariant]:
+    return broken(check_values(shown, harness.ledger, harness.world, naked or Naked(), patience=5.0))
 
 
 def test_values_that_are_off_by_more_than_the_spread_are_condemned() -> None:
-    farm, shown = true_values()
-    assert valued(farm, shown) == set()
+    harness, shown = true_values()
+    assert valued(harness, shown) == set()
     assert shown.file_value is not None
     assert shown.net_so_far is not None
-    assert valued(farm, replace(shown, file_value=shown.file_value * Decimal("1.003"))) == {Rule.WORTH}
-    assert valued(farm, replace(shown, file_value=Decimal(376000000))) == {Rule.WORTH}
-    assert valued(farm, replace(shown, file_value=None)) == {Rule.WORTH}
-    assert valued(farm, replace(shown, net_so_far=shown.net_so_far + farm.hedge.tally.fees * 4)) == {Rule.WORTH}
-    assert valued(farm, replace(shown, net_so_far=None)) == {Rule.WORTH}
-    assert valued(farm, replace(shown, file_symbol="XYZUSDT")) == {Rule.WORTH}
-    assert valued(farm, replace(shown, file_symbol=None)) == {Rule.WORTH}
+    assert valued(harness, replace(shown, file_value=shown.file_value * Decimal("1.003"))) == {Invariant.WORTH}
+    assert valued(harness, replace(shown, file_value=Decimal(376000000))) == {Invariant.WORTH}
+    assert valued(harness, replace(shown, file_value=None)) == {Invariant.WORTH}
+    assert valued(harness, replace(shown, net_so_far=shown.net_so_far + harness.hedge.tally.fees * 4)) == {
+        Invariant.WORTH
+    }
+    assert valued(harness, replace(shown, net_so_far=None)) == {Invariant.WORTH}
+    assert valued(harness, replace(shown, file_symbol="XYZUSDT")) == {Invariant.WORTH}
+    assert valued(harness, replace(shown, file_symbol=None)) == {Invariant.WORTH}
 
 
 def test_the_time_that_others_left_legs_apart_is_not_shown_shorter() -> None:
-    farm, shown = true_values()
-    assert valued(farm, shown, Naked(taken_seconds=360.0)) == set()
-    assert valued(farm, shown, Naked(taken_seconds=400.0)) == {Rule.SHOWN}
+    harness, shown = true_values()
+    assert valued(harness, shown, Naked(taken_seconds=360.0)) == set()
+    assert valued(harness, shown, Naked(taken_seconds=400.0)) == {Invariant.SHOWN}
 
 
 def test_a_price_read_right_before_a_new_hour_is_no_lie() -> None:
-    farm, shown = true_values()
-    door: RunDoor = JudgedExchange(farm.world)  # type: ignore[assignment] # the judge reads no more of it
-    judge = Witness(door, owners={}, parameters=StrategyParameters)
+    harness, shown = true_values()
+    transport: ExchangeHarness = JudgedExchange(harness.world)  # type: ignore[assignment] # the judge reads no more of it
+    judge = Monitor(transport, owners={}, parameters=StrategyParameters)
     for number in range(3):
-        event = ev.CycleCompleted(at=farm.world.now, number=number)
+        event = ev.CycleCompleted(at=harness.world.now, number=number)
         judge.appended((event,), durable=True)
-        judge.hear(Recorded(before=farm.ledger, event=event, after=farm.ledger))
+        judge.on_notice(Recorded(before=harness.ledger, event=event, after=harness.ledger))
     assert shown.file_value is not None
     off = replace(shown, file_value=shown.file_value * Decimal("1.01"))
-    hour = farm.world.now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    hour = harness.world.now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     for seconds, condemned in ((30, False), (120, True)):
-        farm.world.advance(hour + timedelta(seconds=seconds))
+        harness.world.advance(hour + timedelta(seconds=seconds))
         judge.violations.clear()
         judge.shown(off, checked=True)
-        assert (Rule.WORTH in {violation.rule for violation in judge.violations}) is condemned
+        assert (Invariant.WORTH in {violation.rule for violation in judge.violations}) is condemned
 
 
 # --- lies of the running bot -----------------------------------------------------------------------------------------
@@ -161,9 +163,9 @@ def at_entry(render: Callable[..., guide_state.GuideState]) -> Callable[..., gui
     return rendered
 
 
-@pytest.mark.parametrize(("lie", "rule"), [(always_hedged, Rule.SHOWN), (never_naked, Rule.SHOWN)])
+@pytest.mark.parametrize(("lie", "rule"), [(always_hedged, Invariant.SHOWN), (never_naked, Invariant.SHOWN)])
 def test_a_state_that_lies_is_caught_in_a_run(
-    monkeypatch: pytest.MonkeyPatch, lie: Callable[..., StateReport], rule: Rule
+    monkeypatch: pytest.MonkeyPatch, lie: Callable[..., StateReport], rule: Invariant
 ) -> None:
     monkeypatch.setattr(simulated_view, "bot_state", lie)
     assert rule in {found.rule for found in (play_seed(seed, 2.0).violation for seed in range(6)) if found}
@@ -171,7 +173,7 @@ def test_a_state_that_lies_is_caught_in_a_run(
 
 def test_a_state_file_that_shows_the_price_of_the_entry_is_caught_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guide_state, "render", at_entry(guide_state.render))
-    assert Rule.WORTH in {found.rule for found in (play_seed(seed, 2.0).violation for seed in range(6)) if found}
+    assert Invariant.WORTH in {found.rule for found in (play_seed(seed, 2.0).violation for seed in range(6)) if found}
 
 
 def test_honest_screens_break_nothing() -> None:

@@ -17,17 +17,17 @@ from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.memory_transport import MemoryTransport
 from hedgerow.emulator.wire.protocol.clock import ExchangeClock
 from hedgerow.emulator.wire.rest.failures import error_response
-from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault, WireTrouble
+from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault, WireFaultKind
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import HttpRequest
-from hedgerow.simulation.faults.crashes import Plug, PowerCut
-from hedgerow.simulation.faults.network import Line, Network
-from hedgerow.simulation.faults.wire import Cut, Harm, RequestTrouble, StreamTrouble
+from hedgerow.simulation.faults.crashes import CrashPoint, SimulatedCrash
+from hedgerow.simulation.faults.network import Network, NetworkLink
+from hedgerow.simulation.faults.wire import Cut, NetworkFault, RequestFaultAct, StreamFaultAct
 from hedgerow.simulation.generators.scenarios import draw_plan
 from hedgerow.simulation.generators.wire_faults import UNDECIDED_CODES
 from hedgerow.simulation.report import RunResult
-from hedgerow.simulation.scenario import Crash, Door, Hearing, RunPlan
-from support.worlds import START, ScriptedTape
+from hedgerow.simulation.scenario import Crash, Hearing, RunPlan, Transport
+from support.worlds import START, ScriptedMarketData
 
 DAYS = 0.06
 SEEDS = (0, 1, 3, 4)
@@ -36,7 +36,7 @@ TIME = HttpRequest(method="GET", url="https://fapi.asterdex.com/fapi/v3/time", h
 
 @pytest.fixture(scope="module")
 def results() -> list[RunResult]:
-    return list(play_seeds(SEEDS, DAYS, workers=1, door=Door.WIRE))
+    return list(play_seeds(SEEDS, DAYS, workers=1, transport=Transport.WIRE))
 
 
 def test_faults_of_the_wire_break_no_invariant(results: list[RunResult]) -> None:
@@ -56,28 +56,28 @@ def test_faults_of_the_wire_break_no_invariant(results: list[RunResult]) -> None
     ],
 )
 def test_a_run_that_once_broke_an_invariant_breaks_none(seed: int) -> None:
-    assert play_seed(seed, DAYS, door=Door.WIRE).violation is None
+    assert play_seed(seed, DAYS, transport=Transport.WIRE).violation is None
 
 
 def test_the_same_seed_signs_and_logs_the_same_in_another_process(results: list[RunResult]) -> None:
-    assert list(play_seeds(SEEDS[1:3], DAYS, workers=2, door=Door.WIRE)) == results[1:3]
+    assert list(play_seeds(SEEDS[1:3], DAYS, workers=2, transport=Transport.WIRE)) == results[1:3]
 
 
-def quiet(seed: int, *troubles: Any) -> RunPlan:
-    return replace(draw_plan(seed, DAYS, door=Door.WIRE, faults=False), troubles=troubles)
+def quiet(seed: int, *drawn_faults: Any) -> RunPlan:
+    return replace(draw_plan(seed, DAYS, transport=Transport.WIRE, faults=False), drawn_faults=drawn_faults)
 
 
 @pytest.mark.parametrize("moments", [12, 40, 95])
-def test_the_power_fails_while_requests_are_on_their_way(moments: int) -> None:
+def test_the_power_fails_while_requests_are_on_their_way(points: int) -> None:
     begin = quiet(1).begin
-    result = play(quiet(1, Crash(at=begin, moments=moments, trading=True, down_seconds=5.0)))
+    result = play(quiet(1, Crash(at=begin, points=points, trading=True, down_seconds=5.0)))
     assert (result.violation, result.crash_points, result.restarts) == (None, 1, 3)
 
 
 def test_a_bot_that_is_not_let_in_is_started_again() -> None:
     plan = quiet(1)
     refusal = RequestFault(fault=WireFault.NONCE_EXPIRED, for_seconds=25.0)
-    result = play(replace(plan, troubles=(RequestTrouble(at=plan.begin, fault=refusal),)))
+    result = play(replace(plan, drawn_faults=(RequestFaultAct(at=plan.begin, fault=refusal),)))
     assert (result.violation, result.restarts) == (None, 2)
     assert result.faults_injected > 2, "one for each start within the 25 seconds"
     assert result.opened > 0
@@ -90,19 +90,19 @@ def test_a_bot_that_calls_lost_orders_absent_at_once_is_caught(monkeypatch: pyte
     monkeypatch.setattr(Reservations, "is_dead", hasty)
     late = RequestFault(fault=WireFault.LATE, path="/v3/order", method="POST", times=40, seconds=13.0)
     plan = quiet(1)
-    assert play(replace(plan, troubles=(RequestTrouble(at=plan.begin, fault=late),))).violation is not None
+    assert play(replace(plan, drawn_faults=(RequestFaultAct(at=plan.begin, fault=late),))).violation is not None
 
 
 # --- plans ------------------------------------------------------------------------------------------------------------
 
 
 def test_every_kind_of_trouble_of_the_wire_is_drawn() -> None:
-    plans = [draw_plan(seed, 1.0, door=Door.WIRE) for seed in range(40)]
-    troubles = [trouble for plan in plans for trouble in plan.troubles]
-    kinds = {type(trouble).__name__ for trouble in troubles}
+    plans = [draw_plan(seed, 1.0, transport=Transport.WIRE) for seed in range(40)]
+    drawn_faults = [trouble for plan in plans for trouble in plan.drawn_faults]
+    kinds = {type(trouble).__name__ for trouble in drawn_faults}
     assert kinds >= {
-        "RequestTrouble",
-        "StreamTrouble",
+        "RequestFaultAct",
+        "StreamFaultAct",
         "Cut",
         "WrongClock",
         "LaggingAccount",
@@ -110,17 +110,17 @@ def test_every_kind_of_trouble_of_the_wire_is_drawn() -> None:
         "DeadKey",
     }
     assert kinds >= {"Crash", "PriceJump", "Closure", "Deleveraging", "HandSale", "Suspension", "Storm"}
-    assert not kinds & {"SubmitFault", "ReadFault", "Disorder"}
-    faults = {t.fault.fault for t in troubles if isinstance(t, RequestTrouble)}
+    assert not kinds & {"SubmitFault", "ReadFault", "VenueFault"}
+    faults = {t.fault.fault for t in drawn_faults if isinstance(t, RequestFaultAct)}
     assert faults == set(WireFault)
-    assert {t.fault.trouble for t in troubles if isinstance(t, StreamTrouble)} == set(WireTrouble)
-    assert {t.harm for t in troubles if isinstance(t, Cut)} == set(Harm)
+    assert {t.fault.trouble for t in drawn_faults if isinstance(t, StreamFaultAct)} == set(WireFaultKind)
+    assert {t.network_fault for t in drawn_faults if isinstance(t, Cut)} == set(NetworkFault)
     assert {plan.hearing for plan in plans} == set(Hearing)
 
 
 def test_an_order_that_was_executed_is_never_refused_for_certain() -> None:
-    plans = [draw_plan(seed, 1.0, door=Door.WIRE) for seed in range(80)]
-    requests = [t.fault for plan in plans for t in plan.troubles if isinstance(t, RequestTrouble)]
+    plans = [draw_plan(seed, 1.0, transport=Transport.WIRE) for seed in range(80)]
+    requests = [t.fault for plan in plans for t in plan.drawn_faults if isinstance(t, RequestFaultAct)]
     refused = [fault for fault in requests if fault.fault is WireFault.REJECT_AFTER]
     assert {fault.code for fault in refused} == set(UNDECIDED_CODES)
     for fault in refused:
@@ -129,9 +129,11 @@ def test_an_order_that_was_executed_is_never_refused_for_certain() -> None:
 
 
 def test_a_seed_has_the_account_and_the_market_of_the_other_door() -> None:
-    wired, called = draw_plan(4, DAYS, door=Door.WIRE), draw_plan(4, DAYS)
+    wired, called = draw_plan(4, DAYS, transport=Transport.WIRE), draw_plan(4, DAYS)
     assert (wired.pairs, wired.usdt, wired.coins) == (called.pairs, called.usdt, called.coins)
-    assert draw_plan(4, DAYS, door=Door.WIRE, faults=False) == replace(wired, troubles=(), hide_orders_seconds=0.0)
+    assert draw_plan(4, DAYS, transport=Transport.WIRE, faults=False) == replace(
+        wired, drawn_faults=(), hide_orders_seconds=0.0
+    )
 
 
 # --- the network ------------------------------------------------------------------------------------------------------
@@ -142,34 +144,36 @@ class Scene:
 
     def __init__(self, *cuts: Cut) -> None:
         self.clock = VirtualClock(START)
-        tape = ScriptedTape()
-        venue = WireVenue(Exchange(tape, start=START), ExchangeClock(self.clock, START))
+        market_data = ScriptedMarketData()
+        venue = WireVenue(Exchange(market_data, start=START), ExchangeClock(self.clock, START))
         self.answers: list[Any] = []
         venue.watchers.append(lambda _, answer: self.answers.append(answer))
         self.network = Network(MemoryTransport(venue, self.clock), self.clock, cuts)
-        self.plug = Plug()
-        self.line = Line(self.network, self.plug, hears_markets=False)
+        self.crash_point = CrashPoint()
+        self.line = NetworkLink(self.network, self.crash_point, hears_markets=False)
 
     def run(self, story: Coroutine[Any, Any, Any]) -> Any:
         return run_virtual(self.clock, story)
 
 
-def cut(harm: Harm) -> Cut:
-    return Cut(at=START, until=START + timedelta(seconds=60), harm=harm)
+def cut(network_fault: NetworkFault) -> Cut:
+    return Cut(at=START, until=START + timedelta(seconds=60), network_fault=network_fault)
 
 
 @pytest.mark.parametrize(
     ("harm", "arrives", "error"),
     [
-        (Harm.REFUSED, 0, NotSent),
-        (Harm.TORN, 1, OutcomeUnknown),
-        (Harm.HOLE, 0, TimeoutError),
-        (Harm.DEAF, 1, TimeoutError),
-        (Harm.STREAMS, 1, None),
+        (NetworkFault.REFUSED, 0, NotSent),
+        (NetworkFault.TORN, 1, OutcomeUnknown),
+        (NetworkFault.HOLE, 0, TimeoutError),
+        (NetworkFault.DEAF, 1, TimeoutError),
+        (NetworkFault.STREAMS, 1, None),
     ],
 )
-def test_a_cut_harms_requests_in_its_own_way(harm: Harm, arrives: int, error: type[Exception] | None) -> None:
-    scene = Scene(cut(harm))
+def test_a_cut_harms_requests_in_its_own_way(
+    network_fault: NetworkFault, arrives: int, error: type[Exception] | None
+) -> None:
+    scene = Scene(cut(network_fault))
 
     async def story() -> Exception | None:
         try:
@@ -181,16 +185,16 @@ def test_a_cut_harms_requests_in_its_own_way(harm: Harm, arrives: int, error: ty
 
     assert type(scene.run(story())) is (error or type(None))
     assert len(scene.answers) == arrives
-    assert scene.network.struck == (harm is not Harm.STREAMS)
+    assert scene.network.faulted == (network_fault is not NetworkFault.STREAMS)
 
 
 @pytest.mark.parametrize(("moment", "arrives"), [(0, 0), (1, 1), (2, 1)])
-def test_what_has_left_arrives_whoever_dies(moment: int, arrives: int) -> None:
+def test_what_has_left_arrives_whoever_dies(pass_point: int, arrives: int) -> None:
     scene = Scene()
-    scene.plug.fail_after(moment)
+    scene.crash_point.fail_after(pass_point)
 
     async def story() -> None:
-        with pytest.raises(PowerCut):
+        with pytest.raises(SimulatedCrash):
             await scene.line.send(TIME)
         await scene.clock.sleep(1.0)
 
@@ -211,9 +215,9 @@ def test_streams_of_the_market_stay_shut_where_only_the_account_is_heard() -> No
     scene.run(story())
 
 
-@pytest.mark.parametrize("harm", [Harm.REFUSED, Harm.STREAMS])
-def test_streams_cannot_be_opened_in_a_cut(harm: Harm) -> None:
-    scene = Scene(cut(harm))
+@pytest.mark.parametrize("harm", [NetworkFault.REFUSED, NetworkFault.STREAMS])
+def test_streams_cannot_be_opened_in_a_cut(network_fault: NetworkFault) -> None:
+    scene = Scene(cut(network_fault))
 
     async def story() -> None:
         with pytest.raises(NotSent):

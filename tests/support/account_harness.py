@@ -9,7 +9,7 @@ from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.commands import TransferDirection, TransferFunds
 from support.scripted_aster import NOW, ScriptedAster, make_venue
 
-__all__ = ["MOVE", "TRANSFER", "AccountScene"]
+__all__ = ["MOVE", "TRANSFER", "AccountHarness"]
 
 MOVE = TransferFunds(transfer_id="h-t", amount=Decimal("250.5"), direction=TransferDirection.SPOT_TO_PERP)
 TRANSFER = "POST /fapi/v3/asset/wallet/transfer"
@@ -17,7 +17,7 @@ TRANSFER = "POST /fapi/v3/asset/wallet/transfer"
 Result = TypeVar("Result")
 
 
-class AccountScene:
+class AccountHarness:
     def __init__(self) -> None:
         self.aster = ScriptedAster()
         self.clock = VirtualClock(NOW)

@@ -12,18 +12,18 @@ from msgspec import Struct, inspect
 from hedgerow.emulator.core.market_changes import MarketChange
 from hedgerow.emulator.wire.admin.fault_routes import (
     Allowance,
+    FaultSpan,
     Funding,
     Jitter,
     Liquidation,
     Listeners,
     Seed,
     Skew,
-    Span,
 )
 from hedgerow.emulator.wire.admin.routes import (
     Advance,
     Deleverage,
-    Funds,
+    FundsBody,
     HandTrade,
     HandTransfer,
     NewAccount,
@@ -46,7 +46,7 @@ BODIES: Mapping[str, tuple[str, Body]] = {
     "POST funding": ("Another funding rate or interval.", (Funding,)),
     "POST jitter": ("Charge funding before or after its stamp.", (Jitter,)),
     "POST account": ("Open an account, or replace its agents.", (NewAccount,)),
-    "POST fund": ("Put money or coins into a wallet.", (Funds,)),
+    "POST fund": ("Put money or coins into a wallet.", (FundsBody,)),
     "POST trade": ("Trade by hand.", (HandTrade,)),
     "POST transfer": ("Transfer by hand.", (HandTransfer,)),
     "POST deleverage": ("Let the venue reduce a position.", (Deleverage,)),
@@ -58,8 +58,8 @@ BODIES: Mapping[str, tuple[str, Body]] = {
     "POST faults/seed": ("Begin chance anew.", (Seed,)),
     "DELETE faults": ("Forget all faults and the skew of the clock.", ()),
     "POST skew": ("Let `GET time` be off.", (Skew,)),
-    "POST stop-books": ("Let public books stand still.", (Span,)),
-    "POST lag": ("Show balances and positions as they were.", (Span,)),
+    "POST stop-books": ("Let public books stand still.", (FaultSpan,)),
+    "POST lag": ("Show balances and positions as they were.", (FaultSpan,)),
     "POST limits": ("Other limits than the venue's.", (Allowance,)),
     "DELETE streams": ("Cut every stream.", ()),
     "DELETE listen-keys": ("Let listen keys die.", (Listeners,)),
@@ -112,10 +112,12 @@ def admin_values() -> list[str]:
     rows = ["| field | value | meaning |", "|---|---|---|"]
     for enum, fields in found.items():
         meanings = documents_of(enum)
-        for index, member in enumerate(enum):
+        for index, exchange_account in enumerate(enum):
             named = ", ".join(f"`{name}`" for name in fields) if index == 0 else ""
             rows.append(
-                f"| {named} | `{member.value}` | {_plain(meanings.get(member.name, ''))} |".replace("|  |", "| |")
+                f"| {named} | `{exchange_account.value}` | {_plain(meanings.get(exchange_account.name, ''))} |".replace(
+                    "|  |", "| |"
+                )
             )
     return rows
 

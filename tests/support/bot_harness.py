@@ -1,6 +1,6 @@
 """A whole bot on a small exchange under virtual time: started, stopped and started again on the same log and account.
 
-``Farm`` watches what every bot owes its owner, at every order: it was in the log before it was sent, its client id is
+``BotHarness`` watches what every bot owes its owner, at every order: it was in the log before it was sent, its client id is
 new, and no coin is sold that the ledger does not own. ``check`` compares the books with the exchange at the end.
 """
 
@@ -27,20 +27,20 @@ from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator import EmulatedVenue, World
 from hedgerow.emulator.inprocess.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.engine.notices import Listener, Moment, Warned
+from hedgerow.engine.notices import Notice, Observer, Warned
 from hedgerow.engine.runner import RunOptions
-from hedgerow.ports import Mailbox, NewsSource, Store
+from hedgerow.ports import Mailbox, NotificationSource, Store
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
-from support.worlds import START, SYMBOL, ScriptedTape, make_world
+from support.worlds import START, SYMBOL, ScriptedMarketData, make_world
 
-__all__ = ["OPENED", "Ear", "Farm", "WatchedStore", "WatchedVenue"]
+__all__ = ["OPENED", "BotHarness", "RecordingObserver", "WatchedStore", "WatchedVenue"]
 
 OPENED = START + timedelta(hours=1)
 """When a farm starts: far from every settlement of an 8 h symbol."""
 
 Kind = TypeVar("Kind")
-Action = Callable[["Farm"], object]
+Action = Callable[["BotHarness"], object]
 
 
 class WatchedStore:
@@ -138,22 +138,22 @@ class WatchedVenue(EmulatedVenue):
         return [command for command in self.sent if isinstance(command, PlaceOrder)]
 
 
-class Ear:
+class RecordingObserver:
     """Keeps every moment."""
 
     def __init__(self) -> None:
-        self.moments: list[Moment] = []
+        self.notices: list[Notice] = []
 
-    def hear(self, moment: Moment) -> None:
-        self.moments.append(moment)
+    def on_notice(self, notice: Notice) -> None:
+        self.notices.append(notice)
 
 
-class Farm:
+class BotHarness:
     """One account on one exchange, its log, and the lives of the bot that works there."""
 
     def __init__(
         self,
-        tape: ScriptedTape | None = None,
+        market_data: ScriptedMarketData | None = None,
         *,
         usdt: Decimal | str | int = 500,
         perp: Decimal | str | int = 500,
@@ -168,16 +168,16 @@ class Farm:
         certain_after_seconds: float = 0.0,
         seed: int = 1,
         world_options: Mapping[str, Any] | None = None,
-        news: bool = False,
+        notifications: bool = False,
         poll_seconds: float = 0.0,
     ) -> None:
         """``open_store`` is called at each start; without it one store in memory lives as long as the farm.
 
-        With ``news`` the bot hears what the exchange tells; ``poll_seconds`` is how often its guard looks without.
+        With ``notifications`` the bot hears what the exchange tells; ``poll_seconds`` is how often its guard looks without.
         """
-        self.tape = tape if tape is not None else ScriptedTape()
+        self.market_data = market_data if market_data is not None else ScriptedMarketData()
         self.world = world or make_world(
-            self.tape, usdt=usdt, perp=perp, coins=coins, start=start, **(world_options or {})
+            self.market_data, usdt=usdt, perp=perp, coins=coins, start=start, **(world_options or {})
         )
         self.clock = VirtualClock(self.world.now)
         self.parameters = parameters or StrategyParameters()
@@ -194,9 +194,9 @@ class Farm:
             delayed_spot_ack=delayed_spot_ack,
             certain_after_seconds=certain_after_seconds,
         )
-        self.news: NewsSource | None = self.venue if news else None
+        self.notifications: NotificationSource | None = self.venue if notifications else None
         self._poll_seconds = poll_seconds
-        self._ear = Ear()
+        self._ear = RecordingObserver()
         self.listeners_may_fail = False
         """Whether a listener may raise: the journal keeps that from the test otherwise."""
         self.store: WatchedStore | None = None
@@ -210,21 +210,21 @@ class Farm:
         *,
         at: Mapping[float, Action] | None = None,
         options: RunOptions | None = None,
-        listeners: Sequence[Listener] = (),
+        observers: Sequence[Observer] = (),
         mailbox: Mailbox | None = None,
         imported: StateImported | None = None,
         value_before: Decimal | None = None,
     ) -> Ledger:
         """Start a bot, let it run, stop it, and return its ledger; ``at`` maps hours since its start to actions.
 
-        A state file among ``listeners`` is wired as a home's is.
+        A state file among ``observers`` is wired as a home's is.
         """
 
         async def life() -> None:
             self._bot = build_bot(
-                self._parts(options, listeners, mailbox=mailbox, imported=imported, value_before=value_before)
+                self._parts(options, observers, mailbox=mailbox, imported=imported, value_before=value_before)
             )
-            for file in _state_files(listeners):
+            for file in _state_files(observers):
                 file.report_to(self._warn)
             running = asyncio.ensure_future(self._bot.runner.run())
             script = asyncio.ensure_future(self._script(hours, at or {}))
@@ -256,13 +256,13 @@ class Farm:
 
     def wait(self, hours: float) -> None:
         """Let time pass while no bot runs."""
-        self.clock.pass_time(hours * 3600)
+        self.clock.advance_time(hours * 3600)
         self.world.advance(self.clock.now())
 
     def _parts(
         self,
         options: RunOptions | None,
-        listeners: Sequence[Listener],
+        observers: Sequence[Observer],
         *,
         mailbox: Mailbox | None = None,
         imported: StateImported | None = None,
@@ -277,9 +277,9 @@ class Farm:
             parameters=self.parameters,
             randomness=self._random,
             options=options or RunOptions(interval_seconds=interval, poll_seconds=self._poll_seconds),
-            news=self.news,
-            listeners=(self._ear, *listeners),
-            state=next(iter(_state_files(listeners)), None),
+            notifications=self.notifications,
+            observers=(self._ear, *observers),
+            state=next(iter(_state_files(observers)), None),
             mailbox=mailbox,
             imported=imported,
             value_before=value_before,
@@ -322,9 +322,9 @@ class Farm:
         return self.store.log
 
     @property
-    def moments(self) -> list[Moment]:
+    def notices(self) -> list[Notice]:
         """Everything that was said, over all lives."""
-        return self._ear.moments
+        return self._ear.notices
 
     @property
     def reasons(self) -> list[Reason]:
@@ -333,7 +333,7 @@ class Farm:
 
     def heard(self, kind: type[Kind]) -> list[Kind]:
         """Return the moments of one type."""
-        return [moment for moment in self.moments if isinstance(moment, kind)]
+        return [notice for notice in self.notices if isinstance(notice, kind)]
 
     def logged(self, kind: type[Kind]) -> list[Kind]:
         """Return the log's events of one type."""
@@ -341,7 +341,7 @@ class Farm:
 
     def decisions(self, kind: type[Kind]) -> list[Kind]:
         """Return the decisions of one type."""
-        said = (getattr(moment, "decision", None) for moment in self.moments)
+        said = (getattr(notice, "decision", None) for notice in self.notices)
         return [decision for decision in said if isinstance(decision, kind)]
 
     def coins(self, asset: str = SYMBOL.removesuffix("USDT")) -> Decimal:
@@ -375,5 +375,5 @@ class Farm:
         assert self.short(symbol) == 0
 
 
-def _state_files(listeners: Sequence[Listener]) -> list[StateFile]:
-    return [listener for listener in listeners if isinstance(listener, StateFile)]
+def _state_files(observers: Sequence[Observer]) -> list[StateFile]:
+    return [observer for observer in observers if isinstance(observer, StateFile)]

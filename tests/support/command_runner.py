@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from hedgerow.cli import main
 
-__all__ = ["COMMAND", "EAGER", "Said", "Shell", "process", "write_config"]
+__all__ = ["COMMAND", "EAGER", "CommandResult", "Shell", "process", "write_config"]
 
 COMMAND = str(Path(sys.executable).with_name("hedgerow"))
 EAGER: dict[str, Any] = {
@@ -28,7 +28,7 @@ EAGER: dict[str, Any] = {
 """A configuration that opens something at any hour of any market with one positive rate."""
 
 
-class Said(Struct, frozen=True):
+class CommandResult(Struct, frozen=True):
     """What a command answered."""
 
     code: int
@@ -47,11 +47,11 @@ class Shell:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
 
-    def __call__(self, *words: object) -> Said:
+    def __call__(self, *words: object) -> CommandResult:
         self._capsys.readouterr()
         code = main([str(word) for word in words])
         out, err = self._capsys.readouterr()
-        return Said(code, out, err)
+        return CommandResult(code, out, err)
 
     def refused(self, *words: object) -> str:
         """Run what must be refused: exit code 2 and one line on standard error, nothing else. Returns the line."""

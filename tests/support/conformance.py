@@ -18,7 +18,7 @@ from hedgerow.emulator.wire.protocol.clock import ExchangeClock
 from hedgerow.emulator.wire.protocol.credentials import Agent
 from hedgerow.emulator.wire.venue import WireVenue
 from support.served import HOST, ServedExchange
-from support.worlds import Listing, ScriptedTape
+from support.worlds import Listing, ScriptedMarketData
 
 __all__ = ["CLIENTS", "ENVIRONMENTS", "FUNDS", "HELD", "QUIET", "ROOT", "SYMBOL", "Client", "Run", "run_client"]
 
@@ -113,12 +113,14 @@ def run_client(client: Client) -> Run:
     """Serve an exchange, let the client try everything, and return both sides' accounts of it."""
     clock = SystemClock()
     midnight = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    tape = ScriptedTape([Listing(SYMBOL), Listing(HELD), Listing(QUIET)], start=midnight - timedelta(days=2))
+    market_data = ScriptedMarketData(
+        [Listing(SYMBOL), Listing(HELD), Listing(QUIET)], start=midnight - timedelta(days=2)
+    )
     opened = clock.now() - SINCE
-    exchange = Exchange(tape, start=opened)
-    member = exchange.open_account(client.user, spot={"USDT": FUNDS}, perp=FUNDS)
+    exchange = Exchange(market_data, start=opened)
+    exchange_account = exchange.open_account(client.user, spot={"USDT": FUNDS}, perp=FUNDS)
     exchange.permit(client.user, Agent(signer=client.signer.lower()))
-    member.world.trade_by_hand(Market.PERP, HELD, Side.SELL, Decimal(10))
+    exchange_account.world.trade_by_hand(Market.PERP, HELD, Side.SELL, Decimal(10))
     exchange.advance(clock.now())
     with ServedExchange(WireVenue(exchange, ExchangeClock(clock, exchange.now))) as served:
         futures, spot = (f"{HOST}:{port}" for port in served.ports)

@@ -55,7 +55,7 @@ def _numbers(value: Any) -> list[Decimal]:
     return [Decimal(str(each)) for each in value]
 
 
-def _ticket(run: Run, name: str) -> dict[str, Any]:
+def _exchange_order(run: Run, name: str) -> dict[str, Any]:
     found: dict[str, Any] = next(row for row in run.after["tickets"] if row["client_id"] == name)
     return found
 
@@ -138,38 +138,46 @@ def _margin_type(run: Run, found: Any) -> None:
 
 def _limit_order(market: str) -> Check:
     def check(run: Run, found: Any) -> None:
-        name, ticket = f"rest-{market}", _ticket(run, f"rest-{market}")
+        name, exchange_order = f"rest-{market}", _exchange_order(run, f"rest-{market}")
         said, price, quantity, side = found["queried"]
-        assert (ticket["market"], ticket["symbol"], ticket["kind"]) == (market, SYMBOL, "LIMIT")
-        assert (said, side.upper()) == (name, ticket["side"])
-        assert _numbers([price, quantity]) == _numbers([ticket["price"], ticket["quantity"]]) == _numbers([90, 1])
-        assert [str(number) for number in found["listed"]] == [str(found["id"])] == [str(ticket["order_id"])]
-        assert ENDS.get(found["end"], found["end"]) == ticket["status"] == "CANCELED"
+        assert (exchange_order["market"], exchange_order["symbol"], exchange_order["kind"]) == (market, SYMBOL, "LIMIT")
+        assert (said, side.upper()) == (name, exchange_order["side"])
+        assert (
+            _numbers([price, quantity])
+            == _numbers([exchange_order["price"], exchange_order["quantity"]])
+            == _numbers([90, 1])
+        )
+        assert [str(number) for number in found["listed"]] == [str(found["id"])] == [str(exchange_order["order_id"])]
+        assert ENDS.get(found["end"], found["end"]) == exchange_order["status"] == "CANCELED"
 
     return check
 
 
 def _filled_order(market: str, name: str, *, price: str = "100.01") -> Check:
     def check(run: Run, found: Any) -> None:
-        ticket = _ticket(run, name)
-        assert (ticket["market"], ticket["status"]) == (market, "FILLED")
-        assert str(found["id"]) == str(ticket["order_id"])
+        exchange_order = _exchange_order(run, name)
+        assert (exchange_order["market"], exchange_order["status"]) == (market, "FILLED")
+        assert str(found["id"]) == str(exchange_order["order_id"])
         assert ENDS.get(found["end"], found["end"]) == "FILLED"
         assert (
             _numbers([found["filled"], found["average"]])
-            == _numbers([ticket["executed"], price])
+            == _numbers([exchange_order["executed"], price])
             == _numbers([2, price])
         )
-        assert Decimal(ticket["spent"]) == 2 * Decimal(price)
+        assert Decimal(exchange_order["spent"]) == 2 * Decimal(price)
 
     return check
 
 
 def _post_only_order(market: str) -> Check:
     def check(run: Run, found: Any) -> None:
-        ticket = _ticket(run, f"gtx-{market}")
-        assert (ticket["market"], ticket["status"], Decimal(ticket["executed"])) == (market, "EXPIRED", Decimal(0))
-        assert str(found["id"]) == str(ticket["order_id"])
+        exchange_order = _exchange_order(run, f"gtx-{market}")
+        assert (exchange_order["market"], exchange_order["status"], Decimal(exchange_order["executed"])) == (
+            market,
+            "EXPIRED",
+            Decimal(0),
+        )
+        assert str(found["id"]) == str(exchange_order["order_id"])
         assert Decimal(str(found["filled"])) == 0
         # ccxt knows no expiry: it calls such an order cancelled.
         assert found["end"] in {"EXPIRED", "canceled", "expired"}
@@ -178,15 +186,22 @@ def _post_only_order(market: str) -> Check:
 
 
 def _reduce_only_order(run: Run, found: Any) -> None:
-    assert _ticket(run, "reduce")["reduce_only"] is True
+    assert _exchange_order(run, "reduce")["reduce_only"] is True
     _filled_order("perp", "reduce", price="99.99")(run, found)
 
 
 def _stop_order(run: Run, found: Any) -> None:
-    ticket = _ticket(run, "stop")
+    exchange_order = _exchange_order(run, "stop")
     number, price, end = found
-    assert (str(number), Decimal(str(price))) == (str(ticket["order_id"]), Decimal(ticket["stop_price"]))
-    assert (ticket["original_kind"], ticket["status"], end.upper()) == ("STOP_MARKET", "CANCELED", "CANCELED")
+    assert (str(number), Decimal(str(price))) == (
+        str(exchange_order["order_id"]),
+        Decimal(exchange_order["stop_price"]),
+    )
+    assert (exchange_order["original_kind"], exchange_order["status"], end.upper()) == (
+        "STOP_MARKET",
+        "CANCELED",
+        "CANCELED",
+    )
 
 
 def _batch_orders(run: Run, found: Any) -> None:
@@ -250,8 +265,8 @@ def _position_stream(_: Run, found: Any) -> None:
 
 def _user_stream(market: str) -> Check:
     def check(run: Run, found: Any) -> None:
-        ticket = _ticket(run, f"user-{market}")
-        assert [str(found[0]), found[1]] == [str(ticket["order_id"]), f"user-{market}"]
+        exchange_order = _exchange_order(run, f"user-{market}")
+        assert [str(found[0]), found[1]] == [str(exchange_order["order_id"]), f"user-{market}"]
 
     return check
 

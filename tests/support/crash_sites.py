@@ -1,6 +1,6 @@
 """Power cuts: a bot torn down at any append and at any venue call, and started again on the same log and account.
 
-``Plug`` numbers every moment at which the power may fail: before and after each append, before and after each call of
+``CrashPoint`` numbers every moment at which the power may fail: before and after each append, before and after each call of
 the venue. Nothing graceful happens when it does: the exception passes every handler of the bot, and store and venue
 are dead to the old life, so that its last words are heard by nobody.
 """
@@ -28,14 +28,14 @@ from hedgerow.emulator import EmulatedVenue, World
 from hedgerow.emulator.core.snapshot import WorldState
 from hedgerow.emulator.inprocess.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.engine.notices import CycleFailed, Listener, Moment
+from hedgerow.engine.notices import CycleFailed, Notice, Observer
 from hedgerow.engine.runner import RunOptions
-from hedgerow.simulation.faults.crashes import CrashingStore, CrashingVenue, Plug, PowerCut
+from hedgerow.simulation.faults.crashes import CrashingStore, CrashingVenue, CrashPoint, SimulatedCrash
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
-from support.worlds import ScriptedTape
+from support.worlds import ScriptedMarketData
 
-__all__ = ["Checkpoint", "Plug", "Site", "equity_change"]
+__all__ = ["Checkpoint", "CrashPoint", "Site", "equity_change"]
 
 Answer = TypeVar("Answer")
 ROUNDING = Decimal("1e-12")
@@ -75,7 +75,7 @@ class _Ledgered(EmulatedVenue):
 class Checkpoint(Struct, frozen=True, kw_only=True):
     """An account and a log at one time, from which many lives may begin."""
 
-    tape: ScriptedTape
+    market_data: ScriptedMarketData
     world: WorldState
     events: tuple[Event, ...] = ()
     ledger: Ledger = Ledger()
@@ -94,8 +94,8 @@ class Site:
         delayed_spot_ack: bool = False,
         certain_after_seconds: float = 0.0,
     ) -> None:
-        self.tape = start.tape
-        self.world = World.load(start.tape, start.world)
+        self.market_data = start.market_data
+        self.world = World.load(start.market_data, start.world)
         self.store = MemoryStore(start.events)
         asyncio.run(self.store.snapshot(start.ledger))
         self._parameters = parameters
@@ -112,23 +112,23 @@ class Site:
             certain_after_seconds=certain_after_seconds,
         )
         self.failures: list[str] = []
-        self.moments: list[Moment] = []
-        self.listeners: list[Listener] = [self]
+        self.points: list[Notice] = []
+        self.observers: list[Observer] = [self]
 
-    def hear(self, moment: Moment) -> None:
-        self.moments.append(moment)
-        if isinstance(moment, CycleFailed):
-            self.failures.append(moment.error)
+    def on_notice(self, notice: Notice) -> None:
+        self.points.append(notice)
+        if isinstance(notice, CycleFailed):
+            self.failures.append(notice.error)
 
-    def live(self, until: datetime, plug: Plug | None = None) -> bool:
+    def live(self, until: datetime, crash_point: CrashPoint | None = None) -> bool:
         """Run a bot until a time; tells whether it came so far, or the power failed."""
-        held = plug or Plug()
+        held = crash_point or CrashPoint()
         self._lives += 1
         clock = self.venue.clock = VirtualClock(max(self.world.now, self._clock.now()))
         self._clock = clock
         try:
             run_virtual(clock, self._life(held, clock, until))
-        except PowerCut:
+        except SimulatedCrash:
             return False
         return True
 
@@ -143,19 +143,19 @@ class Site:
 
     def wait(self, hours: float) -> None:
         """Let time pass while no bot runs."""
-        self._clock.pass_time(hours * 3600)
+        self._clock.advance_time(hours * 3600)
         self.world.advance(self._clock.now())
 
-    async def _life(self, plug: Plug, clock: VirtualClock, until: datetime) -> None:
+    async def _life(self, crash_point: CrashPoint, clock: VirtualClock, until: datetime) -> None:
         bot = build_bot(
             BotParts(
-                venue=CrashingVenue(self.venue, plug),
-                store=CrashingStore(self.store, plug),
+                venue=CrashingVenue(self.venue, crash_point),
+                store=CrashingStore(self.store, crash_point),
                 clock=clock,
                 parameters=self._parameters,
                 randomness=Random(self._lives),
                 options=RunOptions(interval_seconds=self._parameters.position_management.loop_interval_seconds),
-                listeners=self.listeners,
+                observers=self.observers,
             )
         )
         running = asyncio.ensure_future(bot.runner.run())
@@ -175,7 +175,7 @@ class Site:
         return asyncio.run(self.store.load())
 
     def checkpoint(self) -> Checkpoint:
-        return Checkpoint(tape=self.tape, world=self.world.dump(), events=self.log, ledger=self.ledger)
+        return Checkpoint(market_data=self.market_data, world=self.world.dump(), events=self.log, ledger=self.ledger)
 
     def wrongs(self, *, start_equity: Decimal, coins: dict[str, Decimal]) -> list[str]:
         """Return everything that is not as it must be once a bot has lived on; empty = all is well.
@@ -201,7 +201,7 @@ class Site:
         found: list[str] = []
         if hedge and abs(hedge.spot_quantity - hedge.short) > _tolerance(ledger):
             found.append(f"not hedged: {hedge.spot_quantity} against {hedge.short}")
-        for symbol in (pair.symbol for pair in self.tape.pairs):
+        for symbol in (pair.symbol for pair in self.market_data.pairs):
             base = symbol.removesuffix("USDT")
             due = hedge.short if hedge and hedge.symbol == symbol else Decimal(0)
             if account.short(symbol) != due:
@@ -230,7 +230,7 @@ def _miscounted(log: Sequence[Event]) -> list[str]:
 
 
 def _mids(world: World, symbol: str) -> tuple[Decimal, Decimal]:
-    prices = world.tape.prices(symbol, world.now)
+    prices = world.market_data.prices(symbol, world.now)
     assert prices is not None
     return prices.spot, prices.mark
 
@@ -239,7 +239,7 @@ def equity_change(world: World, start: Decimal, coins: dict[str, Decimal]) -> De
     """Return what the account gained since it was worth ``start``, the user's own coins left out."""
     account = world.account()
     worth = account.coin("USDT").total + account.perp.margin_balance
-    for pair in world.tape.pairs:
+    for pair in world.market_data.pairs:
         base = pair.spot.base
         worth += (account.coin(base).total - coins.get(base, Decimal(0))) * _mids(world, pair.symbol)[0]
     return worth - start

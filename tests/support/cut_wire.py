@@ -13,10 +13,10 @@ from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
 from hedgerow.emulator.wire.memory_transport import MemoryTransport
 from hedgerow.ports import Clock, HttpRequest, HttpResponse, StreamConnection
 
-__all__ = ["Cut", "CutWire", "Harm"]
+__all__ = ["Cut", "CutWire", "NetworkFault"]
 
 
-class Harm(StrEnum):
+class NetworkFault(StrEnum):
     """What a cut does."""
 
     REFUSED = "refused"
@@ -36,7 +36,7 @@ class Cut(Struct, frozen=True, kw_only=True):
 
     begin: datetime
     seconds: float
-    harm: Harm
+    network_fault: NetworkFault
     in_trade: bool = False
     """Whether it waits for the next order, so that it falls into a trade."""
 
@@ -55,18 +55,18 @@ class CutWire:
         self._coming = list(cuts)
         self.past: list[Cut] = []
         """The cuts that began, each with the time at which it did."""
-        self.met: dict[Harm, int] = dict.fromkeys(Harm, 0)
+        self.met: dict[NetworkFault, int] = dict.fromkeys(NetworkFault, 0)
         """Requests that met each harm."""
         self.opened = 0
         """Streams opened."""
 
     @property
-    def harm(self) -> Harm | None:
+    def network_fault(self) -> NetworkFault | None:
         """What rages now."""
         now = self._clock.now()
         if self._coming and not self._coming[0].in_trade and self._coming[0].begin <= now:
             self.past.append(self._coming.pop(0))
-        return self.past[-1].harm if self.past and now < self.past[-1].end else None
+        return self.past[-1].network_fault if self.past and now < self.past[-1].end else None
 
     def _trading(self, request: HttpRequest) -> None:
         """Let a cut begin that waits for an order."""
@@ -78,16 +78,16 @@ class CutWire:
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Send one request, if the wire lets it."""
         self._trading(request)
-        harm = self.harm
-        if harm is None or harm is Harm.STREAMS:
+        network_fault = self.network_fault
+        if network_fault is None or network_fault is NetworkFault.STREAMS:
             answer = await self._inner.send(request)
-            return answer if self.harm in {None, Harm.STREAMS} else await self._never()
-        self.met[harm] += 1
-        if harm is Harm.REFUSED:
+            return answer if self.network_fault in {None, NetworkFault.STREAMS} else await self._never()
+        self.met[network_fault] += 1
+        if network_fault is NetworkFault.REFUSED:
             raise NotSent("the exchange cannot be reached")
-        if harm is not Harm.HOLE:
+        if network_fault is not NetworkFault.HOLE:
             await self._inner.send(request)
-        if harm is Harm.TORN:
+        if network_fault is NetworkFault.TORN:
             raise OutcomeUnknown("no whole answer from the exchange")
         return await self._never()
 
@@ -104,10 +104,10 @@ class CutWire:
 
     @asynccontextmanager
     async def _connect(self, url: str) -> AsyncGenerator[StreamConnection]:
-        harm = self.harm
-        if harm in {Harm.HOLE, Harm.DEAF}:
+        network_fault = self.network_fault
+        if network_fault in {NetworkFault.HOLE, NetworkFault.DEAF}:
             await self._never()
-        if harm is not None:
+        if network_fault is not None:
             raise NotSent("the exchange's stream cannot be opened")
         async with self._inner.connect(url) as connection:
             self.opened += 1
@@ -124,11 +124,11 @@ class _Stream:
 
     async def receive(self) -> str | bytes:
         message = None if self._dead else await self._inner.receive()
-        harm = self._wire.harm
-        self._dead = self._dead or harm in {Harm.HOLE, Harm.DEAF}
+        network_fault = self._wire.network_fault
+        self._dead = self._dead or network_fault in {NetworkFault.HOLE, NetworkFault.DEAF}
         if self._dead or message is None:
             await asyncio.Event().wait()
-        if harm is not None:
+        if network_fault is not None:
             raise VenueError("the stream broke off")
         assert message is not None
         return message

@@ -190,7 +190,7 @@ def _signed(client: WireClient, attempt: Attempt) -> tuple[str, dict[str, str]]:
 
 def held(client: WireClient) -> dict[str, Decimal]:
     """Return what an account has, by wallet and asset."""
-    parts = client.venue.exchange.members[client.user.lower()].world.parts
+    parts = client.venue.exchange.exchange_accounts[client.user.lower()].world.parts
     spot = {f"spot:{asset}": balance.total for asset, balance in parts.spot.balances.items() if balance.total}
     return {**spot, "perp:USDT": parts.perp.balance}
 

@@ -14,7 +14,7 @@ from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import Reason
-from support.ledger_builder import SPOT_FEE, START, Diary
+from support.ledger_builder import SPOT_FEE, START, LedgerBuilder
 
 __all__ = ["End", "HedgeMade", "HedgePlan", "History", "histories", "history_of"]
 
@@ -130,7 +130,7 @@ def history_of(plans: list[HedgePlan], imported: Decimal | None = None) -> Histo
             ev.StateImported(at=now, cycle_count=7, total_profit_loss=imported, positions_opened=5, positions_closed=5)
         )
     for number, plan in enumerate(plans):
-        writer = _Writer(Diary(f"h{number}", at=now), plan, number)
+        writer = _Writer(LedgerBuilder(f"h{number}", at=now), plan, number)
         made.append(writer.write())
         events += writer.diary.events
         now = writer.diary.now + timedelta(minutes=5)
@@ -142,7 +142,7 @@ def history_of(plans: list[HedgePlan], imported: Decimal | None = None) -> Histo
 class _Writer:
     """Writes one hedge into a log, and adds up its cash."""
 
-    def __init__(self, diary: Diary, plan: HedgePlan, number: int) -> None:
+    def __init__(self, diary: LedgerBuilder, plan: HedgePlan, number: int) -> None:
         self.diary, self._plan, self._number = diary, plan, number
         self._made = HedgeMade(hedge_id=diary.hedge_id, end=plan.end)
         self.kept = Decimal(0)
@@ -172,7 +172,7 @@ class _Writer:
         if plan.end == LOST:
             self._taken(sold, short)
             lost = ev.HedgeLost(
-                at=diary.now, hedge_id=diary.hedge_id, reason=Reason.CLOSED_ELSEWHERE, residue_value=worth
+                at=diary.now, hedge_id=diary.hedge_id, reason=Reason.CLOSED_EXTERNALLY, residue_value=worth
             )
             diary.tell(lost)
         else:
@@ -225,6 +225,6 @@ class _Writer:
             )
             for index, (market, side, quantity, price) in enumerate(trades)
         )
-        diary.tell(ev.FillsElsewhere(at=diary.now, hedge_id=diary.hedge_id, fills=fills, cause="by hand"))
+        diary.tell(ev.ExternalFills(at=diary.now, hedge_id=diary.hedge_id, fills=fills, cause="by hand"))
         made.cash += coins * plan.spot_price - short * plan.perp_price
         made.coins, made.short = made.coins - coins, Decimal(0)

@@ -10,25 +10,25 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.emulator.core.world import World
-from hedgerow.simulation.causes import Span
+from hedgerow.simulation.causes import CauseSpan
 from hedgerow.simulation.checks.conduct import Conduct
 from hedgerow.simulation.checks.duties import Duties
-from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.checks.invariants import Invariant
 from hedgerow.simulation.checks.legs import LegWatch
-from hedgerow.simulation.harness import RunDoor
+from hedgerow.simulation.harness import ExchangeHarness
 from hedgerow.strategy.parameters import StrategyParameters
-from support.worlds import SYMBOL, ScriptedTape, make_world
+from support.worlds import SYMBOL, ScriptedMarketData, make_world
 
 __all__ = ["JudgedExchange", "LegScene"]
 
 
 class JudgedExchange:
-    """A world with nothing between it and the judge; the part of ``RunDoor`` that the judge reads."""
+    """A world with nothing between it and the judge; the part of ``ExchangeHarness`` that the judge reads."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.spans: MutableSequence[Span] = []
-        self.struck = 0
+        self.spans: MutableSequence[CauseSpan] = []
+        self.faulted = 0
         self.patience_seconds = 0.0
 
     def client_id_of(self, fill: Fill) -> str:
@@ -40,18 +40,20 @@ class LegScene:
     """Legs that the bot, the owner and the venue trade, and the judge of them."""
 
     def __init__(self, *, coins: str = "0", price: str = "100", parameters: StrategyParameters | None = None) -> None:
-        self.tape = ScriptedTape()
-        self.tape.set_prices(self.tape.start, price)
-        self.world = make_world(self.tape, usdt=Decimal(100_000), perp=Decimal(100_000), coins={"AAA": Decimal(coins)})
+        self.market_data = ScriptedMarketData()
+        self.market_data.set_prices(self.market_data.start, price)
+        self.world = make_world(
+            self.market_data, usdt=Decimal(100_000), perp=Decimal(100_000), coins={"AAA": Decimal(coins)}
+        )
         self.world.set_leverage(SYMBOL, 1)
         self.exchange = JudgedExchange(self.world)
-        door: RunDoor = self.exchange  # type: ignore[assignment] # the judge reads no more of it
+        door: ExchangeHarness = self.exchange  # type: ignore[assignment] # the judge reads no more of it
         settings = parameters or StrategyParameters()
         self.legs = LegWatch(door, owners={"AAA": Decimal(coins)})
         self.conduct = Conduct(door, lambda: settings, self.legs)
         self.duties = Duties(door, lambda: settings)
 
-    def pass_time(self, seconds: float) -> "LegScene":
+    def advance_time(self, seconds: float) -> "LegScene":
         """Let time pass."""
         self.world.advance(self.world.now + timedelta(seconds=seconds))
         return self
@@ -89,11 +91,11 @@ class LegScene:
         self.legs.ledger = ledger
         return self
 
-    def look(self) -> list[Rule]:
+    def look(self) -> list[Invariant]:
         """Return what is broken now."""
         return [rule for rule, _ in self.legs.look()]
 
-    def leaves(self, order: OrderRequest) -> list[Rule]:
+    def leaves(self, order: OrderRequest) -> list[Invariant]:
         """Return what is broken by an order that leaves now."""
         exposure = self.legs.exposed.get(order.symbol)
         return [rule for rule, _ in self.conduct.leaves(order, self.legs.ledger, exposure)]

@@ -17,14 +17,14 @@ from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 from hedgerow.domain.position import DustLot, Reason
 from support.toy_venue import new_job, toy_pair
 
-__all__ = ["SPOT_FEE", "START", "Diary", "Number"]
+__all__ = ["SPOT_FEE", "START", "LedgerBuilder", "Number"]
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SPOT_FEE = Decimal("0.0004")
 Number = str | int | Decimal
 
 
-class Diary:
+class LedgerBuilder:
     """Events in the order in which a test tells them; time moves on by a second with each."""
 
     def __init__(self, hedge_id: str = "h1", pair: BasisPair | None = None, at: datetime = START) -> None:
@@ -37,25 +37,27 @@ class Diary:
         """What the bot knows after all of it."""
         return fold(self.events)
 
-    def tell(self, *events: ev.Event) -> "Diary":
+    def tell(self, *events: ev.Event) -> "LedgerBuilder":
         """Add events as they are."""
         self.events += events
         self.now += timedelta(seconds=1)
         return self
 
-    def wait(self, **duration: float) -> "Diary":
+    def wait(self, **duration: float) -> "LedgerBuilder":
         """Let time pass."""
         self.now += timedelta(**duration)
         return self
 
     # --- orders
 
-    def begin(self, kind: ExecutionKind = ExecutionKind.OPEN) -> "Diary":
+    def begin(self, kind: ExecutionKind = ExecutionKind.OPEN) -> "LedgerBuilder":
         """Start a job on the hedge."""
         job = new_job(kind, pair=self.pair, spot="10", perp="10" if kind is not ExecutionKind.TRIM else "0")
         return self.tell(ev.ExecutionStarted(at=self.now, execution=replace(job, hedge_id=self.hedge_id)))
 
-    def issue(self, name: str, side: Side, quantity: Number, price: Number, *, fee_rate: Number = SPOT_FEE) -> "Diary":
+    def issue(
+        self, name: str, side: Side, quantity: Number, price: Number, *, fee_rate: Number = SPOT_FEE
+    ) -> "LedgerBuilder":
         """Log the intent of an order; its name begins with s or p for the market."""
         request = OrderRequest(
             client_id=f"{self.hedge_id}-{name}",
@@ -68,7 +70,7 @@ class Diary:
         command = PlaceOrder(hedge_id=self.hedge_id, order=request, fee_rate=Decimal(fee_rate))
         return self.tell(ev.CommandIssued(at=self.now, command=command))
 
-    def ends(self, name: str, quantity: Number = 0, notional: Number = 0) -> "Diary":
+    def ends(self, name: str, quantity: Number = 0, notional: Number = 0) -> "LedgerBuilder":
         """Report the end of an order with its cumulative fills."""
         return self.tell(
             ev.OrderEnded(
@@ -81,7 +83,7 @@ class Diary:
             )
         )
 
-    def trade(self, name: str, side: Side, quantity: Number, price: Number) -> "Diary":
+    def trade(self, name: str, side: Side, quantity: Number, price: Number) -> "LedgerBuilder":
         """Issue an order that fills at once at its price."""
         notional = Decimal(quantity) * Decimal(price)
         return self.issue(name, side, quantity, price).ends(name, quantity, notional)
@@ -98,7 +100,7 @@ class Diary:
         value: Number | None = None,
         pnl: Number = 0,
         trade_id: int | None = None,
-    ) -> "Diary":
+    ) -> "LedgerBuilder":
         """Book the trade report of (part of) an order; ``value`` is the fee in USDT where it was taken in coin."""
         fill = Fill(
             market=self._market(name),
@@ -124,18 +126,18 @@ class Diary:
 
     # --- the hedge
 
-    def opened(self) -> "Diary":
+    def opened(self) -> "LedgerBuilder":
         return self.tell(ev.HedgeOpened(at=self.now, hedge_id=self.hedge_id))
 
-    def closed(self, residue: Number = 0, reason: Reason = Reason.FEES_COVERED) -> "Diary":
+    def closed(self, residue: Number = 0, reason: Reason = Reason.FEES_COVERED) -> "LedgerBuilder":
         return self.tell(
             ev.HedgeClosed(at=self.now, hedge_id=self.hedge_id, reason=reason, residue_value=Decimal(residue))
         )
 
-    def repaired(self) -> "Diary":
+    def repaired(self) -> "LedgerBuilder":
         return self.tell(ev.HedgeRepaired(at=self.now, hedge_id=self.hedge_id))
 
-    def aborted(self, residue: Number = 0) -> "Diary":
+    def aborted(self, residue: Number = 0) -> "LedgerBuilder":
         return self.tell(
             ev.HedgeAborted(
                 at=self.now,
@@ -146,26 +148,28 @@ class Diary:
             )
         )
 
-    def paid(self, amount: Number, tran_id: int, at: datetime | None = None, symbol: str = "ABCUSDT") -> "Diary":
+    def paid(
+        self, amount: Number, tran_id: int, at: datetime | None = None, symbol: str = "ABCUSDT"
+    ) -> "LedgerBuilder":
         """Book a funding payment, of now unless its stamp is given."""
         payment = FundingPayment(symbol=symbol, amount=Decimal(amount), tran_id=tran_id, at=at or self.now)
         return self.tell(ev.FundingReceived(at=self.now, payment=payment))
 
-    def dust(self, quantity: Number, cost: Number) -> "Diary":
+    def dust(self, quantity: Number, cost: Number) -> "LedgerBuilder":
         return self.tell(ev.DustKept(at=self.now, lot=self._lot(quantity, cost)))
 
-    def swept(self, quantity: Number, cost: Number) -> "Diary":
+    def swept(self, quantity: Number, cost: Number) -> "LedgerBuilder":
         return self.tell(ev.DustSwept(at=self.now, hedge_id=self.hedge_id, lot=self._lot(quantity, cost)))
 
     def _lot(self, quantity: Number, cost: Number) -> DustLot:
         return DustLot(asset=self.pair.base, quantity=Decimal(quantity), cost=Decimal(cost))
 
-    def open_hedge(self) -> "Diary":
+    def open_hedge(self) -> "LedgerBuilder":
         """Buy ten coins at 100 and sell ten short at 101, fees estimated."""
         self.begin().trade("s-1", Side.BUY, 10, 100).trade("p-1", Side.SELL, 10, 101)
         return self.opened()
 
-    def close_hedge(self) -> "Diary":
+    def close_hedge(self) -> "LedgerBuilder":
         """Sell the coins at 110 and buy the short back at 110.5."""
         self.begin(ExecutionKind.CLOSE)
         coins = self.ledger.owned(self.pair.base)

@@ -47,7 +47,7 @@ class LocalAster:
     @property
     def world(self) -> World:
         """The account's world."""
-        return self.venue.exchange.members[USER].world
+        return self.venue.exchange.exchange_accounts[USER].world
 
     @property
     def variables(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from msgspec import inspect
 
-from hedgerow.cli.codes import Exit
+from hedgerow.cli.codes import ExitCode
 from hedgerow.dashboard.narration import wording as narration
 from hedgerow.dashboard.narration.events import EVENT_WORDS, SILENT_EVENTS
 from hedgerow.dashboard.narration.verdicts import DECISION_WORDS, VERDICT_WORDS
@@ -213,7 +213,7 @@ def _plain(text: str) -> str:
 
 
 def _sections() -> Iterable[tuple[str, type[Any], Any]]:
-    for kind in get_args(mo.Moment):
+    for kind in get_args(mo.Notice):
         if kind not in {mo.Recorded, mo.Reconciled, mo.Decided}:
             yield "", kind, narration._WORDS[kind]
     for kinds, title in ((VERDICT_WORDS, "comparison: "), (DECISION_WORDS, "decision: "), (EVENT_WORDS, "event: ")):
@@ -333,7 +333,7 @@ def _json_type(annotation: str) -> str:
 
 def exit_codes() -> list[str]:
     """Return a row for each exit code."""
-    meanings = documents_of(Exit)
+    meanings = documents_of(ExitCode)
     rows = ["| code | meaning |", "|---|---|"]
-    codes: Iterable[Enum] = Exit
+    codes: Iterable[Enum] = ExitCode
     return [*rows, *(_row(str(code.value), _plain(meanings.get(code.name, code.name.lower()))) for code in codes)]

@@ -21,7 +21,7 @@ from hedgerow.domain.events import CommandRefused, OrderEnded
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest, OrderStatus, TimeInForce
 
-__all__ = ["Hands"]
+__all__ = ["ManualTrader"]
 
 KEY = f"{3:064x}"
 SIGNER = address_of(PrivateKey.from_int(3))
@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 _numbers = count(1)
 
 
-class Hands:
+class ManualTrader:
     """Opens and closes hedges as a person with a key would."""
 
     def __init__(self, place: Exchange) -> None:

@@ -12,8 +12,8 @@ from hedgerow.emulator.core.error_codes import Code
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.notices import CycleFailed
 from hedgerow.strategy.parameters import StrategyParameters
-from support.bot_harness import Farm
-from support.worlds import SYMBOL, Listing, ScriptedTape, make_world
+from support.bot_harness import BotHarness
+from support.worlds import SYMBOL, Listing, ScriptedMarketData, make_world
 
 __all__ = ["ALWAYS", "PERP", "SPOT", "assert_sound", "by_hand", "refused", "settings", "two_pairs"]
 
@@ -39,21 +39,23 @@ def refused(market: Market, *, times: int = ALWAYS, **filters: Any) -> FaultPlan
     return FaultPlan(submits=(fault,))
 
 
-def two_pairs(**first: Any) -> ScriptedTape:
+def two_pairs(**first: Any) -> ScriptedMarketData:
     """Return a market whose first pair pays twice as much as the second."""
-    return ScriptedTape([Listing(SYMBOL, rate="0.0006", **first), Listing("BBBUSDT", spot=20, rate="0.0003")])
+    return ScriptedMarketData([Listing(SYMBOL, rate="0.0006", **first), Listing("BBBUSDT", spot=20, rate="0.0003")])
 
 
-def by_hand(tape: ScriptedTape, *, spot: str, short: str, coins: Mapping[str, Decimal] | None = None) -> World:
+def by_hand(
+    market_data: ScriptedMarketData, *, spot: str, short: str, coins: Mapping[str, Decimal] | None = None
+) -> World:
     """Return a world whose owner has opened a hedge on the venue's page."""
-    world = make_world(tape, usdt=3000, perp=3000, coins=coins)
+    world = make_world(market_data, usdt=3000, perp=3000, coins=coins)
     world.set_leverage(SYMBOL, 1)
     world.trade_by_hand(SPOT, SYMBOL, Side.BUY, Decimal(spot))
     world.trade_by_hand(PERP, SYMBOL, Side.SELL, Decimal(short))
     return world
 
 
-def assert_sound(farm: Farm) -> None:
+def assert_sound(harness: BotHarness) -> None:
     """Check that the books agree with the exchange and no cycle failed."""
-    farm.check()
-    assert [moment.error for moment in farm.heard(CycleFailed)] == []
+    harness.check()
+    assert [notice.error for notice in harness.heard(CycleFailed)] == []

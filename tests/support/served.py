@@ -70,7 +70,7 @@ class ServedExchange:
         self._loop.call_soon_threadsafe(answer)
         return done.result(PATIENCE_SECONDS)
 
-    def pass_time(self, seconds: float) -> None:
+    def advance_time(self, seconds: float) -> None:
         """Let time pass on the exchange, and what falls due happen."""
 
         def jump() -> None:

@@ -24,7 +24,7 @@ from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import Clock, HttpRequest, HttpResponse, Transport, Venue
 from support.scripted_aster import KEY, SIGNER, USER
 from support.served import ServedExchange
-from support.worlds import START, ScriptedTape, make_world
+from support.worlds import START, ScriptedMarketData, make_world
 
 __all__ = ["InMemory", "InProcess", "OverSockets", "Setting"]
 
@@ -53,9 +53,9 @@ class Setting(Protocol):
 class InProcess:
     """The emulated venue itself."""
 
-    def __init__(self, tape: ScriptedTape) -> None:
+    def __init__(self, market_data: ScriptedMarketData) -> None:
         self.clock = VirtualClock(START)
-        self.world: Any = make_world(tape)
+        self.world: Any = make_world(market_data)
         self.venue: Venue = EmulatedVenue(self.world, self.clock)
 
     def run(self, main: Coroutine[Any, Any, Result]) -> Result:
@@ -68,9 +68,9 @@ class InProcess:
 class InMemory:
     """The live client in front of the wire, without sockets."""
 
-    def __init__(self, tape: ScriptedTape) -> None:
+    def __init__(self, market_data: ScriptedMarketData) -> None:
         self.clock = VirtualClock(START)
-        exchange = _exchange(tape)
+        exchange = _exchange(market_data)
         wire = WireVenue(exchange, ExchangeClock(self.clock, START))
         self.world: Any = _World(exchange, lambda act: act())
         transport = MemoryTransport(wire, self.clock)
@@ -87,8 +87,8 @@ class InMemory:
 class OverSockets:
     """The live client in front of a served exchange, whose time passes only when the client waits."""
 
-    def __init__(self, tape: ScriptedTape) -> None:
-        exchange = _exchange(tape)
+    def __init__(self, market_data: ScriptedMarketData) -> None:
+        exchange = _exchange(market_data)
         self._served = ServedExchange(WireVenue(exchange, ExchangeClock(SystemClock(), START, speed=0)))
         followed = FollowedClock(START, self._advance)
         self.clock: VirtualClock = followed
@@ -110,7 +110,7 @@ class OverSockets:
         self._served.close()
 
     def _advance(self, seconds: float) -> datetime:
-        self._served.pass_time(seconds)
+        self._served.advance_time(seconds)
         return self._served.ask(self._served.venue.clock.now)
 
 
@@ -129,7 +129,7 @@ class _World:
         self._via = via
 
     def __getattr__(self, name: str) -> Any:
-        act = getattr(self._exchange.members[USER].world, name)
+        act = getattr(self._exchange.exchange_accounts[USER].world, name)
         return lambda *arguments, **named: self._via(lambda: act(*arguments, **named))
 
     def set_status(self, symbol: str, status: TradingStatus) -> None:
@@ -137,9 +137,9 @@ class _World:
         self._via(lambda: self._exchange.set_status(symbol, status, tuple(Market)))
 
 
-def _exchange(tape: ScriptedTape) -> Exchange:
+def _exchange(market_data: ScriptedMarketData) -> Exchange:
     # A spot order is matched at once, as the suite expects of every venue; its delay has tests of its own.
-    exchange = Exchange(tape, start=START, rules=ExchangeRules(spot_delay_seconds=0.0))
+    exchange = Exchange(market_data, start=START, rules=ExchangeRules(spot_delay_seconds=0.0))
     exchange.open_account(USER, spot={"USDT": FUNDS}, perp=FUNDS)
     exchange.permit(USER, Agent(signer=SIGNER.lower()))
     return exchange

@@ -5,7 +5,7 @@ from decimal import Decimal
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, bot_state
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.notices import CycleEnded, Moment, Recorded
+from hedgerow.engine.notices import CycleEnded, Notice, Recorded
 from hedgerow.strategy.policies import VolumeFarming
 from support.crash_sites import Site
 
@@ -25,13 +25,13 @@ class Screens:
         self._outlook: Outlook | None = None
         self.wrongs: list[str] = []
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, notice: Notice) -> None:
         now = self._site.venue.clock.now()
-        self._outlook = self._builder.hear(moment, now) or self._outlook
-        if isinstance(moment, Recorded):
-            self.look(moment.after)
-        elif isinstance(moment, CycleEnded):
-            self.look(moment.ledger)
+        self._outlook = self._builder.on_notice(notice, now) or self._outlook
+        if isinstance(notice, Recorded):
+            self.look(notice.after)
+        elif isinstance(notice, CycleEnded):
+            self.look(notice.ledger)
 
     def look(self, ledger: Ledger) -> None:
         """Look with a process that counts as running, and with one that is known to be gone."""
@@ -52,7 +52,7 @@ class Screens:
     def _apart(self) -> str:
         """Return what differs on the exchange by more than 2 % and than an order can change; empty = nothing."""
         account = self._site.world.account()
-        for pair in self._site.tape.pairs:
+        for pair in self._site.market_data.pairs:
             own = account.coin(pair.base).total - self._coins.get(pair.base, Decimal(0))
             short, prices = account.short(pair.symbol), self._site.world.prices(pair.symbol)
             least = max(pair.lot_step, pair.min_notional / prices.spot) if prices else pair.lot_step

@@ -230,14 +230,14 @@ def _wallets(spot: str, perp: str) -> Ledger:
     return Ledger(books=Books(lines=lines))
 
 
-STORIES: dict[str, tuple[mo.Moment, ...]] = {
+STORIES: dict[str, tuple[mo.Notice, ...]] = {
     "startup": (
         started(),
         _START,
         reconciled(vd.Adopt(candidate=candidate())),
         adopted(),
     ),
-    "reconcile-1-closed-elsewhere": (_START, reconciled(vd.ClosedElsewhere(symbol="BTCUSDT"))),
+    "reconcile-1-closed-elsewhere": (_START, reconciled(vd.ClosedExternally(symbol="BTCUSDT"))),
     "reconcile-2-discovered": (_START, reconciled(vd.Adopt(candidate=candidate(ETH))), adopted(_ETH_HEDGE)),
     "reconcile-3-replaced": (
         _START,

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from hedgerow.aster.streams import AsterStreams
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.notifications import News
+from hedgerow.domain.notifications import Notification
 from support.scripted_aster import NOW, SYMBOL, ScriptedAster, make_venue, millis
 from support.scripted_streams import MemoryStreams
 
-__all__ = ["BULK", "FUTURES", "FUTURES_USER", "HOLDINGS", "PERP_ACCOUNT", "SPOT_BOOKS", "SPOT_USER", "StreamScene"]
+__all__ = ["BULK", "FUTURES", "FUTURES_USER", "HOLDINGS", "PERP_ACCOUNT", "SPOT_BOOKS", "SPOT_USER", "StreamHarness"]
 
 Result = TypeVar("Result")
 PERP, SPOT = Market.PERP, Market.SPOT
@@ -27,7 +27,7 @@ BULK = {"GET /fapi/v3/premiumIndex", "GET /fapi/v3/ticker/bookTicker", "GET /api
 HOLDINGS, PERP_ACCOUNT = {"GET /api/v3/account"}, "GET /fapi/v3/accountWithJoinMargin"
 
 
-class StreamScene:
+class StreamHarness:
     """A venue whose streams run while a story is played."""
 
     def __init__(self) -> None:
@@ -40,10 +40,10 @@ class StreamScene:
         self.venue = make_venue(self.aster, self.clock)
         self.wire = MemoryStreams()
         self.streams = AsterStreams(self.venue, transport=self.wire, clock=self.clock, random=Random(1))
-        self.news: list[News] = []
-        self.venue.account_cache.subscribe(self.news.append)
+        self.notifications: list[Notification] = []
+        self.venue.account_cache.subscribe(self.notifications.append)
 
-    def play(self, story: Callable[["StreamScene"], Coroutine[Any, Any, Result]]) -> Result:
+    def play(self, story: Callable[["StreamHarness"], Coroutine[Any, Any, Result]]) -> Result:
         """Play a story while the streams run."""
 
         async def main() -> Result:

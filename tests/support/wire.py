@@ -13,17 +13,17 @@ from coincurve import PrivateKey
 
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.exchange.account import Member
+from hedgerow.emulator.wire.exchange.account import ExchangeAccount
 from hedgerow.emulator.wire.exchange.exchange import Exchange, ExchangeRules
 from hedgerow.emulator.wire.protocol.clock import ExchangeClock
 from hedgerow.emulator.wire.protocol.credentials import Agent, ApiKey
 from hedgerow.emulator.wire.protocol.number_format import to_us
 from hedgerow.emulator.wire.protocol.signing import MAINNET, address_of, digest_of
 from hedgerow.emulator.wire.rest.call import WireRequest
-from hedgerow.emulator.wire.streams.sessions import FrameKind, Session
+from hedgerow.emulator.wire.streams.sessions import FrameKind, StreamSession
 from hedgerow.emulator.wire.venue import WireVenue
-from hedgerow.ports import HttpResponse, Tape
-from support.worlds import ScriptedTape
+from hedgerow.ports import HttpResponse, MarketData
+from support.worlds import ScriptedMarketData
 
 __all__ = [
     "AGENT",
@@ -33,8 +33,8 @@ __all__ = [
     "USER",
     "Reply",
     "WireClient",
+    "account_of",
     "make_wired",
-    "member_of",
     "messages",
     "signature_of",
 ]
@@ -103,7 +103,7 @@ class WireClient:
     def admin(self, method: str, name: str, /, **content: Any) -> Reply:
         return self.send(method, f"/admin/{name}", body=msgspec.json.encode(content).decode())
 
-    def pass_time(self, seconds: float) -> None:
+    def advance_time(self, seconds: float) -> None:
         self.venue.clock.jump(seconds)
         self.venue.tick()
 
@@ -122,20 +122,20 @@ class WireClient:
         asked = {"symbol": "AAAUSDT", "side": "BUY", "type": "MARKET", "quantity": quantity}
         return self.spot("POST", "order", **(asked | parameters))
 
-    def listen(self, market: Market) -> Session:
+    def listen(self, market: Market) -> StreamSession:
         name = "fapi" if market is Market.PERP else "api"
         key = self.send("POST", f"/{name}/v3/listenKey", self.query({})).json["listenKey"]
         return self.stream(f"/ws/{key}", market=market)
 
-    def stream(self, path: str, query: str = "", *, market: Market = Market.PERP) -> Session:
+    def stream(self, path: str, query: str = "", *, market: Market = Market.PERP) -> StreamSession:
         session = self.venue.connect(market, path, query, lambda: None)
         assert session is not None
         return session
 
 
-def make_wired(tape: Tape | None = None, *, state: Exchange | None = None, **rules: Any) -> WireClient:
+def make_wired(market_data: MarketData | None = None, *, state: Exchange | None = None, **rules: Any) -> WireClient:
     """Return a client of a new exchange whose time moves by hand; ``rules`` are those of ``ExchangeRules``."""
-    chosen = tape if tape is not None else ScriptedTape()
+    chosen = market_data if market_data is not None else ScriptedMarketData()
     exchange = state or Exchange(chosen, start=chosen.start, rules=ExchangeRules(**rules))
     if state is None:
         exchange.open_account(USER, spot={"USDT": Decimal(10_000)}, perp=Decimal(10_000))
@@ -146,11 +146,11 @@ def make_wired(tape: Tape | None = None, *, state: Exchange | None = None, **rul
     return WireClient(WireVenue(exchange, clock))
 
 
-def member_of(client: WireClient) -> Member:
-    return client.venue.exchange.members[client.user.lower()]
+def account_of(client: WireClient) -> ExchangeAccount:
+    return client.venue.exchange.exchange_accounts[client.user.lower()]
 
 
-def messages(session: Session) -> list[Any]:
+def messages(session: StreamSession) -> list[Any]:
     """Return and take away what waits to be sent."""
     found = [msgspec.json.decode(frame.text) for frame in session.outbox if frame.kind == FrameKind.TEXT]
     session.outbox.clear()

@@ -1,6 +1,6 @@
 """A tape written by hand, and small worlds on it: prices and rates say exactly what a test means.
 
-``ScriptedTape`` is a ``ports.Tape``. Prices are constant until ``set_prices`` changes them from a time on; funding
+``ScriptedMarketData`` is a ``ports.MarketData``. Prices are constant until ``set_prices`` changes them from a time on; funding
 settles at every multiple of the symbol's interval with the rate valid there, from ``HISTORY`` before the start.
 """
 
@@ -15,14 +15,14 @@ from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, TradingStatus
 from hedgerow.domain.schedule import last_settlement, next_settlement
 from hedgerow.emulator import EmulatedVenue, World, WorldOptions
-from hedgerow.ports import Liquidity, Tape, TapePrices
+from hedgerow.ports import Liquidity, MarketData, MarketPrices
 
 __all__ = [
     "HISTORY",
     "START",
     "SYMBOL",
     "Listing",
-    "ScriptedTape",
+    "ScriptedMarketData",
     "make_pair",
     "make_venue",
     "make_world",
@@ -75,10 +75,10 @@ def make_pair(
     )
 
 
-def prices_of(spot: Money, perp: Money | None = None, mark: Money | None = None) -> TapePrices:
+def prices_of(spot: Money, perp: Money | None = None, mark: Money | None = None) -> MarketPrices:
     """Return prices; the perpetual is at spot and the mark at the perpetual unless given."""
     perp_price = Decimal(spot if perp is None else perp)
-    return TapePrices(spot=Decimal(spot), perp=perp_price, mark=perp_price if mark is None else Decimal(mark))
+    return MarketPrices(spot=Decimal(spot), perp=perp_price, mark=perp_price if mark is None else Decimal(mark))
 
 
 class Listing:
@@ -104,7 +104,7 @@ class Listing:
             for market, depth in ((Market.SPOT, depth_notional), (Market.PERP, perp_depth_notional or depth_notional))
         }
         origin = datetime(1970, 1, 1, tzinfo=UTC)
-        self.prices: dict[datetime, TapePrices | None] = {origin: prices_of(spot, perp)}
+        self.prices: dict[datetime, MarketPrices | None] = {origin: prices_of(spot, perp)}
         self.rates: dict[datetime, Decimal] = {origin: Decimal(rate)}
         self.intervals: dict[datetime, int] = {origin: interval_hours}
         self.predictions: dict[datetime, Decimal | None] = {}
@@ -118,8 +118,8 @@ def _newest(series: Mapping[datetime, Any], at: datetime) -> Any:
     return series[times[found - 1]] if found else None
 
 
-class ScriptedTape:
-    """A ``Tape`` that says what a test told it."""
+class ScriptedMarketData:
+    """A ``MarketData`` that says what a test told it."""
 
     def __init__(
         self,
@@ -182,8 +182,8 @@ class ScriptedTape:
     def step(self) -> timedelta:
         return self._step
 
-    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
-        found: TapePrices | None = _newest(self._listings[symbol].prices, at)
+    def prices(self, symbol: str, at: datetime) -> MarketPrices | None:
+        found: MarketPrices | None = _newest(self._listings[symbol].prices, at)
         return found
 
     def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:  # noqa: ARG002 - the port's shape
@@ -229,7 +229,7 @@ class ScriptedTape:
 
 
 def make_world(
-    tape: Tape | None = None,
+    market_data: MarketData | None = None,
     *,
     usdt: Money = 10_000,
     perp: Money = 10_000,
@@ -238,7 +238,7 @@ def make_world(
     **options: Any,
 ) -> World:
     """Return a world of one account; ``options`` are those of ``WorldOptions``."""
-    chosen = tape if tape is not None else ScriptedTape()
+    chosen = market_data if market_data is not None else ScriptedMarketData()
     spot = {"USDT": Decimal(usdt), **(coins or {})}
     return World(
         chosen,
@@ -253,7 +253,7 @@ def make_venue(world: World | None = None, clock: VirtualClock | None = None, **
     """Return a venue without latency; ``arguments`` are those of ``EmulatedVenue``.
 
     Without ``clock`` it gets a virtual one at the world's time (``venue.clock``), to be run with ``run_virtual`` or
-    moved by ``venue.clock.pass_time``.
+    moved by ``venue.clock.advance_time``.
     """
     held = world if world is not None else make_world()
     return EmulatedVenue(held, clock if clock is not None else VirtualClock(held.now), **arguments)

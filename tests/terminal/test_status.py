@@ -25,7 +25,7 @@ from hedgerow.store.sqlite import SqliteStore
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
-from support.ledger_builder import Diary
+from support.ledger_builder import LedgerBuilder
 from support.terminal import Shown, Terminal, on_terminal
 from support.views import account, listing, market_of, short_of
 
@@ -41,7 +41,7 @@ class Scene:
 
     def __init__(self, folder: Path) -> None:
         self.home = Home(folder=folder, mode=HomeMode.PAPER)
-        self.diary = Diary()
+        self.diary = LedgerBuilder()
         self.changes: dict[str, object] = {}
 
     def hedged(self) -> "Scene":

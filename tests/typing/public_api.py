@@ -11,7 +11,7 @@ from hedgerow.domain.events import Event
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
-from hedgerow.ports import Clock, NewsSource, Store, Venue
+from hedgerow.ports import Clock, NotificationSource, Store, Venue
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.evaluation.exits import Exit
 from hedgerow.strategy.evaluation.ranking import Ranking
@@ -69,7 +69,7 @@ def policies_and_stores(parameters: StrategyParameters) -> tuple[Policy, Store, 
 async def client_and_venue(client: AsterClient, clock: Clock) -> None:
     assert_type(await client.depth(Market.SPOT, "BTCUSDT"), DepthReply)
     venue: Venue = AsterVenue(client, clock)
-    told: NewsSource = AsterVenue(client, clock)
+    told: NotificationSource = AsterVenue(client, clock)
     assert_type(await venue.depth(Market.PERP, "BTCUSDT"), Depth)
     assert_type(told.telling, bool)
 

@@ -14,12 +14,12 @@ from hedgerow.engine.execution.executor import Executor
 from hedgerow.engine.guard import Guard
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.notices import Listener
+from hedgerow.engine.notices import Observer
 from hedgerow.engine.operator import Service
-from hedgerow.engine.reconciliation import Settler
+from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.engine.runner import Runner, RunOptions, StopSignal
 from hedgerow.engine.startup import Startup
-from hedgerow.ports import Clock, Mailbox, NewsSource, StateKeeper, Store, Venue
+from hedgerow.ports import Clock, Mailbox, NotificationSource, StateKeeper, Store, Venue
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
 from hedgerow.strategy.policy import Policy
@@ -37,7 +37,7 @@ class BotParts(Struct, frozen=True, kw_only=True):
     randomness: random.Random
     """For ids only; a seed makes a run repeatable."""
     options: RunOptions = RunOptions()
-    listeners: Sequence[Listener] = ()
+    observers: Sequence[Observer] = ()
     policy: Policy | None = None
     """None = the one the parameters name."""
     dry_run: bool = False
@@ -50,7 +50,7 @@ class BotParts(Struct, frozen=True, kw_only=True):
     """Where requests come in while the bot runs."""
     identity: RunIdentity | None = None
     """Whose money it is, for the words at start."""
-    news: NewsSource | None = None
+    notifications: NotificationSource | None = None
     """What the venue tells by itself; None = the guard polls, as ``options`` say."""
 
 
@@ -88,7 +88,7 @@ def build_bot(parts: BotParts) -> Bot:
         venue=parts.venue,
         seen=cycle.last_account,
         nudge=stop.nudge,
-        source=parts.news,
+        source=parts.notifications,
         poll_seconds=parts.options.poll_seconds,
     )
     runner = Runner(
@@ -117,7 +117,7 @@ def build_bot(parts: BotParts) -> Bot:
 def _tools(parts: BotParts, stop: StopSignal) -> Tools:
     venue, clock, parameters = parts.venue, parts.clock, parts.parameters
     policy = parts.policy or load_policy(parameters.policy, parameters)
-    journal = Journal(parts.store, parts.listeners)
+    journal = Journal(parts.store, parts.observers)
     ids = IdSource(clock, parts.randomness)
     bookkeeper = Bookkeeper(venue=venue, journal=journal, clock=clock)
     executor = Executor(
@@ -129,7 +129,7 @@ def _tools(parts: BotParts, stop: StopSignal) -> Tools:
         parameters=parameters,
         stopping=stop,
     )
-    settler = Settler(venue=venue, clock=clock, journal=journal, policy=policy, ids=ids, executor=executor)
+    settler = Reconciler(venue=venue, clock=clock, journal=journal, policy=policy, ids=ids, executor=executor)
     return Tools(
         venue=venue,
         clock=clock,

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from hedgerow.app.findings.account import ok, problem, unread, warning
-from hedgerow.app.findings.keys import Finding
+from hedgerow.app.findings.keys import DoctorFinding
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.formats import amount, percent, quantity
@@ -14,7 +14,7 @@ from hedgerow.engine.accounting.position_history import read_history
 from hedgerow.ports import Venue
 from hedgerow.strategy.decisions.first_check import FirstCheck, candidate_in, first_check
 from hedgerow.strategy.decisions.reconcile import reconcile
-from hedgerow.strategy.decisions.verdicts import ClosedElsewhere, HalfOpen, InFlight, Unreadable, halt_for
+from hedgerow.strategy.decisions.verdicts import ClosedExternally, HalfOpen, InFlight, Unreadable, halt_for
 from hedgerow.strategy.observation import Close, Decision, Hold, HoldReason, Observation, Reduce, TopUpMargin, Trim
 from hedgerow.strategy.policy import Policy
 
@@ -29,7 +29,7 @@ async def forecast(
     ledger: Ledger | None,
     policy: Policy,
     read: tuple[MarketView | VenueError, AccountView | VenueError],
-) -> Finding:
+) -> DoctorFinding:
     """Say what the first check would do with what was ``read`` of market and account; changes nothing."""
     market, account = read
     if isinstance(account, VenueError):
@@ -49,7 +49,7 @@ async def forecast(
     return first_check_finding(found, known, at=account.at)
 
 
-def first_check_finding(found: FirstCheck, ledger: Ledger, *, at: datetime) -> Finding:
+def first_check_finding(found: FirstCheck, ledger: Ledger, *, at: datetime) -> DoctorFinding:
     """Say what the first check would do."""
     if found.adopted is not None:
         return _adopting(found.adopted, found.decision, at)
@@ -63,7 +63,7 @@ def first_check_finding(found: FirstCheck, ledger: Ledger, *, at: datetime) -> F
     return _verdict(found)
 
 
-def _adopting(hedge: HedgedPosition, decision: Decision | None, at: datetime) -> Finding:
+def _adopting(hedge: HedgedPosition, decision: Decision | None, at: datetime) -> DoctorFinding:
     age = (at - hedge.opened_at).total_seconds() / SECONDS_PER_HOUR
     past = f"opened {age:.1f} h ago, {amount(hedge.funding_received)} of funding received"
     if not hedge.history_known:
@@ -71,16 +71,16 @@ def _adopting(hedge: HedgedPosition, decision: Decision | None, at: datetime) ->
     what = f"adopts {hedge.symbol} ({quantity(hedge.short)} on both legs, {past})"
     if isinstance(decision, Hold) and decision.reason is HoldReason.HEALTHY:
         return ok(SUBJECT, f"{what} and holds it")
-    mend = "change that setting, set adopt to never, or close the position by hand"
+    fix = "change that setting, set adopt to never, or close the position by hand"
     if isinstance(decision, Hold) and decision.reason is HoldReason.JUST_ADOPTED:
         why = decision.detail.rpartition(";")[0]
         return warning(
-            SUBJECT, f"{what}, keeps it until the next one, and that one closes it: {why}", f"to keep it, {mend}"
+            SUBJECT, f"{what}, keeps it until the next one, and that one closes it: {why}", f"to keep it, {fix}"
         )
-    return warning(SUBJECT, f"{what}, then {_action(decision)}", mend)
+    return warning(SUBJECT, f"{what}, then {_action(decision)}", fix)
 
 
-def _holding(symbol: str, decision: Decision) -> Finding:
+def _holding(symbol: str, decision: Decision) -> DoctorFinding:
     if isinstance(decision, Hold) and decision.reason is HoldReason.HEALTHY:
         return ok(SUBJECT, f"holds {symbol}: {decision.reason}")
     return warning(
@@ -110,7 +110,7 @@ def _with_detail(reason: str, detail: str) -> str:
     return f"{reason} ({detail})" if detail else reason
 
 
-def _verdict(found: FirstCheck) -> Finding:
+def _verdict(found: FirstCheck) -> DoctorFinding:
     """Say what follows from a verdict about which no rule of a held hedge is asked; halts have their own finding."""
     halt, verdict = halt_for(found.verdict), found.verdict
     if halt is not None:
@@ -118,7 +118,7 @@ def _verdict(found: FirstCheck) -> Finding:
     if isinstance(verdict, HalfOpen):
         text = f"closes what is left of {verdict.symbol}: its {verdict.market} leg is not all there"
         return problem(SUBJECT, text, "start the bot now, or close the other leg by hand: it is not hedged")
-    if isinstance(verdict, ClosedElsewhere):
+    if isinstance(verdict, ClosedExternally):
         return warning(
             SUBJECT, f"strikes {verdict.symbol} off the log: it is not on the exchange any more", "hedgerow books"
         )

@@ -12,7 +12,7 @@ from msgspec import Struct
 from hedgerow.clock import SystemClock
 from hedgerow.dashboard.bot_state import Process, ProcessState
 from hedgerow.domain.operator_requests import Answer, Claim, OperatorRequest
-from hedgerow.engine.notices import Moment, Stopped
+from hedgerow.engine.notices import Notice, Stopped
 from hedgerow.ports import Clock, Mailbox
 from hedgerow.store.files import read_small_file
 
@@ -52,9 +52,9 @@ class Heartbeat:
         self._number = 0
         self._ended = False
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Beat; end at the last words of a bot that left nothing half done."""
-        if isinstance(moment, Stopped) and moment.ledger.execution is None:
+        if isinstance(notice, Stopped) and notice.ledger.execution is None:
             self._ended = True
             self._path.unlink(missing_ok=True)
         else:

@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from hedgerow.clock import SystemClock
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
-from hedgerow.engine.notices import Moment
+from hedgerow.engine.notices import Notice
 from hedgerow.ports import Clock
 from hedgerow.store.files import read_small_file, replace_file
 
@@ -40,9 +40,9 @@ class OutlookFile:
         self._builder = builder
         self._clock = clock or SystemClock()
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Take note, and write what is worth writing."""
-        outlook = self._builder.hear(moment, self._clock.now())
+        outlook = self._builder.on_notice(notice, self._clock.now())
         if outlook is None:
             return
         try:

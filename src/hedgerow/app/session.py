@@ -15,12 +15,12 @@ from hedgerow.app.heartbeat import BeatingClock, BeatingMailbox, Heartbeat
 from hedgerow.app.identity import identity_of
 from hedgerow.app.outlook_file import OutlookFile
 from hedgerow.app.state_file import StateFile
-from hedgerow.app.venues.connection import Access, Door
+from hedgerow.app.venues.connection import VenueAccess, VenueConnection
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.dashboard.outlook import OutlookBuilder
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.notices import Listener, Warned
+from hedgerow.engine.notices import Observer, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Clock
 from hedgerow.store import guide_state
@@ -38,7 +38,7 @@ class Session(Struct, frozen=True, kw_only=True):
 
     home: Home
     settings: Settings
-    door: Door
+    connection: VenueConnection
     store: SqliteStore
     mailbox: FolderMailbox
     notices: tuple[str, ...]
@@ -48,11 +48,11 @@ class Session(Struct, frozen=True, kw_only=True):
     @property
     def clock(self) -> Clock:
         """The clock that the bot lives by."""
-        return self.door.clock
+        return self.connection.clock
 
     @asynccontextmanager
     async def awake(
-        self, listeners: Sequence[Listener] = (), options: RunOptions | None = None, *, stay: bool = False
+        self, observers: Sequence[Observer] = (), options: RunOptions | None = None, *, stay: bool = False
     ) -> AsyncGenerator[Bot]:
         """Open the way to the exchange and wire the bot, inside the event loop that it will run on.
 
@@ -62,27 +62,27 @@ class Session(Struct, frozen=True, kw_only=True):
             ConfigError: the exchange does not know these credentials, or they do not suffice.
         """
         policy = self.parts.policy or load_policy(self.parts.parameters.policy, self.parts.parameters)
-        heard: tuple[Listener, ...] = (*listeners, *self.door.listeners, self.state_file)
-        chosen = replace(options or self.parts.options, mail_seconds=self.door.mail_seconds)
+        heard: tuple[Observer, ...] = (*observers, *self.connection.observers, self.state_file)
+        chosen = replace(options or self.parts.options, mail_seconds=self.connection.mail_seconds)
         clock, mailbox = self.parts.clock, self.parts.mailbox
         if stay and mailbox is not None:
             heart = Heartbeat(self.home.heartbeat)
             outlook = OutlookFile(self.home.outlook, OutlookBuilder(policy, self.parts.identity))
             heard, clock, mailbox = (*heard, outlook, heart), BeatingClock(clock, heart), BeatingMailbox(mailbox, heart)
         bot = build_bot(
-            replace(self.parts, listeners=heard, options=chosen, clock=clock, mailbox=mailbox, policy=policy)
+            replace(self.parts, observers=heard, options=chosen, clock=clock, mailbox=mailbox, policy=policy)
         )
 
         def report(text: str) -> None:
             bot.journal.say(Warned(at=self.clock.now(), text=text))
 
-        self.door.report_to(report)
+        self.connection.report_to(report)
         self.store.report_to(report)
         self.state_file.report_to(report)
         self.mailbox.report_to(report)
         try:
-            async with self.door.attend(self.store, stay) as told:
-                for text in (*self.notices, *self.door.notices, *told):
+            async with self.connection.open_connection(self.store, stay) as told:
+                for text in (*self.notices, *self.connection.notices, *told):
                     bot.journal.say(Warned(at=self.clock.now(), text=text))
                 yield bot
         finally:
@@ -121,7 +121,7 @@ async def read_ledger(home: Home) -> Ledger | None:
 
 
 @contextmanager
-def open_session(home: Home, settings: Settings, access: Access) -> Generator[Session]:
+def open_session(home: Home, settings: Settings, access: VenueAccess) -> Generator[Session]:
     """Open a home for trading: sole holder of its account until the context ends.
 
     Raises:
@@ -133,8 +133,8 @@ def open_session(home: Home, settings: Settings, access: Access) -> Generator[Se
         yield _session(home, settings, access.connect())
 
 
-def _session(home: Home, settings: Settings, door: Door) -> Session:
-    clock, store = door.clock, SqliteStore(home.events, SystemClock())
+def _session(home: Home, settings: Settings, connection: VenueConnection) -> Session:
+    clock, store = connection.clock, SqliteStore(home.events, SystemClock())
     mailbox = FolderMailbox(home.requests, SystemClock())
     old = guide_state.read(home.state, at=clock.now())
     corrupt = old if isinstance(old, guide_state.CorruptState) else None
@@ -142,14 +142,14 @@ def _session(home: Home, settings: Settings, door: Door) -> Session:
     position = state.current_position if state else None
     state_file = StateFile(home.state, state)
     parts = BotParts(
-        venue=door.venue,
+        venue=connection.venue,
         store=store,
         clock=clock,
         parameters=settings.parameters,
         randomness=random.Random(secrets.randbits(64)),  # noqa: S311 - ids must differ between runs, not be secret
         options=RunOptions(
             interval_seconds=settings.parameters.position_management.loop_interval_seconds,
-            poll_seconds=door.poll_seconds,
+            poll_seconds=connection.poll_seconds,
         ),
         dry_run=home.mode is HomeMode.DRY_RUN,
         imported=guide_state.to_import(state, clock.now()) if state else None,
@@ -157,12 +157,12 @@ def _session(home: Home, settings: Settings, door: Door) -> Session:
         state=state_file,
         mailbox=mailbox,
         identity=identity_of(home, settings),
-        news=door.news,
+        notifications=connection.notifications,
     )
     return Session(
         home=home,
         settings=settings,
-        door=door,
+        connection=connection,
         store=store,
         mailbox=mailbox,
         notices=(*settings.notices, *settings.warnings, *((_corrupt(corrupt, home.state),) if corrupt else ())),

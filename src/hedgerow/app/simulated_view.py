@@ -8,7 +8,7 @@ from hedgerow.app.state_file import StateFile
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, bot_state
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.notices import CycleEnded, Moment, Recorded
+from hedgerow.engine.notices import CycleEnded, Notice, Recorded
 from hedgerow.ports import Clock
 from hedgerow.simulation.checks.view import Shown
 from hedgerow.store import guide_state
@@ -38,15 +38,15 @@ class SimulatedView:
         self._file = StateFile(self._path)
         self._builder = OutlookBuilder(load_policy(parameters.policy, parameters))
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Show the bot after an event, and after a check."""
-        self._file.hear(moment)
+        self._file.on_notice(notice)
         if self._builder is not None:
-            self._outlook = self._builder.hear(moment, self._clock.now()) or self._outlook
-        if isinstance(moment, Recorded):
-            self.show(moment.after)
-        elif isinstance(moment, CycleEnded):
-            self.show(moment.ledger, checked=True)
+            self._outlook = self._builder.on_notice(notice, self._clock.now()) or self._outlook
+        if isinstance(notice, Recorded):
+            self.show(notice.after)
+        elif isinstance(notice, CycleEnded):
+            self.show(notice.ledger, checked=True)
 
     def show(self, ledger: Ledger, *, checked: bool = False) -> None:
         """Show a ledger beside the last outlook, by a process that counts as running: what looks best."""

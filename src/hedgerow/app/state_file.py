@@ -10,7 +10,7 @@ from hedgerow.domain.errors import StoreError
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition
-from hedgerow.engine.notices import CycleEnded, Moment, Reconciled, Recorded, Started
+from hedgerow.engine.notices import CycleEnded, Notice, Reconciled, Recorded, Started
 from hedgerow.store import guide_state
 from hedgerow.store.guide_state import GuideState
 
@@ -51,21 +51,21 @@ class StateFile:
         """Say through ``report`` when the file cannot be written, and when it can be again."""
         self._report = report
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Write after cycles and trades, and at the start where the file misses what was logged last."""
-        match moment:
+        match notice:
             case Started(ledger=ledger, at=at):
                 if self._found is None or not guide_state.agrees(self._found, ledger):
                     self._write(ledger, at, durable=False)
             case Reconciled(hedge=HedgedPosition() as hedge, value=Decimal() as value) if hedge.spot_quantity:
                 self._see(hedge, value / hedge.spot_quantity)
             case CycleEnded(ledger=ledger, at=at):
-                if ledger.hedge is not None and moment.evaluation is not None:
-                    self._see(ledger.hedge, moment.evaluation.spot_price, moment.evaluation.signal)
+                if ledger.hedge is not None and notice.evaluation is not None:
+                    self._see(ledger.hedge, notice.evaluation.spot_price, notice.evaluation.signal)
                 self._write(ledger, at, durable=False)
             case Recorded(event=event, after=ledger) if isinstance(event, TRADES):
                 if ledger.hedge is not None:
-                    self._see(ledger.hedge, _traded_at(moment))
+                    self._see(ledger.hedge, _traded_at(notice))
                 self._write(ledger, event.at)
             case _:
                 pass
@@ -99,11 +99,11 @@ class StateFile:
             self._report(f"{self.failure}: it is tried again after every check and every trade; the log has everything")
 
 
-def _traded_at(moment: Recorded) -> Decimal | None:
+def _traded_at(notice: Recorded) -> Decimal | None:
     """Return the coin's price that a trade shows: of its own fills, or the one that an adoption was made at."""
-    if isinstance(moment.event, ev.HedgeAdopted):
-        return moment.event.spot_price
-    job = moment.before.execution
+    if isinstance(notice.event, ev.HedgeAdopted):
+        return notice.event.spot_price
+    job = notice.before.execution
     if job is None:
         return None
     leg = job.spot if job.spot.filled else job.perp

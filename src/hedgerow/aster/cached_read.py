@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from hedgerow.domain.errors import VenueError
 from hedgerow.ports import Clock
 
-__all__ = ["Timed", "is_recent"]
+__all__ = ["CachedRead", "is_recent"]
 
 Value = TypeVar("Value")
 RETRY_SECONDS = 30.0
@@ -18,7 +18,7 @@ def is_recent(at: datetime, now: datetime, within: timedelta) -> bool:
     return timedelta(0) <= now - at <= within
 
 
-class Timed(Generic[Value]):
+class CachedRead(Generic[Value]):
     """Renew a reading every ``seconds``; one older than ``keep`` times that is not given any more."""
 
     def __init__(

@@ -153,7 +153,7 @@ class AsterClient:
             await self._account(Market.PERP, "leverageBracket", {"symbol": symbol}), account.SymbolBrackets
         )
 
-    async def perp_account(self) -> account.PerpAccount:
+    async def perp_account(self) -> account.PerpAccountReply:
         """Read the perpetual wallet and every position together."""
         return account.perp_account_of(await self._account(Market.PERP, "accountWithJoinMargin", weight=5))
 

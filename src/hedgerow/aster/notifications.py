@@ -6,17 +6,17 @@ from hedgerow.aster.account.stream_cache import AccountCache
 from hedgerow.aster.market.stream_cache import MarketCache
 from hedgerow.aster.schema.market_rows import PremiumRow
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.ports import Clock
 from hedgerow.subscribers import Subscribers
 
-__all__ = ["AsterNews"]
+__all__ = ["AsterNotifications"]
 
 HOUR_MS = 3_600_000
 
 
-class AsterNews:
-    """A ``ports.NewsSource`` over both caches; without streams it tells nothing, and says so."""
+class AsterNotifications:
+    """A ``ports.NotificationSource`` over both caches; without streams it tells nothing, and says so."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class AsterNews:
         self._accounts = accounts
         self._markets = markets
         self._interval = interval
-        self._subscribers: Subscribers[News] = Subscribers(report)
+        self._subscribers: Subscribers[Notification] = Subscribers(report)
         self._symbol: str | None = None
         self._last: PremiumRow | None = None
         accounts.subscribe(self._tell)
@@ -43,7 +43,7 @@ class AsterNews:
         """Whether both accounts' streams are open and mark prices were heard just now."""
         return all(map(self._accounts.is_open, Market)) and self._markets.beats(self._clock.now())
 
-    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
         """Call ``listener`` with every piece of news; returns what ends that."""
         return self._subscribers.add(listener)
 
@@ -59,27 +59,27 @@ class AsterNews:
         trades = row.mark_price > 0
         if before is not None and trades != (before.mark_price > 0):
             detail = "it has a mark price again" if trades else "it has no mark price any more"
-            self._tell(self._news(NewsKind.STATUS, row.symbol, detail=detail))
+            self._tell(self._notifications(NotificationKind.STATUS, row.symbol, detail=detail))
         if before is not None and _rhythm_changed(before, row, self._interval(row.symbol)):
-            self._tell(self._news(NewsKind.INTERVAL, row.symbol))
+            self._tell(self._notifications(NotificationKind.INTERVAL, row.symbol))
         if trades:
             self._tell(
-                News(
+                Notification(
                     at=self._clock.now(),
-                    kind=NewsKind.MARK,
+                    kind=NotificationKind.MARK,
                     symbol=row.symbol,
                     mark=row.mark_price,
                 )
             )
 
     def _lost(self, market: Market) -> None:
-        self._tell(News(at=self._clock.now(), kind=NewsKind.LOST, market=market))
+        self._tell(Notification(at=self._clock.now(), kind=NotificationKind.LOST, market=market))
 
-    def _news(self, kind: NewsKind, symbol: str, *, detail: str = "") -> News:
-        return News(at=self._clock.now(), kind=kind, symbol=symbol, detail=detail)
+    def _notifications(self, kind: NotificationKind, symbol: str, *, detail: str = "") -> Notification:
+        return Notification(at=self._clock.now(), kind=kind, symbol=symbol, detail=detail)
 
-    def _tell(self, news: News) -> None:
-        self._subscribers.tell(news)
+    def _tell(self, notification: Notification) -> None:
+        self._subscribers.tell(notification)
 
 
 def _rhythm_changed(before: PremiumRow, now: PremiumRow, hours: int | None) -> bool:

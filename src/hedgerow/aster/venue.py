@@ -8,18 +8,18 @@ from typing import NoReturn, assert_never
 
 from msgspec.structs import replace
 
-from hedgerow.aster.account.history import AccountHistory
+from hedgerow.aster.account.history import AsterAccountHistory
 from hedgerow.aster.account.nonce_reservations import Reservations
-from hedgerow.aster.account.orders import OrderDesk
-from hedgerow.aster.account.own_activity import OwnActs
+from hedgerow.aster.account.orders import OrderClient
+from hedgerow.aster.account.own_activity import OwnActivity
 from hedgerow.aster.account.reader import AccountReader
-from hedgerow.aster.account.settings import SettingsDesk
+from hedgerow.aster.account.settings import AccountCommands
 from hedgerow.aster.account.stream_cache import AccountCache
-from hedgerow.aster.cached_read import Timed
+from hedgerow.aster.cached_read import CachedRead
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.market.reader import MarketReader
 from hedgerow.aster.market.stream_cache import MarketCache
-from hedgerow.aster.notifications import AsterNews
+from hedgerow.aster.notifications import AsterNotifications
 from hedgerow.aster.reports import Report
 from hedgerow.aster.schema.account_rows import OrderRow
 from hedgerow.aster.schema.convert import depth_of
@@ -38,10 +38,10 @@ from hedgerow.domain.events import Event
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.domain.position import OrderRecord
-from hedgerow.ports import AccountRecord, Clock, StatementRow
+from hedgerow.ports import AccountHistory, Clock, StatementRow
 from hedgerow.tasks import all_of
 
 __all__ = ["AsterVenue"]
@@ -65,7 +65,7 @@ class AsterVenue:
         self.client = client
         self._clock = clock
         self._name = name
-        self._own = OwnActs()
+        self._own = OwnActivity()
         self.report = Report()
         """Shows its user what of the streams and their listeners fails; says nothing until ``show`` is set."""
         self.market_cache = MarketCache(self.report)
@@ -73,13 +73,15 @@ class AsterVenue:
         self._markets = MarketReader(client, clock, self.market_cache)
         self._accounts = AccountReader(client, clock, self._markets.listing, cache=self.account_cache)
         self.account_cache.subscribe(self._heed)
-        self._news = AsterNews(clock, self.account_cache, self.market_cache, self._markets.interval, report=self.report)
-        self._news.subscribe(self._heed_market)
-        self._history = AccountHistory(client, self._own)
+        self._notifications = AsterNotifications(
+            clock, self.account_cache, self.market_cache, self._markets.interval, report=self.report
+        )
+        self._notifications.subscribe(self._heed_market)
+        self._history = AsterAccountHistory(client, self._own)
         self._reservations = Reservations(client, self._own, clock)
-        self._orders = OrderDesk(client, clock, self._own, cache=self.account_cache, reservations=self._reservations)
-        self._settings = SettingsDesk(client, clock, self._own, reservations=self._reservations)
-        self._offset = Timed(clock, client.synchronise, seconds=CLOCK_CHECK_SECONDS)
+        self._orders = OrderClient(client, clock, self._own, cache=self.account_cache, reservations=self._reservations)
+        self._settings = AccountCommands(client, clock, self._own, reservations=self._reservations)
+        self._offset = CachedRead(clock, client.synchronise, seconds=CLOCK_CHECK_SECONDS)
 
     def remember(self, events: Iterable[Event], orders: Iterable[OrderRecord] = ()) -> None:
         """Take over the event log of earlier runs: all of it, or its newest part from ``Ledger.recent_from`` on.
@@ -112,15 +114,15 @@ class AsterVenue:
     @property
     def telling(self) -> bool:
         """Whether the streams are open and heard, so that nothing that happens is missed."""
-        return self._news.telling
+        return self._notifications.telling
 
-    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
         """Call ``listener`` with every piece of news; returns what ends that."""
-        return self._news.subscribe(listener)
+        return self._notifications.subscribe(listener)
 
     def follow(self, symbol: str | None) -> None:
         """Tell mark, interval and status of this symbol alone; None = of none."""
-        self._news.follow(symbol)
+        self._notifications.follow(symbol)
 
     async def market(self, periods: int) -> MarketView:
         """Read the whole market, with at least ``periods`` newest settled rates per symbol where they exist."""
@@ -213,7 +215,7 @@ class AsterVenue:
         """Read the rows since a time that the bot did not cause, oldest first."""
         return await self._history.statement(since, until)
 
-    async def record(self, since: datetime) -> AccountRecord:
+    async def record(self, since: datetime) -> AccountHistory:
         """Read everything that was written down about the account since a time."""
         return await self._history.record(since)
 
@@ -226,12 +228,12 @@ class AsterVenue:
                 with suppress(VenueError):
                     await renew(ahead)
 
-    def _heed(self, news: News) -> None:
-        if news.kind in {NewsKind.MODES, NewsKind.CONNECTED}:
+    def _heed(self, notification: Notification) -> None:
+        if notification.kind in {NotificationKind.MODES, NotificationKind.CONNECTED}:
             self._accounts.modes_changed()
 
-    def _heed_market(self, news: News) -> None:
-        if news.kind in {NewsKind.STATUS, NewsKind.INTERVAL}:
+    def _heed_market(self, notification: Notification) -> None:
+        if notification.kind in {NotificationKind.STATUS, NotificationKind.INTERVAL}:
             self._markets.changed()
 
     async def _resting(self, market: Market, symbol: str) -> tuple[OrderRow, ...]:

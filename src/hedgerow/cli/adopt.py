@@ -26,6 +26,6 @@ def adopt(
     """Adopt SYMBOL: as many coins as its short needs become the bot's, the rest stays yours."""
     place = home_of(home, paper=paper, dry_run=dry_run)
     read_settings(place, config)
-    with spoken(place, console=False) as listeners:
-        answer = asyncio.run(ask(place, config, AdoptRequested(symbol=symbol.upper()), listeners))
+    with spoken(place, console=False) as observers:
+        answer = asyncio.run(ask(place, config, AdoptRequested(symbol=symbol.upper()), observers))
     return answered(answer)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hedgerow.app.backup import back_up
-from hedgerow.cli.codes import Exit
+from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import DryRunOption, HomeOption, PaperOption, home_of, say
 
 __all__ = ["backup"]
@@ -23,4 +23,4 @@ def backup(
     place = home_of(home, paper=paper, dry_run=dry_run)
     events = back_up(place, file)
     say(f"{place.events}: {events:,} events copied to {file}")
-    return Exit.DONE
+    return ExitCode.DONE

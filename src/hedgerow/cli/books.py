@@ -14,7 +14,7 @@ from hedgerow.app.commands.books import BooksQuestion, read_books_report
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
 from hedgerow.cli.arguments import time_option
-from hedgerow.cli.codes import Exit
+from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import (
     ConfigOption,
     DryRunOption,
@@ -32,7 +32,7 @@ from hedgerow.cli.common import (
 from hedgerow.cli.tables import Column, show_table
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
-from hedgerow.dashboard.books.matching import AuditLine, Standing
+from hedgerow.dashboard.books.matching import AuditLine, MatchStatus
 from hedgerow.dashboard.books.report import CSV_COLUMNS, BooksReport, Row, as_json, csv_rows
 from hedgerow.dashboard.books.statement import HedgeStatement
 from hedgerow.domain.errors import ConfigError
@@ -110,7 +110,7 @@ def books(  # noqa: PLR0913 - a command names every option
         refuse_unwritable("--csv", csv)
     if not place.events.exists():
         say(f"No log at {place.events}: the bot has not run here yet{others_here(place)}.")
-        return Exit.FAILED
+        return ExitCode.FAILED
     question = BooksQuestion(since=first, hedge_id=hedge, offline=offline or demo)
     report = asyncio.run(read_books_report(place, config, question))
     if hedge is not None and not report.hedges:
@@ -120,7 +120,7 @@ def books(  # noqa: PLR0913 - a command names every option
     write_json(json, as_json(report), identity_of(place, read_settings(place, config)))
     if not is_stdout(json):
         show_books(report)
-    return Exit.DONE if report.agrees else Exit.FAILED
+    return ExitCode.DONE if report.agrees else ExitCode.FAILED
 
 
 def _home(folder: Path, *, paper: bool, dry_run: bool, demo: bool) -> Home:
@@ -220,7 +220,7 @@ def _tell_verdict(report: BooksReport) -> None:
     if venue is None:
         say("Only the log was read; without --offline it is held against the exchange.")
         return
-    counts = {standing: sum(line.standing is standing for line in venue.lines) for standing in Standing}
+    counts = {standing: sum(line.standing is standing for line in venue.lines) for standing in MatchStatus}
     said = ", ".join(f"{count} {standing.value}" for standing, count in counts.items() if count) or "none"
     say(f"Lines of {venue.name}: {said}.")
     if report.unmatched:

@@ -59,9 +59,9 @@ def close(
         _confirm(held.symbol if held else named or "")
     if damage is not None:
         say(f"The log could not be read ({damage}): set aside as {set_log_aside(place).name}")
-    with spoken(place, console=False) as listeners:
+    with spoken(place, console=False) as observers:
         request = CloseRequested(symbol=named, take_over=found)
-        return answered(asyncio.run(ask(place, config, request, listeners, hedge=held)))
+        return answered(asyncio.run(ask(place, config, request, observers, hedge=held)))
 
 
 def _held(home: Home) -> tuple[HedgeSeen | None, StoreError | None]:

@@ -10,7 +10,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from hedgerow.cli.codes import Exit
+from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.tables import screen_width
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
@@ -187,7 +187,7 @@ def echo(text: str, *, err: bool = False) -> None:
     typer.echo("\n".join(lines), err=err)
 
 
-def answered(answer: Answer) -> Exit:
+def answered(answer: Answer) -> ExitCode:
     """Print how a request ended and return the exit code."""
     echo(answer.text, err=not answer.done)
-    return Exit.DONE if answer.done else Exit.FAILED
+    return ExitCode.DONE if answer.done else ExitCode.FAILED

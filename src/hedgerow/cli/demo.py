@@ -11,11 +11,11 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.app.commands.demo import DemoPlan, demo_tape, play_demo
+from hedgerow.app.commands.demo import DemoPlan, demo_market_data, play_demo
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
 from hedgerow.cli.arguments import days_option, money_option, pairs_option, speed_option, time_option
-from hedgerow.cli.codes import Exit
+from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import (
     ConfigOption,
     JsonOption,
@@ -29,12 +29,12 @@ from hedgerow.cli.common import (
 from hedgerow.cli.tables import Column, screen_width, show_table
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
-from hedgerow.dashboard.console import LogListener, close_logging, configure_logging
-from hedgerow.dashboard.progress import ProgressListener
+from hedgerow.dashboard.console import LogObserver, close_logging, configure_logging
+from hedgerow.dashboard.progress import ProgressObserver
 from hedgerow.dashboard.quiet_filter import Digest
 from hedgerow.dashboard.report.page import html_page
 from hedgerow.dashboard.report.report import RunReport, as_json, closing_lines, headlines, hedge_cells, report_lines
-from hedgerow.engine.notices import Listener
+from hedgerow.engine.notices import Observer
 
 __all__ = ["demo"]
 
@@ -104,7 +104,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
     json: JsonOption = None,
     *,
     every_check: EveryCheckOption = False,
-) -> Exit:
+) -> ExitCode:
     """Watch the whole job: discover, scan, open, collect funding, close, rotate, survive a kill; then a report."""
     for option, target in (("--report", report), ("--json", json)):
         refuse_unwritable(option, target)
@@ -118,7 +118,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
         first = time_option("--start", start)
         pairs, days = pairs_option(pairs), days_option(days)
         plan = DemoPlan(
-            tape=demo_tape(data, seed=seed, pairs=pairs, start=first, days=days),
+            market_data=demo_market_data(data, seed=seed, pairs=pairs, start=first, days=days),
             days=days,
             seed=seed,
             speed=speed_option(speed),
@@ -136,28 +136,28 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
         result = play_demo(plan, _listeners(plan, stack, how))
     write_json(json, as_json(result), identity)
     _tell(result, report, quiet=is_stdout(json))
-    return Exit.FAILED if result.interrupted else Exit.DONE
+    return ExitCode.FAILED if result.interrupted else ExitCode.DONE
 
 
-def _listeners(plan: DemoPlan, stack: ExitStack, how: _Telling) -> tuple[Listener, ...]:
+def _listeners(plan: DemoPlan, stack: ExitStack, how: _Telling) -> tuple[Observer, ...]:
     """Return who writes the log, who speaks on the console, and who shows how far it is."""
-    listeners: list[Listener] = []
+    observers: list[Observer] = []
     if how.kept:
         configure_logging(plan.home.log, console=False)
         stack.callback(close_logging)
-        listeners.append(LogListener())
+        observers.append(LogObserver())
     if how.aloud:
         configure_logging(None, console=True, name=SPOKEN)
         stack.callback(close_logging, SPOKEN)
-        listeners.append(LogListener(SPOKEN) if how.every_check else Digest(LogListener(SPOKEN)))
+        observers.append(LogObserver(SPOKEN) if how.every_check else Digest(LogObserver(SPOKEN)))
     # Beside the words on a terminal a moving bar would garble both: there, lines.
-    progress = ProgressListener(
+    progress = ProgressObserver(
         start=plan.start,
         end=plan.end,
         every_days=(plan.end - plan.start) / timedelta(days=PROGRESS_LINES),
         terminal=False if how.aloud else None,
     )
-    return (*listeners, stack.enter_context(progress))
+    return (*observers, stack.enter_context(progress))
 
 
 def _begin_anew(place: Home) -> None:

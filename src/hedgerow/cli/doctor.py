@@ -4,21 +4,21 @@ import asyncio
 from pathlib import Path
 
 from hedgerow.app.commands.doctor import examine
-from hedgerow.app.findings.keys import Level
+from hedgerow.app.findings.keys import Severity
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
-from hedgerow.cli.codes import Exit
+from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, is_stdout, say, write_json
 
 __all__ = ["doctor"]
 
-MARKS = {Level.OK: "ok      ", Level.WARNING: "WARNING ", Level.PROBLEM: "PROBLEM "}
+MARKS = {Severity.OK: "ok      ", Severity.WARNING: "WARNING ", Severity.PROBLEM: "PROBLEM "}
 MARGIN = 8
 """Columns of a mark."""
-STYLES = {Level.OK: None, Level.WARNING: "yellow", Level.PROBLEM: "red"}
+STYLES = {Severity.OK: None, Severity.WARNING: "yellow", Severity.PROBLEM: "red"}
 
 
-def doctor(home: HomeOption = Path(), config: ConfigOption = None, json: JsonOption = None) -> Exit:
+def doctor(home: HomeOption = Path(), config: ConfigOption = None, json: JsonOption = None) -> ExitCode:
     """Look at keys, rights, hosts, clock, modes, fees, balances and market; changes nothing. Exit code 1: a problem."""
     place = home_of(home)
     found = asyncio.run(examine(place, config))
@@ -26,9 +26,9 @@ def doctor(home: HomeOption = Path(), config: ConfigOption = None, json: JsonOpt
     if not is_stdout(json):
         for finding in found:
             say(f"{MARKS[finding.level]}{finding.subject}: {finding.text}", style=STYLES[finding.level], hanging=MARGIN)
-            if finding.mend:
-                say(f"{' ' * MARGIN}{finding.mend}", hanging=0)
-        problems = sum(finding.level is Level.PROBLEM for finding in found)
-        warnings = sum(finding.level is Level.WARNING for finding in found)
+            if finding.fix:
+                say(f"{' ' * MARGIN}{finding.fix}", hanging=0)
+        problems = sum(finding.level is Severity.PROBLEM for finding in found)
+        warnings = sum(finding.level is Severity.WARNING for finding in found)
         say(f"{problems} problem(s), {warnings} warning(s), {len(found) - problems - warnings} in order")
-    return Exit.FAILED if any(finding.level is Level.PROBLEM for finding in found) else Exit.DONE
+    return ExitCode.FAILED if any(finding.level is Severity.PROBLEM for finding in found) else ExitCode.DONE

@@ -11,7 +11,7 @@ import typer
 
 from hedgerow.app.commands.emulator_server import DEFAULT_ACCOUNTS, EmulatorPlan, WiredAccount, serve
 from hedgerow.cli.arguments import money_option, time_option
-from hedgerow.cli.codes import Exit
+from hedgerow.cli.codes import ExitCode
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import plain
 from hedgerow.emulator.markets.universe import Universe
@@ -69,7 +69,7 @@ def emulator(  # noqa: PLR0913 - one parameter per option
     chain_id: Annotated[
         int, typer.Option("--chain-id", metavar="N", help="1666 like mainnet, 714 like testnet.")
     ] = 1666,
-) -> Exit:
+) -> ExitCode:
     """Serve Aster's REST and WebSocket interface over an exchange of your own, until Ctrl-C."""
     if not 0 <= port <= LAST_PORT:
         raise ConfigError(f"--port {port}: allowed is 0 to {LAST_PORT}")
@@ -91,7 +91,7 @@ def emulator(  # noqa: PLR0913 - one parameter per option
         chain_id=chain_id,
     )
     asyncio.run(serve(plan, lambda server: _announce(plan, server)))
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 def _start(text: str | None) -> datetime | None:

@@ -37,5 +37,5 @@ def resume(
 
 def _send(place: Home, config: Path | None, request: Request) -> int:
     read_settings(place, config)
-    with spoken(place, console=False) as listeners:
-        return answered(asyncio.run(ask(place, config, request, listeners)))
+    with spoken(place, console=False) as observers:
+        return answered(asyncio.run(ask(place, config, request, observers)))

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from hedgerow import __version__
-from hedgerow.cli.codes import Exit
+from hedgerow.cli.codes import ExitCode
 from hedgerow.domain.errors import ConfigError, DamagedLog, HedgerowError, HistoryError, LogUnavailable, StoreError
 
 __all__ = ["COMMANDS", "main"]
@@ -63,17 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HedgerowError as error:
         return _refused(error)
     except (Abort, KeyboardInterrupt):
-        return _fail("interrupted", Exit.FAILED)
+        return _fail("interrupted", ExitCode.FAILED)
     except TyperException as error:
-        return _fail(_message(error), Exit.USAGE)
+        return _fail(_message(error), ExitCode.USAGE)
     except BrokenPipeError:
         _forget_output()
-        return Exit.FAILED
+        return ExitCode.FAILED
     except OSError as error:
-        return _fail(f"{error.filename or 'the system'}: {error.strerror or error}", Exit.FAILED)
+        return _fail(f"{error.filename or 'the system'}: {error.strerror or error}", ExitCode.FAILED)
     if code == INTERRUPTED:
-        return _fail("interrupted", Exit.FAILED)
-    return int(code) if isinstance(code, int) else Exit.DONE
+        return _fail("interrupted", ExitCode.FAILED)
+    return int(code) if isinstance(code, int) else ExitCode.DONE
 
 
 def _app(given: Sequence[str]) -> typer.Typer:
@@ -125,10 +125,10 @@ def _options(
 def _refused(error: HedgerowError) -> int:
     """Print what is wrong and return the exit code."""
     if _is_disk_full(error):
-        return _fail(f"{error}; {FULL_DISK}", Exit.FAILED)
+        return _fail(f"{error}; {FULL_DISK}", ExitCode.FAILED)
     text = f"{error}; {FRESH_LOG}" if isinstance(error, DamagedLog) else str(error)
     unusable = isinstance(error, ConfigError | StoreError | HistoryError) and not isinstance(error, LogUnavailable)
-    return _fail(text, Exit.USAGE if unusable else Exit.FAILED)
+    return _fail(text, ExitCode.USAGE if unusable else ExitCode.FAILED)
 
 
 def _is_disk_full(error: HedgerowError) -> bool:
@@ -144,7 +144,7 @@ def _message(error: TyperException) -> str:
     return " ".join(str(text).split()) or "the arguments cannot be used; see hedgerow --help"
 
 
-def _fail(message: str, code: Exit) -> int:
+def _fail(message: str, code: ExitCode) -> int:
     from hedgerow.cli.common import echo  # noqa: PLC0415 - heavy, and not needed by a plain look at the help
 
     echo(f"hedgerow: {message}", err=True)

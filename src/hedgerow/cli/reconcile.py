@@ -5,12 +5,12 @@ from pathlib import Path
 
 from hedgerow.app.session import Session, open_session, read_settings
 from hedgerow.app.signals import stop_between_trades
-from hedgerow.app.venues.select import access_to
-from hedgerow.cli.codes import Exit
+from hedgerow.app.venues.select import venue_access
+from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, home_of
 from hedgerow.cli.running import spoken
 from hedgerow.domain.errors import AccountBusy
-from hedgerow.engine.notices import Listener
+from hedgerow.engine.notices import Observer
 
 __all__ = ["reconcile"]
 
@@ -25,16 +25,16 @@ def reconcile(
     place = home_of(home, paper=paper, dry_run=dry_run)
     settings = read_settings(place, config)
     try:
-        with open_session(place, settings, access_to(place)) as session, spoken(place, console=True) as listeners:
-            halted = asyncio.run(_reconciled(session, listeners))
+        with open_session(place, settings, venue_access(place)) as session, spoken(place, console=True) as observers:
+            halted = asyncio.run(_reconciled(session, observers))
     except AccountBusy as busy:
         raise AccountBusy(f"a running bot reconciles at every check, and nothing else may beside it: {busy}") from busy
-    return Exit.HALTED if halted else Exit.DONE
+    return ExitCode.HALTED if halted else ExitCode.DONE
 
 
-async def _reconciled(session: Session, listeners: tuple[Listener, ...]) -> bool:
+async def _reconciled(session: Session, observers: tuple[Observer, ...]) -> bool:
     """Reconcile; tells whether openings are halted."""
-    async with session.awake(listeners) as bot:
+    async with session.awake(observers) as bot:
         bot.service.act_alone()
         with stop_between_trades(bot):
             await bot.startup.run()

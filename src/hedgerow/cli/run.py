@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from hedgerow.app.session import open_session, read_settings
-from hedgerow.app.venues.connection import Access
-from hedgerow.app.venues.select import access_to
+from hedgerow.app.venues.connection import VenueAccess
+from hedgerow.app.venues.select import venue_access
 from hedgerow.cli.arguments import money_option, speed_option
-from hedgerow.cli.codes import Exit
+from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import ConfigOption, HomeOption, MaPeriodsOption, home_of
 from hedgerow.cli.running import run_bot, spoken
 from hedgerow.config import Home, HomeMode, Settings
@@ -62,14 +62,14 @@ def run(  # noqa: PLR0913 - one parameter per option
     )
     access = _access(place, {"--speed": speed, "--usdt": usdt, "--seed": seed}, venue_clock=venue_clock)
     _refuse_doubtful_limits(place, settings, defaults=defaults)
-    with open_session(place, settings, access) as session, spoken(place, console=True) as listeners:
+    with open_session(place, settings, access) as session, spoken(place, console=True) as observers:
         try:
-            bot = run_bot(session, options, listeners)
+            bot = run_bot(session, options, observers)
         except KeyboardInterrupt:
-            return Exit.FAILED
+            return ExitCode.FAILED
     if once and bot.cycle.incomplete:
-        return Exit.FAILED
-    return Exit.HALTED if bot.journal.ledger.halt else Exit.DONE
+        return ExitCode.FAILED
+    return ExitCode.HALTED if bot.journal.ledger.halt else ExitCode.DONE
 
 
 def _refuse_doubtful_limits(home: Home, settings: Settings, *, defaults: bool) -> None:
@@ -87,7 +87,7 @@ def _refuse_doubtful_limits(home: Home, settings: Settings, *, defaults: bool) -
         )
 
 
-def _access(home: Home, given: dict[str, str | int | None], *, venue_clock: bool) -> Access:
+def _access(home: Home, given: dict[str, str | int | None], *, venue_clock: bool) -> VenueAccess:
     """Return the way to the exchange.
 
     Raises:
@@ -107,4 +107,4 @@ def _access(home: Home, given: dict[str, str | int | None], *, venue_clock: bool
     kept = [name for name in named if name != "--speed"]
     if kept and home.exchange.exists():
         typer.echo(f"hedgerow: {home.exchange} exists: its account goes on, {' and '.join(kept)} unused", err=True)
-    return access_to(home, speed=pace, usdt=money, seed=None if seed is None else int(seed), lockstep=venue_clock)
+    return venue_access(home, speed=pace, usdt=money, seed=None if seed is None else int(seed), lockstep=venue_clock)

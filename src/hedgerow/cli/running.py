@@ -12,10 +12,10 @@ from hedgerow.app.session import Session
 from hedgerow.app.signals import stop_in_order
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.config import Home
-from hedgerow.dashboard.console import LogListener, close_logging, configure_logging
+from hedgerow.dashboard.console import LogObserver, close_logging, configure_logging
 from hedgerow.dashboard.narration.wording import LineLevel, words
 from hedgerow.domain.events import Halted, HaltReason
-from hedgerow.engine.notices import Listener, Moment, Recorded, StoppedAtOnce, StopRequested
+from hedgerow.engine.notices import Notice, Observer, Recorded, StoppedAtOnce, StopRequested
 from hedgerow.engine.runner import RunOptions
 
 __all__ = ["on_its_clock", "run_bot", "spoken"]
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 class Findings:
     """Prints on standard error what a one-shot command finds wrong, and what a signal leaves to be done."""
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, moment: Notice) -> None:
         """Print errors and alarms; a halt that the command itself was asked for is no finding."""
         event = moment.event if isinstance(moment, Recorded) else None
         if isinstance(event, Halted) and event.reason is HaltReason.USER:
@@ -38,11 +38,11 @@ class Findings:
 
 
 @contextmanager
-def spoken(home: Home, *, console: bool) -> Generator[tuple[Listener, ...]]:
+def spoken(home: Home, *, console: bool) -> Generator[tuple[Observer, ...]]:
     """Send the bot's words to its log file, and to the console: all of them, or only what is wrong."""
     configure_logging(home.log, console=console)
     try:
-        yield (LogListener(),) if console else (LogListener(), Findings())
+        yield (LogObserver(),) if console else (LogObserver(), Findings())
     finally:
         close_logging()
 
@@ -54,7 +54,7 @@ def on_its_clock(session: Session, main: Callable[[], Coroutine[Any, Any, Result
     return asyncio.run(main())
 
 
-def run_bot(session: Session, options: RunOptions, listeners: tuple[Listener, ...]) -> Bot:
+def run_bot(session: Session, options: RunOptions, observers: tuple[Observer, ...]) -> Bot:
     """Run until the first SIGINT, SIGTERM or SIGHUP has been obeyed; the second one stops at once.
 
     SIGHUP is what a terminal sends that closes: the trade at work ends hedged or flat first, as after SIGTERM.
@@ -64,7 +64,7 @@ def run_bot(session: Session, options: RunOptions, listeners: tuple[Listener, ..
     """
 
     async def main() -> Bot:
-        async with session.awake(listeners, options, stay=True) as bot:
+        async with session.awake(observers, options, stay=True) as bot:
             with stop_in_order(bot):
                 await bot.runner.run()
             return bot

@@ -10,7 +10,7 @@ from msgspec import Struct
 from hedgerow.app.identity import unkept_identity
 from hedgerow.app.simulation.run import explain, play, play_seeds
 from hedgerow.cli.arguments import days_option
-from hedgerow.cli.codes import Exit
+from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, write_json
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.run_identity import RunMode
@@ -24,7 +24,7 @@ from hedgerow.simulation.report import (
     result_lines,
     summary_lines,
 )
-from hedgerow.simulation.scenario import Door
+from hedgerow.simulation.scenario import Transport
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["simulate"]
@@ -32,14 +32,14 @@ __all__ = ["simulate"]
 MOST_RUNS = 1_000_000
 MOST_WORKERS = 256
 MOST_RUN_SECONDS = 1e8
-DAYS = {Door.PROCESS: 14.0, Door.WIRE: 0.25}
+DAYS = {Transport.PROCESS: 14.0, Transport.WIRE: 0.25}
 """Of a run, where nothing else is asked; through the wire hedges live for minutes, and every hour is full of them."""
 LEAST_RUN_SECONDS = 300.0
-SECONDS_PER_DAY = {Door.PROCESS: 60.0, Door.WIRE: 3600.0}
+SECONDS_PER_DAY = {Transport.PROCESS: 60.0, Transport.WIRE: 3600.0}
 """Real seconds that a run may take for each simulated day: some hundred times what it takes on one free core."""
 
 
-class Faults(StrEnum):
+class FaultChoice(StrEnum):
     """What ``--faults`` may ask for."""
 
     DRAWN = "drawn"
@@ -73,21 +73,23 @@ def simulate(  # noqa: PLR0913 - one parameter per option
     ] = None,
     *,
     style: Annotated[Style, typer.Option("--style", help="How leading orders are placed.")] = Style.DRAWN,
-    faults: Annotated[Faults, typer.Option("--faults", help="What goes wrong.")] = Faults.DRAWN,
-    door: Annotated[
-        Door, typer.Option("--door", help="Calls in one process, or the live client over a network in memory.")
-    ] = Door.PROCESS,
+    faults: Annotated[FaultChoice, typer.Option("--faults", help="What goes wrong.")] = FaultChoice.DRAWN,
+    transport: Annotated[
+        Transport, typer.Option("--door", help="Calls in one process, or the live client over a network in memory.")
+    ] = Transport.PROCESS,
     json: JsonOption = None,
-) -> Exit:
+) -> ExitCode:
     """Play simulated days under random faults, crashes and restarts; a seed that fails is made small and shown."""
-    days = DAYS[door] if days is None else days
+    days = DAYS[transport] if days is None else days
     days_option(days)
     _within("--runs", runs, MOST_RUNS)
     _within("--workers", workers, MOST_WORKERS)
     refuse_unwritable("--json", json)
     if run_seconds is not None and not 0 < run_seconds <= MOST_RUN_SECONDS:
         raise ConfigError(f"--run-seconds {run_seconds:g}: allowed are more than 0, at most {MOST_RUN_SECONDS:g}")
-    asked = Asked(days=days, style=style, faults=faults is Faults.DRAWN, door=door, run_seconds=run_seconds)
+    asked = Asked(
+        days=days, style=style, faults=faults is FaultChoice.DRAWN, transport=transport, run_seconds=run_seconds
+    )
     seeds = range(first_seed, first_seed + runs) if seed is None else range(seed, seed + 1)
     results = _one(seed, asked, quiet=is_stdout(json)) if seed is not None else _many(seeds, asked, workers)
     summary = Summary.of(results, days=days)
@@ -96,7 +98,7 @@ def simulate(  # noqa: PLR0913 - one parameter per option
         _tell(summary, alone=seed is not None)
     for failed in summary.failed_seeds[:EXPLAINED]:
         _explain(failed, asked)
-    return Exit.FAILED if summary.violations else Exit.DONE
+    return ExitCode.FAILED if summary.violations else ExitCode.DONE
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -105,12 +107,12 @@ class Asked(Struct, frozen=True, kw_only=True):
     days: float
     style: Style
     faults: bool
-    door: Door
+    transport: Transport
     run_seconds: float | None
 
     def allowed_seconds(self) -> float:
         """Return how long a run may take, in real seconds."""
-        return self.run_seconds or max(LEAST_RUN_SECONDS, SECONDS_PER_DAY[self.door] * self.days)
+        return self.run_seconds or max(LEAST_RUN_SECONDS, SECONDS_PER_DAY[self.transport] * self.days)
 
 
 def _within(name: str, value: int, most: int) -> None:
@@ -119,7 +121,7 @@ def _within(name: str, value: int, most: int) -> None:
 
 
 def _one(seed: int, asked: Asked, *, quiet: bool) -> list[RunResult]:
-    plan = draw_plan(seed, asked.days, style=asked.style, faults=asked.faults, door=asked.door)
+    plan = draw_plan(seed, asked.days, style=asked.style, faults=asked.faults, transport=asked.transport)
     result = play(plan, asked.allowed_seconds())
     for line in () if quiet else result_lines(plan, result):
         say(line)
@@ -133,7 +135,7 @@ def _many(seeds: range, asked: Asked, workers: int) -> list[RunResult]:
         workers=min(workers, len(seeds)),
         style=asked.style,
         faults=asked.faults,
-        door=asked.door,
+        transport=asked.transport,
         run_seconds=asked.allowed_seconds(),
     )
     return list(_shown(playing, len(seeds)))
@@ -164,7 +166,7 @@ def _explain(seed: int, asked: Asked) -> None:
         asked.days,
         style=asked.style,
         faults=asked.faults,
-        door=asked.door,
+        transport=asked.transport,
         run_seconds=asked.allowed_seconds(),
     )
     for line in failure_lines(failure) if failure else ():

@@ -16,7 +16,7 @@ from rich.text import Text
 from hedgerow.app.bot_view import Look, look_at_bot
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
-from hedgerow.cli.codes import Exit
+from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import (
     ConfigOption,
     DryRunOption,
@@ -72,7 +72,7 @@ def status(  # noqa: PLR0913 - one parameter per option
     if watch:
         with suppress(KeyboardInterrupt):
             asyncio.run(_watched(place, identity))
-        return Exit.DONE
+        return ExitCode.DONE
     look = asyncio.run(look_at_bot(place, SystemClock()))
     identity = _of_the_run(look.view, identity)
     write_json(json, status_document(look.view), identity)
@@ -81,14 +81,14 @@ def status(  # noqa: PLR0913 - one parameter per option
     return exit_of(look.view)
 
 
-def exit_of(view: BotView) -> Exit:
+def exit_of(view: BotView) -> ExitCode:
     """Return 1 for a bot that died or hangs, 3 for halted openings, 1 for any other bot that is not well, else 0."""
     state = view.report.state
     if state is BotState.DOWN:
-        return Exit.FAILED
+        return ExitCode.FAILED
     if view.ledger.halt is not None:
-        return Exit.HALTED
-    return Exit.FAILED if state in UNWELL else Exit.DONE
+        return ExitCode.HALTED
+    return ExitCode.FAILED if state in UNWELL else ExitCode.DONE
 
 
 def _of_the_run(view: BotView, identity: RunIdentity) -> RunIdentity:

@@ -9,7 +9,7 @@ import typer
 from hedgerow.app.commands.watchdog import Pulse, Watchdog, WatchdogLog
 from hedgerow.app.session import read_settings
 from hedgerow.app.signals import on_stop_signals
-from hedgerow.cli.codes import Exit
+from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import ConfigOption, HomeOption, home_of, say
 from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import ConfigError
@@ -42,7 +42,7 @@ def watchdog(
     pulse = asyncio.run(_watch(dog, once=once))
     if once:
         say(f"The bot is {pulse.value}.")
-    return Exit.FAILED if once and pulse is Pulse.DEAD else Exit.DONE
+    return ExitCode.FAILED if once and pulse is Pulse.DEAD else ExitCode.DONE
 
 
 async def _watch(dog: Watchdog, *, once: bool) -> Pulse:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from hedgerow.dashboard.outlook import HeldOutlook, Outlook
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionState, HedgeExecution
 from hedgerow.domain.formats import amount, duration
-from hedgerow.domain.ledger.state import Halt, Ledger
+from hedgerow.domain.ledger.state import Ledger, StandingHalt
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.evaluation.health import Legs, leg_difference, leg_grade
@@ -394,7 +394,7 @@ def _unhedged(view: _View) -> str:
     return f", {amount(view.naked.notional)} of it unhedged" if view.naked else ""
 
 
-def _remedy(halt: Halt) -> str:
+def _remedy(halt: StandingHalt) -> str:
     if halt.lifts_itself:
         return "It ends by itself once its cause is gone; `hedgerow close` leaves a position meanwhile."
     return "`hedgerow resume` allows openings again, once its cause is dealt with."

@@ -11,12 +11,12 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from hedgerow.dashboard.narration.wording import Line, LineLevel, is_routine, one_line, told_at, words
+from hedgerow.dashboard.narration.wording import LineLevel, LogLine, is_routine, one_line, told_at, words
 from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.errors import ConfigError
-from hedgerow.engine.notices import CycleBegan, Moment, Started
+from hedgerow.engine.notices import CycleBegan, Notice, Started
 
-__all__ = ["LogListener", "close_logging", "configure_logging"]
+__all__ = ["LogObserver", "close_logging", "configure_logging"]
 
 LOGGER = "hedgerow"
 PUT_BACK = timedelta(minutes=1)
@@ -89,36 +89,36 @@ def close_logging(name: str = LOGGER) -> None:
     logger.setLevel(logging.NOTSET)
 
 
-class LogListener:
+class LogObserver:
     """Words every moment into a logger, ``hedgerow`` unless another is named, stamped with the moment's own time."""
 
     def __init__(self, name: str = LOGGER) -> None:
         self._logger = logging.getLogger(name)
         self._now = datetime.fromtimestamp(0, UTC)
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Log one moment; words nothing that nobody wants to read, and never raises."""
         try:
-            self._now = self._told_at(moment)
-            if self._wanted(moment):
-                self._tell(words(moment))
+            self._now = self._told_at(notice)
+            if self._wanted(notice):
+                self._tell(words(notice))
         except Exception as error:  # noqa: BLE001 - a fault in the wording must not stop a bot that holds a position
-            self._tell((Line(text=f"A moment could not be worded: {error!r}", level=LineLevel.ERROR),))
+            self._tell((LogLine(text=f"A moment could not be worded: {error!r}", level=LineLevel.ERROR),))
 
-    def _told_at(self, moment: Moment) -> datetime:
+    def _told_at(self, notice: Notice) -> datetime:
         """Return the time of a moment's lines, which never runs backwards: what is reported late is told now.
 
         The beginning of a check follows the bot's clock also when that was put back.
         """
-        at = told_at(moment) or self._now
-        put_back = isinstance(moment, CycleBegan | Started) and self._now - at > PUT_BACK
+        at = told_at(notice) or self._now
+        put_back = isinstance(notice, CycleBegan | Started) and self._now - at > PUT_BACK
         return at if put_back else max(at, self._now)
 
-    def _wanted(self, moment: Moment) -> bool:
-        least = logging.INFO if is_routine(moment) else logging.CRITICAL
+    def _wanted(self, notice: Notice) -> bool:
+        least = logging.INFO if is_routine(notice) else logging.CRITICAL
         return self._logger.isEnabledFor(least) and self._logger.hasHandlers()
 
-    def _tell(self, lines: tuple[Line, ...]) -> None:
+    def _tell(self, lines: tuple[LogLine, ...]) -> None:
         for line in lines:
             level = _LEVELS[line.level]
             if self._logger.isEnabledFor(level):
@@ -128,7 +128,7 @@ class LogListener:
 class _LineRecord(logging.LogRecord):
     """A record of one line at its moment's time, real or simulated."""
 
-    def __init__(self, line: Line, level: int, at: datetime) -> None:
+    def __init__(self, line: LogLine, level: int, at: datetime) -> None:
         super().__init__(LOGGER, level, __file__, 0, line.text, None, None)
         self.line_level = line.level
         self.created = at.timestamp()

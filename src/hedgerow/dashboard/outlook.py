@@ -42,7 +42,7 @@ __all__ = ["HeldOutlook", "NextPayment", "Outlook", "OutlookBuilder", "PairPrice
 
 TRADES = (
     *(ev.HedgeOpened, ev.HedgeClosed, ev.HedgeAborted, ev.HedgeAdopted, ev.HedgeLost, ev.HedgeRepaired),
-    *(ev.ExecutionStarted, ev.FillsElsewhere, ev.Halted, ev.Lifted),
+    *(ev.ExecutionStarted, ev.ExternalFills, ev.Halted, ev.Lifted),
 )
 """After these the file is written at once."""
 CHECKS = (mo.CycleBegan, mo.CycleEnded, mo.CycleFailed, mo.NothingRead, mo.Stopped)
@@ -151,82 +151,82 @@ class OutlookBuilder:
         """The settings in force."""
         return self._policy.parameters
 
-    def hear(self, moment: mo.Moment, written_at: datetime) -> Outlook | None:
+    def on_notice(self, notice: mo.Notice, written_at: datetime) -> Outlook | None:
         """Take note of one moment; returns the outlook when it should be written now."""
-        if isinstance(moment, mo.Started):
+        if isinstance(notice, mo.Started):
             self._now = Outlook(
-                at=moment.at,
+                at=notice.at,
                 written_at=written_at,
                 pid=os.getpid(),
-                started_at=moment.at,
+                started_at=notice.at,
                 identity=self._identity,
                 interval_seconds=self.parameters.position_management.loop_interval_seconds,
             )
             return self._now
         if self._now is None:
             return None
-        if isinstance(moment, mo.Recorded):
-            return self._recorded(moment, written_at)
-        changed = self._changed(self._now, moment)
+        if isinstance(notice, mo.Recorded):
+            return self._recorded(notice, written_at)
+        changed = self._changed(self._now, notice)
         if changed is self._now:
             return None
-        self._now = replace(changed, at=max(changed.at, getattr(moment, "at", changed.at)), written_at=written_at)
-        return self._now if isinstance(moment, CHECKS) else None
+        self._now = replace(changed, at=max(changed.at, getattr(notice, "at", changed.at)), written_at=written_at)
+        return self._now if isinstance(notice, CHECKS) else None
 
-    def _recorded(self, moment: mo.Recorded, written_at: datetime) -> Outlook | None:
+    def _recorded(self, notice: mo.Recorded, written_at: datetime) -> Outlook | None:
         now = self._now
-        if now is None or not isinstance(moment.event, TRADES):
+        if now is None or not isinstance(notice.event, TRADES):
             return None
-        hedge = moment.after.hedge
+        hedge = notice.after.hedge
         kept = now.held if now.held and hedge and hedge.hedge_id == now.held.hedge_id else None
-        self._now = replace(now, at=max(now.at, moment.event.at), written_at=written_at, held=kept, strategy=None)
+        self._now = replace(now, at=max(now.at, notice.event.at), written_at=written_at, held=kept, strategy=None)
         return self._now
 
-    def _changed(self, now: Outlook, moment: mo.Moment) -> Outlook:
-        if isinstance(moment, mo.CycleEnded):
-            return self._ended(now, moment)
-        change = _CHANGES.get(type(moment))
-        return now if change is None else change(now, moment)
+    def _changed(self, now: Outlook, notice: mo.Notice) -> Outlook:
+        if isinstance(notice, mo.CycleEnded):
+            return self._ended(now, notice)
+        change = _CHANGES.get(type(notice))
+        return now if change is None else change(now, notice)
 
-    def _ended(self, now: Outlook, moment: mo.CycleEnded) -> Outlook:
-        seen, ledger = moment.observation, moment.ledger
+    def _ended(self, now: Outlook, notice: mo.CycleEnded) -> Outlook:
+        seen, ledger = notice.observation, notice.ledger
         if seen is None or seen.account is None or seen.market is None:
             blind = now.blind_since or now.read_at or now.started_at
             missing = now.unread if seen is None else seen.missing
-            return replace(now, checking_since=None, checked_at=moment.at, blind_since=blind, unread=missing)
+            return replace(now, checking_since=None, checked_at=notice.at, blind_since=blind, unread=missing)
         held = held_outlook(ledger, seen, self._policy)
         return replace(
             now,
             checking_since=None,
-            checked_at=moment.at,
+            checked_at=notice.at,
             failure="",
             read_at=seen.at,
             blind_since=None,
             unread=seen.missing,
             held=held,
             strategy=strategy_result(ledger, held.result if held else None, coin_prices(ledger.dust, seen.market)),
-            equity=moment.equity,
+            equity=notice.equity,
             longs=foreign_longs(seen.account, ledger),
         )
 
 
-def _began(now: Outlook, moment: mo.CycleBegan) -> Outlook:
-    due = moment.at + timedelta(seconds=now.interval_seconds)
-    return replace(now, cycle=moment.number, checking_since=moment.at, next_check_at=due, reason="")
+def _began(now: Outlook, notice: mo.CycleBegan) -> Outlook:
+    due = notice.at + timedelta(seconds=now.interval_seconds)
+    return replace(now, cycle=notice.number, checking_since=notice.at, next_check_at=due, reason="")
 
 
-def _failed(now: Outlook, moment: mo.CycleFailed) -> Outlook:
+def _failed(now: Outlook, notice: mo.CycleFailed) -> Outlook:
     return replace(
         now,
         checking_since=None,
-        next_check_at=moment.at + timedelta(seconds=moment.retry_seconds),
-        failure=moment.error,
+        next_check_at=notice.at + timedelta(seconds=notice.retry_seconds),
+        failure=notice.error,
         blind_since=now.blind_since or now.read_at or now.started_at,
     )
 
 
-def _decided(now: Outlook, moment: mo.Decided) -> Outlook:
-    hold = moment.decision
+def _decided(now: Outlook, notice: mo.Decided) -> Outlook:
+    hold = notice.decision
     if not isinstance(hold, Hold) or hold.reason is HoldReason.HEALTHY:
         return now
     return replace(now, reason=f"{hold.reason}: {hold.detail}" if hold.detail else str(hold.reason))

@@ -11,15 +11,15 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.formats import amount
-from hedgerow.engine.notices import CycleEnded, Moment
+from hedgerow.engine.notices import CycleEnded, Notice
 
-__all__ = ["ProgressListener"]
+__all__ = ["ProgressObserver"]
 
 STEPS = 500
 """Most redraws asked for over a whole run: a fast replay must not spend its time drawing."""
 
 
-class ProgressListener:
+class ProgressObserver:
     """Shows simulated time, cycles, equity and position of a run from ``start`` to ``end``; a context manager."""
 
     def __init__(
@@ -52,20 +52,20 @@ class ProgressListener:
         if self._bar is not None:
             self._bar.stop()
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Count cycles and show how far the run is; never raises for a broken terminal."""
-        if not isinstance(moment, CycleEnded):
+        if not isinstance(notice, CycleEnded):
             return
         self._cycles += 1
-        if moment.at < self._next:
+        if notice.at < self._next:
             return
-        self._next = moment.at + self._step
+        self._next = notice.at + self._step
         with suppress(OSError, ValueError):  # the terminal went away: the run goes on
-            self._show(moment)
+            self._show(notice)
 
-    def _show(self, moment: CycleEnded) -> None:
-        done = min(1.0, (moment.at - self._start) / self._span)
-        day, figures = f"{moment.at.astimezone(UTC):%Y-%m-%d %H:%M}", self._figures(moment)
+    def _show(self, notice: CycleEnded) -> None:
+        done = min(1.0, (notice.at - self._start) / self._span)
+        day, figures = f"{notice.at.astimezone(UTC):%Y-%m-%d %H:%M}", self._figures(notice)
         if self._bar is None:
             text = f"{day} ({done:4.0%}) {figures}"
             lines = wrapped(text, Console(file=self._stream).width) if self._stream.isatty() else [text]
@@ -74,9 +74,9 @@ class ProgressListener:
         elif self._task is not None:
             self._bar.update(self._task, completed=done, description=day, figures=figures)
 
-    def _figures(self, moment: CycleEnded) -> str:
-        equity = amount(moment.equity)
-        position = moment.ledger.hedge.symbol if moment.ledger.hedge else "none"
+    def _figures(self, notice: CycleEnded) -> str:
+        equity = amount(notice.equity)
+        position = notice.ledger.hedge.symbol if notice.ledger.hedge else "none"
         return f"cycles {self._cycles}, equity {equity}, position {position}"
 
 

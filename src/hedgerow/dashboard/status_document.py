@@ -5,7 +5,7 @@ from typing import Any
 
 from hedgerow.dashboard.bot_state import BotState, ProcessState
 from hedgerow.dashboard.status_lines import BotView, halt_remedy, since_the_start
-from hedgerow.domain.ledger.state import Halt, Ledger
+from hedgerow.domain.ledger.state import Ledger, StandingHalt
 from hedgerow.domain.money import plain
 from hedgerow.strategy.hedge_result import HedgeResult, StrategyResult
 
@@ -68,7 +68,7 @@ def _ledger(ledger: Ledger) -> dict[str, object]:
     }
 
 
-def _halt(halt: Halt) -> dict[str, object]:
+def _halt(halt: StandingHalt) -> dict[str, object]:
     return {
         "reason": halt.reason,
         "detail": halt.detail,

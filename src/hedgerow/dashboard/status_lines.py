@@ -25,7 +25,7 @@ from hedgerow.domain.formats import (
     utc_second,
 )
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger.state import Halt, Ledger
+from hedgerow.domain.ledger.state import Ledger, StandingHalt
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import EMULATED_ACCOUNT, GENERATED_MARKET, RunIdentity, RunMode
@@ -95,7 +95,7 @@ def since_the_start(view: BotView) -> StrategyResult:
     return strategy_result(view.ledger, view.held.result if view.held else None)
 
 
-def halt_remedy(halt: Halt) -> str:
+def halt_remedy(halt: StandingHalt) -> str:
     """Return how a halt ends."""
     return "ends by itself once its cause is gone" if halt.lifts_itself else "ended by `hedgerow resume`"
 

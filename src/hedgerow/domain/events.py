@@ -30,9 +30,9 @@ __all__ = [
     "ExecutionStepped",
     "ExitDeferralEnded",
     "ExitDeferred",
+    "ExternalFills",
     "ExternalFlow",
     "FeeBooked",
-    "FillsElsewhere",
     "FlowKind",
     "FundingReceived",
     "FundsTransferred",
@@ -181,7 +181,7 @@ class FeeBooked(Struct, frozen=True, kw_only=True, tag="fee_booked"):
     """The fee valued in quote units."""
 
 
-class FillsElsewhere(Struct, frozen=True, kw_only=True, tag="fills_elsewhere"):
+class ExternalFills(Struct, frozen=True, kw_only=True, tag="fills_elsewhere"):
     """Trades that changed a leg of our hedge without an order of ours: liquidation, ADL, a sale by hand."""
 
     at: datetime
@@ -471,7 +471,7 @@ Event: TypeAlias = (
     | OrderEnded
     | OrderOutcomeUnknown
     | FeeBooked
-    | FillsElsewhere
+    | ExternalFills
     | FundsTransferred
     | TransferOutcomeUnknown
     | LeverageSet

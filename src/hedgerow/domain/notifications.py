@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from hedgerow.domain.instrument import Market
 
-__all__ = ["News", "NewsKind"]
+__all__ = ["Notification", "NotificationKind"]
 
 
-class NewsKind(StrEnum):
+class NotificationKind(StrEnum):
     """What happened."""
 
     ORDER = "order"
@@ -41,11 +41,11 @@ class NewsKind(StrEnum):
     """A stream of news ended or fell silent."""
 
 
-class News(Struct, frozen=True, kw_only=True):
+class Notification(Struct, frozen=True, kw_only=True):
     """One thing that happened."""
 
     at: datetime
-    kind: NewsKind
+    kind: NotificationKind
     market: Market = Market.PERP
     symbol: str = ""
     """Empty where the account as a whole is meant."""

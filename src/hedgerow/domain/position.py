@@ -35,7 +35,7 @@ class Reason(StrEnum):
     LIQUIDATED = "liquidated or auto-deleveraged"
     IMBALANCE = "imbalance"
     LIQUIDATION_NEAR = "liquidation near"
-    CLOSED_ELSEWHERE = "closed elsewhere"
+    CLOSED_EXTERNALLY = "closed elsewhere"
     REPLACED = "replaced on the exchange"
     ADOPTED = "adopted"
     DAILY_LOSS = "daily loss limit"

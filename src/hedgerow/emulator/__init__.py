@@ -1,7 +1,7 @@
 """An exchange in memory: markets, books, wallets, orders, funding and faults under a clock of your own.
 
-``World`` is the state; ``EmulatedVenue`` is the in-process door to it (a ``ports.Venue``). A ``Tape`` says what the
-market did: ``GeneratedTape`` draws one from a seed.
+``World`` is the state; ``EmulatedVenue`` is the in-process door to it (a ``ports.Venue``). A ``MarketData`` says what the
+market did: ``GeneratedMarketData`` draws one from a seed.
 """
 
 from hedgerow.emulator.core.snapshot import WorldOptions, WorldState
@@ -9,6 +9,6 @@ from hedgerow.emulator.core.world import World
 from hedgerow.emulator.inprocess.faults import FaultPlan
 from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.emulator.markets.generated import GeneratedTape
+from hedgerow.emulator.markets.generated import GeneratedMarketData
 
-__all__ = ["EmulatedVenue", "FaultPlan", "GeneratedTape", "LatencyModel", "World", "WorldOptions", "WorldState"]
+__all__ = ["EmulatedVenue", "FaultPlan", "GeneratedMarketData", "LatencyModel", "World", "WorldOptions", "WorldState"]

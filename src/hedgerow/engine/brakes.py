@@ -10,7 +10,7 @@ from hedgerow.engine.accounting.equity import equity_of
 from hedgerow.engine.journal import Journal
 from hedgerow.strategy.decisions.brakes import brake_of, is_halted_for, unexplained_loss
 from hedgerow.strategy.evidence.underlying import divergence, is_one_price
-from hedgerow.strategy.observation import Halt, Observation
+from hedgerow.strategy.observation import HaltOpenings, Observation
 from hedgerow.strategy.parameters import RiskManagement
 
 __all__ = ["Brakes"]
@@ -47,7 +47,7 @@ class Brakes:
         elif halt is None and self._legs_together(observation.market):
             await self._journal.record(ev.Lifted(at=observation.at, detail="the two legs follow one price again"))
 
-    def _missing_money(self, observation: Observation, differences: dict[str, Decimal]) -> Halt | None:
+    def _missing_money(self, observation: Observation, differences: dict[str, Decimal]) -> HaltOpenings | None:
         market = observation.market
         if not differences or market is None:
             return None
@@ -59,7 +59,7 @@ class Brakes:
         equity = equity_of(ledger, observation.account, market)
         return unexplained_loss(differences, prices, equity, ledger.accepted_loss)
 
-    def _legs_apart(self, market: MarketView | None) -> Halt | None:
+    def _legs_apart(self, market: MarketView | None) -> HaltOpenings | None:
         """Return a halt once two checks in a row saw the legs of the hedge at prices of different things."""
         hedge = self._journal.ledger.hedge
         apart = divergence(hedge.symbol, market) if hedge else None
@@ -67,7 +67,7 @@ class Brakes:
         if hedge is None or apart is None or before != hedge.hedge_id:
             return None
         text = f"{hedge.symbol}: {apart}; nothing is sold because of it; `hedgerow close` leaves the position"
-        return Halt(reason=ev.HaltReason.LEGS_DIFFER, detail=text)
+        return HaltOpenings(reason=ev.HaltReason.LEGS_DIFFER, detail=text)
 
     def _legs_together(self, market: MarketView | None) -> bool:
         """Tell whether a halt because of legs that differ ends: two checks in a row saw one price again."""

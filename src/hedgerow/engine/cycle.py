@@ -39,7 +39,7 @@ from hedgerow.engine.notices import (
     Warned,
 )
 from hedgerow.engine.observation import observe, observe_settled, read_books
-from hedgerow.engine.reconciliation import Settler
+from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.entry import openings_blocked, plan_opening, shortlist
 from hedgerow.strategy.decisions.foreign import foreign_longs, foreign_positions, hedges_found
@@ -54,7 +54,7 @@ from hedgerow.strategy.observation import (
     Close,
     Decision,
     Evaluation,
-    Halt,
+    HaltOpenings,
     Hold,
     HoldReason,
     Observation,
@@ -88,7 +88,7 @@ class Tools(Struct, frozen=True, kw_only=True):
     policy: Policy
     executor: Executor
     bookkeeper: Bookkeeper
-    settler: Settler
+    settler: Reconciler
 
 
 class Cycle:
@@ -313,7 +313,7 @@ class Cycle:
                 await self._journal.record(ev.HedgeRolled(at=self._clock.now(), hedge_id=hedge.hedge_id))
             case TopUpMargin():
                 await self._executor.issue(decision.rebalance.command(self._executor.transfer_id()))
-            case Halt():
+            case HaltOpenings():
                 await self._halt(decision)
             case Hold() | Open():
                 pass
@@ -321,7 +321,7 @@ class Cycle:
                 assert_never(decision)
         return False
 
-    async def _halt(self, decision: Halt) -> None:
+    async def _halt(self, decision: HaltOpenings) -> None:
         await self._journal.record(ev.Halted(at=self._clock.now(), reason=decision.reason, detail=decision.detail))
 
     async def _reduce(self, hedge: HedgedPosition, decision: Reduce) -> None:

@@ -16,13 +16,13 @@ from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import Warned
 from hedgerow.ports import Clock, Venue
 
-__all__ = ["TradesElsewhere", "newest"]
+__all__ = ["ExternalTrades", "newest"]
 
 PATIENCE = timedelta(days=1)
 """How long a stand-in is looked into again: coins that were moved away never had a trade."""
 
 
-class TradesElsewhere:
+class ExternalTrades:
     """Looks for liquidations, ADL and trades by hand among the account's trades."""
 
     def __init__(self, *, venue: Venue, clock: Clock, journal: Journal) -> None:
@@ -54,7 +54,7 @@ class TradesElsewhere:
             if fills:
                 now = self._clock.now()
                 await self._journal.record(
-                    ev.FillsElsewhere(at=now, hedge_id=hedge.hedge_id, fills=fills, cause="read late", late=True)
+                    ev.ExternalFills(at=now, hedge_id=hedge.hedge_id, fills=fills, cause="read late", late=True)
                 )
 
         await self._while_closing()
@@ -70,7 +70,7 @@ class TradesElsewhere:
             if fills:
                 now = self._clock.now()
                 await self._journal.record(
-                    ev.FillsElsewhere(at=now, hedge_id=closed.hedge_id, fills=fills, cause="while closing")
+                    ev.ExternalFills(at=now, hedge_id=closed.hedge_id, fills=fills, cause="while closing")
                 )
 
     def _stand_ins(self) -> Iterator[tuple[HedgedPosition, Market, Side, Decimal]]:

@@ -12,11 +12,11 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import GuardAlarmed, HedgeUnseen
-from hedgerow.ports import Clock, NewsSource, Venue
+from hedgerow.ports import Clock, NotificationSource, Venue
 from hedgerow.strategy.decisions.alarms import (
     DEBOUNCE,
     GRACE,
@@ -25,7 +25,7 @@ from hedgerow.strategy.decisions.alarms import (
     account_alarm,
     ended_in_doubt,
     look_at,
-    news_alarm,
+    notification_alarm,
     price_alarm,
 )
 
@@ -57,7 +57,7 @@ class Guard:
         venue: Venue,
         seen: Callable[[], AccountView | None],
         nudge: Callable[[], None],
-        source: NewsSource | None = None,
+        source: NotificationSource | None = None,
         poll_seconds: float = 0.0,
     ) -> None:
         """``seen`` returns the account as the last cycle read it; ``nudge`` lets the waiting runner ask what is due.
@@ -176,14 +176,18 @@ class Guard:
 
     # --- what the venue tells ----------------------------------------------------------------------------------------
 
-    def heard(self, news: News) -> None:
+    def heard(self, notification: Notification) -> None:
         """Take note of news; never waits."""
         ledger = self._journal.ledger
-        alarm = self._mark_alarm(news) if news.kind is NewsKind.MARK else news_alarm(news, ledger)
+        alarm = (
+            self._mark_alarm(notification)
+            if notification.kind is NotificationKind.MARK
+            else notification_alarm(notification, ledger)
+        )
         if alarm is not None:
             if not self._raise(alarm) and alarm.kind is not AlarmKind.DISTANCE:
                 self._look_within(SOON_SECONDS)
-        elif (due := look_at(news, ledger)) is not None:
+        elif (due := look_at(notification, ledger)) is not None:
             # Whatever the wall clock was set to meanwhile, an echo has passed after that long.
             wait = min(max(timedelta(), due - self._clock.now()), GRACE + DEBOUNCE)
             self._look_within(wait.total_seconds())
@@ -191,13 +195,13 @@ class Guard:
             return
         self._nudge()
 
-    def _mark_alarm(self, news: News) -> Alarm | None:
+    def _mark_alarm(self, notification: Notification) -> Alarm | None:
         """Return the alarm of a mark price, against the account as it was last read."""
         ledger = self._journal.ledger
-        ours = ledger.hedge is not None and ledger.hedge.symbol == news.symbol
-        if not ours or self._account is None or news.mark is None or ledger.execution is not None:
+        ours = ledger.hedge is not None and ledger.hedge.symbol == notification.symbol
+        if not ours or self._account is None or notification.mark is None or ledger.execution is not None:
             return None
-        return price_alarm(ledger, self._account, news.mark)
+        return price_alarm(ledger, self._account, notification.mark)
 
     # --- a hedge that cannot be seen ---------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from hedgerow.domain.errors import InvariantBroken, LogUnavailable
 from hedgerow.domain.events import CommandIssued, Event
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.notices import Listener, ListenerFailed, Moment, Recorded
+from hedgerow.engine.notices import Notice, Observer, ObserverFailed, Recorded
 from hedgerow.ports import Store
 
 __all__ = ["Journal"]
@@ -18,10 +18,10 @@ EVENTS_PER_SNAPSHOT = 1000
 class Journal:
     """Ledger and log of one bot, kept in step."""
 
-    def __init__(self, store: Store, listeners: Sequence[Listener] = ()) -> None:
+    def __init__(self, store: Store, observers: Sequence[Observer] = ()) -> None:
         self._store = store
-        self._listeners = tuple(listeners)
-        self._failures = [0] * len(self._listeners)
+        self._observers = tuple(observers)
+        self._failures = [0] * len(self._observers)
         """How often each listener failed."""
         self._ledger: Ledger | None = None
         self._snapshot_at = 0
@@ -57,10 +57,10 @@ class Journal:
         for event in events:
             before = self.ledger
             self._ledger = after = apply(before, event)
-            if self._listeners:
+            if self._observers:
                 told.append(Recorded(event=event, before=before, after=after))
-        for moment in told:
-            self.say(moment)
+        for notice in told:
+            self.say(notice)
         if self.ledger.events - self._snapshot_at >= EVENTS_PER_SNAPSHOT:
             await self._snapshot(self.ledger)
         return self.ledger
@@ -82,30 +82,30 @@ class Journal:
     @property
     def heard(self) -> bool:
         """Whether anybody listens; moments that are dear to build are built only then."""
-        return bool(self._listeners)
+        return bool(self._observers)
 
     @property
     def listener_failures(self) -> Mapping[str, int]:
         """How often listeners failed, by the name of their class; those that never did are not named."""
         found: dict[str, int] = {}
-        for listener, failures in zip(self._listeners, self._failures, strict=True):
+        for observer, failures in zip(self._observers, self._failures, strict=True):
             if failures:
-                found[_name(listener)] = found.get(_name(listener), 0) + failures
+                found[_name(observer)] = found.get(_name(observer), 0) + failures
         return found
 
-    def say(self, moment: Moment) -> None:
+    def say(self, notice: Notice) -> None:
         """Tell every listener; one that fails keeps nothing from the others, and never interrupts a trade.
 
         The first failure of a listener is said as well, once; later ones are counted.
         """
-        failed: list[ListenerFailed] = []
-        for number, listener in enumerate(self._listeners):
+        failed: list[ObserverFailed] = []
+        for number, observer in enumerate(self._observers):
             try:
-                listener.hear(moment)
+                observer.on_notice(notice)
             except Exception as error:  # noqa: BLE001 - whatever a view of the bot does wrong, the bot goes on
                 self._failures[number] += 1
                 if self._failures[number] == 1:
-                    failed.append(_failure(listener, error, moment))
+                    failed.append(_failure(observer, error, notice))
         for failure in failed:
             self.say(failure)
 
@@ -116,10 +116,10 @@ class Journal:
         await self._store.close()
 
 
-def _failure(listener: Listener, error: Exception, moment: Moment) -> ListenerFailed:
-    at = moment.event.at if isinstance(moment, Recorded) else moment.at
-    return ListenerFailed(at=at, listener=_name(listener), error=f"{type(error).__name__}: {error}")
+def _failure(observer: Observer, error: Exception, notice: Notice) -> ObserverFailed:
+    at = notice.event.at if isinstance(notice, Recorded) else notice.at
+    return ObserverFailed(at=at, observer=_name(observer), error=f"{type(error).__name__}: {error}")
 
 
-def _name(listener: Listener) -> str:
-    return type(listener).__name__
+def _name(observer: Observer) -> str:
+    return type(observer).__name__

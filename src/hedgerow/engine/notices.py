@@ -33,11 +33,11 @@ __all__ = [
     "GuardAlarmed",
     "HealthJudged",
     "HedgeUnseen",
-    "Listener",
-    "ListenerFailed",
-    "Moment",
     "NoOpportunity",
     "NothingRead",
+    "Notice",
+    "Observer",
+    "ObserverFailed",
     "OpportunityFound",
     "OrderRests",
     "ReadFailed",
@@ -266,11 +266,11 @@ class NothingRead(Struct, frozen=True, kw_only=True):
     retry_seconds: float
 
 
-class ListenerFailed(Struct, frozen=True, kw_only=True):
+class ObserverFailed(Struct, frozen=True, kw_only=True):
     """Something that only displays or keeps what happens raised an error, for the first time; trading goes on."""
 
     at: datetime
-    listener: str
+    observer: str
     """Name of its class."""
     error: str
 
@@ -312,7 +312,7 @@ class Stopped(Struct, frozen=True, kw_only=True):
     """Why the state file could not be written; empty when it was."""
 
 
-Moment: TypeAlias = (
+Notice: TypeAlias = (
     Started
     | Warned
     | ReconcileStarted
@@ -337,7 +337,7 @@ Moment: TypeAlias = (
     | GuardAlarmed
     | CycleFailed
     | NothingRead
-    | ListenerFailed
+    | ObserverFailed
     | StopRequested
     | StoppedAtOnce
     | StoppedByUser
@@ -345,9 +345,9 @@ Moment: TypeAlias = (
 )
 
 
-class Listener(Protocol):
+class Observer(Protocol):
     """Hears every moment, in order. It must not wait; what it raises is counted, and interrupts nothing."""
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Take note of one moment."""
         ...

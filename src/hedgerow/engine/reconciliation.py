@@ -18,7 +18,7 @@ from hedgerow.engine.accounting.late_fills import LateFills
 from hedgerow.engine.accounting.position_history import read_history
 from hedgerow.engine.execution.executor import Executor
 from hedgerow.engine.execution.order_resolution import AccountEvidence, second_position
-from hedgerow.engine.external_trades import TradesElsewhere, newest
+from hedgerow.engine.external_trades import ExternalTrades, newest
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import Adopted, Reconciled, Warned
@@ -29,7 +29,7 @@ from hedgerow.strategy.decisions.reconcile import reconcile
 from hedgerow.strategy.decisions.verdicts import (
     Adopt,
     Candidate,
-    ClosedElsewhere,
+    ClosedExternally,
     Consistent,
     HalfOpen,
     InFlight,
@@ -46,13 +46,13 @@ from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import LEVERAGE
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["Settler"]
+__all__ = ["Reconciler"]
 
 SECOND_READING_SECONDS = 2.0
 """Balances lag: a verdict that changes anything is acted on only when a read this much later agrees."""
 
 
-class Settler:
+class Reconciler:
     """Turns verdicts of the reconciliation into events."""
 
     def __init__(
@@ -61,9 +61,11 @@ class Settler:
         self._executor = executor
         self._leverage_refused: set[str] = set()
         """Found positions whose leverage the venue did not set to 1: asked again by the next run only."""
-        self._elsewhere = TradesElsewhere(venue=venue, clock=clock, journal=journal)
+        self._external_trades = ExternalTrades(venue=venue, clock=clock, journal=journal)
         self._late = LateFills(venue=venue, clock=clock, journal=journal, ids=ids)
-        self._evidence = AccountEvidence(venue=venue, clock=clock, journal=journal, elsewhere=self._elsewhere)
+        self._evidence = AccountEvidence(
+            venue=venue, clock=clock, journal=journal, external_trades=self._external_trades
+        )
         self._venue = venue
         self._clock = clock
         self._journal = journal
@@ -108,7 +110,7 @@ class Settler:
         if isinstance(verdict, Consistent) and hedge and hedge.adopted and not hedge.history_known:
             await self._complete_history(hedge, observation)
         if settled:
-            await self._elsewhere.true_up()
+            await self._external_trades.true_up()
 
     async def _halt_in_doubt(self, account: AccountView | None) -> None:
         """Halt openings while the account's replies contradict each other."""
@@ -161,7 +163,7 @@ class Settler:
             return  # it is the other bot's, which trades it
         if isinstance(verdict, Adopt):
             await self._adopt_fit(verdict, observation, at_start=at_start)
-        elif isinstance(verdict, ClosedElsewhere | Replaced):
+        elif isinstance(verdict, ClosedExternally | Replaced):
             self._say(verdict, observation, at_start=at_start)
             await self._let_go(verdict, observation, at_start=at_start)
         elif isinstance(verdict, HalfOpen):
@@ -198,7 +200,7 @@ class Settler:
 
     # --- letting go ------------------------------------------------------------------------------------------------
 
-    async def _let_go(self, verdict: ClosedElsewhere | Replaced, observation: Observation, *, at_start: bool) -> None:
+    async def _let_go(self, verdict: ClosedExternally | Replaced, observation: Observation, *, at_start: bool) -> None:
         ledger = self._journal.ledger
         hedge = ledger.hedge
         if hedge is None:
@@ -220,13 +222,15 @@ class Settler:
             )
         )
 
-    async def _lose(self, hedge: HedgedPosition, verdict: ClosedElsewhere | Replaced, observation: Observation) -> None:
+    async def _lose(
+        self, hedge: HedgedPosition, verdict: ClosedExternally | Replaced, observation: Observation
+    ) -> None:
         # Less than a lot may be left of the coins: nobody sold it, and it stays ours.
         left = (
             min(hedge.spot_quantity, observation.account.coin(hedge.pair.base).total) if observation.account else ZERO
         )
         await self._book_missing(hedge.spot_quantity - left, hedge.short, observation.account, "closed elsewhere")
-        reason = Reason.REPLACED if isinstance(verdict, Replaced) else Reason.CLOSED_ELSEWHERE
+        reason = Reason.REPLACED if isinstance(verdict, Replaced) else Reason.CLOSED_EXTERNALLY
         worth = left * await self._price(hedge, observation.account) if left > 0 else ZERO
         lost = ev.HedgeLost(at=self._clock.now(), hedge_id=hedge.hedge_id, reason=reason, residue_value=worth)
         lot = DustLot(asset=hedge.pair.base, quantity=left, cost=worth)
@@ -251,7 +255,7 @@ class Settler:
         ]
         if fills:
             await self._journal.record(
-                ev.FillsElsewhere(at=self._clock.now(), hedge_id=hedge.hedge_id, fills=tuple(fills), cause=cause)
+                ev.ExternalFills(at=self._clock.now(), hedge_id=hedge.hedge_id, fills=tuple(fills), cause=cause)
             )
 
     async def _missing(
@@ -265,7 +269,7 @@ class Settler:
     ) -> list[Fill]:
         if quantity <= 0:
             return []
-        known = await self._elsewhere.unknown(hedge, market, side) or []
+        known = await self._external_trades.unknown(hedge, market, side) or []
         found = newest([fill for fill in known if until is None or fill.at <= until], quantity)
         left = quantity - sum((fill.quantity for fill in found), ZERO)
         if left > 0:

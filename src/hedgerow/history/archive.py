@@ -18,7 +18,7 @@ from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.schedule import last_settlement, next_settlement
 from hedgerow.history.grids import Captures, basis_pair, declared_liquidity, declared_volume, load_captures
-from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, Rows, read_rows, symbols_of, time_range
+from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, ParquetRows, read_rows, symbols_of, time_range
 from hedgerow.history.quality import Gap, clean_closes, clean_prints, gaps_between, moment
 from hedgerow.history.series import (
     HOUR_MS,
@@ -29,9 +29,9 @@ from hedgerow.history.series import (
     funding_from_premium,
     to_ms,
 )
-from hedgerow.ports import Liquidity, TapePrices
+from hedgerow.ports import Liquidity, MarketPrices
 
-__all__ = ["ArchiveTape"]
+__all__ = ["ArchiveMarketData"]
 
 DAY_MS = 24 * HOUR_MS
 PREFERRED_VENUES = ("aster", "binance")
@@ -66,8 +66,8 @@ class _PairHistory(Struct, frozen=True, kw_only=True):
         return f"funding {self.funding_from}, prices {self.prices_from}"
 
 
-class ArchiveTape:
-    """Market history of one window; implements ``ports.Tape``."""
+class ArchiveMarketData:
+    """Market history of one window; implements ``ports.MarketData``."""
 
     def __init__(
         self, asked: _Window, window: _Window, histories: Sequence[_PairHistory], skipped: Mapping[str, str]
@@ -82,7 +82,7 @@ class ArchiveTape:
     @classmethod
     def load(
         cls, directory: Path, *, start: datetime, days: float, warm_up_days: float = FUNDING_WARM_UP_DAYS
-    ) -> "ArchiveTape":
+    ) -> "ArchiveMarketData":
         """Read ``days`` from ``start``, and ``warm_up_days`` of settled funding before it where they exist.
 
         A window that runs past the data is shortened to it; ``start`` and ``end`` say what is left.
@@ -155,7 +155,7 @@ class ArchiveTape:
         known, window = self._histories[symbol].prices.known, self._window
         return gaps_between(known, start_ms=window.start_ms, end_ms=window.end_ms, longest_ms=MAX_HELD_MS)
 
-    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+    def prices(self, symbol: str, at: datetime) -> MarketPrices | None:
         """Return the newest closes known; None before the first and once they are two hours old."""
         return self._histories[symbol].prices.at(to_ms(at))
 
@@ -211,7 +211,7 @@ def _asked_window(start: datetime, days: float) -> _Window:
     return _Window(start_ms=to_ms(start), end_ms=to_ms(end))
 
 
-def _within_data(window: _Window, prices: Mapping[str, Mapping[str, Rows]], directory: Path) -> _Window:
+def _within_data(window: _Window, prices: Mapping[str, Mapping[str, ParquetRows]], directory: Path) -> _Window:
     """Return the part of the window that the prices reach.
 
     Raises:
@@ -232,7 +232,11 @@ def _within_data(window: _Window, prices: Mapping[str, Mapping[str, Rows]], dire
 
 
 def _history(
-    symbol: str, window: _Window, prices: Mapping[str, Rows], funding: Mapping[str, Rows], captures: Captures
+    symbol: str,
+    window: _Window,
+    prices: Mapping[str, ParquetRows],
+    funding: Mapping[str, ParquetRows],
+    captures: Captures,
 ) -> _PairHistory:
     """Return a pair's history.
 
@@ -256,9 +260,9 @@ def _history(
 
 def _chosen(
     what: str,
-    by_venue: Mapping[str, Rows],
+    by_venue: Mapping[str, ParquetRows],
     window: _Window,
-    clean: Callable[[Rows], list[Cleaned]],
+    clean: Callable[[ParquetRows], list[Cleaned]],
     known_ms: Callable[[Cleaned], int],
 ) -> tuple[str, list[Cleaned]]:
     """Return the preferred venue that covers the window, else the preferred one that has anything in it.

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from hedgerow.domain.errors import HistoryError
 
-__all__ = ["FUNDING_FILE", "PRICES_FILE", "Layout", "Rows", "TimeRange", "read_rows", "symbols_of", "time_range"]
+__all__ = ["FUNDING_FILE", "PRICES_FILE", "Layout", "ParquetRows", "TimeRange", "read_rows", "symbols_of", "time_range"]
 
 FUNDING_FILE = "funding.parquet"
 PRICES_FILE = "prices_hourly.parquet"
@@ -36,14 +36,14 @@ class TimeRange(Struct, frozen=True, kw_only=True):
     last_ms: int
 
 
-class Rows(Struct, frozen=True, kw_only=True):
+class ParquetRows(Struct, frozen=True, kw_only=True):
     """The rows of one series, oldest first."""
 
     times_ms: Sequence[int]
     numbers: Mapping[str, Sequence[float | None]]
 
 
-def read_rows(path: Path, *, first_ms: int, last_ms: int) -> Mapping[str, Mapping[str, Rows]]:
+def read_rows(path: Path, *, first_ms: int, last_ms: int) -> Mapping[str, Mapping[str, ParquetRows]]:
     """Return the rows with a time in ``[first_ms, last_ms]``, by symbol and then by exchange.
 
     Raises:
@@ -53,7 +53,7 @@ def read_rows(path: Path, *, first_ms: int, last_ms: int) -> Mapping[str, Mappin
     columns = [*KEYS, layout.time, *layout.numbers]
     window = [(layout.time, ">=", first_ms), (layout.time, "<=", last_ms)]
     table = _read(path, columns=columns, filters=window)
-    found: dict[str, dict[str, Rows]] = {}
+    found: dict[str, dict[str, ParquetRows]] = {}
     for exchange, symbol in _series_in(table):
         found.setdefault(symbol, {})[exchange] = _rows_of(table, exchange, symbol, layout)
     return found
@@ -88,10 +88,10 @@ def _series_in(table: Any) -> list[tuple[str, str]]:
     return sorted((g["exchange"], g["symbol"]) for g in groups if g["exchange"] and g["symbol"])
 
 
-def _rows_of(table: Any, exchange: str, symbol: str, layout: Layout) -> Rows:
+def _rows_of(table: Any, exchange: str, symbol: str, layout: Layout) -> ParquetRows:
     field = _pyarrow("compute").field
     mine = table.filter((field("exchange") == exchange) & (field("symbol") == symbol)).sort_by(layout.time)
-    return Rows(
+    return ParquetRows(
         times_ms=mine.column(layout.time).to_pylist(),
         numbers={name: mine.column(name).cast("float64").to_pylist() for name in layout.numbers},
     )

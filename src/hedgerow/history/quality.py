@@ -9,15 +9,15 @@ from msgspec import Struct
 
 from hedgerow.domain.errors import HistoryError
 from hedgerow.domain.schedule import EPOCH
-from hedgerow.history.parquet import Rows
+from hedgerow.history.parquet import ParquetRows
 
-__all__ = ["Close", "Gap", "Print", "clean_closes", "clean_prints", "gaps_between", "moment"]
+__all__ = ["Gap", "HourlyClose", "Print", "clean_closes", "clean_prints", "gaps_between", "moment"]
 
 SAME_SETTLEMENT_MS = 60_000
 """Prints closer than this are one settlement told twice; the venue's jitter is at most 15 s (docs/aster-api.md 11)."""
 
 
-class Close(Struct, frozen=True):
+class HourlyClose(Struct, frozen=True):
     """One hour's closes."""
 
     open_ms: int
@@ -46,18 +46,18 @@ class Gap(Struct, frozen=True, kw_only=True):
         return (self.until_ms - self.from_ms) / 3_600_000
 
 
-def clean_closes(rows: Rows) -> list[Close]:
+def clean_closes(rows: ParquetRows) -> list[HourlyClose]:
     """Return the hours with a spot and a perpetual close; the perpetual's stands in for a mark that is not known.
 
     Raises:
         HistoryError: one hour is told twice with different closes.
     """
     columns = (rows.numbers[name] for name in ("spot_close", "perp_close", "mark_close"))
-    kept: list[Close] = []
+    kept: list[HourlyClose] = []
     for open_ms, spot, perp, mark in zip(rows.times_ms, *columns, strict=True):
         if not (_is_price(spot) and _is_price(perp)):
             continue
-        close = Close(open_ms, spot or 0.0, perp or 0.0, (mark if _is_price(mark) else perp) or 0.0)
+        close = HourlyClose(open_ms, spot or 0.0, perp or 0.0, (mark if _is_price(mark) else perp) or 0.0)
         if not kept or kept[-1].open_ms < open_ms:
             kept.append(close)
         elif kept[-1] != close:
@@ -65,7 +65,7 @@ def clean_closes(rows: Rows) -> list[Close]:
     return kept
 
 
-def clean_prints(rows: Rows) -> list[Print]:
+def clean_prints(rows: ParquetRows) -> list[Print]:
     """Return the settled rates at their real times, one per settlement.
 
     Raises:

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.schedule import EPOCH
-from hedgerow.history.quality import Close, Print
-from hedgerow.ports import TapePrices
+from hedgerow.history.quality import HourlyClose, Print
+from hedgerow.ports import MarketPrices
 
 __all__ = ["HOUR_MS", "MAX_HELD_MS", "FundingSeries", "PriceSeries", "at_ms", "funding_from_premium", "to_ms"]
 
@@ -51,7 +51,7 @@ def funding_from_premium(symbol: str, premium: float, interval_hours: int) -> fl
 class PriceSeries:
     """Hourly closes of one pair, each known and held from the end of its hour."""
 
-    def __init__(self, closes: Sequence[Close]) -> None:
+    def __init__(self, closes: Sequence[HourlyClose]) -> None:
         self.known = array("q", (close.open_ms + HOUR_MS for close in closes))
         """Milliseconds from which each close is known."""
         self._spot = array("d", (close.spot for close in closes))
@@ -60,9 +60,9 @@ class PriceSeries:
         self._premium_before = array("d", [0.0])
         for close in closes:
             self._premium_before.append(self._premium_before[-1] + close.perp / close.spot - 1)
-        self._last: tuple[int, TapePrices] | None = None
+        self._last: tuple[int, MarketPrices] | None = None
 
-    def at(self, now_ms: int) -> TapePrices | None:
+    def at(self, now_ms: int) -> MarketPrices | None:
         """Return the newest closes known; None before the first and once they are too old to be held."""
         index = self._held(now_ms)
         if index is None:
@@ -90,8 +90,8 @@ class PriceSeries:
         index = bisect_right(self.known, now_ms) - 1
         return index if index >= 0 and now_ms - self.known[index] < MAX_HELD_MS else None
 
-    def _prices(self, index: int) -> TapePrices:
-        return TapePrices(
+    def _prices(self, index: int) -> MarketPrices:
+        return MarketPrices(
             spot=Decimal(repr(self._spot[index])),
             perp=Decimal(repr(self._perp[index])),
             mark=Decimal(repr(self._mark[index])),

@@ -10,9 +10,9 @@ from msgspec import Struct
 from hedgerow.domain.execution import ExecutionKind, HedgeExecution
 from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth
-from hedgerow.ports import TapePrices
+from hedgerow.ports import MarketPrices
 
-__all__ = ["AWAY", "Cause", "Span", "explained_until", "obstacles", "ways"]
+__all__ = ["AWAY", "Cause", "CauseSpan", "explained_until", "obstacles", "ways"]
 
 
 AWAY = Decimal("0.02")
@@ -35,7 +35,7 @@ class Cause(StrEnum):
     DEAD = "no bot alive"
 
 
-class Span(Struct, frozen=True, kw_only=True):
+class CauseSpan(Struct, frozen=True, kw_only=True):
     """A cause that is active from ``begin`` until ``end``."""
 
     begin: datetime
@@ -59,7 +59,7 @@ def ways(job: HedgeExecution | None, excess: Decimal) -> tuple[tuple[Market, Sid
 def obstacles(
     pair: BasisPair,
     depths: Mapping[Market, Depth],
-    prices: TapePrices | None,
+    prices: MarketPrices | None,
     routes: Iterable[tuple[Market, Side]],
     *,
     quantity: Decimal,
@@ -92,7 +92,7 @@ def _obstacle(pair: BasisPair, depth: Depth, side: Side, price: Decimal | None) 
     return Cause.MISLEADING if crossed or away else None
 
 
-def explained_until(spans: Iterable[Span], since: datetime, now: datetime) -> Iterator[tuple[datetime, Cause]]:
+def explained_until(spans: Iterable[CauseSpan], since: datetime, now: datetime) -> Iterator[tuple[datetime, Cause]]:
     """Yield, of every span that was active after ``since``, its cause and until when it was active, at most now."""
     for span in spans:
         if span.explains and span.begin <= now and span.end > since:

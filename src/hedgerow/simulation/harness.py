@@ -11,40 +11,40 @@ from msgspec import Struct
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.order import Fill
 from hedgerow.emulator.core.world import World
-from hedgerow.emulator.inprocess.faults import Disorder, LaggingBalances, LateReports, StaleBooks
+from hedgerow.emulator.inprocess.faults import LaggingBalances, LateReports, StaleBooks, VenueFault
 from hedgerow.emulator.inprocess.readings import LateFunding, LateRates
 from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.engine.notices import Listener
-from hedgerow.ports import NewsSource, Store, Venue
-from hedgerow.simulation.causes import Cause, Span
+from hedgerow.engine.notices import Observer
+from hedgerow.ports import NotificationSource, Store, Venue
+from hedgerow.simulation.causes import Cause, CauseSpan
 from hedgerow.simulation.faults.alterations import BRIEF, Alteration
-from hedgerow.simulation.faults.crashes import Plug
-from hedgerow.simulation.faults.incidents import Fate, befall
+from hedgerow.simulation.faults.crashes import CrashPoint
+from hedgerow.simulation.faults.incidents import Incident, apply_incident
 from hedgerow.simulation.scenario import Act, FalseReading, RunPlan, venue_faults
 
-__all__ = ["ROUND_TRIPS", "Life", "ProcessDoor", "RunDoor", "ToldVenue", "spans_of"]
+__all__ = ["ROUND_TRIPS", "BotSession", "ExchangeHarness", "InProcessHarness", "NotifyingVenue", "spans_of"]
 
 ROUND_TRIPS = 20
 """One-way delays that a step may take, each drawn: several requests after one another, there and back."""
 
 
-class ToldVenue(Venue, NewsSource, Protocol):
+class NotifyingVenue(Venue, NotificationSource, Protocol):
     """A venue that tells what happens, too."""
 
 
-class Life(Struct, frozen=True, kw_only=True):
+class BotSession(Struct, frozen=True, kw_only=True):
     """What one life of the bot has of the exchange."""
 
-    venue: ToldVenue
-    news: bool
+    venue: NotifyingVenue
+    notifications: bool
     """Whether the bot listens."""
     poll_seconds: float = 0.0
     """How often it glances at the account while nothing is told."""
-    listeners: Sequence[Listener] = ()
+    observers: Sequence[Observer] = ()
 
 
-class RunDoor(Protocol):
+class ExchangeHarness(Protocol):
     """An exchange with one account."""
 
     @property
@@ -53,7 +53,7 @@ class RunDoor(Protocol):
         ...
 
     @property
-    def struck(self) -> int:
+    def faulted(self) -> int:
         """How often something went wrong with what the bot asked."""
         ...
 
@@ -63,7 +63,7 @@ class RunDoor(Protocol):
         ...
 
     @property
-    def spans(self) -> MutableSequence[Span]:
+    def spans(self) -> MutableSequence[CauseSpan]:
         """When the exchange cannot do what it is asked, or shows what is no longer so."""
         ...
 
@@ -89,11 +89,11 @@ class RunDoor(Protocol):
         """Let nothing go wrong any more; what is under way still arrives."""
         ...
 
-    def strike(self, act: Act) -> Act | None:
+    def inject(self, act: Act) -> Act | None:
         """Let something happen now; returns what follows from it later."""
         ...
 
-    def life(self, store: Store, plug: Plug) -> AbstractAsyncContextManager[Life]:
+    def life(self, store: Store, crash_point: CrashPoint) -> AbstractAsyncContextManager[BotSession]:
         """Return the way of a new life to the exchange, open while it is held.
 
         Raises:
@@ -103,7 +103,7 @@ class RunDoor(Protocol):
         ...
 
 
-class ProcessDoor:
+class InProcessHarness:
     """Calls within the process."""
 
     def __init__(self, world: World, clock: VirtualClock, plan: RunPlan, random: Random) -> None:
@@ -114,14 +114,14 @@ class ProcessDoor:
             clock,
             latency=LatencyModel(median_seconds=plan.latency_seconds),
             random=random,
-            faults=venue_faults(plan.troubles),
+            faults=venue_faults(plan.drawn_faults),
             delayed_spot_ack=plan.delayed_spot_ack,
             certain_after_seconds=plan.certain_after_seconds,
         )
         self.spans = spans_of(plan)
         self.patience_seconds = _patience(plan)
         """Lost orders may still land, balances lag, requests travel."""
-        self.wakes = not plan.news
+        self.wakes = not plan.notifications
 
     @property
     def world(self) -> World:
@@ -129,14 +129,14 @@ class ProcessDoor:
         return self._venue.world
 
     @property
-    def struck(self) -> int:
+    def faulted(self) -> int:
         """How often a fault has kept a command or a read from being answered."""
-        return self._venue.struck - self._venue.shown_false
+        return self._venue.faulted - self._venue.shown_false
 
     @property
     def injected(self) -> int:
         """The same, and how often what was shown was not so."""
-        return self._venue.struck
+        return self._venue.faulted
 
     def client_id_of(self, fill: Fill) -> str:
         """Return the client id of the order behind a trade."""
@@ -150,45 +150,45 @@ class ProcessDoor:
         """Let nothing go wrong any more."""
         self._venue.calm()
 
-    def strike(self, act: Act) -> Act | None:
+    def inject(self, act: Act) -> Act | None:
         """Let something happen to the account or its market."""
-        return befall(act, self.world) if isinstance(act, Fate) else None
+        return apply_incident(act, self.world) if isinstance(act, Incident) else None
 
     @asynccontextmanager
-    async def life(self, store: Store, plug: Plug) -> AsyncGenerator[Life]:  # noqa: ARG002 - nothing is opened
+    async def life(self, store: Store, crash_point: CrashPoint) -> AsyncGenerator[BotSession]:  # noqa: ARG002 - nothing is opened
         """Lend the venue: it is the same one for every life."""
-        yield Life(venue=self._venue, news=self._plan.news)
+        yield BotSession(venue=self._venue, notifications=self._plan.notifications)
 
 
 def _patience(plan: RunPlan) -> float:
-    lag = max((t.seconds for t in plan.troubles if isinstance(t, LaggingBalances | LateReports)), default=0.0)
+    lag = max((t.seconds for t in plan.drawn_faults if isinstance(t, LaggingBalances | LateReports)), default=0.0)
     return plan.certain_after_seconds + lag + ROUND_TRIPS * plan.latency_seconds
 
 
-def spans_of(plan: RunPlan) -> list[Span]:
+def spans_of(plan: RunPlan) -> list[CauseSpan]:
     """Return when a plan lets the exchange not do what it is asked, or show what is no longer so.
 
     Markets that are closed and books that are empty are not here: they are looked at on the exchange itself.
     """
-    found: list[Span] = []
-    for trouble in plan.troubles:
-        if isinstance(trouble, StaleBooks):
-            found.append(Span(begin=trouble.after, end=trouble.until, cause=Cause.STALE))
-        elif isinstance(trouble, Disorder):
-            found.append(Span(begin=trouble.after, end=trouble.until, cause=Cause.OUTAGE))
-        elif isinstance(trouble, Alteration) and trouble.kind in BRIEF:
-            end = trouble.at + timedelta(seconds=trouble.seconds)
-            found.append(Span(begin=trouble.at, end=end, cause=Cause.MISLEADING))
-        elif isinstance(trouble, FalseReading):
-            found.append(_false_span(trouble))
+    found: list[CauseSpan] = []
+    for fault in plan.drawn_faults:
+        if isinstance(fault, StaleBooks):
+            found.append(CauseSpan(begin=fault.after, end=fault.until, cause=Cause.STALE))
+        elif isinstance(fault, VenueFault):
+            found.append(CauseSpan(begin=fault.after, end=fault.until, cause=Cause.OUTAGE))
+        elif isinstance(fault, Alteration) and fault.kind in BRIEF:
+            end = fault.at + timedelta(seconds=fault.seconds)
+            found.append(CauseSpan(begin=fault.at, end=end, cause=Cause.MISLEADING))
+        elif isinstance(fault, FalseReading):
+            found.append(_false_span(fault))
     return found
 
 
-def _false_span(reading: FalseReading) -> Span:
+def _false_span(reading: FalseReading) -> CauseSpan:
     """Return when a reading is false; what is listed late, until the last of it is."""
     begin, end = reading.after, reading.until
     if begin is None or end is None:
         raise ValueError(f"a drawn reading is false for a span of time: {reading}")
     if isinstance(reading, LateFunding | LateRates):
-        return Span(begin=begin, end=end + timedelta(seconds=reading.seconds), cause=Cause.FALSE, explains=False)
-    return Span(begin=begin, end=end, cause=Cause.FALSE)
+        return CauseSpan(begin=begin, end=end + timedelta(seconds=reading.seconds), cause=Cause.FALSE, explains=False)
+    return CauseSpan(begin=begin, end=end, cause=Cause.FALSE)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hedgerow.domain.events import Event
 from hedgerow.domain.money import ZERO, plain
-from hedgerow.simulation.checks.exposure import SHARES, Distribution, Trade, distributions, quantiles
+from hedgerow.simulation.checks.exposure import SHARES, Distribution, TradeExposure, distributions, quantiles
 from hedgerow.simulation.checks.invariants import Violation
 from hedgerow.simulation.scenario import RunPlan
 
@@ -41,7 +41,7 @@ class RunResult(Struct, frozen=True, kw_only=True):
     """Longest time that they differed because the owner or the venue took from one."""
     max_dead_seconds: float
     """Longest time that they differed while the bot was dead."""
-    trades: tuple[Trade, ...]
+    trades: tuple[TradeExposure, ...]
     """Every job of two legs, oldest first."""
     opened: int
     closed: int
@@ -88,7 +88,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     naked_usd: tuple[Decimal, ...]
     exposure: tuple[Distribution, ...]
     """Over all trades, by style and kind."""
-    long: tuple[Trade, ...]
+    long: tuple[TradeExposure, ...]
     """Trades naked for more than ``LONG_SECONDS``, the longest first."""
     opened: int
     closed: int
@@ -125,7 +125,7 @@ class Summary(Struct, frozen=True, kw_only=True):
         )
 
 
-def _long(results: Sequence[RunResult]) -> tuple[Trade, ...]:
+def _long(results: Sequence[RunResult]) -> tuple[TradeExposure, ...]:
     found = (trade for result in results for trade in result.trades if trade.seconds > LONG_SECONDS)
     return tuple(sorted(found, key=lambda trade: -trade.seconds))
 
@@ -174,7 +174,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
 def result_lines(plan: RunPlan, result: RunResult) -> Iterator[str]:
     """Yield one run in words: what was drawn, and how it ended."""
     yield f"Seed {plan.seed}, {plan.days:g} days, {plan.pairs} pairs, {plan.usdt} USDT in each wallet; troubles:"
-    yield from (f"  {_text(trouble)}" for trouble in plan.troubles)
+    yield from (f"  {_text(trouble)}" for trouble in plan.drawn_faults)
     yield _verdict(result)
     yield f"Faults injected      {result.faults_injected}"
     yield f"Crash points         {result.crash_points}, restarts {result.restarts}"
@@ -192,8 +192,8 @@ def failure_lines(failure: Failure) -> Iterator[str]:
     """Yield a failure in words: the seed, the smallest plan, and the newest events."""
     plan, result = failure.plan, failure.result
     yield f"Seed {plan.seed}: {_verdict(result)}"
-    yield f"Smallest plan that fails: {len(plan.troubles)} of {failure.drawn} troubles"
-    yield from (f"  {_text(trouble)}" for trouble in plan.troubles)
+    yield f"Smallest plan that fails: {len(plan.drawn_faults)} of {failure.drawn} troubles"
+    yield from (f"  {_text(trouble)}" for trouble in plan.drawn_faults)
     yield f"The last {len(result.tail)} events:"
     yield from (f"  {_text(event)}" for event in result.tail)
     yield f"Again: hedgerow simulate --seed {plan.seed} --days {failure.days:g}{failure.options}"

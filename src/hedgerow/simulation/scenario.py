@@ -10,7 +10,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.emulator.inprocess.faults import (
-    Disorder,
     FaultPlan,
     LaggingBalances,
     LateReports,
@@ -18,23 +17,24 @@ from hedgerow.emulator.inprocess.faults import (
     ReadFault,
     StaleBooks,
     SubmitFault,
+    VenueFault,
 )
 from hedgerow.emulator.inprocess.readings import AccountReading, LateFunding, LateRates, MarketReading
-from hedgerow.simulation.faults.incidents import Fate
-from hedgerow.simulation.faults.market import MarketTrouble
+from hedgerow.simulation.faults.incidents import Incident
+from hedgerow.simulation.faults.market import MarketFault
 from hedgerow.simulation.faults.wire import Cut, WireAct
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = [
     "Act",
     "Crash",
-    "Door",
-    "DoorFault",
     "FalseReading",
+    "Fault",
     "Hearing",
     "RunPlan",
     "Suspension",
-    "Trouble",
+    "Transport",
+    "VenueFaultAct",
     "acts",
     "network_cuts",
     "settling",
@@ -45,7 +45,7 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday, 00:00: a settlement of every interval."""
 
 
-class Door(StrEnum):
+class Transport(StrEnum):
     """How the bot reaches the exchange."""
 
     PROCESS = "process"
@@ -67,7 +67,7 @@ class Crash(Struct, frozen=True, kw_only=True, tag="crash"):
     """From ``at`` on, the bot dies after so many further moments, and is started again later."""
 
     at: datetime
-    moments: int
+    points: int
     """Appends and venue calls, before and after each."""
     trading: bool
     """Whether they are counted from the beginning of the next job of two legs."""
@@ -81,15 +81,15 @@ class Suspension(Struct, frozen=True, kw_only=True, tag="suspension"):
     seconds: float
 
 
-Act: TypeAlias = Fate | Crash | Suspension | WireAct
+Act: TypeAlias = Incident | Crash | Suspension | WireAct
 """What happens at a time of its own."""
 FalseReading: TypeAlias = AccountReading | MarketReading | LateFunding | LateRates
 """What the exchange shows that is not so, or not yet."""
-DoorFault: TypeAlias = (
-    PairRefusal | SubmitFault | ReadFault | StaleBooks | LaggingBalances | LateReports | Disorder | FalseReading
+VenueFaultAct: TypeAlias = (
+    PairRefusal | SubmitFault | ReadFault | StaleBooks | LaggingBalances | LateReports | VenueFault | FalseReading
 )
 """What the venue's door does."""
-Trouble: TypeAlias = DoorFault | MarketTrouble | Act | Cut
+Fault: TypeAlias = VenueFaultAct | MarketFault | Act | Cut
 
 
 class RunPlan(Struct, frozen=True, kw_only=True):
@@ -114,16 +114,16 @@ class RunPlan(Struct, frozen=True, kw_only=True):
     """How long openings stay halted before the owner allows them again."""
     interference: float = 0.0
     """Part of the jobs during which the owner asks for a halt or a closing."""
-    news: bool = True
+    notifications: bool = True
     """Whether the exchange tells what happens; without, the bot finds out by itself."""
-    door: Door = Door.PROCESS
+    transport: Transport = Transport.PROCESS
     hearing: Hearing = Hearing.ALL
     """Of a bot on the wire."""
     spot_delay_seconds: float = 0.02
     """Between the acknowledgement of a spot order and its matching, on the wire."""
     hide_orders_seconds: float = 0.0
     """How long a look-up on the wire does not find a new order."""
-    troubles: tuple[Trouble, ...]
+    drawn_faults: tuple[Fault, ...]
 
     @property
     def begin(self) -> datetime:
@@ -136,37 +136,37 @@ class RunPlan(Struct, frozen=True, kw_only=True):
         return self.begin + timedelta(days=self.days)
 
 
-def acts(troubles: Sequence[Trouble]) -> list[Act]:
+def acts(drawn_faults: Sequence[Fault]) -> list[Act]:
     """Return what neither the venue's door nor the market nor the network takes care of."""
-    return [t for t in troubles if not isinstance(t, DoorFault | MarketTrouble | Cut)]
+    return [t for t in drawn_faults if not isinstance(t, VenueFaultAct | MarketFault | Cut)]
 
 
-def network_cuts(troubles: Sequence[Trouble]) -> list[Cut]:
+def network_cuts(drawn_faults: Sequence[Fault]) -> list[Cut]:
     """Return the part that the network applies."""
-    return [trouble for trouble in troubles if isinstance(trouble, Cut)]
+    return [fault for fault in drawn_faults if isinstance(fault, Cut)]
 
 
 def settling(plan: RunPlan) -> StrategyParameters:
     """Return the settings of the last life; on the wire it keeps what it holds, or its end would fall into a trade."""
-    if plan.door is Door.PROCESS:
+    if plan.transport is Transport.PROCESS:
         return plan.parameters
     management = replace(plan.parameters.position_management, max_position_age_hours=24.0)
     return replace(plan.parameters, position_management=management)
 
 
-def venue_faults(troubles: Sequence[Trouble]) -> FaultPlan:
+def venue_faults(drawn_faults: Sequence[Fault]) -> FaultPlan:
     """Return the part that the venue's door applies."""
-    lags = [trouble for trouble in troubles if isinstance(trouble, LaggingBalances)]
+    lags = [fault for fault in drawn_faults if isinstance(fault, LaggingBalances)]
     return FaultPlan(
-        submits=tuple(trouble for trouble in troubles if isinstance(trouble, SubmitFault)),
-        reads=tuple(trouble for trouble in troubles if isinstance(trouble, ReadFault)),
-        stale_books=tuple(trouble for trouble in troubles if isinstance(trouble, StaleBooks)),
+        submits=tuple(fault for fault in drawn_faults if isinstance(fault, SubmitFault)),
+        reads=tuple(fault for fault in drawn_faults if isinstance(fault, ReadFault)),
+        stale_books=tuple(fault for fault in drawn_faults if isinstance(fault, StaleBooks)),
         lagging=lags[-1] if lags else None,
-        late=tuple(trouble for trouble in troubles if isinstance(trouble, LateReports)),
-        disorders=tuple(trouble for trouble in troubles if isinstance(trouble, Disorder)),
-        refusals=tuple(trouble for trouble in troubles if isinstance(trouble, PairRefusal)),
-        account_readings=tuple(trouble for trouble in troubles if isinstance(trouble, AccountReading)),
-        market_readings=tuple(trouble for trouble in troubles if isinstance(trouble, MarketReading)),
-        late_funding=tuple(trouble for trouble in troubles if isinstance(trouble, LateFunding)),
-        late_rates=tuple(trouble for trouble in troubles if isinstance(trouble, LateRates)),
+        late=tuple(fault for fault in drawn_faults if isinstance(fault, LateReports)),
+        venue_faults=tuple(fault for fault in drawn_faults if isinstance(fault, VenueFault)),
+        refusals=tuple(fault for fault in drawn_faults if isinstance(fault, PairRefusal)),
+        account_readings=tuple(fault for fault in drawn_faults if isinstance(fault, AccountReading)),
+        market_readings=tuple(fault for fault in drawn_faults if isinstance(fault, MarketReading)),
+        late_funding=tuple(fault for fault in drawn_faults if isinstance(fault, LateFunding)),
+        late_rates=tuple(fault for fault in drawn_faults if isinstance(fault, LateRates)),
     )

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from hedgerow.domain.instrument import Market
 
-__all__ = ["Finding", "FindingKind", "HealthLevel", "HealthReport"]
+__all__ = ["FindingKind", "HealthFinding", "HealthLevel", "HealthReport"]
 
 
 class HealthLevel(StrEnum):
@@ -29,7 +29,7 @@ class FindingKind(StrEnum):
     NOT_TRADING = "not trading"
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class HealthFinding(Struct, frozen=True, kw_only=True):
     """One thing wrong with a hedge."""
 
     kind: FindingKind
@@ -40,7 +40,7 @@ class HealthReport(Struct, frozen=True, kw_only=True):
     """State of a hedge as far as it could be seen."""
 
     level: HealthLevel
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[HealthFinding, ...] = ()
     unknown: tuple[str, ...] = ()
     """What could not be judged; never healthy, and never a reason to trade."""
     imbalance: float | None = None

@@ -18,16 +18,16 @@ from hedgerow.domain.ledger.state import Target
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
-from hedgerow.strategy.grades import Finding, FindingKind, HealthLevel, HealthReport
+from hedgerow.strategy.grades import FindingKind, HealthFinding, HealthLevel, HealthReport
 from hedgerow.strategy.hedge_result import HedgeResult
 
 __all__ = [
     "Close",
     "Decision",
     "Evaluation",
-    "Finding",
     "FindingKind",
-    "Halt",
+    "HaltOpenings",
+    "HealthFinding",
     "HealthLevel",
     "HealthReport",
     "Hold",
@@ -297,7 +297,7 @@ class TopUpMargin(Struct, frozen=True, kw_only=True, tag="top_up_margin"):
     health: HealthReport | None = None
 
 
-class Halt(Struct, frozen=True, kw_only=True, tag="halt"):
+class HaltOpenings(Struct, frozen=True, kw_only=True, tag="halt"):
     """Block openings."""
 
     reason: HaltReason
@@ -308,4 +308,4 @@ class Halt(Struct, frozen=True, kw_only=True, tag="halt"):
     """The perpetuals that it is about."""
 
 
-Decision: TypeAlias = Hold | Open | Close | Trim | Reduce | Roll | TopUpMargin | Halt
+Decision: TypeAlias = Hold | Open | Close | Trim | Reduce | Roll | TopUpMargin | HaltOpenings

@@ -144,7 +144,7 @@ def _allowed(kind: inspect.Type) -> str:
         case inspect.UnionType(types=types) if len(types) == 2 and inspect.NoneType() in types:  # noqa: PLR2004 - a type or None
             return f"{_allowed(next(part for part in types if part != inspect.NoneType()))}, or null"
         case inspect.EnumType(cls=enum):
-            return " or ".join(f'"{member.value}"' for member in enum)
+            return " or ".join(f'"{exchange_account.value}"' for exchange_account in enum)
         case inspect.LiteralType(values=values):
             return " or ".join(f'"{value}"' for value in values)
         case inspect.IntType() | inspect.FloatType():

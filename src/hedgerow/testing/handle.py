@@ -14,7 +14,7 @@ from hedgerow.domain.money import plain
 from hedgerow.emulator.core.market_changes import MarketChange
 from hedgerow.emulator.wire.exchange.main_wallets import account_name
 from hedgerow.emulator.wire.rest.call import WireRequest
-from hedgerow.emulator.wire.rest.router import Answer
+from hedgerow.emulator.wire.rest.router import RestReply
 from hedgerow.testing.accounts import AsterAccount
 from hedgerow.testing.seen import SeenRequest, request_of
 from hedgerow.testing.serving import ServingThread
@@ -174,7 +174,7 @@ class AsterHandle:
         found = self._serving.ask(lambda: tuple(self._requests))
         return tuple(seen for seen in found if path in seen.path and method in {"", seen.method})
 
-    def _watch(self, request: WireRequest, answer: Answer) -> None:
+    def _watch(self, request: WireRequest, answer: RestReply) -> None:
         self._requests.append(request_of(request, answer, self._venue.exchange.now))
 
     def _account(self, user: str | None) -> AsterAccount:

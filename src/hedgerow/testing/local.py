@@ -13,10 +13,10 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import Fill
 from hedgerow.emulator.markets.universe import Universe
-from hedgerow.emulator.wire.exchange.account import Member
+from hedgerow.emulator.wire.exchange.account import ExchangeAccount
 from hedgerow.emulator.wire.exchange.main_wallets import account_name
 from hedgerow.emulator.wire.protocol.credentials import Agent
-from hedgerow.emulator.wire.rest.faults import WireFault, WireTrouble
+from hedgerow.emulator.wire.rest.faults import WireFault, WireFaultKind
 from hedgerow.emulator.wire.rest.mutations import Mutation
 from hedgerow.testing.accounts import AsterAccount, account_of, numbered_accounts
 from hedgerow.testing.handle import HOST, AsterHandle, MarketName, Money, as_text
@@ -77,7 +77,7 @@ class LocalAster(AsterHandle):
         self, *, one_way: bool | None = None, single_asset: bool | None = None, user: str | None = None
     ) -> None:
         """Switch an account between one-way and hedge mode, single-asset and multi-assets mode."""
-        world = self._member(user).world
+        world = self._exchange_account(user).world
         self._serving.ask(lambda: world.set_modes(one_way=one_way, single_asset=single_asset))
 
     def fund(self, amount: Money, asset: str = "USDT", *, wallet: MarketName = "spot", user: str | None = None) -> None:
@@ -109,7 +109,7 @@ class LocalAster(AsterHandle):
 
     # Trouble
 
-    def inject(self, fault: WireFault | WireTrouble | str, **terms: Any) -> None:
+    def inject(self, fault: WireFault | WireFaultKind | str, **terms: Any) -> None:
         """Set a fault of requests or of stream messages beside those that are set (docs/testing_your_bot.md).
 
         Args:
@@ -168,39 +168,48 @@ class LocalAster(AsterHandle):
 
     def balances(self, user: str | None = None) -> Balances:
         """Return both wallets of an account."""
-        member = self._member(user)
-        return self._serving.ask(lambda: balances_of(member.world.account()))
+        exchange_account = self._exchange_account(user)
+        return self._serving.ask(lambda: balances_of(exchange_account.world.account()))
 
     def positions(self, user: str | None = None) -> dict[str, PerpPosition]:
         """Return the open perpetual positions by symbol; a short's quantity is negative."""
-        member = self._member(user)
-        return self._serving.ask(lambda: dict(member.world.account().positions))
+        exchange_account = self._exchange_account(user)
+        return self._serving.ask(lambda: dict(exchange_account.world.account().positions))
 
     def orders(
         self, symbol: str | None = None, *, market: MarketName | None = None, user: str | None = None
     ) -> tuple[SeenOrder, ...]:
         """Return every order there ever was, oldest first."""
-        member = self._member(user)
+        exchange_account = self._exchange_account(user)
         markets = tuple(Market) if market is None else (Market(market),)
-        found = self._serving.ask(lambda: [ticket for each in markets for ticket in member.tickets.of(each, symbol)])
-        return tuple(order_of(ticket) for ticket in sorted(found, key=lambda ticket: ticket.order_id))
+        found = self._serving.ask(
+            lambda: [
+                exchange_order
+                for each in markets
+                for exchange_order in exchange_account.exchange_orders.of(each, symbol)
+            ]
+        )
+        return tuple(
+            order_of(exchange_order)
+            for exchange_order in sorted(found, key=lambda exchange_order: exchange_order.order_id)
+        )
 
     def trades(
         self, symbol: str | None = None, *, market: MarketName | None = None, user: str | None = None
     ) -> tuple[Fill, ...]:
         """Return every trade of an account with its fee, oldest first."""
-        member = self._member(user)
-        fills = self._serving.ask(lambda: member.world.parts.journal.state().fills)
+        exchange_account = self._exchange_account(user)
+        fills = self._serving.ask(lambda: exchange_account.world.parts.journal.state().fills)
         return tuple(f for f in fills if symbol in {None, f.symbol} and market in {None, f.market.value})
 
     def funding(self, symbol: str | None = None, *, user: str | None = None) -> tuple[FundingPayment, ...]:
         """Return every funding payment, oldest first; positive = received."""
-        member = self._member(user)
-        payments = self._serving.ask(lambda: member.world.parts.journal.state().payments)
+        exchange_account = self._exchange_account(user)
+        payments = self._serving.ask(lambda: exchange_account.world.parts.journal.state().payments)
         return tuple(payment for payment in payments if symbol in {None, payment.symbol})
 
-    def _member(self, user: str | None) -> Member:
-        return self._venue.exchange.members[account_name(self._account(user).user)]
+    def _exchange_account(self, user: str | None) -> ExchangeAccount:
+        return self._venue.exchange.exchange_accounts[account_name(self._account(user).user)]
 
 
 @contextmanager

@@ -10,10 +10,10 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderStatus
 from hedgerow.emulator.wire.protocol.errors import WireError
-from hedgerow.emulator.wire.protocol.order_records import Ticket
+from hedgerow.emulator.wire.protocol.order_records import ExchangeOrder
 from hedgerow.emulator.wire.protocol.params import parse_form
 from hedgerow.emulator.wire.rest.call import WireRequest
-from hedgerow.emulator.wire.rest.router import Answer
+from hedgerow.emulator.wire.rest.router import RestReply
 
 __all__ = ["Balances", "SeenOrder", "SeenRequest", "balances_of", "order_of", "request_of"]
 
@@ -75,28 +75,28 @@ def balances_of(view: AccountView) -> Balances:
     return Balances(spot=spot, perp=view.perp.balance, margin=view.perp.margin_balance)
 
 
-def order_of(ticket: Ticket) -> SeenOrder:
+def order_of(exchange_order: ExchangeOrder) -> SeenOrder:
     """Return an order."""
     return SeenOrder(
-        order_id=ticket.order_id,
-        client_id=ticket.client_id,
-        market=ticket.market,
-        symbol=ticket.symbol,
-        side=ticket.side,
-        kind=ticket.original_kind,
-        time_in_force=ticket.time_in_force,
-        quantity=ticket.quantity,
-        price=ticket.price,
-        status=ticket.status,
-        executed=ticket.executed,
-        average_price=ticket.average,
-        reduce_only=ticket.reduce_only,
-        is_open=ticket.open,
-        created_at=ticket.created_at,
+        order_id=exchange_order.order_id,
+        client_id=exchange_order.client_id,
+        market=exchange_order.market,
+        symbol=exchange_order.symbol,
+        side=exchange_order.side,
+        kind=exchange_order.original_kind,
+        time_in_force=exchange_order.time_in_force,
+        quantity=exchange_order.quantity,
+        price=exchange_order.price,
+        status=exchange_order.status,
+        executed=exchange_order.executed,
+        average_price=exchange_order.average,
+        reduce_only=exchange_order.reduce_only,
+        is_open=exchange_order.open,
+        created_at=exchange_order.created_at,
     )
 
 
-def request_of(request: WireRequest, answer: Answer, at: datetime) -> SeenRequest:
+def request_of(request: WireRequest, answer: RestReply, at: datetime) -> SeenRequest:
     """Return a request."""
     try:
         parameters = parse_form(request.body) | parse_form(request.query)

@@ -74,7 +74,7 @@ def read_by_a_start(store: CountingStore) -> int:
     live = live_exchange()
 
     async def start() -> None:
-        async with live.attend(store, stay=False):
+        async with live.open_connection(store, stay=False):
             pass
 
     run_virtual(VirtualClock(NOW), start())
@@ -97,7 +97,7 @@ def test_a_running_bot_lets_go_of_orders_from_before_that() -> None:
 
     live.venue.forget = noted  # type: ignore[method-assign] # what it is asked for
     ledger = asyncio.run(log_of(30).load())
-    live.hear(CycleEnded(at=NOW, ledger=ledger, evaluation=None, equity=None))
-    live.hear(CycleEnded(at=NOW, ledger=Ledger(), evaluation=None, equity=None))
+    live.on_notice(CycleEnded(at=NOW, ledger=ledger, evaluation=None, equity=None))
+    live.on_notice(CycleEnded(at=NOW, ledger=Ledger(), evaluation=None, equity=None))
     (before,) = asked
     assert NOW - 7 * DAY <= before <= NOW - 5 * DAY

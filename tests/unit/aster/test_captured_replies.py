@@ -16,10 +16,10 @@ from hedgerow.aster.schema.convert import (
     depth_of,
     doubts_in,
     instrument_of,
+    order_report,
     perp_wallet_of,
     positions_in,
     predicted_of,
-    told,
 )
 from hedgerow.aster.schema.market_rows import (
     DepthReply,
@@ -113,6 +113,6 @@ def test_balances_and_orders_with_numbers_as_text_are_read(folder: Path) -> None
     assert (str(rows[0].balance), str(rows[0].max_withdraw_amount)) == ("1.11341089", "0.81341089")
     for order in json.loads(excerpt(folder, "aster_replies_subset", "spot_orders")):
         row = decode(json.dumps(order["httpResponse"]).encode(), OrderRow)
-        event = told(row, row.client_order_id, NOW)
+        event = order_report(row, row.client_order_id, NOW)
         assert isinstance(event, OrderProgressed)
         assert event.filled_quantity == 0

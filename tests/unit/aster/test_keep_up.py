@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from hedgerow.aster.cached_read import Timed
+from hedgerow.aster.cached_read import CachedRead
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import NotSent
 from support.scripted_aster import HTML_500, NOW, ScriptedAster, make_venue
-from support.stream_harness import BULK, StreamScene
+from support.stream_harness import BULK, StreamHarness
 
 CHECK = {
     "GET /fapi/v3/premiumIndex",
@@ -101,7 +101,7 @@ def test_one_that_fails_is_left_to_the_check_and_stops_no_other() -> None:
 
 
 def test_streams_are_verified_between_checks_while_they_are_alive() -> None:
-    async def story(scene: StreamScene) -> None:
+    async def story(scene: StreamHarness) -> None:
         keeping = asyncio.create_task(scene.venue.keep_up())
         await scene.fresh()
         for _ in range(1200):
@@ -113,11 +113,11 @@ def test_streams_are_verified_between_checks_while_they_are_alive() -> None:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
 
-    StreamScene().play(story)
+    StreamHarness().play(story)
 
 
 def test_streams_that_are_silent_are_not_verified() -> None:
-    async def story(scene: StreamScene) -> None:
+    async def story(scene: StreamHarness) -> None:
         keeping = asyncio.create_task(scene.venue.keep_up())
         await scene.fresh()
         await scene.clock.sleep(3000)
@@ -125,7 +125,7 @@ def test_streams_that_are_silent_are_not_verified() -> None:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
 
-    StreamScene().play(story)
+    StreamHarness().play(story)
 
 
 def test_a_reading_that_was_expired_or_never_made_is_not_renewed() -> None:
@@ -137,7 +137,7 @@ def test_a_reading_that_was_expired_or_never_made_is_not_renewed() -> None:
         return reads.pop(0)
 
     async def story() -> None:
-        timed = Timed(clock, read, seconds=60)
+        timed = CachedRead(clock, read, seconds=60)
         await timed.renew(100)
         assert timed.known is None
         assert await timed.get() == 0

@@ -8,31 +8,31 @@ from typing import Any
 import pytest
 
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from support.scripted_aster import NOW, SYMBOL, millis
-from support.stream_harness import FUTURES, FUTURES_USER, SPOT_USER, StreamScene
+from support.stream_harness import FUTURES, FUTURES_USER, SPOT_USER, StreamHarness
 
-Story = Callable[[StreamScene], Coroutine[Any, Any, None]]
+Story = Callable[[StreamHarness], Coroutine[Any, Any, None]]
 HOURS_8, HOURS_4 = timedelta(hours=8), timedelta(hours=4)
 
 
 @pytest.fixture
-def scene() -> StreamScene:
-    return StreamScene()
+def scene() -> StreamHarness:
+    return StreamHarness()
 
 
-def listening(scene: StreamScene, symbol: str | None = SYMBOL) -> list[News]:
-    heard: list[News] = []
+def listening(scene: StreamHarness, symbol: str | None = SYMBOL) -> list[Notification]:
+    heard: list[Notification] = []
     scene.venue.subscribe(heard.append)
     scene.venue.follow(symbol)
     return heard
 
 
-def kinds(heard: list[News]) -> list[NewsKind]:
-    return [news.kind for news in heard]
+def kinds(heard: list[Notification]) -> list[NotificationKind]:
+    return [notifications.kind for notifications in heard]
 
 
-def mark(scene: StreamScene, price: str = "101", *, settles_in: timedelta = HOURS_8, symbol: str = SYMBOL) -> None:
+def mark(scene: StreamHarness, price: str = "101", *, settles_in: timedelta = HOURS_8, symbol: str = SYMBOL) -> None:
     row = {"e": "markPriceUpdate", "s": symbol, "p": price, "i": "100", "r": "0.0001", "T": millis(NOW + settles_in)}
     scene.wire.newest(FUTURES).tell({"stream": "!markPrice@arr@1s", "data": [row]})
 
@@ -40,17 +40,19 @@ def mark(scene: StreamScene, price: str = "101", *, settles_in: timedelta = HOUR
 @pytest.mark.parametrize(
     ("key", "event", "kind"),
     [
-        (FUTURES_USER, {"e": "ACCOUNT_UPDATE", "a": {"m": "ORDER", "B": [], "P": []}}, NewsKind.BALANCE),
-        (FUTURES_USER, {"e": "ACCOUNT_UPDATE", "a": {"m": "FUNDING_FEE", "B": []}}, NewsKind.FUNDING),
-        (FUTURES_USER, {"e": "MARGIN_CALL", "cw": "1", "p": []}, NewsKind.MARGIN_CALL),
-        (FUTURES_USER, {"e": "ACCOUNT_CONFIG_UPDATE", "ac": {"s": SYMBOL, "l": 3}}, NewsKind.LEVERAGE),
-        (FUTURES_USER, {"e": "ACCOUNT_CONFIG_UPDATE", "ai": {"j": True}}, NewsKind.MODES),
-        (SPOT_USER, {"e": "outboundAccountPosition", "E": 1, "T": 1, "B": []}, NewsKind.BALANCE),
-        (SPOT_USER, {"e": "executionReport", "s": SYMBOL, "c": "web", "X": "FILLED", "i": 2}, NewsKind.ORDER),
+        (FUTURES_USER, {"e": "ACCOUNT_UPDATE", "a": {"m": "ORDER", "B": [], "P": []}}, NotificationKind.BALANCE),
+        (FUTURES_USER, {"e": "ACCOUNT_UPDATE", "a": {"m": "FUNDING_FEE", "B": []}}, NotificationKind.FUNDING),
+        (FUTURES_USER, {"e": "MARGIN_CALL", "cw": "1", "p": []}, NotificationKind.MARGIN_CALL),
+        (FUTURES_USER, {"e": "ACCOUNT_CONFIG_UPDATE", "ac": {"s": SYMBOL, "l": 3}}, NotificationKind.LEVERAGE),
+        (FUTURES_USER, {"e": "ACCOUNT_CONFIG_UPDATE", "ai": {"j": True}}, NotificationKind.MODES),
+        (SPOT_USER, {"e": "outboundAccountPosition", "E": 1, "T": 1, "B": []}, NotificationKind.BALANCE),
+        (SPOT_USER, {"e": "executionReport", "s": SYMBOL, "c": "web", "X": "FILLED", "i": 2}, NotificationKind.ORDER),
     ],
 )
-def test_what_happens_to_the_account_is_told(scene: StreamScene, key: str, event: Any, kind: NewsKind) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_what_happens_to_the_account_is_told(
+    scene: StreamHarness, key: str, event: Any, kind: NotificationKind
+) -> None:
+    async def story(scene: StreamHarness) -> None:
         heard = listening(scene)
         scene.wire.newest(key).tell(event)
         await scene.clock.sleep(0.01)
@@ -59,8 +61,8 @@ def test_what_happens_to_the_account_is_told(scene: StreamScene, key: str, event
     scene.play(story)
 
 
-def test_a_change_of_leverage_names_its_symbol(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_change_of_leverage_names_its_symbol(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         heard = listening(scene)
         scene.wire.newest(FUTURES_USER).tell({"e": "ACCOUNT_CONFIG_UPDATE", "ac": {"s": SYMBOL, "l": 3}})
         await scene.clock.sleep(0.01)
@@ -69,13 +71,15 @@ def test_a_change_of_leverage_names_its_symbol(scene: StreamScene) -> None:
     scene.play(story)
 
 
-def test_marks_are_told_of_the_followed_symbol_alone(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_marks_are_told_of_the_followed_symbol_alone(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         heard = listening(scene)
         mark(scene, "150")
         mark(scene, "20", symbol="BBBUSDT")
         await scene.clock.sleep(0.01)
-        assert [(news.kind, news.symbol, news.mark) for news in heard] == [(NewsKind.MARK, SYMBOL, Decimal(150))]
+        assert [(notifications.kind, notifications.symbol, notifications.mark) for notifications in heard] == [
+            (NotificationKind.MARK, SYMBOL, Decimal(150))
+        ]
         scene.venue.follow(None)
         mark(scene, "151")
         await scene.clock.sleep(0.01)
@@ -84,13 +88,18 @@ def test_marks_are_told_of_the_followed_symbol_alone(scene: StreamScene) -> None
     scene.play(story)
 
 
-def test_a_symbol_that_loses_its_mark_or_finds_it_again_is_told(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_symbol_that_loses_its_mark_or_finds_it_again_is_told(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         heard = listening(scene)
         for price in ("100", "0", "0", "100"):
             mark(scene, price)
         await scene.clock.sleep(0.01)
-        assert kinds(heard) == [NewsKind.MARK, NewsKind.STATUS, NewsKind.STATUS, NewsKind.MARK]
+        assert kinds(heard) == [
+            NotificationKind.MARK,
+            NotificationKind.STATUS,
+            NotificationKind.STATUS,
+            NotificationKind.MARK,
+        ]
 
     scene.play(story)
 
@@ -105,23 +114,23 @@ def test_a_symbol_that_loses_its_mark_or_finds_it_again_is_told(scene: StreamSce
     ],
 )
 def test_a_settlement_that_moves_by_anything_but_the_interval_is_told(
-    scene: StreamScene,
+    scene: StreamHarness,
     times: tuple[timedelta, ...],
     told: bool,  # noqa: FBT001 - parametrized
 ) -> None:
-    async def story(scene: StreamScene) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.venue.market(3)
         heard = listening(scene)
         for settles_in in times:
             mark(scene, settles_in=settles_in)
         await scene.clock.sleep(0.01)
-        assert (NewsKind.INTERVAL in kinds(heard)) == told
+        assert (NotificationKind.INTERVAL in kinds(heard)) == told
 
     scene.play(story)
 
 
-def test_changed_intervals_and_listings_are_read_anew_by_the_next_reading(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_changed_intervals_and_listings_are_read_anew_by_the_next_reading(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.venue.market(3)
         listening(scene)
         scene.aster.forget()
@@ -134,8 +143,8 @@ def test_changed_intervals_and_listings_are_read_anew_by_the_next_reading(scene:
     scene.play(story)
 
 
-def test_it_is_telling_only_while_all_its_streams_are_open_and_heard(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_it_is_telling_only_while_all_its_streams_are_open_and_heard(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         assert not scene.venue.telling, "no mark price was heard yet"
         mark(scene)
         await scene.clock.sleep(0.1)
@@ -152,23 +161,25 @@ def test_it_is_telling_only_while_all_its_streams_are_open_and_heard(scene: Stre
     scene.play(story)
 
 
-def test_without_streams_it_says_that_it_tells_nothing(scene: StreamScene) -> None:
+def test_without_streams_it_says_that_it_tells_nothing(scene: StreamHarness) -> None:
     assert not scene.venue.telling
 
 
-def test_a_lost_market_stream_is_told(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_lost_market_stream_is_told(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         heard = listening(scene)
         scene.wire.newest(FUTURES).cut()
         await scene.clock.sleep(0.1)
-        assert [(news.kind, news.market) for news in heard] == [(NewsKind.LOST, Market.PERP)]
+        assert [(notifications.kind, notifications.market) for notifications in heard] == [
+            (NotificationKind.LOST, Market.PERP)
+        ]
 
     scene.play(story)
 
 
-def test_who_left_hears_no_more(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
-        heard: list[News] = []
+def test_who_left_hears_no_more(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
+        heard: list[Notification] = []
         end = scene.venue.subscribe(heard.append)
         end()
         end()

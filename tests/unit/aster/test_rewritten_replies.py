@@ -14,7 +14,7 @@ from hedgerow.domain.market import MarketView
 from hedgerow.emulator.wire.rest.mutations import Mutation, Rewrite
 from hedgerow.emulator.wire.rest.rewriting import rewrite_body, rewrites_of
 from hedgerow.ports import HttpResponse
-from support.account_harness import AccountScene
+from support.account_harness import AccountHarness
 from support.scripted_aster import NOW, SYMBOL, futures_symbol, millis, perp_account, spot_symbol
 
 pytestmark = pytest.mark.slow
@@ -60,21 +60,21 @@ MARKET: dict[str, Any] = {
 }
 
 
-def scene_with(replies: dict[str, Any], route: str, rewrite: Rewrite) -> AccountScene:
+def scene_with(replies: dict[str, Any], route: str, rewrite: Rewrite) -> AccountHarness:
     """Return a scene that was read once as it is, and whose next reading is rewritten."""
-    scene = AccountScene()
+    scene = AccountHarness()
     for name, reply in {**ACCOUNT, **MARKET}.items():
         scene.aster.on(name, reply)
     scene.aster.on("GET /api/v3/transactionHistory", [])
     scene.run(scene.venue.market(1))
     scene.run(scene.venue.account())
-    scene.clock.pass_time(1000)
+    scene.clock.advance_time(1000)
     body = rewrite_body(json.dumps(replies[route]).encode(), rewrite)
     scene.aster.on(route, HttpResponse(status=200, body=body))
     return scene
 
 
-def read(scene: AccountScene, reading: Callable[[AccountScene], Coroutine[Any, Any, Any]]) -> Any:
+def read(scene: AccountHarness, reading: Callable[[AccountHarness], Coroutine[Any, Any, Any]]) -> Any:
     """Return what is read, or None for a refusal in one line."""
     try:
         return scene.run(reading(scene))

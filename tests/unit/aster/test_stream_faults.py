@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from support.scripted_aster import NOW, SYMBOL, millis
-from support.stream_harness import BULK, FUTURES, FUTURES_USER, SPOT_BOOKS, StreamScene
+from support.stream_harness import BULK, FUTURES, FUTURES_USER, SPOT_BOOKS, StreamHarness
 
 SPOT, PERP = Market.SPOT, Market.PERP
 GARBAGE: list[Any] = [
@@ -28,17 +28,17 @@ GARBAGE: list[Any] = [
 
 
 @pytest.fixture
-def scene() -> StreamScene:
-    return StreamScene()
+def scene() -> StreamHarness:
+    return StreamHarness()
 
 
-def reported(scene: StreamScene) -> list[str]:
+def reported(scene: StreamHarness) -> list[str]:
     lines: list[str] = []
     scene.venue.report.show = lines.append
     return lines
 
 
-def tell(scene: StreamScene, part: str, message: Any) -> None:
+def tell(scene: StreamHarness, part: str, message: Any) -> None:
     connection = scene.wire.newest(part)
     connection._inbox.put_nowait(message if isinstance(message, str | bytes) else msgspec.json.encode(message))
 
@@ -57,11 +57,11 @@ def mark(symbol: str = SYMBOL, **changes: Any) -> dict[str, Any]:
     [{"r": "", "T": 0}, {"i": ""}, {"r": "NaN"}, {"T": millis(NOW) * 1000}, {"r": None, "i": None, "T": None}],
 )
 def test_a_mark_row_without_rate_index_or_time_keeps_its_stream_alive(
-    scene: StreamScene, changes: dict[str, Any]
+    scene: StreamHarness, changes: dict[str, Any]
 ) -> None:
     lines = reported(scene)
 
-    async def story(scene: StreamScene) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.fresh()
         for _ in range(40):
             tell(scene, FUTURES, marks(mark("CYSUSDT", **changes), mark()))
@@ -77,10 +77,10 @@ def test_a_mark_row_without_rate_index_or_time_keeps_its_stream_alive(
 
 
 @pytest.mark.parametrize("value", [None, "", "NaN", "Infinity", "1e400", "-1", {}])
-def test_a_mark_row_without_a_price_hides_only_itself_and_is_reported_once(scene: StreamScene, value: Any) -> None:
+def test_a_mark_row_without_a_price_hides_only_itself_and_is_reported_once(scene: StreamHarness, value: Any) -> None:
     lines = reported(scene)
 
-    async def story(scene: StreamScene) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.fresh()
         for _ in range(40):
             tell(scene, FUTURES, marks(mark("CYSUSDT", p=value), mark(p="102")))
@@ -98,8 +98,8 @@ def test_a_mark_row_without_a_price_hides_only_itself_and_is_reported_once(scene
     assert lines == ["the mark price of CYSUSDT on the stream cannot be read"]
 
 
-def test_a_mark_that_became_unreadable_is_not_the_old_one(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_mark_that_became_unreadable_is_not_the_old_one(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.fresh()
         scene.aster.on("GET /fapi/v3/premiumIndex", [{**premium(), "markPrice": "103"}])
         tell(scene, FUTURES, marks(mark(p=""), mark("BBBUSDT")))
@@ -122,8 +122,8 @@ def premium() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("value", [None, "", "NaN", "Infinity", "1e400", "-1", {}])
-def test_a_book_that_became_unreadable_is_not_the_old_one(scene: StreamScene, value: Any) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_book_that_became_unreadable_is_not_the_old_one(scene: StreamHarness, value: Any) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.fresh()
         row = {"symbol": SYMBOL, "bidPrice": "98", "bidQty": "5", "askPrice": "100.01", "askQty": "6"}
         scene.aster.on("GET /api/v3/ticker/bookTicker", [row])
@@ -137,8 +137,8 @@ def test_a_book_that_became_unreadable_is_not_the_old_one(scene: StreamScene, va
     scene.play(story)
 
 
-def test_levels_that_became_unreadable_are_not_the_old_ones(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_levels_that_became_unreadable_are_not_the_old_ones(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.streams.watch([SYMBOL])
         name = "aaausdt@depth20@100ms"
         tell(scene, SPOT_BOOKS, {"stream": name, "data": {"b": [["99", "1"]], "a": [["101", "2"]]}})
@@ -152,10 +152,10 @@ def test_levels_that_became_unreadable_are_not_the_old_ones(scene: StreamScene) 
 
 @pytest.mark.parametrize("message", GARBAGE)
 @pytest.mark.parametrize("part", [FUTURES, SPOT_BOOKS, FUTURES_USER])
-def test_garbage_ends_no_stream_and_is_reported_once(scene: StreamScene, part: str, message: Any) -> None:
+def test_garbage_ends_no_stream_and_is_reported_once(scene: StreamHarness, part: str, message: Any) -> None:
     lines = reported(scene)
 
-    async def story(scene: StreamScene) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.fresh()
         for _ in range(20):
             tell(scene, part, message)
@@ -168,11 +168,11 @@ def test_garbage_ends_no_stream_and_is_reported_once(scene: StreamScene, part: s
     assert not any("\n" in line for line in lines)
 
 
-def failing(news: News) -> None:
-    raise ZeroDivisionError(f"of {news.kind}")
+def failing(notifications: Notification) -> None:
+    raise ZeroDivisionError(f"of {notifications.kind}")
 
 
-SUBSCRIPTIONS: list[Callable[[StreamScene], Any]] = [
+SUBSCRIPTIONS: list[Callable[[StreamHarness], Any]] = [
     lambda scene: scene.venue.subscribe(failing),
     lambda scene: scene.venue.account_cache.subscribe(failing),
     lambda scene: scene.venue.market_cache.subscribe(failing, failing),  # type: ignore[arg-type]
@@ -180,13 +180,13 @@ SUBSCRIPTIONS: list[Callable[[StreamScene], Any]] = [
 
 
 @pytest.mark.parametrize("number", range(len(SUBSCRIPTIONS)))
-def test_a_listener_that_raises_stops_neither_streams_nor_other_listeners(scene: StreamScene, number: int) -> None:
+def test_a_listener_that_raises_stops_neither_streams_nor_other_listeners(scene: StreamHarness, number: int) -> None:
     lines = reported(scene)
-    heard: list[NewsKind] = []
+    heard: list[NotificationKind] = []
 
-    async def story(scene: StreamScene) -> None:
+    async def story(scene: StreamHarness) -> None:
         SUBSCRIPTIONS[number](scene)
-        scene.venue.subscribe(lambda news: heard.append(news.kind))
+        scene.venue.subscribe(lambda notifications: heard.append(notifications.kind))
         scene.venue.follow(SYMBOL)
         for _ in range(10):
             scene.mark()
@@ -197,26 +197,26 @@ def test_a_listener_that_raises_stops_neither_streams_nor_other_listeners(scene:
         assert scene.venue.telling or len(scene.wire.connections) > 4
 
     scene.play(story)
-    assert {NewsKind.MARK, NewsKind.BALANCE, NewsKind.LOST} <= set(heard)
+    assert {NotificationKind.MARK, NotificationKind.BALANCE, NotificationKind.LOST} <= set(heard)
     assert 1 <= len(lines) <= 5
     assert all("a listener of the exchange's news failed" in line for line in lines)
 
 
 @pytest.mark.parametrize("field", ["X", "i", "z"])
-def test_a_forced_trade_whose_report_is_incomplete_is_still_news(scene: StreamScene, field: str) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_forced_trade_whose_report_is_incomplete_is_still_news(scene: StreamHarness, field: str) -> None:
+    async def story(scene: StreamHarness) -> None:
         report = {"s": SYMBOL, "c": "autoclose-1", "S": "BUY", "X": "FILLED", "i": 5, "z": "1", "ap": "100", "T": 1}
         del report[field]
         tell(scene, FUTURES_USER, {"e": "ORDER_TRADE_UPDATE", "o": report})
         await scene.clock.sleep(0.1)
-        assert (scene.news[-1].kind, scene.news[-1].symbol) == (NewsKind.FORCED, SYMBOL)
+        assert (scene.notifications[-1].kind, scene.notifications[-1].symbol) == (NotificationKind.FORCED, SYMBOL)
         assert await scene.venue.account_cache.report("autoclose-1", 0.1, final=lambda _: True) is None
 
     scene.play(story)
 
 
-def test_a_change_of_modes_that_cannot_be_read_makes_the_modes_be_read(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_change_of_modes_that_cannot_be_read_makes_the_modes_be_read(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.venue.account()
         scene.aster.on("GET /fapi/v3/multiAssetsMargin", {"multiAssetsMargin": True})
         tell(scene, FUTURES_USER, {"e": "ACCOUNT_CONFIG_UPDATE", "ac": {"s": 5}})

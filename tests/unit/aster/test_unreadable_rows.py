@@ -15,7 +15,7 @@ from hedgerow.domain.errors import OutcomeUnknown, VenueError
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest
 from hedgerow.ports import HttpResponse
-from support.account_harness import AccountScene
+from support.account_harness import AccountHarness
 from support.scripted_aster import (
     HTML_500,
     NOW,
@@ -39,8 +39,8 @@ SENSELESS: list[Any] = [None, "", "NaN", "Infinity", "-Infinity", "1e400", "1e-4
 
 
 @pytest.fixture
-def scene() -> AccountScene:
-    return AccountScene()
+def scene() -> AccountHarness:
+    return AccountHarness()
 
 
 def row_risk(**changes: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ FIELDS = [
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_position_without_a_field_is_unreadable_and_no_other_is(scene: AccountScene, field: str) -> None:
+def test_a_position_without_a_field_is_unreadable_and_no_other_is(scene: AccountHarness, field: str) -> None:
     whole = both()
     scene.aster.on(ACCOUNT, {**whole, "positions": [without(whole["positions"][0], field), whole["positions"][1]]})
     view = scene.run(scene.venue.account())
@@ -90,7 +90,7 @@ def test_a_position_without_a_field_is_unreadable_and_no_other_is(scene: Account
 
 @pytest.mark.parametrize("value", SENSELESS)
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_position_with_a_senseless_field_is_unreadable(scene: AccountScene, field: str, value: Any) -> None:
+def test_a_position_with_a_senseless_field_is_unreadable(scene: AccountHarness, field: str, value: Any) -> None:
     scene.aster.on(ACCOUNT, both(**{field: value}))
     view = scene.run(scene.venue.account())
     assert view.unreadable_positions == {SYMBOL}
@@ -101,13 +101,13 @@ def test_a_position_with_a_senseless_field_is_unreadable(scene: AccountScene, fi
     "changes",
     [{"entryPrice": "0"}, {"entryPrice": "-1"}, {"leverage": "0"}, {"positionSide": "?"}, {"maintMargin": "-1"}],
 )
-def test_a_position_that_cannot_be_is_unreadable(scene: AccountScene, changes: dict[str, Any]) -> None:
+def test_a_position_that_cannot_be_is_unreadable(scene: AccountHarness, changes: dict[str, Any]) -> None:
     scene.aster.on(ACCOUNT, both(**changes))
     view = scene.run(scene.venue.account())
     assert (set(view.unreadable_positions), set(view.positions)) == ({SYMBOL}, {"BBBUSDT"})
 
 
-def test_a_leverage_that_is_left_out_of_every_row_is_not_0x(scene: AccountScene) -> None:
+def test_a_leverage_that_is_left_out_of_every_row_is_not_0x(scene: AccountHarness) -> None:
     whole = both()
     scene.aster.on(ACCOUNT, {**whole, "positions": [without(row, "leverage") for row in whole["positions"]]})
     view = scene.run(scene.venue.account())
@@ -115,7 +115,7 @@ def test_a_leverage_that_is_left_out_of_every_row_is_not_0x(scene: AccountScene)
     assert view.positions == {}
 
 
-def test_a_position_that_is_left_out_is_unreadable_and_not_flat(scene: AccountScene) -> None:
+def test_a_position_that_is_left_out_is_unreadable_and_not_flat(scene: AccountHarness) -> None:
     scene.aster.on(ACCOUNT, both(), perp_account(OTHER, totalMaintMargin="1"), both())
     assert scene.run(scene.venue.account()).unreadable_positions == frozenset()
     view = scene.run(scene.venue.account())
@@ -128,7 +128,7 @@ def test_a_position_that_is_left_out_is_unreadable_and_not_flat(scene: AccountSc
     assert again.short(SYMBOL) == 2
 
 
-def test_a_position_that_is_left_out_of_the_first_reply_is_a_contradiction(scene: AccountScene) -> None:
+def test_a_position_that_is_left_out_of_the_first_reply_is_a_contradiction(scene: AccountHarness) -> None:
     scene.aster.on(ACCOUNT, perp_account(OTHER, totalMaintMargin="18.75"))
     assert scene.run(scene.venue.account()).doubts == (
         "the account's maintenance margin is 18.75, and its positions account for 0",
@@ -139,7 +139,7 @@ def test_a_position_that_is_left_out_of_the_first_reply_is_a_contradiction(scene
 
 
 @pytest.mark.parametrize("amount", ["-1", "-4", "0", "2"])
-def test_a_position_that_a_second_row_contradicts_is_unreadable(scene: AccountScene, amount: str) -> None:
+def test_a_position_that_a_second_row_contradicts_is_unreadable(scene: AccountHarness, amount: str) -> None:
     again = {**HELD, "positionAmt": amount}
     scene.aster.on(ACCOUNT, perp_account(HELD, OTHER, again, totalMaintMargin="1"))
     view = scene.run(scene.venue.account())
@@ -150,7 +150,7 @@ def test_a_position_that_a_second_row_contradicts_is_unreadable(scene: AccountSc
         scene.run(scene.venue.position(SYMBOL))
 
 
-def test_a_row_that_is_repeated_counts_once(scene: AccountScene) -> None:
+def test_a_row_that_is_repeated_counts_once(scene: AccountHarness) -> None:
     scene.aster.on(ACCOUNT, perp_account(HELD, HELD, OTHER, totalMaintMargin="1"))
     coins = {"asset": "AAA", "free": "2", "locked": "0"}
     usdt = {"asset": "USDT", "free": "900", "locked": "1"}
@@ -161,7 +161,7 @@ def test_a_row_that_is_repeated_counts_once(scene: AccountScene) -> None:
     assert view.doubts == ()
 
 
-def test_both_sides_of_hedge_mode_are_no_contradiction(scene: AccountScene) -> None:
+def test_both_sides_of_hedge_mode_are_no_contradiction(scene: AccountHarness) -> None:
     sides = [{**HELD, "positionSide": "SHORT"}, {**HELD, "positionSide": "LONG", "positionAmt": "0"}]
     scene.aster.on(POSITIONS, [row_risk(positionSide="SHORT"), row_risk(positionSide="LONG", positionAmt="0")])
     scene.aster.on(ACCOUNT, perp_account(*sides, totalMaintMargin="2"))
@@ -171,7 +171,7 @@ def test_both_sides_of_hedge_mode_are_no_contradiction(scene: AccountScene) -> N
 
 
 @pytest.mark.parametrize("free", ["1", "0", "3"])
-def test_a_balance_that_a_second_row_contradicts_is_unreadable(scene: AccountScene, free: str) -> None:
+def test_a_balance_that_a_second_row_contradicts_is_unreadable(scene: AccountHarness, free: str) -> None:
     coins = {"asset": "AAA", "free": "2", "locked": "0"}
     usdt = {"asset": "USDT", "free": "900", "locked": "1"}
     scene.aster.on(SPOT_ACCOUNT, {"balances": [coins, usdt, {**coins, "free": free}]})
@@ -183,7 +183,7 @@ def test_a_balance_that_a_second_row_contradicts_is_unreadable(scene: AccountSce
         scene.run(scene.venue.account())
 
 
-def test_two_rows_of_the_perpetual_wallets_usdt_are_no_balance(scene: AccountScene) -> None:
+def test_two_rows_of_the_perpetual_wallets_usdt_are_no_balance(scene: AccountHarness) -> None:
     account = perp_account(OTHER)
     (usdt,) = (row for row in account["assets"] if row["asset"] == "USDT")
     scene.aster.on(ACCOUNT, {**account, "assets": [*account["assets"], {**usdt, "walletBalance": "3"}]})
@@ -194,19 +194,19 @@ def test_two_rows_of_the_perpetual_wallets_usdt_are_no_balance(scene: AccountSce
 @pytest.mark.parametrize("market", [SPOT, PERP])
 @pytest.mark.parametrize("changes", [{"status": "BREAK"}, {"filters": spot_symbol()["filters"][:3]}])
 def test_a_listed_symbol_that_a_second_row_contradicts_is_neither_closed_nor_traded(
-    scene: AccountScene, market: Market, changes: dict[str, Any]
+    scene: AccountHarness, market: Market, changes: dict[str, Any]
 ) -> None:
     before = scene.run(scene.venue.market(1)).pair(SYMBOL)
     make = futures_symbol if market is PERP else spot_symbol
     route = f"GET /{'fapi' if market is PERP else 'api'}/v3/exchangeInfo"
     scene.aster.on(route, {"symbols": [make(), make(**changes), make("BBBUSDT")]})
-    scene.clock.pass_time(601)
+    scene.clock.advance_time(601)
     assert scene.run(scene.venue.market(1)).pair(SYMBOL) == before
     with pytest.raises(VenueError, match="no row of it that can be read"):
         scene.run(scene.venue.pair(SYMBOL, fresh=True))
 
 
-def test_prices_that_a_second_row_contradicts_are_none(scene: AccountScene) -> None:
+def test_prices_that_a_second_row_contradicts_are_none(scene: AccountHarness) -> None:
     ticker = {"bidPrice": "99.99", "bidQty": "5", "askPrice": "100.01", "askQty": "6"}
     rows = [{"symbol": SYMBOL, **ticker}, {"symbol": "BBBUSDT", **ticker}]
     scene.aster.on("GET /api/v3/ticker/bookTicker", [*rows, {**rows[0], "askPrice": "109"}])
@@ -223,14 +223,14 @@ def test_prices_that_a_second_row_contradicts_are_none(scene: AccountScene) -> N
 # --- lists that are empty --------------------------------------------------------------------------------------------
 
 
-def test_an_empty_position_list_is_unreadable(scene: AccountScene) -> None:
+def test_an_empty_position_list_is_unreadable(scene: AccountHarness) -> None:
     scene.aster.on(ACCOUNT, both(), perp_account())
     scene.run(scene.venue.account())
     with pytest.raises(VenueError, match="lists no position, and before it listed 2"):
         scene.run(scene.venue.account())
 
 
-def test_a_symbol_that_the_listing_dropped_is_expected_no_more(scene: AccountScene) -> None:
+def test_a_symbol_that_the_listing_dropped_is_expected_no_more(scene: AccountHarness) -> None:
     names = [SYMBOL, "BBBUSDT"]
     scene.aster.on("GET /fapi/v3/exchangeInfo", {"symbols": [futures_symbol(name) for name in names]})
     scene.aster.on(ACCOUNT, both())
@@ -240,12 +240,12 @@ def test_a_symbol_that_the_listing_dropped_is_expected_no_more(scene: AccountSce
     assert scene.run(scene.venue.account()).unreadable_positions == {SYMBOL}
     scene.aster.on("GET /fapi/v3/exchangeInfo", {"symbols": [futures_symbol("BBBUSDT")]})
     for _ in range(2):
-        scene.clock.pass_time(601)
+        scene.clock.advance_time(601)
         scene.run(scene.venue.market(1))
     assert scene.run(scene.venue.account()).unreadable_positions == frozenset()
 
 
-def test_a_position_without_a_name_hides_the_one_that_is_missing(scene: AccountScene) -> None:
+def test_a_position_without_a_name_hides_the_one_that_is_missing(scene: AccountHarness) -> None:
     whole = both()
     scene.aster.on(ACCOUNT, whole, {**whole, "positions": [{**whole["positions"][0], "symbol": None}, OTHER]})
     scene.run(scene.venue.account())
@@ -253,30 +253,30 @@ def test_a_position_without_a_name_hides_the_one_that_is_missing(scene: AccountS
     assert view.unreadable_positions == {SYMBOL, "BBBUSDT"}
 
 
-def test_positions_without_names_are_unreadable_before_anything_is_known(scene: AccountScene) -> None:
+def test_positions_without_names_are_unreadable_before_anything_is_known(scene: AccountHarness) -> None:
     scene.aster.on(ACCOUNT, perp_account({**HELD, "symbol": None}))
     with pytest.raises(VenueError, match="name no symbol"):
         scene.run(scene.venue.account())
 
 
-def test_a_flat_position_with_margin_contradicts_itself(scene: AccountScene) -> None:
+def test_a_flat_position_with_margin_contradicts_itself(scene: AccountHarness) -> None:
     scene.aster.on(ACCOUNT, perp_account({"maintMargin": "3"}, totalMaintMargin="3"))
     assert scene.run(scene.venue.account()).doubts == (f"{SYMBOL} is shown flat with a maintenance margin of 3",)
 
 
 @pytest.mark.parametrize(("total", "count"), [("1000.5", 0), ("990", 1), ("0", 1), ("20000", 0), (None, 0)])
-def test_a_wallet_total_below_its_usdt_is_a_contradiction(scene: AccountScene, total: str | None, count: int) -> None:
+def test_a_wallet_total_below_its_usdt_is_a_contradiction(scene: AccountHarness, total: str | None, count: int) -> None:
     scene.aster.on(ACCOUNT, perp_account(totalWalletBalance=total))
     assert len(scene.run(scene.venue.account()).doubts) == count
 
 
-def test_a_wallet_of_usdt_alone_is_worth_its_total(scene: AccountScene) -> None:
+def test_a_wallet_of_usdt_alone_is_worth_its_total(scene: AccountHarness) -> None:
     account = perp_account(totalWalletBalance="2000")
     scene.aster.on(ACCOUNT, {**account, "assets": account["assets"][1:]})
     assert scene.run(scene.venue.account()).doubts == ("the perpetual wallet's total is 2000, and its USDT is 1000.5",)
 
 
-def test_totals_of_multi_assets_mode_are_not_compared(scene: AccountScene) -> None:
+def test_totals_of_multi_assets_mode_are_not_compared(scene: AccountHarness) -> None:
     scene.aster.on("GET /fapi/v3/multiAssetsMargin", {"multiAssetsMargin": True})
     scene.aster.on(ACCOUNT, perp_account(totalMaintMargin="9", totalWalletBalance="0"))
     assert scene.run(scene.venue.account()).doubts == ()
@@ -286,14 +286,14 @@ def test_totals_of_multi_assets_mode_are_not_compared(scene: AccountScene) -> No
 
 
 @pytest.mark.parametrize("answer", [HTML_500, [], [row_risk(leverage="")], [row_risk(symbol="BBBUSDT")]])
-def test_an_isolated_position_that_the_exchange_does_not_tell_is_unreadable(scene: AccountScene, answer: Any) -> None:
+def test_an_isolated_position_that_the_exchange_does_not_tell_is_unreadable(scene: AccountHarness, answer: Any) -> None:
     scene.aster.on(ACCOUNT, both(isolated=True))
     scene.aster.on(POSITIONS, answer)
     view = scene.run(scene.venue.account())
     assert (set(view.unreadable_positions), set(view.positions)) == ({SYMBOL}, {"BBBUSDT"})
 
 
-def test_a_liquidation_that_is_near_is_known_without_the_exchanges_list(scene: AccountScene) -> None:
+def test_a_liquidation_that_is_near_is_known_without_the_exchanges_list(scene: AccountHarness) -> None:
     scene.aster.on(ACCOUNT, perp_account({**HELD, "maintMargin": "950"}, OTHER, totalMaintMargin="950"))
     scene.aster.on(POSITIONS, HTML_500)
     view = scene.run(scene.venue.account())
@@ -304,7 +304,7 @@ def test_a_liquidation_that_is_near_is_known_without_the_exchanges_list(scene: A
 
 
 @pytest.mark.parametrize("field", sorted(row_risk()))
-def test_one_position_without_a_field_cannot_be_read(scene: AccountScene, field: str) -> None:
+def test_one_position_without_a_field_cannot_be_read(scene: AccountHarness, field: str) -> None:
     scene.aster.on(POSITIONS, [without(row_risk(), field), row_risk(symbol="BBBUSDT")])
     with pytest.raises(VenueError):
         scene.run(scene.venue.position(SYMBOL))
@@ -312,7 +312,7 @@ def test_one_position_without_a_field_cannot_be_read(scene: AccountScene, field:
         assert scene.run(scene.venue.position("BBBUSDT")).quantity == -2
 
 
-def test_a_side_that_cannot_be_read_makes_the_position_unreadable(scene: AccountScene) -> None:
+def test_a_side_that_cannot_be_read_makes_the_position_unreadable(scene: AccountHarness) -> None:
     long, short = row_risk(positionSide="LONG", positionAmt="0"), row_risk(positionSide="SHORT", leverage=None)
     scene.aster.on(POSITIONS, [long, short])
     with pytest.raises(VenueError):
@@ -324,7 +324,7 @@ def test_a_side_that_cannot_be_read_makes_the_position_unreadable(scene: Account
 
 @pytest.mark.parametrize("value", SENSELESS)
 @pytest.mark.parametrize("field", ["walletBalance", "crossUnPnl", "availableBalance", "maxWithdrawAmount"])
-def test_a_perpetual_wallet_with_senseless_usdt_is_unreadable(scene: AccountScene, field: str, value: Any) -> None:
+def test_a_perpetual_wallet_with_senseless_usdt_is_unreadable(scene: AccountHarness, field: str, value: Any) -> None:
     account = perp_account(HELD)
     account["assets"][1][field] = value
     scene.aster.on(ACCOUNT, account)
@@ -332,7 +332,7 @@ def test_a_perpetual_wallet_with_senseless_usdt_is_unreadable(scene: AccountScen
         scene.run(scene.venue.account())
 
 
-def test_another_margin_asset_that_cannot_be_read_hides_only_itself(scene: AccountScene) -> None:
+def test_another_margin_asset_that_cannot_be_read_hides_only_itself(scene: AccountHarness) -> None:
     account = perp_account(HELD)
     account["assets"][0]["walletBalance"] = ""
     scene.aster.on(ACCOUNT, account)
@@ -341,7 +341,7 @@ def test_another_margin_asset_that_cannot_be_read_hides_only_itself(scene: Accou
 
 
 @pytest.mark.parametrize("total", [None, "", "NaN"])
-def test_an_account_without_its_margin_total_is_unreadable(scene: AccountScene, total: Any) -> None:
+def test_an_account_without_its_margin_total_is_unreadable(scene: AccountHarness, total: Any) -> None:
     scene.aster.on(ACCOUNT, perp_account(HELD, totalMaintMargin=total))
     with pytest.raises(VenueError):
         scene.run(scene.venue.account())
@@ -356,7 +356,7 @@ def test_an_account_without_its_margin_total_is_unreadable(scene: AccountScene, 
         ("GET /fapi/v3/multiAssetsMargin", []),
     ],
 )
-def test_a_mode_that_is_absent_is_not_the_safe_one(scene: AccountScene, route: str, answer: Any) -> None:
+def test_a_mode_that_is_absent_is_not_the_safe_one(scene: AccountHarness, route: str, answer: Any) -> None:
     scene.aster.on(route, answer)
     with pytest.raises(VenueError):
         scene.run(scene.venue.account())
@@ -371,7 +371,7 @@ COIN = {"asset": "AAA", "free": "2.5", "locked": "0"}
 
 @pytest.mark.parametrize("value", [*SENSELESS, "-1"])
 @pytest.mark.parametrize("field", ["free", "locked"])
-def test_a_spot_balance_with_a_senseless_field_hides_only_itself(scene: AccountScene, field: str, value: Any) -> None:
+def test_a_spot_balance_with_a_senseless_field_hides_only_itself(scene: AccountHarness, field: str, value: Any) -> None:
     scene.aster.on(SPOT_ACCOUNT, spot({**COIN, field: value}, {**COIN, "asset": "CCC"}))
     view = scene.run(scene.venue.account())
     assert view.unreadable_balances == {"AAA"}
@@ -379,7 +379,7 @@ def test_a_spot_balance_with_a_senseless_field_hides_only_itself(scene: AccountS
 
 
 @pytest.mark.parametrize("field", ["free", "locked"])
-def test_a_spot_wallet_whose_usdt_is_unreadable_is_unreadable(scene: AccountScene, field: str) -> None:
+def test_a_spot_wallet_whose_usdt_is_unreadable_is_unreadable(scene: AccountHarness, field: str) -> None:
     scene.aster.on(SPOT_ACCOUNT, {"balances": [without(spot()["balances"][0], field), COIN]})
     with pytest.raises(VenueError, match="USDT of the spot wallet"):
         scene.run(scene.venue.account())
@@ -394,7 +394,7 @@ def gone(amount: str, after: timedelta = timedelta(seconds=5)) -> Callable[[dict
 TRANSACTIONS = "GET /api/v3/transactionHistory"
 
 
-def test_coins_that_are_left_out_are_unreadable_and_not_gone(scene: AccountScene) -> None:
+def test_coins_that_are_left_out_are_unreadable_and_not_gone(scene: AccountHarness) -> None:
     scene.aster.on(SPOT_ACCOUNT, spot(COIN), spot(), spot(COIN))
     scene.aster.on(TRANSACTIONS, [])
     scene.run(scene.venue.account())
@@ -404,18 +404,18 @@ def test_coins_that_are_left_out_are_unreadable_and_not_gone(scene: AccountScene
 
 @pytest.mark.parametrize(("answer", "unknown"), [(gone("-2.5"), set()), (gone("-2.4"), {"AAA"}), (HTML_500, {"AAA"})])
 def test_coins_that_left_the_wallet_are_gone_when_transactions_say_so(
-    scene: AccountScene, answer: Any, unknown: set[str]
+    scene: AccountHarness, answer: Any, unknown: set[str]
 ) -> None:
     scene.aster.on(SPOT_ACCOUNT, spot(COIN), spot())
     scene.aster.on(TRANSACTIONS, answer)
     scene.run(scene.venue.account())
-    scene.clock.pass_time(10)
+    scene.clock.advance_time(10)
     view = scene.run(scene.venue.account())
     assert view.unreadable_balances == unknown
     assert view.coin("AAA").total == 0
 
 
-def test_coins_that_the_bot_sold_are_gone_without_a_question(scene: AccountScene) -> None:
+def test_coins_that_the_bot_sold_are_gone_without_a_question(scene: AccountHarness) -> None:
     scene.aster.on(SPOT_ACCOUNT, spot(COIN), spot())
     scene.aster.on("POST /api/v3/order", order_row("h-1", quantity="2.5"))
     scene.run(scene.venue.account())
@@ -427,7 +427,7 @@ def test_coins_that_the_bot_sold_are_gone_without_a_question(scene: AccountScene
     assert TRANSACTIONS not in scene.aster.routes
 
 
-def test_an_empty_spot_wallet_that_was_not_empty_is_unreadable(scene: AccountScene) -> None:
+def test_an_empty_spot_wallet_that_was_not_empty_is_unreadable(scene: AccountHarness) -> None:
     scene.aster.on(SPOT_ACCOUNT, spot(COIN), {"balances": []})
     scene.aster.on(TRANSACTIONS, [])
     scene.run(scene.venue.account())
@@ -435,13 +435,13 @@ def test_an_empty_spot_wallet_that_was_not_empty_is_unreadable(scene: AccountSce
         scene.run(scene.venue.account())
 
 
-def test_a_balance_without_a_name_is_the_one_that_is_missing(scene: AccountScene) -> None:
+def test_a_balance_without_a_name_is_the_one_that_is_missing(scene: AccountHarness) -> None:
     scene.aster.on(SPOT_ACCOUNT, spot(COIN), spot({**COIN, "asset": None}))
     scene.run(scene.venue.account())
     assert scene.run(scene.venue.account()).unreadable_balances == {"AAA"}
 
 
-def test_balances_without_names_are_unreadable_before_anything_is_known(scene: AccountScene) -> None:
+def test_balances_without_names_are_unreadable_before_anything_is_known(scene: AccountHarness) -> None:
     scene.aster.on(SPOT_ACCOUNT, spot({**COIN, "asset": None}))
     with pytest.raises(VenueError, match="name no asset"):
         scene.run(scene.venue.account())
@@ -452,7 +452,7 @@ def test_balances_without_names_are_unreadable_before_anything_is_known(scene: A
 
 @pytest.mark.parametrize("value", [*SENSELESS, "-1", "0"])
 @pytest.mark.parametrize("field", ["markPrice", "indexPrice"])
-def test_a_mark_or_index_price_that_is_none_is_unknown(scene: AccountScene, field: str, value: Any) -> None:
+def test_a_mark_or_index_price_that_is_none_is_unknown(scene: AccountHarness, field: str, value: Any) -> None:
     good = {"symbol": "BBBUSDT", "markPrice": "5", "indexPrice": "5", "lastFundingRate": "", "nextFundingTime": 0}
     row = {**good, "symbol": SYMBOL, field: value}
     scene.aster.on("GET /fapi/v3/premiumIndex", [row, good])
@@ -467,7 +467,7 @@ def test_a_mark_or_index_price_that_is_none_is_unknown(scene: AccountScene, fiel
 @pytest.mark.parametrize(
     "stamp", [0, -1, "", None, millis(NOW) // 1000, millis(NOW) * 1000, millis(NOW) * 10**6, 10**30, "soon"]
 )
-def test_a_funding_time_in_another_unit_gives_no_estimate(scene: AccountScene, stamp: Any) -> None:
+def test_a_funding_time_in_another_unit_gives_no_estimate(scene: AccountHarness, stamp: Any) -> None:
     row = {"symbol": SYMBOL, "markPrice": "100", "indexPrice": "100", "lastFundingRate": "0.0001"}
     scene.aster.on("GET /fapi/v3/premiumIndex", [{**row, "nextFundingTime": stamp}])
     view = scene.run(scene.venue.market(1))
@@ -479,7 +479,7 @@ def test_a_funding_time_in_another_unit_gives_no_estimate(scene: AccountScene, s
 @pytest.mark.parametrize("side", ["bids", "asks"])
 @pytest.mark.parametrize("level", [["NaN", "1"], ["0", "1"], ["-1", "1"], ["1", "-1"], ["1", "NaN"], ["1"], None])
 def test_a_book_with_a_senseless_level_is_unreadable(
-    scene: AccountScene, market: Market, side: str, level: Any
+    scene: AccountHarness, market: Market, side: str, level: Any
 ) -> None:
     path = "fapi" if market is PERP else "api"
     book = {"bids": [["99", "1"]], "asks": [["101", "1"]]}
@@ -515,38 +515,38 @@ BAD_LISTINGS: list[Callable[[dict[str, Any]], dict[str, Any]]] = [
 @pytest.mark.parametrize("market", [SPOT, PERP])
 @pytest.mark.parametrize("number", range(len(BAD_LISTINGS)))
 def test_a_listed_symbol_that_cannot_be_read_is_neither_closed_nor_traded(
-    scene: AccountScene, market: Market, number: int
+    scene: AccountHarness, market: Market, number: int
 ) -> None:
     before = scene.run(scene.venue.market(1)).pair(SYMBOL)
     route = f"GET /{'fapi' if market is PERP else 'api'}/v3/exchangeInfo"
     make = futures_symbol if market is PERP else spot_symbol
     scene.aster.on(route, {"symbols": [BAD_LISTINGS[number](make()), make("BBBUSDT")]})
-    scene.clock.pass_time(601)
+    scene.clock.advance_time(601)
     assert scene.run(scene.venue.market(1)).pair(SYMBOL) == before
-    scene.clock.pass_time(601)
+    scene.clock.advance_time(601)
     assert scene.run(scene.venue.market(1)).pair(SYMBOL) == before, "however long it lasts"
     with pytest.raises(VenueError, match="no row of it that can be read"):
         scene.run(scene.venue.pair(SYMBOL, fresh=True))
 
 
-def test_a_minimum_that_cannot_be_read_in_one_of_two_filters_is_unreadable(scene: AccountScene) -> None:
+def test_a_minimum_that_cannot_be_read_in_one_of_two_filters_is_unreadable(scene: AccountHarness) -> None:
     row = spot_symbol()
     row["filters"].append({"filterType": "MIN_NOTIONAL", "minNotional": ""})
     scene.aster.on("GET /api/v3/exchangeInfo", {"symbols": [row, spot_symbol("BBBUSDT")]})
     assert scene.run(scene.venue.market(1)).pair(SYMBOL) is None
 
 
-def test_an_empty_listing_closes_nothing(scene: AccountScene) -> None:
+def test_an_empty_listing_closes_nothing(scene: AccountHarness) -> None:
     before = scene.run(scene.venue.market(1)).pair(SYMBOL)
     scene.aster.on("GET /fapi/v3/exchangeInfo", {"symbols": []})
-    scene.clock.pass_time(601)
+    scene.clock.advance_time(601)
     assert scene.run(scene.venue.market(1)).pair(SYMBOL) == before
     with pytest.raises(VenueError, match="lists no symbol"):
         scene.run(scene.venue.pair(SYMBOL, fresh=True))
 
 
 @pytest.mark.parametrize("limits", [None, [{"rateLimitType": "ORDERS"}], [{}], "x"])
-def test_limits_that_cannot_be_read_leave_the_listing_readable(scene: AccountScene, limits: Any) -> None:
+def test_limits_that_cannot_be_read_leave_the_listing_readable(scene: AccountHarness, limits: Any) -> None:
     scene.aster.on("GET /fapi/v3/exchangeInfo", {"rateLimits": limits, "symbols": [futures_symbol()]})
     assert scene.run(scene.venue.market(1)).pair(SYMBOL) is not None
 
@@ -569,13 +569,13 @@ TRADE = {
 
 
 @pytest.mark.parametrize("field", sorted(TRADE.keys() - {"realizedPnl"}))
-def test_a_trade_without_a_field_is_not_left_out_of_the_books(scene: AccountScene, field: str) -> None:
+def test_a_trade_without_a_field_is_not_left_out_of_the_books(scene: AccountHarness, field: str) -> None:
     scene.aster.on("GET /fapi/v3/userTrades", [without(TRADE, field), {**TRADE, "id": 2}])
     with pytest.raises(VenueError):
         scene.run(scene.venue.fills(PERP, SYMBOL, NOW - timedelta(hours=1)))
 
 
-def test_a_perpetual_trade_without_its_profit_did_not_make_zero(scene: AccountScene) -> None:
+def test_a_perpetual_trade_without_its_profit_did_not_make_zero(scene: AccountHarness) -> None:
     scene.aster.on("GET /fapi/v3/userTrades", [without(TRADE, "realizedPnl")])
     scene.aster.on("GET /fapi/v3/order", order_row())
     with pytest.raises(VenueError, match="without its realised profit"):
@@ -583,7 +583,7 @@ def test_a_perpetual_trade_without_its_profit_did_not_make_zero(scene: AccountSc
 
 
 @pytest.mark.parametrize("field", ["incomeType", "income", "asset", "time", "tranId"])
-def test_an_income_row_without_a_field_hides_only_itself(scene: AccountScene, field: str) -> None:
+def test_an_income_row_without_a_field_hides_only_itself(scene: AccountHarness, field: str) -> None:
     row = {
         "symbol": SYMBOL,
         "incomeType": "FUNDING_FEE",
@@ -598,7 +598,7 @@ def test_an_income_row_without_a_field_hides_only_itself(scene: AccountScene, fi
 
 
 @pytest.mark.parametrize("field", ["orderId", "symbol", "status", "clientOrderId", "executedQty"])
-def test_an_order_without_a_field_has_an_unknown_outcome(scene: AccountScene, field: str) -> None:
+def test_an_order_without_a_field_has_an_unknown_outcome(scene: AccountHarness, field: str) -> None:
     request = OrderRequest(
         client_id="o-1", market=PERP, symbol=SYMBOL, side=Side.BUY, quantity=Decimal(1), price=Decimal(100)
     )
@@ -607,7 +607,7 @@ def test_an_order_without_a_field_has_an_unknown_outcome(scene: AccountScene, fi
     assert type(event).__name__ == "OrderOutcomeUnknown"
 
 
-def test_an_open_order_that_cannot_be_read_is_not_absent(scene: AccountScene) -> None:
+def test_an_open_order_that_cannot_be_read_is_not_absent(scene: AccountHarness) -> None:
     scene.aster.on("GET /fapi/v3/openOrders", [order_row(), {**order_row(), "status": None}])
     scene.aster.on("GET /api/v3/openOrders", [])
     with pytest.raises(VenueError, match="open orders of AAAUSDT that cannot be read"):
@@ -620,7 +620,7 @@ def test_an_open_order_that_cannot_be_read_is_not_absent(scene: AccountScene) ->
 @pytest.mark.parametrize(
     "body", [b'{"\xff":1}', b"\xff\xfe", b"[" * 10_000, b"", b"1e999999999", b'{"serverTime": 1e400}', b"<html>"]
 )
-def test_bytes_that_are_no_such_json_are_one_clear_line(scene: AccountScene, body: bytes) -> None:
+def test_bytes_that_are_no_such_json_are_one_clear_line(scene: AccountHarness, body: bytes) -> None:
     scene.aster.on("GET /fapi/v3/time", HttpResponse(status=200, body=body))
     with pytest.raises(OutcomeUnknown) as caught:
         scene.run(scene.venue.client.synchronise())
@@ -629,13 +629,13 @@ def test_bytes_that_are_no_such_json_are_one_clear_line(scene: AccountScene, bod
 
 
 @pytest.mark.parametrize("stamp", [0, -5, millis(NOW) // 1000, millis(NOW) * 1000, millis(NOW) * 10**6, 10**40])
-def test_a_server_time_in_another_unit_is_no_time(scene: AccountScene, stamp: int) -> None:
+def test_a_server_time_in_another_unit_is_no_time(scene: AccountHarness, stamp: int) -> None:
     scene.aster.on("GET /fapi/v3/time", {"serverTime": stamp} if stamp < 2**63 else f'{{"serverTime": {stamp}}}')
     with pytest.raises(VenueError):
         scene.run(scene.venue.client.synchronise())
 
 
-def test_an_asset_that_the_log_holds_and_the_first_reply_leaves_out_is_unreadable(scene: AccountScene) -> None:
+def test_an_asset_that_the_log_holds_and_the_first_reply_leaves_out_is_unreadable(scene: AccountHarness) -> None:
     scene.venue.expect({"USDT": Decimal(500), "AAA": Decimal(2)}, NOW - timedelta(hours=1))
     scene.aster.on(TRANSACTIONS, [])
     scene.aster.on(SPOT_ACCOUNT, {"balances": []})
@@ -688,20 +688,20 @@ def test_an_order_that_filled_more_than_its_quantity_is_unreadable() -> None:
     "changes", [{"orderId": 0}, {"orderId": -1}, {"id": -1}, {"symbol": ""}, {"symbol": "BBBUSDT"}]
 )
 def test_a_trade_of_no_order_or_of_another_symbol_makes_the_trades_unreadable(
-    scene: AccountScene, changes: dict[str, Any]
+    scene: AccountHarness, changes: dict[str, Any]
 ) -> None:
     scene.aster.on("GET /fapi/v3/userTrades", [{**TRADE, **changes}])
     with pytest.raises(VenueError):
         scene.run(scene.venue.fills(PERP, SYMBOL, NOW - timedelta(hours=1)))
 
 
-def test_two_readings_of_one_trade_make_the_trades_unreadable(scene: AccountScene) -> None:
+def test_two_readings_of_one_trade_make_the_trades_unreadable(scene: AccountHarness) -> None:
     scene.aster.on("GET /fapi/v3/userTrades", [TRADE, {**TRADE, "qty": "3"}])
     with pytest.raises(VenueError, match="two readings of one trade"):
         scene.run(scene.venue.fills(PERP, SYMBOL, NOW - timedelta(hours=1)))
 
 
-def test_a_trade_between_two_orders_of_the_account_is_one_of_each(scene: AccountScene) -> None:
+def test_a_trade_between_two_orders_of_the_account_is_one_of_each(scene: AccountHarness) -> None:
     scene.aster.on("GET /fapi/v3/userTrades", [TRADE, TRADE, {**TRADE, "orderId": 8, "side": "SELL"}])
     scene.aster.on("GET /fapi/v3/order", order_row())
     fills = scene.run(scene.venue.fills(PERP, SYMBOL, NOW - timedelta(hours=1)))
@@ -709,7 +709,7 @@ def test_a_trade_between_two_orders_of_the_account_is_one_of_each(scene: Account
 
 
 @pytest.mark.parametrize("value", ["1e18", "1e30", "1e-41"])
-def test_a_decimal_beyond_what_sums_keep_exact_is_unreadable(scene: AccountScene, value: str) -> None:
+def test_a_decimal_beyond_what_sums_keep_exact_is_unreadable(scene: AccountHarness, value: str) -> None:
     scene.aster.on("GET /fapi/v3/userTrades", [{**TRADE, "price": value}])
     with pytest.raises(VenueError):
         scene.run(scene.venue.fills(PERP, SYMBOL, NOW - timedelta(hours=1)))

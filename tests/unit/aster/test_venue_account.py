@@ -19,7 +19,7 @@ from hedgerow.domain.events import (
     TransferOutcomeUnknown,
 )
 from hedgerow.domain.instrument import Market
-from support.account_harness import MOVE, TRANSFER, AccountScene
+from support.account_harness import MOVE, TRANSFER, AccountHarness
 from support.scripted_aster import (
     HANG,
     HTML_500,
@@ -34,8 +34,8 @@ SPOT, PERP = Market.SPOT, Market.PERP
 
 
 @pytest.fixture
-def scene() -> AccountScene:
-    return AccountScene()
+def scene() -> AccountHarness:
+    return AccountHarness()
 
 
 ACCOUNT, POSITIONS = "GET /fapi/v3/accountWithJoinMargin", "GET /fapi/v3/positionRisk"
@@ -61,14 +61,14 @@ def position(**changes: Any) -> dict[str, Any]:
 # --- wallets and positions -------------------------------------------------------------------------------------------
 
 
-def test_a_reply_without_the_row_of_the_position_asked_for_is_unreadable_not_flat(scene: AccountScene) -> None:
+def test_a_reply_without_the_row_of_the_position_asked_for_is_unreadable_not_flat(scene: AccountHarness) -> None:
     for rows in ([], [position(symbol="OTHERUSDT")], [position(positionAmt="")]):
         scene.aster.on(POSITIONS, rows)
         with pytest.raises(VenueError):
             scene.run(scene.venue.position(SYMBOL))
 
 
-def test_both_wallets_positions_and_modes_are_read_at_once(scene: AccountScene) -> None:
+def test_both_wallets_positions_and_modes_are_read_at_once(scene: AccountHarness) -> None:
     scene.aster.on(ACCOUNT, perp_account(HELD, {"symbol": "BBBUSDT", "leverage": "20"}, totalMaintMargin="18.75"))
     view = scene.run(scene.venue.account())
     assert (view.spot_usdt, view.spot["USDT"].locked) == (Decimal(900), Decimal(1))
@@ -83,7 +83,7 @@ def test_both_wallets_positions_and_modes_are_read_at_once(scene: AccountScene) 
     assert view.clock_skew_seconds == 0
 
 
-def test_a_later_reading_takes_two_requests(scene: AccountScene) -> None:
+def test_a_later_reading_takes_two_requests(scene: AccountHarness) -> None:
     scene.run(scene.venue.account())
     scene.aster.forget()
     scene.run(scene.venue.account())
@@ -96,7 +96,7 @@ def test_a_later_reading_takes_two_requests(scene: AccountScene) -> None:
     ids=["isolated", "liquidation near", "no mark"],
 )
 def test_a_liquidation_price_that_is_near_or_not_ours_to_work_out_is_asked_of_the_venue(
-    scene: AccountScene, shown: dict[str, Any]
+    scene: AccountHarness, shown: dict[str, Any]
 ) -> None:
     scene.aster.on(ACCOUNT, perp_account({**HELD, **shown}, totalMaintMargin="750"))
     scene.aster.on(POSITIONS, [position(liquidationPrice="3900")])
@@ -104,7 +104,7 @@ def test_a_liquidation_price_that_is_near_or_not_ours_to_work_out_is_asked_of_th
 
 
 def test_quantity_and_leverage_of_the_account_reply_are_not_replaced_by_those_of_the_list_of_positions(
-    scene: AccountScene,
+    scene: AccountHarness,
 ) -> None:
     scene.aster.on(ACCOUNT, perp_account({**HELD, "maintMargin": "750"}, totalMaintMargin="750"))
     scene.aster.on(POSITIONS, [position(liquidationPrice="3900", leverage="3", positionAmt="-0.1")])
@@ -113,7 +113,7 @@ def test_quantity_and_leverage_of_the_account_reply_are_not_replaced_by_those_of
 
 
 def test_a_liquidation_that_only_the_list_of_positions_shows_near_is_as_far_as_the_account_says(
-    scene: AccountScene,
+    scene: AccountHarness,
 ) -> None:
     scene.aster.on(ACCOUNT, perp_account({**HELD, "maintMargin": "750"}, totalMaintMargin="750"))
     scene.aster.on(POSITIONS, [position(liquidationPrice="3020")])
@@ -122,14 +122,14 @@ def test_a_liquidation_that_only_the_list_of_positions_shows_near_is_as_far_as_t
     assert held.liquidation_price > held.mark_price * Decimal("1.15")
 
 
-def test_a_position_that_no_mark_can_liquidate_has_no_liquidation_price(scene: AccountScene) -> None:
+def test_a_position_that_no_mark_can_liquidate_has_no_liquidation_price(scene: AccountHarness) -> None:
     long = {"positionAmt": "0.01", "entryPrice": "3000", "unrealizedProfit": "0.1", "maintMargin": "0"}
     scene.aster.on(ACCOUNT, perp_account(long))
     held = scene.run(scene.venue.account()).positions[SYMBOL]
     assert (held.mark_price, held.liquidation_price) == (Decimal(3010), None)
 
 
-def test_other_shapes_of_a_position_are_understood(scene: AccountScene) -> None:
+def test_other_shapes_of_a_position_are_understood(scene: AccountHarness) -> None:
     other = position(marginType="ISOLATED", liquidationPrice="0", unrealizedProfit="1.5")
     del other["unRealizedProfit"]
     scene.aster.on(ACCOUNT, perp_account({**HELD, "isolated": True}))
@@ -140,7 +140,7 @@ def test_other_shapes_of_a_position_are_understood(scene: AccountScene) -> None:
     assert held.unrealized_pnl == Decimal("1.5")
 
 
-def test_a_position_of_hedge_mode_is_known_once_the_mode_says_so_too(scene: AccountScene) -> None:
+def test_a_position_of_hedge_mode_is_known_once_the_mode_says_so_too(scene: AccountHarness) -> None:
     mode = "GET /fapi/v3/positionSide/dual"
     scene.run(scene.venue.account())
     scene.aster.on(ACCOUNT, perp_account({**HELD, "positionSide": "SHORT"}, totalMaintMargin="18.75"))
@@ -158,7 +158,7 @@ def test_a_position_of_hedge_mode_is_known_once_the_mode_says_so_too(scene: Acco
     assert (lying.one_way, lying.sided_positions) == (False, frozenset())
 
 
-def test_account_modes_that_do_not_fit_are_told(scene: AccountScene) -> None:
+def test_account_modes_that_do_not_fit_are_told(scene: AccountHarness) -> None:
     scene.aster.on("GET /fapi/v3/positionSide/dual", {"dualSidePosition": True})
     scene.aster.on("GET /fapi/v3/multiAssetsMargin", {"multiAssetsMargin": "true"})
     sides = [position(positionSide="LONG", positionAmt="0"), position(positionSide="SHORT")]
@@ -174,19 +174,19 @@ def test_account_modes_that_do_not_fit_are_told(scene: AccountScene) -> None:
     "route",
     ["GET /api/v3/account", ACCOUNT, "GET /fapi/v3/multiAssetsMargin"],
 )
-def test_an_account_that_is_not_wholly_readable_is_unreadable(scene: AccountScene, route: str) -> None:
+def test_an_account_that_is_not_wholly_readable_is_unreadable(scene: AccountHarness, route: str) -> None:
     scene.aster.on(route, HTML_500)
     with pytest.raises(VenueError):
         scene.run(scene.venue.account())
 
 
-def test_a_perpetual_wallet_without_usdt_is_unreadable_rather_than_empty(scene: AccountScene) -> None:
+def test_a_perpetual_wallet_without_usdt_is_unreadable_rather_than_empty(scene: AccountHarness) -> None:
     scene.aster.on(ACCOUNT, perp_account(assets=[{"asset": "BTC", "walletBalance": "1"}]))
     with pytest.raises(VenueError, match="lists no USDT"):
         scene.run(scene.venue.account())
 
 
-def test_open_orders_of_both_markets_are_listed_whoever_sent_them(scene: AccountScene) -> None:
+def test_open_orders_of_both_markets_are_listed_whoever_sent_them(scene: AccountHarness) -> None:
     scene.aster.on("GET /api/v3/openOrders", [order_row("ours", status="NEW")])
     scene.aster.on("GET /fapi/v3/openOrders", [order_row("web_1", status="NEW", orderId=9)])
     found = scene.run(scene.venue.open_orders(SYMBOL))
@@ -197,7 +197,7 @@ def test_open_orders_of_both_markets_are_listed_whoever_sent_them(scene: Account
 
 
 @pytest.mark.parametrize("answer", [{"tranId": 21841, "status": "SUCCESS"}, error(-4115, "Duplicated clientTranId")])
-def test_a_transfer_that_happened_now_or_before_is_told(scene: AccountScene, answer: Any) -> None:
+def test_a_transfer_that_happened_now_or_before_is_told(scene: AccountHarness, answer: Any) -> None:
     scene.aster.on(TRANSFER, answer)
     event = scene.submit(MOVE)
     assert isinstance(event, FundsTransferred)
@@ -205,19 +205,19 @@ def test_a_transfer_that_happened_now_or_before_is_told(scene: AccountScene, ans
 
 
 @pytest.mark.parametrize("answer", [HANG, HTML_500, {"tranId": 1, "status": "PENDING"}])
-def test_a_transfer_that_may_have_happened_is_unknown(scene: AccountScene, answer: Any) -> None:
+def test_a_transfer_that_may_have_happened_is_unknown(scene: AccountHarness, answer: Any) -> None:
     scene.aster.on(TRANSFER, answer)
     assert isinstance(scene.submit(MOVE), TransferOutcomeUnknown)
 
 
-def test_a_refused_transfer_says_its_code(scene: AccountScene) -> None:
+def test_a_refused_transfer_says_its_code(scene: AccountHarness) -> None:
     scene.aster.on(TRANSFER, error(-4050, "Cross balance insufficient."))
     event = scene.submit(MOVE)
     assert isinstance(event, CommandRefused)
     assert event.code == -4050
 
 
-def test_leverage_is_what_the_venue_confirmed(scene: AccountScene) -> None:
+def test_leverage_is_what_the_venue_confirmed(scene: AccountHarness) -> None:
     scene.aster.on("POST /fapi/v3/leverage", {"leverage": 1, "symbol": SYMBOL}, error(-4028), HANG)
     command = SetLeverage(symbol=SYMBOL, leverage=1)
     event = scene.submit(command)
@@ -228,13 +228,13 @@ def test_leverage_is_what_the_venue_confirmed(scene: AccountScene) -> None:
 
 
 @pytest.mark.parametrize("answer", [{"code": 200, "msg": "success"}, error(-4046, "No need to change margin type.")])
-def test_margin_that_is_crossed_now_or_was_before_is_told(scene: AccountScene, answer: Any) -> None:
+def test_margin_that_is_crossed_now_or_was_before_is_told(scene: AccountHarness, answer: Any) -> None:
     scene.aster.on("POST /fapi/v3/marginType", answer)
     assert isinstance(scene.submit(SetMarginType(symbol=SYMBOL)), MarginTypeSet)
     assert scene.aster.sent("POST /fapi/v3/marginType")[0]["marginType"] == "CROSSED"
 
 
-def test_margin_that_cannot_be_switched_is_refused(scene: AccountScene) -> None:
+def test_margin_that_cannot_be_switched_is_refused(scene: AccountHarness) -> None:
     scene.aster.on("POST /fapi/v3/marginType", error(-4048))
     assert scene.submit(SetMarginType(symbol=SYMBOL)).code == -4048
 
@@ -248,7 +248,7 @@ def brackets(symbol: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("answer", [brackets(SYMBOL), [brackets(SYMBOL)]])
-def test_margin_brackets_come_as_an_object_or_as_a_list(scene: AccountScene, answer: Any) -> None:
+def test_margin_brackets_come_as_an_object_or_as_a_list(scene: AccountHarness, answer: Any) -> None:
     scene.aster.on("GET /fapi/v3/leverageBracket", answer)
     (found,) = scene.run(scene.venue.client.brackets(SYMBOL))
     assert (found.symbol, found.brackets[0].notional_cap) == (SYMBOL, Decimal(10_000))

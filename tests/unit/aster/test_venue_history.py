@@ -20,7 +20,7 @@ from hedgerow.domain.events import (
 )
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest
-from support.account_harness import MOVE, TRANSFER, AccountScene
+from support.account_harness import MOVE, TRANSFER, AccountHarness
 from support.scripted_aster import (
     HTML_500,
     NOW,
@@ -38,8 +38,8 @@ TRAN_ID = 4_480_321_991_774_044_580
 
 
 @pytest.fixture
-def scene() -> AccountScene:
-    return AccountScene()
+def scene() -> AccountHarness:
+    return AccountHarness()
 
 
 def trade(number: int, at: datetime, *, order_id: int = 7, **changes: Any) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def windowed(rows: list[dict[str, Any]], most: int = 1000) -> Any:
     return answer
 
 
-def test_trades_are_paged_forward_in_windows_of_less_than_seven_days(scene: AccountScene) -> None:
+def test_trades_are_paged_forward_in_windows_of_less_than_seven_days(scene: AccountHarness) -> None:
     rows = [trade(number, NOW - DAY * (30 - number)) for number in range(0, 30, 3)]
     scene.aster.on(SPOT_TRADES, windowed(rows))
     scene.aster.on("GET /api/v3/order", order_row("h-s-1", orderId=7))
@@ -90,7 +90,7 @@ def test_trades_are_paged_forward_in_windows_of_less_than_seven_days(scene: Acco
     assert len(scene.aster.sent("GET /api/v3/order")) == 1, "one look-up per order, not per trade"
 
 
-def test_a_full_page_is_continued_at_its_last_time_and_no_row_counts_twice(scene: AccountScene) -> None:
+def test_a_full_page_is_continued_at_its_last_time_and_no_row_counts_twice(scene: AccountHarness) -> None:
     rows = [trade(number, NOW - DAY + timedelta(seconds=number // 3)) for number in range(2500)]
     scene.aster.on(PERP_TRADES, windowed(rows))
     scene.aster.on("GET /fapi/v3/order", error(-2013))
@@ -99,14 +99,14 @@ def test_a_full_page_is_continued_at_its_last_time_and_no_row_counts_twice(scene
     assert {fill.client_id for fill in fills} == {""}
 
 
-def test_more_rows_at_one_time_than_a_page_holds_are_an_error_rather_than_lost(scene: AccountScene) -> None:
+def test_more_rows_at_one_time_than_a_page_holds_are_an_error_rather_than_lost(scene: AccountHarness) -> None:
     rows = [trade(number, NOW - DAY) for number in range(1200)]
     scene.aster.on(PERP_TRADES, windowed(rows))
     with pytest.raises(VenueError, match="cannot page them"):
         scene.run(scene.venue.fills(PERP, SYMBOL, NOW - DAY * 2))
 
 
-def test_funding_payments_keep_their_long_ids_whether_they_are_text_or_numbers(scene: AccountScene) -> None:
+def test_funding_payments_keep_their_long_ids_whether_they_are_text_or_numbers(scene: AccountHarness) -> None:
     rows = [
         income("FUNDING_FEE", "0.0750", 1, NOW - DAY * 9),
         income("FUNDING_FEE", "-0.0100", 2, NOW - DAY, tranId=str(TRAN_ID + 2)),
@@ -121,7 +121,7 @@ def test_funding_payments_keep_their_long_ids_whether_they_are_text_or_numbers(s
     assert scene.run(scene.venue.funding_payments(NOW - DAY * 2)) == payments[1:]
 
 
-def own_order(scene: AccountScene, order_id: int, client_id: str = "h-s-1") -> None:
+def own_order(scene: AccountHarness, order_id: int, client_id: str = "h-s-1") -> None:
     """Let an earlier run have sent an order."""
     request = OrderRequest(
         client_id=client_id, market=SPOT, symbol=SYMBOL, side=Side.BUY, quantity=Decimal(1), price=Decimal(1)
@@ -132,12 +132,12 @@ def own_order(scene: AccountScene, order_id: int, client_id: str = "h-s-1") -> N
     )
 
 
-def quiet_history(scene: AccountScene) -> None:
+def quiet_history(scene: AccountHarness) -> None:
     for route in (INCOME, SPOT_TRADES, PERP_TRADES, TRANSACTIONS):
         scene.aster.on(route, [])
 
 
-def test_the_statement_holds_trades_by_hand_and_not_the_bots(scene: AccountScene) -> None:
+def test_the_statement_holds_trades_by_hand_and_not_the_bots(scene: AccountHarness) -> None:
     quiet_history(scene)
     own_order(scene, 7)
     scene.aster.on(SPOT_TRADES, [trade(1, NOW, order_id=7), trade(2, NOW, order_id=8)])
@@ -168,7 +168,7 @@ def moved(number: int, amount: str, at: datetime, kind: str = "TRANSFER_SPOT_TO_
     return {"tranId": TRAN_ID + number, "asset": "USDT", "balanceDelta": amount, "type": kind, "time": millis(at)}
 
 
-def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(scene: AccountScene) -> None:
+def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(scene: AccountHarness) -> None:
     quiet_history(scene)
     scene.aster.on(TRANSFER, {"tranId": 1, "status": "SUCCESS"})
     earlier = FundsTransferred(
@@ -177,10 +177,10 @@ def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(scene: Acc
     scene.venue.remember([earlier])
     scene.aster.on("POST /fapi/v3/noop", error(-4225, "Nonce Expired"))
     scene.submit(MOVE)
-    scene.clock.pass_time(1)
+    scene.clock.advance_time(1)
     scene.submit(MOVE)
     at, later = NOW + timedelta(seconds=2), NOW + timedelta(minutes=3)
-    scene.clock.pass_time(7200)
+    scene.clock.advance_time(7200)
     scene.aster.on(
         INCOME,
         [
@@ -200,12 +200,12 @@ def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(scene: Acc
     ]
 
 
-def test_of_two_transfers_of_one_amount_the_owners_earlier_one_stays_in_the_statement(scene: AccountScene) -> None:
+def test_of_two_transfers_of_one_amount_the_owners_earlier_one_stays_in_the_statement(scene: AccountHarness) -> None:
     quiet_history(scene)
     scene.aster.on(TRANSFER, {"tranId": 1, "status": "SUCCESS"})
     scene.submit(MOVE)
     own, by_hand = NOW + timedelta(seconds=1), NOW - timedelta(minutes=2)
-    scene.clock.pass_time(3600)
+    scene.clock.advance_time(3600)
     scene.aster.on(INCOME, [income("TRANSFER", "250.5", 1, by_hand), income("TRANSFER", "250.5", 2, own)])
     scene.aster.on(TRANSACTIONS, [moved(1, "-250.5", by_hand), moved(2, "-250.5", own)])
     rows = scene.run(scene.venue.statement(NOW - DAY))
@@ -213,13 +213,15 @@ def test_of_two_transfers_of_one_amount_the_owners_earlier_one_stays_in_the_stat
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_a_transfer_confirmed_long_after_it_happened_is_still_the_bots(*, restarted: bool, scene: AccountScene) -> None:
+def test_a_transfer_confirmed_long_after_it_happened_is_still_the_bots(
+    *, restarted: bool, scene: AccountHarness
+) -> None:
     quiet_history(scene)
     scene.aster.on("POST /fapi/v3/noop", error(-4225, "Nonce Expired"))
     sent = CommandIssued(at=NOW, command=MOVE)
     scene.aster.on(TRANSFER, HTML_500)
     scene.submit(MOVE)
-    scene.clock.pass_time(3600)
+    scene.clock.advance_time(3600)
     confirmed = FundsTransferred(
         at=scene.clock.now(), transfer_id=MOVE.transfer_id, amount=MOVE.amount, direction=MOVE.direction
     )
@@ -247,7 +249,7 @@ def test_a_transfer_confirmed_long_after_it_happened_is_still_the_bots(*, restar
     ],
 )
 def test_rows_of_the_perpetual_wallet_are_classified(
-    scene: AccountScene, kind: str, amount: str, expected: FlowKind
+    scene: AccountHarness, kind: str, amount: str, expected: FlowKind
 ) -> None:
     quiet_history(scene)
     scene.aster.on(INCOME, [income(kind, amount, 1, symbol=None), income("FUNDING_FEE", "1", 2)])
@@ -265,7 +267,7 @@ def test_rows_of_the_perpetual_wallet_are_classified(
     ],
 )
 def test_rows_of_the_spot_wallet_are_classified(
-    scene: AccountScene, kind: str, amount: str, expected: FlowKind
+    scene: AccountHarness, kind: str, amount: str, expected: FlowKind
 ) -> None:
     quiet_history(scene)
     scene.aster.on(TRANSACTIONS, [moved(1, amount, NOW, kind), moved(2, "1", NOW, "TRADE_TARGET")])
@@ -274,7 +276,7 @@ def test_rows_of_the_spot_wallet_are_classified(
 
 
 @pytest.mark.parametrize("route", [INCOME, SPOT_TRADES, TRANSACTIONS])
-def test_a_statement_that_is_not_wholly_readable_is_unreadable(scene: AccountScene, route: str) -> None:
+def test_a_statement_that_is_not_wholly_readable_is_unreadable(scene: AccountHarness, route: str) -> None:
     quiet_history(scene)
     scene.aster.on(route, HTML_500)
     with pytest.raises(VenueError):

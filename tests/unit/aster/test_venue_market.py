@@ -93,7 +93,7 @@ def test_settled_rates_stand_at_their_full_hours(scene: Scene) -> None:
 
 def test_a_second_look_takes_three_requests_in_one_round_trip(scene: Scene) -> None:
     first = scene.view()
-    scene.clock.pass_time(60)
+    scene.clock.advance_time(60)
     second = scene.view()
     assert Counter(scene.aster.routes) == {
         "GET /fapi/v3/premiumIndex": 1,
@@ -107,20 +107,20 @@ def test_a_second_look_takes_three_requests_in_one_round_trip(scene: Scene) -> N
 def test_history_is_read_once_per_symbol_and_then_for_all_after_a_settlement(scene: Scene) -> None:
     first = scene.view()
     assert scene.aster.sent(HISTORY) == [{"symbol": SYMBOL, "limit": "3"}]
-    scene.clock.pass_time(4 * 3600 + 5)
+    scene.clock.advance_time(4 * 3600 + 5)
     scene.aster.on(HISTORY, [])
     late = scene.view()
     assert late.rates is first.rates, "the row is not there yet"
     assert "symbol" not in scene.aster.sent(HISTORY)[0]
     scene.view()
     assert scene.aster.sent(HISTORY) == [], "asked again only after a while"
-    scene.clock.pass_time(31)
+    scene.clock.advance_time(31)
     scene.aster.on(HISTORY, [rate_row(NOW + timedelta(hours=4, milliseconds=12)), rate_row(NOW, symbol="ZZZUSDT")])
     settled = scene.view()
     assert settled.rates is not first.rates
     assert settled.rates.newest(SYMBOL, 1)[0].at == NOW + timedelta(hours=4)
     assert len(settled.rates.newest(SYMBOL, 10)) == 4
-    scene.clock.pass_time(3600)
+    scene.clock.advance_time(3600)
     assert scene.view().rates is settled.rates
     assert scene.aster.sent(HISTORY) == []
 
@@ -134,7 +134,7 @@ def test_a_settlement_that_leaves_no_row_is_asked_for_with_growing_pauses_and_th
     for _ in range(3):
         asked.append(0)
         for _ in range(8 * 12):
-            scene.clock.pass_time(300)
+            scene.clock.advance_time(300)
             scene.view()
             asked[-1] += len(scene.aster.sent(HISTORY))
     assert 3 <= asked[0] <= 15
@@ -237,24 +237,24 @@ def test_coins_whose_perpetual_vanished_are_sold_on_the_present_grid(scene: Scen
     scene.aster.on("GET /api/v3/exchangeInfo", reply({"rateLimits": [], "symbols": [coarser]}))
     with pytest.raises(VenueError, match="no row of it that can be read"):
         scene.run(scene.venue.pair(SYMBOL, fresh=True))
-    scene.clock.pass_time(121)
+    scene.clock.advance_time(121)
     pair = scene.run(scene.venue.pair(SYMBOL, fresh=True))
     assert (pair.spot.lot, pair.spot.status) == (Decimal("0.1"), TradingStatus.TRADING)
     assert pair.perp.status is TradingStatus.UNLISTED
     scene.aster.on("GET /api/v3/exchangeInfo", {"rateLimits": [], "symbols": [spot_symbol("BBBUSDT")]})
     with pytest.raises(VenueError, match="no row of it that can be read"):
         scene.run(scene.venue.pair(SYMBOL, fresh=True))
-    scene.clock.pass_time(121)
+    scene.clock.advance_time(121)
     with pytest.raises(VenueError, match="lists no such pair"):
         scene.run(scene.venue.pair(SYMBOL, fresh=True))
 
 
 def test_a_pair_that_vanishes_from_the_listing_stays_closed(scene: Scene) -> None:
     scene.view()
-    scene.clock.pass_time(601)
+    scene.clock.advance_time(601)
     scene.aster.on("GET /api/v3/exchangeInfo", {"symbols": [spot_symbol("BBBUSDT")]})
     assert scene.view().pair(SYMBOL).tradable, "one reply without it delists nothing"
-    scene.clock.pass_time(121)
+    scene.clock.advance_time(121)
     pair = scene.view().pair(SYMBOL)
     assert pair.spot.status is TradingStatus.UNLISTED
     assert not pair.tradable
@@ -282,10 +282,10 @@ def test_the_exact_fees_of_what_matters_are_read_and_kept_for_a_day(scene: Scene
     assert scene.aster.sent("GET /fapi/v3/commissionRate")[0]["symbol"] == "BBBUSDT"
     assert view.pair("BBBUSDT").perp.fees.taker == Decimal("0.00025")
     assert view.pair("AAAUSDT").perp.fees.taker == Decimal("0.00032")
-    scene.clock.pass_time(3600)
+    scene.clock.advance_time(3600)
     scene.view()
     assert scene.aster.sent("GET /fapi/v3/commissionRate") == []
-    scene.clock.pass_time(86_400)
+    scene.clock.advance_time(86_400)
     scene.view()
     assert len(scene.aster.sent("GET /fapi/v3/commissionRate")) == 2
 

@@ -373,9 +373,9 @@ def test_a_lost_order_is_not_absent_while_its_nonce_lives(scene: Scene) -> None:
     lose(scene)
     scene.nothing_there()
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
-    scene.clock.pass_time(60)
+    scene.clock.advance_time(60)
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
-    scene.clock.pass_time(6)
+    scene.clock.advance_time(6)
     (end,) = scene.run(scene.venue.resolve(request()))
     assert isinstance(end, OrderEnded)
     assert (end.order_id, end.code, end.filled_quantity) == (None, -2013, Decimal(0))
@@ -397,9 +397,9 @@ def test_a_lost_order_is_absent_once_its_nonce_is_dead_and_a_look_up_after_that_
     lose(scene)
     scene.nothing_there()
     scene.aster.on(NOOP, {"code": 200, "msg": "success"})
-    scene.clock.pass_time(65)
+    scene.clock.advance_time(65)
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
-    scene.clock.pass_time(1)
+    scene.clock.advance_time(1)
     scene.aster.forget()
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
     assert scene.aster.routes.count(LOOK) == 1
@@ -410,9 +410,9 @@ def test_the_window_of_a_nonce_is_judged_by_the_venues_time(scene: Scene) -> Non
     scene.nothing_there()
     ahead = int((NOW + timedelta(seconds=40)).timestamp() * 1_000_000)
     scene.venue.remember([CommandIssued(at=NOW, command=place(request()), nonce=ahead)])
-    scene.clock.pass_time(70)
+    scene.clock.advance_time(70)
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
-    scene.clock.pass_time(36)
+    scene.clock.advance_time(36)
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
 
 
@@ -437,7 +437,7 @@ def test_a_lost_order_found_among_all_orders_is_resolved_by_them(scene: Scene) -
 def test_one_look_up_that_cannot_be_read_leaves_the_order_unknown_for_ever(scene: Scene, name: str) -> None:
     lose(scene)
     scene.nothing_there()
-    scene.clock.pass_time(3600)
+    scene.clock.advance_time(3600)
     scene.aster.on(f"GET /api/v3/{name}", HTML_500)
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
 
@@ -460,7 +460,7 @@ def test_trades_of_an_order_that_is_not_shown_yet_forbid_to_call_it_absent(scene
     lose(scene)
     scene.nothing_there()
     scene.aster.on("GET /api/v3/userTrades", [TRADE])
-    scene.clock.pass_time(3600)
+    scene.clock.advance_time(3600)
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
 
 
@@ -470,7 +470,7 @@ def test_a_trade_with_another_order_of_the_account_does_not_hide_that_of_an_orde
     other = {**TRADE, "orderId": 8, "side": "SELL"}
     scene.aster.on("GET /api/v3/userTrades", [TRADE, other])
     scene.aster.on("GET /api/v3/allOrders", [order_row("other", orderId=8, side="SELL")])
-    scene.clock.pass_time(3600)
+    scene.clock.advance_time(3600)
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
 
 
@@ -478,7 +478,7 @@ def test_an_order_of_the_log_is_judged_by_the_time_it_was_sent(scene: Scene) -> 
     scene.nothing_there()
     scene.venue.remember([CommandIssued(at=NOW - timedelta(seconds=30), command=place(request()))])
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderOutcomeUnknown]
-    scene.clock.pass_time(36)
+    scene.clock.advance_time(36)
     assert kinds(scene.run(scene.venue.resolve(request()))) == [OrderEnded]
 
 
@@ -503,7 +503,7 @@ def test_an_order_that_is_not_shown_for_seconds_may_only_land_late(scene: Scene)
     lose(scene)
     scene.nothing_there()
     (first,) = scene.run(scene.venue.resolve(request()))
-    scene.clock.pass_time(6)
+    scene.clock.advance_time(6)
     (later,) = scene.run(scene.venue.resolve(request()))
     assert isinstance(first, OrderOutcomeUnknown)
     assert isinstance(later, OrderOutcomeUnknown)
@@ -517,5 +517,5 @@ def test_a_refused_repeat_of_a_transfer_says_nothing_of_the_first_one_until_its_
     scene.aster.on(route, HTML_500, error(-2018, "Balance is insufficient"), error(-2018, "Balance is insufficient"))
     for expected in (TransferOutcomeUnknown, TransferOutcomeUnknown):
         assert kinds(scene.run(scene.venue.submit(command))) == [expected]
-    scene.clock.pass_time(66)
+    scene.clock.advance_time(66)
     assert kinds(scene.run(scene.venue.submit(command))) == [CommandRefused]

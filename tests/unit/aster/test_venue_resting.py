@@ -14,7 +14,7 @@ from hedgerow.domain.commands import ArmDeadMan
 from hedgerow.domain.events import CommandRefused, DeadManArmed, Event, OrderEnded, OrderOutcomeUnknown, OrderProgressed
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from support.scripted_aster import HTML_500, NOW, SYMBOL, ScriptedAster, error, make_venue, order_row
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_unknown_and_not_silence(scene: Scene, answer: An
 
 def test_an_open_stream_tells_at_once_and_a_lost_report_is_made_up_for(scene: Scene) -> None:
     cache = scene.venue.account_cache
-    cache.told(News(at=NOW, market=Market.SPOT, kind=NewsKind.CONNECTED))
+    cache.told(Notification(at=NOW, market=Market.SPOT, kind=NotificationKind.CONNECTED))
     cache.reported(
         OrderRow(
             order_id=1, symbol=SYMBOL, status="PARTIALLY_FILLED", client_order_id="o-1", executed_qty=Decimal("0.3")

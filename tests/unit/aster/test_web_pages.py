@@ -17,7 +17,7 @@ from hedgerow.domain.events import (
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest
 from hedgerow.ports import HttpResponse
-from support.account_harness import MOVE, TRANSFER, AccountScene
+from support.account_harness import MOVE, TRANSFER, AccountHarness
 from support.scripted_aster import SYMBOL, error, order_row, reply
 
 SPOT, PERP = Market.SPOT, Market.PERP
@@ -41,8 +41,8 @@ PAGES = [
 
 
 @pytest.fixture
-def scene() -> AccountScene:
-    return AccountScene()
+def scene() -> AccountHarness:
+    return AccountHarness()
 
 
 def order(market: Market) -> OrderRequest:
@@ -54,7 +54,7 @@ def order(market: Market) -> OrderRequest:
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("market", [SPOT, PERP])
 def test_an_order_behind_a_web_page_is_looked_up_and_not_taken_for_refused(
-    scene: AccountScene, market: Market, page: HttpResponse
+    scene: AccountHarness, market: Market, page: HttpResponse
 ) -> None:
     scene.aster.on(f"POST {ORDER[market]}", page)
     request = order(market)
@@ -69,20 +69,20 @@ def test_an_order_behind_a_web_page_is_looked_up_and_not_taken_for_refused(
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_cancellation_behind_a_web_page_is_unknown(scene: AccountScene, page: HttpResponse) -> None:
+def test_a_cancellation_behind_a_web_page_is_unknown(scene: AccountHarness, page: HttpResponse) -> None:
     scene.aster.on(f"DELETE {ORDER[PERP]}", page)
     command = CancelOrder(market=PERP, symbol=SYMBOL, client_id="o-1")
     assert isinstance(scene.submit(command), OrderOutcomeUnknown)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_transfer_behind_a_web_page_is_unknown(scene: AccountScene, page: HttpResponse) -> None:
+def test_a_transfer_behind_a_web_page_is_unknown(scene: AccountHarness, page: HttpResponse) -> None:
     scene.aster.on(TRANSFER, page)
     assert isinstance(scene.submit(MOVE), TransferOutcomeUnknown)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_setting_behind_a_web_page_did_not_happen_for_certain(scene: AccountScene, page: HttpResponse) -> None:
+def test_a_setting_behind_a_web_page_did_not_happen_for_certain(scene: AccountHarness, page: HttpResponse) -> None:
     scene.aster.on("POST /fapi/v3/marginType", page)
     scene.aster.on("POST /fapi/v3/countdownCancelAll", page)
     assert isinstance(scene.submit(SetMarginType(symbol=SYMBOL)), CommandRefused)
@@ -90,7 +90,7 @@ def test_a_setting_behind_a_web_page_did_not_happen_for_certain(scene: AccountSc
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_noop_behind_a_web_page_burnt_nothing(scene: AccountScene, page: HttpResponse) -> None:
+def test_a_noop_behind_a_web_page_burnt_nothing(scene: AccountHarness, page: HttpResponse) -> None:
     scene.aster.on(f"POST {ORDER[PERP]}", HttpResponse(status=503))
     scene.aster.on("POST /fapi/v3/noop", page)
     for route in ("openOrders", "allOrders", "userTrades"):
@@ -101,7 +101,7 @@ def test_a_noop_behind_a_web_page_burnt_nothing(scene: AccountScene, page: HttpR
     assert isinstance(event, OrderOutcomeUnknown)
 
 
-def test_settings_that_are_answered_as_documented_are_done(scene: AccountScene) -> None:
+def test_settings_that_are_answered_as_documented_are_done(scene: AccountHarness) -> None:
     scene.aster.on("POST /fapi/v3/marginType", {"code": 200, "msg": "success", "extra": 1})
     scene.aster.on("POST /fapi/v3/countdownCancelAll", {"symbol": SYMBOL, "countdownTime": "120000"})
     assert isinstance(scene.submit(SetMarginType(symbol=SYMBOL)), MarginTypeSet)
@@ -110,7 +110,7 @@ def test_settings_that_are_answered_as_documented_are_done(scene: AccountScene) 
 
 @pytest.mark.parametrize("body", [{"code": -1003, "msg": "Too many requests", "requestId": "1"}, {"code": "-1003"}])
 @pytest.mark.parametrize("status", [200, 400])
-def test_a_limit_with_more_fields_is_waited_out(scene: AccountScene, body: Any, status: int) -> None:
+def test_a_limit_with_more_fields_is_waited_out(scene: AccountHarness, body: Any, status: int) -> None:
     scene.aster.on("GET /fapi/v3/premiumIndex", reply(body, status=status))
     scene.run(_swallow(scene))
     scene.aster.on(f"POST {ORDER[PERP]}", order_row())
@@ -120,6 +120,6 @@ def test_a_limit_with_more_fields_is_waited_out(scene: AccountScene, body: Any, 
     assert 0 < event.retry_after_seconds <= 60
 
 
-async def _swallow(scene: AccountScene) -> None:
+async def _swallow(scene: AccountHarness) -> None:
     with pytest.raises(Exception, match="too many requests"):
         await scene.venue.client.premium_index()

@@ -19,10 +19,10 @@ from hedgerow.dashboard.bot_state import (
 from hedgerow.dashboard.outlook import Outlook, held_outlook
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
-from hedgerow.domain.ledger.state import Apart, Halt, Ledger
+from hedgerow.domain.ledger.state import Apart, Ledger, StandingHalt
 from hedgerow.domain.position import Reason
 from hedgerow.strategy.evaluation.health import Legs, leg_difference, leg_grade
-from hedgerow.strategy.grades import Finding, FindingKind
+from hedgerow.strategy.grades import FindingKind, HealthFinding
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
@@ -34,7 +34,7 @@ from support.views import NOW, hedge, holding, ledger_of, listing, market_of, pa
 SECOND = timedelta(seconds=1)
 TEN = ledger_of(hedge("10"))
 RUNNING = Process(state=ProcessState.RUNNING, pid=7, last_beat=NOW)
-HALT = Halt(since=NOW - 60 * SECOND, reason=HaltReason.USER, detail="by hand")
+HALT = StandingHalt(since=NOW - 60 * SECOND, reason=HaltReason.USER, detail="by hand")
 SEEN = Observation(
     at=NOW, market=market_of(listing(pair=pair_of())), account=holding(short_of(quantity="10"), coins="10")
 )
@@ -239,7 +239,7 @@ def test_a_leg_that_is_gone_is_told_though_no_bot_runs() -> None:
 
 def test_a_reading_of_legs_that_differ_is_not_hedged_though_the_log_has_them_whole() -> None:
     assert HELD is not None
-    missing = Finding(kind=FindingKind.LEG_GONE, text="the spot leg is gone")
+    missing = HealthFinding(kind=FindingKind.LEG_GONE, text="the spot leg is gone")
     seen = replace(HELD, spot_quantity=Decimal(0), health=replace(HELD.health, findings=(missing,)))
     report = told(TEN, outlook=replace(OUTLOOK, held=seen), now=NOW + 2 * SECOND)
     assert report.state is BotState.REPAIRING

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.dashboard.console import FILE_BYTES, FILES_KEPT, LogListener, close_logging, configure_logging
+from hedgerow.dashboard.console import FILE_BYTES, FILES_KEPT, LogObserver, close_logging, configure_logging
 from hedgerow.domain import events as ev
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.ledger.state import Ledger
@@ -28,10 +28,10 @@ def warned(text: str, at: datetime = AT) -> mo.Warned:
     return mo.Warned(at=at, text=text)
 
 
-def tell(*moments: mo.Moment) -> None:
-    listener = LogListener()
-    for moment in moments:
-        listener.hear(moment)
+def tell(*notices: mo.Notice) -> None:
+    observer = LogObserver()
+    for notice in notices:
+        observer.on_notice(notice)
 
 
 class Unusable(mo.Warned, frozen=True, kw_only=True):

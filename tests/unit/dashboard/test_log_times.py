@@ -4,21 +4,21 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
-from hedgerow.dashboard.console import LogListener, close_logging, configure_logging
+from hedgerow.dashboard.console import LogObserver, close_logging, configure_logging
 from hedgerow.domain.events import Lifted, TargetDecided
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.notices import CycleBegan, Moment, Recorded, Warned
+from hedgerow.engine.notices import CycleBegan, Notice, Recorded, Warned
 
 AT = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-def times(tmp_path: Path, *moments: Moment) -> list[str]:
+def times(tmp_path: Path, *notices: Notice) -> list[str]:
     log = tmp_path / "log"
     configure_logging(log, console=False, stream=StringIO())
-    listener = LogListener()
-    for moment in moments:
-        listener.hear(moment)
+    observer = LogObserver()
+    for notice in notices:
+        observer.on_notice(notice)
     close_logging()
     return [line[11:19] for line in log.read_text().splitlines() if line]
 

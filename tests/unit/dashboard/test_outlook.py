@@ -13,11 +13,11 @@ from hedgerow.app.outlook_file import OutlookFile, read_outlook
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.engine.notices import CycleEnded, Moment, NothingRead, Warned
+from hedgerow.engine.notices import CycleEnded, NothingRead, Notice, Warned
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
-from support.bot_harness import Farm
-from support.worlds import SYMBOL, Listing, ScriptedTape
+from support.bot_harness import BotHarness
+from support.worlds import SYMBOL, Listing, ScriptedMarketData
 
 POLICY = VolumeFarming(StrategyParameters())
 
@@ -25,13 +25,13 @@ POLICY = VolumeFarming(StrategyParameters())
 class Writer:
     """Keeps every outlook that would be written."""
 
-    def __init__(self, farm: Farm) -> None:
-        self._farm = farm
+    def __init__(self, harness: BotHarness) -> None:
+        self._harness = harness
         self._builder = OutlookBuilder(POLICY)
         self.written: list[Outlook] = []
 
-    def hear(self, moment: Moment) -> None:
-        found = self._builder.hear(moment, self._farm.clock.now())
+    def on_notice(self, notice: Notice) -> None:
+        found = self._builder.on_notice(notice, self._harness.clock.now())
         self.written += [found] if found else []
 
     @property
@@ -39,31 +39,31 @@ class Writer:
         return self.written[-1]
 
 
-def lived(hours: float = 0.2, **more: Any) -> tuple[Farm, Writer]:
-    farm = Farm()
-    writer = Writer(farm)
-    farm.run(hours, listeners=(writer,), **more)
-    return farm, writer
+def lived(hours: float = 0.2, **more: Any) -> tuple[BotHarness, Writer]:
+    harness = BotHarness()
+    writer = Writer(harness)
+    harness.run(hours, observers=(writer,), **more)
+    return harness, writer
 
 
 def test_a_held_hedge_has_prices_result_next_payment_and_exits() -> None:
-    farm, writer = lived()
+    harness, writer = lived()
     before_the_end = writer.written[-2]
     held = before_the_end.held
     assert held is not None
-    assert (held.hedge_id, held.symbol) == (farm.hedge.hedge_id, SYMBOL)
-    prices = farm.world.prices(SYMBOL)
+    assert (held.hedge_id, held.symbol) == (harness.hedge.hedge_id, SYMBOL)
+    prices = harness.world.prices(SYMBOL)
     assert prices is not None
     assert held.prices.spot == pytest.approx(prices.spot)
     assert held.prices.mark == pytest.approx(prices.mark)
     assert held.result.net_if_closed is not None
-    assert held.result.fees_paid == farm.hedge.tally.fees
-    assert (held.spot_quantity, held.short) == (farm.hedge.spot_quantity, farm.hedge.short)
-    predicted = farm.tape.predicted(SYMBOL, before_the_end.at)
+    assert held.result.fees_paid == harness.hedge.tally.fees
+    assert (held.spot_quantity, held.short) == (harness.hedge.spot_quantity, harness.hedge.short)
+    predicted = harness.market_data.predicted(SYMBOL, before_the_end.at)
     assert held.next_payment is not None
     assert predicted is not None
     assert (held.next_payment.at, held.next_payment.rate) == (predicted.at, float(predicted.rate))
-    assert held.next_payment.amount == pytest.approx(farm.hedge.short * prices.mark * predicted.rate)
+    assert held.next_payment.amount == pytest.approx(harness.hedge.short * prices.mark * predicted.rate)
     assert len(held.exits) == 7
     assert before_the_end.equity is not None
     assert before_the_end.strategy is not None
@@ -71,7 +71,7 @@ def test_a_held_hedge_has_prices_result_next_payment_and_exits() -> None:
 
 
 def test_times_of_checks_are_known() -> None:
-    farm, writer = lived()
+    harness, writer = lived()
     first = writer.written[0]
     assert (first.checked_at, first.cycle, first.started_at) == (None, 0, first.at)
     ended = [outlook for outlook in writer.written if outlook.checked_at and not outlook.checking_since]
@@ -79,71 +79,73 @@ def test_times_of_checks_are_known() -> None:
     assert ended[0].read_at is not None
     assert writer.last.stopped_at == writer.last.at
     assert writer.last.next_check_at is None
-    assert farm.ledger.hedge is not None
+    assert harness.ledger.hedge is not None
 
 
 def test_why_nothing_is_opened_is_told() -> None:
-    farm = Farm(usdt=5, perp=5)
-    writer = Writer(farm)
-    farm.run(0.05, listeners=(writer,))
+    harness = BotHarness(usdt=5, perp=5)
+    writer = Writer(harness)
+    harness.run(0.05, observers=(writer,))
     assert writer.last.reason.startswith("too little capital: ")
     assert writer.last.held is None
 
 
 def test_an_exchange_that_cannot_be_read_is_blind_since_the_last_reading() -> None:
-    farm, writer = lived()
+    harness, writer = lived()
     read_at = writer.last.read_at
 
     async def unreadable() -> Any:
         raise VenueError("HTTP 500")
 
-    farm.venue.account = unreadable  # type: ignore[method-assign] # what the exchange does now
-    again = Writer(farm)
-    farm.run(0.2, listeners=(again,))
+    harness.venue.account = unreadable  # type: ignore[method-assign] # what the exchange does now
+    again = Writer(harness)
+    harness.run(0.2, observers=(again,))
     started = again.written[0].started_at
     blind = again.written[-2]
     assert blind.blind_since == started
     assert blind.read_at is None
     assert any("HTTP 500" in what for what in blind.unread)
-    del farm.venue.account
-    farm.run(0.01, listeners=(again,))
+    del harness.venue.account
+    harness.run(0.01, observers=(again,))
     assert again.last.blind_since is None
     assert read_at is not None
 
 
 def test_a_reading_of_another_hedge_is_forgotten_with_it() -> None:
-    def sell(farm: Farm) -> None:
-        farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, farm.hedge.pair.spot.floor_quantity(farm.coins()))
+    def sell(harness: BotHarness) -> None:
+        harness.world.trade_by_hand(
+            Market.SPOT, SYMBOL, Side.SELL, harness.hedge.pair.spot.floor_quantity(harness.coins())
+        )
 
-    farm, writer = lived(0.3, at={0.15: sell})
-    assert farm.reasons
+    harness, writer = lived(0.3, at={0.15: sell})
+    assert harness.reasons
     for outlook in writer.written:
         if outlook.held is not None:
-            assert outlook.held.hedge_id in {closed.hedge_id for closed in farm.ledger.closed}
+            assert outlook.held.hedge_id in {closed.hedge_id for closed in harness.ledger.closed}
     assert writer.last.held is None
 
 
 def test_a_long_on_the_same_margin_is_told_while_it_is_there() -> None:
-    farm = Farm(ScriptedTape([Listing(rate="0.0004"), Listing("BBBUSDT", spot=20)]))
-    writer = Writer(farm)
-    farm.run(
+    harness = BotHarness(ScriptedMarketData([Listing(rate="0.0004"), Listing("BBBUSDT", spot=20)]))
+    writer = Writer(harness)
+    harness.run(
         0.3,
         at={0.1: lambda f: f.world.trade_by_hand(Market.PERP, "BBBUSDT", Side.BUY, Decimal(1))},
-        listeners=(writer,),
+        observers=(writer,),
     )
     assert len(writer.last.longs) == 1
     assert writer.last.longs[0].startswith("A long of 1 BBBUSDT is not the bot's")
 
 
 def test_a_failed_check_is_told_with_its_cause_and_the_time_of_the_next() -> None:
-    farm = Farm()
+    harness = BotHarness()
 
     async def broken(periods: int) -> Any:
         raise ValueError(f"{periods} is a bad number")
 
-    writer = Writer(farm)
-    farm.venue.market = broken  # type: ignore[method-assign] # a mistake of ours
-    farm.run(0.01, listeners=(writer,))
+    writer = Writer(harness)
+    harness.venue.market = broken  # type: ignore[method-assign] # a mistake of ours
+    harness.run(0.01, observers=(writer,))
     failed = next(outlook for outlook in writer.written if outlook.failure)
     assert "is a bad number" in failed.failure
     assert failed.blind_since == failed.started_at
@@ -151,22 +153,22 @@ def test_a_failed_check_is_told_with_its_cause_and_the_time_of_the_next() -> Non
 
 
 def test_moments_before_the_start_and_readings_that_are_not_given_write_nothing_new() -> None:
-    builder, farm = OutlookBuilder(POLICY), Farm()
-    now = farm.clock.now()
-    assert builder.hear(Warned(at=now, text="early"), now) is None
-    farm.run(0.01)
-    for moment in farm.moments:
-        builder.hear(moment, now)
-    found = builder.hear(CycleEnded(at=now, ledger=farm.ledger, evaluation=None, equity=None), now)
+    builder, harness = OutlookBuilder(POLICY), BotHarness()
+    now = harness.clock.now()
+    assert builder.on_notice(Warned(at=now, text="early"), now) is None
+    harness.run(0.01)
+    for notice in harness.notices:
+        builder.on_notice(notice, now)
+    found = builder.on_notice(CycleEnded(at=now, ledger=harness.ledger, evaluation=None, equity=None), now)
     assert found is not None
     assert found.blind_since is not None
 
 
 def test_the_file_is_read_as_it_was_written_and_a_torn_one_is_none(tmp_path: Path) -> None:
-    farm = Farm()
+    harness = BotHarness()
     path = tmp_path / "outlook.json"
-    listener = OutlookFile(path, OutlookBuilder(POLICY))
-    farm.run(0.05, listeners=(listener,))
+    observer = OutlookFile(path, OutlookBuilder(POLICY))
+    harness.run(0.05, observers=(observer,))
     found = read_outlook(path)
     assert found is not None
     assert found.stopped_at is not None
@@ -179,11 +181,11 @@ def test_the_file_is_read_as_it_was_written_and_a_torn_one_is_none(tmp_path: Pat
 
 
 def test_an_outage_names_the_next_try_and_not_the_next_regular_check() -> None:
-    farm = Farm()
-    writer = Writer(farm)
-    farm.run(0.01, listeners=(writer,))
-    at = farm.clock.now()
-    writer.hear(NothingRead(at=at, retry_seconds=10.0))
+    harness = BotHarness()
+    writer = Writer(harness)
+    harness.run(0.01, observers=(writer,))
+    at = harness.clock.now()
+    writer.on_notice(NothingRead(at=at, retry_seconds=10.0))
     assert writer.last.next_check_at == at + timedelta(seconds=10)
 
 
@@ -203,7 +205,7 @@ def test_an_outage_names_the_next_try_and_not_the_next_regular_check() -> None:
 )
 def test_an_outlook_with_a_value_that_no_bot_writes_is_none(tmp_path: Path, key: str, value: object) -> None:
     path = tmp_path / "outlook.json"
-    Farm().run(0.05, listeners=(OutlookFile(path, OutlookBuilder(POLICY)),))
+    BotHarness().run(0.05, observers=(OutlookFile(path, OutlookBuilder(POLICY)),))
     assert read_outlook(path) is not None
     written = msgspec.json.decode(path.read_bytes(), type=dict[str, object])
     path.write_bytes(msgspec.json.encode(written | {key: value}))
@@ -218,7 +220,7 @@ def test_a_pipe_or_a_folder_in_place_of_the_outlook_makes_nobody_wait(tmp_path: 
 
 def test_an_outlook_that_is_too_large_is_none(tmp_path: Path) -> None:
     path = tmp_path / "outlook.json"
-    Farm().run(0.05, listeners=(OutlookFile(path, OutlookBuilder(POLICY)),))
+    BotHarness().run(0.05, observers=(OutlookFile(path, OutlookBuilder(POLICY)),))
     path.write_bytes(path.read_bytes() + b" " * 1_048_576)
     assert read_outlook(path) is None
     path.write_bytes(b'{"more":' + b"[" * 30_000 + b"]" * 30_000 + b"}")
@@ -226,7 +228,7 @@ def test_an_outlook_that_is_too_large_is_none(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_interrupts_nothing(tmp_path: Path) -> None:
-    farm = Farm()
-    listener = OutlookFile(tmp_path / "missing" / "outlook.json", OutlookBuilder(POLICY))
-    farm.run(0.05, listeners=(listener,))
-    assert farm.hedge.spot_quantity > Decimal(0)
+    harness = BotHarness()
+    observer = OutlookFile(tmp_path / "missing" / "outlook.json", OutlookBuilder(POLICY))
+    harness.run(0.05, observers=(observer,))
+    assert harness.hedge.spot_quantity > Decimal(0)

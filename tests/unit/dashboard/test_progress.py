@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from hedgerow.dashboard.progress import STEPS, ProgressListener
+from hedgerow.dashboard.progress import STEPS, ProgressObserver
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.notices import CycleEnded, Warned
 from support.story import HEDGE
@@ -23,17 +23,17 @@ def cycle(hours: float, *, equity: str | None = "1000", held: bool = False) -> C
     )
 
 
-def progress(stream: io.StringIO, *, days: float = 10, terminal: bool = False) -> ProgressListener:
-    return ProgressListener(
+def progress(stream: io.StringIO, *, days: float = 10, terminal: bool = False) -> ProgressObserver:
+    return ProgressObserver(
         start=START, end=START + timedelta(days=days), every_days=2, stream=stream, terminal=terminal
     )
 
 
 def test_off_a_terminal_a_line_appears_every_few_simulated_days() -> None:
     stream = io.StringIO()
-    with progress(stream) as listener:
+    with progress(stream) as observer:
         for hour in range(1, 121):
-            listener.hear(cycle(hour, held=hour > 90, equity=None if hour > 90 else "1000.5"))
+            observer.on_notice(cycle(hour, held=hour > 90, equity=None if hour > 90 else "1000.5"))
     assert stream.getvalue().splitlines() == [
         "2026-01-03 00:00 ( 20%) cycles 48, equity $1,000.50, position none",
         "2026-01-05 00:00 ( 40%) cycles 96, equity unknown, position BTCUSDT",
@@ -42,21 +42,21 @@ def test_off_a_terminal_a_line_appears_every_few_simulated_days() -> None:
 
 def test_a_run_longer_than_planned_stays_at_the_whole() -> None:
     stream = io.StringIO()
-    progress(stream).hear(cycle(24 * 30))
+    progress(stream).on_notice(cycle(24 * 30))
     assert "(100%)" in stream.getvalue()
 
 
 def test_only_ended_cycles_count() -> None:
     stream = io.StringIO()
-    progress(stream).hear(Warned(at=START + timedelta(days=5), text="x"))
+    progress(stream).on_notice(Warned(at=START + timedelta(days=5), text="x"))
     assert stream.getvalue() == ""
 
 
 def test_on_a_terminal_a_bar_shows_time_equity_and_position(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     stream = io.StringIO()
-    with progress(stream, terminal=True) as listener:
-        listener.hear(cycle(120, held=True))
+    with progress(stream, terminal=True) as observer:
+        observer.on_notice(cycle(120, held=True))
     shown = stream.getvalue()
     assert "2026-01-06 00:00" in shown
     assert "50%" in shown
@@ -66,24 +66,24 @@ def test_on_a_terminal_a_bar_shows_time_equity_and_position(monkeypatch: pytest.
 def test_a_bar_is_asked_to_move_a_bounded_number_of_times() -> None:
     stream = io.StringIO()
     moved = 0
-    with progress(stream, days=365, terminal=True) as listener:
-        assert listener._bar is not None
-        (task,) = listener._bar.tasks
+    with progress(stream, days=365, terminal=True) as observer:
+        assert observer._bar is not None
+        (task,) = observer._bar.tasks
         seen = task.completed
         for hour in range(365 * 24):
-            listener.hear(cycle(hour))
+            observer.on_notice(cycle(hour))
             moved, seen = moved + (task.completed != seen), task.completed
     assert 0 < moved <= STEPS
 
 
 def test_a_bar_that_was_not_started_shows_nothing() -> None:
     stream = io.StringIO()
-    progress(stream, terminal=True).hear(cycle(48))
+    progress(stream, terminal=True).on_notice(cycle(48))
     assert stream.getvalue() == ""
 
 
 def test_a_broken_stream_does_not_stop_the_run() -> None:
     stream = io.StringIO()
-    listener = progress(stream)
+    observer = progress(stream)
     stream.close()
-    listener.hear(cycle(48))
+    observer.on_notice(cycle(48))

@@ -16,20 +16,20 @@ class Screen:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def hear(self, moment: mo.Moment) -> None:
-        self.lines += [line.text for line in words(moment) if line.text and not line.text.startswith("=")]
+    def on_notice(self, notice: mo.Notice) -> None:
+        self.lines += [line.text for line in words(notice) if line.text and not line.text.startswith("=")]
 
     def taken(self) -> list[str]:
         taken, self.lines = self.lines, []
         return taken
 
 
-def check(digest: Digest, number: int, *more: mo.Moment) -> None:
+def check(digest: Digest, number: int, *more: mo.Notice) -> None:
     at = AT + timedelta(minutes=5 * number)
-    digest.hear(mo.CycleBegan(at=at, number=number))
-    digest.hear(mo.BalancesRead(at=at, spot_usdt=Decimal(100), perp_usdt=Decimal(100)))
-    for moment in more:
-        digest.hear(moment)
+    digest.on_notice(mo.CycleBegan(at=at, number=number))
+    digest.on_notice(mo.BalancesRead(at=at, spot_usdt=Decimal(100), perp_usdt=Decimal(100)))
+    for notice in more:
+        digest.on_notice(notice)
 
 
 def scanned(number: int) -> mo.NoOpportunity:

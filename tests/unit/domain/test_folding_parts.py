@@ -4,11 +4,11 @@ from decimal import Decimal
 
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Side
-from support.ledger_builder import Diary
+from support.ledger_builder import LedgerBuilder
 
 
 def test_a_partial_exit_realises_its_basis_and_fees_in_the_hedge_it_was_taken_from() -> None:
-    diary = Diary().open_hedge().wait(hours=8).paid(3, 1)
+    diary = LedgerBuilder().open_hedge().wait(hours=8).paid(3, 1)
     entry_fees = diary.ledger.hedge.entry_fees if diary.ledger.hedge else None
     diary.begin(ExecutionKind.REDUCE).trade("s-2", Side.SELL, 4, 160).trade("p-2", Side.BUY, 4, 162).repaired()
     hedge = diary.wait(hours=8).paid(2, 2).ledger.hedge

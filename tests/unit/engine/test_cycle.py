@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from hedgerow.domain.events import HedgeClosed, HedgeOpened
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bot_harness import Farm
-from support.worlds import Listing, ScriptedTape
+from support.bot_harness import BotHarness
+from support.worlds import Listing, ScriptedMarketData
 
 
 def test_the_hedge_that_follows_a_closing_in_one_cycle_uses_the_money_that_the_closing_freed() -> None:
@@ -14,11 +14,11 @@ def test_the_hedge_that_follows_a_closing_in_one_cycle_uses_the_money_that_the_c
         funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
         position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=4.0),
     )
-    farm = Farm(ScriptedTape([Listing(rate="0.0006")]), parameters=eager)
-    farm.run(4.5)
-    (closed,) = farm.logged(HedgeClosed)
-    reopened = farm.logged(HedgeOpened)[-1]
+    harness = BotHarness(ScriptedMarketData([Listing(rate="0.0006")]), parameters=eager)
+    harness.run(4.5)
+    (closed,) = harness.logged(HedgeClosed)
+    reopened = harness.logged(HedgeOpened)[-1]
     assert reopened.at - closed.at < timedelta(minutes=1), "the cycle that closed one opens the next"
-    first = farm.ledger.closed[0].hedge.entry_notional
-    assert farm.hedge.entry_notional > first * Decimal("0.9")
-    farm.check_whole()
+    first = harness.ledger.closed[0].hedge.entry_notional
+    assert harness.hedge.entry_notional > first * Decimal("0.9")
+    harness.check_whole()

@@ -3,10 +3,10 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from hedgerow.domain.events import FillsElsewhere, Wallet
+from hedgerow.domain.events import ExternalFills, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bot_harness import OPENED, Farm
+from support.bot_harness import OPENED, BotHarness
 from support.worlds import SYMBOL
 
 HOLD = StrategyParameters(
@@ -14,21 +14,21 @@ HOLD = StrategyParameters(
 )
 
 
-def sell_a_part(farm: Farm) -> None:
-    coins = farm.hedge.pair.spot.floor_quantity(farm.coins() * Decimal("0.05"))
-    farm.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)
+def sell_a_part(harness: BotHarness) -> None:
+    coins = harness.hedge.pair.spot.floor_quantity(harness.coins() * Decimal("0.05"))
+    harness.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, coins)
 
 
-def move_a_part(farm: Farm) -> None:
+def move_a_part(harness: BotHarness) -> None:
     """Take coins out of the account: no trade explains that they are gone."""
     base = SYMBOL.removesuffix("USDT")
-    farm.world.deposit(Wallet.SPOT, base, -farm.hedge.pair.spot.floor_quantity(farm.coins() * Decimal("0.04")))
+    harness.world.deposit(Wallet.SPOT, base, -harness.hedge.pair.spot.floor_quantity(harness.coins() * Decimal("0.04")))
 
 
 def test_a_trade_that_explained_one_loss_does_not_explain_the_next() -> None:
-    farm = Farm(parameters=HOLD)
-    farm.run(3, at={1.0: sell_a_part, 2.0: move_a_part})
-    sold, moved = (event for event in farm.logged(FillsElsewhere) if not event.late)
+    harness = BotHarness(parameters=HOLD)
+    harness.run(3, at={1.0: sell_a_part, 2.0: move_a_part})
+    sold, moved = (event for event in harness.logged(ExternalFills) if not event.late)
     assert [fill.trade_id > 0 for fill in sold.fills] == [True]
     assert sold.at < OPENED + timedelta(hours=2) < moved.at
     assert [fill.trade_id > 0 for fill in moved.fills] == [False], "nothing was traded"

@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.engine.guard import Guard
 from hedgerow.engine.journal import Journal
 from hedgerow.store.memory import MemoryStore
-from support.ledger_builder import START, Diary
+from support.ledger_builder import START, LedgerBuilder
 from support.views import account, short_of
 
 
@@ -28,7 +28,7 @@ class Watched:
         self.clock = VirtualClock(START)
         self.cycle_saw, self.venue_shows = margin(cycle_saw), margin(venue_shows)
         store = MemoryStore()
-        run_virtual(self.clock, store.append(Diary().open_hedge().events, durable=True))
+        run_virtual(self.clock, store.append(LedgerBuilder().open_hedge().events, durable=True))
         journal = Journal(store)
         run_virtual(self.clock, journal.open())
         venue: Any = self
@@ -41,7 +41,7 @@ class Watched:
         return self.venue_shows
 
     def wakes_at(self, mark: str) -> bool:
-        self.guard.heard(News(at=START, kind=NewsKind.MARK, symbol="ABCUSDT", mark=Decimal(mark)))
+        self.guard.heard(Notification(at=START, kind=NotificationKind.MARK, symbol="ABCUSDT", mark=Decimal(mark)))
         return self.guard.take()
 
 

@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView, Balance
-from hedgerow.domain.events import FillsElsewhere, Halted, HedgeAdopted, HedgeLost
+from hedgerow.domain.events import ExternalFills, Halted, HedgeAdopted, HedgeLost
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bot_harness import OPENED, Farm
+from support.bot_harness import OPENED, BotHarness
 from support.views import short_of
 from support.worlds import SYMBOL
 
@@ -21,9 +21,9 @@ BASE = SYMBOL.removesuffix("USDT")
 
 @pytest.mark.parametrize("gone", [("short",), ("short", "coins")], ids=" and ".join)
 def test_legs_that_one_reading_lacks_are_neither_booked_as_gone_nor_traded(gone: tuple[str, ...]) -> None:
-    farm = Farm(parameters=HOLD)
-    farm.run(0.5)
-    read, orders = farm.venue.account, len(farm.venue.orders)
+    harness = BotHarness(parameters=HOLD)
+    harness.run(0.5)
+    read, orders = harness.venue.account, len(harness.venue.orders)
     wrong: list[AccountView] = []
 
     async def lacking() -> AccountView:
@@ -34,20 +34,20 @@ def test_legs_that_one_reading_lacks_are_neither_booked_as_gone_nor_traded(gone:
         wrong.append(replace(view, spot=spot, positions={}))
         return wrong[0]
 
-    farm.venue.account = lacking  # type: ignore[method-assign] # one reply that lacks rows
-    farm.run(0.5)
+    harness.venue.account = lacking  # type: ignore[method-assign] # one reply that lacks rows
+    harness.run(0.5)
     assert len(wrong) == 1
-    assert farm.logged(FillsElsewhere) == []
-    assert farm.logged(HedgeLost) == []
-    assert farm.venue.orders[orders:] == []
-    farm.check_whole()
+    assert harness.logged(ExternalFills) == []
+    assert harness.logged(HedgeLost) == []
+    assert harness.venue.orders[orders:] == []
+    harness.check_whole()
 
 
 def test_a_position_that_one_reading_shows_is_neither_adopted_nor_a_reason_to_halt() -> None:
     flat = StrategyParameters(funding_rate_strategy=FundingRateStrategy(min_funding_apr=1000.0))
-    farm = Farm(parameters=flat)
-    farm.run(0.5)
-    read = farm.venue.account
+    harness = BotHarness(parameters=flat)
+    harness.run(0.5)
+    read = harness.venue.account
     wrong: list[AccountView] = []
 
     async def inventing() -> AccountView:
@@ -59,9 +59,9 @@ def test_a_position_that_one_reading_shows_is_neither_adopted_nor_a_reason_to_ha
         wrong.append(replace(view, spot={**view.spot, BASE: coins}, positions={SYMBOL: short}))
         return wrong[0]
 
-    farm.venue.account = inventing  # type: ignore[method-assign] # one reply of another account
-    farm.run(0.5)
+    harness.venue.account = inventing  # type: ignore[method-assign] # one reply of another account
+    harness.run(0.5)
     assert len(wrong) == 1
-    assert farm.logged(HedgeAdopted) == []
-    assert farm.logged(Halted) == []
-    assert farm.venue.orders == []
+    assert harness.logged(HedgeAdopted) == []
+    assert harness.logged(Halted) == []
+    assert harness.venue.orders == []

@@ -2,19 +2,19 @@
 
 import pytest
 
-from hedgerow.engine.notices import CycleBegan, CycleFailed, Moment
-from support.bot_harness import Farm
+from hedgerow.engine.notices import CycleBegan, CycleFailed, Notice
+from support.bot_harness import BotHarness
 
 
 class FailIn:
     """Let the cycles with these numbers fail."""
 
-    def __init__(self, farm: Farm, *numbers: int) -> None:
-        self.venue = farm.venue
+    def __init__(self, harness: BotHarness, *numbers: int) -> None:
+        self.venue = harness.venue
         self.numbers = numbers
 
-    def hear(self, moment: Moment) -> None:
-        if isinstance(moment, CycleBegan) and moment.number in self.numbers:
+    def on_notice(self, notice: Notice) -> None:
+        if isinstance(notice, CycleBegan) and notice.number in self.numbers:
             self.venue.bug = RuntimeError("a bug of ours")
 
 
@@ -24,6 +24,6 @@ class FailIn:
     ids=["in a row", "with a good one between"],
 )
 def test_a_cycle_that_succeeds_ends_the_back_off(failing: tuple[int, ...], pauses: list[float]) -> None:
-    farm = Farm()
-    farm.run(0.7, listeners=[FailIn(farm, *failing)])
-    assert [failed.retry_seconds for failed in farm.heard(CycleFailed)] == pauses
+    harness = BotHarness()
+    harness.run(0.7, observers=[FailIn(harness, *failing)])
+    assert [failed.retry_seconds for failed in harness.heard(CycleFailed)] == pauses

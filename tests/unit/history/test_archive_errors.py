@@ -9,13 +9,13 @@ import pytest
 from pyarrow import parquet
 
 from hedgerow.domain.errors import HistoryError
-from hedgerow.history.archive import ArchiveTape
+from hedgerow.history.archive import ArchiveMarketData
 from support.archives import FUNDING_COLUMNS, START, hours, prints, write_archive, write_rows
 
 
 def refusal(directory: Path, *, days: float = 2, after_days: float = 0) -> str:
     with pytest.raises(HistoryError) as caught:
-        ArchiveTape.load(directory, start=START + timedelta(days=after_days), days=days)
+        ArchiveMarketData.load(directory, start=START + timedelta(days=after_days), days=days)
     text = str(caught.value)
     assert "\n" not in text
     return text
@@ -72,11 +72,11 @@ def test_a_column_of_the_wrong_kind_is_named(tmp_path: Path, name: str, kind: st
 
 def test_whole_numbers_are_read_as_numbers(tmp_path: Path) -> None:
     path = write_archive(tmp_path, hours(48), prints(7)) / "funding.parquet"
-    floating = ArchiveTape.load(tmp_path, start=START, days=2)
+    floating = ArchiveMarketData.load(tmp_path, start=START, days=2)
     table = parquet.read_table(path)
     whole = table.column("interval_hours").cast("int64")
     parquet.write_table(table.set_column(table.column_names.index("interval_hours"), "interval_hours", whole), path)
-    read = ArchiveTape.load(tmp_path, start=START, days=2)
+    read = ArchiveMarketData.load(tmp_path, start=START, days=2)
     (symbol,) = (pair.symbol for pair in read.pairs)
     assert read.newest_settled(symbol, read.end, 100) == floating.newest_settled(symbol, floating.end, 100) != ()
 
@@ -101,13 +101,13 @@ def test_days_out_of_range_are_refused(tmp_path: Path, days: float) -> None:
 def test_a_start_without_a_zone_is_refused(tmp_path: Path) -> None:
     write_archive(tmp_path, hours(48), prints(7))
     with pytest.raises(HistoryError, match="needs a time zone"):
-        ArchiveTape.load(tmp_path, start=START.replace(tzinfo=None), days=1)
+        ArchiveMarketData.load(tmp_path, start=START.replace(tzinfo=None), days=1)
 
 
 def test_a_window_past_the_calendar_is_refused(tmp_path: Path) -> None:
     write_archive(tmp_path, hours(48), prints(7))
     with pytest.raises(HistoryError, match="past the end of the calendar"):
-        ArchiveTape.load(tmp_path, start=START.replace(year=9999), days=400)
+        ArchiveMarketData.load(tmp_path, start=START.replace(year=9999), days=400)
 
 
 def test_no_usable_pair_says_why_for_each(tmp_path: Path) -> None:

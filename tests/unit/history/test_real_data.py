@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.history.archive import ArchiveTape
+from hedgerow.history.archive import ArchiveMarketData
 
 DATA = Path(os.environ.get("HEDGEROW_DATA") or Path(__file__).parents[4] / "shared" / "data")
 
@@ -21,53 +21,53 @@ def day(text: str) -> datetime:
 
 
 def test_a_year_has_the_majors_with_asters_funding_and_binances_prices() -> None:
-    tape = ArchiveTape.load(DATA, start=day("2024-07-01"), days=365)
-    assert (tape.start, tape.end) == (day("2024-07-01"), day("2025-07-01"))
+    market_data = ArchiveMarketData.load(DATA, start=day("2024-07-01"), days=365)
+    assert (market_data.start, market_data.end) == (day("2024-07-01"), day("2025-07-01"))
     for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT"):
-        assert tape.sources[symbol] == "funding aster, prices binance"
-        assert len(tape.newest_settled(symbol, tape.start, 60)) == 60
-        assert tape.gaps(symbol) == []
-    assert tape.sources["XRPUSDT"] == "funding binance, prices binance"
+        assert market_data.sources[symbol] == "funding aster, prices binance"
+        assert len(market_data.newest_settled(symbol, market_data.start, 60)) == 60
+        assert market_data.gaps(symbol) == []
+    assert market_data.sources["XRPUSDT"] == "funding binance, prices binance"
 
 
 def test_a_pair_that_pays_every_four_hours_does() -> None:
-    tape = ArchiveTape.load(DATA, start=day("2024-08-01"), days=30)
-    rates = tape.settled("ENAUSDT", tape.start, tape.end)
+    market_data = ArchiveMarketData.load(DATA, start=day("2024-08-01"), days=30)
+    rates = market_data.settled("ENAUSDT", market_data.start, market_data.end)
     assert {rate.interval_hours for rate in rates} == {4}
     assert len(rates) == 30 * 6
-    predicted = tape.predicted("ENAUSDT", tape.start + timedelta(hours=5))
+    predicted = market_data.predicted("ENAUSDT", market_data.start + timedelta(hours=5))
     assert predicted is not None
-    assert predicted.at == tape.start + timedelta(hours=8)
+    assert predicted.at == market_data.start + timedelta(hours=8)
 
 
 def test_the_hole_in_trx_is_unreadable() -> None:
-    tape = ArchiveTape.load(DATA, start=day("2025-04-10"), days=40)
-    (gap,) = tape.gaps("TRXUSDT")
+    market_data = ArchiveMarketData.load(DATA, start=day("2025-04-10"), days=40)
+    (gap,) = market_data.gaps("TRXUSDT")
     assert gap.hours == 398
-    assert tape.prices("TRXUSDT", day("2025-04-20")) is None
-    assert tape.prices("TRXUSDT", day("2025-05-03")) is not None
-    assert any(note.startswith("TRXUSDT: no readable price for 398 h") for note in tape.notes)
+    assert market_data.prices("TRXUSDT", day("2025-04-20")) is None
+    assert market_data.prices("TRXUSDT", day("2025-05-03")) is not None
+    assert any(note.startswith("TRXUSDT: no readable price for 398 h") for note in market_data.notes)
 
 
 def test_pairs_that_were_not_listed_yet_are_skipped() -> None:
-    tape = ArchiveTape.load(DATA, start=day("2022-01-01"), days=30)
-    assert {"SOLUSDT", "ENAUSDT"} <= set(tape.skipped)
-    assert "BTCUSDT" in tape.sources
+    market_data = ArchiveMarketData.load(DATA, start=day("2022-01-01"), days=30)
+    assert {"SOLUSDT", "ENAUSDT"} <= set(market_data.skipped)
+    assert "BTCUSDT" in market_data.sources
 
 
 def test_captured_filters_apply_to_recent_prices_and_not_to_those_of_years_ago() -> None:
-    recent = {pair.symbol: pair for pair in ArchiveTape.load(DATA, start=day("2025-06-01"), days=2).pairs}
+    recent = {pair.symbol: pair for pair in ArchiveMarketData.load(DATA, start=day("2025-06-01"), days=2).pairs}
     assert (recent["BTCUSDT"].perp.tick, recent["BTCUSDT"].perp.lot) == (Decimal("0.1"), Decimal("0.001"))
     assert recent["BTCUSDT"].spot.lot == Decimal("0.00001")
-    early = {pair.symbol: pair for pair in ArchiveTape.load(DATA, start=day("2020-03-01"), days=2).pairs}
+    early = {pair.symbol: pair for pair in ArchiveMarketData.load(DATA, start=day("2020-03-01"), days=2).pairs}
     assert early["ADAUSDT"].perp.tick < Decimal("0.0001")
 
 
 def test_the_prediction_an_hour_before_a_settlement_is_near_it() -> None:
-    tape = ArchiveTape.load(DATA, start=day("2024-01-01"), days=90)
+    market_data = ArchiveMarketData.load(DATA, start=day("2024-01-01"), days=90)
     misses = []
-    for rate in tape.settled("XRPUSDT", tape.start + timedelta(hours=1), tape.end):
-        predicted = tape.predicted("XRPUSDT", rate.at - timedelta(hours=1))
+    for rate in market_data.settled("XRPUSDT", market_data.start + timedelta(hours=1), market_data.end):
+        predicted = market_data.predicted("XRPUSDT", rate.at - timedelta(hours=1))
         assert predicted is not None
         misses.append(abs(predicted.rate - rate.rate))
     assert sum(misses) / len(misses) < Decimal("0.0002")

@@ -31,7 +31,7 @@ class Clocks(SystemClock):
     def monotonic(self) -> float:
         return self.steady
 
-    def pass_time(self, seconds: float) -> None:
+    def advance_time(self, seconds: float) -> None:
         self.wall += timedelta(seconds=seconds)
         self.steady += seconds
 
@@ -48,7 +48,7 @@ def test_requests_are_taken_in_the_order_of_time_and_not_of_their_ids(tmp_path: 
     mailbox = mailbox_in(tmp_path / "requests", clock)
     for name in ("c", "a", "b"):
         mailbox.post(asked(name, HaltRequested(), clock=clock))
-        clock.pass_time(0.001)
+        clock.advance_time(0.001)
     assert names(mailbox) == ["c", "a", "b"]
 
 
@@ -56,7 +56,7 @@ def test_a_wall_clock_put_back_between_two_requests_does_not_turn_their_order(tm
     clock = Clocks()
     mailbox = mailbox_in(tmp_path / "requests", clock)
     mailbox.post(asked("first", HaltRequested(), clock=clock))
-    clock.pass_time(1)
+    clock.advance_time(1)
     clock.wall -= timedelta(hours=1)
     mailbox.post(asked("second", HaltRequested(), clock=clock))
     assert names(mailbox) == ["first", "second"]
@@ -66,9 +66,9 @@ def test_a_request_is_not_begun_after_its_time(tmp_path: Path) -> None:
     clock = Clocks()
     mailbox = mailbox_in(tmp_path / "requests", clock)
     mailbox.post(asked("a", HaltRequested(), clock=clock))
-    clock.pass_time(59)
+    clock.advance_time(59)
     assert names(mailbox) == ["a"]
-    clock.pass_time(1)
+    clock.advance_time(1)
     assert mailbox.claim("a") is Claim.EXPIRED
     assert names(mailbox) == ["a"], "whoever asked is still told"
 
@@ -77,7 +77,7 @@ def test_a_wall_clock_put_back_makes_no_late_request_valid(tmp_path: Path) -> No
     clock = Clocks()
     mailbox = mailbox_in(tmp_path / "requests", clock)
     mailbox.post(asked("a", HaltRequested(), clock=clock))
-    clock.pass_time(3600)
+    clock.advance_time(3600)
     clock.wall -= timedelta(seconds=3590)
     assert names(mailbox) == ["a"]
     assert mailbox.claim("a") is Claim.EXPIRED
@@ -226,7 +226,7 @@ def test_answers_that_nobody_collects_and_drafts_of_a_crash_are_removed(tmp_path
     (folder / ".b.request.json.tmp").write_text("{")
     mailbox.take()
     assert len(list(folder.iterdir())) == 2
-    clock.pass_time(700)
+    clock.advance_time(700)
     mailbox.take()
     assert list(folder.iterdir()) == []
 
@@ -296,12 +296,12 @@ def test_a_link_in_place_of_the_folder_is_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", ["open to others", "a link", "another id", "too large", "garbage"])
-def test_a_request_that_others_could_have_written_is_refused(tmp_path: Path, harm: str) -> None:
+def test_a_request_that_others_could_have_written_is_refused(tmp_path: Path, network_fault: str) -> None:
     folder = tmp_path / "requests"
     mailbox = mailbox_in(folder)
     mailbox.post(asked("a", HaltRequested()))
     path = folder / "a.request.json"
-    match harm:
+    match network_fault:
         case "open to others":
             path.chmod(0o666)
         case "a link":
@@ -314,7 +314,7 @@ def test_a_request_that_others_could_have_written_is_refused(tmp_path: Path, har
         case _:
             path.write_text("{nonsense")
     assert mailbox.take() == ()
-    answer = mailbox.collect("b" if harm == "another id" else "a")
+    answer = mailbox.collect("b" if network_fault == "another id" else "a")
     assert answer is not None
     assert "unreadable request" in answer.text
     assert list(folder.iterdir()) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.emulator.wire.rest.faults import WireFault, WireTrouble
+from hedgerow.emulator.wire.rest.faults import WireFault, WireFaultKind
 
 pytestmark = pytest.mark.slow
 
@@ -167,4 +167,4 @@ def test_the_page_lists_every_fault_there_is() -> None:
     listed = {
         name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
     }
-    assert listed == {*WireFault, *WireTrouble}
+    assert listed == {*WireFault, *WireFaultKind}

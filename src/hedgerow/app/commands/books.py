@@ -22,12 +22,12 @@ from hedgerow.dashboard.books.report import BooksReport, VenueSide, wallet_lines
 from hedgerow.dashboard.books.statement import HedgeStatement, Statement, read_statement
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.errors import ConfigError, StoreError, VenueError
-from hedgerow.domain.events import CommandIssued, Event, FeeBooked, FillsElsewhere, FundsTransferred, OrderAccepted
+from hedgerow.domain.events import CommandIssued, Event, ExternalFills, FeeBooked, FundsTransferred, OrderAccepted
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import Depth
-from hedgerow.emulator.inprocess.sandbox import MirroredVenue
+from hedgerow.emulator.inprocess.sandbox import SandboxVenue
 from hedgerow.emulator.inprocess.venue import EmulatedVenue
-from hedgerow.ports import AccountRecord, Archivist, Clock, Venue
+from hedgerow.ports import AccountHistory, AccountHistoryReader, Clock, Venue
 from hedgerow.store.sqlite_reader import SqliteReader
 from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.hedge_result import ExitPrices, exit_prices
@@ -37,7 +37,7 @@ __all__ = ["Archive", "BooksQuestion", "NoLogError", "archive", "read_books_repo
 LOOKS = 5
 """How often the log is read again while a running bot writes to it between our readings."""
 PAUSE_SECONDS = 1.0
-COMPARED = (CommandIssued, OrderAccepted, FeeBooked, FillsElsewhere, FundsTransferred)
+COMPARED = (CommandIssued, OrderAccepted, FeeBooked, ExternalFills, FundsTransferred)
 """The events that are held against the venue's record; all others matter to the fold alone."""
 
 
@@ -61,7 +61,7 @@ class _Reading(Struct, frozen=True, kw_only=True):
     name: str
     at: datetime
     account: AccountView
-    record: AccountRecord
+    record: AccountHistory
     prices: dict[str, ExitPrices]
 
 
@@ -195,7 +195,7 @@ def _wanted(told: HedgeStatement, question: BooksQuestion) -> bool:
 # --- the venue -------------------------------------------------------------------------------------------------------
 
 
-class Archive(Venue, Archivist, Protocol):
+class Archive(Venue, AccountHistoryReader, Protocol):
     """What an audit reads from."""
 
 
@@ -254,7 +254,7 @@ async def archive(
     if home.mode is HomeMode.DRY_RUN:
         live = live_exchange(environment, environment.credentials())
         async with live.connected(stay=False):
-            yield MirroredVenue(live.venue, live.clock, kept_account(home.exchange), name="dry run")
+            yield SandboxVenue(live.venue, live.clock, kept_account(home.exchange), name="dry run")
         return
     live = live_exchange(environment, credentials_of(home, environment))
     async with live.connected(stay=False):

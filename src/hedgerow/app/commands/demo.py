@@ -28,18 +28,18 @@ from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.emulator.core.world import World
 from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.emulator.markets.generated import GeneratedTape
-from hedgerow.engine.notices import CycleEnded, EquityRead, Listener, Moment, Recorded, Warned
+from hedgerow.emulator.markets.generated import GeneratedMarketData
+from hedgerow.engine.notices import CycleEnded, EquityRead, Notice, Observer, Recorded, Warned
 from hedgerow.engine.runner import RunOptions
-from hedgerow.history.archive import ArchiveTape
-from hedgerow.ports import Tape
+from hedgerow.history.archive import ArchiveMarketData
+from hedgerow.ports import MarketData
 from hedgerow.store.codec import events_sha256
 from hedgerow.store.sqlite import SqliteStore
 from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.hedge_result import NO_PRICES, ExitPrices, coin_prices, exit_prices
 from hedgerow.strategy.parameters import StrategyParameters
 
-__all__ = ["DemoPlan", "demo_tape", "play_demo"]
+__all__ = ["DemoPlan", "demo_market_data", "play_demo"]
 
 LATENCY = LatencyModel(median_seconds=0.04)
 """One way, from a home connection to the venue."""
@@ -53,7 +53,7 @@ BY_HAND_SHARE = Decimal("0.4")
 class DemoPlan(Struct, frozen=True, kw_only=True):
     """What the demo plays."""
 
-    tape: Tape
+    market_data: MarketData
     days: float = 14.0
     seed: int = 1
     """Of latencies and ids; with the same market the same seed gives the same log, byte for byte."""
@@ -72,15 +72,15 @@ class DemoPlan(Struct, frozen=True, kw_only=True):
     @property
     def end(self) -> datetime:
         """When the demo is over: after its days, or where the market's data end."""
-        return min(self.start + timedelta(days=self.days), self.tape.end)
+        return min(self.start + timedelta(days=self.days), self.market_data.end)
 
     @property
     def start(self) -> datetime:
         """When the bot starts."""
-        return self.tape.start + (HELD_BY_HAND if self.by_hand else timedelta(0))
+        return self.market_data.start + (HELD_BY_HAND if self.by_hand else timedelta(0))
 
 
-def demo_tape(data: Path | None, *, seed: int, pairs: int, start: datetime, days: float) -> Tape:
+def demo_market_data(data: Path | None, *, seed: int, pairs: int, start: datetime, days: float) -> MarketData:
     """Return the market to play: generated from ``seed``, or real history from the folder ``data``.
 
     Raises:
@@ -89,30 +89,32 @@ def demo_tape(data: Path | None, *, seed: int, pairs: int, start: datetime, days
     if data is not None:
         return _history(data, start, days)
     try:
-        return GeneratedTape(seed=seed, start=start, pairs=pairs)
+        return GeneratedMarketData(seed=seed, start=start, pairs=pairs)
     except ValueError as error:
         raise ConfigError(f"--pairs {pairs}: {error}") from error
 
 
-def _history(data: Path, start: datetime, days: float) -> Tape:
-    tape = ArchiveTape.load(data, start=start, days=days + HELD_BY_HAND / timedelta(days=1))
-    if tape.end <= tape.start + HELD_BY_HAND:
-        raise HistoryError(f"{data}: prices end at {tape.end:%Y-%m-%d %H:%M} UTC, too soon after --start for the demo")
-    return tape
+def _history(data: Path, start: datetime, days: float) -> MarketData:
+    market_data = ArchiveMarketData.load(data, start=start, days=days + HELD_BY_HAND / timedelta(days=1))
+    if market_data.end <= market_data.start + HELD_BY_HAND:
+        raise HistoryError(
+            f"{data}: prices end at {market_data.end:%Y-%m-%d %H:%M} UTC, too soon after --start for the demo"
+        )
+    return market_data
 
 
-def play_demo(plan: DemoPlan, listeners: Sequence[Listener]) -> RunReport:
+def play_demo(plan: DemoPlan, observers: Sequence[Observer]) -> RunReport:
     """Play the demo to its end and report on it."""
     began = SystemClock().monotonic()
     recorder = RunRecorder(
         title="Hedgerow demo",
         started_at=plan.start,
         seed=plan.seed,
-        sources=plan.tape.sources,
+        sources=plan.market_data.sources,
     )
     world = _world(plan)
     recording = _Recording(recorder, plan, before=world.account().coin(QUOTE_ASSET).total)
-    finished = _play(plan, world, (*listeners, recording))
+    finished = _play(plan, world, (*observers, recording))
     ledger, sha = asyncio.run(_log_of(plan))
     settings, usual = settings_in_words(plan.parameters), settings_in_words(StrategyParameters())
     return recorder.finish(
@@ -133,7 +135,7 @@ def play_demo(plan: DemoPlan, listeners: Sequence[Listener]) -> RunReport:
 
 
 def _notes(plan: DemoPlan, *, finished: bool) -> tuple[str, ...]:
-    notes = tuple(plan.tape.notes) if isinstance(plan.tape, ArchiveTape) else ()
+    notes = tuple(plan.market_data.notes) if isinstance(plan.market_data, ArchiveMarketData) else ()
     text = f"interrupted before {utc_minute(plan.end)} UTC: this is what was played; a trade may have been under way"
     return notes if finished else (*notes, text)
 
@@ -166,15 +168,15 @@ class _Recording:
         self._spent = plan.usdt / 2 - before
         self._begun = False
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Take events and equity."""
-        if isinstance(moment, Recorded):
-            if isinstance(moment.event, HedgeAdopted) and moment.after.hedge is not None:
-                self._begin(_taken_over(moment.after.hedge))
-            self._recorder.record(moment.event, moment.after)
-        elif isinstance(moment, CycleEnded | EquityRead) and moment.equity is not None:
+        if isinstance(notice, Recorded):
+            if isinstance(notice.event, HedgeAdopted) and notice.after.hedge is not None:
+                self._begin(_taken_over(notice.after.hedge))
+            self._recorder.record(notice.event, notice.after)
+        elif isinstance(notice, CycleEnded | EquityRead) and notice.equity is not None:
             self._begin(ZERO)
-            self._recorder.sample(moment.at, moment.equity)
+            self._recorder.sample(notice.at, notice.equity)
 
     def _begin(self, taken_over: Decimal) -> None:
         if not self._begun:
@@ -190,32 +192,32 @@ def _taken_over(hedge: HedgedPosition) -> Decimal:
 
 def _world(plan: DemoPlan) -> World:
     half = plan.usdt / 2
-    world = World(plan.tape, start=plan.tape.start, spot={QUOTE_ASSET: half}, perp=half)
+    world = World(plan.market_data, start=plan.market_data.start, spot={QUOTE_ASSET: half}, perp=half)
     if plan.by_hand:
         _open_by_hand(world, half * BY_HAND_SHARE)
     return world
 
 
-def _play(plan: DemoPlan, world: World, listeners: Sequence[Listener]) -> bool:
+def _play(plan: DemoPlan, world: World, observers: Sequence[Observer]) -> bool:
     """Play the demo; tells whether it came to its end, and was not interrupted."""
     world.advance(plan.start)
     clock = VirtualClock(plan.start, speed=plan.speed)
     try:
-        run_virtual(clock, _two_lives(plan, world, clock, listeners))
+        run_virtual(clock, _two_lives(plan, world, clock, observers))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return False
     return True
 
 
-async def _two_lives(plan: DemoPlan, world: World, clock: VirtualClock, listeners: Sequence[Listener]) -> None:
+async def _two_lives(plan: DemoPlan, world: World, clock: VirtualClock, observers: Sequence[Observer]) -> None:
     """Run half the time, be killed without warning, and run the rest from the log."""
     randomness = random.Random(plan.seed)  # noqa: S311 - a repeatable run, nothing secret
     venue = EmulatedVenue(world, clock, latency=LATENCY, random=randomness)
     half = (plan.end - plan.start).total_seconds() / 2
-    await _live(_bot(plan, venue, clock, randomness, listeners), clock, half, kill=True)
-    for listener in listeners:
-        listener.hear(Warned(at=clock.now(), text=KILLED))
-    await _live(_bot(plan, venue, clock, randomness, listeners), clock, half, kill=False)
+    await _live(_bot(plan, venue, clock, randomness, observers), clock, half, kill=True)
+    for observer in observers:
+        observer.on_notice(Warned(at=clock.now(), text=KILLED))
+    await _live(_bot(plan, venue, clock, randomness, observers), clock, half, kill=False)
 
 
 def _bot(
@@ -223,7 +225,7 @@ def _bot(
     venue: EmulatedVenue,
     clock: VirtualClock,
     randomness: random.Random,
-    listeners: Sequence[Listener],
+    observers: Sequence[Observer],
 ) -> Bot:
     state = StateFile(plan.home.state)
     parts = BotParts(
@@ -234,7 +236,7 @@ def _bot(
         randomness=randomness,
         options=RunOptions(interval_seconds=plan.parameters.position_management.loop_interval_seconds),
         identity=plan.identity,
-        listeners=(*listeners, state),
+        observers=(*observers, state),
         state=state,
     )
     return build_bot(parts)
@@ -281,4 +283,4 @@ def _by_rate(world: World) -> list[BasisPair]:
         rates = board.newest(pair.symbol, 1)
         return rates[-1].rate / rates[-1].interval_hours if rates else Decimal(-1)
 
-    return sorted(world.tape.pairs, key=newest, reverse=True)
+    return sorted(world.market_data.pairs, key=newest, reverse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hedgerow.app.findings import account as doctor
-from hedgerow.app.findings.keys import WHERE, Finding, agent_findings, refused
+from hedgerow.app.findings.keys import WHERE, DoctorFinding, agent_findings, refused
 from hedgerow.app.forecast import forecast
 from hedgerow.app.session import read_ledger, read_settings
 from hedgerow.app.venues.environment import Environment
@@ -36,7 +36,7 @@ RECENT = timedelta(days=6, hours=23)
 STREAM = "stream?streams=!bookTicker"
 
 
-async def examine(home: Home, config: Path | None) -> tuple[Finding, ...]:
+async def examine(home: Home, config: Path | None) -> tuple[DoctorFinding, ...]:
     """Return every finding, in the order in which things would have to be mended.
 
     Raises:
@@ -54,11 +54,11 @@ async def examine(home: Home, config: Path | None) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _credentials(environment: Environment) -> tuple[Credentials | None, list[Finding]]:
+def _credentials(environment: Environment) -> tuple[Credentials | None, list[DoctorFinding]]:
     if not environment.has_credentials:
         text = "none: the account cannot be looked at, and hedgerow run cannot trade"
-        mend = f"make an agent at {WHERE} and set API_USER, API_SIGNER and API_PRIVATE_KEY"
-        return None, [doctor.problem("credentials", text, mend)]
+        fix = f"make an agent at {WHERE} and set API_USER, API_SIGNER and API_PRIVATE_KEY"
+        return None, [doctor.problem("credentials", text, fix)]
     mistakes = environment.mistakes
     if mistakes:
         return None, [doctor.problem("credentials", text, f"copy it again from {WHERE}") for text in mistakes]
@@ -67,7 +67,7 @@ def _credentials(environment: Environment) -> tuple[Credentials | None, list[Fin
     return credentials, [doctor.ok("credentials", f"well formed, for account {named}")]
 
 
-async def _log(home: Home) -> tuple[Ledger | None, list[Finding]]:
+async def _log(home: Home) -> tuple[Ledger | None, list[DoctorFinding]]:
     try:
         ledger = await read_ledger(home)
     except StoreError as error:
@@ -77,7 +77,7 @@ async def _log(home: Home) -> tuple[Ledger | None, list[Finding]]:
 
 async def _exchange(
     live: LiveExchange, settings: Settings, ledger: Ledger | None, proxy: Proxy | None
-) -> list[Finding]:
+) -> list[DoctorFinding]:
     offset = await _tried(live.client.synchronise())
     found = await _hosts(live, offset if isinstance(offset, VenueError) else None, proxy)
     if isinstance(offset, VenueError):
@@ -90,10 +90,10 @@ async def _exchange(
     return found + doctor.scan_findings(seen)
 
 
-async def _hosts(live: LiveExchange, futures: VenueError | None, proxy: Proxy | None) -> list[Finding]:
+async def _hosts(live: LiveExchange, futures: VenueError | None, proxy: Proxy | None) -> list[DoctorFinding]:
     """Ask every address once."""
 
-    async def knock(name: str, address: str) -> Finding:
+    async def knock(name: str, address: str) -> DoctorFinding:
         if address == live.client.hosts.futures_rest:
             return doctor.host_finding(name, address, futures, proxy)
         knocked = _opened(live, address) if address.startswith("ws") else live.client.exchange_info(Market.SPOT)
@@ -117,7 +117,7 @@ async def _account(
     settings: Settings,
     ledger: Ledger | None,
     market: MarketView | VenueError,
-) -> list[Finding]:
+) -> list[DoctorFinding]:
     key, may_read = await _key(live, credentials)
     if not may_read:
         return key
@@ -144,7 +144,7 @@ async def _account(
     ]
 
 
-async def _key(live: LiveExchange, credentials: Credentials) -> tuple[list[Finding], bool]:
+async def _key(live: LiveExchange, credentials: Credentials) -> tuple[list[DoctorFinding], bool]:
     """Return what the exchange says of the key, and whether it answers signed reads at all."""
     try:
         if credentials.legacy:
@@ -157,18 +157,18 @@ async def _key(live: LiveExchange, credentials: Credentials) -> tuple[list[Findi
         return [doctor.unread("key", error)], True
 
 
-async def _orders(live: LiveExchange, account: AccountView | VenueError, seen: Scan | None) -> list[Finding]:
+async def _orders(live: LiveExchange, account: AccountView | VenueError, seen: Scan | None) -> list[DoctorFinding]:
     """Look for resting orders where they matter: on what is held, and on what would be opened."""
     held = [] if isinstance(account, VenueError) else [s for s, p in account.positions.items() if p.quantity]
     best = seen.best if seen else None
     symbols = dict.fromkeys((*held, *((best.pair.symbol,) if best else ())))
-    found: list[Finding] = []
+    found: list[DoctorFinding] = []
     for symbol in symbols:
         found += doctor.order_findings(symbol, await _tried(live.venue.open_orders(symbol)))
     return found
 
 
-def _lock(live: LiveExchange, credentials: Credentials) -> list[Finding]:
+def _lock(live: LiveExchange, credentials: Credentials) -> list[DoctorFinding]:
     try:
         with AccountLock(account_name(live.client.hosts, credentials)):
             return [doctor.ok("lock", "no bot of this user trades this account now")]

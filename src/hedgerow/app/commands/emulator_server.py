@@ -15,22 +15,22 @@ from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.schedule import EPOCH
-from hedgerow.emulator.markets.generated import GeneratedTape
+from hedgerow.emulator.markets.generated import GeneratedMarketData
 from hedgerow.emulator.markets.instruments import catalogue
 from hedgerow.emulator.markets.universe import Universe, universe
-from hedgerow.emulator.wire.captured_market import CapturedTape, has_captures, load_captures
+from hedgerow.emulator.wire.captured_market import CapturedMarketData, has_captures, load_captures
 from hedgerow.emulator.wire.exchange.exchange import Exchange, ExchangeRules
 from hedgerow.emulator.wire.exchange.main_wallets import account_name, is_main_wallet
-from hedgerow.emulator.wire.exchange.state_file import StateFile
+from hedgerow.emulator.wire.exchange.state_file import ExchangeStateFile
 from hedgerow.emulator.wire.protocol.clock import ExchangeClock
 from hedgerow.emulator.wire.protocol.credentials import Agent, ApiKey
 from hedgerow.emulator.wire.protocol.exchange_info import Captures, Profile
 from hedgerow.emulator.wire.protocol.signing import MAINNET, is_address
 from hedgerow.emulator.wire.server import WireServer
 from hedgerow.emulator.wire.venue import WireVenue
-from hedgerow.history.archive import ArchiveTape
+from hedgerow.history.archive import ArchiveMarketData
 from hedgerow.history.parquet import PRICES_FILE
-from hedgerow.ports import Tape
+from hedgerow.ports import MarketData
 
 __all__ = ["DEFAULT_ACCOUNTS", "EmulatorPlan", "WiredAccount", "build_venue", "serve"]
 
@@ -122,7 +122,7 @@ class _Terms(Struct, frozen=True, kw_only=True):
     follows_real_time: bool
 
 
-def build_venue(plan: EmulatorPlan, real: SystemClock) -> tuple[WireVenue, StateFile | None]:
+def build_venue(plan: EmulatorPlan, real: SystemClock) -> tuple[WireVenue, ExchangeStateFile | None]:
     """Return the exchange, new or as its file left it, and the file.
 
     Raises:
@@ -130,12 +130,12 @@ def build_venue(plan: EmulatorPlan, real: SystemClock) -> tuple[WireVenue, State
         StoreError: the file cannot be used.
         HistoryError: the history cannot be read.
     """
-    file = None if plan.state is None else StateFile(plan.state)
+    file = None if plan.state is None else ExchangeStateFile(plan.state)
     found = None if file is None else file.load()
     terms = _terms(plan, real.now()) if found is None else msgspec.json.decode(found.terms, type=_Terms)
     captures = _captures(terms)
-    tape = CapturedTape(_tape(terms), captures)
-    start = real.now() if terms.follows_real_time else max(tape.start, plan.start or terms.market_start)
+    market_data = CapturedMarketData(_market_data(terms), captures)
+    start = real.now() if terms.follows_real_time else max(market_data.start, plan.start or terms.market_start)
     rules = ExchangeRules(
         chain_id=plan.chain_id,
         nonce_window_seconds=_window(plan, terms),
@@ -143,16 +143,16 @@ def build_venue(plan: EmulatorPlan, real: SystemClock) -> tuple[WireVenue, State
         still=plan.still,
         restless=not plan.still,
     )
-    profile = Profile(tape.pairs, captures)
+    profile = Profile(market_data.pairs, captures)
     if found is None:
-        exchange = Exchange(tape, start=start, rules=rules, profile=profile)
+        exchange = Exchange(market_data, start=start, rules=rules, profile=profile)
         _open_accounts(exchange, plan)
         if file is not None:
             file.begin(msgspec.json.encode(terms))
     else:
-        exchange = Exchange(tape, start=start, rules=rules, profile=profile, state=found.exchange)
-        for member in found.members:
-            exchange.restore(member)
+        exchange = Exchange(market_data, start=start, rules=rules, profile=profile, state=found.exchange)
+        for exchange_account in found.exchange_accounts:
+            exchange.restore(exchange_account)
     # An exchange at real pace that was away catches up: what fell due meanwhile happens on the first tick.
     catches_up = terms.follows_real_time and plan.speed == 1
     clock = ExchangeClock(real, max(real.now(), exchange.now) if catches_up else exchange.now, speed=plan.speed)
@@ -201,13 +201,13 @@ def _count(plan: EmulatorPlan) -> int:
     return SMALL_MARKET if plan.universe is None else plan.universe.perpetuals
 
 
-def _tape(terms: _Terms) -> Tape:
+def _market_data(terms: _Terms) -> MarketData:
     folder = None if terms.data is None else Path(terms.data)
     if folder is not None and _has_history(folder):
-        return ArchiveTape.load(folder, start=terms.market_start, days=ARCHIVE_DAYS)
+        return ArchiveMarketData.load(folder, start=terms.market_start, days=ARCHIVE_DAYS)
     try:
         characters = universe(terms.pairs) if terms.universe is not None else catalogue(terms.pairs)
-        return GeneratedTape(seed=terms.seed, start=terms.market_start, characters=characters)
+        return GeneratedMarketData(seed=terms.seed, start=terms.market_start, characters=characters)
     except ValueError as error:
         raise ConfigError(f"--pairs {terms.pairs}: {error}") from error
 
@@ -234,6 +234,8 @@ def _window(plan: EmulatorPlan, terms: _Terms) -> float | None:
 def _open_accounts(exchange: Exchange, plan: EmulatorPlan) -> None:
     half = plan.balance / 2
     for account in plan.accounts:
-        member = exchange.open_account(account.user, spot={"USDT": half} if half else {}, perp=max(ZERO, half))
-        exchange.permit(member.user, Agent(signer=account.signer.lower()))
-        exchange.add_key(member.user, ApiKey(key=account.api_key, secret=account.api_secret))
+        exchange_account = exchange.open_account(
+            account.user, spot={"USDT": half} if half else {}, perp=max(ZERO, half)
+        )
+        exchange.permit(exchange_account.user, Agent(signer=account.signer.lower()))
+        exchange.add_key(exchange_account.user, ApiKey(key=account.api_key, secret=account.api_secret))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hedgerow.app.session import Session, open_session, read_settings
 from hedgerow.app.signals import on_stop_signals, stop_between_trades
-from hedgerow.app.venues.select import access_to
+from hedgerow.app.venues.select import venue_access
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.domain.errors import AccountBusy, MailboxError
@@ -23,7 +23,7 @@ from hedgerow.domain.operator_requests import (
     Request,
     RequestOrigin,
 )
-from hedgerow.engine.notices import Listener
+from hedgerow.engine.notices import Observer
 from hedgerow.ports import Clock
 from hedgerow.store.mailbox import FolderMailbox
 
@@ -42,7 +42,7 @@ async def ask(
     home: Home,
     config: Path | None,
     action: Request,
-    listeners: Sequence[Listener],
+    observers: Sequence[Observer],
     *,
     hedge: HedgeSeen | None = None,
 ) -> Answer:
@@ -54,12 +54,12 @@ async def ask(
         StoreError: the log cannot be read or written.
     """
     settings = read_settings(home, config)
-    access = access_to(home)
+    access = venue_access(home)
     clock = SystemClock()
     request = new_request(action, clock, user=user_name(), hedge=hedge)
     try:
         with open_session(home, settings, access) as session:
-            return await _here(session, request, listeners)
+            return await _here(session, request, observers)
     except AccountBusy as busy:
         return await ask_the_bot(FolderMailbox(home.requests, clock), request, clock, str(busy))
 
@@ -94,8 +94,8 @@ def user_name() -> str:
         return f"uid {os.geteuid()}"
 
 
-async def _here(session: Session, request: OperatorRequest, listeners: Sequence[Listener]) -> Answer:
-    async with session.awake(listeners) as bot:
+async def _here(session: Session, request: OperatorRequest, observers: Sequence[Observer]) -> Answer:
+    async with session.awake(observers) as bot:
         bot.service.act_alone()
         with stop_between_trades(bot):
             await bot.startup.run()

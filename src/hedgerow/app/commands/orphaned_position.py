@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from hedgerow.app.commands.books import archive
 from hedgerow.app.session import read_settings
-from hedgerow.app.venues.select import access_to
+from hedgerow.app.venues.select import venue_access
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.domain.errors import StoreError
@@ -72,7 +72,7 @@ def set_log_aside(home: Home) -> Path:
     """
     stamp = f"{SystemClock().now():%Y%m%d-%H%M%S}"
     kept = home.events.with_name(f"{home.events.name}.corrupt-{stamp}")
-    with AccountLock(access_to(home).account), LogLock(home.events):
+    with AccountLock(venue_access(home).account), LogLock(home.events):
         try:
             for ending in COMPANIONS:
                 path = home.events.with_name(f"{home.events.name}{ending}")

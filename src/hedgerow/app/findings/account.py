@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from hedgerow.app.findings.keys import Finding, Level
+from hedgerow.app.findings.keys import DoctorFinding, Severity
 from hedgerow.aster.endpoints import Hosts
 from hedgerow.aster.http.proxy import Proxy
 from hedgerow.aster.schema.account_rows import TradeRow
@@ -46,27 +46,27 @@ SHOWN_PAIRS = 3
 MODES_PAGE = "on the exchange's futures page, under preferences"
 
 
-def ok(subject: str, text: str) -> Finding:
+def ok(subject: str, text: str) -> DoctorFinding:
     """Return a finding that needs nothing."""
-    return Finding(subject=subject, level=Level.OK, text=text)
+    return DoctorFinding(subject=subject, level=Severity.OK, text=text)
 
 
-def warning(subject: str, text: str, mend: str) -> Finding:
+def warning(subject: str, text: str, fix: str) -> DoctorFinding:
     """Return a finding that the bot can live with."""
-    return Finding(subject=subject, level=Level.WARNING, text=text, mend=mend)
+    return DoctorFinding(subject=subject, level=Severity.WARNING, text=text, fix=fix)
 
 
-def problem(subject: str, text: str, mend: str) -> Finding:
+def problem(subject: str, text: str, fix: str) -> DoctorFinding:
     """Return a finding that keeps the bot from trading, or from trading safely."""
-    return Finding(subject=subject, level=Level.PROBLEM, text=text, mend=mend)
+    return DoctorFinding(subject=subject, level=Severity.PROBLEM, text=text, fix=fix)
 
 
-def unread(subject: str, error: VenueError) -> Finding:
+def unread(subject: str, error: VenueError) -> DoctorFinding:
     """Return the finding of something that could not be read."""
     return problem(subject, f"could not be read ({error})", "try again; if it stays, ask the exchange's support")
 
 
-def config_findings(warnings: Sequence[str], notices: Sequence[str], secrets: Sequence[str]) -> list[Finding]:
+def config_findings(warnings: Sequence[str], notices: Sequence[str], secrets: Sequence[str]) -> list[DoctorFinding]:
     """Judge the configuration and the file of the credentials."""
     found = [warning("configuration", text, "see hedgerow config") for text in warnings]
     found += [ok("configuration", text) for text in notices]
@@ -75,7 +75,7 @@ def config_findings(warnings: Sequence[str], notices: Sequence[str], secrets: Se
     return found + [warning("credentials", text.split(":")[0], text.rpartition(": ")[2]) for text in secrets]
 
 
-def host_finding(name: str, address: str, error: VenueError | None, proxy: Proxy | None = None) -> Finding:
+def host_finding(name: str, address: str, error: VenueError | None, proxy: Proxy | None = None) -> DoctorFinding:
     """Judge one address, asked through ``proxy`` where it covers it."""
     way = f" through the proxy {proxy.address}" if proxy and proxy.covers(address) else ""
     if error is None:
@@ -87,7 +87,7 @@ def host_finding(name: str, address: str, error: VenueError | None, proxy: Proxy
     )
 
 
-def clock_finding(offset_seconds: float | VenueError) -> Finding:
+def clock_finding(offset_seconds: float | VenueError) -> DoctorFinding:
     """Judge the clocks: positive = the exchange is ahead."""
     if isinstance(offset_seconds, VenueError):
         return unread("clock", offset_seconds)
@@ -95,13 +95,13 @@ def clock_finding(offset_seconds: float | VenueError) -> Finding:
     if off <= CLOCK_FINE_SECONDS:
         return ok("clock", f"{off:.1f} s off the exchange's")
     text = f"{off:.1f} s {'behind' if offset_seconds > 0 else 'ahead of'} the exchange's"
-    mend = "set this machine's clock, by NTP for example (the bot corrects its signatures by the difference)"
-    return (problem if off >= CLOCK_BAD_SECONDS else warning)("clock", text, mend)
+    fix = "set this machine's clock, by NTP for example (the bot corrects its signatures by the difference)"
+    return (problem if off >= CLOCK_BAD_SECONDS else warning)("clock", text, fix)
 
 
-def mode_findings(*, hedge_mode: bool | VenueError, multi_assets: bool | VenueError) -> list[Finding]:
+def mode_findings(*, hedge_mode: bool | VenueError, multi_assets: bool | VenueError) -> list[DoctorFinding]:
     """Judge position mode and asset mode."""
-    found: list[Finding] = []
+    found: list[DoctorFinding] = []
     if isinstance(hedge_mode, VenueError):
         found.append(unread("position mode", hedge_mode))
     elif hedge_mode:
@@ -111,26 +111,26 @@ def mode_findings(*, hedge_mode: bool | VenueError, multi_assets: bool | VenueEr
     if isinstance(multi_assets, VenueError):
         found.append(unread("asset mode", multi_assets))
     elif multi_assets:
-        mend = f"choose single-asset mode {MODES_PAGE}"
-        found.append(problem("asset mode", "multi-assets mode: nothing is opened", mend))
+        fix = f"choose single-asset mode {MODES_PAGE}"
+        found.append(problem("asset mode", "multi-assets mode: nothing is opened", fix))
     else:
         found.append(ok("asset mode", "single-asset"))
     return found
 
 
-def spot_reads_finding(error: VenueError | None) -> Finding:
+def spot_reads_finding(error: VenueError | None) -> DoctorFinding:
     """Judge whether signed reads of the spot market work: they failed for weeks in 2026 (docs/aster-api.md 13, Q1)."""
     if error is None:
         return ok("spot account", "signed reads work")
-    mend = "nothing can be opened meanwhile; this has failed on the exchange's side before: try again later"
-    return problem("spot account", f"signed reads fail ({error})", mend)
+    fix = "nothing can be opened meanwhile; this has failed on the exchange's side before: try again later"
+    return problem("spot account", f"signed reads fail ({error})", fix)
 
 
 def fee_findings(
     fees: dict[Market, FeeRates | VenueError], documented: dict[Market, FeeRates], hours: float
-) -> list[Finding]:
+) -> list[DoctorFinding]:
     """Judge commissions; ``hours`` is how long a hedge is held at most."""
-    found: list[Finding] = []
+    found: list[DoctorFinding] = []
     for market, rates in fees.items():
         if isinstance(rates, VenueError):
             used = documented[market].taker
@@ -149,13 +149,13 @@ def _round_trip(fees: dict[Market, FeeRates], hours: float) -> str:
     return f"a round trip of four taker fills costs {percent(cost)} of a leg: {needed} APR pays for it in {hours:g} h"
 
 
-def fee_coin_finding(trades: Sequence[TradeRow] | VenueError) -> Finding:
+def fee_coin_finding(trades: Sequence[TradeRow] | VenueError) -> DoctorFinding:
     """Judge in which coin fees are paid: no request tells the setting, the last trades do (docs/aster-api.md 12)."""
-    mend = "see on the exchange's account page that fees are not paid in another coin"
+    fix = "see on the exchange's account page that fees are not paid in another coin"
     if isinstance(trades, VenueError):
         return unread("fee coin", trades)
     if not trades:
-        return warning("fee coin", "no spot trade within 7 days that would show in which coin fees are paid", mend)
+        return warning("fee coin", "no spot trade within 7 days that would show in which coin fees are paid", fix)
     newest = trades[-1]
     if newest.commission_asset in {QUOTE_ASSET, newest.symbol.removesuffix(QUOTE_ASSET)}:
         return ok("fee coin", f"the last trade paid in {newest.commission_asset}")
@@ -165,7 +165,7 @@ def fee_coin_finding(trades: Sequence[TradeRow] | VenueError) -> Finding:
 
 def account_findings(
     account: AccountView | VenueError, ledger: Ledger | None, parameters: StrategyParameters
-) -> list[Finding]:
+) -> list[DoctorFinding]:
     """Judge balances."""
     if isinstance(account, VenueError):
         return [unread("account", account)]
@@ -181,7 +181,7 @@ def account_findings(
 
 def position_findings(
     account: AccountView | VenueError, market: MarketView | VenueError, ledger: Ledger | None, adopt: AdoptMode
-) -> list[Finding]:
+) -> list[DoctorFinding]:
     """Say of every position what the first check of ``hedgerow run`` does with it, by the rules that it goes by."""
     if isinstance(account, VenueError):
         return []
@@ -202,11 +202,11 @@ def position_findings(
     return found
 
 
-def _judged(verdict: Verdict, account: AccountView) -> Finding:
+def _judged(verdict: Verdict, account: AccountView) -> DoctorFinding:
     halt = halt_for(verdict)
     if halt is not None:
-        mend = "; ".join(f"hedgerow adopt {symbol}, or close it by hand" for symbol in halt.symbols)
-        return warning("positions", f"the first check halts openings: {halt.reason.value} ({halt.detail})", mend)
+        fix = "; ".join(f"hedgerow adopt {symbol}, or close it by hand" for symbol in halt.symbols)
+        return warning("positions", f"the first check halts openings: {halt.reason.value} ({halt.detail})", fix)
     (symbol,) = symbols_of(verdict)
     leverage = account.positions[symbol].leverage
     first = "" if leverage == 1 else f" once its leverage, now {leverage}x, is set to 1x"
@@ -214,7 +214,7 @@ def _judged(verdict: Verdict, account: AccountView) -> Finding:
     return warning("positions", f"{text} them{first}", f"close it by hand, or set adopt to {AdoptMode.NEVER.value}")
 
 
-def _unjudged(account: AccountView, symbol: str, verdict: Verdict) -> Finding:
+def _unjudged(account: AccountView, symbol: str, verdict: Verdict) -> DoctorFinding:
     said = f"{symbol}: {plain(account.position_quantity(symbol))} is not the bot's"
     if isinstance(verdict, Unreadable):
         return warning("positions", f"{said}, and cannot be judged now ({verdict.what} unreadable)", "try again")
@@ -224,14 +224,14 @@ def _unjudged(account: AccountView, symbol: str, verdict: Verdict) -> Finding:
     return warning("positions", text, f"hedgerow adopt {symbol}, or close it by hand")
 
 
-def _held(account: AccountView, symbol: str, short: Decimal) -> Finding:
+def _held(account: AccountView, symbol: str, short: Decimal) -> DoctorFinding:
     if account.short(symbol) == short:
         return ok("positions", f"{symbol}: the short is as the log says")
     text = f"{symbol}: the exchange shows a short of {plain(account.short(symbol))}, the log {plain(short)}"
     return problem("positions", text, "hedgerow reconcile")
 
 
-def ledger_findings(ledger: Ledger | None) -> list[Finding]:
+def ledger_findings(ledger: Ledger | None) -> list[DoctorFinding]:
     """Judge the log."""
     if ledger is None:
         return [ok("log", "none yet: the bot has not run here")]
@@ -249,7 +249,7 @@ def ledger_findings(ledger: Ledger | None) -> list[Finding]:
     return found
 
 
-def scan_findings(seen: Scan | VenueError) -> list[Finding]:
+def scan_findings(seen: Scan | VenueError) -> list[DoctorFinding]:
     """Say what would be traded, and what keeps the best pairs from it."""
     if isinstance(seen, VenueError):
         return [unread("market", seen)]
@@ -266,7 +266,7 @@ def scan_findings(seen: Scan | VenueError) -> list[Finding]:
     return found + [ok("market", f"{symbol}: {text}") for symbol, text in why]
 
 
-def order_findings(symbol: str, orders: Sequence[OpenOrder] | VenueError) -> list[Finding]:
+def order_findings(symbol: str, orders: Sequence[OpenOrder] | VenueError) -> list[DoctorFinding]:
     """Judge what rests on a symbol: the bot's own orders never do."""
     if isinstance(orders, VenueError):
         return [unread(f"open orders on {symbol}", orders)]

@@ -9,13 +9,13 @@ from hedgerow.aster import Credentials
 from hedgerow.aster.schema.account_rows import AgentRow
 from hedgerow.domain.errors import VenueError
 
-__all__ = ["WHERE", "Finding", "Level", "agent_findings", "refused"]
+__all__ = ["WHERE", "DoctorFinding", "Severity", "agent_findings", "refused"]
 
 WHERE = "www.asterdex.com/en/api-wallet (tab Pro API)"
 EXPIRES_SOON = timedelta(days=7)
 
 
-class Level(StrEnum):
+class Severity(StrEnum):
     """How bad it is."""
 
     OK = "ok"
@@ -23,102 +23,102 @@ class Level(StrEnum):
     PROBLEM = "problem"
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class DoctorFinding(Struct, frozen=True, kw_only=True):
     """One thing that was looked at."""
 
     subject: str
-    level: Level
+    level: Severity
     text: str
-    mend: str = ""
+    fix: str = ""
     """What to do about it."""
 
     @property
     def line(self) -> str:
         """Finding and mend in one line."""
-        return f"{self.subject}: {self.text}{f' - {self.mend}' if self.mend else ''}"
+        return f"{self.subject}: {self.text}{f' - {self.fix}' if self.fix else ''}"
 
 
-def refused(error: VenueError, credentials: Credentials) -> Finding:
+def refused(error: VenueError, credentials: Credentials) -> DoctorFinding:
     """Say what a refusal of signed requests means, as far as the exchange tells."""
     text = str(error).lower()
     if "no agent found" in text:
         said = (
             f"the exchange has no agent {credentials.signer} for account {credentials.user}: not approved, or expired"
         )
-        mend = f"approve it at {WHERE}, or put its address and key into API_SIGNER and API_PRIVATE_KEY"
+        fix = f"approve it at {WHERE}, or put its address and key into API_SIGNER and API_PRIVATE_KEY"
     elif "signature" in text or "-1022" in text:
         said = "the exchange refuses the signature"
-        mend = "check API_PRIVATE_KEY, and that HEDGEROW_CHAIN_ID fits the host (1666 mainnet, 714 testnet)"
+        fix = "check API_PRIVATE_KEY, and that HEDGEROW_CHAIN_ID fits the host (1666 mainnet, 714 testnet)"
     elif "nonce" in text or "-1021" in text:
-        said, mend = (
+        said, fix = (
             "the exchange finds our requests too old or too new",
             "set this machine's clock, by NTP for example",
         )
     elif "deposit" in text:
-        said, mend = f"account {credentials.user} never had a deposit", "deposit USDT on the exchange first"
+        said, fix = f"account {credentials.user} never had a deposit", "deposit USDT on the exchange first"
     else:
-        said, mend = f"the exchange refuses these credentials ({error})", f"check permissions and IP list at {WHERE}"
-    return Finding(subject="key", level=Level.PROBLEM, text=said, mend=mend)
+        said, fix = f"the exchange refuses these credentials ({error})", f"check permissions and IP list at {WHERE}"
+    return DoctorFinding(subject="key", level=Severity.PROBLEM, text=said, fix=fix)
 
 
-def agent_findings(rows: tuple[AgentRow, ...], credentials: Credentials, now: datetime) -> tuple[Finding, ...]:
+def agent_findings(rows: tuple[AgentRow, ...], credentials: Credentials, now: datetime) -> tuple[DoctorFinding, ...]:
     """Judge what the agent may do, and for how long."""
     row = next((row for row in rows if row.agent_address.lower() == credentials.signer.lower()), None)
     if row is None:
         return (_unlisted(credentials),)
     found = [finding for finding in (_trading(row), _withdrawing(row), _expiry(row, now)) if finding]
-    if any(finding.level is Level.PROBLEM for finding in found):
+    if any(finding.level is Severity.PROBLEM for finding in found):
         return tuple(found)
     until = f"until {row.expires_at:%Y-%m-%d}" if row.expires_at else "without end"
     named = f"agent {credentials.signer} may trade spot and perpetuals, {until}"
-    return (Finding(subject="key", level=Level.OK, text=named), *found)
+    return (DoctorFinding(subject="key", level=Severity.OK, text=named), *found)
 
 
-def _unlisted(credentials: Credentials) -> Finding:
+def _unlisted(credentials: Credentials) -> DoctorFinding:
     if credentials.signer.lower() == credentials.user.lower():
-        return Finding(
+        return DoctorFinding(
             subject="key",
-            level=Level.WARNING,
+            level=Severity.WARNING,
             text="requests are signed with the main wallet's own key, which may withdraw everything",
-            mend=f"make an agent without the right to withdraw at {WHERE}",
+            fix=f"make an agent without the right to withdraw at {WHERE}",
         )
-    return Finding(
+    return DoctorFinding(
         subject="key",
-        level=Level.WARNING,
+        level=Severity.WARNING,
         text=f"the exchange accepts agent {credentials.signer} and does not list it: its rights cannot be seen",
-        mend=f"look it up at {WHERE}",
+        fix=f"look it up at {WHERE}",
     )
 
 
-def _trading(row: AgentRow) -> Finding | None:
+def _trading(row: AgentRow) -> DoctorFinding | None:
     lacking = [name for name, may in (("spot", row.can_spot_trade), ("perpetuals", row.can_perp_trade)) if not may]
     if not lacking:
         return None
-    return Finding(
+    return DoctorFinding(
         subject="key",
-        level=Level.PROBLEM,
+        level=Severity.PROBLEM,
         text=f"agent {row.agent_address} may not trade {' and '.join(lacking)}",
-        mend=f"permit it at {WHERE}",
+        fix=f"permit it at {WHERE}",
     )
 
 
-def _withdrawing(row: AgentRow) -> Finding | None:
+def _withdrawing(row: AgentRow) -> DoctorFinding | None:
     if not row.can_withdraw:
         return None
-    return Finding(
+    return DoctorFinding(
         subject="key",
-        level=Level.WARNING,
+        level=Severity.WARNING,
         text=f"agent {row.agent_address} may withdraw: whoever gets the key gets the money",
-        mend=f"take that right away at {WHERE}; the bot does not need it",
+        fix=f"take that right away at {WHERE}; the bot does not need it",
     )
 
 
-def _expiry(row: AgentRow, now: datetime) -> Finding | None:
+def _expiry(row: AgentRow, now: datetime) -> DoctorFinding | None:
     until = row.expires_at
     if until is None:
         return None
     if until > now + EXPIRES_SOON:
         return None
     text = f"agent {row.agent_address} {'expired' if until <= now else 'expires'} at {until:%Y-%m-%d %H:%M} UTC"
-    level = Level.PROBLEM if until <= now else Level.WARNING
-    return Finding(subject="key", level=level, text=text, mend=f"renew it at {WHERE}")
+    level = Severity.PROBLEM if until <= now else Severity.WARNING
+    return DoctorFinding(subject="key", level=level, text=text, fix=f"renew it at {WHERE}")

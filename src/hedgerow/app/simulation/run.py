@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from hedgerow.app.bot import Bot, BotParts, build_bot
 from hedgerow.app.simulated_view import SimulatedView
-from hedgerow.app.simulation.wire_harness import WireDoor
+from hedgerow.app.simulation.wire_harness import WireHarness
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.errors import ConfigError
@@ -28,24 +28,24 @@ from hedgerow.domain.events import Event, ExecutionStarted
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.core.snapshot import WorldOptions
 from hedgerow.emulator.core.world import World
-from hedgerow.engine.notices import Moment, Recorded
+from hedgerow.engine.notices import Notice, Recorded
 from hedgerow.engine.runner import RunOptions
 from hedgerow.simulation.causes import Cause
-from hedgerow.simulation.checks.instrumented import WatchedStore, WatchedVenue
-from hedgerow.simulation.checks.invariants import Rule, Violation
-from hedgerow.simulation.checks.monitor import Witness
+from hedgerow.simulation.checks.instrumented import InstrumentedStore, InstrumentedVenue
+from hedgerow.simulation.checks.invariants import Invariant, Violation
+from hedgerow.simulation.checks.monitor import Monitor
 from hedgerow.simulation.faults.alterations import NEW_UNITS, REDENOMINATED, Alteration
-from hedgerow.simulation.faults.crashes import CrashingStore, CrashingVenue, Plug, PowerCut
+from hedgerow.simulation.faults.crashes import CrashingStore, CrashingVenue, CrashPoint, SimulatedCrash
 from hedgerow.simulation.faults.incidents import PriceJump, altered_pair
 from hedgerow.simulation.faults.interference import Interference
-from hedgerow.simulation.faults.market import DrawnMarket, MarketTrouble
+from hedgerow.simulation.faults.market import DrawnMarket, MarketFault
 from hedgerow.simulation.faults.owner import OwnersMailbox
 from hedgerow.simulation.faults.wire import WireAct
 from hedgerow.simulation.generators.execution_style import Style
 from hedgerow.simulation.generators.scenarios import draw_plan
-from hedgerow.simulation.harness import Life, ProcessDoor, RunDoor
+from hedgerow.simulation.harness import BotSession, ExchangeHarness, InProcessHarness
 from hedgerow.simulation.report import Failure, RunResult
-from hedgerow.simulation.scenario import Act, Crash, Door, RunPlan, Suspension, Trouble, acts, settling
+from hedgerow.simulation.scenario import Act, Crash, Fault, RunPlan, Suspension, Transport, acts, settling
 from hedgerow.simulation.shrink import minimised
 from hedgerow.simulation.time_limit import TimeLimitExceeded, time_limit
 from hedgerow.store.memory import MemoryStore
@@ -77,11 +77,11 @@ def play_seed(
     *,
     style: Style = Style.DRAWN,
     faults: bool = True,
-    door: Door = Door.PROCESS,
+    transport: Transport = Transport.PROCESS,
     run_seconds: float | None = None,
 ) -> RunResult:
     """Play the run of a seed; ``run_seconds`` as in ``play``."""
-    return play(draw_plan(seed, days, style=style, faults=faults, door=door), run_seconds)
+    return play(draw_plan(seed, days, style=style, faults=faults, transport=transport), run_seconds)
 
 
 def play(plan: RunPlan, run_seconds: float | None = None) -> RunResult:
@@ -133,11 +133,11 @@ def play_seeds(  # noqa: PLR0913 - what runs are drawn from, by name
     workers: int,
     style: Style = Style.DRAWN,
     faults: bool = True,
-    door: Door = Door.PROCESS,
+    transport: Transport = Transport.PROCESS,
     run_seconds: float | None = None,
 ) -> Iterator[RunResult]:
     """Play many seeds at once; the results come in the order of the seeds."""
-    playing = partial(play_seed, days=days, style=style, faults=faults, door=door, run_seconds=run_seconds)
+    playing = partial(play_seed, days=days, style=style, faults=faults, transport=transport, run_seconds=run_seconds)
     if workers <= 1:
         yield from map(playing, seeds)
         return
@@ -151,30 +151,30 @@ def explain(
     *,
     style: Style = Style.DRAWN,
     faults: bool = True,
-    door: Door = Door.PROCESS,
+    transport: Transport = Transport.PROCESS,
     run_seconds: float | None = None,
 ) -> Failure | None:
     """Play a seed again and return its failure with the smallest plan that still fails; None when it does not fail.
 
     The plan of a run that does not end stays whole: each smaller one would take the time of the limit as well.
     """
-    plan = draw_plan(seed, days, style=style, faults=faults, door=door)
+    plan = draw_plan(seed, days, style=style, faults=faults, transport=transport)
     result = play(plan, run_seconds)
     if result.violation is None:
         return None
     rule = result.violation.rule
     options = ("" if style is Style.DRAWN else f" --style {style}") + ("" if faults else " --faults none")
-    options += "" if door is Door.PROCESS else f" --door {door}"
-    if rule is Rule.ENDS:
-        return Failure(plan=plan, drawn=len(plan.troubles), days=days, result=result, options=options)
+    options += "" if transport is Transport.PROCESS else f" --door {transport}"
+    if rule is Invariant.ENDS:
+        return Failure(plan=plan, drawn=len(plan.drawn_faults), days=days, result=result, options=options)
 
-    def fails(troubles: tuple[Trouble, ...]) -> bool:
-        violation = play(replace(plan, troubles=troubles), run_seconds).violation
+    def fails(drawn_faults: tuple[Fault, ...]) -> bool:
+        violation = play(replace(plan, drawn_faults=drawn_faults), run_seconds).violation
         return violation is not None and violation.rule is rule
 
-    least = replace(plan, troubles=minimised(plan.troubles, fails))
+    least = replace(plan, drawn_faults=minimised(plan.drawn_faults, fails))
     result = play(least, run_seconds)
-    return Failure(plan=least, drawn=len(plan.troubles), days=days, result=result, options=options)
+    return Failure(plan=least, drawn=len(plan.drawn_faults), days=days, result=result, options=options)
 
 
 class _Run:
@@ -183,15 +183,15 @@ class _Run:
     def __init__(self, plan: RunPlan) -> None:
         self._plan = plan
         self._random = Random(f"run/{plan.seed}")  # noqa: S311 - a repeatable run, nothing secret
-        changes = [t for t in plan.troubles if isinstance(t, MarketTrouble)]
+        changes = [t for t in plan.drawn_faults if isinstance(t, MarketFault)]
         market = Random(f"market/{plan.seed}")  # noqa: S311 - as above
-        self._tape = DrawnMarket(market, start=plan.start, days=plan.days, pairs=plan.pairs, changes=changes)
+        self._market_data = DrawnMarket(market, start=plan.start, days=plan.days, pairs=plan.pairs, changes=changes)
         self._clock = VirtualClock(plan.begin)
-        self._door, owners = self._opened()
+        self._harness, owners = self._opened()
         self._parameters = plan.parameters
-        self._witness = Witness(self._door, owners=owners, parameters=lambda: self._parameters)
+        self._monitor = Monitor(self._harness, owners=owners, parameters=lambda: self._parameters)
         self._memory = MemoryStore()
-        self._plug = Plug()
+        self._crash_point = CrashPoint()
         self._bot: Bot | None = None
         self._awaited: list[Crash] = []
         self._mailbox = OwnersMailbox(self._clock)
@@ -203,7 +203,7 @@ class _Run:
         self._restarts = 0
         self._deaths = 0
         self._folder = TemporaryDirectory(prefix="hedgerow-run-")
-        self._view = SimulatedView(Path(self._folder.name), self._clock, self._witness.shown)
+        self._view = SimulatedView(Path(self._folder.name), self._clock, self._monitor.shown)
 
     def run(self) -> None:
         """Play until the end."""
@@ -211,14 +211,14 @@ class _Run:
 
     def stop(self, why: str) -> None:
         """Take note that the run did not end by itself."""
-        self._witness.violations.insert(0, Violation(rule=Rule.ENDS, at=self._clock.now(), text=why))
+        self._monitor.violations.insert(0, Violation(rule=Invariant.ENDS, at=self._clock.now(), text=why))
 
     def result(self) -> RunResult:
         """Return how the run ended."""
         self._folder.cleanup()
         log = self.log
-        violation = self._witness.violations[0] if self._witness.violations else None
-        naked = self._witness.legs.naked
+        violation = self._monitor.violations[0] if self._monitor.violations else None
+        naked = self._monitor.legs.naked
         return RunResult(
             seed=self._plan.seed,
             days=self._plan.days,
@@ -226,15 +226,15 @@ class _Run:
             tail=log[-TAIL:] if violation else (),
             crash_points=self._deaths,
             restarts=self._restarts,
-            faults_injected=self._door.injected + self._befallen + self._deaths,
+            faults_injected=self._harness.injected + self._befallen + self._deaths,
             max_naked_seconds=naked.seconds,
             max_naked_usd=naked.notional,
             max_taken_seconds=naked.taken_seconds,
             max_dead_seconds=naked.dead_seconds,
-            trades=tuple(self._witness.legs.trades),
-            opened=self._witness.ledger.totals.opened,
-            closed=self._witness.ledger.totals.closed,
-            aborted=self._witness.ledger.totals.aborted,
+            trades=tuple(self._monitor.legs.trades),
+            opened=self._monitor.ledger.totals.opened,
+            closed=self._monitor.ledger.totals.closed,
+            aborted=self._monitor.ledger.totals.aborted,
             events=len(log),
             events_sha256=sha256(msgspec.json.encode(log)).hexdigest(),
         )
@@ -247,72 +247,72 @@ class _Run:
     @property
     def world(self) -> World:
         """The exchange."""
-        return self._door.world
+        return self._harness.world
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Let the power fail soon, where a crash waits for the beginning of a job."""
-        if isinstance(moment, Recorded) and isinstance(moment.event, ExecutionStarted) and self._awaited:
-            self._plug.fail_after(self._awaited.pop(0).moments)
-        self._interference.hear(moment)
+        if isinstance(notice, Recorded) and isinstance(notice.event, ExecutionStarted) and self._awaited:
+            self._crash_point.fail_after(self._awaited.pop(0).points)
+        self._interference.on_notice(notice)
 
     def _interfered(self) -> None:
         """Let the bot know that a request waits, and the judge."""
-        self._witness.interferes()
+        self._monitor.interferes()
         if self._bot is not None:
             self._bot.stop.nudge()
 
     # --- the exchange ------------------------------------------------------------------------------------------------
 
-    def _opened(self) -> tuple[RunDoor, dict[str, Decimal]]:
+    def _opened(self) -> tuple[ExchangeHarness, dict[str, Decimal]]:
         """Open the account; returns what the owner holds beside the bot as well."""
         plan = self._plan
         owners: dict[str, Decimal] = {}
-        for pair in self._tape.pairs[:2] if plan.coins else ():
-            prices = self._tape.prices(pair.symbol, plan.begin)
+        for pair in self._market_data.pairs[:2] if plan.coins else ():
+            prices = self._market_data.prices(pair.symbol, plan.begin)
             owners[pair.base] = pair.spot.floor_quantity(plan.coins / prices.spot) if prices else ZERO
         jitter = plan.jitter_seconds
         options = WorldOptions(settlement_delay_seconds=jitter, settlement_lead_seconds=jitter)
         spot = {QUOTE_ASSET: plan.usdt, **owners}
-        if plan.door is Door.WIRE:
-            return WireDoor(self._tape, self._clock, plan, self._random, spot=spot, options=options), owners
-        world = World(self._tape, start=plan.begin, spot=spot, perp=plan.usdt, options=options)
-        return ProcessDoor(world, self._clock, plan, self._random), owners
+        if plan.transport is Transport.WIRE:
+            return WireHarness(self._market_data, self._clock, plan, self._random, spot=spot, options=options), owners
+        world = World(self._market_data, start=plan.begin, spot=spot, perp=plan.usdt, options=options)
+        return InProcessHarness(world, self._clock, plan, self._random), owners
 
     # --- lives -------------------------------------------------------------------------------------------------------
 
     async def _whole(self) -> None:
-        troubles = asyncio.gather(self._troubles(), self._owner())
+        drawn_faults = asyncio.gather(self._drawn_faults(), self._owner())
         interval = self._plan.parameters.position_management.loop_interval_seconds
-        while self._clock.now() < self._plan.end and not self._witness.violations:
-            await self._life(self._plan.end, interval)
-        troubles.cancel()
-        await asyncio.gather(troubles, return_exceptions=True)
-        if self._witness.violations:
+        while self._clock.now() < self._plan.end and not self._monitor.violations:
+            await self._session(self._plan.end, interval)
+        drawn_faults.cancel()
+        await asyncio.gather(drawn_faults, return_exceptions=True)
+        if self._monitor.violations:
             return
-        self._witness.died()
-        self._witness.revived()
-        self._door.calm()
+        self._monitor.died()
+        self._monitor.revived()
+        self._harness.calm()
         for ending in self._endings:  # a market that would have opened again after the end of the run, for example
-            self._strike(ending)
+            self._inject(ending)
         self._awaited.clear()
         self._parameters = settling(self._plan)
         recovered = self._clock.now() + timedelta(hours=RECOVERY_HOURS)
-        await self._life(recovered, RECOVERY_INTERVAL_SECONDS, last=True)
+        await self._session(recovered, RECOVERY_INTERVAL_SECONDS, last=True)
         asked = self._mailbox.unanswered(self._clock.now() - REQUESTS_ANSWERED_WITHIN)
         unanswered = [f"request {request.request_id} ({request.text}) was never answered" for request in asked]
-        self._witness.misanswered((*self._mailbox.flaws, *unanswered))
-        if not self._witness.violations:
+        self._monitor.misanswered((*self._mailbox.flaws, *unanswered))
+        if not self._monitor.violations:
             log = await self._memory.events()
-            self._witness.judge_end(log, self.world.funding_payments(self._plan.start), self._plan.start)
+            self._monitor.judge_end(log, self.world.funding_payments(self._plan.start), self._plan.start)
 
-    async def _life(self, until: datetime, interval: float, *, last: bool = False) -> None:
+    async def _session(self, until: datetime, interval: float, *, last: bool = False) -> None:
         """Let a bot live until the power fails, or until it is killed at ``until``; the last one is asked to stop."""
-        self._plug = plug = Plug()
+        self._crash_point = crash_point = CrashPoint()
         failed = False
         try:
-            async with self._door.life(self._memory, plug) as life:
+            async with self._harness.life(self._memory, crash_point) as life:
                 failed = await self._lived(self._wired(life, interval), until, last=last)
-        except PowerCut:
+        except SimulatedCrash:
             failed = True
         except ConfigError:
             await self._mourn(REFUSED_SECONDS, until)  # its supervisor starts it again
@@ -320,13 +320,13 @@ class _Run:
         self._restarts += 1
         if failed:
             self._deaths += 1
-            crashes = [t for t in self._plan.troubles if isinstance(t, Crash)]
+            crashes = [t for t in self._plan.drawn_faults if isinstance(t, Crash)]
             await self._mourn(crashes[self._deaths % len(crashes)].down_seconds if crashes else 0.0, until)
 
     async def _lived(self, bot: Bot, until: datetime, *, last: bool) -> bool:
         """Let a bot run; tells whether the power failed."""
         self._bot, fallen = bot, asyncio.Event()
-        self._plug.pulled = fallen.set
+        self._crash_point.pulled = fallen.set
         living = asyncio.ensure_future(bot.runner.run())
         others: list[asyncio.Future[Any]] = [
             asyncio.ensure_future(self._guard(bot)),
@@ -334,11 +334,11 @@ class _Run:
         ]
         left = (until - self._clock.now()).total_seconds()
         await asyncio.wait({living, *others}, timeout=left, return_when=FIRST)
-        if last and not self._witness.violations:
+        if last and not self._monitor.violations:
             bot.stop.set()
             await asyncio.wait({living}, timeout=STOPPING_SECONDS)
-        failed = self._plug.dead
-        self._plug.dead = True
+        failed = self._crash_point.dead
+        self._crash_point.dead = True
         for task in (*others, living):
             task.cancel()
         await asyncio.wait({living, *others})
@@ -346,16 +346,16 @@ class _Run:
             raise RuntimeError(f"the judge itself failed: {dict(bot.journal.listener_failures)}")
         error = None if living.cancelled() else living.exception()
         stopped = last and error is None
-        if not failed and not living.cancelled() and not isinstance(error, PowerCut) and not stopped:
+        if not failed and not living.cancelled() and not isinstance(error, SimulatedCrash) and not stopped:
             raise error or RuntimeError("the bot ended, and nobody had stopped it")
         return failed
 
     async def _guard(self, bot: Bot) -> None:
         """Wake the bot while legs differ; ends with the first violation."""
         attention = asyncio.Event()
-        self._witness.noticed = attention.set
-        while not self._witness.violations:
-            if self._witness.exposed:
+        self._monitor.noticed = attention.set
+        while not self._monitor.violations:
+            if self._monitor.exposed:
                 await self._clock.sleep(GUARD_SECONDS)
                 bot.stop.wake()
             else:
@@ -364,20 +364,20 @@ class _Run:
 
     async def _mourn(self, seconds: float, until: datetime) -> None:
         """Wait as long as no bot is there."""
-        self._witness.died()
+        self._monitor.died()
         self._view.show(await self._memory.load())
         await self._clock.sleep(min(seconds, max(0.0, (until - self._clock.now()).total_seconds())))
-        self._door.advance()
-        self._witness.revived()
+        self._harness.advance()
+        self._monitor.revived()
 
-    def _wired(self, life: Life, interval: float) -> Bot:
+    def _wired(self, life: BotSession, interval: float) -> Bot:
         self._view.begin(self._parameters)
-        store = WatchedStore(self._memory, self._witness)
-        venue = WatchedVenue(life.venue, self._witness)
+        store = InstrumentedStore(self._memory, self._monitor)
+        venue = InstrumentedVenue(life.venue, self._monitor)
         return build_bot(
             BotParts(
-                venue=CrashingVenue(venue, self._plug),
-                store=CrashingStore(store, self._plug),
+                venue=CrashingVenue(venue, self._crash_point),
+                store=CrashingStore(store, self._crash_point),
                 clock=self._clock,
                 parameters=self._parameters,
                 randomness=self._random,
@@ -385,8 +385,8 @@ class _Run:
                     interval_seconds=interval, mail_seconds=NEVER_SECONDS, poll_seconds=life.poll_seconds
                 ),
                 mailbox=self._mailbox,
-                listeners=(self._witness, self, self._view, *life.listeners),
-                news=venue if life.news else None,
+                observers=(self._monitor, self, self._view, *life.observers),
+                notifications=venue if life.notifications else None,
             )
         )
 
@@ -394,58 +394,58 @@ class _Run:
         """Allow openings again some hours after they were halted, as a person does who has looked."""
         while True:
             await self._clock.sleep(OWNER_LOOKS_SECONDS)
-            halt = self._witness.ledger.halt
+            halt = self._monitor.ledger.halt
             patience = timedelta(hours=self._plan.resume_after_hours)
             if halt is None or self._clock.now() - halt.since < patience or self._bot is None:
                 continue
             self._mailbox.resume()
-            self._witness.resumes()
+            self._monitor.resumes()
             self._bot.stop.nudge()
 
     # --- troubles ----------------------------------------------------------------------------------------------------
 
-    async def _troubles(self) -> None:
-        due: list[Act] = acts(self._plan.troubles)
-        while due := sorted((*due, *self._endings), key=lambda trouble: trouble.at):
-            trouble = due.pop(0)
-            await self._clock.sleep((trouble.at - self._clock.now()).total_seconds())
-            if trouble in self._endings:
-                self._endings.remove(trouble)
+    async def _drawn_faults(self) -> None:
+        due: list[Act] = acts(self._plan.drawn_faults)
+        while due := sorted((*due, *self._endings), key=lambda fault: fault.at):
+            fault = due.pop(0)
+            await self._clock.sleep((fault.at - self._clock.now()).total_seconds())
+            if fault in self._endings:
+                self._endings.remove(fault)
             due = [act for act in due if act not in self._endings]
-            ending = self._strike(trouble)
+            ending = self._inject(fault)
             self._endings += [ending] if ending else []
-            if self._bot is not None and self._door.wakes:
+            if self._bot is not None and self._harness.wakes:
                 self._bot.stop.wake()
 
-    def _strike(self, trouble: Act) -> Act | None:
-        if isinstance(trouble, Crash):
-            self._arm(trouble)
+    def _inject(self, fault: Act) -> Act | None:
+        if isinstance(fault, Crash):
+            self._arm(fault)
             return None
-        if isinstance(trouble, WireAct):
-            return self._door.strike(trouble)
+        if isinstance(fault, WireAct):
+            return self._harness.inject(fault)
         self._befallen += 1
-        if isinstance(trouble, Suspension):
-            self._witness.died()
-            self._clock.pass_time(trouble.seconds)
-            self._door.advance()
-            self._witness.revived()
+        if isinstance(fault, Suspension):
+            self._monitor.died()
+            self._clock.advance_time(fault.seconds)
+            self._harness.advance()
+            self._monitor.revived()
             return None
-        self._door.advance()
-        self._witness.look()
+        self._harness.advance()
+        self._monitor.look()
         before = self.world.account()
-        following = self._door.strike(trouble)
+        following = self._harness.inject(fault)
         after = self.world.account()
         # A jump may fill what the bot has resting: that is no act of the owner.
-        if isinstance(trouble, PriceJump):
-            self._witness.troubled(Cause.PRICES)
-        if isinstance(trouble, Alteration) and trouble.kind in REDENOMINATED:
-            self._witness.redenominated(altered_pair(trouble, self.world.tape.pairs, before), NEW_UNITS)
+        if isinstance(fault, PriceJump):
+            self._monitor.troubled(Cause.PRICES)
+        if isinstance(fault, Alteration) and fault.kind in REDENOMINATED:
+            self._monitor.redenominated(altered_pair(fault, self.world.market_data.pairs, before), NEW_UNITS)
             before = after  # no leg of it was taken; what was settled is known as a forced trade
-        self._witness.befell(after if isinstance(trouble, PriceJump) else before, after)
+        self._monitor.befell(after if isinstance(fault, PriceJump) else before, after)
         return following
 
     def _arm(self, crash: Crash) -> None:
         if crash.trading:
             self._awaited.append(crash)
         else:
-            self._plug.fail_after(crash.moments)
+            self._crash_point.fail_after(crash.points)

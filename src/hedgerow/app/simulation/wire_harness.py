@@ -26,25 +26,25 @@ from hedgerow.emulator.wire.protocol.clock import ExchangeClock
 from hedgerow.emulator.wire.protocol.credentials import Agent
 from hedgerow.emulator.wire.rest.call import WireRequest
 from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault, WireFault
-from hedgerow.emulator.wire.rest.router import Answer
+from hedgerow.emulator.wire.rest.router import RestReply
 from hedgerow.emulator.wire.venue import WireVenue
-from hedgerow.ports import Store, Tape
-from hedgerow.simulation.causes import Cause, Span
-from hedgerow.simulation.faults.crashes import Plug
-from hedgerow.simulation.faults.incidents import Fate, befall
-from hedgerow.simulation.faults.network import Line, Network
+from hedgerow.ports import MarketData, Store
+from hedgerow.simulation.causes import Cause, CauseSpan
+from hedgerow.simulation.faults.crashes import CrashPoint
+from hedgerow.simulation.faults.incidents import Incident, apply_incident
+from hedgerow.simulation.faults.network import Network, NetworkLink
 from hedgerow.simulation.faults.wire import (
     DeadKey,
     LaggingAccount,
-    RequestTrouble,
+    RequestFaultAct,
     StoppedBooks,
-    StreamTrouble,
+    StreamFaultAct,
     WrongClock,
 )
-from hedgerow.simulation.harness import ROUND_TRIPS, Life, spans_of
+from hedgerow.simulation.harness import ROUND_TRIPS, BotSession, spans_of
 from hedgerow.simulation.scenario import Act, Hearing, RunPlan, network_cuts
 
-__all__ = ["WireDoor"]
+__all__ = ["WireHarness"]
 
 USER = "0x1111111111111111111111111111111111111111"
 KEY = f"{1:064x}"
@@ -60,12 +60,12 @@ ORDER_PAUSE_SECONDS = 10.0
 """What a client waits after a limit that does not say how long: the shorter window of the order limits."""
 
 
-class WireDoor:
+class WireHarness:
     """One account on a wired exchange."""
 
     def __init__(
         self,
-        tape: Tape,
+        market_data: MarketData,
         clock: VirtualClock,
         plan: RunPlan,
         random: Random,
@@ -79,8 +79,8 @@ class WireDoor:
         self._plan = plan
         self._clock = clock
         self._random = random
-        self._exchange = Exchange(tape, start=plan.begin, rules=rules)
-        self._member = self._exchange.open_account(USER, spot=spot, perp=plan.usdt)
+        self._exchange = Exchange(market_data, start=plan.begin, rules=rules)
+        self._exchange_account = self._exchange.open_account(USER, spot=spot, perp=plan.usdt)
         self._exchange.permit(USER, Agent(signer=SIGNER.lower()))
         time = ExchangeClock(clock, plan.begin)
         self._venue = WireVenue(self._exchange, time, seed=plan.seed, pace_seconds=PACE_SECONDS)
@@ -88,7 +88,7 @@ class WireDoor:
         transport = MemoryTransport(
             self._venue, clock, latency=LatencyModel(median_seconds=plan.latency_seconds), random=random
         )
-        self._network = Network(transport, clock, network_cuts(plan.troubles))
+        self._network = Network(transport, clock, network_cuts(plan.drawn_faults))
         self.spans = spans_of(plan)
         self.wakes = False
 
@@ -96,17 +96,17 @@ class WireDoor:
     def world(self) -> World:
         """The account and its market, brought to the present time."""
         self.advance()
-        return self._member.world
+        return self._exchange_account.world
 
     @property
-    def struck(self) -> int:
+    def faulted(self) -> int:
         """How many requests were struck or met a cut."""
-        return self._venue.faults.struck + self._network.struck
+        return self._venue.faults.faulted + self._network.faulted
 
     @property
     def injected(self) -> int:
         """These, and the messages that were struck."""
-        return self.struck + self._venue.faults.struck_messages
+        return self.faulted + self._venue.faults.faulted_messages
 
     @property
     def patience_seconds(self) -> float:
@@ -114,15 +114,15 @@ class WireDoor:
 
         The window of a nonce is no part of it: the state IN_DOUBT has its own time.
         """
-        lag = max((t.seconds for t in self._plan.troubles if isinstance(t, LaggingAccount)), default=0.0)
+        lag = max((t.seconds for t in self._plan.drawn_faults if isinstance(t, LaggingAccount)), default=0.0)
         told = self._plan.spot_delay_seconds + self._plan.hide_orders_seconds
         return WRITE_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + lag + told + ROUND_TRIPS * self._plan.latency_seconds
 
     def client_id_of(self, fill: Fill) -> str:
         """Return the client id of the order behind a trade; the world names it by the wire's number of the order."""
         number = fill.client_id.partition(".")[0]
-        ticket = self._member.tickets.get(int(number)) if number.isdigit() else None
-        return ticket.client_id if ticket else ""
+        exchange_order = self._exchange_account.exchange_orders.get(int(number)) if number.isdigit() else None
+        return exchange_order.client_id if exchange_order else ""
 
     def advance(self) -> None:
         """Bring the exchange to the present time."""
@@ -133,56 +133,58 @@ class WireDoor:
     def calm(self) -> None:
         """Let nothing go wrong any more; what is under way still arrives."""
         self._venue.faults.clear()
-        self._member.lag(0.0)
+        self._exchange_account.lag(0.0)
         self._network.calm()
         self._exchange.rules = replace(self._exchange.rules, hide_orders_seconds=0.0)
 
-    def strike(self, act: Act) -> Act | None:
+    def inject(self, act: Act) -> Act | None:
         """Let something happen to the account, the market or the answers."""
         self.advance()
-        following = befall(act, self._member.world) if isinstance(act, Fate) else self._disturb(act)
+        following = (
+            apply_incident(act, self._exchange_account.world) if isinstance(act, Incident) else self._disturb(act)
+        )
         self._exchange.settle()
         self._venue.tick()
         return following
 
     @asynccontextmanager
-    async def life(self, store: Store, plug: Plug) -> AsyncGenerator[Life]:
+    async def life(self, store: Store, crash_point: CrashPoint) -> AsyncGenerator[BotSession]:
         """Start a client, as a new process would, and keep it connected."""
         await self._clock.sleep(BOOT_SECONDS)
         hearing = self._plan.hearing
-        line = Line(self._network, plug, hears_markets=hearing is Hearing.ALL)
+        line = NetworkLink(self._network, crash_point, hears_markets=hearing is Hearing.ALL)
         credentials = Credentials(user=USER, signer=SIGNER, private_key=KEY)
         client = AsterClient(
             transport=line, clock=self._clock, random=self._random, credentials=credentials, hosts=MAINNET
         )
         live = LiveExchange(line, client, self._clock, self._random)
-        async with live.attend(store, stay=hearing is not Hearing.NOTHING):
-            yield Life(venue=live.venue, news=True, poll_seconds=live.poll_seconds, listeners=(live,))
+        async with live.open_connection(store, stay=hearing is not Hearing.NOTHING):
+            yield BotSession(venue=live.venue, notifications=True, poll_seconds=live.poll_seconds, observers=(live,))
 
     def _disturb(self, act: Act) -> Act | None:
         faults, now = self._venue.faults, self._exchange.now
         match act:
-            case RequestTrouble() | StreamTrouble():
+            case RequestFaultAct() | StreamFaultAct():
                 faults.add(act.fault, now)
                 self.spans += self._late_rows(act.fault)
             case WrongClock():
                 faults.skew_seconds = act.seconds
                 return self._ending(act)
             case LaggingAccount():
-                self._member.lag(act.seconds)
+                self._exchange_account.lag(act.seconds)
                 return self._ending(act)
             case StoppedBooks():
                 self._exchange.stop_books((act.until - act.at).total_seconds())
-                self.spans.append(Span(begin=act.at, end=act.until, cause=Cause.STALE))
+                self.spans.append(CauseSpan(begin=act.at, end=act.until, cause=Cause.STALE))
             case DeadKey():
                 if act.told:
-                    self._member.tell(act.market, events.listen_key_expired(self._member.world))
-                self._member.close_listen_key(act.market)
+                    self._exchange_account.tell(act.market, events.listen_key_expired(self._exchange_account.world))
+                self._exchange_account.close_listen_key(act.market)
             case _:
                 pass
         return None
 
-    def _late_rows(self, fault: RequestFault | StreamFault) -> list[Span]:
+    def _late_rows(self, fault: RequestFault | StreamFault) -> list[CauseSpan]:
         """Return the span in which a bot may lack rows that are listed late; none for other faults.
 
         It asks again after pauses that double, from the first one on: hence up to as much later as rows were hidden.
@@ -191,19 +193,19 @@ class WireDoor:
             return []
         now = self._exchange.now
         end = now + timedelta(seconds=2 * (fault.for_seconds or 0.0) + FIRST_PAUSE_SECONDS)
-        return [Span(begin=now, end=end, cause=Cause.FALSE, explains=False)]
+        return [CauseSpan(begin=now, end=end, cause=Cause.FALSE, explains=False)]
 
     def _ending(self, act: WrongClock | LaggingAccount) -> Act | None:
         """Return what ends a span in which the exchange tells what is not so; None when this was it."""
         if not act.seconds:
             return None
-        self.spans.append(Span(begin=act.at, end=act.until, cause=Cause.STALE))
+        self.spans.append(CauseSpan(begin=act.at, end=act.until, cause=Cause.STALE))
         return replace(act, at=act.until, seconds=0.0)
 
-    def _answered(self, _: WireRequest, answer: Answer) -> None:
+    def _answered(self, _: WireRequest, answer: RestReply) -> None:
         """Note how long the client was told to wait."""
         response = answer.response
         if response is not None and response.status in LIMITED:
             seconds = float(response.headers.get("retry-after", ORDER_PAUSE_SECONDS))
             now = self._exchange.now
-            self.spans.append(Span(begin=now, end=now + timedelta(seconds=seconds), cause=Cause.OUTAGE))
+            self.spans.append(CauseSpan(begin=now, end=now + timedelta(seconds=seconds), cause=Cause.OUTAGE))

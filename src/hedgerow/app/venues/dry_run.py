@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from hedgerow.app.json_files import keep, kept
-from hedgerow.app.venues.connection import Access, Attend, Door
+from hedgerow.app.venues.connection import OpenConnection, VenueAccess, VenueConnection
 from hedgerow.app.venues.environment import Environment
 from hedgerow.app.venues.live import LiveExchange, live_exchange
 from hedgerow.app.venues.paper import DEFAULT_USDT
@@ -17,10 +17,10 @@ from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.errors import ConfigError
 from hedgerow.emulator.core.snapshot import WorldState
 from hedgerow.emulator.core.world import World
-from hedgerow.emulator.inprocess.sandbox import MirroredVenue
-from hedgerow.ports import Store, Tape
+from hedgerow.emulator.inprocess.sandbox import SandboxVenue
+from hedgerow.ports import MarketData, Store
 
-__all__ = ["dry_run_access", "kept_account"]
+__all__ = ["dry_run_venue_access", "kept_account"]
 
 
 class _DryFile(Struct, frozen=True, kw_only=True):
@@ -29,9 +29,9 @@ class _DryFile(Struct, frozen=True, kw_only=True):
     state: WorldState
 
 
-def dry_run_access(
+def dry_run_venue_access(
     home: Home, environment: Environment, *, usdt: Decimal | None = None, lockstep: bool = False
-) -> Access:
+) -> VenueAccess:
     """Return the way to the home's dry run.
 
     Its account begins with ``usdt``; without it with the USDT of the live account, or 1000 where there are no
@@ -43,32 +43,32 @@ def dry_run_access(
     credentials = environment.credentials()
     environment.hosts()
 
-    def connect() -> Door:
+    def connect() -> VenueConnection:
         live = live_exchange(environment, credentials, lockstep=lockstep)
-        venue = MirroredVenue(
+        venue = SandboxVenue(
             live.venue,
             live.clock,
             _opening(home.exchange, live, usdt),
-            news=live.venue,
+            notifications=live.venue,
             on_change=lambda world: keep(home.exchange, _DryFile(state=world.dump())),
             name="dry run: live market, emulated account",
         )
-        return Door(
+        return VenueConnection(
             venue=venue,
             clock=live.clock,
-            attend=_attended(live),
-            listeners=(live,),
+            open_connection=_attended(live),
+            observers=(live,),
             notices=environment.warnings,
             mail_seconds=live.mail_seconds,
-            news=venue,
+            notifications=venue,
             poll_seconds=live.poll_seconds,
             report_to=live.report_to,
         )
 
-    return Access(account=f"dry-run:{home.exchange.resolve()}", connect=connect)
+    return VenueAccess(account=f"dry-run:{home.exchange.resolve()}", connect=connect)
 
 
-def kept_account(file: Path) -> Callable[[Tape], Awaitable[World]]:
+def kept_account(file: Path) -> Callable[[MarketData], Awaitable[World]]:
     """Return what opens the account as it is kept, for reading only.
 
     Raises:
@@ -80,20 +80,20 @@ def kept_account(file: Path) -> Callable[[Tape], Awaitable[World]]:
         raise ConfigError(f"{file} is not there: the account of this dry run is gone")
     state = found.state
 
-    async def opened(tape: Tape) -> World:
-        return World.load(tape, state)
+    async def opened(market_data: MarketData) -> World:
+        return World.load(market_data, state)
 
     return opened
 
 
-def _opening(file: Path, live: LiveExchange, usdt: Decimal | None) -> Callable[[Tape], Awaitable[World]]:
+def _opening(file: Path, live: LiveExchange, usdt: Decimal | None) -> Callable[[MarketData], Awaitable[World]]:
     found = kept(file, _DryFile, "a dry run")
 
-    async def opened(tape: Tape) -> World:
+    async def opened(market_data: MarketData) -> World:
         if found is not None:
-            return World.load(tape, found.state)
+            return World.load(market_data, found.state)
         spot, perp = await _balances(live, usdt)
-        world = World(tape, start=live.clock.now(), spot={QUOTE_ASSET: spot}, perp=perp)
+        world = World(market_data, start=live.clock.now(), spot={QUOTE_ASSET: spot}, perp=perp)
         # The log's books begin with this account: it must be the same one at the next start.
         keep(file, _DryFile(state=world.dump()))
         return world
@@ -110,13 +110,13 @@ async def _balances(live: LiveExchange, usdt: Decimal | None) -> tuple[Decimal, 
     return half, half
 
 
-def _attended(live: LiveExchange) -> Attend:
+def _attended(live: LiveExchange) -> OpenConnection:
     """Return the opening of the live side; credentials that do not suffice for trading do for looking."""
 
     @asynccontextmanager
-    async def attend(store: Store, stay: bool) -> AsyncGenerator[tuple[str, ...]]:  # noqa: FBT001 - as Attend
+    async def open_connection(store: Store, stay: bool) -> AsyncGenerator[tuple[str, ...]]:  # noqa: FBT001 - as Attend
         del store  # what the dry run did is not the live account's
         async with live.connected(stay=stay):
             yield ()
 
-    return attend
+    return open_connection

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from hedgerow.app.findings.account import clock_finding
-from hedgerow.app.findings.keys import Level, agent_findings, refused
-from hedgerow.app.venues.connection import Access, Door
+from hedgerow.app.findings.keys import Severity, agent_findings, refused
+from hedgerow.app.venues.connection import VenueAccess, VenueConnection
 from hedgerow.app.venues.environment import Environment
 from hedgerow.app.venues.lockstep import AttendedTransport, LockstepClock
 from hedgerow.aster import AsterClient, AsterVenue, Credentials, Hosts
@@ -24,12 +24,12 @@ from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError, Unauthorized, VenueError
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.engine.notices import CycleEnded, Moment
+from hedgerow.engine.notices import CycleEnded, Notice
 from hedgerow.ports import Clock, Store, StreamTransport, Transport
 from hedgerow.store.account_lock import default_lock_folder
 from hedgerow.tasks import supervise
 
-__all__ = ["Connections", "LiveExchange", "account_name", "credentials_of", "live_access", "live_exchange"]
+__all__ = ["Connections", "LiveExchange", "account_name", "credentials_of", "live_exchange", "live_venue_access"]
 
 MAIL_SECONDS, MAIL_SECONDS_IN_LOCKSTEP = 1.0, 300.0
 """On a clock that the exchange is asked to move, a wait of a second costs a request; five minutes pass as quickly."""
@@ -38,7 +38,7 @@ POLL_SECONDS = 30.0
 """A glance is three signed reads, 10 weight of the futures and 5 of the spot market: two a minute are below 1 %."""
 
 
-def live_access(home: Home, environment: Environment, *, lockstep: bool = False) -> Access:
+def live_venue_access(home: Home, environment: Environment, *, lockstep: bool = False) -> VenueAccess:
     """Return the way to the account that the credentials name.
 
     Raises:
@@ -46,21 +46,21 @@ def live_access(home: Home, environment: Environment, *, lockstep: bool = False)
     """
     credentials, hosts = credentials_of(home, environment), environment.hosts()
 
-    def connect() -> Door:
+    def connect() -> VenueConnection:
         exchange = live_exchange(environment, credentials, lockstep=lockstep)
-        return Door(
+        return VenueConnection(
             venue=exchange.venue,
             clock=exchange.clock,
-            attend=exchange.attend,
-            listeners=(exchange,),
+            open_connection=exchange.open_connection,
+            observers=(exchange,),
             notices=environment.warnings,
             mail_seconds=exchange.mail_seconds,
-            news=exchange.venue,
+            notifications=exchange.venue,
             poll_seconds=exchange.poll_seconds,
             report_to=exchange.report_to,
         )
 
-    return Access(account=account_name(hosts, credentials), connect=connect)
+    return VenueAccess(account=account_name(hosts, credentials), connect=connect)
 
 
 def account_name(hosts: Hosts, credentials: Credentials) -> str:
@@ -126,17 +126,17 @@ class LiveExchange:
         self.venue = AsterVenue(client, clock)
         self._chance = chance
         self._held: frozenset[str] = frozenset()
-        self._news = asyncio.Event()
+        self._notifications = asyncio.Event()
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Note which pair is held, so that its books are followed, and what need not be remembered any more."""
-        if isinstance(moment, CycleEnded):
-            if moment.ledger.log_marks:
-                self.venue.forget(moment.ledger.log_marks[0].at)
-            held = frozenset({moment.ledger.hedge.symbol} if moment.ledger.hedge else ())
+        if isinstance(notice, CycleEnded):
+            if notice.ledger.log_marks:
+                self.venue.forget(notice.ledger.log_marks[0].at)
+            held = frozenset({notice.ledger.hedge.symbol} if notice.ledger.hedge else ())
             if held != self._held:
                 self._held = held
-                self._news.set()
+                self._notifications.set()
 
     def report_to(self, show: Callable[[str], None]) -> None:
         """Show what of the streams and the background work fails through ``show`` from now on."""
@@ -158,7 +158,7 @@ class LiveExchange:
         return 0.0 if isinstance(self.clock, LockstepClock) else POLL_SECONDS
 
     @asynccontextmanager
-    async def attend(self, store: Store, stay: bool) -> AsyncGenerator[tuple[str, ...]]:  # noqa: FBT001 - as Attend
+    async def open_connection(self, store: Store, stay: bool) -> AsyncGenerator[tuple[str, ...]]:  # noqa: FBT001 - as Attend
         """Remember what the bot did, introduce it, and stay connected.
 
         Raises:
@@ -199,7 +199,7 @@ class LiveExchange:
             return ()
         try:
             clock = clock_finding(await self.venue.synchronise())
-            clocks = () if clock.level is Level.OK else (clock.line,)
+            clocks = () if clock.level is Severity.OK else (clock.line,)
             if credentials.legacy:
                 await self.client.balances()
                 return clocks
@@ -210,10 +210,10 @@ class LiveExchange:
                 raise ConfigError(refused(error, credentials).line) from None
             return (f"key: its rights could not be read ({error})",)
         found = agent_findings(rows, credentials, self.now)
-        problem = next((finding for finding in found if finding.level is Level.PROBLEM), None)
+        problem = next((finding for finding in found if finding.level is Severity.PROBLEM), None)
         if problem is not None:
             raise ConfigError(problem.line)
-        return (*clocks, *(finding.line for finding in found if finding.level is Level.WARNING))
+        return (*clocks, *(finding.line for finding in found if finding.level is Severity.WARNING))
 
     def _background(self) -> tuple[Coroutine[Any, Any, NoReturn], ...]:
         """Return what runs while a session lasts; what fails of it is reported, and started again."""
@@ -228,10 +228,10 @@ class LiveExchange:
 
     async def _follow(self, streams: AsterStreams) -> None:
         """Keep the books of the held pair on the streams."""
-        self._news.set()
+        self._notifications.set()
         while True:
-            await self._news.wait()
-            self._news.clear()
+            await self._notifications.wait()
+            self._notifications.clear()
             try:
                 await streams.watch(self._held)
             except VenueError:

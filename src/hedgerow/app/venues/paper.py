@@ -9,17 +9,17 @@ from msgspec import Struct
 
 from hedgerow.app.json_files import keep, kept
 from hedgerow.app.outlook_file import read_outlook
-from hedgerow.app.venues.connection import Access, Door
+from hedgerow.app.venues.connection import VenueAccess, VenueConnection
 from hedgerow.clock import SystemClock, VirtualClock
 from hedgerow.config import Home
 from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.core.snapshot import WorldState
 from hedgerow.emulator.core.world import World
 from hedgerow.emulator.inprocess.venue import EmulatedVenue
-from hedgerow.emulator.markets.generated import GeneratedTape
+from hedgerow.emulator.markets.generated import GeneratedMarketData
 from hedgerow.ports import Clock
 
-__all__ = ["DEFAULT_USDT", "PaperExchange", "PaperTerms", "paper_access"]
+__all__ = ["DEFAULT_USDT", "PaperExchange", "PaperTerms", "paper_venue_access"]
 
 DEFAULT_USDT = Decimal(1000)
 
@@ -50,12 +50,12 @@ class PaperExchange:
         begun = _midnight(now()) if found is None else found.market_start
         self._seed = terms.seed if found is None else found.seed
         self._market_start = begun
-        tape = GeneratedTape(seed=self._seed, start=begun)
+        market_data = GeneratedMarketData(seed=self._seed, start=begun)
         if found is None:
             half = terms.usdt / 2
-            self.world = World(tape, start=now(), spot={"USDT": half}, perp=half)
+            self.world = World(market_data, start=now(), spot={"USDT": half}, perp=half)
         else:
-            self.world = World.load(tape, found.state)
+            self.world = World.load(market_data, found.state)
 
     @property
     def created(self) -> bool:
@@ -71,13 +71,13 @@ class PaperExchange:
         keep(self._path, _PaperFile(seed=self._seed, market_start=self._market_start, state=world.dump()))
 
 
-def paper_access(home: Home, terms: PaperTerms | None = None, speed: float | None = 1.0) -> Access:
+def paper_venue_access(home: Home, terms: PaperTerms | None = None, speed: float | None = 1.0) -> VenueAccess:
     """Return the way to the home's paper exchange.
 
     ``speed`` is virtual seconds per real second; 1 = the wall clock, None = as fast as the machine allows.
     """
 
-    def connect() -> Door:
+    def connect() -> VenueConnection:
         exchange = PaperExchange(home.exchange, terms or PaperTerms(), SystemClock().now)
         start = _resumed_at(home, exchange)
         if not exchange.created:
@@ -85,9 +85,9 @@ def paper_access(home: Home, terms: PaperTerms | None = None, speed: float | Non
             exchange.save(exchange.world)
         clock: Clock = SystemClock() if speed == 1.0 else VirtualClock(start, speed=speed)
         venue = EmulatedVenue(exchange.world, clock, on_change=exchange.save, name="paper exchange")
-        return Door(venue=venue, clock=clock, news=venue)
+        return VenueConnection(venue=venue, clock=clock, notifications=venue)
 
-    return Access(account=f"paper:{home.exchange.resolve()}", connect=connect)
+    return VenueAccess(account=f"paper:{home.exchange.resolve()}", connect=connect)
 
 
 def _resumed_at(home: Home, exchange: PaperExchange) -> datetime:

@@ -2,13 +2,13 @@
 
 from decimal import Decimal
 
-from hedgerow.app.venues.connection import Access
+from hedgerow.app.venues.connection import VenueAccess
 from hedgerow.app.venues.environment import Environment, read_environment
-from hedgerow.app.venues.live import live_access
+from hedgerow.app.venues.live import live_venue_access
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.errors import ConfigError
 
-__all__ = ["access_to", "environment_of"]
+__all__ = ["environment_of", "venue_access"]
 
 
 def environment_of(home: Home) -> Environment:
@@ -20,14 +20,14 @@ def environment_of(home: Home) -> Environment:
     return read_environment(home.secrets)
 
 
-def access_to(
+def venue_access(
     home: Home,
     *,
     speed: float | None = 1.0,
     usdt: Decimal | None = None,
     seed: int | None = None,
     lockstep: bool = False,
-) -> Access:
+) -> VenueAccess:
     """Return the way to the exchange that ``home`` is about; ``speed``, ``usdt`` and ``seed`` make paper.
 
     Raises:
@@ -35,18 +35,18 @@ def access_to(
     """
     # The live bot has to start fast and needs no exchange of its own: the emulator is imported where it is used.
     if home.mode is HomeMode.PAPER:
-        from hedgerow.app.venues.paper import DEFAULT_USDT, PaperTerms, paper_access  # noqa: PLC0415
+        from hedgerow.app.venues.paper import DEFAULT_USDT, PaperTerms, paper_venue_access  # noqa: PLC0415
 
         terms = PaperTerms(seed=1 if seed is None else seed, usdt=DEFAULT_USDT if usdt is None else usdt)
-        return paper_access(home, terms, speed)
+        return paper_venue_access(home, terms, speed)
     environment = environment_of(home)
     if home.mode is HomeMode.DRY_RUN:
-        from hedgerow.app.venues.dry_run import dry_run_access  # noqa: PLC0415
+        from hedgerow.app.venues.dry_run import dry_run_venue_access  # noqa: PLC0415
 
-        return dry_run_access(home, environment, usdt=usdt, lockstep=lockstep)
+        return dry_run_venue_access(home, environment, usdt=usdt, lockstep=lockstep)
     if not environment.has_credentials:
         _refuse_paper_home(home)
-    return live_access(home, environment, lockstep=lockstep)
+    return live_venue_access(home, environment, lockstep=lockstep)
 
 
 def _refuse_paper_home(home: Home) -> None:

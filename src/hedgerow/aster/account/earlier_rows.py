@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from hedgerow.aster.schema.account_rows import PerpAccount, SpotAccount
+from hedgerow.aster.schema.account_rows import PerpAccountReply, SpotAccount
 from hedgerow.domain.account import Balance
 from hedgerow.domain.errors import OutcomeUnknown
 
@@ -36,7 +36,7 @@ class EarlierRows:
         self._symbols: frozenset[str] = frozenset()
         self._assets: dict[str, Vanished] = {}
 
-    def unreadable_positions(self, account: PerpAccount, listed: Collection[str] | None) -> frozenset[str]:
+    def unreadable_positions(self, account: PerpAccountReply, listed: Collection[str] | None) -> frozenset[str]:
         """Return the symbols whose position an account reply does not tell, and remember what it lists.
 
         ``listed`` are the perpetuals of the exchange's listing, None before it was read: a symbol that it does not

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from hedgerow.aster.account.own_activity import TRANSFER_SLACK, OwnActs, OwnTransfer
+from hedgerow.aster.account.own_activity import TRANSFER_SLACK, OwnActivity, OwnTransfer
 from hedgerow.aster.account.pagination import all_pages
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.schema.account_rows import IncomeRow, TradeRow, TransactionRow
@@ -16,10 +16,10 @@ from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import Fill
-from hedgerow.ports import AccountRecord, StatementRow
+from hedgerow.ports import AccountHistory, StatementRow
 from hedgerow.tasks import all_of
 
-__all__ = ["AccountHistory"]
+__all__ = ["AsterAccountHistory"]
 
 LONG = timedelta(days=21)
 """Paged over a longer time, funding payments take a notable part of the limits."""
@@ -51,10 +51,10 @@ _MOVES = {"TRANSFER", "INTERNAL_TRANSFER", "TRANSFER_SPOT_TO_SPOT", "TRANSFER_RE
 _SPOT_TRADES = {"TRADE_TARGET", "TRADE_SOURCE"}
 
 
-class AccountHistory:
+class AsterAccountHistory:
     """What the venue wrote down about the account."""
 
-    def __init__(self, client: AsterClient, own: OwnActs) -> None:
+    def __init__(self, client: AsterClient, own: OwnActivity) -> None:
         self._client = client
         self._own = own
 
@@ -75,7 +75,7 @@ class AccountHistory:
     async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
         """Return the funding payments; orders and reads that safety needs go before those of a long time."""
         long = self._client.rest.time.now() - since > LONG
-        reader = AccountHistory(self._client.giving_way(), self._own) if long else self
+        reader = AsterAccountHistory(self._client.giving_way(), self._own) if long else self
         return _payments(await reader.income(since, FUNDING))
 
     async def statement(self, since: datetime, until: datetime | None = None) -> tuple[StatementRow, ...]:
@@ -84,13 +84,13 @@ class AccountHistory:
         Trades the venue forced (liquidation, ADL) are not here: they are fills of their own. Orders and reads that
         safety needs go first.
         """
-        patient = AccountHistory(self._client.giving_way(), self._own)
+        patient = AsterAccountHistory(self._client.giving_way(), self._own)
         rows: Iterable[StatementRow] = (await patient.record(since, until)).rows
         for wallet in Wallet:
             rows = _without_own(rows, wallet, self._own.transfers(wallet))
         return tuple(rows)
 
-    async def record(self, since: datetime, until: datetime | None = None) -> AccountRecord:
+    async def record(self, since: datetime, until: datetime | None = None) -> AccountHistory:
         """Return everything that the venue wrote down since a time."""
         income, transactions, spot_fills = await all_of(
             self.income(since, None, until),
@@ -103,7 +103,7 @@ class AccountHistory:
             *(row for row in map(_spot_row, transactions) if row),
             *_by_hand(fill for fill in fills if not self._own.is_own_order(fill.order_id)),
         ]
-        return AccountRecord(
+        return AccountHistory(
             fills=tuple(sorted(fills, key=lambda fill: fill.at)),
             payments=_payments(income),
             rows=tuple(sorted(rows, key=lambda row: row.at)),

@@ -6,7 +6,7 @@ after a crash, which finds the nonce in the log.
 
 from datetime import datetime, timedelta
 
-from hedgerow.aster.account.own_activity import OwnActs, id_of
+from hedgerow.aster.account.own_activity import OwnActivity, id_of
 from hedgerow.aster.client import AsterClient
 from hedgerow.domain.commands import Command
 from hedgerow.domain.errors import NotSent, VenueError
@@ -25,7 +25,7 @@ LANDING_MARGIN = timedelta(seconds=5)
 class Reservations:
     """The nonces of one account's acts, by client id or transfer id."""
 
-    def __init__(self, client: AsterClient, own: OwnActs, clock: Clock) -> None:
+    def __init__(self, client: AsterClient, own: OwnActivity, clock: Clock) -> None:
         self._client = client
         self._clock = clock
         self._own = own

@@ -12,13 +12,13 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from hedgerow.aster.account.nonce_reservations import Reservations
-from hedgerow.aster.account.own_activity import OwnActs
+from hedgerow.aster.account.own_activity import OwnActivity
 from hedgerow.aster.account.pagination import all_pages
 from hedgerow.aster.account.stream_cache import AccountCache
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.http.error_codes import NO_SUCH_ORDER, TIMEOUT, NonceRefused, reject_kind
 from hedgerow.aster.schema.account_rows import OrderRow, TradeRow
-from hedgerow.aster.schema.convert import mistaken, told
+from hedgerow.aster.schema.convert import mistaken, order_report
 from hedgerow.domain.commands import CancelOrder
 from hedgerow.domain.errors import NotSent, OrderNotFound, OutcomeUnknown, RateLimited, Rejected, VenueError
 from hedgerow.domain.events import (
@@ -34,7 +34,7 @@ from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInF
 from hedgerow.ports import Clock
 from hedgerow.tasks import all_of
 
-__all__ = ["OrderDesk"]
+__all__ = ["OrderClient"]
 
 POLL_SECONDS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Pauses before looking again at a spot order, which is acknowledged before it is matched (docs/aster-api.md 6.2)."""
@@ -51,11 +51,11 @@ LOOK_BACK = timedelta(hours=24)
 CLOCK_SLACK = timedelta(seconds=30)
 
 
-class OrderDesk:
+class OrderClient:
     """Orders of one account."""
 
     def __init__(
-        self, client: AsterClient, clock: Clock, own: OwnActs, *, cache: AccountCache, reservations: Reservations
+        self, client: AsterClient, clock: Clock, own: OwnActivity, *, cache: AccountCache, reservations: Reservations
     ) -> None:
         self._client = client
         self._clock = clock
@@ -91,7 +91,7 @@ class OrderDesk:
             row = await self._client.cancel(command.market, command.symbol, command.client_id)
             if row.symbol != command.symbol:
                 return (self._unknown(command.client_id, f"the exchange answered with an order of {row.symbol}"),)
-            return (told(row, command.client_id, self._clock.now()),)
+            return (order_report(row, command.client_id, self._clock.now()),)
         except OutcomeUnknown as unknown:
             return (self._unknown(command.client_id, str(unknown)),)
         except VenueError as error:
@@ -165,7 +165,7 @@ class OrderDesk:
         wrong = mistaken(row, request)
         if wrong is not None:
             raise OutcomeUnknown(wrong)
-        return told(row, request.client_id, self._clock.now())
+        return order_report(row, request.client_id, self._clock.now())
 
     # --- watching ----------------------------------------------------------------------------------------------------
 

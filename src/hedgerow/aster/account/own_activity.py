@@ -14,7 +14,7 @@ from hedgerow.domain.commands import Command, PlaceOrder, TransferDirection, Tra
 from hedgerow.domain.events import CommandIssued, Event, FundsTransferred, OrderAccepted, Wallet
 from hedgerow.domain.position import OrderRecord
 
-__all__ = ["OwnActs", "OwnTransfer", "Sent", "id_of"]
+__all__ = ["OwnActivity", "OwnTransfer", "Sent", "id_of"]
 
 MAX_ORDER_IDS = 10_000
 """How many order ids are kept with their client ids; an older one is looked up at the venue."""
@@ -43,7 +43,7 @@ class OwnTransfer(Struct, frozen=True, kw_only=True):
         return max(self.sent_at - row_at, row_at - self.at, timedelta(0))
 
 
-class OwnActs:
+class OwnActivity:
     """Orders and transfers of the bot: of this process as they happen, of earlier ones from the event log."""
 
     def __init__(self) -> None:

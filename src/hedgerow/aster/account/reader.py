@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from hedgerow.aster.account.earlier_rows import EarlierRows, Vanished
 from hedgerow.aster.account.pagination import all_pages
 from hedgerow.aster.account.stream_cache import AccountCache, Holdings
-from hedgerow.aster.cached_read import Timed
+from hedgerow.aster.cached_read import CachedRead
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.market.instruments import Listing
-from hedgerow.aster.schema.account_rows import PerpAccount, PositionRow
+from hedgerow.aster.schema.account_rows import PerpAccountReply, PositionRow
 from hedgerow.aster.schema.convert import doubts_in, perp_wallet_of, position_of, positions_in, spot_balances_of
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, PerpPosition
 from hedgerow.domain.errors import OutcomeUnknown, VenueError
@@ -47,8 +47,8 @@ class AccountReader:
         self._listing = listing
         self._cache = cache
         self._earlier = EarlierRows()
-        self._hedge_mode = Timed(clock, client.hedge_mode, seconds=MODES_SECONDS)
-        self._multi_assets = Timed(clock, client.multi_assets, seconds=MODES_SECONDS)
+        self._hedge_mode = CachedRead(clock, client.hedge_mode, seconds=MODES_SECONDS)
+        self._multi_assets = CachedRead(clock, client.multi_assets, seconds=MODES_SECONDS)
 
     async def read(self) -> AccountView:
         """Read the account; the spot wallet only while no stream vouches for it.
@@ -157,7 +157,7 @@ class AccountReader:
             left[row.asset] = left.get(row.asset, ZERO) - min(ZERO, row.balance_delta)
         return tuple(earlier for earlier in vanished if left.get(earlier.asset, ZERO) < earlier.total)
 
-    async def _positions(self, account: PerpAccount, missing: frozenset[str], *, alone: bool) -> _Positions:
+    async def _positions(self, account: PerpAccountReply, missing: frozenset[str], *, alone: bool) -> _Positions:
         """Return the positions, of the venue's own list where a liquidation price is near or not for us to work out.
 
         ``alone`` tells that USDT is the only margin. A position that only the venue could tell, and does not, is
@@ -201,7 +201,7 @@ def _crossed(row: PositionRow) -> bool:
     return row.margin_type == "cross" and row.position_side == ONE_WAY_SIDE
 
 
-def _sided(account: PerpAccount) -> frozenset[str]:
+def _sided(account: PerpAccountReply) -> frozenset[str]:
     """Return the symbols that the account's reply shows held on one side, as in hedge mode."""
     return frozenset(row.symbol for row in account.positions if row.position_amt and row.position_side != ONE_WAY_SIDE)
 

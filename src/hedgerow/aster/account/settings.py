@@ -1,7 +1,7 @@
 """Transfers, leverage and margin type: each command once, its answer as an event. "It is so already" is a success."""
 
 from hedgerow.aster.account.nonce_reservations import Reservations
-from hedgerow.aster.account.own_activity import OwnActs
+from hedgerow.aster.account.own_activity import OwnActivity
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.http.error_codes import MARGIN_TYPE_UNCHANGED, TIMEOUT, TRANSFER_ID_DUPLICATE
 from hedgerow.aster.schema.account_rows import TransferReply
@@ -19,13 +19,13 @@ from hedgerow.domain.events import (
 from hedgerow.domain.instrument import Market
 from hedgerow.ports import Clock
 
-__all__ = ["SettingsDesk"]
+__all__ = ["AccountCommands"]
 
 
-class SettingsDesk:
+class AccountCommands:
     """What the account is told besides orders."""
 
-    def __init__(self, client: AsterClient, clock: Clock, own: OwnActs, *, reservations: Reservations) -> None:
+    def __init__(self, client: AsterClient, clock: Clock, own: OwnActivity, *, reservations: Reservations) -> None:
         self._client = client
         self._clock = clock
         self._own = own

@@ -16,7 +16,7 @@ from hedgerow.aster.cached_read import is_recent
 from hedgerow.aster.schema.account_rows import OrderRow
 from hedgerow.domain.account import Balance
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.ports import Clock
 from hedgerow.subscribers import Subscribers
 
@@ -43,14 +43,14 @@ class AccountCache:
 
     def __init__(self, clock: Clock, report: Callable[[str], None] = lambda _: None) -> None:
         self._clock = clock
-        self._subscribers: Subscribers[News] = Subscribers(report)
+        self._subscribers: Subscribers[Notification] = Subscribers(report)
         self._open: set[Market] = set()
         self._holdings: Holdings | None = None
         self._changed_at: datetime | None = None
         self._reports: dict[str, OrderRow] = {}
         self._heard = asyncio.Event()
 
-    def subscribe(self, listener: Callable[[News], None]) -> None:
+    def subscribe(self, listener: Callable[[Notification], None]) -> None:
         """Call ``listener`` with every piece of news; it must not wait."""
         self._subscribers.add(listener)
 
@@ -72,15 +72,15 @@ class AccountCache:
         """Something changes the account: readings from before do not count."""
         self._changed_at = self._clock.now()
 
-    def told(self, news: News) -> None:
+    def told(self, notification: Notification) -> None:
         """Take over what a stream told."""
-        if news.kind is NewsKind.CONNECTED:
-            self._open.add(news.market)
-        elif news.kind is NewsKind.LOST:
-            self._open.discard(news.market)
-        if news.kind is not NewsKind.FUNDING:
+        if notification.kind is NotificationKind.CONNECTED:
+            self._open.add(notification.market)
+        elif notification.kind is NotificationKind.LOST:
+            self._open.discard(notification.market)
+        if notification.kind is not NotificationKind.FUNDING:
             self.touch()
-        self._subscribers.tell(news)
+        self._subscribers.tell(notification)
 
     def reported(self, row: OrderRow) -> None:
         """Take over an order's state; an older or smaller one is ignored."""

@@ -8,13 +8,13 @@ from msgspec import Raw, Struct
 
 from hedgerow.aster.account.stream_cache import AccountCache
 from hedgerow.aster.client import AsterClient
-from hedgerow.aster.http.reconnecting_stream import Listener, StreamLink
+from hedgerow.aster.http.reconnecting_stream import ReconnectingStream, StreamHandler
 from hedgerow.aster.reports import Report
 from hedgerow.aster.schema.account_rows import OrderRow
 from hedgerow.aster.schema.market_rows import Millis, Wire, decode
 from hedgerow.domain.errors import OutcomeUnknown, VenueError
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.domain.order import FORCED_CLIENT_IDS
 from hedgerow.ports import Clock, StreamConnection, StreamTransport
 
@@ -66,12 +66,12 @@ class _Report(
 
 
 _KINDS = {
-    "ORDER_TRADE_UPDATE": NewsKind.ORDER,
-    "executionReport": NewsKind.ORDER,
-    "ACCOUNT_UPDATE": NewsKind.BALANCE,
-    "outboundAccountPosition": NewsKind.BALANCE,
-    "ACCOUNT_CONFIG_UPDATE": NewsKind.MODES,
-    "MARGIN_CALL": NewsKind.MARGIN_CALL,
+    "ORDER_TRADE_UPDATE": NotificationKind.ORDER,
+    "executionReport": NotificationKind.ORDER,
+    "ACCOUNT_UPDATE": NotificationKind.BALANCE,
+    "outboundAccountPosition": NotificationKind.BALANCE,
+    "ACCOUNT_CONFIG_UPDATE": NotificationKind.MODES,
+    "MARGIN_CALL": NotificationKind.MARGIN_CALL,
 }
 
 
@@ -103,9 +103,9 @@ class UserStreams:
     ) -> None:
         self._clock = clock
         self._random = random
-        self._listeners = {market: _UserListener(market, client, clock, cache, report) for market in Market}
+        self._listeners = {market: _UserStreamHandler(market, client, clock, cache, report) for market in Market}
         self._links = [
-            StreamLink(
+            ReconnectingStream(
                 transport=transport,
                 clock=clock,
                 random=random,
@@ -124,13 +124,13 @@ class UserStreams:
             for listener in self._listeners.values():
                 group.create_task(self._keep_alive(listener))
 
-    async def _keep_alive(self, listener: "_UserListener") -> None:
+    async def _keep_alive(self, listener: "_UserStreamHandler") -> None:
         while True:
             await self._clock.sleep(self._random.uniform(*RENEW_SECONDS))
             await listener.renew()
 
 
-class _UserListener(Listener):
+class _UserStreamHandler(StreamHandler):
     """One market's connection."""
 
     def __init__(self, market: Market, client: AsterClient, clock: Clock, cache: AccountCache, report: Report) -> None:
@@ -150,12 +150,12 @@ class _UserListener(Listener):
     async def opened(self, connection: StreamConnection) -> None:
         """From now on changes are told."""
         self._connection = connection
-        self._tell(NewsKind.CONNECTED)
+        self._tell(NotificationKind.CONNECTED)
 
     def closed(self) -> None:
         """From now on changes may be missed."""
         self._connection = None
-        self._tell(NewsKind.LOST)
+        self._tell(NotificationKind.LOST)
 
     async def renew(self) -> None:
         """Prolong the listen key; where that is refused, begin anew with another one."""
@@ -173,29 +173,29 @@ class _UserListener(Listener):
         Raises:
             VenueError: the listen key expired.
         """
-        kind: NewsKind | None = NewsKind.BALANCE
+        kind: NotificationKind | None = NotificationKind.BALANCE
         try:
             event = decode(message, _Event)
             kind = _KINDS.get(event.e)
             self._take(event, kind, message)
         except OutcomeUnknown as unreadable:
             self._unreadable(f"a message of the {self._market} account stream cannot be read", str(unreadable))
-            self._tell(NewsKind.MODES if kind is NewsKind.MODES else NewsKind.BALANCE)
+            self._tell(NotificationKind.MODES if kind is NotificationKind.MODES else NotificationKind.BALANCE)
         else:
             if event.e == "listenKeyExpired":
                 raise VenueError("the listen key expired")
 
-    def _take(self, event: _Event, kind: NewsKind | None, message: str | bytes) -> None:
+    def _take(self, event: _Event, kind: NotificationKind | None, message: str | bytes) -> None:
         """Take over one event of a known kind.
 
         Raises:
             OutcomeUnknown: it cannot be read.
         """
-        if kind is NewsKind.ORDER:
+        if kind is NotificationKind.ORDER:
             self._report(event.o if event.e == "ORDER_TRADE_UPDATE" else message)
-        elif kind is NewsKind.MODES and event.ai == Raw(b"null"):
+        elif kind is NotificationKind.MODES and event.ai == Raw(b"null"):
             changed = decode(event.ac, _Leverage)
-            self._tell(NewsKind.LEVERAGE, changed.s, detail=f"its leverage is {changed.l}x now")
+            self._tell(NotificationKind.LEVERAGE, changed.s, detail=f"its leverage is {changed.l}x now")
         elif kind is not None:
             self._tell(_finer(event, kind))
 
@@ -217,11 +217,11 @@ class _UserListener(Listener):
                 )
             )
         forced = row.client_id.startswith(FORCED_CLIENT_IDS)
-        self._tell(NewsKind.FORCED if forced else NewsKind.ORDER, row.symbol, row.client_id)
+        self._tell(NotificationKind.FORCED if forced else NotificationKind.ORDER, row.symbol, row.client_id)
 
-    def _tell(self, kind: NewsKind, symbol: str = "", client_id: str = "", detail: str = "") -> None:
+    def _tell(self, kind: NotificationKind, symbol: str = "", client_id: str = "", detail: str = "") -> None:
         self._cache.told(
-            News(
+            Notification(
                 at=self._clock.now(),
                 market=self._market,
                 kind=kind,
@@ -232,8 +232,8 @@ class _UserListener(Listener):
         )
 
 
-def _finer(event: _Event, kind: NewsKind) -> NewsKind:
+def _finer(event: _Event, kind: NotificationKind) -> NotificationKind:
     """Tell funding from other balances."""
     if event.e == "ACCOUNT_UPDATE" and decode(event.a, _Change).m == "FUNDING_FEE":
-        return NewsKind.FUNDING
+        return NotificationKind.FUNDING
     return kind

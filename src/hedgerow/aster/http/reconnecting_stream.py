@@ -8,7 +8,7 @@ from hedgerow.domain.errors import VenueError
 from hedgerow.ports import Clock, StreamConnection, StreamTransport
 from hedgerow.tasks import describe
 
-__all__ = ["Listener", "StreamLink"]
+__all__ = ["ReconnectingStream", "StreamHandler"]
 
 ROTATE_SECONDS = 23 * 3600.0
 """The venue ends every connection at 24 h (docs/aster-api.md 10)."""
@@ -18,7 +18,7 @@ HEALTHY_SECONDS = 60.0
 FAILURES_REPORTED = 3
 
 
-class Listener:
+class StreamHandler:
     """What a link tells; all of it is to be overridden where it matters."""
 
     async def address(self) -> str:
@@ -35,7 +35,7 @@ class Listener:
         """The connection is gone."""
 
 
-class StreamLink:
+class ReconnectingStream:
     """Runs one stream for ever; ``silence_seconds`` without any message ends a connection.
 
     A connection that ends now and then is normal. ``report`` is called once when ``FAILURES_REPORTED`` connections in
@@ -48,7 +48,7 @@ class StreamLink:
         transport: StreamTransport,
         clock: Clock,
         random: Random,
-        listener: Listener,
+        listener: StreamHandler,
         silence_seconds: float = ROTATE_SECONDS,
         name: str = "stream",
         report: Callable[[str], None] = lambda _: None,

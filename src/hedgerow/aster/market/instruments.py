@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from hedgerow.aster.cached_read import Timed
+from hedgerow.aster.cached_read import CachedRead
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.schema.convert import DOCUMENTED_FEES, fees_of, instrument_of
 from hedgerow.aster.schema.market_rows import Rows, SymbolRow
@@ -108,11 +108,11 @@ class Listing:
         """The instruments whose own commission was read."""
         return frozenset(self._fees)
 
-    def _timed_info(self, market: Market) -> Timed[Mapping[str, SymbolRow]]:
+    def _timed_info(self, market: Market) -> CachedRead[Mapping[str, SymbolRow]]:
         async def read() -> Mapping[str, SymbolRow]:
             return self._symbols(market, await self._client.listing(market))
 
-        return Timed(self._clock, read, seconds=LISTING_SECONDS)
+        return CachedRead(self._clock, read, seconds=LISTING_SECONDS)
 
     def _symbols(self, market: Market, found: Rows[SymbolRow]) -> Mapping[str, SymbolRow]:
         """Return what is listed: the readable rows, and as they were those that are missing only since lately.

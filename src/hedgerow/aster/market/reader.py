@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
-from hedgerow.aster.cached_read import Timed
+from hedgerow.aster.cached_read import CachedRead
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.market.funding_history import FundingHistory
 from hedgerow.aster.market.instruments import Listing
@@ -31,8 +31,8 @@ class MarketReader:
         self._clock = clock
         self._cache = cache
         self.listing = Listing(client, clock)
-        self._intervals = Timed(clock, self._read_intervals, seconds=INTERVALS_SECONDS)
-        self._volumes = Timed(clock, self._read_volumes, seconds=VOLUMES_SECONDS)
+        self._intervals = CachedRead(clock, self._read_intervals, seconds=INTERVALS_SECONDS)
+        self._volumes = CachedRead(clock, self._read_volumes, seconds=VOLUMES_SECONDS)
         self._history = FundingHistory(client)
 
     async def read(self, periods: int) -> AsterMarketView:
@@ -122,7 +122,7 @@ class MarketReader:
         return {**self._history.intervals(), **intervals}
 
 
-async def _readable(timed: Timed[Mapping[str, Value]]) -> Mapping[str, Value]:
+async def _readable(timed: CachedRead[Mapping[str, Value]]) -> Mapping[str, Value]:
     """Return a reading that single pairs can do without: what is missing makes them unreadable, not the market."""
     try:
         return await timed.get()

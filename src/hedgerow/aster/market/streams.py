@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hedgerow.aster.endpoints import Hosts
-from hedgerow.aster.http.reconnecting_stream import Listener, StreamLink
+from hedgerow.aster.http.reconnecting_stream import ReconnectingStream, StreamHandler
 from hedgerow.aster.market.stream_cache import MarketCache
 from hedgerow.aster.reports import Report
 from hedgerow.aster.schema.market_rows import (
@@ -104,9 +104,9 @@ class MarketStreams:
         cache: MarketCache,
         report: Report,
     ) -> None:
-        self._listeners = {market: _MarketListener(market, hosts, cache, clock, report) for market in Market}
+        self._listeners = {market: _MarketStreamHandler(market, hosts, cache, clock, report) for market in Market}
         self._links = [
-            StreamLink(
+            ReconnectingStream(
                 transport=transport,
                 clock=clock,
                 random=random,
@@ -130,7 +130,7 @@ class MarketStreams:
         await asyncio.gather(*(listener.watch(wanted) for listener in self._listeners.values()))
 
 
-class _MarketListener(Listener):
+class _MarketStreamHandler(StreamHandler):
     """One market's connection."""
 
     def __init__(self, market: Market, hosts: Hosts, cache: MarketCache, clock: Clock, report: Report) -> None:

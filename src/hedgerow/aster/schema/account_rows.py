@@ -25,14 +25,14 @@ __all__ = [
     "AccountPosition",
     "AgentRow",
     "BalanceRow",
-    "Bracket",
+    "BracketRow",
     "CountdownReply",
     "IncomeRow",
     "LeverageReply",
     "ListenKey",
     "MarginModeReply",
     "OrderRow",
-    "PerpAccount",
+    "PerpAccountReply",
     "PerpAsset",
     "PositionModeReply",
     "PositionRow",
@@ -169,7 +169,7 @@ class AccountPosition(Wire, frozen=True, kw_only=True):
             raise ValueError(f"its maintenance margin is {self.maint_margin}")
 
 
-class PerpAccount(Struct, frozen=True, kw_only=True):
+class PerpAccountReply(Struct, frozen=True, kw_only=True):
     """GET accountWithJoinMargin: the perpetual wallet and every position, flat ones included, as of one time."""
 
     total_maint_margin: Decimal
@@ -190,7 +190,7 @@ class _PerpAccountReply(Wire, frozen=True, kw_only=True):
     positions: tuple[Raw, ...]
 
 
-class Bracket(Wire, frozen=True, kw_only=True):
+class BracketRow(Wire, frozen=True, kw_only=True):
     """Margin of positions up to ``notional_cap``: maintenance = notional x ``maint_margin_ratio`` - ``cum``."""
 
     bracket: int
@@ -206,7 +206,7 @@ class SymbolBrackets(Wire, frozen=True, kw_only=True):
     """GET leverageBracket: the brackets of one perpetual, smallest positions first."""
 
     symbol: str
-    brackets: tuple[Bracket, ...]
+    brackets: tuple[BracketRow, ...]
 
 
 class SpotBalance(Wire, frozen=True, kw_only=True):
@@ -341,7 +341,7 @@ class AgentRow(Wire, frozen=True, kw_only=True):
         return from_millis(self.expired) if self.expired and self.expired <= LATEST_MS else None
 
 
-def perp_account_of(body: bytes) -> PerpAccount:
+def perp_account_of(body: bytes) -> PerpAccountReply:
     """Return the perpetual account, its rows read one by one.
 
     Raises:
@@ -350,7 +350,7 @@ def perp_account_of(body: bytes) -> PerpAccount:
     reply = decode(body, _PerpAccountReply)
     assets = consistent(read_rows(reply.assets, PerpAsset), lambda row: row.asset)
     positions = consistent(read_rows(reply.positions, AccountPosition), lambda row: row.symbol, sided)
-    return PerpAccount(
+    return PerpAccountReply(
         total_maint_margin=reply.total_maint_margin,
         total_wallet_balance=reply.total_wallet_balance,
         assets=assets.rows,

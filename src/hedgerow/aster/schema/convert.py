@@ -6,7 +6,7 @@ from decimal import Decimal
 from hedgerow.aster.schema.account_rows import (
     AccountPosition,
     OrderRow,
-    PerpAccount,
+    PerpAccountReply,
     PositionRow,
     SpotAccount,
     TradeRow,
@@ -29,13 +29,13 @@ __all__ = [
     "fill_of",
     "instrument_of",
     "mistaken",
+    "order_report",
     "perp_wallet_of",
     "position_of",
     "positions_in",
     "predicted_of",
     "quote_of",
     "spot_balances_of",
-    "told",
 ]
 
 DOCUMENTED_FEES = {
@@ -93,9 +93,9 @@ def instrument_of(market: Market, row: SymbolRow, fees: FeeRates) -> Instrument 
 def _min_notional(row: SymbolRow) -> Decimal | None:
     """Perpetuals call it ``notional``, spot ``minNotional``, in one or two filters; None where one is unreadable."""
     rows = [found for found in (row.filter("MIN_NOTIONAL"), row.filter("NOTIONAL")) if found]
-    told = [row.notional if row.notional is not None else row.min_notional for row in rows]
-    known = [value for value in told if value is not None]
-    return max(known) if known and len(known) == len(told) else None
+    order_report = [row.notional if row.notional is not None else row.min_notional for row in rows]
+    known = [value for value in order_report if value is not None]
+    return max(known) if known and len(known) == len(order_report) else None
 
 
 def fees_of(row: CommissionRow) -> FeeRates:
@@ -140,7 +140,7 @@ def spot_balances_of(account: SpotAccount) -> dict[str, Balance]:
     return {row.asset: Balance(asset=row.asset, free=row.free, locked=row.locked) for row in rows}
 
 
-def perp_wallet_of(account: PerpAccount) -> PerpWallet:
+def perp_wallet_of(account: PerpAccountReply) -> PerpWallet:
     """Return the USDT side of the perpetual wallet.
 
     Raises:
@@ -159,7 +159,7 @@ def perp_wallet_of(account: PerpAccount) -> PerpWallet:
     )
 
 
-def positions_in(account: PerpAccount) -> tuple[PositionRow, ...]:
+def positions_in(account: PerpAccountReply) -> tuple[PositionRow, ...]:
     """Return the positions as the list of positions shows them, with marks and liquidation prices worked out.
 
     They hold for crossed positions in one-way, single-asset mode at their present margin rate. A position whose mark
@@ -169,7 +169,7 @@ def positions_in(account: PerpAccount) -> tuple[PositionRow, ...]:
     return tuple(_position_in(account, row, mark) for row, mark in rows if mark is not None)
 
 
-def doubts_in(account: PerpAccount, *, multi_assets: bool, complete: bool) -> tuple[str, ...]:
+def doubts_in(account: PerpAccountReply, *, multi_assets: bool, complete: bool) -> tuple[str, ...]:
     """Return what of an account reply contradicts itself, one sentence each.
 
     Totals are compared only in single-asset mode, where they count USDT alone or everything at its price in USDT, and
@@ -192,7 +192,7 @@ def doubts_in(account: PerpAccount, *, multi_assets: bool, complete: bool) -> tu
     return (*found, balance) if balance else tuple(found)
 
 
-def _wallet_doubt(account: PerpAccount) -> str | None:
+def _wallet_doubt(account: PerpAccountReply) -> str | None:
     """Return what is wrong between the wallet's total and its USDT."""
     total = account.total_wallet_balance
     balances = {row.asset: row.wallet_balance for row in account.assets}
@@ -214,7 +214,7 @@ def _mark_of(row: AccountPosition) -> Decimal | None:
     return mark.quantize(_PRICE_STEP) if _PRICE_STEP <= mark < _HIGHEST_PRICE else None
 
 
-def _position_in(account: PerpAccount, row: AccountPosition, mark: Decimal) -> PositionRow:
+def _position_in(account: PerpAccountReply, row: AccountPosition, mark: Decimal) -> PositionRow:
     return PositionRow(
         symbol=row.symbol,
         position_amt=row.position_amt,
@@ -228,7 +228,7 @@ def _position_in(account: PerpAccount, row: AccountPosition, mark: Decimal) -> P
     )
 
 
-def _liquidation_price(account: PerpAccount, row: AccountPosition, mark: Decimal) -> Decimal:
+def _liquidation_price(account: PerpAccountReply, row: AccountPosition, mark: Decimal) -> Decimal:
     """Return the mark at which margin balance and maintenance margin meet, all else unchanged; 0 when out of reach."""
     margin = sum((a.wallet_balance + a.cross_un_pnl for a in account.assets if a.asset == QUOTE_ASSET), ZERO)
     slope = row.maint_margin / mark - row.position_amt
@@ -301,7 +301,7 @@ def mistaken(row: OrderRow, request: OrderRequest) -> str | None:
     return None
 
 
-def told(row: OrderRow, client_id: str, now: datetime) -> OrderEnded | OrderProgressed:
+def order_report(row: OrderRow, client_id: str, now: datetime) -> OrderEnded | OrderProgressed:
     """Return an order's present state as an event, timed by the venue where it names a time.
 
     Raises:

@@ -17,7 +17,7 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
-from hedgerow.ports import AccountRecord, StatementRow
+from hedgerow.ports import AccountHistory, StatementRow
 
 __all__ = [
     "LATE",
@@ -112,7 +112,7 @@ def from_log(statement: Statement, events: Iterable[ev.Event], own: Mapping[str,
                 sent.setdefault(transfer_id, event.at)
             case ev.FeeBooked():
                 yield from _of_fill(event.fill, own.get(event.client_id, ""))
-            case ev.FillsElsewhere():
+            case ev.ExternalFills():
                 forced = (fill for fill in event.fills if fill.forced)
                 yield from (entry for fill in forced for entry in _of_fill(fill, event.hedge_id, event.cause))
             case ev.FundsTransferred():
@@ -211,7 +211,7 @@ def _without_trades(told: HedgeStatement) -> Iterator[Entry]:
 # --- the venue's side ------------------------------------------------------------------------------------------------
 
 
-def from_venue(record: AccountRecord, own: Mapping[str, str], ids: Mapping[int, str]) -> Iterator[Entry]:
+def from_venue(record: AccountHistory, own: Mapping[str, str], ids: Mapping[int, str]) -> Iterator[Entry]:
     """Yield the venue's lines; what trades by hand changed is in its rows already."""
     for fill in record.fills:
         client_id = fill.client_id if fill.client_id in own else ids.get(fill.order_id, "")

@@ -25,15 +25,15 @@ from hedgerow.dashboard.books.statement import Statement
 from hedgerow.domain import events as ev
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.money import ZERO
-from hedgerow.ports import AccountRecord
+from hedgerow.ports import AccountHistory
 
-__all__ = ["AuditLine", "Standing", "audit", "pending_changes"]
+__all__ = ["AuditLine", "MatchStatus", "audit", "pending_changes"]
 
 OWN = {LineKind.FILL, LineKind.PNL, LineKind.FEE, LineKind.TRANSFER}
 """Kinds of which only the bot's own are listed."""
 
 
-class Standing(StrEnum):
+class MatchStatus(StrEnum):
     """How the two sides stand to each other on one line."""
 
     MATCHED = "matched"
@@ -46,7 +46,7 @@ class Standing(StrEnum):
     @property
     def sound(self) -> bool:
         """Whether the line needs no explanation."""
-        return self in {Standing.MATCHED, Standing.PENDING}
+        return self in {MatchStatus.MATCHED, MatchStatus.PENDING}
 
 
 class AuditLine(Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ class AuditLine(Struct, frozen=True, kw_only=True):
 
     at: datetime
     kind: LineKind
-    standing: Standing
+    standing: MatchStatus
     wallet: Wallet
     symbol: str
     asset: str
@@ -71,7 +71,7 @@ class AuditLine(Struct, frozen=True, kw_only=True):
 
 
 def audit(
-    statement: Statement, events: Sequence[ev.Event], record: AccountRecord, since: datetime | None = None
+    statement: Statement, events: Sequence[ev.Event], record: AccountHistory, since: datetime | None = None
 ) -> tuple[AuditLine, ...]:
     """Return every line since a time, oldest first; what came before the books were opened is in their opening."""
     opened = statement.ledger.books_since
@@ -98,7 +98,7 @@ def pending_changes(lines: Iterable[AuditLine]) -> dict[str, Decimal]:
     """Return what rows that are not booked yet change, per ``wallet:asset``."""
     sums: dict[str, Decimal] = {}
     for line in lines:
-        for wallet, asset, amount in line.changes if line.standing is Standing.PENDING else ():
+        for wallet, asset, amount in line.changes if line.standing is MatchStatus.PENDING else ():
             key = f"{wallet}:{asset}"
             sums[key] = sums.get(key, ZERO) + amount
     return sums
@@ -109,8 +109,8 @@ def _line(log: Entry | None, venue: Entry | None, looked: datetime, awaited: fro
     if found is None:
         raise ValueError("a line has at least one side")
     standing, detail = _compared(log, venue)
-    if standing is Standing.ONLY_VENUE and (found.at > looked or found.order in awaited):
-        standing = Standing.PENDING
+    if standing is MatchStatus.ONLY_VENUE and (found.at > looked or found.order in awaited):
+        standing = MatchStatus.PENDING
     return AuditLine(
         at=found.at,
         kind=found.kind,
@@ -128,9 +128,9 @@ def _line(log: Entry | None, venue: Entry | None, looked: datetime, awaited: fro
     )
 
 
-def _compared(log: Entry | None, venue: Entry | None) -> tuple[Standing, str]:
+def _compared(log: Entry | None, venue: Entry | None) -> tuple[MatchStatus, str]:
     if log is None or venue is None:
-        return (Standing.ONLY_VENUE if log is None else Standing.ONLY_LOG), ""
+        return (MatchStatus.ONLY_VENUE if log is None else MatchStatus.ONLY_LOG), ""
     unlike = [
         f"{what}: {mine} in the log, {theirs} at the exchange"
         for what, mine, theirs in (
@@ -141,4 +141,4 @@ def _compared(log: Entry | None, venue: Entry | None) -> tuple[Standing, str]:
         )
         if mine != theirs
     ]
-    return (Standing.DIFFERS, "; ".join(unlike)) if unlike else (Standing.MATCHED, "")
+    return (MatchStatus.DIFFERS, "; ".join(unlike)) if unlike else (MatchStatus.MATCHED, "")

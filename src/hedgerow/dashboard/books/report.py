@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from hedgerow.dashboard.books.matching import AuditLine, Standing, pending_changes
+from hedgerow.dashboard.books.matching import AuditLine, MatchStatus, pending_changes
 from hedgerow.dashboard.books.statement import HedgeStatement, Statement
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.ledger.books import BookLine, held_of
@@ -17,8 +17,8 @@ from hedgerow.strategy.hedge_result import ExitPrices, StrategyResult, strategy_
 __all__ = [
     "CSV_COLUMNS",
     "BooksReport",
+    "BooksTotals",
     "Row",
-    "Totals",
     "VenueSide",
     "WalletLine",
     "as_json",
@@ -79,7 +79,7 @@ class VenueSide(Struct, frozen=True, kw_only=True):
     """False when a trade was under way at every look: then balances say nothing."""
 
 
-class Totals(Struct, frozen=True, kw_only=True):
+class BooksTotals(Struct, frozen=True, kw_only=True):
     """Sums over hedges, quote units."""
 
     funding: Decimal
@@ -93,10 +93,10 @@ class Totals(Struct, frozen=True, kw_only=True):
     """After closing now what is open."""
 
     @staticmethod
-    def of(hedges: Sequence[HedgeStatement]) -> "Totals":
+    def of(hedges: Sequence[HedgeStatement]) -> "BooksTotals":
         """Return the sums; a part that is unknown makes its sum unknown."""
         results = [told.result for told in hedges]
-        return Totals(
+        return BooksTotals(
             funding=sum((result.funding for result in results), ZERO),
             basis=_sum(result.basis for result in results),
             fees=sum((result.fees_paid for result in results), ZERO),
@@ -127,14 +127,14 @@ class BooksReport(Struct, frozen=True, kw_only=True):
     hedge_id: str | None = None
 
     @property
-    def totals(self) -> Totals:
+    def totals(self) -> BooksTotals:
         """Sums over the hedges shown."""
-        return Totals.of(self.hedges)
+        return BooksTotals.of(self.hedges)
 
     @property
-    def ended(self) -> Totals:
+    def ended(self) -> BooksTotals:
         """Sums over the hedges shown that ended: known also while something open has no price."""
-        return Totals.of([told for told in self.hedges if told.ended_at is not None])
+        return BooksTotals.of([told for told in self.hedges if told.ended_at is not None])
 
     @property
     def since_start(self) -> StrategyResult:
@@ -264,7 +264,7 @@ def as_json(report: BooksReport) -> Row:
         "strategy_equity": _money(report.equity),
         "account_value": _money(report.account_value),
         "books_difference": {key: _money(value) for key, value in report.differences.items()},
-        "standings": {s.value: sum(line.standing is s for line in lines) for s in Standing} if venue else None,
+        "standings": {s.value: sum(line.standing is s for line in lines) for s in MatchStatus} if venue else None,
         **tables,
     }
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from hedgerow.dashboard.narration.formats import BLANK, Line, LineLevel, Lines, headed, info, warning
+from hedgerow.dashboard.narration.formats import BLANK, LineLevel, Lines, LogLine, headed, info, warning
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.formats import (
     UNKNOWN,
@@ -29,7 +29,7 @@ from hedgerow.engine import notices as mo
 from hedgerow.strategy.hedge_result import LEGS, HedgeResult
 from hedgerow.strategy.observation import Evaluation, HealthReport
 
-__all__ = ["MOMENT_WORDS", "rebalanced"]
+__all__ = ["NOTICE_WORDS", "rebalanced"]
 
 DOING = {
     ExecutionKind.OPEN: "opening",
@@ -41,26 +41,26 @@ DOING = {
 # --- adoption --------------------------------------------------------------------------------------------------------
 
 
-def _adopted(moment: mo.Adopted) -> Lines:
-    hedge = moment.hedge
+def _adopted(notice: mo.Adopted) -> Lines:
+    hedge = notice.hedge
     lines = info(
         f"Discovered existing position: {hedge.symbol}",
         f"  Spot balance: {log_quantity(hedge.spot_quantity)}",
         f"  Perp position: {log_quantity(hedge.perp_quantity)}",
-        f"  Position value: {log_money(moment.value)}",
+        f"  Position value: {log_money(notice.value)}",
         *_history(hedge),
     )
-    age = f"counts from the real opening: {log_number(_hours(hedge.opened_at, moment.at))} hours ago"
+    age = f"counts from the real opening: {log_number(_hours(hedge.opened_at, notice.at))} hours ago"
     if not hedge.history_known:
         lines += warning("  Could not fetch funding history: it is read again until it can be")
         age = "and fee coverage wait until the real opening is known"
-    present = "unknown" if moment.rate is None else f"{log_rate(moment.rate)} ({_kind(averaged=moment.moving_average)})"
+    present = "unknown" if notice.rate is None else f"{log_rate(notice.rate)} ({_kind(averaged=notice.moving_average)})"
     return (
         *lines,
-        Line(text="Successfully adopted existing position", level=LineLevel.SUCCESS),
+        LogLine(text="Successfully adopted existing position", level=LineLevel.SUCCESS),
         *info(
             f"  Current funding rate: {present}",
-            f"  Effective APR: {log_apr(moment.apr)}",
+            f"  Effective APR: {log_apr(notice.apr)}",
             f"  Age limit {age}",
         ),
     )
@@ -87,25 +87,25 @@ def _kind(*, averaged: bool) -> str:
 # --- a cycle ---------------------------------------------------------------------------------------------------------
 
 
-def _cycle_began(moment: mo.CycleBegan) -> Lines:
-    return headed(f"CYCLE #{moment.number} - {utc_second(moment.at)}")
+def _cycle_began(notice: mo.CycleBegan) -> Lines:
+    return headed(f"CYCLE #{notice.number} - {utc_second(notice.at)}")
 
 
-def _balances_read(moment: mo.BalancesRead) -> Lines:
+def _balances_read(notice: mo.BalancesRead) -> Lines:
     return info(
         "Performing health check...",
-        f"Spot USDT: {log_money(moment.spot_usdt)}",
-        f"Perp USDT: {log_money(moment.perp_usdt)}",
+        f"Spot USDT: {log_money(notice.spot_usdt)}",
+        f"Perp USDT: {log_money(notice.perp_usdt)}",
     )
 
 
-def _health_judged(moment: mo.HealthJudged) -> Lines:
-    count, report = f"(Existing DN positions: {moment.hedges})", moment.report
-    foreign = warning(*(f"  {each}" for each in moment.foreign))
-    if report is None and moment.foreign:
+def _health_judged(notice: mo.HealthJudged) -> Lines:
+    count, report = f"(Existing DN positions: {notice.hedges})", notice.report
+    foreign = warning(*(f"  {each}" for each in notice.foreign))
+    if report is None and notice.foreign:
         return (*warning(f"Health check found positions that are not the bot's {count}"), *foreign)
     if report is None:
-        return warning(f"Health check not possible {count}") if moment.hedges else info(f"Health check passed {count}")
+        return warning(f"Health check not possible {count}") if notice.hedges else info(f"Health check passed {count}")
     return (*(info(f"Health check passed {count}") if report.healthy else _problems(report, count)), *_beside(foreign))
 
 
@@ -117,12 +117,12 @@ def _problems(report: HealthReport, count: str) -> Lines:
     head = f"Health check found problems {count}" if report.findings else f"Health check incomplete {count}"
     level = LineLevel.ERROR if report.findings else LineLevel.WARNING
     lines = (head, *(f"  {f.text}" for f in report.findings), *(f"  Not seen: {what}" for what in report.unknown))
-    return tuple(Line(text=text, level=level) for text in lines)
+    return tuple(LogLine(text=text, level=level) for text in lines)
 
 
-def _read_failed(moment: mo.ReadFailed) -> Lines:
+def _read_failed(notice: mo.ReadFailed) -> Lines:
     return warning(
-        f"Could not read: {_by_reason(moment.missing)}",
+        f"Could not read: {_by_reason(notice.missing)}",
         "Unknown is not flat: nothing is opened, and nothing closed for profit, until it can be read",
     )
 
@@ -137,12 +137,12 @@ def _by_reason(missing: tuple[str, ...]) -> str:
     return "; ".join(f"{found}: {reason}" if reason else found for found, reason in named)
 
 
-def _nothing_read(moment: mo.NothingRead) -> Lines:
-    return warning(f"Nothing could be read from the exchange: next try in {seconds(moment.retry_seconds)}")
+def _nothing_read(notice: mo.NothingRead) -> Lines:
+    return warning(f"Nothing could be read from the exchange: next try in {seconds(notice.retry_seconds)}")
 
 
-def _evaluated(moment: mo.Evaluated) -> Lines:
-    judged = moment.evaluation
+def _evaluated(notice: mo.Evaluated) -> Lines:
+    judged = notice.evaluation
     lines = (
         BLANK,
         *info(
@@ -152,7 +152,7 @@ def _evaluated(moment: mo.Evaluated) -> Lines:
             f"  Funding periods: {log_number(judged.funding_periods)}",
             f"  Estimated funding received: {log_funding(judged.funding_received)}",
             f"  Total fees (entry + exit): {log_money(judged.total_fees)}",
-            f"  Fees coverage ratio: {_coverage(judged)} (target: {log_setting(moment.multiplier)}x)",
+            f"  Fees coverage ratio: {_coverage(judged)} (target: {log_setting(notice.multiplier)}x)",
             f"  Current funding rate: {_signal(judged)}",
         ),
     )
@@ -189,39 +189,39 @@ def _signal(judged: Evaluation) -> str:
     return f"{log_rate(signal.mean)} ({_kind(averaged=signal.moving_average)}), effective APR {log_apr(signal.apr)}"
 
 
-def _cycle_failed(moment: mo.CycleFailed) -> Lines:
+def _cycle_failed(notice: mo.CycleFailed) -> Lines:
     texts = (
-        f"Cycle failed: {moment.error}",
-        f"  Nothing more is traded in this cycle; next try in {seconds(moment.retry_seconds)}",
+        f"Cycle failed: {notice.error}",
+        f"  Nothing more is traded in this cycle; next try in {seconds(notice.retry_seconds)}",
     )
-    return tuple(Line(text=text, level=LineLevel.ERROR) for text in texts)
+    return tuple(LogLine(text=text, level=LineLevel.ERROR) for text in texts)
 
 
-def _cycle_ended(_moment: mo.CycleEnded) -> Lines:
+def _cycle_ended(_notice: mo.CycleEnded) -> Lines:
     return ()
 
 
-def _equity_read(moment: mo.EquityRead) -> Lines:
-    return info(f"Equity: {log_money(moment.equity)}")
+def _equity_read(notice: mo.EquityRead) -> Lines:
+    return info(f"Equity: {log_money(notice.equity)}")
 
 
-def _books_checked(moment: mo.BooksChecked) -> Lines:
-    if not moment.differences:
+def _books_checked(notice: mo.BooksChecked) -> Lines:
+    if not notice.differences:
         return ()
-    parts = ", ".join(f"{key} {plain(value)}" for key, value in moment.differences.items())
+    parts = ", ".join(f"{key} {plain(value)}" for key, value in notice.differences.items())
     return warning(f"Books differ from the exchange (exchange - books): {parts}")
 
 
 # --- scan and wallets ------------------------------------------------------------------------------------------------
 
 
-def _scan_started(moment: mo.ScanStarted) -> Lines:
-    what = f"MA {moment.periods} periods" if moment.moving_average else "predicted rate"
+def _scan_started(notice: mo.ScanStarted) -> Lines:
+    what = f"MA {notice.periods} periods" if notice.moving_average else "predicted rate"
     return (BLANK, *info(f"Scanning for best funding rate opportunity ({what})..."))
 
 
-def _opportunity_found(moment: mo.OpportunityFound) -> Lines:
-    found = moment.opportunity
+def _opportunity_found(notice: mo.OpportunityFound) -> Lines:
+    found = notice.opportunity
     signal = found.signal
     lines = info(
         f"Best opportunity: {found.symbol}",
@@ -240,14 +240,14 @@ def _opportunity_found(moment: mo.OpportunityFound) -> Lines:
     return lines
 
 
-def _no_opportunity(moment: mo.NoOpportunity) -> Lines:
-    return info(f"No pair passes every entry filter{f' (nearest: {moment.why})' if moment.why else ''}")
+def _no_opportunity(notice: mo.NoOpportunity) -> Lines:
+    return info(f"No pair passes every entry filter{f' (nearest: {notice.why})' if notice.why else ''}")
 
 
-def _order_rests(moment: mo.OrderRests) -> Lines:
-    job = moment.execution
+def _order_rests(notice: mo.OrderRests) -> Lines:
+    job = notice.execution
     planned = job.plan.spot_quantity if job.lead is Market.SPOT else job.plan.perp_quantity
-    spent = seconds((moment.at - job.started_at).total_seconds())
+    spent = seconds((notice.at - job.started_at).total_seconds())
     filled = f"{plain(job.leg(job.lead).filled)} of {plain(planned)} filled"
     text = f"  Still {DOING[job.kind]} {job.symbol} after {spent}: {filled}"
     if job.working is not None:
@@ -257,12 +257,12 @@ def _order_rests(moment: mo.OrderRests) -> Lines:
     return info(text)
 
 
-def _rebalance_started(moment: mo.RebalanceStarted) -> Lines:
-    if moment.before_opening:
+def _rebalance_started(notice: mo.RebalanceStarted) -> Lines:
+    if notice.before_opening:
         lines = info("Rebalancing USDT before opening position...")
     else:
         lines = (BLANK, *info("Rebalancing USDT between spot and perp wallets..."))
-    if moment.needed is None:
+    if notice.needed is None:
         lines += info("USDT wallets already balanced (difference < $1)")
     return lines
 
@@ -278,7 +278,7 @@ def rebalanced(
     )
 
 
-MOMENT_WORDS: dict[type, Callable[[Any], Lines]] = {
+NOTICE_WORDS: dict[type, Callable[[Any], Lines]] = {
     mo.Adopted: _adopted,
     mo.CycleBegan: _cycle_began,
     mo.BalancesRead: _balances_read,

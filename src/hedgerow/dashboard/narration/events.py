@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from hedgerow.dashboard.narration.cycle import rebalanced
-from hedgerow.dashboard.narration.formats import Line, Lines, alarm, info, success, warning
+from hedgerow.dashboard.narration.formats import Lines, LogLine, alarm, info, success, warning
 from hedgerow.dashboard.narration.hedges import HEDGE_WORDS, symbol_of
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
@@ -39,10 +39,10 @@ ROUTINE_EVENTS = SILENT_EVENTS | {ev.OrderAccepted, ev.OrderProgressed}
 """The same, and those that only answer a line that went before."""
 
 
-def recorded(moment: Recorded) -> Lines:
+def recorded(notice: Recorded) -> Lines:
     """Return the words of one event; none for the events that people need not hear of."""
-    worded = EVENT_WORDS.get(type(moment.event))
-    return () if worded is None else worded(moment.event, moment.before, moment.after)
+    worded = EVENT_WORDS.get(type(notice.event))
+    return () if worded is None else worded(notice.event, notice.before, notice.after)
 
 
 # --- orders and transfers --------------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ def _command(command: co.Command) -> str:
             return _order(command.order)
 
 
-def _fills_elsewhere(event: ev.FillsElsewhere, before: Ledger, _after: Ledger) -> Lines:
+def _external_fills(event: ev.ExternalFills, before: Ledger, _after: Ledger) -> Lines:
     symbol = symbol_of(before)
     forced = [fill for fill in event.fills if fill.forced]
     if forced:
@@ -127,7 +127,7 @@ def _fills_elsewhere(event: ev.FillsElsewhere, before: Ledger, _after: Ledger) -
     return warning(f"Trades that are not the bot's changed its position on {symbol}: {event.cause}")
 
 
-def _forced(fill: Fill) -> Line:
+def _forced(fill: Fill) -> LogLine:
     name = fill.forced_name.upper()
     what = "bought back" if fill.side is Side.BUY else "sold"
     text = f"{name}: the exchange {what} {plain(fill.quantity)} {fill.symbol} {fill.market} at {log_price(fill.price)}"
@@ -240,7 +240,7 @@ EVENT_WORDS: dict[type, Callable[[Any, Ledger, Ledger], Lines]] = {
     ev.OrderProgressed: _order_at_work,
     ev.OrderEnded: _order_ended,
     ev.OrderOutcomeUnknown: _order_unknown,
-    ev.FillsElsewhere: _fills_elsewhere,
+    ev.ExternalFills: _external_fills,
     ev.FundsTransferred: _transferred,
     ev.TransferOutcomeUnknown: _transfer_unknown,
     ev.LeverageSet: _leverage_set,

@@ -7,9 +7,9 @@ from msgspec import Struct
 
 __all__ = [
     "BLANK",
-    "Line",
     "LineLevel",
     "Lines",
+    "LogLine",
     "alarm",
     "headed",
     "info",
@@ -38,41 +38,41 @@ class LineLevel(StrEnum):
     ALARM = "alarm"
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class LogLine(Struct, frozen=True, kw_only=True):
     """One line for console and log file, without its time; an empty text is a blank line."""
 
     text: str
     level: LineLevel = LineLevel.INFO
 
 
-Lines = tuple[Line, ...]
+Lines = tuple[LogLine, ...]
 
-BLANK = Line(text="")
+BLANK = LogLine(text="")
 
 
 def info(*texts: str) -> Lines:
     """Return ordinary lines."""
-    return tuple(Line(text=text) for text in texts)
+    return tuple(LogLine(text=text) for text in texts)
 
 
 def warning(*texts: str) -> Lines:
     """Return lines that want attention."""
-    return tuple(Line(text=text, level=LineLevel.WARNING) for text in texts)
+    return tuple(LogLine(text=text, level=LineLevel.WARNING) for text in texts)
 
 
-def success(text: str) -> Line:
+def success(text: str) -> LogLine:
     """Return a line about something that went well."""
-    return Line(text=text, level=LineLevel.SUCCESS)
+    return LogLine(text=text, level=LineLevel.SUCCESS)
 
 
-def alarm(text: str) -> Line:
+def alarm(text: str) -> LogLine:
     """Return a line that must not be missed."""
-    return Line(text=text, level=LineLevel.ALARM)
+    return LogLine(text=text, level=LineLevel.ALARM)
 
 
 def headed(title: str) -> Lines:
     """Return a title between two banners."""
-    return (BLANK, *(Line(text=text, level=LineLevel.HEADING) for text in (BANNER, title, BANNER)))
+    return (BLANK, *(LogLine(text=text, level=LineLevel.HEADING) for text in (BANNER, title, BANNER)))
 
 
 def one_line(text: str) -> str:

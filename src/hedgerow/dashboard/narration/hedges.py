@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from hedgerow.dashboard.narration.formats import Line, LineLevel, Lines, info, success, warning
+from hedgerow.dashboard.narration.formats import LineLevel, Lines, LogLine, info, success, warning
 from hedgerow.dashboard.narration.quality import executed
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind
@@ -44,11 +44,11 @@ def _closed(event: ev.HedgeClosed, before: Ledger, after: Ledger) -> Lines:
 
 
 def _lost(event: ev.HedgeLost, before: Ledger, after: Ledger) -> Lines:
-    head = Line(text=f"Position on {symbol_of(before)} was ended: {event.reason}", level=LineLevel.WARNING)
+    head = LogLine(text=f"Position on {symbol_of(before)} was ended: {event.reason}", level=LineLevel.WARNING)
     return _ended(head, event.hedge_id, before, after)
 
 
-def _ended(head: Line, hedge_id: str, before: Ledger, after: Ledger) -> Lines:
+def _ended(head: LogLine, hedge_id: str, before: Ledger, after: Ledger) -> Lines:
     """Return the result of a hedge, whose parts add up: net = funding + basis - fees."""
     hedge = before.hedge
     if hedge is None or hedge.hedge_id != hedge_id:

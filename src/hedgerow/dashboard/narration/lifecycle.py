@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from hedgerow.dashboard.narration.formats import BLANK, Line, LineLevel, Lines, alarm, headed, info, warning
+from hedgerow.dashboard.narration.formats import BLANK, LineLevel, Lines, LogLine, alarm, headed, info, warning
 from hedgerow.domain.formats import UNKNOWN, log_funding, log_money, log_setting, seconds, utc_second
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.run_identity import RunIdentity, RunMode
@@ -22,21 +22,21 @@ STAKES = {
 }
 
 
-def _started(moment: mo.Started) -> Lines:
-    parameters = moment.parameters
+def _started(notice: mo.Started) -> Lines:
+    parameters = notice.parameters
     lines = info(
-        f"Volume Farming Strategy initialized (Dry Run: {moment.dry_run})",
+        f"Volume Farming Strategy initialized (Dry Run: {notice.dry_run})",
         f"Capital Range: {_capital_range(parameters)}",
         f"Min Funding APR: {log_setting(parameters.funding_rate_strategy.min_funding_apr * 100)}%",
         f"Fee Coverage Multiplier: {log_setting(parameters.position_management.fee_coverage_multiplier)}x",
         f"Funding Rate Mode: {_mode(parameters.funding_rate_strategy)}",
-        f"Venue: {moment.venue}",
+        f"Venue: {notice.venue}",
     )
     if parameters.policy != GUIDE_POLICY:
         lines += info(f"Policy: {parameters.policy}")
-    if moment.identity is not None:
-        lines += _identity(moment.identity)
-    return lines + _taken_up(moment.ledger)
+    if notice.identity is not None:
+        lines += _identity(notice.identity)
+    return lines + _taken_up(notice.ledger)
 
 
 def _identity(identity: RunIdentity) -> Lines:
@@ -79,56 +79,56 @@ def _taken_up(ledger: Ledger) -> Lines:
     return lines
 
 
-def _warned(moment: mo.Warned) -> Lines:
-    return warning(moment.text)
+def _warned(notice: mo.Warned) -> Lines:
+    return warning(notice.text)
 
 
-def _guard_alarmed(moment: mo.GuardAlarmed) -> Lines:
-    return warning(f"Guard: {moment.text}; checking now")
+def _guard_alarmed(notice: mo.GuardAlarmed) -> Lines:
+    return warning(f"Guard: {notice.text}; checking now")
 
 
-def _hedge_unseen(moment: mo.HedgeUnseen) -> Lines:
+def _hedge_unseen(notice: mo.HedgeUnseen) -> Lines:
     return (
-        alarm(f"{moment.symbol} HAS NOT BEEN SEEN FOR {moment.seconds / 3600:.1f} HOURS: {moment.why}"),
+        alarm(f"{notice.symbol} HAS NOT BEEN SEEN FOR {notice.seconds / 3600:.1f} HOURS: {notice.why}"),
         alarm(
             "  Until the account can be read no loss, liquidation or missing leg is noticed; hedgerow doctor says why"
         ),
     )
 
 
-def _listener_failed(moment: mo.ListenerFailed) -> Lines:
-    text = f"{moment.listener} failed and is left behind: {moment.error}; trading goes on"
-    return (Line(text=text, level=LineLevel.ERROR),)
+def _listener_failed(notice: mo.ObserverFailed) -> Lines:
+    text = f"{notice.observer} failed and is left behind: {notice.error}; trading goes on"
+    return (LogLine(text=text, level=LineLevel.ERROR),)
 
 
-def _stopped_by_user(moment: mo.StoppedByUser) -> Lines:
-    what = "the position is closed first" if moment.closing else "the position is kept"
+def _stopped_by_user(notice: mo.StoppedByUser) -> Lines:
+    what = "the position is closed first" if notice.closing else "the position is kept"
     return (BLANK, *info(f"Shutdown requested: {what}, then the bot stops"))
 
 
-def _stopped(moment: mo.Stopped) -> Lines:
-    ledger = moment.ledger
+def _stopped(notice: mo.Stopped) -> Lines:
+    ledger = notice.ledger
     return (
-        *headed(f"SHUTDOWN - {utc_second(moment.at)}"),
-        *_saved(moment),
-        *_left_open(moment),
-        *_statistics(ledger, moment.cycles),
-        *warning(*(f"  {name} failed {count} times" for name, count in moment.listener_failures.items())),
+        *headed(f"SHUTDOWN - {utc_second(notice.at)}"),
+        *_saved(notice),
+        *_left_open(notice),
+        *_statistics(ledger, notice.cycles),
+        *warning(*(f"  {name} failed {count} times" for name, count in notice.listener_failures.items())),
     )
 
 
-def _saved(moment: mo.Stopped) -> Lines:
-    if not moment.unsaved:
+def _saved(notice: mo.Stopped) -> Lines:
+    if not notice.unsaved:
         return info("Final state saved")
-    return warning(f"Final state NOT saved: {moment.unsaved}; the log has everything, the next start writes the file")
+    return warning(f"Final state NOT saved: {notice.unsaved}; the log has everything, the next start writes the file")
 
 
-def _left_open(moment: mo.Stopped) -> Lines:
-    ledger = moment.ledger
+def _left_open(notice: mo.Stopped) -> Lines:
+    ledger = notice.ledger
     if ledger.execution is not None:
         job = ledger.execution
         return warning(f"A trade is in flight ({job.kind} {job.symbol}): restart to finish it")
-    if ledger.hedge is None and not moment.account_read:
+    if ledger.hedge is None and not notice.account_read:
         return warning("No position in the log; the account could not be read, so one may be open on the exchange")
     if ledger.hedge is None:
         return info("No position open")
@@ -162,7 +162,7 @@ LIFE_WORDS: dict[type, Callable[[Any], Lines]] = {
     mo.Warned: _warned,
     mo.GuardAlarmed: _guard_alarmed,
     mo.HedgeUnseen: _hedge_unseen,
-    mo.ListenerFailed: _listener_failed,
+    mo.ObserverFailed: _listener_failed,
     mo.StoppedByUser: _stopped_by_user,
     mo.Stopped: _stopped,
 }

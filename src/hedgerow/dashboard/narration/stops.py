@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from hedgerow.dashboard.narration.formats import Line, LineLevel, Lines, warning
+from hedgerow.dashboard.narration.formats import LineLevel, Lines, LogLine, warning
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.formats import log_money
 from hedgerow.domain.instrument import Market
@@ -24,8 +24,8 @@ KINDS = {
 }
 
 
-def _stop_requested(moment: mo.StopRequested) -> Lines:
-    job = moment.ledger.execution
+def _stop_requested(notice: mo.StopRequested) -> Lines:
+    job = notice.ledger.execution
     if job is None or job.state.ended:
         return warning(f"Stopping {AGAIN}")
     if job.kind is ExecutionKind.OPEN:
@@ -35,12 +35,12 @@ def _stop_requested(moment: mo.StopRequested) -> Lines:
     return warning(f"Stopping: the {KINDS[job.kind]} of {job.symbol} {rest} {AGAIN}")
 
 
-def _stopped_at_once(moment: mo.StoppedAtOnce) -> Lines:
-    ledger = moment.ledger
+def _stopped_at_once(notice: mo.StoppedAtOnce) -> Lines:
+    ledger = notice.ledger
     left = (*_order_left(ledger.execution), *_leg_left(ledger.execution), *_transfer_left(ledger))
     if left:
         texts = ("Stopped at once. Left behind:", *(f"  {text}" for text in left))
-        return tuple(Line(text=text, level=LineLevel.ERROR) for text in texts)
+        return tuple(LogLine(text=text, level=LineLevel.ERROR) for text in texts)
     held = ledger.active
     rest = "no position is open" if held is None else f"nothing watches {held.symbol} until a bot is started"
     return warning(f"Stopped at once: no order is at work, {rest}")

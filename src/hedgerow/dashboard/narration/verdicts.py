@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from hedgerow.dashboard.narration.formats import BLANK, Line, LineLevel, Lines, info, warning
+from hedgerow.dashboard.narration.formats import BLANK, LineLevel, Lines, LogLine, info, warning
 from hedgerow.domain.formats import log_funding, log_money, log_quantity
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import HedgedPosition, Reason
@@ -21,30 +21,30 @@ CHECKING = "Checking for existing delta-neutral positions..."
 # --- reconciliation --------------------------------------------------------------------------------------------------
 
 
-def reconcile_started(_moment: ReconcileStarted) -> Lines:
+def reconcile_started(_notice: ReconcileStarted) -> Lines:
     """Return the head of the start's reconciliation."""
     return (BLANK, *info(RECONCILING))
 
 
-def reconciled(moment: Reconciled) -> Lines:
+def reconciled(notice: Reconciled) -> Lines:
     """Return what the comparison found: everything at start, later only what is not as it was."""
-    lines = VERDICT_WORDS[type(moment.verdict)](moment, moment.verdict)
-    if moment.at_start or not lines:
+    lines = VERDICT_WORDS[type(notice.verdict)](notice, notice.verdict)
+    if notice.at_start or not lines:
         return lines
     return (BLANK, *info(RECONCILING), *lines)
 
 
-def _consistent(moment: Reconciled, verdict: vd.Consistent) -> Lines:
+def _consistent(notice: Reconciled, verdict: vd.Consistent) -> Lines:
     foreign = warning(
         *(f"  A short of {plain(s.quantity)} on {s.symbol} is not the bot's and not hedged" for s in verdict.foreign)
     )
-    if not moment.at_start:
+    if not notice.at_start:
         return foreign
-    lines = _confirmed(verdict.symbol, moment.hedge)
-    if moment.hedge is not None:
-        now = log_funding(moment.hedge.funding_received)
-        lines += info(f"  Updating funding from exchange: {log_funding(moment.funding_before)} -> {now}")
-    before, value = log_money(moment.value_before), log_money(moment.value)
+    lines = _confirmed(verdict.symbol, notice.hedge)
+    if notice.hedge is not None:
+        now = log_funding(notice.hedge.funding_received)
+        lines += info(f"  Updating funding from exchange: {log_funding(notice.funding_before)} -> {now}")
+    before, value = log_money(notice.value_before), log_money(notice.value)
     return (*lines, *info(f"  Updating position value: {before} -> {value}"), *foreign)
 
 
@@ -56,21 +56,21 @@ def _confirmed(symbol: str, hedge: HedgedPosition | None) -> Lines:
         return info(f"Position {symbol} confirmed on exchange")
     coins, short = f"{plain(hedge.spot_quantity)} {hedge.pair.base}", plain(hedge.short)
     text = f"Position {symbol} is only half on the exchange: {coins} against a short of {short}"
-    return (Line(text=text, level=LineLevel.ERROR),)
+    return (LogLine(text=text, level=LineLevel.ERROR),)
 
 
-def _closed_elsewhere(_moment: Reconciled, verdict: vd.ClosedElsewhere) -> Lines:
+def _closed_externally(_notice: Reconciled, verdict: vd.ClosedExternally) -> Lines:
     return warning(
         f"Position {verdict.symbol} tracked in state but not found on exchange",
         "Position was likely closed externally. Clearing state.",
     )
 
 
-def _adopt(_moment: Reconciled, _verdict: vd.Adopt) -> Lines:
+def _adopt(_notice: Reconciled, _verdict: vd.Adopt) -> Lines:
     return info("Exchange has delta-neutral position but not tracked in state", CHECKING)
 
 
-def _replaced(_moment: Reconciled, verdict: vd.Replaced) -> Lines:
+def _replaced(_notice: Reconciled, verdict: vd.Replaced) -> Lines:
     return warning(
         f"Tracked position {verdict.symbol} not found on exchange",
         f"Exchange has: {verdict.candidate.symbol}",
@@ -78,7 +78,7 @@ def _replaced(_moment: Reconciled, verdict: vd.Replaced) -> Lines:
     )
 
 
-def _half_open(_moment: Reconciled, verdict: vd.HalfOpen) -> Lines:
+def _half_open(_notice: Reconciled, verdict: vd.HalfOpen) -> Lines:
     if verdict.balanced:
         return warning(
             f"Position {verdict.symbol} is smaller on the exchange, both legs alike",
@@ -90,10 +90,10 @@ def _half_open(_moment: Reconciled, verdict: vd.HalfOpen) -> Lines:
         f"  Missing spot: {log_quantity(verdict.missing_spot)}",
         f"  Missing short: {log_quantity(verdict.missing_short)}",
     )
-    return tuple(Line(text=text, level=LineLevel.ERROR) for text in texts)
+    return tuple(LogLine(text=text, level=LineLevel.ERROR) for text in texts)
 
 
-def _ambiguous(_moment: Reconciled, verdict: vd.Ambiguous) -> Lines:
+def _ambiguous(_notice: Reconciled, verdict: vd.Ambiguous) -> Lines:
     symbols = ", ".join(candidate.symbol for candidate in verdict.candidates)
     return (
         *info(CHECKING),
@@ -101,12 +101,12 @@ def _ambiguous(_moment: Reconciled, verdict: vd.Ambiguous) -> Lines:
     )
 
 
-def _naked_foreign(_moment: Reconciled, verdict: vd.NakedForeign) -> Lines:
+def _naked_foreign(_notice: Reconciled, verdict: vd.NakedForeign) -> Lines:
     shorts = (f"  {short.symbol}: {plain(short.quantity)} without coins against it" for short in verdict.shorts)
     return (*info(CHECKING), *warning("Shorts that are not the bot's are on the exchange; none is adopted", *shorts))
 
 
-def _not_adopted(_moment: Reconciled, verdict: vd.NotAdopted) -> Lines:
+def _not_adopted(_notice: Reconciled, verdict: vd.NotAdopted) -> Lines:
     found = verdict.candidate
     if verdict.unfit:
         return (*info(CHECKING), *warning(f"{found.symbol} is not adopted: {verdict.unfit}"))
@@ -119,23 +119,23 @@ def _not_adopted(_moment: Reconciled, verdict: vd.NotAdopted) -> Lines:
     )
 
 
-def _nothing(moment: Reconciled, _verdict: vd.Nothing) -> Lines:
-    return info(CHECKING, "No existing delta-neutral position found") if moment.at_start else ()
+def _nothing(notice: Reconciled, _verdict: vd.Nothing) -> Lines:
+    return info(CHECKING, "No existing delta-neutral position found") if notice.at_start else ()
 
 
-def _in_flight(moment: Reconciled, _verdict: vd.InFlight) -> Lines:
-    return info("A trade is in flight: it is finished first, then the account is compared") if moment.at_start else ()
+def _in_flight(notice: Reconciled, _verdict: vd.InFlight) -> Lines:
+    return info("A trade is in flight: it is finished first, then the account is compared") if notice.at_start else ()
 
 
-def _unreadable(moment: Reconciled, verdict: vd.Unreadable) -> Lines:
-    if not moment.at_start:
+def _unreadable(notice: Reconciled, verdict: vd.Unreadable) -> Lines:
+    if not notice.at_start:
         return ()
     return warning(f"Could not compare with the exchange ({verdict.what}): the next cycle tries again")
 
 
 VERDICT_WORDS: dict[type, Callable[[Reconciled, Any], Lines]] = {
     vd.Consistent: _consistent,
-    vd.ClosedElsewhere: _closed_elsewhere,
+    vd.ClosedExternally: _closed_externally,
     vd.Adopt: _adopt,
     vd.Replaced: _replaced,
     vd.HalfOpen: _half_open,
@@ -167,9 +167,9 @@ SAFETY = {Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.LIQUIDAT
 SILENT_HOLDS = {ob.HoldReason.NOTHING_HELD, ob.HoldReason.HELD, ob.HoldReason.DEFERRED}
 
 
-def decided(moment: Decided) -> Lines:
+def decided(notice: Decided) -> Lines:
     """Return the decision in words; a halt is worded by its event."""
-    return DECISION_WORDS[type(moment.decision)](moment.decision)
+    return DECISION_WORDS[type(notice.decision)](notice.decision)
 
 
 def _hold(decision: ob.Hold) -> Lines:
@@ -195,7 +195,7 @@ def _open(decision: ob.Open) -> Lines:
 def _close(decision: ob.Close) -> Lines:
     reason = decision.reason
     level = LineLevel.ERROR if reason in SAFETY else LineLevel.SUCCESS
-    lines: Lines = (Line(text=CLOSING.get(reason, f"Closing: {reason}."), level=level),)
+    lines: Lines = (LogLine(text=CLOSING.get(reason, f"Closing: {reason}."), level=level),)
     if decision.detail:
         lines += info(f"  {decision.detail}")
     if decision.reopening_cost is not None:
@@ -216,7 +216,7 @@ def _reduce(decision: ob.Reduce) -> Lines:
 
 def _roll(decision: ob.Roll) -> Lines:
     text = f"Fees covered, and the pair is still the best: holding on, counters restart{_in_brackets(decision.detail)}"
-    return (Line(text=text, level=LineLevel.SUCCESS),)
+    return (LogLine(text=text, level=LineLevel.SUCCESS),)
 
 
 def _top_up(decision: ob.TopUpMargin) -> Lines:
@@ -224,7 +224,7 @@ def _top_up(decision: ob.TopUpMargin) -> Lines:
     return warning(f"Liquidation comes nearer: moving {amount} USDT to the perp wallet{_in_brackets(decision.detail)}")
 
 
-def _halt(_decision: ob.Halt) -> Lines:
+def _halt(_decision: ob.HaltOpenings) -> Lines:
     return ()
 
 
@@ -240,5 +240,5 @@ DECISION_WORDS: dict[type, Callable[[Any], Lines]] = {
     ob.Reduce: _reduce,
     ob.Roll: _roll,
     ob.TopUpMargin: _top_up,
-    ob.Halt: _halt,
+    ob.HaltOpenings: _halt,
 }

@@ -8,20 +8,20 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from hedgerow.dashboard.narration.cycle import MOMENT_WORDS
+from hedgerow.dashboard.narration.cycle import NOTICE_WORDS
 from hedgerow.dashboard.narration.events import ROUTINE_EVENTS, recorded
-from hedgerow.dashboard.narration.formats import Line, LineLevel, Lines, one_line
+from hedgerow.dashboard.narration.formats import LineLevel, Lines, LogLine, one_line
 from hedgerow.dashboard.narration.lifecycle import LIFE_WORDS
 from hedgerow.dashboard.narration.stops import STOP_WORDS
 from hedgerow.dashboard.narration.verdicts import decided, reconcile_started, reconciled
 from hedgerow.domain.events import ExternalFlow
 from hedgerow.engine import notices as mo
 
-__all__ = ["Line", "LineLevel", "Lines", "is_routine", "one_line", "told_at", "words"]
+__all__ = ["LineLevel", "Lines", "LogLine", "is_routine", "one_line", "told_at", "words"]
 
 _WORDS: dict[type, Callable[[Any], Lines]] = {
     **LIFE_WORDS,
-    **MOMENT_WORDS,
+    **NOTICE_WORDS,
     **STOP_WORDS,
     mo.ReconcileStarted: reconcile_started,
     mo.Reconciled: reconciled,
@@ -45,24 +45,24 @@ _ROUTINE = frozenset(
 )
 
 
-def words(moment: mo.Moment) -> Lines:
-    """Return the lines that tell of ``moment``, none where there is nothing to say."""
-    lines = _WORDS[type(moment)](moment)
+def words(notice: mo.Notice) -> Lines:
+    """Return the lines that tell of ``notice``, none where there is nothing to say."""
+    lines = _WORDS[type(notice)](notice)
     return tuple(_safe(line) for line in lines)
 
 
-def is_routine(moment: mo.Moment) -> bool:
+def is_routine(notice: mo.Notice) -> bool:
     """Tell, without wording it, that a moment has nothing to say above the level of information."""
-    return type(moment) in _ROUTINE or (isinstance(moment, mo.Recorded) and type(moment.event) in ROUTINE_EVENTS)
+    return type(notice) in _ROUTINE or (isinstance(notice, mo.Recorded) and type(notice.event) in ROUTINE_EVENTS)
 
 
-def told_at(moment: mo.Moment) -> datetime | None:
+def told_at(notice: mo.Notice) -> datetime | None:
     """Return the time a moment is told at; None for a venue's row of old, which tells its own time."""
-    if not isinstance(moment, mo.Recorded):
-        return moment.at
-    return None if isinstance(moment.event, ExternalFlow) else moment.event.at
+    if not isinstance(notice, mo.Recorded):
+        return notice.at
+    return None if isinstance(notice.event, ExternalFlow) else notice.event.at
 
 
-def _safe(line: Line) -> Line:
+def _safe(line: LogLine) -> LogLine:
     text = one_line(line.text)
-    return line if text == line.text else Line(text=text, level=line.level)
+    return line if text == line.text else LogLine(text=text, level=line.level)

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from hedgerow.domain.schedule import EPOCH
 
-__all__ = ["Bar", "Line", "line_chart", "thinned", "ticks", "time_ticks", "timeline"]
+__all__ = ["Bar", "ChartLine", "line_chart", "thinned", "ticks", "time_ticks", "timeline"]
 
 WIDTH = 1000.0
 LEFT, RIGHT, TOP, BOTTOM = 104.0, 16.0, 14.0, 30.0
@@ -38,7 +38,7 @@ LONG_RUN = timedelta(days=300)
 Points = Sequence[tuple[datetime, Decimal]]
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class ChartLine(Struct, frozen=True, kw_only=True):
     """One line of a chart."""
 
     name: str
@@ -83,7 +83,7 @@ class _Scale(Struct, frozen=True, kw_only=True):
 
 
 def line_chart(
-    lines: Sequence[Line], *, title: str, start: datetime, end: datetime, worded: Callable[[Decimal], str]
+    lines: Sequence[ChartLine], *, title: str, start: datetime, end: datetime, worded: Callable[[Decimal], str]
 ) -> str:
     """Return a line chart over ``[start, end]``; an empty text where no line has a point."""
     values = [float(value) for line in lines for _, value in line.points]
@@ -184,7 +184,7 @@ def _time_grid(scale: _Scale, end: datetime) -> Iterator[str]:
         yield f'<text class="tick" x="{x:.1f}" y="{scale.height - 10:.1f}" text-anchor="{anchor}">{label}</text>'
 
 
-def _path(scale: _Scale, line: Line) -> str:
+def _path(scale: _Scale, line: ChartLine) -> str:
     points = thinned(line.points)
     x, y = scale.x(points[0][0]), scale.y(points[0][1])
     if len(points) == 1:
@@ -202,7 +202,7 @@ def _path(scale: _Scale, line: Line) -> str:
 
 
 def _hover_stops(
-    scale: _Scale, lines: Sequence[Line], end: datetime, worded: Callable[[Decimal], str]
+    scale: _Scale, lines: Sequence[ChartLine], end: datetime, worded: Callable[[Decimal], str]
 ) -> Iterator[str]:
     """Yield columns that show time and values under the pointer, by CSS alone."""
     width = (WIDTH - LEFT - RIGHT) / HOVER_STOPS

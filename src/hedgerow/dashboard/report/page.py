@@ -6,7 +6,7 @@ from decimal import Decimal
 from html import escape
 from importlib.resources import files
 
-from hedgerow.dashboard.report.charts import Bar, Line, line_chart, timeline
+from hedgerow.dashboard.report.charts import Bar, ChartLine, line_chart, timeline
 from hedgerow.dashboard.report.report import HedgeRow, RunReport, drawdown_texts
 from hedgerow.domain.formats import amount, duration, percent, seconds, signed_amount, signed_percent, utc_minute
 from hedgerow.domain.money import plain
@@ -95,15 +95,15 @@ def _card(name: str, value: str, remark: str, *, alarm: bool = False) -> str:
 
 
 def _equity(report: RunReport) -> str:
-    line = Line(name="Equity", style="equity", points=report.equity, filled=True)
+    line = ChartLine(name="Equity", style="equity", points=report.equity, filled=True)
     chart = line_chart([line], title="Equity", start=report.started_at, end=report.ended_at, worded=amount)
     return _panel("Equity", "What the strategy owns, in USDT.", chart or _nothing("No equity was sampled."))
 
 
 def _funding_and_fees(report: RunReport) -> str:
     lines = [
-        Line(name="Funding", style="funding", points=report.funding_curve, stepped=True),
-        Line(name="Fees", style="fees", points=report.fees_curve, stepped=True),
+        ChartLine(name="Funding", style="funding", points=report.funding_curve, stepped=True),
+        ChartLine(name="Fees", style="fees", points=report.fees_curve, stepped=True),
     ]
     booked = [line for line in lines if any(value for _, value in line.points)]
     chart = line_chart(booked, title="Funding and fees", start=report.started_at, end=report.ended_at, worded=amount)

@@ -35,7 +35,7 @@ _BAD_ENDS: Final = frozenset(
         Reason.LEG_GONE,
         Reason.LIQUIDATED,
         Reason.IMBALANCE,
-        Reason.CLOSED_ELSEWHERE,
+        Reason.CLOSED_EXTERNALLY,
         Reason.REPLACED,
     }
 )
@@ -84,7 +84,7 @@ def _lifted(before: Ledger, after: Ledger, _event: ev.Lifted) -> Ledger:
     return replace(after, incident=None, accepted_loss=accepted, health_exits=())
 
 
-def _fills_elsewhere(before: Ledger, after: Ledger, event: ev.FillsElsewhere) -> Ledger:
+def _external_fills(before: Ledger, after: Ledger, event: ev.ExternalFills) -> Ledger:
     hedge = hedge_of(before, event.hedge_id)
     fresh = [fill for fill in event.fills if fill.key not in before.trades_seen]
     if hedge is None or not fresh:
@@ -151,7 +151,7 @@ AFTER: Final[Mapping[type[ev.Event], Callable[[Ledger, Ledger, Any], Ledger]]] =
     ev.HedgeOpened: _opened,
     ev.ExecutionStarted: _started,
     ev.Lifted: _lifted,
-    ev.FillsElsewhere: _fills_elsewhere,
+    ev.ExternalFills: _external_fills,
     ev.ExitDeferred: _deferred,
     ev.ExitDeferralEnded: _deferral_ended,
 }

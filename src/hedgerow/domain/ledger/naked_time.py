@@ -35,7 +35,7 @@ class _Stretch(Struct, frozen=True, kw_only=True):
 
 def measured(before: Ledger, after: Ledger, event: ev.Event) -> Ledger:
     """Return ``after`` with the time that the legs were apart; ``before`` is the ledger before ``event``."""
-    if isinstance(event, ev.FillsElsewhere):
+    if isinstance(event, ev.ExternalFills):
         return _with_trades(before, after, event)
     apart = before.apart
     if apart is None:
@@ -47,7 +47,7 @@ def measured(before: Ledger, after: Ledger, event: ev.Event) -> Ledger:
     return _longer(replace(after, apart=None if matched else apart), apart.since, event.at)
 
 
-def _with_trades(before: Ledger, after: Ledger, event: ev.FillsElsewhere) -> Ledger:
+def _with_trades(before: Ledger, after: Ledger, event: ev.ExternalFills) -> Ledger:
     hedge = hedge_of(before, event.hedge_id)
     fresh = [fill for fill in event.fills if not before.trades_seen.knows(fill.key, fill.at)]
     if hedge is None or not fresh:
@@ -102,7 +102,7 @@ def _longer(ledger: Ledger, since: datetime, until: datetime) -> Ledger:
     return ledger if seconds <= ledger.max_naked_seconds else replace(ledger, max_naked_seconds=seconds)
 
 
-def _ended_at(ledger: Ledger, event: ev.FillsElsewhere) -> datetime:
+def _ended_at(ledger: Ledger, event: ev.ExternalFills) -> datetime:
     return next((c.closed_at for c in ledger.closed if c.hedge_id == event.hedge_id), event.at)
 
 

@@ -140,7 +140,7 @@ def _booked(record: OrderRecord, event: ev.FeeBooked, coin_fee: Decimal) -> Orde
     )
 
 
-def fills_elsewhere(ledger: Ledger, event: ev.FillsElsewhere) -> Ledger:
+def fills_elsewhere(ledger: Ledger, event: ev.ExternalFills) -> Ledger:
     """Apply trades that no order of the bot made."""
     hedge = hedge_of(ledger, event.hedge_id)
     if hedge is None:

@@ -18,7 +18,7 @@ from hedgerow.domain.ledger.order_index import (
     retallied,
     with_result,
 )
-from hedgerow.domain.ledger.state import Halt, ImportedState, Ledger, LogMark, Target, TradingDay
+from hedgerow.domain.ledger.state import ImportedState, Ledger, LogMark, StandingHalt, Target, TradingDay
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.operator_requests import HandledRequest, RequestOutcome
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, Tally, newest_stamps
@@ -57,7 +57,7 @@ def apply(ledger: Ledger, event: ev.Event) -> Ledger:
     braked = folding_brakes.AFTER.get(type(event))
     if braked is not None:
         after = braked(ledger, after, event)
-    if ledger.apart is not None or type(event) is ev.FillsElsewhere:
+    if ledger.apart is not None or type(event) is ev.ExternalFills:
         after = folding_apart.measured(ledger, after, event)
     return replace(after, events=ledger.events + 1, started_at=ledger.started_at or event.at)
 
@@ -86,7 +86,7 @@ def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, 
             return folding_orders.transfer_unknown(ledger, event)
         case ev.OrderOutcomeUnknown():
             return folding_orders.order_unknown(ledger, event)
-        case ev.FillsElsewhere():
+        case ev.ExternalFills():
             return folding_orders.fills_elsewhere(ledger, event)
         case ev.FundsTransferred():
             return folding_rows.funds_transferred(ledger, event)
@@ -337,7 +337,9 @@ def _target_decided(ledger: Ledger, event: ev.TargetDecided) -> Ledger:
 
 
 def _halted(ledger: Ledger, event: ev.Halted) -> Ledger:
-    halt = Halt(since=event.at, reason=event.reason, detail=event.detail, symbols=event.symbols, amount=event.amount)
+    halt = StandingHalt(
+        since=event.at, reason=event.reason, detail=event.detail, symbols=event.symbols, amount=event.amount
+    )
     return replace(ledger, halt=halt)
 
 

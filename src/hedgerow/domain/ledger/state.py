@@ -20,11 +20,11 @@ __all__ = [
     "Apart",
     "Cooldown",
     "Deferral",
-    "Halt",
     "ImportedState",
     "Incident",
     "Ledger",
     "LogMark",
+    "StandingHalt",
     "Target",
     "Totals",
     "TradingDay",
@@ -60,7 +60,7 @@ class Totals(Struct, frozen=True, kw_only=True):
         return self.funding + self.basis_pnl - self.fees
 
 
-class Halt(Struct, frozen=True, kw_only=True):
+class StandingHalt(Struct, frozen=True, kw_only=True):
     """Openings are blocked."""
 
     since: datetime
@@ -175,7 +175,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     dust: Mapping[str, DustLot] = field(default_factory=dict[str, DustLot])
     """By asset."""
     target: Target | None = None
-    halt: Halt | None = None
+    halt: StandingHalt | None = None
     incident: Incident | None = None
     health_exits: tuple[datetime, ...] = ()
     """When positions were closed for bad health within the last day, since a person resumed last; oldest first."""
@@ -216,7 +216,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     apart: Apart | None = None
 
     @property
-    def standing_halt(self) -> Halt | None:
+    def standing_halt(self) -> StandingHalt | None:
         """The halt that only a person lifts; None without one."""
         return None if self.halt is None or self.halt.lifts_itself else self.halt
 

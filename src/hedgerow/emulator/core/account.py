@@ -13,14 +13,14 @@ from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ONE, ZERO
 from hedgerow.domain.order import Order
-from hedgerow.emulator.core.account_records import Journal, JournalState
+from hedgerow.emulator.core.account_records import AccountJournal, JournalState
 from hedgerow.emulator.core.error_codes import Code, rejected
 from hedgerow.emulator.core.market import Marketplace
 from hedgerow.emulator.core.market_changes import MarketChange, PositionTreatment, Redenomination, StatusChange
 from hedgerow.emulator.core.order_desk import OrderDesk
 from hedgerow.emulator.core.snapshot import WorldOptions, WorldState
 from hedgerow.emulator.core.wallets import PerpAccount, SpotWallet, to_row
-from hedgerow.ports import Tape
+from hedgerow.ports import MarketData
 
 __all__ = ["Account", "Followed"]
 
@@ -47,7 +47,7 @@ class Followed(Struct, frozen=True, kw_only=True):
 class Account:
     """The parts that every act of the world shares; ``now`` is moved by the passage of time alone."""
 
-    def __init__(self, tape: Tape, state: WorldState, options: WorldOptions) -> None:
+    def __init__(self, market_data: MarketData, state: WorldState, options: WorldOptions) -> None:
         self.now = state.now
         self.next_change, self.shocks_known = state.now, state.conditions.shocks
         """When prices can change next, if it is after ``now`` and the shocks are still those it was reckoned with."""
@@ -57,13 +57,13 @@ class Account:
         """Called with every change, before it is complete."""
         self.one_way, self.single_asset = state.one_way, state.single_asset
         self.marketplace = Marketplace(
-            tape,
+            market_data,
             endless=options.bottomless,
             half_life_seconds=options.refill_half_life_seconds,
             conditions=state.conditions,
             now=state.now,
         )
-        self.journal = Journal(state.journal)
+        self.journal = AccountJournal(state.journal)
         self.spot = SpotWallet(state.spot)
         self.perp = PerpAccount(
             balance=state.perp_balance,

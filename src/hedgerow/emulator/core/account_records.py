@@ -14,9 +14,9 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
-from hedgerow.ports import AccountRecord, StatementRow
+from hedgerow.ports import AccountHistory, StatementRow
 
-__all__ = ["Journal", "JournalState", "rows_since"]
+__all__ = ["AccountJournal", "JournalState", "rows_since"]
 
 
 class _Timed(Protocol):
@@ -41,7 +41,7 @@ class JournalState(Struct, frozen=True, kw_only=True):
     last_id: int = 0
 
 
-class Journal:
+class AccountJournal:
     """Append-only rows in the order of their times; ids are never given twice."""
 
     def __init__(self, state: JournalState) -> None:
@@ -132,10 +132,10 @@ class Journal:
             )
             self._transfers.append(row)
 
-    def record(self, since: datetime) -> AccountRecord:
+    def record(self, since: datetime) -> AccountHistory:
         """Return everything at or after ``since``, oldest first."""
         rows = (*rows_since(self._rows, since), *rows_since(self._transfers, since))
-        return AccountRecord(
+        return AccountHistory(
             fills=rows_since(self._all_fills, since),
             payments=rows_since(self._payments, since),
             rows=tuple(sorted(rows, key=attrgetter("at"))),

@@ -16,20 +16,20 @@ from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.core.account import Account
 from hedgerow.emulator.core.funding import charges, may_settle, payment_amount
 from hedgerow.emulator.core.wallets import to_row
-from hedgerow.ports import Tape
+from hedgerow.ports import MarketData
 
-__all__ = ["check_prices", "pass_time"]
+__all__ = ["advance_time", "check_prices"]
 
 AUTOCLOSE = "autoclose-"
 """How the client ids of liquidation orders begin (docs/aster-api.md 10.2)."""
 
 
-def pass_time(account: Account, tape: Tape, to: datetime) -> None:
+def advance_time(account: Account, market_data: MarketData, to: datetime) -> None:
     """Bring the account to ``to`` (nothing happens for a time already passed), doing what falls due in order."""
     while account.now < to and (account.perp.holdings or account.desk.resting):
-        until = min(to, _next_instant(account, tape))
+        until = min(to, _next_instant(account, market_data))
         if may_settle(account.now, until):
-            _settle_funding(account, tape, until)
+            _settle_funding(account, market_data, until)
         account.now = until
         account.follow_changes()
         account.heed_dead_men()
@@ -50,11 +50,11 @@ def check_prices(account: Account) -> None:
         _liquidate(account)
 
 
-def _next_instant(account: Account, tape: Tape) -> datetime:
+def _next_instant(account: Account, market_data: MarketData) -> datetime:
     """Return the next time at which a price can change."""
     now, shocks = account.now, account.marketplace.conditions.shocks
     if account.next_change <= now or account.shocks_known is not shocks:
-        step = now + tape.step - (now - EPOCH) % tape.step
+        step = now + market_data.step - (now - EPOCH) % market_data.step
         account.next_change = min((step, *(shock.at for shock in shocks if shock.at > now)))
         account.shocks_known = shocks
     boundary = account.marketplace.next_boundary
@@ -64,11 +64,11 @@ def _next_instant(account: Account, tape: Tape) -> datetime:
     return min((following, *(at for at in account.dead_men.values() if at > now)))
 
 
-def _settle_funding(account: Account, tape: Tape, until: datetime) -> None:
+def _settle_funding(account: Account, market_data: MarketData, until: datetime) -> None:
     delay = timedelta(seconds=account.options.settlement_delay_seconds)
     lead = timedelta(seconds=account.options.settlement_lead_seconds)
     held = tuple(account.perp.holdings)
-    for charge in charges(tape, held, account.now, until, longest_delay=delay, longest_lead=lead):
+    for charge in charges(market_data, held, account.now, until, longest_delay=delay, longest_lead=lead):
         account.now = charge.at
         account.follow_changes()
         quantity, mark = account.perp.quantity(charge.symbol), account.mark(charge.symbol)

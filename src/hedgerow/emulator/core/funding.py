@@ -10,7 +10,7 @@ from msgspec import Struct
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.core.wallets import to_row
-from hedgerow.ports import Tape
+from hedgerow.ports import MarketData
 
 __all__ = ["Charge", "charges", "may_settle", "payment_amount"]
 
@@ -41,7 +41,7 @@ def may_settle(after: datetime, until: datetime) -> bool:
 
 
 def charges(
-    tape: Tape,
+    market_data: MarketData,
     symbols: Iterable[str],
     after: datetime,
     until: datetime,
@@ -53,7 +53,7 @@ def charges(
     due = [
         Charge(at=rate.at + _delay(rate, longest_delay, longest_lead), symbol=symbol, rate=rate)
         for symbol in symbols
-        for rate in tape.settled(symbol, after - longest_delay, until + longest_lead)
+        for rate in market_data.settled(symbol, after - longest_delay, until + longest_lead)
     ]
     return sorted((charge for charge in due if after < charge.at <= until), key=lambda c: (c.at, c.symbol))
 

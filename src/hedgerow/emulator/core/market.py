@@ -26,7 +26,7 @@ from hedgerow.emulator.core.overrides import (
     shift_under,
     side_missing_under,
 )
-from hedgerow.ports import Liquidity, Tape, TapePrices
+from hedgerow.ports import Liquidity, MarketData, MarketPrices
 
 __all__ = ["Conditions", "Marketplace", "Shock"]
 
@@ -54,7 +54,7 @@ class Marketplace:
 
     def __init__(
         self,
-        tape: Tape,
+        market_data: MarketData,
         *,
         endless: bool,
         half_life_seconds: float,
@@ -62,27 +62,27 @@ class Marketplace:
         now: datetime | None = None,
     ) -> None:
         """``now`` is the time whose listings are shown first: the tape's start without it."""
-        self.tape = tape
+        self.market_data = market_data
         self.conditions = conditions or Conditions()
         self._endless = endless
         self._half_life = half_life_seconds
-        self._gaps = tape if isinstance(tape, BookGaps) else None
-        self._listed = {pair.symbol: pair for pair in tape.pairs}
+        self._gaps = market_data if isinstance(market_data, BookGaps) else None
+        self._listed = {pair.symbol: pair for pair in market_data.pairs}
         self._pairs: Mapping[str, BasisPair] = self._listed
         self._order: tuple[BasisPair, ...] = tuple(self._pairs.values())
-        self._alone = frozenset(pair.symbol for pair in tape.pairs if pair.spot.status is TradingStatus.CLOSED)
+        self._alone = frozenset(pair.symbol for pair in market_data.pairs if pair.spot.status is TradingStatus.CLOSED)
         """Perpetuals that the tape lists with a closed spot market: there never was one."""
         self._on_both = self._with_spot()
         self.brackets: Mapping[str, Bracket] = {}
         """By symbol, those that differ from the venue's common one."""
         self._grouped: tuple[tuple[MarketChange, ...], dict[str, tuple[MarketChange, ...]]] = (), {}
         """All changes, and the same by symbol."""
-        self._passed = tape.start if now is None else now
+        self._passed = market_data.start if now is None else now
         """The time whose listings are shown."""
         self._next_boundary: datetime | None = None
         self._ladders: dict[str, tuple[tuple[Decimal, Liquidity, Decimal, Decimal], Ladder]] = {}
         """By ``market:symbol:side``: what the newest ladder was built from, and the ladder."""
-        self._shocked: dict[str, tuple[TapePrices, Decimal, TapePrices]] = {}
+        self._shocked: dict[str, tuple[MarketPrices, Decimal, MarketPrices]] = {}
         """By symbol: the tape's newest prices, the product of its shocks, and the prices with them."""
         if self.conditions.changes:
             self._relist()
@@ -177,16 +177,16 @@ class Marketplace:
         taken = {**self.conditions.taken, key: Taken(quantity=missing, at=at)}
         self.conditions = replace(self.conditions, taken=taken)
 
-    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+    def prices(self, symbol: str, at: datetime) -> MarketPrices | None:
         """Return the prices at ``at``, shocks and changes included; None where the tape has none."""
         prices = self._shocked_prices(symbol, at)
         if prices is None or not self.conditions.changes:
             return prices
         changes = self._changes_of(symbol)
-        return prices_under(prices, changes, at, self.tape) if changes else prices
+        return prices_under(prices, changes, at, self.market_data) if changes else prices
 
-    def _shocked_prices(self, symbol: str, at: datetime) -> TapePrices | None:
-        prices = self.tape.prices(symbol, at)
+    def _shocked_prices(self, symbol: str, at: datetime) -> MarketPrices | None:
+        prices = self.market_data.prices(symbol, at)
         if prices is None or not self.conditions.shocks:
             return prices
         factor = ONE
@@ -197,7 +197,7 @@ class Marketplace:
             return prices
         known = self._shocked.get(symbol)
         if known is None or known[0] is not prices or known[1] != factor:
-            shocked = TapePrices(
+            shocked = MarketPrices(
                 spot=prices.spot * factor,
                 perp=prices.perp * factor,
                 mark=prices.mark * factor,
@@ -236,7 +236,7 @@ class Marketplace:
         return after_taking(known[1], missing, instrument.lot) if missing else known[1]
 
     def _liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:
-        liquidity = self.tape.liquidity(market, symbol, at)
+        liquidity = self.market_data.liquidity(market, symbol, at)
         if not self.conditions.changes:
             return liquidity
         return liquidity_under(liquidity, self._changes_of(symbol), market, at)
@@ -306,11 +306,11 @@ class Marketplace:
 
     def predicted(self, symbol: str, at: datetime) -> FundingRate | None:
         """Return the running estimate of the next settlement; None where it cannot be known."""
-        return self.tape.predicted(symbol, at) if symbol in self._listed else None
+        return self.market_data.predicted(symbol, at) if symbol in self._listed else None
 
     def volume(self, symbol: str, at: datetime) -> Decimal | None:
         """Return the perpetual's 24 h quote volume; None for a symbol that is not listed."""
-        return self.tape.volume(symbol, at) if symbol in self._listed else None
+        return self.market_data.volume(symbol, at) if symbol in self._listed else None
 
     def _missing(self, key: str, at: datetime) -> Decimal:
         taken = self.conditions.taken.get(key)
@@ -332,7 +332,7 @@ class Marketplace:
         now, pairs, brackets = self._passed, dict(self._listed), dict[str, Bracket]()
         for symbol in {change.symbol for change in self.conditions.changes} & pairs.keys():
             changes = self._changes_of(symbol)
-            pairs[symbol] = pair_under(pairs[symbol], changes, now, self.tape)
+            pairs[symbol] = pair_under(pairs[symbol], changes, now, self.market_data)
             bracket = bracket_under(changes, now)
             if bracket is not None:
                 brackets[symbol] = bracket

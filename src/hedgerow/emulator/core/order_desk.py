@@ -12,7 +12,7 @@ from hedgerow.domain.instrument import Instrument, Market, Side
 from hedgerow.domain.market import Level
 from hedgerow.domain.money import ONE, ZERO
 from hedgerow.domain.order import Fill, Order, OrderRequest, OrderStatus, TimeInForce
-from hedgerow.emulator.core.account_records import Journal
+from hedgerow.emulator.core.account_records import AccountJournal
 from hedgerow.emulator.core.error_codes import Code, rejected
 from hedgerow.emulator.core.market import Marketplace
 from hedgerow.emulator.core.order_book import sweep
@@ -40,7 +40,7 @@ class OrderDesk:
         marketplace: Marketplace,
         spot: SpotWallet,
         perp: PerpAccount,
-        journal: Journal,
+        journal: AccountJournal,
         marks: Marks,
         orders: Iterable[WorkingOrder] = (),
         options: WorldOptions | None = None,

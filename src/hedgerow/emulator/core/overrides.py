@@ -26,7 +26,7 @@ from hedgerow.emulator.core.market_changes import (
     in_force,
 )
 from hedgerow.emulator.core.wallets import to_row
-from hedgerow.ports import Liquidity, Tape, TapePrices
+from hedgerow.ports import Liquidity, MarketData, MarketPrices
 
 __all__ = [
     "bracket_under",
@@ -43,17 +43,17 @@ QUANTITIES = ("lot", "min_quantity", "max_quantity")
 Value = TypeVar("Value", bound=Struct)
 
 
-def index_of(prices: TapePrices) -> Decimal:
+def index_of(prices: MarketPrices) -> Decimal:
     """Return the index price: the spot price of the same coin, unless the tape has one of its own."""
     return prices.spot if prices.index is None else prices.index
 
 
-def pair_under(pair: BasisPair, changes: Iterable[MarketChange], at: datetime, tape: Tape) -> BasisPair:
+def pair_under(pair: BasisPair, changes: Iterable[MarketChange], at: datetime, market_data: MarketData) -> BasisPair:
     """Return a pair as it is listed at ``at``."""
     spot, perp = pair.spot, pair.perp
     for change in changes:
         if in_force(change, at):
-            spot, perp = _changed(spot, change, tape), _changed(perp, change, tape)
+            spot, perp = _changed(spot, change, market_data), _changed(perp, change, market_data)
     return BasisPair(spot=spot, perp=perp)
 
 
@@ -66,11 +66,13 @@ def bracket_under(changes: Iterable[MarketChange], at: datetime) -> Bracket | No
     return bracket
 
 
-def prices_under(prices: TapePrices, changes: Iterable[MarketChange], at: datetime, tape: Tape) -> TapePrices:
+def prices_under(
+    prices: MarketPrices, changes: Iterable[MarketChange], at: datetime, market_data: MarketData
+) -> MarketPrices:
     """Return the prices of both markets, mark and index at ``at``; a distorted book does not move them."""
     for change in changes:
         if in_force(change, at):
-            prices = _repriced(prices, change, at, tape)
+            prices = _repriced(prices, change, at, market_data)
     return prices
 
 
@@ -102,7 +104,7 @@ def _distortions(changes: Iterable[MarketChange], market: Market, at: datetime) 
             yield change
 
 
-def _changed(instrument: Instrument, change: MarketChange, tape: Tape) -> Instrument:
+def _changed(instrument: Instrument, change: MarketChange, market_data: MarketData) -> Instrument:
     """Return one instrument under one change."""
     match change:
         case FilterChange() if change.market in {None, instrument.market}:
@@ -114,7 +116,7 @@ def _changed(instrument: Instrument, change: MarketChange, tape: Tape) -> Instru
         case Redenomination():
             return _scaled(instrument, change.factor)
         case TickerCollision() if instrument.market is Market.PERP:
-            before = None if change.at is None else tape.prices(change.symbol, change.at)
+            before = None if change.at is None else market_data.prices(change.symbol, change.at)
             return instrument if before is None else _scaled(instrument, change.price / before.perp)
         case ContractMultiplier() if instrument.market is Market.PERP:
             return _scaled(instrument, change.multiplier)
@@ -135,19 +137,19 @@ def _given(value: Value, change: MarketChange, names: Iterable[str]) -> Value:
     return replace(value, **given)
 
 
-def _repriced(prices: TapePrices, change: MarketChange, at: datetime, tape: Tape) -> TapePrices:
+def _repriced(prices: MarketPrices, change: MarketChange, at: datetime, market_data: MarketData) -> MarketPrices:
     index = index_of(prices)
     match change:
         case Redenomination():
             factor = change.factor
-            return TapePrices(
+            return MarketPrices(
                 spot=prices.spot * factor, perp=prices.perp * factor, mark=prices.mark * factor, index=index * factor
             )
         case ContractMultiplier():
             factor = change.multiplier
             return replace(prices, perp=prices.perp * factor, mark=prices.mark * factor, index=index * factor)
         case TickerCollision():
-            return _collided(prices, change, at, tape)
+            return _collided(prices, change, at, market_data)
         case MarkDistortion():
             mark = prices.mark * (ONE + change.mark_bps * BPS)
             return replace(prices, mark=mark, index=index * (ONE + change.index_bps * BPS))
@@ -155,11 +157,11 @@ def _repriced(prices: TapePrices, change: MarketChange, at: datetime, tape: Tape
             return prices
 
 
-def _collided(prices: TapePrices, change: TickerCollision, at: datetime, tape: Tape) -> TapePrices:
+def _collided(prices: MarketPrices, change: TickerCollision, at: datetime, market_data: MarketData) -> MarketPrices:
     """Return the prices with those of another underlying in the perpetual."""
     perp = mark = index = change.price
     if change.underlying is not None and change.at is not None:
-        first, now = tape.prices(change.underlying, change.at), tape.prices(change.underlying, at)
+        first, now = market_data.prices(change.underlying, change.at), market_data.prices(change.underlying, at)
         if first is not None and now is not None:
             perp, mark, index = (change.price * price / first.spot for price in (now.perp, now.mark, index_of(now)))
     return replace(prices, perp=to_row(perp), mark=to_row(mark), index=to_row(index))

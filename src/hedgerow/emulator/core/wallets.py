@@ -14,7 +14,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.emulator.core.error_codes import Code, rejected
 from hedgerow.emulator.core.market_changes import Bracket
 
-__all__ = ["Holding", "Marks", "PerpAccount", "SpotWallet", "Standing", "to_row"]
+__all__ = ["Holding", "MarginState", "Marks", "PerpAccount", "SpotWallet", "to_row"]
 
 ROW = Decimal("1e-8")
 """Every amount of a venue row has at most eight decimals (docs/aster-api.md 5.3, samples)."""
@@ -95,7 +95,7 @@ class Holding(Struct, frozen=True, kw_only=True):
         return Holding(quantity=after, cost=self.cost + change * price + realized), realized
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class MarginState(Struct, frozen=True, kw_only=True):
     """Sums over all positions at their marks."""
 
     unrealized: Decimal
@@ -172,7 +172,7 @@ class PerpAccount:
         """Return one position's maintenance margin."""
         return abs(self.quantity(symbol)) * mark * self.maintenance_rate(symbol)
 
-    def standing(self, marks: Marks) -> Standing:
+    def standing(self, marks: Marks) -> MarginState:
         """Return the sums over all positions; initial margin is notional at mark / leverage (docs/aster-api.md 5.3)."""
         unrealized = initial = maintenance = ZERO
         for symbol, held in self.holdings.items():
@@ -181,7 +181,7 @@ class PerpAccount:
             unrealized += held.unrealized(mark)
             initial += notional / self.leverage(symbol)
             maintenance += notional * self.maintenance_rate(symbol)
-        return Standing(unrealized=unrealized, initial_margin=initial, maintenance_margin=maintenance)
+        return MarginState(unrealized=unrealized, initial_margin=initial, maintenance_margin=maintenance)
 
     def carries(self, marks: Marks) -> bool:
         """Tell whether the margin balance covers the maintenance margin of all positions."""
@@ -192,7 +192,7 @@ class PerpAccount:
             maintenance += abs(held.quantity) * mark * self.maintenance_rate(symbol)
         return self.balance + unrealized >= maintenance
 
-    def wallet(self, standing: Standing, order_margin: Decimal) -> PerpWallet:
+    def wallet(self, standing: MarginState, order_margin: Decimal) -> PerpWallet:
         """Return the wallet as the venue shows it; unrealised profit can be traded with but not taken out."""
         blocked = standing.initial_margin + order_margin
         available = max(ZERO, self.balance + standing.unrealized - blocked)
@@ -204,7 +204,7 @@ class PerpAccount:
             transferable=transferable.quantize(ROW, rounding=ROUND_DOWN),
         )
 
-    def position(self, symbol: str, mark: Decimal, standing: Standing) -> PerpPosition:
+    def position(self, symbol: str, mark: Decimal, standing: MarginState) -> PerpPosition:
         """Return one position as the venue shows it."""
         held = self.holdings[symbol]
         return PerpPosition(
@@ -219,7 +219,7 @@ class PerpAccount:
             adl_quantile=0,
         )
 
-    def _liquidation_price(self, symbol: str, mark: Decimal, standing: Standing) -> Decimal | None:
+    def _liquidation_price(self, symbol: str, mark: Decimal, standing: MarginState) -> Decimal | None:
         """Solve margin balance = maintenance margin for this mark, all others unchanged; None when out of reach."""
         held = self.holdings[symbol]
         others = standing.unrealized - held.unrealized(mark)

@@ -16,14 +16,14 @@ from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ONE, ZERO
 from hedgerow.domain.order import Fill, Order, OrderRequest
 from hedgerow.emulator.core.account import Account, Followed
-from hedgerow.emulator.core.advance import check_prices, pass_time
+from hedgerow.emulator.core.advance import advance_time, check_prices
 from hedgerow.emulator.core.error_codes import Code, rejected
 from hedgerow.emulator.core.funding_board import RateFeed
 from hedgerow.emulator.core.market import Shock
 from hedgerow.emulator.core.market_changes import MarketChange, StatusChange
 from hedgerow.emulator.core.market_view import WorldView
 from hedgerow.emulator.core.snapshot import WorldOptions, WorldState
-from hedgerow.ports import AccountRecord, StatementRow, Tape, TapePrices
+from hedgerow.ports import AccountHistory, MarketData, MarketPrices, StatementRow
 
 __all__ = ["World"]
 
@@ -36,7 +36,7 @@ class World:
 
     def __init__(  # noqa: PLR0913 - every part that may be given, each by its name
         self,
-        tape: Tape,
+        market_data: MarketData,
         *,
         start: datetime,
         spot: Mapping[str, Decimal] | None = None,
@@ -52,17 +52,17 @@ class World:
         if state is None:
             balances = {asset: Balance(asset=asset, free=amount) for asset, amount in (spot or {}).items()}
             state = WorldState(now=start, spot=balances, perp_balance=perp)
-        self._tape = tape
-        self.parts = Account(tape, state, options or WorldOptions())
+        self._market_data = market_data
+        self.parts = Account(market_data, state, options or WorldOptions())
         """Wallets, orders, records and market."""
-        self._feed = RateFeed(tape)
+        self._feed = RateFeed(market_data)
         for change in changes:
             self.change_market(change)
 
     @classmethod
-    def load(cls, tape: Tape, state: WorldState, options: WorldOptions | None = None) -> "World":
+    def load(cls, market_data: MarketData, state: WorldState, options: WorldOptions | None = None) -> "World":
         """Return the world that ``dump`` described, on the same tape and under the same options."""
-        return cls(tape, start=state.now, options=options, state=state)
+        return cls(market_data, start=state.now, options=options, state=state)
 
     def dump(self) -> WorldState:
         """Return the whole mutable state; equal worlds give equal bytes when it is encoded."""
@@ -83,13 +83,13 @@ class World:
         self.parts.listener = listener
 
     @property
-    def tape(self) -> Tape:
+    def market_data(self) -> MarketData:
         """The market history the world plays."""
-        return self._tape
+        return self._market_data
 
     def advance(self, to: datetime) -> None:
         """Bring the world to ``to`` (nothing happens for a time already passed), doing what falls due in order."""
-        pass_time(self.parts, self._tape, to)
+        advance_time(self.parts, self._market_data, to)
 
     # Reads
 
@@ -97,7 +97,7 @@ class World:
         """Return one pair with its present status; None when it is not listed on both markets."""
         return self.parts.marketplace.pair(symbol) if self.parts.marketplace.has_spot(symbol) else None
 
-    def prices(self, symbol: str) -> TapePrices | None:
+    def prices(self, symbol: str) -> MarketPrices | None:
         """Return a pair's prices now, shocks included; None where the tape has none."""
         return self.parts.marketplace.prices(symbol, self.now)
 
@@ -155,7 +155,7 @@ class World:
         """Return the rows at or after ``since`` that are no order, fee, funding or transfer of the bot's."""
         return self.parts.journal.rows(since)
 
-    def record(self, since: datetime) -> AccountRecord:
+    def record(self, since: datetime) -> AccountHistory:
         """Return everything that was written down about the account at or after ``since``."""
         return self.parts.journal.record(since)
 

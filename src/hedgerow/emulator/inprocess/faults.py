@@ -28,8 +28,6 @@ from hedgerow.emulator.inprocess.readings import (
 )
 
 __all__ = [
-    "Disorder",
-    "DisorderKind",
     "FaultPlan",
     "Faults",
     "LaggingBalances",
@@ -42,6 +40,8 @@ __all__ = [
     "Refused",
     "StaleBooks",
     "SubmitFault",
+    "VenueFault",
+    "VenueFaultKind",
     "drawn_plan",
 ]
 
@@ -159,7 +159,7 @@ class PairRefusal(Struct, frozen=True, kw_only=True, tag="pair_refusal"):
     until: datetime | None = None
     """None = for ever."""
 
-    def strikes(self, command: Command, now: datetime) -> bool:
+    def applies(self, command: Command, now: datetime) -> bool:
         """Tell whether this command is refused at ``now``."""
         if (self.after is not None and now < self.after) or (self.until is not None and now >= self.until):
             return False
@@ -199,7 +199,7 @@ class LateReports(Struct, frozen=True, kw_only=True, tag="late_reports"):
     until: datetime
 
 
-class DisorderKind(StrEnum):
+class VenueFaultKind(StrEnum):
     """What is wrong with the whole venue for a while."""
 
     BANNED = "banned"
@@ -214,29 +214,29 @@ class DisorderKind(StrEnum):
     """Every other request fails: reads are refused, commands lost before or after they were carried out, or refused."""
 
 
-class Disorder(Struct, frozen=True, kw_only=True, tag="disorder"):
+class VenueFault(Struct, frozen=True, kw_only=True, tag="disorder"):
     """The venue is out of order in ``[after, until)``."""
 
-    kind: DisorderKind
+    kind: VenueFaultKind
     after: datetime
     until: datetime
 
-    def strikes_read(self, read: Read, count: int) -> bool:
+    def applies_to_read(self, read: Read, count: int) -> bool:
         """Tell whether the ``count``-th request of the disorder (from 1), a read, fails."""
-        if self.kind is DisorderKind.OVERLOADED:
+        if self.kind is VenueFaultKind.OVERLOADED:
             return count % 2 == 1
-        return self.kind is DisorderKind.BANNED or (self.kind is DisorderKind.SIGNED_READS and read in SIGNED)
+        return self.kind is VenueFaultKind.BANNED or (self.kind is VenueFaultKind.SIGNED_READS and read in SIGNED)
 
     def on_submit(self, command: Command, count: int) -> SubmitFault | None:
         """Return what becomes of the ``count``-th request of the disorder (from 1), a command."""
         match self.kind:
-            case DisorderKind.BANNED:
+            case VenueFaultKind.BANNED:
                 return SubmitFault(outcome=Outcome.NOT_SENT)
-            case DisorderKind.ORDER_LIMIT if isinstance(command, PlaceOrder | CancelOrder):
+            case VenueFaultKind.ORDER_LIMIT if isinstance(command, PlaceOrder | CancelOrder):
                 return SubmitFault(outcome=Outcome.NOT_SENT)
-            case DisorderKind.NONCES:
+            case VenueFaultKind.NONCES:
                 return SubmitFault(outcome=Outcome.REJECT, code=Code.KEY_PERMISSION)
-            case DisorderKind.OVERLOADED if count % 2:
+            case VenueFaultKind.OVERLOADED if count % 2:
                 return SubmitFault(outcome=OVERLOAD[count // 2 % len(OVERLOAD)])
             case _:
                 return None
@@ -250,7 +250,7 @@ class FaultPlan(Struct, frozen=True, kw_only=True):
     stale_books: tuple[StaleBooks, ...] = ()
     lagging: LaggingBalances | None = None
     late: tuple[LateReports, ...] = ()
-    disorders: tuple[Disorder, ...] = ()
+    venue_faults: tuple[VenueFault, ...] = ()
     refusals: tuple[PairRefusal, ...] = ()
     account_readings: tuple[AccountReading, ...] = ()
     market_readings: tuple[MarketReading, ...] = ()
@@ -265,7 +265,7 @@ class FaultPlan(Struct, frozen=True, kw_only=True):
             stale_books=(*self.stale_books, *other.stale_books),
             lagging=other.lagging or self.lagging,
             late=(*self.late, *other.late),
-            disorders=(*self.disorders, *other.disorders),
+            venue_faults=(*self.venue_faults, *other.venue_faults),
             refusals=(*self.refusals, *other.refusals),
             account_readings=(*self.account_readings, *other.account_readings),
             market_readings=(*self.market_readings, *other.market_readings),
@@ -279,31 +279,31 @@ class Faults:
 
     def __init__(self, plan: FaultPlan) -> None:
         self.plan = plan
-        self.struck = 0
+        self.faulted = 0
         """How often a command or a read was struck so far."""
         self.shown_false = 0
         """How often of these a read was answered with what is not so, or not yet."""
         self._matched = [0] * len(plan.submits)
         self._read = dict.fromkeys(Read, 0)
-        self._met = [0] * len(plan.disorders)
+        self._met = [0] * len(plan.venue_faults)
         self._account_reads = dict.fromkeys(AccountEndpoint, 0)
         self._market_reads = dict.fromkeys(MarketEndpoint, 0)
 
     def on_submit(self, command: Command, now: datetime) -> SubmitFault | None:
         """Return the first fault that strikes this command; None = it goes well."""
-        struck = None
-        for disorder, count in self._disorders(now):
-            struck = struck or disorder.on_submit(command, count)
+        faulted = None
+        for venue_fault, count in self._venue_faults(now):
+            faulted = faulted or venue_fault.on_submit(command, count)
         for refusal in self.plan.refusals:
-            if struck is None and refusal.strikes(command, now):
-                struck = SubmitFault(outcome=Outcome.REJECT, code=refusal.code, message=refusal.message)
+            if faulted is None and refusal.applies(command, now):
+                faulted = SubmitFault(outcome=Outcome.REJECT, code=refusal.code, message=refusal.message)
         for number, fault in enumerate(self.plan.submits):
             if fault.matches(command):
                 self._matched[number] += 1
-                if struck is None and fault.nth <= self._matched[number] < fault.nth + fault.times:
-                    struck = fault
-        self.struck += struck is not None
-        return struck
+                if faulted is None and fault.nth <= self._matched[number] < fault.nth + fault.times:
+                    faulted = fault
+        self.faulted += faulted is not None
+        return faulted
 
     def on_read(self, read: Read, now: datetime) -> None:
         """Count a read.
@@ -311,16 +311,16 @@ class Faults:
         Raises:
             VenueError: the plan lets it fail.
         """
-        for disorder, count in self._disorders(now) if self.plan.disorders else ():
-            if disorder.strikes_read(read, count):
-                self.struck += 1
-                raise _disordered(disorder, read, now)
+        for venue_fault, count in self._venue_faults(now) if self.plan.venue_faults else ():
+            if venue_fault.applies_to_read(read, count):
+                self.faulted += 1
+                raise _disordered(venue_fault, read, now)
         if not self.plan.reads:
             return
         self._read[read] += 1
         for fault in self.plan.reads:
-            if fault.read is read and fault.strikes(self._read[read], now):
-                self.struck += 1
+            if fault.read is read and fault.applies(self._read[read], now):
+                self.faulted += 1
                 raise _error(fault)
 
     def account_readings(self, endpoint: AccountEndpoint, now: datetime) -> tuple[AccountReading, ...]:
@@ -328,39 +328,39 @@ class Faults:
         self._account_reads[endpoint] += 1
         count = self._account_reads[endpoint]
         found = (each for each in self.plan.account_readings if endpoint in each.endpoints)
-        return self._noted(tuple(each for each in found if each.strikes(count, now)))
+        return self._noted(tuple(each for each in found if each.applies(count, now)))
 
     def market_readings(self, endpoint: MarketEndpoint, now: datetime) -> tuple[MarketReading, ...]:
         """Count a read of the market; return what is false about its reply."""
         self._market_reads[endpoint] += 1
         count = self._market_reads[endpoint]
         found = (each for each in self.plan.market_readings if endpoint in each.endpoints)
-        return self._noted(tuple(each for each in found if each.strikes(count, now)))
+        return self._noted(tuple(each for each in found if each.applies(count, now)))
 
     def _noted(self, readings: Readings) -> Readings:
-        self.struck += bool(readings)
+        self.faulted += bool(readings)
         self.shown_false += bool(readings)
         return readings
 
     def lists_payment(self, at: datetime, now: datetime) -> bool:
         """Tell whether a funding payment of ``at`` is listed at ``now``."""
         listed = all(late.lists(at, now) for late in self.plan.late_funding)
-        self.struck += not listed
+        self.faulted += not listed
         self.shown_false += not listed
         return listed
 
-    def _disorders(self, now: datetime) -> Iterator[tuple[Disorder, int]]:
+    def _venue_faults(self, now: datetime) -> Iterator[tuple[VenueFault, int]]:
         """Yield the disorders that reign now, each with the number of requests that have met it, this one included."""
-        for number, disorder in enumerate(self.plan.disorders):
-            if disorder.after <= now < disorder.until:
+        for number, venue_fault in enumerate(self.plan.venue_faults):
+            if venue_fault.after <= now < venue_fault.until:
                 self._met[number] += 1
-                yield disorder, self._met[number]
+                yield venue_fault, self._met[number]
 
     def is_told(self, at: datetime, now: datetime) -> bool:
         """Tell whether ``now`` is late enough for a report of what happened ``at``."""
         waits = (late.seconds for late in self.plan.late if late.after <= at < late.until)
         told = at + timedelta(seconds=max(waits, default=0.0)) <= now
-        self.struck += not told
+        self.faulted += not told
         return told
 
     def books_at(self, now: datetime) -> datetime:
@@ -397,7 +397,7 @@ def _error(fault: ReadFault) -> VenueError:
     )
 
 
-def _disordered(disorder: Disorder, read: Read, now: datetime) -> VenueError:
-    if disorder.kind is DisorderKind.BANNED:
-        return RateLimited(f"{read}: banned", retry_after_seconds=(disorder.until - now).total_seconds())
+def _disordered(venue_fault: VenueFault, read: Read, now: datetime) -> VenueError:
+    if venue_fault.kind is VenueFaultKind.BANNED:
+        return RateLimited(f"{read}: banned", retry_after_seconds=(venue_fault.until - now).total_seconds())
     return VenueError(f"{read}: the exchange failed (HTTP 500, a web page)")

@@ -9,23 +9,23 @@ from contextlib import suppress
 from datetime import datetime
 
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.core.account import Followed
 from hedgerow.emulator.core.world import World
 from hedgerow.ports import Clock
 from hedgerow.subscribers import Subscribers
 
-__all__ = ["Tidings"]
+__all__ = ["VenueNotifications"]
 
 
-class Tidings:
+class VenueNotifications:
     """Tells listeners about one world while a symbol is followed; otherwise it costs nothing."""
 
     def __init__(self, world: Callable[[], World], clock: Clock) -> None:
         self._world = world
         self._clock = clock
-        self._subscribers: Subscribers[News] = Subscribers()
+        self._subscribers: Subscribers[Notification] = Subscribers()
         self._symbol: str | None = None
         self._known: Followed | None = None
         self._last_trade = 0
@@ -33,7 +33,7 @@ class Tidings:
         self._expected = False
         self._ticking: asyncio.Task[None] | None = None
 
-    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
         """Call ``listener`` with every piece of news; returns what ends that."""
         return self._subscribers.add(listener)
 
@@ -54,7 +54,7 @@ class Tidings:
     async def _tick(self) -> None:
         """Let the world live on while nobody asks it anything: prices change at the steps of its tape."""
         while True:
-            step = self._world().tape.step
+            step = self._world().market_data.step
             await self._clock.sleep((step - (self._clock.now() - EPOCH) % step).total_seconds())
             self._world().advance(self._clock.now())
             self._compare()
@@ -73,36 +73,40 @@ class Tidings:
             return
         self._known = now = self._world().followed(symbol)
         found = [*self._traded(symbol), *_differences(before, now, symbol, self._world().now)]
-        for news in found:
-            self._subscribers.tell(news)
+        for notification in found:
+            self._subscribers.tell(notification)
 
     def _trades(self, symbol: str, since: datetime) -> list[int]:
         return [fill.trade_id for market in Market for fill in self._world().fills(market, symbol, since)]
 
-    def _traded(self, symbol: str) -> Iterator[News]:
+    def _traded(self, symbol: str) -> Iterator[Notification]:
         world, known = self._world(), self._last_trade
         for market in Market:
             for fill in world.fills(market, symbol, self._since):
                 if fill.trade_id > known:
                     self._last_trade = max(self._last_trade, fill.trade_id)
-                    kind = NewsKind.FORCED if fill.forced else NewsKind.ORDER
-                    yield News(at=world.now, kind=kind, market=market, symbol=symbol, client_id=fill.client_id)
+                    kind = NotificationKind.FORCED if fill.forced else NotificationKind.ORDER
+                    yield Notification(at=world.now, kind=kind, market=market, symbol=symbol, client_id=fill.client_id)
         self._since = world.now
 
 
-def _differences(before: Followed, now: Followed, symbol: str, at: datetime) -> Iterator[News]:
+def _differences(before: Followed, now: Followed, symbol: str, at: datetime) -> Iterator[Notification]:
     if now.payments > before.payments:
-        yield News(at=at, kind=NewsKind.FUNDING, symbol=symbol)
+        yield Notification(at=at, kind=NotificationKind.FUNDING, symbol=symbol)
     elif now.wallets != before.wallets:
         market = Market.SPOT if now.wallets[0] != before.wallets[0] else Market.PERP
-        yield News(at=at, kind=NewsKind.BALANCE, market=market)
+        yield Notification(at=at, kind=NotificationKind.BALANCE, market=market)
     if now.leverage != before.leverage and now.leverage and before.leverage:
-        yield News(at=at, kind=NewsKind.LEVERAGE, symbol=symbol, detail=f"its leverage is {now.leverage}x now")
+        yield Notification(
+            at=at, kind=NotificationKind.LEVERAGE, symbol=symbol, detail=f"its leverage is {now.leverage}x now"
+        )
     if now.modes != before.modes:
-        yield News(at=at, kind=NewsKind.MODES)
+        yield Notification(at=at, kind=NotificationKind.MODES)
     if now.status != before.status:
-        yield News(at=at, kind=NewsKind.STATUS, symbol=symbol)
+        yield Notification(at=at, kind=NotificationKind.STATUS, symbol=symbol)
     if now.interval not in {before.interval, None} and before.interval is not None:
-        yield News(at=at, kind=NewsKind.INTERVAL, symbol=symbol, detail=f"it settles every {now.interval} h now")
+        yield Notification(
+            at=at, kind=NotificationKind.INTERVAL, symbol=symbol, detail=f"it settles every {now.interval} h now"
+        )
     if now.mark is not None and now.mark != before.mark:
-        yield News(at=at, kind=NewsKind.MARK, symbol=symbol, mark=now.mark)
+        yield Notification(at=at, kind=NotificationKind.MARK, symbol=symbol, mark=now.mark)

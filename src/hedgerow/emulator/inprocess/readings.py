@@ -47,7 +47,7 @@ class Occasion(Struct, frozen=True, kw_only=True):
     after: datetime | None = None
     until: datetime | None = None
 
-    def strikes(self, count: int, now: datetime) -> bool:
+    def applies(self, count: int, now: datetime) -> bool:
         """Tell whether the ``count``-th request (from 1) is affected at ``now``."""
         if self.after is None and self.until is None:
             return self.nth <= count < self.nth + self.times

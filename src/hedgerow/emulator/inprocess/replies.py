@@ -26,7 +26,7 @@ from hedgerow.domain.events import (
 from hedgerow.domain.order import Order, OrderRequest, OrderStatus
 from hedgerow.emulator.core.error_codes import Code, reject_kind
 
-__all__ = ["absent", "never_sent", "outcome_unknown", "refusal_of", "told", "transferred", "unknown"]
+__all__ = ["absent", "never_sent", "order_report", "outcome_unknown", "refusal_of", "transferred", "unknown"]
 
 NO_ANSWER = "no answer from the exchange"
 NEVER_LEFT = "the request never left"
@@ -112,7 +112,7 @@ def transferred(at: datetime, command: TransferFunds) -> FundsTransferred:
     )
 
 
-def told(order: Order) -> OrderEnded | OrderProgressed:
+def order_report(order: Order) -> OrderEnded | OrderProgressed:
     """Return an order's present state as an event."""
     if order.status.done:
         return OrderEnded(

@@ -8,23 +8,29 @@ from typing import TypeVar
 from hedgerow.domain.commands import Command
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.emulator.core.world import World
 from hedgerow.emulator.inprocess.venue import EmulatedVenue
-from hedgerow.emulator.markets.live_feed import MirrorTape
-from hedgerow.ports import AccountRecord, Clock, NewsSource, Tape, Venue
+from hedgerow.emulator.markets.live_feed import LiveMarketData
+from hedgerow.ports import AccountHistory, Clock, MarketData, NotificationSource, Venue
 from hedgerow.proxies import VenueProxy
 from hedgerow.subscribers import Subscribers
 
-__all__ = ["MirroredVenue"]
+__all__ = ["SandboxVenue"]
 
 Answer = TypeVar("Answer")
 
-OF_THE_MARKET = {NewsKind.MARK, NewsKind.INTERVAL, NewsKind.STATUS, NewsKind.CONNECTED, NewsKind.LOST}
+OF_THE_MARKET = {
+    NotificationKind.MARK,
+    NotificationKind.INTERVAL,
+    NotificationKind.STATUS,
+    NotificationKind.CONNECTED,
+    NotificationKind.LOST,
+}
 """News of the other venue that concern an emulated account too."""
 
 
-class MirroredVenue(VenueProxy):
+class SandboxVenue(VenueProxy):
     """Market and books of ``market``, read as they are; everything else from an emulated account on them.
 
     ``opening`` makes the world at the first reading, from its tape: new, or as it was kept.
@@ -34,25 +40,25 @@ class MirroredVenue(VenueProxy):
         self,
         market: Venue,
         clock: Clock,
-        opening: Callable[[Tape], Awaitable[World]],
+        opening: Callable[[MarketData], Awaitable[World]],
         *,
         on_change: Callable[[World], None] | None = None,
-        news: NewsSource | None = None,
+        notifications: NotificationSource | None = None,
         name: str = "dry run",
     ) -> None:
-        """``news`` is what the other venue tells of its market by itself."""
+        """``notifications`` is what the other venue tells of its market by itself."""
         super().__init__(market)
         self._market = market
         self._clock = clock
         self._opening = opening
         self._on_change = on_change
         self._name = name
-        self._news = news
-        self._subscribers: Subscribers[News] = Subscribers()
+        self._notifications = notifications
+        self._subscribers: Subscribers[Notification] = Subscribers()
         self._reading = asyncio.Lock()
-        if news is not None:
-            news.subscribe(self._market_told)
-        self._tape: MirrorTape | None = None
+        if notifications is not None:
+            notifications.subscribe(self._market_told)
+        self._market_data: LiveMarketData | None = None
         self._account: EmulatedVenue | None = None
 
     async def _call(self, what: str, call: Callable[[Venue], Awaitable[Answer]]) -> Answer:
@@ -68,22 +74,22 @@ class MirroredVenue(VenueProxy):
     @property
     def telling(self) -> bool:
         """Whether the other venue tells its market; the emulated account always tells."""
-        return self._news is not None and self._news.telling
+        return self._notifications is not None and self._notifications.telling
 
-    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
         """Call ``listener`` with news of the other venue's market and of the emulated account."""
         return self._subscribers.add(listener)
 
     def follow(self, symbol: str | None) -> None:
         """Tell of this symbol; None = of none."""
-        if self._news is not None:
-            self._news.follow(symbol)
+        if self._notifications is not None:
+            self._notifications.follow(symbol)
         if self._account is not None:
             self._account.follow(symbol)
 
-    def _market_told(self, news: News) -> None:
-        if news.kind in OF_THE_MARKET:
-            self._subscribers.tell(news)
+    def _market_told(self, notifications: Notification) -> None:
+        if notifications.kind in OF_THE_MARKET:
+            self._subscribers.tell(notifications)
 
     async def market(self, periods: int) -> MarketView:
         """Read the whole market of the other venue."""
@@ -93,8 +99,8 @@ class MirroredVenue(VenueProxy):
     async def depth(self, market: Market, symbol: str) -> Depth:
         """Read the visible book of one instrument of the other venue."""
         depth = await self._market.depth(market, symbol)
-        if self._tape is not None:
-            self._tape.take_depth(depth)
+        if self._market_data is not None:
+            self._market_data.take_depth(depth)
         return depth
 
     async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
@@ -111,7 +117,7 @@ class MirroredVenue(VenueProxy):
     def reserve(self, command: Command) -> None:
         """Reserve nothing: no command is signed here."""
 
-    async def record(self, since: datetime) -> AccountRecord:
+    async def record(self, since: datetime) -> AccountHistory:
         """Read everything that was written down about the emulated account."""
         return await (await self._emulated()).record(since)
 
@@ -126,17 +132,17 @@ class MirroredVenue(VenueProxy):
 
     async def _read(self, periods: int) -> MarketView:
         view = await self._market.market(periods)
-        tape = self._tape
-        if tape is None or self._account is None:
-            tape = MirrorTape(view)
-            world = await self._opening(tape)
-            self._tape = tape
+        market_data = self._market_data
+        if market_data is None or self._account is None:
+            market_data = LiveMarketData(view)
+            world = await self._opening(market_data)
+            self._market_data = market_data
             self._account = EmulatedVenue(world, self._clock, on_change=self._on_change, name=self._name)
             self._account.subscribe(self._subscribers.tell)
             return view
-        listed = tape.pairs
-        tape.take(view)
-        if tape.pairs is not listed and tuple(tape.pairs) != tuple(listed):
+        listed = market_data.pairs
+        market_data.take(view)
+        if market_data.pairs is not listed and tuple(market_data.pairs) != tuple(listed):
             # The emulated exchange lists what its tape lists at its opening: a change of the list opens it anew.
-            self._account.world = World.load(tape, self._account.world.dump())
+            self._account.world = World.load(market_data, self._account.world.dump())
         return view

@@ -31,13 +31,13 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.notifications import News
+from hedgerow.domain.notifications import Notification
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 from hedgerow.emulator.core.error_codes import rejected
 from hedgerow.emulator.core.world import World
 from hedgerow.emulator.inprocess.delayed_orders import LateOrders
 from hedgerow.emulator.inprocess.faults import FaultPlan, Faults, Outcome, Read, SubmitFault
-from hedgerow.emulator.inprocess.notifications import Tidings
+from hedgerow.emulator.inprocess.notifications import VenueNotifications
 from hedgerow.emulator.inprocess.readings import (
     AccountEndpoint,
     AccountReading,
@@ -50,14 +50,14 @@ from hedgerow.emulator.inprocess.readings import (
 from hedgerow.emulator.inprocess.replies import (
     absent,
     never_sent,
+    order_report,
     outcome_unknown,
     refusal_of,
-    told,
     transferred,
     unknown,
 )
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.ports import AccountRecord, Clock, StatementRow
+from hedgerow.ports import AccountHistory, Clock, StatementRow
 
 __all__ = ["EmulatedVenue"]
 
@@ -105,7 +105,7 @@ class EmulatedVenue:
         self._name = name
         self._told_revision = world.revision
         self._lost: dict[str, datetime] = {}
-        self._tidings = Tidings(lambda: self.world, clock)
+        self._notifications = VenueNotifications(lambda: self.world, clock)
         self._before: list[tuple[datetime, AccountView]] = []
         self._last_true: AccountView | None = None
         """The account as it was last read without a fault; kept only for faults that show it."""
@@ -119,9 +119,9 @@ class EmulatedVenue:
         return self._name
 
     @property
-    def struck(self) -> int:
+    def faulted(self) -> int:
         """How often a fault has struck a command or a read."""
-        return self._faults.struck
+        return self._faults.faulted
 
     @property
     def shown_false(self) -> int:
@@ -139,13 +139,13 @@ class EmulatedVenue:
         """Always: nothing that happens here is missed."""
         return True
 
-    def subscribe(self, listener: Callable[[News], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
         """Call ``listener`` with every piece of news; returns what ends that."""
-        return self._tidings.subscribe(listener)
+        return self._notifications.subscribe(listener)
 
     def follow(self, symbol: str | None) -> None:
         """Tell of this symbol, and let the exchange live on by itself while it is followed; None = of none."""
-        self._tidings.follow(symbol)
+        self._notifications.follow(symbol)
 
     async def market(self, periods: int) -> MarketView:
         """Read the whole market; values are computed when asked."""
@@ -163,7 +163,7 @@ class EmulatedVenue:
         true = self._shown()
         if not self._faults.plan.account_readings:
             return true
-        view, listed = true, [pair.symbol for pair in self.world.tape.pairs]
+        view, listed = true, [pair.symbol for pair in self.world.market_data.pairs]
         for reading in self._faults.account_readings(AccountEndpoint.ACCOUNT, self.world.now):
             view = false_account(view, reading, before=self._stale(reading, true), listed=listed)
         if view is true:
@@ -241,7 +241,7 @@ class EmulatedVenue:
         rows = self.world.statement(since)
         return rows if until is None else tuple(row for row in rows if row.at <= until)
 
-    async def record(self, since: datetime) -> AccountRecord:
+    async def record(self, since: datetime) -> AccountHistory:
         """Read everything that was written down about the account at or after ``since``."""
         await self._arrive(Read.STATEMENT)
         record = self.world.record(since)
@@ -258,7 +258,7 @@ class EmulatedVenue:
         if order is not None and not self._faults.is_told(order.updated_at, self.world.now):
             return (unknown(self.world.now, request, "not told yet"),)
         if order is not None:
-            return (told(order),)
+            return (order_report(order),)
         lost_at = self._lost.get(request.client_id)
         if lost_at is not None and self.world.now < lost_at + self._certain_after:
             absent_so_far = unknown(self.world.now, request, "not there yet, and it could still arrive")
@@ -362,7 +362,7 @@ class EmulatedVenue:
             case PlaceOrder():
                 return self._place(command.order, fault)
             case CancelOrder():
-                return (told(self.world.cancel(command.market, command.symbol, command.client_id)),)
+                return (order_report(self.world.cancel(command.market, command.symbol, command.client_id)),)
             case TransferFunds():
                 self.world.transfer(command.transfer_id, command.amount, command.direction, command.asset)
                 return (transferred(self.world.now, command),)
@@ -388,4 +388,4 @@ class EmulatedVenue:
         if self._delayed_spot_ack and request.market is Market.SPOT:
             return (accepted,)
         quiet = order.status is OrderStatus.NEW
-        return (accepted,) if quiet else (accepted, told(order))
+        return (accepted,) if quiet else (accepted, order_report(order))

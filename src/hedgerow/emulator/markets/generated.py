@@ -1,4 +1,4 @@
-"""A market that never was: a ``Tape`` drawn from a seed, with realistic grids, funding, basis and books.
+"""A market that never was: a ``MarketData`` drawn from a seed, with realistic grids, funding, basis and books.
 
 Spot prices are a market factor plus each pair's own return; a perpetual stands at spot plus its premium. Funding
 follows the venue's documented formula on the interval's mean premium (docs/aster-api.md 11). Nothing is computed
@@ -17,9 +17,9 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.schedule import last_settlement, next_settlement
 from hedgerow.emulator.markets.instruments import Character, catalogue, pair_of
 from hedgerow.emulator.markets.price_paths import HOURS_PER_DAY, MarketPath, PairPath
-from hedgerow.ports import Liquidity, TapePrices
+from hedgerow.ports import Liquidity, MarketPrices
 
-__all__ = ["GeneratedTape", "rate_of"]
+__all__ = ["GeneratedMarketData", "rate_of"]
 
 STEP = timedelta(minutes=5)
 STEPS_PER_HOUR = 12
@@ -55,7 +55,7 @@ class _Pair:
         self.delisted_at: datetime | None = None
         self.listed = pair_of(character)
         self.decimals = -int(self.listed.spot.tick.as_tuple().exponent) + 1
-        self.hours: dict[int, tuple[TapePrices, ...]] = {}
+        self.hours: dict[int, tuple[MarketPrices, ...]] = {}
         self.rates: dict[datetime, FundingRate] = {}
         self.volumes: dict[int, float] = {}
         self.books = {
@@ -68,8 +68,8 @@ class _Pair:
         return self.delisted_at is not None and at > self.delisted_at
 
 
-class GeneratedTape:
-    """A ``Tape`` of ``pairs`` pairs in 5-minute steps; ``days`` bounds it, and without it the market goes on.
+class GeneratedMarketData:
+    """A ``MarketData`` of ``pairs`` pairs in 5-minute steps; ``days`` bounds it, and without it the market goes on.
 
     ``characters`` are other pairs than the first ones of the catalogue, e.g. those of ``universe``.
     """
@@ -120,7 +120,7 @@ class GeneratedTape:
         """Say of each symbol that it is generated, and from which seed."""
         return dict.fromkeys(self._pairs, f"generated, seed {self._seed}")
 
-    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+    def prices(self, symbol: str, at: datetime) -> MarketPrices | None:
         """Return the prices of the step that ``at`` lies in; None outside the tape."""
         pair = self._pairs[symbol]
         if not self._origin <= at <= self._end or pair.is_delisted(at):
@@ -205,7 +205,7 @@ class GeneratedTape:
         day = (at - self._start) // DAY
         return next(hours for since, hours in reversed(pair.character.intervals) if since <= day)
 
-    def _steps(self, pair: _Pair, number: int) -> list[TapePrices]:
+    def _steps(self, pair: _Pair, number: int) -> list[MarketPrices]:
         """Draw the steps of one hour: a bridge between its two ends, and noise on the basis."""
         random = Random(f"{self._seed}/{pair.character.base}/steps/{number}")  # noqa: S311 - not for secrets
         first, last = pair.path.log_price(number), pair.path.log_price(number + 1)
@@ -213,7 +213,7 @@ class GeneratedTape:
         walk = [0.0]
         for _ in range(STEPS_PER_HOUR):
             walk.append(walk[-1] + random.gauss(0.0, 0.0018))
-        found: list[TapePrices] = []
+        found: list[MarketPrices] = []
         for step in range(STEPS_PER_HOUR):
             share = step / STEPS_PER_HOUR
             bridge = walk[step] - share * walk[-1]
@@ -237,10 +237,10 @@ def _book(half_spread_bps: float, depth: float) -> Liquidity:
     return Liquidity(half_spread_bps=Decimal(str(half_spread_bps)), depth_notional=Decimal(int(depth)))
 
 
-def _prices(pair: _Pair, spot: float, *, mark_bps: float, perp_bps: float) -> TapePrices:
+def _prices(pair: _Pair, spot: float, *, mark_bps: float, perp_bps: float) -> MarketPrices:
     def text(value: float) -> Decimal:
         return Decimal(f"{value:.{pair.decimals}f}")
 
-    return TapePrices(
+    return MarketPrices(
         spot=text(spot), perp=text(spot * (1 + perp_bps / 10_000)), mark=text(spot * (1 + mark_bps / 10_000))
     )

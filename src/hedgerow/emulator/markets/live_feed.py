@@ -8,17 +8,17 @@ from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.market import Depth, MarketView, Quote
 from hedgerow.domain.money import BPS, ZERO
-from hedgerow.ports import Liquidity, TapePrices
+from hedgerow.ports import Liquidity, MarketPrices
 
-__all__ = ["MirrorTape"]
+__all__ = ["LiveMarketData"]
 
 STEP = timedelta(minutes=5)
 NEAR_BPS = Decimal(10)
 KEPT_ESTIMATES = 2
 
 
-class MirrorTape:
-    """A ``Tape`` that knows what was last read of another venue, and nothing older but settled rates.
+class LiveMarketData:
+    """A ``MarketData`` that knows what was last read of another venue, and nothing older but settled rates.
 
     A settlement is charged at the estimate that stood before it until its own rate is told: rows come late.
     """
@@ -70,13 +70,13 @@ class MirrorTape:
         """Say of each symbol that it is another venue's."""
         return dict.fromkeys((pair.symbol for pair in self._view.pairs), "read live")
 
-    def prices(self, symbol: str, at: datetime) -> TapePrices | None:  # noqa: ARG002 - only the newest reading is kept
+    def prices(self, symbol: str, at: datetime) -> MarketPrices | None:  # noqa: ARG002 - only the newest reading is kept
         """Return the newest prices; None where a book or the mark could not be read."""
         mark = self._view.mark(symbol)
         spot, perp = (self._middle(market, symbol) for market in (Market.SPOT, Market.PERP))
         if mark is None or spot is None or perp is None:
             return None
-        return TapePrices(spot=spot, perp=perp, mark=mark.mark, index=mark.index)
+        return MarketPrices(spot=spot, perp=perp, mark=mark.mark, index=mark.index)
 
     def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:  # noqa: ARG002 - as above
         """Return the shape of the newest book: the thinner side's, and of the touch alone where no depth was read."""

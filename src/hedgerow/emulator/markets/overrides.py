@@ -11,10 +11,10 @@ from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.schedule import EPOCH, next_settlement, settlements
 from hedgerow.emulator.core.order_book import BookGaps
-from hedgerow.ports import Liquidity, Tape, TapePrices
-from hedgerow.proxies import TapeProxy
+from hedgerow.ports import Liquidity, MarketData, MarketPrices
+from hedgerow.proxies import MarketDataProxy
 
-__all__ = ["AmendedTape", "FundingChange"]
+__all__ = ["AmendedMarketData", "FundingChange"]
 
 INTERVALS = (1, 2, 4, 8)
 """Hours between settlements (docs/aster-api.md 11)."""
@@ -36,20 +36,20 @@ class FundingChange(Struct, frozen=True, kw_only=True):
     interval_hours: int
 
 
-class AmendedTape(TapeProxy):
+class AmendedMarketData(MarketDataProxy):
     """A tape under changes. With ``still_at`` its prices stay what they were then, with ``restless`` its books move."""
 
     def __init__(
         self,
-        tape: Tape,
+        market_data: MarketData,
         *,
         changes: Sequence[FundingChange] = (),
         still_at: datetime | None = None,
         restless: bool = False,
     ) -> None:
-        super().__init__(tape)
+        super().__init__(market_data)
         self._restless = restless
-        self._gaps = tape if isinstance(tape, BookGaps) else None
+        self._gaps = market_data if isinstance(market_data, BookGaps) else None
         self._still_at = still_at
         self._changes: dict[str, tuple[FundingChange, ...]] = {}
         for change in changes:
@@ -68,7 +68,7 @@ class AmendedTape(TapeProxy):
     @property
     def books_step(self) -> timedelta:
         """Books that nobody trades on change only at multiples of this."""
-        return BOOKS_STEP if self._restless else self._tape.step
+        return BOOKS_STEP if self._restless else self._market_data.step
 
     def change_funding(
         self, symbol: str, at: datetime, *, rate: Decimal | None = None, interval_hours: int | None = None
@@ -92,13 +92,13 @@ class AmendedTape(TapeProxy):
         self._keep(change)
         return change
 
-    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+    def prices(self, symbol: str, at: datetime) -> MarketPrices | None:
         """Return the newest prices known."""
-        return self._tape.prices(symbol, self._seen(at))
+        return self._market_data.prices(symbol, self._seen(at))
 
     def liquidity(self, market: Market, symbol: str, at: datetime) -> Liquidity:
         """Return the shape of the book."""
-        shape = self._tape.liquidity(market, symbol, at)
+        shape = self._market_data.liquidity(market, symbol, at)
         return _moved(shape, f"{market}:{symbol}", at) if self._restless else shape
 
     def missing_side(self, market: Market, symbol: str, at: datetime) -> Side | None:
@@ -109,25 +109,25 @@ class AmendedTape(TapeProxy):
         """Return the rates settled in ``(after, until]``."""
         changes = self._changes.get(symbol)
         if not changes or until <= changes[0].at:
-            return self._tape.settled(symbol, after, until)
-        own = self._tape.settled(symbol, after, changes[0].at) if after < changes[0].at else ()
+            return self._market_data.settled(symbol, after, until)
+        own = self._market_data.settled(symbol, after, changes[0].at) if after < changes[0].at else ()
         return (*own, *self._changed(changes, after, until))
 
     def newest_settled(self, symbol: str, at: datetime, count: int) -> tuple[FundingRate, ...]:
         """Return the newest settled rates."""
         changes = self._changes.get(symbol)
         if not changes or at <= changes[0].at:
-            return self._tape.newest_settled(symbol, at, count)
+            return self._market_data.newest_settled(symbol, at, count)
         longest = timedelta(hours=max(INTERVALS)) * count
         new = tuple(self._changed(changes, max(changes[0].at, at - longest), at))[-count:]
-        own = self._tape.newest_settled(symbol, changes[0].at, count - len(new)) if len(new) < count else ()
+        own = self._market_data.newest_settled(symbol, changes[0].at, count - len(new)) if len(new) < count else ()
         return (*own, *new)
 
     def predicted(self, symbol: str, at: datetime) -> FundingRate | None:
         """Return the estimate for the next settlement."""
         now = [change for change in self._changes.get(symbol, ()) if change.at <= at]
         if not now:
-            return self._tape.predicted(symbol, at)
+            return self._market_data.predicted(symbol, at)
         return self._rate(now[-1], at, next_settlement(at, now[-1].interval_hours), settled=False)
 
     def _keep(self, change: FundingChange) -> None:
@@ -150,14 +150,16 @@ class AmendedTape(TapeProxy):
         """Return the rate of a change: its own, or the market's in proportion to the interval."""
         rate, hours = change.rate, change.interval_hours
         if rate is None:
-            own = self._tape.predicted(change.symbol, min(at, stamp - timedelta(seconds=1)))
+            own = self._market_data.predicted(change.symbol, min(at, stamp - timedelta(seconds=1)))
             if own is None:
                 return None
             rate = (own.rate * hours / own.interval_hours).quantize(Decimal("0.00000001"))
         return FundingRate(symbol=change.symbol, rate=rate, interval_hours=hours, at=stamp, settled=settled)
 
     def _own_interval(self, symbol: str, at: datetime) -> int:
-        own = self._tape.predicted(symbol, at) or next(iter(self._tape.newest_settled(symbol, at, 1)), None)
+        own = self._market_data.predicted(symbol, at) or next(
+            iter(self._market_data.newest_settled(symbol, at, 1)), None
+        )
         return own.interval_hours if own else max(INTERVALS)
 
 

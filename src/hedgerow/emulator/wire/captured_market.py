@@ -14,10 +14,10 @@ from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side
 from hedgerow.emulator.core.order_book import BookGaps
 from hedgerow.emulator.wire.protocol.exchange_info import Captures
-from hedgerow.ports import Tape
-from hedgerow.proxies import TapeProxy
+from hedgerow.ports import MarketData
+from hedgerow.proxies import MarketDataProxy
 
-__all__ = ["CapturedTape", "has_captures", "load_captures"]
+__all__ = ["CapturedMarketData", "has_captures", "load_captures"]
 
 PATTERNS = {Market.PERP: "futures_exchangeInfo*", Market.SPOT: "spot_exchangeInfo*"}
 
@@ -42,13 +42,13 @@ def load_captures(directory: Path) -> Captures:
     )
 
 
-class CapturedTape(TapeProxy):
+class CapturedMarketData(MarketDataProxy):
     """A tape whose instruments have the captured grids; everything else is the tape's own."""
 
-    def __init__(self, tape: Tape, captures: Captures) -> None:
-        super().__init__(tape)
-        self._gaps = tape if isinstance(tape, BookGaps) else None
-        self._pairs = tuple(_with_grids(pair, captures) for pair in tape.pairs)
+    def __init__(self, market_data: MarketData, captures: Captures) -> None:
+        super().__init__(market_data)
+        self._gaps = market_data if isinstance(market_data, BookGaps) else None
+        self._pairs = tuple(_with_grids(pair, captures) for pair in market_data.pairs)
 
     @property
     def pairs(self) -> Sequence[BasisPair]:

@@ -13,7 +13,7 @@ from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.wire.rest.call import WireRequest
-from hedgerow.emulator.wire.streams.sessions import Frame, FrameKind, Session
+from hedgerow.emulator.wire.streams.sessions import Frame, FrameKind, StreamSession
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import LARGEST_REPLY, Clock, HttpRequest, HttpResponse, StreamConnection
 
@@ -142,11 +142,11 @@ class _MemoryStream:
         self._latency = latency
         self._random = random
         self._news = asyncio.Event()
-        self._session: Session | None = None
+        self._session: StreamSession | None = None
         self._arrivals: deque[float] = deque()
         """When each frame of the outbox reaches the client; frames travel behind one another, none overtakes."""
 
-    def begin(self, session: Session) -> None:
+    def begin(self, session: StreamSession) -> None:
         """Serve a session."""
         self._session = session
 
@@ -192,12 +192,12 @@ class _MemoryStream:
             self._session = None
         self._news.set()
 
-    def _open(self) -> Session:
+    def _open(self) -> StreamSession:
         if self._session is None:
             raise VenueError("the stream is closed")
         return self._session
 
-    def _taken(self, session: Session, frame: Frame) -> str | bytes | None:
+    def _taken(self, session: StreamSession, frame: Frame) -> str | bytes | None:
         """Return a data frame's contents; answer a ping, and raise when the venue hung up."""
         if frame.kind == FrameKind.PING:
             session.on_pong()

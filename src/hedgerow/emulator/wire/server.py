@@ -11,7 +11,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.wire.rest.call import WireRequest
-from hedgerow.emulator.wire.streams.sessions import Frame, FrameKind, Session
+from hedgerow.emulator.wire.streams.sessions import Frame, FrameKind, StreamSession
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import Clock, HttpResponse
 
@@ -36,7 +36,7 @@ class WireServer:
         self._ports: tuple[int, int] = (port, port + 1)
         self._streams: set[web.WebSocketResponse] = set()
         self._ending = asyncio.Event()
-        self._doors: list[socket.socket] = []
+        self._sockets: list[socket.socket] = []
 
     @property
     def ports(self) -> tuple[int, int]:
@@ -67,8 +67,8 @@ class WireServer:
 
     async def _end(self, runner: web.AppRunner) -> None:
         """Stop listening, and leave no connection behind: not even one that is only just arriving."""
-        for door in self._doors:
-            asyncio.get_running_loop().remove_reader(door)
+        for listening in self._sockets:
+            asyncio.get_running_loop().remove_reader(listening)
         await self._turns()
         handlers = runner.server.connections if runner.server is not None else []
         left = [handler.transport for handler in handlers if handler.transport is not None]
@@ -86,15 +86,15 @@ class WireServer:
         for port in (self._port, self._port + 1 if self._port else 0):
             family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
             try:
-                self._doors.append(socket.create_server((self._host, port), family=family))
+                self._sockets.append(socket.create_server((self._host, port), family=family))
             except (OSError, OverflowError) as error:
-                for door in self._doors:
-                    door.close()
-                self._doors.clear()
+                for listening in self._sockets:
+                    listening.close()
+                self._sockets.clear()
                 raise ConfigError(f"--port {self._port}: {self._host}:{port} cannot be used: {error}") from error
-        for door in self._doors:
-            await web.SockSite(runner, door).start()
-        futures, spot = (int(door.getsockname()[1]) for door in self._doors)
+        for listening in self._sockets:
+            await web.SockSite(runner, listening).start()
+        futures, spot = (int(listening.getsockname()[1]) for listening in self._sockets)
         return futures, spot
 
     async def _tick_until(self, stop: asyncio.Event) -> None:
@@ -168,7 +168,7 @@ class WireServer:
         name = None if request.transport is None else request.transport.get_extra_info("sockname")
         return Market.SPOT if name and name[1] == self._ports[1] else Market.PERP
 
-    async def _read(self, stream: web.WebSocketResponse, session: Session) -> None:
+    async def _read(self, stream: web.WebSocketResponse, session: StreamSession) -> None:
         async for message in stream:
             now = self._venue.clock.now()
             if message.type is WSMsgType.TEXT:
@@ -179,7 +179,7 @@ class WireServer:
             elif message.type is WSMsgType.PONG:
                 session.on_pong()
 
-    async def _write(self, stream: web.WebSocketResponse, session: Session, news: asyncio.Event) -> None:
+    async def _write(self, stream: web.WebSocketResponse, session: StreamSession, news: asyncio.Event) -> None:
         self._venue.tick()
         while not stream.closed:
             while session.outbox:

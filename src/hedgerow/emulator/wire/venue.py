@@ -4,14 +4,14 @@ from collections.abc import Callable
 from datetime import datetime
 
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.admin.routes import AdminDoor
+from hedgerow.emulator.wire.admin.routes import AdminRoutes
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.protocol.clock import ExchangeClock
 from hedgerow.emulator.wire.rest.call import WireRequest
 from hedgerow.emulator.wire.rest.faults import WireFaults
-from hedgerow.emulator.wire.rest.router import Answer, RestDoor
-from hedgerow.emulator.wire.streams.connections import StreamHub
-from hedgerow.emulator.wire.streams.sessions import Session
+from hedgerow.emulator.wire.rest.router import RestReply, RestRouter
+from hedgerow.emulator.wire.streams.connections import StreamConnections
+from hedgerow.emulator.wire.streams.sessions import StreamSession
 
 __all__ = ["WireVenue"]
 
@@ -35,18 +35,18 @@ class WireVenue:
         self.exchange = exchange
         self.clock = clock
         self.faults = WireFaults(seed)
-        self._rest = RestDoor(exchange, self.faults)
-        self._hub = StreamHub(exchange, self.faults, pace_seconds=pace_seconds)
-        self._admin = AdminDoor(exchange, clock, self.faults, self._hub)
+        self._rest = RestRouter(exchange, self.faults)
+        self._connections = StreamConnections(exchange, self.faults, pace_seconds=pace_seconds)
+        self._admin = AdminRoutes(exchange, clock, self.faults, self._connections)
         self._save = save
-        self.watchers: list[Callable[[WireRequest, Answer], None]] = []
+        self.watchers: list[Callable[[WireRequest, RestReply], None]] = []
         """Told of every request and its answer, except those to the administration."""
 
-    def handle(self, request: WireRequest) -> Answer:
+    def handle(self, request: WireRequest) -> RestReply:
         """Answer a request at the present time."""
         self.exchange.advance(self.clock.now())
         if request.path.startswith("/admin"):
-            answer = Answer(response=self._admin.handle(request))
+            answer = RestReply(response=self._admin.handle(request))
         else:
             answer = self._rest.handle(request)
             for watch in self.watchers:
@@ -58,21 +58,21 @@ class WireVenue:
         """Do and send what fell due by now."""
         self.exchange.advance(self.clock.now())
         self.faults.expire(self.exchange.now)
-        self._hub.publish()
+        self._connections.publish()
         if self._save is not None:
             self._save(self.exchange)
 
-    def connect(self, market: Market, path: str, query: str, on_output: Callable[[], None]) -> Session | None:
+    def connect(self, market: Market, path: str, query: str, on_output: Callable[[], None]) -> StreamSession | None:
         """Open a stream connection; None when the address is no stream's."""
         self.exchange.advance(self.clock.now())
-        return self._hub.connect(market, path, query, on_output)
+        return self._connections.connect(market, path, query, on_output)
 
-    def disconnect(self, session: Session) -> None:
+    def disconnect(self, session: StreamSession) -> None:
         """Forget a connection that the client ended."""
         session.closed = True
-        self._hub.drop(session)
+        self._connections.drop(session)
 
     def next_due(self) -> datetime | None:
         """Return when ``tick`` will have something to do; None when nothing waits."""
-        dues = (self.exchange.next_due(), self._hub.next_due())
+        dues = (self.exchange.next_due(), self._connections.next_due())
         return min((due for due in dues if due is not None), default=None)

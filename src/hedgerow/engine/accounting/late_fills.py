@@ -28,7 +28,7 @@ from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import Warned
 from hedgerow.ports import Clock, Venue
-from hedgerow.strategy.decisions.verdicts import ClosedElsewhere, Consistent, HalfOpen, Replaced, Verdict, symbols_of
+from hedgerow.strategy.decisions.verdicts import ClosedExternally, Consistent, HalfOpen, Replaced, Verdict, symbols_of
 
 __all__ = ["LateFills"]
 
@@ -112,7 +112,7 @@ class LateFills:
             return
         self._journal.say(Warned(at=now, text=f"{text}: it is the bot's"))
         hedge_id = ledger.hedge.hedge_id if ledger.hedge else self._ids.next()
-        booked = ev.FillsElsewhere(at=now, hedge_id=hedge_id, fills=fills, cause=CAUSE, own=True)
+        booked = ev.ExternalFills(at=now, hedge_id=hedge_id, fills=fills, cause=CAUSE, own=True)
         if ledger.hedge is not None:
             await self._journal.record(booked)
             return
@@ -170,7 +170,7 @@ def _suspicious(verdict: Verdict, account: AccountView, ledger: Ledger) -> set[s
     """Return the symbols of which the account holds what the ledger does not know."""
     foreign = verdict.foreign if isinstance(verdict, Consistent) else ()
     symbols = {*symbols_of(verdict), *(short.symbol for short in foreign)}
-    if isinstance(verdict, HalfOpen | ClosedElsewhere | Replaced):
+    if isinstance(verdict, HalfOpen | ClosedExternally | Replaced):
         symbols.add(verdict.symbol)
     if not ledger.books.opened or ledger.transfer is not None or account.unreadable_balances:
         return symbols

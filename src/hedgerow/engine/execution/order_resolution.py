@@ -15,7 +15,7 @@ from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus, TimeInForce
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.engine.accounting.statement_reader import SLACK
-from hedgerow.engine.external_trades import TradesElsewhere
+from hedgerow.engine.external_trades import ExternalTrades
 from hedgerow.engine.journal import Journal
 from hedgerow.ports import Clock, StatementRow, Venue
 from hedgerow.strategy.decisions.reconcile import coins_unread
@@ -52,11 +52,11 @@ class AccountEvidence:
     Asks nothing while the account shows both legs whole at leverage 1 and far from liquidation, and the pair trades.
     """
 
-    def __init__(self, *, venue: Venue, clock: Clock, journal: Journal, elsewhere: TradesElsewhere) -> None:
+    def __init__(self, *, venue: Venue, clock: Clock, journal: Journal, external_trades: ExternalTrades) -> None:
         self._venue = venue
         self._clock = clock
         self._journal = journal
-        self._elsewhere = elsewhere
+        self._external_trades = external_trades
         self._coins_missing_since: float | None = None
         self._margin_wrong_since: float | None = None
 
@@ -192,7 +192,7 @@ class AccountEvidence:
         return None
 
     async def _traded(self, hedge: HedgedPosition, market: Market, side: Side) -> Decimal | None:
-        fills = await self._elsewhere.unknown(hedge, market, side)
+        fills = await self._external_trades.unknown(hedge, market, side)
         return None if fills is None else sum((fill.quantity for fill in fills), ZERO)
 
     async def _moved(self, hedge: HedgedPosition) -> Decimal | None:

@@ -15,8 +15,8 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition
-from hedgerow.ports import TapePrices
-from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.ports import MarketPrices
+from hedgerow.simulation.checks.invariants import Invariant
 
 __all__ = ["check_end", "check_equity", "check_fills", "hand_effect"]
 
@@ -24,7 +24,7 @@ ROUNDING = Decimal("1e-9")
 """Quotients such as average prices are cut at 28 digits; amounts have 8 decimals."""
 
 
-def hand_effect(before: Ledger, event: ev.FillsElsewhere, after: Ledger) -> Decimal:
+def hand_effect(before: Ledger, event: ev.ExternalFills, after: Ledger) -> Decimal:
     """Return what trades by hand that are booked to a hedge changed in USDT, as the statement's rows show them.
 
     Late trades take the place of stand-ins, whose effect goes.
@@ -53,8 +53,8 @@ def _assumed(hedge: HedgedPosition) -> Decimal:
 
 
 def check_equity(
-    ledger: Ledger, account: AccountView, prices: Mapping[str, TapePrices], by_hand: Decimal
-) -> Iterator[tuple[Rule, str]]:
+    ledger: Ledger, account: AccountView, prices: Mapping[str, MarketPrices], by_hand: Decimal
+) -> Iterator[tuple[Invariant, str]]:
     """Yield a difference between what the account is worth and what the ledger says: money + results + other rows.
 
     ``by_hand`` is the sum of ``hand_effect`` over trades that the ledger booked to a hedge: their rows on the
@@ -62,14 +62,14 @@ def check_equity(
     """
     difference = books_difference(ledger.books, account)
     if difference:
-        yield Rule.BOOKS, f"the exchange less the books: {difference}"
+        yield Invariant.BOOKS, f"the exchange less the books: {difference}"
     usdt = account.coin(QUOTE_ASSET).total + account.perp.margin_balance
     worth = usdt + sum((ledger.owned(_base_of(s)) * p.spot for s, p in prices.items()), ZERO)
     lines = [ledger.books.line(wallet, QUOTE_ASSET) for wallet in Wallet]
     money = sum((line.opening + line.external for line in lines), ZERO) - by_hand
     gained = worth - money - _result(ledger, prices)
     if abs(gained) > ROUNDING:
-        yield Rule.EQUITY, f"{gained} came from nowhere (worth {worth}, money {money})"
+        yield Invariant.EQUITY, f"{gained} came from nowhere (worth {worth}, money {money})"
 
 
 def _base_of(symbol: str) -> str:
@@ -77,7 +77,7 @@ def _base_of(symbol: str) -> str:
     return symbol.removesuffix(QUOTE_ASSET)
 
 
-def _result(ledger: Ledger, prices: Mapping[str, TapePrices]) -> Decimal:
+def _result(ledger: Ledger, prices: Mapping[str, MarketPrices]) -> Decimal:
     earned = ledger.totals.net_profit + ledger.unattributed_funding
     if ledger.hedge:
         held, now = ledger.hedge, prices[ledger.hedge.symbol]
@@ -96,7 +96,7 @@ def check_end(  # noqa: PLR0913 - each is one side of what is compared, by its n
     owners: Mapping[str, Decimal],
     residues: Mapping[str, Decimal],
     payments: Sequence[FundingPayment],
-) -> Iterator[tuple[Rule, str]]:
+) -> Iterator[tuple[Invariant, str]]:
     """Yield what is wrong once a bot has lived on after its last death, with nothing going wrong any more.
 
     ``owners`` are the coins that are not the bot's, ``residues`` what may be missing of coins that the owner sold by
@@ -104,25 +104,31 @@ def check_end(  # noqa: PLR0913 - each is one side of what is compared, by its n
     """
     if ledger.execution is not None or ledger.opening is not None or ledger.transfer is not None:
         state = ledger.execution.state if ledger.execution else "a transfer or an opening"
-        yield Rule.RESTART, f"something is still in flight: {state}"
+        yield Invariant.RESTART, f"something is still in flight: {state}"
     hedge = ledger.hedge
     for pair in pairs:
         due = hedge.short if hedge and hedge.symbol == pair.symbol else ZERO
         if account.short(pair.symbol) != due:
-            yield Rule.RESTART, f"{pair.symbol}: short {account.short(pair.symbol)} on the exchange, {due} in the log"
+            yield (
+                Invariant.RESTART,
+                f"{pair.symbol}: short {account.short(pair.symbol)} on the exchange, {due} in the log",
+            )
         own = account.coin(pair.base).total - owners.get(pair.base, ZERO)
         if abs(own - ledger.owned(pair.base)) > residues.get(pair.base, ZERO):
-            yield Rule.OWNED, f"{pair.base}: {own} of the coins are not the owner's, {ledger.owned(pair.base)} owned"
+            yield (
+                Invariant.OWNED,
+                f"{pair.base}: {own} of the coins are not the owner's, {ledger.owned(pair.base)} owned",
+            )
     opened = ledger.books_since
     paid = {p.tran_id: p.at for p in payments if opened and p.at > opened}
     missed = {tran_id for tran_id, at in paid.items() if not ledger.funding_seen.knows(tran_id, at)}
     missed |= {int(tran_id) for tran_id in ledger.funding_seen if int(tran_id) not in paid}
     if missed:
-        yield Rule.FUNDING, f"{len(missed)} payments are not on both sides: {sorted(missed)[:3]}"
+        yield Invariant.FUNDING, f"{len(missed)} payments are not on both sides: {sorted(missed)[:3]}"
     yield from _counted(log)
 
 
-def check_fills(log: Sequence[ev.Event], traded: Mapping[str, Decimal]) -> Iterator[tuple[Rule, str]]:
+def check_fills(log: Sequence[ev.Event], traded: Mapping[str, Decimal]) -> Iterator[tuple[Invariant, str]]:
     """Yield orders of which the log says otherwise than the exchange; ``traded`` are base units by own client id."""
     booked: dict[str, Decimal] = {}
     told: dict[str, Decimal] = {}
@@ -136,18 +142,18 @@ def check_fills(log: Sequence[ev.Event], traded: Mapping[str, Decimal]) -> Itera
     for client_id in traded.keys() | booked.keys() | {name for name, quantity in told.items() if quantity}:
         found = [side.get(client_id, ZERO) for side in (traded, told, booked)]
         if len(set(found)) > 1:
-            yield Rule.FILLS, f"{client_id}: {found[0]} traded, {found[1]} in the log, fees of {found[2]} booked"
+            yield Invariant.FILLS, f"{client_id}: {found[0]} traded, {found[1]} in the log, fees of {found[2]} booked"
 
 
-def _counted(log: Sequence[ev.Event]) -> Iterator[tuple[Rule, str]]:
+def _counted(log: Sequence[ev.Event]) -> Iterator[tuple[Invariant, str]]:
     begun: Counter[str] = Counter(e.hedge_id for e in log if isinstance(e, ev.HedgeOpened))
     ended: Counter[str] = Counter(e.hedge_id for e in log if isinstance(e, ev.HedgeClosed | ev.HedgeLost))
     aborted: Counter[str] = Counter(e.hedge_id for e in log if isinstance(e, ev.HedgeAborted))
     for hedge_id, times in begun.items():
         if times > 1:
-            yield Rule.RESTART, f"{times} beginnings of {hedge_id}"
+            yield Invariant.RESTART, f"{times} beginnings of {hedge_id}"
     for hedge_id, times in (ended + aborted).items():
         if times > 1:
-            yield Rule.RESTART, f"{times} ends of {hedge_id}"
+            yield Invariant.RESTART, f"{times} ends of {hedge_id}"
     for hedge_id in ended.keys() - begun.keys():
-        yield Rule.RESTART, f"{hedge_id} ended and never began"
+        yield Invariant.RESTART, f"{hedge_id} ended and never began"

@@ -9,7 +9,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.world import World
-from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.checks.invariants import Invariant
 
 __all__ = ["Brake"]
 
@@ -34,7 +34,7 @@ class Brake:
         self._stopped_for = ""
         self._health_exits: list[datetime] = []
 
-    def note(self, before: Ledger, event: ev.Event, world: World, *, halts: bool) -> Iterator[tuple[Rule, str]]:
+    def note(self, before: Ledger, event: ev.Event, world: World, *, halts: bool) -> Iterator[tuple[Invariant, str]]:
         """Judge an event; ``halts`` = the settings want a halt after an incident."""
         if isinstance(event, ev.Lifted) and before.halt is not None and not before.halt.lifts_itself:
             self._allowed_at, self._stopped_for, self._health_exits = event.at, "", []
@@ -47,11 +47,14 @@ class Brake:
             opens = event.execution.kind is ExecutionKind.OPEN
             if opens and len(self._health_exits) >= HEALTH_EXITS:
                 yield (
-                    Rule.BRAKE,
+                    Invariant.BRAKE,
                     f"{event.execution.symbol} is opened after {HEALTH_EXITS} exits for bad health in a day",
                 )
             if opens and halts and self._stopped_for:
-                yield Rule.BRAKE, f"{event.execution.symbol} is opened after {self._stopped_for}; nobody allowed it"
+                yield (
+                    Invariant.BRAKE,
+                    f"{event.execution.symbol} is opened after {self._stopped_for}; nobody allowed it",
+                )
 
     def _forced(self, before: Ledger, world: World) -> str:
         """Return what the venue did to the hedge that has ended, since openings were allowed last."""

@@ -10,8 +10,8 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.world import World
-from hedgerow.simulation.causes import Cause, Span
-from hedgerow.simulation.checks.invariants import Exposure, Rule, own_tolerance
+from hedgerow.simulation.causes import Cause, CauseSpan
+from hedgerow.simulation.checks.invariants import Exposure, Invariant, own_tolerance
 from hedgerow.simulation.checks.legs import LegWatch
 from hedgerow.simulation.checks.truth import (
     apr_of,
@@ -21,12 +21,12 @@ from hedgerow.simulation.checks.truth import (
     pnl_of,
     seconds_to_settlement,
 )
-from hedgerow.simulation.harness import RunDoor
+from hedgerow.simulation.harness import ExchangeHarness
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["Conduct"]
 
-Found = Iterator[tuple[Rule, str]]
+Found = Iterator[tuple[Invariant, str]]
 HOUR = timedelta(hours=1)
 UNSETTLED = timedelta(seconds=120)
 """So long after an act of the owner or the market, or a new hour's prices, a bot may decide by what was before."""
@@ -54,16 +54,16 @@ SLACK = 0.02
 class Conduct:
     """Judges plans when a job begins, and orders when they leave."""
 
-    def __init__(self, door: RunDoor, parameters: Callable[[], StrategyParameters], legs: LegWatch) -> None:
-        self._door = door
+    def __init__(self, harness: ExchangeHarness, parameters: Callable[[], StrategyParameters], legs: LegWatch) -> None:
+        self._harness = harness
         self._legs = legs
         self._parameters = parameters
-        self._acted_at = door.world.now - UNSETTLED
+        self._acted_at = harness.world.now - UNSETTLED
         self._differed_at: dict[str, datetime] = {}
 
     @property
     def _world(self) -> World:
-        return self._door.world
+        return self._harness.world
 
     def acted(self) -> None:
         """Take note that the owner, the venue or the market changed something."""
@@ -86,19 +86,19 @@ class Conduct:
         late = now - max(self._acted_at, new_hour) > UNSETTLED
         return late and all(span.cause is Cause.FALSE for span in self._spans())
 
-    def _spans(self) -> Iterator[Span]:
+    def _spans(self) -> Iterator[CauseSpan]:
         """Yield the spans of trouble that are active, or were until lately."""
         now = self._world.now
-        return (span for span in self._door.spans if span.begin <= now < span.end + UNSETTLED)
+        return (span for span in self._harness.spans if span.begin <= now < span.end + UNSETTLED)
 
     # --- plans -------------------------------------------------------------------------------------------------------
 
     def begins(self, job: HedgeExecution, ledger: Ledger) -> Found:
         """Judge the plan of a job that begins now; ``ledger`` is the one before."""
         if job.plan.urgent and job.kind is ExecutionKind.CLOSE and job.reason in FOR_PROFIT:
-            yield Rule.SETTINGS, f"{job.symbol} is closed for {job.reason.value} as if it were an emergency"
+            yield Invariant.SETTINGS, f"{job.symbol} is closed for {job.reason.value} as if it were an emergency"
         if job.limits != self._parameters().execution:
-            yield Rule.SETTINGS, f"{job.symbol}: the limits of the job are not those of the settings"
+            yield Invariant.SETTINGS, f"{job.symbol}: the limits of the job are not those of the settings"
         if self._undisturbed and job.kind is not ExecutionKind.OPEN:
             yield from self._safety(job, ledger) if job.kind is ExecutionKind.CLOSE else self._correction(job)
         if self._settled and job.kind is ExecutionKind.OPEN:
@@ -115,12 +115,12 @@ class Conduct:
         ask = self._world.depth(Market.SPOT, job.symbol).touch(Side.BUY)
         planned = job.plan.spot_quantity * (ask or 0)
         if planned > allowed * CAPITAL_SLACK + job.pair.lot_step * (ask or 0):
-            yield Rule.SETTINGS, f"{job.symbol}: {planned:.2f} USDT per leg are planned, {allowed:.2f} allowed"
+            yield Invariant.SETTINGS, f"{job.symbol}: {planned:.2f} USDT per leg are planned, {allowed:.2f} allowed"
         if job.plan.leverage != 1:
-            yield Rule.SETTINGS, f"{job.symbol}: a leverage of {job.plan.leverage} is planned"
+            yield Invariant.SETTINGS, f"{job.symbol}: a leverage of {job.plan.leverage} is planned"
         if self._trades_shown(job.symbol):
             for fault in entry_faults(self._world, job.symbol, self._parameters().funding_rate_strategy):
-                yield Rule.SETTINGS, f"{job.symbol} is opened though {fault}"
+                yield Invariant.SETTINGS, f"{job.symbol} is opened though {fault}"
 
     def _trades_shown(self, symbol: str) -> bool:
         """Whether the books that a bot may still decide by show what was traded last: the stream sends them apart."""
@@ -132,7 +132,7 @@ class Conduct:
         held = min(ledger.owned(base), self._world.account().coin(base).total)
         if ledger.hedge and held - job.plan.spot_quantity >= job.pair.spot.lot * 2:
             yield (
-                Rule.SETTINGS,
+                Invariant.SETTINGS,
                 f"{job.symbol}: a closing sells {job.plan.spot_quantity} of {held} coins that are owned",
             )
 
@@ -156,7 +156,7 @@ class Conduct:
             case _:
                 pass
         if wrong:
-            yield Rule.SETTINGS, f"{job.symbol} is closed for {job.reason.value}, but {wrong}"
+            yield Invariant.SETTINGS, f"{job.symbol} is closed for {job.reason.value}, but {wrong}"
 
     def _uncovered(self, ledger: Ledger) -> str:
         hedge, prices = ledger.hedge, None
@@ -174,7 +174,7 @@ class Conduct:
     def _is_better(self, held: str, apr: float, hours: float) -> bool:
         settings = self._parameters()
         management, funding = settings.position_management, settings.funding_rate_strategy
-        others = (pair.symbol for pair in self._world.tape.pairs if pair.symbol != held)
+        others = (pair.symbol for pair in self._world.market_data.pairs if pair.symbol != held)
         best = max((apr_of(self._world, symbol, funding, self._world.now) or 0.0 for symbol in others), default=0.0)
         gain = management.better_opportunity_apr - 0.01
         return best - apr >= gain and hours >= management.better_opportunity_min_hours * (1 - SLACK)
@@ -187,18 +187,18 @@ class Conduct:
         if job.reason is Reason.EMERGENCY_STOP:
             found = pnl_of(ledger, self._world, risk.stop_on)
             if found is not None and min(found) > risk.emergency_stop_loss * (1 - SLACK) + 0.002:
-                yield Rule.SUPPORTED, f"{job.symbol}: the emergency stop acts on {min(found):.2%}"
+                yield Invariant.SUPPORTED, f"{job.symbol}: the emergency stop acts on {min(found):.2%}"
         elif job.reason in URGENT and not self._ailing(job.symbol):
-            yield Rule.SUPPORTED, f"{job.symbol} is closed for {job.reason.value}, and nothing is wrong with it"
+            yield Invariant.SUPPORTED, f"{job.symbol} is closed for {job.reason.value}, and nothing is wrong with it"
 
     def _correction(self, job: HedgeExecution) -> Found:
         distance = liquidation_distance(self._world.account(), job.symbol)
         excess = self._legs.difference(job.pair)
         wanted = job.plan.spot_quantity - job.plan.perp_quantity
         if job.kind is ExecutionKind.TRIM and excess / wanted < TRIM_SHARE and not self._differ_lately(job.symbol):
-            yield Rule.SUPPORTED, f"{job.symbol}: {wanted} are trimmed, and the coins exceed the short by {excess}"
+            yield Invariant.SUPPORTED, f"{job.symbol}: {wanted} are trimmed, and the coins exceed the short by {excess}"
         if job.kind is ExecutionKind.REDUCE and (distance is None or distance > NEAR_LIQUIDATION + SLACK):
-            yield Rule.SUPPORTED, f"{job.symbol} is reduced, and liquidation is {distance or 0.0:.1%} away"
+            yield Invariant.SUPPORTED, f"{job.symbol} is reduced, and liquidation is {distance or 0.0:.1%} away"
 
     def _ailing(self, symbol: str) -> bool:
         """Whether anything is wrong with a held pair: its legs, its margin, its leverage, its listing."""
@@ -229,7 +229,7 @@ class Conduct:
         # What the owner changes during a job is seen after it; the coins that it has bought are hedged all the same.
         opens = order.market is Market.PERP and order.side is Side.SELL and self._acted_at < job.started_at
         if opens and self._world.flat_position(order.symbol).leverage != 1 and self._settled:
-            yield Rule.SETTINGS, f"{order.client_id} sells short, and the leverage is not 1"
+            yield Invariant.SETTINGS, f"{order.client_id} sells short, and the leverage is not 1"
         if self._settled:
             yield from self._within_its_cap(order, job, exposure)
         yield from self._away_from_settlements(order, job, exposure)
@@ -252,18 +252,18 @@ class Conduct:
             text = (
                 f"{order.client_id} accepts {beyond:.0f} bp from the touch, {allowed:.0f} allowed after {seconds:.0f} s"
             )
-            yield Rule.SETTINGS, text
+            yield Invariant.SETTINGS, text
 
     def _away_from_settlements(self, order: OrderRequest, job: HedgeExecution, exposure: Exposure | None) -> Found:
         leading = order.market is job.lead and job.kind in {ExecutionKind.OPEN, ExecutionKind.CLOSE}
-        predicted = self._world.tape.predicted(order.symbol, job.started_at)
+        predicted = self._world.market_data.predicted(order.symbol, job.started_at)
         if not leading or exposure or job.plan.urgent or predicted is None:
             return
         forward = (order.side is Side.BUY) is (job.kind is ExecutionKind.OPEN and job.lead is Market.SPOT)
         left = seconds_to_settlement(self._world, predicted.interval_hours)
         guard = self._parameters().execution.settlement_guard_seconds
         if forward and left < guard - GUARD_SLACK_SECONDS:
-            yield Rule.SETTINGS, f"{order.client_id} leads a new slice {left:.0f} s from a settlement"
+            yield Invariant.SETTINGS, f"{order.client_id} leads a new slice {left:.0f} s from a settlement"
 
 
 def _cap_after(seconds: float, limits: ExecutionLimits) -> Decimal:

@@ -7,12 +7,12 @@ from decimal import Decimal
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, HedgeExecution
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.simulation.checks.exposure import Trade
-from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.checks.exposure import TradeExposure
+from hedgerow.simulation.checks.invariants import Invariant
 
 __all__ = ["Disclosure"]
 
-Found = Iterator[tuple[Rule, str]]
+Found = Iterator[tuple[Invariant, str]]
 SECONDS_SLACK = 3.0
 """What a report may lack: the way of a fill's report, and of the one that ends the exposure."""
 USD_SHARE = Decimal("0.8")
@@ -33,7 +33,7 @@ class Disclosure:
     def said(self, event: ev.Event) -> Found:
         """Take note of an event that the listeners were given."""
         if not self._unsaid or self._unsaid[0] is not event:
-            yield Rule.REPORTED, f"{type(event).__name__} is said, and it is not the next one in the log"
+            yield Invariant.REPORTED, f"{type(event).__name__} is said, and it is not the next one in the log"
             return
         self._unsaid.popleft()
 
@@ -45,22 +45,22 @@ class Disclosure:
 
     def _all_said(self) -> Found:
         for event in self._unsaid:
-            yield Rule.REPORTED, f"{type(event).__name__} is in the log, and nobody was told"
+            yield Invariant.REPORTED, f"{type(event).__name__} is in the log, and nobody was told"
         self._unsaid.clear()
 
     @staticmethod
-    def ends(job: HedgeExecution | None, after: Ledger, trade: Trade, patience: float) -> Found:
+    def ends(job: HedgeExecution | None, after: Ledger, trade: TradeExposure, patience: float) -> Found:
         """Judge what the log says about the exposure of a job that ends."""
         if job is None or job.kind is ExecutionKind.TRIM or not (job.plan.spot_quantity and job.plan.perp_quantity):
             return
         told = max(job.worst_naked_seconds, job.naked_seconds)
         if told < trade.seconds - SECONDS_SLACK - patience:
-            yield Rule.REPORTED, f"{job.symbol} was naked for {trade.seconds:.1f} s, the log says {told:.1f} s"
+            yield Invariant.REPORTED, f"{job.symbol} was naked for {trade.seconds:.1f} s, the log says {told:.1f} s"
         if after.max_naked_seconds < job.worst_naked_seconds:
             yield (
-                Rule.REPORTED,
+                Invariant.REPORTED,
                 f"the ledger's longest naked time is {after.max_naked_seconds:.1f} s, less than its own",
             )
         if trade.seconds > SECONDS_SLACK + patience and job.worst_naked_notional < trade.usd * USD_SHARE:
             text = f"{trade.usd:.2f} USDT were naked, the log says {job.worst_naked_notional:.2f}"
-            yield Rule.REPORTED, f"{job.symbol}: {text}"
+            yield Invariant.REPORTED, f"{job.symbol}: {text}"

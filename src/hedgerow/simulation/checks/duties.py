@@ -11,14 +11,14 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator.core.world import World
-from hedgerow.simulation.checks.invariants import Rule
+from hedgerow.simulation.checks.invariants import Invariant
 from hedgerow.simulation.checks.truth import apr_of, entry_faults, equity_of, liquidation_distance, pnl_of
-from hedgerow.simulation.harness import RunDoor
+from hedgerow.simulation.harness import ExchangeHarness
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["Duties"]
 
-Found = Iterator[tuple[Rule, str]]
+Found = Iterator[tuple[Invariant, str]]
 CYCLES = 3
 """So many checks in a row, with nothing going wrong, may leave a duty undone: one to see it, one to confirm it."""
 LEAST_SECONDS = 900.0
@@ -46,26 +46,26 @@ REST_REASONS = {
         Reason.LIQUIDATED,
         Reason.IMBALANCE,
     ),
-    *(Reason.LIQUIDATION_NEAR, Reason.CLOSED_ELSEWHERE),
+    *(Reason.LIQUIDATION_NEAR, Reason.CLOSED_EXTERNALLY),
 }
 
 
 class Duties:
     """Counts the checks that leave something undone."""
 
-    def __init__(self, door: RunDoor, parameters: Callable[[], StrategyParameters]) -> None:
-        self._door = door
+    def __init__(self, harness: ExchangeHarness, parameters: Callable[[], StrategyParameters]) -> None:
+        self._harness = harness
         self._parameters = parameters
         self._counts: dict[str, tuple[int, datetime]] = {}
         """How many checks in a row a duty was due, and since when."""
-        self._calm_since = door.world.now
+        self._calm_since = harness.world.now
         self._asked_until: datetime | None = None
         self._rested: dict[str, datetime] = {}
         """When the last opening of a symbol was given up: even one that was never begun lets it rest."""
 
     @property
     def _world(self) -> World:
-        return self._door.world
+        return self._harness.world
 
     def troubled(self) -> None:
         """Take note that something went wrong, or was changed: every count begins anew."""
@@ -86,13 +86,16 @@ class Duties:
             return
         if job is None or causes or job.started_at <= self._calm_since or self._stirred(job.started_at):
             return
-        yield Rule.DUTIES, f"the opening of {job.symbol} is given up for nothing: {event.reason.value}, {event.detail}"
+        yield (
+            Invariant.DUTIES,
+            f"the opening of {job.symbol} is given up for nothing: {event.reason.value}, {event.detail}",
+        )
 
     def _stirred(self, since: datetime) -> bool:
         """Whether a span of trouble, or new prices of another hour, came after ``since``."""
         now = self._world.now
         hour = now.replace(minute=0, second=0, microsecond=0)
-        return hour > since or any(span.begin <= now and span.end > since for span in self._door.spans)
+        return hour > since or any(span.begin <= now and span.end > since for span in self._harness.spans)
 
     # --- checks ------------------------------------------------------------------------------------------------------
 
@@ -109,24 +112,24 @@ class Duties:
             if count >= CYCLES and (now - since).total_seconds() >= LEAST_SECONDS:
                 yield rule, f"{text}, for {(now - since).total_seconds():.0f} s and {count} checks"
 
-    def _due(self, ledger: Ledger, account: AccountView) -> Iterator[tuple[str, tuple[Rule, str]]]:
+    def _due(self, ledger: Ledger, account: AccountView) -> Iterator[tuple[str, tuple[Invariant, str]]]:
         if ledger.hedge is not None:
             yield from self._margin(ledger.hedge, account)
             yield from self._exits(ledger, ledger.hedge)
         elif ledger.opening is None and ledger.halt is None:
             yield from self._opening(ledger, account)
 
-    def _margin(self, hedge: HedgedPosition, account: AccountView) -> Iterator[tuple[str, tuple[Rule, str]]]:
+    def _margin(self, hedge: HedgedPosition, account: AccountView) -> Iterator[tuple[str, tuple[Invariant, str]]]:
         distance = liquidation_distance(account, hedge.symbol)
         if distance is None or not self._tradable(hedge.symbol):
             return
         far = f"{hedge.symbol}: liquidation is {distance:.1%} from the mark"
         if distance < TOP_UP - SLACK and account.spot_usdt > IDLE_USDT:
-            yield "top up", (Rule.DUTIES, f"{far}, and {account.spot_usdt:.2f} USDT lie idle")
+            yield "top up", (Invariant.DUTIES, f"{far}, and {account.spot_usdt:.2f} USDT lie idle")
         if distance < FLEE - SLACK:
-            yield "flee", (Rule.DUTIES, f"{far}, and the hedge stays")
+            yield "flee", (Invariant.DUTIES, f"{far}, and the hedge stays")
 
-    def _exits(self, ledger: Ledger, hedge: HedgedPosition) -> Iterator[tuple[str, tuple[Rule, str]]]:
+    def _exits(self, ledger: Ledger, hedge: HedgedPosition) -> Iterator[tuple[str, tuple[Invariant, str]]]:
         settings, world, symbol = self._parameters(), self._world, hedge.symbol
         if not self._tradable(symbol) or not self._cheap(symbol):
             return
@@ -134,15 +137,18 @@ class Duties:
         pnl = pnl_of(ledger, world, settings.risk_management.stop_on)
         stop = settings.risk_management.emergency_stop_loss
         if pnl is not None and not self._index_is_apart(symbol) and max(pnl) < stop * (1 + SLACK) - 0.002:
-            yield "stop", (Rule.DUTIES, f"{symbol} has made {max(pnl):.2%}, the emergency stop is at {stop:.2%}")
+            yield "stop", (Invariant.DUTIES, f"{symbol} has made {max(pnl):.2%}, the emergency stop is at {stop:.2%}")
         if self._are_apart(symbol) or self._expensive_to_leave(hedge):
             return
         hours = (world.now - hedge.counted_from).total_seconds() / 3600
         if hours > management.max_position_age_hours:
-            yield "age", (Rule.LIVENESS, f"{symbol} is {hours:.1f} h old, {management.max_position_age_hours} allowed")
+            yield (
+                "age",
+                (Invariant.LIVENESS, f"{symbol} is {hours:.1f} h old, {management.max_position_age_hours} allowed"),
+            )
         apr = apr_of(world, symbol, funding, world.now)
         if apr is not None and apr < funding.exit_funding_apr - SLACK:
-            yield "negative", (Rule.LIVENESS, f"{symbol} pays {apr:.2%} a year and is kept")
+            yield "negative", (Invariant.LIVENESS, f"{symbol} pays {apr:.2%} a year and is kept")
 
     def _expensive_to_leave(self, hedge: HedgedPosition) -> bool:
         """Whether the perpetual has risen against the coin since the opening: exits for profit wait for it to fall."""
@@ -169,7 +175,7 @@ class Duties:
         prices = self._world.prices(symbol)
         return prices is None or (prices.index is not None and abs(prices.index / prices.spot - 1) > NEARLY_APART)
 
-    def _opening(self, ledger: Ledger, account: AccountView) -> Iterator[tuple[str, tuple[Rule, str]]]:
+    def _opening(self, ledger: Ledger, account: AccountView) -> Iterator[tuple[str, tuple[Invariant, str]]]:
         settings, world = self._parameters(), self._world
         capital = settings.capital_management
         equity = equity_of(account)
@@ -178,7 +184,7 @@ class Duties:
         wanted = min(equity / 2 * capital.capital_fraction, (capital.max_capital_usd or equity) / 2)
         rested = {c.symbol for c in ledger.closed if c.reason in REST_REASONS and world.now - c.closed_at < RESTING}
         rested |= {symbol for symbol, at in self._rested.items() if world.now - at < RESTING}
-        for pair in world.tape.pairs:
+        for pair in world.market_data.pairs:
             if pair.symbol in rested or any(
                 entry_faults(world, pair.symbol, settings.funding_rate_strategy, strict=True)
             ):
@@ -186,7 +192,7 @@ class Duties:
             if not self._fine_enough(pair.symbol, equity, wanted):
                 continue
             if self._deep_enough(pair.symbol, wanted * DEPTH_ROOM, settings.execution.price_cap_bps):
-                yield "open", (Rule.LIVENESS, f"{pair.symbol} may be opened with {wanted:.2f} USDT, and is not")
+                yield "open", (Invariant.LIVENESS, f"{pair.symbol} may be opened with {wanted:.2f} USDT, and is not")
                 return
 
     def _deep_enough(self, symbol: str, notional: Decimal, cap_bps: Decimal) -> bool:

@@ -9,14 +9,14 @@ from msgspec import Struct
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.money import ZERO
 
-__all__ = ["SHARES", "Distribution", "Trade", "distributions", "exposure_table", "quantiles"]
+__all__ = ["SHARES", "Distribution", "TradeExposure", "distributions", "exposure_table", "quantiles"]
 
 SHARES = (0.5, 0.9, 0.99, 0.999, 1.0)
 """Of the trades: those at or below each figure of a distribution."""
 Number = TypeVar("Number", float, Decimal)
 
 
-class Trade(Struct, frozen=True, kw_only=True):
+class TradeExposure(Struct, frozen=True, kw_only=True):
     """One job of two legs, from its beginning to its end, over all lives of the bot."""
 
     style: str
@@ -43,7 +43,7 @@ class Distribution(Struct, frozen=True, kw_only=True):
     usd: tuple[Decimal, ...]
 
 
-def distributions(trades: Sequence[Trade]) -> Iterator[Distribution]:
+def distributions(trades: Sequence[TradeExposure]) -> Iterator[Distribution]:
     """Yield the distribution of each style: all its trades, then kind by kind; nothing for a style without trades."""
     for style in sorted({trade.style for trade in trades}):
         own = [trade for trade in trades if trade.style == style]
@@ -54,7 +54,7 @@ def distributions(trades: Sequence[Trade]) -> Iterator[Distribution]:
                 yield _distribution(style, kind.value, some)
 
 
-def _distribution(style: str, kind: str, trades: Sequence[Trade]) -> Distribution:
+def _distribution(style: str, kind: str, trades: Sequence[TradeExposure]) -> Distribution:
     return Distribution(
         style=style,
         kind=kind,

@@ -5,31 +5,31 @@ from collections.abc import Sequence
 from hedgerow.domain.commands import Command
 from hedgerow.domain.events import Event
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.ports import NewsSource, Store
+from hedgerow.ports import NotificationSource, Store
 from hedgerow.proxies import VenueProxy
-from hedgerow.simulation.checks.monitor import Witness
-from hedgerow.simulation.harness import ToldVenue
+from hedgerow.simulation.checks.monitor import Monitor
+from hedgerow.simulation.harness import NotifyingVenue
 
-__all__ = ["WatchedStore", "WatchedVenue"]
+__all__ = ["InstrumentedStore", "InstrumentedVenue"]
 
 
-class WatchedStore:
+class InstrumentedStore:
     """A store that tells the witness what is in it, once it is."""
 
-    def __init__(self, inner: Store, witness: Witness) -> None:
+    def __init__(self, inner: Store, monitor: Monitor) -> None:
         self._inner = inner
-        self._witness = witness
+        self._monitor = monitor
 
     async def load(self) -> Ledger:
         """Load the log, and let it be compared with what was written."""
         ledger = await self._inner.load()
-        self._witness.loaded(ledger)
+        self._monitor.loaded(ledger)
         return ledger
 
     async def append(self, events: Sequence[Event], *, durable: bool) -> None:
         """Append, then tell."""
         await self._inner.append(events, durable=durable)
-        self._witness.appended(events, durable=durable)
+        self._monitor.appended(events, durable=durable)
 
     async def events(self, *, after: int = 0) -> tuple[Event, ...]:
         """Return events."""
@@ -44,13 +44,13 @@ class WatchedStore:
         await self._inner.close()
 
 
-class WatchedVenue(VenueProxy):
+class InstrumentedVenue(VenueProxy):
     """A venue that shows the witness every command before it is carried out."""
 
-    def __init__(self, inner: ToldVenue, witness: Witness) -> None:
+    def __init__(self, inner: NotifyingVenue, monitor: Monitor) -> None:
         super().__init__(inner)
-        self._witness = witness
-        self._source: NewsSource = inner
+        self._monitor = monitor
+        self._source: NotificationSource = inner
         self.subscribe, self.follow = inner.subscribe, inner.follow
 
     @property
@@ -60,5 +60,5 @@ class WatchedVenue(VenueProxy):
 
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Show the command, then carry it out."""
-        self._witness.sending(command)
+        self._monitor.sending(command)
         return await self._inner.submit(command)

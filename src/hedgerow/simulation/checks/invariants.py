@@ -27,7 +27,7 @@ __all__ = [
     "SLACK_SECONDS",
     "STATE_SECONDS",
     "Exposure",
-    "Rule",
+    "Invariant",
     "Violation",
     "check_event",
     "check_exposure",
@@ -72,7 +72,7 @@ STANDING = {
 """Halts that only the owner lifts."""
 
 
-class Rule(StrEnum):
+class Invariant(StrEnum):
     """The invariants, by name."""
 
     EXPLAINED = "no leg is naked for a minute without a cause in the world"
@@ -105,7 +105,7 @@ class Rule(StrEnum):
 class Violation(Struct, frozen=True, kw_only=True):
     """An invariant that did not hold."""
 
-    rule: Rule
+    rule: Invariant
     at: datetime
     text: str
 
@@ -138,32 +138,34 @@ class Exposure(Struct, frozen=True, kw_only=True):
 # --- one event -------------------------------------------------------------------------------------------------------
 
 
-def check_event(before: Ledger, event: ev.Event, after: Ledger, *, asked: bool = False) -> Iterator[tuple[Rule, str]]:
+def check_event(
+    before: Ledger, event: ev.Event, after: Ledger, *, asked: bool = False
+) -> Iterator[tuple[Invariant, str]]:
     """Yield what one event broke in the ledger; ``asked`` = the owner wants openings to be allowed again."""
     if before.halt is not None and after.halt is None and not isinstance(event, ev.Lifted):
-        yield Rule.HALT, f"{type(event).__name__} lifted the halt {before.halt.detail!r}"
+        yield Invariant.HALT, f"{type(event).__name__} lifted the halt {before.halt.detail!r}"
     if isinstance(event, ev.Lifted) and before.halt and before.halt.reason in STANDING and not asked:
-        yield Rule.HALT, f"the halt {before.halt.detail!r} was lifted, and nobody asked for it"
+        yield Invariant.HALT, f"the halt {before.halt.detail!r} was lifted, and nobody asked for it"
     if isinstance(event, ev.ExecutionStarted) and event.execution.kind is ExecutionKind.OPEN and before.halt:
-        yield Rule.HALT, f"{event.execution.symbol} is opened while openings are halted: {before.halt.detail}"
+        yield Invariant.HALT, f"{event.execution.symbol} is opened while openings are halted: {before.halt.detail}"
     if isinstance(event, ev.FundingReceived):
         yield from _funding(before, event.payment, after)
     if isinstance(event, ev.HedgeAdopted):
-        yield Rule.RESTART, f"{event.hedge.symbol} was adopted, and nobody had opened it by hand"
+        yield Invariant.RESTART, f"{event.hedge.symbol} was adopted, and nobody had opened it by hand"
     if isinstance(event, ev.ExecutionStarted) and before.execution is not None:
-        yield Rule.RESTART, f"a job begins while {before.execution.hedge_id} is {before.execution.state}"
+        yield Invariant.RESTART, f"a job begins while {before.execution.hedge_id} is {before.execution.state}"
     if after.totals is not before.totals or after.closed is not before.closed:  # else it was judged before
         yield from _identity(after)
 
 
-def _funding(before: Ledger, payment: FundingPayment, after: Ledger) -> Iterator[tuple[Rule, str]]:
+def _funding(before: Ledger, payment: FundingPayment, after: Ledger) -> Iterator[tuple[Invariant, str]]:
     booked = _funding_of(after) - _funding_of(before)
     due = ZERO if before.funding_seen.knows(payment.tran_id, payment.at) else payment.amount
     if booked != due:
-        yield Rule.FUNDING, f"{payment.tran_id} of {payment.amount} changed the funding by {booked}, not {due}"
+        yield Invariant.FUNDING, f"{payment.tran_id} of {payment.amount} changed the funding by {booked}, not {due}"
     line = after.books.line(Wallet.PERP, QUOTE_ASSET).funding - before.books.line(Wallet.PERP, QUOTE_ASSET).funding
     if line != due:
-        yield Rule.FUNDING, f"{payment.tran_id} of {payment.amount} changed the books by {line}, not {due}"
+        yield Invariant.FUNDING, f"{payment.tran_id} of {payment.amount} changed the books by {line}, not {due}"
 
 
 def _funding_of(ledger: Ledger) -> Decimal:
@@ -171,14 +173,14 @@ def _funding_of(ledger: Ledger) -> Decimal:
     return ledger.totals.funding + active + ledger.unattributed_funding
 
 
-def _identity(ledger: Ledger) -> Iterator[tuple[Rule, str]]:
+def _identity(ledger: Ledger) -> Iterator[tuple[Invariant, str]]:
     totals = ledger.totals
     if totals.net_profit != totals.funding + totals.basis_pnl - totals.fees:
-        yield Rule.EQUITY, f"net {totals.net_profit} is not funding + basis - fees of {totals}"
+        yield Invariant.EQUITY, f"net {totals.net_profit} is not funding + basis - fees of {totals}"
     if totals.opened + totals.aborted <= len(ledger.closed) < KEPT_CLOSED:
         ended = sum((closed.net_profit for closed in ledger.closed), ZERO)
         if abs(ended - totals.net_profit) > ROUNDING:
-            yield Rule.EQUITY, f"closed hedges made {ended}, the totals say {totals.net_profit}"
+            yield Invariant.EQUITY, f"closed hedges made {ended}, the totals say {totals.net_profit}"
 
 
 # --- what is sent ----------------------------------------------------------------------------------------------------
@@ -186,18 +188,18 @@ def _identity(ledger: Ledger) -> Iterator[tuple[Rule, str]]:
 
 def check_order(
     order: OrderRequest, ledger: Ledger, *, durable: Collection[str], sent: Collection[str]
-) -> Iterator[tuple[Rule, str]]:
+) -> Iterator[tuple[Invariant, str]]:
     """Yield what is wrong with an order that leaves now; ``durable`` are the client ids that are safely in the log."""
     if order.client_id not in durable:
-        yield Rule.LOGGED, f"{order.client_id} leaves before it is safely in the log"
+        yield Invariant.LOGGED, f"{order.client_id} leaves before it is safely in the log"
     if order.client_id in sent:
-        yield Rule.ONCE, f"{order.client_id} is sent again"
+        yield Invariant.ONCE, f"{order.client_id} is sent again"
     if ledger.halt is not None and _leads_an_opening(order, ledger.execution):
-        yield Rule.HALT, f"{order.client_id} leads an opening on while openings are halted: {ledger.halt.reason}"
+        yield Invariant.HALT, f"{order.client_id} leads an opening on while openings are halted: {ledger.halt.reason}"
     if order.market is Market.SPOT and order.side is Side.SELL:
         owned = ledger.owned(order.symbol.removesuffix(QUOTE_ASSET))
         if order.quantity > owned:
-            yield Rule.OWNED, f"{order.client_id} sells {order.quantity} coins, {owned} are owned"
+            yield Invariant.OWNED, f"{order.client_id} sells {order.quantity} coins, {owned} are owned"
 
 
 def _leads_an_opening(order: OrderRequest, job: HedgeExecution | None) -> bool:
@@ -206,14 +208,14 @@ def _leads_an_opening(order: OrderRequest, job: HedgeExecution | None) -> bool:
     return order.side is (Side.BUY if order.market is Market.SPOT else Side.SELL)
 
 
-def check_slice(job: HedgeExecution, equity: Decimal, price: Decimal) -> Iterator[tuple[Rule, str]]:
+def check_slice(job: HedgeExecution, equity: Decimal, price: Decimal) -> Iterator[tuple[Invariant, str]]:
     """Yield when an opening plans slices above what may be exposed at once."""
     allowed = max(job.limits.max_naked_equity_fraction * equity, 2 * job.pair.min_notional)
     planned = min(job.plan.slice_notional, job.plan.spot_quantity * price)
     if job.kind is ExecutionKind.OPEN and planned > allowed * SLICE_SLACK:
-        yield Rule.SIZE, f"{job.symbol}: slices of {planned:.2f}, {allowed:.2f} allowed of {equity:.2f}"
+        yield Invariant.SIZE, f"{job.symbol}: slices of {planned:.2f}, {allowed:.2f} allowed of {equity:.2f}"
     if job.kind is ExecutionKind.OPEN and not _matched(job):
-        yield Rule.SIZE, f"{job.symbol}: plans {job.plan.spot_quantity} coins against {job.plan.perp_quantity}"
+        yield Invariant.SIZE, f"{job.symbol}: plans {job.plan.spot_quantity} coins against {job.plan.perp_quantity}"
 
 
 def _matched(job: HedgeExecution) -> bool:
@@ -244,30 +246,35 @@ def unsold_dust(ledger: Ledger, pair: BasisPair, swept: Decimal) -> Decimal:
     return max(ZERO, min(swept, surplus))
 
 
-def check_exposure(exposure: Exposure, ledger: Ledger, now: datetime, *, patience: float) -> Iterator[tuple[Rule, str]]:
+def check_exposure(
+    exposure: Exposure, ledger: Ledger, now: datetime, *, patience: float
+) -> Iterator[tuple[Invariant, str]]:
     """Yield what is wrong about legs that differ now; ``patience`` are seconds more that this exchange may take."""
     what = f"{exposure.symbol}: {exposure.quantity} ({exposure.notional:.2f} USDT) unhedged"
     seconds = (now - exposure.since).total_seconds()
     if seconds > UNEXPLAINED_SECONDS + patience:
         whole = (now - exposure.begun).total_seconds()
         known = ", ".join(sorted(exposure.causes)) or "none"
-        yield Rule.EXPLAINED, f"{what} for {whole:.0f} s, the last {seconds:.0f} s of it for no cause (before: {known})"
+        yield (
+            Invariant.EXPLAINED,
+            f"{what} for {whole:.0f} s, the last {seconds:.0f} s of it for no cause (before: {known})",
+        )
     if ledger.execution is None:
         yield from _without_a_job(exposure, what, seconds)
     else:
         yield from _within_its_state(exposure, ledger.execution, ledger, now, patience, what)
 
 
-def _without_a_job(exposure: Exposure, what: str, seconds: float) -> Iterator[tuple[Rule, str]]:
+def _without_a_job(exposure: Exposure, what: str, seconds: float) -> Iterator[tuple[Invariant, str]]:
     if not exposure.taken and seconds > SLACK_SECONDS:
-        yield Rule.DELTA, f"{what} for {seconds:.0f} s, no job is about it, and nobody took it"
+        yield Invariant.DELTA, f"{what} for {seconds:.0f} s, no job is about it, and nobody took it"
 
 
 def _within_its_state(
     exposure: Exposure, job: HedgeExecution, ledger: Ledger, now: datetime, patience: float, what: str
-) -> Iterator[tuple[Rule, str]]:
+) -> Iterator[tuple[Invariant, str]]:
     if job.state is ExecutionState.PREPARING and not exposure.taken:
-        yield Rule.DELTA, f"{what} while {job.state}"
+        yield Invariant.DELTA, f"{what} while {job.state}"
     waits = job.state in OUTCOME_SECONDS
     begun = max(exposure.state_since, exposure.since) if waits else exposure.state_since
     inside = (now - begun).total_seconds()
@@ -275,23 +282,23 @@ def _within_its_state(
     if exposure.taken and job.state is ExecutionState.RESTING:
         allowed = job.limits.maker_timeout_seconds  # what others take meanwhile is seen when the slice has ended
     if inside > allowed + patience + SLACK_SECONDS:
-        yield Rule.BOUND, f"{what}, {job.state} for {inside:.0f} s, {allowed:.0f} s allowed"
+        yield Invariant.BOUND, f"{what}, {job.state} for {inside:.0f} s, {allowed:.0f} s allowed"
     if job.state is ExecutionState.NAKED and ledger.halt is None and not exposure.telling:
-        yield Rule.LOUD, f"{what}, NAKED, and openings are not halted"
+        yield Invariant.LOUD, f"{what}, NAKED, and openings are not halted"
     yield from _loud_enough(exposure, job, what, (now - exposure.own_begun).total_seconds() - patience)
 
 
-def _loud_enough(exposure: Exposure, job: HedgeExecution, what: str, seconds: float) -> Iterator[tuple[Rule, str]]:
+def _loud_enough(exposure: Exposure, job: HedgeExecution, what: str, seconds: float) -> Iterator[tuple[Invariant, str]]:
     two_legged = job.kind is not ExecutionKind.TRIM and job.plan.spot_quantity > 0 and job.plan.perp_quantity > 0
     if not two_legged or exposure.taken:
         return
     if seconds > job.limits.max_naked_seconds + ALARM_SECONDS and not job.naked_alarmed and not exposure.telling:
-        yield Rule.LOUD, f"{what} for {seconds:.0f} s and nobody was told"
+        yield Invariant.LOUD, f"{what} for {seconds:.0f} s and nobody was told"
     price = exposure.notional / abs(exposure.quantity)
     least = 2 * max(job.pair.min_notional, job.pair.lot_step * price)
     allowed = job.plan.slice_notional * Decimal("1.3") + 2 * least
     if (abs(exposure.quantity) - abs(exposure.taken_quantity)) * _price_then(job, price) > allowed:
-        yield Rule.SIZE, f"{what}, slices are {job.plan.slice_notional}"
+        yield Invariant.SIZE, f"{what}, slices are {job.plan.slice_notional}"
 
 
 def _price_then(job: HedgeExecution, now: Decimal) -> Decimal:

@@ -11,7 +11,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import (
     DustSwept,
     Event,
-    FillsElsewhere,
+    ExternalFills,
     HedgeAborted,
     HedgeClosed,
     HedgeLost,
@@ -23,11 +23,11 @@ from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.core.world import World
-from hedgerow.ports import TapePrices
+from hedgerow.ports import MarketPrices
 from hedgerow.simulation.causes import AWAY, Cause, explained_until, obstacles, ways
-from hedgerow.simulation.checks.exposure import Trade
-from hedgerow.simulation.checks.invariants import Exposure, Rule, check_exposure, own_tolerance, unsold_dust
-from hedgerow.simulation.harness import RunDoor
+from hedgerow.simulation.checks.exposure import TradeExposure
+from hedgerow.simulation.checks.invariants import Exposure, Invariant, check_exposure, own_tolerance, unsold_dust
+from hedgerow.simulation.harness import ExchangeHarness
 
 __all__ = ["LegWatch", "Naked", "prices_of"]
 
@@ -52,7 +52,7 @@ class Naked(Struct, frozen=True, kw_only=True):
     """Longest time that the legs differed while no bot lived; no part of the other two."""
 
 
-def prices_of(world: World, symbol: str) -> TapePrices:
+def prices_of(world: World, symbol: str) -> MarketPrices:
     """Return the prices of a pair now.
 
     Raises:
@@ -67,13 +67,13 @@ def prices_of(world: World, symbol: str) -> TapePrices:
 class LegWatch:
     """Knows whose coins are whose, which legs differ, and what in the world has kept them apart."""
 
-    def __init__(self, door: RunDoor, *, owners: dict[str, Decimal]) -> None:
-        self._door = door
+    def __init__(self, harness: ExchangeHarness, *, owners: dict[str, Decimal]) -> None:
+        self._harness = harness
         self.owners = owners
         self.residues: dict[str, Decimal] = {}
         """Coins that the owner traded by hand, and what the ledger may be wrong about them."""
         self.naked = Naked()
-        self.trades: list[Trade] = []
+        self.trades: list[TradeExposure] = []
         """Every job so far, the last one may still be at work."""
         self.exposed: dict[str, Exposure] = {}
         """By symbol."""
@@ -103,7 +103,7 @@ class LegWatch:
 
     @property
     def _world(self) -> World:
-        return self._door.world
+        return self._harness.world
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class LegWatch:
             self._swept[asset] = self._swept.get(asset, ZERO) + quantity
         elif isinstance(event, HedgeOpened | HedgeClosed | HedgeAborted | HedgeRepaired):
             self._swept.clear()
-        if isinstance(event, FillsElsewhere | HedgeClosed | HedgeAborted | HedgeLost):
+        if isinstance(event, ExternalFills | HedgeClosed | HedgeAborted | HedgeLost):
             self._unknown.clear()
 
     def died(self) -> None:
@@ -147,8 +147,8 @@ class LegWatch:
 
         ``look`` has been called right before: what differed then was not made by this.
         """
-        difference = {pair.symbol: self._difference(pair, before) for pair in self._world.tape.pairs}
-        for pair in self._world.tape.pairs:
+        difference = {pair.symbol: self._difference(pair, before) for pair in self._world.market_data.pairs}
+        for pair in self._world.market_data.pairs:
             change = after.coin(pair.base).total - before.coin(pair.base).total
             if change:
                 self.owners[pair.base] = max(ZERO, self.owners.get(pair.base, ZERO) + change)
@@ -187,7 +187,7 @@ class LegWatch:
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
-    def look(self, *, telling: bool = False) -> Iterator[tuple[Rule, str]]:
+    def look(self, *, telling: bool = False) -> Iterator[tuple[Invariant, str]]:
         """Compare both legs of every pair on the exchange, and judge what differs."""
         world = self._world
         self._compare_all()
@@ -200,14 +200,14 @@ class LegWatch:
                     state_since=max(self.state_since, explained.begun, self._revived_at),
                     telling=telling,
                 )
-                yield from check_exposure(judged, self.ledger, world.now, patience=self._door.patience_seconds)
+                yield from check_exposure(judged, self.ledger, world.now, patience=self._harness.patience_seconds)
 
     def _compare_all(self) -> None:
         world = self._world
         if world.revision != self._seen_revision:
             self._seen_revision = world.revision
             account = world.account()
-            for pair in world.tape.pairs:
+            for pair in world.market_data.pairs:
                 held = account.spot.get(pair.base)
                 own = (held.total if held else ZERO) - self.owners.get(pair.base, ZERO)
                 if own or pair.symbol in account.positions or pair.symbol in self.exposed:
@@ -284,7 +284,7 @@ class LegWatch:
             if known and known[1] is None:
                 self._apart[pair.symbol] = (known[0], now)
             return
-        unseen = timedelta(seconds=self._door.patience_seconds) + UNSEEN
+        unseen = timedelta(seconds=self._harness.patience_seconds) + UNSEEN
         goes_on = known is not None and (known[1] is None or now - known[1] <= unseen)
         self._apart[pair.symbol] = (known[0] if known and goes_on else self._since_the_fill(pair), None)
 
@@ -318,7 +318,7 @@ class LegWatch:
         since = exposure.since
         found = [(now, cause) for cause in blocked]  # one that is over now may have ended just before
         found += [(min(at, now), cause) for cause, at in self._last_active.items() if at > since]
-        found += explained_until(self._door.spans, since, now)
+        found += explained_until(self._harness.spans, since, now)
         if not found:
             return exposure
         latest = max(since, *(at for at, _ in found))

@@ -13,22 +13,22 @@ from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.core.world import World
-from hedgerow.engine.notices import CycleFailed, Moment, Recorded
-from hedgerow.ports import TapePrices
+from hedgerow.engine.notices import CycleFailed, Notice, Recorded
+from hedgerow.ports import MarketPrices
 from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.checks.accounting import check_end, check_equity, check_fills, hand_effect
 from hedgerow.simulation.checks.brake import Brake
 from hedgerow.simulation.checks.conduct import Conduct
 from hedgerow.simulation.checks.disclosure import Disclosure
 from hedgerow.simulation.checks.duties import Duties
-from hedgerow.simulation.checks.exposure import Trade
-from hedgerow.simulation.checks.invariants import Rule, Violation, check_event, check_order, check_slice
+from hedgerow.simulation.checks.exposure import TradeExposure
+from hedgerow.simulation.checks.invariants import Invariant, Violation, check_event, check_order, check_slice
 from hedgerow.simulation.checks.legs import LegWatch, prices_of
 from hedgerow.simulation.checks.view import Shown, check_shown, check_values
-from hedgerow.simulation.harness import RunDoor
+from hedgerow.simulation.harness import ExchangeHarness
 from hedgerow.strategy.parameters import AfterEmergency, StrategyParameters
 
-__all__ = ["Witness"]
+__all__ = ["Monitor"]
 
 HOUR = timedelta(hours=1)
 NEAR_SETTLEMENT = timedelta(seconds=90)
@@ -37,21 +37,21 @@ EXCUSED = ("VenueError", "RateLimited", "Unauthorized")
 """A cycle may fail of what the exchange did to it, and of nothing else."""
 
 
-class Witness:
+class Monitor:
     """Knows the ledger after every event, what is safely in the log, and whose coins are whose."""
 
     def __init__(
         self,
-        door: RunDoor,
+        harness: ExchangeHarness,
         *,
         owners: dict[str, Decimal],
         parameters: Callable[[], StrategyParameters],
     ) -> None:
         """``parameters`` returns the settings of the present life."""
-        self._door = door
-        self.legs = LegWatch(door, owners=owners)
-        self._conduct = Conduct(door, parameters, self.legs)
-        self._duties = Duties(door, parameters)
+        self._harness = harness
+        self.legs = LegWatch(harness, owners=owners)
+        self._conduct = Conduct(harness, parameters, self.legs)
+        self._duties = Duties(harness, parameters)
         self._disclosure = Disclosure()
         self._brake = Brake()
         self._parameters = parameters
@@ -61,7 +61,7 @@ class Witness:
         self._durable: set[str] = set()
         self._sent: set[str] = set()
         self._by_hand = ZERO
-        self._struck: int = 0
+        self._faulted: int = 0
         self._looked_at = self._world.now
         self._state: object = None
         self._quiet_cycles = 0
@@ -75,7 +75,7 @@ class Witness:
 
     @property
     def _world(self) -> World:
-        return self._door.world
+        return self._harness.world
 
     # --- the log ----------------------------------------------------------------------------------------------------
 
@@ -93,18 +93,18 @@ class Witness:
     def loaded(self, ledger: Ledger) -> None:
         """Compare what a new process loads with what the log was folded to before."""
         if ledger != self.ledger:
-            self._add(Rule.RESTART, "the ledger loaded at start is not what the log was folded to before")
+            self._add(Invariant.RESTART, "the ledger loaded at start is not what the log was folded to before")
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, moment: Notice) -> None:
         """Judge an event."""
         if isinstance(moment, Recorded):
             self._all(self._disclosure.said(moment.event))
             self._note(moment.before, moment.event, moment.after)
         elif isinstance(moment, CycleFailed) and not moment.error.startswith(EXCUSED):
-            self._add(Rule.FAILURE, moment.error)
+            self._add(Invariant.FAILURE, moment.error)
 
     def _note(self, before: Ledger, event: ev.Event, after: Ledger) -> None:
-        self._follow_troubles()
+        self._follow_faults()
         self.legs.ledger = after
         self.legs.logged(event)
         self._all(check_event(before, event, after, asked=self._asked))
@@ -112,13 +112,13 @@ class Witness:
         self._all(self._brake.note(before, event, self._world, halts=halts))
         self._asked = self._asked and not isinstance(event, ev.Lifted)
         if isinstance(event, ev.ExecutionStarted):
-            self.legs.trades.append(Trade(style=event.execution.limits.style.value, kind=event.execution.kind))
+            self.legs.trades.append(TradeExposure(style=event.execution.limits.style.value, kind=event.execution.kind))
             price = prices_of(self._world, event.execution.symbol).spot
             account = self._world.account()
             self._all(check_slice(event.execution, account.spot_usdt + account.perp.margin_balance, price))
             self._all(self._conduct.begins(event.execution, before))
         self._ended(before, event, after)
-        if isinstance(event, ev.FillsElsewhere):
+        if isinstance(event, ev.ExternalFills):
             self._by_hand += hand_effect(before, event, after)
         state = after.execution.state if after.execution else None
         if state is not self._state:
@@ -132,13 +132,13 @@ class Witness:
             return
         if self.legs.trades:
             trade = self.legs.trades[-1]
-            self._all(self._disclosure.ends(before.execution, after, trade, self._door.patience_seconds))
+            self._all(self._disclosure.ends(before.execution, after, trade, self._harness.patience_seconds))
             if isinstance(event, ev.HedgeAborted):
                 self._all(self._duties.ends(before.execution, event, trade.causes))
 
     def shown(self, shown: Shown, checked: bool) -> None:  # noqa: FBT001 - the shape of a callback
         """Judge what screens show now; ``checked`` = a check has just ended, and its figures are of now."""
-        patience, legs = self._door.patience_seconds, self.legs
+        patience, legs = self._harness.patience_seconds, self.legs
         self._all(check_shown(shown, self.ledger, legs.exposed, legs.naked, self._world.now, patience=patience))
         if checked and not self._near_the_hour and self._quiet_cycles > 2:  # noqa: PLR2004 - one to notice, one to book
             self._all(check_values(shown, self.ledger, self._world, legs.naked, patience=patience))
@@ -147,14 +147,14 @@ class Witness:
 
     def sending(self, command: Command) -> None:
         """Judge a command that leaves now."""
-        self._follow_troubles()
+        self._follow_faults()
         if isinstance(command, PlaceOrder):
             order = command.order
             self._all(check_order(order, self.ledger, durable=self._durable, sent=self._sent))
             self._all(self._conduct.leaves(order, self.ledger, self.legs.exposed.get(order.symbol)))
             self._sent.add(order.client_id)
         elif isinstance(command, TransferFunds) and command.transfer_id not in self._durable:
-            self._add(Rule.LOGGED, f"{command.transfer_id} leaves before it is safely in the log")
+            self._add(Invariant.LOGGED, f"{command.transfer_id} leaves before it is safely in the log")
         self.look()
 
     def troubled(self, cause: Cause) -> None:
@@ -174,7 +174,7 @@ class Witness:
     def misanswered(self, flaws: Iterable[str]) -> None:
         """Take note of what is wrong with the answers to requests."""
         for flaw in flaws:
-            self._add(Rule.REQUESTS, flaw)
+            self._add(Invariant.REQUESTS, flaw)
 
     def died(self) -> None:
         """Take note that no bot is at work from now on.
@@ -244,7 +244,7 @@ class Witness:
         """Judge what is left at the end of a run that began at ``since``."""
         account = self._world.account()
         self._all(check_equity(self.ledger, account, self._prices(), self._by_hand))
-        pairs = self._world.tape.pairs
+        pairs = self._world.market_data.pairs
         self._all(
             check_end(
                 self.ledger,
@@ -258,30 +258,30 @@ class Witness:
         )
         traded: dict[str, Decimal] = {}
         for fill in (f for pair in pairs for m in Market for f in self._world.fills(m, pair.symbol, since)):
-            name = self._door.client_id_of(fill)
+            name = self._harness.client_id_of(fill)
             if name in self._sent:
                 traded[name] = traded.get(name, ZERO) + fill.quantity
         self._all(check_fills(log, traded))
         for symbol, exposure in self.legs.exposed.items():
-            self._add(Rule.RESTART, f"{symbol}: {exposure.quantity} unhedged at the end")
+            self._add(Invariant.RESTART, f"{symbol}: {exposure.quantity} unhedged at the end")
 
-    def _prices(self) -> dict[str, TapePrices]:
-        return {pair.symbol: prices_of(self._world, pair.symbol) for pair in self._world.tape.pairs}
+    def _prices(self) -> dict[str, MarketPrices]:
+        return {pair.symbol: prices_of(self._world, pair.symbol) for pair in self._world.market_data.pairs}
 
-    def _follow_troubles(self) -> None:
+    def _follow_faults(self) -> None:
         """Note faults that struck, and spans of them that were active since the last look."""
-        if self._door.struck != self._struck:
-            self._struck = self._door.struck
+        if self._harness.faulted != self._faulted:
+            self._faulted = self._harness.faulted
             self.troubled(Cause.REFUSED)
         now = self._world.now
-        if any(span.begin <= now and min(now, span.end) > self._looked_at for span in self._door.spans):
+        if any(span.begin <= now and min(now, span.end) > self._looked_at for span in self._harness.spans):
             self._restless()
         self._looked_at = now
 
-    def _all(self, found: Iterable[tuple[Rule, str]]) -> None:
+    def _all(self, found: Iterable[tuple[Invariant, str]]) -> None:
         for rule, text in found:
             self._add(rule, text)
 
-    def _add(self, rule: Rule, text: str) -> None:
+    def _add(self, rule: Invariant, text: str) -> None:
         self.violations.append(Violation(rule=rule, at=self._world.now, text=text))
         self.noticed()

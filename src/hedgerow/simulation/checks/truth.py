@@ -23,9 +23,9 @@ BASIS_SLACK = Decimal(5)
 def apr_of(world: World, symbol: str, settings: FundingRateStrategy, at: datetime) -> float | None:
     """Return funding per year as a fraction of one leg: rates of the window over their hours; None without any."""
     if not settings.use_funding_ma:
-        predicted = world.tape.predicted(symbol, at)
+        predicted = world.market_data.predicted(symbol, at)
         return None if predicted is None else float(predicted.rate) / predicted.interval_hours * HOURS_PER_YEAR
-    rates = world.tape.newest_settled(symbol, at, settings.funding_ma_periods)
+    rates = world.market_data.newest_settled(symbol, at, settings.funding_ma_periods)
     hours = sum(rate.interval_hours for rate in rates)
     return float(sum(rate.rate for rate in rates)) / hours * HOURS_PER_YEAR if hours else None
 
@@ -44,10 +44,10 @@ def entry_faults(world: World, symbol: str, settings: FundingRateStrategy, *, st
     aprs = [apr for apr in (apr_of(world, symbol, settings, now - age) for age in times) if apr is not None]
     if not aprs or max(aprs) < settings.min_funding_apr * room or max(aprs) <= 0:
         yield f"it pays {max(aprs, default=0.0):.2%} a year, {settings.min_funding_apr:.2%} wanted"
-    predicted = [rate for rate in (world.tape.predicted(symbol, now - age) for age in times) if rate is not None]
+    predicted = [rate for rate in (world.market_data.predicted(symbol, now - age) for age in times) if rate is not None]
     if all(rate.rate <= 0 for rate in predicted):
         yield "its predicted rate is not positive"
-    if world.tape.volume(symbol, now) < settings.min_volume_usd:
+    if world.market_data.volume(symbol, now) < settings.min_volume_usd:
         yield "its volume is too small"
     yield from _book_faults(world, symbol, settings, strict=strict)
 

@@ -14,7 +14,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.core.world import World
-from hedgerow.simulation.checks.invariants import Exposure, Rule
+from hedgerow.simulation.checks.invariants import Exposure, Invariant
 from hedgerow.simulation.checks.legs import Naked
 
 __all__ = ["Shown", "check_shown", "check_values"]
@@ -50,7 +50,7 @@ class Shown(Struct, frozen=True, kw_only=True):
 
 def check_shown(
     shown: Shown, ledger: Ledger, exposed: dict[str, Exposure], naked: Naked, now: datetime, *, patience: float
-) -> Iterator[tuple[Rule, str]]:
+) -> Iterator[tuple[Invariant, str]]:
     """Yield where a state is better than the truth; ``patience`` are seconds more that this exchange may take."""
     if shown.hedged or shown.flat:
         for exposure in exposed.values():
@@ -58,32 +58,32 @@ def check_shown(
             allowed = (TAKEN_SECONDS if exposure.taken else OWN_SECONDS) + patience
             if seconds > allowed:
                 what = f"{exposure.quantity} ({exposure.notional:.2f} USDT) of {exposure.symbol} are unhedged"
-                yield Rule.SHOWN, f"shown as {shown.state} while {what} for {seconds:.0f} s"
+                yield Invariant.SHOWN, f"shown as {shown.state} while {what} for {seconds:.0f} s"
     if shown.hedged and ledger.hedge is None:
-        yield Rule.SHOWN, f"shown as {shown.state} and nothing is held"
+        yield Invariant.SHOWN, f"shown as {shown.state} and nothing is held"
     job = ledger.execution
     sold = job is not None and job.state is ExecutionState.FLAT  # the job has still to book its fees and to end
     if shown.flat and ledger.active is not None and not sold:
-        yield Rule.SHOWN, f"shown as {shown.state} while {ledger.active.symbol} is held"
+        yield Invariant.SHOWN, f"shown as {shown.state} while {ledger.active.symbol} is held"
     if shown.longest_naked_seconds < ledger.max_naked_seconds:
         text = f"{shown.longest_naked_seconds:.1f} s naked are shown, the log has {ledger.max_naked_seconds:.1f} s"
-        yield Rule.SHOWN, text
+        yield Invariant.SHOWN, text
     if not exposed and shown.longest_naked_seconds < naked.seconds - REPORT_SECONDS - patience:
         text = f"{shown.longest_naked_seconds:.1f} s naked are shown, there were {naked.seconds:.1f} s"
-        yield Rule.SHOWN, text
+        yield Invariant.SHOWN, text
 
 
 def check_values(
     shown: Shown, ledger: Ledger, world: World, naked: Naked, *, patience: float
-) -> Iterator[tuple[Rule, str]]:
+) -> Iterator[tuple[Invariant, str]]:
     """Yield where a value differs from the truth by more than the books' spreads; asked after a quiet check alone."""
     told, taken = shown.longest_naked_seconds, naked.taken_seconds
     if told < taken - TAKEN_SECONDS - REPORT_SECONDS - patience:
-        yield Rule.SHOWN, f"{told:.1f} s naked are shown, others made them {taken:.1f} s"
+        yield Invariant.SHOWN, f"{told:.1f} s naked are shown, others made them {taken:.1f} s"
     hedge = ledger.hedge
     held = hedge.symbol if hedge else None
     if shown.file_symbol != held:
-        yield Rule.WORTH, f"the state file shows {shown.file_symbol or 'no position'}, {held or 'nothing'} is held"
+        yield Invariant.WORTH, f"the state file shows {shown.file_symbol or 'no position'}, {held or 'nothing'} is held"
         return
     prices = world.prices(hedge.symbol) if hedge else None
     if hedge is None or prices is None:
@@ -94,11 +94,11 @@ def check_values(
     perp_room = _room(world, Market.PERP, hedge.symbol, prices.perp) * short
     value = coins * prices.spot
     if shown.file_value is None or abs(shown.file_value - value) > spot_room:
-        yield Rule.WORTH, f"the state file values {held} at {shown.file_value}, it is worth {value:.4f}"
+        yield Invariant.WORTH, f"the state file values {held} at {shown.file_value}, it is worth {value:.4f}"
     cash = tally.spot_sold - tally.spot_bought + tally.coin_fee_value + tally.perp_sold - tally.perp_bought
     net = cash + value - short * prices.perp + hedge.funding_received - tally.fees
     if shown.net_so_far is None or abs(shown.net_so_far - net) > spot_room + perp_room:
-        yield Rule.WORTH, f"{held} is shown to have made {shown.net_so_far}, it made {net:.4f}"
+        yield Invariant.WORTH, f"{held} is shown to have made {shown.net_so_far}, it made {net:.4f}"
 
 
 def _room(world: World, market: Market, symbol: str, price: Decimal) -> Decimal:

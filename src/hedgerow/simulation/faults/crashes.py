@@ -12,16 +12,16 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.ports import Store, Venue
 from hedgerow.proxies import VenueProxy
 
-__all__ = ["CrashingStore", "CrashingVenue", "Plug", "PowerCut"]
+__all__ = ["CrashPoint", "CrashingStore", "CrashingVenue", "SimulatedCrash"]
 
 Answer = TypeVar("Answer")
 
 
-class PowerCut(BaseException):
+class SimulatedCrash(BaseException):
     """The process is gone; nothing in the bot may catch this."""
 
 
-class Plug:
+class CrashPoint:
     """Counts the moments at which the power may fail; fails at the one numbered ``at``, from 0, and stays dead."""
 
     def __init__(self, at: int | None = None) -> None:
@@ -31,11 +31,11 @@ class Plug:
         self.pulled: Callable[[], None] = lambda: None
         """Called when the power fails, wherever in the process that was noticed."""
 
-    def fail_after(self, moments: int) -> None:
+    def fail_after(self, points: int) -> None:
         """Let the power fail once so many further moments have passed."""
-        self._at = len(self.passed) + moments
+        self._at = len(self.passed) + points
 
-    def moment(self, what: str) -> None:
+    def pass_point(self, what: str) -> None:
         """Pass a moment, or die in it.
 
         Raises:
@@ -47,15 +47,15 @@ class Plug:
             if self.dead:
                 self.pulled()
         if self.dead:
-            raise PowerCut(what)
+            raise SimulatedCrash(what)
 
 
 class CrashingStore:
     """A store whose power fails before an append reaches it, or after it was committed."""
 
-    def __init__(self, inner: Store, plug: Plug) -> None:
+    def __init__(self, inner: Store, crash_point: CrashPoint) -> None:
         self._inner = inner
-        self._plug = plug
+        self._crash_point = crash_point
 
     async def load(self) -> Ledger:
         """Load the log; the power holds."""
@@ -64,9 +64,9 @@ class CrashingStore:
     async def append(self, events: Sequence[Event], *, durable: bool) -> None:
         """Append, unless the power fails before; it may fail after as well."""
         what = f"append {'+'.join(type(event).__name__ for event in events)}"
-        self._plug.moment(f"before {what}")
+        self._crash_point.pass_point(f"before {what}")
         await self._inner.append(events, durable=durable)
-        self._plug.moment(f"after {what}")
+        self._crash_point.pass_point(f"after {what}")
 
     async def events(self, *, after: int = 0) -> tuple[Event, ...]:
         """Return events; the power holds."""
@@ -74,7 +74,7 @@ class CrashingStore:
 
     async def snapshot(self, ledger: Ledger) -> None:
         """Keep a snapshot, unless the power fails before."""
-        self._plug.moment("before snapshot")
+        self._crash_point.pass_point("before snapshot")
         await self._inner.snapshot(ledger)
 
     async def close(self) -> None:
@@ -83,20 +83,20 @@ class CrashingStore:
         Raises:
             PowerCut: it has.
         """
-        if self._plug.dead:
-            raise PowerCut("close")
+        if self._crash_point.dead:
+            raise SimulatedCrash("close")
         await self._inner.close()
 
 
 class CrashingVenue(VenueProxy):
     """A venue whose power fails before a call leaves, or after it was carried out and before its answer is heard."""
 
-    def __init__(self, inner: Venue, plug: Plug) -> None:
+    def __init__(self, inner: Venue, crash_point: CrashPoint) -> None:
         super().__init__(inner)
-        self._plug = plug
+        self._crash_point = crash_point
 
     async def _call(self, what: str, call: Callable[[Venue], Awaitable[Answer]]) -> Answer:
-        self._plug.moment(f"before {what}")
+        self._crash_point.pass_point(f"before {what}")
         answer = await call(self._inner)
-        self._plug.moment(f"after {what}")
+        self._crash_point.pass_point(f"after {what}")
         return answer

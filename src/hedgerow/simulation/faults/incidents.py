@@ -19,16 +19,16 @@ __all__ = [
     "Closure",
     "Deleveraging",
     "Delisting",
-    "Fate",
     "Flow",
     "HandCover",
     "HandLeverage",
     "HandSale",
-    "HandTransfer",
+    "Incident",
+    "OwnerTransfer",
     "PriceJump",
     "Reopening",
     "altered_pair",
-    "befall",
+    "apply_incident",
     "held_pair",
 ]
 
@@ -93,7 +93,7 @@ class HandLeverage(Struct, frozen=True, kw_only=True, tag="hand_leverage"):
     leverage: int
 
 
-class HandTransfer(Struct, frozen=True, kw_only=True, tag="hand_transfer"):
+class OwnerTransfer(Struct, frozen=True, kw_only=True, tag="hand_transfer"):
     """The owner moves a part of the free USDT of one wallet to the other."""
 
     at: datetime
@@ -109,7 +109,7 @@ class Flow(Struct, frozen=True, kw_only=True, tag="flow"):
     fraction: Decimal
 
 
-Fate: TypeAlias = (
+Incident: TypeAlias = (
     Alteration
     | PriceJump
     | Closure
@@ -119,14 +119,14 @@ Fate: TypeAlias = (
     | HandSale
     | HandCover
     | HandLeverage
-    | HandTransfer
+    | OwnerTransfer
     | Flow
 )
 
 
 def held_pair(world: World) -> BasisPair:
     """Return the pair with a short now; the first one when there is none."""
-    return _held(world.tape.pairs, world.account())
+    return _held(world.market_data.pairs, world.account())
 
 
 def altered_pair(alteration: Alteration, pairs: Sequence[BasisPair], account: AccountView) -> BasisPair:
@@ -138,49 +138,49 @@ def _held(pairs: Sequence[BasisPair], account: AccountView) -> BasisPair:
     return next((pair for pair in pairs if account.short(pair.symbol)), pairs[0])
 
 
-def befall(fate: Fate, world: World) -> Reopening | None:
+def apply_incident(incident: Incident, world: World) -> Reopening | None:
     """Let a fate happen now; returns what follows later. What the venue refuses its owner does not happen."""
     try:
-        return _befall(fate, world, held_pair(world))
+        return _apply_incident(incident, world, held_pair(world))
     except Rejected:
         return None
 
 
-def _befall(fate: Fate, world: World, pair: BasisPair) -> Reopening | None:  # noqa: C901, PLR0912 - one case per fate
-    match fate:
+def _apply_incident(incident: Incident, world: World, pair: BasisPair) -> Reopening | None:  # noqa: C901, PLR0912 - one case per fate
+    match incident:
         case Alteration():
-            _alter(world, fate, altered_pair(fate, world.tape.pairs, world.account()))
+            _alter(world, incident, altered_pair(incident, world.market_data.pairs, world.account()))
         case PriceJump():
-            _jump(world, fate, pair)
+            _jump(world, incident, pair)
         case Closure():
-            world.set_status(pair.symbol, fate.status, fate.markets)
-            return Reopening(at=fate.at + timedelta(hours=fate.hours), symbol=pair.symbol)
+            world.set_status(pair.symbol, incident.status, incident.markets)
+            return Reopening(at=incident.at + timedelta(hours=incident.hours), symbol=pair.symbol)
         case Reopening():
-            world.set_status(fate.symbol, TradingStatus.TRADING)
+            world.set_status(incident.symbol, TradingStatus.TRADING)
         case Deleveraging():
-            _deleverage(world, pair, fate.fraction)
+            _deleverage(world, pair, incident.fraction)
         case Delisting():
             _deleverage(world, pair, Decimal(1))
             world.set_status(pair.symbol, TradingStatus.CLOSED, (Market.PERP,))
         case HandSale():
-            coins = pair.spot.floor_quantity(world.account().coin(pair.base).free * fate.fraction)
+            coins = pair.spot.floor_quantity(world.account().coin(pair.base).free * incident.fraction)
             _by_hand(world, pair, Market.SPOT, coins)
         case HandCover():
-            short = pair.perp.floor_quantity(world.account().short(pair.symbol) * fate.fraction)
+            short = pair.perp.floor_quantity(world.account().short(pair.symbol) * incident.fraction)
             _by_hand(world, pair, Market.PERP, short)
         case HandLeverage():
-            world.set_leverage(pair.symbol, fate.leverage)
-        case HandTransfer() | Flow():
-            _move_money(world, fate)
+            world.set_leverage(pair.symbol, incident.leverage)
+        case OwnerTransfer() | Flow():
+            _move_money(world, incident)
         case _:
-            assert_never(fate)
+            assert_never(incident)
     return None
 
 
-def _alter(world: World, fate: Alteration, pair: BasisPair) -> None:
+def _alter(world: World, incident: Alteration, pair: BasisPair) -> None:
     prices = world.prices(pair.symbol)
     if prices is not None:
-        world.change_market(change_of(fate, world.pair(pair.symbol) or pair, prices.perp))
+        world.change_market(change_of(incident, world.pair(pair.symbol) or pair, prices.perp))
 
 
 def _deleverage(world: World, pair: BasisPair, fraction: Decimal) -> None:
@@ -196,19 +196,19 @@ def _by_hand(world: World, pair: BasisPair, market: Market, quantity: Decimal) -
         world.trade_by_hand(market, pair.symbol, side, quantity, reduce_only=market is Market.PERP)
 
 
-def _jump(world: World, fate: PriceJump, pair: BasisPair) -> None:
-    for each in world.tape.pairs if fate.everywhere else (pair,):
-        world.shock(each.symbol, fate.factor)
+def _jump(world: World, incident: PriceJump, pair: BasisPair) -> None:
+    for each in world.market_data.pairs if incident.everywhere else (pair,):
+        world.shock(each.symbol, incident.factor)
 
 
-def _move_money(world: World, fate: HandTransfer | Flow) -> None:
-    if isinstance(fate, Flow):
-        world.deposit(fate.wallet, QUOTE_ASSET, (_free(world, fate.wallet) * fate.fraction).quantize(CENT))
+def _move_money(world: World, incident: OwnerTransfer | Flow) -> None:
+    if isinstance(incident, Flow):
+        world.deposit(incident.wallet, QUOTE_ASSET, (_free(world, incident.wallet) * incident.fraction).quantize(CENT))
         return
-    source = Wallet.SPOT if fate.direction is TransferDirection.SPOT_TO_PERP else Wallet.PERP
-    amount = (_free(world, source) * fate.fraction).quantize(CENT)
+    source = Wallet.SPOT if incident.direction is TransferDirection.SPOT_TO_PERP else Wallet.PERP
+    amount = (_free(world, source) * incident.fraction).quantize(CENT)
     if amount:
-        world.transfer_by_hand(amount, fate.direction)
+        world.transfer_by_hand(amount, incident.direction)
 
 
 def _free(world: World, wallet: Wallet) -> Decimal:

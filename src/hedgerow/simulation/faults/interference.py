@@ -7,7 +7,7 @@ from typing import Final
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.operator_requests import CloseRequested, HaltRequested, HedgeSeen
-from hedgerow.engine.notices import Moment, Recorded
+from hedgerow.engine.notices import Notice, Recorded
 from hedgerow.simulation.faults.owner import OwnersMailbox
 
 __all__ = ["Interference"]
@@ -30,11 +30,11 @@ class Interference:
         self._due: int | None = None
         self._seen = HedgeSeen(hedge_id="", symbol="")
 
-    def hear(self, moment: Moment) -> None:
+    def on_notice(self, pass_point: Notice) -> None:
         """Count the events of a job, and ask when it is time."""
-        if not self._share or not isinstance(moment, Recorded):
+        if not self._share or not isinstance(pass_point, Recorded):
             return
-        event = moment.event
+        event = pass_point.event
         if isinstance(event, ev.ExecutionStarted) and self._random.random() < self._share:
             self._due = self._random.randint(0, LATEST)
             self._seen = HedgeSeen(hedge_id=event.execution.hedge_id, symbol=event.execution.symbol)

@@ -19,9 +19,9 @@ from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.schedule import last_settlement, next_settlement
 from hedgerow.emulator.markets.instruments import Character, catalogue, pair_of
-from hedgerow.ports import Liquidity, TapePrices
+from hedgerow.ports import Liquidity, MarketPrices
 
-__all__ = ["DrawnMarket", "IntervalChange", "MarketTrouble", "OneSidedBook", "Storm"]
+__all__ = ["DrawnMarket", "IntervalChange", "MarketFault", "OneSidedBook", "Storm"]
 
 HOUR = timedelta(hours=1)
 HISTORY = timedelta(days=5)
@@ -84,7 +84,7 @@ class Storm(Struct, frozen=True, kw_only=True, tag="storm"):
         return 1.0 - hour / self.hours if 0 <= hour < self.hours else 0.0
 
 
-MarketTrouble: TypeAlias = IntervalChange | OneSidedBook | Storm
+MarketFault: TypeAlias = IntervalChange | OneSidedBook | Storm
 """What is wrong with the market itself."""
 
 
@@ -109,7 +109,7 @@ class _Path(Struct, frozen=True, kw_only=True):
 
 
 class DrawnMarket:
-    """A ``Tape`` of ``pairs`` pairs drawn from a source of randomness, from ``start`` on for ``days``."""
+    """A ``MarketData`` of ``pairs`` pairs drawn from a source of randomness, from ``start`` on for ``days``."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class DrawnMarket:
         start: datetime,
         days: float,
         pairs: int,
-        changes: Sequence[MarketTrouble] = (),
+        changes: Sequence[MarketFault] = (),
     ) -> None:
         self._start = last_settlement(start, 24)
         self._origin = self._start - HISTORY
@@ -137,7 +137,7 @@ class DrawnMarket:
             self._paths[character.symbol] = path
         for symbol in [symbol for symbol in self._paths if random.random() < THIN_SHARE]:
             self._paths[symbol] = _with_thin_perpetual(self._paths[symbol])
-        self._known: dict[tuple[str, int], TapePrices] = {}
+        self._known: dict[tuple[str, int], MarketPrices] = {}
         self._asked, self._hour = self._origin, 0
         """The time asked for last, and its hour: most ask for the same time again."""
         self._rates: dict[tuple[str, datetime, bool], FundingRate] = {}
@@ -171,7 +171,7 @@ class DrawnMarket:
         """Say of each symbol that it is drawn."""
         return dict.fromkeys(self._paths, "drawn for a simulation")
 
-    def prices(self, symbol: str, at: datetime) -> TapePrices | None:
+    def prices(self, symbol: str, at: datetime) -> MarketPrices | None:
         """Return the prices of the hour of ``at``; None outside the tape."""
         if at != self._asked:
             self._asked, self._hour = at, (at - self._origin) // HOUR
@@ -182,7 +182,7 @@ class DrawnMarket:
         if known is None:
             path = self._paths[symbol]
             spot, basis = path.spot[hour], path.basis_bps[hour]
-            known = self._known[symbol, hour] = TapePrices(
+            known = self._known[symbol, hour] = MarketPrices(
                 spot=path.price(spot, 0.0), perp=path.price(spot, basis), mark=path.price(spot, basis * 0.8)
             )
         return known

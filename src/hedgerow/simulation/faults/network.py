@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
 from hedgerow.emulator.wire.memory_transport import MemoryTransport
 from hedgerow.ports import Clock, HttpRequest, HttpResponse, StreamConnection
-from hedgerow.simulation.faults.crashes import Plug
-from hedgerow.simulation.faults.wire import Cut, Harm
+from hedgerow.simulation.faults.crashes import CrashPoint
+from hedgerow.simulation.faults.wire import Cut, NetworkFault
 
-__all__ = ["Line", "Network"]
+__all__ = ["Network", "NetworkLink"]
 
-PASSING = {None, Harm.STREAMS}
+PASSING = {None, NetworkFault.STREAMS}
 """What lets requests through."""
 USER_STREAM = "/ws/"
 
@@ -29,24 +29,24 @@ class Network:
         self._clock = clock
         self._cuts = cuts
         self._under_way: set[asyncio.Task[HttpResponse]] = set()
-        self.struck = 0
+        self.faulted = 0
         """Requests and connections that met a cut."""
 
     @property
-    def harm(self) -> Harm | None:
+    def network_fault(self) -> NetworkFault | None:
         """What rages now."""
         now = self._clock.now()
-        return next((cut.harm for cut in self._cuts if cut.at <= now < cut.until), None)
+        return next((cut.network_fault for cut in self._cuts if cut.at <= now < cut.until), None)
 
     def calm(self) -> None:
         """Mend everything for good."""
         self._cuts = ()
 
-    def meets(self) -> Harm | None:
+    def meets(self) -> NetworkFault | None:
         """Return what rages now, and count who meets it."""
-        harm = self.harm
-        self.struck += harm is not None
-        return harm
+        network_fault = self.network_fault
+        self.faulted += network_fault is not None
+        return network_fault
 
     def depart(self, request: HttpRequest) -> "asyncio.Task[HttpResponse]":
         """Let a request travel, whether or not somebody waits for its answer."""
@@ -61,12 +61,12 @@ class Network:
             task.exception()  # whoever waited has heard of it; nobody has to
 
 
-class Line:
+class NetworkLink:
     """One life's way to the exchange: a ``Transport`` and a ``StreamTransport``."""
 
-    def __init__(self, network: Network, plug: Plug, *, hears_markets: bool) -> None:
+    def __init__(self, network: Network, crash_point: CrashPoint, *, hears_markets: bool) -> None:
         self._network = network
-        self._plug = plug
+        self._crash_point = crash_point
         self._hears_markets = hears_markets
 
     async def send(self, request: HttpRequest) -> HttpResponse:
@@ -78,19 +78,19 @@ class Line:
             PowerCut: the power failed before it left, on its way, or before its answer was heard.
         """
         name = f"{request.method} {urlsplit(request.url).path}"
-        self._plug.moment(f"before {name}")
-        harm = self._network.harm if self._network.harm in PASSING else self._network.meets()
-        if harm is Harm.REFUSED:
+        self._crash_point.pass_point(f"before {name}")
+        network_fault = self._network.network_fault if self._network.network_fault in PASSING else self._network.meets()
+        if network_fault is NetworkFault.REFUSED:
             raise NotSent("the exchange cannot be reached")
-        if harm is Harm.HOLE:
+        if network_fault is NetworkFault.HOLE:
             return await _never()
         task = self._network.depart(request)
-        self._plug.moment(f"on the way {name}")
+        self._crash_point.pass_point(f"on the way {name}")
         answer = await asyncio.shield(task)
-        self._plug.moment(f"after {name}")
-        if harm is Harm.TORN:
+        self._crash_point.pass_point(f"after {name}")
+        if network_fault is NetworkFault.TORN:
             raise OutcomeUnknown("no whole answer from the exchange")
-        return answer if harm in PASSING and self._network.harm in PASSING else await _never()
+        return answer if network_fault in PASSING and self._network.network_fault in PASSING else await _never()
 
     def connect(self, url: str) -> AbstractAsyncContextManager[StreamConnection]:
         """Open a stream, if the network lets it."""
@@ -103,10 +103,10 @@ class Line:
     async def _connect(self, url: str) -> AsyncGenerator[StreamConnection]:
         if not self._hears_markets and not urlsplit(url).path.startswith(USER_STREAM):
             raise NotSent("the streams of the market cannot be opened")
-        harm = self._network.harm and self._network.meets()
-        if harm in {Harm.HOLE, Harm.DEAF}:
+        network_fault = self._network.network_fault and self._network.meets()
+        if network_fault in {NetworkFault.HOLE, NetworkFault.DEAF}:
             await _never()
-        if harm is not None:
+        if network_fault is not None:
             raise NotSent("the stream cannot be opened")
         async with self._network.transport.connect(url) as connection:
             yield _Stream(connection, self._network)
@@ -123,11 +123,11 @@ class _Stream:
     async def receive(self) -> str | bytes:
         """Wait for the next message."""
         message = "" if self._dead else await self._inner.receive()
-        harm = self._network.harm
-        self._dead = self._dead or harm in {Harm.HOLE, Harm.DEAF}
+        network_fault = self._network.network_fault
+        self._dead = self._dead or network_fault in {NetworkFault.HOLE, NetworkFault.DEAF}
         if self._dead:
             await _never()
-        if harm is not None:
+        if network_fault is not None:
             raise VenueError("the stream broke off")
         return message
 

@@ -12,17 +12,17 @@ from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault
 __all__ = [
     "Cut",
     "DeadKey",
-    "Harm",
     "LaggingAccount",
-    "RequestTrouble",
+    "NetworkFault",
+    "RequestFaultAct",
     "StoppedBooks",
-    "StreamTrouble",
+    "StreamFaultAct",
     "WireAct",
     "WrongClock",
 ]
 
 
-class Harm(StrEnum):
+class NetworkFault(StrEnum):
     """What a cut does to the network."""
 
     REFUSED = "refused"
@@ -42,17 +42,17 @@ class Cut(Struct, frozen=True, kw_only=True, tag="cut"):
 
     at: datetime
     until: datetime
-    harm: Harm
+    network_fault: NetworkFault
 
 
-class RequestTrouble(Struct, frozen=True, kw_only=True, tag="request_trouble"):
+class RequestFaultAct(Struct, frozen=True, kw_only=True, tag="request_trouble"):
     """From ``at`` on, requests meet a fault."""
 
     at: datetime
     fault: RequestFault
 
 
-class StreamTrouble(Struct, frozen=True, kw_only=True, tag="stream_trouble"):
+class StreamFaultAct(Struct, frozen=True, kw_only=True, tag="stream_trouble"):
     """From ``at`` on, messages of streams meet a fault."""
 
     at: datetime
@@ -91,5 +91,5 @@ class DeadKey(Struct, frozen=True, kw_only=True, tag="dead_key"):
     """Whether the stream says so; otherwise it falls silent."""
 
 
-WireAct: TypeAlias = RequestTrouble | StreamTrouble | WrongClock | LaggingAccount | StoppedBooks | DeadKey
+WireAct: TypeAlias = RequestFaultAct | StreamFaultAct | WrongClock | LaggingAccount | StoppedBooks | DeadKey
 """What the exchange on the wire does at a time."""

@@ -11,8 +11,6 @@ from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.emulator.core.error_codes import Code
 from hedgerow.emulator.inprocess.faults import (
-    Disorder,
-    DisorderKind,
     LaggingBalances,
     LateReports,
     Outcome,
@@ -23,6 +21,8 @@ from hedgerow.emulator.inprocess.faults import (
     Refused,
     StaleBooks,
     SubmitFault,
+    VenueFault,
+    VenueFaultKind,
 )
 from hedgerow.emulator.inprocess.readings import (
     AccountEndpoint,
@@ -43,11 +43,11 @@ from hedgerow.simulation.faults.incidents import (
     HandCover,
     HandLeverage,
     HandSale,
-    HandTransfer,
+    OwnerTransfer,
     PriceJump,
 )
 from hedgerow.simulation.faults.market import IntervalChange, OneSidedBook, Storm
-from hedgerow.simulation.scenario import Crash, RunPlan, Suspension, Trouble
+from hedgerow.simulation.scenario import Crash, Fault, RunPlan, Suspension
 
 __all__ = ["COMMON", "FALSE_KINDS", "KINDS", "Draw", "Kinds", "relabelled"]
 
@@ -209,9 +209,9 @@ def _leverage(draw: Draw) -> HandLeverage:
     return HandLeverage(at=draw.at, leverage=draw.random.choice((2, 10)))
 
 
-def _transfer(draw: Draw) -> HandTransfer:
+def _transfer(draw: Draw) -> OwnerTransfer:
     direction = draw.random.choice(tuple(TransferDirection))
-    return HandTransfer(at=draw.at, fraction=draw.fraction("0.2", "0.7"), direction=direction)
+    return OwnerTransfer(at=draw.at, fraction=draw.fraction("0.2", "0.7"), direction=direction)
 
 
 def _flow(draw: Draw) -> Flow:
@@ -223,8 +223,8 @@ def _crash(draw: Draw) -> Crash:
     random = draw.random
     down = random.choice((0.1, 5.0, 600.0, 30_000.0))
     trading = random.random() < 3 / 4
-    moments = random.randrange(120 if trading else 12)
-    return Crash(at=draw.at, moments=moments, trading=trading, down_seconds=min(down, draw.plan.days * 7200))
+    points = random.randrange(120 if trading else 12)
+    return Crash(at=draw.at, points=points, trading=trading, down_seconds=min(down, draw.plan.days * 7200))
 
 
 def _suspension(draw: Draw) -> Suspension:
@@ -236,16 +236,16 @@ def _late(draw: Draw) -> LateReports:
     return LateReports(seconds=round(draw.random.uniform(0.2, 5.0), 3), after=after, until=until)
 
 
-def _disorder(draw: Draw) -> Disorder:
+def _venue_fault(draw: Draw) -> VenueFault:
     after, until = draw.window(draw.random.choice((15, 180, 1800)))
-    return Disorder(kind=draw.random.choice(tuple(DisorderKind)), after=after, until=until)
+    return VenueFault(kind=draw.random.choice(tuple(VenueFaultKind)), after=after, until=until)
 
 
 def _delisting(draw: Draw) -> Delisting:
     return Delisting(at=draw.at)
 
 
-def _storm(draw: Draw) -> tuple[Trouble, ...]:
+def _storm(draw: Draw) -> tuple[Fault, ...]:
     """Draw a crash like that of 10 October 2025: the market, the overloaded venue and its deleveraging together."""
     random = draw.random
     hour = timedelta(hours=1)
@@ -259,7 +259,7 @@ def _storm(draw: Draw) -> tuple[Trouble, ...]:
         depth=draw.fraction("0.02", "0.1", "0.3"),
     )
     until = at + timedelta(seconds=random.uniform(300, 5400))
-    overload = Disorder(kind=DisorderKind.OVERLOADED, after=at, until=until)
+    overload = VenueFault(kind=VenueFaultKind.OVERLOADED, after=at, until=until)
     taken = at + timedelta(seconds=random.uniform(60, 5400))
     return (storm, overload, Deleveraging(at=taken, fraction=draw.fraction("0.05", "0.3", "1")))
 
@@ -371,7 +371,7 @@ def _late_rates(draw: Draw) -> LateRates:
     )
 
 
-Kinds: TypeAlias = Sequence[tuple[Callable[[Draw], Trouble | tuple[Trouble, ...]], int]]
+Kinds: TypeAlias = Sequence[tuple[Callable[[Draw], Fault | tuple[Fault, ...]], int]]
 """What may be drawn, each with its weight."""
 FALSE_KINDS: Kinds = (
     (_account_reading, 4),
@@ -402,7 +402,7 @@ KINDS: Kinds = (
     (_crash, 10),
     (_suspension, 1),
     (_late, 2),
-    (_disorder, 5),
+    (_venue_fault, 5),
     (_delisting, 1),
     (_storm, 1),
     (_squeeze, 2),
@@ -420,7 +420,7 @@ _OF_THE_DOOR = (
     _stale,
     _lag,
     _late,
-    _disorder,
+    _venue_fault,
     _pair_refusal,
 )
 COMMON = tuple(kind for kind in KINDS if kind[0] not in _OF_THE_DOOR)

@@ -10,7 +10,7 @@ from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.simulation.generators.execution_style import Style, styled
 from hedgerow.simulation.generators.faults import FALSE_KINDS, KINDS, Draw, Kinds, relabelled
 from hedgerow.simulation.generators.wire_faults import drawn_for_wire
-from hedgerow.simulation.scenario import Door, RunPlan, Trouble
+from hedgerow.simulation.scenario import Fault, RunPlan, Transport
 from hedgerow.strategy.parameters import (
     CapitalManagement,
     FundingRateStrategy,
@@ -41,7 +41,7 @@ SHORTEST_DAYS = 7.0
 
 
 def draw_plan(
-    seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True, door: Door = Door.PROCESS
+    seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True, transport: Transport = Transport.PROCESS
 ) -> RunPlan:
     """Return the run of a seed; without ``faults`` it is the same run, and nothing goes wrong in it."""
     random = Random(f"plan/{seed}")  # noqa: S311 - a repeatable run, nothing secret
@@ -57,11 +57,11 @@ def draw_plan(
         delayed_spot_ack=random.random() < 1 / 3,
         certain_after_seconds=certain,
         jitter_seconds=random.choice((0.0, 15.0)),
-        troubles=(),
+        drawn_faults=(),
     )
     owner = Random(f"owner/{seed}")  # noqa: S311 - a repeatable run, nothing secret
     plan = replace(plan, resume_after_hours=owner.choice((2.0, 12.0, 48.0)))
-    if door is Door.WIRE:
+    if transport is Transport.WIRE:
         return drawn_for_wire(plan, faults=faults)
     plan = _lengthened(plan)
     if not faults:
@@ -69,16 +69,16 @@ def draw_plan(
     asking = Random(f"requests/{seed}")  # noqa: S311 - as above
     plan = replace(plan, interference=asking.choice((0.0, 0.0, 0.0, 0.2)))
     per_day = FAULTS_PER_DAY if plan.days == days else LONG_FAULTS_PER_DAY
-    troubles = _drawn(random, plan, KINDS, per_day)
+    drawn_faults = _drawn(random, plan, KINDS, per_day)
     notified = random.random() < NOTIFIED
     # Sources of their own: what a seed draws otherwise stays as it is.
     readings, labels = Random(f"readings/{seed}"), Random(f"labels/{seed}")  # noqa: S311 - as above
-    troubles += _drawn(readings, plan, FALSE_KINDS, per_day * FALSE_SHARE)
-    troubles += _drawn(labels, plan, ((relabelled, 1),), per_day * LABEL_SHARE)
-    return replace(plan, troubles=troubles, news=notified)
+    drawn_faults += _drawn(readings, plan, FALSE_KINDS, per_day * FALSE_SHARE)
+    drawn_faults += _drawn(labels, plan, ((relabelled, 1),), per_day * LABEL_SHARE)
+    return replace(plan, drawn_faults=drawn_faults, notifications=notified)
 
 
-def _drawn(random: Random, plan: RunPlan, kinds: Kinds, per_day: float) -> tuple[Trouble, ...]:
+def _drawn(random: Random, plan: RunPlan, kinds: Kinds, per_day: float) -> tuple[Fault, ...]:
     """Return so many troubles a day, more or less, each of a kind that is drawn by its weight."""
     count = max(1, round(plan.days * per_day * random.uniform(0.3, 1.7)))
     chosen = random.choices(kinds, [weight for _, weight in kinds], k=count)

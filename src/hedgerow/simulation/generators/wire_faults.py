@@ -8,26 +8,26 @@ from random import Random
 from msgspec.structs import replace
 
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.inprocess.faults import Disorder
+from hedgerow.emulator.inprocess.faults import VenueFault
 from hedgerow.emulator.wire.rest.failures import ErrorShape
-from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault, WireFault, WireTrouble
+from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault, WireFault, WireFaultKind
 from hedgerow.emulator.wire.rest.mutations import BODY_MUTATIONS, Mutation
 from hedgerow.simulation.faults.wire import (
     Cut,
     DeadKey,
-    Harm,
     LaggingAccount,
-    RequestTrouble,
+    NetworkFault,
+    RequestFaultAct,
     StoppedBooks,
-    StreamTrouble,
+    StreamFaultAct,
     WrongClock,
 )
 from hedgerow.simulation.generators.faults import COMMON, Draw, relabelled
-from hedgerow.simulation.scenario import Door, Hearing, RunPlan, Trouble
+from hedgerow.simulation.scenario import Fault, Hearing, RunPlan, Transport
 
 __all__ = ["UNDECIDED_CODES", "drawn_for_wire"]
 
-TROUBLES_PER_HOUR = 2.0
+FAULTS_PER_HOUR = 2.0
 COMMON_SHARE = 1 / 3
 """Part of the troubles that are those of every run: the market, the owner, the power."""
 ORDERS = ("/fapi/v3/order", "/api/v3/order", "/v3/order")
@@ -75,7 +75,7 @@ ON_READS = (
     WireFault.RATE_LIMITED,
     WireFault.SLOW,
 )
-ON_MESSAGES = (WireTrouble.LOSE, WireTrouble.DUPLICATE, WireTrouble.DELAY, WireTrouble.DISCONNECT)
+ON_MESSAGES = (WireFaultKind.LOSE, WireFaultKind.DUPLICATE, WireFaultKind.DELAY, WireFaultKind.DISCONNECT)
 CONSISTENT = {WireFault.BANNED, WireFault.NONCE_EXPIRED}
 """What an exchange does to all requests or to none: one that refuses now this nonce, now that one, would be lying."""
 CODES = (-4024, -2019, -4003, -2015, -1000, -1121, -2022)
@@ -136,8 +136,8 @@ def drawn_for_wire(plan: RunPlan, *, faults: bool) -> RunPlan:
     )
     wired = replace(
         plan,
-        door=Door.WIRE,
-        troubles=(),
+        transport=Transport.WIRE,
+        drawn_faults=(),
         parameters=replace(plan.parameters, position_management=management),
         hearing=random.choice((Hearing.ALL, Hearing.ACCOUNT, Hearing.ACCOUNT, Hearing.NOTHING)),
         spot_delay_seconds=random.choice((0.0, 0.02, 0.3)),
@@ -145,38 +145,38 @@ def drawn_for_wire(plan: RunPlan, *, faults: bool) -> RunPlan:
     )
     if not faults:
         return wired
-    count = max(1, round(plan.days * 24 * TROUBLES_PER_HOUR * random.uniform(0.3, 1.7)))
+    count = max(1, round(plan.days * 24 * FAULTS_PER_HOUR * random.uniform(0.3, 1.7)))
     draw = Draw(random, wired)
     drawn = (_common(draw) if random.random() < COMMON_SHARE else _of_wire(draw) for _ in range(count))
-    troubles = tuple(chain.from_iterable(drawn))
+    drawn_faults = tuple(chain.from_iterable(drawn))
     # A source of its own: what a seed draws otherwise stays as it is.
     more = Random(f"wire answers/{plan.seed}")  # noqa: S311 - a repeatable run, nothing secret
     chosen = more.choices(ANSWERS, [weight for _, weight in ANSWERS], k=max(1, round(count * ANSWERS_SHARE)))
-    return replace(wired, troubles=(*troubles, *(choose(Draw(more, wired)) for choose, _ in chosen)))
+    return replace(wired, drawn_faults=(*drawn_faults, *(choose(Draw(more, wired)) for choose, _ in chosen)))
 
 
-def _common(draw: Draw) -> tuple[Trouble, ...]:
+def _common(draw: Draw) -> tuple[Fault, ...]:
     """Draw what happens through every door; a storm's overload comes as answers of the wire."""
     choose, _ = draw.random.choices(COMMON, [weight for _, weight in COMMON])[0]
     found = choose(draw)
     parts = found if isinstance(found, tuple) else (found,)
-    return tuple(chain.from_iterable(_overload(part) if isinstance(part, Disorder) else (part,) for part in parts))
+    return tuple(chain.from_iterable(_overload(part) if isinstance(part, VenueFault) else (part,) for part in parts))
 
 
-def _overload(disorder: Disorder) -> tuple[Trouble, ...]:
+def _overload(venue_fault: VenueFault) -> tuple[Fault, ...]:
     kinds = (WireFault.UNAVAILABLE_BEFORE, WireFault.UNAVAILABLE_AFTER)
     return tuple(
-        RequestTrouble(at=disorder.after, fault=RequestFault(fault=kind, chance=0.25, until=disorder.until))
+        RequestFaultAct(at=venue_fault.after, fault=RequestFault(fault=kind, chance=0.25, until=venue_fault.until))
         for kind in kinds
     )
 
 
-def _of_wire(draw: Draw) -> tuple[Trouble, ...]:
+def _of_wire(draw: Draw) -> tuple[Fault, ...]:
     choose, _ = draw.random.choices(KINDS, [weight for _, weight in KINDS])[0]
     return (choose(draw),)
 
 
-def _order(draw: Draw) -> RequestTrouble:
+def _order(draw: Draw) -> RequestFaultAct:
     random = draw.random
     fault = RequestFault(
         fault=random.choice(ON_ORDERS),
@@ -190,10 +190,10 @@ def _order(draw: Draw) -> RequestTrouble:
         code=random.choice(CODES),
         fraction=draw.fraction("0.1", "0.5", "0.9"),
     )
-    return RequestTrouble(at=draw.at, fault=fault)
+    return RequestFaultAct(at=draw.at, fault=fault)
 
 
-def _read(draw: Draw) -> RequestTrouble:
+def _read(draw: Draw) -> RequestFaultAct:
     random = draw.random
     fault = RequestFault(
         fault=random.choice(ON_READS),
@@ -203,10 +203,10 @@ def _read(draw: Draw) -> RequestTrouble:
         for_seconds=round(random.choice((10.0, 120.0, 900.0)) * random.random(), 3),
         seconds=round(random.uniform(0.1, 8.0), 3),
     )
-    return RequestTrouble(at=draw.at, fault=fault)
+    return RequestFaultAct(at=draw.at, fault=fault)
 
 
-def _other(draw: Draw) -> RequestTrouble:
+def _other(draw: Draw) -> RequestFaultAct:
     random = draw.random
     other = random.choice(OTHERS)
     faults = set(ON_ORDERS) - {WireFault.ABSORB, WireFault.PARTIAL, WireFault.REJECT, WireFault.NONCE_EXPIRED}
@@ -218,15 +218,15 @@ def _other(draw: Draw) -> RequestTrouble:
         times=random.choice((1, 2, 5)),
         seconds=round(random.uniform(0.1, 30.0), 3),
     )
-    return RequestTrouble(at=draw.at, fault=fault)
+    return RequestFaultAct(at=draw.at, fault=fault)
 
 
-def _everything(draw: Draw) -> RequestTrouble:
+def _everything(draw: Draw) -> RequestFaultAct:
     """Let the whole exchange fail: a ban, limits, a web page, or answers at random."""
     random = draw.random
     kinds = (WireFault.BANNED, WireFault.RATE_LIMITED, WireFault.ORDER_LIMIT, *ON_READS)
     fault = random.choice(kinds)
-    return RequestTrouble(
+    return RequestFaultAct(
         at=draw.at,
         fault=RequestFault(
             fault=fault,
@@ -239,7 +239,7 @@ def _everything(draw: Draw) -> RequestTrouble:
     )
 
 
-def _stream(draw: Draw) -> StreamTrouble:
+def _stream(draw: Draw) -> StreamFaultAct:
     random = draw.random
     fault = StreamFault(
         trouble=random.choice(ON_MESSAGES),
@@ -247,14 +247,16 @@ def _stream(draw: Draw) -> StreamTrouble:
         chance=random.choice((1.0, 0.3)),
         for_seconds=round(random.choice((60.0, 1800.0)) * random.random(), 3),
     )
-    return StreamTrouble(at=draw.at, fault=fault)
+    return StreamFaultAct(at=draw.at, fault=fault)
 
 
 def _cut(draw: Draw) -> Cut:
     random = draw.random
     at = draw.at
     return Cut(
-        at=at, until=at + timedelta(seconds=round(2.0 * 300.0 ** random.random(), 3)), harm=random.choice(tuple(Harm))
+        at=at,
+        until=at + timedelta(seconds=round(2.0 * 300.0 ** random.random(), 3)),
+        network_fault=random.choice(tuple(NetworkFault)),
     )
 
 
@@ -277,7 +279,7 @@ def _key(draw: Draw) -> DeadKey:
     return DeadKey(at=draw.at, market=draw.random.choice(tuple(Market)), told=draw.random.random() < 1 / 2)
 
 
-def _rewrite(draw: Draw) -> RequestTrouble:
+def _rewrite(draw: Draw) -> RequestFaultAct:
     """Let replies of one endpoint lie, for seconds or minutes: rows left out, fields absent, null or out of range."""
     random = draw.random
     path, fields = random.choice(REWRITTEN)
@@ -292,10 +294,10 @@ def _rewrite(draw: Draw) -> RequestTrouble:
         chance=random.choice((1.0, 1.0, 0.5)),
         for_seconds=round(random.choice((3.0, 60.0, 600.0)) * random.random(), 3),
     )
-    return RequestTrouble(at=draw.at, fault=fault)
+    return RequestFaultAct(at=draw.at, fault=fault)
 
 
-def _nothing_to_change(draw: Draw) -> RequestTrouble:
+def _nothing_to_change(draw: Draw) -> RequestFaultAct:
     """Let the venue refuse margin types that are right already."""
     fault = RequestFault(
         fault=WireFault.REJECT,
@@ -305,16 +307,16 @@ def _nothing_to_change(draw: Draw) -> RequestTrouble:
         message="Position side cannot be changed if there exists open orders.",
         times=draw.random.choice((1, 3, 0)),
     )
-    return RequestTrouble(at=draw.at, fault=fault)
+    return RequestFaultAct(at=draw.at, fault=fault)
 
 
-def _idle_noop(draw: Draw) -> RequestTrouble:
+def _idle_noop(draw: Draw) -> RequestFaultAct:
     """Let a noop answer success and kill nothing, and an order without an answer land later."""
     fault = RequestFault(fault=WireFault.IDLE_NOOP, path="noop", for_seconds=round(draw.random.uniform(60, 1800), 3))
-    return RequestTrouble(at=draw.at, fault=fault)
+    return RequestFaultAct(at=draw.at, fault=fault)
 
 
-def _late_rows(draw: Draw) -> RequestTrouble:
+def _late_rows(draw: Draw) -> RequestFaultAct:
     """Let a list lack its newest rows."""
     random = draw.random
     fault = RequestFault(
@@ -324,10 +326,10 @@ def _late_rows(draw: Draw) -> RequestTrouble:
         seconds=round(random.uniform(1, 900), 3),
         for_seconds=round(random.uniform(60, 3600), 3),
     )
-    return RequestTrouble(at=draw.at, fault=fault)
+    return RequestFaultAct(at=draw.at, fault=fault)
 
 
-def _page(draw: Draw) -> RequestTrouble:
+def _page(draw: Draw) -> RequestFaultAct:
     """Let a web page answer instead of the exchange, before or after a request was carried out."""
     random = draw.random
     fault = RequestFault(
@@ -336,34 +338,34 @@ def _page(draw: Draw) -> RequestTrouble:
         status=random.choice((302, 403, 404, 408, 415, 499)),
         times=random.choice((1, 3, 20)),
     )
-    return RequestTrouble(at=draw.at, fault=fault)
+    return RequestFaultAct(at=draw.at, fault=fault)
 
 
-def _rewritten_message(draw: Draw) -> StreamTrouble:
+def _rewritten_message(draw: Draw) -> StreamFaultAct:
     """Let messages of one stream lie, for seconds or minutes."""
     random = draw.random
     stream, fields = random.choice(MESSAGES)
     field = random.choice(fields)
     mutations = [mutation for mutation in Mutation if mutation not in BODY_MUTATIONS]
     fault = StreamFault(
-        trouble=WireTrouble.REWRITE,
+        trouble=WireFaultKind.REWRITE,
         stream=stream,
         mutation=random.choice(mutations if field else (Mutation.EMPTY, Mutation.TRUNCATED, Mutation.INVALID_UTF8)),
         field=field,
         chance=random.choice((1.0, 1.0, 0.3)),
         for_seconds=round(random.choice((3.0, 60.0, 600.0)) * random.random(), 3),
     )
-    return StreamTrouble(at=draw.at, fault=fault)
+    return StreamFaultAct(at=draw.at, fault=fault)
 
 
-def _no_funding_terms(draw: Draw) -> RequestTrouble:
+def _no_funding_terms(draw: Draw) -> RequestFaultAct:
     """Let interval, cap and floor of every pair's funding be null for a while."""
     seconds = round(draw.random.uniform(60, 3600), 3)
     fault = RequestFault(fault=WireFault.NULL_FUNDING, path="fundingInfo", method="GET", for_seconds=seconds)
-    return RequestTrouble(at=draw.at, fault=fault)
+    return RequestFaultAct(at=draw.at, fault=fault)
 
 
-def _undecided_refusal(draw: Draw) -> RequestTrouble:
+def _undecided_refusal(draw: Draw) -> RequestFaultAct:
     """Let a write be carried out and refused all the same, with a code that leaves open which of both happened.
 
     A refusal that says for certain that nothing was done is never one after execution: that would be a lie about an
@@ -380,19 +382,19 @@ def _undecided_refusal(draw: Draw) -> RequestTrouble:
         nth=random.randint(1, 6),
         times=random.choice((1, 2, 8)),
     )
-    return RequestTrouble(at=draw.at, fault=fault)
+    return RequestFaultAct(at=draw.at, fault=fault)
 
 
 ANSWERS_SHARE = 1 / 8
 """Of those below for each other trouble."""
-ANSWERS: Sequence[tuple[Callable[[Draw], Trouble], int]] = (
+ANSWERS: Sequence[tuple[Callable[[Draw], Fault], int]] = (
     (_rewritten_message, 5),
     (_no_funding_terms, 1),
     (_undecided_refusal, 4),
     (relabelled, 1),
 )
 """How often each kind is drawn, relative to the others here."""
-KINDS: Sequence[tuple[Callable[[Draw], Trouble], int]] = (
+KINDS: Sequence[tuple[Callable[[Draw], Fault], int]] = (
     (_order, 16),
     (_read, 6),
     (_other, 4),

@@ -16,11 +16,11 @@ from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.domain.order import forced_name
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.strategy.decisions.reconcile import reconcile
-from hedgerow.strategy.decisions.verdicts import ClosedElsewhere, HalfOpen
+from hedgerow.strategy.decisions.verdicts import ClosedExternally, HalfOpen
 from hedgerow.strategy.evaluation.health import CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE, health_of, legs_of
 from hedgerow.strategy.evaluation.rebalancing import MIN_DIFFERENCE
 from hedgerow.strategy.evidence.absence import is_in_doubt
@@ -36,7 +36,7 @@ __all__ = [
     "ended_in_doubt",
     "look_at",
     "mark_alarm",
-    "news_alarm",
+    "notification_alarm",
     "price_alarm",
 ]
 
@@ -73,38 +73,44 @@ class Alarm(Struct, frozen=True, kw_only=True):
 
 
 _CONCLUSIVE = {
-    NewsKind.FORCED: (AlarmKind.FORCED, "the exchange closed a part of the short: liquidation or ADL"),
-    NewsKind.MARGIN_CALL: (AlarmKind.MARGIN_CALL, "the exchange calls for margin"),
-    NewsKind.LEVERAGE: (AlarmKind.SETTINGS, "its leverage was changed"),
-    NewsKind.INTERVAL: (AlarmKind.INTERVAL, "its funding interval changed"),
-    NewsKind.STATUS: (AlarmKind.STATUS, "its trading status changed"),
+    NotificationKind.FORCED: (AlarmKind.FORCED, "the exchange closed a part of the short: liquidation or ADL"),
+    NotificationKind.MARGIN_CALL: (AlarmKind.MARGIN_CALL, "the exchange calls for margin"),
+    NotificationKind.LEVERAGE: (AlarmKind.SETTINGS, "its leverage was changed"),
+    NotificationKind.INTERVAL: (AlarmKind.INTERVAL, "its funding interval changed"),
+    NotificationKind.STATUS: (AlarmKind.STATUS, "its trading status changed"),
 }
-_TO_BE_LOOKED_INTO = {NewsKind.ORDER, NewsKind.BALANCE, NewsKind.MODES, NewsKind.CONNECTED, NewsKind.LOST}
+_TO_BE_LOOKED_INTO = {
+    NotificationKind.ORDER,
+    NotificationKind.BALANCE,
+    NotificationKind.MODES,
+    NotificationKind.CONNECTED,
+    NotificationKind.LOST,
+}
 
 
-def news_alarm(news: News, ledger: Ledger) -> Alarm | None:
+def notification_alarm(notification: Notification, ledger: Ledger) -> Alarm | None:
     """Return the alarm that news are by themselves; None for all that needs a look, or does not concern us."""
-    hedge, found = ledger.hedge, _CONCLUSIVE.get(news.kind)
-    if hedge is None or found is None or news.symbol not in {"", hedge.symbol}:
+    hedge, found = ledger.hedge, _CONCLUSIVE.get(notification.kind)
+    if hedge is None or found is None or notification.symbol not in {"", hedge.symbol}:
         return None
     kind, text = found
     if kind is AlarmKind.SETTINGS and ledger.execution is not None:
         return None  # the job's own preparations
-    detail = news.detail
-    if kind is AlarmKind.FORCED and (name := forced_name(news.detail)):
+    detail = notification.detail
+    if kind is AlarmKind.FORCED and (name := forced_name(notification.detail)):
         detail = f"the exchange closed a part of the short by force: {name}"
     return Alarm(kind=kind, text=f"{hedge.symbol}: {detail or text}")
 
 
-def look_at(news: News, ledger: Ledger) -> datetime | None:
+def look_at(notification: Notification, ledger: Ledger) -> datetime | None:
     """Return when the account deserves a look because of these news; None = they say nothing new.
 
     What follows a trade of our own is looked at only when its echo has passed.
     """
-    if news.kind not in _TO_BE_LOOKED_INTO or ledger.hedge is None or _is_ours(news, ledger):
+    if notification.kind not in _TO_BE_LOOKED_INTO or ledger.hedge is None or _is_ours(notification, ledger):
         return None
-    echo = news.kind is NewsKind.BALANCE and ledger.traded_at is not None
-    due = news.at + DEBOUNCE
+    echo = notification.kind is NotificationKind.BALANCE and ledger.traded_at is not None
+    due = notification.at + DEBOUNCE
     return max(due, ledger.traded_at + GRACE) if echo and ledger.traded_at else due
 
 
@@ -114,7 +120,7 @@ def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
     if hedge is None or ledger.execution is not None:
         return _stray_alarm(ledger, account)
     verdict = reconcile(ledger, account, None)
-    if isinstance(verdict, ClosedElsewhere):
+    if isinstance(verdict, ClosedExternally):
         return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: the account shows neither leg")
     if isinstance(verdict, HalfOpen):
         missing = _named(("coins", verdict.missing_spot), ("short", verdict.missing_short))
@@ -228,8 +234,8 @@ def price_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | 
     return _ailing(hedge, account, mark)
 
 
-def _is_ours(news: News, ledger: Ledger) -> bool:
+def _is_ours(notification: Notification, ledger: Ledger) -> bool:
     """Whether news are about an order that this log sent."""
-    if news.kind is not NewsKind.ORDER or ledger.hedge is None:
+    if notification.kind is not NotificationKind.ORDER or ledger.hedge is None:
         return False
-    return news.client_id.startswith(f"{ledger.hedge.hedge_id}-")
+    return notification.client_id.startswith(f"{ledger.hedge.hedge_id}-")

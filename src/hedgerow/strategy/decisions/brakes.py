@@ -9,7 +9,7 @@ from hedgerow.domain.events import HaltReason
 from hedgerow.domain.formats import log_money
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
-from hedgerow.strategy.observation import Halt
+from hedgerow.strategy.observation import HaltOpenings
 from hedgerow.strategy.parameters import AfterEmergency, RiskManagement
 
 __all__ = ["brake_of", "is_halted_for", "unexplained_loss"]
@@ -32,7 +32,7 @@ _ALWAYS: Final = frozenset({HaltReason.UNEXPLAINED_LOSS, HaltReason.REPEATED_HEA
 """Halts that resting pairs are no substitute for: what is wrong is not of one pair."""
 
 
-def brake_of(ledger: Ledger, risk: RiskManagement) -> Halt | None:
+def brake_of(ledger: Ledger, risk: RiskManagement) -> HaltOpenings | None:
     """Return the halt that the last incident asks for; None when there was none, or its pair rests instead."""
     incident = ledger.incident
     if incident is None:
@@ -40,10 +40,10 @@ def brake_of(ledger: Ledger, risk: RiskManagement) -> Halt | None:
     if incident.reason not in _ALWAYS and risk.after_emergency is AfterEmergency.REST:
         return None
     text = f"{incident.symbol} at {incident.at:%Y-%m-%d %H:%M:%S} UTC, {incident.detail}"
-    return Halt(reason=incident.reason, detail=f"{text}: {_ADVICE[incident.reason]}")
+    return HaltOpenings(reason=incident.reason, detail=f"{text}: {_ADVICE[incident.reason]}")
 
 
-def is_halted_for(ledger: Ledger, halt: Halt) -> bool:
+def is_halted_for(ledger: Ledger, halt: HaltOpenings) -> bool:
     """Tell whether the halt in force is as good as another one: that one need not be recorded.
 
     A person who lifts a halt looks at the reason that it names. So an incident takes the place of a halt that was asked
@@ -62,7 +62,7 @@ def unexplained_loss(
     prices: Mapping[str, Decimal],
     equity: Decimal | None,
     accepted: Decimal = ZERO,
-) -> Halt | None:
+) -> HaltOpenings | None:
     """Return the halt that missing money asks for, or None.
 
     ``differences`` are venue minus books by ``wallet:asset``; ``prices`` value the coins of the ledger, by asset, and
@@ -76,4 +76,4 @@ def unexplained_loss(
         return None
     text = f"the exchange shows {log_money(lost)} less than the books, and its statement does not say why"
     detail = f"{text}: {_ADVICE[HaltReason.UNEXPLAINED_LOSS]}"
-    return Halt(reason=HaltReason.UNEXPLAINED_LOSS, detail=detail, amount=lost)
+    return HaltOpenings(reason=HaltReason.UNEXPLAINED_LOSS, detail=detail, amount=lost)

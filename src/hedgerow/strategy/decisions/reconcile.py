@@ -18,7 +18,7 @@ from hedgerow.strategy.decisions.verdicts import (
     Adopt,
     Ambiguous,
     Candidate,
-    ClosedElsewhere,
+    ClosedExternally,
     Consistent,
     ForeignShort,
     HalfOpen,
@@ -55,7 +55,7 @@ def reconcile(
         return found
     if isinstance(found, Adopt):
         return Replaced(symbol=tracked, candidate=found.candidate)
-    return ClosedElsewhere(symbol=tracked) if isinstance(found, Nothing) else found
+    return ClosedExternally(symbol=tracked) if isinstance(found, Nothing) else found
 
 
 def candidate_of(symbol: str, ledger: Ledger, account: AccountView, market: MarketView) -> Candidate | None:
@@ -99,7 +99,7 @@ def _gone(
         other = others[0] if len(others) == 1 and others[0].balanced and others[0].symbol != hedge.symbol else None
         if other is not None and unfit(other, account, market) is None:
             return Replaced(symbol=hedge.symbol, candidate=other)
-    return ClosedElsewhere(symbol=hedge.symbol)
+    return ClosedExternally(symbol=hedge.symbol)
 
 
 def _untracked(ledger: Ledger, account: AccountView, market: MarketView | None, adopt: AdoptMode) -> Verdict:

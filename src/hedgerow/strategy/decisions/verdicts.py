@@ -8,14 +8,14 @@ from msgspec import Struct
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.money import plain
-from hedgerow.strategy.observation import Halt
+from hedgerow.strategy.observation import HaltOpenings
 
 __all__ = [
     "BALANCED_WITHIN",
     "Adopt",
     "Ambiguous",
     "Candidate",
-    "ClosedElsewhere",
+    "ClosedExternally",
     "Consistent",
     "ForeignShort",
     "HalfOpen",
@@ -93,7 +93,7 @@ class Consistent(Struct, frozen=True, kw_only=True, tag="consistent"):
     """Naked shorts beside the hedge, to be warned of."""
 
 
-class ClosedElsewhere(Struct, frozen=True, kw_only=True, tag="closed_elsewhere"):
+class ClosedExternally(Struct, frozen=True, kw_only=True, tag="closed_elsewhere"):
     """Both legs of the tracked hedge are gone."""
 
     symbol: str
@@ -166,7 +166,7 @@ class Unreadable(Struct, frozen=True, kw_only=True, tag="unreadable"):
 
 Verdict: TypeAlias = (
     Consistent
-    | ClosedElsewhere
+    | ClosedExternally
     | Adopt
     | Replaced
     | HalfOpen
@@ -192,24 +192,24 @@ def agreement(first: Verdict, second: Verdict) -> Verdict | None:
     return HalfOpen(symbol=second.symbol, market=market, missing_spot=spot, missing_short=short)
 
 
-def halt_for(verdict: Verdict) -> Halt | None:
+def halt_for(verdict: Verdict) -> HaltOpenings | None:
     """Return the halt of openings that the verdict asks for, if any."""
     if isinstance(verdict, NakedForeign):
         shorts = ", ".join(f"{short.symbol} {plain(short.quantity)}" for short in verdict.shorts)
         text = f"{shorts}: close it, or buy the coins and adopt it"
-        return Halt(reason=HaltReason.FOREIGN_SHORT, detail=text, symbols=symbols_of(verdict))
+        return HaltOpenings(reason=HaltReason.FOREIGN_SHORT, detail=text, symbols=symbols_of(verdict))
     if isinstance(verdict, Ambiguous):
         symbols = ", ".join(candidate.symbol for candidate in verdict.candidates)
         text = f"{symbols}: adopt one by name, or close them"
-        return Halt(reason=HaltReason.SEVERAL_POSITIONS, detail=text, symbols=symbols_of(verdict))
+        return HaltOpenings(reason=HaltReason.SEVERAL_POSITIONS, detail=text, symbols=symbols_of(verdict))
     if isinstance(verdict, NotAdopted):
         found = verdict.candidate
         if verdict.unfit:
             text = f"{found.symbol}: {verdict.unfit}; put it right, or `hedgerow close {found.symbol}`"
-            return Halt(reason=HaltReason.UNFIT_POSITION, detail=text, symbols=symbols_of(verdict))
+            return HaltOpenings(reason=HaltReason.UNFIT_POSITION, detail=text, symbols=symbols_of(verdict))
         text = f"{found.symbol}: short {plain(found.short)} beside {plain(found.spot)} coins; adopt it by name,"
         text += " or close it"
-        return Halt(reason=HaltReason.UNFIT_POSITION, detail=text, symbols=symbols_of(verdict))
+        return HaltOpenings(reason=HaltReason.UNFIT_POSITION, detail=text, symbols=symbols_of(verdict))
     return None
 
 

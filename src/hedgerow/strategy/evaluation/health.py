@@ -14,7 +14,7 @@ from hedgerow.domain.money import plain
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy import rules
 from hedgerow.strategy.evidence.absence import at_most_shown, coin_reading, is_in_doubt, short_reading
-from hedgerow.strategy.observation import Finding, FindingKind, HealthLevel, HealthReport, Observation
+from hedgerow.strategy.observation import FindingKind, HealthFinding, HealthLevel, HealthReport, Observation
 from hedgerow.strategy.parameters import LEVERAGE
 
 __all__ = [
@@ -76,7 +76,7 @@ def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | 
     """Grade the hedge by what could be seen; ``price`` is the coin's, None when unknown."""
     account, market = observation.account, observation.market
     doubt = observation.listing_doubt or _listing_doubt(hedge.symbol, market)
-    findings: list[Finding] = [] if doubt else list(_listing_findings(hedge.symbol, market))
+    findings: list[HealthFinding] = [] if doubt else list(_listing_findings(hedge.symbol, market))
     unknown = [doubt] if doubt else []
     if account is None:
         unknown.append("account: balance of the legs, liquidation distance, leverage")
@@ -169,31 +169,31 @@ def _listing_doubt(symbol: str, market: MarketView | None) -> str | None:
     return None
 
 
-def _listing_findings(symbol: str, market: MarketView | None) -> tuple[Finding, ...]:
+def _listing_findings(symbol: str, market: MarketView | None) -> tuple[HealthFinding, ...]:
     pair = market.pair(symbol) if market else None
     if pair is not None and not pair.tradable:
         text = f"{symbol} leaves trading: spot {pair.spot.status}, perpetual {pair.perp.status}"
-        return (Finding(kind=FindingKind.NOT_TRADING, text=text),)
+        return (HealthFinding(kind=FindingKind.NOT_TRADING, text=text),)
     return ()
 
 
-def _margin_findings(position: PerpPosition | None, distance: float | None, legs: Legs) -> list[Finding]:
-    findings: list[Finding] = []
+def _margin_findings(position: PerpPosition | None, distance: float | None, legs: Legs) -> list[HealthFinding]:
+    findings: list[HealthFinding] = []
     if position is None or legs.short <= 0:
         return findings
     if position.leverage != LEVERAGE:
-        findings.append(Finding(kind=FindingKind.LEVERAGE, text=f"leverage is {position.leverage}x, not 1x"))
+        findings.append(HealthFinding(kind=FindingKind.LEVERAGE, text=f"leverage is {position.leverage}x, not 1x"))
     if position.liquidation_price is not None and distance is not None and distance < CLOSE_DISTANCE:
         text = f"liquidation at {plain(position.liquidation_price)} is {distance:.1%} from the mark"
-        findings.append(Finding(kind=FindingKind.LIQUIDATION, text=text))
+        findings.append(HealthFinding(kind=FindingKind.LIQUIDATION, text=text))
     return findings
 
 
-def _leg_findings(legs: Legs, difference: float, *, gone: bool, balance: int) -> list[Finding]:
+def _leg_findings(legs: Legs, difference: float, *, gone: bool, balance: int) -> list[HealthFinding]:
     if gone:
         missing = "short" if legs.short <= 0 else "spot"
-        return [Finding(kind=FindingKind.LEG_GONE, text=f"the {missing} leg is gone")]
+        return [HealthFinding(kind=FindingKind.LEG_GONE, text=f"the {missing} leg is gone")]
     if balance:
         text = f"imbalance {difference:.2%} (spot {plain(legs.spot)}, short {plain(legs.short)})"
-        return [Finding(kind=FindingKind.IMBALANCE, text=text)]
+        return [HealthFinding(kind=FindingKind.IMBALANCE, text=text)]
     return []

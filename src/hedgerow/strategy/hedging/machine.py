@@ -37,10 +37,10 @@ __all__ = [
     "TRANSITIONS",
     "WATCH_SECONDS",
     "Happening",
-    "Rule",
     "Signal",
     "Step",
     "Surroundings",
+    "Transition",
     "begin",
     "signal_of",
     "step",
@@ -77,7 +77,7 @@ _LOOKED_UP = {ExecutionState.RESOLVING, ExecutionState.IN_DOUBT}
 _ORDER_EVENTS = (ev.OrderAccepted, ev.OrderProgressed, ev.OrderEnded, ev.OrderOutcomeUnknown)
 
 
-class Rule(Struct, frozen=True):
+class Transition(Struct, frozen=True):
     """One cell of the table: what to do, and the states it may lead to."""
 
     act: Callable[[HedgeExecution, Happening, Surroundings], Step]
@@ -267,8 +267,8 @@ _FROM_LEAD = frozenset({_L, _S, _F, _D}) | _ENDS
 _FROM_FOLLOW = frozenset({_L, _S, _F, _R, _U, _N, _D}) | _ENDS
 
 
-def _rule(act: Callable[[HedgeExecution, Happening, Surroundings], Step], *states: ExecutionState) -> Rule:
-    return Rule(act, frozenset(states))
+def _rule(act: Callable[[HedgeExecution, Happening, Surroundings], Step], *states: ExecutionState) -> Transition:
+    return Transition(act, frozenset(states))
 
 
 _TO_RESOLVING = {
@@ -276,7 +276,7 @@ _TO_RESOLVING = {
     Signal.WORKING: _rule(cells.resolve, _X),
 }
 
-TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Rule]] = {
+TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Transition]] = {
     _P: {
         Signal.TICK: _rule(cells.prepare, _P, _L, _S, _F, *_ENDS),
         Signal.PREPARED: _rule(cells.prepared, _P, _L, _S, _F, *_ENDS),
@@ -284,20 +284,20 @@ TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Rule]] = {
         Signal.PREPARATION_REFUSED: _rule(cells.refused_preparation, ExecutionState.FLAT),
     },
     _L: {
-        Signal.TICK: Rule(cells.lead, _FROM_LEAD | {_U, _N}),
-        Signal.FILLED: Rule(cells.after_lead, _FROM_LEAD | {_U, _N}),
-        Signal.PARTIAL: Rule(cells.after_lead, _FROM_LEAD | {_U, _N}),
-        Signal.NOTHING: Rule(cells.after_lead, _FROM_LEAD),
-        Signal.REJECTED: Rule(cells.lead_rejected, _FROM_LEAD | {_U, _N}),
-        Signal.PREPARED: Rule(cells.lead, _FROM_LEAD | {_U, _N}),
-        Signal.PREPARATION_REFUSED: Rule(cells.lead, _FROM_LEAD | {_U, _N}),
+        Signal.TICK: Transition(cells.lead, _FROM_LEAD | {_U, _N}),
+        Signal.FILLED: Transition(cells.after_lead, _FROM_LEAD | {_U, _N}),
+        Signal.PARTIAL: Transition(cells.after_lead, _FROM_LEAD | {_U, _N}),
+        Signal.NOTHING: Transition(cells.after_lead, _FROM_LEAD),
+        Signal.REJECTED: Transition(cells.lead_rejected, _FROM_LEAD | {_U, _N}),
+        Signal.PREPARED: Transition(cells.lead, _FROM_LEAD | {_U, _N}),
+        Signal.PREPARATION_REFUSED: Transition(cells.lead, _FROM_LEAD | {_U, _N}),
         **_TO_RESOLVING,
     },
     _S: {
         Signal.TICK: _rule(cells.rest_on, _S, _C),
         Signal.WORKING: _rule(cells.rest_on, _S, _C),
-        Signal.FILLED: Rule(cells.after_resting, _FROM_LEAD | {_U, _N}),
-        Signal.PARTIAL: Rule(cells.after_resting, _FROM_LEAD | {_U, _N}),
+        Signal.FILLED: Transition(cells.after_resting, _FROM_LEAD | {_U, _N}),
+        Signal.PARTIAL: Transition(cells.after_resting, _FROM_LEAD | {_U, _N}),
         Signal.NOTHING: _rule(cells.after_resting, _L),
         Signal.REJECTED: _rule(cells.resting_refused, _L),
         Signal.PREPARED: _rule(cells.rest_on, _S, _C),
@@ -307,36 +307,36 @@ TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Rule]] = {
     _C: {
         Signal.TICK: _rule(cells.cancel, _C),
         Signal.WORKING: _rule(cells.cancel_again, _C),
-        Signal.FILLED: Rule(cells.after_resting, _FROM_LEAD | {_U, _N}),
-        Signal.PARTIAL: Rule(cells.after_resting, _FROM_LEAD | {_U, _N}),
+        Signal.FILLED: Transition(cells.after_resting, _FROM_LEAD | {_U, _N}),
+        Signal.PARTIAL: Transition(cells.after_resting, _FROM_LEAD | {_U, _N}),
         Signal.NOTHING: _rule(cells.after_resting, _L),
         Signal.REJECTED: _rule(cells.resting_refused, _L),
         Signal.UNKNOWN: _rule(cells.resolve, _X),
         Signal.CANCEL_REFUSED: _rule(cells.cancel_refused, _X),
     },
     _F: {
-        Signal.TICK: Rule(cells.follow, _FROM_FOLLOW),
-        Signal.FILLED: Rule(cells.after_follow, _FROM_FOLLOW),
-        Signal.PARTIAL: Rule(cells.after_follow, _FROM_FOLLOW),
-        Signal.NOTHING: Rule(cells.after_follow, _FROM_FOLLOW),
-        Signal.REJECTED: Rule(cells.follow_rejected, _FROM_FOLLOW),
+        Signal.TICK: Transition(cells.follow, _FROM_FOLLOW),
+        Signal.FILLED: Transition(cells.after_follow, _FROM_FOLLOW),
+        Signal.PARTIAL: Transition(cells.after_follow, _FROM_FOLLOW),
+        Signal.NOTHING: Transition(cells.after_follow, _FROM_FOLLOW),
+        Signal.REJECTED: Transition(cells.follow_rejected, _FROM_FOLLOW),
         **_TO_RESOLVING,
     },
     _R: {
-        Signal.TICK: Rule(cells.repair, _FROM_FOLLOW),
-        Signal.FILLED: Rule(cells.after_follow, _FROM_FOLLOW),
-        Signal.PARTIAL: Rule(cells.after_follow, _FROM_FOLLOW),
-        Signal.NOTHING: Rule(cells.after_follow, _FROM_FOLLOW),
-        Signal.REJECTED: Rule(cells.follow_rejected, _FROM_FOLLOW),
-        Signal.PREPARED: Rule(cells.topped_up, _FROM_FOLLOW),
+        Signal.TICK: Transition(cells.repair, _FROM_FOLLOW),
+        Signal.FILLED: Transition(cells.after_follow, _FROM_FOLLOW),
+        Signal.PARTIAL: Transition(cells.after_follow, _FROM_FOLLOW),
+        Signal.NOTHING: Transition(cells.after_follow, _FROM_FOLLOW),
+        Signal.REJECTED: Transition(cells.follow_rejected, _FROM_FOLLOW),
+        Signal.PREPARED: Transition(cells.topped_up, _FROM_FOLLOW),
         Signal.PREPARATION_UNKNOWN: _rule(cells.top_up_unknown, _R),
-        Signal.PREPARATION_REFUSED: Rule(cells.top_up_failed, _FROM_FOLLOW),
+        Signal.PREPARATION_REFUSED: Transition(cells.top_up_failed, _FROM_FOLLOW),
         **_TO_RESOLVING,
     },
     _U: {
-        Signal.TICK: Rule(cells.unwind, _FROM_FOLLOW),
-        Signal.FILLED: Rule(cells.unwind, _FROM_FOLLOW),
-        Signal.PARTIAL: Rule(cells.unwind, _FROM_FOLLOW),
+        Signal.TICK: Transition(cells.unwind, _FROM_FOLLOW),
+        Signal.FILLED: Transition(cells.unwind, _FROM_FOLLOW),
+        Signal.PARTIAL: Transition(cells.unwind, _FROM_FOLLOW),
         Signal.NOTHING: _rule(cells.unwind_again, _U),
         Signal.REJECTED: _rule(cells.unwind_again, _U, _D, *_ENDS),
         **_TO_RESOLVING,
@@ -352,22 +352,22 @@ TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Rule]] = {
     _X: {
         Signal.TICK: _rule(cells.resolve, _X),
         Signal.UNKNOWN: _rule(cells.resolve_again, _X),
-        Signal.DOUBTFUL: Rule(cells.doubted, _FROM_FOLLOW),
+        Signal.DOUBTFUL: Transition(cells.doubted, _FROM_FOLLOW),
         Signal.WORKING: _rule(cells.still_working, _X, _C),
-        Signal.FILLED: Rule(_resolved, _FROM_FOLLOW),
-        Signal.PARTIAL: Rule(_resolved, _FROM_FOLLOW),
-        Signal.NOTHING: Rule(_resolved, _FROM_FOLLOW),
-        Signal.REJECTED: Rule(_resolved, _FROM_FOLLOW),
+        Signal.FILLED: Transition(_resolved, _FROM_FOLLOW),
+        Signal.PARTIAL: Transition(_resolved, _FROM_FOLLOW),
+        Signal.NOTHING: Transition(_resolved, _FROM_FOLLOW),
+        Signal.REJECTED: Transition(_resolved, _FROM_FOLLOW),
     },
     _D: {
         Signal.TICK: _rule(cells.look_up_doubtful, _D),
         Signal.UNKNOWN: _rule(cells.doubt_again, _D),
         Signal.DOUBTFUL: _rule(cells.doubt_again, _D),
         Signal.WORKING: _rule(cells.landed, _C, _X),
-        Signal.FILLED: Rule(cells.after_doubt, _FROM_FOLLOW),
-        Signal.PARTIAL: Rule(cells.after_doubt, _FROM_FOLLOW),
-        Signal.NOTHING: Rule(cells.after_doubt, _FROM_FOLLOW),
-        Signal.REJECTED: Rule(cells.after_doubt, _FROM_FOLLOW),
+        Signal.FILLED: Transition(cells.after_doubt, _FROM_FOLLOW),
+        Signal.PARTIAL: Transition(cells.after_doubt, _FROM_FOLLOW),
+        Signal.NOTHING: Transition(cells.after_doubt, _FROM_FOLLOW),
+        Signal.REJECTED: Transition(cells.after_doubt, _FROM_FOLLOW),
     },
     ExecutionState.HEDGED: {},
     ExecutionState.FLAT: {},

@@ -74,7 +74,7 @@ def test_a_file_keeps_prices_that_stand_still_and_funding_that_was_changed(tmp_p
     file.close()
     again = client_of(EmulatorPlan(speed=0, state=tmp_path / "state"))
     assert again.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json == told
-    again.pass_time(86_400)
+    again.advance_time(86_400)
     later = again.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json
     assert (later["markPrice"], later["lastFundingRate"]) == (told["markPrice"], "0.00200000")
 

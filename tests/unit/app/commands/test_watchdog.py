@@ -61,7 +61,7 @@ def test_silence_is_counted_from_the_last_change_and_a_beat_ends_it(scene: Scene
     scene.beat(1)
     assert scene.dog.look() is Pulse.ALIVE
     for seconds, expected in ((59, Pulse.QUIET), (1, Pulse.DEAD), (1000, Pulse.DEAD)):
-        scene.clock.pass_time(seconds)
+        scene.clock.advance_time(seconds)
         assert scene.dog.look() is expected
     scene.beat(2)
     assert scene.dog.look() is Pulse.ALIVE
@@ -74,7 +74,7 @@ def test_a_file_that_says_nothing_is_silence_and_no_tidy_end(scene: Scene) -> No
     scene.dog.look()
     scene.home.heartbeat.write_bytes(b"\xff")
     assert scene.dog.look() is Pulse.ALIVE
-    scene.clock.pass_time(60)
+    scene.clock.advance_time(60)
     assert scene.dog.look() is Pulse.DEAD
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from hedgerow.aster.account.own_activity import MAX_ORDER_IDS, OwnActs
+from hedgerow.aster.account.own_activity import MAX_ORDER_IDS, OwnActivity
 from hedgerow.domain.commands import PlaceOrder, TransferDirection, TransferFunds
 from hedgerow.domain.events import CommandIssued, Event, FundsTransferred, OrderAccepted, Wallet
 from hedgerow.domain.instrument import Market, Side
@@ -40,7 +40,7 @@ def transferred(number: int, days_ago: float) -> Sequence[Event]:
 
 
 def test_orders_and_transfers_from_before_a_time_are_let_go_of() -> None:
-    own = OwnActs()
+    own = OwnActivity()
     own.remember([*sent(1, 9), *transferred(1, 9), *sent(2, 1), *transferred(2, 1)])
     own.forget(NOW - 5 * DAY)
     assert own.sent("o-1") is None
@@ -50,7 +50,7 @@ def test_orders_and_transfers_from_before_a_time_are_let_go_of() -> None:
 
 
 def test_orders_of_a_hedge_that_is_older_than_the_newest_part_of_the_log_are_known() -> None:
-    own = OwnActs()
+    own = OwnActivity()
     old = OrderRecord(request=request("o-1"), hedge_id="h", fee_rate=Decimal(0), issued_at=NOW - 90 * DAY, order_id=1)
     own.remember(sent(2, 1), [old])
     assert own.is_own_order(1)
@@ -59,7 +59,7 @@ def test_orders_of_a_hedge_that_is_older_than_the_newest_part_of_the_log_are_kno
 
 
 def test_ids_of_orders_by_hand_do_not_pile_up() -> None:
-    own = OwnActs()
+    own = OwnActivity()
     own.remember(sent(10**9, 1))
     for number in range(MAX_ORDER_IDS + 500):
         own.accepted("", number)

@@ -9,11 +9,11 @@ import pytest
 from hedgerow.domain.commands import PlaceOrder, SetLeverage
 from hedgerow.domain.events import OrderEnded
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.notifications import NewsKind
+from hedgerow.domain.notifications import NotificationKind
 from hedgerow.domain.order import OrderRequest
 from support.scripted_aster import HTML_500, NOW, SYMBOL, millis, order_row, perp_account
 from support.scripted_streams import MemoryConnection
-from support.stream_harness import FUTURES_USER, HOLDINGS, PERP_ACCOUNT, SPOT_USER, StreamScene
+from support.stream_harness import FUTURES_USER, HOLDINGS, PERP_ACCOUNT, SPOT_USER, StreamHarness
 
 SPOT, PERP = Market.SPOT, Market.PERP
 SETTLED = 11.0
@@ -21,11 +21,11 @@ SETTLED = 11.0
 
 
 @pytest.fixture
-def scene() -> StreamScene:
-    return StreamScene()
+def scene() -> StreamHarness:
+    return StreamHarness()
 
 
-async def quiet_account(scene: StreamScene) -> None:
+async def quiet_account(scene: StreamHarness) -> None:
     held = {"positionAmt": "-2", "entryPrice": "100", "unrealizedProfit": "-2", "leverage": "1"}
     scene.aster.on(PERP_ACCOUNT, perp_account(held))
     await scene.clock.sleep(SETTLED)
@@ -34,8 +34,8 @@ async def quiet_account(scene: StreamScene) -> None:
     await scene.clock.sleep(1)
 
 
-def test_a_quiet_account_takes_one_request(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_quiet_account_takes_one_request(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await quiet_account(scene)
         view = await scene.venue.account()
         assert scene.aster.routes == [PERP_ACCOUNT]
@@ -56,8 +56,8 @@ def test_a_quiet_account_takes_one_request(scene: StreamScene) -> None:
         (FUTURES_USER, "not json"),
     ],
 )
-def test_any_change_makes_the_account_be_read_anew(scene: StreamScene, key: str, event: Any) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_any_change_makes_the_account_be_read_anew(scene: StreamHarness, key: str, event: Any) -> None:
+    async def story(scene: StreamHarness) -> None:
         await quiet_account(scene)
         scene.wire.newest(key).tell(event)
         await scene.clock.sleep(0.1)
@@ -67,21 +67,21 @@ def test_any_change_makes_the_account_be_read_anew(scene: StreamScene, key: str,
     scene.play(story)
 
 
-def test_funding_changes_only_the_wallet_which_is_always_read(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_funding_changes_only_the_wallet_which_is_always_read(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await quiet_account(scene)
         scene.wire.newest(FUTURES_USER).tell({"e": "ACCOUNT_UPDATE", "a": {"m": "FUNDING_FEE", "B": []}})
         scene.wire.newest(FUTURES_USER).tell({"e": "announcement", "zh": {}})
         await scene.clock.sleep(0.1)
         await scene.venue.account()
         assert scene.aster.routes == [PERP_ACCOUNT]
-        assert scene.news[-1].kind is NewsKind.FUNDING
+        assert scene.notifications[-1].kind is NotificationKind.FUNDING
 
     scene.play(story)
 
 
-def test_a_command_of_our_own_makes_the_account_be_read_anew(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_command_of_our_own_makes_the_account_be_read_anew(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await quiet_account(scene)
         scene.aster.on("POST /fapi/v3/leverage", HTML_500)
         await scene.venue.submit(SetLeverage(symbol=SYMBOL, leverage=1))
@@ -92,8 +92,8 @@ def test_a_command_of_our_own_makes_the_account_be_read_anew(scene: StreamScene)
     scene.play(story)
 
 
-def test_while_a_user_stream_is_down_the_account_is_read_by_rest(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_while_a_user_stream_is_down_the_account_is_read_by_rest(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await quiet_account(scene)
         scene.wire.refuse = 10**6
         scene.wire.newest(SPOT_USER).cut()
@@ -102,13 +102,13 @@ def test_while_a_user_stream_is_down_the_account_is_read_by_rest(scene: StreamSc
             scene.aster.forget()
             await scene.venue.account()
             assert set(scene.aster.routes) >= HOLDINGS
-        assert scene.news[-1].kind is NewsKind.LOST
+        assert scene.notifications[-1].kind is NotificationKind.LOST
 
     scene.play(story)
 
 
-def test_after_a_new_connection_rest_must_be_asked_before_anything_counts_again(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_after_a_new_connection_rest_must_be_asked_before_anything_counts_again(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await quiet_account(scene)
         scene.wire.newest(SPOT_USER).cut()
         await scene.clock.sleep(1.5)
@@ -125,8 +125,8 @@ def test_after_a_new_connection_rest_must_be_asked_before_anything_counts_again(
     scene.play(story)
 
 
-def test_what_was_read_just_after_a_change_is_not_kept_for_rest_may_lag(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_what_was_read_just_after_a_change_is_not_kept_for_rest_may_lag(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await quiet_account(scene)
         scene.wire.newest(SPOT_USER).tell({"e": "executionReport", "s": SYMBOL, "c": "x", "X": "FILLED", "i": 2})
         for _ in range(3):
@@ -143,8 +143,8 @@ def test_what_was_read_just_after_a_change_is_not_kept_for_rest_may_lag(scene: S
     scene.play(story)
 
 
-def test_the_account_is_verified_again_after_a_minute(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_the_account_is_verified_again_after_a_minute(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await quiet_account(scene)
         await scene.clock.sleep(61)
         await scene.venue.account()
@@ -153,8 +153,8 @@ def test_the_account_is_verified_again_after_a_minute(scene: StreamScene) -> Non
     scene.play(story)
 
 
-def test_a_change_of_leverage_leaves_the_modes_alone(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_change_of_leverage_leaves_the_modes_alone(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await quiet_account(scene)
         scene.wire.newest(FUTURES_USER).tell({"e": "ACCOUNT_CONFIG_UPDATE", "ac": {"s": SYMBOL, "l": 3}})
         await scene.clock.sleep(0.1)
@@ -164,8 +164,8 @@ def test_a_change_of_leverage_leaves_the_modes_alone(scene: StreamScene) -> None
     scene.play(story)
 
 
-def test_a_change_of_configuration_makes_the_modes_be_read_anew(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_change_of_configuration_makes_the_modes_be_read_anew(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await quiet_account(scene)
         scene.wire.newest(FUTURES_USER).tell({"e": "ACCOUNT_CONFIG_UPDATE", "ai": {"j": True}})
         await scene.clock.sleep(0.1)
@@ -176,24 +176,24 @@ def test_a_change_of_configuration_makes_the_modes_be_read_anew(scene: StreamSce
 
 
 @pytest.mark.parametrize("client_id", ["autoclose-1750000000", "adl_autoclose", "settlement_autoclose-7"])
-def test_a_trade_that_the_venue_forced_is_news_at_once(scene: StreamScene, client_id: str) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_trade_that_the_venue_forced_is_news_at_once(scene: StreamHarness, client_id: str) -> None:
+    async def story(scene: StreamHarness) -> None:
         report = {"s": SYMBOL, "c": client_id, "S": "BUY", "X": "FILLED", "i": 5, "z": "1", "ap": "100", "T": 1}
         scene.wire.newest(FUTURES_USER).tell({"e": "ORDER_TRADE_UPDATE", "E": 1, "o": report})
         await scene.clock.sleep(0)
         await scene.clock.sleep(0.01)
-        assert (scene.news[-1].kind, scene.news[-1].symbol) == (NewsKind.FORCED, SYMBOL)
+        assert (scene.notifications[-1].kind, scene.notifications[-1].symbol) == (NotificationKind.FORCED, SYMBOL)
 
     scene.play(story)
 
 
-def test_the_report_of_a_spot_order_spares_the_question(scene: StreamScene) -> None:
+def test_the_report_of_a_spot_order_spares_the_question(scene: StreamHarness) -> None:
     request = OrderRequest(
         client_id="h-s-1", market=SPOT, symbol=SYMBOL, side=Side.BUY, quantity=Decimal(1), price=Decimal(100)
     )
     scene.aster.on("POST /api/v3/order", order_row("h-s-1", status="NEW"))
 
-    async def story(scene: StreamScene) -> None:
+    async def story(scene: StreamHarness) -> None:
         sending = asyncio.create_task(scene.venue.submit(PlaceOrder(hedge_id="h", order=request)))
         await scene.clock.sleep(0.02)
         report = {"e": "executionReport", "s": SYMBOL, "c": "h-s-1", "S": "BUY", "i": 17338441758, "T": millis(NOW)}
@@ -209,8 +209,8 @@ def test_the_report_of_a_spot_order_spares_the_question(scene: StreamScene) -> N
     scene.play(story)
 
 
-def test_listen_keys_are_renewed_every_25_to_30_minutes(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_listen_keys_are_renewed_every_25_to_30_minutes(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.clock.sleep(3 * 3600)
         sent = scene.aster.sent("PUT /fapi/v3/listenKey")
         assert 6 <= len(sent) <= 7
@@ -219,13 +219,13 @@ def test_listen_keys_are_renewed_every_25_to_30_minutes(scene: StreamScene) -> N
     scene.play(story)
 
 
-def reopened(scene: StreamScene) -> tuple[MemoryConnection, MemoryConnection]:
+def reopened(scene: StreamHarness) -> tuple[MemoryConnection, MemoryConnection]:
     first, second = (c for c in scene.wire.connections if FUTURES_USER in c.url)
     return first, second
 
 
-def test_an_expired_listen_key_is_replaced_on_a_new_connection(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_an_expired_listen_key_is_replaced_on_a_new_connection(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         scene.aster.on("POST /fapi/v3/listenKey", {"listenKey": "fkey2"})
         scene.wire.newest(FUTURES_USER).tell({"e": "listenKeyExpired", "E": 1})
         await scene.clock.sleep(1.5)
@@ -234,8 +234,8 @@ def test_an_expired_listen_key_is_replaced_on_a_new_connection(scene: StreamScen
     scene.play(story)
 
 
-def test_a_listen_key_that_cannot_be_renewed_is_replaced(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_listen_key_that_cannot_be_renewed_is_replaced(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         scene.aster.on("PUT /fapi/v3/listenKey", HTML_500)
         await scene.clock.sleep(31 * 60)
         assert len(reopened(scene)) == 2
@@ -243,12 +243,12 @@ def test_a_listen_key_that_cannot_be_renewed_is_replaced(scene: StreamScene) -> 
     scene.play(story)
 
 
-def test_user_streams_are_rotated_before_the_venue_cuts_them(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_user_streams_are_rotated_before_the_venue_cuts_them(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.clock.sleep(23 * 3600 - 10)
         assert len([c for c in scene.wire.connections if FUTURES_USER in c.url]) == 1
         await scene.clock.sleep(20)
         assert len(reopened(scene)) == 2
-        assert scene.news[-1].kind is NewsKind.CONNECTED
+        assert scene.notifications[-1].kind is NotificationKind.CONNECTED
 
     scene.play(story)

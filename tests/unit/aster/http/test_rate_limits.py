@@ -39,16 +39,16 @@ def test_what_fits_passes_at_once_and_what_does_not_waits_for_the_window() -> No
     bench = Bench()
     assert bench.admit(100, priority=SAFETY) == 0
     assert bench.limiter.used(LimitKind.WEIGHT, 60) == 100
-    bench.clock.pass_time(55)
+    bench.clock.advance_time(55)
     assert bench.admit(1, priority=SAFETY) == 5
 
 
 def test_what_was_used_is_forgotten_when_its_window_is_over() -> None:
     bench = Bench()
     bench.admit(100, priority=SAFETY)
-    bench.clock.pass_time(59)
+    bench.clock.advance_time(59)
     assert bench.limiter.used(LimitKind.WEIGHT, 60) == 100
-    bench.clock.pass_time(1)
+    bench.clock.advance_time(1)
     assert bench.limiter.used(LimitKind.WEIGHT, 60) == 0
 
 
@@ -85,7 +85,7 @@ def test_a_short_block_does_not_end_a_long_ban() -> None:
     with pytest.raises(RateLimited) as refused:
         bench.admit(1, priority=SAFETY)
     assert refused.value.retry_after_seconds == 600
-    bench.clock.pass_time(600)
+    bench.clock.advance_time(600)
     bench.limiter.block(600, orders_only=True)
     bench.limiter.block(2, orders_only=True)
     with pytest.raises(RateLimited) as refused:

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from hedgerow.aster.http.reconnecting_stream import Listener, StreamLink
+from hedgerow.aster.http.reconnecting_stream import ReconnectingStream, StreamHandler
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import VenueError
 from support.scripted_streams import MemoryStreams
@@ -17,7 +17,7 @@ HOUR = 3600.0
 CUT_BY_THE_VENUE = 24 * HOUR
 
 
-class Place(Listener):
+class Place(StreamHandler):
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
 
@@ -33,7 +33,7 @@ def test_a_stream_is_opened_anew_before_the_venue_cuts_it_after_a_day() -> None:
     clock, wire = VirtualClock(datetime(2026, 1, 5, tzinfo=UTC)), MemoryStreams()
     opened: list[float] = []
     reports: list[str] = []
-    link = StreamLink(
+    link = ReconnectingStream(
         transport=wire,
         clock=clock,
         random=Random(1),
@@ -62,7 +62,7 @@ def told(*failures: Exception, seconds: float = 300.0) -> tuple[list[str], Memor
     """Return what is reported of a stream whose messages make its listener fail, and its connections."""
     clock, wire = VirtualClock(datetime(2026, 1, 5, tzinfo=UTC)), MemoryStreams()
     reports: list[str] = []
-    link = StreamLink(
+    link = ReconnectingStream(
         transport=wire, clock=clock, random=Random(1), listener=Place(*failures), name="a stream", report=reports.append
     )
 

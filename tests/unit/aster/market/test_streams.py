@@ -6,18 +6,18 @@ import pytest
 
 from hedgerow.domain.instrument import Market
 from support.scripted_aster import SYMBOL
-from support.stream_harness import BULK, FUTURES, SPOT_BOOKS, StreamScene
+from support.stream_harness import BULK, FUTURES, SPOT_BOOKS, StreamHarness
 
 SPOT, PERP = Market.SPOT, Market.PERP
 
 
 @pytest.fixture
-def scene() -> StreamScene:
-    return StreamScene()
+def scene() -> StreamHarness:
+    return StreamHarness()
 
 
-def test_a_verified_market_is_read_without_any_request(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_verified_market_is_read_without_any_request(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.fresh()
         view = await scene.venue.market(3)
         assert scene.aster.routes == []
@@ -30,8 +30,8 @@ def test_a_verified_market_is_read_without_any_request(scene: StreamScene) -> No
     scene.play(story)
 
 
-def test_what_was_heard_is_not_believed_before_rest_agreed(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_what_was_heard_is_not_believed_before_rest_agreed(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.beat()
         await scene.venue.market(3)
         assert set(scene.aster.routes) >= BULK
@@ -39,8 +39,8 @@ def test_what_was_heard_is_not_believed_before_rest_agreed(scene: StreamScene) -
     scene.play(story)
 
 
-def test_a_silent_heartbeat_makes_marks_and_books_stale(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_silent_heartbeat_makes_marks_and_books_stale(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.fresh()
         await scene.clock.sleep(4)
         scene.book(SPOT)
@@ -52,8 +52,8 @@ def test_a_silent_heartbeat_makes_marks_and_books_stale(scene: StreamScene) -> N
     scene.play(story)
 
 
-def test_a_quiet_book_is_fresh_as_long_as_its_market_is_heard(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_quiet_book_is_fresh_as_long_as_its_market_is_heard(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.fresh()
         for _ in range(10):
             scene.mark()
@@ -64,8 +64,8 @@ def test_a_quiet_book_is_fresh_as_long_as_its_market_is_heard(scene: StreamScene
     scene.play(story)
 
 
-def test_the_market_is_verified_again_after_five_minutes(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_the_market_is_verified_again_after_five_minutes(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.fresh()
         for _ in range(700):
             await scene.beat()
@@ -76,8 +76,8 @@ def test_the_market_is_verified_again_after_five_minutes(scene: StreamScene) -> 
     scene.play(story)
 
 
-def test_after_a_new_connection_rest_must_agree_again(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_after_a_new_connection_rest_must_agree_again(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.fresh()
         scene.wire.newest(FUTURES).cut()
         await scene.clock.sleep(1.5)
@@ -89,10 +89,10 @@ def test_after_a_new_connection_rest_must_agree_again(scene: StreamScene) -> Non
     scene.play(story)
 
 
-def test_an_answer_of_rest_does_not_replace_what_was_heard_meanwhile(scene: StreamScene) -> None:
+def test_an_answer_of_rest_does_not_replace_what_was_heard_meanwhile(scene: StreamHarness) -> None:
     cache = scene.venue.market_cache
 
-    async def story(scene: StreamScene) -> None:
+    async def story(scene: StreamHarness) -> None:
         asked = scene.clock.now()
         await scene.clock.sleep(0.1)
         scene.book(SPOT, "105")
@@ -106,8 +106,8 @@ def test_an_answer_of_rest_does_not_replace_what_was_heard_meanwhile(scene: Stre
     scene.play(story)
 
 
-def test_an_older_update_of_a_book_is_ignored(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_an_older_update_of_a_book_is_ignored(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.fresh()
         scene.book(SPOT, "103", update=9)
         scene.book(SPOT, "102", update=8)
@@ -121,9 +121,9 @@ def test_an_older_update_of_a_book_is_ignored(scene: StreamScene) -> None:
 
 @pytest.mark.parametrize("names", [("b", "a"), ("bids", "asks")])
 def test_depth_of_watched_symbols_comes_in_lower_case_and_ages_within_a_second(
-    scene: StreamScene, names: tuple[str, str]
+    scene: StreamHarness, names: tuple[str, str]
 ) -> None:
-    async def story(scene: StreamScene) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.streams.watch([SYMBOL])
         spot = scene.wire.newest(SPOT_BOOKS)
         assert spot.sent == [{"method": "SUBSCRIBE", "params": ["aaausdt@depth20@100ms"], "id": 1}]
@@ -142,8 +142,8 @@ def test_depth_of_watched_symbols_comes_in_lower_case_and_ages_within_a_second(
     scene.play(story)
 
 
-def test_watched_symbols_are_asked_for_again_by_a_new_connection(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_watched_symbols_are_asked_for_again_by_a_new_connection(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.streams.watch([SYMBOL])
         scene.wire.newest(FUTURES).cut()
         await scene.clock.sleep(1.5)
@@ -152,8 +152,8 @@ def test_watched_symbols_are_asked_for_again_by_a_new_connection(scene: StreamSc
     scene.play(story)
 
 
-def test_a_stream_that_never_sends_ends_its_connection(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_stream_that_never_sends_ends_its_connection(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         first = scene.wire.newest(FUTURES)
         for _ in range(150):
             scene.mark()
@@ -165,18 +165,18 @@ def test_a_stream_that_never_sends_ends_its_connection(scene: StreamScene) -> No
     scene.play(story)
 
 
-def test_a_connection_without_any_message_is_ended(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_a_connection_without_any_message_is_ended(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.clock.sleep(63)
         assert len([c for c in scene.wire.connections if SPOT_BOOKS in c.url]) == 2
 
     scene.play(story)
 
 
-def test_connections_are_tried_again_ever_more_slowly(scene: StreamScene) -> None:
+def test_connections_are_tried_again_ever_more_slowly(scene: StreamHarness) -> None:
     scene.wire.refuse = 10**6
 
-    async def story(scene: StreamScene) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.clock.sleep(60)
         early = scene.wire.attempts
         await scene.clock.sleep(600)
@@ -186,8 +186,8 @@ def test_connections_are_tried_again_ever_more_slowly(scene: StreamScene) -> Non
     scene.play(story)
 
 
-def test_messages_that_cannot_be_read_are_skipped(scene: StreamScene) -> None:
-    async def story(scene: StreamScene) -> None:
+def test_messages_that_cannot_be_read_are_skipped(scene: StreamHarness) -> None:
+    async def story(scene: StreamHarness) -> None:
         await scene.fresh()
         connection = scene.wire.newest(FUTURES)
         for message in ("not json", {"result": None, "id": 1}, {"stream": "!bookTicker", "data": {"s": 1}}):

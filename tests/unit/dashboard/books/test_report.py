@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from hedgerow.dashboard.books.report import BooksReport, VenueSide
 from hedgerow.dashboard.books.statement import read_statement
 from hedgerow.strategy.hedge_result import ExitPrices
-from support.ledger_builder import START, Diary
+from support.ledger_builder import START, LedgerBuilder
 from support.views import account, short_of
 
 
@@ -17,7 +17,7 @@ from support.views import account, short_of
 def test_a_short_loses_what_prices_gain(price: str, pnl: int) -> None:
     now = ExitPrices(spot=Decimal(price), perp=Decimal(price))
     held = account(short_of("ABCUSDT", "10", mark_price=Decimal(price)), usdt="500", perp="700", coins={"ABC": "10"})
-    statement = read_statement(Diary().open_hedge().events, {"ABCUSDT": now})
+    statement = read_statement(LedgerBuilder().open_hedge().events, {"ABCUSDT": now})
     side = VenueSide(name="exchange", at=START + timedelta(hours=1), account=held, lines=(), prices={"ABCUSDT": now})
     report = BooksReport(statement=statement, hedges=statement.hedges, wallets=(), venue=side)
     assert report.account_value == 500 + 700 + pnl + 10 * Decimal(price)

@@ -68,8 +68,8 @@ def test_fine_facts_are_silent_and_routine() -> None:
         ev.CycleCompleted(at=AT, number=3),
         ev.HedgeRolled(at=AT, hedge_id=HEDGE_ID),
     ):
-        moment = heard(event)
-        assert (words(moment), is_routine(moment)) == ((), True)
+        notice = heard(event)
+        assert (words(notice), is_routine(notice)) == ((), True)
 
 
 def test_an_unknown_outcome_is_answered_by_a_line_when_the_order_is_found() -> None:
@@ -186,7 +186,7 @@ def test_a_transfer_shows_both_wallets_as_the_books_have_them() -> None:
 
 
 def test_foreign_trades_on_the_position_are_told() -> None:
-    event = ev.FillsElsewhere(at=AT, hedge_id=HEDGE_ID, fills=(), cause="liquidation")
+    event = ev.ExternalFills(at=AT, hedge_id=HEDGE_ID, fills=(), cause="liquidation")
     assert texts(event) == ["Trades that are not the bot's changed its position on BTCUSDT: liquidation"]
 
 
@@ -203,13 +203,13 @@ def test_a_leg_that_is_gone_without_a_trade_is_not_called_a_trade_of_others() ->
         fee_asset="USDT",
         at=AT,
     )
-    event = ev.FillsElsewhere(at=AT, hedge_id=HEDGE_ID, fills=(fill,), cause="half open")
+    event = ev.ExternalFills(at=AT, hedge_id=HEDGE_ID, fills=(fill,), cause="half open")
     (text,) = texts(event)
     assert text == "A part of the position on BTCUSDT is gone and no trade of the account shows why: half open"
 
 
 def test_late_fills_of_own_orders_are_not_called_trades_of_others() -> None:
-    event = ev.FillsElsewhere(at=AT, hedge_id=HEDGE_ID, fills=(), cause="an order that counted as ended", own=True)
+    event = ev.ExternalFills(at=AT, hedge_id=HEDGE_ID, fills=(), cause="an order that counted as ended", own=True)
     assert texts(event) == ["Late fills on BTCUSDT booked: an order that counted as ended"]
 
 
@@ -235,12 +235,12 @@ def test_a_liquidation_is_not_called_a_trade_of_others(client_id: str, name: str
         fee_asset="USDT",
         at=AT,
     )
-    event = ev.FillsElsewhere(at=AT, hedge_id=HEDGE_ID, fills=(fill,), cause="half open")
+    event = ev.ExternalFills(at=AT, hedge_id=HEDGE_ID, fills=(fill,), cause="half open")
     (text,) = texts(event)
     assert text.startswith(f"{name}: the exchange bought back 0.25 BTCUSDT perp at $100.00 by force (")
     assert text.endswith("fee $1.25)")
     sale = replace(fill, side=Side.SELL)
-    (text,) = texts(ev.FillsElsewhere(at=AT, hedge_id=HEDGE_ID, fills=(sale,), cause="half open"))
+    (text,) = texts(ev.ExternalFills(at=AT, hedge_id=HEDGE_ID, fills=(sale,), cause="half open"))
     assert "the exchange sold 0.25" in text
 
 
@@ -361,7 +361,7 @@ def test_a_closing_that_changed_nothing_is_not_told() -> None:
 
 
 def test_a_position_lost_to_somebody_else_is_told_with_its_result() -> None:
-    told = texts(ev.HedgeLost(at=AT, hedge_id=HEDGE_ID, reason=Reason.CLOSED_ELSEWHERE))
+    told = texts(ev.HedgeLost(at=AT, hedge_id=HEDGE_ID, reason=Reason.CLOSED_EXTERNALLY))
     assert told[0] == "Position on BTCUSDT was ended: closed elsewhere"
     assert told[-1] == "  Total positions closed: 1"
 
@@ -416,7 +416,7 @@ def test_a_state_file_taken_over_is_told() -> None:
 
 
 def test_an_event_is_told_between_the_ledgers_around_it() -> None:
-    moment = heard(CLOSED)
-    assert isinstance(moment, Recorded)
-    assert (moment.before.hedge, moment.after.hedge) == (HEDGE, None)
+    notice = heard(CLOSED)
+    assert isinstance(notice, Recorded)
+    assert (notice.before.hedge, notice.after.hedge) == (HEDGE, None)
     assert HEDGE.pair == BTC

@@ -58,8 +58,8 @@ def test_the_lines_stand_at_the_end_of_the_guides_blocks() -> None:
     closed = heard(
         ev.HedgeClosed(at=AT, hedge_id=HEDGE_ID, reason=Reason.MAX_AGE, quality=QUALITY), Ledger(hedge=HEDGE)
     )
-    for moment, before in ((opened, "Total positions opened"), (closed, "Total positions closed")):
-        told = [line.text for line in words(moment)]
+    for notice, before in ((opened, "Total positions opened"), (closed, "Total positions closed")):
+        told = [line.text for line in words(notice)]
         assert told[-3:] == LINES
         assert before in told[-4]
 

@@ -7,18 +7,18 @@ from typing import get_args
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.dashboard.narration.cycle import MOMENT_WORDS
+from hedgerow.dashboard.narration.cycle import NOTICE_WORDS
 from hedgerow.dashboard.narration.events import EVENT_WORDS, SILENT_EVENTS
 from hedgerow.dashboard.narration.lifecycle import LIFE_WORDS
 from hedgerow.dashboard.narration.stops import STOP_WORDS
 from hedgerow.dashboard.narration.verdicts import CLOSING, DECISION_WORDS, SAFETY, VERDICT_WORDS
-from hedgerow.dashboard.narration.wording import Line, LineLevel, is_routine, one_line, told_at, words
+from hedgerow.dashboard.narration.wording import LineLevel, LogLine, is_routine, one_line, told_at, words
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, LegProgress
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.books import Books
-from hedgerow.domain.ledger.state import Halt, ImportedState, Ledger, Totals
+from hedgerow.domain.ledger.state import ImportedState, Ledger, StandingHalt, Totals
 from hedgerow.domain.position import Reason
 from hedgerow.domain.run_identity import RunMode
 from hedgerow.engine import notices as mo
@@ -48,20 +48,20 @@ from support.story import (
 ONE = Decimal(1)
 
 
-def texts(moment: mo.Moment) -> list[str]:
-    return [line.text for line in words(moment)]
+def texts(notice: mo.Notice) -> list[str]:
+    return [line.text for line in words(notice)]
 
 
-def levels(moment: mo.Moment) -> set[LineLevel]:
-    return {line.level for line in words(moment) if line.text}
+def levels(notice: mo.Notice) -> set[LineLevel]:
+    return {line.level for line in words(notice) if line.text}
 
 
 # --- completeness ----------------------------------------------------------------------------------------------------
 
 
 def test_every_kind_of_moment_has_its_words() -> None:
-    worded = {*LIFE_WORDS, *MOMENT_WORDS, *STOP_WORDS, mo.ReconcileStarted, mo.Reconciled, mo.Decided, mo.Recorded}
-    assert worded == set(get_args(mo.Moment))
+    worded = {*LIFE_WORDS, *NOTICE_WORDS, *STOP_WORDS, mo.ReconcileStarted, mo.Reconciled, mo.Decided, mo.Recorded}
+    assert worded == set(get_args(mo.Notice))
 
 
 def test_every_kind_of_event_is_worded_or_silent_on_purpose() -> None:
@@ -75,10 +75,10 @@ def test_every_verdict_and_every_decision_has_its_words() -> None:
 
 
 def test_routine_moments_say_nothing_above_information() -> None:
-    told = [moment for story in STORIES.values() for moment in story if is_routine(moment)]
-    assert {type(moment) for moment in told} >= {mo.CycleBegan, mo.BalancesRead, mo.ScanStarted}
+    told = [notice for story in STORIES.values() for notice in story if is_routine(notice)]
+    assert {type(notice) for notice in told} >= {mo.CycleBegan, mo.BalancesRead, mo.ScanStarted}
     quiet = {LineLevel.INFO, LineLevel.HEADING, LineLevel.SUCCESS}
-    assert set().union(*(levels(moment) for moment in told)) <= quiet
+    assert set().union(*(levels(notice) for notice in told)) <= quiet
     assert not is_routine(mo.Warned(at=AT, text="x"))
 
 
@@ -125,7 +125,7 @@ def test_the_start_says_what_an_earlier_run_left() -> None:
     ledger = Ledger(
         totals=Totals(cycles=47, funding=Decimal("15.67")),
         execution=job(),
-        halt=Halt(since=AT, reason=ev.HaltReason.NAKED, detail="BTCUSDT"),
+        halt=StandingHalt(since=AT, reason=ev.HaltReason.NAKED, detail="BTCUSDT"),
     )
     assert texts(started(ledger=ledger))[-3:] == [
         "Resuming from the log: 47 cycles so far, cumulative P/L $15.67",
@@ -135,8 +135,8 @@ def test_the_start_says_what_an_earlier_run_left() -> None:
 
 
 def test_a_warning_is_passed_on() -> None:
-    moment = mo.Warned(at=AT, text="Could not fetch funding history: timeout")
-    assert words(moment) == (Line(text=moment.text, level=LineLevel.WARNING),)
+    notice = mo.Warned(at=AT, text="Could not fetch funding history: timeout")
+    assert words(notice) == (LogLine(text=notice.text, level=LineLevel.WARNING),)
 
 
 def test_a_stop_that_closes_says_so() -> None:
@@ -151,7 +151,7 @@ def test_a_stop_that_closes_says_so() -> None:
         (Ledger(hedge=HEDGE), "Position kept open: BTCUSDT (restart to continue)"),
         (Ledger(hedge=HEDGE, execution=job()), "A trade is in flight (close BTCUSDT): restart to finish it"),
         (
-            Ledger(halt=Halt(since=AT, reason=ev.HaltReason.USER, detail="")),
+            Ledger(halt=StandingHalt(since=AT, reason=ev.HaltReason.USER, detail="")),
             "  Openings are halted: asked by the user",
         ),
     ],
@@ -191,7 +191,7 @@ def test_values_that_are_not_known_are_called_unknown() -> None:
 
 
 def test_a_change_found_while_running_gets_the_guides_whole_block() -> None:
-    assert texts(reconciled(vd.ClosedElsewhere(symbol="BTCUSDT"), at_start=False)) == [
+    assert texts(reconciled(vd.ClosedExternally(symbol="BTCUSDT"), at_start=False)) == [
         "",
         "Reconciling position state with exchange...",
         "Position BTCUSDT tracked in state but not found on exchange",
@@ -241,7 +241,7 @@ def test_a_change_found_while_running_gets_the_guides_whole_block() -> None:
     ],
 )
 def test_the_other_verdicts_are_told_at_start(verdict: vd.Verdict, line: str, level: LineLevel) -> None:
-    assert Line(text=line, level=level) in words(reconciled(verdict))
+    assert LogLine(text=line, level=level) in words(reconciled(verdict))
 
 
 def test_an_adoption_without_history_says_so_in_the_guides_words() -> None:
@@ -302,7 +302,7 @@ def test_times_are_told_in_utc() -> None:
 
 
 def test_a_health_check_passes_only_on_what_was_seen() -> None:
-    finding = ob.Finding(kind=ob.FindingKind.LEVERAGE, text="leverage is 5x, not 1x")
+    finding = ob.HealthFinding(kind=ob.FindingKind.LEVERAGE, text="leverage is 5x, not 1x")
     bad = ob.HealthReport(level=ob.HealthLevel.CRITICAL, findings=(finding,), unknown=("market",))
     blind = ob.HealthReport(level=ob.HealthLevel.OK, unknown=("account",))
 
@@ -336,9 +336,9 @@ def test_positions_that_are_not_the_bots_are_no_passed_health_check() -> None:
 
 
 def test_a_failed_read_says_what_is_missing_and_what_follows() -> None:
-    moment = mo.ReadFailed(at=AT, missing=("market: HTTP 500", "account"))
-    assert texts(moment)[0] == "Could not read: market: HTTP 500; account"
-    assert levels(moment) == {LineLevel.WARNING}
+    notice = mo.ReadFailed(at=AT, missing=("market: HTTP 500", "account"))
+    assert texts(notice)[0] == "Could not read: market: HTTP 500; account"
+    assert levels(notice) == {LineLevel.WARNING}
 
 
 def test_a_loss_keeps_its_sign_behind_the_dollar() -> None:
@@ -373,10 +373,10 @@ def test_an_evaluation_says_what_it_could_not_see() -> None:
 
 
 def test_a_failed_cycle_says_why_and_when_the_next_try_is() -> None:
-    moment = mo.CycleFailed(at=AT, error="KeyError: 'x'", retry_seconds=5)
-    assert texts(moment)[0] == "Cycle failed: KeyError: 'x'"
-    assert texts(moment)[1].endswith("next try in 5.0 s")
-    assert levels(moment) == {LineLevel.ERROR}
+    notice = mo.CycleFailed(at=AT, error="KeyError: 'x'", retry_seconds=5)
+    assert texts(notice)[0] == "Cycle failed: KeyError: 'x'"
+    assert texts(notice)[1].endswith("next try in 5.0 s")
+    assert levels(notice) == {LineLevel.ERROR}
 
 
 def test_a_cycles_end_is_not_worth_a_word() -> None:
@@ -422,8 +422,8 @@ def test_level_wallets_after_a_closing_are_said_to_be_level() -> None:
 @pytest.mark.parametrize("reason", sorted(CLOSING))
 def test_every_reason_to_close_has_a_crisp_line(reason: Reason) -> None:
     first, *rest = words(decided(ob.Close(reason=reason, plan=PLAN, detail="the figures")))
-    assert first == Line(text=CLOSING[reason], level=LineLevel.ERROR if reason in SAFETY else LineLevel.SUCCESS)
-    assert rest == [Line(text="  the figures")]
+    assert first == LogLine(text=CLOSING[reason], level=LineLevel.ERROR if reason in SAFETY else LineLevel.SUCCESS)
+    assert rest == [LogLine(text="  the figures")]
 
 
 def test_a_reason_without_a_line_of_its_own_is_named() -> None:
@@ -469,7 +469,7 @@ def test_the_smaller_decisions_are_told() -> None:
     assert texts(decided(reduce)) == [
         "Liquidation is near: reducing the position by 0.004 off both legs (liquidation is 18.0% from the mark)"
     ]
-    assert texts(decided(ob.Halt(reason=ev.HaltReason.BOOKS, detail="worded by its event"))) == []
+    assert texts(decided(ob.HaltOpenings(reason=ev.HaltReason.BOOKS, detail="worded by its event"))) == []
 
 
 def test_the_guard_says_what_it_saw() -> None:

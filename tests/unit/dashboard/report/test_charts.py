@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedgerow.dashboard.report.charts import Bar, Line, line_chart, thinned, ticks, time_ticks, timeline
+from hedgerow.dashboard.report.charts import Bar, ChartLine, line_chart, thinned, ticks, time_ticks, timeline
 
 START = datetime(2025, 5, 1, tzinfo=UTC)
 FINITE = st.floats(-1e9, 1e9, allow_nan=False)
@@ -56,7 +56,7 @@ def test_thinning_keeps_first_last_and_extremes() -> None:
 
 def test_a_line_runs_from_edge_to_edge_and_up_is_more() -> None:
     end = START + timedelta(hours=10)
-    line = Line(name="a", style="a", points=((START, Decimal(0)), (end, Decimal(100))))
+    line = ChartLine(name="a", style="a", points=((START, Decimal(0)), (end, Decimal(100))))
     chart = line_chart([line], title="t", start=START, end=end, worded=str)
     (path,) = re.findall(r'class="line a" d="M([\d.]+),([\d.]+)L([\d.]+),([\d.]+)"', chart)
     x0, y0, x1, y1 = map(float, path)
@@ -66,14 +66,14 @@ def test_a_line_runs_from_edge_to_edge_and_up_is_more() -> None:
 
 def test_a_stepped_line_holds_its_value_until_the_next() -> None:
     end = START + timedelta(hours=10)
-    line = Line(name="a", style="a", points=((START, Decimal(0)), (end, Decimal(100))), stepped=True)
+    line = ChartLine(name="a", style="a", points=((START, Decimal(0)), (end, Decimal(100))), stepped=True)
     assert re.search(
         r'd="M[\d.]+,[\d.]+H[\d.]+V[\d.]+"', line_chart([line], title="t", start=START, end=end, worded=str)
     )
 
 
 def test_a_line_without_points_is_left_out() -> None:
-    assert line_chart([Line(name="a", style="a", points=())], title="t", start=START, end=START, worded=str) == ""
+    assert line_chart([ChartLine(name="a", style="a", points=())], title="t", start=START, end=START, worded=str) == ""
     assert timeline([], title="t", start=START, end=START) == ""
 
 

@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from hedgerow.domain import events as ev
-from support.ledger_builder import Diary
+from support.ledger_builder import LedgerBuilder
 
 
 def test_a_late_row_of_an_older_settlement_does_not_set_the_newest_stamp_back() -> None:
-    diary = Diary().open_hedge().wait(hours=16)
+    diary = LedgerBuilder().open_hedge().wait(hours=16)
     newest = diary.now
     diary.paid(1, 2, newest).paid(1, 1, newest - timedelta(hours=8))
     assert diary.ledger.funding_until == newest
@@ -15,7 +15,7 @@ def test_a_late_row_of_an_older_settlement_does_not_set_the_newest_stamp_back() 
 
 
 def test_a_log_without_an_agreement_is_read_from_its_beginning_and_one_with_from_days_before_it() -> None:
-    diary = Diary().open_hedge()
+    diary = LedgerBuilder().open_hedge()
     assert diary.ledger.recent_from == 0
     for number in range(9):
         diary.wait(days=1).tell(ev.CycleCompleted(at=diary.now, number=number, statement_from=diary.now))
@@ -27,7 +27,7 @@ def test_a_log_without_an_agreement_is_read_from_its_beginning_and_one_with_from
 
 
 def test_the_watermark_never_goes_back() -> None:
-    diary = Diary().open_hedge()
+    diary = LedgerBuilder().open_hedge()
     early = diary.now
     diary.wait(days=2).tell(ev.CycleCompleted(at=diary.now, number=1, statement_from=diary.now))
     newest = diary.ledger.statement_from
@@ -37,8 +37,8 @@ def test_the_watermark_never_goes_back() -> None:
 
 
 def test_the_orders_that_are_kept_are_those_of_every_hedge_that_still_has_them() -> None:
-    open_now = Diary().open_hedge()
-    closed = Diary().open_hedge().close_hedge()
+    open_now = LedgerBuilder().open_hedge()
+    closed = LedgerBuilder().open_hedge().close_hedge()
     assert len(open_now.ledger.kept_orders) == 2
     assert len(closed.ledger.kept_orders) == 4
-    assert Diary().ledger.kept_orders == ()
+    assert LedgerBuilder().ledger.kept_orders == ()

@@ -9,7 +9,7 @@ from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.ledger.books import BookLine, Books, books_difference
-from support.ledger_builder import START, Diary
+from support.ledger_builder import START, LedgerBuilder
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -61,7 +61,7 @@ def test_books_are_opened_by_their_first_line() -> None:
 
 
 def test_every_kind_of_row_lands_in_its_own_column() -> None:
-    diary = Diary()
+    diary = LedgerBuilder()
     diary.tell(flow("2000"), flow("500", wallet=Wallet.PERP), flow("-20", FlowKind.WITHDRAWAL))
     diary.tell(
         ev.FundsTransferred(at=AT, transfer_id="t1", amount=Decimal(700), direction=TransferDirection.SPOT_TO_PERP),
@@ -105,13 +105,15 @@ def test_what_a_wallet_holds_leaves_out_what_is_empty_or_below_zero() -> None:
 
 
 def test_a_trade_of_a_hedge_long_gone_is_still_booked_under_its_coin() -> None:
-    books = Diary().fee("s-1", Side.SELL, 1, 100, fee="0.04").ledger.books
+    books = LedgerBuilder().fee("s-1", Side.SELL, 1, 100, fee="0.04").ledger.books
     assert books.line(Wallet.SPOT, "ABC").trades == -1
     assert books.line(Wallet.SPOT, "USDT") == BookLine(trades=Decimal(100), fees=Decimal("-0.04"))
 
 
 def test_a_fee_in_another_coin_has_its_own_line() -> None:
-    books = Diary().open_hedge().fee("s-1", Side.BUY, 10, 100, fee="0.001", asset="BNB", value="0.6").ledger.books
+    books = (
+        LedgerBuilder().open_hedge().fee("s-1", Side.BUY, 10, 100, fee="0.001", asset="BNB", value="0.6").ledger.books
+    )
     assert books.line(Wallet.SPOT, "BNB").balance == Decimal("-0.001")
     assert books.line(Wallet.SPOT, "ABC").balance == 10
 
@@ -119,17 +121,17 @@ def test_a_fee_in_another_coin_has_its_own_line() -> None:
 @pytest.mark.parametrize("wallet", Wallet)
 def test_a_row_is_booked_once_however_often_it_is_read(wallet: Wallet) -> None:
     row = flow("5", FlowKind.REBATE, wallet)
-    once, twice = Diary(at=START).tell(row), Diary(at=START).tell(row, row)
+    once, twice = LedgerBuilder(at=START).tell(row), LedgerBuilder(at=START).tell(row, row)
     assert once.ledger.books == twice.ledger.books
 
 
 def test_a_transfer_is_booked_once_however_often_it_is_confirmed() -> None:
     moved = ev.FundsTransferred(at=AT, transfer_id="t1", amount=Decimal(7), direction=TransferDirection.SPOT_TO_PERP)
-    assert Diary().tell(moved, moved).ledger.books.line(Wallet.PERP, "USDT").transfers == 7
+    assert LedgerBuilder().tell(moved, moved).ledger.books.line(Wallet.PERP, "USDT").transfers == 7
 
 
 def test_a_perpetuals_fee_leaves_the_asset_in_which_it_was_taken() -> None:
-    diary = Diary().begin().trade("p-1", Side.SELL, 10, 100)
+    diary = LedgerBuilder().begin().trade("p-1", Side.SELL, 10, 100)
     books = diary.fee("p-1", Side.SELL, 10, 100, fee=2, asset="FFF", value="0.4", pnl=5).ledger.books
     assert books.line(Wallet.PERP, "FFF").fees == -2
     assert books.line(Wallet.PERP, "USDT") == BookLine(trades=Decimal(5))

@@ -10,14 +10,17 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import DustLot
-from support.ledger_builder import START, Diary
+from support.ledger_builder import START, LedgerBuilder
 
 FACTOR = Decimal(1000)
 
 
-def held() -> Diary:
+def held() -> LedgerBuilder:
     diary = (
-        Diary().begin().trade("s-1", Side.BUY, 10, 100).fee("s-1", Side.BUY, 10, 100, fee="0.01", asset="ABC", value=1)
+        LedgerBuilder()
+        .begin()
+        .trade("s-1", Side.BUY, 10, 100)
+        .fee("s-1", Side.BUY, 10, 100, fee="0.01", asset="ABC", value=1)
     )
     return diary.trade("p-1", Side.SELL, 9, 101).fee("p-1", Side.SELL, 9, 101, fee="0.4").opened()
 
@@ -64,7 +67,7 @@ def test_a_short_that_is_gone_after_a_new_denomination_leaves_the_legs_apart() -
         fee_asset="USDT",
         at=diary.now,
     )
-    ledger = diary.tell(ev.FillsElsewhere(at=diary.now, hedge_id="h1", fills=(fill,), cause="half open")).ledger
+    ledger = diary.tell(ev.ExternalFills(at=diary.now, hedge_id="h1", fills=(fill,), cause="half open")).ledger
     assert ledger.apart is not None
 
 
@@ -88,10 +91,10 @@ def flow(amount: str, kind: FlowKind = FlowKind.AUTO_EXCHANGE, wallet: Wallet = 
     )
 
 
-def dusty() -> Diary:
+def dusty() -> LedgerBuilder:
     """Return a log with two coins of dust among ten in the wallet, and no hedge."""
     lot = DustLot(asset="ABC", quantity=Decimal(2), cost=Decimal(150))
-    return Diary().tell(flow("10", FlowKind.OPENING), ev.DustKept(at=START, lot=lot))
+    return LedgerBuilder().tell(flow("10", FlowKind.OPENING), ev.DustKept(at=START, lot=lot))
 
 
 def test_dust_without_a_hedge_shrinks_as_all_coins_do() -> None:

@@ -39,8 +39,8 @@ def test_bad_endings_are_counted_and_a_good_one_ends_the_count() -> None:
     again = closed(Reason.IMBALANCE, Ledger(hedge=HELD.hedge, cooldowns=ledger.cooldowns))
     assert again.cooldowns[SYMBOL].count == 2
     assert closed(Reason.MAX_AGE, Ledger(hedge=HELD.hedge, cooldowns=again.cooldowns)).cooldowns == {}
-    lost = apply(HELD, ev.HedgeLost(at=NOW, hedge_id="h1", reason=Reason.CLOSED_ELSEWHERE))
-    assert lost.cooldowns[SYMBOL].reason is Reason.CLOSED_ELSEWHERE
+    lost = apply(HELD, ev.HedgeLost(at=NOW, hedge_id="h1", reason=Reason.CLOSED_EXTERNALLY))
+    assert lost.cooldowns[SYMBOL].reason is Reason.CLOSED_EXTERNALLY
     assert lost.incident is None
 
 
@@ -86,9 +86,9 @@ def test_exits_for_bad_health_are_counted_anew_after_a_person_resumed() -> None:
 
 
 def test_forced_trades_and_changes_without_a_trade_are_incidents_and_trades_by_hand_are_none() -> None:
-    def elsewhere(*, late: bool = False, **changes: Any) -> ev.FillsElsewhere:
+    def elsewhere(*, late: bool = False, **changes: Any) -> ev.ExternalFills:
         trade = fill(Market.PERP, Side.BUY, "2", **{"trade_id": 77, **changes})
-        return ev.FillsElsewhere(at=NOW, hedge_id="h1", fills=(trade,), cause="half open", late=late)
+        return ev.ExternalFills(at=NOW, hedge_id="h1", fills=(trade,), cause="half open", late=late)
 
     forced = apply(HELD, elsewhere(client_id="adl_autoclose"))
     assert forced.incident is not None
@@ -100,7 +100,7 @@ def test_forced_trades_and_changes_without_a_trade_are_incidents_and_trades_by_h
     assert assumed.incident is not None
     assert assumed.incident.reason is ev.HaltReason.UNEXPLAINED_LOSS
     moved = fill(Market.SPOT, Side.SELL, "2", trade_id=-5)
-    away = ev.FillsElsewhere(at=NOW, hedge_id="h1", fills=(moved,), cause="half open")
+    away = ev.ExternalFills(at=NOW, hedge_id="h1", fills=(moved,), cause="half open")
     assert apply(HELD, away).incident is None, "coins may be moved without a trade"
     assert apply(HELD, elsewhere()).incident is None
     assert apply(HELD, elsewhere(late=True, trade_id=-5)).incident is None

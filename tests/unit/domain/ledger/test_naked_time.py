@@ -10,17 +10,17 @@ from hedgerow.domain.ledger.naked_time import measured
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import Reason
-from support.ledger_builder import START, Diary
+from support.ledger_builder import START, LedgerBuilder
 
 SPOT, PERP = Market.SPOT, Market.PERP
 
 
-def held() -> Diary:
+def held() -> LedgerBuilder:
     """Return the log of a hedge of ten coins against ten short, opened a minute ago."""
-    return Diary().open_hedge().wait(seconds=60)
+    return LedgerBuilder().open_hedge().wait(seconds=60)
 
 
-def taken(diary: Diary, market: Market, quantity: str, *, seconds_ago: float = 0, trade_id: int = 900) -> Fill:
+def taken(diary: LedgerBuilder, market: Market, quantity: str, *, seconds_ago: float = 0, trade_id: int = 900) -> Fill:
     """Return a sale of coins, or a purchase of the short, by another than the bot."""
     return Fill(
         market=market,
@@ -36,14 +36,14 @@ def taken(diary: Diary, market: Market, quantity: str, *, seconds_ago: float = 0
     )
 
 
-def elsewhere(diary: Diary, *fills: Fill, late: bool = False) -> Diary:
+def elsewhere(diary: LedgerBuilder, *fills: Fill, late: bool = False) -> LedgerBuilder:
     return diary.tell(
-        ev.FillsElsewhere(at=diary.now, hedge_id=diary.hedge_id, fills=fills, cause="half open", late=late)
+        ev.ExternalFills(at=diary.now, hedge_id=diary.hedge_id, fills=fills, cause="half open", late=late)
     )
 
 
-def lost(diary: Diary) -> Ledger:
-    return diary.tell(ev.HedgeLost(at=diary.now, hedge_id=diary.hedge_id, reason=Reason.CLOSED_ELSEWHERE)).ledger
+def lost(diary: LedgerBuilder) -> Ledger:
+    return diary.tell(ev.HedgeLost(at=diary.now, hedge_id=diary.hedge_id, reason=Reason.CLOSED_EXTERNALLY)).ledger
 
 
 def test_both_legs_closed_by_hand_ten_minutes_apart_were_naked_for_ten_minutes() -> None:
@@ -112,7 +112,7 @@ def test_a_trade_that_is_booked_already_changes_nothing() -> None:
 
 
 def test_a_hedge_that_is_not_known_any_more_counts_for_nothing() -> None:
-    diary = Diary()
+    diary = LedgerBuilder()
     elsewhere(diary, taken(diary, SPOT, "2", seconds_ago=10))
     assert diary.ledger.max_naked_seconds == 0
 
@@ -120,7 +120,7 @@ def test_a_hedge_that_is_not_known_any_more_counts_for_nothing() -> None:
 # --- trades that are read late ---------------------------------------------------------------------------------------
 
 
-def assumed(diary: Diary, *markets: Market) -> Diary:
+def assumed(diary: LedgerBuilder, *markets: Market) -> LedgerBuilder:
     """Book that legs are gone while no trade can be read."""
     quantity = {SPOT: "9.996", PERP: "10"}
     return elsewhere(diary, *(taken(diary, m, quantity[m], trade_id=-1 - i) for i, m in enumerate(markets)))

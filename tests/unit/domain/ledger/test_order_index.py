@@ -6,11 +6,11 @@ from hedgerow.domain.events import HedgeAdopted
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.money import ZERO
-from support.ledger_builder import SPOT_FEE, Diary
+from support.ledger_builder import SPOT_FEE, LedgerBuilder
 
 
 def test_a_late_fee_of_the_opening_reaches_the_open_hedge_and_its_entry_fees() -> None:
-    diary = Diary().open_hedge()
+    diary = LedgerBuilder().open_hedge()
     estimated = (Decimal(1000) + Decimal(1010)) * SPOT_FEE
     before = diary.ledger.hedge
     assert before
@@ -24,7 +24,7 @@ def test_a_late_fee_of_the_opening_reaches_the_open_hedge_and_its_entry_fees() -
 
 
 def test_fees_of_closing_orders_are_not_entry_fees() -> None:
-    diary = Diary().open_hedge()
+    diary = LedgerBuilder().open_hedge()
     entry = diary.ledger.hedge
     diary.begin(ExecutionKind.CLOSE).trade("s-2", Side.SELL, 5, 110)
     assert entry
@@ -34,7 +34,7 @@ def test_fees_of_closing_orders_are_not_entry_fees() -> None:
 
 
 def test_a_late_fee_after_the_close_changes_the_closed_hedge_and_the_totals() -> None:
-    diary = Diary().open_hedge().close_hedge()
+    diary = LedgerBuilder().open_hedge().close_hedge()
     before = diary.ledger
     diary.fee("p-2", Side.BUY, 10, "110.5", fee="0.9")
     after = diary.ledger
@@ -45,14 +45,14 @@ def test_a_late_fee_after_the_close_changes_the_closed_hedge_and_the_totals() ->
 
 
 def test_a_fill_of_an_order_nobody_knows_changes_no_hedge() -> None:
-    diary = Diary().open_hedge().close_hedge()
+    diary = LedgerBuilder().open_hedge().close_hedge()
     before = diary.ledger
     after = diary.ends("s-99", 5, 500).ledger
     assert (after.hedge, after.closed, after.totals, after.orders) == (None, before.closed, before.totals, {})
 
 
 def test_a_late_fill_of_an_open_hedges_old_order_reaches_it() -> None:
-    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100)
+    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100)
     diary.issue("p-1", Side.SELL, 10, 101).ends("p-1").opened()
     assert diary.ledger.orders == {}
     diary.ends("p-1", 10, 1010)
@@ -61,14 +61,14 @@ def test_a_late_fill_of_an_open_hedges_old_order_reaches_it() -> None:
 
 
 def test_an_order_of_a_hedge_that_does_not_exist_is_remembered_but_owned_by_none() -> None:
-    stray = Diary("h9").issue("s-1", Side.BUY, 1, 100).ledger
+    stray = LedgerBuilder("h9").issue("s-1", Side.BUY, 1, 100).ledger
     assert list(stray.orders) == ["h9-s-1"]
     assert stray.active is None
     assert stray.owned("ABC") == ZERO
 
 
 def test_an_entry_value_that_the_orders_did_not_tell_comes_with_the_trades() -> None:
-    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1", 10)
+    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1", 10)
     diary.issue("p-1", Side.SELL, 10, 100).ends("p-1", 10).opened()
     assert diary.ledger.hedge
     assert diary.ledger.hedge.entry_notional == 0
@@ -77,7 +77,7 @@ def test_an_entry_value_that_the_orders_did_not_tell_comes_with_the_trades() -> 
 
 
 def test_the_entry_value_of_an_adopted_hedge_stays_as_it_was_found() -> None:
-    diary = Diary().open_hedge()
+    diary = LedgerBuilder().open_hedge()
     found = diary.ledger.hedge
     assert found
     diary.tell(HedgeAdopted(at=found.opened_at, hedge=replace(found, adopted=True, entry_notional=Decimal(7))))

@@ -12,7 +12,7 @@ from hedgerow.domain.ledger.reducers import KEPT_CLOSED, apply, fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill, OrderStatus
 from hedgerow.domain.position import OrderRecord, Reason
-from support.ledger_builder import SPOT_FEE, START, Diary
+from support.ledger_builder import SPOT_FEE, START, LedgerBuilder
 
 SETTLED = datetime(2026, 1, 5, 16, tzinfo=UTC)
 
@@ -25,12 +25,12 @@ def record_of(ledger: Ledger, client_id: str) -> OrderRecord:
 
 
 def test_an_intent_is_known_before_anything_happened_to_it() -> None:
-    record = record_of(Diary().begin().issue("s-1", Side.BUY, 10, 100).ledger, "h1-s-1")
+    record = record_of(LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).ledger, "h1-s-1")
     assert (record.status, record.filled_quantity, record.unknown) == (OrderStatus.NEW, Decimal(0), False)
 
 
 def test_an_intent_that_is_logged_again_forgets_nothing() -> None:
-    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100)
+    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100)
     assert diary.issue("s-1", Side.BUY, 10, 100).ledger.owned("ABC") == Decimal("9.996")
 
 
@@ -45,7 +45,7 @@ def progressed(quantity: int, notional: int) -> ev.OrderProgressed:
 
 
 def test_cumulative_fills_are_a_maximum_whether_reported_twice_or_out_of_order() -> None:
-    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100)
+    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100)
     diary.tell(ev.OrderAccepted(at=START, client_id="h1-s-1", order_id=4))
     diary.tell(progressed(6, 600), progressed(6, 600), progressed(2, 200))
     record = record_of(diary.ledger, "h1-s-1")
@@ -57,7 +57,7 @@ def test_cumulative_fills_are_a_maximum_whether_reported_twice_or_out_of_order()
 
 
 def test_an_end_without_an_order_id_keeps_the_known_one() -> None:
-    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100).tell(progressed(0, 0))
+    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).tell(progressed(0, 0))
     ended = ev.OrderEnded(at=START, client_id="h1-s-1", order_id=None, status=OrderStatus.EXPIRED)
     assert record_of(diary.tell(ended).ledger, "h1-s-1").order_id == 4
 
@@ -73,26 +73,26 @@ def test_an_end_without_an_order_id_keeps_the_known_one() -> None:
 )
 def test_an_outcome_is_unknown_until_the_order_is_found(found: ev.Event) -> None:
     unknown = ev.OrderOutcomeUnknown(at=START, client_id="h1-s-1", detail="timeout")
-    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100).tell(unknown)
+    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).tell(unknown)
     assert record_of(diary.ledger, "h1-s-1").unknown
     assert not record_of(diary.tell(found).ledger, "h1-s-1").unknown
 
 
 def test_an_outcome_that_is_known_does_not_become_unknown_after_its_end() -> None:
     unknown = ev.OrderOutcomeUnknown(at=START, client_id="h1-s-1", detail="timeout")
-    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100).tell(unknown, progressed(1, 100))
+    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).tell(unknown, progressed(1, 100))
     assert not record_of(diary.ends("s-1", 1, 100).ledger, "h1-s-1").unknown
     assert not record_of(diary.tell(unknown).ledger, "h1-s-1").unknown
 
 
 def test_a_trade_report_proves_a_fill_that_nobody_reported() -> None:
-    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1")
+    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1")
     diary.fee("s-1", Side.BUY, 4, 100, fee="0.0016", asset="ABC", value="0.16")
     assert diary.ledger.owned("ABC") == Decimal("3.9984")
 
 
 def test_a_fee_is_booked_once_per_trade_id_of_its_market() -> None:
-    diary = Diary().open_hedge()
+    diary = LedgerBuilder().open_hedge()
     for _ in range(2):
         diary.fee("s-1", Side.BUY, 10, 100, fee="0.3", trade_id=7)
         diary.fee("p-1", Side.SELL, 10, 101, fee="0.2", trade_id=7)
@@ -102,7 +102,7 @@ def test_a_fee_is_booked_once_per_trade_id_of_its_market() -> None:
 
 def test_a_refused_or_done_transfer_is_no_longer_pending() -> None:
     transfer = TransferFunds(transfer_id="t1", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
-    diary = Diary().tell(ev.CommandIssued(at=START, command=transfer))
+    diary = LedgerBuilder().tell(ev.CommandIssued(at=START, command=transfer))
     assert diary.ledger.transfer == transfer
     refused = ev.CommandRefused(at=START, command=transfer, code=-1000, detail="no")
     done = ev.FundsTransferred(at=START, transfer_id="t1", amount=Decimal(5), direction=transfer.direction)
@@ -118,7 +118,7 @@ def test_a_transfer_in_doubt_is_settled_by_what_is_said_about_the_account_and_by
     transfer = TransferFunds(transfer_id="t1", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
     unknown = ev.TransferOutcomeUnknown(at=START, transfer_id="t1", detail="timeout")
     again = ev.CommandIssued(at=START, command=transfer)
-    ledger = Diary().tell(again, unknown, again).ledger
+    ledger = LedgerBuilder().tell(again, unknown, again).ledger
     assert (ledger.transfer, ledger.transfer_doubtful) == (transfer, True)
 
     def refused(code: int) -> Ledger:
@@ -129,7 +129,7 @@ def test_a_transfer_in_doubt_is_settled_by_what_is_said_about_the_account_and_by
     done = ev.FundsTransferred(at=START, transfer_id="t1", amount=Decimal(5), direction=transfer.direction)
     for settled in (apply(ledger, done), apply(apply(ledger, done), done)):
         assert (settled.transfer, settled.transfer_doubtful) == (None, False)
-    assert not Diary().tell(unknown).ledger.transfer_doubtful, "of a transfer that nobody waits for"
+    assert not LedgerBuilder().tell(unknown).ledger.transfer_doubtful, "of a transfer that nobody waits for"
     other = replace(transfer, transfer_id="t2")
     assert not apply(ledger, ev.CommandIssued(at=START, command=other)).transfer_doubtful
 
@@ -138,13 +138,13 @@ def test_a_transfer_in_doubt_is_settled_by_what_is_said_about_the_account_and_by
 
 
 def test_funding_is_booked_once_per_transaction() -> None:
-    ledger = Diary().open_hedge().paid(3, 17).paid(3, 17).paid("-1", 18).ledger
+    ledger = LedgerBuilder().open_hedge().paid(3, 17).paid(3, 17).paid("-1", 18).ledger
     assert ledger.hedge
     assert (ledger.hedge.funding_received, ledger.hedge.funding_payments) == (Decimal(2), 2)
 
 
 def test_two_symbols_paid_at_one_instant_are_both_booked_and_kept_apart() -> None:
-    ledger = Diary().open_hedge().paid(3, 1, SETTLED).paid(5, 2, SETTLED, symbol="XYZUSDT").ledger
+    ledger = LedgerBuilder().open_hedge().paid(3, 1, SETTLED).paid(5, 2, SETTLED, symbol="XYZUSDT").ledger
     assert ledger.hedge
     assert ledger.hedge.funding_received == 3
     assert ledger.unattributed_funding == 5
@@ -152,10 +152,10 @@ def test_two_symbols_paid_at_one_instant_are_both_booked_and_kept_apart() -> Non
 
 
 def test_funding_that_arrives_late_belongs_to_the_hedge_that_was_held_at_its_stamp() -> None:
-    first = Diary("h1").open_hedge().wait(hours=5).close_hedge()
-    second = Diary("h2", at=first.now + timedelta(minutes=5)).open_hedge()
+    first = LedgerBuilder("h1").open_hedge().wait(hours=5).close_hedge()
+    second = LedgerBuilder("h2", at=first.now + timedelta(minutes=5)).open_hedge()
     ledger = fold([*first.events, *second.events])
-    late = Diary("h2", at=second.now).paid(7, 1, SETTLED).events[0]
+    late = LedgerBuilder("h2", at=second.now).paid(7, 1, SETTLED).events[0]
     after = apply(ledger, late)
     assert after.closed[0].funding == 7
     assert after.totals.funding == 7
@@ -164,7 +164,7 @@ def test_funding_that_arrives_late_belongs_to_the_hedge_that_was_held_at_its_sta
 
 
 def test_funding_of_a_settlement_in_the_middle_of_the_opening_belongs_to_the_hedge() -> None:
-    diary = Diary(at=SETTLED - timedelta(minutes=2)).begin().trade("s-1", Side.BUY, 10, 100)
+    diary = LedgerBuilder(at=SETTLED - timedelta(minutes=2)).begin().trade("s-1", Side.BUY, 10, 100)
     diary.trade("p-1", Side.SELL, 10, 101).wait(minutes=5).opened().paid(2, 1, SETTLED)
     assert diary.ledger.hedge
     assert diary.ledger.hedge.opened_at > SETTLED
@@ -172,27 +172,27 @@ def test_funding_of_a_settlement_in_the_middle_of_the_opening_belongs_to_the_hed
 
 
 def test_funding_while_the_hedge_is_still_being_opened_is_kept_for_it() -> None:
-    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100).paid(2, 1).trade("p-1", Side.SELL, 10, 101).opened()
+    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).paid(2, 1).trade("p-1", Side.SELL, 10, 101).opened()
     assert diary.ledger.hedge
     assert diary.ledger.hedge.funding_received == 2
 
 
 def test_a_settlement_charged_off_its_stamp_prefers_the_hedge_that_really_held_it() -> None:
-    first = Diary("h1", at=SETTLED - timedelta(hours=1)).open_hedge().wait(minutes=59).close_hedge()
+    first = LedgerBuilder("h1", at=SETTLED - timedelta(hours=1)).open_hedge().wait(minutes=59).close_hedge()
     closed_at = first.ledger.closed[0].closed_at
-    second = Diary("h2", at=first.now).open_hedge()
+    second = LedgerBuilder("h2", at=first.now).open_hedge()
     before = [*first.events, *second.events]
-    inside = Diary(at=second.now).paid(1, 1, closed_at - timedelta(seconds=1)).events[0]
+    inside = LedgerBuilder(at=second.now).paid(1, 1, closed_at - timedelta(seconds=1)).events[0]
     assert fold([*before, inside]).closed[0].funding == 1
-    jitter = Diary(at=second.now).paid(1, 2, closed_at + timedelta(seconds=14)).events[0]
+    jitter = LedgerBuilder(at=second.now).paid(1, 2, closed_at + timedelta(seconds=14)).events[0]
     alone = fold([*first.events, jitter])
     assert alone.closed[0].funding == 1
-    beyond = Diary(at=second.now).paid(1, 3, closed_at + timedelta(seconds=16)).events[0]
+    beyond = LedgerBuilder(at=second.now).paid(1, 3, closed_at + timedelta(seconds=16)).events[0]
     assert fold([*first.events, beyond]).unattributed_funding == 1
 
 
 def test_funding_before_any_hedge_is_nobodys() -> None:
-    ledger = Diary().paid(9, 1).ledger
+    ledger = LedgerBuilder().paid(9, 1).ledger
     assert ledger.unattributed_funding == 9
     assert ledger.books.line(ev.Wallet.PERP, "USDT").funding == 9
 
@@ -201,7 +201,7 @@ def test_funding_before_any_hedge_is_nobodys() -> None:
 
 
 def test_net_profit_is_the_cash_that_came_in_exactly() -> None:
-    diary = Diary().open_hedge()
+    diary = LedgerBuilder().open_hedge()
     diary.fee("s-1", Side.BUY, 10, 100, fee="0.004", asset="ABC", value="0.400")
     diary.fee("p-1", Side.SELL, 10, 101, fee="0.3535")
     diary.paid("1.2345", 1).begin(ExecutionKind.CLOSE)
@@ -219,12 +219,12 @@ def test_net_profit_is_the_cash_that_came_in_exactly() -> None:
 
 @pytest.mark.parametrize(("days", "reduced"), [(1, False), (3, True)])
 def test_a_closed_hedge_without_its_orders_has_made_what_it_made(*, days: int, reduced: bool) -> None:
-    first = Diary("h1").open_hedge()
+    first = LedgerBuilder("h1").open_hedge()
     first.fee("s-1", Side.BUY, 10, 100, fee="0.4").fee("p-1", Side.SELL, 10, 101, fee="0.3535").close_hedge()
     first.fee("s-2", Side.SELL, 10, 110, fee="0.43").fee("p-2", Side.BUY, 10, "110.5", fee="0.38")
     (whole,) = first.ledger.closed
     assert whole.hedge.orders
-    second = Diary("h2", at=first.now + timedelta(days=days)).open_hedge().close_hedge()
+    second = LedgerBuilder("h2", at=first.now + timedelta(days=days)).open_hedge().close_hedge()
     kept = fold([*first.events, *second.events]).closed[0]
     assert (kept.hedge.orders == ()) is reduced
     assert (kept.net_profit, kept.fees, kept.basis_pnl) == (whole.net_profit, whole.fees, whole.basis_pnl)
@@ -232,13 +232,13 @@ def test_a_closed_hedge_without_its_orders_has_made_what_it_made(*, days: int, r
 
 
 def test_a_closed_hedge_keeps_its_orders_while_a_fee_of_it_is_not_booked() -> None:
-    first = Diary("h1").open_hedge().close_hedge()
-    second = Diary("h2", at=first.now + timedelta(days=3)).open_hedge().close_hedge()
+    first = LedgerBuilder("h1").open_hedge().close_hedge()
+    second = LedgerBuilder("h2", at=first.now + timedelta(days=3)).open_hedge().close_hedge()
     assert fold([*first.events, *second.events]).closed[0].hedge.orders
 
 
 def test_fees_in_coin_and_in_a_third_asset_on_one_order_are_each_counted_once() -> None:
-    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100)
+    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100)
     diary.fee("s-1", Side.BUY, 5, 100, fee="0.002", asset="ABC", value="0.20")
     diary.fee("s-1", Side.BUY, 5, 100, fee="0.0003", asset="BNB", value="0.18")
     opening = diary.ledger.opening
@@ -248,13 +248,13 @@ def test_fees_in_coin_and_in_a_third_asset_on_one_order_are_each_counted_once() 
 
 
 def test_dust_leaves_one_hedge_at_its_value_and_enters_a_later_one_at_the_same() -> None:
-    first = Diary("h1").open_hedge().begin(ExecutionKind.CLOSE)
+    first = LedgerBuilder("h1").open_hedge().begin(ExecutionKind.CLOSE)
     first.trade("s-2", Side.SELL, "9.99", 110).trade("p-2", Side.BUY, 10, "110.5")
     left = first.ledger.owned("ABC")
     assert left == Decimal("0.006")
     first.closed(residue=left * 110).dust(left, left * 110)
     assert first.ledger.owned("ABC") == left
-    second = Diary("h2", at=first.now + timedelta(hours=1)).open_hedge()
+    second = LedgerBuilder("h2", at=first.now + timedelta(hours=1)).open_hedge()
     second.swept(left, left * 110).begin(ExecutionKind.CLOSE)
     ledger = fold([*first.events, *second.events])
     assert ledger.dust == {}
@@ -275,13 +275,13 @@ def test_dust_leaves_one_hedge_at_its_value_and_enters_a_later_one_at_the_same()
 
 
 def test_dust_of_one_coin_adds_up() -> None:
-    ledger = Diary().dust("0.01", 1).dust("0.02", 2).ledger
+    ledger = LedgerBuilder().dust("0.01", 1).dust("0.02", 2).ledger
     assert (ledger.dust["ABC"].quantity, ledger.dust["ABC"].cost) == (Decimal("0.03"), Decimal(3))
 
 
 @pytest.mark.parametrize("case", ["no dust", "another hedge", "no hedge"])
 def test_dust_that_is_not_there_cannot_be_swept(case: str) -> None:
-    diary = Diary() if case == "no hedge" else Diary().open_hedge()
+    diary = LedgerBuilder() if case == "no hedge" else LedgerBuilder().open_hedge()
     if case != "no dust":
         diary.dust("0.5", 50)
     diary.hedge_id = "h7" if case == "another hedge" else diary.hedge_id
@@ -291,7 +291,7 @@ def test_dust_that_is_not_there_cannot_be_swept(case: str) -> None:
 
 
 def test_an_opening_that_was_partly_unwound_is_as_large_as_what_is_left() -> None:
-    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100).trade("p-1", Side.SELL, 6, 101)
+    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).trade("p-1", Side.SELL, 6, 101)
     diary.trade("s-2", Side.SELL, 4, 100).opened()
     assert diary.ledger.hedge
     assert diary.ledger.hedge.entry_notional == 600
@@ -299,7 +299,7 @@ def test_an_opening_that_was_partly_unwound_is_as_large_as_what_is_left() -> Non
 
 
 def test_an_opening_that_was_unwound_ends_as_a_loss_that_is_not_forgotten() -> None:
-    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100).trade("s-2", Side.SELL, "9.99", 99)
+    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).trade("s-2", Side.SELL, "9.99", 99)
     ledger = diary.aborted(residue=Decimal("0.006") * 99).dust("0.006", "0.594").ledger
     assert ledger.active is None
     assert ledger.execution is None
@@ -308,28 +308,28 @@ def test_an_opening_that_was_unwound_ends_as_a_loss_that_is_not_forgotten() -> N
 
 
 def test_an_opening_without_a_fill_leaves_only_a_count() -> None:
-    ledger = Diary().begin().aborted().ledger
+    ledger = LedgerBuilder().begin().aborted().ledger
     assert ledger.closed == ()
     assert (ledger.totals.aborted, ledger.totals.net_profit) == (1, Decimal(0))
 
 
 def test_a_hedge_closed_elsewhere_is_booked_with_the_trades_that_closed_it_each_once() -> None:
-    diary = Diary().open_hedge()
-    report = Diary().fee("p-9", Side.BUY, 10, 150, fee=1, pnl=-490, trade_id=70).events[0]
+    diary = LedgerBuilder().open_hedge()
+    report = LedgerBuilder().fee("p-9", Side.BUY, 10, 150, fee=1, pnl=-490, trade_id=70).events[0]
     assert isinstance(report, ev.FeeBooked)
     forced = replace(report.fill, client_id="autoclose-1")
     by_hand = replace(
         forced, trade_id=71, client_id="web", market=Market.SPOT, side=Side.SELL, quantity=Decimal("9.996")
     )
-    elsewhere = ev.FillsElsewhere(at=diary.now, hedge_id="h1", fills=(forced, by_hand), cause="liquidation")
+    elsewhere = ev.ExternalFills(at=diary.now, hedge_id="h1", fills=(forced, by_hand), cause="liquidation")
     diary.tell(elsewhere, elsewhere)
     assert diary.ledger.hedge
     assert (diary.ledger.hedge.short, diary.ledger.owned("ABC")) == (Decimal(0), Decimal(0))
     assert diary.ledger.books.line(ev.Wallet.PERP, "USDT").trades == -490
     assert diary.ledger.books.line(ev.Wallet.SPOT, "ABC").trades == 0, "a sale by hand is a row of the statement"
-    diary.tell(ev.HedgeLost(at=diary.now, hedge_id="h1", reason=Reason.CLOSED_ELSEWHERE))
+    diary.tell(ev.HedgeLost(at=diary.now, hedge_id="h1", reason=Reason.CLOSED_EXTERNALLY))
     assert diary.ledger.hedge is None
-    assert diary.ledger.closed[0].reason is Reason.CLOSED_ELSEWHERE
+    assert diary.ledger.closed[0].reason is Reason.CLOSED_EXTERNALLY
     assert diary.ledger.closed[0].basis_pnl == -1000 + Decimal("0.4") + Decimal("9.996") * 150 + 1010 - 1500
 
 
@@ -350,15 +350,15 @@ def stand_in(side: Side, quantity: str, price: str) -> Fill:
 
 @pytest.mark.parametrize("closed", [False, True])
 def test_late_trades_take_the_place_of_what_was_assumed_in_a_hedge_that_may_be_closed(*, closed: bool) -> None:
-    diary = Diary().open_hedge()
+    diary = LedgerBuilder().open_hedge()
     assumed = (stand_in(Side.BUY, "10", "150"), stand_in(Side.SELL, "9.996", "150"))
-    diary.tell(ev.FillsElsewhere(at=diary.now, hedge_id="h1", fills=assumed, cause="no trades"))
+    diary.tell(ev.ExternalFills(at=diary.now, hedge_id="h1", fills=assumed, cause="no trades"))
     if closed:
-        diary.tell(ev.HedgeLost(at=diary.now, hedge_id="h1", reason=Reason.CLOSED_ELSEWHERE))
+        diary.tell(ev.HedgeLost(at=diary.now, hedge_id="h1", reason=Reason.CLOSED_EXTERNALLY))
     before = diary.ledger
     buy, sell = (replace(fill, trade_id=70 + n, price=Decimal(140)) for n, fill in enumerate(assumed))
     forced, part = replace(buy, client_id="autoclose-1"), replace(sell, quantity=Decimal("4.996"))
-    late = ev.FillsElsewhere(at=diary.now, hedge_id="h1", fills=(forced, part), cause="read late", late=True)
+    late = ev.ExternalFills(at=diary.now, hedge_id="h1", fills=(forced, part), cause="read late", late=True)
     ledger = diary.tell(late, late).ledger
     hedge = ledger.closed[0].hedge if closed else ledger.hedge
     assert hedge
@@ -370,14 +370,14 @@ def test_late_trades_take_the_place_of_what_was_assumed_in_a_hedge_that_may_be_c
 
 
 def test_a_repair_ends_the_job_and_keeps_the_hedge() -> None:
-    diary = Diary().open_hedge().begin(ExecutionKind.TRIM).trade("s-2", Side.SELL, 1, 100)
+    diary = LedgerBuilder().open_hedge().begin(ExecutionKind.TRIM).trade("s-2", Side.SELL, 1, 100)
     ledger = diary.repaired().ledger
     assert ledger.execution is None
     assert ledger.owned("ABC") == Decimal("8.996")
 
 
 def test_b1_a_roll_restarts_the_counters_without_an_order() -> None:
-    diary = Diary().open_hedge().paid(3, 1).wait(hours=24)
+    diary = LedgerBuilder().open_hedge().paid(3, 1).wait(hours=24)
     rolled_at = diary.now
     diary.tell(ev.HedgeRolled(at=rolled_at, hedge_id="h1")).paid(2, 2)
     hedge = diary.ledger.hedge
@@ -388,13 +388,13 @@ def test_b1_a_roll_restarts_the_counters_without_an_order() -> None:
 
 
 def test_an_adopted_hedge_is_counted_once_and_its_history_is_never_booked_twice() -> None:
-    found = Diary("x1").open_hedge().ledger.hedge
+    found = LedgerBuilder("x1").open_hedge().ledger.hedge
     assert found
-    payment = Diary().paid(4, 9, START - timedelta(days=8)).events[0]
-    late = Diary().paid(5, 10, START + timedelta(minutes=1)).events[0]
+    payment = LedgerBuilder().paid(4, 9, START - timedelta(days=8)).events[0]
+    late = LedgerBuilder().paid(5, 10, START + timedelta(minutes=1)).events[0]
     assert isinstance(payment, ev.FundingReceived)
     assert isinstance(late, ev.FundingReceived)
-    fill_report = Diary().fee("s-1", Side.BUY, 10, 100, fee="0.4", trade_id=31).events[0]
+    fill_report = LedgerBuilder().fee("s-1", Side.BUY, 10, 100, fee="0.4", trade_id=31).events[0]
     assert isinstance(fill_report, ev.FeeBooked)
     own = OrderRecord.of_fill(fill_report.fill, hedge_id="x1", base="ABC", fee_quote=Decimal("0.4"))
     adopted = replace(found, adopted=True, orders=(own,), funding_received=Decimal(9), funding_payments=2)
@@ -410,7 +410,7 @@ def test_an_adopted_hedge_is_counted_once_and_its_history_is_never_booked_twice(
 
 @pytest.mark.parametrize("kind", ["opened", "closed", "lost", "rolled", "aborted", "elsewhere"])
 def test_news_of_another_hedge_leaves_ours_alone(kind: str) -> None:
-    diary = Diary().open_hedge()
+    diary = LedgerBuilder().open_hedge()
     hedge = diary.ledger.hedge
     news: dict[str, ev.Event] = {
         "opened": ev.HedgeOpened(at=START, hedge_id="h9"),
@@ -418,7 +418,7 @@ def test_news_of_another_hedge_leaves_ours_alone(kind: str) -> None:
         "lost": ev.HedgeLost(at=START, hedge_id="h9", reason=Reason.USER),
         "rolled": ev.HedgeRolled(at=START, hedge_id="h9"),
         "aborted": ev.HedgeAborted(at=START, hedge_id="h9", reason=Reason.REFUSED, detail=""),
-        "elsewhere": ev.FillsElsewhere(at=START, hedge_id="h9", fills=(), cause=""),
+        "elsewhere": ev.ExternalFills(at=START, hedge_id="h9", fills=(), cause=""),
     }
     ledger = diary.tell(news[kind]).ledger
     assert ledger.hedge == hedge
@@ -428,7 +428,7 @@ def test_news_of_another_hedge_leaves_ours_alone(kind: str) -> None:
 def test_only_the_newest_closed_hedges_are_kept_whole_and_none_is_lost_from_the_totals() -> None:
     events: list[ev.Event] = []
     for number in range(KEPT_CLOSED + 2):
-        events += Diary(f"h{number}", at=START + timedelta(days=number)).open_hedge().close_hedge().events
+        events += LedgerBuilder(f"h{number}", at=START + timedelta(days=number)).open_hedge().close_hedge().events
     ledger = fold(events)
     assert [c.hedge_id for c in ledger.closed] == [f"h{n}" for n in range(2, KEPT_CLOSED + 2)]
     assert ledger.totals.closed == KEPT_CLOSED + 2
@@ -438,7 +438,7 @@ def test_only_the_newest_closed_hedges_are_kept_whole_and_none_is_lost_from_the_
 
 
 def test_halts_targets_and_cycles_are_remembered() -> None:
-    diary = Diary().tell(
+    diary = LedgerBuilder().tell(
         ev.Halted(at=START, reason=ev.HaltReason.NAKED, detail="why"),
         ev.TargetDecided(at=START, symbol="XYZUSDT", expires_at=SETTLED),
         ev.CycleCompleted(at=START, number=41),
@@ -454,12 +454,12 @@ def test_halts_targets_and_cycles_are_remembered() -> None:
 
 
 def test_a_closing_keeps_the_target_it_was_decided_for() -> None:
-    diary = Diary().open_hedge().tell(ev.TargetDecided(at=START, symbol="XYZUSDT", expires_at=SETTLED))
+    diary = LedgerBuilder().open_hedge().tell(ev.TargetDecided(at=START, symbol="XYZUSDT", expires_at=SETTLED))
     assert diary.begin(ExecutionKind.CLOSE).ledger.target
 
 
 def test_the_worst_naked_time_of_any_job_is_remembered() -> None:
-    diary = Diary().begin()
+    diary = LedgerBuilder().begin()
     job = diary.ledger.execution
     assert job
     worse = replace(job, worst_naked_seconds=7.5, worst_naked_notional=Decimal(300))

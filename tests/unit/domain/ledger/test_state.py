@@ -8,12 +8,12 @@ from hedgerow.domain.execution import DoubtfulOrder, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger, Totals
 from hedgerow.domain.order import OrderRequest
-from support.ledger_builder import START, Diary
+from support.ledger_builder import START, LedgerBuilder
 from support.toy_venue import new_job
 
 
 def test_a5_only_coins_that_the_log_bought_are_owned() -> None:
-    diary = Diary()
+    diary = LedgerBuilder()
     # The account holds 2,000 coins of the user's: the books know them, the ledger owns none.
     diary.tell(
         ev.ExternalFlow(
@@ -32,20 +32,20 @@ def test_a5_only_coins_that_the_log_bought_are_owned() -> None:
 
 
 def test_a5_coins_bought_are_owned_while_the_hedge_is_still_being_opened() -> None:
-    diary = Diary().begin().trade("s-1", Side.BUY, 10, 100)
+    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100)
     assert diary.ledger.hedge is None
     assert diary.ledger.active == diary.ledger.opening
     assert diary.ledger.owned("ABC") == Decimal("9.996")
 
 
 def test_a5_dust_is_owned_beside_a_hedge_and_another_coin_is_not() -> None:
-    diary = Diary().dust("0.03", 3).open_hedge()
+    diary = LedgerBuilder().dust("0.03", 3).open_hedge()
     assert diary.ledger.owned("ABC") == Decimal("10.026")
     assert diary.ledger.owned("XYZ") == 0
 
 
 def test_money_is_not_a_coin() -> None:
-    assert Diary().open_hedge().ledger.owned("USDT") == 0
+    assert LedgerBuilder().open_hedge().ledger.owned("USDT") == 0
 
 
 def test_imported_figures_add_to_the_total_but_not_to_what_the_bot_earned() -> None:
@@ -58,7 +58,7 @@ def test_imported_figures_add_to_the_total_but_not_to_what_the_bot_earned() -> N
         symbol="ABCUSDT",
         position_opened_at=START,
     )
-    ledger = Diary().tell(imported).ledger
+    ledger = LedgerBuilder().tell(imported).ledger
     assert ledger.total_profit_loss == Decimal("-4.46")
     assert ledger.totals == Totals()
     assert (ledger.imported.cycle_count, ledger.imported.symbol) == (47, "ABCUSDT")

@@ -26,7 +26,7 @@ from hedgerow.emulator.core.market_changes import (
     TickerCollision,
 )
 from support.orders import order
-from support.worlds import START, SYMBOL, Listing, ScriptedTape, make_pair, make_world
+from support.worlds import START, SYMBOL, Listing, ScriptedMarketData, make_pair, make_world
 
 SPOT, PERP, BUY, SELL = Market.SPOT, Market.PERP, Side.BUY, Side.SELL
 D = Decimal
@@ -182,9 +182,9 @@ def test_a_redenomination_at_a_settlement_pays_funding_once_at_the_right_size() 
 
 
 def test_a_ticker_collision_leaves_the_coin_and_follows_the_underlying_of_the_perpetual() -> None:
-    tape = ScriptedTape([Listing(make_pair(SYMBOL), spot="0.1"), Listing("BBBUSDT", spot=50)])
-    tape.set_prices(START + MINUTE, 60, symbol="BBBUSDT")
-    world = make_world(tape)
+    market_data = ScriptedMarketData([Listing(make_pair(SYMBOL), spot="0.1"), Listing("BBBUSDT", spot=50)])
+    market_data.set_prices(START + MINUTE, 60, symbol="BBBUSDT")
+    world = make_world(market_data)
     world.change_market(TickerCollision(symbol=SYMBOL, price=D(100), underlying="BBBUSDT"))
     for at, perp in ((START, D(100)), (START + MINUTE, D(120))):
         world.advance(at)
@@ -198,7 +198,7 @@ def test_a_ticker_collision_leaves_the_coin_and_follows_the_underlying_of_the_pe
 
 
 def test_the_price_band_of_spot_is_measured_from_the_coin_and_not_from_the_perpetual() -> None:
-    world = make_world(ScriptedTape([Listing(make_pair(tick="0.0001"), spot="0.1")]))
+    world = make_world(ScriptedMarketData([Listing(make_pair(tick="0.0001"), spot="0.1")]))
     world.change_market(TickerCollision(symbol=SYMBOL, price=D(100)))
     world.place(order(SPOT, BUY, "100", "0.11"))
     assert world.account().coin("AAA").free > 99
@@ -267,12 +267,12 @@ def test_mark_and_index_may_leave_the_books_and_each_other() -> None:
 
 
 def test_changes_survive_a_restart_and_happen_once() -> None:
-    tape = ScriptedTape()
-    world = hedged(make_world(tape))
+    market_data = ScriptedMarketData()
+    world = hedged(make_world(market_data))
     world.change_market(Redenomination(symbol=SYMBOL))
     world.change_market(FilterChange(symbol=SYMBOL, min_notional=D(7), at=START + MINUTE))
     kept = msgspec.json.decode(msgspec.json.encode(world.dump()), type=WorldState)
-    again = World.load(tape, kept, WorldOptions())
+    again = World.load(market_data, kept, WorldOptions())
     assert again.account().positions[SYMBOL].quantity == D("-0.01")
     again.advance(START + MINUTE)
     assert again.account().positions[SYMBOL].quantity == D("-0.01")
@@ -291,7 +291,7 @@ def test_a_view_of_the_past_keeps_its_listing() -> None:
 
 def test_changes_given_at_the_opening_hold_from_the_start() -> None:
     changes: tuple[MarketChange, ...] = (FilterChange(symbol=SYMBOL, tick=D("0.5")),)
-    world = World(ScriptedTape(), start=START, changes=changes)
+    world = World(ScriptedMarketData(), start=START, changes=changes)
     assert listed(world).perp.tick == D("0.5")
 
 

@@ -11,7 +11,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderStatus, TimeInForce
 from hedgerow.emulator import World
 from support.orders import order
-from support.worlds import START, SYMBOL, Listing, ScriptedTape, make_world, prices_of
+from support.worlds import START, SYMBOL, Listing, ScriptedMarketData, make_world, prices_of
 
 SPOT, PERP, BUY, SELL = Market.SPOT, Market.PERP, Side.BUY, Side.SELL
 GTC, GTX = TimeInForce.GTC, TimeInForce.GTX
@@ -20,7 +20,7 @@ D = Decimal
 
 def quiet_world(**options: Any) -> World:
     """A world in which so little trades that no queue moves."""
-    return make_world(ScriptedTape([Listing(volume=1)]), **options)
+    return make_world(ScriptedMarketData([Listing(volume=1)]), **options)
 
 
 def after(seconds: float) -> timedelta:
@@ -52,8 +52,8 @@ def test_taking_offers_leaves_bids_and_the_other_market_alone() -> None:
 
 
 def test_a_bottomless_book_gives_any_quantity_at_exactly_the_price() -> None:
-    tape = ScriptedTape([Listing(spot="100.123")])
-    world = make_world(tape, usdt=10_000_000, bottomless=True)
+    market_data = ScriptedMarketData([Listing(spot="100.123")])
+    world = make_world(market_data, usdt=10_000_000, bottomless=True)
     done = world.place(order(SPOT, BUY, "50000", "101"))
     assert (done.status, done.filled_notional) == (OrderStatus.FILLED, 50_000 * D("100.123"))
     quote = world.market(1).quote(SPOT, SYMBOL)
@@ -111,8 +111,8 @@ def test_resting_perp_orders_hold_margin() -> None:
 
 
 def test_a_maker_is_served_after_the_queue_before_it() -> None:
-    tape = ScriptedTape([Listing(volume=86_400_000)])
-    world = make_world(tape)
+    market_data = ScriptedMarketData([Listing(volume=86_400_000)])
+    world = make_world(market_data)
     request = order(PERP, BUY, "2", "99.99", client_id="queue", time_in_force=GTX)
     ahead = world.depth(PERP, SYMBOL).bids[0].quantity
     world.place(request)
@@ -133,9 +133,9 @@ def test_a_maker_is_served_after_the_queue_before_it() -> None:
 
 
 def test_a_resting_sale_is_paid_when_the_price_comes_through() -> None:
-    tape = ScriptedTape([Listing(volume=1)])
-    tape.set_prices(START + after(300), "105")
-    world = make_world(tape, usdt=0, coins={"AAA": D(5)})
+    market_data = ScriptedMarketData([Listing(volume=1)])
+    market_data.set_prices(START + after(300), "105")
+    world = make_world(market_data, usdt=0, coins={"AAA": D(5)})
     world.place(order(SPOT, SELL, "5", "101", time_in_force=GTX))
     world.advance(START + after(400))
     account = world.account()
@@ -154,9 +154,9 @@ def test_an_id_is_free_again_once_its_order_has_ended() -> None:
 
 
 def test_nothing_trades_in_a_gap_of_the_tape() -> None:
-    tape = ScriptedTape()
-    tape.set_gap(START + after(300))
-    world = make_world(tape)
+    market_data = ScriptedMarketData()
+    market_data.set_gap(START + after(300))
+    world = make_world(market_data)
     world.advance(START + after(300))
     assert world.market(1).quote(SPOT, SYMBOL) is None
     assert world.depth(SPOT, SYMBOL).asks == ()
@@ -166,9 +166,9 @@ def test_nothing_trades_in_a_gap_of_the_tape() -> None:
 
 
 def test_a_missing_side_is_none_and_takes_no_orders() -> None:
-    tape = ScriptedTape()
-    tape.set_missing_sides(START, {SPOT: BUY})
-    world = make_world(tape)
+    market_data = ScriptedMarketData()
+    market_data.set_missing_sides(START, {SPOT: BUY})
+    world = make_world(market_data)
     quote = world.market(1).quote(SPOT, SYMBOL)
     assert quote is not None
     assert quote.ask is None
@@ -186,19 +186,19 @@ def test_in_hedge_mode_an_order_without_a_position_side_is_refused() -> None:
 
 
 def test_a_market_order_by_hand_does_not_reach_beyond_its_bound() -> None:
-    tape = ScriptedTape()
-    tape.set_liquidity(half_spread_bps=600, depth_notional=100_000)
-    world = make_world(tape)
+    market_data = ScriptedMarketData()
+    market_data.set_liquidity(half_spread_bps=600, depth_notional=100_000)
+    world = make_world(market_data)
     with pytest.raises(Rejected) as refusal:
         world.trade_by_hand(PERP, SYMBOL, SELL, D(1))
     assert refusal.value.code == -4131
 
 
 def test_prices_of_both_markets_are_their_own() -> None:
-    tape = ScriptedTape()
-    tape.set_prices(START, "100", "101", mark="100.5")
-    world = make_world(tape)
-    assert world.tape.prices(SYMBOL, START) == prices_of("100", "101", "100.5")
+    market_data = ScriptedMarketData()
+    market_data.set_prices(START, "100", "101", mark="100.5")
+    world = make_world(market_data)
+    assert world.market_data.prices(SYMBOL, START) == prices_of("100", "101", "100.5")
     world.set_leverage(SYMBOL, 1)
     world.place(order(PERP, SELL, "1", "100.9"))
     position = world.account().positions[SYMBOL]

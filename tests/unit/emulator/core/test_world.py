@@ -14,7 +14,7 @@ from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.order import OrderStatus, TimeInForce
 from hedgerow.emulator import World, WorldState
 from support.orders import order
-from support.worlds import START, SYMBOL, Listing, ScriptedTape, make_world
+from support.worlds import START, SYMBOL, Listing, ScriptedMarketData, make_world
 
 SPOT, PERP, BUY, SELL = Market.SPOT, Market.PERP, Side.BUY, Side.SELL
 D = Decimal
@@ -28,7 +28,7 @@ def hedged(world: World, quantity: str = "10") -> World:
     return world
 
 
-class CountingTape(ScriptedTape):
+class CountingMarketData(ScriptedMarketData):
     """Counts how often a symbol's prices were asked for."""
 
     def __init__(self) -> None:
@@ -41,20 +41,20 @@ class CountingTape(ScriptedTape):
 
 
 def test_time_costs_nothing_while_nothing_is_held() -> None:
-    tape = CountingTape()
-    world = make_world(tape)
+    market_data = CountingMarketData()
+    world = make_world(market_data)
     world.advance(START + timedelta(days=365))
-    assert tape.asked == {}
+    assert market_data.asked == {}
     assert world.now == START + timedelta(days=365)
 
 
 def test_only_the_symbol_that_is_held_is_looked_at() -> None:
-    tape = CountingTape()
-    world = hedged(make_world(tape))
-    tape.asked.clear()
+    market_data = CountingMarketData()
+    world = hedged(make_world(market_data))
+    market_data.asked.clear()
     world.advance(START + HOUR)
-    assert tape.asked.keys() == {SYMBOL}
-    assert tape.asked[SYMBOL] <= 3 * 12
+    assert market_data.asked.keys() == {SYMBOL}
+    assert market_data.asked[SYMBOL] <= 3 * 12
 
 
 def test_time_never_runs_backwards() -> None:
@@ -65,10 +65,10 @@ def test_time_never_runs_backwards() -> None:
 
 
 def test_funding_is_position_times_mark_times_rate_at_the_stamp() -> None:
-    tape = ScriptedTape()
-    tape.set_prices(START + 8 * HOUR, "110", "111", mark="112.3456789")
-    tape.set_rate(START + 8 * HOUR, "0.00012345")
-    world = hedged(make_world(tape), "9.99")
+    market_data = ScriptedMarketData()
+    market_data.set_prices(START + 8 * HOUR, "110", "111", mark="112.3456789")
+    market_data.set_rate(START + 8 * HOUR, "0.00012345")
+    world = hedged(make_world(market_data), "9.99")
     world.advance(START + 9 * HOUR)
     (payment,) = world.funding_payments(START)
     assert payment.at == START + 8 * HOUR
@@ -94,19 +94,19 @@ def test_a_late_charge_meets_the_position_of_its_own_time() -> None:
 
 
 def test_an_interval_that_changes_while_held_pays_at_its_new_times() -> None:
-    tape = ScriptedTape()
-    tape.set_interval(START + 8 * HOUR, 4)
-    world = hedged(make_world(tape))
+    market_data = ScriptedMarketData()
+    market_data.set_interval(START + 8 * HOUR, 4)
+    world = hedged(make_world(market_data))
     world.advance(START + 20 * HOUR)
     assert [payment.at for payment in world.funding_payments(START)] == [START + h * HOUR for h in (8, 12, 16, 20)]
 
 
 def test_how_time_is_cut_does_not_change_what_happens() -> None:
     def outcome(minutes: int) -> WorldState:
-        tape = ScriptedTape()
+        market_data = ScriptedMarketData()
         for hour in range(24):
-            tape.set_prices(START + hour * HOUR, 100 + hour % 5, 100 + hour % 7)
-        world = hedged(make_world(tape))
+            market_data.set_prices(START + hour * HOUR, 100 + hour % 5, 100 + hour % 7)
+        world = hedged(make_world(market_data))
         while world.now < START + 24 * HOUR:
             world.advance(min(world.now + timedelta(minutes=minutes), START + 24 * HOUR))
         return world.dump()
@@ -145,7 +145,7 @@ def test_a_jump_far_beyond_leaves_an_empty_wallet_and_no_debt() -> None:
 
 
 def test_liquidation_cancels_resting_orders_first() -> None:
-    world = hedged(make_world(ScriptedTape([Listing(volume=1)]), perp=1_100))
+    world = hedged(make_world(ScriptedMarketData([Listing(volume=1)]), perp=1_100))
     world.place(order(PERP, BUY, "1", "98", time_in_force=TimeInForce.GTX))
     world.shock(SYMBOL, D("2.5"))
     assert world.open_orders(SYMBOL) == ()
@@ -186,7 +186,7 @@ def test_a_view_keeps_what_was_true_when_it_was_read() -> None:
 
 
 def test_a_stop_of_trading_sweeps_resting_orders_away() -> None:
-    world = make_world(ScriptedTape([Listing(volume=1)]))
+    world = make_world(ScriptedMarketData([Listing(volume=1)]))
     world.place(order(SPOT, BUY, "1", "99", time_in_force=TimeInForce.GTX))
     world.set_status(SYMBOL, TradingStatus.SETTLING)
     assert world.open_orders(SYMBOL) == ()
@@ -250,7 +250,7 @@ def test_leverage_cannot_fall_below_what_the_margin_carries() -> None:
 
 
 def test_the_margin_type_changes_only_on_a_symbol_with_nothing_on_it() -> None:
-    world = make_world(ScriptedTape([Listing(volume=1)]))
+    world = make_world(ScriptedMarketData([Listing(volume=1)]))
     world.place(order(PERP, SELL, "1", "101", client_id="rest", time_in_force=TimeInForce.GTX))
     codes = []
     for _ in range(2):
@@ -282,29 +282,29 @@ def test_another_coin_in_the_perpetual_wallet_is_no_collateral_and_survives_a_re
     world.deposit(Wallet.PERP, "AAA", D(-1))
     assert world.account().perp_assets == {"AAA": D(2)}
     assert world.account().perp == before
-    assert World.load(world.tape, world.dump()).account().perp_assets == {"AAA": D(2)}
+    assert World.load(world.market_data, world.dump()).account().perp_assets == {"AAA": D(2)}
 
 
 def test_a_gap_of_the_tape_keeps_the_last_mark_of_what_is_held() -> None:
-    tape = ScriptedTape()
-    tape.set_gap(START + HOUR)
-    world = hedged(make_world(tape))
+    market_data = ScriptedMarketData()
+    market_data.set_gap(START + HOUR)
+    world = hedged(make_world(market_data))
     world.advance(START + 9 * HOUR)
     assert world.account().positions[SYMBOL].mark_price == 100
     assert world.funding_payments(START)[0].amount == D("0.3")
-    again = World.load(tape, world.dump())
+    again = World.load(market_data, world.dump())
     assert again.account() == world.account()
 
 
 def test_a_world_goes_on_after_a_restart_as_if_nothing_had_happened() -> None:
-    tape = ScriptedTape()
-    tape.set_prices(START + 5 * HOUR, "97", "97.5")
-    straight = hedged(make_world(tape))
+    market_data = ScriptedMarketData()
+    market_data.set_prices(START + 5 * HOUR, "97", "97.5")
+    straight = hedged(make_world(market_data))
     straight.place(order(SPOT, BUY, "1", "98", client_id="rest", time_in_force=TimeInForce.GTX))
     straight.shock(SYMBOL, D("1.01"), START + 12 * HOUR)
     straight.transfer("once", D(5), TransferDirection.SPOT_TO_PERP, "USDT")
     encoded = msgspec.json.encode(straight.dump())
-    restarted = World.load(tape, msgspec.json.decode(encoded, type=WorldState))
+    restarted = World.load(market_data, msgspec.json.decode(encoded, type=WorldState))
     assert msgspec.json.encode(restarted.dump()) == encoded
     for world in (straight, restarted):
         world.advance(START + 30 * HOUR)

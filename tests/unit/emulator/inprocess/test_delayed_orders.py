@@ -31,7 +31,7 @@ def run(venue: EmulatedVenue, command: Command) -> tuple[Event, ...]:
 
 def resolved(venue: EmulatedVenue, command: PlaceOrder, after_seconds: float) -> Event:
     assert isinstance(venue.clock, VirtualClock)
-    venue.clock.pass_time(after_seconds)
+    venue.clock.advance_time(after_seconds)
     (event,) = run_virtual(venue.clock, venue.resolve(command.order))
     return event
 
@@ -91,10 +91,10 @@ def test_a_calm_venue_strikes_no_more_and_hides_nothing() -> None:
     assert len(run(venue, buy())) == 4
     with pytest.raises(VenueError):
         run_virtual(venue.clock, venue.account())
-    assert venue.struck == 2
+    assert venue.faulted == 2
     venue.calm()
     assert run_virtual(venue.clock, venue.account()).coin("AAA").total > 0
-    assert venue.struck == 0
+    assert venue.faulted == 0
 
 
 @pytest.mark.parametrize(("lead", "delay"), [(15.0, 0.0), (15.0, 15.0), (0.0, 15.0)])

@@ -34,7 +34,7 @@ from hedgerow.emulator.inprocess.faults import (
     drawn_plan,
 )
 from support.orders import ended, order, place
-from support.worlds import START, SYMBOL, ScriptedTape, make_venue, make_world
+from support.worlds import START, SYMBOL, ScriptedMarketData, make_venue, make_world
 
 SPOT, PERP, BUY, SELL = Market.SPOT, Market.PERP, Side.BUY, Side.SELL
 D = Decimal
@@ -206,10 +206,10 @@ def test_a_look_up_that_fails_leaves_an_order_unknown() -> None:
 
 
 def test_stale_books_show_an_old_time_and_old_prices_while_the_mark_moves() -> None:
-    tape = ScriptedTape()
-    tape.set_prices(START + timedelta(minutes=5), "90")
+    market_data = ScriptedMarketData()
+    market_data.set_prices(START + timedelta(minutes=5), "90")
     window = StaleBooks(after=START + timedelta(seconds=30), until=START + timedelta(minutes=10))
-    venue = make_venue(make_world(tape), faults=FaultPlan(stale_books=(window,)))
+    venue = make_venue(make_world(market_data), faults=FaultPlan(stale_books=(window,)))
 
     async def story() -> None:
         await venue.clock.sleep(400)

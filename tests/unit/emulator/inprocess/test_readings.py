@@ -52,9 +52,9 @@ def run(venue: EmulatedVenue, command: Command) -> tuple[Event, ...]:
     return wait(venue, venue.submit(command))
 
 
-def pass_time(venue: EmulatedVenue, seconds: float) -> None:
+def advance_time(venue: EmulatedVenue, seconds: float) -> None:
     assert isinstance(venue.clock, VirtualClock)
-    venue.clock.pass_time(seconds)
+    venue.clock.advance_time(seconds)
 
 
 def venue_reading(mutation: AccountMutation, **terms: Any) -> EmulatedVenue:
@@ -118,12 +118,12 @@ def test_the_second_endpoint_may_contradict_the_first_or_agree_with_it() -> None
 def test_a_stale_account_shows_what_was_read_before_it_began() -> None:
     venue = venue_reading(AccountMutation.STALE, after=START + MINUTE, until=START + 2 * MINUTE, noticed=False)
     before = wait(venue, venue.account())
-    pass_time(venue, 60)
+    advance_time(venue, 60)
     run(venue, place(order(PERP, BUY, "10", "100.5", reduce_only=True)))
     stale = wait(venue, venue.account())
     assert stale.short(SYMBOL) == 10
     assert stale.at > before.at
-    pass_time(venue, 60)
+    advance_time(venue, 60)
     assert wait(venue, venue.account()).short(SYMBOL) == 0
 
 
@@ -191,7 +191,7 @@ def test_an_order_that_was_denied_lands_later() -> None:
     (denied,) = wait(venue, venue.resolve(command.order))
     assert isinstance(denied, OrderEnded)
     assert (denied.status, denied.filled_quantity) == (OrderStatus.EXPIRED, D(0))
-    pass_time(venue, 30)
+    advance_time(venue, 30)
     (landed,) = wait(venue, venue.resolve(command.order))
     assert isinstance(landed, OrderEnded)
     assert landed.status is OrderStatus.FILLED
@@ -229,7 +229,7 @@ def test_a_pair_may_refuse_for_ever_what_it_is_asked(refused: Refused, codes: li
     venue = venue_with(refusals=(PairRefusal(code=-2010, symbol=SYMBOL, refused=refused),))
     for _ in range(2):
         assert refusals(venue, *everything()) == codes
-        pass_time(venue, 86_400)
+        advance_time(venue, 86_400)
 
 
 def test_a_refusal_of_another_pair_or_another_time_or_market_does_not_count() -> None:
@@ -237,9 +237,9 @@ def test_a_refusal_of_another_pair_or_another_time_or_market_does_not_count() ->
     venue = venue_with(refusals=(PairRefusal(code=-2010, symbol="BBBUSDT"), later))
     assert refusals(venue, SetLeverage(symbol=SYMBOL, leverage=1)) == [None]
     assert isinstance(run(venue, SetLeverage(symbol=SYMBOL, leverage=1))[0], LeverageSet)
-    pass_time(venue, 60)
+    advance_time(venue, 60)
     assert refusals(venue, place(order(SPOT, BUY, "1", "101")), place(order(PERP, SELL, "1", "99"))) == [-1, None]
-    pass_time(venue, 60)
+    advance_time(venue, 60)
     assert refusals(venue, place(order(SPOT, BUY, "1", "101"))) == [None]
 
 
@@ -255,11 +255,11 @@ def test_a_funding_payment_is_listed_late_and_paid_at_once() -> None:
     late = LateFunding(seconds=3600.0, after=START, until=START + timedelta(days=1))
     venue = venue_with(late_funding=(late,))
     before = wait(venue, venue.account()).perp.balance
-    pass_time(venue, 8 * 3600 + 60)
+    advance_time(venue, 8 * 3600 + 60)
     assert wait(venue, venue.account()).perp.balance > before
     assert wait(venue, venue.funding_payments(START)) == ()
     assert wait(venue, venue.record(START)).payments == ()
-    pass_time(venue, 3600)
+    advance_time(venue, 3600)
     assert len(wait(venue, venue.funding_payments(START))) == 1
 
 
@@ -267,9 +267,9 @@ def test_a_settled_rate_is_listed_late() -> None:
     late = LateRates(seconds=3600.0, after=START + MINUTE, until=START + timedelta(days=1), symbol=SYMBOL)
     venue = venue_with(late_rates=(late,))
     old = wait(venue, venue.market(3)).rates.newest(SYMBOL, 1)
-    pass_time(venue, 8 * 3600 + 60)
+    advance_time(venue, 8 * 3600 + 60)
     assert wait(venue, venue.market(3)).rates.newest(SYMBOL, 1) == old
-    pass_time(venue, 3600)
+    advance_time(venue, 3600)
     board = wait(venue, venue.market(3)).rates
     assert board.newest(SYMBOL, 1) != old
     assert wait(venue, venue.market(3)).rates is board

@@ -14,9 +14,9 @@ from hedgerow.domain.funding import FundingRate, RateBoard
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.market import Depth, Level, MarkPrice, Quote
 from hedgerow.emulator.core.world import World
-from hedgerow.emulator.inprocess.sandbox import MirroredVenue
-from hedgerow.emulator.markets.live_feed import MirrorTape
-from hedgerow.ports import Tape
+from hedgerow.emulator.inprocess.sandbox import SandboxVenue
+from hedgerow.emulator.markets.live_feed import LiveMarketData
+from hedgerow.ports import MarketData
 from support.orders import ended, order, place
 from support.worlds import START, SYMBOL, make_pair
 
@@ -112,15 +112,15 @@ class Scene:
         self.live = Live(self.clock)
         self.worlds: list[World] = []
         self.saved = 0
-        self.venue = MirroredVenue(
+        self.venue = SandboxVenue(
             self.live,  # type: ignore[arg-type] # only the market half is ever asked
             self.clock,
             self.opened,
             on_change=self.kept,
         )
 
-    async def opened(self, tape: Tape) -> World:
-        world = World(tape, start=self.clock.now(), spot={"USDT": Decimal(5000)}, perp=Decimal(5000))
+    async def opened(self, market_data: MarketData) -> World:
+        world = World(market_data, start=self.clock.now(), spot={"USDT": Decimal(5000)}, perp=Decimal(5000))
         self.worlds.append(world)
         return world
 
@@ -255,16 +255,16 @@ def replace_fees(pair: BasisPair) -> BasisPair:
 
 
 def test_a_tape_knows_a_missing_side_and_a_missing_price(scene: Scene) -> None:
-    tape = MirrorTape(LiveView(scene.live))
-    assert tape.missing_side(SPOT, SYMBOL, START) is None
-    assert tape.liquidity(SPOT, SYMBOL, START).depth_notional == Decimal("4999.5")
+    market_data = LiveMarketData(LiveView(scene.live))
+    assert market_data.missing_side(SPOT, SYMBOL, START) is None
+    assert market_data.liquidity(SPOT, SYMBOL, START).depth_notional == Decimal("4999.5")
     scene.live.no_offers = True
-    tape.take(LiveView(scene.live))
-    assert tape.missing_side(SPOT, SYMBOL, START) is BUY
-    assert tape.liquidity(SPOT, SYMBOL, START).depth_notional == 0
+    market_data.take(LiveView(scene.live))
+    assert market_data.missing_side(SPOT, SYMBOL, START) is BUY
+    assert market_data.liquidity(SPOT, SYMBOL, START).depth_notional == 0
     scene.live.price = None
-    tape.take(LiveView(scene.live))
-    assert tape.prices(SYMBOL, START) is None
-    assert tape.volume("NEWUSDT", START) == 0
-    assert tape.sources == {SYMBOL: "read live"}
-    assert tape.start == START < tape.end
+    market_data.take(LiveView(scene.live))
+    assert market_data.prices(SYMBOL, START) is None
+    assert market_data.volume("NEWUSDT", START) == 0
+    assert market_data.sources == {SYMBOL: "read live"}
+    assert market_data.start == START < market_data.end

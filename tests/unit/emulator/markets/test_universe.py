@@ -8,7 +8,7 @@ import pytest
 
 from hedgerow.domain.errors import MarketClosed
 from hedgerow.domain.instrument import Market, Side, TradingStatus
-from hedgerow.emulator import GeneratedTape, World
+from hedgerow.emulator import GeneratedMarketData, World
 from hedgerow.emulator.markets.universe import Universe, universe
 from support.orders import order
 from support.wire import WireClient, make_wired
@@ -18,12 +18,12 @@ HOUR = timedelta(hours=1)
 SPOT, PERP = Market.SPOT, Market.PERP
 
 
-def tape_of(count: int) -> GeneratedTape:
-    return GeneratedTape(1, START, characters=universe(count))
+def market_data_of(count: int) -> GeneratedMarketData:
+    return GeneratedMarketData(1, START, characters=universe(count))
 
 
 def wired(count: int) -> WireClient:
-    return make_wired(tape_of(count))
+    return make_wired(market_data_of(count))
 
 
 def symbols(client: WireClient, market: Market, path: str) -> set[str]:
@@ -65,8 +65,8 @@ def test_a_perpetual_without_a_coin_is_listed_on_the_futures_market_alone() -> N
 
 
 def test_a_perpetual_without_a_coin_is_no_pair() -> None:
-    tape = tape_of(60)
-    world = World(tape, start=START, spot={"USDT": Decimal(1000)}, perp=Decimal(1000))
+    market_data = market_data_of(60)
+    world = World(market_data, start=START, spot={"USDT": Decimal(1000)}, perp=Decimal(1000))
     view = world.market(3)
     paired = {pair.symbol for pair in view.pairs}
     alone = next(each.symbol for each in universe(60) if not each.has_spot and each.status is TradingStatus.TRADING)
@@ -79,19 +79,19 @@ def test_a_perpetual_without_a_coin_is_no_pair() -> None:
 
 
 def test_a_delisted_perpetual_settles_no_more_and_has_no_price() -> None:
-    tape = tape_of(60)
+    market_data = market_data_of(60)
     gone = next(each for each in universe(60) if each.status is TradingStatus.SETTLING)
     assert gone.delisted_since_day is not None
     ended = START + timedelta(days=gone.delisted_since_day)
-    assert tape.settled(gone.symbol, ended, START + 48 * HOUR) == ()
-    newest = tape.newest_settled(gone.symbol, START, 5)
+    assert market_data.settled(gone.symbol, ended, START + 48 * HOUR) == ()
+    newest = market_data.newest_settled(gone.symbol, START, 5)
     assert len(newest) == 5
     assert newest[-1].at <= ended
-    assert tape.prices(gone.symbol, START) is None
-    assert tape.prices(gone.symbol, ended - HOUR) is not None
-    assert tape.predicted(gone.symbol, START) is None
-    assert tape.volume(gone.symbol, START) == 0
-    client = make_wired(tape)
+    assert market_data.prices(gone.symbol, START) is None
+    assert market_data.prices(gone.symbol, ended - HOUR) is not None
+    assert market_data.predicted(gone.symbol, START) is None
+    assert market_data.volume(gone.symbol, START) == 0
+    client = make_wired(market_data)
     row = client.perp("GET", "premiumIndex", symbol=gone.symbol).json
     assert (row["nextFundingTime"], Decimal(row["markPrice"])) == (0, Decimal(0))
     listed = {row["symbol"]: row["status"] for row in client.perp("GET", "exchangeInfo").json["symbols"]}
@@ -101,11 +101,11 @@ def test_a_delisted_perpetual_settles_no_more_and_has_no_price() -> None:
 
 
 def test_every_interval_settles_at_its_own_hours() -> None:
-    tape = tape_of(300)
+    market_data = market_data_of(300)
     for each in universe(300):
         if each.delisted_since_day is None:
             hours = each.intervals[0][1]
-            stamps = [rate.at for rate in tape.settled(each.symbol, START, START + 8 * HOUR)]
+            stamps = [rate.at for rate in market_data.settled(each.symbol, START, START + 8 * HOUR)]
             assert len(stamps) in {8 // hours, 8}, each.symbol
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.captured_market import CapturedTape, has_captures, load_captures
+from hedgerow.emulator.wire.captured_market import CapturedMarketData, has_captures, load_captures
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.protocol.exchange_info import Profile
 from support.wire import USER, WireClient, make_wired
-from support.worlds import ScriptedTape
+from support.worlds import ScriptedMarketData
 
 CAPTURES = Path(__file__).parents[3] / "captures" / "aster"
 """Excerpts of replies of the venue."""
@@ -34,7 +34,7 @@ def pick(rows: list[dict[str, Any]], **wanted: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def plain() -> WireClient:
-    return make_wired(ScriptedTape(["ETHUSDT"]))
+    return make_wired(ScriptedMarketData(["ETHUSDT"]))
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_every_captured_symbol_has_the_keys_that_ours_have(plain: WireClient, ma
 
 def test_captured_grids_are_served_and_enforced() -> None:
     captures = load_captures(CAPTURES)
-    tape = CapturedTape(ScriptedTape(["ETHUSDT"]), captures)
-    exchange = Exchange(tape, start=tape.start, profile=Profile(tape.pairs, captures))
+    market_data = CapturedMarketData(ScriptedMarketData(["ETHUSDT"]), captures)
+    exchange = Exchange(market_data, start=market_data.start, profile=Profile(market_data.pairs, captures))
     exchange.open_account(USER, perp=Decimal(10_000))
     client = WireClient(make_wired(state=exchange).venue, user=USER)
     client.user = USER
@@ -131,10 +131,10 @@ def test_a_captured_listing_changes_a_tape_s_grids_and_nothing_else(tmp_path: Pa
     ]
     row = {"symbol": "AAAUSDT", "filters": filters}
     (tmp_path / "futures_exchangeInfo_1.json").write_text(json.dumps({"symbols": [row]}))
-    tape = ScriptedTape()
-    made = CapturedTape(tape, load_captures(tmp_path))
+    market_data = ScriptedMarketData()
+    made = CapturedMarketData(market_data, load_captures(tmp_path))
     perp, spot = made.pairs[0].perp, made.pairs[0].spot
     assert (str(perp.tick), str(perp.lot), str(perp.min_notional)) == ("0.5", "0.2", "7")
-    assert spot == tape.pairs[0].spot
-    assert (made.start, made.end, made.step) == (tape.start, tape.end, tape.step)
-    assert made.prices("AAAUSDT", made.start) == tape.prices("AAAUSDT", tape.start)
+    assert spot == market_data.pairs[0].spot
+    assert (made.start, made.end, made.step) == (market_data.start, market_data.end, market_data.step)
+    assert made.prices("AAAUSDT", made.start) == market_data.prices("AAAUSDT", market_data.start)

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.emulator.wire.exchange.state import MemberState
-from support.wire import WireClient, make_wired, member_of
+from hedgerow.emulator.wire.exchange.state import ExchangeAccountState
+from support.wire import WireClient, account_of, make_wired
 from support.worlds import START, SYMBOL
 
 pytestmark = pytest.mark.slow
@@ -25,9 +25,9 @@ def account_with(trades: int) -> WireClient:
     client = make_wired()
     client.buy_spot()
     client.order("SELL")
-    client.pass_time(1)
+    client.advance_time(1)
     client.order("BUY")
-    state = member_of(client).state()
+    state = account_of(client).state()
     world, last = state.world, state.world.journal.last_id
     models, orders = world.journal.fills, world.orders
     fills = [
@@ -45,25 +45,29 @@ def account_with(trades: int) -> WireClient:
         )
         for number in range(trades)
     ]
-    tickets = [
-        replace(state.tickets[0], order_id=state.tickets[-1].order_id + 1 + number, client_id=f"old-{number}")
+    exchange_orders = [
+        replace(
+            state.exchange_orders[0],
+            order_id=state.exchange_orders[-1].order_id + 1 + number,
+            client_id=f"old-{number}",
+        )
         for number in range(trades)
     ]
     journal = replace(world.journal, fills=(*models, *fills), last_id=last + 2 * trades + 2)
     aged = replace(
         state,
         world=replace(world, journal=journal, orders=(*orders, *entered)),
-        tickets=(*state.tickets, *tickets),
+        exchange_orders=(*state.exchange_orders, *exchange_orders),
     )
     return restored(client, aged, trades)
 
 
-def restored(client: WireClient, state: MemberState, numbers: int) -> WireClient:
+def restored(client: WireClient, state: ExchangeAccountState, numbers: int) -> WireClient:
     exchange = client.venue.exchange
     exchange.restore(state)
     for _ in range(numbers):
         exchange.next_id()
-    client.pass_time(timedelta(days=30).total_seconds())
+    client.advance_time(timedelta(days=30).total_seconds())
     client.order("BUY")
     return client
 
@@ -78,9 +82,9 @@ def peak_of(act: Callable[[], object]) -> int:
 
 
 def trade(client: WireClient) -> None:
-    world = member_of(client).world
+    world = account_of(client).world
     world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, Decimal(1))
-    member_of(client).sync()
+    account_of(client).sync()
 
 
 ACTS: dict[str, Callable[[WireClient], object]] = {

@@ -7,7 +7,7 @@ import pytest
 
 from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.emulator.core.market_changes import FilterChange
-from support.wire import OTHER, WireClient, make_wired, member_of
+from support.wire import OTHER, WireClient, account_of, make_wired
 from support.worlds import START
 
 SYMBOL = "AAAUSDT"
@@ -54,8 +54,8 @@ def test_a_coarser_lot_hides_no_position_and_no_trade() -> None:
 def test_a_change_through_one_account_is_listed_for_all() -> None:
     client = make_wired()
     exchange = client.venue.exchange
-    member_of(client).world.change_market(FilterChange(symbol=SYMBOL, market=Market.PERP, lot=D(5)))
-    member_of(client).world.set_status(SYMBOL, TradingStatus.CLOSED, (Market.SPOT,))
+    account_of(client).world.change_market(FilterChange(symbol=SYMBOL, market=Market.PERP, lot=D(5)))
+    account_of(client).world.set_status(SYMBOL, TradingStatus.CLOSED, (Market.SPOT,))
     exchange.settle()
     assert filters(client)["LOT_SIZE"]["stepSize"] == "5"
     assert SYMBOL not in [row["symbol"] for row in client.spot("GET", "exchangeInfo").json["symbols"]]
@@ -68,9 +68,9 @@ def test_a_change_at_a_time_begins_and_ends_by_itself() -> None:
     at = START.replace(minute=10).isoformat()
     change(client, "filter", tick="0.5", at=at, seconds=MINUTE)
     assert filters(client)["PRICE_FILTER"]["tickSize"] == "0.01"
-    client.pass_time(10 * MINUTE)
+    client.advance_time(10 * MINUTE)
     assert filters(client)["PRICE_FILTER"]["tickSize"] == "0.5"
-    client.pass_time(MINUTE)
+    client.advance_time(MINUTE)
     assert filters(client)["PRICE_FILTER"]["tickSize"] == "0.01"
 
 
@@ -103,7 +103,7 @@ def test_a_scheduled_closure_ends_orders_of_every_stage() -> None:
     )
     change(client, "status", status="SETTLING", at=START.replace(minute=1).isoformat())
     assert len(client.perp("GET", "openOrders").json) == 2
-    client.pass_time(2 * MINUTE)
+    client.advance_time(2 * MINUTE)
     assert client.perp("GET", "openOrders").json == []
 
 
@@ -113,8 +113,8 @@ def test_a_redenomination_reaches_every_account() -> None:
     other = WireClient(client.venue, user=OTHER, key=2)
     other.order("SELL", quantity="2")
     change(client, "redenomination", factor="1000")
-    assert member_of(client).world.parts.perp.quantity(SYMBOL) == D("-0.001")
-    assert member_of(other).world.parts.perp.quantity(SYMBOL) == D("-0.002")
+    assert account_of(client).world.parts.perp.quantity(SYMBOL) == D("-0.001")
+    assert account_of(other).world.parts.perp.quantity(SYMBOL) == D("-0.002")
     (row,) = client.perp("GET", "positionRisk", symbol=SYMBOL).json
     assert D(row["positionAmt"]) == D("-0.001")
     assert D(row["markPrice"]) == 100_000
@@ -140,7 +140,7 @@ def test_books_mark_and_index_leave_each_other_in_every_reply() -> None:
     assert D(client.perp("GET", "ticker/bookTicker", symbol=SYMBOL).json["askPrice"]) > 100
     row = client.perp("GET", "premiumIndex", symbol=SYMBOL).json
     assert (D(row["markPrice"]), D(row["indexPrice"])) == (D(100), D(105))
-    client.pass_time(3)
+    client.advance_time(3)
     assert D(client.spot("GET", "ticker/bookTicker", symbol=SYMBOL).json["askPrice"]) > 100
 
 
@@ -149,7 +149,7 @@ def test_changes_are_listed_and_can_be_called_off() -> None:
     change(client, "ticker_collision", price="5000")
     (listed,) = client.admin("GET", "markets").json["changes"]
     assert (listed["type"], listed["symbol"], listed["price"]) == ("ticker_collision", SYMBOL, "5000")
-    client.pass_time(1)
+    client.advance_time(1)
     client.admin("DELETE", "markets")
     assert D(client.perp("GET", "premiumIndex", symbol=SYMBOL).json["markPrice"]) == 100
 

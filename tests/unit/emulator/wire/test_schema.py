@@ -8,8 +8,8 @@ import pytest
 from hedgerow.domain.account import MarginType
 from support.fuzzing import endpoints
 from support.samples import MORE, SAMPLES, SIGNED, shape
-from support.wire import OTHER, WireClient, make_wired, member_of
-from support.worlds import ScriptedTape
+from support.wire import OTHER, WireClient, account_of, make_wired
+from support.worlds import ScriptedMarketData
 
 ELSEWHERE = {"GET /fapi exchangeInfo", "GET /api exchangeInfo"}
 """Compared with captured replies in test_captured_replies.py, and by hand in test_shapes.py."""
@@ -17,8 +17,8 @@ RESTING = {"side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1"
 
 
 def scene(endpoint: str) -> WireClient:
-    client = make_wired(ScriptedTape(["AAAUSDT", "BBBUSDT", "CCCUSDT"]))
-    world = member_of(client).world
+    client = make_wired(ScriptedMarketData(["AAAUSDT", "BBBUSDT", "CCCUSDT"]))
+    world = account_of(client).world
     world.set_margin_type("BBBUSDT", MarginType.ISOLATED)
     client.order(symbol="BBBUSDT", quantity="3")
     if "forceOrders" in endpoint:
@@ -28,14 +28,14 @@ def scene(endpoint: str) -> WireClient:
         assert call("POST", "order", symbol="AAAUSDT", newClientOrderId="r", **RESTING).status == 200
         call("POST", "listenKey")
     client.perp("POST", "approveBuilder", builder=OTHER)
-    client.pass_time(1)
+    client.advance_time(1)
     set_back(client, endpoint)
     return client
 
 
 def set_back(client: WireClient, endpoint: str) -> None:
     """Make room for an endpoint that changes a mode: it must not be so already, and nothing may be held."""
-    world = member_of(client).world
+    world = account_of(client).world
     if "multiAssets" in endpoint:
         world.set_modes(single_asset=False)
     if "positionSide" in endpoint:

@@ -6,17 +6,17 @@ import pytest
 
 from support.samples import SAMPLES, SIGNED, shape
 from support.wire import WireClient, make_wired
-from support.worlds import ScriptedTape
+from support.worlds import ScriptedMarketData
 
 GIVEN = {"symbol": "AAAUSDT", "pair": "AAAUSDT", "interval": "1h", "leverage": "5"}
 
 
 @pytest.fixture(scope="module")
 def client() -> WireClient:
-    made = make_wired(ScriptedTape(["AAAUSDT", "BBBUSDT"]))
+    made = make_wired(ScriptedMarketData(["AAAUSDT", "BBBUSDT"]))
     made.order()
     made.buy_spot()
-    made.pass_time(60)
+    made.advance_time(60)
     return made
 
 
@@ -124,7 +124,7 @@ def test_public_parameters_are_checked(client: WireClient, name: str, parameters
 
 def test_public_trades_page_forward_from_a_start() -> None:
     client = make_wired()
-    client.pass_time(3600)
+    client.advance_time(3600)
     every = client.public("/fapi/v3/aggTrades", symbol="AAAUSDT", limit=20).json
     page = client.public("/fapi/v3/aggTrades", symbol="AAAUSDT", startTime=every[3]["T"], limit=5).json
     assert page == every[3:8]

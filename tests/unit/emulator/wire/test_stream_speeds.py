@@ -7,15 +7,15 @@ import pytest
 
 from hedgerow.domain.instrument import Market
 from support.wire import WireClient, make_wired, messages
-from support.worlds import Listing, ScriptedTape
+from support.worlds import Listing, ScriptedMarketData
 
 
 def counted(client: WireClient, name: str, market: Market = Market.PERP, seconds: int = 10) -> int:
     session = client.stream(f"/ws/{name}", market=market)
-    client.pass_time(0)
+    client.advance_time(0)
     messages(session)
     for _ in range(seconds * 20):
-        client.pass_time(0.05)
+        client.advance_time(0.05)
     return len(messages(session))
 
 
@@ -51,19 +51,19 @@ def test_a_book_that_is_not_restless_is_quiet_between_steps(name: str) -> None:
 
 
 def test_every_symbol_has_a_restless_book() -> None:
-    client = make_wired(ScriptedTape([Listing("AAAUSDT"), Listing("BBBUSDT", spot=7)]), restless=True)
+    client = make_wired(ScriptedMarketData([Listing("AAAUSDT"), Listing("BBBUSDT", spot=7)]), restless=True)
     session = client.stream("/ws/!bookTicker")
-    client.pass_time(0)
+    client.advance_time(0)
     messages(session)
     for _ in range(5):
-        client.pass_time(1)
+        client.advance_time(1)
     found = Counter(event["s"] for event in messages(session))
     assert found == {"AAAUSDT": 5, "BBBUSDT": 5}
 
 
 def test_an_order_meets_the_book_that_is_shown() -> None:
     client = make_wired(restless=True)
-    client.pass_time(3.5)
+    client.advance_time(3.5)
     shown = client.public("/fapi/v3/ticker/bookTicker", symbol="AAAUSDT").json
     filled = client.order(quantity="1").json
     assert filled["avgPrice"].rstrip("0") == shown["bidPrice"].rstrip("0")
@@ -79,7 +79,7 @@ def test_books_that_are_stopped_do_not_move() -> None:
         return client.public("/fapi/v3/depth", symbol="AAAUSDT").json["bids"]
 
     before = book()
-    client.pass_time(30)
+    client.advance_time(30)
     assert book() == before
-    client.pass_time(31)
+    client.advance_time(31)
     assert book() != before

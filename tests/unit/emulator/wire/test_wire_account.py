@@ -8,8 +8,8 @@ import pytest
 
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.wire.protocol.number_format import to_ms
-from support.wire import OTHER, WireClient, make_wired, member_of, messages
-from support.worlds import START, ScriptedTape
+from support.wire import OTHER, WireClient, account_of, make_wired, messages
+from support.worlds import START, ScriptedMarketData
 
 DAY = 86_400_000
 
@@ -103,20 +103,20 @@ def test_a_transfer_moves_money_once_and_is_found_on_both_sides() -> None:
 def test_a_transfer_that_cannot_be_is_refused(changes: dict[str, str], code: int) -> None:
     client = make_wired()
     assert transfer(client, **changes).code == code
-    assert member_of(client).world.parts.perp.balance == 10_000
+    assert account_of(client).world.parts.perp.balance == 10_000
 
 
 def test_income_adds_up_to_the_change_of_the_wallet() -> None:
     client = make_wired()
     client.order(quantity="3")
-    client.pass_time(9 * 3600)
+    client.advance_time(9 * 3600)
     client.order("BUY", quantity="1", reduceOnly="true")
     transfer(client)
     client.admin("POST", "fund", user=client.user, wallet="perp", amount="7")
     rows = client.perp("GET", "income").json
     assert {row["incomeType"] for row in rows} == {"COMMISSION", "FUNDING_FEE", "TRANSFER", "REALIZED_PNL"}
     total = sum((Decimal(row["income"]) for row in rows), Decimal(0))
-    assert total == member_of(client).world.parts.perp.balance - 10_000
+    assert total == account_of(client).world.parts.perp.balance - 10_000
     assert len({(row["incomeType"], row["tranId"]) for row in rows}) == len(rows)
     funding = [row for row in rows if row["incomeType"] == "FUNDING_FEE"]
     assert [(row["symbol"], row["income"], row["tradeId"]) for row in funding] == [("AAAUSDT", "0.09000000", "")]
@@ -128,7 +128,7 @@ def test_spot_transactions_add_up_to_the_change_of_the_wallet() -> None:
     client.buy_spot(quantity="3")
     client.buy_spot(side="SELL", quantity="1")
     rows = client.spot("GET", "transactionHistory").json
-    spot = member_of(client).world.parts.spot
+    spot = account_of(client).world.parts.spot
     for asset, opening in (("USDT", 10_000), ("AAA", 0)):
         change = sum((Decimal(row["balanceDelta"]) for row in rows if row["asset"] == asset), Decimal(0))
         assert change == spot.of(asset).total - opening
@@ -141,7 +141,7 @@ def test_spot_transactions_add_up_to_the_change_of_the_wallet() -> None:
 def test_trades_are_paged_in_windows_of_a_week() -> None:
     client = make_wired()
     client.order()
-    client.pass_time(10 * 86_400)
+    client.advance_time(10 * 86_400)
     client.order()
     first, now = to_ms(START), to_ms(START) + 10 * DAY
 
@@ -204,7 +204,7 @@ def test_accounts_share_the_market_and_nothing_else() -> None:
 
 
 def test_what_one_account_takes_from_the_book_another_does_not_find() -> None:
-    client = make_wired(ScriptedTape())
+    client = make_wired(ScriptedMarketData())
     other = WireClient(client.venue, user=OTHER, key=2)
     alone = WireClient(make_wired().venue, user=OTHER, key=2)
     client.order(quantity="100")

@@ -57,7 +57,7 @@ def test_an_order_can_land_late() -> None:
     strike(client, "late", path="/order", method="POST", seconds=5)
     assert unanswered(client, "POST", "/fapi/v3/order", **ORDER)
     assert not arrived(client)
-    client.pass_time(5)
+    client.advance_time(5)
     assert arrived(client)
 
 
@@ -68,7 +68,7 @@ def test_a_late_order_whose_nonce_was_burnt_never_lands() -> None:
     assert client.venue.handle(WireRequest(method="POST", path="/fapi/v3/order", query=query)).response is None
     client._nonce -= 1
     assert client.perp("POST", "noop").status == 200
-    client.pass_time(6)
+    client.advance_time(6)
     assert not arrived(client)
 
 
@@ -120,7 +120,7 @@ def test_connections_can_be_cut() -> None:
     client = make_wired()
     sessions = [client.stream("/ws/aaausdt@markPrice@1s") for _ in range(2)]
     client.admin("POST", "faults/streams", trouble="disconnect", stream="markPrice")
-    client.pass_time(1)
+    client.advance_time(1)
     assert [session.closed for session in sessions] == [True, False]
     assert client.admin("DELETE", "streams").json["connections"] == 1
     assert sessions[1].closed
@@ -180,7 +180,7 @@ def test_accounts_can_be_opened_and_funded_and_the_state_seen() -> None:
     rows = {row["asset"]: row["free"] for row in own.spot("GET", "account").json["balances"]}
     assert rows == {"AAA": "25.00000000", "USDT": "50.00000000"}
     state = client.admin("GET", "state").json
-    assert {member["user"] for member in state["members"]} == {USER, OTHER.lower(), user}
+    assert {exchange_account["user"] for exchange_account in state["members"]} == {USER, OTHER.lower(), user}
 
 
 def test_a_transfer_by_hand_is_seen_in_both_histories() -> None:

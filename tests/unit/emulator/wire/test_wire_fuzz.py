@@ -10,7 +10,7 @@ from hedgerow.emulator.wire.protocol.params import NUMBER
 from hedgerow.emulator.wire.rest.call import WireRequest
 from hedgerow.emulator.wire.rest.router import routes
 from support.drawing import examples
-from support.wire import WireClient, make_wired, member_of
+from support.wire import WireClient, account_of, make_wired
 
 NAMES = sorted({(method, name) for _, method, name in routes()})
 FIELDS = (
@@ -64,7 +64,7 @@ PARAMETERS = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=9)
 
 
 def money(client: WireClient) -> Any:
-    parts = member_of(client).world.parts
+    parts = account_of(client).world.parts
     return parts.spot.balances, parts.perp.balance, dict(parts.perp.holdings)
 
 

@@ -24,7 +24,7 @@ def scene() -> dict[int, WireClient]:
     first = make_wired()
     first.order(quantity="2", newClientOrderId="p")
     first.buy_spot("3")
-    first.pass_time(1)
+    first.advance_time(1)
     return {1: first, 2: WireClient(first.venue, user=OTHER, key=2)}
 
 
@@ -80,8 +80,8 @@ def test_whatever_is_sent_the_histories_explain_every_cent(story: list[Attempt],
     }
     for attempt in story:
         ask(clients[attempt.who], send(clients[attempt.who], attempt))
-    clients[1].pass_time(1)
-    clients[1].pass_time(wait)
+    clients[1].advance_time(1)
+    clients[1].advance_time(wait)
     for number, client in clients.items():
         restore(client)
         known, told = held(client), explained(client, opening[number])
@@ -92,7 +92,7 @@ def test_whatever_is_sent_the_histories_explain_every_cent(story: list[Attempt],
 def restore(client: WireClient) -> None:
     """Give an account that dismissed its own agent another chance to ask."""
     client.venue.exchange.permit(client.user, Agent(signer=client.signer))
-    client.pass_time(60)
+    client.advance_time(60)
 
 
 @settings(max_examples=examples(150), deadline=None, derandomize=True)

@@ -16,13 +16,13 @@ from hedgerow.emulator.wire.rest.rewriting import rewrites_of
 from hedgerow.emulator.wire.streams.sessions import FrameKind
 from hedgerow.ports import HttpRequest
 from support.wire import WireClient, make_wired, messages
-from support.worlds import Listing, ScriptedTape
+from support.worlds import Listing, ScriptedMarketData
 
 ORDER = {"symbol": "AAAUSDT", "side": "SELL", "type": "MARKET", "quantity": "1", "newClientOrderId": "f"}
 
 
 def two_pairs() -> WireClient:
-    return make_wired(ScriptedTape([Listing("AAAUSDT"), Listing("BBBUSDT", spot=7)]))
+    return make_wired(ScriptedMarketData([Listing("AAAUSDT"), Listing("BBBUSDT", spot=7)]))
 
 
 def set_fault(client: WireClient, fault: str, **terms: Any) -> None:
@@ -51,7 +51,7 @@ def test_an_account_reply_leaves_the_row_of_one_symbol_out_for_a_while() -> None
         for_seconds=9,
     )
     assert symbols(client) == before - {"AAAUSDT"}
-    client.pass_time(9)
+    client.advance_time(9)
     assert symbols(client) == before
 
 
@@ -144,9 +144,9 @@ def test_a_noop_answers_success_and_the_order_it_should_have_killed_lands_a_minu
     assert client.venue.handle(WireRequest(method="POST", path="/fapi/v3/order", query=query)).response is None
     client._nonce -= 1
     assert client.perp("POST", "noop").json == {"code": 200, "msg": "success"}
-    client.pass_time(58)
+    client.advance_time(58)
     assert not arrived(client)
-    client.pass_time(1)
+    client.advance_time(1)
     assert arrived(client)
 
 
@@ -155,20 +155,20 @@ def test_an_order_that_is_later_than_its_nonce_lives_never_lands() -> None:
     set_fault(client, "late", path="/order", method="POST", seconds=61)
     query = client.query(ORDER)
     assert client.venue.handle(WireRequest(method="POST", path="/fapi/v3/order", query=query)).response is None
-    client.pass_time(62)
+    client.advance_time(62)
     assert not arrived(client)
 
 
 def test_a_funding_row_is_listed_late() -> None:
     client = make_wired()
-    client.pass_time(9 * 3600)
+    client.advance_time(9 * 3600)
     path, named = "/fapi/v3/fundingRate", {"symbol": "AAAUSDT", "limit": 5}
     rows = client.public(path, **named).json
     set_fault(client, "late_rows", path="fundingRate", symbol="AAAUSDT", seconds=3600 * 9, times=0)
     assert client.public(path, **named).json == [
         row for row in rows if row["fundingTime"] <= client.public("/fapi/v3/time").json["serverTime"] - 9 * 3_600_000
     ]
-    client.pass_time(9 * 3600)
+    client.advance_time(9 * 3600)
     assert {row["fundingTime"] for row in client.public(path, **named).json} >= {rows[-1]["fundingTime"]}
 
 
@@ -176,13 +176,13 @@ def test_a_stream_says_nothing_of_a_rate_and_bytes_that_are_not_text() -> None:
     client = two_pairs()
     stream = client.stream("/ws/!markPrice@arr@1s")
     set_fault(client, "rewrite", stream="markPrice", mutation="blank", field="*.r", symbol="AAAUSDT")
-    client.pass_time(1)
+    client.advance_time(1)
     rates = {row["s"]: row["r"] for row in messages(stream)[0]}
     assert rates["AAAUSDT"] == ""
     assert "" not in {rate for symbol, rate in rates.items() if symbol != "AAAUSDT"}
     set_fault(client, "rewrite", stream="markPrice", mutation="invalid_utf8")
     stream.outbox.clear()
-    client.pass_time(1)
+    client.advance_time(1)
     frame = stream.outbox[0]
     assert (frame.kind, b"\xff" in frame.data) == (FrameKind.BINARY, True)
 

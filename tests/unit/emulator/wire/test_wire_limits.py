@@ -50,7 +50,7 @@ def test_markets_and_minutes_are_counted_apart() -> None:
     client.public("/fapi/v3/ticker/24hr")
     assert client.public("/api/v3/ping").headers["x-mbx-used-weight-1m"] == "1"
     assert client.public("/fapi/v3/ping").headers["x-mbx-used-weight-1m"] == "41"
-    client.pass_time(60)
+    client.advance_time(60)
     assert client.public("/fapi/v3/ping").headers["x-mbx-used-weight-1m"] == "1"
 
 
@@ -61,14 +61,14 @@ def test_a_refused_request_counts_too() -> None:
 
 def test_too_much_weight_is_told_when_to_come_back_and_insisting_is_banned() -> None:
     client = tight()
-    client.pass_time(15)
+    client.advance_time(15)
     replies = [client.public("/fapi/v3/ticker/24hr") for _ in range(6)]
     assert [reply.status for reply in replies] == [200, 200, 429, 429, 429, 418]
     assert (replies[2].code, replies[2].headers["retry-after"]) == (-1003, "46")
     assert "banned until" in replies[5].json["msg"]
-    client.pass_time(60)
+    client.advance_time(60)
     assert client.public("/fapi/v3/ping").status == 418
-    client.pass_time(61)
+    client.advance_time(61)
     assert client.public("/fapi/v3/ping").status == 200
 
 
@@ -77,7 +77,7 @@ def test_the_second_ban_is_longer() -> None:
     for seconds in (120, 240):
         replies = [client.public("/fapi/v3/ticker/24hr") for _ in range(6)]
         assert int(replies[-1].headers["retry-after"]) == seconds + 1
-        client.pass_time(seconds + 60)
+        client.advance_time(seconds + 60)
 
 
 def test_orders_are_counted_and_too_many_refused_without_a_time_to_come_back() -> None:
@@ -87,6 +87,6 @@ def test_orders_are_counted_and_too_many_refused_without_a_time_to_come_back() -
         assert (headers["x-mbx-order-count-10s"], headers["x-mbx-order-count-1m"]) == (str(count), str(count))
     refused = client.order()
     assert (refused.status, refused.code, "retry-after" in refused.headers) == (429, -1015, False)
-    client.pass_time(10)
+    client.advance_time(10)
     assert client.order().status == 200
     assert client.perp("GET", "userTrades", symbol="AAAUSDT").status == 200

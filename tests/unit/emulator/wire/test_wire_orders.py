@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from hedgerow.domain.instrument import Market
-from support.wire import WireClient, make_wired, member_of, messages
-from support.worlds import START, Listing, ScriptedTape
+from support.wire import WireClient, account_of, make_wired, messages
+from support.worlds import START, Listing, ScriptedMarketData
 
 LIMIT = {"type": "LIMIT", "price": "101", "timeInForce": "GTC", "newOrderRespType": "ACK"}
 
 
 def quiet() -> WireClient:
     """A market in which so little trades that no queue moves."""
-    return make_wired(ScriptedTape([Listing(volume=1)]))
+    return make_wired(ScriptedMarketData([Listing(volume=1)]))
 
 
 def test_futures_answer_a_market_order_before_or_after_matching() -> None:
@@ -33,7 +33,7 @@ def test_spot_acknowledges_first_and_matches_later() -> None:
     ack = client.buy_spot(newClientOrderId="one").json
     assert (ack["status"], ack["executedQty"], ack["orderListId"]) == ("NEW", "0", -1)
     assert client.spot("GET", "order", symbol="AAAUSDT", origClientOrderId="one").json["status"] == "NEW"
-    client.pass_time(0.05)
+    client.advance_time(0.05)
     done = client.spot("GET", "order", symbol="AAAUSDT", origClientOrderId="one").json
     assert (done["status"], done["executedQty"], done["cumQuote"]) == ("FILLED", "1.000", "100.01")
 
@@ -53,14 +53,14 @@ def test_a_spot_buy_can_name_the_money_instead_of_the_quantity() -> None:
     client = make_wired(spot_delay_seconds=0.0)
     reply = client.spot("POST", "order", symbol="AAAUSDT", side="BUY", type="MARKET", quoteOrderQty="50")
     assert reply.status == 200
-    assert member_of(client).world.parts.spot.of("AAA").total == Decimal("0.4988004")
+    assert account_of(client).world.parts.spot.of("AAA").total == Decimal("0.4988004")
 
 
 def test_a_refusal_at_matching_time_is_a_rejected_order() -> None:
     client = make_wired(spot_delay_seconds=1.0)
     first = client.buy_spot(quantity="90").json
     second = client.buy_spot(quantity="90").json
-    client.pass_time(1)
+    client.advance_time(1)
     states = {row["orderId"]: row["status"] for row in client.spot("GET", "allOrders", symbol="AAAUSDT").json}
     assert (states[first["orderId"]], states[second["orderId"]]) == ("FILLED", "REJECTED")
 
@@ -151,7 +151,7 @@ def test_an_order_rests_is_found_and_cancelled_once() -> None:
     assert client.perp("DELETE", "order", symbol="AAAUSDT", orderId=made["orderId"]).code == -2011
     assert client.perp("GET", "openOrder", symbol="AAAUSDT", origClientOrderId="r-1").code == -2013
     assert client.perp("GET", "order", symbol="AAAUSDT", origClientOrderId="r-1").json["status"] == "CANCELED"
-    client.pass_time(8 * 86_400)
+    client.advance_time(8 * 86_400)
     assert client.perp("GET", "order", symbol="AAAUSDT", origClientOrderId="r-1").code == -2013
 
 
@@ -212,9 +212,9 @@ def test_a_dead_man_s_switch_cancels_when_nobody_calls_again() -> None:
     client.order(**LIMIT)
     reply = client.perp("POST", "countdownCancelAll", symbol="AAAUSDT", countdownTime=1000)
     assert reply.json == {"symbol": "AAAUSDT", "countdownTime": "1000"}
-    client.pass_time(0.9)
+    client.advance_time(0.9)
     assert len(client.perp("GET", "openOrders").json) == 1
-    client.pass_time(0.2)
+    client.advance_time(0.2)
     assert client.perp("GET", "openOrders").json == []
 
 
@@ -232,7 +232,7 @@ def test_a_conditional_order_waits_for_its_price(asked: dict[str, str], to: str)
     client.order()
     reply = client.order(newClientOrderId="cond", **asked)
     assert (reply.status, reply.json["status"]) == (200, "NEW"), reply.json
-    client.pass_time(300)
+    client.advance_time(300)
     assert client.perp("GET", "openOrders").json[0]["type"] == asked["type"]
     client.admin("POST", "price", symbol="AAAUSDT", price=to)
     done = client.perp("GET", "order", symbol="AAAUSDT", origClientOrderId="cond").json
@@ -253,7 +253,7 @@ def test_a_new_order_may_be_hidden_from_look_ups_for_a_while() -> None:
     client = make_wired(hide_orders_seconds=2.0)
     client.order(newClientOrderId="h")
     assert client.perp("GET", "order", symbol="AAAUSDT", origClientOrderId="h").code == -2013
-    client.pass_time(2)
+    client.advance_time(2)
     assert client.perp("GET", "order", symbol="AAAUSDT", origClientOrderId="h").status == 200
 
 
@@ -266,12 +266,12 @@ def test_an_order_of_one_market_is_not_found_on_the_other() -> None:
 
 
 def test_a_passive_order_that_is_hit_is_told_as_a_maker_trade() -> None:
-    tape = ScriptedTape([Listing(volume=1)])
-    tape.set_prices(START.replace(hour=1), 102)
-    client = make_wired(tape)
+    market_data = ScriptedMarketData([Listing(volume=1)])
+    market_data.set_prices(START.replace(hour=1), 102)
+    client = make_wired(market_data)
     stream = client.listen(Market.PERP)
     client.order(**LIMIT)
-    client.pass_time(3600)
+    client.advance_time(3600)
     trades = [event["o"] for event in messages(stream) if event["e"] == "ORDER_TRADE_UPDATE"]
     assert [(o["x"], o["X"], o["m"]) for o in trades] == [("NEW", "NEW", False), ("TRADE", "FILLED", True)]
     assert trades[1]["n"] == "0.0101"

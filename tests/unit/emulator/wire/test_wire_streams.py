@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.streams.sessions import FrameKind, Session, stream_names
+from hedgerow.emulator.wire.streams.sessions import FrameKind, StreamSession, stream_names
 from support.wire import WireClient, make_wired, messages
-from support.worlds import START, ScriptedTape
+from support.worlds import START, ScriptedMarketData
 
 
-def say(client: WireClient, session: Session, **message: Any) -> Any:
+def say(client: WireClient, session: StreamSession, **message: Any) -> Any:
     session.on_text(json.dumps(message), client.venue.clock.now())
     return messages(session)[-1]
 
 
-def kinds(session: Session) -> list[str]:
+def kinds(session: StreamSession) -> list[str]:
     return [frame.kind for frame in session.outbox]
 
 
@@ -80,17 +80,17 @@ def test_a_wrong_stream_is_acknowledged_and_never_pushed(name: str) -> None:
     client = make_wired()
     session = client.stream("/ws")
     assert say(client, session, method="SUBSCRIBE", params=[name], id=1)["result"] is None
-    client.pass_time(10)
+    client.advance_time(10)
     assert messages(session) == []
 
 
 def test_mark_prices_come_every_second_or_every_three() -> None:
-    client = make_wired(ScriptedTape(["AAAUSDT", "BBBUSDT"]))
+    client = make_wired(ScriptedMarketData(["AAAUSDT", "BBBUSDT"]))
     fast = client.stream("/ws/aaausdt@markPrice@1s")
     slow = client.stream("/ws/aaausdt@markPrice")
     every = client.stream("/stream", "streams=!markPrice@arr@1s")
     for _ in range(6):
-        client.pass_time(1)
+        client.advance_time(1)
     assert (len(messages(fast)), len(messages(slow))) == (6, 3)
     frames = [frame.text for frame in every.outbox]
     assert frames[0].startswith('{"stream":"!markPrice@arr@1s","data":[{"e":"markPriceUpdate","E":')
@@ -102,21 +102,21 @@ def test_mark_prices_come_every_second_or_every_three() -> None:
 def test_a_jump_of_time_sends_the_newest_state_once() -> None:
     client = make_wired()
     session = client.stream("/ws/aaausdt@markPrice@1s")
-    client.pass_time(0)
+    client.advance_time(0)
     messages(session)
-    client.pass_time(1000)
+    client.advance_time(1000)
     assert [event["E"] for event in messages(session)] == [int((START.timestamp() + 1000) * 1000)]
 
 
 def test_a_quiet_book_pushes_nothing_until_it_changes() -> None:
     client = make_wired()
     ticker, partial, diff = (client.stream(f"/ws/aaausdt@{name}") for name in ("bookTicker", "depth5", "depth@100ms"))
-    client.pass_time(1)
+    client.advance_time(1)
     assert [len(messages(session)) for session in (ticker, partial, diff)] == [1, 1, 0]
-    client.pass_time(200)
+    client.advance_time(200)
     assert [len(messages(session)) for session in (ticker, partial, diff)] == [0, 0, 0]
     client.order(quantity="10")
-    client.pass_time(0.25)
+    client.advance_time(0.25)
     seen = [messages(session)[-1] for session in (ticker, partial, diff)]
     assert seen[0]["e"] == "bookTicker"
     assert (seen[1]["e"], len(seen[1]["b"])) == ("depthUpdate", 5)
@@ -126,11 +126,11 @@ def test_a_quiet_book_pushes_nothing_until_it_changes() -> None:
 def test_differences_join_the_snapshot_and_each_other() -> None:
     client = make_wired()
     session = client.stream("/ws/aaausdt@depth@100ms")
-    client.pass_time(1)
+    client.advance_time(1)
     last = client.public("/fapi/v3/depth", symbol="AAAUSDT", limit=1000).json["lastUpdateId"]
     for _ in range(5):
         client.order(quantity="3")
-        client.pass_time(0.5)
+        client.advance_time(0.5)
     found = [event for event in messages(session) if event["u"] > last]
     assert found[0]["U"] <= last + 1 <= found[0]["u"]
     assert [event["pu"] for event in found[1:]] == [event["u"] for event in found[:-1]]
@@ -149,12 +149,12 @@ def test_differences_join_the_snapshot_and_each_other() -> None:
 )
 @pytest.mark.parametrize("market", list(Market))
 def test_the_other_market_streams_have_their_fields(market: Market, name: str, keys: set[str]) -> None:
-    tape = ScriptedTape()
-    tape.set_prices(START.replace(minute=5), 101)
-    client = make_wired(tape)
+    market_data = ScriptedMarketData()
+    market_data.set_prices(START.replace(minute=5), 101)
+    client = make_wired(market_data)
     session = client.stream(f"/ws/aaausdt@{name}", market=market)
-    client.pass_time(1)
-    client.pass_time(400)
+    client.advance_time(1)
+    client.advance_time(400)
     assert {frozenset(event) for event in messages(session)} == {frozenset(keys)}
 
 
@@ -182,7 +182,7 @@ def test_pings_are_sent_and_silence_ends_the_connection() -> None:
     client = make_wired()
     answering, silent = client.stream("/ws"), client.stream("/ws")
     for _ in range(5):
-        client.pass_time(300)
+        client.advance_time(300)
         answering.on_pong()
     assert kinds(answering) == [FrameKind.PING] * 5
     assert kinds(silent) == [FrameKind.PING] * 3 + [FrameKind.CLOSE]
@@ -193,10 +193,10 @@ def test_pings_are_sent_and_silence_ends_the_connection() -> None:
 def test_every_connection_ends_after_a_day() -> None:
     client = make_wired()
     session = client.stream("/ws")
-    client.pass_time(86_399)
+    client.advance_time(86_399)
     session.on_pong()
     assert not session.closed
-    client.pass_time(1)
+    client.advance_time(1)
     assert session.closed
 
 
@@ -216,9 +216,9 @@ def test_a_trade_is_told_to_its_account_only() -> None:
 def test_funding_of_a_cross_position_is_told_without_its_symbol() -> None:
     client = make_wired()
     client.order()
-    client.pass_time(8 * 3600 - 60)
+    client.advance_time(8 * 3600 - 60)
     stream = client.listen(Market.PERP)
-    client.pass_time(120)
+    client.advance_time(120)
     event = messages(stream)[0]
     assert event["a"]["m"] == "FUNDING_FEE"
     assert event["a"]["B"][0]["bc"] == "0.03000000"
@@ -231,7 +231,7 @@ def test_a_spot_trade_is_reported_with_its_fee_and_both_balances() -> None:
     stream = client.listen(Market.SPOT)
     client.buy_spot(newClientOrderId="b")
     assert messages(stream) == []
-    client.pass_time(0.02)
+    client.advance_time(0.02)
     new, trade, position = messages(stream)
     assert (new["e"], new["x"], trade["x"], trade["X"]) == ("executionReport", "NEW", "TRADE", "FILLED")
     assert (trade["N"], trade["n"], trade["Z"]) == ("AAA", "0.0004", "100.01")
@@ -272,13 +272,13 @@ def test_a_listen_key_lives_an_hour_and_is_the_same_until_then() -> None:
     client = make_wired()
     stream = client.listen(Market.PERP)
     first = client.perp("POST", "listenKey").json["listenKey"]
-    client.pass_time(3000)
+    client.advance_time(3000)
     stream.on_pong()
     assert client.perp("POST", "listenKey").json["listenKey"] == first
-    client.pass_time(3000)
+    client.advance_time(3000)
     assert client.perp("PUT", "listenKey").json == {}
     stream.on_pong()
-    client.pass_time(3600)
+    client.advance_time(3600)
     assert messages(stream)[-1]["e"] == "listenKeyExpired"
     assert client.perp("PUT", "listenKey").code == -1125
     assert client.perp("POST", "listenKey").json["listenKey"] != first

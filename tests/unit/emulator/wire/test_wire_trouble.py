@@ -8,8 +8,8 @@ import pytest
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator.wire.exchange.exchange import Exchange, ExchangeRules
 from hedgerow.emulator.wire.rest.call import WireRequest
-from support.wire import OTHER, USER, WireClient, make_wired, member_of, messages
-from support.worlds import START, Listing, ScriptedTape
+from support.wire import OTHER, USER, WireClient, account_of, make_wired, messages
+from support.worlds import START, Listing, ScriptedMarketData
 
 HOUR = 3600.0
 IOC = {"symbol": "AAAUSDT", "side": "SELL", "type": "LIMIT", "timeInForce": "IOC", "quantity": "10", "price": "99"}
@@ -21,7 +21,7 @@ def strike(client: WireClient, fault: str, **terms: Any) -> None:
 
 
 def position(client: WireClient) -> Decimal:
-    return member_of(client).world.parts.perp.quantity("AAAUSDT")
+    return account_of(client).world.parts.perp.quantity("AAAUSDT")
 
 
 # --- orders ----------------------------------------------------------------------------------------------------------
@@ -34,7 +34,7 @@ def test_an_order_can_be_acknowledged_and_never_filled() -> None:
     assert (perp["status"], perp["executedQty"], position(client)) == ("EXPIRED", "0", Decimal(0))
     spot = client.buy_spot(newClientOrderId="s").json
     assert spot["status"] == "NEW"
-    client.pass_time(1)
+    client.advance_time(1)
     assert client.spot("GET", "order", symbol="AAAUSDT", origClientOrderId="s").json["status"] == "EXPIRED"
 
 
@@ -72,7 +72,7 @@ def test_a_late_order_can_fill_in_part() -> None:
     strike(client, "partial", path="/order", fraction="0.5")
     request = WireRequest(method="POST", path="/fapi/v3/order", query=client.query(IOC))
     assert client.venue.handle(request).response is None
-    client.pass_time(5)
+    client.advance_time(5)
     assert position(client) == -5
 
 
@@ -112,7 +112,7 @@ def test_a_ban_lasts_its_span_and_counts_down() -> None:
     for _ in range(3):
         reply = client.public("/fapi/v3/ping")
         told.append((reply.status, reply.headers.get("retry-after", "")))
-        client.pass_time(45)
+        client.advance_time(45)
     assert told == [(418, "91"), (418, "46"), (200, "")]
     strike(client, "418")
     assert client.public("/fapi/v3/ping").headers["retry-after"] == "121"
@@ -133,9 +133,9 @@ def test_a_halt_lasts_as_long_as_it_was_told_to() -> None:
     client = make_wired()
     strike(client, "503_before", for_seconds=60)
     assert [client.public("/fapi/v3/ping").status, client.order().status, client.buy_spot().status] == [503] * 3
-    client.pass_time(59)
+    client.advance_time(59)
     assert client.public("/api/v3/time").status == 503
-    client.pass_time(1)
+    client.advance_time(1)
     assert client.order().status == 200
     assert client.admin("GET", "faults").json["requests"] == []
 
@@ -188,7 +188,7 @@ def test_a_stream_can_fall_silent_for_a_while() -> None:
     session = client.stream("/ws/aaausdt@markPrice@1s")
     client.admin("POST", "faults/streams", trouble="lose", stream="markPrice", for_seconds=10)
     for _ in range(12):
-        client.pass_time(1)
+        client.advance_time(1)
     assert len(messages(session)) == 3
 
 
@@ -196,22 +196,22 @@ def test_books_can_stand_still_on_rest_and_on_streams() -> None:
     client = make_wired()
     session = client.stream("/ws/aaausdt@bookTicker")
     partial = client.stream("/ws/aaausdt@depth5")
-    client.pass_time(1)
+    client.advance_time(1)
     before = client.public("/fapi/v3/depth", symbol="AAAUSDT", limit=5).json
     messages(session), messages(partial)
     client.admin("POST", "stop-books", seconds=60)
     client.order(quantity="100")
     client.admin("POST", "price", symbol="AAAUSDT", factor="1.02")
-    client.pass_time(30)
+    client.advance_time(30)
     stale = client.public("/fapi/v3/depth", symbol="AAAUSDT", limit=5).json
     assert stale == before
     assert client.public("/api/v3/ticker/24hr", symbol="AAAUSDT").json["bidPrice"] == "99.99"
     assert messages(session) == messages(partial) == []
     assert client.public("/fapi/v3/premiumIndex", symbol="AAAUSDT").json["markPrice"] == "102.00000000"
-    client.pass_time(31)
+    client.advance_time(31)
     assert client.public("/fapi/v3/depth", symbol="AAAUSDT", limit=5).json["bids"] != before["bids"]
     client.order()
-    client.pass_time(1)
+    client.advance_time(1)
     assert messages(session)
 
 
@@ -237,7 +237,7 @@ def test_balances_and_positions_can_lag() -> None:
         coins = {row["asset"] for row in client.spot("GET", "account").json["balances"]}
         position = client.perp("GET", "positionRisk", symbol="AAAUSDT").json[0]["positionAmt"]
         told.append((position, len(coins), client.perp("GET", "balance").json[0]["balance"]))
-        client.pass_time(6)
+        client.advance_time(6)
     assert told[0] == ("0", 1, "10000.00000000")
     assert told[1][:2] == ("-3.00", 2)
     assert float(told[1][2]) < 10_000
@@ -257,17 +257,17 @@ def paid(client: WireClient) -> list[str]:
 def test_rate_and_interval_of_funding_can_change_while_a_position_is_held() -> None:
     client = make_wired()
     client.order(quantity="10")
-    client.pass_time(8 * HOUR)
+    client.advance_time(8 * HOUR)
     changed = client.admin("POST", "funding", symbol="AAAUSDT", interval_hours=4, rate="0.001").json
     assert changed == {"symbol": "AAAUSDT", "rate": "0.001", "interval_hours": 4}
     row = client.public("/fapi/v3/premiumIndex", symbol="AAAUSDT").json
     assert row["lastFundingRate"] == "0.00100000"
     assert row["nextFundingTime"] == int((START.timestamp() + 12 * HOUR) * 1000)
     assert client.public("/fapi/v3/fundingInfo", symbol="AAAUSDT").json[0]["fundingIntervalHours"] == 4
-    client.pass_time(4 * HOUR)
+    client.advance_time(4 * HOUR)
     assert paid(client) == ["0.30000000", "1.00000000"]
     client.admin("POST", "funding", symbol="AAAUSDT", rate="-0.002")
-    client.pass_time(4 * HOUR)
+    client.advance_time(4 * HOUR)
     assert paid(client)[-1] == "-2.00000000"
     rates = client.public("/fapi/v3/fundingRate", symbol="AAAUSDT", limit=4).json
     assert [row["fundingRate"] for row in rates] == ["0.00030000", "0.00030000", "0.00100000", "-0.00200000"]
@@ -276,10 +276,10 @@ def test_rate_and_interval_of_funding_can_change_while_a_position_is_held() -> N
 
 
 def test_an_interval_alone_keeps_the_rate_in_proportion() -> None:
-    client = make_wired(ScriptedTape([Listing("AAAUSDT", rate="0.0004", interval_hours=8)]))
+    client = make_wired(ScriptedMarketData([Listing("AAAUSDT", rate="0.0004", interval_hours=8)]))
     client.admin("POST", "funding", symbol="AAAUSDT", interval_hours=2)
     assert client.public("/fapi/v3/premiumIndex", symbol="AAAUSDT").json["lastFundingRate"] == "0.00010000"
-    client.pass_time(4 * HOUR)
+    client.advance_time(4 * HOUR)
     rates = client.public("/fapi/v3/fundingRate", symbol="AAAUSDT", limit=3).json
     assert [row["fundingRate"] for row in rates] == ["0.00040000", "0.00010000", "0.00010000"]
 
@@ -287,9 +287,9 @@ def test_an_interval_alone_keeps_the_rate_in_proportion() -> None:
 def test_funding_can_be_charged_beside_its_stamp() -> None:
     client = make_wired()
     client.admin("POST", "jitter", lead_seconds=15, delay_seconds=15)
-    client.pass_time(60)
+    client.advance_time(60)
     client.order(quantity="10")
-    client.pass_time(16 * HOUR + 60)
+    client.advance_time(16 * HOUR + 60)
     late = WireClient(client.venue, user=OTHER, key=2)
     times = [row["time"] % int(HOUR * 1000) for row in client.perp("GET", "income", incomeType="FUNDING_FEE").json]
     assert len(times) == 2
@@ -312,23 +312,23 @@ def test_a_position_can_be_driven_into_liquidation(side: str) -> None:
 
 def test_a_position_that_no_price_liquidates_is_said_so() -> None:
     client = make_wired()
-    member_of(client).world.trade_by_hand(Market.PERP, "AAAUSDT", Side.BUY, Decimal(1))
+    account_of(client).world.trade_by_hand(Market.PERP, "AAAUSDT", Side.BUY, Decimal(1))
     reply = client.admin("POST", "liquidate", user=USER, symbol="AAAUSDT")
     assert (reply.status, "no price liquidates" in reply.json["error"]) == (400, True)
 
 
 def test_prices_can_stand_still_until_they_are_moved() -> None:
-    tape = ScriptedTape()
-    tape.set_prices(START.replace(hour=1), 150)
-    client = WireClient(make_wired(state=Exchange(tape, start=START, rules=ExchangeRules(still=True))).venue)
+    market_data = ScriptedMarketData()
+    market_data.set_prices(START.replace(hour=1), 150)
+    client = WireClient(make_wired(state=Exchange(market_data, start=START, rules=ExchangeRules(still=True))).venue)
 
     def mark() -> str:
         found: str = client.public("/fapi/v3/premiumIndex", symbol="AAAUSDT").json["markPrice"]
         return found
 
-    client.pass_time(2 * HOUR)
+    client.advance_time(2 * HOUR)
     assert mark() == "100.00000000"
     client.admin("POST", "price", symbol="AAAUSDT", price="120")
-    client.pass_time(24 * HOUR)
+    client.advance_time(24 * HOUR)
     assert mark() == "120.00000000"
     assert client.venue.exchange.state().still_at == START

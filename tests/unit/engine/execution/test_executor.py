@@ -27,8 +27,8 @@ from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.engine.execution.executor import _attempts
 from hedgerow.engine.notices import OrderRests, Recorded
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.bot_harness import Farm
-from support.ledger_builder import Diary
+from support.bot_harness import BotHarness
+from support.ledger_builder import LedgerBuilder
 from support.worlds import SYMBOL
 
 HOLD = StrategyParameters(
@@ -39,21 +39,21 @@ HOLD = StrategyParameters(
 
 
 def test_the_dead_mans_switch_is_disarmed_when_a_job_that_rested_has_ended() -> None:
-    farm = Farm(parameters=HOLD, latency_seconds=0.1)
-    farm.run(0.5)
-    armed = [command for command in farm.venue.sent if isinstance(command, ArmDeadMan)]
-    assert farm.logged(HedgeOpened)
+    harness = BotHarness(parameters=HOLD, latency_seconds=0.1)
+    harness.run(0.5)
+    armed = [command for command in harness.venue.sent if isinstance(command, ArmDeadMan)]
+    assert harness.logged(HedgeOpened)
     assert [command.seconds > 0 for command in armed[:1]] == [True], "nothing rested: the test shows nothing"
     assert armed[-1].seconds == 0
 
 
 def test_a_trade_whose_orders_rest_for_minutes_is_not_silent() -> None:
-    farm = Farm(parameters=HOLD, latency_seconds=0.1)
-    farm.run(0.5)
-    begun, ended = farm.logged(ExecutionStarted)[0].at, farm.logged(HedgeOpened)[0].at
+    harness = BotHarness(parameters=HOLD, latency_seconds=0.1)
+    harness.run(0.5)
+    begun, ended = harness.logged(ExecutionStarted)[0].at, harness.logged(HedgeOpened)[0].at
     assert (ended - begun).total_seconds() > 120, "it was quick: the test shows nothing"
-    resting = farm.heard(OrderRests)
-    said = [at for moment in farm.moments if words(moment) and (at := told_at(moment))]
+    resting = harness.heard(OrderRests)
+    said = [at for notice in harness.notices if words(notice) and (at := told_at(notice))]
     heard = [begun, *(at for at in said if begun <= at <= ended), ended]
     longest = max((later - earlier).total_seconds() for earlier, later in pairwise(heard))
     assert 30 <= longest < 35
@@ -63,39 +63,39 @@ def test_a_trade_whose_orders_rest_for_minutes_is_not_silent() -> None:
 
 
 def test_a_resting_order_that_is_found_after_a_crash_is_said_to_be_found_at_once() -> None:
-    farm = Farm(parameters=HOLD, latency_seconds=0.1)
+    harness = BotHarness(parameters=HOLD, latency_seconds=0.1)
 
     async def killed() -> None:
-        running = asyncio.ensure_future(build_bot(farm._parts(None, ())).runner.run())
-        await farm.clock.sleep(20)
+        running = asyncio.ensure_future(build_bot(harness._parts(None, ())).runner.run())
+        await harness.clock.sleep(20)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
-    run_virtual(farm.clock, killed())
-    farm.run(0.5)
+    run_virtual(harness.clock, killed())
+    harness.run(0.5)
     lines = [
-        (moment.event.at, line.text)
-        for moment in farm.heard(Recorded)
-        if isinstance(moment.event, OrderOutcomeUnknown | OrderAccepted | OrderProgressed | OrderEnded)
-        for line in words(moment)
+        (notice.event.at, line.text)
+        for notice in harness.heard(Recorded)
+        if isinstance(notice.event, OrderOutcomeUnknown | OrderAccepted | OrderProgressed | OrderEnded)
+        for line in words(notice)
         if line.text.startswith("  Outcome of order")
     ]
     (asked, unknown), (answered, found) = lines[:2]
     assert "is unknown (taken up again after a stop)" in unknown
     assert found == f"{unknown.partition(' is unknown')[0]} is found: it is at work, nothing filled so far"
     assert (answered - asked).total_seconds() < 5
-    farm.check()
+    harness.check()
 
 
 def test_a_trade_that_takes_says_nothing_about_resting() -> None:
-    farm = Farm(latency_seconds=0.1)
-    farm.run(0.5)
-    assert farm.logged(HedgeOpened)
-    assert farm.heard(OrderRests) == []
+    harness = BotHarness(latency_seconds=0.1)
+    harness.run(0.5)
+    assert harness.logged(HedgeOpened)
+    assert harness.heard(OrderRests) == []
 
 
 def test_an_attempt_that_left_no_order_behind_does_not_make_the_next_client_id_an_old_one() -> None:
-    diary = Diary().begin().trade("s-1", Side.BUY, 4, 100).trade("s-3", Side.BUY, 6, 100)
+    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 4, 100).trade("s-3", Side.BUY, 6, 100)
     hedge = diary.trade("p-1", Side.SELL, 10, 101).opened().ledger.hedge
     assert hedge is not None
     assert (_attempts(hedge, Market.SPOT), _attempts(hedge, Market.PERP)) == (3, 1)
@@ -104,17 +104,17 @@ def test_an_attempt_that_left_no_order_behind_does_not_make_the_next_client_id_a
 def test_a_transfer_that_landed_before_a_crash_is_not_taken_for_refused_when_its_repetition_is() -> None:
     flat = StrategyParameters(funding_rate_strategy=FundingRateStrategy(min_funding_apr=1000.0))
     refused = SubmitFault(outcome=Outcome.REJECT, command="transfer_funds", nth=2, code=Code.UNKNOWN)
-    farm = Farm(usdt=500, perp=500, parameters=flat, faults=FaultPlan(submits=(refused,)))
-    farm.run(0.1)
+    harness = BotHarness(usdt=500, perp=500, parameters=flat, faults=FaultPlan(submits=(refused,)))
+    harness.run(0.1)
     moved = TransferFunds(transfer_id="h1-t", amount=Decimal(100), direction=TransferDirection.SPOT_TO_PERP)
 
     async def crash_after_sending() -> None:
-        assert farm.store is not None
-        await farm.store.append((CommandIssued(at=farm.clock.now(), command=moved),), durable=True)
-        await farm.venue.submit(moved)
+        assert harness.store is not None
+        await harness.store.append((CommandIssued(at=harness.clock.now(), command=moved),), durable=True)
+        await harness.venue.submit(moved)
 
-    run_virtual(farm.clock, crash_after_sending())
-    farm.run(0.5)
-    assert farm.logged(CommandRefused)
-    assert [event.transfer_id for event in farm.logged(FundsTransferred)] == ["h1-t"]
-    farm.check()
+    run_virtual(harness.clock, crash_after_sending())
+    harness.run(0.5)
+    assert harness.logged(CommandRefused)
+    assert [event.transfer_id for event in harness.logged(FundsTransferred)] == ["h1-t"]
+    harness.check()

@@ -11,7 +11,7 @@ from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.books import Books
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.notifications import News, NewsKind
+from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.domain.position import OrderRecord, Tally
 from hedgerow.strategy.decisions.alarms import (
     GRACE,
@@ -22,10 +22,10 @@ from hedgerow.strategy.decisions.alarms import (
     ended_in_doubt,
     look_at,
     mark_alarm,
-    news_alarm,
+    notification_alarm,
     price_alarm,
 )
-from support.ledger_builder import Diary
+from support.ledger_builder import LedgerBuilder
 from support.toy_venue import new_job
 from support.views import NOW, account, fill, hedge, holding, ledger_of, short_of
 
@@ -34,8 +34,8 @@ BUSY = replace(TEN, execution=new_job())
 NOTHING = ledger_of()
 
 
-def told(kind: NewsKind, **changes: Any) -> News:
-    return News(at=NOW, kind=kind, **{"symbol": "AAAUSDT", **changes})
+def told(kind: NotificationKind, **changes: Any) -> Notification:
+    return Notification(at=NOW, kind=kind, **{"symbol": "AAAUSDT", **changes})
 
 
 def kind_of(alarm: Alarm | None) -> AlarmKind | None:
@@ -48,66 +48,68 @@ def kind_of(alarm: Alarm | None) -> AlarmKind | None:
 @pytest.mark.parametrize(
     ("kind", "alarm"),
     [
-        (NewsKind.FORCED, AlarmKind.FORCED),
-        (NewsKind.MARGIN_CALL, AlarmKind.MARGIN_CALL),
-        (NewsKind.LEVERAGE, AlarmKind.SETTINGS),
-        (NewsKind.INTERVAL, AlarmKind.INTERVAL),
-        (NewsKind.STATUS, AlarmKind.STATUS),
-        (NewsKind.ORDER, None),
-        (NewsKind.BALANCE, None),
-        (NewsKind.FUNDING, None),
-        (NewsKind.MODES, None),
-        (NewsKind.MARK, None),
-        (NewsKind.CONNECTED, None),
-        (NewsKind.LOST, None),
+        (NotificationKind.FORCED, AlarmKind.FORCED),
+        (NotificationKind.MARGIN_CALL, AlarmKind.MARGIN_CALL),
+        (NotificationKind.LEVERAGE, AlarmKind.SETTINGS),
+        (NotificationKind.INTERVAL, AlarmKind.INTERVAL),
+        (NotificationKind.STATUS, AlarmKind.STATUS),
+        (NotificationKind.ORDER, None),
+        (NotificationKind.BALANCE, None),
+        (NotificationKind.FUNDING, None),
+        (NotificationKind.MODES, None),
+        (NotificationKind.MARK, None),
+        (NotificationKind.CONNECTED, None),
+        (NotificationKind.LOST, None),
     ],
 )
-def test_what_is_an_alarm_by_itself(kind: NewsKind, alarm: AlarmKind | None) -> None:
-    assert kind_of(news_alarm(told(kind), TEN)) is alarm
+def test_what_is_an_alarm_by_itself(kind: NotificationKind, alarm: AlarmKind | None) -> None:
+    assert kind_of(notification_alarm(told(kind), TEN)) is alarm
 
 
 def test_news_of_other_symbols_are_none_of_our_business() -> None:
-    assert news_alarm(told(NewsKind.FORCED, symbol="BBBUSDT"), TEN) is None
-    assert kind_of(news_alarm(told(NewsKind.MARGIN_CALL, symbol=""), TEN)) is AlarmKind.MARGIN_CALL
+    assert notification_alarm(told(NotificationKind.FORCED, symbol="BBBUSDT"), TEN) is None
+    assert kind_of(notification_alarm(told(NotificationKind.MARGIN_CALL, symbol=""), TEN)) is AlarmKind.MARGIN_CALL
 
 
 def test_with_nothing_held_nothing_is_an_alarm() -> None:
-    assert news_alarm(told(NewsKind.FORCED), NOTHING) is None
-    assert look_at(told(NewsKind.BALANCE), NOTHING) is None
+    assert notification_alarm(told(NotificationKind.FORCED), NOTHING) is None
+    assert look_at(told(NotificationKind.BALANCE), NOTHING) is None
 
 
 def test_leverage_that_a_job_sets_is_no_alarm() -> None:
-    assert news_alarm(told(NewsKind.LEVERAGE), BUSY) is None
-    assert kind_of(news_alarm(told(NewsKind.FORCED), BUSY)) is AlarmKind.FORCED
+    assert notification_alarm(told(NotificationKind.LEVERAGE), BUSY) is None
+    assert kind_of(notification_alarm(told(NotificationKind.FORCED), BUSY)) is AlarmKind.FORCED
 
 
 def test_the_venues_own_words_are_passed_on() -> None:
-    alarm = news_alarm(told(NewsKind.INTERVAL, detail="it settles every 4 h now"), TEN)
+    alarm = notification_alarm(told(NotificationKind.INTERVAL, detail="it settles every 4 h now"), TEN)
     assert alarm is not None
     assert alarm.text == "AAAUSDT: it settles every 4 h now"
 
 
-@pytest.mark.parametrize("kind", [NewsKind.BALANCE, NewsKind.MODES, NewsKind.CONNECTED, NewsKind.LOST])
-def test_what_deserves_a_look(kind: NewsKind) -> None:
+@pytest.mark.parametrize(
+    "kind", [NotificationKind.BALANCE, NotificationKind.MODES, NotificationKind.CONNECTED, NotificationKind.LOST]
+)
+def test_what_deserves_a_look(kind: NotificationKind) -> None:
     assert look_at(told(kind), TEN) == NOW + timedelta(seconds=0.5)
 
 
-@pytest.mark.parametrize("kind", [NewsKind.FUNDING, NewsKind.FORCED, NewsKind.MARK])
-def test_what_deserves_none(kind: NewsKind) -> None:
+@pytest.mark.parametrize("kind", [NotificationKind.FUNDING, NotificationKind.FORCED, NotificationKind.MARK])
+def test_what_deserves_none(kind: NotificationKind) -> None:
     assert look_at(told(kind), TEN) is None
 
 
 def test_the_bots_own_orders_deserve_no_look_and_others_do() -> None:
-    assert look_at(told(NewsKind.ORDER, client_id="h1-s-1"), TEN) is None
-    assert look_at(told(NewsKind.ORDER, client_id="web_1"), TEN) is not None
+    assert look_at(told(NotificationKind.ORDER, client_id="h1-s-1"), TEN) is None
+    assert look_at(told(NotificationKind.ORDER, client_id="web_1"), TEN) is not None
 
 
 def test_balances_are_looked_at_when_the_echo_of_our_own_trade_has_passed() -> None:
     traded = replace(TEN, traded_at=NOW - timedelta(seconds=4))
-    assert look_at(told(NewsKind.BALANCE), traded) == NOW - timedelta(seconds=4) + GRACE
-    assert look_at(told(NewsKind.LOST), traded) == NOW + timedelta(seconds=0.5)
+    assert look_at(told(NotificationKind.BALANCE), traded) == NOW - timedelta(seconds=4) + GRACE
+    assert look_at(told(NotificationKind.LOST), traded) == NOW + timedelta(seconds=0.5)
     long_ago = replace(TEN, traded_at=NOW - timedelta(hours=1))
-    assert look_at(told(NewsKind.BALANCE), long_ago) == NOW + timedelta(seconds=0.5)
+    assert look_at(told(NotificationKind.BALANCE), long_ago) == NOW + timedelta(seconds=0.5)
 
 
 # --- the account -----------------------------------------------------------------------------------------------------
@@ -244,7 +246,7 @@ def test_a_mark_near_the_liquidation_price_is_an_alarm() -> None:
 
 
 def test_news_name_their_market() -> None:
-    assert told(NewsKind.BALANCE, market=Market.SPOT).market is Market.SPOT
+    assert told(NotificationKind.BALANCE, market=Market.SPOT).market is Market.SPOT
 
 
 # --- after a trade that left an order in doubt -----------------------------------------------------------------------
@@ -252,7 +254,7 @@ def test_news_name_their_market() -> None:
 
 def ended(**changes: Any) -> Ledger:
     """Return a ledger whose newest trade ended with a hedging order that never reached the book."""
-    diary = Diary().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1", 10, 1000)
+    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1", 10, 1000)
     ledger = diary.issue("p-1", Side.SELL, 10, 100).aborted().ledger
     return replace(ledger, **changes)
 
@@ -275,12 +277,12 @@ def test_coins_beyond_the_books_are_an_alarm_after_an_order_in_doubt() -> None:
 
 def test_without_an_order_in_doubt_nothing_is_looked_for() -> None:
     assert not ended_in_doubt(Ledger())
-    assert not ended_in_doubt(Diary().open_hedge().close_hedge().ledger)
-    assert not ended_in_doubt(ended(hedge=Diary().open_hedge().ledger.hedge))
-    assert account_alarm(Diary().open_hedge().close_hedge().ledger, account(short_of("ABCUSDT", "10"))) is None
+    assert not ended_in_doubt(LedgerBuilder().open_hedge().close_hedge().ledger)
+    assert not ended_in_doubt(ended(hedge=LedgerBuilder().open_hedge().ledger.hedge))
+    assert account_alarm(LedgerBuilder().open_hedge().close_hedge().ledger, account(short_of("ABCUSDT", "10"))) is None
 
 
 def test_the_liquidation_of_the_short_is_called_that() -> None:
-    alarm = news_alarm(told(NewsKind.FORCED, detail="autoclose-17"), TEN)
+    alarm = notification_alarm(told(NotificationKind.FORCED, detail="autoclose-17"), TEN)
     assert alarm is not None
     assert alarm.text.endswith("by force: liquidation")

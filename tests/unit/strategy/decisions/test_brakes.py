@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from hedgerow.domain.events import HaltReason
-from hedgerow.domain.ledger.state import SELF_LIFTING, Halt, Incident, Ledger
+from hedgerow.domain.ledger.state import SELF_LIFTING, Incident, Ledger, StandingHalt
 from hedgerow.strategy import observation
 from hedgerow.strategy.decisions.brakes import brake_of, is_halted_for, unexplained_loss
 from hedgerow.strategy.parameters import AfterEmergency, RiskManagement
@@ -31,24 +31,26 @@ def test_an_incident_halts_and_says_what_happened_where_and_what_to_do(reason: H
     assert brake_of(Ledger(), RiskManagement()) is None
 
 
-def wanted(reason: HaltReason) -> observation.Halt:
-    return observation.Halt(reason=reason, detail="")
+def wanted(reason: HaltReason) -> observation.HaltOpenings:
+    return observation.HaltOpenings(reason=reason, detail="")
 
 
 def test_a_halt_that_lifts_itself_does_not_stand_for_another_one() -> None:
     for reason in HaltReason:
-        present = Ledger(halt=Halt(since=NOW, reason=reason, detail=""))
+        present = Ledger(halt=StandingHalt(since=NOW, reason=reason, detail=""))
         assert is_halted_for(present, wanted(HaltReason.DAILY_LOSS)) is (reason not in SELF_LIFTING)
         assert is_halted_for(present, wanted(reason))
     assert not is_halted_for(Ledger(), wanted(HaltReason.EMERGENCY))
 
 
 def test_an_incident_takes_the_place_of_a_halt_by_hand_and_not_of_another_incident() -> None:
-    by_hand = Ledger(halt=Halt(since=NOW, reason=HaltReason.USER, detail="lunch"))
+    by_hand = Ledger(halt=StandingHalt(since=NOW, reason=HaltReason.USER, detail="lunch"))
     for reason in ALL:
         assert not is_halted_for(by_hand, wanted(reason))
     for reason in (*ALL, HaltReason.ANOTHER_BOT):
-        assert is_halted_for(Ledger(halt=Halt(since=NOW, reason=reason, detail="")), wanted(HaltReason.EMERGENCY))
+        assert is_halted_for(
+            Ledger(halt=StandingHalt(since=NOW, reason=reason, detail="")), wanted(HaltReason.EMERGENCY)
+        )
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import HaltReason, HedgeAdopted
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import apply
-from hedgerow.domain.ledger.state import Halt, Ledger
+from hedgerow.domain.ledger.state import Ledger, StandingHalt
 from hedgerow.domain.position import Reason
 from hedgerow.strategy.decisions.adoption import PositionHistory
 from hedgerow.strategy.decisions.first_check import candidate_in, first_check
 from hedgerow.strategy.decisions.held import decide_held
-from hedgerow.strategy.decisions.verdicts import Adopt, ClosedElsewhere, NakedForeign, Nothing, Replaced, Unreadable
+from hedgerow.strategy.decisions.verdicts import Adopt, ClosedExternally, NakedForeign, Nothing, Replaced, Unreadable
 from hedgerow.strategy.evaluation.exits import kept_until
 from hedgerow.strategy.observation import Close, Hold, HoldReason, Observation
 from hedgerow.strategy.parameters import PositionManagement, SamePair, StrategyParameters
@@ -131,7 +131,7 @@ def test_a_flat_account_without_a_pair_that_passes_opens_nothing() -> None:
 
 
 def test_halted_openings_are_named() -> None:
-    halted = Ledger(halt=Halt(since=NOW, reason=HaltReason.USER, detail="lunch"))
+    halted = Ledger(halt=StandingHalt(since=NOW, reason=HaltReason.USER, detail="lunch"))
 
     assert reason_of(first_check(halted, seen(view=account()), GUIDE).decision, HoldReason.HALTED) == "lunch"
 
@@ -139,7 +139,7 @@ def test_halted_openings_are_named() -> None:
 @pytest.mark.parametrize(
     ("ledger", "view", "verdict"),
     [
-        (ledger_of(hedge("10")), account(), ClosedElsewhere),
+        (ledger_of(hedge("10")), account(), ClosedExternally),
         (Ledger(), account(short_of(quantity="10")), NakedForeign),
         (Ledger(), None, Unreadable),
     ],

@@ -10,7 +10,7 @@ from hedgerow.domain.commands import TransferDirection, TransferFunds
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import Market, Side, TradingStatus
-from hedgerow.domain.ledger.state import Halt, Incident, Ledger, Target
+from hedgerow.domain.ledger.state import Incident, Ledger, StandingHalt, Target
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Reason, Tally
 from hedgerow.strategy.decisions.entry import entry_refusals, openings_blocked, plan_opening, shortlist
@@ -420,7 +420,7 @@ def test_a_held_pair_without_any_print_is_still_closed_at_its_maximum_age() -> N
 
 
 def test_a_halt_never_stands_in_the_way_of_an_exit() -> None:
-    halt = Halt(since=NOW, reason=HaltReason.USER, detail="")
+    halt = StandingHalt(since=NOW, reason=HaltReason.USER, detail="")
     closed(decided(hedge("10", hours=25), halt=halt), Reason.MAX_AGE)
 
 
@@ -486,7 +486,7 @@ def test_a_symbol_on_which_the_account_holds_a_position_is_not_opened() -> None:
     [
         (FLAT, Ledger(execution=job()), HoldReason.EXECUTING),
         (FLAT, ledger_of(TEN), HoldReason.HELD),
-        (FLAT, Ledger(halt=Halt(since=NOW, reason=HaltReason.NAKED, detail="")), HoldReason.HALTED),
+        (FLAT, Ledger(halt=StandingHalt(since=NOW, reason=HaltReason.NAKED, detail="")), HoldReason.HALTED),
         (replace(FLAT, market=None), Ledger(), HoldReason.INCOMPLETE),
         (replace(FLAT, account=None), Ledger(), HoldReason.INCOMPLETE),
         (replace(FLAT, unread=("mark prices",)), Ledger(), HoldReason.INCOMPLETE),
@@ -505,7 +505,7 @@ def test_nothing_is_opened_then(observation: Observation, ledger: Ledger, reason
 
 
 def test_a_halt_of_doubt_does_not_say_again_what_contradicts_itself() -> None:
-    doubt = Halt(since=NOW, reason=HaltReason.ACCOUNT_IN_DOUBT, detail="totals that do not match their rows")
+    doubt = StandingHalt(since=NOW, reason=HaltReason.ACCOUNT_IN_DOUBT, detail="totals that do not match their rows")
     blocked = openings_blocked(FLAT, Ledger(halt=doubt), GUIDE)
     assert blocked is not None
     assert blocked.detail == "the account's replies contradict each other"

@@ -13,7 +13,7 @@ from hedgerow.strategy.decisions.reconcile import candidate_of, reconcile
 from hedgerow.strategy.decisions.verdicts import (
     Adopt,
     Ambiguous,
-    ClosedElsewhere,
+    ClosedExternally,
     Consistent,
     ForeignShort,
     HalfOpen,
@@ -42,7 +42,7 @@ def found(seen: AccountView, ledger: Ledger | None = None, adopt: AdoptMode = Ad
 
 
 def test_case_1_tracked_but_not_on_the_exchange_was_closed_elsewhere() -> None:
-    assert found(account(), TRACKED) == ClosedElsewhere(symbol="AAAUSDT")
+    assert found(account(), TRACKED) == ClosedExternally(symbol="AAAUSDT")
 
 
 def test_case_2_on_the_exchange_but_not_tracked_is_adopted() -> None:
@@ -75,7 +75,7 @@ IMPORTED = Ledger(imported=ImportedState(symbol="AAAUSDT", positions_opened=8, p
 
 
 def test_a_position_of_the_guides_file_that_is_gone_was_closed_elsewhere() -> None:
-    assert found(account(), IMPORTED) == ClosedElsewhere(symbol="AAAUSDT")
+    assert found(account(), IMPORTED) == ClosedExternally(symbol="AAAUSDT")
 
 
 def test_another_position_than_the_one_of_the_guides_file_replaces_it() -> None:
@@ -191,13 +191,13 @@ def test_a_short_larger_than_the_ledgers_is_foreign_unless_the_users_coins_cover
     ],
 )
 def test_a_tracked_hedge_is_replaced_only_by_exactly_one_balanced_other(seen: AccountView) -> None:
-    assert found(seen, TRACKED) == ClosedElsewhere(symbol="AAAUSDT")
+    assert found(seen, TRACKED) == ClosedExternally(symbol="AAAUSDT")
 
 
 def test_nothing_replaces_a_hedge_when_nothing_may_be_adopted_or_the_market_is_unreadable() -> None:
     seen = account(short_of("BBBUSDT", "5"), coins={"BBB": "5"})
-    assert found(seen, TRACKED, AdoptMode.NEVER) == ClosedElsewhere(symbol="AAAUSDT")
-    assert reconcile(TRACKED, seen, None) == ClosedElsewhere(symbol="AAAUSDT")
+    assert found(seen, TRACKED, AdoptMode.NEVER) == ClosedExternally(symbol="AAAUSDT")
+    assert reconcile(TRACKED, seen, None) == ClosedExternally(symbol="AAAUSDT")
 
 
 # --- nothing tracked --------------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ def test_without_the_listing_a_short_cannot_be_judged_but_an_empty_account_can()
     assert reconcile(Ledger(), account(), None) == Nothing()
 
 
-@pytest.mark.parametrize("verdict", [Nothing(), ClosedElsewhere(symbol="AAAUSDT"), Unreadable(what="account")])
+@pytest.mark.parametrize("verdict", [Nothing(), ClosedExternally(symbol="AAAUSDT"), Unreadable(what="account")])
 def test_other_verdicts_halt_nothing(verdict: Verdict) -> None:
     assert halt_for(verdict) is None
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.ledger.state import Halt, Ledger
+from hedgerow.domain.ledger.state import Ledger, StandingHalt
 from hedgerow.strategy.decisions.alarms import AlarmKind, account_alarm
 from hedgerow.strategy.decisions.entry import entry_refusals
 from hedgerow.strategy.decisions.reconcile import coins_unread, reconcile
@@ -183,7 +183,7 @@ def test_a_pair_whose_position_or_balance_cannot_be_read_is_not_entered(changes:
 
 def test_a_halt_that_lifts_itself_gives_way_to_one_that_does_not() -> None:
     def halted(reason: HaltReason) -> Ledger:
-        return Ledger(halt=Halt(since=NOW, reason=reason, detail=""))
+        return Ledger(halt=StandingHalt(since=NOW, reason=reason, detail=""))
 
     assert Ledger().standing_halt is None
     assert halted(HaltReason.ACCOUNT_IN_DOUBT).standing_halt is None

@@ -35,7 +35,7 @@ def allowed_values(kind: type[Struct], name: str) -> tuple[str, ...]:
     """Return the values that a field of an enumeration takes; nothing for any other field."""
     found = [field.type for field in cast("inspect.StructType", inspect.type_info(kind)).fields if field.name == name]
     enums = [part.cls for each in found for part in _parts(each) if isinstance(part, inspect.EnumType)]
-    return tuple(str(member.value) for enum in enums for member in enum)
+    return tuple(str(exchange_account.value) for enum in enums for exchange_account in enum)
 
 
 def values_at(message: str, kind: type[Struct]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import plain
 from hedgerow.emulator.wire.admin.bodies import read_body
 from hedgerow.emulator.wire.exchange import account_events as events
-from hedgerow.emulator.wire.exchange.account import Member
+from hedgerow.emulator.wire.exchange.account import ExchangeAccount
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.exchange.main_wallets import account_name
 from hedgerow.emulator.wire.protocol.number_format import to_ms
@@ -24,23 +24,23 @@ from hedgerow.emulator.wire.rest.faults import (
     RequestFault,
     StreamFault,
     WireFault,
+    WireFaultKind,
     WireFaults,
-    WireTrouble,
 )
-from hedgerow.emulator.wire.streams.connections import StreamHub
+from hedgerow.emulator.wire.streams.connections import StreamConnections
 
 __all__ = [
     "Actions",
     "Allowance",
-    "FaultDesk",
+    "FaultRoutes",
+    "FaultSpan",
     "Funding",
     "Jitter",
     "Liquidation",
     "Listeners",
     "Seed",
     "Skew",
-    "Span",
-    "member_of",
+    "account_of",
     "read_fault",
 ]
 
@@ -63,7 +63,7 @@ class Seed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The same seed gives the same faults."""
 
 
-class Span(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FaultSpan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long something lasts, or how far it lies back."""
 
     seconds: float
@@ -121,13 +121,13 @@ class Allowance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Orders per account."""
 
 
-class FaultDesk:
+class FaultRoutes:
     """Makes things go wrong on request."""
 
-    def __init__(self, exchange: Exchange, faults: WireFaults, hub: StreamHub) -> None:
+    def __init__(self, exchange: Exchange, faults: WireFaults, connections: StreamConnections) -> None:
         self._exchange = exchange
         self._faults = faults
-        self._hub = hub
+        self._connections = connections
 
     @property
     def actions(self) -> Actions:
@@ -139,8 +139,8 @@ class FaultDesk:
             ("POST", "faults/seed"): lambda body: self._seed(read_body(body, Seed)),
             ("DELETE", "faults"): lambda _: self._forget(),
             ("POST", "skew"): lambda body: self._skew(read_body(body, Skew)),
-            ("POST", "stop-books"): lambda body: self._stop_books(read_body(body, Span)),
-            ("POST", "lag"): lambda body: self._lag(read_body(body, Span)),
+            ("POST", "stop-books"): lambda body: self._stop_books(read_body(body, FaultSpan)),
+            ("POST", "lag"): lambda body: self._lag(read_body(body, FaultSpan)),
             ("POST", "funding"): lambda body: self._funding(read_body(body, Funding)),
             ("POST", "jitter"): lambda body: self._jitter(read_body(body, Jitter)),
             ("POST", "limits"): lambda body: self._limits(read_body(body, Allowance)),
@@ -166,19 +166,19 @@ class FaultDesk:
         self._faults.skew_seconds = _bounded(asked.seconds, least=-LONGEST_SECONDS)
         return {"seconds": asked.seconds}
 
-    def _stop_books(self, asked: Span) -> dict[str, Any]:
+    def _stop_books(self, asked: FaultSpan) -> dict[str, Any]:
         self._exchange.stop_books(_bounded(asked.seconds))
         return {"seconds": asked.seconds}
 
-    def _lag(self, asked: Span) -> dict[str, Any]:
+    def _lag(self, asked: FaultSpan) -> dict[str, Any]:
         seconds = _bounded(asked.seconds)
-        for member in self._exchange.members.values():
-            member.lag(seconds)
+        for exchange_account in self._exchange.exchange_accounts.values():
+            exchange_account.lag(seconds)
         return {"seconds": asked.seconds}
 
     def _funding(self, asked: Funding) -> dict[str, Any]:
         self._exchange.market.instrument(Market.PERP, asked.symbol)
-        change = self._exchange.tape.change_funding(
+        change = self._exchange.market_data.change_funding(
             asked.symbol, self._exchange.now, rate=asked.rate, interval_hours=asked.interval_hours
         )
         self._exchange.changed()
@@ -204,8 +204,8 @@ class FaultDesk:
         return msgspec.structs.asdict(rules)
 
     def _liquidate(self, asked: Liquidation) -> dict[str, Any]:
-        member = member_of(self._exchange, asked.user)
-        held = member.world.account().positions.get(asked.symbol)
+        exchange_account = account_of(self._exchange, asked.user)
+        held = exchange_account.world.account().positions.get(asked.symbol)
         if held is None:
             raise ValueError(f"no position in {asked.symbol}")
         if held.liquidation_price is None or held.liquidation_price <= 0:
@@ -216,33 +216,37 @@ class FaultDesk:
         return {"symbol": asked.symbol, "factor": plain(factor)}
 
     def _cut(self) -> dict[str, Any]:
-        sessions = self._hub.sessions
+        sessions = self._connections.sessions
         for session in sessions:
             session.close(1001, "cut by the administrator")
         return {"connections": len(sessions)}
 
     def _unlisten(self, asked: Listeners) -> dict[str, Any]:
-        members = self._exchange.members.values() if asked.user is None else [member_of(self._exchange, asked.user)]
+        exchange_accounts = (
+            self._exchange.exchange_accounts.values()
+            if asked.user is None
+            else [account_of(self._exchange, asked.user)]
+        )
         dead = 0
-        for member in members:
-            for market in tuple(member.listen_keys):
+        for exchange_account in exchange_accounts:
+            for market in tuple(exchange_account.listen_keys):
                 if not asked.silent:
-                    member.tell(market, events.listen_key_expired(member.world))
-                member.close_listen_key(market)
+                    exchange_account.tell(market, events.listen_key_expired(exchange_account.world))
+                exchange_account.close_listen_key(market)
                 dead += 1
         return {"keys": dead, "at": to_ms(self._exchange.now)}
 
 
-def member_of(exchange: Exchange, user: str) -> Member:
+def account_of(exchange: Exchange, user: str) -> ExchangeAccount:
     """Return an account by its main wallet.
 
     Raises:
         ValueError: there is none; says which there are.
     """
-    member = exchange.members.get(account_name(user))
-    if member is None:
-        raise ValueError(f"no account {user}; there are {', '.join(exchange.members)}")
-    return member
+    exchange_account = exchange.exchange_accounts.get(account_name(user))
+    if exchange_account is None:
+        raise ValueError(f"no account {user}; there are {', '.join(exchange.exchange_accounts)}")
+    return exchange_account
 
 
 def _bounded(seconds: float, *, least: float = 0.0) -> float:
@@ -266,12 +270,12 @@ def read_fault(body: bytes) -> RequestFault | StreamFault:
     name = fields.get("fault", fields.get("trouble"))
     if name is None:
         raise ValueError(
-            f"name the fault in the field fault: one of {', '.join(dict.fromkeys((*WireFault, *WireTrouble)))}"
+            f"name the fault in the field fault: one of {', '.join(dict.fromkeys((*WireFault, *WireFaultKind)))}"
         )
-    if "trouble" in fields or "stream" in fields or (name in set(WireTrouble) and name not in set(WireFault)):
+    if "trouble" in fields or "stream" in fields or (name in set(WireFaultKind) and name not in set(WireFault)):
         return _stream_fault(fields)
     if name not in set(WireFault):
-        names = ", ".join(dict.fromkeys((*WireFault, *WireTrouble)))
+        names = ", ".join(dict.fromkeys((*WireFault, *WireFaultKind)))
         raise ValueError(f"no fault is called {name!r}; allowed are {names}")
     return read_body(body, RequestFault)
 

@@ -12,10 +12,10 @@ from hedgerow.emulator.wire.admin.bodies import values_at
 from hedgerow.emulator.wire.admin.fault_routes import Actions
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 
-__all__ = ["MarketDesk", "read_change"]
+__all__ = ["MarketRoutes", "read_change"]
 
 
-class MarketDesk:
+class MarketRoutes:
     """Changes markets on request."""
 
     def __init__(self, exchange: Exchange) -> None:

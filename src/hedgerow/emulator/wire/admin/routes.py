@@ -17,8 +17,8 @@ from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.emulator.wire.admin.bodies import read_body
-from hedgerow.emulator.wire.admin.fault_routes import Actions, FaultDesk, member_of
-from hedgerow.emulator.wire.admin.market_routes import MarketDesk
+from hedgerow.emulator.wire.admin.fault_routes import Actions, FaultRoutes, account_of
+from hedgerow.emulator.wire.admin.market_routes import MarketRoutes
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.exchange.main_wallets import is_main_wallet
 from hedgerow.emulator.wire.protocol.clock import ExchangeClock
@@ -28,14 +28,14 @@ from hedgerow.emulator.wire.protocol.number_format import at_ms, to_ms
 from hedgerow.emulator.wire.protocol.signing import is_address
 from hedgerow.emulator.wire.rest.call import WireRequest
 from hedgerow.emulator.wire.rest.faults import WireFaults
-from hedgerow.emulator.wire.streams.connections import StreamHub
+from hedgerow.emulator.wire.streams.connections import StreamConnections
 from hedgerow.ports import HttpResponse
 
 __all__ = [
-    "AdminDoor",
+    "AdminRoutes",
     "Advance",
     "Deleverage",
-    "Funds",
+    "FundsBody",
     "HandTrade",
     "HandTransfer",
     "NewAccount",
@@ -101,7 +101,7 @@ class NewAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Keys of the old kind (V1)."""
 
 
-class Funds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FundsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Money or coins put into a wallet; negative = taken out."""
 
     user: str
@@ -157,10 +157,12 @@ class Deleverage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base units that are closed."""
 
 
-class AdminDoor:
+class AdminRoutes:
     """Carries out what is asked under ``/admin``."""
 
-    def __init__(self, exchange: Exchange, clock: ExchangeClock, faults: WireFaults, hub: StreamHub) -> None:
+    def __init__(
+        self, exchange: Exchange, clock: ExchangeClock, faults: WireFaults, connections: StreamConnections
+    ) -> None:
         self._exchange = exchange
         self._clock = clock
         self._acts: Actions = {
@@ -170,13 +172,13 @@ class AdminDoor:
             ("POST", "price"): lambda body: self._price(read_body(body, Price)),
             ("POST", "status"): lambda body: self._status(read_body(body, Status)),
             ("POST", "account"): lambda body: self._account(read_body(body, NewAccount)),
-            ("POST", "fund"): lambda body: self._fund(read_body(body, Funds)),
+            ("POST", "fund"): lambda body: self._fund(read_body(body, FundsBody)),
             ("POST", "trade"): lambda body: self._trade(read_body(body, HandTrade)),
             ("POST", "transfer"): lambda body: self._transfer(read_body(body, HandTransfer)),
             ("POST", "deleverage"): lambda body: self._deleverage(read_body(body, Deleverage)),
             ("GET", "state"): lambda _: self._state(),
-            **FaultDesk(exchange, faults, hub).actions,
-            **MarketDesk(exchange).actions,
+            **FaultRoutes(exchange, faults, connections).actions,
+            **MarketRoutes(exchange).actions,
         }
 
     def handle(self, request: WireRequest) -> HttpResponse:
@@ -238,36 +240,36 @@ class AdminDoor:
         if asked.perp < 0 or any(amount < 0 for amount in asked.spot.values()):
             raise ValueError("a balance is not negative")
         _check_signers(asked)
-        member = self._exchange.open_account(asked.user, spot=asked.spot, perp=asked.perp)
+        exchange_account = self._exchange.open_account(asked.user, spot=asked.spot, perp=asked.perp)
         for agent in asked.agents:
-            self._exchange.permit(member.user, msgspec.structs.replace(agent, signer=agent.signer.lower()))
+            self._exchange.permit(exchange_account.user, msgspec.structs.replace(agent, signer=agent.signer.lower()))
         for key in asked.keys:
-            self._exchange.add_key(member.user, key)
-        return {"user": member.user}
+            self._exchange.add_key(exchange_account.user, key)
+        return {"user": exchange_account.user}
 
-    def _fund(self, asked: Funds) -> dict[str, Any]:
-        member_of(self._exchange, asked.user).world.deposit(asked.wallet, asked.asset, asked.amount, asked.kind)
+    def _fund(self, asked: FundsBody) -> dict[str, Any]:
+        account_of(self._exchange, asked.user).world.deposit(asked.wallet, asked.asset, asked.amount, asked.kind)
         return {"user": asked.user}
 
     def _trade(self, asked: HandTrade) -> Any:
         self._listed(asked.symbol)
-        return member_of(self._exchange, asked.user).world.trade_by_hand(
+        return account_of(self._exchange, asked.user).world.trade_by_hand(
             asked.market, asked.symbol, asked.side, asked.quantity, price=asked.price, reduce_only=asked.reduce_only
         )
 
     def _transfer(self, asked: HandTransfer) -> dict[str, Any]:
-        member_of(self._exchange, asked.user).world.transfer_by_hand(asked.amount, asked.direction)
+        account_of(self._exchange, asked.user).world.transfer_by_hand(asked.amount, asked.direction)
         return {"user": asked.user}
 
     def _deleverage(self, asked: Deleverage) -> Any:
-        member = member_of(self._exchange, asked.user)
-        if asked.quantity <= 0 or self._listed(asked.symbol) not in member.world.parts.perp.holdings:
+        exchange_account = account_of(self._exchange, asked.user)
+        if asked.quantity <= 0 or self._listed(asked.symbol) not in exchange_account.world.parts.perp.holdings:
             raise ValueError(f"no position in {asked.symbol} to reduce by {asked.quantity}")
-        return member.world.deleverage(asked.symbol, asked.quantity)
+        return exchange_account.world.deleverage(asked.symbol, asked.quantity)
 
     def _state(self) -> dict[str, Any]:
-        members = [member.state() for member in self._exchange.members.values()]
-        return {"exchange": self._exchange.state(), "members": members}
+        exchange_accounts = [exchange_account.state() for exchange_account in self._exchange.exchange_accounts.values()]
+        return {"exchange": self._exchange.state(), "members": exchange_accounts}
 
     def _listed(self, symbol: str) -> str:
         return self._exchange.market.instrument(Market.PERP, symbol).symbol

@@ -20,10 +20,10 @@ from hedgerow.domain.order import Fill, OrderStatus
 from hedgerow.emulator.core.account_records import FIRST_TRAN_ID
 from hedgerow.emulator.core.world import World
 from hedgerow.emulator.wire.exchange import account_events as events
-from hedgerow.emulator.wire.exchange.state import ListenKey, MemberState, Settings, TransferRow
-from hedgerow.emulator.wire.protocol.order_records import Stage, Ticket, TicketBook
+from hedgerow.emulator.wire.exchange.state import ExchangeAccountState, ExchangeListenKey, PerpSettings, TransferRow
+from hedgerow.emulator.wire.protocol.order_records import ExchangeOrder, ExchangeOrders, Stage
 
-__all__ = ["LISTEN_KEY_LIFE", "Member"]
+__all__ = ["LISTEN_KEY_LIFE", "ExchangeAccount"]
 
 LISTEN_KEY_LIFE = timedelta(minutes=60)
 MARGIN_CALL_SHARE = Decimal("0.8")
@@ -33,13 +33,15 @@ Publish = Callable[[str, Market, dict[str, Any]], None]
 """Takes (user, market, event)."""
 
 
-class Member:
+class ExchangeAccount:
     """An account and everything the wire remembers about it."""
 
-    def __init__(self, world: World, state: MemberState, *, next_id: Callable[[], int], publish: Publish) -> None:
+    def __init__(
+        self, world: World, state: ExchangeAccountState, *, next_id: Callable[[], int], publish: Publish
+    ) -> None:
         self.user = state.user
         self.world = world
-        self.tickets = TicketBook(state.tickets)
+        self.exchange_orders = ExchangeOrders(state.exchange_orders)
         self.transfers = list(state.transfers)
         self.listen_keys = dict(state.listen_keys)
         self.countdowns = dict(state.countdowns)
@@ -54,12 +56,12 @@ class Member:
         self._lag: timedelta | None = None
         self._views: list[tuple[datetime, AccountView]] = []
 
-    def state(self) -> MemberState:
+    def state(self) -> ExchangeAccountState:
         """Return everything as one value."""
-        return MemberState(
+        return ExchangeAccountState(
             user=self.user,
             world=self.world.dump(),
-            tickets=self.tickets.all,
+            exchange_orders=self.exchange_orders.all,
             transfers=tuple(self.transfers),
             listen_keys=dict(self.listen_keys),
             countdowns=dict(self.countdowns),
@@ -84,29 +86,29 @@ class Member:
         """Send a user-stream event."""
         self._publish(self.user, market, event)
 
-    def keep(self, ticket: Ticket, execution: str | None = None) -> Ticket:
+    def keep(self, exchange_order: ExchangeOrder, execution: str | None = None) -> ExchangeOrder:
         """Remember an order; with an execution type, tell the user's stream."""
         self.changed()
-        kept = self.tickets.keep(ticket)
+        kept = self.exchange_orders.keep(exchange_order)
         if execution is not None:
-            self.tell(ticket.market, events.order_event(self.world, kept, execution))
+            self.tell(exchange_order.market, events.order_event(self.world, kept, execution))
         return kept
 
-    def entered(self, ticket: Ticket, world_order_id: int) -> None:
+    def entered(self, exchange_order: ExchangeOrder, world_order_id: int) -> None:
         """Remember which order of the world a ticket stands for."""
-        self._entries[world_order_id] = ticket.order_id
+        self._entries[world_order_id] = exchange_order.order_id
 
-    def ticket_of(self, fill: Fill) -> Ticket:
+    def exchange_order_of(self, fill: Fill) -> ExchangeOrder:
         """Return the order that a trade belongs to; one that the venue or its page sent gets its ticket here."""
         order_id = self._entries.get(fill.order_id)
-        known = None if order_id is None else self.tickets.get(order_id)
+        known = None if order_id is None else self.exchange_orders.get(order_id)
         if known is not None:
             return known
         found = self.world.parts.desk.numbered(fill.order_id)
         if found is None:
             raise LookupError(f"trade {fill.trade_id} belongs to no order")
         request = found.order.request
-        ticket = Ticket(
+        exchange_order = ExchangeOrder(
             order_id=self.next_id(),
             client_id=request.client_id,
             market=request.market,
@@ -121,8 +123,8 @@ class Member:
             created_at=fill.at,
             updated_at=fill.at,
         )
-        self.entered(ticket, fill.order_id)
-        return self.tickets.keep(ticket)
+        self.entered(exchange_order, fill.order_id)
+        return self.exchange_orders.keep(exchange_order)
 
     def order_number(self, fill: Fill) -> int:
         """Return the number under which the wire knows a trade's order."""
@@ -160,7 +162,7 @@ class Member:
             del self._views[0]
         return self._views[0][1]
 
-    def configure(self, settings: Settings) -> None:
+    def configure(self, settings: PerpSettings) -> None:
         """Replace the account-wide settings."""
         self.settings = settings
         self.changed()
@@ -172,7 +174,7 @@ class Member:
         known = self.listen_keys.get(market)
         if known is None or known.expires_at <= self.now:
             name = sha256(f"{self.user}/{market}/{self.next_id()}".encode()).hexdigest()
-            known = ListenKey(key=name, expires_at=self.now)
+            known = ExchangeListenKey(key=name, expires_at=self.now)
         self.listen_keys[market] = replace(known, expires_at=self.now + LISTEN_KEY_LIFE)
         self.changed()
         return known.key
@@ -185,7 +187,7 @@ class Member:
     @property
     def waits(self) -> bool:
         """Whether an order, a countdown or a listen key of it may fall due."""
-        return self.tickets.any_open or bool(self.countdowns) or bool(self.listen_keys)
+        return self.exchange_orders.any_open or bool(self.countdowns) or bool(self.listen_keys)
 
     # What happened in the world
 
@@ -206,15 +208,17 @@ class Member:
             self.tell(Market.PERP, events.funding_update(self.world, payment))
         for row in rows:
             self._on_row(row.wallet, row.asset, row.amount, row.kind)
-        for ticket in self.tickets.staged(Stage.BOOK):
-            self._on_end(ticket)
+        for exchange_order in self.exchange_orders.staged(Stage.BOOK):
+            self._on_end(exchange_order)
         self._warn()
 
     def _on_fill(self, fill: Fill) -> None:
-        ticket = self.tickets.keep(self.ticket_of(fill).filled(fill.quantity, fill.notional, fill.at))
+        exchange_order = self.exchange_orders.keep(
+            self.exchange_order_of(fill).filled(fill.quantity, fill.notional, fill.at)
+        )
         if fill.market is Market.PERP:
             self.tell(Market.PERP, events.wallet_update(self.world, "ORDER", (("USDT", ZERO),), fill.symbol))
-        self.tell(fill.market, events.order_event(self.world, ticket, "TRADE", fill))
+        self.tell(fill.market, events.order_event(self.world, exchange_order, "TRADE", fill))
         if fill.market is Market.SPOT:
             instrument = self.world.parts.marketplace.instrument(fill.market, fill.symbol)
             self.tell(Market.SPOT, events.spot_position(self.world, "ORDER", (instrument.base, instrument.quote)))
@@ -234,12 +238,12 @@ class Member:
         }.get(kind, "ADJUSTMENT")
         self.tell(Market.PERP, events.wallet_update(self.world, reason, ((asset, amount),)))
 
-    def _on_end(self, ticket: Ticket) -> None:
+    def _on_end(self, exchange_order: ExchangeOrder) -> None:
         """Note the end of an order that did not end by filling."""
-        order = self.world.order(ticket.market, ticket.symbol, ticket.world_id)
+        order = self.world.order(exchange_order.market, exchange_order.symbol, exchange_order.world_id)
         if order is None or not order.status.done or order.status is OrderStatus.FILLED:
             return
-        self.keep(ticket.ended(order.status, order.updated_at), str(order.status))
+        self.keep(exchange_order.ended(order.status, order.updated_at), str(order.status))
 
     def _warn(self) -> None:
         """Send one MARGIN_CALL when maintenance takes most of the margin balance."""

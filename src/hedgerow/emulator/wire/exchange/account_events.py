@@ -19,7 +19,7 @@ from hedgerow.emulator.wire.protocol.number_format import (
     short,
     to_ms,
 )
-from hedgerow.emulator.wire.protocol.order_records import Ticket
+from hedgerow.emulator.wire.protocol.order_records import ExchangeOrder
 
 __all__ = [
     "FIRST_TRADE_ID",
@@ -66,10 +66,12 @@ def funding_update(world: World, payment: FundingPayment) -> dict[str, Any]:
     return {**event, "T": to_ms(payment.at)}
 
 
-def order_event(world: World, ticket: Ticket, execution: str, fill: Fill | None = None) -> dict[str, Any]:
+def order_event(
+    world: World, exchange_order: ExchangeOrder, execution: str, fill: Fill | None = None
+) -> dict[str, Any]:
     """Return the report of one order: ORDER_TRADE_UPDATE, or executionReport on spot."""
-    build = _spot_report if ticket.market is Market.SPOT else _perp_report
-    return build(world, ticket, execution, fill)
+    build = _spot_report if exchange_order.market is Market.SPOT else _perp_report
+    return build(world, exchange_order, execution, fill)
 
 
 def spot_position(world: World, reason: str, assets: Iterable[str]) -> dict[str, Any]:
@@ -145,87 +147,92 @@ def _position(world: World, symbol: str) -> dict[str, Any]:
     }
 
 
-def _perp_report(world: World, ticket: Ticket, execution: str, fill: Fill | None) -> dict[str, Any]:
-    instrument = world.parts.marketplace.instrument(ticket.market, ticket.symbol)
+def _perp_report(world: World, exchange_order: ExchangeOrder, execution: str, fill: Fill | None) -> dict[str, Any]:
+    instrument = world.parts.marketplace.instrument(exchange_order.market, exchange_order.symbol)
     moment = to_ms(world.now)
     order: dict[str, Any] = {
-        "s": ticket.symbol,
-        "c": ticket.client_id,
-        "S": ticket.side.value,
-        "o": ticket.kind,
-        "f": ticket.time_in_force,
-        "q": quantity_text(instrument, ticket.quantity),
-        "p": price_text(instrument, ticket.price),
-        "ap": fixed(ticket.average, 5),
-        "sp": price_text(instrument, ticket.stop_price),
+        "s": exchange_order.symbol,
+        "c": exchange_order.client_id,
+        "S": exchange_order.side.value,
+        "o": exchange_order.kind,
+        "f": exchange_order.time_in_force,
+        "q": quantity_text(instrument, exchange_order.quantity),
+        "p": price_text(instrument, exchange_order.price),
+        "ap": fixed(exchange_order.average, 5),
+        "sp": price_text(instrument, exchange_order.stop_price),
         "x": execution,
-        "X": ticket.status.value,
-        "i": ticket.order_id,
+        "X": exchange_order.status.value,
+        "i": exchange_order.order_id,
         "l": quantity_text(instrument, fill.quantity if fill else ZERO),
-        "z": quantity_text(instrument, ticket.executed),
+        "z": quantity_text(instrument, exchange_order.executed),
         "L": price_text(instrument, fill.price if fill else ZERO),
-        "T": to_ms(fill.at if fill else ticket.updated_at),
+        "T": to_ms(fill.at if fill else exchange_order.updated_at),
         "t": FIRST_TRADE_ID + fill.trade_id if fill else 0,
-        **_waiting_notional(ticket),
+        **_waiting_notional(exchange_order),
         "m": fill.maker if fill else False,
-        "R": ticket.reduce_only,
-        "wt": ticket.working_type,
-        "ot": ticket.original_kind,
+        "R": exchange_order.reduce_only,
+        "wt": exchange_order.working_type,
+        "ot": exchange_order.original_kind,
         "ps": "BOTH",
-        "cp": ticket.close_position,
+        "cp": exchange_order.close_position,
         "rp": short(fill.realized_pnl if fill else ZERO),
-        "pP": ticket.price_protect,
+        "pP": exchange_order.price_protect,
         "si": 0,
         "ss": 0,
         "st": "",
-        "h": chain_hash(ticket.order_id, execution, ticket.executed),
+        "h": chain_hash(exchange_order.order_id, execution, exchange_order.executed),
     }
     if fill is not None:
         order |= {"N": fill.fee_asset, "n": short(fill.fee)}
-    if ticket.original_kind == "TRAILING_STOP_MARKET":
-        order |= {"AP": price_text(instrument, ticket.activation_price), "cr": short(ticket.callback_rate)}
+    if exchange_order.original_kind == "TRAILING_STOP_MARKET":
+        order |= {
+            "AP": price_text(instrument, exchange_order.activation_price),
+            "cr": short(exchange_order.callback_rate),
+        }
     return {"e": "ORDER_TRADE_UPDATE", "E": moment, "T": moment, "o": order}
 
 
-def _waiting_notional(ticket: Ticket) -> dict[str, str]:
-    waiting = (ticket.quantity - ticket.executed) * ticket.price if ticket.open else ZERO
+def _waiting_notional(exchange_order: ExchangeOrder) -> dict[str, str]:
+    waiting = (
+        (exchange_order.quantity - exchange_order.executed) * exchange_order.price if exchange_order.open else ZERO
+    )
     return {
-        "b": short(waiting) if ticket.side is Side.BUY else "0",
-        "a": short(waiting) if ticket.side is Side.SELL else "0",
+        "b": short(waiting) if exchange_order.side is Side.BUY else "0",
+        "a": short(waiting) if exchange_order.side is Side.SELL else "0",
     }
 
 
-def _spot_report(world: World, ticket: Ticket, execution: str, fill: Fill | None) -> dict[str, Any]:
-    instrument = world.parts.marketplace.instrument(ticket.market, ticket.symbol)
+def _spot_report(world: World, exchange_order: ExchangeOrder, execution: str, fill: Fill | None) -> dict[str, Any]:
+    instrument = world.parts.marketplace.instrument(exchange_order.market, exchange_order.symbol)
     report: dict[str, Any] = {
         "e": "executionReport",
         "E": to_ms(world.now),
-        "s": ticket.symbol,
+        "s": exchange_order.symbol,
         "ba": instrument.base,
         "qa": instrument.quote,
-        "c": ticket.client_id,
-        "S": ticket.side.value,
-        "o": ENGINE_NAMES.get(ticket.kind, ticket.kind),
-        "f": ticket.time_in_force,
-        "q": quantity_text(instrument, ticket.quantity),
-        "p": price_text(instrument, ticket.price),
-        "ap": fixed(ticket.average, 6),
-        "P": price_text(instrument, ticket.stop_price),
+        "c": exchange_order.client_id,
+        "S": exchange_order.side.value,
+        "o": ENGINE_NAMES.get(exchange_order.kind, exchange_order.kind),
+        "f": exchange_order.time_in_force,
+        "q": quantity_text(instrument, exchange_order.quantity),
+        "p": price_text(instrument, exchange_order.price),
+        "ap": fixed(exchange_order.average, 6),
+        "P": price_text(instrument, exchange_order.stop_price),
         "x": execution,
-        "X": ticket.status.value,
-        "i": ticket.order_id,
+        "X": exchange_order.status.value,
+        "i": exchange_order.order_id,
         "l": quantity_text(instrument, fill.quantity if fill else ZERO),
-        "z": quantity_text(instrument, ticket.executed),
+        "z": quantity_text(instrument, exchange_order.executed),
         "L": price_text(instrument, fill.price if fill else ZERO),
-        "T": to_ms(fill.at if fill else ticket.updated_at),
+        "T": to_ms(fill.at if fill else exchange_order.updated_at),
         "t": FIRST_TRADE_ID + fill.trade_id if fill else 0,
         "m": fill.maker if fill else False,
-        "ot": ENGINE_NAMES.get(ticket.original_kind, ticket.original_kind),
-        "O": to_ms(ticket.created_at),
-        "Z": short(ticket.spent),
+        "ot": ENGINE_NAMES.get(exchange_order.original_kind, exchange_order.original_kind),
+        "O": to_ms(exchange_order.created_at),
+        "Z": short(exchange_order.spent),
         "Y": short(fill.notional if fill else ZERO),
-        "Q": short(ticket.quote_quantity),
-        "u": to_ms(ticket.updated_at),
-        "h": chain_hash(ticket.order_id, execution, ticket.executed),
+        "Q": short(exchange_order.quote_quantity),
+        "u": to_ms(exchange_order.updated_at),
+        "h": chain_hash(exchange_order.order_id, execution, exchange_order.executed),
     }
     return report | ({"N": fill.fee_asset, "n": short(fill.fee)} if fill else {})

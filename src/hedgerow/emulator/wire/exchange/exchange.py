@@ -19,19 +19,19 @@ from hedgerow.emulator.core.market import Conditions, Marketplace
 from hedgerow.emulator.core.market_changes import MarketChange, Redenomination, StatusChange, TickerCollision
 from hedgerow.emulator.core.snapshot import WorldOptions, WorldState
 from hedgerow.emulator.core.world import World
-from hedgerow.emulator.markets.overrides import AmendedTape
+from hedgerow.emulator.markets.overrides import AmendedMarketData
 from hedgerow.emulator.wire.exchange import account_events as events
-from hedgerow.emulator.wire.exchange.account import Member
+from hedgerow.emulator.wire.exchange.account import ExchangeAccount
 from hedgerow.emulator.wire.exchange.conditional_orders import fire_triggers
 from hedgerow.emulator.wire.exchange.keyring import Keyring
 from hedgerow.emulator.wire.exchange.main_wallets import account_name
 from hedgerow.emulator.wire.exchange.order_lifecycle import cancel, match_queued
-from hedgerow.emulator.wire.exchange.state import ExchangeState, MemberState
+from hedgerow.emulator.wire.exchange.state import ExchangeAccountState, ExchangeState
 from hedgerow.emulator.wire.protocol.exchange_info import Profile
 from hedgerow.emulator.wire.protocol.order_records import Stage
 from hedgerow.emulator.wire.protocol.rate_limits import Limits
 from hedgerow.emulator.wire.protocol.signing import MAINNET
-from hedgerow.ports import Tape
+from hedgerow.ports import MarketData
 
 __all__ = ["Exchange", "ExchangeRules"]
 
@@ -74,7 +74,7 @@ class Exchange(Keyring):
 
     def __init__(
         self,
-        tape: Tape,
+        market_data: MarketData,
         *,
         start: datetime,
         rules: ExchangeRules | None = None,
@@ -84,9 +84,11 @@ class Exchange(Keyring):
         self.rules = rules or ExchangeRules()
         shared = state or ExchangeState(now=start, still_at=start if self.rules.still else None)
         super().__init__(shared)
-        self.tape = AmendedTape(tape, changes=shared.fundings, still_at=shared.still_at, restless=self.rules.restless)
-        self.profile = profile or Profile(tape.pairs)
-        self.members: dict[str, Member] = {}
+        self.market_data = AmendedMarketData(
+            market_data, changes=shared.fundings, still_at=shared.still_at, restless=self.rules.restless
+        )
+        self.profile = profile or Profile(market_data.pairs)
+        self.exchange_accounts: dict[str, ExchangeAccount] = {}
         self.limits = {market: Limits(market) for market in Market}
         self.listeners: list[Listener] = []
         self._last_id = shared.last_id
@@ -101,8 +103,8 @@ class Exchange(Keyring):
         return ExchangeState(
             now=self.now,
             last_id=self._last_id,
-            still_at=self.tape.still_at,
-            fundings=self.tape.changes,
+            still_at=self.market_data.still_at,
+            fundings=self.market_data.changes,
             conditions=self._conditions,
             agents=dict(self.agents),
             keys=dict(self.keys),
@@ -122,7 +124,13 @@ class Exchange(Keyring):
     @property
     def revisions(self) -> tuple[int, ...]:
         """Numbers of which at least one rises with every change that a restart must remember."""
-        return (self.revision, *(member.revision + member.world.revision for member in self.members.values()))
+        return (
+            self.revision,
+            *(
+                exchange_account.revision + exchange_account.world.revision
+                for exchange_account in self.exchange_accounts.values()
+            ),
+        )
 
     @property
     def books(self) -> tuple[Marketplace, datetime]:
@@ -134,23 +142,25 @@ class Exchange(Keyring):
 
     def is_open(self, user: str) -> bool:
         """Tell whether an account of that name is open."""
-        return user in self.members
+        return user in self.exchange_accounts
 
-    def open_account(self, user: str, *, spot: Mapping[str, Decimal] | None = None, perp: Decimal = ZERO) -> Member:
+    def open_account(
+        self, user: str, *, spot: Mapping[str, Decimal] | None = None, perp: Decimal = ZERO
+    ) -> ExchangeAccount:
         """Open an account with these balances; one that exists keeps its own."""
-        known = self.members.get(account_name(user))
+        known = self.exchange_accounts.get(account_name(user))
         if known is not None:
             return known
         balances = {asset: Balance(asset=asset, free=amount) for asset, amount in (spot or {}).items()}
         world = WorldState(now=self.now, spot=balances, perp_balance=perp, conditions=self._conditions)
-        return self.restore(MemberState(user=account_name(user), world=world))
+        return self.restore(ExchangeAccountState(user=account_name(user), world=world))
 
-    def restore(self, state: MemberState) -> Member:
+    def restore(self, state: ExchangeAccountState) -> ExchangeAccount:
         """Open an account as it was."""
-        member = Member(self._world(state.world), state, next_id=self.next_id, publish=self._publish)
-        self.members[member.user] = member
+        exchange_account = ExchangeAccount(self._world(state.world), state, next_id=self.next_id, publish=self._publish)
+        self.exchange_accounts[exchange_account.user] = exchange_account
         self.changed()
-        return member
+        return exchange_account
 
     def burn_nonce(self, signer: str, nonce: int) -> None:
         """Take a nonce.
@@ -183,8 +193,8 @@ class Exchange(Keyring):
 
     def settle(self) -> None:
         """Tell what an action changed, and let every account see the same market."""
-        for member in self.members.values():
-            member.sync()
+        for exchange_account in self.exchange_accounts.values():
+            exchange_account.sync()
         self._share()
 
     def _move(self, to: datetime) -> None:
@@ -202,38 +212,42 @@ class Exchange(Keyring):
             yield self._late[0][0]
         if self.market.next_boundary is not None:
             yield self.market.next_boundary
-        for member in self._waiting():
-            yield from (ticket.due_at for ticket in member.tickets.staged(Stage.QUEUED) if ticket.due_at is not None)
-            yield from member.countdowns.values()
-            yield from (key.expires_at for key in member.listen_keys.values())
-            if member.tickets.staged(Stage.ARMED):
-                yield self.now + self.tape.step - (self.now - EPOCH) % self.tape.step
+        for exchange_account in self._waiting():
+            yield from (
+                exchange_order.due_at
+                for exchange_order in exchange_account.exchange_orders.staged(Stage.QUEUED)
+                if exchange_order.due_at is not None
+            )
+            yield from exchange_account.countdowns.values()
+            yield from (key.expires_at for key in exchange_account.listen_keys.values())
+            if exchange_account.exchange_orders.staged(Stage.ARMED):
+                yield self.now + self.market_data.step - (self.now - EPOCH) % self.market_data.step
 
     def _work(self) -> None:
         """Do everything that is due now."""
         while self._late and self._late[0][0] <= self.now:
             heapq.heappop(self._late)[2]()
-        for member in self._waiting():
-            for ticket in member.tickets.staged(Stage.QUEUED):
-                if ticket.due_at is None or ticket.due_at <= self.now:
-                    match_queued(member, ticket)
+        for exchange_account in self._waiting():
+            for exchange_order in exchange_account.exchange_orders.staged(Stage.QUEUED):
+                if exchange_order.due_at is None or exchange_order.due_at <= self.now:
+                    match_queued(exchange_account, exchange_order)
                     self._share()
-            fire_triggers(member)
-            self._expire(member)
+            fire_triggers(exchange_account)
+            self._expire(exchange_account)
         self._share()
 
-    def _waiting(self) -> list[Member]:
+    def _waiting(self) -> list[ExchangeAccount]:
         """Return the accounts of which something can fall due: most of many have nothing under way."""
-        return [member for member in self.members.values() if member.waits]
+        return [exchange_account for exchange_account in self.exchange_accounts.values() if exchange_account.waits]
 
-    def _expire(self, member: Member) -> None:
-        for symbol in [symbol for symbol, at in member.countdowns.items() if at <= self.now]:
-            del member.countdowns[symbol]
-            for ticket in member.tickets.open(Market.PERP, symbol):
-                cancel(member, ticket)
-        for market in [market for market, key in member.listen_keys.items() if key.expires_at <= self.now]:
-            member.tell(market, events.listen_key_expired(member.world))
-            member.close_listen_key(market)
+    def _expire(self, exchange_account: ExchangeAccount) -> None:
+        for symbol in [symbol for symbol, at in exchange_account.countdowns.items() if at <= self.now]:
+            del exchange_account.countdowns[symbol]
+            for exchange_order in exchange_account.exchange_orders.open(Market.PERP, symbol):
+                cancel(exchange_account, exchange_order)
+        for market in [market for market, key in exchange_account.listen_keys.items() if key.expires_at <= self.now]:
+            exchange_account.tell(market, events.listen_key_expired(exchange_account.world))
+            exchange_account.close_listen_key(market)
 
     # The market
 
@@ -295,14 +309,16 @@ class Exchange(Keyring):
         if not closes and not isinstance(change, Redenomination):
             return
         markets = (change.market,) if isinstance(change, StatusChange) and change.market else tuple(Market)
-        for member in self.members.values():
+        for exchange_account in self.exchange_accounts.values():
             for market in markets:
-                for ticket in member.tickets.open(market, change.symbol):
-                    if ticket.stage is not Stage.BOOK:
-                        cancel(member, ticket, OrderStatus.EXPIRED)
+                for exchange_order in exchange_account.exchange_orders.open(market, change.symbol):
+                    if exchange_order.stage is not Stage.BOOK:
+                        cancel(exchange_account, exchange_order, OrderStatus.EXPIRED)
             if isinstance(change, Redenomination):
                 nothing = (("USDT", ZERO),)
-                member.tell(Market.PERP, events.wallet_update(member.world, "ADJUSTMENT", nothing, change.symbol))
+                exchange_account.tell(
+                    Market.PERP, events.wallet_update(exchange_account.world, "ADJUSTMENT", nothing, change.symbol)
+                )
 
     def stop_books(self, seconds: float) -> None:
         """Let the public books stand still for a while; matching goes on."""
@@ -321,10 +337,10 @@ class Exchange(Keyring):
         self.rules = replace(self.rules, world=self._house.parts.options)
 
     def _worlds(self) -> Sequence[World]:
-        return (self._house, *(member.world for member in self.members.values()))
+        return (self._house, *(exchange_account.world for exchange_account in self.exchange_accounts.values()))
 
     def _world(self, state: WorldState) -> World:
-        return World(self.tape, start=state.now, options=self.rules.world, state=state)
+        return World(self.market_data, start=state.now, options=self.rules.world, state=state)
 
     def _share(self) -> None:
         """Let every account see what one of them took from the books."""

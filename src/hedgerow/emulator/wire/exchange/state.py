@@ -11,9 +11,9 @@ from hedgerow.emulator.core.market import Conditions
 from hedgerow.emulator.core.snapshot import WorldState
 from hedgerow.emulator.markets.overrides import FundingChange
 from hedgerow.emulator.wire.protocol.credentials import Agent, ApiKey
-from hedgerow.emulator.wire.protocol.order_records import Ticket
+from hedgerow.emulator.wire.protocol.order_records import ExchangeOrder
 
-__all__ = ["Builder", "ExchangeState", "ListenKey", "MemberState", "Settings", "TransferRow"]
+__all__ = ["Builder", "ExchangeAccountState", "ExchangeListenKey", "ExchangeState", "PerpSettings", "TransferRow"]
 
 
 class TransferRow(Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class TransferRow(Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-class ListenKey(Struct, frozen=True, kw_only=True):
+class ExchangeListenKey(Struct, frozen=True, kw_only=True):
     """The key of one user stream."""
 
     key: str
@@ -43,7 +43,7 @@ class Builder(Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class PerpSettings(Struct, frozen=True, kw_only=True):
     """Account-wide settings that the world does not need."""
 
     stp_mode: str = "EXPIRE_TAKER"
@@ -52,18 +52,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     """By lower-case address."""
 
 
-class MemberState(Struct, frozen=True, kw_only=True):
+class ExchangeAccountState(Struct, frozen=True, kw_only=True):
     """One account."""
 
     user: str
     """Lower-case address of the main wallet."""
     world: WorldState
-    tickets: tuple[Ticket, ...] = ()
+    exchange_orders: tuple[ExchangeOrder, ...] = ()
     transfers: tuple[TransferRow, ...] = ()
-    listen_keys: Mapping[Market, ListenKey] = field(default_factory=dict[Market, ListenKey])
+    listen_keys: Mapping[Market, ExchangeListenKey] = field(default_factory=dict[Market, ExchangeListenKey])
     countdowns: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     """By symbol: when all its perpetual orders are cancelled unless the client calls again."""
-    settings: Settings = field(default_factory=Settings)
+    settings: PerpSettings = field(default_factory=PerpSettings)
     entries: Mapping[int, int] = field(default_factory=dict[int, int])
     """Number of the order on the wire, by its number in the world."""
 

@@ -18,10 +18,10 @@ from hedgerow.domain.errors import StoreError
 from hedgerow.emulator.core.account_records import JournalState
 from hedgerow.emulator.core.order_rules import WorkingOrder
 from hedgerow.emulator.wire.exchange.exchange import Exchange
-from hedgerow.emulator.wire.exchange.state import ExchangeState, MemberState
-from hedgerow.emulator.wire.protocol.order_records import Ticket
+from hedgerow.emulator.wire.exchange.state import ExchangeAccountState, ExchangeState
+from hedgerow.emulator.wire.protocol.order_records import ExchangeOrder
 
-__all__ = ["SavedExchange", "StateFile"]
+__all__ = ["ExchangeStateFile", "SavedExchange"]
 
 CHUNK = 200
 """Rows per part."""
@@ -36,10 +36,10 @@ class SavedExchange(Struct, frozen=True, kw_only=True):
     terms: bytes
     """What the market was made from, as its maker wrote it."""
     exchange: ExchangeState
-    members: tuple[MemberState, ...]
+    exchange_accounts: tuple[ExchangeAccountState, ...]
 
 
-class StateFile:
+class ExchangeStateFile:
     """The file of one exchange."""
 
     def __init__(self, path: Path) -> None:
@@ -78,7 +78,7 @@ class StateFile:
             return SavedExchange(
                 terms=parts["terms"],
                 exchange=msgspec.json.decode(parts["exchange"], type=ExchangeState),
-                members=tuple(_joined(parts, user) for user in users),
+                exchange_accounts=tuple(_joined(parts, user) for user in users),
             )
         except (sqlite3.Error, msgspec.DecodeError, KeyError, ValueError) as error:
             raise StoreError(f"{self._path} is damaged: {error}; move it away to begin anew") from error
@@ -94,8 +94,8 @@ class StateFile:
             return
         parts: dict[str, Any] = {"exchange": exchange.state()}
         chunks: dict[str, Any] = {}
-        for member in exchange.members.values():
-            state = member.state()
+        for exchange_account in exchange.exchange_accounts.values():
+            state = exchange_account.state()
             parts[f"member/{state.user}"] = _bare(state)
             chunks |= self._histories.setdefault(state.user, _Histories()).changed(state)
         changed = {name: value for name, value in parts.items() if self._saved.get(name) != value} | chunks
@@ -129,12 +129,12 @@ class _Histories:
         self._written: dict[str, int] = {}
         self._open: dict[str, set[int]] = {}
 
-    def changed(self, state: MemberState) -> dict[str, Any]:
+    def changed(self, state: ExchangeAccountState) -> dict[str, Any]:
         """Return the chunks with rows that are new or may have changed since the last time."""
         journal, entries = state.world.journal, state.entries
         found: dict[str, Any] = {}
         for kind, rows in (
-            ("tickets", state.tickets),
+            ("tickets", state.exchange_orders),
             ("transfers", state.transfers),
             ("orders", state.world.orders),
             ("fills", journal.fills),
@@ -173,7 +173,7 @@ def _tail(rows: Sequence[Any], first: int) -> Sequence[Any]:
 def _may_change(row: object) -> bool:
     """Tell whether a row may be another one the next time."""
     match row:
-        case Ticket():
+        case ExchangeOrder():
             return row.open
         case WorkingOrder():
             return not row.order.status.done
@@ -181,16 +181,16 @@ def _may_change(row: object) -> bool:
             return False
 
 
-def _bare(state: MemberState) -> MemberState:
+def _bare(state: ExchangeAccountState) -> ExchangeAccountState:
     """Return an account without its histories."""
     journal = JournalState(last_id=state.world.journal.last_id)
     world = replace(state.world, orders=(), journal=journal, transfer_ids=())
-    return replace(state, world=world, tickets=(), transfers=(), entries={})
+    return replace(state, world=world, exchange_orders=(), transfers=(), entries={})
 
 
-def _joined(parts: dict[str, bytes], user: str) -> MemberState:
+def _joined(parts: dict[str, bytes], user: str) -> ExchangeAccountState:
     """Return an account from its parts."""
-    state = msgspec.json.decode(parts[f"member/{user}"], type=MemberState)
+    state = msgspec.json.decode(parts[f"member/{user}"], type=ExchangeAccountState)
 
     def rows(kind: str) -> list[Any]:
         names = sorted(name for name in parts if name.startswith(f"chunk/{user}/{kind}/"))
@@ -201,4 +201,4 @@ def _joined(parts: dict[str, bytes], user: str) -> MemberState:
     world["journal"] = journal | {"last_id": state.world.journal.last_id}
     whole = msgspec.to_builtins(state) | {"tickets": rows("tickets"), "transfers": rows("transfers"), "world": world}
     whole["entries"] = {str(world_id): order_id for world_id, order_id in rows("entries")}
-    return msgspec.convert(whole, type=MemberState, str_keys=True, strict=False)
+    return msgspec.convert(whole, type=ExchangeAccountState, str_keys=True, strict=False)

@@ -8,21 +8,21 @@ from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.wire.protocol.errors import WireError
 from hedgerow.emulator.wire.protocol.params import Params
 
-__all__ = ["WEEK", "Window", "open_window_of", "window_of"]
+__all__ = ["WEEK", "HistoryWindow", "open_window_of", "window_of"]
 
 WEEK = timedelta(days=7)
 ROUNDING = timedelta(milliseconds=1)
 """Times are told in whole milliseconds: a row belongs to the millisecond it is told with."""
 
 
-class Window(Struct, frozen=True, kw_only=True):
+class HistoryWindow(Struct, frozen=True, kw_only=True):
     """A stretch of time, both ends included."""
 
     start: datetime
     end: datetime
 
     @classmethod
-    def always(cls) -> "Window":
+    def always(cls) -> "HistoryWindow":
         """Return the window that holds every time."""
         return cls(start=EPOCH, end=datetime.max.replace(tzinfo=UTC) - WEEK)
 
@@ -36,7 +36,7 @@ class Window(Struct, frozen=True, kw_only=True):
         return self.start <= at + ROUNDING - timedelta(microseconds=1) and at < self.end + ROUNDING
 
 
-def window_of(params: Params, now: datetime) -> Window:
+def window_of(params: Params, now: datetime) -> HistoryWindow:
     """Return the window asked for, at most a week; without times the last week.
 
     Raises:
@@ -47,15 +47,15 @@ def window_of(params: Params, now: datetime) -> Window:
     if start is not None and start > now:
         raise WireError(-4181, "Invalid start time.")
     if start is None:
-        return Window(start=max(EPOCH + WEEK, end or now) - WEEK, end=end or now)
+        return HistoryWindow(start=max(EPOCH + WEEK, end or now) - WEEK, end=end or now)
     if end is None:
-        return Window(start=start, end=start + WEEK)
+        return HistoryWindow(start=start, end=start + WEEK)
     if end - start > WEEK:
         raise WireError(-4165, "Invalid time interval: at most 7 days.")
-    return Window(start=start, end=end)
+    return HistoryWindow(start=start, end=end)
 
 
-def open_window_of(params: Params, now: datetime) -> Window:
+def open_window_of(params: Params, now: datetime) -> HistoryWindow:
     """Return the window asked for, of any length; without a start the week before its end.
 
     Raises:
@@ -64,7 +64,7 @@ def open_window_of(params: Params, now: datetime) -> Window:
     start, end = params.time("startTime"), params.time("endTime")
     _check_order(start, end)
     until = end or now
-    return Window(start=max(EPOCH + WEEK, until) - WEEK if start is None else start, end=until)
+    return HistoryWindow(start=max(EPOCH + WEEK, until) - WEEK if start is None else start, end=until)
 
 
 def _check_order(start: datetime | None, end: datetime | None) -> None:

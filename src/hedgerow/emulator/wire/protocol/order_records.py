@@ -17,7 +17,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus
 
-__all__ = ["CONDITIONAL", "Stage", "Ticket", "TicketBook"]
+__all__ = ["CONDITIONAL", "ExchangeOrder", "ExchangeOrders", "Stage"]
 
 CONDITIONAL = frozenset({"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"})
 """Types that wait for a price."""
@@ -35,7 +35,7 @@ class Stage(StrEnum):
     OVER = "over"
 
 
-class Ticket(Struct, frozen=True, kw_only=True):
+class ExchangeOrder(Struct, frozen=True, kw_only=True):
     """One order of one account."""
 
     order_id: int
@@ -91,7 +91,7 @@ class Ticket(Struct, frozen=True, kw_only=True):
         """Whether it can still fill."""
         return self.stage is not Stage.OVER
 
-    def filled(self, quantity: Decimal, notional: Decimal, at: datetime) -> "Ticket":
+    def filled(self, quantity: Decimal, notional: Decimal, at: datetime) -> "ExchangeOrder":
         """Return the ticket after one trade."""
         executed = self.executed + quantity
         whole = executed >= self.quantity
@@ -104,67 +104,77 @@ class Ticket(Struct, frozen=True, kw_only=True):
             updated_at=at,
         )
 
-    def ended(self, status: OrderStatus, at: datetime) -> "Ticket":
+    def ended(self, status: OrderStatus, at: datetime) -> "ExchangeOrder":
         """Return the ticket at its end."""
         return replace(self, status=status, stage=Stage.OVER, updated_at=at)
 
 
-class TicketBook:
+class ExchangeOrders:
     """All tickets of one account, by number and by client id."""
 
-    def __init__(self, tickets: Iterable[Ticket] = ()) -> None:
-        self._all: dict[int, Ticket] = {}
-        self._open: dict[int, Ticket] = {}
+    def __init__(self, exchange_orders: Iterable[ExchangeOrder] = ()) -> None:
+        self._all: dict[int, ExchangeOrder] = {}
+        self._open: dict[int, ExchangeOrder] = {}
         self._by_client: dict[tuple[Market, str, str], int] = {}
-        for ticket in tickets:
-            self.keep(ticket)
+        for exchange_order in exchange_orders:
+            self.keep(exchange_order)
 
     @property
-    def all(self) -> tuple[Ticket, ...]:
+    def all(self) -> tuple[ExchangeOrder, ...]:
         """Every ticket, in the order of arrival."""
         return tuple(self._all.values())
 
-    def keep(self, ticket: Ticket) -> Ticket:
+    def keep(self, exchange_order: ExchangeOrder) -> ExchangeOrder:
         """Remember the present state of an order."""
-        self._all[ticket.order_id] = ticket
-        self._by_client[ticket.market, ticket.symbol, ticket.client_id] = ticket.order_id
-        if ticket.open:
-            self._open[ticket.order_id] = ticket
+        self._all[exchange_order.order_id] = exchange_order
+        self._by_client[exchange_order.market, exchange_order.symbol, exchange_order.client_id] = (
+            exchange_order.order_id
+        )
+        if exchange_order.open:
+            self._open[exchange_order.order_id] = exchange_order
         else:
-            self._open.pop(ticket.order_id, None)
-        return ticket
+            self._open.pop(exchange_order.order_id, None)
+        return exchange_order
 
-    def get(self, order_id: int) -> Ticket | None:
+    def get(self, order_id: int) -> ExchangeOrder | None:
         """Return an order by its number."""
         return self._all.get(order_id)
 
-    def find(self, market: Market, symbol: str, client_id: str) -> Ticket | None:
+    def find(self, market: Market, symbol: str, client_id: str) -> ExchangeOrder | None:
         """Return the newest order with a client id."""
         order_id = self._by_client.get((market, symbol, client_id))
         return None if order_id is None else self._all[order_id]
 
-    def of(self, market: Market, symbol: str | None = None) -> Iterator[Ticket]:
+    def of(self, market: Market, symbol: str | None = None) -> Iterator[ExchangeOrder]:
         """Yield the orders of one market, and of one symbol when given, oldest first."""
         return _chosen(self._all.values(), market, symbol)
 
-    def since(self, market: Market, symbol: str | None, created: datetime, *, order_id: int = 0) -> tuple[Ticket, ...]:
+    def since(
+        self, market: Market, symbol: str | None, created: datetime, *, order_id: int = 0
+    ) -> tuple[ExchangeOrder, ...]:
         """Return the orders that were created at or after a time, from a number on, oldest first."""
         newest = takewhile(lambda t: t.created_at >= created and t.order_id >= order_id, reversed(self._all.values()))
         return tuple(_chosen(newest, market, symbol))[::-1]
 
-    def open(self, market: Market, symbol: str | None = None) -> tuple[Ticket, ...]:
+    def open(self, market: Market, symbol: str | None = None) -> tuple[ExchangeOrder, ...]:
         """Return what can still fill, oldest first."""
-        return tuple(sorted(_chosen(self._open.values(), market, symbol), key=lambda ticket: ticket.order_id))
+        return tuple(
+            sorted(_chosen(self._open.values(), market, symbol), key=lambda exchange_order: exchange_order.order_id)
+        )
 
     @property
     def any_open(self) -> bool:
         """Whether anything can still fill."""
         return bool(self._open)
 
-    def staged(self, stage: Stage) -> tuple[Ticket, ...]:
+    def staged(self, stage: Stage) -> tuple[ExchangeOrder, ...]:
         """Return the open orders of one stage, oldest first."""
-        return tuple(ticket for ticket in self._open.values() if ticket.stage is stage)
+        return tuple(exchange_order for exchange_order in self._open.values() if exchange_order.stage is stage)
 
 
-def _chosen(tickets: Iterable[Ticket], market: Market, symbol: str | None) -> Iterator[Ticket]:
-    return (ticket for ticket in tickets if ticket.market is market and symbol in {None, ticket.symbol})
+def _chosen(exchange_orders: Iterable[ExchangeOrder], market: Market, symbol: str | None) -> Iterator[ExchangeOrder]:
+    return (
+        exchange_order
+        for exchange_order in exchange_orders
+        if exchange_order.market is market and symbol in {None, exchange_order.symbol}
+    )

@@ -9,7 +9,7 @@ from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.wire.protocol.errors import WireError
 from hedgerow.emulator.wire.protocol.number_format import to_ms
 
-__all__ = ["LimitRules", "Limits", "Window", "banned", "rate_limit_rows", "too_many_orders"]
+__all__ = ["LimitRules", "Limits", "RateWindow", "banned", "rate_limit_rows", "too_many_orders"]
 
 MINUTE = timedelta(minutes=1)
 TEN_SECONDS = timedelta(seconds=10)
@@ -36,7 +36,7 @@ RULES = {
 """Captured ``rateLimits`` (docs/aster-api.md 4)."""
 
 
-class Window:
+class RateWindow:
     """A counter that begins anew with each span of time."""
 
     def __init__(self, span: timedelta) -> None:
@@ -58,11 +58,11 @@ class Limits:
 
     def __init__(self, market: Market, rules: LimitRules | None = None) -> None:
         self.rules = rules or RULES[market]
-        self._weights: dict[str, Window] = {}
-        self._orders: dict[str, tuple[Window, Window]] = {}
+        self._weights: dict[str, RateWindow] = {}
+        self._orders: dict[str, tuple[RateWindow, RateWindow]] = {}
         self._banned_until: dict[str, datetime] = {}
         self._bans: dict[str, int] = {}
-        self._ignored: dict[str, Window] = {}
+        self._ignored: dict[str, RateWindow] = {}
 
     def weigh(self, ip: str, weight: int, now: datetime) -> int:
         """Count a request and return the weight used in this minute.
@@ -73,14 +73,14 @@ class Limits:
         until = self._banned_until.get(ip)
         if until is not None and now < until:
             raise banned(until, now)
-        used = self._weights.setdefault(ip, Window(MINUTE)).add(weight, now)
+        used = self._weights.setdefault(ip, RateWindow(MINUTE)).add(weight, now)
         if used > self.rules.weight_per_minute:
             self._break(ip, now)
         return used
 
     def used(self, ip: str, now: datetime) -> int:
         """Return the weight used in this minute."""
-        return self._weights.setdefault(ip, Window(MINUTE)).add(0, now)
+        return self._weights.setdefault(ip, RateWindow(MINUTE)).add(0, now)
 
     def count_order(self, user: str, now: datetime, orders: int = 1) -> None:
         """Count orders of one account.
@@ -88,7 +88,7 @@ class Limits:
         Raises:
             WireError: too many (-1015, without ``Retry-After``).
         """
-        minute, ten = self._orders.setdefault(user, (Window(MINUTE), Window(TEN_SECONDS)))
+        minute, ten = self._orders.setdefault(user, (RateWindow(MINUTE), RateWindow(TEN_SECONDS)))
         in_minute, in_ten = minute.add(orders, now), ten.add(orders, now)
         for count, limit, span in (
             (in_ten, self.rules.orders_per_ten_seconds, "10 SECOND"),
@@ -99,14 +99,14 @@ class Limits:
 
     def order_headers(self, user: str, now: datetime) -> dict[str, str]:
         """Return the order counts as headers."""
-        minute, ten = self._orders.setdefault(user, (Window(MINUTE), Window(TEN_SECONDS)))
+        minute, ten = self._orders.setdefault(user, (RateWindow(MINUTE), RateWindow(TEN_SECONDS)))
         return {
             "x-mbx-order-count-1m": str(minute.add(0, now)),
             "x-mbx-order-count-10s": str(ten.add(0, now)),
         }
 
     def _break(self, ip: str, now: datetime) -> None:
-        if self._ignored.setdefault(ip, Window(MINUTE)).add(1, now) > self.rules.ignored_before_ban:
+        if self._ignored.setdefault(ip, RateWindow(MINUTE)).add(1, now) > self.rules.ignored_before_ban:
             bans = self._bans.get(ip, 0)
             self._bans[ip] = bans + 1
             self._banned_until[ip] = until = now + min(FIRST_BAN * 2 ** min(bans, 12), LONGEST_BAN)

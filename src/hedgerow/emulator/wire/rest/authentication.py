@@ -5,7 +5,7 @@ import re
 from urllib.parse import unquote_plus
 
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.exchange.account import Member
+from hedgerow.emulator.wire.exchange.account import ExchangeAccount
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.exchange.main_wallets import account_name
 from hedgerow.emulator.wire.protocol.credentials import check_timestamp
@@ -38,7 +38,7 @@ def admit(
     params: Params,
     *,
     burns_nonce: bool = True,
-) -> tuple[Member, str]:
+) -> tuple[ExchangeAccount, str]:
     """Return the account that signed a request, and its signer.
 
     Args:
@@ -62,7 +62,7 @@ def admit(
 
 def _by_signature(
     exchange: Exchange, route: Route, market: Market, request: WireRequest, params: Params, *, burns_nonce: bool
-) -> tuple[Member, str]:
+) -> tuple[ExchangeAccount, str]:
     signer, nonce = params.text("signer"), params.text("nonce")
     if not is_address(signer):
         raise missing("signer")
@@ -71,27 +71,29 @@ def _by_signature(
     text, signature = _split(request)
     if not signed_by(text, signature, signer, exchange.rules.chain_id):
         raise bad_signature()
-    member = _owner(exchange, route, market, request, signer=signer, user=params.text("user", ""))
+    exchange_account = _owner(exchange, route, market, request, signer=signer, user=params.text("user", ""))
     if burns_nonce and not (route.guarded and exchange.used_nonce(signer, int(nonce))):
         exchange.burn_nonce(signer, int(nonce))
-    return member, signer.lower()
+    return exchange_account, signer.lower()
 
 
-def _owner(exchange: Exchange, route: Route, market: Market, request: WireRequest, *, signer: str, user: str) -> Member:
+def _owner(
+    exchange: Exchange, route: Route, market: Market, request: WireRequest, *, signer: str, user: str
+) -> ExchangeAccount:
     owner = exchange.owner_of(signer)
     if owner is None:
         if user.lower() == signer.lower():
             raise WireError(-5050, "Please deposit first.")
         raise no_agent()
     name, agent = owner
-    if (user and account_name(user) != name) or not agent.valid(exchange.now) or name not in exchange.members:
+    if (user and account_name(user) != name) or not agent.valid(exchange.now) or name not in exchange.exchange_accounts:
         raise no_agent()
     if agent.ip_whitelist and request.ip not in agent.ip_whitelist:
         raise no_permission()
     allowed = agent.can_spot_trade if market is Market.SPOT else agent.can_perp_trade
     if route.security is Security.TRADE and not allowed:
         raise no_permission()
-    return exchange.members[name]
+    return exchange.exchange_accounts[name]
 
 
 def _split(request: WireRequest) -> tuple[str, str]:
@@ -109,12 +111,12 @@ def _split(request: WireRequest) -> tuple[str, str]:
 
 def _by_key(
     exchange: Exchange, route: Route, market: Market, request: WireRequest, params: Params
-) -> tuple[Member, str]:
+) -> tuple[ExchangeAccount, str]:
     key = request.headers["x-mbx-apikey"]
     if not KEY.fullmatch(key):
         raise WireError(-2014, "API-key format invalid.", status=UNAUTHORIZED)
     known = exchange.key_of(key)
-    if known is None or known[0] not in exchange.members:
+    if known is None or known[0] not in exchange.exchange_accounts:
         raise no_permission()
     user, secret = known
     if secret.ip_whitelist and request.ip not in secret.ip_whitelist:
@@ -131,4 +133,4 @@ def _by_key(
     allowed = secret.can_spot_trade if market is Market.SPOT else secret.can_perp_trade
     if route.security is Security.TRADE and not allowed:
         raise no_permission()
-    return exchange.members[user], key
+    return exchange.exchange_accounts[user], key

@@ -9,11 +9,11 @@ from typing import Any
 from msgspec import Struct, field
 
 from hedgerow.domain.instrument import Instrument, Market
-from hedgerow.emulator.wire.exchange.account import Member
+from hedgerow.emulator.wire.exchange.account import ExchangeAccount
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.protocol.params import Params
 
-__all__ = ["Call", "Handler", "Route", "Security", "WireRequest"]
+__all__ = ["Handler", "RestCall", "Route", "Security", "WireRequest"]
 
 
 class WireRequest(Struct, frozen=True, kw_only=True):
@@ -39,20 +39,20 @@ class Security(StrEnum):
     TRADE = "trade"
 
 
-class Call(Struct, frozen=True, kw_only=True):
+class RestCall(Struct, frozen=True, kw_only=True):
     """One admitted request."""
 
     exchange: Exchange
     market: Market
     params: Params
     request: WireRequest
-    caller: Member | None = None
+    caller: ExchangeAccount | None = None
     signer: str = ""
     fill_share: Decimal | None = None
     """Part of an order's quantity that matching may give: a fault; None = all."""
 
     @property
-    def member(self) -> Member:
+    def exchange_account(self) -> ExchangeAccount:
         """The account that signed; only asked for where a signature is demanded."""
         if self.caller is None:
             raise LookupError(f"{self.request.path} is not signed")
@@ -86,7 +86,7 @@ class Call(Struct, frozen=True, kw_only=True):
         return tuple(pair.symbol for pair in (market.on_both if self.market is Market.SPOT else market.pairs))
 
 
-Handler = Callable[[Call], Any]
+Handler = Callable[[RestCall], Any]
 
 
 class Route(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ __all__ = [
     "INTERVALS",
     "TRADE_EVERY",
     "Candle",
-    "Trade",
+    "MarketTrade",
     "candle",
     "newest_trade",
     "next_open",
@@ -61,7 +61,7 @@ class Candle(Struct, frozen=True, kw_only=True):
         return int(self.quote_volume / 1000) + 1 if self.quote_volume else 0
 
 
-class Trade(Struct, frozen=True, kw_only=True):
+class MarketTrade(Struct, frozen=True, kw_only=True):
     """One trade between others."""
 
     number: int
@@ -100,7 +100,7 @@ def candle(
     """Return the candle of a span, as far as it is known now; None where the tape has no price in it."""
     opened, closes = span
     until = min(closes, now + timedelta(microseconds=1))
-    step = max(market.tape.step, (closes - opened) / SAMPLES)
+    step = max(market.market_data.step, (closes - opened) / SAMPLES)
     moments = _moments(opened, until, step)
     prices = [price for at in moments if (price := trade_price(market, kind, symbol, at)) is not None]
     if not prices:
@@ -120,13 +120,13 @@ def candle(
     )
 
 
-def recent_trades(market: Marketplace, where: Market, symbol: str, *, until: datetime, count: int) -> list[Trade]:
+def recent_trades(market: Marketplace, where: Market, symbol: str, *, until: datetime, count: int) -> list[MarketTrade]:
     """Return the newest ``count`` public trades up to a time, oldest first."""
-    found: list[Trade] = []
+    found: list[MarketTrade] = []
     number = newest_trade(until)
     while len(found) < count:
         at = EPOCH + number * TRADE_EVERY
-        if at < market.tape.start - market.tape.step:
+        if at < market.market_data.start - market.market_data.step:
             break
         price = market.middle(where, symbol, at)
         if price is not None:
@@ -140,18 +140,18 @@ def newest_trade(at: datetime) -> int:
     return (at - EPOCH) // TRADE_EVERY
 
 
-def _trade(market: Marketplace, where: Market, symbol: str, number: int, price: Decimal) -> Trade:
+def _trade(market: Marketplace, where: Market, symbol: str, number: int, price: Decimal) -> MarketTrade:
     at = EPOCH + number * TRADE_EVERY
     share = Decimal(TRADE_EVERY / DAY)
     # A fixed multiplier scatters consecutive numbers, so that sides and sizes look drawn and are always the same.
     scattered = number * 2_654_435_761 % 1000
     size = _volume(market, where.value, symbol, at) * share / price * (500 + scattered) / 1000
-    return Trade(number=number, price=price, quantity=size, buyer_is_maker=scattered % 2 == 0, at=at)
+    return MarketTrade(number=number, price=price, quantity=size, buyer_is_maker=scattered % 2 == 0, at=at)
 
 
 def _volume(market: Marketplace, kind: str, symbol: str, at: datetime) -> Decimal:
     share = SPOT_VOLUME_SHARE if kind == "spot" else Decimal(1)
-    return (market.volume(symbol, max(at, market.tape.start)) or ZERO) * share
+    return (market.volume(symbol, max(at, market.market_data.start)) or ZERO) * share
 
 
 def _moments(opened: datetime, until: datetime, step: timedelta) -> Iterator[datetime]:

@@ -22,7 +22,15 @@ from hedgerow.emulator.wire.rest.failures import ErrorShape
 from hedgerow.emulator.wire.rest.mutations import DEFAULT_SIZE, Mutation, Rewrite
 from hedgerow.emulator.wire.rest.rewriting import mentions
 
-__all__ = ["LONGEST_SECONDS", "RequestFault", "StreamFault", "Strike", "WireFault", "WireFaults", "WireTrouble"]
+__all__ = [
+    "LONGEST_SECONDS",
+    "RequestFault",
+    "RequestFaults",
+    "StreamFault",
+    "WireFault",
+    "WireFaultKind",
+    "WireFaults",
+]
 
 HOSTS = {Market.PERP: "/fapi/", Market.SPOT: "/api/"}
 FIRST_STATUS, LAST_STATUS = 200, 599
@@ -83,7 +91,7 @@ class WireFault(StrEnum):
     """Orders fill at most ``fraction`` of their quantity, and then nothing."""
 
 
-class WireTrouble(StrEnum):
+class WireFaultKind(StrEnum):
     """What becomes of a stream message."""
 
     LOSE = "lose"
@@ -174,7 +182,7 @@ class RequestFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class StreamFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Strikes ``times`` messages in a row of the streams whose name holds ``stream``; with times 0 all of them."""
 
-    trouble: WireTrouble
+    trouble: WireFaultKind
     """Its name."""
     stream: str = ""
     """Part of the stream's name, or of an event's type on a user stream; empty = any."""
@@ -214,7 +222,7 @@ class StreamFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return _rewrite_of(self)
 
 
-class Strike(Struct, frozen=True, kw_only=True):
+class RequestFaults(Struct, frozen=True, kw_only=True):
     """Everything that strikes one request."""
 
     fault: RequestFault | None = None
@@ -241,9 +249,9 @@ class WireFaults:
 
     def __init__(self, seed: int = 0) -> None:
         self.seed(seed)
-        self.struck = 0
+        self.faulted = 0
         """How many requests were struck."""
-        self.struck_messages = 0
+        self.faulted_messages = 0
         self.clear()
 
     def seed(self, seed: int) -> None:
@@ -277,27 +285,27 @@ class WireFaults:
         alive = {id(fault) for fault in (*self.requests, *self.streams)}
         self._counts = {key: count for key, count in self._counts.items() if key in alive}
 
-    def on_request(self, request: WireRequest, now: datetime) -> Strike | None:
+    def on_request(self, request: WireRequest, now: datetime) -> RequestFaults | None:
         """Return what strikes this request; each call counts."""
-        struck = [fault for fault in self.requests if fault.matches(request, now) and self._counted(fault)]
-        if not struck:
+        faulted = [fault for fault in self.requests if fault.matches(request, now) and self._counted(fault)]
+        if not faulted:
             return None
-        self.struck += 1
-        shares = [_share(fault) for fault in struck if fault.fault in FILLS]
-        answers = [fault for fault in struck if fault.fault not in BESIDE]
-        return Strike(
+        self.faulted += 1
+        shares = [_share(fault) for fault in faulted if fault.fault in FILLS]
+        answers = [fault for fault in faulted if fault.fault not in BESIDE]
+        return RequestFaults(
             fault=answers[0] if answers else None,
             fill_share=min(shares, default=None),
-            seconds=sum(fault.seconds for fault in struck if fault.fault is WireFault.SLOW),
-            changes=tuple(fault for fault in struck if fault.fault in CHANGES),
-            idle_noop=any(fault.fault is WireFault.IDLE_NOOP for fault in struck),
+            seconds=sum(fault.seconds for fault in faulted if fault.fault is WireFault.SLOW),
+            changes=tuple(fault for fault in faulted if fault.fault in CHANGES),
+            idle_noop=any(fault.fault is WireFault.IDLE_NOOP for fault in faulted),
         )
 
     def on_message(self, stream: str, market: Market, data: Any) -> tuple[StreamFault, ...]:
         """Return what strikes this message, in the order in which it was set; each call counts."""
-        struck = [fault for fault in self.streams if fault.matches(stream, market, data) and self._counted(fault)]
-        self.struck_messages += bool(struck)
-        return tuple(struck)
+        faulted = [fault for fault in self.streams if fault.matches(stream, market, data) and self._counted(fault)]
+        self.faulted_messages += bool(faulted)
+        return tuple(faulted)
 
     def _counted(self, fault: RequestFault | StreamFault) -> bool:
         count = self._counts.get(id(fault), 0) + 1
@@ -335,7 +343,10 @@ def _check(fault: RequestFault | StreamFault) -> None:
     _check_times(fault)
     if not 0 <= fault.size <= LARGEST_SIZE:
         raise ValueError(f"a size is 0 to {LARGEST_SIZE:,} bytes, not {fault.size:,}")
-    if (fault.fault if isinstance(fault, RequestFault) else fault.trouble) in {WireFault.REWRITE, WireTrouble.REWRITE}:
+    if (fault.fault if isinstance(fault, RequestFault) else fault.trouble) in {
+        WireFault.REWRITE,
+        WireFaultKind.REWRITE,
+    }:
         _rewrite_of(fault)
     if isinstance(fault, RequestFault):
         _check_answer(fault)

@@ -12,15 +12,15 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import FORCED_CLIENT_IDS, Fill
 from hedgerow.emulator.core.account_records import FIRST_TRAN_ID, rows_since
-from hedgerow.emulator.wire.exchange.account import Member
+from hedgerow.emulator.wire.exchange.account import ExchangeAccount
 from hedgerow.emulator.wire.exchange.account_events import FIRST_TRADE_ID
 from hedgerow.emulator.wire.protocol.errors import malformed
-from hedgerow.emulator.wire.protocol.history_window import Window, open_window_of, window_of
+from hedgerow.emulator.wire.protocol.history_window import HistoryWindow, open_window_of, window_of
 from hedgerow.emulator.wire.protocol.number_format import money, price_text, quantity_text, short, to_ms
-from hedgerow.emulator.wire.protocol.order_records import Ticket
+from hedgerow.emulator.wire.protocol.order_records import ExchangeOrder
 from hedgerow.emulator.wire.protocol.order_rows import order_row
 from hedgerow.emulator.wire.protocol.params import Params
-from hedgerow.emulator.wire.rest.call import Call, Route, Security
+from hedgerow.emulator.wire.rest.call import RestCall, Route, Security
 
 __all__ = ["ROUTES", "force_orders", "income", "transactions", "user_trades"]
 
@@ -49,7 +49,7 @@ class _Entry(Struct, frozen=True, kw_only=True):
     trade_id: str = ""
 
 
-def user_trades(call: Call) -> list[dict[str, Any]]:
+def user_trades(call: RestCall) -> list[dict[str, Any]]:
     """GET userTrades."""
     params = call.params
     named = call.market is Market.PERP or params.has("symbol") or params.has("orderId")
@@ -59,9 +59,9 @@ def user_trades(call: Call) -> list[dict[str, Any]]:
     if params.has("fromId") and (params.has("startTime") or params.has("endTime")):
         raise malformed("fromId", "it cannot be combined with startTime or endTime")
     by_number = params.has("fromId") or params.has("orderId")
-    window = Window.always() if by_number else window_of(params, call.now)
+    window = HistoryWindow.always() if by_number else window_of(params, call.now)
     order_id = params.whole("orderId", 0)
-    journal = call.member.world.parts.journal
+    journal = call.exchange_account.world.parts.journal
     found = [
         fill
         for fill in (
@@ -72,7 +72,7 @@ def user_trades(call: Call) -> list[dict[str, Any]]:
         if fill.market is call.market
         and wanted in {None, fill.symbol}
         and fill.trade_id + FIRST_TRADE_ID >= from_id
-        and order_id in {0, call.member.order_number(fill)}
+        and order_id in {0, call.exchange_account.order_number(fill)}
         and window.holds(fill.at)
     ]
     chosen = found[:limit] if params.has("fromId") or params.has("startTime") else found[-limit:]
@@ -80,7 +80,7 @@ def user_trades(call: Call) -> list[dict[str, Any]]:
     return [row(call, fill) for fill in chosen]
 
 
-def income(call: Call) -> list[dict[str, Any]]:
+def income(call: RestCall) -> list[dict[str, Any]]:
     """GET income: one row per change of the perpetual wallet."""
     symbol = call.symbol() if call.params.has("symbol") else ""
     kind = call.params.text("incomeType", "")
@@ -100,7 +100,7 @@ def income(call: Call) -> list[dict[str, Any]]:
     ]
 
 
-def transactions(call: Call) -> list[dict[str, Any]]:
+def transactions(call: RestCall) -> list[dict[str, Any]]:
     """GET transactionHistory: one row per change of the spot wallet."""
     asset, kind = call.params.text("asset", ""), call.params.text("type", "")
     found = _paged(call, _transactions, lambda e: asset in {"", e.asset} and kind in {"", e.kind})
@@ -119,41 +119,43 @@ def transactions(call: Call) -> list[dict[str, Any]]:
     ]
 
 
-def force_orders(call: Call) -> list[dict[str, Any]]:
+def force_orders(call: RestCall) -> list[dict[str, Any]]:
     """GET forceOrders: liquidations, deleveraging, and settlements of symbols that were taken down."""
     symbol = call.symbol() if call.params.has("symbol") else None
     kind = call.params.choice("autoCloseType", tuple(AUTO_CLOSE_TYPES), default="")
     limit = call.params.whole("limit", 50, least=1, most=100)
     window = open_window_of(call.params, call.now)
 
-    def wanted(ticket: Ticket) -> bool:
-        return ticket.client_id.startswith(AUTO_CLOSE_TYPES[kind]) and window.holds(ticket.created_at)
+    def wanted(exchange_order: ExchangeOrder) -> bool:
+        return exchange_order.client_id.startswith(AUTO_CLOSE_TYPES[kind]) and window.holds(exchange_order.created_at)
 
-    found = [ticket for ticket in call.member.tickets.since(Market.PERP, symbol, window.earliest) if wanted(ticket)][
-        -limit:
-    ]
+    found = [
+        exchange_order
+        for exchange_order in call.exchange_account.exchange_orders.since(Market.PERP, symbol, window.earliest)
+        if wanted(exchange_order)
+    ][-limit:]
     return [
-        order_row(call.exchange.market.instrument(Market.PERP, ticket.symbol), ticket, looked_up=True)
-        for ticket in found
+        order_row(call.exchange.market.instrument(Market.PERP, exchange_order.symbol), exchange_order, looked_up=True)
+        for exchange_order in found
     ]
 
 
 def _paged(
-    call: Call, entries: Callable[[Member, datetime], Iterator[_Entry]], wanted: Callable[[_Entry], bool]
+    call: RestCall, entries: Callable[[ExchangeAccount, datetime], Iterator[_Entry]], wanted: Callable[[_Entry], bool]
 ) -> list[_Entry]:
     """Return a page of entries, oldest first; with a start the first of the window, else the newest."""
     limit = call.params.whole("limit", 100, least=1, most=1000)
     window = open_window_of(call.params, call.now)
     first, last = to_ms(window.start), to_ms(window.end)
     found = sorted(
-        (e for e in entries(call.member, window.earliest) if first <= e.at_ms <= last and wanted(e)),
+        (e for e in entries(call.exchange_account, window.earliest) if first <= e.at_ms <= last and wanted(e)),
         key=lambda e: (e.at_ms, e.tran_id, e.kind),
     )
     return found[:limit] if call.params.has("startTime") else found[-limit:]
 
 
-def _income(member: Member, since: datetime) -> Iterator[_Entry]:
-    journal = member.world.parts.journal
+def _income(exchange_account: ExchangeAccount, since: datetime) -> Iterator[_Entry]:
+    journal = exchange_account.world.parts.journal
     for payment in journal.payments(since):
         at = to_ms(payment.at)
         entry = _Entry(
@@ -168,7 +170,7 @@ def _income(member: Member, since: datetime) -> Iterator[_Entry]:
     for fill in journal.all_fills(since):
         if fill.market is Market.PERP:
             yield from (e for e in _trade_income(fill) if e.amount)
-    for transfer in rows_since(member.transfers, since):
+    for transfer in rows_since(exchange_account.transfers, since):
         yield _Entry(
             kind="TRANSFER",
             asset=transfer.asset,
@@ -197,12 +199,12 @@ def _trade_income(fill: Fill) -> Iterator[_Entry]:
         )
 
 
-def _transactions(member: Member, since: datetime) -> Iterator[_Entry]:
-    journal = member.world.parts.journal
+def _transactions(exchange_account: ExchangeAccount, since: datetime) -> Iterator[_Entry]:
+    journal = exchange_account.world.parts.journal
     for fill in journal.all_fills(since):
         if fill.market is Market.SPOT:
-            yield from _trade_legs(member, fill)
-    for transfer in rows_since(member.transfers, since):
+            yield from _trade_legs(exchange_account, fill)
+    for transfer in rows_since(exchange_account.transfers, since):
         kind = "TRANSFER_SPOT_TO_FUTURE" if transfer.to_perp > 0 else "TRANSFER_FUTURE_TO_SPOT"
         yield _Entry(
             kind=kind,
@@ -221,9 +223,9 @@ def _transactions(member: Member, since: datetime) -> Iterator[_Entry]:
             )
 
 
-def _trade_legs(member: Member, fill: Fill) -> Iterator[_Entry]:
+def _trade_legs(exchange_account: ExchangeAccount, fill: Fill) -> Iterator[_Entry]:
     """Yield what was given and what was received, net of the fee; both under one number."""
-    instrument = member.world.parts.marketplace.instrument(fill.market, fill.symbol)
+    instrument = exchange_account.world.parts.marketplace.instrument(fill.market, fill.symbol)
     fee_in_quote = fill.fee if fill.fee_asset == instrument.quote else ZERO
     base, quote = fill.net_base(instrument.base), -fill.side.sign * fill.notional - fee_in_quote
     for asset, amount in ((instrument.base, base), (instrument.quote, quote)):
@@ -241,12 +243,12 @@ def _row_number(row_id: str) -> int:
     return FIRST_TRAN_ID + int(row_id.rpartition("-")[2])
 
 
-def _perp_trade(call: Call, fill: Fill) -> dict[str, Any]:
+def _perp_trade(call: RestCall, fill: Fill) -> dict[str, Any]:
     instrument = call.exchange.market.instrument(fill.market, fill.symbol)
     return {
         "symbol": fill.symbol,
         "id": FIRST_TRADE_ID + fill.trade_id,
-        "orderId": call.member.order_number(fill),
+        "orderId": call.exchange_account.order_number(fill),
         "side": fill.side.value,
         "price": price_text(instrument, fill.price),
         "qty": quantity_text(instrument, fill.quantity),
@@ -262,12 +264,12 @@ def _perp_trade(call: Call, fill: Fill) -> dict[str, Any]:
     }
 
 
-def _spot_trade(call: Call, fill: Fill) -> dict[str, Any]:
+def _spot_trade(call: RestCall, fill: Fill) -> dict[str, Any]:
     instrument = call.exchange.market.instrument(fill.market, fill.symbol)
     return {
         "symbol": fill.symbol,
         "id": FIRST_TRADE_ID + fill.trade_id,
-        "orderId": call.member.order_number(fill),
+        "orderId": call.exchange_account.order_number(fill),
         "side": fill.side.value,
         "price": price_text(instrument, fill.price),
         "qty": quantity_text(instrument, fill.quantity),

@@ -10,12 +10,12 @@ from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.wire.protocol.errors import WireError
 from hedgerow.emulator.wire.protocol.number_format import decimals_of, fixed, price_text, quantity_text, to_ms
 from hedgerow.emulator.wire.protocol.params import Params
-from hedgerow.emulator.wire.rest.call import Call, Handler, Route
+from hedgerow.emulator.wire.rest.call import Handler, RestCall, Route
 from hedgerow.emulator.wire.rest.candles import (
     INTERVALS,
     TRADE_EVERY,
     Candle,
-    Trade,
+    MarketTrade,
     candle,
     newest_trade,
     next_open,
@@ -43,17 +43,17 @@ HISTORY = timedelta(days=45)
 """How long before a tape's start its prices may reach."""
 
 
-def klines(call: Call) -> list[list[Any]]:
+def klines(call: RestCall) -> list[list[Any]]:
     """GET klines."""
     return _klines(call, call.symbol(), call.market.value)
 
 
-def mark_klines(call: Call) -> list[list[Any]]:
+def mark_klines(call: RestCall) -> list[list[Any]]:
     """GET markPriceKlines."""
     return _klines(call, call.symbol(), "mark")
 
 
-def index_klines(call: Call) -> list[list[Any]]:
+def index_klines(call: RestCall) -> list[list[Any]]:
     """GET indexPriceKlines: names a pair."""
     return _klines(call, call.symbol("pair"), "index")
 
@@ -71,13 +71,13 @@ def kline_row(instrument: Instrument, found: Candle, *, filled: bool) -> list[An
     return [open_ms, *texts, base, close_ms, quote, found.trades, *taker, "0"]
 
 
-def ticker_24hr(call: Call) -> Any:
+def ticker_24hr(call: RestCall) -> Any:
     """GET ticker/24hr."""
     rows = [day_ticker(call, symbol) for symbol in call.symbols()]
     return rows[0] if call.params.has("symbol") else rows
 
 
-def day_ticker(call: Call, symbol: str) -> dict[str, Any]:
+def day_ticker(call: RestCall, symbol: str) -> dict[str, Any]:
     """Return the statistics of the last 24 hours."""
     instrument = call.exchange.market.instrument(call.market, symbol)
     now = call.now
@@ -109,7 +109,7 @@ def day_ticker(call: Call, symbol: str) -> dict[str, Any]:
     return row | (_spot_extras(call, instrument) if call.market is Market.SPOT else {})
 
 
-def trades(call: Call) -> list[dict[str, Any]]:
+def trades(call: RestCall) -> list[dict[str, Any]]:
     """GET trades and historicalTrades; spot rows carry ``qty`` in quote units."""
     instrument = call.instrument()
     limit = call.params.whole("limit", 500, least=1, most=1000)
@@ -117,7 +117,7 @@ def trades(call: Call) -> list[dict[str, Any]]:
     return [_trade_row(instrument, trade) for trade in found]
 
 
-def agg_trades(call: Call) -> list[dict[str, Any]]:
+def agg_trades(call: RestCall) -> list[dict[str, Any]]:
     """GET aggTrades."""
     instrument = call.instrument()
     limit = call.params.whole("limit", 500, least=1, most=1000)
@@ -132,7 +132,7 @@ def agg_trades(call: Call) -> list[dict[str, Any]]:
     return [agg_trade_row(instrument, trade) for trade in found if start is None or trade.at >= start]
 
 
-def agg_trade_row(instrument: Instrument, trade: Trade) -> dict[str, Any]:
+def agg_trade_row(instrument: Instrument, trade: MarketTrade) -> dict[str, Any]:
     """Return one aggregate trade."""
     return {
         "a": trade.number,
@@ -145,7 +145,7 @@ def agg_trade_row(instrument: Instrument, trade: Trade) -> dict[str, Any]:
     }
 
 
-def _klines(call: Call, symbol: str, kind: str) -> list[list[Any]]:
+def _klines(call: RestCall, symbol: str, kind: str) -> list[list[Any]]:
     interval = call.params.text("interval")
     if interval not in INTERVALS:
         raise WireError(-1120, "Invalid interval.")
@@ -153,12 +153,12 @@ def _klines(call: Call, symbol: str, kind: str) -> list[list[Any]]:
     start, end = call.params.time("startTime"), call.params.time("endTime")
     if start is not None and end is not None and start > end:
         raise WireError(-1023, "Start time is greater than end time.")
-    market, tape = call.exchange.market, call.exchange.tape
+    market, market_data = call.exchange.market, call.exchange.market_data
     instrument = market.instrument(call.market, symbol)
     until = min(end or call.now, call.now)
     rows: list[list[Any]] = []
     opened = _first_open(until, interval, limit) if start is None else opens_at(start, interval)
-    opened = max(opened, opens_at(tape.start - HISTORY, interval))
+    opened = max(opened, opens_at(market_data.start - HISTORY, interval))
     if start is not None and opened < start:
         opened = next_open(opened, interval)
     while opened <= until and len(rows) < limit:
@@ -179,7 +179,7 @@ def _first_open(until: datetime, interval: str, limit: int) -> datetime:
     return opens_at(until, interval).replace(year=max(year, EPOCH.year), month=month + 1)
 
 
-def _spot_extras(call: Call, instrument: Instrument) -> dict[str, Any]:
+def _spot_extras(call: RestCall, instrument: Instrument) -> dict[str, Any]:
     market, at = call.exchange.books
     quote = market.quote(call.market, instrument.symbol, at)
     return {
@@ -192,11 +192,11 @@ def _spot_extras(call: Call, instrument: Instrument) -> dict[str, Any]:
     }
 
 
-def _size(instrument: Instrument, trade: Trade) -> str:
+def _size(instrument: Instrument, trade: MarketTrade) -> str:
     return quantity_text(instrument, max(instrument.floor_quantity(trade.quantity), instrument.lot))
 
 
-def _trade_row(instrument: Instrument, trade: Trade) -> dict[str, Any]:
+def _trade_row(instrument: Instrument, trade: MarketTrade) -> dict[str, Any]:
     base = _size(instrument, trade)
     price = price_text(instrument, trade.price)
     quote = fixed(Decimal(base) * Decimal(price), 8)

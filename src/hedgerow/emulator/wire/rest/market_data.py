@@ -11,7 +11,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.emulator.wire.protocol.errors import WireError
 from hedgerow.emulator.wire.protocol.number_format import decimals_of, fixed, price_text, quantity_text, to_ms
 from hedgerow.emulator.wire.protocol.params import Params
-from hedgerow.emulator.wire.rest.call import Call, Route
+from hedgerow.emulator.wire.rest.call import RestCall, Route
 
 __all__ = [
     "ROUTES",
@@ -40,17 +40,17 @@ OPEN_INTEREST_SHARE = Decimal("0.3")
 INSTANT = timedelta(microseconds=1)
 
 
-def ping(_: Call) -> dict[str, Any]:
+def ping(_: RestCall) -> dict[str, Any]:
     """GET ping."""
     return {}
 
 
-def server_time(call: Call) -> dict[str, Any]:
+def server_time(call: RestCall) -> dict[str, Any]:
     """GET time."""
     return {"serverTime": to_ms(call.now)}
 
 
-def exchange_info(call: Call) -> dict[str, Any]:
+def exchange_info(call: RestCall) -> dict[str, Any]:
     """GET exchangeInfo."""
     exchange = call.exchange
     rules, pairs = exchange.limits[call.market].rules, exchange.market.pairs
@@ -62,7 +62,7 @@ def exchange_info(call: Call) -> dict[str, Any]:
     )
 
 
-def depth(call: Call) -> dict[str, Any]:
+def depth(call: RestCall) -> dict[str, Any]:
     """GET depth."""
     instrument = call.instrument()
     limit = call.params.whole("limit", 100 if call.market is Market.SPOT else 500)
@@ -76,7 +76,7 @@ def depth(call: Call) -> dict[str, Any]:
     return {"lastUpdateId": moment - 1, **named, "E": moment, "T": moment, **depth_rows(call, book, limit)}
 
 
-def depth_rows(call: Call, book: Depth, limit: int) -> dict[str, Any]:
+def depth_rows(call: RestCall, book: Depth, limit: int) -> dict[str, Any]:
     """Return both sides, best first."""
     instrument = call.exchange.market.instrument(book.market, book.symbol)
 
@@ -86,17 +86,17 @@ def depth_rows(call: Call, book: Depth, limit: int) -> dict[str, Any]:
     return {"bids": rows(tuple(book.bids)), "asks": rows(tuple(book.asks))}
 
 
-def ticker_price(call: Call) -> Any:
+def ticker_price(call: RestCall) -> Any:
     """GET ticker/price."""
     return _one_or_all(call, [_price_row(call, symbol) for symbol in call.symbols()])
 
 
-def ticker_book(call: Call) -> Any:
+def ticker_book(call: RestCall) -> Any:
     """GET ticker/bookTicker."""
     return _one_or_all(call, [book_ticker(call, symbol) for symbol in call.symbols()])
 
 
-def book_ticker(call: Call, symbol: str) -> dict[str, Any]:
+def book_ticker(call: RestCall, symbol: str) -> dict[str, Any]:
     """Return best bid and ask; an empty side is "0"."""
     instrument = call.exchange.market.instrument(call.market, symbol)
     market, at = call.exchange.books
@@ -113,12 +113,12 @@ def book_ticker(call: Call, symbol: str) -> dict[str, Any]:
     }
 
 
-def premium_index(call: Call) -> Any:
+def premium_index(call: RestCall) -> Any:
     """GET premiumIndex: an object for one symbol, an array for all."""
     return _one_or_all(call, [premium_row(call, symbol) for symbol in call.symbols()])
 
 
-def premium_row(call: Call, symbol: str) -> dict[str, Any]:
+def premium_row(call: RestCall, symbol: str) -> dict[str, Any]:
     """Return mark, index and the running funding estimate; zeros where the market has none."""
     mark = call.exchange.market.mark(symbol, call.now)
     predicted = call.exchange.market.predicted(symbol, call.now)
@@ -135,7 +135,7 @@ def premium_row(call: Call, symbol: str) -> dict[str, Any]:
     }
 
 
-def funding_rate(call: Call) -> list[dict[str, Any]]:
+def funding_rate(call: RestCall) -> list[dict[str, Any]]:
     """GET fundingRate: the newest rows, or the first ones of the window asked for."""
     limit = call.params.whole("limit", 100, least=1, most=1000)
     start, end = call.params.time("startTime"), call.params.time("endTime")
@@ -145,20 +145,20 @@ def funding_rate(call: Call) -> list[dict[str, Any]]:
     rates: list[FundingRate] = []
     for symbol in call.symbols():
         if start is None:
-            rates += call.exchange.tape.newest_settled(symbol, until, limit)
+            rates += call.exchange.market_data.newest_settled(symbol, until, limit)
         elif start <= until:
-            rates += call.exchange.tape.settled(symbol, start - INSTANT, until)
+            rates += call.exchange.market_data.settled(symbol, start - INSTANT, until)
     rates.sort(key=lambda rate: (rate.at, rate.symbol))
     chosen = rates[-limit:] if start is None else rates[:limit]
     return [{"symbol": r.symbol, "fundingTime": to_ms(r.at), "fundingRate": fixed(r.rate, 8)} for r in chosen]
 
 
-def funding_info(call: Call) -> list[dict[str, Any]]:
+def funding_info(call: RestCall) -> list[dict[str, Any]]:
     """GET fundingInfo: always an array."""
     return [_funding_info_row(call, symbol) for symbol in call.symbols()]
 
 
-def open_interest(call: Call) -> dict[str, Any]:
+def open_interest(call: RestCall) -> dict[str, Any]:
     """GET openInterest."""
     instrument = call.instrument()
     mark = call.exchange.market.mark(instrument.symbol, call.now)
@@ -168,7 +168,7 @@ def open_interest(call: Call) -> dict[str, Any]:
     return {"symbol": instrument.symbol, "openInterest": fixed(held, decimals_of(instrument.lot)), "time": moment}
 
 
-def index_references(call: Call) -> dict[str, Any]:
+def index_references(call: RestCall) -> dict[str, Any]:
     """GET indexreferences."""
     symbol = call.params.text("symbol")
     if call.exchange.market.pair(symbol) is None:
@@ -177,16 +177,16 @@ def index_references(call: Call) -> dict[str, Any]:
     return {"symbol": symbol, "time": to_ms(call.now), "references": references}
 
 
-def remaining_notional(call: Call) -> dict[str, Any]:
+def remaining_notional(call: RestCall) -> dict[str, Any]:
     """GET remainingOpenableNotionalValue: no cap."""
     call.symbol()
     call.params.whole("leverage", least=1, most=125)
     return {"remainingOpenableNotionalValue": -1}
 
 
-def _funding_info_row(call: Call, symbol: str) -> dict[str, Any]:
+def _funding_info_row(call: RestCall, symbol: str) -> dict[str, Any]:
     predicted = call.exchange.market.predicted(symbol, call.now)
-    newest = call.exchange.tape.newest_settled(symbol, call.now, 1)
+    newest = call.exchange.market_data.newest_settled(symbol, call.now, 1)
     rate = predicted or (newest[0] if newest else None)
     return {
         "symbol": symbol,
@@ -198,14 +198,14 @@ def _funding_info_row(call: Call, symbol: str) -> dict[str, Any]:
     }
 
 
-def _price_row(call: Call, symbol: str) -> dict[str, Any]:
+def _price_row(call: RestCall, symbol: str) -> dict[str, Any]:
     pair: BasisPair | None = call.exchange.market.pair(symbol)
     middle = call.exchange.market.middle(call.market, symbol, call.now)
     tick = decimals_of(pair.instrument(call.market).tick) if pair else 0
     return {"symbol": symbol, "price": fixed(middle or ZERO, tick), "time": to_ms(call.now)}
 
 
-def _one_or_all(call: Call, rows: list[dict[str, Any]]) -> Any:
+def _one_or_all(call: RestCall, rows: list[dict[str, Any]]) -> Any:
     return rows[0] if call.params.has("symbol") else rows
 
 

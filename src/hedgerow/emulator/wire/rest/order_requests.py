@@ -7,11 +7,11 @@ from hedgerow.domain.instrument import Instrument, Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.wire.protocol.errors import WireError, duplicate_order, missing
 from hedgerow.emulator.wire.protocol.number_format import chain_hash
-from hedgerow.emulator.wire.protocol.order_records import CONDITIONAL, Stage, Ticket
+from hedgerow.emulator.wire.protocol.order_records import CONDITIONAL, ExchangeOrder, Stage
 from hedgerow.emulator.wire.protocol.params import Params
-from hedgerow.emulator.wire.rest.call import Call
+from hedgerow.emulator.wire.rest.call import RestCall
 
-__all__ = ["check_ticket", "read_order"]
+__all__ = ["check_order", "read_order"]
 
 CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 TYPES = ("LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET")
@@ -23,7 +23,7 @@ PERP_ONLY = ("reduceOnly", "closePosition", "positionSide", "workingType", "pric
 CALLBACKS = (Decimal("0.1"), Decimal(5))
 
 
-def read_order(call: Call, params: Params) -> Ticket:
+def read_order(call: RestCall, params: Params) -> ExchangeOrder:
     """Return what a request asks for; nothing is placed yet.
 
     Raises:
@@ -35,8 +35,8 @@ def read_order(call: Call, params: Params) -> Ticket:
     kinds = TYPES[:-1] if call.market is Market.SPOT else TYPES
     kind = params.choice("type", kinds, code=-1116)
     _refuse_strangers(params, call.market, kind)
-    order_id = call.member.next_id()
-    return Ticket(
+    order_id = call.exchange_account.next_id()
+    return ExchangeOrder(
         order_id=order_id,
         client_id=_client_id(params, call, order_id),
         market=call.market,
@@ -62,48 +62,50 @@ def read_order(call: Call, params: Params) -> Ticket:
     )
 
 
-def check_ticket(call: Call, ticket: Ticket, params: Params) -> None:
+def check_order(call: RestCall, exchange_order: ExchangeOrder, params: Params) -> None:
     """Check what only the account and the listing can tell.
 
     Raises:
         WireError: as the venue refuses it.
     """
-    member = call.member
-    known = member.tickets.find(ticket.market, ticket.symbol, ticket.client_id)
+    exchange_account = call.exchange_account
+    known = exchange_account.exchange_orders.find(
+        exchange_order.market, exchange_order.symbol, exchange_order.client_id
+    )
     if known is not None and known.open:
-        raise duplicate_order(ticket.client_id)
-    if ticket.market is Market.PERP:
+        raise duplicate_order(exchange_order.client_id)
+    if exchange_order.market is Market.PERP:
         _check_side_of_position(call, params)
-    waiting = member.tickets.open(ticket.market, ticket.symbol)
+    waiting = exchange_account.exchange_orders.open(exchange_order.market, exchange_order.symbol)
     if len(waiting) >= MAX_OPEN:
         raise WireError(-2025, "Reach max open order limit.")
     conditional = sum(order.stage is Stage.ARMED for order in waiting)
-    if ticket.kind in CONDITIONAL and conditional >= MAX_CONDITIONAL:
+    if exchange_order.kind in CONDITIONAL and conditional >= MAX_CONDITIONAL:
         raise WireError(-4045, "Reach max stop order limit.")
-    instrument = call.exchange.market.instrument(ticket.market, ticket.symbol)
-    if ticket.kind == "MARKET" and ticket.quantity > call.exchange.profile.market_maximum(instrument):
+    instrument = call.exchange.market.instrument(exchange_order.market, exchange_order.symbol)
+    if exchange_order.kind == "MARKET" and exchange_order.quantity > call.exchange.profile.market_maximum(instrument):
         raise WireError(-4005, "Quantity greater than max quantity.")
-    if ticket.kind in CONDITIONAL:
-        _check_grid(instrument, ticket)
+    if exchange_order.kind in CONDITIONAL:
+        _check_grid(instrument, exchange_order)
 
 
-def _check_side_of_position(call: Call, params: Params) -> None:
+def _check_side_of_position(call: RestCall, params: Params) -> None:
     side = params.choice("positionSide", ("BOTH", "LONG", "SHORT"), default="BOTH")
-    one_way = call.member.world.parts.one_way
+    one_way = call.exchange_account.world.parts.one_way
     if one_way != (side == "BOTH"):
         raise WireError(-4061, "Order's position side does not match user's setting.")
     if not one_way and params.has("reduceOnly"):
         raise WireError(-4062, "Invalid or improper reduceOnly value.")
 
 
-def _check_grid(instrument: Instrument, ticket: Ticket) -> None:
+def _check_grid(instrument: Instrument, exchange_order: ExchangeOrder) -> None:
     """Check a conditional order as far as it can be before its trigger."""
-    for price in (ticket.price, ticket.stop_price, ticket.activation_price):
+    for price in (exchange_order.price, exchange_order.stop_price, exchange_order.activation_price):
         if price % instrument.tick:
             raise WireError(-4014, "Price not increased by tick size.")
-    if ticket.quantity % instrument.lot:
+    if exchange_order.quantity % instrument.lot:
         raise WireError(-4023, "Qty not increased by step size.")
-    if not ticket.close_position and ticket.quantity < instrument.min_quantity:
+    if not exchange_order.close_position and exchange_order.quantity < instrument.min_quantity:
         raise WireError(-4004, "Quantity less than min quantity.")
 
 
@@ -164,9 +166,9 @@ def _callback(params: Params) -> Decimal:
     return rate
 
 
-def _client_id(params: Params, call: Call, order_id: int) -> str:
+def _client_id(params: Params, call: RestCall, order_id: int) -> str:
     if not params.has("newClientOrderId"):
-        return chain_hash(call.member.user, order_id)[2:24]
+        return chain_hash(call.exchange_account.user, order_id)[2:24]
     client_id = params.text("newClientOrderId")
     if not CLIENT_ID.fullmatch(client_id):
         raise WireError(-4015, "Client order id is not valid.")

@@ -9,7 +9,7 @@ from hedgerow.domain.instrument import Instrument, Market
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.emulator.core.market_changes import Bracket
 from hedgerow.emulator.wire.protocol.number_format import fixed, money, price_text, quantity_text, short, to_ms
-from hedgerow.emulator.wire.rest.call import Call, Route, Security
+from hedgerow.emulator.wire.rest.call import RestCall, Route, Security
 
 __all__ = [
     "ROUTES",
@@ -29,29 +29,29 @@ MAX_NOTIONAL = 1_000_000
 NOTHING = "0.00000000"
 
 
-def balance(call: Call) -> list[dict[str, Any]]:
+def balance(call: RestCall) -> list[dict[str, Any]]:
     """GET balance: every margin asset."""
-    alias = sha256(call.member.user.encode()).hexdigest()[:16]
+    alias = sha256(call.exchange_account.user.encode()).hexdigest()[:16]
     return [{"accountAlias": alias, **_asset_balance(call, asset)} for asset in call.exchange.profile.margin_assets]
 
 
-def account(call: Call) -> dict[str, Any]:
+def account(call: RestCall) -> dict[str, Any]:
     """GET account: the USDT-only view."""
     return _account(call, [QUOTE_ASSET])
 
 
-def account_with_join_margin(call: Call) -> dict[str, Any]:
+def account_with_join_margin(call: RestCall) -> dict[str, Any]:
     """GET accountWithJoinMargin: every margin asset."""
     return _account(call, list(call.exchange.profile.margin_assets))
 
 
-def position_risk(call: Call) -> list[dict[str, Any]]:
+def position_risk(call: RestCall) -> list[dict[str, Any]]:
     """GET positionRisk, flat symbols included."""
-    view = call.member.shown()
+    view = call.exchange_account.shown()
     return [_position_risk(call, view, symbol) for symbol in call.symbols()]
 
 
-def commission_rate(call: Call) -> dict[str, Any]:
+def commission_rate(call: RestCall) -> dict[str, Any]:
     """GET commissionRate, on both markets."""
     instrument = call.instrument()
     return {
@@ -61,25 +61,25 @@ def commission_rate(call: Call) -> dict[str, Any]:
     }
 
 
-def leverage_bracket(call: Call) -> Any:
+def leverage_bracket(call: RestCall) -> Any:
     """GET leverageBracket: an object for one symbol, an array for all."""
     rows = leverage_brackets(call)
     return rows[0] if call.params.has("symbol") else rows
 
 
-def leverage_brackets(call: Call) -> list[dict[str, Any]]:
+def leverage_brackets(call: RestCall) -> list[dict[str, Any]]:
     """GET leverageBrackets: always an array."""
     return [{"symbol": symbol, "brackets": [_bracket(call, symbol)]} for symbol in call.symbols()]
 
 
-def adl_quantile(call: Call) -> Any:
+def adl_quantile(call: RestCall) -> Any:
     """GET adlQuantile: an empty object for a symbol without a position."""
-    held = call.member.world.parts.perp.holdings
+    held = call.exchange_account.world.parts.perp.holdings
     rows = [{"symbol": s, "adlQuantile": {"LONG": 0, "SHORT": 0, "BOTH": 0}} for s in call.symbols() if s in held]
     return rows if rows or not call.params.has("symbol") else {}
 
 
-def max_notional(call: Call, symbol: str) -> int | float:
+def max_notional(call: RestCall, symbol: str) -> int | float:
     """Return the largest position of a symbol in quote units."""
     bracket = call.exchange.market.brackets.get(symbol)
     if bracket is None or bracket.max_notional is None:
@@ -88,7 +88,7 @@ def max_notional(call: Call, symbol: str) -> int | float:
     return whole if whole == bracket.max_notional else float(bracket.max_notional)
 
 
-def _bracket(call: Call, symbol: str) -> dict[str, Any]:
+def _bracket(call: RestCall, symbol: str) -> dict[str, Any]:
     changed = call.exchange.market.brackets.get(symbol) or Bracket()
     rate = changed.maintenance_rate or call.exchange.rules.world.maintenance_rate
     return {
@@ -101,9 +101,9 @@ def _bracket(call: Call, symbol: str) -> dict[str, Any]:
     }
 
 
-def _account(call: Call, assets: list[str]) -> dict[str, Any]:
-    view = call.member.shown()
-    parts = call.member.world.parts
+def _account(call: RestCall, assets: list[str]) -> dict[str, Any]:
+    view = call.exchange_account.shown()
+    parts = call.exchange_account.world.parts
     standing = parts.perp.standing(parts.mark)
     initial, orders = standing.initial_margin, parts.desk.order_margin
     return {
@@ -128,9 +128,9 @@ def _account(call: Call, assets: list[str]) -> dict[str, Any]:
     }
 
 
-def _account_asset(call: Call, asset: str) -> dict[str, Any]:
+def _account_asset(call: RestCall, asset: str) -> dict[str, Any]:
     row = _asset_balance(call, asset)
-    parts = call.member.world.parts
+    parts = call.exchange_account.world.parts
     standing = parts.perp.standing(parts.mark)
     own = asset == QUOTE_ASSET
     initial, orders = (standing.initial_margin, parts.desk.order_margin) if own else (ZERO, ZERO)
@@ -152,12 +152,12 @@ def _account_asset(call: Call, asset: str) -> dict[str, Any]:
     }
 
 
-def _asset_balance(call: Call, asset: str) -> dict[str, Any]:
+def _asset_balance(call: RestCall, asset: str) -> dict[str, Any]:
     """Return one margin asset; under Multi-Assets mode all of them show the shared collateral as available."""
-    view = call.member.shown()
+    view = call.exchange_account.shown()
     wallet = view.perp
     own = asset == QUOTE_ASSET
-    shared = not call.member.world.parts.single_asset
+    shared = not call.exchange_account.world.parts.single_asset
     held = money(wallet.balance if own else view.perp_assets.get(asset, ZERO))
     return {
         "asset": asset,
@@ -171,9 +171,9 @@ def _asset_balance(call: Call, asset: str) -> dict[str, Any]:
     }
 
 
-def _account_position(call: Call, view: AccountView, instrument: Instrument) -> dict[str, Any]:
+def _account_position(call: RestCall, view: AccountView, instrument: Instrument) -> dict[str, Any]:
     symbol = instrument.symbol
-    perp = call.member.world.parts.perp
+    perp = call.exchange_account.world.parts.perp
     held = view.positions.get(symbol)
     quantity, mark = (held.quantity, held.mark_price) if held else (ZERO, ZERO)
     notional = quantity * mark
@@ -197,9 +197,9 @@ def _account_position(call: Call, view: AccountView, instrument: Instrument) -> 
     }
 
 
-def _position_risk(call: Call, view: AccountView, symbol: str) -> dict[str, Any]:
+def _position_risk(call: RestCall, view: AccountView, symbol: str) -> dict[str, Any]:
     instrument = call.exchange.market.instrument(Market.PERP, symbol)
-    perp = call.member.world.parts.perp
+    perp = call.exchange_account.world.parts.perp
     held = view.positions.get(symbol)
     mark = call.exchange.market.mark(symbol, call.now)
     mark_price = held.mark_price if held else mark.mark if mark else ZERO

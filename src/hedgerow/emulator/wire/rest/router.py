@@ -21,13 +21,13 @@ from hedgerow.emulator.wire.rest import market_data as public
 from hedgerow.emulator.wire.rest import orders, perp_account, perp_settings
 from hedgerow.emulator.wire.rest import transfers as services
 from hedgerow.emulator.wire.rest.authentication import admit
-from hedgerow.emulator.wire.rest.call import Call, Route, Security, WireRequest
+from hedgerow.emulator.wire.rest.call import RestCall, Route, Security, WireRequest
 from hedgerow.emulator.wire.rest.failures import error_response, json_response, refusal_response, web_page
-from hedgerow.emulator.wire.rest.faults import RequestFault, Strike, WireFault, WireFaults
+from hedgerow.emulator.wire.rest.faults import RequestFault, RequestFaults, WireFault, WireFaults
 from hedgerow.emulator.wire.rest.rewriting import rewrite_response, without_newest
 from hedgerow.ports import HttpResponse
 
-__all__ = ["Answer", "RestDoor", "routes"]
+__all__ = ["RestReply", "RestRouter", "routes"]
 
 PATH = re.compile(r"/(fapi|api)/v([1-4])/(\w+(?:/\w+){0,2})")
 MARKETS = {"fapi": Market.PERP, "api": Market.SPOT}
@@ -50,11 +50,11 @@ PAGES = {WireFault.PAGE_BEFORE, WireFault.PAGE_AFTER}
 REFUSALS = {WireFault.REJECT, WireFault.REJECT_AFTER}
 FIRST_BAN_SECONDS = 120.0
 UNKNOWN_STATUS = {"code": -1000, "msg": "Service unavailable; the execution status is unknown."}
-UNTOUCHED = Strike()
+UNTOUCHED = RequestFaults()
 Table = dict[tuple[Market, str, str], Route]
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class RestReply(Struct, frozen=True, kw_only=True):
     """What comes back: a response, or nothing at all; ``seconds`` later."""
 
     response: HttpResponse | None
@@ -73,7 +73,7 @@ def routes() -> Table:
     return table
 
 
-class RestDoor:
+class RestRouter:
     """Answers requests at the exchange's present time."""
 
     def __init__(self, exchange: Exchange, faults: WireFaults | None = None) -> None:
@@ -81,34 +81,34 @@ class RestDoor:
         self.faults = faults or WireFaults()
         self._table = routes()
 
-    def handle(self, request: WireRequest) -> Answer:
+    def handle(self, request: WireRequest) -> RestReply:
         """Answer one request; a fault that is set may strike it."""
         self.exchange.advance(self.exchange.now)
-        strike = self.faults.on_request(request, self.exchange.now)
-        if strike is None:
-            return Answer(response=self._answer(request))
-        if strike.fault is None:
-            answer = Answer(response=self._answer(request, strike), seconds=strike.seconds)
+        request_faults = self.faults.on_request(request, self.exchange.now)
+        if request_faults is None:
+            return RestReply(response=self._answer(request))
+        if request_faults.fault is None:
+            answer = RestReply(response=self._answer(request, request_faults), seconds=request_faults.seconds)
         else:
-            answer = self._struck(request, strike, strike.fault)
-        return self._changed(answer, strike.changes)
+            answer = self._faulted(request, request_faults, request_faults.fault)
+        return self._changed(answer, request_faults.changes)
 
-    def _struck(self, request: WireRequest, strike: Strike, fault: RequestFault) -> Answer:
+    def _faulted(self, request: WireRequest, request_faults: RequestFaults, fault: RequestFault) -> RestReply:
         if fault.fault is WireFault.LATE:
-            self.exchange.later(fault.seconds, lambda: self._answer(request, strike))
-            return Answer(response=None)
-        executed = self._answer(request, strike) if fault.fault in EXECUTED else None
+            self.exchange.later(fault.seconds, lambda: self._answer(request, request_faults))
+            return RestReply(response=None)
+        executed = self._answer(request, request_faults) if fault.fault in EXECUTED else None
         match fault.fault:
             case WireFault.SILENT_BEFORE | WireFault.SILENT_AFTER:
-                return Answer(response=None)
+                return RestReply(response=None)
             case WireFault.CUT_BEFORE | WireFault.CUT_AFTER:
-                return Answer(response=None, cut=True)
+                return RestReply(response=None, cut=True)
             case WireFault.NULL_FUNDING if executed is not None:
-                return Answer(response=_without_funding(executed), seconds=strike.seconds)
+                return RestReply(response=_without_funding(executed), seconds=request_faults.seconds)
             case _:
-                return Answer(response=_broken(fault, self.exchange.now), seconds=strike.seconds)
+                return RestReply(response=_broken(fault, self.exchange.now), seconds=request_faults.seconds)
 
-    def _changed(self, answer: Answer, changes: Iterable[RequestFault]) -> Answer:
+    def _changed(self, answer: RestReply, changes: Iterable[RequestFault]) -> RestReply:
         """Return an answer with its body rewritten."""
         response = answer.response
         if response is None:
@@ -122,12 +122,12 @@ class RestDoor:
                 response = rewrite_response(response, change.rewrite)
         return msgspec.structs.replace(answer, response=response)
 
-    def _answer(self, request: WireRequest, strike: Strike = UNTOUCHED) -> HttpResponse:
+    def _answer(self, request: WireRequest, request_faults: RequestFaults = UNTOUCHED) -> HttpResponse:
         if request.method in WRITES and not _is_form(request):
             return web_page(UNSUPPORTED_TYPE)
         headers: dict[str, str] = {}
         try:
-            content = self._execute(request, headers, strike)
+            content = self._execute(request, headers, request_faults)
         except WireError as error:
             response = refusal_response(error, headers)
         except Rejected as error:
@@ -137,7 +137,7 @@ class RestDoor:
         self.exchange.settle()
         return response
 
-    def _execute(self, request: WireRequest, headers: dict[str, str], strike: Strike) -> Any:
+    def _execute(self, request: WireRequest, headers: dict[str, str], request_faults: RequestFaults) -> Any:
         """Admit and carry out one request; what it learns for the reply's headers is left in ``headers``."""
         if not _legible(request):
             raise WireError(-1100, "Illegal characters found in a parameter.")
@@ -149,17 +149,19 @@ class RestDoor:
             limits.weigh(request.ip, route.weight_of(params), now)
         finally:
             headers["x-mbx-used-weight-1m"] = str(limits.used(request.ip, now))
-        call = Call(exchange=self.exchange, market=market, params=params, request=request, fill_share=strike.fill_share)
+        call = RestCall(
+            exchange=self.exchange, market=market, params=params, request=request, fill_share=request_faults.fill_share
+        )
         if route.security is Security.NONE:
             content = route.handler(call)
             return self._skewed(content) if route.name == "time" else content
-        burns = not (strike.idle_noop and route.name == "noop")
-        member, signer = admit(self.exchange, route, market, request, params, burns_nonce=burns)
+        burns = not (request_faults.idle_noop and route.name == "noop")
+        exchange_account, signer = admit(self.exchange, route, market, request, params, burns_nonce=burns)
         if route.orders:
-            limits.count_order(member.user, now, _orders_in(params, route))
-        content = route.handler(msgspec.structs.replace(call, caller=member, signer=signer))
+            limits.count_order(exchange_account.user, now, _orders_in(params, route))
+        content = route.handler(msgspec.structs.replace(call, caller=exchange_account, signer=signer))
         if route.orders:
-            headers |= limits.order_headers(member.user, now)
+            headers |= limits.order_headers(exchange_account.user, now)
         return content
 
     def _route(self, request: WireRequest) -> tuple[Market, Route]:

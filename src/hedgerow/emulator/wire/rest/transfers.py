@@ -14,7 +14,7 @@ from hedgerow.emulator.wire.protocol.credentials import Agent, agent_row
 from hedgerow.emulator.wire.protocol.errors import WireError, missing
 from hedgerow.emulator.wire.protocol.number_format import fixed, short, to_us
 from hedgerow.emulator.wire.protocol.signing import is_address
-from hedgerow.emulator.wire.rest.call import Call, Route, Security
+from hedgerow.emulator.wire.rest.call import RestCall, Route, Security
 
 __all__ = [
     "ROUTES",
@@ -37,55 +37,55 @@ DIRECTIONS = {"SPOT_FUTURE": TransferDirection.SPOT_TO_PERP, "FUTURE_SPOT": Tran
 LIFETIME = timedelta(days=365)
 
 
-def transfer(call: Call) -> dict[str, Any]:
+def transfer(call: RestCall) -> dict[str, Any]:
     """POST asset/wallet/transfer."""
     direction = DIRECTIONS[call.params.choice("kindType", tuple(DIRECTIONS))]
     amount, asset = call.params.number("amount"), call.params.text("asset")
     client_id = call.params.text("clientTranId")
     if amount <= 0:
         raise WireError(-4055, "Amount must be positive.")
-    return {"tranId": call.member.transfer(client_id, amount, asset, direction), "status": "SUCCESS"}
+    return {"tranId": call.exchange_account.transfer(client_id, amount, asset, direction), "status": "SUCCESS"}
 
 
-def open_stream(call: Call) -> dict[str, Any]:
+def open_stream(call: RestCall) -> dict[str, Any]:
     """POST listenKey."""
-    return {"listenKey": call.member.open_listen_key(call.market)}
+    return {"listenKey": call.exchange_account.open_listen_key(call.market)}
 
 
-def extend_stream(call: Call) -> dict[str, Any]:
+def extend_stream(call: RestCall) -> dict[str, Any]:
     """PUT listenKey."""
-    if call.market not in call.member.listen_keys:
+    if call.market not in call.exchange_account.listen_keys:
         raise WireError(-1125, "This listenKey does not exist.")
-    call.member.open_listen_key(call.market)
+    call.exchange_account.open_listen_key(call.market)
     return {}
 
 
-def close_stream(call: Call) -> dict[str, Any]:
+def close_stream(call: RestCall) -> dict[str, Any]:
     """DELETE listenKey."""
-    call.member.close_listen_key(call.market)
+    call.exchange_account.close_listen_key(call.market)
     return {}
 
 
-def noop(_: Call) -> dict[str, Any]:
+def noop(_: RestCall) -> dict[str, Any]:
     """POST noop: the nonce was burnt when the signature was checked."""
     return DONE
 
 
-def list_agents(call: Call) -> list[dict[str, Any]]:
+def list_agents(call: RestCall) -> list[dict[str, Any]]:
     """GET agent."""
-    return [agent_row(agent, call.now) for agent in call.exchange.agents.get(call.member.user, ())]
+    return [agent_row(agent, call.now) for agent in call.exchange.agents.get(call.exchange_account.user, ())]
 
 
-def dismiss_agent(call: Call) -> dict[str, Any]:
+def dismiss_agent(call: RestCall) -> dict[str, Any]:
     """DELETE agent."""
-    call.exchange.dismiss(call.member.user, _address(call, "agentAddress"))
+    call.exchange.dismiss(call.exchange_account.user, _address(call, "agentAddress"))
     return DONE
 
 
-def approve_agent(call: Call) -> dict[str, Any]:
+def approve_agent(call: RestCall) -> dict[str, Any]:
     """POST approveAgent, updateAgent: takes the main wallet's word, whose own signature scheme is not checked here."""
     user = _user(call)
-    if user not in call.exchange.members:
+    if user not in call.exchange.exchange_accounts:
         raise WireError(-5050, "Please deposit first.")
     until = call.params.time("expired")
     agent = Agent(
@@ -101,10 +101,10 @@ def approve_agent(call: Call) -> dict[str, Any]:
     return DONE
 
 
-def approve_builder(call: Call) -> dict[str, Any]:
+def approve_builder(call: RestCall) -> dict[str, Any]:
     """POST approveBuilder, updateBuilder: the main wallet's word, remembered, never charged."""
-    member = call.exchange.members.get(_user(call))
-    if member is None:
+    exchange_account = call.exchange.exchange_accounts.get(_user(call))
+    if exchange_account is None:
         raise WireError(-5050, "Please deposit first.")
     key = _address(call, "builder")
     builder = Builder(
@@ -112,35 +112,37 @@ def approve_builder(call: Call) -> dict[str, Any]:
         max_fee_rate=call.params.number("maxFeeRate", ZERO),
         name=call.params.text("builderName", ""),
     )
-    member.configure(replace(member.settings, builders={**member.settings.builders, key: builder}))
+    exchange_account.configure(
+        replace(exchange_account.settings, builders={**exchange_account.settings.builders, key: builder})
+    )
     return DONE
 
 
-def list_builders(call: Call) -> list[dict[str, Any]]:
+def list_builders(call: RestCall) -> list[dict[str, Any]]:
     """GET builder: the rate is a JSON number here."""
     return [
         {
-            "userAddress": call.member.user,
+            "userAddress": call.exchange_account.user,
             "builderAddress": builder.address,
             "maxFeeRate": float(builder.max_fee_rate),
             "builderName": builder.name,
         }
-        for builder in call.member.settings.builders.values()
+        for builder in call.exchange_account.settings.builders.values()
     ]
 
 
-def dismiss_builder(call: Call) -> dict[str, Any]:
+def dismiss_builder(call: RestCall) -> dict[str, Any]:
     """DELETE builder."""
     gone = _address(call, "builder")
-    settings = call.member.settings
+    settings = call.exchange_account.settings
     kept = {key: builder for key, builder in settings.builders.items() if key != gone}
-    call.member.configure(replace(settings, builders=kept))
+    call.exchange_account.configure(replace(settings, builders=kept))
     return DONE
 
 
-def spot_account(call: Call) -> dict[str, Any]:
+def spot_account(call: RestCall) -> dict[str, Any]:
     """GET account on spot; its update time is in nanoseconds, and assets with nothing are absent."""
-    held = [balance for balance in call.member.shown().spot.values() if balance.total != ZERO]
+    held = [balance for balance in call.exchange_account.shown().spot.values() if balance.total != ZERO]
     return {
         "feeTier": 0,
         "canTrade": True,
@@ -155,14 +157,14 @@ def spot_account(call: Call) -> dict[str, Any]:
     }
 
 
-def _address(call: Call, name: str) -> str:
+def _address(call: RestCall, name: str) -> str:
     address = call.params.text(name).lower()
     if not is_address(address):
         raise missing(name)
     return address
 
 
-def _user(call: Call) -> str:
+def _user(call: RestCall) -> str:
     """Return the main wallet that a request names."""
     user = call.params.text("user")
     if not is_main_wallet(user):

@@ -10,12 +10,12 @@ from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.protocol.number_format import to_ms
 from hedgerow.emulator.wire.rest.faults import WireFaults
 from hedgerow.emulator.wire.streams.market_streams import MarketStream, parse_stream
-from hedgerow.emulator.wire.streams.sessions import Session, stream_names
+from hedgerow.emulator.wire.streams.sessions import StreamSession, stream_names
 
-__all__ = ["StreamHub"]
+__all__ = ["StreamConnections"]
 
 
-class StreamHub:
+class StreamConnections:
     """Opens sessions and feeds them from the exchange; nothing is computed that nobody listens to.
 
     Public streams are fed every ``pace_seconds`` at most; what happens to an account is always told at once.
@@ -26,29 +26,29 @@ class StreamHub:
         self._faults = faults
         self._pace = timedelta(seconds=pace_seconds)
         self._next_feed = exchange.now
-        self._sessions: list[Session] = []
+        self._sessions: list[StreamSession] = []
         self._streams: dict[tuple[Market, str], MarketStream | None] = {}
         self._conditions: Conditions = exchange.market.conditions
         exchange.listeners.append(self._on_event)
 
     @property
-    def sessions(self) -> tuple[Session, ...]:
+    def sessions(self) -> tuple[StreamSession, ...]:
         """Every open connection."""
         return tuple(self._sessions)
 
-    def connect(self, market: Market, path: str, query: str, on_output: Callable[[], None]) -> Session | None:
+    def connect(self, market: Market, path: str, query: str, on_output: Callable[[], None]) -> StreamSession | None:
         """Open a connection; None when the address is no stream's."""
         named = stream_names(path, query)
         if named is None:
             return None
         combined, streams = named
-        session = Session(
+        session = StreamSession(
             market, self._exchange.now, combined=combined, streams=streams, faults=self._faults, on_output=on_output
         )
         self._sessions.append(session)
         return session
 
-    def drop(self, session: Session) -> None:
+    def drop(self, session: StreamSession) -> None:
         """Forget a connection that ended."""
         if session in self._sessions:
             self._sessions.remove(session)
@@ -109,8 +109,8 @@ class StreamHub:
 
     def _on_event(self, user: str, market: Market, event: dict[str, Any]) -> None:
         """Pass an event of an account to whoever holds its listen key, and forced orders to their public stream."""
-        member = self._exchange.members.get(user)
-        key = member.listen_keys.get(market) if member is not None else None
+        exchange_account = self._exchange.exchange_accounts.get(user)
+        key = exchange_account.listen_keys.get(market) if exchange_account is not None else None
         for session in self._sessions:
             if key is not None and session.market is market and key.key in session.streams:
                 session.push(key.key, event, topic=event["e"])

@@ -12,7 +12,7 @@ from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.protocol.number_format import to_ms
 from hedgerow.emulator.wire.protocol.params import Params
-from hedgerow.emulator.wire.rest.call import Call, WireRequest
+from hedgerow.emulator.wire.rest.call import RestCall, WireRequest
 from hedgerow.emulator.wire.rest.candles import (
     INTERVALS,
     TRADE_EVERY,
@@ -103,7 +103,7 @@ class MarketStream:
         if self._spec.kind in STEADY or (self._spec.kind in BOOKS and self._busy(now)):
             return soon
         # Between these times nothing can change but what own trades took.
-        step = self._exchange.tape.books_step if self._spec.kind in BOOKS else TRADE_EVERY
+        step = self._exchange.market_data.books_step if self._spec.kind in BOOKS else TRADE_EVERY
         return max(soon, _next_multiple(now, step))
 
     def _busy(self, now: datetime) -> bool:
@@ -134,9 +134,9 @@ class MarketStream:
         self._said[symbol] = said
         return True
 
-    def _call(self) -> Call:
+    def _call(self) -> RestCall:
         nothing = WireRequest(method="GET", path="")
-        return Call(exchange=self._exchange, market=self._market, params=Params({}), request=nothing)
+        return RestCall(exchange=self._exchange, market=self._market, params=Params({}), request=nothing)
 
     def _instrument(self, symbol: str) -> Instrument:
         return self._exchange.market.instrument(self._market, symbol)

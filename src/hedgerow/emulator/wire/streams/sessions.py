@@ -11,12 +11,12 @@ import msgspec
 from msgspec import Struct
 
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.wire.protocol.rate_limits import Window
-from hedgerow.emulator.wire.rest.faults import WireFaults, WireTrouble
+from hedgerow.emulator.wire.protocol.rate_limits import RateWindow
+from hedgerow.emulator.wire.rest.faults import WireFaultKind, WireFaults
 from hedgerow.emulator.wire.rest.mutations import Rewrite
 from hedgerow.emulator.wire.rest.rewriting import rewrite_message
 
-__all__ = ["Frame", "FrameKind", "Session", "SessionLimits", "stream_names"]
+__all__ = ["Frame", "FrameKind", "SessionLimits", "StreamSession", "stream_names"]
 
 SECOND = timedelta(seconds=1)
 LIFETIME = timedelta(hours=24)
@@ -64,7 +64,7 @@ LIMITS = {
 }
 
 
-class Session:
+class StreamSession:
     """One connection: what it is subscribed to, and what waits to be sent."""
 
     def __init__(
@@ -90,7 +90,7 @@ class Session:
         self._faults = faults
         self._on_output = on_output
         self._limits = LIMITS[market]
-        self._inbound = Window(SECOND)
+        self._inbound = RateWindow(SECOND)
         self._held_back: list[Frame] = []
         if len(self.streams) > self._limits.streams:
             self.close(POLICY, "Too many streams")
@@ -146,16 +146,16 @@ class Session:
         """Send a message of a stream, unless a fault that is set strikes it; ``topic`` also names it to faults."""
         if self.closed:
             return
-        struck = self._faults.on_message(f"{stream} {topic}", self.market, data)
-        rewrites = [fault.rewrite for fault in struck if fault.trouble is WireTrouble.REWRITE]
+        faulted = self._faults.on_message(f"{stream} {topic}", self.market, data)
+        rewrites = [fault.rewrite for fault in faulted if fault.trouble is WireFaultKind.REWRITE]
         frame = self._frame(stream, data, rewrites)
-        trouble = next((fault.trouble for fault in struck if fault.trouble is not WireTrouble.REWRITE), None)
-        if trouble is WireTrouble.DISCONNECT:
+        trouble = next((fault.trouble for fault in faulted if fault.trouble is not WireFaultKind.REWRITE), None)
+        if trouble is WireFaultKind.DISCONNECT:
             self.close(GOING_AWAY, "Connection lost")
-        elif trouble is WireTrouble.DELAY:
+        elif trouble is WireFaultKind.DELAY:
             self._held_back.append(frame)
-        elif trouble is not WireTrouble.LOSE:
-            self._send(frame, twice=trouble is WireTrouble.DUPLICATE)
+        elif trouble is not WireFaultKind.LOSE:
+            self._send(frame, twice=trouble is WireFaultKind.DUPLICATE)
 
     def _frame(self, stream: str, data: Any, rewrites: list[Rewrite]) -> Frame:
         """Return a message in its envelope; bytes that are not UTF-8 travel as a binary frame."""

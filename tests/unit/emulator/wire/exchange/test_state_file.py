@@ -8,17 +8,17 @@ import pytest
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.errors import StoreError
 from hedgerow.emulator.wire.exchange.exchange import Exchange, ExchangeRules
-from hedgerow.emulator.wire.exchange.state_file import CHUNK, StateFile
+from hedgerow.emulator.wire.exchange.state_file import CHUNK, ExchangeStateFile
 from hedgerow.emulator.wire.protocol.clock import ExchangeClock
 from hedgerow.emulator.wire.venue import WireVenue
 from support.wire import WireClient, make_wired
-from support.worlds import START, ScriptedTape
+from support.worlds import START, ScriptedMarketData
 
 
 def kept(path: Path) -> WireClient:
     """An exchange that is written to a file before each answer."""
     client = make_wired()
-    file = StateFile(path)
+    file = ExchangeStateFile(path)
     file.begin(b"terms")
     exchange = client.venue.exchange
     client.venue = WireVenue(exchange, ExchangeClock(VirtualClock(START), START, speed=0), save=file.save)
@@ -26,12 +26,12 @@ def kept(path: Path) -> WireClient:
 
 
 def reopened(path: Path, last_nonce: int) -> WireClient:
-    saved = StateFile(path).load()
+    saved = ExchangeStateFile(path).load()
     assert saved is not None
     assert saved.terms == b"terms"
-    exchange = Exchange(ScriptedTape(), start=START, rules=ExchangeRules(), state=saved.exchange)
-    for member in saved.members:
-        exchange.restore(member)
+    exchange = Exchange(ScriptedMarketData(), start=START, rules=ExchangeRules(), state=saved.exchange)
+    for exchange_account in saved.exchange_accounts:
+        exchange.restore(exchange_account)
     client = make_wired(state=exchange)
     client._nonce = last_nonce
     return client
@@ -39,7 +39,7 @@ def reopened(path: Path, last_nonce: int) -> WireClient:
 
 def everything(client: WireClient) -> list[object]:
     exchange = client.venue.exchange
-    return [exchange.state(), *(member.state() for member in exchange.members.values())]
+    return [exchange.state(), *(exchange_account.state() for exchange_account in exchange.exchange_accounts.values())]
 
 
 def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
     assert everything(again) == everything(client)
     assert again.perp("POST", "asset/wallet/transfer", **asked).code == -4115
     assert len(again.perp("GET", "openOrders").json) == 2
-    again.pass_time(10)
+    again.advance_time(10)
     assert again.perp("GET", "openOrders").json == []
 
 
@@ -83,7 +83,7 @@ def test_a_long_history_is_written_in_parts(tmp_path: Path) -> None:
     client.venue.exchange.limits.clear()
     client.venue.exchange.limits.update(make_wired().venue.exchange.limits)
     for _ in range(CHUNK + 5):
-        client.pass_time(1)
+        client.advance_time(1)
         client.order(quantity="0.06")
     base = sqlite3.connect(tmp_path / "state")
     names = [name for (name,) in base.execute("SELECT name FROM parts WHERE name LIKE '%/fills/%'")]
@@ -98,7 +98,7 @@ def test_an_old_order_that_ends_late_is_written_as_ended(tmp_path: Path) -> None
     client.order("BUY", type="STOP_MARKET", stopPrice="104", newClientOrderId="armed")
     client.venue.exchange.limits.update(make_wired().venue.exchange.limits)
     for _ in range(CHUNK + 5):
-        client.pass_time(1)
+        client.advance_time(1)
         client.order(quantity="0.06")
     for name in ("rests", "armed"):
         client.perp("DELETE", "order", symbol="AAAUSDT", origClientOrderId=name)
@@ -111,7 +111,7 @@ def test_a_file_that_was_opened_again_is_written_on_from_where_it_was(tmp_path: 
     client = kept(tmp_path / "state")
     client.order(quantity="2")
     again = reopened(tmp_path / "state", client._nonce)
-    file = StateFile(tmp_path / "state")
+    file = ExchangeStateFile(tmp_path / "state")
     exchange = again.venue.exchange
     again.venue = WireVenue(exchange, ExchangeClock(VirtualClock(START), START, speed=0), save=file.save)
     again.order(quantity="3")
@@ -119,12 +119,12 @@ def test_a_file_that_was_opened_again_is_written_on_from_where_it_was(tmp_path: 
 
 
 def test_a_new_file_holds_nothing_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
-    assert StateFile(tmp_path / "new").load() is None
+    assert ExchangeStateFile(tmp_path / "new").load() is None
     (tmp_path / "text").write_text("no database, but long enough to be looked at " * 10)
     with pytest.raises(StoreError, match="cannot be used"):
-        StateFile(tmp_path / "text")
+        ExchangeStateFile(tmp_path / "text")
     with pytest.raises(StoreError, match="cannot be used"):
-        StateFile(tmp_path / "missing" / "file")
+        ExchangeStateFile(tmp_path / "missing" / "file")
 
 
 def test_a_damaged_part_is_told_not_guessed(tmp_path: Path) -> None:
@@ -133,4 +133,4 @@ def test_a_damaged_part_is_told_not_guessed(tmp_path: Path) -> None:
     base.execute("UPDATE parts SET value = '{}' WHERE name = 'exchange'")
     base.close()
     with pytest.raises(StoreError, match="damaged"):
-        StateFile(tmp_path / "state").load()
+        ExchangeStateFile(tmp_path / "state").load()

@@ -9,7 +9,7 @@ from hedgerow.emulator.wire.protocol.credentials import KEPT, Agent, ApiKey, Non
 from hedgerow.emulator.wire.protocol.errors import WireError
 from hedgerow.emulator.wire.protocol.number_format import to_ms, to_us
 from hedgerow.emulator.wire.protocol.signing import TESTNET, hmac_of
-from support.wire import AGENT, KEY, OTHER, SECRET, USER, WireClient, make_wired, member_of, signature_of
+from support.wire import AGENT, KEY, OTHER, SECRET, USER, WireClient, account_of, make_wired, signature_of
 from support.worlds import START
 
 BALANCE = "/fapi/v3/balance"
@@ -51,7 +51,7 @@ def test_a_bad_signature_is_answered_as_the_venue_does(query: str, code: int, wo
 
 def test_a_stranger_is_told_to_deposit_and_a_strange_agent_that_it_is_none() -> None:
     client = make_wired()
-    del client.venue.exchange.members[OTHER.lower()]
+    del client.venue.exchange.exchange_accounts[OTHER.lower()]
     assert client.send("GET", BALANCE, signed(named(user=OTHER, signer=OTHER), key=2)).code == -5050
     assert client.send("GET", BALANCE, signed(named(signer=OTHER), key=2)).json["msg"] == "No agent found"
 
@@ -91,7 +91,7 @@ def test_an_agent_expires() -> None:
     client = make_wired()
     client.venue.exchange.permit(USER, Agent(signer=AGENT.lower(), expires_at=START + timedelta(hours=1)))
     assert client.perp("GET", "agent").json[0]["expired"] == to_ms(START + timedelta(hours=1))
-    client.pass_time(3600)
+    client.advance_time(3600)
     assert client.perp("GET", "balance").json["msg"] == "No agent found"
 
 
@@ -206,4 +206,4 @@ def test_builders_can_be_approved_and_nothing_is_charged_for_it() -> None:
     assert client.perp("GET", "builder").json == [
         {"userAddress": USER, "builderAddress": OTHER, "maxFeeRate": 0.001, "builderName": ""}
     ]
-    assert member_of(client).world.parts.perp.balance == 10_000
+    assert account_of(client).world.parts.perp.balance == 10_000
