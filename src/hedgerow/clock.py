@@ -1,4 +1,4 @@
-"""Time has one owner. ``SystemClock`` is the wall clock; ``run_virtual`` runs a program on a clock that jumps.
+"""Clocks: the system clock, a virtual clock that jumps (``run_virtual``), and one that follows an emulator's.
 
 ``FollowedClock`` jumps in step with a clock outside of this process.
 """

@@ -1,4 +1,4 @@
-"""The seams: what the engine needs from the world, as protocols. Adapters implement them; nobody else is asked."""
+"""Ports: what the engine needs from outside, as protocols that adapters implement."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager

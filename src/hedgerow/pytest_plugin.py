@@ -1,4 +1,4 @@
-"""Fixtures for the tests of anybody's bot; pytest finds them by itself once Hedgerow is installed.
+"""pytest fixtures for the tests of any bot; found by pytest once Hedgerow is installed.
 
 ``aster`` is an exchange of the test's own, ``aster_session`` one for the whole run. Both open with what the fixture
 ``aster_options`` returns, which a project may override; ``@pytest.mark.aster(...)`` adds to it for one test. Hedgerow

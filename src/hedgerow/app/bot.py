@@ -1,4 +1,4 @@
-"""Wires one bot: engine, policy, log and venue, from parts that are given."""
+"""Builds one bot from parts that are given: engine, policy, event log and venue."""
 
 import random
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A running bot's sign of life: a small file that changes as long as its loop goes round."""
+"""The heartbeat of a running bot: a small file that changes while the event loop runs."""
 
 import os
 from contextlib import AbstractAsyncContextManager

@@ -1,4 +1,4 @@
-"""Values kept as files of JSON, each replaced as a whole."""
+"""Values stored as JSON files, each replaced atomically."""
 
 from pathlib import Path
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""A home opened for work: its settings, its account, its log, and the bot wired from them."""
+"""Opens a home: settings, account lock, event log, and the bot built from them."""
 
 import random
 import secrets

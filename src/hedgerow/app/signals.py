@@ -1,4 +1,4 @@
-"""What ends a process in order: Ctrl-C, SIGTERM, and the SIGHUP of a terminal that closes."""
+"""Signals that end a process in order: SIGINT, SIGTERM, and the SIGHUP of a terminal that closes."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Keeps ``volume_farming_state.json`` in step with the log: at the start, after every cycle and every trade."""
+"""Keeps ``volume_farming_state.json`` in step with the event log: after every cycle and every trade."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""A reading kept for a while: read when it is too old, kept a little longer while it cannot be renewed."""
+"""A cached read: refreshed when it is too old, kept a little longer while it cannot be refreshed."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""A thin, typed Aster client: one method per endpoint, one request per call, usable without the rest of Hedgerow."""
+"""A thin typed Aster client: one method per endpoint, one request per call; usable without the rest of Hedgerow."""
 
 from collections.abc import Callable, Mapping
 from copy import copy

@@ -1,4 +1,4 @@
-"""Who we are to Aster: the account, its agent, and secrets that sign but are never shown."""
+"""Credentials: the account, its agent, and secrets that sign and are never shown."""
 
 import hmac
 from collections.abc import Mapping

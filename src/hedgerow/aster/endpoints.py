@@ -1,4 +1,4 @@
-"""Where Aster listens: one address per surface, so that an emulator on loopback is a drop-in."""
+"""Base addresses of Aster's REST and WebSocket endpoints, each of which can be replaced by an emulator."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What the streams told, as news of the venue: of the account at once, of the market for the one symbol followed."""
+"""Notifications of the venue from its streams: account changes at once, market changes of one subscribed symbol."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Both kinds of streams for one venue: what the market does, and what happens to the account."""
+"""Both kinds of streams of one venue: market data and account."""
 
 import asyncio
 from collections.abc import Iterable

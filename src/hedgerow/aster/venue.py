@@ -1,4 +1,4 @@
-"""Aster as a ``ports.Venue``: one account, read in few round trips, written through one door."""
+"""Aster as a ``ports.Venue``: one account, read in few round trips."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""The command line: one small module per command. Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 halted."""
+"""The command line: one module per command. Exit codes are in ``codes``."""
 
 from hedgerow.cli.main import main
 

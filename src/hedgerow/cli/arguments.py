@@ -1,4 +1,4 @@
-"""Values of options that typer cannot judge by itself: each is refused in one line that says what is allowed."""
+"""Values of options that typer cannot validate; each is refused in one line that says what is allowed."""
 
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation

@@ -1,4 +1,4 @@
-"""``hedgerow books``: profit and loss per hedge with its parts, and the log held against the exchange line by line."""
+"""``hedgerow books``: profit and loss per hedge, and the event log compared with the exchange line by line."""
 
 import asyncio
 import csv

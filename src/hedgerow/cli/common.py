@@ -1,4 +1,4 @@
-"""What the commands share: options, the home folder, JSON."""
+"""What the commands share: options, the home folder, JSON output."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""``hedgerow doctor``: what keeps the bot from trading, and how to mend it."""
+"""``hedgerow doctor``: what keeps the bot from trading, and how to fix it."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``hedgerow emulator``: a local Aster on two ports, to test any bot against."""
+"""``hedgerow emulator``: a local Aster on two ports to test any bot against."""
 
 import asyncio
 from datetime import datetime

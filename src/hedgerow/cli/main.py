@@ -1,4 +1,4 @@
-"""Wires the commands, and turns every mistake that is not ours into one line."""
+"""Registers the commands and turns every error of the user or the environment into one line."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""``hedgerow scan``: every pair with its signal, and what speaks against it."""
+"""``hedgerow scan``: every pair with its funding signal and the filter that refuses it."""
 
 import asyncio
 from pathlib import Path

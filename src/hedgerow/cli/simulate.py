@@ -1,4 +1,4 @@
-"""``hedgerow simulate``: many runs of simulated days under faults drawn at random, each judged after every event."""
+"""``hedgerow simulate``: many simulated runs under random faults, each checked after every event."""
 
 from collections.abc import Iterable
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What the user may set, and where one bot keeps its things."""
+"""Settings, and the folder of one bot."""
 
 from hedgerow.config.home import Home, HomeMode
 from hedgerow.config.loading import Settings, decode_config, load_settings, with_overrides

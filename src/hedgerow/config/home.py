@@ -1,4 +1,4 @@
-"""Where one bot keeps its things: one folder, and names of its own for paper, the dry run and the demo."""
+"""The home of one bot: one folder, with file names of their own for paper, dry run and demo."""
 
 from enum import StrEnum
 from pathlib import Path

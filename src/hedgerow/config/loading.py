@@ -1,4 +1,4 @@
-"""The configuration file, read without mercy: a bad one is never ignored, and says in one line what is wrong."""
+"""Loads the configuration file; an error in it is never ignored and is told in one line."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Settings that are allowed one by one and lose money together: refused, or warned about with the arithmetic.
+"""Settings that are valid one by one and lose money together: refused, or warned about with the arithmetic.
 
 The figures are those of docs/guide.md, "What it earns and what it costs": a round trip is two taker fills of 0.04 %
 (spot) and two of 0.035 % (perpetual).

@@ -1,4 +1,4 @@
-"""One setting: its place in the file, its type, the values it allows, and what it is for."""
+"""One setting: its section and key, type, allowed values and purpose."""
 
 import re
 from decimal import Decimal

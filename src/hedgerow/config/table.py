@@ -1,4 +1,4 @@
-"""The table of settings: section, key, type, allowed range and meaning of everything the configuration file may hold.
+"""The table of settings: section, key, type, allowed range and meaning.
 
 Validation, ``hedgerow config``, the file that ``hedgerow init`` writes and the documentation all come from these rows;
 the defaults are those of ``StrategyParameters``. Percent and APRs are percent in the file and fractions inside.

@@ -1,1 +1,1 @@
-"""What a run shows of itself: the log, its progress and its report. Sees the engine and ports, never an adapter."""
+"""What a user sees of a run: log lines, progress, report, books. Imports engine and ports, never an adapter."""

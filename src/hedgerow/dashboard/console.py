@@ -1,4 +1,4 @@
-"""The log on the console and in ``volume_farming.log``. Nothing here may ever stop the bot."""
+"""Log lines on the console and in ``volume_farming.log``. An error here never stops the bot."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""A long run told in short: checks in which nothing happened are left out, everything else is told in full."""
+"""Leaves checks in which nothing happened out of the log of a long run."""
 
 from hedgerow.dashboard.narration.wording import LineLevel, is_routine, words
 from hedgerow.domain.events import FundingReceived

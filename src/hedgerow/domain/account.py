@@ -1,4 +1,4 @@
-"""What the venue says we have: balances of both wallets, positions and account modes, read at one time."""
+"""The account as the venue shows it at one time: balances of both wallets, positions, account modes."""
 
 from collections.abc import Mapping
 from datetime import datetime

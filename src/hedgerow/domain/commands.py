@@ -1,4 +1,4 @@
-"""Everything we may ask of a venue that changes something there."""
+"""Commands to a venue: everything that changes something there."""
 
 from decimal import Decimal
 from enum import StrEnum

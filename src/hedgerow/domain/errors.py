@@ -1,4 +1,4 @@
-"""The error tree: who is at fault, and whether a retry is safe.
+"""The error tree: whose mistake it is, and whether a retry is safe.
 
 HedgerowError
   ConfigError               a setting is wrong: stop before trading

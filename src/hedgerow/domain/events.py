@@ -1,4 +1,4 @@
-"""Everything that can have happened: frozen facts in the past tense, the only input of the ledger's fold."""
+"""Events: immutable facts in the past tense, the only input of the ledger."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The state of a two-leg job in flight: a value, so that it survives a crash inside the log.
+"""The state of a two-leg execution in flight: a value, so that it survives a crash in the event log.
 
 The transition table that moves it lives in ``hedgerow.strategy.hedging.machine``.
 """

@@ -1,4 +1,4 @@
-"""How well a two-leg job was carried out: what trading cost beside fees, and how long and how far the legs differed."""
+"""The quality of a two-leg execution: slippage, naked seconds, naked notional."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Funding: announced, settled, paid, and smoothed into the signal that decisions use."""
+"""Funding: predicted and settled rates, payments, and the averaged signal that decisions use."""
 
 from collections.abc import Mapping
 from datetime import datetime

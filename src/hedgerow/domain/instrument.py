@@ -1,4 +1,4 @@
-"""Instruments with the venue's filters as values, and the pair of spot and perpetual that a hedge trades.
+"""Instruments with the venue's filters, and the pair of spot and perpetual that a hedge trades.
 
 Filter rules and their codes: Aster API documents, "Filters" (PRICE_FILTER, LOT_SIZE, MIN_NOTIONAL, PERCENT_PRICE).
 """

@@ -1,4 +1,4 @@
-"""What the venue shows: quotes, depth, marks, and one read of the whole market."""
+"""The market as the venue shows it: quotes, depth, mark prices, and one reading of everything."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What a venue tells by itself, between two readings: a reason to look, never something to trade on.
+"""What a venue reports by itself between two readings: a reason to read again, never a reason to trade.
 
 News may be lost, told twice, or late. Whoever hears of a liquidation reads the account before anything is sold.
 """

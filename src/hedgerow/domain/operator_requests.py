@@ -1,4 +1,4 @@
-"""What a person may ask of a bot: what, who, when, until when it is valid, and about which hedge; and how it ended."""
+"""Requests of an operator to a running bot, and their answers."""
 
 import re
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""A hedge while it is open, and after it was closed: two types, so that "closed without a close" cannot be written."""
+"""A hedge while it is open, and after it was closed: two types."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Which bot this is and whose money it moves: named at the start of a log, in every JSON document and by ``status``."""
+"""Which bot this is and whose money it trades: mode, network, account, home, configuration, cap, version."""
 
 from decimal import Decimal
 from enum import StrEnum

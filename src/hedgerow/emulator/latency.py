@@ -1,4 +1,4 @@
-"""How long a request takes: drawn from a declared distribution by an injected source of randomness."""
+"""Latency of a request: drawn from a declared distribution by an injected random source."""
 
 from math import log
 from random import Random

@@ -1,1 +1,1 @@
-"""The engine: the only place that awaits with purpose. It reads, decides, writes and records, and sees only ports."""
+"""The engine: reads, decides, executes and records. It imports ports, never an adapter."""

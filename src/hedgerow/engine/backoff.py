@@ -1,4 +1,4 @@
-"""Pauses between attempts that fail: doubled each time, up to a longest one."""
+"""Back-off: pauses between failed attempts, doubled up to a maximum."""
 
 __all__ = ["backoff_seconds"]
 

@@ -1,4 +1,4 @@
-"""Halts openings after incidents, while a hedge's legs follow different prices, and when money is missing."""
+"""Halts openings after incidents, while the legs of a hedge follow different prices, and when money is missing."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""One cycle: observe, reconcile, decide, execute. Every point between is a legal place to crash."""
+"""One cycle: observe, reconcile, decide, execute. A crash is allowed at every point between."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Trades on our instruments that no order of ours made: found, and put in the place of what was assumed meanwhile."""
+"""External trades: fills on the bot's instruments that no order of the bot made; they replace placeholder fills."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta

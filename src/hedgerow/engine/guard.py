@@ -1,4 +1,4 @@
-"""The guard: between two cycles it listens, glances at what is held, and ends the wait when something cannot wait.
+"""The guard: between two cycles it reacts to notifications, polls the account, and starts the next cycle early.
 
 It only wakes the runner. What is to be done is decided in the cycle that follows, on readings of its own, and carried
 out by the one executor. Without news, or while their streams are silent, it polls instead.

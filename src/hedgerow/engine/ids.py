@@ -1,4 +1,4 @@
-"""Ids of hedges and transfers: the time in milliseconds, base 32, and four characters of the injected randomness.
+"""Ids of hedges and transfers: the time in milliseconds, base 32, and four random characters.
 
 Never reused, even across stores; at most 36 characters of ``[A-Za-z0-9_-]`` with the leg and attempt added.
 """

@@ -1,4 +1,4 @@
-"""The one door to the log: what is recorded here is appended, folded, and told to the listeners, in that order."""
+"""The journal: an event is appended to the log, folded into the ledger, and passed to the observers, in this order."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What happens in the life of the bot that somebody may want to hear of; narration words it, dashboards show it.
+"""Notices: what happens in the life of a bot beside events; narration words them, screens show them.
 
 Events are facts of the log; moments are what lies between them: readings, judgements, decisions.
 """

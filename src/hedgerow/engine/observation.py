@@ -1,4 +1,4 @@
-"""The one read of a cycle: market and account together. A part that cannot be read is missing, never zero or flat."""
+"""Observes market and account together. A part that cannot be read is missing, never zero or flat."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial

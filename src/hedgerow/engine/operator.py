@@ -1,4 +1,4 @@
-"""Carries out what a person asks of the bot, in a running bot and in a one-shot command alike."""
+"""Carries out operator requests, in a running bot and in a one-shot command alike."""
 
 from typing import assert_never
 

@@ -1,4 +1,4 @@
-"""Brings the ledger in line with the account: adopts, lets go, books what happened elsewhere, halts when unsure."""
+"""Reconciliation of ledger and account: adopts, releases, books external trades, halts in doubt."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The life of the bot: start, cycles until told to stop, a tidy end. Holds the only broad ``except`` of the engine."""
+"""Runs a bot: start, cycles until stopped, orderly end. Holds the only broad ``except`` of the engine."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Start: load the log, take up what was in flight, reconcile aloud, adopt what is found."""
+"""Start: load the log, resume what was in flight, reconcile, adopt what is found."""
 
 from decimal import Decimal
 

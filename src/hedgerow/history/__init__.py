@@ -1,1 +1,1 @@
-"""Market history on disk, and the tape that replays it without telling what was not known yet."""
+"""Market history on disk, and its replay without look-ahead."""

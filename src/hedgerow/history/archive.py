@@ -1,4 +1,4 @@
-"""A tape over a directory of Parquet files: real hourly prices and settled funding, told as they became known.
+"""A folder of Parquet files as market data: real hourly prices and settled funding, each from when it was known.
 
 What is known when: an hour's close from the end of its hour; a settled rate from its own time, jitter included; the
 predicted rate is computed from closes and prints known by then. Which venue a series comes from, and which pairs take

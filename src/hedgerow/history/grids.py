@@ -1,4 +1,4 @@
-"""Instruments and books for history, which carries neither: from the venue's captures, else derived from price.
+"""Instruments and order books for history that has neither: from captures of the venue, else derived from price.
 
 Derived grids: the tick is the power of ten at or below 1e-5 of the price, the perpetual's lot the power of ten worth
 $1 to $10, the spot lot a tenth of it (spot steps are finer, docs/aster-api.md 7). Spreads and depths

@@ -1,4 +1,4 @@
-"""Reading the archive's two Parquet files: only the rows of a window, checked and grouped by series."""
+"""Reads the archive's Parquet files: only the rows of a window, checked and grouped by series."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

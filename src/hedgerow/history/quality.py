@@ -1,4 +1,4 @@
-"""What is wrong with a series: contradicting rows are refused, rows without a value dropped, gaps named."""
+"""Quality of a series: contradicting rows are refused, rows without a value dropped, gaps named."""
 
 from collections.abc import Sequence
 from datetime import timedelta

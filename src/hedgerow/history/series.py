@@ -1,4 +1,4 @@
-"""Series that answer "what was known then": prices held from the end of their hour, funding at its real time."""
+"""Series without look-ahead: prices from the end of their hour, funding from its settlement."""
 
 from array import array
 from bisect import bisect_right

@@ -1,4 +1,4 @@
-"""Deterministic simulation: days of trading under faults drawn from a seed, judged after every event.
+"""Deterministic simulation: days of trading under faults drawn from a seed, checked after every event.
 
 ``draws`` draws a ``plan`` from a seed, ``market`` is what it is played on, ``incidents`` is what befalls the account,
 ``power`` lets the bot die, ``monitor`` watches it, ``invariants`` and ``reckoning`` say what must hold, ``minimise``

@@ -1,4 +1,4 @@
-"""Causes of the world: what keeps the legs of a hedge apart though the bot does what it can."""
+"""Causes outside the bot that keep the legs of a hedge apart."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The exchange as one run's door: what a life of the bot trades through, and what its witness judges by."""
+"""The exchange of a simulated run: what the bot trades through, and what the monitor checks against."""
 
 from collections.abc import AsyncGenerator, MutableSequence, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

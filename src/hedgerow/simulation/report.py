@@ -1,4 +1,4 @@
-"""What runs came to: one by one, added up, and in words."""
+"""The results of runs: one by one, added up, and as text."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Everything one run needs: the account, the market, the settings, and what goes wrong when."""
+"""A scenario: account, market, settings and faults of one run."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

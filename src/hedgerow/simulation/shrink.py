@@ -1,4 +1,4 @@
-"""Makes what fails as small as it can be: what is not needed for the failure is dropped."""
+"""Shrinks a failing scenario: drops every fault that the failure does not need."""
 
 from collections.abc import Callable
 from typing import TypeVar

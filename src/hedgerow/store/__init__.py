@@ -1,1 +1,1 @@
-"""What is kept: the event log (sqlite, memory), its JSON, the guide's state file, and the lock on an account."""
+"""Stores: the event log (SQLite, memory), its JSON, the guide's state file, and account locks."""

@@ -1,4 +1,4 @@
-"""One bot per account and user, and one per event log: file locks that the kernel releases when their holder dies."""
+"""One bot per account and user, and one per event log: file locks that the kernel releases with their process."""
 
 import fcntl
 import os

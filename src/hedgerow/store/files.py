@@ -1,4 +1,4 @@
-"""Small files replaced as a whole: a reader, or a crash at any moment, sees the old one or the new one."""
+"""Atomic replacement of files."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""A folder through which requests reach a running bot: one private file per request, replaced by its answer."""
+"""Operator requests in a folder: one file per request, replaced by its answer."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""The event log in memory, for replay and tests: an append costs one list extension."""
+"""The event log in memory, for replay and tests."""
 
 from collections.abc import Sequence
 

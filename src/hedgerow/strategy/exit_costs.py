@@ -1,4 +1,4 @@
-"""What closing now costs in prices, and how long an exit that is not urgent waits for it to cost less."""
+"""Exit costs: the spread of closing now, and how long an exit that is not urgent waits for it to fall."""
 
 from datetime import timedelta
 from decimal import Decimal

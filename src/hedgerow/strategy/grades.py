@@ -1,4 +1,4 @@
-"""How whole a hedge is: levels, findings, and the report they make."""
+"""Grades of health: levels, findings, and their report."""
 
 from decimal import Decimal
 from enum import StrEnum

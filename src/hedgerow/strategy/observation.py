@@ -1,4 +1,4 @@
-"""What was seen in one cycle, and what follows from it: values only."""
+"""What a cycle observed, and what follows from it: values."""
 
 from datetime import datetime
 from decimal import Decimal

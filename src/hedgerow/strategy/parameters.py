@@ -1,4 +1,4 @@
-"""Every threshold of the strategy as one frozen value; the configuration file is decoded into it.
+"""Every threshold of the strategy as one immutable value, decoded from the configuration.
 
 Ratios, APRs and limits are fractions here (15 % is 0.15); percent exists only in the file and on screens.
 """

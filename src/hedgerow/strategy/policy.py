@@ -1,4 +1,4 @@
-"""What a policy is: a few pure methods. Anything with them can be plugged in by its dotted path.
+"""The policy protocol: a few pure methods.
 
 Engine, books, safety exits and sizing on the grids are the same for every policy; ``hedgerow run --paper`` and
 ``--dry-run`` try it on the code that trades.

@@ -1,4 +1,4 @@
-"""Settings of a policy of a user's own: declared by its class, held against the configuration, described for people.
+"""Settings of a user's own policy: declared by its class, validated, described.
 
 A policy class that has settings names a frozen ``msgspec.Struct`` as its ``Settings``; every field has a default, and
 ``Annotated[float, Meta(ge=0, le=10, description="...")]`` gives the range and the meaning. The values stand in the

@@ -1,4 +1,4 @@
-"""The rule book: the decisive arithmetic as leaf functions on plain numbers, every input explicit.
+"""The decisive arithmetic as leaf functions on plain numbers, every input explicit.
 
 Each function is plain arithmetic and ``if``: no globals, no calls of one another, no objects, so that it can be judged
 and tested by its numbers alone. Ratios are fractions.

@@ -1,4 +1,4 @@
-"""A local Aster for the tests of anybody's bot: real sockets, no network, no money (docs/testing_your_bot.md).
+"""A local Aster for the tests of any bot: real sockets, no network, no money (docs/testing_your_bot.md).
 
 ``local_aster`` is a context manager for any test framework; the fixtures of ``hedgerow.pytest_plugin`` are built on it,
 and nothing here needs pytest.

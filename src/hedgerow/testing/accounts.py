@@ -1,4 +1,4 @@
-"""Accounts of a local Aster, with everything that a bot needs to sign for them."""
+"""Accounts of a local Aster, with everything that a client needs to sign for them."""
 
 from coincurve import PrivateKey
 from msgspec import Struct

@@ -1,4 +1,4 @@
-"""Reads a home's log and the venue's record for an audit: takes no lock, changes nothing, also while the bot runs."""
+"""``books``: reads the event log and the exchange's statement; takes no lock and changes nothing."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The demo: an embedded exchange, a bot that discovers, farms, rotates, is killed and comes back, and a report."""
+"""``demo``: an emulated exchange and a bot that adopts, farms, rotates, is killed and restarted, and a report."""
 
 import asyncio
 import random

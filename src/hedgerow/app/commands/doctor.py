@@ -1,4 +1,4 @@
-"""The doctor's round: reads everything that decides whether the bot can trade, and changes nothing."""
+"""``doctor``: reads everything that decides whether the bot can trade, and changes nothing."""
 
 import asyncio
 from collections.abc import Awaitable

@@ -1,4 +1,4 @@
-"""``hedgerow emulator``: a wired exchange made from options, kept in a file, served on two ports."""
+"""``emulator``: an exchange made from options, kept in a file, served on two ports."""
 
 import asyncio
 from collections.abc import Callable

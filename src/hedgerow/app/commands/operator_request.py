@@ -1,4 +1,4 @@
-"""Carries a person's request out: through the running bot if there is one, else by opening its home for a moment."""
+"""Carries out an operator's request: through the running bot if there is one, otherwise in a session of its own."""
 
 import asyncio
 import getpass

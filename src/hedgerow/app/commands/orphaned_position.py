@@ -1,4 +1,4 @@
-"""A position that only the exchange knows: found without a log, and the way free for a fresh one."""
+"""A position that the event log does not know: found on the exchange, adopted into a new log to be closed."""
 
 from decimal import Decimal
 from pathlib import Path

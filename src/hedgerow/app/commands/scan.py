@@ -1,4 +1,4 @@
-"""A look at the market of a home, without touching its account or log."""
+"""``scan``: reads the market of a home without its account and its event log."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The watchdog: when the bot was silent for too long, cancels what it left resting on the spot market. Never trades.
+"""``watchdog``: cancels the resting spot orders of a bot whose heartbeat has stopped. It never trades.
 
 The spot market has no dead-man switch. What the watchdog does is written to a file of its own, synced, before it is
 sent: the event log has one writer, the bot, which finds its orders cancelled when it comes back.

@@ -1,4 +1,4 @@
-"""What a doctor says of each thing that was read. What could not be read is said, and is never fine."""
+"""Findings of ``doctor`` about account, market and configuration. What cannot be read is a finding, never healthy."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal

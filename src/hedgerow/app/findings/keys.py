@@ -1,4 +1,4 @@
-"""What the exchange says of the credentials: pure verdicts over its answers."""
+"""Findings of ``doctor`` about the credentials, computed from the exchange's replies. Pure."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum

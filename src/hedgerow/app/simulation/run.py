@@ -1,4 +1,4 @@
-"""Plays simulated runs: one seed, one bot on one exchange, faults, deaths and restarts, judged after every event."""
+"""Plays simulated runs: one seed, one bot, one exchange, faults, crashes and restarts, checked after every event."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""The door of a simulated run through the wire: the live client and its streams, a network in memory, the exchange."""
+"""Simulated runs through the wire: the live client and its streams over a network in memory."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""How a session reaches an exchange: paper, dry run and live differ in this and in nothing else."""
+"""The connection of a session to its venue: paper, dry run and live differ in this value and in nothing else."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

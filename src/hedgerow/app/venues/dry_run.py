@@ -1,4 +1,4 @@
-"""The dry run: the live market read as it is, an account of its own kept in the home folder, no order ever sent."""
+"""Dry run: live market data, an emulated account kept in the home folder, no order is ever sent."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What the surroundings say: credentials and hosts, from the environment and from the home folder's ``.env``."""
+"""Credentials, hosts and proxy from the environment and from the ``.env`` file of the home."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The live exchange: sockets, credentials and streams, opened with a session and closed with it."""
+"""The live exchange: sockets, credentials and streams, opened and closed with a session."""
 
 import asyncio
 import random

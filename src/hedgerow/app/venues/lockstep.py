@@ -1,4 +1,4 @@
-"""Lockstep: the bot's time is the emulator's, which passes only when every task of the bot waits.
+"""Lockstep: the bot's clock is the emulator's, which advances only while every task of the bot waits.
 
 However fast a simulated week goes by, no nonce window and no naked second is lost to speed.
 """

@@ -1,4 +1,4 @@
-"""The paper exchange of a home: an emulated account that survives the process, on a generated market."""
+"""Paper trading: an emulated account that survives the process, on a generated market."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

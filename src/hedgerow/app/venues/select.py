@@ -1,4 +1,4 @@
-"""Which exchange a home's commands mean: live, the paper exchange, or live reads with emulated writes."""
+"""Selects the venue of a home: live, paper, or live market data with an emulated account."""
 
 from decimal import Decimal
 

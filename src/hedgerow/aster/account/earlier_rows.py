@@ -1,4 +1,4 @@
-"""What earlier replies of the account listed, so that a row that is missing now is noticed.
+"""Rows that earlier account replies listed, so that a row missing now is detected.
 
 The perpetual account lists every symbol, flat ones too; the spot wallet lists only assets with something in them
 (docs/aster-api.md, sections 5.3 and 6.2). So a missing position is unreadable, and a missing balance needs a cause.

@@ -1,4 +1,4 @@
-"""Trades, funding payments, and the rows that the bot did not cause, paged as far back as asked."""
+"""Account history: trades, funding payments and statement rows, paged back to a given time."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta

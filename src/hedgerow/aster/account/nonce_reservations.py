@@ -1,4 +1,4 @@
-"""Nonces of orders and transfers: taken before the intent is logged, used once, burnt when the outcome is unknown.
+"""Nonces of orders and transfers: reserved before the intent is logged, used once, spent when the outcome is unknown.
 
 A request whose nonce is known can be made worthless at once, so that nobody has to wait for its end, not even the run
 after a crash, which finds the nonce in the log.

@@ -1,4 +1,4 @@
-"""Sends orders and finds out what became of them; whatever happens is an event, nothing is raised.
+"""Sends orders and resolves their outcomes. Every outcome is an event; nothing is raised.
 
 An order without an answer is never sent again. It is absent only when every look-up was readable and negative after
 the window of its nonce was over: until then its request may be executed, whatever a ``noop`` answered.

@@ -1,4 +1,4 @@
-"""What the bot itself did on the account, so that the rest can be told apart from it.
+"""The bot's own orders and transfers, so that other activity on the account can be told apart.
 
 The venue's rows do not say who caused them: trades carry an order id, transfers nothing at all.
 """

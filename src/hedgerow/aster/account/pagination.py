@@ -1,4 +1,4 @@
-"""Pages of account history: forward from a time, in the windows the venue allows."""
+"""Pagination of account history: forward in time, in the windows that the venue allows."""
 
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime, timedelta

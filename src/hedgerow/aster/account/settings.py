@@ -1,4 +1,4 @@
-"""Transfers, leverage and margin type: each command once, its answer as an event. "It is so already" is a success."""
+"""Transfers, leverage and margin type: one request each, the reply as an event. "Already set" is a success."""
 
 from hedgerow.aster.account.nonce_reservations import Reservations
 from hedgerow.aster.account.own_activity import OwnActivity

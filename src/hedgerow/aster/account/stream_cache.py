@@ -1,4 +1,4 @@
-"""The spot wallet while nothing happens to it: a REST reading that stays true until a stream says otherwise.
+"""The account cached from the user streams: a REST reading that is valid until a stream reports a change.
 
 Events only end a reading's life or tell an order's fills; balances and positions always come from REST, because
 events may be missed, repeated or out of order, and never carry the available balance (docs/aster-api.md 10.2). The

@@ -1,4 +1,4 @@
-"""User data as it happens: what changed on the account, and reports of our orders."""
+"""User streams: account changes and order reports."""
 
 import asyncio
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What an answer means: status, code and message as an exception, and what a refusal asks of an order's sender.
+"""Replies as errors: status, code and message become an exception; which refusals are permanent.
 
 Codes: docs/aster-api.md 2, 4 and 9. Messages vary, so codes decide, except for -1000, which means both
 "signature refused" and "execution status unknown".

@@ -1,4 +1,4 @@
-"""Venue time, and nonces: microseconds that never repeat, over threads, processes and restarts."""
+"""Venue time and nonces: microseconds that never repeat across threads, processes and restarts."""
 
 import errno
 import fcntl

@@ -1,4 +1,4 @@
-"""Keeps within the venue's request and order limits, and waits out what the venue tells us to wait.
+"""Rate limits: request weights and order counts kept within the venue's limits; waits after 429 and 418.
 
 The limits come from ``exchangeInfo``; what others on the same address use comes from the ``X-MBX`` headers
 (docs/aster-api.md 4).

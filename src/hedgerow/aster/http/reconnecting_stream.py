@@ -1,4 +1,4 @@
-"""One stream kept open: reconnected with back-off, rotated before the venue cuts it, closed when it falls silent."""
+"""One stream kept open: reconnects with back-off, rotates before the venue's time limit, closes when silent."""
 
 from collections.abc import Awaitable, Callable
 from random import Random

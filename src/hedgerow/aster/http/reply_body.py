@@ -1,4 +1,4 @@
-"""Reads the body of an HTTP answer up to a limit, unpacked: a small packed reply may unpack to any size."""
+"""Reads the body of an HTTP reply up to a limit of unpacked bytes."""
 
 import zlib
 from collections.abc import AsyncIterable

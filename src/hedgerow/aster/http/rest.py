@@ -1,4 +1,4 @@
-"""One request to Aster and back: throttled, signed, timed out on the clock; reads are retried, writes never."""
+"""One REST request: rate limit, signature, time-out. Reads are retried, writes never."""
 
 from collections.abc import Callable, Mapping
 from random import Random

@@ -1,4 +1,4 @@
-"""Signatures of requests: EIP-712 by an agent (V3) and HMAC (V1), always over the very string that is sent.
+"""Request signatures: EIP-712 by an agent (V3) and HMAC (V1), over the exact string that is sent.
 
 Algorithm and vectors: docs/aster-api.md 2 and 3.
 """

@@ -1,4 +1,4 @@
-"""Requests and streams over sockets; the only place that knows aiohttp."""
+"""HTTP requests and WebSocket streams over sockets; the only module that imports aiohttp."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

@@ -1,4 +1,4 @@
-"""Settled rates of every pair, kept in memory and read for all symbols together after a settlement.
+"""Settled funding rates of every pair, cached, and read for all symbols together after a settlement.
 
 ``GET /fapi/v3/fundingRate`` without a symbol returns the first rows since a time, of every perpetual of the venue: a
 full page is continued. What was read so far is a cursor, so that a pause of hours costs a few pages and loses nothing.

@@ -1,4 +1,4 @@
-"""What can be traded, and at which commission: pairs of both markets, kept and renewed on timers."""
+"""Instruments and commission rates: the pairs of both markets, refreshed by age."""
 
 from collections.abc import Iterable, Mapping
 

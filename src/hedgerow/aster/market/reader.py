@@ -1,4 +1,4 @@
-"""Reads the whole market in one round trip: three bulk requests, and slower things on their timers."""
+"""Reads the whole market in one round trip: three bulk requests, and slower data by age."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The market as the streams tell it: fresh only while they are heard and REST agreed lately, else not there at all."""
+"""The market cached from the streams: fresh only while the streams are alive and REST agreed recently."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta

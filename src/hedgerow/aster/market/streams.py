@@ -1,4 +1,4 @@
-"""Market data as it happens: marks and books of all symbols, and the depth of the few that matter."""
+"""Market streams: mark prices and best quotes of all symbols, order book depth of the few that matter."""
 
 import asyncio
 from collections.abc import Iterable

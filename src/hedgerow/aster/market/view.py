@@ -1,4 +1,4 @@
-"""The market as Aster showed it at one time; rows become values when asked for."""
+"""One reading of the market; rows are converted to values on demand."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Rows of our own account as Aster shows them: orders, balances, positions, trades, income.
+"""JSON rows of the account: orders, balances, positions, trades, income.
 
 Which fields may be absent, and what that means, is decided as in ``wire``.
 """

@@ -1,4 +1,4 @@
-"""Rows of the venue as values of the domain."""
+"""Converts rows of the venue to domain values."""
 
 from datetime import datetime
 from decimal import Decimal

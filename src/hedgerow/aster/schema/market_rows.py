@@ -1,4 +1,4 @@
-"""Aster's JSON as typed rows, and its market data; milliseconds end here.
+"""JSON rows of market data; milliseconds become times here.
 
 Unknown fields are ignored, numbers may be strings, and enumerations stay text, so that a new value makes no row
 unreadable. Shapes: docs/aster-api.md, sections 5 and 6.

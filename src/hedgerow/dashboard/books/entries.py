@@ -1,4 +1,4 @@
-"""Both sides of an audit as entries: what the log and what the venue say of one fill, fee, payment, transfer or row."""
+"""Entries of both sides of the books: what log and venue say of a fill, fee, payment, transfer or statement row."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta

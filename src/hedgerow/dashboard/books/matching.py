@@ -1,4 +1,4 @@
-"""The log against the venue's own record, line by line: what each side says of one fill, fee, payment, transfer or row.
+"""Matches the log with the venue's statement line by line.
 
 Pure: both sides are given. A line is matched, differs, or stands on one side alone; there is no other way out.
 """

@@ -1,4 +1,4 @@
-"""Profit and loss per hedge with its parts, computed from the event log alone: nothing here was asked of a venue.
+"""Profit and loss per hedge with its parts, computed from the event log alone.
 
 ``net = funding + basis - fees``, exactly; each part is the sum of its own lines.
 """

@@ -1,4 +1,4 @@
-"""Words for the moments of a cycle: health, evaluation, scan, wallets; and for an adopted position."""
+"""Log lines of a cycle: health, evaluation, scan, wallets, adoption."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Words for the facts of the log: what was traded, paid, opened, closed, halted."""
+"""Log lines of events: orders, fills, payments, openings, closings, halts."""
 
 from collections.abc import Callable
 from decimal import Decimal

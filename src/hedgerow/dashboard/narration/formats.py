@@ -1,4 +1,4 @@
-"""A line of the log; ``domain.formats`` writes the numbers and times in it."""
+"""A log line, and how it writes numbers and times: the decimals are those of the guide's samples."""
 
 import re
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Words for the life of a hedge: opened, closed, given up, repaired, adopted, and what was left of it."""
+"""Log lines of a hedge: opened, closed, aborted, repaired, adopted, dust."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Words for the beginning and the end of a run."""
+"""Log lines of the start and the end of a run."""
 
 from collections.abc import Callable
 from typing import Any

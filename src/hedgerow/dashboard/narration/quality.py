@@ -1,4 +1,4 @@
-"""Words for how well a job was carried out: lines at the end of the guide's blocks."""
+"""Log lines of execution quality, at the end of the guide's blocks."""
 
 from hedgerow.dashboard.narration.formats import Lines, info
 from hedgerow.domain.execution_quality import ExecutionQuality, LegQuality

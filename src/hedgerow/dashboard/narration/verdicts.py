@@ -1,4 +1,4 @@
-"""Words for the comparison of ledger and account, and for what is decided after it."""
+"""Log lines of reconciliation and of the decision that follows."""
 
 from collections.abc import Callable
 from typing import Any

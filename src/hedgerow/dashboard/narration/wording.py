@@ -1,4 +1,4 @@
-"""The only place that words the log: pure functions from moments to lines, in the guide's words and order.
+"""Turns notices into log lines: pure functions, in the guide's words and order.
 
 Lines may be added to the guide's blocks; none of its lines is changed or moved. Each line has its fixed text and number
 of decimals, so that logs can be read by programs; a sign stands before the number, behind the dollar.

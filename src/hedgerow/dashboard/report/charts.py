@@ -1,4 +1,4 @@
-"""Charts as inline SVG: pure text, styled by the page's CSS, readable without it and without a script.
+"""Charts as inline SVG: plain text, styled by the page's CSS, readable without it and without a script.
 
 Everything that comes from outside is escaped here. Colours are never the only sign of anything.
 """

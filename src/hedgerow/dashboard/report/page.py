@@ -1,4 +1,4 @@
-"""The report of a run as one HTML page: no script, no request, readable on a phone and on paper, in light and dark."""
+"""The report of a run as one HTML page: no script, no request, readable on a phone and on paper, light and dark."""
 
 from collections.abc import Iterator
 from datetime import UTC

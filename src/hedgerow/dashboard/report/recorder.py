@@ -1,4 +1,4 @@
-"""Collecting a run's report while it runs: fed each event with the ledger after it, and samples of equity."""
+"""Records a run for its report: each event with the ledger after it, and samples of equity."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""How transfers, funding and the venue's other rows change the ledger."""
+"""Reducers of transfers, funding payments and other statement rows."""
 
 from collections.abc import Mapping
 from datetime import timedelta

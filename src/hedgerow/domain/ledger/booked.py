@@ -1,4 +1,4 @@
-"""Ids of rows that were booked, remembered for as long as the venue may be asked for these rows again."""
+"""Ids of booked rows, kept for as long as the venue may list these rows again: makes booking idempotent."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime

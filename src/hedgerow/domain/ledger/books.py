@@ -1,4 +1,4 @@
-"""Books per wallet and asset: change of the venue's balance = our rows + classified venue rows. There is no plug."""
+"""The books per wallet and asset: change of the venue's balance = own rows + classified venue rows."""
 
 from collections.abc import Mapping
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What events mean for future openings: incidents that ask for a person, and pairs that ended badly."""
+"""Reducers of halts and of pairs that rest after they ended badly."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Where the ledger keeps orders, and how a change of one reaches the hedge and the totals it belongs to."""
+"""Where the ledger keeps orders, and how a change of one reaches its hedge and the totals."""
 
 from collections.abc import Callable
 from decimal import Decimal

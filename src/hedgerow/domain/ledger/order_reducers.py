@@ -1,4 +1,4 @@
-"""How commands, orders and fills change the ledger."""
+"""Reducers of commands, orders and fills."""
 
 from decimal import Decimal
 

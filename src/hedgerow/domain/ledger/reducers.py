@@ -1,4 +1,4 @@
-"""The fold: how each event changes the ledger. The only way the bot's own state changes."""
+"""The fold of the event log: how each event changes the ledger."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

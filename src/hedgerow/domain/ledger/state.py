@@ -1,4 +1,4 @@
-"""The ledger: everything the bot knows of itself, as one value; ``hedgerow.domain.ledger.reducers`` computes it from events."""
+"""The ledger: everything that the bot knows of itself, as one value, computed from events by ``reducers``."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""One account: its wallets, positions, orders, settings and records at one time, and what may change them at once."""
+"""One account: wallets, positions, orders, settings and records at one time."""
 
 from collections.abc import Callable
 from datetime import timedelta

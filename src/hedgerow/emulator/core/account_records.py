@@ -1,4 +1,4 @@
-"""What the venue wrote down about one account: trades, funding, statement rows, and the numbers it gives them."""
+"""Records of one account: trades, funding, statement rows, and their ids."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""The passage of time over an account: funding, resting orders and liquidation, each when it falls due.
+"""Advances an account in time: funding, resting orders and liquidation, each when it is due.
 
 Only what the account holds is touched, at the steps of its tape: time costs nothing while nothing is held. Margin is
 cross; isolated margin is a label here. A liquidation closes the largest position at its mark until the rest is covered,

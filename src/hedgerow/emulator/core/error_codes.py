@@ -1,4 +1,4 @@
-"""Aster's error codes as exceptions, and what each asks of the sender of an order (docs/aster-api.md 9)."""
+"""Aster's error codes as exceptions (docs/aster-api.md 9)."""
 
 from enum import IntEnum
 

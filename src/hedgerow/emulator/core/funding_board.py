@@ -1,4 +1,4 @@
-"""Settled funding of every pair as one board, replaced only when some pair settled."""
+"""Settled funding of every pair, rebuilt only when a pair has settled."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The tape as the emulated exchange shows it: shocks, changes and own trades laid over its prices, books and listings.
+"""The emulated market: shocks, changes and own trades applied to its prices, books and listings.
 
 ``Conditions`` is an immutable value replaced at each change, so that a view of the past keeps what was true then.
 """

@@ -1,4 +1,4 @@
-"""What an exchange changes about a market while a client holds a position in it, and books and prices that mislead.
+"""Changes of a market while a client holds a position in it: filters, fees, brackets, status, distorted books.
 
 Each change is a value: a symbol, the time from which it is in force, and for how long. Several may be in force at once;
 they are applied in the order in which they were made. They change matching, filters and everything that the exchange

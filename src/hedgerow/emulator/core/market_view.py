@@ -1,4 +1,4 @@
-"""The market as read at one time; nothing is computed before it is asked for."""
+"""The market read at one time; everything is computed on demand."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""A finite book around the tape's middle price: levels, what own trades took from them, and how it refills.
+"""A finite order book around the mid price: levels, what own trades took from them, and how they refill.
 
 Shape: eleven price levels a side. Those within 10 bp of the touch hold ``Liquidity.depth_notional`` together, growing
 with the distance; six times as much stands behind them, up to 1 %. What an order takes comes back with a half-life

@@ -1,4 +1,4 @@
-"""The order desk: takes orders in, matches them, books each trade into wallet and journal, and keeps what rests."""
+"""Accepts orders, matches them, books each trade in wallets and records, and keeps the resting ones."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What an order must satisfy before it may meet the book, what it holds while it waits, and what a trade changes."""
+"""What an order must satisfy to be accepted, what it reserves while it rests, and what a trade changes."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The changes of a market applied to what its tape says: instruments, brackets, prices and the shape of books."""
+"""Applies market changes: instruments, brackets, prices and the shape of order books."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Everything about an emulated account that must survive a restart, as one value; the tape is not part of it."""
+"""Everything of an emulated account that survives a restart, as one value without its market data."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Money of one account: the spot wallet and the perpetual wallet, exact to the last digit.
+"""The spot wallet and the perpetual wallet of one account, exact to the last digit.
 
 A change is checked before it is made, so that a refused one leaves nothing behind. Both wallets change only by trades
 at their price, fees, funding, transfers and rows of the statement.

@@ -1,4 +1,4 @@
-"""One account on an emulated exchange: the state that every door shares.
+"""One account on an emulated exchange: the state behind both the in-process venue and the wire.
 
 Time is given from outside: ``advance`` brings the world to a time and does what fell due on the way (see ``passage``).
 """

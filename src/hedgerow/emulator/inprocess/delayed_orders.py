@@ -1,4 +1,4 @@
-"""Orders that were sent, not answered, and arrive later than their sender waited for."""
+"""Orders that were sent, got no reply, and arrive later."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta

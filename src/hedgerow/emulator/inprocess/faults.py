@@ -1,4 +1,4 @@
-"""What goes wrong, declared as values: a plan of faults that the venue's door applies, each by count or by time.
+"""Faults of the in-process venue, declared as values, each by count or by time.
 
 A plan is a script; ``drawn_plan`` draws one from a seeded source. A new kind of fault is one more struct here and one
 more place in the door that asks for it.

@@ -1,4 +1,4 @@
-"""What an emulated account would be told by its streams: each change of its world, as news, at its time.
+"""Notifications of an emulated account: each change, at its time.
 
 News are found by comparing the account with how it was when last compared, so that none can be told that is not so.
 """

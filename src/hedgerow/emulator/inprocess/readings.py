@@ -1,4 +1,4 @@
-"""Readings that are false: what an in-process exchange shows of an account or a market while the truth is another.
+"""False readings: what an in-process exchange shows of an account or a market while the truth is another.
 
 Each is a value of a fault plan (``faults.FaultPlan``). The in-process venue stands for a client that reads honestly:
 where such a client notices that a reply is incomplete or contradicts itself, the view says so (``noticed``); a reply

@@ -1,4 +1,4 @@
-"""What an exchange in this process answers to a command, as events: refusals, outcomes that are not known, orders."""
+"""Replies of the in-process venue to commands, as events: refusals, unknown outcomes, orders."""
 
 from datetime import datetime
 from typing import assert_never

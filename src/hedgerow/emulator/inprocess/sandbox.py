@@ -1,4 +1,4 @@
-"""Another venue's market, traded on an emulated account: real books and rates, no order ever leaves."""
+"""Paper trading on another venue's market: its real books and rates, an emulated account, no order leaves."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

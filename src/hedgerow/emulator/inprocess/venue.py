@@ -1,4 +1,4 @@
-"""The in-process door to a world: ``ports.Venue`` over a clock, with latency and faults."""
+"""A world as a ``ports.Venue`` in the same process, with latency and faults."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""A market that never was: a ``MarketData`` drawn from a seed, with realistic grids, funding, basis and books.
+"""A generated market: ``MarketData`` drawn from a seed, with realistic grids, funding, basis and books.
 
 Spot prices are a market factor plus each pair's own return; a perpetual stands at spot plus its premium. Funding
 follows the venue's documented formula on the interval's mean premium (docs/aster-api.md 11). Nothing is computed

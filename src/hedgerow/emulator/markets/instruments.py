@@ -1,4 +1,4 @@
-"""The pairs of the generated market: names, grids and characters.
+"""Pairs of the generated market: names, grids and characters.
 
 Names are those listed on both markets in January 2026 (docs/aster-api.md 5.1); lots of BTC, ETH, BNB and ASTER
 are like the captured ones (section 7); ticks follow from the price: about a basis point or less on the perpetual, a

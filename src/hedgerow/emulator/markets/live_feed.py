@@ -1,4 +1,4 @@
-"""What was last read of another venue, as a tape: its market can be traded on by an emulated account."""
+"""Market data last read from another venue, so that an emulated account can trade on it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta

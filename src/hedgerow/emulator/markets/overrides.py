@@ -1,4 +1,4 @@
-"""A tape whose prices may stand still and whose funding may be changed while it plays: rates, intervals, or both."""
+"""Market data with frozen prices or changed funding: rates, intervals, or both."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta

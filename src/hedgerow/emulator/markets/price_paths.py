@@ -1,4 +1,4 @@
-"""Hourly paths of the generated market: one factor for all, and per pair its own return and its premium.
+"""Hourly price paths of the generated market: one common factor, and a return and a premium per pair.
 
 Each path is drawn day by day, in order, from a source seeded by (seed, name, day): the same whatever is asked first,
 and without an end. Calibration (STATS 1, 4 and 7; "bp" of spot, rates per 8 hours):

@@ -1,4 +1,4 @@
-"""The pairs of a market of the size of today: hundreds of perpetuals, most without a spot market, some delisted.
+"""A market of today's size: hundreds of perpetuals, most without a spot market, some delisted.
 
 Counted on Aster in 2026-09: 602 perpetuals listed, about 448 of them trading, 254 spot pairs. Funding intervals: about
 6 % one hour, 1.5 % two, 67 % four, the rest eight. Which symbol is what follows from its number alone, so that any

@@ -1,4 +1,4 @@
-"""Captured replies of the venue: its symbol rows, and their grids laid over a tape's instruments."""
+"""Captured replies of the venue: symbol rows, and their grids applied to market data."""
 
 import gzip
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The wired exchange in the same process: ``ports.Transport`` and ``ports.StreamTransport`` under any clock."""
+"""The exchange in the same process as a client: ``ports.Transport`` and ``ports.StreamTransport``."""
 
 import asyncio
 import zlib

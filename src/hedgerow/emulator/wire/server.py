@@ -1,4 +1,4 @@
-"""The wired exchange on sockets: a thin aiohttp shell around ``WireVenue``.
+"""The exchange on sockets: a thin aiohttp server around ``WireVenue``.
 
 Futures answer on one port and spot on the next; REST paths and the prefixes ``/fstream`` and ``/sstream`` work on both.
 """

@@ -1,4 +1,4 @@
-"""A whole wired exchange: REST, streams and administration over one state and one clock."""
+"""The exchange: REST, streams and ``/admin`` over one state and one clock."""
 
 from collections.abc import Callable
 from datetime import datetime

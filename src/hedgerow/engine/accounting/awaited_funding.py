@@ -1,4 +1,4 @@
-"""Settlements that the hedge was held at and whose payment is not listed yet."""
+"""Funding settlements through which the hedge was held and whose payment is not listed yet."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Keeps the books: opening balances, real fees, funding once per transaction, and rows of the venue not ours."""
+"""Keeps the books: opening balances, fees, funding once per transaction, statement rows of others."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta

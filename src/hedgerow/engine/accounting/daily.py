@@ -1,4 +1,4 @@
-"""Counts the loss of each UTC day from the log, and halts openings when it reaches its limit."""
+"""The daily loss limit: counts each UTC day's loss from the log, and halts openings at the limit."""
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.events import HaltReason

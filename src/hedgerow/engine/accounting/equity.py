@@ -1,4 +1,4 @@
-"""The strategy's equity: what the bot answers for, apart from what else lies in the account."""
+"""Strategy equity: the bot's own money, apart from what else is in the account."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Fills of the bot's own orders that come after the order counted as ended: booked, and held as the bot's.
+"""Late fills: fills of the bot's own orders found after the order had ended.
 
 An order that was given up as never arrived may still be executed. Its client id is in the log, so that what it trades
 is the bot's: it joins the hedge held, or becomes one of a single leg, which the next decision closes. A client id of

@@ -1,4 +1,4 @@
-"""Reads the venue's statement to explain a difference of the books: from the last agreement on, in bounded steps."""
+"""Reads the venue's statement to explain a difference of the books: since the last agreement, in bounded steps."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Trade reports that contradict their order or are most unusual wait for later readings that say the same."""
+"""Trade reports that contradict their order wait for later readings that agree."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal

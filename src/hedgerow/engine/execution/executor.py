@@ -1,4 +1,4 @@
-"""Carries out two-leg jobs: log the step and the intent, send one command, log what happened, step again."""
+"""Executes two-leg jobs: log the step and the intent, send one command, log the outcome, step again."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What really happened where one answer does not prove it: to an order of unknown outcome, to a missing leg."""
+"""Resolves unknown outcomes: of an order, and of a leg that a reply does not show."""
 
 from datetime import datetime
 from decimal import Decimal

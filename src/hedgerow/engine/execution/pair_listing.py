@@ -1,4 +1,4 @@
-"""The pair as the venue lists it, for the job at work: before each order, read again after a filter refused one."""
+"""The pair as the venue lists it now: before each order, and again after a filter refusal."""
 
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import OrderEnded

@@ -1,4 +1,4 @@
-"""Time for durations: the wall clock as it was when a job began, carried on by the monotonic clock.
+"""Time for durations: the wall clock at the start of a job, continued by the monotonic clock.
 
 A wall clock that is set by hours in the middle of a trade makes no time-out due, hides no naked second and makes no
 book fresh: what the job measures goes on from its beginning. Across a restart only the wall clock is left.

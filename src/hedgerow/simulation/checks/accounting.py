@@ -1,4 +1,4 @@
-"""What must add up when all is quiet, and at the end: books, equity, coins, funding, beginnings and ends."""
+"""Accounting checks: books, equity, coins, funding, opened and closed hedges."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""After what the exchange really did, nothing may be opened until the owner allows it."""
+"""Checks that nothing is opened after an incident until the owner resumes."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Holds every plan and every order against the settings, by what is true on the exchange when it is made."""
+"""Checks every plan and order against the settings and the exchange's state."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a bot reports, held against what happened: no event unsaid, no exposure made small."""
+"""Checks that what the bot reports is no less than what happened."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a bot must do in time when nothing keeps it from it: save its margin, leave, open, complete what it opens."""
+"""Checks what a bot must do in time: top up margin, exit, open, complete an opening."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta

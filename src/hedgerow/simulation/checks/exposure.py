@@ -1,4 +1,4 @@
-"""How long and by how much legs differed, trade by trade: every job of every run, as the exchange saw it."""
+"""Exposure: how long and by how much the legs differed, trade by trade."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal

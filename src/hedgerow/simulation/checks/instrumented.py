@@ -1,4 +1,4 @@
-"""The store and the venue of a bot, with the witness looking on."""
+"""Store and venue of a bot, instrumented for the monitor."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What must hold, as pure checks: each takes facts, and returns what is wrong in words, nothing when all is well.
+"""The invariants, as pure functions: facts in, violations out.
 
 The facts are the ledger before and after an event, what was sent, and what really lies on the exchange: the bot's own
 opinion of itself is never the only witness.

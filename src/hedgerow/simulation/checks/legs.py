@@ -1,4 +1,4 @@
-"""Compares the legs of every pair on the exchange, and keeps what differs, since when, and why."""
+"""Compares the legs of every pair on the exchange: what differs, since when, and why."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Watches one run: hears every event, sees every order leave, and looks at the exchange itself."""
+"""Monitors one run: every event, every order, and the exchange itself."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Facts of the exchange in the terms of the settings, worked out without the bot's code."""
+"""Facts of the exchange in the terms of the settings, computed without the bot's code."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What an exchange changes about the held pair's market for a while: grids, minimums, fees, brackets, books, marks."""
+"""Temporary changes of the held pair's market: filters, fees, brackets, books, mark prices."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Power cuts: the process of the bot dies before or after any append to its log, or around any call of the venue.
+"""Crashes of the bot: before or after any append to its log, or around any call of the venue.
 
 Nothing graceful happens then: the exception passes every handler of the bot, and store and venue are dead to the old
 life, so that nobody hears its last words.

@@ -1,4 +1,4 @@
-"""What befalls the account while the bot works: prices that jump, markets that close, a venue and an owner who act."""
+"""Incidents: price jumps, market closures, acts of the venue and of the owner."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The market of a simulated run: few pairs, hourly prices, funding that moves between hot, calm and negative.
+"""The market of a simulated run: few pairs, hourly prices, funding that is high, calm or negative.
 
 Grids, fees and books are those of the emulator's catalogue; the paths are rougher than real ones, so that two weeks
 hold what otherwise takes months: rotations, negative settlements, interval changes, books that lose a side.

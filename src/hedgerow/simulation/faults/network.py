@@ -1,4 +1,4 @@
-"""The network between a bot and an exchange in memory: cut for spans, and a power cut may fall while a request travels.
+"""The network of a simulated run: cut for spans, and crashes while a request is under way.
 
 What has left travels on by itself: a bot that dies or loses patience does not call its request back.
 """

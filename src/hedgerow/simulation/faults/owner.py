@@ -1,4 +1,4 @@
-"""The owner's requests to a running bot: in memory, and on the clock of the run."""
+"""The owner's requests to a running bot."""
 
 from datetime import datetime, timedelta
 from typing import Final

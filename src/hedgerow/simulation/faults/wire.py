@@ -1,4 +1,4 @@
-"""What goes wrong on the way to an exchange and in its answers, each at a time of its own."""
+"""Faults of requests, replies and streams, each at its time."""
 
 from datetime import datetime
 from enum import StrEnum

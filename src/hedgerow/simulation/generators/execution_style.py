@@ -1,4 +1,4 @@
-"""Which style of execution a run has: given, or drawn from its seed."""
+"""Draws the execution style of a run from its seed, unless it is given."""
 
 from decimal import Decimal
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Draws troubles one by one: what the venue, its market, the owner and the power do to a run, and when."""
+"""Draws faults one by one: of the venue, its market, the owner and the process."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta

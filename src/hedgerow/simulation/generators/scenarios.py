@@ -1,4 +1,4 @@
-"""Draws a run from its seed: the account, the settings, and what goes wrong when."""
+"""Draws a scenario from a seed: account, settings, faults."""
 
 from decimal import Decimal
 from itertools import chain

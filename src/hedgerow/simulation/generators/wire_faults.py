@@ -1,4 +1,4 @@
-"""Draws what goes wrong through the wire: faults of requests and streams, cuts of the network, wrong clocks."""
+"""Draws faults of the wire: requests, streams, network cuts, wrong clocks."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta

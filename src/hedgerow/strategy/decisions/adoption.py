@@ -1,4 +1,4 @@
-"""Take a position found on the venue into the ledger, with its real age, prices, fees and funding.
+"""Adopts a position found on the venue, with its age, prices, fees and funding.
 
 The perpetual's trades are replayed backwards to the time the position was last flat. The records of its trades are
 kept one by one; a balancing record brings their sum to exactly what is adopted.

@@ -1,4 +1,4 @@
-"""What cannot wait for the next cycle: judged from news, from a glance at the account, from the mark alone. Pure.
+"""Alarms: what cannot wait for the next cycle, from notifications, an account reading or the mark price. Pure.
 
 An alarm is a reason to run a cycle now and nothing else: what is to be done about it is decided there, on readings of
 its own. What comes of the bot's own orders is none.

@@ -1,4 +1,4 @@
-"""After what nothing may be opened until a person has looked: emergencies, liquidations, lost legs and lost money."""
+"""After which incidents nothing may be opened until an operator resumes."""
 
 from collections.abc import Mapping
 from decimal import Decimal

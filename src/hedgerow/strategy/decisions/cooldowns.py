@@ -1,4 +1,4 @@
-"""How long a pair is left alone after it ended badly: longer after each further time in a row."""
+"""Cooldowns: how long a pair rests after it ended badly, longer each time in a row."""
 
 from datetime import datetime, timedelta
 from typing import Final

@@ -1,4 +1,4 @@
-"""Whether anything may be opened, which pair first, and how large: on complete observations alone."""
+"""Entry: whether anything may be opened, which pair first, and how large."""
 
 from collections.abc import Iterator
 from itertools import chain

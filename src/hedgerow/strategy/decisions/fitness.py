@@ -1,4 +1,4 @@
-"""Whether a position found on the venue may become the bot's as it is: account modes, margin, one coin in both legs."""
+"""Whether a position found on the venue can be adopted as it is: account modes, margin, one underlying."""
 
 from hedgerow.domain.account import AccountView, MarginType
 from hedgerow.domain.market import MarketView

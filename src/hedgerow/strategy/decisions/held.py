@@ -1,4 +1,4 @@
-"""What to do about the held hedge. Safety exits first, on whatever could be seen; the rest on all of it."""
+"""What to do about the held hedge: safety exits first, then the rest."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What the account means for the ledger. The venue is right; the ledger says whose the coins are.
+"""What an account reading means for the ledger.
 
 Every verdict but ``Consistent`` and ``Nothing`` deserves a second reading before it is acted on: balances lag. Verdicts
 are values, so that two of them can be compared.

@@ -1,4 +1,4 @@
-"""Every pair with its signal and what refuses it: for tables; a decision never needs it."""
+"""Every pair with its signal and the filter that refuses it, for tables."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""What a comparison of ledger and account can come to, as values; two readings agree when their verdicts are equal."""
+"""Verdicts of a reconciliation, as values."""
 
 from decimal import Decimal
 from typing import TypeAlias

@@ -1,4 +1,4 @@
-"""How much of a coin may be left unsold at the end of a hedge. Pure."""
+"""How much of a coin may stay unsold at the end of a hedge. Pure."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""When to leave: the held hedge in numbers, and the ordered reasons to close it."""
+"""Exits: the held hedge in numbers, and the ordered reasons to close it."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

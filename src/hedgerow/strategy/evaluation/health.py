@@ -1,4 +1,4 @@
-"""Is the hedge whole? Balance of its legs, room to liquidation, leverage, trading status.
+"""Health of a hedge: balance of the legs, distance to liquidation, leverage, trading status.
 
 Only what the ledger owns counts: coins that the user holds beside a hedge are never part of it.
 """

@@ -1,4 +1,4 @@
-"""Leverage and liquidation price of the held short: what a second endpoint has to say before either is acted on. Pure.
+"""Leverage and liquidation price of the short: what a second endpoint must confirm. Pure.
 
 An account reply whose row has another leverage than 1, or a liquidation price near the mark, proves neither by itself.
 """

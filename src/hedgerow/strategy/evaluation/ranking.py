@@ -1,4 +1,4 @@
-"""Signals: funding of every pair over its window, ranked; recomputed only when a rate changed."""
+"""Signals: funding of every pair over its window, ranked; recomputed only when a rate has changed."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import sqrt

@@ -1,4 +1,4 @@
-"""Where the free USDT should lie, and how much of a hedge its margin still carries."""
+"""Rebalancing: how free USDT is split between the wallets, and how much of a hedge its margin carries."""
 
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 

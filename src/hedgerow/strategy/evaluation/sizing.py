@@ -1,4 +1,4 @@
-"""How much: capital per leg, quantities on the grids, margin, slices. Every result fits the wallets it was given."""
+"""Sizing: capital per leg, quantities on the grids, margin, slices."""
 
 from decimal import ROUND_CEILING, Decimal
 

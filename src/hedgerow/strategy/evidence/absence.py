@@ -1,4 +1,4 @@
-"""A leg that an account reply does not show, or shows smaller than the log: what else has to say so. Pure.
+"""A leg that an account reply does not show, or shows smaller: what else must confirm it. Pure.
 
 One endpoint alone proves nothing. Why each source counts, and what does not: docs/decisions, "A leg is gone only when
 a second source says so".

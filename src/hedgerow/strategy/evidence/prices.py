@@ -1,4 +1,4 @@
-"""Prices that decide: what each source shows of one pair, which of them support one another, and what bounds a sale.
+"""Prices that decide: which sources of one pair agree, and what bounds a sale.
 
 A price is a claim of one source. Books of one market can be empty for seconds, an index can be wrong; two of the spot
 book, the perpetual's book, mark and index that agree are taken for the price.

@@ -1,4 +1,4 @@
-"""What a trade report has to agree with before it is booked: its order, and what such a trade usually costs. Pure.
+"""What a trade report must agree with before it is booked. Pure.
 
 A report is booked once and for ever, and a reply may be wrong. Reports that contradict the order that they belong to,
 and those that would be most unusual, are booked only when later readings go on saying the same.

@@ -1,4 +1,4 @@
-"""Are both legs of a pair one coin? Names and values must agree; what cannot be read is not the same coin."""
+"""Whether both legs of a pair are one underlying: names and values must agree."""
 
 import re
 from decimal import Decimal

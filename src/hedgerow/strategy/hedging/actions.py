@@ -1,4 +1,4 @@
-"""What the two-leg machine does in each state: lead, follow, repair, unwind, end. Pure."""
+"""Actions of the two-leg machine: lead, follow, repair, unwind, end. Pure."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

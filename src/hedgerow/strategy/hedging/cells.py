@@ -1,4 +1,4 @@
-"""What the cells of the two-leg machine's table do: each takes the job after an event and returns the next step."""
+"""Cells of the machine's table: each takes the job after an event and returns the next step."""
 
 from typing import TypeAlias
 

@@ -1,4 +1,4 @@
-"""Maker style: the leading slice rests at the touch, and is cancelled before anything else is sent. Pure."""
+"""Maker style: the leading slice rests at the touch and is cancelled before anything else is sent. Pure."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What the two-leg machine knows while it decides: fresh prices, caps, exposure; and how it words an order. Pure."""
+"""Orders of the two-leg machine: prices, caps, exposure. Pure."""
 
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal

@@ -1,4 +1,4 @@
-"""What a job's own counters say about how well it was carried out. Pure."""
+"""Execution quality from a job's counters. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime

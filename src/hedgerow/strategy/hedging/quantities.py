@@ -1,4 +1,4 @@
-"""How much a two-leg job has yet to do: lead, follow, take back. Base units on the grid of the leg. Pure."""
+"""Quantities that a two-leg job has yet to lead, follow or unwind, in base units on the grid of the leg. Pure."""
 
 from decimal import Decimal
 

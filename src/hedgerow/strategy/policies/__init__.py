@@ -1,4 +1,4 @@
-"""Policies of the house, and the way to plug in another one by its dotted path."""
+"""The built-in policies, and how another one is loaded by its dotted path."""
 
 import traceback
 from collections.abc import Callable

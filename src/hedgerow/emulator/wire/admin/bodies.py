@@ -1,4 +1,4 @@
-"""Bodies of requests to the administration: decoded into a struct, or refused with what is allowed."""
+"""Bodies of ``/admin`` requests: decoded into a struct, or refused with what is allowed."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

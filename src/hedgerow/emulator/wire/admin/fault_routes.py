@@ -1,4 +1,4 @@
-"""Administration of trouble: faults of requests and streams, stopped books, changed funding, forced liquidations.
+"""``/admin`` routes of faults: requests, streams, stopped books, changed funding, forced liquidations.
 
 What is set here lasts while the exchange runs and is not kept by ``--state``, except changes of funding and prices.
 """

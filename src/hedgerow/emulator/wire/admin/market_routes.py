@@ -1,4 +1,4 @@
-"""Administration of changing markets: filters, fees, brackets, statuses, redenominations, distorted books and marks.
+"""``/admin`` routes of market changes: filters, fees, brackets, statuses, redenominations, distorted books.
 
 One body for all; its ``type`` names the change (``emulator.market_changes``). What is set here is kept by ``--state``.
 """

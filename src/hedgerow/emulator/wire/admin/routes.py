@@ -1,4 +1,4 @@
-"""Administration under ``/admin``: time, prices, accounts, faults and the whole state, as JSON.
+"""``/admin`` routes of time, prices, accounts and the whole state.
 
 For tests, for demonstrations, and for clients whose clock follows the exchange's: their waits ask it to advance.
 """

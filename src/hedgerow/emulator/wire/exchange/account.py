@@ -1,4 +1,4 @@
-"""One account behind the wire: its world, its orders as tickets, its transfers, listen keys and settings.
+"""One account of the exchange: its world, orders, transfers, listen keys and settings.
 
 ``sync`` turns what changed in the world since the last time into tickets and user-stream events.
 """

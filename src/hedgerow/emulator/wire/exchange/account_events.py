@@ -1,4 +1,4 @@
-"""User-stream events as the venue words them (docs/aster-api.md 10.2)."""
+"""Events of the user stream (docs/aster-api.md 10.2)."""
 
 from collections.abc import Iterable
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""When conditional orders fire: stops, take-profits and trailing stops (docs/aster-api.md 8)."""
+"""Conditional orders: stops, take-profits and trailing stops (docs/aster-api.md 8)."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Several accounts on one market: shared tape, shared conditions, one clock, and who may sign for whom."""
+"""The exchange: several accounts on one market and one clock, and who may sign for whom."""
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Who may sign for which account of an exchange: its agents, its keys of the old kind, and the nonces they used."""
+"""Keys of the exchange: agents, V1 keys, and the nonces that they used."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The way of an order: acknowledged, armed or matched, amended, cancelled (docs/aster-api.md 5.2, 6.2 and 8)."""
+"""The life cycle of an order: acknowledged, armed or matched, amended, cancelled (docs/aster-api.md 5.2, 6.2, 8)."""
 
 from collections.abc import Iterable
 from datetime import timedelta

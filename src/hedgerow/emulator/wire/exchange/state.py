@@ -1,4 +1,4 @@
-"""Everything about a wired exchange that must survive its end, as values."""
+"""Everything of the exchange that survives its process, as values."""
 
 from collections.abc import Mapping
 from datetime import datetime

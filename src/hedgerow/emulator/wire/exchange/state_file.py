@@ -1,4 +1,4 @@
-"""A wired exchange in one file: what changed is written before each answer, so that a killed process loses nothing.
+"""The exchange in one file: a change is written before its reply, so that a killed process loses nothing.
 
 An SQLite file of named parts. Long histories are kept in chunks, so that a change writes little however long they are.
 """

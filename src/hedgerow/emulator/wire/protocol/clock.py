@@ -1,4 +1,4 @@
-"""The exchange's clock: at the pace of another, faster, or moved by hand."""
+"""The clock of the exchange: real time, faster, or advanced by hand."""
 
 from datetime import datetime, timedelta
 

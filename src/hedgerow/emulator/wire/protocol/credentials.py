@@ -1,4 +1,4 @@
-"""Who may sign for whom: agents, old keys, and the nonces each signer has used (docs/aster-api.md 2 and 3)."""
+"""Who may sign for whom: agents, V1 keys, and used nonces (docs/aster-api.md 2 and 3)."""
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the venue's REST door refuses with: a code, a text and an HTTP status (docs/aster-api.md 2, 4 and 9)."""
+"""Errors of the REST interface: code, text and HTTP status (docs/aster-api.md 2, 4 and 9)."""
 
 from hedgerow.domain.errors import Rejected
 

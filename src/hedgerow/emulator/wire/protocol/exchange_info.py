@@ -1,4 +1,4 @@
-"""``exchangeInfo``: what the venue says about its symbols, from the instruments that are traded here.
+"""The ``exchangeInfo`` reply, made from the instruments.
 
 With captured replies, what they say beside the filters is served too, and their other symbols as no longer trading.
 """

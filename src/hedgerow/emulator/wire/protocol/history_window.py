@@ -1,4 +1,4 @@
-"""Windows of time that history endpoints page through (docs/aster-api.md 5.2, 5.3 and 6.2)."""
+"""Time windows of history endpoints (docs/aster-api.md 5.2, 5.3 and 6.2)."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""How the venue writes numbers: strings with the decimals of the instrument, milliseconds for times."""
+"""How the venue writes numbers and times: decimal strings of the instrument, milliseconds."""
 
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal

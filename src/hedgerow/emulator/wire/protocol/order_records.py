@@ -1,4 +1,4 @@
-"""Orders as the wire knows them: what was asked for, under which number, and how far it has come.
+"""Orders of the wire protocol: what was asked for, the order id, and the status.
 
 The world keeps limit orders only; a ticket also stands for what has not reached its book yet (a spot order between
 acknowledgement and matching, a conditional order before its trigger) and outlives its client id's second use.

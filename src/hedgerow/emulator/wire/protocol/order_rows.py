@@ -1,4 +1,4 @@
-"""Orders as REST replies carry them (docs/aster-api.md 5.2 and 6.2)."""
+"""Orders as rows of REST replies (docs/aster-api.md 5.2 and 6.2)."""
 
 from typing import Any
 

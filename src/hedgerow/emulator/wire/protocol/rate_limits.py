@@ -1,4 +1,4 @@
-"""Request weights per address and order counts per account: headers, 429, 418 (docs/aster-api.md 4)."""
+"""Rate limits: weights per address, order counts per account, headers, 429, 418 (docs/aster-api.md 4)."""
 
 from datetime import datetime, timedelta
 

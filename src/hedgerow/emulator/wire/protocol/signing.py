@@ -1,4 +1,4 @@
-"""Checks of signatures, written from the venue's documents: EIP-712 over the text sent (V3) and HMAC (V1).
+"""Verifies signatures: EIP-712 over the text sent (V3) and HMAC (V1); written from the venue's documents.
 
 The V3 digest is keccak256(0x1901 || domain separator || keccak256(type hash || keccak256(text))) with the domain
 ``AsterSignTransaction``, version 1, chain 1666 or 714 and the zero address (docs/aster-api.md 2).

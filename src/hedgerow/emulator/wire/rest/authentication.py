@@ -1,4 +1,4 @@
-"""Who a request comes from: V3 agent signatures, and old keys (docs/aster-api.md 2 and 3)."""
+"""Authentication of requests: V3 agent signatures and V1 keys (docs/aster-api.md 2 and 3)."""
 
 import hmac
 import re

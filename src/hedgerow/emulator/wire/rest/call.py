@@ -1,4 +1,4 @@
-"""One request on its way through the REST door, and the table that says which handler takes it."""
+"""One REST call, and the table of its handlers."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime

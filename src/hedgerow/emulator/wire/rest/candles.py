@@ -1,4 +1,4 @@
-"""Candles, day statistics and public trades, made from a tape's steps: the same at every asking (sections 5.1, 6.1)."""
+"""Candles, day statistics and public trades computed from market data (docs/aster-api.md 5.1 and 6.1)."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

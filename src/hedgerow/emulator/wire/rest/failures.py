@@ -1,4 +1,4 @@
-"""Answers that are no answers: web pages of any status, refusals of any form, and how long to wait before the next."""
+"""Replies that are not the exchange's own: web pages of any status, other error bodies, and retry pauses."""
 
 from enum import StrEnum
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""What goes wrong on the wire, declared as values: requests that fail, orders that do not fill, messages that get lost.
+"""Faults of the wire, declared as values: failing requests, orders that do not fill, lost stream messages.
 
 Faults of all kinds may be set at once, and each strikes by count, by span of time, by chance, or by all three. Chance
 is drawn from one seeded source, so that the same requests under the same seed are struck again.

@@ -1,4 +1,4 @@
-"""What happened to an account: trades, income, transactions, forced orders (docs/aster-api.md 5.3 and 6.2)."""
+"""Account history routes: trades, income, transactions, forced orders (docs/aster-api.md 5.3 and 6.2)."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Klines, tickers of a day and public trades over REST (docs/aster-api.md 5.1 and 6.1)."""
+"""Routes of klines, day tickers and public trades (docs/aster-api.md 5.1 and 6.1)."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

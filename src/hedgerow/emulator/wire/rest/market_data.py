@@ -1,4 +1,4 @@
-"""Public market data of both markets (docs/aster-api.md 5.1 and 6.1)."""
+"""Public market data routes of both markets (docs/aster-api.md 5.1 and 6.1)."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Mutations of one value of a JSON reply: what makes it absent, unreadable, out of range or another type.
+"""Mutations of a value of a JSON reply: absent, unreadable, out of range, another type.
 
 Pure: a decoded value goes in, another one comes out. ``rewriting`` finds the values in a reply and writes it again.
 """

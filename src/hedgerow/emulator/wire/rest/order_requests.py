@@ -1,4 +1,4 @@
-"""Order parameters read into tickets, with the rules of each order type (docs/aster-api.md 5.2 and 6.2)."""
+"""Order parameters, with the rules of each order type (docs/aster-api.md 5.2 and 6.2)."""
 
 import re
 from decimal import Decimal

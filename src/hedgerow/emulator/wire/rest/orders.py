@@ -1,4 +1,4 @@
-"""Order endpoints of both markets (docs/aster-api.md 5.2 and 6.2)."""
+"""Order routes of both markets (docs/aster-api.md 5.2 and 6.2)."""
 
 from collections.abc import Iterable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Balances, positions and rates of the perpetual account (docs/aster-api.md 5.3)."""
+"""Routes of balances, positions and commission rates of the perpetual account (docs/aster-api.md 5.3)."""
 
 from decimal import Decimal
 from hashlib import sha256

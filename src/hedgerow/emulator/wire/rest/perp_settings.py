@@ -1,4 +1,4 @@
-"""Settings of the perpetual account: leverage, margin, modes (docs/aster-api.md 5.3)."""
+"""Routes of leverage, margin and modes of the perpetual account (docs/aster-api.md 5.3)."""
 
 from typing import Any
 

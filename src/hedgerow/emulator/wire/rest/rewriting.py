@@ -1,4 +1,4 @@
-"""Rewrites replies and stream messages: bytes go in, other bytes come out.
+"""Rewrites replies and stream messages, bytes to bytes.
 
 ``rewrites_of`` enumerates every field of a decoded reply with every mutation that changes it, for a test to play each.
 """

@@ -1,4 +1,4 @@
-"""The REST door: a request in, an answer out (docs/aster-api.md 3 to 6 and 9)."""
+"""Routes a REST request to its handler and returns the reply (docs/aster-api.md 3 to 6 and 9)."""
 
 import re
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""What both markets share behind a signature: transfers, listen keys, agents, builders, noop; and the spot account."""
+"""Signed routes of both markets: transfers, listen keys, agents, builders, noop; and the spot account."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""All connections of an exchange: who listens to what, and when there is something to send."""
+"""Connections of the exchange: who subscribes to what, and when there is something to send."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta

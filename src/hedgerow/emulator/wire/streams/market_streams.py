@@ -1,4 +1,4 @@
-"""Market streams: which names exist, when each has news, and what it says (docs/aster-api.md 10.1)."""
+"""Market streams: their names, when each has an update, and its content (docs/aster-api.md 10.1)."""
 
 import re
 from collections.abc import Callable
