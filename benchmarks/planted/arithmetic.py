@@ -112,7 +112,7 @@ ARITHMETIC: Sequence[Patched] = (
         ("buying the short back above its price is a gain", "+ (bought - short)", "- (bought - short)"),
     ),
     *_of(
-        "domain/schedule.py",
+        "domain/funding.py",
         "unit/domain/test_schedule.py",
         (
             "a settlement is its own next one",

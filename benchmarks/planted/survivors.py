@@ -201,7 +201,7 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="microseconds survive in settlements",
-        file="domain/schedule.py",
+        file="domain/funding.py",
         does="the settlement before a time has that time's fractions of a second",
         old="    return at - (at - EPOCH) % interval",
         new="    past = (at - EPOCH) % interval\n    return at - timedelta(seconds=past // timedelta(seconds=1))",

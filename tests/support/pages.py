@@ -1,5 +1,6 @@
 """The tables of the pages that are printed from the code; ``make pages`` writes them anew."""
 
+import ast
 import re
 from itertools import groupby
 from pathlib import Path
@@ -26,14 +27,20 @@ def machine() -> list[str]:
 
 
 def modules() -> list[str]:
-    """Return every module by its package."""
-    rows = ["| package | modules |", "|---|---|"]
+    """Return every module by its package, with the first line of its docstring."""
+    rows = ["| module | |", "|---|---|"]
     for package in sorted(path.parent for path in SOURCE.rglob("__init__.py")):
-        names = [path.stem for path in sorted(package.glob("*.py")) if not path.stem.startswith("__")]
-        name = ".".join(package.relative_to(SOURCE).parts)
-        if names:
-            rows.append(f"| {f'`{name}`' if name else ''} | {', '.join(names)} |".replace("|  |", "| |"))
+        name = "/".join(package.relative_to(SOURCE).parts)
+        rows.append(f"| **`{name or 'hedgerow'}/`** | {first_line(package / '__init__.py')} |")
+        found = [path for path in sorted(package.glob("*.py")) if not path.stem.startswith("__")]
+        rows += [f"| `{path.stem}` | {first_line(path)} |" for path in found]
     return rows
+
+
+def first_line(path: Path) -> str:
+    """Return the first line of a module's docstring, as a cell of a table."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0].replace("``", "`").replace("|", "\\|")
 
 
 LOG = ROOT / "docs" / "log.md"

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from hedgerow.domain.commands import TransferFunds
 from hedgerow.domain.events import Event
+from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.instrument import BasisPair, Instrument, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import OperatorRequest
 from hedgerow.domain.order import MAX_CLIENT_ID, OrderRequest
-from hedgerow.domain.schedule import EPOCH
 
 __all__ = ["EVENT_TYPES", "any_event", "any_ledger", "any_value"]
 

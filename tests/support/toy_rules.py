@@ -4,10 +4,10 @@ from decimal import Decimal
 
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.execution import RESTING_GAP, ExecutionKind, ExecutionState, HedgeExecution
+from hedgerow.domain.funding import seconds_to_settlement
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import BPS, ZERO
 from hedgerow.domain.order import OrderRequest, TimeInForce
-from hedgerow.domain.schedule import seconds_to_settlement
 from hedgerow.strategy.hedging.machine import Step, Surroundings
 from support.toy_venue import ToyVenue
 

@@ -11,9 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from hedgerow.clock import VirtualClock
-from hedgerow.domain.funding import FundingRate
+from hedgerow.domain.funding import FundingRate, last_settlement, next_settlement
 from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, TradingStatus
-from hedgerow.domain.schedule import last_settlement, next_settlement
 from hedgerow.emulator import EmulatedVenue, World, WorldOptions
 from hedgerow.ports import Liquidity, MarketData, MarketPrices
 

@@ -1,12 +1,26 @@
-"""Funding: predicted and settled rates, payments, and the averaged signal that decisions use."""
+"""Funding: predicted and settled rates, payments, the averaged signal that decisions use, and settlement times."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct, field
 
-__all__ = ["FundingPayment", "FundingRate", "FundingSignal", "RateBoard"]
+__all__ = [
+    "EPOCH",
+    "HOURS_PER_YEAR",
+    "FundingPayment",
+    "FundingRate",
+    "FundingSignal",
+    "RateBoard",
+    "last_settlement",
+    "next_settlement",
+    "seconds_to_settlement",
+    "settlements",
+]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+HOURS_PER_YEAR = 8760
 
 
 class FundingRate(Struct, frozen=True, kw_only=True):
@@ -68,3 +82,32 @@ class RateBoard(Struct, frozen=True, kw_only=True, eq=False, weakref=True):
     def newest(self, symbol: str, count: int) -> tuple[FundingRate, ...]:
         """Return at most ``count`` newest settled rates, oldest first."""
         return self.settled.get(symbol, ())[-count:]
+
+
+def last_settlement(at: datetime, interval_hours: int) -> datetime:
+    """Return the newest settlement that is not after ``at``."""
+    interval = timedelta(hours=interval_hours)
+    return at - (at - EPOCH) % interval
+
+
+def next_settlement(at: datetime, interval_hours: int) -> datetime:
+    """Return the first settlement strictly after ``at``."""
+    return last_settlement(at, interval_hours) + timedelta(hours=interval_hours)
+
+
+def settlements(after: datetime, until: datetime, interval_hours: int) -> tuple[datetime, ...]:
+    """Return the settlement times in ``(after, until]``, oldest first."""
+    interval = timedelta(hours=interval_hours)
+    found: list[datetime] = []
+    stamp = next_settlement(after, interval_hours)
+    while stamp <= until:
+        found.append(stamp)
+        stamp += interval
+    return tuple(found)
+
+
+def seconds_to_settlement(at: datetime, interval_hours: int) -> float:
+    """Return the distance in seconds to the nearest settlement, before or after ``at``."""
+    since = (at - last_settlement(at, interval_hours)).total_seconds()
+    until = (next_settlement(at, interval_hours) - at).total_seconds()
+    return min(since, until)

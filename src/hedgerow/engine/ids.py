@@ -6,7 +6,7 @@ Never reused, even across stores; at most 36 characters of ``[A-Za-z0-9_-]`` wit
 import random
 from datetime import datetime, timedelta
 
-from hedgerow.domain.schedule import EPOCH
+from hedgerow.domain.funding import EPOCH
 from hedgerow.ports import Clock
 
 __all__ = ["IdSource"]

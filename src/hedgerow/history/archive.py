@@ -14,9 +14,8 @@ from typing import TypeVar
 from msgspec import Struct
 
 from hedgerow.domain.errors import HistoryError
-from hedgerow.domain.funding import FundingRate
+from hedgerow.domain.funding import FundingRate, last_settlement, next_settlement
 from hedgerow.domain.instrument import BasisPair, Market
-from hedgerow.domain.schedule import last_settlement, next_settlement
 from hedgerow.history.grids import Captures, basis_pair, declared_liquidity, declared_volume, load_captures
 from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, ParquetRows, read_rows, symbols_of, time_range
 from hedgerow.history.quality import Gap, clean_closes, clean_prints, gaps_between, moment

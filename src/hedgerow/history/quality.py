@@ -8,7 +8,7 @@ from math import isfinite
 from msgspec import Struct
 
 from hedgerow.domain.errors import HistoryError
-from hedgerow.domain.schedule import EPOCH
+from hedgerow.domain.funding import EPOCH
 from hedgerow.history.parquet import ParquetRows
 
 __all__ = ["Gap", "HourlyClose", "Print", "clean_closes", "clean_prints", "gaps_between", "moment"]

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from hedgerow.domain.funding import FundingRate
-from hedgerow.domain.schedule import EPOCH
+from hedgerow.domain.funding import EPOCH, FundingRate
 from hedgerow.history.quality import HourlyClose, Print
 from hedgerow.ports import MarketPrices
 

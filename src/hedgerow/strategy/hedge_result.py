@@ -14,13 +14,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain.account import QUOTE_ASSET
-from hedgerow.domain.funding import FundingSignal
+from hedgerow.domain.funding import FundingSignal, next_settlement
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger.state import Ledger, Totals
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition
-from hedgerow.domain.schedule import next_settlement
 from hedgerow.strategy.evidence.prices import Prices, prices_of
 from hedgerow.strategy.exit_costs import average_price
 

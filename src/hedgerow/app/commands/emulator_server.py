@@ -13,8 +13,8 @@ from msgspec import Struct
 from hedgerow.app.signals import on_stop_signals
 from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.markets.generated import GeneratedMarketData
 from hedgerow.emulator.markets.instruments import catalogue
 from hedgerow.emulator.markets.universe import Universe, universe

@@ -23,7 +23,7 @@ class Severity(StrEnum):
     PROBLEM = "problem"
 
 
-class DoctorFinding(Struct, frozen=True, kw_only=True):
+class DoctorFinding(Struct, frozen=True, kw_only=True, rename={"fix": "mend"}):
     """One thing that was looked at."""
 
     subject: str
@@ -34,7 +34,7 @@ class DoctorFinding(Struct, frozen=True, kw_only=True):
 
     @property
     def line(self) -> str:
-        """Finding and mend in one line."""
+        """Finding and fix in one line."""
         return f"{self.subject}: {self.text}{f' - {self.fix}' if self.fix else ''}"
 
 

@@ -12,7 +12,7 @@ from hedgerow.app.outlook_file import read_outlook
 from hedgerow.app.venues.connection import VenueAccess, VenueConnection
 from hedgerow.clock import SystemClock, VirtualClock
 from hedgerow.config import Home
-from hedgerow.domain.schedule import EPOCH
+from hedgerow.domain.funding import EPOCH
 from hedgerow.emulator.core.snapshot import WorldState
 from hedgerow.emulator.core.world import World
 from hedgerow.emulator.inprocess.venue import EmulatedVenue

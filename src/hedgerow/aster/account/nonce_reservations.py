@@ -10,8 +10,8 @@ from hedgerow.aster.account.own_activity import OwnActivity, id_of
 from hedgerow.aster.client import AsterClient
 from hedgerow.domain.commands import Command
 from hedgerow.domain.errors import NotSent, VenueError
+from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.schedule import EPOCH
 from hedgerow.ports import Clock
 
 __all__ = ["Reservations"]

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from hedgerow.domain.errors import ConfigError, NotSent
-from hedgerow.domain.schedule import EPOCH
+from hedgerow.domain.funding import EPOCH
 from hedgerow.ports import Clock
 
 __all__ = ["NonceSource", "VenueTime"]

@@ -12,8 +12,7 @@ from msgspec import Struct
 
 from hedgerow.aster.client import ROWS, AsterClient
 from hedgerow.aster.schema.market_rows import MILLISECOND, FundingRateRow, from_millis
-from hedgerow.domain.funding import FundingRate, RateBoard
-from hedgerow.domain.schedule import last_settlement
+from hedgerow.domain.funding import FundingRate, RateBoard, last_settlement
 from hedgerow.tasks import all_of
 
 __all__ = ["FundingHistory"]

@@ -19,8 +19,8 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from hedgerow.domain.errors import OutcomeUnknown
+from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.market import Level
-from hedgerow.domain.schedule import EPOCH
 
 __all__ = [
     "CALENDAR_END_MS",

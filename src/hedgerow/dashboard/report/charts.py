@@ -11,7 +11,7 @@ from math import floor, log10
 
 from msgspec import Struct
 
-from hedgerow.domain.schedule import EPOCH
+from hedgerow.domain.funding import EPOCH
 
 __all__ = ["Bar", "ChartLine", "line_chart", "thinned", "ticks", "time_ticks", "timeline"]
 

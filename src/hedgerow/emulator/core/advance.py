@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.events import FlowKind, Wallet
+from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.core.account import Account
 from hedgerow.emulator.core.funding import charges, may_settle, payment_amount
 from hedgerow.emulator.core.wallets import to_row

@@ -7,8 +7,7 @@ from random import Random
 
 from msgspec import Struct
 
-from hedgerow.domain.funding import FundingRate
-from hedgerow.domain.schedule import EPOCH
+from hedgerow.domain.funding import EPOCH, FundingRate
 from hedgerow.emulator.core.wallets import to_row
 from hedgerow.ports import MarketData
 

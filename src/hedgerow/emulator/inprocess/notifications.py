@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 
+from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.notifications import Notification, NotificationKind
-from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.core.account import Followed
 from hedgerow.emulator.core.world import World
 from hedgerow.ports import Clock

@@ -11,10 +11,9 @@ from decimal import Decimal
 from math import exp, sin, tau
 from random import Random
 
-from hedgerow.domain.funding import FundingRate
+from hedgerow.domain.funding import FundingRate, last_settlement, next_settlement
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.schedule import last_settlement, next_settlement
 from hedgerow.emulator.markets.instruments import Character, catalogue, pair_of
 from hedgerow.emulator.markets.price_paths import HOURS_PER_DAY, MarketPath, PairPath
 from hedgerow.ports import Liquidity, MarketPrices

@@ -7,9 +7,8 @@ from zlib import crc32
 
 from msgspec import Struct
 
-from hedgerow.domain.funding import FundingRate
+from hedgerow.domain.funding import EPOCH, FundingRate, next_settlement, settlements
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.schedule import EPOCH, next_settlement, settlements
 from hedgerow.emulator.core.order_book import BookGaps
 from hedgerow.ports import Liquidity, MarketData, MarketPrices
 from hedgerow.proxies import MarketDataProxy

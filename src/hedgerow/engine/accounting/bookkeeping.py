@@ -8,14 +8,13 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.errors import MarketClosed, VenueError
 from hedgerow.domain.events import Wallet
-from hedgerow.domain.funding import FundingRate
+from hedgerow.domain.funding import FundingRate, last_settlement
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.account_reducers import FUNDING_HORIZON
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord
-from hedgerow.domain.schedule import last_settlement
 from hedgerow.engine.accounting.awaited_funding import AwaitedFunding
 from hedgerow.engine.accounting.statement_reader import SLACK, StatementReader
 from hedgerow.engine.accounting.trade_reports import TradeReports

@@ -15,9 +15,8 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.domain.funding import FundingRate
+from hedgerow.domain.funding import FundingRate, last_settlement, next_settlement
 from hedgerow.domain.instrument import BasisPair, Market, Side
-from hedgerow.domain.schedule import last_settlement, next_settlement
 from hedgerow.emulator.markets.instruments import Character, catalogue, pair_of
 from hedgerow.ports import Liquidity, MarketPrices
 

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 from hedgerow.domain.commands import Command, PlaceOrder
 from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
+from hedgerow.domain.funding import last_settlement, next_settlement, seconds_to_settlement
 from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import BPS, ONE, ZERO
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.position import Reason
-from hedgerow.domain.schedule import last_settlement, next_settlement, seconds_to_settlement
 from hedgerow.strategy.decisions.verdicts import BALANCED_WITHIN
 
 __all__ = [

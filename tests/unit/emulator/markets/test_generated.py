@@ -7,10 +7,9 @@ from statistics import mean
 
 import pytest
 
-from hedgerow.domain.funding import FundingRate
+from hedgerow.domain.funding import HOURS_PER_YEAR, FundingRate, last_settlement
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import is_on_grid
-from hedgerow.domain.schedule import HOURS_PER_YEAR, last_settlement
 from hedgerow.emulator import GeneratedMarketData
 from hedgerow.emulator.markets.generated import rate_of
 

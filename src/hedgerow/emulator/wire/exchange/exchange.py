@@ -11,10 +11,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from hedgerow.domain.account import Balance
+from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus
-from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.core.market import Conditions, Marketplace
 from hedgerow.emulator.core.market_changes import MarketChange, Redenomination, StatusChange, TickerCollision
 from hedgerow.emulator.core.snapshot import WorldOptions, WorldState

@@ -52,7 +52,7 @@ class PerpSettings(Struct, frozen=True, kw_only=True):
     """By lower-case address."""
 
 
-class ExchangeAccountState(Struct, frozen=True, kw_only=True):
+class ExchangeAccountState(Struct, frozen=True, kw_only=True, rename={"exchange_orders": "tickets"}):
     """One account."""
 
     user: str

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from hedgerow.domain.schedule import EPOCH
+from hedgerow.domain.funding import EPOCH
 from hedgerow.emulator.wire.protocol.errors import WireError
 from hedgerow.emulator.wire.protocol.params import Params
 

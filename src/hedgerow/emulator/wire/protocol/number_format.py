@@ -5,9 +5,9 @@ from decimal import ROUND_DOWN, Decimal
 from functools import lru_cache
 from hashlib import sha256
 
+from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.instrument import Instrument
 from hedgerow.domain.money import plain
-from hedgerow.domain.schedule import EPOCH
 
 __all__ = [
     "at_ms",

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.wire.protocol.errors import WireError
 from hedgerow.emulator.wire.protocol.number_format import to_ms
 

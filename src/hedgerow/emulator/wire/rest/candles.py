@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.core.market import Marketplace
 
 __all__ = [

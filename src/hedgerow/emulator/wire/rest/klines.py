@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.instrument import Instrument, Market
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.wire.protocol.errors import WireError
 from hedgerow.emulator.wire.protocol.number_format import decimals_of, fixed, price_text, quantity_text, to_ms
 from hedgerow.emulator.wire.protocol.params import Params

@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.instrument import Instrument, Market
-from hedgerow.domain.schedule import EPOCH
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.protocol.number_format import to_ms
 from hedgerow.emulator.wire.protocol.params import Params

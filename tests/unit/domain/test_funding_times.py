@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hedgerow.domain.schedule import last_settlement, next_settlement, seconds_to_settlement, settlements
+from hedgerow.domain.funding import last_settlement, next_settlement, seconds_to_settlement, settlements
 
 
 def at(hour: int, minute: int = 0, second: int = 0) -> datetime:
