@@ -5,7 +5,7 @@ and nothing here needs pytest.
 """
 
 from hedgerow.testing.accounts import AsterAccount
-from hedgerow.testing.local import LocalAster, local_aster
-from hedgerow.testing.seen import Balances, SeenOrder, SeenRequest
+from hedgerow.testing.local_exchange import LocalAster, local_aster
+from hedgerow.testing.records import Balances, SeenOrder, SeenRequest
 
 __all__ = ["AsterAccount", "Balances", "LocalAster", "SeenOrder", "SeenRequest", "local_aster"]

@@ -5,7 +5,7 @@ import pytest
 from hedgerow.domain.errors import ConfigError, StoreError
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.venue import WireVenue
-from hedgerow.testing.serving import PATIENCE_SECONDS, ServingThread
+from hedgerow.testing.server_thread import PATIENCE_SECONDS, ServingThread
 from support.wire import make_wired
 
 

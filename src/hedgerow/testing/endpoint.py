@@ -16,8 +16,8 @@ from hedgerow.emulator.wire.exchange.main_wallets import account_name
 from hedgerow.emulator.wire.rest.call import WireRequest
 from hedgerow.emulator.wire.rest.router import RestReply
 from hedgerow.testing.accounts import AsterAccount
-from hedgerow.testing.seen import SeenRequest, request_of
-from hedgerow.testing.serving import ServingThread
+from hedgerow.testing.records import SeenRequest, request_of
+from hedgerow.testing.server_thread import ServingThread
 
 __all__ = ["HOST", "AsterHandle", "MarketName", "Money", "as_text"]
 

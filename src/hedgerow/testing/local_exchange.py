@@ -19,8 +19,8 @@ from hedgerow.emulator.wire.protocol.credentials import Agent
 from hedgerow.emulator.wire.rest.faults import WireFault, WireFaultKind
 from hedgerow.emulator.wire.rest.mutations import Mutation
 from hedgerow.testing.accounts import AsterAccount, account_of, numbered_accounts
-from hedgerow.testing.handle import HOST, AsterHandle, MarketName, Money, as_text
-from hedgerow.testing.seen import Balances, SeenOrder, balances_of, order_of
+from hedgerow.testing.endpoint import HOST, AsterHandle, MarketName, Money, as_text
+from hedgerow.testing.records import Balances, SeenOrder, balances_of, order_of
 
 __all__ = ["START", "LocalAster", "local_aster"]
 
