@@ -1,6 +1,6 @@
 """A whole bot on a small exchange under virtual time: started, stopped and started again on the same log and account.
 
-``BotHarness`` watches what every bot owes its owner, at every order: it was in the log before it was sent, its client id is
+``BotHarness`` checks at every order that it was in the log before it was sent, that its client id is
 new, and no coin is sold that the ledger does not own. ``check`` compares the books with the exchange at the end.
 """
 
@@ -173,7 +173,7 @@ class BotHarness:
     ) -> None:
         """``open_store`` is called at each start; without it one store in memory lives as long as the farm.
 
-        With ``notifications`` the bot hears what the exchange tells; ``poll_seconds`` is how often its guard looks without.
+        With ``notifications`` the exchange reports to the bot; ``poll_seconds`` is how often its guard polls without.
         """
         self.market_data = market_data if market_data is not None else ScriptedMarketData()
         self.world = world or make_world(

@@ -1,6 +1,6 @@
 """Power cuts: a bot torn down at any append and at any venue call, and started again on the same log and account.
 
-``CrashPoint`` numbers every moment at which the power may fail: before and after each append, before and after each call of
+``CrashPoint`` numbers every point at which the process may die: before and after each append and each call of
 the venue. Nothing graceful happens when it does: the exception passes every handler of the bot, and store and venue
 are dead to the old life, so that its last words are heard by nobody.
 """

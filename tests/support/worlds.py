@@ -1,6 +1,6 @@
 """A tape written by hand, and small worlds on it: prices and rates say exactly what a test means.
 
-``ScriptedMarketData`` is a ``ports.MarketData``. Prices are constant until ``set_prices`` changes them from a time on; funding
+``ScriptedMarketData`` is a ``ports.MarketData``. Prices are constant until ``set_prices`` changes them; funding
 settles at every multiple of the symbol's interval with the rate valid there, from ``HISTORY`` before the start.
 """
 

@@ -1,6 +1,6 @@
 """Aster DEX: a thin typed client (``AsterClient``) and, over it, the account as a ``ports.Venue`` (``AsterVenue``).
 
-Both get their transport, clock and randomness as arguments. ``hedgerow.aster.http.transport`` has the transport over sockets.
+Both get their transport, clock and randomness as arguments; ``http.transport`` has the transport over sockets.
 Whatever goes wrong is a ``VenueError`` of ``hedgerow.domain.errors``.
 """
 

@@ -1,4 +1,4 @@
-"""Funding: predicted and settled rates, payments, the averaged signal that decisions use, and settlement times."""
+"""Funding: predicted and settled rates, payments, and the averaged signal that decisions use."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

@@ -1,6 +1,6 @@
 """An exchange in memory: markets, books, wallets, orders, funding and faults under a clock of your own.
 
-``World`` is the state; ``EmulatedVenue`` is the in-process door to it (a ``ports.Venue``). A ``MarketData`` says what the
+``World`` is the state; ``EmulatedVenue`` is the in-process ``ports.Venue`` over it. A ``MarketData`` says what the
 market did: ``GeneratedMarketData`` draws one from a seed.
 """
 

@@ -1,4 +1,4 @@
-"""The part of a local Aster that says where it is, how to sign, what time it is, and what is listed."""
+"""Addresses, signing, time and listings of a local Aster."""
 
 from collections import deque
 from datetime import datetime, timedelta
@@ -156,8 +156,8 @@ class AsterHandle:
         """Change filters, fees, bracket, status, denomination, underlying, books or mark of a symbol.
 
         Args:
-            change: one of the structs of ``hedgerow.emulator.core.market_changes``, at once or from its time on, for a while
-                or for good.
+            change: one of the structs of ``hedgerow.emulator.core.market_changes``: at once or from its time on, for a
+                while or for good.
 
         Raises:
             ValueError: the symbol is not listed.

@@ -1,4 +1,4 @@
-"""``LocalAster``: an exchange of a test's own, what can be done to it, and what can be seen of it."""
+"""``LocalAster``: an exchange of a test's own, what a test can do to it and see of it."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager

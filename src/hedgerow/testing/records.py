@@ -1,4 +1,4 @@
-"""What a test sees of a local Aster: balances, orders and the requests that arrived, as plain values."""
+"""What a test sees of a local Aster: balances, orders and requests, as plain values."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""An exchange on two free loopback ports, served by a thread with an event loop of its own."""
+"""An exchange on two free loopback ports, served by a thread with its own event loop."""
 
 import asyncio
 import threading
