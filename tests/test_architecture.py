@@ -326,3 +326,46 @@ def test_every_pin_has_its_hashes() -> None:
         text = re.sub(r"^#.*\n", "", lock.read_text(encoding="utf-8"), flags=re.MULTILINE).replace("\\\n", "")
         bare = [line for line in text.splitlines() if line.strip() and "--hash=sha256:" not in line]
         assert bare == [], lock.name
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+MOST_MODULES = 16
+"""Of a folder; the command line has one module per command."""
+RETIRED = (
+    *("archivist", "befall", "disorder", "door", "elsewhere", "fate", "gate", "harm", "hear", "hub", "member", "mend"),
+    *("mirrored", "plug", "reckoning", "settler", "strike", "struck", "tape", "ticket", "tidings", "witness"),
+)
+"""Words that other systems have other names for; see "Names" in CONTRIBUTING.md."""
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+def test_a_folder_has_no_more_modules_than_a_reader_takes_in() -> None:
+    folders = {path.parent for path in MODULES} - {SOURCE / "cli"}
+    many = {name_of(folder): len([path for path in folder.glob("*.py") if path.stem[0] != "_"]) for folder in folders}
+    assert {name: count for name, count in many.items() if count > MOST_MODULES} == {}
+
+
+def test_no_public_class_name_stands_twice_in_a_layer() -> None:
+    owners: dict[tuple[str, str], list[str]] = {}
+    for path in MODULES:
+        layer = path.relative_to(SOURCE).parts[0]
+        for node in tree_of(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                owners.setdefault((layer, node.name), []).append(name_of(path))
+    assert {name: paths for name, paths in owners.items() if len(paths) > 1} == {}
+
+
+def test_no_name_has_a_word_that_was_given_up() -> None:
+    found = set()
+    for path in MODULES:
+        tree = tree_of(path)
+        names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        names += [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+        kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        names += [node.name for node in ast.walk(tree) if isinstance(node, kinds)]
+        names += [node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)]
+        for name in {*names, path.stem}:
+            words = {word.lower() for word in WORD.findall(name)}
+            found |= {f"{name_of(path)}: {name}" for word in RETIRED if word in words or f"{word}s" in words}
+    assert sorted(found) == []

@@ -95,7 +95,7 @@ def test_without_news_the_coins_of_a_liquidated_short_are_sold_within_the_poll(a
     assert harness.reasons == [Reason.LIQUIDATED]
 
 
-@pytest.mark.parametrize("news", [True, False])
+@pytest.mark.parametrize("notifications", [True, False])
 def test_a_partly_deleveraged_short_has_its_coins_trimmed(notifications: bool) -> None:  # noqa: FBT001 - parametrized
     harness = BotHarness(parameters=patient(), notifications=notifications, poll_seconds=POLL_SECONDS)
     play(harness, deleverage("0.06"))
@@ -105,7 +105,7 @@ def test_a_partly_deleveraged_short_has_its_coins_trimmed(notifications: bool) -
 
 
 @pytest.mark.parametrize(("share", "market"), [("1", Market.PERP), ("0.06", Market.PERP)])
-@pytest.mark.parametrize("news", [True, False])
+@pytest.mark.parametrize("notifications", [True, False])
 def test_coins_sold_elsewhere_are_answered_on_the_short(share: str, market: Market, notifications: bool) -> None:  # noqa: FBT001 - parametrized
     harness = BotHarness(parameters=patient(), notifications=notifications, poll_seconds=POLL_SECONDS)
     play(harness, sell_by_hand(share))
@@ -366,7 +366,7 @@ def test_a_price_that_goes_on_rising_is_answered_by_one_remedy_after_the_other()
 # --- a hedge that cannot be seen -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("news", [True, False])
+@pytest.mark.parametrize("notifications", [True, False])
 def test_a_held_hedge_that_cannot_be_seen_for_an_hour_is_an_error_and_again_each_hour(*, notifications: bool) -> None:
     outage = ReadFault(
         read=Read.ACCOUNT,

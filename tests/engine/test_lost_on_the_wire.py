@@ -98,7 +98,9 @@ class Crash:
 
 @pytest.mark.parametrize("path", [SPOT, PERP])
 @pytest.mark.parametrize(
-    "fate", [{"leaves": False}, {"fault": {"fault": WireFault.SILENT_BEFORE}}], ids=["never left", "lost on the way"]
+    "incident",
+    [{"leaves": False}, {"fault": {"fault": WireFault.SILENT_BEFORE}}],
+    ids=["never left", "lost on the way"],
 )
 def test_an_order_that_never_arrived_is_absent_once_its_nonce_is_dead(path: str, incident: dict[str, Any]) -> None:
     crash = Crash(path, **incident)

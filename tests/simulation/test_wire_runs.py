@@ -150,7 +150,7 @@ class Scene:
         venue.watchers.append(lambda _, answer: self.answers.append(answer))
         self.network = Network(MemoryTransport(venue, self.clock), self.clock, cuts)
         self.crash_point = CrashPoint()
-        self.line = NetworkLink(self.network, self.crash_point, hears_markets=False)
+        self.line = NetworkLink(self.network, self.crash_point, has_market_streams=False)
 
     def run(self, story: Coroutine[Any, Any, Any]) -> Any:
         return run_virtual(self.clock, story)
@@ -188,7 +188,7 @@ def test_a_cut_harms_requests_in_its_own_way(
     assert scene.network.faulted == (network_fault is not NetworkFault.STREAMS)
 
 
-@pytest.mark.parametrize(("moment", "arrives"), [(0, 0), (1, 1), (2, 1)])
+@pytest.mark.parametrize(("pass_point", "arrives"), [(0, 0), (1, 1), (2, 1)])
 def test_what_has_left_arrives_whoever_dies(pass_point: int, arrives: int) -> None:
     scene = Scene()
     scene.crash_point.fail_after(pass_point)
@@ -215,7 +215,7 @@ def test_streams_of_the_market_stay_shut_where_only_the_account_is_heard() -> No
     scene.run(story())
 
 
-@pytest.mark.parametrize("harm", [NetworkFault.REFUSED, NetworkFault.STREAMS])
+@pytest.mark.parametrize("network_fault", [NetworkFault.REFUSED, NetworkFault.STREAMS])
 def test_streams_cannot_be_opened_in_a_cut(network_fault: NetworkFault) -> None:
     scene = Scene(cut(network_fault))
 

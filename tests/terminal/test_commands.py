@@ -1,6 +1,7 @@
 """Every command on a real terminal: no line longer than the screen, no number cut, the verdict always there."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hedgerow.cli.main import COMMANDS
 from hedgerow.domain.formats import signed_amount
 from support.command_runner import COMMAND, EAGER, process, write_config
 from support.local_aster import LocalAster, local_aster
@@ -296,3 +298,28 @@ def test_the_shell_completes_commands_and_their_options(home: Path) -> None:
     assert completed("hedgerow st") == {"status"}
     assert {"--paper"} == completed("hedgerow run --pap")
     assert on_terminal("--show-completion", "bash", home=home).code == 0
+
+
+# --- every command ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_the_help_of_every_command_fits(home: Path, command: str) -> None:
+    seen = on_terminal(command, "--help", home=home, columns=USUAL)
+    assert seen.too_long == []
+    assert f"Usage: hedgerow {command}" in seen.text
+
+
+@pytest.mark.parametrize("columns", [USUAL, WIDE])
+def test_a_backup_and_a_closing_say_what_they_did(home: Path, tmp_path: Path, columns: int) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(home, copy)
+
+    saved = fits(on_terminal("backup", "--paper", "saved.db", home=copy, columns=columns))
+    closed = fits(on_terminal("close", "--paper", "--yes", home=copy, columns=columns))
+    again = fits(on_terminal("close", "--paper", "--yes", home=copy, columns=columns))
+
+    assert (copy / "saved.db").exists()
+    assert "saved.db" in saved.text
+    assert "net $" in closed.words or "net -$" in closed.words
+    assert "No position is held" in again.words

@@ -129,7 +129,7 @@ def _tools(parts: BotParts, stop: StopSignal) -> Tools:
         parameters=parameters,
         stopping=stop,
     )
-    settler = Reconciler(venue=venue, clock=clock, journal=journal, policy=policy, ids=ids, executor=executor)
+    reconciler = Reconciler(venue=venue, clock=clock, journal=journal, policy=policy, ids=ids, executor=executor)
     return Tools(
         venue=venue,
         clock=clock,
@@ -137,5 +137,5 @@ def _tools(parts: BotParts, stop: StopSignal) -> Tools:
         policy=policy,
         executor=executor,
         bookkeeper=bookkeeper,
-        settler=settler,
+        reconciler=reconciler,
     )

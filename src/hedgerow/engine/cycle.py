@@ -88,7 +88,7 @@ class Tools(Struct, frozen=True, kw_only=True):
     policy: Policy
     executor: Executor
     bookkeeper: Bookkeeper
-    settler: Reconciler
+    reconciler: Reconciler
 
 
 class Cycle:
@@ -101,7 +101,7 @@ class Cycle:
         self._policy = tools.policy
         self._executor = tools.executor
         self._bookkeeper = tools.bookkeeper
-        self._settler = tools.settler
+        self._reconciler = tools.reconciler
         self._periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
         self._daily = DailyLoss(tools.journal, tools.policy.parameters.risk_management)
         self._brakes = Brakes(tools.journal, tools.policy.parameters.risk_management)
@@ -159,7 +159,7 @@ class Cycle:
             return observation
         if not observation.account.doubts:
             await self._bookkeeper.open_books(observation.account)
-        self._verdict = await self._settler.settle(observation)
+        self._verdict = await self._reconciler.settle(observation)
         self._say_longs(observation.account)
         market = observation.market
         self._say_overdue(market)
@@ -174,13 +174,13 @@ class Cycle:
 
     async def _look(self) -> Observation:
         read = await observe_settled(self._venue, self._clock, self._periods, self._journal.ledger)
-        observation = await self._settler.examined(read)
+        observation = await self._reconciler.examined(read)
         self._account = observation.account
         return observation
 
     async def _look_again(self) -> Observation:
         """Read once, without waiting for an account that lags."""
-        return await self._settler.examined(await observe(self._venue, self._clock, self._periods))
+        return await self._reconciler.examined(await observe(self._venue, self._clock, self._periods))
 
     def _interval(self, market: MarketView | None) -> int:
         """Return the held symbol's own funding interval in hours; the shortest there is when it cannot be seen."""

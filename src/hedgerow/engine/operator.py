@@ -316,7 +316,7 @@ class Service:
             held = ledger.active.symbol if ledger.active else "a job in flight"
             return Answer(done=False, text=f"{symbol} cannot be adopted while {held} is held.")
         periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
-        observation = await tools.settler.examined(await observe(tools.venue, tools.clock, periods))
+        observation = await tools.reconciler.examined(await observe(tools.venue, tools.clock, periods))
         if observation.account is None or observation.market is None:
             return Answer(done=False, text=f"Could not read {', '.join(observation.missing)}.")
         candidate = candidate_of(symbol, ledger, observation.account, observation.market)
@@ -325,12 +325,12 @@ class Service:
         why = None if to_close else unfit(candidate, observation.account, observation.market)
         if why is not None:
             return Answer(done=False, text=f"{symbol} is not adopted: {why}. `hedgerow close {symbol}` closes it.")
-        doubt = await tools.settler.contradiction((symbol,), observation.account)
+        doubt = await tools.reconciler.contradiction((symbol,), observation.account)
         if doubt:
             return Answer(done=False, text=f"{symbol} cannot be adopted now: {doubt}.")
-        if not await tools.settler.set_leverage(symbol, observation.account) and not to_close:
+        if not await tools.reconciler.set_leverage(symbol, observation.account) and not to_close:
             return Answer(done=False, text=f"{symbol} is not adopted: its leverage is not 1, and setting it failed.")
-        hedge = await tools.settler.adopt(candidate, observation, at_start=False)
+        hedge = await tools.reconciler.adopt(candidate, observation, at_start=False)
         return Answer(
             done=True,
             text=f"Adopted {symbol}: {plain(hedge.spot_quantity)} coins against a short of {plain(hedge.short)}.",

@@ -66,7 +66,7 @@ class Startup:
         tools, journal = self._tools, self._tools.journal
         periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
         read = await observe_settled(tools.venue, tools.clock, periods, journal.ledger)
-        observation = await tools.settler.examined(read)
+        observation = await tools.reconciler.examined(read)
         self.account_read = observation.account is not None
         if observation.account is None or observation.account.doubts:
             journal.say(ReadFailed(at=observation.at, missing=observation.missing))
@@ -75,7 +75,7 @@ class Startup:
         if not observation.account.doubts:
             await tools.bookkeeper.open_books(observation.account)
         before = journal.ledger.hedge
-        verdict = await tools.settler.settle(observation, at_start=True)
+        verdict = await tools.reconciler.settle(observation, at_start=True)
         if isinstance(verdict, Consistent | Nothing):
             await tools.bookkeeper.book_fees()
             await tools.bookkeeper.book_funding(force=True)

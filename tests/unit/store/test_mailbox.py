@@ -295,13 +295,13 @@ def test_a_link_in_place_of_the_folder_is_not_followed(tmp_path: Path) -> None:
         mailbox.post(asked("a", HaltRequested()))
 
 
-@pytest.mark.parametrize("harm", ["open to others", "a link", "another id", "too large", "garbage"])
-def test_a_request_that_others_could_have_written_is_refused(tmp_path: Path, network_fault: str) -> None:
+@pytest.mark.parametrize("flaw", ["open to others", "a link", "another id", "too large", "garbage"])
+def test_a_request_that_others_could_have_written_is_refused(tmp_path: Path, flaw: str) -> None:
     folder = tmp_path / "requests"
     mailbox = mailbox_in(folder)
     mailbox.post(asked("a", HaltRequested()))
     path = folder / "a.request.json"
-    match network_fault:
+    match flaw:
         case "open to others":
             path.chmod(0o666)
         case "a link":
@@ -314,7 +314,7 @@ def test_a_request_that_others_could_have_written_is_refused(tmp_path: Path, net
         case _:
             path.write_text("{nonsense")
     assert mailbox.take() == ()
-    answer = mailbox.collect("b" if network_fault == "another id" else "a")
+    answer = mailbox.collect("b" if flaw == "another id" else "a")
     assert answer is not None
     assert "unreadable request" in answer.text
     assert list(folder.iterdir()) == []

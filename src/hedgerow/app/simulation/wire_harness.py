@@ -152,7 +152,7 @@ class WireHarness:
         """Start a client, as a new process would, and keep it connected."""
         await self._clock.sleep(BOOT_SECONDS)
         hearing = self._plan.hearing
-        line = NetworkLink(self._network, crash_point, hears_markets=hearing is Hearing.ALL)
+        line = NetworkLink(self._network, crash_point, has_market_streams=hearing is Hearing.ALL)
         credentials = Credentials(user=USER, signer=SIGNER, private_key=KEY)
         client = AsterClient(
             transport=line, clock=self._clock, random=self._random, credentials=credentials, hosts=MAINNET

@@ -23,8 +23,8 @@ from hedgerow.domain.position import OrderRecord
 __all__ = [
     "command_issued",
     "command_refused",
+    "external_fills",
     "fee_booked",
-    "fills_elsewhere",
     "order_accepted",
     "order_ended",
     "order_progressed",
@@ -140,7 +140,7 @@ def _booked(record: OrderRecord, event: ev.FeeBooked, coin_fee: Decimal) -> Orde
     )
 
 
-def fills_elsewhere(ledger: Ledger, event: ev.ExternalFills) -> Ledger:
+def external_fills(ledger: Ledger, event: ev.ExternalFills) -> Ledger:
     """Apply trades that no order of the bot made."""
     hedge = hedge_of(ledger, event.hedge_id)
     if hedge is None:

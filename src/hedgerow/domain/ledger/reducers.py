@@ -87,7 +87,7 @@ def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, 
         case ev.OrderOutcomeUnknown():
             return folding_orders.order_unknown(ledger, event)
         case ev.ExternalFills():
-            return folding_orders.fills_elsewhere(ledger, event)
+            return folding_orders.external_fills(ledger, event)
         case ev.FundsTransferred():
             return folding_rows.funds_transferred(ledger, event)
         case ev.ExternalFlow():

@@ -64,10 +64,10 @@ class Network:
 class NetworkLink:
     """One life's way to the exchange: a ``Transport`` and a ``StreamTransport``."""
 
-    def __init__(self, network: Network, crash_point: CrashPoint, *, hears_markets: bool) -> None:
+    def __init__(self, network: Network, crash_point: CrashPoint, *, has_market_streams: bool) -> None:
         self._network = network
         self._crash_point = crash_point
-        self._hears_markets = hears_markets
+        self._has_market_streams = has_market_streams
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Send one request, if the network lets it.
@@ -101,7 +101,7 @@ class NetworkLink:
 
     @asynccontextmanager
     async def _connect(self, url: str) -> AsyncGenerator[StreamConnection]:
-        if not self._hears_markets and not urlsplit(url).path.startswith(USER_STREAM):
+        if not self._has_market_streams and not urlsplit(url).path.startswith(USER_STREAM):
             raise NotSent("the streams of the market cannot be opened")
         network_fault = self._network.network_fault and self._network.meets()
         if network_fault in {NetworkFault.HOLE, NetworkFault.DEAF}:

@@ -410,7 +410,7 @@ KINDS: Kinds = (
     (_pair_refusal, 1),
 )
 """How often each kind of trouble is drawn, relative to the others."""
-_OF_THE_DOOR = (
+_OF_THE_VENUE = (
     _submit,
     _reduce_only_submit,
     _second_leg_submit,
@@ -423,5 +423,5 @@ _OF_THE_DOOR = (
     _venue_fault,
     _pair_refusal,
 )
-COMMON = tuple(kind for kind in KINDS if kind[0] not in _OF_THE_DOOR)
+COMMON = tuple(kind for kind in KINDS if kind[0] not in _OF_THE_VENUE)
 """What does not depend on how the exchange is reached: the market, the owner, the power."""
