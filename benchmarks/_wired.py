@@ -208,16 +208,16 @@ class Meter:
         self._issued = 0
         self.checks: list[Check] = []
 
-    def on_notice(self, moment: Notice) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Note where a cycle begins and ends."""
-        event = getattr(moment, "event", None)
+        event = getattr(notice, "event", None)
         self._issued += isinstance(event, CommandIssued)
-        if isinstance(moment, CycleBegan):
-            self._began = (moment.at, self._clock.monotonic(), len(self._venue.arrivals))
+        if isinstance(notice, CycleBegan):
+            self._began = (notice.at, self._clock.monotonic(), len(self._venue.arrivals))
             self._issued = 0
-        elif isinstance(moment, CycleEnded) and self._began is not None:
+        elif isinstance(notice, CycleEnded) and self._began is not None:
             at, since, first = self._began
-            hedge = moment.ledger.hedge
+            hedge = notice.ledger.hedge
             self.checks.append(
                 Check(
                     began_at=at,

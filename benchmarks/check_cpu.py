@@ -40,14 +40,14 @@ class Stopwatch:
         self.held = False
         self._since = time.process_time()
 
-    def on_notice(self, moment: Notice) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Stop the time at both ends of a check."""
-        if isinstance(moment, CycleBegan | CycleEnded):
+        if isinstance(notice, CycleBegan | CycleEnded):
             now = time.process_time()
-            (self.pauses if isinstance(moment, CycleBegan) else self.checks).append(now - self._since)
+            (self.pauses if isinstance(notice, CycleBegan) else self.checks).append(now - self._since)
             self._since = now
-        if isinstance(moment, CycleEnded):
-            self.held = moment.ledger.hedge is not None
+        if isinstance(notice, CycleEnded):
+            self.held = notice.ledger.hedge is not None
 
 
 async def watch(variables: dict[str, str], checks: int) -> Stopwatch:

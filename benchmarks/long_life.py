@@ -49,11 +49,11 @@ class Stopwatch:
         self.checks: list[float] = []
         self._since = 0.0
 
-    def on_notice(self, moment: Notice) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Stop the time at both ends of a check."""
-        if isinstance(moment, CycleBegan):
+        if isinstance(notice, CycleBegan):
             self._since = time.process_time()
-        elif isinstance(moment, CycleEnded):
+        elif isinstance(notice, CycleEnded):
             self.checks.append(time.process_time() - self._since)
 
 

@@ -226,9 +226,9 @@ class Bench:
         self.symbol = hedge.symbol if hedge else self.wiring.market_data.pairs[0].symbol
         self.other = next(pair.symbol for pair in self.wiring.market_data.pairs if pair.symbol != self.symbol)
 
-    def on_notice(self, moment: Notice) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Keep what the bot notes."""
-        self.moments.append(moment)
+        self.moments.append(notice)
 
     def _run(self, fault: RequestFault | StreamFault | None = None) -> None:
         """Let a bot live, and a fault last for its first minute."""

@@ -30,12 +30,12 @@ class Balance:
         self._world = world
         self.wrongs: list[str] = []
 
-    def on_notice(self, pass_point: Notice) -> None:
-        if not isinstance(pass_point, Recorded) or pass_point.after.execution is not None:
+    def on_notice(self, notice: Notice) -> None:
+        if not isinstance(notice, Recorded) or notice.after.execution is not None:
             return
-        self._by_the_log(pass_point.after, type(pass_point.event).__name__)
-        if isinstance(pass_point.event, CycleCompleted):
-            self._on_the_exchange(pass_point.after)
+        self._by_the_log(notice.after, type(notice.event).__name__)
+        if isinstance(notice.event, CycleCompleted):
+            self._on_the_exchange(notice.after)
 
     def _by_the_log(self, ledger: Ledger, event: str) -> None:
         hedge = ledger.hedge

@@ -47,14 +47,14 @@ class Scene:
     def after(self, seconds: float) -> "Scene":
         """Let time pass, and tell the machine so."""
         self.now += timedelta(seconds=seconds)
-        return self.on_notice(None)
+        return self.receive(None)
 
-    def on_notice(self, event: Happening) -> "Scene":
+    def receive(self, event: Happening) -> "Scene":
         self.taken = hedging.step(self.job, event, self.around)
         self.job = self.taken.job
         if isinstance(self.taken.command, ArmDeadMan):
             self.armed.append(self.now)
-            return self.on_notice(ev.DeadManArmed(at=self.now, symbol="ABCUSDT", seconds=self.taken.command.seconds))
+            return self.receive(ev.DeadManArmed(at=self.now, symbol="ABCUSDT", seconds=self.taken.command.seconds))
         return self
 
     @property
@@ -92,7 +92,7 @@ class Scene:
         assert self.job.working
         order = self.job.working.order
         filled = order.quantity if quantity is None else Decimal(quantity)
-        return self.on_notice(
+        return self.receive(
             ev.OrderEnded(
                 at=self.now,
                 client_id=order.client_id,
@@ -105,7 +105,7 @@ class Scene:
 
     def rejects(self, kind: RejectKind | None, *, retry_after_seconds: float | None = None) -> "Scene":
         assert self.job.working
-        return self.on_notice(
+        return self.receive(
             ev.OrderEnded(
                 at=self.now,
                 client_id=self.job.working.order.client_id,
@@ -121,15 +121,15 @@ class Scene:
     def unknown(self) -> "Scene":
         assert self.job.working
         client_id = self.job.working.order.client_id
-        return self.on_notice(ev.OrderOutcomeUnknown(at=self.now, client_id=client_id, detail="timeout"))
+        return self.receive(ev.OrderOutcomeUnknown(at=self.now, client_id=client_id, detail="timeout"))
 
     def prepared(self) -> "Scene":
-        return self.on_notice(ev.LeverageSet(at=self.now, symbol="ABCUSDT", leverage=1))
+        return self.receive(ev.LeverageSet(at=self.now, symbol="ABCUSDT", leverage=1))
 
     def transferred(self) -> "Scene":
         command = self.command
         assert isinstance(command, TransferFunds)
-        return self.on_notice(
+        return self.receive(
             ev.FundsTransferred(
                 at=self.now,
                 transfer_id=command.transfer_id,
@@ -140,7 +140,7 @@ class Scene:
 
     def refused(self) -> "Scene":
         assert self.command
-        return self.on_notice(ev.CommandRefused(at=self.now, command=self.command, code=-5, detail="not allowed"))
+        return self.receive(ev.CommandRefused(at=self.now, command=self.command, code=-5, detail="not allowed"))
 
 
 def leading(**plan: Any) -> Scene:

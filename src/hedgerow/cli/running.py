@@ -26,13 +26,13 @@ Result = TypeVar("Result")
 class Findings:
     """Prints on standard error what a one-shot command finds wrong, and what a signal leaves to be done."""
 
-    def on_notice(self, moment: Notice) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Print errors and alarms; a halt that the command itself was asked for is no finding."""
-        event = moment.event if isinstance(moment, Recorded) else None
+        event = notice.event if isinstance(notice, Recorded) else None
         if isinstance(event, Halted) and event.reason is HaltReason.USER:
             return
-        asked = isinstance(moment, StopRequested | StoppedAtOnce)
-        for line in words(moment):
+        asked = isinstance(notice, StopRequested | StoppedAtOnce)
+        for line in words(notice):
             if asked or line.level in {LineLevel.ERROR, LineLevel.ALARM}:
                 typer.echo(line.text, err=True)
 

@@ -31,7 +31,7 @@ def doubt(scene: Scene) -> Scene:
     scene.unknown()
     assert scene.job.state is RESOLVING
     assert scene.job.working
-    return scene.on_notice(
+    return scene.receive(
         ev.OrderOutcomeUnknown(
             at=scene.now,
             client_id=scene.job.working.order.client_id,
@@ -47,7 +47,7 @@ def settle(scene: Scene, *, lands: bool) -> Scene:
     order = scene.job.doubtful[0].command.order
     assert scene.taken.resolve == order
     filled = order.quantity if lands else Decimal(0)
-    return scene.on_notice(
+    return scene.receive(
         ev.OrderEnded(
             at=scene.now,
             client_id=order.client_id,
@@ -206,7 +206,7 @@ def test_doubtful_orders_are_looked_up_in_turns_with_pauses() -> None:
     for client_id in (first, second, first):
         assert scene.taken.resolve
         assert scene.taken.resolve.client_id == client_id
-        scene.on_notice(ev.OrderOutcomeUnknown(at=scene.now, client_id=client_id, detail="busy"))
+        scene.receive(ev.OrderOutcomeUnknown(at=scene.now, client_id=client_id, detail="busy"))
         assert scene.taken.pause_seconds > 0
         scene.after(scene.taken.pause_seconds)
 
@@ -240,7 +240,7 @@ def test_a_resting_order_that_lands_late_is_taken_out_of_its_book() -> None:
     doubt(scene)
     assert scene.job.state is IN_DOUBT
     client_id = scene.job.doubtful[0].command.order.client_id
-    scene.on_notice(ev.OrderAccepted(at=scene.now, client_id=client_id, order_id=9))
+    scene.receive(ev.OrderAccepted(at=scene.now, client_id=client_id, order_id=9))
     assert (scene.job.state, scene.job.doubtful) == (CANCELLING, ())
     assert isinstance(scene.command, CancelOrder)
 
@@ -248,7 +248,7 @@ def test_a_resting_order_that_lands_late_is_taken_out_of_its_book() -> None:
 def test_an_order_of_the_moment_that_is_still_at_work_is_looked_up_to_its_end() -> None:
     scene = doubt(following()).fills()
     client_id = scene.job.doubtful[0].command.order.client_id
-    scene.on_notice(ev.OrderAccepted(at=scene.now, client_id=client_id, order_id=9))
+    scene.receive(ev.OrderAccepted(at=scene.now, client_id=client_id, order_id=9))
     assert (scene.job.state, scene.job.doubtful) == (RESOLVING, ())
     assert scene.taken.resolve
     assert scene.taken.resolve.client_id == client_id

@@ -67,7 +67,7 @@ def test_a_margin_transfer_of_unknown_outcome_is_repeated_under_its_own_id_until
     scene.idle = Decimal(500)
     first = scene.rejects(RejectKind.MARGIN).command
     assert isinstance(first, TransferFunds)
-    scene.on_notice(ev.TransferOutcomeUnknown(at=scene.now, transfer_id=first.transfer_id, detail="timeout"))
+    scene.receive(ev.TransferOutcomeUnknown(at=scene.now, transfer_id=first.transfer_id, detail="timeout"))
     assert scene.job.state is REPAIRING
     assert scene.after(0.5).command == first
     assert Scene(restarted(scene.job)).after(1).command == first, "also after a restart"
@@ -231,9 +231,9 @@ def test_an_unknown_outcome_is_looked_up_until_known_and_nothing_is_sent_meanwhi
 
 def test_an_acknowledgement_alone_is_resolved() -> None:
     scene = leading()
-    scene.on_notice(ev.OrderAccepted(at=scene.now, client_id=scene.order.client_id, order_id=3))
+    scene.receive(ev.OrderAccepted(at=scene.now, client_id=scene.order.client_id, order_id=3))
     assert scene.job.state is RESOLVING
-    scene.on_notice(
+    scene.receive(
         ev.OrderProgressed(at=scene.now, client_id="h1-s-1", order_id=3, filled_quantity=ZERO, filled_notional=ZERO)
     )
     assert scene.taken.pause_seconds > 0
@@ -266,7 +266,7 @@ def test_an_event_about_an_order_that_is_not_at_work_is_refused() -> None:
     scene = leading()
     late = ev.OrderEnded(at=NOON, client_id="h1-s-0", order_id=1, status=OrderStatus.FILLED, filled_quantity=Decimal(4))
     with pytest.raises(InvariantBroken, match="h1-s-0 is not at work"):
-        scene.on_notice(late)
+        scene.receive(late)
 
 
 def test_resolving_without_an_order_is_our_fault() -> None:
@@ -284,7 +284,7 @@ def test_a_cell_that_leads_where_it_may_not_is_our_fault() -> None:
     job = replace(new_job(OPEN), perp=replace(new_job(OPEN).perp, filled=Decimal(1)))
     refused = ev.CommandRefused(at=NOON, command=SetMarginType(symbol="ABCUSDT"), code=-1, detail="")
     with pytest.raises(InvariantBroken, match="PREPARING may not become HEDGED"):
-        Scene(job).on_notice(refused)
+        Scene(job).receive(refused)
 
 
 def test_an_opening_that_others_take_apart_leads_no_further_slice() -> None:

@@ -95,13 +95,13 @@ class Monitor:
         if ledger != self.ledger:
             self._add(Invariant.RESTART, "the ledger loaded at start is not what the log was folded to before")
 
-    def on_notice(self, moment: Notice) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Judge an event."""
-        if isinstance(moment, Recorded):
-            self._all(self._disclosure.said(moment.event))
-            self._note(moment.before, moment.event, moment.after)
-        elif isinstance(moment, CycleFailed) and not moment.error.startswith(EXCUSED):
-            self._add(Invariant.FAILURE, moment.error)
+        if isinstance(notice, Recorded):
+            self._all(self._disclosure.said(notice.event))
+            self._note(notice.before, notice.event, notice.after)
+        elif isinstance(notice, CycleFailed) and not notice.error.startswith(EXCUSED):
+            self._add(Invariant.FAILURE, notice.error)
 
     def _note(self, before: Ledger, event: ev.Event, after: Ledger) -> None:
         self._follow_faults()

@@ -30,11 +30,11 @@ class Interference:
         self._due: int | None = None
         self._seen = HedgeSeen(hedge_id="", symbol="")
 
-    def on_notice(self, pass_point: Notice) -> None:
+    def on_notice(self, notice: Notice) -> None:
         """Count the events of a job, and ask when it is time."""
-        if not self._share or not isinstance(pass_point, Recorded):
+        if not self._share or not isinstance(notice, Recorded):
             return
-        event = pass_point.event
+        event = notice.event
         if isinstance(event, ev.ExecutionStarted) and self._random.random() < self._share:
             self._due = self._random.randint(0, LATEST)
             self._seen = HedgeSeen(hedge_id=event.execution.hedge_id, symbol=event.execution.symbol)

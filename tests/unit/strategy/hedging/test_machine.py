@@ -48,7 +48,7 @@ def test_a_refused_preparation_ends_flat_with_the_venues_words() -> None:
 
 def test_a_leverage_that_is_not_the_planned_one_ends_flat() -> None:
     scene = Scene(new_job(OPEN)).after(0).prepared()
-    scene.on_notice(ev.LeverageSet(at=scene.now, symbol="ABCUSDT", leverage=20))
+    scene.receive(ev.LeverageSet(at=scene.now, symbol="ABCUSDT", leverage=20))
     assert scene.job.state is FLAT
     assert scene.job.detail == "the leverage is 20x, not 1x"
 
@@ -56,7 +56,7 @@ def test_a_leverage_that_is_not_the_planned_one_ends_flat() -> None:
 def test_a_transfer_of_unknown_outcome_is_sent_again_under_its_own_id() -> None:
     transfer = TransferFunds(transfer_id="h1-t", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
     scene = Scene(new_job(OPEN, transfer=transfer)).after(0).prepared().prepared()
-    scene.on_notice(ev.TransferOutcomeUnknown(at=scene.now, transfer_id="h1-t", detail="timeout"))
+    scene.receive(ev.TransferOutcomeUnknown(at=scene.now, transfer_id="h1-t", detail="timeout"))
     assert scene.command is None
     assert scene.taken.pause_seconds > 0
     assert scene.after(1).command == transfer

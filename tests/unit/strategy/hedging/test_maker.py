@@ -33,7 +33,7 @@ def resting(kind: ExecutionKind = OPEN, limits: ExecutionLimits = MAKER, **plan:
 def progressed(scene: Scene, quantity: str) -> Scene:
     assert scene.job.working
     order = scene.job.working.order
-    return scene.on_notice(
+    return scene.receive(
         ev.OrderProgressed(
             at=scene.now,
             client_id=order.client_id,
@@ -47,7 +47,7 @@ def progressed(scene: Scene, quantity: str) -> Scene:
 def cancelled(scene: Scene, filled: str = "0") -> Scene:
     assert scene.job.working
     order = scene.job.working.order
-    return scene.on_notice(
+    return scene.receive(
         ev.OrderEnded(
             at=scene.now,
             client_id=order.client_id,
@@ -215,8 +215,8 @@ def test_a_switch_that_cannot_be_set_stops_nothing() -> None:
     refused = ev.CommandRefused(
         at=NOON, command=ArmDeadMan(symbol="ABCUSDT", seconds=120), code=-1007, detail="no answer"
     )
-    assert scene.on_notice(refused).order.time_in_force is GTX
-    assert scene.on_notice(refused).taken.watch is not None
+    assert scene.receive(refused).order.time_in_force is GTX
+    assert scene.receive(refused).taken.watch is not None
 
 
 def test_a_closing_sets_no_switch_for_it_would_cancel_what_others_have_on_the_symbol() -> None:
@@ -287,7 +287,7 @@ def test_a_refused_cancellation_asks_what_became_of_the_order() -> None:
     scene.spot_bids = (("100.00", "40"),)
     command = scene.after(1).command
     assert isinstance(command, CancelOrder)
-    scene.on_notice(ev.CommandRefused(at=scene.now, command=command, code=-2011, detail="Unknown order sent."))
+    scene.receive(ev.CommandRefused(at=scene.now, command=command, code=-2011, detail="Unknown order sent."))
     assert scene.job.state is RESOLVING
     assert scene.taken.pause_seconds > 0, "not in a tight loop"
     assert scene.after(0.2).taken.resolve is not None
