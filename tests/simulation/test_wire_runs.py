@@ -1,4 +1,4 @@
-"""``hedgerow simulate --door wire``: the same runs with the live client, over a network in memory."""
+"""``hedgerow simulate --transport wire``: the same runs with the live client, over a network in memory."""
 
 from collections.abc import Coroutine
 from datetime import timedelta
@@ -231,5 +231,5 @@ def test_streams_cannot_be_opened_in_a_cut(network_fault: NetworkFault) -> None:
 
 
 def test_the_command_plays_through_the_wire(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["simulate", "--door", "wire", "--seed", "2", "--days", "0.05"]) == 0
+    assert main(["simulate", "--transport", "wire", "--seed", "2", "--days", "0.05"]) == 0
     assert "all well" in capsys.readouterr().out

@@ -75,7 +75,10 @@ def simulate(  # noqa: PLR0913 - one parameter per option
     style: Annotated[Style, typer.Option("--style", help="How leading orders are placed.")] = Style.DRAWN,
     faults: Annotated[FaultChoice, typer.Option("--faults", help="What goes wrong.")] = FaultChoice.DRAWN,
     transport: Annotated[
-        Transport, typer.Option("--door", help="Calls in one process, or the live client over a network in memory.")
+        Transport,
+        typer.Option(
+            "--transport", "--door", help="Calls in one process, or the live client over a network in memory."
+        ),
     ] = Transport.PROCESS,
     json: JsonOption = None,
 ) -> ExitCode:

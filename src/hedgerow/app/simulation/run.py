@@ -164,7 +164,7 @@ def explain(
         return None
     rule = result.violation.rule
     options = ("" if style is Style.DRAWN else f" --style {style}") + ("" if faults else " --faults none")
-    options += "" if transport is Transport.PROCESS else f" --door {transport}"
+    options += "" if transport is Transport.PROCESS else f" --transport {transport}"
     if rule is Invariant.ENDS:
         return Failure(plan=plan, drawn=len(plan.drawn_faults), days=days, result=result, options=options)
 
