@@ -177,7 +177,7 @@ def test_every_kind_of_trouble_is_drawn() -> None:
         "HandCover",
         "HandLeverage",
         "HandSale",
-        "HandTransfer",
+        "OwnerTransfer",
         "IntervalChange",
         "LaggingBalances",
         "LateFunding",
@@ -214,7 +214,7 @@ def test_a_crash_strikes_where_it_is_told_to_and_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "fate",
+    "incident",
     [
         pytest.param(lambda at: HandSale(at=at, fraction=Decimal(1)), id="coins sold"),
         pytest.param(lambda at: Deleveraging(at=at, fraction=Decimal(1)), id="deleveraged"),

@@ -67,7 +67,7 @@ def quiet(seed: int, *drawn_faults: Any) -> RunPlan:
     return replace(draw_plan(seed, DAYS, transport=Transport.WIRE, faults=False), drawn_faults=drawn_faults)
 
 
-@pytest.mark.parametrize("moments", [12, 40, 95])
+@pytest.mark.parametrize("points", [12, 40, 95])
 def test_the_power_fails_while_requests_are_on_their_way(points: int) -> None:
     begin = quiet(1).begin
     result = play(quiet(1, Crash(at=begin, points=points, trading=True, down_seconds=5.0)))
@@ -161,7 +161,7 @@ def cut(network_fault: NetworkFault) -> Cut:
 
 
 @pytest.mark.parametrize(
-    ("harm", "arrives", "error"),
+    ("network_fault", "arrives", "error"),
     [
         (NetworkFault.REFUSED, 0, NotSent),
         (NetworkFault.TORN, 1, OutcomeUnknown),
@@ -230,6 +230,7 @@ def test_streams_cannot_be_opened_in_a_cut(network_fault: NetworkFault) -> None:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_plays_through_the_wire(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["simulate", "--transport", "wire", "--seed", "2", "--days", "0.05"]) == 0
+@pytest.mark.parametrize("option", ["--transport", "--door"], ids=["by its name", "by its name of 0.1"])
+def test_the_command_plays_through_the_wire(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", option, "wire", "--seed", "2", "--days", "0.05"]) == 0
     assert "all well" in capsys.readouterr().out

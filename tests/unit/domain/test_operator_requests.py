@@ -65,3 +65,9 @@ def test_a_request_is_worded_as_on_the_command_line() -> None:
     assert _request(action=AdoptRequested(symbol="XYZUSDT")).text == "adopt XYZUSDT"
     bare = msgspec.structs.replace(_request(action=HaltRequested(detail="why")), hedge=None)
     assert bare.text == "halt"
+
+
+@pytest.mark.parametrize("at", [datetime(2026, 1, 1), datetime(1970, 1, 1, tzinfo=UTC)], ids=["no zone", "long ago"])  # noqa: DTZ001 - refused
+def test_a_request_of_no_certain_time_is_refused(at: datetime) -> None:
+    with pytest.raises(ValueError, match="asked_at: allowed is a time with its zone"):
+        msgspec.structs.replace(_request(), asked_at=at, valid_until=at + timedelta(seconds=60))
