@@ -34,7 +34,7 @@ class TradeReports:
             lasts = self._lasts(record.request.client_id, tuple(fills), CONTRADICTION_SECONDS, wrong, hedge.symbol)
             return list(fills) if lasts else []
         rates = hedge.pair.instrument(record.request.market).fees
-        entry_price = average_entry(hedge.orders)
+        entry_price = average_entry(hedge.orders, record)
         trusted: list[Fill] = []
         for fill in fills:
             text = unusual(

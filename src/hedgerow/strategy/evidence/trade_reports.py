@@ -25,12 +25,27 @@ USUAL_PNL_ERROR = Decimal("0.0001")
 """Fraction of a trade's notional by which its realised PnL may differ from the one that the log leads to expect."""
 
 
-def average_entry(orders: Iterable[OrderRecord]) -> Decimal | None:
-    """Return the average price at which orders sold the perpetual, quote units; None where none of them is known."""
-    sold = [record for record in orders if record.request.market is Market.PERP and record.opens]
-    quantity = sum((record.filled_quantity for record in sold), ZERO)
-    notional = sum((record.filled_notional for record in sold), ZERO)
-    return notional / quantity if quantity > 0 and notional > 0 else None
+def average_entry(orders: Iterable[OrderRecord], until: OrderRecord) -> Decimal | None:
+    """Return the short's average price when ``until`` traded, quote units; None where it is not known.
+
+    ``orders`` are those of one hedge in the order in which they were issued. As on the exchange, a sale changes the
+    average of what is still short then, and a purchase leaves it as it is.
+    """
+    short = average = ZERO
+    for record in orders:
+        if record.request.client_id == until.request.client_id:
+            break
+        filled = record.filled_quantity
+        if record.request.market is Market.SPOT or filled <= 0:
+            continue
+        if not record.opens:
+            short = max(short - filled, ZERO)
+            continue
+        if record.filled_notional <= 0:
+            return None
+        average = (short * average + record.filled_notional) / (short + filled)
+        short += filled
+    return average if short > 0 else None
 
 
 def expected_pnl(record: OrderRecord, fill: Fill, entry_price: Decimal | None) -> Decimal | None:

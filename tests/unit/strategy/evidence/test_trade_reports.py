@@ -168,10 +168,34 @@ def test_nothing_is_expected_of_a_spot_trade_or_of_a_short_whose_entry_is_not_kn
     assert expected_pnl(record(Market.PERP, Side.BUY), trade(), None) is None
 
 
+def perp_order(number: int, side: Side, quantity: str, price: str) -> OrderRecord:
+    """Return an order on the perpetual that filled; a price of zero = its notional was not reported."""
+    known = record(Market.PERP, side, filled_quantity=Decimal(quantity))
+    request = replace(known.request, client_id=f"h-p-{number}")
+    return replace(known, request=request, filled_notional=Decimal(quantity) * Decimal(price))
+
+
+CLOSING = perp_order(9, Side.BUY, "1", "90")
+
+
 def test_the_average_entry_is_of_the_orders_that_sold_the_perpetual() -> None:
-    sold = record(Market.PERP, Side.SELL)
-    more = record(Market.PERP, Side.SELL, filled_quantity=Decimal(2), filled_notional=Decimal(220))
-    bought = record(Market.PERP, Side.BUY)
-    assert average_entry([record(), sold, more, bought]) == 105
-    assert average_entry([record(), bought]) is None
-    assert average_entry([record(Market.PERP, Side.SELL, filled_notional=Decimal(0))]) is None
+    sold, more = perp_order(1, Side.SELL, "2", "100"), perp_order(2, Side.SELL, "2", "110")
+    nothing = perp_order(3, Side.SELL, "0", "0")
+    assert average_entry([record(), sold, more, nothing, CLOSING], CLOSING) == 105
+    assert average_entry([sold, more], CLOSING) == 105
+    assert average_entry([record(), CLOSING], CLOSING) is None
+    assert average_entry([perp_order(1, Side.SELL, "2", "0"), CLOSING], CLOSING) is None
+
+
+def test_a_short_that_was_reduced_and_sold_again_has_the_average_of_what_was_left_and_of_the_new_sale() -> None:
+    sold, back = perp_order(1, Side.SELL, "4", "100"), perp_order(2, Side.BUY, "3", "90")
+    again = perp_order(3, Side.SELL, "3", "92")
+    assert average_entry([sold, back, again, CLOSING], CLOSING) == 94
+    flat = perp_order(2, Side.BUY, "4", "90")
+    assert average_entry([sold, flat, again, CLOSING], CLOSING) == 92
+    assert average_entry([sold, flat, CLOSING], CLOSING) is None
+
+
+def test_sales_after_a_purchase_do_not_change_what_it_realised() -> None:
+    sold, later = perp_order(1, Side.SELL, "4", "100"), perp_order(10, Side.SELL, "4", "80")
+    assert average_entry([sold, CLOSING, later], CLOSING) == 100
