@@ -7,12 +7,15 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from hedgerow.domain.events import HedgeAborted
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
-from hedgerow.domain.position import HedgedPosition, OrderRecord, Tally
+from hedgerow.domain.position import HedgedPosition, OrderRecord, Reason, Tally
 from hedgerow.emulator.core.market_changes import TickerCollision
+from hedgerow.simulation.checks.invariants import Invariant
 from support.judging import LegScene
+from support.story import job
 from support.views import fill, hedge
 from support.worlds import SYMBOL, make_pair
 
@@ -86,3 +89,15 @@ def test_a_part_of_the_short_that_was_bought_back_makes_the_exit_no_cheaper() ->
     scene.market_data.set_prices(scene.now, "100", "100.6")
     back = fill(Market.PERP, Side.BUY, "1", price="100")
     assert checks(scene.holds(held(scene, *trades(back)))) == []
+
+
+def test_an_opening_given_up_for_a_request_between_two_checks_is_not_given_up_for_nothing() -> None:
+    scene = LegScene().advance_time(60)
+    asked_at = scene.now + timedelta(hours=3)  # the exchange's own time stands still until it is asked for something
+    scene.duties.asked(asked_at)
+    scene.advance_time(3 * 3600 + 2)
+    opening = job(pair=PAIR, started_at=scene.now - timedelta(seconds=1))
+    given_up = HedgeAborted(at=scene.now, hedge_id=opening.hedge_id, reason=Reason.USER, detail="")
+    assert list(scene.duties.ends(opening, given_up, ())) == []
+    refused = replace(given_up, reason=Reason.REFUSED)
+    assert [rule for rule, _ in scene.duties.ends(opening, refused, ())] == [Invariant.DUTIES]

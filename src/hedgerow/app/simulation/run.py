@@ -257,7 +257,7 @@ class _Run:
 
     def _interfered(self) -> None:
         """Let the bot know that a request waits, and the judge."""
-        self._monitor.interferes()
+        self._monitor.interferes(self._clock.now())
         if self._bot is not None:
             self._bot.stop.nudge()
 

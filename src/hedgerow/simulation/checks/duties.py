@@ -72,9 +72,12 @@ class Duties:
         self._counts.clear()
         self._calm_since = self._world.now
 
-    def asked(self) -> None:
-        """Take note that the owner has asked for something: an opening may be given up for it."""
-        self._asked_until = self._world.now + ASKED_FOR
+    def asked(self, at: datetime) -> None:
+        """Take note that the owner asks for something ``at`` a time: an opening may be given up for it.
+
+        Between two checks the exchange's own time stands still, so that it may be hours before that of the request.
+        """
+        self._asked_until = at + ASKED_FOR
 
     # --- openings that are given up ----------------------------------------------------------------------------------
 

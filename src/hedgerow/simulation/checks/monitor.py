@@ -166,10 +166,10 @@ class Monitor:
         """Take note that the owner wants openings to be allowed again."""
         self._asked = True
 
-    def interferes(self) -> None:
-        """Take note that the owner has asked for something during a trade: it ends as he asked, and not as planned."""
+    def interferes(self, at: datetime) -> None:
+        """Take note that the owner asks for something during a trade: it ends as requested, and not as planned."""
         self._restless()
-        self._duties.asked()
+        self._duties.asked(at)
 
     def misanswered(self, flaws: Iterable[str]) -> None:
         """Take note of what is wrong with the answers to requests."""
