@@ -4,11 +4,12 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from hedgerow.domain.execution import HedgeExecution, LegProgress
 from hedgerow.domain.instrument import BasisPair, Instrument
 from hedgerow.domain.ledger.order_index import retallied
 from hedgerow.domain.position import DustLot, HedgedPosition, OrderRecord
 
-__all__ = ["dust_in_new_units", "hedge_in_new_units"]
+__all__ = ["dust_in_new_units", "hedge_in_new_units", "job_in_new_units"]
 
 
 def hedge_in_new_units(hedge: HedgedPosition, factor: Decimal) -> HedgedPosition:
@@ -28,6 +29,39 @@ def hedge_in_new_units(hedge: HedgedPosition, factor: Decimal) -> HedgedPosition
 def dust_in_new_units(lot: DustLot, factor: Decimal) -> DustLot:
     """Return kept dust in new units; its cost is in quote units."""
     return replace(lot, quantity=lot.quantity / factor)
+
+
+def job_in_new_units(job: HedgeExecution, factor: Decimal) -> HedgeExecution:
+    """Return a job at rest, without an order at work or in doubt, in new units: it goes on with what is left of it."""
+    plan = replace(
+        job.plan,
+        spot_quantity=job.plan.spot_quantity / factor,
+        perp_quantity=job.plan.perp_quantity / factor,
+        spot_floor=_price(job.plan.spot_floor, factor),
+        perp_ceiling=_price(job.plan.perp_ceiling, factor),
+    )
+    return replace(
+        job,
+        pair=BasisPair(spot=_grids(job.pair.spot, factor), perp=_grids(job.pair.perp, factor)),
+        plan=plan,
+        spot=_leg(job.spot, factor),
+        perp=_leg(job.perp, factor),
+        follower_unwound=job.follower_unwound / factor,
+        unwound=job.unwound / factor,
+        spot_arrival=_price(job.spot_arrival, factor),
+        perp_arrival=_price(job.perp_arrival, factor),
+        coin_fee=None if job.coin_fee is None else job.coin_fee / factor,
+        refusals=0,
+        retry_at=None,
+    )
+
+
+def _leg(leg: LegProgress, factor: Decimal) -> LegProgress:
+    return replace(leg, filled=leg.filled / factor, maker_filled=leg.maker_filled / factor)
+
+
+def _price(price: Decimal | None, factor: Decimal) -> Decimal | None:
+    return None if price is None else price * factor
 
 
 def _grids(instrument: Instrument, factor: Decimal) -> Instrument:

@@ -13,7 +13,7 @@ from hedgerow.domain.ledger import halt_reducers as folding_brakes
 from hedgerow.domain.ledger import naked_time as folding_apart
 from hedgerow.domain.ledger import order_reducers as folding_orders
 from hedgerow.domain.ledger.books import Books
-from hedgerow.domain.ledger.denomination import dust_in_new_units, hedge_in_new_units
+from hedgerow.domain.ledger.denomination import dust_in_new_units, hedge_in_new_units, job_in_new_units
 from hedgerow.domain.ledger.order_index import (
     retallied,
     with_result,
@@ -287,12 +287,13 @@ def _hedge_rolled(ledger: Ledger, event: ev.HedgeRolled) -> Ledger:
 
 
 def _hedge_redenominated(ledger: Ledger, event: ev.HedgeRedenominated) -> Ledger:
-    hedge, factor = ledger.hedge, event.factor
+    hedge, job, factor = ledger.active, ledger.execution, event.factor
     if hedge is None or hedge.hedge_id != event.hedge_id:
         return ledger
     base = hedge.pair.base
     dust = {asset: dust_in_new_units(lot, factor) if asset == base else lot for asset, lot in ledger.dust.items()}
-    return replace(ledger, hedge=hedge_in_new_units(hedge, factor), dust=dust)
+    held = {"hedge" if ledger.hedge is not None else "opening": hedge_in_new_units(hedge, factor)}
+    return replace(ledger, execution=job and job_in_new_units(job, factor), dust=dust, **held)
 
 
 def _dust_kept(ledger: Ledger, event: ev.DustKept) -> Ledger:

@@ -35,7 +35,7 @@ from hedgerow.engine.execution.pair_listing import PairListing
 from hedgerow.engine.execution.steady import SteadyTime
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.notices import OrderRests
+from hedgerow.engine.notices import OrderRests, Warned
 from hedgerow.engine.observation import read_books
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.alarms import GRACE, Alarm, AlarmKind, disturbance
@@ -230,6 +230,8 @@ class Executor:
                 await self._conclude(job)
                 return job
             if job.state is ExecutionState.NAKED and taken.command is None:
+                # In the units that the log counts in: a coin may be redenominated while the leg waits.
+                await self._bookkeeper.book_fees()
                 return job
             if job.state is ExecutionState.NAKED and self._stopping():
                 return job
@@ -371,6 +373,8 @@ class Executor:
             events.append(self._intent(taken.command))
         if events:
             await self._journal.record(*events)
+        if taken.job.detail == hedging.OTHER_UNITS_DETAIL != before.detail:
+            self._journal.say(Warned(at=now, text=f"{taken.job.symbol}: {taken.job.detail}"))
 
     def _stepped(self, job: HedgeExecution, now: datetime) -> ev.ExecutionStepped:
         logged = self._journal.ledger.execution

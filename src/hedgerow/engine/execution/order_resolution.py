@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, PerpPosition
 from hedgerow.domain.errors import Rejected, VenueError
 from hedgerow.domain.events import Event, FlowKind, HedgeRedenominated, OrderEnded, OrderOutcomeUnknown, Wallet
+from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
@@ -67,6 +68,7 @@ class AccountEvidence:
         """
         account, ledger = observation.account, self._journal.ledger
         if account is None or ledger.execution is not None:
+            await self._job_in_present_units(account, observation.market)
             return observation
         if ledger.hedge is not None:
             hedge, doubt = await self._in_present_units(ledger.hedge, account, observation.market)
@@ -85,6 +87,13 @@ class AccountEvidence:
             names = coins_unread(account, observation.market)
             unread = (*unread, *(f"account: the balance of {name}" for name in names))
         return replace(observation, account=account, unread=unread)
+
+    async def _job_in_present_units(self, account: AccountView | None, market: MarketView | None) -> None:
+        """Count a naked job that waits for prices in its own units in the coins that the exchange counts in now."""
+        held, job = self._journal.ledger.active, self._journal.ledger.execution
+        waits = job is not None and job.state is ExecutionState.NAKED and not job.doubtful and job.working is None
+        if account is not None and held is not None and waits:
+            await self._in_present_units(held, account, market)
 
     async def _in_present_units(
         self, hedge: HedgedPosition, account: AccountView, market: MarketView | None
@@ -110,7 +119,7 @@ class AccountEvidence:
             return hedge, f"{text}, and price and short do not show a new denomination"
         redenominated = HedgeRedenominated(at=self._clock.now(), hedge_id=hedge.hedge_id, factor=factor)
         await self._journal.record(redenominated)
-        return self._journal.ledger.hedge or hedge, ""
+        return self._journal.ledger.active or hedge, ""
 
     async def _is_sold(self, hedge: HedgedPosition, account: AccountView) -> bool:
         """Tell whether trades alone say where the coins went."""

@@ -19,6 +19,7 @@ from hedgerow.strategy.hedging.orders import (
     Surroundings,
     elapsed,
     in_doubt,
+    in_other_units,
     lead_price,
     naked_quantity,
     overdue_doubt,
@@ -201,7 +202,8 @@ def follow(job: HedgeExecution, around: Surroundings) -> Step:
         job = _staged(job, ExecutionState.FOLLOWING, around.at)
     # A host that is known to refuse every order for longer than there is time is not waited for.
     waited = elapsed(job, around.at) + around.blocked_seconds(job.follower)
-    if job.state is not ExecutionState.NAKED and waited > job.limits.flatten_after_seconds:
+    late = waited > job.limits.flatten_after_seconds or in_other_units(job, around, job.follower)
+    if job.state is not ExecutionState.NAKED and late:
         return give_up_following(job, around)
     return place(job, around, job.follower, due)
 
@@ -309,9 +311,9 @@ def unwind(job: HedgeExecution, around: Surroundings) -> Step:
     if uneven is None:
         over = job.lead_done or job.state is ExecutionState.NAKED
         return finish(job, around) if over else lead(_staged(job, ExecutionState.LEADING, around.at), around)
-    if _is_overdue(job, around):
-        return _naked_from_now(job, around)
     market, quantity, side = uneven
+    if job.state is not ExecutionState.NAKED and (_is_overdue(job, around) or in_other_units(job, around, market)):
+        return _naked_from_now(job, around)
     return place(job, around, market, quantity, side=side)
 
 
@@ -330,7 +332,7 @@ def _uneven_leg(job: HedgeExecution, around: Surroundings) -> tuple[Market, Deci
 
 
 def _is_overdue(job: HedgeExecution, around: Surroundings) -> bool:
-    return job.state is not ExecutionState.NAKED and elapsed(job, around.at) > job.limits.flatten_after_seconds
+    return elapsed(job, around.at) > job.limits.flatten_after_seconds
 
 
 def _naked_from_now(job: HedgeExecution, around: Surroundings) -> Step:
@@ -447,6 +449,8 @@ def resolve(job: HedgeExecution) -> Step:
 
 def _wait_for_books(job: HedgeExecution, around: Surroundings) -> Step:
     """Ask for fresh books before leading on; without them in time, settle for what is done."""
+    if any(in_other_units(job, around, market) for market in Market):
+        return follow(replace(job, lead_done=True), around)
     if elapsed(job, around.at) > _lead_patience(job):
         return follow(replace(job, lead_done=True, detail="no readable two-sided books in time"), around)
     return Step(job=job, pause_seconds=UNREADABLE_SECONDS)

@@ -31,9 +31,10 @@ from hedgerow.domain.position import Reason
 from hedgerow.strategy.hedging import cells
 from hedgerow.strategy.hedging.cells import Happening
 from hedgerow.strategy.hedging.maker import WATCH_SECONDS
-from hedgerow.strategy.hedging.orders import Step, Surroundings, tracked, with_fill
+from hedgerow.strategy.hedging.orders import Step, Surroundings, in_other_units, tracked, with_fill
 
 __all__ = [
+    "OTHER_UNITS_DETAIL",
     "TRANSITIONS",
     "WATCH_SECONDS",
     "Happening",
@@ -64,6 +65,8 @@ class Signal(StrEnum):
     DOUBTFUL = "order absent, may still land"
     CANCEL_REFUSED = "cancellation refused"
 
+
+OTHER_UNITS_DETAIL = "prices are those of another unit of the coin than the trade counts in, so no order is sent"
 
 _WAITING = {
     ExecutionState.RESOLVING,
@@ -195,7 +198,7 @@ def step(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
     if isinstance(event, _ORDER_EVENTS) and (at_work is None or at_work.order.client_id != event.client_id):
         raise InvariantBroken(f"hedge {job.hedge_id}: order {event.client_id} is not at work")
     listed, around = _as_listed(job, _as_told(job, event, around))
-    absorbed = tracked(_absorbed(listed, event), around)
+    absorbed = _in_known_units(tracked(_absorbed(listed, event), around), around)
     taken = rule.act(absorbed, event, around)
     if taken.job.state not in rule.leads_to:
         raise InvariantBroken(f"hedge {job.hedge_id}: {job.state.value} may not become {taken.job.state.value}")
@@ -212,6 +215,13 @@ def _as_listed(job: HedgeExecution, around: Surroundings) -> tuple[HedgeExecutio
         for market in Market
     )
     return replace(job, pair=pair, retry_at=job.retry_at if same else None), replace(around, regridded=not same)
+
+
+def _in_known_units(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
+    """Return the job with what its prices say of the unit of its coin, for people."""
+    if any(in_other_units(job, around, market) for market in Market):
+        return replace(job, detail=OTHER_UNITS_DETAIL)
+    return replace(job, detail="") if job.detail == OTHER_UNITS_DETAIL else job
 
 
 def _as_told(job: HedgeExecution, event: Happening, around: Surroundings) -> Surroundings:

@@ -26,6 +26,7 @@ __all__ = [
     "elapsed",
     "fresh_touch",
     "in_doubt",
+    "in_other_units",
     "lead_price",
     "naked_quantity",
     "ordered",
@@ -54,6 +55,11 @@ FUTURE_SECONDS = 1.0
 """A book stamped later than this after the present is not fresh: one of the two clocks is wrong."""
 BLOCKED_PAUSE_SECONDS = 5.0
 """Longest pause before looking again whether a host that refuses every order still does."""
+OTHER_UNITS = Decimal(5)
+"""A price so many times higher or lower than the job's own is one of another unit of the coin.
+
+The smallest redenomination is 1 to 10. A job lasts for minutes, in which a coin that halves or doubles stays within.
+"""
 BAND_SHARE = Decimal("0.9")
 """Part of the price band that is used: the band stands around the mark, an order's reference is the book."""
 MOST_DOUBTFUL = 4
@@ -317,9 +323,13 @@ def _still_unequal(job: HedgeExecution, around: Surroundings, price: Decimal) ->
 
 def _arrived(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
     """Return the job with the middle of each book as it was when the job first saw it."""
-    spot = job.spot_arrival or _middle(job, around, around.spot)
-    perp = job.perp_arrival or _middle(job, around, around.perp)
-    return replace(job, spot_arrival=spot, perp_arrival=perp)
+    job = replace(job, spot_arrival=job.spot_arrival or _first_seen(job, around, Market.SPOT))
+    return replace(job, perp_arrival=job.perp_arrival or _first_seen(job, around, Market.PERP))
+
+
+def _first_seen(job: HedgeExecution, around: Surroundings, market: Market) -> Decimal | None:
+    middle = _middle(job, around, around.depth(market))
+    return middle if middle is not None and _in_own_units(job, market, middle) else None
 
 
 def _middle(job: HedgeExecution, around: Surroundings, depth: Depth | None) -> Decimal | None:
@@ -486,9 +496,32 @@ def price_of(job: HedgeExecution, around: Surroundings, market: Market) -> Decim
 
 
 def fresh_touch(job: HedgeExecution, around: Surroundings, market: Market, side: Side) -> Decimal | None:
-    """Return the best price that an order of ``side`` would take; None when it is missing or stale."""
+    """Return the best price that an order of ``side`` would take; None when it is missing, stale or in other units."""
+    touch = _shown_touch(job, around, market, side)
+    return touch if touch is None or _in_own_units(job, market, touch) else None
+
+
+def _shown_touch(job: HedgeExecution, around: Surroundings, market: Market, side: Side) -> Decimal | None:
     depth = around.depth(market)
     return depth.touch(side) if depth and _fresh(job, around, depth) else None
+
+
+def in_other_units(job: HedgeExecution, around: Surroundings, market: Market) -> bool:
+    """Whether all that a fresh book shows is priced in another unit of the coin than the job's quantities are in."""
+    shown = [_shown_touch(job, around, market, side) for side in Side]
+    touches = [touch for touch in shown if touch is not None]
+    return bool(touches) and not any(_in_own_units(job, market, touch) for touch in touches)
+
+
+def _in_own_units(job: HedgeExecution, market: Market, price: Decimal) -> bool:
+    """Whether a price can be one of the coin that the job counts in: by its fills, else by what it saw first."""
+    own = _own_price(job, market) or _own_price(job, Market.PERP if market is Market.SPOT else Market.SPOT)
+    return own is None or own < price * OTHER_UNITS < own * OTHER_UNITS**2
+
+
+def _own_price(job: HedgeExecution, market: Market) -> Decimal | None:
+    leg, arrival = job.leg(market), job.spot_arrival if market is Market.SPOT else job.perp_arrival
+    return leg.notional / leg.filled if leg.filled and leg.notional else arrival
 
 
 def _fresh(job: HedgeExecution, around: Surroundings, depth: Depth) -> bool:

@@ -3,13 +3,16 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.events import FlowKind, HedgeRedenominated, Wallet
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.denomination import job_in_new_units
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import DustLot
+from support.hedging_harness import following
 from support.ledger_builder import START, LedgerBuilder
 
 FACTOR = Decimal(1000)
@@ -124,3 +127,26 @@ def test_dust_of_a_coin_that_a_hedge_holds_is_counted_with_the_hedge() -> None:
     diary = held().tell(ev.DustKept(at=START, lot=DustLot(asset="ABC", quantity=Decimal(2), cost=Decimal(1))))
     diary.tell(flow("20", FlowKind.OPENING))
     assert diary.tell(flow("-9")).ledger.dust["ABC"].quantity == 2
+
+
+def test_a_job_in_new_coins_has_other_quantities_and_prices_and_the_same_money() -> None:
+    job = following().fills().job
+    job = replace(
+        job, plan=replace(job.plan, spot_floor=Decimal(95), perp_ceiling=Decimal(105)), unwound=Decimal(1), refusals=3
+    )
+    after = job_in_new_units(job, FACTOR)
+    assert (after.net_spot, after.net_perp, after.exposure) == (
+        job.net_spot / FACTOR,
+        job.net_perp / FACTOR,
+        job.exposure / FACTOR,
+    )
+    assert (after.plan.spot_quantity, after.plan.perp_quantity) == (Decimal("0.010005"), Decimal("0.01"))
+    assert (after.plan.spot_floor, after.plan.perp_ceiling) == (Decimal(95000), Decimal(105000))
+    assert (after.spot_arrival, after.perp_arrival) == (Decimal(100000), Decimal(100000))
+    assert (after.spot.notional, after.unwound_notional) == (job.spot.notional, job.unwound_notional)
+    assert (after.unwound, after.refusals, after.pair.perp.lot) == (Decimal("0.001"), 0, job.pair.perp.lot / FACTOR)
+
+
+def test_a_job_without_bounds_or_counted_fees_stays_without_them() -> None:
+    after = job_in_new_units(replace(following().job, coin_fee=None), FACTOR)
+    assert (after.plan.spot_floor, after.plan.perp_ceiling, after.coin_fee) == (None, None, None)

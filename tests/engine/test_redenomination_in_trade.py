@@ -1,0 +1,67 @@
+"""The exchange exchanges a thousand old coins for a new one while a naked leg waits for its orders to be taken."""
+
+from decimal import Decimal
+
+from hedgerow.domain.events import Halted, HaltReason, HedgeRedenominated
+from hedgerow.domain.execution import ExecutionState
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.order import OrderRequest
+from hedgerow.emulator.core.market_changes import Redenomination
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.engine.notices import Warned
+from hedgerow.strategy.hedging.machine import OTHER_UNITS_DETAIL
+from support.bot_harness import OPENED, BotHarness
+from support.worlds import SYMBOL, Listing, ScriptedMarketData
+
+REDENOMINATED_AT = 0.1
+"""Hours after the start: the leg is naked since about five minutes."""
+
+
+def naked_opening(refused: int, *reads: ReadFault) -> BotHarness:
+    """Return a farm whose shorts, and whose sales of the coins, are refused so often each."""
+    faults = [
+        SubmitFault(outcome=Outcome.REJECT, command="place_order", market=Market.PERP, code=-4131, times=999),
+        SubmitFault(
+            outcome=Outcome.REJECT, command="place_order", market=Market.SPOT, side=Side.SELL, code=-2010, times=refused
+        ),
+    ]
+    return BotHarness(ScriptedMarketData([Listing(SYMBOL)]), faults=FaultPlan(submits=tuple(faults), reads=reads))
+
+
+def redenominated(harness: BotHarness, hours: float = 0.5) -> list[OrderRequest]:
+    """Redenominate the coin in mid-job; returns the orders sent from then on."""
+    sent: list[int] = []
+
+    def act(bot: BotHarness) -> None:
+        job = bot.ledger.execution
+        assert job is not None
+        assert (job.state, job.net_spot > 0, job.net_perp) == (ExecutionState.NAKED, True, Decimal(0))
+        sent.append(len(bot.venue.orders))
+        bot.world.change_market(Redenomination(symbol=SYMBOL))
+
+    harness.run(hours, at={REDENOMINATED_AT: act})
+    return [command.order for command in harness.venue.orders[sent[0] :]]
+
+
+def test_a_naked_leg_is_counted_in_new_coins_and_no_order_exceeds_what_is_there() -> None:
+    harness = naked_opening(refused=40)
+    orders = redenominated(harness)
+    largest = max(command.order.quantity for command in harness.venue.orders)
+    assert [event.factor for event in harness.logged(HedgeRedenominated)] == [1000]
+    assert orders
+    assert all(order.quantity <= largest / 1000 for order in orders if order.symbol == SYMBOL)
+    said = [notice.text for notice in harness.heard(Warned) if OTHER_UNITS_DETAIL in notice.text]
+    assert said == [f"{SYMBOL}: {OTHER_UNITS_DETAIL}"]
+    assert fold(harness.log) == harness.ledger
+
+
+def test_without_the_statement_a_naked_leg_of_old_coins_waits_and_stays_halted() -> None:
+    unread = ReadFault(read=Read.STATEMENT, after=OPENED, until=OPENED.replace(hour=OPENED.hour + 2))
+    harness = naked_opening(40, unread)
+    assert redenominated(harness) == []
+    assert harness.logged(HedgeRedenominated) == []
+    assert harness.ledger.execution is not None
+    assert harness.ledger.execution.state is ExecutionState.NAKED
+    assert [event.reason for event in harness.logged(Halted)] == [HaltReason.NAKED]
+    assert 0 < harness.coins() * 999 < harness.ledger.owned(SYMBOL.removesuffix("USDT"))
