@@ -9,7 +9,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import DustLot
-from hedgerow.emulator.core.market_changes import TickerCollision
+from hedgerow.emulator.core.market_changes import Redenomination, TickerCollision
 from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.checks.invariants import Exposure, Invariant, check_exposure
 from support.judging import LegScene
@@ -205,3 +205,14 @@ def test_dust_excuses_no_more_coins_than_were_swept() -> None:
     scene.legs.logged(sweep())
     scene.buys("0.2").look()
     assert SYMBOL in scene.legs.exposed
+
+
+@pytest.mark.parametrize(("owners_factor", "exposed_symbols"), [(10**7, []), (10**9, [SYMBOL])])
+def test_less_than_the_smallest_amount_of_a_balance_is_no_leg_of_a_redenominated_coin(
+    owners_factor: int, exposed_symbols: list[str]
+) -> None:
+    scene = LegScene(coins="0.254", price="3600")
+    scene.world.change_market(Redenomination(symbol=SYMBOL, factor=Decimal(10**7)))
+    scene.legs.redenominated(PAIR, Decimal(owners_factor))  # 2.54e-8 are the owner's; the balance has eight decimals
+    scene.look()
+    assert list(scene.legs.exposed) == exposed_symbols

@@ -35,6 +35,8 @@ BACK_OFF = timedelta(seconds=60)
 """How long a bot may wait before it repeats what was refused or not answered."""
 CONTRADICTED_FOR = timedelta(minutes=15)
 """So long coins may wait for a price that the perpetual's index supports."""
+SMALLEST_COIN = Decimal("1e-8")
+"""Balances have eight decimals."""
 COIN_ROUNDING = Decimal("1e-7")
 UNSEEN = timedelta(seconds=5)
 """Legs that match for no longer, and then differ again, have not matched for a bot that still looks orders up."""
@@ -82,6 +84,8 @@ class LegWatch:
         """When the job at work came into its present state."""
         self._taken: dict[str, Decimal] = {}
         """Base units by which others made a symbol's coins exceed its short (or lack): what is left of it now."""
+        self._recounted: set[str] = set()
+        """Coins whose balances were counted anew in other units."""
         self._unknown: set[str] = set()
         """Symbols of which the log does not have yet what others took."""
         self._forced_seen: set[int] = set()
@@ -168,6 +172,7 @@ class LegWatch:
         base = pair.base
         self.owners[base] = self.owners.get(base, ZERO) / factor
         self.residues[base] = max(self.residues.get(base, ZERO) / factor, COIN_ROUNDING)
+        self._recounted.add(base)
         self._taken.pop(pair.symbol, None)
         self.exposed.pop(pair.symbol, None)
         self._apart.pop(pair.symbol, None)
@@ -233,7 +238,9 @@ class LegWatch:
         swept = min(unsold_dust(self.ledger, pair, self._swept.get(pair.base, ZERO)), least)
         own -= min(swept, max(ZERO, own - short))  # it excuses coins too many, never too few
         taken = self._left_of_taken(pair, own - short, least)
-        if abs(own - short) <= own_tolerance(pair, price, max(own, short)):
+        # The owner's part of a balance that was rounded is known to its smallest amount only.
+        rounded = SMALLEST_COIN if pair.base in self._recounted else ZERO
+        if abs(own - short) <= max(own_tolerance(pair, price, max(own, short)), rounded):
             self._note_even(pair)
             return
         by_others = abs(own - short) - abs(taken) <= least
