@@ -64,7 +64,7 @@ EAGER = {
 Answer = TypeVar("Answer")
 
 
-class Dump(Struct, frozen=True, kw_only=True):
+class Dump(Struct, frozen=True, kw_only=True, rename={"exchange_accounts": "members"}):
     """The whole exchange, as its administration tells it."""
 
     exchange: ExchangeState

@@ -39,6 +39,6 @@ def test_a_whole_week_in_lockstep_leaves_no_difference() -> None:
 def test_a_week_with_the_wire_cut_again_and_again() -> None:
     result = played("cut_week.py", "--cuts", 16, "--interval", 1800, "--age", 8)
     assert result["cuts"] >= 12
-    assert all(result["fates"][incident] > 0 for incident in ("refused", "torn", "hole", "deaf"))
+    assert all(result["incidents"][incident] > 0 for incident in ("refused", "torn", "hole", "deaf"))
     assert result["unknown_outcomes"] > 0, "no cut fell between an order and its answer"
     assert result["opened"] >= 5
