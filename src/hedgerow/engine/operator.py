@@ -1,5 +1,6 @@
 """Carries out operator requests, in a running bot and in a one-shot command alike."""
 
+from collections.abc import Awaitable
 from typing import assert_never
 
 from hedgerow.domain import events as ev
@@ -143,9 +144,7 @@ class Service:
 
     async def _is_due(self, mailbox: Mailbox, request: OperatorRequest) -> bool:
         """Claim a request; tells whether it is to be carried out. One that is not any more is answered."""
-        earlier = [each for each in self._tools.journal.ledger.requests if each.request_id == request.request_id]
-        if earlier:
-            self._reply(mailbox, request.request_id, Answer(done=earlier[-1].done, text=earlier[-1].text))
+        if self._answered_again(mailbox, request):
             return False
         try:
             claim = mailbox.claim(request.request_id)
@@ -158,8 +157,12 @@ class Service:
         return claim is Claim.TAKEN
 
     async def _carried_out(self, mailbox: Mailbox, request: OperatorRequest) -> None:
+        await self._answered(mailbox, request, self._obeyed(request))
+
+    async def _answered(self, mailbox: Mailbox, request: OperatorRequest, work: Awaitable[Answer]) -> None:
+        """Answer a request with what ``work`` returns; one that fails is answered so before the failure goes on."""
         try:
-            answer = await self._obeyed(request)
+            answer = await work
         except Exception as error:
             failure = Answer(done=False, text=f"{type(error).__name__}: {error}")
             await self._ended(mailbox, request, RequestOutcome.FAILED, failure)
@@ -171,13 +174,7 @@ class Service:
         self._pending = self._about = None
         if request is None or about is None:
             return
-        try:
-            answer = await self._closed_after_trade(about)
-        except Exception as error:
-            failure = Answer(done=False, text=f"{type(error).__name__}: {error}")
-            await self._ended(mailbox, request, RequestOutcome.FAILED, failure)
-            raise
-        await self._ended(mailbox, request, _outcome(answer), answer)
+        await self._answered(mailbox, request, self._closed_after_trade(about))
 
     async def _closed_after_trade(self, about: HedgeSeen) -> Answer:
         """Close what a trade left that was at work when the closing was asked for; say so where it left nothing."""
@@ -197,12 +194,17 @@ class Service:
             return
         self._settled_abandoned = True
         for request in mailbox.abandoned():
-            known = {each.request_id: each for each in self._tools.journal.ledger.requests}.get(request.request_id)
-            if known is not None:
-                self._reply(mailbox, request.request_id, Answer(done=known.done, text=known.text))
-            else:
+            if not self._answered_again(mailbox, request):
                 answer = Answer(done=False, text=INTERRUPTED)
                 await self._ended(mailbox, request, RequestOutcome.INTERRUPTED, answer)
+
+    def _answered_again(self, mailbox: Mailbox, request: OperatorRequest) -> bool:
+        """Give a request the answer that the log has for it; tells whether it has one."""
+        for known in reversed(self._tools.journal.ledger.requests):
+            if known.request_id == request.request_id:
+                self._reply(mailbox, request.request_id, Answer(done=known.done, text=known.text))
+                return True
+        return False
 
     async def _ended(self, mailbox: Mailbox, request: OperatorRequest, outcome: RequestOutcome, answer: Answer) -> None:
         """Answer a request and log how it ended; who asked is answered also when the log cannot be written."""
