@@ -2,7 +2,6 @@
 
 import os
 import sys
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -17,7 +16,7 @@ from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.errors import ConfigError
-from hedgerow.domain.money import plain
+from hedgerow.domain.money import plain, plain_or_none
 from hedgerow.domain.operator_requests import Answer
 from hedgerow.domain.run_identity import RunIdentity
 
@@ -33,7 +32,6 @@ __all__ = [
     "echo",
     "home_of",
     "is_stdout",
-    "json_money",
     "others_here",
     "refuse_unwritable",
     "say",
@@ -103,11 +101,6 @@ def say(text: str, *, style: str | None = None, hanging: int = 4) -> None:
         Console(highlight=False, soft_wrap=True).print(line, style=style, markup=False)
 
 
-def json_money(value: Decimal | None) -> str | None:
-    """Return money as JSON carries it: a plain decimal string."""
-    return None if value is None else plain(value)
-
-
 def is_stdout(target: Path | None) -> bool:
     """Tell whether standard output belongs to JSON alone."""
     return target is not None and str(target) == "-"
@@ -141,7 +134,7 @@ def _named(document: Any, identity: RunIdentity, prefix: str) -> object:
         "home": identity.home,
         "config_file": identity.config_file,
         "capital_fraction": plain(identity.capital_fraction),
-        "max_capital_usd": json_money(identity.max_capital_usd),
+        "max_capital_usd": plain_or_none(identity.max_capital_usd),
     }
     named = {f"{prefix}{key}": value for key, value in facts.items()}
     built = cast("dict[str, Any] | list[dict[str, Any]]", msgspec.to_builtins(document))

@@ -15,11 +15,11 @@ from hedgerow.cli.common import (
     PaperOption,
     home_of,
     is_stdout,
-    json_money,
     write_json,
 )
 from hedgerow.cli.tables import Column, show_table
 from hedgerow.domain.formats import whole_amount
+from hedgerow.domain.money import plain_or_none
 from hedgerow.strategy.decisions.scan import ScanRow
 
 __all__ = ["scan"]
@@ -80,7 +80,7 @@ def _document(row: ScanRow) -> dict[str, object]:
         "interval_hours": signal.interval_hours if signal else None,
         "predicted_rate": float(row.predicted.rate) if row.predicted else None,
         "basis": float(row.basis) if row.basis is not None else None,
-        "volume_usd": json_money(row.volume),
+        "volume_usd": plain_or_none(row.volume),
         "eligible": row.eligible,
         "refusals": [{"kind": r.kind, "detail": r.detail} for r in row.refusals],
     }

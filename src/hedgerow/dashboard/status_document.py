@@ -1,12 +1,11 @@
 """``hedgerow status --json``: one document for monitors; money as decimal strings, ratios as fractions, times UTC."""
 
-from decimal import Decimal
 from typing import Any
 
 from hedgerow.dashboard.bot_state import BotState, ProcessState
 from hedgerow.dashboard.status_lines import BotView, halt_remedy, since_the_start
 from hedgerow.domain.ledger.state import Ledger, StandingHalt
-from hedgerow.domain.money import plain
+from hedgerow.domain.money import plain_or_none
 from hedgerow.strategy.hedge_result import HedgeResult, StrategyResult
 
 __all__ = ["status_document"]
@@ -31,7 +30,7 @@ def _state(view: BotView) -> dict[str, object]:
         "process": view.process.state,
         "pid": view.process.pid,
         "last_beat": view.process.last_beat,
-        "naked": naked and {"since": naked.since, "usd": _money(naked.notional)},
+        "naked": naked and {"since": naked.since, "usd": plain_or_none(naked.notional)},
         "longest_naked_seconds": report.longest_naked_seconds,
     }
 
@@ -42,29 +41,29 @@ def _ledger(ledger: Ledger) -> dict[str, object]:
         "symbol": hedge.symbol,
         "adopted": hedge.adopted,
         "opened_at": hedge.opened_at,
-        "spot_quantity": _money(hedge.spot_quantity),
-        "perp_quantity": _money(hedge.perp_quantity),
-        "entry_notional": _money(hedge.entry_notional),
-        "funding_received": _money(hedge.funding_received),
-        "fees_paid": _money(hedge.tally.fees),
+        "spot_quantity": plain_or_none(hedge.spot_quantity),
+        "perp_quantity": plain_or_none(hedge.perp_quantity),
+        "entry_notional": plain_or_none(hedge.entry_notional),
+        "funding_received": plain_or_none(hedge.funding_received),
+        "fees_paid": plain_or_none(hedge.tally.fees),
         "entry_apr": hedge.entry_apr,
     }
     return {
         "position": position,
         "in_flight": ledger.execution.state if ledger.execution else None,
         "halt": ledger.halt and _halt(ledger.halt),
-        "total_profit_loss": _money(ledger.total_profit_loss),
-        "funding": _money(totals.funding),
-        "basis_pnl": _money(totals.basis_pnl),
-        "fees": _money(totals.fees),
+        "total_profit_loss": plain_or_none(ledger.total_profit_loss),
+        "funding": plain_or_none(totals.funding),
+        "basis_pnl": plain_or_none(totals.basis_pnl),
+        "fees": plain_or_none(totals.fees),
         "positions_opened": totals.opened,
         "positions_closed": totals.closed,
         "total_positions_opened": totals.opened + imported.positions_opened,
         "total_positions_closed": totals.closed + imported.positions_closed,
         "cycles": totals.cycles,
-        "dust": {lot.asset: _money(lot.quantity) for lot in ledger.dust.values()},
+        "dust": {lot.asset: plain_or_none(lot.quantity) for lot in ledger.dust.values()},
         "max_naked_seconds": ledger.max_naked_seconds,
-        "max_naked_usd": _money(ledger.max_naked_notional),
+        "max_naked_usd": plain_or_none(ledger.max_naked_notional),
     }
 
 
@@ -88,16 +87,16 @@ def _seen(view: BotView) -> dict[str, object]:
         "blind_since": outlook.blind_since if outlook else None,
         "unread": outlook.unread if outlook else (),
         "failure": (outlook.failure or None) if outlook else None,
-        "equity": _money(outlook.equity) if outlook else None,
+        "equity": plain_or_none(outlook.equity) if outlook else None,
         "reason": (outlook.reason or None) if outlook else None,
         "foreign": (*outlook.foreign, *outlook.longs) if outlook else (),
         "result": held and _result(held.result),
         "since_the_start": _whole(since_the_start(view)),
-        "prices": held and {name: _money(getattr(held.prices, name)) for name in held.prices.__struct_fields__},
+        "prices": held and {name: plain_or_none(getattr(held.prices, name)) for name in held.prices.__struct_fields__},
         "signal": held
         and held.signal
         and {"rate": held.signal.mean, "apr": held.signal.apr, "interval_hours": held.signal.interval_hours},
-        "next_payment": payment and {"at": payment.at, "rate": payment.rate, "amount": _money(payment.amount)},
+        "next_payment": payment and {"at": payment.at, "rate": payment.rate, "amount": plain_or_none(payment.amount)},
         "exits": held
         and [
             {
@@ -137,7 +136,7 @@ def _result(result: HedgeResult) -> dict[str, Any]:
     return {
         "symbol": result.symbol,
         "at": result.at,
-        **{name: _money(getattr(result, name)) for name in money},
+        **{name: plain_or_none(getattr(result, name)) for name in money},
         "net_on_notional": result.net_on_notional,
         "net_on_capital": result.net_on_capital,
         "break_even_at": result.break_even_at,
@@ -146,11 +145,7 @@ def _result(result: HedgeResult) -> dict[str, Any]:
 
 def _whole(result: StrategyResult) -> dict[str, Any]:
     return {
-        "net_so_far": _money(result.net_so_far),
-        "net_if_closed": _money(result.net_if_closed),
-        "dust_gain": _money(result.dust_gain),
+        "net_so_far": plain_or_none(result.net_so_far),
+        "net_if_closed": plain_or_none(result.net_if_closed),
+        "dust_gain": plain_or_none(result.dust_gain),
     }
-
-
-def _money(value: Decimal | None) -> str | None:
-    return None if value is None else plain(value)

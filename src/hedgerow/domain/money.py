@@ -15,6 +15,7 @@ __all__ = [
     "is_positive",
     "nearest_step",
     "plain",
+    "plain_or_none",
 ]
 
 ZERO = Decimal(0)
@@ -87,6 +88,11 @@ def plain(value: Decimal) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"", "-0"} else text
+
+
+def plain_or_none(value: Decimal | None) -> str | None:
+    """Return ``plain`` of a value, None of one that is not known: how JSON carries money."""
+    return None if value is None else plain(value)
 
 
 def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:

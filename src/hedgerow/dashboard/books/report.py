@@ -11,7 +11,7 @@ from hedgerow.dashboard.books.matching import AuditLine, MatchStatus, pending_ch
 from hedgerow.dashboard.books.statement import HedgeStatement, Statement
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.ledger.books import BookLine, held_of
-from hedgerow.domain.money import ZERO, plain
+from hedgerow.domain.money import ZERO, plain_or_none
 from hedgerow.strategy.hedge_result import ExitPrices, StrategyResult, strategy_result
 
 __all__ = [
@@ -240,37 +240,33 @@ def as_json(report: BooksReport) -> Row:
         "agrees": report.agrees if venue else None,
         "trade_under_way": not venue.quiet if venue else None,
         "totals": {
-            "funding": _money(totals.funding),
-            "basis_pnl": _money(totals.basis),
-            "fees": _money(totals.fees),
-            "fees_estimated": _money(totals.fees_estimated),
-            "net_profit": _money(totals.net),
-            "net_if_closed": _money(totals.net_if_closed),
+            "funding": plain_or_none(totals.funding),
+            "basis_pnl": plain_or_none(totals.basis),
+            "fees": plain_or_none(totals.fees),
+            "fees_estimated": plain_or_none(totals.fees_estimated),
+            "net_profit": plain_or_none(totals.net),
+            "net_if_closed": plain_or_none(totals.net_if_closed),
             "ended": {
-                "funding": _money(ended.funding),
-                "basis_pnl": _money(ended.basis),
-                "fees": _money(ended.fees),
-                "net_profit": _money(ended.net),
+                "funding": plain_or_none(ended.funding),
+                "basis_pnl": plain_or_none(ended.basis),
+                "fees": plain_or_none(ended.fees),
+                "net_profit": plain_or_none(ended.net),
             },
-            "unattributed_funding": _money(report.statement.ledger.unattributed_funding),
+            "unattributed_funding": plain_or_none(report.statement.ledger.unattributed_funding),
         },
         "since_start": {
-            "ended": _money(whole.ended.net_profit),
-            "dust_gain": _money(whole.dust_gain),
-            "net_so_far": _money(whole.net_so_far),
-            "net_if_closed": _money(whole.net_if_closed),
-            "cumulative": _money(whole.cumulative),
+            "ended": plain_or_none(whole.ended.net_profit),
+            "dust_gain": plain_or_none(whole.dust_gain),
+            "net_so_far": plain_or_none(whole.net_so_far),
+            "net_if_closed": plain_or_none(whole.net_if_closed),
+            "cumulative": plain_or_none(whole.cumulative),
         },
-        "strategy_equity": _money(report.equity),
-        "account_value": _money(report.account_value),
-        "books_difference": {key: _money(value) for key, value in report.differences.items()},
+        "strategy_equity": plain_or_none(report.equity),
+        "account_value": plain_or_none(report.account_value),
+        "books_difference": {key: plain_or_none(value) for key, value in report.differences.items()},
         "standings": {s.value: sum(line.standing is s for line in lines) for s in MatchStatus} if venue else None,
         **tables,
     }
-
-
-def _money(value: Decimal | None) -> str | None:
-    return None if value is None else plain(value)
 
 
 def _row(table: str, *values: Any) -> Row:
@@ -288,15 +284,15 @@ def _hedge_row(told: HedgeStatement) -> Row:
     return _row(
         "hedges",
         *(hedge.hedge_id, hedge.symbol, hedge.adopted, hedge.opened_at, told.ended_at, told.reason),
-        _money(hedge.entry_notional),
-        *(_money(part) for part in money),
+        plain_or_none(hedge.entry_notional),
+        *(plain_or_none(part) for part in money),
     )
 
 
 def _fee_row(told: HedgeStatement, index: int) -> Row:
     line, hedge = told.fee_lines[index], told.hedge
     where = (hedge.hedge_id, hedge.symbol, line.market.value, line.asset)
-    return _row("fees", *where, _money(line.amount), _money(line.value), line.estimated)
+    return _row("fees", *where, plain_or_none(line.amount), plain_or_none(line.value), line.estimated)
 
 
 def _funding_rows(report: BooksReport) -> list[Row]:
@@ -304,7 +300,7 @@ def _funding_rows(report: BooksReport) -> list[Row]:
     if report.hedge_id is None:
         paid += [(payment, "") for payment in report.statement.unattributed if _after(payment.at, report.since)]
     paid.sort(key=lambda pair: (pair[0].at, pair[0].tran_id))
-    return [_row("funding", p.at, p.symbol, _money(p.amount), str(p.tran_id), hedge_id) for p, hedge_id in paid]
+    return [_row("funding", p.at, p.symbol, plain_or_none(p.amount), str(p.tran_id), hedge_id) for p, hedge_id in paid]
 
 
 def _after(at: datetime, since: datetime | None) -> bool:
@@ -313,17 +309,17 @@ def _after(at: datetime, since: datetime | None) -> bool:
 
 def _external_row(report: BooksReport, index: int) -> Row:
     row = report.statement.rows[index]
-    return _row("rows", row.at, row.wallet.value, row.asset, _money(row.amount), row.kind.value, row.row_id)
+    return _row("rows", row.at, row.wallet.value, row.asset, plain_or_none(row.amount), row.kind.value, row.row_id)
 
 
 def _wallet_row(line: WalletLine) -> Row:
     booked = line.booked
     parts = (booked.opening, booked.trades, booked.fees, booked.funding, booked.transfers, booked.external)
     ends = (booked.balance, line.pending, line.venue, line.difference)
-    return _row("wallets", line.wallet, line.asset, *(_money(part) for part in (*parts, *ends)))
+    return _row("wallets", line.wallet, line.asset, *(plain_or_none(part) for part in (*parts, *ends)))
 
 
 def _line_row(line: AuditLine) -> Row:
     where = (line.at, line.kind.value, line.standing.value, line.wallet.value, line.symbol, line.asset)
-    sides = (_money(line.log_amount), _money(line.venue_amount))
+    sides = (plain_or_none(line.log_amount), plain_or_none(line.venue_amount))
     return _row("lines", *where, *sides, line.key, line.hedge_id, line.label, line.detail)

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from hedgerow.domain.formats import amount, duration, percent, seconds, signed_amount, signed_percent, utc_minute
-from hedgerow.domain.money import ZERO, plain
+from hedgerow.domain.money import ZERO, plain, plain_or_none
 from hedgerow.strategy.hedge_result import HedgeResult
 
 __all__ = [
@@ -198,9 +198,9 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "positions_closed": report.positions_closed,
         "funding_received": plain(report.funding_received),
         "fees_paid": plain(report.fees_paid),
-        "basis_pnl": _plain(report.basis_pnl),
-        "dust_gain": _plain(report.dust_gain),
-        "net_profit": _plain(report.net_profit),
+        "basis_pnl": plain_or_none(report.basis_pnl),
+        "dust_gain": plain_or_none(report.dust_gain),
+        "net_profit": plain_or_none(report.net_profit),
         "equity_start": plain(report.equity_start),
         "equity_end": plain(report.equity_end),
         "books_difference": plain(report.books_difference),
@@ -314,10 +314,6 @@ def _of_dust(report: RunReport) -> str:
     return f"{signed_amount(report.dust_gain)} of it on kept dust" if report.dust_gain else ""
 
 
-def _plain(value: Decimal | None) -> str | None:
-    return None if value is None else plain(value)
-
-
 def _hedge_json(row: HedgeRow, ended_at: datetime) -> dict[str, Any]:
     return {
         "hedge_id": row.hedge_id,
@@ -329,8 +325,8 @@ def _hedge_json(row: HedgeRow, ended_at: datetime) -> dict[str, Any]:
         "notional": plain(row.notional),
         "entry_apr": row.entry_apr,
         "funding": plain(row.funding),
-        "basis_pnl": _plain(row.basis_pnl),
+        "basis_pnl": plain_or_none(row.basis_pnl),
         "fees": plain(row.fees),
-        "net_profit": _plain(row.net_profit),
-        "net_if_closed": _plain(row.result.net_if_closed),
+        "net_profit": plain_or_none(row.net_profit),
+        "net_if_closed": plain_or_none(row.result.net_if_closed),
     }
