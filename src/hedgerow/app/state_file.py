@@ -16,15 +16,7 @@ from hedgerow.store.guide_state import GuideState
 
 __all__ = ["StateFile"]
 
-TRADES = (
-    ev.StateImported,
-    ev.HedgeOpened,
-    ev.HedgeClosed,
-    ev.HedgeAborted,
-    ev.HedgeAdopted,
-    ev.HedgeLost,
-    ev.HedgeRepaired,
-)
+TRADES = (ev.StateImported, *ev.HEDGE_CHANGES)
 
 
 class StateFile:

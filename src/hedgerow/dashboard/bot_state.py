@@ -127,6 +127,11 @@ class _View(Struct, frozen=True, kw_only=True):
         return self.hedge.symbol if self.hedge else "nothing"
 
     @property
+    def naked_seconds(self) -> float:
+        """How long the legs have differed; 0 while they match."""
+        return max(0.0, (self.now - self.naked.since).total_seconds()) if self.naked else 0.0
+
+    @property
     def own(self) -> Outlook | None:
         """The outlook of the process that runs now."""
         outlook = self.outlook
@@ -139,7 +144,6 @@ def bot_state(ledger: Ledger, process: Process, outlook: Outlook | None, now: da
     view = _View(ledger=ledger, process=process, outlook=outlook, now=now, naked=naked_now(ledger, outlook, now))
     state = _state(view)
     title, does, can_do, since, severity = _TOLD[state](view)
-    lasts = max(0.0, (now - view.naked.since).total_seconds()) if view.naked else 0.0
     return StateReport(
         state=state,
         title=title,
@@ -149,7 +153,7 @@ def bot_state(ledger: Ledger, process: Process, outlook: Outlook | None, now: da
         severity=severity,
         symbol=view.hedge.symbol if view.hedge else None,
         naked=view.naked,
-        longest_naked_seconds=max(ledger.max_naked_seconds, lasts),
+        longest_naked_seconds=max(ledger.max_naked_seconds, view.naked_seconds),
     )
 
 
@@ -222,18 +226,15 @@ def _state(view: _View) -> BotState:
 
 
 def _trading(view: _View, job: HedgeExecution | None) -> BotState:
-    lasts = (view.now - view.naked.since).total_seconds() if view.naked else 0.0
     allowed = (job.limits if job else ExecutionLimits()).max_naked_seconds
-    if view.naked and (lasts > allowed or (job is not None and job.state is ExecutionState.NAKED)):
+    if (job is not None and job.state is ExecutionState.NAKED) or view.naked_seconds > allowed:
         return BotState.NAKED
     if job is None or job.state in _REPAIRS or job.kind is ExecutionKind.TRIM:
-        return BotState.NAKED if job is not None and job.state is ExecutionState.NAKED else BotState.REPAIRING
+        return BotState.REPAIRING
     return BotState.OPENING if job.kind is ExecutionKind.OPEN else BotState.CLOSING
 
 
-_REPAIRS = frozenset(
-    {ExecutionState.REPAIRING, ExecutionState.UNWINDING, ExecutionState.IN_DOUBT, ExecutionState.NAKED}
-)
+_REPAIRS = frozenset({ExecutionState.REPAIRING, ExecutionState.UNWINDING, ExecutionState.IN_DOUBT})
 
 
 def _overdue(outlook: Outlook, now: datetime) -> bool:

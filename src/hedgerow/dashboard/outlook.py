@@ -23,7 +23,7 @@ from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine import notices as mo
 from hedgerow.strategy.decisions.distances import ExitDistance, exit_distances, next_best
 from hedgerow.strategy.decisions.foreign import foreign_longs
-from hedgerow.strategy.evaluation.exits import evaluate
+from hedgerow.strategy.decisions.held import evaluation_of
 from hedgerow.strategy.evaluation.health import health_of, legs_of
 from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.hedge_result import (
@@ -40,10 +40,7 @@ from hedgerow.strategy.policy import Policy
 
 __all__ = ["HeldOutlook", "NextPayment", "Outlook", "OutlookBuilder", "PairPrices", "held_outlook"]
 
-TRADES = (
-    *(ev.HedgeOpened, ev.HedgeClosed, ev.HedgeAborted, ev.HedgeAdopted, ev.HedgeLost, ev.HedgeRepaired),
-    *(ev.ExecutionStarted, ev.ExternalFills, ev.Halted, ev.Lifted),
-)
+TRADES = (*ev.HEDGE_CHANGES, ev.ExecutionStarted, ev.ExternalFills, ev.Halted, ev.Lifted)
 """After these the file is written at once."""
 CHECKS = (mo.CycleBegan, mo.CycleEnded, mo.CycleFailed, mo.NothingRead, mo.Stopped)
 """After these too."""
@@ -251,10 +248,8 @@ def held_outlook(ledger: Ledger, seen: Observation, policy: Policy) -> HeldOutlo
     if ledger.hedge is None or account is None or market is None:
         return None
     hedge = seen.as_listed(ledger.hedge)
-    risk, symbol = policy.parameters.risk_management, hedge.symbol
-    signal = policy.rank(market).held_signal(symbol)
-    prices = prices_of(symbol, market, account)
-    evaluation = evaluate(hedge, seen, signal, risk.stop_on, loss_limit=risk.emergency_stop_loss)
+    symbol, evaluation = hedge.symbol, evaluation_of(hedge, seen, policy)
+    prices, signal = prices_of(symbol, market, account), evaluation.signal
     health = health_of(hedge, seen, prices.spot or prices.perp)
     legs, position = legs_of(hedge, account), account.positions.get(symbol)
     return HeldOutlook(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -18,6 +18,7 @@ from hedgerow.domain.order import Fill, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
 
 __all__ = [
+    "HEDGE_CHANGES",
     "CommandIssued",
     "CommandRefused",
     "CycleCompleted",
@@ -463,6 +464,8 @@ class DayOpened(Struct, frozen=True, kw_only=True, tag="day_opened"):
     """What a limit in percent is a part of, quote units."""
 
 
+HEDGE_CHANGES: Final = (HedgeOpened, HedgeClosed, HedgeAborted, HedgeAdopted, HedgeLost, HedgeRepaired)
+"""Events after which another hedge, or another quantity of it, is held."""
 Event: TypeAlias = (
     CommandIssued
     | CommandRefused
