@@ -48,7 +48,6 @@ class SandboxVenue(VenueProxy):
     ) -> None:
         """``notifications`` is what the other venue tells of its market by itself."""
         super().__init__(market)
-        self._market = market
         self._clock = clock
         self._opening = opening
         self._on_change = on_change
@@ -98,21 +97,17 @@ class SandboxVenue(VenueProxy):
 
     async def depth(self, market: Market, symbol: str) -> Depth:
         """Read the visible book of one instrument of the other venue."""
-        depth = await self._market.depth(market, symbol)
+        depth = await self._inner.depth(market, symbol)
         if self._market_data is not None:
             self._market_data.take_depth(depth)
         return depth
 
     async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
         """Read a pair as the other venue lists it; ``fresh`` reads its market again, so that the account has it too."""
-        pair = await self._market.pair(symbol, fresh=fresh)
+        pair = await self._inner.pair(symbol, fresh=fresh)
         if fresh:
             await self.market(1)
         return pair
-
-    def blocked_seconds(self, market: Market) -> float:
-        """Return how long the other venue refuses requests: without its books nothing can be traded here."""
-        return self._market.blocked_seconds(market)
 
     def reserve(self, command: Command) -> None:
         """Reserve nothing: no command is signed here."""
@@ -131,7 +126,7 @@ class SandboxVenue(VenueProxy):
         return self._account
 
     async def _read(self, periods: int) -> MarketView:
-        view = await self._market.market(periods)
+        view = await self._inner.market(periods)
         market_data = self._market_data
         if market_data is None or self._account is None:
             market_data = LiveMarketData(view)
