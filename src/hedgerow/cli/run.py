@@ -1,4 +1,4 @@
-"""``hedgerow run``: farm until told to stop."""
+"""``hedgerow run``: trade until stopped."""
 
 from decimal import Decimal
 from pathlib import Path

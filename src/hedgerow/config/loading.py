@@ -1,4 +1,4 @@
-"""Loads the configuration file; an error in it is never ignored and is told in one line."""
+"""Loads the configuration file; an error in it is never ignored and is reported in one line."""
 
 import json
 from collections.abc import Mapping

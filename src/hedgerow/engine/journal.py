@@ -81,7 +81,7 @@ class Journal:
 
     @property
     def heard(self) -> bool:
-        """Whether anybody listens; moments that are dear to build are built only then."""
+        """Whether there are observers; notices that are expensive to build are built only then."""
         return bool(self._observers)
 
     @property

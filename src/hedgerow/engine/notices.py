@@ -346,7 +346,7 @@ Notice: TypeAlias = (
 
 
 class Observer(Protocol):
-    """Hears every moment, in order. It must not wait; what it raises is counted, and interrupts nothing."""
+    """Receives every notice, in order. It must not wait; what it raises is counted, and interrupts nothing."""
 
     def on_notice(self, notice: Notice) -> None:
         """Take note of one moment."""

@@ -37,7 +37,7 @@ STREAM = "stream?streams=!bookTicker"
 
 
 async def examine(home: Home, config: Path | None) -> tuple[DoctorFinding, ...]:
-    """Return every finding, in the order in which things would have to be mended.
+    """Return every finding, in the order in which things would have to be fixed.
 
     Raises:
         ConfigError: the configuration, the hosts or the file of the credentials cannot be used at all.

@@ -41,7 +41,7 @@ class Environment:
     def __init__(self, values: Mapping[str, str], warnings: tuple[str, ...] = ()) -> None:
         self._values = dict(values)
         self.warnings = warnings
-        """What its owner should mend."""
+        """What its owner should fix."""
 
     @property
     def has_credentials(self) -> bool:

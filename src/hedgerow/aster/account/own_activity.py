@@ -1,4 +1,4 @@
-"""The bot's own orders and transfers, so that other activity on the account can be told apart.
+"""The bot's own orders and transfers, so that activity of others on the account is recognised.
 
 The venue's rows do not say who caused them: trades carry an order id, transfers nothing at all.
 """

@@ -1,7 +1,7 @@
 """Crashes of the bot: before or after any append to its log, or around any call of the venue.
 
 Nothing graceful happens then: the exception passes every handler of the bot, and store and venue are dead to the old
-life, so that nobody hears its last words.
+life, so that nothing it does afterwards has an effect.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -39,7 +39,7 @@ class Network:
         return next((cut.network_fault for cut in self._cuts if cut.at <= now < cut.until), None)
 
     def calm(self) -> None:
-        """Mend everything for good."""
+        """End every cut for good."""
         self._cuts = ()
 
     def meets(self) -> NetworkFault | None:

@@ -1,4 +1,4 @@
-"""What the first check of a bot would do, told beforehand by the rules that the check itself goes by."""
+"""What the first check of a bot would do, by the rules of the check itself."""
 
 from msgspec import Struct
 from msgspec.structs import replace
