@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("ci", derandomize=True)
-settings.register_profile("local")
-settings.register_profile("quick", max_examples=10, derandomize=True)
-settings.register_profile("nightly", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No test depends on the speed of the machine: how long an example may take is not judged.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = settings.get_profile("patient")
+settings.register_profile("ci", PATIENT, derandomize=True)
+settings.register_profile("local", PATIENT)
+settings.register_profile("quick", PATIENT, max_examples=10, derandomize=True)
+settings.register_profile("nightly", PATIENT, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
