@@ -96,7 +96,4 @@ def _traded_at(notice: Recorded) -> Decimal | None:
     if isinstance(notice.event, ev.HedgeAdopted):
         return notice.event.spot_price
     job = notice.before.execution
-    if job is None:
-        return None
-    leg = job.spot if job.spot.filled else job.perp
-    return leg.notional / leg.filled if leg.filled else None
+    return job.traded_price if job else None

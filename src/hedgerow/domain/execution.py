@@ -170,6 +170,11 @@ class LegProgress(Struct, frozen=True, kw_only=True):
     maker_notional: Decimal = ZERO
     """The part of ``notional`` that rested in the book."""
 
+    @property
+    def average_price(self) -> Decimal | None:
+        """Quote units per base unit of what filled; None when nothing did."""
+        return self.notional / self.filled if self.filled else None
+
 
 class DoubtfulOrder(Struct, frozen=True, kw_only=True):
     """An order that every look-up lacks and whose nonce is not dead yet: it may still land."""
@@ -285,6 +290,11 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
     def _coin_fee_by_rates(self) -> Decimal:
         fees, rested = self.pair.spot.fees, self.spot.maker_filled
         return self.spot.filled * fees.taker - rested * (fees.taker - fees.maker)
+
+    @property
+    def traded_price(self) -> Decimal | None:
+        """Average price of the coin in this job's fills: those of spot, or else of the perpetual."""
+        return (self.spot if self.spot.filled else self.perp).average_price
 
     def leg(self, market: Market) -> LegProgress:
         """Return the progress of one leg."""

@@ -571,6 +571,7 @@ def _residue(job: HedgeExecution, hedge: HedgedPosition) -> DustLot | None:
     quantity = hedge.tally.spot_quantity
     if quantity <= 0:
         return None
-    leg = job.spot if job.spot.filled else job.perp
-    price = leg.notional / leg.filled if leg.filled else hedge.entry_price
-    return DustLot(asset=hedge.pair.base, quantity=quantity, cost=quantity * price)
+    price = job.traded_price
+    return DustLot(
+        asset=hedge.pair.base, quantity=quantity, cost=quantity * (hedge.entry_price if price is None else price)
+    )

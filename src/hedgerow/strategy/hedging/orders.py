@@ -296,8 +296,8 @@ def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
 def _then(job: HedgeExecution, around: Surroundings, price: Decimal) -> Decimal:
     """Return the price of legs that came apart a while ago, while nobody looked: at least what was paid for them."""
     late = around.happened_at is not None and (around.at - around.happened_at).total_seconds() > LATE_SECONDS
-    paid = [leg.notional / leg.filled for leg in (job.spot, job.perp) if leg.filled and late]
-    return max([price, *paid])
+    paid = (leg.average_price for leg in (job.spot, job.perp)) if late else ()
+    return max([price, *(each for each in paid if each is not None)])
 
 
 def _is_one_legged(job: HedgeExecution) -> bool:
@@ -484,9 +484,7 @@ def lead_price(job: HedgeExecution, around: Surroundings) -> Decimal | None:
 
 def worth(job: HedgeExecution, around: Surroundings) -> Decimal | None:
     """Return the best price known for the coin: a touch of either book, else the average of our own fills."""
-    leg = job.spot if job.spot.filled else job.perp
-    average = leg.notional / leg.filled if leg.filled else None
-    return price_of(job, around, Market.SPOT) or price_of(job, around, Market.PERP) or average
+    return price_of(job, around, Market.SPOT) or price_of(job, around, Market.PERP) or job.traded_price
 
 
 def price_of(job: HedgeExecution, around: Surroundings, market: Market) -> Decimal | None:
@@ -520,8 +518,7 @@ def _in_own_units(job: HedgeExecution, market: Market, price: Decimal) -> bool:
 
 
 def _own_price(job: HedgeExecution, market: Market) -> Decimal | None:
-    leg, arrival = job.leg(market), job.spot_arrival if market is Market.SPOT else job.perp_arrival
-    return leg.notional / leg.filled if leg.filled and leg.notional else arrival
+    return job.leg(market).average_price or (job.spot_arrival if market is Market.SPOT else job.perp_arrival)
 
 
 def _fresh(job: HedgeExecution, around: Surroundings, depth: Depth) -> bool:
