@@ -1,7 +1,7 @@
 """Requests and signals to a real bot in the middle of a maker opening: what was asked happens, once, in order, or not.
 
-The paper bot lives in real time. Its first slice rests for 45 s, so that whatever is asked within that time finds
-nothing filled.
+The paper bot lives in real time, on prices that follow from the date. Its first slice rests for 45 s in a book so deep
+and wide that nothing of it is filled, whatever the prices do, so that whatever is asked within that time finds nothing.
 """
 
 import asyncio
@@ -9,12 +9,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from hedgerow.app.commands.operator_request import new_request
+from hedgerow.app.venues.paper import PaperExchange, PaperTerms
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
@@ -30,12 +32,14 @@ from hedgerow.domain.operator_requests import (
     ResumeRequested,
 )
 from hedgerow.domain.position import Reason
+from hedgerow.emulator.core.market_changes import BookDistortion
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.store.sqlite import SqliteStore
 from support.command_runner import COMMAND, EAGER, process, write_config
 
 CONFIG = "config_volume_farming_strategy.json"
 PATIENCE = 60.0
+USDT = Decimal(5000)
 CLOCK = SystemClock()
 
 
@@ -46,12 +50,22 @@ class Paper:
         self.home = Home(folder=folder, mode=HomeMode.PAPER)
         style = {"execution": {**EAGER["execution"], "style": "maker"}} if maker else {}
         write_config(folder / CONFIG, {**EAGER, **style})
+        if maker:
+            self._fill_nothing_at_rest()
         self.mailbox = FolderMailbox(self.home.requests, CLOCK)
         self.said = (folder / "said.txt").open("ab")
-        self.process = self._start("run", "--paper", "--usdt", "5000", stdout=self.said, stderr=subprocess.STDOUT)
+        self.process = self._start("run", "--paper", "--usdt", USDT, stdout=self.said, stderr=subprocess.STDOUT)
         self.wait_for("Leverage confirmed" if maker else "Total positions opened: 1")
         if maker:
             self.rest(1.0)
+
+    def _fill_nothing_at_rest(self) -> None:
+        exchange = PaperExchange(self.home.exchange, PaperTerms(usdt=USDT), CLOCK.now)
+        for pair in exchange.world.market_data.pairs:
+            exchange.world.change_market(
+                BookDistortion(symbol=pair.perp.symbol, depth_share=Decimal(10**6), spread_bps=Decimal(200))
+            )
+        exchange.save(exchange.world)
 
     def _start(self, *words: object, **more: object) -> "subprocess.Popen[str]":
         return process(COMMAND, *words, home=self.home.folder, **more)
