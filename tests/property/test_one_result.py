@@ -34,9 +34,9 @@ from hedgerow.dashboard.books import statement
 from hedgerow.dashboard.books.report import BooksReport, VenueSide
 from hedgerow.dashboard.books.statement import read_statement
 from hedgerow.dashboard.bot_state import Process, ProcessState, bot_state
-from hedgerow.dashboard.narration import cycle as narration_moments
-from hedgerow.dashboard.narration import hedges as narration_hedges
-from hedgerow.dashboard.narration import lifecycle as narration_life
+from hedgerow.dashboard.narration import cycle as narration_cycle
+from hedgerow.dashboard.narration import events as narration_events
+from hedgerow.dashboard.narration import lifecycle as narration_lifecycle
 from hedgerow.dashboard.narration.wording import words
 from hedgerow.dashboard.outlook import OutlookBuilder
 from hedgerow.dashboard.report import page, recorder, report
@@ -566,12 +566,12 @@ def _shifted(value: Decimal | None) -> str:
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        (narration_hedges, "log_funding"),
-        (narration_hedges, "log_money"),
-        (narration_moments, "log_funding"),
-        (narration_moments, "log_money"),
-        (narration_life, "log_funding"),
-        (narration_life, "log_money"),
+        (narration_events, "log_funding"),
+        (narration_events, "log_money"),
+        (narration_cycle, "log_funding"),
+        (narration_cycle, "log_money"),
+        (narration_lifecycle, "log_funding"),
+        (narration_lifecycle, "log_money"),
         (books_command, "signed_amount"),
         (books, "plain_or_none"),
         (status_lines_module, "signed_amount"),

@@ -12,25 +12,28 @@ from typing import Any, get_args
 from msgspec import inspect
 
 from hedgerow.cli.codes import ExitCode
-from hedgerow.dashboard.narration import wording as narration
-from hedgerow.dashboard.narration.events import EVENT_WORDS, SILENT_EVENTS
-from hedgerow.dashboard.narration.verdicts import DECISION_WORDS, VERDICT_WORDS
 from hedgerow.domain import events as ev
 from hedgerow.engine import notices as mo
+from hedgerow.strategy import observation as ob
+from hedgerow.strategy.decisions import verdicts as vd
 from support.admin_pages import documents_of, fields_of
 
 __all__ = ["event_fields", "event_values", "exit_codes", "log_lines", "log_warnings"]
 
 SOURCE = Path(__file__).parents[2] / "src" / "hedgerow"
+NARRATION = sorted((SOURCE / "dashboard" / "narration").glob("*.py"))
+KINDS = {"mo": mo, "ev": ev, "vd": vd, "ob": ob}
+"""Modules by the names that narration imports them under."""
 LEVELS: Mapping[str, str] = {
     "info": "info",
     "warning": "warning",
     "success": "success",
     "alarm": "alarm",
     "headed": "heading",
-    "Line": "info",
+    "LogLine": "info",
 }
 """By the function that makes a line."""
+LEAST_ROWS = 100
 Text = tuple[str, str]
 """Level and pattern of a line."""
 
@@ -40,16 +43,20 @@ class _Words:
 
     def __init__(self) -> None:
         self._functions: dict[str, ast.FunctionDef] = {}
-        for path in sorted((SOURCE / "engine").glob("narration*.py")):
+        for path in NARRATION:
             for node in ast.parse(path.read_text(encoding="utf-8")).body:
                 if isinstance(node, ast.FunctionDef):
                     self._functions.setdefault(node.name, node)
                     self._functions[f"{path.stem}.{node.name}"] = node
 
-    def of(self, function: Any) -> list[Text]:
-        """Return what a function, and the helpers that it calls, can say."""
-        module = function.__module__.rpartition(".")[2]
-        return list(dict.fromkeys(self._lines(f"{module}.{function.__name__}", module, set())))
+    def of(self, module: str, function: str) -> Iterator[tuple[type[Any], list[Text]]]:
+        """Yield each kind that a function has a case for, with the lines of it and of the helpers that it calls."""
+        node = self._functions[f"{module}.{function}"]
+        for case in (each for match in ast.walk(node) if isinstance(match, ast.Match) for each in match.cases):
+            called = [f"{module}.{_name(call.func)}" for part in case.body for call in _calls(part)]
+            said = [text for name in called for text in self._lines(name, module, set())]
+            for kind in _kinds(case.pattern):
+                yield kind, list(dict.fromkeys(said))
 
     def _lines(self, name: str, module: str, seen: set[str]) -> Iterator[Text]:
         node = self._functions.get(name)
@@ -67,6 +74,13 @@ class _Words:
 
     def _owner(self, called: str) -> str:
         return next(name for name, node in self._functions.items() if "." in name and name.endswith(f".{called}"))
+
+
+def _kinds(pattern: ast.pattern) -> Iterator[type[Any]]:
+    """Yield the classes of a case, in its order."""
+    for node in ast.walk(pattern):
+        if isinstance(node, ast.MatchClass) and isinstance(node.cls, ast.Attribute):
+            yield getattr(KINDS[_name(node.cls.value)], node.cls.attr)
 
 
 def _calls(node: ast.AST) -> Iterator[ast.Call]:
@@ -139,8 +153,7 @@ def _assigned(name: str, function: ast.AST) -> Iterator[str]:
 
 @cache
 def _narration() -> tuple[ast.stmt, ...]:
-    paths = sorted((SOURCE / "engine").glob("narration*.py"))
-    return tuple(node for path in paths for node in ast.parse(path.read_text(encoding="utf-8")).body)
+    return tuple(node for path in NARRATION for node in ast.parse(path.read_text(encoding="utf-8")).body)
 
 
 def _returned(called: str) -> Iterator[str]:
@@ -169,7 +182,15 @@ def _piece(part: ast.expr) -> str:
     value = part.value
     if isinstance(value, ast.Constant):
         return str(value.value)
+    if isinstance(value, ast.Name) and value.id.isupper():
+        return _constant(value.id)
     return f"<{_word(value)}>"
+
+
+def _constant(name: str) -> str:
+    """Return the text of a constant of the modules that word the log."""
+    values = (node.value for node in _narration() if isinstance(node, ast.Assign) and ast.unparse(node.targets) == name)
+    return next(str(value.value) for value in values if isinstance(value, ast.Constant))
 
 
 def _word(node: ast.expr) -> str:  # noqa: C901, PLR0911 - as above
@@ -187,6 +208,8 @@ def _word(node: ast.expr) -> str:  # noqa: C901, PLR0911 - as above
             return _word(function)
         case ast.BinOp(left=left):
             return _word(left)
+        case ast.Subscript(value=ast.Name(id=table), slice=key) if table.isupper():
+            return _word(key)
         case ast.UnaryOp(operand=inner) | ast.Await(value=inner) | ast.Subscript(value=inner):
             return _word(inner)
         case ast.IfExp(body=body, orelse=other):
@@ -212,23 +235,26 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("``", "`").split()).replace("|", "\\|").replace("None", "null")
 
 
-def _sections() -> Iterable[tuple[str, type[Any], Any]]:
-    for kind in get_args(mo.Notice):
-        if kind not in {mo.Recorded, mo.Reconciled, mo.Decided}:
-            yield "", kind, narration._WORDS[kind]
-    for kinds, title in ((VERDICT_WORDS, "comparison: "), (DECISION_WORDS, "decision: "), (EVENT_WORDS, "event: ")):
-        for kind, function in kinds.items():
-            yield title, kind, function
+SECTIONS = (
+    ("", "lifecycle", "lifecycle_lines"),
+    ("", "cycle", "cycle_lines"),
+    ("comparison: ", "verdicts", "_verdict_lines"),
+    ("decision: ", "verdicts", "decided_lines"),
+    ("event: ", "events", "recorded_lines"),
+)
+"""Title, module and function of each ``match`` over kinds of things that are worded."""
 
 
 def log_lines() -> list[str]:
     """Return a row for each line that the log can hold, under what it is about."""
     words = _Words()
     rows = ["| about | level | line |", "|---|---|---|"]
-    for title, kind, function in _sections():
-        for index, (level, text) in enumerate(words.of(function)):
-            about = f"{title}{_sentence(kind)}" if index == 0 else ""
-            rows.append(_row(about, level, _code(text)))
+    for title, module, function in SECTIONS:
+        for kind, lines in words.of(module, function):
+            for index, (level, text) in enumerate(lines):
+                about = f"{title}{_sentence(kind)}" if index == 0 else ""
+                rows.append(_row(about, level, _code(text)))
+    assert len(rows) > LEAST_ROWS, "the functions that word the log are not found"
     return rows
 
 
@@ -248,8 +274,9 @@ def log_warnings() -> list[str]:
 def event_fields() -> list[str]:
     """Return a row for each event and each of its fields."""
     rows = ["| event | field | type | meaning |", "|---|---|---|---|"]
+    silent = {kind for kind, lines in _Words().of("events", "recorded_lines") if not lines}
     for kind in get_args(ev.Event):
-        said = "" if kind not in SILENT_EVENTS else " Not in the log of words."
+        said = "" if kind not in silent else " Not in the log of words."
         rows.append(_row(f"**`{kind.__struct_config__.tag}`**", "", "", f"{_sentence(kind)}{said}"))
         meanings, types = documents_of(kind), _types(kind)
         rows.extend(

@@ -11,7 +11,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from hedgerow.dashboard.narration.wording import LineLevel, LogLine, is_routine, one_line, told_at, words
+from hedgerow.dashboard.narration.wording import LineLevel, LogLine, is_routine, one_line, time_of, words
 from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.errors import ConfigError
 from hedgerow.engine.notices import CycleBegan, Notice, Started
@@ -99,18 +99,18 @@ class LogObserver:
     def on_notice(self, notice: Notice) -> None:
         """Log one moment; words nothing that nobody wants to read, and never raises."""
         try:
-            self._now = self._told_at(notice)
+            self._now = self._line_time(notice)
             if self._wanted(notice):
                 self._tell(words(notice))
         except Exception as error:  # noqa: BLE001 - a fault in the wording must not stop a bot that holds a position
-            self._tell((LogLine(text=f"A moment could not be worded: {error!r}", level=LineLevel.ERROR),))
+            self._tell((LogLine(text=f"A notice could not be worded: {error!r}", level=LineLevel.ERROR),))
 
-    def _told_at(self, notice: Notice) -> datetime:
+    def _line_time(self, notice: Notice) -> datetime:
         """Return the time of a moment's lines, which never runs backwards: what is reported late is told now.
 
         The beginning of a check follows the bot's clock also when that was put back.
         """
-        at = told_at(notice) or self._now
+        at = time_of(notice) or self._now
         put_back = isinstance(notice, CycleBegan | Started) and self._now - at > PUT_BACK
         return at if put_back else max(at, self._now)
 

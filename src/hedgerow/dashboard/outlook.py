@@ -5,10 +5,8 @@ The event log rightly holds none of it. A listener builds one value after every 
 """
 
 import os
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -167,7 +165,7 @@ class OutlookBuilder:
         changed = self._changed(self._now, notice)
         if changed is self._now:
             return None
-        self._now = replace(changed, at=max(changed.at, getattr(notice, "at", changed.at)), written_at=written_at)
+        self._now = replace(changed, at=max(changed.at, notice.at), written_at=written_at)
         return self._now if isinstance(notice, CHECKS) else None
 
     def _recorded(self, notice: mo.Recorded, written_at: datetime) -> Outlook | None:
@@ -179,11 +177,30 @@ class OutlookBuilder:
         self._now = replace(now, at=max(now.at, notice.event.at), written_at=written_at, held=kept, strategy=None)
         return self._now
 
-    def _changed(self, now: Outlook, notice: mo.Notice) -> Outlook:
-        if isinstance(notice, mo.CycleEnded):
-            return self._ended(now, notice)
-        change = _CHANGES.get(type(notice))
-        return now if change is None else change(now, notice)
+    def _changed(self, now: Outlook, notice: mo.Notice) -> Outlook:  # noqa: C901, PLR0911 - one case per kind of notice
+        match notice:
+            case mo.CycleBegan():
+                return _began(now, notice)
+            case mo.CycleEnded():
+                return self._ended(now, notice)
+            case mo.CycleFailed():
+                return _failed(now, notice)
+            case mo.Decided():
+                return _decided(now, notice)
+            case mo.BalancesRead():
+                return replace(now, free_spot=notice.spot_usdt, free_perp=notice.perp_usdt)
+            case mo.HealthJudged():
+                return replace(now, foreign=notice.foreign)
+            case mo.NothingRead():
+                return replace(now, next_check_at=notice.at + timedelta(seconds=notice.retry_seconds))
+            case mo.NoOpportunity():
+                return replace(now, reason=notice.why)
+            case mo.ReadFailed():
+                return replace(now, unread=notice.missing)
+            case mo.Stopped():
+                return replace(now, stopped_at=notice.at, checking_since=None, next_check_at=None)
+            case _:
+                return now
 
     def _ended(self, now: Outlook, notice: mo.CycleEnded) -> Outlook:
         seen, ledger = notice.observation, notice.ledger
@@ -227,19 +244,6 @@ def _decided(now: Outlook, notice: mo.Decided) -> Outlook:
     if not isinstance(hold, Hold) or hold.reason is HoldReason.HEALTHY:
         return now
     return replace(now, reason=f"{hold.reason}: {hold.detail}" if hold.detail else str(hold.reason))
-
-
-_CHANGES: dict[type, Callable[[Outlook, Any], Outlook]] = {
-    mo.CycleBegan: _began,
-    mo.CycleFailed: _failed,
-    mo.Decided: _decided,
-    mo.BalancesRead: lambda now, m: replace(now, free_spot=m.spot_usdt, free_perp=m.perp_usdt),
-    mo.HealthJudged: lambda now, m: replace(now, foreign=m.foreign),
-    mo.NothingRead: lambda now, m: replace(now, next_check_at=m.at + timedelta(seconds=m.retry_seconds)),
-    mo.NoOpportunity: lambda now, m: replace(now, reason=m.why),
-    mo.ReadFailed: lambda now, m: replace(now, unread=m.missing),
-    mo.Stopped: lambda now, m: replace(now, stopped_at=m.at, checking_since=None, next_check_at=None),
-}
 
 
 def held_outlook(ledger: Ledger, seen: Observation, policy: Policy) -> HeldOutlook | None:

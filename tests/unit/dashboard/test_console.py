@@ -34,10 +34,6 @@ def tell(*notices: mo.Notice) -> None:
         observer.on_notice(notice)
 
 
-class Unusable(mo.Warned, frozen=True, kw_only=True):
-    """A moment of a kind that nobody has words for."""
-
-
 class Watched(str):
     """A text that counts how often it was worded."""
 
@@ -259,12 +255,12 @@ def test_a_failing_standard_error_is_survived_too(monkeypatch: pytest.MonkeyPatc
     tell(warned("one"))
 
 
-def test_a_moment_without_words_is_an_error_in_the_log_and_nowhere_else() -> None:
+def test_a_fault_in_the_wording_is_an_error_in_the_log_and_nowhere_else() -> None:
     stream = io.StringIO()
     configure_logging(None, console=True, stream=stream)
-    tell(Unusable(at=AT, text="x"), warned("still here"))
+    tell(mo.Warned(at=AT, text=None), warned("still here"))  # type: ignore[arg-type]
     first, second = stream.getvalue().splitlines()
-    assert first.startswith("A moment could not be worded: KeyError(")
+    assert first.startswith("A notice could not be worded: AttributeError(")
     assert second == "still here"
 
 

@@ -1,9 +1,8 @@
 """Log lines of a cycle: health, evaluation, scan, wallets, adoption."""
 
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TypeAlias, assert_never
 
 from hedgerow.dashboard.narration.formats import BLANK, LineLevel, Lines, LogLine, headed, info, warning
 from hedgerow.domain.execution import ExecutionKind
@@ -29,7 +28,7 @@ from hedgerow.engine import notices as mo
 from hedgerow.strategy.hedge_result import LEGS, HedgeResult
 from hedgerow.strategy.observation import Evaluation, HealthReport
 
-__all__ = ["NOTICE_WORDS", "rebalanced"]
+__all__ = ["CycleNotice", "cycle_lines", "rebalanced"]
 
 DOING = {
     ExecutionKind.OPEN: "opening",
@@ -37,6 +36,65 @@ DOING = {
     ExecutionKind.TRIM: "trimming",
     ExecutionKind.REDUCE: "reducing",
 }
+
+CycleNotice: TypeAlias = (
+    mo.Adopted
+    | mo.CycleBegan
+    | mo.BalancesRead
+    | mo.HealthJudged
+    | mo.ReadFailed
+    | mo.NothingRead
+    | mo.Evaluated
+    | mo.ScanStarted
+    | mo.OpportunityFound
+    | mo.NoOpportunity
+    | mo.OrderRests
+    | mo.RebalanceStarted
+    | mo.EquityRead
+    | mo.BooksChecked
+    | mo.CycleEnded
+    | mo.CycleFailed
+)
+"""Notices of what a cycle reads, judges and finds."""
+
+
+def cycle_lines(notice: CycleNotice) -> Lines:  # noqa: C901, PLR0911, PLR0912 - one case per kind of notice
+    """Return the lines of one notice."""
+    match notice:
+        case mo.Adopted():
+            return _adopted(notice)
+        case mo.CycleBegan():
+            return _cycle_began(notice)
+        case mo.BalancesRead():
+            return _balances_read(notice)
+        case mo.HealthJudged():
+            return _health_judged(notice)
+        case mo.ReadFailed():
+            return _read_failed(notice)
+        case mo.NothingRead():
+            return _nothing_read(notice)
+        case mo.Evaluated():
+            return _evaluated(notice)
+        case mo.ScanStarted():
+            return _scan_started(notice)
+        case mo.OpportunityFound():
+            return _opportunity_found(notice)
+        case mo.NoOpportunity():
+            return _no_opportunity(notice)
+        case mo.OrderRests():
+            return _order_rests(notice)
+        case mo.RebalanceStarted():
+            return _rebalance_started(notice)
+        case mo.EquityRead():
+            return _equity_read(notice)
+        case mo.BooksChecked():
+            return _books_checked(notice)
+        case mo.CycleFailed():
+            return _cycle_failed(notice)
+        case mo.CycleEnded():
+            return ()
+    assert_never(notice)
+
 
 # --- adoption --------------------------------------------------------------------------------------------------------
 
@@ -197,10 +255,6 @@ def _cycle_failed(notice: mo.CycleFailed) -> Lines:
     return tuple(LogLine(text=text, level=LineLevel.ERROR) for text in texts)
 
 
-def _cycle_ended(_notice: mo.CycleEnded) -> Lines:
-    return ()
-
-
 def _equity_read(notice: mo.EquityRead) -> Lines:
     return info(f"Equity: {log_money(notice.equity)}")
 
@@ -276,23 +330,3 @@ def rebalanced(
         f"  Spot USDT: {log_money(spot[0])} -> {log_money(spot[1])}",
         f"  Perp USDT: {log_money(perp[0])} -> {log_money(perp[1])}",
     )
-
-
-NOTICE_WORDS: dict[type, Callable[[Any], Lines]] = {
-    mo.Adopted: _adopted,
-    mo.CycleBegan: _cycle_began,
-    mo.BalancesRead: _balances_read,
-    mo.HealthJudged: _health_judged,
-    mo.ReadFailed: _read_failed,
-    mo.NothingRead: _nothing_read,
-    mo.Evaluated: _evaluated,
-    mo.ScanStarted: _scan_started,
-    mo.OpportunityFound: _opportunity_found,
-    mo.NoOpportunity: _no_opportunity,
-    mo.OrderRests: _order_rests,
-    mo.RebalanceStarted: _rebalance_started,
-    mo.EquityRead: _equity_read,
-    mo.BooksChecked: _books_checked,
-    mo.CycleEnded: _cycle_ended,
-    mo.CycleFailed: _cycle_failed,
-}

@@ -1,48 +1,126 @@
-"""Log lines of events: orders, fills, payments, openings, closings, halts."""
+"""Log lines of events: orders, fills, fees, funding payments, openings, closings, dust, halts."""
 
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import assert_never
 
 from hedgerow.dashboard.narration.cycle import rebalanced
-from hedgerow.dashboard.narration.formats import Lines, LogLine, alarm, info, success, warning
-from hedgerow.dashboard.narration.hedges import HEDGE_WORDS, symbol_of
+from hedgerow.dashboard.narration.formats import LineLevel, Lines, LogLine, alarm, info, success, warning
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
-from hedgerow.domain.formats import log_funding, log_money, log_price, log_quantity, seconds, utc_second
+from hedgerow.domain.execution_quality import ExecutionQuality, LegQuality
+from hedgerow.domain.formats import (
+    log_funding,
+    log_money,
+    log_percent,
+    log_price,
+    log_quantity,
+    seconds,
+    utc_second,
+)
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.operator_requests import RequestOutcome
 from hedgerow.domain.order import Fill, OrderRequest, TimeInForce
-from hedgerow.domain.position import OrderRecord
+from hedgerow.domain.position import ClosedHedge, HedgedPosition, OrderRecord
 from hedgerow.engine.notices import Recorded
+from hedgerow.strategy.hedge_result import result_of_ended
 
-__all__ = ["EVENT_WORDS", "ROUTINE_EVENTS", "SILENT_EVENTS", "recorded"]
+__all__ = ["ROUTINE_EVENTS", "quality_lines", "recorded_lines"]
 
 RESUME = "`hedgerow resume` allows openings again"
 
-SILENT_EVENTS = frozenset(
+ROUTINE_EVENTS = frozenset(
     {
         ev.CommandIssued,
+        ev.CycleCompleted,
+        ev.DayOpened,
         ev.DeadManArmed,
         ev.FeeBooked,
         ev.HedgeRolled,
-        ev.CycleCompleted,
-        ev.DayOpened,
+        ev.OrderAccepted,
+        ev.OrderProgressed,
     }
 )
-"""Too fine for people, or worded by the decision before them."""
-ROUTINE_EVENTS = SILENT_EVENTS | {ev.OrderAccepted, ev.OrderProgressed}
-"""The same, and those that only answer a line that went before."""
+"""Events whose lines, where they have any, are never above the level of information."""
 
 
-def recorded(notice: Recorded) -> Lines:
-    """Return the words of one event; none for the events that people need not hear of."""
-    worded = EVENT_WORDS.get(type(notice.event))
-    return () if worded is None else worded(notice.event, notice.before, notice.after)
+def recorded_lines(notice: Recorded) -> Lines:  # noqa: C901, PLR0911, PLR0912 - one case per kind of event
+    """Return the lines of one event; none for events too fine for people, or worded by the decision before them."""
+    event, before, after = notice.event, notice.before, notice.after
+    match event:
+        case ev.HedgeOpened():
+            return _opened(after)
+        case ev.HedgeClosed():
+            return _closed(event, before, after)
+        case ev.HedgeLost():
+            return _lost(event, before, after)
+        case ev.HedgeAborted():
+            return _aborted(event, before, after)
+        case ev.HedgeRepaired():
+            return _repaired(before, after)
+        case ev.HedgeAdopted():
+            return _history_known(event, before)
+        case ev.DustKept():
+            return _dust_kept(event)
+        case ev.DustSwept():
+            return _dust_swept(event)
+        case ev.HedgeRedenominated():
+            return _redenominated(event, after)
+        case ev.StateImported():
+            return _imported(event, before)
+        case ev.CommandRefused():
+            return _command_refused(event)
+        case ev.OrderAccepted() | ev.OrderProgressed():
+            return _order_at_work(event, before, after)
+        case ev.OrderEnded():
+            return _order_ended(event, before, after)
+        case ev.OrderOutcomeUnknown():
+            return _order_unknown(event)
+        case ev.ExternalFills():
+            return _external_fills(event, before)
+        case ev.FundsTransferred():
+            return _transferred(event, before, after)
+        case ev.TransferOutcomeUnknown():
+            return _transfer_unknown(event)
+        case ev.LeverageSet():
+            return _leverage_set(event)
+        case ev.MarginTypeSet():
+            return _margin_type_set(event)
+        case ev.FundingReceived():
+            return _funding_received(event, before)
+        case ev.ExternalFlow():
+            return _external_flow(event, before)
+        case ev.ExecutionStarted():
+            return _execution_started(event)
+        case ev.ExecutionStepped():
+            return _execution_stepped(event, before, after)
+        case ev.NakedAlarmed():
+            return _naked(event, before)
+        case ev.Halted():
+            return _halted(event, after)
+        case ev.Lifted():
+            return _lifted(event)
+        case ev.RequestHandled():
+            return _request_handled(event)
+        case ev.ExitDeferred():
+            return _exit_deferred(event)
+        case ev.ExitDeferralEnded():
+            return _exit_deferral_ended()
+        case ev.TargetDecided():
+            return _target_decided(event)
+        case (
+            ev.CommandIssued()
+            | ev.CycleCompleted()
+            | ev.DayOpened()
+            | ev.DeadManArmed()
+            | ev.FeeBooked()
+            | ev.HedgeRolled()
+        ):
+            return ()
+    assert_never(event)
 
 
 # --- orders and transfers --------------------------------------------------------------------------------------------
@@ -89,11 +167,11 @@ def _order(request: OrderRequest) -> str:
     return f"{request.market.capitalize()} {request.side} {plain(request.quantity)} {request.symbol}"
 
 
-def _order_unknown(event: ev.OrderOutcomeUnknown, _before: Ledger, _after: Ledger) -> Lines:
+def _order_unknown(event: ev.OrderOutcomeUnknown) -> Lines:
     return warning(f"  Outcome of order {event.client_id} is unknown ({event.detail}): finding out, sending nothing")
 
 
-def _command_refused(event: ev.CommandRefused, _before: Ledger, _after: Ledger) -> Lines:
+def _command_refused(event: ev.CommandRefused) -> Lines:
     return warning(f"  {_command(event.command)} was refused (code {event.code}): {event.detail}")
 
 
@@ -113,7 +191,7 @@ def _command(command: co.Command) -> str:
             return _order(command.order)
 
 
-def _external_fills(event: ev.ExternalFills, before: Ledger, _after: Ledger) -> Lines:
+def _external_fills(event: ev.ExternalFills, before: Ledger) -> Lines:
     symbol = symbol_of(before)
     forced = [fill for fill in event.fills if fill.forced]
     if forced:
@@ -141,19 +219,19 @@ def _transferred(event: ev.FundsTransferred, before: Ledger, after: Ledger) -> L
     return rebalanced(event.amount, event.direction, spot=wallet(ev.Wallet.SPOT), perp=wallet(ev.Wallet.PERP))
 
 
-def _transfer_unknown(event: ev.TransferOutcomeUnknown, _before: Ledger, _after: Ledger) -> Lines:
+def _transfer_unknown(event: ev.TransferOutcomeUnknown) -> Lines:
     return warning(f"  Outcome of the transfer is unknown ({event.detail}): it is asked for again under the same id")
 
 
-def _leverage_set(event: ev.LeverageSet, _before: Ledger, _after: Ledger) -> Lines:
+def _leverage_set(event: ev.LeverageSet) -> Lines:
     return info(f"  Leverage confirmed: {event.leverage}x on {event.symbol}")
 
 
-def _margin_type_set(event: ev.MarginTypeSet, _before: Ledger, _after: Ledger) -> Lines:
+def _margin_type_set(event: ev.MarginTypeSet) -> Lines:
     return info(f"  Crossed margin confirmed on {event.symbol}")
 
 
-def _funding_received(event: ev.FundingReceived, before: Ledger, _after: Ledger) -> Lines:
+def _funding_received(event: ev.FundingReceived, before: Ledger) -> Lines:
     payment = event.payment
     if before.funding_seen.knows(payment.tran_id, payment.at):
         return ()
@@ -163,7 +241,7 @@ def _funding_received(event: ev.FundingReceived, before: Ledger, _after: Ledger)
     return info(f"Funding payment received: {log_funding(payment.amount)} {where}")
 
 
-def _external_flow(event: ev.ExternalFlow, before: Ledger, _after: Ledger) -> Lines:
+def _external_flow(event: ev.ExternalFlow, before: Ledger) -> Lines:
     if event.kind is ev.FlowKind.OPENING or before.rows_seen.knows(event.row_id, event.at):
         return ()
     what = str(event.kind).replace("_", " ")
@@ -179,7 +257,7 @@ STAGES = {
 }
 
 
-def _execution_started(event: ev.ExecutionStarted, _before: Ledger, _after: Ledger) -> Lines:
+def _execution_started(event: ev.ExecutionStarted) -> Lines:
     # An opening is announced by its decision, before the wallets are levelled for it.
     job = event.execution
     return info(f"Closing position on {job.symbol}...") if job.kind is ExecutionKind.CLOSE else ()
@@ -194,12 +272,12 @@ def _execution_stepped(event: ev.ExecutionStepped, before: Ledger, after: Ledger
     return warning(f"  {STAGES[job.state]}{f' ({job.detail})' if job.detail else ''}")
 
 
-def _naked(event: ev.NakedAlarmed, before: Ledger, _after: Ledger) -> Lines:
+def _naked(event: ev.NakedAlarmed, before: Ledger) -> Lines:
     what = f"{log_quantity(abs(event.exposure))} ({log_money(event.notional)}) on {symbol_of(before)}"
     return (alarm(f"NAKED LEG: {what} unhedged for {seconds(event.seconds)}"),)
 
 
-def _halted(event: ev.Halted, _before: Ledger, after: Ledger) -> Lines:
+def _halted(event: ev.Halted, after: Ledger) -> Lines:
     lifts_itself = after.halt is not None and after.halt.lifts_itself
     end = "openings are allowed again once the cause is gone" if lifts_itself else RESUME
     return (
@@ -208,52 +286,175 @@ def _halted(event: ev.Halted, _before: Ledger, after: Ledger) -> Lines:
     )
 
 
-def _lifted(event: ev.Lifted, _before: Ledger, _after: Ledger) -> Lines:
+def _lifted(event: ev.Lifted) -> Lines:
     return (success(f"Openings are allowed again ({event.detail})"),)
 
 
-def _request_handled(event: ev.RequestHandled, _before: Ledger, _after: Ledger) -> Lines:
+def _request_handled(event: ev.RequestHandled) -> Lines:
     request = event.request
     text = f"Request of {request.user} ({request.origin}): {request.text}: {event.outcome}. {event.text}"
     return info(text) if event.outcome is RequestOutcome.DONE else warning(text)
 
 
-def _exit_deferred(event: ev.ExitDeferred, _before: Ledger, _after: Ledger) -> Lines:
+def _exit_deferred(event: ev.ExitDeferred) -> Lines:
     return warning(
         f"Closing waits until it costs less ({event.detail})",
         f"  At the latest it is closed at {utc_second(event.until)}",
     )
 
 
-def _exit_deferral_ended(_event: ev.ExitDeferralEnded, _before: Ledger, _after: Ledger) -> Lines:
+def _exit_deferral_ended() -> Lines:
     return info("The reason to close is gone: holding on")
 
 
-def _target_decided(event: ev.TargetDecided, _before: Ledger, _after: Ledger) -> Lines:
+def _target_decided(event: ev.TargetDecided) -> Lines:
     return info(f"  Next pair: {event.symbol} (decided until {utc_second(event.expires_at)})")
 
 
-EVENT_WORDS: dict[type, Callable[[Any, Ledger, Ledger], Lines]] = {
-    **HEDGE_WORDS,
-    ev.CommandRefused: _command_refused,
-    ev.OrderAccepted: _order_at_work,
-    ev.OrderProgressed: _order_at_work,
-    ev.OrderEnded: _order_ended,
-    ev.OrderOutcomeUnknown: _order_unknown,
-    ev.ExternalFills: _external_fills,
-    ev.FundsTransferred: _transferred,
-    ev.TransferOutcomeUnknown: _transfer_unknown,
-    ev.LeverageSet: _leverage_set,
-    ev.MarginTypeSet: _margin_type_set,
-    ev.FundingReceived: _funding_received,
-    ev.ExternalFlow: _external_flow,
-    ev.ExecutionStarted: _execution_started,
-    ev.ExecutionStepped: _execution_stepped,
-    ev.NakedAlarmed: _naked,
-    ev.Halted: _halted,
-    ev.Lifted: _lifted,
-    ev.RequestHandled: _request_handled,
-    ev.ExitDeferred: _exit_deferred,
-    ev.ExitDeferralEnded: _exit_deferral_ended,
-    ev.TargetDecided: _target_decided,
-}
+# --- hedges -----------------------------------------------------------------------------------------------------------
+
+
+def _opened(after: Ledger) -> Lines:
+    hedge = after.hedge
+    if hedge is None:
+        return ()
+    return (
+        success("Position opened successfully!"),
+        *_legs(hedge),
+        *info(
+            f"  Entry price: {log_price(hedge.entry_price)}",
+            f"  Position value: {log_money(hedge.entry_notional)}",
+            f"  Entry fees: {log_money(hedge.entry_fees)}",
+            f"  Total positions opened: {after.totals.opened + after.imported.positions_opened}",
+        ),
+        *quality_lines(hedge.opening_quality),
+    )
+
+
+def _legs(hedge: HedgedPosition) -> Lines:
+    return info(
+        f"  Spot balance: {log_quantity(hedge.spot_quantity)}", f"  Perp position: {log_quantity(hedge.perp_quantity)}"
+    )
+
+
+def _closed(event: ev.HedgeClosed, before: Ledger, after: Ledger) -> Lines:
+    return _ended(success("Position closed successfully!"), event.hedge_id, before, after)
+
+
+def _lost(event: ev.HedgeLost, before: Ledger, after: Ledger) -> Lines:
+    head = LogLine(text=f"Position on {symbol_of(before)} was ended: {event.reason}", level=LineLevel.WARNING)
+    return _ended(head, event.hedge_id, before, after)
+
+
+def _ended(head: LogLine, hedge_id: str, before: Ledger, after: Ledger) -> Lines:
+    """Return the result of a hedge, whose parts add up: net = funding + basis - fees."""
+    hedge = before.hedge
+    if hedge is None or hedge.hedge_id != hedge_id:
+        return ()
+    closed = after.closed[-1]
+    return (
+        head,
+        *_result(closed),
+        *info(
+            f"  Cumulative P/L: {log_money(after.total_profit_loss)}",
+            f"  Total positions closed: {after.totals.closed + after.imported.positions_closed}",
+        ),
+        *quality_lines(closed.quality),
+    )
+
+
+def _result(closed: ClosedHedge) -> Lines:
+    made = result_of_ended(closed)
+    lines = info(
+        f"  Total funding received: {log_funding(made.funding)}",
+        f"  Total fees paid: {log_money(made.fees_paid)}",
+        f"  Basis P/L: {log_funding(made.basis)}",
+        f"  Net profit (this position): {log_funding(made.net_so_far)}",
+    )
+    estimated = closed.hedge.tally.fees_estimated
+    return lines + info(f"  Fees still estimated: {log_money(estimated)}") if estimated else lines
+
+
+def _aborted(event: ev.HedgeAborted, before: Ledger, after: Ledger) -> Lines:
+    detail = f" ({event.detail})" if event.detail else ""
+    lines = warning(f"Position on {symbol_of(before)} was not opened: {event.reason}{detail}")
+    opening = before.opening
+    if opening is None or not opening.orders:
+        return lines
+    cost = info(f"  Cost of the attempt: {log_funding(before.totals.net_profit - after.totals.net_profit)}")
+    return lines + cost + quality_lines(event.quality)
+
+
+def _repaired(before: Ledger, after: Ledger) -> Lines:
+    job = before.execution
+    if job is not None and job.kind is ExecutionKind.CLOSE and not (job.spot.filled or job.perp.filled):
+        return warning(f"Nothing was closed, the position is kept: {job.detail or 'no order was filled'}")
+    lines = (success("Both legs match again"),)
+    return lines if after.hedge is None else lines + _legs(after.hedge)
+
+
+def _history_known(event: ev.HedgeAdopted, before: Ledger) -> Lines:
+    # The adoption itself is worded by the moment that follows it; this is the history that was unreadable then.
+    if before.hedge is None or before.hedge.hedge_id != event.hedge.hedge_id:
+        return ()
+    received, count = log_funding(event.hedge.funding_received), event.hedge.funding_payments
+    return info(f"Funding history of {event.hedge.symbol} is known now: {received} in {count} payments")
+
+
+def _dust_kept(event: ev.DustKept) -> Lines:
+    lot = event.lot
+    return info(
+        f"  Dust kept: {plain(lot.quantity)} {lot.asset} ({log_funding(lot.cost)}), sold with the next trade of it"
+    )
+
+
+def _dust_swept(event: ev.DustSwept) -> Lines:
+    return info(f"  Dust joins the position: {plain(event.lot.quantity)} {event.lot.asset}")
+
+
+def _redenominated(event: ev.HedgeRedenominated, after: Ledger) -> Lines:
+    return warning(
+        f"{symbol_of(after)}: the exchange has exchanged {plain(event.factor)} old coins for each new one; "
+        "the position is counted in new coins"
+    )
+
+
+def _imported(event: ev.StateImported, before: Ledger) -> Lines:
+    if before.imported.symbol is not None and event.symbol is None:
+        return ()  # said by the comparison before it: the position is gone
+    return info(
+        f"State file taken over: {event.cycle_count} cycles, {event.positions_opened} positions opened, "
+        f"{event.positions_closed} closed, cumulative P/L {log_money(event.total_profit_loss)}"
+    )
+
+
+def symbol_of(ledger: Ledger) -> str:
+    """Return the symbol of the job or hedge at hand."""
+    found = ledger.execution or ledger.active
+    return found.symbol if found else "an ended position"
+
+
+# --- execution quality ------------------------------------------------------------------------------------------------
+
+
+def quality_lines(quality: ExecutionQuality | None) -> Lines:
+    """Return what trading cost beside fees and how long the legs differed; nothing of a job that traded nothing."""
+    if quality is None or not quality.orders:
+        return ()
+    parts = [f"{quality.orders} orders", f"{log_percent(float(quality.fill_ratio))} filled"]
+    if quality.maker_share:
+        parts.append(f"{log_percent(float(quality.maker_share))} by resting")
+    naked = f"{seconds(quality.worst_naked_seconds)} at worst, {seconds(quality.naked_seconds)} in all"
+    return info(
+        f"  Execution: {', '.join(parts)} in {seconds(quality.seconds)}",
+        f"  Slippage from arrival: spot {_cost(quality.spot)}, perp {_cost(quality.perp)}",
+        f"  Unhedged: {naked}, at most {log_money(quality.largest_exposure)}",
+    )
+
+
+def _cost(leg: LegQuality) -> str:
+    if not leg.filled:
+        return "not traded"
+    if leg.shortfall is None or leg.shortfall_bps is None:
+        return "unknown"
+    return f"{log_funding(leg.shortfall)} ({leg.shortfall_bps:z.2f} bp)"

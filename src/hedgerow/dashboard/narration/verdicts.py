@@ -1,7 +1,6 @@
 """Log lines of reconciliation and of the decision that follows."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import assert_never
 
 from hedgerow.dashboard.narration.formats import BLANK, LineLevel, Lines, LogLine, info, warning
 from hedgerow.domain.formats import log_funding, log_money, log_quantity
@@ -12,7 +11,7 @@ from hedgerow.strategy import observation as ob
 from hedgerow.strategy.decisions import verdicts as vd
 from hedgerow.strategy.decisions.verdicts import BALANCED_WITHIN
 
-__all__ = ["DECISION_WORDS", "VERDICT_WORDS", "decided", "reconcile_started", "reconciled"]
+__all__ = ["decided_lines", "reconcile_started_lines", "reconciled_lines"]
 
 RECONCILING = "Reconciling position state with exchange..."
 CHECKING = "Checking for existing delta-neutral positions..."
@@ -21,17 +20,45 @@ CHECKING = "Checking for existing delta-neutral positions..."
 # --- reconciliation --------------------------------------------------------------------------------------------------
 
 
-def reconcile_started(_notice: ReconcileStarted) -> Lines:
+def reconcile_started_lines(_notice: ReconcileStarted) -> Lines:
     """Return the head of the start's reconciliation."""
     return (BLANK, *info(RECONCILING))
 
 
-def reconciled(notice: Reconciled) -> Lines:
-    """Return what the comparison found: everything at start, later only what is not as it was."""
-    lines = VERDICT_WORDS[type(notice.verdict)](notice, notice.verdict)
+def reconciled_lines(notice: Reconciled) -> Lines:
+    """Return what the comparison found: everything at start, later only what changed."""
+    lines = _verdict_lines(notice)
     if notice.at_start or not lines:
         return lines
     return (BLANK, *info(RECONCILING), *lines)
+
+
+def _verdict_lines(notice: Reconciled) -> Lines:  # noqa: C901, PLR0911, PLR0912 - one case per verdict
+    verdict = notice.verdict
+    match verdict:
+        case vd.Consistent():
+            return _consistent(notice, verdict)
+        case vd.ClosedExternally():
+            return _closed_externally(verdict)
+        case vd.Adopt():
+            return _adopt()
+        case vd.Replaced():
+            return _replaced(verdict)
+        case vd.HalfOpen():
+            return _half_open(verdict)
+        case vd.Ambiguous():
+            return _ambiguous(verdict)
+        case vd.NakedForeign():
+            return _naked_foreign(verdict)
+        case vd.NotAdopted():
+            return _not_adopted(verdict)
+        case vd.Nothing():
+            return _nothing(notice)
+        case vd.InFlight():
+            return _in_flight(notice)
+        case vd.Unreadable():
+            return _unreadable(notice, verdict)
+    assert_never(verdict)
 
 
 def _consistent(notice: Reconciled, verdict: vd.Consistent) -> Lines:
@@ -59,18 +86,18 @@ def _confirmed(symbol: str, hedge: HedgedPosition | None) -> Lines:
     return (LogLine(text=text, level=LineLevel.ERROR),)
 
 
-def _closed_externally(_notice: Reconciled, verdict: vd.ClosedExternally) -> Lines:
+def _closed_externally(verdict: vd.ClosedExternally) -> Lines:
     return warning(
         f"Position {verdict.symbol} tracked in state but not found on exchange",
         "Position was likely closed externally. Clearing state.",
     )
 
 
-def _adopt(_notice: Reconciled, _verdict: vd.Adopt) -> Lines:
+def _adopt() -> Lines:
     return info("Exchange has delta-neutral position but not tracked in state", CHECKING)
 
 
-def _replaced(_notice: Reconciled, verdict: vd.Replaced) -> Lines:
+def _replaced(verdict: vd.Replaced) -> Lines:
     return warning(
         f"Tracked position {verdict.symbol} not found on exchange",
         f"Exchange has: {verdict.candidate.symbol}",
@@ -78,7 +105,7 @@ def _replaced(_notice: Reconciled, verdict: vd.Replaced) -> Lines:
     )
 
 
-def _half_open(_notice: Reconciled, verdict: vd.HalfOpen) -> Lines:
+def _half_open(verdict: vd.HalfOpen) -> Lines:
     if verdict.balanced:
         return warning(
             f"Position {verdict.symbol} is smaller on the exchange, both legs alike",
@@ -93,7 +120,7 @@ def _half_open(_notice: Reconciled, verdict: vd.HalfOpen) -> Lines:
     return tuple(LogLine(text=text, level=LineLevel.ERROR) for text in texts)
 
 
-def _ambiguous(_notice: Reconciled, verdict: vd.Ambiguous) -> Lines:
+def _ambiguous(verdict: vd.Ambiguous) -> Lines:
     symbols = ", ".join(candidate.symbol for candidate in verdict.candidates)
     return (
         *info(CHECKING),
@@ -101,12 +128,12 @@ def _ambiguous(_notice: Reconciled, verdict: vd.Ambiguous) -> Lines:
     )
 
 
-def _naked_foreign(_notice: Reconciled, verdict: vd.NakedForeign) -> Lines:
+def _naked_foreign(verdict: vd.NakedForeign) -> Lines:
     shorts = (f"  {short.symbol}: {plain(short.quantity)} without coins against it" for short in verdict.shorts)
     return (*info(CHECKING), *warning("Shorts that are not the bot's are on the exchange; none is adopted", *shorts))
 
 
-def _not_adopted(_notice: Reconciled, verdict: vd.NotAdopted) -> Lines:
+def _not_adopted(verdict: vd.NotAdopted) -> Lines:
     found = verdict.candidate
     if verdict.unfit:
         return (*info(CHECKING), *warning(f"{found.symbol} is not adopted: {verdict.unfit}"))
@@ -119,11 +146,11 @@ def _not_adopted(_notice: Reconciled, verdict: vd.NotAdopted) -> Lines:
     )
 
 
-def _nothing(notice: Reconciled, _verdict: vd.Nothing) -> Lines:
+def _nothing(notice: Reconciled) -> Lines:
     return info(CHECKING, "No existing delta-neutral position found") if notice.at_start else ()
 
 
-def _in_flight(notice: Reconciled, _verdict: vd.InFlight) -> Lines:
+def _in_flight(notice: Reconciled) -> Lines:
     return info("A trade is in flight: it is finished first, then the account is compared") if notice.at_start else ()
 
 
@@ -131,21 +158,6 @@ def _unreadable(notice: Reconciled, verdict: vd.Unreadable) -> Lines:
     if not notice.at_start:
         return ()
     return warning(f"Could not compare with the exchange ({verdict.what}): the next cycle tries again")
-
-
-VERDICT_WORDS: dict[type, Callable[[Reconciled, Any], Lines]] = {
-    vd.Consistent: _consistent,
-    vd.ClosedExternally: _closed_externally,
-    vd.Adopt: _adopt,
-    vd.Replaced: _replaced,
-    vd.HalfOpen: _half_open,
-    vd.Ambiguous: _ambiguous,
-    vd.NakedForeign: _naked_foreign,
-    vd.NotAdopted: _not_adopted,
-    vd.Nothing: _nothing,
-    vd.InFlight: _in_flight,
-    vd.Unreadable: _unreadable,
-}
 
 
 # --- decisions -------------------------------------------------------------------------------------------------------
@@ -167,9 +179,27 @@ SAFETY = {Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.LIQUIDAT
 SILENT_HOLDS = {ob.HoldReason.NOTHING_HELD, ob.HoldReason.HELD, ob.HoldReason.DEFERRED}
 
 
-def decided(notice: Decided) -> Lines:
-    """Return the decision in words; a halt is worded by its event."""
-    return DECISION_WORDS[type(notice.decision)](notice.decision)
+def decided_lines(notice: Decided) -> Lines:  # noqa: C901 - one case per decision
+    """Return the lines of the decision; a halt has those of its event."""
+    decision = notice.decision
+    match decision:
+        case ob.Hold():
+            return _hold(decision)
+        case ob.Open():
+            return _open(decision)
+        case ob.Close():
+            return _close(decision)
+        case ob.Trim():
+            return _trim(decision)
+        case ob.Reduce():
+            return _reduce(decision)
+        case ob.Roll():
+            return _roll(decision)
+        case ob.TopUpMargin():
+            return _top_up(decision)
+        case ob.HaltOpenings():
+            return ()
+    assert_never(decision)
 
 
 def _hold(decision: ob.Hold) -> Lines:
@@ -224,21 +254,5 @@ def _top_up(decision: ob.TopUpMargin) -> Lines:
     return warning(f"Liquidation comes nearer: moving {amount} USDT to the perp wallet{_in_brackets(decision.detail)}")
 
 
-def _halt(_decision: ob.HaltOpenings) -> Lines:
-    return ()
-
-
 def _in_brackets(detail: str) -> str:
     return f" ({detail})" if detail else ""
-
-
-DECISION_WORDS: dict[type, Callable[[Any], Lines]] = {
-    ob.Hold: _hold,
-    ob.Open: _open,
-    ob.Close: _close,
-    ob.Trim: _trim,
-    ob.Reduce: _reduce,
-    ob.Roll: _roll,
-    ob.TopUpMargin: _top_up,
-    ob.HaltOpenings: _halt,
-}

@@ -1,33 +1,21 @@
 """Turns notices into log lines: pure functions, in the guide's words and order.
 
-Lines may be added to the guide's blocks; none of its lines is changed or moved. Each line has its fixed text and number
-of decimals, so that logs can be read by programs; a sign stands before the number, behind the dollar.
+Lines may be added to the guide's blocks; none of its lines is changed or moved. Each line has a fixed text and a fixed
+number of decimals, so that programs can read the log; the sign of an amount stands between the dollar and the number.
 """
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
-from hedgerow.dashboard.narration.cycle import NOTICE_WORDS
-from hedgerow.dashboard.narration.events import ROUTINE_EVENTS, recorded
+from hedgerow.dashboard.narration.cycle import cycle_lines
+from hedgerow.dashboard.narration.events import ROUTINE_EVENTS, recorded_lines
 from hedgerow.dashboard.narration.formats import LineLevel, Lines, LogLine, one_line
-from hedgerow.dashboard.narration.lifecycle import LIFE_WORDS
-from hedgerow.dashboard.narration.stops import STOP_WORDS
-from hedgerow.dashboard.narration.verdicts import decided, reconcile_started, reconciled
+from hedgerow.dashboard.narration.lifecycle import LifecycleNotice, lifecycle_lines
+from hedgerow.dashboard.narration.verdicts import decided_lines, reconcile_started_lines, reconciled_lines
 from hedgerow.domain.events import ExternalFlow
 from hedgerow.engine import notices as mo
 
-__all__ = ["LineLevel", "Lines", "LogLine", "is_routine", "one_line", "told_at", "words"]
+__all__ = ["LineLevel", "Lines", "LogLine", "is_routine", "one_line", "time_of", "words"]
 
-_WORDS: dict[type, Callable[[Any], Lines]] = {
-    **LIFE_WORDS,
-    **NOTICE_WORDS,
-    **STOP_WORDS,
-    mo.ReconcileStarted: reconcile_started,
-    mo.Reconciled: reconciled,
-    mo.Decided: decided,
-    mo.Recorded: recorded,
-}
 _ROUTINE = frozenset(
     {
         mo.ReconcileStarted,
@@ -46,18 +34,32 @@ _ROUTINE = frozenset(
 
 
 def words(notice: mo.Notice) -> Lines:
-    """Return the lines that tell of ``notice``, none where there is nothing to say."""
-    lines = _WORDS[type(notice)](notice)
-    return tuple(_safe(line) for line in lines)
+    """Return the log lines of ``notice``; none where there is nothing to say."""
+    return tuple(_safe(line) for line in _lines(notice))
+
+
+def _lines(notice: mo.Notice) -> Lines:
+    match notice:
+        case mo.Recorded():
+            return recorded_lines(notice)
+        case mo.Decided():
+            return decided_lines(notice)
+        case mo.Reconciled():
+            return reconciled_lines(notice)
+        case mo.ReconcileStarted():
+            return reconcile_started_lines(notice)
+        case _:
+            # The type checker fails here for a notice that neither function has a case for.
+            return lifecycle_lines(notice) if isinstance(notice, LifecycleNotice) else cycle_lines(notice)
 
 
 def is_routine(notice: mo.Notice) -> bool:
-    """Tell, without wording it, that a moment has nothing to say above the level of information."""
+    """Whether no line of ``notice`` is above the level of information; decided by its type, without wording it."""
     return type(notice) in _ROUTINE or (isinstance(notice, mo.Recorded) and type(notice.event) in ROUTINE_EVENTS)
 
 
-def told_at(notice: mo.Notice) -> datetime | None:
-    """Return the time a moment is told at; None for a venue's row of old, which tells its own time."""
+def time_of(notice: mo.Notice) -> datetime | None:
+    """Return the time that a notice is logged at; None for an account row, which has the venue's own, older time."""
     if not isinstance(notice, mo.Recorded):
         return notice.at
     return None if isinstance(notice.event, ExternalFlow) else notice.event.at

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from hedgerow.dashboard.narration.quality import executed
+from hedgerow.dashboard.narration.events import quality_lines
 from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution_quality import ExecutionQuality, LegQuality
@@ -34,7 +34,7 @@ LINES = [
 
 
 def texts(quality: ExecutionQuality | None) -> list[str]:
-    return [line.text for line in executed(quality)]
+    return [line.text for line in quality_lines(quality)]
 
 
 def test_what_trading_cost_and_how_long_the_legs_differed_is_told() -> None:

@@ -2,17 +2,12 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import get_args
 
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.dashboard.narration.cycle import NOTICE_WORDS
-from hedgerow.dashboard.narration.events import EVENT_WORDS, SILENT_EVENTS
-from hedgerow.dashboard.narration.lifecycle import LIFE_WORDS
-from hedgerow.dashboard.narration.stops import STOP_WORDS
-from hedgerow.dashboard.narration.verdicts import CLOSING, DECISION_WORDS, SAFETY, VERDICT_WORDS
-from hedgerow.dashboard.narration.wording import LineLevel, LogLine, is_routine, one_line, told_at, words
+from hedgerow.dashboard.narration.verdicts import CLOSING, SAFETY
+from hedgerow.dashboard.narration.wording import LineLevel, LogLine, is_routine, one_line, time_of, words
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, LegProgress
@@ -56,29 +51,14 @@ def levels(notice: mo.Notice) -> set[LineLevel]:
     return {line.level for line in words(notice) if line.text}
 
 
-# --- completeness ----------------------------------------------------------------------------------------------------
-
-
-def test_every_kind_of_moment_has_its_words() -> None:
-    worded = {*LIFE_WORDS, *NOTICE_WORDS, *STOP_WORDS, mo.ReconcileStarted, mo.Reconciled, mo.Decided, mo.Recorded}
-    assert worded == set(get_args(mo.Notice))
-
-
-def test_every_kind_of_event_is_worded_or_silent_on_purpose() -> None:
-    assert set(EVENT_WORDS) | SILENT_EVENTS == set(get_args(ev.Event))
-    assert not SILENT_EVENTS & set(EVENT_WORDS)
-
-
-def test_every_verdict_and_every_decision_has_its_words() -> None:
-    assert set(VERDICT_WORDS) == set(get_args(vd.Verdict))
-    assert set(DECISION_WORDS) == set(get_args(ob.Decision))
+# --- levels -----------------------------------------------------------------------------------------------------------
 
 
 def test_routine_moments_say_nothing_above_information() -> None:
-    told = [notice for story in STORIES.values() for notice in story if is_routine(notice)]
-    assert {type(notice) for notice in told} >= {mo.CycleBegan, mo.BalancesRead, mo.ScanStarted}
+    routine = [notice for story in STORIES.values() for notice in story if is_routine(notice)]
+    assert {type(notice) for notice in routine} >= {mo.CycleBegan, mo.BalancesRead, mo.ScanStarted}
     quiet = {LineLevel.INFO, LineLevel.HEADING, LineLevel.SUCCESS}
-    assert set().union(*(levels(notice) for notice in told)) <= quiet
+    assert set().union(*(levels(notice) for notice in routine)) <= quiet
     assert not is_routine(mo.Warned(at=AT, text="x"))
 
 
@@ -240,7 +220,7 @@ def test_a_change_found_while_running_gets_the_guides_whole_block() -> None:
         ),
     ],
 )
-def test_the_other_verdicts_are_told_at_start(verdict: vd.Verdict, line: str, level: LineLevel) -> None:
+def test_the_other_verdicts_are_time_of_start(verdict: vd.Verdict, line: str, level: LineLevel) -> None:
     assert LogLine(text=line, level=level) in words(reconciled(verdict))
 
 
@@ -522,6 +502,6 @@ def test_a_venues_row_of_old_does_not_turn_the_logs_clock_back() -> None:
     )
     completed = ev.CycleCompleted(at=AT, number=1)
     empty = Ledger(imported=ImportedState())
-    assert told_at(mo.Recorded(event=flow, before=empty, after=empty)) is None
-    assert told_at(mo.Recorded(event=completed, before=empty, after=empty)) == AT
-    assert told_at(mo.Warned(at=old, text="x")) == old
+    assert time_of(mo.Recorded(event=flow, before=empty, after=empty)) is None
+    assert time_of(mo.Recorded(event=completed, before=empty, after=empty)) == AT
+    assert time_of(mo.Warned(at=old, text="x")) == old

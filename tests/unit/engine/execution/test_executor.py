@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from hedgerow.app.bot import build_bot
 from hedgerow.clock import run_virtual
-from hedgerow.dashboard.narration.wording import told_at, words
+from hedgerow.dashboard.narration.wording import time_of, words
 from hedgerow.domain.commands import ArmDeadMan, TransferDirection, TransferFunds
 from hedgerow.domain.events import (
     CommandIssued,
@@ -53,7 +53,7 @@ def test_a_trade_whose_orders_rest_for_minutes_is_not_silent() -> None:
     begun, ended = harness.logged(ExecutionStarted)[0].at, harness.logged(HedgeOpened)[0].at
     assert (ended - begun).total_seconds() > 120, "it was quick: the test shows nothing"
     resting = harness.heard(OrderRests)
-    said = [at for notice in harness.notices if words(notice) and (at := told_at(notice))]
+    said = [at for notice in harness.notices if words(notice) and (at := time_of(notice))]
     heard = [begun, *(at for at in said if begun <= at <= ended), ended]
     longest = max((later - earlier).total_seconds() for earlier, later in pairwise(heard))
     assert 30 <= longest < 35
