@@ -177,7 +177,7 @@ class OutlookBuilder:
         self._now = replace(now, at=max(now.at, notice.event.at), written_at=written_at, held=kept, strategy=None)
         return self._now
 
-    def _changed(self, now: Outlook, notice: mo.Notice) -> Outlook:  # noqa: C901, PLR0911 - one case per kind of notice
+    def _changed(self, now: Outlook, notice: mo.Notice) -> Outlook:  # noqa: C901, PLR0911, PLR0912 - one per kind
         match notice:
             case mo.CycleBegan():
                 return _began(now, notice)
