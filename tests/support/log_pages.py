@@ -189,8 +189,10 @@ def _piece(part: ast.expr) -> str:
 
 def _constant(name: str) -> str:
     """Return the text of a constant of the modules that word the log."""
-    values = (node.value for node in _narration() if isinstance(node, ast.Assign) and ast.unparse(node.targets) == name)
-    return next(str(value.value) for value in values if isinstance(value, ast.Constant))
+    assigned = (
+        node for node in _narration() if isinstance(node, ast.Assign) and ast.unparse(node).startswith(f"{name} =")
+    )
+    return next(str(node.value.value) for node in assigned if isinstance(node.value, ast.Constant))
 
 
 def _word(node: ast.expr) -> str:  # noqa: C901, PLR0911 - as above
