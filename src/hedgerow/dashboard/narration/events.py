@@ -192,7 +192,7 @@ def _command(command: co.Command) -> str:
 
 
 def _external_fills(event: ev.ExternalFills, before: Ledger) -> Lines:
-    symbol = symbol_of(before)
+    symbol = _symbol_of(before)
     forced = [fill for fill in event.fills if fill.forced]
     if forced:
         return tuple(_forced(fill) for fill in forced)
@@ -273,7 +273,7 @@ def _execution_stepped(event: ev.ExecutionStepped, before: Ledger, after: Ledger
 
 
 def _naked(event: ev.NakedAlarmed, before: Ledger) -> Lines:
-    what = f"{log_quantity(abs(event.exposure))} ({log_money(event.notional)}) on {symbol_of(before)}"
+    what = f"{log_quantity(abs(event.exposure))} ({log_money(event.notional)}) on {_symbol_of(before)}"
     return (alarm(f"NAKED LEG: {what} unhedged for {seconds(event.seconds)}"),)
 
 
@@ -342,7 +342,7 @@ def _closed(event: ev.HedgeClosed, before: Ledger, after: Ledger) -> Lines:
 
 
 def _lost(event: ev.HedgeLost, before: Ledger, after: Ledger) -> Lines:
-    head = LogLine(text=f"Position on {symbol_of(before)} was ended: {event.reason}", level=LineLevel.WARNING)
+    head = LogLine(text=f"Position on {_symbol_of(before)} was ended: {event.reason}", level=LineLevel.WARNING)
     return _ended(head, event.hedge_id, before, after)
 
 
@@ -377,7 +377,7 @@ def _result(closed: ClosedHedge) -> Lines:
 
 def _aborted(event: ev.HedgeAborted, before: Ledger, after: Ledger) -> Lines:
     detail = f" ({event.detail})" if event.detail else ""
-    lines = warning(f"Position on {symbol_of(before)} was not opened: {event.reason}{detail}")
+    lines = warning(f"Position on {_symbol_of(before)} was not opened: {event.reason}{detail}")
     opening = before.opening
     if opening is None or not opening.orders:
         return lines
@@ -414,7 +414,7 @@ def _dust_swept(event: ev.DustSwept) -> Lines:
 
 def _redenominated(event: ev.HedgeRedenominated, after: Ledger) -> Lines:
     return warning(
-        f"{symbol_of(after)}: the exchange has exchanged {plain(event.factor)} old coins for each new one; "
+        f"{_symbol_of(after)}: the exchange has exchanged {plain(event.factor)} old coins for each new one; "
         "the position is counted in new coins"
     )
 
@@ -428,7 +428,7 @@ def _imported(event: ev.StateImported, before: Ledger) -> Lines:
     )
 
 
-def symbol_of(ledger: Ledger) -> str:
+def _symbol_of(ledger: Ledger) -> str:
     """Return the symbol of the job or hedge at hand."""
     found = ledger.execution or ledger.active
     return found.symbol if found else "an ended position"
