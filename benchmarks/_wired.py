@@ -15,7 +15,7 @@ from random import Random
 
 from msgspec import Struct
 
-from hedgerow.app.bot import Bot, BotParts, build_bot
+from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.venues.live import LiveExchange
 from hedgerow.aster import AsterClient, Credentials
 from hedgerow.clock import VirtualClock, run_virtual
@@ -39,6 +39,7 @@ from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import HttpRequest, HttpResponse, MarketPrices, Store, StreamConnection
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policies import load_policy
 
 __all__ = ["START", "USER", "Arrival", "Check", "CountedVenue", "Departure", "LivelyMarketData", "Way", "Wiring"]
 
@@ -300,15 +301,13 @@ class Wiring:
         log = store or self.store
         seconds = self._parameters.position_management.loop_interval_seconds
         bot = build_bot(
-            BotParts(
-                venue=exchange.venue,
-                store=log,
-                clock=self.clock,
-                parameters=self._parameters,
-                randomness=chance,
-                options=RunOptions(interval_seconds=seconds),
-                observers=(*observers, exchange, self.meter),
-            )
+            venue=exchange.venue,
+            store=log,
+            clock=self.clock,
+            policy=load_policy(self._parameters.policy, self._parameters),
+            randomness=chance,
+            options=RunOptions(interval_seconds=seconds),
+            observers=(*observers, exchange, self.meter),
         )
         exchange.venue.account_cache.subscribe(self.way.told)
         async with exchange.open_connection(log, stay):

@@ -22,7 +22,7 @@ from random import Random
 
 from _report import Budgets
 from _years import DAY, write_years
-from hedgerow.app.bot import BotParts, build_bot
+from hedgerow.app.bot import build_bot
 from hedgerow.aster.account.own_activity import OwnActivity
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import Wallet
@@ -34,6 +34,7 @@ from hedgerow.engine.notices import CycleBegan, CycleEnded, Notice
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.sqlite import SqliteStore
 from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policies import load_policy
 
 START = datetime(2016, 1, 5, tzinfo=UTC)
 PAIRS = 20
@@ -87,15 +88,13 @@ def checks(path: Path, end: datetime, spot: Decimal, perp: Decimal) -> list[floa
 
     async def hours() -> None:
         bot = build_bot(
-            BotParts(
-                venue=EmulatedVenue(world, clock),
-                store=SqliteStore(path),
-                clock=clock,
-                parameters=StrategyParameters(),
-                randomness=Random(1),
-                options=RunOptions(),
-                observers=(watch,),
-            )
+            venue=EmulatedVenue(world, clock),
+            store=SqliteStore(path),
+            clock=clock,
+            policy=load_policy(StrategyParameters().policy, StrategyParameters()),
+            randomness=Random(1),
+            options=RunOptions(),
+            observers=(watch,),
         )
         running = asyncio.ensure_future(bot.runner.run())
         await clock.sleep(CHECK_HOURS * 3600)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from _w1 import PARAMETERS, SPOT_FEE, START, STEP, STEPS_PER_FUNDING, W1MarketData, W1Policy
-from hedgerow.app.bot import BotParts, build_bot
+from hedgerow.app.bot import build_bot
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.events import HedgeClosed
 from hedgerow.domain.ledger.reducers import apply
@@ -127,15 +127,12 @@ def replay(market_data: W1MarketData, steps: int) -> tuple[MemoryStore, float, f
 
     async def year() -> None:
         bot = build_bot(
-            BotParts(
-                venue=EmulatedVenue(world, clock),
-                store=store,
-                clock=clock,
-                parameters=PARAMETERS,
-                policy=W1Policy(PARAMETERS),
-                randomness=random.Random(0),
-                options=RunOptions(close_on_exit=True),
-            )
+            venue=EmulatedVenue(world, clock),
+            store=store,
+            clock=clock,
+            policy=W1Policy(PARAMETERS),
+            randomness=random.Random(0),
+            options=RunOptions(close_on_exit=True),
         )
         # Half a step after the last one: its cycle is over, and the position is closed at its prices.
         stopper = asyncio.get_running_loop().call_later((steps - 0.5) * STEP.total_seconds(), bot.stop.set)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hedgerow.app.bot import BotParts, build_bot
+from hedgerow.app.bot import build_bot
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, Event, ExternalFills
 from hedgerow.domain.instrument import Market, Side
@@ -18,6 +18,7 @@ from hedgerow.engine.notices import CycleFailed, GuardAlarmed, Notice
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
+from hedgerow.strategy.policies import load_policy
 from support.settings import InMemory
 from support.worlds import SYMBOL, ScriptedMarketData
 
@@ -49,16 +50,14 @@ class Live:
     async def _life(self, act: Callable[[Any], object], seconds: float) -> None:
         venue: Any = self.setting.venue
         bot = build_bot(
-            BotParts(
-                venue=venue,
-                store=self.store,
-                clock=self.setting.clock,
-                parameters=PARAMETERS,
-                randomness=Random(1),
-                options=RunOptions(interval_seconds=300, poll_seconds=30),
-                observers=(self,),
-                notifications=venue,
-            )
+            venue=venue,
+            store=self.store,
+            clock=self.setting.clock,
+            policy=load_policy(PARAMETERS.policy, PARAMETERS),
+            randomness=Random(1),
+            options=RunOptions(interval_seconds=300, poll_seconds=30),
+            observers=(self,),
+            notifications=venue,
         )
         listening = asyncio.ensure_future(self.setting.streams.run() if self._streams else self.setting.clock.sleep(0))
         running = asyncio.ensure_future(bot.runner.run())

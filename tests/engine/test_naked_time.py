@@ -9,7 +9,6 @@ import pytest
 from msgspec.structs import replace
 
 from _exchange import naked_seconds
-from hedgerow.app.bot import BotParts, build_bot
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.dashboard.narration.wording import words
 from hedgerow.domain.commands import Command
@@ -22,6 +21,7 @@ from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.engine.notices import CycleFailed
 from hedgerow.engine.notices import Stopped as LastMoment
+from hedgerow.ports import Store
 from hedgerow.strategy.parameters import (
     FundingRateStrategy,
     PositionManagement,
@@ -44,8 +44,8 @@ class Stopped(BaseException):
 class DyingStore(WatchedStore):
     """A store whose process dies before, or after, the first append of a kind of event that names a leg."""
 
-    def __init__(self, inner: WatchedStore, kind: type[Event], leg: str, *, after: bool) -> None:
-        super().__init__(inner.inner)
+    def __init__(self, inner: Store, kind: type[Event], leg: str, *, after: bool) -> None:
+        super().__init__(inner)
         self._dies_at = kind, leg, after
         self.dead = False
 
@@ -71,13 +71,9 @@ def crashed(kind: type[Event], leg: str, *, after: bool) -> BotHarness:
     harness = BotHarness(latency_seconds=0.05)
 
     async def first_life() -> None:
-        parts: BotParts = harness._parts(None, ())
-        assert harness.store is not None
-        store = DyingStore(harness.store, kind, leg, after=after)
-        harness.venue.store = store
-        changed = {name: getattr(parts, name) for name in parts.__struct_fields__} | {"store": store}
+        bot = harness.wire(store_of=lambda inner: DyingStore(inner, kind, leg, after=after))
         with pytest.raises(Stopped):
-            await build_bot(BotParts(**changed)).runner.run()
+            await bot.runner.run()
 
     run_virtual(harness.clock, first_life())
     harness.wait(AWAY_SECONDS / 3600)

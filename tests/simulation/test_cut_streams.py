@@ -11,7 +11,7 @@ import pytest
 from msgspec import Struct
 
 from _exchange import wrongs
-from hedgerow.app.bot import BotParts, build_bot
+from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.venues.live import LiveExchange
 from hedgerow.aster import AsterClient, Credentials
 from hedgerow.aster.endpoints import MAINNET
@@ -33,6 +33,7 @@ from hedgerow.strategy.parameters import (
     PositionManagement,
     StrategyParameters,
 )
+from hedgerow.strategy.policies import load_policy
 from support.cut_wire import Cut, CutWire, NetworkFault
 from support.wire import AGENT, USER
 from support.worlds import START, Listing, ScriptedMarketData
@@ -104,7 +105,7 @@ def play(cuts: Sequence[Cut], seed: int) -> Outcome:
     async def life() -> None:
         live = live_exchange(wire, clock, seed)
         async with live.open_connection(store, stay=True):
-            bot = build_bot(parts(live, store, clock, seed))
+            bot = wired(live, store, clock, seed)
             listening = asyncio.create_task(listen_again(live, len(cuts), deaf))
             running = asyncio.create_task(bot.runner.run())
             await clock.sleep(TURN_SECONDS * (len(cuts) + 1))
@@ -123,12 +124,12 @@ def live_exchange(wire: CutWire, clock: Clock, seed: int) -> LiveExchange:
     return LiveExchange(cast("HttpTransport", wire), client, clock, Random(seed))
 
 
-def parts(live: LiveExchange, store: MemoryStore, clock: Clock, seed: int) -> BotParts:
-    return BotParts(
+def wired(live: LiveExchange, store: MemoryStore, clock: Clock, seed: int) -> Bot:
+    return build_bot(
         venue=live.venue,
         store=store,
         clock=clock,
-        parameters=TRADING,
+        policy=load_policy(TRADING.policy, TRADING),
         randomness=Random(seed),
         options=RunOptions(interval_seconds=INTERVAL),
     )

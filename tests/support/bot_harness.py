@@ -11,7 +11,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any, TypeVar
 
-from hedgerow.app.bot import Bot, BotParts, build_bot
+from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import AccountView
@@ -32,6 +32,7 @@ from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Mailbox, NotificationSource, Store
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policies import load_policy
 from support.worlds import START, SYMBOL, ScriptedMarketData, make_world
 
 __all__ = ["OPENED", "BotHarness", "RecordingObserver", "WatchedStore", "WatchedVenue"]
@@ -221,9 +222,7 @@ class BotHarness:
         """
 
         async def life() -> None:
-            self._bot = build_bot(
-                self._parts(options, observers, mailbox=mailbox, imported=imported, value_before=value_before)
-            )
+            self._bot = self.wire(options, observers, mailbox=mailbox, imported=imported, value_before=value_before)
             for file in _state_files(observers):
                 file.report_to(self._warn)
             running = asyncio.ensure_future(self._bot.runner.run())
@@ -246,7 +245,7 @@ class BotHarness:
         """Open the log without running cycles and carry out one request, as a one-shot command does."""
 
         async def one_shot() -> Answer:
-            self._bot = build_bot(self._parts(None, ()))
+            self._bot = self.wire()
             await self._bot.journal.open()
             answer = await self._bot.service.carry_out(request)
             await self._bot.journal.close()
@@ -259,22 +258,24 @@ class BotHarness:
         self.clock.advance_time(hours * 3600)
         self.world.advance(self.clock.now())
 
-    def _parts(
+    def wire(
         self,
-        options: RunOptions | None,
-        observers: Sequence[Observer],
+        options: RunOptions | None = None,
+        observers: Sequence[Observer] = (),
         *,
+        store_of: Callable[[Store], WatchedStore] = WatchedStore,
         mailbox: Mailbox | None = None,
         imported: StateImported | None = None,
         value_before: Decimal | None = None,
-    ) -> BotParts:
-        self.store = self.venue.store = WatchedStore(self._open_store())
+    ) -> Bot:
+        """Wire a bot that is not started yet; ``store_of`` wraps the store that it writes to."""
+        self.store = self.venue.store = store_of(self._open_store())
         interval = self.parameters.position_management.loop_interval_seconds
-        return BotParts(
+        return build_bot(
             venue=self.venue,
             store=self.store,
             clock=self.clock,
-            parameters=self.parameters,
+            policy=load_policy(self.parameters.policy, self.parameters),
             randomness=self._random,
             options=options or RunOptions(interval_seconds=interval, poll_seconds=self._poll_seconds),
             notifications=self.notifications,

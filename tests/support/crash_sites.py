@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from hedgerow.app.bot import BotParts, build_bot
+from hedgerow.app.bot import build_bot
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.commands import Command, PlaceOrder, TransferFunds
 from hedgerow.domain.events import Event, HedgeAborted, HedgeAdopted, HedgeClosed, HedgeLost, HedgeOpened
@@ -33,6 +33,7 @@ from hedgerow.engine.runner import RunOptions
 from hedgerow.simulation.faults.crashes import CrashingStore, CrashingVenue, CrashPoint, SimulatedCrash
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policies import load_policy
 from support.worlds import ScriptedMarketData
 
 __all__ = ["Checkpoint", "CrashPoint", "Site", "equity_change"]
@@ -148,15 +149,13 @@ class Site:
 
     async def _life(self, crash_point: CrashPoint, clock: VirtualClock, until: datetime) -> None:
         bot = build_bot(
-            BotParts(
-                venue=CrashingVenue(self.venue, crash_point),
-                store=CrashingStore(self.store, crash_point),
-                clock=clock,
-                parameters=self._parameters,
-                randomness=Random(self._lives),
-                options=RunOptions(interval_seconds=self._parameters.position_management.loop_interval_seconds),
-                observers=self.observers,
-            )
+            venue=CrashingVenue(self.venue, crash_point),
+            store=CrashingStore(self.store, crash_point),
+            clock=clock,
+            policy=load_policy(self._parameters.policy, self._parameters),
+            randomness=Random(self._lives),
+            options=RunOptions(interval_seconds=self._parameters.position_management.loop_interval_seconds),
+            observers=self.observers,
         )
         running = asyncio.ensure_future(bot.runner.run())
         alarm = asyncio.ensure_future(clock.sleep((until - clock.now()).total_seconds()))

@@ -1,4 +1,4 @@
-"""Builds one bot from parts that are given: engine, policy, event log and venue."""
+"""The wiring of one bot: engine, policy, event log and venue, each part composed once."""
 
 import random
 from collections.abc import Sequence
@@ -9,53 +9,27 @@ from msgspec import Struct
 from hedgerow.domain.events import StateImported
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine.accounting.bookkeeping import Bookkeeper
-from hedgerow.engine.cycle import Cycle, Tools
+from hedgerow.engine.cycle import Cycle
 from hedgerow.engine.execution.executor import Executor
+from hedgerow.engine.execution.order_resolution import AccountEvidence
+from hedgerow.engine.external_trades import ExternalTrades
 from hedgerow.engine.guard import Guard
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import Observer
+from hedgerow.engine.observation_reader import ObservationReader
 from hedgerow.engine.operator import Service
 from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.engine.runner import Runner, RunOptions, StopSignal
-from hedgerow.engine.startup import Startup
+from hedgerow.engine.startup import StartContext, Startup
 from hedgerow.ports import Clock, Mailbox, NotificationSource, StateKeeper, Store, Venue
-from hedgerow.strategy.parameters import StrategyParameters
-from hedgerow.strategy.policies import load_policy
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["Bot", "BotParts", "build_bot"]
-
-
-class BotParts(Struct, frozen=True, kw_only=True):
-    """What a bot is made of."""
-
-    venue: Venue
-    store: Store
-    clock: Clock
-    parameters: StrategyParameters
-    randomness: random.Random
-    """For ids only; a seed makes a run repeatable."""
-    options: RunOptions = RunOptions()
-    observers: Sequence[Observer] = ()
-    policy: Policy | None = None
-    """None = the one the parameters name."""
-    dry_run: bool = False
-    imported: StateImported | None = None
-    value_before: Decimal | None = None
-    """Position value of the last state file, for the words at start."""
-    state: StateKeeper | None = None
-    """What saves the final state."""
-    mailbox: Mailbox | None = None
-    """Where requests come in while the bot runs."""
-    identity: RunIdentity | None = None
-    """Whose money it is, for the words at start."""
-    notifications: NotificationSource | None = None
-    """What the venue tells by itself; None = the guard polls, as ``options`` say."""
+__all__ = ["Bot", "build_bot"]
 
 
 class Bot(Struct, frozen=True, kw_only=True):
-    """A bot ready to run, and its parts for one-shot commands."""
+    """A bot ready to run, and the parts of it that one-shot commands use."""
 
     runner: Runner
     startup: Startup
@@ -63,62 +37,43 @@ class Bot(Struct, frozen=True, kw_only=True):
     service: Service
     guard: Guard
     journal: Journal
-    tools: Tools
     stop: StopSignal
 
 
-def build_bot(parts: BotParts) -> Bot:
-    """Wire a bot; call it inside the event loop it will run on."""
-    stop = StopSignal()
-    tools = _tools(parts, stop)
-    startup = Startup(
-        tools,
-        dry_run=parts.dry_run,
-        imported=parts.imported,
-        value_before=parts.value_before,
-        identity=parts.identity,
-    )
-    cycle = Cycle(tools)
-    service = Service(tools, cycle, parts.mailbox)
-    if service.reachable:
-        tools.executor.heed(service, parts.options.mail_seconds)
-    guard = Guard(
-        clock=parts.clock,
-        journal=tools.journal,
-        venue=parts.venue,
-        seen=cycle.last_account,
-        nudge=stop.nudge,
-        source=parts.notifications,
-        poll_seconds=parts.options.poll_seconds,
-    )
-    runner = Runner(
-        clock=parts.clock,
-        journal=tools.journal,
-        startup=startup,
-        cycle=cycle,
-        service=service,
-        guard=guard,
-        stop=stop,
-        options=parts.options,
-        state=parts.state,
-    )
-    return Bot(
-        runner=runner,
-        startup=startup,
-        cycle=cycle,
-        service=service,
-        guard=guard,
-        journal=tools.journal,
-        tools=tools,
-        stop=stop,
-    )
+def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
+    *,
+    venue: Venue,
+    store: Store,
+    clock: Clock,
+    policy: Policy,
+    randomness: random.Random,
+    options: RunOptions = RunOptions(),  # noqa: B008 - immutable
+    observers: Sequence[Observer] = (),
+    notifications: NotificationSource | None = None,
+    mailbox: Mailbox | None = None,
+    state: StateKeeper | None = None,
+    dry_run: bool = False,
+    identity: RunIdentity | None = None,
+    imported: StateImported | None = None,
+    value_before: Decimal | None = None,
+) -> Bot:
+    """Wire a bot; call it inside the event loop it will run on.
 
-
-def _tools(parts: BotParts, stop: StopSignal) -> Tools:
-    venue, clock, parameters = parts.venue, parts.clock, parts.parameters
-    policy = parts.policy or load_policy(parameters.policy, parameters)
-    journal = Journal(parts.store, parts.observers)
-    ids = IdSource(clock, parts.randomness)
+    ``randomness`` is for ids only; a seed makes a run repeatable. ``notifications`` is what the venue reports by
+    itself (None = the guard polls, as ``options`` say), ``mailbox`` where requests come in while the bot runs,
+    ``state`` what saves the final state. ``identity``, ``imported`` and ``value_before`` (the position value of the
+    last state file, in USDT) are reported at the start.
+    """
+    parameters, stop = policy.parameters, StopSignal()
+    journal, ids = Journal(store, observers), IdSource(clock, randomness)
+    external_trades = ExternalTrades(venue=venue, clock=clock, journal=journal)
+    reader = ObservationReader(
+        venue=venue,
+        clock=clock,
+        journal=journal,
+        evidence=AccountEvidence(venue=venue, clock=clock, journal=journal, external_trades=external_trades),
+        periods=parameters.funding_rate_strategy.funding_ma_periods,
+    )
     bookkeeper = Bookkeeper(venue=venue, journal=journal, clock=clock)
     executor = Executor(
         venue=venue,
@@ -126,16 +81,66 @@ def _tools(parts: BotParts, stop: StopSignal) -> Tools:
         clock=clock,
         bookkeeper=bookkeeper,
         ids=ids,
-        parameters=parameters,
+        limits=parameters.execution,
         stopping=stop,
     )
-    reconciler = Reconciler(venue=venue, clock=clock, journal=journal, policy=policy, ids=ids, executor=executor)
-    return Tools(
+    reconciler = Reconciler(
         venue=venue,
         clock=clock,
         journal=journal,
         policy=policy,
+        ids=ids,
+        executor=executor,
+        reader=reader,
+        external_trades=external_trades,
+    )
+    cycle = Cycle(
+        venue=venue,
+        clock=clock,
+        journal=journal,
+        policy=policy,
+        reader=reader,
         executor=executor,
         bookkeeper=bookkeeper,
         reconciler=reconciler,
     )
+    service = Service(clock=clock, journal=journal, reader=reader, reconciler=reconciler, cycle=cycle, mailbox=mailbox)
+    if mailbox is not None:
+        executor.heed(service, options.mail_seconds)
+    startup = Startup(
+        clock=clock,
+        journal=journal,
+        reader=reader,
+        executor=executor,
+        bookkeeper=bookkeeper,
+        reconciler=reconciler,
+        context=StartContext(
+            parameters=parameters,
+            venue=venue.name,
+            dry_run=dry_run,
+            identity=identity,
+            imported=imported,
+            value_before=value_before,
+        ),
+    )
+    guard = Guard(
+        clock=clock,
+        journal=journal,
+        venue=venue,
+        seen=cycle.last_account,
+        nudge=stop.nudge,
+        source=notifications,
+        poll_seconds=options.poll_seconds,
+    )
+    runner = Runner(
+        clock=clock,
+        journal=journal,
+        startup=startup,
+        cycle=cycle,
+        service=service,
+        guard=guard,
+        stop=stop,
+        options=options,
+        state=state,
+    )
+    return Bot(runner=runner, startup=startup, cycle=cycle, service=service, guard=guard, journal=journal, stop=stop)

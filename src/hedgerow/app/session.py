@@ -5,12 +5,13 @@ import secrets
 import sys
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.app.bot import Bot, BotParts, build_bot
+from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.heartbeat import BeatingClock, BeatingMailbox, Heartbeat
 from hedgerow.app.identity import identity_of
 from hedgerow.app.outlook_file import OutlookFile
@@ -19,10 +20,12 @@ from hedgerow.app.venues.connection import VenueAccess, VenueConnection
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.dashboard.outlook import OutlookBuilder
+from hedgerow.domain.events import StateImported
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine.notices import Observer, Warned
 from hedgerow.engine.runner import RunOptions
-from hedgerow.ports import Clock
+from hedgerow.ports import Clock, Mailbox
 from hedgerow.store import guide_state
 from hedgerow.store.account_lock import AccountLock, LogLock
 from hedgerow.store.mailbox import FolderMailbox
@@ -42,8 +45,14 @@ class Session(Struct, frozen=True, kw_only=True):
     store: SqliteStore
     mailbox: FolderMailbox
     notices: tuple[str, ...]
-    parts: BotParts
     state_file: StateFile
+    randomness: random.Random
+    """For ids: they must differ between runs."""
+    identity: RunIdentity
+    imported: StateImported | None = None
+    """What the guide's state file said."""
+    value_before: Decimal | None = None
+    """Position value of that file, in USDT."""
 
     @property
     def clock(self) -> Clock:
@@ -61,16 +70,29 @@ class Session(Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: the exchange does not know these credentials, or they do not suffice.
         """
-        policy = self.parts.policy or load_policy(self.parts.parameters.policy, self.parts.parameters)
+        policy = load_policy(self.settings.parameters.policy, self.settings.parameters)
         heard: tuple[Observer, ...] = (*observers, *self.connection.observers, self.state_file)
-        chosen = replace(options or self.parts.options, mail_seconds=self.connection.mail_seconds)
-        clock, mailbox = self.parts.clock, self.parts.mailbox
-        if stay and mailbox is not None:
+        clock: Clock = self.clock
+        mailbox: Mailbox = self.mailbox
+        if stay:
             heart = Heartbeat(self.home.heartbeat)
-            outlook = OutlookFile(self.home.outlook, OutlookBuilder(policy, self.parts.identity))
+            outlook = OutlookFile(self.home.outlook, OutlookBuilder(policy, self.identity))
             heard, clock, mailbox = (*heard, outlook, heart), BeatingClock(clock, heart), BeatingMailbox(mailbox, heart)
         bot = build_bot(
-            replace(self.parts, observers=heard, options=chosen, clock=clock, mailbox=mailbox, policy=policy)
+            venue=self.connection.venue,
+            store=self.store,
+            clock=clock,
+            policy=policy,
+            randomness=self.randomness,
+            options=replace(options or self._options(), mail_seconds=self.connection.mail_seconds),
+            observers=heard,
+            notifications=self.connection.notifications,
+            mailbox=mailbox,
+            state=self.state_file,
+            dry_run=self.home.mode is HomeMode.DRY_RUN,
+            identity=self.identity,
+            imported=self.imported,
+            value_before=self.value_before,
         )
 
         def report(text: str) -> None:
@@ -87,6 +109,12 @@ class Session(Struct, frozen=True, kw_only=True):
                 yield bot
         finally:
             await bot.journal.close()
+
+    def _options(self) -> RunOptions:
+        return RunOptions(
+            interval_seconds=self.settings.parameters.position_management.loop_interval_seconds,
+            poll_seconds=self.connection.poll_seconds,
+        )
 
 
 def read_settings(home: Home, config: Path | None, ma_periods: int | None = None) -> Settings:
@@ -140,25 +168,6 @@ def _session(home: Home, settings: Settings, connection: VenueConnection) -> Ses
     corrupt = old if isinstance(old, guide_state.CorruptState) else None
     state = old if isinstance(old, guide_state.GuideState) else None
     position = state.current_position if state else None
-    state_file = StateFile(home.state, state)
-    parts = BotParts(
-        venue=connection.venue,
-        store=store,
-        clock=clock,
-        parameters=settings.parameters,
-        randomness=random.Random(secrets.randbits(64)),  # noqa: S311 - ids must differ between runs, not be secret
-        options=RunOptions(
-            interval_seconds=settings.parameters.position_management.loop_interval_seconds,
-            poll_seconds=connection.poll_seconds,
-        ),
-        dry_run=home.mode is HomeMode.DRY_RUN,
-        imported=guide_state.to_import(state, clock.now()) if state else None,
-        value_before=position.capital if position else None,
-        state=state_file,
-        mailbox=mailbox,
-        identity=identity_of(home, settings),
-        notifications=connection.notifications,
-    )
     return Session(
         home=home,
         settings=settings,
@@ -166,8 +175,11 @@ def _session(home: Home, settings: Settings, connection: VenueConnection) -> Ses
         store=store,
         mailbox=mailbox,
         notices=(*settings.notices, *settings.warnings, *((_corrupt(corrupt, home.state),) if corrupt else ())),
-        parts=parts,
-        state_file=state_file,
+        state_file=StateFile(home.state, state),
+        randomness=random.Random(secrets.randbits(64)),  # noqa: S311 - ids must differ between runs, not be secret
+        identity=identity_of(home, settings),
+        imported=guide_state.to_import(state, clock.now()) if state else None,
+        value_before=position.capital if position else None,
     )
 
 

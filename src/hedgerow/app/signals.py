@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from hedgerow.app.bot import Bot
 from hedgerow.engine.notices import StoppedAtOnce, StopRequested
+from hedgerow.ports import Clock
 
 __all__ = ["on_stop_signals", "stop_between_trades", "stop_in_order"]
 
@@ -23,7 +24,7 @@ def on_stop_signals(stop: Callable[[], None]) -> None:
 
 
 @contextmanager
-def stop_in_order(bot: Bot) -> Generator[None]:
+def stop_in_order(bot: Bot, clock: Clock) -> Generator[None]:
     """Let the first signal stop the bot in order, and the second one end what the body does at once.
 
     Either is said at once: what is finished first, and what a stop at once leaves behind.
@@ -31,12 +32,12 @@ def stop_in_order(bot: Bot) -> Generator[None]:
     Raises:
         KeyboardInterrupt: the second one ended it.
     """
-    with _stopping(bot, waits=True):
+    with _stopping(bot, clock, waits=True):
         yield
 
 
 @contextmanager
-def stop_between_trades(bot: Bot) -> Generator[None]:
+def stop_between_trades(bot: Bot, clock: Clock) -> Generator[None]:
     """Let a signal end what the body does at once, or after the trade at work has ended hedged or flat.
 
     A second signal ends it at once in any case; the log takes the trade up again.
@@ -44,17 +45,17 @@ def stop_between_trades(bot: Bot) -> Generator[None]:
     Raises:
         KeyboardInterrupt: it was ended.
     """
-    with _stopping(bot, waits=False):
+    with _stopping(bot, clock, waits=False):
         yield
 
 
 @contextmanager
-def _stopping(bot: Bot, *, waits: bool) -> Generator[None]:
+def _stopping(bot: Bot, clock: Clock, *, waits: bool) -> Generator[None]:
     """``waits``: the body ends by itself once the bot is stopped, also when no trade is at work."""
     task = asyncio.current_task()
 
     def stop() -> None:
-        now, ledger = bot.tools.clock.now(), bot.journal.known
+        now, ledger = clock.now(), bot.journal.known
         if bot.stop():
             bot.journal.say(StoppedAtOnce(at=now, ledger=ledger))
         elif waits or ledger.execution is not None:

@@ -36,6 +36,6 @@ async def _reconciled(session: Session, observers: tuple[Observer, ...]) -> bool
     """Reconcile; tells whether openings are halted."""
     async with session.awake(observers) as bot:
         bot.service.act_alone()
-        with stop_between_trades(bot):
+        with stop_between_trades(bot, session.clock):
             await bot.startup.run()
         return bot.journal.ledger.halt is not None

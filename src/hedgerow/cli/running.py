@@ -65,7 +65,7 @@ def run_bot(session: Session, options: RunOptions, observers: tuple[Observer, ..
 
     async def main() -> Bot:
         async with session.awake(observers, options, stay=True) as bot:
-            with stop_in_order(bot):
+            with stop_in_order(bot, session.clock):
                 await bot.runner.run()
             return bot
 

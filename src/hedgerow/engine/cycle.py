@@ -6,7 +6,6 @@ from decimal import Decimal
 from itertools import islice
 from typing import assert_never
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
@@ -38,7 +37,8 @@ from hedgerow.engine.notices import (
     ScanStarted,
     Warned,
 )
-from hedgerow.engine.observation import observe, observe_settled, read_books
+from hedgerow.engine.observation import read_books
+from hedgerow.engine.observation_reader import ObservationReader
 from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.entry import openings_blocked, plan_opening, shortlist
@@ -67,7 +67,7 @@ from hedgerow.strategy.observation import (
 )
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["Cycle", "Tools"]
+__all__ = ["Cycle"]
 
 AGREEMENT_SECONDS = 2.0
 """Balances lag: a decision derived from them is taken only when a read this much later agrees."""
@@ -79,32 +79,31 @@ CANDIDATES = 3
 """How many pairs are tried in one check, best first, when a better one cannot be opened."""
 
 
-class Tools(Struct, frozen=True, kw_only=True):
-    """What a cycle works with."""
-
-    venue: Venue
-    clock: Clock
-    journal: Journal
-    policy: Policy
-    executor: Executor
-    bookkeeper: Bookkeeper
-    reconciler: Reconciler
-
-
 class Cycle:
     """Runs cycles; holds nothing that the log does not hold, but for the last reading."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._venue = tools.venue
-        self._clock = tools.clock
-        self._journal = tools.journal
-        self._policy = tools.policy
-        self._executor = tools.executor
-        self._bookkeeper = tools.bookkeeper
-        self._reconciler = tools.reconciler
-        self._periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
-        self._daily = DailyLoss(tools.journal, tools.policy.parameters.risk_management)
-        self._brakes = Brakes(tools.journal, tools.policy.parameters.risk_management)
+    def __init__(  # noqa: PLR0913 - keyword-only, and each is one thing it needs
+        self,
+        *,
+        venue: Venue,
+        clock: Clock,
+        journal: Journal,
+        policy: Policy,
+        reader: ObservationReader,
+        executor: Executor,
+        bookkeeper: Bookkeeper,
+        reconciler: Reconciler,
+    ) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._journal = journal
+        self._policy = policy
+        self._reader = reader
+        self._executor = executor
+        self._bookkeeper = bookkeeper
+        self._reconciler = reconciler
+        self._daily = DailyLoss(journal, policy.parameters.risk_management)
+        self._brakes = Brakes(journal, policy.parameters.risk_management)
         self._evaluation: Evaluation | None = None
         self._passed_over: set[str] = set()
         """Pairs that could not be opened in the last checks, so that those behind them have their turn."""
@@ -173,14 +172,9 @@ class Cycle:
         return observation
 
     async def _look(self) -> Observation:
-        read = await observe_settled(self._venue, self._clock, self._periods, self._journal.ledger)
-        observation = await self._reconciler.examined(read)
+        observation = await self._reader.read_settled()
         self._account = observation.account
         return observation
-
-    async def _look_again(self) -> Observation:
-        """Read once, without waiting for an account that lags."""
-        return await self._reconciler.examined(await observe(self._venue, self._clock, self._periods))
 
     def _interval(self, market: MarketView | None) -> int:
         """Return the held symbol's own funding interval in hours; the shortest there is when it cannot be seen."""
@@ -248,7 +242,7 @@ class Cycle:
     async def _confirmed(self, first: Close | Trim) -> Decision:
         """Return the decision of a later reading when it agrees with the first, else a hold."""
         await self._clock.sleep(AGREEMENT_SECONDS)
-        second = decide_held(await self._look_again(), self._journal.ledger, self._policy)
+        second = decide_held(await self._reader.read(), self._journal.ledger, self._policy)
         if isinstance(second, Close | Trim) and type(second) is type(first) and second.reason is first.reason:
             return second
         return second if isinstance(second, Hold) else Hold(reason=HoldReason.UNCONFIRMED, detail=first.detail)
@@ -259,7 +253,7 @@ class Cycle:
         if hedge is None:
             return first
         await self._clock.sleep(EMERGENCY_AGREEMENT_SECONDS)
-        again = await self._look_again()
+        again = await self._reader.read()
         books = await read_books(self._venue, hedge.symbol)
         if all(depth is not None and depth.at > observation.at for depth in books):
             second = decide_held(again, self._journal.ledger, self._policy, books)
@@ -367,7 +361,7 @@ class Cycle:
         hedge, job = self._journal.ledger.hedge, self._journal.ledger.execution
         if hedge is None or job is not None:
             return None if self._journal.ledger.active is None else _why_unfinished(job)
-        observation = await self._look_again()
+        observation = await self._reader.read()
         hedge = observation.as_listed(hedge)
         spot = observation.market.quote(Market.SPOT, hedge.symbol) if observation.market else None
         plan = closing_plan(
@@ -406,7 +400,9 @@ class Cycle:
         if blocked or market is None or not self._executor.may_open:
             return False
         settings = self._policy.parameters.funding_rate_strategy
-        self._journal.say(ScanStarted(at=observation.at, periods=self._periods, moving_average=settings.use_funding_ma))
+        self._journal.say(
+            ScanStarted(at=observation.at, periods=settings.funding_ma_periods, moving_average=settings.use_funding_ma)
+        )
         why, tried = "", list[str]()
         listed = shortlist(observation, self._journal.ledger, self._policy)
         for opportunity in islice(self._in_turn(listed), CANDIDATES):

@@ -21,10 +21,12 @@ from hedgerow.domain.operator_requests import (
     ResumeRequested,
 )
 from hedgerow.domain.position import Reason
-from hedgerow.engine.cycle import Cycle, Tools
+from hedgerow.engine.cycle import Cycle
+from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import Warned
-from hedgerow.engine.observation import observe
-from hedgerow.ports import Mailbox
+from hedgerow.engine.observation_reader import ObservationReader
+from hedgerow.engine.reconciliation import Reconciler
+from hedgerow.ports import Clock, Mailbox
 from hedgerow.strategy.decisions.fitness import unfit
 from hedgerow.strategy.decisions.reconcile import candidate_of
 from hedgerow.strategy.hedge_result import result_of_ended
@@ -41,8 +43,21 @@ class Service:
     A closing that is asked for during a trade waits for its end, and later requests wait for the closing.
     """
 
-    def __init__(self, tools: Tools, cycle: Cycle, mailbox: Mailbox | None = None) -> None:
-        self._tools = tools
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        journal: Journal,
+        reader: ObservationReader,
+        reconciler: Reconciler,
+        cycle: Cycle,
+        mailbox: Mailbox | None = None,
+    ) -> None:
+        """``mailbox`` is where requests come in while the bot runs; None = nowhere."""
+        self._clock = clock
+        self._journal = journal
+        self._reader = reader
+        self._reconciler = reconciler
         self._cycle = cycle
         self._mailbox = mailbox
         self._pending: OperatorRequest | None = None
@@ -179,7 +194,7 @@ class Service:
     async def _closed_after_trade(self, about: HedgeSeen) -> Answer:
         """Close what a trade left that was at work when the closing was asked for; say so where it left nothing."""
         await self._cycle.finish_what_is_in_flight()
-        ledger = self._tools.journal.ledger
+        ledger = self._journal.ledger
         if ledger.active is not None:
             return await self._close(CloseRequested(symbol=about.symbol))
         await self._halted(f"{about.symbol} was closed by hand")
@@ -200,7 +215,7 @@ class Service:
 
     def _answered_again(self, mailbox: Mailbox, request: OperatorRequest) -> bool:
         """Give a request the answer that the log has for it; tells whether it has one."""
-        for known in reversed(self._tools.journal.ledger.requests):
+        for known in reversed(self._journal.ledger.requests):
             if known.request_id == request.request_id:
                 self._reply(mailbox, request.request_id, Answer(done=known.done, text=known.text))
                 return True
@@ -214,8 +229,8 @@ class Service:
             self._reply(mailbox, request.request_id, answer)
 
     async def _logged(self, request: OperatorRequest, outcome: RequestOutcome, answer: Answer) -> None:
-        now = self._tools.clock.now()
-        await self._tools.journal.record(ev.RequestHandled(at=now, request=request, outcome=outcome, text=answer.text))
+        now = self._clock.now()
+        await self._journal.record(ev.RequestHandled(at=now, request=request, outcome=outcome, text=answer.text))
 
     def _reply(self, mailbox: Mailbox, request_id: str, answer: Answer) -> None:
         """Answer a request; that the answer cannot be written is a warning."""
@@ -225,7 +240,7 @@ class Service:
             self._warn(f"{error}; it was: {answer.text}")
 
     def _warn(self, text: str) -> None:
-        self._tools.journal.say(Warned(at=self._tools.clock.now(), text=text))
+        self._journal.say(Warned(at=self._clock.now(), text=text))
 
     # --- a one-shot command ------------------------------------------------------------------------------------------
 
@@ -251,7 +266,7 @@ class Service:
 
     def _unwatched(self) -> str:
         """Return what it means that no bot runs."""
-        held = self._tools.journal.ledger.active
+        held = self._journal.ledger.active
         if held is None:
             return "No bot is running."
         return f"No bot is running: nothing watches {held.symbol} until one is started."
@@ -264,7 +279,7 @@ class Service:
 
     def _changed(self, request: OperatorRequest) -> str | None:
         """Return why a request is not about what is held now; None when it is, or says nothing of it."""
-        seen, active = request.hedge, self._tools.journal.ledger.active
+        seen, active = request.hedge, self._journal.ledger.active
         if seen is None or (active is not None and active.hedge_id == seen.hedge_id):
             return None
         if active is None:
@@ -294,11 +309,11 @@ class Service:
 
     async def _closed(self, request: CloseRequested) -> Answer:
         await self._cycle.finish_what_is_in_flight()
-        if self._tools.journal.ledger.active is None and request.take_over and request.symbol:
+        if self._journal.ledger.active is None and request.take_over and request.symbol:
             taken = await self._adopt(request.symbol, to_close=True)
             if not taken.done:
                 return taken
-        held = self._tools.journal.ledger.active
+        held = self._journal.ledger.active
         if held is None:
             return Answer(done=False, text="No position is held.")
         if request.symbol and request.symbol != held.symbol:
@@ -307,18 +322,17 @@ class Service:
         obstacle = await self._cycle.close_now(Reason.USER)
         if obstacle is not None:
             return Answer(done=False, text=f"{held.symbol} could not be closed: {obstacle}")
-        net = log_funding(result_of_ended(self._tools.journal.ledger.closed[-1]).net_so_far)
+        net = log_funding(result_of_ended(self._journal.ledger.closed[-1]).net_so_far)
         return Answer(done=True, text=f"Closed {held.symbol}: net {net}. Openings are halted until: hedgerow resume")
 
     async def _adopt(self, symbol: str, *, to_close: bool = False) -> Answer:
         """Make a position the bot's; one that is ``to_close`` need not be fit to be held."""
         await self._cycle.finish_what_is_in_flight()
-        tools, ledger = self._tools, self._tools.journal.ledger
+        ledger = self._journal.ledger
         if ledger.active or ledger.execution:
             held = ledger.active.symbol if ledger.active else "a job in flight"
             return Answer(done=False, text=f"{symbol} cannot be adopted while {held} is held.")
-        periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
-        observation = await tools.reconciler.examined(await observe(tools.venue, tools.clock, periods))
+        observation = await self._reader.read()
         if observation.account is None or observation.market is None:
             return Answer(done=False, text=f"Could not read {', '.join(observation.missing)}.")
         candidate = candidate_of(symbol, ledger, observation.account, observation.market)
@@ -327,12 +341,12 @@ class Service:
         why = None if to_close else unfit(candidate, observation.account, observation.market)
         if why is not None:
             return Answer(done=False, text=f"{symbol} is not adopted: {why}. `hedgerow close {symbol}` closes it.")
-        doubt = await tools.reconciler.contradiction((symbol,), observation.account)
+        doubt = await self._reader.contradiction((symbol,), observation.account)
         if doubt:
             return Answer(done=False, text=f"{symbol} cannot be adopted now: {doubt}.")
-        if not await tools.reconciler.set_leverage(symbol, observation.account) and not to_close:
+        if not await self._reconciler.set_leverage(symbol, observation.account) and not to_close:
             return Answer(done=False, text=f"{symbol} is not adopted: its leverage is not 1, and setting it failed.")
-        hedge = await tools.reconciler.adopt(candidate, observation, at_start=False)
+        hedge = await self._reconciler.adopt(candidate, observation, at_start=False)
         return Answer(
             done=True,
             text=f"Adopted {symbol}: {plain(hedge.spot_quantity)} coins against a short of {plain(hedge.short)}.",
@@ -342,7 +356,7 @@ class Service:
         await self._halted(detail)
         if self._alone:
             return Answer(done=True, text="Openings are halted.")
-        job = self._tools.journal.ledger.execution
+        job = self._journal.ledger.execution
         if job is not None and job.kind is ExecutionKind.OPEN:
             rest = f"the opening of {job.symbol} leads no further: what is filled of it ends hedged or flat."
         else:
@@ -350,18 +364,18 @@ class Service:
         return Answer(done=True, text=f"Openings are halted; {rest}")
 
     async def _halted(self, detail: str) -> None:
-        now = self._tools.clock.now()
-        await self._tools.journal.record(ev.Halted(at=now, reason=ev.HaltReason.USER, detail=detail))
+        now = self._clock.now()
+        await self._journal.record(ev.Halted(at=now, reason=ev.HaltReason.USER, detail=detail))
 
     async def _resume(self) -> Answer:
-        halt = self._tools.journal.ledger.halt
+        halt = self._journal.ledger.halt
         if halt is None:
             return Answer(done=True, text="Openings were not halted.")
-        job = self._tools.journal.ledger.execution
+        job = self._journal.ledger.execution
         if job is not None and job.state is ExecutionState.NAKED:
             text = f"{job.symbol}: a leg is naked: openings stay halted until both legs match again."
             return Answer(done=False, text=text)
-        await self._tools.journal.record(ev.Lifted(at=self._tools.clock.now(), detail="by hand"))
+        await self._journal.record(ev.Lifted(at=self._clock.now(), detail="by hand"))
         self._resumed = True
         again = " The next check halts them again unless the cause is gone." if halt.lifts_itself else ""
         return Answer(done=True, text=f"Openings are allowed again.{again}")

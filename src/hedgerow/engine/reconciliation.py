@@ -11,18 +11,17 @@ from hedgerow.domain.funding import FundingPayment, FundingSignal
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import ImportedState
 from hedgerow.domain.market import MarketView
-from hedgerow.domain.money import ZERO, plain
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
 from hedgerow.engine.accounting.late_fills import LateFills
 from hedgerow.engine.accounting.position_history import read_history
 from hedgerow.engine.execution.executor import Executor
-from hedgerow.engine.execution.order_resolution import AccountEvidence, second_position
 from hedgerow.engine.external_trades import ExternalTrades, newest
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import Adopted, Reconciled, Warned
-from hedgerow.engine.observation import observe
+from hedgerow.engine.observation_reader import ObservationReader
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.adoption import PositionHistory, adoption
 from hedgerow.strategy.decisions.reconcile import reconcile
@@ -55,30 +54,32 @@ SECOND_READING_SECONDS = 2.0
 class Reconciler:
     """Turns verdicts of the reconciliation into events."""
 
-    def __init__(
-        self, *, venue: Venue, clock: Clock, journal: Journal, policy: Policy, ids: IdSource, executor: Executor
+    def __init__(  # noqa: PLR0913 - keyword-only, and each is one thing it needs
+        self,
+        *,
+        venue: Venue,
+        clock: Clock,
+        journal: Journal,
+        policy: Policy,
+        ids: IdSource,
+        executor: Executor,
+        reader: ObservationReader,
+        external_trades: ExternalTrades,
     ) -> None:
-        self._executor = executor
-        self._leverage_refused: set[str] = set()
-        """Found positions whose leverage the venue did not set to 1: asked again by the next run only."""
-        self._external_trades = ExternalTrades(venue=venue, clock=clock, journal=journal)
-        self._late = LateFills(venue=venue, clock=clock, journal=journal, ids=ids)
-        self._evidence = AccountEvidence(
-            venue=venue, clock=clock, journal=journal, external_trades=self._external_trades
-        )
         self._venue = venue
         self._clock = clock
         self._journal = journal
         self._policy = policy
         self._ids = ids
-        self._periods = policy.parameters.funding_rate_strategy.funding_ma_periods
-
-    async def examined(self, observation: Observation) -> Observation:
-        """Return the observation with what the account leaves out confirmed by a second source, or in doubt."""
-        return await self._evidence.examined(observation)
+        self._executor = executor
+        self._reader = reader
+        self._external_trades = external_trades
+        self._late = LateFills(venue=venue, clock=clock, journal=journal, ids=ids)
+        self._leverage_refused: set[str] = set()
+        """Found positions whose leverage the venue did not set to 1: asked again by the next run only."""
 
     async def settle(self, observation: Observation, *, at_start: bool = False) -> Verdict:
-        """Reconcile, and act on the verdict once a second reading agrees with it; both have to be ``examined``."""
+        """Reconcile, and act on the verdict once a second reading agrees with it; both come from the reader."""
         verdict = self._verdict(observation)
         await self._halt_in_doubt(observation.account)
         if observation.account is not None and await self._late.book(verdict, observation.account):
@@ -87,7 +88,7 @@ class Reconciler:
             await self._quiet(verdict, observation)
             return verdict
         await self._clock.sleep(SECOND_READING_SECONDS)
-        again = await self.examined(await observe(self._venue, self._clock, self._periods))
+        again = await self._reader.read()
         present = self._verdict(again)
         agreed = None if again.account is None else agreement(verdict, present)
         if agreed is not None and again.account is not None and await self._shown_twice(agreed, again.account):
@@ -132,7 +133,7 @@ class Reconciler:
             return
         if halt.reason is ev.HaltReason.LEGS_DIFFER:
             return  # prices say when it ends, not positions
-        if await self.contradiction(halt.symbols, account) is None:
+        if await self._reader.contradiction(halt.symbols, account) is None:
             agreed = halt.reason is ev.HaltReason.ACCOUNT_IN_DOUBT
             detail = "the account's replies agree again" if agreed else "the positions it was for are gone"
             await self._journal.record(ev.Lifted(at=self._clock.now(), detail=detail))
@@ -140,22 +141,10 @@ class Reconciler:
     async def _shown_twice(self, verdict: Verdict, account: AccountView) -> bool:
         """Tell whether a second endpoint shows what would be adopted or halted for; else openings are halted."""
         symbols = symbols_of(verdict)
-        contradiction = await self.contradiction(symbols, account)
+        contradiction = await self._reader.contradiction(symbols, account)
         if contradiction and self._journal.ledger.halt is None:
             await self._halt_for_doubt(contradiction, symbols)
         return contradiction is None
-
-    async def contradiction(self, symbols: tuple[str, ...], account: AccountView) -> str | None:
-        """Return what a second endpoint says against the account's positions; None = they agree."""
-        for symbol in symbols:
-            row, refused = await second_position(self._venue, symbol)
-            shown = None if symbol in account.unreadable_positions else account.position_quantity(symbol)
-            known = ZERO if row is None and refused else None if row is None else row.quantity
-            if shown is None or shown != known:
-                first = "leaves it out" if shown is None else f"shows {plain(shown)}"
-                second = "cannot be read" if known is None else f"shows {plain(known)}"
-                return f"{symbol}: the account's reply {first}, positionRisk {second}"
-        return None
 
     async def _act(self, verdict: Verdict, observation: Observation, *, at_start: bool, until: datetime | None) -> None:
         halt = self._journal.ledger.halt

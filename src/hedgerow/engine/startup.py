@@ -2,39 +2,64 @@
 
 from decimal import Decimal
 
+from msgspec import Struct
+
 from hedgerow.domain import events as ev
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import RunIdentity
+from hedgerow.engine.accounting.bookkeeping import Bookkeeper
 from hedgerow.engine.accounting.equity import equity_of
-from hedgerow.engine.cycle import Tools
+from hedgerow.engine.execution.executor import Executor
+from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import EquityRead, ReadFailed, Reconciled, ReconcileStarted, Started
-from hedgerow.engine.observation import observe_settled
+from hedgerow.engine.observation_reader import ObservationReader
+from hedgerow.engine.reconciliation import Reconciler
+from hedgerow.ports import Clock
 from hedgerow.strategy.decisions.verdicts import Consistent, Nothing, Verdict
 from hedgerow.strategy.observation import Observation
+from hedgerow.strategy.parameters import StrategyParameters
 
-__all__ = ["Startup"]
+__all__ = ["StartContext", "Startup"]
+
+
+class StartContext(Struct, frozen=True, kw_only=True):
+    """What is known before the log is read: which bot it is, and what the guide's state file says."""
+
+    parameters: StrategyParameters
+    venue: str
+    """Display name of the exchange."""
+    dry_run: bool = False
+    identity: RunIdentity | None = None
+    """Whose money it is."""
+    imported: ev.StateImported | None = None
+    value_before: Decimal | None = None
+    """Position value of the state file."""
 
 
 class Startup:
     """What happens once, before the first cycle."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, and each is one thing it needs
         self,
-        tools: Tools,
         *,
-        dry_run: bool,
-        imported: ev.StateImported | None = None,
-        value_before: Decimal | None = None,
-        identity: RunIdentity | None = None,
+        clock: Clock,
+        journal: Journal,
+        reader: ObservationReader,
+        executor: Executor,
+        bookkeeper: Bookkeeper,
+        reconciler: Reconciler,
+        context: StartContext,
     ) -> None:
-        self._tools = tools
-        self._dry_run = dry_run
-        self._imported = imported
-        self._value_before = value_before
+        self._clock = clock
+        self._journal = journal
+        self._reader = reader
+        self._executor = executor
+        self._bookkeeper = bookkeeper
+        self._reconciler = reconciler
+        self._context = context
         self.account_read = False
         """Whether the account could be read."""
-        self._identity = identity
 
     async def run(self) -> None:
         """Get ready; a venue that does not answer is no reason to stop, the cycles will try again.
@@ -42,50 +67,48 @@ class Startup:
         Raises:
             StoreError: the log is corrupt or newer than this version.
         """
-        tools, journal = self._tools, self._tools.journal
+        context, journal = self._context, self._journal
         ledger = await journal.open()
-        if self._imported is not None and ledger.events == 0:
-            ledger = await journal.record(self._imported)
+        if context.imported is not None and ledger.events == 0:
+            ledger = await journal.record(context.imported)
         journal.say(
             Started(
-                at=tools.clock.now(),
-                parameters=tools.policy.parameters,
-                dry_run=self._dry_run,
-                venue=tools.venue.name,
+                at=self._clock.now(),
+                parameters=context.parameters,
+                dry_run=context.dry_run,
+                venue=context.venue,
                 ledger=ledger,
-                identity=self._identity,
+                identity=context.identity,
             )
         )
         tracked = ledger.hedge.symbol if ledger.hedge else ledger.imported.symbol
-        journal.say(ReconcileStarted(at=tools.clock.now(), tracked=tracked))
-        await tools.executor.resume()
-        await tools.executor.settle_transfer()
+        journal.say(ReconcileStarted(at=self._clock.now(), tracked=tracked))
+        await self._executor.resume()
+        await self._executor.settle_transfer()
         await self._reconcile()
 
     async def _reconcile(self) -> None:
-        tools, journal = self._tools, self._tools.journal
-        periods = tools.policy.parameters.funding_rate_strategy.funding_ma_periods
-        read = await observe_settled(tools.venue, tools.clock, periods, journal.ledger)
-        observation = await tools.reconciler.examined(read)
+        journal = self._journal
+        observation = await self._reader.read_settled()
         self.account_read = observation.account is not None
         if observation.account is None or observation.account.doubts:
             journal.say(ReadFailed(at=observation.at, missing=observation.missing))
         if observation.account is None or journal.ledger.execution is not None:
             return
         if not observation.account.doubts:
-            await tools.bookkeeper.open_books(observation.account)
+            await self._bookkeeper.open_books(observation.account)
         before = journal.ledger.hedge
-        verdict = await tools.reconciler.settle(observation, at_start=True)
+        verdict = await self._reconciler.settle(observation, at_start=True)
         if isinstance(verdict, Consistent | Nothing):
-            await tools.bookkeeper.book_fees()
-            await tools.bookkeeper.book_funding(force=True)
+            await self._bookkeeper.book_fees()
+            await self._bookkeeper.book_funding(force=True)
             self._say(verdict, observation, before)
         equity = equity_of(journal.ledger, observation.account, observation.market)
         if equity is not None:
-            journal.say(EquityRead(at=tools.clock.now(), equity=equity))
+            journal.say(EquityRead(at=self._clock.now(), equity=equity))
 
     def _say(self, verdict: Verdict, observation: Observation, before: HedgedPosition | None) -> None:
-        journal = self._tools.journal
+        journal = self._journal
         journal.say(
             Reconciled(
                 at=observation.at,
@@ -93,7 +116,7 @@ class Startup:
                 at_start=True,
                 hedge_before=before,
                 funding_before=before.funding_received if before else ZERO,
-                value_before=self._value_before or (before.entry_notional if before else None),
+                value_before=self._context.value_before or (before.entry_notional if before else None),
                 hedge=journal.ledger.hedge,
                 value=verdict.position_value if isinstance(verdict, Consistent) else None,
             )

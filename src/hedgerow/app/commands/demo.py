@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hedgerow.app.bot import Bot, BotParts, build_bot
+from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import SystemClock, VirtualClock, run_virtual
 from hedgerow.config import Home, settings_in_words
@@ -38,6 +38,7 @@ from hedgerow.store.sqlite import SqliteStore
 from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.hedge_result import NO_PRICES, ExitPrices, coin_prices, exit_prices
 from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policies import load_policy
 
 __all__ = ["DemoPlan", "demo_market_data", "play_demo"]
 
@@ -228,18 +229,17 @@ def _bot(
     observers: Sequence[Observer],
 ) -> Bot:
     state = StateFile(plan.home.state)
-    parts = BotParts(
+    return build_bot(
         venue=venue,
         store=SqliteStore(plan.home.events),
         clock=clock,
-        parameters=plan.parameters,
+        policy=load_policy(plan.parameters.policy, plan.parameters),
         randomness=randomness,
         options=RunOptions(interval_seconds=plan.parameters.position_management.loop_interval_seconds),
         identity=plan.identity,
         observers=(*observers, state),
         state=state,
     )
-    return build_bot(parts)
 
 
 async def _live(bot: Bot, clock: VirtualClock, seconds: float, *, kill: bool) -> None:

@@ -97,7 +97,7 @@ def user_name() -> str:
 async def _here(session: Session, request: OperatorRequest, observers: Sequence[Observer]) -> Answer:
     async with session.awake(observers) as bot:
         bot.service.act_alone()
-        with stop_between_trades(bot):
+        with stop_between_trades(bot, session.clock):
             await bot.startup.run()
             return await bot.service.handle(request)
 

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from hedgerow.app.bot import Bot, BotParts, build_bot
+from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.simulated_view import SimulatedView
 from hedgerow.app.simulation.wire_harness import WireHarness
 from hedgerow.clock import VirtualClock, run_virtual
@@ -49,6 +49,7 @@ from hedgerow.simulation.scenario import Act, Crash, Fault, RunPlan, Suspension,
 from hedgerow.simulation.shrink import minimised
 from hedgerow.simulation.time_limit import TimeLimitExceeded, time_limit
 from hedgerow.store.memory import MemoryStore
+from hedgerow.strategy.policies import load_policy
 
 __all__ = ["explain", "play", "play_seed", "play_seeds", "play_whole"]
 
@@ -375,19 +376,15 @@ class _Run:
         store = InstrumentedStore(self._memory, self._monitor)
         venue = InstrumentedVenue(life.venue, self._monitor)
         return build_bot(
-            BotParts(
-                venue=CrashingVenue(venue, self._crash_point),
-                store=CrashingStore(store, self._crash_point),
-                clock=self._clock,
-                parameters=self._parameters,
-                randomness=self._random,
-                options=RunOptions(
-                    interval_seconds=interval, mail_seconds=NEVER_SECONDS, poll_seconds=life.poll_seconds
-                ),
-                mailbox=self._mailbox,
-                observers=(self._monitor, self, self._view, *life.observers),
-                notifications=venue if life.notifications else None,
-            )
+            venue=CrashingVenue(venue, self._crash_point),
+            store=CrashingStore(store, self._crash_point),
+            clock=self._clock,
+            policy=load_policy(self._parameters.policy, self._parameters),
+            randomness=self._random,
+            options=RunOptions(interval_seconds=interval, mail_seconds=NEVER_SECONDS, poll_seconds=life.poll_seconds),
+            mailbox=self._mailbox,
+            observers=(self._monitor, self, self._view, *life.observers),
+            notifications=venue if life.notifications else None,
         )
 
     async def _owner(self) -> None:

@@ -15,6 +15,7 @@ from hedgerow.domain.commands import ArmDeadMan, Command, PlaceOrder, SetLeverag
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.execution import (
     ExecutionKind,
+    ExecutionLimits,
     ExecutionPlan,
     ExecutionState,
     ExecutionStyle,
@@ -44,7 +45,7 @@ from hedgerow.strategy.hedging import machine as hedging
 from hedgerow.strategy.hedging.machine import Happening, Step, Surroundings
 from hedgerow.strategy.hedging.orders import at_risk, surplus
 from hedgerow.strategy.hedging.quality import quality_of
-from hedgerow.strategy.parameters import LEVERAGE, StrategyParameters
+from hedgerow.strategy.parameters import LEVERAGE
 
 __all__ = ["Executor", "TradeRequests"]
 
@@ -102,7 +103,7 @@ class Executor:
         clock: Clock,
         bookkeeper: Bookkeeper,
         ids: IdSource,
-        parameters: StrategyParameters,
+        limits: ExecutionLimits,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._venue = venue
@@ -110,7 +111,7 @@ class Executor:
         self._clock = clock
         self._bookkeeper = bookkeeper
         self._ids = ids
-        self._limits = parameters.execution
+        self._limits = limits
         self._stopping = stopping
         self._time = SteadyTime(clock)
         self._sent_at: float | None = None

@@ -5,7 +5,6 @@ import re
 from decimal import Decimal
 from itertools import pairwise
 
-from hedgerow.app.bot import build_bot
 from hedgerow.clock import run_virtual
 from hedgerow.dashboard.narration.wording import time_of, words
 from hedgerow.domain.commands import ArmDeadMan, TransferDirection, TransferFunds
@@ -66,7 +65,7 @@ def test_a_resting_order_that_is_found_after_a_crash_is_said_to_be_found_at_once
     harness = BotHarness(parameters=HOLD, latency_seconds=0.1)
 
     async def killed() -> None:
-        running = asyncio.ensure_future(build_bot(harness._parts(None, ())).runner.run())
+        running = asyncio.ensure_future(harness.wire().runner.run())
         await harness.clock.sleep(20)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
