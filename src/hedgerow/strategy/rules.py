@@ -1,18 +1,34 @@
-"""The decisive arithmetic as leaf functions on plain numbers, every input explicit.
+"""The decisive arithmetic as functions on plain numbers, every input explicit.
 
-Each function is plain arithmetic and ``if``: no globals, no calls of one another, no objects, so that it can be judged
-and tested by its numbers alone. Ratios are fractions.
+Each function is plain arithmetic and ``if`` over numbers and sequences of numbers: no state, no objects, no other calls
+than of the functions above it, so that it can be judged by its numbers alone, and compiled as it stands
+(``hedgerow.backtest`` does). Ratios are fractions. A number that is not known is NaN: nothing that depends on it holds.
 
 Codes of ``first_exit``: 0 hold, 1 emergency, 2 health, 3 fees covered, 4 age, 5 better pair, 6 negative funding.
 Codes of ``health_class``: 0 OK, 1 repair, 2 close, 3 critical.
 """
 
+from collections.abc import Sequence
+from typing import Final
+
 __all__ = [
+    "NO_EDGE",
+    "NO_FUNDING",
+    "NO_PREDICTED",
+    "NO_VOLUME",
+    "PROFIT_ORDER",
+    "SAFETY_ORDER",
+    "TOO_CHEAP",
+    "TOO_RICH",
+    "TOO_WIDE",
     "admits",
     "agrees",
     "better_pair",
+    "entry_refusals",
     "exit_cost",
     "fees_covered",
+    "first_admitted",
+    "first_better",
     "first_exit",
     "floor_lots",
     "funding_apr",
@@ -23,10 +39,28 @@ __all__ = [
     "liquidation_distance",
     "pair_fee",
     "pair_pnl",
+    "profit_reasons",
     "reduction",
     "stop_hit",
     "too_old",
+    "window_sums",
 ]
+
+SAFETY_ORDER: Final = (1, 2)
+"""Order of the exits that are decided on whatever could be seen."""
+PROFIT_ORDER: Final = (3, 4, 5, 6)
+"""Order of the exits that are decided on complete observations only."""
+NO_FUNDING, NO_EDGE, NO_PREDICTED, NO_VOLUME, TOO_WIDE, TOO_CHEAP, TOO_RICH = 1, 2, 4, 8, 16, 32, 64
+"""Bits of ``entry_refusals``."""
+
+
+def window_sums(rates: Sequence[float], hours: Sequence[float], end: int, count: int) -> tuple[float, float]:
+    """Return the sum of the ``count`` rates before index ``end``, and of their hours; oldest first, in this order."""
+    rate_sum, hours_sum = 0.0, 0.0
+    for index in range(end - count, end):
+        rate_sum += rates[index]
+        hours_sum += hours[index]
+    return rate_sum, hours_sum
 
 
 def funding_apr(rate_sum: float, hours_sum: float) -> float:
@@ -78,6 +112,93 @@ def funding_turned(apr: float, exit_apr: float) -> bool:
     return apr < exit_apr
 
 
+def profit_reasons(  # noqa: PLR0913, PLR0917 - every input of four rules
+    funding: float,
+    multiplier: float,
+    entry_fee: float,
+    exit_fee: float,
+    age: float,
+    max_age: float,
+    apr: float,
+    exit_apr: float,
+    best_apr: float,
+    min_gain: float,
+    min_age: float,
+) -> tuple[bool, bool, bool, bool, bool, bool, bool]:
+    """Return which reasons to end a hedge hold, indexed by the codes of ``first_exit``; 0 to 2 are not judged here.
+
+    ``best_apr`` is that of the best other pair that may be entered.
+    """
+    covered = fees_covered(funding, multiplier, entry_fee, exit_fee)
+    better = better_pair(apr, best_apr, min_gain, age, min_age)
+    return False, False, False, covered, too_old(age, max_age), better, funding_turned(apr, exit_apr)
+
+
+def entry_refusals(  # noqa: PLR0913, PLR0917 - every input of seven filters
+    mean: float,
+    apr: float,
+    min_apr: float,
+    predicted: float,
+    volume: float,
+    min_volume: float,
+    spread: float,
+    max_spread: float,
+    basis: float,
+    max_discount: float,
+    max_premium: float,
+) -> int:
+    """Return the entry filters that a pair does not pass, as bits; 0 = it passes them.
+
+    ``spread`` (of the spot book, in basis points) and ``basis`` ((perpetual bid - spot ask) / spot ask) that are not
+    known refuse nothing here: a book that cannot be read is refused by itself. The others refuse when not known.
+    """
+    refused = 0
+    if not mean > 0.0:
+        refused |= NO_FUNDING
+    elif not admits(apr, min_apr):
+        refused |= NO_EDGE
+    if not predicted > 0.0:
+        refused |= NO_PREDICTED
+    if not volume >= min_volume:
+        refused |= NO_VOLUME
+    if spread > max_spread:
+        refused |= TOO_WIDE
+    if basis < -max_discount:
+        refused |= TOO_CHEAP
+    elif basis > max_premium:
+        refused |= TOO_RICH
+    return refused
+
+
+def first_admitted(admitted: Sequence[bool]) -> int:
+    """Return the index of the first pair, best first, that may be entered; -1 = none."""
+    for index in range(len(admitted)):
+        if admitted[index]:
+            return index
+    return -1
+
+
+def first_better(  # noqa: PLR0913, PLR0917 - every input of one search
+    aprs: Sequence[float],
+    admitted: Sequence[bool],
+    held: int,
+    held_apr: float,
+    min_gain: float,
+    age: float,
+    min_age: float,
+) -> int:
+    """Return the index of the first pair, best first, that pays enough more than the held one and may be entered.
+
+    ``held`` is the held pair's own index, -1 when it is not among them; -1 = there is none.
+    """
+    for index in range(len(aprs)):
+        if not better_pair(held_apr, aprs[index], min_gain, age, min_age):
+            return -1
+        if index != held and admitted[index]:
+            return index
+    return -1
+
+
 def imbalance(spot: float, short: float) -> float:
     """Return the signed difference of the legs as a fraction of the larger one; positive = more spot."""
     larger = max(spot, short)
@@ -108,7 +229,7 @@ def imbalance_class(difference: float, repair: float, close: float) -> int:
     return 1 if abs(difference) > repair else 0
 
 
-def health_class(balance: int, *, leg_gone: bool, distance: float, min_distance: float, sound: bool) -> int:
+def health_class(balance: int, leg_gone: bool, distance: float, min_distance: float, sound: bool) -> int:  # noqa: FBT001 - compiled code passes no keywords
     """Grade a hedge: 0 OK, 1 repair, 2 close, 3 critical; ``balance`` is its ``imbalance_class``.
 
     ``sound`` is False for a leverage other than 1 or a symbol that leaves trading.

@@ -17,6 +17,7 @@ from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.observation import Close, Hold, Observation, Open
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming, load_policy
+from hedgerow.strategy.policies.volume_farming import _Admitted
 from hedgerow.strategy.policy import Policy
 from support.views import (
     NOW,
@@ -95,6 +96,12 @@ def test_the_documented_policy_gets_the_safety_exits_for_free(documented: Policy
 
 def test_the_guide_is_a_policy_of_the_house() -> None:
     assert isinstance(load_policy("volume_farming", GUIDE), VolumeFarming)
+
+
+def test_the_pairs_that_may_be_entered_are_a_sequence_judged_one_by_one() -> None:
+    policy, market = VolumeFarming(StrategyParameters()), wild_and_calm()
+    admitted = _Admitted(policy, policy.rank(market), market)
+    assert list(admitted) == admitted[:] == [admitted[index] for index in range(len(admitted))]
 
 
 def test_a_signal_that_is_missing_for_no_named_reason_is_refused() -> None:

@@ -1,20 +1,28 @@
 import ast
 import inspect
-from math import inf, nextafter
+from math import inf, nan, nextafter
 from types import FunctionType
 
 import pytest
 
 from hedgerow.strategy import rules
 
-FUNCTIONS = [getattr(rules, name) for name in rules.__all__]
-ALLOWED_NAMES = {"abs", "int", "max"}
+FUNCTIONS = [rule for rule in vars(rules).values() if isinstance(rule, FunctionType)]
+ALLOWED_NAMES = {"abs", "int", "len", "max", "range"}
+CONSTANTS = {name for name in rules.__all__ if name.isupper()}
+
+
+def test_every_rule_is_public() -> None:
+    assert {function.__name__ for function in FUNCTIONS} | CONSTANTS == set(rules.__all__)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
-def test_a_rule_uses_no_globals_and_calls_no_other_rule(function: FunctionType) -> None:
-    assert set(function.__code__.co_names) <= ALLOWED_NAMES
+def test_a_rule_uses_nothing_but_constants_and_rules_above_it(function: FunctionType) -> None:
+    above = {each.__name__ for each in FUNCTIONS[: FUNCTIONS.index(function)]}
+    assert set(function.__code__.co_names) <= ALLOWED_NAMES | CONSTANTS | above
     assert function.__closure__ is None
+    assert function.__kwdefaults__ is None
+    assert function.__code__.co_kwonlyargcount == 0, "compiled code passes no keywords"
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
@@ -127,3 +135,77 @@ def test_the_first_reason_of_the_order_wins() -> None:
 def test_a_reduction_and_what_it_brings_restore_the_distance() -> None:
     part = rules.reduction(0.1, 0.3, 0.99)
     assert (0.1 + part * 0.99) / (1 - part) == pytest.approx(0.3)
+
+
+def test_a_window_sums_its_newest_rates_oldest_first() -> None:
+    rates, hours = [9.0, 0.1, 0.2, 0.3, 9.0], [8.0, 8.0, 4.0, 4.0, 8.0]
+    assert rules.window_sums(rates, hours, 4, 3) == (0.1 + 0.2 + 0.3, 16.0)
+
+
+def test_what_is_not_known_is_no_reason_to_leave() -> None:
+    held = rules.profit_reasons(5.0, 1.5, 1.0, nan, 1.0, 24.0, nan, 0.0, nan, 0.1, 4.0)
+    assert held == (False,) * 7
+
+
+def test_each_reason_to_leave_is_at_its_code() -> None:
+    assert rules.profit_reasons(3.0, 1.5, 1.0, 1.0, 1.0, 24.0, 0.2, 0.0, nan, 0.1, 4.0)[3]
+    assert rules.profit_reasons(0.0, 1.5, 1.0, 1.0, 24.0, 24.0, 0.2, 0.0, nan, 0.1, 4.0)[4]
+    assert rules.profit_reasons(0.0, 1.5, 1.0, 1.0, 4.0, 24.0, 0.25, 0.0, 0.5, 0.25, 4.0)[5]
+    assert rules.profit_reasons(0.0, 1.5, 1.0, 1.0, 1.0, 24.0, -0.01, 0.0, nan, 0.1, 4.0)[6]
+
+
+def entry(**changes: float) -> int:
+    numbers = {"mean": 1e-4, "apr": 0.2, "min_apr": 0.15, "predicted": 1e-4, "volume": 9.0, "min_volume": 9.0}
+    numbers |= {"spread": 1.0, "max_spread": 1.0, "basis": 0.0, "max_discount": 0.0015, "max_premium": 0.02}
+    return rules.entry_refusals(**{**numbers, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "bits"),
+    [
+        ({}, 0),
+        ({"mean": 0.0, "apr": 0.0}, rules.NO_FUNDING),
+        ({"mean": nan, "apr": nan}, rules.NO_FUNDING),
+        ({"apr": 0.149}, rules.NO_EDGE),
+        ({"predicted": 0.0}, rules.NO_PREDICTED),
+        ({"predicted": nan}, rules.NO_PREDICTED),
+        ({"volume": nan}, rules.NO_VOLUME),
+        ({"volume": 8.9}, rules.NO_VOLUME),
+        ({"spread": 1.1}, rules.TOO_WIDE),
+        ({"spread": nan, "basis": nan}, 0),
+        ({"basis": -0.0015}, 0),
+        ({"basis": -0.0016}, rules.TOO_CHEAP),
+        ({"basis": 0.021}, rules.TOO_RICH),
+        ({"mean": -1.0, "volume": 0.0, "basis": 1.0}, rules.NO_FUNDING | rules.NO_VOLUME | rules.TOO_RICH),
+    ],
+)
+def test_each_entry_filter_refuses_by_its_own_bit(changes: dict[str, float], bits: int) -> None:
+    assert entry(**changes) == bits
+
+
+def test_the_first_pair_that_may_be_entered_is_taken() -> None:
+    assert rules.first_admitted([False, True, True]) == 1
+    assert rules.first_admitted([False]) == -1
+    assert rules.first_admitted([]) == -1
+
+
+@pytest.mark.parametrize(
+    ("admitted", "held", "age", "index"),
+    [
+        ([True, True, True], 2, 4.0, 0),
+        ([False, True, True], 2, 4.0, 1),
+        ([True, True, True], 0, 4.0, 1),
+        ([False, False, True], 2, 4.0, -1),
+        ([True, True, True], 2, 3.9, -1),
+        ([False, False, False], -1, 4.0, -1),
+    ],
+)
+def test_the_search_for_a_better_pair_ends_at_the_first_that_is_not(
+    admitted: list[bool], held: int, age: float, index: int
+) -> None:
+    assert rules.first_better([0.75, 0.5, 0.25], admitted, held, 0.25, 0.25, age, 4.0) == index
+    assert rules.first_better([], [], -1, 0.25, 0.25, age, 4.0) == -1
+
+
+def test_no_pair_is_better_when_all_are_and_none_may_be_entered() -> None:
+    assert rules.first_better([0.75, 0.5], [False, False], -1, 0.1, 0.25, 4.0, 4.0) == -1

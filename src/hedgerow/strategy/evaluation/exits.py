@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
+from math import nan
 
 from msgspec import Struct
 
@@ -42,9 +43,9 @@ class ExitCode(IntEnum):
     NEGATIVE_FUNDING = 6
 
 
-SAFETY_ORDER = (ExitCode.EMERGENCY, ExitCode.HEALTH)
+SAFETY_ORDER = tuple(ExitCode(code) for code in rules.SAFETY_ORDER)
 """Decided on whatever could be seen."""
-PROFIT_ORDER = (ExitCode.FEES_COVERED, ExitCode.AGE, ExitCode.BETTER_PAIR, ExitCode.NEGATIVE_FUNDING)
+PROFIT_ORDER = tuple(ExitCode(code) for code in rules.PROFIT_ORDER)
 """Decided on complete observations only."""
 REASONS = {
     ExitCode.EMERGENCY: Reason.EMERGENCY_STOP,
@@ -163,29 +164,20 @@ def flags(
 
     A reason whose input is unknown does not hold. With unknown history neither fees nor funding are known.
     """
-    fees, signal = evaluation.exit_fees, evaluation.signal
-    covered = (
-        fees is not None
-        and evaluation.history_known
-        and rules.fees_covered(
-            float(evaluation.funding_received),
-            management.fee_coverage_multiplier,
-            float(evaluation.entry_fees),
-            float(fees),
-        )
+    signal, fees = evaluation.signal, evaluation.exit_fees if evaluation.history_known else None
+    return rules.profit_reasons(
+        float(evaluation.funding_received),
+        management.fee_coverage_multiplier,
+        float(evaluation.entry_fees),
+        nan if fees is None else float(fees),
+        evaluation.counted_hours,
+        management.max_position_age_hours,
+        nan if signal is None else signal.apr,
+        exit_apr,
+        nan if best_apr is None else best_apr,
+        management.better_opportunity_apr,
+        management.better_opportunity_min_hours,
     )
-    old = rules.too_old(evaluation.counted_hours, management.max_position_age_hours)
-    better = turned = False
-    if signal is not None:
-        turned = rules.funding_turned(signal.apr, exit_apr)
-        better = best_apr is not None and rules.better_pair(
-            signal.apr,
-            best_apr,
-            management.better_opportunity_apr,
-            evaluation.counted_hours,
-            management.better_opportunity_min_hours,
-        )
-    return (False, False, False, covered, old, better, turned)
 
 
 def kept_until(hedge: HedgedPosition, at: datetime, interval_seconds: float) -> datetime | None:

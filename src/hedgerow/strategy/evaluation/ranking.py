@@ -114,10 +114,8 @@ def signal_of(
 
 def _signal(window: Sequence[FundingRate], *, moving_average: bool) -> FundingSignal:
     interval = window[-1].interval_hours
-    rate_sum, hours_sum = 0.0, 0.0
-    for print_ in window:
-        rate_sum += float(print_.rate)
-        hours_sum += print_.interval_hours
+    rates, hours = [float(print_.rate) for print_ in window], [float(print_.interval_hours) for print_ in window]
+    rate_sum, hours_sum = rules.window_sums(rates, hours, len(window), len(window))
     mean = rate_sum / hours_sum * interval
     return FundingSignal(
         symbol=window[-1].symbol,

@@ -1,13 +1,16 @@
 """Entry filters: why a pair may not be entered now. What cannot be read is refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from math import nan
+
+from msgspec import Struct
 
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.domain.formats import whole_amount
-from hedgerow.domain.funding import FundingSignal
+from hedgerow.domain.funding import FundingRate, FundingSignal
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.market import Depth, MarketView, Quote
 from hedgerow.domain.money import BPS
@@ -34,11 +37,13 @@ def refusals(
 
     ``missing`` says why there is no signal.
     """
+    seen = _look(pair.symbol, signal, market)
+    refused = _refused(seen, parameters)
     return (
         *_listing(pair),
-        *_funding(pair.symbol, signal, market, parameters, missing),
-        *_volume(pair.symbol, market, parameters),
-        *_books(pair.symbol, market, parameters),
+        *_funding(seen, refused, parameters, missing),
+        *_volume(seen, refused, parameters),
+        *_books(seen, refused, parameters),
         *_underlying(pair, market),
     )
 
@@ -119,46 +124,90 @@ def _listing(pair: BasisPair) -> Iterator[Refusal]:
         yield Refusal(kind=RefusalKind.NOT_TRADING, detail=text)
 
 
-def _funding(
-    symbol: str, signal: FundingSignal | None, market: MarketView, parameters: FundingRateStrategy, missing: str
-) -> Iterator[Refusal]:
+class _Seen(Struct, frozen=True, kw_only=True):
+    """What the numbers of one pair are judged by; None = it cannot be read."""
+
+    signal: FundingSignal | None
+    predicted: FundingRate | None
+    volume: Decimal | None
+    quotes: Mapping[Market, Quote | None]
+    spread: Decimal | None
+    """Of the spot book, basis points."""
+    basis: Decimal | None
+
+
+def _look(symbol: str, signal: FundingSignal | None, market: MarketView) -> _Seen:
+    spot = market.quote(Market.SPOT, symbol)
+    return _Seen(
+        signal=signal,
+        predicted=market.predicted(symbol),
+        volume=market.volume(symbol),
+        quotes={Market.SPOT: spot, Market.PERP: market.quote(Market.PERP, symbol)},
+        spread=spot.spread_bps if spot else None,
+        basis=basis_of(symbol, market),
+    )
+
+
+def _refused(seen: _Seen, parameters: FundingRateStrategy) -> int:
+    """Return the filters that the numbers do not pass, as the bits of ``rules.entry_refusals``."""
+    signal, predicted = seen.signal, seen.predicted
+    return rules.entry_refusals(
+        nan if signal is None else signal.mean,
+        nan if signal is None else signal.apr,
+        parameters.min_funding_apr,
+        _number(None if predicted is None else predicted.rate),
+        _number(seen.volume),
+        float(parameters.min_volume_usd),
+        _number(seen.spread),
+        float(parameters.max_spread_bps),
+        _number(seen.basis),
+        float(parameters.max_entry_discount_bps * BPS),
+        float(parameters.max_entry_premium_bps * BPS),
+    )
+
+
+def _number(value: Decimal | None) -> float:
+    return nan if value is None else float(value)
+
+
+def _funding(seen: _Seen, refused: int, parameters: FundingRateStrategy, missing: str) -> Iterator[Refusal]:
+    signal, predicted = seen.signal, seen.predicted
     if signal is None:
         yield Refusal(kind=RefusalKind.SIGNAL, detail=missing)
-    elif signal.mean <= 0:
+    elif refused & rules.NO_FUNDING:
         yield Refusal(kind=RefusalKind.SIGNAL, detail=f"funding {signal.mean:.4%} is not positive")
-    elif not rules.admits(signal.apr, parameters.min_funding_apr):
+    elif refused & rules.NO_EDGE:
         text = f"APR {signal.apr:.2%} below {parameters.min_funding_apr:.2%}"
         yield Refusal(kind=RefusalKind.APR, detail=text)
-    predicted = market.predicted(symbol)
     if predicted is None:
         yield Refusal(kind=RefusalKind.PREDICTED, detail="predicted rate unreadable")
-    elif predicted.rate <= 0:
+    elif refused & rules.NO_PREDICTED:
         yield Refusal(kind=RefusalKind.PREDICTED, detail=f"predicted rate {predicted.rate:.4%} is not positive")
 
 
-def _volume(symbol: str, market: MarketView, parameters: FundingRateStrategy) -> Iterator[Refusal]:
-    volume = market.volume(symbol)
-    if volume is None:
+def _volume(seen: _Seen, refused: int, parameters: FundingRateStrategy) -> Iterator[Refusal]:
+    if seen.volume is None:
         yield Refusal(kind=RefusalKind.VOLUME, detail="24 h volume unreadable")
-    elif volume < parameters.min_volume_usd:
-        text = f"24 h volume {whole_amount(volume)} below {whole_amount(parameters.min_volume_usd)}"
+    elif refused & rules.NO_VOLUME:
+        text = f"24 h volume {whole_amount(seen.volume)} below {whole_amount(parameters.min_volume_usd)}"
         yield Refusal(kind=RefusalKind.VOLUME, detail=text)
 
 
-def _books(symbol: str, market: MarketView, parameters: FundingRateStrategy) -> Iterator[Refusal]:
-    quotes = {leg: market.quote(leg, symbol) for leg in Market}
-    for leg, quote in quotes.items():
+def _books(seen: _Seen, refused: int, parameters: FundingRateStrategy) -> Iterator[Refusal]:
+    for leg, quote in seen.quotes.items():
         if quote is None or not quote.two_sided:
             state = "unreadable" if quote is None else "crossed" if quote.crossed else "one-sided"
             yield Refusal(kind=RefusalKind.BOOK, detail=f"{leg} book {state}")
-    yield from _spread(quotes[Market.SPOT], parameters)
-    basis = basis_of(symbol, market)
+    if refused & rules.TOO_WIDE and seen.spread is not None:
+        text = f"spot spread {seen.spread:.1f} bp above {parameters.max_spread_bps}"
+        yield Refusal(kind=RefusalKind.SPREAD, detail=text)
+    basis = seen.basis
     if basis is None:
         return
-    if basis < -parameters.max_entry_discount_bps * BPS:
+    if refused & rules.TOO_CHEAP:
         text = f"perpetual bid {-basis / BPS:.1f} bp below spot ask, at most {parameters.max_entry_discount_bps}"
         yield Refusal(kind=RefusalKind.BASIS, detail=text)
-    elif basis > parameters.max_entry_premium_bps * BPS:
+    elif refused & rules.TOO_RICH:
         text = f"perpetual bid {basis / BPS:.1f} bp above spot ask, at most {parameters.max_entry_premium_bps}"
         yield Refusal(kind=RefusalKind.BASIS, detail=text)
 
@@ -167,10 +216,3 @@ def _underlying(pair: BasisPair, market: MarketView) -> Iterator[Refusal]:
     found = mismatch(pair, market)
     if found is not None:
         yield Refusal(kind=RefusalKind.UNDERLYING, detail=found)
-
-
-def _spread(spot: Quote | None, parameters: FundingRateStrategy) -> Iterator[Refusal]:
-    spread = spot.spread_bps if spot else None
-    if spread is not None and spread > parameters.max_spread_bps:
-        text = f"spot spread {spread:.1f} bp above {parameters.max_spread_bps}"
-        yield Refusal(kind=RefusalKind.SPREAD, detail=text)

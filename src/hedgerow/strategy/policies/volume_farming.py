@@ -1,7 +1,9 @@
 """The guide to the letter: moving average of funding, fee coverage, 24 h, a better pair by 10 points."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from typing import overload
 
 from hedgerow.domain.instrument import BasisPair
 from hedgerow.domain.ledger.state import Target
@@ -70,25 +72,22 @@ class VolumeFarming:
         held, management = evaluation.signal, self._parameters.position_management
         if held is None:
             return None
-        better = ranking.above(
-            held.apr,
-            management.better_opportunity_apr,
-            age=evaluation.counted_hours,
-            min_age=management.better_opportunity_min_hours,
-        )
-        for signal in better:
-            pair = market.pair(signal.symbol)
-            if signal.symbol != evaluation.symbol and pair and not self.refusals(pair, ranking, market):
-                expires = evaluation.at + timedelta(hours=TARGET_INTERVALS * signal.interval_hours)
-                return Target(symbol=signal.symbol, expires_at=expires), signal.apr
-        return None
+        signals, age = ranking.ordered, evaluation.counted_hours
+        gain, least_age = management.better_opportunity_apr, management.better_opportunity_min_hours
+        if not signals or not rules.better_pair(held.apr, signals[0].apr, gain, age, least_age):
+            return None  # nor does any other: nothing more is computed in most checks
+        own = next((at for at, signal in enumerate(signals) if signal.symbol == evaluation.symbol), -1)
+        aprs, admitted = [signal.apr for signal in signals], _Admitted(self, ranking, market)
+        index = rules.first_better(aprs, admitted, own, held.apr, gain, age, least_age)
+        if index < 0:
+            return None
+        signal = signals[index]
+        expires = evaluation.at + timedelta(hours=TARGET_INTERVALS * signal.interval_hours)
+        return Target(symbol=signal.symbol, expires_at=expires), signal.apr
 
     def _still_best(self, symbol: str, ranking: Ranking, market: MarketView) -> bool:
-        for signal in ranking.ordered:
-            pair = market.pair(signal.symbol)
-            if pair and not self.refusals(pair, ranking, market):
-                return signal.symbol == symbol
-        return False
+        index = rules.first_admitted(_Admitted(self, ranking, market))
+        return index >= 0 and ranking.ordered[index].symbol == symbol
 
     def _detail(self, code: ExitCode, evaluation: Evaluation, best_apr: float | None) -> str:
         management = self._parameters.position_management
@@ -100,3 +99,23 @@ class VolumeFarming:
         if code is ExitCode.BETTER_PAIR:
             return f"APR {apr:.2%}, another pays {best_apr or 0.0:.2%}"
         return f"APR {apr:.2%} below {self._parameters.funding_rate_strategy.exit_funding_apr:.2%}"
+
+
+class _Admitted(Sequence[bool]):
+    """Which pairs of a ranking, best first, pass every entry filter; each is judged when it is asked for."""
+
+    def __init__(self, policy: VolumeFarming, ranking: Ranking, market: MarketView) -> None:
+        self._policy, self._ranking, self._market = policy, ranking, market
+
+    def __len__(self) -> int:
+        return len(self._ranking.ordered)
+
+    @overload
+    def __getitem__(self, index: int) -> bool: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bool]: ...
+    def __getitem__(self, index: int | slice) -> bool | Sequence[bool]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        pair = self._market.pair(self._ranking.ordered[index].symbol)
+        return pair is not None and not self._policy.refusals(pair, self._ranking, self._market)
