@@ -2,11 +2,13 @@
 
 import ast
 import re
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 from hedgerow.strategy.hedging.machine import table
 from support.admin_pages import admin_fields, admin_values
+from support.api_pages import API_PAGES, api_page
 from support.log_pages import event_fields, event_values, exit_codes, log_lines, log_warnings
 
 __all__ = ["TABLES", "block", "main"]
@@ -56,6 +58,7 @@ TABLES = {
     "event_fields": event_fields,
     "event_values": event_values,
     "exit_codes": exit_codes,
+    **{f"api_{name}": partial(api_page, name) for name in API_PAGES},
 }
 PAGES = {
     "machine": ARCHITECTURE,
@@ -67,6 +70,7 @@ PAGES = {
     "event_fields": LOG,
     "event_values": LOG,
     "exit_codes": OPERATIONS,
+    **{f"api_{name}": ROOT / "docs" / "api" / f"{name}.md" for name in API_PAGES},
 }
 
 
