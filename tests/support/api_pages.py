@@ -15,7 +15,6 @@ from support.admin_pages import documents_of
 
 __all__ = ["API_PAGES", "api_page"]
 
-SOURCE = Path(__file__).parents[2] / "src"
 API_PAGES: Mapping[str, tuple[str, ...]] = {
     "aster": (
         "hedgerow.aster",
@@ -107,9 +106,19 @@ def _class_node(kind: type[Any]) -> ast.ClassDef:
 
 @cache
 def _tree(module: str) -> ast.Module:
+    return ast.parse(_text_of(module))
+
+
+@cache
+def _text_of(module: str) -> str:
     path = importlib.import_module(module).__file__
     assert path is not None
-    return ast.parse(Path(path).read_text(encoding="utf-8"))
+    return Path(path).read_text(encoding="utf-8")
+
+
+def _written(node: ast.expr) -> str:
+    """Return an expression as it is written, with double quotes."""
+    return re.sub(r"'([^'\"]*)'", r'"\1"', ast.unparse(node))
 
 
 def _signature(node: Function, *, head: str = "", skip: int = 0) -> str:
@@ -141,14 +150,14 @@ def _argument(arg: ast.arg, default: ast.expr | None) -> str:
     kind = f": {_annotation(arg.annotation)}" if arg.annotation is not None else ""
     if default is None:
         return f"{arg.arg}{kind}"
-    return f"{arg.arg}{kind}{' = ' if kind else '='}{ast.unparse(default)}"
+    return f"{arg.arg}{kind}{' = ' if kind else '='}{_written(default)}"
 
 
 def _annotation(node: ast.expr | None) -> str:
     """Return an annotation as it is written, without the quotes of a name that is defined later."""
     if node is None:
         return "None"
-    return str(node.value) if isinstance(node, ast.Constant) and node.value is not None else ast.unparse(node)
+    return str(node.value) if isinstance(node, ast.Constant) and node.value is not None else _written(node)
 
 
 def _fields(kind: type[Any]) -> list[str]:
@@ -159,7 +168,7 @@ def _fields(kind: type[Any]) -> list[str]:
         if each.__module__.startswith("hedgerow."):
             for node in _class_node(each).body:
                 if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                    name, default = node.target.id, ast.unparse(node.value) if node.value is not None else None
+                    name, default = node.target.id, _written(node.value) if node.value is not None else None
                     if not name.startswith("_"):
                         shown = "" if default is None else f"`{default}`"
                         rows.append(
@@ -170,7 +179,7 @@ def _fields(kind: type[Any]) -> list[str]:
 
 def _values(kind: type[Enum]) -> list[str]:
     meanings = documents_of(kind)
-    rows = [_row(f"`{value.name}`", f"`{value.value!r}`", meanings.get(value.name, "")) for value in kind]
+    rows = [_row(f"`{value.name}`", f"`{value.value}`", meanings.get(value.name, "")) for value in kind]
     return ["", "| name | value | meaning |", "|---|---|---|", *rows]
 
 
@@ -186,26 +195,12 @@ def _constant(module: ModuleType, name: str) -> list[str]:
                 text = (
                     below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else ""
                 )
-                return [*_code(_assignment(node)), *_text(str(text))]
+                return [*_code(ast.get_source_segment(_text_of(module.__name__), node) or ""), *_text(str(text))]
             case ast.ImportFrom(module=str(source), names=names) if any((n.asname or n.name) == name for n in names):
                 return _constant(importlib.import_module(source), name)
             case _:
                 pass
     raise AssertionError(f"{module.__name__} has no {name}")
-
-
-def _assignment(node: ast.Assign | ast.AnnAssign) -> str:
-    """Return an assignment as it is written, one argument of a call a line where it is long."""
-    line = ast.unparse(node)
-    if len(line) <= WIDTH or not isinstance(node.value, ast.Call):
-        return line
-    call = node.value
-    head = f"{line.partition(' = ')[0]} = {ast.unparse(call.func)}("
-    arguments = [
-        *(ast.unparse(each) for each in call.args),
-        *(f"{k.arg}={ast.unparse(k.value)}" for k in call.keywords),
-    ]
-    return "\n".join((head, *(f"    {each}," for each in arguments), ")"))
 
 
 def _code(text: str) -> list[str]:
