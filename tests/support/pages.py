@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -48,7 +49,7 @@ def first_line(path: Path) -> str:
 LOG = ROOT / "docs" / "log.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 
-TABLES = {
+TABLES: Mapping[str, Callable[[], list[str]]] = {
     "machine": machine,
     "modules": modules,
     "admin_fields": admin_fields,
