@@ -187,20 +187,19 @@ def _constant(module: ModuleType, name: str) -> list[str]:
     """Return a constant or an alias of types as it is assigned, with the text under it."""
     body = _tree(module.__name__).body
     for index, node in enumerate(body):
-        match node:
-            case ast.Assign(targets=[ast.Name(id=target)]) | ast.AnnAssign(target=ast.Name(id=target)) if (
-                target == name
-            ):
-                below = body[index + 1] if index + 1 < len(body) else None
-                text = (
-                    below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else ""
-                )
-                return [*_code(ast.get_source_segment(_text_of(module.__name__), node) or ""), *_text(str(text))]
-            case ast.ImportFrom(module=str(source), names=names) if any((n.asname or n.name) == name for n in names):
-                return _constant(importlib.import_module(source), name)
-            case _:
-                pass
+        if isinstance(node, ast.ImportFrom) and any((each.asname or each.name) == name for each in node.names):
+            return _constant(importlib.import_module(str(node.module)), name)
+        if name in _assigned(node):
+            below = body[index + 1] if index + 1 < len(body) else None
+            text = below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else ""
+            return [*_code(ast.get_source_segment(_text_of(module.__name__), node) or ""), *_text(str(text))]
     raise AssertionError(f"{module.__name__} has no {name}")
+
+
+def _assigned(node: ast.stmt) -> set[str]:
+    """Return the names that a statement assigns."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)}
 
 
 def _code(text: str) -> list[str]:
