@@ -287,7 +287,7 @@ def _account(exchange_account: ExchangeAccountState) -> AccountView:
 
 def _misheld(ledger: Ledger, exchange_account: ExchangeAccountState, *, by_hand: bool) -> list[str]:
     """Hedged or flat, and by the log as by the exchange; coins beyond that are the owner's."""
-    hedge, found = ledger.hedge, []
+    hedge, found = ledger.largest, []
     due = {hedge.symbol: -hedge.short} if hedge else {}
     held = {symbol: holding.quantity for symbol, holding in exchange_account.world.holdings.items() if holding.quantity}
     if (due.items() - held.items()) if by_hand else held != due:

@@ -218,7 +218,7 @@ class Meter:
             self._issued = 0
         elif isinstance(notice, CycleEnded) and self._began is not None:
             at, since, first = self._began
-            hedge = notice.ledger.hedge
+            hedge = notice.ledger.largest
             self.checks.append(
                 Check(
                     began_at=at,

@@ -47,7 +47,7 @@ class Stopwatch:
             (self.pauses if isinstance(notice, CycleBegan) else self.checks).append(now - self._since)
             self._since = now
         if isinstance(notice, CycleEnded):
-            self.held = notice.ledger.hedge is not None
+            self.held = notice.ledger.largest is not None
 
 
 async def watch(variables: dict[str, str], checks: int) -> Stopwatch:

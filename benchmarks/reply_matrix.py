@@ -220,7 +220,7 @@ class Bench:
         self.moments: list[Notice] = []
         self.escaped: list[str] = []
         self._run()
-        hedge = self.wiring.ledger.hedge
+        hedge = self.wiring.ledger.largest
         if situation is not Situation.TURNING and (hedge is None) is (situation is Situation.HELD):
             raise RuntimeError(f"the bot is not {situation}")
         self.symbol = hedge.symbol if hedge else self.wiring.market_data.pairs[0].symbol
@@ -275,7 +275,7 @@ class Bench:
         yield from (f"escaped: {error}" for error in self.escaped)
         yield from (f"a cycle failed: {moment.error}" for moment in self.moments if isinstance(moment, CycleFailed))
         ledger, new = self.wiring.ledger, self.wiring.events[before:]
-        held = {ledger.hedge.symbol: -ledger.hedge.short} if ledger.hedge else {}
+        held = {ledger.largest.symbol: -ledger.largest.short} if ledger.largest else {}
         if ledger.execution is not None:
             yield f"a job is left: {ledger.execution.state} {ledger.execution.detail}"
         if self._positions() != held:

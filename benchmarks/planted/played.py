@@ -52,8 +52,10 @@ def legs_taken_go_unnoticed() -> None:
         settle,
         "reconcile",
         lambda _, ledger, *__: (
-            verdict.Consistent(symbol=ledger.hedge.symbol, spot_quantity=ZERO, perp_quantity=ZERO, position_value=None)
-            if ledger.hedge
+            verdict.Consistent(
+                symbol=ledger.largest.symbol, spot_quantity=ZERO, perp_quantity=ZERO, position_value=None
+            )
+            if ledger.largest
             else verdict.Nothing()
         ),
     )
@@ -240,8 +242,9 @@ def _reduced(change: Callable[[Any], Any]) -> None:
         after, job = real(ledger, event), ledger.execution
         if job is None or job.kind is not ExecutionKind.REDUCE:
             return after
-        orders = tuple(change(r) if r.request.client_id in ledger.orders else r for r in after.hedge.orders)
-        return replace(after, hedge=order_keeping.retallied(replace(after.hedge, orders=orders)))
+        held = after.hedges[event.hedge_id]
+        orders = tuple(change(r) if r.request.client_id in ledger.orders else r for r in held.orders)
+        return order_keeping.with_hedge(after, order_keeping.retallied(replace(held, orders=orders)))
 
     _fold(events.HedgeRepaired, repaired)
 
@@ -264,7 +267,7 @@ def late_funding_is_lost() -> None:
     """A payment for a hedge that is closed by now belongs to nobody."""
 
     def attributed(real: Any, ledger: Any, payment: Any) -> Any:
-        hedge = ledger.hedge or ledger.opening
+        hedge = ledger.foremost
         ours = hedge is not None and hedge.symbol == payment.symbol and payment.at >= hedge.begun_at
         return real(ledger, payment) if ours else ledger
 

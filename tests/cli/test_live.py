@@ -62,8 +62,8 @@ def check_sound(aster: LocalAster, place: Path) -> Ledger:
     ledger = ledger_of(place)
     assert ledger.execution is None
     assert books_difference(ledger.books, aster.world.account()) == {}
-    if ledger.hedge is not None:
-        assert aster.world.account().short(ledger.hedge.symbol) == ledger.hedge.short
+    if ledger.largest is not None:
+        assert aster.world.account().short(ledger.largest.symbol) == ledger.largest.short
     return ledger
 
 
@@ -121,16 +121,16 @@ def test_a_live_bot_opens_and_a_later_one_holds(aster: LocalAster, shell: Shell,
     said = shell("run", "--once")
     assert (said.code, said.err) == (0, "")
     opened = check_sound(aster, place)
-    assert opened.hedge is not None
+    assert opened.largest is not None
     said = shell("run", "--once")
-    assert f"Position {opened.hedge.symbol} confirmed on exchange" in said.out
+    assert f"Position {opened.largest.symbol} confirmed on exchange" in said.out
     held = check_sound(aster, place)
-    assert held.hedge is not None
-    assert held.hedge.hedge_id == opened.hedge.hedge_id
+    assert held.largest is not None
+    assert held.largest.hedge_id == opened.largest.hedge_id
     assert (held.totals.cycles, held.totals.opened) == (2, 1)
     said = shell("close", "--yes")
-    assert said.out.startswith(f"Closed {opened.hedge.symbol}: net $")
-    assert check_sound(aster, place).active is None
+    assert said.out.startswith(f"Closed {opened.largest.symbol}: net $")
+    assert check_sound(aster, place).foremost is None
 
 
 def test_a_bot_with_legacy_keys_opens_holds_and_closes_also_after_a_lost_answer(
@@ -145,11 +145,11 @@ def test_a_bot_with_legacy_keys_opens_holds_and_closes_also_after_a_lost_answer(
     said = shell("run", "--once")
     assert (said.code, said.err) == (0, "")
     opened = check_sound(aster, place)
-    assert opened.hedge is not None
+    assert opened.largest is not None
     assert shell("doctor").code == 0
-    assert f"Position {opened.hedge.symbol} confirmed on exchange" in shell("run", "--once").out
-    assert shell("close", "--yes").out.startswith(f"Closed {opened.hedge.symbol}: net $")
-    assert check_sound(aster, place).active is None
+    assert f"Position {opened.largest.symbol} confirmed on exchange" in shell("run", "--once").out
+    assert shell("close", "--yes").out.startswith(f"Closed {opened.largest.symbol}: net $")
+    assert check_sound(aster, place).foremost is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -157,7 +157,7 @@ def test_a_closing_that_receives_a_stop_signal_ends_flat_first(
     number: signal.Signals, aster: LocalAster, shell: Shell, place: Path
 ) -> None:
     assert shell("run", "--once").code == 0
-    assert check_sound(aster, place).hedge is not None
+    assert check_sound(aster, place).largest is not None
     slow = RequestFault(fault=WireFault.SLOW, path="/fapi/v3/order", method="POST", seconds=2, times=1)
     aster.venue.faults.requests.append(slow)
     log = place / "hedgerow.db"
@@ -170,7 +170,7 @@ def test_a_closing_that_receives_a_stop_signal_ends_flat_first(
     assert err.startswith("Stopping: the closing of ")
     assert err.endswith(" is brought to its end first (again = stop at once)\n")
     assert out.startswith("Closed ")
-    assert check_sound(aster, place).active is None
+    assert check_sound(aster, place).foremost is None
 
 
 def test_a_stop_signal_ends_a_command_that_only_reads(aster: LocalAster, place: Path) -> None:
@@ -194,14 +194,14 @@ def test_sigterm_a_restart_and_a_second_bot(aster: LocalAster, shell: Shell, pla
         code, first = end(bot)
         assert code == 0, first
     before = check_sound(aster, place)
-    assert before.hedge is not None
+    assert before.largest is not None
     with running(place) as bot:
         until(lambda: count(log, "cycle_completed") > before.totals.cycles, bot)
         code, second = end(bot)
         assert code == 0, second
     after = check_sound(aster, place)
-    assert after.hedge is not None
-    assert (after.hedge.hedge_id, after.totals.opened) == (before.hedge.hedge_id, 1)
+    assert after.largest is not None
+    assert (after.largest.hedge_id, after.totals.opened) == (before.largest.hedge_id, 1)
     assert "Traceback" not in first + second
     check_no_secret(place, first + second)
 
@@ -230,7 +230,7 @@ def test_a_bot_killed_while_it_opens_comes_back_hedged_or_flat(
             bot.wait(timeout=PATIENCE)
         assert shell("run", "--once", "--venue-clock").code == 0
         ledger = check_sound(aster, place)
-        assert ledger.active is None or ledger.hedge is not None
+        assert ledger.foremost is None or ledger.largest is not None
 
 
 def test_the_credentials_may_stand_in_the_home_folder(
@@ -244,7 +244,7 @@ def test_the_credentials_may_stand_in_the_home_folder(
     said = shell("run", "--once")
     assert said.code == 0
     assert ".env holds credentials and can be read by others: chmod 600" in said.out
-    assert check_sound(aster, place).hedge is not None
+    assert check_sound(aster, place).largest is not None
     file.unlink()
     check_no_secret(place, said.out + said.err)
 
@@ -281,7 +281,7 @@ def test_rights_that_are_too_wide_are_warned_about_and_wrong_modes_keep_it_flat(
 def test_a_clock_twenty_seconds_off_is_corrected_and_trades(aster: LocalAster, shell: Shell, place: Path) -> None:
     aster.venue.faults.skew_seconds = 20
     assert shell("run", "--once").code == 0
-    assert check_sound(aster, place).hedge is not None
+    assert check_sound(aster, place).largest is not None
 
 
 def test_a_single_check_on_an_exchange_that_is_down_fails_and_opens_nothing(
@@ -311,21 +311,21 @@ def test_a_dry_run_needs_no_key_reads_live_and_sends_nothing(
         monkeypatch.delenv(name)
     assert shell("run", "--dry-run", "--once", "--usdt", "400").code == 0
     first = ledger_of(place, HomeMode.DRY_RUN)
-    assert first.hedge is not None
-    assert first.hedge.entry_notional < 200
+    assert first.largest is not None
+    assert first.largest.entry_notional < 200
     assert shell("run", "--dry-run", "--once").code == 0
     second = ledger_of(place, HomeMode.DRY_RUN)
-    assert second.hedge is not None
-    assert second.hedge.hedge_id == first.hedge.hedge_id
+    assert second.largest is not None
+    assert second.largest.hedge_id == first.largest.hedge_id
     assert aster.world.dump().journal.fills == ()
     assert not (place / "hedgerow.db").exists()
     assert shell("close", "--dry-run", "--yes").code == 0
-    assert ledger_of(place, HomeMode.DRY_RUN).active is None
+    assert ledger_of(place, HomeMode.DRY_RUN).foremost is None
 
 
 def test_a_dry_run_with_a_key_begins_with_the_live_balances(aster: LocalAster, shell: Shell, place: Path) -> None:
     assert shell("run", "--dry-run", "--once").code == 0
-    hedge = ledger_of(place, HomeMode.DRY_RUN).hedge
+    hedge = ledger_of(place, HomeMode.DRY_RUN).largest
     assert hedge is not None
     assert 400 < hedge.entry_notional < 500
     assert aster.world.dump().journal.fills == ()

@@ -325,7 +325,7 @@ def test_a_position_that_only_one_endpoint_shows_is_not_adopted() -> None:
     row = harness.world.account().positions[OTHER]
     harness.venue.rewritten = lambda view: replace(view, positions={OTHER: replace(row, quantity=Decimal(-9))})
     harness.run(0.2)
-    assert harness.ledger.hedge is None
+    assert harness.ledger.largest is None
     assert harness.ledger.halt is not None
     assert harness.ledger.halt.reason is HaltReason.ACCOUNT_IN_DOUBT
     assert harness.venue.orders == []

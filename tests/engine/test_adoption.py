@@ -208,7 +208,7 @@ def test_adopting_by_name_takes_the_smaller_of_coins_and_short(short: str, coins
     harness = BotHarness(parameters=PATIENT)
     _by_hand(harness, short, coins=coins)
     harness.run(0.2)
-    assert harness.ledger.active is None
+    assert harness.ledger.foremost is None
     assert harness.ledger.halt is not None
     before = harness.coins()
     answer = harness.ask(AdoptRequested(symbol=SYMBOL))

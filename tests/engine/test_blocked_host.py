@@ -53,8 +53,8 @@ def check_whole(wiring: Wiring) -> None:
     ledger, account = wiring.ledger, wiring.exchange.exchange_accounts[USER].world.account()
     assert ledger.execution is None
     assert books_difference(ledger.books, account) == {}
-    assert ledger.hedge is not None, "it is opened once the host takes orders again"
-    assert account.short(ledger.hedge.symbol) == ledger.hedge.short
+    assert ledger.largest is not None, "it is opened once the host takes orders again"
+    assert account.short(ledger.largest.symbol) == ledger.largest.short
 
 
 @pytest.mark.parametrize("limit", LIMITS)

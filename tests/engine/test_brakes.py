@@ -138,7 +138,7 @@ def test_the_third_exit_for_bad_health_within_a_day_opens_nothing_until_a_person
     harness.run(6)
     assert halts(harness) == [HaltReason.REPEATED_HEALTH_EXITS]
     assert len(harness.logged(HedgeOpened)) == 3
-    assert harness.ledger.hedge is None
+    assert harness.ledger.largest is None
     harness.ask(ResumeRequested())
     harness.run(0.5)
     assert len(harness.logged(HedgeOpened)) == 4
@@ -178,7 +178,7 @@ def test_money_that_leaves_without_a_row_of_the_statement_halts_openings(monkeyp
     harness.run(0.5)
     assert halts(harness) == [HaltReason.UNEXPLAINED_LOSS]
     assert "$20.00 less than the books" in harness.logged(Halted)[0].detail
-    assert harness.ledger.hedge is not None
+    assert harness.ledger.largest is not None
     harness.ask(ResumeRequested())
     harness.run(0.5)
     assert harness.ledger.halt is None, "a person has seen it"
@@ -308,7 +308,7 @@ def test_an_exit_whose_reason_goes_while_it_waits_begins_to_wait_anew() -> None:
     assert harness.logged(HedgeClosed) == []
     assert [event.reason for event in harness.logged(ExitDeferred)] == [Reason.NEGATIVE_FUNDING]
     assert len(harness.logged(ExitDeferralEnded)) == 1
-    assert harness.ledger.deferral is None
+    assert harness.ledger.deferrals == {}
 
 
 def test_an_exit_that_waits_is_taken_at_its_latest_time_whatever_it_costs() -> None:

@@ -75,7 +75,7 @@ def assert_closed(bot: BotHarness, *, dust: str = "15") -> None:
     """The first hedge is gone on both legs, but for coins of at most ``dust`` quote units that the ledger owns."""
     bot.check()
     assert bot.logged(HedgeClosed), "never closed"
-    assert bot.ledger.active is None
+    assert bot.ledger.foremost is None
     assert bot.short() == 0
     assert bot.coins() == bot.ledger.owned("AAA")
     assert bot.coins() * 100 <= Decimal(dust)

@@ -44,9 +44,9 @@ def test_an_opening_whose_orders_land_late_is_hedged_to_the_end(
     bot.check()
     assert bot.ledger.execution is None
     assert bot.ledger.doubtful_orders == ()
-    if bot.ledger.hedge:
+    if bot.ledger.largest:
         bot.check_whole()
-    assert bot.short() == (bot.ledger.hedge.short if bot.ledger.hedge else 0), "no short is disowned"
+    assert bot.short() == (bot.ledger.largest.short if bot.ledger.largest else 0), "no short is disowned"
     assert bot.coins() == bot.ledger.owned("AAA")
 
 

@@ -138,7 +138,7 @@ def test_a_leverage_changed_elsewhere_closes() -> None:
     harness.run(0.1)
     assert harness.reasons == [Reason.HEALTH]
     assert "leverage is 3x" in harness.decisions(Close)[0].detail
-    assert harness.ledger.hedge is None, "the pair rests"
+    assert harness.ledger.largest is None, "the pair rests"
     harness.run(1)
     harness.check_whole()  # opened again, at 1x
     assert harness.world.account().positions[SYMBOL].leverage == 1

@@ -128,7 +128,7 @@ def test_a_position_that_another_bot_opens_meanwhile_is_not_adopted_and_openings
     harness.run(0.5, at={0.1: open_there})
     assert [halt.reason for halt in harness.logged(Halted)] == [HaltReason.ANOTHER_BOT]
     assert harness.logged(HedgeAdopted) == []
-    assert harness.ledger.hedge is None
+    assert harness.ledger.largest is None
 
 
 def test_what_was_there_when_a_person_resumed_halts_no_more_and_is_adopted_but_new_trades_of_another_bot_do() -> None:

@@ -88,8 +88,8 @@ class Crash:
         world = self.wiring.exchange.exchange_accounts[USER].world
         assert ledger.execution is None
         assert books_difference(ledger.books, world.account()) == {}
-        assert ledger.hedge is not None
-        assert world.account().short(ledger.hedge.symbol) == ledger.hedge.short
+        assert ledger.largest is not None
+        assert world.account().short(ledger.largest.symbol) == ledger.largest.short
         commands = [e.command for e in self.log if isinstance(e, CommandIssued)]
         ids = [command.order.client_id for command in commands if isinstance(command, PlaceOrder)]
         assert len(ids) == len(set(ids))
@@ -160,6 +160,6 @@ def test_an_order_that_lands_although_a_noop_answered_success_is_hedged_or_taken
     assert end.filled_quantity > 0
     assert crash.noops[:1] == [200]
     ledger = crash.check()
-    assert ledger.hedge is not None
-    assert abs(ledger.hedge.spot_quantity - ledger.hedge.short) <= ledger.hedge.pair.lot_step
+    assert ledger.largest is not None
+    assert abs(ledger.largest.spot_quantity - ledger.largest.short) <= ledger.largest.pair.lot_step
     assert ledger.doubtful_orders == ()

@@ -26,7 +26,7 @@ def test_the_next_look_is_not_a_whole_interval_away() -> None:
     harness = BotHarness(faults=unread(Read.MARKET, Read.ACCOUNT, minutes=1))
     harness.run(0.1, options=DEFAULT)
     assert [notice.retry_seconds for notice in harness.heard(NothingRead)] == [5, 10, 20, 40]
-    assert harness.ledger.hedge is not None, "it opens as soon as it can see"
+    assert harness.ledger.largest is not None, "it opens as soon as it can see"
     begun = [notice.at - OPENED for notice in harness.heard(CycleBegan)]
     assert begun[4] < timedelta(seconds=80)
     assert texts(harness.heard(NothingRead)[1]) == ["Nothing could be read from the exchange: next try in 10.0 s"]

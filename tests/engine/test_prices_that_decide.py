@@ -59,7 +59,7 @@ def test_legs_that_come_apart_while_held_halt_openings_and_sell_nothing() -> Non
     harness.run(0.5)
     assert len(harness.venue.orders) == orders
     assert [event.reason for event in harness.logged(Halted)] == [HaltReason.LEGS_DIFFER]
-    assert harness.ledger.hedge is not None
+    assert harness.ledger.largest is not None
 
 
 def test_coins_whose_short_another_price_liquidated_are_sold_after_a_quarter_of_an_hour_at_their_own() -> None:
@@ -73,7 +73,7 @@ def test_coins_whose_short_another_price_liquidated_are_sold_after_a_quarter_of_
     assert {(sent.order.market, sent.order.side) for sent in harness.venue.orders[orders:]} == {
         (Market.SPOT, Side.SELL)
     }
-    assert harness.ledger.hedge is None
+    assert harness.ledger.largest is None
     assert harness.ledger.halt is not None
 
 

@@ -189,7 +189,7 @@ def _delayed_opening(*, third_rate: str, pause_hours: float) -> BotHarness:
     harness.run(0.5)
     harness.run(3.8, at={3.3: lambda f: f.world.set_modes(single_asset=False)})
     assert harness.reasons == [Reason.BETTER_PAIR]
-    assert harness.ledger.active is None
+    assert harness.ledger.foremost is None
     harness.run(pause_hours)
     harness.world.set_modes(single_asset=True)
     harness.run(0.2)

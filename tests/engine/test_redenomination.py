@@ -34,9 +34,9 @@ def redenominated(harness: BotHarness, positions: PositionTreatment = PositionTr
 @pytest.mark.parametrize("coins", ["0", "0.7"])
 def test_the_hedge_is_kept_in_new_coins_and_nothing_is_traded(coins: str) -> None:
     harness = redenominated(harness_of(coins=coins))
-    before, orders = harness.ledger.hedge, len(harness.venue.orders)
+    before, orders = harness.ledger.largest, len(harness.venue.orders)
     harness.run(1.0)
-    after = harness.ledger.hedge
+    after = harness.ledger.largest
     assert before is not None
     assert after is not None
     assert [event.factor for event in harness.logged(HedgeRedenominated)] == [1000]

@@ -278,7 +278,7 @@ def test_close_on_exit_closes_before_the_last_words() -> None:
     harness.run(0.5, options=RunOptions(close_on_exit=True))
     assert harness.reasons == [Reason.SHUTDOWN]
     assert [said.closing for said in harness.heard(StoppedByUser)] == [True]
-    assert harness.heard(Stopped)[-1].ledger.hedge is None
+    assert harness.heard(Stopped)[-1].ledger.largest is None
     harness.check_flat()
 
 
@@ -331,7 +331,7 @@ def test_a_stop_between_the_two_legs_of_a_closing_still_ends_flat() -> None:
     harness.run(0.5, observers=[trap])
     assert trap.sprung
     assert harness.reasons[0] is Reason.MAX_AGE
-    harness.check_whole() if harness.ledger.hedge else harness.check_flat()
+    harness.check_whole() if harness.ledger.largest else harness.check_flat()
 
 
 def test_a_stop_between_the_legs_when_the_second_is_refused_still_ends_flat() -> None:
@@ -356,7 +356,7 @@ def test_a_stop_at_any_command_of_an_opening_ends_hedged_or_flat(steps: int) -> 
 
     harness.run(0.5, observers=[_Trap(reached, _stop(harness))])
     assert harness.ledger.execution is None
-    if harness.ledger.hedge:
+    if harness.ledger.largest:
         harness.check_whole()
     else:
         harness.check_flat()

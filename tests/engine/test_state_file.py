@@ -146,11 +146,11 @@ def test_the_cycle_tells_the_figures_of_the_hedge_it_leaves_behind() -> None:
     harness = BotHarness(_two_pairs(), parameters=_predicting())
     harness.run(8.5)
     for ended in harness.heard(CycleEnded):
-        assert (ended.evaluation is None) == (ended.ledger.hedge is None)
-        if ended.ledger.hedge is not None and ended.evaluation is not None:
-            assert ended.evaluation.symbol == ended.ledger.hedge.symbol
+        assert (ended.evaluation is None) == (ended.ledger.largest is None)
+        if ended.ledger.largest is not None and ended.evaluation is not None:
+            assert ended.evaluation.symbol == ended.ledger.largest.symbol
             assert ended.evaluation.result is not None
-            assert ended.evaluation.result.funding == ended.ledger.hedge.funding_received
+            assert ended.evaluation.result.funding == ended.ledger.largest.funding_received
 
 
 # --- it is in step with the log --------------------------------------------------------------------------------------

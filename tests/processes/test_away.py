@@ -70,7 +70,7 @@ def test_two_homes_with_one_account_trade_it_once(place: Exchange) -> None:
 def test_forty_days_away_and_every_payment_is_booked_two_at_one_instant_too(place: Exchange) -> None:
     hands, folder = ManualTrader(place), place.folder
     one_check(place)
-    held = ledger_of(folder).hedge
+    held = ledger_of(folder).largest
     assert held is not None
     # The last one listed is a small coin: 40 lots of it cost less than the account has.
     other = next(symbol for symbol in reversed(hands.listed()) if symbol != held.symbol)

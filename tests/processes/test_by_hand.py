@@ -60,7 +60,7 @@ def test_the_four_cases_of_the_guide_over_the_wire(place: Exchange) -> None:
     hands, folder = ManualTrader(place), place.folder
     configure(folder, position_management=PATIENT)
     one_check(place)
-    first = ledger_of(folder).hedge
+    first = ledger_of(folder).largest
     assert first is not None
     configure(folder, position_management=PATIENT, funding_rate_strategy=NEVER)
     assert_in_order((f"Position {first.symbol} confirmed on exchange",), one_check(place))
@@ -71,19 +71,19 @@ def test_the_four_cases_of_the_guide_over_the_wire(place: Exchange) -> None:
     hands.open(other, 40)
     assert_in_order(tuple(line.format(first.symbol, other) for line in REPLACED), one_check(place))
     check_sound(place)
-    second = ledger_of(folder).hedge
+    second = ledger_of(folder).largest
     assert second is not None
     assert (second.symbol, second.adopted) == (other, True)
     hands.close(other)
     assert_in_order(tuple(line.format(other) for line in CLOSED), one_check(place))
     check_sound(place)
     after = ledger_of(folder)
-    assert after.active is None
+    assert after.foremost is None
     assert [closed.reason for closed in after.closed] == [Reason.REPLACED, Reason.CLOSED_EXTERNALLY]
     hands.open(first.symbol, 40)
     assert_in_order(FOUND, one_check(place))
     check_sound(place)
-    third = ledger_of(folder).hedge
+    third = ledger_of(folder).largest
     assert third is not None
     assert (third.symbol, third.short, third.adopted) == (first.symbol, third.pair.lot_step * 40, True)
 
@@ -103,7 +103,7 @@ def test_a_position_opened_beside_a_running_bot_is_adopted(place: Exchange) -> N
         assert bot.stop() in {0, 3}
     finally:
         bot.kill()
-    hedge = ledger_of(folder).hedge
+    hedge = ledger_of(folder).largest
     assert hedge is not None
     assert (hedge.symbol, hedge.adopted) == (symbol, True)
     check_sound(place)

@@ -164,7 +164,7 @@ def test_a_halt_in_the_middle_of_a_maker_opening_is_obeyed_at_once(opening: Pape
     assert CLOCK.monotonic() - began < 30, "the slice would have rested for longer"
     opening.wait_for("was not opened: asked by the user")
     assert opening.handled == [("halt", RequestOutcome.DONE)]
-    assert opening.ledger.active is None
+    assert opening.ledger.foremost is None
     handled = next(event for event in opening.log if isinstance(event, RequestHandled))
     assert handled.request.user
     assert handled.request.origin == "cli"
@@ -195,7 +195,7 @@ def test_an_interrupted_close_is_withdrawn_and_not_carried_out_later(hedged: Pap
     hedged.signal(signal.SIGCONT)
     hedged.rest(2.5)
     assert hedged.handled == []
-    assert hedged.ledger.hedge is not None
+    assert hedged.ledger.largest is not None
     assert list(hedged.home.requests.iterdir()) == []
 
 
@@ -208,7 +208,7 @@ def test_a_request_whose_asker_died_is_not_carried_out_after_its_time(hedged: Pa
     assert not answer.done
     assert answer.text.startswith("Expired: ")
     assert [outcome for _, outcome in hedged.handled] == [RequestOutcome.EXPIRED]
-    assert hedged.ledger.hedge is not None
+    assert hedged.ledger.largest is not None
 
 
 def test_a_hundred_requests_that_wait_for_a_stopped_bot_are_answered_once_and_in_order(hedged: Paper) -> None:
@@ -242,7 +242,7 @@ def test_the_first_ctrl_c_answers_at_once_and_an_opening_with_nothing_filled_end
     opening.wait_for("(again = stop at once)")
     assert "leads no further; what is filled of it ends hedged or flat" in opening.words
     assert opening.process.wait(PATIENCE) == 0
-    assert opening.ledger.active is None
+    assert opening.ledger.foremost is None
     assert "Total positions opened: 0" in opening.words
     assert [event.reason for event in opening.log if isinstance(event, HedgeAborted)] == [Reason.SHUTDOWN]
 
@@ -262,13 +262,13 @@ def test_the_second_ctrl_c_says_what_is_left_behind_and_a_command_ends_it_withou
     assert code == 0, err
     assert out == "Openings are halted. No bot is running.\n"
     ledger = opening.ledger
-    assert (ledger.active, ledger.execution) == (None, None)
+    assert (ledger.foremost, ledger.execution) == (None, None)
 
 
 def test_halt_and_resume_without_a_bot_promise_no_watch(hedged: Paper) -> None:
     hedged.signal(signal.SIGTERM)
     assert hedged.process.wait(PATIENCE) == 0
-    held = hedged.ledger.hedge
+    held = hedged.ledger.largest
     assert held is not None
     for words, begin in (("halt", "Openings are halted."), ("resume", "Openings are allowed again.")):
         code, out, err = hedged.told(words)

@@ -105,7 +105,7 @@ def test_sums_that_are_kept_equal_sums_over_all_orders(seed: int) -> None:
     ledger = Ledger()
     for event in a_life(Random(seed), 4):
         ledger = apply(ledger, event)
-        for hedge in (ledger.hedge, ledger.opening):
+        for hedge in (ledger.largest, ledger.opening):
             if hedge is not None:
                 check_sums(hedge)
                 assert hedge.tally == Tally.of(hedge.orders)

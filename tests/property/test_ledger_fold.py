@@ -120,7 +120,7 @@ def test_hearing_the_same_thing_twice_changes_nothing(seed: int) -> None:
             again = apply(ledger, event)
             assert again.events == ledger.events + 1
             assert again.books == ledger.books
-            assert (again.hedge, again.opening, again.closed) == (ledger.hedge, ledger.opening, ledger.closed)
+            assert (again.largest, again.opening, again.closed) == (ledger.largest, ledger.opening, ledger.closed)
             assert (again.totals, again.dust, again.orders) == (ledger.totals, ledger.dust, ledger.orders)
 
 

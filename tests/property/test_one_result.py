@@ -186,13 +186,13 @@ def case_of(history: History, prices: Prices, place: Path) -> Case:
     market, at = prices.market, history.ended_at
     evaluation, known = None, ExitPrices(spot=None, perp=None)
     shorts, coins_held = list[PerpPosition](), dict[str, str]()
-    if ledger.hedge is not None:
-        shorts.append(short_of(SYMBOL, str(ledger.hedge.short)))
-        coins_held = {COIN: str(ledger.hedge.spot_quantity)}
+    if ledger.largest is not None:
+        shorts.append(short_of(SYMBOL, str(ledger.largest.short)))
+        coins_held = {COIN: str(ledger.largest.spot_quantity)}
     observation = Observation(at=at, market=market, account=account(*shorts, coins=coins_held))
-    if ledger.hedge is not None:
-        evaluation = evaluate(ledger.hedge, observation, SIGNAL)
-        known = exit_prices(ledger.hedge, prices_of(SYMBOL, market, None), market)
+    if ledger.largest is not None:
+        evaluation = evaluate(ledger.largest, observation, SIGNAL)
+        known = exit_prices(ledger.largest, prices_of(SYMBOL, market, None), market)
     coins = coin_prices(ledger.dust, market)
     return Case(
         history=history,

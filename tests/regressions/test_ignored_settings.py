@@ -20,7 +20,7 @@ def opened(market_data: ScriptedMarketData, **sections: dict[str, int]) -> bool:
     harness = BotHarness(market_data, parameters=settings(**sections), latency_seconds=0.05)
     harness.run(0.5)
     assert_sound(harness)
-    return harness.ledger.hedge is not None
+    return harness.ledger.largest is not None
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def opened(market_data: ScriptedMarketData, **sections: dict[str, int]) -> bool:
     harness = BotHarness(market_data, parameters=settings(**sections), latency_seconds=0.05)
     harness.run(0.5)
     assert_sound(harness)
-    return harness.ledger.hedge is not None
+    return harness.ledger.largest is not None
 
 
 def test_a_restart_on_a_broken_hedge_deals_with_what_is_left() -> None:
@@ -99,7 +99,7 @@ def test_a_bot_killed_between_order_and_record_knows_its_legs_when_it_comes_back
     site = killed_opening(nth)
     assert site.live(site.world.now + timedelta(minutes=10))
     assert site.wrongs(start_equity=Decimal(1000), coins=OWN) == []
-    hedge = site.ledger.hedge
+    hedge = site.ledger.largest
     assert hedge is not None
     assert site.world.account().short(SYMBOL) == hedge.short
     assert site.world.account().coin("AAA").total - OWN["AAA"] == hedge.spot_quantity
@@ -125,7 +125,7 @@ def test_coins_bought_before_a_crash_are_the_bots_and_not_taken_for_the_users(mo
     assert site.live(site.world.now + HOUR / 6)
     assert site.wrongs(start_equity=Decimal(1000), coins=own) == []
     assert site.world.account().coin("AAA").total - own["AAA"] == site.ledger.owned("AAA")
-    assert site.ledger.hedge is not None
+    assert site.ledger.largest is not None
     assert len(site.logged(HedgeOpened)) == 1
 
 

@@ -20,7 +20,7 @@ def opened(market_data: ScriptedMarketData, **sections: dict[str, int]) -> bool:
     harness = BotHarness(market_data, parameters=settings(**sections), latency_seconds=0.05)
     harness.run(0.5)
     assert_sound(harness)
-    return harness.ledger.hedge is not None
+    return harness.ledger.largest is not None
 
 
 def test_an_opening_whose_short_is_refused_is_undone_and_not_forgotten() -> None:
@@ -46,7 +46,7 @@ def test_a_closing_whose_short_is_refused_is_not_booked_before_it_is_done() -> N
     assert job is not None
     assert job.state is ExecutionState.NAKED
     assert not harness.logged(HedgeClosed)
-    assert harness.ledger.hedge is not None
+    assert harness.ledger.largest is not None
     harness.run(2)
     assert_sound(harness)
     assert len(harness.logged(HedgeClosed)) == 1

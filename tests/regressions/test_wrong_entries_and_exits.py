@@ -27,7 +27,7 @@ def opened(market_data: ScriptedMarketData, **sections: dict[str, int]) -> bool:
     harness = BotHarness(market_data, parameters=settings(**sections), latency_seconds=0.05)
     harness.run(0.5)
     assert_sound(harness)
-    return harness.ledger.hedge is not None
+    return harness.ledger.largest is not None
 
 
 def test_a_covered_position_that_is_still_the_best_is_kept_without_orders() -> None:

@@ -92,4 +92,4 @@ def test_a_hedge_of_one_step_of_the_perpetual_is_possible() -> None:
     assert harness.hedge.short == Decimal("0.001")
     careful = BotHarness(market_data, usdt=80, perp=80, parameters=settings())
     careful.run(0.5)
-    assert careful.ledger.hedge is None, "a step is $70, 5 % of the equity are $8"
+    assert careful.ledger.largest is None, "a step is $70, 5 % of the equity are $8"

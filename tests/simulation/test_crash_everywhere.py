@@ -85,7 +85,7 @@ def held(market: ScriptedMarketData, hours: float, coins: dict[str, Decimal] = O
     """Return a site whose bot has held its first hedge for so long."""
     site = Site(account(market, coins=coins), parameters())
     assert site.live(BEGIN + timedelta(hours=hours))
-    assert site.ledger.hedge is not None
+    assert site.ledger.largest is not None
     return site
 
 
@@ -102,7 +102,7 @@ def rotation() -> Story:
 
 def trim() -> Story:
     site = held(market_data(), 1)
-    hedge = site.ledger.hedge
+    hedge = site.ledger.largest
     assert hedge is not None
     site.world.trade_by_hand(Market.PERP, hedge.symbol, Side.BUY, hedge.pair.perp.floor_quantity(hedge.short / 20))
     return Story(begin=site.checkpoint(), parameters=parameters(), hours=0.25)
@@ -219,7 +219,7 @@ OPENINGS: dict[str, Callable[[ExecutionStyle], Story]] = {
 def disturbed(style: ExecutionStyle, act: Callable[[Site, HedgedPosition], object], *, coverage: float) -> Story:
     """Return a story that begins with a hedge, just after its owner has done something to it."""
     site = held(thin_market_data(), 6.99, coins={"BBB": OWN["BBB"]})
-    hedge = site.ledger.hedge
+    hedge = site.ledger.largest
     assert hedge is not None
     act(site, hedge)
     return Story(begin=site.checkpoint(), parameters=parameters(coverage=coverage, style=style), hours=0.2)

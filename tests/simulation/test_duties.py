@@ -16,7 +16,7 @@ from hedgerow.emulator.core.market_changes import TickerCollision
 from hedgerow.simulation.checks.invariants import Invariant
 from support.judging import LegScene
 from support.story import job
-from support.views import fill, hedge
+from support.views import fill, hedge, ledger_of
 from support.worlds import SYMBOL, make_pair
 
 PAIR = make_pair()
@@ -32,7 +32,7 @@ def held(scene: LegScene, *fills: Fill) -> Ledger:
     ]
     begun = scene.now - timedelta(hours=40)
     tally = Tally.of(tuple(orders)) if fills else made.tally
-    return Ledger(hedge=replace(made, opened_at=begun, counted_from=begun, tally=tally))
+    return ledger_of(replace(made, opened_at=begun, counted_from=begun, tally=tally))
 
 
 def checks(scene: LegScene, number: int = 6) -> list[str]:

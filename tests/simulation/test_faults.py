@@ -98,7 +98,7 @@ def test_a_short_that_is_always_refused_leaves_no_coins_behind(code: int) -> Non
     site = make_crash_site(order_fault(Outcome.REJECT, Market.PERP, code=code, times=ALWAYS))
     ledger = site.run(0.1)
     assert_well(site)
-    assert ledger.active is None
+    assert ledger.foremost is None
     assert not site.logged(HedgeOpened)
     assert {end.reason for end in site.logged(HedgeAborted)} == {Reason.UNWOUND}
     assert ledger.max_naked_seconds < 40
@@ -118,7 +118,7 @@ def test_a_first_leg_that_is_always_refused_opens_nothing(code: int) -> None:
     site = make_crash_site(order_fault(Outcome.REJECT, Market.SPOT, code=code, times=ALWAYS))
     ledger = site.run(0.1)
     assert_well(site)
-    assert ledger.active is None
+    assert ledger.foremost is None
     assert {end.reason for end in site.logged(HedgeAborted)} == {Reason.REFUSED}
 
 
@@ -142,8 +142,8 @@ def test_an_order_without_an_answer_is_looked_up_and_never_sent_again(
     site = make_crash_site(order_fault(outcome, market, nth=nth), certain_after=certain_after)
     ledger = site.run(0.2)
     assert_well(site)
-    assert ledger.hedge is not None, "one lost order is no reason to give up"
-    assert ledger.hedge.entry_notional > 400
+    assert ledger.largest is not None, "one lost order is no reason to give up"
+    assert ledger.largest.entry_notional > 400
 
 
 @pytest.mark.parametrize("market", Market)
@@ -175,7 +175,7 @@ def test_a_transfer_without_an_answer_is_repeated_under_its_own_id(outcome: Outc
     site = make_crash_site(fault, usdt=Decimal(900))
     ledger = site.run(0.2)
     assert_well(site)
-    assert ledger.hedge is not None
+    assert ledger.largest is not None
     ids = [e.command.transfer_id for e in site.logged(CommandIssued) if isinstance(e.command, TransferFunds)]
     assert len(ids) > 1
     assert len(set(ids)) == 1
@@ -187,7 +187,7 @@ def test_a_refused_preparation_opens_nothing(command: str, outcome: Outcome) -> 
     site = make_crash_site(SubmitFault(outcome=outcome, command=command, times=ALWAYS), usdt=Decimal(900))
     ledger = site.run(0.2)
     assert_well(site)
-    assert ledger.active is None
+    assert ledger.foremost is None
     assert site.logged(CommandRefused)
     assert orders_of(site) == []
 
@@ -241,7 +241,7 @@ def test_coins_that_can_be_neither_hedged_nor_sold_are_alarmed_and_sold_when_it_
     assert_naked(site)
     site.run(0.2)
     assert_well(site)
-    assert site.ledger.active is None
+    assert site.ledger.foremost is None
     assert site.ledger.halt is not None, "a person looks at it before anything is opened again"
 
 
@@ -253,7 +253,7 @@ def test_a_bot_started_again_while_naked_goes_on_trying() -> None:
         site.run(0.02)
     site.run(0.1)
     assert_well(site)
-    assert site.ledger.active is None
+    assert site.ledger.foremost is None
 
 
 def test_a_short_that_cannot_be_bought_back_is_alarmed_and_bought_back_when_it_can_be_done() -> None:
@@ -290,9 +290,9 @@ def test_an_hour_without_one_kind_of_read_closes_nothing(read: Read) -> None:
     site = make_crash_site(plan=FaultPlan(reads=(fault,)))
     ledger = site.run(9)
     assert_well(site)
-    assert ledger.hedge is not None
+    assert ledger.largest is not None
     assert not site.logged(HedgeClosed)
-    assert ledger.hedge.funding_payments == 1
+    assert ledger.largest.funding_payments == 1
 
 
 @pytest.mark.parametrize("read", Read)
@@ -302,7 +302,7 @@ def test_an_hour_without_one_kind_of_read_at_the_start_ends_hedged_or_flat(read:
     assert site.logged(HedgeOpened) or not orders_of(site)
     site.run(0.5)
     assert_well(site)
-    assert site.ledger.hedge is not None
+    assert site.ledger.largest is not None
 
 
 @pytest.mark.parametrize("read", Read)
@@ -327,7 +327,7 @@ def test_a_read_that_fails_for_an_hour_after_a_closing_loses_no_funding(read: Re
     site = make_crash_site(plan=FaultPlan(reads=(fault,)), market_data=market_data)
     site.run(10)
     assert_well(site)
-    assert site.ledger.active is None
+    assert site.ledger.foremost is None
     assert [closed.reason for closed in site.logged(HedgeClosed)] == [Reason.NEGATIVE_FUNDING]
     assert site.ledger.totals.funding < 0
 

@@ -27,7 +27,7 @@ def ledger_of(kind: ExecutionKind, *, planned: str = "10.15", sold: str = "0") -
     """Return a ledger with a job at work on ten coins against ten short, and dust swept into its hedge."""
     job: HedgeExecution = new_job(kind, pair=PAIR, spot=planned, perp="10")
     job = replace(job, spot=replace(job.spot, filled=Decimal(sold)))
-    return Ledger(hedge=hedge("10", swept_quantity=SWEPT), execution=job)
+    return held(hedge("10", swept_quantity=SWEPT), execution=job)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_dust_excuses_nothing_without_a_closing_of_its_own_coin() -> None:
     closing = ledger_of(ExecutionKind.CLOSE)
     assert unsold_dust(closing, pair_of("BBBUSDT"), SWEPT) == 0
     assert unsold_dust(replace(closing, execution=None), PAIR, SWEPT) == 0
-    assert unsold_dust(replace(closing, hedge=None), PAIR, SWEPT) == 0
+    assert unsold_dust(replace(closing, hedges={}), PAIR, SWEPT) == 0
     assert unsold_dust(ledger_of(ExecutionKind.REDUCE), PAIR, SWEPT) == 0
 
 

@@ -14,7 +14,7 @@ from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.checks.invariants import Exposure, Invariant, check_exposure
 from support.judging import LegScene
 from support.toy_venue import new_job
-from support.views import NOW, hedge
+from support.views import NOW, hedge, ledger_of
 from support.worlds import SYMBOL, make_pair
 
 PAIR = make_pair()
@@ -22,7 +22,7 @@ PAIR = make_pair()
 
 def hedged(coins: str = "10.004", short: str = "10") -> LegScene:
     """Return a hedge of ten coins after the fee in coin."""
-    made = LegScene().buys(coins).shorts(short).holds(Ledger(hedge=hedge("10", pair=PAIR)))
+    made = LegScene().buys(coins).shorts(short).holds(ledger_of(hedge("10", pair=PAIR)))
     assert made.look() == []
     assert made.legs.exposed == {}
     return made
@@ -178,7 +178,7 @@ def closing(coins: str, short: str, *, planned: str) -> LegScene:
     """Return a closing at work on legs that differ by nearly all that may be left alone."""
     scene = hedged(coins, short)
     job = new_job(ExecutionKind.CLOSE, pair=PAIR, spot=planned, perp=short)
-    return scene.holds(Ledger(hedge=hedge("10", pair=PAIR, swept_quantity=Decimal("0.08")), execution=job))
+    return scene.holds(ledger_of(hedge("10", pair=PAIR, swept_quantity=Decimal("0.08")), execution=job))
 
 
 def sweep() -> ev.Event:

@@ -38,7 +38,7 @@ class Balance:
             self._on_the_exchange(notice.after)
 
     def _by_the_log(self, ledger: Ledger, event: str) -> None:
-        hedge = ledger.hedge
+        hedge = ledger.largest
         if hedge and abs(hedge.spot_quantity - hedge.short) * hedge.entry_price > 2 * hedge.pair.min_notional:
             self.wrongs.append(f"after {event}: {hedge.spot_quantity} coins against {hedge.short}")
 

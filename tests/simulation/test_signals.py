@@ -87,8 +87,8 @@ class Bot:
         ledger = self.ledger
         assert ledger.execution is None
         assert books_difference(ledger.books, world.account()) == {}
-        if ledger.hedge is not None:
-            assert world.account().short(ledger.hedge.symbol) == ledger.hedge.short
+        if ledger.largest is not None:
+            assert world.account().short(ledger.largest.symbol) == ledger.largest.short
 
     @property
     def state(self) -> dict[str, object]:
@@ -121,18 +121,18 @@ def test_sigterm_between_two_cycles_ends_the_bot_tidily_and_a_restart_goes_on(bo
         assert end(process) == 0
     bot.assert_sound()
     before = bot.ledger
-    assert before.hedge is not None
+    assert before.largest is not None
     assert bot.state["total_positions_opened"] == 1
     position = bot.state["current_position"]
     assert isinstance(position, dict)
-    assert position["symbol"] == before.hedge.symbol
+    assert position["symbol"] == before.largest.symbol
     assert bot.once("run", "--once")[0] == 0
     bot.assert_sound()
     after = bot.ledger
-    assert after.hedge is not None
-    assert (after.hedge.hedge_id, after.totals.opened) == (before.hedge.hedge_id, 1)
+    assert after.largest is not None
+    assert (after.largest.hedge_id, after.totals.opened) == (before.largest.hedge_id, 1)
     assert after.totals.cycles == before.totals.cycles + 1
-    assert f"Position {before.hedge.symbol} confirmed on exchange" in bot.home.log.read_text()
+    assert f"Position {before.largest.symbol} confirmed on exchange" in bot.home.log.read_text()
 
 
 def test_sigterm_during_an_opening_lets_it_end_hedged_or_flat(bot: Bot) -> None:
@@ -154,7 +154,7 @@ def test_a_bot_killed_during_an_opening_comes_back_hedged_or_flat(bot: Bot, comm
     assert bot.once("run", "--once")[0] == 0
     bot.assert_sound()
     ledger = bot.ledger
-    assert ledger.active is None or ledger.hedge is not None
+    assert ledger.foremost is None or ledger.largest is not None
 
 
 def test_a_second_bot_of_the_same_home_is_refused_in_one_line(bot: Bot) -> None:
@@ -176,6 +176,6 @@ def test_close_reaches_the_running_bot_and_the_bot_lives_on(bot: Bot) -> None:
         assert process.poll() is None
         assert end(process) == 3, "openings are halted, and the exit code says so"
     bot.assert_sound()
-    assert bot.ledger.active is None
+    assert bot.ledger.foremost is None
     assert bot.state["current_position"] is None
     assert bot.state["total_positions_closed"] == 1

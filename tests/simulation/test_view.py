@@ -149,7 +149,7 @@ def test_a_price_read_right_before_a_new_hour_is_no_lie() -> None:
 
 def always_hedged(ledger: Ledger, *others: object) -> StateReport:
     report = bot_state(ledger, *others)  # type: ignore[arg-type] # passed through
-    return replace(report, state=BotState.HEDGED) if ledger.active else report
+    return replace(report, state=BotState.HEDGED) if ledger.foremost else report
 
 
 def never_naked(ledger: Ledger, *others: object) -> StateReport:

@@ -313,8 +313,8 @@ class BotHarness:
     @property
     def hedge(self) -> HedgedPosition:
         """The hedge held, which must be there."""
-        assert self.ledger.hedge is not None
-        return self.ledger.hedge
+        assert self.ledger.largest is not None
+        return self.ledger.largest
 
     @property
     def log(self) -> list[Event]:
@@ -371,7 +371,7 @@ class BotHarness:
     def check_flat(self, symbol: str = SYMBOL) -> None:
         """Check that nothing is held, by the log and by the exchange alike, and the books agree."""
         self.check()
-        assert self.ledger.active is None
+        assert self.ledger.foremost is None
         assert self.ledger.execution is None
         assert self.short(symbol) == 0
 

@@ -196,7 +196,7 @@ class Site:
         return found
 
     def _misheld(self, ledger: Ledger, coins: dict[str, Decimal]) -> list[str]:
-        account, hedge = self.world.account(), ledger.hedge
+        account, hedge = self.world.account(), ledger.largest
         found: list[str] = []
         if hedge and abs(hedge.spot_quantity - hedge.short) > _tolerance(ledger):
             found.append(f"not hedged: {hedge.spot_quantity} against {hedge.short}")
@@ -212,7 +212,7 @@ class Site:
 
 def _tolerance(ledger: Ledger) -> Decimal:
     """Return what may be too small for an order, in coins: a common lot, or the spot minimum."""
-    hedge = ledger.hedge
+    hedge = ledger.largest
     assert hedge is not None
     return max(hedge.pair.lot_step, hedge.pair.spot.min_notional / hedge.entry_price)
 
@@ -247,9 +247,9 @@ def equity_change(world: World, start: Decimal, coins: dict[str, Decimal]) -> De
 def _result(ledger: Ledger, world: World) -> Decimal:
     """Return what the ledger says was earned: ended hedges, the one held at present prices, dust above its cost."""
     earned = ledger.totals.net_profit + ledger.unattributed_funding
-    if ledger.hedge:
-        earned += ledger.hedge.tally.price_pnl(*_mids(world, ledger.hedge.symbol))
-        earned += ledger.hedge.funding_received - ledger.hedge.tally.fees
+    if ledger.largest:
+        earned += ledger.largest.tally.price_pnl(*_mids(world, ledger.largest.symbol))
+        earned += ledger.largest.funding_received - ledger.largest.tally.fees
     for lot in ledger.dust.values():
         earned += lot.quantity * _mids(world, f"{lot.asset}USDT")[0] - lot.cost
     return earned

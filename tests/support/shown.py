@@ -41,8 +41,8 @@ class Screens:
         apart = self._apart()
         if report.state in HEDGED and apart:
             self.wrongs.append(f"shown as {report.state} while {apart}")
-        if report.state in FLAT and (apart or ledger.active):
-            self.wrongs.append(f"shown as {report.state} while {apart or ledger.active}")
+        if report.state in FLAT and (apart or ledger.foremost):
+            self.wrongs.append(f"shown as {report.state} while {apart or ledger.foremost}")
         if report.longest_naked_seconds < ledger.max_naked_seconds:
             self.wrongs.append(f"{report.longest_naked_seconds} s naked are shown of {ledger.max_naked_seconds}")
         gone = bot_state(ledger, Process(state=ProcessState.GONE, pid=1, last_beat=now), outlook, now)

@@ -17,7 +17,7 @@ from hedgerow.engine import notices as mo
 from hedgerow.strategy import observation as ob
 from hedgerow.strategy.decisions import verdicts as vd
 from hedgerow.strategy.parameters import CapitalManagement, StrategyParameters
-from support.views import pair_of
+from support.views import ledger_of, pair_of
 
 __all__ = [
     "AT",
@@ -88,7 +88,7 @@ HEDGE = hedge()
 
 def heard(event: ev.Event, before: Ledger | None = None) -> mo.Recorded:
     """Return an event as the journal tells it: between the ledgers before and after it."""
-    return recorded(event, before or Ledger(hedge=HEDGE))
+    return recorded(event, before or ledger_of(HEDGE))
 
 
 def recorded(event: ev.Event, before: Ledger) -> mo.Recorded:
@@ -209,8 +209,8 @@ def decided(decision: ob.Decision) -> mo.Decided:
 
 _START = mo.ReconcileStarted(at=AT, tracked="BTCUSDT")
 _ETH_HEDGE = hedge(pair=ETH)
-_CLOSING = Ledger(
-    hedge=hedge(
+_CLOSING = ledger_of(
+    hedge(
         funding_received=Decimal("1.2345"),
         tally=Tally(
             spot_bought=Decimal(250),
@@ -288,8 +288,8 @@ STORIES: dict[str, tuple[mo.Notice, ...]] = {
         mo.Stopped(
             at=AT,
             cycles=12,
-            ledger=Ledger(
-                hedge=HEDGE,
+            ledger=ledger_of(
+                HEDGE,
                 totals=Totals(
                     cycles=30,
                     opened=3,

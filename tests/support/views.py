@@ -6,14 +6,16 @@ from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView, Balance, PerpPosition, PerpWallet
+from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
 from hedgerow.domain.funding import FundingRate, RateBoard
 from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, Side, TradingStatus
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, Level, MarkPrice, Quote
 from hedgerow.domain.order import Fill
-from hedgerow.domain.position import HedgedPosition, OrderRecord, Tally
+from hedgerow.domain.position import HedgedPosition, OrderRecord, Reason, Tally
 
 __all__ = [
     "NOW",
@@ -27,8 +29,10 @@ __all__ = [
     "ledger_of",
     "listing",
     "market_of",
+    "opening_of",
     "pair_of",
     "prints",
+    "several_of",
     "short_of",
 ]
 
@@ -277,4 +281,27 @@ def hedge(
 
 def ledger_of(held: HedgedPosition | None = None, **changes: Any) -> Ledger:
     """Return a ledger that holds ``held`` and nothing else."""
-    return Ledger(hedge=held, **changes)
+    return Ledger(hedges={held.hedge_id: held} if held else {}, **changes)
+
+
+def several_of(*held: HedgedPosition, **changes: Any) -> Ledger:
+    """Return a ledger that holds several hedges."""
+    return Ledger(hedges={each.hedge_id: each for each in held}, **changes)
+
+
+def opening_of(hedge: HedgedPosition, job: HedgeExecution | None = None, **changes: Any) -> Ledger:
+    """Return a ledger whose job in flight opens ``hedge``."""
+    job = job or HedgeExecution(
+        hedge_id=hedge.hedge_id,
+        kind=ExecutionKind.OPEN,
+        pair=hedge.pair,
+        reason=Reason.BEST_OPPORTUNITY,
+        plan=ExecutionPlan(
+            spot_quantity=hedge.spot_quantity, perp_quantity=hedge.short, slice_notional=hedge.entry_notional
+        ),
+        limits=ExecutionLimits(),
+        state=ExecutionState.LEADING,
+        started_at=hedge.opened_at,
+        stage_since=hedge.opened_at,
+    )
+    return ledger_of(hedge, execution=replace(job, kind=ExecutionKind.OPEN, hedge_id=hedge.hedge_id), **changes)

@@ -66,7 +66,7 @@ class Scene:
 
     def _outlook(self, pid: int) -> Outlook:
         at, ledger = self.diary.now, self.diary.ledger
-        coins = ledger.hedge.spot_quantity if ledger.hedge else Decimal(0)
+        coins = ledger.largest.spot_quantity if ledger.largest else Decimal(0)
         seen = Observation(
             at=at,
             market=market_of(listing(pair=self.diary.pair, spot=("100.9", "101.1"), perp=("100.9", "101.1")), at=at),

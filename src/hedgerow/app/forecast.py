@@ -53,8 +53,8 @@ def first_check_finding(found: FirstCheck, ledger: Ledger, *, at: datetime) -> D
     """Say what the first check would do."""
     if found.adopted is not None:
         return _adopting(found.adopted, found.decision, at)
-    if ledger.hedge is not None and found.decision is not None:
-        return _holding(ledger.hedge.symbol, found.decision)
+    if ledger.largest is not None and found.decision is not None:
+        return _holding(ledger.largest.symbol, found.decision)
     if isinstance(found.decision, Hold):
         return ok(SUBJECT, f"opens nothing: {_because(found.decision)}")
     if found.opens is not None:

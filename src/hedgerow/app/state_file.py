@@ -52,12 +52,12 @@ class StateFile:
             case Reconciled(hedge=HedgedPosition() as hedge, value=Decimal() as value) if hedge.spot_quantity:
                 self._see(hedge, value / hedge.spot_quantity)
             case CycleEnded(ledger=ledger, at=at):
-                if ledger.hedge is not None and notice.evaluation is not None:
-                    self._see(ledger.hedge, notice.evaluation.spot_price, notice.evaluation.signal)
+                if ledger.largest is not None and notice.evaluation is not None:
+                    self._see(ledger.largest, notice.evaluation.spot_price, notice.evaluation.signal)
                 self._write(ledger, at, durable=False)
             case Recorded(event=event, after=ledger) if isinstance(event, TRADES):
-                if ledger.hedge is not None:
-                    self._see(ledger.hedge, _traded_at(notice))
+                if ledger.largest is not None:
+                    self._see(ledger.largest, _traded_at(notice))
                 self._write(ledger, event.at)
             case _:
                 pass
@@ -74,7 +74,7 @@ class StateFile:
         self._price, self._signal = price or self._price, signal or self._signal
 
     def _write(self, ledger: Ledger, at: datetime, *, durable: bool = True) -> None:
-        known = ledger.hedge is not None and ledger.hedge.hedge_id == self._hedge_id
+        known = ledger.largest is not None and ledger.largest.hedge_id == self._hedge_id
         price, signal = (self._price, self._signal) if known else (None, None)
         state, before = guide_state.render(ledger, at=at, spot_price=price, signal=signal), self.failure
         try:

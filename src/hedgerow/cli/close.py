@@ -76,7 +76,7 @@ def _held(home: Home) -> tuple[HedgeSeen | None, StoreError | None]:
         raise
     except StoreError as damage:
         return None, damage
-    found = ledger and (ledger.active or ledger.execution)
+    found = ledger and (ledger.foremost or ledger.execution)
     return (HedgeSeen(hedge_id=found.hedge_id, symbol=found.symbol) if found else None), None
 
 

@@ -119,7 +119,7 @@ class _View(Struct, frozen=True, kw_only=True):
 
     @property
     def hedge(self) -> HedgedPosition | None:
-        return self.ledger.active
+        return self.ledger.foremost
 
     @property
     def what(self) -> str:
@@ -162,9 +162,9 @@ def naked_now(ledger: Ledger, outlook: Outlook | None, now: datetime) -> Naked |
 
     By the job at work, by the trades of others that are booked, and by the last reading of the account.
     """
-    job, hedge = ledger.execution, ledger.active
+    job, hedge = ledger.execution, ledger.foremost
     begun = [job.naked_since] if job and job.naked_since else []
-    begun += [ledger.apart.since] if ledger.apart else []
+    begun += [apart.since for apart in ledger.apart.values()]
     held = _reading(ledger, outlook)
     differs = hedge is not None and job is None and _differs(hedge, held)
     if differs and not begun:
@@ -176,7 +176,7 @@ def naked_now(ledger: Ledger, outlook: Outlook | None, now: datetime) -> Naked |
 
 def _reading(ledger: Ledger, outlook: Outlook | None) -> HeldOutlook | None:
     """Return the last reading of the held hedge, unless something was traded after it."""
-    held, hedge = (outlook.held if outlook else None), ledger.hedge
+    held, hedge = (outlook.held if outlook else None), ledger.largest
     if held is None or hedge is None or held.hedge_id != hedge.hedge_id:
         return None
     return None if ledger.traded_at is not None and held.at < ledger.traded_at else held
@@ -196,13 +196,14 @@ def _finds_unhedged(held: HeldOutlook) -> bool:
 
 def _open_notional(ledger: Ledger, job: HedgeExecution | None, held: HeldOutlook | None) -> Decimal | None:
     """Return what one leg has more than the other, quote units."""
-    hedge = ledger.active
+    hedge = ledger.foremost
     quantity = abs(hedge.spot_quantity - hedge.short) if hedge else ZERO
     if held is not None and job is None:
         quantity = max(quantity, abs(held.spot_quantity - held.short))
     seen = (held.prices.spot or held.prices.mark) if held else None
-    if ledger.apart is not None:
-        seen = max(seen or ZERO, ledger.apart.price)
+    apart = ledger.apart.get(hedge.hedge_id) if hedge else None
+    if apart is not None:
+        seen = max(seen or ZERO, apart.price)
     price = seen or (job.spot_arrival if job else None) or (hedge.entry_price if hedge else None)
     return quantity * price if price else None
 

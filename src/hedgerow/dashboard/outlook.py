@@ -172,7 +172,7 @@ class OutlookBuilder:
         now = self._now
         if now is None or not isinstance(notice.event, TRADES):
             return None
-        hedge = notice.after.hedge
+        hedge = notice.after.largest
         kept = now.held if now.held and hedge and hedge.hedge_id == now.held.hedge_id else None
         self._now = replace(now, at=max(now.at, notice.event.at), written_at=written_at, held=kept, strategy=None)
         return self._now
@@ -249,9 +249,9 @@ def _decided(now: Outlook, notice: mo.Decided) -> Outlook:
 def held_outlook(ledger: Ledger, seen: Observation, policy: Policy) -> HeldOutlook | None:
     """Return the held hedge at one reading; None when none is held or the account or market is not readable."""
     account, market = seen.account, seen.market
-    if ledger.hedge is None or account is None or market is None:
+    if ledger.largest is None or account is None or market is None:
         return None
-    hedge = seen.as_listed(ledger.hedge)
+    hedge = seen.as_listed(ledger.largest)
     symbol, evaluation = hedge.symbol, evaluation_of(hedge, seen, policy)
     prices, signal = prices_of(symbol, market, account), evaluation.signal
     health = health_of(hedge, seen, prices.spot or prices.perp)

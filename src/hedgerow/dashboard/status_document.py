@@ -36,7 +36,7 @@ def _state(view: BotView) -> dict[str, object]:
 
 
 def _ledger(ledger: Ledger) -> dict[str, object]:
-    hedge, totals, imported = ledger.hedge, ledger.totals, ledger.imported
+    hedge, totals, imported = ledger.largest, ledger.totals, ledger.imported
     position = hedge and {
         "symbol": hedge.symbol,
         "adopted": hedge.adopted,

@@ -58,7 +58,7 @@ class BotView(Struct, frozen=True, kw_only=True):
     @property
     def held(self) -> HeldOutlook | None:
         """The last reading of the hedge that is held now."""
-        held, hedge = (self.outlook.held if self.outlook else None), self.ledger.hedge
+        held, hedge = (self.outlook.held if self.outlook else None), self.ledger.largest
         return held if held and hedge and held.hedge_id == hedge.hedge_id else None
 
     @property
@@ -117,7 +117,7 @@ def _lines(view: BotView, identity: RunIdentity) -> tuple[StatusLine, ...]:
 
 
 def _position(view: BotView) -> str:
-    title, hedge = view.report.title, view.ledger.active
+    title, hedge = view.report.title, view.ledger.foremost
     if hedge is None or view.report.state in {BotState.NAKED, BotState.REPAIRING}:
         return title
     named = hedge.symbol in title
@@ -167,7 +167,7 @@ def _leg(job: HedgeExecution, market: Market) -> str:
 
 
 def _result(view: BotView) -> str:
-    held, hedge, whole = view.held, view.ledger.active, since_the_start(view)
+    held, hedge, whole = view.held, view.ledger.foremost, since_the_start(view)
     ended = f"{signed_amount(whole.ended.net_profit)} by ended hedges"
     start = ended if whole.net_if_closed is None else f"{signed_amount(whole.net_if_closed)} since the start"
     if view.report.state in TRADING:
@@ -228,11 +228,11 @@ def _next(view: BotView) -> str:
         return "the trade at work ends first"
     if held is None and view.ledger.halt is not None:
         return "nothing is opened while openings are halted"
-    if view.ledger.active is None and view.report.state in {BotState.STOPPED, BotState.DOWN}:
+    if view.ledger.foremost is None and view.report.state in {BotState.STOPPED, BotState.DOWN}:
         return "nothing, as no bot runs"
     if held is None:
         reason = outlook.reason if outlook else ""
-        return f"nothing is opened now: {reason}" if reason and view.ledger.active is None else "not known"
+        return f"nothing is opened now: {reason}" if reason and view.ledger.foremost is None else "not known"
     payment = held.next_payment
     parts: list[str] = []
     if payment is not None:

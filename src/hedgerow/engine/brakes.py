@@ -52,7 +52,7 @@ class Brakes:
         if not differences or market is None:
             return None
         ledger, prices = self._journal.ledger, dict[str, Decimal]()
-        for asset in {*ledger.dust, *((ledger.active.pair.base,) if ledger.active else ())}:
+        for asset in {*ledger.dust, *((ledger.foremost.pair.base,) if ledger.foremost else ())}:
             quote = market.quote(Market.SPOT, f"{asset}{QUOTE_ASSET}")
             if quote is not None and quote.mid is not None:
                 prices[asset] = quote.mid
@@ -61,7 +61,7 @@ class Brakes:
 
     def _legs_apart(self, market: MarketView | None) -> HaltOpenings | None:
         """Return a halt once two checks in a row saw the legs of the hedge at prices of different things."""
-        hedge = self._journal.ledger.hedge
+        hedge = self._journal.ledger.largest
         apart = divergence(hedge.symbol, market) if hedge else None
         before, self._apart = self._apart, hedge.hedge_id if hedge and apart else None
         if hedge is None or apart is None or before != hedge.hedge_id:
@@ -72,7 +72,7 @@ class Brakes:
     def _legs_together(self, market: MarketView | None) -> bool:
         """Tell whether a halt because of legs that differ ends: two checks in a row saw one price again."""
         ledger = self._journal.ledger
-        hedge = ledger.hedge
+        hedge = ledger.largest
         halted = ledger.halt is not None and ledger.halt.reason is ev.HaltReason.LEGS_DIFFER
         one = hedge is not None and halted and is_one_price(hedge.symbol, market)
         before, self._together = self._together, hedge.hedge_id if hedge and one else None

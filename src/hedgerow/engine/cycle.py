@@ -140,7 +140,7 @@ class Cycle:
         """Act on one observation; tells whether a hedge was closed."""
         if self._daily.wants_out and await self.close_now(Reason.DAILY_LOSS) is None:
             return True
-        return await (self._held(observation) if self._journal.ledger.hedge else self._flat(observation))
+        return await (self._held(observation) if self._journal.ledger.largest else self._flat(observation))
 
     async def finish_what_is_in_flight(self) -> None:
         """Take up a job or a transfer that a crash or a failed cycle left behind; nothing else is started before."""
@@ -178,13 +178,13 @@ class Cycle:
 
     def _interval(self, market: MarketView | None) -> int:
         """Return the held symbol's own funding interval in hours; the shortest there is when it cannot be seen."""
-        hedge = self._journal.ledger.hedge
+        hedge = self._journal.ledger.largest
         predicted = market.predicted(hedge.symbol) if market and hedge else None
         return predicted.interval_hours if predicted else 1
 
     def _say_overdue(self, market: MarketView | None) -> None:
         """Say once that decisions about the held pair rest on rates of which the newest is missing."""
-        hedge = self._journal.ledger.hedge
+        hedge = self._journal.ledger.largest
         stamp = market.rates.overdue.get(hedge.symbol) if market and hedge else None
         if hedge is None or stamp is None or self._overdue == (hedge.symbol, stamp):
             return
@@ -201,7 +201,7 @@ class Cycle:
 
     def _settled(self, market: MarketView | None) -> Sequence[FundingRate]:
         """Return the newest settled rates of the held symbol; none where they cannot be seen."""
-        hedge = self._journal.ledger.hedge
+        hedge = self._journal.ledger.largest
         return market.rates.newest(hedge.symbol, SETTLED_RATES) if market and hedge else ()
 
     async def _complete(self, observation: Observation) -> None:
@@ -217,9 +217,9 @@ class Cycle:
         if self._journal.heard:
             equity = equity_of(ledger, observation.account, observation.market)
             judged = None if traded else self._evaluation
-            if ledger.hedge is not None and judged is None:
+            if ledger.largest is not None and judged is None:
                 # The hedge that the cycle began with may have been traded, or another one is held now.
-                judged = evaluation_of(observation.as_listed(ledger.hedge), observation, self._policy)
+                judged = evaluation_of(observation.as_listed(ledger.largest), observation, self._policy)
             self._journal.say(
                 CycleEnded(
                     at=self._clock.now(), ledger=ledger, evaluation=judged, equity=equity, observation=observation
@@ -249,7 +249,7 @@ class Cycle:
 
     async def _confirmed_emergency(self, first: Close, observation: Observation) -> Decision:
         """Return the emergency stop as new books show it, or a hold: a reading that is not newer confirms nothing."""
-        hedge = self._journal.ledger.hedge
+        hedge = self._journal.ledger.largest
         if hedge is None:
             return first
         await self._clock.sleep(EMERGENCY_AGREEMENT_SECONDS)
@@ -268,10 +268,10 @@ class Cycle:
 
     async def _affordable(self, decision: Decision) -> Decision:
         """Return the decision, or a hold while it would close for profit at prices that cost too much."""
-        hedge = self._journal.ledger.hedge
+        hedge = self._journal.ledger.largest
         if hedge is None:
             return decision
-        deferral = self._journal.ledger.deferral
+        deferral = self._journal.ledger.deferrals.get(hedge.hedge_id)
         if not isinstance(decision, Close) or decision.plan.urgent:
             if deferral is not None and isinstance(decision, Hold) and decision.reason is HoldReason.HEALTHY:
                 ended = ev.ExitDeferralEnded(at=self._clock.now(), hedge_id=hedge.hedge_id)
@@ -293,7 +293,7 @@ class Cycle:
         return Hold(reason=HoldReason.DEFERRED, detail=detail, evaluation=decision.evaluation, health=decision.health)
 
     async def _act(self, decision: Decision) -> bool:  # noqa: C901 - one case per decision
-        hedge = self._journal.ledger.hedge
+        hedge = self._journal.ledger.largest
         if hedge is None:
             return False
         match decision:
@@ -358,9 +358,9 @@ class Cycle:
     async def close_now(self, reason: Reason) -> str | None:
         """Close the hedge whatever the policy thinks; returns why a part of it is still held, None once nothing is."""
         await self.finish_what_is_in_flight()
-        hedge, job = self._journal.ledger.hedge, self._journal.ledger.execution
+        hedge, job = self._journal.ledger.largest, self._journal.ledger.execution
         if hedge is None or job is not None:
-            return None if self._journal.ledger.active is None else _why_unfinished(job)
+            return None if self._journal.ledger.foremost is None else _why_unfinished(job)
         observation = await self._reader.read()
         hedge = observation.as_listed(hedge)
         spot = observation.market.quote(Market.SPOT, hedge.symbol) if observation.market else None
@@ -483,7 +483,7 @@ class Cycle:
         if account:
             self._journal.say(BalancesRead(at=now, spot_usdt=account.spot_usdt, perp_usdt=account.perp.transferable))
         evaluation, health = getattr(decision, "evaluation", None), getattr(decision, "health", None)
-        hedges = hedges_found(self._verdict) + (1 if self._journal.ledger.hedge else 0)
+        hedges = hedges_found(self._verdict) + (1 if self._journal.ledger.largest else 0)
         if account or health:
             foreign = foreign_positions(self._verdict)
             self._journal.say(HealthJudged(at=now, hedges=hedges, report=health, foreign=foreign))

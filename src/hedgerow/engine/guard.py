@@ -101,8 +101,8 @@ class Guard:
         """Watch on after a cycle: what it left unsettled is looked at again soon."""
         ledger = self._journal.ledger
         if self._source is not None:
-            self._source.follow(ledger.hedge.symbol if ledger.hedge else None)
-        if ledger.hedge is None:
+            self._source.follow(ledger.largest.symbol if ledger.largest else None)
+        if ledger.largest is None:
             self._pending, self._look_at, self._poll_at, self._blind, self._account = None, inf, inf, 0, None
             self._unseen_due = inf
             self._raised.clear()
@@ -171,7 +171,7 @@ class Guard:
             alarm = Alarm(kind=AlarmKind.READABLE, text="the account's reply is whole again")
         if alarm is not None and not self._raise(alarm):
             self._look_within(REPEAT_SECONDS)
-        if self._journal.ledger.hedge is None:
+        if self._journal.ledger.largest is None:
             self._watch_for_strays(self._journal.ledger)
 
     # --- what the venue tells ----------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ class Guard:
     def _mark_alarm(self, notification: Notification) -> Alarm | None:
         """Return the alarm of a mark price, against the account as it was last read."""
         ledger = self._journal.ledger
-        ours = ledger.hedge is not None and ledger.hedge.symbol == notification.symbol
+        ours = ledger.largest is not None and ledger.largest.symbol == notification.symbol
         if not ours or self._account is None or notification.mark is None or ledger.execution is not None:
             return None
         return price_alarm(ledger, self._account, notification.mark)
@@ -211,7 +211,7 @@ class Guard:
         self._unseen_due = self._seen_at + UNSEEN_SECONDS
 
     def _report_unseen(self, why: str) -> None:
-        hedge, now = self._journal.ledger.hedge, self._clock.monotonic()
+        hedge, now = self._journal.ledger.largest, self._clock.monotonic()
         if hedge is None or now < self._unseen_due:
             return
         self._unseen_due = now + UNSEEN_SECONDS

@@ -195,7 +195,7 @@ class Service:
         """Close what a trade left that was at work when the closing was asked for; say so where it left nothing."""
         await self._cycle.finish_what_is_in_flight()
         ledger = self._journal.ledger
-        if ledger.active is not None:
+        if ledger.foremost is not None:
             return await self._close(CloseRequested(symbol=about.symbol))
         await self._halted(f"{about.symbol} was closed by hand")
         ended = next((each for each in ledger.closed if each.hedge.hedge_id == about.hedge_id), None)
@@ -266,7 +266,7 @@ class Service:
 
     def _unwatched(self) -> str:
         """Return what it means that no bot runs."""
-        held = self._journal.ledger.active
+        held = self._journal.ledger.foremost
         if held is None:
             return "No bot is running."
         return f"No bot is running: nothing watches {held.symbol} until one is started."
@@ -279,7 +279,7 @@ class Service:
 
     def _changed(self, request: OperatorRequest) -> str | None:
         """Return why a request is not about what is held now; None when it is, or says nothing of it."""
-        seen, active = request.hedge, self._journal.ledger.active
+        seen, active = request.hedge, self._journal.ledger.foremost
         if seen is None or (active is not None and active.hedge_id == seen.hedge_id):
             return None
         if active is None:
@@ -309,11 +309,11 @@ class Service:
 
     async def _closed(self, request: CloseRequested) -> Answer:
         await self._cycle.finish_what_is_in_flight()
-        if self._journal.ledger.active is None and request.take_over and request.symbol:
+        if self._journal.ledger.foremost is None and request.take_over and request.symbol:
             taken = await self._adopt(request.symbol, to_close=True)
             if not taken.done:
                 return taken
-        held = self._journal.ledger.active
+        held = self._journal.ledger.foremost
         if held is None:
             return Answer(done=False, text="No position is held.")
         if request.symbol and request.symbol != held.symbol:
@@ -329,8 +329,8 @@ class Service:
         """Make a position the bot's; one that is ``to_close`` need not be fit to be held."""
         await self._cycle.finish_what_is_in_flight()
         ledger = self._journal.ledger
-        if ledger.active or ledger.execution:
-            held = ledger.active.symbol if ledger.active else "a job in flight"
+        if ledger.foremost or ledger.execution:
+            held = ledger.foremost.symbol if ledger.foremost else "a job in flight"
             return Answer(done=False, text=f"{symbol} cannot be adopted while {held} is held.")
         observation = await self._reader.read()
         if observation.account is None or observation.market is None:

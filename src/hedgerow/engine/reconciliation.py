@@ -107,7 +107,7 @@ class Reconciler:
         settled = isinstance(verdict, Consistent | Nothing)
         if settled and observation.account is not None:
             await self._lift(verdict, observation.account)
-        hedge = ledger.hedge
+        hedge = ledger.largest
         if isinstance(verdict, Consistent) and hedge and hedge.adopted and not hedge.history_known:
             await self._complete_history(hedge, observation)
         if settled:
@@ -118,7 +118,7 @@ class Reconciler:
         ledger = self._journal.ledger
         if account is None or not account.doubts or ledger.halt is not None:
             return
-        symbols = (ledger.hedge.symbol,) if ledger.hedge else ()
+        symbols = (ledger.largest.symbol,) if ledger.largest else ()
         await self._halt_for_doubt("; ".join(account.doubts), symbols)
 
     async def _halt_for_doubt(self, detail: str, symbols: tuple[str, ...]) -> None:
@@ -173,7 +173,7 @@ class Reconciler:
         )
 
     def _say(self, verdict: Verdict, observation: Observation, *, at_start: bool) -> None:
-        hedge = self._journal.ledger.hedge
+        hedge = self._journal.ledger.largest
         self._journal.say(
             Reconciled(
                 at=observation.at,
@@ -191,7 +191,7 @@ class Reconciler:
 
     async def _let_go(self, verdict: ClosedExternally | Replaced, observation: Observation, *, at_start: bool) -> None:
         ledger = self._journal.ledger
-        hedge = ledger.hedge
+        hedge = ledger.largest
         if hedge is None:
             await self._forget_imported(ledger.imported)
         else:
@@ -235,7 +235,7 @@ class Reconciler:
         until: datetime | None = None,
     ) -> None:
         """Book the trades that took a leg from us; what no trade explains is booked at the present price."""
-        hedge = self._journal.ledger.hedge
+        hedge = self._journal.ledger.largest
         if hedge is None:
             return
         fills = [

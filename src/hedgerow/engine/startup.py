@@ -81,7 +81,7 @@ class Startup:
                 identity=context.identity,
             )
         )
-        tracked = ledger.hedge.symbol if ledger.hedge else ledger.imported.symbol
+        tracked = ledger.largest.symbol if ledger.largest else ledger.imported.symbol
         journal.say(ReconcileStarted(at=self._clock.now(), tracked=tracked))
         await self._executor.resume()
         await self._executor.settle_transfer()
@@ -97,7 +97,7 @@ class Startup:
             return
         if not observation.account.doubts:
             await self._bookkeeper.open_books(observation.account)
-        before = journal.ledger.hedge
+        before = journal.ledger.largest
         verdict = await self._reconciler.settle(observation, at_start=True)
         if isinstance(verdict, Consistent | Nothing):
             await self._bookkeeper.book_fees()
@@ -117,7 +117,7 @@ class Startup:
                 hedge_before=before,
                 funding_before=before.funding_received if before else ZERO,
                 value_before=self._context.value_before or (before.entry_notional if before else None),
-                hedge=journal.ledger.hedge,
+                hedge=journal.ledger.largest,
                 value=verdict.position_value if isinstance(verdict, Consistent) else None,
             )
         )

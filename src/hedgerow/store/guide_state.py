@@ -110,7 +110,7 @@ def render(
 
     Without ``spot_price`` the position is valued at its entry, without ``signal`` at its entry's signal.
     """
-    hedge, totals, imported = ledger.hedge, ledger.totals, ledger.imported
+    hedge, totals, imported = ledger.largest, ledger.totals, ledger.imported
     return GuideState(
         current_position=_position(hedge, spot_price, signal) if hedge else None,
         position_opened_at=hedge.opened_at if hedge else None,

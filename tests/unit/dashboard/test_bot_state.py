@@ -29,7 +29,7 @@ from hedgerow.strategy.policies import VolumeFarming
 from support.drawing import examples
 from support.strategies import any_ledger
 from support.toy_venue import new_job
-from support.views import NOW, hedge, holding, ledger_of, listing, market_of, pair_of, short_of
+from support.views import NOW, hedge, holding, ledger_of, listing, market_of, opening_of, pair_of, short_of
 
 SECOND = timedelta(seconds=1)
 TEN = ledger_of(hedge("10"))
@@ -77,7 +77,7 @@ def process(state: ProcessState) -> Process:
 CASES: dict[str, tuple[BotState, Ledger, Process, Outlook | None]] = {
     "hedged": (BotState.HEDGED, TEN, RUNNING, OUTLOOK),
     "flat": (BotState.FLAT, Ledger(), RUNNING, replace(OUTLOOK, held=None, reason="too little capital")),
-    "opening": (BotState.OPENING, Ledger(opening=hedge("1"), execution=alone(JOB, 2)), RUNNING, OUTLOOK),
+    "opening": (BotState.OPENING, opening_of(hedge("1"), alone(JOB, 2)), RUNNING, OUTLOOK),
     "closing": (BotState.CLOSING, replace(TEN, execution=CLOSING), RUNNING, OUTLOOK),
     "reducing": (
         BotState.CLOSING,
@@ -88,13 +88,13 @@ CASES: dict[str, tuple[BotState, Ledger, Process, Outlook | None]] = {
     "trimming": (BotState.REPAIRING, replace(TEN, execution=replace(JOB, kind=ExecutionKind.TRIM)), RUNNING, OUTLOOK),
     "the follower is late": (
         BotState.REPAIRING,
-        Ledger(opening=hedge("1"), execution=replace(alone(JOB, 3), state=ExecutionState.REPAIRING)),
+        opening_of(hedge("1"), replace(alone(JOB, 3), state=ExecutionState.REPAIRING)),
         RUNNING,
         OUTLOOK,
     ),
     "an order in doubt": (
         BotState.REPAIRING,
-        Ledger(opening=hedge("1"), execution=replace(JOB, state=ExecutionState.IN_DOUBT)),
+        opening_of(hedge("1"), replace(JOB, state=ExecutionState.IN_DOUBT)),
         RUNNING,
         OUTLOOK,
     ),
@@ -113,18 +113,17 @@ CASES: dict[str, tuple[BotState, Ledger, Process, Outlook | None]] = {
     ),
     "a leg taken just now": (
         BotState.REPAIRING,
-        replace(lopsided("0", "10"), apart=Apart(hedge_id="h1", since=NOW - SECOND, price=Decimal(100))),
+        replace(lopsided("0", "10"), apart={"h1": Apart(hedge_id="h1", since=NOW - SECOND, price=Decimal(100))}),
         RUNNING,
         OUTLOOK,
     ),
     "a leg taken a minute ago": (
         BotState.NAKED,
-        replace(lopsided("0", "10"), apart=Apart(hedge_id="h1", since=NOW - 60 * SECOND, price=Decimal(100))),
+        replace(lopsided("0", "10"), apart={"h1": Apart(hedge_id="h1", since=NOW - 60 * SECOND, price=Decimal(100))}),
         RUNNING,
         OUTLOOK,
     ),
     "legs that differ and nobody says why": (BotState.REPAIRING, lopsided("10", "8"), RUNNING, None),
-    "an opening without a job": (BotState.REPAIRING, Ledger(opening=hedge("1")), RUNNING, OUTLOOK),
     "halted with a hedge": (BotState.HALTED_HEDGED, replace(TEN, halt=HALT), RUNNING, OUTLOOK),
     "halted without": (BotState.HALTED_FLAT, Ledger(halt=HALT), RUNNING, OUTLOOK),
     "blind with a hedge": (
@@ -214,7 +213,7 @@ def test_a_liquidation_is_called_that_in_the_title() -> None:
         held.orders[1], request=replace(held.orders[1].request, side=held.orders[0].request.side), forced=True
     )
     gone = replace(held, orders=(*held.orders, bought), tally=replace(held.tally, perp_quantity=Decimal(0)))
-    ledger = replace(ledger_of(gone), apart=Apart(hedge_id="h1", since=NOW - 9 * SECOND, price=Decimal(100)))
+    ledger = replace(ledger_of(gone), apart={"h1": Apart(hedge_id="h1", since=NOW - 9 * SECOND, price=Decimal(100))})
     report = told(ledger)
     assert report.state is BotState.NAKED
     assert "the short of AAAUSDT was liquidated" in report.title
@@ -223,14 +222,14 @@ def test_a_liquidation_is_called_that_in_the_title() -> None:
 
 def test_coins_without_a_short_are_worth_what_they_cost_when_it_was_taken() -> None:
     apart = Apart(hedge_id="h1", since=NOW - SECOND, price=Decimal(205))
-    report = told(replace(lopsided("10", "0"), apart=apart), outlook=None)
+    report = told(replace(lopsided("10", "0"), apart={apart.hedge_id: apart}), outlook=None)
     assert report.naked is not None
     assert report.naked.notional == 2050
 
 
 def test_a_leg_that_is_gone_is_told_though_no_bot_runs() -> None:
     apart = Apart(hedge_id="h1", since=NOW - 60 * SECOND, price=Decimal(100))
-    ledger = replace(lopsided("0", "10"), apart=apart)
+    ledger = replace(lopsided("0", "10"), apart={apart.hedge_id: apart})
     report = told(ledger, process(ProcessState.STOPPED))
     assert report.title == "Stopped; AAAUSDT is held unwatched, $1,000.00 of it unhedged"
     assert report.severity is Severity.ALARM
@@ -301,9 +300,9 @@ def test_hedged_is_never_said_of_legs_that_differ_beyond_the_tolerance(
     spot: Decimal, short: Decimal, running: Process, outlook: Outlook | None
 ) -> None:
     ledger = lopsided(str(spot), str(short))
-    assert ledger.hedge is not None
+    assert ledger.largest is not None
     legs = Legs(spot=spot, short=short)
-    beyond = leg_grade(leg_difference(ledger.hedge, legs, Decimal(100))) > 0 or not spot or not short
+    beyond = leg_grade(leg_difference(ledger.largest, legs, Decimal(100))) > 0 or not spot or not short
     report = bot_state(ledger, running, outlook, NOW)
     if beyond:
         assert report.state not in {BotState.HEDGED, BotState.HALTED_HEDGED, BotState.FLAT}

@@ -79,7 +79,7 @@ def test_times_of_checks_are_known() -> None:
     assert ended[0].read_at is not None
     assert writer.last.stopped_at == writer.last.at
     assert writer.last.next_check_at is None
-    assert harness.ledger.hedge is not None
+    assert harness.ledger.largest is not None
 
 
 def test_why_nothing_is_opened_is_told() -> None:

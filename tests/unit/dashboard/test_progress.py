@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from hedgerow.dashboard.progress import STEPS, ProgressObserver
-from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.notices import CycleEnded, Warned
 from support.story import HEDGE
+from support.views import ledger_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 def cycle(hours: float, *, equity: str | None = "1000", held: bool = False) -> CycleEnded:
     return CycleEnded(
         at=START + timedelta(hours=hours),
-        ledger=Ledger(hedge=HEDGE if held else None),
+        ledger=ledger_of(HEDGE if held else None),
         evaluation=None,
         equity=None if equity is None else Decimal(equity),
     )

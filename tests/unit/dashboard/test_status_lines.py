@@ -9,10 +9,9 @@ from msgspec.structs import replace
 from hedgerow.dashboard.bot_state import Process, ProcessState, bot_state
 from hedgerow.dashboard.status_lines import BotView, status_lines
 from hedgerow.domain.execution import ExecutionState
-from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.run_identity import RunIdentity, RunMode
 from support.toy_venue import new_job
-from support.views import NOW, hedge, pair_of
+from support.views import NOW, hedge, opening_of, pair_of
 
 IDENTITY = RunIdentity(
     mode=RunMode.PAPER,
@@ -41,7 +40,7 @@ def test_an_order_that_nobody_looks_at_may_have_been_filled(
     process: ProcessState, state: ExecutionState, *, certain: bool
 ) -> None:
     job = replace(new_job(pair=pair_of(), at=NOW - timedelta(seconds=9)), state=state)
-    ledger = Ledger(opening=NOTHING, execution=job)
+    ledger = opening_of(NOTHING, job)
     seen = Process(state=process, pid=7, last_beat=NOW)
     report = bot_state(ledger, seen, None, NOW)
     view = BotView(ledger=ledger, process=seen, outlook=None, report=report, now=NOW)

@@ -9,9 +9,9 @@ from support.ledger_builder import LedgerBuilder
 
 def test_a_partial_exit_realises_its_basis_and_fees_in_the_hedge_it_was_taken_from() -> None:
     diary = LedgerBuilder().open_hedge().wait(hours=8).paid(3, 1)
-    entry_fees = diary.ledger.hedge.entry_fees if diary.ledger.hedge else None
+    entry_fees = diary.ledger.largest.entry_fees if diary.ledger.largest else None
     diary.begin(ExecutionKind.REDUCE).trade("s-2", Side.SELL, 4, 160).trade("p-2", Side.BUY, 4, 162).repaired()
-    hedge = diary.wait(hours=8).paid(2, 2).ledger.hedge
+    hedge = diary.wait(hours=8).paid(2, 2).ledger.largest
     assert hedge
     assert (hedge.spot_quantity, hedge.short) == (Decimal("5.996"), Decimal(6))
     assert (hedge.funding_received, hedge.funding_payments) == (Decimal(5), 2)

@@ -101,7 +101,7 @@ def test_a_trade_without_an_order_of_ours_becomes_a_settled_record(market: Marke
 
 
 def test_b12_a_hedge_holds_its_coins_net_of_the_fee() -> None:
-    hedge = LedgerBuilder().open_hedge().ledger.hedge
+    hedge = LedgerBuilder().open_hedge().ledger.largest
     assert hedge
     assert (hedge.spot_quantity, hedge.perp_quantity, hedge.short) == (Decimal("9.9960"), Decimal(-10), Decimal(10))
     assert (hedge.entry_price, hedge.entry_notional, hedge.symbol) == (Decimal(100), Decimal(1000), "ABCUSDT")
@@ -133,7 +133,7 @@ def test_b3_funding_since_a_roll_leaves_out_what_came_before() -> None:
 
 
 def test_both_legs_are_valued_at_their_own_price_and_a_fee_in_coin_is_no_loss_of_trading() -> None:
-    hedge = LedgerBuilder().open_hedge().paid(3, 1).ledger.hedge
+    hedge = LedgerBuilder().open_hedge().paid(3, 1).ledger.largest
     assert hedge
     # Coins up ten dollars, short down ten: the basis earned is the premium of one dollar a coin.
     legs = Decimal("9.996") * 110 - 1000 + Decimal("0.4") + 1010 - 1110
@@ -148,7 +148,7 @@ def test_what_a_closed_hedge_earned_is_funding_plus_basis_minus_fees() -> None:
 
 
 def test_a_hedge_began_with_its_first_order_even_if_it_was_complete_much_later() -> None:
-    hedge = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).wait(hours=1).opened().ledger.hedge
+    hedge = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).wait(hours=1).opened().ledger.largest
     assert hedge
     assert hedge.begun_at == hedge.orders[0].issued_at
     assert (hedge.opened_at - hedge.begun_at).total_seconds() > 3600
@@ -172,7 +172,7 @@ OWN = (
 
 
 def held() -> HedgedPosition:
-    hedge = LedgerBuilder().open_hedge().ledger.hedge
+    hedge = LedgerBuilder().open_hedge().ledger.largest
     assert hedge is not None
     return hedge
 

@@ -212,7 +212,7 @@ async def _read_venue(venue: Archive, statement: Statement, opened: datetime) ->
 
 async def _prices(venue: Archive, account: AccountView, statement: Statement) -> dict[str, ExitPrices]:
     """Return what is needed to value the account and the open hedge; what has no market in USDT is missing."""
-    live = statement.ledger.active
+    live = statement.ledger.foremost
     coins = {f"{asset}{QUOTE_ASSET}" for asset, held in account.spot.items() if held.total and asset != QUOTE_ASSET}
     found: dict[str, ExitPrices] = {}
     for symbol in sorted(coins | {hedge.symbol for hedge in (live,) if hedge}):

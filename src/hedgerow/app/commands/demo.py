@@ -151,7 +151,7 @@ async def _log_of(plan: DemoPlan) -> tuple[Ledger, str]:
 
 def _prices(ledger: Ledger, world: World) -> ExitPrices:
     """Return what the open hedge is valued at, at the end of the market's data."""
-    hedge, view = ledger.active, world.market(1)
+    hedge, view = ledger.foremost, world.market(1)
     return NO_PRICES if hedge is None else exit_prices(hedge, prices_of(hedge.symbol, view, world.account()), view)
 
 
@@ -172,8 +172,8 @@ class _Recording:
     def on_notice(self, notice: Notice) -> None:
         """Take events and equity."""
         if isinstance(notice, Recorded):
-            if isinstance(notice.event, HedgeAdopted) and notice.after.hedge is not None:
-                self._begin(_taken_over(notice.after.hedge))
+            if isinstance(notice.event, HedgeAdopted) and notice.after.largest is not None:
+                self._begin(_taken_over(notice.after.largest))
             self._recorder.record(notice.event, notice.after)
         elif isinstance(notice, CycleEnded | EquityRead) and notice.equity is not None:
             self._begin(ZERO)

@@ -169,7 +169,7 @@ def account_findings(
     """Judge balances."""
     if isinstance(account, VenueError):
         return [unread("account", account)]
-    hedge = ledger.active if ledger else None
+    hedge = ledger.foremost if ledger else None
     spot, perp = account.spot_usdt, account.perp.transferable
     text = f"{spot:.2f} USDT on spot, {perp:.2f} USDT on perpetuals"
     least = parameters.capital_management.min_capital_usd
@@ -186,7 +186,7 @@ def position_findings(
     if isinstance(account, VenueError):
         return []
     known = ledger or Ledger()
-    hedge = known.active
+    hedge = known.foremost
     others = [
         symbol
         for symbol, position in account.positions.items()

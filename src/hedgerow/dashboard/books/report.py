@@ -140,7 +140,7 @@ class BooksReport(Struct, frozen=True, kw_only=True):
     def since_start(self) -> StrategyResult:
         """What all hedges of the log made, also those that are not shown."""
         ledger = self.statement.ledger
-        live = ledger.active
+        live = ledger.foremost
         held = [told.result for told in self.statement.hedges if live and told.hedge.hedge_id == live.hedge_id]
         priced = self.venue.prices.items() if self.venue else ()
         coins = {symbol.removesuffix(QUOTE_ASSET): prices.spot for symbol, prices in priced if prices.spot is not None}

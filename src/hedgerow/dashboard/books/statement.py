@@ -113,7 +113,7 @@ def _paid_to(before: Ledger, after: Ledger) -> str:
 
 
 def _kept(ledger: Ledger) -> Iterator[HedgedPosition]:
-    yield from (hedge for hedge in (ledger.hedge, ledger.opening) if hedge)
+    yield from (hedge for hedge in (ledger.largest, ledger.opening) if hedge)
     yield from (closed.hedge for closed in ledger.closed)
 
 
@@ -124,7 +124,7 @@ def read_statement(events: Iterable[ev.Event], prices: Mapping[str, ExitPrices] 
         reader.take(event)
     known = prices or {}
     hedges = [_statement_of(reader, c.hedge, result_of_ended(c), c) for c in reader.ended.values()]
-    for hedge in (reader.ledger.hedge, reader.ledger.opening):
+    for hedge in (reader.ledger.largest, reader.ledger.opening):
         if hedge is not None:
             at = reader.last_at or hedge.opened_at
             result = result_of(hedge, known.get(hedge.symbol, NO_PRICES), None, at)

@@ -315,7 +315,7 @@ def _target_decided(event: ev.TargetDecided) -> Lines:
 
 
 def _opened(after: Ledger) -> Lines:
-    hedge = after.hedge
+    hedge = after.largest
     if hedge is None:
         return ()
     return (
@@ -348,7 +348,7 @@ def _lost(event: ev.HedgeLost, before: Ledger, after: Ledger) -> Lines:
 
 def _ended(head: LogLine, hedge_id: str, before: Ledger, after: Ledger) -> Lines:
     """Return the result of a hedge, whose parts add up: net = funding + basis - fees."""
-    hedge = before.hedge
+    hedge = before.largest
     if hedge is None or hedge.hedge_id != hedge_id:
         return ()
     closed = after.closed[-1]
@@ -390,12 +390,12 @@ def _repaired(before: Ledger, after: Ledger) -> Lines:
     if job is not None and job.kind is ExecutionKind.CLOSE and not (job.spot.filled or job.perp.filled):
         return warning(f"Nothing was closed, the position is kept: {job.detail or 'no order was filled'}")
     lines = (success("Both legs match again"),)
-    return lines if after.hedge is None else lines + _legs(after.hedge)
+    return lines if after.largest is None else lines + _legs(after.largest)
 
 
 def _history_known(event: ev.HedgeAdopted, before: Ledger) -> Lines:
     # The adoption itself is worded by the moment that follows it; this is the history that was unreadable then.
-    if before.hedge is None or before.hedge.hedge_id != event.hedge.hedge_id:
+    if before.largest is None or before.largest.hedge_id != event.hedge.hedge_id:
         return ()
     received, count = log_funding(event.hedge.funding_received), event.hedge.funding_payments
     return info(f"Funding history of {event.hedge.symbol} is known now: {received} in {count} payments")
@@ -430,7 +430,7 @@ def _imported(event: ev.StateImported, before: Ledger) -> Lines:
 
 def _symbol_of(ledger: Ledger) -> str:
     """Return the symbol of the job or hedge at hand."""
-    found = ledger.execution or ledger.active
+    found = ledger.execution or ledger.foremost
     return found.symbol if found else "an ended position"
 
 

@@ -175,15 +175,15 @@ def _left_open(notice: mo.Stopped) -> Lines:
     if ledger.execution is not None:
         job = ledger.execution
         return warning(f"A trade is in flight ({job.kind} {job.symbol}): restart to finish it")
-    if ledger.hedge is None and not notice.account_read:
+    if ledger.largest is None and not notice.account_read:
         return warning("No position in the log; the account could not be read, so one may be open on the exchange")
-    if ledger.hedge is None:
+    if ledger.largest is None:
         return info("No position open")
-    return info(f"Position kept open: {ledger.hedge.symbol} (restart to continue)")
+    return info(f"Position kept open: {ledger.largest.symbol} (restart to continue)")
 
 
 def _statistics(ledger: Ledger, cycles: int) -> Lines:
-    totals, imported, hedge = ledger.totals, ledger.imported, ledger.hedge
+    totals, imported, hedge = ledger.totals, ledger.imported, ledger.largest
     lines = info(
         "Final statistics:",
         f"  Cycles: {cycles} (total: {totals.cycles + imported.cycle_count})",
@@ -224,7 +224,7 @@ def _stopped_at_once(notice: mo.StoppedAtOnce) -> Lines:
     if left:
         texts = ("Stopped at once. Left behind:", *(f"  {text}" for text in left))
         return tuple(LogLine(text=text, level=LineLevel.ERROR) for text in texts)
-    held = ledger.active
+    held = ledger.foremost
     rest = "no position is open" if held is None else f"nothing watches {held.symbol} until a bot is started"
     return warning(f"Stopped at once: no order is at work, {rest}")
 

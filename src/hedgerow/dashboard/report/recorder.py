@@ -116,7 +116,7 @@ class RunRecorder:
         ended = [closed for key, closed in self._closed.items() if key not in earlier]
         rows = [_row(closed.hedge, result_of_ended(closed), closed) for closed in ended]
         rows.sort(key=lambda row: (row.opened_at, row.hedge_id))
-        active = self._ledger.active
+        active = self._ledger.foremost
         if active is None:
             return tuple(rows)
         return (*rows, _row(active, result_of(active, end.prices, None, end.at)))
@@ -131,13 +131,13 @@ class RunRecorder:
 
 def _funding_of(ledger: Ledger) -> Decimal:
     """Return the funding of all hedges, ended and live, quote units."""
-    active = ledger.active
+    active = ledger.foremost
     return ledger.totals.funding + (active.funding_received if active else ZERO)
 
 
 def _fees_of(ledger: Ledger) -> Decimal:
     """Return the fees of all hedges, ended and live, quote units; estimated where not booked yet."""
-    active = ledger.active
+    active = ledger.foremost
     return ledger.totals.fees + (active.tally.fees if active else ZERO)
 
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.funding import FundingPayment
+from hedgerow.domain.ledger.order_index import with_hedge
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import DustLot, HedgedPosition, newest_stamps
 
@@ -49,10 +50,9 @@ def funding_received(ledger: Ledger, event: ev.FundingReceived) -> Ledger:
 def _attributed(ledger: Ledger, payment: FundingPayment) -> Ledger:
     """Give a payment to the hedge held at its stamp, wherever that hedge is by now."""
     for slack in (timedelta(0), LATE_FUNDING):
-        for name in ("hedge", "opening"):
-            hedge: HedgedPosition | None = getattr(ledger, name)
-            if hedge and _held_at(hedge, payment, slack):
-                return replace(ledger, **{name: _paid(hedge, payment)})
+        for hedge in ledger.live_hedges:
+            if _held_at(hedge, payment, slack):
+                return with_hedge(ledger, _paid(hedge, payment))
         for index, closed in enumerate(ledger.closed):
             if _held_at(closed.hedge, payment, slack) and payment.at <= closed.closed_at + slack:
                 changed = replace(closed, hedge=_paid(closed.hedge, payment))
@@ -100,7 +100,7 @@ def _dust_exchanged(ledger: Ledger, event: ev.ExternalFlow) -> Mapping[str, Dust
     exchanged = (
         event.kind is ev.FlowKind.AUTO_EXCHANGE and event.wallet is ev.Wallet.SPOT and -before <= event.amount < 0
     )
-    if lot is None or not exchanged or (ledger.active is not None and ledger.active.pair.base == event.asset):
+    if lot is None or not exchanged or any(each.pair.base == event.asset for each in ledger.hedges.values()):
         return ledger.dust
     left = (lot.quantity * (before + event.amount) / before).quantize(COIN_STEP)
     return {**ledger.dust, event.asset: replace(lot, quantity=left)}

@@ -42,10 +42,10 @@ _BAD_ENDS: Final = frozenset(
 
 
 def _closed(before: Ledger, after: Ledger, event: ev.HedgeClosed | ev.HedgeLost) -> Ledger:
-    hedge = before.hedge
-    if hedge is None or hedge.hedge_id != event.hedge_id:
+    hedge = before.open_hedge(event.hedge_id)
+    if hedge is None:
         return after
-    after = replace(after, deferral=None)
+    after = _undeferred(after, hedge.hedge_id)
     incident = _INCIDENTS.get(event.reason)
     if incident is not None:
         after = _with_incident(after, Incident(at=event.at, symbol=hedge.symbol, reason=incident, detail=event.reason))
@@ -107,13 +107,18 @@ def _said(fills: list[Fill]) -> str:
 
 
 def _deferred(before: Ledger, after: Ledger, event: ev.ExitDeferred) -> Ledger:
-    if before.hedge is None or before.hedge.hedge_id != event.hedge_id:
+    if before.open_hedge(event.hedge_id) is None:
         return after
-    return replace(after, deferral=Deferral(hedge_id=event.hedge_id, since=event.at, until=event.until))
+    deferral = Deferral(hedge_id=event.hedge_id, since=event.at, until=event.until)
+    return replace(after, deferrals={**after.deferrals, event.hedge_id: deferral})
 
 
-def _deferral_ended(_before: Ledger, after: Ledger, _event: ev.ExitDeferralEnded) -> Ledger:
-    return replace(after, deferral=None)
+def _deferral_ended(_before: Ledger, after: Ledger, event: ev.ExitDeferralEnded) -> Ledger:
+    return _undeferred(after, event.hedge_id)
+
+
+def _undeferred(ledger: Ledger, hedge_id: str) -> Ledger:
+    return replace(ledger, deferrals={key: each for key, each in ledger.deferrals.items() if key != hedge_id})
 
 
 def _with_incident(ledger: Ledger, incident: Incident) -> Ledger:

@@ -35,16 +35,14 @@ class _Stretch(Struct, frozen=True, kw_only=True):
 
 def measured(before: Ledger, after: Ledger, event: ev.Event) -> Ledger:
     """Return ``after`` with the time that the legs were apart; ``before`` is the ledger before ``event``."""
-    if isinstance(event, ev.ExternalFills):
-        return _with_trades(before, after, event)
-    apart = before.apart
-    if apart is None:
-        return after
-    hedge = after.hedge
-    matched = (
-        hedge is None or hedge.hedge_id != apart.hedge_id or not _differ(hedge.pair, _difference(hedge), apart.price)
-    )
-    return _longer(replace(after, apart=None if matched else apart), apart.since, event.at)
+    traded = event.hedge_id if isinstance(event, ev.ExternalFills) else None
+    for hedge_id, apart in before.apart.items():
+        if hedge_id == traded:
+            continue
+        hedge = after.open_hedge(hedge_id)
+        matched = hedge is None or not _differ(hedge.pair, _difference(hedge), apart.price)
+        after = _longer(_with_apart(after, hedge_id, None if matched else apart), apart.since, event.at)
+    return _with_trades(before, after, event) if isinstance(event, ev.ExternalFills) else after
 
 
 def _with_trades(before: Ledger, after: Ledger, event: ev.ExternalFills) -> Ledger:
@@ -52,23 +50,28 @@ def _with_trades(before: Ledger, after: Ledger, event: ev.ExternalFills) -> Ledg
     fresh = [fill for fill in event.fills if not before.trades_seen.knows(fill.key, fill.at)]
     if hedge is None or not fresh:
         return after
-    live = before.hedge is not None and before.hedge.hedge_id == event.hedge_id
-    known = before.apart if live else None
+    live = before.open_hedge(event.hedge_id) is not None
+    known = before.apart.get(event.hedge_id) if live else None
     # Late trades take the place of what was assumed: the sums do not change, only the time is known now.
     begin = ZERO if event.late or not live else _difference(hedge)
     found = _walk(hedge.pair, hedge.hedge_id, begin, None if event.late else known, fresh)
     after = replace(after, max_naked_seconds=max(after.max_naked_seconds, found.longest.total_seconds()))
     after = replace(after, max_naked_notional=max(after.max_naked_notional, found.notional))
     if found.apart is None:
-        return replace(after, apart=known if event.late else None) if live else after
+        return _with_apart(after, event.hedge_id, known if event.late else None) if live else after
     if not live:
         return _longer(after, found.apart.since, _ended_at(before, event))
     if event.late:
         if known is None:
             return _longer(after, found.apart.since, _last_order(hedge))
         earlier = min(known.since, found.apart.since)
-        return _longer(replace(after, apart=replace(known, since=earlier)), earlier, event.at)
-    return _longer(replace(after, apart=found.apart), found.apart.since, event.at)
+        return _longer(_with_apart(after, event.hedge_id, replace(known, since=earlier)), earlier, event.at)
+    return _longer(_with_apart(after, event.hedge_id, found.apart), found.apart.since, event.at)
+
+
+def _with_apart(ledger: Ledger, hedge_id: str, apart: Apart | None) -> Ledger:
+    others = {key: each for key, each in ledger.apart.items() if key != hedge_id}
+    return replace(ledger, apart=others if apart is None else {**others, hedge_id: apart})
 
 
 def _walk(pair: BasisPair, hedge_id: str, difference: Decimal, apart: Apart | None, fills: Iterable[Fill]) -> _Stretch:

@@ -16,8 +16,10 @@ __all__ = [
     "retallied",
     "with_changed_hedge",
     "with_changed_order",
+    "with_hedge",
     "with_record",
     "with_result",
+    "without_hedge",
 ]
 
 
@@ -32,7 +34,7 @@ def with_changed_order(ledger: Ledger, client_id: str, change: Callable[[OrderRe
     record = ledger.orders.get(client_id)
     if record is not None:
         return with_record(ledger, change(record))
-    for hedge in (ledger.hedge, ledger.opening):
+    for hedge in ledger.hedges.values():
         old = _find(hedge, client_id)
         if old is not None:
             return _owned_by_hedge(ledger, change(old))
@@ -42,9 +44,10 @@ def with_changed_order(ledger: Ledger, client_id: str, change: Callable[[OrderRe
 
 
 def with_changed_hedge(ledger: Ledger, hedge_id: str, change: Callable[[HedgedPosition], HedgedPosition]) -> Ledger:
-    """Change a hedge that ``hedge_of`` knows: the live one, or a closed one, whose result moves the totals."""
-    if ledger.hedge and ledger.hedge.hedge_id == hedge_id:
-        return replace(ledger, hedge=change(ledger.hedge))
+    """Change a hedge that ``hedge_of`` knows: an open one, or a closed one, whose result moves the totals."""
+    live = ledger.open_hedge(hedge_id)
+    if live is not None:
+        return with_hedge(ledger, change(live))
     old = next(closed for closed in ledger.closed if closed.hedge_id == hedge_id)
     late = replace(old, hedge=change(old.hedge))
     totals = with_result(_without_result(ledger.totals, old), late)
@@ -52,26 +55,36 @@ def with_changed_hedge(ledger: Ledger, hedge_id: str, change: Callable[[HedgedPo
 
 
 def hedge_of(ledger: Ledger, hedge_id: str) -> HedgedPosition | None:
-    """Return the live hedge or a closed one by its id; None for one that is opening, or not known any more."""
-    known = [ledger.hedge] if ledger.hedge else []
-    return next((h for h in (*known, *(c.hedge for c in ledger.closed)) if h.hedge_id == hedge_id), None)
+    """Return an open hedge or a closed one by its id; None for one that is opening, or not known any more."""
+    closed = (each.hedge for each in ledger.closed if each.hedge_id == hedge_id)
+    return ledger.open_hedge(hedge_id) or next(closed, None)
 
 
-def _find(hedge: HedgedPosition | None, client_id: str) -> OrderRecord | None:
-    if hedge is None:
-        return None
+def with_hedge(ledger: Ledger, hedge: HedgedPosition) -> Ledger:
+    """Put a live hedge in, or in the place of the one with its id."""
+    return replace(ledger, hedges={**ledger.hedges, hedge.hedge_id: hedge})
+
+
+def without_hedge(ledger: Ledger, hedge_id: str) -> Ledger:
+    """Let go of a live hedge, and of the job in flight where it is about it."""
+    hedges = {key: hedge for key, hedge in ledger.hedges.items() if key != hedge_id}
+    if ledger.execution is not None and ledger.execution.hedge_id != hedge_id:
+        return replace(ledger, hedges=hedges)
+    return replace(ledger, hedges=hedges, execution=None, orders={})
+
+
+def _find(hedge: HedgedPosition, client_id: str) -> OrderRecord | None:
     return next((r for r in hedge.orders if r.request.client_id == client_id), None)
 
 
 def _owned_by_hedge(ledger: Ledger, record: OrderRecord) -> Ledger:
-    if ledger.opening and ledger.opening.hedge_id == record.hedge_id:
-        return replace(ledger, opening=_holding(ledger.opening, record))
-    if ledger.hedge and ledger.hedge.hedge_id == record.hedge_id:
-        hedge = _holding(ledger.hedge, record)
-        if not (record.opens or record.issued_at <= hedge.opened_at):
-            return replace(ledger, hedge=hedge)
-        return replace(ledger, hedge=replace(hedge, entry_fees=_entry_fees(hedge), entry_notional=_entry(hedge)))
-    return ledger
+    owner = ledger.hedges.get(record.hedge_id)
+    if owner is None:
+        return ledger
+    hedge = _holding(owner, record)
+    if owner is ledger.opening or not (record.opens or record.issued_at <= hedge.opened_at):
+        return with_hedge(ledger, hedge)
+    return with_hedge(ledger, replace(hedge, entry_fees=_entry_fees(hedge), entry_notional=_entry(hedge)))
 
 
 def _holding(hedge: HedgedPosition, record: OrderRecord) -> HedgedPosition:
@@ -114,8 +127,7 @@ def retallied(hedge: HedgedPosition) -> HedgedPosition:
 
 def base_of(ledger: Ledger, symbol: str) -> str:
     """Return the coin of ``symbol``; of a symbol no hedge is known of any more, what its name says."""
-    hedges = [h for h in (ledger.hedge, ledger.opening) if h] + [c.hedge for c in ledger.closed]
-    return next((h.pair.base for h in hedges if h.symbol == symbol), symbol.removesuffix(QUOTE_ASSET))
+    return next((h.pair.base for h in ledger.known_hedges if h.symbol == symbol), symbol.removesuffix(QUOTE_ASSET))
 
 
 def with_result(totals: Totals, closed: ClosedHedge) -> Totals:

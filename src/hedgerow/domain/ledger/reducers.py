@@ -14,10 +14,7 @@ from hedgerow.domain.ledger import naked_time as folding_apart
 from hedgerow.domain.ledger import order_reducers as folding_orders
 from hedgerow.domain.ledger.books import Books
 from hedgerow.domain.ledger.denomination import dust_in_new_units, hedge_in_new_units, job_in_new_units
-from hedgerow.domain.ledger.order_index import (
-    retallied,
-    with_result,
-)
+from hedgerow.domain.ledger.order_index import retallied, with_hedge, with_result, without_hedge
 from hedgerow.domain.ledger.state import ImportedState, Ledger, LogMark, StandingHalt, Target, TradingDay
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.operator_requests import HandledRequest, RequestOutcome
@@ -57,7 +54,7 @@ def apply(ledger: Ledger, event: ev.Event) -> Ledger:
     braked = folding_brakes.AFTER.get(type(event))
     if braked is not None:
         after = braked(ledger, after, event)
-    if ledger.apart is not None or type(event) is ev.ExternalFills:
+    if ledger.apart or type(event) is ev.ExternalFills:
         after = folding_apart.measured(ledger, after, event)
     return replace(after, events=ledger.events + 1, started_at=ledger.started_at or event.at)
 
@@ -96,16 +93,14 @@ def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, 
             return _execution_started(ledger, event)
         case ev.HedgeOpened():
             return _hedge_opened(ledger, event)
-        case ev.HedgeClosed():
-            return _hedge_closed(ledger, event)
+        case ev.HedgeClosed() | ev.HedgeLost():
+            return _hedge_ended(ledger, event)
         case ev.HedgeAborted():
             return _hedge_aborted(ledger, event)
         case ev.HedgeRepaired():
             return _hedge_repaired(ledger, event)
         case ev.HedgeAdopted():
             return _hedge_adopted(ledger, event)
-        case ev.HedgeLost():
-            return _hedge_lost(ledger, event)
         case ev.HedgeRolled():
             return _hedge_rolled(ledger, event)
         case ev.DustKept():
@@ -155,7 +150,7 @@ def _execution_started(ledger: Ledger, event: ev.ExecutionStarted) -> Ledger:
         entry_apr=job.plan.entry_apr,
         entry_notional=ZERO,
     )
-    return replace(started, opening=opening, target=None)
+    return with_hedge(replace(started, target=None), opening)
 
 
 def _execution_stepped(ledger: Ledger, event: ev.ExecutionStepped) -> Ledger:
@@ -187,22 +182,13 @@ def _hedge_opened(ledger: Ledger, event: ev.HedgeOpened) -> Ledger:
         opening_quality=event.quality,
     )
     totals = replace(ledger.totals, opened=ledger.totals.opened + 1)
-    return replace(ledger, hedge=hedge, opening=None, execution=None, orders={}, totals=totals)
+    return with_hedge(replace(ledger, execution=None, orders={}, totals=totals), hedge)
 
 
-def _hedge_closed(ledger: Ledger, event: ev.HedgeClosed) -> Ledger:
-    if ledger.hedge is None or ledger.hedge.hedge_id != event.hedge_id:
+def _hedge_ended(ledger: Ledger, event: ev.HedgeClosed | ev.HedgeLost) -> Ledger:
+    hedge = ledger.open_hedge(event.hedge_id)
+    if hedge is None:
         return ledger
-    return _ended(ledger, ledger.hedge, event)
-
-
-def _hedge_lost(ledger: Ledger, event: ev.HedgeLost) -> Ledger:
-    if ledger.hedge is None or ledger.hedge.hedge_id != event.hedge_id:
-        return ledger
-    return _ended(ledger, ledger.hedge, event)
-
-
-def _ended(ledger: Ledger, hedge: HedgedPosition, event: ev.HedgeClosed | ev.HedgeLost) -> Ledger:
     closed = ClosedHedge(
         hedge=hedge,
         closed_at=event.at,
@@ -211,8 +197,7 @@ def _ended(ledger: Ledger, hedge: HedgedPosition, event: ev.HedgeClosed | ev.Hed
         quality=event.quality if isinstance(event, ev.HedgeClosed) else None,
     )
     totals = replace(with_result(ledger.totals, closed), closed=ledger.totals.closed + 1)
-    after = replace(ledger, hedge=None, execution=None, orders={}, totals=totals)
-    return _kept(after, closed)
+    return _kept(without_hedge(replace(ledger, totals=totals), hedge.hedge_id), closed)
 
 
 def _hedge_aborted(ledger: Ledger, event: ev.HedgeAborted) -> Ledger:
@@ -227,7 +212,7 @@ def _hedge_aborted(ledger: Ledger, event: ev.HedgeAborted) -> Ledger:
         quality=event.quality,
     )
     totals = replace(with_result(ledger.totals, aborted), aborted=ledger.totals.aborted + 1)
-    after = replace(ledger, opening=None, execution=None, orders={}, totals=totals)
+    after = without_hedge(replace(ledger, totals=totals), opening.hedge_id)
     return _kept(after, aborted) if opening.orders else after
 
 
@@ -239,9 +224,8 @@ def _hedge_repaired(ledger: Ledger, event: ev.HedgeRepaired) -> Ledger:
 def _hedge_adopted(ledger: Ledger, event: ev.HedgeAdopted) -> Ledger:
     # The figures of an imported state file count the position it held as opened already.
     imported = ledger.awaited_import == event.hedge.symbol
-    known = imported or (ledger.hedge is not None and ledger.hedge.hedge_id == event.hedge.hedge_id)
-    totals = ledger.totals if known else replace(ledger.totals, opened=ledger.totals.opened + 1)
-    again = ledger.hedge if ledger.hedge and ledger.hedge.hedge_id == event.hedge.hedge_id else None
+    again = ledger.open_hedge(event.hedge.hedge_id)
+    totals = ledger.totals if imported or again else replace(ledger.totals, opened=ledger.totals.opened + 1)
     adopted_at = again.adopted_at if again else event.at
     symbol = event.hedge.symbol
     trades, paid = ledger.trades_seen, ledger.funding_seen
@@ -252,19 +236,19 @@ def _hedge_adopted(ledger: Ledger, event: ev.HedgeAdopted) -> Ledger:
     for payment in event.payments:
         if payment.tran_id not in paid:
             paid = paid.adding(payment.tran_id, payment.at)
-    return replace(
-        ledger,
-        hedge=retallied(
-            replace(
-                event.hedge,
-                adopted_at=adopted_at,
-                paid_at=newest_stamps(payment.at for payment in event.payments),
-            )
+    stamps = newest_stamps(payment.at for payment in event.payments)
+    hedge = retallied(replace(event.hedge, adopted_at=adopted_at, paid_at=stamps))
+    books = _with_late_payments(ledger, event)
+    return with_hedge(
+        replace(
+            ledger,
+            hedges={key: each for key, each in ledger.hedges.items() if each.symbol != symbol},
+            totals=totals,
+            trades_seen=trades,
+            funding_seen=paid,
+            books=books,
         ),
-        totals=totals,
-        trades_seen=trades,
-        funding_seen=paid,
-        books=_with_late_payments(ledger, event),
+        hedge,
     )
 
 
@@ -279,21 +263,21 @@ def _with_late_payments(ledger: Ledger, event: ev.HedgeAdopted) -> Books:
 
 
 def _hedge_rolled(ledger: Ledger, event: ev.HedgeRolled) -> Ledger:
-    hedge = ledger.hedge
-    if hedge is None or hedge.hedge_id != event.hedge_id:
+    hedge = ledger.open_hedge(event.hedge_id)
+    if hedge is None:
         return ledger
-    rolled = replace(hedge, counted_from=event.at, funding_before_roll=hedge.funding_received)
-    return replace(ledger, hedge=rolled)
+    return with_hedge(ledger, replace(hedge, counted_from=event.at, funding_before_roll=hedge.funding_received))
 
 
 def _hedge_redenominated(ledger: Ledger, event: ev.HedgeRedenominated) -> Ledger:
-    hedge, job, factor = ledger.active, ledger.execution, event.factor
-    if hedge is None or hedge.hedge_id != event.hedge_id:
+    hedge, job, factor = ledger.hedges.get(event.hedge_id), ledger.execution, event.factor
+    if hedge is None:
         return ledger
     base = hedge.pair.base
     dust = {asset: dust_in_new_units(lot, factor) if asset == base else lot for asset, lot in ledger.dust.items()}
-    held = {"hedge" if ledger.hedge is not None else "opening": hedge_in_new_units(hedge, factor)}
-    return replace(ledger, execution=job and job_in_new_units(job, factor), dust=dust, **held)
+    if job is not None and job.hedge_id == event.hedge_id:
+        ledger = replace(ledger, execution=job_in_new_units(job, factor))
+    return with_hedge(replace(ledger, dust=dust), hedge_in_new_units(hedge, factor))
 
 
 def _dust_kept(ledger: Ledger, event: ev.DustKept) -> Ledger:
@@ -306,8 +290,8 @@ def _dust_kept(ledger: Ledger, event: ev.DustKept) -> Ledger:
 
 
 def _dust_swept(ledger: Ledger, event: ev.DustSwept) -> Ledger:
-    hedge, kept = ledger.hedge, ledger.dust.get(event.lot.asset)
-    if hedge is None or hedge.hedge_id != event.hedge_id or kept is None or hedge.pair.base != kept.asset:
+    hedge, kept = ledger.open_hedge(event.hedge_id), ledger.dust.get(event.lot.asset)
+    if hedge is None or kept is None or hedge.pair.base != kept.asset:
         return ledger
     swept = replace(
         hedge,
@@ -315,7 +299,7 @@ def _dust_swept(ledger: Ledger, event: ev.DustSwept) -> Ledger:
         swept_cost=hedge.swept_cost + kept.cost,
     )
     rest: dict[str, DustLot] = {asset: lot for asset, lot in ledger.dust.items() if asset != kept.asset}
-    return replace(ledger, hedge=retallied(swept), dust=rest)
+    return with_hedge(replace(ledger, dust=rest), retallied(swept))
 
 
 # --- standing orders of the house ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.commands import TransferFunds
 from hedgerow.domain.events import HaltReason
-from hedgerow.domain.execution import ExecutionState, HedgeExecution
+from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.ledger.booked import BookedIds
 from hedgerow.domain.ledger.books import Books
 from hedgerow.domain.money import ZERO
@@ -161,11 +161,10 @@ class Ledger(Struct, frozen=True, kw_only=True):
     """Time of the reading that the books were opened with: what happened up to it is in the opening balances."""
     events: int = 0
     """How many events were folded."""
-    hedge: HedgedPosition | None = None
-    """The open hedge; while it is being closed too."""
-    opening: HedgedPosition | None = None
-    """The hedge being opened: owns its fills already, is no hedge yet."""
+    hedges: Mapping[str, HedgedPosition] = field(default_factory=dict[str, HedgedPosition])
+    """By id: the open hedges, those being closed too, and the one being opened. No two are of one pair."""
     execution: HedgeExecution | None = None
+    """The one job in flight; what an opening opens is in ``hedges`` already, and owns its fills."""
     orders: Mapping[str, OrderRecord] = field(default_factory=dict[str, OrderRecord])
     """Orders of the job in flight, by client id."""
     transfer: TransferFunds | None = None
@@ -184,7 +183,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     """Missing money that a person has seen: it halts nothing again, quote units."""
     cooldowns: Mapping[str, Cooldown] = field(default_factory=dict[str, Cooldown])
     """By symbol."""
-    deferral: Deferral | None = None
+    deferrals: Mapping[str, Deferral] = field(default_factory=dict[str, Deferral])
+    """By hedge id."""
     requests: tuple[HandledRequest, ...] = ()
     """The newest requests of persons that were answered, oldest first: none is carried out twice."""
     day: TradingDay | None = None
@@ -213,7 +213,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     max_naked_seconds: float = 0.0
     """Longest time that the legs differed, whoever made them differ."""
     max_naked_notional: Decimal = ZERO
-    apart: Apart | None = None
+    apart: Mapping[str, Apart] = field(default_factory=dict[str, Apart])
+    """By hedge id."""
 
     @property
     def standing_halt(self) -> StandingHalt | None:
@@ -223,7 +224,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     @property
     def awaited_import(self) -> str | None:
         """Symbol of the position in the guide's state file that was neither found on the exchange nor missed there."""
-        untouched = self.hedge is None and self.totals.opened == self.totals.closed == 0
+        untouched = not self.open_hedges and self.totals.opened == self.totals.closed == 0
         return self.imported.symbol if untouched else None
 
     @property
@@ -233,14 +234,51 @@ class Ledger(Struct, frozen=True, kw_only=True):
 
     @property
     def kept_orders(self) -> tuple[OrderRecord, ...]:
-        """The orders of the open hedge, of the one being opened and of the closed ones that still have theirs."""
-        hedges = (self.hedge, self.opening, *(closed.hedge for closed in self.closed))
-        return tuple(record for hedge in hedges if hedge for record in hedge.orders)
+        """The orders of the open hedges, of the one being opened and of the closed ones that still have theirs."""
+        return tuple(record for hedge in self.known_hedges for record in hedge.orders)
 
     @property
-    def active(self) -> HedgedPosition | None:
-        """The hedge that owns coins and a short now, opening or open."""
-        return self.hedge or self.opening
+    def opening(self) -> HedgedPosition | None:
+        """The hedge that the job in flight opens: owns its fills already, is no hedge yet."""
+        job = self.execution
+        return self.hedges.get(job.hedge_id) if job is not None and job.kind is ExecutionKind.OPEN else None
+
+    @property
+    def open_hedges(self) -> tuple[HedgedPosition, ...]:
+        """The open hedges, those being closed too, oldest first."""
+        opening = self.opening
+        hedges = [hedge for hedge in self.hedges.values() if hedge is not opening]
+        return tuple(sorted(hedges, key=lambda hedge: (hedge.opened_at, hedge.hedge_id)))
+
+    @property
+    def live_hedges(self) -> tuple[HedgedPosition, ...]:
+        """Every hedge that owns coins or a short now: the open ones, oldest first, then the one being opened."""
+        opening = self.opening
+        return self.open_hedges if opening is None else (*self.open_hedges, opening)
+
+    @property
+    def known_hedges(self) -> tuple[HedgedPosition, ...]:
+        """The live hedges, and the closed ones that are kept."""
+        return (*self.live_hedges, *(closed.hedge for closed in self.closed))
+
+    @property
+    def largest(self) -> HedgedPosition | None:
+        """The open hedge with the largest entry; the oldest one of several."""
+        return max(self.open_hedges, key=lambda hedge: hedge.entry_notional, default=None)
+
+    @property
+    def foremost(self) -> HedgedPosition | None:
+        """What is shown where there is room for one hedge: the largest open one, else the one being opened."""
+        return self.largest or self.opening
+
+    def open_hedge(self, hedge_id: str) -> HedgedPosition | None:
+        """Return an open hedge by its id; None for one that is being opened, or has ended."""
+        hedge = self.hedges.get(hedge_id)
+        return None if hedge is self.opening else hedge
+
+    def held(self, symbol: str) -> HedgedPosition | None:
+        """Return the live hedge of a pair."""
+        return next((hedge for hedge in self.hedges.values() if hedge.symbol == symbol), None)
 
     @property
     def doubtful_orders(self) -> tuple[str, ...]:
@@ -261,10 +299,9 @@ class Ledger(Struct, frozen=True, kw_only=True):
         return self.totals.net_profit + self.imported.total_profit_loss
 
     def owned(self, asset: str) -> Decimal:
-        """Return the coins of ``asset`` that the ledger owns: hedge, opening and dust."""
+        """Return the coins of ``asset`` that the ledger owns: those of live hedges, and dust."""
         if asset == QUOTE_ASSET:
             return ZERO
-        active = self.active
-        hedged = active.spot_quantity if active and active.pair.base == asset else ZERO
+        hedged = sum((each.spot_quantity for each in self.hedges.values() if each.pair.base == asset), ZERO)
         lot = self.dust.get(asset)
         return hedged + (lot.quantity if lot else ZERO)

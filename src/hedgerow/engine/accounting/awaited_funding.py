@@ -45,7 +45,7 @@ class AwaitedFunding:
 
     def expect(self, ledger: Ledger, settled: Sequence[FundingRate]) -> None:
         """Add the settlements that the open hedge was certainly held at and was not paid for."""
-        hedge, opened = ledger.hedge, ledger.books_since
+        hedge, opened = ledger.largest, ledger.books_since
         if hedge is None or opened is None or not hedge.history_known:
             return
         since = max(hedge.opened_at + OFF_STAMP, opened)
@@ -61,7 +61,7 @@ class AwaitedFunding:
 
     def looked(self, ledger: Ledger, now: datetime) -> list[str]:
         """Drop what was paid since, and what is too old; return a line for each that is missing for long, once."""
-        hedges = [h for h in (ledger.hedge, *(closed.hedge for closed in ledger.closed)) if h]
+        hedges = [h for h in (ledger.largest, *(closed.hedge for closed in ledger.closed)) if h]
         self._missing = {
             key: settlement
             for key, settlement in self._missing.items()

@@ -91,7 +91,9 @@ class Bookkeeper:
         try:
             payments = await self._venue.funding_payments(self._funding_since(opened, force=force) - OVERLAP)
         except VenueError as unreadable:
-            if ledger.hedge is None or ledger.hedge.history_known:  # else it was said in this check when it was adopted
+            if (
+                ledger.largest is None or ledger.largest.history_known
+            ):  # else it was said in this check when it was adopted
                 self._journal.say(Warned(at=now, text=f"Could not fetch funding history: {unreadable}"))
             return
         self._funding_checked = now
@@ -123,8 +125,8 @@ class Bookkeeper:
     def _recent_hedge(self) -> HedgedPosition | None:
         """Return the hedge held, or one closed so lately that a payment of its may still arrive."""
         ledger = self._journal.ledger
-        if ledger.hedge:
-            return ledger.hedge
+        if ledger.largest:
+            return ledger.largest
         late = [c for c in ledger.closed if self._clock.now() - c.closed_at <= 2 * LATE_ROWS]
         return late[-1].hedge if late else None
 
@@ -245,7 +247,7 @@ def _venue_time(account: AccountView) -> datetime:
 
 
 def _unsettled(ledger: Ledger) -> list[tuple[HedgedPosition, Market, list[OrderRecord]]]:
-    hedges = [h for h in (ledger.hedge, ledger.opening) if h] + [c.hedge for c in ledger.closed]
+    hedges = [h for h in (ledger.largest, ledger.opening) if h] + [c.hedge for c in ledger.closed]
     found: list[tuple[HedgedPosition, Market, list[OrderRecord]]] = []
     for hedge in hedges:
         pending = hedge.unsettled

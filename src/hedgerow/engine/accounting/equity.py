@@ -40,4 +40,4 @@ def _unrealized(position: PerpPosition, market: MarketView) -> Decimal:
 
 def _owned_assets(ledger: Ledger) -> set[str]:
     assets = set(ledger.dust)
-    return assets | {ledger.active.pair.base} if ledger.active else assets
+    return assets | {ledger.foremost.pair.base} if ledger.foremost else assets

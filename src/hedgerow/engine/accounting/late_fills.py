@@ -105,15 +105,15 @@ class LateFills:
         fills = tuple(sorted((fill for entry in strays for fill in entry.fills), key=lambda fill: fill.at))
         names = ", ".join(f"{fill.market} {fill.side} {plain(fill.quantity)}" for fill in fills)
         text = f"{symbol}: {names} of {CAUSE} filled late"
-        if ledger.hedge is not None and ledger.hedge.symbol != symbol:
+        if ledger.largest is not None and ledger.largest.symbol != symbol:
             if ledger.standing_halt is None:
-                detail = f"{text}; it is closed when {ledger.hedge.symbol} is"
+                detail = f"{text}; it is closed when {ledger.largest.symbol} is"
                 await self._journal.record(ev.Halted(at=now, reason=ev.HaltReason.NAKED, detail=detail))
             return
         self._journal.say(Warned(at=now, text=f"{text}: it is the bot's"))
-        hedge_id = ledger.hedge.hedge_id if ledger.hedge else self._ids.next()
+        hedge_id = ledger.largest.hedge_id if ledger.largest else self._ids.next()
         booked = ev.ExternalFills(at=now, hedge_id=hedge_id, fills=fills, cause=CAUSE, own=True)
-        if ledger.hedge is not None:
+        if ledger.largest is not None:
             await self._journal.record(booked)
             return
         hedge = HedgedPosition(
@@ -180,7 +180,7 @@ def _suspicious(verdict: Verdict, account: AccountView, ledger: Ledger) -> set[s
 
 
 def _all(ledger: Ledger) -> list[HedgedPosition]:
-    return [*((ledger.hedge,) if ledger.hedge else ()), *(closed.hedge for closed in ledger.closed)]
+    return [*((ledger.largest,) if ledger.largest else ()), *(closed.hedge for closed in ledger.closed)]
 
 
 def _known(ledger: Ledger, symbol: str) -> list[HedgedPosition]:
@@ -200,7 +200,7 @@ def _late(ledger: Ledger, symbol: str, fills: Sequence[Fill]) -> Iterable[_Late]
 
 
 def _is_report(ledger: Ledger, entry: _Late) -> bool:
-    held = ledger.hedge is not None and entry.hedge.hedge_id == ledger.hedge.hedge_id
+    held = ledger.largest is not None and entry.hedge.hedge_id == ledger.largest.hedge_id
     return held or not entry.record.opens
 
 

@@ -70,8 +70,8 @@ class AccountEvidence:
         if account is None or ledger.execution is not None:
             await self._job_in_present_units(account, observation.market)
             return observation
-        if ledger.hedge is not None:
-            hedge, doubt = await self._in_present_units(ledger.hedge, account, observation.market)
+        if ledger.largest is not None:
+            hedge, doubt = await self._in_present_units(ledger.largest, account, observation.market)
             if doubt:
                 account = with_coins_in_doubt(account, hedge.pair.base, doubt)
                 account = with_short_in_doubt(account, hedge.symbol, doubt)
@@ -90,7 +90,7 @@ class AccountEvidence:
 
     async def _job_in_present_units(self, account: AccountView | None, market: MarketView | None) -> None:
         """Count a naked job that waits for prices in its own units in the coins that the exchange counts in now."""
-        held, job = self._journal.ledger.active, self._journal.ledger.execution
+        held, job = self._journal.ledger.foremost, self._journal.ledger.execution
         waits = job is not None and job.state is ExecutionState.NAKED and not job.doubtful and job.working is None
         if account is not None and held is not None and waits:
             await self._in_present_units(held, account, market)
@@ -119,7 +119,7 @@ class AccountEvidence:
             return hedge, f"{text}, and price and short do not show a new denomination"
         redenominated = HedgeRedenominated(at=self._clock.now(), hedge_id=hedge.hedge_id, factor=factor)
         await self._journal.record(redenominated)
-        return self._journal.ledger.active or hedge, ""
+        return self._journal.ledger.foremost or hedge, ""
 
     async def _is_sold(self, hedge: HedgedPosition, account: AccountView) -> bool:
         """Tell whether trades alone say where the coins went."""

@@ -58,7 +58,7 @@ class Brake:
 
     def _forced(self, before: Ledger, world: World) -> str:
         """Return what the venue did to the hedge that has ended, since openings were allowed last."""
-        hedge = before.hedge
+        hedge = before.largest
         if hedge is None:
             return ""
         since = max(hedge.begun_at, self._allowed_at or hedge.begun_at)

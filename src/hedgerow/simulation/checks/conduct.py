@@ -130,14 +130,14 @@ class Conduct:
     def _dust(self, job: HedgeExecution, ledger: Ledger) -> Found:
         base = job.pair.base
         held = min(ledger.owned(base), self._world.account().coin(base).total)
-        if ledger.hedge and held - job.plan.spot_quantity >= job.pair.spot.lot * 2:
+        if ledger.largest and held - job.plan.spot_quantity >= job.pair.spot.lot * 2:
             yield (
                 Invariant.SETTINGS,
                 f"{job.symbol}: a closing sells {job.plan.spot_quantity} of {held} coins that are owned",
             )
 
     def _closing(self, job: HedgeExecution, ledger: Ledger) -> Found:
-        hedge, settings = ledger.hedge, self._parameters()
+        hedge, settings = ledger.largest, self._parameters()
         if hedge is None:
             return
         management, world = settings.position_management, self._world
@@ -159,7 +159,7 @@ class Conduct:
             yield Invariant.SETTINGS, f"{job.symbol} is closed for {job.reason.value}, but {wrong}"
 
     def _uncovered(self, ledger: Ledger) -> str:
-        hedge, prices = ledger.hedge, None
+        hedge, prices = ledger.largest, None
         if hedge is not None:
             prices = self._world.prices(hedge.symbol)
         if hedge is None or prices is None:

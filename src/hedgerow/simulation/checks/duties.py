@@ -116,9 +116,9 @@ class Duties:
                 yield rule, f"{text}, for {(now - since).total_seconds():.0f} s and {count} checks"
 
     def _due(self, ledger: Ledger, account: AccountView) -> Iterator[tuple[str, tuple[Invariant, str]]]:
-        if ledger.hedge is not None:
-            yield from self._margin(ledger.hedge, account)
-            yield from self._exits(ledger, ledger.hedge)
+        if ledger.largest is not None:
+            yield from self._margin(ledger.largest, account)
+            yield from self._exits(ledger, ledger.largest)
         elif ledger.opening is None and ledger.halt is None:
             yield from self._opening(ledger, account)
 

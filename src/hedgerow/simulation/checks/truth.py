@@ -87,7 +87,7 @@ def pnl_of(ledger: Ledger, world: World, stop_on: StopOn) -> tuple[float, float]
 
     Both legs, funding and fees, or the price of the short alone; from the sums of the hedge's own fills.
     """
-    hedge = ledger.hedge
+    hedge = ledger.largest
     prices = world.prices(hedge.symbol) if hedge else None
     if hedge is None or prices is None or hedge.entry_notional <= 0:
         return None

@@ -59,12 +59,12 @@ def check_shown(
             if seconds > allowed:
                 what = f"{exposure.quantity} ({exposure.notional:.2f} USDT) of {exposure.symbol} are unhedged"
                 yield Invariant.SHOWN, f"shown as {shown.state} while {what} for {seconds:.0f} s"
-    if shown.hedged and ledger.hedge is None:
+    if shown.hedged and ledger.largest is None:
         yield Invariant.SHOWN, f"shown as {shown.state} and nothing is held"
     job = ledger.execution
     sold = job is not None and job.state is ExecutionState.FLAT  # the job has still to book its fees and to end
-    if shown.flat and ledger.active is not None and not sold:
-        yield Invariant.SHOWN, f"shown as {shown.state} while {ledger.active.symbol} is held"
+    if shown.flat and ledger.foremost is not None and not sold:
+        yield Invariant.SHOWN, f"shown as {shown.state} while {ledger.foremost.symbol} is held"
     if shown.longest_naked_seconds < ledger.max_naked_seconds:
         text = f"{shown.longest_naked_seconds:.1f} s naked are shown, the log has {ledger.max_naked_seconds:.1f} s"
         yield Invariant.SHOWN, text
@@ -80,7 +80,7 @@ def check_values(
     told, taken = shown.longest_naked_seconds, naked.taken_seconds
     if told < taken - TAKEN_SECONDS - REPORT_SECONDS - patience:
         yield Invariant.SHOWN, f"{told:.1f} s naked are shown, others made them {taken:.1f} s"
-    hedge = ledger.hedge
+    hedge = ledger.largest
     held = hedge.symbol if hedge else None
     if shown.file_symbol != held:
         yield Invariant.WORTH, f"the state file shows {shown.file_symbol or 'no position'}, {held or 'nothing'} is held"

@@ -90,7 +90,7 @@ _TO_BE_LOOKED_INTO = {
 
 def notification_alarm(notification: Notification, ledger: Ledger) -> Alarm | None:
     """Return the alarm that news are by themselves; None for all that needs a look, or does not concern us."""
-    hedge, found = ledger.hedge, _CONCLUSIVE.get(notification.kind)
+    hedge, found = ledger.largest, _CONCLUSIVE.get(notification.kind)
     if hedge is None or found is None or notification.symbol not in {"", hedge.symbol}:
         return None
     kind, text = found
@@ -107,7 +107,7 @@ def look_at(notification: Notification, ledger: Ledger) -> datetime | None:
 
     What follows a trade of our own is looked at only when its echo has passed.
     """
-    if notification.kind not in _TO_BE_LOOKED_INTO or ledger.hedge is None or _is_ours(notification, ledger):
+    if notification.kind not in _TO_BE_LOOKED_INTO or ledger.largest is None or _is_ours(notification, ledger):
         return None
     echo = notification.kind is NotificationKind.BALANCE and ledger.traded_at is not None
     due = notification.at + DEBOUNCE
@@ -116,7 +116,7 @@ def look_at(notification: Notification, ledger: Ledger) -> datetime | None:
 
 def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
     """Return what an account shows that cannot wait; None while a job is at work or nothing is held."""
-    hedge = ledger.hedge
+    hedge = ledger.largest
     if hedge is None or ledger.execution is not None:
         return _stray_alarm(ledger, account)
     verdict = reconcile(ledger, account, None)
@@ -137,7 +137,7 @@ def ended_in_doubt(ledger: Ledger) -> tuple[HedgedPosition, ...]:
 
     None while something is held or at work.
     """
-    if ledger.active is not None or ledger.execution is not None:
+    if ledger.foremost is not None or ledger.execution is not None:
         return ()
     lately = [closed for closed in ledger.closed if ledger.closed[-1].closed_at - closed.closed_at <= STRAYS_WITHIN]
     return tuple(closed.hedge for closed in lately if any(map(_may_be_executed, closed.hedge.orders)))
@@ -167,12 +167,12 @@ def disturbance(ledger: Ledger, account: AccountView) -> Alarm | None:
 
     An account that lags lacks what an opening has just traded; of a closing it shows too much, never too little.
     """
-    held = ledger.hedge or ledger.opening
+    held = ledger.largest or ledger.opening
     if held is None or held.spot_quantity <= 0 or held.short <= 0:
         return None
     if ledger.opening and ledger.traded_at and account.at < ledger.traded_at + GRACE:
         return _lacking(held, account)
-    return account_alarm(replace(ledger, hedge=held, opening=None, execution=None), account)
+    return account_alarm(replace(ledger, execution=None), account)
 
 
 def _lacking(held: HedgedPosition, account: AccountView) -> Alarm | None:
@@ -206,7 +206,7 @@ def mark_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | N
 
     The outermost bound asks for idle USDT: without any it is no alarm, for nothing could be done.
     """
-    position = account.positions.get(ledger.hedge.symbol) if ledger.hedge else None
+    position = account.positions.get(ledger.largest.symbol) if ledger.largest else None
     if position is None or position.quantity >= 0 or position.liquidation_price is None or mark <= 0:
         return None
     distance = float((position.liquidation_price - mark) / mark)
@@ -222,7 +222,7 @@ def price_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | 
 
     Coins too few to be sold at the price of that reading may be worth an order at this one.
     """
-    hedge = ledger.hedge
+    hedge = ledger.largest
     near = mark_alarm(ledger, account, mark)
     if near is not None or hedge is None or mark <= 0:
         return near
@@ -236,6 +236,6 @@ def price_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | 
 
 def _is_ours(notification: Notification, ledger: Ledger) -> bool:
     """Whether news are about an order that this log sent."""
-    if notification.kind is not NotificationKind.ORDER or ledger.hedge is None:
+    if notification.kind is not NotificationKind.ORDER or ledger.largest is None:
         return False
-    return notification.client_id.startswith(f"{ledger.hedge.hedge_id}-")
+    return notification.client_id.startswith(f"{ledger.largest.hedge_id}-")

@@ -35,8 +35,8 @@ def openings_blocked(observation: Observation, ledger: Ledger, policy: Policy) -
     """Return why nothing may be opened now, whatever the pair; None = openings are allowed."""
     if ledger.execution is not None or ledger.transfer is not None:
         return Hold(reason=HoldReason.EXECUTING, detail="a job or a transfer is not finished")
-    if ledger.active is not None:
-        return Hold(reason=HoldReason.HELD, detail=ledger.active.symbol)
+    if ledger.foremost is not None:
+        return Hold(reason=HoldReason.HELD, detail=ledger.foremost.symbol)
     if ledger.halt is not None:
         # What contradicts itself is reported by each reading that shows it.
         in_doubt = ledger.halt.reason is HaltReason.ACCOUNT_IN_DOUBT

@@ -46,10 +46,10 @@ def first_check(
     if account is not None and candidate is not None:
         hedge = _adopted(candidate, history, observation, policy)
         # A position that another one replaces is let go of first.
-        free = replace(ledger, hedge=None)
+        free = replace(ledger, hedges={})
         held = apply(free, HedgeAdopted(at=observation.at, hedge=hedge))
         decision = decide_held(_at_one_time_leverage(observation, account, hedge.symbol), held, policy)
-        return FirstCheck(verdict=verdict, adopted=held.hedge, decision=decision)
+        return FirstCheck(verdict=verdict, adopted=held.largest, decision=decision)
     if isinstance(verdict, Consistent):
         return FirstCheck(verdict=verdict, decision=decide_held(observation, ledger, policy))
     if not isinstance(verdict, Nothing):

@@ -89,9 +89,9 @@ def decide_held(
     """
     if ledger.execution is not None:
         return Hold(reason=HoldReason.EXECUTING, detail=ledger.execution.state.value)
-    if ledger.hedge is None:
+    if ledger.largest is None:
         return Hold(reason=HoldReason.NOTHING_HELD)
-    held = _look(observation.as_listed(ledger.hedge), observation, ledger, policy, books)
+    held = _look(observation.as_listed(ledger.largest), observation, ledger, policy, books)
     safety = _safety(held)
     if isinstance(safety, Hold):
         return _excess_coins(held) or safety

@@ -48,8 +48,8 @@ def reconcile(
         return InFlight(hedge_id=ledger.execution.hedge_id)
     if account is None:
         return Unreadable(what="account")
-    if ledger.hedge is not None:
-        return _tracked(ledger.hedge, ledger, account, market, adopt)
+    if ledger.largest is not None:
+        return _tracked(ledger.largest, ledger, account, market, adopt)
     found, tracked = _untracked(ledger, account, market, adopt), ledger.awaited_import
     if tracked is None or tracked in account.unreadable_positions or account.short(tracked) > 0:
         return found
@@ -152,7 +152,7 @@ def _candidates(ledger: Ledger, account: AccountView, market: MarketView) -> Ite
     """Yield every short, less the ledger's part, with the coins that are not the ledger's."""
     for position in account.positions.values():
         pair = market.pair(position.symbol)
-        ours = ledger.hedge.short if ledger.hedge and _is_ours(position, ledger) else ZERO
+        ours = ledger.largest.short if ledger.largest and _is_ours(position, ledger) else ZERO
         short = -position.quantity - ours
         if pair is None or short <= (pair.lot_step if ours else 0):
             continue
@@ -162,7 +162,7 @@ def _candidates(ledger: Ledger, account: AccountView, market: MarketView) -> Ite
 
 
 def _is_ours(position: PerpPosition, ledger: Ledger) -> bool:
-    return ledger.hedge is not None and ledger.hedge.symbol == position.symbol
+    return ledger.largest is not None and ledger.largest.symbol == position.symbol
 
 
 def _price(symbol: str, account: AccountView, market: MarketView | None) -> Decimal | None:

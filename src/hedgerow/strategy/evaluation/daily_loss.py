@@ -14,9 +14,9 @@ __all__ = ["day_is_over", "loss_limit", "loss_of", "result_of"]
 
 def result_of(ledger: Ledger, observation: Observation) -> Decimal | None:
     """Return what the strategy has made, ended hedges and the open one, in quote units; None without its prices."""
-    if ledger.hedge is None:
+    if ledger.largest is None:
         return ledger.totals.net_profit
-    open_pnl = evaluate(ledger.hedge, observation, None).unrealized_pnl
+    open_pnl = evaluate(ledger.largest, observation, None).unrealized_pnl
     return None if open_pnl is None else ledger.totals.net_profit + open_pnl
 
 

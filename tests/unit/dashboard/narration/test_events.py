@@ -18,8 +18,9 @@ from hedgerow.domain.order import Fill, OrderRequest, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, Reason, Tally
 from hedgerow.engine.notices import Recorded
 from support.story import AT, BTC, HEDGE, HEDGE_ID, heard, hedge, job
+from support.views import ledger_of
 
-HELD = Ledger(hedge=HEDGE)
+HELD = ledger_of(HEDGE)
 LOT = DustLot(asset="BTC", quantity=Decimal("0.000003"), cost=Decimal("0.207"))
 
 
@@ -279,7 +280,7 @@ def test_a_closing_is_announced_when_its_job_starts_and_an_opening_by_its_decisi
 
 
 def test_trouble_with_a_leg_is_told_when_it_begins() -> None:
-    leading = Ledger(hedge=HEDGE, execution=job())
+    leading = ledger_of(HEDGE, execution=job())
     repairing = ev.ExecutionStepped(at=AT, execution=job(state=ExecutionState.REPAIRING, detail="margin"))
     assert texts(repairing, leading) == ["  The second leg fell short: trying again with a wider price cap (margin)"]
     assert texts(repairing, apply(leading, repairing)) == []
@@ -342,7 +343,7 @@ def test_the_parts_of_a_closed_position_add_up_to_its_net_profit() -> None:
     tally = Tally(
         spot_bought=Decimal(250), spot_sold=Decimal(251), fees=Decimal("0.75"), fees_estimated=Decimal("0.25")
     )
-    before = Ledger(hedge=hedge(tally=tally), imported=ImportedState(positions_closed=7, total_profit_loss=Decimal(10)))
+    before = ledger_of(hedge(tally=tally), imported=ImportedState(positions_closed=7, total_profit_loss=Decimal(10)))
     assert texts(CLOSED, before) == [
         "Position closed successfully!",
         "  Total funding received: $0.0856",
@@ -357,7 +358,7 @@ def test_the_parts_of_a_closed_position_add_up_to_its_net_profit() -> None:
 
 def test_a_closing_that_changed_nothing_is_not_told() -> None:
     assert texts(CLOSED, Ledger()) == []
-    assert texts(CLOSED, Ledger(hedge=hedge(hedge_id="other"))) == []
+    assert texts(CLOSED, ledger_of(hedge(hedge_id="other"))) == []
 
 
 def test_a_position_lost_to_somebody_else_is_told_with_its_result() -> None:
@@ -386,22 +387,22 @@ def test_a_repair_shows_the_legs() -> None:
 
 def test_only_a_history_that_became_known_later_is_told_of_an_adoption() -> None:
     event = ev.HedgeAdopted(at=AT, hedge=HEDGE)
-    assert texts(event, Ledger(hedge=hedge(history_known=False))) == [
+    assert texts(event, ledger_of(hedge(history_known=False))) == [
         "Funding history of BTCUSDT is known now: $0.0856 in 4 payments"
     ]
     assert texts(event, Ledger()) == []
-    assert texts(event, Ledger(hedge=hedge(hedge_id="other"))) == []
+    assert texts(event, ledger_of(hedge(hedge_id="other"))) == []
 
 
 def test_dust_is_told() -> None:
     assert texts(ev.DustKept(at=AT, lot=LOT)) == ["  Dust kept: 0.000003 BTC ($0.2070), sold with the next trade of it"]
     swept = ev.DustSwept(at=AT, hedge_id=HEDGE_ID, lot=LOT)
-    assert texts(swept, Ledger(hedge=HEDGE, dust={"BTC": LOT})) == ["  Dust joins the position: 0.000003 BTC"]
+    assert texts(swept, ledger_of(HEDGE, dust={"BTC": LOT})) == ["  Dust joins the position: 0.000003 BTC"]
 
 
 def test_a_new_denomination_is_said_with_its_factor() -> None:
     event = ev.HedgeRedenominated(at=AT, hedge_id=HEDGE_ID, factor=Decimal(1000))
-    assert texts(event, Ledger(hedge=HEDGE)) == [
+    assert texts(event, ledger_of(HEDGE)) == [
         "BTCUSDT: the exchange has exchanged 1000 old coins for each new one; the position is counted in new coins"
     ]
 
@@ -418,5 +419,5 @@ def test_a_state_file_taken_over_is_told() -> None:
 def test_an_event_is_told_between_the_ledgers_around_it() -> None:
     notice = heard(CLOSED)
     assert isinstance(notice, Recorded)
-    assert (notice.before.hedge, notice.after.hedge) == (HEDGE, None)
+    assert (notice.before.largest, notice.after.largest) == (HEDGE, None)
     assert HEDGE.pair == BTC

@@ -13,7 +13,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest, OrderStatus, TimeInForce
 from hedgerow.domain.position import OrderRecord, Reason
 from support.story import AT, HEDGE, HEDGE_ID, heard
-from support.views import fill
+from support.views import fill, ledger_of, opening_of
 
 QUALITY = ExecutionQuality(
     spot=LegQuality(arrival=Decimal(100), filled=Decimal(10), shortfall=Decimal("-0.1")),
@@ -54,10 +54,8 @@ def test_nothing_is_told_of_a_job_that_sent_no_order_or_was_not_measured() -> No
 
 
 def test_the_lines_stand_at_the_end_of_the_guides_blocks() -> None:
-    opened = heard(ev.HedgeOpened(at=AT, hedge_id=HEDGE_ID, quality=QUALITY), Ledger(opening=HEDGE))
-    closed = heard(
-        ev.HedgeClosed(at=AT, hedge_id=HEDGE_ID, reason=Reason.MAX_AGE, quality=QUALITY), Ledger(hedge=HEDGE)
-    )
+    opened = heard(ev.HedgeOpened(at=AT, hedge_id=HEDGE_ID, quality=QUALITY), opening_of(HEDGE))
+    closed = heard(ev.HedgeClosed(at=AT, hedge_id=HEDGE_ID, reason=Reason.MAX_AGE, quality=QUALITY), ledger_of(HEDGE))
     for notice, before in ((opened, "Total positions opened"), (closed, "Total positions closed")):
         told = [line.text for line in words(notice)]
         assert told[-3:] == LINES
@@ -65,9 +63,9 @@ def test_the_lines_stand_at_the_end_of_the_guides_blocks() -> None:
 
 
 def test_a_hedge_remembers_how_it_was_opened_and_closed() -> None:
-    opened = heard(ev.HedgeOpened(at=AT, hedge_id=HEDGE_ID, quality=QUALITY), Ledger(opening=HEDGE)).after
-    assert opened.hedge is not None
-    assert opened.hedge.opening_quality == QUALITY
+    opened = heard(ev.HedgeOpened(at=AT, hedge_id=HEDGE_ID, quality=QUALITY), opening_of(HEDGE)).after
+    assert opened.largest is not None
+    assert opened.largest.opening_quality == QUALITY
     closing = ev.HedgeClosed(at=AT, hedge_id=HEDGE_ID, reason=Reason.MAX_AGE, quality=QUALITY)
     assert heard(closing, opened).after.closed[-1].quality == QUALITY
 
@@ -93,5 +91,5 @@ def test_an_order_that_was_moved_with_nothing_filled_is_not_told() -> None:
 def test_the_cost_of_an_attempt_is_followed_by_how_it_was_made() -> None:
     record = OrderRecord.of_fill(fill(Market.SPOT, Side.BUY, "1"), hedge_id=HEDGE_ID, base="BTC", fee_quote=Decimal(0))
     aborted = ev.HedgeAborted(at=AT, hedge_id=HEDGE_ID, reason=Reason.UNWOUND, detail="", quality=QUALITY)
-    told = words(heard(aborted, Ledger(opening=replace(HEDGE, orders=(record,)))))
+    told = words(heard(aborted, opening_of(replace(HEDGE, orders=(record,)))))
     assert [line.text for line in told][-3:] == LINES

@@ -39,6 +39,7 @@ from support.story import (
     signal,
     started,
 )
+from support.views import ledger_of
 
 ONE = Decimal(1)
 
@@ -128,8 +129,8 @@ def test_a_stop_that_closes_says_so() -> None:
     ("ledger", "line"),
     [
         (Ledger(), "No position open"),
-        (Ledger(hedge=HEDGE), "Position kept open: BTCUSDT (restart to continue)"),
-        (Ledger(hedge=HEDGE, execution=job()), "A trade is in flight (close BTCUSDT): restart to finish it"),
+        (ledger_of(HEDGE), "Position kept open: BTCUSDT (restart to continue)"),
+        (ledger_of(HEDGE, execution=job()), "A trade is in flight (close BTCUSDT): restart to finish it"),
         (
             Ledger(halt=StandingHalt(since=AT, reason=ev.HaltReason.USER, detail="")),
             "  Openings are halted: asked by the user",

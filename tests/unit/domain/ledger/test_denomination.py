@@ -30,8 +30,8 @@ def held() -> LedgerBuilder:
 
 def test_quantities_are_divided_and_money_stays() -> None:
     diary = held()
-    before = diary.ledger.hedge
-    after = diary.tell(HedgeRedenominated(at=diary.now, hedge_id="h1", factor=FACTOR)).ledger.hedge
+    before = diary.ledger.largest
+    after = diary.tell(HedgeRedenominated(at=diary.now, hedge_id="h1", factor=FACTOR)).ledger.largest
     assert before is not None
     assert after is not None
     assert (after.spot_quantity, after.short) == (before.spot_quantity / FACTOR, before.short / FACTOR)
@@ -45,7 +45,7 @@ def test_quantities_are_divided_and_money_stays() -> None:
 def test_all_that_is_left_is_no_less_than_a_lot_in_new_coins() -> None:
     diary = held()
     old = diary.pair
-    pair = diary.tell(HedgeRedenominated(at=diary.now, hedge_id="h1", factor=FACTOR)).ledger.active
+    pair = diary.tell(HedgeRedenominated(at=diary.now, hedge_id="h1", factor=FACTOR)).ledger.foremost
     assert pair is not None
     for new, before in ((pair.pair.spot, old.spot), (pair.pair.perp, old.perp)):
         assert (new.lot, new.tick) == (before.lot / FACTOR, before.tick * FACTOR)
@@ -55,7 +55,7 @@ def test_all_that_is_left_is_no_less_than_a_lot_in_new_coins() -> None:
 
 def test_a_short_that_is_gone_after_a_new_denomination_leaves_the_legs_apart() -> None:
     diary = held()
-    hedge = diary.tell(HedgeRedenominated(at=diary.now, hedge_id="h1", factor=FACTOR)).ledger.hedge
+    hedge = diary.tell(HedgeRedenominated(at=diary.now, hedge_id="h1", factor=FACTOR)).ledger.largest
     assert hedge is not None
     fill = Fill(
         market=Market.PERP,
@@ -71,7 +71,7 @@ def test_a_short_that_is_gone_after_a_new_denomination_leaves_the_legs_apart() -
         at=diary.now,
     )
     ledger = diary.tell(ev.ExternalFills(at=diary.now, hedge_id="h1", fills=(fill,), cause="half open")).ledger
-    assert ledger.apart is not None
+    assert ledger.apart
 
 
 def test_dust_of_the_coin_is_counted_in_new_coins_too() -> None:
@@ -85,7 +85,7 @@ def test_dust_of_the_coin_is_counted_in_new_coins_too() -> None:
 def test_another_hedge_stays_as_it_is() -> None:
     ledger = held().ledger
     event = ev.HedgeRedenominated(at=held().now, hedge_id="h2", factor=FACTOR)
-    assert apply(ledger, event).hedge == ledger.hedge
+    assert apply(ledger, event).largest == ledger.largest
 
 
 def flow(amount: str, kind: FlowKind = FlowKind.AUTO_EXCHANGE, wallet: Wallet = Wallet.SPOT) -> ev.ExternalFlow:

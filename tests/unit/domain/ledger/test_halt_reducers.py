@@ -9,7 +9,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import Reason
-from support.views import NOW, fill, hedge, ledger_of
+from support.views import NOW, fill, hedge, ledger_of, opening_of
 
 HELD = ledger_of(hedge("10"))
 SYMBOL = "AAAUSDT"
@@ -36,24 +36,24 @@ def test_an_emergency_and_a_lost_leg_are_incidents_and_other_endings_are_none() 
 def test_bad_endings_are_counted_and_a_good_one_ends_the_count() -> None:
     ledger = closed(Reason.HEALTH)
     assert (ledger.cooldowns[SYMBOL].count, ledger.cooldowns[SYMBOL].reason) == (1, Reason.HEALTH)
-    again = closed(Reason.IMBALANCE, Ledger(hedge=HELD.hedge, cooldowns=ledger.cooldowns))
+    again = closed(Reason.IMBALANCE, ledger_of(HELD.largest, cooldowns=ledger.cooldowns))
     assert again.cooldowns[SYMBOL].count == 2
-    assert closed(Reason.MAX_AGE, Ledger(hedge=HELD.hedge, cooldowns=again.cooldowns)).cooldowns == {}
+    assert closed(Reason.MAX_AGE, ledger_of(HELD.largest, cooldowns=again.cooldowns)).cooldowns == {}
     lost = apply(HELD, ev.HedgeLost(at=NOW, hedge_id="h1", reason=Reason.CLOSED_EXTERNALLY))
     assert lost.cooldowns[SYMBOL].reason is Reason.CLOSED_EXTERNALLY
     assert lost.incident is None
 
 
 def test_an_opening_that_failed_is_forgotten_once_one_succeeds_and_a_bad_health_is_not() -> None:
-    opening = Ledger(opening=hedge("10"))
+    opening = opening_of(hedge("10"))
     aborted = ev.HedgeAborted(at=NOW, hedge_id="h1", reason=Reason.REFUSED, detail="-2010")
     failed = apply(opening, aborted)
     assert failed.cooldowns[SYMBOL].detail == "-2010"
     opened = ev.HedgeOpened(at=NOW, hedge_id="h1")
-    assert apply(Ledger(opening=hedge("10"), cooldowns=failed.cooldowns), opened).cooldowns == {}
+    assert apply(opening_of(hedge("10"), cooldowns=failed.cooldowns), opened).cooldowns == {}
     sick = closed(Reason.HEALTH).cooldowns
-    assert apply(Ledger(opening=hedge("10"), cooldowns=sick), opened).cooldowns == sick
-    assert apply(Ledger(opening=hedge("10")), opened).cooldowns == {}
+    assert apply(opening_of(hedge("10"), cooldowns=sick), opened).cooldowns == sick
+    assert apply(opening_of(hedge("10")), opened).cooldowns == {}
     for stray in (aborted, opened):
         assert apply(Ledger(), stray).cooldowns == {}
 
@@ -61,7 +61,7 @@ def test_an_opening_that_failed_is_forgotten_once_one_succeeds_and_a_bad_health_
 def exits(*hours: float, reason: Reason = Reason.HEALTH, ledger: Ledger = HELD) -> Ledger:
     """Return the ledger after positions were closed so many hours after the first."""
     for each in hours:
-        ledger = Ledger(hedge=HELD.hedge, health_exits=ledger.health_exits, incident=ledger.incident)
+        ledger = ledger_of(HELD.largest, health_exits=ledger.health_exits, incident=ledger.incident)
         ledger = apply(ledger, ev.HedgeClosed(at=NOW + timedelta(hours=each), hedge_id="h1", reason=reason))
     return ledger
 
@@ -135,8 +135,8 @@ def test_a_deferred_exit_is_remembered_until_its_hedge_ends_or_its_reason_goes()
     until = NOW + timedelta(hours=8)
     waits = ev.ExitDeferred(at=NOW, hedge_id="h1", reason=Reason.MAX_AGE, detail="wide", until=until)
     waiting = apply(HELD, waits)
-    assert waiting.deferral is not None
-    assert (waiting.deferral.since, waiting.deferral.until) == (NOW, until)
-    assert apply(Ledger(), waits).deferral is None
-    assert closed(Reason.MAX_AGE, waiting).deferral is None
-    assert apply(waiting, ev.ExitDeferralEnded(at=NOW, hedge_id="h1")).deferral is None
+    deferral = waiting.deferrals["h1"]
+    assert (deferral.since, deferral.until) == (NOW, until)
+    assert apply(Ledger(), waits).deferrals == {}
+    assert closed(Reason.MAX_AGE, waiting).deferrals == {}
+    assert apply(waiting, ev.ExitDeferralEnded(at=NOW, hedge_id="h1")).deferrals == {}

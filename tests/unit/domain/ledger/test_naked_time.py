@@ -53,7 +53,7 @@ def test_both_legs_closed_by_hand_ten_minutes_apart_were_naked_for_ten_minutes()
     ledger = lost(elsewhere(diary, short, coins))
     assert ledger.max_naked_seconds == 600
     assert ledger.max_naked_notional == 1000
-    assert ledger.apart is None
+    assert ledger.apart == {}
 
 
 def test_a_leg_that_is_gone_counts_until_the_bot_has_closed_the_other() -> None:
@@ -62,7 +62,7 @@ def test_a_leg_that_is_gone_counts_until_the_bot_has_closed_the_other() -> None:
     assert diary.ledger.max_naked_seconds == 240
     diary.wait(seconds=59).begin(ExecutionKind.CLOSE).trade("s-2", Side.SELL, "9.996", 100)
     assert diary.ledger.max_naked_seconds > 300
-    assert diary.ledger.apart is None
+    assert diary.ledger.apart == {}
     known = diary.ledger.max_naked_seconds
     assert diary.wait(hours=1).closed().ledger.max_naked_seconds == known
 
@@ -70,11 +70,10 @@ def test_a_leg_that_is_gone_counts_until_the_bot_has_closed_the_other() -> None:
 def test_half_of_the_coins_sold_by_hand_counts_though_both_legs_are_closed_after_it() -> None:
     diary = held().wait(seconds=300)
     elsewhere(diary, taken(diary, SPOT, "5", seconds_ago=240))
-    apart = diary.ledger.apart
-    assert apart is not None
+    (apart,) = diary.ledger.apart.values()
     assert apart.since == diary.now - timedelta(seconds=241)
     diary.wait(seconds=10).begin(ExecutionKind.CLOSE).trade("p-2", Side.BUY, 5, 100)
-    assert diary.ledger.apart is None
+    assert diary.ledger.apart == {}
     assert diary.ledger.max_naked_seconds > 250
 
 
@@ -83,14 +82,14 @@ def test_a_hedge_that_ends_ends_the_count() -> None:
     elsewhere(diary, taken(diary, PERP, "10", seconds_ago=200))
     ledger = lost(diary.wait(seconds=99))
     assert ledger.max_naked_seconds == 300
-    assert ledger.apart is None
+    assert ledger.apart == {}
 
 
 def test_both_legs_halved_alike_are_never_naked() -> None:
     diary = held().wait(seconds=300)
     elsewhere(diary, taken(diary, SPOT, "5", seconds_ago=240), taken(diary, PERP, "5", seconds_ago=240, trade_id=901))
     assert diary.ledger.max_naked_seconds == 0
-    assert diary.ledger.apart is None
+    assert diary.ledger.apart == {}
 
 
 def test_trades_in_two_events_count_from_the_first() -> None:
@@ -99,7 +98,7 @@ def test_trades_in_two_events_count_from_the_first() -> None:
     elsewhere(diary, taken(diary, SPOT, "2", trade_id=901))
     assert diary.ledger.max_naked_seconds == 241
     elsewhere(diary, taken(diary, PERP, "4", trade_id=902))
-    assert diary.ledger.apart is None
+    assert diary.ledger.apart == {}
 
 
 def test_a_trade_that_is_booked_already_changes_nothing() -> None:
@@ -130,8 +129,7 @@ def test_trades_read_late_count_from_when_they_were_made() -> None:
     diary = assumed(held().wait(seconds=300), PERP)
     assert diary.ledger.max_naked_seconds == 0
     elsewhere(diary, taken(diary, PERP, "10", seconds_ago=200), late=True)
-    apart = diary.ledger.apart
-    assert apart is not None
+    (apart,) = diary.ledger.apart.values()
     assert diary.now - apart.since == timedelta(seconds=201)
     assert diary.ledger.max_naked_seconds == 200
 
@@ -155,7 +153,7 @@ def test_both_trades_read_after_the_end_count_from_one_to_the_other() -> None:
 def test_trades_read_after_the_repair_count_to_the_newest_order() -> None:
     diary = assumed(held().wait(seconds=300), PERP)
     diary.wait(seconds=30).begin(ExecutionKind.TRIM).trade("s-2", Side.SELL, "9.996", 100).repaired()
-    assert diary.ledger.apart is None
+    assert diary.ledger.apart == {}
     late = taken(diary, PERP, "10", seconds_ago=200)
     elsewhere(diary.wait(seconds=600), late, late=True)
     assert diary.ledger.max_naked_seconds == 197

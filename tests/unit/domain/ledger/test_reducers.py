@@ -96,8 +96,8 @@ def test_a_fee_is_booked_once_per_trade_id_of_its_market() -> None:
     for _ in range(2):
         diary.fee("s-1", Side.BUY, 10, 100, fee="0.3", trade_id=7)
         diary.fee("p-1", Side.SELL, 10, 101, fee="0.2", trade_id=7)
-    assert diary.ledger.hedge
-    assert diary.ledger.hedge.tally.fees == Decimal("0.5")
+    assert diary.ledger.largest
+    assert diary.ledger.largest.tally.fees == Decimal("0.5")
 
 
 def test_a_refused_or_done_transfer_is_no_longer_pending() -> None:
@@ -139,14 +139,14 @@ def test_a_transfer_in_doubt_is_settled_by_what_is_said_about_the_account_and_by
 
 def test_funding_is_booked_once_per_transaction() -> None:
     ledger = LedgerBuilder().open_hedge().paid(3, 17).paid(3, 17).paid("-1", 18).ledger
-    assert ledger.hedge
-    assert (ledger.hedge.funding_received, ledger.hedge.funding_payments) == (Decimal(2), 2)
+    assert ledger.largest
+    assert (ledger.largest.funding_received, ledger.largest.funding_payments) == (Decimal(2), 2)
 
 
 def test_two_symbols_paid_at_one_instant_are_both_booked_and_kept_apart() -> None:
     ledger = LedgerBuilder().open_hedge().paid(3, 1, SETTLED).paid(5, 2, SETTLED, symbol="XYZUSDT").ledger
-    assert ledger.hedge
-    assert ledger.hedge.funding_received == 3
+    assert ledger.largest
+    assert ledger.largest.funding_received == 3
     assert ledger.unattributed_funding == 5
     assert ledger.funding_until == SETTLED
 
@@ -159,22 +159,22 @@ def test_funding_that_arrives_late_belongs_to_the_hedge_that_was_held_at_its_sta
     after = apply(ledger, late)
     assert after.closed[0].funding == 7
     assert after.totals.funding == 7
-    assert after.hedge
-    assert after.hedge.funding_received == 0
+    assert after.largest
+    assert after.largest.funding_received == 0
 
 
 def test_funding_of_a_settlement_in_the_middle_of_the_opening_belongs_to_the_hedge() -> None:
     diary = LedgerBuilder(at=SETTLED - timedelta(minutes=2)).begin().trade("s-1", Side.BUY, 10, 100)
     diary.trade("p-1", Side.SELL, 10, 101).wait(minutes=5).opened().paid(2, 1, SETTLED)
-    assert diary.ledger.hedge
-    assert diary.ledger.hedge.opened_at > SETTLED
-    assert diary.ledger.hedge.funding_received == 2
+    assert diary.ledger.largest
+    assert diary.ledger.largest.opened_at > SETTLED
+    assert diary.ledger.largest.funding_received == 2
 
 
 def test_funding_while_the_hedge_is_still_being_opened_is_kept_for_it() -> None:
     diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).paid(2, 1).trade("p-1", Side.SELL, 10, 101).opened()
-    assert diary.ledger.hedge
-    assert diary.ledger.hedge.funding_received == 2
+    assert diary.ledger.largest
+    assert diary.ledger.largest.funding_received == 2
 
 
 def test_a_settlement_charged_off_its_stamp_prefers_the_hedge_that_really_held_it() -> None:
@@ -287,21 +287,21 @@ def test_dust_that_is_not_there_cannot_be_swept(case: str) -> None:
     diary.hedge_id = "h7" if case == "another hedge" else diary.hedge_id
     before = diary.ledger
     after = diary.swept("0.5", 50).ledger
-    assert (after.hedge, after.dust) == (before.hedge, before.dust)
+    assert (after.largest, after.dust) == (before.largest, before.dust)
 
 
 def test_an_opening_that_was_partly_unwound_is_as_large_as_what_is_left() -> None:
     diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).trade("p-1", Side.SELL, 6, 101)
     diary.trade("s-2", Side.SELL, 4, 100).opened()
-    assert diary.ledger.hedge
-    assert diary.ledger.hedge.entry_notional == 600
-    assert diary.ledger.hedge.entry_fees == (1000 + 606 + 400) * SPOT_FEE
+    assert diary.ledger.largest
+    assert diary.ledger.largest.entry_notional == 600
+    assert diary.ledger.largest.entry_fees == (1000 + 606 + 400) * SPOT_FEE
 
 
 def test_an_opening_that_was_unwound_ends_as_a_loss_that_is_not_forgotten() -> None:
     diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).trade("s-2", Side.SELL, "9.99", 99)
     ledger = diary.aborted(residue=Decimal("0.006") * 99).dust("0.006", "0.594").ledger
-    assert ledger.active is None
+    assert ledger.foremost is None
     assert ledger.execution is None
     assert (ledger.totals.aborted, ledger.totals.opened) == (1, 0)
     assert ledger.totals.net_profit == -1000 + Decimal("9.99") * 99 - Decimal("9.99") * 99 * SPOT_FEE + Decimal("0.594")
@@ -323,12 +323,12 @@ def test_a_hedge_closed_elsewhere_is_booked_with_the_trades_that_closed_it_each_
     )
     elsewhere = ev.ExternalFills(at=diary.now, hedge_id="h1", fills=(forced, by_hand), cause="liquidation")
     diary.tell(elsewhere, elsewhere)
-    assert diary.ledger.hedge
-    assert (diary.ledger.hedge.short, diary.ledger.owned("ABC")) == (Decimal(0), Decimal(0))
+    assert diary.ledger.largest
+    assert (diary.ledger.largest.short, diary.ledger.owned("ABC")) == (Decimal(0), Decimal(0))
     assert diary.ledger.books.line(ev.Wallet.PERP, "USDT").trades == -490
     assert diary.ledger.books.line(ev.Wallet.SPOT, "ABC").trades == 0, "a sale by hand is a row of the statement"
     diary.tell(ev.HedgeLost(at=diary.now, hedge_id="h1", reason=Reason.CLOSED_EXTERNALLY))
-    assert diary.ledger.hedge is None
+    assert diary.ledger.largest is None
     assert diary.ledger.closed[0].reason is Reason.CLOSED_EXTERNALLY
     assert diary.ledger.closed[0].basis_pnl == -1000 + Decimal("0.4") + Decimal("9.996") * 150 + 1010 - 1500
 
@@ -360,7 +360,7 @@ def test_late_trades_take_the_place_of_what_was_assumed_in_a_hedge_that_may_be_c
     forced, part = replace(buy, client_id="autoclose-1"), replace(sell, quantity=Decimal("4.996"))
     late = ev.ExternalFills(at=diary.now, hedge_id="h1", fills=(forced, part), cause="read late", late=True)
     ledger = diary.tell(late, late).ledger
-    hedge = ledger.closed[0].hedge if closed else ledger.hedge
+    hedge = ledger.closed[0].hedge if closed else ledger.largest
     assert hedge
     assert (hedge.short, hedge.spot_quantity) == (Decimal(0), Decimal(0))
     assert hedge.tally.spot_sold == Decimal("4.996") * 140 + 5 * 150, "no trade was found for five of the coins"
@@ -380,7 +380,7 @@ def test_b1_a_roll_restarts_the_counters_without_an_order() -> None:
     diary = LedgerBuilder().open_hedge().paid(3, 1).wait(hours=24)
     rolled_at = diary.now
     diary.tell(ev.HedgeRolled(at=rolled_at, hedge_id="h1")).paid(2, 2)
-    hedge = diary.ledger.hedge
+    hedge = diary.ledger.largest
     assert hedge
     assert (hedge.funding_received, hedge.funding_counted) == (Decimal(5), Decimal(2))
     assert (hedge.counted_from, hedge.opened_at < rolled_at) == (rolled_at, True)
@@ -388,7 +388,7 @@ def test_b1_a_roll_restarts_the_counters_without_an_order() -> None:
 
 
 def test_an_adopted_hedge_is_counted_once_and_its_history_is_never_booked_twice() -> None:
-    found = LedgerBuilder("x1").open_hedge().ledger.hedge
+    found = LedgerBuilder("x1").open_hedge().ledger.largest
     assert found
     payment = LedgerBuilder().paid(4, 9, START - timedelta(days=8)).events[0]
     late = LedgerBuilder().paid(5, 10, START + timedelta(minutes=1)).events[0]
@@ -402,8 +402,8 @@ def test_an_adopted_hedge_is_counted_once_and_its_history_is_never_booked_twice(
     opening = ev.Halted(at=START, reason=ev.HaltReason.USER, detail="the log begins")
     ledger = fold([opening, event, event, payment, late, fill_report])
     assert ledger.totals.opened == 1
-    assert ledger.hedge
-    assert (ledger.hedge.funding_received, ledger.hedge.tally.fees) == (Decimal(9), Decimal("0.4"))
+    assert ledger.largest
+    assert (ledger.largest.funding_received, ledger.largest.tally.fees) == (Decimal(9), Decimal("0.4"))
     assert ledger.owned("ABC") == 10
     assert ledger.books.line(ev.Wallet.PERP, "USDT").funding == 5, "what came before the log is in the opening balance"
 
@@ -411,7 +411,7 @@ def test_an_adopted_hedge_is_counted_once_and_its_history_is_never_booked_twice(
 @pytest.mark.parametrize("kind", ["opened", "closed", "lost", "rolled", "aborted", "elsewhere"])
 def test_news_of_another_hedge_leaves_ours_alone(kind: str) -> None:
     diary = LedgerBuilder().open_hedge()
-    hedge = diary.ledger.hedge
+    hedge = diary.ledger.largest
     news: dict[str, ev.Event] = {
         "opened": ev.HedgeOpened(at=START, hedge_id="h9"),
         "closed": ev.HedgeClosed(at=START, hedge_id="h9", reason=Reason.USER),
@@ -421,7 +421,7 @@ def test_news_of_another_hedge_leaves_ours_alone(kind: str) -> None:
         "elsewhere": ev.ExternalFills(at=START, hedge_id="h9", fills=(), cause=""),
     }
     ledger = diary.tell(news[kind]).ledger
-    assert ledger.hedge == hedge
+    assert ledger.largest == hedge
     assert ledger.totals.closed == 0
 
 

@@ -33,8 +33,8 @@ def test_a5_only_coins_that_the_log_bought_are_owned() -> None:
 
 def test_a5_coins_bought_are_owned_while_the_hedge_is_still_being_opened() -> None:
     diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100)
-    assert diary.ledger.hedge is None
-    assert diary.ledger.active == diary.ledger.opening
+    assert diary.ledger.largest is None
+    assert diary.ledger.foremost == diary.ledger.opening
     assert diary.ledger.owned("ABC") == Decimal("9.996")
 
 
@@ -68,7 +68,7 @@ def test_imported_figures_add_to_the_total_but_not_to_what_the_bot_earned() -> N
 
 
 def test_an_empty_ledger_knows_nothing() -> None:
-    assert Ledger().active is None
+    assert Ledger().foremost is None
     assert Ledger().total_profit_loss == 0
 
 

@@ -95,7 +95,7 @@ def test_a_trade_that_takes_says_nothing_about_resting() -> None:
 
 def test_an_attempt_that_left_no_order_behind_does_not_make_the_next_client_id_an_old_one() -> None:
     diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 4, 100).trade("s-3", Side.BUY, 6, 100)
-    hedge = diary.trade("p-1", Side.SELL, 10, 101).opened().ledger.hedge
+    hedge = diary.trade("p-1", Side.SELL, 10, 101).opened().ledger.largest
     assert hedge is not None
     assert (_attempts(hedge, Market.SPOT), _attempts(hedge, Market.PERP)) == (3, 1)
 

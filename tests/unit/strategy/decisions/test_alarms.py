@@ -27,10 +27,10 @@ from hedgerow.strategy.decisions.alarms import (
 )
 from support.ledger_builder import LedgerBuilder
 from support.toy_venue import new_job
-from support.views import NOW, account, fill, hedge, holding, ledger_of, short_of
+from support.views import NOW, account, fill, hedge, holding, ledger_of, opening_of, short_of
 
 TEN = ledger_of(hedge("10"))
-BUSY = replace(TEN, execution=new_job())
+BUSY = replace(TEN, execution=new_job(ExecutionKind.CLOSE))
 NOTHING = ledger_of()
 
 
@@ -154,7 +154,7 @@ def test_a_job_that_rests_is_hurried_by_what_others_took_from_its_legs(coins: st
 
 
 def test_an_opening_is_judged_when_the_account_has_had_time_to_show_it() -> None:
-    opening = replace(BUSY, hedge=None, opening=TEN.hedge, traded_at=NOW - GRACE)
+    opening = opening_of(hedge("10"), traded_at=NOW - GRACE)
     assert disturbance(opening, legs(coins="9"))
     assert not disturbance(replace(opening, traded_at=NOW - GRACE / 2), legs(coins="9"))
 
@@ -177,7 +177,7 @@ def test_an_opening_that_others_take_apart_is_seen_though_the_account_may_lack_i
     orders = (*first, *(replace(record, issued_at=NOW - timedelta(seconds=50)) for record in second))
     opening = replace(hedge("10"), orders=orders, tally=Tally.of(orders))
     assert opening.spot_quantity == opening.short == 10
-    busy = replace(BUSY, hedge=None, opening=opening, traded_at=NOW - timedelta(seconds=2))
+    busy = opening_of(opening, traded_at=NOW - timedelta(seconds=2))
     alarm = disturbance(busy, legs(coins=coins, short=short))
     assert (alarm is None) == (missing is None)
     assert alarm is None or (alarm.kind, alarm.text) == (
@@ -187,7 +187,7 @@ def test_an_opening_that_others_take_apart_is_seen_though_the_account_may_lack_i
 
 
 def test_a_job_that_holds_nothing_yet_is_never_hurried() -> None:
-    assert not disturbance(replace(BUSY, hedge=None), account())
+    assert not disturbance(Ledger(execution=new_job()), account())
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_coins_beyond_the_books_are_an_alarm_after_an_order_in_doubt() -> None:
 def test_without_an_order_in_doubt_nothing_is_looked_for() -> None:
     assert not ended_in_doubt(Ledger())
     assert not ended_in_doubt(LedgerBuilder().open_hedge().close_hedge().ledger)
-    assert not ended_in_doubt(ended(hedge=LedgerBuilder().open_hedge().ledger.hedge))
+    assert not ended_in_doubt(ended(hedges=LedgerBuilder().open_hedge().ledger.hedges))
     assert account_alarm(LedgerBuilder().open_hedge().close_hedge().ledger, account(short_of("ABCUSDT", "10"))) is None
 
 

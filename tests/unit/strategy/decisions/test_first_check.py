@@ -164,7 +164,7 @@ def adopted(*, hours: float = 30, market: FixedMarket = PAYING) -> Ledger:
 
 
 def test_an_adopted_hedge_is_not_closed_by_the_check_that_adopted_it() -> None:
-    assert adopted().hedge is not None
+    assert adopted().largest is not None
 
     text = reason_of(decide_held(seen(), adopted(), GUIDE), HoldReason.JUST_ADOPTED)
 
@@ -194,7 +194,7 @@ def test_counters_that_restart_send_no_order_and_do_not_wait() -> None:
             position_management=PositionManagement(same_pair=SamePair.ROLL, fee_coverage_multiplier=0.01)
         )
     )
-    paid = replace(adopted(hours=2).hedge or hedge("10"), funding_received=Decimal(100), history_known=True)
+    paid = replace(adopted(hours=2).largest or hedge("10"), funding_received=Decimal(100), history_known=True)
 
     assert not isinstance(decide_held(seen(), ledger_of(paid), rolling), Hold)
 
@@ -204,8 +204,8 @@ def test_a_hedge_that_the_bot_opened_itself_has_no_such_rest() -> None:
 
 
 def test_reading_the_history_later_does_not_begin_the_rest_anew() -> None:
-    first = adopted().hedge
+    first = adopted().largest
     assert first is not None
-    again = apply(ledger_of(first), HedgeAdopted(at=NOW + INTERVAL, hedge=first)).hedge
+    again = apply(ledger_of(first), HedgeAdopted(at=NOW + INTERVAL, hedge=first)).largest
     assert again is not None
     assert again.adopted_at == NOW

@@ -13,7 +13,7 @@ from hedgerow.domain.ledger.state import Ledger, Totals, TradingDay
 from hedgerow.strategy.evaluation.daily_loss import day_is_over, loss_limit, loss_of, result_of
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import RiskManagement
-from support.views import NOW, hedge, listing, market_of, pair_of
+from support.views import NOW, hedge, ledger_of, listing, market_of, pair_of
 
 START = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)
 MONEY = st.decimals(min_value=-10_000, max_value=10_000, places=2)
@@ -72,7 +72,7 @@ def test_with_nothing_held_the_result_is_what_was_realised() -> None:
 
 
 def test_an_open_hedge_counts_with_what_it_is_worth_and_not_at_all_without_prices() -> None:
-    ledger = Ledger(totals=Totals(funding=Decimal(3)), hedge=hedge("10"))
+    ledger = ledger_of(hedge("10"), totals=Totals(funding=Decimal(3)))
     seen = Observation(at=NOW, market=market_of(listing(pair=pair_of())), account=None)
     result = result_of(ledger, seen)
     assert result is not None
