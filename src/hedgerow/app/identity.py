@@ -31,6 +31,7 @@ def identity_of(home: Home, settings: Settings) -> RunIdentity:
         account=account,
         home=str(home.folder.absolute()),
         config_file=str(settings.source.absolute()) if settings.source else None,
+        preset=str(settings.preset) if settings.preset else None,
         version=__version__,
         capital_fraction=capital.capital_fraction,
         max_capital_usd=capital.max_capital_usd,

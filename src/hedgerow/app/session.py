@@ -18,9 +18,10 @@ from hedgerow.app.outlook_file import OutlookFile
 from hedgerow.app.state_file import StateFile
 from hedgerow.app.venues.connection import VenueAccess, VenueConnection
 from hedgerow.clock import SystemClock
-from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
+from hedgerow.config import Home, HomeMode, PresetName, Settings, load_settings, preset_settings, with_overrides
 from hedgerow.dashboard.outlook import OutlookBuilder
 from hedgerow.domain.events import StateImported
+from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine.notices import Observer, Warned
@@ -33,7 +34,7 @@ from hedgerow.store.sqlite import SqliteStore
 from hedgerow.store.sqlite_reader import SqliteReader
 from hedgerow.strategy.policies import HOUSE_POLICIES, load_policy
 
-__all__ = ["Session", "open_session", "read_ledger", "read_settings"]
+__all__ = ["Session", "open_session", "read_ledger", "read_settings", "settings_or_preset"]
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -131,6 +132,19 @@ def read_settings(home: Home, config: Path | None, ma_periods: int | None = None
     if settings.parameters.policy not in HOUSE_POLICIES and folder not in sys.path:
         sys.path.append(folder)
     return with_overrides(settings, ma_periods=ma_periods)
+
+
+def settings_or_preset(home: Home, config: Path | None, preset: PresetName | None) -> Settings:
+    """Return the settings of ``preset`` where one was asked for, else those that ``read_settings`` reads.
+
+    Raises:
+        ConfigError: a file was named beside the preset, or cannot be used.
+    """
+    if preset is None:
+        return read_settings(home, config)
+    if config is not None:
+        raise ConfigError(f"--preset {preset} and --config {config} are two configurations: give one of them")
+    return preset_settings(preset)
 
 
 async def read_ledger(home: Home) -> Ledger | None:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from math import isfinite
 
+from hedgerow.config import PresetName
 from hedgerow.domain.errors import ConfigError
 
-__all__ = ["days_option", "money_option", "pairs_option", "speed_option", "time_option"]
+__all__ = ["days_option", "money_option", "pairs_option", "preset_option", "speed_option", "time_option"]
 
 MOST_DAYS = 3660
 MOST_PAIRS = 500
@@ -59,6 +60,18 @@ def time_option(name: str, text: str) -> datetime:
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
         raise ConfigError(f"{name} {text}: allowed are the years {FIRST_YEAR} to {LAST_YEAR}")
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def preset_option(text: str) -> PresetName:
+    """Return a preset by its name.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    try:
+        return PresetName(text)
+    except ValueError as error:
+        raise ConfigError(f"--preset {text}: allowed are {', '.join(PresetName)}") from error
 
 
 def days_option(days: float) -> float:

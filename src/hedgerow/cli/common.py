@@ -9,10 +9,11 @@ import msgspec
 import typer
 from rich.console import Console
 
+from hedgerow.cli.arguments import preset_option
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.tables import screen_width
 from hedgerow.clock import SystemClock
-from hedgerow.config import Home
+from hedgerow.config import Home, PresetName
 from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.errors import ConfigError
@@ -27,6 +28,7 @@ __all__ = [
     "JsonOption",
     "MaPeriodsOption",
     "PaperOption",
+    "PresetOption",
     "YesOption",
     "answered",
     "echo",
@@ -57,6 +59,16 @@ PaperOption = Annotated[bool, typer.Option("--paper", help="Mean the paper bot a
 MaPeriodsOption = Annotated[
     int | None,
     typer.Option("--ma-periods", metavar="N", help="Settled rates in the moving average, instead of the file's."),
+]
+PresetOption = Annotated[
+    PresetName | None,
+    typer.Option(
+        "--preset",
+        metavar=f"<{'|'.join(PresetName)}>",
+        parser=preset_option,
+        autocompletion=lambda: list(PresetName),
+        help="A configuration by its name (docs/presets.md) instead of a file.",
+    ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 

@@ -8,10 +8,19 @@ import typer
 from msgspec import Struct
 
 from hedgerow.app.identity import identity_of
-from hedgerow.app.session import read_settings
-from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, is_stdout, say, write_json
+from hedgerow.app.session import settings_or_preset
+from hedgerow.cli.common import (
+    ConfigOption,
+    HomeOption,
+    JsonOption,
+    PresetOption,
+    home_of,
+    is_stdout,
+    say,
+    write_json,
+)
 from hedgerow.cli.tables import Column, screen_width, show_table
-from hedgerow.config import Settings, config_table, in_words, render_config
+from hedgerow.config import Settings, config_table, in_words, preset_text, render_config
 from hedgerow.domain.errors import ConfigError
 from hedgerow.strategy.policies import load_policy, policy_settings
 from hedgerow.strategy.policy_settings import SECTION, file_value
@@ -55,11 +64,21 @@ class _Row(Struct, frozen=True, kw_only=True):
 
 
 def config(
-    key: KeyArgument = None, home: HomeOption = Path(), config: ConfigOption = None, json: JsonOption = None
+    key: KeyArgument = None,
+    home: HomeOption = Path(),
+    config: ConfigOption = None,
+    preset: PresetOption = None,
+    json: JsonOption = None,
 ) -> None:
-    """Show every setting: present value, default, allowed range, meaning; as JSON, a file that would give them."""
+    """Show every setting: present value, default, allowed range, meaning; as JSON, a file that would give them.
+
+    With --preset: print that preset's file.
+    """
     place = home_of(home)
-    settings = read_settings(place, config)
+    settings = settings_or_preset(place, config, preset)
+    if preset is not None and key is None and json is None:
+        typer.echo(preset_text(preset), nl=False)
+        return
     rows = _rows(settings)
     found = _named(key, rows) if key else rows
     # A key that begins with _ is a comment: what is written stays a configuration file.

@@ -13,12 +13,13 @@ from msgspec.structs import replace
 
 from hedgerow.app.commands.demo import DemoPlan, demo_market_data, play_demo
 from hedgerow.app.identity import identity_of
-from hedgerow.app.session import read_settings
+from hedgerow.app.session import settings_or_preset
 from hedgerow.cli.arguments import days_option, money_option, pairs_option, speed_option, time_option
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import (
     ConfigOption,
     JsonOption,
+    PresetOption,
     home_of,
     is_stdout,
     refuse_unwritable,
@@ -100,6 +101,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
     start: StartOption = "2025-01-01",
     home: KeptOption = None,
     config: ConfigOption = None,
+    preset: PresetOption = None,
     report: ReportOption = REPORT,
     json: JsonOption = None,
     *,
@@ -111,7 +113,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
     with ExitStack() as stack:
         folder = home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hedgerow-demo-")))
         place = Home(folder=home_of(folder).folder, mode=HomeMode.DEMO)
-        settings = read_settings(place, config)
+        settings = settings_or_preset(place, config, preset)
         identity = identity_of(place, settings)
         if home is None:
             identity = replace(identity, home=None)

@@ -11,13 +11,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.config.plausibility import losing, refused
+from hedgerow.config.presets import PRESETS, PresetName
 from hedgerow.config.setting import Setting
 from hedgerow.config.table import SETTINGS
 from hedgerow.domain.errors import ConfigError
 from hedgerow.strategy.parameters import PolicyValue, StrategyParameters
 from hedgerow.strategy.policy_settings import SECTION as POLICY_SECTION
 
-__all__ = ["Settings", "decode_config", "load_settings", "with_overrides"]
+__all__ = ["Settings", "decode_config", "load_settings", "preset_settings", "with_overrides"]
 
 USUAL_MA_PERIODS: Final = 50
 """The guide recommends 1 to 50 periods."""
@@ -47,7 +48,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     parameters: StrategyParameters
     source: Path | None
-    """The file it was read from; None = the guide's defaults."""
+    """The file it was read from; None = the guide's defaults, or those of ``preset``."""
+    preset: PresetName | None = None
+    """The preset that was asked for instead of a file."""
     warnings: tuple[str, ...] = ()
     """Allowed, but unwise."""
     notices: tuple[str, ...] = ()
@@ -69,6 +72,11 @@ def load_settings(path: Path, *, named: bool) -> Settings:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
     return _settings(decode_config(content, name=str(path)), source=path, notices=())
+
+
+def preset_settings(name: PresetName) -> Settings:
+    """Return the settings of a preset."""
+    return replace(_settings(PRESETS[name].parameters, source=None, notices=()), preset=name)
 
 
 def decode_config(content: bytes, *, name: str) -> StrategyParameters:

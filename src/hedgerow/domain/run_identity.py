@@ -44,7 +44,9 @@ class RunIdentity(Struct, frozen=True, kw_only=True):
     home: str | None
     """Absolute path of the home folder; None where nothing is kept."""
     config_file: str | None
-    """Absolute path of the configuration in force; None = the guide's defaults."""
+    """Absolute path of the configuration in force; None = the guide's defaults, or those of ``preset``."""
+    preset: str | None = None
+    """Name of the preset that was asked for instead of a configuration."""
     version: str
     capital_fraction: Decimal
     """Part of the smaller wallet that one leg may use."""
@@ -54,6 +56,8 @@ class RunIdentity(Struct, frozen=True, kw_only=True):
     @property
     def config_text(self) -> str:
         """The configuration in force, in words."""
+        if self.preset is not None:
+            return f"none, the preset {self.preset}"
         return self.config_file or "none, the guide's defaults"
 
     @property

@@ -8,11 +8,13 @@ from decimal import Decimal
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import SystemClock, VirtualClock, run_virtual
-from hedgerow.config import Home, settings_in_words
+from hedgerow.config import Home, preset_of, settings_in_words
+from hedgerow.dashboard.report.alternatives import Hold, hold
 from hedgerow.dashboard.report.recorder import RunEnd, RunRecorder
 from hedgerow.dashboard.report.report import RunReport
 from hedgerow.domain.account import QUOTE_ASSET
@@ -35,6 +37,7 @@ from hedgerow.history.archive import ArchiveMarketData
 from hedgerow.ports import MarketData
 from hedgerow.store.codec import events_sha256
 from hedgerow.store.sqlite import SqliteStore
+from hedgerow.strategy.evaluation.sizing import leg_capital
 from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.hedge_result import NO_PRICES, ExitPrices, coin_prices, exit_prices
 from hedgerow.strategy.parameters import StrategyParameters
@@ -48,7 +51,7 @@ HELD_BY_HAND = timedelta(hours=8)
 """How long before the bot's start a user opened a hedge by hand."""
 KILLED = "The demo kills the bot here, without warning. Another one starts, and knows only what is in the log."
 BY_HAND_SHARE = Decimal("0.4")
-"""Part of each wallet that this hedge uses."""
+"""Part of each wallet that this hedge uses, within the settings' cap."""
 
 
 class DemoPlan(Struct, frozen=True, kw_only=True):
@@ -118,7 +121,7 @@ def play_demo(plan: DemoPlan, observers: Sequence[Observer]) -> RunReport:
     finished = _play(plan, world, (*observers, recording))
     ledger, sha = asyncio.run(_log_of(plan))
     settings, usual = settings_in_words(plan.parameters), settings_in_words(StrategyParameters())
-    return recorder.finish(
+    report = recorder.finish(
         RunEnd(
             # The last check may lie a little before the end that was asked for.
             at=plan.end if finished else max(world.now, plan.start),
@@ -132,6 +135,23 @@ def play_demo(plan: DemoPlan, observers: Sequence[Observer]) -> RunReport:
             interrupted=not finished,
             notes=_notes(plan, finished=finished),
         )
+    )
+    return replace(report, preset=preset_of(plan.parameters), hold=_hold(plan, report))
+
+
+def _hold(plan: DemoPlan, report: RunReport) -> Hold | None:
+    """Return what the run's first pair would have made, opened at the start at the size that the settings allow."""
+    if not report.hedges:
+        return None
+    first, half = report.hedges[0], plan.usdt / 2
+    pair = next(pair for pair in plan.market_data.pairs if pair.symbol == first.symbol)
+    return hold(
+        plan.market_data,
+        pair,
+        leg=leg_capital(half, half, plan.parameters.capital_management),
+        wallet=half,
+        since=max(first.opened_at, plan.start),
+        until=report.ended_at,
     )
 
 
@@ -195,7 +215,9 @@ def _world(plan: DemoPlan) -> World:
     half = plan.usdt / 2
     world = World(plan.market_data, start=plan.market_data.start, spot={QUOTE_ASSET: half}, perp=half)
     if plan.by_hand:
-        _open_by_hand(world, half * BY_HAND_SHARE)
+        cap = plan.parameters.capital_management.max_capital_usd
+        share = half * BY_HAND_SHARE
+        _open_by_hand(world, share if cap is None else min(share, cap / 2))
     return world
 
 

@@ -7,7 +7,14 @@ from html import escape
 from importlib.resources import files
 
 from hedgerow.dashboard.report.charts import Bar, ChartLine, line_chart, timeline
-from hedgerow.dashboard.report.report import HedgeRow, RunReport, drawdown_texts
+from hedgerow.dashboard.report.report import (
+    HedgeRow,
+    RunReport,
+    cash_texts,
+    drawdown_texts,
+    hold_texts,
+    preset_text,
+)
 from hedgerow.domain.formats import amount, duration, percent, seconds, signed_amount, signed_percent, utc_minute
 from hedgerow.domain.money import plain
 
@@ -43,6 +50,7 @@ def _sections(report: RunReport) -> Iterator[str]:
 
 def _heading(report: RunReport) -> str:
     facts = [
+        escape(preset_text(report)),
         f"<time>{utc_minute(report.started_at)}</time> to <time>{utc_minute(report.ended_at)}</time> UTC",
         duration(report.period),
         f"{report.cycles:,} cycles",
@@ -77,6 +85,8 @@ def _cards(report: RunReport) -> str:
 
 def _each_card(report: RunReport) -> Iterator[str]:
     yield _card("Equity", _exact(report.equity_end), f"from {amount(report.equity_start)}")
+    yield _card("If held instead", *hold_texts(report))
+    yield _card("Cash instead", *cash_texts(report))
     opened = f"{report.positions_opened:,} opened"
     yield _card("Positions", opened, f"{report.positions_closed:,} closed")
     yield _card("Largest drawdown", *drawdown_texts(report))

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from hedgerow.dashboard.report.alternatives import CASH_APR, Hold, cash_interest
 from hedgerow.domain.formats import amount, duration, percent, seconds, signed_amount, signed_percent, utc_minute
 from hedgerow.domain.money import ZERO, plain, plain_or_none
 from hedgerow.strategy.hedge_result import HedgeResult
@@ -17,10 +18,13 @@ __all__ = [
     "HedgeRow",
     "RunReport",
     "as_json",
+    "cash_texts",
     "closing_lines",
     "drawdown_texts",
     "headlines",
     "hedge_cells",
+    "hold_texts",
+    "preset_text",
     "report_lines",
 ]
 
@@ -135,6 +139,10 @@ class RunReport(Struct, frozen=True, kw_only=True):
     """Every setting of the run by its full name, in the file's units."""
     changed: frozenset[str] = frozenset()
     """Names of the settings that are not at their defaults."""
+    preset: str | None = None
+    """Name of the preset with exactly these settings; None = settings of one's own."""
+    hold: Hold | None = None
+    """What the first pair, opened once and kept, would have made; None where it cannot be computed."""
     interrupted: bool = False
     """Whether a person ended the run before its time."""
     notes: tuple[str, ...] = ()
@@ -189,6 +197,33 @@ class RunReport(Struct, frozen=True, kw_only=True):
             return None
         return self.net_return * (YEAR / self.period)
 
+    @property
+    def mean_notional(self) -> Decimal | None:
+        """One leg at entry, the mean over the time in which a hedge was held; None when none was."""
+        spans = [(row.notional, row.held(self.ended_at)) for row in self.hedges]
+        held = sum((span for _, span in spans), NO_TIME)
+        if not held:
+            return None
+        # Whole seconds: money stays exact.
+        weighed = sum((notional * int(span.total_seconds()) for notional, span in spans), ZERO)
+        return weighed / max(1, int(held.total_seconds()))
+
+    @property
+    def net_on_notional(self) -> float | None:
+        """Net profit as a fraction of ``mean_notional``."""
+        if self.net_profit is None or not self.mean_notional:
+            return None
+        return float(self.net_profit / self.mean_notional)
+
+    @property
+    def cash(self) -> Decimal:
+        """What the equity at the start would have earned as cash at ``CASH_APR``."""
+        return cash_interest(self.equity_start, self.period)
+
+    def on_capital(self, gain: Decimal) -> float | None:
+        """Return a gain as a fraction of the equity at the start; None without any."""
+        return float(gain / self.equity_start) if self.equity_start > 0 else None
+
 
 def as_json(report: RunReport) -> dict[str, Any]:
     """Return the report for ``--json``: money as decimal strings, APRs as fractions, durations in seconds."""
@@ -213,6 +248,12 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "interrupted": report.interrupted,
         "max_drawdown": plain(report.drawdown.amount) if report.drawdown else "0",
         "time_in_market": report.time_in_market,
+        "preset": report.preset,
+        "net_on_capital": report.net_return,
+        "net_on_notional": report.net_on_notional,
+        "mean_notional": plain_or_none(report.mean_notional),
+        "hold": _hold_json(report),
+        "cash": {"apr": float(CASH_APR), "interest": plain(report.cash), "on_capital": report.on_capital(report.cash)},
         "settings": dict(report.settings),
         "hedges": [_hedge_json(row, report.ended_at) for row in report.hedges],
     }
@@ -235,6 +276,7 @@ def headlines(report: RunReport) -> tuple[str, ...]:
     facts = [f"{report.cycles:,} cycles", f"{seconds(report.elapsed_seconds)} of real time"]
     if report.seed is not None:
         facts.insert(0, f"seed {report.seed}")
+    facts.insert(0, preset_text(report))
     rows = [(name, value, remark) for name, value, remark in _headlines(report)]
     names, values = (max(len(row[index]) for row in rows) for index in (0, 1))
     body = [f"  {name:<{names}}  {value:>{values}}  {remark}".rstrip() for name, value, remark in rows]
@@ -252,10 +294,13 @@ def _headlines(report: RunReport) -> list[tuple[str, str, str]]:
     share = "" if report.net_return is None else f"{signed_percent(report.net_return)} of equity"
     if report.annual_return is not None:
         share += f", {signed_percent(report.annual_return)} a year"
+    on_leg = "" if report.net_on_notional is None else f", {signed_percent(report.net_on_notional)} of one leg"
     agree = "the books agree with the exchange"
     lines = ", ".join(f"{name} {plain(value)}" for name, value in report.books_lines.items())
     return [
-        ("Net profit", signed_amount(report.net_profit), share),
+        ("Net profit", signed_amount(report.net_profit), share + on_leg),
+        ("If held instead", *hold_texts(report)),
+        ("Cash instead", *cash_texts(report)),
         ("Funding received", signed_amount(report.funding_received), ""),
         ("Basis P/L", signed_amount(report.basis_pnl), _of_dust(report)),
         ("Fees paid", signed_amount(-report.fees_paid), ""),
@@ -301,6 +346,27 @@ def hedge_cells(report: RunReport) -> list[list[str]]:
     ]
 
 
+def preset_text(report: RunReport) -> str:
+    """Return the name of the preset."""
+    return f"preset {report.preset}" if report.preset else "settings of one's own"
+
+
+def hold_texts(report: RunReport) -> tuple[str, str]:
+    """Return what the first pair, opened once and kept, would have made, and on what."""
+    hold = report.hold
+    if hold is None:
+        return signed_amount(None), "nothing to compare with"
+    share = f"{signed_percent(report.on_capital(hold.net_profit))} of equity: {hold.symbol}, opened once and kept"
+    gone = hold.margin_gone_at
+    return signed_amount(hold.net_profit), share if gone is None else f"{share}; liquidated by {utc_minute(gone)}"
+
+
+def cash_texts(report: RunReport) -> tuple[str, str]:
+    """Return what cash would have earned, and on what."""
+    share = signed_percent(report.on_capital(report.cash))
+    return signed_amount(report.cash), f"{share} of equity: {percent(float(CASH_APR), 0)} a year"
+
+
 def drawdown_texts(report: RunReport) -> tuple[str, str]:
     """Return the largest fall of the equity, negative, and what it is a part of."""
     fall = report.drawdown
@@ -312,6 +378,23 @@ def drawdown_texts(report: RunReport) -> tuple[str, str]:
 def _of_dust(report: RunReport) -> str:
     """Return the part of the basis that is in no hedge's row."""
     return f"{signed_amount(report.dust_gain)} of it on kept dust" if report.dust_gain else ""
+
+
+def _hold_json(report: RunReport) -> dict[str, Any] | None:
+    hold = report.hold
+    if hold is None:
+        return None
+    return {
+        "symbol": hold.symbol,
+        "since": hold.since.isoformat(),
+        "notional": plain(hold.notional),
+        "funding": plain(hold.funding),
+        "basis_pnl": plain(hold.basis),
+        "fees": plain(hold.fees),
+        "net_profit": plain(hold.net_profit),
+        "on_capital": report.on_capital(hold.net_profit),
+        "margin_gone_at": hold.margin_gone_at.isoformat() if hold.margin_gone_at else None,
+    }
 
 
 def _hedge_json(row: HedgeRow, ended_at: datetime) -> dict[str, Any]:
