@@ -1,6 +1,6 @@
 """What each preset earned and cost: the tables of docs/presets.md, from the demo's own JSON.
 
-Usage: python benchmarks/presets.py [--data DIR] [--seeds 1,2,3,4,5] [--presets guide,patient,cautious]
+Usage: python benchmarks/presets.py [--data DIR [--starts 2024-09-01,...]] [--seeds 1,2,3,4,5] [--presets guide,...]
 Each row is one `hedgerow demo`; the commands are printed above the tables. No window was chosen by its result: with
 --data, 120 days from 1 September of each year that the files cover, and their last 120 days; without, a few seeds of
 the generated market. A window's character is measured on the settled rates of BTCUSDT: mean APR of its first and of
@@ -21,7 +21,7 @@ from typing import Any
 from msgspec import Struct
 
 from hedgerow.cli import main as command
-from hedgerow.config import PresetName
+from hedgerow.config.presets import PresetName
 from hedgerow.history.archive import ArchiveMarketData
 from hedgerow.history.parquet import PRICES_FILE, time_range
 from hedgerow.history.series import at_ms
@@ -53,14 +53,16 @@ def main() -> int:
     """Play and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of Parquet files; without it, generated markets")
+    parser.add_argument("--starts", help="first days of the windows of history, instead of those above")
     parser.add_argument("--seeds", default="1,2,3,4,5", help="of the generated markets")
     parser.add_argument("--presets", default=",".join(PresetName))
     arguments = parser.parse_args()
     presets = [PresetName(word) for word in arguments.presets.split(",")]
-    windows = history(arguments.data) if arguments.data else generated(arguments.seeds.split(","))
+    starts = [datetime.fromisoformat(word).replace(tzinfo=UTC) for word in (arguments.starts or "").split(",") if word]
+    windows = history(arguments.data, starts) if arguments.data else generated(arguments.seeds.split(","))
     for window in windows:
         print(f"\n### {window.name}\n")
-        print(f"`hedgerow demo {' '.join(window.words)} --preset ...`{window.character}\n")
+        print(f"`{' '.join(('hedgerow demo', *window.words))} --preset ...`{window.character}\n")
         print(*HEAD, sep="\n")
         for preset in presets:
             print(row(preset, played(preset, window.words)), flush=True)
@@ -74,18 +76,23 @@ def generated(seeds: Sequence[str]) -> Iterator[Window]:
         yield Window(name=f"Generated market, seed {seed}, 14 days", words=words)
 
 
-def history(data: Path) -> Iterator[Window]:
-    """Yield the windows of the files."""
+def history(data: Path, starts: Sequence[datetime]) -> Iterator[Window]:
+    """Yield the windows of the files; all that the usage names where ``starts`` has none."""
+    for start in starts or usual_starts(data):
+        words = ("--data", str(data), "--start", f"{start:%Y-%m-%d}", "--days", str(DAYS))
+        name = f"{start:%Y-%m-%d}, {DAYS} days"
+        yield Window(name=name, words=words, character=f": {character(data, start)}")
+
+
+def usual_starts(data: Path) -> list[datetime]:
+    """Return the first days of the windows that the usage names."""
     reach = time_range(data / PRICES_FILE)
     if reach is None:
         raise SystemExit(f"{data}: no prices")
     first, last = at_ms(reach.first_ms), at_ms(reach.last_ms)
     starts = [datetime(year, FIRST_MONTH, FIRST_DAY, tzinfo=UTC) for year in range(first.year, last.year + 1)]
     newest = (last - timedelta(days=DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
-    for start in [*(at for at in starts if first <= at and at + timedelta(days=DAYS) <= last), newest]:
-        words = ("--data", str(data), "--start", f"{start:%Y-%m-%d}", "--days", str(DAYS))
-        name = f"{start:%Y-%m-%d}, {DAYS} days"
-        yield Window(name=name, words=words, character=f": {character(data, start)}")
+    return [*(at for at in starts if first <= at and at + timedelta(days=DAYS) <= last), newest]
 
 
 def character(data: Path, start: datetime) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hedgerow.cli.main import COMMANDS
+from hedgerow.config.presets import PRESETS, PresetName, preset_text
 from hedgerow.domain.formats import signed_amount
 from support.command_runner import COMMAND, EAGER, process, write_config
 from support.local_aster import LocalAster, local_aster
@@ -322,3 +323,29 @@ def test_a_backup_and_a_closing_say_what_they_did(home: Path, tmp_path: Path, co
     assert "saved.db" in saved.text
     assert "net $" in closed.words or "net -$" in closed.words
     assert "No position is held" in again.words
+
+
+@WIDTHS
+def test_init_asks_which_preset_until_the_answer_is_one(tmp_path: Path, columns: int) -> None:
+    with Terminal("init", home=tmp_path, columns=columns) as terminal:
+        terminal.wait_for("Which preset")
+        terminal.press("the best\r")
+        terminal.wait_for("the best: allowed are guide, patient, cautious")
+        assert not (tmp_path / CONFIG).exists()
+        terminal.press("patient\r")
+        seen = fits(terminal.end())
+
+    assert seen.code == 0
+    for preset in PRESETS.values():
+        assert preset.what in seen.words
+        assert preset.what_not in seen.words
+    assert (tmp_path / CONFIG).read_text(encoding="utf-8") == preset_text(PresetName.PATIENT)
+
+
+def test_an_interrupted_init_writes_nothing(tmp_path: Path) -> None:
+    with Terminal("init", home=tmp_path) as terminal:
+        terminal.wait_for("Which preset")
+        terminal.interrupt()
+        assert terminal.end().code == 1
+
+    assert not (tmp_path / CONFIG).exists()

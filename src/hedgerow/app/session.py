@@ -18,10 +18,12 @@ from hedgerow.app.outlook_file import OutlookFile
 from hedgerow.app.state_file import StateFile
 from hedgerow.app.venues.connection import VenueAccess, VenueConnection
 from hedgerow.clock import SystemClock
-from hedgerow.config import Home, HomeMode, PresetName, Settings, load_settings, preset_settings, with_overrides
+from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
+from hedgerow.config.loading import preset_settings
+from hedgerow.config.presets import PresetName
 from hedgerow.dashboard.outlook import OutlookBuilder
-from hedgerow.domain.events import StateImported
 from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.events import StateImported
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine.notices import Observer, Warned

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from math import isfinite
 
-from hedgerow.config import PresetName
+from hedgerow.config.presets import PresetName
 from hedgerow.domain.errors import ConfigError
 
 __all__ = ["days_option", "money_option", "pairs_option", "preset_option", "speed_option", "time_option"]

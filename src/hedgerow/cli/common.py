@@ -13,8 +13,9 @@ from hedgerow.cli.arguments import preset_option
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.tables import screen_width
 from hedgerow.clock import SystemClock
-from hedgerow.config import Home, PresetName
+from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
+from hedgerow.config.presets import PresetName
 from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import plain, plain_or_none

@@ -20,7 +20,8 @@ from hedgerow.cli.common import (
     write_json,
 )
 from hedgerow.cli.tables import Column, screen_width, show_table
-from hedgerow.config import Settings, config_table, in_words, preset_text, render_config
+from hedgerow.config import Settings, config_table, in_words, render_config
+from hedgerow.config.presets import preset_text
 from hedgerow.domain.errors import ConfigError
 from hedgerow.strategy.policies import load_policy, policy_settings
 from hedgerow.strategy.policy_settings import SECTION, file_value

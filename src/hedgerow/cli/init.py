@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hedgerow.cli.common import HomeOption, PresetOption, home_of, say, write_text
-from hedgerow.config import PRESETS, PresetName, preset_text
+from hedgerow.config.presets import PRESETS, PresetName, preset_text
 from hedgerow.domain.errors import ConfigError
 
 __all__ = ["init"]

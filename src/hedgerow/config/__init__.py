@@ -1,17 +1,13 @@
 """Settings, and the folder of one bot."""
 
 from hedgerow.config.home import Home, HomeMode
-from hedgerow.config.loading import Settings, decode_config, load_settings, preset_settings, with_overrides
-from hedgerow.config.presets import PRESETS, Preset, PresetName, preset_of, preset_text
+from hedgerow.config.loading import Settings, decode_config, load_settings, with_overrides
 from hedgerow.config.setting import Setting
 from hedgerow.config.table import config_table, default_config_text, in_words, render_config, settings_in_words
 
 __all__ = [
-    "PRESETS",
     "Home",
     "HomeMode",
-    "Preset",
-    "PresetName",
     "Setting",
     "Settings",
     "config_table",
@@ -19,9 +15,6 @@ __all__ = [
     "default_config_text",
     "in_words",
     "load_settings",
-    "preset_of",
-    "preset_settings",
-    "preset_text",
     "render_config",
     "settings_in_words",
     "with_overrides",

@@ -85,7 +85,7 @@ _REASONS: Final = {
         "the highest allowed: fees already paid are no reason to leave a pair that pays"
     ),
     "position_management.max_position_age_hours": "ten years: age is no reason to leave a pair that pays",
-    "position_management.same_pair": "where a rule for profit fires, no orders are sent only to open the same pair again",
+    "position_management.same_pair": "where a rule for profit fires, no orders are sent to reopen the same pair",
 }
 """The patient rules; all of them are the cautious preset's, too."""
 _BRAKES: Final = {

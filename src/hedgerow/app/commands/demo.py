@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import SystemClock, VirtualClock, run_virtual
-from hedgerow.config import Home, preset_of, settings_in_words
+from hedgerow.config import Home, settings_in_words
+from hedgerow.config.presets import preset_of
 from hedgerow.dashboard.report.alternatives import Hold, hold
 from hedgerow.dashboard.report.recorder import RunEnd, RunRecorder
 from hedgerow.dashboard.report.report import RunReport

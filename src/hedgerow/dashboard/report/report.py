@@ -364,7 +364,7 @@ def hold_texts(report: RunReport) -> tuple[str, str]:
 def cash_texts(report: RunReport) -> tuple[str, str]:
     """Return what cash would have earned, and on what."""
     share = signed_percent(report.on_capital(report.cash))
-    return signed_amount(report.cash), f"{share} of equity: {percent(float(CASH_APR), 0)} a year"
+    return signed_amount(report.cash), f"{share} of equity: at {percent(float(CASH_APR), 0)} APR"
 
 
 def drawdown_texts(report: RunReport) -> tuple[str, str]:

@@ -7,16 +7,26 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from msgspec.structs import replace
 
+from hedgerow.dashboard.report.alternatives import Hold
 from hedgerow.dashboard.report.page import html_page
 from hedgerow.dashboard.report.report import Curve, HedgeRow, RunReport, as_json, drawdown_texts, report_lines
 from hedgerow.strategy.hedge_result import HedgeResult
 
 START = datetime(2025, 5, 1, tzinfo=UTC)
 END = START + timedelta(days=10)
+HOLD = Hold(
+    symbol="BTCUSDT",
+    since=START,
+    notional=Decimal(4750),
+    funding=Decimal("20.5"),
+    basis=Decimal(-1),
+    fees=Decimal("3.5"),
+)
 VOID = {"meta", "circle", "line", "rect", "path"}
 
 
@@ -72,6 +82,8 @@ def report(**changes: Any) -> RunReport:
         funding_curve=curve("0", "3.21", "9.63"),
         fees_curve=curve("0", "7.125", "21.375"),
         hedges=(row(0), row(1, symbol="ETHUSDT", funding="12.00"), row(2, closed=False)),
+        preset="patient",
+        hold=HOLD,
         notes=("XUSDT skipped: no funding in the window",),
     )
     return replace(whole, **changes)
@@ -94,6 +106,8 @@ def empty_run() -> RunReport:
         hedges=(),
         notes=(),
         sources={},
+        preset=None,
+        hold=None,
         seed=None,
         max_naked_seconds=0.0,
     )
@@ -159,6 +173,22 @@ def test_the_json_has_the_promised_keys_with_money_as_exact_strings() -> None:
         "max_drawdown": "13.245",
         "time_in_market": pytest.approx(report().time_in_market),
         "settings": {},
+        "preset": "patient",
+        "net_on_capital": pytest.approx(-0.0013245),
+        "net_on_notional": pytest.approx(-13.245 / 4750.125),
+        "mean_notional": "4750.125",
+        "hold": {
+            "symbol": "BTCUSDT",
+            "since": START.isoformat(),
+            "notional": "4750",
+            "funding": "20.5",
+            "basis_pnl": "-1",
+            "fees": "3.5",
+            "net_profit": "16",
+            "on_capital": pytest.approx(0.0016),
+            "margin_gone_at": None,
+        },
+        "cash": {"apr": 0.04, "interest": ANY, "on_capital": pytest.approx(0.04 * 10 / 365)},
     }
     assert [hedge["net_profit"] for hedge in hedges] == ["-4.415", "4.375", "-4.415"]
     assert hedges[0]["held_seconds"] == 22.5 * 3600
@@ -183,6 +213,41 @@ def test_the_console_says_every_figure() -> None:
     assert "the books agree with the exchange" in text
     assert "Note: XUSDT skipped: no funding in the window" in text
     assert "22 h 30 min" in text
+
+
+def test_console_and_page_name_the_preset_and_what_holding_and_cash_would_have_made() -> None:
+    text, page = "\n".join(report_lines(report())), Page(html_page(report())).text
+    for words in (
+        "preset patient",
+        "+$16.00",
+        "+0.16 % of equity: BTCUSDT, opened once and kept",
+        "+$10.96",
+        "+0.11 % of equity: at 4 % APR",
+    ):
+        assert words in text
+        assert words in page
+    own = report(preset=None)
+    assert "settings of one's own" in "\n".join(report_lines(own))
+    assert as_json(own)["preset"] is None
+
+
+def test_a_hold_that_would_have_been_liquidated_is_not_shown_as_a_gain_alone() -> None:
+    lost = report(hold=replace(HOLD, margin_gone_at=START + timedelta(days=3)))
+    assert "opened once and kept; liquidated by 2025-05-04 00:00" in "\n".join(report_lines(lost))
+    assert as_json(lost)["hold"]["margin_gone_at"] == "2025-05-04T00:00:00+00:00"
+
+
+def test_where_nothing_was_held_nothing_is_compared() -> None:
+    document = as_json(empty_run())
+    assert (document["hold"], document["net_on_notional"], document["mean_notional"]) == (None, None, None)
+    assert "nothing to compare with" in "\n".join(report_lines(empty_run()))
+
+
+def test_the_mean_leg_counts_each_hedge_for_as_long_as_it_was_held() -> None:
+    short, long = row(0), replace(row(1), closed_at=row(1).opened_at + 3 * timedelta(hours=22.5))
+    small = replace(short, result=replace(short.result, entry_notional=Decimal(1000)))
+    large = replace(long, result=replace(long.result, entry_notional=Decimal(2000)))
+    assert report(hedges=(small, large)).mean_notional == Decimal(1750)
 
 
 def test_the_console_lists_the_newest_hedges_and_counts_the_rest() -> None:
