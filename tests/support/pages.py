@@ -11,6 +11,7 @@ from hedgerow.strategy.hedging.machine import table
 from support.admin_pages import admin_fields, admin_values
 from support.api_pages import API_PAGES, api_page
 from support.log_pages import event_fields, event_values, exit_codes, log_lines, log_warnings
+from support.preset_pages import preset_texts, preset_values
 
 __all__ = ["TABLES", "block", "main"]
 
@@ -48,6 +49,7 @@ def first_line(path: Path) -> str:
 
 LOG = ROOT / "docs" / "log.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
+PRESETS_PAGE = ROOT / "docs" / "presets.md"
 
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     "machine": machine,
@@ -59,6 +61,8 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "event_fields": event_fields,
     "event_values": event_values,
     "exit_codes": exit_codes,
+    "preset_texts": preset_texts,
+    "preset_values": preset_values,
     **{f"api_{name}": partial(api_page, name) for name in API_PAGES},
 }
 PAGES = {
@@ -71,6 +75,8 @@ PAGES = {
     "event_fields": LOG,
     "event_values": LOG,
     "exit_codes": OPERATIONS,
+    "preset_texts": PRESETS_PAGE,
+    "preset_values": PRESETS_PAGE,
     **{f"api_{name}": ROOT / "docs" / "api" / f"{name}.md" for name in API_PAGES},
 }
 
