@@ -279,6 +279,49 @@ def test_coins_whose_short_is_gone_are_sold_to_bids_alone_above_a_floor_that_oth
     assert (scene.after(1).command is not None) is sold
 
 
+def lacking_short(floor: str | None = "95") -> Scene:
+    """Return a closing of ten coins against a short of seven, before its first step."""
+    job = new_job(CLOSE, spot="10", perp="7", slice_notional="100", urgent=True)
+    return Scene(replace(job, plan=replace(job.plan, spot_floor=None if floor is None else Decimal(floor))))
+
+
+@pytest.mark.parametrize("ceiling", [None, Decimal(99)], ids=["one-sided", "too expensive"])
+def test_coins_beyond_the_short_are_sold_though_the_perpetuals_book_cannot_be_traded_on(ceiling: Decimal | None) -> None:
+    scene = lacking_short()
+    if ceiling is None:
+        scene.perp_asks = ()
+    scene.job = replace(scene.job, plan=replace(scene.job.plan, perp_ceiling=ceiling))
+    assert (scene.after(1).order.market, scene.order.side, scene.order.quantity) == (Market.SPOT, Side.SELL, 3)
+    assert scene.fills().command is None, "the rest has a short that cannot be bought back now"
+    scene.after(121)
+    assert (scene.job.state, scene.job.spot.filled, scene.job.perp.filled) == (HEDGED, 3, 0)
+
+
+@pytest.mark.parametrize(("floor", "sold"), [("95", True), (None, False), ("99.995", False)])
+def test_coins_beyond_the_short_are_not_sold_by_the_spot_book_alone(floor: str | None, *, sold: bool) -> None:
+    scene = lacking_short(floor)
+    scene.perp_bids = scene.perp_asks = ()
+    assert (scene.after(1).command is not None) is sold
+
+
+def test_coins_beyond_the_short_do_not_wait_for_the_perpetuals_host() -> None:
+    scene = lacking_short()
+    scene.perp_blocked, scene.spot_blocked = 600, 5
+    assert scene.after(1).command is None
+    scene.job = lacking_short().job
+    scene.spot_blocked = 0
+    assert scene.after(1).order.quantity == 3
+    scene.fills()
+    assert (scene.job.state, scene.job.spot.filled) == (HEDGED, 3)
+
+
+def test_coins_that_exceed_the_short_by_less_than_an_order_wait_for_the_perpetuals_book() -> None:
+    job = new_job(CLOSE, spot="10", perp="9.96", urgent=True)
+    scene = Scene(replace(job, plan=replace(job.plan, spot_floor=Decimal(95))))
+    scene.perp_asks = ()
+    assert scene.after(1).command is None
+
+
 # --- a perpetual that closes -----------------------------------------------------------------------------------------
 
 

@@ -35,6 +35,7 @@ from hedgerow.strategy.hedging.orders import (
 from hedgerow.strategy.hedging.quantities import (
     bought_ahead,
     coins_lacking,
+    excess_coins,
     follow_due,
     lead_complete,
     lead_slice,
@@ -179,6 +180,10 @@ def _legs_to_trade(job: HedgeExecution) -> tuple[Market, ...]:
 
 def _wait_for_hosts(job: HedgeExecution, around: Surroundings, seconds: float) -> Step:
     """Begin no slice that the other leg could not follow: wait, or settle for what is done."""
+    if around.spot_blocked_seconds <= 0 and elapsed(job, around.at) <= _lead_patience(job):
+        excess = excess_coins(job, around)
+        if excess:
+            return place(job, around, Market.SPOT, excess)
     if elapsed(job, around.at) + seconds > _lead_patience(job):
         return follow(replace(job, lead_done=True, detail=f"the exchange refuses orders for {seconds:.0f} s"), around)
     return Step(job=job, pause_seconds=min(seconds, BLOCKED_PAUSE_SECONDS))
@@ -448,11 +453,17 @@ def resolve(job: HedgeExecution) -> Step:
 
 
 def _wait_for_books(job: HedgeExecution, around: Surroundings) -> Step:
-    """Ask for fresh books before leading on; without them in time, settle for what is done."""
+    """Ask for fresh books before leading on; without them in time, settle for what is done.
+
+    Coins that no short is against are sold meanwhile.
+    """
     if any(in_other_units(job, around, market) for market in Market):
         return follow(replace(job, lead_done=True), around)
     if elapsed(job, around.at) > _lead_patience(job):
         return follow(replace(job, lead_done=True, detail="no readable two-sided books in time"), around)
+    excess = excess_coins(job, around)
+    if excess:
+        return place(job, around, Market.SPOT, excess)
     return Step(job=job, pause_seconds=UNREADABLE_SECONDS)
 
 

@@ -12,6 +12,7 @@ from hedgerow.strategy.hedging.orders import (
     own_difference,
     price_of,
     side_of,
+    tolerance,
     tradable,
     unhedged_coins,
     worth,
@@ -20,6 +21,7 @@ from hedgerow.strategy.hedging.orders import (
 __all__ = [
     "bought_ahead",
     "coins_lacking",
+    "excess_coins",
     "follow_due",
     "lead_complete",
     "lead_slice",
@@ -184,6 +186,18 @@ def bought_ahead(job: HedgeExecution, around: Surroundings) -> Decimal:
     short_first = max(ZERO, job.plan.perp_quantity - job.plan.spot_quantity)
     left = job.plan.spot_quantity - job.net_spot
     return _coins_to_sell(job, around, min(left, -job.exposure - short_first))
+
+
+def excess_coins(job: HedgeExecution, around: Surroundings) -> Decimal:
+    """Return the coins of a closing that no short is against and that spot alone lets us sell; 0 where they may not be.
+
+    Their sale needs neither book nor host of the perpetual, but a floor that other prices support: the spot book would
+    be the only source.
+    """
+    bid, floor, coins = fresh_touch(job, around, Market.SPOT, Side.SELL), job.plan.spot_floor, unhedged_coins(job)
+    if bid is None or floor is None or bid < floor or coins <= tolerance(job, bid):
+        return ZERO
+    return _coins_to_sell(job, around, coins)
 
 
 def only_coins_help(job: HedgeExecution) -> bool:
