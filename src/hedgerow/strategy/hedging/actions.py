@@ -42,6 +42,7 @@ from hedgerow.strategy.hedging.quantities import (
     only_coins_help,
     reversible,
     short_ahead,
+    short_alone,
     surplus,
 )
 
@@ -341,9 +342,13 @@ def _is_overdue(job: HedgeExecution, around: Surroundings) -> bool:
 
 
 def _naked_from_now(job: HedgeExecution, around: Surroundings) -> Step:
-    """Say that a leg is naked and keep trying; legs of an opening that differ by what may be too small just end it."""
+    """Say that a leg is naked and keep trying; legs of an opening that differ by what may be too small just end it.
+
+    Not a short without coins: it can always be bought back, and would count as an opened hedge.
+    """
     price = worth(job, around)
-    if job.kind is ExecutionKind.OPEN and price and naked_quantity(job) <= tolerance(job, price):
+    small = price is not None and naked_quantity(job) <= tolerance(job, price)
+    if job.kind is ExecutionKind.OPEN and small and not short_alone(job, around):
         return finish(replace(job, lead_done=True), around)
     naked = replace(job, state=ExecutionState.NAKED, naked_alarmed=True, refusals=0)
     return Step(job=naked, pause_seconds=NAKED_RETRY_SECONDS)

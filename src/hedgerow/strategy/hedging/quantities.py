@@ -28,6 +28,7 @@ __all__ = [
     "only_coins_help",
     "reversible",
     "short_ahead",
+    "short_alone",
     "surplus",
 ]
 
@@ -223,10 +224,15 @@ def short_ahead(job: HedgeExecution, around: Surroundings) -> bool:
     return closes and follow_due(job, around) > 0
 
 
+def short_alone(job: HedgeExecution, around: Surroundings) -> bool:
+    """Whether an opening has sold short against no coins that could ever be sold: that is no hedge, however small."""
+    return job.net_perp > 0 and not _coins_to_sell(job, around, job.net_spot)
+
+
 def _short_to_buy_back(job: HedgeExecution, around: Surroundings) -> Decimal:
     """Return what of the short has no coins against it; all of it, when the coins are too few to be ever sold."""
     perp = job.pair.perp
-    hedged = job.net_spot if _coins_to_sell(job, around, job.net_spot) else ZERO
+    hedged = ZERO if short_alone(job, around) else job.net_spot
     excess = _buy_back(perp, max(ZERO, job.net_perp - hedged), last=not hedged)
     return excess if _closable(perp, excess) else ZERO
 
