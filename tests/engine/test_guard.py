@@ -8,12 +8,14 @@ from itertools import pairwise
 import pytest
 
 from hedgerow.dashboard.narration.wording import words
-from hedgerow.domain.commands import PlaceOrder
+from hedgerow.domain.commands import PlaceOrder, TransferDirection
 from hedgerow.domain.events import CommandIssued, ExternalFills, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadError, ReadFault
+from hedgerow.emulator.inprocess.readings import AccountMutation, AccountReading
+from hedgerow.engine.guard import LAG_SECONDS, LAGGING_SECONDS
 from hedgerow.engine.notices import CycleBegan, CycleFailed, GuardAlarmed, HedgeUnseen
 from hedgerow.strategy.observation import Reduce, TopUpMargin
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
@@ -122,6 +124,33 @@ def test_a_liquidation_by_prices_that_move_between_two_cycles_is_told_at_its_tim
     assert seconds_to_order(harness, Market.SPOT, moved) < WITH_NEWS_SECONDS
     assert harness.reasons == [Reason.LIQUIDATED]
     harness.check()
+
+
+@pytest.mark.parametrize(
+    ("act", "market"),
+    [(liquidate, Market.SPOT), (deleverage("1"), Market.SPOT), (sell_by_hand("0.06"), Market.PERP)],
+    ids=["liquidation", "deleveraging", "sale by hand"],
+)
+def test_an_account_that_lags_behind_its_news_is_looked_at_until_it_shows_them(act: object, market: Market) -> None:
+    old = AccountReading(
+        mutation=AccountMutation.STALE, after=AT - timedelta(seconds=5), until=AT + timedelta(seconds=50), noticed=False
+    )
+    harness = BotHarness(parameters=patient(), notifications=True, faults=FaultPlan(account_readings=(old,)))
+    play(harness, act)
+    assert 50 < seconds_to_order(harness, market) < 60 + LAG_SECONDS
+
+
+def test_news_that_the_account_never_shows_are_looked_into_for_a_while_only() -> None:
+    def tell(harness: BotHarness) -> None:
+        harness.world.transfer_by_hand(Decimal("0.5"), TransferDirection.PERP_TO_SPOT)
+
+    counts: list[int] = []
+    for act in (None, tell):
+        harness = BotHarness(parameters=patient(), notifications=True)
+        reads = count_reads(harness)
+        harness.run(3, at={EVENT: act} if act else {})
+        counts.append(len(reads))
+    assert 1 <= counts[1] - counts[0] <= 1 + LAGGING_SECONDS / LAG_SECONDS
 
 
 # --- what else wakes -------------------------------------------------------------------------------------------------

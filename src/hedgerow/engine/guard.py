@@ -6,12 +6,14 @@ out by the one executor. Without news, or while their streams are silent, it pol
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from math import inf
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.journal import Journal
@@ -25,6 +27,7 @@ from hedgerow.strategy.decisions.alarms import (
     account_alarm,
     ended_in_doubt,
     look_at,
+    may_change_legs,
     notification_alarm,
     price_alarm,
 )
@@ -42,6 +45,10 @@ LONGEST_BLIND_SECONDS = 60.0
 SOON_SECONDS = 1.0
 STRAYS_SECONDS = 120.0
 """How long the account is looked at after a trade that left an order in doubt: twice the life of a nonce."""
+LAGGING_SECONDS = 900.0
+"""How long after news of a leg, which the account does not show, its replies may be those of before."""
+LAG_SECONDS = 30.0
+"""So often it is looked at meanwhile."""
 UNSEEN_SECONDS = 3600.0
 """A held hedge that cannot be seen for so long is an error, reported again each time it has lasted as long again."""
 
@@ -81,6 +88,7 @@ class Guard:
         self._seen_at = 0.0
         self._unseen_due = inf
         self._stray_of, self._strays_until = "", 0.0
+        self._lagging_until, self._legs = 0.0, (ZERO, ZERO)
         self._end: Callable[[], None] = _nothing
 
     # --- a run -------------------------------------------------------------------------------------------------------
@@ -104,7 +112,7 @@ class Guard:
             self._source.follow(ledger.largest.symbol if ledger.largest else None)
         if ledger.largest is None:
             self._pending, self._look_at, self._poll_at, self._blind, self._account = None, inf, inf, 0, None
-            self._unseen_due = inf
+            self._unseen_due, self._lagging_until = inf, 0.0
             self._raised.clear()
             self._watch_for_strays(ledger)
             return
@@ -116,6 +124,14 @@ class Guard:
             self._blind = max(1, self._blind)
         if account is None or account_alarm(ledger, account) or self._in_doubt():
             self._look_within(AGAIN_SECONDS)
+        self._watch_for_lag(ledger)
+
+    def _watch_for_lag(self, ledger: Ledger) -> None:
+        """Look again while news of a leg are newer than what the log has of it."""
+        if _legs(ledger) != self._legs:
+            self._lagging_until = 0.0
+        if self._clock.monotonic() < self._lagging_until:
+            self._look_within(LAG_SECONDS)
 
     def _watch_for_strays(self, ledger: Ledger) -> None:
         """Look again while an order that counts as dead may still be executed: a nonce lives for a minute."""
@@ -173,12 +189,15 @@ class Guard:
             self._look_within(REPEAT_SECONDS)
         if self._journal.ledger.largest is None:
             self._watch_for_strays(self._journal.ledger)
+        self._watch_for_lag(self._journal.ledger)
 
     # --- what the venue tells ----------------------------------------------------------------------------------------
 
     def heard(self, notification: Notification) -> None:
         """Take note of news; never waits."""
         ledger = self._journal.ledger
+        if may_change_legs(notification, ledger):
+            self._lagging_until, self._legs = self._clock.monotonic() + LAGGING_SECONDS, _legs(ledger)
         alarm = (
             self._mark_alarm(notification)
             if notification.kind is NotificationKind.MARK
@@ -241,6 +260,12 @@ class Guard:
     def _poll_later(self) -> None:
         """Glance at the account after a while without any news, if there is no reason to do so before."""
         self._poll_at = self._clock.monotonic() + self._poll_seconds if self._poll_seconds > 0 else inf
+
+
+def _legs(ledger: Ledger) -> tuple[Decimal, Decimal]:
+    """Return coins and short of the held hedge as the log has them."""
+    hedge = ledger.hedge
+    return (ZERO, ZERO) if hedge is None else (hedge.spot_quantity, hedge.short)
 
 
 def _nothing() -> None:

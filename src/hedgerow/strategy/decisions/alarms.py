@@ -36,6 +36,7 @@ __all__ = [
     "ended_in_doubt",
     "look_at",
     "mark_alarm",
+    "may_change_legs",
     "notification_alarm",
     "price_alarm",
 ]
@@ -112,6 +113,16 @@ def look_at(notification: Notification, ledger: Ledger) -> datetime | None:
     echo = notification.kind is NotificationKind.BALANCE and ledger.traded_at is not None
     due = notification.at + DEBOUNCE
     return max(due, ledger.traded_at + GRACE) if echo and ledger.traded_at else due
+
+
+def may_change_legs(notification: Notification, ledger: Ledger) -> bool:
+    """Whether news say that others may have changed a leg: a reply that does not show it may be one of before."""
+    if notification.kind is NotificationKind.FORCED:
+        return notification_alarm(notification, ledger) is not None
+    if notification.kind not in {NotificationKind.ORDER, NotificationKind.BALANCE}:
+        return False
+    due = look_at(notification, ledger)
+    return due is not None and due <= notification.at + DEBOUNCE
 
 
 def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:

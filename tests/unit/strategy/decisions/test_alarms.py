@@ -22,6 +22,7 @@ from hedgerow.strategy.decisions.alarms import (
     ended_in_doubt,
     look_at,
     mark_alarm,
+    may_change_legs,
     notification_alarm,
     price_alarm,
 )
@@ -102,6 +103,29 @@ def test_what_deserves_none(kind: NotificationKind) -> None:
 def test_the_bots_own_orders_deserve_no_look_and_others_do() -> None:
     assert look_at(told(NotificationKind.ORDER, client_id="h1-s-1"), TEN) is None
     assert look_at(told(NotificationKind.ORDER, client_id="web_1"), TEN) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "client_id", "changes"),
+    [
+        (NotificationKind.FORCED, "", True),
+        (NotificationKind.ORDER, "web_1", True),
+        (NotificationKind.ORDER, "h1-s-1", False),
+        (NotificationKind.BALANCE, "", True),
+        (NotificationKind.FUNDING, "", False),
+        (NotificationKind.LOST, "", False),
+    ],
+)
+def test_news_of_trades_of_others_may_be_newer_than_the_account(
+    kind: NotificationKind, client_id: str, *, changes: bool
+) -> None:
+    assert may_change_legs(told(kind, client_id=client_id), TEN) is changes
+    assert not may_change_legs(told(kind, client_id=client_id), NOTHING)
+
+
+def test_the_echo_of_our_own_trade_is_no_news_of_a_leg() -> None:
+    traded = replace(TEN, traded_at=NOW - timedelta(seconds=4))
+    assert not may_change_legs(told(NotificationKind.BALANCE), traded)
 
 
 def test_balances_are_looked_at_when_the_echo_of_our_own_trade_has_passed() -> None:
