@@ -286,7 +286,9 @@ def lacking_short(floor: str | None = "95") -> Scene:
 
 
 @pytest.mark.parametrize("ceiling", [None, Decimal(99)], ids=["one-sided", "too expensive"])
-def test_coins_beyond_the_short_are_sold_though_the_perpetuals_book_cannot_be_traded_on(ceiling: Decimal | None) -> None:
+def test_coins_beyond_the_short_are_sold_though_the_perpetuals_book_cannot_be_traded_on(
+    ceiling: Decimal | None,
+) -> None:
     scene = lacking_short()
     if ceiling is None:
         scene.perp_asks = ()
