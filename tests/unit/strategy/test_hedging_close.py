@@ -293,10 +293,10 @@ def test_coins_beyond_the_short_are_sold_though_the_perpetuals_book_cannot_be_tr
     if ceiling is None:
         scene.perp_asks = ()
     scene.job = replace(scene.job, plan=replace(scene.job.plan, perp_ceiling=ceiling))
-    assert (scene.after(1).order.market, scene.order.side, scene.order.quantity) == (Market.SPOT, Side.SELL, 3)
+    assert (scene.after(1).order.market, scene.order.side, scene.order.quantity) == (Market.SPOT, Side.SELL, Decimal(3))
     assert scene.fills().command is None, "the rest has a short that cannot be bought back now"
     scene.after(121)
-    assert (scene.job.state, scene.job.spot.filled, scene.job.perp.filled) == (HEDGED, 3, 0)
+    assert (scene.job.state, scene.job.spot.filled, scene.job.perp.filled) == (HEDGED, Decimal(3), ZERO)
 
 
 @pytest.mark.parametrize(("floor", "sold"), [("95", True), (None, False), ("99.995", False)])
@@ -314,7 +314,7 @@ def test_coins_beyond_the_short_do_not_wait_for_the_perpetuals_host() -> None:
     scene.spot_blocked = 0
     assert scene.after(1).order.quantity == 3
     scene.fills()
-    assert (scene.job.state, scene.job.spot.filled) == (HEDGED, 3)
+    assert (scene.job.state, scene.job.spot.filled) == (HEDGED, Decimal(3))
 
 
 def test_coins_that_exceed_the_short_by_less_than_an_order_wait_for_the_perpetuals_book() -> None:

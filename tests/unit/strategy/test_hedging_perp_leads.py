@@ -153,12 +153,12 @@ def test_a_lot_that_cannot_be_bought_back_is_no_naked_leg() -> None:
 def test_a_short_too_small_to_be_covered_is_bought_back_and_never_counts_as_opened() -> None:
     scene = leading(lead=PERP).fills("0.04")
     reject_forever(scene, None, 100)
-    assert (scene.job.state, scene.job.spot.filled, scene.job.naked_alarmed) == (NAKED, 0, True)
+    assert (scene.job.state, scene.job.spot.filled, scene.job.naked_alarmed) == (NAKED, ZERO, True)
     while not scene.job.working:
         scene.after(5)
     assert terms(scene.order) == (PERP, Side.BUY, Decimal("0.04"), True)
     assert scene.fills().job.state is FLAT
-    assert (scene.job.net_spot, scene.job.net_perp) == (0, 0)
+    assert (scene.job.net_spot, scene.job.net_perp) == (ZERO, ZERO)
 
 
 def test_the_cost_of_what_was_bought_back_belongs_to_the_perpetual() -> None:
