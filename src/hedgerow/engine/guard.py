@@ -13,7 +13,6 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.money import ZERO
 from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.journal import Journal
@@ -88,7 +87,7 @@ class Guard:
         self._seen_at = 0.0
         self._unseen_due = inf
         self._stray_of, self._strays_until = "", 0.0
-        self._lagging_until, self._legs = 0.0, (ZERO, ZERO)
+        self._lagging_until, self._legs = 0.0, _legs(Ledger())
         self._end: Callable[[], None] = _nothing
 
     # --- a run -------------------------------------------------------------------------------------------------------
@@ -262,10 +261,9 @@ class Guard:
         self._poll_at = self._clock.monotonic() + self._poll_seconds if self._poll_seconds > 0 else inf
 
 
-def _legs(ledger: Ledger) -> tuple[Decimal, Decimal]:
-    """Return coins and short of the held hedge as the log has them."""
-    hedge = ledger.hedge
-    return (ZERO, ZERO) if hedge is None else (hedge.spot_quantity, hedge.short)
+def _legs(ledger: Ledger) -> tuple[tuple[str, Decimal, Decimal], ...]:
+    """Return coins and short of each open hedge as the log has them."""
+    return tuple((hedge.hedge_id, hedge.spot_quantity, hedge.short) for hedge in ledger.open_hedges)
 
 
 def _nothing() -> None:
