@@ -177,7 +177,7 @@ class Way(MemoryTransport):
         finally:
             self._hear()
 
-    def told(self, news: Notification) -> None:
+    def on_notification(self, news: Notification) -> None:
         """Note that a stream told something of the account."""
         del news
         self._hear()
@@ -309,7 +309,7 @@ class Wiring:
             options=RunOptions(interval_seconds=seconds),
             observers=(*observers, exchange, self.meter),
         )
-        exchange.venue.account_cache.subscribe(self.way.told)
+        exchange.venue.account_cache.subscribe(self.way.on_notification)
         async with exchange.open_connection(log, stay):
             yield bot
 

@@ -16,8 +16,8 @@ from simulation.test_crash_everywhere import (
     AT_ONCE,
     FAR_AND_VAGUE,
     LONG_DOWN,
+    SCENARIOS,
     SLOWLY,
-    STORIES,
     judge,
 )
 
@@ -41,7 +41,7 @@ def main() -> int:
     print(f"| kind of trade | {' | '.join(variants)} | recovered |")
     print("|---" * (2 + len(variants)) + "|")
     lost: dict[str, list[str]] = {}
-    for name in STORIES:
+    for name in SCENARIOS:
         counts: list[int] = []
         failed = 0
         for variant in variants:

@@ -337,6 +337,15 @@ RETIRED = (
     *("mirrored", "plug", "reckoning", "settler", "strike", "struck", "tape", "ticket", "tidings", "witness"),
 )
 """Words that other systems have other names for; see "Names" in CONTRIBUTING.md."""
+RETIRED_HELPERS = frozenset(
+    (
+        *("bench", "diary", "ear", "farm", "hands", "kept", "mirrored", "outside", "paper", "place", "said", "scene"),
+        *("screens", "site", "stage", "story", "watched"),
+    )
+)
+"""Classes of the tests that are a harness, fixture, builder, observer, output or script now."""
+RETIRED_IN_TESTS = {"heard", "told", "tell", "scene", "stage", "site", "diary", "farm", "story"}
+"""What functions and variables of the tests are not called any more; also not in attributes that they use."""
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
@@ -356,16 +365,30 @@ def test_no_public_class_name_stands_twice_in_a_layer() -> None:
     assert {name: paths for name, paths in owners.items() if len(paths) > 1} == {}
 
 
+def names_of(tree: ast.Module) -> set[str]:
+    """Return the names that a module defines or uses."""
+    nodes = list(ast.walk(tree))
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    names |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    names |= {node.name for node in nodes if isinstance(node, kinds)}
+    return names | {node.arg for node in nodes if isinstance(node, ast.arg)}
+
+
 def test_no_name_has_a_word_that_was_given_up() -> None:
     found = set()
     for path in MODULES:
-        tree = tree_of(path)
-        names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
-        names += [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-        kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-        names += [node.name for node in ast.walk(tree) if isinstance(node, kinds)]
-        names += [node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)]
-        for name in {*names, path.stem}:
+        for name in {*names_of(tree_of(path)), path.stem}:
             words = {word.lower() for word in WORD.findall(name)}
             found |= {f"{name_of(path)}: {name}" for word in RETIRED if word in words or f"{word}s" in words}
+    assert sorted(found) == []
+
+
+def test_no_helper_of_the_tests_has_a_name_that_was_given_up() -> None:
+    found = set()
+    for path in (path for path in (ROOT / "tests").rglob("*.py") if path.parent.name != "programs"):
+        tree = tree_of(path)
+        classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+        found |= {f"{path.relative_to(ROOT)}: {name}" for name in classes if name.lower() in RETIRED_HELPERS}
+        found |= {f"{path.relative_to(ROOT)}: {name}" for name in names_of(tree) & RETIRED_IN_TESTS}
     assert sorted(found) == []

@@ -85,7 +85,7 @@ def the_guard_is_deaf() -> None:
         self._look_at = inf
         self._poll_later()
 
-    changed(guard.Guard, "heard", lambda *_: None)
+    changed(guard.Guard, "on_notification", lambda *_: None)
     changed(guard.Guard, "look", look)
 
 

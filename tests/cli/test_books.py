@@ -158,7 +158,7 @@ def test_what_ended_before_is_left_out(held: str, shell: Shell) -> None:
     document = shell("books", "--paper", "--since", "2099-01-01", "--json", "-").document
     assert document["hedges"] == document["lines"] == []
     assert document["wallets"], "wallets cover all of the log"
-    assert [told["hedge"] for told in shell("books", "--paper", "--json", "-").document["hedges"]] == [held]
+    assert [reported["hedge"] for reported in shell("books", "--paper", "--json", "-").document["hedges"]] == [held]
 
 
 def test_a_kept_demo_has_books_of_its_own(shell: Shell, place: Path) -> None:
@@ -166,8 +166,8 @@ def test_a_kept_demo_has_books_of_its_own(shell: Shell, place: Path) -> None:
     report = json.loads((place / "demo.json").read_text(encoding="utf-8"))
     said = shell("books", "--demo", "--json", "-")
     assert said.code == 0
-    ended = [told for told in said.document["hedges"] if told["ended_at"]]
-    assert len(ended) == sum(1 for told in report["hedges"] if told["closed_at"])
+    ended = [reported for reported in said.document["hedges"] if reported["ended_at"]]
+    assert len(ended) == sum(1 for reported in report["hedges"] if reported["closed_at"])
 
 
 def test_beside_a_running_bot_the_books_are_read_without_its_lock(shell: Shell, place: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_hedge_whose_log_is_gone_is_found_and_closed(shell: Shell, place: Path
     assert shell("status", "--paper").code == 3, "openings stay halted"
     books = shell("books", "--paper", "--json", "-")
     assert books.code == 0, books
-    assert [told["reason"] for told in books.document["hedges"]] == ["asked by the user"]
+    assert [reported["reason"] for reported in books.document["hedges"]] == ["asked by the user"]
 
 
 @pytest.mark.parametrize("damage", ["garbage", "a missing event"])

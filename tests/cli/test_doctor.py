@@ -48,7 +48,7 @@ def findings(said: CommandResult, level: str) -> dict[str, str]:
     return {row["subject"]: row["text"] for row in said.document if row["level"] == level}
 
 
-def only_trouble(said: CommandResult, level: str = "problem") -> dict[str, Any]:
+def only_problem(said: CommandResult, level: str = "problem") -> dict[str, Any]:
     """Return the one finding that is not fine; it names its mend."""
     rows = [row for row in said.document if row["level"] != "ok"]
     assert [row["level"] for row in rows] == [level], rows
@@ -121,9 +121,9 @@ def test_without_credentials_the_market_is_looked_at_all_the_same(
     for name in ("API_USER", "API_SIGNER", "API_PRIVATE_KEY"):
         monkeypatch.delenv(name)
     said = ask(shell)
-    trouble = only_trouble(said)
-    assert trouble["subject"] == "credentials"
-    assert "api-wallet" in trouble["mend"]
+    problem = only_problem(said)
+    assert problem["subject"] == "credentials"
+    assert "api-wallet" in problem["mend"]
     assert "the best pair" in findings(said, "ok")["market"]
 
 
@@ -132,9 +132,9 @@ def test_a_key_that_is_not_the_signers_is_named_before_anything_is_sent(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("API_PRIVATE_KEY", key_of(7)[0])
-    trouble = only_trouble(ask(shell))
-    assert trouble["text"].startswith("API_SIGNER does not belong to API_PRIVATE_KEY")
-    assert key_of(7)[0] not in trouble["text"]
+    problem = only_problem(ask(shell))
+    assert problem["text"].startswith("API_SIGNER does not belong to API_PRIVATE_KEY")
+    assert key_of(7)[0] not in problem["text"]
 
 
 @pytest.mark.usefixtures("aster")
@@ -142,46 +142,46 @@ def test_an_agent_that_nobody_approved(shell: Shell, monkeypatch: pytest.MonkeyP
     key, signer = key_of(7)
     monkeypatch.setenv("API_PRIVATE_KEY", key)
     monkeypatch.setenv("API_SIGNER", signer)
-    trouble = only_trouble(ask(shell))
-    assert trouble["text"] == f"the exchange has no agent {signer} for account {USER}: not approved, or expired"
+    problem = only_problem(ask(shell))
+    assert problem["text"] == f"the exchange has no agent {signer} for account {USER}: not approved, or expired"
 
 
 def test_an_agent_that_expired(aster: LocalAster, shell: Shell) -> None:
     aster.permit(expires_at=aster.in_days(-1))
-    assert "expired" in only_trouble(ask(shell))["text"]
+    assert "expired" in only_problem(ask(shell))["text"]
 
 
 def test_an_agent_that_expires_soon(aster: LocalAster, shell: Shell) -> None:
     aster.permit(expires_at=aster.in_days(3))
-    assert f"agent {SIGNER.lower()} expires at" in only_trouble(ask(shell), "warning")["text"]
+    assert f"agent {SIGNER.lower()} expires at" in only_problem(ask(shell), "warning")["text"]
 
 
 @pytest.mark.parametrize(("right", "market"), [("can_spot_trade", "spot"), ("can_perp_trade", "perpetuals")])
 def test_an_agent_that_may_not_trade(aster: LocalAster, shell: Shell, right: str, market: str) -> None:
     aster.permit(**{right: False})
-    assert only_trouble(ask(shell))["text"] == f"agent {SIGNER.lower()} may not trade {market}"
+    assert only_problem(ask(shell))["text"] == f"agent {SIGNER.lower()} may not trade {market}"
 
 
 def test_an_agent_that_may_withdraw_is_a_warning(aster: LocalAster, shell: Shell) -> None:
     aster.permit(can_withdraw=True)
-    assert "may withdraw" in only_trouble(ask(shell), "warning")["text"]
+    assert "may withdraw" in only_problem(ask(shell), "warning")["text"]
 
 
 @pytest.mark.usefixtures("aster")
 def test_a_signature_for_another_chain(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEDGEROW_CHAIN_ID", "714")
-    trouble = only_trouble(ask(shell))
-    assert trouble["text"] == "the exchange refuses the signature"
-    assert "HEDGEROW_CHAIN_ID" in trouble["mend"]
+    problem = only_problem(ask(shell))
+    assert problem["text"] == "the exchange refuses the signature"
+    assert "HEDGEROW_CHAIN_ID" in problem["mend"]
 
 
 @pytest.mark.parametrize(("seconds", "word"), [(20, "behind"), (-20, "ahead of")])
 def test_a_clock_twenty_seconds_off(aster: LocalAster, shell: Shell, seconds: float, word: str) -> None:
     aster.venue.faults.skew_seconds = seconds
-    trouble = only_trouble(ask(shell))
-    assert trouble["subject"] == "clock"
-    assert f"s {word} the exchange's" in trouble["text"]
-    assert float(trouble["text"].split()[0]) == pytest.approx(20, abs=1)
+    problem = only_problem(ask(shell))
+    assert problem["subject"] == "clock"
+    assert f"s {word} the exchange's" in problem["text"]
+    assert float(problem["text"].split()[0]) == pytest.approx(20, abs=1)
 
 
 def test_hedge_mode_and_multi_assets_mode(aster: LocalAster, shell: Shell) -> None:
@@ -210,7 +210,7 @@ def test_a_commission_that_cannot_be_read_is_a_warning_that_names_what_is_assume
     aster: LocalAster, shell: Shell
 ) -> None:
     aster.fail("/api/v3/commissionRate", "html_500")
-    assert "0.0400% taker is assumed" in only_trouble(ask(shell), "warning")["text"]
+    assert "0.0400% taker is assumed" in only_problem(ask(shell), "warning")["text"]
 
 
 @pytest.mark.usefixtures("aster")
@@ -224,7 +224,7 @@ def test_a_host_that_does_not_answer(shell: Shell, monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("aster")
 def test_a_stream_host_that_does_not_answer(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEDGEROW_SPOT_USER_WS", "ws://127.0.0.1:1")
-    assert "ws://127.0.0.1:1" in only_trouble(ask(shell))["text"]
+    assert "ws://127.0.0.1:1" in only_problem(ask(shell))["text"]
 
 
 def test_fees_paid_in_another_coin_are_seen_on_the_last_trade() -> None:
@@ -250,11 +250,11 @@ def test_fees_paid_in_another_coin_are_seen_on_the_last_trade() -> None:
 def test_a_position_that_is_not_the_bots(aster: LocalAster, shell: Shell) -> None:
     pair = aster.venue.exchange.market.pairs[0]
     aster.world.trade_by_hand(Market.PERP, pair.symbol, Side.SELL, pair.perp.lot * 100)
-    trouble = only_trouble(ask(shell), "warning")
-    assert trouble["subject"] == "positions"
-    assert pair.symbol in trouble["text"]
-    assert f"hedgerow adopt {pair.symbol}" in trouble["mend"]
-    assert "the first check halts openings: a short that is not the bot's" in trouble["text"]
+    problem = only_problem(ask(shell), "warning")
+    assert problem["subject"] == "positions"
+    assert pair.symbol in problem["text"]
+    assert f"hedgerow adopt {pair.symbol}" in problem["mend"]
+    assert "the first check halts openings: a short that is not the bot's" in problem["text"]
 
 
 def hedge_by_hand(aster: LocalAster, *, coins: str = "1") -> str:
@@ -275,12 +275,12 @@ def test_a_hedge_that_the_first_check_adopts(aster: LocalAster, shell: Shell) ->
     leverage = aster.world.account().positions[symbol].leverage
     said = ask(shell)
     rows = {row["subject"]: row for row in said.document if row["level"] == "warning"}
-    trouble = rows["positions"]
-    assert trouble["text"].startswith(f"{symbol}: ")
-    assert "the first check adopts them" in trouble["text"]
+    problem = rows["positions"]
+    assert problem["text"].startswith(f"{symbol}: ")
+    assert "the first check adopts them" in problem["text"]
     assert leverage != 1
-    assert f"once its leverage, now {leverage}x, is set to 1x" in trouble["text"]
-    assert "adopt to never" in trouble["mend"]
+    assert f"once its leverage, now {leverage}x, is set to 1x" in problem["text"]
+    assert "adopt to never" in problem["mend"]
 
 
 def test_the_doctor_says_what_run_then_does_with_a_hedge_made_by_hand(
@@ -307,23 +307,23 @@ def test_a_hedge_that_is_not_fit_to_be_adopted(aster: LocalAster, shell: Shell) 
     pair = aster.venue.exchange.market.pairs[0]
     aster.world.set_margin_type(pair.symbol, MarginType.ISOLATED)
     symbol = hedge_by_hand(aster)
-    trouble = only_trouble(ask(shell), "warning")
-    assert f"({symbol}: its margin is isolated" in trouble["text"]
-    assert trouble["text"].startswith("the first check halts openings: a position that may not be adopted as it is")
+    problem = only_problem(ask(shell), "warning")
+    assert f"({symbol}: its margin is isolated" in problem["text"]
+    assert problem["text"].startswith("the first check halts openings: a position that may not be adopted as it is")
 
 
 def test_a_short_with_more_coins_than_it_needs(aster: LocalAster, shell: Shell) -> None:
     symbol = hedge_by_hand(aster, coins="2")
-    trouble = only_trouble(ask(shell), "warning")
-    assert trouble["text"].startswith("the first check halts openings: ")
-    assert f"hedgerow adopt {symbol}" in trouble["mend"]
+    problem = only_problem(ask(shell), "warning")
+    assert problem["text"].startswith("the first check halts openings: ")
+    assert f"hedgerow adopt {symbol}" in problem["mend"]
 
 
 def test_a_long_position_is_left_alone(aster: LocalAster, shell: Shell) -> None:
     pair = aster.venue.exchange.market.pairs[0]
     aster.world.trade_by_hand(Market.PERP, pair.symbol, Side.BUY, pair.perp.lot * 100)
-    trouble = only_trouble(ask(shell), "warning")
-    assert "the first check leaves it alone" in trouble["text"]
+    problem = only_problem(ask(shell), "warning")
+    assert "the first check leaves it alone" in problem["text"]
 
 
 def test_a_position_is_not_judged_without_a_market_or_while_a_trade_is_in_flight() -> None:
@@ -355,7 +355,7 @@ def test_an_order_that_is_not_the_bots(aster: LocalAster, shell: Shell) -> None:
     quantity = pair.spot.ceil_quantity(20 / price)
     resting = {"type": "LIMIT", "timeInForce": "GTC", "price": plain(price), "quantity": plain(quantity)}
     assert owner.spot("POST", "order", symbol=symbol, side="BUY", **resting).status == 200
-    assert only_trouble(ask(shell), "warning")["text"].startswith(f"1 on {symbol} ")
+    assert only_problem(ask(shell), "warning")["text"].startswith(f"1 on {symbol} ")
 
 
 def test_a_wallet_below_the_minimum(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,7 +368,7 @@ def test_a_wallet_below_the_minimum(shell: Shell, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.usefixtures("aster")
 def test_a_log_that_cannot_be_read(shell: Shell, place: Path) -> None:
     (place / "hedgerow.db").write_bytes(b"my diary" * 1000)
-    assert only_trouble(ask(shell))["subject"] == "log"
+    assert only_problem(ask(shell))["subject"] == "log"
 
 
 @pytest.mark.usefixtures("aster")
@@ -376,6 +376,6 @@ def test_credentials_that_others_may_read(shell: Shell, place: Path) -> None:
     file = place / ".env"
     file.write_text(f"API_PRIVATE_KEY={KEY}\n")
     file.chmod(0o644)
-    trouble = only_trouble(ask(shell), "warning")
-    assert "can be read by others" in trouble["text"]
-    assert trouble["mend"] == "chmod 600 .env"
+    problem = only_problem(ask(shell), "warning")
+    assert "can be read by others" in problem["text"]
+    assert problem["mend"] == "chmod 600 .env"

@@ -22,12 +22,12 @@ PATIENCE = 60
 def read_until(bot: "subprocess.Popen[str]", wanted: str) -> str:
     """Read what a process says up to a line that holds ``wanted``."""
     assert bot.stdout is not None
-    heard = ""
+    received = ""
     for line in bot.stdout:
-        heard += line
+        received += line
         if wanted in line:
-            return heard
-    raise AssertionError(f"it ended without saying {wanted!r}:\n{heard}")
+            return received
+    raise AssertionError(f"it ended without saying {wanted!r}:\n{received}")
 
 
 @contextmanager
@@ -170,7 +170,7 @@ def on_terminal(place: Path, *words: object) -> str:
     main, other = pty.openpty()
     bot = process(*words, home=place, stdin=other, stdout=other, stderr=other)
     os.close(other)
-    heard = b""
+    received = b""
     while True:
         try:
             part = os.read(main, 65536)
@@ -178,16 +178,16 @@ def on_terminal(place: Path, *words: object) -> str:
             break
         if not part:
             break
-        heard += part
+        received += part
     os.close(main)
     assert bot.wait(timeout=PATIENCE) == 0
-    return heard.decode()
+    return received.decode()
 
 
 def test_colours_are_for_terminals_alone(shell: Shell, place: Path) -> None:
     os.environ["TERM"] = "xterm-256color"
-    heard = on_terminal(place, COMMAND, "demo", "--days", 0.2, "--pairs", 4)
-    assert "\x1b[1;36mCYCLE #1 " in heard
+    received = on_terminal(place, COMMAND, "demo", "--days", 0.2, "--pairs", 4)
+    assert "\x1b[1;36mCYCLE #1 " in received
     assert "\x1b" not in shell("demo", "--days", 0.2, "--pairs", 4).out
     assert re.search(r"\x1b\[1m.*setting", on_terminal(place, COMMAND, "config"))
 

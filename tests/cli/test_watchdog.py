@@ -134,9 +134,9 @@ def test_a_killed_bots_resting_spot_orders_are_cancelled_and_no_others(
     assert said.code == 1, said
     assert f"ALARM: the bot (process {bot.pid}) has been silent for 5 s" in said.out
     assert ids(place, symbol) == {"the-owners"}
-    told = (place / "hedgerow.watchdog.log").read_text()
-    assert told.index(f"cancelling spot order killed-s-1 on {symbol}") < told.index("killed-s-1: cancelled")
-    assert "the-owners" not in told
+    reported = (place / "hedgerow.watchdog.log").read_text()
+    assert reported.index(f"cancelling spot order killed-s-1 on {symbol}") < reported.index("killed-s-1: cancelled")
+    assert "the-owners" not in reported
     assert asyncio.run(read_events(Home(folder=place))) == before, "the log has one writer"
 
 
@@ -191,13 +191,13 @@ def test_an_exchange_that_does_not_answer_is_alarmed_and_tried_again(
     Heartbeat(Home(folder=place).heartbeat).beat()
     symbol = leave_resting(aster, place)
     aster.fail("openOrders", "503_before")
-    heard: list[str] = []
+    received: list[str] = []
 
     async def watch() -> None:
         stop, clock = StopSignal(), HurriedClock()
 
         def on_notice(line: str) -> None:
-            heard.append(line)
+            received.append(line)
             if "could not be looked at" in line:
                 aster.venue.faults.requests.clear()
             if ": cancelled" in line:
@@ -209,10 +209,10 @@ def test_an_exchange_that_does_not_answer_is_alarmed_and_tried_again(
             await dog.run(stop)
 
     asyncio.run(watch())
-    assert len(heard) == 4, heard
-    assert "has been silent for 5 s" in heard[0]
-    assert "could not be looked at" in heard[1]
-    assert "killed-s-1: cancelled" in heard[3]
+    assert len(received) == 4, received
+    assert "has been silent for 5 s" in received[0]
+    assert "could not be looked at" in received[1]
+    assert "killed-s-1: cancelled" in received[3]
     assert ids(place, symbol) == {"the-owners"}
 
 

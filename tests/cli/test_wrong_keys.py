@@ -11,13 +11,13 @@ from msgspec import Struct
 from hedgerow.testing import LocalAster, local_aster
 from support.command_runner import EAGER, Shell, write_config
 
-Trouble = Callable[[LocalAster, pytest.MonkeyPatch], None]
+Problem = Callable[[LocalAster, pytest.MonkeyPatch], None]
 
 
 class Case(Struct, frozen=True):
     """One trouble, and what is said of it."""
 
-    cause: Trouble
+    cause: Problem
     run: str
     doctor: str
     refused: bool = False
@@ -35,7 +35,7 @@ def unknown_agent(aster: LocalAster, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("API_SIGNER", aster.accounts[1].signer)
 
 
-def permit(**rights: Any) -> Trouble:
+def permit(**rights: Any) -> Problem:
     return lambda aster, _: aster.permit(**rights)
 
 
@@ -43,7 +43,7 @@ def expired(aster: LocalAster, _: pytest.MonkeyPatch) -> None:
     aster.permit(expires_at=aster.now - timedelta(days=1))
 
 
-def mode(*, one_way: bool = True, single_asset: bool = True) -> Trouble:
+def mode(*, one_way: bool = True, single_asset: bool = True) -> Problem:
     return lambda aster, _: aster.set_modes(one_way=one_way, single_asset=single_asset)
 
 

@@ -63,14 +63,14 @@ class VenueFixture:
 
 
 @pytest.fixture(params=list(FACTORIES.values()), ids=list(FACTORIES))
-def stage(request: pytest.FixtureRequest) -> Iterator[VenueFixture]:
+def fixture(request: pytest.FixtureRequest) -> Iterator[VenueFixture]:
     made = VenueFixture(request.param)
     yield made
     made.setting.close()
 
 
-def test_the_market_lists_every_pair_with_books_marks_and_rates(stage: VenueFixture) -> None:
-    view = stage.run(stage.venue.market(10))
+def test_the_market_lists_every_pair_with_books_marks_and_rates(fixture: VenueFixture) -> None:
+    view = fixture.run(fixture.venue.market(10))
     assert [pair.symbol for pair in view.pairs] == [SYMBOL, "BBBUSDT"]
     spot, perp = view.quote(SPOT, SYMBOL), view.quote(PERP, SYMBOL)
     assert spot is not None
@@ -86,53 +86,53 @@ def test_the_market_lists_every_pair_with_books_marks_and_rates(stage: VenueFixt
     assert (predicted.rate, predicted.at, predicted.settled) == (Decimal("-0.0001"), START + timedelta(hours=4), False)
 
 
-def test_the_rates_are_settled_ones_oldest_first(stage: VenueFixture) -> None:
-    rates = stage.run(stage.venue.market(10)).rates.newest("BBBUSDT", 10)
+def test_the_rates_are_settled_ones_oldest_first(fixture: VenueFixture) -> None:
+    rates = fixture.run(fixture.venue.market(10)).rates.newest("BBBUSDT", 10)
     assert len(rates) == 10
     assert [rate.at for rate in rates] == [START - timedelta(hours=4 * age) for age in reversed(range(10))]
     assert all(rate.settled and rate.interval_hours == 4 for rate in rates)
 
 
-def test_one_position_is_read_alone_and_a_flat_one_has_quantity_zero(stage: VenueFixture) -> None:
+def test_one_position_is_read_alone_and_a_flat_one_has_quantity_zero(fixture: VenueFixture) -> None:
     async def main() -> None:
-        await stage.open_hedge()
-        held, flat = await stage.venue.position(SYMBOL), await stage.venue.position("BBBUSDT")
-        known = (await stage.venue.account()).positions[SYMBOL]
+        await fixture.open_hedge()
+        held, flat = await fixture.venue.position(SYMBOL), await fixture.venue.position("BBBUSDT")
+        known = (await fixture.venue.account()).positions[SYMBOL]
         assert held.quantity == -10
         assert (held.leverage, held.entry_price) == (1, known.entry_price)
         assert flat.symbol == "BBBUSDT"
         assert flat.quantity == 0
         with pytest.raises(VenueError):
-            await stage.venue.position("ZZZUSDT")
+            await fixture.venue.position("ZZZUSDT")
 
-    stage.run(main())
+    fixture.run(main())
 
 
-def test_an_unknown_symbol_is_unreadable_rather_than_zero(stage: VenueFixture) -> None:
-    view = stage.run(stage.venue.market(10))
+def test_an_unknown_symbol_is_unreadable_rather_than_zero(fixture: VenueFixture) -> None:
+    view = fixture.run(fixture.venue.market(10))
     assert view.pair("ZZZUSDT") is None
     assert view.quote(SPOT, "ZZZUSDT") is None
     assert view.mark("ZZZUSDT") is None
     assert view.predicted("ZZZUSDT") is None
     assert view.volume("ZZZUSDT") is None
     with pytest.raises(VenueError):
-        stage.run(stage.venue.depth(SPOT, "ZZZUSDT"))
+        fixture.run(fixture.venue.depth(SPOT, "ZZZUSDT"))
 
 
-def test_a_pair_has_the_grids_fees_and_status_that_the_market_lists(stage: VenueFixture) -> None:
-    listed = stage.run(stage.venue.market(1)).pair(SYMBOL)
-    assert stage.run(stage.venue.pair(SYMBOL)) == stage.run(stage.venue.pair(SYMBOL, fresh=True)) == listed
-    stage.world.set_status(SYMBOL, TradingStatus.SETTLING)
-    assert stage.run(stage.venue.pair(SYMBOL, fresh=True)).perp.status is TradingStatus.SETTLING
-    assert stage.run(stage.venue.pair(SYMBOL)).perp.status is TradingStatus.SETTLING
+def test_a_pair_has_the_grids_fees_and_status_that_the_market_lists(fixture: VenueFixture) -> None:
+    listed = fixture.run(fixture.venue.market(1)).pair(SYMBOL)
+    assert fixture.run(fixture.venue.pair(SYMBOL)) == fixture.run(fixture.venue.pair(SYMBOL, fresh=True)) == listed
+    fixture.world.set_status(SYMBOL, TradingStatus.SETTLING)
+    assert fixture.run(fixture.venue.pair(SYMBOL, fresh=True)).perp.status is TradingStatus.SETTLING
+    assert fixture.run(fixture.venue.pair(SYMBOL)).perp.status is TradingStatus.SETTLING
     with pytest.raises(VenueError):
-        stage.run(stage.venue.pair("ZZZUSDT"))
-    assert stage.venue.blocked_seconds(PERP) == 0
+        fixture.run(fixture.venue.pair("ZZZUSDT"))
+    assert fixture.venue.blocked_seconds(PERP) == 0
 
 
-def test_depth_is_best_first_and_begins_at_the_quote(stage: VenueFixture) -> None:
-    depth = stage.run(stage.venue.depth(SPOT, SYMBOL))
-    quote = stage.run(stage.venue.market(1)).quote(SPOT, SYMBOL)
+def test_depth_is_best_first_and_begins_at_the_quote(fixture: VenueFixture) -> None:
+    depth = fixture.run(fixture.venue.depth(SPOT, SYMBOL))
+    quote = fixture.run(fixture.venue.market(1)).quote(SPOT, SYMBOL)
     assert quote is not None
     assert (depth.bids[0].price, depth.asks[0].price) == (quote.bid, quote.ask)
     assert [level.price for level in depth.bids] == sorted((lv.price for lv in depth.bids), reverse=True)
@@ -140,25 +140,25 @@ def test_depth_is_best_first_and_begins_at_the_quote(stage: VenueFixture) -> Non
     assert all(level.quantity > 0 for level in (*depth.bids, *depth.asks))
 
 
-def test_a_hedge_opens_and_closes_through_submit(stage: VenueFixture) -> None:
-    async def story() -> None:
-        await stage.open_hedge()
-        account = await stage.venue.account()
+def test_a_hedge_opens_and_closes_through_submit(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        await fixture.open_hedge()
+        account = await fixture.venue.account()
         assert account.coin("AAA").free == Decimal("10.004") * (1 - Decimal("0.0004"))
         assert account.short(SYMBOL) == 10
         assert account.positions[SYMBOL].leverage == 1
-        sold = ended(await stage.venue.submit(place(order(SPOT, SELL, "9.999", "99.9"))))
-        bought = ended(await stage.venue.submit(place(order(PERP, BUY, "10", "100.1", reduce_only=True))))
+        sold = ended(await fixture.venue.submit(place(order(SPOT, SELL, "9.999", "99.9"))))
+        bought = ended(await fixture.venue.submit(place(order(PERP, BUY, "10", "100.1", reduce_only=True))))
         assert sold.status is bought.status is OrderStatus.FILLED
-        closed = await stage.venue.account()
+        closed = await fixture.venue.account()
         assert closed.short(SYMBOL) == 0
         assert closed.coin("AAA").free < Decimal("0.002")
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_an_order_is_accepted_before_it_ends_and_reports_cumulative_fills(stage: VenueFixture) -> None:
-    accepted, end = stage.run(stage.venue.submit(place(order(SPOT, BUY, "10", "100.1", client_id="first"))))
+def test_an_order_is_accepted_before_it_ends_and_reports_cumulative_fills(fixture: VenueFixture) -> None:
+    accepted, end = fixture.run(fixture.venue.submit(place(order(SPOT, BUY, "10", "100.1", client_id="first"))))
     assert isinstance(accepted, OrderAccepted)
     assert isinstance(end, OrderEnded)
     assert accepted.client_id == end.client_id == "first"
@@ -167,50 +167,50 @@ def test_an_order_is_accepted_before_it_ends_and_reports_cumulative_fills(stage:
     assert end.filled_notional == Decimal("1000.10")
 
 
-def test_an_ioc_order_takes_what_its_price_reaches_and_expires_with_the_rest(stage: VenueFixture) -> None:
-    end = ended(stage.run(stage.venue.submit(place(order(SPOT, BUY, "90", "100.01")))))
-    touch = stage.run(stage.venue.fills(SPOT, SYMBOL, START))
+def test_an_ioc_order_takes_what_its_price_reaches_and_expires_with_the_rest(fixture: VenueFixture) -> None:
+    end = ended(fixture.run(fixture.venue.submit(place(order(SPOT, BUY, "90", "100.01")))))
+    touch = fixture.run(fixture.venue.fills(SPOT, SYMBOL, START))
     assert end.status is OrderStatus.EXPIRED
     assert 0 < end.filled_quantity < 90
     assert end.filled_quantity == sum(fill.quantity for fill in touch)
 
 
-def test_a_post_only_order_that_would_take_expires_with_nothing(stage: VenueFixture) -> None:
+def test_a_post_only_order_that_would_take_expires_with_nothing(fixture: VenueFixture) -> None:
     request = order(SPOT, BUY, "1", "100.05", time_in_force=TimeInForce.GTX)
-    end = ended(stage.run(stage.venue.submit(place(request))))
+    end = ended(fixture.run(fixture.venue.submit(place(request))))
     assert (end.status, end.filled_quantity, end.reject) == (OrderStatus.EXPIRED, ZERO, None)
 
 
-def test_a_resting_order_is_listed_resolved_as_working_and_cancelled(stage: VenueFixture) -> None:
-    async def story() -> None:
+def test_a_resting_order_is_listed_resolved_as_working_and_cancelled(fixture: VenueFixture) -> None:
+    async def script() -> None:
         request = order(SPOT, BUY, "1", "99", client_id="rest", time_in_force=TimeInForce.GTX)
-        events = await stage.venue.submit(place(request))
+        events = await fixture.venue.submit(place(request))
         assert [type(event) for event in events] == [OrderAccepted]
-        assert [o.client_id for o in await stage.venue.open_orders(SYMBOL)] == ["rest"]
-        (working,) = await stage.venue.resolve(request)
+        assert [o.client_id for o in await fixture.venue.open_orders(SYMBOL)] == ["rest"]
+        (working,) = await fixture.venue.resolve(request)
         assert isinstance(working, OrderProgressed)
-        gone = ended(await stage.venue.submit(CancelOrder(market=SPOT, symbol=SYMBOL, client_id="rest")))
+        gone = ended(await fixture.venue.submit(CancelOrder(market=SPOT, symbol=SYMBOL, client_id="rest")))
         assert gone.status is OrderStatus.CANCELED
-        assert await stage.venue.open_orders(SYMBOL) == ()
-        assert ended(await stage.venue.resolve(request)).status is OrderStatus.CANCELED
-        again = await stage.venue.submit(CancelOrder(market=SPOT, symbol=SYMBOL, client_id="rest"))
+        assert await fixture.venue.open_orders(SYMBOL) == ()
+        assert ended(await fixture.venue.resolve(request)).status is OrderStatus.CANCELED
+        again = await fixture.venue.submit(CancelOrder(market=SPOT, symbol=SYMBOL, client_id="rest"))
         assert [event.code for event in again if isinstance(event, CommandRefused)] == [-2011]
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_a_resting_order_fills_when_the_price_trades_through_it(stage: VenueFixture) -> None:
-    stage.market_data.set_prices(START + timedelta(minutes=5), "98")
+def test_a_resting_order_fills_when_the_price_trades_through_it(fixture: VenueFixture) -> None:
+    fixture.market_data.set_prices(START + timedelta(minutes=5), "98")
 
-    async def story() -> None:
+    async def script() -> None:
         request = order(SPOT, BUY, "1", "99", time_in_force=TimeInForce.GTX)
-        await stage.venue.submit(place(request))
-        await stage.clock.sleep(600)
-        assert ended(await stage.venue.resolve(request)).filled_quantity == 1
-        (fill,) = await stage.venue.fills(SPOT, SYMBOL, START)
+        await fixture.venue.submit(place(request))
+        await fixture.clock.sleep(600)
+        assert ended(await fixture.venue.resolve(request)).filled_quantity == 1
+        (fill,) = await fixture.venue.fills(SPOT, SYMBOL, START)
         assert (fill.price, fill.maker, fill.fee) == (Decimal(99), True, Decimal("0.00005"))
 
-    stage.run(story())
+    fixture.run(script())
 
 
 @pytest.mark.parametrize(
@@ -228,215 +228,215 @@ def test_a_resting_order_fills_when_the_price_trades_through_it(stage: VenueFixt
     ],
 )
 def test_a_refusal_says_its_code_and_what_it_asks_of_us(
-    stage: VenueFixture, request_: Any, code: int, kind: RejectKind
+    fixture: VenueFixture, request_: Any, code: int, kind: RejectKind
 ) -> None:
-    (end,) = stage.run(stage.venue.submit(place(request_)))
+    (end,) = fixture.run(fixture.venue.submit(place(request_)))
     assert isinstance(end, OrderEnded)
     assert (end.status, end.order_id, end.filled_quantity) == (OrderStatus.REJECTED, None, ZERO)
     assert (end.code, end.reject) == (code, kind)
     assert end.detail
 
 
-def test_a_market_that_is_settling_opens_nothing_but_lets_go(stage: VenueFixture) -> None:
-    async def story() -> None:
-        await stage.open_hedge()
-        stage.world.set_status(SYMBOL, TradingStatus.SETTLING)
-        pair = (await stage.venue.market(1)).pair(SYMBOL)
+def test_a_market_that_is_settling_opens_nothing_but_lets_go(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        await fixture.open_hedge()
+        fixture.world.set_status(SYMBOL, TradingStatus.SETTLING)
+        pair = (await fixture.venue.market(1)).pair(SYMBOL)
         assert pair is not None
         assert not pair.tradable
-        refused = ended(await stage.venue.submit(place(order(PERP, SELL, "1", "99.9"))))
+        refused = ended(await fixture.venue.submit(place(order(PERP, SELL, "1", "99.9"))))
         assert refused.reject is RejectKind.PERMISSION
-        reduced = ended(await stage.venue.submit(place(order(PERP, BUY, "10", "100.1", reduce_only=True))))
+        reduced = ended(await fixture.venue.submit(place(order(PERP, BUY, "10", "100.1", reduce_only=True))))
         assert reduced.status is OrderStatus.FILLED
 
-    stage.run(story())
+    fixture.run(script())
 
 
 def test_a_number_reserved_for_a_command_is_new_each_time_and_the_command_is_carried_out_with_it(
-    stage: VenueFixture,
+    fixture: VenueFixture,
 ) -> None:
-    async def story() -> None:
+    async def script() -> None:
         commands = [place(order(SPOT, BUY, "1", "100.1", client_id=name)) for name in ("one", "two")]
-        numbers = [stage.venue.reserve(command) for command in commands]
+        numbers = [fixture.venue.reserve(command) for command in commands]
         assert numbers == [None, None] or len(set(numbers)) == 2
         for command in reversed(commands):
-            assert ended(await stage.venue.submit(command)).filled_quantity == 1
-        assert stage.venue.reserve(SetLeverage(symbol=SYMBOL, leverage=1)) is None
+            assert ended(await fixture.venue.submit(command)).filled_quantity == 1
+        assert fixture.venue.reserve(SetLeverage(symbol=SYMBOL, leverage=1)) is None
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_an_order_that_never_arrived_resolves_as_ended_with_nothing(stage: VenueFixture) -> None:
-    end = ended(stage.run(stage.venue.resolve(order(SPOT, BUY, "1", "100", client_id="never"))))
+def test_an_order_that_never_arrived_resolves_as_ended_with_nothing(fixture: VenueFixture) -> None:
+    end = ended(fixture.run(fixture.venue.resolve(order(SPOT, BUY, "1", "100", client_id="never"))))
     assert (end.client_id, end.order_id, end.filled_quantity) == ("never", None, ZERO)
 
 
-def test_an_order_that_ended_resolves_to_the_same_sums(stage: VenueFixture) -> None:
-    async def story() -> None:
+def test_an_order_that_ended_resolves_to_the_same_sums(fixture: VenueFixture) -> None:
+    async def script() -> None:
         request = order(SPOT, BUY, "10", "100.1")
-        end = ended(await stage.venue.submit(place(request)))
-        await stage.clock.sleep(60)
-        resolved = ended(await stage.venue.resolve(request))
+        end = ended(await fixture.venue.submit(place(request)))
+        await fixture.clock.sleep(60)
+        resolved = ended(await fixture.venue.resolve(request))
         assert (resolved.status, resolved.order_id) == (end.status, end.order_id)
         assert (resolved.filled_quantity, resolved.filled_notional) == (end.filled_quantity, end.filled_notional)
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_a_transfer_repeated_under_its_id_moves_the_money_once(stage: VenueFixture) -> None:
+def test_a_transfer_repeated_under_its_id_moves_the_money_once(fixture: VenueFixture) -> None:
     command = TransferFunds(transfer_id="move-1", amount=Decimal(250), direction=TransferDirection.SPOT_TO_PERP)
 
-    async def story() -> None:
+    async def script() -> None:
         for _ in range(2):
-            (event,) = await stage.venue.submit(command)
+            (event,) = await fixture.venue.submit(command)
             assert isinstance(event, FundsTransferred)
             assert (event.transfer_id, event.amount) == ("move-1", Decimal(250))
-        account = await stage.venue.account()
+        account = await fixture.venue.account()
         assert (account.spot_usdt, account.perp.balance) == (Decimal(9_750), Decimal(10_250))
 
-    stage.run(story())
+    fixture.run(script())
 
 
 @pytest.mark.parametrize("direction", list(TransferDirection))
 def test_a_transfer_of_more_than_there_is_is_refused_and_moves_nothing(
-    stage: VenueFixture, direction: TransferDirection
+    fixture: VenueFixture, direction: TransferDirection
 ) -> None:
     command = TransferFunds(transfer_id="move-2", amount=Decimal(10_001), direction=direction)
-    (event,) = stage.run(stage.venue.submit(command))
+    (event,) = fixture.run(fixture.venue.submit(command))
     assert isinstance(event, CommandRefused)
     assert event.code in {-2018, -4050}
-    account = stage.run(stage.venue.account())
+    account = fixture.run(fixture.venue.account())
     assert (account.spot_usdt, account.perp.balance) == (Decimal(10_000), Decimal(10_000))
 
 
-def test_margin_that_a_position_needs_cannot_be_taken_out(stage: VenueFixture) -> None:
-    async def story() -> None:
-        await stage.open_hedge()
-        wallet = (await stage.venue.account()).perp
+def test_margin_that_a_position_needs_cannot_be_taken_out(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        await fixture.open_hedge()
+        wallet = (await fixture.venue.account()).perp
         assert wallet.transferable <= Decimal(9_000)
         command = TransferFunds(
             transfer_id="move-3", amount=wallet.transferable + 1, direction=TransferDirection.PERP_TO_SPOT
         )
-        (event,) = await stage.venue.submit(command)
+        (event,) = await fixture.venue.submit(command)
         assert isinstance(event, CommandRefused)
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_leverage_and_margin_type_are_confirmed_and_a_repeat_is_a_success(stage: VenueFixture) -> None:
-    async def story() -> None:
-        stage.world.set_margin_type(SYMBOL, MarginType.ISOLATED)
+def test_leverage_and_margin_type_are_confirmed_and_a_repeat_is_a_success(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        fixture.world.set_margin_type(SYMBOL, MarginType.ISOLATED)
         for _ in range(2):
-            assert isinstance((await stage.venue.submit(SetMarginType(symbol=SYMBOL)))[0], MarginTypeSet)
-            (event,) = await stage.venue.submit(SetLeverage(symbol=SYMBOL, leverage=1))
+            assert isinstance((await fixture.venue.submit(SetMarginType(symbol=SYMBOL)))[0], MarginTypeSet)
+            (event,) = await fixture.venue.submit(SetLeverage(symbol=SYMBOL, leverage=1))
             assert isinstance(event, LeverageSet)
             assert event.leverage == 1
-        (refused,) = await stage.venue.submit(SetLeverage(symbol=SYMBOL, leverage=500))
+        (refused,) = await fixture.venue.submit(SetLeverage(symbol=SYMBOL, leverage=500))
         assert isinstance(refused, CommandRefused)
         assert refused.code == -4028
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_funding_is_booked_once_per_settlement_to_the_position_held_there(stage: VenueFixture) -> None:
-    async def story() -> None:
-        before = (await stage.venue.account()).perp.balance
-        await stage.open_hedge()
-        opened = (await stage.venue.account()).perp.balance
+def test_funding_is_booked_once_per_settlement_to_the_position_held_there(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        before = (await fixture.venue.account()).perp.balance
+        await fixture.open_hedge()
+        opened = (await fixture.venue.account()).perp.balance
         assert opened < before
-        await stage.clock.sleep(16 * 3600 + 60)
-        payments = await stage.venue.funding_payments(START)
-        assert payments == await stage.venue.funding_payments(START)
+        await fixture.clock.sleep(16 * 3600 + 60)
+        payments = await fixture.venue.funding_payments(START)
+        assert payments == await fixture.venue.funding_payments(START)
         assert [payment.at for payment in payments] == [START + timedelta(hours=8), START + timedelta(hours=16)]
         assert [payment.amount for payment in payments] == [Decimal("0.3")] * 2
         assert len({payment.tran_id for payment in payments}) == 2
-        assert (await stage.venue.account()).perp.balance == opened + Decimal("0.6")
-        assert len(await stage.venue.funding_payments(START + timedelta(hours=12))) == 1
+        assert (await fixture.venue.account()).perp.balance == opened + Decimal("0.6")
+        assert len(await fixture.venue.funding_payments(START + timedelta(hours=12))) == 1
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_a_short_pays_when_the_rate_is_negative(stage: VenueFixture) -> None:
-    async def story() -> None:
-        await stage.venue.submit(place(order(PERP, SELL, "10", "99.9", symbol="BBBUSDT")))
-        await stage.clock.sleep(4 * 3600 + 60)
-        (payment,) = await stage.venue.funding_payments(START)
+def test_a_short_pays_when_the_rate_is_negative(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        await fixture.venue.submit(place(order(PERP, SELL, "10", "99.9", symbol="BBBUSDT")))
+        await fixture.clock.sleep(4 * 3600 + 60)
+        (payment,) = await fixture.venue.funding_payments(START)
         assert (payment.symbol, payment.amount) == ("BBBUSDT", Decimal("-0.1"))
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_the_rate_board_is_a_new_one_only_after_a_settlement(stage: VenueFixture) -> None:
-    async def story() -> None:
-        first = (await stage.venue.market(5)).rates
-        await stage.clock.sleep(3 * 3600)
-        assert (await stage.venue.market(5)).rates is first
-        await stage.clock.sleep(3600 + 60)
-        second = (await stage.venue.market(5)).rates
+def test_the_rate_board_is_a_new_one_only_after_a_settlement(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        first = (await fixture.venue.market(5)).rates
+        await fixture.clock.sleep(3 * 3600)
+        assert (await fixture.venue.market(5)).rates is first
+        await fixture.clock.sleep(3600 + 60)
+        second = (await fixture.venue.market(5)).rates
         assert second is not first
         assert second.newest("BBBUSDT", 1)[0].at == START + timedelta(hours=4)
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_fills_are_read_from_a_time_on_oldest_first_with_the_real_fee(stage: VenueFixture) -> None:
-    async def story() -> None:
+def test_fills_are_read_from_a_time_on_oldest_first_with_the_real_fee(fixture: VenueFixture) -> None:
+    async def script() -> None:
         for _ in range(3):
-            await stage.venue.submit(place(order(SPOT, BUY, "1", "100.1")))
-            await stage.clock.sleep(9 * 86_400)
-        fills = await stage.venue.fills(SPOT, SYMBOL, START)
+            await fixture.venue.submit(place(order(SPOT, BUY, "1", "100.1")))
+            await fixture.clock.sleep(9 * 86_400)
+        fills = await fixture.venue.fills(SPOT, SYMBOL, START)
         assert [fill.at for fill in fills] == [START + timedelta(days=9 * number) for number in range(3)]
         assert {(fill.fee, fill.fee_asset) for fill in fills} == {(Decimal("0.0004"), "AAA")}
         assert len({fill.trade_id for fill in fills}) == 3
-        assert await stage.venue.fills(SPOT, SYMBOL, START + timedelta(days=9)) == fills[1:]
-        assert await stage.venue.fills(PERP, SYMBOL, START) == ()
+        assert await fixture.venue.fills(SPOT, SYMBOL, START + timedelta(days=9)) == fills[1:]
+        assert await fixture.venue.fills(PERP, SYMBOL, START) == ()
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_a_sale_pays_its_fee_in_usdt_and_a_closing_reports_its_profit(stage: VenueFixture) -> None:
-    stage.market_data.set_prices(START + timedelta(hours=1), "90")
+def test_a_sale_pays_its_fee_in_usdt_and_a_closing_reports_its_profit(fixture: VenueFixture) -> None:
+    fixture.market_data.set_prices(START + timedelta(hours=1), "90")
 
-    async def story() -> None:
-        await stage.open_hedge()
-        await stage.clock.sleep(3600)
-        await stage.venue.submit(place(order(SPOT, SELL, "1", "89.9")))
-        await stage.venue.submit(place(order(PERP, BUY, "10", "90.1", reduce_only=True)))
-        sold = (await stage.venue.fills(SPOT, SYMBOL, START))[-1]
-        closed = await stage.venue.fills(PERP, SYMBOL, START + timedelta(hours=1))
+    async def script() -> None:
+        await fixture.open_hedge()
+        await fixture.clock.sleep(3600)
+        await fixture.venue.submit(place(order(SPOT, SELL, "1", "89.9")))
+        await fixture.venue.submit(place(order(PERP, BUY, "10", "90.1", reduce_only=True)))
+        sold = (await fixture.venue.fills(SPOT, SYMBOL, START))[-1]
+        closed = await fixture.venue.fills(PERP, SYMBOL, START + timedelta(hours=1))
         assert (sold.fee, sold.fee_asset) == (sold.notional * Decimal("0.0004"), "USDT")
         assert sum(fill.realized_pnl for fill in closed) == 10 * Decimal("99.99") - sum(f.notional for f in closed)
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_a_reduce_only_order_never_turns_the_position_around(stage: VenueFixture) -> None:
-    async def story() -> None:
-        await stage.open_hedge()
-        end = ended(await stage.venue.submit(place(order(PERP, BUY, "12", "100.1", reduce_only=True))))
+def test_a_reduce_only_order_never_turns_the_position_around(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        await fixture.open_hedge()
+        end = ended(await fixture.venue.submit(place(order(PERP, BUY, "12", "100.1", reduce_only=True))))
         assert end.filled_quantity == 10
-        assert (await stage.venue.account()).position_quantity(SYMBOL) == 0
+        assert (await fixture.venue.account()).position_quantity(SYMBOL) == 0
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_a_reduce_only_order_may_be_smaller_than_the_minimum_notional(stage: VenueFixture) -> None:
-    async def story() -> None:
-        await stage.open_hedge()
-        end = ended(await stage.venue.submit(place(order(PERP, BUY, "0.01", "100.1", reduce_only=True))))
+def test_a_reduce_only_order_may_be_smaller_than_the_minimum_notional(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        await fixture.open_hedge()
+        end = ended(await fixture.venue.submit(place(order(PERP, BUY, "0.01", "100.1", reduce_only=True))))
         assert end.filled_quantity == Decimal("0.01")
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_the_statement_tells_what_the_bot_did_not_do_and_nothing_else(stage: VenueFixture) -> None:
-    async def story() -> None:
-        await stage.open_hedge()
-        own = {fill.client_id for fill in await stage.venue.fills(SPOT, SYMBOL, START)}
-        assert await stage.venue.statement(START) == ()
-        stage.world.deposit(Wallet.SPOT, "USDT", Decimal(100))
-        stage.world.trade_by_hand(SPOT, SYMBOL, BUY, Decimal(1))
-        rows = await stage.venue.statement(START)
+def test_the_statement_tells_what_the_bot_did_not_do_and_nothing_else(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        await fixture.open_hedge()
+        own = {fill.client_id for fill in await fixture.venue.fills(SPOT, SYMBOL, START)}
+        assert await fixture.venue.statement(START) == ()
+        fixture.world.deposit(Wallet.SPOT, "USDT", Decimal(100))
+        fixture.world.trade_by_hand(SPOT, SYMBOL, BUY, Decimal(1))
+        rows = await fixture.venue.statement(START)
         assert [(row.kind, row.asset) for row in rows] == [
             (FlowKind.DEPOSIT, "USDT"),
             (FlowKind.USER_TRADE, "AAA"),
@@ -444,19 +444,19 @@ def test_the_statement_tells_what_the_bot_did_not_do_and_nothing_else(stage: Ven
             (FlowKind.USER_TRADE, "AAA"),
         ]
         assert len({row.row_id for row in rows}) == 4
-        by_hand = (await stage.venue.fills(SPOT, SYMBOL, START))[-1]
+        by_hand = (await fixture.venue.fills(SPOT, SYMBOL, START))[-1]
         assert by_hand.client_id not in own
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_reads_at_once_agree_with_each_other(stage: VenueFixture) -> None:
-    async def story() -> None:
-        await stage.open_hedge()
-        view, account = await asyncio.gather(stage.venue.market(1), stage.venue.account())
+def test_reads_at_once_agree_with_each_other(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        await fixture.open_hedge()
+        view, account = await asyncio.gather(fixture.venue.market(1), fixture.venue.account())
         mark = view.mark(SYMBOL)
         assert mark is not None
         assert account.positions[SYMBOL].mark_price == mark.mark
         assert view.at == account.at
 
-    stage.run(story())
+    fixture.run(script())

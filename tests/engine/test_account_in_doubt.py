@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.domain.account import AccountView, Balance
 from hedgerow.domain.events import ExternalFills, Halted, HaltReason, HedgeLost, Lifted, Wallet
 from hedgerow.domain.instrument import Market, Side
@@ -118,7 +118,7 @@ def untouched(harness: BotHarness, orders: int) -> None:
     assert len(harness.venue.orders) == orders
     assert harness.logged(ExternalFills) == []
     assert harness.logged(HedgeLost) == []
-    assert harness.heard(CycleFailed) == []
+    assert harness.notices_of(CycleFailed) == []
     harness.check_whole()
 
 
@@ -144,7 +144,7 @@ def test_a_doubt_is_over_within_a_minute_of_its_end(rewrite: Rewrite) -> None:
     harness.run(0.4)
     (lifted,) = harness.logged(Lifted)
     assert (lifted.at - began).total_seconds() < 130 + 60
-    assert harness.heard(GuardAlarmed)
+    assert harness.notices_of(GuardAlarmed)
 
 
 def test_a_short_that_both_endpoints_miss_is_gone_although_its_trades_cannot_be_read() -> None:
@@ -357,8 +357,8 @@ def test_what_is_in_doubt_is_said_once_in_each_check_and_once_more_by_the_halt()
     harness = holding()
     harness.venue.rewritten = lie(contradicting, seconds=3600)
     harness.run(0.4)
-    readings = len(harness.heard(ReadFailed))
-    lines = [line.text for notice in harness.notices for line in words(notice)]
+    readings = len(harness.notices_of(ReadFailed))
+    lines = [line.text for notice in harness.notices for line in narrate(notice)]
     said = [text for text in lines if "totalMaintMargin 3 is more than its rows" in text]
     assert readings >= 4
     assert len(said) == readings + len(harness.logged(Halted))

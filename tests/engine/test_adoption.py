@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from hedgerow.dashboard.narration.wording import LineLevel, words
+from hedgerow.dashboard.narration.wording import LineLevel, narrate
 from hedgerow.domain.account import MarginType
 from hedgerow.domain.commands import SetLeverage
 from hedgerow.domain.events import FundingReceived, Halted, HaltReason, HedgeAdopted, Wallet
@@ -56,12 +56,12 @@ def test_a_position_opened_by_hand_keeps_its_real_age_funding_and_fees(hours: in
     assert hedge.funding_payments == len(real)
     assert hedge.entry_fees == pytest.approx(_fees(harness), abs=Decimal("0.005"))
     assert hedge.spot_quantity == hedge.short == 3
-    evaluation = harness.heard(Evaluated)[0].evaluation
+    evaluation = harness.notices_of(Evaluated)[0].evaluation
     assert evaluation.age_hours == pytest.approx(hours, abs=0.1)
     assert harness.logged(FundingReceived) == []  # what came before the log is in the opening balance
     harness.run(8)
     assert harness.hedge.funding_payments == len(real) + 1
-    assert harness.heard(BooksChecked) == []
+    assert harness.notices_of(BooksChecked) == []
     harness.check_whole()
 
 
@@ -70,10 +70,13 @@ def test_a_position_that_is_too_old_is_not_closed_before_its_owner_was_warned() 
     _by_hand(harness)
     harness.wait(30)
     harness.run(0.1, options=RunOptions(once=True))
-    assert harness.heard(Adopted)[0].hedge.opened_at == OPENED
+    assert harness.notices_of(Adopted)[0].hedge.opened_at == OPENED
     assert not harness.ledger.closed
     (warned,) = [
-        line for notice in harness.heard(Decided) for line in words(notice) if "a rule would close it" in line.text
+        line
+        for notice in harness.notices_of(Decided)
+        for line in narrate(notice)
+        if "a rule would close it" in line.text
     ]
     assert warned.level is LineLevel.WARNING
     assert "(maximum age: 30.0" in warned.text
@@ -84,7 +87,7 @@ def test_a_position_that_is_too_old_is_not_closed_before_its_owner_was_warned() 
     assert closed.reason is Reason.MAX_AGE
     # The surplus bought against the fee was never known to belong to the hedge.
     assert closed.net_profit == closed.funding + closed.basis_pnl - closed.fees
-    assert harness.heard(BooksChecked) == []
+    assert harness.notices_of(BooksChecked) == []
     harness.check()
 
 
@@ -95,7 +98,7 @@ def test_no_payment_yet_is_a_known_history() -> None:
     harness.run(0.1)
     assert harness.hedge.history_known
     assert harness.hedge.funding_payments == 0
-    assert harness.heard(Warned) == []
+    assert harness.notices_of(Warned) == []
 
 
 def test_only_the_trades_since_the_position_was_last_flat_count() -> None:
@@ -156,7 +159,7 @@ def test_an_unreadable_history_is_said_and_completed_later(read: Read) -> None:
     _by_hand(harness)
     harness.wait(9)
     harness.run(8.5)  # adopted, one settlement passes, and the venue still does not tell
-    assert any("Could not fetch funding history" in warning.text for warning in harness.heard(Warned))
+    assert any("Could not fetch funding history" in warning.text for warning in harness.notices_of(Warned))
     assert not harness.hedge.history_known
     assert harness.hedge.opened_at > OPENED
     harness.run(1)
@@ -167,7 +170,7 @@ def test_an_unreadable_history_is_said_and_completed_later(read: Read) -> None:
     assert hedge.funding_payments == 2
     assert harness.ledger.totals.opened == 1
     assert len({event.hedge.hedge_id for event in harness.logged(HedgeAdopted)}) == 1
-    assert harness.heard(BooksChecked) == [] or read is Read.FUNDING_PAYMENTS
+    assert harness.notices_of(BooksChecked) == [] or read is Read.FUNDING_PAYMENTS
     harness.check_whole()
 
 
@@ -194,7 +197,7 @@ def test_with_an_unknown_history_fee_coverage_and_age_wait() -> None:
     harness.wait(23)
     harness.run(9)
     assert harness.reasons == []
-    evaluation = harness.heard(Evaluated)[-1].evaluation
+    evaluation = harness.notices_of(Evaluated)[-1].evaluation
     assert not evaluation.history_known
     assert evaluation.funding_received > 0
     assert evaluation.age_hours < 10
@@ -247,7 +250,7 @@ def test_own_coins_are_never_counted_or_sold_by_a_hedge_of_the_same_coin(own: st
         Decimal("4.74"), abs=Decimal("0.02")
     )  # the capital's size, not the coins'
     assert harness.coins() == Decimal(own) + harness.hedge.spot_quantity
-    health = harness.heard(Evaluated)[-1].evaluation
+    health = harness.notices_of(Evaluated)[-1].evaluation
     assert health.position_value == pytest.approx(harness.hedge.spot_quantity * 100)
     harness.run(24)
     assert harness.reasons == [Reason.MAX_AGE]
@@ -268,7 +271,7 @@ def test_own_coins_sold_or_bought_beside_a_hedge_change_nothing() -> None:
         },
     )
     assert harness.reasons == []
-    assert harness.heard(BooksChecked) == []
+    assert harness.notices_of(BooksChecked) == []
     harness.check_whole()
 
 

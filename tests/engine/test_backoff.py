@@ -22,13 +22,13 @@ class FailingCycles:
 def test_a_success_ends_the_back_off_of_earlier_failures() -> None:
     harness = BotHarness()
     harness.run(0.5, observers=[FailingCycles(harness, 4)])
-    pauses = [failed.retry_seconds for failed in harness.heard(CycleFailed)]
+    pauses = [failed.retry_seconds for failed in harness.notices_of(CycleFailed)]
     assert pauses[:6] == [5, 10, 20, 5, 10, 20]
 
 
 def test_four_days_of_failed_cycles_do_not_end_the_bot() -> None:
     harness = BotHarness()
     harness.run(90, observers=[FailingCycles(harness)])
-    pauses = [failed.retry_seconds for failed in harness.heard(CycleFailed)]
+    pauses = [failed.retry_seconds for failed in harness.notices_of(CycleFailed)]
     assert len(pauses) > 1024
     assert set(pauses[7:]) == {300}

@@ -32,8 +32,8 @@ BASE = SYMBOL.removesuffix("USDT")
 
 
 def lines_of(harness: BotHarness, record: AccountHistory | None = None) -> tuple[AuditLine, ...]:
-    told = harness.world.record(OPENED - timedelta(days=1)) if record is None else record
-    return audit(read_statement(harness.log), harness.log, told)
+    reported = harness.world.record(OPENED - timedelta(days=1)) if record is None else record
+    return audit(read_statement(harness.log), harness.log, reported)
 
 
 def report_of(harness: BotHarness, prices: ExitPrices | None = None) -> BooksReport:
@@ -57,14 +57,14 @@ def check_every_line(harness: BotHarness) -> Counter[LineKind]:
 
 def check_sums(statement: Statement) -> None:
     """Check that hedges add up to the ledger's totals, and each hedge to its lines."""
-    ended = [told for told in statement.hedges if told.ended_at is not None]
+    ended = [reported for reported in statement.hedges if reported.ended_at is not None]
     totals = statement.ledger.totals
-    assert sum(told.result.funding for told in ended) == totals.funding
-    assert sum(told.result.basis or 0 for told in ended) == totals.basis_pnl
-    assert sum(told.result.fees_paid for told in ended) == totals.fees
-    for told in statement.hedges:
-        assert sum(payment.amount for payment in told.payments) == told.result.funding
-        assert sum(line.value for line in told.fee_lines) == told.result.fees_paid
+    assert sum(reported.result.funding for reported in ended) == totals.funding
+    assert sum(reported.result.basis or 0 for reported in ended) == totals.basis_pnl
+    assert sum(reported.result.fees_paid for reported in ended) == totals.fees
+    for reported in statement.hedges:
+        assert sum(payment.amount for payment in reported.payments) == reported.result.funding
+        assert sum(line.value for line in reported.fee_lines) == reported.result.fees_paid
 
 
 # --- whole lives -----------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_more_hedges_than_the_ledger_keeps_whole_are_all_told() -> None:
     harness.run(56)
     statement = read_statement(harness.log)
     assert harness.ledger.totals.closed > len(harness.ledger.closed)
-    assert len([told for told in statement.hedges if told.ended_at]) == harness.ledger.totals.closed
+    assert len([reported for reported in statement.hedges if reported.ended_at]) == harness.ledger.totals.closed
     check_every_line(harness)
 
 
@@ -155,14 +155,14 @@ def test_fees_burnt_in_another_coin_move_that_coin_are_booked_and_warned_of(list
     account = harness.world.account()
     assert account.coin("FFF").total < 100
     assert account.perp_assets["FFF"] < 100
-    told = read_statement(harness.log).hedges[0]
-    assert {(line.market, line.asset, line.estimated) for line in told.fee_lines} == {
+    reported = read_statement(harness.log).hedges[0]
+    assert {(line.market, line.asset, line.estimated) for line in reported.fee_lines} == {
         (Market.SPOT, "FFF", False),
         (Market.PERP, "FFF", False),
     }
-    assert told.result.fees_paid > 0
-    assert [warned.text for warned in harness.heard(Warned) if "paid in FFF" in warned.text]
-    assert harness.heard(BooksChecked) == []
+    assert reported.result.fees_paid > 0
+    assert [warned.text for warned in harness.notices_of(Warned) if "paid in FFF" in warned.text]
+    assert harness.notices_of(BooksChecked) == []
     check_every_line(harness)
 
 
@@ -171,7 +171,7 @@ def test_a_burn_that_runs_dry_goes_on_in_coin_and_every_fee_is_booked_where_it_w
     harness = BotHarness(market_data, coins={"FFF": Decimal("0.2")}, world_options=BURNING)
     harness.world.deposit(Wallet.PERP, "FFF", Decimal("0.2"))
     harness.run(60)
-    assets = {line.asset for told in read_statement(harness.log).hedges for line in told.fee_lines}
+    assets = {line.asset for reported in read_statement(harness.log).hedges for line in reported.fee_lines}
     assert {"FFF", BASE, "USDT"} <= assets
     check_every_line(harness)
 
@@ -256,17 +256,17 @@ def test_realised_basis_is_what_both_legs_traded_for() -> None:
     harness = BotHarness(market_data, usdt=900, perp=900, parameters=PATIENT)
     harness.run(4)
     harness.ask(CloseRequested())
-    [told] = read_statement(harness.log).hedges
+    [reported] = read_statement(harness.log).hedges
     fills = [f for f in harness.world.record(OPENED).fills if f.client_id]
     perp = sum(f.realized_pnl for f in fills)
     spot = sum(-f.side.sign * f.notional for f in fills if f.market is Market.SPOT)
     coin_fees = sum(f.fee * f.price for f in fills if f.fee_asset == BASE)
-    assert told.reason == Reason.USER.value
-    assert told.result.perp_pnl == pytest.approx(perp)
-    assert told.result.spot_pnl is not None
-    assert told.result.spot_pnl - sum(lot.cost for lot in harness.ledger.dust.values()) == spot + coin_fees
-    assert told.result.basis is not None
-    assert told.result.net_so_far == told.result.funding + told.result.basis - told.result.fees_paid
+    assert reported.reason == Reason.USER.value
+    assert reported.result.perp_pnl == pytest.approx(perp)
+    assert reported.result.spot_pnl is not None
+    assert reported.result.spot_pnl - sum(lot.cost for lot in harness.ledger.dust.values()) == spot + coin_fees
+    assert reported.result.basis is not None
+    assert reported.result.net_so_far == reported.result.funding + reported.result.basis - reported.result.fees_paid
 
 
 def test_a_line_that_only_one_side_has_or_that_differs_is_shown() -> None:
@@ -335,7 +335,7 @@ def test_a_position_of_the_owner_that_the_venue_closed_is_alarmed_and_shown_as_t
     harness.world.deleverage("BBBUSDT", Decimal(2))
     harness.wait(0.1)
     harness.run(1)
-    assert harness.heard(BooksChecked)
+    assert harness.notices_of(BooksChecked)
     report = report_of(harness)
     shown = {(line.kind, line.symbol, line.standing) for line in report.unmatched}
     assert {symbol for _, symbol, _ in shown} == {"BBBUSDT"}

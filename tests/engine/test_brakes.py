@@ -250,7 +250,7 @@ def test_a_refusing_pair_is_tried_less_and_less() -> None:
     gaps = [later - earlier for earlier, later in itertools.pairwise(tries)]
     assert 4 <= len(tries) <= 7
     assert all(later >= earlier * 1.5 for earlier, later in itertools.pairwise(gaps))
-    said = [notice.why for notice in harness.heard(NoOpportunity)]
+    said = [notice.why for notice in harness.notices_of(NoOpportunity)]
     assert any("rests until" in why for why in said)
 
 

@@ -84,18 +84,18 @@ def test_the_banner_counts_since_the_start_and_cycle_count_for_life(tmp_path: Pa
     harness = BotHarness(open_store=lambda: SqliteStore(tmp_path / "events.db"))
     harness.run(0.5)
     first = harness.ledger.totals.cycles
-    assert [began.number for began in harness.heard(CycleBegan)] == list(range(1, first + 1))
+    assert [began.number for began in harness.notices_of(CycleBegan)] == list(range(1, first + 1))
     harness.notices.clear()
     harness.run(0.5)
-    assert harness.heard(CycleBegan)[0].number == 1
-    assert harness.ledger.totals.cycles == first + len(harness.heard(CycleBegan))
+    assert harness.notices_of(CycleBegan)[0].number == 1
+    assert harness.ledger.totals.cycles == first + len(harness.notices_of(CycleBegan))
     harness.check_whole()
 
 
 def test_funding_periods_are_counted_in_the_pairs_own_interval() -> None:
     harness = BotHarness(ScriptedMarketData([Listing(interval_hours=4)]))
     harness.run(6)
-    evaluation = harness.heard(Evaluated)[-1].evaluation
+    evaluation = harness.notices_of(Evaluated)[-1].evaluation
     assert evaluation.funding_periods == pytest.approx(evaluation.age_hours / 4)
 
 
@@ -103,7 +103,7 @@ def test_the_funding_said_to_be_received_is_the_sum_of_real_payments() -> None:
     harness = BotHarness()
     harness.run(16)
     real = harness.world.funding_payments(OPENED)
-    evaluation = harness.heard(Evaluated)[-1].evaluation
+    evaluation = harness.notices_of(Evaluated)[-1].evaluation
     assert evaluation.funding_payments == len(real) == 2
     assert evaluation.funding_received == sum(payment.amount for payment in real)
 
@@ -202,7 +202,7 @@ def test_with_log_and_state_file_both_gone_the_position_is_found_on_the_exchange
     # Coins beyond the short cannot be told from the user's own any more.
     assert hedge.spot_quantity == hedge.short == before.short
     assert state["current_position"]["symbol"] == SYMBOL
-    assert found.heard(Warned) == []
+    assert found.notices_of(Warned) == []
     found.check_whole()
 
 
@@ -281,7 +281,7 @@ def test_the_confirmed_position_is_said_with_funding_and_value_before_and_now() 
     received = harness.hedge.funding_received
     harness.wait(8)
     harness.run(0.1, value_before=Decimal(400))
-    said = harness.heard(Reconciled)[-1]
+    said = harness.notices_of(Reconciled)[-1]
     assert isinstance(said.verdict, Consistent)
     assert said.funding_before == received
     assert said.hedge is not None

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.domain.events import DustKept, HedgeClosed, HedgeLost
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.position import HedgedPosition
@@ -39,7 +39,7 @@ def test_dust_of_a_hedge_ended_outside_is_not_worthless() -> None:
     assert lost.residue_value == quantity * each
     closed = next(closed for closed in harness.ledger.closed if closed.hedge_id == lost.hedge_id)
     assert closed.residue_value == lost.residue_value
-    said = [line.text for notice in harness.notices for line in words(notice) if "Dust kept" in line.text]
+    said = [line.text for notice in harness.notices for line in narrate(notice) if "Dust kept" in line.text]
     assert f"(${lost.residue_value:.4f})" in said[0]
     harness.check()
 

@@ -29,7 +29,7 @@ def opened(parameters: StrategyParameters | None = None) -> BotHarness:
     assert harness.hedge.short > 0
     assert harness.hedge.entry_notional == 0
     assert not harness.hedge.valued
-    assert harness.heard(CycleFailed) == []
+    assert harness.notices_of(CycleFailed) == []
     return harness
 
 
@@ -39,15 +39,15 @@ def test_an_entry_value_is_derived_when_the_trades_are_booked() -> None:
     harness.run(1)
     assert harness.hedge.entry_notional == harness.hedge.tally.spot_bought > 470
     assert harness.hedge.entry_fees > 0
-    assert harness.heard(Evaluated)[-1].evaluation.pnl_fraction is not None
-    assert harness.heard(CycleFailed) == []
+    assert harness.notices_of(Evaluated)[-1].evaluation.pnl_fraction is not None
+    assert harness.notices_of(CycleFailed) == []
     harness.check_whole()
 
 
 def test_without_a_price_of_its_fills_no_profit_is_told_and_no_loss_counted() -> None:
     risk = RiskManagement(daily_loss_limit_usd=Decimal(1), daily_loss_action=DailyLossAction.CLOSE)
     harness = opened(StrategyParameters(risk_management=risk))
-    evaluation = harness.heard(Evaluated)[-1].evaluation
+    evaluation = harness.notices_of(Evaluated)[-1].evaluation
     assert (evaluation.unrealized_pnl, evaluation.pnl_fraction, evaluation.stop_pnl) == (None, None, None)
     assert "profit unknown" in evaluation.unseen[-1]
     harness.venue.reported = None

@@ -89,7 +89,7 @@ def test_an_entry_filter_refuses_by_itself_until_it_passes(name: str) -> None:
     harness.run(0.2)
     harness.check_flat()
     assert harness.venue.orders == []
-    assert words in harness.heard(NoOpportunity)[-1].why
+    assert words in harness.notices_of(NoOpportunity)[-1].why
     allow(harness)
     harness.run(0.2)
     harness.check_whole()
@@ -104,7 +104,7 @@ def test_a_signal_that_is_too_low_refuses_until_a_better_rate_settled(rate: str,
         market_data, parameters=StrategyParameters(funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1))
     )
     harness.run(6)
-    assert words in harness.heard(NoOpportunity)[-1].why
+    assert words in harness.notices_of(NoOpportunity)[-1].why
     assert harness.venue.orders == []
     harness.run(1.5)
     harness.check_whole()
@@ -121,7 +121,7 @@ def test_a_premium_of_the_perpetual_is_no_reason_to_refuse() -> None:
 def test_an_instrument_for_trials_is_never_opened() -> None:
     harness = BotHarness(_listed(make_pair("TESTAAAUSDT")))
     harness.run(0.2)
-    assert "an instrument for trials" in harness.heard(NoOpportunity)[-1].why
+    assert "an instrument for trials" in harness.notices_of(NoOpportunity)[-1].why
     assert harness.venue.orders == []
 
 
@@ -131,7 +131,7 @@ def test_a_pair_of_another_quote_asset_is_never_opened() -> None:
         _listed(BasisPair(spot=replace(pair.spot, quote="USDC"), perp=replace(pair.perp, quote="USDC")))
     )
     harness.run(0.2)
-    assert "quoted in USDC" in harness.heard(NoOpportunity)[-1].why
+    assert "quoted in USDC" in harness.notices_of(NoOpportunity)[-1].why
     assert harness.venue.orders == []
 
 
@@ -159,7 +159,7 @@ def test_an_open_order_of_somebody_else_on_the_symbol_keeps_it_closed() -> None:
         )
     )
     harness.run(0.2)
-    assert "not the bot's" in harness.heard(NoOpportunity)[-1].why
+    assert "not the bot's" in harness.notices_of(NoOpportunity)[-1].why
     assert harness.venue.orders == []
     harness.world.cancel(Market.SPOT, SYMBOL, "web_resting")
     harness.run(0.2)
@@ -186,9 +186,9 @@ def test_nothing_is_opened_on_what_could_not_be_read(read: Read) -> None:
     harness.run(0.45)
     assert harness.venue.orders == []
     if read is Read.DEPTH:
-        assert "depth unreadable" in harness.heard(NoOpportunity)[0].why
+        assert "depth unreadable" in harness.notices_of(NoOpportunity)[0].why
     else:
-        assert read.value in str(harness.heard(ReadFailed)[0].missing)
-        assert {type(said.decision) for said in harness.heard(Decided)} == {Hold}
+        assert read.value in str(harness.notices_of(ReadFailed)[0].missing)
+        assert {type(said.decision) for said in harness.notices_of(Decided)} == {Hold}
     harness.run(0.3)
     harness.check_whole()

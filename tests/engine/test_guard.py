@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.domain.commands import PlaceOrder, TransferDirection
 from hedgerow.domain.events import CommandIssued, ExternalFills, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
@@ -65,7 +65,7 @@ def sell_by_hand(share: str) -> object:
 
 def play(harness: BotHarness, act: object, hours: float = 0.58) -> None:
     harness.run(hours, at={EVENT: act})  # type: ignore[dict-item] # an action of the farm
-    assert [notice.error for notice in harness.heard(CycleFailed)] == []
+    assert [notice.error for notice in harness.notices_of(CycleFailed)] == []
     harness.check()
 
 
@@ -112,7 +112,7 @@ def test_coins_sold_elsewhere_are_answered_on_the_short(share: str, market: Mark
     harness = BotHarness(parameters=patient(), notifications=notifications, poll_seconds=POLL_SECONDS)
     play(harness, sell_by_hand(share))
     assert seconds_to_order(harness, market) < (0 if notifications else POLL_SECONDS) + WITH_NEWS_SECONDS + 1
-    assert len(harness.heard(GuardAlarmed)) >= 1
+    assert len(harness.notices_of(GuardAlarmed)) >= 1
 
 
 def test_a_liquidation_by_prices_that_move_between_two_cycles_is_told_at_its_time() -> None:
@@ -141,11 +141,11 @@ def test_an_account_that_lags_behind_its_news_is_looked_at_until_it_shows_them(a
 
 
 def test_news_that_the_account_never_shows_are_looked_into_for_a_while_only() -> None:
-    def tell(harness: BotHarness) -> None:
+    def record(harness: BotHarness) -> None:
         harness.world.transfer_by_hand(Decimal("0.5"), TransferDirection.PERP_TO_SPOT)
 
     counts: list[int] = []
-    for act in (None, tell):
+    for act in (None, record):
         harness = BotHarness(parameters=patient(), notifications=True)
         reads = count_reads(harness)
         harness.run(3, at={EVENT: act} if act else {})
@@ -173,7 +173,7 @@ def come_near(factor: str) -> object:
 
 def wakes(harness: BotHarness) -> list[float]:
     """Return after how many seconds from the event the guard began a cycle."""
-    return [(notice.at - AT).total_seconds() for notice in harness.heard(GuardAlarmed)]
+    return [(notice.at - AT).total_seconds() for notice in harness.notices_of(GuardAlarmed)]
 
 
 @pytest.mark.parametrize("act", [set_leverage, leave_trading, come_near("1.66"), come_near("1.7"), come_near("1.8")])
@@ -188,7 +188,7 @@ def test_a_changed_funding_interval_wakes_the_bot() -> None:
     market_data.set_interval(OPENED + timedelta(minutes=32), 4)
     harness = BotHarness(market_data, parameters=patient(), notifications=True)
     harness.run(0.58)
-    assert ["4 h" in notice.text for notice in harness.heard(GuardAlarmed)] == [True]
+    assert ["4 h" in notice.text for notice in harness.notices_of(GuardAlarmed)] == [True]
     harness.check_whole()
 
 
@@ -198,7 +198,7 @@ def test_a_changed_funding_interval_wakes_the_bot() -> None:
 def test_the_bots_own_orders_transfers_and_funding_never_wake_it() -> None:
     harness = BotHarness(notifications=True, latency_seconds=0.05)
     harness.run(30)
-    assert harness.heard(GuardAlarmed) == []
+    assert harness.notices_of(GuardAlarmed) == []
     assert harness.ledger.totals.opened > 1
     harness.check()
 
@@ -217,7 +217,7 @@ def test_nothing_held_nothing_is_polled() -> None:
     harness = BotHarness(usdt=10, perp=10, poll_seconds=POLL_SECONDS)
     reads = count_reads(harness)
     harness.run(1)
-    assert len(reads) <= 2 * len(harness.heard(CycleBegan)) + 2
+    assert len(reads) <= 2 * len(harness.notices_of(CycleBegan)) + 2
 
 
 def count_reads(harness: BotHarness) -> list[datetime]:
@@ -280,7 +280,7 @@ def test_an_exchange_that_cannot_be_read_is_asked_soon_again_while_a_hedge_is_he
         faults=FaultPlan(reads=(ReadFault(read=Read.ACCOUNT, after=AT, until=until),)),
     )
     harness.run(1)
-    back = [m.at for m in harness.heard(GuardAlarmed) if "read again" in m.text]
+    back = [m.at for m in harness.notices_of(GuardAlarmed) if "read again" in m.text]
     assert len(back) == 1
     assert until <= back[0] <= until + timedelta(seconds=61)
     harness.check_whole()
@@ -343,7 +343,7 @@ def test_a_lost_stream_is_a_reason_to_look_at_once() -> None:
     reads = count_reads(harness)
 
     def lose(harness: BotHarness) -> None:
-        harness.bot.guard.heard(Notification(at=harness.clock.now(), kind=NotificationKind.LOST))
+        harness.bot.guard.on_notification(Notification(at=harness.clock.now(), kind=NotificationKind.LOST))
 
     harness.run(0.52, at={EVENT: lose})
     assert any(timedelta() <= at - AT <= timedelta(seconds=1) for at in reads)
@@ -405,10 +405,10 @@ def test_a_held_hedge_that_cannot_be_seen_for_an_hour_is_an_error_and_again_each
     )
     harness = BotHarness(parameters=patient(), faults=FaultPlan(reads=(outage,)), notifications=notifications)
     harness.run(6)
-    reported = harness.heard(HedgeUnseen)
+    reported = harness.notices_of(HedgeUnseen)
     assert [(notice.symbol, round(notice.seconds / 3600, 1)) for notice in reported] == [(SYMBOL, 1.0), (SYMBOL, 2.0)]
     assert all("key not permitted" in notice.why for notice in reported)
-    said = words(reported[0])
+    said = narrate(reported[0])
     assert said[0].text.startswith(f"{SYMBOL} HAS NOT BEEN SEEN FOR 1.0 HOURS: ")
 
 
@@ -416,4 +416,4 @@ def test_an_account_that_cannot_be_read_while_nothing_is_held_is_no_such_error()
     outage = ReadFault(read=Read.ACCOUNT, after=OPENED, until=OPENED + timedelta(hours=3))
     harness = BotHarness(parameters=patient(), faults=FaultPlan(reads=(outage,)), notifications=True)
     harness.run(3)
-    assert harness.heard(HedgeUnseen) == []
+    assert harness.notices_of(HedgeUnseen) == []

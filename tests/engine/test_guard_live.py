@@ -30,7 +30,7 @@ PARAMETERS = StrategyParameters(
 )
 
 
-class Live:
+class LiveHarness:
     """A bot on the live client, in front of the wire of an emulated exchange."""
 
     def __init__(self, *, streams: bool) -> None:
@@ -95,7 +95,7 @@ def sell_coins(world: Any) -> None:
 def test_a_leg_that_is_taken_is_answered_on_the_other_one(
     act: Callable[[Any], object], market: Market, *, streams: bool, within: float
 ) -> None:
-    live = Live(streams=streams)
+    live = LiveHarness(streams=streams)
     live.play(act)
     assert [m.error for m in live.notices if isinstance(m, CycleFailed)] == []
     assert live.seconds_to_order(market) < within
@@ -105,7 +105,7 @@ def test_a_leg_that_is_taken_is_answered_on_the_other_one(
 
 
 def test_a_quiet_time_on_streams_is_never_woken_and_never_polled() -> None:
-    live = Live(streams=True)
+    live = LiveHarness(streams=True)
     live.play(lambda _: None, seconds=1750)
     assert [m.text for m in live.notices if isinstance(m, GuardAlarmed)] == []
     assert live.ledger.totals.cycles == 6

@@ -197,7 +197,7 @@ def test_a_venue_that_is_down_for_an_hour_while_holding_is_no_exit(down: tuple[R
     if Read.FUNDING_PAYMENTS not in down:
         holds = [hold for hold in harness.decisions(Hold) if hold.reason is HoldReason.INCOMPLETE]
         assert holds
-        assert harness.heard(ReadFailed)
+        assert harness.notices_of(ReadFailed)
     assert harness.ledger.totals.cycles >= 18  # it went on all the time
     harness.run(0.2)  # the venue is back
     if parameters is harness.parameters:
@@ -210,8 +210,8 @@ def test_an_unreadable_book_of_the_held_pair_is_no_exit() -> None:
     harness.market_data.set_gap(OPENED + timedelta(minutes=30))
     harness.run(0.5)
     assert harness.reasons == []
-    assert harness.heard(CycleFailed) == []
-    assert harness.heard(Evaluated)[-1].evaluation.unseen != ()
+    assert harness.notices_of(CycleFailed) == []
+    assert harness.notices_of(Evaluated)[-1].evaluation.unseen != ()
 
 
 # --- emergency stop --------------------------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ def test_a_price_rise_of_fifteen_percent_with_an_intact_hedge_does_not_stop() ->
     harness.world.shock(SYMBOL, Decimal("1.15"))
     harness.run(0.5)
     assert harness.reasons == []
-    evaluation = harness.heard(Evaluated)[-1].evaluation
+    evaluation = harness.notices_of(Evaluated)[-1].evaluation
     assert evaluation.pnl_fraction is not None
     assert abs(evaluation.pnl_fraction) < 0.01
     harness.check_whole()
@@ -268,7 +268,7 @@ def test_the_wallets_are_levelled_as_part_of_closing() -> None:
     market_data.set_prices(harness.world.now, 120)
     harness.ask(CloseRequested())
     harness.check_flat()
-    said = [notice for notice in harness.heard(RebalanceStarted) if not notice.before_opening]
+    said = [notice for notice in harness.notices_of(RebalanceStarted) if not notice.before_opening]
     assert len(said) == 1
     account = harness.world.account()
     assert account.spot_usdt == pytest.approx(account.perp.transferable, abs=Decimal("1e-6"))
@@ -297,8 +297,8 @@ def test_below_fifty_dollars_nothing_is_opened_and_the_bot_lives_on() -> None:
 def test_no_pair_at_all_is_survived() -> None:
     harness = BotHarness(ScriptedMarketData([]))
     harness.run(1)
-    assert harness.heard(NoOpportunity)[0].why == "no pair is listed on both markets"
-    assert harness.heard(CycleFailed) == []
+    assert harness.notices_of(NoOpportunity)[0].why == "no pair is listed on both markets"
+    assert harness.notices_of(CycleFailed) == []
 
 
 def test_a_refused_leverage_opens_nothing_and_the_bot_lives_on() -> None:
@@ -317,5 +317,5 @@ def test_leverage_is_always_set_to_one_before_the_first_order() -> None:
     first_order = next(n for n, command in enumerate(harness.venue.sent) if command in harness.venue.orders)
     assert any(isinstance(command, SetLeverage) for command in harness.venue.sent[:first_order])
     assert harness.world.account().positions[SYMBOL].leverage == 1
-    assert harness.heard(Decided)
+    assert harness.notices_of(Decided)
     assert START < OPENED

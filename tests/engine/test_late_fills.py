@@ -58,11 +58,11 @@ def test_an_order_executed_after_its_trade_ended_is_closed_by_the_bot(market: Ma
     else:
         land(harness)
         harness.run(0.1)
-    assert harness.heard(CycleFailed) == []
+    assert harness.notices_of(CycleFailed) == []
     assert harness.short() == 0
     assert harness.coins() < Decimal("0.05")
     assert [event.own for event in harness.logged(ExternalFills)] == [True]
-    assert any("filled late: it is the bot's" in said.text for said in harness.heard(Warned))
+    assert any("filled late: it is the bot's" in said.text for said in harness.notices_of(Warned))
     assert HaltReason.FOREIGN_SHORT not in [halt.reason for halt in harness.logged(Halted)]
     assert harness.reasons[-1] is Reason.LEG_GONE
     harness.check_flat()
@@ -93,7 +93,7 @@ def test_a_late_fill_of_the_hedge_that_is_held_grows_its_leg_and_is_trimmed() ->
     before = harness.hedge.short
     harness.world.place(order)
     harness.run(0.02)
-    assert harness.heard(CycleFailed) == []
+    assert harness.notices_of(CycleFailed) == []
     assert harness.logged(HedgeAdopted) == []
     assert order.client_id in [event.client_id for event in harness.logged(FeeBooked)]
     assert harness.reasons == [Reason.IMBALANCE] or harness.hedge.short == before

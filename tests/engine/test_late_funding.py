@@ -83,16 +83,16 @@ def test_a_row_listed_after_the_closing_belongs_to_the_hedge_that_was_held(tmp_p
 def test_a_payment_that_is_missing_for_long_is_said_once() -> None:
     harness = harness_with(late(hours=10_000, after=7, until=9))
     harness.run(60)
-    said = [warned.text for warned in harness.heard(Warned) if MISSING in warned.text]
+    said = [warned.text for warned in harness.notices_of(Warned) if MISSING in warned.text]
     assert said == [f"{MISSING} {SYMBOL} is listed for the settlement of 2026-01-05 08:00 UTC; booked when it is"]
-    assert harness.heard(BooksChecked), "the balance has it, the rows do not"
+    assert harness.notices_of(BooksChecked), "the balance has it, the rows do not"
 
 
 def test_rows_in_time_are_no_reason_for_a_word_or_a_second_reading() -> None:
     harness = harness_with(interval=1)
     harness.run(48)
     check_paid(harness)
-    assert [warned.text for warned in harness.heard(Warned) if MISSING in warned.text] == []
+    assert [warned.text for warned in harness.notices_of(Warned) if MISSING in warned.text] == []
 
 
 def test_two_months_offline_leave_no_payment_out_and_none_is_booked_twice() -> None:
@@ -126,7 +126,7 @@ def test_a_held_pair_whose_newest_rate_is_missing_is_named_once_per_settlement()
     harness.run(1)
     harness.venue.market = overdue  # type: ignore[method-assign] # the live venue marks it
     harness.run(3)
-    said = [warned.text for warned in harness.heard(Warned) if "is not listed yet" in warned.text]
+    said = [warned.text for warned in harness.notices_of(Warned) if "is not listed yet" in warned.text]
     (line,) = said
     assert line.startswith(f"The funding rate of {SYMBOL} settled at {stamp:%Y-%m-%d %H:%M} UTC is not listed yet")
     assert harness.hedge.symbol == SYMBOL

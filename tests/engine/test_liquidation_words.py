@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, StateReport, bot_state
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.domain.events import ExternalFills, Halted, HaltReason
 from hedgerow.domain.position import Reason
 from hedgerow.engine.notices import Notice, Recorded
@@ -44,7 +44,7 @@ def deleverage(harness: BotHarness) -> None:
 def test_a_short_that_the_exchange_closed_is_not_called_a_trade_of_others(act: object, name: str) -> None:
     harness, states = BotHarness(parameters=PATIENT, notifications=True), States()
     harness.run(0.58, at={0.51: act}, observers=(states,))  # type: ignore[dict-item] # one of two functions above
-    texts = [line.text for notice in harness.notices for line in words(notice)]
+    texts = [line.text for notice in harness.notices for line in narrate(notice)]
     assert any(text.startswith(f"{name}: the exchange bought back ") for text in texts)
     assert not any("Trades that are not the bot's" in text for text in texts)
     assert harness.reasons == [Reason.LIQUIDATED]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.engine.notices import CycleFailed, Notice, ObserverFailed, Stopped
 from hedgerow.store.codec import events_sha256
 from support.bot_harness import BotHarness
@@ -13,11 +13,11 @@ class Broken:
 
     def __init__(self, every: int) -> None:
         self._every = every
-        self._heard = 0
+        self._received = 0
 
     def on_notice(self, notice: Notice) -> None:
-        self._heard += 1
-        if self._heard % self._every == 0:
+        self._received += 1
+        if self._received % self._every == 0:
             raise KeyError(f"no panel for {type(notice).__name__}")
 
 
@@ -42,26 +42,26 @@ def test_a_listener_that_raises_changes_no_event_of_the_log(every: int) -> None:
     disturbed = _lived(Broken(every), Panel(every + 1), Alerts(1))
     assert disturbed.ledger.totals.closed > 0, "trades happened in both directions"
     assert events_sha256(disturbed.log) == events_sha256(calm.log)
-    assert not disturbed.heard(CycleFailed)
+    assert not disturbed.notices_of(CycleFailed)
     assert disturbed.ledger.max_naked_seconds == calm.ledger.max_naked_seconds
     disturbed.check()
 
 
 def test_the_first_failure_of_a_listener_is_one_line_and_the_others_are_counted() -> None:
     harness = _lived(Panel(5), Alerts(1))
-    failed = harness.heard(ObserverFailed)
+    failed = harness.notices_of(ObserverFailed)
     assert [said.observer for said in failed] == ["Alerts", "Panel"]
     assert failed[0].error == "KeyError: 'no panel for Started'"
     counts = harness.bot.journal.listener_failures
     assert set(counts) == {"Panel", "Alerts"}
     assert counts["Alerts"] > counts["Panel"] > 10
-    said = [line.text for notice in harness.notices for line in words(notice)]
+    said = [line.text for notice in harness.notices for line in narrate(notice)]
     assert sum("failed and is left behind" in text for text in said) == 2
-    stopped = harness.heard(Stopped)[-1]
+    stopped = harness.notices_of(Stopped)[-1]
     assert stopped.listener_failures["Panel"] == counts["Panel"]
-    assert f"  Panel failed {counts['Panel']} times" in [line.text for line in words(stopped)]
+    assert f"  Panel failed {counts['Panel']} times" in [line.text for line in narrate(stopped)]
 
 
 def test_two_listeners_of_one_class_that_fail_are_both_said() -> None:
     harness = _lived(Panel(3), Panel(4))
-    assert [said.observer for said in harness.heard(ObserverFailed)] == ["Panel", "Panel"]
+    assert [said.observer for said in harness.notices_of(ObserverFailed)] == ["Panel", "Panel"]

@@ -11,7 +11,7 @@ from hedgerow.engine.notices import NoOpportunity
 from support.bot_harness import BotHarness
 
 
-def farm_whose_listing(answer: Any) -> BotHarness:
+def harness_whose_listing(answer: Any) -> BotHarness:
     harness = BotHarness()
     read = harness.venue.pair
 
@@ -36,21 +36,21 @@ def why(harness: BotHarness) -> str:
 
 
 def test_a_market_that_closed_since_the_listing_was_read_is_not_tried() -> None:
-    harness = farm_whose_listing(closed)
+    harness = harness_whose_listing(closed)
     harness.run(0.5)
     assert harness.logged(ExecutionStarted) == []
     assert "it does not trade on both markets: spot TRADING, perpetual SETTLING" in why(harness)
 
 
 def test_a_listing_that_cannot_be_read_opens_nothing() -> None:
-    harness = farm_whose_listing(unreadable)
+    harness = harness_whose_listing(unreadable)
     harness.run(0.5)
     assert harness.logged(ExecutionStarted) == []
     assert "its listing cannot be read: HTTP 502" in why(harness)
 
 
 def test_an_opening_goes_by_the_grids_of_the_newest_listing() -> None:
-    harness = farm_whose_listing(lambda pair: replace(pair, spot=replace(pair.spot, lot=pair.spot.lot * 10)))
+    harness = harness_whose_listing(lambda pair: replace(pair, spot=replace(pair.spot, lot=pair.spot.lot * 10)))
     harness.run(0.5)
     job = harness.logged(ExecutionStarted)[0].execution
     assert job.pair.spot.lot == harness.market_data.pairs[0].spot.lot * 10

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from _exchange import naked_seconds
 from hedgerow.clock import VirtualClock, run_virtual
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.domain.commands import Command
 from hedgerow.domain.events import CommandIssued, Event, HedgeOpened, NakedAlarmed, OrderEnded
 from hedgerow.domain.execution import ExecutionLimits
@@ -182,7 +182,7 @@ def test_legs_closed_by_hand_one_after_the_other_were_naked_between_them() -> No
     ledger = harness.run(0.05)
     assert harness.reasons[0] is Reason.CLOSED_EXTERNALLY
     assert ledger.max_naked_seconds == pytest.approx(360, abs=1)
-    said = [line.text for line in words(harness.heard(LastMoment)[-1])]
+    said = [line.text for line in narrate(harness.notices_of(LastMoment)[-1])]
     assert f"  Longest naked exposure: 360.0 s (largest ${ledger.max_naked_notional:.2f})" in said
 
 
@@ -242,7 +242,7 @@ def set_after(orders: int, jump: timedelta, *refused: SubmitFault, limits: Execu
     harness.clock = clock
     harness.venue = SetVenue(harness, clock, FaultPlan(submits=refused), after_orders=orders, jump=jump)
     harness.run(0.05)
-    assert harness.heard(CycleFailed) == []
+    assert harness.notices_of(CycleFailed) == []
     return harness
 
 

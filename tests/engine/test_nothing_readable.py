@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import CycleBegan, NothingRead, Notice, ReadFailed, Stopped
 from hedgerow.engine.runner import RunOptions
@@ -19,30 +19,30 @@ def unread(*reads: Read, minutes: float) -> FaultPlan:
 
 
 def texts(*notices: Notice) -> list[str]:
-    return [line.text for notice in notices for line in words(notice)]
+    return [line.text for notice in notices for line in narrate(notice)]
 
 
 def test_the_next_look_is_not_a_whole_interval_away() -> None:
     harness = BotHarness(faults=unread(Read.MARKET, Read.ACCOUNT, minutes=1))
     harness.run(0.1, options=DEFAULT)
-    assert [notice.retry_seconds for notice in harness.heard(NothingRead)] == [5, 10, 20, 40]
+    assert [notice.retry_seconds for notice in harness.notices_of(NothingRead)] == [5, 10, 20, 40]
     assert harness.ledger.largest is not None, "it opens as soon as it can see"
-    begun = [notice.at - OPENED for notice in harness.heard(CycleBegan)]
+    begun = [notice.at - OPENED for notice in harness.notices_of(CycleBegan)]
     assert begun[4] < timedelta(seconds=80)
-    assert texts(harness.heard(NothingRead)[1]) == ["Nothing could be read from the exchange: next try in 10.0 s"]
+    assert texts(harness.notices_of(NothingRead)[1]) == ["Nothing could be read from the exchange: next try in 10.0 s"]
 
 
 def test_the_pauses_grow_to_the_interval_and_no_further() -> None:
     harness = BotHarness(faults=unread(Read.MARKET, Read.ACCOUNT, minutes=60))
     harness.run(0.5, options=RunOptions(interval_seconds=60))
-    assert [notice.retry_seconds for notice in harness.heard(NothingRead)][:6] == [5, 10, 20, 40, 60, 60]
+    assert [notice.retry_seconds for notice in harness.notices_of(NothingRead)][:6] == [5, 10, 20, 40, 60, 60]
 
 
 def test_an_account_alone_that_cannot_be_read_changes_no_rhythm() -> None:
     harness = BotHarness(faults=unread(Read.ACCOUNT, minutes=60))
     harness.run(0.1, options=DEFAULT)
-    assert len(harness.heard(CycleBegan)) == 2
-    assert harness.heard(NothingRead) == []
+    assert len(harness.notices_of(CycleBegan)) == 2
+    assert harness.notices_of(NothingRead) == []
 
 
 def test_one_reason_for_market_and_account_is_said_once() -> None:
@@ -78,7 +78,7 @@ def test_a_bot_that_has_not_read_the_account_does_not_say_that_nothing_is_open(
 ) -> None:
     harness = BotHarness(faults=unread(*reads, minutes=60))
     harness.run(0.1, options=DEFAULT, observers=[StopAt(harness, stop_at)])
-    (stopped,) = harness.heard(Stopped)
+    (stopped,) = harness.notices_of(Stopped)
     assert stopped.cycles == (stop_at is CycleBegan)
     said = texts(stopped)
     assert "No position open" not in said
@@ -88,4 +88,4 @@ def test_a_bot_that_has_not_read_the_account_does_not_say_that_nothing_is_open(
 def test_a_bot_that_has_read_an_empty_account_says_that_nothing_is_open() -> None:
     harness = BotHarness(usdt=1, perp=1)
     harness.run(0, options=RunOptions(once=True))
-    assert "No position open" in texts(*harness.heard(Stopped))
+    assert "No position open" in texts(*harness.notices_of(Stopped))

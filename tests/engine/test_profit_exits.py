@@ -55,7 +55,7 @@ def test_funding_of_less_than_the_multiple_of_all_fees_keeps_the_hedge() -> None
     market_data = ScriptedMarketData([Listing(rate="0.002")])
     harness = BotHarness(market_data, parameters=_parameters(fee_coverage_multiplier=1.5))
     harness.run(8)
-    evaluation = harness.heard(Evaluated)[-1].evaluation
+    evaluation = harness.notices_of(Evaluated)[-1].evaluation
     assert evaluation.coverage == pytest.approx(float(evaluation.funding_received / (evaluation.total_fees or 0)))
     assert evaluation.coverage is not None
     assert 1 < evaluation.coverage < 1.5
@@ -68,7 +68,7 @@ def test_funding_of_less_than_the_multiple_of_all_fees_keeps_the_hedge() -> None
 def test_coverage_counts_real_entry_fees_and_expected_exit_fees() -> None:
     harness = BotHarness()
     harness.run(0.5)
-    evaluation, fills = harness.heard(Evaluated)[-1].evaluation, []
+    evaluation, fills = harness.notices_of(Evaluated)[-1].evaluation, []
     for market in Market:
         fills += [*harness.world.fills(market, SYMBOL, START)]
     paid = sum(fill.fee_in_quote("AAA", "USDT") for fill in fills)
@@ -85,7 +85,7 @@ def test_roll_keeps_a_covered_pair_that_is_still_the_best_and_restarts_the_count
     assert harness.reasons == []
     assert len(_opened(harness)) == 1
     orders = len(harness.venue.orders)
-    evaluation = harness.heard(Evaluated)[-1].evaluation
+    evaluation = harness.notices_of(Evaluated)[-1].evaluation
     assert evaluation.funding_received == 0
     assert evaluation.counted_hours == pytest.approx(3, abs=0.1)
     assert evaluation.age_hours == pytest.approx(10, abs=0.1)

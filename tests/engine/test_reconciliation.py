@@ -103,7 +103,7 @@ def _disturbed(harness: BotHarness, disturbance: Disturbance, *, running: bool) 
     else:
         disturbance(harness)
         harness.run(0.3)
-    said = [notice for notice in harness.heard(Reconciled) if not isinstance(notice.verdict, Consistent | Nothing)]
+    said = [notice for notice in harness.notices_of(Reconciled) if not isinstance(notice.verdict, Consistent | Nothing)]
     assert said[0].at_start is not running
     return said[0].verdict
 
@@ -132,7 +132,7 @@ def test_case_2_a_position_that_is_not_tracked_is_adopted(running: bool) -> None
     harness = BotHarness(_market_data(), parameters=CALM)
     verdict = _disturbed(harness, _hedge_by_hand, running=running)
     assert isinstance(verdict, Adopt)
-    assert harness.heard(Adopted)[0].at_start is not running
+    assert harness.notices_of(Adopted)[0].at_start is not running
     assert harness.hedge.adopted
     assert harness.hedge.short == 2
     harness.check_whole()
@@ -152,18 +152,18 @@ def test_case_3_another_position_takes_the_tracked_ones_place(running: bool) -> 
 def test_case_4_a_tracked_position_that_is_there_is_confirmed_at_start_and_silent_later() -> None:
     harness = _held()
     harness.run(1)
-    said = harness.heard(Reconciled)
+    said = harness.notices_of(Reconciled)
     assert len(said) == 1
     assert said[0].at_start
     assert isinstance(said[0].verdict, Consistent)
-    assert harness.heard(ReconcileStarted)[0].tracked == SYMBOL
+    assert harness.notices_of(ReconcileStarted)[0].tracked == SYMBOL
     harness.check_whole()
 
 
 def test_nothing_on_either_side_is_said_at_start_and_silent_later() -> None:
     harness = BotHarness(parameters=CALM)
     harness.run(1)
-    assert [type(said.verdict) for said in harness.heard(Reconciled)] == [Nothing]
+    assert [type(said.verdict) for said in harness.notices_of(Reconciled)] == [Nothing]
 
 
 # --- one leg ---------------------------------------------------------------------------------------------------------
@@ -243,9 +243,9 @@ def test_of_two_candidates_none_is_adopted_and_openings_are_halted(running: bool
     assert harness.ledger.halt.reason is HaltReason.SEVERAL_POSITIONS
     assert SYMBOL in harness.ledger.halt.detail
     assert OTHER in harness.ledger.halt.detail
-    assert harness.heard(HealthJudged)[-1].hedges == len(harness.heard(HealthJudged)[-1].foreign) == 2
+    assert harness.notices_of(HealthJudged)[-1].hedges == len(harness.notices_of(HealthJudged)[-1].foreign) == 2
     assert harness.venue.orders == []
-    assert len(harness.heard(Reconciled)) == (2 if running else 1)  # said once, not every cycle
+    assert len(harness.notices_of(Reconciled)) == (2 if running else 1)  # said once, not every cycle
     harness.check()
 
 
@@ -258,7 +258,7 @@ def test_a_naked_short_of_somebody_else_halts_openings_until_it_is_gone(running:
     )
     assert isinstance(verdict, NakedForeign)
     assert [halt.reason for halt in harness.logged(Halted)] == [HaltReason.FOREIGN_SHORT]
-    assert harness.heard(HealthJudged)[-1].foreign == (f"{OTHER}: 5 short without coins against it",)
+    assert harness.notices_of(HealthJudged)[-1].foreign == (f"{OTHER}: 5 short without coins against it",)
     harness.parameters = StrategyParameters()
     harness.run(0.3)
     assert harness.venue.orders == []  # not even another pair
@@ -275,7 +275,7 @@ def test_a_naked_short_beside_a_hedge_is_said_and_never_touched() -> None:
     assert harness.reasons == []
     assert harness.short(OTHER) == 2
     harness.run(0.2)
-    verdict = harness.heard(Reconciled)[-1].verdict
+    verdict = harness.notices_of(Reconciled)[-1].verdict
     assert isinstance(verdict, Consistent)
     assert [short.symbol for short in verdict.foreign] == [OTHER]
     harness.check_whole()
@@ -286,7 +286,7 @@ def test_the_coins_of_the_hedge_are_no_cover_for_a_short_added_by_hand() -> None
     ours = harness.hedge
     harness.world.trade_by_hand(Market.PERP, SYMBOL, Side.SELL, Decimal("0.4"))
     harness.run(0.3)
-    verdict = harness.heard(Reconciled)[-1].verdict
+    verdict = harness.notices_of(Reconciled)[-1].verdict
     assert isinstance(verdict, Consistent)
     assert [(short.symbol, short.quantity) for short in verdict.foreign] == [(SYMBOL, Decimal("0.4"))]
     assert harness.reasons == []
@@ -304,7 +304,7 @@ def test_spot_beyond_the_short_is_the_users_and_not_adopted_by_itself(running: b
     assert harness.ledger.halt is not None
     assert "adopt it by name" in harness.ledger.halt.detail
     assert harness.ledger.halt.reason is HaltReason.UNFIT_POSITION, "one position is not several"
-    judged = harness.heard(HealthJudged)[-1]
+    judged = harness.notices_of(HealthJudged)[-1]
     assert judged.hedges == 1
     assert judged.foreign[0].startswith(f"{SYMBOL}: a short of 2 with 2.99")
     harness.check()
@@ -313,7 +313,7 @@ def test_spot_beyond_the_short_is_the_users_and_not_adopted_by_itself(running: b
 def test_a_long_of_the_owner_on_the_same_cross_margin_is_mentioned_once() -> None:
     harness = _held()
     harness.run(0.5, at={0.21: lambda f: f.world.trade_by_hand(Market.PERP, OTHER, Side.BUY, Decimal(2))})
-    texts = [notice.text for notice in harness.heard(Warned) if "cross margin" in notice.text]
+    texts = [notice.text for notice in harness.notices_of(Warned) if "cross margin" in notice.text]
     assert len(texts) == 1
     assert texts[0].startswith(f"A long of 2 {OTHER} is not the bot's")
     assert harness.reasons == []
@@ -333,7 +333,7 @@ def test_with_adopt_never_a_position_stays_the_users_and_the_books_agree(running
     assert harness.logged(HedgeAdopted) == []
     assert harness.logged(Halted) == []
     assert harness.short(OTHER) == 10
-    assert harness.heard(BooksChecked) == []
+    assert harness.notices_of(BooksChecked) == []
     harness.check()
 
 
@@ -346,7 +346,7 @@ def test_funding_on_a_position_that_is_nobodys_of_the_bots_is_booked_apart() -> 
     )
     assert harness.ledger.unattributed_funding > 0
     assert harness.ledger.totals.funding == 0
-    assert harness.heard(BooksChecked) == []
+    assert harness.notices_of(BooksChecked) == []
     harness.check()
 
 
@@ -368,7 +368,7 @@ def test_deposits_and_withdrawals_are_rows_of_the_statement_and_the_books_agree(
     else:
         move(harness)
         harness.run(0.3)
-    assert harness.heard(BooksChecked) == []
+    assert harness.notices_of(BooksChecked) == []
     assert harness.reasons == []
     assert harness.decisions(Close) == []
     harness.check_whole()
@@ -385,8 +385,8 @@ def test_the_books_of_a_venue_that_was_down_at_the_first_start_agree_too() -> No
     _hedge_by_hand(harness)
     harness.run(1, at={0.3: lambda f: f.world.deposit(Wallet.SPOT, "USDT", Decimal(100))})
     assert harness.hedge.adopted
-    assert harness.heard(BooksChecked) == []
+    assert harness.notices_of(BooksChecked) == []
     harness.world.deposit(Wallet.SPOT, "USDT", Decimal(5))
     harness.run(8)
-    assert harness.heard(BooksChecked) == []
+    assert harness.notices_of(BooksChecked) == []
     harness.check_whole()

@@ -51,7 +51,7 @@ def test_a_naked_leg_is_counted_in_new_coins_and_no_order_exceeds_what_is_there(
     assert [event.factor for event in harness.logged(HedgeRedenominated)] == [1000]
     assert orders
     assert all(order.quantity <= largest / 1000 for order in orders if order.symbol == SYMBOL)
-    said = [notice.text for notice in harness.heard(Warned) if OTHER_UNITS_DETAIL in notice.text]
+    said = [notice.text for notice in harness.notices_of(Warned) if OTHER_UNITS_DETAIL in notice.text]
     assert said == [f"{SYMBOL}: {OTHER_UNITS_DETAIL}"]
     assert fold(harness.log) == harness.ledger
 

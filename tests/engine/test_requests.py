@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.events import CommandIssued, ExecutionStepped, Halted, HaltReason, HedgeOpened, Lifted
 from hedgerow.domain.execution import ExecutionState
@@ -79,10 +79,10 @@ def test_an_answer_that_cannot_be_written_is_a_warning_and_the_bot_goes_on(tmp_p
     harness, mailbox = BotHarness(), mailbox_in(tmp_path)
     (tmp_path / "1.answer.json").mkdir()
     harness.run(2, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
-    (warning,) = [said for said in harness.heard(Warned) if "the answer to a request" in said.text]
+    (warning,) = [said for said in harness.notices_of(Warned) if "the answer to a request" in said.text]
     assert "Closed AAAUSDT" in warning.text
     assert harness.reasons == [Reason.USER], "carried out once"
-    assert not harness.heard(CycleFailed)
+    assert not harness.notices_of(CycleFailed)
     harness.check_flat()
 
 
@@ -162,7 +162,7 @@ def test_a_request_during_an_outage_is_answered_and_stops_nothing(tmp_path: Path
         assert answer is not None
         assert not answer.done
     assert harness.short() == harness.hedge.short
-    assert harness.heard(Stopped)
+    assert harness.notices_of(Stopped)
     assert harness.ledger.max_naked_seconds == 0
 
 
@@ -189,7 +189,7 @@ def test_a_close_while_the_exchange_answers_nothing_says_that_nothing_was_closed
     assert answer is not None
     assert not answer.done
     assert answer.text.startswith(f"{SYMBOL} could not be closed: nothing was closed: ")
-    said = [line.text for notice in harness.notices for line in words(notice)]
+    said = [line.text for notice in harness.notices for line in narrate(notice)]
     assert any(text.startswith("Nothing was closed, the position is kept: ") for text in said)
     assert "Both legs match again" not in said
     assert harness.hedge.symbol == SYMBOL
@@ -198,7 +198,7 @@ def test_a_close_while_the_exchange_answers_nothing_says_that_nothing_was_closed
 def test_a_job_that_a_failed_cycle_left_behind_is_finished_by_the_next() -> None:
     harness = BotHarness()
     harness.run(0.2, observers=[_Trap(_first_leg_filled, _fail(harness))])
-    assert [failed.error for failed in harness.heard(CycleFailed)] == ["RuntimeError: a bug of ours"]
+    assert [failed.error for failed in harness.notices_of(CycleFailed)] == ["RuntimeError: a bug of ours"]
     assert len(harness.logged(HedgeOpened)) == 1
     harness.check_whole()
 
@@ -228,7 +228,7 @@ def test_a_stop_right_after_a_failed_cycle_leaves_nothing_half_done(close: bool)
 
     trap = _Trap(_first_leg_filled, stop_and_fail)
     harness.run(0.2, observers=[trap], options=RunOptions(close_on_exit=close))
-    assert harness.heard(CycleFailed)
+    assert harness.notices_of(CycleFailed)
     if close:
         harness.check_flat()
     else:
@@ -239,7 +239,7 @@ def test_a_stop_right_after_a_failed_cycle_leaves_nothing_half_done(close: bool)
 def test_a_failure_at_start_is_said_and_the_cycles_take_over() -> None:
     harness = BotHarness()
     harness.run(0.2, observers=[_Trap(lambda notice: isinstance(notice, ReconcileStarted), _fail(harness))])
-    assert len(harness.heard(CycleFailed)) == 1
+    assert len(harness.notices_of(CycleFailed)) == 1
     harness.check_whole()
 
 
@@ -255,7 +255,7 @@ def test_a_request_that_fails_is_answered_once_and_the_bot_lives_on(tmp_path: Pa
     assert answer is not None
     assert not answer.done
     assert "two and two are five" in answer.text
-    assert len(harness.heard(CycleFailed)) == 1
+    assert len(harness.notices_of(CycleFailed)) == 1
     harness.check_whole()
 
 
@@ -265,11 +265,11 @@ def test_a_request_that_fails_is_answered_once_and_the_bot_lives_on(tmp_path: Pa
 def test_a_stop_keeps_the_position_and_says_the_last_words() -> None:
     harness = BotHarness()
     harness.run(0.5)
-    assert [said.closing for said in harness.heard(StoppedByUser)] == [False]
-    stopped = harness.heard(Stopped)[-1]
+    assert [said.closing for said in harness.notices_of(StoppedByUser)] == [False]
+    stopped = harness.notices_of(Stopped)[-1]
     assert stopped is harness.notices[-1]
     assert stopped.ledger == harness.ledger
-    assert stopped.cycles == len(harness.heard(CycleBegan)) == harness.ledger.totals.cycles
+    assert stopped.cycles == len(harness.notices_of(CycleBegan)) == harness.ledger.totals.cycles
     harness.check_whole()
 
 
@@ -277,15 +277,15 @@ def test_close_on_exit_closes_before_the_last_words() -> None:
     harness = BotHarness()
     harness.run(0.5, options=RunOptions(close_on_exit=True))
     assert harness.reasons == [Reason.SHUTDOWN]
-    assert [said.closing for said in harness.heard(StoppedByUser)] == [True]
-    assert harness.heard(Stopped)[-1].ledger.largest is None
+    assert [said.closing for said in harness.notices_of(StoppedByUser)] == [True]
+    assert harness.notices_of(Stopped)[-1].ledger.largest is None
     harness.check_flat()
 
 
 def test_close_on_exit_with_nothing_held_just_exits() -> None:
     harness = BotHarness(parameters=CALM)
     harness.run(0.2, options=RunOptions(close_on_exit=True))
-    assert [said.closing for said in harness.heard(StoppedByUser)] == [False]
+    assert [said.closing for said in harness.notices_of(StoppedByUser)] == [False]
     harness.check_flat()
 
 
@@ -293,8 +293,8 @@ def test_once_is_one_cycle_and_no_words_of_a_user() -> None:
     harness = BotHarness()
     harness.run(5, options=RunOptions(once=True))
     assert harness.ledger.totals.cycles == 1
-    assert harness.heard(StoppedByUser) == []
-    assert len(harness.heard(Stopped)) == 1
+    assert harness.notices_of(StoppedByUser) == []
+    assert len(harness.notices_of(Stopped)) == 1
     harness.check_whole()
 
 
@@ -319,7 +319,7 @@ def test_a_stop_between_the_two_legs_of_an_opening_still_ends_hedged() -> None:
     trap = _Trap(_first_leg_filled, _stop(harness))
     harness.run(0.5, observers=[trap])
     assert trap.sprung
-    assert len(harness.heard(CycleBegan)) == 1
+    assert len(harness.notices_of(CycleBegan)) == 1
     harness.check_whole()
 
 
@@ -340,7 +340,7 @@ def test_a_stop_between_the_legs_when_the_second_is_refused_still_ends_flat() ->
     trap = _Trap(_first_leg_filled, _stop(harness))
     harness.run(0.5, observers=[trap])
     assert trap.sprung
-    assert len(harness.heard(CycleBegan)) == 1
+    assert len(harness.notices_of(CycleBegan)) == 1
     harness.check_flat()
     assert harness.coins() < Decimal("0.06")
 
@@ -360,7 +360,7 @@ def test_a_stop_at_any_command_of_an_opening_ends_hedged_or_flat(steps: int) -> 
         harness.check_whole()
     else:
         harness.check_flat()
-    assert harness.heard(CycleFailed) == []
+    assert harness.notices_of(CycleFailed) == []
 
 
 def test_a_closing_by_hand_that_leaves_a_leg_naked_is_gone_on_with_within_a_minute(tmp_path: Path) -> None:

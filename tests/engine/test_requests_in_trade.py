@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from hedgerow.clock import SystemClock
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, HedgeAborted, HedgeClosed, HedgeOpened, Lifted, RequestHandled
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
@@ -93,7 +93,7 @@ def test_a_halt_in_the_middle_of_an_opening_leads_no_further_slice(tmp_path: Pat
     assert harness.ledger.halt.detail == "enough"
     harness.check_whole()
     assert Decimal(50) < harness.hedge.entry_notional < 300, "a part was filled, and it is held hedged"
-    said = [line.text for notice in harness.notices for line in words(notice)]
+    said = [line.text for notice in harness.notices for line in narrate(notice)]
     assert f"  The opening of {SYMBOL} leads no further: asked by the user" in said
     assert any(text.startswith("Request of anna (cli): halt: done. Openings are halted;") for text in said)
 
@@ -179,7 +179,7 @@ def test_a_hundred_requests_at_once_are_each_answered_once_in_order(tmp_path: Pa
     assert {outcome for _, outcome in _handled(harness)} == {RequestOutcome.DONE}
     assert all(mailbox.collect(name) for name in names)
     assert (harness.ledger.halt is not None) is isinstance(actions[-1], HaltRequested)
-    assert not harness.heard(CycleFailed)
+    assert not harness.notices_of(CycleFailed)
     harness.check_whole()
 
 
@@ -191,7 +191,7 @@ def test_a_halt_while_a_failed_cycle_has_left_an_opening_behind_leads_no_further
         mailbox.post(asked("1", HaltRequested()))
 
     harness.run(0.5, mailbox=mailbox, at={PARTLY: fail_and_ask})
-    assert harness.heard(CycleFailed)
+    assert harness.notices_of(CycleFailed)
     assert _handled(harness) == [("1", RequestOutcome.DONE)]
     assert _leading(harness, PARTLY * 3600 + 0.1) == []
     assert harness.logged(HedgeOpened)
@@ -374,7 +374,9 @@ def test_resume_begins_the_next_check_at_once(tmp_path: Path) -> None:
     mailbox.post(asked("1", HaltRequested()))
     harness.run(0.05, mailbox=mailbox, at={0.02: lambda _: mailbox.post(asked("2", ResumeRequested()))})
     resumed = harness.logged(Lifted)[0].at
-    assert min(each.at for each in harness.heard(CycleBegan) if each.at >= resumed) - resumed < timedelta(seconds=2)
+    assert min(each.at for each in harness.notices_of(CycleBegan) if each.at >= resumed) - resumed < timedelta(
+        seconds=2
+    )
     harness.check_whole()
 
 
@@ -395,7 +397,7 @@ def test_a_stop_while_nothing_of_an_opening_is_filled_ends_flat() -> None:
     assert (harness.clock.now() - OPENED).total_seconds() < RESTS * 3600 + 3
     harness.check_flat()
     assert harness.coins() == 0
-    assert harness.heard(Stopped)
+    assert harness.notices_of(Stopped)
 
 
 def test_a_stop_in_the_middle_of_an_opening_holds_what_is_filled_and_buys_no_more() -> None:
@@ -420,7 +422,7 @@ def test_a_stop_during_the_wait_for_a_settlement_ends_at_once(tmp_path: Path) ->
 def test_a_stop_lets_no_other_pair_be_tried() -> None:
     harness = _maker()
     harness.run(0.5, at={RESTS: _stop})
-    assert len(harness.heard(ScanStarted)) == 1
+    assert len(harness.notices_of(ScanStarted)) == 1
     assert len(harness.logged(HedgeAborted)) == 1
 
 
@@ -446,4 +448,4 @@ def test_a_close_that_was_begun_when_the_bot_is_stopped_is_carried_out(tmp_path:
     harness.run(0.8, mailbox=mailbox, at=script)
     assert _handled(harness) == [("1", RequestOutcome.DONE)]
     harness.check_flat()
-    assert not harness.heard(ObserverFailed)
+    assert not harness.notices_of(ObserverFailed)

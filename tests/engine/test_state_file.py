@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hedgerow.app.state_file import StateFile
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.events import HedgeAdopted, HedgeClosed, HedgeOpened, StateImported
 from hedgerow.domain.instrument import Market, Side
@@ -145,7 +145,7 @@ def test_a_check_that_cannot_see_the_market_leaves_the_last_value_of_the_same_he
 def test_the_cycle_tells_the_figures_of_the_hedge_it_leaves_behind() -> None:
     harness = BotHarness(_two_pairs(), parameters=_predicting())
     harness.run(8.5)
-    for ended in harness.heard(CycleEnded):
+    for ended in harness.notices_of(CycleEnded):
         assert (ended.evaluation is None) == (ended.ledger.largest is None)
         if ended.ledger.largest is not None and ended.evaluation is not None:
             assert ended.evaluation.symbol == ended.ledger.largest.symbol
@@ -200,7 +200,7 @@ def test_the_totals_of_the_file_are_those_of_the_last_lines(tmp_path: Path) -> N
     )
     harness.run(8.5, observers=[StateFile(path)], imported=before)
     state = json.loads(path.read_bytes())
-    said = "\n".join(line.text for line in words(harness.heard(Stopped)[-1]))
+    said = "\n".join(line.text for line in narrate(harness.notices_of(Stopped)[-1]))
     assert f"(total: {state['cycle_count']})" in said
     assert f"Total positions opened: {state['total_positions_opened']}\n" in said
     assert f"Total positions closed: {state['total_positions_closed']}\n" in said
@@ -231,17 +231,17 @@ def _blocked(path: Path) -> Callable[[BotHarness], None]:
 
 
 def _warnings(harness: BotHarness) -> list[str]:
-    return [notice.text for notice in harness.heard(Warned) if "state file" in notice.text]
+    return [notice.text for notice in harness.notices_of(Warned) if "state file" in notice.text]
 
 
 def test_a_failed_write_is_a_warning_once_and_the_end_does_not_claim_that_it_was_saved(tmp_path: Path) -> None:
     harness = BotHarness()
     path = tmp_path / "state.json"
     harness.run(1, observers=[StateFile(path)], at={0.3: _blocked(path)})
-    assert len(harness.heard(CycleEnded)) > 8
+    assert len(harness.notices_of(CycleEnded)) > 8
     assert len(_warnings(harness)) == 1
     assert f"cannot write the state file {path}: Is a directory" in _warnings(harness)[0]
-    said = [line.text for line in words(harness.heard(Stopped)[-1])]
+    said = [line.text for line in narrate(harness.notices_of(Stopped)[-1])]
     assert "Final state saved" not in said
     assert any(line.startswith("Final state NOT saved: ") and "Is a directory" in line for line in said)
     harness.check_whole()
@@ -255,7 +255,7 @@ def test_a_write_that_works_again_is_said_and_the_file_is_whole(tmp_path: Path) 
         (True, False),
         (False, True),
     ]
-    assert "Final state saved" in [line.text for line in words(harness.heard(Stopped)[-1])]
+    assert "Final state saved" in [line.text for line in narrate(harness.notices_of(Stopped)[-1])]
     assert json.loads(path.read_bytes())["cycle_count"] == harness.ledger.totals.cycles
 
 
@@ -269,7 +269,7 @@ def test_a_disk_that_is_full_at_the_very_end_is_said(tmp_path: Path, monkeypatch
     harness.run(
         0.5, observers=[StateFile(path)], at={0.49: lambda _harness: monkeypatch.setattr(guide_state, "write", full)}
     )
-    said = [line.text for line in words(harness.heard(Stopped)[-1])]
+    said = [line.text for line in narrate(harness.notices_of(Stopped)[-1])]
     assert any("NOT saved" in line and "No space left on device" in line for line in said)
 
 
@@ -290,8 +290,8 @@ def test_a_position_of_the_guides_file_that_is_gone_is_said_and_counted_as_close
     harness = BotHarness(usdt=10, perp=10)
     path = tmp_path / "state.json"
     harness.run(0.2, observers=[StateFile(path)], imported=GUIDES)
-    said = [notice for notice in harness.heard(Reconciled) if isinstance(notice.verdict, ClosedExternally)]
-    assert [line.text for line in words(said[0])] == [
+    said = [notice for notice in harness.notices_of(Reconciled) if isinstance(notice.verdict, ClosedExternally)]
+    assert [line.text for line in narrate(said[0])] == [
         "Position BTCUSDT tracked in state but not found on exchange",
         "Position was likely closed externally. Clearing state.",
     ]
@@ -299,7 +299,7 @@ def test_a_position_of_the_guides_file_that_is_gone_is_said_and_counted_as_close
     assert (state["total_positions_opened"], state["total_positions_closed"]) == (8, 8)
     assert state["total_profit_loss"] == 15.67
     harness.run(0.2, observers=[StateFile(path)], imported=GUIDES)
-    assert len([m for m in harness.heard(Reconciled) if isinstance(m.verdict, ClosedExternally)]) == 1
+    assert len([m for m in harness.notices_of(Reconciled) if isinstance(m.verdict, ClosedExternally)]) == 1
     harness.check()
     assert [
         event for event in harness.notices if isinstance(event, Recorded) and isinstance(event.event, HedgeOpened)
@@ -312,7 +312,7 @@ def test_another_position_than_the_one_of_the_guides_file_is_adopted_as_its_repl
         harness.world.trade_by_hand(market, SYMBOL, side, Decimal(2))
     path = tmp_path / "state.json"
     harness.run(0.2, observers=[StateFile(path)], imported=GUIDES)
-    said = [line.text for notice in harness.heard(Reconciled) for line in words(notice)]
+    said = [line.text for notice in harness.notices_of(Reconciled) for line in narrate(notice)]
     assert "Tracked position BTCUSDT not found on exchange" in said
     assert f"Exchange has: {SYMBOL}" in said
     state = json.loads(path.read_bytes())

@@ -47,7 +47,7 @@ class CountingTransport:
         return await self.inner.send(request)
 
 
-class Desk:
+class StatementHarness:
     """A bookkeeper behind the wire, and an owner who trades by hand."""
 
     def __init__(self, pairs: int) -> None:
@@ -116,7 +116,7 @@ class Desk:
 
 @pytest.mark.parametrize("days", [60, 120, 300])
 def test_a_deposit_months_after_the_last_check_is_booked_and_leaves_room_for_the_account(days: int) -> None:
-    desk = Desk(pairs=30)
+    desk = StatementHarness(pairs=30)
 
     async def life() -> int:
         await desk.begin()
@@ -144,7 +144,7 @@ def test_a_deposit_months_after_the_last_check_is_booked_and_leaves_room_for_the
 
 
 def test_a_deposit_while_the_bot_runs_takes_a_handful_of_requests_however_old_the_log_is() -> None:
-    desk = Desk(pairs=30)
+    desk = StatementHarness(pairs=30)
 
     async def life() -> None:
         await desk.begin()
@@ -165,7 +165,7 @@ def test_a_deposit_while_the_bot_runs_takes_a_handful_of_requests_however_old_th
 
 
 def test_a_log_without_a_watermark_is_read_from_its_beginning_in_steps_over_several_checks() -> None:
-    desk = Desk(pairs=10)
+    desk = StatementHarness(pairs=10)
 
     async def life() -> list[int]:
         await desk.begin()
@@ -188,7 +188,7 @@ def test_a_log_without_a_watermark_is_read_from_its_beginning_in_steps_over_seve
 
 
 def test_a_difference_that_nothing_explains_is_not_looked_into_in_each_check() -> None:
-    desk = Desk(pairs=5)
+    desk = StatementHarness(pairs=5)
 
     async def life() -> int:
         await desk.begin()
@@ -214,7 +214,7 @@ def test_a_difference_that_nothing_explains_is_not_looked_into_in_each_check() -
 
 
 def test_a_row_listed_hours_after_its_change_is_booked_by_a_later_reading() -> None:
-    desk = Desk(pairs=5)
+    desk = StatementHarness(pairs=5)
 
     async def life() -> None:
         await desk.begin()
@@ -237,7 +237,7 @@ def test_a_row_listed_hours_after_its_change_is_booked_by_a_later_reading() -> N
 
 
 def test_a_difference_that_stands_for_weeks_does_not_keep_the_watermark_back() -> None:
-    desk = Desk(pairs=5)
+    desk = StatementHarness(pairs=5)
 
     async def life() -> None:
         await desk.begin()
@@ -266,7 +266,7 @@ def test_a_difference_that_stands_for_weeks_does_not_keep_the_watermark_back() -
 
 
 def test_a_statement_that_cannot_be_read_is_tried_again_with_growing_pauses() -> None:
-    desk = Desk(pairs=5)
+    desk = StatementHarness(pairs=5)
 
     async def life() -> list[int]:
         await desk.begin()
@@ -298,7 +298,7 @@ def test_a_statement_that_cannot_be_read_is_tried_again_with_growing_pauses() ->
 @pytest.mark.parametrize("reading", ["statement", "funding"])
 def test_a_reading_over_months_leaves_room_for_the_account(reading: str) -> None:
     """Both take more requests than a minute allows."""
-    desk = Desk(pairs=30)
+    desk = StatementHarness(pairs=30)
 
     async def life() -> None:
         await desk.begin()

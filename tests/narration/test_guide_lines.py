@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from hedgerow.dashboard.narration.wording import words
-from support.story import STORIES
+from hedgerow.dashboard.narration.wording import narrate
+from support.golden_cases import GOLDEN_CASES
 
 STARTUP = """
 Volume Farming Strategy initialized (Dry Run: False)
@@ -127,25 +127,25 @@ def lines_of(block: str) -> list[str]:
     return [line for line in block.splitlines() if line]
 
 
-def told(name: str) -> list[str]:
-    return [line.text for notice in STORIES[name] for line in words(notice)]
+def reported(name: str) -> list[str]:
+    return [line.text for notice in GOLDEN_CASES[name] for line in narrate(notice)]
 
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_every_line_of_the_guide_appears_in_its_order(name: str) -> None:
-    rest = iter(told(name))
+    rest = iter(reported(name))
     missing = [line for line in lines_of(BLOCKS[name]) if not any(pattern(line).fullmatch(text) for text in rest)]
     assert missing == []
 
 
 @pytest.mark.parametrize("name", sorted(SAME_NUMBERS))
 def test_the_guides_own_numbers_give_the_guides_own_lines(name: str) -> None:
-    rest = iter(told(name))
+    rest = iter(reported(name))
     assert [line for line in lines_of(BLOCKS[name]) if line not in rest] == []
 
 
 def test_the_rotation_differs_from_the_guide_in_the_effective_apr_alone() -> None:
-    texts = told("rotation")
+    texts = reported("rotation")
     assert [line for line in lines_of(ROTATION) if line not in texts] == ["  Effective APR (1x): 56.94%"]
     assert "  Effective APR (1x): 17.08%" in texts
 
@@ -157,4 +157,4 @@ def test_a_pattern_keeps_words_and_decimals() -> None:
 
 
 def test_a_banner_is_eighty_signs_wide() -> None:
-    assert told("cycle")[1:4:2] == ["=" * 80, "=" * 80]
+    assert reported("cycle")[1:4:2] == ["=" * 80, "=" * 80]

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.domain.commands import TransferDirection, TransferFunds
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle, HedgeExecution
 from hedgerow.domain.instrument import Market, Side
@@ -24,7 +24,7 @@ MAKER = StrategyParameters(
 
 
 def said(notice: Notice) -> list[str]:
-    return [line.text for line in words(notice)]
+    return [line.text for line in narrate(notice)]
 
 
 def in_flight(seconds: float = 20, **options: object) -> Ledger:

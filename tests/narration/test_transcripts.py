@@ -4,21 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.engine.notices import Notice
-from support.story import STORIES
+from support.golden_cases import GOLDEN_CASES
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
 def transcript(*notices: Notice) -> str:
-    return "".join(f"{line.text}\n" for notice in notices for line in words(notice))
+    return "".join(f"{line.text}\n" for notice in notices for line in narrate(notice))
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", GOLDEN_CASES)
 def test_a_story_is_told_in_exactly_these_words(name: str) -> None:
-    assert transcript(*STORIES[name]) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+    assert transcript(*GOLDEN_CASES[name]) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
 
 
 def test_every_golden_transcript_has_its_story() -> None:
-    assert {path.stem for path in GOLDEN.iterdir()} == set(STORIES)
+    assert {path.stem for path in GOLDEN.iterdir()} == set(GOLDEN_CASES)

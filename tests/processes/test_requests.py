@@ -43,7 +43,7 @@ USDT = Decimal(5000)
 CLOCK = SystemClock()
 
 
-class Paper:
+class PaperBot:
     """A paper bot in a home of its own."""
 
     def __init__(self, folder: Path, *, maker: bool) -> None:
@@ -74,20 +74,20 @@ class Paper:
         asyncio.run(CLOCK.sleep(seconds))
 
     @property
-    def words(self) -> str:
+    def flat_text(self) -> str:
         return (self.home.folder / "said.txt").read_text(encoding="utf-8")
 
     def wait_for(self, text: str) -> None:
         until = CLOCK.monotonic() + PATIENCE
-        while text not in self.words:
-            assert self.process.poll() is None, self.words
-            assert CLOCK.monotonic() < until, self.words
+        while text not in self.flat_text:
+            assert self.process.poll() is None, self.flat_text
+            assert CLOCK.monotonic() < until, self.flat_text
             self.rest(0.05)
 
     def ask(self, *words: object) -> "subprocess.Popen[str]":
         return self._start(*words, "--paper")
 
-    def told(self, *words: object) -> tuple[int, str, str]:
+    def run_command(self, *words: object) -> tuple[int, str, str]:
         asker = self.ask(*words)
         out, err = asker.communicate(timeout=PATIENCE)
         return asker.returncode, out, err
@@ -103,7 +103,7 @@ class Paper:
             answer = self.mailbox.collect(request.request_id)
             if answer is not None:
                 return answer
-            assert CLOCK.monotonic() < until, self.words
+            assert CLOCK.monotonic() < until, self.flat_text
             self.rest(0.05)
 
     def signal(self, number: signal.Signals) -> None:
@@ -143,22 +143,22 @@ class Paper:
 
 
 @pytest.fixture
-def opening(tmp_path: Path) -> Iterator[Paper]:
-    paper = Paper(tmp_path, maker=True)
+def opening(tmp_path: Path) -> Iterator[PaperBot]:
+    paper = PaperBot(tmp_path, maker=True)
     yield paper
     paper.end()
 
 
 @pytest.fixture
-def hedged(tmp_path: Path) -> Iterator[Paper]:
-    paper = Paper(tmp_path, maker=False)
+def hedged(tmp_path: Path) -> Iterator[PaperBot]:
+    paper = PaperBot(tmp_path, maker=False)
     yield paper
     paper.end()
 
 
-def test_a_halt_in_the_middle_of_a_maker_opening_is_obeyed_at_once(opening: Paper) -> None:
+def test_a_halt_in_the_middle_of_a_maker_opening_is_obeyed_at_once(opening: PaperBot) -> None:
     began = CLOCK.monotonic()
-    code, out, err = opening.told("halt", "--reason", "enough")
+    code, out, err = opening.run_command("halt", "--reason", "enough")
     assert (code, err) == (0, "")
     assert "leads no further" in out
     assert CLOCK.monotonic() - began < 30, "the slice would have rested for longer"
@@ -170,8 +170,8 @@ def test_a_halt_in_the_middle_of_a_maker_opening_is_obeyed_at_once(opening: Pape
     assert handled.request.origin == "cli"
 
 
-def test_a_close_in_the_middle_of_a_maker_opening_leaves_nothing(opening: Paper) -> None:
-    code, out, err = opening.told("close", "--yes")
+def test_a_close_in_the_middle_of_a_maker_opening_leaves_nothing(opening: PaperBot) -> None:
+    code, out, err = opening.run_command("close", "--yes")
     assert (code, err) == (0, "")
     assert out.startswith("Nothing of ")
     assert [event.reason for event in opening.log if isinstance(event, HedgeAborted)] == [Reason.USER]
@@ -180,7 +180,7 @@ def test_a_close_in_the_middle_of_a_maker_opening_leaves_nothing(opening: Paper)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["Ctrl-C", "SIGTERM", "SIGHUP"])
-def test_an_interrupted_close_is_withdrawn_and_not_carried_out_later(hedged: Paper, number: signal.Signals) -> None:
+def test_an_interrupted_close_is_withdrawn_and_not_carried_out_later(hedged: PaperBot, number: signal.Signals) -> None:
     hedged.signal(signal.SIGSTOP)
     asker = hedged.ask("close", "--yes")
     until = CLOCK.monotonic() + PATIENCE
@@ -199,7 +199,7 @@ def test_an_interrupted_close_is_withdrawn_and_not_carried_out_later(hedged: Pap
     assert list(hedged.home.requests.iterdir()) == []
 
 
-def test_a_request_whose_asker_died_is_not_carried_out_after_its_time(hedged: Paper) -> None:
+def test_a_request_whose_asker_died_is_not_carried_out_after_its_time(hedged: PaperBot) -> None:
     hedged.signal(signal.SIGSTOP)
     request = hedged.post(CloseRequested(), seconds=1)
     hedged.rest(1.5)
@@ -211,7 +211,7 @@ def test_a_request_whose_asker_died_is_not_carried_out_after_its_time(hedged: Pa
     assert hedged.ledger.largest is not None
 
 
-def test_a_hundred_requests_that_wait_for_a_stopped_bot_are_answered_once_and_in_order(hedged: Paper) -> None:
+def test_a_hundred_requests_that_wait_for_a_stopped_bot_are_answered_once_and_in_order(hedged: PaperBot) -> None:
     random = Random(3)
     hedged.signal(signal.SIGSTOP)
     actions = [random.choice((HaltRequested(), ResumeRequested())) for _ in range(100)]
@@ -224,7 +224,7 @@ def test_a_hundred_requests_that_wait_for_a_stopped_bot_are_answered_once_and_in
     assert (hedged.ledger.halt is not None) is isinstance(actions[-1], HaltRequested)
 
 
-def test_a_request_is_for_the_owner_of_the_home_alone(hedged: Paper) -> None:
+def test_a_request_is_for_the_owner_of_the_home_alone(hedged: PaperBot) -> None:
     hedged.signal(signal.SIGSTOP)
     request = hedged.post(HaltRequested())
     folder = hedged.home.requests
@@ -234,60 +234,62 @@ def test_a_request_is_for_the_owner_of_the_home_alone(hedged: Paper) -> None:
     hedged.signal(signal.SIGCONT)
     assert "other users can change it" in hedged.answer(request).text
     assert hedged.ledger.halt is None
-    assert "A request could not be read and is not carried out" in hedged.words
+    assert "A request could not be read and is not carried out" in hedged.flat_text
 
 
-def test_the_first_ctrl_c_answers_at_once_and_an_opening_with_nothing_filled_ends_flat(opening: Paper) -> None:
+def test_the_first_ctrl_c_answers_at_once_and_an_opening_with_nothing_filled_ends_flat(opening: PaperBot) -> None:
     opening.signal(signal.SIGINT)
     opening.wait_for("(again = stop at once)")
-    assert "leads no further; what is filled of it ends hedged or flat" in opening.words
+    assert "leads no further; what is filled of it ends hedged or flat" in opening.flat_text
     assert opening.process.wait(PATIENCE) == 0
     assert opening.ledger.foremost is None
-    assert "Total positions opened: 0" in opening.words
+    assert "Total positions opened: 0" in opening.flat_text
     assert [event.reason for event in opening.log if isinstance(event, HedgeAborted)] == [Reason.SHUTDOWN]
 
 
-def test_the_second_ctrl_c_says_what_is_left_behind_and_a_command_ends_it_without_buying_more(opening: Paper) -> None:
+def test_the_second_ctrl_c_says_what_is_left_behind_and_a_command_ends_it_without_buying_more(
+    opening: PaperBot,
+) -> None:
     opening.signal(signal.SIGSTOP)  # so that both arrive before it can do anything
     opening.signal(signal.SIGINT)
     os.kill(opening.process.pid, signal.SIGTERM)
     opening.signal(signal.SIGCONT)
     assert opening.process.wait(PATIENCE) == 1
     log = opening.home.log.read_text(encoding="utf-8")
-    for words in (opening.words, log):
+    for words in (opening.flat_text, log):
         assert "Stopped at once. Left behind:" in words
         assert "rests at" in words
         assert "the next start cancels it" in words
-    code, out, err = opening.told("halt")
+    code, out, err = opening.run_command("halt")
     assert code == 0, err
     assert out == "Openings are halted. No bot is running.\n"
     ledger = opening.ledger
     assert (ledger.foremost, ledger.execution) == (None, None)
 
 
-def test_halt_and_resume_without_a_bot_promise_no_watch(hedged: Paper) -> None:
+def test_halt_and_resume_without_a_bot_promise_no_watch(hedged: PaperBot) -> None:
     hedged.signal(signal.SIGTERM)
     assert hedged.process.wait(PATIENCE) == 0
     held = hedged.ledger.largest
     assert held is not None
     for words, begin in (("halt", "Openings are halted."), ("resume", "Openings are allowed again.")):
-        code, out, err = hedged.told(words)
+        code, out, err = hedged.run_command(words)
         assert (code, err) == (0, "")
         assert out == f"{begin} No bot is running: nothing watches {held.symbol} until one is started.\n"
 
 
-def test_reconcile_beside_a_running_bot_is_refused_in_one_line(hedged: Paper) -> None:
-    code, out, err = hedged.told("reconcile")
+def test_reconcile_beside_a_running_bot_is_refused_in_one_line(hedged: PaperBot) -> None:
+    code, out, err = hedged.run_command("reconcile")
     assert (code, out) == (2, "")
     assert err.startswith("hedgerow: a running bot reconciles at every check")
     assert err.count("\n") == 1
 
 
-def test_a_close_that_cannot_be_asked_for_says_what_is_left_to_do(hedged: Paper) -> None:
+def test_a_close_that_cannot_be_asked_for_says_what_is_left_to_do(hedged: PaperBot) -> None:
     hedged.home.requests.mkdir(exist_ok=True)
     hedged.home.requests.rmdir()
     hedged.home.requests.write_text("in its place")
-    code, out, err = hedged.told("close", "--yes")
+    code, out, err = hedged.run_command("close", "--yes")
     assert (code, out) == (1, "")
     assert "a bot runs" in err
     assert "close both legs on the exchange's own page" in err

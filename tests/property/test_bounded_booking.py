@@ -29,37 +29,39 @@ def a_life(random: Random, hedges: int) -> list[ev.Event]:
     events: list[ev.Event] = [_flow(START, "opening:spot:USDT", "1000", ev.FlowKind.OPENING)]
     now = START + timedelta(minutes=1)
     for number in range(hedges):
-        diary = LedgerBuilder(f"h{number}", at=now)
-        _hedge(diary, random, 1000 * (number + 1))
-        diary.tell(_flow(diary.now, f"deposit-{number}", str(random.randint(1, 99)), ev.FlowKind.DEPOSIT))
-        diary.tell(_moved(diary.now, f"t{number}", random.randint(1, 99)))
-        diary.wait(hours=1)
-        diary.tell(ev.CycleCompleted(at=diary.now, number=number + 1, statement_from=diary.now))
-        events += diary.events
-        now = diary.now + timedelta(hours=random.randint(1, 30))
+        builder = LedgerBuilder(f"h{number}", at=now)
+        _hedge(builder, random, 1000 * (number + 1))
+        builder.record(_flow(builder.now, f"deposit-{number}", str(random.randint(1, 99)), ev.FlowKind.DEPOSIT))
+        builder.record(_moved(builder.now, f"t{number}", random.randint(1, 99)))
+        builder.wait(hours=1)
+        builder.record(ev.CycleCompleted(at=builder.now, number=number + 1, statement_from=builder.now))
+        events += builder.events
+        now = builder.now + timedelta(hours=random.randint(1, 30))
     return events
 
 
-def _hedge(diary: LedgerBuilder, random: Random, first_id: int) -> None:
-    diary.begin()
+def _hedge(builder: LedgerBuilder, random: Random, first_id: int) -> None:
+    builder.begin()
     for part in range(random.randint(1, 4)):
         quantity, price = random.randint(1, 9), random.randint(90, 110)
-        diary.trade(f"s-{part}", Side.BUY, quantity, price)
-        diary.fee(
+        builder.trade(f"s-{part}", Side.BUY, quantity, price)
+        builder.fee(
             f"s-{part}", Side.BUY, quantity, price, fee="0.0005", asset="ABC", value="0.05", trade_id=first_id + part
         )
-    short = int(diary.ledger.owned("ABC"))
-    diary.trade("p-1", Side.SELL, short or 1, 101).fee("p-1", Side.SELL, short or 1, 101, fee="0.1", trade_id=first_id)
-    diary.opened()
+    short = int(builder.ledger.owned("ABC"))
+    builder.trade("p-1", Side.SELL, short or 1, 101).fee(
+        "p-1", Side.SELL, short or 1, 101, fee="0.1", trade_id=first_id
+    )
+    builder.opened()
     for number in range(random.randint(0, 5)):
-        diary.wait(hours=8).paid(random.randint(-3, 9), first_id + number)
-    diary.begin(ExecutionKind.CLOSE)
-    owned = diary.ledger.owned("ABC")
-    diary.trade("s-9", Side.SELL, owned, 99).fee("s-9", Side.SELL, owned, 99, fee="0.1", trade_id=first_id + 9)
-    diary.trade("p-9", Side.BUY, short or 1, 98).fee(
+        builder.wait(hours=8).paid(random.randint(-3, 9), first_id + number)
+    builder.begin(ExecutionKind.CLOSE)
+    owned = builder.ledger.owned("ABC")
+    builder.trade("s-9", Side.SELL, owned, 99).fee("s-9", Side.SELL, owned, 99, fee="0.1", trade_id=first_id + 9)
+    builder.trade("p-9", Side.BUY, short or 1, 98).fee(
         "p-9", Side.BUY, short or 1, 98, fee="0.1", pnl=3, trade_id=first_id + 9
     )
-    diary.closed()
+    builder.closed()
 
 
 def _flow(at: datetime, row_id: str, amount: str, kind: ev.FlowKind) -> ev.ExternalFlow:

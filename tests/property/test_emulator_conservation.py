@@ -113,13 +113,13 @@ def actual(world: World) -> dict[str, Decimal]:
     }
 
 
-def play(story: list[tuple[object, ...]]) -> tuple[World, Decimal]:
+def play(script: list[tuple[object, ...]]) -> tuple[World, Decimal]:
     """Return the world after a story, and how much moved to the perpetual wallet."""
     world = make_world(
         market_data(), usdt=OPENING["spot:USDT"], perp=OPENING["perp:USDT"], coins={"AAA": OPENING["spot:AAA"]}
     )
     moved = Decimal(0)
-    for number, step in enumerate(story):
+    for number, step in enumerate(script):
         before = set(world.dump().transfer_ids)
         act(world, number, step)
         if set(world.dump().transfer_ids) - before:
@@ -129,16 +129,16 @@ def play(story: list[tuple[object, ...]]) -> tuple[World, Decimal]:
 
 
 @given(stories)
-def test_each_balance_is_the_sum_of_its_rows(story: list[tuple[object, ...]]) -> None:
-    world, moved = play(story)
+def test_each_balance_is_the_sum_of_its_rows(script: list[tuple[object, ...]]) -> None:
+    world, moved = play(script)
     sums = booked(world, moved)
     balances = actual(world)
     assert {key: sums[key] - value for key, value in balances.items() if sums[key] != value} == {}
 
 
 @given(stories)
-def test_realised_and_unrealised_profit_together_are_what_trades_paid(story: list[tuple[object, ...]]) -> None:
-    world, _ = play(story)
+def test_realised_and_unrealised_profit_together_are_what_trades_paid(script: list[tuple[object, ...]]) -> None:
+    world, _ = play(script)
     for symbol in SYMBOLS:
         fills = world.fills(Market.PERP, symbol, START)
         cash = -sum((fill.side.sign * fill.notional for fill in fills), Decimal(0))
@@ -149,8 +149,8 @@ def test_realised_and_unrealised_profit_together_are_what_trades_paid(story: lis
 
 
 @given(stories)
-def test_nothing_is_ever_owed_and_nothing_stays_locked_without_an_order(story: list[tuple[object, ...]]) -> None:
-    world, _ = play(story)
+def test_nothing_is_ever_owed_and_nothing_stays_locked_without_an_order(script: list[tuple[object, ...]]) -> None:
+    world, _ = play(script)
     account = world.account()
     assert all(balance.free >= 0 and balance.locked >= 0 for balance in account.spot.values())
     assert account.perp.available >= 0
@@ -164,8 +164,8 @@ def test_nothing_is_ever_owed_and_nothing_stays_locked_without_an_order(story: l
 
 
 @given(stories)
-def test_statement_rows_of_hand_trades_say_what_their_fills_say(story: list[tuple[object, ...]]) -> None:
-    world, _ = play(story)
+def test_statement_rows_of_hand_trades_say_what_their_fills_say(script: list[tuple[object, ...]]) -> None:
+    world, _ = play(script)
     rows: dict[str, Decimal] = defaultdict(Decimal)
     for row in world.statement(START):
         if row.kind is FlowKind.USER_TRADE:
@@ -184,8 +184,8 @@ def test_statement_rows_of_hand_trades_say_what_their_fills_say(story: list[tupl
 
 
 @given(stories)
-def test_a_restart_at_the_end_of_any_story_changes_nothing(story: list[tuple[object, ...]]) -> None:
-    world, _ = play(story)
+def test_a_restart_at_the_end_of_any_story_changes_nothing(script: list[tuple[object, ...]]) -> None:
+    world, _ = play(script)
     encoded = msgspec.json.encode(world.dump())
     again = World.load(market_data(), msgspec.json.decode(encoded, type=WorldState))
     assert msgspec.json.encode(again.dump()) == encoded
@@ -193,8 +193,8 @@ def test_a_restart_at_the_end_of_any_story_changes_nothing(story: list[tuple[obj
 
 
 @given(stories)
-def test_ids_are_never_given_twice(story: list[tuple[object, ...]]) -> None:
-    world, _ = play(story)
+def test_ids_are_never_given_twice(script: list[tuple[object, ...]]) -> None:
+    world, _ = play(script)
     trades_ = [fill.trade_id for fill in all_fills(world)]
     payments = [payment.tran_id for payment in world.funding_payments(START)]
     rows = [row.row_id for row in world.statement(START)]

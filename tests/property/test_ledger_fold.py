@@ -43,46 +43,46 @@ def a_life(random: Random, hedges: int = 3) -> list[ev.Event]:
     events: list[ev.Event] = []
     now, left = START, Decimal(0)
     for number in range(hedges):
-        diary = LedgerBuilder(f"h{number}", at=now)
-        diary.begin()
+        builder = LedgerBuilder(f"h{number}", at=now)
+        builder.begin()
         for part in range(1, random.randint(2, 4)):
-            diary.trade(f"s-{part}", Side.BUY, random.randint(1, 9), random.randint(90, 110))
+            builder.trade(f"s-{part}", Side.BUY, random.randint(1, 9), random.randint(90, 110))
             trade_id = random.randint(1, 99)
-            diary.fee(f"s-{part}", Side.BUY, 1, 100, fee="0.0005", asset="ABC", value="0.05", trade_id=trade_id)
+            builder.fee(f"s-{part}", Side.BUY, 1, 100, fee="0.0005", asset="ABC", value="0.05", trade_id=trade_id)
         if random.random() < 0.3:
-            diary.trade("s-8", Side.SELL, diary.ledger.owned("ABC"), 95).aborted()
+            builder.trade("s-8", Side.SELL, builder.ledger.owned("ABC"), 95).aborted()
         else:
-            left = _whole_hedge(diary, random, left)
-        events += diary.events
-        now = diary.now + timedelta(minutes=random.randint(1, 600))
+            left = _whole_hedge(builder, random, left)
+        events += builder.events
+        now = builder.now + timedelta(minutes=random.randint(1, 600))
     return events
 
 
-def _whole_hedge(diary: LedgerBuilder, random: Random, dust: Decimal) -> Decimal:
-    short = int(diary.ledger.owned("ABC"))
-    diary.trade("p-1", Side.SELL, short or 1, 101).opened()
+def _whole_hedge(builder: LedgerBuilder, random: Random, dust: Decimal) -> Decimal:
+    short = int(builder.ledger.owned("ABC"))
+    builder.trade("p-1", Side.SELL, short or 1, 101).opened()
     for number in range(random.randint(0, 4)):
-        diary.wait(hours=random.randint(1, 8)).paid(random.randint(-3, 9), random.randint(1, 10**6) + number)
+        builder.wait(hours=random.randint(1, 8)).paid(random.randint(-3, 9), random.randint(1, 10**6) + number)
     if dust:
-        diary.swept(dust, dust * 100)
+        builder.swept(dust, dust * 100)
     for number in range(10, 10 + random.choice([0, 0, 1, 2])):
         part = random.randint(0, short // 2)
         if part:
-            short -= _reduced(diary, random, number, part)
-    owned = diary.ledger.owned("ABC") + dust
+            short -= _reduced(builder, random, number, part)
+    owned = builder.ledger.owned("ABC") + dust
     kept = random.choice([Decimal(0), Decimal("0.003")])
-    diary.begin(ExecutionKind.CLOSE).trade("s-9", Side.SELL, owned - kept, random.randint(90, 110))
-    diary.trade("p-9", Side.BUY, short or 1, random.randint(90, 110)).closed(residue=kept * 100)
+    builder.begin(ExecutionKind.CLOSE).trade("s-9", Side.SELL, owned - kept, random.randint(90, 110))
+    builder.trade("p-9", Side.BUY, short or 1, random.randint(90, 110)).closed(residue=kept * 100)
     if kept:
-        diary.dust(kept, kept * 100)
+        builder.dust(kept, kept * 100)
     return kept
 
 
-def _reduced(diary: LedgerBuilder, random: Random, number: int, part: int) -> int:
+def _reduced(builder: LedgerBuilder, random: Random, number: int, part: int) -> int:
     """Close a part of both legs of the hedge, and let a payment follow; returns the part."""
-    diary.begin(ExecutionKind.REDUCE).trade(f"s-{number}", Side.SELL, part, random.randint(90, 110))
-    diary.trade(f"p-{number}", Side.BUY, part, random.randint(90, 110)).repaired()
-    diary.wait(hours=1).paid(random.randint(-3, 9), random.randint(2 * 10**6, 10**9))
+    builder.begin(ExecutionKind.REDUCE).trade(f"s-{number}", Side.SELL, part, random.randint(90, 110))
+    builder.trade(f"p-{number}", Side.BUY, part, random.randint(90, 110)).repaired()
+    builder.wait(hours=1).paid(random.randint(-3, 9), random.randint(2 * 10**6, 10**9))
     return part
 
 

@@ -37,7 +37,7 @@ from hedgerow.dashboard.bot_state import Process, ProcessState, bot_state
 from hedgerow.dashboard.narration import cycle as narration_cycle
 from hedgerow.dashboard.narration import events as narration_events
 from hedgerow.dashboard.narration import lifecycle as narration_lifecycle
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.dashboard.outlook import OutlookBuilder
 from hedgerow.dashboard.report import page, recorder, report
 from hedgerow.dashboard.report.page import html_page
@@ -60,9 +60,9 @@ from hedgerow.strategy.observation import Evaluation, Observation
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
 from support.drawing import examples
+from support.golden_cases import IDENTITY
 from support.histories import ABORTED, CLOSED, HELD, LOST, HedgeMade, HedgePlan, History, histories, history_of
 from support.ledger_builder import SPOT_FEE
-from support.story import IDENTITY
 from support.toy_venue import toy_pair
 from support.views import FixedMarket, account, listing, market_of, short_of
 
@@ -211,7 +211,7 @@ def log_lines(seen: Case) -> Shown:
     """What the log says when hedges end, at a check, and at the stop."""
     for moment in seen.recorded:
         if isinstance(moment.event, HedgeClosed | HedgeLost | HedgeAborted):
-            said = _labelled(line.text for line in words(moment))
+            said = _labelled(line.text for line in narrate(moment))
             hedge_id = moment.event.hedge_id
             names = {"Total funding received": "funding", "Total fees paid": "fees", "Basis P/L": "basis"}
             names["Net profit (this position)"] = "net"
@@ -221,7 +221,7 @@ def log_lines(seen: Case) -> Shown:
             if isinstance(moment.event, HedgeAborted):
                 yield "log", f"{hedge_id} -net", said["Cost of the attempt"]
     yield from _check_lines(seen)
-    said = _labelled(line.text for line in words(Stopped(at=seen.history.ended_at, ledger=seen.ledger, cycles=1)))
+    said = _labelled(line.text for line in narrate(Stopped(at=seen.history.ended_at, ledger=seen.ledger, cycles=1)))
     yield "log, stop", "ended funding", said["Funding received (closed positions)"]
     yield "log, stop", "ended basis", said["Basis P/L (closed positions)"]
     yield "log, stop", "ended fees", said["Fees paid (closed positions)"]
@@ -233,7 +233,7 @@ def _check_lines(seen: Case) -> Shown:
     if held is None or seen.evaluation is None:
         return
     moment = Evaluated(at=at, evaluation=seen.evaluation, multiplier=1.5)
-    said = _labelled(line.text for line in words(moment))
+    said = _labelled(line.text for line in narrate(moment))
     closing = said["Net if closed now"]
     yield "log, check", f"{held.hedge_id} net", said["Unrealized PnL"].split(" (")[0]
     yield "log, check", f"{held.hedge_id} funding", said["Estimated funding received"]

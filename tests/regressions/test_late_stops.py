@@ -62,8 +62,8 @@ def test_the_stop_is_measured_on_the_entry_also_after_a_restart() -> None:
     for _ in range(3):
         harness.run(0.5)
         assert harness.hedge.entry_notional == entry
-    assert {seen.evaluation.entry_notional for seen in harness.heard(Evaluated)} == {entry}
-    newest = harness.heard(Evaluated)[-1].evaluation
+    assert {seen.evaluation.entry_notional for seen in harness.notices_of(Evaluated)} == {entry}
+    newest = harness.notices_of(Evaluated)[-1].evaluation
     assert newest.unrealized_pnl is not None
     assert newest.pnl_fraction == pytest.approx(float(newest.unrealized_pnl / entry))
 

@@ -24,7 +24,7 @@ from hedgerow.emulator.inprocess.faults import (
 from hedgerow.store import guide_state
 from hedgerow.store.sqlite import SqliteStore
 from support.bot_harness import OPENED, BotHarness
-from support.crash_sites import Checkpoint, CrashPoint, Site
+from support.crash_sites import Checkpoint, CrashPoint, CrashSite
 from support.regressions import SPOT, assert_sound, settings, two_pairs
 from support.worlds import SYMBOL, Listing, ScriptedMarketData, make_world
 
@@ -32,17 +32,17 @@ OWN = {"AAA": Decimal("1.5")}
 HOUR = timedelta(hours=1)
 
 
-def killed_opening(nth: int) -> Site:
+def killed_opening(nth: int) -> CrashSite:
     """Return a site whose bot lost its power when the ``nth`` order had been executed and it could not hear of it."""
     market_data = ScriptedMarketData([Listing(SYMBOL, rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0003")])
     world = make_world(market_data, usdt=500, perp=500, coins=OWN, start=OPENED)
     begin = Checkpoint(market_data=market_data, world=world.dump())
     undisturbed = CrashPoint()
-    assert Site(begin, settings()).live(OPENED + timedelta(minutes=5), undisturbed)
+    assert CrashSite(begin, settings()).live(OPENED + timedelta(minutes=5), undisturbed)
     moments = [n for n, moment in enumerate(undisturbed.passed) if moment == "after submit PlaceOrder"]
-    site = Site(begin, settings())
-    assert not site.live(OPENED + timedelta(minutes=5), CrashPoint(moments[nth]))
-    return site
+    crash_site = CrashSite(begin, settings())
+    assert not crash_site.live(OPENED + timedelta(minutes=5), CrashPoint(moments[nth]))
+    return crash_site
 
 
 def opened(market_data: ScriptedMarketData, **sections: dict[str, int]) -> bool:
@@ -96,14 +96,14 @@ def test_an_order_without_an_answer_is_looked_up_and_doubles_no_leg(market: Mark
 @pytest.mark.parametrize("nth", [0, 1, 2, 3])
 def test_a_bot_killed_between_order_and_record_knows_its_legs_when_it_comes_back(nth: int) -> None:
     """Did: saved only after both orders; one leg was ignored for ever, and a new position opened beside it."""
-    site = killed_opening(nth)
-    assert site.live(site.world.now + timedelta(minutes=10))
-    assert site.wrongs(start_equity=Decimal(1000), coins=OWN) == []
-    hedge = site.ledger.largest
+    crash_site = killed_opening(nth)
+    assert crash_site.live(crash_site.world.now + timedelta(minutes=10))
+    assert crash_site.wrongs(start_equity=Decimal(1000), coins=OWN) == []
+    hedge = crash_site.ledger.largest
     assert hedge is not None
-    assert site.world.account().short(SYMBOL) == hedge.short
-    assert site.world.account().coin("AAA").total - OWN["AAA"] == hedge.spot_quantity
-    assert len(site.logged(HedgeOpened)) == 1
+    assert crash_site.world.account().short(SYMBOL) == hedge.short
+    assert crash_site.world.account().coin("AAA").total - OWN["AAA"] == hedge.spot_quantity
+    assert len(crash_site.logged(HedgeOpened)) == 1
 
 
 @pytest.mark.parametrize("moment", ["after submit PlaceOrder", "before submit PlaceOrder"])
@@ -115,18 +115,18 @@ def test_coins_bought_before_a_crash_are_the_bots_and_not_taken_for_the_users(mo
         market_data=market_data, world=make_world(market_data, usdt=500, perp=500, coins=own, start=OPENED).dump()
     )
     undisturbed = CrashPoint()
-    assert Site(begin, settings()).live(OPENED + HOUR / 12, undisturbed)
+    assert CrashSite(begin, settings()).live(OPENED + HOUR / 12, undisturbed)
     orders = [number for number, passed in enumerate(undisturbed.passed) if passed == moment]
-    site = Site(begin, settings())
+    crash_site = CrashSite(begin, settings())
     # The first order has bought coins; the second one, of the short, has not left.
-    assert not site.live(OPENED + HOUR / 12, CrashPoint(orders[0 if moment.startswith("after") else 1]))
-    assert site.world.account().coin("AAA").total > own["AAA"]
-    assert site.world.account().short(SYMBOL) == 0
-    assert site.live(site.world.now + HOUR / 6)
-    assert site.wrongs(start_equity=Decimal(1000), coins=own) == []
-    assert site.world.account().coin("AAA").total - own["AAA"] == site.ledger.owned("AAA")
-    assert site.ledger.largest is not None
-    assert len(site.logged(HedgeOpened)) == 1
+    assert not crash_site.live(OPENED + HOUR / 12, CrashPoint(orders[0 if moment.startswith("after") else 1]))
+    assert crash_site.world.account().coin("AAA").total > own["AAA"]
+    assert crash_site.world.account().short(SYMBOL) == 0
+    assert crash_site.live(crash_site.world.now + HOUR / 6)
+    assert crash_site.wrongs(start_equity=Decimal(1000), coins=own) == []
+    assert crash_site.world.account().coin("AAA").total - own["AAA"] == crash_site.ledger.owned("AAA")
+    assert crash_site.ledger.largest is not None
+    assert len(crash_site.logged(HedgeOpened)) == 1
 
 
 def test_a_torn_state_file_costs_neither_position_nor_profit(tmp_path: Path) -> None:

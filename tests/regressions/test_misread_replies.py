@@ -54,8 +54,8 @@ def test_reads_that_fail_pass_no_check_and_are_told(read: Read) -> None:
     harness = BotHarness(parameters=settings(), faults=FaultPlan(reads=(failing,)))
     harness.run(1.9)
     assert harness.venue.orders == []
-    assert all(read.value in moment.missing[0] for moment in harness.heard(ReadFailed))
-    assert len(harness.heard(ReadFailed)) > 10
+    assert all(read.value in moment.missing[0] for moment in harness.notices_of(ReadFailed))
+    assert len(harness.notices_of(ReadFailed)) > 10
     harness.run(0.5)
     assert harness.logged(HedgeOpened)
     assert_sound(harness)
@@ -100,7 +100,7 @@ def test_a_ban_or_a_limit_is_neither_a_missing_position_nor_a_missing_opportunit
     assert not harness.logged(HedgeClosed)
     harness.check_whole()
     if kind is VenueFaultKind.BANNED:
-        assert len(harness.heard(ReadFailed)) > 10
+        assert len(harness.notices_of(ReadFailed)) > 10
 
 
 def test_a_ban_while_it_looks_for_a_pair_is_told_as_what_it_is() -> None:
@@ -108,8 +108,8 @@ def test_a_ban_while_it_looks_for_a_pair_is_told_as_what_it_is() -> None:
     away = VenueFault(kind=VenueFaultKind.BANNED, after=OPENED, until=OPENED + HOUR)
     harness = BotHarness(parameters=settings(), faults=FaultPlan(venue_faults=(away,)), latency_seconds=0.05)
     harness.run(0.9)
-    assert harness.heard(ReadFailed)
-    assert not harness.heard(NoOpportunity)
-    assert "banned" in harness.heard(ReadFailed)[0].missing[0]
+    assert harness.notices_of(ReadFailed)
+    assert not harness.notices_of(NoOpportunity)
+    assert "banned" in harness.notices_of(ReadFailed)[0].missing[0]
     harness.run(1)
     harness.check_whole()

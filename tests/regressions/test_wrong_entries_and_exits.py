@@ -83,7 +83,7 @@ def test_each_pair_is_annualised_with_its_own_interval_also_when_it_changes() ->
     assert harness.hedge.symbol == "BBBUSDT", "0.01 % an hour is four times 0.02 % per eight hours"
     assert harness.hedge.entry_apr == pytest.approx(0.0001 * 8760)
     harness.run(14)
-    newest = harness.heard(Evaluated)[-1].evaluation
+    newest = harness.notices_of(Evaluated)[-1].evaluation
     assert newest.signal is not None
     assert newest.signal.apr == pytest.approx(0.0001 * 8760 / 4)
     assert newest.funding_periods == pytest.approx(newest.age_hours / 4)
@@ -109,7 +109,7 @@ def test_the_signal_is_a_mean_and_fees_are_covered_before_a_hedge_is_left() -> N
     )
     harness = BotHarness(market_data, parameters=parameters)
     harness.run(8)
-    newest = harness.heard(Evaluated)[-1].evaluation
+    newest = harness.notices_of(Evaluated)[-1].evaluation
     assert newest.signal is not None
     assert newest.signal.mean == pytest.approx((0.0006 + 0.0006 + 0.0012) / 3)
     assert harness.reasons == []
@@ -172,6 +172,6 @@ def test_ages_are_the_same_in_every_time_zone(zone: str, monkeypatch: pytest.Mon
     assert harness.logged(HedgeAdopted)
     assert harness.hedge.opened_at == opened
     assert harness.hedge.opened_at.tzinfo is UTC
-    ages = [seen.evaluation.age_hours for seen in harness.heard(Evaluated)]
+    ages = [seen.evaluation.age_hours for seen in harness.notices_of(Evaluated)]
     assert ages == [pytest.approx(10, abs=0.2)] * len(ages)
     assert ages

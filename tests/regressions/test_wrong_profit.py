@@ -48,7 +48,7 @@ def test_equity_counts_what_is_locked_and_the_books_every_coin() -> None:
     )
     harness.world.place(resting)
     harness.run(0.05)
-    assert harness.heard(EquityRead)[0].equity == 1200
+    assert harness.notices_of(EquityRead)[0].equity == 1200
     books = harness.ledger.books
     assert [books.line(Wallet.SPOT, asset).balance for asset in ("USDT", "USDF", "USDC")] == [700, 300, 100]
     harness.wait(0.1)

@@ -26,11 +26,11 @@ def test_every_line_is_matched_and_every_sum_is_the_sum_of_its_lines(seed: int) 
     assert lines
     assert [line for line in lines if not line.standing.sound] == []
     assert [line for line in wallet_lines(statement, world.account(), lines) if line.difference] == []
-    ended = [told for told in statement.hedges if told.ended_at is not None]
+    ended = [reported for reported in statement.hedges if reported.ended_at is not None]
     totals = statement.ledger.totals
-    assert sum((told.result.funding for told in ended), ZERO) == totals.funding
-    assert abs(sum((told.result.basis or ZERO for told in ended), ZERO) - totals.basis_pnl) < ROUNDING
-    assert abs(sum((told.result.fees_paid for told in ended), ZERO) - totals.fees) < ROUNDING
-    for told in statement.hedges:
-        assert sum((payment.amount for payment in told.payments), ZERO) == told.result.funding
-        assert abs(sum((line.value for line in told.fee_lines), ZERO) - told.result.fees_paid) < ROUNDING
+    assert sum((reported.result.funding for reported in ended), ZERO) == totals.funding
+    assert abs(sum((reported.result.basis or ZERO for reported in ended), ZERO) - totals.basis_pnl) < ROUNDING
+    assert abs(sum((reported.result.fees_paid for reported in ended), ZERO) - totals.fees) < ROUNDING
+    for reported in statement.hedges:
+        assert sum((payment.amount for payment in reported.payments), ZERO) == reported.result.funding
+        assert abs(sum((line.value for line in reported.fee_lines), ZERO) - reported.result.fees_paid) < ROUNDING

@@ -20,7 +20,7 @@ from hedgerow.simulation.faults.wire import RequestFaultAct
 from hedgerow.simulation.generators.scenarios import draw_plan
 from hedgerow.simulation.scenario import Transport
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
-from support.judging import LegScene
+from support.judging import LegHarness
 from support.toy_venue import new_job
 from support.views import NOW
 from support.worlds import SYMBOL, make_pair
@@ -28,12 +28,12 @@ from support.worlds import SYMBOL, make_pair
 PAIR = make_pair()
 
 
-def opening(seconds: float = 300.0) -> LegScene:
+def opening(seconds: float = 300.0) -> LegHarness:
     """Return an opening at work, begun now, with nothing traded yet."""
-    scene = LegScene().advance_time(seconds)
-    job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10", at=scene.now)
-    scene.holds(Ledger(execution=job)).look()
-    return scene
+    harness = LegHarness().advance_time(seconds)
+    job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10", at=harness.now)
+    harness.holds(Ledger(execution=job)).look()
+    return harness
 
 
 def order(beyond_bps: str, side: Side = Side.SELL, market: Market = Market.PERP) -> OrderRequest:
@@ -48,44 +48,44 @@ def order(beyond_bps: str, side: Side = Side.SELL, market: Market = Market.PERP)
 
 @pytest.mark.parametrize(("naked", "beyond", "guilty"), [(1, "35", False), (1, "50", True), (6, "50", False)])
 def test_a_cap_is_as_wide_as_the_naked_time_lets_it_be(naked: float, beyond: str, *, guilty: bool) -> None:
-    scene = opening().buys("5")
-    scene.look()
-    assert scene.advance_time(naked).leaves(order(beyond)) == ([Invariant.SETTINGS] if guilty else [])
+    harness = opening().buys("5")
+    harness.look()
+    assert harness.advance_time(naked).leaves(order(beyond)) == ([Invariant.SETTINGS] if guilty else [])
 
 
 def test_a_match_that_a_bot_could_see_makes_the_cap_narrow_again() -> None:
-    scene = opening().buys("5")
-    scene.look()
-    scene.advance_time(10).shorts("5").look()
-    scene.advance_time(6).buys("5").look()
-    assert scene.leaves(order("50")) == [Invariant.SETTINGS]
+    harness = opening().buys("5")
+    harness.look()
+    harness.advance_time(10).shorts("5").look()
+    harness.advance_time(6).buys("5").look()
+    assert harness.leaves(order("50")) == [Invariant.SETTINGS]
 
 
 def test_a_match_that_was_over_before_it_could_be_known_leaves_the_cap_wide() -> None:
-    scene = opening().buys("5")
-    scene.look()
-    scene.advance_time(10).shorts("5").look()
-    scene.advance_time(4).buys("5").look()
-    assert scene.leaves(order("50")) == []
+    harness = opening().buys("5")
+    harness.look()
+    harness.advance_time(10).shorts("5").look()
+    harness.advance_time(4).buys("5").look()
+    assert harness.leaves(order("50")) == []
 
 
 # --- what a bot logs last --------------------------------------------------------------------------------------------
 
 
 def test_a_plan_that_a_bot_logged_before_its_process_ended_is_judged_by_what_was_true_then() -> None:
-    scene = LegScene()
-    judge = Monitor(scene.exchange, owners={}, parameters=StrategyParameters)  # type: ignore[arg-type] # it reads no more
-    scene.advance_time(300)
-    job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10", at=scene.now)
+    harness = LegHarness()
+    judge = Monitor(harness.exchange, owners={}, parameters=StrategyParameters)  # type: ignore[arg-type] # it reads no more
+    harness.advance_time(300)
+    job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10", at=harness.now)
     job = replace(job, plan=replace(job.plan, leverage=2))
-    judge.appended((ev.ExecutionStarted(at=scene.now, execution=job),), durable=True)
-    logged_at = scene.now
+    judge.appended((ev.ExecutionStarted(at=harness.now, execution=job),), durable=True)
+    logged_at = harness.now
     judge.died()
     assert judge.ledger.execution == job
     found = [violation for violation in judge.violations if "leverage of 2" in violation.text]
     assert [violation.at for violation in found] == [logged_at]
     before = len(judge.violations)
-    scene.advance_time(30_000)
+    harness.advance_time(30_000)
     judge.revived()
     judge.loaded(judge.ledger)
     assert len(judge.violations) == before
@@ -95,20 +95,20 @@ def test_a_plan_that_a_bot_logged_before_its_process_ended_is_judged_by_what_was
 
 
 def test_a_job_that_begins_after_the_owner_changed_the_leverage_sells_no_short_at_it() -> None:
-    scene = opening()
-    scene.world.set_leverage(SYMBOL, 5)
-    scene.conduct.acted()
-    job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10", at=scene.now + timedelta(seconds=1))
-    scene.holds(Ledger(execution=job)).advance_time(200).buys("5").look()
-    assert scene.leaves(order("5")) == [Invariant.SETTINGS]
+    harness = opening()
+    harness.world.set_leverage(SYMBOL, 5)
+    harness.conduct.acted()
+    job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="10", perp="10", at=harness.now + timedelta(seconds=1))
+    harness.holds(Ledger(execution=job)).advance_time(200).buys("5").look()
+    assert harness.leaves(order("5")) == [Invariant.SETTINGS]
 
 
 def test_coins_that_are_bought_already_are_hedged_at_a_leverage_that_the_owner_changed_meanwhile() -> None:
-    scene = opening().buys("5")
-    scene.look()
-    scene.world.set_leverage(SYMBOL, 5)
-    scene.conduct.acted()
-    assert scene.advance_time(200).leaves(order("5")) == []
+    harness = opening().buys("5")
+    harness.look()
+    harness.world.set_leverage(SYMBOL, 5)
+    harness.conduct.acted()
+    assert harness.advance_time(200).leaves(order("5")) == []
 
 
 # --- entry filters ---------------------------------------------------------------------------------------------------
@@ -116,11 +116,11 @@ def test_coins_that_are_bought_already_are_hedged_at_a_leverage_that_the_owner_c
 
 @pytest.mark.parametrize(("seconds", "guilty"), [(1.0, False), (2.0, True)])
 def test_a_book_that_the_bots_own_trade_has_thinned_is_known_a_second_later(seconds: float, *, guilty: bool) -> None:
-    scene = LegScene(parameters=StrategyParameters(funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1)))
-    scene.market_data.set_liquidity(half_spread_bps=20, depth_notional=100_000)
-    scene.advance_time(300).buys("2").sells("1").advance_time(seconds)
-    job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="1", perp="1", at=scene.now)
-    rules = {rule for rule, _ in scene.conduct.begins(job, Ledger())}
+    harness = LegHarness(parameters=StrategyParameters(funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1)))
+    harness.market_data.set_liquidity(half_spread_bps=20, depth_notional=100_000)
+    harness.advance_time(300).buys("2").sells("1").advance_time(seconds)
+    job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="1", perp="1", at=harness.now)
+    rules = {rule for rule, _ in harness.conduct.begins(job, Ledger())}
     assert rules == ({Invariant.SETTINGS} if guilty else set())
 
 

@@ -33,8 +33,8 @@ from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support import shown
-from support.crash_sites import Checkpoint, CrashPoint, Site
-from support.shown import Screens
+from support.crash_sites import Checkpoint, CrashPoint, CrashSite
+from support.shown import ScreenObserver
 from support.worlds import START, Listing, ScriptedMarketData, make_pair, make_world
 
 WALLET = Decimal(400)
@@ -43,7 +43,7 @@ OWN = {"AAA": Decimal("1.5"), "BBB": Decimal(3)}
 BEGIN = START + timedelta(hours=1)
 
 
-class Story(Struct, frozen=True, kw_only=True):
+class CrashScenario(Struct, frozen=True, kw_only=True):
     """Something a bot does from a checkpoint on, and for how long it is watched."""
 
     begin: Checkpoint
@@ -77,45 +77,47 @@ def account(market: ScriptedMarketData, usdt: Decimal = WALLET, coins: dict[str,
     return Checkpoint(market_data=market, world=world.dump())
 
 
-def opening() -> Story:
-    return Story(begin=account(market_data(), usdt=Decimal(100)), parameters=parameters())
+def opening() -> CrashScenario:
+    return CrashScenario(begin=account(market_data(), usdt=Decimal(100)), parameters=parameters())
 
 
-def held(market: ScriptedMarketData, hours: float, coins: dict[str, Decimal] = OWN) -> Site:
+def held(market: ScriptedMarketData, hours: float, coins: dict[str, Decimal] = OWN) -> CrashSite:
     """Return a site whose bot has held its first hedge for so long."""
-    site = Site(account(market, coins=coins), parameters())
-    assert site.live(BEGIN + timedelta(hours=hours))
-    assert site.ledger.largest is not None
-    return site
+    crash_site = CrashSite(account(market, coins=coins), parameters())
+    assert crash_site.live(BEGIN + timedelta(hours=hours))
+    assert crash_site.ledger.largest is not None
+    return crash_site
 
 
-def closing() -> Story:
+def closing() -> CrashScenario:
     # The next settlement, at 08:00, covers the fees; the same pair is opened again at once.
-    return Story(begin=held(market_data(), 6.99).checkpoint(), parameters=parameters(coverage=0.05), hours=0.4)
+    return CrashScenario(begin=held(market_data(), 6.99).checkpoint(), parameters=parameters(coverage=0.05), hours=0.4)
 
 
-def rotation() -> Story:
+def rotation() -> CrashScenario:
     market = market_data()
     market.set_rate(START + timedelta(hours=8), "0.0030", symbol="BBBUSDT")
-    return Story(begin=held(market, 6.99).checkpoint(), parameters=parameters(), hours=0.4)
+    return CrashScenario(begin=held(market, 6.99).checkpoint(), parameters=parameters(), hours=0.4)
 
 
-def trim() -> Story:
-    site = held(market_data(), 1)
-    hedge = site.ledger.largest
+def trim() -> CrashScenario:
+    crash_site = held(market_data(), 1)
+    hedge = crash_site.ledger.largest
     assert hedge is not None
-    site.world.trade_by_hand(Market.PERP, hedge.symbol, Side.BUY, hedge.pair.perp.floor_quantity(hedge.short / 20))
-    return Story(begin=site.checkpoint(), parameters=parameters(), hours=0.25)
+    crash_site.world.trade_by_hand(
+        Market.PERP, hedge.symbol, Side.BUY, hedge.pair.perp.floor_quantity(hedge.short / 20)
+    )
+    return CrashScenario(begin=crash_site.checkpoint(), parameters=parameters(), hours=0.25)
 
 
-def reduction() -> Story:
+def reduction() -> CrashScenario:
     # Liquidation is 16 % away: the idle rest of the capital becomes margin, then a part of both legs has to go.
     market = market_data()
     market.set_prices(BEGIN + timedelta(hours=1), 176)
-    return Story(begin=held(market, 1).checkpoint(), parameters=parameters(), hours=0.3)
+    return CrashScenario(begin=held(market, 1).checkpoint(), parameters=parameters(), hours=0.3)
 
 
-def adoption() -> Story:
+def adoption() -> CrashScenario:
     # 200 coins less a fee of 0.05 % are exactly the short: nothing of the purchase is left to the user.
     pair = make_pair("AAAUSDT", tick="0.0001", spot_taker="0.0005")
     market = ScriptedMarketData([Listing(pair, spot=1, rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0003")])
@@ -124,25 +126,27 @@ def adoption() -> Story:
     world.trade_by_hand(Market.SPOT, "AAAUSDT", Side.BUY, Decimal(200))
     world.trade_by_hand(Market.PERP, "AAAUSDT", Side.SELL, Decimal("199.9"))
     world.advance(BEGIN + timedelta(hours=8))
-    return Story(begin=Checkpoint(market_data=market, world=world.dump()), parameters=parameters(), hours=0.25)
+    return CrashScenario(begin=Checkpoint(market_data=market, world=world.dump()), parameters=parameters(), hours=0.25)
 
 
-def refused(nth: int) -> Story:
+def refused(nth: int) -> CrashScenario:
     fault = SubmitFault(
         outcome=Outcome.REJECT, command="place_order", market=Market.PERP, code=Code.SYMBOL_NOT_OPEN, nth=nth
     )
-    return Story(begin=account(market_data()), parameters=parameters(), faults=FaultPlan(submits=(fault,)), hours=0.25)
+    return CrashScenario(
+        begin=account(market_data()), parameters=parameters(), faults=FaultPlan(submits=(fault,)), hours=0.25
+    )
 
 
-def unwinding() -> Story:
+def unwinding() -> CrashScenario:
     return refused(1)
 
 
-def partial_unwinding() -> Story:
+def partial_unwinding() -> CrashScenario:
     return refused(3)
 
 
-def lost_answers() -> Story:
+def lost_answers() -> CrashScenario:
     lost = tuple(
         SubmitFault(outcome=outcome, market=market, nth=nth)
         for market, nth, outcome in (
@@ -152,7 +156,7 @@ def lost_answers() -> Story:
             (Market.PERP, 4, Outcome.LOST_BEFORE),
         )
     )
-    return Story(begin=account(market_data()), parameters=parameters(), faults=FaultPlan(submits=lost))
+    return CrashScenario(begin=account(market_data()), parameters=parameters(), faults=FaultPlan(submits=lost))
 
 
 MAKER = ExecutionStyle.MAKER
@@ -171,16 +175,18 @@ def thin_market_data(first: BasisPair | str = "AAAUSDT", perp_depth: int | None 
     return market
 
 
-def resting_opening() -> Story:
-    return Story(begin=account(thin_market_data(), usdt=Decimal(100)), parameters=parameters(style=MAKER), hours=0.2)
+def resting_opening() -> CrashScenario:
+    return CrashScenario(
+        begin=account(thin_market_data(), usdt=Decimal(100)), parameters=parameters(style=MAKER), hours=0.2
+    )
 
 
-def resting_closing() -> Story:
+def resting_closing() -> CrashScenario:
     begin = held(thin_market_data(), 6.99).checkpoint()
-    return Story(begin=begin, parameters=parameters(coverage=0.05, style=MAKER), hours=0.2)
+    return CrashScenario(begin=begin, parameters=parameters(coverage=0.05, style=MAKER), hours=0.2)
 
 
-def resting_lost_answers() -> Story:
+def resting_lost_answers() -> CrashScenario:
     lost = tuple(
         SubmitFault(outcome=outcome, command=command, nth=nth)
         for command, nth, outcome in (
@@ -191,73 +197,79 @@ def resting_lost_answers() -> Story:
             ("cancel_order", 4, Outcome.NOT_SENT),
         )
     )
-    return Story(begin=account(thin_market_data()), parameters=parameters(style=MAKER), faults=FaultPlan(submits=lost))
+    return CrashScenario(
+        begin=account(thin_market_data()), parameters=parameters(style=MAKER), faults=FaultPlan(submits=lost)
+    )
 
 
-def perp_leads(style: ExecutionStyle) -> Story:
+def perp_leads(style: ExecutionStyle) -> CrashScenario:
     """An opening on a pair whose perpetual shows less than its spot."""
     market = thin_market_data(perp_depth=2000)
-    return Story(begin=account(market, usdt=Decimal(100)), parameters=parameters(style=style), hours=0.2)
+    return CrashScenario(begin=account(market, usdt=Decimal(100)), parameters=parameters(style=style), hours=0.2)
 
 
-def perp_leads_refused(nth: int, style: ExecutionStyle) -> Story:
+def perp_leads_refused(nth: int, style: ExecutionStyle) -> CrashScenario:
     """The coins are refused for good: the short is bought back."""
     fault = SubmitFault(
         outcome=Outcome.REJECT, command="place_order", market=Market.SPOT, code=Code.SYMBOL_NOT_OPEN, nth=nth
     )
     begin = account(thin_market_data(perp_depth=2000))
-    return Story(begin=begin, parameters=parameters(style=style), faults=FaultPlan(submits=(fault,)), hours=0.2)
+    return CrashScenario(begin=begin, parameters=parameters(style=style), faults=FaultPlan(submits=(fault,)), hours=0.2)
 
 
-OPENINGS: dict[str, Callable[[ExecutionStyle], Story]] = {
+OPENINGS: dict[str, Callable[[ExecutionStyle], CrashScenario]] = {
     "the perpetual leads": perp_leads,
     "the perpetual leads and is unwound": partial(perp_leads_refused, 1),
     "the perpetual leads and is unwound in part": partial(perp_leads_refused, 2),
 }
 
 
-def disturbed(style: ExecutionStyle, act: Callable[[Site, HedgedPosition], object], *, coverage: float) -> Story:
+def disturbed(
+    style: ExecutionStyle, act: Callable[[CrashSite, HedgedPosition], object], *, coverage: float
+) -> CrashScenario:
     """Return a story that begins with a hedge, just after its owner has done something to it."""
-    site = held(thin_market_data(), 6.99, coins={"BBB": OWN["BBB"]})
-    hedge = site.ledger.largest
+    crash_site = held(thin_market_data(), 6.99, coins={"BBB": OWN["BBB"]})
+    hedge = crash_site.ledger.largest
     assert hedge is not None
-    act(site, hedge)
-    return Story(begin=site.checkpoint(), parameters=parameters(coverage=coverage, style=style), hours=0.2)
+    act(crash_site, hedge)
+    return CrashScenario(
+        begin=crash_site.checkpoint(), parameters=parameters(coverage=coverage, style=style), hours=0.2
+    )
 
 
-def short_gone(style: ExecutionStyle) -> Story:
-    def cover(site: Site, hedge: HedgedPosition) -> None:
-        site.world.trade_by_hand(Market.PERP, hedge.symbol, Side.BUY, hedge.short)
+def short_gone(style: ExecutionStyle) -> CrashScenario:
+    def cover(crash_site: CrashSite, hedge: HedgedPosition) -> None:
+        crash_site.world.trade_by_hand(Market.PERP, hedge.symbol, Side.BUY, hedge.short)
 
     return disturbed(style, cover, coverage=1000)
 
 
-def coins_sold(style: ExecutionStyle) -> Story:
-    def sell(site: Site, hedge: HedgedPosition) -> None:
+def coins_sold(style: ExecutionStyle) -> CrashScenario:
+    def sell(crash_site: CrashSite, hedge: HedgedPosition) -> None:
         part = hedge.pair.spot.floor_quantity(hedge.spot_quantity * Decimal("0.4"))
-        site.world.trade_by_hand(Market.SPOT, hedge.symbol, Side.SELL, part)
+        crash_site.world.trade_by_hand(Market.SPOT, hedge.symbol, Side.SELL, part)
 
     return disturbed(style, sell, coverage=1000)
 
 
-def unequal(style: ExecutionStyle) -> Story:
+def unequal(style: ExecutionStyle) -> CrashScenario:
     """Some of the short is gone: too little to be repaired, and more than an order must be worth."""
 
-    def cover(site: Site, hedge: HedgedPosition) -> None:
+    def cover(crash_site: CrashSite, hedge: HedgedPosition) -> None:
         part = hedge.pair.perp.floor_quantity(hedge.short * Decimal("0.017"))
-        site.world.trade_by_hand(Market.PERP, hedge.symbol, Side.BUY, part)
+        crash_site.world.trade_by_hand(Market.PERP, hedge.symbol, Side.BUY, part)
 
     return disturbed(style, cover, coverage=0.05)
 
 
-def dust(style: ExecutionStyle) -> Story:
+def dust(style: ExecutionStyle) -> CrashScenario:
     # Lots of 4 USDT: what is left of a fee in coin is less than an order may be.
     pair = make_pair("AAAUSDT", spot_lot="0.04", perp_lot="0.04")
     begin = held(thin_market_data(pair), 6.99).checkpoint()
-    return Story(begin=begin, parameters=parameters(coverage=0.05, style=style), hours=0.2)
+    return CrashScenario(begin=begin, parameters=parameters(coverage=0.05, style=style), hours=0.2)
 
 
-CLOSINGS: dict[str, Callable[[ExecutionStyle], Story]] = {
+CLOSINGS: dict[str, Callable[[ExecutionStyle], CrashScenario]] = {
     "the short is gone": short_gone,
     "coins were sold": coins_sold,
     "unequal legs": unequal,
@@ -269,11 +281,11 @@ ALONE = ("the short is gone", "coins were sold", "unequal legs")
 """Stories in which the owner has no coins of the kind that the bot holds."""
 
 
-def in_style(make: Callable[[ExecutionStyle], Story], style: ExecutionStyle) -> Callable[[], Story]:
+def in_style(make: Callable[[ExecutionStyle], CrashScenario], style: ExecutionStyle) -> Callable[[], CrashScenario]:
     return lambda: make(style)
 
 
-STORIES: dict[str, Callable[[], Story]] = {
+SCENARIOS: dict[str, Callable[[], CrashScenario]] = {
     "opening": opening,
     "closing": closing,
     "rotation": rotation,
@@ -335,45 +347,45 @@ LONG_DOWN = Variant(down_hours=9.5)
 
 
 def play(
-    story: Story, variant: Variant, at: int | None = None, coins: dict[str, Decimal] | None = None
-) -> tuple[Site, CrashPoint]:
+    scenario: CrashScenario, variant: Variant, at: int | None = None, coins: dict[str, Decimal] | None = None
+) -> tuple[CrashSite, CrashPoint]:
     """Play a story, with a power cut at one moment, after which the bot is started again.
 
     What screens would show meanwhile is held against the exchange where the user's ``coins`` are given.
     """
-    site = Site(
-        story.begin,
-        story.parameters,
-        faults=story.faults,
+    crash_site = CrashSite(
+        scenario.begin,
+        scenario.parameters,
+        faults=scenario.faults,
         latency_seconds=variant.latency_seconds,
         delayed_spot_ack=variant.delayed_spot_ack,
         certain_after_seconds=variant.certain_after_seconds,
     )
-    end = site.world.now + timedelta(hours=story.hours)
+    end = crash_site.world.now + timedelta(hours=scenario.hours)
     crash_point = CrashPoint(at)
-    screens = Screens(site, VolumeFarming(story.parameters), coins or {})
-    site.observers += [screens] if coins is not None else []
-    if not site.live(end, crash_point):
-        screens.look(site.ledger)
-        site.wait(variant.down_hours)
-        assert site.live(end + timedelta(hours=variant.down_hours))
-    site.failures += screens.wrongs if coins is not None else []
-    return site, crash_point
+    screens = ScreenObserver(crash_site, VolumeFarming(scenario.parameters), coins or {})
+    crash_site.observers += [screens] if coins is not None else []
+    if not crash_site.live(end, crash_point):
+        screens.look(crash_site.ledger)
+        crash_site.wait(variant.down_hours)
+        assert crash_site.live(end + timedelta(hours=variant.down_hours))
+    crash_site.failures += screens.wrongs if coins is not None else []
+    return crash_site, crash_point
 
 
 def judge(name: str, variant: Variant, *, every: int) -> tuple[int, dict[str, list[str]]]:
     """Cut the power at every ``every``-th moment; returns how many there were, and what was wrong after which."""
-    story, coins = STORIES[name](), coins_of_user(name)
-    site, undisturbed = play(story, variant, coins=coins)
-    assert {type(event) for event in site.log[len(story.begin.events) :]} >= EXPECTED[name]
-    assert site.wrongs(start_equity=2 * WALLET, coins=coins) == []
+    scenario, coins = SCENARIOS[name](), coins_of_user(name)
+    crash_site, undisturbed = play(scenario, variant, coins=coins)
+    assert {type(event) for event in crash_site.log[len(scenario.begin.events) :]} >= EXPECTED[name]
+    assert crash_site.wrongs(start_equity=2 * WALLET, coins=coins) == []
     points = undisturbed.passed
     wrong: dict[str, list[str]] = {}
     for at in range(0, len(points), every):
-        site, crash_point = play(story, variant, at, coins)
+        crash_site, crash_point = play(scenario, variant, at, coins)
         assert crash_point.dead, f"moment {at} of {len(points)} was never reached"
         assert crash_point.passed == points[: at + 1]
-        found = site.wrongs(start_equity=2 * WALLET, coins=coins)
+        found = crash_site.wrongs(start_equity=2 * WALLET, coins=coins)
         if found:
             wrong[f"{at} {points[at]}"] = found
     return len(points), wrong
@@ -383,7 +395,7 @@ LEAST_MOMENTS = 40
 """Of the shortest story: fewer would mean that the plug is not in the way of anything."""
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_a_bot_that_dies_at_any_moment_comes_back_hedged_or_flat(name: str) -> None:
     points, wrong = judge(name, AT_ONCE, every=1)
     assert points >= LEAST_MOMENTS
@@ -395,7 +407,7 @@ def test_a_bot_that_dies_at_any_moment_comes_back_hedged_or_flat(name: str) -> N
     [SLOWLY, ACKNOWLEDGED_ONLY, FAR_AND_VAGUE, LONG_DOWN],
     ids=["slow", "acknowledged", "vague", "long down"],
 )
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_it_does_so_on_a_slow_or_vague_venue_and_after_a_long_time_too(name: str, variant: Variant) -> None:
     points, wrong = judge(name, variant, every=9)
     assert points >= LEAST_MOMENTS
@@ -403,7 +415,7 @@ def test_it_does_so_on_a_slow_or_vague_venue_and_after_a_long_time_too(name: str
 
 
 def test_every_kind_of_append_and_every_door_of_the_venue_is_a_place_to_die() -> None:
-    passed = {pass_point for name in STORIES for pass_point in play(STORIES[name](), AT_ONCE)[1].passed}
+    passed = {pass_point for name in SCENARIOS for pass_point in play(SCENARIOS[name](), AT_ONCE)[1].passed}
     calls = {f"{when} {call}" for when in ("before", "after") for call in CALLS}
     assert sorted(calls - passed) == []
     events = {
@@ -456,17 +468,17 @@ APPENDED = {
 
 
 def test_a_second_power_cut_during_the_recovery_changes_nothing() -> None:
-    story, coins = closing(), coins_of_user("closing")
-    points = len(play(story, AT_ONCE)[1].passed)
+    scenario, coins = closing(), coins_of_user("closing")
+    points = len(play(scenario, AT_ONCE)[1].passed)
     wrong: dict[str, list[str]] = {}
     for first in range(0, points, 23):
         for second in range(0, 60, 7):
-            site = Site(story.begin, story.parameters)
-            end = site.world.now + timedelta(hours=story.hours)
-            site.live(end, CrashPoint(first))
-            site.live(end, CrashPoint(second))
-            assert site.live(end)
-            if found := site.wrongs(start_equity=2 * WALLET, coins=coins):
+            crash_site = CrashSite(scenario.begin, scenario.parameters)
+            end = crash_site.world.now + timedelta(hours=scenario.hours)
+            crash_site.live(end, CrashPoint(first))
+            crash_site.live(end, CrashPoint(second))
+            assert crash_site.live(end)
+            if found := crash_site.wrongs(start_equity=2 * WALLET, coins=coins):
                 wrong[f"{first}, {second}"] = found
     assert wrong == {}
 
@@ -476,5 +488,5 @@ def test_a_screen_that_shows_a_half_open_trade_as_hedged_is_noticed(monkeypatch:
         return replace(bot_state(ledger, *others), state=BotState.HEDGED)
 
     monkeypatch.setattr(shown, "bot_state", lie)
-    site, _ = play(opening(), AT_ONCE, 40, OWN)
-    assert any(failure.startswith("shown as hedged while AAAUSDT has") for failure in site.failures)
+    crash_site, _ = play(opening(), AT_ONCE, 40, OWN)
+    assert any(failure.startswith("shown as hedged while AAAUSDT has") for failure in crash_site.failures)

@@ -14,8 +14,8 @@ from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Reason, Tally
 from hedgerow.emulator.core.market_changes import TickerCollision
 from hedgerow.simulation.checks.invariants import Invariant
-from support.judging import LegScene
-from support.story import job
+from support.golden_cases import job
+from support.judging import LegHarness
 from support.views import fill, hedge, ledger_of
 from support.worlds import SYMBOL, make_pair
 
@@ -23,52 +23,52 @@ PAIR = make_pair()
 OLD = f"{SYMBOL} is "
 
 
-def held(scene: LegScene, *fills: Fill) -> Ledger:
+def held(harness: LegHarness, *fills: Fill) -> Ledger:
     """Return a ledger that has held a hedge since long before its settings allow, with these trades in it."""
     made: HedgedPosition = hedge("10", pair=PAIR, funding="10")
     orders: Sequence[OrderRecord] = [
         OrderRecord.of_fill(replace(each, trade_id=n), hedge_id="h1", base=PAIR.base, fee_quote=Decimal(0))
         for n, each in enumerate(fills)
     ]
-    begun = scene.now - timedelta(hours=40)
+    begun = harness.now - timedelta(hours=40)
     tally = Tally.of(tuple(orders)) if fills else made.tally
     return ledger_of(replace(made, opened_at=begun, counted_from=begun, tally=tally))
 
 
-def checks(scene: LegScene, number: int = 6) -> list[str]:
+def checks(harness: LegHarness, number: int = 6) -> list[str]:
     """Return what so many hourly checks leave undone."""
     found: list[str] = []
     for _ in range(number):
-        scene.advance_time(3600)
-        found += scene.checked()
+        harness.advance_time(3600)
+        found += harness.checked()
     return found
 
 
-def opened(scene: LegScene) -> LegScene:
-    return scene.buys("10.004").shorts("10")
+def opened(harness: LegHarness) -> LegHarness:
+    return harness.buys("10.004").shorts("10")
 
 
 def test_an_old_hedge_is_to_be_closed() -> None:
-    scene = opened(LegScene()).advance_time(600)
-    found = checks(scene.holds(held(scene)))
+    harness = opened(LegHarness()).advance_time(600)
+    found = checks(harness.holds(held(harness)))
     assert [text[: len(OLD)] for text in found] == [OLD] * 3
 
 
 @pytest.mark.parametrize(("spot", "perp", "excused"), [("100", "94.9", True), ("100", "96", False)])
 def test_legs_that_do_not_follow_one_price_are_left_to_a_person(spot: str, perp: str, *, excused: bool) -> None:
-    scene = opened(LegScene()).advance_time(600)
-    scene.market_data.set_prices(scene.now, spot, perp)
-    assert (checks(scene.holds(held(scene))) == []) is excused
+    harness = opened(LegHarness()).advance_time(600)
+    harness.market_data.set_prices(harness.now, spot, perp)
+    assert (checks(harness.holds(held(harness))) == []) is excused
 
 
 @pytest.mark.parametrize(("price", "excused"), [("120", False), ("600", True)])
 def test_a_loss_is_to_be_stopped_unless_the_index_is_another_things(price: str, *, excused: bool) -> None:
-    scene = opened(LegScene()).advance_time(600)
+    harness = opened(LegHarness()).advance_time(600)
     if excused:
-        scene.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(price)))
+        harness.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(price)))
     else:
-        scene.market_data.set_prices(scene.now, "100", price)
-    stops = [text for text in checks(scene.holds(held(scene))) if "the emergency stop is at" in text]
+        harness.market_data.set_prices(harness.now, "100", price)
+    stops = [text for text in checks(harness.holds(held(harness))) if "the emergency stop is at" in text]
     assert (stops == []) is excused
 
 
@@ -79,25 +79,25 @@ def trades(*extra: Fill) -> tuple[Fill, ...]:
 
 
 def test_an_exit_that_costs_much_in_prices_may_wait() -> None:
-    scene = opened(LegScene()).advance_time(600)
-    scene.market_data.set_prices(scene.now, "100", "100.6")
-    assert checks(scene.holds(held(scene, *trades()))) == []
+    harness = opened(LegHarness()).advance_time(600)
+    harness.market_data.set_prices(harness.now, "100", "100.6")
+    assert checks(harness.holds(held(harness, *trades()))) == []
 
 
 def test_a_part_of_the_short_that_was_bought_back_makes_the_exit_no_cheaper() -> None:
-    scene = opened(LegScene()).advance_time(600)
-    scene.market_data.set_prices(scene.now, "100", "100.6")
+    harness = opened(LegHarness()).advance_time(600)
+    harness.market_data.set_prices(harness.now, "100", "100.6")
     back = fill(Market.PERP, Side.BUY, "1", price="100")
-    assert checks(scene.holds(held(scene, *trades(back)))) == []
+    assert checks(harness.holds(held(harness, *trades(back)))) == []
 
 
 def test_an_opening_given_up_for_a_request_between_two_checks_is_not_given_up_for_nothing() -> None:
-    scene = LegScene().advance_time(60)
-    asked_at = scene.now + timedelta(hours=3)  # the exchange's own time stands still until it is asked for something
-    scene.duties.asked(asked_at)
-    scene.advance_time(3 * 3600 + 2)
-    opening = job(pair=PAIR, started_at=scene.now - timedelta(seconds=1))
-    given_up = HedgeAborted(at=scene.now, hedge_id=opening.hedge_id, reason=Reason.USER, detail="")
-    assert list(scene.duties.ends(opening, given_up, ())) == []
+    harness = LegHarness().advance_time(60)
+    asked_at = harness.now + timedelta(hours=3)  # the exchange's own time stands still until it is asked for something
+    harness.duties.asked(asked_at)
+    harness.advance_time(3 * 3600 + 2)
+    opening = job(pair=PAIR, started_at=harness.now - timedelta(seconds=1))
+    given_up = HedgeAborted(at=harness.now, hedge_id=opening.hedge_id, reason=Reason.USER, detail="")
+    assert list(harness.duties.ends(opening, given_up, ())) == []
     refused = replace(given_up, reason=Reason.REFUSED)
-    assert [rule for rule, _ in scene.duties.ends(opening, refused, ())] == [Invariant.DUTIES]
+    assert [rule for rule, _ in harness.duties.ends(opening, refused, ())] == [Invariant.DUTIES]

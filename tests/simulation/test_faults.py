@@ -35,7 +35,7 @@ from hedgerow.emulator.inprocess.faults import (
 from hedgerow.engine.notices import Reconciled
 from hedgerow.strategy.decisions.verdicts import Nothing
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.crash_sites import Checkpoint, Site
+from support.crash_sites import Checkpoint, CrashSite
 from support.worlds import START, SYMBOL, Listing, ScriptedMarketData, make_world
 
 WALLET = Decimal(500)
@@ -53,14 +53,14 @@ def make_crash_site(
     coverage: float = 1000.0,
     certain_after: float = 0.0,
     coins: Mapping[str, Decimal] = OWN,
-) -> Site:
+) -> CrashSite:
     market = market_data or ScriptedMarketData([Listing(SYMBOL, rate="0.0006")])
     world = make_world(market, usdt=usdt, perp=2 * WALLET - usdt, coins=coins, start=BEGIN)
     parameters = StrategyParameters(
         funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
         position_management=PositionManagement(fee_coverage_multiplier=coverage, max_position_age_hours=1000.0),
     )
-    return Site(
+    return CrashSite(
         Checkpoint(market_data=market, world=world.dump()),
         parameters,
         latency_seconds=latency,
@@ -73,12 +73,12 @@ def order_fault(outcome: Outcome, market: Market, **options: object) -> SubmitFa
     return SubmitFault(outcome=outcome, command="place_order", market=market, **options)  # type: ignore[arg-type] # its own fields
 
 
-def assert_well(site: Site) -> None:
-    assert site.wrongs(start_equity=2 * WALLET, coins=OWN) == []
+def assert_well(crash_site: CrashSite) -> None:
+    assert crash_site.wrongs(start_equity=2 * WALLET, coins=OWN) == []
 
 
-def orders_of(site: Site) -> list[PlaceOrder]:
-    return [e.command for e in site.logged(CommandIssued) if isinstance(e.command, PlaceOrder)]
+def orders_of(crash_site: CrashSite) -> list[PlaceOrder]:
+    return [e.command for e in crash_site.logged(CommandIssued) if isinstance(e.command, PlaceOrder)]
 
 
 # --- the second leg is refused ---------------------------------------------------------------------------------------
@@ -95,38 +95,38 @@ REFUSALS = {
 
 @pytest.mark.parametrize("code", REFUSALS.values(), ids=REFUSALS)
 def test_a_short_that_is_always_refused_leaves_no_coins_behind(code: int) -> None:
-    site = make_crash_site(order_fault(Outcome.REJECT, Market.PERP, code=code, times=ALWAYS))
-    ledger = site.run(0.1)
-    assert_well(site)
+    crash_site = make_crash_site(order_fault(Outcome.REJECT, Market.PERP, code=code, times=ALWAYS))
+    ledger = crash_site.run(0.1)
+    assert_well(crash_site)
     assert ledger.foremost is None
-    assert not site.logged(HedgeOpened)
-    assert {end.reason for end in site.logged(HedgeAborted)} == {Reason.UNWOUND}
+    assert not crash_site.logged(HedgeOpened)
+    assert {end.reason for end in crash_site.logged(HedgeAborted)} == {Reason.UNWOUND}
     assert ledger.max_naked_seconds < 40
 
 
 @pytest.mark.parametrize("code", REFUSALS.values(), ids=REFUSALS)
 @pytest.mark.parametrize("nth", [1, 2, 5, 10])
 def test_a_short_refused_once_ends_hedged_or_flat(code: int, nth: int) -> None:
-    site = make_crash_site(order_fault(Outcome.REJECT, Market.PERP, code=code, nth=nth))
-    site.run(0.2)
-    assert_well(site)
-    assert any(isinstance(event, HedgeOpened | HedgeAborted) for event in site.log)
+    crash_site = make_crash_site(order_fault(Outcome.REJECT, Market.PERP, code=code, nth=nth))
+    crash_site.run(0.2)
+    assert_well(crash_site)
+    assert any(isinstance(event, HedgeOpened | HedgeAborted) for event in crash_site.log)
 
 
 @pytest.mark.parametrize("code", REFUSALS.values(), ids=REFUSALS)
 def test_a_first_leg_that_is_always_refused_opens_nothing(code: int) -> None:
-    site = make_crash_site(order_fault(Outcome.REJECT, Market.SPOT, code=code, times=ALWAYS))
-    ledger = site.run(0.1)
-    assert_well(site)
+    crash_site = make_crash_site(order_fault(Outcome.REJECT, Market.SPOT, code=code, times=ALWAYS))
+    ledger = crash_site.run(0.1)
+    assert_well(crash_site)
     assert ledger.foremost is None
-    assert {end.reason for end in site.logged(HedgeAborted)} == {Reason.REFUSED}
+    assert {end.reason for end in crash_site.logged(HedgeAborted)} == {Reason.REFUSED}
 
 
 def test_an_opening_that_had_to_be_unwound_is_not_tried_again_in_every_cycle() -> None:
-    site = make_crash_site(order_fault(Outcome.REJECT, Market.PERP, code=Code.SYMBOL_NOT_OPEN, times=ALWAYS))
-    site.run(24)
-    assert_well(site)
-    assert len(site.logged(HedgeAborted)) < 6, "each try costs fees"
+    crash_site = make_crash_site(order_fault(Outcome.REJECT, Market.PERP, code=Code.SYMBOL_NOT_OPEN, times=ALWAYS))
+    crash_site.run(24)
+    assert_well(crash_site)
+    assert len(crash_site.logged(HedgeAborted)) < 6, "each try costs fees"
 
 
 # --- silence ---------------------------------------------------------------------------------------------------------
@@ -139,9 +139,9 @@ def test_an_opening_that_had_to_be_unwound_is_not_tried_again_in_every_cycle() -
 def test_an_order_without_an_answer_is_looked_up_and_never_sent_again(
     outcome: Outcome, market: Market, nth: int, certain_after: float
 ) -> None:
-    site = make_crash_site(order_fault(outcome, market, nth=nth), certain_after=certain_after)
-    ledger = site.run(0.2)
-    assert_well(site)
+    crash_site = make_crash_site(order_fault(outcome, market, nth=nth), certain_after=certain_after)
+    ledger = crash_site.run(0.2)
+    assert_well(crash_site)
     assert ledger.largest is not None, "one lost order is no reason to give up"
     assert ledger.largest.entry_notional > 400
 
@@ -150,10 +150,10 @@ def test_an_order_without_an_answer_is_looked_up_and_never_sent_again(
 @pytest.mark.parametrize("side", Side)
 def test_so_it_is_while_closing(market: Market, side: Side) -> None:
     faults = [order_fault(outcome, market, side=side, nth=nth) for nth, outcome in LOST.items()]
-    site = make_crash_site(*faults, coverage=0.01)
-    site.run(7.5)
-    assert site.logged(HedgeClosed)
-    assert_well(site)
+    crash_site = make_crash_site(*faults, coverage=0.01)
+    crash_site.run(7.5)
+    assert crash_site.logged(HedgeClosed)
+    assert_well(crash_site)
 
 
 LOST = {2: Outcome.LOST_BEFORE, 3: Outcome.LOST_AFTER, 5: Outcome.NOT_SENT, 6: Outcome.LOST_AFTER}
@@ -161,22 +161,22 @@ LOST = {2: Outcome.LOST_BEFORE, 3: Outcome.LOST_AFTER, 5: Outcome.NOT_SENT, 6: O
 
 @pytest.mark.parametrize("market", Market)
 def test_a_part_filled_and_then_nothing_for_a_while_ends_hedged_or_flat(market: Market) -> None:
-    site = make_crash_site(
+    crash_site = make_crash_site(
         order_fault(Outcome.PARTIAL, market, nth=2, fraction=Decimal("0.4")),
         order_fault(Outcome.ABSORB, market, nth=3, times=9),
     )
-    site.run(0.2)
-    assert_well(site)
+    crash_site.run(0.2)
+    assert_well(crash_site)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.LOST_BEFORE, Outcome.LOST_AFTER])
 def test_a_transfer_without_an_answer_is_repeated_under_its_own_id(outcome: Outcome) -> None:
     fault = SubmitFault(outcome=outcome, command="transfer_funds", times=3)
-    site = make_crash_site(fault, usdt=Decimal(900))
-    ledger = site.run(0.2)
-    assert_well(site)
+    crash_site = make_crash_site(fault, usdt=Decimal(900))
+    ledger = crash_site.run(0.2)
+    assert_well(crash_site)
     assert ledger.largest is not None
-    ids = [e.command.transfer_id for e in site.logged(CommandIssued) if isinstance(e.command, TransferFunds)]
+    ids = [e.command.transfer_id for e in crash_site.logged(CommandIssued) if isinstance(e.command, TransferFunds)]
     assert len(ids) > 1
     assert len(set(ids)) == 1
 
@@ -184,12 +184,12 @@ def test_a_transfer_without_an_answer_is_repeated_under_its_own_id(outcome: Outc
 @pytest.mark.parametrize("command", ["set_leverage", "transfer_funds"])
 @pytest.mark.parametrize("outcome", [Outcome.REJECT, Outcome.NOT_SENT])
 def test_a_refused_preparation_opens_nothing(command: str, outcome: Outcome) -> None:
-    site = make_crash_site(SubmitFault(outcome=outcome, command=command, times=ALWAYS), usdt=Decimal(900))
-    ledger = site.run(0.2)
-    assert_well(site)
+    crash_site = make_crash_site(SubmitFault(outcome=outcome, command=command, times=ALWAYS), usdt=Decimal(900))
+    ledger = crash_site.run(0.2)
+    assert_well(crash_site)
     assert ledger.foremost is None
-    assert site.logged(CommandRefused)
-    assert orders_of(site) == []
+    assert crash_site.logged(CommandRefused)
+    assert orders_of(crash_site) == []
 
 
 # --- books -----------------------------------------------------------------------------------------------------------
@@ -197,11 +197,11 @@ def test_a_refused_preparation_opens_nothing(command: str, outcome: Outcome) -> 
 
 def test_nothing_is_traded_on_books_that_stand_still() -> None:
     window = StaleBooks(after=BEGIN + timedelta(seconds=2), until=BEGIN + timedelta(minutes=3))
-    site = make_crash_site(plan=FaultPlan(stale_books=(window,)), latency=0.3)
-    site.run(0.2)
-    assert_well(site)
+    crash_site = make_crash_site(plan=FaultPlan(stale_books=(window,)), latency=0.3)
+    crash_site.run(0.2)
+    assert_well(crash_site)
     blind = (window.after + timedelta(seconds=3.5), window.until)
-    assert [r.at for r in site.logged(CommandIssued) if blind[0] < r.at < blind[1]] == []
+    assert [r.at for r in crash_site.logged(CommandIssued) if blind[0] < r.at < blind[1]] == []
 
 
 @pytest.mark.parametrize("market", Market)
@@ -210,15 +210,15 @@ def test_a_book_that_loses_a_side_during_an_opening_ends_hedged_or_flat(market: 
     market_data = ScriptedMarketData([Listing(SYMBOL, rate="0.0006")])
     market_data.set_missing_sides(BEGIN + timedelta(seconds=4), {market: side})
     market_data.set_missing_sides(BEGIN + timedelta(seconds=50), {})
-    site = make_crash_site(market_data=market_data, latency=0.3)
-    site.run(0.2)
-    assert_well(site)
+    crash_site = make_crash_site(market_data=market_data, latency=0.3)
+    crash_site.run(0.2)
+    assert_well(crash_site)
 
 
 # --- naked, and loudly so --------------------------------------------------------------------------------------------
 
 
-def nowhere_to_go() -> Site:
+def nowhere_to_go() -> CrashSite:
     """Return a site where the short is refused and the coins cannot be sold for ten minutes."""
     market_data = ScriptedMarketData([Listing(SYMBOL, rate="0.0006")])
     market_data.set_missing_sides(BEGIN + timedelta(seconds=7), {Market.SPOT: Side.SELL})
@@ -227,43 +227,43 @@ def nowhere_to_go() -> Site:
     return make_crash_site(refused, market_data=market_data, latency=0.5)
 
 
-def assert_naked(site: Site) -> None:
-    job = site.ledger.execution
+def assert_naked(crash_site: CrashSite) -> None:
+    job = crash_site.ledger.execution
     assert job is not None
     assert job.state is ExecutionState.NAKED
-    assert site.logged(NakedAlarmed)
-    assert [halt.reason for halt in site.logged(Halted)] == [HaltReason.NAKED]
+    assert crash_site.logged(NakedAlarmed)
+    assert [halt.reason for halt in crash_site.logged(Halted)] == [HaltReason.NAKED]
 
 
 def test_coins_that_can_be_neither_hedged_nor_sold_are_alarmed_and_sold_when_it_can_be_done() -> None:
-    site = nowhere_to_go()
-    site.run(0.1)
-    assert_naked(site)
-    site.run(0.2)
-    assert_well(site)
-    assert site.ledger.foremost is None
-    assert site.ledger.halt is not None, "a person looks at it before anything is opened again"
+    crash_site = nowhere_to_go()
+    crash_site.run(0.1)
+    assert_naked(crash_site)
+    crash_site.run(0.2)
+    assert_well(crash_site)
+    assert crash_site.ledger.foremost is None
+    assert crash_site.ledger.halt is not None, "a person looks at it before anything is opened again"
 
 
 def test_a_bot_started_again_while_naked_goes_on_trying() -> None:
-    site = nowhere_to_go()
-    site.run(0.08)
-    assert_naked(site)
+    crash_site = nowhere_to_go()
+    crash_site.run(0.08)
+    assert_naked(crash_site)
     for _ in range(5):
-        site.run(0.02)
-    site.run(0.1)
-    assert_well(site)
-    assert site.ledger.foremost is None
+        crash_site.run(0.02)
+    crash_site.run(0.1)
+    assert_well(crash_site)
+    assert crash_site.ledger.foremost is None
 
 
 def test_a_short_that_cannot_be_bought_back_is_alarmed_and_bought_back_when_it_can_be_done() -> None:
     refused = order_fault(Outcome.REJECT, Market.PERP, code=Code.KEY_PERMISSION, reduce_only=True, times=60)
-    site = make_crash_site(refused, coverage=0.01)
-    site.run(7.05)
-    assert_naked(site)
-    site.run(1)
-    assert_well(site)
-    assert len(site.logged(HedgeClosed)) == 1
+    crash_site = make_crash_site(refused, coverage=0.01)
+    crash_site.run(7.05)
+    assert_naked(crash_site)
+    crash_site.run(1)
+    assert_well(crash_site)
+    assert len(crash_site.logged(HedgeClosed)) == 1
 
 
 # --- balances that lag, reads that fail ------------------------------------------------------------------------------
@@ -274,12 +274,15 @@ def test_a_short_that_cannot_be_bought_back_is_alarmed_and_bought_back_when_it_c
 def test_balances_that_lag_cause_no_trade_of_their_own(seconds: float, coins: Mapping[str, Decimal]) -> None:
     lagging = make_crash_site(plan=FaultPlan(lagging=LaggingBalances(seconds=seconds)), coverage=0.01, coins=coins)
     prompt = make_crash_site(coverage=0.01, coins=coins)
-    for site in (lagging, prompt):
-        site.run(7.5)
-        assert site.wrongs(start_equity=2 * WALLET, coins=dict(coins)) == []
-        assert not site.logged(Halted)
-        assert [m for m in site.points if isinstance(m, Reconciled) and not isinstance(m.verdict, Nothing)] == []
-    kinds = [[type(e).__name__ for e in site.log if type(e).__name__.startswith("Hedge")] for site in (lagging, prompt)]
+    for crash_site in (lagging, prompt):
+        crash_site.run(7.5)
+        assert crash_site.wrongs(start_equity=2 * WALLET, coins=dict(coins)) == []
+        assert not crash_site.logged(Halted)
+        assert [m for m in crash_site.points if isinstance(m, Reconciled) and not isinstance(m.verdict, Nothing)] == []
+    kinds = [
+        [type(e).__name__ for e in crash_site.log if type(e).__name__.startswith("Hedge")]
+        for crash_site in (lagging, prompt)
+    ]
     assert kinds[0] == kinds[1] == ["HedgeOpened", "HedgeClosed", "HedgeOpened"]
 
 
@@ -287,33 +290,35 @@ def test_balances_that_lag_cause_no_trade_of_their_own(seconds: float, coins: Ma
 def test_an_hour_without_one_kind_of_read_closes_nothing(read: Read) -> None:
     begin = BEGIN + timedelta(hours=6.5)
     fault = ReadFault(read=read, after=begin, until=begin + timedelta(hours=1))
-    site = make_crash_site(plan=FaultPlan(reads=(fault,)))
-    ledger = site.run(9)
-    assert_well(site)
+    crash_site = make_crash_site(plan=FaultPlan(reads=(fault,)))
+    ledger = crash_site.run(9)
+    assert_well(crash_site)
     assert ledger.largest is not None
-    assert not site.logged(HedgeClosed)
+    assert not crash_site.logged(HedgeClosed)
     assert ledger.largest.funding_payments == 1
 
 
 @pytest.mark.parametrize("read", Read)
 def test_an_hour_without_one_kind_of_read_at_the_start_ends_hedged_or_flat(read: Read) -> None:
-    site = make_crash_site(plan=FaultPlan(reads=(ReadFault(read=read, after=BEGIN, until=BEGIN + timedelta(hours=1)),)))
-    site.run(0.9)
-    assert site.logged(HedgeOpened) or not orders_of(site)
-    site.run(0.5)
-    assert_well(site)
-    assert site.ledger.largest is not None
+    crash_site = make_crash_site(
+        plan=FaultPlan(reads=(ReadFault(read=read, after=BEGIN, until=BEGIN + timedelta(hours=1)),))
+    )
+    crash_site.run(0.9)
+    assert crash_site.logged(HedgeOpened) or not orders_of(crash_site)
+    crash_site.run(0.5)
+    assert_well(crash_site)
+    assert crash_site.ledger.largest is not None
 
 
 @pytest.mark.parametrize("read", Read)
 @pytest.mark.parametrize("after_seconds", [1, 3, 6])
 def test_a_read_that_fails_during_an_opening_or_right_after_it_does_no_harm(read: Read, after_seconds: int) -> None:
     begin = BEGIN + timedelta(seconds=after_seconds)
-    site = make_crash_site(
+    crash_site = make_crash_site(
         plan=FaultPlan(reads=(ReadFault(read=read, after=begin, until=begin + timedelta(minutes=9)),))
     )
-    site.run(0.5)
-    assert_well(site)
+    crash_site.run(0.5)
+    assert_well(crash_site)
 
 
 @pytest.mark.parametrize("read", Read)
@@ -324,21 +329,21 @@ def test_a_read_that_fails_for_an_hour_after_a_closing_loses_no_funding(read: Re
     market_data = ScriptedMarketData([Listing(SYMBOL, rate="0.0006")])
     market_data.set_rate(START + timedelta(hours=8), "-0.0006")
     market_data.set_predicted(START, "0.0006")
-    site = make_crash_site(plan=FaultPlan(reads=(fault,)), market_data=market_data)
-    site.run(10)
-    assert_well(site)
-    assert site.ledger.foremost is None
-    assert [closed.reason for closed in site.logged(HedgeClosed)] == [Reason.NEGATIVE_FUNDING]
-    assert site.ledger.totals.funding < 0
+    crash_site = make_crash_site(plan=FaultPlan(reads=(fault,)), market_data=market_data)
+    crash_site.run(10)
+    assert_well(crash_site)
+    assert crash_site.ledger.foremost is None
+    assert [closed.reason for closed in crash_site.logged(HedgeClosed)] == [Reason.NEGATIVE_FUNDING]
+    assert crash_site.ledger.totals.funding < 0
 
 
 def test_funding_paid_before_the_account_could_be_read_for_the_first_time_is_not_booked_twice() -> None:
     fault = ReadFault(read=Read.ACCOUNT, after=BEGIN, until=BEGIN + timedelta(hours=8))
     market_data = ScriptedMarketData([Listing(SYMBOL, rate="0.0006")])
-    site = make_crash_site(plan=FaultPlan(reads=(fault,)), market_data=market_data, coins={})
-    site.world.set_leverage(SYMBOL, 1)
-    site.world.trade_by_hand(Market.SPOT, SYMBOL, Side.BUY, Decimal("2.001"))
-    site.world.trade_by_hand(Market.PERP, SYMBOL, Side.SELL, Decimal("2.00"))
-    site.run(10)
-    assert site.logged(HedgeAdopted)
-    assert books_difference(site.ledger.books, site.world.account()) == {}
+    crash_site = make_crash_site(plan=FaultPlan(reads=(fault,)), market_data=market_data, coins={})
+    crash_site.world.set_leverage(SYMBOL, 1)
+    crash_site.world.trade_by_hand(Market.SPOT, SYMBOL, Side.BUY, Decimal("2.001"))
+    crash_site.world.trade_by_hand(Market.PERP, SYMBOL, Side.SELL, Decimal("2.00"))
+    crash_site.run(10)
+    assert crash_site.logged(HedgeAdopted)
+    assert books_difference(crash_site.ledger.books, crash_site.world.account()) == {}

@@ -138,11 +138,11 @@ def rules(found: Iterator[tuple[Invariant, str]]) -> list[Invariant]:
 
 def test_an_event_that_is_logged_and_not_said_is_missed_at_the_next_append() -> None:
     first, second = ev.CycleCompleted(at=NOW, number=1), ev.CycleCompleted(at=NOW, number=2)
-    heard, hushed = Disclosure(), Disclosure()
-    for judge in (heard, hushed):
+    received, hushed = Disclosure(), Disclosure()
+    for judge in (received, hushed):
         assert rules(judge.appended((first,))) == []
-    assert rules(heard.said(first)) == []
-    assert rules(heard.appended((second,))) == []
+    assert rules(received.said(first)) == []
+    assert rules(received.appended((second,))) == []
     assert rules(hushed.appended((second,))) == [Invariant.REPORTED]
 
 
@@ -153,13 +153,16 @@ def test_what_a_dying_bot_had_no_time_to_say_is_not_missed() -> None:
     assert rules(judge.appended(())) == []
 
 
-@pytest.mark.parametrize(("told", "guilty"), [(0.0, True), (36.0, True), (38.0, False), (50.0, False)])
-def test_less_naked_time_than_the_exchange_shows_is_a_lie(told: float, guilty: bool) -> None:  # noqa: FBT001 - parametrized
+@pytest.mark.parametrize(("reported", "guilty"), [(0.0, True), (36.0, True), (38.0, False), (50.0, False)])
+def test_less_naked_time_than_the_exchange_shows_is_a_lie(reported: float, guilty: bool) -> None:  # noqa: FBT001 - parametrized
     job = replace(
-        new_job(ExecutionKind.CLOSE), worst_naked_seconds=told, worst_naked_notional=Decimal(100), naked_seconds=told
+        new_job(ExecutionKind.CLOSE),
+        worst_naked_seconds=reported,
+        worst_naked_notional=Decimal(100),
+        naked_seconds=reported,
     )
     trade = TradeExposure(style="taker", kind=ExecutionKind.CLOSE, seconds=40.0, usd=Decimal(100))
-    found = rules(Disclosure.ends(job, Ledger(max_naked_seconds=told), trade, patience=0.0))
+    found = rules(Disclosure.ends(job, Ledger(max_naked_seconds=reported), trade, patience=0.0))
     assert found == ([Invariant.REPORTED] if guilty else [])
 
 
@@ -167,13 +170,13 @@ def test_less_naked_time_than_the_exchange_shows_is_a_lie(told: float, guilty: b
 
 
 def test_a_fill_that_the_log_lacks_or_has_no_fee_of_is_found() -> None:
-    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).fee("s-1", Side.BUY, 10, 100, fee=1)
+    builder = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).fee("s-1", Side.BUY, 10, 100, fee=1)
     traded = {"h1-s-1": Decimal(10)}
-    assert rules(check_fills(diary.events, traded)) == []
-    assert rules(check_fills(diary.events, {**traded, "h1-p-1": Decimal(1)})) == [Invariant.FILLS]
-    assert rules(check_fills(diary.events, {"h1-s-1": Decimal(11)})) == [Invariant.FILLS]
-    assert rules(check_fills(diary.events[:-1], traded)) == [Invariant.FILLS]
-    assert rules(check_fills(diary.events, {})) == [Invariant.FILLS]
+    assert rules(check_fills(builder.events, traded)) == []
+    assert rules(check_fills(builder.events, {**traded, "h1-p-1": Decimal(1)})) == [Invariant.FILLS]
+    assert rules(check_fills(builder.events, {"h1-s-1": Decimal(11)})) == [Invariant.FILLS]
+    assert rules(check_fills(builder.events[:-1], traded)) == [Invariant.FILLS]
+    assert rules(check_fills(builder.events, {})) == [Invariant.FILLS]
 
 
 # --- slices ----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from hedgerow.emulator import World
 from hedgerow.emulator.inprocess.faults import FaultPlan, LaggingBalances, drawn_plan
 from hedgerow.engine.notices import Notice, Recorded
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from support.crash_sites import Checkpoint, CrashPoint, Site
+from support.crash_sites import Checkpoint, CrashPoint, CrashSite
 from support.worlds import START, Listing, ScriptedMarketData, make_world
 
 DAYS = 3
@@ -64,7 +64,7 @@ def market(random: Random) -> ScriptedMarketData:
     return market_data
 
 
-def make_crash_site(seed: int) -> tuple[Site, Balance]:
+def make_crash_site(seed: int) -> tuple[CrashSite, Balance]:
     random = Random(seed)
     market_data = market(random)
     plan = drawn_plan(random, start=BEGIN, span=timedelta(days=DAYS - 0.5), count=random.randint(4, 16))
@@ -76,7 +76,7 @@ def make_crash_site(seed: int) -> tuple[Site, Balance]:
         funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
         position_management=PositionManagement(fee_coverage_multiplier=1.0, loop_interval_seconds=1800.0),
     )
-    site = Site(
+    crash_site = CrashSite(
         Checkpoint(market_data=market_data, world=world.dump()),
         parameters,
         latency_seconds=random.choice((0.03, 0.15, 0.4)),
@@ -84,32 +84,32 @@ def make_crash_site(seed: int) -> tuple[Site, Balance]:
         delayed_spot_ack=seed % 3 == 0,
         certain_after_seconds=random.choice((0.0, 7.0)),
     )
-    balance = Balance(site.world)
-    site.observers.append(balance)
-    return site, balance
+    balance = Balance(crash_site.world)
+    crash_site.observers.append(balance)
+    return crash_site, balance
 
 
-def assert_well(site: Site, balance: Balance) -> None:
+def assert_well(crash_site: CrashSite, balance: Balance) -> None:
     assert balance.wrongs == []
-    assert site.wrongs(start_equity=2 * WALLET, coins=OWN) == []
+    assert crash_site.wrongs(start_equity=2 * WALLET, coins=OWN) == []
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_days_of_faults_end_hedged_or_flat_with_exact_books(seed: int) -> None:
-    site, balance = make_crash_site(seed)
-    site.run(24 * DAYS)
-    assert site.logged(HedgeOpened)
-    assert_well(site, balance)
+    crash_site, balance = make_crash_site(seed)
+    crash_site.run(24 * DAYS)
+    assert crash_site.logged(HedgeOpened)
+    assert_well(crash_site, balance)
 
 
 @pytest.mark.parametrize("seed", range(40, 54))
 def test_so_they_do_when_the_power_fails_now_and_then(seed: int) -> None:
-    site, balance = make_crash_site(seed)
+    crash_site, balance = make_crash_site(seed)
     random, end = Random(seed), BEGIN + timedelta(hours=24 * DAYS)
     for _ in range(12):
-        site.live(min(end, site.world.now + timedelta(hours=6)), CrashPoint(random.randrange(250)))
-    assert site.live(end)
-    assert_well(site, balance)
+        crash_site.live(min(end, crash_site.world.now + timedelta(hours=6)), CrashPoint(random.randrange(250)))
+    assert crash_site.live(end)
+    assert_well(crash_site, balance)
 
 
 def test_the_seeds_draw_different_plans_and_cover_every_kind_of_end() -> None:
@@ -117,7 +117,7 @@ def test_the_seeds_draw_different_plans_and_cover_every_kind_of_end() -> None:
     assert kinds >= {"HedgeOpened", "HedgeClosed", "HedgeAborted", "OrderOutcomeUnknown", "FundsTransferred"}
 
 
-def run_of(seed: int) -> Site:
-    site, _ = make_crash_site(seed)
-    site.run(24 * DAYS)
-    return site
+def run_of(seed: int) -> CrashSite:
+    crash_site, _ = make_crash_site(seed)
+    crash_site.run(24 * DAYS)
+    return crash_site

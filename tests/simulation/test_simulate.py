@@ -257,9 +257,9 @@ def test_the_command_writes_what_it_found_as_json(tmp_path: Path, capsys: pytest
     document = json.loads(target.read_text(encoding="utf-8"))
     assert document.keys() >= KEYS
     assert (document["runs"], document["violations"], document["first_seed"]) == (3, 0, 0)
-    told = capsys.readouterr()
-    assert "3 runs of 0.5 days from seed 0: 0 violations" in told.out
-    assert "3 of 3 runs, 0 violations" in told.err
+    reported = capsys.readouterr()
+    assert "3 runs of 0.5 days from seed 0: 0 violations" in reported.out
+    assert "3 of 3 runs, 0 violations" in reported.err
 
 
 def test_the_summary_says_how_many_runs_were_of_months(results: list[RunResult]) -> None:
@@ -272,9 +272,9 @@ def test_the_summary_says_how_many_runs_were_of_months(results: list[RunResult])
 
 def test_one_seed_alone_is_told_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", "--seed", "7", "--days", "0.5"]) == 0
-    told = capsys.readouterr().out
-    assert "Seed 7, 0.5 days" in told
-    assert "all well" in told
+    reported = capsys.readouterr().out
+    assert "Seed 7, 0.5 days" in reported
+    assert "all well" in reported
 
 
 def test_a_violation_is_an_exit_code_and_a_story(
@@ -283,10 +283,10 @@ def test_a_violation_is_an_exit_code_and_a_story(
     monkeypatch.setattr(openings, "openings_blocked", lambda *_: None)
     monkeypatch.setattr(hedging_moves, "follow_due", lambda *_: 0)
     assert main(["simulate", "--seed", "0", "--days", "1", "--json", "-"]) == 1
-    told = capsys.readouterr()
-    assert json.loads(told.out)["violations"] == 1
-    assert "VIOLATION" in told.err
-    assert "The last" in told.err
+    reported = capsys.readouterr()
+    assert json.loads(reported.out)["violations"] == 1
+    assert "VIOLATION" in reported.err
+    assert "The last" in reported.err
 
 
 @pytest.mark.parametrize("wrong", [["--runs", "0"], ["--workers", "0"], ["--days", "0"]])

@@ -139,7 +139,7 @@ def test_a_seed_has_the_account_and_the_market_of_the_other_door() -> None:
 # --- the network ------------------------------------------------------------------------------------------------------
 
 
-class Scene:
+class NetworkHarness:
     """An exchange behind a network."""
 
     def __init__(self, *cuts: Cut) -> None:
@@ -152,8 +152,8 @@ class Scene:
         self.crash_point = CrashPoint()
         self.line = NetworkLink(self.network, self.crash_point, has_market_streams=False)
 
-    def run(self, story: Coroutine[Any, Any, Any]) -> Any:
-        return run_virtual(self.clock, story)
+    def run(self, script: Coroutine[Any, Any, Any]) -> Any:
+        return run_virtual(self.clock, script)
 
 
 def cut(network_fault: NetworkFault) -> Cut:
@@ -173,58 +173,58 @@ def cut(network_fault: NetworkFault) -> Cut:
 def test_a_cut_harms_requests_in_its_own_way(
     network_fault: NetworkFault, arrives: int, error: type[Exception] | None
 ) -> None:
-    scene = Scene(cut(network_fault))
+    harness = NetworkHarness(cut(network_fault))
 
-    async def story() -> Exception | None:
+    async def script() -> Exception | None:
         try:
-            async with scene.clock.timeout(5.0):
-                await scene.line.send(TIME)
+            async with harness.clock.timeout(5.0):
+                await harness.line.send(TIME)
         except (NotSent, OutcomeUnknown, TimeoutError) as wrong:
             return wrong
         return None
 
-    assert type(scene.run(story())) is (error or type(None))
-    assert len(scene.answers) == arrives
-    assert scene.network.faulted == (network_fault is not NetworkFault.STREAMS)
+    assert type(harness.run(script())) is (error or type(None))
+    assert len(harness.answers) == arrives
+    assert harness.network.faulted == (network_fault is not NetworkFault.STREAMS)
 
 
 @pytest.mark.parametrize(("pass_point", "arrives"), [(0, 0), (1, 1), (2, 1)])
 def test_what_has_left_arrives_whoever_dies(pass_point: int, arrives: int) -> None:
-    scene = Scene()
-    scene.crash_point.fail_after(pass_point)
+    harness = NetworkHarness()
+    harness.crash_point.fail_after(pass_point)
 
-    async def story() -> None:
+    async def script() -> None:
         with pytest.raises(SimulatedCrash):
-            await scene.line.send(TIME)
-        await scene.clock.sleep(1.0)
+            await harness.line.send(TIME)
+        await harness.clock.sleep(1.0)
 
-    scene.run(story())
-    assert len(scene.answers) == arrives
+    harness.run(script())
+    assert len(harness.answers) == arrives
 
 
 def test_streams_of_the_market_stay_shut_where_only_the_account_is_heard() -> None:
-    scene = Scene()
+    harness = NetworkHarness()
 
-    async def story() -> None:
-        async with scene.line.connect("wss://fstream.asterdex.com/ws/key"):
+    async def script() -> None:
+        async with harness.line.connect("wss://fstream.asterdex.com/ws/key"):
             pass
         with pytest.raises(NotSent):
-            async with scene.line.connect("wss://fstream.asterdex.com/stream?streams=!bookTicker"):
+            async with harness.line.connect("wss://fstream.asterdex.com/stream?streams=!bookTicker"):
                 pass
 
-    scene.run(story())
+    harness.run(script())
 
 
 @pytest.mark.parametrize("network_fault", [NetworkFault.REFUSED, NetworkFault.STREAMS])
 def test_streams_cannot_be_opened_in_a_cut(network_fault: NetworkFault) -> None:
-    scene = Scene(cut(network_fault))
+    harness = NetworkHarness(cut(network_fault))
 
-    async def story() -> None:
+    async def script() -> None:
         with pytest.raises(NotSent):
-            async with scene.line.connect("wss://fstream.asterdex.com/ws/key"):
+            async with harness.line.connect("wss://fstream.asterdex.com/ws/key"):
                 pass
 
-    scene.run(story())
+    harness.run(script())
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

@@ -332,7 +332,7 @@ class BotHarness:
         """Why each closed hedge ended, oldest first."""
         return [closed.reason for closed in self.ledger.closed]
 
-    def heard(self, kind: type[Kind]) -> list[Kind]:
+    def notices_of(self, kind: type[Kind]) -> list[Kind]:
         """Return the moments of one type."""
         return [notice for notice in self.notices if isinstance(notice, kind)]
 

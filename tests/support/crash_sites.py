@@ -36,7 +36,7 @@ from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
 from support.worlds import ScriptedMarketData
 
-__all__ = ["Checkpoint", "CrashPoint", "Site", "equity_change"]
+__all__ = ["Checkpoint", "CrashPoint", "CrashSite", "equity_change"]
 
 Answer = TypeVar("Answer")
 ROUNDING = Decimal("1e-12")
@@ -82,7 +82,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     ledger: Ledger = Ledger()
 
 
-class Site:
+class CrashSite:
     """One account and one log, begun at a checkpoint, on which bots live and die."""
 
     def __init__(

@@ -16,14 +16,14 @@ from hedgerow.strategy.hedging import machine as hedging
 from hedgerow.strategy.hedging.machine import Happening, Step, Surroundings
 from support.toy_venue import depth_of, new_job
 
-__all__ = ["ASKS", "BIDS", "Scene", "closing", "following", "leading", "reject_forever"]
+__all__ = ["ASKS", "BIDS", "HedgingHarness", "closing", "following", "leading", "reject_forever"]
 
 BookSide: TypeAlias = tuple[tuple[str, str], ...]
 BIDS: BookSide = (("99.99", "40"),)
 ASKS: BookSide = (("100.01", "40"),)
 
 
-class Scene:
+class HedgingHarness:
     """A job and what the venue says to it; both books have 40 coins a cent from 100 unless a test says otherwise."""
 
     def __init__(self, job: HedgeExecution) -> None:
@@ -44,12 +44,12 @@ class Scene:
         self.armed: list[datetime] = []
         """When the dead man's switch was set; it is confirmed at once."""
 
-    def after(self, seconds: float) -> "Scene":
+    def after(self, seconds: float) -> "HedgingHarness":
         """Let time pass, and tell the machine so."""
         self.now += timedelta(seconds=seconds)
         return self.receive(None)
 
-    def receive(self, event: Happening) -> "Scene":
+    def receive(self, event: Happening) -> "HedgingHarness":
         self.taken = hedging.step(self.job, event, self.around)
         self.job = self.taken.job
         if isinstance(self.taken.command, ArmDeadMan):
@@ -87,7 +87,7 @@ class Scene:
     def command(self) -> Command | None:
         return self.taken.command
 
-    def fills(self, quantity: str | None = None) -> "Scene":
+    def fills(self, quantity: str | None = None) -> "HedgingHarness":
         """End the order at work with ``quantity`` filled, all of it unless given."""
         assert self.job.working
         order = self.job.working.order
@@ -103,7 +103,7 @@ class Scene:
             )
         )
 
-    def rejects(self, kind: RejectKind | None, *, retry_after_seconds: float | None = None) -> "Scene":
+    def rejects(self, kind: RejectKind | None, *, retry_after_seconds: float | None = None) -> "HedgingHarness":
         assert self.job.working
         return self.receive(
             ev.OrderEnded(
@@ -118,15 +118,15 @@ class Scene:
             )
         )
 
-    def unknown(self) -> "Scene":
+    def unknown(self) -> "HedgingHarness":
         assert self.job.working
         client_id = self.job.working.order.client_id
         return self.receive(ev.OrderOutcomeUnknown(at=self.now, client_id=client_id, detail="timeout"))
 
-    def prepared(self) -> "Scene":
+    def prepared(self) -> "HedgingHarness":
         return self.receive(ev.LeverageSet(at=self.now, symbol="ABCUSDT", leverage=1))
 
-    def transferred(self) -> "Scene":
+    def transferred(self) -> "HedgingHarness":
         command = self.command
         assert isinstance(command, TransferFunds)
         return self.receive(
@@ -138,29 +138,29 @@ class Scene:
             )
         )
 
-    def refused(self) -> "Scene":
+    def refused(self) -> "HedgingHarness":
         assert self.command
         return self.receive(ev.CommandRefused(at=self.now, command=self.command, code=-5, detail="not allowed"))
 
 
-def leading(**plan: Any) -> Scene:
+def leading(**plan: Any) -> HedgingHarness:
     """Return an opening whose preparations are done: its first slice is at work."""
-    return Scene(new_job(ExecutionKind.OPEN, **plan)).after(0).prepared().prepared()
+    return HedgingHarness(new_job(ExecutionKind.OPEN, **plan)).after(0).prepared().prepared()
 
 
-def following(**plan: Any) -> Scene:
+def following(**plan: Any) -> HedgingHarness:
     """Return an opening whose first slice filled: its first perpetual order is at work."""
     return leading(**plan).fills()
 
 
-def closing(**plan: Any) -> Scene:
-    return Scene(new_job(ExecutionKind.CLOSE, **{"spot": "10", **plan})).after(0)
+def closing(**plan: Any) -> HedgingHarness:
+    return HedgingHarness(new_job(ExecutionKind.CLOSE, **{"spot": "10", **plan})).after(0)
 
 
-def reject_forever(scene: Scene, kind: RejectKind | None, seconds: float, pause: float = 1) -> None:
+def reject_forever(harness: HedgingHarness, kind: RejectKind | None, seconds: float, pause: float = 1) -> None:
     """Let every order fail the same way for so long."""
-    until = scene.now + timedelta(seconds=seconds)
-    while scene.now < until and not scene.job.state.ended:
-        if scene.job.working:
-            scene.rejects(kind) if kind else scene.fills("0")
-        scene.after(pause)
+    until = harness.now + timedelta(seconds=seconds)
+    while harness.now < until and not harness.job.state.ended:
+        if harness.job.working:
+            harness.rejects(kind) if kind else harness.fills("0")
+        harness.after(pause)

@@ -132,8 +132,8 @@ def history_of(plans: list[HedgePlan], imported: Decimal | None = None) -> Histo
     for number, plan in enumerate(plans):
         writer = _Writer(LedgerBuilder(f"h{number}", at=now), plan, number)
         made.append(writer.write())
-        events += writer.diary.events
-        now = writer.diary.now + timedelta(minutes=5)
+        events += writer.builder.events
+        now = writer.builder.now + timedelta(minutes=5)
         dust, cost = dust + writer.kept, cost + made[-1].residue_value
     events.append(ev.CycleCompleted(at=now, number=3))
     return History(events=tuple(events), made=tuple(made), dust=dust, dust_cost=cost, ended_at=now)
@@ -142,55 +142,55 @@ def history_of(plans: list[HedgePlan], imported: Decimal | None = None) -> Histo
 class _Writer:
     """Writes one hedge into a log, and adds up its cash."""
 
-    def __init__(self, diary: LedgerBuilder, plan: HedgePlan, number: int) -> None:
-        self.diary, self._plan, self._number = diary, plan, number
-        self._made = HedgeMade(hedge_id=diary.hedge_id, end=plan.end)
+    def __init__(self, builder: LedgerBuilder, plan: HedgePlan, number: int) -> None:
+        self.builder, self._plan, self._number = builder, plan, number
+        self._made = HedgeMade(hedge_id=builder.hedge_id, end=plan.end)
         self.kept = Decimal(0)
         self._trades = 0
 
     def write(self) -> HedgeMade:
-        plan, made, diary = self._plan, self._made, self.diary
-        diary.begin()
+        plan, made, builder = self._plan, self._made, self.builder
+        builder.begin()
         for index, (quantity, spot, perp) in enumerate(plan.slices):
             self._trade(f"s-{index}", Side.BUY, quantity, spot)
             if plan.end != ABORTED:
                 self._trade(f"p-{index}", Side.SELL, quantity, perp)
         if plan.end != ABORTED:
-            diary.opened()
+            builder.opened()
             for number, amount in enumerate(plan.payments):
-                diary.wait(hours=8).paid(amount, 1000 * (self._number + 1) + number)
+                builder.wait(hours=8).paid(amount, 1000 * (self._number + 1) + number)
                 made.funding += amount
         if plan.end != HELD:
             self._end()
         return made
 
     def _end(self) -> None:
-        plan, made, diary = self._plan, self._made, self.diary
+        plan, made, builder = self._plan, self._made, self.builder
         kept = min(plan.residue, made.coins)
         sold, short = made.coins - kept, made.short
         worth = kept * plan.spot_price
         if plan.end == LOST:
             self._taken(sold, short)
             lost = ev.HedgeLost(
-                at=diary.now, hedge_id=diary.hedge_id, reason=Reason.CLOSED_EXTERNALLY, residue_value=worth
+                at=builder.now, hedge_id=builder.hedge_id, reason=Reason.CLOSED_EXTERNALLY, residue_value=worth
             )
-            diary.tell(lost)
+            builder.record(lost)
         else:
             if plan.end == CLOSED:
-                diary.begin(ExecutionKind.CLOSE)
+                builder.begin(ExecutionKind.CLOSE)
             self._trade("s-90", Side.SELL, sold, plan.spot_price)
             if plan.end == CLOSED:
                 self._trade("p-90", Side.BUY, short, plan.perp_price)
-                diary.closed(residue=worth)
+                builder.closed(residue=worth)
             else:
-                diary.aborted(residue=worth)
+                builder.aborted(residue=worth)
         if kept:
-            diary.dust(kept, worth)
+            builder.dust(kept, worth)
         self.kept, made.residue_value = kept, worth
 
     def _trade(self, name: str, side: Side, quantity: Decimal, price: Decimal) -> None:
         plan, made = self._plan, self._made
-        self.diary.trade(name, side, quantity, price)
+        self.builder.trade(name, side, quantity, price)
         spot, buys, notional = name.startswith("s"), side is Side.BUY, quantity * price
         fee = notional * SPOT_FEE
         in_coin = spot and buys and (plan.fee_in_coin or not plan.booked)
@@ -198,7 +198,7 @@ class _Writer:
             taken, asset = (quantity * SPOT_FEE, COIN) if in_coin else (fee, QUOTE)
             self._trades += 1
             trade_id = 100 * (self._number + 1) + self._trades
-            self.diary.fee(name, side, quantity, price, fee=taken, asset=asset, value=fee, trade_id=trade_id)
+            self.builder.fee(name, side, quantity, price, fee=taken, asset=asset, value=fee, trade_id=trade_id)
         made.fees += fee
         made.cash += (-notional if buys else notional) - (Decimal(0) if in_coin else fee)
         if spot:
@@ -208,12 +208,12 @@ class _Writer:
 
     def _taken(self, coins: Decimal, short: Decimal) -> None:
         """Let the legs be closed by trades that are not the bot's, free of fees."""
-        plan, diary, made = self._plan, self.diary, self._made
+        plan, builder, made = self._plan, self.builder, self._made
         trades = ((Market.SPOT, Side.SELL, coins, plan.spot_price), (Market.PERP, Side.BUY, short, plan.perp_price))
         fills = tuple(
             Fill(
                 market=market,
-                symbol=diary.pair.symbol,
+                symbol=builder.pair.symbol,
                 trade_id=9000 + 10 * self._number + index,
                 order_id=9,
                 side=side,
@@ -221,10 +221,10 @@ class _Writer:
                 price=price,
                 fee=Decimal(0),
                 fee_asset=QUOTE,
-                at=diary.now,
+                at=builder.now,
             )
             for index, (market, side, quantity, price) in enumerate(trades)
         )
-        diary.tell(ev.ExternalFills(at=diary.now, hedge_id=diary.hedge_id, fills=fills, cause="by hand"))
+        builder.record(ev.ExternalFills(at=builder.now, hedge_id=builder.hedge_id, fills=fills, cause="by hand"))
         made.cash += coins * plan.spot_price - short * plan.perp_price
         made.coins, made.short = made.coins - coins, Decimal(0)

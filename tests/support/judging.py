@@ -19,7 +19,7 @@ from hedgerow.simulation.harness import ExchangeHarness
 from hedgerow.strategy.parameters import StrategyParameters
 from support.worlds import SYMBOL, ScriptedMarketData, make_world
 
-__all__ = ["JudgedExchange", "LegScene"]
+__all__ = ["JudgedExchange", "LegHarness"]
 
 
 class JudgedExchange:
@@ -36,7 +36,7 @@ class JudgedExchange:
         return fill.client_id
 
 
-class LegScene:
+class LegHarness:
     """Legs that the bot, the owner and the venue trade, and the judge of them."""
 
     def __init__(self, *, coins: str = "0", price: str = "100", parameters: StrategyParameters | None = None) -> None:
@@ -53,40 +53,40 @@ class LegScene:
         self.conduct = Conduct(door, lambda: settings, self.legs)
         self.duties = Duties(door, lambda: settings)
 
-    def advance_time(self, seconds: float) -> "LegScene":
+    def advance_time(self, seconds: float) -> "LegHarness":
         """Let time pass."""
         self.world.advance(self.world.now + timedelta(seconds=seconds))
         return self
 
-    def buys(self, quantity: str) -> "LegScene":
+    def buys(self, quantity: str) -> "LegHarness":
         """Let the bot buy coins."""
         return self._trade(Market.SPOT, Side.BUY, quantity)
 
-    def sells(self, quantity: str) -> "LegScene":
+    def sells(self, quantity: str) -> "LegHarness":
         """Let the bot sell coins."""
         return self._trade(Market.SPOT, Side.SELL, quantity)
 
-    def shorts(self, quantity: str) -> "LegScene":
+    def shorts(self, quantity: str) -> "LegHarness":
         """Let the bot sell the perpetual."""
         return self._trade(Market.PERP, Side.SELL, quantity)
 
-    def covers(self, quantity: str) -> "LegScene":
+    def covers(self, quantity: str) -> "LegHarness":
         """Let the bot buy the short back."""
         return self._trade(Market.PERP, Side.BUY, quantity)
 
-    def owner_sells(self, quantity: str) -> "LegScene":
+    def owner_sells(self, quantity: str) -> "LegHarness":
         """Let the owner sell coins."""
         return self._act(lambda: self._trade(Market.SPOT, Side.SELL, quantity))
 
-    def deleverages(self, quantity: str) -> "LegScene":
+    def deleverages(self, quantity: str) -> "LegHarness":
         """Let the venue close a part of the short."""
         return self._act(lambda: self.world.deleverage(SYMBOL, Decimal(quantity)))
 
-    def deposits(self, amount: str) -> "LegScene":
+    def deposits(self, amount: str) -> "LegHarness":
         """Let the owner do what concerns no leg."""
         return self._act(lambda: self.world.deposit(Wallet.SPOT, QUOTE_ASSET, Decimal(amount)))
 
-    def holds(self, ledger: Ledger) -> "LegScene":
+    def holds(self, ledger: Ledger) -> "LegHarness":
         """Let the bot know so much."""
         self.legs.ledger = ledger
         return self
@@ -109,13 +109,13 @@ class LegScene:
         """The present time."""
         return self.world.now
 
-    def _trade(self, market: Market, side: Side, quantity: str) -> "LegScene":
+    def _trade(self, market: Market, side: Side, quantity: str) -> "LegHarness":
         self.world.trade_by_hand(
             market, SYMBOL, side, Decimal(quantity), reduce_only=market is Market.PERP and side is Side.BUY
         )
         return self
 
-    def _act(self, act: Callable[[], object]) -> "LegScene":
+    def _act(self, act: Callable[[], object]) -> "LegHarness":
         list(self.legs.look())
         before = self.world.account()
         act()

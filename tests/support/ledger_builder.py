@@ -37,7 +37,7 @@ class LedgerBuilder:
         """What the bot knows after all of it."""
         return fold(self.events)
 
-    def tell(self, *events: ev.Event) -> "LedgerBuilder":
+    def record(self, *events: ev.Event) -> "LedgerBuilder":
         """Add events as they are."""
         self.events += events
         self.now += timedelta(seconds=1)
@@ -53,7 +53,7 @@ class LedgerBuilder:
     def begin(self, kind: ExecutionKind = ExecutionKind.OPEN) -> "LedgerBuilder":
         """Start a job on the hedge."""
         job = new_job(kind, pair=self.pair, spot="10", perp="10" if kind is not ExecutionKind.TRIM else "0")
-        return self.tell(ev.ExecutionStarted(at=self.now, execution=replace(job, hedge_id=self.hedge_id)))
+        return self.record(ev.ExecutionStarted(at=self.now, execution=replace(job, hedge_id=self.hedge_id)))
 
     def issue(
         self, name: str, side: Side, quantity: Number, price: Number, *, fee_rate: Number = SPOT_FEE
@@ -68,11 +68,11 @@ class LedgerBuilder:
             price=Decimal(price),
         )
         command = PlaceOrder(hedge_id=self.hedge_id, order=request, fee_rate=Decimal(fee_rate))
-        return self.tell(ev.CommandIssued(at=self.now, command=command))
+        return self.record(ev.CommandIssued(at=self.now, command=command))
 
     def ends(self, name: str, quantity: Number = 0, notional: Number = 0) -> "LedgerBuilder":
         """Report the end of an order with its cumulative fills."""
-        return self.tell(
+        return self.record(
             ev.OrderEnded(
                 at=self.now,
                 client_id=f"{self.hedge_id}-{name}",
@@ -116,7 +116,7 @@ class LedgerBuilder:
             at=self.now,
         )
         quote = Decimal(fee if value is None else value)
-        return self.tell(
+        return self.record(
             ev.FeeBooked(at=self.now, client_id=f"{self.hedge_id}-{name}", fill=fill, fee_quote=quote),
         )
 
@@ -127,18 +127,18 @@ class LedgerBuilder:
     # --- the hedge
 
     def opened(self) -> "LedgerBuilder":
-        return self.tell(ev.HedgeOpened(at=self.now, hedge_id=self.hedge_id))
+        return self.record(ev.HedgeOpened(at=self.now, hedge_id=self.hedge_id))
 
     def closed(self, residue: Number = 0, reason: Reason = Reason.FEES_COVERED) -> "LedgerBuilder":
-        return self.tell(
+        return self.record(
             ev.HedgeClosed(at=self.now, hedge_id=self.hedge_id, reason=reason, residue_value=Decimal(residue))
         )
 
     def repaired(self) -> "LedgerBuilder":
-        return self.tell(ev.HedgeRepaired(at=self.now, hedge_id=self.hedge_id))
+        return self.record(ev.HedgeRepaired(at=self.now, hedge_id=self.hedge_id))
 
     def aborted(self, residue: Number = 0) -> "LedgerBuilder":
-        return self.tell(
+        return self.record(
             ev.HedgeAborted(
                 at=self.now,
                 hedge_id=self.hedge_id,
@@ -153,13 +153,13 @@ class LedgerBuilder:
     ) -> "LedgerBuilder":
         """Book a funding payment, of now unless its stamp is given."""
         payment = FundingPayment(symbol=symbol, amount=Decimal(amount), tran_id=tran_id, at=at or self.now)
-        return self.tell(ev.FundingReceived(at=self.now, payment=payment))
+        return self.record(ev.FundingReceived(at=self.now, payment=payment))
 
     def dust(self, quantity: Number, cost: Number) -> "LedgerBuilder":
-        return self.tell(ev.DustKept(at=self.now, lot=self._lot(quantity, cost)))
+        return self.record(ev.DustKept(at=self.now, lot=self._lot(quantity, cost)))
 
     def swept(self, quantity: Number, cost: Number) -> "LedgerBuilder":
-        return self.tell(ev.DustSwept(at=self.now, hedge_id=self.hedge_id, lot=self._lot(quantity, cost)))
+        return self.record(ev.DustSwept(at=self.now, hedge_id=self.hedge_id, lot=self._lot(quantity, cost)))
 
     def _lot(self, quantity: Number, cost: Number) -> DustLot:
         return DustLot(asset=self.pair.base, quantity=Decimal(quantity), cost=Decimal(cost))

@@ -58,4 +58,4 @@ def by_hand(
 def assert_sound(harness: BotHarness) -> None:
     """Check that the books agree with the exchange and no cycle failed."""
     harness.check()
-    assert [notice.error for notice in harness.heard(CycleFailed)] == []
+    assert [notice.error for notice in harness.notices_of(CycleFailed)] == []

@@ -23,7 +23,7 @@ class MemoryConnection:
         self.sent: list[Any] = []
         self._inbox: asyncio.Queue[Any] = asyncio.Queue()
 
-    def tell(self, value: Any) -> None:
+    def push(self, value: Any) -> None:
         """Let the venue send a value as JSON, or text as it is."""
         self._inbox.put_nowait(value if isinstance(value, str) else msgspec.json.encode(value))
 

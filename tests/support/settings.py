@@ -92,7 +92,7 @@ class OverSockets:
         self._served = ServedExchange(WireVenue(exchange, ExchangeClock(SystemClock(), START, speed=0)))
         followed = FollowedClock(START, self._advance)
         self.clock: VirtualClock = followed
-        self._transport = _Brief()
+        self._transport = UnpooledTransport()
         self.world: Any = _World(exchange, self._served.ask)
         self.venue: Venue = _live(AttendedTransport(self._transport, followed), followed, self._served.hosts)
 
@@ -114,7 +114,7 @@ class OverSockets:
         return self._served.ask(self._served.venue.clock.now)
 
 
-class _Brief(HttpTransport):
+class UnpooledTransport(HttpTransport):
     """Keeps no connection: aiohttp measures their idleness in real time, and would wake a virtual clock each minute."""
 
     async def send(self, request: HttpRequest) -> HttpResponse:

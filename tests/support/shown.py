@@ -7,26 +7,26 @@ from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.notices import CycleEnded, Notice, Recorded
 from hedgerow.strategy.policies import VolumeFarming
-from support.crash_sites import Site
+from support.crash_sites import CrashSite
 
-__all__ = ["Screens"]
+__all__ = ["ScreenObserver"]
 
 HEDGED = {BotState.HEDGED, BotState.HALTED_HEDGED}
 FLAT = {BotState.FLAT, BotState.HALTED_FLAT}
 
 
-class Screens:
+class ScreenObserver:
     """A listener that looks after every event and check, and when told to; ``wrongs`` is what was shown too well."""
 
-    def __init__(self, site: Site, policy: VolumeFarming, coins: dict[str, Decimal]) -> None:
+    def __init__(self, crash_site: CrashSite, policy: VolumeFarming, coins: dict[str, Decimal]) -> None:
         """``coins`` are the user's."""
-        self._site, self._coins = site, coins
+        self._crash_site, self._coins = crash_site, coins
         self._builder = OutlookBuilder(policy)
         self._outlook: Outlook | None = None
         self.wrongs: list[str] = []
 
     def on_notice(self, notice: Notice) -> None:
-        now = self._site.venue.clock.now()
+        now = self._crash_site.venue.clock.now()
         self._outlook = self._builder.on_notice(notice, now) or self._outlook
         if isinstance(notice, Recorded):
             self.look(notice.after)
@@ -35,7 +35,7 @@ class Screens:
 
     def look(self, ledger: Ledger) -> None:
         """Look with a process that counts as running, and with one that is known to be gone."""
-        now, outlook = self._site.venue.clock.now(), self._outlook
+        now, outlook = self._crash_site.venue.clock.now(), self._outlook
         process = Process(state=ProcessState.RUNNING, pid=outlook.pid if outlook else None, last_beat=now)
         report = bot_state(ledger, process, outlook, now)
         apart = self._apart()
@@ -51,10 +51,10 @@ class Screens:
 
     def _apart(self) -> str:
         """Return what differs on the exchange by more than 2 % and than an order can change; empty = nothing."""
-        account = self._site.world.account()
-        for pair in self._site.market_data.pairs:
+        account = self._crash_site.world.account()
+        for pair in self._crash_site.market_data.pairs:
             own = account.coin(pair.base).total - self._coins.get(pair.base, Decimal(0))
-            short, prices = account.short(pair.symbol), self._site.world.prices(pair.symbol)
+            short, prices = account.short(pair.symbol), self._crash_site.world.prices(pair.symbol)
             least = max(pair.lot_step, pair.min_notional / prices.spot) if prices else pair.lot_step
             if abs(own - short) > max(2 * least, Decimal("0.02") * max(own, short)):
                 return f"{pair.symbol} has {own} coins against {short}"

@@ -43,12 +43,12 @@ class StreamHarness:
         self.notifications: list[Notification] = []
         self.venue.account_cache.subscribe(self.notifications.append)
 
-    def play(self, story: Callable[["StreamHarness"], Coroutine[Any, Any, Result]]) -> Result:
+    def play(self, script: Callable[["StreamHarness"], Coroutine[Any, Any, Result]]) -> Result:
         """Play a story while the streams run."""
 
         async def main() -> Result:
             async with self.listening():
-                return await story(self)
+                return await script(self)
 
         return run_virtual(self.clock, main())
 
@@ -66,12 +66,12 @@ class StreamHarness:
     def mark(self, price: str = "101") -> None:
         """Let the mark price stream send once."""
         row = {"e": "markPriceUpdate", "E": 1, "s": SYMBOL, "p": price, "i": "100.5", "r": "0.0005", "T": millis(NOW)}
-        self.wire.newest(FUTURES).tell({"stream": "!markPrice@arr@1s", "data": [row]})
+        self.wire.newest(FUTURES).push({"stream": "!markPrice@arr@1s", "data": [row]})
 
     def book(self, market: Market, bid: str = "100.99", update: int = 1) -> None:
         """Let a book stream send once."""
         row = {"e": "bookTicker", "u": update, "E": 1, "T": 1, "s": SYMBOL, "b": bid, "B": "1", "a": "101.01", "A": "2"}
-        self.wire.newest(FUTURES if market is PERP else SPOT_BOOKS).tell({"stream": "!bookTicker", "data": row})
+        self.wire.newest(FUTURES if market is PERP else SPOT_BOOKS).push({"stream": "!bookTicker", "data": row})
 
     async def beat(self) -> None:
         """Let every bulk stream send once."""

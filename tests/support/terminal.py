@@ -20,7 +20,7 @@ from rich.cells import cell_len
 from hedgerow.clock import SystemClock
 from support.command_runner import COMMAND
 
-__all__ = ["Screen", "Shown", "Terminal", "on_terminal", "plain_lines"]
+__all__ = ["Screen", "Terminal", "TerminalOutput", "on_terminal", "plain_lines"]
 
 CLOCK = SystemClock()
 PATIENCE_SECONDS = 60.0
@@ -32,7 +32,7 @@ def plain_lines(written: str) -> list[str]:
     return [line.rstrip("\r").split("\r")[-1].rstrip() for line in ESCAPE.sub("", written).split("\n")]
 
 
-class Shown(Struct, frozen=True):
+class TerminalOutput(Struct, frozen=True):
     """What a command left on the terminal."""
 
     code: int
@@ -52,7 +52,7 @@ class Shown(Struct, frozen=True):
         return "\n".join(self.lines)
 
     @property
-    def words(self) -> str:
+    def flat_text(self) -> str:
         """The text with all white space made one blank: for sentences that may have been wrapped."""
         return " ".join(self.text.split())
 
@@ -143,13 +143,15 @@ class Terminal:
                 raise AssertionError(f"{text!r} did not come within {seconds} s:\n{ESCAPE.sub('', self.written)}")
         return self.written
 
-    def end(self, seconds: float = PATIENCE_SECONDS) -> Shown:
+    def end(self, seconds: float = PATIENCE_SECONDS) -> TerminalOutput:
         """Wait for the command to end and return what it showed."""
         until = CLOCK.monotonic() + seconds
         while self._read(max(0.0, until - CLOCK.monotonic())):
             if CLOCK.monotonic() > until:
                 raise AssertionError(f"still running after {seconds} s:\n{ESCAPE.sub('', self.written)}")
-        return Shown(self.process.wait(max(1.0, until - CLOCK.monotonic())), self.written, self.columns, self.rows)
+        return TerminalOutput(
+            self.process.wait(max(1.0, until - CLOCK.monotonic())), self.written, self.columns, self.rows
+        )
 
     def _read(self, seconds: float) -> bool:
         """Read what is there within ``seconds``; False once the other side is closed."""
@@ -165,7 +167,7 @@ class Terminal:
 
 def on_terminal(
     *words: object, home: Path, columns: int = 80, rows: int = 40, env: dict[str, str] | None = None
-) -> Shown:
+) -> TerminalOutput:
     """Run a command to its end on a terminal of this size, in the folder ``home``."""
     with Terminal(*words, home=home, columns=columns, rows=rows, env=env) as terminal:
         return terminal.end()

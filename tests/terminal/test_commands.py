@@ -15,7 +15,7 @@ from hedgerow.config.presets import PRESETS, PresetName, preset_text
 from hedgerow.domain.formats import signed_amount
 from support.command_runner import COMMAND, EAGER, process, write_config
 from support.local_aster import LocalAster, local_aster
-from support.terminal import Shown, Terminal, on_terminal
+from support.terminal import Terminal, TerminalOutput, on_terminal
 
 CONFIG = "config_volume_farming_strategy.json"
 NARROW, USUAL, WIDE = 60, 80, 120
@@ -39,7 +39,7 @@ def aster() -> Iterator[LocalAster]:
         yield exchange
 
 
-def fits(seen: Shown) -> Shown:
+def fits(seen: TerminalOutput) -> TerminalOutput:
     """Check that nothing is longer than the screen; a single word, a path for example, is left whole."""
     assert [line for line in seen.too_long if len(line.split()) > 1] == []
     assert "Traceback" not in seen.text
@@ -52,7 +52,7 @@ def piped(*words: object, home: Path) -> list[str]:
     return done.communicate(timeout=120)[0].split()
 
 
-def rows_below(seen: Shown, title: str) -> tuple[str, list[str]]:
+def rows_below(seen: TerminalOutput, title: str) -> tuple[str, list[str]]:
     """Return the heading line and the lines of a table."""
     lines = seen.lines
     at = next(index for index, line in enumerate(lines) if line.startswith(title))
@@ -130,7 +130,7 @@ def test_books_show_amounts_whole_and_the_verdict(home: Path, columns: int) -> N
     words = block_of(hedge["hedge"], lines)
     assert signed_amount(Decimal(hedge["net_profit"])) in words
     assert signed_amount(Decimal(hedge["net_if_closed"])) in words
-    assert "The books agree with the exchange: difference 0." in seen.words
+    assert "The books agree with the exchange: difference 0." in seen.flat_text
 
 
 @WIDTHS
@@ -200,7 +200,7 @@ def test_one_section_is_shown_alone_and_a_misspelled_setting_names_the_nearest(h
 
     wrong = fits(on_terminal("config", "min_fundin_apr", home=home))
     assert wrong.code == 2
-    assert "the nearest one is funding_rate_strategy.min_funding_apr" in wrong.words
+    assert "the nearest one is funding_rate_strategy.min_funding_apr" in wrong.flat_text
 
 
 # --- everything else -------------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def test_one_section_is_shown_alone_and_a_misspelled_setting_names_the_nearest(h
 def test_no_line_is_longer_than_the_screen(home: Path, words: list[str], verdict: str, columns: int) -> None:
     seen = fits(on_terminal(*words, home=home, columns=columns, env={"HEDGEROW_NETWORK": "http://127.0.0.1:9"}))
 
-    assert verdict in seen.words
+    assert verdict in seen.flat_text
 
 
 @pytest.mark.parametrize("name", ["run", "demo", "status"])
@@ -244,7 +244,7 @@ def test_every_finding_of_the_doctor_is_there_word_for_word(aster: LocalAster, h
     findings = read(home / "doctor.json")
     assert {"first check", "fees", "market"} <= {finding["subject"] for finding in findings}
     for finding in findings:
-        assert " ".join(f"{finding['subject']}: {finding['text']}".split()) in seen.words
+        assert " ".join(f"{finding['subject']}: {finding['text']}".split()) in seen.flat_text
 
 
 @WIDTHS
@@ -275,7 +275,7 @@ def test_an_interrupted_demo_reports_what_was_played(home: Path) -> None:
     assert seen.code == 1
     assert document["interrupted"] is True
     assert 0 < document["cycles"] < 300 * 288
-    assert "Note: interrupted before " in seen.words
+    assert "Note: interrupted before " in seen.flat_text
     assert "Net profit" in seen.text
     assert "interrupted before" in (home / "part.html").read_text(encoding="utf-8")
 
@@ -286,7 +286,7 @@ def test_a_running_bot_wraps_its_log_at_words(home: Path) -> None:
         terminal.interrupt()
         seen = fits(terminal.end())
 
-    assert "Capital cap: none, up to 95% of the smaller wallet a leg" in seen.words
+    assert "Capital cap: none, up to 95% of the smaller wallet a leg" in seen.flat_text
     assert "SHUTDOWN" in seen.text
 
 
@@ -321,8 +321,8 @@ def test_a_backup_and_a_closing_say_what_they_did(home: Path, tmp_path: Path, co
 
     assert (copy / "saved.db").exists()
     assert "saved.db" in saved.text
-    assert "net $" in closed.words or "net -$" in closed.words
-    assert "No position is held" in again.words
+    assert "net $" in closed.flat_text or "net -$" in closed.flat_text
+    assert "No position is held" in again.flat_text
 
 
 @WIDTHS
@@ -337,8 +337,8 @@ def test_init_asks_which_preset_until_the_answer_is_one(tmp_path: Path, columns:
 
     assert seen.code == 0
     for preset in PRESETS.values():
-        assert preset.what in seen.words
-        assert preset.what_not in seen.words
+        assert preset.what in seen.flat_text
+        assert preset.what_not in seen.flat_text
     assert (tmp_path / CONFIG).read_text(encoding="utf-8") == preset_text(PresetName.PATIENT)
 
 

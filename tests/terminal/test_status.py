@@ -26,7 +26,7 @@ from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support.ledger_builder import LedgerBuilder
-from support.terminal import Shown, Terminal, on_terminal
+from support.terminal import Terminal, TerminalOutput, on_terminal
 from support.views import account, listing, market_of, short_of
 
 WIDTHS = pytest.mark.parametrize("columns", [80, 120])
@@ -36,16 +36,16 @@ DETAIL = (
 POLICY = VolumeFarming(StrategyParameters())
 
 
-class Scene:
+class HomeHarness:
     """A home as a bot leaves it or has it: log, heartbeat and outlook; the bot's clock stands where the log ends."""
 
     def __init__(self, folder: Path) -> None:
         self.home = Home(folder=folder, mode=HomeMode.PAPER)
-        self.diary = LedgerBuilder()
+        self.builder = LedgerBuilder()
         self.changes: dict[str, object] = {}
 
-    def hedged(self) -> "Scene":
-        self.diary.open_hedge().paid("1.25", 1).wait(hours=9)
+    def hedged(self) -> "HomeHarness":
+        self.builder.open_hedge().paid("1.25", 1).wait(hours=9)
         return self
 
     def leave(self, *, alive: bool = True, beat: bool = True, pid: int | None = None) -> None:
@@ -54,7 +54,7 @@ class Scene:
 
         async def write() -> None:
             store = SqliteStore(self.home.events)
-            await store.append(self.diary.events, durable=True)
+            await store.append(self.builder.events, durable=True)
             await store.close()
 
         asyncio.run(write())
@@ -65,11 +65,11 @@ class Scene:
             os.utime(self.home.heartbeat, (at, at))
 
     def _outlook(self, pid: int) -> Outlook:
-        at, ledger = self.diary.now, self.diary.ledger
+        at, ledger = self.builder.now, self.builder.ledger
         coins = ledger.largest.spot_quantity if ledger.largest else Decimal(0)
         seen = Observation(
             at=at,
-            market=market_of(listing(pair=self.diary.pair, spot=("100.9", "101.1"), perp=("100.9", "101.1")), at=at),
+            market=market_of(listing(pair=self.builder.pair, spot=("100.9", "101.1"), perp=("100.9", "101.1")), at=at),
             account=account(short_of("ABCUSDT", "10"), coins={"ABC": str(coins)}),
         )
         outlook = Outlook(
@@ -94,20 +94,20 @@ class Scene:
         )
         return replace(outlook, **self.changes)
 
-    def show(self, columns: int, *words: str) -> Shown:
+    def show(self, columns: int, *words: str) -> TerminalOutput:
         return on_terminal(
             "status", "--paper", "--home", str(self.home.folder), *words, home=self.home.folder, columns=columns
         )
 
 
-def labels(shown: Shown) -> list[str]:
+def labels(shown: TerminalOutput) -> list[str]:
     return [line[:10].strip() for line in shown.lines if line[:10].strip()]
 
 
 FIVE = ["Position", "Result", "Bot", "Next", "To do"]
 
 
-def fits(shown: Shown, code: int, *, lines: int | None = 5) -> None:
+def fits(shown: TerminalOutput, code: int, *, lines: int | None = 5) -> None:
     assert shown.too_long == []
     assert shown.code == code, shown.text
     if lines is not None:
@@ -116,9 +116,9 @@ def fits(shown: Shown, code: int, *, lines: int | None = 5) -> None:
 
 @WIDTHS
 def test_hedged_says_by_how_much_and_what_closing_makes(tmp_path: Path, columns: int) -> None:
-    scene = Scene(tmp_path).hedged()
-    scene.leave()
-    shown = scene.show(columns)
+    harness = HomeHarness(tmp_path).hedged()
+    harness.leave()
+    shown = harness.show(columns)
     fits(shown, 0)
     assert labels(shown) == FIVE
     assert "Hedged on ABCUSDT, net -0.040 % (-$0.40)" in shown.text
@@ -130,46 +130,46 @@ def test_hedged_says_by_how_much_and_what_closing_makes(tmp_path: Path, columns:
 
 
 def test_a_command_that_status_of_a_paper_bot_names_does_not_mean_the_live_bot_of_the_same_home(tmp_path: Path) -> None:
-    scene = Scene(tmp_path).hedged()
-    scene.leave()
-    assert "Nothing; `hedgerow close --paper` leaves the position." in scene.show(80).words
-    scene.diary.tell(ev.Halted(at=scene.diary.now, reason=HaltReason.USER, detail="lunch"))
-    scene.leave()
-    words = scene.show(80).words
+    harness = HomeHarness(tmp_path).hedged()
+    harness.leave()
+    assert "Nothing; `hedgerow close --paper` leaves the position." in harness.show(80).flat_text
+    harness.builder.record(ev.Halted(at=harness.builder.now, reason=HaltReason.USER, detail="lunch"))
+    harness.leave()
+    words = harness.show(80).flat_text
     assert "ended by `hedgerow resume --paper`" in words
     assert "`hedgerow resume --paper` allows openings again" in words
 
 
 @WIDTHS
 def test_flat_says_what_it_waits_for(tmp_path: Path, columns: int) -> None:
-    scene = Scene(tmp_path)
-    scene.diary.tell(ev.CycleCompleted(at=scene.diary.now, number=1))
-    scene.changes = {"reason": "BTCUSDT: APR 3.31% below 15.00%"}
-    scene.leave()
-    shown = scene.show(columns)
+    harness = HomeHarness(tmp_path)
+    harness.builder.record(ev.CycleCompleted(at=harness.builder.now, number=1))
+    harness.changes = {"reason": "BTCUSDT: APR 3.31% below 15.00%"}
+    harness.leave()
+    shown = harness.show(columns)
     fits(shown, 0)
     assert "Flat, waiting for a pair" in shown.text
-    assert "BTCUSDT: APR 3.31% below 15.00%" in shown.words
+    assert "BTCUSDT: APR 3.31% below 15.00%" in shown.flat_text
 
 
 @WIDTHS
 def test_a_trade_in_flight_has_a_line_of_its_own(tmp_path: Path, columns: int) -> None:
-    scene = Scene(tmp_path)
-    scene.diary.begin().trade("s-1", Side.BUY, 4, 100)
-    scene.leave()
-    shown = scene.show(columns)
+    harness = HomeHarness(tmp_path)
+    harness.builder.begin().trade("s-1", Side.BUY, 4, 100)
+    harness.leave()
+    shown = harness.show(columns)
     fits(shown, 0, lines=None)
     assert labels(shown) == ["Position", "In flight", *FIVE[1:]]
     assert "Opening ABCUSDT" in shown.text
-    assert "spot 0 of 10" in shown.words
+    assert "spot 0 of 10" in shown.flat_text
 
 
 @WIDTHS
 def test_closing_names_its_reason(tmp_path: Path, columns: int) -> None:
-    scene = Scene(tmp_path).hedged()
-    scene.diary.begin(ExecutionKind.CLOSE)
-    scene.leave()
-    shown = scene.show(columns)
+    harness = HomeHarness(tmp_path).hedged()
+    harness.builder.begin(ExecutionKind.CLOSE)
+    harness.leave()
+    shown = harness.show(columns)
     fits(shown, 0, lines=None)
     assert "Closing ABCUSDT: " in shown.text
     assert "if closed now" not in shown.text, "figures of before the trade contradict it"
@@ -181,14 +181,14 @@ def test_closing_names_its_reason(tmp_path: Path, columns: int) -> None:
 def test_legs_that_differ_say_since_when_and_how_much(
     tmp_path: Path, columns: int, seconds: int, title: str, code: int
 ) -> None:
-    scene = Scene(tmp_path).hedged()
-    scene.diary.begin(ExecutionKind.CLOSE)
-    job = scene.diary.ledger.execution
+    harness = HomeHarness(tmp_path).hedged()
+    harness.builder.begin(ExecutionKind.CLOSE)
+    job = harness.builder.ledger.execution
     assert job is not None
-    naked = replace(job, state=ExecutionState.REPAIRING, naked_since=scene.diary.now)
-    scene.diary.tell(ev.ExecutionStepped(at=scene.diary.now, execution=naked)).wait(seconds=seconds - 1)
-    scene.leave()
-    shown = scene.show(columns)
+    naked = replace(job, state=ExecutionState.REPAIRING, naked_since=harness.builder.now)
+    harness.builder.record(ev.ExecutionStepped(at=harness.builder.now, execution=naked)).wait(seconds=seconds - 1)
+    harness.leave()
+    shown = harness.show(columns)
     fits(shown, code, lines=None)
     assert title in shown.text
     assert "without a" in shown.text
@@ -197,25 +197,25 @@ def test_legs_that_differ_say_since_when_and_how_much(
 @WIDTHS
 @pytest.mark.parametrize("held", [True, False])
 def test_a_halt_is_shown_in_full_with_its_remedy(tmp_path: Path, columns: int, *, held: bool) -> None:
-    scene = Scene(tmp_path)
+    harness = HomeHarness(tmp_path)
     if held:
-        scene.hedged()
-    scene.diary.tell(ev.Halted(at=scene.diary.now, reason=HaltReason.DAILY_LOSS, detail=DETAIL))
-    scene.leave()
-    shown = scene.show(columns)
+        harness.hedged()
+    harness.builder.record(ev.Halted(at=harness.builder.now, reason=HaltReason.DAILY_LOSS, detail=DETAIL))
+    harness.leave()
+    shown = harness.show(columns)
     fits(shown, 3, lines=None)
-    assert " ".join(DETAIL.split()) in shown.words
-    assert "the daily loss limit was reached: " in shown.words
-    assert "ended by `hedgerow resume --paper`" in shown.words
-    assert ("stays hedged" if held else "nothing is held") in shown.words
+    assert " ".join(DETAIL.split()) in shown.flat_text
+    assert "the daily loss limit was reached: " in shown.flat_text
+    assert "ended by `hedgerow resume --paper`" in shown.flat_text
+    assert ("stays hedged" if held else "nothing is held") in shown.flat_text
 
 
 @WIDTHS
 def test_a_blind_bot_says_since_when_and_why(tmp_path: Path, columns: int) -> None:
-    scene = Scene(tmp_path).hedged()
-    scene.changes = {"blind_since": scene.diary.now - timedelta(seconds=255), "unread": ("account: HTTP 500",)}
-    scene.leave()
-    shown = scene.show(columns)
+    harness = HomeHarness(tmp_path).hedged()
+    harness.changes = {"blind_since": harness.builder.now - timedelta(seconds=255), "unread": ("account: HTTP 500",)}
+    harness.leave()
+    shown = harness.show(columns)
     fits(shown, 1)
     assert re.search(r"Exchange not read for 4 min \d+ s; ABCUSDT net ", shown.text)
     assert "as of " in shown.text
@@ -223,30 +223,30 @@ def test_a_blind_bot_says_since_when_and_why(tmp_path: Path, columns: int) -> No
 
 @WIDTHS
 def test_a_bot_that_has_not_checked_yet_is_starting(tmp_path: Path, columns: int) -> None:
-    scene = Scene(tmp_path).hedged()
-    scene.changes = {"checked_at": None}
-    scene.leave()
-    shown = scene.show(columns)
+    harness = HomeHarness(tmp_path).hedged()
+    harness.changes = {"checked_at": None}
+    harness.leave()
+    shown = harness.show(columns)
     fits(shown, 0)
     assert "Starting" in shown.text
 
 
 @WIDTHS
 def test_a_bot_that_stopped_in_order_is_not_a_dead_one(tmp_path: Path, columns: int) -> None:
-    scene = Scene(tmp_path).hedged()
-    scene.changes = {"stopped_at": scene.diary.now}
-    scene.leave(beat=False)
-    shown = scene.show(columns)
+    harness = HomeHarness(tmp_path).hedged()
+    harness.changes = {"stopped_at": harness.builder.now}
+    harness.leave(beat=False)
+    shown = harness.show(columns)
     fits(shown, 1)
     assert "Stopped; ABCUSDT is held unwatched" in shown.text
 
 
 def test_a_stopped_bot_that_holds_nothing_has_no_unknown_next_step(tmp_path: Path) -> None:
-    scene = Scene(tmp_path)
-    scene.diary.tell(ev.CycleCompleted(at=scene.diary.now, number=1))
-    scene.changes = {"stopped_at": scene.diary.now}
-    scene.leave(beat=False)
-    shown = scene.show(80)
+    harness = HomeHarness(tmp_path)
+    harness.builder.record(ev.CycleCompleted(at=harness.builder.now, number=1))
+    harness.changes = {"stopped_at": harness.builder.now}
+    harness.leave(beat=False)
+    shown = harness.show(80)
     assert "Next      nothing, as no bot runs" in shown.text
     assert "not known" not in shown.text
 
@@ -256,9 +256,9 @@ def test_a_stopped_bot_that_holds_nothing_has_no_unknown_next_step(tmp_path: Pat
     ("pid", "title"), [(2**22 - 3, "The bot died: process 4194301 is gone"), (None, "does not answer")]
 )
 def test_a_bot_that_was_killed_or_hangs_is_down(tmp_path: Path, columns: int, pid: int | None, title: str) -> None:
-    scene = Scene(tmp_path).hedged()
-    scene.leave(alive=False, pid=pid)
-    shown = scene.show(columns)
+    harness = HomeHarness(tmp_path).hedged()
+    harness.leave(alive=False, pid=pid)
+    shown = harness.show(columns)
     fits(shown, 1)
     assert title in shown.text
     assert "as of " in shown.text
@@ -268,36 +268,36 @@ def test_a_bot_that_was_killed_or_hangs_is_down(tmp_path: Path, columns: int, pi
 def test_a_home_without_a_log_says_so(tmp_path: Path, columns: int) -> None:
     shown = on_terminal("status", "--home", str(tmp_path), home=tmp_path, columns=columns)
     assert shown.code == 1
-    assert "the bot has not run here yet" in shown.words
+    assert "the bot has not run here yet" in shown.flat_text
 
 
 def test_dust_of_one_coin_is_not_a_count_that_reads_as_a_quantity(tmp_path: Path) -> None:
-    scene = Scene(tmp_path).hedged()
-    scene.diary.close_hedge().dust("0.003", "0.3")
-    scene.leave()
-    assert "0.003 ABC, $0.30 when kept" in scene.show(80).text
+    harness = HomeHarness(tmp_path).hedged()
+    harness.builder.close_hedge().dust("0.003", "0.3")
+    harness.leave()
+    assert "0.003 ABC, $0.30 when kept" in harness.show(80).text
 
 
 def test_dust_of_many_coins_is_one_line(tmp_path: Path) -> None:
-    scene = Scene(tmp_path).hedged()
-    scene.diary.close_hedge().dust("0.003", "0.3")
+    harness = HomeHarness(tmp_path).hedged()
+    harness.builder.close_hedge().dust("0.003", "0.3")
     for asset in ("FORM", "SOON", "AVL"):
-        lot = replace(scene.diary.ledger.dust["ABC"], asset=asset, cost=Decimal("1.20"))
-        scene.diary.tell(ev.DustKept(at=scene.diary.now, lot=lot))
-    scene.leave()
-    shown = scene.show(80)
+        lot = replace(harness.builder.ledger.dust["ABC"], asset=asset, cost=Decimal("1.20"))
+        harness.builder.record(ev.DustKept(at=harness.builder.now, lot=lot))
+    harness.leave()
+    shown = harness.show(80)
     fits(shown, 0, lines=6)
     assert labels(shown)[-1] == "Dust"
     assert "4 different coins, $3.90 when kept" in shown.text
 
 
 def test_watch_draws_in_place_and_ctrl_c_ends_it_well(tmp_path: Path) -> None:
-    scene = Scene(tmp_path).hedged()
-    scene.leave()
+    harness = HomeHarness(tmp_path).hedged()
+    harness.leave()
     with Terminal("status", "--paper", "--home", str(tmp_path), "--watch", home=tmp_path) as terminal:
         terminal.wait_for("Ctrl-C ends")
         first = terminal.screen.text
-        scene.home.heartbeat.unlink()
+        harness.home.heartbeat.unlink()
         terminal.wait_for("held unwatched")
         shown = terminal.screen.text
         terminal.interrupt()

@@ -69,9 +69,9 @@ def policies_and_stores(parameters: StrategyParameters) -> tuple[Policy, Store, 
 async def client_and_venue(client: AsterClient, clock: Clock) -> None:
     assert_type(await client.depth(Market.SPOT, "BTCUSDT"), DepthReply)
     venue: Venue = AsterVenue(client, clock)
-    told: NotificationSource = AsterVenue(client, clock)
+    reported: NotificationSource = AsterVenue(client, clock)
     assert_type(await venue.depth(Market.PERP, "BTCUSDT"), Depth)
-    assert_type(told.telling, bool)
+    assert_type(reported.telling, bool)
 
 
 def exchange_of_a_test() -> None:

@@ -77,13 +77,13 @@ def test_a_limited_speed_still_advances_and_hears_signals() -> None:
     clock = VirtualClock(START, speed=1_000_000)
 
     async def main() -> bool:
-        heard = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, heard.set)
+        received = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, received.set)
         await clock.sleep(3600)
         signal.raise_signal(signal.SIGUSR1)
         async with clock.timeout(10_000_000):
-            await heard.wait()
-        return heard.is_set()
+            await received.wait()
+        return received.is_set()
 
     assert run_virtual(clock, main())
     assert timedelta(hours=1) <= clock.now() - START < timedelta(days=1)

@@ -10,7 +10,7 @@ from hedgerow.clock import FollowedClock, SystemClock, run_virtual
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-class Outside:
+class LeadingClock:
     """The clock that is followed."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Outside:
 
 
 def test_each_wait_asks_the_other_clock_to_pass_first() -> None:
-    outside = Outside()
+    outside = LeadingClock()
     clock = FollowedClock(START, outside.lead)
 
     async def main() -> None:
@@ -43,7 +43,7 @@ def test_each_wait_asks_the_other_clock_to_pass_first() -> None:
 
 
 def test_it_follows_to_where_the_other_clock_really_went() -> None:
-    outside = Outside()
+    outside = LeadingClock()
     outside.ahead = timedelta(seconds=5)
     clock = FollowedClock(START, outside.lead)
 
@@ -55,7 +55,7 @@ def test_it_follows_to_where_the_other_clock_really_went() -> None:
 
 
 def test_a_wait_of_less_than_a_microsecond_passes_too() -> None:
-    outside = Outside()
+    outside = LeadingClock()
     clock = FollowedClock(START, outside.lead)
 
     async def main() -> None:
@@ -69,7 +69,7 @@ def test_a_wait_of_less_than_a_microsecond_passes_too() -> None:
 
 
 def test_while_the_other_clock_cannot_be_asked_the_time_stands_still() -> None:
-    outside = Outside()
+    outside = LeadingClock()
     outside.deaf = 2
     clock = FollowedClock(START, outside.lead)
 
@@ -82,7 +82,7 @@ def test_while_the_other_clock_cannot_be_asked_the_time_stands_still() -> None:
 
 
 def test_while_an_answer_is_on_its_way_no_timeout_fires() -> None:
-    outside = Outside()
+    outside = LeadingClock()
     clock = FollowedClock(START, outside.lead)
     ours, theirs = socket.socketpair()
 

@@ -13,7 +13,7 @@ from hedgerow.app.signals import stop_in_order
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.config import Home
 from hedgerow.dashboard.console import LogObserver, close_logging, configure_logging
-from hedgerow.dashboard.narration.wording import LineLevel, words
+from hedgerow.dashboard.narration.wording import LineLevel, narrate
 from hedgerow.domain.events import Halted, HaltReason
 from hedgerow.engine.notices import Notice, Observer, Recorded, StoppedAtOnce, StopRequested
 from hedgerow.engine.runner import RunOptions
@@ -32,7 +32,7 @@ class Findings:
         if isinstance(event, Halted) and event.reason is HaltReason.USER:
             return
         asked = isinstance(notice, StopRequested | StoppedAtOnce)
-        for line in words(notice):
+        for line in narrate(notice):
             if asked or line.level in {LineLevel.ERROR, LineLevel.ALARM}:
                 typer.echo(line.text, err=True)
 

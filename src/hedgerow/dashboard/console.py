@@ -11,7 +11,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from hedgerow.dashboard.narration.wording import LineLevel, LogLine, is_routine, one_line, time_of, words
+from hedgerow.dashboard.narration.wording import LineLevel, LogLine, is_routine, narrate, one_line, time_of
 from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.errors import ConfigError
 from hedgerow.engine.notices import CycleBegan, Notice, Started
@@ -101,7 +101,7 @@ class LogObserver:
         try:
             self._now = self._line_time(notice)
             if self._wanted(notice):
-                self._tell(words(notice))
+                self._tell(narrate(notice))
         except Exception as error:  # noqa: BLE001 - a fault in the wording must not stop a bot that holds a position
             self._tell((LogLine(text=f"A notice could not be worded: {error!r}", level=LineLevel.ERROR),))
 

@@ -1,6 +1,6 @@
 """Leaves checks in which nothing happened out of the log of a long run."""
 
-from hedgerow.dashboard.narration.wording import LineLevel, is_routine, words
+from hedgerow.dashboard.narration.wording import LineLevel, is_routine, narrate
 from hedgerow.domain.events import FundingReceived
 from hedgerow.engine import notices as mo
 from hedgerow.strategy.observation import Hold, HoldReason
@@ -61,11 +61,11 @@ class Digest:
         if isinstance(notice, mo.Decided) and isinstance(notice.decision, Hold):
             before, self._held_for = self._held_for, notice.decision.reason
             return self._held_for is not before and _is_loud(notice)
-        return _is_loud(notice) if isinstance(notice, EVERYDAY) else bool(words(notice))
+        return _is_loud(notice) if isinstance(notice, EVERYDAY) else bool(narrate(notice))
 
 
 def _is_loud(notice: mo.Notice) -> bool:
-    return not is_routine(notice) and any(line.level not in CALM for line in words(notice))
+    return not is_routine(notice) and any(line.level not in CALM for line in narrate(notice))
 
 
 def _is_payment(notice: mo.Notice) -> bool:

@@ -95,7 +95,7 @@ class Guard:
     def listen(self) -> None:
         """Hear news from now on."""
         if self._source is not None:
-            self._end = self._source.subscribe(self.heard)
+            self._end = self._source.subscribe(self.on_notification)
 
     def leave(self) -> None:
         """Hear no more."""
@@ -192,7 +192,7 @@ class Guard:
 
     # --- what the venue tells ----------------------------------------------------------------------------------------
 
-    def heard(self, notification: Notification) -> None:
+    def on_notification(self, notification: Notification) -> None:
         """Take note of news; never waits."""
         ledger = self._journal.ledger
         if may_change_legs(notification, ledger):

@@ -51,11 +51,11 @@ class Session:
         self.lines: list[str] = []
         self.live.report_to(self.lines.append)
 
-    def run(self, story: Callable[["Session"], Coroutine[Any, Any, None]]) -> None:
+    def run(self, script: Callable[["Session"], Coroutine[Any, Any, None]]) -> None:
         async def main() -> None:
             async with self.live.connected(stay=True):
                 await self.clock.sleep(0.1)
-                await story(self)
+                await script(self)
             assert self.sockets.closed
             assert len(asyncio.all_tasks()) == 1, "nothing is left running"
 
@@ -63,7 +63,7 @@ class Session:
 
     def mark(self, price: str) -> None:
         row = {"s": SYMBOL, "p": price, "i": "100", "r": "0.0001", "T": millis(NOW)}
-        self.sockets.streams.newest(FUTURES).tell({"stream": "!markPrice@arr@1s", "data": [row]})
+        self.sockets.streams.newest(FUTURES).push({"stream": "!markPrice@arr@1s", "data": [row]})
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def session() -> Session:
 
 
 def test_timers_that_fail_with_a_mistake_are_reported_once_and_go_on(session: Session) -> None:
-    async def story(session: Session) -> None:
+    async def script(session: Session) -> None:
         await session.live.venue.market(1)
         session.sockets.breaks = 1
         await session.clock.sleep(700)
@@ -80,30 +80,30 @@ def test_timers_that_fail_with_a_mistake_are_reported_once_and_go_on(session: Se
         await session.clock.sleep(700)
         assert "GET /fapi/v3/exchangeInfo" in session.sockets.aster.routes, "still renewed ahead of its time"
 
-    session.run(story)
+    session.run(script)
     (line,) = [line for line in session.lines if "renewing" in line]
     assert line == "renewing what is read on timers failed and is started again: KeyError: 'a mistake'"
 
 
 def test_a_mark_that_is_no_number_does_not_end_the_streams(session: Session) -> None:
-    heard: list[float] = []
+    received: list[float] = []
 
-    async def story(session: Session) -> None:
+    async def script(session: Session) -> None:
         session.live.venue.follow(SYMBOL)
-        session.live.venue.subscribe(lambda news: heard.append(session.clock.monotonic()) if news.mark else None)
+        session.live.venue.subscribe(lambda news: received.append(session.clock.monotonic()) if news.mark else None)
         for price in ("100", "NaN", "Infinity", "1e400", "101"):
             await session.clock.sleep(1)
             session.mark(price)
         await session.clock.sleep(0.1)
         assert session.live.venue.market_cache.beats(session.clock.now())
 
-    session.run(story)
-    assert len(heard) == 2
+    session.run(script)
+    assert len(received) == 2
     assert session.lines == [f"the mark price of {SYMBOL} on the stream cannot be read"]
 
 
 def test_a_mistake_while_a_stream_is_opened_is_reported_and_the_stream_opened_later(session: Session) -> None:
-    async def story(session: Session) -> None:
+    async def script(session: Session) -> None:
         session.sockets.aster.on("GET /api/v3/account", HTML_500)
         connection = session.sockets.streams.newest("/ws/api")
         session.sockets.breaks = 1
@@ -111,6 +111,6 @@ def test_a_mistake_while_a_stream_is_opened_is_reported_and_the_stream_opened_la
         await session.clock.sleep(20)
         assert session.sockets.streams.newest("/ws/api") is not connection
 
-    session.run(story)
+    session.run(script)
     (line,) = session.lines
     assert line.startswith("the spot account stream fails: KeyError: 'a mistake'")

@@ -30,7 +30,7 @@ SLOW = {
 }
 
 
-class Kept:
+class KeepUpHarness:
     """A venue that is kept up while a story is played."""
 
     def __init__(self) -> None:
@@ -38,11 +38,11 @@ class Kept:
         self.clock = VirtualClock(NOW)
         self.venue = make_venue(self.aster, self.clock)
 
-    def play(self, story: Coroutine[Any, Any, None]) -> None:
+    def play(self, script: Coroutine[Any, Any, None]) -> None:
         async def main() -> None:
             keeping = asyncio.create_task(self.venue.keep_up())
             try:
-                await story
+                await script
             finally:
                 keeping.cancel()
                 await asyncio.gather(keeping, return_exceptions=True)
@@ -56,21 +56,21 @@ class Kept:
 
 
 def test_no_check_but_the_first_reads_what_changes_slowly() -> None:
-    kept = Kept()
+    kept = KeepUpHarness()
 
-    async def story() -> None:
+    async def script() -> None:
         assert set(await kept.check()) >= SLOW
         for _ in range(12):
             await kept.clock.sleep(300)
             assert set(await kept.check()) == CHECK
 
-    kept.play(story())
+    kept.play(script())
 
 
 def test_nothing_is_read_between_checks_before_it_is_nearly_due() -> None:
-    kept = Kept()
+    kept = KeepUpHarness()
 
-    async def story() -> None:
+    async def script() -> None:
         await kept.clock.sleep(400)
         assert kept.aster.routes == [], "nobody asked yet"
         await kept.check()
@@ -80,13 +80,13 @@ def test_nothing_is_read_between_checks_before_it_is_nearly_due() -> None:
         await kept.clock.sleep(120)
         assert set(kept.aster.routes) == SLOW - {"GET /fapi/v3/positionSide/dual", "GET /fapi/v3/multiAssetsMargin"}
 
-    kept.play(story())
+    kept.play(script())
 
 
 def test_one_that_fails_is_left_to_the_check_and_stops_no_other() -> None:
-    kept = Kept()
+    kept = KeepUpHarness()
 
-    async def story() -> None:
+    async def script() -> None:
         await kept.check()
         kept.aster.on("GET /fapi/v3/exchangeInfo", HTML_500)
         await kept.clock.sleep(899)
@@ -97,35 +97,35 @@ def test_one_that_fails_is_left_to_the_check_and_stops_no_other() -> None:
         with pytest.raises(Exception, match="exchangeInfo"):
             await kept.check()
 
-    kept.play(story())
+    kept.play(script())
 
 
 def test_streams_are_verified_between_checks_while_they_are_alive() -> None:
-    async def story(scene: StreamHarness) -> None:
-        keeping = asyncio.create_task(scene.venue.keep_up())
-        await scene.fresh()
+    async def script(harness: StreamHarness) -> None:
+        keeping = asyncio.create_task(harness.venue.keep_up())
+        await harness.fresh()
         for _ in range(1200):
-            await scene.beat()
-        assert {route: scene.aster.routes.count(route) for route in BULK} == dict.fromkeys(BULK, 2)
-        scene.aster.forget()
-        await scene.venue.market(3)
-        assert not BULK & set(scene.aster.routes)
+            await harness.beat()
+        assert {route: harness.aster.routes.count(route) for route in BULK} == dict.fromkeys(BULK, 2)
+        harness.aster.forget()
+        await harness.venue.market(3)
+        assert not BULK & set(harness.aster.routes)
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
 
-    StreamHarness().play(story)
+    StreamHarness().play(script)
 
 
 def test_streams_that_are_silent_are_not_verified() -> None:
-    async def story(scene: StreamHarness) -> None:
-        keeping = asyncio.create_task(scene.venue.keep_up())
-        await scene.fresh()
-        await scene.clock.sleep(3000)
-        assert not BULK & set(scene.aster.routes)
+    async def script(harness: StreamHarness) -> None:
+        keeping = asyncio.create_task(harness.venue.keep_up())
+        await harness.fresh()
+        await harness.clock.sleep(3000)
+        assert not BULK & set(harness.aster.routes)
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
 
-    StreamHarness().play(story)
+    StreamHarness().play(script)
 
 
 def test_a_reading_that_was_expired_or_never_made_is_not_renewed() -> None:
@@ -136,7 +136,7 @@ def test_a_reading_that_was_expired_or_never_made_is_not_renewed() -> None:
             raise NotSent("no more")
         return reads.pop(0)
 
-    async def story() -> None:
+    async def script() -> None:
         timed = CachedRead(clock, read, seconds=60)
         await timed.renew(100)
         assert timed.known is None
@@ -152,4 +152,4 @@ def test_a_reading_that_was_expired_or_never_made_is_not_renewed() -> None:
         await timed.renew(100)
         assert timed.known == 2, "a reading that could not be renewed stays"
 
-    run_virtual(clock, story())
+    run_virtual(clock, script())

@@ -12,29 +12,29 @@ from hedgerow.domain.notifications import Notification, NotificationKind
 from support.scripted_aster import NOW, SYMBOL, millis
 from support.stream_harness import FUTURES, FUTURES_USER, SPOT_USER, StreamHarness
 
-Story = Callable[[StreamHarness], Coroutine[Any, Any, None]]
+Script = Callable[[StreamHarness], Coroutine[Any, Any, None]]
 HOURS_8, HOURS_4 = timedelta(hours=8), timedelta(hours=4)
 
 
 @pytest.fixture
-def scene() -> StreamHarness:
+def harness() -> StreamHarness:
     return StreamHarness()
 
 
-def listening(scene: StreamHarness, symbol: str | None = SYMBOL) -> list[Notification]:
-    heard: list[Notification] = []
-    scene.venue.subscribe(heard.append)
-    scene.venue.follow(symbol)
-    return heard
+def listening(harness: StreamHarness, symbol: str | None = SYMBOL) -> list[Notification]:
+    received: list[Notification] = []
+    harness.venue.subscribe(received.append)
+    harness.venue.follow(symbol)
+    return received
 
 
-def kinds(heard: list[Notification]) -> list[NotificationKind]:
-    return [notifications.kind for notifications in heard]
+def kinds(received: list[Notification]) -> list[NotificationKind]:
+    return [notifications.kind for notifications in received]
 
 
-def mark(scene: StreamHarness, price: str = "101", *, settles_in: timedelta = HOURS_8, symbol: str = SYMBOL) -> None:
+def mark(harness: StreamHarness, price: str = "101", *, settles_in: timedelta = HOURS_8, symbol: str = SYMBOL) -> None:
     row = {"e": "markPriceUpdate", "s": symbol, "p": price, "i": "100", "r": "0.0001", "T": millis(NOW + settles_in)}
-    scene.wire.newest(FUTURES).tell({"stream": "!markPrice@arr@1s", "data": [row]})
+    harness.wire.newest(FUTURES).push({"stream": "!markPrice@arr@1s", "data": [row]})
 
 
 @pytest.mark.parametrize(
@@ -50,62 +50,62 @@ def mark(scene: StreamHarness, price: str = "101", *, settles_in: timedelta = HO
     ],
 )
 def test_what_happens_to_the_account_is_told(
-    scene: StreamHarness, key: str, event: Any, kind: NotificationKind
+    harness: StreamHarness, key: str, event: Any, kind: NotificationKind
 ) -> None:
-    async def story(scene: StreamHarness) -> None:
-        heard = listening(scene)
-        scene.wire.newest(key).tell(event)
-        await scene.clock.sleep(0.01)
-        assert kinds(heard) == [kind]
+    async def script(harness: StreamHarness) -> None:
+        received = listening(harness)
+        harness.wire.newest(key).push(event)
+        await harness.clock.sleep(0.01)
+        assert kinds(received) == [kind]
 
-    scene.play(story)
-
-
-def test_a_change_of_leverage_names_its_symbol(scene: StreamHarness) -> None:
-    async def story(scene: StreamHarness) -> None:
-        heard = listening(scene)
-        scene.wire.newest(FUTURES_USER).tell({"e": "ACCOUNT_CONFIG_UPDATE", "ac": {"s": SYMBOL, "l": 3}})
-        await scene.clock.sleep(0.01)
-        assert (heard[0].symbol, heard[0].detail) == (SYMBOL, "its leverage is 3x now")
-
-    scene.play(story)
+    harness.play(script)
 
 
-def test_marks_are_told_of_the_followed_symbol_alone(scene: StreamHarness) -> None:
-    async def story(scene: StreamHarness) -> None:
-        heard = listening(scene)
-        mark(scene, "150")
-        mark(scene, "20", symbol="BBBUSDT")
-        await scene.clock.sleep(0.01)
-        assert [(notifications.kind, notifications.symbol, notifications.mark) for notifications in heard] == [
+def test_a_change_of_leverage_names_its_symbol(harness: StreamHarness) -> None:
+    async def script(harness: StreamHarness) -> None:
+        received = listening(harness)
+        harness.wire.newest(FUTURES_USER).push({"e": "ACCOUNT_CONFIG_UPDATE", "ac": {"s": SYMBOL, "l": 3}})
+        await harness.clock.sleep(0.01)
+        assert (received[0].symbol, received[0].detail) == (SYMBOL, "its leverage is 3x now")
+
+    harness.play(script)
+
+
+def test_marks_are_told_of_the_followed_symbol_alone(harness: StreamHarness) -> None:
+    async def script(harness: StreamHarness) -> None:
+        received = listening(harness)
+        mark(harness, "150")
+        mark(harness, "20", symbol="BBBUSDT")
+        await harness.clock.sleep(0.01)
+        assert [(notifications.kind, notifications.symbol, notifications.mark) for notifications in received] == [
             (NotificationKind.MARK, SYMBOL, Decimal(150))
         ]
-        scene.venue.follow(None)
-        mark(scene, "151")
-        await scene.clock.sleep(0.01)
-        assert len(heard) == 1
+        harness.venue.follow(None)
+        mark(harness, "151")
+        await harness.clock.sleep(0.01)
+        assert len(received) == 1
 
-    scene.play(story)
+    harness.play(script)
 
 
-def test_a_symbol_that_loses_its_mark_or_finds_it_again_is_told(scene: StreamHarness) -> None:
-    async def story(scene: StreamHarness) -> None:
-        heard = listening(scene)
+def test_a_symbol_that_loses_its_mark_or_finds_it_again_is_told(harness: StreamHarness) -> None:
+    async def script(harness: StreamHarness) -> None:
+        received = listening(harness)
         for price in ("100", "0", "0", "100"):
-            mark(scene, price)
-        await scene.clock.sleep(0.01)
-        assert kinds(heard) == [
+            mark(harness, price)
+        await harness.clock.sleep(0.01)
+        assert kinds(received) == [
             NotificationKind.MARK,
             NotificationKind.STATUS,
             NotificationKind.STATUS,
             NotificationKind.MARK,
         ]
 
-    scene.play(story)
+    harness.play(script)
 
 
 @pytest.mark.parametrize(
-    ("times", "told"),
+    ("times", "reported"),
     [
         ((HOURS_8, HOURS_8), False),
         ((HOURS_8, 2 * HOURS_8), False),
@@ -114,78 +114,78 @@ def test_a_symbol_that_loses_its_mark_or_finds_it_again_is_told(scene: StreamHar
     ],
 )
 def test_a_settlement_that_moves_by_anything_but_the_interval_is_told(
-    scene: StreamHarness,
+    harness: StreamHarness,
     times: tuple[timedelta, ...],
-    told: bool,  # noqa: FBT001 - parametrized
+    reported: bool,  # noqa: FBT001 - parametrized
 ) -> None:
-    async def story(scene: StreamHarness) -> None:
-        await scene.venue.market(3)
-        heard = listening(scene)
+    async def script(harness: StreamHarness) -> None:
+        await harness.venue.market(3)
+        received = listening(harness)
         for settles_in in times:
-            mark(scene, settles_in=settles_in)
-        await scene.clock.sleep(0.01)
-        assert (NotificationKind.INTERVAL in kinds(heard)) == told
+            mark(harness, settles_in=settles_in)
+        await harness.clock.sleep(0.01)
+        assert (NotificationKind.INTERVAL in kinds(received)) == reported
 
-    scene.play(story)
-
-
-def test_changed_intervals_and_listings_are_read_anew_by_the_next_reading(scene: StreamHarness) -> None:
-    async def story(scene: StreamHarness) -> None:
-        await scene.venue.market(3)
-        listening(scene)
-        scene.aster.forget()
-        mark(scene, settles_in=HOURS_8)
-        mark(scene, settles_in=HOURS_4)
-        await scene.clock.sleep(0.01)
-        await scene.venue.market(3)
-        assert set(scene.aster.routes) >= {"GET /fapi/v3/fundingInfo", "GET /fapi/v3/exchangeInfo"}
-
-    scene.play(story)
+    harness.play(script)
 
 
-def test_it_is_telling_only_while_all_its_streams_are_open_and_heard(scene: StreamHarness) -> None:
-    async def story(scene: StreamHarness) -> None:
-        assert not scene.venue.telling, "no mark price was heard yet"
-        mark(scene)
-        await scene.clock.sleep(0.1)
-        assert scene.venue.telling
-        await scene.clock.sleep(3.1)
-        assert not scene.venue.telling, "marks fell silent"
-        mark(scene)
-        await scene.clock.sleep(0.1)
-        scene.wire.refuse = 10**6
-        scene.wire.newest(SPOT_USER).cut()
-        await scene.clock.sleep(0.1)
-        assert not scene.venue.telling, "a user stream is down"
+def test_changed_intervals_and_listings_are_read_anew_by_the_next_reading(harness: StreamHarness) -> None:
+    async def script(harness: StreamHarness) -> None:
+        await harness.venue.market(3)
+        listening(harness)
+        harness.aster.forget()
+        mark(harness, settles_in=HOURS_8)
+        mark(harness, settles_in=HOURS_4)
+        await harness.clock.sleep(0.01)
+        await harness.venue.market(3)
+        assert set(harness.aster.routes) >= {"GET /fapi/v3/fundingInfo", "GET /fapi/v3/exchangeInfo"}
 
-    scene.play(story)
+    harness.play(script)
 
 
-def test_without_streams_it_says_that_it_tells_nothing(scene: StreamHarness) -> None:
-    assert not scene.venue.telling
+def test_it_is_telling_only_while_all_its_streams_are_open_and_heard(harness: StreamHarness) -> None:
+    async def script(harness: StreamHarness) -> None:
+        assert not harness.venue.telling, "no mark price was heard yet"
+        mark(harness)
+        await harness.clock.sleep(0.1)
+        assert harness.venue.telling
+        await harness.clock.sleep(3.1)
+        assert not harness.venue.telling, "marks fell silent"
+        mark(harness)
+        await harness.clock.sleep(0.1)
+        harness.wire.refuse = 10**6
+        harness.wire.newest(SPOT_USER).cut()
+        await harness.clock.sleep(0.1)
+        assert not harness.venue.telling, "a user stream is down"
+
+    harness.play(script)
 
 
-def test_a_lost_market_stream_is_told(scene: StreamHarness) -> None:
-    async def story(scene: StreamHarness) -> None:
-        heard = listening(scene)
-        scene.wire.newest(FUTURES).cut()
-        await scene.clock.sleep(0.1)
-        assert [(notifications.kind, notifications.market) for notifications in heard] == [
+def test_without_streams_it_says_that_it_tells_nothing(harness: StreamHarness) -> None:
+    assert not harness.venue.telling
+
+
+def test_a_lost_market_stream_is_told(harness: StreamHarness) -> None:
+    async def script(harness: StreamHarness) -> None:
+        received = listening(harness)
+        harness.wire.newest(FUTURES).cut()
+        await harness.clock.sleep(0.1)
+        assert [(notifications.kind, notifications.market) for notifications in received] == [
             (NotificationKind.LOST, Market.PERP)
         ]
 
-    scene.play(story)
+    harness.play(script)
 
 
-def test_who_left_hears_no_more(scene: StreamHarness) -> None:
-    async def story(scene: StreamHarness) -> None:
-        heard: list[Notification] = []
-        end = scene.venue.subscribe(heard.append)
+def test_who_left_hears_no_more(harness: StreamHarness) -> None:
+    async def script(harness: StreamHarness) -> None:
+        received: list[Notification] = []
+        end = harness.venue.subscribe(received.append)
         end()
         end()
-        scene.venue.follow(SYMBOL)
-        mark(scene)
-        await scene.clock.sleep(0.01)
-        assert heard == []
+        harness.venue.follow(SYMBOL)
+        mark(harness)
+        await harness.clock.sleep(0.01)
+        assert received == []
 
-    scene.play(story)
+    harness.play(script)

@@ -60,24 +60,24 @@ MARKET: dict[str, Any] = {
 }
 
 
-def scene_with(replies: dict[str, Any], route: str, rewrite: Rewrite) -> AccountHarness:
+def harness_with(replies: dict[str, Any], route: str, rewrite: Rewrite) -> AccountHarness:
     """Return a scene that was read once as it is, and whose next reading is rewritten."""
-    scene = AccountHarness()
+    harness = AccountHarness()
     for name, reply in {**ACCOUNT, **MARKET}.items():
-        scene.aster.on(name, reply)
-    scene.aster.on("GET /api/v3/transactionHistory", [])
-    scene.run(scene.venue.market(1))
-    scene.run(scene.venue.account())
-    scene.clock.advance_time(1000)
+        harness.aster.on(name, reply)
+    harness.aster.on("GET /api/v3/transactionHistory", [])
+    harness.run(harness.venue.market(1))
+    harness.run(harness.venue.account())
+    harness.clock.advance_time(1000)
     body = rewrite_body(json.dumps(replies[route]).encode(), rewrite)
-    scene.aster.on(route, HttpResponse(status=200, body=body))
-    return scene
+    harness.aster.on(route, HttpResponse(status=200, body=body))
+    return harness
 
 
-def read(scene: AccountHarness, reading: Callable[[AccountHarness], Coroutine[Any, Any, Any]]) -> Any:
+def read(harness: AccountHarness, reading: Callable[[AccountHarness], Coroutine[Any, Any, Any]]) -> Any:
     """Return what is read, or None for a refusal in one line."""
     try:
-        return scene.run(reading(scene))
+        return harness.run(reading(harness))
     except VenueError as refused:
         text = str(refused)
     assert "\n" not in text
@@ -119,7 +119,7 @@ def check_market(view: MarketView, rewrite: Rewrite) -> None:
 @pytest.mark.parametrize("route", sorted(ACCOUNT))
 def test_no_rewritten_account_shows_a_held_position_or_balance_as_gone(route: str) -> None:
     for name, rewrite in cases({route: ACCOUNT[route]}):
-        view = read(scene_with(ACCOUNT, name, rewrite), lambda scene: scene.venue.account())
+        view = read(harness_with(ACCOUNT, name, rewrite), lambda harness: harness.venue.account())
         if view is not None:
             check_account(view, rewrite)
 
@@ -127,6 +127,6 @@ def test_no_rewritten_account_shows_a_held_position_or_balance_as_gone(route: st
 @pytest.mark.parametrize("route", sorted(MARKET))
 def test_no_rewritten_market_closes_a_pair_or_shows_a_price_of_zero(route: str) -> None:
     for name, rewrite in cases({route: MARKET[route]}):
-        view = read(scene_with(MARKET, name, rewrite), lambda scene: scene.venue.market(1))
+        view = read(harness_with(MARKET, name, rewrite), lambda harness: harness.venue.market(1))
         if view is not None:
             check_market(view, rewrite)

@@ -38,7 +38,7 @@ TRAN_ID = 4_480_321_991_774_044_580
 
 
 @pytest.fixture
-def scene() -> AccountHarness:
+def harness() -> AccountHarness:
     return AccountHarness()
 
 
@@ -77,82 +77,82 @@ def windowed(rows: list[dict[str, Any]], most: int = 1000) -> Any:
     return answer
 
 
-def test_trades_are_paged_forward_in_windows_of_less_than_seven_days(scene: AccountHarness) -> None:
+def test_trades_are_paged_forward_in_windows_of_less_than_seven_days(harness: AccountHarness) -> None:
     rows = [trade(number, NOW - DAY * (30 - number)) for number in range(0, 30, 3)]
-    scene.aster.on(SPOT_TRADES, windowed(rows))
-    scene.aster.on("GET /api/v3/order", order_row("h-s-1", orderId=7))
-    fills = scene.run(scene.venue.fills(SPOT, SYMBOL, NOW - DAY * 30))
+    harness.aster.on(SPOT_TRADES, windowed(rows))
+    harness.aster.on("GET /api/v3/order", order_row("h-s-1", orderId=7))
+    fills = harness.run(harness.venue.fills(SPOT, SYMBOL, NOW - DAY * 30))
     assert [fill.trade_id for fill in fills] == list(range(0, 30, 3))
     assert {fill.client_id for fill in fills} == {"h-s-1"}
     assert (fills[0].fee, fills[0].fee_asset, fills[0].side) == (Decimal("0.0008"), "AAA", Side.BUY)
-    assert len(scene.aster.sent(SPOT_TRADES)) == 5
-    assert "endTime" not in scene.aster.sent(SPOT_TRADES)[-1]
-    assert len(scene.aster.sent("GET /api/v3/order")) == 1, "one look-up per order, not per trade"
+    assert len(harness.aster.sent(SPOT_TRADES)) == 5
+    assert "endTime" not in harness.aster.sent(SPOT_TRADES)[-1]
+    assert len(harness.aster.sent("GET /api/v3/order")) == 1, "one look-up per order, not per trade"
 
 
-def test_a_full_page_is_continued_at_its_last_time_and_no_row_counts_twice(scene: AccountHarness) -> None:
+def test_a_full_page_is_continued_at_its_last_time_and_no_row_counts_twice(harness: AccountHarness) -> None:
     rows = [trade(number, NOW - DAY + timedelta(seconds=number // 3)) for number in range(2500)]
-    scene.aster.on(PERP_TRADES, windowed(rows))
-    scene.aster.on("GET /fapi/v3/order", error(-2013))
-    fills = scene.run(scene.venue.fills(PERP, SYMBOL, NOW - DAY * 2))
+    harness.aster.on(PERP_TRADES, windowed(rows))
+    harness.aster.on("GET /fapi/v3/order", error(-2013))
+    fills = harness.run(harness.venue.fills(PERP, SYMBOL, NOW - DAY * 2))
     assert [fill.trade_id for fill in fills] == list(range(2500))
     assert {fill.client_id for fill in fills} == {""}
 
 
-def test_more_rows_at_one_time_than_a_page_holds_are_an_error_rather_than_lost(scene: AccountHarness) -> None:
+def test_more_rows_at_one_time_than_a_page_holds_are_an_error_rather_than_lost(harness: AccountHarness) -> None:
     rows = [trade(number, NOW - DAY) for number in range(1200)]
-    scene.aster.on(PERP_TRADES, windowed(rows))
+    harness.aster.on(PERP_TRADES, windowed(rows))
     with pytest.raises(VenueError, match="cannot page them"):
-        scene.run(scene.venue.fills(PERP, SYMBOL, NOW - DAY * 2))
+        harness.run(harness.venue.fills(PERP, SYMBOL, NOW - DAY * 2))
 
 
-def test_funding_payments_keep_their_long_ids_whether_they_are_text_or_numbers(scene: AccountHarness) -> None:
+def test_funding_payments_keep_their_long_ids_whether_they_are_text_or_numbers(harness: AccountHarness) -> None:
     rows = [
         income("FUNDING_FEE", "0.0750", 1, NOW - DAY * 9),
         income("FUNDING_FEE", "-0.0100", 2, NOW - DAY, tranId=str(TRAN_ID + 2)),
     ]
-    scene.aster.on(INCOME, windowed(rows))
-    payments = scene.run(scene.venue.funding_payments(NOW - DAY * 10))
+    harness.aster.on(INCOME, windowed(rows))
+    payments = harness.run(harness.venue.funding_payments(NOW - DAY * 10))
     assert [(p.amount, p.tran_id) for p in payments] == [
         (Decimal("0.0750"), TRAN_ID + 1),
         (Decimal("-0.0100"), TRAN_ID + 2),
     ]
-    assert {sent["incomeType"] for sent in scene.aster.sent(INCOME)} == {"FUNDING_FEE"}
-    assert scene.run(scene.venue.funding_payments(NOW - DAY * 2)) == payments[1:]
+    assert {sent["incomeType"] for sent in harness.aster.sent(INCOME)} == {"FUNDING_FEE"}
+    assert harness.run(harness.venue.funding_payments(NOW - DAY * 2)) == payments[1:]
 
 
-def own_order(scene: AccountHarness, order_id: int, client_id: str = "h-s-1") -> None:
+def own_order(harness: AccountHarness, order_id: int, client_id: str = "h-s-1") -> None:
     """Let an earlier run have sent an order."""
     request = OrderRequest(
         client_id=client_id, market=SPOT, symbol=SYMBOL, side=Side.BUY, quantity=Decimal(1), price=Decimal(1)
     )
     command = PlaceOrder(hedge_id="h", order=request)
-    scene.venue.remember(
+    harness.venue.remember(
         [CommandIssued(at=NOW, command=command), OrderAccepted(at=NOW, client_id=client_id, order_id=order_id)]
     )
 
 
-def quiet_history(scene: AccountHarness) -> None:
+def quiet_history(harness: AccountHarness) -> None:
     for route in (INCOME, SPOT_TRADES, PERP_TRADES, TRANSACTIONS):
-        scene.aster.on(route, [])
+        harness.aster.on(route, [])
 
 
-def test_the_statement_holds_trades_by_hand_and_not_the_bots(scene: AccountHarness) -> None:
-    quiet_history(scene)
-    own_order(scene, 7)
-    scene.aster.on(SPOT_TRADES, [trade(1, NOW, order_id=7), trade(2, NOW, order_id=8)])
-    scene.aster.on(INCOME, [income("COMMISSION", "-0.1", 1), income("REALIZED_PNL", "3", 2)])
+def test_the_statement_holds_trades_by_hand_and_not_the_bots(harness: AccountHarness) -> None:
+    quiet_history(harness)
+    own_order(harness, 7)
+    harness.aster.on(SPOT_TRADES, [trade(1, NOW, order_id=7), trade(2, NOW, order_id=8)])
+    harness.aster.on(INCOME, [income("COMMISSION", "-0.1", 1), income("REALIZED_PNL", "3", 2)])
     closing = {"side": "SELL", "realizedPnl": "3", "commission": "0.1", "commissionAsset": "USDT"}
     forced = trade(4, NOW, order_id=10, **closing)
-    scene.aster.on(PERP_TRADES, [trade(3, NOW, order_id=9, **closing), forced])
-    scene.aster.on("GET /api/v3/order", order_row("web_1", orderId=8))
-    scene.aster.on(
+    harness.aster.on(PERP_TRADES, [trade(3, NOW, order_id=9, **closing), forced])
+    harness.aster.on("GET /api/v3/order", order_row("web_1", orderId=8))
+    harness.aster.on(
         "GET /fapi/v3/order",
         lambda params: order_row(
             "web_2" if params["orderId"] == "9" else "autoclose-1", orderId=int(params["orderId"])
         ),
     )
-    rows = scene.run(scene.venue.statement(NOW - DAY))
+    rows = harness.run(harness.venue.statement(NOW - DAY))
     assert [(row.wallet, row.asset, row.amount) for row in rows] == [
         (Wallet.SPOT, "AAA", Decimal(2)),
         (Wallet.SPOT, "USDT", Decimal(-200)),
@@ -168,20 +168,20 @@ def moved(number: int, amount: str, at: datetime, kind: str = "TRANSFER_SPOT_TO_
     return {"tranId": TRAN_ID + number, "asset": "USDT", "balanceDelta": amount, "type": kind, "time": millis(at)}
 
 
-def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(scene: AccountHarness) -> None:
-    quiet_history(scene)
-    scene.aster.on(TRANSFER, {"tranId": 1, "status": "SUCCESS"})
+def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(harness: AccountHarness) -> None:
+    quiet_history(harness)
+    harness.aster.on(TRANSFER, {"tranId": 1, "status": "SUCCESS"})
     earlier = FundsTransferred(
         at=NOW - DAY, transfer_id="h0-t", amount=Decimal(40), direction=TransferDirection.PERP_TO_SPOT
     )
-    scene.venue.remember([earlier])
-    scene.aster.on("POST /fapi/v3/noop", error(-4225, "Nonce Expired"))
-    scene.submit(MOVE)
-    scene.clock.advance_time(1)
-    scene.submit(MOVE)
+    harness.venue.remember([earlier])
+    harness.aster.on("POST /fapi/v3/noop", error(-4225, "Nonce Expired"))
+    harness.submit(MOVE)
+    harness.clock.advance_time(1)
+    harness.submit(MOVE)
     at, later = NOW + timedelta(seconds=2), NOW + timedelta(minutes=3)
-    scene.clock.advance_time(7200)
-    scene.aster.on(
+    harness.clock.advance_time(7200)
+    harness.aster.on(
         INCOME,
         [
             income("TRANSFER", "-40.00000000", 0, NOW - DAY),
@@ -189,51 +189,51 @@ def test_transfers_of_the_bot_are_left_out_of_the_statement_once_each(scene: Acc
             income("TRANSFER", "250.5", 2, later),
         ],
     )
-    scene.aster.on(
+    harness.aster.on(
         TRANSACTIONS,
         [moved(0, "40", NOW - DAY, "TRANSFER_FUTURE_TO_SPOT"), moved(1, "-250.50", at), moved(2, "-250.5", later)],
     )
-    rows = scene.run(scene.venue.statement(NOW - DAY * 2))
+    rows = harness.run(harness.venue.statement(NOW - DAY * 2))
     assert [(row.wallet, row.amount, row.at, row.kind) for row in rows] == [
         (Wallet.PERP, Decimal("250.5"), later, FlowKind.USER_TRANSFER),
         (Wallet.SPOT, Decimal("-250.5"), later, FlowKind.USER_TRANSFER),
     ]
 
 
-def test_of_two_transfers_of_one_amount_the_owners_earlier_one_stays_in_the_statement(scene: AccountHarness) -> None:
-    quiet_history(scene)
-    scene.aster.on(TRANSFER, {"tranId": 1, "status": "SUCCESS"})
-    scene.submit(MOVE)
+def test_of_two_transfers_of_one_amount_the_owners_earlier_one_stays_in_the_statement(harness: AccountHarness) -> None:
+    quiet_history(harness)
+    harness.aster.on(TRANSFER, {"tranId": 1, "status": "SUCCESS"})
+    harness.submit(MOVE)
     own, by_hand = NOW + timedelta(seconds=1), NOW - timedelta(minutes=2)
-    scene.clock.advance_time(3600)
-    scene.aster.on(INCOME, [income("TRANSFER", "250.5", 1, by_hand), income("TRANSFER", "250.5", 2, own)])
-    scene.aster.on(TRANSACTIONS, [moved(1, "-250.5", by_hand), moved(2, "-250.5", own)])
-    rows = scene.run(scene.venue.statement(NOW - DAY))
+    harness.clock.advance_time(3600)
+    harness.aster.on(INCOME, [income("TRANSFER", "250.5", 1, by_hand), income("TRANSFER", "250.5", 2, own)])
+    harness.aster.on(TRANSACTIONS, [moved(1, "-250.5", by_hand), moved(2, "-250.5", own)])
+    rows = harness.run(harness.venue.statement(NOW - DAY))
     assert [(row.wallet, row.at) for row in rows] == [(Wallet.PERP, by_hand), (Wallet.SPOT, by_hand)]
 
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_transfer_confirmed_long_after_it_happened_is_still_the_bots(
-    *, restarted: bool, scene: AccountHarness
+    *, restarted: bool, harness: AccountHarness
 ) -> None:
-    quiet_history(scene)
-    scene.aster.on("POST /fapi/v3/noop", error(-4225, "Nonce Expired"))
+    quiet_history(harness)
+    harness.aster.on("POST /fapi/v3/noop", error(-4225, "Nonce Expired"))
     sent = CommandIssued(at=NOW, command=MOVE)
-    scene.aster.on(TRANSFER, HTML_500)
-    scene.submit(MOVE)
-    scene.clock.advance_time(3600)
+    harness.aster.on(TRANSFER, HTML_500)
+    harness.submit(MOVE)
+    harness.clock.advance_time(3600)
     confirmed = FundsTransferred(
-        at=scene.clock.now(), transfer_id=MOVE.transfer_id, amount=MOVE.amount, direction=MOVE.direction
+        at=harness.clock.now(), transfer_id=MOVE.transfer_id, amount=MOVE.amount, direction=MOVE.direction
     )
     if restarted:
-        scene.venue.remember([sent, confirmed])
+        harness.venue.remember([sent, confirmed])
     else:
-        scene.aster.on(TRANSFER, error(-4115, "Duplicated clientTranId"))
-        scene.submit(MOVE)
+        harness.aster.on(TRANSFER, error(-4115, "Duplicated clientTranId"))
+        harness.submit(MOVE)
     at = NOW + timedelta(seconds=2)
-    scene.aster.on(INCOME, [income("TRANSFER", "250.5", 1, at)])
-    scene.aster.on(TRANSACTIONS, [moved(1, "-250.5", at)])
-    assert scene.run(scene.venue.statement(NOW - DAY)) == ()
+    harness.aster.on(INCOME, [income("TRANSFER", "250.5", 1, at)])
+    harness.aster.on(TRANSACTIONS, [moved(1, "-250.5", at)])
+    assert harness.run(harness.venue.statement(NOW - DAY)) == ()
 
 
 @pytest.mark.parametrize(
@@ -249,11 +249,11 @@ def test_a_transfer_confirmed_long_after_it_happened_is_still_the_bots(
     ],
 )
 def test_rows_of_the_perpetual_wallet_are_classified(
-    scene: AccountHarness, kind: str, amount: str, expected: FlowKind
+    harness: AccountHarness, kind: str, amount: str, expected: FlowKind
 ) -> None:
-    quiet_history(scene)
-    scene.aster.on(INCOME, [income(kind, amount, 1, symbol=None), income("FUNDING_FEE", "1", 2)])
-    (row,) = scene.run(scene.venue.statement(NOW - DAY))
+    quiet_history(harness)
+    harness.aster.on(INCOME, [income(kind, amount, 1, symbol=None), income("FUNDING_FEE", "1", 2)])
+    (row,) = harness.run(harness.venue.statement(NOW - DAY))
     assert (row.wallet, row.amount, row.kind) == (Wallet.PERP, Decimal(amount), expected)
 
 
@@ -267,17 +267,17 @@ def test_rows_of_the_perpetual_wallet_are_classified(
     ],
 )
 def test_rows_of_the_spot_wallet_are_classified(
-    scene: AccountHarness, kind: str, amount: str, expected: FlowKind
+    harness: AccountHarness, kind: str, amount: str, expected: FlowKind
 ) -> None:
-    quiet_history(scene)
-    scene.aster.on(TRANSACTIONS, [moved(1, amount, NOW, kind), moved(2, "1", NOW, "TRADE_TARGET")])
-    (row,) = scene.run(scene.venue.statement(NOW - DAY))
+    quiet_history(harness)
+    harness.aster.on(TRANSACTIONS, [moved(1, amount, NOW, kind), moved(2, "1", NOW, "TRADE_TARGET")])
+    (row,) = harness.run(harness.venue.statement(NOW - DAY))
     assert (row.wallet, row.amount, row.kind) == (Wallet.SPOT, Decimal(amount), expected)
 
 
 @pytest.mark.parametrize("route", [INCOME, SPOT_TRADES, TRANSACTIONS])
-def test_a_statement_that_is_not_wholly_readable_is_unreadable(scene: AccountHarness, route: str) -> None:
-    quiet_history(scene)
-    scene.aster.on(route, HTML_500)
+def test_a_statement_that_is_not_wholly_readable_is_unreadable(harness: AccountHarness, route: str) -> None:
+    quiet_history(harness)
+    harness.aster.on(route, HTML_500)
     with pytest.raises(VenueError):
-        scene.run(scene.venue.statement(NOW - DAY))
+        harness.run(harness.venue.statement(NOW - DAY))

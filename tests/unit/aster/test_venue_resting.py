@@ -31,7 +31,7 @@ REQUEST = OrderRequest(
 )
 
 
-class Scene:
+class VenueHarness:
     def __init__(self) -> None:
         self.aster = ScriptedAster()
         self.clock = VirtualClock(NOW)
@@ -45,70 +45,70 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def harness() -> VenueHarness:
+    return VenueHarness()
 
 
 def part(quantity: str) -> dict[str, Any]:
     return order_row(status="PARTIALLY_FILLED", executedQty=quantity, cumQuote=str(Decimal(quantity) * 100))
 
 
-def test_without_a_stream_the_order_is_asked_for_until_it_moves(scene: Scene) -> None:
-    scene.aster.on(LOOK, order_row(status="NEW"), order_row(status="NEW"), part("0.4"))
-    (told,) = scene.watch()
-    assert isinstance(told, OrderProgressed)
-    assert told.filled_quantity == Decimal("0.4")
-    assert scene.clock.now() < NOW + timedelta(seconds=1)
+def test_without_a_stream_the_order_is_asked_for_until_it_moves(harness: VenueHarness) -> None:
+    harness.aster.on(LOOK, order_row(status="NEW"), order_row(status="NEW"), part("0.4"))
+    (event,) = harness.watch()
+    assert isinstance(event, OrderProgressed)
+    assert event.filled_quantity == Decimal("0.4")
+    assert harness.clock.now() < NOW + timedelta(seconds=1)
 
 
-def test_what_was_known_before_is_no_news(scene: Scene) -> None:
-    scene.aster.on(LOOK, part("0.4"))
-    assert scene.watch("0.4") == ()
-    assert scene.clock.now() >= NOW + timedelta(seconds=2)
+def test_what_was_known_before_is_no_news(harness: VenueHarness) -> None:
+    harness.aster.on(LOOK, part("0.4"))
+    assert harness.watch("0.4") == ()
+    assert harness.clock.now() >= NOW + timedelta(seconds=2)
 
 
-def test_an_end_is_news_even_with_nothing_more_filled(scene: Scene) -> None:
-    scene.aster.on(LOOK, order_row(status="CANCELED"))
-    (told,) = scene.watch()
-    assert isinstance(told, OrderEnded)
+def test_an_end_is_news_even_with_nothing_more_filled(harness: VenueHarness) -> None:
+    harness.aster.on(LOOK, order_row(status="CANCELED"))
+    (event,) = harness.watch()
+    assert isinstance(event, OrderEnded)
 
 
 @pytest.mark.parametrize("answer", [HTML_500, error(-2013, "Order does not exist.")])
-def test_what_cannot_be_read_is_unknown_and_not_silence(scene: Scene, answer: Any) -> None:
-    scene.aster.on(LOOK, answer)
-    (told,) = scene.watch()
-    assert isinstance(told, OrderOutcomeUnknown)
+def test_what_cannot_be_read_is_unknown_and_not_silence(harness: VenueHarness, answer: Any) -> None:
+    harness.aster.on(LOOK, answer)
+    (event,) = harness.watch()
+    assert isinstance(event, OrderOutcomeUnknown)
 
 
-def test_an_open_stream_tells_at_once_and_a_lost_report_is_made_up_for(scene: Scene) -> None:
-    cache = scene.venue.account_cache
-    cache.told(Notification(at=NOW, market=Market.SPOT, kind=NotificationKind.CONNECTED))
+def test_an_open_stream_tells_at_once_and_a_lost_report_is_made_up_for(harness: VenueHarness) -> None:
+    cache = harness.venue.account_cache
+    cache.on_notification(Notification(at=NOW, market=Market.SPOT, kind=NotificationKind.CONNECTED))
     cache.reported(
         OrderRow(
             order_id=1, symbol=SYMBOL, status="PARTIALLY_FILLED", client_order_id="o-1", executed_qty=Decimal("0.3")
         )
     )
-    (told,) = scene.watch()
-    assert isinstance(told, OrderProgressed)
-    assert (scene.clock.now(), scene.aster.sent(LOOK)) == (NOW, [])
-    scene.aster.on(LOOK, part("0.7"))
-    (late,) = scene.watch("0.3")
+    (event,) = harness.watch()
+    assert isinstance(event, OrderProgressed)
+    assert (harness.clock.now(), harness.aster.sent(LOOK)) == (NOW, [])
+    harness.aster.on(LOOK, part("0.7"))
+    (late,) = harness.watch("0.3")
     assert isinstance(late, OrderProgressed)
     assert late.filled_quantity == Decimal("0.7")
-    assert len(scene.aster.sent(LOOK)) == 1
+    assert len(harness.aster.sent(LOOK)) == 1
 
 
-def test_the_switch_is_told_in_milliseconds_and_a_refusal_is_an_event(scene: Scene) -> None:
-    scene.aster.on(COUNTDOWN, {"symbol": SYMBOL, "countdownTime": "120000"}, error(-1121, "Invalid symbol."))
+def test_the_switch_is_told_in_milliseconds_and_a_refusal_is_an_event(harness: VenueHarness) -> None:
+    harness.aster.on(COUNTDOWN, {"symbol": SYMBOL, "countdownTime": "120000"}, error(-1121, "Invalid symbol."))
     command = ArmDeadMan(symbol=SYMBOL, seconds=120)
-    (armed,) = scene.run(scene.venue.submit(command))
-    assert armed == DeadManArmed(at=scene.clock.now(), symbol=SYMBOL, seconds=120)
-    sent = scene.aster.sent(COUNTDOWN)[0]
+    (armed,) = harness.run(harness.venue.submit(command))
+    assert armed == DeadManArmed(at=harness.clock.now(), symbol=SYMBOL, seconds=120)
+    sent = harness.aster.sent(COUNTDOWN)[0]
     assert (sent["symbol"], sent["countdownTime"]) == (SYMBOL, "120000")
-    (refused,) = scene.run(scene.venue.submit(command))
+    (refused,) = harness.run(harness.venue.submit(command))
     assert isinstance(refused, CommandRefused)
     assert refused.code == -1121
 
 
-def test_a_watch_of_no_time_hears_nothing(scene: Scene) -> None:
-    assert scene.run(scene.venue.watch(REQUEST, ZERO, 0.0)) == ()
+def test_a_watch_of_no_time_hears_nothing(harness: VenueHarness) -> None:
+    assert harness.run(harness.venue.watch(REQUEST, ZERO, 0.0)) == ()

@@ -41,7 +41,7 @@ PAGES = [
 
 
 @pytest.fixture
-def scene() -> AccountHarness:
+def harness() -> AccountHarness:
     return AccountHarness()
 
 
@@ -54,72 +54,72 @@ def order(market: Market) -> OrderRequest:
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("market", [SPOT, PERP])
 def test_an_order_behind_a_web_page_is_looked_up_and_not_taken_for_refused(
-    scene: AccountHarness, market: Market, page: HttpResponse
+    harness: AccountHarness, market: Market, page: HttpResponse
 ) -> None:
-    scene.aster.on(f"POST {ORDER[market]}", page)
+    harness.aster.on(f"POST {ORDER[market]}", page)
     request = order(market)
-    (event,) = scene.run(scene.venue.submit(PlaceOrder(hedge_id="h", order=request)))
+    (event,) = harness.run(harness.venue.submit(PlaceOrder(hedge_id="h", order=request)))
     assert isinstance(event, OrderOutcomeUnknown)
-    assert scene.aster.sent(f"POST {ORDER[market]}")[1:] == []
-    scene.aster.on(f"GET {ORDER[market]}", order_row())
-    scene.aster.on(f"POST {ORDER[market].replace('order', 'noop')}", error(-4225))
-    (found,) = scene.run(scene.venue.resolve(request))
+    assert harness.aster.sent(f"POST {ORDER[market]}")[1:] == []
+    harness.aster.on(f"GET {ORDER[market]}", order_row())
+    harness.aster.on(f"POST {ORDER[market].replace('order', 'noop')}", error(-4225))
+    (found,) = harness.run(harness.venue.resolve(request))
     assert isinstance(found, OrderEnded)
     assert found.filled_quantity == 1
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_cancellation_behind_a_web_page_is_unknown(scene: AccountHarness, page: HttpResponse) -> None:
-    scene.aster.on(f"DELETE {ORDER[PERP]}", page)
+def test_a_cancellation_behind_a_web_page_is_unknown(harness: AccountHarness, page: HttpResponse) -> None:
+    harness.aster.on(f"DELETE {ORDER[PERP]}", page)
     command = CancelOrder(market=PERP, symbol=SYMBOL, client_id="o-1")
-    assert isinstance(scene.submit(command), OrderOutcomeUnknown)
+    assert isinstance(harness.submit(command), OrderOutcomeUnknown)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_transfer_behind_a_web_page_is_unknown(scene: AccountHarness, page: HttpResponse) -> None:
-    scene.aster.on(TRANSFER, page)
-    assert isinstance(scene.submit(MOVE), TransferOutcomeUnknown)
+def test_a_transfer_behind_a_web_page_is_unknown(harness: AccountHarness, page: HttpResponse) -> None:
+    harness.aster.on(TRANSFER, page)
+    assert isinstance(harness.submit(MOVE), TransferOutcomeUnknown)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_setting_behind_a_web_page_did_not_happen_for_certain(scene: AccountHarness, page: HttpResponse) -> None:
-    scene.aster.on("POST /fapi/v3/marginType", page)
-    scene.aster.on("POST /fapi/v3/countdownCancelAll", page)
-    assert isinstance(scene.submit(SetMarginType(symbol=SYMBOL)), CommandRefused)
-    assert isinstance(scene.submit(ArmDeadMan(symbol=SYMBOL, seconds=120)), CommandRefused)
+def test_a_setting_behind_a_web_page_did_not_happen_for_certain(harness: AccountHarness, page: HttpResponse) -> None:
+    harness.aster.on("POST /fapi/v3/marginType", page)
+    harness.aster.on("POST /fapi/v3/countdownCancelAll", page)
+    assert isinstance(harness.submit(SetMarginType(symbol=SYMBOL)), CommandRefused)
+    assert isinstance(harness.submit(ArmDeadMan(symbol=SYMBOL, seconds=120)), CommandRefused)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_noop_behind_a_web_page_burnt_nothing(scene: AccountHarness, page: HttpResponse) -> None:
-    scene.aster.on(f"POST {ORDER[PERP]}", HttpResponse(status=503))
-    scene.aster.on("POST /fapi/v3/noop", page)
+def test_a_noop_behind_a_web_page_burnt_nothing(harness: AccountHarness, page: HttpResponse) -> None:
+    harness.aster.on(f"POST {ORDER[PERP]}", HttpResponse(status=503))
+    harness.aster.on("POST /fapi/v3/noop", page)
     for route in ("openOrders", "allOrders", "userTrades"):
-        scene.aster.on(f"GET /fapi/v3/{route}", [])
-    scene.aster.on(f"GET {ORDER[PERP]}", error(-2013))
-    scene.run(scene.venue.submit(PlaceOrder(hedge_id="h", order=order(PERP))))
-    (event,) = scene.run(scene.venue.resolve(order(PERP)))
+        harness.aster.on(f"GET /fapi/v3/{route}", [])
+    harness.aster.on(f"GET {ORDER[PERP]}", error(-2013))
+    harness.run(harness.venue.submit(PlaceOrder(hedge_id="h", order=order(PERP))))
+    (event,) = harness.run(harness.venue.resolve(order(PERP)))
     assert isinstance(event, OrderOutcomeUnknown)
 
 
-def test_settings_that_are_answered_as_documented_are_done(scene: AccountHarness) -> None:
-    scene.aster.on("POST /fapi/v3/marginType", {"code": 200, "msg": "success", "extra": 1})
-    scene.aster.on("POST /fapi/v3/countdownCancelAll", {"symbol": SYMBOL, "countdownTime": "120000"})
-    assert isinstance(scene.submit(SetMarginType(symbol=SYMBOL)), MarginTypeSet)
-    assert isinstance(scene.submit(ArmDeadMan(symbol=SYMBOL, seconds=120)), DeadManArmed)
+def test_settings_that_are_answered_as_documented_are_done(harness: AccountHarness) -> None:
+    harness.aster.on("POST /fapi/v3/marginType", {"code": 200, "msg": "success", "extra": 1})
+    harness.aster.on("POST /fapi/v3/countdownCancelAll", {"symbol": SYMBOL, "countdownTime": "120000"})
+    assert isinstance(harness.submit(SetMarginType(symbol=SYMBOL)), MarginTypeSet)
+    assert isinstance(harness.submit(ArmDeadMan(symbol=SYMBOL, seconds=120)), DeadManArmed)
 
 
 @pytest.mark.parametrize("body", [{"code": -1003, "msg": "Too many requests", "requestId": "1"}, {"code": "-1003"}])
 @pytest.mark.parametrize("status", [200, 400])
-def test_a_limit_with_more_fields_is_waited_out(scene: AccountHarness, body: Any, status: int) -> None:
-    scene.aster.on("GET /fapi/v3/premiumIndex", reply(body, status=status))
-    scene.run(_swallow(scene))
-    scene.aster.on(f"POST {ORDER[PERP]}", order_row())
-    event = scene.run(scene.venue.submit(PlaceOrder(hedge_id="h", order=order(PERP))))[0]
+def test_a_limit_with_more_fields_is_waited_out(harness: AccountHarness, body: Any, status: int) -> None:
+    harness.aster.on("GET /fapi/v3/premiumIndex", reply(body, status=status))
+    harness.run(_swallow(harness))
+    harness.aster.on(f"POST {ORDER[PERP]}", order_row())
+    event = harness.run(harness.venue.submit(PlaceOrder(hedge_id="h", order=order(PERP))))[0]
     assert isinstance(event, OrderEnded)
     assert event.retry_after_seconds is not None
     assert 0 < event.retry_after_seconds <= 60
 
 
-async def _swallow(scene: AccountHarness) -> None:
+async def _swallow(harness: AccountHarness) -> None:
     with pytest.raises(Exception, match="too many requests"):
-        await scene.venue.client.premium_index()
+        await harness.venue.client.premium_index()

@@ -112,5 +112,5 @@ def test_documents_checks_and_doctor_do_not_differ_in_what_a_round_trip_costs() 
         assert f"breaks even at {cost * 8760 / 24 * 100:g} % APR" in text
         assert "0.16 %" not in text
     fees: dict[Market, FeeRates | VenueError] = dict(DOCUMENTED_FEES)
-    told = fee_findings(fees, DOCUMENTED_FEES, 24)[-1].text
-    assert told == "a round trip of four taker fills costs 0.15 % of a leg: 54.75 % APR pays for it in 24 h"
+    reported = fee_findings(fees, DOCUMENTED_FEES, 24)[-1].text
+    assert reported == "a round trip of four taker fills costs 0.15 % of a leg: 54.75 % APR pays for it in 24 h"

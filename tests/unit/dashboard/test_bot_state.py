@@ -53,7 +53,7 @@ JOB = replace(new_job(pair=pair_of(), at=NOW - 9 * SECOND), state=ExecutionState
 CLOSING = replace(JOB, kind=ExecutionKind.CLOSE, reason=Reason.BETTER_PAIR)
 
 
-def told(
+def report_of(
     ledger: Ledger, process: Process = RUNNING, outlook: Outlook | None = OUTLOOK, now: datetime = NOW
 ) -> StateReport:
     return bot_state(ledger, process, outlook, now)
@@ -174,7 +174,7 @@ CASES: dict[str, tuple[BotState, Ledger, Process, Outlook | None]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_state_is_what_its_name_says(case: str) -> None:
     expected, ledger, running, outlook = CASES[case]
-    report = told(ledger, running, outlook)
+    report = report_of(ledger, running, outlook)
     assert report.state is expected
     assert report.title
     assert report.does.endswith(".")
@@ -204,7 +204,7 @@ def test_every_state_has_a_case() -> None:
 )
 def test_a_title_says_it_in_one_line(case: str, title: str) -> None:
     _, ledger, running, outlook = CASES[case]
-    assert told(ledger, running, outlook).title == title
+    assert report_of(ledger, running, outlook).title == title
 
 
 def test_a_liquidation_is_called_that_in_the_title() -> None:
@@ -214,7 +214,7 @@ def test_a_liquidation_is_called_that_in_the_title() -> None:
     )
     gone = replace(held, orders=(*held.orders, bought), tally=replace(held.tally, perp_quantity=Decimal(0)))
     ledger = replace(ledger_of(gone), apart={"h1": Apart(hedge_id="h1", since=NOW - 9 * SECOND, price=Decimal(100))})
-    report = told(ledger)
+    report = report_of(ledger)
     assert report.state is BotState.NAKED
     assert "the short of AAAUSDT was liquidated" in report.title
     assert report.severity is Severity.ALARM
@@ -222,7 +222,7 @@ def test_a_liquidation_is_called_that_in_the_title() -> None:
 
 def test_coins_without_a_short_are_worth_what_they_cost_when_it_was_taken() -> None:
     apart = Apart(hedge_id="h1", since=NOW - SECOND, price=Decimal(205))
-    report = told(replace(lopsided("10", "0"), apart={apart.hedge_id: apart}), outlook=None)
+    report = report_of(replace(lopsided("10", "0"), apart={apart.hedge_id: apart}), outlook=None)
     assert report.naked is not None
     assert report.naked.notional == 2050
 
@@ -230,33 +230,33 @@ def test_coins_without_a_short_are_worth_what_they_cost_when_it_was_taken() -> N
 def test_a_leg_that_is_gone_is_told_though_no_bot_runs() -> None:
     apart = Apart(hedge_id="h1", since=NOW - 60 * SECOND, price=Decimal(100))
     ledger = replace(lopsided("0", "10"), apart={apart.hedge_id: apart})
-    report = told(ledger, process(ProcessState.STOPPED))
+    report = report_of(ledger, process(ProcessState.STOPPED))
     assert report.title == "Stopped; AAAUSDT is held unwatched, $1,000.00 of it unhedged"
     assert report.severity is Severity.ALARM
-    assert told(ledger, process(ProcessState.GONE)).title.endswith("is gone, $1,000.00 of it unhedged")
+    assert report_of(ledger, process(ProcessState.GONE)).title.endswith("is gone, $1,000.00 of it unhedged")
 
 
 def test_a_reading_of_legs_that_differ_is_not_hedged_though_the_log_has_them_whole() -> None:
     assert HELD is not None
     missing = HealthFinding(kind=FindingKind.LEG_GONE, text="the spot leg is gone")
     seen = replace(HELD, spot_quantity=Decimal(0), health=replace(HELD.health, findings=(missing,)))
-    report = told(TEN, outlook=replace(OUTLOOK, held=seen), now=NOW + 2 * SECOND)
+    report = report_of(TEN, outlook=replace(OUTLOOK, held=seen), now=NOW + 2 * SECOND)
     assert report.state is BotState.REPAIRING
     assert report.naked is not None
     assert report.naked.notional == 1000
-    later = told(TEN, outlook=replace(OUTLOOK, held=seen), now=NOW + 20 * SECOND)
+    later = report_of(TEN, outlook=replace(OUTLOOK, held=seen), now=NOW + 20 * SECOND)
     assert (later.state, later.longest_naked_seconds) == (BotState.NAKED, 20)
     traded = replace(TEN, traded_at=NOW + SECOND)
-    assert told(traded, outlook=replace(OUTLOOK, held=seen)).state is BotState.HEDGED
+    assert report_of(traded, outlook=replace(OUTLOOK, held=seen)).state is BotState.HEDGED
     other = replace(OUTLOOK, held=replace(seen, hedge_id="h0"))
-    assert told(TEN, outlook=other).state is BotState.HEDGED
+    assert report_of(TEN, outlook=other).state is BotState.HEDGED
 
 
 def test_the_longest_naked_time_counts_the_present_stretch() -> None:
     known = replace(TEN, execution=alone(CLOSING, 60), max_naked_seconds=7.0)
-    assert told(known).longest_naked_seconds == 60
-    assert told(replace(known, max_naked_seconds=70.0)).longest_naked_seconds == 70
-    assert told(known, process(ProcessState.GONE)).longest_naked_seconds == 60
+    assert report_of(known).longest_naked_seconds == 60
+    assert report_of(replace(known, max_naked_seconds=70.0)).longest_naked_seconds == 70
+    assert report_of(known, process(ProcessState.GONE)).longest_naked_seconds == 60
 
 
 PROCESSES = st.builds(

@@ -15,7 +15,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine import notices as mo
-from support.story import AT, STORIES, heard
+from support.golden_cases import AT, GOLDEN_CASES, notice_of
 
 
 @pytest.fixture(autouse=True)
@@ -28,13 +28,13 @@ def warned(text: str, at: datetime = AT) -> mo.Warned:
     return mo.Warned(at=at, text=text)
 
 
-def tell(*notices: mo.Notice) -> None:
+def show(*notices: mo.Notice) -> None:
     observer = LogObserver()
     for notice in notices:
         observer.on_notice(notice)
 
 
-class Watched(str):
+class CountedText(str):
     """A text that counts how often it was worded."""
 
     __slots__ = ("looked_at",)
@@ -62,7 +62,7 @@ class BrokenStream(io.StringIO):
 def test_the_file_has_the_moments_own_time_and_level_before_the_guides_line(tmp_path: Path) -> None:
     log = tmp_path / "deep" / "volume_farming.log"
     configure_logging(log, console=False)
-    tell(*STORIES["cycle"], warned("careful"))
+    show(*GOLDEN_CASES["cycle"], warned("careful"))
     close_logging()
     lines = log.read_text(encoding="utf-8").splitlines()
     assert lines[0] == ""
@@ -73,7 +73,7 @@ def test_the_file_has_the_moments_own_time_and_level_before_the_guides_line(tmp_
 def test_the_files_times_are_utc_and_simulated_where_the_run_is(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     configure_logging(log, console=False)
-    tell(warned("then", datetime(2031, 6, 1, 9, 0, tzinfo=timezone(timedelta(hours=9)))))
+    show(warned("then", datetime(2031, 6, 1, 9, 0, tzinfo=timezone(timedelta(hours=9)))))
     assert log.read_text(encoding="utf-8") == "2031-06-01 00:00:00,000 - WARNING - then\n"
 
 
@@ -88,14 +88,14 @@ def test_a_row_of_old_is_logged_at_the_time_it_was_heard(tmp_path: Path) -> None
         amount=Decimal(5),
         kind=ev.FlowKind.DEPOSIT,
     )
-    tell(warned("first"), heard(flow))
+    show(warned("first"), notice_of(flow))
     assert [line[:19] for line in log.read_text(encoding="utf-8").splitlines()] == ["2025-01-15 18:45:10"] * 2
 
 
 def test_a_console_that_is_no_terminal_gets_the_bare_lines_of_any_length() -> None:
     stream = io.StringIO()
     configure_logging(None, console=True, stream=stream)
-    tell(*STORIES["cycle"][:1], warned("w" * 500))
+    show(*GOLDEN_CASES["cycle"][:1], warned("w" * 500))
     assert stream.getvalue().splitlines()[1:] == [
         "=" * 80,
         "CYCLE #12 - 2025-01-15 18:45:10",
@@ -106,7 +106,7 @@ def test_a_console_that_is_no_terminal_gets_the_bare_lines_of_any_length() -> No
 
 def test_the_console_is_standard_output_unless_told_otherwise(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(None, console=True)
-    tell(warned("here"))
+    show(warned("here"))
     assert capsys.readouterr().out == "here\n"
 
 
@@ -116,7 +116,7 @@ def test_colour_goes_by_level_to_the_console_and_never_to_the_file(
     monkeypatch.setenv("NO_COLOR", "1")
     log, stream = tmp_path / "x.log", io.StringIO()
     configure_logging(log, console=True, colour=True, stream=stream)
-    tell(warned("yellow [red]not markup[/red]"), mo.BalancesRead(at=AT, spot_usdt=Decimal(1), perp_usdt=Decimal(2)))
+    show(warned("yellow [red]not markup[/red]"), mo.BalancesRead(at=AT, spot_usdt=Decimal(1), perp_usdt=Decimal(2)))
     logging.getLogger("hedgerow.aster").error("from a part without words")
     logging.getLogger("hedgerow.aster").info("plain")
     shown = stream.getvalue().splitlines()
@@ -130,7 +130,7 @@ def test_colour_can_be_switched_off_on_a_terminal(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("FORCE_COLOR", "1")
     stream = io.StringIO()
     configure_logging(None, console=True, colour=False, stream=stream)
-    tell(warned("plain"))
+    show(warned("plain"))
     assert stream.getvalue() == "plain\n"
 
 
@@ -138,14 +138,14 @@ def test_a_line_that_a_terminal_cannot_encode_is_escaped() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii", newline="\n")
     configure_logging(None, console=True, stream=stream)
-    tell(warned("symbol 币USDT"))
+    show(warned("symbol 币USDT"))
     assert raw.getvalue() == b"symbol \\u5e01USDT\n"
 
 
 def test_hostile_text_stays_on_its_line_in_both(tmp_path: Path) -> None:
     log, stream = tmp_path / "x.log", io.StringIO()
     configure_logging(log, console=True, stream=stream)
-    tell(mo.CycleFailed(at=AT, error="x\n2025 - INFO - Position closed\x1b[2J", retry_seconds=5))
+    show(mo.CycleFailed(at=AT, error="x\n2025 - INFO - Position closed\x1b[2J", retry_seconds=5))
     logging.getLogger("hedgerow").warning("a\nb %s", "signature=abc")
     assert stream.getvalue().splitlines()[0] == "Cycle failed: x\\n2025 - INFO - Position closed\\x1b[2J"
     assert stream.getvalue().splitlines()[-1] == "a\\nb signature=***"
@@ -174,20 +174,20 @@ def test_the_file_rotates_and_keeps_five(tmp_path: Path) -> None:
     assert isinstance(handler, logging.handlers.RotatingFileHandler)
     assert (handler.maxBytes, handler.backupCount) == (FILE_BYTES, FILES_KEPT) == (10 * 1024 * 1024, 5)
     handler.maxBytes = 100
-    tell(*(warned(f"line {number} {'x' * 60}") for number in range(20)))
+    show(*(warned(f"line {number} {'x' * 60}") for number in range(20)))
     kept = sorted(path.name for path in tmp_path.iterdir())
     assert kept == ["x.log", *(f"x.log.{number}" for number in range(1, 6))]
 
 
 def test_nothing_is_worded_when_nobody_reads() -> None:
-    text = Watched("x")
+    text = CountedText("x")
     configure_logging(None, console=False)
-    tell(warned(text), mo.NoOpportunity(at=AT, why=text))
+    show(warned(text), mo.NoOpportunity(at=AT, why=text))
     assert text.looked_at == 0
     configure_logging(None, console=True, level=logging.WARNING, stream=io.StringIO())
-    tell(mo.NoOpportunity(at=AT, why=text))
+    show(mo.NoOpportunity(at=AT, why=text))
     assert text.looked_at == 0
-    tell(warned(text))
+    show(warned(text))
     assert text.looked_at > 0
 
 
@@ -195,7 +195,7 @@ def test_without_any_destination_ever_configured_nothing_is_printed(capsys: pyte
     root = logging.getLogger()
     present, root.handlers = root.handlers, []
     try:
-        tell(warned("unheard"))
+        show(warned("unheard"))
     finally:
         root.handlers = present
     assert capsys.readouterr() == ("", "")
@@ -204,7 +204,7 @@ def test_without_any_destination_ever_configured_nothing_is_printed(capsys: pyte
 def test_with_warnings_only_the_routine_is_left_out() -> None:
     stream = io.StringIO()
     configure_logging(None, console=True, level=logging.WARNING, stream=stream)
-    tell(*STORIES["cycle"], *STORIES["rotation"], warned("shown"))
+    show(*GOLDEN_CASES["cycle"], *GOLDEN_CASES["rotation"], warned("shown"))
     assert stream.getvalue() == "shown\n"
 
 
@@ -212,7 +212,7 @@ def test_a_second_configuration_replaces_the_first(tmp_path: Path) -> None:
     first, second = tmp_path / "a.log", tmp_path / "b.log"
     configure_logging(first, console=False)
     configure_logging(second, console=False)
-    tell(warned("x"))
+    show(warned("x"))
     assert (first.read_text(encoding="utf-8"), len(second.read_text(encoding="utf-8").splitlines())) == ("", 1)
 
 
@@ -242,7 +242,7 @@ def test_a_stream_that_fails_is_reported_once_and_never_reaches_the_engine(
 ) -> None:
     log = tmp_path / "x.log"
     configure_logging(log, console=True, stream=BrokenStream())
-    tell(warned("one"), warned("two"))
+    show(warned("one"), warned("two"))
     assert capsys.readouterr().err == (
         "hedgerow: the console cannot be written ([Errno 28] No space left on device); going on\n"
     )
@@ -252,13 +252,13 @@ def test_a_stream_that_fails_is_reported_once_and_never_reaches_the_engine(
 def test_a_failing_standard_error_is_survived_too(monkeypatch: pytest.MonkeyPatch) -> None:
     configure_logging(None, console=True, stream=BrokenStream())
     monkeypatch.setattr(sys, "stderr", BrokenStream())
-    tell(warned("one"))
+    show(warned("one"))
 
 
 def test_a_fault_in_the_wording_is_an_error_in_the_log_and_nowhere_else() -> None:
     stream = io.StringIO()
     configure_logging(None, console=True, stream=stream)
-    tell(mo.Warned(at=AT, text=None), warned("still here"))  # type: ignore[arg-type]
+    show(mo.Warned(at=AT, text=None), warned("still here"))  # type: ignore[arg-type]
     first, second = stream.getvalue().splitlines()
     assert first.startswith("A notice could not be worded: AttributeError(")
     assert second == "still here"
@@ -267,5 +267,5 @@ def test_a_fault_in_the_wording_is_an_error_in_the_log_and_nowhere_else() -> Non
 def test_silent_moments_write_nothing() -> None:
     stream = io.StringIO()
     configure_logging(None, console=True, stream=stream)
-    tell(mo.CycleEnded(at=AT, ledger=Ledger(), evaluation=None, equity=None))
+    show(mo.CycleEnded(at=AT, ledger=Ledger(), evaluation=None, equity=None))
     assert stream.getvalue() == ""

@@ -8,7 +8,7 @@ import pytest
 
 from hedgerow.dashboard.progress import STEPS, ProgressObserver
 from hedgerow.engine.notices import CycleEnded, Warned
-from support.story import HEDGE
+from support.golden_cases import HEDGE
 from support.views import ledger_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -3,11 +3,11 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.dashboard.quiet_filter import Digest
 from hedgerow.engine import notices as mo
 from hedgerow.strategy.observation import Hold, HoldReason
-from support.story import AT
+from support.golden_cases import AT
 
 
 class Screen:
@@ -17,7 +17,7 @@ class Screen:
         self.lines: list[str] = []
 
     def on_notice(self, notice: mo.Notice) -> None:
-        self.lines += [line.text for line in words(notice) if line.text and not line.text.startswith("=")]
+        self.lines += [line.text for line in narrate(notice) if line.text and not line.text.startswith("=")]
 
     def taken(self) -> list[str]:
         taken, self.lines = self.lines, []

@@ -21,7 +21,7 @@ def margin(liquidation: str) -> AccountView:
     return replace(account(short, coins={"ABC": "10"}), at=START)
 
 
-class Watched:
+class GuardHarness:
     """A guard between two cycles; ``cycle_saw`` is what the last cycle read, ``venue_shows`` what a look finds."""
 
     def __init__(self, cycle_saw: str, venue_shows: str) -> None:
@@ -41,12 +41,14 @@ class Watched:
         return self.venue_shows
 
     def wakes_at(self, mark: str) -> bool:
-        self.guard.heard(Notification(at=START, kind=NotificationKind.MARK, symbol="ABCUSDT", mark=Decimal(mark)))
+        self.guard.on_notification(
+            Notification(at=START, kind=NotificationKind.MARK, symbol="ABCUSDT", mark=Decimal(mark))
+        )
         return self.guard.take()
 
 
 def test_a_mark_is_judged_by_the_margin_that_the_newest_cycle_read() -> None:
-    watched = Watched("198", "198")
+    watched = GuardHarness("198", "198")
     assert not watched.wakes_at("112")
     watched.cycle_saw = margin("130")
     watched.guard.begin()
@@ -54,7 +56,7 @@ def test_a_mark_is_judged_by_the_margin_that_the_newest_cycle_read() -> None:
 
 
 def test_a_mark_is_judged_by_the_margin_that_a_look_between_two_cycles_found() -> None:
-    watched = Watched("198", "130")
+    watched = GuardHarness("198", "130")
     assert not watched.wakes_at("112")
     run_virtual(watched.clock, watched.guard.look())
     assert not watched.wakes_at("99")

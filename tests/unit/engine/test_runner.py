@@ -26,4 +26,4 @@ class FailIn:
 def test_a_cycle_that_succeeds_ends_the_back_off(failing: tuple[int, ...], pauses: list[float]) -> None:
     harness = BotHarness()
     harness.run(0.7, observers=[FailIn(harness, *failing)])
-    assert [failed.retry_seconds for failed in harness.heard(CycleFailed)] == pauses
+    assert [failed.retry_seconds for failed in harness.notices_of(CycleFailed)] == pauses

@@ -17,7 +17,7 @@ from hedgerow.strategy.hedging import machine as hedging
 from hedgerow.strategy.hedging.cells import doubted
 from hedgerow.strategy.hedging.orders import MOST_DOUBTFUL, at_risk, in_doubt
 from hedgerow.strategy.hedging.quality import quality_of
-from support.hedging_harness import Scene, closing, following, leading, reject_forever
+from support.hedging_harness import HedgingHarness, closing, following, leading, reject_forever
 from support.toy_venue import new_job
 
 CLOSE, OPEN, TRIM = ExecutionKind.CLOSE, ExecutionKind.OPEN, ExecutionKind.TRIM
@@ -26,30 +26,30 @@ UNWINDING, CANCELLING = ExecutionState.UNWINDING, ExecutionState.CANCELLING
 HEDGED, FLAT = ExecutionState.HEDGED, ExecutionState.FLAT
 
 
-def doubt(scene: Scene) -> Scene:
+def doubt(harness: HedgingHarness) -> HedgingHarness:
     """Lose the order at work, and let a look-up say that it is not there and may still land."""
-    scene.unknown()
-    assert scene.job.state is RESOLVING
-    assert scene.job.working
-    return scene.receive(
+    harness.unknown()
+    assert harness.job.state is RESOLVING
+    assert harness.job.working
+    return harness.receive(
         ev.OrderOutcomeUnknown(
-            at=scene.now,
-            client_id=scene.job.working.order.client_id,
+            at=harness.now,
+            client_id=harness.job.working.order.client_id,
             detail="absent",
-            may_land_until=scene.now + timedelta(seconds=65),
+            may_land_until=harness.now + timedelta(seconds=65),
         )
     )
 
 
-def settle(scene: Scene, *, lands: bool) -> Scene:
+def settle(harness: HedgingHarness, *, lands: bool) -> HedgingHarness:
     """Let the look-up under way find the oldest doubtful order filled, or absent for good."""
-    assert scene.taken.resolve
-    order = scene.job.doubtful[0].command.order
-    assert scene.taken.resolve == order
+    assert harness.taken.resolve
+    order = harness.job.doubtful[0].command.order
+    assert harness.taken.resolve == order
     filled = order.quantity if lands else Decimal(0)
-    return scene.receive(
+    return harness.receive(
         ev.OrderEnded(
-            at=scene.now,
+            at=harness.now,
             client_id=order.client_id,
             order_id=3,
             status=OrderStatus.FILLED if lands else OrderStatus.REJECTED,
@@ -60,256 +60,256 @@ def settle(scene: Scene, *, lands: bool) -> Scene:
 
 
 def test_a_second_leg_in_doubt_is_replaced_at_once_and_counted_as_exposure() -> None:
-    scene = doubt(following())
-    assert (scene.order.market, scene.order.side, scene.order.client_id) == (Market.PERP, Side.SELL, "h1-p-2")
-    assert [d.command.order.client_id for d in scene.job.doubtful] == ["h1-p-1"]
-    scene.fills()
-    assert scene.job.state is IN_DOUBT, "no further slice is led"
-    assert at_risk(scene.job) > Decimal("3.9")
+    harness = doubt(following())
+    assert (harness.order.market, harness.order.side, harness.order.client_id) == (Market.PERP, Side.SELL, "h1-p-2")
+    assert [d.command.order.client_id for d in harness.job.doubtful] == ["h1-p-1"]
+    harness.fills()
+    assert harness.job.state is IN_DOUBT, "no further slice is led"
+    assert at_risk(harness.job) > Decimal("3.9")
 
 
 def test_a_replacement_in_doubt_is_not_replaced_again() -> None:
-    scene = doubt(doubt(following()))
-    assert scene.job.state is IN_DOUBT
-    assert scene.command is None
-    assert len(scene.job.doubtful) == 2
-    assert at_risk(scene.job) <= Decimal("3.999")
+    harness = doubt(doubt(following()))
+    assert harness.job.state is IN_DOUBT
+    assert harness.command is None
+    assert len(harness.job.doubtful) == 2
+    assert at_risk(harness.job) <= Decimal("3.999")
 
 
 def test_no_third_buy_back_is_sent_where_coins_without_a_short_were_sold_first() -> None:
-    scene = Scene(new_job(CLOSE, spot="14", perp="8")).after(0).fills().fills()
-    assert (scene.job.spot.filled, scene.order.market) == (Decimal(10), Market.PERP)
-    assert scene.order.quantity == 4
-    doubt(doubt(scene))
-    assert (scene.job.state, scene.command) == (IN_DOUBT, None)
-    assert at_risk(scene.job) == 4, "six coins were too many at first, and are sold"
-    assert settle(settle(scene, lands=True), lands=True).order.market is Market.SPOT
-    assert at_risk(scene.job) == 4
+    harness = HedgingHarness(new_job(CLOSE, spot="14", perp="8")).after(0).fills().fills()
+    assert (harness.job.spot.filled, harness.order.market) == (Decimal(10), Market.PERP)
+    assert harness.order.quantity == 4
+    doubt(doubt(harness))
+    assert (harness.job.state, harness.command) == (IN_DOUBT, None)
+    assert at_risk(harness.job) == 4, "six coins were too many at first, and are sold"
+    assert settle(settle(harness, lands=True), lands=True).order.market is Market.SPOT
+    assert at_risk(harness.job) == 4
 
 
 def test_a_rest_of_one_lot_is_not_replaced_without_end_while_every_answer_is_lost() -> None:
     job = new_job(CLOSE, spot="10", perp="10", slice_notional="2000", whole_short=True)
-    scene = Scene(job).after(0).fills().fills().fills().fills("1.99")
-    assert scene.order.quantity == Decimal("0.01")
+    harness = HedgingHarness(job).after(0).fills().fills().fills().fills("1.99")
+    assert harness.order.quantity == Decimal("0.01")
     sent = 0
-    while scene.job.working and sent < MOST_DOUBTFUL + 1:
+    while harness.job.working and sent < MOST_DOUBTFUL + 1:
         sent += 1
-        doubt(scene)
-    assert (sent, scene.job.state) == (2, IN_DOUBT)
+        doubt(harness)
+    assert (sent, harness.job.state) == (2, IN_DOUBT)
 
 
 def test_only_so_many_orders_are_in_doubt_at_once() -> None:
-    scene = doubt(doubt(following()))
-    many = replace(scene.job, doubtful=scene.job.doubtful[:1] * MOST_DOUBTFUL, state=ExecutionState.FOLLOWING)
-    scene.job = replace(many, spot=replace(many.spot, filled=many.spot.filled + 100))
-    assert scene.after(1).command is None
-    assert scene.job.state is IN_DOUBT
+    harness = doubt(doubt(following()))
+    many = replace(harness.job, doubtful=harness.job.doubtful[:1] * MOST_DOUBTFUL, state=ExecutionState.FOLLOWING)
+    harness.job = replace(many, spot=replace(many.spot, filled=many.spot.filled + 100))
+    assert harness.after(1).command is None
+    assert harness.job.state is IN_DOUBT
 
 
 def test_an_order_that_can_land_no_more_is_looked_up_before_a_naked_leg_is_tried_again() -> None:
-    scene = doubt(closing().fills()).rejects(RejectKind.PERMISSION)
-    assert scene.job.state is NAKED
-    first = scene.job.doubtful[0]
-    while not scene.taken.resolve:
-        assert scene.now < first.until
-        scene.after(5)
-        if scene.job.working:
-            scene.rejects(RejectKind.PERMISSION)
-    assert (scene.taken.resolve, scene.command) == (first.command.order, None)
-    assert scene.now - first.until < timedelta(seconds=6)
+    harness = doubt(closing().fills()).rejects(RejectKind.PERMISSION)
+    assert harness.job.state is NAKED
+    first = harness.job.doubtful[0]
+    while not harness.taken.resolve:
+        assert harness.now < first.until
+        harness.after(5)
+        if harness.job.working:
+            harness.rejects(RejectKind.PERMISSION)
+    assert (harness.taken.resolve, harness.command) == (first.command.order, None)
+    assert harness.now - first.until < timedelta(seconds=6)
 
 
 def test_an_order_that_can_land_no_more_is_looked_up_before_a_leg_follows() -> None:
-    scene = doubt(following()).after(0)
-    first = scene.job.doubtful[0]
-    scene.job = replace(scene.job, working=None, state=ExecutionState.FOLLOWING)
-    assert scene.after(66).taken.resolve == first.command.order
+    harness = doubt(following()).after(0)
+    first = harness.job.doubtful[0]
+    harness.job = replace(harness.job, working=None, state=ExecutionState.FOLLOWING)
+    assert harness.after(66).taken.resolve == first.command.order
 
 
 @pytest.mark.parametrize("lands", [True, False])
 def test_an_order_that_fills_beside_its_replacement_is_taken_back(lands: bool) -> None:  # noqa: FBT001 - a case
-    scene = doubt(following()).fills()
-    settle(scene, lands=lands)
+    harness = doubt(following()).fills()
+    settle(harness, lands=lands)
     if lands:
-        assert scene.job.state is UNWINDING
-        assert (scene.order.market, scene.order.side, scene.order.reduce_only) == (Market.PERP, Side.BUY, True)
-        scene.fills()
-        assert scene.job.exposure < Decimal("0.02")
-        assert quality_of(scene.job, scene.now).perp is not None
-    while not scene.job.state.ended:
-        scene.fills() if scene.job.working else scene.after(1)
-    assert scene.job.state is HEDGED
-    assert abs(scene.job.exposure) < Decimal("0.02")
-    assert scene.job.net_perp == 10, "opened to its planned size"
+        assert harness.job.state is UNWINDING
+        assert (harness.order.market, harness.order.side, harness.order.reduce_only) == (Market.PERP, Side.BUY, True)
+        harness.fills()
+        assert harness.job.exposure < Decimal("0.02")
+        assert quality_of(harness.job, harness.now).perp is not None
+    while not harness.job.state.ended:
+        harness.fills() if harness.job.working else harness.after(1)
+    assert harness.job.state is HEDGED
+    assert abs(harness.job.exposure) < Decimal("0.02")
+    assert harness.job.net_perp == 10, "opened to its planned size"
 
 
 def test_coins_that_follow_twice_are_sold_again() -> None:
-    scene = Scene(new_job(OPEN, lead=Market.PERP)).after(0).prepared().prepared().fills()
-    assert scene.order.market is Market.SPOT
-    settle(doubt(scene).fills(), lands=True)
-    assert (scene.order.market, scene.order.side) == (Market.SPOT, Side.SELL)
-    assert scene.fills().job.exposure < Decimal("0.01")
+    harness = HedgingHarness(new_job(OPEN, lead=Market.PERP)).after(0).prepared().prepared().fills()
+    assert harness.order.market is Market.SPOT
+    settle(doubt(harness).fills(), lands=True)
+    assert (harness.order.market, harness.order.side) == (Market.SPOT, Side.SELL)
+    assert harness.fills().job.exposure < Decimal("0.01")
 
 
 def test_a_first_leg_in_doubt_waits_until_it_is_certain() -> None:
-    scene = doubt(leading())
-    assert (scene.job.state, scene.command) == (IN_DOUBT, None)
-    assert at_risk(scene.job) > 3
-    settle(scene, lands=False)
-    assert (scene.order.market, scene.order.client_id) == (Market.SPOT, "h1-s-2")
+    harness = doubt(leading())
+    assert (harness.job.state, harness.command) == (IN_DOUBT, None)
+    assert at_risk(harness.job) > 3
+    settle(harness, lands=False)
+    assert (harness.order.market, harness.order.client_id) == (Market.SPOT, "h1-s-2")
 
 
 def test_coins_whose_sale_is_in_doubt_are_not_sold_twice() -> None:
-    scene = doubt(following().rejects(RejectKind.PERMISSION))
-    assert (scene.job.state, scene.command) == (IN_DOUBT, None)
-    settle(scene, lands=True)
-    assert scene.job.state is FLAT
+    harness = doubt(following().rejects(RejectKind.PERMISSION))
+    assert (harness.job.state, harness.command) == (IN_DOUBT, None)
+    settle(harness, lands=True)
+    assert harness.job.state is FLAT
 
 
 def test_a_short_that_is_bought_back_twice_has_its_coins_sold() -> None:
-    scene = closing(urgent=True).fills()
-    settle(doubt(scene).fills(), lands=True)
-    assert scene.job.perp.filled > scene.job.spot.filled
-    sold = scene.job.spot.filled
-    while not scene.job.state.ended:
-        scene.fills() if scene.job.working else scene.after(1)
-    assert scene.job.state is FLAT
-    assert scene.job.spot.filled == scene.job.plan.spot_quantity > sold
+    harness = closing(urgent=True).fills()
+    settle(doubt(harness).fills(), lands=True)
+    assert harness.job.perp.filled > harness.job.spot.filled
+    sold = harness.job.spot.filled
+    while not harness.job.state.ended:
+        harness.fills() if harness.job.working else harness.after(1)
+    assert harness.job.state is FLAT
+    assert harness.job.spot.filled == harness.job.plan.spot_quantity > sold
 
 
 def test_coins_that_lost_their_short_are_sold_although_no_slice_is_led_any_more() -> None:
-    scene = closing().fills()
-    scene = settle(doubt(scene).fills(), lands=False)
+    harness = closing().fills()
+    harness = settle(doubt(harness).fills(), lands=False)
     job = replace(
-        scene.job,
+        harness.job,
         lead_done=True,
         working=None,
         state=ExecutionState.FOLLOWING,
-        perp=replace(scene.job.perp, filled=scene.job.spot.filled + 3),
+        perp=replace(harness.job.perp, filled=harness.job.spot.filled + 3),
     )
-    scene.job = job
-    scene.after(0)
-    assert (scene.job.state, scene.order.market, scene.order.side) == (UNWINDING, Market.SPOT, Side.SELL)
+    harness.job = job
+    harness.after(0)
+    assert (harness.job.state, harness.order.market, harness.order.side) == (UNWINDING, Market.SPOT, Side.SELL)
     for _ in range(40):
-        scene.rejects(RejectKind.PERMISSION) if scene.job.working else scene.after(2)
-        if scene.job.state is NAKED:
+        harness.rejects(RejectKind.PERMISSION) if harness.job.working else harness.after(2)
+        if harness.job.state is NAKED:
             break
-    assert scene.job.state is NAKED
-    while not scene.job.working:
-        scene.after(5)
-    assert (scene.order.market, scene.order.side) == (Market.SPOT, Side.SELL)
+    assert harness.job.state is NAKED
+    while not harness.job.working:
+        harness.after(5)
+    assert (harness.order.market, harness.order.side) == (Market.SPOT, Side.SELL)
 
 
 def test_doubtful_orders_are_looked_up_in_turns_with_pauses() -> None:
-    scene = doubt(doubt(following()))
-    first, second = (d.command.order.client_id for d in scene.job.doubtful)
+    harness = doubt(doubt(following()))
+    first, second = (d.command.order.client_id for d in harness.job.doubtful)
     for client_id in (first, second, first):
-        assert scene.taken.resolve
-        assert scene.taken.resolve.client_id == client_id
-        scene.receive(ev.OrderOutcomeUnknown(at=scene.now, client_id=client_id, detail="busy"))
-        assert scene.taken.pause_seconds > 0
-        scene.after(scene.taken.pause_seconds)
+        assert harness.taken.resolve
+        assert harness.taken.resolve.client_id == client_id
+        harness.receive(ev.OrderOutcomeUnknown(at=harness.now, client_id=client_id, detail="busy"))
+        assert harness.taken.pause_seconds > 0
+        harness.after(harness.taken.pause_seconds)
 
 
 def test_a_naked_leg_in_doubt_goes_back_to_being_tried() -> None:
-    scene = closing().fills().rejects(RejectKind.PERMISSION)
-    assert scene.job.state is NAKED
-    scene.after(5)
-    doubt(scene)
-    assert scene.order.client_id == "h1-p-3", "a second order for the same is sent at once"
-    doubt(scene)
-    assert scene.job.state is IN_DOUBT
-    settle(scene, lands=True)
-    settle(scene, lands=False)
-    while not scene.job.state.ended:
-        scene.fills() if scene.job.working else scene.after(5)
-    assert scene.job.exposure == 0
+    harness = closing().fills().rejects(RejectKind.PERMISSION)
+    assert harness.job.state is NAKED
+    harness.after(5)
+    doubt(harness)
+    assert harness.order.client_id == "h1-p-3", "a second order for the same is sent at once"
+    doubt(harness)
+    assert harness.job.state is IN_DOUBT
+    settle(harness, lands=True)
+    settle(harness, lands=False)
+    while not harness.job.state.ended:
+        harness.fills() if harness.job.working else harness.after(5)
+    assert harness.job.exposure == 0
 
 
 def test_a_trim_in_doubt_goes_on_as_a_trim() -> None:
-    scene = Scene(new_job(TRIM, spot="2", perp="0")).after(0)
-    doubt(scene)
-    assert scene.job.state is IN_DOUBT
-    assert settle(scene, lands=True).job.state is HEDGED
+    harness = HedgingHarness(new_job(TRIM, spot="2", perp="0")).after(0)
+    doubt(harness)
+    assert harness.job.state is IN_DOUBT
+    assert settle(harness, lands=True).job.state is HEDGED
 
 
 def test_a_resting_order_that_lands_late_is_taken_out_of_its_book() -> None:
     limits = ExecutionLimits(style=ExecutionStyle.MAKER, max_resting_loss_usd=Decimal(10000))
-    scene = Scene(new_job(OPEN, limits=limits)).after(0).prepared().prepared()
-    assert scene.job.state is ExecutionState.RESTING
-    doubt(scene)
-    assert scene.job.state is IN_DOUBT
-    client_id = scene.job.doubtful[0].command.order.client_id
-    scene.receive(ev.OrderAccepted(at=scene.now, client_id=client_id, order_id=9))
-    assert (scene.job.state, scene.job.doubtful) == (CANCELLING, ())
-    assert isinstance(scene.command, CancelOrder)
+    harness = HedgingHarness(new_job(OPEN, limits=limits)).after(0).prepared().prepared()
+    assert harness.job.state is ExecutionState.RESTING
+    doubt(harness)
+    assert harness.job.state is IN_DOUBT
+    client_id = harness.job.doubtful[0].command.order.client_id
+    harness.receive(ev.OrderAccepted(at=harness.now, client_id=client_id, order_id=9))
+    assert (harness.job.state, harness.job.doubtful) == (CANCELLING, ())
+    assert isinstance(harness.command, CancelOrder)
 
 
 def test_an_order_of_the_moment_that_is_still_at_work_is_looked_up_to_its_end() -> None:
-    scene = doubt(following()).fills()
-    client_id = scene.job.doubtful[0].command.order.client_id
-    scene.receive(ev.OrderAccepted(at=scene.now, client_id=client_id, order_id=9))
-    assert (scene.job.state, scene.job.doubtful) == (RESOLVING, ())
-    assert scene.taken.resolve
-    assert scene.taken.resolve.client_id == client_id
-    assert scene.fills().job.state is UNWINDING
+    harness = doubt(following()).fills()
+    client_id = harness.job.doubtful[0].command.order.client_id
+    harness.receive(ev.OrderAccepted(at=harness.now, client_id=client_id, order_id=9))
+    assert (harness.job.state, harness.job.doubtful) == (RESOLVING, ())
+    assert harness.taken.resolve
+    assert harness.taken.resolve.client_id == client_id
+    assert harness.fills().job.state is UNWINDING
 
 
 def test_nothing_is_doubted_without_an_order() -> None:
-    scene = leading()
+    harness = leading()
     with pytest.raises(InvariantBroken, match="no order is doubtful"):
-        in_doubt(scene.job)
+        in_doubt(harness.job)
     with pytest.raises(InvariantBroken, match="no order at work to doubt"):
-        doubted(scene.job, None, scene.around)
+        doubted(harness.job, None, harness.around)
 
 
 def test_a_job_that_may_still_be_filled_does_not_end_and_survives_a_restart() -> None:
-    scene = doubt(following())
+    harness = doubt(following())
     for _ in range(3):
-        assert not scene.job.state.ended
-        scene.after(1) if not scene.job.working else scene.fills()
-    assert hedging.signal_of(scene.job, None) is hedging.Signal.TICK
+        assert not harness.job.state.ended
+        harness.after(1) if not harness.job.working else harness.fills()
+    assert hedging.signal_of(harness.job, None) is hedging.Signal.TICK
 
 
 def test_a_short_that_filled_twice_in_a_market_that_closed_is_covered_with_planned_coins() -> None:
-    scene = doubt(following()).fills()
-    settle(scene, lands=True)
-    assert (scene.job.state, scene.order.side) == (UNWINDING, Side.BUY)
-    pair = scene.job.pair
-    scene.pair = replace(pair, perp=replace(pair.perp, status=TradingStatus.CLOSED))
-    reject_forever(scene, RejectKind.PERMISSION, 40)
-    assert scene.job.state is NAKED
-    while not (scene.job.working and scene.job.working.order.market is Market.SPOT):
-        scene.rejects(RejectKind.PERMISSION) if scene.job.working else scene.after(5)
-    assert (scene.job.working.order.side, scene.job.working.order.quantity) == (Side.BUY, Decimal("3.985"))
-    assert scene.fills().job.state is HEDGED
-    assert 0 <= scene.job.exposure < Decimal("0.01")
+    harness = doubt(following()).fills()
+    settle(harness, lands=True)
+    assert (harness.job.state, harness.order.side) == (UNWINDING, Side.BUY)
+    pair = harness.job.pair
+    harness.pair = replace(pair, perp=replace(pair.perp, status=TradingStatus.CLOSED))
+    reject_forever(harness, RejectKind.PERMISSION, 40)
+    assert harness.job.state is NAKED
+    while not (harness.job.working and harness.job.working.order.market is Market.SPOT):
+        harness.rejects(RejectKind.PERMISSION) if harness.job.working else harness.after(5)
+    assert (harness.job.working.order.side, harness.job.working.order.quantity) == (Side.BUY, Decimal("3.985"))
+    assert harness.fills().job.state is HEDGED
+    assert 0 <= harness.job.exposure < Decimal("0.01")
 
 
 def test_more_coins_than_planned_are_not_bought_for_a_short_that_filled_twice() -> None:
-    scene = doubt(following(slice_notional="2000")).fills()
-    settle(scene, lands=True)
-    pair = scene.job.pair
-    scene.pair = replace(pair, perp=replace(pair.perp, status=TradingStatus.CLOSED))
-    reject_forever(scene, RejectKind.PERMISSION, 40)
-    assert scene.job.state is NAKED
+    harness = doubt(following(slice_notional="2000")).fills()
+    settle(harness, lands=True)
+    pair = harness.job.pair
+    harness.pair = replace(pair, perp=replace(pair.perp, status=TradingStatus.CLOSED))
+    reject_forever(harness, RejectKind.PERMISSION, 40)
+    assert harness.job.state is NAKED
     for _ in range(4):
-        scene.rejects(RejectKind.PERMISSION) if scene.job.working else scene.after(60)
-        assert not scene.job.working or scene.job.working.order.market is Market.PERP
+        harness.rejects(RejectKind.PERMISSION) if harness.job.working else harness.after(60)
+        assert not harness.job.working or harness.job.working.order.market is Market.PERP
 
 
 @pytest.mark.parametrize(("whole", "sent"), [(True, MOST_DOUBTFUL), (False, 2)])
 def test_the_last_of_a_whole_short_is_bought_back_though_two_orders_for_it_are_lost(whole: bool, sent: int) -> None:  # noqa: FBT001 - a case
     job = new_job(CLOSE, spot="10", slice_notional="2000", whole_short=whole)
-    scene = Scene(job).after(0).fills().fills().fills()
-    assert (scene.order.market, scene.order.quantity) == (Market.PERP, Decimal(2))
+    harness = HedgingHarness(job).after(0).fills().fills().fills()
+    assert (harness.order.market, harness.order.quantity) == (Market.PERP, Decimal(2))
     for _ in range(sent):
-        assert scene.job.working
-        doubt(scene)
-    assert (scene.job.state, len(scene.job.doubtful), scene.command) == (IN_DOUBT, sent, None)
-    assert at_risk(scene.job) == 2
+        assert harness.job.working
+        doubt(harness)
+    assert (harness.job.state, len(harness.job.doubtful), harness.command) == (IN_DOUBT, sent, None)
+    assert at_risk(harness.job) == 2
     for number in range(sent):
-        settle(scene, lands=number == 0)
-    while not scene.job.state.ended:
-        scene.fills() if scene.job.working else scene.after(1)
-    assert (scene.job.state, scene.job.exposure) == (FLAT, ZERO)
+        settle(harness, lands=number == 0)
+    while not harness.job.state.ended:
+        harness.fills() if harness.job.working else harness.after(1)
+    assert (harness.job.state, harness.job.exposure) == (FLAT, ZERO)

@@ -13,7 +13,7 @@ from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side, Trad
 from hedgerow.domain.order import OrderRequest, RejectKind
 from hedgerow.strategy.decisions.entry import settings_in_place
 from hedgerow.strategy.hedging.orders import with_fill
-from support.hedging_harness import Scene, closing, following, leading, reject_forever
+from support.hedging_harness import HedgingHarness, closing, following, leading, reject_forever
 from support.toy_venue import new_job, toy_pair
 
 CLOSE, OPEN = ExecutionKind.CLOSE, ExecutionKind.OPEN
@@ -27,15 +27,15 @@ def changed(pair: BasisPair, market: Market, **filters: object) -> BasisPair:
     return replace(pair, spot=leg) if market is Market.SPOT else replace(pair, perp=leg)
 
 
-def carried_out(scene: Scene) -> list[OrderRequest]:
+def carried_out(harness: HedgingHarness) -> list[OrderRequest]:
     """Let every order fill until the job ends; returns them."""
     orders = []
-    while not scene.job.state.ended:
-        if scene.job.working:
-            orders.append(scene.job.working.order)
-            scene.fills()
+    while not harness.job.state.ended:
+        if harness.job.working:
+            orders.append(harness.job.working.order)
+            harness.fills()
         else:
-            scene.after(0.5)
+            harness.after(0.5)
     return orders
 
 
@@ -43,11 +43,11 @@ def carried_out(scene: Scene) -> list[OrderRequest]:
 
 
 def test_a_first_slice_that_the_new_filters_refuse_is_sent_again_on_them_at_once() -> None:
-    scene = leading()
-    scene.pair = changed(scene.job.pair, Market.SPOT, tick=Decimal("0.5"), lot=Decimal("0.5"))
-    scene.rejects(RejectKind.FILTER)
-    assert (scene.job.state, scene.taken.pause_seconds, scene.job.refusals) == (LEADING, 0.0, 0)
-    assert scene.after(0).order.quantity % Decimal("0.5") == 0
+    harness = leading()
+    harness.pair = changed(harness.job.pair, Market.SPOT, tick=Decimal("0.5"), lot=Decimal("0.5"))
+    harness.rejects(RejectKind.FILTER)
+    assert (harness.job.state, harness.taken.pause_seconds, harness.job.refusals) == (LEADING, 0.0, 0)
+    assert harness.after(0).order.quantity % Decimal("0.5") == 0
 
 
 def test_a_first_slice_that_unchanged_filters_refuse_ends_the_opening() -> None:
@@ -55,51 +55,53 @@ def test_a_first_slice_that_unchanged_filters_refuse_ends_the_opening() -> None:
 
 
 def test_a_second_leg_that_the_new_filters_refuse_is_sent_again_on_them_at_once() -> None:
-    scene = following()
-    scene.pair = changed(scene.job.pair, Market.PERP, lot=Decimal("0.1"))
-    scene.rejects(RejectKind.FILTER)
-    assert (scene.job.state, scene.taken.pause_seconds) == (REPAIRING, 0.0)
-    assert scene.after(0).order.quantity == Decimal("3.9")
+    harness = following()
+    harness.pair = changed(harness.job.pair, Market.PERP, lot=Decimal("0.1"))
+    harness.rejects(RejectKind.FILTER)
+    assert (harness.job.state, harness.taken.pause_seconds) == (REPAIRING, 0.0)
+    assert harness.after(0).order.quantity == Decimal("3.9")
 
 
 def test_a_reversal_that_the_new_filters_refuse_is_sent_again_on_them_at_once() -> None:
-    scene = following().rejects(RejectKind.PERMISSION)
-    assert scene.job.state is UNWINDING
-    scene.pair = changed(scene.job.pair, Market.SPOT, lot=Decimal("0.1"))
-    scene.rejects(RejectKind.FILTER)
-    assert (scene.job.state, scene.taken.pause_seconds) == (UNWINDING, 0.0)
-    assert scene.after(0).order.quantity == Decimal("3.9")
+    harness = following().rejects(RejectKind.PERMISSION)
+    assert harness.job.state is UNWINDING
+    harness.pair = changed(harness.job.pair, Market.SPOT, lot=Decimal("0.1"))
+    harness.rejects(RejectKind.FILTER)
+    assert (harness.job.state, harness.taken.pause_seconds) == (UNWINDING, 0.0)
+    assert harness.after(0).order.quantity == Decimal("3.9")
 
 
 def test_a_naked_leg_that_the_new_filters_refuse_is_sent_again_on_them_at_once() -> None:
-    scene = closing().fills().rejects(RejectKind.PERMISSION)
-    assert scene.job.state is NAKED
-    scene.after(5)
-    scene.pair = changed(scene.job.pair, Market.PERP, tick=Decimal("0.5"))
-    scene.rejects(RejectKind.FILTER)
-    assert scene.order.price % Decimal("0.5") == 0
+    harness = closing().fills().rejects(RejectKind.PERMISSION)
+    assert harness.job.state is NAKED
+    harness.after(5)
+    harness.pair = changed(harness.job.pair, Market.PERP, tick=Decimal("0.5"))
+    harness.rejects(RejectKind.FILTER)
+    assert harness.order.price % Decimal("0.5") == 0
 
 
 def test_a_listing_of_something_else_is_not_taken_over() -> None:
-    scene = leading()
+    harness = leading()
     other = toy_pair()
-    scene.pair = BasisPair(spot=replace(other.spot, symbol="XYZUSDT"), perp=replace(other.perp, symbol="XYZUSDT"))
-    assert scene.fills("1").job.pair.symbol == "ABCUSDT"
+    harness.pair = BasisPair(spot=replace(other.spot, symbol="XYZUSDT"), perp=replace(other.perp, symbol="XYZUSDT"))
+    assert harness.fills("1").job.pair.symbol == "ABCUSDT"
 
 
 def test_a_change_of_fees_alone_is_no_new_grid() -> None:
-    scene = leading()
-    fees = replace(scene.job.pair.spot.fees, taker=Decimal("0.01"))
-    scene.pair = changed(scene.job.pair, Market.SPOT, fees=fees)
-    assert scene.rejects(RejectKind.FILTER).job.state is FLAT
-    assert scene.job.pair.spot.fees.taker == Decimal("0.01")
+    harness = leading()
+    fees = replace(harness.job.pair.spot.fees, taker=Decimal("0.01"))
+    harness.pair = changed(harness.job.pair, Market.SPOT, fees=fees)
+    assert harness.rejects(RejectKind.FILTER).job.state is FLAT
+    assert harness.job.pair.spot.fees.taker == Decimal("0.01")
 
 
 def test_coins_bought_before_a_change_of_fees_keep_the_fee_they_were_bought_at() -> None:
-    scene = leading()
-    before = scene.fills("1").job.net_spot
-    scene.pair = changed(scene.job.pair, Market.SPOT, fees=replace(scene.job.pair.spot.fees, taker=Decimal("0.01")))
-    assert scene.rejects(RejectKind.PRICE).job.net_spot == before == Decimal("0.9996")
+    harness = leading()
+    before = harness.fills("1").job.net_spot
+    harness.pair = changed(
+        harness.job.pair, Market.SPOT, fees=replace(harness.job.pair.spot.fees, taker=Decimal("0.01"))
+    )
+    assert harness.rejects(RejectKind.PRICE).job.net_spot == before == Decimal("0.9996")
 
 
 def test_a_job_of_an_older_log_counts_its_fees_by_the_rates() -> None:
@@ -114,125 +116,125 @@ def test_a_job_of_an_older_log_counts_its_fees_by_the_rates() -> None:
 def test_the_last_of_a_short_is_rounded_up_when_nobody_elses_is_part_of_it() -> None:
     coarse = changed(toy_pair(), Market.PERP, lot=Decimal("0.3"), min_quantity=Decimal("0.3"))
     for whole, bought, end in ((True, Decimal("10.2"), FLAT), (False, Decimal("9.9"), HEDGED)):
-        scene = closing(whole_short=whole)
-        scene.pair = coarse
-        ordered = sum(order.quantity for order in carried_out(scene) if order.market is Market.PERP)
-        assert (ordered, scene.job.state) == (bought, end)
+        harness = closing(whole_short=whole)
+        harness.pair = coarse
+        ordered = sum(order.quantity for order in carried_out(harness) if order.market is Market.PERP)
+        assert (ordered, harness.job.state) == (bought, end)
 
 
 def test_a_short_below_the_new_minimum_is_bought_back_by_an_order_of_the_minimum() -> None:
-    scene = closing(spot="0.6", perp="0.6", whole_short=True)
-    scene.pair = changed(scene.job.pair, Market.PERP, min_quantity=Decimal(2), lot=Decimal("0.5"))
-    assert scene.fills().order.quantity == 2
+    harness = closing(spot="0.6", perp="0.6", whole_short=True)
+    harness.pair = changed(harness.job.pair, Market.PERP, min_quantity=Decimal(2), lot=Decimal("0.5"))
+    assert harness.fills().order.quantity == 2
 
 
 def test_coins_that_can_no_longer_be_sold_keep_their_part_of_the_short() -> None:
-    scene = closing(spot="10", perp="10", slice_notional="500")
-    sold = scene.order.quantity
-    scene.pair = changed(scene.job.pair, Market.SPOT, min_notional=Decimal(9000))
-    assert scene.fills().order.quantity == sold
-    assert scene.fills().job.state is HEDGED
+    harness = closing(spot="10", perp="10", slice_notional="500")
+    sold = harness.order.quantity
+    harness.pair = changed(harness.job.pair, Market.SPOT, min_notional=Decimal(9000))
+    assert harness.fills().order.quantity == sold
+    assert harness.fills().job.state is HEDGED
 
 
 def test_a_short_sold_first_is_bought_back_whole_when_no_coins_stand_against_it() -> None:
-    scene = Scene(new_job(OPEN, lead=Market.PERP)).after(0).prepared().prepared().fills()
-    short = scene.job.perp.filled
-    scene.pair = changed(scene.job.pair, Market.PERP, lot=Decimal("0.7"))
-    scene.rejects(RejectKind.PERMISSION)
-    assert (scene.job.state, scene.order.side) == (UNWINDING, Side.BUY)
-    assert short <= scene.order.quantity < short + Decimal("0.7")
+    harness = HedgingHarness(new_job(OPEN, lead=Market.PERP)).after(0).prepared().prepared().fills()
+    short = harness.job.perp.filled
+    harness.pair = changed(harness.job.pair, Market.PERP, lot=Decimal("0.7"))
+    harness.rejects(RejectKind.PERMISSION)
+    assert (harness.job.state, harness.order.side) == (UNWINDING, Side.BUY)
+    assert short <= harness.order.quantity < short + Decimal("0.7")
 
 
 @pytest.mark.parametrize(("market", "down", "up"), [(Market.SPOT, "0.9995", "1.0005"), (Market.PERP, "0", "0")])
 def test_an_order_stays_inside_the_price_band(market: Market, down: str, up: str) -> None:
     pair = changed(toy_pair(), market, price_down=Decimal(down), price_up=Decimal(up))
-    scene = Scene(new_job(OPEN, pair=pair)).after(0).prepared().prepared()
-    assert scene.order.price == Decimal("100.04" if market is Market.SPOT else "100.11")
-    selling = Scene(new_job(CLOSE, pair=pair, spot="10")).after(0)
+    harness = HedgingHarness(new_job(OPEN, pair=pair)).after(0).prepared().prepared()
+    assert harness.order.price == Decimal("100.04" if market is Market.SPOT else "100.11")
+    selling = HedgingHarness(new_job(CLOSE, pair=pair, spot="10")).after(0)
     assert selling.order.price == Decimal("99.96" if market is Market.SPOT else "99.90")
 
 
 def test_a_band_around_a_book_of_one_side_stands_around_its_touch() -> None:
     pair = changed(toy_pair(), Market.PERP, price_up=Decimal("1.0005"))
-    scene = Scene(new_job(CLOSE, pair=pair, spot="10")).after(0)
-    scene.perp_bids = ()
-    assert scene.fills().order.price == Decimal("100.05")
+    harness = HedgingHarness(new_job(CLOSE, pair=pair, spot="10")).after(0)
+    harness.perp_bids = ()
+    assert harness.fills().order.price == Decimal("100.05")
 
 
 # --- hosts that refuse everything ------------------------------------------------------------------------------------
 
 
 def test_a_second_leg_whose_host_is_blocked_for_longer_than_there_is_time_is_unwound_at_once() -> None:
-    scene = following().rejects(None, retry_after_seconds=60)
-    assert scene.job.state is UNWINDING
-    assert (scene.order.market, scene.order.side) == (Market.SPOT, Side.SELL)
+    harness = following().rejects(None, retry_after_seconds=60)
+    assert harness.job.state is UNWINDING
+    assert (harness.order.market, harness.order.side) == (Market.SPOT, Side.SELL)
 
 
 def test_a_first_leg_is_not_followed_into_a_host_that_is_blocked_for_long() -> None:
-    scene = leading()
-    scene.perp_blocked = 31
-    assert scene.fills().job.state is UNWINDING
+    harness = leading()
+    harness.perp_blocked = 31
+    assert harness.fills().job.state is UNWINDING
 
 
 def test_a_host_that_is_blocked_for_a_moment_is_waited_for_without_sending() -> None:
-    scene = following()
-    scene.perp_blocked = 8
-    scene.rejects(None, retry_after_seconds=8)
-    assert (scene.job.state, scene.command) == (REPAIRING, None)
-    scene.after(1)
-    assert (scene.command, scene.taken.pause_seconds) == (None, 5)
-    scene.perp_blocked = 0
-    assert scene.after(7).order.market is Market.PERP
+    harness = following()
+    harness.perp_blocked = 8
+    harness.rejects(None, retry_after_seconds=8)
+    assert (harness.job.state, harness.command) == (REPAIRING, None)
+    harness.after(1)
+    assert (harness.command, harness.taken.pause_seconds) == (None, 5)
+    harness.perp_blocked = 0
+    assert harness.after(7).order.market is Market.PERP
 
 
 def test_no_slice_begins_while_a_host_is_blocked() -> None:
-    scene = leading().fills("0")
-    scene.perp_blocked = 7
-    assert (scene.after(1).command, scene.taken.pause_seconds) == (None, 5)
-    scene.perp_blocked, scene.spot_blocked = 0, 2
-    assert (scene.after(1).command, scene.taken.pause_seconds) == (None, 2)
-    scene.spot_blocked = 90
-    assert scene.after(1).job.state is FLAT
-    assert scene.job.detail == "the exchange refuses orders for 90 s"
+    harness = leading().fills("0")
+    harness.perp_blocked = 7
+    assert (harness.after(1).command, harness.taken.pause_seconds) == (None, 5)
+    harness.perp_blocked, harness.spot_blocked = 0, 2
+    assert (harness.after(1).command, harness.taken.pause_seconds) == (None, 2)
+    harness.spot_blocked = 90
+    assert harness.after(1).job.state is FLAT
+    assert harness.job.detail == "the exchange refuses orders for 90 s"
 
 
 def test_a_closing_of_coins_alone_does_not_wait_for_the_perpetuals_host() -> None:
-    scene = Scene(new_job(CLOSE, spot="10", perp="0"))
-    scene.perp_blocked = 60
-    assert scene.after(0).order.market is Market.SPOT
+    harness = HedgingHarness(new_job(CLOSE, spot="10", perp="0"))
+    harness.perp_blocked = 60
+    assert harness.after(0).order.market is Market.SPOT
 
 
 def test_a_refusal_of_the_spot_host_says_nothing_of_the_perpetuals() -> None:
-    scene = leading().rejects(None, retry_after_seconds=10)
-    assert (scene.job.state, scene.command) == (LEADING, None)
-    assert scene.after(11).order.market is Market.SPOT
+    harness = leading().rejects(None, retry_after_seconds=10)
+    assert (harness.job.state, harness.command) == (LEADING, None)
+    assert harness.after(11).order.market is Market.SPOT
 
 
 # --- refusals in a row -----------------------------------------------------------------------------------------------
 
 
 def test_orders_that_fill_nothing_are_tried_with_growing_pauses_and_a_fill_ends_that() -> None:
-    scene = closing(urgent=True)
+    harness = closing(urgent=True)
     pauses = []
     for _ in range(6):
-        pauses.append(scene.rejects(RejectKind.PRICE).taken.pause_seconds)
-        scene.after(0.1)
+        pauses.append(harness.rejects(RejectKind.PRICE).taken.pause_seconds)
+        harness.after(0.1)
     assert pauses == [0.5, 1, 2, 4, 5, 5]
-    assert scene.fills("1").job.refusals == 0
+    assert harness.fills("1").job.refusals == 0
 
 
 @pytest.mark.parametrize(("kind", "slowest"), [(RejectKind.PRICE, 30), (RejectKind.PERMISSION, 60)])
 def test_a_naked_leg_is_tried_promptly_at_first_and_each_minute_at_least_however_it_is_refused(
     kind: RejectKind, slowest: float
 ) -> None:
-    scene = closing().fills().rejects(RejectKind.PERMISSION)
-    assert scene.job.state is NAKED
+    harness = closing().fills().rejects(RejectKind.PERMISSION)
+    assert harness.job.state is NAKED
     sent = []
     for _ in range(4000):
-        scene.after(1)
-        if scene.job.working:
-            sent.append(scene.now)
-            scene.rejects(kind)
+        harness.after(1)
+        if harness.job.working:
+            sent.append(harness.now)
+            harness.rejects(kind)
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(sent)]
     assert gaps[:3] == [5, 5, 5]
     assert gaps[-1] == slowest
@@ -240,13 +242,13 @@ def test_a_naked_leg_is_tried_promptly_at_first_and_each_minute_at_least_however
 
 
 def test_a_naked_leg_is_tried_at_once_when_its_market_opens_again() -> None:
-    scene = closing().fills()
-    scene.pair = changed(scene.job.pair, Market.PERP, status=TradingStatus.CLOSED)
-    reject_forever(scene, RejectKind.PERMISSION, 600)
-    assert scene.job.retry_at is not None
-    assert scene.after(1).command is None
-    scene.pair = changed(scene.job.pair, Market.PERP, status=TradingStatus.TRADING)
-    assert scene.after(1).order.market is Market.PERP
+    harness = closing().fills()
+    harness.pair = changed(harness.job.pair, Market.PERP, status=TradingStatus.CLOSED)
+    reject_forever(harness, RejectKind.PERMISSION, 600)
+    assert harness.job.retry_at is not None
+    assert harness.after(1).command is None
+    harness.pair = changed(harness.job.pair, Market.PERP, status=TradingStatus.TRADING)
+    assert harness.after(1).order.market is Market.PERP
 
 
 # --- settings of the account -----------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ class AccountCache:
         """Something changes the account: readings from before do not count."""
         self._changed_at = self._clock.now()
 
-    def told(self, notification: Notification) -> None:
+    def on_notification(self, notification: Notification) -> None:
         """Take over what a stream told."""
         if notification.kind is NotificationKind.CONNECTED:
             self._open.add(notification.market)

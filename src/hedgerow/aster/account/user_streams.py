@@ -167,7 +167,7 @@ class _UserStreamHandler(StreamHandler):
         except VenueError:
             await connection.close()
 
-    def heard(self, message: str | bytes) -> None:
+    def on_message(self, message: str | bytes) -> None:
         """Take over one event; kinds that are not known are ignored, one that cannot be read counts as a change.
 
         Raises:
@@ -220,7 +220,7 @@ class _UserStreamHandler(StreamHandler):
         self._tell(NotificationKind.FORCED if forced else NotificationKind.ORDER, row.symbol, row.client_id)
 
     def _tell(self, kind: NotificationKind, symbol: str = "", client_id: str = "", detail: str = "") -> None:
-        self._cache.told(
+        self._cache.on_notification(
             Notification(
                 at=self._clock.now(),
                 market=self._market,

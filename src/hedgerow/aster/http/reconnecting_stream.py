@@ -28,7 +28,7 @@ class StreamHandler:
     async def opened(self, connection: StreamConnection) -> None:
         """A connection is open."""
 
-    def heard(self, message: str | bytes) -> None:
+    def on_message(self, message: str | bytes) -> None:
         """A message came; raising ends the connection."""
 
     def closed(self) -> None:
@@ -104,7 +104,7 @@ class ReconnectingStream:
         while (left := rotate_at - self._clock.monotonic()) > 0:
             message = await self._within(connection.receive, min(left, self._silence))
             if message is not None:
-                self._listener.heard(message)
+                self._listener.on_message(message)
             elif left > self._silence:
                 raise VenueError(f"the stream was silent for {self._silence:.0f} s")
 

@@ -173,7 +173,7 @@ class _MarketStreamHandler(StreamHandler):
                 frame = {"method": method, "params": names, "id": self._requests}
                 await self._connection.send(msgspec.json.encode(frame).decode())
 
-    def heard(self, message: str | bytes) -> None:
+    def on_message(self, message: str | bytes) -> None:
         """Put one message into the cache; rows that cannot be read are left out one by one.
 
         Raises:

@@ -14,7 +14,7 @@ from hedgerow.dashboard.narration.verdicts import decided_lines, reconcile_start
 from hedgerow.domain.events import ExternalFlow
 from hedgerow.engine import notices as mo
 
-__all__ = ["LineLevel", "Lines", "LogLine", "is_routine", "one_line", "time_of", "words"]
+__all__ = ["LineLevel", "Lines", "LogLine", "is_routine", "narrate", "one_line", "time_of"]
 
 _ROUTINE = frozenset(
     {
@@ -33,7 +33,7 @@ _ROUTINE = frozenset(
 )
 
 
-def words(notice: mo.Notice) -> Lines:
+def narrate(notice: mo.Notice) -> Lines:
     """Return the log lines of ``notice``; none where there is nothing to say."""
     return tuple(_safe(line) for line in _lines(notice))
 

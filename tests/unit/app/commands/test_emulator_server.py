@@ -67,16 +67,16 @@ def test_a_file_keeps_prices_that_stand_still_and_funding_that_was_changed(tmp_p
     first.admin("POST", "funding", symbol="BTCUSDT", rate="0.002", interval_hours=4)
     first.admin("POST", "price", symbol="BTCUSDT", price="50000")
     first.admin("POST", "advance", seconds=86_400)
-    told = first.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json
-    assert told["lastFundingRate"] == "0.00200000"
+    reported = first.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json
+    assert reported["lastFundingRate"] == "0.00200000"
     assert float(first.public("/fapi/v3/ticker/price", symbol="BTCUSDT").json["price"]) == 50_000
     assert file is not None
     file.close()
     again = client_of(EmulatorPlan(speed=0, state=tmp_path / "state"))
-    assert again.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json == told
+    assert again.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json == reported
     again.advance_time(86_400)
     later = again.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json
-    assert (later["markPrice"], later["lastFundingRate"]) == (told["markPrice"], "0.00200000")
+    assert (later["markPrice"], later["lastFundingRate"]) == (reported["markPrice"], "0.00200000")
 
 
 def test_nonces_of_any_time_are_taken_when_asked_for() -> None:

@@ -18,7 +18,7 @@ from support.bot_harness import OPENED
 HOLDER = "process 7 already trades this account"
 
 
-class Scene:
+class RequestHarness:
     """Somebody who asks, and a bot that does what a test says."""
 
     def __init__(self, folder: Path) -> None:
@@ -48,63 +48,63 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
-    return Scene(tmp_path / "requests")
+def harness(tmp_path: Path) -> RequestHarness:
+    return RequestHarness(tmp_path / "requests")
 
 
-def test_a_request_that_no_bot_takes_is_withdrawn_when_its_time_is_over(scene: Scene) -> None:
-    answer = scene.ask()
+def test_a_request_that_no_bot_takes_is_withdrawn_when_its_time_is_over(harness: RequestHarness) -> None:
+    answer = harness.ask()
     assert answer == Answer(done=False, text=f"No bot took it within 60 s: withdrawn, nothing was done ({HOLDER}).")
-    assert 60 < scene.seconds < 64
-    assert list(scene.folder.iterdir()) == []
+    assert 60 < harness.seconds < 64
+    assert list(harness.folder.iterdir()) == []
 
 
-def test_a_closing_that_takes_longer_than_a_request_is_valid_is_waited_for(scene: Scene) -> None:
+def test_a_closing_that_takes_longer_than_a_request_is_valid_is_waited_for(harness: RequestHarness) -> None:
     done = Answer(done=True, text="closed")
 
     async def bot() -> None:
-        await scene.clock.sleep(5)
-        request = scene.take()
-        await scene.clock.sleep(200)
-        scene.mailbox.answer(request.request_id, done)
+        await harness.clock.sleep(5)
+        request = harness.take()
+        await harness.clock.sleep(200)
+        harness.mailbox.answer(request.request_id, done)
 
-    assert scene.ask(bot) == done
+    assert harness.ask(bot) == done
 
 
-def test_a_request_that_was_begun_and_never_answered_is_said_to_go_on(scene: Scene) -> None:
+def test_a_request_that_was_begun_and_never_answered_is_said_to_go_on(harness: RequestHarness) -> None:
     async def bot() -> None:
-        await scene.clock.sleep(1)
-        scene.take()
+        await harness.clock.sleep(1)
+        harness.take()
 
-    answer = scene.ask(bot)
+    answer = harness.ask(bot)
     assert not answer.done
     assert "the bot has begun it and goes on" in answer.text
-    assert scene.seconds > 600
+    assert harness.seconds > 600
 
 
-def test_an_answer_that_the_bot_could_not_write_is_looked_for_in_its_log(scene: Scene) -> None:
+def test_an_answer_that_the_bot_could_not_write_is_looked_for_in_its_log(harness: RequestHarness) -> None:
     async def bot() -> None:
-        await scene.clock.sleep(1)
-        request = scene.take()
-        (scene.folder / f"{request.request_id}.answer.json").mkdir()
+        await harness.clock.sleep(1)
+        request = harness.take()
+        (harness.folder / f"{request.request_id}.answer.json").mkdir()
         with pytest.raises(MailboxError):
-            scene.mailbox.answer(request.request_id, Answer(done=True, text="ok"))
+            harness.mailbox.answer(request.request_id, Answer(done=True, text="ok"))
 
-    answer = scene.ask(bot)
+    answer = harness.ask(bot)
     assert not answer.done
     assert "its answer could not be written: see its log" in answer.text
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_an_interrupted_command_says_whether_the_bot_goes_on(scene: Scene, begun: bool) -> None:  # noqa: FBT001 - as above
+def test_an_interrupted_command_says_whether_the_bot_goes_on(harness: RequestHarness, begun: bool) -> None:  # noqa: FBT001 - as above
     async def bot() -> None:
-        await scene.clock.sleep(1)
+        await harness.clock.sleep(1)
         if begun:
-            scene.take()
+            harness.take()
         os.kill(os.getpid(), signal.SIGTERM)
-        await scene.clock.sleep(1)
+        await harness.clock.sleep(1)
 
-    text = scene.ask(bot).text
+    text = harness.ask(bot).text
     expected = "the bot has begun it and goes on" if begun else "the request was withdrawn, nothing was done"
     assert text.startswith("Interrupted: ")
     assert expected in text

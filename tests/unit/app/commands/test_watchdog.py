@@ -23,7 +23,7 @@ from hedgerow.engine.runner import StopSignal
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-class Scene:
+class WatchdogHarness:
     def __init__(self, folder: Path) -> None:
         self.home, self.clock = Home(folder=folder), VirtualClock(NOW)
         self.said: list[str] = []
@@ -48,51 +48,51 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WatchdogHarness:
     user, key = f"0x{'1' * 40}", f"{1:064x}"
     signer = "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"
     for name, value in (("API_USER", user), ("API_SIGNER", signer), ("API_PRIVATE_KEY", key)):
         monkeypatch.setenv(name, value)
-    return Scene(tmp_path)
+    return WatchdogHarness(tmp_path)
 
 
-def test_silence_is_counted_from_the_last_change_and_a_beat_ends_it(scene: Scene) -> None:
-    assert scene.dog.look() is Pulse.ABSENT
-    scene.beat(1)
-    assert scene.dog.look() is Pulse.ALIVE
+def test_silence_is_counted_from_the_last_change_and_a_beat_ends_it(harness: WatchdogHarness) -> None:
+    assert harness.dog.look() is Pulse.ABSENT
+    harness.beat(1)
+    assert harness.dog.look() is Pulse.ALIVE
     for seconds, expected in ((59, Pulse.QUIET), (1, Pulse.DEAD), (1000, Pulse.DEAD)):
-        scene.clock.advance_time(seconds)
-        assert scene.dog.look() is expected
-    scene.beat(2)
-    assert scene.dog.look() is Pulse.ALIVE
-    scene.home.heartbeat.unlink()
-    assert scene.dog.look() is Pulse.ABSENT
+        harness.clock.advance_time(seconds)
+        assert harness.dog.look() is expected
+    harness.beat(2)
+    assert harness.dog.look() is Pulse.ALIVE
+    harness.home.heartbeat.unlink()
+    assert harness.dog.look() is Pulse.ABSENT
 
 
-def test_a_file_that_says_nothing_is_silence_and_no_tidy_end(scene: Scene) -> None:
-    scene.beat(1)
-    scene.dog.look()
-    scene.home.heartbeat.write_bytes(b"\xff")
-    assert scene.dog.look() is Pulse.ALIVE
-    scene.clock.advance_time(60)
-    assert scene.dog.look() is Pulse.DEAD
+def test_a_file_that_says_nothing_is_silence_and_no_tidy_end(harness: WatchdogHarness) -> None:
+    harness.beat(1)
+    harness.dog.look()
+    harness.home.heartbeat.write_bytes(b"\xff")
+    assert harness.dog.look() is Pulse.ALIVE
+    harness.clock.advance_time(60)
+    assert harness.dog.look() is Pulse.DEAD
 
 
-def test_a_death_is_alarmed_once_and_a_second_life_is_told(scene: Scene) -> None:
-    scene.beat(1)
-    scene.run({400: lambda: scene.beat(2), 440: lambda: scene.beat(3), 480: lambda: None})
-    assert [line.partition(" ")[2].partition(" ")[2] for line in scene.said] == [
+def test_a_death_is_alarmed_once_and_a_second_life_is_told(harness: WatchdogHarness) -> None:
+    harness.beat(1)
+    harness.run({400: lambda: harness.beat(2), 440: lambda: harness.beat(3), 480: lambda: None})
+    assert [line.partition(" ")[2].partition(" ")[2] for line in harness.said] == [
         "ALARM: the bot (process 7) has been silent for 60 s",
         "the bot gives signs of life again, or ended tidily",
     ]
-    assert scene.home.watchdog.read_text(encoding="utf-8").splitlines() == scene.said
+    assert harness.home.watchdog.read_text(encoding="utf-8").splitlines() == harness.said
 
 
-def test_a_log_that_cannot_be_written_ends_the_watch_before_anything_is_sent(scene: Scene) -> None:
-    scene.home.watchdog.mkdir()
-    scene.beat(1)
+def test_a_log_that_cannot_be_written_ends_the_watch_before_anything_is_sent(harness: WatchdogHarness) -> None:
+    harness.home.watchdog.mkdir()
+    harness.beat(1)
     with pytest.raises(StoreError, match="cannot be written"):
-        scene.run({400: lambda: None})
+        harness.run({400: lambda: None})
 
 
 def test_only_spot_orders_of_the_log_are_candidates_and_only_unfinished_ones_point_at_a_symbol() -> None:

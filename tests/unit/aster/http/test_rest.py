@@ -21,7 +21,7 @@ BALANCE = "GET /fapi/v3/balance"
 ROWS = [{"asset": "USDT", "balance": "1"}]
 
 
-class Bench:
+class RestHarness:
     def __init__(self, **arguments: Any) -> None:
         self.clock = VirtualClock(NOW)
         self.aster = ScriptedAster()
@@ -32,53 +32,53 @@ class Bench:
 
 
 def test_each_surface_has_its_own_address() -> None:
-    bench = Bench(hosts=TESTNET)
-    bench.run(bench.client.depth(Market.SPOT, "AAAUSDT"))
-    bench.run(bench.client.depth(Market.PERP, "AAAUSDT", limit=5))
-    assert [request.url for request in bench.aster.requests] == [
+    harness = RestHarness(hosts=TESTNET)
+    harness.run(harness.client.depth(Market.SPOT, "AAAUSDT"))
+    harness.run(harness.client.depth(Market.PERP, "AAAUSDT", limit=5))
+    assert [request.url for request in harness.aster.requests] == [
         "https://sapi.asterdex-testnet.com/api/v3/depth?symbol=AAAUSDT&limit=50",
         "https://fapi.asterdex-testnet.com/fapi/v3/depth?symbol=AAAUSDT&limit=5",
     ]
-    assert all(not request.body for request in bench.aster.requests)
+    assert all(not request.body for request in harness.aster.requests)
 
 
-@pytest.mark.parametrize("trouble", [HTML_500, HANG, NotSent("no route"), OutcomeUnknown("broken")])
-def test_a_read_is_tried_again_with_a_new_nonce(trouble: Any) -> None:
-    bench = Bench()
-    bench.aster.on(BALANCE, trouble, ROWS)
-    assert bench.run(bench.client.balances())[0].balance == 1
-    first, second = bench.aster.sent(BALANCE)
+@pytest.mark.parametrize("fault", [HTML_500, HANG, NotSent("no route"), OutcomeUnknown("broken")])
+def test_a_read_is_tried_again_with_a_new_nonce(fault: Any) -> None:
+    harness = RestHarness()
+    harness.aster.on(BALANCE, fault, ROWS)
+    assert harness.run(harness.client.balances())[0].balance == 1
+    first, second = harness.aster.sent(BALANCE)
     assert first["nonce"] != second["nonce"]
     assert first["signature"] != second["signature"]
-    assert bench.clock.monotonic() > 0.09
+    assert harness.clock.monotonic() > 0.09
 
 
 def test_a_read_is_given_up_after_three_attempts() -> None:
-    bench = Bench()
-    bench.aster.on(BALANCE, HANG)
+    harness = RestHarness()
+    harness.aster.on(BALANCE, HANG)
     with pytest.raises(OutcomeUnknown, match=r"GET perp balance: no answer within 5 s"):
-        bench.run(bench.client.balances())
-    assert len(bench.aster.requests) == 3
-    assert 15 < bench.clock.monotonic() < 16
+        harness.run(harness.client.balances())
+    assert len(harness.aster.requests) == 3
+    assert 15 < harness.clock.monotonic() < 16
 
 
 @pytest.mark.parametrize("answer", [error(-1102), error(-1003, status=429)])
 def test_a_refused_or_limited_read_is_not_tried_again(answer: HttpResponse) -> None:
-    bench = Bench()
-    bench.aster.on(BALANCE, answer)
+    harness = RestHarness()
+    harness.aster.on(BALANCE, answer)
     with pytest.raises((RateLimited, Rejected)):
-        bench.run(bench.client.balances())
-    assert len(bench.aster.requests) == 1
+        harness.run(harness.client.balances())
+    assert len(harness.aster.requests) == 1
 
 
 @pytest.mark.parametrize("answer", [HTML_500, HANG, NotSent("x")])
 def test_a_write_is_never_tried_again(answer: Any) -> None:
-    bench = Bench()
-    bench.aster.on("POST /fapi/v3/asset/wallet/transfer", answer)
+    harness = RestHarness()
+    harness.aster.on("POST /fapi/v3/asset/wallet/transfer", answer)
     command = TransferFunds(transfer_id="t", amount=Decimal("1E+2"), direction=TransferDirection.PERP_TO_SPOT)
     with pytest.raises((OutcomeUnknown, NotSent)):
-        bench.run(bench.client.transfer(command))
-    (sent,) = bench.aster.sent("POST /fapi/v3/asset/wallet/transfer")
+        harness.run(harness.client.transfer(command))
+    (sent,) = harness.aster.sent("POST /fapi/v3/asset/wallet/transfer")
     assert [sent[name] for name in ("amount", "asset", "clientTranId", "kindType")] == [
         "100",
         "USDT",
@@ -88,69 +88,69 @@ def test_a_write_is_never_tried_again(answer: Any) -> None:
 
 
 def test_a_read_refused_because_the_clocks_differ_is_repeated_with_the_offset() -> None:
-    bench = Bench()
-    bench.aster.on("GET /fapi/v3/time", {"serverTime": millis(NOW + timedelta(seconds=90))})
-    bench.aster.on(BALANCE, error(-4225, "Nonce Expired"), ROWS)
-    bench.run(bench.client.balances())
-    first, second = (int(sent["nonce"]) for sent in bench.aster.sent(BALANCE))
+    harness = RestHarness()
+    harness.aster.on("GET /fapi/v3/time", {"serverTime": millis(NOW + timedelta(seconds=90))})
+    harness.aster.on(BALANCE, error(-4225, "Nonce Expired"), ROWS)
+    harness.run(harness.client.balances())
+    first, second = (int(sent["nonce"]) for sent in harness.aster.sent(BALANCE))
     assert second - first >= 90_000_000
 
 
 def test_a_read_refused_for_another_reason_stays_refused() -> None:
-    bench = Bench()
-    bench.aster.on(BALANCE, error(-2015, "Invalid agent"))
+    harness = RestHarness()
+    harness.aster.on(BALANCE, error(-2015, "Invalid agent"))
     with pytest.raises(Unauthorized, match="Invalid agent"):
-        bench.run(bench.client.balances())
-    assert len(bench.aster.sent(BALANCE)) == 1
+        harness.run(harness.client.balances())
+    assert len(harness.aster.sent(BALANCE)) == 1
 
 
 def test_after_a_limit_nothing_is_sent_until_it_is_over() -> None:
-    bench = Bench()
-    bench.aster.on(BALANCE, error(-1003, status=429, retry_after="9"), ROWS)
+    harness = RestHarness()
+    harness.aster.on(BALANCE, error(-1003, status=429, retry_after="9"), ROWS)
     with pytest.raises(RateLimited) as limited:
-        bench.run(bench.client.balances())
+        harness.run(harness.client.balances())
     assert limited.value.retry_after_seconds == 9
-    bench.run(bench.client.balances())
-    assert bench.clock.monotonic() == 9
+    harness.run(harness.client.balances())
+    assert harness.clock.monotonic() == 9
 
 
 def test_an_order_limit_stops_orders_and_lets_reads_pass() -> None:
-    bench = Bench()
-    bench.aster.on("DELETE /fapi/v3/order", error(-1015, status=429))
+    harness = RestHarness()
+    harness.aster.on("DELETE /fapi/v3/order", error(-1015, status=429))
     with pytest.raises(RateLimited):
-        bench.run(bench.client.cancel(Market.PERP, "AAAUSDT", "x"))
-    bench.run(bench.client.balances())
-    assert bench.clock.monotonic() == 0
+        harness.run(harness.client.cancel(Market.PERP, "AAAUSDT", "x"))
+    harness.run(harness.client.balances())
+    assert harness.clock.monotonic() == 0
 
 
 def test_the_listing_brings_the_limits_and_the_headers_what_was_used() -> None:
-    bench = Bench()
+    harness = RestHarness()
     limits = [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400}]
     listing = reply({"rateLimits": limits, "symbols": []}, headers={"x-mbx-used-weight-1m": "333"})
-    bench.aster.on("GET /fapi/v3/exchangeInfo", listing)
-    bench.run(bench.client.exchange_info(Market.PERP))
-    assert bench.client.rest.limiters[Market.PERP].used(LimitKind.WEIGHT, 60) == 333
-    assert bench.client.rest.limiters[Market.SPOT].used(LimitKind.WEIGHT, 60) == 0
+    harness.aster.on("GET /fapi/v3/exchangeInfo", listing)
+    harness.run(harness.client.exchange_info(Market.PERP))
+    assert harness.client.rest.limiters[Market.PERP].used(LimitKind.WEIGHT, 60) == 333
+    assert harness.client.rest.limiters[Market.SPOT].used(LimitKind.WEIGHT, 60) == 0
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_a_write_declares_a_form_and_a_read_declares_nothing(method: str) -> None:
-    bench = Bench()
+    harness = RestHarness()
     call = Call(market=Market.PERP, path="/fapi/v3/order", method=method, signed=True)
-    bench.aster.on(f"{method} /fapi/v3/order", {"a": 1})
-    bench.aster.on("GET /fapi/v3/balance", ROWS)
-    bench.run(bench.client.rest.call(call))
-    bench.run(bench.client.balances())
-    wrote, read = bench.aster.requests
+    harness.aster.on(f"{method} /fapi/v3/order", {"a": 1})
+    harness.aster.on("GET /fapi/v3/balance", ROWS)
+    harness.run(harness.client.rest.call(call))
+    harness.run(harness.client.balances())
+    wrote, read = harness.aster.requests
     assert wrote.headers == {"Content-Type": "application/x-www-form-urlencoded"}
     assert "Content-Type" not in read.headers
 
 
 def test_legacy_credentials_sign_by_hmac_on_legacy_paths() -> None:
-    bench = Bench(credentials=Credentials(api_key="public", secret="s" * 10))
-    bench.aster.on("GET /fapi/v2/balance", ROWS)
-    bench.run(bench.client.balances())
-    (request,) = bench.aster.requests
+    harness = RestHarness(credentials=Credentials(api_key="public", secret="s" * 10))
+    harness.aster.on("GET /fapi/v2/balance", ROWS)
+    harness.run(harness.client.balances())
+    (request,) = harness.aster.requests
     assert request.headers == {"X-MBX-APIKEY": "public"}
     assert "timestamp=1767614400000&signature=" in request.url
     assert "public" not in request.url

@@ -25,8 +25,8 @@ async def served(handler: Handler) -> AsyncGenerator[str, None]:
     app.router.add_route("*", "/{tail:.*}", handler)
     runner = web.AppRunner(app, shutdown_timeout=0.05)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    crash_site = web.TCPSite(runner, "127.0.0.1", 0)
+    await crash_site.start()
     try:
         host, port = runner.addresses[0][:2]
         yield f"http://{host}:{port}"

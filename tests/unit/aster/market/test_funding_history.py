@@ -71,7 +71,7 @@ class SettledRates:
         return {"symbol": row[1], "fundingTime": millis(row[0]), "fundingRate": rate}
 
 
-class Watched:
+class RecordedBoard:
     """A board read again and again, and when each print was first on it."""
 
     def __init__(self, venue: SettledRates, hours: Mapping[str, int], pairs: list[str]) -> None:
@@ -119,7 +119,7 @@ def test_a_venue_of_hundreds_of_perpetuals_does_not_leave_the_board_one_settleme
     hours = universe(size)
     pairs = list(hours)[::5]
     venue = SettledRates(hours, dead=frozenset(pairs[3 :: len(pairs) // 5][:dead]))
-    watched = Watched(venue, hours, pairs)
+    watched = RecordedBoard(venue, hours, pairs)
     watched.run(*every(1, hours=17))
     delays = watched.delays(NOW)
     assert median(delays) == 0
@@ -133,7 +133,7 @@ def test_a_venue_of_hundreds_of_perpetuals_does_not_leave_the_board_one_settleme
 def test_more_rows_of_one_stamp_than_a_page_holds_are_asked_for_one_by_one() -> None:
     hours = universe(1400)
     venue = SettledRates(hours)
-    watched = Watched(venue, hours, list(hours)[::5])
+    watched = RecordedBoard(venue, hours, list(hours)[::5])
     watched.run(*every(1, hours=13))
     assert watched.delays(NOW)[-1] <= 1
 
@@ -142,7 +142,7 @@ def test_more_rows_of_one_stamp_than_a_page_holds_are_asked_for_one_by_one() -> 
 def test_hours_without_a_check_leave_no_print_out(pause: int) -> None:
     hours = universe(752)
     venue = SettledRates(hours)
-    watched = Watched(venue, hours, list(hours)[::5])
+    watched = RecordedBoard(venue, hours, list(hours)[::5])
     watched.run(*every(1, hours=2))
     back = NOW + (2 + pause) * HOUR
     before = venue.calls
@@ -160,7 +160,7 @@ def test_a_rate_listed_late_is_taken_over_and_until_then_the_pair_is_overdue(lat
     slow = next(symbol for symbol in pairs if hours[symbol] == 4)
     venue = SettledRates(hours)
     venue.late = {slow: late}
-    watched = Watched(venue, hours, pairs)
+    watched = RecordedBoard(venue, hours, pairs)
     settled = NOW + 4 * HOUR
     watched.run(*every(1, hours=4), settled + timedelta(minutes=2))
     assert watched.board.overdue == {}, "rows may lag by minutes"
@@ -174,7 +174,7 @@ def test_a_rate_listed_late_is_taken_over_and_until_then_the_pair_is_overdue(lat
 def test_a_rate_listed_after_the_next_one_is_put_in_its_place() -> None:
     hours = {"AAAUSDT": 1, "BBBUSDT": 1}
     venue = SettledRates(hours)
-    watched = Watched(venue, hours, list(hours))
+    watched = RecordedBoard(venue, hours, list(hours))
     watched.run(*every(1, hours=0.5))
     hidden = [row for row in venue.rows if row == (NOW + HOUR, "AAAUSDT")]
     position = venue.rows.index(hidden[0])
@@ -192,7 +192,7 @@ def test_a_pair_that_stopped_settling_long_ago_does_not_make_each_reading_reach_
     hours = universe(752)
     pairs = list(hours)[::5]
     venue = SettledRates(hours, dead=frozenset(pairs[:3]), days=12)
-    watched = Watched(venue, hours, pairs)
+    watched = RecordedBoard(venue, hours, pairs)
     watched.run(*every(5, hours=10 * 24))
     before = venue.calls
     watched.run(*every(5, hours=24, after=NOW + 10 * 24 * HOUR))
@@ -203,7 +203,7 @@ def test_an_interval_that_became_shorter_is_followed_at_once() -> None:
     hours = {"AAAUSDT": 8}
     venue = SettledRates({"AAAUSDT": 1})
     venue.rows = [row for row in venue.rows if row[0] > NOW or row[0].hour % 8 == 0]
-    watched = Watched(venue, hours, list(hours))
+    watched = RecordedBoard(venue, hours, list(hours))
     watched.run(*every(5, hours=1))
     watched.hours = {"AAAUSDT": 1}
     watched.run(*every(5, hours=2, after=NOW + HOUR))
@@ -214,7 +214,7 @@ def test_an_interval_that_became_shorter_is_followed_at_once() -> None:
 def test_a_rate_beyond_every_cap_is_no_rate_and_hides_no_row_behind_it(rate: str) -> None:
     hours = universe(1400)
     venue = SettledRates(hours)
-    watched = Watched(venue, hours, list(hours)[::5])
+    watched = RecordedBoard(venue, hours, list(hours)[::5])
     watched.run(*every(1, hours=0.5))
     bad = next(symbol for symbol in watched.hours if hours[symbol] == 1)
     venue.wrong[NOW + HOUR, bad] = [rate]
@@ -230,7 +230,7 @@ def test_a_rate_beyond_every_cap_is_no_rate_and_hides_no_row_behind_it(rate: str
 def test_a_striking_rate_of_one_reply_alone_does_not_count(wrong: str) -> None:
     hours = {"AAAUSDT": 1, "BBBUSDT": 1}
     venue = SettledRates(hours)
-    watched = Watched(venue, hours, list(hours))
+    watched = RecordedBoard(venue, hours, list(hours))
     watched.run(*every(1, hours=0.5))
     venue.wrong[NOW + HOUR, "AAAUSDT"] = [wrong, "0.0001"]
     watched.run(*every(1, hours=0.2, after=NOW + HOUR))
@@ -243,7 +243,7 @@ def test_a_striking_rate_that_two_replies_show_counts_and_is_asked_for_once(know
     hours = {"AAAUSDT": 1, "BBBUSDT": 1}
     venue = SettledRates(hours)
     venue.wrong[NOW + HOUR, "AAAUSDT"] = ["0.02"]
-    watched = Watched(venue, hours, list(hours))
+    watched = RecordedBoard(venue, hours, list(hours))
     watched.run(*every(1, hours=0.5, after=NOW + known * HOUR))
     watched.run(*every(1, hours=0.2, after=NOW + (known + 1) * HOUR))
     rates = {rate.at: str(rate.rate) for rate in watched.board.settled["AAAUSDT"]}

@@ -19,11 +19,11 @@ def row_line(**changes: object) -> AuditLine:
     at = START + timedelta(minutes=1)
     values = {"row_id": "r1", "wallet": Wallet.SPOT, "asset": "USDT", "amount": Decimal(5), "kind": FlowKind.DEPOSIT}
     opening = {**values, "row_id": "opening", "kind": FlowKind.OPENING}
-    log = LedgerBuilder().tell(
+    log = LedgerBuilder().record(
         ev.ExternalFlow(at=START, **opening),  # type: ignore[arg-type] # each by its name
         ev.ExternalFlow(at=at, **values),  # type: ignore[arg-type] # each by its name
     )
-    log.wait(hours=1).tell(ev.CycleCompleted(at=log.now, number=1))
+    log.wait(hours=1).record(ev.CycleCompleted(at=log.now, number=1))
     venue = StatementRow(at=at, **{**values, **changes})  # type: ignore[arg-type] # each by its name
     (line,) = audit(read_statement(log.events), log.events, AccountHistory(fills=(), payments=(), rows=(venue,)))
     assert line.kind is LineKind.ROW

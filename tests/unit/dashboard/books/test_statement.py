@@ -7,9 +7,9 @@ from hedgerow.strategy.hedge_result import ExitPrices, HedgeResult
 from support.ledger_builder import LedgerBuilder
 
 
-def only(diary: LedgerBuilder, spot: str = "110", perp: str = "110.5") -> HedgeResult:
+def only(builder: LedgerBuilder, spot: str = "110", perp: str = "110.5") -> HedgeResult:
     prices = {"ABCUSDT": ExitPrices(spot=Decimal(spot), perp=Decimal(perp))}
-    (found,) = read_statement(diary.events, prices).hedges
+    (found,) = read_statement(builder.events, prices).hedges
     return found.result
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.dashboard.narration.wording import LineLevel, is_routine, words
+from hedgerow.dashboard.narration.wording import LineLevel, is_routine, narrate
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
@@ -17,7 +17,7 @@ from hedgerow.domain.ledger.state import ImportedState, Ledger
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, Reason, Tally
 from hedgerow.engine.notices import Recorded
-from support.story import AT, BTC, HEDGE, HEDGE_ID, heard, hedge, job
+from support.golden_cases import AT, BTC, HEDGE, HEDGE_ID, hedge, job, notice_of
 from support.views import ledger_of
 
 HELD = ledger_of(HEDGE)
@@ -25,11 +25,11 @@ LOT = DustLot(asset="BTC", quantity=Decimal("0.000003"), cost=Decimal("0.207"))
 
 
 def texts(event: ev.Event, before: Ledger = HELD) -> list[str]:
-    return [line.text for line in words(heard(event, before))]
+    return [line.text for line in narrate(notice_of(event, before))]
 
 
 def level(event: ev.Event, before: Ledger = HELD) -> LineLevel:
-    return words(heard(event, before))[0].level
+    return narrate(notice_of(event, before))[0].level
 
 
 def order(client_id: str = "h-s-1", *, market: Market = Market.SPOT, side: Side = Side.BUY) -> OrderRequest:
@@ -69,8 +69,8 @@ def test_fine_facts_are_silent_and_routine() -> None:
         ev.CycleCompleted(at=AT, number=3),
         ev.HedgeRolled(at=AT, hedge_id=HEDGE_ID),
     ):
-        notice = heard(event)
-        assert (words(notice), is_routine(notice)) == ((), True)
+        notice = notice_of(event)
+        assert (narrate(notice), is_routine(notice)) == ((), True)
 
 
 def test_an_unknown_outcome_is_answered_by_a_line_when_the_order_is_found() -> None:
@@ -362,9 +362,9 @@ def test_a_closing_that_changed_nothing_is_not_told() -> None:
 
 
 def test_a_position_lost_to_somebody_else_is_told_with_its_result() -> None:
-    told = texts(ev.HedgeLost(at=AT, hedge_id=HEDGE_ID, reason=Reason.CLOSED_EXTERNALLY))
-    assert told[0] == "Position on BTCUSDT was ended: closed elsewhere"
-    assert told[-1] == "  Total positions closed: 1"
+    reported = texts(ev.HedgeLost(at=AT, hedge_id=HEDGE_ID, reason=Reason.CLOSED_EXTERNALLY))
+    assert reported[0] == "Position on BTCUSDT was ended: closed elsewhere"
+    assert reported[-1] == "  Total positions closed: 1"
 
 
 def test_an_opening_that_failed_says_why_and_what_it_cost() -> None:
@@ -373,9 +373,9 @@ def test_an_opening_that_failed_says_why_and_what_it_cost() -> None:
     untouched = fold((ev.ExecutionStarted(at=AT, execution=job(kind=ExecutionKind.OPEN)),))
     filled = apply(opening(), ended(filled_quantity=Decimal("0.00362"), filled_notional=Decimal(250)))
     assert texts(refused, untouched) == ["Position on BTCUSDT was not opened: refused before any fill (filter)"]
-    told = texts(unwound, filled)
-    assert told[0] == "Position on BTCUSDT was not opened: second leg failed, first leg unwound"
-    assert told[1].startswith("  Cost of the attempt: $")
+    reported = texts(unwound, filled)
+    assert reported[0] == "Position on BTCUSDT was not opened: second leg failed, first leg unwound"
+    assert reported[1].startswith("  Cost of the attempt: $")
     assert texts(refused, Ledger())[0].startswith("Position on an ended position was not opened")
 
 
@@ -417,7 +417,7 @@ def test_a_state_file_taken_over_is_told() -> None:
 
 
 def test_an_event_is_told_between_the_ledgers_around_it() -> None:
-    notice = heard(CLOSED)
+    notice = notice_of(CLOSED)
     assert isinstance(notice, Recorded)
     assert (notice.before.largest, notice.after.largest) == (HEDGE, None)
     assert HEDGE.pair == BTC

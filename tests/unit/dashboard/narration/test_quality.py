@@ -5,14 +5,14 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from hedgerow.dashboard.narration.events import quality_lines
-from hedgerow.dashboard.narration.wording import words
+from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution_quality import ExecutionQuality, LegQuality
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest, OrderStatus, TimeInForce
 from hedgerow.domain.position import OrderRecord, Reason
-from support.story import AT, HEDGE, HEDGE_ID, heard
+from support.golden_cases import AT, HEDGE, HEDGE_ID, notice_of
 from support.views import fill, ledger_of, opening_of
 
 QUALITY = ExecutionQuality(
@@ -54,20 +54,22 @@ def test_nothing_is_told_of_a_job_that_sent_no_order_or_was_not_measured() -> No
 
 
 def test_the_lines_stand_at_the_end_of_the_guides_blocks() -> None:
-    opened = heard(ev.HedgeOpened(at=AT, hedge_id=HEDGE_ID, quality=QUALITY), opening_of(HEDGE))
-    closed = heard(ev.HedgeClosed(at=AT, hedge_id=HEDGE_ID, reason=Reason.MAX_AGE, quality=QUALITY), ledger_of(HEDGE))
+    opened = notice_of(ev.HedgeOpened(at=AT, hedge_id=HEDGE_ID, quality=QUALITY), opening_of(HEDGE))
+    closed = notice_of(
+        ev.HedgeClosed(at=AT, hedge_id=HEDGE_ID, reason=Reason.MAX_AGE, quality=QUALITY), ledger_of(HEDGE)
+    )
     for notice, before in ((opened, "Total positions opened"), (closed, "Total positions closed")):
-        told = [line.text for line in words(notice)]
-        assert told[-3:] == LINES
-        assert before in told[-4]
+        reported = [line.text for line in narrate(notice)]
+        assert reported[-3:] == LINES
+        assert before in reported[-4]
 
 
 def test_a_hedge_remembers_how_it_was_opened_and_closed() -> None:
-    opened = heard(ev.HedgeOpened(at=AT, hedge_id=HEDGE_ID, quality=QUALITY), opening_of(HEDGE)).after
+    opened = notice_of(ev.HedgeOpened(at=AT, hedge_id=HEDGE_ID, quality=QUALITY), opening_of(HEDGE)).after
     assert opened.largest is not None
     assert opened.largest.opening_quality == QUALITY
     closing = ev.HedgeClosed(at=AT, hedge_id=HEDGE_ID, reason=Reason.MAX_AGE, quality=QUALITY)
-    assert heard(closing, opened).after.closed[-1].quality == QUALITY
+    assert notice_of(closing, opened).after.closed[-1].quality == QUALITY
 
 
 def test_an_order_that_was_moved_with_nothing_filled_is_not_told() -> None:
@@ -83,13 +85,15 @@ def test_an_order_that_was_moved_with_nothing_filled_is_not_told() -> None:
     record = OrderRecord(request=request, hedge_id=HEDGE_ID, fee_rate=Decimal(0), issued_at=AT)
     before = Ledger(orders={"h-s-1": record})
     end = ev.OrderEnded(at=AT, client_id="h-s-1", order_id=1, status=OrderStatus.CANCELED)
-    assert words(heard(end, before)) == ()
+    assert narrate(notice_of(end, before)) == ()
     part = replace(end, filled_quantity=Decimal("0.5"), filled_notional=Decimal(50))
-    assert [line.text for line in words(heard(part, before))] == ["  Spot BUY 1 BTCUSDT: filled 0.5 of 1 at $100.00"]
+    assert [line.text for line in narrate(notice_of(part, before))] == [
+        "  Spot BUY 1 BTCUSDT: filled 0.5 of 1 at $100.00"
+    ]
 
 
 def test_the_cost_of_an_attempt_is_followed_by_how_it_was_made() -> None:
     record = OrderRecord.of_fill(fill(Market.SPOT, Side.BUY, "1"), hedge_id=HEDGE_ID, base="BTC", fee_quote=Decimal(0))
     aborted = ev.HedgeAborted(at=AT, hedge_id=HEDGE_ID, reason=Reason.UNWOUND, detail="", quality=QUALITY)
-    told = words(heard(aborted, opening_of(replace(HEDGE, orders=(record,)))))
-    assert [line.text for line in told][-3:] == LINES
+    reported = narrate(notice_of(aborted, opening_of(replace(HEDGE, orders=(record,)))))
+    assert [line.text for line in reported][-3:] == LINES

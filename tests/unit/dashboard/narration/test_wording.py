@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.dashboard.narration.verdicts import CLOSING, SAFETY
-from hedgerow.dashboard.narration.wording import LineLevel, LogLine, is_routine, one_line, time_of, words
+from hedgerow.dashboard.narration.wording import LineLevel, LogLine, is_routine, narrate, one_line, time_of
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, LegProgress
@@ -21,13 +21,13 @@ from hedgerow.strategy import observation as ob
 from hedgerow.strategy.decisions import verdicts as vd
 from hedgerow.strategy.hedge_result import ExitPrices, result_of
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
-from support.story import (
+from support.golden_cases import (
     AT,
     ETH,
+    GOLDEN_CASES,
     HEDGE,
     IDENTITY,
     PLAN,
-    STORIES,
     adopted,
     candidate,
     decided,
@@ -45,18 +45,18 @@ ONE = Decimal(1)
 
 
 def texts(notice: mo.Notice) -> list[str]:
-    return [line.text for line in words(notice)]
+    return [line.text for line in narrate(notice)]
 
 
 def levels(notice: mo.Notice) -> set[LineLevel]:
-    return {line.level for line in words(notice) if line.text}
+    return {line.level for line in narrate(notice) if line.text}
 
 
 # --- levels -----------------------------------------------------------------------------------------------------------
 
 
 def test_routine_moments_say_nothing_above_information() -> None:
-    routine = [notice for story in STORIES.values() for notice in story if is_routine(notice)]
+    routine = [notice for case in GOLDEN_CASES.values() for notice in case if is_routine(notice)]
     assert {type(notice) for notice in routine} >= {mo.CycleBegan, mo.BalancesRead, mo.ScanStarted}
     quiet = {LineLevel.INFO, LineLevel.HEADING, LineLevel.SUCCESS}
     assert set().union(*(levels(notice) for notice in routine)) <= quiet
@@ -78,9 +78,9 @@ def test_the_start_says_whether_money_is_at_stake(mode: RunMode) -> None:
 
 
 def test_the_start_does_not_guess_what_could_not_be_found_out() -> None:
-    told = texts(started(identity=replace(IDENTITY, network=None, account=None, home=None, config_file=None)))
-    assert {"Network: unknown", "Account: unknown", "Home: kept nowhere"} <= set(told)
-    assert "Configuration: none, the guide's defaults" in told
+    reported = texts(started(identity=replace(IDENTITY, network=None, account=None, home=None, config_file=None)))
+    assert {"Network: unknown", "Account: unknown", "Home: kept nowhere"} <= set(reported)
+    assert "Configuration: none, the guide's defaults" in reported
 
 
 def test_a_bot_without_a_home_has_the_guides_lines_alone() -> None:
@@ -94,12 +94,12 @@ def test_a_percentage_is_shown_without_the_noise_of_floats() -> None:
 
 def test_the_start_says_that_the_predicted_rate_is_used_and_which_policy_runs() -> None:
     settings = FundingRateStrategy(use_funding_ma=False)
-    told = texts(
+    reported = texts(
         started(parameters=StrategyParameters(funding_rate_strategy=settings, policy="mine.Policy"), dry_run=True)
     )
-    assert told[0] == "Volume Farming Strategy initialized (Dry Run: True)"
-    assert "Funding Rate Mode: Predicted Rate (no moving average)" in told
-    assert "Policy: mine.Policy" in told
+    assert reported[0] == "Volume Farming Strategy initialized (Dry Run: True)"
+    assert "Funding Rate Mode: Predicted Rate (no moving average)" in reported
+    assert "Policy: mine.Policy" in reported
 
 
 def test_the_start_says_what_an_earlier_run_left() -> None:
@@ -117,12 +117,12 @@ def test_the_start_says_what_an_earlier_run_left() -> None:
 
 def test_a_warning_is_passed_on() -> None:
     notice = mo.Warned(at=AT, text="Could not fetch funding history: timeout")
-    assert words(notice) == (LogLine(text=notice.text, level=LineLevel.WARNING),)
+    assert narrate(notice) == (LogLine(text=notice.text, level=LineLevel.WARNING),)
 
 
 def test_a_stop_that_closes_says_so() -> None:
-    told = texts(mo.StoppedByUser(at=AT, closing=True))
-    assert told == ["", "Shutdown requested: the position is closed first, then the bot stops"]
+    reported = texts(mo.StoppedByUser(at=AT, closing=True))
+    assert reported == ["", "Shutdown requested: the position is closed first, then the bot stops"]
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_a_foreign_short_beside_the_position_is_mentioned_at_any_time() -> None:
 
 
 def test_values_that_are_not_known_are_called_unknown() -> None:
-    told = texts(reconciled(CONSISTENT, hedge=HEDGE, funding_before=Decimal("0.05")))
-    assert told[1:] == [
+    reported = texts(reconciled(CONSISTENT, hedge=HEDGE, funding_before=Decimal("0.05")))
+    assert reported[1:] == [
         "  Updating funding from exchange: $0.0500 -> $0.0856",
         "  Updating position value: unknown -> unknown",
     ]
@@ -222,24 +222,24 @@ def test_a_change_found_while_running_gets_the_guides_whole_block() -> None:
     ],
 )
 def test_the_other_verdicts_are_time_of_start(verdict: vd.Verdict, line: str, level: LineLevel) -> None:
-    assert LogLine(text=line, level=level) in words(reconciled(verdict))
+    assert LogLine(text=line, level=level) in narrate(reconciled(verdict))
 
 
 def test_an_adoption_without_history_says_so_in_the_guides_words() -> None:
-    told = texts(adopted(hedge(history_known=False), rate=None, apr=None))
-    assert any(line.lstrip().startswith("Could not fetch funding history") for line in told)
-    assert told[-3:-1] == ["  Current funding rate: unknown", "  Effective APR: unknown"]
+    reported = texts(adopted(hedge(history_known=False), rate=None, apr=None))
+    assert any(line.lstrip().startswith("Could not fetch funding history") for line in reported)
+    assert reported[-3:-1] == ["  Current funding rate: unknown", "  Effective APR: unknown"]
 
 
 def test_an_adoption_without_history_does_not_claim_to_know_when_it_was_opened_and_what_it_was_paid() -> None:
-    told = texts(adopted(hedge(history_known=False)))
-    assert [line for line in told if line.endswith("unknown")] == [
+    reported = texts(adopted(hedge(history_known=False)))
+    assert [line for line in reported if line.endswith("unknown")] == [
         "  Position opened: unknown",
         "  Funding received: unknown",
         "  Funding payments: unknown",
     ]
-    assert told[-1] == "  Age limit and fee coverage wait until the real opening is known"
-    assert not any("hours ago" in line for line in told)
+    assert reported[-1] == "  Age limit and fee coverage wait until the real opening is known"
+    assert not any("hours ago" in line for line in reported)
 
 
 def test_an_adoption_on_the_predicted_rate_says_so() -> None:
@@ -266,15 +266,15 @@ def _evaluated(**prices: str | None) -> list[str]:
 
 
 def test_a_check_says_what_closing_now_makes_and_costs_and_when_that_is_earned() -> None:
-    told = _evaluated()
-    assert "  Net if closed now: $-0.8977 (fees of closing $0.3747, spread $0.1086)" in told
-    assert "  Break-even at the present rate: 2025-01-25 16:00:00" in told
+    reported = _evaluated()
+    assert "  Net if closed now: $-0.8977 (fees of closing $0.3747, spread $0.1086)" in reported
+    assert "  Break-even at the present rate: 2025-01-25 16:00:00" in reported
 
 
 def test_a_book_that_takes_nothing_makes_closing_now_unknown() -> None:
-    told = _evaluated(sale=None)
-    assert "  Net if closed now: unknown (fees of closing $0.3747, spread unknown)" in told
-    assert not any("Break-even" in line for line in told)
+    reported = _evaluated(sale=None)
+    assert "  Net if closed now: unknown (fees of closing $0.3747, spread unknown)" in reported
+    assert not any("Break-even" in line for line in reported)
 
 
 def test_times_are_told_in_utc() -> None:
@@ -287,13 +287,13 @@ def test_a_health_check_passes_only_on_what_was_seen() -> None:
     bad = ob.HealthReport(level=ob.HealthLevel.CRITICAL, findings=(finding,), unknown=("market",))
     blind = ob.HealthReport(level=ob.HealthLevel.OK, unknown=("account",))
 
-    def told(hedges: int, report: ob.HealthReport | None) -> list[str]:
+    def reported(hedges: int, report: ob.HealthReport | None) -> list[str]:
         return texts(mo.HealthJudged(at=AT, hedges=hedges, report=report))
 
-    assert told(0, None) == ["Health check passed (Existing DN positions: 0)"]
-    assert told(1, None) == ["Health check not possible (Existing DN positions: 1)"]
-    assert told(1, blind) == ["Health check incomplete (Existing DN positions: 1)", "  Not seen: account"]
-    assert told(1, bad) == [
+    assert reported(0, None) == ["Health check passed (Existing DN positions: 0)"]
+    assert reported(1, None) == ["Health check not possible (Existing DN positions: 1)"]
+    assert reported(1, blind) == ["Health check incomplete (Existing DN positions: 1)", "  Not seen: account"]
+    assert reported(1, bad) == [
         "Health check found problems (Existing DN positions: 1)",
         "  leverage is 5x, not 1x",
         "  Not seen: market",
@@ -342,9 +342,9 @@ def test_an_evaluation_says_what_it_could_not_see() -> None:
         signal=None,
         unseen=("spot book", "perpetual book"),
     )
-    told = texts(mo.Evaluated(at=AT, evaluation=judged, multiplier=2.0))
-    assert told[2] == "  Unrealized PnL: unknown"
-    assert told[6:] == [
+    reported = texts(mo.Evaluated(at=AT, evaluation=judged, multiplier=2.0))
+    assert reported[2] == "  Unrealized PnL: unknown"
+    assert reported[6:] == [
         "  Total fees (entry + exit): unknown",
         "  Fees coverage ratio: unknown (target: 2.0x)",
         "  Current funding rate: unknown",
@@ -377,16 +377,16 @@ def test_books_are_mentioned_only_when_they_differ() -> None:
 def test_a_scan_on_the_predicted_rate_has_no_moving_average() -> None:
     assert texts(mo.ScanStarted(at=AT, periods=10, moving_average=False))[1].endswith("opportunity (predicted rate)...")
     found = opportunity(signal=signal("ETHUSDT", moving_average=False), next_funding=None, basis=None)
-    told = texts(mo.OpportunityFound(at=AT, opportunity=found))
-    assert told[1] == "  Funding Rate: 0.0123% (predicted)"
-    assert not any("MA " in line or "basis" in line for line in told)
-    assert "  Next Funding: unknown" in told
+    reported = texts(mo.OpportunityFound(at=AT, opportunity=found))
+    assert reported[1] == "  Funding Rate: 0.0123% (predicted)"
+    assert not any("MA " in line or "basis" in line for line in reported)
+    assert "  Next Funding: unknown" in reported
 
 
 def test_no_opportunity_names_the_nearest_where_there_is_one() -> None:
     assert texts(mo.NoOpportunity(at=AT, why="")) == ["No pair passes every entry filter"]
-    told = texts(mo.NoOpportunity(at=AT, why="ETHUSDT: APR 9.00 % is below 15 %"))
-    assert told == ["No pair passes every entry filter (nearest: ETHUSDT: APR 9.00 % is below 15 %)"]
+    reported = texts(mo.NoOpportunity(at=AT, why="ETHUSDT: APR 9.00 % is below 15 %"))
+    assert reported == ["No pair passes every entry filter (nearest: ETHUSDT: APR 9.00 % is below 15 %)"]
 
 
 def test_level_wallets_after_a_closing_are_said_to_be_level() -> None:
@@ -402,7 +402,7 @@ def test_level_wallets_after_a_closing_are_said_to_be_level() -> None:
 
 @pytest.mark.parametrize("reason", sorted(CLOSING))
 def test_every_reason_to_close_has_a_crisp_line(reason: Reason) -> None:
-    first, *rest = words(decided(ob.Close(reason=reason, plan=PLAN, detail="the figures")))
+    first, *rest = narrate(decided(ob.Close(reason=reason, plan=PLAN, detail="the figures")))
     assert first == LogLine(text=CLOSING[reason], level=LineLevel.ERROR if reason in SAFETY else LineLevel.SUCCESS)
     assert rest == [LogLine(text="  the figures")]
 
@@ -412,8 +412,8 @@ def test_a_reason_without_a_line_of_its_own_is_named() -> None:
 
 
 def test_closing_the_best_pair_says_what_opening_it_again_costs() -> None:
-    told = texts(decided(ob.Close(reason=Reason.FEES_COVERED, plan=PLAN, reopening_cost=Decimal("0.1875"))))
-    assert told[1] == "  The pair is still the best one: opening it again costs $0.19 in fees"
+    reported = texts(decided(ob.Close(reason=Reason.FEES_COVERED, plan=PLAN, reopening_cost=Decimal("0.1875"))))
+    assert reported[1] == "  The pair is still the best one: opening it again costs $0.19 in fees"
 
 
 def test_a_hold_calls_the_position_healthy_only_when_all_was_seen() -> None:
@@ -464,7 +464,7 @@ def test_the_guard_says_what_it_saw() -> None:
 
 def test_a_hostile_text_can_neither_forge_a_line_nor_steer_a_terminal() -> None:
     hostile = "boom\nPosition closed successfully!\r\x1b[2J\u202e[red]\ud800"
-    (line, _) = words(mo.CycleFailed(at=AT, error=hostile, retry_seconds=1))
+    (line, _) = narrate(mo.CycleFailed(at=AT, error=hostile, retry_seconds=1))
     assert line.text == ("Cycle failed: boom\\nPosition closed successfully!\\r\\x1b[2J\\u202e[red]\\ud800")
 
 

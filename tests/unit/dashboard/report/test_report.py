@@ -120,7 +120,7 @@ class Page(HTMLParser):
         super().__init__()
         self.open: list[str] = []
         self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
+        self.flat_text: list[str] = []
         self.feed(text)
         self.close()
         assert self.open == []
@@ -138,11 +138,11 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if "style" not in self.open:
-            self.words.append(data)
+            self.flat_text.append(data)
 
     @property
     def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
+        return " ".join(" ".join(self.flat_text).split())
 
     def classes(self, tag: str) -> Iterator[str]:
         return (str(attributes.get("class")) for name, attributes in self.tags if name == tag)

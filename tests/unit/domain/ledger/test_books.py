@@ -61,16 +61,16 @@ def test_books_are_opened_by_their_first_line() -> None:
 
 
 def test_every_kind_of_row_lands_in_its_own_column() -> None:
-    diary = LedgerBuilder()
-    diary.tell(flow("2000"), flow("500", wallet=Wallet.PERP), flow("-20", FlowKind.WITHDRAWAL))
-    diary.tell(
+    builder = LedgerBuilder()
+    builder.record(flow("2000"), flow("500", wallet=Wallet.PERP), flow("-20", FlowKind.WITHDRAWAL))
+    builder.record(
         ev.FundsTransferred(at=AT, transfer_id="t1", amount=Decimal(700), direction=TransferDirection.SPOT_TO_PERP),
         ev.FundsTransferred(at=AT, transfer_id="t2", amount=Decimal(100), direction=TransferDirection.PERP_TO_SPOT),
     )
-    diary.begin().trade("s-1", Side.BUY, 10, 100).trade("p-1", Side.SELL, 10, 101)
-    diary.fee("s-1", Side.BUY, 10, 100, fee="0.004", asset="ABC", value="0.4")
-    diary.fee("p-1", Side.SELL, 10, 101, fee="0.5", pnl=3).opened().paid("1.25", 1)
-    books = diary.ledger.books
+    builder.begin().trade("s-1", Side.BUY, 10, 100).trade("p-1", Side.SELL, 10, 101)
+    builder.fee("s-1", Side.BUY, 10, 100, fee="0.004", asset="ABC", value="0.4")
+    builder.fee("p-1", Side.SELL, 10, 101, fee="0.5", pnl=3).opened().paid("1.25", 1)
+    books = builder.ledger.books
     assert books.line(Wallet.SPOT, "ABC") == BookLine(trades=Decimal(10), fees=Decimal("-0.004"))
     assert books.line(Wallet.SPOT, "USDT") == BookLine(
         opening=Decimal(2000), trades=Decimal(-1000), transfers=Decimal(-600), external=Decimal(-20)
@@ -121,17 +121,17 @@ def test_a_fee_in_another_coin_has_its_own_line() -> None:
 @pytest.mark.parametrize("wallet", Wallet)
 def test_a_row_is_booked_once_however_often_it_is_read(wallet: Wallet) -> None:
     row = flow("5", FlowKind.REBATE, wallet)
-    once, twice = LedgerBuilder(at=START).tell(row), LedgerBuilder(at=START).tell(row, row)
+    once, twice = LedgerBuilder(at=START).record(row), LedgerBuilder(at=START).record(row, row)
     assert once.ledger.books == twice.ledger.books
 
 
 def test_a_transfer_is_booked_once_however_often_it_is_confirmed() -> None:
     moved = ev.FundsTransferred(at=AT, transfer_id="t1", amount=Decimal(7), direction=TransferDirection.SPOT_TO_PERP)
-    assert LedgerBuilder().tell(moved, moved).ledger.books.line(Wallet.PERP, "USDT").transfers == 7
+    assert LedgerBuilder().record(moved, moved).ledger.books.line(Wallet.PERP, "USDT").transfers == 7
 
 
 def test_a_perpetuals_fee_leaves_the_asset_in_which_it_was_taken() -> None:
-    diary = LedgerBuilder().begin().trade("p-1", Side.SELL, 10, 100)
-    books = diary.fee("p-1", Side.SELL, 10, 100, fee=2, asset="FFF", value="0.4", pnl=5).ledger.books
+    builder = LedgerBuilder().begin().trade("p-1", Side.SELL, 10, 100)
+    books = builder.fee("p-1", Side.SELL, 10, 100, fee=2, asset="FFF", value="0.4", pnl=5).ledger.books
     assert books.line(Wallet.PERP, "FFF").fees == -2
     assert books.line(Wallet.PERP, "USDT") == BookLine(trades=Decimal(5))

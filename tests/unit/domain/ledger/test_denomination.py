@@ -19,19 +19,19 @@ FACTOR = Decimal(1000)
 
 
 def held() -> LedgerBuilder:
-    diary = (
+    builder = (
         LedgerBuilder()
         .begin()
         .trade("s-1", Side.BUY, 10, 100)
         .fee("s-1", Side.BUY, 10, 100, fee="0.01", asset="ABC", value=1)
     )
-    return diary.trade("p-1", Side.SELL, 9, 101).fee("p-1", Side.SELL, 9, 101, fee="0.4").opened()
+    return builder.trade("p-1", Side.SELL, 9, 101).fee("p-1", Side.SELL, 9, 101, fee="0.4").opened()
 
 
 def test_quantities_are_divided_and_money_stays() -> None:
-    diary = held()
-    before = diary.ledger.largest
-    after = diary.tell(HedgeRedenominated(at=diary.now, hedge_id="h1", factor=FACTOR)).ledger.largest
+    builder = held()
+    before = builder.ledger.largest
+    after = builder.record(HedgeRedenominated(at=builder.now, hedge_id="h1", factor=FACTOR)).ledger.largest
     assert before is not None
     assert after is not None
     assert (after.spot_quantity, after.short) == (before.spot_quantity / FACTOR, before.short / FACTOR)
@@ -43,9 +43,9 @@ def test_quantities_are_divided_and_money_stays() -> None:
 
 
 def test_all_that_is_left_is_no_less_than_a_lot_in_new_coins() -> None:
-    diary = held()
-    old = diary.pair
-    pair = diary.tell(HedgeRedenominated(at=diary.now, hedge_id="h1", factor=FACTOR)).ledger.foremost
+    builder = held()
+    old = builder.pair
+    pair = builder.record(HedgeRedenominated(at=builder.now, hedge_id="h1", factor=FACTOR)).ledger.foremost
     assert pair is not None
     for new, before in ((pair.pair.spot, old.spot), (pair.pair.perp, old.perp)):
         assert (new.lot, new.tick) == (before.lot / FACTOR, before.tick * FACTOR)
@@ -54,8 +54,8 @@ def test_all_that_is_left_is_no_less_than_a_lot_in_new_coins() -> None:
 
 
 def test_a_short_that_is_gone_after_a_new_denomination_leaves_the_legs_apart() -> None:
-    diary = held()
-    hedge = diary.tell(HedgeRedenominated(at=diary.now, hedge_id="h1", factor=FACTOR)).ledger.largest
+    builder = held()
+    hedge = builder.record(HedgeRedenominated(at=builder.now, hedge_id="h1", factor=FACTOR)).ledger.largest
     assert hedge is not None
     fill = Fill(
         market=Market.PERP,
@@ -68,17 +68,17 @@ def test_a_short_that_is_gone_after_a_new_denomination_leaves_the_legs_apart() -
         price=101 * FACTOR,
         fee=Decimal(0),
         fee_asset="USDT",
-        at=diary.now,
+        at=builder.now,
     )
-    ledger = diary.tell(ev.ExternalFills(at=diary.now, hedge_id="h1", fills=(fill,), cause="half open")).ledger
+    ledger = builder.record(ev.ExternalFills(at=builder.now, hedge_id="h1", fills=(fill,), cause="half open")).ledger
     assert ledger.apart
 
 
 def test_dust_of_the_coin_is_counted_in_new_coins_too() -> None:
     lot = DustLot(asset="ABC", quantity=Decimal(2), cost=Decimal(150))
-    diary = held()
-    diary.tell(ev.DustKept(at=diary.now, lot=lot))
-    ledger = diary.tell(HedgeRedenominated(at=diary.now, hedge_id="h1", factor=FACTOR)).ledger
+    builder = held()
+    builder.record(ev.DustKept(at=builder.now, lot=lot))
+    ledger = builder.record(HedgeRedenominated(at=builder.now, hedge_id="h1", factor=FACTOR)).ledger
     assert (ledger.dust["ABC"].quantity, ledger.dust["ABC"].cost) == (Decimal("0.002"), Decimal(150))
 
 
@@ -97,16 +97,16 @@ def flow(amount: str, kind: FlowKind = FlowKind.AUTO_EXCHANGE, wallet: Wallet = 
 def dusty() -> LedgerBuilder:
     """Return a log with two coins of dust among ten in the wallet, and no hedge."""
     lot = DustLot(asset="ABC", quantity=Decimal(2), cost=Decimal(150))
-    return LedgerBuilder().tell(flow("10", FlowKind.OPENING), ev.DustKept(at=START, lot=lot))
+    return LedgerBuilder().record(flow("10", FlowKind.OPENING), ev.DustKept(at=START, lot=lot))
 
 
 def test_dust_without_a_hedge_shrinks_as_all_coins_do() -> None:
-    lot = dusty().tell(flow("-9.99")).ledger.dust["ABC"]
+    lot = dusty().record(flow("-9.99")).ledger.dust["ABC"]
     assert (lot.quantity, lot.cost) == (Decimal("0.002"), Decimal(150))
 
 
 def test_dust_of_which_nothing_is_left_keeps_its_cost() -> None:
-    lot = dusty().tell(flow("-10")).ledger.dust["ABC"]
+    lot = dusty().record(flow("-10")).ledger.dust["ABC"]
     assert (lot.quantity, lot.cost) == (Decimal(0), Decimal(150))
 
 
@@ -120,13 +120,13 @@ def test_dust_of_which_nothing_is_left_keeps_its_cost() -> None:
     ],
 )
 def test_other_rows_leave_dust_alone(row: ev.ExternalFlow) -> None:
-    assert dusty().tell(row).ledger.dust["ABC"].quantity == 2
+    assert dusty().record(row).ledger.dust["ABC"].quantity == 2
 
 
 def test_dust_of_a_coin_that_a_hedge_holds_is_counted_with_the_hedge() -> None:
-    diary = held().tell(ev.DustKept(at=START, lot=DustLot(asset="ABC", quantity=Decimal(2), cost=Decimal(1))))
-    diary.tell(flow("20", FlowKind.OPENING))
-    assert diary.tell(flow("-9")).ledger.dust["ABC"].quantity == 2
+    builder = held().record(ev.DustKept(at=START, lot=DustLot(asset="ABC", quantity=Decimal(2), cost=Decimal(1))))
+    builder.record(flow("20", FlowKind.OPENING))
+    assert builder.record(flow("-9")).ledger.dust["ABC"].quantity == 2
 
 
 def test_a_job_in_new_coins_has_other_quantities_and_prices_and_the_same_money() -> None:

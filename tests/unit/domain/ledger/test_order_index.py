@@ -10,13 +10,13 @@ from support.ledger_builder import SPOT_FEE, LedgerBuilder
 
 
 def test_a_late_fee_of_the_opening_reaches_the_open_hedge_and_its_entry_fees() -> None:
-    diary = LedgerBuilder().open_hedge()
+    builder = LedgerBuilder().open_hedge()
     estimated = (Decimal(1000) + Decimal(1010)) * SPOT_FEE
-    before = diary.ledger.largest
+    before = builder.ledger.largest
     assert before
     assert before.entry_fees == before.tally.fees == before.tally.fees_estimated == estimated
-    diary.fee("s-1", Side.BUY, 10, 100, fee="0.003", asset="ABC", value="0.30")
-    hedge = diary.fee("p-1", Side.SELL, 10, 101, fee="0.35").ledger.largest
+    builder.fee("s-1", Side.BUY, 10, 100, fee="0.003", asset="ABC", value="0.30")
+    hedge = builder.fee("p-1", Side.SELL, 10, 101, fee="0.35").ledger.largest
     assert hedge
     assert hedge.entry_fees == hedge.tally.fees == Decimal("0.65")
     assert hedge.tally.fees_estimated == 0
@@ -24,20 +24,20 @@ def test_a_late_fee_of_the_opening_reaches_the_open_hedge_and_its_entry_fees() -
 
 
 def test_fees_of_closing_orders_are_not_entry_fees() -> None:
-    diary = LedgerBuilder().open_hedge()
-    entry = diary.ledger.largest
-    diary.begin(ExecutionKind.CLOSE).trade("s-2", Side.SELL, 5, 110)
+    builder = LedgerBuilder().open_hedge()
+    entry = builder.ledger.largest
+    builder.begin(ExecutionKind.CLOSE).trade("s-2", Side.SELL, 5, 110)
     assert entry
-    assert diary.ledger.largest
-    assert diary.ledger.largest.entry_fees == entry.entry_fees
-    assert diary.ledger.largest.tally.fees > entry.tally.fees
+    assert builder.ledger.largest
+    assert builder.ledger.largest.entry_fees == entry.entry_fees
+    assert builder.ledger.largest.tally.fees > entry.tally.fees
 
 
 def test_a_late_fee_after_the_close_changes_the_closed_hedge_and_the_totals() -> None:
-    diary = LedgerBuilder().open_hedge().close_hedge()
-    before = diary.ledger
-    diary.fee("p-2", Side.BUY, 10, "110.5", fee="0.9")
-    after = diary.ledger
+    builder = LedgerBuilder().open_hedge().close_hedge()
+    before = builder.ledger
+    builder.fee("p-2", Side.BUY, 10, "110.5", fee="0.9")
+    after = builder.ledger
     change = Decimal("0.9") - Decimal(1105) * SPOT_FEE
     assert after.closed[0].fees == before.closed[0].fees + change
     assert after.totals.fees == before.totals.fees + change
@@ -45,19 +45,19 @@ def test_a_late_fee_after_the_close_changes_the_closed_hedge_and_the_totals() ->
 
 
 def test_a_fill_of_an_order_nobody_knows_changes_no_hedge() -> None:
-    diary = LedgerBuilder().open_hedge().close_hedge()
-    before = diary.ledger
-    after = diary.ends("s-99", 5, 500).ledger
+    builder = LedgerBuilder().open_hedge().close_hedge()
+    before = builder.ledger
+    after = builder.ends("s-99", 5, 500).ledger
     assert (after.largest, after.closed, after.totals, after.orders) == (None, before.closed, before.totals, {})
 
 
 def test_a_late_fill_of_an_open_hedges_old_order_reaches_it() -> None:
-    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100)
-    diary.issue("p-1", Side.SELL, 10, 101).ends("p-1").opened()
-    assert diary.ledger.orders == {}
-    diary.ends("p-1", 10, 1010)
-    assert diary.ledger.largest
-    assert diary.ledger.largest.short == 10
+    builder = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100)
+    builder.issue("p-1", Side.SELL, 10, 101).ends("p-1").opened()
+    assert builder.ledger.orders == {}
+    builder.ends("p-1", 10, 1010)
+    assert builder.ledger.largest
+    assert builder.ledger.largest.short == 10
 
 
 def test_an_order_of_a_hedge_that_does_not_exist_is_remembered_but_owned_by_none() -> None:
@@ -68,19 +68,19 @@ def test_an_order_of_a_hedge_that_does_not_exist_is_remembered_but_owned_by_none
 
 
 def test_an_entry_value_that_the_orders_did_not_tell_comes_with_the_trades() -> None:
-    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1", 10)
-    diary.issue("p-1", Side.SELL, 10, 100).ends("p-1", 10).opened()
-    assert diary.ledger.largest
-    assert diary.ledger.largest.entry_notional == 0
-    diary.fee("s-1", Side.BUY, 10, 100, fee="0.003", asset="ABC", value="0.30")
-    assert diary.ledger.largest.entry_notional == 1000
+    builder = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1", 10)
+    builder.issue("p-1", Side.SELL, 10, 100).ends("p-1", 10).opened()
+    assert builder.ledger.largest
+    assert builder.ledger.largest.entry_notional == 0
+    builder.fee("s-1", Side.BUY, 10, 100, fee="0.003", asset="ABC", value="0.30")
+    assert builder.ledger.largest.entry_notional == 1000
 
 
 def test_the_entry_value_of_an_adopted_hedge_stays_as_it_was_found() -> None:
-    diary = LedgerBuilder().open_hedge()
-    found = diary.ledger.largest
+    builder = LedgerBuilder().open_hedge()
+    found = builder.ledger.largest
     assert found
-    diary.tell(HedgeAdopted(at=found.opened_at, hedge=replace(found, adopted=True, entry_notional=Decimal(7))))
-    diary.fee("s-1", Side.BUY, 10, 100, fee="0.003", asset="ABC", value="0.30")
-    assert diary.ledger.largest
-    assert diary.ledger.largest.entry_notional == 7
+    builder.record(HedgeAdopted(at=found.opened_at, hedge=replace(found, adopted=True, entry_notional=Decimal(7))))
+    builder.fee("s-1", Side.BUY, 10, 100, fee="0.003", asset="ABC", value="0.30")
+    assert builder.ledger.largest
+    assert builder.ledger.largest.entry_notional == 7

@@ -30,8 +30,8 @@ def test_an_intent_is_known_before_anything_happened_to_it() -> None:
 
 
 def test_an_intent_that_is_logged_again_forgets_nothing() -> None:
-    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100)
-    assert diary.issue("s-1", Side.BUY, 10, 100).ledger.owned("ABC") == Decimal("9.996")
+    builder = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100)
+    assert builder.issue("s-1", Side.BUY, 10, 100).ledger.owned("ABC") == Decimal("9.996")
 
 
 def progressed(quantity: int, notional: int) -> ev.OrderProgressed:
@@ -45,21 +45,21 @@ def progressed(quantity: int, notional: int) -> ev.OrderProgressed:
 
 
 def test_cumulative_fills_are_a_maximum_whether_reported_twice_or_out_of_order() -> None:
-    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100)
-    diary.tell(ev.OrderAccepted(at=START, client_id="h1-s-1", order_id=4))
-    diary.tell(progressed(6, 600), progressed(6, 600), progressed(2, 200))
-    record = record_of(diary.ledger, "h1-s-1")
+    builder = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100)
+    builder.record(ev.OrderAccepted(at=START, client_id="h1-s-1", order_id=4))
+    builder.record(progressed(6, 600), progressed(6, 600), progressed(2, 200))
+    record = record_of(builder.ledger, "h1-s-1")
     assert (record.filled_quantity, record.filled_notional) == (Decimal(6), Decimal(600))
     assert (record.status, record.order_id) == (OrderStatus.PARTIALLY_FILLED, 4)
-    diary.ends("s-1", 10, 1000).tell(progressed(6, 600))
-    assert record_of(diary.ledger, "h1-s-1").status is OrderStatus.FILLED
-    assert record_of(diary.ledger, "h1-s-1").filled_quantity == 10
+    builder.ends("s-1", 10, 1000).record(progressed(6, 600))
+    assert record_of(builder.ledger, "h1-s-1").status is OrderStatus.FILLED
+    assert record_of(builder.ledger, "h1-s-1").filled_quantity == 10
 
 
 def test_an_end_without_an_order_id_keeps_the_known_one() -> None:
-    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).tell(progressed(0, 0))
+    builder = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).record(progressed(0, 0))
     ended = ev.OrderEnded(at=START, client_id="h1-s-1", order_id=None, status=OrderStatus.EXPIRED)
-    assert record_of(diary.tell(ended).ledger, "h1-s-1").order_id == 4
+    assert record_of(builder.record(ended).ledger, "h1-s-1").order_id == 4
 
 
 @pytest.mark.parametrize(
@@ -73,52 +73,52 @@ def test_an_end_without_an_order_id_keeps_the_known_one() -> None:
 )
 def test_an_outcome_is_unknown_until_the_order_is_found(found: ev.Event) -> None:
     unknown = ev.OrderOutcomeUnknown(at=START, client_id="h1-s-1", detail="timeout")
-    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).tell(unknown)
-    assert record_of(diary.ledger, "h1-s-1").unknown
-    assert not record_of(diary.tell(found).ledger, "h1-s-1").unknown
+    builder = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).record(unknown)
+    assert record_of(builder.ledger, "h1-s-1").unknown
+    assert not record_of(builder.record(found).ledger, "h1-s-1").unknown
 
 
 def test_an_outcome_that_is_known_does_not_become_unknown_after_its_end() -> None:
     unknown = ev.OrderOutcomeUnknown(at=START, client_id="h1-s-1", detail="timeout")
-    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).tell(unknown, progressed(1, 100))
-    assert not record_of(diary.ends("s-1", 1, 100).ledger, "h1-s-1").unknown
-    assert not record_of(diary.tell(unknown).ledger, "h1-s-1").unknown
+    builder = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).record(unknown, progressed(1, 100))
+    assert not record_of(builder.ends("s-1", 1, 100).ledger, "h1-s-1").unknown
+    assert not record_of(builder.record(unknown).ledger, "h1-s-1").unknown
 
 
 def test_a_trade_report_proves_a_fill_that_nobody_reported() -> None:
-    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1")
-    diary.fee("s-1", Side.BUY, 4, 100, fee="0.0016", asset="ABC", value="0.16")
-    assert diary.ledger.owned("ABC") == Decimal("3.9984")
+    builder = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1")
+    builder.fee("s-1", Side.BUY, 4, 100, fee="0.0016", asset="ABC", value="0.16")
+    assert builder.ledger.owned("ABC") == Decimal("3.9984")
 
 
 def test_a_fee_is_booked_once_per_trade_id_of_its_market() -> None:
-    diary = LedgerBuilder().open_hedge()
+    builder = LedgerBuilder().open_hedge()
     for _ in range(2):
-        diary.fee("s-1", Side.BUY, 10, 100, fee="0.3", trade_id=7)
-        diary.fee("p-1", Side.SELL, 10, 101, fee="0.2", trade_id=7)
-    assert diary.ledger.largest
-    assert diary.ledger.largest.tally.fees == Decimal("0.5")
+        builder.fee("s-1", Side.BUY, 10, 100, fee="0.3", trade_id=7)
+        builder.fee("p-1", Side.SELL, 10, 101, fee="0.2", trade_id=7)
+    assert builder.ledger.largest
+    assert builder.ledger.largest.tally.fees == Decimal("0.5")
 
 
 def test_a_refused_or_done_transfer_is_no_longer_pending() -> None:
     transfer = TransferFunds(transfer_id="t1", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
-    diary = LedgerBuilder().tell(ev.CommandIssued(at=START, command=transfer))
-    assert diary.ledger.transfer == transfer
+    builder = LedgerBuilder().record(ev.CommandIssued(at=START, command=transfer))
+    assert builder.ledger.transfer == transfer
     refused = ev.CommandRefused(at=START, command=transfer, code=-1000, detail="no")
     done = ev.FundsTransferred(at=START, transfer_id="t1", amount=Decimal(5), direction=transfer.direction)
-    assert apply(diary.ledger, refused).transfer is None
-    assert apply(diary.ledger, done).transfer is None
+    assert apply(builder.ledger, refused).transfer is None
+    assert apply(builder.ledger, done).transfer is None
     leverage = SetLeverage(symbol="ABCUSDT", leverage=1)
     other = ev.CommandRefused(at=START, command=leverage, code=-1, detail="no")
-    assert apply(diary.ledger, other).transfer == transfer
-    assert apply(diary.ledger, ev.CommandIssued(at=START, command=leverage)).transfer == transfer
+    assert apply(builder.ledger, other).transfer == transfer
+    assert apply(builder.ledger, ev.CommandIssued(at=START, command=leverage)).transfer == transfer
 
 
 def test_a_transfer_in_doubt_is_settled_by_what_is_said_about_the_account_and_by_nothing_else() -> None:
     transfer = TransferFunds(transfer_id="t1", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
     unknown = ev.TransferOutcomeUnknown(at=START, transfer_id="t1", detail="timeout")
     again = ev.CommandIssued(at=START, command=transfer)
-    ledger = LedgerBuilder().tell(again, unknown, again).ledger
+    ledger = LedgerBuilder().record(again, unknown, again).ledger
     assert (ledger.transfer, ledger.transfer_doubtful) == (transfer, True)
 
     def refused(code: int) -> Ledger:
@@ -129,7 +129,7 @@ def test_a_transfer_in_doubt_is_settled_by_what_is_said_about_the_account_and_by
     done = ev.FundsTransferred(at=START, transfer_id="t1", amount=Decimal(5), direction=transfer.direction)
     for settled in (apply(ledger, done), apply(apply(ledger, done), done)):
         assert (settled.transfer, settled.transfer_doubtful) == (None, False)
-    assert not LedgerBuilder().tell(unknown).ledger.transfer_doubtful, "of a transfer that nobody waits for"
+    assert not LedgerBuilder().record(unknown).ledger.transfer_doubtful, "of a transfer that nobody waits for"
     other = replace(transfer, transfer_id="t2")
     assert not apply(ledger, ev.CommandIssued(at=START, command=other)).transfer_doubtful
 
@@ -164,17 +164,19 @@ def test_funding_that_arrives_late_belongs_to_the_hedge_that_was_held_at_its_sta
 
 
 def test_funding_of_a_settlement_in_the_middle_of_the_opening_belongs_to_the_hedge() -> None:
-    diary = LedgerBuilder(at=SETTLED - timedelta(minutes=2)).begin().trade("s-1", Side.BUY, 10, 100)
-    diary.trade("p-1", Side.SELL, 10, 101).wait(minutes=5).opened().paid(2, 1, SETTLED)
-    assert diary.ledger.largest
-    assert diary.ledger.largest.opened_at > SETTLED
-    assert diary.ledger.largest.funding_received == 2
+    builder = LedgerBuilder(at=SETTLED - timedelta(minutes=2)).begin().trade("s-1", Side.BUY, 10, 100)
+    builder.trade("p-1", Side.SELL, 10, 101).wait(minutes=5).opened().paid(2, 1, SETTLED)
+    assert builder.ledger.largest
+    assert builder.ledger.largest.opened_at > SETTLED
+    assert builder.ledger.largest.funding_received == 2
 
 
 def test_funding_while_the_hedge_is_still_being_opened_is_kept_for_it() -> None:
-    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).paid(2, 1).trade("p-1", Side.SELL, 10, 101).opened()
-    assert diary.ledger.largest
-    assert diary.ledger.largest.funding_received == 2
+    builder = (
+        LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).paid(2, 1).trade("p-1", Side.SELL, 10, 101).opened()
+    )
+    assert builder.ledger.largest
+    assert builder.ledger.largest.funding_received == 2
 
 
 def test_a_settlement_charged_off_its_stamp_prefers_the_hedge_that_really_held_it() -> None:
@@ -201,20 +203,20 @@ def test_funding_before_any_hedge_is_nobodys() -> None:
 
 
 def test_net_profit_is_the_cash_that_came_in_exactly() -> None:
-    diary = LedgerBuilder().open_hedge()
-    diary.fee("s-1", Side.BUY, 10, 100, fee="0.004", asset="ABC", value="0.400")
-    diary.fee("p-1", Side.SELL, 10, 101, fee="0.3535")
-    diary.paid("1.2345", 1).begin(ExecutionKind.CLOSE)
-    diary.trade("s-2", Side.SELL, "9.996", 110).trade("p-2", Side.BUY, 10, "110.5")
-    diary.fee("s-2", Side.SELL, "9.996", 110, fee="0.43")
-    diary.fee("p-2", Side.BUY, 10, "110.5", fee="0.38")
-    closed = diary.closed().ledger.closed[0]
+    builder = LedgerBuilder().open_hedge()
+    builder.fee("s-1", Side.BUY, 10, 100, fee="0.004", asset="ABC", value="0.400")
+    builder.fee("p-1", Side.SELL, 10, 101, fee="0.3535")
+    builder.paid("1.2345", 1).begin(ExecutionKind.CLOSE)
+    builder.trade("s-2", Side.SELL, "9.996", 110).trade("p-2", Side.BUY, 10, "110.5")
+    builder.fee("s-2", Side.SELL, "9.996", 110, fee="0.43")
+    builder.fee("p-2", Side.BUY, 10, "110.5", fee="0.38")
+    closed = builder.closed().ledger.closed[0]
     cash = -1000 + Decimal("9.996") * 110 - Decimal("0.43") + 1010 - 1105 - Decimal("0.3535") - Decimal("0.38")
     assert closed.net_profit == cash + Decimal("1.2345")
     assert closed.fees == Decimal("0.400") + Decimal("0.3535") + Decimal("0.43") + Decimal("0.38")
     assert closed.basis_pnl == 10 * (Decimal(101) - 100) - 10 * (Decimal("110.5") - 110) - Decimal("0.004") * 10
-    assert diary.ledger.totals.net_profit == closed.net_profit
-    assert (diary.ledger.totals.opened, diary.ledger.totals.closed) == (1, 1)
+    assert builder.ledger.totals.net_profit == closed.net_profit
+    assert (builder.ledger.totals.opened, builder.ledger.totals.closed) == (1, 1)
 
 
 @pytest.mark.parametrize(("days", "reduced"), [(1, False), (3, True)])
@@ -238,10 +240,10 @@ def test_a_closed_hedge_keeps_its_orders_while_a_fee_of_it_is_not_booked() -> No
 
 
 def test_fees_in_coin_and_in_a_third_asset_on_one_order_are_each_counted_once() -> None:
-    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100)
-    diary.fee("s-1", Side.BUY, 5, 100, fee="0.002", asset="ABC", value="0.20")
-    diary.fee("s-1", Side.BUY, 5, 100, fee="0.0003", asset="BNB", value="0.18")
-    opening = diary.ledger.opening
+    builder = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100)
+    builder.fee("s-1", Side.BUY, 5, 100, fee="0.002", asset="ABC", value="0.20")
+    builder.fee("s-1", Side.BUY, 5, 100, fee="0.0003", asset="BNB", value="0.18")
+    opening = builder.ledger.opening
     assert opening
     assert opening.spot_quantity == Decimal("9.998")
     assert opening.tally.price_pnl(Decimal(100), Decimal(100)) - opening.tally.fees == Decimal("-0.38")
@@ -281,26 +283,26 @@ def test_dust_of_one_coin_adds_up() -> None:
 
 @pytest.mark.parametrize("case", ["no dust", "another hedge", "no hedge"])
 def test_dust_that_is_not_there_cannot_be_swept(case: str) -> None:
-    diary = LedgerBuilder() if case == "no hedge" else LedgerBuilder().open_hedge()
+    builder = LedgerBuilder() if case == "no hedge" else LedgerBuilder().open_hedge()
     if case != "no dust":
-        diary.dust("0.5", 50)
-    diary.hedge_id = "h7" if case == "another hedge" else diary.hedge_id
-    before = diary.ledger
-    after = diary.swept("0.5", 50).ledger
+        builder.dust("0.5", 50)
+    builder.hedge_id = "h7" if case == "another hedge" else builder.hedge_id
+    before = builder.ledger
+    after = builder.swept("0.5", 50).ledger
     assert (after.largest, after.dust) == (before.largest, before.dust)
 
 
 def test_an_opening_that_was_partly_unwound_is_as_large_as_what_is_left() -> None:
-    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).trade("p-1", Side.SELL, 6, 101)
-    diary.trade("s-2", Side.SELL, 4, 100).opened()
-    assert diary.ledger.largest
-    assert diary.ledger.largest.entry_notional == 600
-    assert diary.ledger.largest.entry_fees == (1000 + 606 + 400) * SPOT_FEE
+    builder = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).trade("p-1", Side.SELL, 6, 101)
+    builder.trade("s-2", Side.SELL, 4, 100).opened()
+    assert builder.ledger.largest
+    assert builder.ledger.largest.entry_notional == 600
+    assert builder.ledger.largest.entry_fees == (1000 + 606 + 400) * SPOT_FEE
 
 
 def test_an_opening_that_was_unwound_ends_as_a_loss_that_is_not_forgotten() -> None:
-    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).trade("s-2", Side.SELL, "9.99", 99)
-    ledger = diary.aborted(residue=Decimal("0.006") * 99).dust("0.006", "0.594").ledger
+    builder = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100).trade("s-2", Side.SELL, "9.99", 99)
+    ledger = builder.aborted(residue=Decimal("0.006") * 99).dust("0.006", "0.594").ledger
     assert ledger.foremost is None
     assert ledger.execution is None
     assert (ledger.totals.aborted, ledger.totals.opened) == (1, 0)
@@ -314,23 +316,23 @@ def test_an_opening_without_a_fill_leaves_only_a_count() -> None:
 
 
 def test_a_hedge_closed_elsewhere_is_booked_with_the_trades_that_closed_it_each_once() -> None:
-    diary = LedgerBuilder().open_hedge()
+    builder = LedgerBuilder().open_hedge()
     report = LedgerBuilder().fee("p-9", Side.BUY, 10, 150, fee=1, pnl=-490, trade_id=70).events[0]
     assert isinstance(report, ev.FeeBooked)
     forced = replace(report.fill, client_id="autoclose-1")
     by_hand = replace(
         forced, trade_id=71, client_id="web", market=Market.SPOT, side=Side.SELL, quantity=Decimal("9.996")
     )
-    elsewhere = ev.ExternalFills(at=diary.now, hedge_id="h1", fills=(forced, by_hand), cause="liquidation")
-    diary.tell(elsewhere, elsewhere)
-    assert diary.ledger.largest
-    assert (diary.ledger.largest.short, diary.ledger.owned("ABC")) == (Decimal(0), Decimal(0))
-    assert diary.ledger.books.line(ev.Wallet.PERP, "USDT").trades == -490
-    assert diary.ledger.books.line(ev.Wallet.SPOT, "ABC").trades == 0, "a sale by hand is a row of the statement"
-    diary.tell(ev.HedgeLost(at=diary.now, hedge_id="h1", reason=Reason.CLOSED_EXTERNALLY))
-    assert diary.ledger.largest is None
-    assert diary.ledger.closed[0].reason is Reason.CLOSED_EXTERNALLY
-    assert diary.ledger.closed[0].basis_pnl == -1000 + Decimal("0.4") + Decimal("9.996") * 150 + 1010 - 1500
+    elsewhere = ev.ExternalFills(at=builder.now, hedge_id="h1", fills=(forced, by_hand), cause="liquidation")
+    builder.record(elsewhere, elsewhere)
+    assert builder.ledger.largest
+    assert (builder.ledger.largest.short, builder.ledger.owned("ABC")) == (Decimal(0), Decimal(0))
+    assert builder.ledger.books.line(ev.Wallet.PERP, "USDT").trades == -490
+    assert builder.ledger.books.line(ev.Wallet.SPOT, "ABC").trades == 0, "a sale by hand is a row of the statement"
+    builder.record(ev.HedgeLost(at=builder.now, hedge_id="h1", reason=Reason.CLOSED_EXTERNALLY))
+    assert builder.ledger.largest is None
+    assert builder.ledger.closed[0].reason is Reason.CLOSED_EXTERNALLY
+    assert builder.ledger.closed[0].basis_pnl == -1000 + Decimal("0.4") + Decimal("9.996") * 150 + 1010 - 1500
 
 
 def stand_in(side: Side, quantity: str, price: str) -> Fill:
@@ -350,16 +352,16 @@ def stand_in(side: Side, quantity: str, price: str) -> Fill:
 
 @pytest.mark.parametrize("closed", [False, True])
 def test_late_trades_take_the_place_of_what_was_assumed_in_a_hedge_that_may_be_closed(*, closed: bool) -> None:
-    diary = LedgerBuilder().open_hedge()
+    builder = LedgerBuilder().open_hedge()
     assumed = (stand_in(Side.BUY, "10", "150"), stand_in(Side.SELL, "9.996", "150"))
-    diary.tell(ev.ExternalFills(at=diary.now, hedge_id="h1", fills=assumed, cause="no trades"))
+    builder.record(ev.ExternalFills(at=builder.now, hedge_id="h1", fills=assumed, cause="no trades"))
     if closed:
-        diary.tell(ev.HedgeLost(at=diary.now, hedge_id="h1", reason=Reason.CLOSED_EXTERNALLY))
-    before = diary.ledger
+        builder.record(ev.HedgeLost(at=builder.now, hedge_id="h1", reason=Reason.CLOSED_EXTERNALLY))
+    before = builder.ledger
     buy, sell = (replace(fill, trade_id=70 + n, price=Decimal(140)) for n, fill in enumerate(assumed))
     forced, part = replace(buy, client_id="autoclose-1"), replace(sell, quantity=Decimal("4.996"))
-    late = ev.ExternalFills(at=diary.now, hedge_id="h1", fills=(forced, part), cause="read late", late=True)
-    ledger = diary.tell(late, late).ledger
+    late = ev.ExternalFills(at=builder.now, hedge_id="h1", fills=(forced, part), cause="read late", late=True)
+    ledger = builder.record(late, late).ledger
     hedge = ledger.closed[0].hedge if closed else ledger.largest
     assert hedge
     assert (hedge.short, hedge.spot_quantity) == (Decimal(0), Decimal(0))
@@ -370,17 +372,17 @@ def test_late_trades_take_the_place_of_what_was_assumed_in_a_hedge_that_may_be_c
 
 
 def test_a_repair_ends_the_job_and_keeps_the_hedge() -> None:
-    diary = LedgerBuilder().open_hedge().begin(ExecutionKind.TRIM).trade("s-2", Side.SELL, 1, 100)
-    ledger = diary.repaired().ledger
+    builder = LedgerBuilder().open_hedge().begin(ExecutionKind.TRIM).trade("s-2", Side.SELL, 1, 100)
+    ledger = builder.repaired().ledger
     assert ledger.execution is None
     assert ledger.owned("ABC") == Decimal("8.996")
 
 
 def test_b1_a_roll_restarts_the_counters_without_an_order() -> None:
-    diary = LedgerBuilder().open_hedge().paid(3, 1).wait(hours=24)
-    rolled_at = diary.now
-    diary.tell(ev.HedgeRolled(at=rolled_at, hedge_id="h1")).paid(2, 2)
-    hedge = diary.ledger.largest
+    builder = LedgerBuilder().open_hedge().paid(3, 1).wait(hours=24)
+    rolled_at = builder.now
+    builder.record(ev.HedgeRolled(at=rolled_at, hedge_id="h1")).paid(2, 2)
+    hedge = builder.ledger.largest
     assert hedge
     assert (hedge.funding_received, hedge.funding_counted) == (Decimal(5), Decimal(2))
     assert (hedge.counted_from, hedge.opened_at < rolled_at) == (rolled_at, True)
@@ -410,8 +412,8 @@ def test_an_adopted_hedge_is_counted_once_and_its_history_is_never_booked_twice(
 
 @pytest.mark.parametrize("kind", ["opened", "closed", "lost", "rolled", "aborted", "elsewhere"])
 def test_news_of_another_hedge_leaves_ours_alone(kind: str) -> None:
-    diary = LedgerBuilder().open_hedge()
-    hedge = diary.ledger.largest
+    builder = LedgerBuilder().open_hedge()
+    hedge = builder.ledger.largest
     news: dict[str, ev.Event] = {
         "opened": ev.HedgeOpened(at=START, hedge_id="h9"),
         "closed": ev.HedgeClosed(at=START, hedge_id="h9", reason=Reason.USER),
@@ -420,7 +422,7 @@ def test_news_of_another_hedge_leaves_ours_alone(kind: str) -> None:
         "aborted": ev.HedgeAborted(at=START, hedge_id="h9", reason=Reason.REFUSED, detail=""),
         "elsewhere": ev.ExternalFills(at=START, hedge_id="h9", fills=(), cause=""),
     }
-    ledger = diary.tell(news[kind]).ledger
+    ledger = builder.record(news[kind]).ledger
     assert ledger.largest == hedge
     assert ledger.totals.closed == 0
 
@@ -438,34 +440,34 @@ def test_only_the_newest_closed_hedges_are_kept_whole_and_none_is_lost_from_the_
 
 
 def test_halts_targets_and_cycles_are_remembered() -> None:
-    diary = LedgerBuilder().tell(
+    builder = LedgerBuilder().record(
         ev.Halted(at=START, reason=ev.HaltReason.NAKED, detail="why"),
         ev.TargetDecided(at=START, symbol="XYZUSDT", expires_at=SETTLED),
         ev.CycleCompleted(at=START, number=41),
     )
-    ledger = diary.ledger
+    ledger = builder.ledger
     assert ledger.halt
     assert (ledger.halt.since, ledger.halt.reason, ledger.halt.detail) == (START, ev.HaltReason.NAKED, "why")
     assert ledger.target
     assert (ledger.target.symbol, ledger.target.expires_at) == ("XYZUSDT", SETTLED)
     assert ledger.totals.cycles == 41
-    assert diary.tell(ev.Lifted(at=START, detail="")).ledger.halt is None
-    assert diary.begin().ledger.target is None, "an opening uses the target up"
+    assert builder.record(ev.Lifted(at=START, detail="")).ledger.halt is None
+    assert builder.begin().ledger.target is None, "an opening uses the target up"
 
 
 def test_a_closing_keeps_the_target_it_was_decided_for() -> None:
-    diary = LedgerBuilder().open_hedge().tell(ev.TargetDecided(at=START, symbol="XYZUSDT", expires_at=SETTLED))
-    assert diary.begin(ExecutionKind.CLOSE).ledger.target
+    builder = LedgerBuilder().open_hedge().record(ev.TargetDecided(at=START, symbol="XYZUSDT", expires_at=SETTLED))
+    assert builder.begin(ExecutionKind.CLOSE).ledger.target
 
 
 def test_the_worst_naked_time_of_any_job_is_remembered() -> None:
-    diary = LedgerBuilder().begin()
-    job = diary.ledger.execution
+    builder = LedgerBuilder().begin()
+    job = builder.ledger.execution
     assert job
     worse = replace(job, worst_naked_seconds=7.5, worst_naked_notional=Decimal(300))
-    diary.tell(ev.ExecutionStepped(at=START, execution=worse), ev.ExecutionStepped(at=START, execution=job))
-    assert (diary.ledger.max_naked_seconds, diary.ledger.max_naked_notional) == (7.5, Decimal(300))
-    assert diary.ledger.execution == job
+    builder.record(ev.ExecutionStepped(at=START, execution=worse), ev.ExecutionStepped(at=START, execution=job))
+    assert (builder.ledger.max_naked_seconds, builder.ledger.max_naked_notional) == (7.5, Decimal(300))
+    assert builder.ledger.execution == job
 
 
 def test_events_are_counted_from_the_first_one_on() -> None:

@@ -13,9 +13,9 @@ from support.toy_venue import new_job
 
 
 def test_a5_only_coins_that_the_log_bought_are_owned() -> None:
-    diary = LedgerBuilder()
+    builder = LedgerBuilder()
     # The account holds 2,000 coins of the user's: the books know them, the ledger owns none.
-    diary.tell(
+    builder.record(
         ev.ExternalFlow(
             at=START,
             row_id="o",
@@ -25,23 +25,23 @@ def test_a5_only_coins_that_the_log_bought_are_owned() -> None:
             kind=ev.FlowKind.OPENING,
         )
     )
-    assert diary.ledger.owned("ABC") == 0
-    assert diary.open_hedge().ledger.owned("ABC") == Decimal("9.996")
-    diary.close_hedge()
-    assert diary.ledger.owned("ABC") == 0
+    assert builder.ledger.owned("ABC") == 0
+    assert builder.open_hedge().ledger.owned("ABC") == Decimal("9.996")
+    builder.close_hedge()
+    assert builder.ledger.owned("ABC") == 0
 
 
 def test_a5_coins_bought_are_owned_while_the_hedge_is_still_being_opened() -> None:
-    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100)
-    assert diary.ledger.largest is None
-    assert diary.ledger.foremost == diary.ledger.opening
-    assert diary.ledger.owned("ABC") == Decimal("9.996")
+    builder = LedgerBuilder().begin().trade("s-1", Side.BUY, 10, 100)
+    assert builder.ledger.largest is None
+    assert builder.ledger.foremost == builder.ledger.opening
+    assert builder.ledger.owned("ABC") == Decimal("9.996")
 
 
 def test_a5_dust_is_owned_beside_a_hedge_and_another_coin_is_not() -> None:
-    diary = LedgerBuilder().dust("0.03", 3).open_hedge()
-    assert diary.ledger.owned("ABC") == Decimal("10.026")
-    assert diary.ledger.owned("XYZ") == 0
+    builder = LedgerBuilder().dust("0.03", 3).open_hedge()
+    assert builder.ledger.owned("ABC") == Decimal("10.026")
+    assert builder.ledger.owned("XYZ") == 0
 
 
 def test_money_is_not_a_coin() -> None:
@@ -58,7 +58,7 @@ def test_imported_figures_add_to_the_total_but_not_to_what_the_bot_earned() -> N
         symbol="ABCUSDT",
         position_opened_at=START,
     )
-    ledger = LedgerBuilder().tell(imported).ledger
+    ledger = LedgerBuilder().record(imported).ledger
     assert ledger.total_profit_loss == Decimal("-4.46")
     assert ledger.totals == Totals()
     assert (ledger.imported.cycle_count, ledger.imported.symbol) == (47, "ABCUSDT")

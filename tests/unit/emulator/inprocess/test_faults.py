@@ -71,7 +71,7 @@ def test_a_lost_order_that_never_arrived_stays_unknown_until_it_can_no_longer_ar
     clock = venue.clock
     assert isinstance(clock, VirtualClock)
 
-    async def story() -> None:
+    async def script() -> None:
         (lost,) = await venue.submit(place(request))
         (unsure,) = await venue.resolve(request)
         assert isinstance(lost, OrderOutcomeUnknown)
@@ -81,7 +81,7 @@ def test_a_lost_order_that_never_arrived_stays_unknown_until_it_can_no_longer_ar
         assert (absent.order_id, absent.filled_quantity) == (None, D(0))
         assert (await venue.account()).coin("AAA").total == 0
 
-    run_virtual(clock, story())
+    run_virtual(clock, script())
 
 
 def test_a_refusal_carries_the_code_of_the_plan() -> None:
@@ -167,14 +167,14 @@ def test_plans_add_up_and_the_first_that_strikes_wins() -> None:
 def test_a_read_fails_by_count_and_only_that_read(error: ReadError, raised: type[VenueError]) -> None:
     venue = venue_with(ReadFault(read=Read.ACCOUNT, error=error, nth=2))
 
-    async def story() -> None:
+    async def script() -> None:
         await venue.account()
         await venue.market(1)
         with pytest.raises(raised):
             await venue.account()
         await venue.account()
 
-    wait(venue, story())
+    wait(venue, script())
 
 
 def test_a_read_fails_during_a_window() -> None:
@@ -182,7 +182,7 @@ def test_a_read_fails_during_a_window() -> None:
         ReadFault(read=Read.MARKET, after=START + timedelta(seconds=10), until=START + timedelta(seconds=20))
     )
 
-    async def story() -> list[bool]:
+    async def script() -> list[bool]:
         failed = []
         for _ in range(4):
             try:
@@ -194,7 +194,7 @@ def test_a_read_fails_during_a_window() -> None:
             await venue.clock.sleep(9)
         return failed
 
-    assert wait(venue, story()) == [False, False, True, False]
+    assert wait(venue, script()) == [False, False, True, False]
 
 
 def test_a_look_up_that_fails_leaves_an_order_unknown() -> None:
@@ -211,7 +211,7 @@ def test_stale_books_show_an_old_time_and_old_prices_while_the_mark_moves() -> N
     window = StaleBooks(after=START + timedelta(seconds=30), until=START + timedelta(minutes=10))
     venue = make_venue(make_world(market_data), faults=FaultPlan(stale_books=(window,)))
 
-    async def story() -> None:
+    async def script() -> None:
         await venue.clock.sleep(400)
         view = await venue.market(1)
         quote, mark, depth = view.quote(SPOT, SYMBOL), view.mark(SYMBOL), await venue.depth(SPOT, SYMBOL)
@@ -223,13 +223,13 @@ def test_stale_books_show_an_old_time_and_old_prices_while_the_mark_moves() -> N
         await venue.clock.sleep(400)
         assert (await venue.depth(SPOT, SYMBOL)).bids[0].price < 91
 
-    wait(venue, story())
+    wait(venue, script())
 
 
 def test_lagging_balances_show_the_account_before_the_last_trades() -> None:
     venue = make_venue(faults=FaultPlan(lagging=LaggingBalances(seconds=3)))
 
-    async def story() -> list[Decimal]:
+    async def script() -> list[Decimal]:
         seen = []
         await venue.submit(place(order(SPOT, BUY, "1", "100.1")))
         for pause in (0, 2, 2):
@@ -239,7 +239,7 @@ def test_lagging_balances_show_the_account_before_the_last_trades() -> None:
             seen.append(account.coin("AAA").total)
         return seen
 
-    assert wait(venue, story()) == [0, 0, D("0.9996")]
+    assert wait(venue, script()) == [0, 0, D("0.9996")]
 
 
 def test_a_delayed_acknowledgement_leaves_the_result_to_be_looked_up() -> None:
@@ -255,11 +255,11 @@ def test_latency_passes_before_and_after_a_command_and_is_the_same_for_a_seed() 
     def elapsed(seed: int) -> tuple[float, float]:
         venue = make_venue(latency=LatencyModel(median_seconds=0.1), random=Random(seed))
 
-        async def story() -> tuple[float, float]:
+        async def script() -> tuple[float, float]:
             (_, end) = await venue.submit(place(order(SPOT, BUY, "1", "100.1")))
             return (end.at - START).total_seconds(), venue.clock.monotonic()
 
-        return wait(venue, story())
+        return wait(venue, script())
 
     there, back = elapsed(1)
     assert 0 < there < back
@@ -284,20 +284,20 @@ def test_without_latency_no_time_passes() -> None:
 
 
 def test_each_change_is_told_once_before_the_answer() -> None:
-    told: list[int] = []
-    venue = make_venue(on_change=lambda world: told.append(world.revision))
+    reported: list[int] = []
+    venue = make_venue(on_change=lambda world: reported.append(world.revision))
 
-    async def story() -> None:
+    async def script() -> None:
         await venue.account()
-        assert told == []
+        assert reported == []
         await venue.submit(place(order(PERP, SELL, "1", "99.9")))
         await venue.account()
-        assert len(told) == 1
+        assert len(reported) == 1
         await venue.clock.sleep(8 * 3600)
         await venue.account()
-        assert len(told) == 2
+        assert len(reported) == 2
 
-    wait(venue, story())
+    wait(venue, script())
 
 
 def test_a_drawn_plan_is_the_same_for_a_seed_and_survives_encoding() -> None:

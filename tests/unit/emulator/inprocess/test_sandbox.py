@@ -24,10 +24,10 @@ HOUR = timedelta(hours=1)
 PERP, SPOT, BUY, SELL = Market.PERP, Market.SPOT, Side.BUY, Side.SELL
 
 
-class LiveView:
+class LiveMarketView:
     """What was read at one time."""
 
-    def __init__(self, live: "Live") -> None:
+    def __init__(self, live: "LiveVenue") -> None:
         self.at = live.clock.now()
         self.pairs = tuple(live.pairs)
         self.rates = RateBoard(settled={SYMBOL: tuple(live.settled)})
@@ -65,7 +65,7 @@ class LiveView:
         return Decimal(50_000_000) if symbol == SYMBOL else None
 
 
-class Live:
+class LiveVenue:
     """The market half of a live venue, told by the test."""
 
     name = "live"
@@ -81,14 +81,14 @@ class Live:
         self.slow = False
         self.reads = 0
 
-    async def market(self, periods: int) -> LiveView:
+    async def market(self, periods: int) -> LiveMarketView:
         del periods
         self.reads += 1
         if self.slow:
             await self.clock.sleep(1)
         if self.down:
             raise NotSent("the exchange cannot be reached")
-        return LiveView(self)
+        return LiveMarketView(self)
 
     async def depth(self, market: Market, symbol: str) -> Depth:
         price = self.price or Decimal(0)
@@ -106,10 +106,10 @@ def rate(at: datetime, value: str, *, settled: bool = True) -> FundingRate:
     return FundingRate(symbol=SYMBOL, rate=Decimal(value), interval_hours=8, at=at, settled=settled)
 
 
-class Scene:
+class SandboxHarness:
     def __init__(self) -> None:
         self.clock = VirtualClock(START)
-        self.live = Live(self.clock)
+        self.live = LiveVenue(self.clock)
         self.worlds: list[World] = []
         self.saved = 0
         self.venue = SandboxVenue(
@@ -139,114 +139,116 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def harness() -> SandboxHarness:
+    return SandboxHarness()
 
 
-def test_the_market_and_the_books_are_the_live_ones(scene: Scene) -> None:
+def test_the_market_and_the_books_are_the_live_ones(harness: SandboxHarness) -> None:
     async def main() -> None:
-        view = await scene.venue.market(10)
-        assert isinstance(view, LiveView)
-        depth = await scene.venue.depth(SPOT, SYMBOL)
+        view = await harness.venue.market(10)
+        assert isinstance(view, LiveMarketView)
+        depth = await harness.venue.depth(SPOT, SYMBOL)
         assert depth.asks[0] == Level(Decimal("100.01"), Decimal(200))
 
-    run_virtual(scene.clock, main())
+    run_virtual(harness.clock, main())
 
 
-def test_orders_fill_at_the_live_books_prices_and_live_receives_none(scene: Scene) -> None:
+def test_orders_fill_at_the_live_books_prices_and_live_receives_none(harness: SandboxHarness) -> None:
     async def main() -> None:
-        await scene.hedge()
-        fills = await scene.venue.fills(SPOT, SYMBOL, START)
+        await harness.hedge()
+        fills = await harness.venue.fills(SPOT, SYMBOL, START)
         assert {fill.price for fill in fills} == {Decimal("100.01")}
-        account = await scene.venue.account()
+        account = await harness.venue.account()
         assert account.short(SYMBOL) == 10
-        assert await scene.venue.open_orders(SYMBOL) == ()
-        assert scene.saved > 0
+        assert await harness.venue.open_orders(SYMBOL) == ()
+        assert harness.saved > 0
 
-    run_virtual(scene.clock, main())
-    assert not hasattr(scene.live, "submit")
+    run_virtual(harness.clock, main())
+    assert not hasattr(harness.live, "submit")
 
 
-def test_an_order_beyond_the_live_books_depth_is_filled_in_part(scene: Scene) -> None:
+def test_an_order_beyond_the_live_books_depth_is_filled_in_part(harness: SandboxHarness) -> None:
     async def main() -> None:
-        await scene.venue.market(1)
-        await scene.venue.depth(SPOT, SYMBOL)
-        events = await scene.venue.submit(place(order(SPOT, BUY, "49", "100.02")))
+        await harness.venue.market(1)
+        await harness.venue.depth(SPOT, SYMBOL)
+        events = await harness.venue.submit(place(order(SPOT, BUY, "49", "100.02")))
         assert 0 < ended(events).filled_quantity < 49
 
-    run_virtual(scene.clock, main())
+    run_virtual(harness.clock, main())
 
 
-def test_a_settlement_is_paid_at_the_last_estimate_until_its_rate_is_told_and_only_once(scene: Scene) -> None:
+def test_a_settlement_is_paid_at_the_last_estimate_until_its_rate_is_told_and_only_once(
+    harness: SandboxHarness,
+) -> None:
     async def main() -> None:
-        await scene.hedge()
-        await scene.clock.sleep(8 * 3600 + 5)
-        scene.live.estimate = rate(START + 16 * HOUR, "0.0001", settled=False)
-        await scene.venue.market(1)
-        paid = await scene.venue.funding_payments(START)
+        await harness.hedge()
+        await harness.clock.sleep(8 * 3600 + 5)
+        harness.live.estimate = rate(START + 16 * HOUR, "0.0001", settled=False)
+        await harness.venue.market(1)
+        paid = await harness.venue.funding_payments(START)
         assert [(payment.amount, payment.at) for payment in paid] == [(Decimal("0.3"), START + 8 * HOUR)]
-        scene.live.settled = [rate(START + 8 * HOUR, "0.00029")]
-        await scene.clock.sleep(60)
-        await scene.venue.market(1)
-        assert await scene.venue.funding_payments(START) == paid
+        harness.live.settled = [rate(START + 8 * HOUR, "0.00029")]
+        await harness.clock.sleep(60)
+        await harness.venue.market(1)
+        assert await harness.venue.funding_payments(START) == paid
 
-    run_virtual(scene.clock, main())
+    run_virtual(harness.clock, main())
 
 
-def test_settlements_missed_while_nobody_looked_are_paid_at_their_own_rates(scene: Scene) -> None:
+def test_settlements_missed_while_nobody_looked_are_paid_at_their_own_rates(harness: SandboxHarness) -> None:
     async def main() -> None:
-        await scene.hedge()
-        await scene.clock.sleep(24 * 3600 + 5)
-        scene.live.settled = [rate(START + 8 * n * HOUR, f"0.000{n}") for n in (1, 2, 3)]
-        await scene.venue.market(1)
-        paid = await scene.venue.funding_payments(START)
+        await harness.hedge()
+        await harness.clock.sleep(24 * 3600 + 5)
+        harness.live.settled = [rate(START + 8 * n * HOUR, f"0.000{n}") for n in (1, 2, 3)]
+        await harness.venue.market(1)
+        paid = await harness.venue.funding_payments(START)
         assert [payment.amount for payment in paid] == [Decimal("0.1"), Decimal("0.2"), Decimal("0.3")]
 
-    run_virtual(scene.clock, main())
+    run_virtual(harness.clock, main())
 
 
-def test_the_account_waits_for_a_reading_under_way(scene: Scene) -> None:
+def test_the_account_waits_for_a_reading_under_way(harness: SandboxHarness) -> None:
     async def main() -> None:
-        await scene.hedge()
-        scene.live.slow, scene.live.price = True, Decimal(110)
-        _, account = await asyncio.gather(scene.venue.market(1), scene.venue.account())
+        await harness.hedge()
+        harness.live.slow, harness.live.price = True, Decimal(110)
+        _, account = await asyncio.gather(harness.venue.market(1), harness.venue.account())
         assert account.positions[SYMBOL].mark_price == 110
 
-    run_virtual(scene.clock, main())
+    run_virtual(harness.clock, main())
 
 
-def test_the_first_question_about_the_account_reads_the_market(scene: Scene) -> None:
-    assert run_virtual(scene.clock, scene.venue.account()).spot_usdt == 5000
-    assert scene.live.reads == 1
+def test_the_first_question_about_the_account_reads_the_market(harness: SandboxHarness) -> None:
+    assert run_virtual(harness.clock, harness.venue.account()).spot_usdt == 5000
+    assert harness.live.reads == 1
 
 
-def test_a_market_that_cannot_be_read_is_unread_and_the_account_still_answers(scene: Scene) -> None:
+def test_a_market_that_cannot_be_read_is_unread_and_the_account_still_answers(harness: SandboxHarness) -> None:
     async def main() -> None:
-        scene.live.down = True
+        harness.live.down = True
         with pytest.raises(VenueError):
-            await scene.venue.account()
-        scene.live.down = False
-        await scene.hedge()
-        scene.live.down = True
+            await harness.venue.account()
+        harness.live.down = False
+        await harness.hedge()
+        harness.live.down = True
         with pytest.raises(VenueError):
-            await scene.venue.market(1)
-        assert (await scene.venue.account()).short(SYMBOL) == 10
+            await harness.venue.market(1)
+        assert (await harness.venue.account()).short(SYMBOL) == 10
 
-    run_virtual(scene.clock, main())
+    run_virtual(harness.clock, main())
 
 
-def test_a_new_listing_can_be_traded_and_what_was_held_stays(scene: Scene) -> None:
+def test_a_new_listing_can_be_traded_and_what_was_held_stays(harness: SandboxHarness) -> None:
     async def main() -> None:
-        await scene.hedge()
-        scene.live.pairs = [replace_fees(scene.live.pairs[0]), make_pair("NEWUSDT")]
-        await scene.venue.market(1)
-        await scene.venue.depth(SPOT, "NEWUSDT")
-        events = await scene.venue.submit(place(order(SPOT, BUY, "1", "100.1", symbol="NEWUSDT")))
+        await harness.hedge()
+        harness.live.pairs = [replace_fees(harness.live.pairs[0]), make_pair("NEWUSDT")]
+        await harness.venue.market(1)
+        await harness.venue.depth(SPOT, "NEWUSDT")
+        events = await harness.venue.submit(place(order(SPOT, BUY, "1", "100.1", symbol="NEWUSDT")))
         assert ended(events).filled_quantity == 1
-        assert (await scene.venue.account()).short(SYMBOL) == 10
+        assert (await harness.venue.account()).short(SYMBOL) == 10
 
-    run_virtual(scene.clock, main())
-    assert len(scene.worlds) == 1
+    run_virtual(harness.clock, main())
+    assert len(harness.worlds) == 1
 
 
 def replace_fees(pair: BasisPair) -> BasisPair:
@@ -254,16 +256,16 @@ def replace_fees(pair: BasisPair) -> BasisPair:
     return replace(pair, spot=replace(pair.spot, fees=fees))
 
 
-def test_a_tape_knows_a_missing_side_and_a_missing_price(scene: Scene) -> None:
-    market_data = LiveMarketData(LiveView(scene.live))
+def test_a_tape_knows_a_missing_side_and_a_missing_price(harness: SandboxHarness) -> None:
+    market_data = LiveMarketData(LiveMarketView(harness.live))
     assert market_data.missing_side(SPOT, SYMBOL, START) is None
     assert market_data.liquidity(SPOT, SYMBOL, START).depth_notional == Decimal("4999.5")
-    scene.live.no_offers = True
-    market_data.take(LiveView(scene.live))
+    harness.live.no_offers = True
+    market_data.take(LiveMarketView(harness.live))
     assert market_data.missing_side(SPOT, SYMBOL, START) is BUY
     assert market_data.liquidity(SPOT, SYMBOL, START).depth_notional == 0
-    scene.live.price = None
-    market_data.take(LiveView(scene.live))
+    harness.live.price = None
+    market_data.take(LiveMarketView(harness.live))
     assert market_data.prices(SYMBOL, START) is None
     assert market_data.volume("NEWUSDT", START) == 0
     assert market_data.sources == {SYMBOL: "read live"}

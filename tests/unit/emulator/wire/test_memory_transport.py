@@ -22,7 +22,7 @@ FAST = LatencyModel(median_seconds=0.05, spread=1.0)
 PERP, STREAM = "https://fapi.asterdex.com", "wss://fstream.asterdex.com"
 
 
-class Scene:
+class TransportHarness:
     """A client in front of an exchange whose clock is the program's own."""
 
     def __init__(self, latency: LatencyModel | None = None, *, pace_seconds: float = 0.0) -> None:
@@ -44,84 +44,84 @@ class Scene:
 
 
 def test_a_signed_request_arrives_as_it_was_signed_and_takes_its_time() -> None:
-    scene = Scene(FAST)
+    harness = TransportHarness(FAST)
 
     async def main() -> Any:
-        answer = await scene.get("/fapi/v3/balance?" + scene.client.query({}))
+        answer = await harness.get("/fapi/v3/balance?" + harness.client.query({}))
         return answer[0]["balance"]
 
-    assert scene.run(main()) == "10000.00000000"
-    assert scene.clock.monotonic() == pytest.approx(0.1)
+    assert harness.run(main()) == "10000.00000000"
+    assert harness.clock.monotonic() == pytest.approx(0.1)
 
 
 def test_no_answer_is_an_unknown_outcome_after_the_request_s_own_patience() -> None:
-    scene = Scene()
-    scene.client.admin("POST", "faults", fault="silent_after", path="/ping")
+    harness = TransportHarness()
+    harness.client.admin("POST", "faults", fault="silent_after", path="/ping")
     with pytest.raises(OutcomeUnknown):
-        scene.run(scene.get("/fapi/v3/ping", timeout_seconds=4.0))
-    assert scene.clock.monotonic() == pytest.approx(4)
+        harness.run(harness.get("/fapi/v3/ping", timeout_seconds=4.0))
+    assert harness.clock.monotonic() == pytest.approx(4)
 
 
 @pytest.mark.parametrize(("fault", "orders"), [("cut_before", 0), ("cut_after", 1)])
 def test_a_dropped_connection_is_an_unknown_outcome_at_once(fault: str, orders: int) -> None:
-    scene = Scene()
-    scene.client.admin("POST", "faults", fault=fault, path="/order")
+    harness = TransportHarness()
+    harness.client.admin("POST", "faults", fault=fault, path="/order")
     fields = {"symbol": "AAAUSDT", "side": "SELL", "type": "MARKET", "quantity": "1"}
     with pytest.raises(OutcomeUnknown, match="dropped"):
-        scene.run(scene.get(f"/fapi/v3/order?{scene.client.query(fields)}", method="POST"))
-    assert scene.clock.monotonic() == 0
-    assert len(scene.client.perp("GET", "allOrders", symbol="AAAUSDT").json) == orders
+        harness.run(harness.get(f"/fapi/v3/order?{harness.client.query(fields)}", method="POST"))
+    assert harness.clock.monotonic() == 0
+    assert len(harness.client.perp("GET", "allOrders", symbol="AAAUSDT").json) == orders
 
 
 def test_marks_arrive_each_second_without_anybody_asking() -> None:
-    scene = Scene(FAST)
+    harness = TransportHarness(FAST)
 
     async def main() -> list[int]:
-        async with scene.streams.connect(f"{STREAM}/ws/aaausdt@markPrice@1s") as stream:
+        async with harness.streams.connect(f"{STREAM}/ws/aaausdt@markPrice@1s") as stream:
             return [json.loads(await stream.receive())["E"] for _ in range(3)]
 
-    first, second, third = scene.run(main())
+    first, second, third = harness.run(main())
     assert (second - first, third - second) == (950, 1000)
 
 
 def test_public_streams_keep_the_pace_they_are_given() -> None:
-    scene = Scene(pace_seconds=5.0)
+    harness = TransportHarness(pace_seconds=5.0)
 
     async def main() -> list[int]:
-        async with scene.streams.connect(f"{STREAM}/ws/aaausdt@markPrice@1s") as stream:
+        async with harness.streams.connect(f"{STREAM}/ws/aaausdt@markPrice@1s") as stream:
             return [json.loads(await stream.receive())["E"] for _ in range(3)]
 
-    first, second, third = scene.run(main())
+    first, second, third = harness.run(main())
     assert (second - first, third - second) == (5000, 5000)
 
 
 def test_a_day_of_waiting_is_a_matter_of_moments_and_ends_the_stream() -> None:
-    scene = Scene(pace_seconds=60)
+    harness = TransportHarness(pace_seconds=60)
 
     async def main() -> None:
-        async with scene.streams.connect(f"{STREAM}/ws") as stream:
+        async with harness.streams.connect(f"{STREAM}/ws") as stream:
             await stream.send('{"method":"SUBSCRIBE","params":["aaausdt@kline_1d"],"id":1}')
             while True:
                 await stream.receive()
 
     with pytest.raises(VenueError, match="24 hours"):
-        scene.run(main())
-    assert scene.clock.monotonic() == pytest.approx(86_400, abs=1)
+        harness.run(main())
+    assert harness.clock.monotonic() == pytest.approx(86_400, abs=1)
 
 
 def test_a_fill_wakes_whoever_waits_on_the_user_stream() -> None:
-    scene = Scene(FAST)
-    key = scene.client.perp("POST", "listenKey").json["listenKey"]
+    harness = TransportHarness(FAST)
+    key = harness.client.perp("POST", "listenKey").json["listenKey"]
 
     async def main() -> list[str]:
-        async with scene.streams.connect(f"{STREAM}/ws/{key}") as stream:
+        async with harness.streams.connect(f"{STREAM}/ws/{key}") as stream:
             waiting = asyncio.create_task(_three(stream))
-            await scene.clock.sleep(30)
-            scene.client.order()
+            await harness.clock.sleep(30)
+            harness.client.order()
             return await waiting
 
-    assert scene.run(main()) == ["ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE"]
-    assert 30 < scene.clock.monotonic() < 31
+    assert harness.run(main()) == ["ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE"]
+    assert 30 < harness.clock.monotonic() < 31
 
 
 async def _three(stream: Any) -> list[str]:
@@ -129,47 +129,49 @@ async def _three(stream: Any) -> list[str]:
 
 
 def test_a_closed_stream_and_a_wrong_address_are_said_so() -> None:
-    scene = Scene()
+    harness = TransportHarness()
 
     async def closed() -> None:
-        async with scene.streams.connect(f"{STREAM}/ws/aaausdt@markPrice") as stream:
+        async with harness.streams.connect(f"{STREAM}/ws/aaausdt@markPrice") as stream:
             await stream.close()
             await stream.receive()
 
     async def wrong() -> None:
-        async with scene.streams.connect(f"{STREAM}/nowhere"):
+        async with harness.streams.connect(f"{STREAM}/nowhere"):
             pass
 
     with pytest.raises(VenueError, match="closed"):
-        scene.run(closed())
+        harness.run(closed())
     with pytest.raises(NotSent):
-        Scene().run(wrong())
+        TransportHarness().run(wrong())
 
 
 def test_spot_streams_are_told_by_their_host() -> None:
-    scene = Scene()
+    harness = TransportHarness()
 
     async def main() -> Any:
-        async with scene.streams.connect("wss://sstream.asterdex.com/ws/aaausdt@bookTicker") as stream:
+        async with harness.streams.connect("wss://sstream.asterdex.com/ws/aaausdt@bookTicker") as stream:
             return json.loads(await stream.receive())
 
-    assert scene.run(main())["a"] == "100.01"
+    assert harness.run(main())["a"] == "100.01"
 
 
 def test_a_latency_needs_its_source_of_randomness() -> None:
-    scene = Scene()
+    harness = TransportHarness()
     with pytest.raises(ValueError, match="give random"):
-        MemoryTransport(scene.venue, scene.clock, latency=FAST)
+        MemoryTransport(harness.venue, harness.clock, latency=FAST)
 
 
 def test_messages_travel_behind_one_another_and_not_one_by_one() -> None:
-    scene = Scene(FAST)
+    harness = TransportHarness(FAST)
 
     async def main() -> None:
-        async with scene.streams.connect(f"{STREAM}/stream?streams=!markPrice@arr@1s/aaausdt@bookTicker") as connection:
-            began = scene.clock.monotonic()
+        async with harness.streams.connect(
+            f"{STREAM}/stream?streams=!markPrice@arr@1s/aaausdt@bookTicker"
+        ) as connection:
+            began = harness.clock.monotonic()
             for _ in range(2):
                 await connection.receive()
-            assert scene.clock.monotonic() - began == pytest.approx(0.05)
+            assert harness.clock.monotonic() - began == pytest.approx(0.05)
 
-    scene.run(main())
+    harness.run(main())

@@ -16,7 +16,7 @@ ELSEWHERE = {"GET /fapi exchangeInfo", "GET /api exchangeInfo"}
 RESTING = {"side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1", "price": "97"}
 
 
-def scene(endpoint: str) -> WireClient:
+def harness(endpoint: str) -> WireClient:
     client = make_wired(ScriptedMarketData(["AAAUSDT", "BBBUSDT", "CCCUSDT"]))
     world = account_of(client).world
     world.set_margin_type("BBBUSDT", MarginType.ISOLATED)
@@ -53,7 +53,7 @@ def test_every_endpoint_has_its_sample() -> None:
 def test_a_reply_has_the_sampled_keys_and_types(endpoint: str) -> None:
     method, prefix, name = endpoint.split()
     parameters, sample = MORE[endpoint]
-    client = scene(endpoint)
+    client = harness(endpoint)
     reply = (client.perp if prefix == "/fapi" else client.spot)(method, name, **parameters)
     assert reply.status == 200, reply.text
     wanted: Any = json.loads(sample)

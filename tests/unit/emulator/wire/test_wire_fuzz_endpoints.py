@@ -20,7 +20,7 @@ ROUNDING = Decimal("0.00000001")
 """Histories are told with eight decimals."""
 
 
-def scene() -> dict[int, WireClient]:
+def harness() -> dict[int, WireClient]:
     first = make_wired()
     first.order(quantity="2", newClientOrderId="p")
     first.buy_spot("3")
@@ -45,7 +45,7 @@ def ask(client: WireClient, request: WireRequest) -> tuple[int, Any]:
 @pytest.mark.parametrize("endpoint", endpoints(), ids=" ".join)
 def test_every_endpoint_answers_a_sound_request(endpoint: tuple[str, str, str]) -> None:
     prefix, method, name = endpoint
-    client = scene()[1]
+    client = harness()[1]
     asked = SOUND.get(f"{method} {name}", {"symbol": "AAAUSDT"})
     attempt = Attempt(method=method, path=f"{prefix}/v3/{name}", parameters=asked, how="agent", headers={})
     status, content = ask(client, send(client, attempt))
@@ -71,22 +71,22 @@ REFUSED_HERE: dict[str, set[int]] = {
 
 
 @settings(max_examples=examples(120), deadline=None, derandomize=True, suppress_health_check=LARGE)
-@given(story=st.lists(attempts(), min_size=1, max_size=12), wait=st.sampled_from([0, 1, 40_000]))
-def test_whatever_is_sent_the_histories_explain_every_cent(story: list[Attempt], wait: float) -> None:
-    clients = scene()
+@given(script=st.lists(attempts(), min_size=1, max_size=12), wait=st.sampled_from([0, 1, 40_000]))
+def test_whatever_is_sent_the_histories_explain_every_cent(script: list[Attempt], wait: float) -> None:
+    clients = harness()
     opening = {
         1: {"spot:USDT": Decimal(10_000), "perp:USDT": Decimal(10_000)},
         2: {"spot:USDT": Decimal(500), "perp:USDT": Decimal(500)},
     }
-    for attempt in story:
+    for attempt in script:
         ask(clients[attempt.who], send(clients[attempt.who], attempt))
     clients[1].advance_time(1)
     clients[1].advance_time(wait)
     for number, client in clients.items():
         restore(client)
-        known, told = held(client), explained(client, opening[number])
-        assert known.keys() == told.keys()
-        assert all(abs(known[name] - told[name]) <= 200 * ROUNDING for name in known), (known, told)
+        known, reported = held(client), explained(client, opening[number])
+        assert known.keys() == reported.keys()
+        assert all(abs(known[name] - reported[name]) <= 200 * ROUNDING for name in known), (known, reported)
 
 
 def restore(client: WireClient) -> None:
@@ -98,7 +98,7 @@ def restore(client: WireClient) -> None:
 @settings(max_examples=examples(150), deadline=None, derandomize=True)
 @given(attempt=attempts())
 def test_a_refused_request_changes_no_wallet(attempt: Attempt) -> None:
-    clients = scene()
+    clients = harness()
     before = {number: held(client) for number, client in clients.items()}
     status, _ = ask(clients[attempt.who], send(clients[attempt.who], attempt))
     after = {number: held(client) for number, client in clients.items()}

@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from hedgerow.clock import run_virtual
-from hedgerow.dashboard.narration.wording import time_of, words
+from hedgerow.dashboard.narration.wording import narrate, time_of
 from hedgerow.domain.commands import ArmDeadMan, TransferDirection, TransferFunds
 from hedgerow.domain.events import (
     CommandIssued,
@@ -51,12 +51,12 @@ def test_a_trade_whose_orders_rest_for_minutes_is_not_silent() -> None:
     harness.run(0.5)
     begun, ended = harness.logged(ExecutionStarted)[0].at, harness.logged(HedgeOpened)[0].at
     assert (ended - begun).total_seconds() > 120, "it was quick: the test shows nothing"
-    resting = harness.heard(OrderRests)
-    said = [at for notice in harness.notices if words(notice) and (at := time_of(notice))]
-    heard = [begun, *(at for at in said if begun <= at <= ended), ended]
-    longest = max((later - earlier).total_seconds() for earlier, later in pairwise(heard))
+    resting = harness.notices_of(OrderRests)
+    said = [at for notice in harness.notices if narrate(notice) and (at := time_of(notice))]
+    received = [begun, *(at for at in said if begun <= at <= ended), ended]
+    longest = max((later - earlier).total_seconds() for earlier, later in pairwise(received))
     assert 30 <= longest < 35
-    text = words(resting[0])[0].text
+    text = narrate(resting[0])[0].text
     pattern = rf"  Still opening {SYMBOL} after 30\.\d s: 0 of [\d.]+ filled; Spot BUY [\d.]+ rests at \$[\d.]+"
     assert re.fullmatch(pattern, text), text
 
@@ -74,9 +74,9 @@ def test_a_resting_order_that_is_found_after_a_crash_is_said_to_be_found_at_once
     harness.run(0.5)
     lines = [
         (notice.event.at, line.text)
-        for notice in harness.heard(Recorded)
+        for notice in harness.notices_of(Recorded)
         if isinstance(notice.event, OrderOutcomeUnknown | OrderAccepted | OrderProgressed | OrderEnded)
-        for line in words(notice)
+        for line in narrate(notice)
         if line.text.startswith("  Outcome of order")
     ]
     (asked, unknown), (answered, found) = lines[:2]
@@ -90,12 +90,12 @@ def test_a_trade_that_takes_says_nothing_about_resting() -> None:
     harness = BotHarness(latency_seconds=0.1)
     harness.run(0.5)
     assert harness.logged(HedgeOpened)
-    assert harness.heard(OrderRests) == []
+    assert harness.notices_of(OrderRests) == []
 
 
 def test_an_attempt_that_left_no_order_behind_does_not_make_the_next_client_id_an_old_one() -> None:
-    diary = LedgerBuilder().begin().trade("s-1", Side.BUY, 4, 100).trade("s-3", Side.BUY, 6, 100)
-    hedge = diary.trade("p-1", Side.SELL, 10, 101).opened().ledger.largest
+    builder = LedgerBuilder().begin().trade("s-1", Side.BUY, 4, 100).trade("s-3", Side.BUY, 6, 100)
+    hedge = builder.trade("p-1", Side.SELL, 10, 101).opened().ledger.largest
     assert hedge is not None
     assert (_attempts(hedge, Market.SPOT), _attempts(hedge, Market.PERP)) == (3, 1)
 

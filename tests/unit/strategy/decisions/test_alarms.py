@@ -35,7 +35,7 @@ BUSY = replace(TEN, execution=new_job(ExecutionKind.CLOSE))
 NOTHING = ledger_of()
 
 
-def told(kind: NotificationKind, **changes: Any) -> Notification:
+def notification(kind: NotificationKind, **changes: Any) -> Notification:
     return Notification(at=NOW, kind=kind, **{"symbol": "AAAUSDT", **changes})
 
 
@@ -64,26 +64,28 @@ def kind_of(alarm: Alarm | None) -> AlarmKind | None:
     ],
 )
 def test_what_is_an_alarm_by_itself(kind: NotificationKind, alarm: AlarmKind | None) -> None:
-    assert kind_of(notification_alarm(told(kind), TEN)) is alarm
+    assert kind_of(notification_alarm(notification(kind), TEN)) is alarm
 
 
 def test_news_of_other_symbols_are_none_of_our_business() -> None:
-    assert notification_alarm(told(NotificationKind.FORCED, symbol="BBBUSDT"), TEN) is None
-    assert kind_of(notification_alarm(told(NotificationKind.MARGIN_CALL, symbol=""), TEN)) is AlarmKind.MARGIN_CALL
+    assert notification_alarm(notification(NotificationKind.FORCED, symbol="BBBUSDT"), TEN) is None
+    assert (
+        kind_of(notification_alarm(notification(NotificationKind.MARGIN_CALL, symbol=""), TEN)) is AlarmKind.MARGIN_CALL
+    )
 
 
 def test_with_nothing_held_nothing_is_an_alarm() -> None:
-    assert notification_alarm(told(NotificationKind.FORCED), NOTHING) is None
-    assert look_at(told(NotificationKind.BALANCE), NOTHING) is None
+    assert notification_alarm(notification(NotificationKind.FORCED), NOTHING) is None
+    assert look_at(notification(NotificationKind.BALANCE), NOTHING) is None
 
 
 def test_leverage_that_a_job_sets_is_no_alarm() -> None:
-    assert notification_alarm(told(NotificationKind.LEVERAGE), BUSY) is None
-    assert kind_of(notification_alarm(told(NotificationKind.FORCED), BUSY)) is AlarmKind.FORCED
+    assert notification_alarm(notification(NotificationKind.LEVERAGE), BUSY) is None
+    assert kind_of(notification_alarm(notification(NotificationKind.FORCED), BUSY)) is AlarmKind.FORCED
 
 
 def test_the_venues_own_words_are_passed_on() -> None:
-    alarm = notification_alarm(told(NotificationKind.INTERVAL, detail="it settles every 4 h now"), TEN)
+    alarm = notification_alarm(notification(NotificationKind.INTERVAL, detail="it settles every 4 h now"), TEN)
     assert alarm is not None
     assert alarm.text == "AAAUSDT: it settles every 4 h now"
 
@@ -92,17 +94,17 @@ def test_the_venues_own_words_are_passed_on() -> None:
     "kind", [NotificationKind.BALANCE, NotificationKind.MODES, NotificationKind.CONNECTED, NotificationKind.LOST]
 )
 def test_what_deserves_a_look(kind: NotificationKind) -> None:
-    assert look_at(told(kind), TEN) == NOW + timedelta(seconds=0.5)
+    assert look_at(notification(kind), TEN) == NOW + timedelta(seconds=0.5)
 
 
 @pytest.mark.parametrize("kind", [NotificationKind.FUNDING, NotificationKind.FORCED, NotificationKind.MARK])
 def test_what_deserves_none(kind: NotificationKind) -> None:
-    assert look_at(told(kind), TEN) is None
+    assert look_at(notification(kind), TEN) is None
 
 
 def test_the_bots_own_orders_deserve_no_look_and_others_do() -> None:
-    assert look_at(told(NotificationKind.ORDER, client_id="h1-s-1"), TEN) is None
-    assert look_at(told(NotificationKind.ORDER, client_id="web_1"), TEN) is not None
+    assert look_at(notification(NotificationKind.ORDER, client_id="h1-s-1"), TEN) is None
+    assert look_at(notification(NotificationKind.ORDER, client_id="web_1"), TEN) is not None
 
 
 @pytest.mark.parametrize(
@@ -119,21 +121,21 @@ def test_the_bots_own_orders_deserve_no_look_and_others_do() -> None:
 def test_news_of_trades_of_others_may_be_newer_than_the_account(
     kind: NotificationKind, client_id: str, *, changes: bool
 ) -> None:
-    assert may_change_legs(told(kind, client_id=client_id), TEN) is changes
-    assert not may_change_legs(told(kind, client_id=client_id), NOTHING)
+    assert may_change_legs(notification(kind, client_id=client_id), TEN) is changes
+    assert not may_change_legs(notification(kind, client_id=client_id), NOTHING)
 
 
 def test_the_echo_of_our_own_trade_is_no_news_of_a_leg() -> None:
     traded = replace(TEN, traded_at=NOW - timedelta(seconds=4))
-    assert not may_change_legs(told(NotificationKind.BALANCE), traded)
+    assert not may_change_legs(notification(NotificationKind.BALANCE), traded)
 
 
 def test_balances_are_looked_at_when_the_echo_of_our_own_trade_has_passed() -> None:
     traded = replace(TEN, traded_at=NOW - timedelta(seconds=4))
-    assert look_at(told(NotificationKind.BALANCE), traded) == NOW - timedelta(seconds=4) + GRACE
-    assert look_at(told(NotificationKind.LOST), traded) == NOW + timedelta(seconds=0.5)
+    assert look_at(notification(NotificationKind.BALANCE), traded) == NOW - timedelta(seconds=4) + GRACE
+    assert look_at(notification(NotificationKind.LOST), traded) == NOW + timedelta(seconds=0.5)
     long_ago = replace(TEN, traded_at=NOW - timedelta(hours=1))
-    assert look_at(told(NotificationKind.BALANCE), long_ago) == NOW + timedelta(seconds=0.5)
+    assert look_at(notification(NotificationKind.BALANCE), long_ago) == NOW + timedelta(seconds=0.5)
 
 
 # --- the account -----------------------------------------------------------------------------------------------------
@@ -270,7 +272,7 @@ def test_a_mark_near_the_liquidation_price_is_an_alarm() -> None:
 
 
 def test_news_name_their_market() -> None:
-    assert told(NotificationKind.BALANCE, market=Market.SPOT).market is Market.SPOT
+    assert notification(NotificationKind.BALANCE, market=Market.SPOT).market is Market.SPOT
 
 
 # --- after a trade that left an order in doubt -----------------------------------------------------------------------
@@ -278,8 +280,8 @@ def test_news_name_their_market() -> None:
 
 def ended(**changes: Any) -> Ledger:
     """Return a ledger whose newest trade ended with a hedging order that never reached the book."""
-    diary = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1", 10, 1000)
-    ledger = diary.issue("p-1", Side.SELL, 10, 100).aborted().ledger
+    builder = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1", 10, 1000)
+    ledger = builder.issue("p-1", Side.SELL, 10, 100).aborted().ledger
     return replace(ledger, **changes)
 
 
@@ -307,6 +309,6 @@ def test_without_an_order_in_doubt_nothing_is_looked_for() -> None:
 
 
 def test_the_liquidation_of_the_short_is_called_that() -> None:
-    alarm = notification_alarm(told(NotificationKind.FORCED, detail="autoclose-17"), TEN)
+    alarm = notification_alarm(notification(NotificationKind.FORCED, detail="autoclose-17"), TEN)
     assert alarm is not None
     assert alarm.text.endswith("by force: liquidation")

@@ -13,7 +13,7 @@ from hedgerow.strategy.decisions.distances import ExitDistance, exit_distances, 
 from hedgerow.strategy.observation import Evaluation, HealthLevel, HealthReport
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
-from support.story import AT, evaluation, signal
+from support.golden_cases import AT, evaluation, signal
 from support.views import listing, market_of, pair_of
 
 DEFAULTS = StrategyParameters()

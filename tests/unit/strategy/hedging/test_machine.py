@@ -16,7 +16,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionS
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import RejectKind
 from hedgerow.strategy.hedging import machine as hedging
-from support.hedging_harness import Scene, following, leading, reject_forever
+from support.hedging_harness import HedgingHarness, following, leading, reject_forever
 from support.toy_venue import NOON, new_job, toy_pair
 
 OPEN, CLOSE, TRIM = ExecutionKind.OPEN, ExecutionKind.CLOSE, ExecutionKind.TRIM
@@ -29,49 +29,49 @@ HEDGED, FLAT = ExecutionState.HEDGED, ExecutionState.FLAT
 
 def test_margin_type_leverage_and_transfer_come_before_the_first_order() -> None:
     transfer = TransferFunds(transfer_id="h1-t", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
-    scene = Scene(new_job(OPEN, transfer=transfer)).after(0)
-    assert scene.job.state is PREPARING
-    assert scene.command == SetMarginType(symbol="ABCUSDT")
-    assert scene.prepared().command == SetLeverage(symbol="ABCUSDT", leverage=1)
-    assert scene.prepared().command == transfer
-    scene.transferred()
-    assert scene.job.state is LEADING
-    assert scene.order.market is Market.SPOT
+    harness = HedgingHarness(new_job(OPEN, transfer=transfer)).after(0)
+    assert harness.job.state is PREPARING
+    assert harness.command == SetMarginType(symbol="ABCUSDT")
+    assert harness.prepared().command == SetLeverage(symbol="ABCUSDT", leverage=1)
+    assert harness.prepared().command == transfer
+    harness.transferred()
+    assert harness.job.state is LEADING
+    assert harness.order.market is Market.SPOT
 
 
 def test_a_refused_preparation_ends_flat_with_the_venues_words() -> None:
-    scene = Scene(new_job(OPEN)).after(0).refused()
-    assert scene.job.state is FLAT
-    assert scene.job.detail == "not allowed"
-    assert scene.command is None
+    harness = HedgingHarness(new_job(OPEN)).after(0).refused()
+    assert harness.job.state is FLAT
+    assert harness.job.detail == "not allowed"
+    assert harness.command is None
 
 
 def test_a_leverage_that_is_not_the_planned_one_ends_flat() -> None:
-    scene = Scene(new_job(OPEN)).after(0).prepared()
-    scene.receive(ev.LeverageSet(at=scene.now, symbol="ABCUSDT", leverage=20))
-    assert scene.job.state is FLAT
-    assert scene.job.detail == "the leverage is 20x, not 1x"
+    harness = HedgingHarness(new_job(OPEN)).after(0).prepared()
+    harness.receive(ev.LeverageSet(at=harness.now, symbol="ABCUSDT", leverage=20))
+    assert harness.job.state is FLAT
+    assert harness.job.detail == "the leverage is 20x, not 1x"
 
 
 def test_a_transfer_of_unknown_outcome_is_sent_again_under_its_own_id() -> None:
     transfer = TransferFunds(transfer_id="h1-t", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
-    scene = Scene(new_job(OPEN, transfer=transfer)).after(0).prepared().prepared()
-    scene.receive(ev.TransferOutcomeUnknown(at=scene.now, transfer_id="h1-t", detail="timeout"))
-    assert scene.command is None
-    assert scene.taken.pause_seconds > 0
-    assert scene.after(1).command == transfer
+    harness = HedgingHarness(new_job(OPEN, transfer=transfer)).after(0).prepared().prepared()
+    harness.receive(ev.TransferOutcomeUnknown(at=harness.now, transfer_id="h1-t", detail="timeout"))
+    assert harness.command is None
+    assert harness.taken.pause_seconds > 0
+    assert harness.after(1).command == transfer
 
 
 def test_preparations_that_are_never_answered_end_flat() -> None:
-    scene = Scene(new_job(OPEN)).after(0).after(61)
-    assert scene.job.state is FLAT
-    assert "not answered in time" in scene.job.detail
+    harness = HedgingHarness(new_job(OPEN)).after(0).after(61)
+    assert harness.job.state is FLAT
+    assert "not answered in time" in harness.job.detail
 
 
 def test_a_transfer_that_was_never_planned_is_our_fault() -> None:
     job = replace(new_job(OPEN), pending=(Preparation.TRANSFER,))
     with pytest.raises(InvariantBroken, match="none was planned"):
-        Scene(job).after(0)
+        HedgingHarness(job).after(0)
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,12 @@ def test_a_plan_that_does_not_fit_its_kind_is_refused(kind: ExecutionKind, spot:
 
 
 def test_an_opening_leads_in_slices_and_follows_each_until_the_plan_is_reached() -> None:
-    scene = leading()
-    orders = [scene.order]
-    while not scene.job.state.ended:
-        scene.fills()
-        orders += [scene.order] if scene.command else []
-    assert scene.job.state is HEDGED
+    harness = leading()
+    orders = [harness.order]
+    while not harness.job.state.ended:
+        harness.fills()
+        orders += [harness.order] if harness.command else []
+    assert harness.job.state is HEDGED
     assert [(o.market.value, o.side.value, str(o.quantity)) for o in orders] == [
         ("spot", "BUY", "3.999"),
         ("perp", "SELL", "3.99"),
@@ -102,26 +102,26 @@ def test_an_opening_leads_in_slices_and_follows_each_until_the_plan_is_reached()
         ("perp", "SELL", "2.01"),
     ]
     assert [o.client_id for o in orders] == ["h1-s-1", "h1-p-1", "h1-s-2", "h1-p-2", "h1-s-3", "h1-p-3"]
-    assert scene.job.perp.filled == 10
-    assert 0 <= scene.job.exposure < Decimal("0.005")
+    assert harness.job.perp.filled == 10
+    assert 0 <= harness.job.exposure < Decimal("0.005")
 
 
 def test_prices_are_capped_ten_basis_points_from_the_touch_and_never_rounded_beyond() -> None:
-    scene = leading()
-    assert (scene.order.side, scene.order.price) == (Side.BUY, Decimal("100.11"))
-    assert (scene.fills().order.side, scene.order.price) == (Side.SELL, Decimal("99.90"))
+    harness = leading()
+    assert (harness.order.side, harness.order.price) == (Side.BUY, Decimal("100.11"))
+    assert (harness.fills().order.side, harness.order.price) == (Side.SELL, Decimal("99.90"))
 
 
 def test_a_slice_takes_at_most_its_share_of_what_both_books_show() -> None:
-    scene = Scene(new_job(OPEN, slice_notional="5000"))
-    scene.perp_bids = (("99.99", "5"), ("90", "1000"))
-    scene.after(0).prepared().prepared()
-    assert scene.order.quantity == Decimal("0.999")  # a fifth of five coins; what lies beyond the cap does not count
+    harness = HedgingHarness(new_job(OPEN, slice_notional="5000"))
+    harness.perp_bids = (("99.99", "5"), ("90", "1000"))
+    harness.after(0).prepared().prepared()
+    assert harness.order.quantity == Decimal("0.999")  # a fifth of five coins; what lies beyond the cap does not count
 
 
 def test_a_remainder_below_the_smallest_slice_is_shared_by_the_last_two() -> None:
-    scene = leading(spot="4.05", perp="4.04")
-    assert scene.order.quantity == Decimal("2.025"), "no slice is larger than planned"
+    harness = leading(spot="4.05", perp="4.04")
+    assert harness.order.quantity == Decimal("2.025"), "no slice is larger than planned"
 
 
 def test_a_remainder_that_could_not_be_followed_is_taken_with_the_last_slice() -> None:
@@ -130,51 +130,54 @@ def test_a_remainder_that_could_not_be_followed_is_taken_with_the_last_slice() -
 
 def test_a_short_with_a_coarse_lot_follows_every_slice_to_its_last_lot() -> None:
     pair = toy_pair(spot_lot="0.00001", perp_lot="0.1")
-    scene = (
-        Scene(new_job(OPEN, pair=pair, spot="2.00081", perp="2", slice_notional="25")).after(0).prepared().prepared()
+    harness = (
+        HedgingHarness(new_job(OPEN, pair=pair, spot="2.00081", perp="2", slice_notional="25"))
+        .after(0)
+        .prepared()
+        .prepared()
     )
-    while not scene.job.state.ended:
-        scene.fills() if scene.job.working else scene.after(1)
-    assert scene.job.state is HEDGED
-    assert scene.job.perp.filled == 2
-    assert scene.job.worst_naked_notional <= Decimal("25.1")
+    while not harness.job.state.ended:
+        harness.fills() if harness.job.working else harness.after(1)
+    assert harness.job.state is HEDGED
+    assert harness.job.perp.filled == 2
+    assert harness.job.worst_naked_notional <= Decimal("25.1")
 
 
 def test_a_client_id_goes_on_from_the_attempts_the_hedge_has_used() -> None:
-    scene = Scene(new_job(CLOSE, spot="10", spot_attempts=4, perp_attempts=7)).after(0)
-    assert scene.order.client_id == "h1-s-5"
-    assert scene.fills().order.client_id == "h1-p-8"
+    harness = HedgingHarness(new_job(CLOSE, spot="10", spot_attempts=4, perp_attempts=7)).after(0)
+    assert harness.order.client_id == "h1-s-5"
+    assert harness.fills().order.client_id == "h1-p-8"
 
 
 def test_an_order_is_never_larger_than_the_instrument_allows() -> None:
-    scene = Scene(new_job(OPEN, pair=toy_pair(max_quantity="1.5"))).after(0).prepared().prepared()
-    assert scene.order.quantity == Decimal("1.5")
+    harness = HedgingHarness(new_job(OPEN, pair=toy_pair(max_quantity="1.5"))).after(0).prepared().prepared()
+    assert harness.order.quantity == Decimal("1.5")
 
 
 def test_a_first_slice_too_small_to_be_hedged_is_grown_before_it_is_followed() -> None:
-    scene = leading().fills("0.02")
-    assert scene.job.state is LEADING
-    assert scene.order.client_id == "h1-s-2"
+    harness = leading().fills("0.02")
+    assert harness.job.state is LEADING
+    assert harness.order.client_id == "h1-s-2"
 
 
 def test_a_plan_too_small_to_trade_ends_flat() -> None:
-    scene = leading(spot="0.04", perp="0.03")
-    assert scene.job.state is FLAT
+    harness = leading(spot="0.04", perp="0.03")
+    assert harness.job.state is FLAT
 
 
 def test_a_lead_that_finds_nothing_for_thirty_seconds_ends_flat_without_having_paid_more() -> None:
-    scene = leading()
-    reject_forever(scene, None, 60)
-    assert scene.job.state is FLAT
-    assert scene.job.detail == "the leading leg found no liquidity in time"
-    assert (scene.now - NOON).total_seconds() == pytest.approx(31, abs=2)
+    harness = leading()
+    reject_forever(harness, None, 60)
+    assert harness.job.state is FLAT
+    assert harness.job.detail == "the leading leg found no liquidity in time"
+    assert (harness.now - NOON).total_seconds() == pytest.approx(31, abs=2)
 
 
 def test_a_waiting_lead_never_widens_its_cap_but_a_safety_exit_does() -> None:
-    scene = leading()
-    scene.fills("0").after(10)
-    assert scene.order.price == Decimal("100.11")
-    urgent = Scene(new_job(CLOSE, spot="10", urgent=True)).after(0)
+    harness = leading()
+    harness.fills("0").after(10)
+    assert harness.order.price == Decimal("100.11")
+    urgent = HedgingHarness(new_job(CLOSE, spot="10", urgent=True)).after(0)
     assert urgent.order.price == Decimal("99.90")
     assert urgent.fills("0").after(3).order.price == Decimal("99.85")
     assert urgent.fills("0").after(3).order.price == Decimal("99.70")
@@ -183,36 +186,36 @@ def test_a_waiting_lead_never_widens_its_cap_but_a_safety_exit_does() -> None:
 
 
 def test_a_lead_outside_the_price_band_is_tried_again() -> None:
-    scene = leading().rejects(RejectKind.PRICE)
-    assert scene.job.state is LEADING
-    assert scene.after(0.5).order.client_id == "h1-s-2"
+    harness = leading().rejects(RejectKind.PRICE)
+    assert harness.job.state is LEADING
+    assert harness.after(0.5).order.client_id == "h1-s-2"
 
 
 @pytest.mark.parametrize("kind", [RejectKind.MARGIN, RejectKind.FILTER, RejectKind.PERMISSION, RejectKind.OTHER])
 def test_a_first_slice_that_is_refused_ends_flat(kind: RejectKind) -> None:
-    scene = leading().rejects(kind)
-    assert scene.job.state is FLAT
-    assert scene.job.detail == f"no: {kind.value}"
+    harness = leading().rejects(kind)
+    assert harness.job.state is FLAT
+    assert harness.job.detail == f"no: {kind.value}"
 
 
 def test_a_later_slice_that_is_refused_leaves_a_smaller_hedge() -> None:
-    scene = following().fills().rejects(RejectKind.FILTER)
-    assert scene.job.state is HEDGED
-    assert scene.job.perp.filled == Decimal("3.99")
+    harness = following().fills().rejects(RejectKind.FILTER)
+    assert harness.job.state is HEDGED
+    assert harness.job.perp.filled == Decimal("3.99")
 
 
-@pytest.mark.parametrize("trouble", ["no perp bids", "no perp asks", "no spot bids", "no spot asks", "stale"])
-def test_nothing_is_led_unless_both_books_are_fresh_and_two_sided(trouble: str) -> None:
-    scene = Scene(new_job(OPEN)).after(0).prepared()
-    if trouble == "stale":
-        scene.age = 4
+@pytest.mark.parametrize("fault", ["no perp bids", "no perp asks", "no spot bids", "no spot asks", "stale"])
+def test_nothing_is_led_unless_both_books_are_fresh_and_two_sided(fault: str) -> None:
+    harness = HedgingHarness(new_job(OPEN)).after(0).prepared()
+    if fault == "stale":
+        harness.age = 4
     else:
-        setattr(scene, trouble.removeprefix("no ").replace(" ", "_"), ())
-    scene.prepared()
-    assert scene.command is None
-    assert scene.taken.pause_seconds == 1
-    assert scene.after(31).job.state is FLAT
-    assert scene.job.detail == "no readable two-sided books in time"
+        setattr(harness, fault.removeprefix("no ").replace(" ", "_"), ())
+    harness.prepared()
+    assert harness.command is None
+    assert harness.taken.pause_seconds == 1
+    assert harness.after(31).job.state is FLAT
+    assert harness.job.detail == "no readable two-sided books in time"
 
 
 # --- settlement ------------------------------------------------------------------------------------------------------
@@ -221,47 +224,47 @@ def test_nothing_is_led_unless_both_books_are_fresh_and_two_sided(trouble: str) 
 @pytest.mark.parametrize(("seconds", "pause"), [(-59, 119), (-1, 61), (0, 60), (59, 1)])
 def test_no_slice_is_led_within_a_minute_of_a_settlement(seconds: int, pause: int) -> None:
     at = datetime(2026, 1, 5, 16, tzinfo=UTC) + timedelta(seconds=seconds)
-    scene = Scene(new_job(CLOSE, spot="10", at=at)).after(0)
-    assert scene.command is None
-    assert scene.taken.pause_seconds == pause
-    assert scene.after(pause).order.market is Market.SPOT, "waiting for a settlement uses up no patience"
+    harness = HedgingHarness(new_job(CLOSE, spot="10", at=at)).after(0)
+    assert harness.command is None
+    assert harness.taken.pause_seconds == pause
+    assert harness.after(pause).order.market is Market.SPOT, "waiting for a settlement uses up no patience"
 
 
 @pytest.mark.parametrize("seconds", [-60, 60])
 def test_a_minute_away_from_a_settlement_is_enough(seconds: int) -> None:
     at = datetime(2026, 1, 5, 16, tzinfo=UTC) + timedelta(seconds=seconds)
-    assert Scene(new_job(CLOSE, spot="10", at=at)).after(0).order.market is Market.SPOT
+    assert HedgingHarness(new_job(CLOSE, spot="10", at=at)).after(0).order.market is Market.SPOT
 
 
 def test_the_guard_follows_the_symbols_own_interval() -> None:
     at = datetime(2026, 1, 5, 13, tzinfo=UTC)
-    assert Scene(new_job(CLOSE, spot="10", at=at, interval_hours=1)).after(0).command is None
-    assert Scene(new_job(CLOSE, spot="10", at=at, interval_hours=8)).after(0).command is not None
+    assert HedgingHarness(new_job(CLOSE, spot="10", at=at, interval_hours=1)).after(0).command is None
+    assert HedgingHarness(new_job(CLOSE, spot="10", at=at, interval_hours=8)).after(0).command is not None
 
 
 def test_safety_exits_and_a_guard_of_zero_do_not_wait_for_a_settlement() -> None:
     at = datetime(2026, 1, 5, 16, tzinfo=UTC)
-    assert Scene(new_job(CLOSE, spot="10", at=at, urgent=True)).after(0).command is not None
+    assert HedgingHarness(new_job(CLOSE, spot="10", at=at, urgent=True)).after(0).command is not None
     unguarded = ExecutionLimits(settlement_guard_seconds=0)
-    assert Scene(new_job(CLOSE, spot="10", at=at, limits=unguarded)).after(0).command is not None
+    assert HedgingHarness(new_job(CLOSE, spot="10", at=at, limits=unguarded)).after(0).command is not None
 
 
 def test_a_fill_is_followed_in_the_middle_of_a_settlement() -> None:
-    scene = leading()
-    scene.now = datetime(2026, 1, 5, 16, tzinfo=UTC)
-    scene.fills()
-    assert scene.order.market is Market.PERP
+    harness = leading()
+    harness.now = datetime(2026, 1, 5, 16, tzinfo=UTC)
+    harness.fills()
+    assert harness.order.market is Market.PERP
 
 
 def test_coins_that_cannot_be_hedged_before_a_settlement_are_sold_rather_than_held_naked() -> None:
     pair = toy_pair(spot_minimum="5", perp_minimum="20")
-    scene = Scene(new_job(OPEN, pair=pair)).after(0).prepared().prepared()
-    scene.now = datetime(2026, 1, 5, 15, 59, 30, tzinfo=UTC)
-    scene.fills("0.15")  # 15 USDT: more than the spot minimum, less than the perpetual's
-    assert scene.job.state is UNWINDING
-    assert scene.job.detail == "a settlement is too close"
-    assert (scene.order.market, scene.order.side) == (Market.SPOT, Side.SELL)
-    assert scene.fills().job.state is FLAT
+    harness = HedgingHarness(new_job(OPEN, pair=pair)).after(0).prepared().prepared()
+    harness.now = datetime(2026, 1, 5, 15, 59, 30, tzinfo=UTC)
+    harness.fills("0.15")  # 15 USDT: more than the spot minimum, less than the perpetual's
+    assert harness.job.state is UNWINDING
+    assert harness.job.detail == "a settlement is too close"
+    assert (harness.order.market, harness.order.side) == (Market.SPOT, Side.SELL)
+    assert harness.fills().job.state is FLAT
 
 
 # --- the table -------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ PERP, SPOT, BUY, SELL = Market.PERP, Market.SPOT, Side.BUY, Side.SELL
 OWN_ID = "test-"
 
 
-class TellingVenue(Venue, NotificationSource, Protocol):
+class NotifyingVenue(Venue, NotificationSource, Protocol):
     """A venue that tells by itself."""
 
 
@@ -34,7 +34,7 @@ class Setting(Protocol):
     clock: VirtualClock
 
     @property
-    def venue(self) -> TellingVenue: ...
+    def venue(self) -> NotifyingVenue: ...
 
     @property
     def world(self) -> Any: ...
@@ -50,21 +50,21 @@ class InProcess:
     def __init__(self) -> None:
         self.clock = VirtualClock(START)
         self.world: Any = make_world(ScriptedMarketData())
-        self.venue: TellingVenue = make_venue(self.world, self.clock)
+        self.venue: NotifyingVenue = make_venue(self.world, self.clock)
 
     @asynccontextmanager
     async def listening(self) -> AsyncGenerator[None]:
         yield
 
 
-class OnStreams:
+class OverStreams:
     """The live client with its streams, in front of the wire."""
 
     def __init__(self) -> None:
         self._setting = InMemory(ScriptedMarketData())
         self.clock, self.world = self._setting.clock, self._setting.world
         venue: Any = self._setting.venue
-        self.venue: TellingVenue = venue
+        self.venue: NotifyingVenue = venue
 
     @asynccontextmanager
     async def listening(self) -> AsyncGenerator[None]:
@@ -75,7 +75,7 @@ class OnStreams:
         await asyncio.gather(streams, return_exceptions=True)
 
 
-class Mirrored:
+class Sandboxed:
     """An emulated account on the market of another venue, which tells its own."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Mirrored:
         market_data = ScriptedMarketData()
         other = make_venue(make_world(market_data), self.clock)
         self.world: Any = None
-        self.venue: TellingVenue = SandboxVenue(other, self.clock, self._opening, notifications=other)
+        self.venue: NotifyingVenue = SandboxVenue(other, self.clock, self._opening, notifications=other)
 
     async def _opening(self, market_data: MarketData) -> World:
         world = World(market_data, start=self.clock.now(), spot={"USDT": Decimal(10_000)}, perp=Decimal(10_000))
@@ -95,21 +95,25 @@ class Mirrored:
         yield
 
 
-FACTORIES: dict[str, Callable[[], Setting]] = {"in process": InProcess, "on streams": OnStreams, "mirrored": Mirrored}
+FACTORIES: dict[str, Callable[[], Setting]] = {
+    "in process": InProcess,
+    "on streams": OverStreams,
+    "mirrored": Sandboxed,
+}
 
 
-class Stage:
+class HeldHedgeFixture:
     """A held hedge on a venue that tells, and what it told since."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.heard: list[Notification] = []
+        self.received: list[Notification] = []
 
     @property
     def world(self) -> Any:
         return self.setting.world
 
-    def play(self, story: Callable[["Stage"], Coroutine[Any, Any, None]]) -> None:
+    def play(self, script: Callable[["HeldHedgeFixture"], Coroutine[Any, Any, None]]) -> None:
         async def main() -> None:
             venue = self.setting.venue
             await venue.market(1)
@@ -118,8 +122,8 @@ class Stage:
             await venue.submit(place(order(PERP, SELL, "10", "99.9")))
             async with self.setting.listening():
                 venue.follow(SYMBOL)
-                end = venue.subscribe(self.heard.append)
-                await story(self)
+                end = venue.subscribe(self.received.append)
+                await script(self)
                 end()
                 venue.follow(None)
 
@@ -129,77 +133,77 @@ class Stage:
         """Let what was done be told."""
         await self.setting.clock.sleep(seconds)
 
-    def told(self, *kinds: NotificationKind) -> list[Notification]:
-        return [notifications for notifications in self.heard if notifications.kind in kinds]
+    def reported(self, *kinds: NotificationKind) -> list[Notification]:
+        return [notifications for notifications in self.received if notifications.kind in kinds]
 
 
 @pytest.fixture(params=list(FACTORIES.values()), ids=list(FACTORIES))
-def stage(request: pytest.FixtureRequest) -> Stage:
-    return Stage(request.param())
+def fixture(request: pytest.FixtureRequest) -> HeldHedgeFixture:
+    return HeldHedgeFixture(request.param())
 
 
-def test_it_is_telling_while_all_is_well_and_quiet(stage: Stage) -> None:
-    async def story(stage: Stage) -> None:
-        await stage.settle(60)
-        assert stage.setting.venue.telling
-        assert {notifications.kind for notifications in stage.heard} <= {NotificationKind.MARK}
+def test_it_is_telling_while_all_is_well_and_quiet(fixture: HeldHedgeFixture) -> None:
+    async def script(fixture: HeldHedgeFixture) -> None:
+        await fixture.settle(60)
+        assert fixture.setting.venue.telling
+        assert {notifications.kind for notifications in fixture.received} <= {NotificationKind.MARK}
 
-    stage.play(story)
+    fixture.play(script)
 
 
-def test_a_deleveraging_is_told_at_once_with_its_symbol(stage: Stage) -> None:
-    async def story(stage: Stage) -> None:
-        stage.world.deleverage(SYMBOL, Decimal(4))
-        await stage.settle()
-        (forced,) = stage.told(NotificationKind.FORCED)
+def test_a_deleveraging_is_told_at_once_with_its_symbol(fixture: HeldHedgeFixture) -> None:
+    async def script(fixture: HeldHedgeFixture) -> None:
+        fixture.world.deleverage(SYMBOL, Decimal(4))
+        await fixture.settle()
+        (forced,) = fixture.reported(NotificationKind.FORCED)
         assert (forced.symbol, forced.market) == (SYMBOL, PERP)
-        assert (stage.setting.clock.now() - forced.at).total_seconds() <= 1.5
+        assert (fixture.setting.clock.now() - forced.at).total_seconds() <= 1.5
 
-    stage.play(story)
+    fixture.play(script)
 
 
-def test_coins_sold_by_hand_are_told_as_an_order_and_a_balance_that_are_not_ours(stage: Stage) -> None:
-    async def story(stage: Stage) -> None:
-        stage.world.trade_by_hand(SPOT, SYMBOL, SELL, Decimal(3))
-        await stage.settle()
-        assert stage.told(NotificationKind.BALANCE)
-        assert stage.told(NotificationKind.ORDER)
+def test_coins_sold_by_hand_are_told_as_an_order_and_a_balance_that_are_not_ours(fixture: HeldHedgeFixture) -> None:
+    async def script(fixture: HeldHedgeFixture) -> None:
+        fixture.world.trade_by_hand(SPOT, SYMBOL, SELL, Decimal(3))
+        await fixture.settle()
+        assert fixture.reported(NotificationKind.BALANCE)
+        assert fixture.reported(NotificationKind.ORDER)
         assert not any(
-            notifications.client_id.startswith(OWN_ID) for notifications in stage.told(NotificationKind.ORDER)
+            notifications.client_id.startswith(OWN_ID) for notifications in fixture.reported(NotificationKind.ORDER)
         )
 
-    stage.play(story)
+    fixture.play(script)
 
 
-def test_an_order_of_ours_is_told_under_its_own_id(stage: Stage) -> None:
-    async def story(stage: Stage) -> None:
+def test_an_order_of_ours_is_told_under_its_own_id(fixture: HeldHedgeFixture) -> None:
+    async def script(fixture: HeldHedgeFixture) -> None:
         mine = order(SPOT, SELL, "1", "99", client_id="h1-s-9")
-        await stage.setting.venue.submit(place(mine))
-        await stage.settle()
-        assert {notifications.client_id for notifications in stage.told(NotificationKind.ORDER)} == {"h1-s-9"}
+        await fixture.setting.venue.submit(place(mine))
+        await fixture.settle()
+        assert {notifications.client_id for notifications in fixture.reported(NotificationKind.ORDER)} == {"h1-s-9"}
 
-    stage.play(story)
-
-
-def test_deposits_and_leverage_are_told(stage: Stage) -> None:
-    async def story(stage: Stage) -> None:
-        stage.world.deposit(Wallet.SPOT, "USDT", Decimal(5))
-        await stage.settle()
-        assert stage.told(NotificationKind.BALANCE)
-        await stage.setting.venue.submit(SetLeverage(symbol=SYMBOL, leverage=2))
-        await stage.settle()
-        assert [notifications.symbol for notifications in stage.told(NotificationKind.LEVERAGE)] == [SYMBOL]
-
-    stage.play(story)
+    fixture.play(script)
 
 
-def test_who_left_hears_no_more(stage: Stage) -> None:
-    async def story(stage: Stage) -> None:
-        heard: list[Notification] = []
-        stage.setting.venue.subscribe(heard.append)()
-        stage.world.deleverage(SYMBOL, Decimal(1))
-        await stage.settle()
-        assert heard == []
-        assert stage.told(NotificationKind.FORCED)
+def test_deposits_and_leverage_are_told(fixture: HeldHedgeFixture) -> None:
+    async def script(fixture: HeldHedgeFixture) -> None:
+        fixture.world.deposit(Wallet.SPOT, "USDT", Decimal(5))
+        await fixture.settle()
+        assert fixture.reported(NotificationKind.BALANCE)
+        await fixture.setting.venue.submit(SetLeverage(symbol=SYMBOL, leverage=2))
+        await fixture.settle()
+        assert [notifications.symbol for notifications in fixture.reported(NotificationKind.LEVERAGE)] == [SYMBOL]
 
-    stage.play(story)
+    fixture.play(script)
+
+
+def test_who_left_hears_no_more(fixture: HeldHedgeFixture) -> None:
+    async def script(fixture: HeldHedgeFixture) -> None:
+        received: list[Notification] = []
+        fixture.setting.venue.subscribe(received.append)()
+        fixture.world.deleverage(SYMBOL, Decimal(1))
+        await fixture.settle()
+        assert received == []
+        assert fixture.reported(NotificationKind.FORCED)
+
+    fixture.play(script)

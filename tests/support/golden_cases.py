@@ -23,18 +23,18 @@ __all__ = [
     "AT",
     "BTC",
     "ETH",
+    "GOLDEN_CASES",
     "HEDGE",
     "HEDGE_ID",
     "IDENTITY",
     "PLAN",
-    "STORIES",
     "adopted",
     "candidate",
     "decided",
     "evaluation",
-    "heard",
     "hedge",
     "job",
+    "notice_of",
     "opportunity",
     "reconciled",
     "recorded",
@@ -86,7 +86,7 @@ def hedge(**changes: Any) -> HedgedPosition:
 HEDGE = hedge()
 
 
-def heard(event: ev.Event, before: Ledger | None = None) -> mo.Recorded:
+def notice_of(event: ev.Event, before: Ledger | None = None) -> mo.Recorded:
     """Return an event as the journal tells it: between the ledgers before and after it."""
     return recorded(event, before or ledger_of(HEDGE))
 
@@ -230,7 +230,7 @@ def _wallets(spot: str, perp: str) -> Ledger:
     return Ledger(books=Books(lines=lines))
 
 
-STORIES: dict[str, tuple[mo.Notice, ...]] = {
+GOLDEN_CASES: dict[str, tuple[mo.Notice, ...]] = {
     "startup": (
         started(),
         _START,

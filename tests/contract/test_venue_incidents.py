@@ -24,7 +24,7 @@ FACTORIES: dict[str, Callable[[ScriptedMarketData], Setting]] = {
 HOUR = 3600.0
 
 
-class Stage:
+class VenueFixture:
     """A venue, the world behind it, the tape it plays, and its clock."""
 
     def __init__(self, factory: Callable[[ScriptedMarketData], Setting]) -> None:
@@ -41,91 +41,91 @@ class Stage:
 
 
 @pytest.fixture(params=list(FACTORIES.values()), ids=list(FACTORIES))
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    made = Stage(request.param)
+def fixture(request: pytest.FixtureRequest) -> Iterator[VenueFixture]:
+    made = VenueFixture(request.param)
     yield made
     made.setting.close()
 
 
-def test_an_interval_that_changes_while_a_position_is_held_pays_at_its_own_hours(stage: Stage) -> None:
-    async def story() -> None:
-        stage.market_data.set_interval(START + timedelta(hours=8), 2)
-        await stage.short("10")
-        await stage.clock.sleep(12 * HOUR + 60)
-        paid = await stage.venue.funding_payments(START)
+def test_an_interval_that_changes_while_a_position_is_held_pays_at_its_own_hours(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        fixture.market_data.set_interval(START + timedelta(hours=8), 2)
+        await fixture.short("10")
+        await fixture.clock.sleep(12 * HOUR + 60)
+        paid = await fixture.venue.funding_payments(START)
         assert [payment.at - START for payment in paid] == [timedelta(hours=hours) for hours in (8, 10, 12)]
-        view = await stage.venue.market(3)
+        view = await fixture.venue.market(3)
         newest = view.rates.newest(SYMBOL, 3)
         assert [rate.at - START for rate in newest] == [timedelta(hours=hours) for hours in (8, 10, 12)]
         predicted = view.predicted(SYMBOL)
         assert predicted is not None
         assert (predicted.interval_hours, predicted.at - START) == (2, timedelta(hours=14))
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_a_short_that_is_deleveraged_is_smaller_and_its_trade_is_known(stage: Stage) -> None:
-    async def story() -> None:
-        await stage.short("10")
-        stage.world.deleverage(SYMBOL, Decimal(4))
-        account = await stage.venue.account()
+def test_a_short_that_is_deleveraged_is_smaller_and_its_trade_is_known(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        await fixture.short("10")
+        fixture.world.deleverage(SYMBOL, Decimal(4))
+        account = await fixture.venue.account()
         assert account.position_quantity(SYMBOL) == -6
-        sold, bought = await stage.venue.fills(Market.PERP, SYMBOL, START)
+        sold, bought = await fixture.venue.fills(Market.PERP, SYMBOL, START)
         assert (sold.side, bought.side, bought.quantity) == (Side.SELL, Side.BUY, Decimal(4))
-        assert await stage.venue.open_orders(SYMBOL) == ()
+        assert await fixture.venue.open_orders(SYMBOL) == ()
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_a_liquidated_short_is_gone_and_its_fee_is_in_the_statement(stage: Stage) -> None:
-    async def story() -> None:
-        await stage.short("900", leverage=20)
-        before = await stage.venue.account()
-        stage.world.shock(SYMBOL, Decimal("1.105"))
-        account = await stage.venue.account()
+def test_a_liquidated_short_is_gone_and_its_fee_is_in_the_statement(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        await fixture.short("900", leverage=20)
+        before = await fixture.venue.account()
+        fixture.world.shock(SYMBOL, Decimal("1.105"))
+        account = await fixture.venue.account()
         assert account.position_quantity(SYMBOL) == 0
-        rows = [row for row in await stage.venue.statement(START) if row.wallet is Wallet.PERP]
+        rows = [row for row in await fixture.venue.statement(START) if row.wallet is Wallet.PERP]
         (fee,) = (row for row in rows if row.kind is FlowKind.LIQUIDATION_FEE)
         assert (fee.asset, fee.amount < 0) == ("USDT", True)
-        fills = await stage.venue.fills(Market.PERP, SYMBOL, START)
+        fills = await fixture.venue.fills(Market.PERP, SYMBOL, START)
         assert fills[-1].side is Side.BUY
         assert sum((fill.quantity for fill in fills if fill.side is Side.BUY), ZERO) == 900
         closing = sum((fill.realized_pnl - fill.fee for fill in fills if fill.side is Side.BUY), ZERO)
         rest = sum((row.amount for row in rows), ZERO)
         assert account.perp.balance == before.perp.balance + closing + rest
 
-    stage.run(story())
+    fixture.run(script())
 
 
 @pytest.mark.parametrize(("one_way", "single_asset"), [(False, True), (True, False)])
-def test_modes_of_the_account_are_told(stage: Stage, *, one_way: bool, single_asset: bool) -> None:
-    async def story() -> None:
-        stage.world.set_modes(one_way=one_way, single_asset=single_asset)
-        account = await stage.venue.account()
+def test_modes_of_the_account_are_told(fixture: VenueFixture, *, one_way: bool, single_asset: bool) -> None:
+    async def script() -> None:
+        fixture.world.set_modes(one_way=one_way, single_asset=single_asset)
+        account = await fixture.venue.account()
         assert (account.one_way, account.single_asset) == (one_way, single_asset)
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_a_book_without_one_side_has_no_price_there(stage: Stage) -> None:
-    async def story() -> None:
-        stage.market_data.set_missing_sides(START, {Market.SPOT: Side.BUY})
-        quote = (await stage.venue.market(1)).quote(Market.SPOT, SYMBOL)
+def test_a_book_without_one_side_has_no_price_there(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        fixture.market_data.set_missing_sides(START, {Market.SPOT: Side.BUY})
+        quote = (await fixture.venue.market(1)).quote(Market.SPOT, SYMBOL)
         assert quote is not None
         assert (quote.ask, quote.bid is None) == (None, False)
-        depth = await stage.venue.depth(Market.SPOT, SYMBOL)
+        depth = await fixture.venue.depth(Market.SPOT, SYMBOL)
         assert (depth.asks, depth.two_sided) == ((), False)
         assert len(depth.bids) > 1
 
-    stage.run(story())
+    fixture.run(script())
 
 
-def test_a_market_without_a_price_is_unknown_and_not_zero(stage: Stage) -> None:
-    async def story() -> None:
-        stage.market_data.set_gap(START)
-        view = await stage.venue.market(1)
+def test_a_market_without_a_price_is_unknown_and_not_zero(fixture: VenueFixture) -> None:
+    async def script() -> None:
+        fixture.market_data.set_gap(START)
+        view = await fixture.venue.market(1)
         assert view.mark(SYMBOL) is None
         quote = view.quote(Market.PERP, SYMBOL)
         assert quote is None or (quote.bid, quote.ask) == (None, None)
 
-    stage.run(story())
+    fixture.run(script())

@@ -108,8 +108,8 @@ def test_an_overloaded_venue_loses_every_other_request_in_every_way() -> None:
 
     def became(client_id: str) -> str:
         request = order(SPOT, BUY, "1", "100.1", client_id=client_id)
-        heard: tuple[Event, ...] = wait(venue, venue.submit(place(request)))
-        unknown = isinstance(heard[-1], OrderOutcomeUnknown)
+        received: tuple[Event, ...] = wait(venue, venue.submit(place(request)))
+        unknown = isinstance(received[-1], OrderOutcomeUnknown)
         there = venue.world.order(SPOT, SYMBOL, client_id) is not None
         return f"{'unknown' if unknown else 'told'}, {'executed' if there else 'not'}"
 

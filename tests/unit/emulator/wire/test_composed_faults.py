@@ -108,12 +108,12 @@ def test_an_order_limit_does_not_say_when_to_come_back() -> None:
 def test_a_ban_lasts_its_span_and_counts_down() -> None:
     client = make_wired()
     strike(client, "418", for_seconds=90)
-    told: list[tuple[int, str]] = []
+    reported: list[tuple[int, str]] = []
     for _ in range(3):
         reply = client.public("/fapi/v3/ping")
-        told.append((reply.status, reply.headers.get("retry-after", "")))
+        reported.append((reply.status, reply.headers.get("retry-after", "")))
         client.advance_time(45)
-    assert told == [(418, "91"), (418, "46"), (200, "")]
+    assert reported == [(418, "91"), (418, "46"), (200, "")]
     strike(client, "418")
     assert client.public("/fapi/v3/ping").headers["retry-after"] == "121"
 
@@ -232,15 +232,15 @@ def test_balances_and_positions_can_lag() -> None:
     client.admin("POST", "lag", seconds=5)
     client.order(quantity="3")
     client.buy_spot()
-    told: list[tuple[str, int, str]] = []
+    reported: list[tuple[str, int, str]] = []
     for _ in range(2):
         coins = {row["asset"] for row in client.spot("GET", "account").json["balances"]}
         position = client.perp("GET", "positionRisk", symbol="AAAUSDT").json[0]["positionAmt"]
-        told.append((position, len(coins), client.perp("GET", "balance").json[0]["balance"]))
+        reported.append((position, len(coins), client.perp("GET", "balance").json[0]["balance"]))
         client.advance_time(6)
-    assert told[0] == ("0", 1, "10000.00000000")
-    assert told[1][:2] == ("-3.00", 2)
-    assert float(told[1][2]) < 10_000
+    assert reported[0] == ("0", 1, "10000.00000000")
+    assert reported[1][:2] == ("-3.00", 2)
+    assert float(reported[1][2]) < 10_000
     client.order(quantity="1")
     client.admin("POST", "lag", seconds=0)
     assert client.perp("GET", "positionRisk", symbol="AAAUSDT").json[0]["positionAmt"] == "-4.00"
