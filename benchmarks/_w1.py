@@ -36,7 +36,7 @@ PERP_FEE = Decimal("0.0005")
 
 PARAMETERS = StrategyParameters(
     capital_management=CapitalManagement(max_capital_usd=2 * NOTIONAL),
-    funding_rate_strategy=FundingRateStrategy(min_funding_apr=0.15, exit_funding_apr=-1e9),
+    funding_rate_strategy=FundingRateStrategy(min_funding_apr=0.15, exit_funding_apr=-100.0),
     execution=ExecutionLimits(
         max_naked_equity_fraction=Decimal(1), slice_depth_fraction=Decimal(1), settlement_guard_seconds=0
     ),

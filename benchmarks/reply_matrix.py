@@ -190,14 +190,14 @@ def parameters(situation: Situation) -> StrategyParameters:
     """Return settings under which the bot does what the situation says."""
     return StrategyParameters(
         funding_rate_strategy=FundingRateStrategy(
-            min_funding_apr=1000.0 if situation is Situation.FLAT else 0.0,
+            min_funding_apr=100.0 if situation is Situation.FLAT else 0.0,
             min_volume_usd=ZERO,
-            exit_funding_apr=-1000.0,
+            exit_funding_apr=-100.0,
         ),
         position_management=PositionManagement(
-            fee_coverage_multiplier=1e6,
+            fee_coverage_multiplier=1000,
             max_position_age_hours=CHECK_SECONDS * 2 / 3600 if situation is Situation.TURNING else 80_000,
-            better_opportunity_apr=1e6,
+            better_opportunity_apr=100,
             loop_interval_seconds=CHECK_SECONDS,
         ),
     )

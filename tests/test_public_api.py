@@ -9,7 +9,7 @@ EXPORTS = {
     "hedgerow.config": [
         "Home",
         "HomeMode",
-        "Setting",
+        "SettingRow",
         "Settings",
         "config_table",
         "decode_config",

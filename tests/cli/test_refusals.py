@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.config import Setting, config_table
-from hedgerow.config.setting import Kind
+from hedgerow.config import config_table
+from hedgerow.domain.settings.rows import Kind, SettingRow
 from support.command_runner import EAGER, Shell, write_config
 
 ON_A_HOME = ("run", "scan", "status", "close", "adopt", "reconcile", "halt", "resume", "config")
@@ -18,7 +18,7 @@ WRONG = {
     Kind.COUNT: "1.5",
     Kind.FLAG: "1",
     Kind.CHOICE: '"perhaps"',
-    Kind.POLICY: "0",
+    Kind.CLASS: "0",
 }
 
 
@@ -37,13 +37,13 @@ def refused_and_unchanged(shell: Shell, place: Path, *words: object) -> str:
     return line
 
 
-def one_key(row: Setting, value: str) -> str:
+def one_key(row: SettingRow, value: str) -> str:
     pair = f'{{"{row.key}": {value}}}'
     return f'{{"{row.section}": {pair}}}' if row.section else pair
 
 
 @pytest.mark.parametrize("row", config_table(), ids=lambda row: row.name)
-def test_a_key_of_the_wrong_type_is_refused(row: Setting, shell: Shell, place: Path) -> None:
+def test_a_key_of_the_wrong_type_is_refused(row: SettingRow, shell: Shell, place: Path) -> None:
     (place / "c.json").write_text(one_key(row, WRONG[row.kind]), encoding="utf-8")
     line = refused_and_unchanged(shell, place, "run", "--once", "--paper", "--config", "c.json")
     assert line == f"c.json: {row.name} is {WRONG[row.kind]}; allowed: {row.allowed}"
@@ -51,11 +51,15 @@ def test_a_key_of_the_wrong_type_is_refused(row: Setting, shell: Shell, place: P
 
 @pytest.mark.parametrize(
     "row",
-    [row for row in config_table() if row.kind in {Kind.NUMBER, Kind.AMOUNT, Kind.COUNT}],
+    [row for row in config_table() if row.kind.is_number],
     ids=lambda row: row.name,
 )
-def test_a_key_out_of_range_is_refused(row: Setting, shell: Shell, place: Path) -> None:
-    for value in (row.low - 1, row.high + 1):
+def test_a_key_out_of_range_is_refused(row: SettingRow, shell: Shell, place: Path) -> None:
+    setting = row.setting
+    for value in (
+        *(low - 1 for low in (setting.ge, setting.gt) if low is not None),
+        *(high + 1 for high in (setting.le, setting.lt) if high is not None),
+    ):
         (place / "c.json").write_text(one_key(row, str(value)), encoding="utf-8")
         line = refused_and_unchanged(shell, place, "demo", "--config", "c.json")
         assert line.endswith(f"; allowed: {row.allowed}")

@@ -39,7 +39,7 @@ from support.bot_harness import OPENED, BotHarness
 from support.views import NOW, account, listing, market_of, pair_of
 from support.worlds import SYMBOL, Listing, ScriptedMarketData
 
-PATIENT = PositionManagement(max_position_age_hours=1e5, fee_coverage_multiplier=1e6)
+PATIENT = PositionManagement(max_position_age_hours=87_600, fee_coverage_multiplier=1000)
 OTHER = "BBBUSDT"
 
 
@@ -185,7 +185,7 @@ def test_money_that_leaves_without_a_row_of_the_statement_halts_openings(monkeyp
 
 
 def test_money_that_is_back_within_minutes_halts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = PositionManagement(max_position_age_hours=1e5, fee_coverage_multiplier=1e6, loop_interval_seconds=30)
+    quick = PositionManagement(max_position_age_hours=87_600, fee_coverage_multiplier=1000, loop_interval_seconds=30)
     harness = harness_of(parameters=StrategyParameters(position_management=quick))
     harness.run(0.2)
 
@@ -281,7 +281,7 @@ def test_a_hedge_closed_by_its_health_is_not_opened_again_at_once() -> None:
 # --- closing for profit ----------------------------------------------------------------------------------------------
 
 AGED = StrategyParameters(
-    position_management=PositionManagement(max_position_age_hours=2, fee_coverage_multiplier=1e6),
+    position_management=PositionManagement(max_position_age_hours=2, fee_coverage_multiplier=1000),
     funding_rate_strategy=FundingRateStrategy(min_funding_apr=0.15),
 )
 

@@ -18,7 +18,7 @@ from support.bot_harness import BotHarness
 from support.worlds import SYMBOL, Listing, ScriptedMarketData
 
 PATIENT = StrategyParameters(
-    position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6),
+    position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=87_600),
     execution=ExecutionLimits(flatten_after_seconds=5),
 )
 CALM = replace(PATIENT, funding_rate_strategy=FundingRateStrategy(min_funding_apr=5.0))

@@ -40,7 +40,7 @@ EAGER = StrategyParameters(
 )
 HOLD = StrategyParameters(
     funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
-    position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6),
+    position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=87_600),
 )
 
 

@@ -19,7 +19,7 @@ from support.bot_harness import OPENED, BotHarness
 from support.worlds import SYMBOL, Listing, ScriptedMarketData
 
 PATIENT = StrategyParameters(
-    position_management=PositionManagement(max_position_age_hours=1e5, fee_coverage_multiplier=1e6)
+    position_management=PositionManagement(max_position_age_hours=87_600, fee_coverage_multiplier=1000)
 )
 CHECK = OPENED + timedelta(minutes=25)
 """A check falls on it."""

@@ -120,7 +120,7 @@ def _with_better(gain_rate: str, *, since_hours: float = 0.0) -> ScriptedMarketD
 
 
 def _one_print(**management: object) -> StrategyParameters:
-    chosen: dict[str, object] = {"fee_coverage_multiplier": 1e6, **management}
+    chosen: dict[str, object] = {"fee_coverage_multiplier": 1000, **management}
     return StrategyParameters(
         funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
         position_management=PositionManagement(**chosen),  # type: ignore[arg-type] # a test's shorthand
@@ -271,7 +271,7 @@ def test_of_several_reasons_the_first_of_the_guides_order_is_given(out_of_reach:
         [Listing(rate=COVERS, interval_hours=1), Listing(OTHER, rate="0.0039", interval_hours=1)]
     )
     market_data.set_rate(OPENED + timedelta(hours=3), "0.009", symbol=OTHER)
-    harness = BotHarness(market_data, parameters=_one_print(max_position_age_hours=1e6, better_opportunity_apr=1e6))
+    harness = BotHarness(market_data, parameters=_one_print(max_position_age_hours=87_600, better_opportunity_apr=100))
     harness.run(0.5)
     harness.wait(6)
     harness.world.shock(SYMBOL, Decimal("1.01"))
@@ -280,9 +280,9 @@ def test_of_several_reasons_the_first_of_the_guides_order_is_given(out_of_reach:
     harness.parameters = StrategyParameters(
         funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1, exit_funding_apr=99.0),
         position_management=PositionManagement(
-            fee_coverage_multiplier=1.5 if out_of_reach < 3 else 1e6,
-            max_position_age_hours=5 if out_of_reach < 4 else 1e6,
-            better_opportunity_apr=0.1 if out_of_reach < 5 else 1e6,
+            fee_coverage_multiplier=1.5 if out_of_reach < 3 else 1000,
+            max_position_age_hours=5 if out_of_reach < 4 else 87_600,
+            better_opportunity_apr=0.1 if out_of_reach < 5 else 100,
         ),
         risk_management=RiskManagement(
             emergency_stop_loss=-0.005 if out_of_reach < 1 else -0.9, stop_on=StopOn.PERP_LEG

@@ -46,7 +46,7 @@ from support.worlds import SYMBOL, Listing, ScriptedMarketData
 OTHER = "BBBUSDT"
 CALM = StrategyParameters(
     funding_rate_strategy=FundingRateStrategy(min_funding_apr=5.0),
-    position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6),
+    position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=87_600),
 )
 """Nothing is opened by the policy, and nothing closed for profit: only reconciliation and health act."""
 

@@ -34,7 +34,7 @@ from support.worlds import SYMBOL
 MAKER = StrategyParameters(
     execution=ExecutionLimits(style=ExecutionStyle.MAKER, max_naked_equity_fraction=Decimal("0.1")),
     funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
-    position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6),
+    position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=87_600),
 )
 """An opening of several slices, each of which rests for 45 s before it is taken."""
 RESTS = 20 / 3600
@@ -133,7 +133,7 @@ def test_a_close_during_a_closing_by_rule_opens_nothing_after_it(tmp_path: Path)
     young = StrategyParameters(
         execution=MAKER.execution,
         funding_rate_strategy=MAKER.funding_rate_strategy,
-        position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=0.4),
+        position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=0.4),
     )
     harness, mailbox = BotHarness(parameters=young, latency_seconds=0.05), mailbox_in(tmp_path / "r")
     began: list[bool] = []

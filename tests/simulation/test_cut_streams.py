@@ -48,7 +48,7 @@ CUTS = 10
 TRADING = StrategyParameters(
     funding_rate_strategy=FundingRateStrategy(min_funding_apr=0.05),
     position_management=PositionManagement(
-        max_position_age_hours=0.01, loop_interval_seconds=INTERVAL, fee_coverage_multiplier=1e6
+        max_position_age_hours=0.01, loop_interval_seconds=INTERVAL, fee_coverage_multiplier=1000
     ),
 )
 """Closed and opened again in every check."""

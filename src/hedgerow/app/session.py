@@ -34,7 +34,7 @@ from hedgerow.store.account_lock import AccountLock, LogLock
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.store.sqlite import SqliteStore
 from hedgerow.store.sqlite_reader import SqliteReader
-from hedgerow.strategy.policies import HOUSE_POLICIES, load_policy
+from hedgerow.strategy.policies import BUILT_IN_POLICIES, load_policy
 
 __all__ = ["Session", "open_session", "read_ledger", "read_settings", "settings_or_preset"]
 
@@ -131,7 +131,7 @@ def read_settings(home: Home, config: Path | None, ma_periods: int | None = None
     """
     settings = load_settings(config or home.config, named=config is not None)
     folder = str(home.folder.resolve())
-    if settings.parameters.policy not in HOUSE_POLICIES and folder not in sys.path:
+    if settings.parameters.policy not in BUILT_IN_POLICIES and folder not in sys.path:
         sys.path.append(folder)
     return with_overrides(settings, ma_periods=ma_periods)
 

@@ -23,8 +23,9 @@ from hedgerow.cli.tables import Column, screen_width, show_table
 from hedgerow.config import Settings, config_table, in_words, render_config
 from hedgerow.config.presets import preset_text
 from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.settings.rows import FileValue, SettingRow
 from hedgerow.strategy.policies import load_policy, policy_settings
-from hedgerow.strategy.policy_settings import SECTION, file_value
+from hedgerow.strategy.policy_settings import SECTION
 
 __all__ = ["config"]
 
@@ -44,24 +45,21 @@ KeyArgument = Annotated[
 
 
 class _Row(Struct, frozen=True, kw_only=True):
-    """One setting, of the bot or of the user's own policy."""
+    """One setting, of the bot or of the user's own policy, and its present value."""
 
-    section: str
-    key: str
-    value: object
-    default: object
-    allowed: str
-    meaning: str
+    setting: SettingRow
+    value: FileValue
 
     @property
     def name(self) -> str:
         """The key with its section."""
-        return f"{self.section}.{self.key}" if self.section else self.key
+        return self.setting.name
 
     @property
     def cells(self) -> list[str]:
         """The setting in words, without its meaning."""
-        return [self.key, in_words(self.value), in_words(self.default), self.allowed]
+        setting = self.setting
+        return [setting.key, in_words(self.value), in_words(setting.default), setting.allowed]
 
 
 def config(
@@ -97,28 +95,11 @@ def config(
 def _rows(settings: Settings) -> list[_Row]:
     """Return the settings in the order of the file, those that the policy's class declares at the end."""
     parameters = settings.parameters
-    rows = [
-        _Row(
-            section=row.section,
-            key=row.key,
-            value=row.shown(parameters),
-            default=row.default,
-            allowed=row.allowed,
-            meaning=row.meaning,
-        )
-        for row in config_table()
-    ]
     load_policy(parameters.policy, parameters)
-    return rows + [
-        _Row(
-            section=SECTION,
-            key=row.key,
-            value=file_value(parameters.policy_settings.get(row.key, row.default)),
-            default=row.default,
-            allowed=row.allowed,
-            meaning=row.meaning,
-        )
-        for row in policy_settings(parameters.policy)
+    own = policy_settings(parameters.policy)
+    return [
+        *(_Row(setting=row, value=row.shown(parameters)) for row in config_table()),
+        *(_Row(setting=row, value=row.given(parameters.policy_settings)) for row in own),
     ]
 
 
@@ -128,11 +109,13 @@ def _named(key: str, rows: list[_Row]) -> list[_Row]:
     Raises:
         ConfigError: there are none; names the nearest.
     """
-    found = [row for row in rows if key in {row.name, row.key}] or [row for row in rows if row.section == key]
+    found = [row for row in rows if key in {row.name, row.setting.key}] or [
+        row for row in rows if row.setting.section == key
+    ]
     if found:
         return found
-    names = {name: row.name for row in rows for name in (row.key, row.name)} | {
-        row.section: row.section for row in rows
+    names = {name: row.name for row in rows for name in (row.setting.key, row.name)} | {
+        row.setting.section: row.setting.section for row in rows
     }
     nearest = get_close_matches(key, names, n=1, cutoff=0.0)[0]
     raise ConfigError(f"config {key}: there is no such setting; the nearest one is {names[nearest]}")
@@ -142,17 +125,21 @@ def _document(rows: list[_Row], settings: Settings, *, whole: bool) -> dict[str,
     """Return the file that would give these values: every key, in the file's units."""
     document: dict[str, Any] = dict(render_config(settings.parameters)) if whole else {}
     for row in rows:
-        holder: dict[str, Any] = document.setdefault(row.section, {}) if row.section else document
-        holder[row.key] = row.value
+        holder: dict[str, Any] = document.setdefault(row.setting.section, {}) if row.setting.section else document
+        holder[row.setting.key] = row.value
     return document
 
 
 def _show_one(row: _Row) -> None:
     """Show one setting with all that is known of it."""
     say(row.name, style="bold")
-    for name, text in (("value", in_words(row.value)), ("default", in_words(row.default)), ("allowed", row.allowed)):
+    for name, text in (
+        ("value", in_words(row.value)),
+        ("default", in_words(row.setting.default)),
+        ("allowed", row.setting.allowed),
+    ):
         say(f"  {name:<8} {text}")
-    say(f"  {row.meaning}")
+    say(f"  {row.setting.meaning}")
     if not row.name.startswith(f"{SECTION}."):
         say("  Advice: docs/guide.md")
 
@@ -160,9 +147,9 @@ def _show_one(row: _Row) -> None:
 def _show_sections(rows: list[_Row]) -> None:
     wide = screen_width() is None
     say("Configuration", style="bold")
-    for section in dict.fromkeys(row.section for row in rows):
-        shown = [row for row in rows if row.section == section]
-        cells = [[*row.cells, row.meaning] if wide else row.cells for row in shown]
+    for section in dict.fromkeys(row.setting.section for row in rows):
+        shown = [row for row in rows if row.setting.section == section]
+        cells = [[*row.cells, row.setting.meaning] if wide else row.cells for row in shown]
         show_table(section or GENERAL, (*COLUMNS, MEANING) if wide else COLUMNS, cells)
     if not wide:
         say("hedgerow config KEY shows one of them in full, with what it means.")

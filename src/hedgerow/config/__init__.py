@@ -2,13 +2,13 @@
 
 from hedgerow.config.home import Home, HomeMode
 from hedgerow.config.loading import Settings, decode_config, load_settings, with_overrides
-from hedgerow.config.setting import Setting
 from hedgerow.config.table import config_table, default_config_text, in_words, render_config, settings_in_words
+from hedgerow.domain.settings.rows import SettingRow
 
 __all__ = [
     "Home",
     "HomeMode",
-    "Setting",
+    "SettingRow",
     "Settings",
     "config_table",
     "decode_config",

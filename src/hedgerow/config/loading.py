@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from hedgerow.config.plausibility import losing, refused
 from hedgerow.config.presets import PRESETS, PresetName
-from hedgerow.config.setting import Setting
 from hedgerow.config.table import SETTINGS
 from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.settings.rows import SettingRow
 from hedgerow.strategy.parameters import PolicyValue, StrategyParameters
 from hedgerow.strategy.policy_settings import SECTION as POLICY_SECTION
 
@@ -198,7 +198,7 @@ def _group(section: str, content: object) -> Struct:
     fields: dict[str, object] = {}
     for key, value in _uncommented(cast("dict[str, object]", content)).items():
         setting = _known(section, key)
-        fields[setting.inner] = _accepted(setting, value)
+        fields[setting.field] = _accepted(setting, value)
     try:
         defaults: Struct = getattr(StrategyParameters(), section)
         return replace(defaults, **fields)
@@ -219,14 +219,14 @@ def _policy_settings(content: object) -> dict[str, PolicyValue]:
     return found
 
 
-def _accepted(setting: Setting, raw: object) -> object:
+def _accepted(setting: SettingRow, raw: object) -> object:
     try:
         return setting.accept(raw)
     except ValueError as error:
         raise ValueError(f"{setting.name} is {_shown(raw)}; allowed: {error}") from error
 
 
-def _known(section: str, key: str) -> Setting:
+def _known(section: str, key: str) -> SettingRow:
     """Return the row of a key, or raise ValueError with what was probably meant."""
     found = next((row for row in SETTINGS if (row.section, row.key) == (section, key)), None)
     if found is not None:

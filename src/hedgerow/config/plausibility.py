@@ -4,8 +4,10 @@ The figures are those of docs/guide.md, "What it earns and what it costs": a rou
 (spot) and two of 0.035 % (perpetual).
 """
 
+from collections.abc import Mapping
 from typing import Final
 
+from hedgerow.config.table import SETTINGS
 from hedgerow.domain.money import BPS
 from hedgerow.strategy.parameters import StrategyParameters
 
@@ -17,18 +19,11 @@ USUAL_SPREAD_BPS: Final = 15
 """What the guide lets the spot book cost at most; a stop must be further away than that and the fees."""
 HOURS_A_YEAR: Final = 8760
 SHORTEST_INTERVAL_HOURS: Final = 1
-ONE_PERCENT: Final = 0.01
 _DEFAULTS: Final = StrategyParameters()
-_PERCENTS: Final = (
-    ("funding_rate_strategy", "min_funding_apr", "min_funding_apr"),
-    ("funding_rate_strategy", "exit_funding_apr", "exit_funding_apr"),
-    ("position_management", "better_opportunity_apr", "better_opportunity_apr_points"),
-    ("risk_management", "emergency_stop_loss", "emergency_stop_loss_pct"),
-)
-"""Section, field and key of the values that are percent in the file and usually one or more."""
 FILTER_OFF_BPS: Final = 10_000
 """A spread or discount of the whole price switches its filter off."""
-LEAST_DAILY_LOSS: Final = 0.001
+LEAST_PERCENT: Final[Mapping[str, float]] = {"daily_loss_limit_pct": 0.1}
+"""Percentages below which a fraction was probably meant; of all other keys 1."""
 
 
 def refused(parameters: StrategyParameters) -> str | None:
@@ -64,17 +59,11 @@ def losing(parameters: StrategyParameters) -> tuple[str, ...]:
 
 def _fractions(parameters: StrategyParameters) -> tuple[str, ...]:
     lines: list[str] = []
-    for section, field, key in _PERCENTS:
-        value = float(getattr(getattr(parameters, section), field))
-        if 0 < abs(value) < ONE_PERCENT:
-            shown, meant = _percent(value), f"{value * 10_000:g}"
-            lines.append(f"{key} is {shown}: that is {shown} percent; if {meant} percent is meant, write {meant}")
-    limit = parameters.risk_management.daily_loss_limit
-    if limit is not None and limit < LEAST_DAILY_LOSS:
-        shown, meant = _percent(float(limit)), f"{float(limit) * 10_000:g}"
-        lines.append(
-            f"daily_loss_limit_pct is {shown}: that is {shown} percent; if {meant} percent is meant, write {meant}"
-        )
+    for row in SETTINGS:
+        value = row.shown(parameters)
+        if row.is_percent and value is not None and 0 < abs(float(value)) < LEAST_PERCENT.get(row.key, 1):
+            shown, meant = f"{value:.6g}", f"{float(value) * 100:g}"
+            lines.append(f"{row.key} is {shown}: that is {shown} percent; if {meant} percent is meant, write {meant}")
     return tuple(lines)
 
 

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.config.setting import ConfigValue
 from hedgerow.config.table import config_table, default_config_text
+from hedgerow.domain.settings.rows import FileValue
 from hedgerow.strategy.parameters import (
     CapitalManagement,
     FundingRateStrategy,
@@ -151,9 +151,9 @@ def preset_text(name: PresetName) -> str:
     preset = PRESETS[name]
     if name is PresetName.GUIDE:
         return default_config_text()
-    sections: dict[str, dict[str, ConfigValue]] = {}
+    sections: dict[str, dict[str, FileValue]] = {}
     for row in config_table():
-        if not row.section or not (row.in_guide or row.name in preset.reasons):
+        if not row.section or not (row.setting.in_guide or row.name in preset.reasons):
             continue
         section = sections.setdefault(row.section, {})
         if row.name in preset.reasons:

@@ -6,6 +6,7 @@ The transition table that moves it lives in ``hedgerow.strategy.hedging.machine`
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from hedgerow.domain.commands import PlaceOrder, TransferFunds
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import Reason
+from hedgerow.domain.settings.declaration import Setting, Unit
 
 __all__ = [
     "RESTING_GAP",
@@ -97,36 +99,82 @@ class Preparation(StrEnum):
 class ExecutionLimits(Struct, frozen=True, kw_only=True):
     """Price caps and bounds of a job; the defaults are those of the configuration's ``execution`` section."""
 
-    price_cap_bps: Decimal = Decimal(10)
-    """Worst price accepted, from the touch."""
-    widen_after_2s_bps: Decimal = Decimal(5)
-    """Added to the cap once a leg has been naked for 2 s."""
-    widen_after_5s_bps: Decimal = Decimal(20)
-    """Added to the cap once a leg has been naked for 5 s."""
-    flatten_after_seconds: float = 30
-    """After this the open part is unwound instead of completed."""
-    max_cap_bps: Decimal = Decimal(200)
-    """Widest cap ever used, reached while NAKED."""
-    max_naked_seconds: float = 5
-    """A leg naked for longer is reported."""
-    max_naked_equity_fraction: Decimal = Decimal("0.05")
-    """Largest slice, hence largest intended exposure, as a part of equity; twice the minimum notional always may be.
-
-    A pair of which two lots are worth more than both is not opened.
-    """
-    slice_depth_fraction: Decimal = Decimal("0.2")
-    """Largest slice as a fraction of the depth within the cap."""
-    book_stale_seconds: float = 3
-    """A book older than this is not traded on."""
-    settlement_guard_seconds: float = 60
-    """No new leading slice this close to a settlement, before or after; 0 switches the rule off."""
-    style: ExecutionStyle = ExecutionStyle.TAKER
-    maker_timeout_seconds: float = 45
-    """A leading slice that was not filled by resting for so long is taken."""
-    max_order_usd: Decimal | None = None
-    """Largest order in quote units, larger ones are split; None = no limit."""
-    max_resting_loss_usd: Decimal = Decimal(100)
-    """Most that a resting order may lose if nobody is there to hedge it: its notional x ``RESTING_GAP``."""
+    price_cap_bps: Annotated[
+        Decimal,
+        Setting(text="worst price accepted, {unit} from the best one", gt=0, le=1000, unit=Unit.BASIS_POINTS),
+    ] = Decimal(10)
+    widen_after_2s_bps: Annotated[
+        Decimal,
+        Setting(text="added to the cap once a leg was naked for 2 s", ge=0, le=1000, unit=Unit.BASIS_POINTS),
+    ] = Decimal(5)
+    widen_after_5s_bps: Annotated[
+        Decimal,
+        Setting(text="added to the cap once a leg was naked for 5 s", ge=0, le=1000, unit=Unit.BASIS_POINTS),
+    ] = Decimal(20)
+    flatten_after_seconds: Annotated[
+        float,
+        Setting(text="then the open part is undone, not completed, {unit}", gt=0, le=600, unit=Unit.SECONDS),
+    ] = 30
+    max_cap_bps: Annotated[
+        Decimal, Setting(text="widest cap ever used, {unit}", gt=0, le=2000, unit=Unit.BASIS_POINTS)
+    ] = Decimal(200)
+    """Reached while NAKED."""
+    max_naked_seconds: Annotated[
+        float, Setting(text="a leg naked for longer is reported, {unit}", gt=0, le=600, unit=Unit.SECONDS)
+    ] = 5
+    max_naked_equity_fraction: Annotated[
+        Decimal,
+        Setting(
+            text="most that may be unhedged, as a part of equity; twice the exchange's minimum always may",
+            gt=0,
+            le=1,
+        ),
+    ] = Decimal("0.05")
+    """Hence the largest slice. A pair of which two lots are worth more than both is not opened."""
+    slice_depth_fraction: Annotated[
+        Decimal, Setting(text="largest slice, as a part of the depth within the cap", gt=0, le=1)
+    ] = Decimal("0.2")
+    book_stale_seconds: Annotated[
+        float, Setting(text="an older order book is not traded on, {unit}", gt=0, le=60, unit=Unit.SECONDS)
+    ] = 3
+    settlement_guard_seconds: Annotated[
+        float,
+        Setting(text="no new slice this close to a settlement, {unit}; 0 = off", ge=0, le=3600, unit=Unit.SECONDS),
+    ] = 60
+    """Before or after it; of the leading leg."""
+    style: Annotated[
+        ExecutionStyle,
+        Setting(
+            text="how the first leg is placed: taker = capped orders that fill or expire; maker = they rest first",
+            is_choice=True,
+        ),
+    ] = ExecutionStyle.TAKER
+    maker_timeout_seconds: Annotated[
+        float,
+        Setting(
+            text="maker: a slice that rested for longer is taken, {unit}",
+            ge=1,
+            le=600,
+            unit=Unit.SECONDS,
+            is_choice=True,
+        ),
+    ] = 45
+    max_order_usd: Annotated[
+        Decimal | None,
+        Setting(text="largest order, {unit}; larger ones are split", ge=20, le=10**9, unit=Unit.USDT, is_choice=True),
+    ] = None
+    """None = no limit."""
+    max_resting_loss_usd: Annotated[
+        Decimal,
+        Setting(
+            text="maker: most that a resting spot order may lose while nobody is there, {unit}; twice that may rest",
+            gt=0,
+            le=10**9,
+            unit=Unit.USDT,
+            is_choice=True,
+        ),
+    ] = Decimal(100)
+    """Its notional x ``RESTING_GAP``."""
 
 
 class ExecutionPlan(Struct, frozen=True, kw_only=True):

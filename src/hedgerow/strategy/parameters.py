@@ -1,18 +1,20 @@
-"""Every threshold of the strategy as one immutable value, decoded from the configuration.
+"""Every setting of the strategy, declared once: name, range, unit, meaning and default; one immutable value of them.
 
-Ratios, APRs and limits are fractions here (15 % is 0.15); percent exists only in the file and on screens.
+The numbers of a declaration are in the file's unit, the default and the field's value in the field's: APRs and limits
+that are percent in the file are fractions here (15 % is 0.15).
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from hedgerow.domain.execution import ExecutionLimits
-from hedgerow.domain.money import ONE, ZERO
+from hedgerow.domain.settings.declaration import Setting, Unit
+from hedgerow.domain.settings.rows import check_ranges
 
 __all__ = [
     "LEVERAGE",
@@ -34,11 +36,6 @@ LEVERAGE: Final = 1
 
 PolicyValue: TypeAlias = bool | int | float | Decimal | str | None
 """What a key of a policy's own settings may hold."""
-
-
-def _require(*, ok: bool, what: str) -> None:
-    if not ok:
-        raise ValueError(what)
 
 
 class SamePair(StrEnum):
@@ -84,99 +81,174 @@ class AfterEmergency(StrEnum):
     """The pair is left alone, longer after each time; other pairs may be opened."""
 
 
-class CapitalManagement(Struct, frozen=True, kw_only=True):
+class _Section(Struct, frozen=True, kw_only=True):
+    """A section of the file, whose numbers are within their ranges."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+class CapitalManagement(_Section, frozen=True, kw_only=True):
     """How much money is used."""
 
-    capital_fraction: Decimal = Decimal("0.95")
-    """Part of the smaller wallet used per leg, after rebalancing; in (0, 1]."""
-    min_capital_usd: Decimal = Decimal(50)
-    """Both legs together; nothing is opened with less."""
-    max_capital_usd: Decimal | None = None
-    """Both legs together; None = no limit."""
+    capital_fraction: Annotated[
+        Decimal, Setting(text="part of the smaller wallet used per leg", gt=0, le=1, in_guide=True)
+    ] = Decimal("0.95")
+    """After rebalancing."""
+    min_capital_usd: Annotated[
+        Decimal, Setting(text="nothing is opened with less, both legs together", ge=0, le=10**9, unit=Unit.USDT)
+    ] = Decimal(50)
+    max_capital_usd: Annotated[
+        Decimal | None, Setting(text="most that is used, both legs together", gt=0, le=10**9, unit=Unit.USDT)
+    ] = None
+    """None = no limit."""
 
     def __post_init__(self) -> None:
-        _require(ok=ZERO < self.capital_fraction <= ONE, what="capital_fraction is in (0, 1]")
-        _require(ok=self.min_capital_usd >= 0, what="min_capital_usd is not negative")
-        maximum = self.max_capital_usd
-        _require(ok=maximum is None or maximum >= self.min_capital_usd, what="max_capital_usd is at least the minimum")
+        super().__post_init__()
+        if self.max_capital_usd is not None and self.max_capital_usd < self.min_capital_usd:
+            raise ValueError("max_capital_usd is at least the minimum")
 
 
-class FundingRateStrategy(Struct, frozen=True, kw_only=True):
+class FundingRateStrategy(_Section, frozen=True, kw_only=True):
     """What makes a pair attractive."""
 
-    min_funding_apr: float = 0.15
-    use_funding_ma: bool = True
-    """False: the predicted rate alone is the signal."""
-    funding_ma_periods: int = 10
-    """Settled rates in the moving average."""
-    min_volume_usd: Decimal = Decimal(5_000_000)
-    """24 h quote volume of the perpetual."""
-    max_spread_bps: Decimal = Decimal(15)
-    """Of the spot book, from its middle."""
-    max_entry_discount_bps: Decimal = Decimal(15)
-    """How far the perpetual's bid may lie below the spot ask."""
-    max_entry_premium_bps: Decimal = Decimal(200)
-    """How far the perpetual's bid may lie above the spot ask: beyond it the legs may not be one coin."""
-    exit_funding_apr: float = 0.0
-    """A held pair whose signal is below this is closed."""
+    min_funding_apr: Annotated[
+        float, Setting(text="least funding APR to open, {unit}", ge=0, le=10_000, unit=Unit.PERCENT, in_guide=True)
+    ] = 0.15
+    use_funding_ma: Annotated[
+        bool,
+        Setting(text="rank by the moving average of settled rates; false: by the predicted rate", in_guide=True),
+    ] = True
+    funding_ma_periods: Annotated[
+        int, Setting(text="settled rates in the moving average; 1 to 50 is usual", ge=1, le=1000, in_guide=True)
+    ] = 10
+    min_volume_usd: Annotated[
+        Decimal, Setting(text="least 24 h volume of the perpetual, {unit}", ge=0, le=10**12, unit=Unit.USDT)
+    ] = Decimal(5_000_000)
+    max_spread_bps: Annotated[
+        Decimal, Setting(text="widest spot spread to open, {unit}", ge=0, le=10_000, unit=Unit.BASIS_POINTS)
+    ] = Decimal(15)
+    """From the middle of the book."""
+    max_entry_discount_bps: Annotated[
+        Decimal,
+        Setting(
+            text="how far the perpetual's bid may lie below the spot ask to open, {unit}",
+            ge=-10_000,
+            le=10_000,
+            unit=Unit.BASIS_POINTS,
+        ),
+    ] = Decimal(15)
+    max_entry_premium_bps: Annotated[
+        Decimal,
+        Setting(
+            text="how far the perpetual's bid may lie above the spot ask to open, {unit}",
+            ge=0,
+            le=10_000,
+            unit=Unit.BASIS_POINTS,
+        ),
+    ] = Decimal(200)
+    """Beyond it the legs may not be one coin."""
+    exit_funding_apr: Annotated[
+        float,
+        Setting(text="a held pair below this APR is closed, {unit}", ge=-10_000, le=10_000, unit=Unit.PERCENT),
+    ] = 0.0
 
-    def __post_init__(self) -> None:
-        _require(ok=self.funding_ma_periods >= 1, what="funding_ma_periods is at least 1")
-        _require(ok=self.min_volume_usd >= 0, what="min_volume_usd is not negative")
-        _require(ok=self.max_spread_bps >= 0, what="max_spread_bps is not negative")
-        _require(ok=self.max_entry_premium_bps >= 0, what="max_entry_premium_bps is not negative")
 
-
-class PositionManagement(Struct, frozen=True, kw_only=True):
+class PositionManagement(_Section, frozen=True, kw_only=True):
     """How long a pair is held."""
 
-    fee_coverage_multiplier: float = 1.5
-    max_position_age_hours: float = 24.0
-    loop_interval_seconds: float = 300.0
-    better_opportunity_apr: float = 0.10
-    """Least gain in APR, as a fraction, that another pair must offer."""
-    better_opportunity_min_hours: float = 4.0
-    same_pair: SamePair = SamePair.CLOSE
-    adopt: AdoptMode = AdoptMode.BALANCED
-    max_exit_cost_bps: Decimal = Decimal(50)
-    """Most that closing may cost in prices, of one leg: while it costs more, exits that are not urgent wait."""
+    fee_coverage_multiplier: Annotated[
+        float, Setting(text="close once funding is this many times all fees", gt=0, le=1000, in_guide=True)
+    ] = 1.5
+    max_position_age_hours: Annotated[
+        float, Setting(text="close after this time, {unit}", gt=0, le=87_600, unit=Unit.HOURS, in_guide=True)
+    ] = 24.0
+    loop_interval_seconds: Annotated[
+        float,
+        Setting(text="time between checks, {unit}; 60 or more", ge=1, le=86_400, unit=Unit.SECONDS, in_guide=True),
+    ] = 300.0
+    better_opportunity_apr: Annotated[
+        float,
+        Setting(
+            text="move when another pair offers this many APR points more",
+            ge=0,
+            le=10_000,
+            unit=Unit.PERCENT,
+            key="better_opportunity_apr_points",
+        ),
+    ] = 0.10
+    better_opportunity_min_hours: Annotated[
+        float, Setting(text="hold at least this long before moving, {unit}", ge=0, le=87_600, unit=Unit.HOURS)
+    ] = 4.0
+    same_pair: Annotated[
+        SamePair, Setting(text="fees covered and still the best pair: close, or roll without orders")
+    ] = SamePair.CLOSE
+    adopt: Annotated[AdoptMode, Setting(text="take over a balanced position found on the exchange, or never")] = (
+        AdoptMode.BALANCED
+    )
+    max_exit_cost_bps: Annotated[
+        Decimal,
+        Setting(
+            text="most that prices may cost to close, {unit} of one leg; else it waits, 8 h at most",
+            gt=0,
+            le=10_000,
+            unit=Unit.BASIS_POINTS,
+        ),
+    ] = Decimal(50)
+    """Exits that are not urgent wait while closing costs more."""
 
-    def __post_init__(self) -> None:
-        _require(ok=self.fee_coverage_multiplier > 0, what="fee_coverage_multiplier is positive")
-        _require(ok=self.max_position_age_hours > 0, what="max_position_age_hours is positive")
-        _require(ok=self.loop_interval_seconds >= 1, what="loop_interval_seconds is at least 1")
-        _require(ok=self.better_opportunity_min_hours >= 0, what="better_opportunity_min_hours is not negative")
-        _require(ok=self.max_exit_cost_bps > 0, what="max_exit_cost_bps is positive")
 
-
-class RiskManagement(Struct, frozen=True, kw_only=True):
+class RiskManagement(_Section, frozen=True, kw_only=True):
     """When to leave at any price."""
 
-    emergency_stop_loss: float = -0.10
-    """Fraction of the entry notional of one leg; negative."""
-    stop_on: StopOn = StopOn.PAIR
-    after_emergency: AfterEmergency = AfterEmergency.HALT
-    daily_loss_limit_usd: Decimal | None = None
-    """Most that a UTC day may lose, quote units; None = no such limit."""
-    daily_loss_limit: Decimal | None = None
-    """The same as a fraction of the equity at the day's first check; of two limits the lower one counts."""
-    daily_loss_action: DailyLossAction = DailyLossAction.HALT
-
-    def __post_init__(self) -> None:
-        _require(ok=self.emergency_stop_loss < 0, what="emergency_stop_loss is negative")
-        for limit in (self.daily_loss_limit_usd, self.daily_loss_limit):
-            _require(ok=limit is None or limit > 0, what="a daily loss limit is positive")
+    emergency_stop_loss: Annotated[
+        float,
+        Setting(
+            text="close when PnL falls below this, {unit} of one leg at entry",
+            ge=-100,
+            lt=0,
+            unit=Unit.PERCENT,
+            key="emergency_stop_loss_pct",
+            in_guide=True,
+        ),
+    ] = -0.10
+    """Of the entry notional."""
+    stop_on: Annotated[StopOn, Setting(text="PnL that the stop watches: of the pair, or of the short alone")] = (
+        StopOn.PAIR
+    )
+    after_emergency: Annotated[
+        AfterEmergency,
+        Setting(text="emergency stop, liquidation, lost leg: halt openings, or rest the pair"),
+    ] = AfterEmergency.HALT
+    daily_loss_limit_usd: Annotated[
+        Decimal | None,
+        Setting(text="openings halt when a UTC day loses more", gt=0, le=10**9, unit=Unit.USDT),
+    ] = None
+    """None = no such limit."""
+    daily_loss_limit: Annotated[
+        Decimal | None,
+        Setting(
+            text="the same, {unit} of the equity at the day's first check",
+            gt=0,
+            le=100,
+            unit=Unit.PERCENT,
+            key="daily_loss_limit_pct",
+        ),
+    ] = None
+    """Of two limits the lower one counts."""
+    daily_loss_action: Annotated[
+        DailyLossAction, Setting(text="what the limit does: halt openings, or close as well")
+    ] = DailyLossAction.HALT
 
 
 class StrategyParameters(Struct, frozen=True, kw_only=True):
-    """All groups; the defaults are the guide's, or where it has none, those of the configuration contract."""
+    """All sections; the defaults are the guide's, or where it has none, those of the configuration contract."""
 
     capital_management: CapitalManagement = CapitalManagement()
     funding_rate_strategy: FundingRateStrategy = FundingRateStrategy()
     position_management: PositionManagement = PositionManagement()
     risk_management: RiskManagement = RiskManagement()
     execution: ExecutionLimits = ExecutionLimits()
-    policy: str = "volume_farming"
-    """Name of a policy of the house, or the dotted path of a class."""
+    policy: Annotated[str, Setting(text="the rules that decide", is_class=True)] = "volume_farming"
     policy_settings: Mapping[str, PolicyValue] = msgspec.field(default_factory=dict[str, PolicyValue])
     """What the configuration says to the policy; the policy's class declares what is allowed."""

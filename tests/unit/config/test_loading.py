@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.config import Setting, Settings, config_table, decode_config, load_settings, with_overrides
-from hedgerow.config.setting import Kind
+from hedgerow.config import Settings, config_table, decode_config, load_settings, with_overrides
 from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.settings.rows import Kind, SettingRow
 from hedgerow.strategy.parameters import AdoptMode, SamePair, StopOn, StrategyParameters
 
 NAME = "config_volume_farming_strategy.json"
 ROWS = config_table()
-NUMBERS = [row for row in ROWS if row.kind in {Kind.NUMBER, Kind.AMOUNT, Kind.COUNT}]
+NUMBERS = [row for row in ROWS if row.kind.is_number]
 NUMBER_WORDS = ("true", '"5"', "[]", "{}", "NaN", "Infinity", "-Infinity")
 WRONG_TYPES = {
     Kind.NUMBER: NUMBER_WORDS,
@@ -21,11 +21,11 @@ WRONG_TYPES = {
     Kind.COUNT: (*NUMBER_WORDS, "10.5", "10.0"),
     Kind.FLAG: ("1", '"true"', "null", "[]"),
     Kind.CHOICE: ("true", "0", "null", "[]", '"market"', '""'),
-    Kind.POLICY: ("true", "0", "null", "[]", '"carrry"', '"a b.c"', '""'),
+    Kind.CLASS: ("true", "0", "null", "[]", '"carrry"', '"a b.c"', '""'),
 }
 
 
-def _file(row: Setting, value: str) -> bytes:
+def _file(row: SettingRow, value: str) -> bytes:
     pair = f'{{"{row.key}": {value}}}'
     return (f'{{"{row.section}": {pair}}}' if row.section else pair).encode()
 
@@ -40,20 +40,28 @@ def _refusal(content: bytes) -> str:
     return text.removeprefix(f"{NAME}: ")
 
 
-def _wrong_types() -> list[tuple[Setting, str]]:
+def _wrong_types() -> list[tuple[SettingRow, str]]:
     words = [(row, word) for row in ROWS for word in WRONG_TYPES[row.kind]]
     return words + [(row, "null") for row in NUMBERS if not row.optional]
 
 
-def _out_of_range() -> list[tuple[Setting, str]]:
-    step = Decimal(1)
-    cases = [(row, str(value)) for row in NUMBERS for value in (row.low - step, row.high + step, Decimal("1e999"))]
-    cases += [(row, str(row.low)) for row in NUMBERS if row.low_open]
-    return cases + [(row, str(row.high)) for row in NUMBERS if row.high_open]
+def _out_of_range() -> list[tuple[SettingRow, str]]:
+    return [
+        (row, str(value))
+        for row in NUMBERS
+        for bound, sign, is_open in (
+            (row.setting.ge, -1, False),
+            (row.setting.gt, -1, True),
+            (row.setting.le, 1, False),
+            (row.setting.lt, 1, True),
+        )
+        if bound is not None
+        for value in (bound + sign, Decimal("1e999") * sign, *([bound] if is_open else []))
+    ]
 
 
 @pytest.mark.parametrize(("row", "value"), _wrong_types(), ids=lambda part: getattr(part, "name", part))
-def test_a_value_of_the_wrong_type_is_refused_in_one_line(row: Setting, value: str) -> None:
+def test_a_value_of_the_wrong_type_is_refused_in_one_line(row: SettingRow, value: str) -> None:
     refusal = _refusal(_file(row, value))
     if value.lstrip("-") in {"NaN", "Infinity"}:
         assert refusal == f"{value} is not a number"
@@ -62,16 +70,16 @@ def test_a_value_of_the_wrong_type_is_refused_in_one_line(row: Setting, value: s
 
 
 @pytest.mark.parametrize(("row", "value"), _out_of_range(), ids=lambda part: getattr(part, "name", part))
-def test_a_value_out_of_range_is_refused_in_one_line_that_names_the_range(row: Setting, value: str) -> None:
+def test_a_value_out_of_range_is_refused_in_one_line_that_names_the_range(row: SettingRow, value: str) -> None:
     refusal = _refusal(_file(row, value))
     assert refusal.startswith(f"{row.name} is ")
     assert refusal.endswith(f"; allowed: {row.allowed}")
 
 
 @pytest.mark.parametrize("row", [row for row in NUMBERS if row.key != "max_cap_bps"], ids=lambda row: row.name)
-def test_both_ends_of_a_range_are_allowed_unless_marked_open(row: Setting) -> None:
+def test_both_ends_of_a_range_are_allowed_unless_marked_open(row: SettingRow) -> None:
     related = {"capital_management": {"min_capital_usd": 0}, "execution": {"max_cap_bps": 2000}}
-    for value in [row.low] * (not row.low_open) + [row.high] * (not row.high_open):
+    for value in (bound for bound in (row.setting.ge, row.setting.le) if bound is not None):
         section = {**related.get(row.section, {}), "_note": "", row.key: int(value)}
         decoded = decode_config(json.dumps({row.section: section}).encode(), name=NAME)
         assert row.shown(decoded) == value

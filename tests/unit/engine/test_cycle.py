@@ -12,7 +12,7 @@ from support.worlds import Listing, ScriptedMarketData
 def test_the_hedge_that_follows_a_closing_in_one_cycle_uses_the_money_that_the_closing_freed() -> None:
     eager = StrategyParameters(
         funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
-        position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=4.0),
+        position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=4.0),
     )
     harness = BotHarness(ScriptedMarketData([Listing(rate="0.0006")]), parameters=eager)
     harness.run(4.5)

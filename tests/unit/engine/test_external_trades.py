@@ -10,7 +10,7 @@ from support.bot_harness import OPENED, BotHarness
 from support.worlds import SYMBOL
 
 HOLD = StrategyParameters(
-    position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6)
+    position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=87_600)
 )
 
 

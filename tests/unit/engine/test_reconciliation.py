@@ -14,7 +14,7 @@ from support.views import short_of
 from support.worlds import SYMBOL
 
 HOLD = StrategyParameters(
-    position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6)
+    position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=87_600)
 )
 BASE = SYMBOL.removesuffix("USDT")
 
@@ -44,7 +44,7 @@ def test_legs_that_one_reading_lacks_are_neither_booked_as_gone_nor_traded(gone:
 
 
 def test_a_position_that_one_reading_shows_is_neither_adopted_nor_a_reason_to_halt() -> None:
-    flat = StrategyParameters(funding_rate_strategy=FundingRateStrategy(min_funding_apr=1000.0))
+    flat = StrategyParameters(funding_rate_strategy=FundingRateStrategy(min_funding_apr=100.0))
     harness = BotHarness(parameters=flat)
     harness.run(0.5)
     read = harness.venue.account

@@ -10,9 +10,9 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.settings.declaration import Setting, Unit
 from hedgerow.strategy.parameters import PolicyValue, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming, load_policy, policy_settings
-from hedgerow.strategy.policy_settings import file_value
 
 MODULE = "policies_with_settings"
 
@@ -209,7 +209,27 @@ def test_the_rows_say_default_range_and_meaning() -> None:
     assert rows["limit"] == (None, "a number, or null", "none = no limit")
     assert rows["steps"] == (None, "a whole number at least 0, or null", "steps")
     assert rows["on"] == (True, "true or false", "")
-    assert file_value(Decimal("2.0")) == 2
+
+
+class Declared(Struct, frozen=True):
+    """Settings that are declared as the built-in ones are."""
+
+    margin: Annotated[
+        Decimal, Setting(text="least margin, {unit}", gt=0, le=50, unit=Unit.PERCENT, key="margin_pct")
+    ] = Decimal("0.05")
+
+
+def test_a_setting_declared_as_the_built_in_ones_is_percent_in_the_file(module: ModuleType) -> None:
+    module.__dict__["Percent"] = type("Percent", (Own,), {"Settings": Declared})
+    policy = loaded("Percent", margin_pct=Decimal("2.5"))
+    assert isinstance(policy, Own)
+    assert cast("object", policy.settings) == Declared(margin=Decimal("0.025"))
+    (row,) = policy_settings(f"{MODULE}.Percent")
+    assert (row.name, row.default, row.meaning) == ("policy_settings.margin_pct", 5, "least margin, percent")
+    with pytest.raises(
+        ConfigError, match=r"^policy_settings\.margin_pct is 51; allowed: a number above 0 and at most 50$"
+    ):
+        loaded("Percent", margin_pct=51)
 
 
 class Failing(Struct, frozen=True):

@@ -95,7 +95,7 @@ def _lengthened(plan: RunPlan) -> RunPlan:
         plan.parameters.position_management,
         loop_interval_seconds=LONG_CHECK_SECONDS,
         max_position_age_hours=random.choice(LONG_AGES_HOURS),
-        fee_coverage_multiplier=random.choice((4.0, 1e6)),
+        fee_coverage_multiplier=random.choice((4.0, 1000.0)),
         better_opportunity_apr=LONG_GAIN,
     )
     funding = replace(plan.parameters.funding_rate_strategy, exit_funding_apr=LONG_EXIT_APR)

@@ -132,7 +132,7 @@ def drawn_for_wire(plan: RunPlan, *, faults: bool) -> RunPlan:
         plan.parameters.position_management,
         max_position_age_hours=random.choice((0.1, 0.25, 0.6)),
         loop_interval_seconds=random.choice((60.0, 150.0, 300.0)),
-        fee_coverage_multiplier=1e6,
+        fee_coverage_multiplier=1000,
     )
     wired = replace(
         plan,

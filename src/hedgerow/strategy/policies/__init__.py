@@ -8,26 +8,26 @@ from typing import cast
 from msgspec import Struct
 
 from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.settings.rows import SettingRow
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies.volume_farming import VolumeFarming
 from hedgerow.strategy.policy import Policy
 from hedgerow.strategy.policy_settings import (
     SECTION,
-    PolicySetting,
     decode_policy_settings,
-    describe_policy_settings,
+    policy_setting_rows,
     settings_class,
 )
 
-__all__ = ["HOUSE_POLICIES", "VolumeFarming", "load_policy", "policy_settings"]
+__all__ = ["BUILT_IN_POLICIES", "VolumeFarming", "load_policy", "policy_settings"]
 
-HOUSE_POLICIES: dict[str, Callable[..., Policy]] = {"volume_farming": VolumeFarming}
+BUILT_IN_POLICIES: dict[str, Callable[..., Policy]] = {"volume_farming": VolumeFarming}
 """Policies by their name in the configuration."""
 _METHODS = ("parameters", "rank", "refusals", "capital", "review")
 
 
 def load_policy(path: str, parameters: StrategyParameters) -> Policy:
-    """Return the policy named by ``path``: a name of the house, or ``package.module.Class``.
+    """Return the policy named by ``path``: the name of a built-in one, or ``package.module.Class``.
 
     Raises:
         ConfigError: it cannot be imported, does not allow its settings, cannot be built from the parameters, or lacks
@@ -46,14 +46,14 @@ def load_policy(path: str, parameters: StrategyParameters) -> Policy:
     return policy
 
 
-def policy_settings(path: str) -> tuple[PolicySetting, ...]:
+def policy_settings(path: str) -> tuple[SettingRow, ...]:
     """Return a row for each setting that the policy named by ``path`` declares.
 
     Raises:
         ConfigError: it cannot be imported, or declares its settings in a way that cannot be used.
     """
     declared = _declared(path, _factory(path))
-    return () if declared is None else describe_policy_settings(declared)
+    return () if declared is None else policy_setting_rows(declared)
 
 
 def _declared(path: str, factory: Callable[..., Policy]) -> type[Struct] | None:
@@ -80,12 +80,12 @@ def _settings(path: str, declared: type[Struct] | None, parameters: StrategyPara
 
 
 def _factory(path: str) -> Callable[..., Policy]:
-    return HOUSE_POLICIES.get(path) or _imported(path)
+    return BUILT_IN_POLICIES.get(path) or _imported(path)
 
 
 def _imported(path: str) -> Callable[..., Policy]:
     module_name, _, name = path.rpartition(".")
-    allowed = f"{', '.join(HOUSE_POLICIES)}, or the dotted path of a class"
+    allowed = f"{', '.join(BUILT_IN_POLICIES)}, or the dotted path of a class"
     if not module_name:
         raise ConfigError(f"policy {path!r} is unknown; allowed: {allowed}")
     try:

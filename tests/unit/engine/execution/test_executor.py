@@ -33,7 +33,7 @@ from support.worlds import SYMBOL
 HOLD = StrategyParameters(
     execution=ExecutionLimits(style=ExecutionStyle.MAKER, max_naked_equity_fraction=Decimal("0.2")),
     funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1),
-    position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6),
+    position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=87_600),
 )
 
 
@@ -101,7 +101,7 @@ def test_an_attempt_that_left_no_order_behind_does_not_make_the_next_client_id_a
 
 
 def test_a_transfer_that_landed_before_a_crash_is_not_taken_for_refused_when_its_repetition_is() -> None:
-    flat = StrategyParameters(funding_rate_strategy=FundingRateStrategy(min_funding_apr=1000.0))
+    flat = StrategyParameters(funding_rate_strategy=FundingRateStrategy(min_funding_apr=100.0))
     refused = SubmitFault(outcome=Outcome.REJECT, command="transfer_funds", nth=2, code=Code.UNKNOWN)
     harness = BotHarness(usdt=500, perp=500, parameters=flat, faults=FaultPlan(submits=(refused,)))
     harness.run(0.1)

@@ -1,0 +1,1 @@
+"""Settings, declared beside the fields that hold them."""
