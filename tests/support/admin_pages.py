@@ -7,8 +7,9 @@ from enum import Enum
 from typing import Any, get_args
 
 import msgspec
-from msgspec import Struct, inspect
+from msgspec import Struct, inspect, structs
 
+from hedgerow.domain.settings.declaration import Setting, Unit
 from hedgerow.emulator.core.market_changes import MarketChange
 from hedgerow.emulator.wire.admin.fault_routes import (
     Allowance,
@@ -34,7 +35,7 @@ from hedgerow.emulator.wire.admin.routes import (
 from hedgerow.emulator.wire.protocol.credentials import Agent, ApiKey
 from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault
 
-__all__ = ["BODIES", "admin_fields", "admin_values", "documents_of", "fields_of"]
+__all__ = ["BODIES", "admin_fields", "admin_values", "bare", "documents_of", "fields_of"]
 
 Body = tuple[type[Struct], ...]
 BODIES: Mapping[str, tuple[str, Body]] = {
@@ -134,12 +135,32 @@ def fields_of(body: type[Struct]) -> tuple[inspect.Field, ...]:
 
 
 def documents_of(kind: type[Any]) -> dict[str, str]:
-    """Return the texts under the fields or values of a class and of the classes it extends."""
+    """Return the texts of the fields or values of a class and of those it extends: as a setting, and under it."""
     found: dict[str, str] = {}
     for each in reversed(kind.__mro__):
         if each.__module__.startswith("hedgerow."):
             found |= _documents(each)
+    for name, text in _settings(kind):
+        found[name] = f"{text[0].upper()}{text[1:]}. {found.get(name, '')}".strip()
     return found
+
+
+def _settings(kind: type[Any]) -> Iterable[tuple[str, str]]:
+    """Return the meanings of the fields that are settings; one that is percent in the file is a fraction here."""
+    for field in structs.fields(kind) if issubclass(kind, Struct) else ():
+        for part in getattr(field.type, "__metadata__", ()):
+            if isinstance(part, Setting):
+                is_percent = part.unit is Unit.PERCENT
+                yield field.name, part.text.replace("{unit}", "a fraction") if is_percent else part.meaning
+
+
+def bare(annotation: ast.expr) -> ast.expr:
+    """Return an annotation without the metadata of ``Annotated``."""
+    match annotation:
+        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[kind, *_])):
+            return kind
+        case _:
+            return annotation
 
 
 def _documents(kind: type[Any]) -> dict[str, str]:

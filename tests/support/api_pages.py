@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from support.admin_pages import documents_of
+from support.admin_pages import bare, documents_of
 
 __all__ = ["API_PAGES", "api_page"]
 
@@ -172,7 +172,7 @@ def _fields(kind: type[Any]) -> list[str]:
                     if not name.startswith("_"):
                         shown = "" if default is None else f"`{default}`"
                         rows.append(
-                            _row(f"`{name}`", f"`{_annotation(node.annotation)}`", shown, meanings.get(name, ""))
+                            _row(f"`{name}`", f"`{_annotation(bare(node.annotation))}`", shown, meanings.get(name, ""))
                         )
     return ["", "| field | type | default | meaning |", "|---|---|---|---|", *rows] if rows else []
 

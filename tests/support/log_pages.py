@@ -9,15 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
-from msgspec import Struct, inspect, structs
+from msgspec import inspect
 
 from hedgerow.cli.codes import ExitCode
 from hedgerow.domain import events as ev
-from hedgerow.domain.settings.declaration import Setting
 from hedgerow.engine import notices as mo
 from hedgerow.strategy import observation as ob
 from hedgerow.strategy.decisions import verdicts as vd
-from support.admin_pages import documents_of, fields_of
+from support.admin_pages import bare, documents_of, fields_of
 
 __all__ = ["event_fields", "event_values", "exit_codes", "log_lines", "log_warnings"]
 
@@ -281,7 +280,7 @@ def event_fields() -> list[str]:
     for kind in get_args(ev.Event):
         said = "" if kind not in silent else " Not in the log of words."
         rows.append(_row(f"**`{kind.__struct_config__.tag}`**", "", "", f"{_sentence(kind)}{said}"))
-        meanings, types = _meanings(kind), _types(kind)
+        meanings, types = documents_of(kind), _types(kind)
         rows.extend(
             _row("", f"`{name}`", types[name], _plain(meanings.get(name, ""))) for name in kind.__struct_fields__
         )
@@ -298,7 +297,7 @@ def event_values() -> list[str]:
     for kind in sorted(found, key=lambda each: each.__name__):
         tag = None if issubclass(kind, Enum) else kind.__struct_config__.tag
         rows.append(_row(f"**`{kind.__name__}`**", f"`type`: `{tag}`" if tag else "", "", _sentence(kind)))
-        meanings = _meanings(kind)
+        meanings = documents_of(kind)
         if issubclass(kind, Enum):
             rows.extend(_row("", f"`{value.value}`", "", _plain(meanings.get(value.name, ""))) for value in kind)
         else:
@@ -328,17 +327,6 @@ def _collect(kind: inspect.Type, found: dict[type[Any], None]) -> None:  # noqa:
             return
 
 
-def _meanings(kind: type[Any]) -> dict[str, str]:
-    """Return what each field or value means: its declaration as a setting, and the text under it."""
-    found = documents_of(kind)
-    for field in structs.fields(kind) if issubclass(kind, Struct) else ():
-        for part in getattr(field.type, "__metadata__", ()):
-            if isinstance(part, Setting):
-                text = f"{part.meaning[0].upper()}{part.meaning[1:]}."
-                found[field.name] = f"{text} {found.get(field.name, '')}".strip()
-    return found
-
-
 def _types(kind: type[Any]) -> dict[str, str]:
     """Return the annotation of each field, in words of JSON."""
     found: dict[str, str] = {}
@@ -348,17 +336,8 @@ def _types(kind: type[Any]) -> dict[str, str]:
             assert isinstance(body, ast.ClassDef)
             for node in body.body:
                 if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                    found[node.target.id] = _json_type(ast.unparse(_bare(node.annotation)))
+                    found[node.target.id] = _json_type(ast.unparse(bare(node.annotation)))
     return found
-
-
-def _bare(annotation: ast.expr) -> ast.expr:
-    """Return an annotation without the metadata of ``Annotated``."""
-    match annotation:
-        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[bare, *_])):
-            return bare
-        case _:
-            return annotation
 
 
 def _json_type(annotation: str) -> str:

@@ -81,14 +81,7 @@ class AfterEmergency(StrEnum):
     """The pair is left alone, longer after each time; other pairs may be opened."""
 
 
-class _Section(Struct, frozen=True, kw_only=True):
-    """A section of the file, whose numbers are within their ranges."""
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
-
-
-class CapitalManagement(_Section, frozen=True, kw_only=True):
+class CapitalManagement(Struct, frozen=True, kw_only=True):
     """How much money is used."""
 
     capital_fraction: Annotated[
@@ -104,12 +97,12 @@ class CapitalManagement(_Section, frozen=True, kw_only=True):
     """None = no limit."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        check_ranges(self)
         if self.max_capital_usd is not None and self.max_capital_usd < self.min_capital_usd:
             raise ValueError("max_capital_usd is at least the minimum")
 
 
-class FundingRateStrategy(_Section, frozen=True, kw_only=True):
+class FundingRateStrategy(Struct, frozen=True, kw_only=True):
     """What makes a pair attractive."""
 
     min_funding_apr: Annotated[
@@ -153,8 +146,11 @@ class FundingRateStrategy(_Section, frozen=True, kw_only=True):
         Setting(text="a held pair below this APR is closed, {unit}", ge=-10_000, le=10_000, unit=Unit.PERCENT),
     ] = 0.0
 
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
-class PositionManagement(_Section, frozen=True, kw_only=True):
+
+class PositionManagement(Struct, frozen=True, kw_only=True):
     """How long a pair is held."""
 
     fee_coverage_multiplier: Annotated[
@@ -177,6 +173,7 @@ class PositionManagement(_Section, frozen=True, kw_only=True):
             key="better_opportunity_apr_points",
         ),
     ] = 0.10
+    """A fraction here."""
     better_opportunity_min_hours: Annotated[
         float, Setting(text="hold at least this long before moving, {unit}", ge=0, le=87_600, unit=Unit.HOURS)
     ] = 4.0
@@ -197,8 +194,11 @@ class PositionManagement(_Section, frozen=True, kw_only=True):
     ] = Decimal(50)
     """Exits that are not urgent wait while closing costs more."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
-class RiskManagement(_Section, frozen=True, kw_only=True):
+
+class RiskManagement(Struct, frozen=True, kw_only=True):
     """When to leave at any price."""
 
     emergency_stop_loss: Annotated[
@@ -239,6 +239,9 @@ class RiskManagement(_Section, frozen=True, kw_only=True):
     daily_loss_action: Annotated[
         DailyLossAction, Setting(text="what the limit does: halt openings, or close as well")
     ] = DailyLossAction.HALT
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 class StrategyParameters(Struct, frozen=True, kw_only=True):
