@@ -349,6 +349,21 @@ RETIRED_IN_TESTS = {"heard", "told", "tell", "scene", "stage", "site", "diary", 
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
+FACTS_OF_A_VENUE = re.compile(r"aster|binance|autoclose|-[1-4]\d{3}\b(?!\.\d)", re.IGNORECASE)
+
+
+def test_decisions_and_values_know_no_venue() -> None:
+    layers = [SOURCE / name for name in ("domain", "strategy", "engine")]
+    lines = [
+        f"{name_of(path)}:{number}: {line.strip()}"
+        for path in MODULES
+        if any(layer in path.parents for layer in layers)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if FACTS_OF_A_VENUE.search(line)
+    ]
+    assert lines == [], "what only one venue does belongs into its adapter, and reaches others by the port"
+
+
 def test_a_folder_has_no_more_modules_than_a_reader_takes_in() -> None:
     folders = {path.parent for path in MODULES} - {SOURCE / "cli"}
     many = {name_of(folder): len([path for path in folder.glob("*.py") if path.stem[0] != "_"]) for folder in folders}

@@ -38,6 +38,7 @@ __all__ = [
     "StreamTransport",
     "Transport",
     "Venue",
+    "VenueRules",
 ]
 
 
@@ -96,15 +97,27 @@ class AccountHistoryReader(Protocol):
         ...
 
 
+class VenueRules(Struct, frozen=True, kw_only=True):
+    """Rules of a venue for what is sent to it; rules of one pair are in its ``Instrument`` values."""
+
+    max_client_id_length: int
+    """Longest client order id that it accepts, characters of ``[A-Za-z0-9_-]``."""
+
+
 class Venue(Protocol):
-    """One account on one venue: one read door per subject, one write door.
+    """One account on one venue: one read method per subject, one method that writes.
 
     Reads raise ``VenueError`` when they cannot be answered; they never return a default instead.
     """
 
     @property
     def name(self) -> str:
-        """Name for people."""
+        """Display name."""
+        ...
+
+    @property
+    def rules(self) -> VenueRules:
+        """What it accepts; constant for as long as the process runs."""
         ...
 
     async def market(self, periods: int) -> MarketView:

@@ -12,7 +12,7 @@ from hedgerow.domain.funding import FundingPayment, FundingRate
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.order import Fill, OrderRequest
-from hedgerow.ports import Liquidity, MarketData, MarketPrices, StatementRow, Venue
+from hedgerow.ports import Liquidity, MarketData, MarketPrices, StatementRow, Venue, VenueRules
 
 __all__ = ["MarketDataProxy", "VenueProxy"]
 
@@ -34,6 +34,11 @@ class VenueProxy:
     def name(self) -> str:
         """Display name."""
         return self._inner.name
+
+    @property
+    def rules(self) -> VenueRules:
+        """What the venue accepts."""
+        return self._inner.rules
 
     async def market(self, periods: int) -> MarketView:
         """Read the market."""

@@ -37,6 +37,7 @@ PAIRS = {
     "small orders only": toy_pair(spot_minimum="10", max_quantity="3"),
     "lots without a common factor": toy_pair(spot_lot="0.3", perp_lot="0.2"),
     "no fee": toy_pair(fee="0"),
+    "fee in quote": toy_pair(fee_in_quote=True),
 }
 PRICES = {"coarse perpetual": Decimal(1), "coarse spot": Decimal(1)}
 WORK = (

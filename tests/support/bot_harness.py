@@ -171,6 +171,7 @@ class BotHarness:
         world_options: Mapping[str, Any] | None = None,
         notifications: bool = False,
         poll_seconds: float = 0.0,
+        venue_kind: "type[WatchedVenue] | None" = None,
     ) -> None:
         """``open_store`` is called at each start; without it one store in memory lives as long as the farm.
 
@@ -186,7 +187,7 @@ class BotHarness:
         self._open_store = open_store or (lambda: memory)
         self._random = Random(seed)
         latency = None if latency_seconds is None else LatencyModel(median_seconds=latency_seconds)
-        self.venue = WatchedVenue(
+        self.venue = (venue_kind or WatchedVenue)(
             self.world,
             self.clock,
             latency=latency,

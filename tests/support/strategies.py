@@ -17,7 +17,7 @@ from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.instrument import BasisPair, Instrument, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import OperatorRequest
-from hedgerow.domain.order import MAX_CLIENT_ID, OrderRequest
+from hedgerow.domain.order import OrderRequest
 
 __all__ = ["EVENT_TYPES", "any_event", "any_ledger", "any_value"]
 
@@ -43,7 +43,7 @@ SCALARS: Mapping[object, st.SearchStrategy[Any]] = {
 """Strategies of the leaves."""
 BOUNDED: Mapping[type, Mapping[str, st.SearchStrategy[Any]]] = {
     OrderRequest: {
-        "client_id": st.text(st.characters(codec="ascii"), min_size=1, max_size=MAX_CLIENT_ID),
+        "client_id": st.text(st.characters(codec="ascii"), min_size=1, max_size=36),
         "quantity": POSITIVE,
         "price": POSITIVE,
     },

@@ -84,7 +84,7 @@ def _check_slice(venue: ToyVenue, taken: Step, around: Surroundings, order: Orde
         assert seconds_to_settlement(around.at, plan.interval_hours) >= guard, "led into a settlement"
     assert not taken.job.doubtful, "a slice was led while an order may still land"
     traded = venue.bought if venue.kind is ExecutionKind.OPEN else venue.sold
-    planned, saved = plan.spot_quantity, plan.spot_quantity * venue.pair.spot.fees.taker
+    planned, saved = plan.spot_quantity, plan.spot_quantity * venue.pair.coin_fee_rate
     if plan.lead is Market.PERP:
         traded, planned, saved = venue.perp_traded, plan.perp_quantity, ZERO
     assert traded + order.quantity <= planned

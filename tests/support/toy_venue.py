@@ -10,6 +10,7 @@ from decimal import Decimal
 from random import Random
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
@@ -38,6 +39,8 @@ from hedgerow.strategy.hedging.machine import Happening, Surroundings
 
 __all__ = ["NOON", "ToyVenue", "depth_of", "new_job", "restarted", "toy_pair"]
 
+LONGEST_CLIENT_ID = 10
+"""Shorter than a real bot's, whose hedges have longer ids."""
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 """Four hours from the settlements of an 8 h pair."""
 
@@ -51,8 +54,9 @@ def toy_pair(
     tick: str = "0.01",
     fee: str = "0.0004",
     max_quantity: str = "1000000",
+    fee_in_quote: bool = False,
 ) -> BasisPair:
-    """Return a pair; its spot fee is taken in coin."""
+    """Return a pair; its spot fee is taken in coin unless in quote units."""
 
     def instrument(market: Market, lot: str, minimum: str) -> Instrument:
         return Instrument(
@@ -66,6 +70,7 @@ def toy_pair(
             max_quantity=Decimal(max_quantity),
             min_notional=Decimal(minimum),
             fees=FeeRates(maker=Decimal(0), taker=Decimal(fee)),
+            fee_in_quote=fee_in_quote or UNSET,
         )
 
     return BasisPair(
@@ -253,6 +258,7 @@ class ToyVenue:
         assert not self.hidden, "two orders at work"
         assert self.resting is None, "an order is sent while another one rests"
         assert order.client_id not in self.seen, "a client id was used twice"
+        assert len(order.client_id) <= LONGEST_CLIENT_ID, "a client id is longer than this venue accepts"
         self.seen.add(order.client_id)
         self.orders.append(order)
 
@@ -406,7 +412,8 @@ class ToyVenue:
             self.perp_traded += ZERO if self.unwinds(order) else quantity
         elif order.side is Side.BUY:
             fees, rests = self.pair.spot.fees, order.time_in_force is TimeInForce.GTX
-            self.coins += quantity * (ONE - (fees.maker if rests else fees.taker))
+            kept = ZERO if self.pair.spot.fee_in_quote else fees.maker if rests else fees.taker
+            self.coins += quantity * (ONE - kept)
             self.bought += quantity
         else:
             self.coins -= quantity

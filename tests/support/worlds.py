@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from msgspec import UNSET
+
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.funding import FundingRate, last_settlement, next_settlement
 from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, TradingStatus
@@ -48,6 +50,7 @@ def make_pair(
     perp_taker: Money = "0.00035",
     max_quantity: Money = 1_000_000,
     status: TradingStatus = TradingStatus.TRADING,
+    fee_in_quote: bool = False,
 ) -> BasisPair:
     """Return a pair whose spot lot is finer than its perpetual's, with Aster's fees (0.04 % and 0.035 % taker)."""
 
@@ -66,6 +69,7 @@ def make_pair(
             status=status,
             price_down=Decimal(band[0]),
             price_up=Decimal(band[1]),
+            fee_in_quote=fee_in_quote or UNSET,
         )
 
     return BasisPair(

@@ -65,7 +65,7 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
     last state file, in USDT) are reported at the start.
     """
     parameters, stop = policy.parameters, StopSignal()
-    journal, ids = Journal(store, observers), IdSource(clock, randomness)
+    journal, ids = Journal(store, observers), IdSource(clock, randomness, venue.rules)
     external_trades = ExternalTrades(venue=venue, clock=clock, journal=journal)
     reader = ObservationReader(
         venue=venue,

@@ -21,6 +21,7 @@ from hedgerow.aster.market.reader import MarketReader
 from hedgerow.aster.market.stream_cache import MarketCache
 from hedgerow.aster.notifications import AsterNotifications
 from hedgerow.aster.reports import Report
+from hedgerow.aster.rules import ASTER
 from hedgerow.aster.schema.account_rows import OrderRow
 from hedgerow.aster.schema.convert import depth_of
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, OpenOrder, PerpPosition
@@ -41,7 +42,7 @@ from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.domain.order import Fill, OrderRequest
 from hedgerow.domain.position import OrderRecord
-from hedgerow.ports import AccountHistory, Clock, StatementRow
+from hedgerow.ports import AccountHistory, Clock, StatementRow, VenueRules
 from hedgerow.tasks import all_of
 
 __all__ = ["AsterVenue"]
@@ -100,8 +101,13 @@ class AsterVenue:
 
     @property
     def name(self) -> str:
-        """Name for people."""
+        """Display name."""
         return self._name
+
+    @property
+    def rules(self) -> VenueRules:
+        """What it accepts."""
+        return ASTER
 
     async def synchronise(self) -> float:
         """Return the seconds that the venue's clock is ahead, measured now and then.

@@ -4,7 +4,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.instrument import Market
@@ -37,6 +37,8 @@ class PlaceOrder(Struct, frozen=True, kw_only=True, tag="place_order"):
     order: OrderRequest
     fee_rate: Decimal = ZERO
     """Commission expected, as a fraction; used until the real fee is booked."""
+    fee_in_quote: bool | UnsetType = UNSET
+    """True where the fee of a spot buy is expected in quote units instead of in coin; not written otherwise."""
 
 
 class CancelOrder(Struct, frozen=True, kw_only=True, tag="cancel_order"):
@@ -48,7 +50,7 @@ class CancelOrder(Struct, frozen=True, kw_only=True, tag="cancel_order"):
 
 
 class TransferFunds(Struct, frozen=True, kw_only=True, tag="transfer_funds"):
-    """Move USDT between the wallets; the id makes a repeat harmless (-4115)."""
+    """Move USDT between the wallets; the venue executes one id once, so that a repeat is idempotent."""
 
     transfer_id: str
     amount: Decimal

@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.commands import Command, TransferDirection
@@ -123,7 +123,11 @@ class CommandRefused(Struct, frozen=True, kw_only=True, tag="command_refused"):
     at: datetime
     command: Command
     code: int
+    """The venue's error code."""
     detail: str
+    before_execution: bool | UnsetType = UNSET
+    """True where the venue refused the request itself (too many, too late, not readable) and did not look at what it
+    asks for: an earlier request with the same id may still have been executed. Not written otherwise."""
 
 
 class OrderAccepted(Struct, frozen=True, kw_only=True, tag="order_accepted"):

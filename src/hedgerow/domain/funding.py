@@ -47,7 +47,7 @@ class FundingPayment(Struct, frozen=True, kw_only=True):
     amount: Decimal
     """Quote units; positive = received."""
     tran_id: int
-    """Unique per income type (docs/aster-api.md 5.3)."""
+    """The venue's number of the payment, unique among funding payments."""
     at: datetime
 
 

@@ -1,12 +1,9 @@
-"""Instruments with the venue's filters, and the pair of spot and perpetual that a hedge trades.
-
-Filter rules and their codes: Aster API documents, "Filters" (PRICE_FILTER, LOT_SIZE, MIN_NOTIONAL, PERCENT_PRICE).
-"""
+"""Instruments with the venue's filters, and the pair of spot and perpetual that a hedge trades."""
 
 from decimal import Decimal
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from hedgerow.domain.money import ONE, ZERO, ceil_to_step, common_step, floor_to_step, is_on_grid
 
@@ -80,13 +77,16 @@ class Instrument(Struct, frozen=True, kw_only=True):
     min_quantity: Decimal
     max_quantity: Decimal
     min_notional: Decimal
-    """Smallest price x quantity in quote units; a reduce-only perpetual order is exempt (-4164)."""
+    """Smallest price x quantity in quote units; a reduce-only perpetual order is exempt."""
     fees: FeeRates
     status: TradingStatus = TradingStatus.TRADING
     price_down: Decimal = ZERO
-    """PERCENT_PRICE: a sell may not be priced below mark x this; 0 switches the rule off."""
+    """Price band: a sell may not be priced below mark x this; 0 switches the rule off."""
     price_up: Decimal = ZERO
-    """PERCENT_PRICE: a buy may not be priced above mark x this; 0 switches the rule off."""
+    """Price band: a buy may not be priced above mark x this; 0 switches the rule off."""
+    fee_in_quote: bool | UnsetType = UNSET
+    """True where the fee of a spot buy is taken in quote units; otherwise it is taken from the coins received, and the
+    field is not written."""
 
     def __post_init__(self) -> None:
         for name in ("tick", "lot", "max_quantity"):
@@ -162,11 +162,13 @@ class BasisPair(Struct, frozen=True, kw_only=True):
         return self.spot.status is TradingStatus.TRADING and self.perp.status is TradingStatus.TRADING
 
     def gross_spot_for(self, net_quantity: Decimal) -> Decimal:
-        """Return the spot quantity to buy so that at least ``net_quantity`` is left after the fee in coin.
+        """Return the spot quantity to buy so that at least ``net_quantity`` is left after a fee in coin."""
+        return self.spot.ceil_quantity(net_quantity / (ONE - self.coin_fee_rate))
 
-        Aster takes the spot fee from the asset received: in coin on a buy (docs/aster-api.md 6.2).
-        """
-        return self.spot.ceil_quantity(net_quantity / (ONE - self.spot.fees.taker))
+    @property
+    def coin_fee_rate(self) -> Decimal:
+        """Part of the coins bought that the venue keeps as its taker fee; 0 where it takes fees in quote units."""
+        return ZERO if self.spot.fee_in_quote else self.spot.fees.taker
 
     def instrument(self, market: Market) -> Instrument:
         """Return the pair's instrument on ``market``."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.order import ForcedTrade
 
 __all__ = ["Notification", "NotificationKind"]
 
@@ -53,5 +54,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     """Of an order."""
     mark: Decimal | None = None
     """Of ``MARK``: quote units."""
+    forced_trade: ForcedTrade | None = None
+    """Of ``FORCED``: what the venue did; None where it does not say."""
     detail: str = ""
-    """For people."""
+    """One sentence without a full stop; empty = nothing beyond the kind."""

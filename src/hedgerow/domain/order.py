@@ -3,37 +3,30 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO, is_positive
 
 __all__ = [
-    "FORCED_CLIENT_IDS",
     "Fill",
+    "ForcedTrade",
     "Order",
     "OrderRequest",
     "OrderStatus",
     "RejectKind",
     "TimeInForce",
-    "forced_name",
 ]
 
-FORCED_CLIENT_IDS: Final = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
-"""How the ids of the venue's own orders begin: liquidation, ADL, settlement (docs/aster-api.md 10.2)."""
-FORCED_NAMES: Final = dict(
-    zip(FORCED_CLIENT_IDS, ("liquidation", "auto-deleveraging", "settlement of the symbol"), strict=True)
-)
-"""What such an order is, in words."""
-MAX_CLIENT_ID = 36
-"""Longest client order id the venue accepts (-4015 above it)."""
 
+class ForcedTrade(StrEnum):
+    """Why the venue traded for the account; the value is its name in sentences."""
 
-def forced_name(client_id: str) -> str:
-    """Return what an order of the venue's own is, in words; empty for every other order."""
-    return next((name for prefix, name in FORCED_NAMES.items() if client_id.startswith(prefix)), "")
+    LIQUIDATION = "liquidation"
+    AUTO_DELEVERAGING = "auto-deleveraging"
+    SETTLEMENT = "settlement of the symbol"
+    """The symbol is taken down; its positions are closed at the last mark."""
 
 
 class TimeInForce(StrEnum):
@@ -82,6 +75,7 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
     """A limit order we intend to send; there are no uncapped market orders here."""
 
     client_id: str
+    """At most as long as ``VenueRules.max_client_id_length``."""
     market: Market
     symbol: str
     side: Side
@@ -93,8 +87,8 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
     reduce_only: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.client_id) <= MAX_CLIENT_ID:
-            raise ValueError(f"a client id has 1 to {MAX_CLIENT_ID} characters: {self.client_id!r}")
+        if not self.client_id:
+            raise ValueError("a client id is not empty")
         if not (is_positive(self.quantity) and is_positive(self.price)):
             raise ValueError(f"{self.client_id}: quantity and price must be positive")
 
@@ -132,6 +126,8 @@ class Fill(Struct, frozen=True, kw_only=True):
     """Perpetual only, in quote units, before fees."""
     maker: bool = False
     at: datetime
+    forced_trade: ForcedTrade | UnsetType = UNSET
+    """Set by the venue's adapter where the venue traded for the account; not written otherwise."""
 
     @property
     def notional(self) -> Decimal:
@@ -145,13 +141,13 @@ class Fill(Struct, frozen=True, kw_only=True):
 
     @property
     def forced(self) -> bool:
-        """Whether the venue traded for us: a liquidation, an ADL, or the settlement of a symbol that is taken down."""
-        return self.client_id.startswith(FORCED_CLIENT_IDS)
+        """Whether the venue traded for the account: liquidation, ADL, or settlement of a symbol that is taken down."""
+        return self.forced_trade is not UNSET
 
     @property
     def forced_name(self) -> str:
-        """What the venue traded for us for, in words; empty for a trade that it did not force."""
-        return forced_name(self.client_id)
+        """Name of a forced trade; empty for every other trade."""
+        return "" if self.forced_trade is UNSET else self.forced_trade.value
 
     def net_base(self, base: str) -> Decimal:
         """Signed change of the ``base`` holding: a fee taken in coin reduces what is held."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from hedgerow.domain.execution_quality import ExecutionQuality
 from hedgerow.domain.instrument import BasisPair, Market, Side
@@ -69,7 +69,9 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
     booked_coin_value: Decimal = ZERO
     """The part of ``booked_fee`` that was taken in coin."""
     forced: bool = False
-    """Whether the venue traded for us: a liquidation or an ADL."""
+    """Whether the venue traded for the account: a liquidation or an ADL."""
+    fee_in_quote: bool | UnsetType = UNSET
+    """As of ``PlaceOrder``."""
 
     @property
     def assumed(self) -> bool:
@@ -97,8 +99,8 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
 
     @property
     def pays_in_coin(self) -> bool:
-        """Whether its fee is expected in coin: Aster takes a spot buy's fee from the coins received."""
-        return self.request.market is Market.SPOT and self.request.side is Side.BUY
+        """Whether its fee is expected in coin: that of a spot buy, unless the venue takes it in quote units."""
+        return self.request.market is Market.SPOT and self.request.side is Side.BUY and not self.fee_in_quote
 
     @property
     def coin_fee(self) -> Decimal:

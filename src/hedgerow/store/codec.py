@@ -16,6 +16,7 @@ import msgspec
 from hedgerow.domain.errors import DamagedLog, StoreError
 from hedgerow.domain.events import Event
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.store.old_events import migrated
 
 __all__ = [
     "FORMAT_VERSION",
@@ -68,7 +69,7 @@ def decode_event(line: bytes, *, row: str = "an event") -> Event:
     flaw = _flaw(event)
     if flaw:
         raise DamagedLog(f"{row} cannot be read: {flaw}")
-    return event
+    return migrated(event)
 
 
 def event_kind(event: Event) -> str:

@@ -17,6 +17,7 @@ from hedgerow.aster.account.pagination import all_pages
 from hedgerow.aster.account.stream_cache import AccountCache
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.http.error_codes import NO_SUCH_ORDER, TIMEOUT, NonceRefused, reject_kind
+from hedgerow.aster.rules import is_before_execution
 from hedgerow.aster.schema.account_rows import OrderRow, TradeRow
 from hedgerow.aster.schema.convert import mistaken, order_report
 from hedgerow.domain.commands import CancelOrder
@@ -96,7 +97,15 @@ class OrderClient:
             return (self._unknown(command.client_id, str(unknown)),)
         except VenueError as error:
             code = error.code if isinstance(error, Rejected) else TIMEOUT
-            return (CommandRefused(at=self._clock.now(), command=command, code=code, detail=str(error)),)
+            return (
+                CommandRefused(
+                    at=self._clock.now(),
+                    command=command,
+                    code=code,
+                    detail=str(error),
+                    before_execution=is_before_execution(code),
+                ),
+            )
 
     async def _not_placed(self, request: OrderRequest, error: VenueError) -> tuple[Event, ...]:
         match error:

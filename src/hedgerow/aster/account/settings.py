@@ -4,6 +4,7 @@ from hedgerow.aster.account.nonce_reservations import Reservations
 from hedgerow.aster.account.own_activity import OwnActivity
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.http.error_codes import MARGIN_TYPE_UNCHANGED, TIMEOUT, TRANSFER_ID_DUPLICATE
+from hedgerow.aster.rules import is_before_execution
 from hedgerow.aster.schema.account_rows import TransferReply
 from hedgerow.domain.commands import ArmDeadMan, SetLeverage, SetMarginType, TransferFunds
 from hedgerow.domain.errors import OutcomeUnknown, Rejected, VenueError
@@ -99,7 +100,14 @@ class AccountCommands:
     def _refused(
         self, command: TransferFunds | SetLeverage | SetMarginType | ArmDeadMan, error: VenueError
     ) -> CommandRefused:
-        return CommandRefused(at=self._clock.now(), command=command, code=_code(error), detail=str(error))
+        code = _code(error)
+        return CommandRefused(
+            at=self._clock.now(),
+            command=command,
+            code=code,
+            detail=str(error),
+            before_execution=is_before_execution(code),
+        )
 
     def _transfer_unknown(self, command: TransferFunds, detail: str) -> TransferOutcomeUnknown:
         return TransferOutcomeUnknown(at=self._clock.now(), transfer_id=command.transfer_id, detail=detail)

@@ -4,18 +4,19 @@ import asyncio
 from decimal import Decimal
 from random import Random
 
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from hedgerow.aster.account.stream_cache import AccountCache
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.http.reconnecting_stream import ReconnectingStream, StreamHandler
 from hedgerow.aster.reports import Report
+from hedgerow.aster.rules import forced_trade
 from hedgerow.aster.schema.account_rows import OrderRow
 from hedgerow.aster.schema.market_rows import Millis, Wire, decode
 from hedgerow.domain.errors import OutcomeUnknown, VenueError
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.notifications import Notification, NotificationKind
-from hedgerow.domain.order import FORCED_CLIENT_IDS
+from hedgerow.domain.order import ForcedTrade
 from hedgerow.ports import Clock, StreamConnection, StreamTransport
 
 __all__ = ["UserStreams"]
@@ -216,10 +217,21 @@ class _UserStreamHandler(StreamHandler):
                     update_time=row.time,
                 )
             )
-        forced = row.client_id.startswith(FORCED_CLIENT_IDS)
-        self._tell(NotificationKind.FORCED if forced else NotificationKind.ORDER, row.symbol, row.client_id)
+        forced = forced_trade(row.client_id)
+        if forced is UNSET:
+            self._tell(NotificationKind.ORDER, row.symbol, row.client_id)
+        else:
+            self._tell(NotificationKind.FORCED, row.symbol, row.client_id, forced=forced)
 
-    def _tell(self, kind: NotificationKind, symbol: str = "", client_id: str = "", detail: str = "") -> None:
+    def _tell(
+        self,
+        kind: NotificationKind,
+        symbol: str = "",
+        client_id: str = "",
+        *,
+        detail: str = "",
+        forced: ForcedTrade | None = None,
+    ) -> None:
         self._cache.on_notification(
             Notification(
                 at=self._clock.now(),
@@ -228,6 +240,7 @@ class _UserStreamHandler(StreamHandler):
                 symbol=symbol,
                 client_id=client_id,
                 detail=detail,
+                forced_trade=forced,
             )
         )
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
+from hedgerow.aster.rules import forced_trade
 from hedgerow.aster.schema.account_rows import (
     AccountPosition,
     OrderRow,
@@ -269,6 +270,7 @@ def fill_of(market: Market, row: TradeRow, client_id: str) -> Fill:
         realized_pnl=_realized(market, row),
         maker=row.maker,
         at=from_millis(row.time),
+        forced_trade=forced_trade(client_id),
     )
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from hedgerow.dashboard.report.recorder import STILL_OPEN
 from hedgerow.domain import events as ev
 from hedgerow.domain.funding import FundingPayment
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
@@ -161,7 +161,7 @@ def _fees(hedge: HedgedPosition, record: OrderRecord, trades: Mapping[str, list[
         rest = record.booked_fee - record.booked_coin_value
         yield FeeLine(market=market, asset=base, amount=record.booked_coin_fee, value=record.booked_coin_value)
         yield FeeLine(market=market, asset=quote, amount=rest, value=rest)
-    guess, in_coin = record.estimated_fee, market is Market.SPOT and record.request.side is Side.BUY
+    guess, in_coin = record.estimated_fee, record.pays_in_coin
     amount = record.coin_fee - record.booked_coin_fee if in_coin else guess
     yield FeeLine(market=market, asset=base if in_coin else quote, amount=amount, value=guess, estimated=True)
 

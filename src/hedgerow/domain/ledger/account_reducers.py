@@ -19,7 +19,7 @@ FUNDING_HORIZON = timedelta(days=35)
 COIN_STEP = Decimal("1e-8")
 """Balances have eight decimals."""
 LATE_FUNDING = timedelta(seconds=15)
-"""A settlement may be charged up to 15 s off its stamp (docs/aster-api.md 11)."""
+"""How far off its stamp a venue may charge a settlement."""
 
 
 def funds_transferred(ledger: Ledger, event: ev.FundsTransferred) -> Ledger:

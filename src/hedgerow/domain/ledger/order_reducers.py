@@ -32,9 +32,6 @@ __all__ = [
     "transfer_unknown",
 ]
 
-ACCOUNT_CODES = -2000
-"""Refusals above it are about the request (too many, too late), not about the account (docs/aster-api.md 9)."""
-
 
 def command_issued(ledger: Ledger, event: ev.CommandIssued) -> Ledger:
     """Keep the order or transfer that is about to be sent."""
@@ -46,7 +43,11 @@ def command_issued(ledger: Ledger, event: ev.CommandIssued) -> Ledger:
     if not isinstance(command, PlaceOrder) or command.order.client_id in ledger.orders:
         return ledger
     record = OrderRecord(
-        request=command.order, hedge_id=command.hedge_id, fee_rate=command.fee_rate, issued_at=event.at
+        request=command.order,
+        hedge_id=command.hedge_id,
+        fee_rate=command.fee_rate,
+        issued_at=event.at,
+        fee_in_quote=command.fee_in_quote,
     )
     return with_record(ledger, record)
 
@@ -56,7 +57,7 @@ def command_refused(ledger: Ledger, event: ev.CommandRefused) -> Ledger:
     command = event.command
     if not isinstance(command, TransferFunds):
         return ledger
-    if ledger.transfer_doubtful and _pending(ledger, command) and event.code > ACCOUNT_CODES:
+    if ledger.transfer_doubtful and _pending(ledger, command) and event.before_execution:
         return ledger
     return replace(ledger, transfer=None, transfer_doubtful=False)
 

@@ -12,7 +12,7 @@ from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ONE, ZERO
-from hedgerow.domain.order import Order
+from hedgerow.domain.order import ForcedTrade, Order
 from hedgerow.emulator.core.account_records import AccountJournal, JournalState
 from hedgerow.emulator.core.error_codes import Code, rejected
 from hedgerow.emulator.core.market import Marketplace
@@ -20,13 +20,12 @@ from hedgerow.emulator.core.market_changes import MarketChange, PositionTreatmen
 from hedgerow.emulator.core.order_desk import OrderDesk
 from hedgerow.emulator.core.snapshot import WorldOptions, WorldState
 from hedgerow.emulator.core.wallets import PerpAccount, SpotWallet, to_row
+from hedgerow.emulator.forced_orders import forced_client_id
 from hedgerow.ports import MarketData
 
 __all__ = ["Account", "Followed"]
 
 MAX_LEVERAGE = 125
-SETTLEMENT = "settlement_autoclose-"
-"""How the client ids of settlement orders begin, as on Binance; Aster's documents name none."""
 MAX_TRANSFER_ID = 63
 """Longest clientTranId (docs/aster-api.md 5.4)."""
 
@@ -234,8 +233,7 @@ class Account:
         self.journal.book_row(Wallet.SPOT, base, taken_out, FlowKind.AUTO_EXCHANGE, self.now)
         self.perp.convert(symbol, factor)
         if change.positions is PositionTreatment.SETTLED and symbol in self.perp.holdings:
-            client_id = f"{SETTLEMENT}{self.journal.next_id()}"
-            self.close_by_force(symbol, abs(self.perp.quantity(symbol)), client_id)
+            self.close_by_force(symbol, abs(self.perp.quantity(symbol)), ForcedTrade.SETTLEMENT)
 
     def transfer(self, transfer_id: str, amount: Decimal, direction: TransferDirection, asset: str) -> None:
         """Move USDT between the wallets.
@@ -325,8 +323,9 @@ class Account:
         self.journal.book_row(wallet, asset, amount, kind, self.now)
         self.changed()
 
-    def close_by_force(self, symbol: str, quantity: Decimal, client_id: str) -> Order:
+    def close_by_force(self, symbol: str, quantity: Decimal, kind: ForcedTrade) -> Order:
         """Close ``quantity`` base units of a position at the mark, as the venue's own order."""
+        client_id = forced_client_id(kind, self.journal.next_id)
         change = quantity if self.perp.quantity(symbol) < 0 else -quantity
         instrument = self.marketplace.instrument(Market.PERP, symbol)
         price = instrument.round_price(self.mark(symbol), Side.SELL)

@@ -7,13 +7,15 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
+from hedgerow.emulator.forced_orders import forced_trade
 from hedgerow.ports import AccountHistory, StatementRow
 
 __all__ = ["AccountJournal", "JournalState", "rows_since"]
@@ -49,7 +51,8 @@ class AccountJournal:
         self._all_fills = list[Fill]()
         self._realized: dict[str, Decimal] = {}
         for fill in state.fills:
-            self.book_fill(fill)
+            kind = forced_trade(fill.client_id)  # states of older versions do not say it
+            self.book_fill(fill if kind is UNSET else replace(fill, forced_trade=kind))
         self._payments = list(state.payments)
         self._rows = list(state.rows)
         self._transfers = list(state.transfers)

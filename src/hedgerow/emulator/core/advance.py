@@ -13,6 +13,7 @@ from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.funding import EPOCH
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ZERO
+from hedgerow.domain.order import ForcedTrade
 from hedgerow.emulator.core.account import Account
 from hedgerow.emulator.core.funding import charges, may_settle, payment_amount
 from hedgerow.emulator.core.wallets import to_row
@@ -20,7 +21,6 @@ from hedgerow.ports import MarketData
 
 __all__ = ["advance_time", "check_prices"]
 
-AUTOCLOSE = "autoclose-"
 """How the client ids of liquidation orders begin (docs/aster-api.md 10.2)."""
 
 
@@ -82,8 +82,7 @@ def _liquidate(account: Account) -> None:
     """Close the position that needs most margin, take the fee, and let the insurance fund pay what is missing."""
     account.desk.cancel_all(Market.PERP, None, account.now)
     symbol = max(account.perp.holdings, key=lambda s: account.perp.maintenance(s, account.mark(s)))
-    client_id = f"{AUTOCLOSE}{account.journal.next_id()}"
-    order = account.close_by_force(symbol, abs(account.perp.quantity(symbol)), client_id)
+    order = account.close_by_force(symbol, abs(account.perp.quantity(symbol)), ForcedTrade.LIQUIDATION)
     fee = to_row(order.filled_notional * account.options.liquidation_fee_rate)
     _book(account, -min(fee, max(ZERO, account.perp.balance)), FlowKind.LIQUIDATION_FEE)
     if not account.perp.holdings:

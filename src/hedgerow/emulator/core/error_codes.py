@@ -12,7 +12,10 @@ from hedgerow.domain.errors import (
 )
 from hedgerow.domain.order import RejectKind
 
-__all__ = ["Code", "reject_kind", "rejected"]
+__all__ = ["Code", "is_before_execution", "reject_kind", "rejected"]
+
+ACCOUNT_CODES = -2000
+"""Codes above it are about the request, codes below it about the account (docs/aster-api.md 9)."""
 
 
 class Code(IntEnum):
@@ -101,3 +104,8 @@ def rejected(code: int, detail: str) -> Rejected:
 def reject_kind(code: int) -> RejectKind:
     """Return what a code asks of the sender of an order."""
     return _KINDS.get(code, RejectKind.OTHER)
+
+
+def is_before_execution(code: int) -> bool:
+    """Whether a code refuses the request itself, before anything of the account was looked at."""
+    return code > ACCOUNT_CODES

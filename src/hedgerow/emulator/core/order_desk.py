@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from hedgerow.domain.account import OpenOrder
@@ -19,6 +20,7 @@ from hedgerow.emulator.core.order_book import sweep
 from hedgerow.emulator.core.order_rules import WorkingOrder, changes_of, check_order, crosses, held_by
 from hedgerow.emulator.core.snapshot import WorldOptions
 from hedgerow.emulator.core.wallets import Marks, PerpAccount, SpotWallet, to_row
+from hedgerow.emulator.forced_orders import forced_trade
 
 __all__ = ["OrderDesk"]
 
@@ -269,7 +271,7 @@ class OrderDesk:
         return self._keep(replace(working, order=progressed))
 
     def _paid(self, working: WorkingOrder, trade: Level, *, maker: bool, at: datetime) -> Fill:
-        """Move the money of one trade and return its report; spot buys pay a fee in coin (docs/aster-api.md 6.2)."""
+        """Move the money of one trade and return its report; a spot buy's fee is in coin unless listed otherwise."""
         request = working.order.request
         instrument = self._marketplace.instrument(request.market, request.symbol)
         asset, fee = self._fee_of(request, instrument, trade, maker=maker)
@@ -296,6 +298,7 @@ class OrderDesk:
             realized_pnl=realized,
             maker=maker,
             at=at,
+            forced_trade=UNSET if working.by_hand else forced_trade(request.client_id),
         )
 
     def _fee_of(
@@ -304,7 +307,7 @@ class OrderDesk:
         """Return what a trade costs and in which asset: burnt where a coin is set aside for that, else as listed."""
         rate = instrument.fees.maker if maker else instrument.fees.taker
         spot, options = request.market is Market.SPOT, self._options
-        in_coin = spot and request.side is Side.BUY
+        in_coin = spot and request.side is Side.BUY and not instrument.fee_in_quote
         if spot and options.spot_quote_fee is not None:
             rate, in_coin = options.spot_quote_fee, False
         value = trade.quantity * trade.price * rate

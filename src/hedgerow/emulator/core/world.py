@@ -14,7 +14,7 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ONE, ZERO
-from hedgerow.domain.order import Fill, Order, OrderRequest
+from hedgerow.domain.order import Fill, ForcedTrade, Order, OrderRequest
 from hedgerow.emulator.core.account import Account, Followed
 from hedgerow.emulator.core.advance import advance_time, check_prices
 from hedgerow.emulator.core.error_codes import Code, rejected
@@ -27,7 +27,6 @@ from hedgerow.ports import AccountHistory, MarketData, MarketPrices, StatementRo
 
 __all__ = ["World"]
 
-ADL = "adl_autoclose"
 """Client id of the venue's auto-deleveraging orders (docs/aster-api.md 10.2)."""
 
 
@@ -309,7 +308,8 @@ class World:
 
     def deleverage(self, symbol: str, quantity: Decimal) -> Order:
         """Let the venue close ``quantity`` base units of a position at the mark (auto-deleveraging)."""
-        return self.parts.close_by_force(symbol, min(quantity, abs(self.parts.perp.quantity(symbol))), ADL)
+        quantity = min(quantity, abs(self.parts.perp.quantity(symbol)))
+        return self.parts.close_by_force(symbol, quantity, ForcedTrade.AUTO_DELEVERAGING)
 
     def _market_limit(self, market: Market, symbol: str, side: Side) -> Decimal:
         instrument = self.parts.marketplace.instrument(market, symbol)

@@ -85,8 +85,14 @@ class VenueNotifications:
             for fill in world.fills(market, symbol, self._since):
                 if fill.trade_id > known:
                     self._last_trade = max(self._last_trade, fill.trade_id)
-                    kind = NotificationKind.FORCED if fill.forced else NotificationKind.ORDER
-                    yield Notification(at=world.now, kind=kind, market=market, symbol=symbol, client_id=fill.client_id)
+                    yield Notification(
+                        at=world.now,
+                        kind=NotificationKind.FORCED if fill.forced else NotificationKind.ORDER,
+                        market=market,
+                        symbol=symbol,
+                        client_id=fill.client_id,
+                        forced_trade=fill.forced_trade or None,
+                    )
         self._since = world.now
 
 

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import assert_never
 
+from msgspec import UNSET
+
 from hedgerow.domain.commands import (
     ArmDeadMan,
     CancelOrder,
@@ -24,7 +26,7 @@ from hedgerow.domain.events import (
     TransferOutcomeUnknown,
 )
 from hedgerow.domain.order import Order, OrderRequest, OrderStatus
-from hedgerow.emulator.core.error_codes import Code, reject_kind
+from hedgerow.emulator.core.error_codes import Code, is_before_execution, reject_kind
 
 __all__ = ["absent", "never_sent", "order_report", "outcome_unknown", "refusal_of", "transferred", "unknown"]
 
@@ -42,7 +44,7 @@ def refusal_of(at: datetime, command: Command, refusal: Rejected) -> Event:
         case SetMarginType() if refusal.code == Code.MARGIN_TYPE_UNCHANGED:
             return MarginTypeSet(at=at, symbol=command.symbol)
         case _:
-            return CommandRefused(at=at, command=command, code=refusal.code, detail=str(refusal))
+            return _not_executed(at, command, refusal.code, str(refusal))
 
 
 def never_sent(at: datetime, command: Command) -> Event:
@@ -55,7 +57,7 @@ def never_sent(at: datetime, command: Command) -> Event:
             status=OrderStatus.REJECTED,
             detail=NEVER_LEFT,
         )
-    return CommandRefused(at=at, command=command, code=Code.TIMEOUT, detail=NEVER_LEFT)
+    return _not_executed(at, command, Code.TIMEOUT, NEVER_LEFT)
 
 
 def outcome_unknown(at: datetime, command: Command) -> Event:
@@ -68,7 +70,7 @@ def outcome_unknown(at: datetime, command: Command) -> Event:
         case TransferFunds():
             return TransferOutcomeUnknown(at=at, transfer_id=command.transfer_id, detail=NO_ANSWER)
         case SetLeverage() | SetMarginType() | ArmDeadMan():
-            return CommandRefused(at=at, command=command, code=Code.TIMEOUT, detail=NO_ANSWER)
+            return _not_executed(at, command, Code.TIMEOUT, NO_ANSWER)
     assert_never(command)
 
 
@@ -87,6 +89,11 @@ def absent(at: datetime, request: OrderRequest) -> OrderEnded:
         code=Code.NO_SUCH_ORDER,
         detail="Order does not exist.",
     )
+
+
+def _not_executed(at: datetime, command: Command, code: int, detail: str) -> CommandRefused:
+    before = True if is_before_execution(code) else UNSET
+    return CommandRefused(at=at, command=command, code=code, detail=detail, before_execution=before)
 
 
 def _refused(at: datetime, request: OrderRequest, code: int, detail: str) -> OrderEnded:

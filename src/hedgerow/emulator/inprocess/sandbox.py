@@ -10,9 +10,9 @@ from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.emulator.core.world import World
-from hedgerow.emulator.inprocess.venue import EmulatedVenue
+from hedgerow.emulator.inprocess.venue import RULES, EmulatedVenue
 from hedgerow.emulator.markets.live_feed import LiveMarketData
-from hedgerow.ports import AccountHistory, Clock, MarketData, NotificationSource, Venue
+from hedgerow.ports import AccountHistory, Clock, MarketData, NotificationSource, Venue, VenueRules
 from hedgerow.proxies import VenueProxy
 from hedgerow.subscribers import Subscribers
 
@@ -69,6 +69,11 @@ class SandboxVenue(VenueProxy):
     def name(self) -> str:
         """Display name."""
         return self._name
+
+    @property
+    def rules(self) -> VenueRules:
+        """What the emulated account accepts."""
+        return RULES
 
     @property
     def telling(self) -> bool:

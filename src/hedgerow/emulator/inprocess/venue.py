@@ -57,9 +57,9 @@ from hedgerow.emulator.inprocess.replies import (
     unknown,
 )
 from hedgerow.emulator.latency import LatencyModel
-from hedgerow.ports import AccountHistory, Clock, StatementRow
+from hedgerow.ports import AccountHistory, Clock, StatementRow, VenueRules
 
-__all__ = ["EmulatedVenue"]
+__all__ = ["RULES", "EmulatedVenue"]
 
 WATCH_SECONDS = 0.5
 """How soon a watched order's move is noticed."""
@@ -67,6 +67,8 @@ LISTING_LIFE = timedelta(minutes=10)
 """How long a pair that was read counts as listed so, as long as the live client keeps the listing."""
 NONCE_WINDOW = timedelta(seconds=60)
 """How old a nonce may be: so long an order can still land that was sent and not answered."""
+RULES = VenueRules(max_client_id_length=36)
+"""A longer client id is refused with -4015 (docs/aster-api.md 9)."""
 SILENT = {Outcome.LOST_BEFORE, Outcome.LOST_AFTER, Outcome.LATE}
 
 
@@ -115,8 +117,13 @@ class EmulatedVenue:
 
     @property
     def name(self) -> str:
-        """Name for people."""
+        """Display name."""
         return self._name
+
+    @property
+    def rules(self) -> VenueRules:
+        """What it accepts."""
+        return RULES
 
     @property
     def faulted(self) -> int:

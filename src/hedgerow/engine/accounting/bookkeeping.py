@@ -25,7 +25,7 @@ from hedgerow.ports import Clock, Venue
 __all__ = ["Bookkeeper"]
 
 LATE_ROWS = timedelta(minutes=5)
-"""Funding rows may lag their settlement; after this they are final (docs/aster-api.md 11)."""
+"""Funding rows may lag their settlement; after this they are final."""
 RETRY_ROWS = timedelta(seconds=30)
 OVERLAP = timedelta(minutes=10)
 """Rows are read again this far back; booking is idempotent."""

@@ -219,7 +219,7 @@ def check_slice(job: HedgeExecution, equity: Decimal, price: Decimal) -> Iterato
 
 
 def _matched(job: HedgeExecution) -> bool:
-    net = job.plan.spot_quantity * (1 - job.pair.spot.fees.taker)
+    net = job.plan.spot_quantity * (1 - job.pair.coin_fee_rate)
     return 0 <= net - job.plan.perp_quantity <= job.pair.spot.lot * 2
 
 

@@ -17,7 +17,6 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.notifications import Notification, NotificationKind
-from hedgerow.domain.order import forced_name
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.strategy.decisions.reconcile import reconcile
 from hedgerow.strategy.decisions.verdicts import ClosedExternally, HalfOpen
@@ -97,10 +96,9 @@ def notification_alarm(notification: Notification, ledger: Ledger) -> Alarm | No
     kind, text = found
     if kind is AlarmKind.SETTINGS and ledger.execution is not None:
         return None  # the job's own preparations
-    detail = notification.detail
-    if kind is AlarmKind.FORCED and (name := forced_name(notification.detail)):
-        detail = f"the exchange closed a part of the short by force: {name}"
-    return Alarm(kind=kind, text=f"{hedge.symbol}: {detail or text}")
+    if notification.forced_trade is not None:
+        text = f"the exchange closed a part of the short by force: {notification.forced_trade.value}"
+    return Alarm(kind=kind, text=f"{hedge.symbol}: {notification.detail or text}")
 
 
 def look_at(notification: Notification, ledger: Ledger) -> datetime | None:

@@ -28,7 +28,7 @@ from hedgerow.strategy.policy import Policy
 __all__ = ["entry_refusals", "openings_blocked", "plan_opening", "settings_in_place", "shortlist"]
 
 SETTLEMENT_JITTER_SECONDS = 15.0
-"""The venue may charge a settlement this far off its stamp (docs/aster-api.md 11)."""
+"""The venue may charge a settlement this far off its stamp."""
 
 
 def openings_blocked(observation: Observation, ledger: Ledger, policy: Policy) -> Hold | None:
@@ -88,7 +88,7 @@ def entry_refusals(
 def settings_in_place(row: PerpPosition | None, leverage: int) -> frozenset[Preparation]:
     """Return the settings of a perpetual that its row shows to be right already; asking for them may be refused.
 
-    Aster answers -4046 or -4067 to a margin type that needs no change (docs/aster-api.md section 9).
+    A venue may refuse a margin type that needs no change.
     """
     if row is None:
         return frozenset()

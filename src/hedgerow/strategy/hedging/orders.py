@@ -176,7 +176,9 @@ def ordered(
     )
     fees = instrument.fees
     fee_rate = fees.maker if time_in_force is TimeInForce.GTX else fees.taker
-    command = PlaceOrder(hedge_id=job.hedge_id, order=request, fee_rate=fee_rate)
+    command = PlaceOrder(
+        hedge_id=job.hedge_id, order=request, fee_rate=fee_rate, fee_in_quote=job.pair.spot.fee_in_quote
+    )
     counted = {market.value: replace(progress, attempts=attempt)}
     return Step(job=replace(job, working=command, orders=job.orders + 1, **counted), command=command)
 
@@ -197,7 +199,7 @@ def split(instrument: Instrument, quantity: Decimal, price: Decimal, largest: De
 def _within_band(instrument: Instrument, side: Side, limit: Decimal, reference: Decimal) -> Decimal:
     """Return ``limit`` inside the price band, which is a part of the mark: ``BAND_SHARE`` of it around ``reference``.
 
-    PERCENT_PRICE bounds buys from above and sells from below (docs/aster-api.md section 7).
+    The band bounds buys from above and sells from below.
     """
     if side is Side.BUY and instrument.price_up > 0:
         return min(limit, reference * (ONE + (instrument.price_up - ONE) * BAND_SHARE))
@@ -412,7 +414,8 @@ def _would_add_to_doubt(job: HedgeExecution, command: PlaceOrder) -> bool:
 def with_fill(job: HedgeExecution, command: PlaceOrder, quantity: Decimal, notional: Decimal = ZERO) -> HedgeExecution:
     """Return the job with fills of an order added to its leg, or to what was unwound."""
     order = command.order
-    if job.coin_fee is not None and order.market is Market.SPOT and order.side is Side.BUY:
+    in_coin = order.market is Market.SPOT and order.side is Side.BUY and not command.fee_in_quote
+    if job.coin_fee is not None and in_coin:
         job = replace(job, coin_fee=job.coin_fee + quantity * command.fee_rate)
     if order.side is not side_of(job, order.market):
         return _unwound(job, order.market, quantity, notional)

@@ -71,7 +71,7 @@ def _hedgeable(job: HedgeExecution, quantity: Decimal) -> Decimal:
     if not coarse or job.kind is not ExecutionKind.OPEN or job.lead is not Market.SPOT:
         return quantity
     ahead = max(ZERO, job.exposure)
-    target = perp.floor_quantity(quantity * (1 - spot.fees.taker) + ahead)
+    target = perp.floor_quantity(quantity * (1 - job.pair.coin_fee_rate) + ahead)
     return job.pair.gross_spot_for(target - ahead) if target > ahead else quantity
 
 

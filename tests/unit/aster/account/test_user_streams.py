@@ -10,7 +10,7 @@ from hedgerow.domain.commands import PlaceOrder, SetLeverage
 from hedgerow.domain.events import OrderEnded
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.notifications import NotificationKind
-from hedgerow.domain.order import OrderRequest
+from hedgerow.domain.order import ForcedTrade, OrderRequest
 from support.scripted_aster import HTML_500, NOW, SYMBOL, millis, order_row, perp_account
 from support.scripted_streams import MemoryConnection
 from support.stream_harness import FUTURES_USER, HOLDINGS, PERP_ACCOUNT, SPOT_USER, StreamHarness
@@ -175,14 +175,24 @@ def test_a_change_of_configuration_makes_the_modes_be_read_anew(harness: StreamH
     harness.play(script)
 
 
-@pytest.mark.parametrize("client_id", ["autoclose-1750000000", "adl_autoclose", "settlement_autoclose-7"])
-def test_a_trade_that_the_venue_forced_is_news_at_once(harness: StreamHarness, client_id: str) -> None:
+@pytest.mark.parametrize(
+    ("client_id", "kind"),
+    [
+        ("autoclose-1750000000", ForcedTrade.LIQUIDATION),
+        ("adl_autoclose", ForcedTrade.AUTO_DELEVERAGING),
+        ("settlement_autoclose-7", ForcedTrade.SETTLEMENT),
+    ],
+)
+def test_a_trade_that_the_venue_forced_is_news_at_once(
+    harness: StreamHarness, client_id: str, kind: ForcedTrade
+) -> None:
     async def script(harness: StreamHarness) -> None:
         report = {"s": SYMBOL, "c": client_id, "S": "BUY", "X": "FILLED", "i": 5, "z": "1", "ap": "100", "T": 1}
         harness.wire.newest(FUTURES_USER).push({"e": "ORDER_TRADE_UPDATE", "E": 1, "o": report})
         await harness.clock.sleep(0)
         await harness.clock.sleep(0.01)
         assert (harness.notifications[-1].kind, harness.notifications[-1].symbol) == (NotificationKind.FORCED, SYMBOL)
+        assert harness.notifications[-1].forced_trade is kind
 
     harness.play(script)
 

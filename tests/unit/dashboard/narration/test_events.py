@@ -14,7 +14,7 @@ from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import ImportedState, Ledger
-from hedgerow.domain.order import Fill, OrderRequest, OrderStatus, RejectKind
+from hedgerow.domain.order import Fill, ForcedTrade, OrderRequest, OrderStatus, RejectKind
 from hedgerow.domain.position import DustLot, Reason, Tally
 from hedgerow.engine.notices import Recorded
 from support.golden_cases import AT, BTC, HEDGE, HEDGE_ID, hedge, job, notice_of
@@ -215,20 +215,20 @@ def test_late_fills_of_own_orders_are_not_called_trades_of_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("client_id", "name"),
+    ("kind", "name"),
     [
-        ("autoclose-1", "LIQUIDATION"),
-        ("adl_autoclose", "AUTO-DELEVERAGING"),
-        ("settlement_autoclose-1", "SETTLEMENT OF THE SYMBOL"),
+        (ForcedTrade.LIQUIDATION, "LIQUIDATION"),
+        (ForcedTrade.AUTO_DELEVERAGING, "AUTO-DELEVERAGING"),
+        (ForcedTrade.SETTLEMENT, "SETTLEMENT OF THE SYMBOL"),
     ],
 )
-def test_a_liquidation_is_not_called_a_trade_of_others(client_id: str, name: str) -> None:
+def test_a_liquidation_is_not_called_a_trade_of_others(kind: ForcedTrade, name: str) -> None:
     fill = Fill(
         market=Market.PERP,
         symbol="BTCUSDT",
         trade_id=7,
         order_id=3,
-        client_id=client_id,
+        forced_trade=kind,
         side=Side.BUY,
         quantity=Decimal("0.25"),
         price=Decimal(100),

@@ -10,7 +10,7 @@ from hedgerow.domain.events import FlowKind, HedgeRedenominated, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.denomination import job_in_new_units
 from hedgerow.domain.ledger.reducers import apply
-from hedgerow.domain.order import Fill
+from hedgerow.domain.order import Fill, ForcedTrade
 from hedgerow.domain.position import DustLot
 from support.hedging_harness import following
 from support.ledger_builder import START, LedgerBuilder
@@ -62,7 +62,7 @@ def test_a_short_that_is_gone_after_a_new_denomination_leaves_the_legs_apart() -
         symbol=hedge.symbol,
         trade_id=77,
         order_id=7,
-        client_id="settlement_autoclose-7",
+        forced_trade=ForcedTrade.SETTLEMENT,
         side=Side.BUY,
         quantity=hedge.short,
         price=101 * FACTOR,

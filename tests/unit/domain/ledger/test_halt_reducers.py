@@ -8,6 +8,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.order import ForcedTrade
 from hedgerow.domain.position import Reason
 from support.views import NOW, fill, hedge, ledger_of, opening_of
 
@@ -90,7 +91,7 @@ def test_forced_trades_and_changes_without_a_trade_are_incidents_and_trades_by_h
         trade = fill(Market.PERP, Side.BUY, "2", **{"trade_id": 77, **changes})
         return ev.ExternalFills(at=NOW, hedge_id="h1", fills=(trade,), cause="half open", late=late)
 
-    forced = apply(HELD, elsewhere(client_id="adl_autoclose"))
+    forced = apply(HELD, elsewhere(forced_trade=ForcedTrade.AUTO_DELEVERAGING))
     assert forced.incident is not None
     assert (forced.incident.reason, forced.incident.detail) == (
         ev.HaltReason.LIQUIDATION,
@@ -104,8 +105,8 @@ def test_forced_trades_and_changes_without_a_trade_are_incidents_and_trades_by_h
     assert apply(HELD, away).incident is None, "coins may be moved without a trade"
     assert apply(HELD, elsewhere()).incident is None
     assert apply(HELD, elsewhere(late=True, trade_id=-5)).incident is None
-    assert apply(Ledger(), elsewhere(client_id="adl_autoclose")).incident is None
-    assert apply(forced, elsewhere(client_id="adl_autoclose")).incident == forced.incident
+    assert apply(Ledger(), elsewhere(forced_trade=ForcedTrade.AUTO_DELEVERAGING)).incident is None
+    assert apply(forced, elsewhere(forced_trade=ForcedTrade.AUTO_DELEVERAGING)).incident == forced.incident
     first = closed(Reason.LEG_GONE, forced)
     assert first.incident == forced.incident, "the first one is what happened"
 

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
@@ -10,7 +11,7 @@ from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import KEPT_CLOSED, apply, fold
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.order import Fill, OrderStatus
+from hedgerow.domain.order import Fill, ForcedTrade, OrderStatus
 from hedgerow.domain.position import OrderRecord, Reason
 from support.ledger_builder import SPOT_FEE, START, LedgerBuilder
 
@@ -121,11 +122,13 @@ def test_a_transfer_in_doubt_is_settled_by_what_is_said_about_the_account_and_by
     ledger = LedgerBuilder().record(again, unknown, again).ledger
     assert (ledger.transfer, ledger.transfer_doubtful) == (transfer, True)
 
-    def refused(code: int) -> Ledger:
-        return apply(ledger, ev.CommandRefused(at=START, command=transfer, code=code, detail="no"))
+    def refused(*, before_execution: bool | UnsetType = UNSET) -> Ledger:
+        refusal = ev.CommandRefused(at=START, command=transfer, code=-7, detail="no", before_execution=before_execution)
+        return apply(ledger, refusal)
 
-    assert refused(-1007) == replace(ledger, events=ledger.events + 1), "the first sending may have been executed"
-    assert (refused(-4050).transfer, refused(-4050).transfer_doubtful) == (None, False)
+    same = replace(ledger, events=ledger.events + 1)
+    assert refused(before_execution=True) == same, "the first sending may have been executed"
+    assert (refused().transfer, refused().transfer_doubtful) == (None, False)
     done = ev.FundsTransferred(at=START, transfer_id="t1", amount=Decimal(5), direction=transfer.direction)
     for settled in (apply(ledger, done), apply(apply(ledger, done), done)):
         assert (settled.transfer, settled.transfer_doubtful) == (None, False)
@@ -319,9 +322,9 @@ def test_a_hedge_closed_elsewhere_is_booked_with_the_trades_that_closed_it_each_
     builder = LedgerBuilder().open_hedge()
     report = LedgerBuilder().fee("p-9", Side.BUY, 10, 150, fee=1, pnl=-490, trade_id=70).events[0]
     assert isinstance(report, ev.FeeBooked)
-    forced = replace(report.fill, client_id="autoclose-1")
+    forced = replace(report.fill, client_id="liquidation", forced_trade=ForcedTrade.LIQUIDATION)
     by_hand = replace(
-        forced, trade_id=71, client_id="web", market=Market.SPOT, side=Side.SELL, quantity=Decimal("9.996")
+        report.fill, trade_id=71, client_id="web", market=Market.SPOT, side=Side.SELL, quantity=Decimal("9.996")
     )
     elsewhere = ev.ExternalFills(at=builder.now, hedge_id="h1", fills=(forced, by_hand), cause="liquidation")
     builder.record(elsewhere, elsewhere)
@@ -359,7 +362,7 @@ def test_late_trades_take_the_place_of_what_was_assumed_in_a_hedge_that_may_be_c
         builder.record(ev.HedgeLost(at=builder.now, hedge_id="h1", reason=Reason.CLOSED_EXTERNALLY))
     before = builder.ledger
     buy, sell = (replace(fill, trade_id=70 + n, price=Decimal(140)) for n, fill in enumerate(assumed))
-    forced, part = replace(buy, client_id="autoclose-1"), replace(sell, quantity=Decimal("4.996"))
+    forced, part = replace(buy, forced_trade=ForcedTrade.LIQUIDATION), replace(sell, quantity=Decimal("4.996"))
     late = ev.ExternalFills(at=builder.now, hedge_id="h1", fills=(forced, part), cause="read late", late=True)
     ledger = builder.record(late, late).ledger
     hedge = ledger.closed[0].hedge if closed else ledger.largest

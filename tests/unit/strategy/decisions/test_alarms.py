@@ -12,6 +12,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.books import Books
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.notifications import Notification, NotificationKind
+from hedgerow.domain.order import ForcedTrade
 from hedgerow.domain.position import OrderRecord, Tally
 from hedgerow.strategy.decisions.alarms import (
     GRACE,
@@ -309,6 +310,6 @@ def test_without_an_order_in_doubt_nothing_is_looked_for() -> None:
 
 
 def test_the_liquidation_of_the_short_is_called_that() -> None:
-    alarm = notification_alarm(notification(NotificationKind.FORCED, detail="autoclose-17"), TEN)
+    alarm = notification_alarm(notification(NotificationKind.FORCED, forced_trade=ForcedTrade.LIQUIDATION), TEN)
     assert alarm is not None
     assert alarm.text.endswith("by force: liquidation")

@@ -10,8 +10,9 @@ from msgspec import Struct
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO, plain
-from hedgerow.domain.order import FORCED_CLIENT_IDS, Fill
+from hedgerow.domain.order import Fill, ForcedTrade
 from hedgerow.emulator.core.account_records import FIRST_TRAN_ID, rows_since
+from hedgerow.emulator.forced_orders import FORCED_CLIENT_IDS
 from hedgerow.emulator.wire.exchange.account import ExchangeAccount
 from hedgerow.emulator.wire.exchange.account_events import FIRST_TRADE_ID
 from hedgerow.emulator.wire.protocol.errors import malformed
@@ -26,7 +27,11 @@ __all__ = ["ROUTES", "force_orders", "income", "transactions", "user_trades"]
 
 TRADE_TRAN_ID = FIRST_TRAN_ID + 10**15
 """Transaction ids of trades lie apart from those of funding and transfers."""
-AUTO_CLOSE_TYPES = {"LIQUIDATION": ("autoclose-",), "ADL": ("adl_autoclose",), "": FORCED_CLIENT_IDS}
+AUTO_CLOSE_TYPES = {
+    "LIQUIDATION": (FORCED_CLIENT_IDS[ForcedTrade.LIQUIDATION],),
+    "ADL": (FORCED_CLIENT_IDS[ForcedTrade.AUTO_DELEVERAGING],),
+    "": tuple(FORCED_CLIENT_IDS.values()),
+}
 """Client ids by the type asked for; none asked for = all that the venue forced."""
 INCOME_OF = {
     FlowKind.LIQUIDATION_FEE: "INSURANCE_CLEAR",

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.order import ForcedTrade
 from hedgerow.emulator.core.market import Conditions
+from hedgerow.emulator.forced_orders import forced_trade
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.protocol.number_format import to_ms
 from hedgerow.emulator.wire.rest.faults import WireFaults
@@ -118,7 +120,7 @@ class StreamConnections:
             self._on_order(event["o"])
 
     def _on_order(self, order: dict[str, Any]) -> None:
-        if not order["c"].startswith("autoclose-") or order["X"] != "FILLED":
+        if forced_trade(order["c"]) is not ForcedTrade.LIQUIDATION or order["X"] != "FILLED":
             return
         fields = {name: order[name] for name in ("s", "S", "o", "f", "q", "p", "ap", "X", "l", "z", "T")}
         event = {"e": "forceOrder", "E": to_ms(self._exchange.now), "o": fields}
