@@ -15,7 +15,7 @@ from support.worlds import SYMBOL, Listing, ScriptedMarketData, make_pair
 
 CALM = StrategyParameters(
     funding_rate_strategy=FundingRateStrategy(min_funding_apr=5.0),
-    position_management=PositionManagement(fee_coverage_multiplier=1e6, max_position_age_hours=1e6),
+    position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=87_600),
 )
 
 
