@@ -51,6 +51,17 @@ def test_a_coarser_lot_hides_no_position_and_no_trade() -> None:
     assert [row["qty"] for row in client.perp("GET", "userTrades", symbol=SYMBOL).json] == ["0.5"]
 
 
+def test_a_coarser_tick_changes_no_price_of_an_older_order_or_trade() -> None:
+    client = make_wired()
+    order = {"symbol": SYMBOL, "side": "SELL", "type": "LIMIT", "timeInForce": "IOC", "price": "99.53"}
+    assert client.perp("POST", "order", **order, quantity="1").status == 200
+    before = [client.perp("GET", path, symbol=SYMBOL).json[0] for path in ("userTrades", "allOrders")]
+    change(client, "filter", market="perp", tick="50")
+    trade, row = (client.perp("GET", path, symbol=SYMBOL).json[0] for path in ("userTrades", "allOrders"))
+    assert [D(trade["price"]), D(row["price"])] == [D(each["price"]) for each in before]
+    assert D(trade["price"]) * D(trade["qty"]) == D(trade["quoteQty"])
+
+
 def test_a_change_through_one_account_is_listed_for_all() -> None:
     client = make_wired()
     exchange = client.venue.exchange

@@ -14,10 +14,10 @@ from hedgerow.emulator.wire.protocol.number_format import (
     chain_hash,
     fixed,
     money,
-    price_text,
     quantity_text,
     short,
     to_ms,
+    traded_price_text,
 )
 from hedgerow.emulator.wire.protocol.order_records import ExchangeOrder
 
@@ -157,15 +157,15 @@ def _perp_report(world: World, exchange_order: ExchangeOrder, execution: str, fi
         "o": exchange_order.kind,
         "f": exchange_order.time_in_force,
         "q": quantity_text(instrument, exchange_order.quantity),
-        "p": price_text(instrument, exchange_order.price),
+        "p": traded_price_text(instrument, exchange_order.price),
         "ap": fixed(exchange_order.average, 5),
-        "sp": price_text(instrument, exchange_order.stop_price),
+        "sp": traded_price_text(instrument, exchange_order.stop_price),
         "x": execution,
         "X": exchange_order.status.value,
         "i": exchange_order.order_id,
         "l": quantity_text(instrument, fill.quantity if fill else ZERO),
         "z": quantity_text(instrument, exchange_order.executed),
-        "L": price_text(instrument, fill.price if fill else ZERO),
+        "L": traded_price_text(instrument, fill.price if fill else ZERO),
         "T": to_ms(fill.at if fill else exchange_order.updated_at),
         "t": FIRST_TRADE_ID + fill.trade_id if fill else 0,
         **_waiting_notional(exchange_order),
@@ -186,7 +186,7 @@ def _perp_report(world: World, exchange_order: ExchangeOrder, execution: str, fi
         order |= {"N": fill.fee_asset, "n": short(fill.fee)}
     if exchange_order.original_kind == "TRAILING_STOP_MARKET":
         order |= {
-            "AP": price_text(instrument, exchange_order.activation_price),
+            "AP": traded_price_text(instrument, exchange_order.activation_price),
             "cr": short(exchange_order.callback_rate),
         }
     return {"e": "ORDER_TRADE_UPDATE", "E": moment, "T": moment, "o": order}
@@ -215,15 +215,15 @@ def _spot_report(world: World, exchange_order: ExchangeOrder, execution: str, fi
         "o": ENGINE_NAMES.get(exchange_order.kind, exchange_order.kind),
         "f": exchange_order.time_in_force,
         "q": quantity_text(instrument, exchange_order.quantity),
-        "p": price_text(instrument, exchange_order.price),
+        "p": traded_price_text(instrument, exchange_order.price),
         "ap": fixed(exchange_order.average, 6),
-        "P": price_text(instrument, exchange_order.stop_price),
+        "P": traded_price_text(instrument, exchange_order.stop_price),
         "x": execution,
         "X": exchange_order.status.value,
         "i": exchange_order.order_id,
         "l": quantity_text(instrument, fill.quantity if fill else ZERO),
         "z": quantity_text(instrument, exchange_order.executed),
-        "L": price_text(instrument, fill.price if fill else ZERO),
+        "L": traded_price_text(instrument, fill.price if fill else ZERO),
         "T": to_ms(fill.at if fill else exchange_order.updated_at),
         "t": FIRST_TRADE_ID + fill.trade_id if fill else 0,
         "m": fill.maker if fill else False,

@@ -21,6 +21,7 @@ __all__ = [
     "short",
     "to_ms",
     "to_us",
+    "traded_price_text",
 ]
 
 MONEY_PLACES = 8
@@ -60,6 +61,11 @@ def decimals_of(step: Decimal) -> int:
 def price_text(instrument: Instrument, price: Decimal) -> str:
     """Return a price on the tick; a price of nothing is "0"."""
     return fixed(price, decimals_of(instrument.tick)) if price else "0"
+
+
+def traded_price_text(instrument: Instrument, price: Decimal) -> str:
+    """Return the price of an order or a trade: on the tick of its time, where a finer one was valid then."""
+    return fixed(price, max(decimals_of(instrument.tick), decimals_of(price))) if price else "0"
 
 
 def quantity_text(instrument: Instrument, quantity: Decimal) -> str:

@@ -4,7 +4,14 @@ from typing import Any
 
 from hedgerow.domain.instrument import Instrument, Market
 from hedgerow.domain.order import OrderStatus
-from hedgerow.emulator.wire.protocol.number_format import chain_hash, fixed, price_text, quantity_text, short, to_ms
+from hedgerow.emulator.wire.protocol.number_format import (
+    chain_hash,
+    fixed,
+    quantity_text,
+    short,
+    to_ms,
+    traded_price_text,
+)
 from hedgerow.emulator.wire.protocol.order_records import ExchangeOrder
 
 __all__ = ["order_row"]
@@ -27,7 +34,7 @@ def _perp_row(instrument: Instrument, exchange_order: ExchangeOrder) -> dict[str
         "symbol": exchange_order.symbol,
         "status": exchange_order.status.value,
         "clientOrderId": exchange_order.client_id,
-        "price": price_text(instrument, exchange_order.price),
+        "price": traded_price_text(instrument, exchange_order.price),
         "avgPrice": fixed(exchange_order.average, 5),
         "origQty": quantity_text(instrument, exchange_order.quantity),
         "executedQty": executed,
@@ -39,7 +46,7 @@ def _perp_row(instrument: Instrument, exchange_order: ExchangeOrder) -> dict[str
         "closePosition": exchange_order.close_position,
         "side": exchange_order.side.value,
         "positionSide": "BOTH",
-        "stopPrice": price_text(instrument, exchange_order.stop_price),
+        "stopPrice": traded_price_text(instrument, exchange_order.stop_price),
         "workingType": exchange_order.working_type,
         "priceProtect": exchange_order.price_protect,
         "origType": exchange_order.original_kind,
@@ -49,7 +56,7 @@ def _perp_row(instrument: Instrument, exchange_order: ExchangeOrder) -> dict[str
     }
     if exchange_order.original_kind == "TRAILING_STOP_MARKET":
         row |= {
-            "activatePrice": price_text(instrument, exchange_order.activation_price),
+            "activatePrice": traded_price_text(instrument, exchange_order.activation_price),
             "priceRate": short(exchange_order.callback_rate),
         }
     chain = "cancelChainData" if exchange_order.status is OrderStatus.CANCELED else "newChainData"
@@ -63,7 +70,7 @@ def _spot_row(instrument: Instrument, exchange_order: ExchangeOrder) -> dict[str
         "symbol": exchange_order.symbol,
         "status": exchange_order.status.value,
         "clientOrderId": exchange_order.client_id,
-        "price": price_text(instrument, exchange_order.price),
+        "price": traded_price_text(instrument, exchange_order.price),
         "avgPrice": fixed(exchange_order.average, 6),
         "origQty": quantity_text(instrument, exchange_order.quantity),
         "executedQty": executed,
@@ -72,7 +79,7 @@ def _spot_row(instrument: Instrument, exchange_order: ExchangeOrder) -> dict[str
         "timeInForce": exchange_order.time_in_force,
         "type": exchange_order.kind,
         "side": exchange_order.side.value,
-        "stopPrice": price_text(instrument, exchange_order.stop_price),
+        "stopPrice": traded_price_text(instrument, exchange_order.stop_price),
         "origType": exchange_order.original_kind,
         "updateTime": to_ms(exchange_order.updated_at),
         "orderListId": -1,

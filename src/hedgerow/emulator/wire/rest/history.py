@@ -17,7 +17,7 @@ from hedgerow.emulator.wire.exchange.account import ExchangeAccount
 from hedgerow.emulator.wire.exchange.account_events import FIRST_TRADE_ID
 from hedgerow.emulator.wire.protocol.errors import malformed
 from hedgerow.emulator.wire.protocol.history_window import HistoryWindow, open_window_of, window_of
-from hedgerow.emulator.wire.protocol.number_format import money, price_text, quantity_text, short, to_ms
+from hedgerow.emulator.wire.protocol.number_format import money, quantity_text, short, to_ms, traded_price_text
 from hedgerow.emulator.wire.protocol.order_records import ExchangeOrder
 from hedgerow.emulator.wire.protocol.order_rows import order_row
 from hedgerow.emulator.wire.protocol.params import Params
@@ -255,7 +255,7 @@ def _perp_trade(call: RestCall, fill: Fill) -> dict[str, Any]:
         "id": FIRST_TRADE_ID + fill.trade_id,
         "orderId": call.exchange_account.order_number(fill),
         "side": fill.side.value,
-        "price": price_text(instrument, fill.price),
+        "price": traded_price_text(instrument, fill.price),
         "qty": quantity_text(instrument, fill.quantity),
         "realizedPnl": short(fill.realized_pnl),
         "marginAsset": instrument.quote,
@@ -276,7 +276,7 @@ def _spot_trade(call: RestCall, fill: Fill) -> dict[str, Any]:
         "id": FIRST_TRADE_ID + fill.trade_id,
         "orderId": call.exchange_account.order_number(fill),
         "side": fill.side.value,
-        "price": price_text(instrument, fill.price),
+        "price": traded_price_text(instrument, fill.price),
         "qty": quantity_text(instrument, fill.quantity),
         "quoteQty": money(fill.notional),
         "commission": money(fill.fee),
