@@ -168,7 +168,7 @@ def test_a_closing_that_receives_a_stop_signal_ends_flat_first(
     out, err = command.communicate(timeout=PATIENCE)
     assert command.returncode == 0
     assert err.startswith("Stopping: the closing of ")
-    assert err.endswith(" is brought to its end first (again = stop at once)\n")
+    assert err.endswith(" is finished first (again = stop at once)\n")
     assert out.startswith("Closed ")
     assert check_sound(aster, place).foremost is None
 

@@ -142,7 +142,7 @@ def test_status_gives_money_as_decimal_strings_and_ratios_as_fractions(held: str
     assert isinstance(document["max_naked_seconds"], float)
     assert datetime.fromisoformat(str(position["opened_at"])).tzinfo is not None
     text = shell("status", "--paper").out
-    assert re.search(rf"^Position +Stopped; {held} is held unwatched, net [+-]0\.\d{{3}} % ", text)
+    assert re.search(rf"^Position +Stopped; {held} is held, and nothing watches it, net [+-]0\.\d{{3}} % ", text)
 
 
 def test_scan_lists_every_pair_with_the_filter_that_refuses_it(shell: Shell, place: Path) -> None:
@@ -280,7 +280,7 @@ def test_a_state_file_with_null_dates_is_survived(shell: Shell, place: Path) -> 
     said = shell("run", "--paper", "--once")
     assert said.code == 0
     assert warnings(said, place) == []
-    assert "State file taken over: 47 cycles, 8 positions opened, 7 closed, cumulative P/L $15.67" in said.out
+    assert "State file imported: 47 cycles, 8 positions opened, 7 closed, cumulative P/L $15.67" in said.out
     state = json.loads((place / "volume_farming_state-paper.json").read_text(encoding="utf-8"))
     assert (state["cycle_count"], state["total_profit_loss"]) == (48, 15.67)
 

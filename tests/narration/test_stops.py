@@ -44,11 +44,11 @@ def job_of(ledger: Ledger) -> HedgeExecution:
 def test_the_first_signal_says_what_is_finished_first() -> None:
     assert said(StopRequested(at=OPENED, ledger=Ledger())) == ["Stopping (again = stop at once)"]
     ledger = in_flight()
-    rest = "leads no further; what is filled of it ends hedged or flat (again = stop at once)"
+    rest = "starts no further slice; what has filled ends hedged or flat (again = stop at once)"
     assert said(StopRequested(at=OPENED, ledger=ledger)) == [f"Stopping: the opening of {SYMBOL} {rest}"]
     closing = replace(ledger, execution=replace(job_of(ledger), kind=ExecutionKind.CLOSE))
     assert said(StopRequested(at=OPENED, ledger=closing)) == [
-        f"Stopping: the closing of {SYMBOL} is brought to its end first (again = stop at once)"
+        f"Stopping: the closing of {SYMBOL} is finished first (again = stop at once)"
     ]
 
 
@@ -56,7 +56,7 @@ def test_the_second_signal_names_the_order_that_rests() -> None:
     head, order = said(StoppedAtOnce(at=OPENED, ledger=in_flight()))
     assert head == "Stopped at once. Left behind:"
     assert "Spot BUY" in order
-    assert "the next start cancels it, so does a hedgerow watchdog that runs, or you on the exchange" in order
+    assert "the next start or a running hedgerow watchdog cancels it, or you on the exchange" in order
 
 
 def test_of_a_resting_perpetual_order_the_exchanges_own_switch_is_named() -> None:
@@ -70,7 +70,7 @@ def test_of_a_resting_perpetual_order_the_exchanges_own_switch_is_named() -> Non
     sent = replace(order, time_in_force=TimeInForce.IOC)
     taken = replace(job, working=replace(job.working, order=sent))
     (_, line) = said(StoppedAtOnce(at=OPENED, ledger=replace(ledger, execution=taken)))
-    assert "sent and not answered: the next start finds out what became of it" in line
+    assert "sent and not answered: the next start looks it up" in line
 
 
 def test_the_second_signal_names_the_leg_that_is_open() -> None:
@@ -90,7 +90,7 @@ def test_the_second_signal_names_the_leg_that_is_open() -> None:
 def test_a_transfer_whose_outcome_is_not_known_is_named() -> None:
     transfer = TransferFunds(transfer_id="t", amount=Decimal(12), direction=TransferDirection.SPOT_TO_PERP)
     assert said(StoppedAtOnce(at=OPENED, ledger=Ledger(transfer=transfer)))[1] == (
-        "  a transfer of $12.00 USDT (SPOT_TO_PERP) whose outcome is not known: the next start finds out"
+        "  a transfer of $12.00 USDT (SPOT_TO_PERP) with an unknown outcome: the next start looks it up"
     )
 
 

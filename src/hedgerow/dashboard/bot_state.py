@@ -1,13 +1,13 @@
 """What a bot is doing, as one of twelve states: a title, what the bot does about it, what its user can do. Pure.
 
 Total over its inputs: every ledger, process and outlook give exactly one state. The ledger decides what is held, the
-process whether anybody watches it, the outlook what was read last.
+process whether it is watched, the outlook what was read last.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import assert_never
 
 from msgspec import Struct
 
@@ -23,7 +23,7 @@ from hedgerow.strategy.grades import FindingKind
 __all__ = ["BotState", "Naked", "Process", "ProcessState", "Severity", "StateReport", "bot_state", "naked_now"]
 
 OVERDUE = timedelta(minutes=10)
-"""A check that begins so long after it was due, or lasts so long without a trade, does not come to an end any more."""
+"""A check that begins so long after it was due, or lasts so long without a trade, is taken to hang."""
 UNHEDGED = frozenset({FindingKind.IMBALANCE, FindingKind.LEG_GONE})
 
 
@@ -48,27 +48,27 @@ class BotState(StrEnum):
     STOPPED = "stopped"
     """No process runs, and none is missing."""
     DOWN = "down"
-    """A process should run, and gives no sign of life."""
+    """A process should run, and does not respond."""
 
 
 class Severity(StrEnum):
-    """How urgently a person should look."""
+    """How urgently the user should look."""
 
     OK = "ok"
     BUSY = "busy"
-    """A trade is at work; it ends by itself."""
+    """A trade is in flight; it ends by itself."""
     WARNING = "warning"
     ALARM = "alarm"
 
 
 class ProcessState(StrEnum):
-    """What the heartbeat file tells about the process."""
+    """State of the process by its heartbeat file."""
 
     RUNNING = "running"
     SILENT = "silent"
-    """It is there, and has not moved for too long."""
+    """It exists, and its heartbeat is too old."""
     GONE = "gone"
-    """It ended without a tidy end."""
+    """It ended without a regular shutdown."""
     STOPPED = "stopped"
     NEVER = "never started"
 
@@ -91,7 +91,7 @@ class Naked(Struct, frozen=True, kw_only=True):
 
 
 class StateReport(Struct, frozen=True, kw_only=True):
-    """One state, and what to tell a person about it."""
+    """One state, and what the user is shown about it."""
 
     state: BotState
     title: str
@@ -103,9 +103,9 @@ class StateReport(Struct, frozen=True, kw_only=True):
     severity: Severity
     symbol: str | None = None
     naked: Naked | None = None
-    """Not None: the legs differ now, whatever the state."""
+    """Not None: the legs differ now, in any state."""
     longest_naked_seconds: float = 0.0
-    """Of the whole log, the present stretch included."""
+    """Of the whole log, the present period included."""
 
 
 class _View(Struct, frozen=True, kw_only=True):
@@ -143,7 +143,7 @@ def bot_state(ledger: Ledger, process: Process, outlook: Outlook | None, now: da
     """Return the state of a bot; ``now`` is the time of the bot's own clock."""
     view = _View(ledger=ledger, process=process, outlook=outlook, now=now, naked=naked_now(ledger, outlook, now))
     state = _state(view)
-    title, does, can_do, since, severity = _TOLD[state](view)
+    title, does, can_do, since, severity = _texts(view, state)
     return StateReport(
         state=state,
         title=title,
@@ -158,7 +158,7 @@ def bot_state(ledger: Ledger, process: Process, outlook: Outlook | None, now: da
 
 
 def naked_now(ledger: Ledger, outlook: Outlook | None, now: datetime) -> Naked | None:
-    """Return since when the legs differ by more than is left alone, whoever made them differ; None = they match.
+    """Return since when the legs differ by more than is tolerated, for any cause; None = they match.
 
     By the job at work, by the trades of others that are booked, and by the last reading of the account.
     """
@@ -183,7 +183,7 @@ def _reading(ledger: Ledger, outlook: Outlook | None) -> HeldOutlook | None:
 
 
 def _differs(hedge: HedgedPosition, held: HeldOutlook | None) -> bool:
-    """Tell whether the legs differ by more than the health check leaves alone, by the log or by the account."""
+    """Whether the legs differ by more than the health check tolerates, by the log or by the account."""
     price = (held.prices.spot if held else None) or hedge.entry_price or None
     owned = Legs(spot=hedge.spot_quantity, short=hedge.short)
     gone = owned.spot < hedge.pair.spot.lot or owned.short <= 0
@@ -209,7 +209,7 @@ def _open_notional(ledger: Ledger, job: HedgeExecution | None, held: HeldOutlook
 
 
 def _state(view: _View) -> BotState:
-    """Return the state: whether somebody watches, then what is traded, then what is known, then what is held."""
+    """Return the state, judged in this order: process, trade, reading, position."""
     running, job = view.process.state, view.ledger.execution
     if running in {ProcessState.GONE, ProcessState.SILENT}:
         return BotState.DOWN
@@ -243,13 +243,40 @@ def _overdue(outlook: Outlook, now: datetime) -> bool:
     return due is not None and now - due > OVERDUE
 
 
-# --- words -----------------------------------------------------------------------------------------------------------
+# --- texts -----------------------------------------------------------------------------------------------------------
 
-_Told = tuple[str, str, str, datetime | None, Severity]
+_Texts = tuple[str, str, str, datetime | None, Severity]
 """Title, what the bot does, what the user can do, since when, how urgent."""
 
 
-def _starting(view: _View) -> _Told:
+def _texts(view: _View, state: BotState) -> _Texts:  # noqa: C901, PLR0911, PLR0912 - one case per state
+    match state:
+        case BotState.STARTING:
+            return _starting(view)
+        case BotState.FLAT:
+            return _flat(view)
+        case BotState.OPENING:
+            return _opening(view)
+        case BotState.HEDGED:
+            return _hedged(view)
+        case BotState.CLOSING:
+            return _closing(view)
+        case BotState.REPAIRING:
+            return _repairing(view)
+        case BotState.NAKED:
+            return _naked(view)
+        case BotState.HALTED_FLAT | BotState.HALTED_HEDGED:
+            return _halted(view)
+        case BotState.BLIND:
+            return _blind(view)
+        case BotState.STOPPED:
+            return _stopped(view)
+        case BotState.DOWN:
+            return _down(view)
+    assert_never(state)
+
+
+def _starting(view: _View) -> _Texts:
     return (
         "Starting",
         "It compares its log with the exchange before it does anything else.",
@@ -259,7 +286,7 @@ def _starting(view: _View) -> _Told:
     )
 
 
-def _flat(view: _View) -> _Told:
+def _flat(view: _View) -> _Texts:
     closed = view.ledger.closed
     reason = view.outlook.reason if view.outlook else ""
     return (
@@ -271,7 +298,7 @@ def _flat(view: _View) -> _Told:
     )
 
 
-def _opening(view: _View) -> _Told:
+def _opening(view: _View) -> _Texts:
     job = view.ledger.execution
     symbol = job.symbol if job else view.what
     return (
@@ -283,7 +310,7 @@ def _opening(view: _View) -> _Told:
     )
 
 
-def _hedged(view: _View) -> _Told:
+def _hedged(view: _View) -> _Texts:
     reason = view.outlook.reason if view.outlook else ""
     return (
         f"Hedged on {view.what}",
@@ -294,7 +321,7 @@ def _hedged(view: _View) -> _Told:
     )
 
 
-def _closing(view: _View) -> _Told:
+def _closing(view: _View) -> _Texts:
     job = view.ledger.execution
     symbol, reason = (job.symbol, job.reason.value) if job else (view.what, "")
     part = job is not None and job.kind is ExecutionKind.REDUCE
@@ -307,17 +334,17 @@ def _closing(view: _View) -> _Told:
     )
 
 
-def _repairing(view: _View) -> _Told:
+def _repairing(view: _View) -> _Texts:
     return (
         _apart_title(view, "Half open"),
         "It makes both legs match again, at wider price limits the longer it takes.",
-        "Do not trade the pair by hand meanwhile; `hedgerow status --watch` shows how it goes on.",
+        "Do not trade the pair manually until it has finished; `hedgerow status --watch` shows how it goes on.",
         _naked_since(view),
         Severity.WARNING,
     )
 
 
-def _naked(view: _View) -> _Told:
+def _naked(view: _View) -> _Texts:
     halted = "Openings are halted; it" if view.ledger.halt else "It"
     return (
         _apart_title(view, "Naked"),
@@ -328,19 +355,20 @@ def _naked(view: _View) -> _Told:
     )
 
 
-def _halted(view: _View) -> _Told:
+def _halted(view: _View) -> _Texts:
     halt = view.ledger.halt
     held = f"{view.what} stays hedged" if view.hedge else "nothing is held"
     return (
         f"Openings halted; {held}",
-        "It opens nothing. " + ("The position is watched and closed by its rules." if view.hedge else "It looks on."),
+        "It opens nothing. "
+        + ("The position is watched and closed by its rules." if view.hedge else "It goes on checking."),
         _remedy(halt) if halt else "",
         halt.since if halt else None,
         Severity.WARNING,
     )
 
 
-def _blind(view: _View) -> _Told:
+def _blind(view: _View) -> _Texts:
     outlook = view.outlook
     since = (outlook.blind_since or outlook.checked_at) if outlook else None
     lasts = f" for {duration(max(view.now - since, timedelta()))}" if since else ""
@@ -349,7 +377,7 @@ def _blind(view: _View) -> _Told:
     why = (outlook.failure or "; ".join(outlook.unread)) if outlook else ""
     return (
         f"{what}{lasts}",
-        f"It tries again{f' ({why})' if why else ''}; nothing is opened, nor closed for profit.",
+        f"It tries again{f' ({why})' if why else ''}; nothing is opened or closed for profit.",
         f"`hedgerow doctor` says what is wrong; look at {view.what} on the exchange."
         if view.hedge
         else "`hedgerow doctor` says what is wrong.",
@@ -358,27 +386,30 @@ def _blind(view: _View) -> _Told:
     )
 
 
-def _stopped(view: _View) -> _Told:
+def _stopped(view: _View) -> _Texts:
     never = view.process.state is ProcessState.NEVER
-    held = f"; {view.what} is held unwatched{_unhedged(view)}" if view.hedge else ""
+    held = f"; {view.what} is held, and nothing watches it{_unhedged(view)}" if view.hedge else ""
     stopped_at = view.outlook.stopped_at if view.outlook else None
     return (
         f"{'Never started here' if never else 'Stopped'}{held}",
         "No bot runs: nothing is watched, opened or closed.",
-        "`hedgerow run` starts it." if not view.hedge else "`hedgerow run` takes the position up again.",
+        "`hedgerow run` starts it." if not view.hedge else "`hedgerow run` resumes watching the position.",
         stopped_at,
         Severity.ALARM if view.naked else Severity.WARNING if view.hedge else Severity.OK,
     )
 
 
-def _down(view: _View) -> _Told:
+def _down(view: _View) -> _Texts:
     process = view.process
     pid = f"process {process.pid}" if process.pid else "the bot"
     if process.state is ProcessState.SILENT:
         lasts = f" for {duration(max(view.now - process.last_beat, timedelta()))}" if process.last_beat else ""
         title, remedy = f"The bot does not answer{lasts}", f"See whether {pid} hangs, end it, then `hedgerow run`."
     elif process.state is ProcessState.GONE:
-        title, remedy = f"The bot died: {pid} is gone", "`hedgerow run` starts it again; it finishes what it began."
+        title, remedy = (
+            f"The bot has crashed: {pid} is gone",
+            "`hedgerow run` starts it again; it finishes the trade in flight.",
+        )
     else:
         title, remedy = "No bot runs and a trade is half done", "`hedgerow run` finishes it."
     held = f"{view.what} stays as it is on the exchange" if view.hedge else "nothing is held"
@@ -398,7 +429,7 @@ def _unhedged(view: _View) -> str:
 
 def _remedy(halt: StandingHalt) -> str:
     if halt.lifts_itself:
-        return "It ends by itself once its cause is gone; `hedgerow close` leaves a position meanwhile."
+        return "It ends by itself once its cause is gone; `hedgerow close` closes a position before that."
     return "`hedgerow resume` allows openings again, once its cause is dealt with."
 
 
@@ -417,19 +448,3 @@ def _apart_title(view: _View, head: str) -> str:
 def _naked_since(view: _View) -> datetime | None:
     job = view.ledger.execution
     return view.naked.since if view.naked else job.stage_since if job else None
-
-
-_TOLD: dict[BotState, Callable[[_View], _Told]] = {
-    BotState.STARTING: _starting,
-    BotState.FLAT: _flat,
-    BotState.OPENING: _opening,
-    BotState.HEDGED: _hedged,
-    BotState.CLOSING: _closing,
-    BotState.REPAIRING: _repairing,
-    BotState.NAKED: _naked,
-    BotState.HALTED_FLAT: _halted,
-    BotState.HALTED_HEDGED: _halted,
-    BotState.BLIND: _blind,
-    BotState.STOPPED: _stopped,
-    BotState.DOWN: _down,
-}

@@ -19,8 +19,8 @@ from hedgerow.engine.notices import CycleBegan, Notice, Started
 __all__ = ["LogObserver", "close_logging", "configure_logging"]
 
 LOGGER = "hedgerow"
-PUT_BACK = timedelta(minutes=1)
-"""Further than this no moment is behind the one before, unless the clock was changed."""
+CLOCK_SET_BACK = timedelta(minutes=1)
+"""A notice that is older than the one before by more than this means that the clock was set back."""
 FILE_BYTES = 10 * 1024 * 1024
 FILES_KEPT = 5
 SILENT = logging.CRITICAL + 1
@@ -58,8 +58,8 @@ def configure_logging(
 ) -> None:
     """Send the log to ``log_file`` (10 MB, five old ones kept) and to ``stream``, standard output unless given.
 
-    ``colour`` of None: only on a terminal. A second call replaces the first. Without any destination nothing is worded.
-    ``name`` is another logger's for a second log with a content of its own.
+    ``colour`` of None: only on a terminal. A second call replaces the first. Without any destination
+    nothing is formatted. ``name`` is another logger's for a second log with a content of its own.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -78,7 +78,7 @@ def configure_logging(
 
 
 def close_logging(name: str = LOGGER) -> None:
-    """Flush, close and forget the destinations of ``configure_logging``."""
+    """Flush, close and remove the destinations of ``configure_logging``."""
     logger = logging.getLogger(name)
     for handler in logger.handlers[:]:
         if isinstance(handler, _FileHandler | _ConsoleHandler):
@@ -90,35 +90,35 @@ def close_logging(name: str = LOGGER) -> None:
 
 
 class LogObserver:
-    """Words every moment into a logger, ``hedgerow`` unless another is named, stamped with the moment's own time."""
+    """Logs every notice to a logger, ``hedgerow`` unless another is named, stamped with the time of the notice."""
 
     def __init__(self, name: str = LOGGER) -> None:
         self._logger = logging.getLogger(name)
         self._now = datetime.fromtimestamp(0, UTC)
 
     def on_notice(self, notice: Notice) -> None:
-        """Log one moment; words nothing that nobody wants to read, and never raises."""
+        """Log one notice; never raises, and does not format what no handler would write."""
         try:
             self._now = self._line_time(notice)
             if self._wanted(notice):
                 self._tell(narrate(notice))
         except Exception as error:  # noqa: BLE001 - a fault in the wording must not stop a bot that holds a position
-            self._tell((LogLine(text=f"A notice could not be worded: {error!r}", level=LineLevel.ERROR),))
+            self._write((LogLine(text=f"A notice could not be worded: {error!r}", level=LineLevel.ERROR),))
 
     def _line_time(self, notice: Notice) -> datetime:
-        """Return the time of a moment's lines, which never runs backwards: what is reported late is told now.
+        """Return the time of a notice's lines, which never decreases: what is reported late is logged now.
 
-        The beginning of a check follows the bot's clock also when that was put back.
+        The beginning of a check follows the bot's clock even when it was set back.
         """
         at = time_of(notice) or self._now
-        put_back = isinstance(notice, CycleBegan | Started) and self._now - at > PUT_BACK
-        return at if put_back else max(at, self._now)
+        set_back = isinstance(notice, CycleBegan | Started) and self._now - at > CLOCK_SET_BACK
+        return at if set_back else max(at, self._now)
 
     def _wanted(self, notice: Notice) -> bool:
         least = logging.INFO if is_routine(notice) else logging.CRITICAL
         return self._logger.isEnabledFor(least) and self._logger.hasHandlers()
 
-    def _tell(self, lines: tuple[LogLine, ...]) -> None:
+    def _write(self, lines: tuple[LogLine, ...]) -> None:
         for line in lines:
             level = _LEVELS[line.level]
             if self._logger.isEnabledFor(level):
@@ -126,7 +126,7 @@ class LogObserver:
 
 
 class _LineRecord(logging.LogRecord):
-    """A record of one line at its moment's time, real or simulated."""
+    """A record of one line at the time of its notice, real or simulated."""
 
     def __init__(self, line: LogLine, level: int, at: datetime) -> None:
         super().__init__(LOGGER, level, __file__, 0, line.text, None, None)
@@ -151,19 +151,19 @@ class _FileFormatter(logging.Formatter):
 
 
 class _Quiet(logging.Handler):
-    """Says once on standard error that a destination is out of order, and goes on."""
+    """Reports once on standard error that a destination cannot be written, and continues."""
 
     destination = "log"
     failed = False
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
-        """Keep a failure of the log away from what is logged."""
+        """Keep a failure of the log from stopping the program."""
         del record
         if self.failed:
             return
         self.failed = True
         with suppress(OSError, ValueError, AttributeError):
-            sys.stderr.write(f"hedgerow: the {self.destination} cannot be written ({sys.exc_info()[1]}); going on\n")
+            sys.stderr.write(f"hedgerow: the {self.destination} cannot be written ({sys.exc_info()[1]}); continuing\n")
 
 
 class _FileHandler(_Quiet, RotatingFileHandler):
@@ -181,7 +181,7 @@ class _ConsoleHandler(_Quiet):
         rich = Console(
             file=stream,
             force_terminal=colour,
-            # Asked for by name, colour is stronger than NO_COLOR and a TERM that promises nothing.
+            # Requested explicitly, colour overrides NO_COLOR and a TERM without colour.
             color_system="standard" if colour else "auto",
             no_color=False if colour else None,
             highlight=False,

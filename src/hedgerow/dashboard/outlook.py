@@ -1,7 +1,7 @@
-"""What a running bot knows in its process alone: prices, result, distances, next payment, why nothing is opened.
+"""What only the process of a running bot knows: prices, result, distances, next payment, why nothing is opened.
 
-The event log rightly holds none of it. A listener builds one value after every cycle and trade; screens and
-``hedgerow status`` read it beside the log, which stays the truth about what is held.
+The event log does not hold it. An observer builds one value after every cycle and trade; screens and
+``hedgerow status`` read it together with the log, which decides what is held.
 """
 
 import os
@@ -96,12 +96,12 @@ class Outlook(Struct, frozen=True, kw_only=True):
 
     at: datetime
     written_at: datetime
-    """By the clock of the machine: how far the bot's own clock is from it follows from ``at``."""
+    """By the machine's clock; ``at`` is by the bot's, so their difference is how far the two clocks are apart."""
     pid: int
     started_at: datetime
     identity: RunIdentity | None = None
     stopped_at: datetime | None = None
-    """When the run ended in order."""
+    """When the run ended regularly."""
     cycle: int = 0
     """Since the start of the process."""
     checking_since: datetime | None = None
@@ -120,7 +120,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
     """Why the last check failed."""
     held: HeldOutlook | None = None
     strategy: StrategyResult | None = None
-    """Since the log began; its results of dust need prices."""
+    """Since the log began; the value of its dust needs prices."""
     equity: Decimal | None = None
     free_spot: Decimal | None = None
     """USDT."""
@@ -134,7 +134,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
 
 
 class OutlookBuilder:
-    """Builds the outlook from what a bot says; keeps no reading, only what was made of it."""
+    """Builds the outlook from the bot's notices; keeps no reading, only what was computed from it."""
 
     def __init__(self, policy: Policy, identity: RunIdentity | None = None) -> None:
         self._policy = policy
@@ -147,7 +147,7 @@ class OutlookBuilder:
         return self._policy.parameters
 
     def on_notice(self, notice: mo.Notice, written_at: datetime) -> Outlook | None:
-        """Take note of one moment; returns the outlook when it should be written now."""
+        """Apply one notice; return the outlook when it should be written now."""
         if isinstance(notice, mo.Started):
             self._now = Outlook(
                 at=notice.at,

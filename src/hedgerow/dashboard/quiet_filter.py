@@ -21,24 +21,23 @@ CALM = {LineLevel.INFO, LineLevel.HEADING}
 
 
 class Digest:
-    """Passes moments on to ``observer``, a quiet check's only when something follows in the same check.
+    """Passes notices on to ``observer``; those of a quiet check only when something else happens in the same check.
 
-    The first check after a start, and the one after an eventful check, are always passed on: they show how things
-    stand.
+    The first check after a start, and the one after an eventful check, are always passed on: they show the state.
     """
 
     def __init__(self, observer: mo.Observer) -> None:
-        self._listener = observer
+        self._observer = observer
         self._held: list[mo.Notice] = []
         self._open = True
         """Whether the present check is passed on as it comes."""
         self._eventful = True
         """Whether something happened since the last check began."""
         self._held_for: HoldReason | None = None
-        """Why the last decision was to do nothing; the same reason again is no news."""
+        """Why the last decision was to do nothing; the same reason again is not repeated."""
 
     def on_notice(self, notice: mo.Notice) -> None:
-        """Pass on, hold back for the time being, or drop what was held back."""
+        """Pass the notice on, or hold it back; drop what was held back when the next check begins."""
         if isinstance(notice, mo.CycleBegan):
             self._held.clear()
             self._open, self._eventful = self._eventful, False
@@ -46,13 +45,13 @@ class Digest:
             self._eventful = self._open = True
             self._release()
         if self._open or _is_payment(notice):
-            self._listener.on_notice(notice)
+            self._observer.on_notice(notice)
         else:
             self._held.append(notice)
 
     def _release(self) -> None:
         for notice in self._held:
-            self._listener.on_notice(notice)
+            self._observer.on_notice(notice)
         self._held.clear()
 
     def _happening(self, notice: mo.Notice) -> bool:
@@ -69,5 +68,5 @@ def _is_loud(notice: mo.Notice) -> bool:
 
 
 def _is_payment(notice: mo.Notice) -> bool:
-    """Tell whether it is a funding payment, whose one line stands for itself."""
+    """Whether the notice is a funding payment, whose one line needs no context."""
     return isinstance(notice, mo.Recorded) and isinstance(notice.event, FundingReceived)

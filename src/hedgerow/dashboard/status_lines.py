@@ -1,7 +1,7 @@
-"""``hedgerow status`` as lines: hedged or not, what closing now makes, whether a bot runs, what comes next. Pure.
+"""``hedgerow status`` as lines: hedged or not, the result of closing now, whether a bot runs, what comes next. Pure.
 
 Five lines, and one more for each halt, trade in flight, dust, or position that is not the bot's. A line is a label and
-a text that may be wrapped at blanks; figures hold no blank within them that a reader could not bear to lose.
+a text that may be wrapped at blanks; a figure contains no blank at which a break would make it unreadable.
 """
 
 import re
@@ -63,7 +63,7 @@ class BotView(Struct, frozen=True, kw_only=True):
 
     @property
     def is_old(self) -> bool:
-        """Whether the last reading is older than a check's interval allows, or nobody reads any more."""
+        """Whether the last reading is older than a check's interval allows, or no bot reads any more."""
         held, outlook = self.held, self.outlook
         if held is None or outlook is None:
             return False
@@ -81,7 +81,7 @@ class StatusLine(Struct, frozen=True, kw_only=True):
 
 
 def status_lines(view: BotView, identity: RunIdentity) -> tuple[StatusLine, ...]:
-    """Return the lines, the most important first; each command that they name means this bot."""
+    """Return the lines, the most important first; each command that they name has the options of this bot."""
     option = OPTIONS.get(identity.mode, "")
     named = (replace(line, text=COMMAND.sub(rf"\g<0>{option}", line.text)) for line in _lines(view, identity))
     return tuple(named)
@@ -136,7 +136,7 @@ def _balance(view: BotView, hedge: HedgedPosition) -> str:
 
 
 def _nothing_filled(view: BotView) -> str:
-    """Return that nothing is filled, as surely as it is known: an order may be filled that nobody has looked at."""
+    """Return that nothing is filled, as far as it is known: an order may have filled since it was last read."""
     job = view.ledger.execution
     unknown = job is not None and job.state is ExecutionState.RESOLVING
     if unknown or view.process.state is not ProcessState.RUNNING:

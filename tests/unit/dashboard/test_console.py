@@ -244,7 +244,7 @@ def test_a_stream_that_fails_is_reported_once_and_never_reaches_the_engine(
     configure_logging(log, console=True, stream=BrokenStream())
     show(warned("one"), warned("two"))
     assert capsys.readouterr().err == (
-        "hedgerow: the console cannot be written ([Errno 28] No space left on device); going on\n"
+        "hedgerow: the console cannot be written ([Errno 28] No space left on device); continuing\n"
     )
     assert len(log.read_text(encoding="utf-8").splitlines()) == 2
 

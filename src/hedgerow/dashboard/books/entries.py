@@ -1,4 +1,4 @@
-"""Entries of both sides of the books: what log and venue say of a fill, fee, payment, transfer or statement row."""
+"""Entries of both sides of the books: a fill, fee, payment, transfer or statement row."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -76,7 +76,7 @@ class Entry(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> tuple[str, str]:
-        """What tells it from every other entry of its side."""
+        """What identifies it among the entries of its side."""
         return self.kind.value, self.key
 
     @property
@@ -121,9 +121,9 @@ def from_log(statement: Statement, events: Iterable[ev.Event], own: Mapping[str,
                 pass
     yield from map(_of_row, statement.rows)
     yield from map(_of_payment, statement.unattributed)
-    for told in statement.hedges:
-        yield from (_of_payment(payment, told.hedge.hedge_id) for payment in told.payments)
-        yield from _without_trades(told)
+    for each in statement.hedges:
+        yield from (_of_payment(payment, each.hedge.hedge_id) for payment in each.payments)
+        yield from _without_trades(each)
 
 
 def _of_fill(fill: Fill, hedge_id: str, label: str = "", order: str = "") -> Iterator[Entry]:
@@ -187,9 +187,9 @@ def _of_row(row: ev.ExternalFlow | StatementRow) -> Entry:
     )
 
 
-def _without_trades(told: HedgeStatement) -> Iterator[Entry]:
-    """Yield what the log believes in without a trade report: stand-ins, and fills whose report did not come yet."""
-    for record in told.hedge.orders:
+def _without_trades(statement: HedgeStatement) -> Iterator[Entry]:
+    """Yield fills without a trade report: placeholder fills, and those whose report has not arrived yet."""
+    for record in statement.hedge.orders:
         request = record.request
         unreported = record.filled_quantity if record.assumed else record.filled_quantity - record.booked_quantity
         if unreported <= 0:
@@ -199,7 +199,7 @@ def _without_trades(told: HedgeStatement) -> Iterator[Entry]:
             key=f"order:{request.client_id}",
             at=record.issued_at,
             wallet=Wallet.SPOT if request.market is Market.SPOT else Wallet.PERP,
-            asset=told.hedge.pair.base,
+            asset=statement.hedge.pair.base,
             amount=request.side.sign * unreported,
             symbol=request.symbol,
             hedge_id=record.hedge_id,
@@ -212,7 +212,7 @@ def _without_trades(told: HedgeStatement) -> Iterator[Entry]:
 
 
 def from_venue(record: AccountHistory, own: Mapping[str, str], ids: Mapping[int, str]) -> Iterator[Entry]:
-    """Yield the venue's lines; what trades by hand changed is in its rows already."""
+    """Yield the venue's lines; what manual trades changed is in its rows already."""
     for fill in record.fills:
         client_id = fill.client_id if fill.client_id in own else ids.get(fill.order_id, "")
         if client_id in own or fill.forced:
@@ -221,18 +221,18 @@ def from_venue(record: AccountHistory, own: Mapping[str, str], ids: Mapping[int,
     yield from map(_of_row, record.rows)
 
 
-def with_transfers_named(said: Iterable[Entry], told: Sequence[Entry]) -> list[Entry]:
+def with_transfers_named(booked: Iterable[Entry], listed: Sequence[Entry]) -> list[Entry]:
     """Give the venue's rows of the bot's transfers the log's names: transfers carry no id of ours at the venue."""
-    known = {entry.name for entry in said}
-    free = [e for e in told if e.label == FlowKind.USER_TRANSFER.value and e.name not in known]
+    known = {entry.name for entry in booked}
+    free = [e for e in listed if e.label == FlowKind.USER_TRANSFER.value and e.name not in known]
     named: dict[tuple[str, str], str] = {}
-    for entry in (entry for entry in said if entry.kind is LineKind.TRANSFER):
+    for entry in (entry for entry in booked if entry.kind is LineKind.TRANSFER):
         alike = [e for e in free if (e.wallet, e.asset, e.amount) == (entry.wallet, entry.asset, entry.amount)]
         nearest = _nearest(alike, entry)
         if nearest is not None:
             free.remove(nearest)
             named[nearest.name] = entry.key
-    return [replace(e, kind=LineKind.TRANSFER, key=named[e.name], label="") if e.name in named else e for e in told]
+    return [replace(e, kind=LineKind.TRANSFER, key=named[e.name], label="") if e.name in named else e for e in listed]
 
 
 def _nearest(rows: Iterable[Entry], transfer: Entry) -> Entry | None:
@@ -241,12 +241,12 @@ def _nearest(rows: Iterable[Entry], transfer: Entry) -> Entry | None:
     return min(near, key=lambda row: transfer.apart(row.at), default=None)
 
 
-def without_awaited(said: Sequence[Entry], told: Iterable[Entry]) -> tuple[list[Entry], frozenset[str]]:
+def without_awaited(booked: Sequence[Entry], listed: Iterable[Entry]) -> tuple[list[Entry], frozenset[str]]:
     """Leave out fills whose trades the venue shows and the log does not yet; returns the orders they belong to."""
-    known = {entry.name for entry in said}
+    known = {entry.name for entry in booked}
     shown: dict[str, Decimal] = {}
-    for entry in told:
+    for entry in listed:
         if entry.kind is LineKind.FILL and entry.order and entry.name not in known:
             shown[entry.order] = shown.get(entry.order, ZERO) + entry.amount
-    found = frozenset(e.order for e in said if e.key == f"order:{e.order}" and shown.get(e.order) == e.amount)
-    return [e for e in said if e.key != f"order:{e.order}" or e.order not in found], found
+    found = frozenset(e.order for e in booked if e.key == f"order:{e.order}" and shown.get(e.order) == e.amount)
+    return [e for e in booked if e.key != f"order:{e.order}" or e.order not in found], found

@@ -1,6 +1,6 @@
 """Matches the log with the venue's statement line by line.
 
-Pure: both sides are given. A line is matched, differs, or stands on one side alone; there is no other way out.
+Pure: both sides are given. A line is matched, differs, or is on one side only.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,11 +34,11 @@ OWN = {LineKind.FILL, LineKind.PNL, LineKind.FEE, LineKind.TRANSFER}
 
 
 class MatchStatus(StrEnum):
-    """How the two sides stand to each other on one line."""
+    """How the two sides of one line compare."""
 
     MATCHED = "matched"
     PENDING = "not booked yet"
-    """The venue's row is newer than the log's last look; the bot books it at its next check."""
+    """The venue's row is newer than the log's last reading; the bot books it at its next check."""
     DIFFERS = "differs"
     ONLY_LOG = "only in the log"
     ONLY_VENUE = "only at the exchange"
@@ -84,11 +84,11 @@ def audit(
         counts = entry.kind in OWN or entry.at > opened
         return counts and (since is None or entry.at >= since)
 
-    said = list(from_log(statement, events, own))
-    told = with_transfers_named(said, list(from_venue(record, own, order_ids(events))))
-    said, awaited = without_awaited(said, told)
-    log = {entry.name: entry for entry in said if within(entry)}
-    venue = {entry.name: entry for entry in told if within(entry)}
+    booked = list(from_log(statement, events, own))
+    listed = with_transfers_named(booked, list(from_venue(record, own, order_ids(events))))
+    booked, awaited = without_awaited(booked, listed)
+    log = {entry.name: entry for entry in booked if within(entry)}
+    venue = {entry.name: entry for entry in listed if within(entry)}
     looked = (statement.last_at or opened) - LATE
     lines = [_line(log.get(name), venue.get(name), looked, awaited) for name in {**log, **venue}]
     return tuple(sorted(lines, key=lambda line: (line.at, line.kind, line.key)))

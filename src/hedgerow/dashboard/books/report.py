@@ -67,7 +67,7 @@ class WalletLine(Struct, frozen=True, kw_only=True):
 
 
 class VenueSide(Struct, frozen=True, kw_only=True):
-    """What the venue said."""
+    """What the venue reported."""
 
     name: str
     at: datetime
@@ -76,7 +76,7 @@ class VenueSide(Struct, frozen=True, kw_only=True):
     prices: Mapping[str, ExitPrices] = field(default_factory=dict[str, ExitPrices])
     """By symbol; only what could be read."""
     quiet: bool = True
-    """False when a trade was under way at every look: then balances say nothing."""
+    """False when a trade was in flight at every reading: then the balances cannot be compared."""
 
 
 class BooksTotals(Struct, frozen=True, kw_only=True):
@@ -95,12 +95,12 @@ class BooksTotals(Struct, frozen=True, kw_only=True):
     @staticmethod
     def of(hedges: Sequence[HedgeStatement]) -> "BooksTotals":
         """Return the sums; a part that is unknown makes its sum unknown."""
-        results = [told.result for told in hedges]
+        results = [each.result for each in hedges]
         return BooksTotals(
             funding=sum((result.funding for result in results), ZERO),
             basis=_sum(result.basis for result in results),
             fees=sum((result.fees_paid for result in results), ZERO),
-            fees_estimated=sum((told.hedge.tally.fees_estimated for told in hedges), ZERO),
+            fees_estimated=sum((each.hedge.tally.fees_estimated for each in hedges), ZERO),
             net=_sum(result.net_so_far for result in results),
             net_if_closed=_sum(result.net_if_closed for result in results),
         )
@@ -116,7 +116,7 @@ def _sum(parts: Iterable[Decimal | None]) -> Decimal | None:
 
 
 class BooksReport(Struct, frozen=True, kw_only=True):
-    """Everything ``hedgerow books`` has to say; ``hedges`` and the venue's lines are those that were asked for."""
+    """The content of ``hedgerow books``; ``hedges`` and the venue's lines are those that were asked for."""
 
     statement: Statement
     hedges: tuple[HedgeStatement, ...]
@@ -134,7 +134,7 @@ class BooksReport(Struct, frozen=True, kw_only=True):
     @property
     def ended(self) -> BooksTotals:
         """Sums over the hedges shown that ended: known also while something open has no price."""
-        return BooksTotals.of([told for told in self.hedges if told.ended_at is not None])
+        return BooksTotals.of([each for each in self.hedges if each.ended_at is not None])
 
     @property
     def since_start(self) -> StrategyResult:
@@ -153,7 +153,7 @@ class BooksReport(Struct, frozen=True, kw_only=True):
 
     @property
     def differences(self) -> dict[str, Decimal]:
-        """Venue minus books per ``wallet:asset``, where they differ; none while a trade is under way."""
+        """Venue minus books per ``wallet:asset``, where they differ; none while a trade is in flight."""
         if self.venue is None or not self.venue.quiet:
             return {}
         return {f"{line.wallet}:{line.asset}": line.difference for line in self.wallets if line.difference}
@@ -165,31 +165,31 @@ class BooksReport(Struct, frozen=True, kw_only=True):
 
     @property
     def equity(self) -> Decimal | None:
-        """Return what the strategy answers for: the USDT of both wallets, unrealised PnL and the bot's own coins."""
-        return self._worth(own=True)
+        """Strategy equity in quote units: the USDT of both wallets, unrealised PnL and the bot's own coins."""
+        return self._value(own=True)
 
     @property
     def account_value(self) -> Decimal | None:
-        """Return what all of the account is worth, the owner's coins included."""
-        return self._worth(own=False)
+        """Value of the whole account in quote units, the owner's coins included."""
+        return self._value(own=False)
 
-    def _worth(self, *, own: bool) -> Decimal | None:
-        """Return quote units; None without the venue, or without a price for something that counts."""
+    def _value(self, *, own: bool) -> Decimal | None:
+        """Return the value in quote units; None without the venue, or without a price of something held."""
         if self.venue is None:
             return None
         account, ledger = self.venue.account, self.statement.ledger
-        worth = account.coin(QUOTE_ASSET).total + account.perp.balance
+        value = account.coin(QUOTE_ASSET).total + account.perp.balance
         for position in account.positions.values():
             prices = self.venue.prices.get(position.symbol)
             price = prices.perp if prices else None
-            worth += position.quantity * ((price or position.mark_price) - position.entry_price)
+            value += position.quantity * ((price or position.mark_price) - position.entry_price)
         for asset in account.spot:
             held = ZERO if asset == QUOTE_ASSET else ledger.owned(asset) if own else account.coin(asset).total
             prices = self.venue.prices.get(f"{asset}{QUOTE_ASSET}")
             if held and (prices is None or prices.spot is None):
                 return None
-            worth += held * (prices.spot or ZERO) if prices else ZERO
-        return worth
+            value += held * (prices.spot or ZERO) if prices else ZERO
+        return value
 
 
 def wallet_lines(
@@ -199,7 +199,7 @@ def wallet_lines(
     booked, pending = statement.ledger.books.lines, pending_changes(lines)
     held = held_of(account) if account else {}
     known = sorted({*booked, *held, *pending})
-    told = [
+    rows = [
         WalletLine(
             wallet=key.partition(":")[0],
             asset=key.partition(":")[2],
@@ -209,7 +209,7 @@ def wallet_lines(
         )
         for key in known
     ]
-    return tuple(line for line in told if line.venue or line.booked != BookLine() or line.pending)
+    return tuple(line for line in rows if line.venue or line.booked != BookLine() or line.pending)
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -218,8 +218,8 @@ def wallet_lines(
 def csv_rows(report: BooksReport) -> dict[str, list[Row]]:
     """Return every table as rows of plain values, columns as in ``CSV_COLUMNS``; money as decimal strings."""
     return {
-        "hedges": [_hedge_row(told) for told in report.hedges],
-        "fees": [_fee_row(told, index) for told in report.hedges for index in range(len(told.fee_lines))],
+        "hedges": [_hedge_row(each) for each in report.hedges],
+        "fees": [_fee_row(each, index) for each in report.hedges for index in range(len(each.fee_lines))],
         "funding": _funding_rows(report),
         "rows": [_external_row(report, index) for index in range(len(report.statement.rows))],
         "wallets": [_wallet_row(line) for line in report.wallets],
@@ -228,7 +228,7 @@ def csv_rows(report: BooksReport) -> dict[str, list[Row]]:
 
 
 def as_json(report: BooksReport) -> Row:
-    """Return the whole report for machines: money as decimal strings, times ISO 8601 UTC."""
+    """Return the whole report for ``--json``: money as decimal strings, times ISO 8601 UTC."""
     totals, ended, venue, whole = report.totals, report.ended, report.venue, report.since_start
     lines = venue.lines if venue else ()
     tables = csv_rows(report)
@@ -273,9 +273,9 @@ def _row(table: str, *values: Any) -> Row:
     return dict(zip(CSV_COLUMNS[table], values, strict=True))
 
 
-def _hedge_row(told: HedgeStatement) -> Row:
-    hedge = told.hedge
-    result = told.result
+def _hedge_row(statement: HedgeStatement) -> Row:
+    hedge = statement.hedge
+    result = statement.result
     money = (
         *(result.funding, result.spot_pnl, result.perp_pnl, result.basis, result.fees_paid),
         *(hedge.tally.fees_estimated, result.net_so_far),
@@ -283,20 +283,20 @@ def _hedge_row(told: HedgeStatement) -> Row:
     )
     return _row(
         "hedges",
-        *(hedge.hedge_id, hedge.symbol, hedge.adopted, hedge.opened_at, told.ended_at, told.reason),
+        *(hedge.hedge_id, hedge.symbol, hedge.adopted, hedge.opened_at, statement.ended_at, statement.reason),
         plain_or_none(hedge.entry_notional),
         *(plain_or_none(part) for part in money),
     )
 
 
-def _fee_row(told: HedgeStatement, index: int) -> Row:
-    line, hedge = told.fee_lines[index], told.hedge
+def _fee_row(statement: HedgeStatement, index: int) -> Row:
+    line, hedge = statement.fee_lines[index], statement.hedge
     where = (hedge.hedge_id, hedge.symbol, line.market.value, line.asset)
     return _row("fees", *where, plain_or_none(line.amount), plain_or_none(line.value), line.estimated)
 
 
 def _funding_rows(report: BooksReport) -> list[Row]:
-    paid = [(payment, told.hedge.hedge_id) for told in report.hedges for payment in told.payments]
+    paid = [(payment, each.hedge.hedge_id) for each in report.hedges for payment in each.payments]
     if report.hedge_id is None:
         paid += [(payment, "") for payment in report.statement.unattributed if _after(payment.at, report.since)]
     paid.sort(key=lambda pair: (pair[0].at, pair[0].tran_id))

@@ -52,7 +52,7 @@ class HedgeStatement(Struct, frozen=True, kw_only=True):
 
 
 class Statement(Struct, frozen=True, kw_only=True):
-    """The whole log, told as accounts."""
+    """The accounts of the whole log."""
 
     ledger: Ledger
     """The fold of the log."""
@@ -67,7 +67,7 @@ class Statement(Struct, frozen=True, kw_only=True):
 
 
 class _Reader:
-    """Folds the log and keeps what the ledger lets go of: every hedge that ended, every payment, every trade."""
+    """Folds the log and keeps what the ledger drops: every hedge that ended, every payment, every trade."""
 
     def __init__(self) -> None:
         self.ledger = Ledger()
@@ -77,7 +77,7 @@ class _Reader:
         self.trades: dict[str, list[ev.FeeBooked]] = {}
         self.rows: list[ev.ExternalFlow] = []
 
-    def take(self, event: ev.Event) -> None:
+    def record(self, event: ev.Event) -> None:
         before, self.ledger, self.last_at = self.ledger, apply(self.ledger, event), event.at
         if self.ledger.closed is not before.closed:
             self.ended.update((closed.hedge_id, self._whole(closed)) for closed in self.ledger.closed)
@@ -95,7 +95,7 @@ class _Reader:
                 pass
 
     def _whole(self, closed: ClosedHedge) -> ClosedHedge:
-        """Return a hedge that ended with the orders that the ledger let go of."""
+        """Return a hedge that ended with the orders that the ledger has dropped."""
         known = self.ended.get(closed.hedge_id)
         if known is None or closed.hedge.orders:
             return closed
@@ -121,7 +121,7 @@ def read_statement(events: Iterable[ev.Event], prices: Mapping[str, ExitPrices] 
     """Return the accounts of a whole log; ``prices`` by symbol value what is still held."""
     reader = _Reader()
     for event in events:
-        reader.take(event)
+        reader.record(event)
     known = prices or {}
     hedges = [_statement_of(reader, c.hedge, result_of_ended(c), c) for c in reader.ended.values()]
     for hedge in (reader.ledger.largest, reader.ledger.opening):

@@ -110,7 +110,7 @@ def _adopted(notice: mo.Adopted) -> Lines:
     )
     age = f"counts from the real opening: {log_number(_hours(hedge.opened_at, notice.at))} hours ago"
     if not hedge.history_known:
-        lines += warning("  Could not fetch funding history: it is read again until it can be")
+        lines += warning("  Could not fetch funding history: it is read again at every check")
         age = "and fee coverage wait until the real opening is known"
     present = "unknown" if notice.rate is None else f"{log_rate(notice.rate)} ({_kind(averaged=notice.moving_average)})"
     return (
@@ -164,11 +164,11 @@ def _health_judged(notice: mo.HealthJudged) -> Lines:
         return (*warning(f"Health check found positions that are not the bot's {count}"), *foreign)
     if report is None:
         return warning(f"Health check not possible {count}") if notice.hedges else info(f"Health check passed {count}")
-    return (*(info(f"Health check passed {count}") if report.healthy else _problems(report, count)), *_beside(foreign))
+    return (*(info(f"Health check passed {count}") if report.healthy else _problems(report, count)), *_others(foreign))
 
 
-def _beside(foreign: Lines) -> Lines:
-    return (*warning("Positions beside it that are not the bot's:"), *foreign) if foreign else ()
+def _others(foreign: Lines) -> Lines:
+    return (*warning("Other positions that are not the bot's:"), *foreign) if foreign else ()
 
 
 def _problems(report: HealthReport, count: str) -> Lines:

@@ -48,7 +48,7 @@ ROUTINE_EVENTS = frozenset(
 
 
 def recorded_lines(notice: Recorded) -> Lines:  # noqa: C901, PLR0911, PLR0912 - one case per kind of event
-    """Return the lines of one event; none for events too fine for people, or worded by the decision before them."""
+    """Return the lines of one event; none for internal details, and for what the decision before it has a line for."""
     event, before, after = notice.event, notice.before, notice.after
     match event:
         case ev.HedgeOpened():
@@ -137,7 +137,7 @@ def _order_ended(event: ev.OrderEnded, before: Ledger, after: Ledger) -> Lines:
 def _order_at_work(event: ev.OrderAccepted | ev.OrderProgressed, before: Ledger, after: Ledger) -> Lines:
     record = after.orders.get(event.client_id)
     filled = record.filled_quantity if record is not None else ZERO
-    return _found(event.client_id, before, f"it is at work, {plain(filled) if filled else 'nothing'} filled so far")
+    return _found(event.client_id, before, f"it is working, {plain(filled) if filled else 'nothing'} filled so far")
 
 
 def _found(client_id: str, before: Ledger, how: str) -> Lines:
@@ -145,7 +145,7 @@ def _found(client_id: str, before: Ledger, how: str) -> Lines:
     record = before.orders.get(client_id)
     if record is None or not record.unknown:
         return ()
-    return info(f"  Outcome of order {client_id} is found: {how}")
+    return info(f"  Outcome of order {client_id} is known: {how}")
 
 
 def _end(event: ev.OrderEnded, record: OrderRecord) -> Lines:
@@ -159,7 +159,7 @@ def _end(event: ev.OrderEnded, record: OrderRecord) -> Lines:
         code = "" if event.code is None else f", code {event.code}"
         return warning(f"  {_order(request)}: refused ({event.reject}{code}) {event.detail}".rstrip())
     if request.time_in_force is TimeInForce.GTX:
-        return ()  # moved to another price, as often as the touch moves
+        return ()  # cancelled to be placed again, as often as the best price moves
     return info(f"  {_order(request)}: nothing filled ({event.status})")
 
 
@@ -168,7 +168,7 @@ def _order(request: OrderRequest) -> str:
 
 
 def _order_unknown(event: ev.OrderOutcomeUnknown) -> Lines:
-    return warning(f"  Outcome of order {event.client_id} is unknown ({event.detail}): finding out, sending nothing")
+    return warning(f"  Outcome of order {event.client_id} is unknown ({event.detail}): looking it up, nothing is sent")
 
 
 def _command_refused(event: ev.CommandRefused) -> Lines:
@@ -220,7 +220,7 @@ def _transferred(event: ev.FundsTransferred, before: Ledger, after: Ledger) -> L
 
 
 def _transfer_unknown(event: ev.TransferOutcomeUnknown) -> Lines:
-    return warning(f"  Outcome of the transfer is unknown ({event.detail}): it is asked for again under the same id")
+    return warning(f"  Outcome of the transfer is unknown ({event.detail}): it is sent again under the same id")
 
 
 def _leverage_set(event: ev.LeverageSet) -> Lines:
@@ -250,7 +250,7 @@ def _external_flow(event: ev.ExternalFlow, before: Ledger) -> Lines:
 
 # --- the job in flight -----------------------------------------------------------------------------------------------
 
-STAGES = {
+STATE_LINES = {
     ExecutionState.REPAIRING: "The second leg fell short: trying again with a wider price cap",
     ExecutionState.IN_DOUBT: "An order is not on the exchange and may still arrive: waiting until that is certain",
     ExecutionState.UNWINDING: "The legs cannot be matched this way: reversing the open part",
@@ -258,7 +258,7 @@ STAGES = {
 
 
 def _execution_started(event: ev.ExecutionStarted) -> Lines:
-    # An opening is announced by its decision, before the wallets are levelled for it.
+    # An opening is announced by its decision, before the wallets are rebalanced for it.
     job = event.execution
     return info(f"Closing position on {job.symbol}...") if job.kind is ExecutionKind.CLOSE else ()
 
@@ -266,10 +266,10 @@ def _execution_started(event: ev.ExecutionStarted) -> Lines:
 def _execution_stepped(event: ev.ExecutionStepped, before: Ledger, after: Ledger) -> Lines:
     job, earlier = event.execution or after.execution, before.execution
     if job is not None and job.given_up and (earlier is None or not earlier.given_up):
-        return info(f"  The opening of {job.symbol} leads no further: {job.given_up}")
-    if job is None or job.state not in STAGES or (earlier is not None and earlier.state is job.state):
+        return info(f"  The opening of {job.symbol} starts no further slice: {job.given_up}")
+    if job is None or job.state not in STATE_LINES or (earlier is not None and earlier.state is job.state):
         return ()
-    return warning(f"  {STAGES[job.state]}{f' ({job.detail})' if job.detail else ''}")
+    return warning(f"  {STATE_LINES[job.state]}{f' ({job.detail})' if job.detail else ''}")
 
 
 def _naked(event: ev.NakedAlarmed, before: Ledger) -> Lines:
@@ -282,7 +282,7 @@ def _halted(event: ev.Halted, after: Ledger) -> Lines:
     end = "openings are allowed again once the cause is gone" if lifts_itself else RESUME
     return (
         alarm(f"OPENINGS HALTED: {event.reason} ({event.detail})"),
-        alarm(f"  Exits and the guard go on; {end}"),
+        alarm(f"  Exits and the guard continue; {end}"),
     )
 
 
@@ -304,7 +304,7 @@ def _exit_deferred(event: ev.ExitDeferred) -> Lines:
 
 
 def _exit_deferral_ended() -> Lines:
-    return info("The reason to close is gone: holding on")
+    return info("The reason to close no longer holds: keeping the position")
 
 
 def _target_decided(event: ev.TargetDecided) -> Lines:
@@ -409,7 +409,7 @@ def _dust_kept(event: ev.DustKept) -> Lines:
 
 
 def _dust_swept(event: ev.DustSwept) -> Lines:
-    return info(f"  Dust joins the position: {plain(event.lot.quantity)} {event.lot.asset}")
+    return info(f"  Dust added to the position: {plain(event.lot.quantity)} {event.lot.asset}")
 
 
 def _redenominated(event: ev.HedgeRedenominated, after: Ledger) -> Lines:
@@ -421,9 +421,9 @@ def _redenominated(event: ev.HedgeRedenominated, after: Ledger) -> Lines:
 
 def _imported(event: ev.StateImported, before: Ledger) -> Lines:
     if before.imported.symbol is not None and event.symbol is None:
-        return ()  # said by the comparison before it: the position is gone
+        return ()  # the comparison before it has logged that the position is gone
     return info(
-        f"State file taken over: {event.cycle_count} cycles, {event.positions_opened} positions opened, "
+        f"State file imported: {event.cycle_count} cycles, {event.positions_opened} positions opened, "
         f"{event.positions_closed} closed, cumulative P/L {log_money(event.total_profit_loss)}"
     )
 
@@ -438,7 +438,7 @@ def _symbol_of(ledger: Ledger) -> str:
 
 
 def quality_lines(quality: ExecutionQuality | None) -> Lines:
-    """Return what trading cost beside fees and how long the legs differed; nothing of a job that traded nothing."""
+    """Return slippage from the arrival prices and naked time; nothing for a job that traded nothing."""
     if quality is None or not quality.orders:
         return ()
     parts = [f"{quality.orders} orders", f"{log_percent(float(quality.fill_ratio))} filled"]

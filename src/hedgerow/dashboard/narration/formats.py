@@ -28,7 +28,7 @@ _SECRET_HEX = re.compile(r"\b(?:0x)?[0-9a-fA-F]{64,}\b")
 
 
 class LineLevel(StrEnum):
-    """How loud a line is."""
+    """Severity of a line."""
 
     INFO = "info"
     HEADING = "heading"
@@ -56,17 +56,17 @@ def info(*texts: str) -> Lines:
 
 
 def warning(*texts: str) -> Lines:
-    """Return lines that want attention."""
+    """Return warnings."""
     return tuple(LogLine(text=text, level=LineLevel.WARNING) for text in texts)
 
 
 def success(text: str) -> LogLine:
-    """Return a line about something that went well."""
+    """Return a line about a success."""
     return LogLine(text=text, level=LineLevel.SUCCESS)
 
 
 def alarm(text: str) -> LogLine:
-    """Return a line that must not be missed."""
+    """Return a line that needs attention at once."""
     return LogLine(text=text, level=LineLevel.ALARM)
 
 
@@ -76,9 +76,9 @@ def headed(title: str) -> Lines:
 
 
 def one_line(text: str) -> str:
-    """Return ``text`` as one bounded line: control characters escaped, what looks like a secret blotted out.
+    """Return ``text`` as one bounded line: control characters escaped, what looks like a secret replaced by ``***``.
 
-    Text of others (errors, symbols) must be able neither to forge lines nor to steer a terminal.
+    Text of others (errors, symbols) must not be able to forge lines or to send control codes to a terminal.
     """
     if not text.isprintable():
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -17,7 +17,7 @@ from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 __all__ = ["LifecycleNotice", "lifecycle_lines"]
 
 GUIDE_POLICY = "volume_farming"
-STAKES = {
+MODE_TEXTS = {
     RunMode.LIVE: "real orders on this account",
     RunMode.DRY_RUN: "the live market is read, no order is sent",
     RunMode.PAPER: "its own market, no real money",
@@ -57,7 +57,7 @@ def lifecycle_lines(notice: LifecycleNotice) -> Lines:  # noqa: C901, PLR0911 - 
         case mo.HedgeUnseen():
             return _hedge_unseen(notice)
         case mo.ObserverFailed():
-            return _listener_failed(notice)
+            return _observer_failed(notice)
         case mo.StoppedByUser():
             return _stopped_by_user(notice)
         case mo.Stopped():
@@ -83,16 +83,16 @@ def _started(notice: mo.Started) -> Lines:
         lines += info(f"Policy: {parameters.policy}")
     if notice.identity is not None:
         lines += _identity(notice.identity)
-    return lines + _taken_up(notice.ledger)
+    return lines + _resumed(notice.ledger)
 
 
 def _identity(identity: RunIdentity) -> Lines:
-    """Return where the money is."""
+    """Return mode, network, account, files and cap: whose money is traded."""
     return info(
-        f"Mode: {identity.mode} ({STAKES[identity.mode]})",
+        f"Mode: {identity.mode} ({MODE_TEXTS[identity.mode]})",
         f"Network: {identity.network or UNKNOWN}",
         f"Account: {identity.account or UNKNOWN}",
-        f"Home: {identity.home or 'kept nowhere'}",
+        f"Home: {identity.home or 'none, nothing is saved'}",
         f"Configuration: {identity.config_text}",
         f"Capital cap: {identity.cap_text}",
         f"Version: {identity.version}",
@@ -111,15 +111,15 @@ def _mode(settings: FundingRateStrategy) -> str:
     return "Predicted Rate (no moving average)"
 
 
-def _taken_up(ledger: Ledger) -> Lines:
-    """Return what an earlier run left behind."""
+def _resumed(ledger: Ledger) -> Lines:
+    """Return what an earlier run left unfinished."""
     lines: Lines = ()
     if ledger.totals.cycles:
         total = log_money(ledger.total_profit_loss)
         lines += info(f"Resuming from the log: {ledger.totals.cycles} cycles so far, cumulative P/L {total}")
     job = ledger.execution
     if job is not None:
-        lines += warning(f"A trade was in flight at the last stop ({job.kind} {job.symbol}): taking it up again")
+        lines += warning(f"A trade was in flight at the last stop ({job.kind} {job.symbol}): resuming it")
     if ledger.halt is not None:
         halt = ledger.halt
         lines += warning(f"Openings are halted since {utc_second(halt.since)}: {halt.reason} ({halt.detail})")
@@ -143,8 +143,8 @@ def _hedge_unseen(notice: mo.HedgeUnseen) -> Lines:
     )
 
 
-def _listener_failed(notice: mo.ObserverFailed) -> Lines:
-    text = f"{notice.observer} failed and is left behind: {notice.error}; trading goes on"
+def _observer_failed(notice: mo.ObserverFailed) -> Lines:
+    text = f"{notice.observer} failed: {notice.error}; trading continues"
     return (LogLine(text=text, level=LineLevel.ERROR),)
 
 
@@ -212,9 +212,9 @@ def _stop_requested(notice: mo.StopRequested) -> Lines:
     if job is None or job.state.ended:
         return warning(f"Stopping {AGAIN}")
     if job.kind is ExecutionKind.OPEN:
-        rest = "leads no further; what is filled of it ends hedged or flat"
+        rest = "starts no further slice; what has filled ends hedged or flat"
     else:
-        rest = "is brought to its end first"
+        rest = "is finished first"
     return warning(f"Stopping: the {KINDS[job.kind]} of {job.symbol} {rest} {AGAIN}")
 
 
@@ -235,11 +235,11 @@ def _order_left(job: HedgeExecution | None) -> tuple[str, ...]:
     order = job.working.order
     what = f"order {order.client_id}: {order.market.capitalize()} {order.side} {plain(order.quantity)} {order.symbol}"
     if order.time_in_force is not TimeInForce.GTX:
-        return (f"{what}, sent and not answered: the next start finds out what became of it",)
+        return (f"{what}, sent and not answered: the next start looks it up",)
     resting = f"{what} rests at {plain(order.price)}"
     if order.market is Market.PERP and job.dead_man_at is not None:
-        return (f"{resting}: the exchange cancels it within two minutes, the next start does",)
-    return (f"{resting}: the next start cancels it, so does a hedgerow watchdog that runs, or you on the exchange",)
+        return (f"{resting}: the exchange cancels it within two minutes, or the next start does",)
+    return (f"{resting}: the next start or a running hedgerow watchdog cancels it, or you on the exchange",)
 
 
 def _leg_left(job: HedgeExecution | None) -> tuple[str, ...]:
@@ -259,4 +259,4 @@ def _transfer_left(ledger: Ledger) -> tuple[str, ...]:
     if ledger.transfer is None:
         return ()
     amount = f"{log_money(ledger.transfer.amount)} USDT ({ledger.transfer.direction})"
-    return (f"a transfer of {amount} whose outcome is not known: the next start finds out",)
+    return (f"a transfer of {amount} with an unknown outcome: the next start looks it up",)

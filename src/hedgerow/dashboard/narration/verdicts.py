@@ -76,7 +76,7 @@ def _consistent(notice: Reconciled, verdict: vd.Consistent) -> Lines:
 
 
 def _confirmed(symbol: str, hedge: HedgedPosition | None) -> Lines:
-    """Return what was found of a position that is as the log says; a half one is not confirmed, it is named."""
+    """Return what was found of a position that is as the log says; a half open one is reported as such."""
     if hedge is None or abs(hedge.spot_quantity - hedge.short) <= BALANCED_WITHIN * max(
         hedge.spot_quantity, hedge.short
     ):
@@ -124,7 +124,7 @@ def _ambiguous(verdict: vd.Ambiguous) -> Lines:
     symbols = ", ".join(candidate.symbol for candidate in verdict.candidates)
     return (
         *info(CHECKING),
-        *warning(f"Several delta-neutral positions on the exchange: {symbols}", "None is adopted by itself"),
+        *warning(f"Several delta-neutral positions on the exchange: {symbols}", "None is adopted automatically"),
     )
 
 
@@ -140,7 +140,7 @@ def _not_adopted(verdict: vd.NotAdopted) -> Lines:
     return (
         *info(CHECKING),
         *warning(
-            f"{found.symbol} is not adopted by itself: {plain(found.spot)} coins, {plain(found.short)} short",
+            f"{found.symbol} is not adopted automatically: {plain(found.spot)} coins, {plain(found.short)} short",
             f"  `hedgerow adopt {found.symbol}` takes {plain(found.adopted_spot)} of the coins; the rest stays yours",
         ),
     )
@@ -172,8 +172,8 @@ CLOSING = {
     Reason.MAX_AGE: "Maximum position age reached! Ready to close and rotate.",
     Reason.BETTER_PAIR: "Better opportunity found! Ready to close and rotate.",
     Reason.NEGATIVE_FUNDING: "Funding no longer pays! Ready to close and rotate.",
-    Reason.USER: "Closing was asked for by the user.",
-    Reason.SHUTDOWN: "Closing before the shutdown, as asked.",
+    Reason.USER: "Closing was requested by the user.",
+    Reason.SHUTDOWN: "Closing before the shutdown, as requested.",
 }
 SAFETY = {Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.LIQUIDATED, Reason.IMBALANCE}
 SILENT_HOLDS = {ob.HoldReason.NOTHING_HELD, ob.HoldReason.HELD, ob.HoldReason.DEFERRED}
@@ -209,11 +209,11 @@ def _hold(decision: ob.Hold) -> Lines:
     if decision.reason in SILENT_HOLDS:
         return ()
     if decision.reason is ob.HoldReason.INCOMPLETE:
-        return warning(f"No action: {decision.reason}")  # what is missing was said when it was read
+        return warning(f"No action: {decision.reason}")  # what is missing has its line already
     if decision.reason is ob.HoldReason.JUST_ADOPTED:
         return warning(
             f"The position was adopted just now, and a rule would close it ({decision.detail})",
-            "  To keep it, change that setting or stop the bot before; hedgerow close closes it at once",
+            "  To keep it, change that setting or stop the bot before the next check; hedgerow close closes it at once",
         )
     return warning(f"No action: {decision.reason}{_in_brackets(decision.detail)}")
 
@@ -245,7 +245,11 @@ def _reduce(decision: ob.Reduce) -> Lines:
 
 
 def _roll(decision: ob.Roll) -> Lines:
-    text = f"Fees covered, and the pair is still the best: holding on, counters restart{_in_brackets(decision.detail)}"
+    what = "Fees covered, and the pair is still the best"
+    text = (
+        "Fees covered, and the pair is still the best: keeping the position, counters restart"
+        f"{_in_brackets(decision.detail)}"
+    )
     return (LogLine(text=text, level=LineLevel.SUCCESS),)
 
 

@@ -1,7 +1,7 @@
 """Turns notices into log lines: pure functions, in the guide's words and order.
 
 Lines may be added to the guide's blocks; none of its lines is changed or moved. Each line has a fixed text and a fixed
-number of decimals, so that programs can read the log; the sign of an amount stands between the dollar and the number.
+number of decimals, so that programs can read the log; the sign of an amount is between the dollar sign and the number.
 """
 
 from datetime import datetime

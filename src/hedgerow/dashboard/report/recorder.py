@@ -59,7 +59,7 @@ class RunRecorder:
         self._fees = [(started_at, ZERO)]
 
     def record(self, event: Event, ledger: Ledger) -> None:
-        """Take one event and the ledger after it."""
+        """Record one event and the ledger after it."""
         if ledger.closed is not self._ledger.closed:
             self._closed.update({closed.hedge_id: closed for closed in ledger.closed})
         self._ledger = ledger
@@ -67,11 +67,11 @@ class RunRecorder:
         _extend(self._fees, event.at, _fees_of(ledger) - _fees_of(self._before))
 
     def sample(self, at: datetime, equity: Decimal) -> None:
-        """Take the strategy's equity at one time."""
+        """Record the strategy's equity at one time."""
         self._equity.append((at, equity))
 
     def finish(self, end: RunEnd) -> RunReport:
-        """Return the report of everything taken so far."""
+        """Return the report of everything recorded so far."""
         before, ledger = self._before.totals, self._ledger.totals
         hedges, gain = self._hedges(end), dust_gain(self._ledger.dust, end.coins)
         funding, fees = self._funding[-1][1], self._fees[-1][1]

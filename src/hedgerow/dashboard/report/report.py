@@ -98,7 +98,7 @@ class HedgeRow(Struct, frozen=True, kw_only=True):
 
 
 class RunReport(Struct, frozen=True, kw_only=True):
-    """Everything one run has to say; money in quote units."""
+    """All results of one run; money in quote units."""
 
     title: str
     seed: int | None = None
@@ -114,7 +114,7 @@ class RunReport(Struct, frozen=True, kw_only=True):
     basis_pnl: Decimal | None
     """Of all hedges, and the gain of kept dust; None where a price could not be read."""
     dust_gain: Decimal | None = ZERO
-    """What kept dust is worth at the end, less what it was kept at."""
+    """Value of the kept dust at the end, less its cost."""
     net_profit: Decimal | None
     """Funding + basis - fees."""
     equity_start: Decimal
@@ -144,7 +144,7 @@ class RunReport(Struct, frozen=True, kw_only=True):
     hold: Hold | None = None
     """What the first pair, opened once and kept, would have made; None where it cannot be computed."""
     interrupted: bool = False
-    """Whether a person ended the run before its time."""
+    """Whether the run was interrupted before its end."""
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -260,19 +260,19 @@ def as_json(report: RunReport) -> dict[str, Any]:
 
 
 def report_lines(report: RunReport) -> tuple[str, ...]:
-    """Return the report as plain text for the console, as wide as it is."""
+    """Return the report as plain text for the console, at its full width."""
     return (*headlines(report), *_hedge_lines(report), *closing_lines(report))
 
 
 def closing_lines(report: RunReport) -> tuple[str, ...]:
-    """Return what stands behind the hedges: settings that are not at their defaults, notes, and the sum of the log."""
+    """Return the lines below the hedges: settings that differ from their defaults, notes, checksum of the log."""
     changed = [f"{name} {value}" for name, value in report.settings.items() if name in report.changed]
     settings = (f"Settings: {', '.join(changed) or 'all at their defaults'}",) if report.settings else ()
     return (*settings, *(f"Note: {note}" for note in report.notes), f"Events sha256 {report.events_sha256}")
 
 
 def headlines(report: RunReport) -> tuple[str, ...]:
-    """Return what the run was and what came out."""
+    """Return what was run and its results."""
     facts = [f"{report.cycles:,} cycles", f"{seconds(report.elapsed_seconds)} of real time"]
     if report.seed is not None:
         facts.insert(0, f"seed {report.seed}")

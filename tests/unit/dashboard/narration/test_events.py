@@ -75,20 +75,20 @@ def test_fine_facts_are_silent_and_routine() -> None:
 
 def test_an_unknown_outcome_is_answered_by_a_line_when_the_order_is_found() -> None:
     unknown = apply(opening(), ev.OrderOutcomeUnknown(at=AT, client_id="h-s-1", detail="taken up again after a stop"))
-    at_work = "  Outcome of order h-s-1 is found: it is at work, nothing filled so far"
+    at_work = "  Outcome of order h-s-1 is known: it is working, nothing filled so far"
     assert texts(ev.OrderAccepted(at=AT, client_id="h-s-1", order_id=1), unknown) == [at_work]
     part = ev.OrderProgressed(
         at=AT, client_id="h-s-1", order_id=1, filled_quantity=Decimal("0.001"), filled_notional=Decimal(69)
     )
-    filling = "  Outcome of order h-s-1 is found: it is at work, 0.001 filled so far"
+    filling = "  Outcome of order h-s-1 is known: it is working, 0.001 filled so far"
     assert texts(part, unknown) == [filling]
     assert texts(part, apply(unknown, part)) == [], "it is answered once"
     assert texts(ended(filled_quantity=Decimal("0.001"), filled_notional=Decimal(69)), unknown) == [
-        "  Outcome of order h-s-1 is found: it has ended (FILLED)",
+        "  Outcome of order h-s-1 is known: it has ended (FILLED)",
         "  Spot BUY 0.00362 BTCUSDT: filled 0.001 of 0.00362 at $69000.00",
     ]
     never = ended(order_id=None, status=OrderStatus.EXPIRED)
-    assert texts(never, unknown)[0] == "  Outcome of order h-s-1 is found: it never reached the exchange"
+    assert texts(never, unknown)[0] == "  Outcome of order h-s-1 is known: it never reached the exchange"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_an_order_of_another_time_is_not_told() -> None:
 
 def test_an_unknown_outcome_is_told() -> None:
     event = ev.OrderOutcomeUnknown(at=AT, client_id="h-s-1", detail="timeout")
-    assert texts(event) == ["  Outcome of order h-s-1 is unknown (timeout): finding out, sending nothing"]
+    assert texts(event) == ["  Outcome of order h-s-1 is unknown (timeout): looking it up, nothing is sent"]
     transfer = ev.TransferOutcomeUnknown(at=AT, transfer_id="h-t", detail="503")
     assert texts(transfer)[0].startswith("  Outcome of the transfer is unknown (503)")
 
@@ -307,7 +307,7 @@ def test_a_halt_and_its_end_are_told() -> None:
 
 def test_a_halt_that_lifts_itself_names_no_command() -> None:
     halted = ev.Halted(at=AT, reason=ev.HaltReason.ACCOUNT_IN_DOUBT, detail="one reply leaves BTCUSDT out")
-    assert texts(halted)[1] == "  Exits and the guard go on; openings are allowed again once the cause is gone"
+    assert texts(halted)[1] == "  Exits and the guard continue; openings are allowed again once the cause is gone"
 
 
 def test_the_next_pair_is_named() -> None:
@@ -412,7 +412,7 @@ def test_a_state_file_taken_over_is_told() -> None:
         at=AT, cycle_count=47, total_profit_loss=Decimal("15.67"), positions_opened=8, positions_closed=7
     )
     assert texts(event, Ledger()) == [
-        "State file taken over: 47 cycles, 8 positions opened, 7 closed, cumulative P/L $15.67"
+        "State file imported: 47 cycles, 8 positions opened, 7 closed, cumulative P/L $15.67"
     ]
 
 

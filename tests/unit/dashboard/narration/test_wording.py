@@ -110,7 +110,7 @@ def test_the_start_says_what_an_earlier_run_left() -> None:
     )
     assert texts(started(ledger=ledger))[-3:] == [
         "Resuming from the log: 47 cycles so far, cumulative P/L $15.67",
-        "A trade was in flight at the last stop (close BTCUSDT): taking it up again",
+        "A trade was in flight at the last stop (close BTCUSDT): resuming it",
         "Openings are halted since 2025-01-15 18:45:10: a leg is naked (BTCUSDT)",
     ]
 
@@ -311,7 +311,7 @@ def test_positions_that_are_not_the_bots_are_no_passed_health_check() -> None:
     whole = ob.HealthReport(level=ob.HealthLevel.OK)
     assert texts(mo.HealthJudged(at=AT, hedges=1, report=whole, foreign=shorts)) == [
         "Health check passed (Existing DN positions: 1)",
-        "Positions beside it that are not the bot's:",
+        "Other positions that are not the bot's:",
         "  ETHUSDT: 1 short without coins against it",
     ]
 
@@ -442,7 +442,7 @@ def test_the_smaller_decisions_are_told() -> None:
     trim = ob.Trim(market=ETH.spot.market, quantity=Decimal("0.00010"), plan=PLAN, detail="imbalance 3 %")
     moved = ob.Rebalance(direction=co.TransferDirection.SPOT_TO_PERP, amount=Decimal(40))
     assert texts(decided(trim)) == ["Legs out of balance: trimming 0.0001 off the spot leg (imbalance 3 %)"]
-    assert texts(decided(ob.Roll()))[0].startswith("Fees covered, and the pair is still the best: holding on")
+    assert texts(decided(ob.Roll()))[0].startswith("Fees covered, and the pair is still the best: keeping the position")
     assert texts(decided(ob.TopUpMargin(rebalance=moved))) == [
         "Liquidation comes nearer: moving $40.00 USDT to the perp wallet"
     ]

@@ -81,7 +81,7 @@ def test_a_resting_order_that_is_found_after_a_crash_is_said_to_be_found_at_once
     ]
     (asked, unknown), (answered, found) = lines[:2]
     assert "is unknown (taken up again after a stop)" in unknown
-    assert found == f"{unknown.partition(' is unknown')[0]} is found: it is at work, nothing filled so far"
+    assert found == f"{unknown.partition(' is unknown')[0]} is known: it is working, nothing filled so far"
     assert (answered - asked).total_seconds() < 5
     harness.check()
 
