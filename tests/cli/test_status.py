@@ -66,7 +66,7 @@ def test_running_hanging_and_killed_do_not_look_the_same(
     running.wait()
     said = shell("status", "--paper")
     assert (said.code, until(shell, "down")["process"]) == (1, "gone")
-    assert f"The bot has crashed: process {running.pid} is gone" in said.out
+    assert f"Bot crashed: process {running.pid} is gone" in said.out
     assert "as of " in said.out, "figures of a dead bot say when they were read"
 
 
@@ -106,7 +106,7 @@ def test_a_home_on_a_read_only_disk_is_looked_at(running: "subprocess.Popen[str]
     command = ["unshare", "-rm", "sh", "-c", script, "sh"]
     if subprocess.run([*command, "true"], capture_output=True, check=False).returncode:  # noqa: S603 - our own script
         pytest.skip("this system lets no user mount a folder read-only")
-    for state in ("Hedged on", "The bot has crashed"):
+    for state in ("Hedged on", "Bot crashed"):
         words = [sys.executable, "-m", "hedgerow", "status", "--paper"]
         said = subprocess.run([*command, *words], capture_output=True, text=True, check=False)  # noqa: S603 - ours
         assert state in said.stdout, said.stderr

@@ -238,7 +238,7 @@ def test_a_bot_that_stopped_in_order_is_not_a_dead_one(tmp_path: Path, columns: 
     harness.leave(beat=False)
     shown = harness.show(columns)
     fits(shown, 1)
-    assert "Stopped; ABCUSDT is held, and nothing watches it" in shown.text
+    assert "Stopped; ABCUSDT is held unwatched" in shown.text
 
 
 def test_a_stopped_bot_that_holds_nothing_has_no_unknown_next_step(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_stopped_bot_that_holds_nothing_has_no_unknown_next_step(tmp_path: Pat
 
 @WIDTHS
 @pytest.mark.parametrize(
-    ("pid", "title"), [(2**22 - 3, "The bot has crashed: process 4194301 is gone"), (None, "does not answer")]
+    ("pid", "title"), [(2**22 - 3, "Bot crashed: process 4194301 is gone"), (None, "does not answer")]
 )
 def test_a_bot_that_was_killed_or_hangs_is_down(tmp_path: Path, columns: int, pid: int | None, title: str) -> None:
     harness = HomeHarness(tmp_path).hedged()

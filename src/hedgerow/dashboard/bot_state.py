@@ -388,7 +388,7 @@ def _blind(view: _View) -> _Texts:
 
 def _stopped(view: _View) -> _Texts:
     never = view.process.state is ProcessState.NEVER
-    held = f"; {view.what} is held, and nothing watches it{_unhedged(view)}" if view.hedge else ""
+    held = f"; {view.what} is held unwatched{_unhedged(view)}" if view.hedge else ""
     stopped_at = view.outlook.stopped_at if view.outlook else None
     return (
         f"{'Never started here' if never else 'Stopped'}{held}",
@@ -407,8 +407,8 @@ def _down(view: _View) -> _Texts:
         title, remedy = f"The bot does not answer{lasts}", f"See whether {pid} hangs, end it, then `hedgerow run`."
     elif process.state is ProcessState.GONE:
         title, remedy = (
-            f"The bot has crashed: {pid} is gone",
-            "`hedgerow run` starts it again; it finishes the trade in flight.",
+            f"Bot crashed: {pid} is gone",
+            "`hedgerow run` restarts it; it finishes the open trade.",
         )
     else:
         title, remedy = "No bot runs and a trade is half done", "`hedgerow run` finishes it."

@@ -245,7 +245,6 @@ def _reduce(decision: ob.Reduce) -> Lines:
 
 
 def _roll(decision: ob.Roll) -> Lines:
-    what = "Fees covered, and the pair is still the best"
     text = (
         "Fees covered, and the pair is still the best: keeping the position, counters restart"
         f"{_in_brackets(decision.detail)}"
