@@ -64,8 +64,8 @@ def ask(shell: Shell) -> CommandResult:
 
 def test_a_halt_that_lifts_itself_is_told_from_one_that_a_person_lifts() -> None:
     for reason, remedy in (
-        (HaltReason.ACCOUNT_IN_DOUBT, "the halt lifts itself once the cause is gone"),
-        (HaltReason.BOOKS, "see to the cause, then hedgerow resume"),
+        (HaltReason.ACCOUNT_IN_DOUBT, "the halt ends by itself once the cause is gone"),
+        (HaltReason.BOOKS, "remove the cause, then hedgerow resume"),
     ):
         ledger = Ledger(halt=StandingHalt(since=datetime(2025, 1, 15, tzinfo=UTC), reason=reason, detail="why"))
         assert ledger_findings(ledger)[1].fix == remedy

@@ -196,7 +196,7 @@ def test_a_halt_is_shown_survives_and_is_lifted(held: str, shell: Shell) -> None
 
 
 def test_close_asks_first_and_leaves_openings_halted(held: str, shell: Shell) -> None:
-    assert shell.refused("close", "--paper") == "nobody can be asked here: --yes closes without asking"
+    assert shell.refused("close", "--paper") == "no terminal to ask on: --yes closes without asking"
     other = shell("close", "XYZUSDT", "--paper", "--yes")
     assert other == CommandResult(1, "", f"XYZUSDT is not held; {held} is.\n")
     said = shell("close", held.lower(), "--paper", "--yes")
@@ -226,7 +226,7 @@ def test_a_new_account_gets_its_balance_once(shell: Shell, place: Path) -> None:
     again = shell("run", "--paper", "--once", "--usdt", "999")
     assert again.code == 0
     assert "Spot USDT: $160.75" in again.out
-    assert again.err == "hedgerow: hedgerow-paper.exchange exists: its account goes on, --usdt unused\n"
+    assert again.err == "hedgerow: hedgerow-paper.exchange exists: its account is used, --usdt unused\n"
 
 
 # --- answered in one line and survived ------------------------------------------------------------------------------

@@ -116,8 +116,8 @@ def test_a_file_that_is_no_event_log_is_refused_and_kept(shell: Shell, place: Pa
 
 def test_a_damaged_paper_account_is_refused_and_kept(shell: Shell, place: Path) -> None:
     (place / "hedgerow-paper.exchange").write_text("{", encoding="utf-8")
-    assert "move it away to begin anew" in shell.refused("run", "--once", "--paper")
-    assert "move it away to begin anew" in shell.refused("scan", "--paper")
+    assert "move it away to start with a new one" in shell.refused("run", "--once", "--paper")
+    assert "move it away to start with a new one" in shell.refused("scan", "--paper")
     assert (place / "hedgerow-paper.exchange").read_text(encoding="utf-8") == "{"
 
 

@@ -1,4 +1,4 @@
-"""One look at a bot from outside: its log opened for reading, its heartbeat, and what it last wrote of what it sees."""
+"""One view of a bot from outside: its log opened for reading, its heartbeat and its last outlook."""
 
 from datetime import timedelta
 
@@ -18,14 +18,14 @@ __all__ = ["Look", "look_at_bot"]
 
 
 class Look(Struct, frozen=True, kw_only=True):
-    """What was found."""
+    """One view of a bot."""
 
     view: BotView
     has_log: bool
 
 
 async def look_at_bot(home: Home, clock: Clock) -> Look:
-    """Look at the bot of a home; takes no lock, writes nothing. ``clock`` is real time.
+    """Read the state of the bot of a home; takes no lock, writes nothing. ``clock`` is real time.
 
     Raises:
         StoreError: the log is corrupt or newer than this version.

@@ -1,4 +1,4 @@
-"""What a doctor says of the first check: what it would adopt, hold, close or open, by the rules of the check itself."""
+"""Forecast of the first check for ``doctor``: what it would adopt, hold, close or open, by the check's own rules."""
 
 from datetime import datetime
 
@@ -30,7 +30,7 @@ async def forecast(
     policy: Policy,
     read: tuple[MarketView | VenueError, AccountView | VenueError],
 ) -> DoctorFinding:
-    """Say what the first check would do with what was ``read`` of market and account; changes nothing."""
+    """Return what the first check would do with what was ``read`` of market and account; changes nothing."""
     market, account = read
     if isinstance(account, VenueError):
         return unread(SUBJECT, account)
@@ -44,13 +44,13 @@ async def forecast(
         try:
             history = await read_history(venue, candidate, account.at)
         except VenueError:
-            history = None  # the check adopts without it, and asks again later
+            history = None  # the check adopts without it, and reads it again later
     found = first_check(known, observation, policy, history)
     return first_check_finding(found, known, at=account.at)
 
 
 def first_check_finding(found: FirstCheck, ledger: Ledger, *, at: datetime) -> DoctorFinding:
-    """Say what the first check would do."""
+    """Return what the first check would do."""
     if found.adopted is not None:
         return _adopting(found.adopted, found.decision, at)
     if ledger.largest is not None and found.decision is not None:
@@ -71,7 +71,7 @@ def _adopting(hedge: HedgedPosition, decision: Decision | None, at: datetime) ->
     what = f"adopts {hedge.symbol} ({quantity(hedge.short)} on both legs, {past})"
     if isinstance(decision, Hold) and decision.reason is HoldReason.HEALTHY:
         return ok(SUBJECT, f"{what} and holds it")
-    fix = "change that setting, set adopt to never, or close the position by hand"
+    fix = "change that setting, set adopt to never, or close the position manually"
     if isinstance(decision, Hold) and decision.reason is HoldReason.JUST_ADOPTED:
         why = decision.detail.rpartition(";")[0]
         return warning(
@@ -111,19 +111,19 @@ def _with_detail(reason: str, detail: str) -> str:
 
 
 def _verdict(found: FirstCheck) -> DoctorFinding:
-    """Say what follows from a verdict about which no rule of a held hedge is asked; halts have their own finding."""
+    """Return what follows from a verdict without a held hedge to judge; halts have their own finding."""
     halt, verdict = halt_for(found.verdict), found.verdict
     if halt is not None:
         return ok(SUBJECT, f"opens nothing: openings are halted, {halt.reason}")
     if isinstance(verdict, HalfOpen):
-        text = f"closes what is left of {verdict.symbol}: its {verdict.market} leg is not all there"
-        return problem(SUBJECT, text, "start the bot now, or close the other leg by hand: it is not hedged")
+        text = f"closes what is left of {verdict.symbol}: its {verdict.market} leg is incomplete"
+        return problem(SUBJECT, text, "start the bot now, or close the other leg manually: it is not hedged")
     if isinstance(verdict, ClosedExternally):
         return warning(
-            SUBJECT, f"strikes {verdict.symbol} off the log: it is not on the exchange any more", "hedgerow books"
+            SUBJECT, f"removes {verdict.symbol} from the log: it is no longer on the exchange", "hedgerow books"
         )
     if isinstance(verdict, InFlight):
-        return ok(SUBJECT, "takes up the trade in flight first")
+        return ok(SUBJECT, "finishes the trade in flight first")
     if isinstance(verdict, Unreadable):
         return ok(SUBJECT, f"decides nothing: {verdict.what} unreadable")
     return ok(SUBJECT, "opens nothing: no pair passes every filter")

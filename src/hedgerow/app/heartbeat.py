@@ -29,17 +29,17 @@ SILENT_SECONDS = 15.0
 
 
 class Beat(Struct, frozen=True, kw_only=True):
-    """What the file says; whoever watches looks whether it changes, so that no two clocks need to agree."""
+    """Content of the file; a watcher checks whether it changes, so that no two clocks need to agree."""
 
     pid: int
     number: int
-    """Counts up over the life of the process."""
+    """Counts up while the process runs."""
     host: str = ""
-    """Name of the machine or container: only there the number of the process means it."""
+    """Name of the machine or container; the process number is valid only there."""
 
 
 class Heartbeat:
-    """Beats when something is said, mail or clock looked at, or time waited for; a bot that hangs is silent.
+    """Beats at every notice, and whenever the mailbox or the clock is used; a bot that hangs is silent.
 
     The file is removed at a tidy end with nothing in flight; after any other end it stays as it is.
     """
@@ -53,7 +53,7 @@ class Heartbeat:
         self._ended = False
 
     def on_notice(self, notice: Notice) -> None:
-        """Beat; end at the last words of a bot that left nothing half done."""
+        """Beat; remove the file when a bot stops that left nothing half done."""
         if isinstance(notice, Stopped) and notice.ledger.execution is None:
             self._ended = True
             self._path.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ class Heartbeat:
             self.beat()
 
     def beat(self) -> None:
-        """Change the file, if it is time again; a file that cannot be written leaves the watchdog to its alarm."""
+        """Change the file, if it is due; a file that cannot be written makes the watchdog alarm."""
         if self._ended or self._clock.monotonic() < self._next_at:
             return
         self._next_at = self._clock.monotonic() + BEAT_SECONDS
@@ -75,14 +75,14 @@ class Heartbeat:
 
 
 class BeatingMailbox:
-    """A mailbox whose every look is a beat: a waiting bot looks once a second."""
+    """A mailbox of which every read is a beat: a waiting bot reads it once a second."""
 
     def __init__(self, inner: Mailbox, heart: Heartbeat) -> None:
         self._inner = inner
         self._heart = heart
 
     def take(self) -> tuple[OperatorRequest, ...]:
-        """Return the requests that nobody has begun or answered yet."""
+        """Return the requests that are not begun or answered yet."""
         self._heart.beat()
         return self._inner.take()
 
@@ -95,12 +95,12 @@ class BeatingMailbox:
         return self._inner.abandoned()
 
     def answer(self, request_id: str, answer: Answer) -> None:
-        """Say how a request ended."""
+        """Store how a request ended."""
         self._inner.answer(request_id, answer)
 
 
 class BeatingClock:
-    """The bot's clock: every look at it is a beat, and a long wait is several."""
+    """The bot's clock: every use of it is a beat, and a long wait is several."""
 
     def __init__(self, inner: Clock, heart: Heartbeat) -> None:
         self._inner = inner
@@ -116,7 +116,7 @@ class BeatingClock:
         return self._inner.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait, and beat meanwhile."""
+        """Wait, and beat while waiting."""
         until = self._inner.monotonic() + seconds
         while True:
             self._heart.beat()
@@ -139,7 +139,7 @@ def read_beat(path: Path) -> Beat | None:
 
 
 def process_of(path: Path, now: datetime, *, ran: bool) -> Process:
-    """Return what a heartbeat file tells of its process at ``now``, real time; ``ran`` = a bot has run here before.
+    """Return the state of the process by its heartbeat file at ``now``, real time; ``ran`` = a bot has run here before.
 
     The number of a process is asked for only on its own machine; elsewhere the age of the file decides. A file of the
     future is as silent as an old one: it was last written before the clock was put back.

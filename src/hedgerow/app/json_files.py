@@ -27,7 +27,7 @@ def keep(path: Path, content: Struct) -> None:
 
 
 def kept(path: Path, kind: type[Kept], name: str) -> Kept | None:
-    """Return what a file holds; None when it is not there. ``name`` is what it should be, for people.
+    """Return what a file holds; None when it is not there. ``name`` is what it should be, for messages.
 
     Raises:
         StoreError: it cannot be read, or holds something else.
@@ -41,4 +41,6 @@ def kept(path: Path, kind: type[Kept], name: str) -> Kept | None:
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, ValueError) as error:
-        raise StoreError(f"{path} is not {name} of this version: {error}; move it away to begin anew") from error
+        raise StoreError(
+            f"{path} is not {name} of this version: {error}; move it away to start with a new one"
+        ) from error

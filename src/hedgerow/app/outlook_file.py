@@ -1,4 +1,4 @@
-"""Keeps ``hedgerow.outlook.json`` beside the heartbeat: what the running bot sees, after every check and trade."""
+"""Keeps ``hedgerow.outlook.json``: what the running bot has read, written after every check and trade."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,7 +29,7 @@ LARGEST_LEAD = timedelta(days=36_525)
 
 
 class OutlookFile:
-    """A listener that replaces the file as a whole, not synced; one that cannot be written leaves the old one.
+    """An observer that replaces the file as a whole, not synced; when that fails the old file stays.
 
     Readers see by its times how old it is, and the log wins over it.
     """
@@ -41,7 +41,7 @@ class OutlookFile:
         self._clock = clock or SystemClock()
 
     def on_notice(self, notice: Notice) -> None:
-        """Take note, and write what is worth writing."""
+        """Apply one notice; write the file where the outlook has changed enough."""
         outlook = self._builder.on_notice(notice, self._clock.now())
         if outlook is None:
             return
@@ -61,7 +61,7 @@ def read_outlook(path: Path) -> Outlook | None:
 
 
 def _is_sane(value: object) -> bool:
-    """Tell whether every number within ``value`` is finite and of a possible size, and every time has a zone."""
+    """Whether every number within ``value`` is finite and of a possible size, and every time has a zone."""
     match value:
         case Struct():
             return all(_is_sane(part) for part in structs.astuple(value))

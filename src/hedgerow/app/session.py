@@ -50,37 +50,41 @@ class Session(Struct, frozen=True, kw_only=True):
     notices: tuple[str, ...]
     state_file: StateFile
     randomness: random.Random
-    """For ids: they must differ between runs."""
+    """For ids, which must differ between runs."""
     identity: RunIdentity
     imported: StateImported | None = None
-    """What the guide's state file said."""
+    """Content of the guide's state file."""
     value_before: Decimal | None = None
     """Position value of that file, in USDT."""
 
     @property
     def clock(self) -> Clock:
-        """The clock that the bot lives by."""
+        """The clock of the bot."""
         return self.connection.clock
 
     @asynccontextmanager
     async def awake(
         self, observers: Sequence[Observer] = (), options: RunOptions | None = None, *, stay: bool = False
     ) -> AsyncGenerator[Bot]:
-        """Open the way to the exchange and wire the bot, inside the event loop that it will run on.
+        """Open the connection to the exchange and wire the bot, inside the event loop that it will run on.
 
-        ``stay`` says that it will be there for long, which pays for streams.
+        ``stay``: it runs for long, so that streams are worth opening.
 
         Raises:
             ConfigError: the exchange does not know these credentials, or they do not suffice.
         """
         policy = load_policy(self.settings.parameters.policy, self.settings.parameters)
-        heard: tuple[Observer, ...] = (*observers, *self.connection.observers, self.state_file)
+        notified: tuple[Observer, ...] = (*observers, *self.connection.observers, self.state_file)
         clock: Clock = self.clock
         mailbox: Mailbox = self.mailbox
         if stay:
             heart = Heartbeat(self.home.heartbeat)
             outlook = OutlookFile(self.home.outlook, OutlookBuilder(policy, self.identity))
-            heard, clock, mailbox = (*heard, outlook, heart), BeatingClock(clock, heart), BeatingMailbox(mailbox, heart)
+            notified, clock, mailbox = (
+                (*notified, outlook, heart),
+                BeatingClock(clock, heart),
+                BeatingMailbox(mailbox, heart),
+            )
         bot = build_bot(
             venue=self.connection.venue,
             store=self.store,
@@ -88,7 +92,7 @@ class Session(Struct, frozen=True, kw_only=True):
             policy=policy,
             randomness=self.randomness,
             options=replace(options or self._options(), mail_seconds=self.connection.mail_seconds),
-            observers=heard,
+            observers=notified,
             notifications=self.connection.notifications,
             mailbox=mailbox,
             state=self.state_file,
@@ -106,8 +110,8 @@ class Session(Struct, frozen=True, kw_only=True):
         self.state_file.report_to(report)
         self.mailbox.report_to(report)
         try:
-            async with self.connection.open_connection(self.store, stay) as told:
-                for text in (*self.notices, *self.connection.notices, *told):
+            async with self.connection.open_connection(self.store, stay) as warnings:
+                for text in (*self.notices, *self.connection.notices, *warnings):
                     bot.journal.say(Warned(at=self.clock.now(), text=text))
                 yield bot
         finally:
@@ -123,7 +127,7 @@ class Session(Struct, frozen=True, kw_only=True):
 def read_settings(home: Home, config: Path | None, ma_periods: int | None = None) -> Settings:
     """Read the home's configuration, or the file the user named.
 
-    A policy of the user's own may stand in the home: Python then looks for modules there too, after everything that is
+    A policy of the user's own may be in the home: Python then looks for modules there too, after everything that is
     installed.
 
     Raises:
@@ -150,7 +154,7 @@ def settings_or_preset(home: Home, config: Path | None, preset: PresetName | Non
 
 
 async def read_ledger(home: Home) -> Ledger | None:
-    """Return what the home's log says, or None when there is no log yet; takes no lock and changes nothing.
+    """Return the ledger of the home's log, or None when there is no log yet; takes no lock and changes nothing.
 
     Raises:
         StoreError: the log is corrupt or newer than this version.

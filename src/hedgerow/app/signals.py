@@ -1,4 +1,4 @@
-"""Signals that end a process in order: SIGINT, SIGTERM, and the SIGHUP of a terminal that closes."""
+"""Signals that end a process regularly: SIGINT, SIGTERM, and the SIGHUP of a terminal that closes."""
 
 import asyncio
 import signal
@@ -25,9 +25,9 @@ def on_stop_signals(stop: Callable[[], None]) -> None:
 
 @contextmanager
 def stop_in_order(bot: Bot, clock: Clock) -> Generator[None]:
-    """Let the first signal stop the bot in order, and the second one end what the body does at once.
+    """Let the first signal stop the bot regularly, and the second one end what the body does at once.
 
-    Either is said at once: what is finished first, and what a stop at once leaves behind.
+    Both are logged at once: what is finished first, and what an immediate stop leaves unfinished.
 
     Raises:
         KeyboardInterrupt: the second one ended it.
@@ -38,7 +38,7 @@ def stop_in_order(bot: Bot, clock: Clock) -> Generator[None]:
 
 @contextmanager
 def stop_between_trades(bot: Bot, clock: Clock) -> Generator[None]:
-    """Let a signal end what the body does at once, or after the trade at work has ended hedged or flat.
+    """Let a signal end what the body does at once, or after the trade in flight has ended hedged or flat.
 
     A second signal ends it at once in any case; the log takes the trade up again.
 
@@ -51,7 +51,7 @@ def stop_between_trades(bot: Bot, clock: Clock) -> Generator[None]:
 
 @contextmanager
 def _stopping(bot: Bot, clock: Clock, *, waits: bool) -> Generator[None]:
-    """``waits``: the body ends by itself once the bot is stopped, also when no trade is at work."""
+    """``waits``: the body ends by itself once the bot is stopped, also when no trade is in flight."""
     task = asyncio.current_task()
 
     def stop() -> None:

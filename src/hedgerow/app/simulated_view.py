@@ -1,4 +1,4 @@
-"""Shows a simulated bot as its screens would, to be judged after every event, check and death."""
+"""Shows a simulated bot as its screens would, to be judged after every event, check and crash."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -22,10 +22,10 @@ FLAT = frozenset({BotState.FLAT, BotState.HALTED_FLAT})
 
 
 class SimulatedView:
-    """A listener that builds what a person would see, and gives it to ``judge``."""
+    """An observer that builds what a user would see, and passes it to ``judge``."""
 
     def __init__(self, folder: Path, clock: Clock, judge: Callable[[Shown, bool], None]) -> None:
-        """``judge`` is told whether a check has just ended as well: then figures are of now."""
+        """``judge`` gets the view, and whether a check has just ended: then its figures are current."""
         self._path = folder / "volume_farming_state.json"
         self._clock = clock
         self._judge = judge
@@ -49,7 +49,7 @@ class SimulatedView:
             self.show(notice.ledger, checked=True)
 
     def show(self, ledger: Ledger, *, checked: bool = False) -> None:
-        """Show a ledger beside the last outlook, by a process that counts as running: what looks best."""
+        """Show a ledger with the last outlook and a process that counts as running: the most favourable view."""
         now, outlook = self._clock.now(), self._outlook
         process = Process(state=ProcessState.RUNNING, pid=outlook.pid if outlook else None, last_beat=now)
         report = bot_state(ledger, process, outlook, now)

@@ -20,7 +20,7 @@ TRADES = (ev.StateImported, *ev.HEDGE_CHANGES)
 
 
 class StateFile:
-    """A listener that replaces the state file as a whole, and saves it at the end.
+    """An observer that replaces the state file as a whole, and saves it at the end.
 
     The log wins over the file, so a failed write stops nothing: it is reported once, tried again with every later one,
     and reported when it works again. The price and the signal that were seen last belong to the hedge they were seen
@@ -30,7 +30,7 @@ class StateFile:
     def __init__(self, path: Path, found: GuideState | None = None) -> None:
         self._path = path
         self._found = found
-        """What stood in the file at the start."""
+        """Content of the file at the start."""
         self._report: Callable[[str], None] | None = None
         self._hedge_id = ""
         """Whose price and signal are known."""
@@ -40,7 +40,7 @@ class StateFile:
         """Why the last write failed; None when it did not."""
 
     def report_to(self, report: Callable[[str], None]) -> None:
-        """Say through ``report`` when the file cannot be written, and when it can be again."""
+        """Report through ``report`` when the file cannot be written, and when it can be again."""
         self._report = report
 
     def on_notice(self, notice: Notice) -> None:
@@ -68,7 +68,7 @@ class StateFile:
         return self.failure
 
     def _see(self, hedge: HedgedPosition, price: Decimal | None, signal: FundingSignal | None = None) -> None:
-        """Note what was seen of the hedge that is held; what could not be seen stays as it was."""
+        """Keep the newest reading of the held hedge; what could not be read stays as it was."""
         if self._hedge_id != hedge.hedge_id:
             self._hedge_id, self._price, self._signal = hedge.hedge_id, None, None
         self._price, self._signal = price or self._price, signal or self._signal

@@ -9,7 +9,7 @@ import typer
 from hedgerow.app.commands.operator_request import ask
 from hedgerow.app.session import read_settings
 from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, answered, home_of
-from hedgerow.cli.running import spoken
+from hedgerow.cli.running import logged
 from hedgerow.domain.operator_requests import AdoptRequested
 
 __all__ = ["adopt"]
@@ -26,6 +26,6 @@ def adopt(
     """Adopt SYMBOL: as many coins as its short needs become the bot's, the rest stays yours."""
     place = home_of(home, paper=paper, dry_run=dry_run)
     read_settings(place, config)
-    with spoken(place, console=False) as observers:
+    with logged(place, console=False) as observers:
         answer = asyncio.run(ask(place, config, AdoptRequested(symbol=symbol.upper()), observers))
     return answered(answer)

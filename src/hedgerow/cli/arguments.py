@@ -19,7 +19,7 @@ def money_option(name: str, text: str, *, least: Decimal) -> Decimal:
     """Return an amount of USDT.
 
     Raises:
-        ConfigError: it is no number, below ``least``, or more than anybody has.
+        ConfigError: it is no number, below ``least``, or more than the maximum.
     """
     try:
         amount = Decimal(text)
@@ -48,7 +48,7 @@ def speed_option(text: str) -> float | None:
 
 
 def time_option(name: str, text: str) -> datetime:
-    """Return a time given as an ISO date or time; UTC unless it says otherwise.
+    """Return a time given as an ISO date or time; UTC unless it has another zone.
 
     Raises:
         ConfigError: it is no ISO date, or in a year without markets.
@@ -78,7 +78,7 @@ def days_option(days: float) -> float:
     """Return a number of days to simulate.
 
     Raises:
-        ConfigError: nothing, or more than ten years.
+        ConfigError: zero, negative, or more than ten years.
     """
     if not 0 < days <= MOST_DAYS:
         raise ConfigError(f"--days {days:g}: allowed is more than 0 and at most {MOST_DAYS}")

@@ -13,7 +13,7 @@ __all__ = ["backup"]
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the copy; must not be there yet.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the copy; must not exist yet.")],
     home: HomeOption = Path(),
     *,
     paper: PaperOption = False,

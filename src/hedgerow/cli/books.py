@@ -88,21 +88,21 @@ def books(  # noqa: PLR0913 - a command names every option
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
-    demo: Annotated[bool, typer.Option("--demo", help="Mean the log of a demo kept with --home; reads it alone.")] = (
-        False
-    ),
-    since: Annotated[str | None, typer.Option("--since", metavar="DATE", help="Leave out what ended before.")] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Use the log of a demo kept with --home; no exchange is read.")
+    ] = (False),
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="DATE", help="Leave out hedges that ended before it.")
+    ] = None,
     hedge: Annotated[str | None, typer.Option("--hedge", metavar="ID", help="One hedge, with all its lines.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Read the log alone; ask no exchange.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Read the log only, not the exchange.")] = False,
     csv: Annotated[
         Path | None,
-        typer.Option(
-            "--csv", metavar="PLACE", help="Write all tables into this folder, or the lines into this .csv file."
-        ),
+        typer.Option("--csv", metavar="PLACE", help="Write all tables to this folder, or the lines to this .csv file."),
     ] = None,
     json: JsonOption = None,
 ) -> int:
-    """Show what each hedge made and hold the log against the exchange, line by line. Exit code 1: they differ."""
+    """Show the result of each hedge and compare the log with the exchange, line by line. Exit code 1: they differ."""
     place = _home(home, paper=paper, dry_run=dry_run, demo=demo)
     first = time_option("--since", since) if since else None
     refuse_unwritable("--json", json)
@@ -132,23 +132,23 @@ def _home(folder: Path, *, paper: bool, dry_run: bool, demo: bool) -> Home:
     return Home(folder=place.folder, mode=HomeMode.DEMO)
 
 
-# --- for people ------------------------------------------------------------------------------------------------------
+# --- tables ----------------------------------------------------------------------------------------------------------
 
 
 def show_books(report: BooksReport) -> None:
     """Print the books as tables."""
-    _tell_hedges(report)
+    _show_hedges(report)
     if report.hedge_id is not None:
-        _tell_hedge(report.hedges[0])
+        _show_hedge(report.hedges[0])
     else:
-        _tell_sums(report)
-        _tell_wallets(report)
-    _tell_verdict(report)
+        _show_sums(report)
+        _show_wallets(report)
+    _show_verdict(report)
 
 
-def _tell_hedges(report: BooksReport) -> None:
-    rows = [_hedge_row(told) for told in report.hedges]
-    some_open = any(told.ended_at is None for told in report.hedges)
+def _show_hedges(report: BooksReport) -> None:
+    rows = [_hedge_row(each) for each in report.hedges]
+    some_open = any(each.ended_at is None for each in report.hedges)
     for name, sums in (("Ended", report.ended), ("Total", report.totals)):
         if some_open or name == "Total":
             parts = [sums.funding, sums.basis, -sums.fees, sums.net, sums.net_if_closed]
@@ -156,31 +156,40 @@ def _tell_hedges(report: BooksReport) -> None:
     show_table("Hedges", HEDGES, rows)
 
 
-def _hedge_row(told: HedgeStatement) -> list[str]:
-    hedge = told.hedge
-    ended = utc_minute(told.ended_at) if told.ended_at else ""
-    made = told.result
+def _hedge_row(statement: HedgeStatement) -> list[str]:
+    hedge = statement.hedge
+    ended = utc_minute(statement.ended_at) if statement.ended_at else ""
+    made = statement.result
     parts = [made.funding, made.basis, -made.fees_paid, made.net_so_far, made.net_if_closed]
-    return [hedge.hedge_id, hedge.symbol, utc_minute(hedge.opened_at), ended, told.reason, *map(signed_amount, parts)]
+    return [
+        hedge.hedge_id,
+        hedge.symbol,
+        utc_minute(hedge.opened_at),
+        ended,
+        statement.reason,
+        *map(signed_amount, parts),
+    ]
 
 
-def _tell_hedge(told: HedgeStatement) -> None:
-    made = told.result
+def _show_hedge(statement: HedgeStatement) -> None:
+    made = statement.result
     rows = [
         ["basis", "spot leg", signed_full(made.spot_pnl)],
         ["", "perpetual leg", signed_full(made.perp_pnl)],
     ]
-    for fee in told.fee_lines:
+    for fee in statement.fee_lines:
         guess = ", estimated" if fee.estimated else ""
         rows.append(["fee", f"{fee.market}, {plain(fee.amount)} {fee.asset}{guess}", signed_full(-fee.value)])
-    rows += [["funding", f"{utc_minute(payment.at)} UTC", signed_full(payment.amount)] for payment in told.payments]
-    if told.ended_at is None:
+    rows += [
+        ["funding", f"{utc_minute(payment.at)} UTC", signed_full(payment.amount)] for payment in statement.payments
+    ]
+    if statement.ended_at is None:
         fees, spread = (None if part is None else -part for part in (made.exit_fees, made.exit_spread))
         rows += [["closing now", "fees", signed_full(fees)], ["", "spread", signed_full(spread)]]
-    show_table(f"{told.hedge.symbol} {told.hedge.hedge_id}", PARTS, rows)
+    show_table(f"{statement.hedge.symbol} {statement.hedge.hedge_id}", PARTS, rows)
 
 
-def _tell_sums(report: BooksReport) -> None:
+def _show_sums(report: BooksReport) -> None:
     ledger = report.statement.ledger
     rows: list[list[str]] = []
     if ledger.unattributed_funding:
@@ -201,10 +210,10 @@ def _tell_sums(report: BooksReport) -> None:
         rows.append(["Strategy equity", full_amount(report.equity)])
         rows.append(["Account value, your own coins included", full_amount(report.account_value)])
     if rows:
-        show_table("Besides", SUMS, rows)
+        show_table("Other sums", SUMS, rows)
 
 
-def _tell_wallets(report: BooksReport) -> None:
+def _show_wallets(report: BooksReport) -> None:
     columns = WALLETS if report.venue is None else (*WALLETS, *COMPARED)
     rows: list[list[str]] = []
     for line in report.wallets:
@@ -215,19 +224,19 @@ def _tell_wallets(report: BooksReport) -> None:
     show_table("Wallets", columns, rows)
 
 
-def _tell_verdict(report: BooksReport) -> None:
+def _show_verdict(report: BooksReport) -> None:
     venue = report.venue
     if venue is None:
-        say("Only the log was read; without --offline it is held against the exchange.")
+        say("Only the log was read; without --offline it is compared with the exchange.")
         return
     counts = {standing: sum(line.standing is standing for line in venue.lines) for standing in MatchStatus}
-    said = ", ".join(f"{count} {standing.value}" for standing, count in counts.items() if count) or "none"
-    say(f"Lines of {venue.name}: {said}.")
+    listed = ", ".join(f"{count} {standing.value}" for standing, count in counts.items() if count) or "none"
+    say(f"Lines of {venue.name}: {listed}.")
     if report.unmatched:
         rows = [_line_row(line) for line in report.unmatched[:SHOWN_LINES]]
         show_table(f"Unmatched lines ({len(report.unmatched)})", LINES, rows)
     if not venue.quiet:
-        say("A trade is under way: balances are compared when it is over.")
+        say("A trade is in flight: balances are compared when it has ended.")
     elif report.differences:
         text = ", ".join(f"{key} {plain(value)}" for key, value in report.differences.items())
         say(f"BOOKS DIFFER from the exchange by: {text}", style="bold red")
@@ -246,7 +255,7 @@ def _second(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}"
 
 
-# --- for machines ----------------------------------------------------------------------------------------------------
+# --- CSV -------------------------------------------------------------------------------------------------------------
 
 
 def _write_csv(place: Path, report: BooksReport) -> None:
@@ -271,7 +280,7 @@ def _csv(table: str, rows: list[Row]) -> str:
 
 
 def _cell(value: object) -> str:
-    """Return a value as it stands in a cell: times ISO 8601 UTC, nothing for what is unknown."""
+    """Return the text of a cell: times ISO 8601 UTC, empty for unknown values."""
     if value is None:
         return ""
     if isinstance(value, datetime):

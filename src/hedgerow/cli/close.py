@@ -1,4 +1,4 @@
-"""``hedgerow close``: leave the position now, also one that only the exchange still knows."""
+"""``hedgerow close``: close the position now, also one that only the exchange still knows."""
 
 import asyncio
 import sys
@@ -21,7 +21,7 @@ from hedgerow.cli.common import (
     others_here,
     say,
 )
-from hedgerow.cli.running import spoken
+from hedgerow.cli.running import logged
 from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError, NewerLog, StoreError
 from hedgerow.domain.operator_requests import Answer, CloseRequested, HedgeSeen
@@ -43,7 +43,7 @@ def close(
     dry_run: DryRunOption = False,
     yes: YesOption = False,
 ) -> int:
-    """Close the position whatever the rules say, and halt openings; works while the bot runs, and without its log."""
+    """Close the position regardless of the rules, and halt openings; works while the bot runs, and without its log."""
     place = home_of(home, paper=paper, dry_run=dry_run)
     read_settings(place, config)
     named = symbol.upper() if symbol else None
@@ -53,22 +53,22 @@ def close(
             raise StoreError(f"{damage}; hedgerow close SYMBOL closes what the exchange shows, with a fresh log")
         return answered(Answer(done=False, text=f"No position is held{others_here(place)}."))
     found = held is None and named is not None
-    if found and not _told(place, config, named or ""):
+    if found and not _closable(place, config, named or ""):
         return answered(Answer(done=False, text="Nothing was closed."))
     if not yes:
         _confirm(held.symbol if held else named or "")
     if damage is not None:
         say(f"The log could not be read ({damage}): set aside as {set_log_aside(place).name}")
-    with spoken(place, console=False) as observers:
+    with logged(place, console=False) as observers:
         request = CloseRequested(symbol=named, take_over=found)
         return answered(asyncio.run(ask(place, config, request, observers, hedge=held)))
 
 
 def _held(home: Home) -> tuple[HedgeSeen | None, StoreError | None]:
-    """Return what there is to close by the log alone, the position or the trade in flight; or why it cannot be read.
+    """Return the position or trade in flight by the log alone; or why the log cannot be read.
 
     Raises:
-        NewerLog: the log is whole, and for a newer version to read.
+        NewerLog: the log is intact, but of a newer version.
     """
     try:
         ledger = asyncio.run(read_ledger(home))
@@ -80,8 +80,8 @@ def _held(home: Home) -> tuple[HedgeSeen | None, StoreError | None]:
     return (HedgeSeen(hedge_id=found.hedge_id, symbol=found.symbol) if found else None), None
 
 
-def _told(place: Home, config: Path | None, symbol: str) -> bool:
-    """Say what the exchange shows; tells whether there is something to close."""
+def _closable(place: Home, config: Path | None, symbol: str) -> bool:
+    """Print what the exchange shows; return whether there is something to close."""
     found = asyncio.run(find_position(place, config, symbol))
     typer.echo(found.text, err=found.closable is None)
     return found.closable is not None
@@ -90,5 +90,5 @@ def _told(place: Home, config: Path | None, symbol: str) -> bool:
 def _confirm(symbol: str) -> None:
     """Ask on a terminal; typer's abort ends the command as interrupted."""
     if not sys.stdin.isatty():
-        raise ConfigError("nobody can be asked here: --yes closes without asking")
+        raise ConfigError("no terminal to ask on: --yes closes without asking")
     typer.confirm(f"Close {symbol} now, at the market's prices?", abort=True, err=True)

@@ -55,8 +55,8 @@ JsonOption = Annotated[
         "--json", metavar="FILE", help="Write the result as JSON to this file; - is standard output.", allow_dash=True
     ),
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Mean the dry run's own position, log and state.")]
-PaperOption = Annotated[bool, typer.Option("--paper", help="Mean the paper bot and the home folder's own exchange.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Use the dry run's own position, log and state.")]
+PaperOption = Annotated[bool, typer.Option("--paper", help="Use the paper bot and the home folder's own exchange.")]
 MaPeriodsOption = Annotated[
     int | None,
     typer.Option("--ma-periods", metavar="N", help="Settled rates in the moving average, instead of the file's."),
@@ -78,19 +78,19 @@ def home_of(folder: Path, *, paper: bool = False, dry_run: bool = False) -> Home
     """Return the home in ``folder``, which need not be there yet.
 
     Raises:
-        ConfigError: something that is no folder is in its place, it may not be entered, or two bots are meant at once.
+        ConfigError: the path is a file, it may not be read, or two bots are named at once.
     """
     if paper and dry_run:
         raise ConfigError("--paper and --dry-run are two different bots: give one of them")
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"--home {folder}: is a file; allowed is a folder, or a name that is still free")
+        raise ConfigError(f"--home {folder}: is a file; allowed is a folder, or a name that does not exist yet")
     if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
-        raise ConfigError(f"--home {folder}: this folder may not be read by you")
+        raise ConfigError(f"--home {folder}: you have no permission to read this folder")
     return Home(folder=folder, mode=_mode(paper=paper, dry_run=dry_run))
 
 
 def others_here(home: Home) -> str:
-    """Return a hint at the other bots that have run in this folder; empty when there are none."""
+    """Return a hint about other bots that have run in this folder; empty when there are none."""
     flags = {HomeMode.LIVE: "the live bot: without --paper and --dry-run"}
     flags |= {HomeMode.PAPER: "a paper bot: --paper", HomeMode.DRY_RUN: "a dry run: --dry-run"}
     others = [Home(folder=home.folder, mode=mode) for mode in flags if mode is not home.mode]
@@ -105,9 +105,9 @@ def _mode(*, paper: bool, dry_run: bool) -> HomeMode:
 
 
 def say(text: str, *, style: str | None = None, hanging: int = 4) -> None:
-    """Print a line for people: in colour and broken at blanks on a terminal, as it is elsewhere.
+    """Print a line: in colour and wrapped at blanks on a terminal, unchanged elsewhere.
 
-    ``hanging`` is how far its later lines stand further in.
+    ``hanging`` is the further indentation of its later lines.
     """
     width = screen_width()
     for line in [text] if width is None else wrapped(text, width, hanging=hanging):
@@ -115,14 +115,14 @@ def say(text: str, *, style: str | None = None, hanging: int = 4) -> None:
 
 
 def is_stdout(target: Path | None) -> bool:
-    """Tell whether standard output belongs to JSON alone."""
+    """Whether standard output is reserved for JSON."""
     return target is not None and str(target) == "-"
 
 
 def write_json(target: Path | None, document: Any, identity: RunIdentity, *, prefix: str = "") -> None:
     """Write a result as JSON where the user asked for it, with its time and the bot that it is about.
 
-    A list has no place for that but its rows; keys of the result itself are never replaced. ``prefix`` begins the names
+    A list has these keys in each row; keys of the result itself are never replaced. ``prefix`` begins the names
     of the added keys.
 
     Raises:

@@ -122,7 +122,7 @@ def _named(key: str, rows: list[_Row]) -> list[_Row]:
 
 
 def _document(rows: list[_Row], settings: Settings, *, whole: bool) -> dict[str, Any]:
-    """Return the file that would give these values: every key, in the file's units."""
+    """Return the configuration file with these values: every key, in the file's units."""
     document: dict[str, Any] = dict(render_config(settings.parameters)) if whole else {}
     for row in rows:
         holder: dict[str, Any] = document.setdefault(row.setting.section, {}) if row.setting.section else document
@@ -131,7 +131,7 @@ def _document(rows: list[_Row], settings: Settings, *, whole: bool) -> dict[str,
 
 
 def _show_one(row: _Row) -> None:
-    """Show one setting with all that is known of it."""
+    """Show one setting in full."""
     say(row.name, style="bold")
     for name, text in (
         ("value", in_words(row.value)),

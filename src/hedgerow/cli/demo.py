@@ -50,13 +50,13 @@ HEDGES = (
     Column(title="Ended because", least=14),
 )
 REPORT = Path("demo-report.html")
-SPOKEN = "hedgerow.spoken"
+CONSOLE = "hedgerow.console"
 """The logger of the console: shorter than the log file, which has everything."""
 PROGRESS_LINES = 20
 """Lines of progress over a whole demo."""
 
 
-DaysOption = Annotated[float, typer.Option("--days", metavar="N", help="Simulated days, also parts of one.")]
+DaysOption = Annotated[float, typer.Option("--days", metavar="N", help="Simulated days, fractions allowed.")]
 SeedOption = Annotated[
     int, typer.Option("--seed", metavar="N", help="The same seed gives the same run, byte for byte.")
 ]
@@ -76,16 +76,16 @@ KeptOption = Annotated[
 ]
 ReportOption = Annotated[Path, typer.Option("--report", metavar="FILE", help="Where to write the HTML report.")]
 EveryCheckOption = Annotated[
-    bool, typer.Option("--every-check", help="Show also the checks in which nothing happened.")
+    bool, typer.Option("--every-check", help="Also show the checks in which nothing happened.")
 ]
 
 
-class _Telling(Struct, frozen=True, kw_only=True):
-    """Where the bot's words go."""
+class _Output(Struct, frozen=True, kw_only=True):
+    """Where the bot's log lines go."""
 
     kept: bool
     """Into the log file."""
-    aloud: bool
+    console: bool
     """To the console."""
     every_check: bool
     """To the console in full."""
@@ -107,7 +107,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
     *,
     every_check: EveryCheckOption = False,
 ) -> ExitCode:
-    """Watch the whole job: discover, scan, open, collect funding, close, rotate, survive a kill; then a report."""
+    """Show a whole run: discover, scan, open, collect funding, close, rotate, survive a kill; then a report."""
     for option, target in (("--report", report), ("--json", json)):
         refuse_unwritable(option, target)
     with ExitStack() as stack:
@@ -130,39 +130,39 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
             identity=identity,
         )
         place.prepare()
-        _begin_anew(place)
-        # Seen at less than full speed every check is worth its lines; a log file nobody can open is not worth writing.
-        how = _Telling(
-            kept=home is not None, aloud=not is_stdout(json), every_check=every_check or plan.speed is not None
+        _remove_old_files(place)
+        # At less than full speed every check is shown; the log file of a temporary home is not written.
+        how = _Output(
+            kept=home is not None, console=not is_stdout(json), every_check=every_check or plan.speed is not None
         )
-        result = play_demo(plan, _listeners(plan, stack, how))
+        result = play_demo(plan, _observers(plan, stack, how))
     write_json(json, as_json(result), identity)
-    _tell(result, report, quiet=is_stdout(json))
+    _write_report(result, report, quiet=is_stdout(json))
     return ExitCode.FAILED if result.interrupted else ExitCode.DONE
 
 
-def _listeners(plan: DemoPlan, stack: ExitStack, how: _Telling) -> tuple[Observer, ...]:
-    """Return who writes the log, who speaks on the console, and who shows how far it is."""
+def _observers(plan: DemoPlan, stack: ExitStack, how: _Output) -> tuple[Observer, ...]:
+    """Return the observers that write the log file, the console and the progress."""
     observers: list[Observer] = []
     if how.kept:
         configure_logging(plan.home.log, console=False)
         stack.callback(close_logging)
         observers.append(LogObserver())
-    if how.aloud:
-        configure_logging(None, console=True, name=SPOKEN)
-        stack.callback(close_logging, SPOKEN)
-        observers.append(LogObserver(SPOKEN) if how.every_check else Digest(LogObserver(SPOKEN)))
-    # Beside the words on a terminal a moving bar would garble both: there, lines.
+    if how.console:
+        configure_logging(None, console=True, name=CONSOLE)
+        stack.callback(close_logging, CONSOLE)
+        observers.append(LogObserver(CONSOLE) if how.every_check else Digest(LogObserver(CONSOLE)))
+    # A progress bar and log lines on one terminal would garble each other: there, progress is lines.
     progress = ProgressObserver(
         start=plan.start,
         end=plan.end,
         every_days=(plan.end - plan.start) / timedelta(days=PROGRESS_LINES),
-        terminal=False if how.aloud else None,
+        terminal=False if how.console else None,
     )
     return (*observers, stack.enter_context(progress))
 
 
-def _begin_anew(place: Home) -> None:
+def _remove_old_files(place: Home) -> None:
     """Remove what an earlier demo left in this folder; the live bot's files have other names."""
     for path in (place.events, place.state, place.log):
         for leftover in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
@@ -170,7 +170,7 @@ def _begin_anew(place: Home) -> None:
 
 
 def _show(result: RunReport) -> None:
-    """Show the report on a terminal, whatever its width."""
+    """Show the report on a terminal of any width."""
     for line in headlines(result):
         say(line)
     say("")
@@ -181,7 +181,7 @@ def _show(result: RunReport) -> None:
         say(line)
 
 
-def _tell(result: RunReport, report: Path, *, quiet: bool) -> None:
+def _write_report(result: RunReport, report: Path, *, quiet: bool) -> None:
     write_text("--report", report, html_page(result))
     if quiet:
         return

@@ -19,7 +19,7 @@ STYLES = {Severity.OK: None, Severity.WARNING: "yellow", Severity.PROBLEM: "red"
 
 
 def doctor(home: HomeOption = Path(), config: ConfigOption = None, json: JsonOption = None) -> ExitCode:
-    """Look at keys, rights, hosts, clock, modes, fees, balances and market; changes nothing. Exit code 1: a problem."""
+    """Check keys, rights, hosts, clock, modes, fees, balances and market; changes nothing. Exit code 1: a problem."""
     place = home_of(home)
     found = asyncio.run(examine(place, config))
     write_json(json, found, identity_of(place, read_settings(place, config)))

@@ -22,7 +22,7 @@ __all__ = ["emulator"]
 LOCAL_NAMES = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared with, not bound to
 """Where a client on this machine finds a server that listens everywhere."""
 KEYS = {each.signer.lower(): f"0x{number:064x}" for number, each in enumerate(DEFAULT_ACCOUNTS, 1)}
-"""Private keys of the default accounts' agents: known to everybody, for a local exchange only."""
+"""Private keys of the default accounts' agents: public, for a local exchange only."""
 LAST_PORT = 65_534
 """Spot answers on the port after the futures'."""
 
@@ -46,7 +46,7 @@ def emulator(  # noqa: PLR0913 - one parameter per option
         typer.Option("--universe", metavar="MONTH", help="A market of the size and intervals of that month: 2026-09."),
     ] = None,
     start: Annotated[
-        str | None, typer.Option("--start", metavar="DATE", help="First moment of the exchange; now without it.")
+        str | None, typer.Option("--start", metavar="DATE", help="Start time of the exchange; now unless given.")
     ] = None,
     speed: Annotated[
         str, typer.Option("--speed", metavar="N", help="Seconds per real second; 0 = only by POST /admin/advance.")
@@ -134,7 +134,7 @@ def _announce(plan: EmulatorPlan, server: WireServer) -> None:
 
 
 def _environment(plan: EmulatorPlan, futures: int, spot: int) -> dict[str, str]:
-    """Return what leads a client here; the private key only where the account is one of the default ones."""
+    """Return the environment of a client of this exchange; with the private key only for a default account."""
     host = LOCAL_NAMES.get(plan.host, f"[{plan.host}]" if ":" in plan.host else plan.host)
     account = plan.accounts[0]
     addresses = {

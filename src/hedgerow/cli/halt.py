@@ -9,7 +9,7 @@ import typer
 from hedgerow.app.commands.operator_request import ask
 from hedgerow.app.session import read_settings
 from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, answered, home_of
-from hedgerow.cli.running import spoken
+from hedgerow.cli.running import logged
 from hedgerow.config import Home
 from hedgerow.domain.operator_requests import HaltRequested, Request, ResumeRequested
 
@@ -31,11 +31,11 @@ def halt(
 def resume(
     home: HomeOption = Path(), config: ConfigOption = None, *, paper: PaperOption = False, dry_run: DryRunOption = False
 ) -> int:
-    """Allow openings again, whatever they were halted for."""
+    """Allow openings again, for any reason of the halt."""
     return _send(home_of(home, paper=paper, dry_run=dry_run), config, ResumeRequested())
 
 
 def _send(place: Home, config: Path | None, request: Request) -> int:
     read_settings(place, config)
-    with spoken(place, console=False) as observers:
+    with logged(place, console=False) as observers:
         return answered(asyncio.run(ask(place, config, request, observers)))

@@ -22,17 +22,17 @@ COMMANDS: Final[Mapping[str, str]] = {
     "run": "The bot, in the foreground, until Ctrl-C.",
     "emulator": "A local Aster, to test any bot against.",
     "simulate": "Many runs under random faults, judged after every event.",
-    "scan": "Every pair, its funding, and what refuses it.",
+    "scan": "Every pair, its funding, and why it is refused.",
     "status": "Hedged or not, result, whether a bot runs, what is next.",
-    "books": "Profit per hedge; the log held against the exchange.",
+    "books": "Profit per hedge; the log compared with the exchange.",
     "backup": "A copy of the event log, also while the bot runs.",
-    "close": "Leave the position now.",
+    "close": "Close the position now.",
     "adopt": "Hand a position over to the bot.",
     "reconcile": "Bring the log in line with the exchange, once.",
-    "watchdog": "Cancel what a dead bot left resting on spot.",
+    "watchdog": "Cancel the resting spot orders of a crashed bot.",
     "halt": "Block openings.",
     "resume": "Allow openings again.",
-    "doctor": "Keys, rights, clock, modes, fees: what is wrong, and what to do.",
+    "doctor": "Keys, rights, clock, modes, fees: what is wrong, how to fix it.",
     "config": "Every setting: value, default, allowed range.",
     "init": "Write a configuration to start from.",
 }
@@ -44,14 +44,14 @@ FRESH_LOG: Final = (
     "restore a backup, or move the file away together with its -wal and -shm files and start again: the bot adopts the "
     "position that it finds (docs/operations.md, A damaged log)"
 )
-"""What can be done about a damaged log."""
+"""Remedy for a damaged log."""
 COMPLETION: Final = "_HEDGEROW_COMPLETE"
 """Set by the shell's completion script, which ``hedgerow --show-completion`` prints."""
 FULL_DISK: Final = (
-    "make room on the disk and try again; a position stays as it is meanwhile, and commands to a bot need room as well"
+    "free disk space and try again; until then a position stays as it is, and commands to a bot need disk space too"
 )
 INTERRUPTED: Final = 130
-"""What typer makes of Ctrl-C."""
+"""Exit code of typer after Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _app(given: Sequence[str]) -> typer.Typer:
-    """Return the commands; only the one that is asked for is imported, so that a plain look at the help is quick."""
+    """Return the commands; only the requested one is imported, so that the help is printed quickly."""
     app = typer.Typer(
         name="hedgerow",
         help="Delta-neutral funding-rate farming: long spot, short perpetual, one venue.",
@@ -104,7 +104,7 @@ def _function(name: str) -> Callable[..., Any]:
 
 
 def _unused() -> None:
-    """Stand in the overview for a command that is not asked for."""
+    """Placeholder in the overview for a command that is not requested."""
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer's shape of a callback
@@ -145,14 +145,14 @@ def _message(error: TyperException) -> str:
 
 
 def _fail(message: str, code: ExitCode) -> int:
-    from hedgerow.cli.common import echo  # noqa: PLC0415 - heavy, and not needed by a plain look at the help
+    from hedgerow.cli.common import echo  # noqa: PLC0415 - slow to import, and not needed for the help
 
     echo(f"hedgerow: {message}", err=True)
     return code
 
 
 def _forget_output() -> None:
-    """Let what is still buffered for a reader that went away go nowhere, so that Python's own end stays quiet."""
+    """Discard what is buffered for a reader that has closed the pipe, so that Python's shutdown prints no error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -8,7 +8,7 @@ from hedgerow.app.signals import stop_between_trades
 from hedgerow.app.venues.select import venue_access
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, home_of
-from hedgerow.cli.running import spoken
+from hedgerow.cli.running import logged
 from hedgerow.domain.errors import AccountBusy
 from hedgerow.engine.notices import Observer
 
@@ -18,22 +18,22 @@ __all__ = ["reconcile"]
 def reconcile(
     home: HomeOption = Path(), config: ConfigOption = None, *, paper: PaperOption = False, dry_run: DryRunOption = False
 ) -> int:
-    """Bring the log in line with the exchange, as at a start: adopt, let go, book; a trade cut short is ended.
+    """Bring the log in line with the exchange, as at a start: adopt, drop, book; an interrupted trade is finished.
 
-    It changes the log, and trades where a stop left a leg open; beside a running bot it is refused.
+    It changes the log, and trades where a stop left a leg open; while a bot runs it is refused.
     """
     place = home_of(home, paper=paper, dry_run=dry_run)
     settings = read_settings(place, config)
     try:
-        with open_session(place, settings, venue_access(place)) as session, spoken(place, console=True) as observers:
+        with open_session(place, settings, venue_access(place)) as session, logged(place, console=True) as observers:
             halted = asyncio.run(_reconciled(session, observers))
     except AccountBusy as busy:
-        raise AccountBusy(f"a running bot reconciles at every check, and nothing else may beside it: {busy}") from busy
+        raise AccountBusy(f"a running bot reconciles at every check, and no other process may: {busy}") from busy
     return ExitCode.HALTED if halted else ExitCode.DONE
 
 
 async def _reconciled(session: Session, observers: tuple[Observer, ...]) -> bool:
-    """Reconcile; tells whether openings are halted."""
+    """Reconcile; return whether openings are halted."""
     async with session.awake(observers) as bot:
         bot.service.act_alone()
         with stop_between_trades(bot, session.clock):

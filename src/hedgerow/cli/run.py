@@ -12,7 +12,7 @@ from hedgerow.app.venues.select import venue_access
 from hedgerow.cli.arguments import money_option, speed_option
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import ConfigOption, HomeOption, MaPeriodsOption, home_of
-from hedgerow.cli.running import run_bot, spoken
+from hedgerow.cli.running import logged, run_bot
 from hedgerow.config import Home, HomeMode, Settings
 from hedgerow.domain.errors import ConfigError
 from hedgerow.engine.runner import RunOptions
@@ -62,7 +62,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     )
     access = _access(place, {"--speed": speed, "--usdt": usdt, "--seed": seed}, venue_clock=venue_clock)
     _refuse_doubtful_limits(place, settings, defaults=defaults)
-    with open_session(place, settings, access) as session, spoken(place, console=True) as observers:
+    with open_session(place, settings, access) as session, logged(place, console=True) as observers:
         try:
             bot = run_bot(session, options, observers)
         except KeyboardInterrupt:
@@ -73,10 +73,10 @@ def run(  # noqa: PLR0913 - one parameter per option
 
 
 def _refuse_doubtful_limits(home: Home, settings: Settings, *, defaults: bool) -> None:
-    """A limit that the owner of the money believes in must be the limit in force.
+    """Refuse to start where the limits in force may not be those that the user expects.
 
     Raises:
-        ConfigError: a live bot has no configuration, or defaults are asked for beside one.
+        ConfigError: a live bot has no configuration, or --defaults is given together with one.
     """
     if defaults and settings.source is not None:
         raise ConfigError(f"--defaults: {settings.source} is there and would be ignored; leave out one of them")
@@ -88,7 +88,7 @@ def _refuse_doubtful_limits(home: Home, settings: Settings, *, defaults: bool) -
 
 
 def _access(home: Home, given: dict[str, str | int | None], *, venue_clock: bool) -> VenueAccess:
-    """Return the way to the exchange.
+    """Return the access to the exchange.
 
     Raises:
         ConfigError: an option does not fit it, or it cannot be used.
@@ -98,13 +98,13 @@ def _access(home: Home, given: dict[str, str | int | None], *, venue_clock: bool
     money = None if usdt is None else money_option("--usdt", str(usdt), least=Decimal(1))
     named = [name for name, value in given.items() if value is not None]
     allowed = {HomeMode.PAPER: ("--speed", "--usdt", "--seed"), HomeMode.DRY_RUN: ("--usdt",)}.get(home.mode, ())
-    strange = [name for name in named if name not in allowed]
-    if strange:
-        kinds = "--paper or --dry-run" if strange[0] == "--usdt" else "--paper"
-        raise ConfigError(f"{strange[0]} belongs to {kinds}: the live market has its own")
+    misplaced = [name for name in named if name not in allowed]
+    if misplaced:
+        kinds = "--paper or --dry-run" if misplaced[0] == "--usdt" else "--paper"
+        raise ConfigError(f"{misplaced[0]} belongs to {kinds}: the live market has its own")
     if venue_clock and home.mode is HomeMode.PAPER:
         raise ConfigError("--venue-clock follows hedgerow emulator; --paper has a clock of its own: --speed")
     kept = [name for name in named if name != "--speed"]
     if kept and home.exchange.exists():
-        typer.echo(f"hedgerow: {home.exchange} exists: its account goes on, {' and '.join(kept)} unused", err=True)
+        typer.echo(f"hedgerow: {home.exchange} exists: its account is used, {' and '.join(kept)} ignored", err=True)
     return venue_access(home, speed=pace, usdt=money, seed=None if seed is None else int(seed), lockstep=venue_clock)

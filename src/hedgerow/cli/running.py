@@ -18,16 +18,16 @@ from hedgerow.domain.events import Halted, HaltReason
 from hedgerow.engine.notices import Notice, Observer, Recorded, StoppedAtOnce, StopRequested
 from hedgerow.engine.runner import RunOptions
 
-__all__ = ["on_its_clock", "run_bot", "spoken"]
+__all__ = ["logged", "on_its_clock", "run_bot"]
 
 Result = TypeVar("Result")
 
 
 class Findings:
-    """Prints on standard error what a one-shot command finds wrong, and what a signal leaves to be done."""
+    """Prints errors of a one-shot command on standard error, and what a signal leaves unfinished."""
 
     def on_notice(self, notice: Notice) -> None:
-        """Print errors and alarms; a halt that the command itself was asked for is no finding."""
+        """Print errors and alarms; a halt that the command itself requested is not an error."""
         event = notice.event if isinstance(notice, Recorded) else None
         if isinstance(event, Halted) and event.reason is HaltReason.USER:
             return
@@ -38,8 +38,8 @@ class Findings:
 
 
 @contextmanager
-def spoken(home: Home, *, console: bool) -> Generator[tuple[Observer, ...]]:
-    """Send the bot's words to its log file, and to the console: all of them, or only what is wrong."""
+def logged(home: Home, *, console: bool) -> Generator[tuple[Observer, ...]]:
+    """Send the bot's log lines to its log file, and to the console: all of them, or only errors."""
     configure_logging(home.log, console=console)
     try:
         yield (LogObserver(),) if console else (LogObserver(), Findings())
@@ -55,9 +55,9 @@ def on_its_clock(session: Session, main: Callable[[], Coroutine[Any, Any, Result
 
 
 def run_bot(session: Session, options: RunOptions, observers: tuple[Observer, ...]) -> Bot:
-    """Run until the first SIGINT, SIGTERM or SIGHUP has been obeyed; the second one stops at once.
+    """Run until the first SIGINT, SIGTERM or SIGHUP has stopped the bot; the second one stops it at once.
 
-    SIGHUP is what a terminal sends that closes: the trade at work ends hedged or flat first, as after SIGTERM.
+    A closing terminal sends SIGHUP: the trade in flight ends hedged or flat first, as after SIGTERM.
 
     Raises:
         KeyboardInterrupt: a second one ended it.

@@ -49,18 +49,18 @@ class FaultChoice(StrEnum):
 STEPS = 20
 """Lines of progress over all runs."""
 EXPLAINED = 3
-"""Failed seeds that are made small and shown in full; the others are named."""
+"""Failed seeds that are shrunk and shown in full; the others are named."""
 
 
 def simulate(  # noqa: PLR0913 - one parameter per option
-    runs: Annotated[int, typer.Option("--runs", metavar="N", help="Seeds to play.")] = 100,
+    runs: Annotated[int, typer.Option("--runs", metavar="N", help="Seeds to run.")] = 100,
     days: Annotated[
         float | None,
         typer.Option("--days", metavar="N", help="Simulated days of each run  [14, through the wire 0.25]"),
     ] = None,
     first_seed: Annotated[int, typer.Option("--first-seed", metavar="N", help="The first seed.")] = 0,
     seed: Annotated[
-        int | None, typer.Option("--seed", metavar="N", help="Play this seed alone, and say what was drawn for it.")
+        int | None, typer.Option("--seed", metavar="N", help="Run this seed only, and print what was drawn for it.")
     ] = None,
     workers: Annotated[int, typer.Option("--workers", metavar="N", help="Processes.")] = 2,
     run_seconds: Annotated[
@@ -82,7 +82,7 @@ def simulate(  # noqa: PLR0913 - one parameter per option
     ] = Transport.PROCESS,
     json: JsonOption = None,
 ) -> ExitCode:
-    """Play simulated days under random faults, crashes and restarts; a seed that fails is made small and shown."""
+    """Play simulated days under random faults, crashes and restarts; a seed that fails is shrunk and shown."""
     days = DAYS[transport] if days is None else days
     days_option(days)
     _within("--runs", runs, MOST_RUNS)
@@ -98,14 +98,14 @@ def simulate(  # noqa: PLR0913 - one parameter per option
     summary = Summary.of(results, days=days)
     write_json(json, as_json(summary), unkept_identity(RunMode.SIMULATION, StrategyParameters()))
     if not is_stdout(json):
-        _tell(summary, alone=seed is not None)
+        _show_summary(summary, alone=seed is not None)
     for failed in summary.failed_seeds[:EXPLAINED]:
         _explain(failed, asked)
     return ExitCode.FAILED if summary.violations else ExitCode.DONE
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """What all runs have in common."""
+    """Options of all runs."""
 
     days: float
     style: Style
@@ -157,13 +157,13 @@ def _shown(results: Iterable[RunResult], total: int) -> Iterable[RunResult]:
         yield result
 
 
-def _tell(summary: Summary, *, alone: bool) -> None:
+def _show_summary(summary: Summary, *, alone: bool) -> None:
     for line in () if alone else summary_lines(summary):
         say(line)
 
 
 def _explain(seed: int, asked: Asked) -> None:
-    """Show a failure on standard error, where it stands in no program's way."""
+    """Print a failure on standard error, so that standard output stays readable by programs."""
     failure = explain(
         seed,
         asked.days,

@@ -1,4 +1,4 @@
-"""``hedgerow status``: hedged or not, what closing now makes, whether a bot runs, and what comes next."""
+"""``hedgerow status``: hedged or not, the result of closing now, whether a bot runs, and what comes next."""
 
 import asyncio
 import sys
@@ -52,11 +52,11 @@ def status(  # noqa: PLR0913 - one parameter per option
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
-    demo: Annotated[bool, typer.Option("--demo", help="Mean what hedgerow demo --home left behind.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Draw it again every two seconds, until Ctrl-C.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Use the files of hedgerow demo --home.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh every two seconds, until Ctrl-C.")] = False,
     json: JsonOption = None,
 ) -> int:
-    """Hedged or not, what closing now makes, whether a bot runs, what comes next; changes nothing.
+    """Show whether it is hedged, the result of closing now, whether a bot runs, what comes next; changes nothing.
 
     Reads the log without writing anything, also while the bot runs and from a read-only disk. Exit codes: 0 a bot runs
     and is well, 1 none runs, or it cannot read the exchange, or a leg is naked, 3 openings are halted.
@@ -82,7 +82,7 @@ def status(  # noqa: PLR0913 - one parameter per option
 
 
 def exit_of(view: BotView) -> ExitCode:
-    """Return 1 for a bot that died or hangs, 3 for halted openings, 1 for any other bot that is not well, else 0."""
+    """Return 1 for a bot that crashed or hangs, 3 for halted openings, 1 for any other bot that is not well, else 0."""
     state = view.report.state
     if state is BotState.DOWN:
         return ExitCode.FAILED
@@ -126,7 +126,7 @@ def _text(line: StatusLine) -> Text:
 
 
 async def _watched(place: Home, identity: RunIdentity) -> None:
-    """Draw until cancelled; what keeps the log from being read for a moment is said in its place."""
+    """Refresh until cancelled; an error that keeps the log from being read is shown in its place."""
     clock = SystemClock()
     with Live(console=Console(highlight=False), auto_refresh=False, vertical_overflow="visible") as live:
         while True:

@@ -20,7 +20,7 @@ Row = Sequence[str]
 
 
 class Column(Struct, frozen=True, kw_only=True):
-    """One column and what it may lose."""
+    """One column, and how it may be narrowed."""
 
     title: str
     number: bool = False
@@ -32,7 +32,7 @@ class Column(Struct, frozen=True, kw_only=True):
 
 
 def screen_width() -> int | None:
-    """Return the columns of the terminal; None where standard output is none."""
+    """Return the columns of the terminal; None where standard output is not a terminal."""
     return Console().width if sys.stdout.isatty() else None
 
 
@@ -51,7 +51,7 @@ def print_lines(lines: Sequence[str], *, headings: int = 0) -> None:
 
 
 def table_lines(title: str, columns: Sequence[Column], rows: Sequence[Row], width: int | None) -> list[str]:
-    """Return a table of at most ``width`` cells with a blank line behind it; None = as wide as it is."""
+    """Return a table of at most ``width`` cells with a blank line behind it; None = its full width."""
     widths = _fitted(columns, rows, width)
     if widths is None:
         return [title, *_records(columns, rows, width or 0), ""]
@@ -75,9 +75,9 @@ def _fitted(columns: Sequence[Column], rows: Sequence[Row], width: int | None) -
     least = {i: _least(columns[i], [row[i] for row in rows], whole[i]) for i in whole}
     kept = list(whole)
     while True:
-        room = width - len(MARGIN) - len(GAP) * (len(kept) - 1) - sum(least[i] for i in kept)
-        if room >= 0:
-            return _widened({i: least[i] for i in kept}, whole, room)
+        spare = width - len(MARGIN) - len(GAP) * (len(kept) - 1) - sum(least[i] for i in kept)
+        if spare >= 0:
+            return _widened({i: least[i] for i in kept}, whole, spare)
         droppable = [i for i in kept if columns[i].drop]
         if not droppable:
             return None
@@ -91,13 +91,13 @@ def _least(column: Column, texts: Sequence[str], whole: int) -> int:
     return min(whole, max(column.least, *(longest_word(text) + 1 for text in (column.title, *texts))))
 
 
-def _widened(widths: dict[int, int], whole: dict[int, int], room: int) -> dict[int, int]:
-    """Return ``widths`` with the room that is left given to the columns that would be wrapped, first ones first."""
+def _widened(widths: dict[int, int], whole: dict[int, int], spare: int) -> dict[int, int]:
+    """Return ``widths`` with the spare cells given to the columns that would be wrapped, in order."""
     widened: dict[int, int] = {}
     for index, width in widths.items():
-        more = min(room, whole[index] - width)
+        more = min(spare, whole[index] - width)
         widened[index] = width + more
-        room -= more
+        spare -= more
     return widened
 
 

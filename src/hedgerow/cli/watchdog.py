@@ -25,13 +25,13 @@ def watchdog(
     config: ConfigOption = None,
     *,
     after: Annotated[
-        float, typer.Option("--after", metavar="SECONDS", help="Silence after which the bot counts as dead.")
+        float, typer.Option("--after", metavar="SECONDS", help="Silence after which the bot counts as crashed.")
     ] = 60.0,
     once: Annotated[
-        bool, typer.Option("--once", help="End as soon as it is known whether the bot lives; exit code 1: it does not.")
+        bool, typer.Option("--once", help="Exit as soon as the bot's state is known; exit code 1: it does not run.")
     ] = False,
 ) -> int:
-    """Cancel the resting spot orders of a live bot that has died or hangs, and alarm; never trades."""
+    """Cancel the resting spot orders of a live bot that has crashed or hangs, and alarm; never trades."""
     place = home_of(home)
     read_settings(place, config)
     if not LEAST_SECONDS <= after <= MOST_SECONDS:

@@ -38,7 +38,7 @@ LOOKS = 5
 """How often the log is read again while a running bot writes to it between our readings."""
 PAUSE_SECONDS = 1.0
 COMPARED = (CommandIssued, OrderAccepted, FeeBooked, ExternalFills, FundsTransferred)
-"""The events that are held against the venue's record; all others matter to the fold alone."""
+"""The events that are compared with the venue's record; all others matter to the fold alone."""
 
 
 class NoLogError(StoreError):
@@ -46,7 +46,7 @@ class NoLogError(StoreError):
 
 
 class BooksQuestion(Struct, frozen=True, kw_only=True):
-    """What is asked for."""
+    """What ``hedgerow books`` is asked for."""
 
     since: datetime | None = None
     """Hedges that ended before it, and lines older than it, are left out; wallets always cover all of the log."""
@@ -56,7 +56,7 @@ class BooksQuestion(Struct, frozen=True, kw_only=True):
 
 
 class _Reading(Struct, frozen=True, kw_only=True):
-    """One look at the venue."""
+    """One reading of the venue."""
 
     name: str
     at: datetime
@@ -104,7 +104,7 @@ async def read_events(home: Home, *, recent: bool = False) -> tuple[Event, ...]:
 
 
 class _Log(Struct, frozen=True, kw_only=True):
-    """A log as an audit needs it."""
+    """A log as the comparison needs it."""
 
     statement: Statement
     events: tuple[Event, ...]
@@ -143,7 +143,7 @@ def _opened(home: Home) -> SqliteReader:
 
 
 async def _look(home: Home, venue: "Archive", question: BooksQuestion) -> tuple[BooksReport, bool]:
-    """Read log, venue, and the log once more; also tells whether the bot was at work meanwhile."""
+    """Read log, venue, and the log once more; also return whether the bot traded in between."""
     before = await _read_log(home)
     opened = before.statement.ledger.books_since
     if opened is None:
@@ -165,7 +165,7 @@ async def _look(home: Home, venue: "Archive", question: BooksQuestion) -> tuple[
 
 
 def _report(statement: Statement, side: VenueSide | None, question: BooksQuestion) -> BooksReport:
-    hedges = tuple(told for told in statement.hedges if _wanted(told, question))
+    hedges = tuple(each for each in statement.hedges if _wanted(each, question))
     wallets = wallet_lines(statement, side.account if side else None, side.lines if side else ())
     if side is not None and question.hedge_id is not None:
         side = VenueSide(
@@ -186,17 +186,17 @@ def _report(statement: Statement, side: VenueSide | None, question: BooksQuestio
     )
 
 
-def _wanted(told: HedgeStatement, question: BooksQuestion) -> bool:
+def _wanted(statement: HedgeStatement, question: BooksQuestion) -> bool:
     if question.hedge_id is not None:
-        return told.hedge.hedge_id == question.hedge_id
-    return question.since is None or told.ended_at is None or told.ended_at >= question.since
+        return statement.hedge.hedge_id == question.hedge_id
+    return question.since is None or statement.ended_at is None or statement.ended_at >= question.since
 
 
 # --- the venue -------------------------------------------------------------------------------------------------------
 
 
 class Archive(Venue, AccountHistoryReader, Protocol):
-    """What an audit reads from."""
+    """The venue's readers that the comparison uses."""
 
 
 async def _read_venue(venue: Archive, statement: Statement, opened: datetime) -> _Reading:
@@ -238,7 +238,7 @@ async def _book(venue: Archive, market: Market, symbol: str) -> Depth | None:
 async def archive(
     home: Home, events: Sequence[Event], clock: Clock, *, patient: bool = False
 ) -> AsyncGenerator[Archive]:
-    """Open the venue that the home is about, beside a bot: nothing emulated is kept; ``patient`` lets the bot go first.
+    """Open the home's venue next to a running bot: nothing emulated is saved; ``patient`` gives the bot priority.
 
     Raises:
         ConfigError: the credentials, the hosts or the account's file cannot be used.

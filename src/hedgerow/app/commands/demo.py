@@ -49,7 +49,7 @@ __all__ = ["DemoPlan", "demo_market_data", "play_demo"]
 LATENCY = LatencyModel(median_seconds=0.04)
 """One way, from a home connection to the venue."""
 HELD_BY_HAND = timedelta(hours=8)
-"""How long before the bot's start a user opened a hedge by hand."""
+"""How long before the bot's start a user opened a hedge manually."""
 KILLED = "The demo kills the bot here, without warning. Another one starts, and knows only what is in the log."
 BY_HAND_SHARE = Decimal("0.4")
 """Part of each wallet that this hedge uses, within the settings' cap."""
@@ -69,10 +69,10 @@ class DemoPlan(Struct, frozen=True, kw_only=True):
     """Split over both wallets."""
     home: Home
     identity: RunIdentity | None = None
-    """For the words at start."""
+    """For the log lines at start."""
     """Where log, state file and event log are kept."""
     by_hand: bool = True
-    """Whether the bot finds a hedge that a user opened by hand."""
+    """Whether the bot finds a hedge that a user opened manually."""
 
     @property
     def end(self) -> datetime:
@@ -179,7 +179,7 @@ def _prices(ledger: Ledger, world: World) -> ExitPrices:
 class _Recording:
     """Feeds a run's report.
 
-    The hedge opened by hand is part of the run's result, and so is what it cost: equity begins before it, less the
+    The manually opened hedge is part of the run's result, and so is what it cost: equity begins before it, less the
     coins bought beyond the short, which stay the user's (``before`` is the spot USDT left after buying).
     """
 
@@ -223,7 +223,7 @@ def _world(plan: DemoPlan) -> World:
 
 
 def _play(plan: DemoPlan, world: World, observers: Sequence[Observer]) -> bool:
-    """Play the demo; tells whether it came to its end, and was not interrupted."""
+    """Play the demo; return whether it ended without an interruption."""
     world.advance(plan.start)
     clock = VirtualClock(plan.start, speed=plan.speed)
     try:
@@ -266,18 +266,18 @@ def _bot(
 
 
 async def _live(bot: Bot, clock: VirtualClock, seconds: float, *, kill: bool) -> None:
-    life = asyncio.create_task(bot.runner.run())
+    running = asyncio.create_task(bot.runner.run())
     try:
         async with clock.timeout(seconds):
-            await asyncio.shield(life)
+            await asyncio.shield(running)
     except TimeoutError:
         pass
     if not kill:
         bot.stop.set()
-        await life
+        await running
     else:
-        life.cancel()
-        await asyncio.gather(life, return_exceptions=True)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
     if bot.journal.listener_failures:
         raise InvariantBroken(f"the report could not follow the run: {dict(bot.journal.listener_failures)}")
 

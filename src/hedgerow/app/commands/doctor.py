@@ -32,7 +32,7 @@ __all__ = ["examine"]
 Value = TypeVar("Value")
 STREAM_SECONDS = 5.0
 RECENT = timedelta(days=6, hours=23)
-"""The venue's pages end seven days after their start: the last hour is there for clocks that differ."""
+"""The venue's pages end seven days after their start: the last hour allows for clocks that differ."""
 STREAM = "stream?streams=!bookTicker"
 
 
@@ -44,10 +44,10 @@ async def examine(home: Home, config: Path | None) -> tuple[DoctorFinding, ...]:
     """
     settings, environment = read_settings(home, config), environment_of(home)
     found = doctor.config_findings(settings.warnings, settings.notices, environment.warnings)
-    ledger, said = await _log(home)
-    found += said
-    credentials, said = _credentials(environment)
-    found += said
+    ledger, log_findings = await _log(home)
+    found += log_findings
+    credentials, key_findings = _credentials(environment)
+    found += key_findings
     live = live_exchange(environment, credentials)
     async with live.connected(stay=False):
         found += await _exchange(live, settings, ledger, environment.proxy())
@@ -56,8 +56,8 @@ async def examine(home: Home, config: Path | None) -> tuple[DoctorFinding, ...]:
 
 def _credentials(environment: Environment) -> tuple[Credentials | None, list[DoctorFinding]]:
     if not environment.has_credentials:
-        text = "none: the account cannot be looked at, and hedgerow run cannot trade"
-        fix = f"make an agent at {WHERE} and set API_USER, API_SIGNER and API_PRIVATE_KEY"
+        text = "none: the account cannot be read, and hedgerow run cannot trade"
+        fix = f"create an agent at {WHERE} and set API_USER, API_SIGNER and API_PRIVATE_KEY"
         return None, [doctor.problem("credentials", text, fix)]
     mistakes = environment.mistakes
     if mistakes:
@@ -71,7 +71,9 @@ async def _log(home: Home) -> tuple[Ledger | None, list[DoctorFinding]]:
     try:
         ledger = await read_ledger(home)
     except StoreError as error:
-        return None, [doctor.problem("log", str(error), "restore it from a backup, or move it away to begin anew")]
+        return None, [
+            doctor.problem("log", str(error), "restore it from a backup, or move it away to start with a new one")
+        ]
     return ledger, doctor.ledger_findings(ledger)
 
 
@@ -81,7 +83,7 @@ async def _exchange(
     offset = await _tried(live.client.synchronise())
     found = await _hosts(live, offset if isinstance(offset, VenueError) else None, proxy)
     if isinstance(offset, VenueError):
-        return [*found, doctor.problem("exchange", "nothing else could be looked at", "mend the hosts first")]
+        return [*found, doctor.problem("exchange", "nothing else could be checked", "fix the hosts first")]
     found.append(doctor.clock_finding(offset))
     market = await _market(live, settings)
     seen = market if isinstance(market, VenueError) else _scanned(market, settings)
@@ -93,14 +95,14 @@ async def _exchange(
 async def _hosts(live: LiveExchange, futures: VenueError | None, proxy: Proxy | None) -> list[DoctorFinding]:
     """Ask every address once."""
 
-    async def knock(name: str, address: str) -> DoctorFinding:
+    async def ask(name: str, address: str) -> DoctorFinding:
         if address == live.client.hosts.futures_rest:
             return doctor.host_finding(name, address, futures, proxy)
-        knocked = _opened(live, address) if address.startswith("ws") else live.client.exchange_info(Market.SPOT)
-        answer = await _tried(knocked)
+        reply = _opened(live, address) if address.startswith("ws") else live.client.exchange_info(Market.SPOT)
+        answer = await _tried(reply)
         return doctor.host_finding(name, address, answer if isinstance(answer, VenueError) else None, proxy)
 
-    return list(await asyncio.gather(*(knock(*each) for each in doctor.hosts_of(live.client.hosts))))
+    return list(await asyncio.gather(*(ask(*each) for each in doctor.hosts_of(live.client.hosts))))
 
 
 async def _opened(live: LiveExchange, address: str) -> None:
@@ -145,7 +147,7 @@ async def _account(
 
 
 async def _key(live: LiveExchange, credentials: Credentials) -> tuple[list[DoctorFinding], bool]:
-    """Return what the exchange says of the key, and whether it answers signed reads at all."""
+    """Return the findings about the key, and whether the exchange answers signed reads at all."""
     try:
         if credentials.legacy:
             await live.client.balances()

@@ -88,14 +88,14 @@ class EmulatorPlan(Struct, frozen=True, kw_only=True):
     start: datetime | None = None
     """Time at which the exchange begins; None = now."""
     speed: float = 1.0
-    """Seconds of the exchange per real second; 0 = only by hand."""
+    """Seconds of the exchange per real second; 0 = only through /admin."""
     state: Path | None = None
     accounts: tuple[WiredAccount, ...] = DEFAULT_ACCOUNTS
     balance: Decimal = Decimal(1000)
     """USDT of each account, split over both wallets."""
     chain_id: int = MAINNET
     still: bool = False
-    """Whether prices stay what they are at the opening until somebody moves them."""
+    """Whether prices stay as they are at the start until they are set through /admin."""
     any_nonce: bool = False
     """Whether nonces and timestamps of any time are taken, for clients whose clock is not the exchange's."""
     spot_delay_seconds: float = 0.02
@@ -112,7 +112,7 @@ class EmulatorPlan(Struct, frozen=True, kw_only=True):
 
 
 class _Terms(Struct, frozen=True, kw_only=True):
-    """What a saved exchange's market is made from; it keeps them whatever is asked later."""
+    """What a saved exchange's market is made from; it keeps them, whatever later options say."""
 
     seed: int
     pairs: int
@@ -153,7 +153,7 @@ def build_venue(plan: EmulatorPlan, real: SystemClock) -> tuple[WireVenue, Excha
         exchange = Exchange(market_data, start=start, rules=rules, profile=profile, state=found.exchange)
         for exchange_account in found.exchange_accounts:
             exchange.restore(exchange_account)
-    # An exchange at real pace that was away catches up: what fell due meanwhile happens on the first tick.
+    # An exchange at real pace catches up after a pause: what fell due in it happens on the first tick.
     catches_up = terms.follows_real_time and plan.speed == 1
     clock = ExchangeClock(real, max(real.now(), exchange.now) if catches_up else exchange.now, speed=plan.speed)
     venue = WireVenue(exchange, clock, save=None if file is None else file.save, seed=plan.seed)

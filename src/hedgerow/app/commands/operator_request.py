@@ -31,11 +31,11 @@ __all__ = ["ask", "ask_the_bot", "new_request", "user_name"]
 
 LOOK_SECONDS = 0.2
 GRACE_SECONDS = 2.0
-"""After a request has expired, for the bot to say so."""
+"""After a request has expired, for the bot's answer."""
 BEGUN_SECONDS = 600.0
 """How long a request that the bot has begun is waited for: a closing takes its slices."""
 UNWRITTEN = "The bot has handled it, but its answer could not be written: see its log."
-GOES_ON = "the bot has begun it and goes on: see its log."
+GOES_ON = "the bot has begun it and continues: see its log."
 
 
 async def ask(
@@ -46,7 +46,7 @@ async def ask(
     *,
     hedge: HedgeSeen | None = None,
 ) -> Answer:
-    """Carry one request out and say how it ended; ``hedge`` is what it is about, as the person saw it.
+    """Carry one request out and return how it ended; ``hedge`` is the one that the user saw.
 
     Raises:
         ConfigError: the configuration cannot be used.
@@ -105,7 +105,7 @@ async def _here(session: Session, request: OperatorRequest, observers: Sequence[
 async def ask_the_bot(mailbox: FolderMailbox, request: OperatorRequest, clock: Clock, holder: str) -> Answer:
     """Leave a request for the bot that runs, and wait for its answer; ``holder`` says who holds the account.
 
-    It is withdrawn when this process is interrupted or nobody took it in time.
+    It is withdrawn when this process is interrupted or no bot took it in time.
 
     Raises:
         MailboxError: it cannot be left.
@@ -115,7 +115,7 @@ async def ask_the_bot(mailbox: FolderMailbox, request: OperatorRequest, clock: C
     except MailboxError as error:
         way = "or close both legs on the exchange's own page" if isinstance(request.action, CloseRequested) else ""
         raise MailboxError(
-            f"{error}: a bot runs ({holder}) and cannot be asked. Make room or mend the rights and ask again"
+            f"{error}: a bot runs ({holder}) and cannot be asked. Free disk space or fix the permissions, and ask again"
             + (f", {way}" if way else "")
         ) from error
     waiting = asyncio.ensure_future(_answered(mailbox, request, clock, holder))

@@ -33,7 +33,7 @@ class Found(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """One line for people."""
+        """One line for the user."""
         held = f"{plain(self.coins)} coins and a short of {plain(self.short)}"
         if self.closable is None:
             return f"{self.symbol}: the exchange shows {held}: no hedge that could be closed"
@@ -43,7 +43,7 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 async def find_position(home: Home, config: Path | None, symbol: str) -> Found:
-    """Look at the exchange for a hedge on ``symbol``, whatever the log says; changes nothing.
+    """Read from the exchange the hedge on ``symbol``, without regard to the log; changes nothing.
 
     Raises:
         ConfigError: the configuration, the credentials or the hosts cannot be used.

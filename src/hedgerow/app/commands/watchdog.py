@@ -1,7 +1,7 @@
 """``watchdog``: cancels the resting spot orders of a bot whose heartbeat has stopped. It never trades.
 
 The spot market has no dead-man switch. What the watchdog does is written to a file of its own, synced, before it is
-sent: the event log has one writer, the bot, which finds its orders cancelled when it comes back.
+sent: the event log has one writer, the bot, which finds its orders cancelled when it starts again.
 """
 
 import os
@@ -30,31 +30,31 @@ __all__ = ["Pulse", "Watchdog", "WatchdogLog", "resting_candidates"]
 LOOK_SECONDS = 1.0
 SWEEP_SECONDS = 10.0
 LANDING_SECONDS = 120.0
-"""How long after its death an order of the bot may still arrive (docs/aster-api.md 2: nonces live a minute): so long
-it is looked for."""
+"""How long after the bot's last heartbeat its orders may still arrive (docs/aster-api.md 2: a nonce is valid for a
+minute); they are looked for until then."""
 
 
 class Pulse(StrEnum):
-    """What the heartbeat tells."""
+    """State of the heartbeat."""
 
     ALIVE = "alive"
     QUIET = "quiet"
-    """No beat since the last look, and not for long."""
+    """No beat since the last reading, but not for long."""
     DEAD = "dead"
     ABSENT = "absent"
-    """No file: no bot is meant to run here, or it ended tidily."""
+    """No file: no bot is meant to run here, or it ended regularly."""
 
 
 class WatchdogLog:
-    """Lines with their time, for people and on disk; a line is synced before what it announces is done."""
+    """Lines with their time, on screen and on disk; a line is synced before its action is carried out."""
 
-    def __init__(self, path: Path, clock: Clock, tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, clock: Clock, show: Callable[[str], None]) -> None:
         self._path = path
         self._clock = clock
-        self._tell = tell
+        self._show = show
 
     def write(self, text: str) -> None:
-        """Write and say one line.
+        """Write and show one line.
 
         Raises:
             StoreError: it cannot be written.
@@ -67,11 +67,11 @@ class WatchdogLog:
                 os.fsync(file.fileno())
         except OSError as error:
             raise StoreError(f"{self._path} cannot be written: {error.strerror or error}") from error
-        self._tell(line)
+        self._show(line)
 
 
 class _Watch(Struct, kw_only=True):
-    """What was seen last."""
+    """The last reading of the heartbeat."""
 
     beat: Beat | None
     changed_at: float
@@ -82,7 +82,7 @@ class Watchdog:
     """Watches one live home."""
 
     def __init__(self, home: Home, clock: Clock, log: WatchdogLog, *, after_seconds: float) -> None:
-        """Prepare; credentials are looked at now, so that a death is not the moment to miss them.
+        """Prepare; the credentials are checked now, because they must work when the bot has crashed.
 
         Raises:
             ConfigError: there are none, or they cannot be used.
@@ -95,7 +95,7 @@ class Watchdog:
         self._watch = _Watch(beat=read_beat(home.heartbeat), changed_at=clock.monotonic())
 
     def look(self) -> Pulse:
-        """Return what the heartbeat tells now."""
+        """Return the state of the heartbeat now."""
         beat, now = read_beat(self._home.heartbeat), self._clock.monotonic()
         if beat is None and not self._home.heartbeat.exists():
             self._watch = _Watch(beat=None, changed_at=now)
@@ -106,7 +106,7 @@ class Watchdog:
         return Pulse.DEAD if now - self._watch.changed_at >= self._after else Pulse.QUIET
 
     async def run(self, stop: StopSignal, *, once: bool = False) -> Pulse:
-        """Watch until stopped; with ``once`` until it is known whether the bot lives, and what it left is cancelled.
+        """Watch until stopped; with ``once`` until the bot's state is known and what it left is cancelled.
 
         Raises:
             StoreError: the watchdog's own log cannot be written.
@@ -115,40 +115,40 @@ class Watchdog:
         while not stop():
             pulse = self.look()
             if pulse is Pulse.DEAD:
-                await self._bury(stop, once=once)
+                await self._clean_up(stop, once=once)
             if once and pulse is not Pulse.QUIET:
                 break
             await stop.wait(self._clock, LOOK_SECONDS)
         return pulse
 
-    async def _bury(self, stop: StopSignal, *, once: bool) -> None:
-        """Alarm, and sweep until nothing of the dead bot can arrive any more, or it lives again."""
+    async def _clean_up(self, stop: StopSignal, *, once: bool) -> None:
+        """Alarm, and cancel until no order of the bot can arrive any more, or the bot runs again."""
         pid = self._watch.beat.pid if self._watch.beat else "?"
         self._log.write(f"ALARM: the bot (process {pid}) has been silent for {self._after:.0f} s")
-        died, swept = self._clock.monotonic(), False
+        silent_at, swept = self._clock.monotonic(), False
         while not stop() and self.look() is Pulse.DEAD:
-            expected = self._clock.monotonic() < died + LANDING_SECONDS and not once
+            expected = self._clock.monotonic() < silent_at + LANDING_SECONDS and not once
             if expected or not swept:
                 swept = await self._sweep()
                 if once and swept:
                     return
             await stop.wait(self._clock, SWEEP_SECONDS)
         if not stop():
-            self._log.write("the bot gives signs of life again, or ended tidily")
+            self._log.write("the bot's heartbeat is back, or the bot ended regularly")
 
     async def _sweep(self) -> bool:
-        """Cancel what rests; tells whether all was looked at and nothing is left."""
+        """Cancel resting orders; return whether all could be read and none is left."""
         try:
             events = await read_events(self._home, recent=True)
-            async with self._way(events) as venue:
+            async with self._connect(events) as venue:
                 return await self._cancel(venue, events)
         except NoLogError:
             return True
         except (VenueError, StoreError) as error:
-            self._log.write(f"ALARM: resting orders could not be looked at ({error}); trying again")
+            self._log.write(f"ALARM: resting orders could not be read ({error}); trying again")
             return False
 
-    def _way(self, events: Sequence[Event]) -> AbstractAsyncContextManager[Venue]:
+    def _connect(self, events: Sequence[Event]) -> AbstractAsyncContextManager[Venue]:
         return archive(self._home, events, self._clock)
 
     async def _cancel(self, venue: Venue, events: Iterable[Event]) -> bool:

@@ -47,12 +47,12 @@ MODES_PAGE = "on the exchange's futures page, under preferences"
 
 
 def ok(subject: str, text: str) -> DoctorFinding:
-    """Return a finding that needs nothing."""
+    """Return a finding without a problem."""
     return DoctorFinding(subject=subject, level=Severity.OK, text=text)
 
 
 def warning(subject: str, text: str, fix: str) -> DoctorFinding:
-    """Return a finding that the bot can live with."""
+    """Return a finding with which the bot can trade."""
     return DoctorFinding(subject=subject, level=Severity.WARNING, text=text, fix=fix)
 
 
@@ -71,7 +71,7 @@ def config_findings(warnings: Sequence[str], notices: Sequence[str], secrets: Se
     found = [warning("configuration", text, "see hedgerow config") for text in warnings]
     found += [ok("configuration", text) for text in notices]
     if not found:
-        found = [ok("configuration", "read, nothing to remark")]
+        found = [ok("configuration", "read, no warnings")]
     return found + [warning("credentials", text.split(":")[0], text.rpartition(": ")[2]) for text in secrets]
 
 
@@ -83,7 +83,7 @@ def host_finding(name: str, address: str, error: VenueError | None, proxy: Proxy
     return problem(
         "hosts",
         f"{name} {address}{way}: {error}",
-        "check network, firewall and the HEDGEROW_ variables; HEDGEROW_PROXY leads through a proxy",
+        "check network, firewall and the HEDGEROW_ variables; HEDGEROW_PROXY sets a proxy",
     )
 
 
@@ -122,7 +122,7 @@ def spot_reads_finding(error: VenueError | None) -> DoctorFinding:
     """Judge whether signed reads of the spot market work: they failed for weeks in 2026 (docs/aster-api.md 13, Q1)."""
     if error is None:
         return ok("spot account", "signed reads work")
-    fix = "nothing can be opened meanwhile; this has failed on the exchange's side before: try again later"
+    fix = "until then nothing can be opened; this has failed on the exchange's side before: try again later"
     return problem("spot account", f"signed reads fail ({error})", fix)
 
 
@@ -150,7 +150,7 @@ def _round_trip(fees: dict[Market, FeeRates], hours: float) -> str:
 
 
 def fee_coin_finding(trades: Sequence[TradeRow] | VenueError) -> DoctorFinding:
-    """Judge in which coin fees are paid: no request tells the setting, the last trades do (docs/aster-api.md 12)."""
+    """Judge in which coin fees are paid: no endpoint has the setting, recent trades show it (docs/aster-api.md 12)."""
     fix = "see on the exchange's account page that fees are not paid in another coin"
     if isinstance(trades, VenueError):
         return unread("fee coin", trades)
@@ -182,7 +182,7 @@ def account_findings(
 def position_findings(
     account: AccountView | VenueError, market: MarketView | VenueError, ledger: Ledger | None, adopt: AdoptMode
 ) -> list[DoctorFinding]:
-    """Say of every position what the first check of ``hedgerow run`` does with it, by the rules that it goes by."""
+    """Return for every position what the first check of ``hedgerow run`` does with it, by the rules of that check."""
     if isinstance(account, VenueError):
         return []
     known = ledger or Ledger()
@@ -205,23 +205,23 @@ def position_findings(
 def _judged(verdict: Verdict, account: AccountView) -> DoctorFinding:
     halt = halt_for(verdict)
     if halt is not None:
-        fix = "; ".join(f"hedgerow adopt {symbol}, or close it by hand" for symbol in halt.symbols)
+        fix = "; ".join(f"hedgerow adopt {symbol}, or close it manually" for symbol in halt.symbols)
         return warning("positions", f"the first check halts openings: {halt.reason.value} ({halt.detail})", fix)
     (symbol,) = symbols_of(verdict)
     leverage = account.positions[symbol].leverage
     first = "" if leverage == 1 else f" once its leverage, now {leverage}x, is set to 1x"
     text = f"{symbol}: {plain(account.short(symbol))} short and its coins are not the bot's yet: the first check adopts"
-    return warning("positions", f"{text} them{first}", f"close it by hand, or set adopt to {AdoptMode.NEVER.value}")
+    return warning("positions", f"{text} them{first}", f"close it manually, or set adopt to {AdoptMode.NEVER.value}")
 
 
 def _unjudged(account: AccountView, symbol: str, verdict: Verdict) -> DoctorFinding:
-    said = f"{symbol}: {plain(account.position_quantity(symbol))} is not the bot's"
+    what = f"{symbol}: {plain(account.position_quantity(symbol))} is not the bot's"
     if isinstance(verdict, Unreadable):
-        return warning("positions", f"{said}, and cannot be judged now ({verdict.what} unreadable)", "try again")
+        return warning("positions", f"{what}, and cannot be judged now ({verdict.what} unreadable)", "try again")
     if isinstance(verdict, InFlight):
-        return warning("positions", f"{said}; it is judged once the trade in flight has ended", "hedgerow reconcile")
-    text = f"{said}: the first check leaves it alone, and nothing is opened on that symbol"
-    return warning("positions", text, f"hedgerow adopt {symbol}, or close it by hand")
+        return warning("positions", f"{what}; it is judged once the trade in flight has ended", "hedgerow reconcile")
+    text = f"{what}: the first check leaves it alone, and nothing is opened on that symbol"
+    return warning("positions", text, f"hedgerow adopt {symbol}, or close it manually")
 
 
 def _held(account: AccountView, symbol: str, short: Decimal) -> DoctorFinding:
@@ -238,19 +238,21 @@ def ledger_findings(ledger: Ledger | None) -> list[DoctorFinding]:
     found = [ok("log", f"readable, {ledger.events} events")]
     if ledger.execution is not None:
         text = f"a trade of {ledger.execution.symbol} is in flight ({ledger.execution.state.value})"
-        found.append(warning("log", text, "hedgerow run takes it up, or hedgerow reconcile"))
+        found.append(warning("log", text, "hedgerow run finishes it, or hedgerow reconcile"))
     if ledger.halt is not None:
         text = f"openings are halted: {ledger.halt.reason.value} ({ledger.halt.detail})"
         lifts_itself = ledger.halt.lifts_itself
         remedy = (
-            "the halt lifts itself once the cause is gone" if lifts_itself else "see to the cause, then hedgerow resume"
+            "the halt ends by itself once the cause is gone"
+            if lifts_itself
+            else "remove the cause, then hedgerow resume"
         )
         found.append(warning("log", text, remedy))
     return found
 
 
 def scan_findings(seen: Scan | VenueError) -> list[DoctorFinding]:
-    """Say what would be traded, and what keeps the best pairs from it."""
+    """Return the pair that would be traded, or why the best ones are refused."""
     if isinstance(seen, VenueError):
         return [unread("market", seen)]
     best = seen.best
@@ -272,7 +274,7 @@ def order_findings(symbol: str, orders: Sequence[OpenOrder] | VenueError) -> lis
         return [unread(f"open orders on {symbol}", orders)]
     if not orders:
         return []
-    text = f"{len(orders)} on {symbol} that are not the bot's: it opens nothing there meanwhile"
+    text = f"{len(orders)} on {symbol} that are not the bot's: while they rest it opens nothing there"
     return [warning("open orders", text, "cancel them, or let them be filled")]
 
 

@@ -16,7 +16,7 @@ EXPIRES_SOON = timedelta(days=7)
 
 
 class Severity(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -24,7 +24,7 @@ class Severity(StrEnum):
 
 
 class DoctorFinding(Struct, frozen=True, kw_only=True, rename={"fix": "mend"}):
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     subject: str
     level: Severity
@@ -39,26 +39,26 @@ class DoctorFinding(Struct, frozen=True, kw_only=True, rename={"fix": "mend"}):
 
 
 def refused(error: VenueError, credentials: Credentials) -> DoctorFinding:
-    """Say what a refusal of signed requests means, as far as the exchange tells."""
-    text = str(error).lower()
-    if "no agent found" in text:
-        said = (
+    """Return what a refusal of signed requests means, as far as the exchange says."""
+    reply = str(error).lower()
+    if "no agent found" in reply:
+        text = (
             f"the exchange has no agent {credentials.signer} for account {credentials.user}: not approved, or expired"
         )
         fix = f"approve it at {WHERE}, or put its address and key into API_SIGNER and API_PRIVATE_KEY"
-    elif "signature" in text or "-1022" in text:
-        said = "the exchange refuses the signature"
+    elif "signature" in reply or "-1022" in reply:
+        text = "the exchange refuses the signature"
         fix = "check API_PRIVATE_KEY, and that HEDGEROW_CHAIN_ID fits the host (1666 mainnet, 714 testnet)"
-    elif "nonce" in text or "-1021" in text:
-        said, fix = (
+    elif "nonce" in reply or "-1021" in reply:
+        text, fix = (
             "the exchange finds our requests too old or too new",
             "set this machine's clock, by NTP for example",
         )
-    elif "deposit" in text:
-        said, fix = f"account {credentials.user} never had a deposit", "deposit USDT on the exchange first"
+    elif "deposit" in reply:
+        text, fix = f"account {credentials.user} never had a deposit", "deposit USDT on the exchange first"
     else:
-        said, fix = f"the exchange refuses these credentials ({error})", f"check permissions and IP list at {WHERE}"
-    return DoctorFinding(subject="key", level=Severity.PROBLEM, text=said, fix=fix)
+        text, fix = f"the exchange refuses these credentials ({error})", f"check permissions and IP list at {WHERE}"
+    return DoctorFinding(subject="key", level=Severity.PROBLEM, text=text, fix=fix)
 
 
 def agent_findings(rows: tuple[AgentRow, ...], credentials: Credentials, now: datetime) -> tuple[DoctorFinding, ...]:
@@ -80,7 +80,7 @@ def _unlisted(credentials: Credentials) -> DoctorFinding:
             subject="key",
             level=Severity.WARNING,
             text="requests are signed with the main wallet's own key, which may withdraw everything",
-            fix=f"make an agent without the right to withdraw at {WHERE}",
+            fix=f"create an agent without the right to withdraw at {WHERE}",
         )
     return DoctorFinding(
         subject="key",
@@ -108,8 +108,8 @@ def _withdrawing(row: AgentRow) -> DoctorFinding | None:
     return DoctorFinding(
         subject="key",
         level=Severity.WARNING,
-        text=f"agent {row.agent_address} may withdraw: whoever gets the key gets the money",
-        fix=f"take that right away at {WHERE}; the bot does not need it",
+        text=f"agent {row.agent_address} may withdraw: a stolen key can take the money",
+        fix=f"remove that right at {WHERE}; the bot does not need it",
     )
 
 

@@ -102,7 +102,7 @@ def play(plan: RunPlan, run_seconds: float | None = None) -> RunResult:
 
 
 def play_whole(plan: RunPlan) -> tuple[RunResult, tuple[Event, ...], World]:
-    """Play one run and return its log and its exchange as well, for whoever holds the one against the other."""
+    """Play one run and return its log and its exchange as well, for tests that compare the two."""
     with _garbage_at_the_end():
         run = _Run(plan)
         run.run()
@@ -111,9 +111,9 @@ def play_whole(plan: RunPlan) -> tuple[RunResult, tuple[Event, ...], World]:
 
 @contextmanager
 def _garbage_at_the_end() -> Generator[None]:
-    """Look for reference cycles once, after the body: a run leaves few, and looking often costs a tenth of its time.
+    """Collect reference cycles once, after the body: a run leaves few, and more costs a tenth of the time.
 
-    What was there before the body is none of its garbage, and is not looked through.
+    Objects from before the body are not its garbage, and are not searched.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -179,7 +179,7 @@ def explain(
 
 
 class _Run:
-    """One account on one exchange, one log, and the lives of the bot."""
+    """One account on one exchange, one log, and the processes of the bot."""
 
     def __init__(self, plan: RunPlan) -> None:
         self._plan = plan
@@ -199,7 +199,7 @@ class _Run:
         asking = Random(f"interference/{plan.seed}")  # noqa: S311 - as above
         self._interference = Interference(asking, plan.interference, self._mailbox, self._interfered)
         self._endings: list[Act] = []
-        """What ends acts that last, and is yet to happen."""
+        """Ends of lasting faults that are still due."""
         self._befallen = 0
         self._restarts = 0
         self._deaths = 0
@@ -211,7 +211,7 @@ class _Run:
         run_virtual(self._clock, self._whole())
 
     def stop(self, why: str) -> None:
-        """Take note that the run did not end by itself."""
+        """Record that the run did not end by itself."""
         self._monitor.violations.insert(0, Violation(rule=Invariant.ENDS, at=self._clock.now(), text=why))
 
     def result(self) -> RunResult:
@@ -251,13 +251,13 @@ class _Run:
         return self._harness.world
 
     def on_notice(self, notice: Notice) -> None:
-        """Let the power fail soon, where a crash waits for the beginning of a job."""
+        """Crash soon, where a crash waits for the beginning of a job."""
         if isinstance(notice, Recorded) and isinstance(notice.event, ExecutionStarted) and self._awaited:
             self._crash_point.fail_after(self._awaited.pop(0).points)
         self._interference.on_notice(notice)
 
     def _interfered(self) -> None:
-        """Let the bot know that a request waits, and the judge."""
+        """Report to the bot and to the monitor that a request waits."""
         self._monitor.interferes(self._clock.now())
         if self._bot is not None:
             self._bot.stop.nudge()
@@ -265,7 +265,7 @@ class _Run:
     # --- the exchange ------------------------------------------------------------------------------------------------
 
     def _opened(self) -> tuple[ExchangeHarness, dict[str, Decimal]]:
-        """Open the account; returns what the owner holds beside the bot as well."""
+        """Open the account; returns what else the owner holds."""
         plan = self._plan
         owners: dict[str, Decimal] = {}
         for pair in self._market_data.pairs[:2] if plan.coins else ():
@@ -279,7 +279,7 @@ class _Run:
         world = World(self._market_data, start=plan.begin, spot=spot, perp=plan.usdt, options=options)
         return InProcessHarness(world, self._clock, plan, self._random), owners
 
-    # --- lives -------------------------------------------------------------------------------------------------------
+    # --- processes of the bot ----------------------------------------------------------------------------------------
 
     async def _whole(self) -> None:
         drawn_faults = asyncio.gather(self._drawn_faults(), self._owner())
@@ -307,7 +307,7 @@ class _Run:
             self._monitor.judge_end(log, self.world.funding_payments(self._plan.start), self._plan.start)
 
     async def _session(self, until: datetime, interval: float, *, last: bool = False) -> None:
-        """Let a bot live until the power fails, or until it is killed at ``until``; the last one is asked to stop."""
+        """Run a bot until it crashes or is killed at ``until``; the last one is asked to stop."""
         self._crash_point = crash_point = CrashPoint()
         failed = False
         try:
@@ -325,7 +325,7 @@ class _Run:
             await self._mourn(crashes[self._deaths % len(crashes)].down_seconds if crashes else 0.0, until)
 
     async def _lived(self, bot: Bot, until: datetime, *, last: bool) -> bool:
-        """Let a bot run; tells whether the power failed."""
+        """Run a bot; return whether it crashed."""
         self._bot, fallen = bot, asyncio.Event()
         self._crash_point.pulled = fallen.set
         living = asyncio.ensure_future(bot.runner.run())
@@ -348,7 +348,7 @@ class _Run:
         error = None if living.cancelled() else living.exception()
         stopped = last and error is None
         if not failed and not living.cancelled() and not isinstance(error, SimulatedCrash) and not stopped:
-            raise error or RuntimeError("the bot ended, and nobody had stopped it")
+            raise error or RuntimeError("the bot ended without being stopped")
         return failed
 
     async def _guard(self, bot: Bot) -> None:
@@ -364,7 +364,7 @@ class _Run:
                 await attention.wait()
 
     async def _mourn(self, seconds: float, until: datetime) -> None:
-        """Wait as long as no bot is there."""
+        """Wait while no bot runs."""
         self._monitor.died()
         self._view.show(await self._memory.load())
         await self._clock.sleep(min(seconds, max(0.0, (until - self._clock.now()).total_seconds())))
@@ -388,7 +388,7 @@ class _Run:
         )
 
     async def _owner(self) -> None:
-        """Allow openings again some hours after they were halted, as a person does who has looked."""
+        """Allow openings again some hours after they were halted, as an operator does."""
         while True:
             await self._clock.sleep(OWNER_LOOKS_SECONDS)
             halt = self._monitor.ledger.halt
@@ -399,7 +399,7 @@ class _Run:
             self._monitor.resumes()
             self._bot.stop.nudge()
 
-    # --- troubles ----------------------------------------------------------------------------------------------------
+    # --- faults ----------------------------------------------------------------------------------------------------
 
     async def _drawn_faults(self) -> None:
         due: list[Act] = acts(self._plan.drawn_faults)

@@ -100,23 +100,23 @@ class WireHarness:
 
     @property
     def faulted(self) -> int:
-        """How many requests were struck or met a cut."""
+        """Number of requests that met a fault or a cut connection."""
         return self._venue.faults.faulted + self._network.faulted
 
     @property
     def injected(self) -> int:
-        """These, and the messages that were struck."""
+        """These, and the messages that met a fault."""
         return self.faulted + self._venue.faults.faulted_messages
 
     @property
     def patience_seconds(self) -> float:
-        """A silent order and one silent look, what is told late, and requests on their way.
+        """An order and a look-up without an answer, delayed rows, and requests in transit.
 
         The window of a nonce is no part of it: the state IN_DOUBT has its own time.
         """
         lag = max((t.seconds for t in self._plan.drawn_faults if isinstance(t, LaggingAccount)), default=0.0)
-        told = self._plan.spot_delay_seconds + self._plan.hide_orders_seconds
-        return WRITE_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + lag + told + ROUND_TRIPS * self._plan.latency_seconds
+        delayed = self._plan.spot_delay_seconds + self._plan.hide_orders_seconds
+        return WRITE_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + lag + delayed + ROUND_TRIPS * self._plan.latency_seconds
 
     def client_id_of(self, fill: Fill) -> str:
         """Return the client id of the order behind a trade; the world names it by the wire's number of the order."""
@@ -187,7 +187,7 @@ class WireHarness:
     def _late_rows(self, fault: RequestFault | StreamFault) -> list[CauseSpan]:
         """Return the span in which a bot may lack rows that are listed late; none for other faults.
 
-        It asks again after pauses that double, from the first one on: hence up to as much later as rows were hidden.
+        It reads again after pauses that double: so it may be late by as much again as rows were hidden.
         """
         if not isinstance(fault, RequestFault) or fault.fault is not WireFault.LATE_ROWS:
             return []
@@ -196,14 +196,14 @@ class WireHarness:
         return [CauseSpan(begin=now, end=end, cause=Cause.FALSE, explains=False)]
 
     def _ending(self, act: WrongClock | LaggingAccount) -> Act | None:
-        """Return what ends a span in which the exchange tells what is not so; None when this was it."""
+        """Return the end of a span in which the exchange reports wrong values; None when this was it."""
         if not act.seconds:
             return None
         self.spans.append(CauseSpan(begin=act.at, end=act.until, cause=Cause.STALE))
         return replace(act, at=act.until, seconds=0.0)
 
     def _answered(self, _: WireRequest, answer: RestReply) -> None:
-        """Note how long the client was told to wait."""
+        """Record how long the client has to wait."""
         response = answer.response
         if response is not None and response.status in LIMITED:
             seconds = float(response.headers.get("retry-after", ORDER_PAUSE_SECONDS))

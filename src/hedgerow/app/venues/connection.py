@@ -12,38 +12,38 @@ from hedgerow.ports import Clock, NotificationSource, Store, Venue
 __all__ = ["OpenConnection", "VenueAccess", "VenueConnection", "at_once"]
 
 OpenConnection: TypeAlias = Callable[[Store, bool], AbstractAsyncContextManager[tuple[str, ...]]]
-"""Opens the way for as long as its context lasts and yields what its user should be told; given the log of earlier
-runs, and whether the visit is a long one."""
+"""Opens the connection while its context lasts and yields warnings for the user; gets the log of earlier runs, and
+whether the connection is for a long run."""
 
 
 @asynccontextmanager
 async def at_once(store: Store, stay: bool) -> AsyncGenerator[tuple[str, ...]]:  # noqa: FBT001 - the shape of Attend
-    """Open a way that needs no opening."""
+    """Open a connection that needs no opening."""
     del store, stay
     yield ()
 
 
 class VenueConnection(Struct, frozen=True, kw_only=True):
-    """An exchange within reach."""
+    """An exchange that a session can trade on."""
 
     venue: Venue
     clock: Clock
     open_connection: OpenConnection = at_once
     observers: Sequence[Observer] = ()
-    """Who on this side wants to know what the bot does."""
+    """Observers of the bot that belong to the venue."""
     notices: tuple[str, ...] = ()
     mail_seconds: float = 1.0
     """How often a waiting bot looks for requests, on this clock."""
     notifications: NotificationSource | None = None
-    """What the venue tells by itself."""
+    """Source of the venue's notifications."""
     report_to: Callable[[Callable[[str], None]], None] = lambda _: None
-    """Takes what shows the user a line about the connection, for lines that come while it is open."""
+    """Sets the function that shows the user lines about the open connection."""
     poll_seconds: float = 0.0
-    """How often the guard looks while no news come, on this clock; 0 = never."""
+    """How often the guard reads the account without a notification, on this clock; 0 = never."""
 
 
 class VenueAccess(Struct, frozen=True, kw_only=True):
-    """One account of one exchange, not touched yet."""
+    """One account of one exchange, not connected yet."""
 
     account: str
     """What is locked while a session lasts; only its hash is ever written."""

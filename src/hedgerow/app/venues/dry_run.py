@@ -32,7 +32,7 @@ class _DryFile(Struct, frozen=True, kw_only=True):
 def dry_run_venue_access(
     home: Home, environment: Environment, *, usdt: Decimal | None = None, lockstep: bool = False
 ) -> VenueAccess:
-    """Return the way to the home's dry run.
+    """Return the access to the home's dry run.
 
     Its account begins with ``usdt``; without it with the USDT of the live account, or 1000 where there are no
     credentials.
@@ -111,7 +111,7 @@ async def _balances(live: LiveExchange, usdt: Decimal | None) -> tuple[Decimal, 
 
 
 def _attended(live: LiveExchange) -> OpenConnection:
-    """Return the opening of the live side; credentials that do not suffice for trading do for looking."""
+    """Return the opening of the live side; credentials that do not suffice for trading suffice for reading."""
 
     @asynccontextmanager
     async def open_connection(store: Store, stay: bool) -> AsyncGenerator[tuple[str, ...]]:  # noqa: FBT001 - as Attend

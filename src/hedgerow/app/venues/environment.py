@@ -19,7 +19,7 @@ NETWORK = "HEDGEROW_NETWORK"
 LOCKSTEP_PATIENCE = "HEDGEROW_LOCKSTEP_PATIENCE"
 OWN_PREFIX = "HEDGEROW_"
 OURS = ("API_", "APIV1_", OWN_PREFIX)
-"""How the names of all variables begin that are read here, but for those that lead to a proxy."""
+"""Prefix of all variables that are read here, except those of a proxy."""
 TEST_DATA = "HEDGEROW_DATA"
 """Read by the tests alone: where their market data are."""
 NAMES = (
@@ -62,7 +62,7 @@ class Environment:
         return Credentials.from_environment(self._values) if self.has_credentials else None
 
     def hosts(self) -> Hosts:
-        """Return where the exchange listens: ``HEDGEROW_NETWORK``, and single addresses put in their places.
+        """Return the addresses of the exchange: ``HEDGEROW_NETWORK``, with single ones replaced.
 
         Raises:
             ConfigError: a value is no address, no network, or no chain id.
@@ -123,7 +123,7 @@ def parse_variables(text: str, name: str) -> dict[str, str]:
     """Return ``NAME=value`` lines as a mapping: quotes are taken off, comments and blank lines skipped.
 
     Raises:
-        ConfigError: a line is something else; says which, and not what it holds.
+        ConfigError: a line is something else; the message has its number, not its content.
     """
     found: dict[str, str] = {}
     for number, raw in enumerate(text.splitlines(), start=1):

@@ -35,11 +35,11 @@ MAIL_SECONDS, MAIL_SECONDS_IN_LOCKSTEP = 1.0, 300.0
 """On a clock that the exchange is asked to move, a wait of a second costs a request; five minutes pass as quickly."""
 
 POLL_SECONDS = 30.0
-"""A glance is three signed reads, 10 weight of the futures and 5 of the spot market: two a minute are below 1 %."""
+"""A poll is three signed reads, 10 weight of the futures and 5 of the spot market: two a minute are below 1 %."""
 
 
 def live_venue_access(home: Home, environment: Environment, *, lockstep: bool = False) -> VenueAccess:
-    """Return the way to the account that the credentials name.
+    """Return the access to the account that the credentials name.
 
     Raises:
         ConfigError: there are no credentials, or they or the hosts cannot be used.
@@ -64,7 +64,7 @@ def live_venue_access(home: Home, environment: Environment, *, lockstep: bool = 
 
 
 def account_name(hosts: Hosts, credentials: Credentials) -> str:
-    """Return what tells an account from all others, on whichever network."""
+    """Return the id of an account, unique over all networks."""
     return f"aster:{hosts.chain_id}:{credentials.account}"
 
 
@@ -72,12 +72,12 @@ def credentials_of(home: Home, environment: Environment) -> Credentials:
     """Return the credentials.
 
     Raises:
-        ConfigError: there are none; says how to get them.
+        ConfigError: there are none; the message says how to get them.
     """
     credentials = environment.credentials()
     if credentials is None:
         raise ConfigError(
-            "no credentials: make an agent without the right to withdraw at www.asterdex.com/en/api-wallet and set"
+            "no credentials: create an agent without the right to withdraw at www.asterdex.com/en/api-wallet and set"
             f" API_USER, API_SIGNER and API_PRIVATE_KEY in the environment or in {home.secrets};"
             " hedgerow demo and hedgerow run --paper need none"
         )
@@ -109,7 +109,7 @@ def live_exchange(
 
 
 class Connections(Transport, StreamTransport, Protocol):
-    """The way to the exchange, kept open until it is closed."""
+    """The open connections to the exchange."""
 
     async def close(self) -> None:
         """Close every connection."""
@@ -139,7 +139,7 @@ class LiveExchange:
                 self._notifications.set()
 
     def report_to(self, show: Callable[[str], None]) -> None:
-        """Show what of the streams and the background work fails through ``show`` from now on."""
+        """Report failures of the streams and the background work through ``show`` from now on."""
         self.venue.report.show = show
 
     @property
@@ -154,12 +154,12 @@ class LiveExchange:
 
     @property
     def poll_seconds(self) -> float:
-        """How often the guard looks while no news come; never in lockstep, where time passes at the bot's pace."""
+        """Seconds between the guard's readings without a notification; 0 in lockstep, where the bot moves the time."""
         return 0.0 if isinstance(self.clock, LockstepClock) else POLL_SECONDS
 
     @asynccontextmanager
     async def open_connection(self, store: Store, stay: bool) -> AsyncGenerator[tuple[str, ...]]:  # noqa: FBT001 - as Attend
-        """Remember what the bot did, introduce it, and stay connected.
+        """Load the bot's own orders, check the key, and stay connected.
 
         Raises:
             ConfigError: the exchange refuses the credentials, or they do not suffice.
@@ -171,7 +171,7 @@ class LiveExchange:
             yield await self._introduced()
 
     def _expect(self, ledger: Ledger) -> None:
-        """Name to the venue what the log holds in the spot wallet; a trade or transfer in flight may change it."""
+        """Pass the venue the spot balances that the log expects; a trade or transfer in flight may change it."""
         since = ledger.statement_from or ledger.books_since
         if since is None or ledger.execution is not None or ledger.transfer is not None:
             return
@@ -179,7 +179,7 @@ class LiveExchange:
 
     @asynccontextmanager
     async def connected(self, *, stay: bool) -> AsyncGenerator[None]:
-        """Listen to the streams, where that pays, and close everything at the end; in lockstep there are none."""
+        """Open the streams of a long run, and close everything at the end; in lockstep there are none."""
         staying = stay and not isinstance(self.clock, LockstepClock)
         tasks = [asyncio.create_task(part) for part in self._background()] if staying else []
         try:
@@ -193,7 +193,7 @@ class LiveExchange:
                 self.clock.close()
 
     async def _introduced(self) -> tuple[str, ...]:
-        """Find out before anything is traded what the key may do; an exchange that is down is no reason to stop."""
+        """Check the permissions of the key before trading; an exchange that does not answer is a warning only."""
         credentials = self.client.credentials
         if credentials is None:
             return ()
@@ -205,7 +205,7 @@ class LiveExchange:
                 return clocks
             rows = await self.client.agents()
         except VenueError as error:
-            # A nonce is refused for a reason of the moment, not of the key.
+            # A nonce is refused because of the time, not because of the key.
             if isinstance(error, Unauthorized) and not isinstance(error, NonceRefused):
                 raise ConfigError(refused(error, credentials).line) from None
             return (f"key: its rights could not be read ({error})",)
@@ -216,7 +216,7 @@ class LiveExchange:
         return (*clocks, *(finding.line for finding in found if finding.level is Severity.WARNING))
 
     def _background(self) -> tuple[Coroutine[Any, Any, NoReturn], ...]:
-        """Return what runs while a session lasts; what fails of it is reported, and started again."""
+        """Return what runs while a session lasts; a part that fails is reported and restarted (reconnect)."""
         streams = AsterStreams(self.venue, transport=self.sockets, clock=self.clock, random=self._chance)
         work: tuple[tuple[str, Callable[[], Awaitable[object]]], ...] = (
             ("listening to the exchange's streams", streams.run),
@@ -235,7 +235,7 @@ class LiveExchange:
             try:
                 await streams.watch(self._held)
             except VenueError:
-                continue  # the connection is gone, and the next one asks for what is wanted
+                continue  # the connection is lost, and the next one subscribes again
 
 
 def _nonce_file(credentials: Credentials) -> Path:

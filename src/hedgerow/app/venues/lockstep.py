@@ -22,7 +22,7 @@ OK = 200
 
 
 class _Time(Struct, frozen=True, kw_only=True):
-    """What the emulator's administration says of its time."""
+    """The emulator's time, as its administration reports it."""
 
     time: datetime
 
@@ -31,7 +31,7 @@ class LockstepClock(FollowedClock):
     """The clock of the emulator at an address; waiting on it asks the emulator to advance.
 
     Raises:
-        ConfigError: nobody answers there, or it is no emulator.
+        ConfigError: nothing answers there, or it is no emulator.
     """
 
     def __init__(self, address: str, *, answer_seconds: float = ANSWER_SECONDS) -> None:
@@ -44,7 +44,7 @@ class LockstepClock(FollowedClock):
         super().__init__(start, self._advance, answer_seconds=answer_seconds)
 
     def close(self) -> None:
-        """Release the connection; it is made anew when it is needed again."""
+        """Close the connection; the next request opens another."""
         self._connection.close()
 
     def _advance(self, seconds: float) -> datetime | None:
@@ -63,13 +63,13 @@ class LockstepClock(FollowedClock):
 
 
 class AttendedTransport:
-    """A ``Transport`` during whose requests the time stands still."""
+    """A ``Transport`` during whose requests the time does not advance."""
 
     def __init__(self, transport: Transport, clock: FollowedClock) -> None:
         self._transport = transport
         self._clock = clock
 
     async def send(self, request: HttpRequest) -> HttpResponse:
-        """Send one request once and return the answer; the time stands still meanwhile."""
+        """Send one request once and return the answer; the time does not advance until then."""
         with self._clock.awaiting():
             return await self._transport.send(request)

@@ -72,7 +72,7 @@ class PaperExchange:
 
 
 def paper_venue_access(home: Home, terms: PaperTerms | None = None, speed: float | None = 1.0) -> VenueAccess:
-    """Return the way to the home's paper exchange.
+    """Return the access to the home's paper exchange.
 
     ``speed`` is virtual seconds per real second; 1 = the wall clock, None = as fast as the machine allows.
     """
@@ -91,7 +91,7 @@ def paper_venue_access(home: Home, terms: PaperTerms | None = None, speed: float
 
 
 def _resumed_at(home: Home, exchange: PaperExchange) -> datetime:
-    """Return where a virtual clock goes on: the file keeps the time of the last change, and the bot has seen later."""
+    """Return the time at which a virtual clock continues: the log may be newer than the file's last change."""
     seen = read_outlook(home.outlook) if exchange.created else None
     return exchange.world.now if seen is None else max(exchange.world.now, seen.at)
 

@@ -28,7 +28,7 @@ def venue_access(
     seed: int | None = None,
     lockstep: bool = False,
 ) -> VenueAccess:
-    """Return the way to the exchange that ``home`` is about; ``speed``, ``usdt`` and ``seed`` make paper.
+    """Return the access to the exchange of ``home``; ``speed``, ``usdt`` and ``seed`` make paper.
 
     Raises:
         ConfigError: live credentials are missing, or something about the exchange cannot be used.

@@ -83,7 +83,7 @@ def test_a_death_is_alarmed_once_and_a_second_life_is_told(harness: WatchdogHarn
     harness.run({400: lambda: harness.beat(2), 440: lambda: harness.beat(3), 480: lambda: None})
     assert [line.partition(" ")[2].partition(" ")[2] for line in harness.said] == [
         "ALARM: the bot (process 7) has been silent for 60 s",
-        "the bot gives signs of life again, or ended tidily",
+        "the bot's heartbeat is back, or the bot ended regularly",
     ]
     assert harness.home.watchdog.read_text(encoding="utf-8").splitlines() == harness.said
 
