@@ -8,11 +8,13 @@ With the variables that ``hedgerow emulator`` prints it asks that exchange inste
 import asyncio
 import os
 import random
+import sys
 
 from hedgerow.aster import MAINNET, AsterClient
 from hedgerow.aster.http.proxy import proxy_of
 from hedgerow.aster.http.transport import HttpTransport
 from hedgerow.clock import SystemClock
+from hedgerow.domain.errors import HedgerowError
 
 SHOWN = 5
 
@@ -30,4 +32,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except HedgerowError as error:
+        sys.exit(f"the funding rates cannot be read: {error}")

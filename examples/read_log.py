@@ -53,4 +53,10 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "hedgerow.db"))
+    log = Path(sys.argv[1] if len(sys.argv) > 1 else "hedgerow.db")
+    if not log.is_file():
+        sys.exit(f"{log} is {'a folder' if log.is_dir() else 'not there'}: give the event log of a bot, hedgerow.db")
+    try:
+        main(log)
+    except (sqlite3.Error, OSError) as error:
+        sys.exit(f"{log} cannot be read as an event log: {error}")

@@ -283,8 +283,8 @@ SURVIVORS: Sequence[Patched] = (
         name="a short gains what prices gain",
         file="dashboard/books/report.py",
         does="unrealised profit of a short has the sign of a long",
-        old="worth += position.quantity * ((price or",
-        new="worth += abs(position.quantity) * ((price or",
+        old="value += position.quantity * ((price or",
+        new="value += abs(position.quantity) * ((price or",
         tests=("unit/dashboard/test_books.py",),
     ),
     Patched(

@@ -226,7 +226,7 @@ def test_a_new_account_gets_its_balance_once(shell: Shell, place: Path) -> None:
     again = shell("run", "--paper", "--once", "--usdt", "999")
     assert again.code == 0
     assert "Spot USDT: $160.75" in again.out
-    assert again.err == "hedgerow: hedgerow-paper.exchange exists: its account is used, --usdt unused\n"
+    assert again.err == "hedgerow: hedgerow-paper.exchange exists: its account is used, --usdt ignored\n"
 
 
 # --- answered in one line and survived ------------------------------------------------------------------------------

@@ -56,6 +56,36 @@ def test_the_client_alone_prints_the_highest_rates_first(tmp_path: Path) -> None
     assert rates == sorted(rates, reverse=True)
 
 
+def failed(*words: object, folder: Path, environment: dict[str, str] | None = None) -> str:
+    """Run a Python program that must fail, and return its one line on standard error."""
+    done = subprocess.run(  # noqa: S603 - our own examples
+        [sys.executable, *map(str, words)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_SECONDS,
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def test_without_a_network_the_client_alone_ends_with_one_line(tmp_path: Path) -> None:
+    nowhere = {"HEDGEROW_FUTURES_REST": "http://127.0.0.1:9", "HEDGEROW_SPOT_REST": "http://127.0.0.1:9"}
+    line = failed(EXAMPLES / "best_funding.py", folder=tmp_path, environment=nowhere)
+    assert line.startswith("the funding rates cannot be read: ")
+
+
+def test_a_folder_or_a_file_that_is_no_log_ends_with_one_line(tmp_path: Path) -> None:
+    script, other = EXAMPLES / "read_log.py", tmp_path / "other.db"
+    other.write_text("not a database", encoding="utf-8")
+    assert failed(script, tmp_path, folder=tmp_path).startswith(f"{tmp_path} is a folder: ")
+    assert "hedgerow.db is not there: " in failed(script, folder=tmp_path)
+    assert failed(script, other, folder=tmp_path).startswith(f"{other} cannot be read as an event log: ")
+
+
 @pytest.mark.slow
 def test_the_command_that_the_page_prints_runs_the_tests_of_a_bot_in_a_checkout() -> None:
     command = "pytest examples/emulator_in_a_test"

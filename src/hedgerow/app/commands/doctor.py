@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from hedgerow.app.commands.scan import policy_errors
 from hedgerow.app.findings import account as doctor
 from hedgerow.app.findings.keys import WHERE, DoctorFinding, agent_findings, refused
 from hedgerow.app.forecast import forecast
@@ -40,7 +41,8 @@ async def examine(home: Home, config: Path | None) -> tuple[DoctorFinding, ...]:
     """Return every finding, in the order in which things would have to be fixed.
 
     Raises:
-        ConfigError: the configuration, the hosts or the file of the credentials cannot be used at all.
+        ConfigError: the configuration, the hosts or the file of the credentials cannot be used at all, or the policy
+            fails.
     """
     settings, environment = read_settings(home, config), environment_of(home)
     found = doctor.config_findings(settings.warnings, settings.notices, environment.warnings)
@@ -142,8 +144,18 @@ async def _account(
         *doctor.account_findings(account, ledger, settings.parameters),
         *doctor.position_findings(account, market, ledger, settings.parameters.position_management.adopt),
         *await _orders(live, account, None if isinstance(market, VenueError) else _scanned(market, settings)),
-        await forecast(live.venue, ledger, _policy(settings), (market, account)),
+        await _forecast(live, ledger, settings, (market, account)),
     ]
+
+
+async def _forecast(
+    live: LiveExchange,
+    ledger: Ledger | None,
+    settings: Settings,
+    read: tuple[MarketView | VenueError, AccountView | VenueError],
+) -> DoctorFinding:
+    with policy_errors(settings.parameters.policy):
+        return await forecast(live.venue, ledger, _policy(settings), read)
 
 
 async def _key(live: LiveExchange, credentials: Credentials) -> tuple[list[DoctorFinding], bool]:
@@ -194,7 +206,8 @@ async def _market(live: LiveExchange, settings: Settings) -> MarketView | VenueE
 
 
 def _scanned(market: MarketView, settings: Settings) -> Scan:
-    return scan(market, _policy(settings))
+    with policy_errors(settings.parameters.policy):
+        return scan(market, _policy(settings))
 
 
 def _policy(settings: Settings) -> Policy:
