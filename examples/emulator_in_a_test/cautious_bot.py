@@ -24,7 +24,7 @@ class CautiousBot:
         self._address, self._key, self._secret = address, key, secret
 
     def short_if_it_pays(self, symbol: str, quantity: str, least: float) -> bool:
-        """Sell short when the predicted funding rate is at least ``least``; tells whether the order is executed."""
+        """Sell short when the predicted funding rate is at least ``least``; return whether the order is executed."""
         rate = float(self._call("GET", "premiumIndex", symbol=symbol)["lastFundingRate"])
         return rate >= least and self._order(symbol, quantity)
 
