@@ -347,6 +347,35 @@ RETIRED_HELPERS = frozenset(
 RETIRED_IN_TESTS = {"heard", "told", "tell", "scene", "stage", "site", "diary", "farm", "story"}
 """What functions and variables of the tests are not called any more; also not in attributes that they use."""
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+RETIRED_IN_TEXT = (
+    *("anew", "anybody", "befall", "heard", "hears", "lest", "meanwhile", "mend", "mended"),
+    *("mends", "moment", "moments", "news", "somebody", "stand-in", "stand-ins", "tell", "telling", "tells", "tidings"),
+    *("told", "trouble", "troubles", "whatever", "whoever"),
+)
+"""Words that messages, help, docstrings and names of these packages, and the pages, have plainer words for."""
+PLAIN_PACKAGES = ("app", "cli", "dashboard")
+KEPT_WORDS = {
+    ("src/hedgerow/app/findings/keys.py", "mend"): "a key of the JSON of hedgerow doctor",
+    ("src/hedgerow/app/simulation/wire_harness.py", "told"): "a name of the emulator",
+    ("src/hedgerow/app/simulation/wire_harness.py", "tell"): "a name of the emulator",
+}
+PLAIN_TEXT = re.compile(rf"(?<![a-z])(?:{'|'.join(RETIRED_IN_TEXT)})(?![a-z])", re.IGNORECASE)
+GENERATED = re.compile(r"<!-- \w+:begin -->.*?<!-- \w+:end -->", re.DOTALL)
+"""Tables that are printed from the code of all packages."""
+SEARCHED = {
+    "hedge ratio": ("strategy/evaluation/health",),
+    "idempotent": ("domain/ledger/booked",),
+    "liquidation": ("strategy/evaluation/health",),
+    "market data": ("aster/market/__init__",),
+    "order book": ("aster/market/streams", "emulator/core/order_book"),
+    "partial fill": ("strategy/hedging/quantities",),
+    "position sizing": ("strategy/evaluation/sizing",),
+    "rate limit": ("aster/http/rate_limits", "aster/http/rest"),
+    "rebalanc": ("strategy/evaluation/rebalancing",),
+    "reconnect": ("aster/http/reconnecting_stream",),
+    "slippage": ("domain/execution_quality", "strategy/hedging/orders"),
+}
+"""What a reader of other trading systems searches for, and the modules that do it: their docstrings say the word."""
 
 
 FACTS_OF_A_VENUE = re.compile(r"aster|binance|autoclose|-[1-4]\d{3}\b(?!\.\d)", re.IGNORECASE)

@@ -112,7 +112,7 @@ class EmulatorPlan(Struct, frozen=True, kw_only=True):
 
 
 class _Terms(Struct, frozen=True, kw_only=True):
-    """What a saved exchange's market is made from; it keeps them, whatever later options say."""
+    """What a saved exchange's market is made from; it keeps them, regardless of later options."""
 
     seed: int
     pairs: int

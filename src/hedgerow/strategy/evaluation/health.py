@@ -1,6 +1,6 @@
-"""Health of a hedge: balance of the legs, distance to liquidation, leverage, trading status.
+"""Health of a hedge: hedge ratio of the legs, distance to liquidation, leverage, trading status.
 
-Only what the ledger owns counts: coins that the user holds beside a hedge are never part of it.
+Only what the ledger owns counts: other coins of the user are never part of it.
 """
 
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Sizing: capital per leg, quantities on the grids, margin, slices."""
+"""Position sizing: capital per leg, quantities on the grids, margin, slices."""
 
 from decimal import ROUND_CEILING, Decimal
 

@@ -1,4 +1,4 @@
-"""Orders of the two-leg machine: prices, caps, exposure. Pure."""
+"""Orders of the two-leg machine: prices within the slippage cap, exposure. Pure."""
 
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal

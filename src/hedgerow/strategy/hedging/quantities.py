@@ -1,4 +1,4 @@
-"""Quantities that a two-leg job has yet to lead, follow or unwind, in base units on the grid of the leg. Pure."""
+"""Quantities left to lead, follow or unwind after a partial fill, in base units on the grid of the leg. Pure."""
 
 from decimal import Decimal
 
