@@ -94,7 +94,7 @@ def test_a_halt_in_the_middle_of_an_opening_leads_no_further_slice(tmp_path: Pat
     harness.check_whole()
     assert Decimal(50) < harness.hedge.entry_notional < 300, "a part was filled, and it is held hedged"
     said = [line.text for notice in harness.notices for line in narrate(notice)]
-    assert f"  The opening of {SYMBOL} leads no further: asked by the user" in said
+    assert f"  The opening of {SYMBOL} starts no further slice: asked by the user" in said
     assert any(text.startswith("Request of anna (cli): halt: done. Openings are halted;") for text in said)
 
 

@@ -240,7 +240,7 @@ def test_a_request_is_for_the_owner_of_the_home_alone(hedged: PaperBot) -> None:
 def test_the_first_ctrl_c_answers_at_once_and_an_opening_with_nothing_filled_ends_flat(opening: PaperBot) -> None:
     opening.signal(signal.SIGINT)
     opening.wait_for("(again = stop at once)")
-    assert "leads no further; what is filled of it ends hedged or flat" in opening.flat_text
+    assert "starts no further slice; what has filled ends hedged or flat" in opening.flat_text
     assert opening.process.wait(PATIENCE) == 0
     assert opening.ledger.foremost is None
     assert "Total positions opened: 0" in opening.flat_text

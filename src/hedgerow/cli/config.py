@@ -69,7 +69,7 @@ def config(
     preset: PresetOption = None,
     json: JsonOption = None,
 ) -> None:
-    """Show every setting: present value, default, allowed range, meaning; as JSON, a file that would give them.
+    """Show every setting: value, default, allowed range, meaning; as JSON, a configuration file with these values.
 
     With --preset: print that preset's file.
     """

@@ -101,7 +101,7 @@ class LogObserver:
         try:
             self._now = self._line_time(notice)
             if self._wanted(notice):
-                self._tell(narrate(notice))
+                self._write(narrate(notice))
         except Exception as error:  # noqa: BLE001 - a fault in the wording must not stop a bot that holds a position
             self._write((LogLine(text=f"A notice could not be worded: {error!r}", level=LineLevel.ERROR),))
 

@@ -394,7 +394,7 @@ def _repaired(before: Ledger, after: Ledger) -> Lines:
 
 
 def _history_known(event: ev.HedgeAdopted, before: Ledger) -> Lines:
-    # The adoption itself is worded by the moment that follows it; this is the history that was unreadable then.
+    # The adoption itself has the notice that follows it; this is the history that was unreadable then.
     if before.largest is None or before.largest.hedge_id != event.hedge.hedge_id:
         return ()
     received, count = log_funding(event.hedge.funding_received), event.hedge.funding_payments
@@ -429,7 +429,7 @@ def _imported(event: ev.StateImported, before: Ledger) -> Lines:
 
 
 def _symbol_of(ledger: Ledger) -> str:
-    """Return the symbol of the job or hedge at hand."""
+    """Return the symbol of the present job or hedge."""
     found = ledger.execution or ledger.foremost
     return found.symbol if found else "an ended position"
 

@@ -397,7 +397,7 @@ def test_only_a_history_that_became_known_later_is_told_of_an_adoption() -> None
 def test_dust_is_told() -> None:
     assert texts(ev.DustKept(at=AT, lot=LOT)) == ["  Dust kept: 0.000003 BTC ($0.2070), sold with the next trade of it"]
     swept = ev.DustSwept(at=AT, hedge_id=HEDGE_ID, lot=LOT)
-    assert texts(swept, ledger_of(HEDGE, dust={"BTC": LOT})) == ["  Dust joins the position: 0.000003 BTC"]
+    assert texts(swept, ledger_of(HEDGE, dust={"BTC": LOT})) == ["  Dust added to the position: 0.000003 BTC"]
 
 
 def test_a_new_denomination_is_said_with_its_factor() -> None:

@@ -79,7 +79,7 @@ def test_the_start_says_whether_money_is_at_stake(mode: RunMode) -> None:
 
 def test_the_start_does_not_guess_what_could_not_be_found_out() -> None:
     reported = texts(started(identity=replace(IDENTITY, network=None, account=None, home=None, config_file=None)))
-    assert {"Network: unknown", "Account: unknown", "Home: kept nowhere"} <= set(reported)
+    assert {"Network: unknown", "Account: unknown", "Home: none, nothing is saved"} <= set(reported)
     assert "Configuration: none, the guide's defaults" in reported
 
 
