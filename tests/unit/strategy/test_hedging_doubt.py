@@ -15,7 +15,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, RejectKind
 from hedgerow.strategy.hedging import machine as hedging
 from hedgerow.strategy.hedging.cells import doubted
-from hedgerow.strategy.hedging.orders import MOST_DOUBTFUL, at_risk, in_doubt
+from hedgerow.strategy.hedging.orders import MOST_DOUBTFUL, at_risk, look_up_doubtful
 from hedgerow.strategy.hedging.quality import quality_of
 from support.hedging_harness import HedgingHarness, closing, following, leading, reject_forever
 from support.toy_venue import new_job
@@ -258,7 +258,7 @@ def test_an_order_of_the_moment_that_is_still_at_work_is_looked_up_to_its_end() 
 def test_nothing_is_doubted_without_an_order() -> None:
     harness = leading()
     with pytest.raises(InvariantBroken, match="no order is doubtful"):
-        in_doubt(harness.job)
+        look_up_doubtful(harness.job)
     with pytest.raises(InvariantBroken, match="no order at work to doubt"):
         doubted(harness.job, None, harness.around)
 

@@ -18,9 +18,9 @@ from hedgerow.strategy.hedging.orders import (
     Step,
     Surroundings,
     elapsed,
-    in_doubt,
     in_other_units,
     lead_price,
+    look_up_doubtful,
     naked_quantity,
     overdue_doubt,
     place,
@@ -134,7 +134,7 @@ def lead(job: HedgeExecution, around: Surroundings) -> Step:
     left.
     """
     if job.doubtful:
-        return in_doubt(job)
+        return look_up_doubtful(job)
     job = _heeding(job, around)
     if job.lead_done or short_ahead(job, around):
         return follow(job, around)
@@ -365,7 +365,7 @@ def naked(job: HedgeExecution, around: Surroundings) -> Step:
         return finish(replace(job, detail=SHORT_GONE), around)
     due = overdue_doubt(job, around.at)
     if due is not None:
-        return in_doubt(due)
+        return look_up_doubtful(due)
     if job.retry_at is not None and around.at < job.retry_at:
         return Step(job=job, pause_seconds=NAKED_RETRY_SECONDS)
     if job.kind is not ExecutionKind.OPEN:
@@ -416,7 +416,7 @@ def trim(job: HedgeExecution, around: Surroundings) -> Step:
 def finish(job: HedgeExecution, around: Surroundings) -> Step:
     """End the job: ``HEDGED`` while a short is left of it, else ``FLAT``; not while an order may still land."""
     if job.doubtful:
-        return in_doubt(job)
+        return look_up_doubtful(job)
     ended = replace(tracked(job, around), state=_end(job, around), working=None)
     return Step(job=ended)
 

@@ -1,4 +1,4 @@
-"""Cells of the machine's table: each takes the job after an event and returns the next step."""
+"""Reactions of the two-leg machine to events, where they are more than one action of ``actions`` or ``maker``."""
 
 from typing import TypeAlias
 
@@ -9,51 +9,37 @@ from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.execution import DoubtfulOrder, ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, RejectKind, TimeInForce
-from hedgerow.strategy.hedging import actions as moves
-from hedgerow.strategy.hedging import maker as resting
-from hedgerow.strategy.hedging.orders import Step, Surroundings, elapsed, in_doubt
+from hedgerow.strategy.hedging import actions, maker
+from hedgerow.strategy.hedging.orders import Step, Surroundings, elapsed
 
 __all__ = [
     "Happening",
-    "after_doubt",
     "after_follow",
     "after_lead",
     "after_resting",
-    "cancel",
-    "cancel_again",
     "cancel_refused",
     "doubt_again",
     "doubted",
+    "fell_short",
     "filled",
     "follow",
-    "follow_rejected",
     "landed",
-    "lead",
     "lead_rejected",
-    "look_up_doubtful",
-    "naked",
-    "prepare",
+    "prepare_in_time",
     "prepared",
     "refusal",
     "refused_preparation",
     "repair",
-    "resolve",
     "resolve_again",
-    "rest_on",
     "resting_refused",
-    "still_naked",
     "still_working",
     "top_up_failed",
-    "top_up_unknown",
     "topped_up",
-    "unwind",
     "unwind_again",
-    "wait_for_preparation",
 ]
 
 RESOLVE_RETRY_SECONDS = 0.2
 SLOWEST_RESOLVE_RETRY_SECONDS = 5.0
-PREPARATION_RETRY_SECONDS = 1.0
 PREPARATION_PATIENCE_SECONDS = 60.0
 
 Happening: TypeAlias = (
@@ -87,40 +73,27 @@ def prepared(job: HedgeExecution, event: Happening, around: Surroundings) -> Ste
     """Go on to the next preparation, or begin to lead; a leverage that is not the planned one ends the job."""
     if isinstance(event, ev.LeverageSet) and event.leverage != job.plan.leverage:
         detail = f"the leverage is {event.leverage}x, not {job.plan.leverage}x"
-        return moves.finish(replace(job, detail=detail), around)
-    return moves.prepare(replace(job, pending=job.pending[1:], stage_since=around.at), around)
+        return actions.finish(replace(job, detail=detail), around)
+    return actions.prepare(replace(job, pending=job.pending[1:], stage_since=around.at), around)
 
 
-def prepare(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+def prepare_in_time(job: HedgeExecution, around: Surroundings) -> Step:
     """Issue the pending preparation again, until patience ends."""
-    del event
     if elapsed(job, around.at) > PREPARATION_PATIENCE_SECONDS:
-        return moves.finish(replace(job, detail="the preparations were not answered in time"), around)
-    return moves.prepare(job, around)
-
-
-def wait_for_preparation(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Wait for a preparation whose outcome is unknown."""
-    del event, around
-    return Step(job=job, pause_seconds=PREPARATION_RETRY_SECONDS)
+        return actions.finish(replace(job, detail="the preparations were not answered in time"), around)
+    return actions.prepare(job, around)
 
 
 def refused_preparation(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
     """End flat: nothing was traded yet."""
-    return moves.finish(replace(job, detail=refusal(event)[1]), around)
-
-
-def lead(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Place the next leading slice, when it may be placed."""
-    del event
-    return moves.lead(job, around)
+    return actions.finish(replace(job, detail=refusal(event)[1]), around)
 
 
 def after_lead(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
     """Follow what the slice filled, or try the slice again."""
     if filled(event):
-        return moves.follow(replace(_slice_done(job), stage_since=around.at), around)
-    return Step(job=job, pause_seconds=moves.retry_seconds(job))
+        return actions.follow(replace(_slice_done(job), stage_since=around.at), around)
+    return Step(job=job, pause_seconds=actions.retry_seconds(job))
 
 
 def lead_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
@@ -129,8 +102,8 @@ def lead_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -
     if reject is RejectKind.FILTER and around.regridded:
         return Step(job=replace(job, refusals=0))
     if reject is RejectKind.PRICE:
-        return Step(job=job, pause_seconds=moves.retry_seconds(job))
-    return moves.follow(replace(job, lead_done=True, detail=detail), around)
+        return Step(job=job, pause_seconds=actions.retry_seconds(job))
+    return actions.follow(replace(job, lead_done=True, detail=detail), around)
 
 
 def _slice_done(job: HedgeExecution) -> HedgeExecution:
@@ -138,126 +111,75 @@ def _slice_done(job: HedgeExecution) -> HedgeExecution:
     return replace(job, resting_since=None, maker_over=False)
 
 
-def rest_on(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Watch the resting order, or take it out of the book."""
-    del event
-    return resting.rest_on(job, around)
-
-
 def after_resting(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
     """Follow what rested and filled; of nothing, put the slice at the touch again, or take it."""
     if filled(event):
         whole = isinstance(event, ev.OrderEnded) and event.status is OrderStatus.FILLED
-        return moves.follow(replace(_slice_done(job) if whole else job, stage_since=around.at), around)
-    pause = moves.RETRY_SECONDS if job.state is ExecutionState.RESTING else 0.0
+        return actions.follow(replace(_slice_done(job) if whole else job, stage_since=around.at), around)
+    pause = actions.RETRY_SECONDS if job.state is ExecutionState.RESTING else 0.0
     return Step(job=replace(job, state=ExecutionState.LEADING), pause_seconds=pause)
 
 
-def resting_refused(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+def resting_refused(job: HedgeExecution, around: Surroundings) -> Step:
     """Take the slice that may not rest: a refusal of post-only orders is none of taker ones."""
-    del event
     return Step(
         job=replace(job, state=ExecutionState.LEADING, maker_over=True, stage_since=around.at),
-        pause_seconds=moves.RETRY_SECONDS,
+        pause_seconds=actions.RETRY_SECONDS,
     )
 
 
-def cancel(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Ask for the cancellation, again if need be."""
-    del event, around
-    return resting.cancel(job)
-
-
-def cancel_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Wait before the cancellation is asked for again."""
-    del event, around
-    return Step(job=job, pause_seconds=RESOLVE_RETRY_SECONDS)
-
-
-def cancel_refused(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+def cancel_refused(job: HedgeExecution) -> Step:
     """Find out whether there is anything left to cancel."""
-    del event, around
     resolving = replace(job, state=ExecutionState.RESOLVING, resume=job.state)
     return Step(job=resolving, pause_seconds=RESOLVE_RETRY_SECONDS)
 
 
-def still_working(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+def still_working(job: HedgeExecution, around: Surroundings) -> Step:
     """Cancel an order that rests; look again at one that cannot."""
     if job.working and job.working.order.time_in_force is TimeInForce.GTX:
-        return resting.cancel(job)
-    return resolve_again(job, event, around)
+        return maker.cancel(job)
+    return resolve_again(job, around)
 
 
-def follow(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+def follow(job: HedgeExecution, around: Surroundings) -> Step:
     """Bring the other leg up to the leading one, or trim on."""
-    del event
-    return moves.trim(job, around) if job.kind is ExecutionKind.TRIM else moves.follow(job, around)
+    return actions.trim(job, around) if job.kind is ExecutionKind.TRIM else actions.follow(job, around)
 
 
 def after_follow(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
     """Go on when the leg caught up, else repair it."""
     if filled(event):
-        return follow(job, event, around)
-    return moves.fell_short(job, around, None, "nothing filled")
+        return follow(job, around)
+    return actions.fell_short(job, around, None, "nothing filled")
 
 
-def follow_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Repair the following leg by what its refusal asks for."""
-    return moves.fell_short(job, around, *refusal(event))
+def fell_short(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+    """Repair the following leg, or wait before the next try, by what the refusal asks for."""
+    return actions.fell_short(job, around, *refusal(event))
 
 
-def repair(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+def repair(job: HedgeExecution, around: Surroundings) -> Step:
     """Follow again with wider caps, or ask for the margin transfer again."""
-    return moves.top_up_again(job, around) if job.pending else follow(job, event, around)
+    return actions.top_up_again(job, around) if job.pending else follow(job, around)
 
 
-def top_up_unknown(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Wait before the margin transfer is asked for again under its id."""
-    del event, around
-    return Step(job=job, pause_seconds=moves.RETRY_SECONDS)
-
-
-def topped_up(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+def topped_up(job: HedgeExecution, around: Surroundings) -> Step:
     """Follow again: the margin arrived."""
-    return follow(replace(job, pending=()), event, around)
+    return follow(replace(job, pending=()), around)
 
 
 def top_up_failed(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
     """Take back what cannot be hedged: there is no margin."""
-    return moves.give_up_following(replace(job, pending=(), detail=refusal(event)[1]), around)
-
-
-def unwind(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Reverse the unhedged part of the leading leg."""
-    del event
-    return moves.unwind(job, around)
+    return actions.give_up_following(replace(job, pending=(), detail=refusal(event)[1]), around)
 
 
 def unwind_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
     """Wait before the reversal is tried again, or end without it."""
-    return moves.unwind_again(job, around, refusal(event)[0])
+    return actions.unwind_again(job, around, refusal(event)[0])
 
 
-def naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Keep trying to get the legs equal, with wider caps."""
-    del event
-    return moves.naked(job, around)
-
-
-def still_naked(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Wait before the next try."""
-    return moves.fell_short(job, around, *refusal(event))
-
-
-def resolve(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Look the order up."""
-    del event, around
-    return moves.resolve(job)
-
-
-def resolve_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+def resolve_again(job: HedgeExecution, around: Surroundings) -> Step:
     """Wait before the order is looked up again: the later, the longer it has been unknown."""
-    del event
     pause = max(RESOLVE_RETRY_SECONDS, elapsed(job, around.at) / 10)
     return Step(job=job, pause_seconds=min(pause, SLOWEST_RESOLVE_RETRY_SECONDS))
 
@@ -271,39 +193,25 @@ def doubted(job: HedgeExecution, event: Happening, around: Surroundings) -> Step
     state = job.resume or ExecutionState.LEADING
     aside = replace(job, state=state, resume=None, working=None, working_filled=ZERO, doubtful=(*job.doubtful, doubt))
     if state is ExecutionState.NAKED:
-        return moves.naked(aside, around)
+        return actions.naked(aside, around)
     if state is ExecutionState.UNWINDING:
-        return moves.unwind(aside, around)
+        return actions.unwind(aside, around)
     if state in {ExecutionState.FOLLOWING, ExecutionState.REPAIRING}:
-        return follow(aside, None, around)
-    return moves.lead(replace(aside, state=ExecutionState.LEADING), around)
+        return follow(aside, around)
+    return actions.lead(replace(aside, state=ExecutionState.LEADING), around)
 
 
-def look_up_doubtful(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Look the oldest doubtful order up."""
-    del event, around
-    return in_doubt(job)
-
-
-def doubt_again(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+def doubt_again(job: HedgeExecution, around: Surroundings) -> Step:
     """Wait before the next doubtful order is looked up."""
-    del event
     pause = min(max(RESOLVE_RETRY_SECONDS, elapsed(job, around.at) / 10), SLOWEST_RESOLVE_RETRY_SECONDS)
     return Step(job=replace(job, doubtful=(*job.doubtful[1:], *job.doubtful[:1])), pause_seconds=pause)
 
 
-def landed(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+def landed(job: HedgeExecution) -> Step:
     """Take a doubtful order that is at work now out of its book, or find out how it ends."""
-    del event, around
     first, *others = job.doubtful
     resume = ExecutionState.LEADING if first.command.order.time_in_force is TimeInForce.GTX else job.resume
     at_work = replace(job, working=first.command, working_filled=ZERO, doubtful=tuple(others), resume=resume)
     if first.command.order.time_in_force is TimeInForce.GTX:
-        return resting.cancel(at_work)
+        return maker.cancel(at_work)
     return Step(job=replace(at_work, state=ExecutionState.RESOLVING), resolve=first.command.order)
-
-
-def after_doubt(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
-    """Go on with what the doubtful order did, or did not do."""
-    del event
-    return moves.after_doubt(job, around)

@@ -9,6 +9,8 @@ hedged in time is unwound; what cannot be unwound stays ``NAKED``, alarms, and k
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import wraps
+from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,10 +30,17 @@ from hedgerow.domain.execution import (
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import Reason
-from hedgerow.strategy.hedging import cells
+from hedgerow.strategy.hedging import actions, cells, maker
 from hedgerow.strategy.hedging.cells import Happening
 from hedgerow.strategy.hedging.maker import WATCH_SECONDS
-from hedgerow.strategy.hedging.orders import Step, Surroundings, in_other_units, tracked, with_fill
+from hedgerow.strategy.hedging.orders import (
+    Step,
+    Surroundings,
+    in_other_units,
+    look_up_doubtful,
+    tracked,
+    with_fill,
+)
 
 __all__ = [
     "OTHER_UNITS_DETAIL",
@@ -66,6 +75,7 @@ class Signal(StrEnum):
     CANCEL_REFUSED = "cancellation refused"
 
 
+PREPARATION_RETRY_SECONDS = 1.0
 OTHER_UNITS_DETAIL = "prices are those of another unit of the coin than the trade counts in, so no order is sent"
 
 _WAITING = {
@@ -80,10 +90,14 @@ _LOOKED_UP = {ExecutionState.RESOLVING, ExecutionState.IN_DOUBT}
 _ORDER_EVENTS = (ev.OrderAccepted, ev.OrderProgressed, ev.OrderEnded, ev.OrderOutcomeUnknown)
 
 
+Action: TypeAlias = Callable[[HedgeExecution, Happening, Surroundings], Step]
+"""Takes the job after an event to its next step."""
+
+
 class Transition(Struct, frozen=True):
     """One cell of the table: what to do, and the states it may lead to."""
 
-    act: Callable[[HedgeExecution, Happening, Surroundings], Step]
+    act: Action
     leads_to: frozenset[ExecutionState]
 
 
@@ -277,107 +291,146 @@ _FROM_LEAD = frozenset({_L, _S, _F, _D}) | _ENDS
 _FROM_FOLLOW = frozenset({_L, _S, _F, _R, _U, _N, _D}) | _ENDS
 
 
-def _rule(act: Callable[[HedgeExecution, Happening, Surroundings], Step], *states: ExecutionState) -> Transition:
+def _rule(act: Action, *states: ExecutionState) -> Transition:
     return Transition(act, frozenset(states))
 
 
+def _without_event(action: Callable[[HedgeExecution, Surroundings], Step]) -> Action:
+    """Return an action that does the same whatever the event was."""
+
+    @wraps(action)
+    def act(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+        del event
+        return action(job, around)
+
+    return act
+
+
+def _of_job(action: Callable[[HedgeExecution], Step]) -> Action:
+    """Return an action for which only the job counts."""
+
+    @wraps(action)
+    def act(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
+        del event, around
+        return action(job)
+
+    return act
+
+
+def _wait(name: str, seconds: float) -> Action:
+    """Return an action that only waits, under a name for the table."""
+
+    def act(job: HedgeExecution) -> Step:
+        return Step(job=job, pause_seconds=seconds)
+
+    act.__name__ = name
+    return _of_job(act)
+
+
+_lead, _follow = _without_event(actions.lead), _without_event(cells.follow)
+_unwind, _naked = _without_event(actions.unwind), _without_event(actions.naked)
+_rest_on, _resting_refused = _without_event(maker.rest_on), _without_event(cells.resting_refused)
+_doubt_again, _after_doubt = _without_event(cells.doubt_again), _without_event(actions.after_doubt)
+_resolve = _of_job(actions.resolve)
+
+
 _TO_RESOLVING = {
-    Signal.UNKNOWN: _rule(cells.resolve, _X),
-    Signal.WORKING: _rule(cells.resolve, _X),
+    Signal.UNKNOWN: _rule(_resolve, _X),
+    Signal.WORKING: _rule(_resolve, _X),
 }
 
 TRANSITIONS: Mapping[ExecutionState, Mapping[Signal, Transition]] = {
     _P: {
-        Signal.TICK: _rule(cells.prepare, _P, _L, _S, _F, *_ENDS),
+        Signal.TICK: _rule(_without_event(cells.prepare_in_time), _P, _L, _S, _F, *_ENDS),
         Signal.PREPARED: _rule(cells.prepared, _P, _L, _S, _F, *_ENDS),
-        Signal.PREPARATION_UNKNOWN: _rule(cells.wait_for_preparation, _P),
+        Signal.PREPARATION_UNKNOWN: _rule(_wait("wait_for_preparation", PREPARATION_RETRY_SECONDS), _P),
         Signal.PREPARATION_REFUSED: _rule(cells.refused_preparation, ExecutionState.FLAT),
     },
     _L: {
-        Signal.TICK: Transition(cells.lead, _FROM_LEAD | {_U, _N}),
+        Signal.TICK: Transition(_lead, _FROM_LEAD | {_U, _N}),
         Signal.FILLED: Transition(cells.after_lead, _FROM_LEAD | {_U, _N}),
         Signal.PARTIAL: Transition(cells.after_lead, _FROM_LEAD | {_U, _N}),
         Signal.NOTHING: Transition(cells.after_lead, _FROM_LEAD),
         Signal.REJECTED: Transition(cells.lead_rejected, _FROM_LEAD | {_U, _N}),
-        Signal.PREPARED: Transition(cells.lead, _FROM_LEAD | {_U, _N}),
-        Signal.PREPARATION_REFUSED: Transition(cells.lead, _FROM_LEAD | {_U, _N}),
+        Signal.PREPARED: Transition(_lead, _FROM_LEAD | {_U, _N}),
+        Signal.PREPARATION_REFUSED: Transition(_lead, _FROM_LEAD | {_U, _N}),
         **_TO_RESOLVING,
     },
     _S: {
-        Signal.TICK: _rule(cells.rest_on, _S, _C),
-        Signal.WORKING: _rule(cells.rest_on, _S, _C),
+        Signal.TICK: _rule(_rest_on, _S, _C),
+        Signal.WORKING: _rule(_rest_on, _S, _C),
         Signal.FILLED: Transition(cells.after_resting, _FROM_LEAD | {_U, _N}),
         Signal.PARTIAL: Transition(cells.after_resting, _FROM_LEAD | {_U, _N}),
         Signal.NOTHING: _rule(cells.after_resting, _L),
-        Signal.REJECTED: _rule(cells.resting_refused, _L),
-        Signal.PREPARED: _rule(cells.rest_on, _S, _C),
-        Signal.PREPARATION_REFUSED: _rule(cells.rest_on, _S, _C),
-        Signal.UNKNOWN: _rule(cells.resolve, _X),
+        Signal.REJECTED: _rule(_resting_refused, _L),
+        Signal.PREPARED: _rule(_rest_on, _S, _C),
+        Signal.PREPARATION_REFUSED: _rule(_rest_on, _S, _C),
+        Signal.UNKNOWN: _rule(_resolve, _X),
     },
     _C: {
-        Signal.TICK: _rule(cells.cancel, _C),
-        Signal.WORKING: _rule(cells.cancel_again, _C),
+        Signal.TICK: _rule(_of_job(maker.cancel), _C),
+        Signal.WORKING: _rule(_wait("wait_for_cancellation", cells.RESOLVE_RETRY_SECONDS), _C),
         Signal.FILLED: Transition(cells.after_resting, _FROM_LEAD | {_U, _N}),
         Signal.PARTIAL: Transition(cells.after_resting, _FROM_LEAD | {_U, _N}),
         Signal.NOTHING: _rule(cells.after_resting, _L),
-        Signal.REJECTED: _rule(cells.resting_refused, _L),
-        Signal.UNKNOWN: _rule(cells.resolve, _X),
-        Signal.CANCEL_REFUSED: _rule(cells.cancel_refused, _X),
+        Signal.REJECTED: _rule(_resting_refused, _L),
+        Signal.UNKNOWN: _rule(_resolve, _X),
+        Signal.CANCEL_REFUSED: _rule(_of_job(cells.cancel_refused), _X),
     },
     _F: {
-        Signal.TICK: Transition(cells.follow, _FROM_FOLLOW),
+        Signal.TICK: Transition(_follow, _FROM_FOLLOW),
         Signal.FILLED: Transition(cells.after_follow, _FROM_FOLLOW),
         Signal.PARTIAL: Transition(cells.after_follow, _FROM_FOLLOW),
         Signal.NOTHING: Transition(cells.after_follow, _FROM_FOLLOW),
-        Signal.REJECTED: Transition(cells.follow_rejected, _FROM_FOLLOW),
+        Signal.REJECTED: Transition(cells.fell_short, _FROM_FOLLOW),
         **_TO_RESOLVING,
     },
     _R: {
-        Signal.TICK: Transition(cells.repair, _FROM_FOLLOW),
+        Signal.TICK: Transition(_without_event(cells.repair), _FROM_FOLLOW),
         Signal.FILLED: Transition(cells.after_follow, _FROM_FOLLOW),
         Signal.PARTIAL: Transition(cells.after_follow, _FROM_FOLLOW),
         Signal.NOTHING: Transition(cells.after_follow, _FROM_FOLLOW),
-        Signal.REJECTED: Transition(cells.follow_rejected, _FROM_FOLLOW),
-        Signal.PREPARED: Transition(cells.topped_up, _FROM_FOLLOW),
-        Signal.PREPARATION_UNKNOWN: _rule(cells.top_up_unknown, _R),
+        Signal.REJECTED: Transition(cells.fell_short, _FROM_FOLLOW),
+        Signal.PREPARED: Transition(_without_event(cells.topped_up), _FROM_FOLLOW),
+        Signal.PREPARATION_UNKNOWN: _rule(_wait("wait_for_margin", actions.RETRY_SECONDS), _R),
         Signal.PREPARATION_REFUSED: Transition(cells.top_up_failed, _FROM_FOLLOW),
         **_TO_RESOLVING,
     },
     _U: {
-        Signal.TICK: Transition(cells.unwind, _FROM_FOLLOW),
-        Signal.FILLED: Transition(cells.unwind, _FROM_FOLLOW),
-        Signal.PARTIAL: Transition(cells.unwind, _FROM_FOLLOW),
+        Signal.TICK: Transition(_unwind, _FROM_FOLLOW),
+        Signal.FILLED: Transition(_unwind, _FROM_FOLLOW),
+        Signal.PARTIAL: Transition(_unwind, _FROM_FOLLOW),
         Signal.NOTHING: _rule(cells.unwind_again, _U),
         Signal.REJECTED: _rule(cells.unwind_again, _U, _D, *_ENDS),
         **_TO_RESOLVING,
     },
     _N: {
-        Signal.TICK: _rule(cells.naked, _N, _D, *_ENDS),
-        Signal.FILLED: _rule(cells.naked, _N, _D, *_ENDS),
-        Signal.PARTIAL: _rule(cells.naked, _N, _D, *_ENDS),
-        Signal.NOTHING: _rule(cells.still_naked, _N, _D, *_ENDS),
-        Signal.REJECTED: _rule(cells.still_naked, _N, _D, *_ENDS),
+        Signal.TICK: _rule(_naked, _N, _D, *_ENDS),
+        Signal.FILLED: _rule(_naked, _N, _D, *_ENDS),
+        Signal.PARTIAL: _rule(_naked, _N, _D, *_ENDS),
+        Signal.NOTHING: _rule(cells.fell_short, _N, _D, *_ENDS),
+        Signal.REJECTED: _rule(cells.fell_short, _N, _D, *_ENDS),
         **_TO_RESOLVING,
     },
     _X: {
-        Signal.TICK: _rule(cells.resolve, _X),
-        Signal.UNKNOWN: _rule(cells.resolve_again, _X),
+        Signal.TICK: _rule(_resolve, _X),
+        Signal.UNKNOWN: _rule(_without_event(cells.resolve_again), _X),
         Signal.DOUBTFUL: Transition(cells.doubted, _FROM_FOLLOW),
-        Signal.WORKING: _rule(cells.still_working, _X, _C),
+        Signal.WORKING: _rule(_without_event(cells.still_working), _X, _C),
         Signal.FILLED: Transition(_resolved, _FROM_FOLLOW),
         Signal.PARTIAL: Transition(_resolved, _FROM_FOLLOW),
         Signal.NOTHING: Transition(_resolved, _FROM_FOLLOW),
         Signal.REJECTED: Transition(_resolved, _FROM_FOLLOW),
     },
     _D: {
-        Signal.TICK: _rule(cells.look_up_doubtful, _D),
-        Signal.UNKNOWN: _rule(cells.doubt_again, _D),
-        Signal.DOUBTFUL: _rule(cells.doubt_again, _D),
-        Signal.WORKING: _rule(cells.landed, _C, _X),
-        Signal.FILLED: Transition(cells.after_doubt, _FROM_FOLLOW),
-        Signal.PARTIAL: Transition(cells.after_doubt, _FROM_FOLLOW),
-        Signal.NOTHING: Transition(cells.after_doubt, _FROM_FOLLOW),
-        Signal.REJECTED: Transition(cells.after_doubt, _FROM_FOLLOW),
+        Signal.TICK: _rule(_of_job(look_up_doubtful), _D),
+        Signal.UNKNOWN: _rule(_doubt_again, _D),
+        Signal.DOUBTFUL: _rule(_doubt_again, _D),
+        Signal.WORKING: _rule(_of_job(cells.landed), _C, _X),
+        Signal.FILLED: Transition(_after_doubt, _FROM_FOLLOW),
+        Signal.PARTIAL: Transition(_after_doubt, _FROM_FOLLOW),
+        Signal.NOTHING: Transition(_after_doubt, _FROM_FOLLOW),
+        Signal.REJECTED: Transition(_after_doubt, _FROM_FOLLOW),
     },
     ExecutionState.HEDGED: {},
     ExecutionState.FLAT: {},

@@ -25,9 +25,9 @@ __all__ = [
     "cap_bps",
     "elapsed",
     "fresh_touch",
-    "in_doubt",
     "in_other_units",
     "lead_price",
+    "look_up_doubtful",
     "naked_quantity",
     "ordered",
     "overdue_doubt",
@@ -146,10 +146,10 @@ def place(
     quantity = split(instrument, quantity, max(limit, touch), job.limits.max_order_usd)
     due = overdue_doubt(job, around.at)
     if due is not None:
-        return in_doubt(due)
+        return look_up_doubtful(due)
     taken = ordered(job, market, side, quantity, _order_price(instrument, side, quantity, limit))
     doubled = isinstance(taken.command, PlaceOrder) and _would_add_to_doubt(job, taken.command)
-    return in_doubt(job) if doubled else taken
+    return look_up_doubtful(job) if doubled else taken
 
 
 def ordered(
@@ -369,7 +369,7 @@ def _filled_whole(job: HedgeExecution, command: PlaceOrder) -> HedgeExecution:
     return replace(filled, perp=replace(filled.perp, filled=min(filled.perp.filled, most)))
 
 
-def in_doubt(job: HedgeExecution) -> Step:
+def look_up_doubtful(job: HedgeExecution) -> Step:
     """Look the oldest doubtful order up; nothing is sent meanwhile.
 
     Raises:
