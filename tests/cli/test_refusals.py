@@ -161,6 +161,15 @@ def test_a_damaged_paper_account_is_refused_and_kept(shell: Shell, place: Path) 
         (["run", "--paper", "--venue-clock"], "--venue-clock follows hedgerow emulator"),
         (["run", "--once"], "hedgerow demo"),
         (["scan", "--ma-periods", "1001"], "--ma-periods is 1001; allowed"),
+        (
+            ["config", "max_age"],
+            "there is no such setting; the nearest one is position_management.max_position_age_hours",
+        ),
+        (
+            ["config", "funding_apr"],
+            "the nearest ones are funding_rate_strategy.min_funding_apr and funding_rate_strategy.exit_funding_apr",
+        ),
+        (["config", "xyzzy"], "config xyzzy: there is no such setting; hedgerow config lists those there are"),
         (["adopt"], "Missing argument 'SYMBOL'"),
         (["run", "--turbo"], "No such option: --turbo"),
         (["farm"], "No such command 'farm'"),

@@ -1,6 +1,5 @@
 """``hedgerow config``: every setting with its present value, default and allowed range; one of them in full."""
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +23,7 @@ from hedgerow.config import Settings, config_table, in_words, render_config
 from hedgerow.config.presets import preset_text
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.settings.rows import FileValue, SettingRow
+from hedgerow.domain.settings.suggestions import nearest_names
 from hedgerow.strategy.policies import load_policy, policy_settings
 from hedgerow.strategy.policy_settings import SECTION
 
@@ -114,11 +114,16 @@ def _named(key: str, rows: list[_Row]) -> list[_Row]:
     ]
     if found:
         return found
-    names = {name: row.name for row in rows for name in (row.setting.key, row.name)} | {
-        row.setting.section: row.setting.section for row in rows
-    }
-    nearest = get_close_matches(key, names, n=1, cutoff=0.0)[0]
-    raise ConfigError(f"config {key}: there is no such setting; the nearest one is {names[nearest]}")
+    sections = dict.fromkeys(row.setting.section for row in rows if row.setting.section)
+    nearest = nearest_names(key, [*sections, *(row.name for row in rows)])
+    raise ConfigError(f"config {key}: there is no such setting; {_suggestion(nearest)}")
+
+
+def _suggestion(names: tuple[str, ...]) -> str:
+    if not names:
+        return "hedgerow config lists those there are"
+    *others, last = names
+    return f"the nearest ones are {', '.join(others)} and {last}" if others else f"the nearest one is {last}"
 
 
 def _document(rows: list[_Row], settings: Settings, *, whole: bool) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, cast
 
@@ -15,6 +14,7 @@ from hedgerow.config.presets import PRESETS, PresetName
 from hedgerow.config.table import SETTINGS
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.settings.rows import SettingRow
+from hedgerow.domain.settings.suggestions import nearest_names
 from hedgerow.strategy.parameters import PolicyValue, StrategyParameters
 from hedgerow.strategy.policy_settings import SECTION as POLICY_SECTION
 
@@ -234,15 +234,14 @@ def _known(section: str, key: str) -> SettingRow:
     shown = _short(f"{section}.{key}" if section else key)
     if key in REPLACED:
         raise ValueError(f"{shown} is not used by Hedgerow: {REPLACED[key]}")
-    raise ValueError(f"unknown key {shown}; the nearest known one is {_nearest(section, key)}")
+    nearest = _nearest(section, key)
+    known = f"the nearest known one is {nearest}" if nearest else "hedgerow config lists those there are"
+    raise ValueError(f"unknown key {shown}; {known}")
 
 
-def _nearest(section: str, key: str) -> str:
-    same_key = [row.name for row in SETTINGS if row.key == key]
-    if same_key:
-        return same_key[0]
+def _nearest(section: str, key: str) -> str | None:
     names = [row.name for row in SETTINGS] + ([] if section else [*SECTIONS, POLICY_SECTION])
-    return get_close_matches(f"{section}.{key}" if section else key, names, n=1, cutoff=0.0)[0]
+    return next(iter(nearest_names(f"{section}.{key}" if section else key, names)), None)
 
 
 def _uncommented(content: Mapping[str, object]) -> dict[str, object]:

@@ -8,12 +8,12 @@ units that the policy gives them.
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from difflib import get_close_matches
 
 import msgspec
 from msgspec import Struct
 
 from hedgerow.domain.settings.rows import SettingRow, setting_rows
+from hedgerow.domain.settings.suggestions import nearest_names
 from hedgerow.strategy.parameters import PolicyValue
 
 __all__ = ["SECTION", "decode_policy_settings", "policy_setting_rows", "settings_class"]
@@ -69,7 +69,7 @@ def decode_policy_settings(declared: type[Struct], given: Mapping[str, PolicyVal
 def _known(key: str, rows: Mapping[str, SettingRow]) -> SettingRow:
     if key in rows:
         return rows[key]
-    nearest = get_close_matches(key, list(rows), n=1, cutoff=0.0)
+    nearest = nearest_names(key, rows)
     known = f"; the nearest known one is {SECTION}.{nearest[0]}" if nearest else ""
     raise ValueError(f"unknown key {SECTION}.{key}{known}")
 

@@ -157,6 +157,10 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(content: bytes, un
     assert refusal.endswith(nearest)
 
 
+def test_an_unknown_key_that_is_like_no_other_is_refused_without_a_nearest_one() -> None:
+    assert _refusal(b'{"xyzzy": 1}') == "unknown key xyzzy; hedgerow config lists those there are"
+
+
 @pytest.mark.parametrize(
     ("section", "key", "instead"),
     [
