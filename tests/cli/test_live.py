@@ -388,7 +388,7 @@ def test_a_clock_to_follow_must_be_an_emulators(shell: Shell, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--paper", "--dry-run"], "--paper and --dry-run are two different bots"),
+        (["--paper", "--dry-run"], "--paper and --dry-run are different bots"),
         (["--speed", "2"], "--speed belongs to --paper"),
         (["--dry-run", "--seed", "2"], "--seed belongs to --paper"),
         (["--usdt", "500"], "--usdt belongs to --paper or --dry-run"),

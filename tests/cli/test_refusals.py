@@ -154,7 +154,7 @@ def test_a_damaged_paper_account_is_refused_and_kept(shell: Shell, place: Path) 
         (["run", "--ma-periods", "many"], "Invalid value for '--ma-periods'"),
         (["run", "--paper", "--speed", "fast"], "--speed fast: allowed are max or a positive number"),
         (["run", "--paper", "--usdt", "0"], "--usdt 0: allowed is a number from 1"),
-        (["run", "--paper", "--dry-run"], "--paper and --dry-run are two different bots"),
+        (["run", "--paper", "--dry-run"], "--paper and --dry-run are different bots"),
         (["run", "--speed", "max"], "--speed belongs to --paper"),
         (["run", "--usdt", "500"], "--usdt belongs to --paper or --dry-run"),
         (["run", "--dry-run", "--seed", "2"], "--seed belongs to --paper"),

@@ -17,6 +17,7 @@ from hedgerow.cli.arguments import time_option
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import (
     ConfigOption,
+    DemoOption,
     DryRunOption,
     HomeOption,
     JsonOption,
@@ -30,13 +31,11 @@ from hedgerow.cli.common import (
     write_text,
 )
 from hedgerow.cli.tables import Column, show_table
-from hedgerow.config import Home
-from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.books.matching import AuditLine, MatchStatus
 from hedgerow.dashboard.books.report import CSV_COLUMNS, BooksReport, Row, as_json, csv_rows
 from hedgerow.dashboard.books.statement import HedgeStatement
 from hedgerow.domain.errors import ConfigError
-from hedgerow.domain.formats import full_amount, signed_amount, signed_full, utc_minute
+from hedgerow.domain.formats import full_amount, signed_amount, signed_full, utc_minute, utc_second
 from hedgerow.domain.money import plain
 
 __all__ = ["books", "show_books"]
@@ -88,9 +87,7 @@ def books(  # noqa: PLR0913 - a command names every option
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Use the log of a demo kept with --home; no exchange is read.")
-    ] = (False),
+    demo: DemoOption = False,
     since: Annotated[
         str | None, typer.Option("--since", metavar="DATE", help="Leave out hedges that ended before it.")
     ] = None,
@@ -103,7 +100,7 @@ def books(  # noqa: PLR0913 - a command names every option
     json: JsonOption = None,
 ) -> int:
     """Show the result of each hedge and compare the log with the exchange, line by line. Exit code 1: they differ."""
-    place = _home(home, paper=paper, dry_run=dry_run, demo=demo)
+    place = home_of(home, paper=paper, dry_run=dry_run, demo=demo)
     first = time_option("--since", since) if since else None
     refuse_unwritable("--json", json)
     if csv is not None and csv.suffix == CSV_SUFFIX:
@@ -121,15 +118,6 @@ def books(  # noqa: PLR0913 - a command names every option
     if not is_stdout(json):
         show_books(report)
     return ExitCode.DONE if report.agrees else ExitCode.FAILED
-
-
-def _home(folder: Path, *, paper: bool, dry_run: bool, demo: bool) -> Home:
-    place = home_of(folder, paper=paper, dry_run=dry_run)
-    if not demo:
-        return place
-    if paper or dry_run:
-        raise ConfigError("--demo is a bot of its own: give it alone")
-    return Home(folder=place.folder, mode=HomeMode.DEMO)
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -248,11 +236,7 @@ def _line_row(line: AuditLine) -> list[str]:
     sides = ["" if part is None else plain(part) for part in (line.log_amount, line.venue_amount)]
     what = f"{line.kind.value} {line.symbol}".strip()
     remark = "; ".join(text for text in (line.label, line.detail) if text)
-    return [_second(line.at), what, f"{line.wallet}:{line.asset}", *sides, line.standing.value, line.key, remark]
-
-
-def _second(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}"
+    return [utc_second(line.at), what, f"{line.wallet}:{line.asset}", *sides, line.standing.value, line.key, remark]
 
 
 # --- CSV -------------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from hedgerow.domain.run_identity import RunIdentity
 
 __all__ = [
     "ConfigOption",
+    "DemoOption",
     "DryRunOption",
     "HomeOption",
     "JsonOption",
@@ -57,6 +58,7 @@ JsonOption = Annotated[
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Use the dry run's own position, log and state.")]
 PaperOption = Annotated[bool, typer.Option("--paper", help="Use the paper bot and the home folder's own exchange.")]
+DemoOption = Annotated[bool, typer.Option("--demo", help="Use the files of hedgerow demo --home; no exchange is read.")]
 MaPeriodsOption = Annotated[
     int | None,
     typer.Option("--ma-periods", metavar="N", help="Settled rates in the moving average, instead of the file's."),
@@ -74,19 +76,24 @@ PresetOption = Annotated[
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
-def home_of(folder: Path, *, paper: bool = False, dry_run: bool = False) -> Home:
+MODES = {"--paper": HomeMode.PAPER, "--dry-run": HomeMode.DRY_RUN, "--demo": HomeMode.DEMO}
+
+
+def home_of(folder: Path, *, paper: bool = False, dry_run: bool = False, demo: bool = False) -> Home:
     """Return the home in ``folder``, which need not be there yet.
 
     Raises:
         ConfigError: the path is a file, it may not be read, or two bots are named at once.
     """
-    if paper and dry_run:
-        raise ConfigError("--paper and --dry-run are two different bots: give one of them")
+    named = {"--paper": paper, "--dry-run": dry_run, "--demo": demo}
+    given = [option for option, chosen in named.items() if chosen]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)} are different bots: give one of them")
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--home {folder}: is a file; allowed is a folder, or a name that does not exist yet")
     if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
         raise ConfigError(f"--home {folder}: you have no permission to read this folder")
-    return Home(folder=folder, mode=_mode(paper=paper, dry_run=dry_run))
+    return Home(folder=folder, mode=MODES[given[0]] if given else HomeMode.LIVE)
 
 
 def others_here(home: Home) -> str:
@@ -96,12 +103,6 @@ def others_here(home: Home) -> str:
     others = [Home(folder=home.folder, mode=mode) for mode in flags if mode is not home.mode]
     found = [flags[other.mode] for other in others if other.events.exists()]
     return f" ({'; '.join(found)} has run here)" if found else ""
-
-
-def _mode(*, paper: bool, dry_run: bool) -> HomeMode:
-    if paper:
-        return HomeMode.PAPER
-    return HomeMode.DRY_RUN if dry_run else HomeMode.LIVE
 
 
 def say(text: str, *, style: str | None = None, hanging: int = 4) -> None:

@@ -164,9 +164,8 @@ def _observers(plan: DemoPlan, stack: ExitStack, how: _Output) -> tuple[Observer
 
 def _remove_old_files(place: Home) -> None:
     """Remove what an earlier demo left in this folder; the live bot's files have other names."""
-    for path in (place.events, place.state, place.log):
-        for leftover in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-            leftover.unlink(missing_ok=True)
+    for leftover in (*place.event_files, place.state, place.log):
+        leftover.unlink(missing_ok=True)
 
 
 def _show(result: RunReport) -> None:

@@ -19,6 +19,7 @@ from hedgerow.app.session import read_settings
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import (
     ConfigOption,
+    DemoOption,
     DryRunOption,
     HomeOption,
     JsonOption,
@@ -30,11 +31,12 @@ from hedgerow.cli.common import (
     write_json,
 )
 from hedgerow.clock import SystemClock
-from hedgerow.config import Home, HomeMode
+from hedgerow.config import Home
 from hedgerow.dashboard.bot_state import BotState, ProcessState, Severity
 from hedgerow.dashboard.status_document import status_document
 from hedgerow.dashboard.status_lines import BotView, StatusLine, status_lines
 from hedgerow.domain.errors import ConfigError, StoreError
+from hedgerow.domain.formats import utc_second
 from hedgerow.domain.run_identity import RunIdentity
 
 __all__ = ["exit_of", "status"]
@@ -52,7 +54,7 @@ def status(  # noqa: PLR0913 - one parameter per option
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
-    demo: Annotated[bool, typer.Option("--demo", help="Use the files of hedgerow demo --home.")] = False,
+    demo: DemoOption = False,
     watch: Annotated[bool, typer.Option("--watch", help="Refresh every two seconds, until Ctrl-C.")] = False,
     json: JsonOption = None,
 ) -> int:
@@ -61,11 +63,7 @@ def status(  # noqa: PLR0913 - one parameter per option
     Reads the log without writing anything, also while the bot runs and from a read-only disk. Exit codes: 0 a bot runs
     and is well, 1 none runs, or it cannot read the exchange, or a leg is naked, 3 openings are halted.
     """
-    place = home_of(home, paper=paper, dry_run=dry_run)
-    if demo:
-        if paper or dry_run:
-            raise ConfigError("--demo, --paper and --dry-run are different bots: give one of them")
-        place = Home(folder=place.folder, mode=HomeMode.DEMO)
+    place = home_of(home, paper=paper, dry_run=dry_run, demo=demo)
     if watch and (json is not None or not sys.stdout.isatty()):
         raise ConfigError("--watch draws on a terminal: not together with --json, nor into a file or a pipe")
     identity = identity_of(place, read_settings(place, config))
@@ -137,6 +135,6 @@ async def _watched(place: Home, identity: RunIdentity) -> None:
                     body = _drawn(look.view, _of_the_run(look.view, identity))
             except StoreError as error:
                 body = Text(str(error))
-            at = f"{clock.now():%Y-%m-%d %H:%M:%S} UTC, every {WATCH_SECONDS:g} s; Ctrl-C ends"
+            at = f"{utc_second(clock.now())} UTC, every {WATCH_SECONDS:g} s; Ctrl-C ends"
             live.update(Group(body, Text(at, style="dim")), refresh=True)
             await clock.sleep(WATCH_SECONDS)

@@ -11,7 +11,7 @@ __all__ = ["Home", "HomeMode"]
 
 
 class HomeMode(StrEnum):
-    """Which of a folder's bots is meant; the value is the mark in its file names."""
+    """Which of a folder's bots it is; the value is the suffix of its file names."""
 
     LIVE = ""
     PAPER = "-paper"
@@ -46,6 +46,11 @@ class Home(Struct, frozen=True, kw_only=True):
         return self.folder / f"hedgerow{self.mode.value}.db"
 
     @property
+    def event_files(self) -> tuple[Path, ...]:
+        """The event log, and the two files that SQLite keeps next to it."""
+        return tuple(self.events.with_name(f"{self.events.name}{ending}") for ending in ("", "-wal", "-shm"))
+
+    @property
     def exchange(self) -> Path:
         """The emulated exchange of a paper bot or a dry run."""
         return self.folder / f"hedgerow{self.mode.value}.exchange"
@@ -62,17 +67,17 @@ class Home(Struct, frozen=True, kw_only=True):
 
     @property
     def heartbeat(self) -> Path:
-        """The running bot's sign of life."""
+        """The running bot's heartbeat."""
         return self.folder / f"hedgerow{self.mode.value}.heartbeat"
 
     @property
     def outlook(self) -> Path:
-        """What the running bot sees: prices, result, distances, next payment."""
+        """What the running bot has read: prices, result, distances, next payment."""
         return self.folder / f"hedgerow{self.mode.value}.outlook.json"
 
     @property
     def watchdog(self) -> Path:
-        """What the watchdog saw and did."""
+        """The watchdog's own log."""
         return self.folder / f"hedgerow{self.mode.value}.watchdog.log"
 
     def prepare(self) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from hedgerow.dashboard.wrapping import wrapped
-from hedgerow.domain.formats import amount
+from hedgerow.domain.formats import amount, utc_minute
 from hedgerow.engine.notices import CycleEnded, Notice
 
 __all__ = ["ProgressObserver"]
@@ -65,7 +65,7 @@ class ProgressObserver:
 
     def _show(self, notice: CycleEnded) -> None:
         done = min(1.0, (notice.at - self._start) / self._span)
-        day, figures = f"{notice.at.astimezone(UTC):%Y-%m-%d %H:%M}", self._figures(notice)
+        day, figures = utc_minute(notice.at), self._figures(notice)
         if self._bar is None:
             text = f"{day} ({done:4.0%}) {figures}"
             lines = wrapped(text, Console(file=self._stream).width) if self._stream.isatty() else [text]

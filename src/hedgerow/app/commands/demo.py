@@ -103,7 +103,7 @@ def _history(data: Path, start: datetime, days: float) -> MarketData:
     market_data = ArchiveMarketData.load(data, start=start, days=days + HELD_BY_HAND / timedelta(days=1))
     if market_data.end <= market_data.start + HELD_BY_HAND:
         raise HistoryError(
-            f"{data}: prices end at {market_data.end:%Y-%m-%d %H:%M} UTC, too soon after --start for the demo"
+            f"{data}: prices end at {utc_minute(market_data.end)} UTC, too soon after --start for the demo"
         )
     return market_data
 

@@ -18,9 +18,6 @@ from hedgerow.strategy.decisions.reconcile import candidate_of
 
 __all__ = ["Found", "find_position", "set_log_aside"]
 
-COMPANIONS = ("", "-wal", "-shm")
-"""Files that SQLite keeps beside a database."""
-
 
 class Found(Struct, frozen=True, kw_only=True):
     """What the exchange shows of one pair; base units, positive."""
@@ -74,10 +71,9 @@ def set_log_aside(home: Home) -> Path:
     kept = home.events.with_name(f"{home.events.name}.corrupt-{stamp}")
     with AccountLock(venue_access(home).account), LogLock(home.events):
         try:
-            for ending in COMPANIONS:
-                path = home.events.with_name(f"{home.events.name}{ending}")
+            for path in home.event_files:
                 if path.exists():
-                    path.rename(kept.with_name(f"{kept.name}{ending}"))
+                    path.rename(path.with_name(path.name.replace(home.events.name, kept.name, 1)))
         except OSError as error:
             raise StoreError(f"{home.events} cannot be set aside: {error.strerror or error}") from error
     return kept

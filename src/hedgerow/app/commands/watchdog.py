@@ -21,6 +21,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.commands import CancelOrder, PlaceOrder
 from hedgerow.domain.errors import StoreError, VenueError
 from hedgerow.domain.events import Event
+from hedgerow.domain.formats import utc_second
 from hedgerow.domain.instrument import Market
 from hedgerow.engine.runner import StopSignal
 from hedgerow.ports import Clock, Venue
@@ -59,7 +60,7 @@ class WatchdogLog:
         Raises:
             StoreError: it cannot be written.
         """
-        line = f"{self._clock.now():%Y-%m-%d %H:%M:%S} {text}"
+        line = f"{utc_second(self._clock.now())} {text}"
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(f"{line}\n")

@@ -8,6 +8,7 @@ from msgspec import Struct
 from hedgerow.aster import Credentials
 from hedgerow.aster.schema.account_rows import AgentRow
 from hedgerow.domain.errors import VenueError
+from hedgerow.domain.formats import utc_minute
 
 __all__ = ["WHERE", "DoctorFinding", "Severity", "agent_findings", "refused"]
 
@@ -119,6 +120,6 @@ def _expiry(row: AgentRow, now: datetime) -> DoctorFinding | None:
         return None
     if until > now + EXPIRES_SOON:
         return None
-    text = f"agent {row.agent_address} {'expired' if until <= now else 'expires'} at {until:%Y-%m-%d %H:%M} UTC"
+    text = f"agent {row.agent_address} {'expired' if until <= now else 'expires'} at {utc_minute(until)} UTC"
     level = Severity.PROBLEM if until <= now else Severity.WARNING
     return DoctorFinding(subject="key", level=level, text=text, fix=f"renew it at {WHERE}")

@@ -1,7 +1,6 @@
 """The report of a run as one HTML page: no script, no request, readable on a phone and on paper, light and dark."""
 
 from collections.abc import Iterator
-from datetime import UTC
 from decimal import Decimal
 from html import escape
 from importlib.resources import files
@@ -15,7 +14,16 @@ from hedgerow.dashboard.report.report import (
     hold_texts,
     preset_text,
 )
-from hedgerow.domain.formats import amount, duration, percent, seconds, signed_amount, signed_percent, utc_minute
+from hedgerow.domain.formats import (
+    amount,
+    duration,
+    percent,
+    seconds,
+    signed_amount,
+    signed_percent,
+    utc_minute,
+    utc_second,
+)
 from hedgerow.domain.money import plain
 
 __all__ = ["html_page"]
@@ -204,7 +212,7 @@ def _origin(report: RunReport) -> str:
         by_source.setdefault(source, []).append(symbol)
     rows = [(escape(source), escape(", ".join(symbols))) for source, symbols in by_source.items()]
     rows.append(("events, SHA-256", f"<code>{escape(report.events_sha256)}</code>"))
-    rows.append(("ended", f"{report.ended_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"))
+    rows.append(("ended", f"{utc_second(report.ended_at)} UTC"))
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
     facts = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows)
     return _panel("Origin", "", (f"<ul>{notes}</ul>" if notes else "") + f'<dl class="facts">{facts}</dl>')

@@ -78,7 +78,7 @@ def test_a_request_that_was_begun_and_never_answered_is_said_to_go_on(harness: R
 
     answer = harness.ask(bot)
     assert not answer.done
-    assert "the bot has begun it and goes on" in answer.text
+    assert "the bot has begun it and continues" in answer.text
     assert harness.seconds > 600
 
 
@@ -105,7 +105,7 @@ def test_an_interrupted_command_says_whether_the_bot_goes_on(harness: RequestHar
         await harness.clock.sleep(1)
 
     text = harness.ask(bot).text
-    expected = "the bot has begun it and goes on" if begun else "the request was withdrawn, nothing was done"
+    expected = "the bot has begun it and continues" if begun else "the request was withdrawn, nothing was done"
     assert text.startswith("Interrupted: ")
     assert expected in text
 
