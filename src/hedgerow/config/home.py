@@ -37,12 +37,12 @@ class Home(Struct, frozen=True, kw_only=True):
 
     @property
     def log(self) -> Path:
-        """The log in the guide's words."""
+        """The log, in the lines of the guide."""
         return self.folder / f"volume_farming{self.mode.value}.log"
 
     @property
     def events(self) -> Path:
-        """The event log: what is true."""
+        """The event log, from which every other state is computed."""
         return self.folder / f"hedgerow{self.mode.value}.db"
 
     @property
@@ -57,7 +57,7 @@ class Home(Struct, frozen=True, kw_only=True):
 
     @property
     def secrets(self) -> Path:
-        """Variables with the credentials, for those who do not set them in the environment."""
+        """Variables with the credentials, read when the environment does not set them."""
         return self.folder / ".env"
 
     @property
@@ -84,7 +84,7 @@ class Home(Struct, frozen=True, kw_only=True):
         """Create the folder when missing.
 
         Raises:
-            ConfigError: it cannot be created, or is no folder.
+            ConfigError: it cannot be created, or is not a folder.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

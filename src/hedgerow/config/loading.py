@@ -25,7 +25,7 @@ USUAL_MA_PERIODS: Final = 50
 USUAL_LOOP_SECONDS: Final = 60
 """The guide recommends at least this between checks."""
 MOST_OPENINGS: Final = 500
-"""Brackets and braces a configuration may open: far more than any has, and too few to exhaust a parser's stack."""
+"""Brackets and braces a configuration may open: far more than any has, and too few to exhaust the stack of a parser."""
 SHOWN_CHARACTERS: Final = 40
 """Longest part of a wrong value that an error line repeats."""
 REPLACED: Final[Mapping[str, str]] = {
@@ -39,12 +39,12 @@ REPLACED: Final[Mapping[str, str]] = {
     "min_hold_days": "use position_management.better_opportunity_min_hours",
     "rotation_min_apr_gain": "use position_management.better_opportunity_apr_points",
 }
-"""Keys of earlier bots of the guide's family, and what stands in their place."""
+"""Keys of earlier bots of the guide's family, and what replaces them."""
 SECTIONS: Final = tuple(dict.fromkeys(setting.section for setting in SETTINGS if setting.section))
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What the bot runs with, and what its user should be told about it."""
+    """What the bot runs with, and what its user should know about it."""
 
     parameters: StrategyParameters
     source: Path | None
@@ -163,7 +163,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f'"{_short(key)}" stands twice in one object')
+            raise ValueError(f'"{_short(key)}" occurs twice in one object')
         found[key] = value
     return found
 
@@ -172,15 +172,15 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _parameters(document: Mapping[str, object]) -> StrategyParameters:
-    groups: dict[str, object] = {}
+    sections: dict[str, object] = {}
     for key, value in _uncommented(document).items():
         if key in SECTIONS:
-            groups[key] = _group(key, value)
+            sections[key] = _section(key, value)
         elif key == POLICY_SECTION:
-            groups[key] = _policy_settings(value)
+            sections[key] = _policy_settings(value)
         else:
-            groups[key] = _accepted(_known("", key), value)
-    parameters = replace(StrategyParameters(), **groups)
+            sections[key] = _accepted(_known("", key), value)
+    parameters = replace(StrategyParameters(), **sections)
     limits = parameters.execution
     if limits.max_cap_bps < limits.price_cap_bps:
         raise ValueError(
@@ -192,7 +192,7 @@ def _parameters(document: Mapping[str, object]) -> StrategyParameters:
     return parameters
 
 
-def _group(section: str, content: object) -> Struct:
+def _section(section: str, content: object) -> Struct:
     if not isinstance(content, dict):
         raise ValueError(f"{section} is {_shown(content)}; allowed: an object of keys")  # noqa: TRY004 - as above
     fields: dict[str, object] = {}

@@ -129,7 +129,7 @@ def test_an_empty_object_and_a_byte_order_mark_are_fine() -> None:
         (b'{"policy": 1e99999999999999999999}', "not JSON: a number is too long to be read"),
         (b'{"execution": 3}', "execution is 3; allowed: an object of keys"),
         (b'{"execution": null}', "execution is null; allowed: an object of keys"),
-        (b'{"execution": {}, "execution": {}}', '"execution" stands twice in one object'),
+        (b'{"execution": {}, "execution": {}}', '"execution" occurs twice in one object'),
         (
             b'{"capital_management": {"capital_fraction": ' + b"9" * 5000 + b"}}",
             f"capital_management.capital_fraction is {'9' * 40}...; allowed: a number above 0 and at most 1",
