@@ -93,6 +93,25 @@ def test_an_emergency_stop_names_itself_though_openings_were_halted_by_hand_befo
     assert harness.ledger.halt.detail.endswith("; halted before: asked by the user (lunch)")
 
 
+def test_an_emergency_stop_acts_and_names_itself_though_openings_were_halted_because_the_legs_differ() -> None:
+    harness = harness_of(Listing(SYMBOL), Listing(OTHER, rate="0.0002"))
+    harness.run(0.5)
+    harness.market_data.set_prices(harness.world.now, 100, Decimal("105.5"))
+    harness.run(0.5)
+    assert (harness.reasons, halts(harness)) == ([], [HaltReason.LEGS_DIFFER])
+    real_loss(harness)
+    harness.run(1)
+    assert harness.reasons == [Reason.EMERGENCY_STOP]
+    assert halts(harness) == [HaltReason.LEGS_DIFFER, HaltReason.EMERGENCY]
+    harness.market_data.set_prices(harness.world.now, 100, 100)
+    harness.run(1)
+    assert harness.logged(Lifted) == [], "one price again says nothing of the loss"
+    assert len(harness.logged(HedgeOpened)) == 1
+    harness.ask(ResumeRequested())
+    harness.run(0.5)
+    assert [event.detail for event in harness.logged(Lifted)] == ["by hand"]
+
+
 def test_after_emergency_rest_leaves_the_pair_alone_and_opens_others() -> None:
     harness = harness_of(
         Listing(SYMBOL), Listing(OTHER, rate="0.0002"), parameters=parameters(after_emergency=AfterEmergency.REST)
