@@ -101,3 +101,18 @@ def test_an_opening_given_up_for_a_request_between_two_checks_is_not_given_up_fo
     assert list(harness.duties.ends(opening, given_up, ())) == []
     refused = replace(given_up, reason=Reason.REFUSED)
     assert [rule for rule, _ in harness.duties.ends(opening, refused, ())] == [Invariant.DUTIES]
+
+
+@pytest.mark.parametrize(("started_after", "guilty"), [(5, False), (700, True)])
+def test_trouble_counts_from_its_own_time_though_the_exchange_was_asked_long_before(
+    started_after: float, *, guilty: bool
+) -> None:
+    harness = LegHarness()
+    begun = harness.now
+    harness.exchange.unasked_seconds = 600
+    harness.duties.troubled()
+    harness.exchange.unasked_seconds = 0
+    harness.advance_time(started_after + 10)
+    opening = job(pair=PAIR, started_at=begun + timedelta(seconds=started_after))
+    given_up = HedgeAborted(at=harness.now, hedge_id=opening.hedge_id, reason=Reason.REFUSED, detail="")
+    assert bool(list(harness.duties.ends(opening, given_up, ()))) is guilty

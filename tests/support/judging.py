@@ -30,6 +30,13 @@ class JudgedExchange:
         self.spans: MutableSequence[CauseSpan] = []
         self.faulted = 0
         self.patience_seconds = 0.0
+        self.unasked_seconds = 0.0
+        """How long nobody has asked the exchange anything."""
+
+    @property
+    def now(self) -> datetime:
+        """The time of the run."""
+        return self.world.now + timedelta(seconds=self.unasked_seconds)
 
     def client_id_of(self, fill: Fill) -> str:
         """Return the client id of the order behind a trade."""

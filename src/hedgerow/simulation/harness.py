@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, MutableSequence, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol
 
@@ -46,6 +46,11 @@ class BotSession(Struct, frozen=True, kw_only=True):
 
 class ExchangeHarness(Protocol):
     """An exchange with one account."""
+
+    @property
+    def now(self) -> datetime:
+        """The time of the run; that of the exchange is the time when it was asked last."""
+        ...
 
     @property
     def world(self) -> World:
@@ -122,6 +127,11 @@ class InProcessHarness:
         self.patience_seconds = _patience(plan)
         """Lost orders may still land, balances lag, requests travel."""
         self.wakes = not plan.notifications
+
+    @property
+    def now(self) -> datetime:
+        """The time of the run."""
+        return self._clock.now()
 
     @property
     def world(self) -> World:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
 
@@ -91,6 +91,11 @@ class WireHarness:
         self._network = Network(transport, clock, network_cuts(plan.drawn_faults))
         self.spans = spans_of(plan)
         self.wakes = False
+
+    @property
+    def now(self) -> datetime:
+        """The time of the run."""
+        return self._clock.now()
 
     @property
     def world(self) -> World:

@@ -70,7 +70,7 @@ class Duties:
     def troubled(self) -> None:
         """Take note that something went wrong, or was changed: every count begins anew."""
         self._counts.clear()
-        self._calm_since = self._world.now
+        self._calm_since = self._harness.now
 
     def asked(self, at: datetime) -> None:
         """Take note that the owner asks for something ``at`` a time: an opening may be given up for it.
@@ -84,8 +84,8 @@ class Duties:
     def ends(self, job: HedgeExecution | None, event: ev.HedgeAborted, causes: tuple[str, ...]) -> Found:
         """Judge an opening that was given up; ``causes`` kept its legs apart."""
         if job is not None:
-            self._rested[job.symbol] = self._world.now
-        if event.reason is Reason.USER and self._asked_until is not None and self._world.now <= self._asked_until:
+            self._rested[job.symbol] = self._harness.now
+        if event.reason is Reason.USER and self._asked_until is not None and self._harness.now <= self._asked_until:
             return
         if job is None or causes or job.started_at <= self._calm_since or self._stirred(job.started_at):
             return
@@ -96,7 +96,7 @@ class Duties:
 
     def _stirred(self, since: datetime) -> bool:
         """Whether a span of trouble, or new prices of another hour, came after ``since``."""
-        now = self._world.now
+        now = self._harness.now
         hour = now.replace(minute=0, second=0, microsecond=0)
         return hour > since or any(span.begin <= now and span.end > since for span in self._harness.spans)
 
@@ -104,9 +104,9 @@ class Duties:
 
     def checked(self, ledger: Ledger) -> Found:
         """Judge what a check that is complete now has left undone."""
-        if ledger.execution is not None or ledger.transfer is not None or self._stirred(self._world.now):
+        if ledger.execution is not None or ledger.transfer is not None or self._stirred(self._harness.now):
             return
-        now = self._world.now
+        now = self._harness.now
         due = dict(self._due(ledger, self._world.account()))
         self._counts = {name: self._counts.get(name, (0, now)) for name in due}
         for name, (rule, text) in due.items():

@@ -114,7 +114,7 @@ class LegWatch:
     def note(self, cause: Cause) -> None:
         """Take note that a cause is active now, whatever the symbol."""
         lasts = BACK_OFF if cause is Cause.REFUSED else timedelta(0)
-        self._last_active[cause] = self._world.now + lasts
+        self._last_active[cause] = self._harness.now + lasts
 
     def logged(self, event: Event) -> None:
         """Take note of an event in the log: dust that is swept, the end of a job, and what others were seen to take."""
@@ -128,7 +128,7 @@ class LegWatch:
 
     def died(self) -> None:
         """Take note that no bot is at work from now on."""
-        self._died_at, self._dead = self._world.now, True
+        self._died_at, self._dead = self._harness.now, True
 
     def revived(self) -> None:
         """Take note that a bot is at work again: what was exposed meanwhile counts as the time of the dead."""

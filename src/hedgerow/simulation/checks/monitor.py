@@ -62,7 +62,7 @@ class Monitor:
         self._sent: set[str] = set()
         self._by_hand = ZERO
         self._faulted: int = 0
-        self._looked_at = self._world.now
+        self._looked_at = self._harness.now
         self._state: object = None
         self._quiet_cycles = 0
         self.noticed: Callable[[], None] = lambda: None
@@ -273,7 +273,7 @@ class Monitor:
         if self._harness.faulted != self._faulted:
             self._faulted = self._harness.faulted
             self.troubled(Cause.REFUSED)
-        now = self._world.now
+        now = self._harness.now
         if any(span.begin <= now and min(now, span.end) > self._looked_at for span in self._harness.spans):
             self._restless()
         self._looked_at = now
