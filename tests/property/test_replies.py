@@ -93,7 +93,7 @@ def held(symbol: str) -> dict[str, Any]:
 def account(body: bytes) -> Values:
     found = perp_account_of(body)
     doubts_in(found, multi_assets=False, complete=True)
-    return {row.symbol: position_of(row).quantity for row in positions_in(found)}
+    return {each.symbol: each.position.quantity for each in positions_in(found)}
 
 
 def wallet(body: bytes) -> Values:

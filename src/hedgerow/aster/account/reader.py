@@ -13,9 +13,16 @@ from hedgerow.aster.account.stream_cache import AccountCache, Holdings
 from hedgerow.aster.cached_read import CachedRead
 from hedgerow.aster.client import AsterClient
 from hedgerow.aster.market.instruments import Listing
-from hedgerow.aster.schema.account_rows import PerpAccountReply, PositionRow
-from hedgerow.aster.schema.convert import doubts_in, perp_wallet_of, position_of, positions_in, spot_balances_of
-from hedgerow.domain.account import QUOTE_ASSET, AccountView, PerpPosition
+from hedgerow.aster.schema.account_rows import PerpAccountReply
+from hedgerow.aster.schema.convert import (
+    SidedPosition,
+    doubts_in,
+    perp_wallet_of,
+    positions_in,
+    sided_position_of,
+    spot_balances_of,
+)
+from hedgerow.domain.account import QUOTE_ASSET, AccountView, MarginType, PerpPosition
 from hedgerow.domain.errors import OutcomeUnknown, VenueError
 from hedgerow.domain.money import ZERO
 from hedgerow.ports import Clock
@@ -32,9 +39,9 @@ OUTFLOW_SLACK = timedelta(minutes=1)
 
 
 class _Positions(Struct, frozen=True, kw_only=True):
-    """The positions of a reply, and the symbols whose position it does not tell."""
+    """The positions of a reply, and the symbols whose position it does not show."""
 
-    rows: tuple[PositionRow, ...]
+    found: tuple[SidedPosition, ...]
     unreadable: frozenset[str]
 
 
@@ -64,8 +71,7 @@ class AccountReader:
         wallet = perp_wallet_of(account)
         missing = self._earlier.unreadable_positions(account, self._listing.perpetuals)
         positions = await self._positions(account, missing, alone=not multi_assets)
-        held = [row for row in positions.rows if row.position_amt]
-        self._listing.care_about(row.symbol for row in held)
+        self._listing.care_about(each.symbol for each in positions.found if each.position.quantity)
         sided = _sided(account)
         if sided and not hedge_mode:
             hedge_mode = await self._mode_now()
@@ -77,7 +83,7 @@ class AccountReader:
             at=at,
             spot=holdings.spot,
             perp=wallet,
-            positions={row.symbol: position_of(row) for row in _net(positions.rows)},
+            positions=_net(positions.found),
             perp_assets={
                 row.asset: row.wallet_balance
                 for row in account.assets
@@ -108,7 +114,7 @@ class AccountReader:
         rows = tuple(row for row in found.rows if row.symbol == symbol)
         if not rows or found.hides(symbol):
             raise OutcomeUnknown(f"the exchange answered without a readable position row of {symbol}")
-        return position_of(_net(rows)[0])
+        return _net(map(sided_position_of, rows))[symbol]
 
     def expect(self, totals: Mapping[str, Decimal], seen_at: datetime) -> None:
         """Note what the spot wallet held by the log at a time: an asset that is absent now needs a cause."""
@@ -160,32 +166,30 @@ class AccountReader:
     async def _positions(self, account: PerpAccountReply, missing: frozenset[str], *, alone: bool) -> _Positions:
         """Return the positions, of the venue's own list where a liquidation price is near or not for us to work out.
 
-        ``alone`` tells that USDT is the only margin. A position that only the venue could tell, and does not, is
+        ``alone``: USDT is the only margin. A position that only the venue's list has, and that it does not show, is
         unreadable; one that could be worked out stays as it was.
         """
         worked_out = positions_in(account)
         held = {row.symbol for row in account.positions if row.position_amt}
-        sure = {row.symbol for row in worked_out if alone and _crossed(row)}
-        asked = {row.symbol for row in worked_out if row.position_amt and not (alone and _plain(row))}
-        asked |= held - {row.symbol for row in worked_out}
+        sure = {each.symbol for each in worked_out if alone and _crossed(each)}
+        asked = {each.symbol for each in worked_out if each.position.quantity and not (alone and _plain(each))}
+        asked |= held - {each.symbol for each in worked_out}
         if not asked:
-            return _Positions(rows=_without(worked_out, missing), unreadable=missing)
-        own = {(row.symbol, row.position_side): row for row in worked_out}
-        told = tuple(
-            _merged(row, own.get((row.symbol, row.position_side)), sure=row.symbol in sure)
-            for row in await self._told(asked)
-        )
-        unknown = asked - sure - {row.symbol for row in told}
-        kept = tuple(row for row in worked_out if row.symbol not in {r.symbol for r in told})
-        return _Positions(rows=_without((*kept, *told), missing | unknown), unreadable=missing | unknown)
+            return _Positions(found=_without(worked_out, missing), unreadable=missing)
+        own = {each.key: each for each in worked_out}
+        listed = tuple(_merged(each, own.get(each.key), sure=each.symbol in sure) for each in await self._listed(asked))
+        unknown = asked - sure - {each.symbol for each in listed}
+        kept = tuple(each for each in worked_out if each.symbol not in {other.symbol for other in listed})
+        return _Positions(found=_without((*kept, *listed), missing | unknown), unreadable=missing | unknown)
 
-    async def _told(self, symbols: set[str]) -> tuple[PositionRow, ...]:
-        """Return these symbols' rows of ``positionRisk``, as far as they can be read."""
+    async def _listed(self, symbols: set[str]) -> tuple[SidedPosition, ...]:
+        """Return the positions in these symbols by ``positionRisk``, as far as they can be read."""
         try:
             found = await self._client.positions()
         except VenueError:
             return ()
-        return tuple(row for row in found.rows if row.symbol in symbols and not found.hides(row.symbol))
+        rows = (row for row in found.rows if row.symbol in symbols and not found.hides(row.symbol))
+        return tuple(map(sided_position_of, rows))
 
     async def renew(self, ahead_seconds: float) -> None:
         """Read again what falls due soon."""
@@ -197,8 +201,8 @@ class AccountReader:
         self._multi_assets.expire()
 
 
-def _crossed(row: PositionRow) -> bool:
-    return row.margin_type == "cross" and row.position_side == ONE_WAY_SIDE
+def _crossed(found: SidedPosition) -> bool:
+    return found.position.margin_type is MarginType.CROSSED and found.side == ONE_WAY_SIDE
 
 
 def _sided(account: PerpAccountReply) -> frozenset[str]:
@@ -206,46 +210,49 @@ def _sided(account: PerpAccountReply) -> frozenset[str]:
     return frozenset(row.symbol for row in account.positions if row.position_amt and row.position_side != ONE_WAY_SIDE)
 
 
-def _plain(row: PositionRow) -> bool:
-    """Tell whether a liquidation price that was worked out will do."""
-    far = row.mark_price > 0 and abs(row.liquidation_price - row.mark_price) > NEAR * row.mark_price
-    return _crossed(row) and far
+def _plain(found: SidedPosition) -> bool:
+    """Whether a liquidation price that was worked out will do: it is far, or there is none."""
+    mark, liquidation = found.position.mark_price, found.position.liquidation_price
+    far = mark > 0 and (liquidation is None or abs(liquidation - mark) > NEAR * mark)
+    return _crossed(found) and far
 
 
-def _merged(told: PositionRow, own: PositionRow | None, *, sure: bool) -> PositionRow:
-    """Return the account's own row with mark, profit and liquidation price of ``positionRisk``.
+def _merged(listed: SidedPosition, own: SidedPosition | None, *, sure: bool) -> SidedPosition:
+    """Return the account's own position with mark, profit and liquidation price of ``positionRisk``.
 
     Quantity and leverage stay the account's, so that the two endpoints can be held against each other. Where the own
     liquidation price is ``sure`` as well, the farther one counts: a near one is shown by both, or is none.
     """
     if own is None:
-        return told
-    if sure and _reach(own) > _reach(told):
+        return listed
+    ours, theirs = own.position, listed.position
+    if sure and _reach(ours) > _reach(theirs):
         return own
-    return replace(
-        own,
-        mark_price=told.mark_price or own.mark_price,
-        un_realized_profit=told.pnl,
-        liquidation_price=told.liquidation_price,
+    position = replace(
+        ours,
+        mark_price=theirs.mark_price or ours.mark_price,
+        unrealized_pnl=theirs.unrealized_pnl,
+        liquidation_price=theirs.liquidation_price,
     )
+    return replace(own, position=position)
 
 
-def _reach(row: PositionRow) -> Decimal:
+def _reach(position: PerpPosition) -> Decimal:
     """Return how far liquidation is from the mark, as a fraction of it; infinite for none."""
-    if row.liquidation_price <= 0 or row.mark_price <= 0:
+    if position.liquidation_price is None or position.mark_price <= 0:
         return Decimal("Infinity")
-    return abs(row.liquidation_price - row.mark_price) / row.mark_price
+    return abs(position.liquidation_price - position.mark_price) / position.mark_price
 
 
-def _without(rows: Iterable[PositionRow], unreadable: frozenset[str]) -> tuple[PositionRow, ...]:
-    """Leave out the rows of symbols that cannot be read as a whole."""
-    return tuple(row for row in rows if row.symbol not in unreadable)
+def _without(positions: Iterable[SidedPosition], unreadable: frozenset[str]) -> tuple[SidedPosition, ...]:
+    """Leave out the symbols that cannot be read as a whole."""
+    return tuple(each for each in positions if each.symbol not in unreadable)
 
 
-def _net(rows: tuple[PositionRow, ...]) -> list[PositionRow]:
-    """Return one row per symbol; in hedge mode, which is refused elsewhere, the one that holds something."""
-    chosen: dict[str, PositionRow] = {}
-    for row in rows:
-        if row.symbol not in chosen or row.position_amt:
-            chosen[row.symbol] = row
-    return list(chosen.values())
+def _net(positions: Iterable[SidedPosition]) -> dict[str, PerpPosition]:
+    """Return one position per symbol; in hedge mode, which is refused elsewhere, the one that holds something."""
+    chosen: dict[str, PerpPosition] = {}
+    for each in positions:
+        if each.symbol not in chosen or each.position.quantity:
+            chosen[each.symbol] = each.position
+    return chosen

@@ -3,6 +3,8 @@
 from datetime import datetime
 from decimal import Decimal
 
+from msgspec import Struct
+
 from hedgerow.aster.rules import forced_trade
 from hedgerow.aster.schema.account_rows import (
     AccountPosition,
@@ -24,6 +26,7 @@ from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 
 __all__ = [
     "DOCUMENTED_FEES",
+    "SidedPosition",
     "depth_of",
     "doubts_in",
     "fees_of",
@@ -36,6 +39,7 @@ __all__ = [
     "positions_in",
     "predicted_of",
     "quote_of",
+    "sided_position_of",
     "spot_balances_of",
 ]
 
@@ -160,14 +164,36 @@ def perp_wallet_of(account: PerpAccountReply) -> PerpWallet:
     )
 
 
-def positions_in(account: PerpAccountReply) -> tuple[PositionRow, ...]:
-    """Return the positions as the list of positions shows them, with marks and liquidation prices worked out.
+class SidedPosition(Struct, frozen=True, kw_only=True):
+    """A position and its side, as in hedge mode, where a symbol has two."""
+
+    position: PerpPosition
+    side: str
+    """BOTH, LONG or SHORT; BOTH in one-way mode."""
+
+    @property
+    def symbol(self) -> str:
+        """Symbol of the perpetual."""
+        return self.position.symbol
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is a position of."""
+        return self.symbol, self.side
+
+
+def positions_in(account: PerpAccountReply) -> tuple[SidedPosition, ...]:
+    """Return the positions of the account's reply, with marks and liquidation prices worked out.
 
     They hold for crossed positions in one-way, single-asset mode at their present margin rate. A position whose mark
     works out as no price is left out: its row contradicts itself.
     """
     rows = ((row, _mark_of(row)) for row in account.positions)
-    return tuple(_position_in(account, row, mark) for row, mark in rows if mark is not None)
+    return tuple(
+        SidedPosition(position=_position_in(account, row, mark), side=row.position_side)
+        for row, mark in rows
+        if mark is not None
+    )
 
 
 def doubts_in(account: PerpAccountReply, *, multi_assets: bool, complete: bool) -> tuple[str, ...]:
@@ -215,29 +241,34 @@ def _mark_of(row: AccountPosition) -> Decimal | None:
     return mark.quantize(_PRICE_STEP) if _PRICE_STEP <= mark < _HIGHEST_PRICE else None
 
 
-def _position_in(account: PerpAccountReply, row: AccountPosition, mark: Decimal) -> PositionRow:
-    return PositionRow(
+def _position_in(account: PerpAccountReply, row: AccountPosition, mark: Decimal) -> PerpPosition:
+    return PerpPosition(
         symbol=row.symbol,
-        position_amt=row.position_amt,
+        quantity=row.position_amt,
         entry_price=row.entry_price,
         mark_price=mark,
-        un_realized_profit=row.unrealized_profit,
-        liquidation_price=_liquidation_price(account, row, mark) if mark > 0 else ZERO,
+        unrealized_pnl=row.unrealized_profit,
         leverage=row.leverage,
-        margin_type="isolated" if row.isolated else "cross",
-        position_side=row.position_side,
+        margin_type=MarginType.ISOLATED if row.isolated else MarginType.CROSSED,
+        liquidation_price=_liquidation_price(account, row, mark) if mark > 0 else None,
     )
 
 
-def _liquidation_price(account: PerpAccountReply, row: AccountPosition, mark: Decimal) -> Decimal:
-    """Return the mark at which margin balance and maintenance margin meet, all else unchanged; 0 when out of reach."""
+def _liquidation_price(account: PerpAccountReply, row: AccountPosition, mark: Decimal) -> Decimal | None:
+    """Return the mark at which margin balance and maintenance margin meet, all else unchanged; None out of reach."""
     margin = sum((a.wallet_balance + a.cross_un_pnl for a in account.assets if a.asset == QUOTE_ASSET), ZERO)
     slope = row.maint_margin / mark - row.position_amt
     rest = margin - row.unrealized_profit - (account.total_maint_margin - row.maint_margin)
     if slope == 0:
-        return ZERO
+        return None
     price = (rest - row.entry_price * row.position_amt) / slope
-    return price.quantize(_PRICE_STEP) if ZERO < price < _HIGHEST_PRICE else ZERO
+    rounded = price.quantize(_PRICE_STEP) if ZERO < price < _HIGHEST_PRICE else ZERO
+    return rounded if rounded > 0 else None
+
+
+def sided_position_of(row: PositionRow) -> SidedPosition:
+    """Return a position and its side."""
+    return SidedPosition(position=position_of(row), side=row.position_side)
 
 
 def position_of(row: PositionRow) -> PerpPosition:
