@@ -9,7 +9,9 @@ from hedgerow.config import Home
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
 HOME = Home(folder=Path("home"))
 FILES = sorted(
-    path.name for name, kind in vars(Home).items() if isinstance(kind, property) and (path := getattr(HOME, name))
+    path.name
+    for name, kind in vars(Home).items()
+    if isinstance(kind, property) and isinstance(path := getattr(HOME, name), Path)
 )
 
 
