@@ -222,8 +222,8 @@ class NotificationSource(Protocol):
         """
         ...
 
-    def follow(self, symbol: str | None) -> None:
-        """Tell mark, interval and status of this symbol alone; None = of no symbol."""
+    def follow(self, *symbols: str) -> None:
+        """Tell mark, interval and status of these symbols alone."""
         ...
 
 

@@ -125,7 +125,7 @@ class HeldHedgeFixture:
                 end = venue.subscribe(self.received.append)
                 await script(self)
                 end()
-                venue.follow(None)
+                venue.follow()
 
         run_virtual(self.setting.clock, main())
 

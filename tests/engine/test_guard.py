@@ -299,8 +299,8 @@ class Flaky:
     def subscribe(self, observer: Callable[[Notification], None]) -> Callable[[], None]:
         return self._harness.venue.subscribe(lambda notifications: observer(notifications) if self.telling else None)
 
-    def follow(self, symbol: str | None) -> None:
-        self._harness.venue.follow(symbol)
+    def follow(self, *symbols: str) -> None:
+        self._harness.venue.follow(*symbols)
 
 
 def flaky(harness: BotHarness) -> Flaky:

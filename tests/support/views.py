@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -34,8 +34,10 @@ __all__ = [
     "prints",
     "several_of",
     "short_of",
+    "sole",
 ]
 
+Item = TypeVar("Item")
 NOW = datetime(2026, 1, 10, 12, 0, tzinfo=UTC)
 
 
@@ -305,3 +307,9 @@ def opening_of(hedge: HedgedPosition, job: HedgeExecution | None = None, **chang
         stage_since=hedge.opened_at,
     )
     return ledger_of(hedge, execution=replace(job, kind=ExecutionKind.OPEN, hedge_id=hedge.hedge_id), **changes)
+
+
+def sole(found: Sequence[Item]) -> Item:
+    """Return the only one of what was found."""
+    (item,) = found
+    return item

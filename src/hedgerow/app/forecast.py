@@ -12,7 +12,7 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine.accounting.position_history import read_history
 from hedgerow.ports import Venue
-from hedgerow.strategy.decisions.first_check import FirstCheck, candidate_in, first_check
+from hedgerow.strategy.decisions.first_check import FirstCheck, candidate_in, first_check, telling
 from hedgerow.strategy.decisions.reconcile import reconcile
 from hedgerow.strategy.decisions.verdicts import ClosedExternally, HalfOpen, InFlight, Unreadable, halt_for
 from hedgerow.strategy.observation import Close, Decision, Hold, HoldReason, Observation, Reduce, TopUpMargin, Trim
@@ -38,7 +38,8 @@ async def forecast(
     unreadable = (f"market: {market}",) if isinstance(market, VenueError) else ()
     view = None if isinstance(market, VenueError) else market
     observation = Observation(at=account.at, market=view, account=account, unread=unreadable)
-    candidate = candidate_in(reconcile(known, account, view, policy.parameters.position_management.adopt))
+    management = policy.parameters.position_management
+    candidate = candidate_in(telling(reconcile(known, account, view, management.adopt, management.max_positions)))
     history = None
     if candidate is not None:
         try:
@@ -46,15 +47,15 @@ async def forecast(
         except VenueError:
             history = None  # the check adopts without it, and reads it again later
     found = first_check(known, observation, policy, history)
-    return first_check_finding(found, known, at=account.at)
+    return first_check_finding(found, at=account.at)
 
 
-def first_check_finding(found: FirstCheck, ledger: Ledger, *, at: datetime) -> DoctorFinding:
+def first_check_finding(found: FirstCheck, *, at: datetime) -> DoctorFinding:
     """Return what the first check would do."""
     if found.adopted is not None:
         return _adopting(found.adopted, found.decision, at)
-    if ledger.largest is not None and found.decision is not None:
-        return _holding(ledger.largest.symbol, found.decision)
+    if found.held is not None and found.decision is not None:
+        return _holding(found.held.symbol, found.decision)
     if isinstance(found.decision, Hold):
         return ok(SUBJECT, f"opens nothing: {_because(found.decision)}")
     if found.opens is not None:

@@ -33,8 +33,8 @@ class AsterNotifications:
         self._markets = markets
         self._interval = interval
         self._subscribers: Subscribers[Notification] = Subscribers(report)
-        self._symbol: str | None = None
-        self._last: PremiumRow | None = None
+        self._symbols: frozenset[str] = frozenset()
+        self._last: dict[str, PremiumRow] = {}
         accounts.subscribe(self._tell)
         markets.subscribe(self._premium, self._lost)
 
@@ -47,15 +47,15 @@ class AsterNotifications:
         """Call ``listener`` with every piece of news; returns what ends that."""
         return self._subscribers.add(listener)
 
-    def follow(self, symbol: str | None) -> None:
-        """Tell mark, interval and status of this symbol alone."""
-        if symbol != self._symbol:
-            self._symbol, self._last = symbol, None
+    def follow(self, *symbols: str) -> None:
+        """Tell mark, interval and status of these symbols alone."""
+        self._symbols = frozenset(symbols)
+        self._last = {symbol: row for symbol, row in self._last.items() if symbol in self._symbols}
 
     def _premium(self, row: PremiumRow) -> None:
-        if row.symbol != self._symbol:
+        if row.symbol not in self._symbols:
             return
-        before, self._last = self._last, row
+        before, self._last[row.symbol] = self._last.get(row.symbol), row
         trades = row.mark_price > 0
         if before is not None and trades != (before.mark_price > 0):
             detail = "it has a mark price again" if trades else "it has no mark price any more"

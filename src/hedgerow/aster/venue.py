@@ -126,9 +126,9 @@ class AsterVenue:
         """Call ``listener`` with every piece of news; returns what ends that."""
         return self._notifications.subscribe(listener)
 
-    def follow(self, symbol: str | None) -> None:
+    def follow(self, *symbols: str) -> None:
         """Tell mark, interval and status of this symbol alone; None = of none."""
-        self._notifications.follow(symbol)
+        self._notifications.follow(*symbols)
 
     async def market(self, periods: int) -> MarketView:
         """Read the whole market, with at least ``periods`` newest settled rates per symbol where they exist."""

@@ -64,6 +64,8 @@ class PerpPosition(Struct, frozen=True, kw_only=True):
     margin_type: MarginType = MarginType.CROSSED
     liquidation_price: Decimal | None = None
     """None where the venue gives none (flat, or out of reach)."""
+    maintenance: Decimal | None = None
+    """Maintenance margin at the mark by the venue's brackets, quote units; None where the endpoint does not show it."""
     adl_quantile: int | None = None
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "AdoptRequested",
     "Answer",
     "Claim",
+    "CloseAllRequested",
     "CloseRequested",
     "HaltRequested",
     "HandledRequest",
@@ -40,6 +41,10 @@ class CloseRequested(Struct, frozen=True, kw_only=True, tag="close"):
     """Whether a position on ``symbol`` that only the exchange knows is adopted first, as ``adopt`` would."""
 
 
+class CloseAllRequested(Struct, frozen=True, kw_only=True, tag="close_all"):
+    """Close every position, whatever the policy thinks, and halt openings."""
+
+
 class AdoptRequested(Struct, frozen=True, kw_only=True, tag="adopt"):
     """Take a position found on the venue into the ledger."""
 
@@ -56,7 +61,7 @@ class ResumeRequested(Struct, frozen=True, kw_only=True, tag="resume"):
     """Allow openings again."""
 
 
-Request: TypeAlias = CloseRequested | AdoptRequested | HaltRequested | ResumeRequested
+Request: TypeAlias = CloseRequested | CloseAllRequested | AdoptRequested | HaltRequested | ResumeRequested
 
 
 class RequestOrigin(StrEnum):

@@ -22,10 +22,10 @@ class Brakes:
     def __init__(self, journal: Journal, risk: RiskManagement) -> None:
         self._journal = journal
         self._risk = risk
-        self._apart: str | None = None
-        """The hedge whose legs followed different prices at the last check."""
-        self._together: str | None = None
-        """The hedge whose legs followed one price at the last check."""
+        self._apart: frozenset[str] = frozenset()
+        """The hedges whose legs followed different prices at the last check."""
+        self._together: frozenset[str] = frozenset()
+        """The hedges whose legs followed one price at the last check."""
 
     async def check(self, observation: Observation, differences: dict[str, Decimal]) -> None:
         """Halt openings where an incident, missing money or prices ask for it; ``differences`` are of the books."""
@@ -52,7 +52,7 @@ class Brakes:
         if not differences or market is None:
             return None
         ledger, prices = self._journal.ledger, dict[str, Decimal]()
-        for asset in {*ledger.dust, *((ledger.foremost.pair.base,) if ledger.foremost else ())}:
+        for asset in {*ledger.dust, *(hedge.pair.base for hedge in ledger.hedges.values())}:
             quote = market.quote(Market.SPOT, f"{asset}{QUOTE_ASSET}")
             if quote is not None and quote.mid is not None:
                 prices[asset] = quote.mid
@@ -60,20 +60,21 @@ class Brakes:
         return unexplained_loss(differences, prices, equity, ledger.accepted_loss)
 
     def _legs_apart(self, market: MarketView | None) -> HaltOpenings | None:
-        """Return a halt once two checks in a row saw the legs of the hedge at prices of different things."""
-        hedge = self._journal.ledger.largest
-        apart = divergence(hedge.symbol, market) if hedge else None
-        before, self._apart = self._apart, hedge.hedge_id if hedge and apart else None
-        if hedge is None or apart is None or before != hedge.hedge_id:
+        """Return a halt once two checks in a row saw the legs of a hedge at prices of different things."""
+        seen = [(hedge, divergence(hedge.symbol, market)) for hedge in self._journal.ledger.open_hedges]
+        apart = [(hedge, text) for hedge, text in seen if text is not None]
+        before, self._apart = self._apart, frozenset(hedge.hedge_id for hedge, _ in apart)
+        twice = [f"{hedge.symbol}: {text}" for hedge, text in apart if hedge.hedge_id in before]
+        if not twice:
             return None
-        text = f"{hedge.symbol}: {apart}; nothing is sold because of it; `hedgerow close` leaves the position"
-        return HaltOpenings(reason=ev.HaltReason.LEGS_DIFFER, detail=text)
+        advice = "nothing is sold because of it; `hedgerow close` leaves the position"
+        return HaltOpenings(reason=ev.HaltReason.LEGS_DIFFER, detail=f"{'; '.join(twice)}; {advice}")
 
     def _legs_together(self, market: MarketView | None) -> bool:
         """Tell whether a halt because of legs that differ ends: two checks in a row saw one price again."""
         ledger = self._journal.ledger
-        hedge = ledger.largest
+        hedges = ledger.open_hedges
         halted = ledger.halt is not None and ledger.halt.reason is ev.HaltReason.LEGS_DIFFER
-        one = hedge is not None and halted and is_one_price(hedge.symbol, market)
-        before, self._together = self._together, hedge.hedge_id if hedge and one else None
-        return hedge is not None and one and before == hedge.hedge_id
+        one = frozenset(each.hedge_id for each in hedges if halted and is_one_price(each.symbol, market))
+        before, self._together = self._together, one
+        return bool(hedges) and all(hedge.hedge_id in before & one for hedge in hedges)

@@ -14,7 +14,7 @@ from hedgerow.domain.errors import VenueError
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.market import MarketView
+from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import BPS
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.engine.accounting.bookkeeping import Bookkeeper
@@ -44,8 +44,10 @@ from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.entry import openings_blocked, plan_opening, shortlist
 from hedgerow.strategy.decisions.foreign import foreign_longs, foreign_positions, hedges_found
 from hedgerow.strategy.decisions.held import closing_obstacle, decide_held, evaluation_of
+from hedgerow.strategy.decisions.review import reviews
 from hedgerow.strategy.decisions.scan import scan
 from hedgerow.strategy.decisions.verdicts import Verdict
+from hedgerow.strategy.evaluation.allocation import free_slots
 from hedgerow.strategy.evaluation.rebalancing import rebalance
 from hedgerow.strategy.evaluation.sizing import closing_plan
 from hedgerow.strategy.evidence.prices import SaleBounds, prices_of, sale_bounds
@@ -104,13 +106,15 @@ class Cycle:
         self._reconciler = reconciler
         self._daily = DailyLoss(journal, policy.parameters.risk_management)
         self._brakes = Brakes(journal, policy.parameters.risk_management)
-        self._evaluation: Evaluation | None = None
+        self._evaluations: dict[str, Evaluation] = {}
+        """By hedge id, since the last reading."""
         self._passed_over: set[str] = set()
         """Pairs that could not be opened in the last checks, so that those behind them have their turn."""
-        self._overdue: tuple[str, datetime] | None = None
+        self._overdue: dict[str, datetime] = {}
+        """Stamp of the missing rate that was said, by symbol."""
         self._events_seen = 0
         self._account: AccountView | None = None
-        self._verdict: Verdict | None = None
+        self._verdicts: tuple[Verdict, ...] = ()
         """Of the present cycle."""
         self._longs: tuple[str, ...] = ()
         self.read_nothing = False
@@ -125,22 +129,34 @@ class Cycle:
     async def run(self, number: int) -> None:
         """Run one cycle; one that closed a hedge goes on at once and may open the next."""
         self._journal.say(CycleBegan(at=self._clock.now(), number=number))
-        self._evaluation = self._verdict = None
+        self._verdicts = ()
         self.incomplete = True
         await self.finish_what_is_in_flight()
-        observation = await self._observe()
-        if await self._turn(observation):
-            observation = await self._observe()
-            await self._flat(observation)
+        observation = await self._turn(await self._observe())
         self.read_nothing = observation.market is None and observation.account is None
         self.incomplete = observation.market is None or observation.account is None
         await self._complete(observation)
 
-    async def _turn(self, observation: Observation) -> bool:
-        """Act on one observation; tells whether a hedge was closed."""
-        if self._daily.wants_out and await self.close_now(Reason.DAILY_LOSS) is None:
-            return True
-        return await (self._held(observation) if self._journal.ledger.largest else self._flat(observation))
+    async def _turn(self, observation: Observation) -> Observation:
+        """Review what is held, then fill the free slots; returns the newest observation.
+
+        One job runs after the other, with the account read again between two of them.
+        """
+        if self._daily.wants_out and not await self.close_all(Reason.DAILY_LOSS):
+            observation = await self._observe()
+        elif self._journal.ledger.open_hedges:
+            observation, closed = await self._review_all(observation)
+            if closed:
+                observation = await self._observe()
+            elif self._slots <= 0:
+                return observation
+        while await self._flat(observation) and self._slots > 0:
+            observation = await self._observe()
+        return observation
+
+    @property
+    def _slots(self) -> int:
+        return free_slots(self._journal.ledger, self._policy)
 
     async def finish_what_is_in_flight(self) -> None:
         """Take up a job or a transfer that a crash or a failed cycle left behind; nothing else is started before."""
@@ -149,7 +165,7 @@ class Cycle:
 
     async def _observe(self) -> Observation:
         """Read, reconcile and keep the books; the ledger agrees with the venue afterwards, or says why not."""
-        self._evaluation = None
+        self._evaluations = {}
         observation = await self._look()
         if observation.missing:
             self._journal.say(ReadFailed(at=observation.at, missing=observation.missing))
@@ -158,11 +174,11 @@ class Cycle:
             return observation
         if not observation.account.doubts:
             await self._bookkeeper.open_books(observation.account)
-        self._verdict = await self._reconciler.settle(observation)
+        self._verdicts = await self._reconciler.settle(observation)
         self._say_longs(observation.account)
         market = observation.market
         self._say_overdue(market)
-        await self._bookkeeper.book_funding(interval_hours=self._interval(market), settled=self._settled(market))
+        await self._bookkeeper.book_funding(interval_hours=self._shortest(market), settled=self._settled(market))
         differences: dict[str, Decimal] = {}
         if not observation.account.doubts and not observation.account.unreadable_balances:
             differences = await self._bookkeeper.check(observation.account)
@@ -176,21 +192,19 @@ class Cycle:
         self._account = observation.account
         return observation
 
-    def _interval(self, market: MarketView | None) -> int:
-        """Return the held symbol's own funding interval in hours; the shortest there is when it cannot be seen."""
-        hedge = self._journal.ledger.largest
-        predicted = market.predicted(hedge.symbol) if market and hedge else None
-        return predicted.interval_hours if predicted else 1
+    def _shortest(self, market: MarketView | None) -> int:
+        """Return the shortest funding interval of the held pairs, hours."""
+        return min((_interval(hedge.symbol, market) for hedge in self._journal.ledger.open_hedges), default=1)
 
     def _say_overdue(self, market: MarketView | None) -> None:
-        """Say once that decisions about the held pair rest on rates of which the newest is missing."""
-        hedge = self._journal.ledger.largest
-        stamp = market.rates.overdue.get(hedge.symbol) if market and hedge else None
-        if hedge is None or stamp is None or self._overdue == (hedge.symbol, stamp):
-            return
-        self._overdue = (hedge.symbol, stamp)
-        text = f"The funding rate of {hedge.symbol} settled at {stamp:%Y-%m-%d %H:%M} UTC is not listed yet"
-        self._journal.say(Warned(at=self._clock.now(), text=f"{text}: its older rates are used"))
+        """Say once that decisions about a held pair rest on rates of which the newest is missing."""
+        for hedge in self._journal.ledger.open_hedges if market else ():
+            stamp = market.rates.overdue.get(hedge.symbol) if market else None
+            if stamp is None or self._overdue.get(hedge.symbol) == stamp:
+                continue
+            self._overdue[hedge.symbol] = stamp
+            text = f"The funding rate of {hedge.symbol} settled at {stamp:%Y-%m-%d %H:%M} UTC is not listed yet"
+            self._journal.say(Warned(at=self._clock.now(), text=f"{text}: its older rates are used"))
 
     def _say_longs(self, account: AccountView) -> None:
         """Say once which longs share the margin of the bot's short."""
@@ -200,9 +214,9 @@ class Cycle:
         self._longs = longs
 
     def _settled(self, market: MarketView | None) -> Sequence[FundingRate]:
-        """Return the newest settled rates of the held symbol; none where they cannot be seen."""
-        hedge = self._journal.ledger.largest
-        return market.rates.newest(hedge.symbol, SETTLED_RATES) if market and hedge else ()
+        """Return the newest settled rates of the held pairs; none where they cannot be seen."""
+        hedges = self._journal.ledger.open_hedges if market else ()
+        return [rate for hedge in hedges if market for rate in market.rates.newest(hedge.symbol, SETTLED_RATES)]
 
     async def _complete(self, observation: Observation) -> None:
         number = self._journal.ledger.totals.cycles + 1
@@ -216,47 +230,83 @@ class Cycle:
         ledger = await self._journal.record(completed)
         if self._journal.heard:
             equity = equity_of(ledger, observation.account, observation.market)
-            judged = None if traded else self._evaluation
-            if ledger.largest is not None and judged is None:
-                # The hedge that the cycle began with may have been traded, or another one is held now.
-                judged = evaluation_of(observation.as_listed(ledger.largest), observation, self._policy)
+            # The hedges that the cycle began with may have been traded, or others are held now.
+            known = {} if traded else self._evaluations
+            judged = {
+                hedge.hedge_id: known.get(hedge.hedge_id)
+                or evaluation_of(observation.as_listed(hedge), observation, self._policy)
+                for hedge in ledger.open_hedges
+            }
             self._journal.say(
                 CycleEnded(
-                    at=self._clock.now(), ledger=ledger, evaluation=judged, equity=equity, observation=observation
+                    at=self._clock.now(),
+                    ledger=ledger,
+                    evaluation=judged[ledger.largest.hedge_id] if ledger.largest else None,
+                    equity=equity,
+                    observation=observation,
+                    evaluations=judged,
                 )
             )
 
     # --- held ------------------------------------------------------------------------------------------------------
 
-    async def _held(self, observation: Observation) -> bool:
-        decision = await self._affordable(decide_held(observation, self._journal.ledger, self._policy))
-        if isinstance(decision, Close) and decision.confirm and decision.reason is Reason.EMERGENCY_STOP:
-            decision = await self._confirmed_emergency(decision, observation)
-            self._tell(observation, decision)
-            return await self._act(decision)
-        self._tell(observation, decision)
-        if isinstance(decision, Close | Trim) and decision.confirm:
-            decision = await self._confirmed(decision)
-        return await self._act(decision)
+    async def _review_all(self, observation: Observation) -> tuple[Observation, bool]:
+        """Act on every hedge once, the most dangerous first; returns the newest observation, and whether one closed.
 
-    async def _confirmed(self, first: Close | Trim) -> Decision:
+        What was traded changes the account: what is left is judged anew on a reading from after it.
+        """
+        done, any_closed = set[str](), False
+        waiting = list(reviews(observation, self._journal.ledger, self._policy))
+        while waiting:
+            review = waiting.pop(0)
+            done.add(review.hedge.hedge_id)
+            events = self._journal.ledger.events
+            any_closed |= await self._held(review.hedge, review.decision, observation, first=len(done) == 1)
+            if waiting and self._journal.ledger.events != events:
+                observation = await self._observe()
+                waiting = list(reviews(observation, self._journal.ledger, self._policy, frozenset(done)))
+        return observation, any_closed
+
+    async def _held(self, hedge: HedgedPosition, decided: Decision, observation: Observation, *, first: bool) -> bool:
+        """Act on what was decided about a hedge; tells whether it was closed."""
+        decision = await self._affordable(hedge, decided)
+        if isinstance(decision, Close) and decision.confirm and decision.reason is Reason.EMERGENCY_STOP:
+            decision = await self._confirmed_emergency(hedge, decision, observation)
+            self._tell(observation, decision, hedge, balances=first)
+            return await self._act(hedge, decision)
+        self._tell(observation, decision, hedge, balances=first)
+        if isinstance(decision, Close | Trim) and decision.confirm:
+            decision = await self._confirmed(hedge, decision)
+        return await self._act(hedge, decision)
+
+    async def _confirmed(self, hedge: HedgedPosition, first: Close | Trim) -> Decision:
         """Return the decision of a later reading when it agrees with the first, else a hold."""
         await self._clock.sleep(AGREEMENT_SECONDS)
-        second = decide_held(await self._reader.read(), self._journal.ledger, self._policy)
+        second = self._decided(hedge, await self._reader.read())
         if isinstance(second, Close | Trim) and type(second) is type(first) and second.reason is first.reason:
             return second
         return second if isinstance(second, Hold) else Hold(reason=HoldReason.UNCONFIRMED, detail=first.detail)
 
-    async def _confirmed_emergency(self, first: Close, observation: Observation) -> Decision:
+    def _decided(
+        self,
+        hedge: HedgedPosition,
+        observation: Observation,
+        books: tuple[Depth | None, Depth | None] | None = None,
+    ) -> Decision:
+        """Decide about a hedge as the ledger has it now."""
+        ledger = self._journal.ledger
+        now = ledger.open_hedge(hedge.hedge_id)
+        if now is None:
+            return Hold(reason=HoldReason.NOTHING_HELD)
+        return decide_held(observation, ledger, self._policy, books, now)
+
+    async def _confirmed_emergency(self, hedge: HedgedPosition, first: Close, observation: Observation) -> Decision:
         """Return the emergency stop as new books show it, or a hold: a reading that is not newer confirms nothing."""
-        hedge = self._journal.ledger.largest
-        if hedge is None:
-            return first
         await self._clock.sleep(EMERGENCY_AGREEMENT_SECONDS)
         again = await self._reader.read()
         books = await read_books(self._venue, hedge.symbol)
         if all(depth is not None and depth.at > observation.at for depth in books):
-            second = decide_held(again, self._journal.ledger, self._policy, books)
+            second = self._decided(hedge, again, books)
             if isinstance(second, Close) and second.plan.urgent:
                 return second
         return Hold(
@@ -266,11 +316,8 @@ class Cycle:
             health=first.health,
         )
 
-    async def _affordable(self, decision: Decision) -> Decision:
+    async def _affordable(self, hedge: HedgedPosition, decision: Decision) -> Decision:
         """Return the decision, or a hold while it would close for profit at prices that cost too much."""
-        hedge = self._journal.ledger.largest
-        if hedge is None:
-            return decision
         deferral = self._journal.ledger.deferrals.get(hedge.hedge_id)
         if not isinstance(decision, Close) or decision.plan.urgent:
             if deferral is not None and isinstance(decision, Hold) and decision.reason is HoldReason.HEALTHY:
@@ -292,8 +339,8 @@ class Cycle:
             )
         return Hold(reason=HoldReason.DEFERRED, detail=detail, evaluation=decision.evaluation, health=decision.health)
 
-    async def _act(self, decision: Decision) -> bool:  # noqa: C901 - one case per decision
-        hedge = self._journal.ledger.largest
+    async def _act(self, decided: HedgedPosition, decision: Decision) -> bool:  # noqa: C901 - one case per decision
+        hedge = self._journal.ledger.open_hedge(decided.hedge_id)
         if hedge is None:
             return False
         match decision:
@@ -323,10 +370,10 @@ class Cycle:
         job = await self._executor.change(hedge, ExecutionKind.REDUCE, decision.plan, decision.reason)
         if job.state is not ExecutionState.HEDGED:
             return
-        after = decide_held(await self._look(), self._journal.ledger, self._policy)
+        after = self._decided(hedge, await self._look())
         if isinstance(after, TopUpMargin):
-            self._journal.say(Decided(at=self._clock.now(), decision=after))
-            await self._act(after)
+            self._journal.say(Decided(at=self._clock.now(), decision=after, symbol=self._named(hedge)))
+            await self._act(hedge, after)
 
     async def _close(self, hedge: HedgedPosition, decision: Close) -> HedgeExecution:
         if decision.target:
@@ -352,15 +399,31 @@ class Cycle:
             await self._executor.issue(needed.command(self._executor.transfer_id()))
 
     async def close_for_exit(self) -> None:
-        """Close the hedge because the bot was told to on its way out."""
-        await self.close_now(Reason.SHUTDOWN)
+        """Close every hedge because the bot was told to on its way out."""
+        await self.close_all(Reason.SHUTDOWN)
 
-    async def close_now(self, reason: Reason) -> str | None:
-        """Close the hedge whatever the policy thinks; returns why a part of it is still held, None once nothing is."""
+    async def close_all(self, reason: Reason) -> dict[str, str]:
+        """Close every hedge, the largest first; returns why a part of one is still held, by its symbol."""
         await self.finish_what_is_in_flight()
-        hedge, job = self._journal.ledger.largest, self._journal.ledger.execution
+        ledger = self._journal.ledger
+        if ledger.execution is not None:
+            return {each.symbol: _why_unfinished(ledger.execution) for each in ledger.live_hedges}
+        left = dict[str, str]()
+        for hedge in sorted(ledger.open_hedges, key=lambda each: -each.entry_notional):
+            why = await self._close_now(reason, hedge.hedge_id)
+            if why is not None:
+                left[hedge.symbol] = why
+        return left
+
+    async def close_now(self, reason: Reason, hedge_id: str) -> str | None:
+        """Close a hedge whatever the policy thinks; returns why a part of it is still held, None once nothing is."""
+        await self.finish_what_is_in_flight()
+        return await self._close_now(reason, hedge_id)
+
+    async def _close_now(self, reason: Reason, hedge_id: str) -> str | None:
+        hedge, job = self._journal.ledger.open_hedge(hedge_id), self._journal.ledger.execution
         if hedge is None or job is not None:
-            return None if self._journal.ledger.foremost is None else _why_unfinished(job)
+            return None if hedge_id not in self._journal.ledger.hedges else _why_unfinished(job)
         observation = await self._reader.read()
         hedge = observation.as_listed(hedge)
         spot = observation.market.quote(Market.SPOT, hedge.symbol) if observation.market else None
@@ -369,16 +432,16 @@ class Cycle:
             observation.account,
             price=(spot.mid if spot else None) or hedge.entry_price,
             limits=self._policy.parameters.execution,
-            interval_hours=self._interval(observation.market),
+            interval_hours=_interval(hedge.symbol, observation.market),
             urgent=True,
-            dust=self._journal.ledger.owned(hedge.pair.base) - hedge.spot_quantity,
+            dust=self._journal.ledger.dust_of(hedge),
             bounds=self._bounds(hedge, observation, reason),
         )
         obstacle = closing_obstacle(hedge, plan, observation)
         decision = (
             Hold(reason=HoldReason.CANNOT_TRADE, detail=obstacle) if obstacle else Close(reason=reason, plan=plan)
         )
-        self._journal.say(Decided(at=self._clock.now(), decision=decision))
+        self._journal.say(Decided(at=self._clock.now(), decision=decision, symbol=self._named(hedge)))
         if isinstance(decision, Hold):
             return decision.detail
         job = await self._close(hedge, decision)
@@ -393,9 +456,9 @@ class Cycle:
     # --- flat ------------------------------------------------------------------------------------------------------
 
     async def _flat(self, observation: Observation) -> bool:
-        """Open the best pair that passes; never closes anything."""
+        """Open the best pair that passes; tells whether one was opened. Never closes anything."""
         blocked = openings_blocked(observation, self._journal.ledger, self._policy)
-        self._tell(observation, blocked)
+        self._tell(observation, blocked, balances=not self._evaluations)
         market = observation.market
         if blocked or market is None or not self._executor.may_open:
             return False
@@ -411,7 +474,7 @@ class Cycle:
             refusal = await self._try(opportunity, observation)
             if refusal is None:
                 self._passed_over.clear()
-                return False
+                return True
             why = f"{opportunity.symbol}: {refusal}"
             if not self._executor.may_open:
                 return False
@@ -475,24 +538,43 @@ class Cycle:
 
     # --- words -------------------------------------------------------------------------------------------------------
 
-    def _tell(self, observation: Observation, decision: Decision | None) -> None:
-        """Say what was seen and decided, in the guide's order."""
+    def _named(self, hedge: HedgedPosition | None) -> str:
+        """Return the symbol of a hedge where several are held, so that what is said of it says of which."""
+        return hedge.symbol if hedge is not None and len(self._journal.ledger.hedges) > 1 else ""
+
+    def _tell(
+        self,
+        observation: Observation,
+        decision: Decision | None,
+        hedge: HedgedPosition | None = None,
+        *,
+        balances: bool,
+    ) -> None:
+        """Say what was seen and decided, in the guide's order; of ``hedge``, None = of openings."""
         if not self._journal.heard:
             return
-        now, account = observation.at, observation.account
-        if account:
+        now, account, symbol = observation.at, observation.account, self._named(hedge)
+        if account and balances:
             self._journal.say(BalancesRead(at=now, spot_usdt=account.spot_usdt, perp_usdt=account.perp.transferable))
         evaluation, health = getattr(decision, "evaluation", None), getattr(decision, "health", None)
-        hedges = hedges_found(self._verdict) + (1 if self._journal.ledger.largest else 0)
-        if account or health:
-            foreign = foreign_positions(self._verdict)
-            self._journal.say(HealthJudged(at=now, hedges=hedges, report=health, foreign=foreign))
-        if evaluation is not None:
-            self._evaluation = evaluation
+        hedges = sum(map(hedges_found, self._verdicts)) + len(self._journal.ledger.open_hedges)
+        if health or (account and balances):
+            foreign = (
+                tuple(text for verdict in self._verdicts for text in foreign_positions(verdict)) if balances else ()
+            )
+            self._journal.say(HealthJudged(at=now, hedges=hedges, report=health, symbol=symbol, foreign=foreign))
+        if evaluation is not None and hedge is not None:
+            self._evaluations[hedge.hedge_id] = evaluation
             multiplier = self._policy.parameters.position_management.fee_coverage_multiplier
             self._journal.say(Evaluated(at=now, evaluation=evaluation, multiplier=multiplier))
         if decision is not None:
-            self._journal.say(Decided(at=now, decision=decision))
+            self._journal.say(Decided(at=now, decision=decision, symbol=symbol))
+
+
+def _interval(symbol: str, market: MarketView | None) -> int:
+    """Return a pair's own funding interval in hours; the shortest there is when it cannot be seen."""
+    predicted = market.predicted(symbol) if market else None
+    return predicted.interval_hours if predicted else 1
 
 
 def _why_unfinished(job: HedgeExecution | None) -> str:

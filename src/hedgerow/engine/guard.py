@@ -23,7 +23,7 @@ from hedgerow.strategy.decisions.alarms import (
     GRACE,
     Alarm,
     AlarmKind,
-    account_alarm,
+    account_alarms,
     ended_in_doubt,
     look_at,
     may_change_legs,
@@ -102,14 +102,14 @@ class Guard:
         self._end()
         self._end = _nothing
         if self._source is not None:
-            self._source.follow(None)
+            self._source.follow()
 
     def begin(self) -> None:
         """Watch on after a cycle: what it left unsettled is looked at again soon."""
         ledger = self._journal.ledger
         if self._source is not None:
-            self._source.follow(ledger.largest.symbol if ledger.largest else None)
-        if ledger.largest is None:
+            self._source.follow(*(hedge.symbol for hedge in ledger.open_hedges))
+        if not ledger.open_hedges:
             self._pending, self._look_at, self._poll_at, self._blind, self._account = None, inf, inf, 0, None
             self._unseen_due, self._lagging_until = inf, 0.0
             self._raised.clear()
@@ -121,7 +121,7 @@ class Guard:
         self._poll_later()
         if account is None:
             self._blind = max(1, self._blind)
-        if account is None or account_alarm(ledger, account) or self._in_doubt():
+        if account is None or any(account_alarms(ledger, account)) or self._in_doubt():
             self._look_within(AGAIN_SECONDS)
         self._watch_for_lag(ledger)
 
@@ -179,14 +179,16 @@ class Guard:
             return
         self._account, was_blind, self._blind = account, self._blind > 0, 0
         self._noted()
-        alarm = account_alarm(self._journal.ledger, account)
-        if alarm is None and was_blind:
-            alarm = Alarm(kind=AlarmKind.READABLE, text="the exchange can be read again")
-        if alarm is None and self._in_doubt():
-            alarm = Alarm(kind=AlarmKind.READABLE, text="the account's reply is whole again")
-        if alarm is not None and not self._raise(alarm):
+        alarms = list(account_alarms(self._journal.ledger, account))
+        if not alarms and was_blind:
+            alarms = [Alarm(kind=AlarmKind.READABLE, text="the exchange can be read again")]
+        if not alarms and self._in_doubt():
+            alarms = [Alarm(kind=AlarmKind.READABLE, text="the account's reply is whole again")]
+        # One that was raised lately must not keep that of another hedge back.
+        raised = [self._raise(alarm) for alarm in reversed(alarms)]
+        if alarms and not any(raised):
             self._look_within(REPEAT_SECONDS)
-        if self._journal.ledger.largest is None:
+        if not self._journal.ledger.open_hedges:
             self._watch_for_strays(self._journal.ledger)
         self._watch_for_lag(self._journal.ledger)
 
@@ -216,10 +218,10 @@ class Guard:
     def _mark_alarm(self, notification: Notification) -> Alarm | None:
         """Return the alarm of a mark price, against the account as it was last read."""
         ledger = self._journal.ledger
-        ours = ledger.largest is not None and ledger.largest.symbol == notification.symbol
-        if not ours or self._account is None or notification.mark is None or ledger.execution is not None:
+        hedge = next((each for each in ledger.open_hedges if each.symbol == notification.symbol), None)
+        if hedge is None or self._account is None or notification.mark is None or ledger.execution is not None:
             return None
-        return price_alarm(ledger, self._account, notification.mark)
+        return price_alarm(ledger, self._account, notification.mark, hedge)
 
     # --- a hedge that cannot be seen ---------------------------------------------------------------------------------
 
@@ -229,12 +231,13 @@ class Guard:
         self._unseen_due = self._seen_at + UNSEEN_SECONDS
 
     def _report_unseen(self, why: str) -> None:
-        hedge, now = self._journal.ledger.largest, self._clock.monotonic()
-        if hedge is None or now < self._unseen_due:
+        hedges, now = self._journal.ledger.open_hedges, self._clock.monotonic()
+        if not hedges or now < self._unseen_due:
             return
         self._unseen_due = now + UNSEEN_SECONDS
         seconds = now - self._seen_at
-        self._journal.say(HedgeUnseen(at=self._clock.now(), symbol=hedge.symbol, seconds=seconds, why=why))
+        symbols = ", ".join(hedge.symbol for hedge in hedges)
+        self._journal.say(HedgeUnseen(at=self._clock.now(), symbol=symbols, seconds=seconds, why=why))
 
     # --- shared ------------------------------------------------------------------------------------------------------
 

@@ -134,6 +134,8 @@ class HealthJudged(Struct, frozen=True, kw_only=True):
     hedges: int
     """Delta-neutral positions on the account, the ledger's and others."""
     report: HealthReport | None
+    symbol: str = ""
+    """Of the hedge that was judged, where several are held."""
     foreign: tuple[str, ...] = ()
     """Shorts that are not the ledger's, one line each."""
 
@@ -181,6 +183,8 @@ class Decided(Struct, frozen=True, kw_only=True):
 
     at: datetime
     decision: Decision
+    symbol: str = ""
+    """Of the hedge that it is about, where several are held."""
 
 
 class OrderRests(Struct, frozen=True, kw_only=True):
@@ -227,11 +231,13 @@ class CycleEnded(Struct, frozen=True, kw_only=True):
     at: datetime
     ledger: Ledger
     evaluation: Evaluation | None
-    """Of the hedge that ``ledger`` holds, as it was seen last; None when it holds none."""
+    """Of the largest hedge that ``ledger`` holds, as it was seen last; None when it holds none."""
     equity: Decimal | None
     """Strategy equity in quote units; None when it could not be computed."""
     observation: Observation | None = None
     """The newest reading, from after the last trade of the cycle."""
+    evaluations: Mapping[str, Evaluation] = field(default_factory=dict[str, Evaluation])
+    """Of every open hedge, by its id."""
 
 
 class GuardAlarmed(Struct, frozen=True, kw_only=True):

@@ -7,11 +7,13 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.errors import HedgerowError, MailboxError, StoreError
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.formats import log_funding
-from hedgerow.domain.money import plain
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.operator_requests import (
     AdoptRequested,
     Answer,
     Claim,
+    CloseAllRequested,
     CloseRequested,
     HaltRequested,
     HedgeSeen,
@@ -115,7 +117,7 @@ class Service:
         await self._close_pending(self._mailbox)
         await self._settle_abandoned(self._mailbox)
         for request in self._mailbox.take():
-            if stopping and isinstance(request.action, CloseRequested | AdoptRequested):
+            if stopping and isinstance(request.action, CloseRequested | CloseAllRequested | AdoptRequested):
                 await self._ended(self._mailbox, request, RequestOutcome.REFUSED, Answer(done=False, text=STOPPING))
             elif await self._is_due(self._mailbox, request):
                 await self._carried_out(self._mailbox, request)
@@ -144,8 +146,8 @@ class Service:
         refusal = self._refusal_in_trade(request, job)
         if refusal:
             await self._ended(mailbox, request, RequestOutcome.REFUSED, Answer(done=False, text=refusal))
-        elif isinstance(request.action, CloseRequested):
-            self._pending, self._about = request, HedgeSeen(hedge_id=job.hedge_id, symbol=job.symbol)
+        elif isinstance(request.action, CloseRequested | CloseAllRequested):
+            self._pending, self._about = request, self._meant(request.action, job)
         else:
             await self._carried_out(mailbox, request)
 
@@ -153,9 +155,20 @@ class Service:
         action = request.action
         if isinstance(action, AdoptRequested):
             return f"{action.symbol} cannot be adopted while {job.symbol} is traded."
-        if isinstance(action, CloseRequested) and action.symbol and action.symbol != job.symbol:
-            return f"{action.symbol} is not held; {job.symbol} is."
+        ledger = self._journal.ledger
+        if isinstance(action, CloseRequested) and action.symbol and ledger.held(action.symbol) is None:
+            return f"{action.symbol} is not held; {_which(ledger, job.symbol)}."
+        if isinstance(action, CloseRequested) and not action.symbol and len(ledger.hedges) > 1:
+            return _several(ledger)
         return self._changed(request)
+
+    def _meant(self, action: CloseRequested | CloseAllRequested, job: HedgeExecution) -> HedgeSeen:
+        """Return the hedge that a closing is about which is asked for while ``job`` is at work."""
+        symbol = action.symbol if isinstance(action, CloseRequested) else None
+        held = self._journal.ledger.held(symbol) if symbol else None
+        if held is None:
+            return HedgeSeen(hedge_id=job.hedge_id, symbol=job.symbol)
+        return HedgeSeen(hedge_id=held.hedge_id, symbol=held.symbol)
 
     async def _is_due(self, mailbox: Mailbox, request: OperatorRequest) -> bool:
         """Claim a request; tells whether it is to be carried out. One that is not any more is answered."""
@@ -189,13 +202,16 @@ class Service:
         self._pending = self._about = None
         if request is None or about is None:
             return
-        await self._answered(mailbox, request, self._closed_after_trade(about))
+        if isinstance(request.action, CloseAllRequested):
+            await self._answered(mailbox, request, self._close_all())
+        else:
+            await self._answered(mailbox, request, self._closed_after_trade(about))
 
     async def _closed_after_trade(self, about: HedgeSeen) -> Answer:
         """Close what a trade left that was at work when the closing was asked for; say so where it left nothing."""
         await self._cycle.finish_what_is_in_flight()
         ledger = self._journal.ledger
-        if ledger.foremost is not None:
+        if ledger.held(about.symbol) is not None:
             return await self._close(CloseRequested(symbol=about.symbol))
         await self._halted(f"{about.symbol} was closed by hand")
         ended = next((each for each in ledger.closed if each.hedge.hedge_id == about.hedge_id), None)
@@ -266,10 +282,8 @@ class Service:
 
     def _unwatched(self) -> str:
         """Return what it means that no bot runs."""
-        held = self._journal.ledger.foremost
-        if held is None:
-            return "No bot is running."
-        return f"No bot is running: nothing watches {held.symbol} until one is started."
+        held = ", ".join(hedge.symbol for hedge in self._journal.ledger.live_hedges)
+        return f"No bot is running: nothing watches {held} until one is started." if held else "No bot is running."
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -280,18 +294,23 @@ class Service:
     def _changed(self, request: OperatorRequest) -> str | None:
         """Return why a request is not about what is held now; None when it is, or says nothing of it."""
         seen, active = request.hedge, self._journal.ledger.foremost
-        if seen is None or (active is not None and active.hedge_id == seen.hedge_id):
+        if seen is None or seen.hedge_id in self._journal.ledger.hedges:
             return None
         if active is None:
             return f"{seen.symbol} is not held any more. Nothing was done."
-        which = "another position on " if active.symbol == seen.symbol else ""
-        return f"The position on {seen.symbol} is not held any more; {which}{active.symbol} is. Nothing was done."
+        if self._journal.ledger.held(seen.symbol):
+            which = f"another position on {seen.symbol} is"
+        else:
+            which = _which(self._journal.ledger, active.symbol)
+        return f"The position on {seen.symbol} is not held any more; {which}. Nothing was done."
 
     async def carry_out(self, request: Request) -> Answer:
         """Carry out one request and say how it ended."""
         match request:
             case CloseRequested():
                 return await self._close(request)
+            case CloseAllRequested():
+                return await self._close_all()
             case AdoptRequested():
                 return await self._adopt(request.symbol)
             case HaltRequested():
@@ -307,30 +326,59 @@ class Service:
         finally:
             self._closing = False
 
+    async def _close_all(self) -> Answer:
+        self._closing = True
+        try:
+            return await self._closed_all()
+        finally:
+            self._closing = False
+
+    async def _closed_all(self) -> Answer:
+        await self._cycle.finish_what_is_in_flight()
+        held = self._journal.ledger.live_hedges
+        if not held:
+            return Answer(done=False, text="No position is held.")
+        symbols = ", ".join(hedge.symbol for hedge in held)
+        await self._halted(f"{symbols} closed by hand")
+        left = await self._cycle.close_all(Reason.USER)
+        if left:
+            why = "; ".join(f"{symbol} could not be closed: {obstacle}" for symbol, obstacle in left.items())
+            return Answer(done=False, text=why)
+        ids = {hedge.hedge_id for hedge in held}
+        ended = [closed for closed in self._journal.ledger.closed if closed.hedge_id in ids]
+        net = log_funding(sum((closed.net_profit for closed in ended), ZERO))
+        return Answer(done=True, text=f"Closed {symbols}: net {net}. Openings are halted until: hedgerow resume")
+
     async def _closed(self, request: CloseRequested) -> Answer:
         await self._cycle.finish_what_is_in_flight()
-        if self._journal.ledger.foremost is None and request.take_over and request.symbol:
+        ledger = self._journal.ledger
+        fits = request.take_over and request.symbol and ledger.held(request.symbol) is None
+        if fits and request.symbol and self._reconciler.free_slots > 0:
             taken = await self._adopt(request.symbol, to_close=True)
             if not taken.done:
                 return taken
-        held = self._journal.ledger.foremost
-        if held is None:
+            ledger = self._journal.ledger
+        if not ledger.hedges:
             return Answer(done=False, text="No position is held.")
-        if request.symbol and request.symbol != held.symbol:
-            return Answer(done=False, text=f"{request.symbol} is not held; {held.symbol} is.")
+        if not request.symbol and len(ledger.hedges) > 1:
+            return Answer(done=False, text=_several(ledger))
+        held = ledger.held(request.symbol) if request.symbol else ledger.foremost
+        if held is None:
+            return Answer(done=False, text=f"{request.symbol} is not held; {_which(ledger)}.")
         await self._halted(f"{held.symbol} was closed by hand")
-        obstacle = await self._cycle.close_now(Reason.USER)
+        obstacle = await self._cycle.close_now(Reason.USER, held.hedge_id)
         if obstacle is not None:
             return Answer(done=False, text=f"{held.symbol} could not be closed: {obstacle}")
-        net = log_funding(result_of_ended(self._journal.ledger.closed[-1]).net_so_far)
+        closed = next(each for each in reversed(self._journal.ledger.closed) if each.hedge_id == held.hedge_id)
+        net = log_funding(result_of_ended(closed).net_so_far)
         return Answer(done=True, text=f"Closed {held.symbol}: net {net}. Openings are halted until: hedgerow resume")
 
     async def _adopt(self, symbol: str, *, to_close: bool = False) -> Answer:
         """Make a position the bot's; one that is ``to_close`` need not be fit to be held."""
         await self._cycle.finish_what_is_in_flight()
         ledger = self._journal.ledger
-        if ledger.foremost or ledger.execution:
-            held = ledger.foremost.symbol if ledger.foremost else "a job in flight"
+        if ledger.execution or ledger.held(symbol) or self._reconciler.free_slots <= 0:
+            held = ", ".join(hedge.symbol for hedge in ledger.live_hedges) or "a job in flight"
             return Answer(done=False, text=f"{symbol} cannot be adopted while {held} is held.")
         observation = await self._reader.read()
         if observation.account is None or observation.market is None:
@@ -379,6 +427,18 @@ class Service:
         self._resumed = True
         again = " The next check halts them again unless the cause is gone." if halt.lifts_itself else ""
         return Answer(done=True, text=f"Openings are allowed again.{again}")
+
+
+def _which(ledger: Ledger, otherwise: str = "") -> str:
+    """Return which positions are held, as the end of a sentence."""
+    symbols = [hedge.symbol for hedge in ledger.live_hedges] or [otherwise]
+    return f"{', '.join(symbols)} {'is' if len(symbols) == 1 else 'are'}"
+
+
+def _several(ledger: Ledger) -> str:
+    symbols = [hedge.symbol for hedge in ledger.live_hedges]
+    text = f"Several positions are held: {', '.join(symbols)}. Say which one, as in `hedgerow close {symbols[0]}`,"
+    return f"{text} or all of them: `hedgerow close --all`."
 
 
 def _outcome(answer: Answer) -> RequestOutcome:

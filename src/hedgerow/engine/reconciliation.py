@@ -41,6 +41,7 @@ from hedgerow.strategy.decisions.verdicts import (
     halt_for,
     symbols_of,
 )
+from hedgerow.strategy.evaluation.allocation import free_slots
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import LEVERAGE
 from hedgerow.strategy.policy import Policy
@@ -78,39 +79,70 @@ class Reconciler:
         self._leverage_refused: set[str] = set()
         """Found positions whose leverage the venue did not set to 1: asked again by the next run only."""
 
-    async def settle(self, observation: Observation, *, at_start: bool = False) -> Verdict:
-        """Reconcile, and act on the verdict once a second reading agrees with it; both come from the reader."""
-        verdict = self._verdict(observation)
+    @property
+    def free_slots(self) -> int:
+        """How many more hedges may be held."""
+        return free_slots(self._journal.ledger, self._policy)
+
+    async def settle(self, observation: Observation, *, at_start: bool = False) -> tuple[Verdict, ...]:
+        """Reconcile, and act on each verdict once a second reading agrees with it; both come from the reader."""
+        verdicts = self._verdicts(observation)
         await self._halt_in_doubt(observation.account)
-        if observation.account is not None and await self._late.book(verdict, observation.account):
-            verdict = self._verdict(observation)
-        if isinstance(verdict, Consistent | Nothing | InFlight | Unreadable):
-            await self._quiet(verdict, observation)
-            return verdict
+        if observation.account is not None and await self._late.book(
+            verdicts, observation.account, slots=self._policy.parameters.position_management.max_positions
+        ):
+            verdicts = self._verdicts(observation)
+        loud = [each for each in verdicts if not isinstance(each, Consistent | Nothing | InFlight | Unreadable)]
+        if not loud:
+            await self._quiet(verdicts, observation)
+            return verdicts
         await self._clock.sleep(SECOND_READING_SECONDS)
         again = await self._reader.read()
-        present = self._verdict(again)
-        agreed = None if again.account is None else agreement(verdict, present)
-        if agreed is not None and again.account is not None and await self._shown_twice(agreed, again.account):
+        present = self._verdicts(again)
+        for verdict in loud:
+            await self._act_on_both(verdict, present, again, first_at=observation.at, at_start=at_start)
+        if len(verdicts) > 1:
+            await self._keep_up(verdicts, observation)
+        return verdicts
+
+    def _verdicts(self, observation: Observation) -> tuple[Verdict, ...]:
+        management = self._policy.parameters.position_management
+        slots = management.max_positions
+        return reconcile(self._journal.ledger, observation.account, observation.market, management.adopt, slots)
+
+    async def _act_on_both(
+        self,
+        verdict: Verdict,
+        present: tuple[Verdict, ...],
+        again: Observation,
+        *,
+        first_at: datetime,
+        at_start: bool,
+    ) -> None:
+        """Act on a verdict that one of the present ones agrees with."""
+        if again.account is None:
+            return
+        agreed = ((agreement(verdict, each), each) for each in present)
+        found = next(((both, each) for both, each in agreed if both is not None), None)
+        if found is not None and await self._shown_twice(found[0], again.account):
             # What went on meanwhile is the next reading's; only trades from before the first one explain it.
-            until = None if agreed == present else observation.at
-            await self._act(agreed, again, at_start=at_start, until=until)
-        return verdict
+            until = None if found[0] == found[1] else first_at
+            await self._act(found[0], again, at_start=at_start, until=until)
 
-    def _verdict(self, observation: Observation) -> Verdict:
-        mode = self._policy.parameters.position_management.adopt
-        return reconcile(self._journal.ledger, observation.account, observation.market, mode)
-
-    async def _quiet(self, verdict: Verdict, observation: Observation) -> None:
+    async def _quiet(self, verdicts: tuple[Verdict, ...], observation: Observation) -> None:
         """Nothing is wrong: lift a halt whose cause is gone, and ask again for a history that was unreadable."""
-        ledger = self._journal.ledger
-        settled = isinstance(verdict, Consistent | Nothing)
+        settled = all(isinstance(verdict, Consistent | Nothing) for verdict in verdicts)
         if settled and observation.account is not None:
-            await self._lift(verdict, observation.account)
-        hedge = ledger.largest
-        if isinstance(verdict, Consistent) and hedge and hedge.adopted and not hedge.history_known:
-            await self._complete_history(hedge, observation)
-        if settled:
+            await self._lift(verdicts, observation.account)
+        await self._keep_up(verdicts, observation)
+
+    async def _keep_up(self, verdicts: tuple[Verdict, ...], observation: Observation) -> None:
+        """Ask again for what could not be read of hedges that stand as the ledger has them."""
+        sound = {verdict.symbol for verdict in verdicts if isinstance(verdict, Consistent)}
+        for hedge in self._journal.ledger.open_hedges:
+            if hedge.symbol in sound and hedge.adopted and not hedge.history_known:
+                await self._complete_history(hedge, observation)
+        if any(isinstance(verdict, Consistent | Nothing) for verdict in verdicts):
             await self._external_trades.true_up()
 
     async def _halt_in_doubt(self, account: AccountView | None) -> None:
@@ -118,17 +150,17 @@ class Reconciler:
         ledger = self._journal.ledger
         if account is None or not account.doubts or ledger.halt is not None:
             return
-        symbols = (ledger.largest.symbol,) if ledger.largest else ()
+        symbols = tuple(hedge.symbol for hedge in ledger.open_hedges)
         await self._halt_for_doubt("; ".join(account.doubts), symbols)
 
     async def _halt_for_doubt(self, detail: str, symbols: tuple[str, ...]) -> None:
         reason = ev.HaltReason.ACCOUNT_IN_DOUBT
         await self._journal.record(ev.Halted(at=self._clock.now(), reason=reason, detail=detail, symbols=symbols))
 
-    async def _lift(self, verdict: Verdict, account: AccountView) -> None:
+    async def _lift(self, verdicts: tuple[Verdict, ...], account: AccountView) -> None:
         """Lift a halt whose cause is gone, when two endpoints agree on every position that it is about."""
         halt = self._journal.ledger.halt
-        foreign = isinstance(verdict, Consistent) and verdict.foreign
+        foreign = any(isinstance(verdict, Consistent) and verdict.foreign for verdict in verdicts)
         if halt is None or not halt.lifts_itself or foreign or account.doubts:
             return
         if halt.reason is ev.HaltReason.LEGS_DIFFER:
@@ -157,9 +189,11 @@ class Reconciler:
             await self._let_go(verdict, observation, at_start=at_start)
         elif isinstance(verdict, HalfOpen):
             self._say(verdict, observation, at_start=at_start)
-            await self._book_missing(
-                verdict.missing_spot, verdict.missing_short, observation.account, "half open", until=until
-            )
+            hedge = self._tracked(verdict.symbol)
+            if hedge is not None:
+                await self._book_missing(
+                    hedge, verdict.missing_spot, verdict.missing_short, observation.account, "half open", until=until
+                )
         else:
             await self._halt(verdict, observation, at_start=at_start)
 
@@ -173,7 +207,10 @@ class Reconciler:
         )
 
     def _say(self, verdict: Verdict, observation: Observation, *, at_start: bool) -> None:
-        hedge = self._journal.ledger.largest
+        if isinstance(verdict, ClosedExternally | Replaced | HalfOpen):
+            hedge = self._tracked(verdict.symbol)
+        else:
+            hedge = self._journal.ledger.largest
         self._journal.say(
             Reconciled(
                 at=observation.at,
@@ -187,13 +224,15 @@ class Reconciler:
             )
         )
 
+    def _tracked(self, symbol: str) -> HedgedPosition | None:
+        return next((hedge for hedge in self._journal.ledger.open_hedges if hedge.symbol == symbol), None)
+
     # --- letting go ------------------------------------------------------------------------------------------------
 
     async def _let_go(self, verdict: ClosedExternally | Replaced, observation: Observation, *, at_start: bool) -> None:
-        ledger = self._journal.ledger
-        hedge = ledger.largest
+        hedge = self._tracked(verdict.symbol)
         if hedge is None:
-            await self._forget_imported(ledger.imported)
+            await self._forget_imported(self._journal.ledger.imported)
         else:
             await self._lose(hedge, verdict, observation)
         if isinstance(verdict, Replaced):
@@ -218,7 +257,9 @@ class Reconciler:
         left = (
             min(hedge.spot_quantity, observation.account.coin(hedge.pair.base).total) if observation.account else ZERO
         )
-        await self._book_missing(hedge.spot_quantity - left, hedge.short, observation.account, "closed elsewhere")
+        await self._book_missing(
+            hedge, hedge.spot_quantity - left, hedge.short, observation.account, "closed elsewhere"
+        )
         reason = Reason.REPLACED if isinstance(verdict, Replaced) else Reason.CLOSED_EXTERNALLY
         worth = left * await self._price(hedge, observation.account) if left > 0 else ZERO
         lost = ev.HedgeLost(at=self._clock.now(), hedge_id=hedge.hedge_id, reason=reason, residue_value=worth)
@@ -227,6 +268,7 @@ class Reconciler:
 
     async def _book_missing(
         self,
+        hedge: HedgedPosition,
         missing_spot: Decimal,
         missing_short: Decimal,
         account: AccountView | None,
@@ -235,9 +277,6 @@ class Reconciler:
         until: datetime | None = None,
     ) -> None:
         """Book the trades that took a leg from us; what no trade explains is booked at the present price."""
-        hedge = self._journal.ledger.largest
-        if hedge is None:
-            return
         fills = [
             *await self._missing(hedge, Market.SPOT, Side.SELL, missing_spot, account, until),
             *await self._missing(hedge, Market.PERP, Side.BUY, missing_short, account, until),

@@ -214,15 +214,15 @@ class Runner:
     def _next_pause(self) -> float:
         """Count one more failure in a row, and return how long to wait after it."""
         self._failures += 1
-        longest = LAST_BACKOFF_SECONDS if self._journal.ledger.foremost is None else LAST_BACKOFF_HELD_SECONDS
+        longest = LAST_BACKOFF_SECONDS if not self._journal.ledger.hedges else LAST_BACKOFF_HELD_SECONDS
         return backoff_seconds(FIRST_BACKOFF_SECONDS, longest, self._failures)
 
     async def _end(self) -> None:
-        closing = self._options.close_on_exit and self._journal.ledger.foremost is not None
+        closing = self._options.close_on_exit and bool(self._journal.ledger.hedges)
         if self._stop():
             self._journal.say(StoppedByUser(at=self._clock.now(), closing=closing))
             await self._guarded(self._service.answer_at_the_end)
-        if closing and self._journal.ledger.foremost is not None:
+        if closing and self._journal.ledger.hedges:
             await self._guarded(self._cycle.close_for_exit)
         elif self._journal.ledger.execution is not None:
             # A cycle that failed left it behind; the exit is no reason to leave it there.

@@ -81,7 +81,7 @@ class Startup:
                 identity=context.identity,
             )
         )
-        tracked = ledger.largest.symbol if ledger.largest else ledger.imported.symbol
+        tracked = ", ".join(hedge.symbol for hedge in ledger.open_hedges) or ledger.imported.symbol
         journal.say(ReconcileStarted(at=self._clock.now(), tracked=tracked))
         await self._executor.resume()
         await self._executor.settle_transfer()
@@ -97,12 +97,14 @@ class Startup:
             return
         if not observation.account.doubts:
             await self._bookkeeper.open_books(observation.account)
-        before = journal.ledger.largest
-        verdict = await self._reconciler.settle(observation, at_start=True)
-        if isinstance(verdict, Consistent | Nothing):
+        before = {hedge.symbol: hedge for hedge in journal.ledger.open_hedges}
+        verdicts = await self._reconciler.settle(observation, at_start=True)
+        quiet = [verdict for verdict in verdicts if isinstance(verdict, Consistent | Nothing)]
+        if quiet:
             await self._bookkeeper.book_fees()
             await self._bookkeeper.book_funding(force=True)
-            self._say(verdict, observation, before)
+        for verdict in quiet:
+            self._say(verdict, observation, before.get(verdict.symbol) if isinstance(verdict, Consistent) else None)
         equity = equity_of(journal.ledger, observation.account, observation.market)
         if equity is not None:
             journal.say(EquityRead(at=self._clock.now(), equity=equity))
@@ -117,7 +119,7 @@ class Startup:
                 hedge_before=before,
                 funding_before=before.funding_received if before else ZERO,
                 value_before=self._context.value_before or (before.entry_notional if before else None),
-                hedge=journal.ledger.largest,
+                hedge=journal.ledger.open_hedge(before.hedge_id) if before else journal.ledger.largest,
                 value=verdict.position_value if isinstance(verdict, Consistent) else None,
             )
         )

@@ -2,16 +2,17 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from math import inf
 from typing import Final
 
 from hedgerow.domain.execution import ExecutionPlan
-from hedgerow.domain.instrument import Side
-from hedgerow.domain.market import Depth
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import BPS, ONE, ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy import rules
 
-__all__ = ["LONGEST_WAIT", "average_price", "exit_cost"]
+__all__ = ["LONGEST_WAIT", "average_price", "exit_cost", "quoted_exit_cost"]
 
 LONGEST_WAIT: Final = timedelta(hours=8)
 """Then it is closed whatever it costs: one settlement of the slowest pairs has passed."""
@@ -33,6 +34,17 @@ def exit_cost(
         basis,
         basis if entry_basis is None else entry_basis,
     )
+
+
+def quoted_exit_cost(hedge: HedgedPosition, market: MarketView | None) -> float:
+    """Return what closing costs at the quotes, fees included, as a fraction of one leg; infinite without a quote."""
+    spot = market.quote(Market.SPOT, hedge.symbol) if market else None
+    perp = market.quote(Market.PERP, hedge.symbol) if market else None
+    bid, ask = spot.touch(Side.SELL) if spot else None, perp.touch(Side.BUY) if perp else None
+    if spot is None or perp is None or not bid or not ask or not spot.mid or not perp.mid:
+        return inf
+    prices = (spot.mid - bid) / spot.mid + (ask - perp.mid) / perp.mid
+    return float(prices + hedge.pair.spot.fees.taker + hedge.pair.perp.fees.taker)
 
 
 def average_price(depth: Depth, side: Side, quantity: Decimal, cap_bps: Decimal | None = None) -> Decimal | None:

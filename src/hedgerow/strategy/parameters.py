@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from hedgerow.domain.execution import ExecutionLimits
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.settings.declaration import Setting, Unit
 from hedgerow.domain.settings.rows import check_ranges
 
@@ -94,7 +95,37 @@ class CapitalManagement(Struct, frozen=True, kw_only=True):
     max_capital_usd: Annotated[
         Decimal | None, Setting(text="most that is used, both legs together", gt=0, le=10**9, unit=Unit.USDT)
     ] = None
+    """Of all hedges together; None = no limit."""
+    max_position_usd: Annotated[
+        Decimal | None, Setting(text="most for one position, both legs together", gt=0, le=10**9, unit=Unit.USDT)
+    ] = None
     """None = no limit."""
+    max_position_equity: Annotated[
+        Decimal | None,
+        Setting(
+            text="most for one position, both legs together, {unit} of the equity",
+            gt=0,
+            le=100,
+            unit=Unit.PERCENT,
+            key="max_position_equity_pct",
+        ),
+    ] = None
+    """A fraction here; None = no limit."""
+    max_position_depth: Annotated[
+        Decimal | None,
+        Setting(
+            text="most for one leg, {unit} of what the thinner book shows within the price cap",
+            gt=0,
+            le=100,
+            unit=Unit.PERCENT,
+            key="max_position_depth_pct",
+        ),
+    ] = None
+    """A fraction here; None = a pair whose books show less than the whole leg is not opened."""
+    reserve_usd: Annotated[
+        Decimal, Setting(text="no position is opened with this part of both wallets", ge=0, le=10**9, unit=Unit.USDT)
+    ] = ZERO
+    """It stays for margin."""
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -183,6 +214,7 @@ class PositionManagement(Struct, frozen=True, kw_only=True):
     adopt: Annotated[AdoptMode, Setting(text="take over a balanced position found on the exchange, or never")] = (
         AdoptMode.BALANCED
     )
+    max_positions: Annotated[int, Setting(text="positions held at one time, each of another pair", ge=1, le=20)] = 1
     max_exit_cost_bps: Annotated[
         Decimal,
         Setting(

@@ -21,10 +21,10 @@ def harness() -> StreamHarness:
     return StreamHarness()
 
 
-def listening(harness: StreamHarness, symbol: str | None = SYMBOL) -> list[Notification]:
+def listening(harness: StreamHarness, *symbols: str) -> list[Notification]:
     received: list[Notification] = []
     harness.venue.subscribe(received.append)
-    harness.venue.follow(symbol)
+    harness.venue.follow(*(symbols or (SYMBOL,)))
     return received
 
 
@@ -80,7 +80,7 @@ def test_marks_are_told_of_the_followed_symbol_alone(harness: StreamHarness) -> 
         assert [(notifications.kind, notifications.symbol, notifications.mark) for notifications in received] == [
             (NotificationKind.MARK, SYMBOL, Decimal(150))
         ]
-        harness.venue.follow(None)
+        harness.venue.follow()
         mark(harness, "151")
         await harness.clock.sleep(0.01)
         assert len(received) == 1

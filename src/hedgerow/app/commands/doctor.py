@@ -134,6 +134,7 @@ async def _account(
         _fees(client),
         _tried(live.venue.account()),
     )
+    management = settings.parameters.position_management
     return [
         *key,
         *_lock(live, credentials),
@@ -142,7 +143,7 @@ async def _account(
         *doctor.fee_findings(fees, DOCUMENTED_FEES, settings.parameters.position_management.max_position_age_hours),
         doctor.fee_coin_finding(trades),
         *doctor.account_findings(account, ledger, settings.parameters),
-        *doctor.position_findings(account, market, ledger, settings.parameters.position_management.adopt),
+        *doctor.position_findings(account, market, ledger, management.adopt, management.max_positions),
         *await _orders(live, account, None if isinstance(market, VenueError) else _scanned(market, settings)),
         await _forecast(live, ledger, settings, (market, account)),
     ]

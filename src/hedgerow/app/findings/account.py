@@ -14,6 +14,7 @@ from hedgerow.domain.instrument import FeeRates, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import plain
+from hedgerow.strategy.decisions.first_check import telling
 from hedgerow.strategy.decisions.reconcile import reconcile
 from hedgerow.strategy.decisions.scan import Scan
 from hedgerow.strategy.decisions.verdicts import InFlight, Unreadable, Verdict, halt_for, symbols_of
@@ -169,36 +170,35 @@ def account_findings(
     """Judge balances."""
     if isinstance(account, VenueError):
         return [unread("account", account)]
-    hedge = ledger.foremost if ledger else None
+    held = ledger is not None and ledger.hedges
     spot, perp = account.spot_usdt, account.perp.transferable
     text = f"{spot:.2f} USDT on spot, {perp:.2f} USDT on perpetuals"
     least = parameters.capital_management.min_capital_usd
     found = [ok("balances", text)]
-    if hedge is None and spot + perp < least:
+    if not held and spot + perp < least:
         found = [problem("balances", f"{text}: below the minimum of ${plain(least)}", "deposit USDT, or wait")]
     return found
 
 
 def position_findings(
-    account: AccountView | VenueError, market: MarketView | VenueError, ledger: Ledger | None, adopt: AdoptMode
+    account: AccountView | VenueError,
+    market: MarketView | VenueError,
+    ledger: Ledger | None,
+    adopt: AdoptMode,
+    slots: int = 1,
 ) -> list[DoctorFinding]:
     """Return for every position what the first check of ``hedgerow run`` does with it, by the rules of that check."""
     if isinstance(account, VenueError):
         return []
     known = ledger or Ledger()
-    hedge = known.foremost
     others = [
-        symbol
-        for symbol, position in account.positions.items()
-        if position.quantity and (hedge is None or hedge.symbol != symbol)
+        symbol for symbol, position in account.positions.items() if position.quantity and known.held(symbol) is None
     ]
-    verdict = reconcile(known, account, None if isinstance(market, VenueError) else market, adopt)
-    judged = symbols_of(verdict)
-    found = [_unjudged(account, symbol, verdict) for symbol in others if symbol not in judged]
-    if judged:
-        found.append(_judged(verdict, account))
-    if hedge is not None:
-        found.append(_held(account, hedge.symbol, hedge.short))
+    verdicts = reconcile(known, account, None if isinstance(market, VenueError) else market, adopt, slots)
+    judged = {symbol for verdict in verdicts for symbol in symbols_of(verdict)}
+    found = [_unjudged(account, symbol, telling(verdicts)) for symbol in others if symbol not in judged]
+    found += [_judged(verdict, account) for verdict in verdicts if symbols_of(verdict)]
+    found += [_held(account, hedge.symbol, hedge.short) for hedge in known.live_hedges]
     return found
 
 

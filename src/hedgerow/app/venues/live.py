@@ -133,7 +133,7 @@ class LiveExchange:
         if isinstance(notice, CycleEnded):
             if notice.ledger.log_marks:
                 self.venue.forget(notice.ledger.log_marks[0].at)
-            held = frozenset({notice.ledger.largest.symbol} if notice.ledger.largest else ())
+            held = frozenset(hedge.symbol for hedge in notice.ledger.open_hedges)
             if held != self._held:
                 self._held = held
                 self._notifications.set()

@@ -251,6 +251,7 @@ def _position_in(account: PerpAccountReply, row: AccountPosition, mark: Decimal)
         leverage=row.leverage,
         margin_type=MarginType.ISOLATED if row.isolated else MarginType.CROSSED,
         liquidation_price=_liquidation_price(account, row, mark) if mark > 0 else None,
+        maintenance=row.maint_margin,
     )
 
 

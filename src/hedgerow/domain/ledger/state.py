@@ -298,6 +298,11 @@ class Ledger(Struct, frozen=True, kw_only=True):
         """Cumulative P/L including imported figures, quote units."""
         return self.totals.net_profit + self.imported.total_profit_loss
 
+    def dust_of(self, hedge: HedgedPosition) -> Decimal:
+        """Return the coins of earlier hedges of the same coin that are sold with a hedge."""
+        lot = self.dust.get(hedge.pair.base)
+        return lot.quantity if lot else ZERO
+
     def owned(self, asset: str) -> Decimal:
         """Return the coins of ``asset`` that the ledger owns: those of live hedges, and dust."""
         if asset == QUOTE_ASSET:

@@ -216,6 +216,7 @@ class PerpAccount:
             leverage=self.leverage(symbol),
             margin_type=self.margin_type(symbol),
             liquidation_price=self._liquidation_price(symbol, mark, standing),
+            maintenance=to_row(self.maintenance(symbol, mark)),
             adl_quantile=0,
         )
 

@@ -26,9 +26,9 @@ class VenueNotifications:
         self._world = world
         self._clock = clock
         self._subscribers: Subscribers[Notification] = Subscribers()
-        self._symbol: str | None = None
-        self._known: Followed | None = None
-        self._last_trade = 0
+        self._known: dict[str, Followed] = {}
+        """How each followed symbol stood when it was compared last."""
+        self._last_trade = self._told_until = 0
         self._since = EPOCH
         self._expected = False
         self._ticking: asyncio.Task[None] | None = None
@@ -37,18 +37,20 @@ class VenueNotifications:
         """Call ``listener`` with every piece of news; returns what ends that."""
         return self._subscribers.add(listener)
 
-    def follow(self, symbol: str | None) -> None:
-        """Watch a symbol from now on; to be called inside the event loop."""
-        self._world().on_change(self._expect if symbol else None)
-        if symbol == self._symbol:
+    def follow(self, *symbols: str) -> None:
+        """Watch these symbols from now on; to be called inside the event loop."""
+        self._world().on_change(self._expect if symbols else None)
+        if set(symbols) == set(self._known):
             return
-        self._symbol = symbol
+        if self._known and set(symbols) > set(self._known):
+            self._compare()  # nothing of those that were followed before gets lost
         if self._ticking is not None:
             self._ticking.cancel()
             self._ticking = None
-        if symbol is not None:
-            self._known = self._world().followed(symbol)
-            self._since, self._last_trade = self._world().now, max(self._trades(symbol, EPOCH), default=0)
+        self._known = {symbol: self._known.get(symbol) or self._world().followed(symbol) for symbol in symbols}
+        if symbols:
+            trades = (trade for symbol in symbols for trade in self._trades(symbol, EPOCH))
+            self._since, self._last_trade = self._world().now, max(trades, default=0)
             self._ticking = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
@@ -68,19 +70,22 @@ class VenueNotifications:
 
     def _compare(self) -> None:
         self._expected = False
-        symbol, before = self._symbol, self._known
-        if symbol is None or before is None:
+        if not self._known:
             return
-        self._known = now = self._world().followed(symbol)
-        found = [*self._traded(symbol), *_differences(before, now, symbol, self._world().now)]
-        for notification in found:
+        before, self._known = self._known, {symbol: self._world().followed(symbol) for symbol in self._known}
+        found: list[Notification] = []
+        self._told_until = self._last_trade
+        for symbol, now in self._known.items():
+            found += [*self._traded(symbol), *_differences(before[symbol], now, symbol, self._world().now)]
+        self._since = self._world().now
+        for notification in dict.fromkeys(found):  # what changed of the account is told once
             self._subscribers.tell(notification)
 
     def _trades(self, symbol: str, since: datetime) -> list[int]:
         return [fill.trade_id for market in Market for fill in self._world().fills(market, symbol, since)]
 
     def _traded(self, symbol: str) -> Iterator[Notification]:
-        world, known = self._world(), self._last_trade
+        world, known = self._world(), self._told_until
         for market in Market:
             for fill in world.fills(market, symbol, self._since):
                 if fill.trade_id > known:
@@ -93,7 +98,6 @@ class VenueNotifications:
                         client_id=fill.client_id,
                         forced_trade=fill.forced_trade or None,
                     )
-        self._since = world.now
 
 
 def _differences(before: Followed, now: Followed, symbol: str, at: datetime) -> Iterator[Notification]:

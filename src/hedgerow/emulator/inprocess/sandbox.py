@@ -84,12 +84,12 @@ class SandboxVenue(VenueProxy):
         """Call ``listener`` with news of the other venue's market and of the emulated account."""
         return self._subscribers.add(listener)
 
-    def follow(self, symbol: str | None) -> None:
-        """Tell of this symbol; None = of none."""
+    def follow(self, *symbols: str) -> None:
+        """Tell of these symbols."""
         if self._notifications is not None:
-            self._notifications.follow(symbol)
+            self._notifications.follow(*symbols)
         if self._account is not None:
-            self._account.follow(symbol)
+            self._account.follow(*symbols)
 
     def _market_told(self, notifications: Notification) -> None:
         if notifications.kind in OF_THE_MARKET:

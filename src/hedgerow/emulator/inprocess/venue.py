@@ -150,9 +150,9 @@ class EmulatedVenue:
         """Call ``listener`` with every piece of news; returns what ends that."""
         return self._notifications.subscribe(listener)
 
-    def follow(self, symbol: str | None) -> None:
+    def follow(self, *symbols: str) -> None:
         """Tell of this symbol, and let the exchange live on by itself while it is followed; None = of none."""
-        self._notifications.follow(symbol)
+        self._notifications.follow(*symbols)
 
     async def market(self, periods: int) -> MarketView:
         """Read the whole market; values are computed when asked."""

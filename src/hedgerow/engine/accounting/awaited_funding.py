@@ -30,7 +30,8 @@ class AwaitedFunding:
 
     def __init__(self) -> None:
         self._missing: dict[tuple[str, datetime], _Settlement] = {}
-        self._newest: tuple[str, datetime] | None = None
+        self._newest: dict[str, datetime] = {}
+        """Stamp of the newest settlement that was looked at, by symbol of an open hedge."""
         self._looks = 0
         self._again_at: datetime | None = None
 
@@ -44,24 +45,24 @@ class AwaitedFunding:
         return bool(self._missing) and (self._again_at is None or now >= self._again_at)
 
     def expect(self, ledger: Ledger, settled: Sequence[FundingRate]) -> None:
-        """Add the settlements that the open hedge was certainly held at and was not paid for."""
-        hedge, opened = ledger.largest, ledger.books_since
-        if hedge is None or opened is None or not hedge.history_known:
-            return
-        since = max(hedge.opened_at + OFF_STAMP, opened)
+        """Add the settlements that an open hedge was certainly held at and was not paid for."""
+        for hedge in ledger.open_hedges if ledger.books_since is not None else ():
+            if hedge.history_known:
+                self._expect_of(hedge, max(hedge.opened_at + OFF_STAMP, ledger.books_since or hedge.opened_at), settled)
+
+    def _expect_of(self, hedge: HedgedPosition, since: datetime, settled: Sequence[FundingRate]) -> None:
         for rate in settled:
-            key = (rate.symbol, rate.at)
-            newer = self._newest is None or self._newest[0] != rate.symbol or rate.at > self._newest[1]
-            if not newer or rate.symbol != hedge.symbol or rate.at <= since:
+            known = self._newest.get(rate.symbol)
+            if rate.symbol != hedge.symbol or rate.at <= since or (known is not None and rate.at <= known):
                 continue
-            self._newest = key
+            self._newest[rate.symbol] = rate.at
             if rate.rate and not _paid(hedge, rate.at):
-                self._missing[key] = _Settlement(symbol=rate.symbol, at=rate.at)
+                self._missing[rate.symbol, rate.at] = _Settlement(symbol=rate.symbol, at=rate.at)
                 self._looks, self._again_at = 0, None
 
     def looked(self, ledger: Ledger, now: datetime) -> list[str]:
         """Drop what was paid since, and what is too old; return a line for each that is missing for long, once."""
-        hedges = [h for h in (ledger.largest, *(closed.hedge for closed in ledger.closed)) if h]
+        hedges = [*ledger.open_hedges, *(closed.hedge for closed in ledger.closed)]
         self._missing = {
             key: settlement
             for key, settlement in self._missing.items()

@@ -91,8 +91,8 @@ class Bookkeeper:
         try:
             payments = await self._venue.funding_payments(self._funding_since(opened, force=force) - OVERLAP)
         except VenueError as unreadable:
-            if (
-                ledger.largest is None or ledger.largest.history_known
+            if all(
+                hedge.history_known for hedge in ledger.open_hedges
             ):  # else it was said in this check when it was adopted
                 self._journal.say(Warned(at=now, text=f"Could not fetch funding history: {unreadable}"))
             return
@@ -247,9 +247,8 @@ def _venue_time(account: AccountView) -> datetime:
 
 
 def _unsettled(ledger: Ledger) -> list[tuple[HedgedPosition, Market, list[OrderRecord]]]:
-    hedges = [h for h in (ledger.largest, ledger.opening) if h] + [c.hedge for c in ledger.closed]
     found: list[tuple[HedgedPosition, Market, list[OrderRecord]]] = []
-    for hedge in hedges:
+    for hedge in ledger.known_hedges:
         pending = hedge.unsettled
         for market in Market if pending else ():
             records = [r for r in pending if r.request.market is market]

@@ -42,4 +42,4 @@ class DailyLoss:
         """Whether what is held is to be closed because of the limit."""
         ledger = self._journal.ledger
         reached = ledger.halt is not None and ledger.halt.reason is HaltReason.DAILY_LOSS
-        return reached and ledger.largest is not None and self._risk.daily_loss_action is DailyLossAction.CLOSE
+        return reached and bool(ledger.open_hedges) and self._risk.daily_loss_action is DailyLossAction.CLOSE

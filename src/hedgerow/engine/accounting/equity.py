@@ -39,5 +39,4 @@ def _unrealized(position: PerpPosition, market: MarketView) -> Decimal:
 
 
 def _owned_assets(ledger: Ledger) -> set[str]:
-    assets = set(ledger.dust)
-    return assets | {ledger.foremost.pair.base} if ledger.foremost else assets
+    return {*ledger.dust, *(hedge.pair.base for hedge in ledger.hedges.values())}

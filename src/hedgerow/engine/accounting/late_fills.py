@@ -54,16 +54,16 @@ class LateFills:
         self._journal = journal
         self._ids = ids
 
-    async def book(self, verdict: Verdict, account: AccountView) -> bool:
+    async def book(self, verdicts: Sequence[Verdict], account: AccountView, *, slots: int = 1) -> bool:
         """Book late fills of own orders on what a verdict calls foreign, or on coins that the books lack.
 
-        Tells whether the ledger changed.
+        ``slots`` is how many hedges may be held. Tells whether the ledger changed.
         """
         before = self._journal.ledger.events
-        for symbol in sorted(_suspicious(verdict, account, self._journal.ledger)):
+        for symbol in sorted(_suspicious(verdicts, account, self._journal.ledger)):
             fills = await self._fills(symbol)
             if fills is not None:
-                await self._book_symbol(symbol, fills)
+                await self._book_symbol(symbol, fills, slots)
                 await self._halt_for_another_bot(symbol, fills)
         return self._journal.ledger.events != before
 
@@ -80,7 +80,7 @@ class LateFills:
             return None
         return [fill for page in pages for fill in page]
 
-    async def _book_symbol(self, symbol: str, fills: Sequence[Fill]) -> None:
+    async def _book_symbol(self, symbol: str, fills: Sequence[Fill], slots: int) -> None:
         ledger = self._journal.ledger
         if ledger.execution is not None:
             return
@@ -90,7 +90,7 @@ class LateFills:
             await self._journal.record(*self._reports(entry))
         strays = [entry for entry in late if entry not in reports]
         if strays:
-            await self._own(symbol, strays)
+            await self._own(symbol, strays, slots)
 
     def _reports(self, entry: _Late) -> list[ev.FeeBooked]:
         """Return late fills as reports of their own order: it belongs to the hedge held, or reduced one that ended."""
@@ -99,21 +99,23 @@ class LateFills:
             ev.FeeBooked(at=now, client_id=client_id, fill=fill, fee_quote=_fee(fill, entry)) for fill in entry.fills
         ]
 
-    async def _own(self, symbol: str, strays: Sequence[_Late]) -> None:
+    async def _own(self, symbol: str, strays: Sequence[_Late], slots: int) -> None:
         """Make a position of what orders of hedges that ended have opened late."""
         ledger, now = self._journal.ledger, self._clock.now()
         fills = tuple(sorted((fill for entry in strays for fill in entry.fills), key=lambda fill: fill.at))
         names = ", ".join(f"{fill.market} {fill.side} {plain(fill.quantity)}" for fill in fills)
         text = f"{symbol}: {names} of {CAUSE} filled late"
-        if ledger.largest is not None and ledger.largest.symbol != symbol:
+        held = ledger.held(symbol)
+        if held is None and len(ledger.hedges) >= slots:
             if ledger.standing_halt is None:
-                detail = f"{text}; it is closed when {ledger.largest.symbol} is"
+                others = ", ".join(hedge.symbol for hedge in ledger.open_hedges)
+                detail = f"{text}; it is closed when {others} is"
                 await self._journal.record(ev.Halted(at=now, reason=ev.HaltReason.NAKED, detail=detail))
             return
         self._journal.say(Warned(at=now, text=f"{text}: it is the bot's"))
-        hedge_id = ledger.largest.hedge_id if ledger.largest else self._ids.next()
+        hedge_id = held.hedge_id if held else self._ids.next()
         booked = ev.ExternalFills(at=now, hedge_id=hedge_id, fills=fills, cause=CAUSE, own=True)
-        if ledger.largest is not None:
+        if held is not None:
             await self._journal.record(booked)
             return
         hedge = HedgedPosition(
@@ -166,12 +168,11 @@ def _allowed_since(log: Iterable[ev.Event]) -> datetime | None:
     return allowed
 
 
-def _suspicious(verdict: Verdict, account: AccountView, ledger: Ledger) -> set[str]:
+def _suspicious(verdicts: Sequence[Verdict], account: AccountView, ledger: Ledger) -> set[str]:
     """Return the symbols of which the account holds what the ledger does not know."""
-    foreign = verdict.foreign if isinstance(verdict, Consistent) else ()
-    symbols = {*symbols_of(verdict), *(short.symbol for short in foreign)}
-    if isinstance(verdict, HalfOpen | ClosedExternally | Replaced):
-        symbols.add(verdict.symbol)
+    symbols = {symbol for verdict in verdicts for symbol in symbols_of(verdict)}
+    symbols |= {each.symbol for verdict in verdicts if isinstance(verdict, Consistent) for each in verdict.foreign}
+    symbols |= {each.symbol for each in verdicts if isinstance(each, HalfOpen | ClosedExternally | Replaced)}
     if not ledger.books.opened or ledger.transfer is not None or account.unreadable_balances:
         return symbols
     surplus = {key for key, value in books_difference(ledger.books, account).items() if value > 0}
@@ -180,7 +181,7 @@ def _suspicious(verdict: Verdict, account: AccountView, ledger: Ledger) -> set[s
 
 
 def _all(ledger: Ledger) -> list[HedgedPosition]:
-    return [*((ledger.largest,) if ledger.largest else ()), *(closed.hedge for closed in ledger.closed)]
+    return [*ledger.open_hedges, *(closed.hedge for closed in ledger.closed)]
 
 
 def _known(ledger: Ledger, symbol: str) -> list[HedgedPosition]:
@@ -200,7 +201,7 @@ def _late(ledger: Ledger, symbol: str, fills: Sequence[Fill]) -> Iterable[_Late]
 
 
 def _is_report(ledger: Ledger, entry: _Late) -> bool:
-    held = ledger.largest is not None and entry.hedge.hedge_id == ledger.largest.hedge_id
+    held = ledger.open_hedge(entry.hedge.hedge_id) is not None
     return held or not entry.record.opens
 
 

@@ -448,8 +448,8 @@ class Executor:
         ledger, now = self._journal.ledger, self._clock.now()
         if job.kind is ExecutionKind.OPEN:
             await self._journal.record(*_opening_ended(job, ledger, now, quality_of(job, self._time.now())))
-        elif job.state is ExecutionState.FLAT and ledger.largest:
-            await self._journal.record(*_closing_ended(job, ledger.largest, now, quality_of(job, self._time.now())))
+        elif job.state is ExecutionState.FLAT and (hedge := ledger.open_hedge(job.hedge_id)):
+            await self._journal.record(*_closing_ended(job, hedge, now, quality_of(job, self._time.now())))
         else:
             repaired = ev.HedgeRepaired(at=now, hedge_id=job.hedge_id, quality=quality_of(job, self._time.now()))
             await self._journal.record(repaired)

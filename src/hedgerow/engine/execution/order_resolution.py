@@ -58,8 +58,9 @@ class AccountEvidence:
         self._clock = clock
         self._journal = journal
         self._external_trades = external_trades
-        self._coins_missing_since: float | None = None
-        self._margin_wrong_since: float | None = None
+        self._coins_missing_since: dict[str, float] = {}
+        """By the monotonic clock, by hedge id."""
+        self._margin_wrong_since: dict[str, float] = {}
 
     async def examined(self, observation: Observation) -> Observation:
         """Return the observation with each missing leg confirmed by a second source, or marked as unreadable.
@@ -70,8 +71,8 @@ class AccountEvidence:
         if account is None or ledger.execution is not None:
             await self._job_in_present_units(account, observation.market)
             return observation
-        if ledger.largest is not None:
-            hedge, doubt = await self._in_present_units(ledger.largest, account, observation.market)
+        for held in ledger.open_hedges:
+            hedge, doubt = await self._in_present_units(held, account, observation.market)
             if doubt:
                 account = with_coins_in_doubt(account, hedge.pair.base, doubt)
                 account = with_short_in_doubt(account, hedge.symbol, doubt)
@@ -90,7 +91,8 @@ class AccountEvidence:
 
     async def _job_in_present_units(self, account: AccountView | None, market: MarketView | None) -> None:
         """Count a naked job that waits for prices in its own units in the coins that the exchange counts in now."""
-        held, job = self._journal.ledger.foremost, self._journal.ledger.execution
+        job = self._journal.ledger.execution
+        held = self._journal.ledger.hedges.get(job.hedge_id) if job else None
         waits = job is not None and job.state is ExecutionState.NAKED and not job.doubtful and job.working is None
         if account is not None and held is not None and waits:
             await self._in_present_units(held, account, market)
@@ -119,7 +121,7 @@ class AccountEvidence:
             return hedge, f"{text}, and price and short do not show a new denomination"
         redenominated = HedgeRedenominated(at=self._clock.now(), hedge_id=hedge.hedge_id, factor=factor)
         await self._journal.record(redenominated)
-        return self._journal.ledger.foremost or hedge, ""
+        return self._journal.ledger.hedges.get(hedge.hedge_id, hedge), ""
 
     async def _is_sold(self, hedge: HedgedPosition, account: AccountView) -> bool:
         """Tell whether trades alone say where the coins went."""
@@ -151,10 +153,9 @@ class AccountEvidence:
     async def _coins(self, hedge: HedgedPosition, account: AccountView) -> AccountView:
         reading, base = coin_reading(hedge, account), hedge.pair.base
         if not reading.short_of:
-            self._coins_missing_since = None
+            self._coins_missing_since.pop(hedge.hedge_id, None)
             return account
-        since = self._coins_missing_since
-        self._coins_missing_since = since = self._clock.monotonic() if since is None else since
+        since = self._coins_missing_since.setdefault(hedge.hedge_id, self._clock.monotonic())
         evidence = CoinEvidence(
             sold=await self._traded(hedge, Market.SPOT, Side.SELL),
             moved=await self._moved(hedge),
@@ -170,10 +171,9 @@ class AccountEvidence:
     async def _margin(self, hedge: HedgedPosition, account: AccountView) -> AccountView:
         row = account.positions.get(hedge.symbol)
         if row is None or hedge.symbol in account.unreadable_positions or not needs_second_source(row):
-            self._margin_wrong_since = None
+            self._margin_wrong_since.pop(hedge.hedge_id, None)
             return account
-        since = self._margin_wrong_since
-        self._margin_wrong_since = since = self._clock.monotonic() if since is None else since
+        since = self._margin_wrong_since.setdefault(hedge.hedge_id, self._clock.monotonic())
         second, _ = await second_position(self._venue, hedge.symbol)
         return with_margin_proven(account, row, second, self._clock.monotonic() - since)
 

@@ -4,6 +4,7 @@ An alarm is a reason to run a cycle now and nothing else: what is to be done abo
 its own. What comes of the bot's own orders is none.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -18,10 +19,11 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.domain.position import HedgedPosition, OrderRecord
-from hedgerow.strategy.decisions.reconcile import reconcile
+from hedgerow.strategy.decisions.reconcile import standing_of
 from hedgerow.strategy.decisions.verdicts import ClosedExternally, HalfOpen
 from hedgerow.strategy.evaluation.health import CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE, health_of, legs_of
 from hedgerow.strategy.evaluation.rebalancing import MIN_DIFFERENCE
+from hedgerow.strategy.evaluation.shared_margin import shared_distance
 from hedgerow.strategy.evidence.absence import is_in_doubt
 from hedgerow.strategy.observation import Observation
 
@@ -31,6 +33,7 @@ __all__ = [
     "Alarm",
     "AlarmKind",
     "account_alarm",
+    "account_alarms",
     "disturbance",
     "ended_in_doubt",
     "look_at",
@@ -62,6 +65,7 @@ class AlarmKind(StrEnum):
     INTERVAL = "funding interval changed"
     STATUS = "trading status changed"
     READABLE = "readable again"
+    ELSEWHERE = "another hedge than the one that is traded"
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
@@ -90,15 +94,23 @@ _TO_BE_LOOKED_INTO = {
 
 def notification_alarm(notification: Notification, ledger: Ledger) -> Alarm | None:
     """Return the alarm that news are by themselves; None for all that needs a look, or does not concern us."""
-    hedge, found = ledger.largest, _CONCLUSIVE.get(notification.kind)
-    if hedge is None or found is None or notification.symbol not in {"", hedge.symbol}:
+    hedge, found = _about(notification, ledger), _CONCLUSIVE.get(notification.kind)
+    if hedge is None or found is None:
         return None
     kind, text = found
-    if kind is AlarmKind.SETTINGS and ledger.execution is not None:
+    job = ledger.execution
+    if kind is AlarmKind.SETTINGS and job is not None and job.symbol == hedge.symbol:
         return None  # the job's own preparations
     if notification.forced_trade is not None:
         text = f"the exchange closed a part of the short by force: {notification.forced_trade.value}"
     return Alarm(kind=kind, text=f"{hedge.symbol}: {notification.detail or text}")
+
+
+def _about(notification: Notification, ledger: Ledger) -> HedgedPosition | None:
+    """Return the open hedge that news are about; of those about the account, the largest one."""
+    if not notification.symbol:
+        return ledger.largest
+    return next((hedge for hedge in ledger.open_hedges if hedge.symbol == notification.symbol), None)
 
 
 def look_at(notification: Notification, ledger: Ledger) -> datetime | None:
@@ -106,7 +118,7 @@ def look_at(notification: Notification, ledger: Ledger) -> datetime | None:
 
     What follows a trade of our own is looked at only when its echo has passed.
     """
-    if notification.kind not in _TO_BE_LOOKED_INTO or ledger.largest is None or _is_ours(notification, ledger):
+    if notification.kind not in _TO_BE_LOOKED_INTO or not ledger.open_hedges or _is_ours(notification, ledger):
         return None
     echo = notification.kind is NotificationKind.BALANCE and ledger.traded_at is not None
     due = notification.at + DEBOUNCE
@@ -124,11 +136,19 @@ def may_change_legs(notification: Notification, ledger: Ledger) -> bool:
 
 
 def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
-    """Return what an account shows that cannot wait; None while a job is at work or nothing is held."""
-    hedge = ledger.largest
-    if hedge is None or ledger.execution is not None:
-        return _stray_alarm(ledger, account)
-    verdict = reconcile(ledger, account, None)
+    """Return the first of what an account shows that cannot wait; None = nothing."""
+    return next(account_alarms(ledger, account), None)
+
+
+def account_alarms(ledger: Ledger, account: AccountView) -> Iterator[Alarm]:
+    """Yield what an account shows that cannot wait, of each hedge; nothing while a job is at work."""
+    hedges = () if ledger.execution is not None else ledger.open_hedges
+    found = (_alarm_of(hedge, ledger, account) for hedge in hedges) if hedges else (_stray_alarm(ledger, account),)
+    yield from (alarm for alarm in found if alarm is not None)
+
+
+def _alarm_of(hedge: HedgedPosition, ledger: Ledger, account: AccountView) -> Alarm | None:
+    verdict = standing_of(hedge, account)
     if isinstance(verdict, ClosedExternally):
         return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: the account shows neither leg")
     if isinstance(verdict, HalfOpen):
@@ -138,7 +158,7 @@ def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
         return Alarm(kind=AlarmKind.DOUBT, text=f"{hedge.symbol}: the account's reply is incomplete")
     position = account.positions.get(hedge.symbol)
     price = position.mark_price if position and position.mark_price > 0 else hedge.entry_price
-    return mark_alarm(ledger, account, price) or _ailing(hedge, account, price)
+    return mark_alarm(ledger, account, price, hedge) or _ailing(hedge, account, price)
 
 
 def ended_in_doubt(ledger: Ledger) -> tuple[HedgedPosition, ...]:
@@ -146,7 +166,7 @@ def ended_in_doubt(ledger: Ledger) -> tuple[HedgedPosition, ...]:
 
     None while something is held or at work.
     """
-    if ledger.foremost is not None or ledger.execution is not None:
+    if ledger.hedges or ledger.execution is not None:
         return ()
     lately = [closed for closed in ledger.closed if ledger.closed[-1].closed_at - closed.closed_at <= STRAYS_WITHIN]
     return tuple(closed.hedge for closed in lately if any(map(_may_be_executed, closed.hedge.orders)))
@@ -176,12 +196,24 @@ def disturbance(ledger: Ledger, account: AccountView) -> Alarm | None:
 
     An account that lags lacks what an opening has just traded; of a closing it shows too much, never too little.
     """
-    held = ledger.largest or ledger.opening
-    if held is None or held.spot_quantity <= 0 or held.short <= 0:
+    held = ledger.hedges.get(ledger.execution.hedge_id) if ledger.execution else None
+    return (_disturbed(held, ledger, account) if held else None) or _elsewhere(held, ledger, account)
+
+
+def _disturbed(held: HedgedPosition, ledger: Ledger, account: AccountView) -> Alarm | None:
+    """Return what the account shows of the hedge that is traded."""
+    if held.spot_quantity <= 0 or held.short <= 0:
         return None
     if ledger.opening and ledger.traded_at and account.at < ledger.traded_at + GRACE:
         return _lacking(held, account)
-    return account_alarm(replace(ledger, execution=None), account)
+    return _alarm_of(held, ledger, account)
+
+
+def _elsewhere(traded: HedgedPosition | None, ledger: Ledger, account: AccountView) -> Alarm | None:
+    """Return that another hedge than the one that is traded cannot wait."""
+    others = (_alarm_of(hedge, ledger, account) for hedge in ledger.open_hedges if hedge is not traded)
+    alarm = next((each for each in others if each is not None), None)
+    return None if alarm is None else replace(alarm, kind=AlarmKind.ELSEWHERE)
 
 
 def _lacking(held: HedgedPosition, account: AccountView) -> Alarm | None:
@@ -210,15 +242,21 @@ def _ailing(hedge: HedgedPosition, account: AccountView, price: Decimal) -> Alar
     return Alarm(kind=AlarmKind.HEALTH, text=f"{hedge.symbol}: {health.findings[0].text}")
 
 
-def mark_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | None:
+def mark_alarm(
+    ledger: Ledger, account: AccountView, mark: Decimal, hedge: HedgedPosition | None = None
+) -> Alarm | None:
     """Return how near a mark price is to the liquidation price that ``account`` showed; None while it is far.
 
-    The outermost bound asks for idle USDT: without any it is no alarm, for nothing could be done.
+    It is the mark of ``hedge``, None = of the largest one. The outermost bound asks for idle USDT: without any it is no
+    alarm, because nothing could be done.
     """
-    position = account.positions.get(ledger.largest.symbol) if ledger.largest else None
+    held = hedge or ledger.largest
+    position = account.positions.get(held.symbol) if held else None
     if position is None or position.quantity >= 0 or position.liquidation_price is None or mark <= 0:
         return None
     distance = float((position.liquidation_price - mark) / mark)
+    shared = shared_distance(ledger, account, {position.symbol: mark})
+    distance = distance if shared is None else min(distance, shared)
     bound = next((bound for bound in BOUNDS if distance < bound), None)
     if bound is None or (bound == TOP_UP_DISTANCE and account.spot_usdt <= MIN_DIFFERENCE):
         return None
@@ -226,13 +264,16 @@ def mark_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | N
     return Alarm(kind=AlarmKind.DISTANCE, text=text)
 
 
-def price_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | None:
+def price_alarm(
+    ledger: Ledger, account: AccountView, mark: Decimal, hedge: HedgedPosition | None = None
+) -> Alarm | None:
     """Return what a mark price makes of a hedge as ``account`` showed it: liquidation near, or an imbalance to repair.
 
-    Coins too few to be sold at the price of that reading may be worth an order at this one.
+    It is the mark of ``hedge``, None = of the largest one. Coins too few to be sold at the price of that reading may be
+    worth an order at this one.
     """
-    hedge = ledger.largest
-    near = mark_alarm(ledger, account, mark)
+    hedge = hedge or ledger.largest
+    near = mark_alarm(ledger, account, mark, hedge)
     if near is not None or hedge is None or mark <= 0:
         return near
     if ledger.traded_at is not None and account.at < ledger.traded_at + GRACE:
@@ -245,6 +286,5 @@ def price_alarm(ledger: Ledger, account: AccountView, mark: Decimal) -> Alarm | 
 
 def _is_ours(notification: Notification, ledger: Ledger) -> bool:
     """Whether news are about an order that this log sent."""
-    if notification.kind is not NotificationKind.ORDER or ledger.largest is None:
-        return False
-    return notification.client_id.startswith(f"{ledger.largest.hedge_id}-")
+    own = tuple(f"{hedge_id}-" for hedge_id in ledger.hedges)
+    return notification.kind is NotificationKind.ORDER and notification.client_id.startswith(own)

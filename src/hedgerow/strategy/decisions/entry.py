@@ -1,19 +1,22 @@
 """Entry: whether anything may be opened, which pair first, and how large."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import chain
 
 from hedgerow.domain.account import AccountView, MarginType, PerpPosition
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import Preparation
 from hedgerow.domain.formats import log_money
+from hedgerow.domain.instrument import Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.strategy.decisions.brakes import brake_of
 from hedgerow.strategy.decisions.cooldowns import cooldown_refusal
+from hedgerow.strategy.evaluation.allocation import free_slots, leg_of_next
 from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.evaluation.screening import basis_of, contradiction_refusal, staleness_refusal
-from hedgerow.strategy.evaluation.sizing import funds_of, opening_plan
+from hedgerow.strategy.evaluation.sizing import Funds, funds_of, opening_plan
 from hedgerow.strategy.observation import (
     Hold,
     HoldReason,
@@ -23,6 +26,7 @@ from hedgerow.strategy.observation import (
     Refusal,
     RefusalKind,
 )
+from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policy import Policy
 
 __all__ = ["entry_refusals", "openings_blocked", "plan_opening", "settings_in_place", "shortlist"]
@@ -35,8 +39,8 @@ def openings_blocked(observation: Observation, ledger: Ledger, policy: Policy) -
     """Return why nothing may be opened now, whatever the pair; None = openings are allowed."""
     if ledger.execution is not None or ledger.transfer is not None:
         return Hold(reason=HoldReason.EXECUTING, detail="a job or a transfer is not finished")
-    if ledger.foremost is not None:
-        return Hold(reason=HoldReason.HELD, detail=ledger.foremost.symbol)
+    if ledger.hedges and free_slots(ledger, policy) <= 0:
+        return Hold(reason=HoldReason.HELD, detail=", ".join(hedge.symbol for hedge in ledger.live_hedges))
     if ledger.halt is not None:
         # What contradicts itself is reported by each reading that shows it.
         in_doubt = ledger.halt.reason is HaltReason.ACCOUNT_IN_DOUBT
@@ -48,10 +52,10 @@ def openings_blocked(observation: Observation, ledger: Ledger, policy: Policy) -
     account = observation.account
     if account is None or not observation.complete:
         return Hold(reason=HoldReason.INCOMPLETE, detail=", ".join(observation.missing))
-    return _unfit_account(account, policy)
+    return _unfit_account(account, ledger, policy)
 
 
-def _unfit_account(account: AccountView, policy: Policy) -> Hold | None:
+def _unfit_account(account: AccountView, ledger: Ledger, policy: Policy) -> Hold | None:
     if not account.one_way:
         return Hold(reason=HoldReason.ACCOUNT_MODE, detail="hedge mode is on; one-way position mode is needed")
     if not account.single_asset:
@@ -61,12 +65,16 @@ def _unfit_account(account: AccountView, policy: Policy) -> Hold | None:
     if guard > 0 and guard - abs(account.clock_skew_seconds) < SETTLEMENT_JITTER_SECONDS:
         text = f"off by {account.clock_skew_seconds:.1f} s: settlements would be misjudged; set the system's clock"
         return Hold(reason=HoldReason.CLOCK, detail=text)
-    funds = funds_of(account)
-    if policy.capital(funds.spot, funds.perp) > 0:
+    funds = _funds(account, ledger)
+    if leg_of_next(ledger, funds, policy) > 0:
         return None
     least = policy.parameters.capital_management.min_capital_usd
     text = f"{log_money(2 * min(funds.spot, funds.perp))} in equal wallets, at least {log_money(least)} needed"
     return Hold(reason=HoldReason.CAPITAL, detail=text)
+
+
+def _funds(account: AccountView, ledger: Ledger) -> Funds:
+    return funds_of(account, [hedge.symbol for hedge in ledger.hedges.values()])
 
 
 def entry_refusals(
@@ -113,7 +121,7 @@ def shortlist(observation: Observation, ledger: Ledger, policy: Policy) -> Itera
     others = (signal for signal in ranking.ordered if signal is not chosen)
     for signal in chain(() if chosen is None else (chosen,), others):
         pair = market.pair(signal.symbol)
-        if cooldown_refusal(signal.symbol, ledger, observation.at) is not None:
+        if ledger.held(signal.symbol) or cooldown_refusal(signal.symbol, ledger, observation.at) is not None:
             continue
         if pair and not entry_refusals(signal.symbol, ranking, market, account, policy):
             predicted = market.predicted(signal.symbol)
@@ -147,11 +155,11 @@ def plan_opening(
     )
     if refusal:
         return refusal
-    funds = funds_of(account)
+    funds = _funds(account, ledger)
     plan = opening_plan(
         opportunity,
         funds,
-        policy.capital(funds.spot, funds.perp),
+        _at_most_shown(leg_of_next(ledger, funds, policy), spot_depth, perp_depth, policy.parameters),
         spot_depth=spot_depth,
         perp_depth=perp_depth,
         limits=policy.parameters.execution,
@@ -159,3 +167,14 @@ def plan_opening(
     if isinstance(plan, Refusal):
         return plan
     return Open(opportunity=opportunity, plan=plan, rebalance=funds.rebalance)
+
+
+def _at_most_shown(
+    capital: Decimal, spot_depth: Depth | None, perp_depth: Depth | None, parameters: StrategyParameters
+) -> Decimal:
+    """Return the capital of one leg, at most the part that is allowed of the thinner book within the price cap."""
+    share, cap = parameters.capital_management.max_position_depth, parameters.execution.price_cap_bps
+    if share is None or spot_depth is None or perp_depth is None:
+        return capital
+    shown = min(spot_depth.notional_within(Side.BUY, cap), perp_depth.notional_within(Side.SELL, cap))
+    return min(capital, shown * share)

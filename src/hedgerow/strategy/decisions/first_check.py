@@ -1,5 +1,7 @@
 """What the first check of a bot would do, by the rules of the check itself."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -12,11 +14,12 @@ from hedgerow.strategy.decisions.adoption import PositionHistory, adoption
 from hedgerow.strategy.decisions.entry import openings_blocked, shortlist
 from hedgerow.strategy.decisions.held import decide_held
 from hedgerow.strategy.decisions.reconcile import reconcile
+from hedgerow.strategy.decisions.review import reviews
 from hedgerow.strategy.decisions.verdicts import Adopt, Candidate, Consistent, Nothing, Replaced, Verdict
 from hedgerow.strategy.observation import Decision, Observation, Opportunity
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["FirstCheck", "candidate_in", "first_check"]
+__all__ = ["FirstCheck", "candidate_in", "first_check", "telling"]
 
 
 class FirstCheck(Struct, frozen=True, kw_only=True):
@@ -25,10 +28,17 @@ class FirstCheck(Struct, frozen=True, kw_only=True):
     verdict: Verdict
     adopted: HedgedPosition | None = None
     """The hedge that would be adopted, with its age, fees and funding."""
+    held: HedgedPosition | None = None
+    """Of the open hedges, the one that is decided about first."""
     decision: Decision | None = None
     """About the hedge that is held then; of a flat account why nothing is opened; None = nothing is decided."""
     opens: Opportunity | None = None
     """What would be opened, if its books are deep enough."""
+
+
+def telling(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the first verdict that asks for something; else the first one."""
+    return next((each for each in verdicts if not isinstance(each, Consistent | Nothing)), verdicts[0])
 
 
 def candidate_in(verdict: Verdict) -> Candidate | None:
@@ -41,17 +51,19 @@ def first_check(
 ) -> FirstCheck:
     """Return what the first check would do; ``history`` is that of the position it would adopt, None = unreadable."""
     account, mode = observation.account, policy.parameters.position_management.adopt
-    verdict = reconcile(ledger, account, observation.market, mode)
+    slots = policy.parameters.position_management.max_positions
+    verdict = telling(reconcile(ledger, account, observation.market, mode, slots))
     candidate = candidate_in(verdict)
     if account is not None and candidate is not None:
         hedge = _adopted(candidate, history, observation, policy)
         # A position that another one replaces is let go of first.
-        free = replace(ledger, hedges={})
+        free = replace(ledger, hedges={}) if isinstance(verdict, Replaced) else ledger
         held = apply(free, HedgeAdopted(at=observation.at, hedge=hedge))
-        decision = decide_held(_at_one_time_leverage(observation, account, hedge.symbol), held, policy)
-        return FirstCheck(verdict=verdict, adopted=held.largest, decision=decision)
+        adopted, seen = held.hedges[hedge.hedge_id], _at_one_time_leverage(observation, account, hedge.symbol)
+        return FirstCheck(verdict=verdict, adopted=adopted, decision=decide_held(seen, held, policy, hedge=adopted))
     if isinstance(verdict, Consistent):
-        return FirstCheck(verdict=verdict, decision=decide_held(observation, ledger, policy))
+        first = reviews(observation, ledger, policy)[0]
+        return FirstCheck(verdict=verdict, held=first.hedge, decision=first.decision)
     if not isinstance(verdict, Nothing):
         return FirstCheck(verdict=verdict)
     blocked = openings_blocked(observation, ledger, policy)

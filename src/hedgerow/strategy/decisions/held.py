@@ -17,6 +17,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
 from hedgerow.strategy.decisions.cooldowns import avoided
+from hedgerow.strategy.evaluation.allocation import free_slots, leg_of_next
 from hedgerow.strategy.evaluation.exits import SAFETY_ORDER, Exit, ExitCode, confirmed, emergency, evaluate, kept_until
 from hedgerow.strategy.evaluation.health import (
     CLOSE_DISTANCE,
@@ -28,7 +29,8 @@ from hedgerow.strategy.evaluation.health import (
 )
 from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.evaluation.rebalancing import reduction, top_up
-from hedgerow.strategy.evaluation.sizing import closing_plan, reducing_plan, slice_refusal, trimming_plan
+from hedgerow.strategy.evaluation.shared_margin import shared_distance
+from hedgerow.strategy.evaluation.sizing import closing_plan, funds_of, reducing_plan, slice_refusal, trimming_plan
 from hedgerow.strategy.evidence.prices import Prices, SaleBounds, prices_of, sale_bounds
 from hedgerow.strategy.evidence.underlying import divergence
 from hedgerow.strategy.observation import (
@@ -66,6 +68,8 @@ class _Held(Struct, frozen=True, kw_only=True):
     ranking: Ranking | None
     evaluation: Evaluation
     health: HealthReport
+    shared: float | None
+    """How far liquidation is of all hedges together; None with one alone."""
     dust: Decimal
     """Coins of the same kind that the ledger kept of earlier hedges."""
     bounds: SaleBounds
@@ -82,16 +86,19 @@ def decide_held(
     ledger: Ledger,
     policy: Policy,
     books: tuple[Depth | None, Depth | None] | None = None,
+    hedge: HedgedPosition | None = None,
 ) -> Decision:
-    """Decide about the held hedge: emergency, health, then what the policy wants; else hold.
+    """Decide about one held hedge: emergency, health, then what the policy wants; else hold.
 
-    ``books`` (spot, perpetual) are read after the observation, and take the place of its quotes.
+    ``books`` (spot, perpetual) are read after the observation, and take the place of its quotes. ``hedge`` is that of
+    several that is decided about; None = the largest.
     """
     if ledger.execution is not None:
         return Hold(reason=HoldReason.EXECUTING, detail=ledger.execution.state.value)
-    if ledger.largest is None:
+    found = hedge or ledger.largest
+    if found is None:
         return Hold(reason=HoldReason.NOTHING_HELD)
-    held = _look(observation.as_listed(ledger.largest), observation, ledger, policy, books)
+    held = _look(observation.as_listed(found), observation, ledger, policy, books)
     safety = _safety(held)
     if isinstance(safety, Hold):
         return _excess_coins(held) or safety
@@ -121,7 +128,8 @@ def _look(
     ranking = policy.rank(market) if market else None
     evaluation = evaluation_of(hedge, observation, policy, books)
     price = evaluation.spot_price or evaluation.perp_price
-    health = health_of(hedge, observation, price)
+    shared = shared_distance(ledger, observation.account) if observation.account else None
+    health = health_of(hedge, observation, price, shared)
     seen = prices_of(hedge.symbol, market, observation.account, books)
     unbounded = _is_urgent(health) or _is_long_alone(hedge, observation, seen)
     return _Held(
@@ -132,7 +140,8 @@ def _look(
         ranking=ranking,
         evaluation=evaluation,
         health=health,
-        dust=ledger.owned(hedge.pair.base) - hedge.spot_quantity,
+        shared=shared,
+        dust=ledger.dust_of(hedge),
         bounds=SaleBounds() if unbounded else sale_bounds(seen),
     )
 
@@ -170,7 +179,13 @@ def _mark_confirms(held: _Held) -> bool:
     market, account = held.observation.market, held.observation.account
     mark = market.mark(held.hedge.symbol) if market else None
     position = account.positions.get(held.hedge.symbol) if account else None
-    if mark is None or position is None or position.liquidation_price is None:
+    if account is None or market is None or mark is None or position is None:
+        return False
+    seen = {symbol: each.mark for symbol in account.positions if (each := market.mark(symbol)) is not None}
+    shared = shared_distance(held.ledger, account, seen)
+    if shared is not None and shared < CLOSE_DISTANCE:
+        return True
+    if position.liquidation_price is None:
         return False
     distance = rules.liquidation_distance(float(mark.mark), float(position.liquidation_price))
     return distance < CLOSE_DISTANCE
@@ -241,7 +256,7 @@ def _excess_coins(held: _Held) -> Decision | None:
 
 def _margin(held: _Held) -> Decision | None:
     account = held.observation.account
-    wanted = margin_wanted(held.hedge, account) if account else None
+    wanted = margin_wanted(held.hedge, account, held.shared) if account else None
     move = top_up(account, wanted) if account and wanted else None
     if move is None:
         return None
@@ -255,6 +270,7 @@ def _reduce(held: _Held) -> Decision | None:
     if account is None or distance is None or distance >= REDUCE_DISTANCE:
         return None
     hedge, legs, limits = held.hedge, legs_of(held.hedge, account), held.policy.parameters.execution
+    together = sum((max(ZERO, -row.quantity) * row.mark_price for row in account.positions.values()), ZERO) / held.price
     quantity = reduction(
         hedge.pair,
         legs=min(legs.spot, legs.short),
@@ -262,6 +278,7 @@ def _reduce(held: _Held) -> Decision | None:
         target=float(RESTORED_DISTANCE),
         price=held.price,
         cap_bps=limits.price_cap_bps,
+        shorts=None if distance != held.shared else together,
     )
     if quantity is None:
         return None
@@ -310,12 +327,25 @@ def _occupied(leave: Exit, held: _Held) -> bool:
 
 def _reachable(ranking: Ranking, held: _Held) -> Ranking:
     """Return the ranking without the pairs that could not be opened, or not yet: no position is left for them."""
-    others = avoided(held.ledger, held.observation.at) - {held.hedge.symbol}
+    ledger, slots = held.ledger, free_slots(held.ledger, held.policy)
+    if slots > 0 and _may_be_filled(held):
+        return replace(ranking, ordered=tuple(each for each in ranking.ordered if each.symbol == held.hedge.symbol))
+    others = avoided(ledger, held.observation.at) | {each.symbol for each in ledger.hedges.values()}
+    if slots > 0 and ledger.target is not None:
+        others |= {ledger.target.symbol}  # the slot that another hedge has left is its
+    others -= {held.hedge.symbol}
     ahead = {signal.symbol for signal in takewhile(lambda s: s.symbol != held.hedge.symbol, ranking.ordered)}
     others |= {symbol for symbol in ahead - others if _too_coarse(symbol, held)}
     if not others:
         return ranking
     return replace(ranking, ordered=tuple(signal for signal in ranking.ordered if signal.symbol not in others))
+
+
+def _may_be_filled(held: _Held) -> bool:
+    """Whether a free slot has money of its own: a better pair needs no hedge to be closed for it then."""
+    account, ledger = held.observation.account, held.ledger
+    hedged = [hedge.symbol for hedge in ledger.hedges.values()]
+    return account is not None and leg_of_next(ledger, funds_of(account, hedged), held.policy) > 0
 
 
 def _too_coarse(symbol: str, held: _Held) -> bool:

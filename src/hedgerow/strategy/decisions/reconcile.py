@@ -7,7 +7,9 @@ are values, so that two of them can be compared.
 from collections.abc import Iterator
 from decimal import Decimal
 
-from hedgerow.domain.account import AccountView, PerpPosition
+from msgspec.structs import replace
+
+from hedgerow.domain.account import AccountView
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
@@ -34,7 +36,7 @@ from hedgerow.strategy.evaluation.health import legs_of
 from hedgerow.strategy.evidence.absence import is_in_doubt
 from hedgerow.strategy.parameters import AdoptMode
 
-__all__ = ["candidate_of", "coins_unread", "reconcile"]
+__all__ = ["candidate_of", "coins_unread", "reconcile", "standing_of"]
 
 
 def reconcile(
@@ -42,20 +44,40 @@ def reconcile(
     account: AccountView | None,
     market: MarketView | None,
     adopt: AdoptMode = AdoptMode.BALANCED,
-) -> Verdict:
-    """Compare the ledger with the account."""
+    slots: int = 1,
+) -> tuple[Verdict, ...]:
+    """Compare the ledger with the account; ``slots`` is how many hedges may be held.
+
+    Returns one verdict on each open hedge, oldest first, and then those on what else the account holds, while a slot
+    is free for it. There is always one.
+    """
     if ledger.execution is not None:
-        return InFlight(hedge_id=ledger.execution.hedge_id)
+        return (InFlight(hedge_id=ledger.execution.hedge_id),)
     if account is None:
-        return Unreadable(what="account")
-    if ledger.largest is not None:
-        return _tracked(ledger.largest, ledger, account, market, adopt)
-    found, tracked = _untracked(ledger, account, market, adopt), ledger.awaited_import
+        return (Unreadable(what="account"),)
+    hedges = ledger.open_hedges
+    free = slots - len(hedges)
+    if not hedges:
+        return _without_hedges(ledger, account, market, adopt, free)
+    if len(hedges) == slots == 1:
+        return (_sole(hedges[0], ledger, account, market, adopt),)
+    tracked = [standing_of(hedge, account, market) for hedge in hedges]
+    others = _untracked(ledger, account, market, adopt, free) if market is not None and free > 0 else ()
+    return (*tracked, *(verdict for verdict in others if not isinstance(verdict, Nothing)))
+
+
+def _without_hedges(
+    ledger: Ledger, account: AccountView, market: MarketView | None, adopt: AdoptMode, free: int
+) -> tuple[Verdict, ...]:
+    found, tracked = _untracked(ledger, account, market, adopt, free), ledger.awaited_import
     if tracked is None or tracked in account.unreadable_positions or account.short(tracked) > 0:
         return found
-    if isinstance(found, Adopt):
-        return Replaced(symbol=tracked, candidate=found.candidate)
-    return ClosedExternally(symbol=tracked) if isinstance(found, Nothing) else found
+    first, *others = found
+    if others:
+        return (ClosedExternally(symbol=tracked), *found)
+    if isinstance(first, Adopt):
+        return (Replaced(symbol=tracked, candidate=first.candidate),)
+    return (ClosedExternally(symbol=tracked),) if isinstance(first, Nothing) else found
 
 
 def candidate_of(symbol: str, ledger: Ledger, account: AccountView, market: MarketView) -> Candidate | None:
@@ -64,14 +86,27 @@ def candidate_of(symbol: str, ledger: Ledger, account: AccountView, market: Mark
     return found if found and found.adopted_short > 0 and found.adopted_spot > 0 else None
 
 
-def _tracked(
+def _sole(
     hedge: HedgedPosition, ledger: Ledger, account: AccountView, market: MarketView | None, adopt: AdoptMode
 ) -> Verdict:
+    """Return the verdict on the only hedge that may be held: another one may have replaced it, or lie beside it."""
+    verdict = standing_of(hedge, account, market)
+    if isinstance(verdict, ClosedExternally):
+        return _gone(hedge, ledger, account, market, adopt)
+    if isinstance(verdict, Consistent) and market is not None:
+        return replace(verdict, foreign=_naked(ledger, account, market))
+    return verdict
+
+
+def standing_of(
+    hedge: HedgedPosition, account: AccountView, market: MarketView | None = None
+) -> ClosedExternally | HalfOpen | Unreadable | Consistent:
+    """Return how one open hedge stands on the account."""
     # A short is a whole number of lots and known exactly; coins are known to what a fee in coin is rounded by.
     legs, tolerance = legs_of(hedge, account), hedge.pair.spot.lot
     spot_gone, short_gone = legs.spot < tolerance, legs.short <= 0
     if spot_gone and short_gone:
-        return _gone(hedge, ledger, account, market, adopt)
+        return ClosedExternally(symbol=hedge.symbol)
     missing_spot, missing_short = hedge.spot_quantity - legs.spot, hedge.short - legs.short
     lacks_spot = missing_spot > (0 if spot_gone else tolerance)
     if lacks_spot or missing_short > 0:
@@ -87,7 +122,6 @@ def _tracked(
         spot_quantity=legs.spot,
         perp_quantity=-legs.short,
         position_value=None if price is None else legs.spot * price,
-        foreign=_naked(ledger, account, market) if market else (),
     )
 
 
@@ -102,25 +136,35 @@ def _gone(
     return ClosedExternally(symbol=hedge.symbol)
 
 
-def _untracked(ledger: Ledger, account: AccountView, market: MarketView | None, adopt: AdoptMode) -> Verdict:
+def _untracked(
+    ledger: Ledger, account: AccountView, market: MarketView | None, adopt: AdoptMode, free: int
+) -> tuple[Verdict, ...]:
+    """Return the verdicts on shorts that are not the ledger's: each is adopted if it is fit, while slots are free."""
     if not any(position.quantity < 0 for position in account.positions.values()):
-        return Nothing()
+        return (Nothing(),)
     if market is None:
-        return Unreadable(what="market")
+        return (Unreadable(what="market"),)
     unread = coins_unread(account, market)
     if unread:
-        return Unreadable(what=f"the balance of {', '.join(unread)}")
+        return (Unreadable(what=f"the balance of {', '.join(unread)}"),)
     naked = _naked(ledger, account, market)
     if naked:
-        return NakedForeign(shorts=naked)
+        return (NakedForeign(shorts=naked),)
     if adopt is AdoptMode.NEVER:
-        return Nothing()
-    # Every short is either naked or adoptable, and there is at least one.
-    first, *others = _adoptable(ledger, account, market)
-    if others:
-        return Ambiguous(candidates=(first, *others))
-    why = unfit(first, account, market)
-    return Adopt(candidate=first) if first.balanced and why is None else NotAdopted(candidate=first, unfit=why or "")
+        return (Nothing(),)
+    # Every short is either naked or adoptable; what lies on a pair that is held is its owner's.
+    candidates = [each for each in _adoptable(ledger, account, market) if ledger.held(each.symbol) is None]
+    if not candidates:
+        return (Nothing(),)
+    if len(candidates) > free or len({each.pair.base for each in candidates}) < len(candidates):
+        return (Ambiguous(candidates=tuple(candidates)),)
+    return tuple(_adoption(each, account, market) for each in candidates)
+
+
+def _adoption(candidate: Candidate, account: AccountView, market: MarketView) -> Adopt | NotAdopted:
+    why = unfit(candidate, account, market)
+    fit = candidate.balanced and why is None
+    return Adopt(candidate=candidate) if fit else NotAdopted(candidate=candidate, unfit=why or "")
 
 
 def coins_unread(account: AccountView, market: MarketView) -> list[str]:
@@ -143,7 +187,7 @@ def _naked(ledger: Ledger, account: AccountView, market: MarketView) -> tuple[Fo
     found += [
         ForeignShort(symbol=position.symbol, quantity=-position.quantity)
         for position in account.positions.values()
-        if position.quantity < 0 and market.pair(position.symbol) is None and not _is_ours(position, ledger)
+        if position.quantity < 0 and market.pair(position.symbol) is None and ledger.held(position.symbol) is None
     ]
     return tuple(found)
 
@@ -152,17 +196,14 @@ def _candidates(ledger: Ledger, account: AccountView, market: MarketView) -> Ite
     """Yield every short, less the ledger's part, with the coins that are not the ledger's."""
     for position in account.positions.values():
         pair = market.pair(position.symbol)
-        ours = ledger.largest.short if ledger.largest and _is_ours(position, ledger) else ZERO
+        held = ledger.held(position.symbol)
+        ours = held.short if held else ZERO
         short = -position.quantity - ours
         if pair is None or short <= (pair.lot_step if ours else 0):
             continue
         coins = account.coin(pair.base).total - ledger.owned(pair.base)
         price = position.entry_price or position.mark_price
         yield Candidate(pair=pair, spot=max(ZERO, coins), short=short, entry_price=price)
-
-
-def _is_ours(position: PerpPosition, ledger: Ledger) -> bool:
-    return ledger.largest is not None and ledger.largest.symbol == position.symbol
 
 
 def _price(symbol: str, account: AccountView, market: MarketView | None) -> Decimal | None:

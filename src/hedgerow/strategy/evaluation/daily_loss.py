@@ -13,11 +13,14 @@ __all__ = ["day_is_over", "loss_limit", "loss_of", "result_of"]
 
 
 def result_of(ledger: Ledger, observation: Observation) -> Decimal | None:
-    """Return what the strategy has made, ended hedges and the open one, in quote units; None without its prices."""
-    if ledger.largest is None:
-        return ledger.totals.net_profit
-    open_pnl = evaluate(ledger.largest, observation, None).unrealized_pnl
-    return None if open_pnl is None else ledger.totals.net_profit + open_pnl
+    """Return what the strategy has made, ended hedges and open ones, in quote units; None without all their prices."""
+    result = ledger.totals.net_profit
+    for hedge in ledger.open_hedges:
+        open_pnl = evaluate(hedge, observation, None).unrealized_pnl
+        if open_pnl is None:
+            return None
+        result += open_pnl
+    return result
 
 
 def day_is_over(day: TradingDay, at: datetime) -> bool:

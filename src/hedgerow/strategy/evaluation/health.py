@@ -13,6 +13,7 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import plain
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy import rules
+from hedgerow.strategy.evaluation.shared_margin import shared_margin_wanted
 from hedgerow.strategy.evidence.absence import at_most_shown, coin_reading, is_in_doubt, short_reading
 from hedgerow.strategy.observation import FindingKind, HealthFinding, HealthLevel, HealthReport, Observation
 from hedgerow.strategy.parameters import LEVERAGE
@@ -72,8 +73,13 @@ def residue_tolerance(pair: BasisPair, price: Decimal | None) -> Decimal:
     return max(lot, pair.spot.ceil_quantity(pair.spot.min_notional / price)) if price else lot
 
 
-def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | None) -> HealthReport:
-    """Grade the hedge by what could be seen; ``price`` is the coin's, None when unknown."""
+def health_of(
+    hedge: HedgedPosition, observation: Observation, price: Decimal | None, shared: float | None = None
+) -> HealthReport:
+    """Grade the hedge by what could be seen; ``price`` is the coin's, None when unknown.
+
+    ``shared`` is how far liquidation is of all hedges together, None for a hedge alone: the nearer one counts.
+    """
     account, market = observation.account, observation.market
     doubt = observation.listing_doubt or _listing_doubt(hedge.symbol, market)
     findings: list[HealthFinding] = [] if doubt else list(_listing_findings(hedge.symbol, market))
@@ -86,8 +92,9 @@ def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | 
         unknown.append("account: its replies contradict each other")
     legs = legs_of(hedge, account)
     position = account.positions.get(hedge.symbol)
-    distance = distance_of(position)
-    findings += _margin_findings(position, distance, legs)
+    own = distance_of(position)
+    distance = own if shared is None else min(shared, own if own is not None else shared)
+    findings += _margin_findings(position, distance, legs, together=distance != own)
     sound = not any(f.kind in {FindingKind.LEVERAGE, FindingKind.NOT_TRADING} for f in findings)
     difference = leg_difference(hedge, legs, price)
     balance = leg_grade(difference)
@@ -112,10 +119,15 @@ def health_of(hedge: HedgedPosition, observation: Observation, price: Decimal | 
     )
 
 
-def margin_wanted(hedge: HedgedPosition, account: AccountView) -> Decimal | None:
-    """Return the USDT that would bring liquidation back to 30 % of the mark; None while it is 25 % away."""
+def margin_wanted(hedge: HedgedPosition, account: AccountView, shared: float | None = None) -> Decimal | None:
+    """Return the USDT that would bring liquidation back to 30 % of the mark; None while it is 25 % away.
+
+    ``shared`` as in ``health_of``.
+    """
     position = account.positions.get(hedge.symbol)
     distance = distance_of(position)
+    if shared is not None and shared < TOP_UP_DISTANCE and (distance is None or shared < distance):
+        return shared_margin_wanted(account, shared, RESTORED_DISTANCE)
     if position is None or distance is None or distance >= TOP_UP_DISTANCE:
         return None
     return (RESTORED_DISTANCE - Decimal(str(distance))) * position.mark_price * abs(position.quantity)
@@ -177,13 +189,18 @@ def _listing_findings(symbol: str, market: MarketView | None) -> tuple[HealthFin
     return ()
 
 
-def _margin_findings(position: PerpPosition | None, distance: float | None, legs: Legs) -> list[HealthFinding]:
+def _margin_findings(
+    position: PerpPosition | None, distance: float | None, legs: Legs, *, together: bool
+) -> list[HealthFinding]:
     findings: list[HealthFinding] = []
     if position is None or legs.short <= 0:
         return findings
     if position.leverage != LEVERAGE:
         findings.append(HealthFinding(kind=FindingKind.LEVERAGE, text=f"leverage is {position.leverage}x, not 1x"))
-    if position.liquidation_price is not None and distance is not None and distance < CLOSE_DISTANCE:
+    if together and distance is not None and distance < CLOSE_DISTANCE:
+        text = f"liquidation of all shorts together is {distance:.1%} from their marks"
+        findings.append(HealthFinding(kind=FindingKind.LIQUIDATION, text=text))
+    elif position.liquidation_price is not None and distance is not None and distance < CLOSE_DISTANCE:
         text = f"liquidation at {plain(position.liquidation_price)} is {distance:.1%} from the mark"
         findings.append(HealthFinding(kind=FindingKind.LIQUIDATION, text=text))
     return findings

@@ -1,5 +1,6 @@
 """Position sizing: capital per leg, quantities on the grids, margin, slices."""
 
+from collections.abc import Collection
 from decimal import ROUND_CEILING, Decimal
 
 from msgspec import Struct
@@ -46,9 +47,9 @@ class Funds(Struct, frozen=True, kw_only=True):
     rebalance: Rebalance | None = None
 
 
-def funds_of(account: AccountView) -> Funds:
-    """Return what both wallets will hold after rebalancing."""
-    move = rebalance(account)
+def funds_of(account: AccountView, hedged: Collection[str] = ()) -> Funds:
+    """Return what is free in both wallets after rebalancing beside ``hedged``, the symbols of hedges."""
+    move = rebalance(account, hedged)
     to_perp = move.to_perp if move else ZERO
     return Funds(
         spot=account.spot_usdt - to_perp,

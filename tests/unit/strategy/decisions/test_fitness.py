@@ -10,7 +10,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.strategy.decisions.fitness import unfit
 from hedgerow.strategy.decisions.reconcile import candidate_of, reconcile
 from hedgerow.strategy.decisions.verdicts import Adopt, NotAdopted, halt_for
-from support.views import account, listing, market_of, pair_of, short_of
+from support.views import account, listing, market_of, pair_of, short_of, sole
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_position_that_is_not_fit_is_not_adopted_and_halts_openings(
     found = candidate_of("AAAUSDT", Ledger(), seen, market)
     assert found is not None
     why = unfit(found, seen, market)
-    verdict = reconcile(Ledger(), seen, market)
+    verdict = sole(reconcile(Ledger(), seen, market))
     if word is None:
         assert (why, verdict) == (None, Adopt(candidate=found))
         return

@@ -7,7 +7,7 @@ import pytest
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.strategy.decisions.foreign import foreign_longs, foreign_positions, hedges_found
 from hedgerow.strategy.decisions.reconcile import reconcile
-from support.views import account, hedge, ledger_of, listing, market_of, pair_of, short_of
+from support.views import account, hedge, ledger_of, listing, market_of, pair_of, short_of, sole
 
 MARKET = market_of(*(listing(pair=pair_of(f"{base}USDT")) for base in ("AAA", "BBB", "CCC")))
 TWO = account(short_of("AAAUSDT"), short_of("BBBUSDT"), coins={"AAA": "1", "BBB": "1"})
@@ -39,7 +39,7 @@ UNEQUAL = account(short_of("AAAUSDT", "1"), coins={"AAA": "2"})
 def test_shorts_that_are_not_the_bots_are_counted_and_named(
     seen: object, ledger: Ledger, count: int, texts: tuple[str, ...]
 ) -> None:
-    verdict = reconcile(ledger, seen, MARKET)  # type: ignore[arg-type] # accounts, all of them
+    verdict = sole(reconcile(ledger, seen, MARKET))  # type: ignore[arg-type] # accounts, all of them
     assert (hedges_found(verdict), foreign_positions(verdict)) == (count, texts)
 
 

@@ -28,14 +28,26 @@ from hedgerow.strategy.decisions.verdicts import (
     halt_for,
 )
 from hedgerow.strategy.parameters import AdoptMode
-from support.views import NOW, account, hedge, holding, instrument, ledger_of, listing, market_of, pair_of, short_of
+from support.views import (
+    NOW,
+    account,
+    hedge,
+    holding,
+    instrument,
+    ledger_of,
+    listing,
+    market_of,
+    pair_of,
+    short_of,
+    sole,
+)
 
 MARKET = market_of(listing(pair=pair_of("AAAUSDT")), listing(pair=pair_of("BBBUSDT")), listing(pair=pair_of("CCCUSDT")))
 TRACKED = ledger_of(hedge("10"))
 
 
 def found(seen: AccountView, ledger: Ledger | None = None, adopt: AdoptMode = AdoptMode.BALANCED) -> Verdict:
-    return reconcile(ledger or Ledger(), seen, MARKET, adopt)
+    return sole(reconcile(ledger or Ledger(), seen, MARKET, adopt))
 
 
 # --- the guide's four cases ---------------------------------------------------------------------------------------
@@ -108,15 +120,15 @@ def test_the_position_of_the_guides_file_is_missed_once() -> None:
 
 def test_the_value_falls_back_on_the_mark_and_is_unknown_without_any_price() -> None:
     seen = holding(short_of(quantity="10", mark_price=Decimal(90)), coins="10")
-    blind = reconcile(TRACKED, seen, None)
+    blind = sole(reconcile(TRACKED, seen, None))
     assert isinstance(blind, Consistent)
     assert blind.position_value == 900
     one_sided = market_of(listing(pair=pair_of(), spot=("100", None)))
-    marked = reconcile(TRACKED, seen, one_sided)
+    marked = sole(reconcile(TRACKED, seen, one_sided))
     assert isinstance(marked, Consistent)
     assert marked.position_value == 900
     without_short = replace(hedge("10"), tally=Tally(spot_quantity=Decimal(10)))
-    unpriced = reconcile(ledger_of(without_short), account(coins={"AAA": "10"}), None)
+    unpriced = sole(reconcile(ledger_of(without_short), account(coins={"AAA": "10"}), None))
     assert isinstance(unpriced, Consistent)
     assert unpriced.position_value is None
 
@@ -197,7 +209,7 @@ def test_a_tracked_hedge_is_replaced_only_by_exactly_one_balanced_other(seen: Ac
 def test_nothing_replaces_a_hedge_when_nothing_may_be_adopted_or_the_market_is_unreadable() -> None:
     seen = account(short_of("BBBUSDT", "5"), coins={"BBB": "5"})
     assert found(seen, TRACKED, AdoptMode.NEVER) == ClosedExternally(symbol="AAAUSDT")
-    assert reconcile(TRACKED, seen, None) == ClosedExternally(symbol="AAAUSDT")
+    assert sole(reconcile(TRACKED, seen, None)) == ClosedExternally(symbol="AAAUSDT")
 
 
 # --- nothing tracked --------------------------------------------------------------------------------------------------
@@ -287,12 +299,12 @@ def test_a_job_in_flight_is_not_judged() -> None:
 
 
 def test_b5_an_unreadable_account_is_no_verdict() -> None:
-    assert reconcile(TRACKED, None, MARKET) == Unreadable(what="account")
+    assert sole(reconcile(TRACKED, None, MARKET)) == Unreadable(what="account")
 
 
 def test_without_the_listing_a_short_cannot_be_judged_but_an_empty_account_can() -> None:
-    assert reconcile(Ledger(), account(short_of()), None) == Unreadable(what="market")
-    assert reconcile(Ledger(), account(), None) == Nothing()
+    assert sole(reconcile(Ledger(), account(short_of()), None)) == Unreadable(what="market")
+    assert sole(reconcile(Ledger(), account(), None)) == Nothing()
 
 
 @pytest.mark.parametrize("verdict", [Nothing(), ClosedExternally(symbol="AAAUSDT"), Unreadable(what="account")])

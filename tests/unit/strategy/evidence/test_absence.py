@@ -33,7 +33,7 @@ from hedgerow.strategy.evidence.absence import (
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
-from support.views import NOW, account, hedge, holding, ledger_of, listing, market_of, pair_of, short_of
+from support.views import NOW, account, hedge, holding, ledger_of, listing, market_of, pair_of, short_of, sole
 
 MARKET = market_of(listing(pair=pair_of("AAAUSDT")), listing(pair=pair_of("BBBUSDT")))
 HEDGE = hedge("10")
@@ -133,7 +133,7 @@ def test_a_leg_in_doubt_counts_as_the_log_has_it_and_is_no_finding() -> None:
     health = health_of(HEDGE, Observation(at=NOW, market=MARKET, account=seen), Decimal(100))
     assert health.findings == ()
     assert health.unknown == ("account: its replies contradict each other",)
-    assert reconcile(TRACKED, seen, MARKET) == Unreadable(what="account: its replies contradict each other")
+    assert sole(reconcile(TRACKED, seen, MARKET)) == Unreadable(what="account: its replies contradict each other")
     alarm = account_alarm(TRACKED, seen)
     assert alarm is not None
     assert alarm.kind is AlarmKind.DOUBT
@@ -141,7 +141,7 @@ def test_a_leg_in_doubt_counts_as_the_log_has_it_and_is_no_finding() -> None:
 
 def test_a_leg_that_is_proven_gone_is_missing_although_the_other_is_in_doubt() -> None:
     seen = with_coins_in_doubt(account(), "AAA", "coins")
-    assert reconcile(TRACKED, seen, MARKET) == HalfOpen(
+    assert sole(reconcile(TRACKED, seen, MARKET)) == HalfOpen(
         symbol="AAAUSDT", market=Market.PERP, missing_spot=Decimal(0), missing_short=Decimal(10)
     )
 
@@ -170,7 +170,7 @@ def test_an_alarm_names_only_the_leg_that_is_missing() -> None:
 def test_a_short_whose_coins_cannot_be_read_is_neither_adopted_nor_naked() -> None:
     seen = replace(account(short_of("BBBUSDT", "5")), unreadable_balances=frozenset({"BBB"}))
     assert coins_unread(seen, MARKET) == ["BBB"]
-    assert reconcile(Ledger(), seen, MARKET) == Unreadable(what="the balance of BBB")
+    assert sole(reconcile(Ledger(), seen, MARKET)) == Unreadable(what="the balance of BBB")
 
 
 @pytest.mark.parametrize("changes", [{"unreadable_positions": {"BBBUSDT"}}, {"unreadable_balances": {"BBB"}}])

@@ -1,0 +1,51 @@
+"""Allocation: how much of the money the next hedge gets while several may be held."""
+
+from decimal import Decimal
+
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.money import ZERO
+from hedgerow.strategy.evaluation.sizing import Funds
+from hedgerow.strategy.policy import Policy
+
+__all__ = ["committed", "free_slots", "leg_of_next", "parts"]
+
+
+def free_slots(ledger: Ledger, policy: Policy) -> int:
+    """Return how many more hedges may be held; negative after the limit was lowered."""
+    return policy.parameters.position_management.max_positions - len(ledger.hedges)
+
+
+def parts(total: Decimal, slots: int, least: Decimal) -> int:
+    """Return into how many equal parts ``total`` is divided: one for each slot, fewer where a part would be too small.
+
+    The next hedge gets one of them. What a pair cannot take of its part is left to the slots after it.
+    """
+    return max(1, slots if least <= 0 else min(slots, int(total / least)))
+
+
+def committed(ledger: Ledger) -> Decimal:
+    """Return what the live hedges were opened with, quote units of both legs."""
+    return 2 * sum((hedge.entry_notional for hedge in ledger.hedges.values()), ZERO)
+
+
+def leg_of_next(ledger: Ledger, funds: Funds, policy: Policy) -> Decimal:
+    """Return the quote units per leg of the next hedge; zero = nothing may be opened.
+
+    ``funds`` are what is free in both wallets. With one slot, it is what the policy wants of them.
+    """
+    limits, slots = policy.parameters.capital_management, free_slots(ledger, policy)
+    kept = limits.reserve_usd / 2
+    spot, perp = (funds.spot - kept, funds.perp - kept) if kept else (funds.spot, funds.perp)
+    held, total = committed(ledger), 2 * min(spot, perp)
+    several = policy.parameters.position_management.max_positions > 1
+    left = None if limits.max_capital_usd is None or not several else limits.max_capital_usd - held
+    total = total if left is None else min(total, left)
+    count = parts(total, slots, limits.min_capital_usd)
+    capital = policy.capital(spot, perp) if count == 1 else policy.capital(spot / count, perp / count)
+    caps = [limits.max_position_usd, None if left is None else left / count]
+    if limits.max_position_equity is not None:
+        caps.append(limits.max_position_equity * (funds.equity + held / 2))
+    most = min((cap / 2 for cap in caps if cap is not None), default=capital)
+    if most >= capital:
+        return capital
+    return most if 2 * most >= limits.min_capital_usd and most > 0 else ZERO
