@@ -41,13 +41,13 @@ from hedgerow.engine.observation import read_books
 from hedgerow.engine.observation_reader import ObservationReader
 from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.ports import Clock, Venue
+from hedgerow.strategy.decisions.allocation import free_slots
 from hedgerow.strategy.decisions.entry import openings_blocked, plan_opening, shortlist
 from hedgerow.strategy.decisions.foreign import foreign_longs, foreign_positions, hedges_found
 from hedgerow.strategy.decisions.held import closing_obstacle, decide_held, evaluation_of
 from hedgerow.strategy.decisions.review import reviews
 from hedgerow.strategy.decisions.scan import scan
 from hedgerow.strategy.decisions.verdicts import Verdict
-from hedgerow.strategy.evaluation.allocation import free_slots
 from hedgerow.strategy.evaluation.rebalancing import rebalance
 from hedgerow.strategy.evaluation.sizing import closing_plan
 from hedgerow.strategy.evidence.prices import SaleBounds, prices_of, sale_bounds

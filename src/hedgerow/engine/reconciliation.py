@@ -24,6 +24,7 @@ from hedgerow.engine.notices import Adopted, Reconciled, Warned
 from hedgerow.engine.observation_reader import ObservationReader
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.adoption import PositionHistory, adoption
+from hedgerow.strategy.decisions.allocation import free_slots
 from hedgerow.strategy.decisions.reconcile import reconcile
 from hedgerow.strategy.decisions.verdicts import (
     Adopt,
@@ -41,7 +42,6 @@ from hedgerow.strategy.decisions.verdicts import (
     halt_for,
     symbols_of,
 )
-from hedgerow.strategy.evaluation.allocation import free_slots
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import LEVERAGE
 from hedgerow.strategy.policy import Policy

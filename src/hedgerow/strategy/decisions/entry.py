@@ -11,9 +11,9 @@ from hedgerow.domain.formats import log_money
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
+from hedgerow.strategy.decisions.allocation import free_slots, leg_of_next
 from hedgerow.strategy.decisions.brakes import brake_of
 from hedgerow.strategy.decisions.cooldowns import cooldown_refusal
-from hedgerow.strategy.evaluation.allocation import free_slots, leg_of_next
 from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.evaluation.screening import basis_of, contradiction_refusal, staleness_refusal
 from hedgerow.strategy.evaluation.sizing import Funds, funds_of, opening_plan

@@ -16,8 +16,8 @@ from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
+from hedgerow.strategy.decisions.allocation import free_slots, leg_of_next
 from hedgerow.strategy.decisions.cooldowns import avoided
-from hedgerow.strategy.evaluation.allocation import free_slots, leg_of_next
 from hedgerow.strategy.evaluation.exits import SAFETY_ORDER, Exit, ExitCode, confirmed, emergency, evaluate, kept_until
 from hedgerow.strategy.evaluation.health import (
     CLOSE_DISTANCE,

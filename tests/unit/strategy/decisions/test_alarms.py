@@ -29,10 +29,10 @@ from hedgerow.strategy.decisions.alarms import (
 )
 from support.ledger_builder import LedgerBuilder
 from support.toy_venue import new_job
-from support.views import NOW, account, fill, hedge, holding, ledger_of, opening_of, short_of
+from support.views import NOW, account, fill, hedge, holding, ledger_of, opening_of, pair_of, short_of
 
 TEN = ledger_of(hedge("10"))
-BUSY = replace(TEN, execution=new_job(ExecutionKind.CLOSE))
+BUSY = replace(TEN, execution=new_job(ExecutionKind.CLOSE, pair=pair_of()))
 NOTHING = ledger_of()
 
 
