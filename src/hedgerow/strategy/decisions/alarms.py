@@ -65,7 +65,7 @@ class AlarmKind(StrEnum):
     INTERVAL = "funding interval changed"
     STATUS = "trading status changed"
     READABLE = "readable again"
-    ELSEWHERE = "another hedge than the one that is traded"
+    OTHER_HEDGE = "another hedge than the one that is traded"
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
@@ -197,7 +197,7 @@ def disturbance(ledger: Ledger, account: AccountView) -> Alarm | None:
     An account that lags lacks what an opening has just traded; of a closing it shows too much, never too little.
     """
     held = ledger.hedges.get(ledger.execution.hedge_id) if ledger.execution else None
-    return (_disturbed(held, ledger, account) if held else None) or _elsewhere(held, ledger, account)
+    return (_disturbed(held, ledger, account) if held else None) or _of_another(held, ledger, account)
 
 
 def _disturbed(held: HedgedPosition, ledger: Ledger, account: AccountView) -> Alarm | None:
@@ -209,11 +209,11 @@ def _disturbed(held: HedgedPosition, ledger: Ledger, account: AccountView) -> Al
     return _alarm_of(held, ledger, account)
 
 
-def _elsewhere(traded: HedgedPosition | None, ledger: Ledger, account: AccountView) -> Alarm | None:
+def _of_another(traded: HedgedPosition | None, ledger: Ledger, account: AccountView) -> Alarm | None:
     """Return that another hedge than the one that is traded cannot wait."""
     others = (_alarm_of(hedge, ledger, account) for hedge in ledger.open_hedges if hedge is not traded)
     alarm = next((each for each in others if each is not None), None)
-    return None if alarm is None else replace(alarm, kind=AlarmKind.ELSEWHERE)
+    return None if alarm is None else replace(alarm, kind=AlarmKind.OTHER_HEDGE)
 
 
 def _lacking(held: HedgedPosition, account: AccountView) -> Alarm | None:
