@@ -17,7 +17,7 @@ __all__ = ["shared_distance", "shared_margin_wanted"]
 
 UNSHOWN_MAINTENANCE: Final = Decimal("0.05")
 """Fraction of the notional that counts as maintenance margin where the venue shows none: more than a position that one
-book carries needs (docs/aster-api.md section 5.2)."""
+book carries needs."""
 _NO_MARKS: Final[Mapping[str, Decimal]] = MappingProxyType({})
 
 
