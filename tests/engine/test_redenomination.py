@@ -1,10 +1,12 @@
 """The exchange exchanges a thousand old coins for a new one while a hedge of them is held."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from hedgerow.domain.events import ExternalFills, Halted, HaltReason, HedgeClosed, HedgeRedenominated
+from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.market_changes import PositionTreatment, Redenomination
@@ -31,7 +33,7 @@ def redenominated(harness: BotHarness, positions: PositionTreatment = PositionTr
     return harness
 
 
-@pytest.mark.parametrize("coins", ["0", "0.7"])
+@pytest.mark.parametrize("coins", ["0", "0.7", "100000"], ids=["none", "few", "many"])
 def test_the_hedge_is_kept_in_new_coins_and_nothing_is_traded(coins: str) -> None:
     harness = redenominated(harness_of(coins=coins))
     before, orders = harness.ledger.largest, len(harness.venue.orders)
@@ -42,6 +44,33 @@ def test_the_hedge_is_kept_in_new_coins_and_nothing_is_traded(coins: str) -> Non
     assert [event.factor for event in harness.logged(HedgeRedenominated)] == [1000]
     assert (after.spot_quantity * 1000, after.short * 1000) == (before.spot_quantity, before.short)
     assert (len(harness.venue.orders), harness.logged(ExternalFills), harness.logged(Halted)) == (orders, [], [])
+    assert books_difference(harness.ledger.books, harness.world.account()) == {}
+
+
+def test_with_many_coins_of_the_owner_and_without_the_statement_none_of_them_are_sold() -> None:
+    unread = ReadFault(read=Read.STATEMENT, after=OPENED, until=OPENED.replace(hour=OPENED.hour + 2))
+    harness = redenominated(harness_of(unread, coins="100000"))
+    orders = len(harness.venue.orders)
+    harness.run(0.5)
+    assert (len(harness.venue.orders), harness.logged(ExternalFills)) == (orders, [])
+
+
+@pytest.mark.parametrize("covered_first", [True, False])
+def test_a_part_of_the_short_that_the_owner_bought_back_is_booked_in_new_coins(*, covered_first: bool) -> None:
+    harness = harness_of()
+    harness.run(0.5)
+    part, soon = Decimal(2), harness.world.now + timedelta(seconds=1)
+    if covered_first:
+        harness.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, part)
+        harness.world.change_market(Redenomination(symbol=SYMBOL, at=soon))
+    else:
+        harness.world.change_market(Redenomination(symbol=SYMBOL))
+        harness.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, part / 1000)
+    harness.run(0.5)
+    assert [event.factor for event in harness.logged(HedgeRedenominated)] == [1000]
+    booked = [f for event in harness.logged(ExternalFills) for f in event.fills if f.market is Market.PERP]
+    assert sum(fill.quantity for fill in booked) == part / 1000
+    assert abs(sum(fill.notional for fill in booked) / part - 100) < 1, "at its price in old coins"
     assert books_difference(harness.ledger.books, harness.world.account()) == {}
 
 

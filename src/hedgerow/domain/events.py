@@ -357,6 +357,8 @@ class HedgeRedenominated(Struct, frozen=True, kw_only=True, tag="hedge_redenomin
     at: datetime
     hedge_id: str
     factor: Decimal
+    since: datetime | None = None
+    """When the exchange did it: earlier trades are in old coins; None in logs from before it was recorded."""
 
 
 class ExternalFlow(Struct, frozen=True, kw_only=True, tag="external_flow"):

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from hedgerow.domain.execution_quality import ExecutionQuality
 from hedgerow.domain.instrument import BasisPair, Market, Side
@@ -279,11 +280,20 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     funding_before_roll: Decimal = ZERO
     opening_quality: ExecutionQuality | None = None
     """How well it was opened; None for an adopted hedge."""
+    denominations: tuple[tuple[datetime, Decimal], ...] = ()
+    """When the exchange exchanged its coins, and how many old ones each new one stands for."""
 
     @property
     def symbol(self) -> str:
         """The pair's symbol."""
         return self.pair.symbol
+
+    def in_present_coins(self, fill: Fill) -> Fill:
+        """Return a trade as one of the coins that the hedge counts in: it may have been made in older ones."""
+        for since, factor in self.denominations:
+            if fill.at < since:
+                fill = replace(fill, quantity=fill.quantity / factor, price=fill.price * factor)
+        return fill
 
     @property
     def begun_at(self) -> datetime:

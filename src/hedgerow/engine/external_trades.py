@@ -40,7 +40,7 @@ class ExternalTrades:
         seen = self._journal.ledger.trades_seen
         own = {record.request.client_id for record in hedge.orders}
         return [
-            fill
+            hedge.in_present_coins(fill)
             for fill in fills
             if fill.side is side and fill.client_id not in own and not seen.knows(fill.key, fill.at)
         ]

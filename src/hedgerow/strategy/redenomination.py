@@ -24,16 +24,26 @@ SHORT_WITHIN: Final = Decimal("0.01")
 """Fraction within which the short must have become smaller alike, unless it was settled."""
 
 
-def looks_redenominated(hedge: HedgedPosition, account: AccountView) -> bool:
-    """Tell whether so few coins of a hedge are left, by a readable balance, that the statement is to be asked why."""
+def looks_redenominated(hedge: HedgedPosition, account: AccountView, booked: Decimal = ZERO) -> bool:
+    """Tell whether so few coins are left, by a readable balance, that the statement is to be asked why.
+
+    ``booked`` is what the whole wallet should have of the coin, the owner's beside the hedge included: with many of
+    those, as many new coins are left as the hedge had old ones.
+    """
     base = hedge.pair.base
     if base in account.unreadable_balances or hedge.spot_quantity <= 0 or hedge.unsettled:
         return False
-    return ZERO < account.coin(base).total * LEAST <= hedge.spot_quantity
+    return ZERO < account.coin(base).total * LEAST <= max(hedge.spot_quantity, booked)
 
 
 def redenomination(
-    hedge: HedgedPosition, account: AccountView, exchanged: Decimal, price: Decimal | None
+    hedge: HedgedPosition,
+    account: AccountView,
+    exchanged: Decimal,
+    price: Decimal | None,
+    *,
+    bought_before: Decimal = ZERO,
+    bought_since: Decimal = ZERO,
 ) -> Decimal | None:
     """Return how many old coins one new coin stands for, a power of ten; None = nothing proves a redenomination.
 
@@ -42,6 +52,8 @@ def redenomination(
         account: shows new coins, and the short in new units, or settled by the exchange.
         exchanged: coins that rows of the statement took out of the wallet without a trade or a transfer; positive.
         price: of one new coin, quote units; None = unreadable.
+        bought_before: what trades of others bought back of the short before the exchange, in old coins.
+        bought_since: the same since then, in new ones.
     """
     left = account.coin(hedge.pair.base).total
     if price is None or left <= 0 or exchanged <= 0 or hedge.symbol in account.unreadable_positions:
@@ -53,5 +65,6 @@ def redenomination(
     risen = price / (hedge.entry_price * factor) if hedge.entry_price > 0 else ZERO
     if not 1 <= risen * PRICED_WITHIN <= PRICED_WITHIN**2:
         return None
-    short, due = account.short(hedge.symbol), hedge.short / factor
-    return factor if short == 0 or abs(short - due) <= due * SHORT_WITHIN else None
+    short, whole = account.short(hedge.symbol), hedge.short / factor
+    due = max(ZERO, whole - bought_before / factor - bought_since)
+    return factor if short == 0 or min(abs(short - due), abs(short - whole)) <= whole * SHORT_WITHIN else None

@@ -17,6 +17,11 @@ def test_few_coins_are_a_reason_to_ask_the_statement_and_none_are_not(coins: str
     assert looks_redenominated(OLD, holding(coins=coins)) is seen
 
 
+def test_few_of_the_coins_that_the_wallet_should_have_are_a_reason_though_they_are_as_many_as_the_hedge_had() -> None:
+    assert looks_redenominated(OLD, holding(coins="10"), Decimal(10_000))
+    assert not looks_redenominated(OLD, holding(coins="10"), Decimal(49))
+
+
 def test_what_cannot_be_read_or_is_not_settled_is_no_reason() -> None:
     assert not looks_redenominated(OLD, holding(coins="0.01", unreadable_balances=frozenset({"AAA"})))
     assert not looks_redenominated(hedge("10", tally=hedge("10").tally.__class__()), holding(coins="0.01"))
@@ -56,6 +61,15 @@ def test_a_short_that_the_exchange_settled_proves_it_too() -> None:
 )
 def test_less_proves_nothing(facts: dict[str, Any]) -> None:
     assert found(**facts) is None
+
+
+@pytest.mark.parametrize(("before", "since"), [("4", "0"), ("0", "0.004")])
+def test_a_short_that_trades_have_reduced_proves_it_too(before: str, since: str) -> None:
+    shown = holding(short_of(quantity="0.006"), coins="0.01")
+    exchanged, price = Decimal("9.99"), Decimal(100_000)
+    bought = {"bought_before": Decimal(before), "bought_since": Decimal(since)}
+    assert redenomination(OLD, shown, exchanged, price, **bought) == 1000
+    assert redenomination(OLD, shown, exchanged, price) is None
 
 
 def test_a_hedge_whose_price_is_not_known_proves_nothing() -> None:

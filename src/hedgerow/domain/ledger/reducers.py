@@ -277,7 +277,10 @@ def _hedge_redenominated(ledger: Ledger, event: ev.HedgeRedenominated) -> Ledger
     dust = {asset: dust_in_new_units(lot, factor) if asset == base else lot for asset, lot in ledger.dust.items()}
     if job is not None and job.hedge_id == event.hedge_id:
         ledger = replace(ledger, execution=job_in_new_units(job, factor))
-    return with_hedge(replace(ledger, dust=dust), hedge_in_new_units(hedge, factor))
+    made = hedge_in_new_units(hedge, factor)
+    if event.since is not None:
+        made = replace(made, denominations=(*made.denominations, (event.since, factor)))
+    return with_hedge(replace(ledger, dust=dust), made)
 
 
 def _dust_kept(ledger: Ledger, event: ev.DustKept) -> Ledger:

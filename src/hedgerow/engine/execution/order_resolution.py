@@ -104,31 +104,46 @@ class AccountEvidence:
 
         And why both legs are in doubt: the exchange may have exchanged the coins, and what would prove it is missing.
         """
-        if not looks_redenominated(hedge, account):
+        ledger, base = self._journal.ledger, hedge.pair.base
+        booked = ledger.books.line(Wallet.SPOT, base).balance if ledger.books.opened else ZERO
+        if not looks_redenominated(hedge, account, booked):
             return hedge, ""
         try:
             rows = await self._venue.statement(hedge.begun_at)
         except VenueError:
-            if await self._is_sold(hedge, account):
+            whole = not coin_reading(hedge, account).short_of and not short_reading(hedge, account).short_of
+            if whole or await self._is_sold(hedge, account, booked):
                 return hedge, ""
-            return hedge, f"few {hedge.pair.base} are left, and the statement cannot be read"
-        exchanged = _exchanged(rows, hedge.pair.base, self._journal.ledger)
+            return hedge, f"few {base} are left, and the statement cannot be read"
+        known = [at for at, _ in hedge.denominations]
+        found = [row for row in _exchanges(rows, base, ledger) if not known or row.at > known[-1]]
+        exchanged = -sum((row.amount for row in found), ZERO)
         if exchanged <= 0:
             return hedge, ""
-        factor = redenomination(hedge, account, exchanged, prices_of(hedge.symbol, market, account).spot)
+        since = found[0].at
+        bought = await self._external_trades.unknown(hedge, Market.PERP, Side.BUY) or []
+        factor = redenomination(
+            hedge,
+            account,
+            exchanged,
+            prices_of(hedge.symbol, market, account).spot,
+            bought_before=sum((fill.quantity for fill in bought if fill.at < since), ZERO),
+            bought_since=sum((fill.quantity for fill in bought if fill.at >= since), ZERO),
+        )
         if factor is None:
-            text = f"the exchange exchanged {plain(exchanged)} {hedge.pair.base} by itself"
+            text = f"the exchange exchanged {plain(exchanged)} {base} by itself"
             return hedge, f"{text}, and price and short do not show a new denomination"
-        redenominated = HedgeRedenominated(at=self._clock.now(), hedge_id=hedge.hedge_id, factor=factor)
-        await self._journal.record(redenominated)
+        await self._journal.record(
+            HedgeRedenominated(at=self._clock.now(), hedge_id=hedge.hedge_id, factor=factor, since=since)
+        )
         return self._journal.ledger.hedges.get(hedge.hedge_id, hedge), ""
 
-    async def _is_sold(self, hedge: HedgedPosition, account: AccountView) -> bool:
-        """Tell whether trades alone say where the coins went."""
+    async def _is_sold(self, hedge: HedgedPosition, account: AccountView, booked: Decimal) -> bool:
+        """Tell whether trades alone say where the coins went, those of the owner included."""
         sold = await self._traded(hedge, Market.SPOT, Side.SELL)
-        return (
-            confirmed_coins(coin_reading(hedge, account), CoinEvidence(sold=sold, moved=None, seconds=0.0)) is not None
-        )
+        reading = coin_reading(hedge, account)
+        reading = replace(reading, owned=max(reading.owned, booked))
+        return confirmed_coins(reading, CoinEvidence(sold=sold, moved=None, seconds=0.0)) is not None
 
     async def _short(self, hedge: HedgedPosition, account: AccountView, market: MarketView | None) -> AccountView:
         reading = short_reading(hedge, account)
@@ -219,11 +234,11 @@ class AccountEvidence:
         return _moved(rows, hedge, ledger)
 
 
-def _exchanged(rows: tuple[StatementRow, ...], base: str, ledger: Ledger) -> Decimal:
-    """Return how many coins rows took by an exchange of the venue's own; in doubt, such a row is not booked."""
+def _exchanges(rows: tuple[StatementRow, ...], base: str, ledger: Ledger) -> list[StatementRow]:
+    """Return the rows of an exchange of the venue's own, oldest first; in doubt, such a row is not booked."""
     kind = (Wallet.SPOT, base, FlowKind.AUTO_EXCHANGE)
     found = [row for row in rows if (row.wallet, row.asset, row.kind) == kind]
-    return -sum((row.amount for row in found if not ledger.rows_seen.knows(row.row_id, row.at)), ZERO)
+    return sorted((row for row in found if not ledger.rows_seen.knows(row.row_id, row.at)), key=lambda row: row.at)
 
 
 def _moved(rows: tuple[StatementRow, ...], hedge: HedgedPosition, ledger: Ledger) -> Decimal:

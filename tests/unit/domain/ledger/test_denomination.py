@@ -1,5 +1,6 @@
 """A hedge in new coins: other quantities and prices, the same money."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,6 +15,7 @@ from hedgerow.domain.order import Fill, ForcedTrade
 from hedgerow.domain.position import DustLot
 from support.hedging_harness import following
 from support.ledger_builder import START, LedgerBuilder
+from support.views import fill
 
 FACTOR = Decimal(1000)
 
@@ -40,6 +42,19 @@ def test_quantities_are_divided_and_money_stays() -> None:
     assert after.tally.fees == before.tally.fees
     assert after.unsettled == []
     assert after.spot_quantity * (120 * FACTOR) == before.spot_quantity * 120
+
+
+def test_a_trade_of_before_the_exchange_is_counted_in_new_coins_and_a_later_one_is_not() -> None:
+    builder = held()
+    since = builder.now
+    event = HedgeRedenominated(at=since + timedelta(hours=1), hedge_id="h1", factor=FACTOR, since=since)
+    hedge = builder.record(event).ledger.largest
+    assert hedge is not None
+    old = fill(Market.PERP, Side.BUY, "2", price="100", at=since - timedelta(seconds=1))
+    new = replace(old, at=since)
+    counted = hedge.in_present_coins(old)
+    assert (counted.quantity, counted.price, counted.notional) == (2 / FACTOR, 100 * FACTOR, old.notional)
+    assert hedge.in_present_coins(new) == new
 
 
 def test_all_that_is_left_is_no_less_than_a_lot_in_new_coins() -> None:
