@@ -140,7 +140,7 @@ def test_what_cannot_be_used_is_one_line(shell: Shell, place: Path) -> None:
     assert (said.code, said.out.count("\n")) == (1, 1)
     assert "the bot has not run here yet" in said.out
     assert "--since yesterday" in shell.refused("books", "--paper", "--since", "yesterday")
-    assert "--demo is a bot of its own" in shell.refused("books", "--paper", "--demo")
+    assert "are different bots" in shell.refused("books", "--paper", "--demo")
     (place / "file").write_text("mine", encoding="utf-8")
     assert shell("books", "--paper", "--csv", "file/books").code == 1
     assert "books" in COMMANDS

@@ -13,7 +13,7 @@ from hedgerow.store.sqlite import SqliteStore
 from support.command_runner import Shell
 
 FULL = Path("/dev/full")
-HINT = "make room on the disk and try again"
+HINT = "free disk space and try again"
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")

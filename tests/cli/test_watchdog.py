@@ -198,7 +198,7 @@ def test_an_exchange_that_does_not_answer_is_alarmed_and_tried_again(
 
         def on_notice(line: str) -> None:
             received.append(line)
-            if "could not be looked at" in line:
+            if "could not be read" in line:
                 aster.venue.faults.requests.clear()
             if ": cancelled" in line:
                 stop.set()
@@ -211,7 +211,7 @@ def test_an_exchange_that_does_not_answer_is_alarmed_and_tried_again(
     asyncio.run(watch())
     assert len(received) == 4, received
     assert "has been silent for 5 s" in received[0]
-    assert "could not be looked at" in received[1]
+    assert "could not be read" in received[1]
     assert "killed-s-1: cancelled" in received[3]
     assert ids(place, symbol) == {"the-owners"}
 

@@ -59,7 +59,7 @@ CASES = {
         permit(ip_whitelist=("10.0.0.1",)), "check permissions and IP list", "refuses these credentials", refused=True
     ),
     "withdrawing agent": Case(
-        permit(can_withdraw=True), "may withdraw: whoever gets the key", "may withdraw", level="warning", trades=True
+        permit(can_withdraw=True), "may withdraw: a stolen key", "may withdraw", level="warning", trades=True
     ),
     "clock behind": Case(
         lambda aster, _: aster.skew_clock(20),

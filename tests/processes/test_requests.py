@@ -259,7 +259,7 @@ def test_the_second_ctrl_c_says_what_is_left_behind_and_a_command_ends_it_withou
     for words in (opening.flat_text, log):
         assert "Stopped at once. Left behind:" in words
         assert "rests at" in words
-        assert "the next start cancels it" in words
+        assert "the next start or a running hedgerow watchdog cancels it" in words
     code, out, err = opening.run_command("halt")
     assert code == 0, err
     assert out == "Openings are halted. No bot is running.\n"
