@@ -16,6 +16,7 @@ from hedgerow.domain.run_identity import RunIdentity, RunMode
 from hedgerow.engine import notices as mo
 from hedgerow.strategy import observation as ob
 from hedgerow.strategy.decisions import verdicts as vd
+from hedgerow.strategy.hedge_result import HedgeResult
 from hedgerow.strategy.parameters import CapitalManagement, StrategyParameters
 from support.views import ledger_of, pair_of
 
@@ -189,6 +190,18 @@ def evaluation(**changes: Any) -> ob.Evaluation:
         "coverage": 0.0856 / 0.75,
         "history_known": True,
         "signal": signal(),
+        "result": HedgeResult(
+            symbol="BTCUSDT",
+            at=AT,
+            funding=Decimal("0.0856"),
+            spot_pnl=Decimal("2.7544"),
+            perp_pnl=Decimal(0),
+            fees_paid=Decimal("0.50"),
+            exit_fees=Decimal("0.25"),
+            exit_spread=Decimal("0.02"),
+            entry_notional=Decimal(250),
+            committed_capital=Decimal(500),
+        ),
     }
     return ob.Evaluation(**{**values, **changes})
 

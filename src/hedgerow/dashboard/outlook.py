@@ -28,8 +28,6 @@ from hedgerow.strategy.hedge_result import (
     HedgeResult,
     StrategyResult,
     coin_prices,
-    exit_prices,
-    result_of,
     strategy_result,
 )
 from hedgerow.strategy.observation import HealthReport, Hold, HoldReason, Observation
@@ -263,7 +261,7 @@ def held_outlook(ledger: Ledger, seen: Observation, policy: Policy) -> HeldOutlo
         prices=_pair_prices(symbol, market),
         spot_quantity=legs.spot,
         short=legs.short,
-        result=result_of(hedge, exit_prices(hedge, prices, market), signal, seen.at, listed=hedge.pair),
+        result=evaluation.result,
         health=health,
         signal=signal,
         next_payment=_next_payment(hedge, market),

@@ -13,7 +13,7 @@ from msgspec import Struct
 from hedgerow.domain.errors import MailboxError
 from hedgerow.domain.operator_requests import Answer, Claim, OperatorRequest
 from hedgerow.ports import Clock
-from hedgerow.store.files import replace_file
+from hedgerow.store.files import read_small_file, replace_file
 
 __all__ = ["FolderMailbox"]
 
@@ -236,16 +236,8 @@ class FolderMailbox:
             OSError: it cannot be read.
             ValueError: another user left it, it can be changed by others, or it is not the request it is named after.
         """
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as file:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_BYTES:
-                raise ValueError("it is no request")
-            if found.st_uid not in {os.geteuid(), self._owner()}:
-                raise ValueError(f"it belongs to another user (uid {found.st_uid})")
-            if found.st_mode & 0o022:
-                raise ValueError("other users can change it")
-            posted = msgspec.json.decode(file.read(LARGEST_BYTES), type=_Posted)
+        content = read_small_file(path, largest=LARGEST_BYTES, owners={os.geteuid(), self._owner()})
+        posted = msgspec.json.decode(content, type=_Posted)
         if posted.request.request_id != request_id:
             raise ValueError(f"it holds the request {posted.request.request_id}")
         return posted

@@ -185,8 +185,8 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     """``stop_pnl`` at the less bad of two sources where a book is not confirmed; None where there is only one."""
     unsupported: tuple[str, ...] = ()
     """Which prices no other source confirms."""
-    result: HedgeResult | None = None
-    """What the hedge made and what closing it now makes; ``evaluate`` always gives it."""
+    result: HedgeResult
+    """What the hedge made and what closing it now makes."""
 
     @property
     def total_fees(self) -> Decimal | None:

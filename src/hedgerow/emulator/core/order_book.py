@@ -15,9 +15,21 @@ from msgspec import Struct
 from hedgerow.domain.instrument import Instrument, Market, Side
 from hedgerow.domain.market import Level
 from hedgerow.domain.money import BPS, ONE, ZERO, ceil_to_step, floor_to_step
-from hedgerow.ports import Liquidity
+from hedgerow.ports import Liquidity, MarketData
+from hedgerow.proxies import MarketDataProxy
 
-__all__ = ["BOTTOMLESS", "BookGaps", "Ladder", "Taken", "after_taking", "best", "bottomless", "ladder", "sweep"]
+__all__ = [
+    "BOTTOMLESS",
+    "BookGaps",
+    "BookGapsProxy",
+    "Ladder",
+    "Taken",
+    "after_taking",
+    "best",
+    "bottomless",
+    "ladder",
+    "sweep",
+]
 
 BOTTOMLESS = Decimal(10) ** 12
 """Base units offered by a bottomless book."""
@@ -50,6 +62,18 @@ class BookGaps(Protocol):
     def missing_side(self, market: Market, symbol: str, at: datetime) -> Side | None:
         """Return the side that an order could not take (``BUY`` = no asks); None when both are there."""
         ...
+
+
+class BookGapsProxy(MarketDataProxy):
+    """Market data by another one, its empty sides of books included."""
+
+    def __init__(self, market_data: MarketData) -> None:
+        super().__init__(market_data)
+        self._gaps = market_data if isinstance(market_data, BookGaps) else None
+
+    def missing_side(self, market: Market, symbol: str, at: datetime) -> Side | None:
+        """Return the side of a book that is empty."""
+        return self._gaps.missing_side(market, symbol, at) if self._gaps else None
 
 
 class Taken(Struct, frozen=True, kw_only=True):

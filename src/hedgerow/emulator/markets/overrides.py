@@ -9,9 +9,8 @@ from msgspec import Struct
 
 from hedgerow.domain.funding import EPOCH, FundingRate, next_settlement, settlements
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.emulator.core.order_book import BookGaps
+from hedgerow.emulator.core.order_book import BookGapsProxy
 from hedgerow.ports import Liquidity, MarketData, MarketPrices
-from hedgerow.proxies import MarketDataProxy
 
 __all__ = ["AmendedMarketData", "FundingChange"]
 
@@ -35,7 +34,7 @@ class FundingChange(Struct, frozen=True, kw_only=True):
     interval_hours: int
 
 
-class AmendedMarketData(MarketDataProxy):
+class AmendedMarketData(BookGapsProxy):
     """A tape under changes. With ``still_at`` its prices stay what they were then, with ``restless`` its books move."""
 
     def __init__(
@@ -48,7 +47,6 @@ class AmendedMarketData(MarketDataProxy):
     ) -> None:
         super().__init__(market_data)
         self._restless = restless
-        self._gaps = market_data if isinstance(market_data, BookGaps) else None
         self._still_at = still_at
         self._changes: dict[str, tuple[FundingChange, ...]] = {}
         for change in changes:
@@ -102,7 +100,7 @@ class AmendedMarketData(MarketDataProxy):
 
     def missing_side(self, market: Market, symbol: str, at: datetime) -> Side | None:
         """Return the side of a book that is empty."""
-        return self._gaps.missing_side(market, symbol, self._seen(at)) if self._gaps else None
+        return super().missing_side(market, symbol, self._seen(at))
 
     def settled(self, symbol: str, after: datetime, until: datetime) -> tuple[FundingRate, ...]:
         """Return the rates settled in ``(after, until]``."""

@@ -2,7 +2,6 @@
 
 import gzip
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ import msgspec
 from msgspec.structs import replace
 
 from hedgerow.domain.errors import ConfigError
-from hedgerow.domain.instrument import BasisPair, Instrument, Market, Side
-from hedgerow.emulator.core.order_book import BookGaps
+from hedgerow.domain.instrument import BasisPair, Instrument, Market
+from hedgerow.emulator.core.order_book import BookGapsProxy
 from hedgerow.emulator.wire.protocol.exchange_info import Captures
 from hedgerow.ports import MarketData
-from hedgerow.proxies import MarketDataProxy
 
 __all__ = ["CapturedMarketData", "has_captures", "load_captures"]
 
@@ -42,22 +40,17 @@ def load_captures(directory: Path) -> Captures:
     )
 
 
-class CapturedMarketData(MarketDataProxy):
+class CapturedMarketData(BookGapsProxy):
     """A tape whose instruments have the captured grids; everything else is the tape's own."""
 
     def __init__(self, market_data: MarketData, captures: Captures) -> None:
         super().__init__(market_data)
-        self._gaps = market_data if isinstance(market_data, BookGaps) else None
         self._pairs = tuple(_with_grids(pair, captures) for pair in market_data.pairs)
 
     @property
     def pairs(self) -> Sequence[BasisPair]:
         """The tape's pairs with captured grids where there are any."""
         return self._pairs
-
-    def missing_side(self, market: Market, symbol: str, at: datetime) -> Side | None:
-        """Return the side of a book that is empty."""
-        return self._gaps.missing_side(market, symbol, at) if self._gaps else None
 
 
 def _with_grids(pair: BasisPair, captures: Captures) -> BasisPair:
