@@ -61,7 +61,7 @@ class VirtualClock:
         self._elapsed = 0.0
         self._speed = speed
         self._told = (0.0, start)
-        """The time told last: most readers ask while it stands still."""
+        """The time returned last: most readers ask while it stands still."""
 
     def now(self) -> datetime:
         """Return the present virtual time, to the microsecond."""
@@ -191,7 +191,7 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping = _JumpingSelector(clock)
         super().__init__(self._jumping)
         # A timer is due once it is within this of the time; after half a year of virtual seconds the default
-        # of 1 ns is below what a float can tell apart, and a timer that is due exactly now would never fire.
+        # of 1 ns is below the resolution of a float, and a timer that is due exactly now would never fire.
         self._clock_resolution = TICK_SECONDS
 
     def time(self) -> float:
@@ -201,10 +201,10 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
 class _FastVirtualLoop(_VirtualLoop):
     """The same loop with a turn of its own, which polls no sockets while none is open.
 
-    It reads attributes of asyncio that are not documented; ``_is_fast_loop_usable`` tells whether they are there.
+    It reads attributes of asyncio that are not documented; ``_is_fast_loop_usable`` checks that they are there.
     """
 
-    # asyncio's own, of which its types do not tell.
+    # asyncio's own, which its types leave out.
     _ready: deque[Any]
     _scheduled: list[Any]
     _timer_cancelled_count: int
@@ -237,7 +237,7 @@ class _FastVirtualLoop(_VirtualLoop):
                 handle._run()
 
     def _jumped(self) -> bool:
-        """Let the time jump to the next timer; tells whether that can be done without waiting for anything real."""
+        """Let the time jump to the next timer; returns whether that can be done without waiting for anything real."""
         clock, timers = self._virtual_clock, self._scheduled
         if not timers or clock.speed is not None or clock.patience_seconds:
             return False

@@ -150,7 +150,7 @@ class Venue(Protocol):
         ...
 
     async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
-        """Read the orders resting on either market of ``symbol``, whoever sent them."""
+        """Read the orders resting on either market of ``symbol``, of the bot or not."""
         ...
 
     def blocked_seconds(self, market: Market) -> float:
@@ -187,7 +187,7 @@ class Venue(Protocol):
     async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
         """Wait until a resting order has filled more than ``filled`` or ended, at most so long; return what is known.
 
-        Nothing when it did not move; ``OrderOutcomeUnknown`` when that cannot be told.
+        Nothing when it did not move; ``OrderOutcomeUnknown`` when that is unknown.
         """
         ...
 
@@ -208,15 +208,15 @@ class Venue(Protocol):
 
 
 class NotificationSource(Protocol):
-    """A venue that tells what happens to its account while nobody asks."""
+    """A venue that reports what happens to its account without being asked."""
 
     @property
     def telling(self) -> bool:
-        """Whether everything that happens now is told; False while any of its streams is down or silent."""
+        """Whether everything that happens now is reported; False while any of its streams is down or silent."""
         ...
 
     def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
-        """Call ``listener`` with every piece of news from now on; returns what ends that.
+        """Call ``listener`` with every notification from now on; returns what ends that.
 
         The listener is called between two steps of the event loop and must not wait.
         """
@@ -332,7 +332,7 @@ class Mailbox(Protocol):
     """
 
     def take(self) -> tuple[OperatorRequest, ...]:
-        """Return the requests that nobody has begun or answered yet, in the order in which they were asked."""
+        """Return the requests that were not begun or answered yet, in the order in which they were asked."""
         ...
 
     def claim(self, request_id: str) -> Claim:
@@ -386,7 +386,7 @@ class Liquidity(Struct, frozen=True, kw_only=True):
 
 
 class MarketData(Protocol):
-    """Market history. It never tells what was not known at the time asked."""
+    """Market history. It never shows what was not known at the time asked."""
 
     @property
     def start(self) -> datetime:

@@ -32,7 +32,7 @@ class Subscribers(Generic[Value]):
 
         return end
 
-    def tell(self, value: Value) -> None:
+    def publish(self, value: Value) -> None:
         """Call every subscriber."""
         for subscriber in tuple(self._subscribers):
             try:

@@ -110,7 +110,7 @@ def test_trouble_counts_from_its_own_time_though_the_exchange_was_asked_long_bef
     harness = LegHarness()
     begun = harness.now
     harness.exchange.unasked_seconds = 600
-    harness.duties.troubled()
+    harness.duties.note_disturbance()
     harness.exchange.unasked_seconds = 0
     harness.advance_time(started_after + 10)
     opening = job(pair=PAIR, started_at=begun + timedelta(seconds=started_after))

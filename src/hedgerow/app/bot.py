@@ -106,7 +106,7 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
     )
     service = Service(clock=clock, journal=journal, reader=reader, reconciler=reconciler, cycle=cycle, mailbox=mailbox)
     if mailbox is not None:
-        executor.heed(service, options.mail_seconds)
+        executor.answer_requests(service, options.mail_seconds)
     startup = Startup(
         clock=clock,
         journal=journal,

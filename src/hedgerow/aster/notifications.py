@@ -79,7 +79,7 @@ class AsterNotifications:
         return Notification(at=self._clock.now(), kind=kind, symbol=symbol, detail=detail)
 
     def _tell(self, notification: Notification) -> None:
-        self._subscribers.tell(notification)
+        self._subscribers.publish(notification)
 
 
 def _rhythm_changed(before: PremiumRow, now: PremiumRow, hours: int | None) -> bool:

@@ -3,7 +3,7 @@
 __all__ = ["backoff_seconds"]
 
 MAX_DOUBLINGS = 30
-"""Bounds the exponent: after a thousand failures the power alone would be no float any more."""
+"""Bounds the exponent: after a thousand failures two to that power is no float any more."""
 
 
 def backoff_seconds(first: float, longest: float, failures: int) -> float:

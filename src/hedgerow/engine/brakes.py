@@ -71,7 +71,7 @@ class Brakes:
         return HaltOpenings(reason=ev.HaltReason.LEGS_DIFFER, detail=f"{'; '.join(twice)}; {advice}")
 
     def _legs_together(self, market: MarketView | None) -> bool:
-        """Tell whether a halt because of legs that differ ends: two checks in a row saw one price again."""
+        """Return whether a halt because of legs that differ ends: two checks in a row saw one price again."""
         ledger = self._journal.ledger
         hedges = ledger.open_hedges
         halted = ledger.halt is not None and ledger.halt.reason is ev.HaltReason.LEGS_DIFFER

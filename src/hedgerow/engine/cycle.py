@@ -221,14 +221,14 @@ class Cycle:
     async def _complete(self, observation: Observation) -> None:
         number = self._journal.ledger.totals.cycles + 1
         traded = self._journal.ledger.events != self._events_seen
-        if self._journal.heard and traded:
+        if self._journal.has_observers and traded:
             # Something was traded since the reading: equity needs balances from after it.
             observation = await self._look()
         completed = ev.CycleCompleted(
             at=self._clock.now(), number=number, statement_from=self._bookkeeper.statement_from()
         )
         ledger = await self._journal.record(completed)
-        if self._journal.heard:
+        if self._journal.has_observers:
             equity = equity_of(ledger, observation.account, observation.market)
             # The hedges that the cycle began with may have been traded, or others are held now.
             known = {} if traded else self._evaluations
@@ -268,13 +268,13 @@ class Cycle:
         return observation, any_closed
 
     async def _held(self, hedge: HedgedPosition, decided: Decision, observation: Observation, *, first: bool) -> bool:
-        """Act on what was decided about a hedge; tells whether it was closed."""
+        """Act on what was decided about a hedge; returns whether it was closed."""
         decision = await self._affordable(hedge, decided)
         if isinstance(decision, Close) and decision.confirm and decision.reason is Reason.EMERGENCY_STOP:
             decision = await self._confirmed_emergency(hedge, decision, observation)
-            self._tell(observation, decision, hedge, balances=first)
+            self._report(observation, decision, hedge, balances=first)
             return await self._act(hedge, decision)
-        self._tell(observation, decision, hedge, balances=first)
+        self._report(observation, decision, hedge, balances=first)
         if isinstance(decision, Close | Trim) and decision.confirm:
             decision = await self._confirmed(hedge, decision)
         return await self._act(hedge, decision)
@@ -399,7 +399,7 @@ class Cycle:
             await self._executor.issue(needed.command(self._executor.transfer_id()))
 
     async def close_for_exit(self) -> None:
-        """Close every hedge because the bot was told to on its way out."""
+        """Close every hedge at the end of the run, as asked."""
         await self.close_all(Reason.SHUTDOWN)
 
     async def close_all(self, reason: Reason) -> dict[str, str]:
@@ -456,9 +456,9 @@ class Cycle:
     # --- flat ------------------------------------------------------------------------------------------------------
 
     async def _flat(self, observation: Observation) -> bool:
-        """Open the best pair that passes; tells whether one was opened. Never closes anything."""
+        """Open the best pair that passes; returns whether one was opened. Never closes anything."""
         blocked = openings_blocked(observation, self._journal.ledger, self._policy)
-        self._tell(observation, blocked, balances=not self._evaluations)
+        self._report(observation, blocked, balances=not self._evaluations)
         market = observation.market
         if blocked or market is None or not self._executor.may_open:
             return False
@@ -481,7 +481,7 @@ class Cycle:
             if self._journal.ledger.totals.aborted != aborted:
                 observation = await self._look()
         self._passed_over = {*self._passed_over, *tried} if len(tried) == CANDIDATES else set()
-        if self._journal.heard:
+        if self._journal.has_observers:
             self._journal.say(NoOpportunity(at=self._clock.now(), why=why or self._nearest(market)))
         return False
 
@@ -536,13 +536,13 @@ class Cycle:
         detail = "; ".join(refusal.detail for refusal in rows[0].refusals)
         return f"{rows[0].pair.symbol}: {detail}"
 
-    # --- words -------------------------------------------------------------------------------------------------------
+    # --- notices -----------------------------------------------------------------------------------------------------
 
     def _named(self, hedge: HedgedPosition | None) -> str:
         """Return the symbol of a hedge where several are held, so that what is said of it says of which."""
         return hedge.symbol if hedge is not None and len(self._journal.ledger.hedges) > 1 else ""
 
-    def _tell(
+    def _report(
         self,
         observation: Observation,
         decision: Decision | None,
@@ -551,7 +551,7 @@ class Cycle:
         balances: bool,
     ) -> None:
         """Say what was seen and decided, in the guide's order; of ``hedge``, None = of openings."""
-        if not self._journal.heard:
+        if not self._journal.has_observers:
             return
         now, account, symbol = observation.at, observation.account, self._named(hedge)
         if account and balances:
@@ -578,7 +578,7 @@ def _interval(symbol: str, market: MarketView | None) -> int:
 
 
 def _why_unfinished(job: HedgeExecution | None) -> str:
-    """Return in words why a job has not ended flat."""
+    """Return why a job has not ended flat."""
     if job is None:
         return "an opening is not finished"
     traded = job.spot.filled or job.perp.filled

@@ -19,7 +19,7 @@ from hedgerow.ports import Clock, Venue
 __all__ = ["ExternalTrades", "newest"]
 
 PATIENCE = timedelta(days=1)
-"""How long a stand-in is looked into again: coins that were moved away never had a trade."""
+"""How long trades are searched for a placeholder fill: coins that were moved away never had a trade."""
 
 
 class ExternalTrades:
@@ -47,7 +47,7 @@ class ExternalTrades:
 
     async def true_up(self) -> None:
         """Book the real trades where a change had to be booked without them."""
-        for hedge, market, side, quantity in tuple(self._stand_ins()):
+        for hedge, market, side, quantity in tuple(self._placeholders()):
             until = max(r.issued_at for r in hedge.orders if r.assumed and r.request.market is market)
             known = [fill for fill in await self.unknown(hedge, market, side) or () if fill.at <= until]
             fills = tuple(newest(known, quantity))
@@ -73,7 +73,7 @@ class ExternalTrades:
                     ev.ExternalFills(at=now, hedge_id=closed.hedge_id, fills=fills, cause="while closing")
                 )
 
-    def _stand_ins(self) -> Iterator[tuple[HedgedPosition, Market, Side, Decimal]]:
+    def _placeholders(self) -> Iterator[tuple[HedgedPosition, Market, Side, Decimal]]:
         ledger, since = self._journal.ledger, self._clock.now() - PATIENCE
         for hedge in (*ledger.open_hedges, *(closed.hedge for closed in ledger.closed)):
             recent = [r for r in hedge.orders if r.issued_at > since and r.assumed]

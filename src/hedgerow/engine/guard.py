@@ -1,7 +1,7 @@
 """The guard: between two cycles it reacts to notifications, polls the account, and starts the next cycle early.
 
 It only wakes the runner. What is to be done is decided in the cycle that follows, on readings of its own, and carried
-out by the one executor. Without news, or while their streams are silent, it polls instead.
+out by the one executor. Without notifications, or while their streams are silent, it polls instead.
 """
 
 from collections.abc import Callable
@@ -40,12 +40,12 @@ REPEAT_SECONDS = 60.0
 AGAIN_SECONDS = 10.0
 """After a cycle that left something unsettled, or could not read the account."""
 LONGEST_BLIND_SECONDS = 60.0
-"""Longest pause between two glances at an exchange that cannot be read."""
+"""Longest pause between two polls of an exchange that cannot be read."""
 SOON_SECONDS = 1.0
 STRAYS_SECONDS = 120.0
-"""How long the account is looked at after a trade that left an order in doubt: twice the life of a nonce."""
+"""How long the account is looked at after a trade that left an order in doubt: twice the lifetime of a nonce."""
 LAGGING_SECONDS = 900.0
-"""How long after news of a leg, which the account does not show, its replies may be those of before."""
+"""How long after a notification about a leg, which the account does not show, its replies may be those of before."""
 LAG_SECONDS = 30.0
 """So often it is looked at meanwhile."""
 UNSEEN_SECONDS = 3600.0
@@ -68,7 +68,7 @@ class Guard:
     ) -> None:
         """``seen`` returns the account as the last cycle read it; ``nudge`` lets the waiting runner ask what is due.
 
-        ``poll_seconds`` is how often the account is glanced at while no news come; 0 = never.
+        ``poll_seconds`` is how often the account is polled while no notifications come; 0 = never.
         """
         self._clock = clock
         self._journal = journal
@@ -93,12 +93,12 @@ class Guard:
     # --- a run -------------------------------------------------------------------------------------------------------
 
     def listen(self) -> None:
-        """Hear news from now on."""
+        """Receive notifications from now on."""
         if self._source is not None:
             self._end = self._source.subscribe(self.on_notification)
 
     def leave(self) -> None:
-        """Hear no more."""
+        """Receive no more notifications."""
         self._end()
         self._end = _nothing
         if self._source is not None:
@@ -126,14 +126,14 @@ class Guard:
         self._watch_for_lag(ledger)
 
     def _watch_for_lag(self, ledger: Ledger) -> None:
-        """Look again while news of a leg are newer than what the log has of it."""
+        """Look again while notifications about a leg are newer than what the log has of it."""
         if _legs(ledger) != self._legs:
             self._lagging_until = 0.0
         if self._clock.monotonic() < self._lagging_until:
             self._look_within(LAG_SECONDS)
 
     def _watch_for_strays(self, ledger: Ledger) -> None:
-        """Look again while an order that counts as dead may still be executed: a nonce lives for a minute."""
+        """Look again while an order that counts as dead may still be executed: a nonce is valid for a minute."""
         newest = ledger.closed[-1].hedge_id if ledger.closed else ""
         if not ended_in_doubt(ledger):
             return
@@ -145,7 +145,7 @@ class Guard:
     # --- what the runner asks ----------------------------------------------------------------------------------------
 
     def look_due(self) -> bool:
-        """Tell whether the account is to be glanced at now; while news come, nothing is polled."""
+        """Return whether the account is to be polled now; while notifications come, it is not."""
         now = self._clock.monotonic()
         if now >= self._poll_at and self._source is not None and self._source.telling:
             self._poll_later()
@@ -157,7 +157,7 @@ class Guard:
         return max(0.0, min(self._look_at, self._poll_at, wake_at) - self._clock.monotonic())
 
     def take(self) -> bool:
-        """Tell whether the next cycle is to begin now, and say why."""
+        """Return whether the next cycle is to begin now, and say why."""
         now, alarm = self._clock.monotonic(), self._pending
         if alarm is None or now < self._may_wake_at:
             return False
@@ -192,10 +192,10 @@ class Guard:
             self._watch_for_strays(self._journal.ledger)
         self._watch_for_lag(self._journal.ledger)
 
-    # --- what the venue tells ----------------------------------------------------------------------------------------
+    # --- notifications -----------------------------------------------------------------------------------------------
 
     def on_notification(self, notification: Notification) -> None:
-        """Take note of news; never waits."""
+        """Judge one notification; never waits."""
         ledger = self._journal.ledger
         if may_change_legs(notification, ledger):
             self._lagging_until, self._legs = self._clock.monotonic() + LAGGING_SECONDS, _legs(ledger)
@@ -242,7 +242,7 @@ class Guard:
     # --- shared ------------------------------------------------------------------------------------------------------
 
     def _in_doubt(self) -> bool:
-        """Tell whether openings are halted because the account's replies contradict each other."""
+        """Return whether openings are halted because the account's replies contradict each other."""
         halt = self._journal.ledger.halt
         return halt is not None and halt.reason is HaltReason.ACCOUNT_IN_DOUBT
 
@@ -260,7 +260,7 @@ class Guard:
         self._look_at = min(self._look_at, self._clock.monotonic() + seconds)
 
     def _poll_later(self) -> None:
-        """Glance at the account after a while without any news, if there is no reason to do so before."""
+        """Poll the account after a while without notifications, if there is no reason to do so earlier."""
         self._poll_at = self._clock.monotonic() + self._poll_seconds if self._poll_seconds > 0 else inf
 
 

@@ -22,7 +22,7 @@ class Journal:
         self._store = store
         self._observers = tuple(observers)
         self._failures = [0] * len(self._observers)
-        """How often each listener failed."""
+        """How often each observer failed."""
         self._ledger: Ledger | None = None
         self._snapshot_at = 0
 
@@ -52,14 +52,14 @@ class Journal:
         """Append events as one transaction, then fold them; an intent is on the disk before this returns."""
         durable = any(isinstance(event, CommandIssued) for event in events)
         await self._store.append(events, durable=durable)
-        # All of them are folded before anybody hears of the first: a listener that fails cannot part ledger and log.
-        told: list[Recorded] = []
+        # All of them are folded before the first is reported: an observer that fails cannot part ledger and log.
+        recorded: list[Recorded] = []
         for event in events:
             before = self.ledger
             self._ledger = after = apply(before, event)
             if self._observers:
-                told.append(Recorded(event=event, before=before, after=after))
-        for notice in told:
+                recorded.append(Recorded(event=event, before=before, after=after))
+        for notice in recorded:
             self.say(notice)
         if self.ledger.events - self._snapshot_at >= EVENTS_PER_SNAPSHOT:
             await self._snapshot(self.ledger)
@@ -80,13 +80,13 @@ class Journal:
             await self._store.snapshot(ledger)
 
     @property
-    def heard(self) -> bool:
+    def has_observers(self) -> bool:
         """Whether there are observers; notices that are expensive to build are built only then."""
         return bool(self._observers)
 
     @property
     def listener_failures(self) -> Mapping[str, int]:
-        """How often listeners failed, by the name of their class; those that never did are not named."""
+        """How often observers failed, by the name of their class; those that never did are not named."""
         found: dict[str, int] = {}
         for observer, failures in zip(self._observers, self._failures, strict=True):
             if failures:
@@ -94,9 +94,9 @@ class Journal:
         return found
 
     def say(self, notice: Notice) -> None:
-        """Tell every listener; one that fails keeps nothing from the others, and never interrupts a trade.
+        """Pass a notice to every observer; one that fails keeps nothing from the others, and never interrupts a trade.
 
-        The first failure of a listener is said as well, once; later ones are counted.
+        The first failure of an observer is reported as well, once; later ones are counted.
         """
         failed: list[ObserverFailed] = []
         for number, observer in enumerate(self._observers):

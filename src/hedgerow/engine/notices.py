@@ -1,6 +1,6 @@
-"""Notices: what happens in the life of a bot beside events; narration words them, screens show them.
+"""Notices: what a bot reports beside the events of its log; narration turns them into log lines.
 
-Events are facts of the log; moments are what lies between them: readings, judgements, decisions.
+Events are facts of the log; notices are what lies between them: readings, judgements, decisions.
 """
 
 from collections.abc import Mapping
@@ -355,5 +355,5 @@ class Observer(Protocol):
     """Receives every notice, in order. It must not wait; what it raises is counted, and interrupts nothing."""
 
     def on_notice(self, notice: Notice) -> None:
-        """Take note of one moment."""
+        """Receive one notice."""
         ...

@@ -54,7 +54,7 @@ async def observe_settled(venue: Venue, clock: Clock, periods: int, ledger: Ledg
 
 
 def _caught_up(ledger: Ledger, account: AccountView) -> bool:
-    """Tell whether an account shows all that we did; where trades are not reported yet, books prove nothing."""
+    """Return whether an account shows all that we did; where trades are not reported yet, books prove nothing."""
     lately = [*ledger.live_hedges, *(closed.hedge for closed in ledger.closed[-1:])]
     reported = not any(hedge.unsettled for hedge in lately)
     return reported and not books_difference(ledger.books, account)

@@ -87,7 +87,7 @@ class Service:
         self._alone = True
 
     def take_resumed(self) -> bool:
-        """Tell, once, whether openings were allowed again since this was asked last."""
+        """Return, once, whether openings were allowed again since this was asked last."""
         resumed, self._resumed = self._resumed, False
         return resumed
 
@@ -171,7 +171,7 @@ class Service:
         return HedgeSeen(hedge_id=held.hedge_id, symbol=held.symbol)
 
     async def _is_due(self, mailbox: Mailbox, request: OperatorRequest) -> bool:
-        """Claim a request; tells whether it is to be carried out. One that is not any more is answered."""
+        """Claim a request; returns whether it is to be carried out. One that is not any more is answered."""
         if self._answered_again(mailbox, request):
             return False
         try:
@@ -220,7 +220,7 @@ class Service:
         return Answer(done=True, text=text)
 
     async def _settle_abandoned(self, mailbox: Mailbox) -> None:
-        """Answer, once, what an earlier process had begun: nobody begins it again."""
+        """Answer, once, what an earlier process had begun: it is not begun again."""
         if self._settled_abandoned:
             return
         self._settled_abandoned = True
@@ -230,7 +230,7 @@ class Service:
                 await self._ended(mailbox, request, RequestOutcome.INTERRUPTED, answer)
 
     def _answered_again(self, mailbox: Mailbox, request: OperatorRequest) -> bool:
-        """Give a request the answer that the log has for it; tells whether it has one."""
+        """Give a request the answer that the log has for it; returns whether it has one."""
         for known in reversed(self._journal.ledger.requests):
             if known.request_id == request.request_id:
                 self._reply(mailbox, request.request_id, Answer(done=known.done, text=known.text))

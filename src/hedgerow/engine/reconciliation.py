@@ -171,7 +171,7 @@ class Reconciler:
             await self._journal.record(ev.Lifted(at=self._clock.now(), detail=detail))
 
     async def _shown_twice(self, verdict: Verdict, account: AccountView) -> bool:
-        """Tell whether a second endpoint shows what would be adopted or halted for; else openings are halted."""
+        """Return whether a second endpoint shows what would be adopted or halted for; else openings are halted."""
         symbols = symbols_of(verdict)
         contradiction = await self._reader.contradiction(symbols, account)
         if contradiction and self._journal.ledger.halt is None:
@@ -253,7 +253,7 @@ class Reconciler:
     async def _lose(
         self, hedge: HedgedPosition, verdict: ClosedExternally | Replaced, observation: Observation
     ) -> None:
-        # Less than a lot may be left of the coins: nobody sold it, and it stays ours.
+        # Less than a lot may be left of the coins: it was not sold, and stays the bot's.
         left = (
             min(hedge.spot_quantity, observation.account.coin(hedge.pair.base).total) if observation.account else ZERO
         )
@@ -307,7 +307,7 @@ class Reconciler:
     async def _assumed(
         self, hedge: HedgedPosition, market: Market, side: Side, quantity: Decimal, account: AccountView | None
     ) -> Fill:
-        """Return a stand-in for a change that left no trade of ours: coins moved away, or rows unreadable."""
+        """Return a placeholder fill for a change without a trade: coins moved away, or rows unreadable."""
         now = self._clock.now()
         return Fill(
             market=market,
@@ -371,7 +371,7 @@ class Reconciler:
         await self._halt(NotAdopted(candidate=verdict.candidate, unfit=why), observation, at_start=at_start)
 
     async def set_leverage(self, symbol: str, account: AccountView | None) -> bool:
-        """Set a found position's leverage to 1 where it is another; tells whether it is 1 now."""
+        """Set a found position's leverage to 1 where it is another; returns whether it is 1 now."""
         if _at_leverage(symbol, account):
             return True
         return await self._executor.issue(SetLeverage(symbol=symbol, leverage=LEVERAGE))

@@ -37,47 +37,47 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     """Close the position before exiting; otherwise it is kept and taken up again at the next start."""
     interval_seconds: float = 300.0
     mail_seconds: float = 1.0
-    """How often a waiting bot looks for requests."""
+    """How often a waiting bot reads requests."""
     poll_seconds: float = 0.0
-    """How often the guard glances at the account while a hedge is held and no news come; 0 = never."""
+    """How often the guard polls the account while a hedge is held and no notifications come; 0 = never."""
 
 
 class StopSignal:
     """Set by SIGINT, SIGTERM, SIGHUP, or the end of a simulation; everything that waits, waits on it too."""
 
     def __init__(self) -> None:
-        self._bell = asyncio.Event()
+        self._signal = asyncio.Event()
         self._stopped = False
         self._woken = False
 
     def __call__(self) -> bool:
-        """Tell whether a stop was asked for."""
+        """Return whether a stop was asked for."""
         return self._stopped
 
     def set(self) -> None:
         """Ask for a stop."""
         self._stopped = True
-        self._bell.set()
+        self._signal.set()
 
     def wake(self) -> None:
         """End the present wait, or the next one if nothing waits now: something happened that cannot wait."""
         self._woken = True
-        self._bell.set()
+        self._signal.set()
 
     def nudge(self) -> None:
-        """Let whoever waits look around; unlike ``wake`` it does not count as a reason to begin."""
-        self._bell.set()
+        """Let the waiting runner check what is due; unlike ``wake`` this is no reason to begin a cycle."""
+        self._signal.set()
 
     async def wait(self, clock: Clock, seconds: float) -> bool:
-        """Wait for ``seconds`` or until the bell rings, whichever comes first; tells whether woken or stopped."""
+        """Wait for ``seconds`` or until something wakes it, whichever comes first; returns whether woken or stopped."""
         try:
             async with clock.timeout(seconds):
-                await self._bell.wait()
+                await self._signal.wait()
         except TimeoutError:
             return False
         if self._stopped:
             return True
-        self._bell.clear()
+        self._signal.clear()
         woken, self._woken = self._woken, False
         return woken
 
@@ -140,7 +140,7 @@ class Runner:
         await self._end()
 
     async def _rest(self, seconds: float) -> bool:
-        """Wait for the next cycle, on guard and answering requests; tells whether something ended the wait early."""
+        """Wait for the next cycle, on guard and answering requests; returns whether something ended the wait early."""
         until = self._clock.monotonic() + seconds
         self._guard.begin()
         while not self._stop() and (left := until - self._clock.monotonic()) > 0:

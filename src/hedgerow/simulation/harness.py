@@ -30,17 +30,17 @@ ROUND_TRIPS = 20
 
 
 class NotifyingVenue(Venue, NotificationSource, Protocol):
-    """A venue that tells what happens, too."""
+    """A venue that reports what happens, too."""
 
 
 class BotSession(Struct, frozen=True, kw_only=True):
-    """What one life of the bot has of the exchange."""
+    """What one session of the bot has of the exchange."""
 
     venue: NotifyingVenue
     notifications: bool
     """Whether the bot listens."""
     poll_seconds: float = 0.0
-    """How often it glances at the account while nothing is told."""
+    """How often it polls the account while nothing is reported."""
     observers: Sequence[Observer] = ()
 
 
@@ -64,7 +64,7 @@ class ExchangeHarness(Protocol):
 
     @property
     def injected(self) -> int:
-        """The same, and what went wrong with what it was told."""
+        """The same, and what went wrong with what was reported to it."""
         ...
 
     @property
@@ -74,12 +74,12 @@ class ExchangeHarness(Protocol):
 
     @property
     def patience_seconds(self) -> float:
-        """How many seconds more than usual a step may take through this door."""
+        """How many seconds more than usual a step may take over this transport."""
         ...
 
     @property
     def wakes(self) -> bool:
-        """Whether the bot is woken when something befell the account, for nobody tells it."""
+        """Whether the bot is woken after an incident on the account, because nothing reports it."""
         ...
 
     def client_id_of(self, fill: Fill) -> str:
@@ -99,11 +99,11 @@ class ExchangeHarness(Protocol):
         ...
 
     def life(self, store: Store, crash_point: CrashPoint) -> AbstractAsyncContextManager[BotSession]:
-        """Return the way of a new life to the exchange, open while it is held.
+        """Return the connection of a new session to the exchange, open while it is held.
 
         Raises:
             ConfigError: the exchange does not let it in.
-            PowerCut: the power failed while it was opened.
+            SimulatedCrash: the process crashed while it was opened.
         """
         ...
 
@@ -166,7 +166,7 @@ class InProcessHarness:
 
     @asynccontextmanager
     async def life(self, store: Store, crash_point: CrashPoint) -> AsyncGenerator[BotSession]:  # noqa: ARG002 - nothing is opened
-        """Lend the venue: it is the same one for every life."""
+        """Lend the venue: it is the same one for every session."""
         yield BotSession(venue=self._venue, notifications=self._plan.notifications)
 
 

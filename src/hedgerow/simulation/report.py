@@ -33,7 +33,7 @@ class RunResult(Struct, frozen=True, kw_only=True):
     """Moments at which the bot really died."""
     restarts: int
     faults_injected: int
-    """Commands and reads struck, acts of the owner and of the venue, deaths."""
+    """Commands and reads that a fault met, acts of the owner and of the venue, deaths."""
     max_naked_seconds: float
     """Longest time that the legs differed on the exchange by the bot's own trading."""
     max_naked_usd: Decimal
@@ -55,7 +55,7 @@ class Failure(Struct, frozen=True, kw_only=True):
 
     plan: RunPlan
     drawn: int
-    """How many troubles the seed had drawn."""
+    """How many faults the seed had drawn."""
     days: float
     """How many were asked for; the run of months that some seeds have is longer."""
     result: RunResult
@@ -143,7 +143,7 @@ def as_json(summary: Summary) -> dict[str, object]:
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:
-    """Yield a summary in words."""
+    """Yield a summary, line by line."""
     yield (
         f"{summary.runs} runs of {summary.days:g} days from seed {summary.first_seed}: {summary.violations} violations"
     )
@@ -172,9 +172,9 @@ def summary_lines(summary: Summary) -> Iterator[str]:
 
 
 def result_lines(plan: RunPlan, result: RunResult) -> Iterator[str]:
-    """Yield one run in words: what was drawn, and how it ended."""
-    yield f"Seed {plan.seed}, {plan.days:g} days, {plan.pairs} pairs, {plan.usdt} USDT in each wallet; troubles:"
-    yield from (f"  {_text(trouble)}" for trouble in plan.drawn_faults)
+    """Yield one run, line by line: what was drawn, and how it ended."""
+    yield f"Seed {plan.seed}, {plan.days:g} days, {plan.pairs} pairs, {plan.usdt} USDT in each wallet; faults:"
+    yield from (f"  {_text(fault)}" for fault in plan.drawn_faults)
     yield _verdict(result)
     yield f"Faults injected      {result.faults_injected}"
     yield f"Crash points         {result.crash_points}, restarts {result.restarts}"
@@ -189,11 +189,11 @@ def _verdict(result: RunResult) -> str:
 
 
 def failure_lines(failure: Failure) -> Iterator[str]:
-    """Yield a failure in words: the seed, the smallest plan, and the newest events."""
+    """Yield a failure, line by line: the seed, the smallest plan, and the newest events."""
     plan, result = failure.plan, failure.result
     yield f"Seed {plan.seed}: {_verdict(result)}"
-    yield f"Smallest plan that fails: {len(plan.drawn_faults)} of {failure.drawn} troubles"
-    yield from (f"  {_text(trouble)}" for trouble in plan.drawn_faults)
+    yield f"Smallest plan that fails: {len(plan.drawn_faults)} of {failure.drawn} faults"
+    yield from (f"  {_text(fault)}" for fault in plan.drawn_faults)
     yield f"The last {len(result.tail)} events:"
     yield from (f"  {_text(event)}" for event in result.tail)
     yield f"Again: hedgerow simulate --seed {plan.seed} --days {failure.days:g}{failure.options}"

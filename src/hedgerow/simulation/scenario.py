@@ -64,7 +64,7 @@ class Hearing(StrEnum):
 
 
 class Crash(Struct, frozen=True, kw_only=True, tag="crash"):
-    """From ``at`` on, the bot dies after so many further moments, and is started again later."""
+    """From ``at`` on, the bot crashes after so many further points, and is started again later."""
 
     at: datetime
     points: int
@@ -88,7 +88,7 @@ FalseReading: TypeAlias = AccountReading | MarketReading | LateFunding | LateRat
 VenueFaultAct: TypeAlias = (
     PairRefusal | SubmitFault | ReadFault | StaleBooks | LaggingBalances | LateReports | VenueFault | FalseReading
 )
-"""What the venue's door does."""
+"""What the venue in process does."""
 Fault: TypeAlias = VenueFaultAct | MarketFault | Act | Cut
 
 
@@ -115,7 +115,7 @@ class RunPlan(Struct, frozen=True, kw_only=True):
     interference: float = 0.0
     """Part of the jobs during which the owner asks for a halt or a closing."""
     notifications: bool = True
-    """Whether the exchange tells what happens; without, the bot finds out by itself."""
+    """Whether the exchange reports what happens; without, the bot finds out by itself."""
     transport: Transport = Transport.PROCESS
     hearing: Hearing = Hearing.ALL
     """Of a bot on the wire."""
@@ -137,7 +137,7 @@ class RunPlan(Struct, frozen=True, kw_only=True):
 
 
 def acts(drawn_faults: Sequence[Fault]) -> list[Act]:
-    """Return what neither the venue's door nor the market nor the network takes care of."""
+    """Return what neither the venue in process nor the market nor the network takes care of."""
     return [t for t in drawn_faults if not isinstance(t, VenueFaultAct | MarketFault | Cut)]
 
 
@@ -147,7 +147,7 @@ def network_cuts(drawn_faults: Sequence[Fault]) -> list[Cut]:
 
 
 def settling(plan: RunPlan) -> StrategyParameters:
-    """Return the settings of the last life; on the wire it keeps what it holds, or its end would fall into a trade."""
+    """Return the settings of the last session; on the wire it keeps its hedge, or its end would fall into a trade."""
     if plan.transport is Transport.PROCESS:
         return plan.parameters
     management = replace(plan.parameters.position_management, max_position_age_hours=24.0)
@@ -155,7 +155,7 @@ def settling(plan: RunPlan) -> StrategyParameters:
 
 
 def venue_faults(drawn_faults: Sequence[Fault]) -> FaultPlan:
-    """Return the part that the venue's door applies."""
+    """Return the part that the venue in process applies."""
     lags = [fault for fault in drawn_faults if isinstance(fault, LaggingBalances)]
     return FaultPlan(
         submits=tuple(fault for fault in drawn_faults if isinstance(fault, SubmitFault)),

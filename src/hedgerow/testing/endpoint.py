@@ -30,7 +30,7 @@ MarketName: TypeAlias = Literal["spot", "perp"]
 
 
 class AsterHandle:
-    """Serves an exchange, and asks and tells it things in its own thread."""
+    """Serves an exchange, and calls it in its own thread."""
 
     def __init__(self, plan: EmulatorPlan, accounts: tuple[AsterAccount, ...]) -> None:
         self.accounts = accounts

@@ -25,7 +25,7 @@ from hedgerow.testing.records import Balances, SeenOrder, balances_of, order_of
 __all__ = ["START", "LocalAster", "local_aster"]
 
 START = datetime(2025, 1, 1, 0, 2, tzinfo=UTC)
-"""Where a local exchange's time begins unless it is told otherwise: the market is then the same in every run."""
+"""Where a local exchange's time begins unless given: the market is then the same in every run."""
 SMALL_MARKET = 6
 SideName: TypeAlias = Literal["BUY", "SELL"]
 
@@ -114,7 +114,7 @@ class LocalAster(AsterHandle):
 
         Args:
             fault: its name, e.g. ``503_after`` or ``lose``; ``rewrite`` with ``stream`` is one of messages.
-            terms: what it strikes (``path``, ``method``, ``contains``, ``market``, ``symbol``; of messages
+            terms: what it applies to (``path``, ``method``, ``contains``, ``market``, ``symbol``; of messages
                 ``stream``), how often (``nth``, ``times``, ``chance``, ``for_seconds``), and its own values
                 (``seconds``, ``code``, ``message``, ``fraction``, ``status``, ``error_shape``, ``mutation``, ...).
         """
@@ -160,7 +160,7 @@ class LocalAster(AsterHandle):
         return found
 
     def drop_listen_keys(self, *, silent: bool = False) -> int:
-        """Let every listen key expire, told by an event or not; return how many there were."""
+        """Let every listen key expire, reported by an event or not; return how many there were."""
         found: int = self._admin("DELETE", "listen-keys", silent=silent)["keys"]
         return found
 

@@ -49,7 +49,7 @@ class ServingThread:
         def answer() -> None:
             try:
                 done.set_result(act())
-            except Exception as error:  # noqa: BLE001 - handed to whoever asked
+            except Exception as error:  # noqa: BLE001 - raised where it was asked
                 done.set_exception(error)
 
         self._call(answer)
@@ -59,7 +59,7 @@ class ServingThread:
         """Stop, and give both ports back; may be called twice.
 
         Raises:
-            Exception: what ended the exchange before it was told to.
+            Exception: what ended the exchange before it was asked to.
         """
         if not self._ended.done():
             self._call(self._stop.set)
@@ -74,7 +74,7 @@ class ServingThread:
     def _main(self) -> None:
         try:
             asyncio.run(self._serve())
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits, or closes
+        except Exception as error:  # noqa: BLE001 - raised where its start or its end is awaited
             self._ended.set_exception(error)
             if not self._listening.done():
                 self._listening.set_exception(error)

@@ -200,7 +200,7 @@ class _Run:
         self._interference = Interference(asking, plan.interference, self._mailbox, self._interfered)
         self._endings: list[Act] = []
         """Ends of lasting faults that are still due."""
-        self._befallen = 0
+        self._incidents = 0
         self._restarts = 0
         self._deaths = 0
         self._folder = TemporaryDirectory(prefix="hedgerow-run-")
@@ -227,7 +227,7 @@ class _Run:
             tail=log[-TAIL:] if violation else (),
             crash_points=self._deaths,
             restarts=self._restarts,
-            faults_injected=self._harness.injected + self._befallen + self._deaths,
+            faults_injected=self._harness.injected + self._incidents + self._deaths,
             max_naked_seconds=naked.seconds,
             max_naked_usd=naked.notional,
             max_taken_seconds=naked.taken_seconds,
@@ -316,13 +316,13 @@ class _Run:
         except SimulatedCrash:
             failed = True
         except ConfigError:
-            await self._mourn(REFUSED_SECONDS, until)  # its supervisor starts it again
+            await self._stay_down(REFUSED_SECONDS, until)  # its supervisor starts it again
             return
         self._restarts += 1
         if failed:
             self._deaths += 1
             crashes = [t for t in self._plan.drawn_faults if isinstance(t, Crash)]
-            await self._mourn(crashes[self._deaths % len(crashes)].down_seconds if crashes else 0.0, until)
+            await self._stay_down(crashes[self._deaths % len(crashes)].down_seconds if crashes else 0.0, until)
 
     async def _lived(self, bot: Bot, until: datetime, *, last: bool) -> bool:
         """Run a bot; return whether it crashed."""
@@ -363,7 +363,7 @@ class _Run:
                 attention.clear()
                 await attention.wait()
 
-    async def _mourn(self, seconds: float, until: datetime) -> None:
+    async def _stay_down(self, seconds: float, until: datetime) -> None:
         """Wait while no bot runs."""
         self._monitor.died()
         self._view.show(await self._memory.load())
@@ -420,7 +420,7 @@ class _Run:
             return None
         if isinstance(fault, WireAct):
             return self._harness.inject(fault)
-        self._befallen += 1
+        self._incidents += 1
         if isinstance(fault, Suspension):
             self._monitor.died()
             self._clock.advance_time(fault.seconds)
@@ -434,11 +434,11 @@ class _Run:
         after = self.world.account()
         # A jump may fill what the bot has resting: that is no act of the owner.
         if isinstance(fault, PriceJump):
-            self._monitor.troubled(Cause.PRICES)
+            self._monitor.note_cause(Cause.PRICES)
         if isinstance(fault, Alteration) and fault.kind in REDENOMINATED:
             self._monitor.redenominated(altered_pair(fault, self.world.market_data.pairs, before), NEW_UNITS)
             before = after  # no leg of it was taken; what was settled is known as a forced trade
-        self._monitor.befell(after if isinstance(fault, PriceJump) else before, after)
+        self._monitor.note_incident(after if isinstance(fault, PriceJump) else before, after)
         return following
 
     def _arm(self, crash: Crash) -> None:

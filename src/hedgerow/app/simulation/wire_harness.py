@@ -182,7 +182,7 @@ class WireHarness:
                 self._exchange.stop_books((act.until - act.at).total_seconds())
                 self.spans.append(CauseSpan(begin=act.at, end=act.until, cause=Cause.STALE))
             case DeadKey():
-                if act.told:
+                if act.announced:
                     self._exchange_account.tell(act.market, events.listen_key_expired(self._exchange_account.world))
                 self._exchange_account.close_listen_key(act.market)
             case _:

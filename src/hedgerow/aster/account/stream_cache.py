@@ -80,7 +80,7 @@ class AccountCache:
             self._open.discard(notification.market)
         if notification.kind is not NotificationKind.FUNDING:
             self.touch()
-        self._subscribers.tell(notification)
+        self._subscribers.publish(notification)
 
     def reported(self, row: OrderRow) -> None:
         """Take over an order's state; an older or smaller one is ignored."""

@@ -125,7 +125,7 @@ class MarketCache:
         self._premiums[row.symbol] = row
         self._marks.changed[row.symbol] = now
         self._marks.heard_at = now
-        self._on_premium.tell(row)
+        self._on_premium.publish(row)
 
     def unreadable_premiums(self, symbols: Iterable[str], now: datetime) -> None:
         """Rows of these symbols cannot be read: what was known of them is not fresh any more."""
@@ -159,7 +159,7 @@ class MarketCache:
     def ended(self, market: Market) -> None:
         """A connection ended by itself or by its silence: that is news."""
         self.lost(market)
-        self._on_lost.tell(market)
+        self._on_lost.publish(market)
 
 
 def _due(rows: _Rows, at: datetime) -> bool:

@@ -79,7 +79,7 @@ class VenueNotifications:
             found += [*self._traded(symbol), *_differences(before[symbol], now, symbol, self._world().now)]
         self._since = self._world().now
         for notification in dict.fromkeys(found):  # what changed of the account is told once
-            self._subscribers.tell(notification)
+            self._subscribers.publish(notification)
 
     def _trades(self, symbol: str, since: datetime) -> list[int]:
         return [fill.trade_id for market in Market for fill in self._world().fills(market, symbol, since)]

@@ -93,7 +93,7 @@ class SandboxVenue(VenueProxy):
 
     def _market_told(self, notifications: Notification) -> None:
         if notifications.kind in OF_THE_MARKET:
-            self._subscribers.tell(notifications)
+            self._subscribers.publish(notifications)
 
     async def market(self, periods: int) -> MarketView:
         """Read the whole market of the other venue."""
@@ -138,7 +138,7 @@ class SandboxVenue(VenueProxy):
             world = await self._opening(market_data)
             self._market_data = market_data
             self._account = EmulatedVenue(world, self._clock, on_change=self._on_change, name=self._name)
-            self._account.subscribe(self._subscribers.tell)
+            self._account.subscribe(self._subscribers.publish)
             return view
         listed = market_data.pairs
         market_data.take(view)

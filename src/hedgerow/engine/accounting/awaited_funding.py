@@ -41,7 +41,7 @@ class AwaitedFunding:
         return [settlement.at for settlement in self._missing.values()]
 
     def due(self, now: datetime) -> bool:
-        """Tell whether to read the rows again."""
+        """Return whether to read the rows again."""
         return bool(self._missing) and (self._again_at is None or now >= self._again_at)
 
     def expect(self, ledger: Ledger, settled: Sequence[FundingRate]) -> None:

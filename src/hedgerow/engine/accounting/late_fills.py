@@ -139,10 +139,10 @@ class LateFills:
             await self._journal.record(ev.Halted(at=now, reason=reason, detail=detail, symbols=(symbol,)))
 
     async def _is_of_another_bot(self, fills: Iterable[Fill]) -> bool:
-        """Tell whether trades since the log began bear client ids of the bot's form that no order of its log has.
+        """Return whether trades since the log began bear client ids of the bot's form that no order of its log has.
 
         Trades from before a person lifted such a halt do not count: they are known, as after a restored backup.
-        Nor do those of the moment in which the log began: an emulated exchange stands still between runs, at its last
+        Nor do those of the time at which the log began: an emulated exchange stands still between runs, at its last
         trade.
         """
         began = self._journal.ledger.started_at

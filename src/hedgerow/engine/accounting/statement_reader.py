@@ -51,7 +51,7 @@ class StatementReader:
         self._again_at = 0.0
 
     def due(self, *, changed: bool) -> bool:
-        """Tell whether to read now; ``changed``: the difference is another one than after the last check."""
+        """Return whether to read now; ``changed``: the difference is another one than after the last check."""
         if changed and not self._failures:
             return True
         return self._clock.monotonic() >= self._again_at

@@ -49,7 +49,7 @@ class TradeReports:
         return trusted
 
     def _lasts(self, key: str, subject: object, seconds: float, text: str, symbol: str) -> bool:
-        """Tell whether readings have said the same for so long; the first one is reported."""
+        """Return whether readings have said the same for so long; the first one is reported."""
         now = self._clock.monotonic()
         known, since = self._doubts.get(key, (None, now))
         if known == subject:

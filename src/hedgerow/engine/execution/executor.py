@@ -80,7 +80,7 @@ class _Books(Struct, frozen=True, kw_only=True):
 
 
 class TradeRequests(Protocol):
-    """What persons ask for while a trade is at work."""
+    """What users ask for while a trade is at work."""
 
     @property
     def closing(self) -> bool:
@@ -125,8 +125,8 @@ class Executor:
         self._requests: TradeRequests | None = None
         self._look_seconds = 0.0
 
-    def heed(self, requests: TradeRequests, look_seconds: float) -> None:
-        """Let persons have their say during a trade; a wait is interrupted so often to look for requests."""
+    def answer_requests(self, requests: TradeRequests, look_seconds: float) -> None:
+        """Answer the requests of users during a trade; a wait is interrupted so often to read them."""
         self._requests, self._look_seconds = requests, look_seconds
 
     @property
@@ -324,7 +324,7 @@ class Executor:
         return None if account is None else disturbance(self._journal.ledger, account)
 
     def _is_look_due(self, job: HedgeExecution, event: Happening) -> bool:
-        """Tell whether to look before the next slice: always where slices rest, else while an opening has to wait."""
+        """Return whether to look before the next slice: always where slices rest, else while an opening has to wait."""
         waits = job.working is None and job.state is ExecutionState.LEADING
         if job.limits.style is ExecutionStyle.MAKER:
             followed = isinstance(event, ev.OrderEnded) and event.status is OrderStatus.FILLED
@@ -336,7 +336,7 @@ class Executor:
         return rested and self._clock.monotonic() - self._looked_at >= GRACE.total_seconds()
 
     async def _is_short_gone(self, symbol: str) -> bool:
-        """Tell whether account and position endpoint both show no short; one that cannot be read may still have it."""
+        """Return whether account and position endpoint both show no short; one that is unreadable may still have it."""
         account = await self._account()
         if account is None or symbol in account.unreadable_positions or account.short(symbol) > 0:
             return False
@@ -406,19 +406,19 @@ class Executor:
     async def _send(self, command: Command) -> Happening:
         if isinstance(command, PlaceOrder):
             self._sent_at = self._clock.monotonic()
-        told = await self._venue.submit(command)
+        reported = await self._venue.submit(command)
         if isinstance(command, PlaceOrder):
-            told = await self._by_trades(command.order, told)
-        events = await self._recorded(told)
+            reported = await self._by_trades(command.order, reported)
+        events = await self._recorded(reported)
         refused = any(isinstance(event, ev.CommandRefused) for event in events)
         if refused and isinstance(command, SetLeverage | SetMarginType):
             events += await self._recorded(await self._in_place(command))
         return _last_happening(events)
 
-    async def _by_trades(self, order: OrderRequest, told: tuple[ev.Event, ...]) -> tuple[ev.Event, ...]:
-        """Return what was told of an order, held against its trades where that looks wrong."""
+    async def _by_trades(self, order: OrderRequest, reported: tuple[ev.Event, ...]) -> tuple[ev.Event, ...]:
+        """Return what was reported of an order, compared with its trades where that looks wrong."""
         record, book = self._journal.ledger.orders.get(order.client_id), self._books.of(order.market)
-        return told if record is None else await by_trades(self._venue, order, record, told, book)
+        return reported if record is None else await by_trades(self._venue, order, record, reported, book)
 
     async def _in_place(self, command: SetLeverage | SetMarginType) -> tuple[ev.Event, ...]:
         """Return that a refused setting is right all the same, where the exchange shows it so."""
@@ -463,7 +463,7 @@ class Executor:
     # --- single commands ---------------------------------------------------------------------------------------------
 
     async def issue(self, command: TransferFunds | SetLeverage | ArmDeadMan) -> bool:
-        """Send one command outside of a job; tells whether the venue is known to have carried it out.
+        """Send one command outside of a job; returns whether the venue is known to have carried it out.
 
         No transfer is begun while the outcome of another one is not known.
         """
@@ -480,7 +480,7 @@ class Executor:
             await self._send(pending)
 
     async def _doubt_transfer(self) -> None:
-        """Note that a transfer may have been carried out before the bot could hear of it."""
+        """Note that a transfer may have been carried out before the bot received the answer."""
         ledger = self._journal.ledger
         if ledger.transfer is not None and not ledger.transfer_doubtful:
             await self._journal.record(
@@ -495,7 +495,7 @@ class Executor:
 
 
 def _may_lack_its_short(job: HedgeExecution, event: Happening) -> bool:
-    """Tell whether to ask for the short: of a naked closing, and where the exchange says that nothing is to reduce."""
+    """Return whether to read the short: of a naked closing, and where the exchange says that nothing is to reduce."""
     if event is None:
         return job.state is ExecutionState.NAKED and job.kind is not ExecutionKind.OPEN
     at_work = job.working.order if job.working else None
@@ -504,7 +504,7 @@ def _may_lack_its_short(job: HedgeExecution, event: Happening) -> bool:
 
 
 def _last_happening(events: tuple[ev.Event, ...]) -> Happening:
-    """Return what the machine has to hear: the end of an order before anything else that was reported with it."""
+    """Return what the machine is given: the end of an order before anything else that was reported with it."""
     ends = [event for event in events if isinstance(event, ev.OrderEnded)]
     relevant = [event for event in events if isinstance(event, HAPPENINGS)]
     if ends:

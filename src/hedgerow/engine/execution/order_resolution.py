@@ -139,7 +139,7 @@ class AccountEvidence:
         return self._journal.ledger.hedges.get(hedge.hedge_id, hedge), ""
 
     async def _is_sold(self, hedge: HedgedPosition, account: AccountView, booked: Decimal) -> bool:
-        """Tell whether trades alone say where the coins went, those of the owner included."""
+        """Return whether trades alone say where the coins went, those of the owner included."""
         sold = await self._traded(hedge, Market.SPOT, Side.SELL)
         reading = coin_reading(hedge, account)
         reading = replace(reading, owned=max(reading.owned, booked))
@@ -283,25 +283,25 @@ async def look_up(venue: Venue, clock: Clock, request: OrderRequest, record: Ord
 
 
 async def by_trades(
-    venue: Venue, order: OrderRequest, record: OrderRecord, told: tuple[Event, ...], book: Depth | None
+    venue: Venue, order: OrderRequest, record: OrderRecord, reported: tuple[Event, ...], book: Depth | None
 ) -> tuple[Event, ...]:
-    """Return what was told of an order, corrected by its trades where it is said to have ended with nothing filled.
+    """Return what was reported of an order, corrected by its trades where it is said to have ended with nothing filled.
 
     Trades are read where that is a surprise: the book showed enough, or the exchange knows no such order. Trades that
     are not there yet prove nothing; those that are prove that it was filled.
     """
-    ended = next((event for event in told if isinstance(event, OrderEnded)), None)
+    ended = next((event for event in reported if isinstance(event, OrderEnded)), None)
     if ended is None or ended.filled_quantity or ended.reject or not _is_surprising(order, ended, book):
-        return told
+        return reported
     try:
         trades = await venue.fills(order.market, order.symbol, record.issued_at)
     except VenueError:
-        return told
+        return reported
     known = record if ended.order_id is None else replace(record, order_id=ended.order_id)
     own = [fill for fill in trades if _belongs(fill, known)]
     quantity = sum((fill.quantity for fill in own), ZERO)
     if not own or quantity > order.quantity:
-        return told
+        return reported
     corrected = replace(
         ended,
         order_id=own[0].order_id,
@@ -309,11 +309,11 @@ async def by_trades(
         filled_quantity=quantity,
         filled_notional=sum((fill.notional for fill in own), ZERO),
     )
-    return tuple(corrected if event is ended else event for event in told)
+    return tuple(corrected if event is ended else event for event in reported)
 
 
 def _is_surprising(order: OrderRequest, ended: OrderEnded, book: Depth | None) -> bool:
-    """Tell whether an order that takes should have filled; one that rested may end with nothing."""
+    """Return whether an order that takes should have filled; one that rested may end with nothing."""
     if order.time_in_force is not TimeInForce.IOC:
         return False
     levels = book.levels(order.side) if book else ()
@@ -322,7 +322,7 @@ def _is_surprising(order: OrderRequest, ended: OrderEnded, book: Depth | None) -
 
 
 def _belongs(fill: Fill, record: OrderRecord) -> bool:
-    """Tell whether a trade is of this order; reports carry the venue's number, and not all of them our id."""
+    """Return whether a trade is of this order; reports carry the venue's number, and not all of them our id."""
     return fill.client_id == record.request.client_id or fill.order_id == record.order_id
 
 

@@ -47,7 +47,7 @@ def _row_of(fill: Fill) -> Decimal:
 
 
 def _assumed(hedge: HedgedPosition) -> Decimal:
-    """Return the USDT that sales of coins which nobody saw are taken to have brought."""
+    """Return the USDT that sales of coins that were not observed are taken to have brought."""
     spot = (r for r in hedge.orders if r.assumed and r.request.market is Market.SPOT)
     return sum((-r.request.side.sign * r.filled_notional for r in spot), ZERO)
 
@@ -131,16 +131,16 @@ def check_end(  # noqa: PLR0913 - each is one side of what is compared, by its n
 def check_fills(log: Sequence[ev.Event], traded: Mapping[str, Decimal]) -> Iterator[tuple[Invariant, str]]:
     """Yield orders of which the log says otherwise than the exchange; ``traded`` are base units by own client id."""
     booked: dict[str, Decimal] = {}
-    told: dict[str, Decimal] = {}
+    reported: dict[str, Decimal] = {}
     seen: set[str] = set()
     for event in log:
         if isinstance(event, ev.FeeBooked) and event.fill.key not in seen:
             seen.add(event.fill.key)
             booked[event.client_id] = booked.get(event.client_id, ZERO) + event.fill.quantity
         elif isinstance(event, ev.OrderEnded | ev.OrderProgressed):
-            told[event.client_id] = max(event.filled_quantity, told.get(event.client_id, ZERO))
-    for client_id in traded.keys() | booked.keys() | {name for name, quantity in told.items() if quantity}:
-        found = [side.get(client_id, ZERO) for side in (traded, told, booked)]
+            reported[event.client_id] = max(event.filled_quantity, reported.get(event.client_id, ZERO))
+    for client_id in traded.keys() | booked.keys() | {name for name, quantity in reported.items() if quantity}:
+        found = [side.get(client_id, ZERO) for side in (traded, reported, booked)]
         if len(set(found)) > 1:
             yield Invariant.FILLS, f"{client_id}: {found[0]} traded, {found[1]} in the log, fees of {found[2]} booked"
 

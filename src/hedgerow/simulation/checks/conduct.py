@@ -87,7 +87,7 @@ class Conduct:
         return late and all(span.cause is Cause.FALSE for span in self._spans())
 
     def _spans(self) -> Iterator[CauseSpan]:
-        """Yield the spans of trouble that are active, or were until lately."""
+        """Yield the spans of faults that are active, or were until lately."""
         now = self._world.now
         return (span for span in self._harness.spans if span.begin <= now < span.end + UNSETTLED)
 

@@ -53,9 +53,9 @@ class Disclosure:
         """Judge what the log says about the exposure of a job that ends."""
         if job is None or job.kind is ExecutionKind.TRIM or not (job.plan.spot_quantity and job.plan.perp_quantity):
             return
-        told = max(job.worst_naked_seconds, job.naked_seconds)
-        if told < trade.seconds - SECONDS_SLACK - patience:
-            yield Invariant.REPORTED, f"{job.symbol} was naked for {trade.seconds:.1f} s, the log says {told:.1f} s"
+        reported = max(job.worst_naked_seconds, job.naked_seconds)
+        if reported < trade.seconds - SECONDS_SLACK - patience:
+            yield Invariant.REPORTED, f"{job.symbol} was naked for {trade.seconds:.1f} s, the log says {reported:.1f} s"
         if after.max_naked_seconds < job.worst_naked_seconds:
             yield (
                 Invariant.REPORTED,

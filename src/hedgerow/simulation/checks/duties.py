@@ -67,7 +67,7 @@ class Duties:
     def _world(self) -> World:
         return self._harness.world
 
-    def troubled(self) -> None:
+    def note_disturbance(self) -> None:
         """Take note that something went wrong, or was changed: every count begins anew."""
         self._counts.clear()
         self._calm_since = self._harness.now
@@ -95,7 +95,7 @@ class Duties:
         )
 
     def _stirred(self, since: datetime) -> bool:
-        """Whether a span of trouble, or new prices of another hour, came after ``since``."""
+        """Whether a span of faults, or new prices of another hour, came after ``since``."""
         now = self._harness.now
         hour = now.replace(minute=0, second=0, microsecond=0)
         return hour > since or any(span.begin <= now and span.end > since for span in self._harness.spans)

@@ -17,13 +17,13 @@ Number = TypeVar("Number", float, Decimal)
 
 
 class TradeExposure(Struct, frozen=True, kw_only=True):
-    """One job of two legs, from its beginning to its end, over all lives of the bot."""
+    """One job of two legs, from its beginning to its end, over all sessions of the bot."""
 
     style: str
     """How the leading leg was placed."""
     kind: ExecutionKind
     seconds: float = 0.0
-    """Longest time that the legs differed by the bot's own trading; rounded up to when the bot heard of its end."""
+    """Longest time that the legs differed by the bot's own trading; rounded up to when the bot received its end."""
     usd: Decimal = ZERO
     """Largest difference between the legs, quote units."""
     causes: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ __all__ = ["InstrumentedStore", "InstrumentedVenue"]
 
 
 class InstrumentedStore:
-    """A store that tells the witness what is in it, once it is."""
+    """A store that reports to the monitor what is in it, once it is."""
 
     def __init__(self, inner: Store, monitor: Monitor) -> None:
         self._inner = inner
@@ -27,7 +27,7 @@ class InstrumentedStore:
         return ledger
 
     async def append(self, events: Sequence[Event], *, durable: bool) -> None:
-        """Append, then tell."""
+        """Append, then report."""
         await self._inner.append(events, durable=durable)
         self._monitor.appended(events, durable=durable)
 
@@ -55,7 +55,7 @@ class InstrumentedVenue(VenueProxy):
 
     @property
     def telling(self) -> bool:
-        """Whether all that happens is told."""
+        """Whether all that happens is reported."""
         return self._source.telling
 
     async def submit(self, command: Command) -> tuple[Event, ...]:

@@ -124,7 +124,7 @@ class Exposure(Struct, frozen=True, kw_only=True):
     since: datetime
     """When the legs began to differ, or when a cause that kept them apart was active last, whichever is later."""
     state_since: datetime
-    """When the job reached its present state, or a bot came to life again, or the legs began to differ."""
+    """When the job reached its present state, or a bot was started again, or the legs began to differ."""
     taken: bool
     """Whether a leg was taken away: no order of the bot made the difference."""
     taken_quantity: Decimal = ZERO
@@ -132,7 +132,7 @@ class Exposure(Struct, frozen=True, kw_only=True):
     causes: frozenset[Cause] = frozenset()
     """What in the world kept the legs apart so far."""
     telling: bool = False
-    """Whether the words about it are being written just now, in one transaction with what was heard."""
+    """Whether it is being logged now, in one transaction with what was reported."""
 
 
 # --- one event -------------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def own_tolerance(pair: BasisPair, price: Decimal, larger_leg: Decimal) -> Decim
 def unsold_dust(ledger: Ledger, pair: BasisPair, swept: Decimal) -> Decimal:
     """Return the coins of earlier hedges that the closing at work was given to sell, less what it has sold so far.
 
-    Kept as dust they were nobody's exposure; that a closing sells them with its own, before anything else, makes them
+    Kept as dust they were no exposure; that a closing sells them with its own, before anything else, makes them
     none, for as long as its first slice may rest in the book. ``swept`` is what was swept since the hedge's last job,
     and the plan must be longer by it: neither alone excuses an excess. What was swept for an earlier job has a short.
     """

@@ -93,7 +93,7 @@ class LegWatch:
         self._swept: dict[str, Decimal] = {}
         """Dust that became a hedge's again since its last job, by coin."""
         self._apart: dict[str, tuple[datetime, datetime | None]] = {}
-        """Since when the legs of a symbol are apart, whether a bot lives or not, and when they matched again."""
+        """Since when the legs of a symbol are apart, whether a bot runs or not, and when they matched again."""
         self._even_at: dict[str, datetime] = {}
         """When the legs of a symbol matched last."""
         self._begun_at = self._world.now
@@ -264,7 +264,7 @@ class LegWatch:
             self._blocked[pair.symbol] = blocked
 
     def _note_even(self, pair: BasisPair) -> None:
-        """Take note that legs match now, whatever was forced before; a trade of this very moment may still follow."""
+        """Take note that legs match now, whatever was forced before; a trade of this very time may still follow."""
         self._forced_since(pair)
         self._even_at[pair.symbol] = self._world.now
 
@@ -357,7 +357,7 @@ class LegWatch:
     def _worsen(self, exposure: Exposure, now: datetime) -> None:
         seconds = (now - exposure.own_begun).total_seconds()
         if seconds <= 0:
-            return  # a bot that dies at this very moment has nothing to report
+            return  # a bot that dies at this very time has nothing to report
         if exposure.taken:
             self.naked = replace(self.naked, taken_seconds=max(self.naked.taken_seconds, seconds))
             return

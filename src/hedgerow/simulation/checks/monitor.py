@@ -47,7 +47,7 @@ class Monitor:
         owners: dict[str, Decimal],
         parameters: Callable[[], StrategyParameters],
     ) -> None:
-        """``parameters`` returns the settings of the present life."""
+        """``parameters`` returns the settings of the present session."""
         self._harness = harness
         self.legs = LegWatch(harness, owners=owners)
         self._conduct = Conduct(harness, parameters, self.legs)
@@ -157,7 +157,7 @@ class Monitor:
             self._add(Invariant.LOGGED, f"{command.transfer_id} leaves before it is safely in the log")
         self.look()
 
-    def troubled(self, cause: Cause) -> None:
+    def note_cause(self, cause: Cause) -> None:
         """Take note that something went wrong just now."""
         self.legs.note(cause)
         self._restless()
@@ -183,7 +183,7 @@ class Monitor:
         """
         for event in self._disclosure.died():
             self._note(self.ledger, event, apply(self.ledger, event))
-        self.legs.died()  # a fill of this very moment is none that it could report
+        self.legs.died()  # a fill of this very time is none that it could report
         self.look()
         self._restless()
 
@@ -192,7 +192,7 @@ class Monitor:
         self.legs.revived()
         self._restless()
 
-    def befell(self, before: AccountView, after: AccountView) -> None:
+    def note_incident(self, before: AccountView, after: AccountView) -> None:
         """Take note of what an act of the owner, the venue or the market changed."""
         self._restless()
         self._conduct.acted()
@@ -205,7 +205,7 @@ class Monitor:
 
     def _restless(self) -> None:
         self._quiet_cycles = 0
-        self._duties.troubled()
+        self._duties.note_disturbance()
 
     @property
     def exposed(self) -> bool:
@@ -269,10 +269,10 @@ class Monitor:
         return {pair.symbol: prices_of(self._world, pair.symbol) for pair in self._world.market_data.pairs}
 
     def _follow_faults(self) -> None:
-        """Note faults that struck, and spans of them that were active since the last look."""
+        """Note faults that were met, and spans of them that were active since the last look."""
         if self._harness.faulted != self._faulted:
             self._faulted = self._harness.faulted
-            self.troubled(Cause.REFUSED)
+            self.note_cause(Cause.REFUSED)
         now = self._harness.now
         if any(span.begin <= now and min(now, span.end) > self._looked_at for span in self._harness.spans):
             self._restless()

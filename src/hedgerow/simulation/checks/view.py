@@ -22,7 +22,7 @@ __all__ = ["Shown", "check_shown", "check_values"]
 OWN_SECONDS = 20.0
 """How long legs that the bot's own trading left apart may be shown as hedged: the slack of every order's report."""
 TAKEN_SECONDS = 360.0
-"""The same where others took from a leg: a bot looks every five minutes while nothing is told, and reads twice."""
+"""The same where others took from a leg: a bot looks every five minutes while nothing is reported, and reads twice."""
 REPORT_SECONDS = 3.0
 """What a shown naked time may lack: the way of a trade's report."""
 MOVED = Decimal("0.0002")
@@ -77,9 +77,9 @@ def check_values(
     shown: Shown, ledger: Ledger, world: World, naked: Naked, *, patience: float
 ) -> Iterator[tuple[Invariant, str]]:
     """Yield where a value differs from the truth by more than the books' spreads; asked after a quiet check alone."""
-    told, taken = shown.longest_naked_seconds, naked.taken_seconds
-    if told < taken - TAKEN_SECONDS - REPORT_SECONDS - patience:
-        yield Invariant.SHOWN, f"{told:.1f} s naked are shown, others made them {taken:.1f} s"
+    reported, taken = shown.longest_naked_seconds, naked.taken_seconds
+    if reported < taken - TAKEN_SECONDS - REPORT_SECONDS - patience:
+        yield Invariant.SHOWN, f"{reported:.1f} s naked are shown, others made them {taken:.1f} s"
     hedge = ledger.largest
     held = hedge.symbol if hedge else None
     if shown.file_symbol != held:

@@ -1,7 +1,7 @@
 """Crashes of the bot: before or after any append to its log, or around any call of the venue.
 
 Nothing graceful happens then: the exception passes every handler of the bot, and store and venue are dead to the old
-life, so that nothing it does afterwards has an effect.
+session, so that nothing it does afterwards has an effect.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,24 +22,24 @@ class SimulatedCrash(BaseException):
 
 
 class CrashPoint:
-    """Counts the moments at which the power may fail; fails at the one numbered ``at``, from 0, and stays dead."""
+    """Counts the points at which the process may crash; crashes at the one numbered ``at``, from 0, and stays dead."""
 
     def __init__(self, at: int | None = None) -> None:
         self._at = at
         self.passed: list[str] = []
         self.dead = False
         self.pulled: Callable[[], None] = lambda: None
-        """Called when the power fails, wherever in the process that was noticed."""
+        """Called at the crash, in whichever task it happens."""
 
     def fail_after(self, points: int) -> None:
-        """Let the power fail once so many further moments have passed."""
+        """Crash once so many further points were passed."""
         self._at = len(self.passed) + points
 
     def pass_point(self, what: str) -> None:
-        """Pass a moment, or die in it.
+        """Pass a point, or crash at it.
 
         Raises:
-            PowerCut: the power fails now, or has failed before.
+            SimulatedCrash: the process crashes now, or has crashed before.
         """
         if not self.dead:
             self.dead = self._at == len(self.passed)
@@ -51,37 +51,37 @@ class CrashPoint:
 
 
 class CrashingStore:
-    """A store whose power fails before an append reaches it, or after it was committed."""
+    """A store whose process crashes before an append reaches it, or after it was committed."""
 
     def __init__(self, inner: Store, crash_point: CrashPoint) -> None:
         self._inner = inner
         self._crash_point = crash_point
 
     async def load(self) -> Ledger:
-        """Load the log; the power holds."""
+        """Load the log; no crash."""
         return await self._inner.load()
 
     async def append(self, events: Sequence[Event], *, durable: bool) -> None:
-        """Append, unless the power fails before; it may fail after as well."""
+        """Append, unless the process crashes before; it may crash after as well."""
         what = f"append {'+'.join(type(event).__name__ for event in events)}"
         self._crash_point.pass_point(f"before {what}")
         await self._inner.append(events, durable=durable)
         self._crash_point.pass_point(f"after {what}")
 
     async def events(self, *, after: int = 0) -> tuple[Event, ...]:
-        """Return events; the power holds."""
+        """Return events; no crash."""
         return await self._inner.events(after=after)
 
     async def snapshot(self, ledger: Ledger) -> None:
-        """Keep a snapshot, unless the power fails before."""
+        """Keep a snapshot, unless the process crashes before."""
         self._crash_point.pass_point("before snapshot")
         await self._inner.snapshot(ledger)
 
     async def close(self) -> None:
-        """Release the log, unless the power failed.
+        """Release the log, unless the process crashed.
 
         Raises:
-            PowerCut: it has.
+            SimulatedCrash: it has.
         """
         if self._crash_point.dead:
             raise SimulatedCrash("close")
@@ -89,7 +89,7 @@ class CrashingStore:
 
 
 class CrashingVenue(VenueProxy):
-    """A venue whose power fails before a call leaves, or after it was carried out and before its answer is heard."""
+    """A venue whose process crashes before a call leaves, or after it was carried out and before its answer arrives."""
 
     def __init__(self, inner: Venue, crash_point: CrashPoint) -> None:
         super().__init__(inner)

@@ -171,7 +171,7 @@ class DrawnMarket:
         return dict.fromkeys(self._paths, "drawn for a simulation")
 
     def prices(self, symbol: str, at: datetime) -> MarketPrices | None:
-        """Return the prices of the hour of ``at``; None outside the tape."""
+        """Return the prices of the hour of ``at``; None outside of its history."""
         if at != self._asked:
             self._asked, self._hour = at, (at - self._origin) // HOUR
         hour = self._hour

@@ -22,7 +22,7 @@ USER_STREAM = "/ws/"
 
 
 class Network:
-    """All ways to one exchange, whoever goes them."""
+    """The network in front of one exchange, for all clients."""
 
     def __init__(self, transport: MemoryTransport, clock: Clock, cuts: Sequence[Cut]) -> None:
         self.transport = transport
@@ -34,7 +34,7 @@ class Network:
 
     @property
     def network_fault(self) -> NetworkFault | None:
-        """What rages now."""
+        """The cut that is active now."""
         now = self._clock.now()
         return next((cut.network_fault for cut in self._cuts if cut.at <= now < cut.until), None)
 
@@ -43,13 +43,13 @@ class Network:
         self._cuts = ()
 
     def meets(self) -> NetworkFault | None:
-        """Return what rages now, and count who meets it."""
+        """Return the cut that is active now, and count what it affects."""
         network_fault = self.network_fault
         self.faulted += network_fault is not None
         return network_fault
 
     def depart(self, request: HttpRequest) -> "asyncio.Task[HttpResponse]":
-        """Let a request travel, whether or not somebody waits for its answer."""
+        """Let a request travel, whether or not its answer is awaited."""
         task = asyncio.ensure_future(self.transport.send(request))
         self._under_way.add(task)
         task.add_done_callback(self._arrived)
@@ -58,11 +58,11 @@ class Network:
     def _arrived(self, task: "asyncio.Task[HttpResponse]") -> None:
         self._under_way.discard(task)
         if not task.cancelled():
-            task.exception()  # whoever waited has heard of it; nobody has to
+            task.exception()  # it was raised where it was awaited
 
 
 class NetworkLink:
-    """One life's way to the exchange: a ``Transport`` and a ``StreamTransport``."""
+    """One session's connection to the exchange: a ``Transport`` and a ``StreamTransport``."""
 
     def __init__(self, network: Network, crash_point: CrashPoint, *, has_market_streams: bool) -> None:
         self._network = network
@@ -75,7 +75,7 @@ class NetworkLink:
         Raises:
             NotSent: it never left.
             OutcomeUnknown: no answer came.
-            PowerCut: the power failed before it left, on its way, or before its answer was heard.
+            SimulatedCrash: the process crashed before it left, on its way, or before its answer arrived.
         """
         name = f"{request.method} {urlsplit(request.url).path}"
         self._crash_point.pass_point(f"before {name}")
@@ -142,6 +142,6 @@ class _Stream:
 
 
 async def _never() -> HttpResponse:
-    """Wait until whoever asked loses patience."""
+    """Wait until the caller gives up."""
     await asyncio.Event().wait()
     raise OutcomeUnknown("never reached")

@@ -54,7 +54,7 @@ class OwnersMailbox:
         return tuple(request for request in open_ones if request.asked_at < asked_before)
 
     def take(self) -> tuple[OperatorRequest, ...]:
-        """Return what nobody has begun, in the order in which it was asked."""
+        """Return what was not begun, in the order in which it was asked."""
         return tuple(self._waiting.values())
 
     def claim(self, request_id: str) -> Claim:

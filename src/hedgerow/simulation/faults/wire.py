@@ -60,7 +60,7 @@ class StreamFaultAct(Struct, frozen=True, kw_only=True, tag="stream_trouble"):
 
 
 class WrongClock(Struct, frozen=True, kw_only=True, tag="wrong_clock"):
-    """The exchange tells a time that is off by ``seconds``; with 0 the right one again."""
+    """The exchange shows a time that is off by ``seconds``; with 0 the right one again."""
 
     at: datetime
     until: datetime
@@ -68,7 +68,7 @@ class WrongClock(Struct, frozen=True, kw_only=True, tag="wrong_clock"):
 
 
 class LaggingAccount(Struct, frozen=True, kw_only=True, tag="lagging_account"):
-    """Balances and positions are told as they were so many seconds ago; with 0 as they are."""
+    """Balances and positions are shown as they were so many seconds ago; with 0 as they are."""
 
     at: datetime
     until: datetime
@@ -87,7 +87,7 @@ class DeadKey(Struct, frozen=True, kw_only=True, tag="dead_key"):
 
     at: datetime
     market: Market
-    told: bool
+    announced: bool
     """Whether the stream says so; otherwise it falls silent."""
 
 

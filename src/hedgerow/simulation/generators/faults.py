@@ -409,7 +409,7 @@ KINDS: Kinds = (
     (_alteration, 6),
     (_pair_refusal, 1),
 )
-"""How often each kind of trouble is drawn, relative to the others."""
+"""How often each kind of fault is drawn, relative to the others."""
 _OF_THE_VENUE = (
     _submit,
     _reduce_only_submit,
@@ -424,4 +424,4 @@ _OF_THE_VENUE = (
     _pair_refusal,
 )
 COMMON = tuple(kind for kind in KINDS if kind[0] not in _OF_THE_VENUE)
-"""What does not depend on how the exchange is reached: the market, the owner, the power."""
+"""What does not depend on how the exchange is reached: the market, the owner, crashes."""

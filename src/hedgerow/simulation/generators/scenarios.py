@@ -24,9 +24,9 @@ __all__ = ["draw_plan"]
 
 FAULTS_PER_DAY = 2.0
 FALSE_SHARE = 1 / 8
-"""False readings for each other trouble."""
+"""False readings for each other fault."""
 LABEL_SHARE = 1 / 28
-"""Perpetuals that are not what their ticker says for each other trouble."""
+"""Perpetuals that are not what their ticker says for each other fault."""
 LONG_SHARE = 1 / 10
 """Part of the runs in process that span months: what a log, a memory or a rare event of the market does over time."""
 LONG_DAYS = (120, 400)
@@ -79,7 +79,7 @@ def draw_plan(
 
 
 def _drawn(random: Random, plan: RunPlan, kinds: Kinds, per_day: float) -> tuple[Fault, ...]:
-    """Return so many troubles a day, more or less, each of a kind that is drawn by its weight."""
+    """Return so many faults a day, more or less, each of a kind that is drawn by its weight."""
     count = max(1, round(plan.days * per_day * random.uniform(0.3, 1.7)))
     chosen = random.choices(kinds, [weight for _, weight in kinds], k=count)
     drawn = (draw(Draw(random, plan)) for draw, _ in chosen)

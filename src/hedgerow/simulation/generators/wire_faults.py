@@ -29,7 +29,7 @@ __all__ = ["UNDECIDED_CODES", "drawn_for_wire"]
 
 FAULTS_PER_HOUR = 2.0
 COMMON_SHARE = 1 / 3
-"""Part of the troubles that are those of every run: the market, the owner, the power."""
+"""Share of the faults that every run has: of the market, of the owner, crashes."""
 ORDERS = ("/fapi/v3/order", "/api/v3/order", "/v3/order")
 READS = (
     "",
@@ -126,7 +126,7 @@ UNDECIDED_CODES = (-1000, -1001, -1006, -1007, -1008, -1016)
 
 
 def drawn_for_wire(plan: RunPlan, *, faults: bool) -> RunPlan:
-    """Return a run of the same account and market through the wire: shorter lives of hedges, troubles of the wire."""
+    """Return a run of the same account and market through the wire: hedges held more briefly, faults of the wire."""
     random = Random(f"wire/{plan.seed}")  # noqa: S311 - a repeatable run, nothing secret
     management = replace(
         plan.parameters.position_management,
@@ -156,7 +156,7 @@ def drawn_for_wire(plan: RunPlan, *, faults: bool) -> RunPlan:
 
 
 def _common(draw: Draw) -> tuple[Fault, ...]:
-    """Draw what happens through every door; a storm's overload comes as answers of the wire."""
+    """Draw what happens over every transport; a storm's overload comes as answers of the wire."""
     choose, _ = draw.random.choices(COMMON, [weight for _, weight in COMMON])[0]
     found = choose(draw)
     parts = found if isinstance(found, tuple) else (found,)
@@ -276,7 +276,7 @@ def _books(draw: Draw) -> StoppedBooks:
 
 
 def _key(draw: Draw) -> DeadKey:
-    return DeadKey(at=draw.at, market=draw.random.choice(tuple(Market)), told=draw.random.random() < 1 / 2)
+    return DeadKey(at=draw.at, market=draw.random.choice(tuple(Market)), announced=draw.random.random() < 1 / 2)
 
 
 def _rewrite(draw: Draw) -> RequestFaultAct:
@@ -386,7 +386,7 @@ def _undecided_refusal(draw: Draw) -> RequestFaultAct:
 
 
 ANSWERS_SHARE = 1 / 8
-"""Of those below for each other trouble."""
+"""Of those below for each other fault."""
 ANSWERS: Sequence[tuple[Callable[[Draw], Fault], int]] = (
     (_rewritten_message, 5),
     (_no_funding_terms, 1),
@@ -411,4 +411,4 @@ KINDS: Sequence[tuple[Callable[[Draw], Fault], int]] = (
     (_late_rows, 2),
     (_page, 2),
 )
-"""How often each kind of trouble is drawn, relative to the others."""
+"""How often each kind of fault is drawn, relative to the others."""
