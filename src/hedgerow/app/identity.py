@@ -1,5 +1,9 @@
 """Finds out which bot a home's command is about: mode, network, account, configuration, version, cap."""
 
+from pathlib import Path
+
+from msgspec.structs import replace
+
 from hedgerow import __version__
 from hedgerow.app.venues.environment import Environment
 from hedgerow.app.venues.select import environment_of
@@ -9,7 +13,7 @@ from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.run_identity import EMULATED_ACCOUNT, GENERATED_MARKET, RunIdentity, RunMode, shortened
 from hedgerow.strategy.parameters import StrategyParameters
 
-__all__ = ["identity_of", "network_name", "unkept_identity"]
+__all__ = ["history_identity", "identity_of", "network_name", "unkept_identity"]
 
 MODES = {
     HomeMode.LIVE: RunMode.LIVE,
@@ -17,6 +21,7 @@ MODES = {
     HomeMode.DRY_RUN: RunMode.DRY_RUN,
     HomeMode.DEMO: RunMode.DEMO,
 }
+MARKET_HISTORY = "market history"
 GENERATED = frozenset({HomeMode.PAPER, HomeMode.DEMO})
 NAMED = {"mainnet": MAINNET, "testnet": TESTNET}
 
@@ -51,6 +56,13 @@ def unkept_identity(mode: RunMode, parameters: StrategyParameters) -> RunIdentit
         capital_fraction=capital.capital_fraction,
         max_capital_usd=capital.max_capital_usd,
     )
+
+
+def history_identity(parameters: StrategyParameters, config: Path | None = None) -> RunIdentity:
+    """Return the identity of a policy that is played over market history."""
+    identity = unkept_identity(RunMode.BACKTEST, parameters)
+    file = None if config is None else str(config.resolve())
+    return replace(identity, network=MARKET_HISTORY, config_file=file)
 
 
 def network_name(hosts: Hosts) -> str:

@@ -23,6 +23,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "emulator": "A local Aster, to test any bot against.",
     "simulate": "Many runs under random faults, judged after every event.",
     "scan": "Every pair, its funding, and why it is refused.",
+    "backtest": "A policy over market history, beside hold, cash and the bound.",
+    "bound": "The best that hindsight could have done over history.",
     "status": "Hedged or not, result, whether a bot runs, what is next.",
     "books": "Profit per hedge; the log compared with the exchange.",
     "backup": "A copy of the event log, also while the bot runs.",

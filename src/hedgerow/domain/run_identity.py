@@ -31,6 +31,8 @@ class RunMode(StrEnum):
     """As paper, on a virtual clock."""
     SIMULATION = "SIMULATION"
     """Many runs under random faults."""
+    BACKTEST = "BACKTEST"
+    """A policy over market history."""
 
 
 class RunIdentity(Struct, frozen=True, kw_only=True):

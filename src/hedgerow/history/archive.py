@@ -5,23 +5,33 @@ predicted rate is computed from closes and prints known by then. Which venue a s
 part, is decided once for the whole window.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hedgerow.domain.errors import HistoryError
 from hedgerow.domain.funding import FundingRate, last_settlement, next_settlement
-from hedgerow.domain.instrument import BasisPair, Market
+from hedgerow.domain.instrument import BasisPair, FeeRates, Market
 from hedgerow.history.grids import Captures, basis_pair, declared_liquidity, declared_volume, load_captures
 from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, ParquetRows, read_rows, symbols_of, time_range
-from hedgerow.history.quality import Gap, clean_closes, clean_prints, gaps_between, moment
+from hedgerow.history.quality import (
+    Gap,
+    clean_closes,
+    clean_prints,
+    gaps_between,
+    moment,
+    unusable_closes,
+    unusable_prints,
+)
 from hedgerow.history.series import (
     HOUR_MS,
     MAX_HELD_MS,
+    STALE_PRINTS,
     FundingSeries,
     PriceSeries,
     at_ms,
@@ -30,7 +40,7 @@ from hedgerow.history.series import (
 )
 from hedgerow.ports import Liquidity, MarketPrices
 
-__all__ = ["ArchiveMarketData"]
+__all__ = ["FUNDING_WARM_UP_DAYS", "ArchiveMarketData"]
 
 DAY_MS = 24 * HOUR_MS
 PREFERRED_VENUES = ("aster", "binance")
@@ -38,8 +48,6 @@ PREFERRED_VENUES = ("aster", "binance")
 LONGEST_WINDOW_DAYS = 36_525.0
 FUNDING_WARM_UP_DAYS = 40.0
 """120 prints of 8 h: more than 60 are left even after the longest hole of the known archives (17 days)."""
-STALE_PRINTS = 3
-"""After this many intervals without a print the next rate is unknown."""
 RATE_DIGITS = 8
 """Decimals of a published rate."""
 
@@ -59,6 +67,8 @@ class _PairHistory(Struct, frozen=True, kw_only=True):
     prices_from: str
     funding: FundingSeries
     funding_from: str
+    left_out: tuple[str, ...] = ()
+    """Rows of the files that are no price or rate, in words."""
 
     @property
     def source(self) -> str:
@@ -79,15 +89,26 @@ class ArchiveMarketData:
         """Symbols of the archive that do not take part, with the reason."""
 
     @classmethod
-    def load(
-        cls, directory: Path, *, start: datetime, days: float, warm_up_days: float = FUNDING_WARM_UP_DAYS
+    def load(  # noqa: PLR0913 - keyword-only, and each is one choice of what is read
+        cls,
+        directory: Path,
+        *,
+        start: datetime,
+        days: float,
+        warm_up_days: float = FUNDING_WARM_UP_DAYS,
+        symbols: Sequence[str] | None = None,
+        exchange: str | None = None,
+        fees: FeeRates | None = None,
     ) -> "ArchiveMarketData":
         """Read ``days`` from ``start``, and ``warm_up_days`` of settled funding before it where they exist.
 
-        A window that runs past the data is shortened to it; ``start`` and ``end`` say what is left.
+        A window that runs past the data is shortened to it; ``start`` and ``end`` say what is left. ``symbols`` are the
+        pairs to read (None = all), ``exchange`` is the venue of their funding (None = the preferred one of each pair),
+        ``fees`` are charged on both markets instead of the venue's.
 
         Raises:
-            HistoryError: the directory or a file is missing or unreadable, or the window holds no usable pair.
+            HistoryError: the directory or a file is missing or unreadable, a symbol or the exchange is in none of them,
+                or the window holds no usable pair.
         """
         asked = window = _asked_window(start, days)
         if not directory.is_dir():
@@ -99,13 +120,17 @@ class ArchiveMarketData:
             last_ms=window.end_ms,
         )
         window = _within_data(window, prices, directory)
-        symbols = sorted({*symbols_of(directory / PRICES_FILE), *symbols_of(directory / FUNDING_FILE)})
+        if exchange is not None:
+            funding = _of_exchange(exchange, funding, directory)
+        known = {*symbols_of(directory / PRICES_FILE), *symbols_of(directory / FUNDING_FILE)}
+        asked_for = known if symbols is None else _known_symbols(symbols, known, directory)
         captures = load_captures(directory)
         histories: list[_PairHistory] = []
         skipped: dict[str, str] = {}
-        for symbol in symbols:
+        for symbol in sorted(asked_for):
             try:
-                histories.append(_history(symbol, window, prices.get(symbol, {}), funding.get(symbol, {}), captures))
+                history = _history(symbol, window, prices.get(symbol, {}), funding.get(symbol, {}), captures)
+                histories.append(history if fees is None else _charging(history, fees))
             except HistoryError as error:
                 skipped[symbol] = str(error)
         if not histories:
@@ -145,9 +170,20 @@ class ArchiveMarketData:
             reach = f"{moment(self._window.start_ms)} to {moment(self._window.end_ms)} UTC"
             notes.append(f"the data reach only part of the window asked for; it runs from {reach}")
         notes += [f"{symbol} skipped: {reason}" for symbol, reason in self.skipped.items()]
-        for symbol in self._histories:
+        for symbol, history in self._histories.items():
+            notes += [f"{symbol}: {text}" for text in history.left_out]
             notes += [f"{symbol}: no readable price for {_stretch(gap)}" for gap in self.gaps(symbol)]
         return notes
+
+    def series(self, symbol: str) -> tuple[PriceSeries, FundingSeries]:
+        """Return all that is known of a pair: its closes, and its settled rates."""
+        history = self._histories[symbol]
+        return history.prices, history.funding
+
+    def predicts_by_premium(self, symbol: str) -> bool:
+        """Tell whether the next rate is estimated from the premium; else the newest settled rate stands for it."""
+        history = self._histories[symbol]
+        return history.prices_from == history.funding_from
 
     def gaps(self, symbol: str) -> Sequence[Gap]:
         """Return the stretches of the window in which the pair's prices are unreadable."""
@@ -193,7 +229,7 @@ class ArchiveMarketData:
         if premium is None:
             return None
         rate = newest[0].rate
-        if history.prices_from == history.funding_from:
+        if self.predicts_by_premium(symbol):
             rate = round(Decimal(funding_from_premium(symbol, premium, hours)), RATE_DIGITS)
         return FundingRate(symbol=symbol, rate=rate, interval_hours=hours, at=next_settlement(at, hours), settled=False)
 
@@ -247,6 +283,7 @@ def _history(
     )
     funding_from, prints = _chosen("funding", funding, window, clean_prints, lambda p: p.at_ms)
     series = PriceSeries(closes)
+    left_out = (*unusable_closes(prices[prices_from]), *unusable_prints(funding[funding_from]))
     price = Decimal(repr(series.spot_near(window.start_ms)))
     return _PairHistory(
         pair=basis_pair(symbol, price, captures),
@@ -254,7 +291,38 @@ def _history(
         prices_from=prices_from,
         funding=FundingSeries(symbol, prints),
         funding_from=funding_from,
+        left_out=left_out,
     )
+
+
+def _charging(history: _PairHistory, fees: FeeRates) -> _PairHistory:
+    pair = history.pair
+    return replace(history, pair=replace(pair, spot=replace(pair.spot, fees=fees), perp=replace(pair.perp, fees=fees)))
+
+
+def _known_symbols(symbols: Sequence[str], known: Collection[str], directory: Path) -> set[str]:
+    unknown = [symbol for symbol in symbols if symbol not in known]
+    if unknown:
+        raise HistoryError(f"{directory}: no symbol {unknown[0]}; there are {', '.join(sorted(known)) or 'none'}")
+    return set(symbols)
+
+
+def _of_exchange(
+    exchange: str, funding: Mapping[str, Mapping[str, ParquetRows]], directory: Path
+) -> Mapping[str, Mapping[str, ParquetRows]]:
+    """Return the funding of one exchange alone.
+
+    Raises:
+        HistoryError: the window holds none of it; says of which exchanges there is some.
+    """
+    chosen = {symbol: {exchange: venues[exchange]} for symbol, venues in funding.items() if exchange in venues}
+    if not chosen:
+        found = sorted({venue for venues in funding.values() for venue in venues})
+        raise HistoryError(
+            f"{directory / FUNDING_FILE}: no funding of {exchange} in the window; there is some of "
+            f"{', '.join(found) or 'no exchange'}"
+        )
+    return chosen
 
 
 def _chosen(

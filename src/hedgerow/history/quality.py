@@ -1,6 +1,6 @@
 """Quality of a series: contradicting rows are refused, rows without a value dropped, gaps named."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from math import isfinite
@@ -11,10 +11,22 @@ from hedgerow.domain.errors import HistoryError
 from hedgerow.domain.funding import EPOCH
 from hedgerow.history.parquet import ParquetRows
 
-__all__ = ["Gap", "HourlyClose", "Print", "clean_closes", "clean_prints", "gaps_between", "moment"]
+__all__ = [
+    "Gap",
+    "HourlyClose",
+    "Print",
+    "clean_closes",
+    "clean_prints",
+    "gaps_between",
+    "moment",
+    "unusable_closes",
+    "unusable_prints",
+]
 
 SAME_SETTLEMENT_MS = 60_000
 """Prints closer than this are one settlement told twice; the venue's jitter is at most 15 s (docs/aster-api.md 11)."""
+LARGEST_RATE = 1.0
+"""A settled rate beyond this, either sign, is no rate: venues cap one interval at 2 to 3 % (docs/aster-api.md 11)."""
 
 
 class HourlyClose(Struct, frozen=True):
@@ -75,6 +87,10 @@ def clean_prints(rows: ParquetRows) -> list[Print]:
     for at_ms, rate, hours in zip(rows.times_ms, rows.numbers["rate"], rows.numbers["interval_hours"], strict=True):
         if rate is None or not isfinite(rate):
             continue
+        if abs(rate) > LARGEST_RATE:
+            raise HistoryError(
+                f"funding rate of {moment(at_ms)} is {rate:.0%}; at most {LARGEST_RATE:.0%} is plausible"
+            )
         if hours is None or not isfinite(hours) or hours < 1 or hours != int(hours):
             raise HistoryError(f"funding interval of {moment(at_ms)} must be whole hours, not {hours}")
         if not kept or at_ms - kept[-1].at_ms >= SAME_SETTLEMENT_MS:
@@ -82,6 +98,25 @@ def clean_prints(rows: ParquetRows) -> list[Print]:
         elif (kept[-1].rate, kept[-1].interval_hours) != (rate, hours):
             raise HistoryError(f"two different funding rates for the settlement of {moment(at_ms)}")
     return kept
+
+
+def unusable_closes(rows: ParquetRows) -> Iterator[str]:
+    """Yield a line for spot and perpetual closes that stand in the file and are no price; a missing one is none."""
+    for name in ("spot_close", "perp_close"):
+        bad = [at for at, value in zip(rows.times_ms, rows.numbers[name], strict=True) if _is_bad(value)]
+        if bad:
+            yield f"{len(bad)} {name} left out that {_is_or_are(bad)} no price, the first of {moment(bad[0])}"
+
+
+def unusable_prints(rows: ParquetRows) -> Iterator[str]:
+    """Yield a line for settled rates that are no number."""
+    bad = [
+        at
+        for at, value in zip(rows.times_ms, rows.numbers["rate"], strict=True)
+        if value is not None and not isfinite(value)
+    ]
+    if bad:
+        yield f"{len(bad)} funding rate left out that {_is_or_are(bad)} no number, the first of {moment(bad[0])}"
 
 
 def gaps_between(known_ms: Sequence[int], *, start_ms: int, end_ms: int, longest_ms: int) -> list[Gap]:
@@ -94,6 +129,14 @@ def gaps_between(known_ms: Sequence[int], *, start_ms: int, end_ms: int, longest
 def moment(at_ms: int) -> str:
     """Return a time for people, to the minute, UTC."""
     return format(EPOCH + timedelta(milliseconds=at_ms), "%Y-%m-%d %H:%M")
+
+
+def _is_bad(value: float | None) -> bool:
+    return value is not None and not _is_price(value)
+
+
+def _is_or_are(found: Sequence[int]) -> str:
+    return "is" if len(found) == 1 else "are"
 
 
 def _is_price(value: float | None) -> bool:

@@ -10,7 +10,20 @@ from hedgerow.domain.funding import EPOCH, FundingRate
 from hedgerow.history.quality import HourlyClose, Print
 from hedgerow.ports import MarketPrices
 
-__all__ = ["HOUR_MS", "MAX_HELD_MS", "FundingSeries", "PriceSeries", "at_ms", "funding_from_premium", "to_ms"]
+__all__ = [
+    "DAMPER",
+    "HOUR_MS",
+    "INTEREST_PER_8H",
+    "MAX_HELD_MS",
+    "NO_INTEREST",
+    "RATE_BOUND",
+    "STALE_PRINTS",
+    "FundingSeries",
+    "PriceSeries",
+    "at_ms",
+    "funding_from_premium",
+    "to_ms",
+]
 
 HOUR_MS = 3_600_000
 MAX_HELD_MS = 2 * HOUR_MS
@@ -23,6 +36,9 @@ DAMPER = 0.0005
 """Largest part of the premium that the interest rate absorbs, either side (docs/aster-api.md 11)."""
 RATE_BOUND = 0.02
 """Widest cap and floor of one settlement; the archive does not carry a symbol's own."""
+
+STALE_PRINTS = 3
+"""After this many intervals without a print the next rate is unknown."""
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -53,12 +69,12 @@ class PriceSeries:
     def __init__(self, closes: Sequence[HourlyClose]) -> None:
         self.known = array("q", (close.open_ms + HOUR_MS for close in closes))
         """Milliseconds from which each close is known."""
-        self._spot = array("d", (close.spot for close in closes))
-        self._perp = array("d", (close.perp for close in closes))
-        self._mark = array("d", (close.mark for close in closes))
-        self._premium_before = array("d", [0.0])
+        self.spot = array("d", (close.spot for close in closes))
+        self.perp = array("d", (close.perp for close in closes))
+        self.mark = array("d", (close.mark for close in closes))
+        self.premium_before = array("d", [0.0])
         for close in closes:
-            self._premium_before.append(self._premium_before[-1] + close.perp / close.spot - 1)
+            self.premium_before.append(self.premium_before[-1] + close.perp / close.spot - 1)
         self._last: tuple[int, MarketPrices] | None = None
 
     def at(self, now_ms: int) -> MarketPrices | None:
@@ -78,12 +94,12 @@ class PriceSeries:
         first = self._held(since_ms)
         if first is None:
             first = bisect_right(self.known, since_ms)
-        total = self._premium_before[newest + 1] - self._premium_before[first]
+        total = self.premium_before[newest + 1] - self.premium_before[first]
         return total / (newest + 1 - first)
 
     def spot_near(self, now_ms: int) -> float:
         """Return the newest spot close known, or the first of the series where none is known yet."""
-        return self._spot[max(0, bisect_right(self.known, now_ms) - 1)]
+        return self.spot[max(0, bisect_right(self.known, now_ms) - 1)]
 
     def _held(self, now_ms: int) -> int | None:
         index = bisect_right(self.known, now_ms) - 1
@@ -91,9 +107,9 @@ class PriceSeries:
 
     def _prices(self, index: int) -> MarketPrices:
         return MarketPrices(
-            spot=Decimal(repr(self._spot[index])),
-            perp=Decimal(repr(self._perp[index])),
-            mark=Decimal(repr(self._mark[index])),
+            spot=Decimal(repr(self.spot[index])),
+            perp=Decimal(repr(self.perp[index])),
+            mark=Decimal(repr(self.mark[index])),
         )
 
 
@@ -102,6 +118,8 @@ class FundingSeries:
 
     def __init__(self, symbol: str, prints: Sequence[Print]) -> None:
         self.times = array("q", (each.at_ms for each in prints))
+        self.rates = array("d", (each.rate for each in prints))
+        self.hours = array("q", (each.interval_hours for each in prints))
         self._rates = tuple(_funding_rate(symbol, each) for each in prints)
 
     def between(self, after_ms: int, until_ms: int) -> tuple[FundingRate, ...]:

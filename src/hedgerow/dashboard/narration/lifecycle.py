@@ -23,6 +23,7 @@ MODE_TEXTS = {
     RunMode.PAPER: "its own market, no real money",
     RunMode.DEMO: "its own market, no real money",
     RunMode.SIMULATION: "its own market, no real money",
+    RunMode.BACKTEST: "market history, no real money",
 }
 AGAIN = "(again = stop at once)"
 KINDS = {

@@ -1,0 +1,1 @@
+"""Backtests on market history: the rules compiled, the engine replayed, and the best that hindsight could have done."""

@@ -1,0 +1,64 @@
+"""``hedgerow bound``: the best that hindsight could have done in a window of market history."""
+
+from hedgerow.app.identity import history_identity
+from hedgerow.cli.codes import ExitCode
+from hedgerow.cli.common import JsonOption, echo, is_stdout, refuse_unwritable, say, write_json
+from hedgerow.cli.window import (
+    CapitalOption,
+    CashOption,
+    CostOption,
+    CycleOption,
+    DataOption,
+    EndOption,
+    ExchangeOption,
+    LeverageOption,
+    StartOption,
+    SymbolsOption,
+    Window,
+)
+from hedgerow.strategy.parameters import StrategyParameters
+
+__all__ = ["bound"]
+
+
+def bound(  # noqa: PLR0913, PLR0917 - one parameter per option
+    data: DataOption,
+    start: StartOption,
+    end: EndOption,
+    exchange: ExchangeOption = None,
+    symbols: SymbolsOption = None,
+    cost_bps: CostOption = None,
+    cash_apr: CashOption = 4.0,
+    leverage: LeverageOption = 1.0,
+    capital: CapitalOption = "10000",
+    cycle: CycleOption = 300.0,
+    json: JsonOption = None,
+) -> ExitCode:
+    """Compute the limit of every policy: funding known in advance, one hedge at a time, the same costs and checks."""
+    refuse_unwritable("--json", json)
+    window = Window(
+        data=data,
+        start=start,
+        end=end,
+        exchange=exchange,
+        symbols=symbols,
+        cost_bps=cost_bps,
+        cash_apr=cash_apr,
+        leverage=leverage,
+        capital=capital,
+        cycle=cycle,
+    )
+    window.require()
+    from hedgerow.app.commands import backtest as command  # noqa: PLC0415 - needs an extra, and is heavy
+
+    parameters = StrategyParameters()
+    study = window.load(parameters)
+    for note in study.notes:
+        echo(note, err=True)
+    found = command.bound_json(study)
+    write_json(json, {**command.window_json(study), **found}, history_identity(parameters))
+    if not is_stdout(json):
+        say(f"Bound: {command.window_text(study)}")
+        for line in command.bound_lines(study):
+            say(line)
+    return ExitCode.DONE

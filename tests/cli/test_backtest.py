@@ -1,0 +1,134 @@
+"""``hedgerow backtest`` and ``hedgerow bound``: figures as JSON, and one line for everything that cannot be used."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hedgerow.backtest.figures import DEFINITIONS
+from support.archives import FUNDING_COLUMNS, PRICE_COLUMNS, hours, prints, write_archive, write_rows
+from support.backtest_markets import FIRST, Coin, write_market
+from support.command_runner import Shell
+
+pytestmark = pytest.mark.slow
+END = f"{FIRST + timedelta(days=5):%Y-%m-%d}"
+WINDOW = ("--start", f"{FIRST:%Y-%m-%d}", "--end", END)
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Path:
+    return write_market(tmp_path, 7, [Coin(level=5e-4), Coin(level=8e-4, gap=(30, 40))], days=5)
+
+
+def test_the_figures_of_a_backtest_come_as_json_with_its_decisions(market: Path, tmp_path: Path, shell: Shell) -> None:
+    lines, result = tmp_path / "decisions.jsonl", tmp_path / "result.json"
+    done = shell(
+        "backtest",
+        *("--data", str(market), *WINDOW, "--cost-bps", "4", "--symbols", "AUSDT,BUSDT"),
+        *("--set", "funding_ma_periods=3", "--decisions", str(lines), "--json", str(result)),
+    )
+    assert done.code == 0, done.err
+    found = json.loads(result.read_text())
+    assert DEFINITIONS.keys() <= found.keys()
+    assert found["mode"] == "BACKTEST"
+    assert found["symbols"] == ["AUSDT", "BUSDT"]
+    assert found["entries"] == len(found["trades"]) > 0
+    decisions = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert [each["action"] for each in decisions].count("open") == found["entries"]
+    assert decisions[0].keys() == {"at", "action", "symbol", "reason"}
+    assert found["net_apr_on_notional"] <= found["bound_apr"]
+    assert "no readable price" in done.err
+    assert "net_apr_on_notional" in done.out
+
+
+def test_a_replay_makes_the_decisions_of_the_kernel(market: Path, tmp_path: Path, shell: Shell) -> None:
+    hashes = set()
+    for via in ("kernel", "replay"):
+        result = tmp_path / f"{via}.json"
+        options = ("--data", str(market), *WINDOW, "--cost-bps", "4", "--set", "funding_ma_periods=3")
+        done = shell("backtest", *options, "--via", via, "--json", str(result))
+        assert done.code == 0, done.err
+        hashes.add(json.loads(result.read_text())["decisions_sha256"])
+    assert len(hashes) == 1
+
+
+def test_hold_is_its_own_yardstick(market: Path, tmp_path: Path, shell: Shell) -> None:
+    result = tmp_path / "hold.json"
+    options = ("--data", str(market), *WINDOW, "--cost-bps", "4", "--symbols", "BUSDT,AUSDT", "--policy", "hold")
+    assert shell("backtest", *options, "--json", str(result)).code == 0
+    found = json.loads(result.read_text())
+    assert found["net_apr_on_notional"] == pytest.approx(found["hold_apr"])
+    assert [trade["symbol"] for trade in found["trades"]] == ["BUSDT"]
+
+
+def test_the_bound_of_a_window_comes_with_its_path(market: Path, shell: Shell) -> None:
+    done = shell("bound", "--data", str(market), *WINDOW, "--cost-bps", "4", "--json", "-")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["bound_apr"] > 0
+    assert {stretch["symbol"] for stretch in found["path"]} <= {"AUSDT", "BUSDT"}
+    assert len(found["path"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--end", "2024-12-01"), "--end 2024-12-01 00:00: must be after --start (2025-01-01 00:00)"),
+        (("--end", f"{FIRST:%Y-%m-%d}"), "must be after --start"),
+        (("--start", "2031-01-01", "--end", "2031-02-01"), "no prices from 2031-01-01 00:00"),
+        (("--symbols", "DOGUSDT"), "no symbol DOGUSDT; there are AUSDT, BUSDT"),
+        (("--symbols", "AUSDT,,"), "--symbols AUSDT,,: allowed are different symbols"),
+        (("--exchange", "kraken"), "no funding of kraken in the window; there is some of binance"),
+        (("--policy", "dreams"), "policy 'dreams' is unknown"),
+        (("--policy", "hedgerow.strategy.policies.VolumeFarming"), "compiled are volume_farming and hold"),
+        (("--via", "magic"), "--via magic: allowed are kernel and replay"),
+        (("--set", "min_funding=3"), "--set min_funding=3: hedgerow config lists the keys"),
+        (("--set", "min_funding_apr"), "--set min_funding_apr: allowed is KEY=VALUE"),
+        (("--set", "max_position_age_hours=-1"), "position_management.max_position_age_hours is -1; allowed"),
+        (("--cost-bps", "cheap"), "--cost-bps cheap: allowed is a number from 0"),
+        (("--leverage", "0"), "--leverage 0: allowed are 0.1 to 125"),
+        (("--cycle", "1"), "--cycle 1: allowed are 60 to 86400"),
+        (("--data", "nowhere"), "nowhere: no such directory"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line(
+    market: Path, options: tuple[str, ...], line: str, shell: Shell
+) -> None:
+    done = shell("backtest", "--data", str(market), *WINDOW, "--cost-bps", "4", *options)
+    assert done.code == 2
+    assert line in done.err
+    assert "Traceback" not in done.err
+    assert len(done.err.strip().splitlines()) == 1
+
+
+def test_rows_that_are_no_prices_and_rates_are_left_out_and_said(tmp_path: Path, shell: Shell) -> None:
+    rows = hours(60)
+    rows[5] = (*rows[5][:3], float("nan"), *rows[5][4:])
+    rows[9] = (*rows[9][:4], -3.0, rows[9][5])
+    rates = prints(7)
+    rates[2] = (*rates[2][:3], float("nan"), *rates[2][4:])
+    wild = prints(7, symbol="WILDUSDT")
+    wild[3] = (*wild[3][:3], 5.0, *wild[3][4:])
+    twice = hours(60, symbol="TWICEUSDT")
+    clash = [(*row[:3], row[3] + 1, *row[4:]) for row in twice[:1]]
+    prices = [*rows, *hours(60, symbol="WILDUSDT"), *twice, *clash]
+    write_archive(
+        tmp_path, prices[::-1], [*rates, *wild, *prints(7, symbol="TWICEUSDT"), *prints(3, symbol="LONEUSDT")]
+    )
+    done = shell("backtest", "--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-03")
+    assert done.code == 0, done.err
+    assert "BTCUSDT: 1 spot_close left out that is no price, the first of 2025-03-01 05:00" in done.err
+    assert "BTCUSDT: 1 perp_close left out that is no price" in done.err
+    assert "BTCUSDT: 1 funding rate left out that is no number" in done.err
+    assert "WILDUSDT skipped: funding rate of 2025-03-02 00:00 is 500%" in done.err
+    assert "TWICEUSDT skipped: two different closes" in done.err
+    assert "LONEUSDT skipped: no spot and perpetual prices in the window" in done.err
+
+
+def test_a_missing_column_is_named(tmp_path: Path, shell: Shell) -> None:
+    write_rows(tmp_path / "funding.parquet", FUNDING_COLUMNS, prints(7))
+    write_rows(tmp_path / "prices_hourly.parquet", PRICE_COLUMNS[:-1], [row[:-1] for row in hours(60)])
+    done = shell("backtest", "--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-03")
+    assert done.code == 2
+    assert "column 'mark_close' is missing" in done.err

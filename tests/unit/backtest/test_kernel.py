@@ -1,0 +1,111 @@
+"""The compiled rules against a plain account of them that makes every check."""
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from hedgerow.backtest.kernel import CLOSE, OPEN, market_of, play, rules_of
+from hedgerow.backtest.tables import Books, Grid, build_tables
+from hedgerow.domain.instrument import FeeRates
+from hedgerow.history.archive import ArchiveMarketData
+from hedgerow.strategy.parameters import StrategyParameters
+from support.backtest_markets import FIRST, Coin, drawn_coin, drawn_parameters, write_market
+from support.backtest_oracle import REASONS, Oracle
+from support.drawing import examples
+
+pytestmark = pytest.mark.slow
+
+FEES = (0.0005, 0.0001, 0.00275)
+Trade = tuple[Any, ...]
+
+
+def both(market_data: ArchiveMarketData, parameters: StrategyParameters, grid: Grid, fee: float) -> tuple[Any, Any]:
+    """Return trades and log of the kernel, and those of the oracle."""
+    times = {"start_ms": grid.start_ms, "end_ms": grid.end_ms, "cycle_ms": grid.cycle_ms, "guard_ms": grid.guard_ms}
+    oracle = Oracle(market_data, parameters, fee=fee, **times).play()
+    tables = build_tables(market_data, grid, Books.of(market_data, bottomless=True))
+    played = play(market_of(tables, 5000.0), rules_of(parameters))
+    trades = [
+        (tables.symbols[w[0]], w[1], w[2], w[5], w[6], REASONS[w[7]], n[0], n[4], n[5])
+        for w, n in zip(played.whole.tolist(), played.numbers.tolist(), strict=True)
+    ]
+    words = ("open", "close", "roll")
+    log = [(a, words[b], tables.symbols[c], REASONS.get(d, "")) for a, b, c, d in played.log.tolist()]
+    return (trades, log), ([tuple(trade[:-1]) for trade in oracle.trades], oracle.log)
+
+
+@given(seed=st.integers(0, 1 << 30))
+@settings(max_examples=examples(60))
+def test_the_kernel_does_what_the_plain_rules_do_check_by_check(seed: int) -> None:
+    random = Random(seed)
+    coins = [drawn_coin(random) for _ in range(random.choice([1, 2, 3, 4]))]
+    fee, days = random.choice(FEES), random.choice([4, 5, 6])
+    rates = FeeRates(maker=Decimal(str(fee)), taker=Decimal(str(fee)))
+    with TemporaryDirectory() as folder:
+        write_market(Path(folder), seed, coins, days=6)
+        market_data = ArchiveMarketData.load(Path(folder), start=FIRST, days=6, fees=rates)
+    cycle, guard = random.choice([300, 300, 300, 900, 3600, 90, 200, 7000]), random.choice([60, 60, 0, 45])
+    grid = Grid.of(FIRST, FIRST + timedelta(days=days), cycle, guard)
+    kernel, oracle = both(market_data, drawn_parameters(random), grid, fee)
+    assert kernel == oracle
+
+
+def played(folder: Path, parameters: StrategyParameters, *, days: int = 6) -> list[list[int]]:
+    fee = FeeRates(maker=Decimal("0.0001"), taker=Decimal("0.0001"))
+    market_data = ArchiveMarketData.load(folder, start=FIRST, days=days, fees=fee)
+    tables = build_tables(
+        market_data, Grid.of(FIRST, FIRST + timedelta(days=days), 300, 60), Books.of(market_data, bottomless=True)
+    )
+    log: list[list[int]] = play(market_of(tables, 5000.0), rules_of(parameters)).log.tolist()
+    return log
+
+
+def eager() -> StrategyParameters:
+    base = StrategyParameters()
+    return replace(
+        base,
+        position_management=replace(base.position_management, max_position_age_hours=7.0),
+        funding_rate_strategy=replace(base.funding_rate_strategy, funding_ma_periods=3, min_funding_apr=0.05),
+    )
+
+
+def test_what_happens_later_changes_no_decision_before_it(tmp_path: Path) -> None:
+    """Both markets are the same until the third day, and nothing is after it."""
+    coins = [Coin(level=3e-4), Coin(level=4e-4)]
+    other = [Coin(level=3e-4, turn=(72, -1e-3)), Coin(level=4e-4, turn=(72, 2e-3))]
+    logs = []
+    for name, market in (("a", coins), ("b", other)):
+        folder = tmp_path / name
+        folder.mkdir()
+        logs.append(played(write_market(folder, 5, market, days=6), eager()))
+    until = 72 * 12
+    before = [[line for line in log if line[0] < until] for log in logs]
+    assert before[0] == before[1]
+    assert len(before[0]) > 4
+    assert logs[0] != logs[1]
+
+
+def test_a_pair_whose_prices_end_is_closed_in_that_hour_and_not_opened_again(tmp_path: Path) -> None:
+    log = played(write_market(tmp_path, 3, [Coin(level=1e-3, last_hour=60)], days=4), StrategyParameters(), days=4)
+    opened = [line[0] for line in log if line[1] == OPEN]
+    assert opened, "nothing was ever opened"
+    assert max(opened) < 60 * 12
+    last = log[-1]
+    assert last[1] == CLOSE
+    assert 60 * 12 <= last[0] < 61 * 12
+    assert last[3] == 7
+
+
+def test_nothing_is_traded_in_a_gap(tmp_path: Path) -> None:
+    log = played(write_market(tmp_path, 3, [Coin(level=1e-3, gap=(20, 44))], days=4), StrategyParameters(), days=4)
+    inside = range((20 - 1 + 2) * 12, 44 * 12)
+    assert log
+    assert [line for line in log if line[0] in inside] == []
