@@ -78,8 +78,8 @@ def drawn_parameters(random: Random) -> StrategyParameters:
         position_management=replace(
             base.position_management,
             same_pair=random.choice(list(SamePair)),
-            max_position_age_hours=random.choice([5.0, 12.0, 24.0, 24.3, 1e6]),
-            fee_coverage_multiplier=random.choice([0.2, 0.5, 1.5, 1e6]),
+            max_position_age_hours=random.choice([5.0, 12.0, 24.0, 24.3, 87_600.0]),
+            fee_coverage_multiplier=random.choice([0.2, 0.5, 1.5, 1000.0]),
             better_opportunity_apr=random.choice([0.0, 0.05, 0.1, 0.3]),
             better_opportunity_min_hours=random.choice([0.0, 4.0, 4.1, 9.0]),
             max_exit_cost_bps=Decimal(random.choice([2, 10, 50])),

@@ -25,6 +25,7 @@ __all__ = [
     "ROLL",
     "WINDOW_ENDS",
     "Market",
+    "Played",
     "Rules",
     "Signals",
     "market_of",
