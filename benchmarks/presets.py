@@ -152,7 +152,10 @@ def held(hold: dict[str, Any] | None) -> str:
 
 def dollars(value: str | float | None) -> str:
     """Return an amount with its sign."""
-    return "unknown" if value is None else f"{'-' if float(value) < 0 else '+'}${abs(float(value)):,.2f}"
+    if value is None:
+        return "unknown"
+    cents = round(float(value), 2)
+    return f"{'-' if cents < 0 else '+' if cents else ''}${abs(cents):,.2f}"
 
 
 def share(value: float | None) -> str:

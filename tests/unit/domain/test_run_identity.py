@@ -36,3 +36,4 @@ def test_a_cap_is_named_with_what_it_covers() -> None:
 def test_no_configuration_file_means_the_guides_defaults() -> None:
     assert LIVE.config_text == "/home/bot/config.json"
     assert replace(LIVE, config_file=None).config_text == "none, the guide's defaults"
+    assert replace(LIVE, config_file=None, preset="patient").config_text == "none, the preset patient"
