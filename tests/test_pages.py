@@ -7,4 +7,4 @@ from support.pages import TABLES, block
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_the_page_shows_the_code_as_it_is(name: str) -> None:
-    assert block(name) == TABLES[name](), "make pages writes it anew"
+    assert block(name) == TABLES[name](), "make pages regenerates it"

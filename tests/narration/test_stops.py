@@ -102,4 +102,4 @@ def test_a_stop_that_leaves_nothing_half_done_says_so(held: bool) -> None:  # no
         ledger = harness.run(0.2)
     (line,) = said(StoppedAtOnce(at=OPENED, ledger=ledger))
     rest = f"nothing watches {SYMBOL} until a bot is started" if held else "no position is open"
-    assert line == f"Stopped at once: no order is at work, {rest}"
+    assert line == f"Stopped at once: no order is working, {rest}"

@@ -1,4 +1,4 @@
-"""The tables of the pages that are printed from the code; ``make pages`` writes them anew."""
+"""The tables of the pages that are printed from the code; ``make pages`` regenerates them."""
 
 import ast
 import re

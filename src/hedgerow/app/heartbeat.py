@@ -19,7 +19,7 @@ from hedgerow.store.files import read_small_file
 __all__ = ["SILENT_SECONDS", "Beat", "BeatingClock", "BeatingMailbox", "Heartbeat", "process_of", "read_beat"]
 
 BEAT_SECONDS = 1.0
-"""The file changes no oftener than that, real time."""
+"""The file changes at most this often, real time."""
 LONGEST_SLEEP_SECONDS = 2.0
 """A bot that waits on purpose, for a settlement to pass for example, beats at least so often."""
 
@@ -41,7 +41,7 @@ class Beat(Struct, frozen=True, kw_only=True):
 class Heartbeat:
     """Beats at every notice, and whenever the mailbox or the clock is used; a bot that hangs is silent.
 
-    The file is removed at a tidy end with nothing in flight; after any other end it stays as it is.
+    The file is removed at a regular end with nothing in flight; after any other end it stays as it is.
     """
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:

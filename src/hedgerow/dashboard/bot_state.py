@@ -160,7 +160,7 @@ def bot_state(ledger: Ledger, process: Process, outlook: Outlook | None, now: da
 def naked_now(ledger: Ledger, outlook: Outlook | None, now: datetime) -> Naked | None:
     """Return since when the legs differ by more than is tolerated, for any cause; None = they match.
 
-    By the job at work, by the trades of others that are booked, and by the last reading of the account.
+    By the trade in flight, by booked trades of others, and by the last reading of the account.
     """
     job, hedge = ledger.execution, ledger.foremost
     begun = [job.naked_since] if job and job.naked_since else []
@@ -291,7 +291,7 @@ def _flat(view: _View) -> _Texts:
     reason = view.outlook.reason if view.outlook else ""
     return (
         "Flat, waiting for a pair",
-        f"It looks again at every check. Nothing is opened now: {reason}." if reason else "It looks at every check.",
+        f"It scans at every check. Nothing is opened now: {reason}." if reason else "It scans at every check.",
         "`hedgerow scan` names the filter that refuses each pair.",
         closed[-1].closed_at if closed else view.ledger.started_at,
         Severity.OK,
@@ -338,7 +338,7 @@ def _repairing(view: _View) -> _Texts:
     return (
         _apart_title(view, "Half open"),
         "It makes both legs match again, at wider price limits the longer it takes.",
-        "Do not trade the pair manually until it has finished; `hedgerow status --watch` shows how it goes on.",
+        "Do not trade the pair manually until it has finished; `hedgerow status --watch` shows the progress.",
         _naked_since(view),
         Severity.WARNING,
     )
@@ -348,7 +348,7 @@ def _naked(view: _View) -> _Texts:
     halted = "Openings are halted; it" if view.ledger.halt else "It"
     return (
         _apart_title(view, "Naked"),
-        f"{halted} goes on trying to make both legs match, at the widest price limits.",
+        f"{halted} keeps trying to make both legs match, at the widest price limits.",
         "See on the exchange whether it takes orders for both legs; `hedgerow close` closes what is left.",
         _naked_since(view),
         Severity.ALARM,
@@ -361,7 +361,7 @@ def _halted(view: _View) -> _Texts:
     return (
         f"Openings halted; {held}",
         "It opens nothing. "
-        + ("The position is watched and closed by its rules." if view.hedge else "It goes on checking."),
+        + ("The position is watched and closed by its rules." if view.hedge else "It keeps checking."),
         _remedy(halt) if halt else "",
         halt.since if halt else None,
         Severity.WARNING,
@@ -378,7 +378,7 @@ def _blind(view: _View) -> _Texts:
     return (
         f"{what}{lasts}",
         f"It tries again{f' ({why})' if why else ''}; nothing is opened or closed for profit.",
-        f"`hedgerow doctor` says what is wrong; look at {view.what} on the exchange."
+        f"`hedgerow doctor` says what is wrong; check {view.what} on the exchange."
         if view.hedge
         else "`hedgerow doctor` says what is wrong.",
         since,
@@ -412,7 +412,7 @@ def _down(view: _View) -> _Texts:
         )
     else:
         title, remedy = "No bot runs and a trade is half done", "`hedgerow run` finishes it."
-    held = f"{view.what} stays as it is on the exchange" if view.hedge else "nothing is held"
+    held = f"{view.what} stays on the exchange" if view.hedge else "nothing is held"
     return (
         f"{title}{_unhedged(view)}",
         f"Nothing is watched or traded; {held}{_unhedged(view)}.",

@@ -102,8 +102,8 @@ class LogObserver:
             self._now = self._line_time(notice)
             if self._wanted(notice):
                 self._write(narrate(notice))
-        except Exception as error:  # noqa: BLE001 - a fault in the wording must not stop a bot that holds a position
-            self._write((LogLine(text=f"A notice could not be worded: {error!r}", level=LineLevel.ERROR),))
+        except Exception as error:  # noqa: BLE001 - a fault in a log line must not stop a bot that holds a position
+            self._write((LogLine(text=f"A notice could not be logged: {error!r}", level=LineLevel.ERROR),))
 
     def _line_time(self, notice: Notice) -> datetime:
         """Return the time of a notice's lines, which never decreases: what is reported late is logged now.

@@ -90,7 +90,7 @@ class HeldOutlook(Struct, frozen=True, kw_only=True):
 
 
 class Outlook(Struct, frozen=True, kw_only=True):
-    """One value for every screen; times are the bot's own clock but for ``written_at``."""
+    """One value for every screen; times are by the bot's own clock, except ``written_at``."""
 
     at: datetime
     written_at: datetime

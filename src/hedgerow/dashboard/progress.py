@@ -60,7 +60,7 @@ class ProgressObserver:
         if notice.at < self._next:
             return
         self._next = notice.at + self._step
-        with suppress(OSError, ValueError):  # the terminal went away: the run goes on
+        with suppress(OSError, ValueError):  # the terminal is closed: the run continues
             self._show(notice)
 
     def _show(self, notice: CycleEnded) -> None:

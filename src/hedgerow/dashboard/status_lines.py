@@ -42,7 +42,7 @@ TRADING = frozenset({BotState.OPENING, BotState.CLOSING, BotState.REPAIRING, Bot
 OPTIONS = {RunMode.PAPER: " --paper", RunMode.DRY_RUN: " --dry-run"}
 """What makes a command mean the bot of a mode; without it the command means the live bot of the same home."""
 COMMAND = re.compile(r"`hedgerow (?!doctor)\w+")
-"""A command that a line names; ``hedgerow doctor`` looks at the live bot alone."""
+"""A command that a line names; ``hedgerow doctor`` checks the live bot only."""
 
 
 class BotView(Struct, frozen=True, kw_only=True):
@@ -225,7 +225,7 @@ def _next_check(view: BotView) -> str:
 def _next(view: BotView) -> str:
     held, outlook = view.held, view.outlook
     if view.report.state in TRADING:
-        return "the trade at work ends first"
+        return "the trade in flight ends first"
     if held is None and view.ledger.halt is not None:
         return "nothing is opened while openings are halted"
     if view.ledger.foremost is None and view.report.state in {BotState.STOPPED, BotState.DOWN}:

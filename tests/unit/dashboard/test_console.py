@@ -260,7 +260,7 @@ def test_a_fault_in_the_wording_is_an_error_in_the_log_and_nowhere_else() -> Non
     configure_logging(None, console=True, stream=stream)
     show(mo.Warned(at=AT, text=None), warned("still here"))  # type: ignore[arg-type]
     first, second = stream.getvalue().splitlines()
-    assert first.startswith("A notice could not be worded: AttributeError(")
+    assert first.startswith("A notice could not be logged: AttributeError(")
     assert second == "still here"
 
 

@@ -90,7 +90,7 @@ async def read_books_report(home: Home, config: Path | None, question: BooksQues
 
 
 async def read_events(home: Home, *, recent: bool = False) -> tuple[Event, ...]:
-    """Return the log of a home, or its newest part, which holds all that may still be at work.
+    """Return the log of a home, or its newest part, which holds all orders that may still be working.
 
     Raises:
         NoLogError: there is none.

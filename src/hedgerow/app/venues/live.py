@@ -129,7 +129,7 @@ class LiveExchange:
         self._notifications = asyncio.Event()
 
     def on_notice(self, notice: Notice) -> None:
-        """Note which pair is held, so that its books are followed, and what need not be remembered any more."""
+        """Record which pair is held, whose order books are streamed, and drop own orders that are no longer needed."""
         if isinstance(notice, CycleEnded):
             if notice.ledger.log_marks:
                 self.venue.forget(notice.ledger.log_marks[0].at)

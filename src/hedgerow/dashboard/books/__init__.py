@@ -1,1 +1,1 @@
-"""The books: what the log says of money, held against the exchange's statement."""
+"""The books: the log's accounts, compared with the exchange's statement."""

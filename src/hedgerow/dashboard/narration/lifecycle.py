@@ -227,7 +227,7 @@ def _stopped_at_once(notice: mo.StoppedAtOnce) -> Lines:
         return tuple(LogLine(text=text, level=LineLevel.ERROR) for text in texts)
     held = ledger.foremost
     rest = "no position is open" if held is None else f"nothing watches {held.symbol} until a bot is started"
-    return warning(f"Stopped at once: no order is at work, {rest}")
+    return warning(f"Stopped at once: no order is working, {rest}")
 
 
 def _order_left(job: HedgeExecution | None) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ class _Scale(Struct, frozen=True, kw_only=True):
 
 
 def line_chart(
-    lines: Sequence[ChartLine], *, title: str, start: datetime, end: datetime, worded: Callable[[Decimal], str]
+    lines: Sequence[ChartLine], *, title: str, start: datetime, end: datetime, formatted: Callable[[Decimal], str]
 ) -> str:
     """Return a line chart over ``[start, end]``; an empty text where no line has a point."""
     values = [float(value) for line in lines for _, value in line.points]
@@ -92,13 +92,15 @@ def line_chart(
     marks = ticks(min(values), max(values))
     scale = _scale(start, end, low=marks[0], high=marks[-1], height=CHART_HEIGHT)
     body = [
-        *_value_grid(scale, marks, worded),
+        *_value_grid(scale, marks, formatted),
         *_time_grid(scale, end),
         *(_path(scale, line) for line in lines if line.points),
-        *_hover_stops(scale, lines, end, worded),
+        *_hover_stops(scale, lines, end, formatted),
     ]
     described = "; ".join(
-        f"{line.name} from {worded(line.points[0][1])} to {worded(line.points[-1][1])}" for line in lines if line.points
+        f"{line.name} from {formatted(line.points[0][1])} to {formatted(line.points[-1][1])}"
+        for line in lines
+        if line.points
     )
     return _drawing(title, described, CHART_HEIGHT, body)
 
@@ -165,11 +167,11 @@ def _drawing(title: str, described: str, height: float, body: Sequence[str]) -> 
     return f'<div class="wide">{drawing}</div>'
 
 
-def _value_grid(scale: _Scale, marks: Sequence[float], worded: Callable[[Decimal], str]) -> Iterator[str]:
+def _value_grid(scale: _Scale, marks: Sequence[float], formatted: Callable[[Decimal], str]) -> Iterator[str]:
     for mark in marks:
         y = scale.y(mark)
         zero = " zero" if abs(mark) < abs(scale.high - scale.low) * 1e-9 else ""
-        label = escape(worded(Decimal(f"{mark:.10g}")))
+        label = escape(formatted(Decimal(f"{mark:.10g}")))
         yield f'<line class="grid{zero}" x1="{LEFT:.0f}" x2="{WIDTH - RIGHT:.0f}" y1="{y:.1f}" y2="{y:.1f}"/>'
         yield f'<text class="tick" x="{LEFT - 10:.0f}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
 
@@ -202,7 +204,7 @@ def _path(scale: _Scale, line: ChartLine) -> str:
 
 
 def _hover_stops(
-    scale: _Scale, lines: Sequence[ChartLine], end: datetime, worded: Callable[[Decimal], str]
+    scale: _Scale, lines: Sequence[ChartLine], end: datetime, formatted: Callable[[Decimal], str]
 ) -> Iterator[str]:
     """Yield columns that show time and values under the pointer, by CSS alone."""
     width = (WIDTH - LEFT - RIGHT) / HOVER_STOPS
@@ -213,7 +215,7 @@ def _hover_stops(
         if not found:
             continue
         x = LEFT + width * (index + 0.5)
-        names = ", ".join(f"{line.name} {worded(value)}" for line, value in found)
+        names = ", ".join(f"{line.name} {formatted(value)}" for line, value in found)
         anchor = "start" if index < HOVER_STOPS / 2 else "end"
         shift = 8 if anchor == "start" else -8
         dots = "".join(

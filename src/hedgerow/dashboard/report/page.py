@@ -114,7 +114,7 @@ def _card(name: str, value: str, remark: str, *, alarm: bool = False) -> str:
 
 def _equity(report: RunReport) -> str:
     line = ChartLine(name="Equity", style="equity", points=report.equity, filled=True)
-    chart = line_chart([line], title="Equity", start=report.started_at, end=report.ended_at, worded=amount)
+    chart = line_chart([line], title="Equity", start=report.started_at, end=report.ended_at, formatted=amount)
     return _panel("Equity", "What the strategy owns, in USDT.", chart or _nothing("No equity was sampled."))
 
 
@@ -124,7 +124,7 @@ def _funding_and_fees(report: RunReport) -> str:
         ChartLine(name="Fees", style="fees", points=report.fees_curve, stepped=True),
     ]
     booked = [line for line in lines if any(value for _, value in line.points)]
-    chart = line_chart(booked, title="Funding and fees", start=report.started_at, end=report.ended_at, worded=amount)
+    chart = line_chart(booked, title="Funding and fees", start=report.started_at, end=report.ended_at, formatted=amount)
     legend = _legend(("funding", "funding received"), ("fees", "fees paid"))
     lead = "Both since the start; what lies between the lines is left before the basis."
     return _panel("Funding against fees", lead, legend + chart if chart else _nothing("Nothing was booked."))

@@ -57,7 +57,7 @@ def test_thinning_keeps_first_last_and_extremes() -> None:
 def test_a_line_runs_from_edge_to_edge_and_up_is_more() -> None:
     end = START + timedelta(hours=10)
     line = ChartLine(name="a", style="a", points=((START, Decimal(0)), (end, Decimal(100))))
-    chart = line_chart([line], title="t", start=START, end=end, worded=str)
+    chart = line_chart([line], title="t", start=START, end=end, formatted=str)
     (path,) = re.findall(r'class="line a" d="M([\d.]+),([\d.]+)L([\d.]+),([\d.]+)"', chart)
     x0, y0, x1, y1 = map(float, path)
     assert (x0, x1) == (104, 984)
@@ -68,12 +68,14 @@ def test_a_stepped_line_holds_its_value_until_the_next() -> None:
     end = START + timedelta(hours=10)
     line = ChartLine(name="a", style="a", points=((START, Decimal(0)), (end, Decimal(100))), stepped=True)
     assert re.search(
-        r'd="M[\d.]+,[\d.]+H[\d.]+V[\d.]+"', line_chart([line], title="t", start=START, end=end, worded=str)
+        r'd="M[\d.]+,[\d.]+H[\d.]+V[\d.]+"', line_chart([line], title="t", start=START, end=end, formatted=str)
     )
 
 
 def test_a_line_without_points_is_left_out() -> None:
-    assert line_chart([ChartLine(name="a", style="a", points=())], title="t", start=START, end=START, worded=str) == ""
+    assert (
+        line_chart([ChartLine(name="a", style="a", points=())], title="t", start=START, end=START, formatted=str) == ""
+    )
     assert timeline([], title="t", start=START, end=START) == ""
 
 
