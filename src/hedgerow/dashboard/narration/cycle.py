@@ -214,8 +214,7 @@ def _evaluated(notice: mo.Evaluated) -> Lines:
             f"  Current funding rate: {_signal(judged)}",
         ),
     )
-    if judged.result is not None:
-        lines += _if_closed(judged.result)
+    lines += _if_closed(judged.result)
     if not judged.history_known:
         lines += warning("  Funding history is not known yet: fee coverage is not judged")
     return lines + (warning(f"  Not seen: {', '.join(judged.unseen)}") if judged.unseen else ())
@@ -228,7 +227,7 @@ def _pnl(judged: Evaluation) -> str:
 
 
 def _if_closed(result: HedgeResult) -> Lines:
-    """Return what closing now makes, what it costs, and when funding will have paid for it."""
+    """Return the net result of closing now, its costs, and when funding will have paid for them."""
     net, costs = log_funding(result.net_if_closed), f"spread {log_funding(result.exit_spread)}"
     lines = info(f"  Net if closed now: {net} (fees of closing {log_funding(result.exit_fees)}, {costs})")
     if result.break_even_at is None:

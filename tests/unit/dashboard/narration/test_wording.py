@@ -340,6 +340,7 @@ def test_an_evaluation_says_what_it_could_not_see() -> None:
         coverage=None,
         history_known=False,
         signal=None,
+        result=replace(evaluation().result, spot_pnl=None, exit_fees=None, exit_spread=None),
         unseen=("spot book", "perpetual book"),
     )
     reported = texts(mo.Evaluated(at=AT, evaluation=judged, multiplier=2.0))
@@ -348,6 +349,7 @@ def test_an_evaluation_says_what_it_could_not_see() -> None:
         "  Total fees (entry + exit): unknown",
         "  Fees coverage ratio: unknown (target: 2.0x)",
         "  Current funding rate: unknown",
+        "  Net if closed now: unknown (fees of closing unknown, spread unknown)",
         "  Funding history is not known yet: fee coverage is not judged",
         "  Not seen: spot book, perpetual book",
     ]
