@@ -124,7 +124,7 @@ class _View(Struct, frozen=True, kw_only=True):
     @property
     def what(self) -> str:
         """What is held, in the middle of a sentence."""
-        return self.hedge.symbol if self.hedge else "nothing"
+        return ", ".join(hedge.symbol for hedge in self.ledger.live_hedges) or "nothing"
 
     @property
     def naked_seconds(self) -> float:
@@ -162,22 +162,31 @@ def naked_now(ledger: Ledger, outlook: Outlook | None, now: datetime) -> Naked |
 
     By the trade in flight, by booked trades of others, and by the last reading of the account.
     """
-    job, hedge = ledger.execution, ledger.foremost
+    job = ledger.execution
     begun = [job.naked_since] if job and job.naked_since else []
     begun += [apart.since for apart in ledger.apart.values()]
-    held = _reading(ledger, outlook)
-    differs = hedge is not None and job is None and _differs(hedge, held)
-    if differs and not begun:
-        begun = [held.at if held is not None and _finds_unhedged(held) else now]
+    apart: list[HedgedPosition] = []
+    for hedge in ledger.live_hedges if job is None else ():
+        held = _reading(hedge, ledger, outlook)
+        if _differs(hedge, held):
+            apart.append(hedge)
+            if not ledger.apart:
+                begun.append(held.at if held is not None and _finds_unhedged(held) else now)
     if not begun:
         return None
-    return Naked(since=min(begun), notional=_open_notional(ledger, job, held))
+    apart += [hedge for hedge in ledger.open_hedges if hedge.hedge_id in ledger.apart and hedge not in apart]
+    traded = ledger.hedges.get(job.hedge_id) if job else None
+    meant = [*apart, *([traded] if traded and traded not in apart else [])] or list(ledger.live_hedges[:1])
+    parts = [_open_notional(hedge, ledger, job, _reading(hedge, ledger, outlook)) for hedge in meant]
+    known = [part for part in parts if part is not None]
+    return Naked(since=min(begun), notional=sum(known, ZERO) if known else None)
 
 
-def _reading(ledger: Ledger, outlook: Outlook | None) -> HeldOutlook | None:
-    """Return the last reading of the held hedge, unless something was traded after it."""
-    held, hedge = (outlook.held if outlook else None), ledger.largest
-    if held is None or hedge is None or held.hedge_id != hedge.hedge_id:
+def _reading(hedge: HedgedPosition, ledger: Ledger, outlook: Outlook | None) -> HeldOutlook | None:
+    """Return the last reading of an open hedge, unless something was traded after it."""
+    readings = () if outlook is None else (outlook.held, *outlook.others)
+    held = next((each for each in readings if each is not None and each.hedge_id == hedge.hedge_id), None)
+    if held is None or hedge is ledger.opening:
         return None
     return None if ledger.traded_at is not None and held.at < ledger.traded_at else held
 
@@ -194,17 +203,18 @@ def _finds_unhedged(held: HeldOutlook) -> bool:
     return any(finding.kind in UNHEDGED for finding in held.health.findings)
 
 
-def _open_notional(ledger: Ledger, job: HedgeExecution | None, held: HeldOutlook | None) -> Decimal | None:
+def _open_notional(
+    hedge: HedgedPosition, ledger: Ledger, job: HedgeExecution | None, held: HeldOutlook | None
+) -> Decimal | None:
     """Return what one leg has more than the other, quote units."""
-    hedge = ledger.foremost
-    quantity = abs(hedge.spot_quantity - hedge.short) if hedge else ZERO
+    quantity = abs(hedge.spot_quantity - hedge.short)
     if held is not None and job is None:
         quantity = max(quantity, abs(held.spot_quantity - held.short))
     seen = (held.prices.spot or held.prices.mark) if held else None
-    apart = ledger.apart.get(hedge.hedge_id) if hedge else None
+    apart = ledger.apart.get(hedge.hedge_id)
     if apart is not None:
         seen = max(seen or ZERO, apart.price)
-    price = seen or (job.spot_arrival if job else None) or (hedge.entry_price if hedge else None)
+    price = seen or (job.spot_arrival if job else None) or hedge.entry_price
     return quantity * price if price else None
 
 

@@ -23,6 +23,7 @@ from hedgerow.strategy.decisions.distances import ExitDistance, exit_distances, 
 from hedgerow.strategy.decisions.foreign import foreign_longs
 from hedgerow.strategy.decisions.held import evaluation_of
 from hedgerow.strategy.evaluation.health import health_of, legs_of
+from hedgerow.strategy.evaluation.shared_margin import shared_distance
 from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.hedge_result import (
     HedgeResult,
@@ -117,6 +118,9 @@ class Outlook(Struct, frozen=True, kw_only=True):
     failure: str = ""
     """Why the last check failed."""
     held: HeldOutlook | None = None
+    """The largest open hedge."""
+    others: tuple[HeldOutlook, ...] = ()
+    """The other open hedges, oldest first."""
     strategy: StrategyResult | None = None
     """Since the log began; the value of its dust needs prices."""
     equity: Decimal | None = None
@@ -170,9 +174,13 @@ class OutlookBuilder:
         now = self._now
         if now is None or not isinstance(notice.event, TRADES):
             return None
-        hedge = notice.after.largest
-        kept = now.held if now.held and hedge and hedge.hedge_id == now.held.hedge_id else None
-        self._now = replace(now, at=max(now.at, notice.event.at), written_at=written_at, held=kept, strategy=None)
+        hedge, live = notice.after.largest, notice.after.hedges
+        known = [each for each in (now.held, *now.others) if each is not None and each.hedge_id in live]
+        kept = next((each for each in known if hedge and each.hedge_id == hedge.hedge_id), None)
+        others = tuple(each for each in known if each is not kept)
+        self._now = replace(
+            now, at=max(now.at, notice.event.at), written_at=written_at, held=kept, others=others, strategy=None
+        )
         return self._now
 
     def _changed(self, now: Outlook, notice: mo.Notice) -> Outlook:  # noqa: C901, PLR0911, PLR0912 - one per kind
@@ -207,6 +215,9 @@ class OutlookBuilder:
             missing = now.unread if seen is None else seen.missing
             return replace(now, checking_since=None, checked_at=notice.at, blind_since=blind, unread=missing)
         held = held_outlook(ledger, seen, self._policy)
+        smaller = [hedge for hedge in ledger.open_hedges if hedge is not ledger.largest]
+        found = [held_outlook(ledger, seen, self._policy, hedge) for hedge in smaller]
+        others = tuple(each for each in found if each is not None)
         return replace(
             now,
             checking_since=None,
@@ -216,7 +227,13 @@ class OutlookBuilder:
             blind_since=None,
             unread=seen.missing,
             held=held,
-            strategy=strategy_result(ledger, held.result if held else None, coin_prices(ledger.dust, seen.market)),
+            others=others,
+            strategy=strategy_result(
+                ledger,
+                held.result if held else None,
+                coin_prices(ledger.dust, seen.market),
+                [each.result for each in others],
+            ),
             equity=notice.equity,
             longs=foreign_longs(seen.account, ledger),
         )
@@ -244,15 +261,20 @@ def _decided(now: Outlook, notice: mo.Decided) -> Outlook:
     return replace(now, reason=f"{hold.reason}: {hold.detail}" if hold.detail else str(hold.reason))
 
 
-def held_outlook(ledger: Ledger, seen: Observation, policy: Policy) -> HeldOutlook | None:
-    """Return the held hedge at one reading; None when none is held or the account or market is not readable."""
-    account, market = seen.account, seen.market
-    if ledger.largest is None or account is None or market is None:
+def held_outlook(
+    ledger: Ledger, seen: Observation, policy: Policy, hedge: HedgedPosition | None = None
+) -> HeldOutlook | None:
+    """Return a held hedge at one reading; None when none is held or the account or market is not readable.
+
+    ``hedge`` is that of several that is meant; None = the largest.
+    """
+    account, market, meant = seen.account, seen.market, hedge or ledger.largest
+    if meant is None or account is None or market is None:
         return None
-    hedge = seen.as_listed(ledger.largest)
+    hedge = seen.as_listed(meant)
     symbol, evaluation = hedge.symbol, evaluation_of(hedge, seen, policy)
     prices, signal = prices_of(symbol, market, account), evaluation.signal
-    health = health_of(hedge, seen, prices.spot or prices.perp)
+    health = health_of(hedge, seen, prices.spot or prices.perp, shared_distance(ledger, account))
     legs, position = legs_of(hedge, account), account.positions.get(symbol)
     return HeldOutlook(
         hedge_id=hedge.hedge_id,

@@ -76,7 +76,7 @@ class ProgressObserver:
 
     def _figures(self, notice: CycleEnded) -> str:
         equity = amount(notice.equity)
-        position = notice.ledger.largest.symbol if notice.ledger.largest else "none"
+        position = ", ".join(hedge.symbol for hedge in notice.ledger.open_hedges) or "none"
         return f"cycles {self._cycles}, equity {equity}, position {position}"
 
 

@@ -4,7 +4,7 @@ Every definition with its formula and an example: docs/results.md. Money is in q
 and funding, cost for fees and spread. None = not computable: a price, or the price of an own fill, is not known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil, inf
@@ -121,7 +121,9 @@ class StrategyResult(Struct, frozen=True, kw_only=True):
 
     ended: Totals
     held: HedgeResult | None
-    """None when nothing is held."""
+    """Of the largest open hedge; None when nothing is held."""
+    others: tuple[HedgeResult, ...] = ()
+    """Of the other open hedges."""
     dust_gain: Decimal | None
     """What kept dust is worth now, less what it was kept at."""
     imported: Decimal = ZERO
@@ -129,21 +131,31 @@ class StrategyResult(Struct, frozen=True, kw_only=True):
 
     @property
     def net_so_far(self) -> Decimal | None:
-        """Ended hedges + held hedge + gain of kept dust."""
-        return self._with(self.held.net_so_far if self.held else ZERO)
+        """Ended hedges + open hedges + gain of kept dust."""
+        return self._with(result.net_so_far for result in self.open)
 
     @property
     def net_if_closed(self) -> Decimal | None:
-        """The same after closing the held hedge now."""
-        return self._with(self.held.net_if_closed if self.held else ZERO)
+        """The same after closing the open hedges now."""
+        return self._with(result.net_if_closed for result in self.open)
+
+    @property
+    def open(self) -> tuple[HedgeResult, ...]:
+        """Of every open hedge."""
+        return self.others if self.held is None else (self.held, *self.others)
 
     @property
     def cumulative(self) -> Decimal:
         """Cumulative P/L as the guide counts it: ended hedges and what was imported."""
         return self.ended.net_profit + self.imported
 
-    def _with(self, held: Decimal | None) -> Decimal | None:
-        return None if held is None or self.dust_gain is None else self.ended.net_profit + held + self.dust_gain
+    def _with(self, parts: Iterable[Decimal | None]) -> Decimal | None:
+        total, known = self.ended.net_profit, self.dust_gain
+        for part in parts:
+            if part is None:
+                return None
+            total += part
+        return None if known is None else total + known
 
 
 def exit_prices(
@@ -242,12 +254,19 @@ def coin_prices(dust: Mapping[str, DustLot], market: MarketView) -> dict[str, De
 
 
 def strategy_result(
-    ledger: Ledger, held: HedgeResult | None, prices: Mapping[str, Decimal] | None = None
+    ledger: Ledger,
+    held: HedgeResult | None,
+    prices: Mapping[str, Decimal] | None = None,
+    others: Sequence[HedgeResult] = (),
 ) -> StrategyResult:
-    """Return the result since the log began; ``held`` is the open hedge's, ``prices`` by asset value the dust."""
+    """Return the result since the log began.
+
+    ``held`` is that of the largest open hedge, ``others`` those of the other ones; ``prices`` by asset value the dust.
+    """
     return StrategyResult(
         ended=ledger.totals,
         held=held,
+        others=tuple(others),
         dust_gain=dust_gain(ledger.dust, prices or {}),
         imported=ledger.imported.total_profit_loss,
     )

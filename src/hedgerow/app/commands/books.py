@@ -212,16 +212,16 @@ async def _read_venue(venue: Archive, statement: Statement, opened: datetime) ->
 
 async def _prices(venue: Archive, account: AccountView, statement: Statement) -> dict[str, ExitPrices]:
     """Return what is needed to value the account and the open hedge; what has no market in USDT is missing."""
-    live = statement.ledger.foremost
+    live = {hedge.symbol: hedge for hedge in statement.ledger.live_hedges}
     coins = {f"{asset}{QUOTE_ASSET}" for asset, held in account.spot.items() if held.total and asset != QUOTE_ASSET}
     found: dict[str, ExitPrices] = {}
-    for symbol in sorted(coins | {hedge.symbol for hedge in (live,) if hedge}):
-        shorted = bool(account.position_quantity(symbol)) or (live is not None and live.symbol == symbol)
+    for symbol in sorted(coins | live.keys()):
+        shorted = bool(account.position_quantity(symbol)) or symbol in live
         perp = await _book(venue, Market.PERP, symbol) if shorted else None
         books = (await _book(venue, Market.SPOT, symbol), perp)
         seen = prices_of(symbol, None, account, books)
-        if live is not None and live.symbol == symbol:
-            found[symbol] = exit_prices(live, seen, None, books)
+        if symbol in live:
+            found[symbol] = exit_prices(live[symbol], seen, None, books)
         else:
             found[symbol] = ExitPrices(spot=seen.spot, perp=seen.perp)
     return found

@@ -40,7 +40,7 @@ from hedgerow.store.codec import events_sha256
 from hedgerow.store.sqlite import SqliteStore
 from hedgerow.strategy.evaluation.sizing import leg_capital
 from hedgerow.strategy.evidence.prices import prices_of
-from hedgerow.strategy.hedge_result import NO_PRICES, ExitPrices, coin_prices, exit_prices
+from hedgerow.strategy.hedge_result import ExitPrices, coin_prices, exit_prices
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
 
@@ -129,7 +129,7 @@ def play_demo(plan: DemoPlan, observers: Sequence[Observer]) -> RunReport:
             elapsed_seconds=round(SystemClock().monotonic() - began, 3),
             events_sha256=sha,
             books_lines=books_difference(ledger.books, world.account()),
-            prices=_prices(ledger, world),
+            prices_by_symbol=_prices(ledger, world),
             coins=coin_prices(ledger.dust, world.market(1)),
             settings=settings,
             changed=frozenset(name for name, value in settings.items() if value != usual[name]),
@@ -170,10 +170,10 @@ async def _log_of(plan: DemoPlan) -> tuple[Ledger, str]:
         await store.close()
 
 
-def _prices(ledger: Ledger, world: World) -> ExitPrices:
-    """Return what the open hedge is valued at, at the end of the market's data."""
-    hedge, view = ledger.foremost, world.market(1)
-    return NO_PRICES if hedge is None else exit_prices(hedge, prices_of(hedge.symbol, view, world.account()), view)
+def _prices(ledger: Ledger, world: World) -> dict[str, ExitPrices]:
+    """Return what each open hedge is valued at, at the end of the market's data."""
+    view, account = world.market(1), world.account()
+    return {each.symbol: exit_prices(each, prices_of(each.symbol, view, account), view) for each in ledger.live_hedges}
 
 
 class _Recording:

@@ -140,11 +140,10 @@ class BooksReport(Struct, frozen=True, kw_only=True):
     def since_start(self) -> StrategyResult:
         """What all hedges of the log made, also those that are not shown."""
         ledger = self.statement.ledger
-        live = ledger.foremost
-        held = [each.result for each in self.statement.hedges if live and each.hedge.hedge_id == live.hedge_id]
+        held = [each.result for each in self.statement.hedges if each.hedge.hedge_id in ledger.hedges]
         priced = self.venue.prices.items() if self.venue else ()
         coins = {symbol.removesuffix(QUOTE_ASSET): prices.spot for symbol, prices in priced if prices.spot is not None}
-        return strategy_result(ledger, next(iter(held), None), coins)
+        return strategy_result(ledger, next(iter(held), None), coins, held[1:])
 
     @property
     def unmatched(self) -> tuple[AuditLine, ...]:

@@ -113,8 +113,7 @@ def _paid_to(before: Ledger, after: Ledger) -> str:
 
 
 def _kept(ledger: Ledger) -> Iterator[HedgedPosition]:
-    yield from (hedge for hedge in (ledger.largest, ledger.opening) if hedge)
-    yield from (closed.hedge for closed in ledger.closed)
+    yield from ledger.known_hedges
 
 
 def read_statement(events: Iterable[ev.Event], prices: Mapping[str, ExitPrices] | None = None) -> Statement:
@@ -124,11 +123,10 @@ def read_statement(events: Iterable[ev.Event], prices: Mapping[str, ExitPrices] 
         reader.record(event)
     known = prices or {}
     hedges = [_statement_of(reader, c.hedge, result_of_ended(c), c) for c in reader.ended.values()]
-    for hedge in (reader.ledger.largest, reader.ledger.opening):
-        if hedge is not None:
-            at = reader.last_at or hedge.opened_at
-            result = result_of(hedge, known.get(hedge.symbol, NO_PRICES), None, at)
-            hedges.append(_statement_of(reader, hedge, result))
+    for hedge in reader.ledger.live_hedges:
+        at = reader.last_at or hedge.opened_at
+        result = result_of(hedge, known.get(hedge.symbol, NO_PRICES), None, at)
+        hedges.append(_statement_of(reader, hedge, result))
     return Statement(
         ledger=reader.ledger,
         last_at=reader.last_at,

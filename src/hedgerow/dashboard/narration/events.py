@@ -52,7 +52,7 @@ def recorded_lines(notice: Recorded) -> Lines:  # noqa: C901, PLR0911, PLR0912 -
     event, before, after = notice.event, notice.before, notice.after
     match event:
         case ev.HedgeOpened():
-            return _opened(after)
+            return _opened(event, after)
         case ev.HedgeClosed():
             return _closed(event, before, after)
         case ev.HedgeLost():
@@ -60,7 +60,7 @@ def recorded_lines(notice: Recorded) -> Lines:  # noqa: C901, PLR0911, PLR0912 -
         case ev.HedgeAborted():
             return _aborted(event, before, after)
         case ev.HedgeRepaired():
-            return _repaired(before, after)
+            return _repaired(event, before, after)
         case ev.HedgeAdopted():
             return _history_known(event, before)
         case ev.DustKept():
@@ -314,8 +314,8 @@ def _target_decided(event: ev.TargetDecided) -> Lines:
 # --- hedges -----------------------------------------------------------------------------------------------------------
 
 
-def _opened(after: Ledger) -> Lines:
-    hedge = after.largest
+def _opened(event: ev.HedgeOpened, after: Ledger) -> Lines:
+    hedge = after.open_hedge(event.hedge_id)
     if hedge is None:
         return ()
     return (
@@ -348,8 +348,7 @@ def _lost(event: ev.HedgeLost, before: Ledger, after: Ledger) -> Lines:
 
 def _ended(head: LogLine, hedge_id: str, before: Ledger, after: Ledger) -> Lines:
     """Return the result of a hedge, whose parts add up: net = funding + basis - fees."""
-    hedge = before.largest
-    if hedge is None or hedge.hedge_id != hedge_id:
+    if before.open_hedge(hedge_id) is None:
         return ()
     closed = after.closed[-1]
     return (
@@ -385,17 +384,18 @@ def _aborted(event: ev.HedgeAborted, before: Ledger, after: Ledger) -> Lines:
     return lines + cost + quality_lines(event.quality)
 
 
-def _repaired(before: Ledger, after: Ledger) -> Lines:
+def _repaired(event: ev.HedgeRepaired, before: Ledger, after: Ledger) -> Lines:
     job = before.execution
     if job is not None and job.kind is ExecutionKind.CLOSE and not (job.spot.filled or job.perp.filled):
         return warning(f"Nothing was closed, the position is kept: {job.detail or 'no order was filled'}")
     lines = (success("Both legs match again"),)
-    return lines if after.largest is None else lines + _legs(after.largest)
+    hedge = after.open_hedge(event.hedge_id)
+    return lines if hedge is None else lines + _legs(hedge)
 
 
 def _history_known(event: ev.HedgeAdopted, before: Ledger) -> Lines:
     # The adoption itself has the notice that follows it; this is the history that was unreadable then.
-    if before.largest is None or before.largest.hedge_id != event.hedge.hedge_id:
+    if before.open_hedge(event.hedge.hedge_id) is None:
         return ()
     received, count = log_funding(event.hedge.funding_received), event.hedge.funding_payments
     return info(f"Funding history of {event.hedge.symbol} is known now: {received} in {count} payments")

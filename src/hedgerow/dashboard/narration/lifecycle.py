@@ -176,11 +176,11 @@ def _left_open(notice: mo.Stopped) -> Lines:
     if ledger.execution is not None:
         job = ledger.execution
         return warning(f"A trade is in flight ({job.kind} {job.symbol}): restart to finish it")
-    if ledger.largest is None and not notice.account_read:
+    if not ledger.open_hedges and not notice.account_read:
         return warning("No position in the log; the account could not be read, so one may be open on the exchange")
-    if ledger.largest is None:
+    if not ledger.open_hedges:
         return info("No position open")
-    return info(f"Position kept open: {ledger.largest.symbol} (restart to continue)")
+    return info(f"Position kept open: {', '.join(hedge.symbol for hedge in ledger.open_hedges)} (restart to continue)")
 
 
 def _statistics(ledger: Ledger, cycles: int) -> Lines:
@@ -225,8 +225,8 @@ def _stopped_at_once(notice: mo.StoppedAtOnce) -> Lines:
     if left:
         texts = ("Stopped at once. Left behind:", *(f"  {text}" for text in left))
         return tuple(LogLine(text=text, level=LineLevel.ERROR) for text in texts)
-    held = ledger.foremost
-    rest = "no position is open" if held is None else f"nothing watches {held.symbol} until a bot is started"
+    held = ", ".join(hedge.symbol for hedge in ledger.live_hedges)
+    rest = f"nothing watches {held} until a bot is started" if held else "no position is open"
     return warning(f"Stopped at once: no order is working, {rest}")
 
 

@@ -27,13 +27,18 @@ class RunEnd(Struct, frozen=True, kw_only=True):
     books_lines: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
     """Venue minus books per ``wallet:asset``, where they differ (``domain.books.books_difference``)."""
     prices: ExitPrices = NO_PRICES
-    """What the hedge that is still open is valued at."""
+    """What a hedge that is still open is valued at, where ``prices_by_symbol`` does not say it."""
+    prices_by_symbol: Mapping[str, ExitPrices] = field(default_factory=dict[str, ExitPrices])
     coins: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
     """Present prices by asset, for kept dust."""
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     changed: frozenset[str] = frozenset()
     interrupted: bool = False
     notes: tuple[str, ...] = ()
+
+    def prices_of(self, hedge: HedgedPosition) -> ExitPrices:
+        """Return what an open hedge is valued at."""
+        return self.prices_by_symbol.get(hedge.symbol, self.prices)
 
 
 class RunRecorder:
@@ -116,10 +121,8 @@ class RunRecorder:
         ended = [closed for key, closed in self._closed.items() if key not in earlier]
         rows = [_row(closed.hedge, result_of_ended(closed), closed) for closed in ended]
         rows.sort(key=lambda row: (row.opened_at, row.hedge_id))
-        active = self._ledger.foremost
-        if active is None:
-            return tuple(rows)
-        return (*rows, _row(active, result_of(active, end.prices, None, end.at)))
+        live = self._ledger.live_hedges
+        return (*rows, *(_row(hedge, result_of(hedge, end.prices_of(hedge), None, end.at)) for hedge in live))
 
     def _remarks(self, hedges: tuple[HedgeRow, ...], gain: Decimal | None) -> Iterator[str]:
         for row in hedges:
@@ -131,14 +134,12 @@ class RunRecorder:
 
 def _funding_of(ledger: Ledger) -> Decimal:
     """Return the funding of all hedges, ended and live, quote units."""
-    active = ledger.foremost
-    return ledger.totals.funding + (active.funding_received if active else ZERO)
+    return ledger.totals.funding + sum((hedge.funding_received for hedge in ledger.hedges.values()), ZERO)
 
 
 def _fees_of(ledger: Ledger) -> Decimal:
     """Return the fees of all hedges, ended and live, quote units; estimated where not booked yet."""
-    active = ledger.foremost
-    return ledger.totals.fees + (active.tally.fees if active else ZERO)
+    return ledger.totals.fees + sum((hedge.tally.fees for hedge in ledger.hedges.values()), ZERO)
 
 
 def _extend(curve: list[tuple[datetime, Decimal]], at: datetime, value: Decimal) -> None:

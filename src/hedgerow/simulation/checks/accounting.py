@@ -79,8 +79,8 @@ def _base_of(symbol: str) -> str:
 
 def _result(ledger: Ledger, prices: Mapping[str, MarketPrices]) -> Decimal:
     earned = ledger.totals.net_profit + ledger.unattributed_funding
-    if ledger.largest:
-        held, now = ledger.largest, prices[ledger.largest.symbol]
+    for held in ledger.open_hedges:
+        now = prices[held.symbol]
         earned += held.tally.price_pnl(now.spot, now.mark) + held.funding_received - held.tally.fees
     for lot in ledger.dust.values():
         earned += lot.quantity * prices[f"{lot.asset}{QUOTE_ASSET}"].spot - lot.cost
@@ -105,9 +105,9 @@ def check_end(  # noqa: PLR0913 - each is one side of what is compared, by its n
     if ledger.execution is not None or ledger.opening is not None or ledger.transfer is not None:
         state = ledger.execution.state if ledger.execution else "a transfer or an opening"
         yield Invariant.RESTART, f"something is still in flight: {state}"
-    hedge = ledger.largest
     for pair in pairs:
-        due = hedge.short if hedge and hedge.symbol == pair.symbol else ZERO
+        hedge = ledger.held(pair.symbol)
+        due = hedge.short if hedge else ZERO
         if account.short(pair.symbol) != due:
             yield (
                 Invariant.RESTART,

@@ -42,7 +42,8 @@ class Brake:
             if event.reason in HEALTH:
                 lately = [at for at in self._health_exits if event.at - at < HEALTH_WITHIN]
                 self._health_exits = [*lately, event.at]
-            self._stopped_for = INCIDENTS.get(event.reason, self._forced(before, world) or self._stopped_for)
+            forced = self._forced(before, world, event.hedge_id)
+            self._stopped_for = INCIDENTS.get(event.reason, forced or self._stopped_for)
         elif isinstance(event, ev.ExecutionStarted):
             opens = event.execution.kind is ExecutionKind.OPEN
             if opens and len(self._health_exits) >= HEALTH_EXITS:
@@ -56,9 +57,9 @@ class Brake:
                     f"{event.execution.symbol} is opened after {self._stopped_for}; nobody allowed it",
                 )
 
-    def _forced(self, before: Ledger, world: World) -> str:
+    def _forced(self, before: Ledger, world: World, hedge_id: str) -> str:
         """Return what the venue did to the hedge that has ended, since openings were allowed last."""
-        hedge = before.largest
+        hedge = before.open_hedge(hedge_id)
         if hedge is None:
             return ""
         since = max(hedge.begun_at, self._allowed_at or hedge.begun_at)

@@ -8,7 +8,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, HedgeExecu
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest, TimeInForce
-from hedgerow.domain.position import Reason
+from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator.core.world import World
 from hedgerow.simulation.causes import Cause, CauseSpan
 from hedgerow.simulation.checks.invariants import Exposure, Invariant, own_tolerance
@@ -130,14 +130,14 @@ class Conduct:
     def _dust(self, job: HedgeExecution, ledger: Ledger) -> Found:
         base = job.pair.base
         held = min(ledger.owned(base), self._world.account().coin(base).total)
-        if ledger.largest and held - job.plan.spot_quantity >= job.pair.spot.lot * 2:
+        if ledger.open_hedge(job.hedge_id) and held - job.plan.spot_quantity >= job.pair.spot.lot * 2:
             yield (
                 Invariant.SETTINGS,
                 f"{job.symbol}: a closing sells {job.plan.spot_quantity} of {held} coins that are owned",
             )
 
     def _closing(self, job: HedgeExecution, ledger: Ledger) -> Found:
-        hedge, settings = ledger.largest, self._parameters()
+        hedge, settings = ledger.open_hedge(job.hedge_id), self._parameters()
         if hedge is None:
             return
         management, world = settings.position_management, self._world
@@ -148,7 +148,7 @@ class Conduct:
             case Reason.MAX_AGE if held < management.max_position_age_hours * (1 - SLACK):
                 wrong = f"it is {held:.2f} h old, {management.max_position_age_hours} are allowed"
             case Reason.FEES_COVERED:
-                wrong = self._uncovered(ledger)
+                wrong = self._uncovered(hedge)
             case Reason.BETTER_PAIR if not self._is_better(job.symbol, apr or 0.0, held):
                 wrong = "no pair pays so much more"
             case Reason.NEGATIVE_FUNDING if (apr or 0.0) > settings.funding_rate_strategy.exit_funding_apr + 0.01:
@@ -158,11 +158,9 @@ class Conduct:
         if wrong:
             yield Invariant.SETTINGS, f"{job.symbol} is closed for {job.reason.value}, but {wrong}"
 
-    def _uncovered(self, ledger: Ledger) -> str:
-        hedge, prices = ledger.largest, None
-        if hedge is not None:
-            prices = self._world.prices(hedge.symbol)
-        if hedge is None or prices is None:
+    def _uncovered(self, hedge: HedgedPosition) -> str:
+        prices = self._world.prices(hedge.symbol)
+        if prices is None:
             return ""
         pair = self._world.pair(hedge.symbol) or hedge.pair  # its fees may have changed since it was opened
         fees = hedge.spot_quantity * prices.spot * pair.spot.fees.taker
@@ -185,7 +183,7 @@ class Conduct:
         """Judge a closing that only something wrong excuses."""
         risk = self._parameters().risk_management
         if job.reason is Reason.EMERGENCY_STOP:
-            found = pnl_of(ledger, self._world, risk.stop_on)
+            found = pnl_of(ledger.open_hedge(job.hedge_id), self._world, risk.stop_on)
             if found is not None and min(found) > risk.emergency_stop_loss * (1 - SLACK) + 0.002:
                 yield Invariant.SUPPORTED, f"{job.symbol}: the emergency stop acts on {min(found):.2%}"
         elif job.reason in URGENT and not self._ailing(job.symbol):

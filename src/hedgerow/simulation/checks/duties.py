@@ -116,10 +116,10 @@ class Duties:
                 yield rule, f"{text}, for {(now - since).total_seconds():.0f} s and {count} checks"
 
     def _due(self, ledger: Ledger, account: AccountView) -> Iterator[tuple[str, tuple[Invariant, str]]]:
-        if ledger.largest is not None:
-            yield from self._margin(ledger.largest, account)
-            yield from self._exits(ledger, ledger.largest)
-        elif ledger.opening is None and ledger.halt is None:
+        for hedge in ledger.open_hedges:
+            yield from self._margin(hedge, account)
+            yield from self._exits(hedge)
+        if not ledger.hedges and ledger.halt is None:
             yield from self._opening(ledger, account)
 
     def _margin(self, hedge: HedgedPosition, account: AccountView) -> Iterator[tuple[str, tuple[Invariant, str]]]:
@@ -132,12 +132,12 @@ class Duties:
         if distance < FLEE - SLACK:
             yield "flee", (Invariant.DUTIES, f"{far}, and the hedge stays")
 
-    def _exits(self, ledger: Ledger, hedge: HedgedPosition) -> Iterator[tuple[str, tuple[Invariant, str]]]:
+    def _exits(self, hedge: HedgedPosition) -> Iterator[tuple[str, tuple[Invariant, str]]]:
         settings, world, symbol = self._parameters(), self._world, hedge.symbol
         if not self._tradable(symbol) or not self._cheap(symbol):
             return
         management, funding = settings.position_management, settings.funding_rate_strategy
-        pnl = pnl_of(ledger, world, settings.risk_management.stop_on)
+        pnl = pnl_of(hedge, world, settings.risk_management.stop_on)
         stop = settings.risk_management.emergency_stop_loss
         if pnl is not None and not self._index_is_apart(symbol) and max(pnl) < stop * (1 + SLACK) - 0.002:
             yield "stop", (Invariant.DUTIES, f"{symbol} has made {max(pnl):.2%}, the emergency stop is at {stop:.2%}")

@@ -169,7 +169,7 @@ def _funding(before: Ledger, payment: FundingPayment, after: Ledger) -> Iterator
 
 
 def _funding_of(ledger: Ledger) -> Decimal:
-    active = sum((h.funding_received for h in (ledger.largest, ledger.opening) if h), ZERO)
+    active = sum((hedge.funding_received for hedge in ledger.hedges.values()), ZERO)
     return ledger.totals.funding + active + ledger.unattributed_funding
 
 
@@ -239,8 +239,10 @@ def unsold_dust(ledger: Ledger, pair: BasisPair, swept: Decimal) -> Decimal:
     none, for as long as its first slice may rest in the book. ``swept`` is what was swept since the hedge's last job,
     and the plan must be longer by it: neither alone excuses an excess. What was swept for an earlier job has a short.
     """
-    hedge, job = ledger.largest, ledger.execution
-    if hedge is None or job is None or job.kind is not ExecutionKind.CLOSE or job.symbol != pair.symbol:
+    job = ledger.execution
+    if job is None or job.kind is not ExecutionKind.CLOSE or job.symbol != pair.symbol:
+        return ZERO
+    if ledger.open_hedge(job.hedge_id) is None:
         return ZERO
     surplus = job.plan.spot_quantity - job.plan.perp_quantity - job.spot.filled
     return max(ZERO, min(swept, surplus))

@@ -278,7 +278,7 @@ class LegWatch:
             for made in self._forced_since(pair):
                 self._take(pair.symbol, made)
         taken = self._taken.get(pair.symbol, ZERO)
-        gone = taken * quantity <= 0 or (abs(quantity) <= least and self.ledger.foremost is None)
+        gone = taken * quantity <= 0 or (abs(quantity) <= least and self.ledger.held(pair.symbol) is None)
         left = ZERO if gone else taken if abs(taken) <= abs(quantity) else quantity
         if pair.symbol not in self._unknown:
             self._taken[pair.symbol] = left

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.position import HedgedPosition
 from hedgerow.emulator.core.world import World
 from hedgerow.strategy.parameters import FundingRateStrategy, StopOn
 
@@ -82,12 +82,11 @@ def liquidation_distance(account: AccountView, symbol: str) -> float | None:
     return float((position.liquidation_price - position.mark_price) / position.mark_price)
 
 
-def pnl_of(ledger: Ledger, world: World, stop_on: StopOn) -> tuple[float, float] | None:
-    """Return the result of the open hedge as fractions of its entry notional: by books' prices and by the mark.
+def pnl_of(hedge: HedgedPosition | None, world: World, stop_on: StopOn) -> tuple[float, float] | None:
+    """Return the result of an open hedge as fractions of its entry notional: by books' prices and by the mark.
 
     Both legs, funding and fees, or the price of the short alone; from the sums of the hedge's own fills.
     """
-    hedge = ledger.largest
     prices = world.prices(hedge.symbol) if hedge else None
     if hedge is None or prices is None or hedge.entry_notional <= 0:
         return None

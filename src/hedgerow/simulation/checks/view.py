@@ -59,12 +59,13 @@ def check_shown(
             if seconds > allowed:
                 what = f"{exposure.quantity} ({exposure.notional:.2f} USDT) of {exposure.symbol} are unhedged"
                 yield Invariant.SHOWN, f"shown as {shown.state} while {what} for {seconds:.0f} s"
-    if shown.hedged and ledger.largest is None:
+    if shown.hedged and not ledger.open_hedges:
         yield Invariant.SHOWN, f"shown as {shown.state} and nothing is held"
     job = ledger.execution
     sold = job is not None and job.state is ExecutionState.FLAT  # the job has still to book its fees and to end
-    if shown.flat and ledger.foremost is not None and not sold:
-        yield Invariant.SHOWN, f"shown as {shown.state} while {ledger.foremost.symbol} is held"
+    if shown.flat and ledger.hedges and not sold:
+        held = ", ".join(hedge.symbol for hedge in ledger.live_hedges)
+        yield Invariant.SHOWN, f"shown as {shown.state} while {held} is held"
     if shown.longest_naked_seconds < ledger.max_naked_seconds:
         text = f"{shown.longest_naked_seconds:.1f} s naked are shown, the log has {ledger.max_naked_seconds:.1f} s"
         yield Invariant.SHOWN, text

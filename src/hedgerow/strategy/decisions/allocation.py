@@ -1,13 +1,31 @@
 """Allocation: how much of the money the next hedge gets while several may be held."""
 
 from decimal import Decimal
+from typing import Final
 
+from msgspec.structs import replace
+
+from hedgerow.domain.account import AccountView
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
-from hedgerow.strategy.evaluation.sizing import Funds
+from hedgerow.strategy.evaluation.sizing import Funds, funds_of
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["committed", "free_slots", "leg_of_next", "parts"]
+__all__ = ["committed", "free_slots", "funds_for_next", "leg_of_next", "parts"]
+
+
+HELD_DRIFT: Final = Decimal("0.02")
+"""Part of the notional of the shorts that are held which stays free while another one is opened: a rise of their marks
+takes it twice, as a loss and as margin."""
+
+
+def funds_for_next(account: AccountView, ledger: Ledger) -> Funds:
+    """Return what is free in both wallets for another hedge, after the transfer that makes them equal."""
+    funds = funds_of(account, [hedge.symbol for hedge in ledger.hedges.values()])
+    if not ledger.hedges:
+        return funds
+    shorts = sum((account.short(row.symbol) * row.mark_price for row in account.positions.values()), ZERO)
+    return replace(funds, perp=max(ZERO, funds.perp - HELD_DRIFT * shorts))
 
 
 def free_slots(ledger: Ledger, policy: Policy) -> int:

@@ -11,12 +11,12 @@ from hedgerow.domain.formats import log_money
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
-from hedgerow.strategy.decisions.allocation import free_slots, leg_of_next
+from hedgerow.strategy.decisions.allocation import free_slots, funds_for_next, leg_of_next
 from hedgerow.strategy.decisions.brakes import brake_of
 from hedgerow.strategy.decisions.cooldowns import cooldown_refusal
 from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.evaluation.screening import basis_of, contradiction_refusal, staleness_refusal
-from hedgerow.strategy.evaluation.sizing import Funds, funds_of, opening_plan
+from hedgerow.strategy.evaluation.sizing import opening_plan
 from hedgerow.strategy.observation import (
     Hold,
     HoldReason,
@@ -65,16 +65,12 @@ def _unfit_account(account: AccountView, ledger: Ledger, policy: Policy) -> Hold
     if guard > 0 and guard - abs(account.clock_skew_seconds) < SETTLEMENT_JITTER_SECONDS:
         text = f"off by {account.clock_skew_seconds:.1f} s: settlements would be misjudged; set the system's clock"
         return Hold(reason=HoldReason.CLOCK, detail=text)
-    funds = _funds(account, ledger)
+    funds = funds_for_next(account, ledger)
     if leg_of_next(ledger, funds, policy) > 0:
         return None
     least = policy.parameters.capital_management.min_capital_usd
     text = f"{log_money(2 * min(funds.spot, funds.perp))} in equal wallets, at least {log_money(least)} needed"
     return Hold(reason=HoldReason.CAPITAL, detail=text)
-
-
-def _funds(account: AccountView, ledger: Ledger) -> Funds:
-    return funds_of(account, [hedge.symbol for hedge in ledger.hedges.values()])
 
 
 def entry_refusals(
@@ -155,7 +151,7 @@ def plan_opening(
     )
     if refusal:
         return refusal
-    funds = _funds(account, ledger)
+    funds = funds_for_next(account, ledger)
     plan = opening_plan(
         opportunity,
         funds,

@@ -16,7 +16,7 @@ from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
-from hedgerow.strategy.decisions.allocation import free_slots, leg_of_next
+from hedgerow.strategy.decisions.allocation import free_slots, funds_for_next, leg_of_next
 from hedgerow.strategy.decisions.cooldowns import avoided
 from hedgerow.strategy.evaluation.exits import SAFETY_ORDER, Exit, ExitCode, confirmed, emergency, evaluate, kept_until
 from hedgerow.strategy.evaluation.health import (
@@ -30,7 +30,7 @@ from hedgerow.strategy.evaluation.health import (
 from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.evaluation.rebalancing import reduction, top_up
 from hedgerow.strategy.evaluation.shared_margin import shared_distance
-from hedgerow.strategy.evaluation.sizing import closing_plan, funds_of, reducing_plan, slice_refusal, trimming_plan
+from hedgerow.strategy.evaluation.sizing import closing_plan, reducing_plan, slice_refusal, trimming_plan
 from hedgerow.strategy.evidence.prices import Prices, SaleBounds, prices_of, sale_bounds
 from hedgerow.strategy.evidence.underlying import divergence
 from hedgerow.strategy.observation import (
@@ -344,8 +344,7 @@ def _reachable(ranking: Ranking, held: _Held) -> Ranking:
 def _may_be_filled(held: _Held) -> bool:
     """Whether a free slot has money of its own: a better pair needs no hedge to be closed for it then."""
     account, ledger = held.observation.account, held.ledger
-    hedged = [hedge.symbol for hedge in ledger.hedges.values()]
-    return account is not None and leg_of_next(ledger, funds_of(account, hedged), held.policy) > 0
+    return account is not None and leg_of_next(ledger, funds_for_next(account, ledger), held.policy) > 0
 
 
 def _too_coarse(symbol: str, held: _Held) -> bool:
