@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
+from hedgerow.strategy.evaluation.rebalancing import TRANSFER_STEP
 from hedgerow.strategy.evaluation.sizing import Funds, funds_of
 from hedgerow.strategy.policy import Policy
 
@@ -21,11 +22,15 @@ takes it twice, as a loss and as margin."""
 
 def funds_for_next(account: AccountView, ledger: Ledger) -> Funds:
     """Return what is free in both wallets for another hedge, after the transfer that makes them equal."""
-    funds = funds_of(account, [hedge.symbol for hedge in ledger.hedges.values()])
     if not ledger.hedges:
-        return funds
+        return funds_of(account)
+    # Below zero the margin of the shorts that are held is less than they are worth: that comes first.
+    notional = sum((abs(row.quantity) * row.mark_price / row.leverage for row in account.positions.values()), ZERO)
     shorts = sum((account.short(row.symbol) * row.mark_price for row in account.positions.values()), ZERO)
-    return replace(funds, perp=max(ZERO, funds.perp - HELD_DRIFT * shorts))
+    margin = account.perp.balance + min(ZERO, account.perp.unrealized_pnl)
+    free = min(account.perp.transferable, margin - notional) - HELD_DRIFT * shorts
+    seen = replace(account, perp=replace(account.perp, transferable=free.quantize(TRANSFER_STEP)))
+    return funds_of(seen, [hedge.symbol for hedge in ledger.hedges.values()])
 
 
 def free_slots(ledger: Ledger, policy: Policy) -> int:
