@@ -73,7 +73,11 @@ class Session(Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: the exchange does not know these credentials, or they do not suffice.
         """
-        policy = load_policy(self.settings.parameters.policy, self.settings.parameters)
+        try:
+            policy = load_policy(self.settings.parameters.policy, self.settings.parameters)
+        except BaseException:
+            await self.store.close()
+            raise
         notified: tuple[Observer, ...] = (*observers, *self.connection.observers, self.state_file)
         clock: Clock = self.clock
         mailbox: Mailbox = self.mailbox
