@@ -255,7 +255,7 @@ TIMER_ATTRIBUTES = ("_scheduled", "_cancelled", "_when", "_run")
 
 @cache
 def _is_fast_loop_usable() -> bool:
-    """Tell whether this Python's event loop has the attributes that ``_FastVirtualLoop`` reads."""
+    """Return whether this Python's event loop has the attributes that ``_FastVirtualLoop`` reads."""
     loop = _VirtualLoop(VirtualClock(datetime.fromtimestamp(0, UTC)))
     try:
         timer = loop.call_later(1.0, _nothing)

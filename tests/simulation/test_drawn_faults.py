@@ -30,11 +30,19 @@ from hedgerow.simulation.faults.owner import OwnersMailbox
 from hedgerow.simulation.faults.wire import RequestFaultAct
 from hedgerow.simulation.generators.scenarios import LONG_PAIRS, draw_plan
 from hedgerow.simulation.harness import spans_of
-from hedgerow.simulation.scenario import FalseReading, RunPlan, Transport, venue_faults
+from hedgerow.simulation.scenario import FalseReading, RunPlan, Transport, transports, venue_faults
 from hedgerow.strategy.evidence.absence import COINS_CONFIRMED_SECONDS
 from support.worlds import START, SYMBOL, make_world
 
 SEEDS = range(200)
+
+
+@pytest.mark.parametrize("transport", list(Transport))
+def test_a_run_draws_only_faults_that_apply_on_its_transport(transport: Transport) -> None:
+    drawn = [fault for seed in range(60) for fault in draw_plan(seed, 5, transport=transport).drawn_faults]
+    assert {type(fault) for fault in drawn if transport not in transports(fault)} == set()
+    assert any(transports(fault) == {transport} for fault in drawn)
+    assert any(transports(fault) == set(Transport) for fault in drawn)
 
 
 @pytest.mark.parametrize("market", list(Market))

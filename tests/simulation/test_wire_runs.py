@@ -113,7 +113,7 @@ def test_every_kind_of_trouble_of_the_wire_is_drawn() -> None:
     assert not kinds & {"SubmitFault", "ReadFault", "VenueFault"}
     faults = {t.fault.fault for t in drawn_faults if isinstance(t, RequestFaultAct)}
     assert faults == set(WireFault)
-    assert {t.fault.trouble for t in drawn_faults if isinstance(t, StreamFaultAct)} == set(WireFaultKind)
+    assert {t.fault.fault for t in drawn_faults if isinstance(t, StreamFaultAct)} == set(WireFaultKind)
     assert {t.network_fault for t in drawn_faults if isinstance(t, Cut)} == set(NetworkFault)
     assert {plan.hearing for plan in plans} == set(Hearing)
 

@@ -55,7 +55,10 @@ BODIES: Mapping[str, tuple[str, Body]] = {
     "GET state": ("Everything that the exchange keeps.", ()),
     "GET faults": ("The faults that are set.", ()),
     "POST faults": ("Set a fault: of requests, or with `stream` of messages.", (RequestFault,)),
-    "POST faults/streams": ("Set a fault of messages; `fault` is another name for `trouble`.", (StreamFault,)),
+    "POST faults/streams": (
+        "Set a fault of messages; `trouble`, its former name, is accepted for `fault` until the next release.",
+        (StreamFault,),
+    ),
     "POST faults/seed": ("Start the random numbers again.", (Seed,)),
     "DELETE faults": ("Forget all faults and the skew of the clock.", ()),
     "POST skew": ("Let `GET time` be off.", (Skew,)),

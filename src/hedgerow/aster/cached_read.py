@@ -14,7 +14,7 @@ RETRY_SECONDS = 30.0
 
 
 def is_recent(at: datetime, now: datetime, within: timedelta) -> bool:
-    """Tell whether a stamp is at most ``within`` old; one from the future, by a clock that was set, is not."""
+    """Return whether a stamp is at most ``within`` old; one from the future, by a clock that was set, is not."""
     return timedelta(0) <= now - at <= within
 
 

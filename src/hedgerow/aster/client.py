@@ -162,12 +162,12 @@ class AsterClient:
         return account.spot_account_of(await self._account(Market.SPOT, "account", weight=5))
 
     async def hedge_mode(self) -> bool:
-        """Tell whether the account holds long and short of a symbol apart."""
+        """Return whether the account holds long and short of a symbol apart."""
         body = await self._account(Market.PERP, "positionSide/dual", weight=30)
         return wire.decode(body, account.PositionModeReply).dual_side_position
 
     async def multi_assets(self) -> bool:
-        """Tell whether all margin assets back all positions."""
+        """Return whether all margin assets back all positions."""
         body = await self._account(Market.PERP, "multiAssetsMargin", weight=30)
         return wire.decode(body, account.MarginModeReply).multi_assets_margin
 

@@ -38,6 +38,7 @@ __all__ = [
     "acts",
     "network_cuts",
     "settling",
+    "transports",
     "venue_faults",
 ]
 
@@ -90,6 +91,7 @@ VenueFaultAct: TypeAlias = (
 )
 """What the venue in process does."""
 Fault: TypeAlias = VenueFaultAct | MarketFault | Act | Cut
+"""Everything that a run may meet, whatever its transport; ``transports`` says where each applies."""
 
 
 class RunPlan(Struct, frozen=True, kw_only=True):
@@ -134,6 +136,15 @@ class RunPlan(Struct, frozen=True, kw_only=True):
     def end(self) -> datetime:
         """When everything is in order again, and the bot is killed a last time."""
         return self.begin + timedelta(days=self.days)
+
+
+def transports(fault: Fault) -> frozenset[Transport]:
+    """Return on which transports a fault applies: one of the in-process venue, of the wire, or of both worlds."""
+    if isinstance(fault, VenueFaultAct):
+        return frozenset({Transport.PROCESS})
+    if isinstance(fault, Cut | WireAct):
+        return frozenset({Transport.WIRE})
+    return frozenset(Transport)
 
 
 def acts(drawn_faults: Sequence[Fault]) -> list[Act]:

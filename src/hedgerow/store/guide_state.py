@@ -125,7 +125,7 @@ def render(
 
 
 def agrees(state: GuideState, ledger: Ledger) -> bool:
-    """Tell whether a file says what the ledger knows; prices, rates and times of writing are not in the ledger."""
+    """Return whether a file says what the ledger knows; prices, rates and times of writing are not in the ledger."""
     known = render(ledger, at=ledger.started_at or datetime.min.replace(tzinfo=UTC))
     return _lasting(state) == _lasting(known)
 

@@ -76,11 +76,11 @@ class FolderMailbox:
             raise MailboxError(f"{self._folder} cannot be written: {error.strerror or error}") from error
 
     def waits(self, request_id: str) -> bool:
-        """Tell whether a request was neither begun nor answered."""
+        """Return whether a request was neither begun nor answered."""
         return self._path(request_id, REQUEST).exists()
 
     def begun(self, request_id: str) -> bool:
-        """Tell whether a bot is carrying a request out."""
+        """Return whether a bot is carrying a request out."""
         return self._path(request_id, BEGUN).exists()
 
     def collect(self, request_id: str) -> Answer | None:
@@ -190,7 +190,7 @@ class FolderMailbox:
         return self._folder.absolute().parent.stat().st_uid
 
     def _usable(self) -> bool:
-        """Tell whether the folder is there and may be trusted; one that may not is reported once."""
+        """Return whether the folder is there and may be trusted; one that may not is reported once."""
         try:
             problem = self._problem()
         except FileNotFoundError:
@@ -255,7 +255,7 @@ class FolderMailbox:
         )
 
     def _is_late(self, posted: _Posted) -> bool:
-        """Tell whether a request may not be begun any more, by the wall clock and by one that nobody can change."""
+        """Return whether a request may not be begun any more, by the wall clock and by one that nobody can change."""
         request, now = posted.request, self._clock.now()
         if now >= request.valid_until or (request.asked_at - now).total_seconds() > SLACK_SECONDS:
             return True

@@ -74,7 +74,7 @@ class SqliteLog:
         self._connection.close()
 
     def _is_empty(self) -> bool:
-        """Tell whether the file holds nothing yet.
+        """Return whether the file holds nothing yet.
 
         Raises:
             StoreError: it is something else than an event log, or was written by a newer version.

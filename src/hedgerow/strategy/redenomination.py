@@ -25,7 +25,7 @@ SHORT_WITHIN: Final = Decimal("0.01")
 
 
 def looks_redenominated(hedge: HedgedPosition, account: AccountView, booked: Decimal = ZERO) -> bool:
-    """Tell whether so few coins are left, by a readable balance, that the statement is to be asked why.
+    """Return whether so few coins are left, by a readable balance, that the statement is to be asked why.
 
     ``booked`` is what the whole wallet should have of the coin, the owner's beside the hedge included: with many of
     those, as many new coins are left as the hedge had old ones.

@@ -83,32 +83,32 @@ def pair_fee(quantity: float, spot: float, spot_rate: float, perp: float, perp_r
 
 
 def admits(apr: float, min_apr: float) -> bool:
-    """Tell whether funding is enough to enter; a strict limit is ``nextafter(min_apr, inf)``."""
+    """Return whether funding is enough to enter; a strict limit is ``nextafter(min_apr, inf)``."""
     return apr >= min_apr
 
 
 def stop_hit(pnl: float, loss_limit: float) -> bool:
-    """Tell whether PnL fell below the limit, both in the same unit; ``loss_limit`` is negative."""
+    """Return whether PnL fell below the limit, both in the same unit; ``loss_limit`` is negative."""
     return pnl < loss_limit
 
 
 def fees_covered(funding: float, multiplier: float, entry_fee: float, exit_fee: float) -> bool:
-    """Tell whether funding paid for the round trip ``multiplier`` times; never before any funding arrived."""
+    """Return whether funding paid for the round trip ``multiplier`` times; never before any funding arrived."""
     return funding > 0.0 and funding >= multiplier * (entry_fee + exit_fee)
 
 
 def too_old(age: float, max_age: float) -> bool:
-    """Tell whether a position reached its maximum age, both in the same unit."""
+    """Return whether a position reached its maximum age, both in the same unit."""
     return age >= max_age
 
 
 def better_pair(held_apr: float, best_apr: float, min_gain: float, age: float, min_age: float) -> bool:
-    """Tell whether another pair pays enough more, and the held one was held long enough."""
+    """Return whether another pair pays enough more, and the held one was held long enough."""
     return age >= min_age and best_apr - held_apr >= min_gain
 
 
 def funding_turned(apr: float, exit_apr: float) -> bool:
-    """Tell whether the held pair's funding fell below the level at which holding ends."""
+    """Return whether the held pair's funding fell below the level at which holding ends."""
     return apr < exit_apr
 
 
@@ -245,7 +245,7 @@ def floor_lots(quantity: float, lot: float) -> float:
 
 
 def agrees(price: float, reference: float, bound: float) -> bool:
-    """Tell whether two positive prices differ by at most ``bound``, as a fraction of the smaller one."""
+    """Return whether two positive prices differ by at most ``bound``, as a fraction of the smaller one."""
     if price <= 0.0 or reference <= 0.0:
         return False
     difference = abs(price - reference)

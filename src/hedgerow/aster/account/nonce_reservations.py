@@ -69,7 +69,7 @@ class Reservations:
         return True
 
     def is_dead(self, act_id: str) -> bool:
-        """Tell whether an act's request can no longer be executed.
+        """Return whether an act's request can no longer be executed.
 
         One that is not known here may have been sent up to the moment this began, unless the log says it was not.
         """
@@ -91,6 +91,6 @@ class Reservations:
         return max(sent.at, stamped) + life + LANDING_MARGIN
 
     def is_shown_by_now(self, act_id: str) -> bool:
-        """Tell whether an act was sent so long ago that what was taken of it is shown."""
+        """Return whether an act was sent so long ago that what was taken of it is shown."""
         sent = self._own.sent(act_id)
         return sent is not None and self._clock.now() > sent.at + SHOWN

@@ -306,10 +306,10 @@ class OrderClient:
 
 
 def _beyond(row: OrderRow, filled: Decimal) -> bool:
-    """Tell whether an order filled more than ``filled``, or ended."""
+    """Return whether an order filled more than ``filled``, or ended."""
     return row.executed_qty > filled or not _moves(row)
 
 
 def _moves(row: OrderRow) -> bool:
-    """Tell whether an order can still change."""
+    """Return whether an order can still change."""
     return row.status in {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}

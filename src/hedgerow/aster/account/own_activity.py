@@ -107,7 +107,7 @@ class OwnActivity:
         return self._client_ids.get(order_id)
 
     def is_own_order(self, order_id: int) -> bool:
-        """Tell whether the bot sent an order."""
+        """Return whether the bot sent an order."""
         return self._client_ids.get(order_id, "") in self._sent
 
     def transfers(self, wallet: Wallet) -> "list[tuple[OwnTransfer, str, Decimal]]":

@@ -94,7 +94,7 @@ class AccountCache:
         self._heard = asyncio.Event()
 
     def is_open(self, market: Market) -> bool:
-        """Tell whether a market's user data stream is open."""
+        """Return whether a market's user data stream is open."""
         return market in self._open
 
     async def report(self, client_id: str, seconds: float, *, final: Callable[[OrderRow], bool]) -> OrderRow | None:

@@ -40,7 +40,7 @@ class Proxy:
         self._excluded = excluded
 
     def covers(self, url: str) -> bool:
-        """Tell whether a request to this address passes through the proxy."""
+        """Return whether a request to this address passes through the proxy."""
         parts = urlsplit(url)
         if self._https_only and parts.scheme not in {"https", "wss"}:
             return False

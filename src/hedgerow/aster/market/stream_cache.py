@@ -68,7 +68,7 @@ class MarketCache:
         self._on_lost.add(lost)
 
     def beats(self, now: datetime) -> bool:
-        """Tell whether mark prices are heard, verified or not."""
+        """Return whether mark prices are heard, verified or not."""
         heard = self._marks.heard_at
         return heard is not None and is_recent(heard, now, HEARTBEAT)
 
@@ -77,11 +77,11 @@ class MarketCache:
         return dict(self._premiums) if self._marks.alive(now, HEARTBEAT) else None
 
     def premiums_due(self, at: datetime) -> bool:
-        """Tell whether REST must have agreed again by then."""
+        """Return whether REST must have agreed again by then."""
         return _due(self._marks, at)
 
     def books_due(self, market: Market, at: datetime) -> bool:
-        """Tell whether REST must have agreed again by then."""
+        """Return whether REST must have agreed again by then."""
         return _due(self._tickers[market], at)
 
     def books(self, market: Market, now: datetime) -> Mapping[str, BookTicker] | None:

@@ -89,7 +89,7 @@ class OrderRow(Wire, frozen=True, kw_only=True):
         return next((total for total in sums if total > 0 and self._can_be_worth(total)), ZERO)
 
     def _can_be_worth(self, total: Decimal) -> bool:
-        """Tell whether the fills can be worth a sum: a buyer pays at most his limit, a seller gets at least his."""
+        """Return whether the fills can be worth a sum: a buyer pays at most his limit, a seller gets at least his."""
         limit = (self.price or ZERO) * self.executed_qty
         if limit <= 0 or self.side not in {"BUY", "SELL"}:
             return True

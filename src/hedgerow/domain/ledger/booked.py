@@ -32,7 +32,7 @@ class BookedIds(Struct, frozen=True, kw_only=True):
         return sum(len(part) for parts in self.days.values() for part in parts)
 
     def knows(self, row_id: RowId, at: datetime) -> bool:
-        """Tell whether a row of this time was booked, or is from before the watermark."""
+        """Return whether a row of this time was booked, or is from before the watermark."""
         return _day(at) < self.since or row_id in self
 
     def adding(self, row_id: RowId, at: datetime) -> "BookedIds":

@@ -93,7 +93,7 @@ def _difference(hedge: HedgedPosition) -> Decimal:
 
 
 def _differ(pair: BasisPair, difference: Decimal, price: Decimal) -> bool:
-    """Tell whether legs differ by more than can be left: a common lot, of coins also what the spot minimum allows."""
+    """Return whether legs differ by more than can be left: a common lot, of coins also what the spot minimum allows."""
     if difference <= 0:
         return -difference > pair.lot_step
     least = pair.spot.ceil_quantity(pair.spot.min_notional / price) if price > 0 else ZERO

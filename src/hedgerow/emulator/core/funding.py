@@ -32,7 +32,7 @@ def payment_amount(quantity: Decimal, mark: Decimal, rate: Decimal) -> Decimal:
 
 
 def may_settle(after: datetime, until: datetime) -> bool:
-    """Tell whether any rate can settle in ``(after, until]``: settlements lie at full hours, give or take ``SLACK``."""
+    """Return whether any rate can settle in ``(after, until]``: settlements lie within ``SLACK`` of full hours."""
     # Both well within the same hour: by far most questions, and expensive to compute.
     if after.hour == until.hour and after.minute >= 1 and until.minute < 59 and until - after < HOUR:  # noqa: PLR2004
         return False

@@ -98,7 +98,7 @@ class Marketplace:
         return self._on_both
 
     def has_spot(self, symbol: str) -> bool:
-        """Tell whether a listed symbol has a spot market; one that closed meanwhile still has it."""
+        """Return whether a listed symbol has a spot market; one that closed meanwhile still has it."""
         return symbol not in self._alone
 
     def pair(self, symbol: str) -> BasisPair | None:

@@ -248,7 +248,7 @@ MarketChange: TypeAlias = (
 
 
 def in_force(change: MarketChange, at: datetime) -> bool:
-    """Tell whether a change holds at ``at``."""
+    """Return whether a change holds at ``at``."""
     until = change.until
     return change.at is not None and change.at <= at and (until is None or at < until)
 

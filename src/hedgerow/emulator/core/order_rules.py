@@ -60,7 +60,7 @@ def check_order(instrument: Instrument, request: OrderRequest, reference: Decima
 
 
 def crosses(request: OrderRequest, touch: Decimal | None) -> bool:
-    """Tell whether an order would take from a book whose best opposite price is ``touch``."""
+    """Return whether an order would take from a book whose best opposite price is ``touch``."""
     return touch is not None and (touch - request.price) * request.side.sign <= 0
 
 

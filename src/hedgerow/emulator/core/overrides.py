@@ -94,7 +94,7 @@ def liquidity_under(liquidity: Liquidity, changes: Iterable[MarketChange], marke
 
 
 def side_missing_under(changes: Iterable[MarketChange], market: Market, side: Side, at: datetime) -> bool:
-    """Tell whether one side of a book is empty."""
+    """Return whether one side of a book is empty."""
     return any(distortion.missing is side for distortion in _distortions(changes, market, at))
 
 

@@ -184,7 +184,7 @@ class PerpAccount:
         return MarginState(unrealized=unrealized, initial_margin=initial, maintenance_margin=maintenance)
 
     def carries(self, marks: Marks) -> bool:
-        """Tell whether the margin balance covers the maintenance margin of all positions."""
+        """Return whether the margin balance covers the maintenance margin of all positions."""
         unrealized = maintenance = ZERO
         for symbol, held in self.holdings.items():
             mark = marks(symbol)

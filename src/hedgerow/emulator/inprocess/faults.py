@@ -116,7 +116,7 @@ class SubmitFault(Struct, frozen=True, kw_only=True, tag="submit"):
     """Of ``LATE``: a look-up says meanwhile that the order never arrived, as after a ``noop`` that killed nothing."""
 
     def matches(self, command: Command) -> bool:
-        """Tell whether the filters let this command count."""
+        """Return whether the filters let this command count."""
         if self.command is not None and self.command != type(command).__struct_config__.tag:
             return False
         asked = (self.market, self.side, self.reduce_only, self.symbol)
@@ -160,7 +160,7 @@ class PairRefusal(Struct, frozen=True, kw_only=True, tag="pair_refusal"):
     """None = for ever."""
 
     def applies(self, command: Command, now: datetime) -> bool:
-        """Tell whether this command is refused at ``now``."""
+        """Return whether this command is refused at ``now``."""
         if (self.after is not None and now < self.after) or (self.until is not None and now >= self.until):
             return False
         match command:
@@ -222,7 +222,7 @@ class VenueFault(Struct, frozen=True, kw_only=True, tag="disorder"):
     until: datetime
 
     def applies_to_read(self, read: Read, count: int) -> bool:
-        """Tell whether the ``count``-th request of the disorder (from 1), a read, fails."""
+        """Return whether the ``count``-th request of the disorder (from 1), a read, fails."""
         if self.kind is VenueFaultKind.OVERLOADED:
             return count % 2 == 1
         return self.kind is VenueFaultKind.BANNED or (self.kind is VenueFaultKind.SIGNED_READS and read in SIGNED)
@@ -343,7 +343,7 @@ class Faults:
         return readings
 
     def lists_payment(self, at: datetime, now: datetime) -> bool:
-        """Tell whether a funding payment of ``at`` is listed at ``now``."""
+        """Return whether a funding payment of ``at`` is listed at ``now``."""
         listed = all(late.lists(at, now) for late in self.plan.late_funding)
         self.faulted += not listed
         self.shown_false += not listed
@@ -357,7 +357,7 @@ class Faults:
                 yield venue_fault, self._met[number]
 
     def is_told(self, at: datetime, now: datetime) -> bool:
-        """Tell whether ``now`` is late enough for a report of what happened ``at``."""
+        """Return whether ``now`` is late enough for a report of what happened ``at``."""
         waits = (late.seconds for late in self.plan.late if late.after <= at < late.until)
         told = at + timedelta(seconds=max(waits, default=0.0)) <= now
         self.faulted += not told

@@ -48,7 +48,7 @@ class Occasion(Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
     def applies(self, count: int, now: datetime) -> bool:
-        """Tell whether the ``count``-th request (from 1) is affected at ``now``."""
+        """Return whether the ``count``-th request (from 1) is affected at ``now``."""
         if self.after is None and self.until is None:
             return self.nth <= count < self.nth + self.times
         return (self.after is None or self.after <= now) and (self.until is None or now < self.until)
@@ -150,7 +150,7 @@ class LateFunding(Struct, frozen=True, kw_only=True, tag="late_funding"):
     until: datetime
 
     def lists(self, at: datetime, now: datetime) -> bool:
-        """Tell whether a payment of ``at`` is listed at ``now``."""
+        """Return whether a payment of ``at`` is listed at ``now``."""
         return not self.after <= at < self.until or now >= at + timedelta(seconds=self.seconds)
 
 
@@ -164,7 +164,7 @@ class LateRates(Struct, frozen=True, kw_only=True, tag="late_rates"):
     """None = every one."""
 
     def lists(self, rate: FundingRate, now: datetime) -> bool:
-        """Tell whether a settled rate is listed at ``now``."""
+        """Return whether a settled rate is listed at ``now``."""
         if self.symbol not in {None, rate.symbol} or not self.after <= rate.at < self.until:
             return True
         return now >= rate.at + timedelta(seconds=self.seconds)

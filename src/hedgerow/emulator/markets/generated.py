@@ -63,7 +63,7 @@ class _Pair:
         }
 
     def is_delisted(self, at: datetime) -> bool:
-        """Tell whether nothing happens to it any more."""
+        """Return whether nothing happens to it any more."""
         return self.delisted_at is not None and at > self.delisted_at
 
 

@@ -21,7 +21,7 @@ PATTERNS = {Market.PERP: "futures_exchangeInfo*", Market.SPOT: "spot_exchangeInf
 
 
 def has_captures(directory: Path) -> bool:
-    """Tell whether a directory, or its folder ``aster``, holds captured ``exchangeInfo`` replies."""
+    """Return whether a directory, or its folder ``aster``, holds captured ``exchangeInfo`` replies."""
     return any(_newest(directory, market) is not None for market in Market)
 
 

@@ -242,7 +242,7 @@ def _everything(draw: Draw) -> RequestFaultAct:
 def _stream(draw: Draw) -> StreamFaultAct:
     random = draw.random
     fault = StreamFault(
-        trouble=random.choice(ON_MESSAGES),
+        fault=random.choice(ON_MESSAGES),
         stream=random.choice(TOPICS),
         chance=random.choice((1.0, 0.3)),
         for_seconds=round(random.choice((60.0, 1800.0)) * random.random(), 3),
@@ -348,7 +348,7 @@ def _rewritten_message(draw: Draw) -> StreamFaultAct:
     field = random.choice(fields)
     mutations = [mutation for mutation in Mutation if mutation not in BODY_MUTATIONS]
     fault = StreamFault(
-        trouble=WireFaultKind.REWRITE,
+        fault=WireFaultKind.REWRITE,
         stream=stream,
         mutation=random.choice(mutations if field else (Mutation.EMPTY, Mutation.TRUNCATED, Mutation.INVALID_UTF8)),
         field=field,

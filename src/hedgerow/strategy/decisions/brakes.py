@@ -44,7 +44,7 @@ def brake_of(ledger: Ledger, risk: RiskManagement) -> HaltOpenings | None:
 
 
 def is_halted_for(ledger: Ledger, halt: HaltOpenings) -> bool:
-    """Tell whether the halt in force is as good as another one: that one need not be recorded.
+    """Return whether the halt in force is as good as another one: that one need not be recorded.
 
     A person who lifts a halt looks at the reason that it names. So an incident takes the place of a halt that was asked
     for by hand, or that has a smaller cause; what lifts itself stands for nothing but itself.

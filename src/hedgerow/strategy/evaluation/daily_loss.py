@@ -24,7 +24,7 @@ def result_of(ledger: Ledger, observation: Observation) -> Decimal | None:
 
 
 def day_is_over(day: TradingDay, at: datetime) -> bool:
-    """Tell whether a new UTC day has begun since."""
+    """Return whether a new UTC day has begun since."""
     return at.astimezone(UTC).date() > day.begun_at.astimezone(UTC).date()
 
 

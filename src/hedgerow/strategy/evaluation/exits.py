@@ -127,12 +127,12 @@ def evaluate(
 
 
 def emergency(evaluation: Evaluation, risk: RiskManagement) -> bool:
-    """Tell whether the emergency stop is hit; False when the number it watches is unknown, or what it is a part of."""
+    """Return whether the emergency stop is hit; False when the number it watches, or its base, is unknown."""
     return _stops(evaluation.stop_pnl, evaluation, risk)
 
 
 def confirmed(evaluation: Evaluation, risk: RiskManagement) -> bool:
-    """Tell whether the emergency stop is hit by confirmed prices, or by the less bad of two sources."""
+    """Return whether the emergency stop is hit by confirmed prices, or by the less bad of two sources."""
     return emergency(evaluation, risk) and (
         not evaluation.unsupported or _stops(evaluation.cautious_pnl, evaluation, risk)
     )

@@ -30,7 +30,7 @@ class _Figures(Struct, frozen=True, kw_only=True):
 
 
 def needs_second_source(row: PerpPosition) -> bool:
-    """Tell whether a row's leverage or its liquidation price alone would make the bot trade or move margin."""
+    """Return whether a row's leverage or its liquidation price alone would make the bot trade or move margin."""
     distance = distance_of(row)
     return row.leverage != LEVERAGE or (distance is not None and distance < TOP_UP_DISTANCE)
 

@@ -165,7 +165,7 @@ def with_coins_in_doubt(account: AccountView, asset: str, doubt: str) -> Account
 
 
 def is_in_doubt(hedge: HedgedPosition, account: AccountView) -> bool:
-    """Tell whether a reply contradicts itself, or leaves out a leg of the hedge."""
+    """Return whether a reply contradicts itself, or leaves out a leg of the hedge."""
     unread = hedge.symbol in account.unreadable_positions or hedge.pair.base in account.unreadable_balances
     return unread or bool(account.doubts)
 

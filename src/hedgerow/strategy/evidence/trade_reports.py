@@ -102,6 +102,6 @@ def unusual(
 
 
 def _rounds_to_nothing(fill: Fill, rate: Decimal) -> bool:
-    """Tell whether a commission is less than the smallest amount of a balance."""
+    """Return whether a commission is less than the smallest amount of a balance."""
     charged = fill.notional if fill.fee_asset == QUOTE_ASSET else fill.quantity
     return charged * rate < SMALLEST_AMOUNT

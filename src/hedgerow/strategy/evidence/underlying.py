@@ -64,7 +64,7 @@ def divergence(symbol: str, market: MarketView | None) -> str | None:
 
 
 def is_one_price(symbol: str, market: MarketView | None) -> bool:
-    """Tell whether spot, perpetual and index of a hedge can all be read and agree."""
+    """Return whether spot, perpetual and index of a hedge can all be read and agree."""
     prices = prices_of(symbol, market, None)
     readable = prices.spot is not None and all(price is not None for _, price in _others(prices))
     return readable and divergence(symbol, market) is None

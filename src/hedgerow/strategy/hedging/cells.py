@@ -59,7 +59,7 @@ Happening: TypeAlias = (
 
 
 def filled(event: Happening) -> bool:
-    """Tell whether an order ended with something filled."""
+    """Return whether an order ended with something filled."""
     return isinstance(event, ev.OrderEnded) and event.filled_quantity > 0
 
 

@@ -18,7 +18,7 @@ def test_every_request_is_listed_and_no_other() -> None:
 def test_a_field_that_is_not_listed_is_refused_with_those_that_are(request_name: str) -> None:
     method, name = request_name.split(" ")
     body = dict(WITH_BODY)[request_name]
-    required = {"fault": "reject"} if name == "faults" else {"trouble": "lose"} if name == "faults/streams" else {}
+    required = {"fault": "reject"} if name == "faults" else {"fault": "lose"} if name == "faults/streams" else {}
     reply = make_wired().admin(method, name, notAField=1, **required)
     assert reply.status == 400
     assert reply.json["error"].endswith("allowed are " + ", ".join(field.name for field in fields_of(body)))

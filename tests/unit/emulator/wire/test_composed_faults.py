@@ -186,7 +186,7 @@ def test_trouble_that_makes_no_sense_is_refused_with_a_reason(name: str, content
 def test_a_stream_can_fall_silent_for_a_while() -> None:
     client = make_wired()
     session = client.stream("/ws/aaausdt@markPrice@1s")
-    client.admin("POST", "faults/streams", trouble="lose", stream="markPrice", for_seconds=10)
+    client.admin("POST", "faults/streams", fault="lose", stream="markPrice", for_seconds=10)
     for _ in range(12):
         client.advance_time(1)
     assert len(messages(session)) == 3

@@ -95,13 +95,13 @@ def test_funding_intervals_can_be_unknown_and_replies_slow_and_the_time_wrong() 
 
 
 @pytest.mark.parametrize(
-    ("trouble", "seen"),
+    ("fault", "seen"),
     [("lose", ["TRADE"]), ("duplicate", ["NEW", "NEW", "TRADE"]), ("delay", ["TRADE", "NEW"])],
 )
-def test_stream_messages_can_be_lost_repeated_or_late(trouble: str, seen: list[str]) -> None:
+def test_stream_messages_can_be_lost_repeated_or_late(fault: str, seen: list[str]) -> None:
     client = make_wired()
     stream = client.listen(Market.PERP)
-    client.admin("POST", "faults/streams", trouble=trouble, stream="ORDER_TRADE_UPDATE")
+    client.admin("POST", "faults/streams", fault=fault, stream="ORDER_TRADE_UPDATE")
     client.order()
     events = [event["o"]["x"] for event in messages(stream) if event["e"] == "ORDER_TRADE_UPDATE"]
     assert sorted(events) == sorted(seen)
@@ -116,10 +116,20 @@ def test_a_delayed_message_comes_after_the_next_one() -> None:
     assert (first["e"], second["o"]["x"]) == ("ACCOUNT_UPDATE", "NEW")
 
 
+@pytest.mark.parametrize("path", ["faults", "faults/streams"])
+def test_the_former_name_of_a_fault_of_messages_is_accepted(path: str) -> None:
+    client = make_wired()
+    client.admin("POST", path, trouble="lose", stream="markPrice")
+    client.admin("POST", path, fault="lose", stream="markPrice")
+    first, second = client.admin("GET", "faults").json["streams"]
+    assert first == second
+    assert first["fault"] == "lose"
+
+
 def test_connections_can_be_cut() -> None:
     client = make_wired()
     sessions = [client.stream("/ws/aaausdt@markPrice@1s") for _ in range(2)]
-    client.admin("POST", "faults/streams", trouble="disconnect", stream="markPrice")
+    client.admin("POST", "faults/streams", fault="disconnect", stream="markPrice")
     client.advance_time(1)
     assert [session.closed for session in sessions] == [True, False]
     assert client.admin("DELETE", "streams").json["connections"] == 1

@@ -281,8 +281,8 @@ def read_fault(body: bytes) -> RequestFault | StreamFault:
 
 
 def _stream_fault(fields: dict[str, Any]) -> StreamFault:
-    """Return a fault of messages; its name may be given as ``fault`` or as ``trouble``."""
-    named = {"trouble" if name == "fault" else name: value for name, value in fields.items()}
+    """Return a fault of messages; until the next release its name may also be given as ``trouble``."""
+    named = {"fault" if name == "trouble" else name: value for name, value in fields.items()}
     return read_body(msgspec.json.encode(named), StreamFault)
 
 

@@ -18,7 +18,7 @@ PERCENT = Decimal("0.01")
 
 
 def already_triggered(exchange_account: ExchangeAccount, exchange_order: ExchangeOrder) -> bool:
-    """Tell whether a conditional order would fire at once."""
+    """Return whether a conditional order would fire at once."""
     price = _watched(exchange_account, exchange_order)
     return (
         price is not None and exchange_order.original_kind != "TRAILING_STOP_MARKET" and _reached(exchange_order, price)

@@ -141,7 +141,7 @@ class Exchange(Keyring):
     # Accounts
 
     def is_open(self, user: str) -> bool:
-        """Tell whether an account of that name is open."""
+        """Return whether an account of that name is open."""
         return user in self.exchange_accounts
 
     def open_account(

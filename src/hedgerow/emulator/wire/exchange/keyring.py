@@ -24,7 +24,7 @@ class Keyring:
         return {signer: window.used for signer, window in self._nonces.items()}
 
     def is_open(self, user: str) -> bool:
-        """Tell whether an account of that name is open."""
+        """Return whether an account of that name is open."""
         return user in self.agents
 
     def permit(self, user: str, agent: Agent) -> None:
@@ -73,7 +73,7 @@ class Keyring:
         self.changed()
 
     def used_nonce(self, signer: str, nonce: int) -> bool:
-        """Tell whether a signer's nonce is remembered as used."""
+        """Return whether a signer's nonce is remembered as used."""
         window = self._nonces.get(signer.lower())
         return window is not None and nonce in window.used
 

@@ -13,7 +13,7 @@ LONGEST_BASE58 = 44
 
 
 def is_main_wallet(text: str) -> bool:
-    """Tell whether a text has the form of a main wallet's address."""
+    """Return whether a text has the form of a main wallet's address."""
     return is_address(text) or _is_solana(text)
 
 

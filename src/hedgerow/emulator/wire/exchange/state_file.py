@@ -171,7 +171,7 @@ def _tail(rows: Sequence[Any], first: int) -> Sequence[Any]:
 
 
 def _may_change(row: object) -> bool:
-    """Tell whether a row may be another one the next time."""
+    """Return whether a row may be another one the next time."""
     match row:
         case ExchangeOrder():
             return row.open

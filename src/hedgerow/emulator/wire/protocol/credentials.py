@@ -37,7 +37,7 @@ class Agent(Struct, frozen=True, kw_only=True):
     """From which addresses; empty = from any."""
 
     def valid(self, now: datetime) -> bool:
-        """Tell whether it has not expired."""
+        """Return whether it has not expired."""
         return self.expires_at is None or now < self.expires_at
 
 

@@ -32,7 +32,7 @@ class HistoryWindow(Struct, frozen=True, kw_only=True):
         return max(EPOCH + ROUNDING, self.start) - ROUNDING
 
     def holds(self, at: datetime) -> bool:
-        """Tell whether a row of that time is inside."""
+        """Return whether a row of that time is inside."""
         return self.start <= at + ROUNDING - timedelta(microseconds=1) and at < self.end + ROUNDING
 
 

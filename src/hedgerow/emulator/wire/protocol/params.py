@@ -55,7 +55,7 @@ class Params:
         return self._fields
 
     def has(self, name: str) -> bool:
-        """Tell whether a parameter was sent with a value."""
+        """Return whether a parameter was sent with a value."""
         return bool(self._fields.get(name))
 
     def text(self, name: str, default: str | None = None) -> str:

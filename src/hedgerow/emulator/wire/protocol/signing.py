@@ -60,13 +60,13 @@ def address_of(key: PublicKey) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Tell whether a text has the form of an address."""
+    """Return whether a text has the form of an address."""
     digits = text[2:] if text[:2] in {"0x", "0X"} else ""
     return len(digits) == ADDRESS_DIGITS and all(digit in "0123456789abcdefABCDEF" for digit in digits)
 
 
 def signed_by(text: str, signature: str, signer: str, chain_id: int) -> bool:
-    """Tell whether ``signer`` signed ``text``, as it was sent or with its percent escapes undone."""
+    """Return whether ``signer`` signed ``text``, as it was sent or with its percent escapes undone."""
     wanted = signer.lower()
     forms = dict.fromkeys((text, unquote_plus(text)))
     return any(_recovered(digest_of(form, chain_id), signature) == wanted for form in forms)

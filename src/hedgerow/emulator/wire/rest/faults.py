@@ -156,7 +156,7 @@ class RequestFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """``Retry-After`` of a refusal, a limit, a ban or a web page; None = as the venue does."""
 
     def matches(self, request: WireRequest, now: datetime) -> bool:
-        """Tell whether a request counts."""
+        """Return whether a request counts."""
         in_time = self.until is None or now < self.until
         named = self.path in request.path and self.method in {"", request.method}
         held = self.contains in request.query or self.contains in request.body
@@ -182,7 +182,7 @@ class RequestFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class StreamFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Strikes ``times`` messages in a row of the streams whose name holds ``stream``; with times 0 all of them."""
 
-    trouble: WireFaultKind
+    fault: WireFaultKind
     """Its name."""
     stream: str = ""
     """Part of the stream's name, or of an event's type on a user stream; empty = any."""
@@ -208,7 +208,7 @@ class StreamFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Bytes of blanks that ``padded`` and ``gzip_bomb`` add."""
 
     def matches(self, stream: str, market: Market, data: Any) -> bool:
-        """Tell whether a message counts."""
+        """Return whether a message counts."""
         named = self.stream in stream and self.market in {None, market}
         return named and (not self.symbol or mentions(data, self.symbol))
 
@@ -343,10 +343,7 @@ def _check(fault: RequestFault | StreamFault) -> None:
     _check_times(fault)
     if not 0 <= fault.size <= LARGEST_SIZE:
         raise ValueError(f"a size is 0 to {LARGEST_SIZE:,} bytes, not {fault.size:,}")
-    if (fault.fault if isinstance(fault, RequestFault) else fault.trouble) in {
-        WireFault.REWRITE,
-        WireFaultKind.REWRITE,
-    }:
+    if fault.fault in {WireFault.REWRITE, WireFaultKind.REWRITE}:
         _rewrite_of(fault)
     if isinstance(fault, RequestFault):
         _check_answer(fault)

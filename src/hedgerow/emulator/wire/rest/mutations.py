@@ -89,7 +89,7 @@ class Rewrite(Struct, frozen=True, kw_only=True):
 
 
 def applies(mutation: Mutation, value: Any) -> bool:
-    """Tell whether a mutation changes a value into something else."""
+    """Return whether a mutation changes a value into something else."""
     if mutation in BODY_MUTATIONS:
         return False
     if mutation in NUMERIC:

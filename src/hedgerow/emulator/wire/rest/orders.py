@@ -236,7 +236,7 @@ def _named(call: RestCall, params: Params) -> ExchangeOrder | None:
 
 
 def _hidden(call: RestCall, exchange_order: ExchangeOrder) -> bool:
-    """Tell whether a look-up does not see a new order yet."""
+    """Return whether a look-up does not see a new order yet."""
     hidden = call.exchange.rules.hide_orders_seconds
     return bool(hidden) and call.now - exchange_order.created_at < timedelta(seconds=hidden)
 

@@ -89,7 +89,7 @@ def without_newest(body: bytes, after_ms: int, symbol: str = "") -> bytes:
 
 
 def mentions(value: Any, symbol: str) -> bool:
-    """Tell whether a message, or a row anywhere in it, is about a symbol or an asset."""
+    """Return whether a message, or a row anywhere in it, is about a symbol or an asset."""
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
         return symbol in _names(fields) or any(mentions(each, symbol) for each in fields.values())
@@ -153,7 +153,7 @@ def _at(value: Any, segments: tuple[str, ...], rewrite: Rewrite) -> Any:
 
 
 def _belongs(row: Any, symbol: str) -> bool:
-    """Tell whether a row is about a symbol, or says of none that it is about it."""
+    """Return whether a row is about a symbol, or says of none that it is about it."""
     if not symbol or not isinstance(row, dict):
         return True
     names = _names(cast("dict[str, Any]", row))

@@ -212,7 +212,7 @@ def _is_form(request: WireRequest) -> bool:
 
 
 def _legible(request: WireRequest) -> bool:
-    """Tell whether a request is text: bytes that are none arrive as halves of surrogate pairs."""
+    """Return whether a request is text: bytes that are none arrive as halves of surrogate pairs."""
     try:
         f"{request.method}{request.path}{request.query}{request.body}".encode()
     except UnicodeEncodeError:

@@ -147,15 +147,15 @@ class StreamSession:
         if self.closed:
             return
         faulted = self._faults.on_message(f"{stream} {topic}", self.market, data)
-        rewrites = [fault.rewrite for fault in faulted if fault.trouble is WireFaultKind.REWRITE]
+        rewrites = [fault.rewrite for fault in faulted if fault.fault is WireFaultKind.REWRITE]
         frame = self._frame(stream, data, rewrites)
-        trouble = next((fault.trouble for fault in faulted if fault.trouble is not WireFaultKind.REWRITE), None)
-        if trouble is WireFaultKind.DISCONNECT:
+        kind = next((fault.fault for fault in faulted if fault.fault is not WireFaultKind.REWRITE), None)
+        if kind is WireFaultKind.DISCONNECT:
             self.close(GOING_AWAY, "Connection lost")
-        elif trouble is WireFaultKind.DELAY:
+        elif kind is WireFaultKind.DELAY:
             self._held_back.append(frame)
-        elif trouble is not WireFaultKind.LOSE:
-            self._send(frame, twice=trouble is WireFaultKind.DUPLICATE)
+        elif kind is not WireFaultKind.LOSE:
+            self._send(frame, twice=kind is WireFaultKind.DUPLICATE)
 
     def _frame(self, stream: str, data: Any, rewrites: list[Rewrite]) -> Frame:
         """Return a message in its envelope; bytes that are not UTF-8 travel as a binary frame."""
@@ -247,5 +247,5 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _is_id(value: object) -> bool:
-    """Tell whether a message may carry this id; the documents ask for one, the venue serves those who send none."""
+    """Return whether a message may carry this id; the documents ask for one, the venue serves those who send none."""
     return value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_REQUEST_ID)
