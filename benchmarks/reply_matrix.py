@@ -116,7 +116,7 @@ class Case(Struct, frozen=True, kw_only=True):
         rewrite = self.rewrite
         if self.source is Source.STREAM:
             return StreamFault(
-                trouble=WireFaultKind.REWRITE,
+                fault=WireFaultKind.REWRITE,
                 stream=rest,
                 market=Market(first),
                 mutation=rewrite.mutation,
