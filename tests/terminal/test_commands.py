@@ -328,9 +328,9 @@ def test_a_backup_and_a_closing_say_what_they_did(home: Path, tmp_path: Path, co
 @WIDTHS
 def test_init_asks_which_preset_until_the_answer_is_one(tmp_path: Path, columns: int) -> None:
     with Terminal("init", home=tmp_path, columns=columns) as terminal:
-        terminal.wait_for("Which preset")
+        terminal.wait_for("Which preset (guide, patient, cautious): ")
         terminal.press("the best\r")
-        terminal.wait_for("the best: allowed are guide, patient, cautious")
+        terminal.wait_for("the best: allowed are guide, patient, cautious\nWhich preset (guide, patient, cautious): ")
         assert not (tmp_path / CONFIG).exists()
         terminal.press("patient\r")
         seen = fits(terminal.end())
