@@ -71,6 +71,14 @@ def test_the_bound_of_a_window_comes_with_its_path(market: Path, shell: Shell) -
     assert len(found["path"]) >= 1
 
 
+def test_two_hedges_earn_no_more_each_than_one(market: Path, shell: Shell) -> None:
+    options = ("--data", str(market), *WINDOW, "--cost-bps", "4", "--json", "-")
+    one, two = (json.loads(shell("bound", *options, "--hedges", count).out) for count in (1, 2))
+    assert 0 < two["bound_apr"] <= one["bound_apr"]
+    assert {stretch["symbol"] for stretch in two["path"]} == {"AUSDT", "BUSDT"}
+    assert "--hedges 0: allowed are 1 to 1000" in shell("bound", *options, "--hedges", 0).err
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [
@@ -86,6 +94,9 @@ def test_the_bound_of_a_window_comes_with_its_path(market: Path, shell: Shell) -
         (("--set", "min_funding=3"), "--set min_funding=3: hedgerow config lists the keys"),
         (("--set", "min_funding_apr"), "--set min_funding_apr: allowed is KEY=VALUE"),
         (("--set", "max_position_age_hours=-1"), "position_management.max_position_age_hours is -1; allowed"),
+        (("--set", "after_emergency=rest"), "after_emergency rest: the compiled rules do not follow it"),
+        (("--set", "daily_loss_limit_usd=100"), "daily_loss_limit: the compiled rules do not follow it"),
+        (("--set", "max_positions=2"), "max_positions 2: the compiled rules do not follow it"),
         (("--cost-bps", "cheap"), "--cost-bps cheap: allowed is a number from 0"),
         (("--leverage", "0"), "--leverage 0: allowed are 0.1 to 125"),
         (("--cycle", "1"), "--cycle 1: allowed are 60 to 86400"),

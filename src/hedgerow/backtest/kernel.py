@@ -14,7 +14,7 @@ from hedgerow.backtest.tables import Flags, Floats, Ints, Tables
 from hedgerow.strategy.evidence.prices import support_bound
 from hedgerow.strategy.evidence.underlying import HELD_BOUND
 from hedgerow.strategy.exit_costs import LONGEST_WAIT
-from hedgerow.strategy.parameters import SamePair, StopOn, StrategyParameters
+from hedgerow.strategy.parameters import AfterEmergency, SamePair, StopOn, StrategyParameters
 
 __all__ = [
     "CLOSE",
@@ -29,6 +29,7 @@ __all__ = [
     "Rules",
     "Signals",
     "market_of",
+    "not_compiled",
     "play",
     "rules_of",
     "signals_of",
@@ -159,9 +160,21 @@ def rules_of(parameters: StrategyParameters) -> Rules:
         max_exit_cost=float(position.max_exit_cost_bps) / 1e4,
         loss=risk.emergency_stop_loss,
         short_alone=risk.stop_on is StopOn.PERP_LEG,
-        halts=risk.after_emergency == "halt",
+        halts=risk.after_emergency is AfterEmergency.HALT,
         support=support_bound(risk.emergency_stop_loss),
     )
+
+
+def not_compiled(parameters: StrategyParameters) -> str | None:
+    """Return which setting the compiled rules do not follow, or None."""
+    risk = parameters.risk_management
+    if risk.after_emergency is not AfterEmergency.HALT:
+        return f"risk_management.after_emergency {risk.after_emergency}"
+    if risk.daily_loss_limit_usd is not None or risk.daily_loss_limit is not None:
+        return "risk_management.daily_loss_limit"
+    if parameters.position_management.max_positions > 1:
+        return f"position_management.max_positions {parameters.position_management.max_positions}"
+    return None
 
 
 def market_of(tables: Tables, notional: float) -> Market:

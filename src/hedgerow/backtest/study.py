@@ -1,6 +1,5 @@
 """One window of history and everything that is played in it: parameter sets in, trades, decisions and figures out."""
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,7 +13,8 @@ from msgspec import Struct
 from hedgerow.backtest.bound import Bound, Opportunities, bound_of, opportunities_of
 from hedgerow.backtest.figures import Decision, Figures, Money, Trade, attribution_of, drawdown_of, figures_of
 from hedgerow.backtest.kernel import OPEN, Market, Played, market_of, play, rules_of
-from hedgerow.backtest.tables import NEVER_MS, Books, Floats, Grid, Ints, Tables, build_tables
+from hedgerow.backtest.slots import best_slots
+from hedgerow.backtest.tables import NEVER_MS, Books, Flags, Floats, Grid, Ints, Tables, build_tables
 from hedgerow.domain.errors import ConfigError, HistoryError
 from hedgerow.domain.formats import utc_minute
 from hedgerow.domain.instrument import FeeRates
@@ -24,7 +24,7 @@ from hedgerow.history.archive import FUNDING_WARM_UP_DAYS, ArchiveMarketData
 from hedgerow.history.series import at_ms
 from hedgerow.strategy.parameters import StrategyParameters
 
-__all__ = ["END", "PRICES_ENDED", "REASON_WORDS", "Result", "Study", "StudyPlan"]
+__all__ = ["END", "PRICES_ENDED", "REASON_WORDS", "Best", "Result", "Stretch", "Study", "StudyPlan"]
 
 PRICES_ENDED: Final = "prices end"
 END: Final = "end of the window"
@@ -80,6 +80,27 @@ class Result(Struct, frozen=True, kw_only=True):
     figures: Figures
     trades: tuple[Trade, ...]
     decisions: tuple[Decision, ...]
+
+
+class Stretch(Struct, frozen=True, kw_only=True):
+    """A pair that the best path holds without a break."""
+
+    symbol: str
+    first_paid_at: datetime
+    last_paid_at: datetime
+
+
+class Best(Struct, frozen=True, kw_only=True):
+    """The best that hindsight could have done, of each hedge; APRs as in ``Figures``."""
+
+    hedges: int
+    bound_apr: float
+    bound_apr_on_capital: float
+    hold_apr: float | None
+    entries: int
+    """Of all hedges."""
+    entries_per_year: float
+    path: tuple[Stretch, ...]
 
 
 class Study:
@@ -172,19 +193,37 @@ class Study:
         closed = Decision(at=trade.closed_at, action="close", symbol=trade.symbol, reason=trade.reason)
         return self.judged((trade,), (opened, closed))
 
-    def bound_path(self) -> list[dict[str, object]]:
-        """Return what the best path holds, one row per stretch: from the first to the last settlement it is paid."""
-        held, stamps = self.bounds[0].held, self.opportunities.stamp_ms
-        edges = np.flatnonzero(np.diff(np.concatenate([[-2], held, [-2]])))
-        return [
-            {
-                "symbol": self.symbols[int(held[first])],
-                "first_paid_at": at_ms(int(stamps[first])),
-                "last_paid_at": at_ms(int(stamps[last - 1])),
-            }
-            for first, last in itertools.pairwise(edges)
-            if held[first] >= 0
-        ]
+    def best(self, hedges: int) -> Best:
+        """Return the best that hindsight could have done with so many equal hedges, at most one per symbol."""
+        years, money = self.grid.years, self.plan.money
+        if hedges == 1:
+            free, over_cash = self.bounds
+            held = free.held[:, None] == np.arange(len(self.symbols))[None, :]
+            values, entries = (free.value, over_cash.value), free.entries
+        else:
+            slots = best_slots(self.opportunities, hedges)
+            over = best_slots(self.opportunities, hedges, hurdle_apr=money.hurdle_apr)
+            held, values, entries = slots.held, (slots.value, over.value), slots.entries
+        on_notional, over_hurdle = (value / hedges / years for value in values)
+        return Best(
+            hedges=hedges,
+            bound_apr=on_notional,
+            bound_apr_on_capital=money.cash_apr + money.share * over_hurdle,
+            hold_apr=None if self.hold_trade is None else (self.hold_trade.rates - self.hold_trade.cost) / years,
+            entries=entries,
+            entries_per_year=entries / years,
+            path=tuple(self._stretches(held)),
+        )
+
+    def _stretches(self, held: Flags) -> Iterator[Stretch]:
+        """Yield what is held, oldest first: from the first to the last settlement that is paid."""
+        stamps, found = self.opportunities.stamp_ms, list[Stretch]()
+        for column, symbol in enumerate(self.symbols):
+            steps = np.diff(np.concatenate([[0], held[:, column].astype(np.int64), [0]]))
+            for first, last in zip(np.flatnonzero(steps > 0), np.flatnonzero(steps < 0), strict=True):
+                times = at_ms(int(stamps[first])), at_ms(int(stamps[last - 1]))
+                found.append(Stretch(symbol=symbol, first_paid_at=times[0], last_paid_at=times[1]))
+        yield from sorted(found, key=lambda stretch: (stretch.first_paid_at, stretch.symbol))
 
     def judged(self, trades: Sequence[Trade], decisions: Sequence[Decision]) -> Result:
         """Return the figures of what was done, beside *hold* and the bound."""

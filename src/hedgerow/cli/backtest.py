@@ -78,7 +78,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     chosen = command.via_option(via)
     parameters = command.backtest_parameters(config, change or [], policy)
-    command.refuse_unplayable(policy, chosen)
+    command.refuse_unplayable(policy, chosen, parameters)
     study = window.load(parameters)
     for note in study.notes:
         echo(note, err=True)

@@ -1,5 +1,10 @@
 """``hedgerow bound``: the best that hindsight could have done in a window of market history."""
 
+from typing import Annotated
+
+import msgspec
+import typer
+
 from hedgerow.app.identity import history_identity
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import JsonOption, echo, is_stdout, refuse_unwritable, say, write_json
@@ -16,9 +21,12 @@ from hedgerow.cli.window import (
     SymbolsOption,
     Window,
 )
+from hedgerow.domain.errors import ConfigError
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["bound"]
+
+MOST_HEDGES = 1000
 
 
 def bound(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -32,9 +40,12 @@ def bound(  # noqa: PLR0913, PLR0917 - one parameter per option
     leverage: LeverageOption = 1.0,
     capital: CapitalOption = "10000",
     cycle: CycleOption = 300.0,
+    hedges: Annotated[
+        int, typer.Option("--hedges", metavar="K", help="Equal hedges at a time, at most one per pair.")
+    ] = 1,
     json: JsonOption = None,
 ) -> ExitCode:
-    """Compute the limit of every policy: funding known in advance, one hedge at a time, the same costs and checks."""
+    """Compute the limit of every policy: funding known in advance, at the same costs and checks."""
     refuse_unwritable("--json", json)
     window = Window(
         data=data,
@@ -49,16 +60,18 @@ def bound(  # noqa: PLR0913, PLR0917 - one parameter per option
         cycle=cycle,
     )
     window.require()
+    if not 1 <= hedges <= MOST_HEDGES:
+        raise ConfigError(f"--hedges {hedges}: allowed are 1 to {MOST_HEDGES}")
     from hedgerow.app.commands import backtest as command  # noqa: PLC0415 - needs an extra, and is heavy
 
     parameters = StrategyParameters()
     study = window.load(parameters)
     for note in study.notes:
         echo(note, err=True)
-    found = command.bound_json(study)
-    write_json(json, {**command.window_json(study), **found}, history_identity(parameters))
+    best = study.best(hedges)
+    write_json(json, {**command.window_json(study), **msgspec.structs.asdict(best)}, history_identity(parameters))
     if not is_stdout(json):
         say(f"Bound: {command.window_text(study)}")
-        for line in command.bound_lines(study):
+        for line in command.bound_lines(study, best):
             say(line)
     return ExitCode.DONE

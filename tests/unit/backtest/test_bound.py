@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import combinations, pairwise
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from hedgerow.backtest.bound import Opportunities, bound_of
 from hedgerow.backtest.figures import Money
+from hedgerow.backtest.slots import best_slots
 from hedgerow.backtest.study import Study, StudyPlan
 from support.backtest_markets import FIRST, Coin, drawn_coin, drawn_parameters, write_market
 from support.drawing import examples
@@ -133,3 +135,48 @@ def test_a_gap_can_be_held_through(tmp_path: Path) -> None:
     study = Study.load(plan)
     assert study.bounds[0].entries == 1
     assert set(study.bounds[0].held[1:]) == {0}
+
+
+def by_trying_all_sets(chances: Opportunities, slots: int, hurdle_apr: float) -> float:
+    """Return the best value of all sequences of sets of at most ``slots`` symbols."""
+    hour = hurdle_apr * HOUR_MS / YEAR_MS
+    symbols = chances.reward.shape[1]
+    sets = [frozenset(c) for size in range(slots + 1) for c in combinations(range(symbols), size)]
+
+    @cache
+    def best(row: int, held: frozenset[int]) -> float:
+        if row == len(chances.stamp_ms):
+            return -sum(float(chances.close_cost[symbol]) + hour for symbol in held)
+        options = []
+        for then in sets:
+            closed, opened = held - then, then - held
+            if not all(chances.may_close[row, s] for s in closed) or not all(chances.may_open[row, s] for s in opened):
+                continue
+            value = best(row + 1, then) + sum(float(chances.reward[row, s]) - hour for s in then)
+            value -= sum(float(chances.close_cost[s]) for s in closed) + sum(
+                float(chances.open_cost[s]) for s in opened
+            )
+            options.append(value)
+        return max(options)
+
+    return best(0, frozenset())
+
+
+@given(seed=st.integers(0, 1 << 30), stamps=st.integers(1, 8), symbols=st.integers(1, 4), slots=st.integers(1, 4))
+@settings(max_examples=examples(150))
+def test_the_best_slots_are_the_best_of_all_sequences_of_sets(seed: int, stamps: int, symbols: int, slots: int) -> None:
+    random = Random(seed)
+    chances, hurdle = drawn(random, stamps, symbols), random.choice([0.0, 0.5])
+    found = best_slots(chances, slots, hurdle_apr=hurdle)
+    assert found.value == pytest.approx(by_trying_all_sets(chances, slots, hurdle), abs=1e-9)
+    assert found.held.sum(axis=1).max(initial=0) <= slots
+
+
+@given(seed=st.integers(0, 1 << 30))
+@settings(max_examples=examples(30))
+def test_one_slot_is_the_bound_and_each_further_one_adds_no_more_than_the_one_before(seed: int) -> None:
+    chances = drawn(Random(seed), 40, 5)
+    values = [best_slots(chances, slots).value for slots in range(6)]
+    assert values[1] == pytest.approx(bound_of(chances).value, abs=1e-9)
+    gains = np.diff(values)
+    assert all(later <= earlier + 1e-9 for earlier, later in pairwise(gains))

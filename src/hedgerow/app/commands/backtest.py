@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from hedgerow.app.bot import Bot, build_bot
 from hedgerow.backtest.figures import DEFINITIONS, Figures
+from hedgerow.backtest.kernel import not_compiled
 from hedgerow.backtest.replay import HoldFirst, replay, replay_parameters
-from hedgerow.backtest.study import Result, Study
+from hedgerow.backtest.study import Best, Result, Study
 from hedgerow.config import config_table, decode_config, load_settings, render_config
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.formats import utc_minute
@@ -27,7 +28,6 @@ __all__ = [
     "HOLD",
     "Via",
     "backtest_parameters",
-    "bound_json",
     "bound_lines",
     "figure_rows",
     "play_policy",
@@ -94,12 +94,14 @@ def via_option(text: str) -> Via:
     return Via(text)
 
 
-def refuse_unplayable(policy: str, via: Via) -> None:
-    """Find out before anything is read whether a policy can be played.
+def refuse_unplayable(policy: str, via: Via, parameters: StrategyParameters) -> None:
+    """Find out before anything is read whether a policy can be played with these settings.
 
     Raises:
         ConfigError: it cannot be loaded, or is none that is compiled.
     """
+    if policy == GUIDE and via is Via.KERNEL and (setting := not_compiled(parameters)) is not None:
+        raise ConfigError(f"{setting}: the compiled rules do not follow it; --via replay does")
     if policy in {GUIDE, HOLD}:
         return
     load_policy(policy, StrategyParameters())
@@ -181,30 +183,14 @@ def result_json(result: Result) -> dict[str, Any]:
     return {**figures, "trades": list(result.trades)}
 
 
-def bound_json(study: Study) -> dict[str, Any]:
-    """Return the bounds of a window, and when the best path holds what."""
-    free, over_cash = study.bounds
-    money, years = study.plan.money, study.grid.years
-    return {
-        "bound_apr": free.value / years,
-        "bound_apr_on_capital": money.cash_apr + money.share * over_cash.value / years,
-        "entries": free.entries,
-        "entries_per_year": free.entries / years,
-        "costs": free.cost,
-        "hold_apr": None if study.hold_trade is None else (study.hold_trade.rates - study.hold_trade.cost) / years,
-        "path": study.bound_path(),
-    }
-
-
-def bound_lines(study: Study) -> list[str]:
-    """Return the bounds in words."""
-    found, money = bound_json(study), study.plan.money
-    hold = found["hold_apr"]
-    often = f"{found['entries']} entries ({found['entries_per_year']:.1f} a year), costs {found['costs']:.2%} in all"
-    idle = f"at {money.leverage:g}x, idle capital at {money.cash_apr:.2%}"
+def bound_lines(study: Study, best: Best) -> list[str]:
+    """Return the bound in words."""
+    money, hold = study.plan.money, best.hold_apr
+    each = "" if best.hedges == 1 else f", of each of {best.hedges} equal hedges"
+    often = f"{best.entries} entries ({best.entries_per_year:.1f} a year)"
     return [
-        f"  On notional   {found['bound_apr']:.2%} a year, {often}",
-        f"  On capital    {found['bound_apr_on_capital']:.2%} a year {idle}",
+        f"  On notional   {best.bound_apr:.2%} a year{each}; {often}",
+        f"  On capital    {best.bound_apr_on_capital:.2%} a year at {money.leverage:g}x, idle at {money.cash_apr:.2%}",
         f"  Hold          {'-' if hold is None else format(hold, '.2%')} a year on notional",
     ]
 
