@@ -410,7 +410,7 @@ class MarketData(Protocol):
 
     @property
     def sources(self) -> Mapping[str, str]:
-        """Where each symbol's series come from, for people."""
+        """Where each symbol's series come from, in words."""
         ...
 
     def prices(self, symbol: str, at: datetime) -> MarketPrices | None:

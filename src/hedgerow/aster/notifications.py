@@ -16,7 +16,7 @@ HOUR_MS = 3_600_000
 
 
 class AsterNotifications:
-    """A ``ports.NotificationSource`` over both caches; without streams it tells nothing, and says so."""
+    """A ``ports.NotificationSource`` over both caches; without streams it reports nothing, and says so."""
 
     def __init__(
         self,
@@ -40,11 +40,11 @@ class AsterNotifications:
 
     @property
     def telling(self) -> bool:
-        """Whether both accounts' streams are open and mark prices were heard just now."""
+        """Whether both accounts' streams are open and mark prices arrived just now."""
         return all(map(self._accounts.is_open, Market)) and self._markets.beats(self._clock.now())
 
     def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
-        """Call ``listener`` with every piece of news; returns what ends that."""
+        """Call ``listener`` with every notification; return what ends that."""
         return self._subscribers.add(listener)
 
     def follow(self, *symbols: str) -> None:

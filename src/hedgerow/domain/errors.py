@@ -6,7 +6,7 @@ HedgerowError
   VenueError                the venue, or the way to it
     NotSent                 never left us: safe to retry
     OutcomeUnknown          may have executed: resolve, never retry
-    RateLimited             told to slow down: retry after the given seconds
+    RateLimited             asked to slow down: retry after the given seconds
     Unauthorized            signature, agent, permission or clock: stop
     Rejected                the venue said no, with its code
       InsufficientBalance   not enough money for this order or transfer

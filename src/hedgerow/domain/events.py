@@ -194,7 +194,7 @@ class ExternalFills(Struct, frozen=True, kw_only=True, tag="fills_elsewhere"):
     fills: tuple[Fill, ...]
     cause: str
     late: bool = False
-    """Whether these trades take the place of stand-ins that were booked while no trades could be read."""
+    """Whether these trades replace placeholder fills that were booked while no trades could be read."""
     own: bool = False
     """Whether they are fills of the bot's own orders, found after those counted as ended: no statement row has them."""
 

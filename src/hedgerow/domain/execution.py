@@ -298,7 +298,7 @@ class HedgeExecution(Struct, frozen=True, kw_only=True):
     retry_at: datetime | None = None
     """While ``NAKED``: when the next order is due; None = now."""
     detail: str = ""
-    """Last refusal or reason, for people."""
+    """Last refusal or reason, in words."""
     given_up: Reason | None = None
     """Why an opening led no further though it could have: a person asked for that, or the bot was stopped."""
 

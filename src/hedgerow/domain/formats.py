@@ -1,4 +1,4 @@
-"""How numbers and times are written for people, in one place: log lines, screens, tables and reports use these.
+"""How numbers and times are written for display, in one place: log lines, screens, tables and reports use these.
 
 The first part is for screens. A sign stands before the dollar, thousands are separated, an amount that cents would hide
 shows its first digits, quantities and prices are never cut, and what is not known says so.

@@ -1,6 +1,6 @@
 """What a venue reports by itself between two readings: a reason to read again, never a reason to trade.
 
-News may be lost, told twice, or late. Whoever hears of a liquidation reads the account before anything is sold.
+A notification may be lost, repeated, or late: after one of a liquidation the account is read before anything is sold.
 """
 
 from datetime import datetime
@@ -37,9 +37,9 @@ class NotificationKind(StrEnum):
     STATUS = "status"
     """The followed symbol stopped trading, or trades again."""
     CONNECTED = "connected"
-    """A stream of news is open (again); what happened before was not told."""
+    """A stream is open (again); what happened before it was not reported."""
     LOST = "lost"
-    """A stream of news ended or fell silent."""
+    """A stream ended or fell silent."""
 
 
 class Notification(Struct, frozen=True, kw_only=True):

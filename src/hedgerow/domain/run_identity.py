@@ -36,7 +36,7 @@ class RunMode(StrEnum):
 
 
 class RunIdentity(Struct, frozen=True, kw_only=True):
-    """The facts that tell one bot from another; None = could not be found out."""
+    """The facts that identify a bot; None = could not be found out."""
 
     mode: RunMode
     network: str | None

@@ -1,4 +1,4 @@
-"""``volume_farming_state.json``: the guide's state file, for people and tools that watch it from outside.
+"""``volume_farming_state.json``: the guide's state file, for operators and tools that watch it from outside.
 
 The event log wins over it; it is read only to take over the figures of the guide's own bot at first start. Money is
 in quote units, ``effective_apr`` in percent, times are UTC without a zone, as the guide writes them.

@@ -34,7 +34,7 @@ class _Posted(Struct, frozen=True, kw_only=True):
     uptime: float
     """The machine's own steady clock when it was posted, seconds: it does not follow changes of the wall clock."""
     boot: str = ""
-    """Which start of which machine that clock counts from; empty where the system does not tell."""
+    """Which start of which machine that clock counts from; empty where the system does not say."""
 
 
 class FolderMailbox:
@@ -95,7 +95,7 @@ class FolderMailbox:
         return answer
 
     def withdraw(self, request_id: str) -> bool:
-        """Take back a request; tells whether that came before anybody began it."""
+        """Withdraw a request; return whether nothing had begun it yet."""
         try:
             self._path(request_id, REQUEST).unlink()
         except OSError:

@@ -149,7 +149,7 @@ class _UserStreamHandler(StreamHandler):
         return f"{self._client.hosts.user_ws(self._market)}/ws/{self._key}"
 
     async def opened(self, connection: StreamConnection) -> None:
-        """From now on changes are told."""
+        """From now on changes are reported."""
         self._connection = connection
         self._tell(NotificationKind.CONNECTED)
 

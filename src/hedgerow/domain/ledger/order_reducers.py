@@ -177,7 +177,7 @@ def _without_stand_ins(orders: tuple[OrderRecord, ...], real: list[OrderRecord])
 
 
 def _shrunk(record: OrderRecord, gone: Decimal) -> OrderRecord:
-    """Return a stand-in for less than it stood for."""
+    """Return a placeholder fill of a smaller quantity."""
     if not gone:
         return record
     quantity, notional = record.filled_quantity - gone, (record.filled_quantity - gone) * record.request.price

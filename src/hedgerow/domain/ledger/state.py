@@ -211,7 +211,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     traded_at: datetime | None = None
     """When an order or a transfer of ours last ended: balances may lag behind it for some seconds."""
     max_naked_seconds: float = 0.0
-    """Longest time that the legs differed, whoever made them differ."""
+    """Longest time that the legs differed, for any cause."""
     max_naked_notional: Decimal = ZERO
     apart: Mapping[str, Apart] = field(default_factory=dict[str, Apart])
     """By hedge id."""
@@ -229,7 +229,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
 
     @property
     def recent_from(self) -> int:
-        """How many of the oldest events nobody has to read again to tell the bot's own orders in a statement."""
+        """How many of the oldest events need not be read again to recognise the bot's own orders in a statement."""
         return self.log_marks[0].events if self.log_marks else 0
 
     @property

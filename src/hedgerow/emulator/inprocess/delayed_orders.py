@@ -24,7 +24,7 @@ class LateOrders:
             self._due.append((self._world.now + delay, request))
 
     def land(self, until: datetime) -> None:
-        """Execute each order due by ``until`` at its own time; a refusal is heard by nobody."""
+        """Execute each order due by ``until`` at its own time; a refusal is not reported."""
         if not self._due:
             return
         due = sorted((entry for entry in self._due if entry[0] <= until), key=lambda entry: entry[0])

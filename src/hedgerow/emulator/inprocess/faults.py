@@ -1,7 +1,7 @@
 """Faults of the in-process venue, declared as values, each by count or by time.
 
 A plan is a script; ``drawn_plan`` draws one from a seeded source. A new kind of fault is one more struct here and one
-more place in the door that asks for it.
+more place in the venue that asks for it.
 """
 
 from collections.abc import Iterator
@@ -192,7 +192,7 @@ class LaggingBalances(Struct, frozen=True, kw_only=True, tag="lagging_balances")
 
 
 class LateReports(Struct, frozen=True, kw_only=True, tag="late_reports"):
-    """What happens in ``[after, until)`` to orders, and trades, are told only ``seconds`` later."""
+    """What happens in ``[after, until)`` to orders, and trades, are reported only ``seconds`` later."""
 
     seconds: float
     after: datetime
@@ -275,7 +275,7 @@ class FaultPlan(Struct, frozen=True, kw_only=True):
 
 
 class Faults:
-    """A plan at work: counts what passes the door and says what strikes."""
+    """A plan at work: counts requests and returns the faults they meet."""
 
     def __init__(self, plan: FaultPlan) -> None:
         self.plan = plan

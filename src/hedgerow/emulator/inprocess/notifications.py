@@ -1,6 +1,6 @@
 """Notifications of an emulated account: each change, at its time.
 
-News are found by comparing the account with how it was when last compared, so that none can be told that is not so.
+Changes are found by comparing the account with how it was when last compared, so that no false one is reported.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class VenueNotifications:
         self._ticking: asyncio.Task[None] | None = None
 
     def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
-        """Call ``listener`` with every piece of news; returns what ends that."""
+        """Call ``listener`` with every notification; return what ends that."""
         return self._subscribers.add(listener)
 
     def follow(self, *symbols: str) -> None:
@@ -64,7 +64,7 @@ class VenueNotifications:
     def _expect(self) -> None:
         """Compare as soon as the change under way is complete."""
         if not self._expected:
-            with suppress(RuntimeError):  # no event loop runs: whoever moves the world now has no listeners
+            with suppress(RuntimeError):  # no event loop runs: the caller that advances the world has no listeners
                 asyncio.get_running_loop().call_soon(self._compare)
                 self._expected = True
 
@@ -78,7 +78,7 @@ class VenueNotifications:
         for symbol, now in self._known.items():
             found += [*self._traded(symbol), *_differences(before[symbol], now, symbol, self._world().now)]
         self._since = self._world().now
-        for notification in dict.fromkeys(found):  # what changed of the account is told once
+        for notification in dict.fromkeys(found):  # what changed of the account is reported once
             self._subscribers.publish(notification)
 
     def _trades(self, symbol: str, since: datetime) -> list[int]:

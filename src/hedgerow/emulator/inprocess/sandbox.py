@@ -27,7 +27,7 @@ OF_THE_MARKET = {
     NotificationKind.CONNECTED,
     NotificationKind.LOST,
 }
-"""News of the other venue that concern an emulated account too."""
+"""Notifications of the other venue that concern an emulated account too."""
 
 
 class SandboxVenue(VenueProxy):
@@ -77,11 +77,11 @@ class SandboxVenue(VenueProxy):
 
     @property
     def telling(self) -> bool:
-        """Whether the other venue tells its market; the emulated account always tells."""
+        """Whether the other venue reports its market; the emulated account always reports."""
         return self._notifications is not None and self._notifications.telling
 
     def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
-        """Call ``listener`` with news of the other venue's market and of the emulated account."""
+        """Call ``listener`` with notifications of the other venue's market and of the emulated account."""
         return self._subscribers.add(listener)
 
     def follow(self, *symbols: str) -> None:

@@ -147,7 +147,7 @@ class EmulatedVenue:
         return True
 
     def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
-        """Call ``listener`` with every piece of news; returns what ends that."""
+        """Call ``listener`` with every notification; return what ends that."""
         return self._notifications.subscribe(listener)
 
     def follow(self, *symbols: str) -> None:
@@ -278,7 +278,7 @@ class EmulatedVenue:
     async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
         """Wait until a resting order moved beyond ``filled`` or ended, at most so long; a failing look is unknown.
 
-        The exchange tells it, as on a stream: only an order that moved is looked up.
+        The exchange reports it, as on a stream: only an order that moved is looked up.
         """
         until = self.clock.monotonic() + seconds
         while (left := until - self.clock.monotonic()) > 0:
