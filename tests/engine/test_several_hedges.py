@@ -1,0 +1,408 @@
+"""Several hedges in one account: opened, watched, closed and adopted beside one another."""
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.domain.events import ExecutionStarted, FundingReceived, Halted, HaltReason, HedgeAdopted, HedgeOpened
+from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.reducers import apply, fold
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.operator_requests import CloseAllRequested, CloseRequested, Request
+from hedgerow.domain.position import Reason
+from hedgerow.engine.runner import RunOptions
+from hedgerow.store.mailbox import FolderMailbox
+from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
+from support.bot_harness import OPENED, BotHarness
+from support.mail import asked, mailbox_in
+from support.worlds import START, Listing, ScriptedMarketData
+
+A, B, C = "AAAUSDT", "BBBUSDT", "CCCUSDT"
+
+
+def calm(slots: int = 3, **capital: object) -> StrategyParameters:
+    """Return settings with which nothing is closed for profit."""
+    management = PositionManagement(
+        fee_coverage_multiplier=1000,
+        max_position_age_hours=87_600,
+        better_opportunity_apr=90.0,
+        max_positions=slots,
+    )
+    return StrategyParameters(position_management=management, capital_management=CapitalManagement(**capital))  # type: ignore[arg-type] # settings, by name
+
+
+def market(*rates: str) -> ScriptedMarketData:
+    """Return a market of as many pairs as there are rates, each at another price."""
+    names = (A, B, C, "DDDUSDT")
+    listings = [
+        Listing(name, spot=100 + 20 * at, rate=rate) for at, (name, rate) in enumerate(zip(names, rates, strict=False))
+    ]
+    return ScriptedMarketData(listings)
+
+
+def harness(*rates: str, slots: int = 3, usdt: int = 900, **options: object) -> BotHarness:
+    return BotHarness(
+        market(*(rates or ("0.0006", "0.0005", "0.0004"))), parameters=calm(slots), usdt=usdt, perp=usdt, **options
+    )  # type: ignore[arg-type] # options of the harness, by name
+
+
+def symbols(ledger: Ledger) -> set[str]:
+    return {hedge.symbol for hedge in ledger.open_hedges}
+
+
+def by_hand(bot: BotHarness, symbol: str, quantity: str = "2") -> None:
+    bot.world.trade_by_hand(Market.SPOT, symbol, Side.BUY, Decimal(quantity) + Decimal("0.002"))
+    bot.world.trade_by_hand(Market.PERP, symbol, Side.SELL, Decimal(quantity))
+
+
+def matched(bot: BotHarness) -> None:
+    """Check that each hedge of the log is whole on the exchange, that nothing else is held, and that the books agree."""
+    bot.check()
+    account = bot.world.account()
+    held = {hedge.symbol: hedge.short for hedge in bot.ledger.open_hedges}
+    assert {symbol: -row.quantity for symbol, row in account.positions.items() if row.quantity} == held
+    for hedge in bot.ledger.open_hedges:
+        assert abs(hedge.spot_quantity - hedge.short) <= hedge.pair.lot_step
+
+
+# --- opening ---------------------------------------------------------------------------------------------------------
+
+
+def test_free_slots_are_filled_best_first_one_trade_after_the_other() -> None:
+    bot = harness("0.0004", "0.0006", "0.0005", "0.0007")
+    bot.run(0.2)
+    assert [event.execution.symbol for event in bot.logged(ExecutionStarted)] == ["DDDUSDT", B, C]
+    matched(bot)
+    sizes = [hedge.entry_notional for hedge in bot.ledger.open_hedges]
+    assert max(sizes) - min(sizes) < Decimal("0.1") * max(sizes)
+    assert bot.ledger.execution is None
+
+
+def test_one_slot_holds_one_hedge() -> None:
+    bot = harness(slots=1)
+    bot.run(0.5)
+    assert symbols(bot.ledger) == {A}
+
+
+def test_a_part_below_the_least_capital_is_not_opened() -> None:
+    bot = BotHarness(market("0.0006", "0.0005", "0.0004"), parameters=calm(3), usdt=60, perp=60)
+    bot.run(0.2)
+    assert len(bot.ledger.open_hedges) == 2
+    matched(bot)
+
+
+def test_the_limit_of_all_positions_together_holds() -> None:
+    bot = BotHarness(
+        market("0.0006", "0.0005", "0.0004"), parameters=calm(3, max_capital_usd=Decimal(300)), usdt=900, perp=900
+    )
+    bot.run(0.2)
+    committed = 2 * sum(hedge.entry_notional for hedge in bot.ledger.open_hedges)
+    assert len(bot.ledger.open_hedges) == 3
+    assert Decimal(250) < committed <= 301
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"),
+    [
+        ({"max_position_usd": Decimal(200)}, Decimal(101)),
+        ({"max_position_equity": Decimal("0.1")}, Decimal(91)),
+        ({"reserve_usd": Decimal(1500)}, Decimal(51)),
+        ({"max_position_depth": Decimal("0.001")}, Decimal(102)),
+    ],
+)
+def test_each_position_keeps_to_its_limit(limit: dict[str, Decimal], most: Decimal) -> None:
+    bot = BotHarness(market("0.0006", "0.0005", "0.0004"), parameters=calm(3, **limit), usdt=900, perp=900)
+    bot.run(0.2)
+    assert bot.ledger.open_hedges
+    assert max(hedge.entry_notional for hedge in bot.ledger.open_hedges) <= most
+    matched(bot)
+
+
+# --- closing ---------------------------------------------------------------------------------------------------------
+
+
+def test_closing_one_by_name_leaves_the_others_alone() -> None:
+    bot = harness()
+    bot.run(0.2)
+    assert bot.ask(CloseRequested(symbol=B)).done
+    assert symbols(bot.ledger) == {A, C}
+    matched(bot)
+
+
+def test_closing_without_a_name_says_which_there_are() -> None:
+    bot = harness(slots=2)
+    bot.run(0.2)
+    answer = bot.ask(CloseRequested())
+    assert not answer.done
+    assert answer.text == (
+        "Several positions are held: AAAUSDT, BBBUSDT. Say which one, as in `hedgerow close AAAUSDT`, or all of them: "
+        "`hedgerow close --all`."
+    )
+    assert bot.ask(CloseRequested(symbol=C)).text == "CCCUSDT is not held; AAAUSDT, BBBUSDT are."
+    assert len(bot.ledger.open_hedges) == 2
+
+
+def test_closing_all_closes_all_and_says_what_it_brought() -> None:
+    bot = harness()
+    bot.run(0.2)
+    answer = bot.ask(CloseAllRequested())
+    assert answer.done
+    assert answer.text.startswith("Closed ")
+    assert all(f"{symbol}" in answer.text for symbol in (A, B, C))
+    assert bot.reasons == [Reason.USER] * 3
+    matched(bot)
+    assert bot.ask(CloseAllRequested()).text == "No position is held."
+
+
+def test_an_exit_closes_all_where_that_was_asked_for() -> None:
+    bot = harness()
+    bot.run(0.2, options=RunOptions(interval_seconds=300, close_on_exit=True))
+    assert bot.reasons == [Reason.SHUTDOWN] * 3
+    matched(bot)
+
+
+def test_a_hedge_that_pays_no_more_is_closed_and_its_slot_filled_again() -> None:
+    data = market("0.0006", "0.0005", "0.0004")
+    data.set_rate(OPENED + timedelta(hours=8), "-0.02", symbol=B)
+    bot = BotHarness(data, parameters=calm(2), usdt=900, perp=900)
+    bot.run(17)
+    assert symbols(bot.ledger) == {A, C}
+    assert bot.reasons == [Reason.NEGATIVE_FUNDING]
+    matched(bot)
+
+
+def test_a_rotation_closes_the_one_that_pays_least_for_one_better_pair() -> None:
+    data = market("0.0006", "0.0003", "0.0004", "0.0001")
+    data.set_rate(OPENED + timedelta(hours=1), "0.02", symbol="DDDUSDT")
+    parameters = calm(3)
+    management = replace(parameters.position_management, better_opportunity_apr=0.1)
+    bot = BotHarness(data, parameters=replace(parameters, position_management=management), usdt=900, perp=900)
+    bot.run(16)
+    assert [closed.symbol for closed in bot.ledger.closed] == [B]
+    assert symbols(bot.ledger) == {A, C, "DDDUSDT"}
+    matched(bot)
+
+
+# --- money of each ---------------------------------------------------------------------------------------------------
+
+
+def test_funding_of_two_symbols_at_one_stamp_goes_to_each() -> None:
+    bot = harness(slots=2)
+    bot.run(9)
+    payments = bot.logged(FundingReceived)
+    assert {event.payment.symbol for event in payments} == {A, B}
+    for hedge in bot.ledger.open_hedges:
+        assert hedge.funding_received == sum(e.payment.amount for e in payments if e.payment.symbol == hedge.symbol)
+        assert hedge.funding_received > 0
+    matched(bot)
+
+
+def test_fees_and_dust_stay_with_their_own_hedge() -> None:
+    bot = harness(slots=2)
+    bot.run(0.2)
+    assert bot.ask(CloseRequested(symbol=A)).done
+    kept = bot.ledger.dust["AAA"].quantity
+    (other,) = bot.ledger.open_hedges
+    assert other.symbol == B
+    assert other.tally.fees == sum((record.booked_fee for record in other.orders), Decimal(0))
+    assert bot.ask(CloseRequested(symbol=B)).done
+    assert bot.ledger.dust["AAA"].quantity == kept
+    matched(bot)
+
+
+# --- others trade ----------------------------------------------------------------------------------------------------
+
+
+def test_one_closed_elsewhere_is_let_go_and_the_other_is_kept() -> None:
+    bot = harness("0.0006", "0.0005", slots=2)
+    bot.run(0.2)
+    lost = bot.ledger.held(A)
+    assert lost is not None
+    bot.world.trade_by_hand(Market.SPOT, A, Side.SELL, bot.ledger.owned("AAA").quantize(Decimal("0.001"), "ROUND_DOWN"))
+    bot.world.trade_by_hand(Market.PERP, A, Side.BUY, lost.short)
+    bot.run(0.1)
+    assert bot.reasons[0] is Reason.CLOSED_EXTERNALLY
+    assert B in symbols(bot.ledger)
+    assert fold(bot.log) == bot.ledger
+
+
+def test_a_naked_leg_of_one_is_closed_while_the_other_is_healthy() -> None:
+    bot = harness("0.0006", "0.0005", slots=2)
+    bot.run(0.2)
+    hedge = bot.ledger.held(B)
+    assert hedge is not None
+    bot.world.trade_by_hand(Market.PERP, B, Side.BUY, hedge.short)
+    bot.run(0.3)
+    assert bot.reasons == [Reason.LEG_GONE]
+    assert symbols(bot.ledger) == {A}
+    assert bot.ledger.apart == {}
+
+
+def test_three_hedges_made_by_hand_are_adopted() -> None:
+    bot = harness(slots=3)
+    for symbol in (A, B, C):
+        by_hand(bot, symbol)
+    bot.wait(9)
+    bot.run(0.1)
+    assert symbols(bot.ledger) == {A, B, C}
+    assert [event.hedge.symbol for event in bot.logged(HedgeAdopted)] == [A, B, C]
+    for hedge in bot.ledger.open_hedges:
+        assert hedge.opened_at == OPENED
+        assert hedge.history_known
+        assert hedge.funding_payments == 1
+    assert not bot.logged(Halted)
+    matched(bot)
+
+
+def test_more_than_there_are_slots_for_are_not_adopted() -> None:
+    bot = harness(slots=2)
+    for symbol in (A, B, C):
+        by_hand(bot, symbol)
+    bot.run(0.1)
+    assert not bot.ledger.hedges
+    assert bot.ledger.halt is not None
+    assert bot.ledger.halt.reason is HaltReason.SEVERAL_POSITIONS
+
+
+def test_a_foreign_short_halts_openings_beside_a_hedge() -> None:
+    bot = harness("0.0006", "0.0005", "-0.0001", slots=3)
+    bot.run(0.2)
+    assert symbols(bot.ledger) == {A, B}
+    bot.world.trade_by_hand(Market.PERP, C, Side.SELL, Decimal(1))
+    bot.run(0.2)
+    assert bot.ledger.halt is not None
+    assert bot.ledger.halt.reason is HaltReason.FOREIGN_SHORT
+    assert symbols(bot.ledger) == {A, B}
+
+
+def test_one_made_by_hand_is_adopted_beside_those_that_are_held() -> None:
+    bot = harness("0.0006", "0.0005", "-0.0001", slots=3)
+    bot.run(0.2)
+    by_hand(bot, C, "1")
+    bot.run(0.1)
+    assert [event.hedge.symbol for event in bot.logged(HedgeAdopted)] == [C]
+    assert symbols(bot.ledger) >= {A, B}
+    matched(bot)
+
+
+# --- the log ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_fold_goes_on_from_every_event() -> None:
+    bot = harness(slots=2)
+    bot.run(9)
+    assert bot.ask(CloseRequested(symbol=A)).done
+    log, ledger = bot.log, Ledger()
+    for index, event in enumerate(log):
+        assert fold(log[index:], ledger) == bot.ledger
+        ledger = apply(ledger, event)
+        assert len({hedge.symbol for hedge in ledger.hedges.values()}) == len(ledger.hedges)
+        assert (ledger.opening is None) or ledger.opening not in ledger.open_hedges
+
+
+def test_a_bot_that_starts_again_keeps_each_hedge() -> None:
+    bot = harness()
+    bot.run(0.2)
+    before = {hedge.hedge_id: hedge.short for hedge in bot.ledger.open_hedges}
+    for _ in range(3):
+        bot.run(0.2)
+    assert {hedge.hedge_id: hedge.short for hedge in bot.ledger.open_hedges} == before
+    assert len(bot.logged(HedgeOpened)) == 3
+    matched(bot)
+
+
+# --- margin ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", ["1.3", "1.6", "1.9"])
+def test_a_market_that_rises_as_a_whole_liquidates_none(factor: str) -> None:
+    data = market("0.0006", "0.0005", "0.0004")
+    for at, symbol in enumerate((A, B, C)):
+        for step in range(1, 13):
+            rise = 1 + (Decimal(factor) - 1) * step / 12
+            data.set_prices(START + timedelta(hours=2, minutes=20 * step), (100 + 20 * at) * rise, symbol=symbol)
+    bot = BotHarness(data, parameters=calm(3), usdt=900, perp=900)
+    bot.run(8)
+    assert Reason.LIQUIDATED not in bot.reasons
+    matched(bot)
+
+
+# --- requests while another is traded --------------------------------------------------------------------------------
+
+
+MAKER = ExecutionLimits(style=ExecutionStyle.MAKER, max_naked_equity_fraction=Decimal("0.1"))
+"""Each slice rests for 45 s before it is taken: the second opening is at work for minutes."""
+
+
+def maker(*rates: str) -> BotHarness:
+    parameters = replace(calm(2), execution=MAKER)
+    return BotHarness(market(*rates), parameters=parameters, usdt=900, perp=900, latency_seconds=0.05)
+
+
+def while_the_second_opens(bot: BotHarness, mailbox: FolderMailbox, *requests: Request) -> list[str]:
+    """Ask once one hedge is held and another is being opened; returns what was asked while."""
+    seen: list[str] = []
+
+    def ask(harness: BotHarness) -> None:
+        job = harness.ledger.execution
+        if seen or job is None or not harness.ledger.open_hedges or not job.perp.filled:
+            return
+        seen.append(job.symbol)
+        for number, request in enumerate(requests, 1):
+            mailbox.post(asked(str(number), request))
+
+    bot.run(1.5, mailbox=mailbox, at={step / 120: ask for step in range(1, 120)})
+    assert seen, "the second opening was never seen at work"
+    return seen
+
+
+def test_one_is_closed_after_the_opening_of_another_that_leads_no_further(tmp_path: Path) -> None:
+    bot, mailbox = maker("0.0006", "0.0005"), mailbox_in(tmp_path / "r")
+    assert while_the_second_opens(bot, mailbox, CloseRequested(symbol=A)) == [B]
+    answer = mailbox.collect("1")
+    assert answer is not None
+    assert answer.text.startswith("Closed AAAUSDT")
+    assert symbols(bot.ledger) == {B}
+    matched(bot)
+
+
+def test_all_are_closed_after_the_opening_at_work(tmp_path: Path) -> None:
+    bot, mailbox = maker("0.0006", "0.0005"), mailbox_in(tmp_path / "r")
+    while_the_second_opens(bot, mailbox, CloseAllRequested())
+    answer = mailbox.collect("1")
+    assert answer is not None
+    assert answer.done
+    assert not bot.ledger.hedges
+    matched(bot)
+
+
+def test_a_close_without_a_name_during_an_opening_says_which_there_are(tmp_path: Path) -> None:
+    bot, mailbox = maker("0.0006", "0.0005"), mailbox_in(tmp_path / "r")
+    while_the_second_opens(bot, mailbox, CloseRequested(), CloseRequested(symbol=C))
+    first, second = mailbox.collect("1"), mailbox.collect("2")
+    assert first is not None
+    assert first.text.startswith("Several positions are held: AAAUSDT, BBBUSDT.")
+    assert second is not None
+    assert second.text == "CCCUSDT is not held; AAAUSDT, BBBUSDT are."
+    assert symbols(bot.ledger) == {A, B}
+    matched(bot)
+
+
+def test_a_leg_taken_from_one_while_another_opens_is_seen_at_once() -> None:
+    bot, taken = maker("0.0006", "0.0005"), list[Decimal]()
+
+    def take(harness: BotHarness) -> None:
+        job, held = harness.ledger.execution, harness.ledger.held(A)
+        if not taken and job is not None and job.symbol == B and job.perp.filled and held is not None:
+            taken.append(held.short)
+            harness.world.trade_by_hand(Market.PERP, A, Side.BUY, held.short)
+
+    bot.run(1.5, at={step / 120: take for step in range(1, 120)})
+    assert taken
+    assert bot.reasons == [Reason.LEG_GONE]
+    assert symbols(bot.ledger) == {B}
+    matched(bot)
