@@ -44,10 +44,8 @@ def market(*rates: str) -> ScriptedMarketData:
     return ScriptedMarketData(listings)
 
 
-def harness(*rates: str, slots: int = 3, usdt: int = 900, **options: object) -> BotHarness:
-    return BotHarness(
-        market(*(rates or ("0.0006", "0.0005", "0.0004"))), parameters=calm(slots), usdt=usdt, perp=usdt, **options
-    )  # type: ignore[arg-type] # options of the harness, by name
+def harness(*rates: str, slots: int = 3) -> BotHarness:
+    return BotHarness(market(*(rates or ("0.0006", "0.0005", "0.0004"))), parameters=calm(slots), usdt=900, perp=900)
 
 
 def symbols(ledger: Ledger) -> set[str]:
@@ -60,7 +58,7 @@ def by_hand(bot: BotHarness, symbol: str, quantity: str = "2") -> None:
 
 
 def matched(bot: BotHarness) -> None:
-    """Check that each hedge of the log is whole on the exchange, that nothing else is held, and that the books agree."""
+    """Check that each hedge of the log is whole on the exchange, nothing else is held, and the books agree."""
     bot.check()
     account = bot.world.account()
     held = {hedge.symbol: hedge.short for hedge in bot.ledger.open_hedges}

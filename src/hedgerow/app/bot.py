@@ -23,7 +23,7 @@ from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.engine.runner import Runner, RunOptions, StopSignal
 from hedgerow.engine.startup import StartContext, Startup
 from hedgerow.ports import Clock, Mailbox, NotificationSource, StateKeeper, Store, Venue
-from hedgerow.strategy.policy import Policy
+from hedgerow.strategy.policy import Policy, settled_rates
 
 __all__ = ["Bot", "build_bot"]
 
@@ -72,7 +72,7 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
         clock=clock,
         journal=journal,
         evidence=AccountEvidence(venue=venue, clock=clock, journal=journal, external_trades=external_trades),
-        periods=parameters.funding_rate_strategy.funding_ma_periods,
+        periods=settled_rates(policy),
     )
     bookkeeper = Bookkeeper(venue=venue, journal=journal, clock=clock)
     executor = Executor(

@@ -32,10 +32,8 @@ class StateFile:
         self._found = found
         """Content of the file at the start."""
         self._report: Callable[[str], None] | None = None
-        self._hedge_id = ""
-        """Whose price and signal are known."""
-        self._price: Decimal | None = None
-        self._signal: FundingSignal | None = None
+        self._seen: dict[str, tuple[Decimal | None, FundingSignal | None]] = {}
+        """Newest price and signal of each hedge, by its id."""
         self.failure: str | None = None
         """Why the last write failed; None when it did not."""
 
@@ -50,14 +48,15 @@ class StateFile:
                 if self._found is None or not guide_state.agrees(self._found, ledger):
                     self._write(ledger, at, durable=False)
             case Reconciled(hedge=HedgedPosition() as hedge, value=Decimal() as value) if hedge.spot_quantity:
-                self._see(hedge, value / hedge.spot_quantity)
+                self._see(hedge.hedge_id, value / hedge.spot_quantity)
             case CycleEnded(ledger=ledger, at=at):
-                if ledger.largest is not None and notice.evaluation is not None:
-                    self._see(ledger.largest, notice.evaluation.spot_price, notice.evaluation.signal)
+                for hedge_id, evaluation in notice.evaluations.items():
+                    self._see(hedge_id, evaluation.spot_price, evaluation.signal)
                 self._write(ledger, at, durable=False)
             case Recorded(event=event, after=ledger) if isinstance(event, TRADES):
-                if ledger.largest is not None:
-                    self._see(ledger.largest, _traded_at(notice))
+                hedge_id = event.hedge.hedge_id if isinstance(event, ev.HedgeAdopted) else _hedge_id(event)
+                if ledger.open_hedge(hedge_id) is not None:
+                    self._see(hedge_id, _traded_at(notice))
                 self._write(ledger, event.at)
             case _:
                 pass
@@ -67,16 +66,16 @@ class StateFile:
         self._write(ledger, at)
         return self.failure
 
-    def _see(self, hedge: HedgedPosition, price: Decimal | None, signal: FundingSignal | None = None) -> None:
-        """Keep the newest reading of the held hedge; what could not be read stays as it was."""
-        if self._hedge_id != hedge.hedge_id:
-            self._hedge_id, self._price, self._signal = hedge.hedge_id, None, None
-        self._price, self._signal = price or self._price, signal or self._signal
+    def _see(self, hedge_id: str, price: Decimal | None, signal: FundingSignal | None = None) -> None:
+        """Keep the newest reading of a held hedge; what could not be read stays as it was."""
+        known = self._seen.get(hedge_id, (None, None))
+        self._seen[hedge_id] = (price or known[0], signal or known[1])
 
     def _write(self, ledger: Ledger, at: datetime, *, durable: bool = True) -> None:
-        known = ledger.largest is not None and ledger.largest.hedge_id == self._hedge_id
-        price, signal = (self._price, self._signal) if known else (None, None)
-        state, before = guide_state.render(ledger, at=at, spot_price=price, signal=signal), self.failure
+        self._seen = {key: seen for key, seen in self._seen.items() if key in ledger.hedges}
+        price, signal = self._seen.get(ledger.largest.hedge_id, (None, None)) if ledger.largest else (None, None)
+        state = guide_state.render(ledger, at=at, spot_price=price, signal=signal, others=self._seen)
+        before = self.failure
         try:
             guide_state.write(self._path, state, durable=durable)
         except StoreError as error:
@@ -89,6 +88,11 @@ class StateFile:
             self._report(f"The state file {self._path} is written again")
         else:
             self._report(f"{self.failure}: it is tried again after every check and every trade; the log has everything")
+
+
+def _hedge_id(event: ev.Event) -> str:
+    """Return the hedge that a trade is of; empty for the figures of a state file."""
+    return "" if isinstance(event, ev.StateImported) else str(getattr(event, "hedge_id", ""))
 
 
 def _traded_at(notice: Recorded) -> Decimal | None:

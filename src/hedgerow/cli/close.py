@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -24,12 +25,12 @@ from hedgerow.cli.common import (
 from hedgerow.cli.running import logged
 from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError, NewerLog, StoreError
-from hedgerow.domain.operator_requests import Answer, CloseRequested, HedgeSeen
+from hedgerow.domain.operator_requests import Answer, CloseAllRequested, CloseRequested, HedgeSeen
 
 __all__ = ["close"]
 
 
-def close(
+def close(  # noqa: PLR0913 - the options of a command
     symbol: Annotated[
         str | None,
         typer.Argument(
@@ -42,12 +43,18 @@ def close(
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
+    everything: Annotated[bool, typer.Option("--all", help="Close every position.")] = False,
 ) -> int:
-    """Close the position regardless of the rules, and halt openings; works while the bot runs, and without its log."""
+    """Close a position regardless of the rules, and halt openings; works while the bot runs, and without its log."""
     place = home_of(home, paper=paper, dry_run=dry_run)
     read_settings(place, config)
     named = symbol.upper() if symbol else None
-    held, damage = _held(place)
+    if everything and named:
+        raise ConfigError(f"--all closes every position, {named} is one: give the one or the other")
+    seen, damage = _held(place)
+    held = next((each for each in seen if each.symbol == named), seen[0] if seen else None)
+    if len(seen) > 1 and named is None:
+        return _close_several(place, config, seen, everything=everything, yes=yes)
     if held is None and named is None:
         if damage is not None:
             raise StoreError(f"{damage}; hedgerow close SYMBOL closes what the exchange shows, with a fresh log")
@@ -64,8 +71,19 @@ def close(
         return answered(asyncio.run(ask(place, config, request, observers, hedge=held)))
 
 
-def _held(home: Home) -> tuple[HedgeSeen | None, StoreError | None]:
-    """Return the position or trade in flight by the log alone; or why the log cannot be read.
+def _close_several(place: Home, config: Path | None, seen: Sequence[HedgeSeen], *, everything: bool, yes: bool) -> int:
+    symbols = ", ".join(each.symbol for each in seen)
+    if not everything:
+        text = f"Several positions are held: {symbols}. Name one, or close all of them with --all."
+        return answered(Answer(done=False, text=text))
+    if not yes:
+        _confirm(symbols)
+    with logged(place, console=False) as observers:
+        return answered(asyncio.run(ask(place, config, CloseAllRequested(), observers)))
+
+
+def _held(home: Home) -> tuple[list[HedgeSeen], StoreError | None]:
+    """Return the positions and the trade in flight by the log alone; or why the log cannot be read.
 
     Raises:
         NewerLog: the log is intact, but of a newer version.
@@ -75,9 +93,11 @@ def _held(home: Home) -> tuple[HedgeSeen | None, StoreError | None]:
     except NewerLog:
         raise
     except StoreError as damage:
-        return None, damage
-    found = ledger and (ledger.foremost or ledger.execution)
-    return (HedgeSeen(hedge_id=found.hedge_id, symbol=found.symbol) if found else None), None
+        return [], damage
+    if ledger is None:
+        return [], None
+    hedges = ledger.live_hedges or ((ledger.execution,) if ledger.execution else ())
+    return [HedgeSeen(hedge_id=each.hedge_id, symbol=each.symbol) for each in hedges], None
 
 
 def _closable(place: Home, config: Path | None, symbol: str) -> bool:

@@ -108,7 +108,7 @@ class OperatorRequest(Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """What is asked for, in the words of the command line."""
         action = self.action
-        name = str(action.__struct_config__.tag)
+        name = "close --all" if isinstance(action, CloseAllRequested) else str(action.__struct_config__.tag)
         symbol = action.symbol if isinstance(action, CloseRequested | AdoptRequested) else None
         symbol = symbol or (self.hedge.symbol if self.hedge else None)
         return f"{name} {symbol}" if symbol else name

@@ -4,10 +4,12 @@ The event log wins over it; it is read only to take over the figures of the guid
 in quote units, ``effective_apr`` in percent, times are UTC without a zone, as the guide writes them.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Final
 
 import msgspec
@@ -32,6 +34,7 @@ PERCENT_DECIMALS: Final = 6
 """Estimates are rounded to these: a mean of rates of eight decimals has no more that are true."""
 
 Count = Annotated[int, Meta(ge=0)]
+_NOTHING_SEEN: Final[Mapping[str, tuple[Decimal | None, FundingSignal | None]]] = MappingProxyType({})
 
 
 class GuidePosition(Struct, frozen=True, kw_only=True):
@@ -65,6 +68,8 @@ class GuideState(Struct, frozen=True, kw_only=True):
     total_positions_opened: int
     total_positions_closed: int
     last_updated: datetime | None
+    positions: tuple[GuidePosition, ...] = ()
+    """Every open position, oldest first, where there is more than one; ``current_position`` is the largest."""
 
 
 class CorruptState(Struct, frozen=True, kw_only=True):
@@ -97,6 +102,7 @@ class _FileState(Struct, kw_only=True):
     total_funding_received: float = 0.0
     entry_fees_paid: float = 0.0
     last_updated: str | None = None
+    positions: tuple[_FilePosition, ...] = ()
 
 
 _READER: Final = msgspec.json.Decoder(_FileState)
@@ -104,13 +110,21 @@ _WRITER: Final = msgspec.json.Encoder(decimal_format="number")
 
 
 def render(
-    ledger: Ledger, *, at: datetime, spot_price: Decimal | None = None, signal: FundingSignal | None = None
+    ledger: Ledger,
+    *,
+    at: datetime,
+    spot_price: Decimal | None = None,
+    signal: FundingSignal | None = None,
+    others: Mapping[str, tuple[Decimal | None, FundingSignal | None]] = _NOTHING_SEEN,
 ) -> GuideState:
     """Return the state file of ``ledger`` as of ``at``.
 
-    Without ``spot_price`` the position is valued at its entry, without ``signal`` at its entry's signal.
+    Without ``spot_price`` the position is valued at its entry, without ``signal`` at its entry's signal; ``others`` has
+    both of the hedges that are not the largest, by hedge id.
     """
     hedge, totals, imported = ledger.largest, ledger.totals, ledger.imported
+    hedges = ledger.open_hedges if len(ledger.open_hedges) > 1 else ()
+    seen = {**others, hedge.hedge_id: (spot_price, signal)} if hedge else {}
     return GuideState(
         current_position=_position(hedge, spot_price, signal) if hedge else None,
         position_opened_at=hedge.opened_at if hedge else None,
@@ -121,6 +135,7 @@ def render(
         total_positions_opened=imported.positions_opened + totals.opened,
         total_positions_closed=imported.positions_closed + totals.closed,
         last_updated=at,
+        positions=tuple(_position(each, *seen.get(each.hedge_id, (None, None))) for each in hedges),
     )
 
 
@@ -133,9 +148,13 @@ def agrees(state: GuideState, ledger: Ledger) -> bool:
 def _lasting(state: GuideState) -> GuideState:
     """Return the state without what changes while nothing is logged."""
     position = state.current_position
-    if position is not None:
-        position = replace(position, capital=ZERO, funding_rate=0.0, effective_apr=0.0)
-    return replace(state, current_position=position, last_updated=None)
+    positions = tuple(map(_without_prices, state.positions))
+    position = None if position is None else _without_prices(position)
+    return replace(state, current_position=position, positions=positions, last_updated=None)
+
+
+def _without_prices(position: GuidePosition) -> GuidePosition:
+    return replace(position, capital=ZERO, funding_rate=0.0, effective_apr=0.0)
 
 
 def encode(state: GuideState) -> bytes:
@@ -143,6 +162,10 @@ def encode(state: GuideState) -> bytes:
     document = msgspec.structs.asdict(state)
     if state.current_position is not None:
         document["current_position"] = _numbers(msgspec.structs.asdict(state.current_position))
+    if state.positions:
+        document["positions"] = [_numbers(msgspec.structs.asdict(position)) for position in state.positions]
+    else:
+        del document["positions"]
     return msgspec.json.format(_WRITER.encode(_numbers(document)), indent=2) + b"\n"
 
 
@@ -242,6 +265,7 @@ def _state(file: _FileState) -> GuideState:
         total_positions_opened=file.total_positions_opened,
         total_positions_closed=file.total_positions_closed,
         last_updated=_time(file.last_updated),
+        positions=tuple(map(_file_position, file.positions)),
     )
 
 

@@ -5,7 +5,7 @@ Engine, books, safety exits and sizing on the grids are the same for every polic
 """
 
 from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from hedgerow.domain.instrument import BasisPair
 from hedgerow.domain.market import MarketView
@@ -14,7 +14,9 @@ from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.observation import Evaluation, Refusal
 from hedgerow.strategy.parameters import StrategyParameters
 
-__all__ = ["Policy"]
+__all__ = ["SLOWEST_INTERVAL_HOURS", "Policy", "WantsHistory", "settled_rates"]
+
+SLOWEST_INTERVAL_HOURS: Final = 8
 
 
 @runtime_checkable
@@ -39,8 +41,29 @@ class Policy(Protocol):
         ...
 
     def review(self, evaluation: Evaluation, ranking: Ranking, market: MarketView) -> Exit | None:
-        """Return why the held hedge should end now, or None to hold.
+        """Return why a held hedge should end now, or None to hold.
 
-        Asked only when everything could be read; emergency and health were decided before.
+        Asked of each open hedge, and only when everything could be read; emergency and health were decided before.
+        ``ranking`` lacks the pairs that other hedges hold.
         """
         ...
+
+
+@runtime_checkable
+class WantsHistory(Protocol):
+    """What a policy has that says how much history it wants; one without gets ``funding_ma_periods`` rates."""
+
+    @property
+    def history_hours(self) -> int:
+        """How many hours of settled rates are read of a pair that settles every eight hours.
+
+        Of a pair that settles more often, as many rates.
+        """
+        ...
+
+
+def settled_rates(policy: Policy) -> int:
+    """Return how many of its newest settled rates are read of each pair."""
+    if not isinstance(policy, WantsHistory):
+        return policy.parameters.funding_rate_strategy.funding_ma_periods
+    return max(1, -(-policy.history_hours // SLOWEST_INTERVAL_HOURS))

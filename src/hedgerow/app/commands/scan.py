@@ -16,6 +16,7 @@ from hedgerow.domain.market import MarketView
 from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.strategy.decisions.scan import Scan, scan
 from hedgerow.strategy.policies import load_policy
+from hedgerow.strategy.policy import settled_rates
 
 __all__ = ["look_at_market", "policy_errors"]
 
@@ -30,7 +31,7 @@ async def look_at_market(home: Home, config: Path | None, ma_periods: int | None
     """
     settings = read_settings(home, config, ma_periods)
     policy = load_policy(settings.parameters.policy, settings.parameters)
-    periods = settings.parameters.funding_rate_strategy.funding_ma_periods
+    periods = settled_rates(policy)
     paper = home.mode is HomeMode.PAPER
     ledger = await read_ledger(home)
     market = await (_paper_market(home, periods) if paper else _live_market(home, periods))

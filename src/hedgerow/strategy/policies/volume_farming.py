@@ -15,6 +15,7 @@ from hedgerow.strategy.evaluation.screening import refusals
 from hedgerow.strategy.evaluation.sizing import leg_capital
 from hedgerow.strategy.observation import Evaluation, Refusal
 from hedgerow.strategy.parameters import SamePair, StrategyParameters
+from hedgerow.strategy.policy import SLOWEST_INTERVAL_HOURS
 
 __all__ = ["TARGET_INTERVALS", "VolumeFarming"]
 
@@ -33,6 +34,11 @@ class VolumeFarming:
     def parameters(self) -> StrategyParameters:
         """The thresholds in use."""
         return self._parameters
+
+    @property
+    def history_hours(self) -> int:
+        """The settled rates of the moving average."""
+        return self._parameters.funding_rate_strategy.funding_ma_periods * SLOWEST_INTERVAL_HOURS
 
     def rank(self, market: MarketView) -> Ranking:
         """Order all pairs by funding APR; kept until a new rate settles."""
