@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 EXPORTS = {
-    "hedgerow.aster": ["MAINNET", "TESTNET", "AsterClient", "AsterVenue", "Credentials", "Hosts"],
+    "hedgerow.aster": ["MAINNET", "TESTNET", "AsterClient", "AsterVenue", "Credentials", "Hosts", "KlineSeries"],
     "hedgerow.config": [
         "Home",
         "HomeMode",

@@ -4,9 +4,9 @@ Both get their transport, clock and randomness as arguments; ``http.transport`` 
 Whatever goes wrong is a ``VenueError`` of ``hedgerow.domain.errors``.
 """
 
-from hedgerow.aster.client import AsterClient
+from hedgerow.aster.client import AsterClient, KlineSeries
 from hedgerow.aster.credentials import Credentials
 from hedgerow.aster.endpoints import MAINNET, TESTNET, Hosts
 from hedgerow.aster.venue import AsterVenue
 
-__all__ = ["MAINNET", "TESTNET", "AsterClient", "AsterVenue", "Credentials", "Hosts"]
+__all__ = ["MAINNET", "TESTNET", "AsterClient", "AsterVenue", "Credentials", "Hosts", "KlineSeries"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from copy import copy
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from random import Random
 from typing import TypeAlias, TypeVar
@@ -24,7 +25,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import OrderRequest
 from hedgerow.ports import Clock, Transport
 
-__all__ = ["AsterClient"]
+__all__ = ["AsterClient", "KlineSeries"]
 
 Params: TypeAlias = Mapping[str, Param]
 Row = TypeVar("Row")
@@ -34,7 +35,31 @@ ROOT = {Market.SPOT: "/api/v3", Market.PERP: "/fapi/v3"}
 DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
 ROWS = 1000
 """Most rows that one page of history holds."""
+KLINE_WEIGHTS = ((99, 1), (499, 2), (ROWS, 5))
+"""Weight of a page of klines by the most rows that it asks for."""
 _KINDS = {TransferDirection.SPOT_TO_PERP: "SPOT_FUTURE", TransferDirection.PERP_TO_SPOT: "FUTURE_SPOT"}
+
+
+class KlineSeries(StrEnum):
+    """Which prices klines are made of (docs/aster-api.md 5.1 and 6.1)."""
+
+    SPOT = "spot"
+    """Trades of the spot market."""
+    PERP = "perp"
+    """Trades of the perpetual."""
+    MARK = "mark"
+    """Mark price of the perpetual."""
+    INDEX = "index"
+    """Index price of the perpetual's pair."""
+
+
+_KLINES = {
+    KlineSeries.SPOT: (Market.SPOT, "klines", "symbol"),
+    KlineSeries.PERP: (Market.PERP, "klines", "symbol"),
+    KlineSeries.MARK: (Market.PERP, "markPriceKlines", "symbol"),
+    KlineSeries.INDEX: (Market.PERP, "indexPriceKlines", "pair"),
+}
+"""Host, endpoint, and the parameter that names the instrument."""
 
 
 class AsterClient:
@@ -59,13 +84,13 @@ class AsterClient:
         self.credentials = credentials
         self.hosts = hosts
         self.gives_way = False
-        """Whether reads of the account leave room for a bot on the same address and wait for it: for long histories."""
+        """Whether reads leave room for a bot on the same address and wait for it: for long histories."""
         self.rest = RestClient(
             transport=transport, clock=clock, hosts=hosts, random=random, time=time, signer=self.signer
         )
 
     def giving_way(self) -> "AsterClient":
-        """Return the same client, whose reads of the account leave room for orders and for reads that safety needs."""
+        """Return the same client, whose reads leave room for orders and for what a bot on the same address reads."""
         patient = copy(self)
         patient.gives_way = True
         return patient
@@ -76,13 +101,25 @@ class AsterClient:
         """Measure the clocks; returns seconds that the venue's is ahead."""
         return await self.rest.synchronise()
 
+    async def server_time(self) -> datetime:
+        """Read the venue's time, to the millisecond, whatever the local clock says."""
+        return wire.from_millis(wire.decode(await self._read(Market.PERP, "time"), wire.ServerTime).server_time)
+
     async def exchange_info(self, market: Market) -> tuple[wire.SymbolRow, ...]:
         """Read every listed symbol, and take over the limits that come with them."""
         return (await self.listing(market)).rows
 
     async def listing(self, market: Market) -> wire.Rows[wire.SymbolRow]:
         """Read every listed symbol as ``exchange_info`` does, and which of the rows cannot be read."""
-        info = wire.decode(await self._read(market, "exchangeInfo"), wire.ExchangeInfo)
+        return self.listed(market, await self.capture(market, "exchangeInfo"))
+
+    async def capture(self, market: Market, name: str) -> bytes:
+        """Return the reply of a public endpoint without parameters as it came, e.g. of ``exchangeInfo``."""
+        return await self._read(market, name)
+
+    def listed(self, market: Market, reply: bytes) -> wire.Rows[wire.SymbolRow]:
+        """Return the symbols of an ``exchangeInfo`` reply as ``listing`` does, and take over its limits."""
+        info = wire.decode(reply, wire.ExchangeInfo)
         limits = limits_of(wire.read_rows(info.rate_limits or (), wire.RateLimitRow).rows)
         if limits:
             self.rest.limiters[market].configure(limits)
@@ -125,6 +162,27 @@ class AsterClient:
         start = None if since is None else wire.to_millis(since)
         params: dict[str, Param] = {"symbol": symbol, "startTime": start, "limit": limit}
         return wire.listed_rows(await self._read(Market.PERP, "fundingRate", params), wire.FundingRateRow)
+
+    async def klines(
+        self,
+        series: KlineSeries,
+        symbol: str,
+        *,
+        interval: str = "1h",
+        since: datetime,
+        until: datetime | None = None,
+        limit: int = ROWS,
+    ) -> wire.Rows[wire.KlineRow]:
+        """Read the first ``limit`` klines that open in ``[since, until]``, oldest first, a running one included.
+
+        How many rows the page has, readable or not, is in ``count``.
+        """
+        market, name, naming = _KLINES[series]
+        end = None if until is None else wire.to_millis(until)
+        params: dict[str, Param] = {naming: symbol, "interval": interval, "startTime": wire.to_millis(since)}
+        weight = next(weight for most, weight in KLINE_WEIGHTS if limit <= most)
+        body = await self._read(market, name, {**params, "endTime": end, "limit": limit}, weight=weight)
+        return wire.rows_in(body, wire.KlineRow)
 
     async def tickers(self, market: Market) -> tuple[wire.TickerRow, ...]:
         """Read the 24 h statistics of every symbol of a market."""
@@ -323,7 +381,7 @@ class AsterClient:
     async def _read(
         self, market: Market, name: str, params: Params | None = None, *, weight: int = 1, safety: bool = False
     ) -> bytes:
-        priority = Priority.SAFETY if safety else Priority.SCAN
+        priority = Priority.BULK if self.gives_way else Priority.SAFETY if safety else Priority.SCAN
         call = Call(market=market, path=f"{ROOT[market]}/{name}", params=params or {}, weight=weight, priority=priority)
         return await self.rest.call(call)
 

@@ -7,7 +7,15 @@ from math import isfinite
 from hedgerow.config.presets import PresetName
 from hedgerow.domain.errors import ConfigError
 
-__all__ = ["days_option", "money_option", "pairs_option", "preset_option", "speed_option", "time_option"]
+__all__ = [
+    "days_option",
+    "money_option",
+    "pairs_option",
+    "preset_option",
+    "speed_option",
+    "symbols_option",
+    "time_option",
+]
 
 MOST_DAYS = 3660
 MOST_PAIRS = 500
@@ -72,6 +80,20 @@ def preset_option(text: str) -> PresetName:
         return PresetName(text)
     except ValueError as error:
         raise ConfigError(f"--preset {text}: allowed are {', '.join(PresetName)}") from error
+
+
+def symbols_option(text: str | None) -> tuple[str, ...] | None:
+    """Return symbols that are separated by commas; None = none were given.
+
+    Raises:
+        ConfigError: the list is empty, or a part of it is.
+    """
+    if text is None:
+        return None
+    symbols = tuple(part.strip().upper() for part in text.split(","))
+    if not all(symbols):
+        raise ConfigError(f"--symbols {text}: allowed are symbols and commas between them, e.g. BTCUSDT,ETHUSDT")
+    return symbols
 
 
 def days_option(days: float) -> float:

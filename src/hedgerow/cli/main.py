@@ -4,7 +4,7 @@ import errno
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Annotated, Any, Final
 
@@ -37,8 +37,12 @@ COMMANDS: Final[Mapping[str, str]] = {
     "doctor": "Keys, rights, clock, modes, fees: what is wrong, how to fix it.",
     "config": "Every setting: value, default, allowed range.",
     "init": "Write a configuration to start from.",
+    "data": "Market history: download, list, check.",
+    "record": "Keep premium index and order books as they go by.",
 }
 """Each command and its line in the overview; its function has its name, in the module of its name."""
+GROUPS: Final = frozenset({"data"})
+"""Commands that have commands of their own: in place of a function stands their ``typer.Typer``."""
 HOMES: Final[Mapping[str, str]] = {"resume": "halt"}
 """Modules of commands that share one with another."""
 
@@ -90,7 +94,10 @@ def _app(given: Sequence[str]) -> typer.Typer:
     app.callback()(_options)
     asked = next((word for word in given or _completing() if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():
-        app.command(name, short_help=summary)(_function(name) if name == asked else _unused)
+        if name == asked and name in GROUPS:
+            app.add_typer(_command(name), name=name, short_help=summary)
+        else:
+            app.command(name, short_help=summary)(_command(name) if name == asked else _unused)
     return app
 
 
@@ -100,9 +107,9 @@ def _completing() -> list[str]:
     return line.split()[1:] if COMPLETION in os.environ else []
 
 
-def _function(name: str) -> Callable[..., Any]:
-    function: Callable[..., Any] = getattr(import_module(f"hedgerow.cli.{HOMES.get(name, name)}"), name)
-    return function
+def _command(name: str) -> Any:
+    """Return the function of a command, or the commands of a group."""
+    return getattr(import_module(f"hedgerow.cli.{HOMES.get(name, name)}"), name)
 
 
 def _unused() -> None:

@@ -1,4 +1,4 @@
-"""Progress of a simulated run: a bar on a terminal, else one plain line every few simulated days."""
+"""Progress of a simulated run or of a download: a bar on a terminal, else a plain line now and then."""
 
 import sys
 from contextlib import suppress
@@ -13,7 +13,7 @@ from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.formats import amount, utc_minute
 from hedgerow.engine.notices import CycleEnded, Notice
 
-__all__ = ["ProgressObserver"]
+__all__ = ["ProgressObserver", "SeriesProgress"]
 
 STEPS = 500
 """Most redraws asked for over a whole run: a fast replay must not spend its time drawing."""
@@ -78,6 +78,52 @@ class ProgressObserver:
         equity = amount(notice.equity)
         position = ", ".join(hedge.symbol for hedge in notice.ledger.open_hedges) or "none"
         return f"cycles {self._cycles}, equity {equity}, position {position}"
+
+
+class SeriesProgress:
+    """Shows how many series of how many are read, on standard error; a context manager."""
+
+    LINES = 10
+    """Plain lines over a whole download."""
+
+    def __init__(self, *, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        console = Console(file=self._stream, highlight=False, soft_wrap=True)
+        self._bar = _bar(console) if console.is_terminal else None
+        self._task: TaskID | None = None
+        self._shown = 0
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._task = self._bar.add_task("", total=1.0, figures="")
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, name: str, done: int, total: int) -> None:
+        """Show that ``name`` is read now, after ``done`` of ``total``; never raises for a broken terminal."""
+        with suppress(OSError, ValueError):
+            if self._bar is not None and self._task is not None:
+                figures = f"{done} of {total} series"
+                self._bar.update(self._task, completed=done / max(total, 1), description=name, figures=figures)
+            elif done * self.LINES // max(total, 1) > self._shown:
+                self._shown = done * self.LINES // max(total, 1)
+                self._stream.write(f"{done} of {total} series\n")
+                self._stream.flush()
+
+    def say(self, text: str) -> None:
+        """Show a line, above the bar where there is one."""
+        with suppress(OSError, ValueError):
+            if self._bar is not None:
+                self._bar.console.print(text, markup=False)
+            else:
+                self._stream.write(f"{text}\n")
+                self._stream.flush()
 
 
 def _bar(console: Console) -> Progress:

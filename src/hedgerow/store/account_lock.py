@@ -1,4 +1,4 @@
-"""One bot per account and user, and one per event log: file locks that the kernel releases with their process."""
+"""One bot per account, one per event log, one writer per folder: locks that the kernel releases with their process."""
 
 import fcntl
 import os
@@ -9,11 +9,13 @@ from typing import Self
 
 from hedgerow.domain.errors import AccountBusy, ConfigError
 
-__all__ = ["AccountLock", "LogLock", "default_lock_folder"]
+__all__ = ["AccountLock", "FolderLock", "LogLock", "default_lock_folder"]
 
 
 class _FileLock:
     """Holds a file for one process."""
+
+    subject = "the account"
 
     def __init__(self, path: Path, use: str) -> None:
         """``use`` says what only one process may do, after its name: "process 7 <use>"."""
@@ -31,7 +33,7 @@ class _FileLock:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise ConfigError(f"cannot lock the account: {self._path}: {error.strerror or error}") from error
+            raise ConfigError(f"cannot lock {self.subject}: {self._path}: {error.strerror or error}") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -81,6 +83,20 @@ class LogLock(_FileLock):
 
     def __init__(self, events: Path) -> None:
         super().__init__(events.with_name(f"{events.name}.lock"), "already trades with this event log: stop it first")
+
+
+class FolderLock(_FileLock):
+    """Hold the sole right to write market history to a folder, which must be there.
+
+    Raises:
+        AccountBusy: on entering, when another process writes to it.
+        ConfigError: on entering, when the lock in it cannot be used.
+    """
+
+    subject = "the folder"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / ".lock", "already writes to this folder: stop it first")
 
 
 def default_lock_folder() -> Path:

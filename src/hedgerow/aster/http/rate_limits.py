@@ -26,10 +26,11 @@ class LimitKind(StrEnum):
 
 
 class Priority(StrEnum):
-    """Who goes first when room is short: orders and safety reads may use all of it, scans may not."""
+    """Who goes first when room is short: orders and safety reads may use all of it, scans less, downloads least."""
 
     SAFETY = "safety"
     SCAN = "scan"
+    BULK = "bulk"
 
 
 class Limit(Struct, frozen=True, kw_only=True):
@@ -40,9 +41,9 @@ class Limit(Struct, frozen=True, kw_only=True):
     amount: int
 
 
-SCAN_SHARE = 0.8
-"""Part of a limit that scans may fill; the rest is kept for orders and safety reads."""
-PATIENCE_SECONDS = {Priority.SAFETY: 10.0, Priority.SCAN: 90.0}
+SHARES = {Priority.SAFETY: 1.0, Priority.SCAN: 0.8, Priority.BULK: 0.5}
+"""Part of a limit that each may fill: the rest is kept for those before it, also for a bot on the same address."""
+PATIENCE_SECONDS = {Priority.SAFETY: 10.0, Priority.SCAN: 90.0, Priority.BULK: 90.0}
 """A longer wait is an error at once: an order that waits for minutes would be sent into another market."""
 _UNITS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400}
 _LETTERS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -141,6 +142,13 @@ class Limiter:
         until = max(self._blocked_until, self._orders_blocked_until)
         return max(0.0, until - self._clock.monotonic())
 
+    def allowed(self, kind: LimitKind, window_seconds: int, priority: Priority) -> int | None:
+        """Return how much of a limit a priority may fill within its window; None for a limit that is not known."""
+        amounts = [
+            w.limit.amount for w in self._windows if (w.limit.kind, w.limit.window_seconds) == (kind, window_seconds)
+        ]
+        return int(min(amounts) * SHARES[priority]) if amounts else None
+
     def used(self, kind: LimitKind, window_seconds: int) -> int:
         """Return what counts as used within a window now; 0 for a limit that is not known."""
         now = self._clock.monotonic()
@@ -151,8 +159,7 @@ class Limiter:
     def _wait_seconds(self, weight: int, orders: int, priority: Priority) -> float:
         now = self._clock.monotonic()
         blocked = max(self._blocked_until, self._orders_blocked_until if orders else 0.0) - now
-        share = SCAN_SHARE if priority is Priority.SCAN else 1.0
-        waits = (w.wait_seconds(now, _amount(w, weight, orders), share) for w in self._windows)
+        waits = (w.wait_seconds(now, _amount(w, weight, orders), SHARES[priority]) for w in self._windows)
         return max(blocked, *waits, 0.0)
 
     def _raise_to(self, kind: LimitKind, window_seconds: int, told: int, now: float) -> None:

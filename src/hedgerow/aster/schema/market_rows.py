@@ -16,7 +16,7 @@ from functools import cache
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, field
 
 from hedgerow.domain.errors import OutcomeUnknown
 from hedgerow.domain.funding import EPOCH
@@ -33,6 +33,7 @@ __all__ = [
     "FilterRow",
     "FundingInfoRow",
     "FundingRateRow",
+    "KlineRow",
     "Millis",
     "PremiumRow",
     "RateLimitRow",
@@ -167,6 +168,27 @@ class FundingRateRow(Wire, frozen=True, kw_only=True):
             raise ValueError(f"its funding rate is {self.funding_rate}, beyond every cap")
 
 
+class KlineRow(Wire, frozen=True, kw_only=True, array_like=True):
+    """One row of klines, markPriceKlines or indexPriceKlines; what follows the turnover is ignored."""
+
+    open_time: Millis
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    """Base units; 0 where the series is not made of trades."""
+    close_time: Millis
+    """The last millisecond of the kline."""
+    quote_volume: Decimal
+    """Turnover, quote units; 0 where the series is not made of trades."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.close <= 0 or self.quote_volume < 0:
+            raise ValueError(f"a price or a turnover is none: {self.close}, {self.quote_volume}")
+
+
 class TickerRow(Wire, frozen=True, kw_only=True):
     """GET ticker/24hr."""
 
@@ -184,6 +206,8 @@ class DepthReply(Wire, frozen=True, kw_only=True):
 
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
+    event_time: Millis | None = field(default=None, name="E")
+    """When the book was so, by the venue's clock."""
 
     def __post_init__(self) -> None:
         check_levels(self.bids)

@@ -162,3 +162,15 @@ def test_limits_are_read_from_the_listing_and_unknown_ones_left_out() -> None:
         Limit(kind=LimitKind.WEIGHT, window_seconds=60, amount=2400),
         Limit(kind=LimitKind.ORDERS, window_seconds=10, amount=300),
     )
+
+
+def test_a_long_download_leaves_half_of_the_limit_to_others() -> None:
+    harness = LimiterHarness()
+    assert harness.admit(50, priority=Priority.BULK) == 0
+    assert harness.admit(1, priority=Priority.BULK) == 60
+    harness.clock.advance_time(60)
+    harness.admit(50, priority=Priority.BULK)
+    assert harness.admit(30, priority=SCAN) == 0
+    assert harness.admit(20, priority=SAFETY) == 0
+    assert harness.limiter.allowed(LimitKind.WEIGHT, 60, Priority.BULK) == 50
+    assert harness.limiter.allowed(LimitKind.WEIGHT, 1, Priority.BULK) is None

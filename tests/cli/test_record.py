@@ -1,0 +1,225 @@
+"""``hedgerow record`` against an Aster over sockets: restarts, cuts, midnight, clocks, and a folder without room."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+
+from hedgerow.clock import SystemClock
+from hedgerow.testing import LocalAster, local_aster
+from support.command_runner import COMMAND, Shell, process
+
+START = datetime(2025, 1, 1, 23, 59, 50, tzinfo=UTC)
+ASKED = ("record", "--data", "recorded", "--symbols", "BTCUSDT,ETHUSDT", "--every", "1")
+
+
+@pytest.fixture
+def aster(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAster]:
+    with local_aster(start=START, speed=1) as served:
+        for name, value in served.environment.items():
+            if name.startswith("HEDGEROW_"):
+                monkeypatch.setenv(name, value)
+        yield served
+
+
+@pytest.fixture
+def kept(place: Path) -> Path:
+    return place / "recorded"
+
+
+def rows(folder: Path, kind: str, day: str = "2025-01-01") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = parquet.read_table(folder / kind / f"{day}.parquet").to_pylist()
+    return found
+
+
+def lines(folder: Path, day: str = "2025-01-01") -> int:
+    path = folder / "books" / f"{day}.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    clock = SystemClock()
+
+    async def main() -> None:
+        async with clock.timeout(60):
+            while not is_so():
+                await clock.sleep(0.02)
+
+    asyncio.run(main())
+
+
+def ended(running: "subprocess.Popen[str]", sign: signal.Signals = signal.SIGINT) -> tuple[int, str, str]:
+    running.send_signal(sign)
+    out, err = running.communicate(timeout=60)
+    assert "Traceback" not in err
+    return running.returncode, out, err
+
+
+def test_a_reading_has_premium_index_and_both_books_at_one_time(aster: LocalAster, shell: Shell, kept: Path) -> None:
+    said = shell(*ASKED, "--rounds", "2", "--depth", "5")
+    assert said.code == 0, said.err
+    assert "recorded: 2 readings kept" in said.out
+    days = [path.stem for path in sorted((kept / "books").glob("*.parquet"))]
+    books = [row for day in days for row in rows(kept, "books", day)]
+    assert {(row["market"], row["symbol"]) for row in books} == {
+        (market, symbol) for market in ("spot", "perp") for symbol in ("BTCUSDT", "ETHUSDT")
+    }
+    for row in books:
+        assert len(row["bid_prices"]) == len(row["ask_quantities"]) == 5
+        assert row["bid_prices"] == sorted(row["bid_prices"], reverse=True)
+        assert row["bid_prices"][0] < row["ask_prices"][0]
+        assert 0 <= row["book_time"] - row["time"] < 5_000
+    premiums = [row for day in days for row in rows(kept, "premium_index", day)]
+    assert {row["time"] for row in premiums} == {row["time"] for row in books}
+    price = float(aster.price("BTCUSDT"))
+    assert all(row["mark_price"] == pytest.approx(price, rel=0.02) for row in premiums if row["symbol"] == "BTCUSDT")
+    assert {row["next_funding_time"] % 3_600_000 for row in premiums} == {0}
+    assert list(kept.rglob("*.jsonl")) == []
+
+
+def test_a_killed_recording_keeps_what_it_read_and_goes_on(aster: LocalAster, place: Path, kept: Path) -> None:
+    aster.freeze()
+    aster.advance(hours=1)
+    aster.run()
+    day = "2025-01-02"
+    running = process(COMMAND, *ASKED, home=place)
+    wait_until(lambda: lines(kept, day) >= 8)
+    running.kill()
+    running.communicate(timeout=60)
+    journal = kept / "books" / f"{day}.jsonl"
+    os.truncate(journal, journal.stat().st_size - 7)
+    whole = lines(kept, day)
+
+    running = process(COMMAND, *ASKED, home=place)
+    wait_until(lambda: lines(kept, day) >= whole + 8)
+    code, out, err = ended(running, signal.SIGTERM)
+    assert (code, err.count("\n")) == (0, 1), err
+    assert "readings kept" in out
+    books = rows(kept, "books", day)
+    assert len(books) >= whole + 8
+    assert [row["time"] for row in books] == sorted(row["time"] for row in books)
+
+
+def test_a_day_that_is_over_becomes_a_file_while_the_recording_runs(aster: LocalAster, place: Path, kept: Path) -> None:
+    running = process(COMMAND, *ASKED, home=place)
+    wait_until(lambda: lines(kept) >= 4)
+    aster.advance(seconds=30)
+    wait_until((kept / "books" / "2025-01-01.parquet").exists)
+    wait_until(lambda: lines(kept, "2025-01-02") >= 4)
+    assert {row["time"] // 86_400_000 for row in rows(kept, "books")} == {20_089}
+    assert not (kept / "books" / "2025-01-01.jsonl").exists()
+    assert ended(running)[0] == 0
+    assert {row["time"] // 86_400_000 for row in rows(kept, "books", "2025-01-02")} == {20_090}
+
+
+def test_a_clock_of_the_exchange_that_is_set_back_loses_nothing(aster: LocalAster, place: Path, kept: Path) -> None:
+    aster.advance(seconds=20)
+    running = process(COMMAND, *ASKED, home=place)
+    wait_until(lambda: lines(kept, "2025-01-02") >= 4)
+    aster.skew_clock(-3600)
+    wait_until(lambda: lines(kept) >= 4)
+    aster.skew_clock(0)
+    wait_until((kept / "books" / "2025-01-01.parquet").exists)
+    assert ended(running)[0] == 0
+    assert len(rows(kept, "books", "2025-01-02")) >= 4
+    assert len(rows(kept, "books")) >= 4
+
+
+def test_a_folder_without_room_is_one_line_and_the_recording_goes_on_after_it(
+    aster: LocalAster, place: Path, kept: Path
+) -> None:
+    aster.freeze()
+    aster.advance(hours=1)
+    aster.run()
+    day = "2025-01-02"
+    running = process(COMMAND, *ASKED, home=place)
+    wait_until(lambda: lines(kept, day) >= 4)
+    (kept / "books").rename(kept / "moved")
+    (kept / "books").write_text("in the way")
+    said = ErrorLines(running)
+    said.wait_for("readings are lost until that is over")
+    waited = len(aster.requests("premiumIndex"))
+    wait_until(lambda: len(aster.requests("premiumIndex")) >= waited + 3)
+    (kept / "books").unlink()
+    (kept / "moved").rename(kept / "books")
+    said.wait_for("recording again; ")
+    assert said.end() == 0
+    assert sum("lost until" in line for line in said.lines) == 1
+
+
+def test_an_exchange_that_does_not_answer_is_said_once_and_asked_again(
+    aster: LocalAster, place: Path, kept: Path
+) -> None:
+    running = process(COMMAND, *ASKED, home=place)
+    wait_until(lambda: lines(kept) + lines(kept, "2025-01-02") >= 4)
+    aster.inject("503_before", times=0)
+    said = ErrorLines(running)
+    said.wait_for("the exchange cannot be read: ")
+    waited = len(aster.requests("time"))
+    wait_until(lambda: len(aster.requests("time")) >= waited + 6)
+    aster.clear_faults()
+    said.wait_for("the exchange can be read again; ")
+    assert said.end() == 0
+    assert sum("cannot be read" in line for line in said.lines) == 1
+
+
+def test_a_book_that_cannot_be_read_does_not_stop_the_others(aster: LocalAster, shell: Shell, kept: Path) -> None:
+    aster.inject(
+        "reject", path="/api/v3/depth", contains="symbol=ETHUSDT", times=0, code=-1121, message="Invalid symbol."
+    )
+    said = shell(*ASKED, "--rounds", "3")
+    assert said.code == 0
+    assert said.err.count("1 of 4 books cannot be read: ETHUSDT spot: ") == 1
+    days = [path.stem for path in sorted((kept / "books").glob("*.parquet"))]
+    read = [(row["market"], row["symbol"]) for day in days for row in rows(kept, "books", day)]
+    assert read.count(("perp", "ETHUSDT")) == read.count(("spot", "BTCUSDT")) == 3
+    assert ("spot", "ETHUSDT") not in read
+
+
+class ErrorLines:
+    """What a process says on standard error, read in a thread of its own."""
+
+    def __init__(self, running: "subprocess.Popen[str]") -> None:
+        self.lines: list[str] = []
+        self._running = running
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self._running.stderr is not None
+        self.lines.extend(self._running.stderr)
+
+    def end(self) -> int:
+        """Stop the process; return its exit code."""
+        with self._running:
+            self._running.send_signal(signal.SIGINT)
+            self._thread.join(60)
+            return self._running.wait(60)
+
+    def wait_for(self, text: str) -> None:
+        wait_until(lambda: any(text in line for line in self.lines))
+
+
+@pytest.mark.usefixtures("aster")
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--every", "0.5"), "--every 0.5: allowed is a number from 1 to 86400"),
+        (("--every", "nan"), "--every nan: allowed is a number from 1 to 86400"),
+        (("--depth", "7"), "--depth 7: allowed are 5, 10, 20, 50, 100, 500, 1000"),
+        (("--rounds", "-1"), "--rounds -1: allowed is 0 or a positive number"),
+        (("--symbols", "NOSUCHUSDT"), "--symbols NOSUCHUSDT: the exchange lists no such perpetual"),
+        (("--data", "/proc/books"), "--data /proc/books cannot be written: No such file or directory"),
+        (("--depth", "1000"), "--every 1: 4 books of 1000 levels need at least 3 s within the exchange's limits"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused(shell: Shell, words: tuple[str, ...], text: str) -> None:
+    assert text in shell.refused(*ASKED, *words)
