@@ -86,7 +86,7 @@ def drawn_parameters(random: Random) -> StrategyParameters:
         ),
         funding_rate_strategy=replace(
             base.funding_rate_strategy,
-            min_funding_apr=random.choice([-1.0, 0.0, 0.15, 0.4]),
+            min_funding_apr=random.choice([0.0, 0.05, 0.15, 0.4]),
             funding_ma_periods=random.choice([1, 3, 5]),
             exit_funding_apr=random.choice([-5.0, 0.0, 0.2]),
             use_funding_ma=random.random() < 0.85,

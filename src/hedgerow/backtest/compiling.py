@@ -7,25 +7,45 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numba
 from numba.core import config
 
 from hedgerow.strategy import rules
 
-__all__ = ["compiled", "compiled_rules"]
+__all__ = ["compiled", "compiled_in_place", "compiled_rules", "inlined"]
 
+UNCOUNTED: Final = {"_nrt": False}
+"""Without numba's counting of references to arrays."""
+_njit: Any = numba.njit
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
     """Return the function compiled; of IEEE arithmetic nothing is reordered or contracted."""
+    return _kept(function, {})
+
+
+def compiled_in_place(function: Function) -> Function:
+    """Return a function compiled that allocates nothing.
+
+    References to its arrays are not counted: its caller holds them, and counting took most of the time.
+    """
+    return _kept(function, UNCOUNTED)
+
+
+def _kept(function: Function, options: dict[str, bool]) -> Function:
     with _cache_folder():
         try:
-            return cast("Function", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+            return cast("Function", _njit(cache=True, nogil=True, error_model="numpy", **options)(function))
         except RuntimeError:  # no folder to keep it in
-            return cast("Function", numba.njit(nogil=True, error_model="numpy")(function))
+            return cast("Function", _njit(nogil=True, error_model="numpy", **options)(function))
+
+
+def inlined(function: Function) -> Function:
+    """Return a function that compiled ones hold a copy of: passing many arrays costs more than most of them do."""
+    return cast("Function", _njit(inline="always", nogil=True, error_model="numpy", **UNCOUNTED)(function))
 
 
 @cache
@@ -40,7 +60,7 @@ def compiled_rules() -> Any:
 
 def _clone(function: FunctionType, scope: dict[str, Any]) -> Any:
     """Return the function compiled so that the rules it calls are the compiled ones of ``scope``."""
-    return compiled(FunctionType(function.__code__, scope, function.__name__, function.__defaults__))
+    return compiled_in_place(FunctionType(function.__code__, scope, function.__name__, function.__defaults__))
 
 
 @contextmanager

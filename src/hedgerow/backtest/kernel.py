@@ -5,11 +5,11 @@ is made at each row and where an age limit is reached, and the result is that of
 leaves out is said in docs/results.md: margin, liquidation, orders that fail.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from hedgerow.backtest.compiling import compiled, compiled_rules
+from hedgerow.backtest.compiling import compiled_in_place, compiled_rules, inlined
 from hedgerow.backtest.tables import Flags, Floats, Ints, Tables
 from hedgerow.strategy.evidence.prices import support_bound
 from hedgerow.strategy.evidence.underlying import HELD_BOUND
@@ -28,11 +28,19 @@ __all__ = [
     "Played",
     "Rules",
     "Signals",
+    "best_apr_of",
+    "check",
+    "close",
+    "enter",
     "market_of",
+    "next_step",
     "not_compiled",
     "play",
     "rules_of",
+    "say",
+    "scratch",
     "signals_of",
+    "stop_of",
     "walk",
 ]
 
@@ -73,6 +81,10 @@ NEARLY_WHOLE = 1e-9
 TARGET, TARGET_UNTIL, HALTED, BUSY_MS, TRADES, LINES, MEMORY = range(7)
 
 
+Scratch: TypeAlias = tuple[Ints, Floats, Ints]
+"""What is held in whole numbers and in numbers, and what is remembered while nothing is."""
+
+
 class Market(NamedTuple):
     """``Tables`` for compiled code."""
 
@@ -91,6 +103,7 @@ class Market(NamedTuple):
     start_ms: int
     end_ms: int
     cycle_ms: int
+    guard_ms: int
     notional: float
     """Quote units of a leg."""
 
@@ -196,6 +209,7 @@ def market_of(tables: Tables, notional: float) -> Market:
         start_ms=grid.start_ms,
         end_ms=grid.end_ms,
         cycle_ms=grid.cycle_ms,
+        guard_ms=grid.guard_ms,
         notional=notional,
     )
 
@@ -207,7 +221,8 @@ def signals_of(market: Market, rules: Rules) -> Signals:
     ranked, order = np.zeros(shape[0], dtype=np.int64), np.zeros(shape, dtype=np.int64)
     aprs, admitted = np.full(shape, np.nan), np.zeros(shape, dtype=np.bool_)
     signals = Signals(apr=apr, rank=rank, ranked=ranked, order=order, aprs=aprs, admitted=admitted)
-    _fill_signals(market, rules, signals)
+    symbols = int(market.seen.shape[1])
+    _fill_signals(market, rules, signals, np.zeros(symbols), np.full(symbols, -1, dtype=np.int64))
     return signals
 
 
@@ -229,13 +244,13 @@ def play(market: Market, rules: Rules, signals: Signals | None = None) -> Played
     while True:
         whole, numbers = np.zeros((most, len(FIELDS)), dtype=np.int64), np.zeros((most, len(NUMBERS)))
         log = np.zeros((2 * most, 4), dtype=np.int64)
-        trades, lines = walk(market, rules, signals, whole, numbers, log)
+        trades, lines = walk(market, rules, signals, scratch(), whole, numbers, log)
         if trades >= 0:
             return Played(whole=whole[:trades].copy(), numbers=numbers[:trades].copy(), log=log[:lines].copy())
         most *= 4
 
 
-@compiled
+@inlined
 def _signal(market: Market, rules: Rules, row: int, symbol: int) -> tuple[float, float]:
     """Return mean rate and APR of a symbol's signal; NaN without a full window."""
     known = market.state[row, symbol, KNOWN]
@@ -250,7 +265,7 @@ def _signal(market: Market, rules: Rules, row: int, symbol: int) -> tuple[float,
     return rates / hours * market.prints[known - 1, symbol, HOURS], _funding_apr(rates, hours)
 
 
-@compiled
+@inlined
 def _may_enter(market: Market, rules: Rules, row: int, symbol: int, mean: float, apr: float) -> bool:
     if not market.state[row, symbol, READABLE] or market.row_ms[row] >= market.ended_ms[symbol]:
         return False
@@ -270,11 +285,9 @@ def _may_enter(market: Market, rules: Rules, row: int, symbol: int, mean: float,
     return refused == 0
 
 
-@compiled
-def _fill_signals(market: Market, rules: Rules, signals: Signals) -> None:
+@compiled_in_place
+def _fill_signals(market: Market, rules: Rules, signals: Signals, means: Floats, before: Ints) -> None:
     rows, symbols = market.seen.shape[:2]
-    means = np.empty(symbols)
-    before = np.full(symbols, -1, dtype=np.int64)
     for row in range(rows):
         for symbol in range(symbols):
             if rules.average and market.state[row, symbol, KNOWN] == before[symbol] and row > 0:
@@ -285,7 +298,7 @@ def _fill_signals(market: Market, rules: Rules, signals: Signals) -> None:
         _rank_row(market, rules, signals, row, means)
 
 
-@compiled
+@inlined
 def _rank_row(market: Market, rules: Rules, signals: Signals, row: int, means: Floats) -> None:
     """Sort a row best first; ties keep the order of the symbols."""
     count = 0
@@ -309,36 +322,36 @@ def _rank_row(market: Market, rules: Rules, signals: Signals, row: int, means: F
         signals.admitted[row, place] = _may_enter(market, rules, row, symbol, float(means[symbol]), apr)
 
 
-@compiled
+@inlined
 def _hours(since_ms: int, until_ms: int) -> float:
     return (until_ms - since_ms) / 1000.0 / 3600.0
 
 
-@compiled
-def _first_step(market: Market, counted_ms: int, hours: float) -> int:
+@compiled_in_place
+def _first_step(start_ms: int, cycle_ms: int, counted_ms: int, hours: float) -> int:
     """Return the first check at which an age of ``hours`` is reached."""
     if hours > MOST_HOURS:
         return NEVER_STEP
     reached = counted_ms + hours * MS_PER_HOUR
-    step = int((reached - market.start_ms) / market.cycle_ms)
-    while step > 0 and _too_old(_hours(counted_ms, market.start_ms + (step - 1) * market.cycle_ms), hours):
+    step = int((reached - start_ms) / cycle_ms)
+    while step > 0 and _too_old(_hours(counted_ms, start_ms + (step - 1) * cycle_ms), hours):
         step -= 1
-    while not _too_old(_hours(counted_ms, market.start_ms + step * market.cycle_ms), hours):
+    while not _too_old(_hours(counted_ms, start_ms + step * cycle_ms), hours):
         step += 1
     return step
 
 
-@compiled
+@inlined
 def _count_from(market: Market, rules: Rules, held: Ints, at_ms: int, step: int) -> None:
     """Count age from ``at_ms`` on; the check after this one sees what it changes."""
     held[COUNTED_MS] = at_ms
-    held[AGE_STEP] = _first_step(market, at_ms, rules.max_age)
-    held[REST_STEP] = _first_step(market, at_ms, rules.min_age)
+    held[AGE_STEP] = _first_step(market.start_ms, market.cycle_ms, at_ms, rules.max_age)
+    held[REST_STEP] = _first_step(market.start_ms, market.cycle_ms, at_ms, rules.min_age)
     held[FRESH_STEP] = step
     held[DEFERRED_MS] = 0
 
 
-@compiled
+@inlined
 def _collect(market: Market, held: Ints, money: Floats, row: int) -> None:
     """Add what was paid up to a row."""
     symbol = held[SYMBOL]
@@ -349,8 +362,8 @@ def _collect(market: Market, held: Ints, money: Floats, row: int) -> None:
     held[LAST_PRINT] = max(held[LAST_PRINT], market.state[row, symbol, KNOWN])
 
 
-@compiled
-def _stop(market: Market, rules: Rules, money: Floats, row: int, symbol: int) -> tuple[bool, bool]:
+@inlined
+def stop_of(market: Market, rules: Rules, money: Floats, row: int, symbol: int) -> tuple[bool, bool]:
     """Return whether the emergency stop is hit, and whether other prices confirm it."""
     spot, perp, mark = market.seen[row, symbol, SPOT], market.seen[row, symbol, PERP], market.seen[row, symbol, MARK]
     limit = rules.loss * (money[COINS] * money[SPOT_IN])
@@ -361,7 +374,7 @@ def _stop(market: Market, rules: Rules, money: Floats, row: int, symbol: int) ->
     return True, _stop_hit(_loss(rules, money, spot, min(perp, mark)), limit)
 
 
-@compiled
+@inlined
 def _loss(rules: Rules, money: Floats, spot: float, perp: float) -> float:
     if rules.short_alone:
         return money[QUANTITY] * (money[PERP_IN] - perp)
@@ -370,8 +383,8 @@ def _loss(rules: Rules, money: Floats, spot: float, perp: float) -> float:
     return _pair_pnl(1.0, value, entry_value, money[FUNDING], money[FEES_IN])
 
 
-@compiled
-def _best_apr(rules: Rules, signals: Signals, row: int, symbol: int, age: float) -> tuple[int, float]:
+@inlined
+def best_apr_of(rules: Rules, signals: Signals, row: int, symbol: int, age: float) -> tuple[int, float]:
     """Return the better pair and its APR; -1 and NaN without one."""
     ranked = signals.ranked[row]
     place = _first_better(
@@ -388,14 +401,14 @@ def _best_apr(rules: Rules, signals: Signals, row: int, symbol: int, age: float)
     return signals.order[row, place], signals.aprs[row, place]
 
 
-@compiled
+@inlined
 def _profit(
     market: Market, rules: Rules, signals: Signals, held: Ints, money: Floats, row: int, at_ms: int
 ) -> tuple[int, int]:
     """Return which reason to close holds first, and the better pair."""
     symbol = held[SYMBOL]
     age = _hours(held[COUNTED_MS], at_ms)
-    better, best_apr = _best_apr(rules, signals, row, symbol, age)
+    better, best_apr = best_apr_of(rules, signals, row, symbol, age)
     spot, perp = money[COINS] * market.seen[row, symbol, SPOT], money[QUANTITY] * market.seen[row, symbol, PERP]
     fees = _pair_fee(1.0, spot, market.books[symbol, SPOT_FEE], perp, market.books[symbol, PERP_FEE])
     reasons = _profit_reasons(
@@ -414,7 +427,7 @@ def _profit(
     return _first_exit(PROFIT_ORDER, reasons), better
 
 
-@compiled
+@inlined
 def _deferred(market: Market, rules: Rules, held: Ints, money: Floats, row: int, at_ms: int) -> bool:
     """Tell whether a closing waits because prices make it cost too much."""
     symbol = held[SYMBOL]
@@ -433,13 +446,13 @@ def _deferred(market: Market, rules: Rules, held: Ints, money: Floats, row: int,
     return at_ms < held[DEFERRED_MS]
 
 
-@compiled
+@inlined
 def _is_still_best(signals: Signals, row: int, symbol: int) -> bool:
     place = _first_admitted(signals.admitted[row, : signals.ranked[row]])
     return place >= 0 and signals.order[row, place] == symbol
 
 
-@compiled
+@inlined
 def _judge(
     market: Market, rules: Rules, signals: Signals, held: Ints, money: Floats, row: int, at_ms: int
 ) -> tuple[int, int, bool]:
@@ -450,7 +463,7 @@ def _judge(
         return PRICES_END, -1, False
     if not market.state[row, symbol, READABLE]:
         return 0, -1, False
-    hit, confirmed = _stop(market, rules, money, row, symbol)
+    hit, confirmed = stop_of(market, rules, money, row, symbol)
     if confirmed:
         return EMERGENCY, -1, False
     if hit or not _agrees(market.seen[row, symbol, PERP], market.seen[row, symbol, SPOT], HELD_BOUND):
@@ -466,7 +479,7 @@ def _judge(
     return code, better, False
 
 
-@compiled
+@inlined
 def _choice(signals: Signals, memory: Ints, row: int, at_ms: int) -> int:
     """Return what is opened in a row: the pair decided for while closing, else the best; -1 = nothing."""
     ranked = signals.ranked[row]
@@ -478,7 +491,7 @@ def _choice(signals: Signals, memory: Ints, row: int, at_ms: int) -> int:
     return signals.order[row, place] if place >= 0 else -1
 
 
-@compiled
+@inlined
 def _buy(market: Market, money: Floats, symbol: int) -> None:
     """Buy so many coins that those left after a fee in coin cover the short, and count the fees of both legs."""
     fee, lot = market.books[symbol, SPOT_FEE], market.books[symbol, SPOT_LOT]
@@ -488,8 +501,8 @@ def _buy(market: Market, money: Floats, symbol: int) -> None:
     money[FEES_IN] = _pair_fee(1.0, spot, fee, perp, market.books[symbol, PERP_FEE])
 
 
-@compiled
-def _enter(
+@inlined
+def enter(
     market: Market,
     rules: Rules,
     signals: Signals,
@@ -511,7 +524,8 @@ def _enter(
     held[SYMBOL], held[OPENED_STEP], held[OPENED_MS] = symbol, step, at_ms
     held[FIRST_PRINT] = held[LAST_PRINT] = market.state[acting, symbol, KNOWN]
     spot, perp = market.seen[acting, symbol, SPOT], market.seen[acting, symbol, PERP]
-    money[:] = 0.0
+    for part in range(PARTS):
+        money[part] = 0.0
     money[QUANTITY], money[SPOT_IN], money[PERP_IN] = quantity, spot, perp
     _buy(market, money, symbol)
     _count_from(market, rules, held, at_ms, step)
@@ -520,13 +534,13 @@ def _enter(
     return True
 
 
-@compiled
+@inlined
 def _at(market: Market, step: int) -> int:
     return market.start_ms + step * market.cycle_ms
 
 
-@compiled
-def _close(
+@inlined
+def close(
     market: Market, held: Ints, money: Floats, memory: Ints, row: int, step: int, reason: int, trades: Any, numbers: Any
 ) -> int:
     """End what is held; returns the row at whose time that was, -1 for the end of the window."""
@@ -542,15 +556,17 @@ def _close(
         _collect(market, held, money, acting)
     money[SPOT_OUT], money[PERP_OUT] = market.seen[seen, symbol, SPOT], market.seen[seen, symbol, PERP]
     held[CLOSED_STEP], held[CLOSED_MS], held[REASON] = step, at_ms, reason
-    trades[memory[TRADES], :] = held[: REASON + 1]
-    numbers[memory[TRADES], :] = money[: PERP_OUT + 1]
+    for column in range(REASON + 1):
+        trades[memory[TRADES], column] = held[column]
+    for column in range(PERP_OUT + 1):
+        numbers[memory[TRADES], column] = money[column]
     memory[TRADES] += 1
     memory[BUSY_MS] = at_ms
     held[SYMBOL] = -1
     return acting
 
 
-@compiled
+@inlined
 def _paid_until(market: Market, held: Ints, money: Floats, end_ms: int) -> int:
     """Add what is paid up to the end of the window; returns the number of the print after it."""
     number, symbol = held[LAST_PRINT], held[SYMBOL]
@@ -562,15 +578,16 @@ def _paid_until(market: Market, held: Ints, money: Floats, end_ms: int) -> int:
     return number
 
 
-@compiled
-def _say(memory: Ints, log: Any, step: int, action: int, symbol: int, reason: int) -> None:
+@inlined
+def say(memory: Ints, log: Any, step: int, action: int, symbol: int, reason: int) -> None:
+    """Add a line to the log."""
     line = memory[LINES]
     log[line, 0], log[line, 1], log[line, 2], log[line, 3] = step, action, symbol, reason
     memory[LINES] += 1
 
 
-@compiled
-def _next_step(held: Ints, step: int, following: int) -> int:
+@inlined
+def next_step(held: Ints, step: int, following: int) -> int:
     """Return the next check before row ``following`` that can differ from this one, or its first."""
     if held[SYMBOL] < 0:
         return following
@@ -583,8 +600,8 @@ def _next_step(held: Ints, step: int, following: int) -> int:
     return found
 
 
-@compiled
-def _check(
+@inlined
+def check(
     market: Market,
     rules: Rules,
     signals: Signals,
@@ -607,26 +624,34 @@ def _check(
         if roll:
             money[FUNDING_BEFORE] = money[FUNDING]
             _count_from(market, rules, held, _at(market, step), step)
-            _say(memory, log, step, ROLL, symbol, reason)
+            say(memory, log, step, ROLL, symbol, reason)
             return
         if reason == BETTER_PAIR:
             interval = market.prints[market.state[row, better, KNOWN] - 1, better, HOURS]
             memory[TARGET], memory[TARGET_UNTIL] = better, _at(market, step) + int(2.0 * interval * MS_PER_HOUR)
-        acting = _close(market, held, money, memory, row, step, reason, trades, numbers)
-        _say(memory, log, step, CLOSE, symbol, reason)
+        acting = close(market, held, money, memory, row, step, reason, trades, numbers)
+        say(memory, log, step, CLOSE, symbol, reason)
         if reason == EMERGENCY and rules.halts:
             memory[HALTED] = 1
     if memory[HALTED] or acting < 0:
         return
-    if _enter(market, rules, signals, held, money, memory, acting, step):
-        _say(memory, log, step, OPEN, held[SYMBOL], 0)
+    if enter(market, rules, signals, held, money, memory, acting, step):
+        say(memory, log, step, OPEN, held[SYMBOL], 0)
 
 
-@compiled
-def walk(market: Market, rules: Rules, signals: Signals, trades: Any, numbers: Any, log: Any) -> tuple[int, int]:
-    """Play a parameter set into arrays; returns numbers of trades and log lines, negative when there was no room."""
-    held, money, memory = np.zeros(WHOLE, np.int64), np.zeros(PARTS), np.zeros(MEMORY, np.int64)
+def scratch() -> Scratch:
+    """Return the state before anything is held."""
+    held = np.zeros(WHOLE, dtype=np.int64)
     held[SYMBOL] = -1
+    return held, np.zeros(PARTS), np.zeros(MEMORY, dtype=np.int64)
+
+
+@compiled_in_place
+def walk(
+    market: Market, rules: Rules, signals: Signals, state: Scratch, trades: Any, numbers: Any, log: Any
+) -> tuple[int, int]:
+    """Play a parameter set into arrays; returns numbers of trades and log lines, negative when there was no room."""
+    held, money, memory = state
     rows, steps = len(market.row_ms), -((market.start_ms - market.end_ms) // market.cycle_ms)
     row = 0
     while row < rows and market.step[row] < 0:
@@ -640,13 +665,13 @@ def walk(market: Market, rules: Rules, signals: Signals, trades: Any, numbers: A
             if memory[TRADES] + 2 >= len(trades) or memory[LINES] + 3 >= len(log):
                 return -1, -1
             if _at(market, step) >= memory[BUSY_MS]:
-                _check(market, rules, signals, held, money, memory, row, step, trades, numbers, log)
-                step = _next_step(held, step, last)
+                check(market, rules, signals, held, money, memory, row, step, trades, numbers, log)
+                step = next_step(held, step, last)
             else:
                 step += 1
         row = following
     if held[SYMBOL] >= 0:
         symbol = held[SYMBOL]
-        _close(market, held, money, memory, rows - 1, steps, WINDOW_ENDS, trades, numbers)
-        _say(memory, log, steps, CLOSE, symbol, WINDOW_ENDS)
+        close(market, held, money, memory, rows - 1, steps, WINDOW_ENDS, trades, numbers)
+        say(memory, log, steps, CLOSE, symbol, WINDOW_ENDS)
     return memory[TRADES], memory[LINES]

@@ -11,8 +11,9 @@ import numpy as np
 from msgspec import Struct
 
 from hedgerow.backtest.bound import Bound, Opportunities, bound_of, opportunities_of
+from hedgerow.backtest.chain import Chain
 from hedgerow.backtest.figures import Decision, Figures, Money, Trade, attribution_of, drawdown_of, figures_of
-from hedgerow.backtest.kernel import OPEN, Market, Played, market_of, play, rules_of
+from hedgerow.backtest.kernel import OPEN, Market, Played, market_of, rules_of
 from hedgerow.backtest.slots import best_slots
 from hedgerow.backtest.tables import NEVER_MS, Books, Flags, Floats, Grid, Ints, Tables, build_tables
 from hedgerow.domain.errors import ConfigError, HistoryError
@@ -175,9 +176,14 @@ class Study:
 
     # --- what is played -----------------------------------------------------------------------------------------
 
+    @cached_property
+    def chain(self) -> Chain:
+        """What was learnt from the sets that were played so far."""
+        return Chain(self.market)
+
     def run(self, parameters: StrategyParameters) -> Result:
         """Play the guide's rules with one parameter set, compiled."""
-        return self.judged(*self._told(play(self.market, rules_of(parameters))))
+        return self.judged(*self._told(self.chain.play(rules_of(parameters))))
 
     def rows(self, sets: Iterable[StrategyParameters]) -> Iterator[tuple[StrategyParameters, Figures]]:
         """Yield the figures of each parameter set."""

@@ -139,11 +139,11 @@ class Tables(Struct, frozen=True, kw_only=True):
     """How many settled rates there are, by symbol."""
 
 
-def build_tables(market_data: ArchiveMarketData, grid: Grid, books: Books) -> Tables:
-    """Return the tables of a window."""
+def build_tables(market_data: ArchiveMarketData, grid: Grid, books: Books, *, every_check: bool = False) -> Tables:
+    """Return the tables of a window; with a row for ``every_check`` they say nothing more."""
     symbols = tuple(pair.symbol for pair in market_data.pairs)
     series = [market_data.series(symbol) for symbol in symbols]
-    row_ms, step = _rows(grid, series)
+    row_ms, step = _rows(grid, series, every_check=every_check)
     columns = [
         _column(symbol, row_ms, *each, by_premium=market_data.predicts_by_premium(symbol))
         for symbol, each in zip(symbols, series, strict=True)
@@ -170,7 +170,7 @@ def build_tables(market_data: ArchiveMarketData, grid: Grid, books: Books) -> Ta
     )
 
 
-def _rows(grid: Grid, series: list[tuple[PriceSeries, FundingSeries]]) -> tuple[Ints, Ints]:
+def _rows(grid: Grid, series: list[tuple[PriceSeries, FundingSeries]], *, every_check: bool) -> tuple[Ints, Ints]:
     """Return times and check numbers of all rows."""
     changes: list[Ints] = [np.array([grid.start_ms], dtype=np.int64)]
     for prices, funding in series:
@@ -187,6 +187,8 @@ def _rows(grid: Grid, series: list[tuple[PriceSeries, FundingSeries]]) -> tuple[
         settlements = [full_hours[full_hours % (each * HOUR_MS) == 0] for each in intervals]
         guarded, near = _guarded(grid, np.unique(np.concatenate(settlements)))
         steps.append(near)
+    if every_check:
+        steps.append(np.arange(grid.steps, dtype=np.int64))
     step = np.unique(np.concatenate(steps))
     step = step[(step >= 0) & (step < grid.steps)]
     checks = grid.start_ms + step * grid.cycle_ms

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from hedgerow.backtest.chain import Chain
 from hedgerow.backtest.kernel import CLOSE, OPEN, market_of, play, rules_of
 from hedgerow.backtest.tables import Books, Grid, build_tables
 from hedgerow.domain.instrument import FeeRates
@@ -56,6 +57,32 @@ def test_the_kernel_does_what_the_plain_rules_do_check_by_check(seed: int) -> No
     grid = Grid.of(FIRST, FIRST + timedelta(days=days), cycle, guard)
     kernel, oracle = both(market_data, drawn_parameters(random), grid, fee)
     assert kernel == oracle
+
+
+@given(seed=st.integers(0, 1 << 30))
+@settings(max_examples=examples(25))
+def test_chained_trades_are_those_of_every_check(seed: int) -> None:
+    """Many sets over one market, so that what one set has left behind is used by the next."""
+    random = Random(seed)
+    coins = [drawn_coin(random) for _ in range(random.choice([1, 2, 3, 4]))]
+    rates = FeeRates(maker=Decimal("0.0001"), taker=Decimal("0.0001"))
+    with TemporaryDirectory() as folder:
+        write_market(Path(folder), seed, coins, days=6)
+        market_data = ArchiveMarketData.load(Path(folder), start=FIRST, days=6, fees=rates)
+    cycle, guard = random.choice([300, 300, 900, 90, 200]), random.choice([60, 60, 0, 45])
+    grid = Grid.of(FIRST, FIRST + timedelta(days=6), cycle, guard)
+    tables = [
+        build_tables(market_data, grid, Books.of(market_data, bottomless=True), every_check=every)
+        for every in (False, True)
+    ]
+    market, whole = (market_of(each, 5000.0) for each in tables)
+    chain = Chain(market)
+    for _ in range(12):
+        rules = rules_of(drawn_parameters(random))
+        chained, walked = chain.play(rules), play(whole, rules)
+        assert chained.log.tolist() == walked.log.tolist()
+        assert chained.whole.tolist() == walked.whole.tolist()
+        assert chained.numbers.tolist() == walked.numbers.tolist()
 
 
 def played(folder: Path, parameters: StrategyParameters, *, days: int = 6) -> list[list[int]]:
