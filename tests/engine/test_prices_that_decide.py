@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain.events import Halted, HaltReason, Lifted
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.market_changes import BookDistortion, ContractMultiplier, MarkDistortion, TickerCollision
 from hedgerow.strategy.decisions.scan import scan
@@ -16,7 +17,7 @@ from hedgerow.strategy.observation import Hold, HoldReason
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support.bot_harness import OPENED, BotHarness
-from support.worlds import SYMBOL, Listing, ScriptedMarketData
+from support.worlds import SYMBOL, Listing, ScriptedMarketData, make_pair
 
 PATIENT = StrategyParameters(
     position_management=PositionManagement(max_position_age_hours=87_600, fee_coverage_multiplier=1000)
@@ -60,6 +61,28 @@ def test_legs_that_come_apart_while_held_halt_openings_and_sell_nothing() -> Non
     assert len(harness.venue.orders) == orders
     assert [event.reason for event in harness.logged(Halted)] == [HaltReason.LEGS_DIFFER]
     assert harness.ledger.largest is not None
+
+
+@pytest.mark.parametrize("price", ["5", "30"])
+def test_a_hedge_whose_legs_came_apart_is_closed_when_its_owner_asks(price: str) -> None:
+    harness = harness_of()
+    harness.run(0.5)
+    harness.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(price)))
+    harness.run(0.3)
+    assert harness.ask(CloseRequested()).done
+    harness.check_flat()
+
+
+def test_a_short_is_bought_back_for_coins_that_were_sold_while_the_legs_have_two_prices() -> None:
+    harness = harness_of(poll_seconds=30)
+    harness.run(0.5)
+    harness.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(5)))
+    harness.run(0.2)
+    short = harness.short()
+    harness.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, short / 5)
+    harness.run(0.1)
+    assert abs(harness.coins() - harness.short()) <= make_pair().lot_step
+    assert harness.short() < short
 
 
 def test_coins_whose_short_another_price_liquidated_are_sold_after_a_quarter_of_an_hour_at_their_own() -> None:

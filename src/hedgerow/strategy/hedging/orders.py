@@ -324,7 +324,15 @@ def _still_unequal(job: HedgeExecution, around: Surroundings, price: Decimal) ->
 
 
 def _arrived(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
-    """Return the job with the middle of each book as it was when the job first saw it."""
+    """Return the job with the middle of each book as it was when the job first saw it.
+
+    A job that leaves a hedge may begin with legs that do not follow one price: where it sees both books at once, each
+    is the unit of its own leg.
+    """
+    spot, perp = (_middle(job, around, around.depth(market)) for market in Market)
+    first = job.spot_arrival is None and job.perp_arrival is None
+    if first and job.kind is not ExecutionKind.OPEN and spot is not None and perp is not None:
+        return replace(job, spot_arrival=spot, perp_arrival=perp)
     job = replace(job, spot_arrival=job.spot_arrival or _first_seen(job, around, Market.SPOT))
     return replace(job, perp_arrival=job.perp_arrival or _first_seen(job, around, Market.PERP))
 
@@ -515,12 +523,19 @@ def in_other_units(job: HedgeExecution, around: Surroundings, market: Market) ->
 
 
 def _in_own_units(job: HedgeExecution, market: Market, price: Decimal) -> bool:
-    """Whether a price can be one of the coin that the job counts in: by its fills, else by what it saw first."""
-    own = _own_price(job, market) or _own_price(job, Market.PERP if market is Market.SPOT else Market.SPOT)
+    """Whether a price can be one of the coin that the job counts in: by its fills, else by what it saw first.
+
+    A leg without either is held against the other one, unless it is the only one that the job trades: that the other
+    leg has another price is then no reason to leave it unhedged.
+    """
+    own = _own_price(job, market)
+    if own is None and not _is_one_legged(job):
+        own = _own_price(job, Market.PERP if market is Market.SPOT else Market.SPOT)
     return own is None or own < price * OTHER_UNITS < own * OTHER_UNITS**2
 
 
 def _own_price(job: HedgeExecution, market: Market) -> Decimal | None:
+    """Return what a leg traded at, else what its book showed first."""
     return job.leg(market).average_price or (job.spot_arrival if market is Market.SPOT else job.perp_arrival)
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
-from hedgerow.domain.instrument import Market
+from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.denomination import job_in_new_units
 from hedgerow.domain.order import RejectKind
 from hedgerow.strategy.hedging.machine import OTHER_UNITS_DETAIL
@@ -93,3 +93,43 @@ def test_a_book_first_seen_in_new_units_is_held_against_the_other_leg() -> None:
     harness.after(1)
     assert (harness.command, harness.job.perp_arrival) == (None, None)
     assert harness.job.spot_arrival == 100
+
+
+def test_a_hedge_whose_legs_had_two_prices_before_can_be_closed() -> None:
+    harness = HedgingHarness(new_job(ExecutionKind.CLOSE, spot="10", urgent=True))
+    harness.perp_bids, harness.perp_asks = (("5.00", "40"),), (("5.01", "40"),)
+    assert harness.after(0).order.market is Market.SPOT
+    assert harness.fills().order.market is Market.PERP
+    while harness.job.state is not ExecutionState.FLAT:
+        harness.fills()
+    assert (harness.job.spot.filled, harness.job.perp.filled, harness.job.detail) == (10, 10, "")
+
+
+def test_a_hedge_whose_legs_had_two_prices_before_is_not_closed_at_prices_of_other_units_later() -> None:
+    harness = HedgingHarness(new_job(ExecutionKind.CLOSE, spot="10"))
+    harness.perp_bids, harness.perp_asks = (("5.00", "40"),), (("5.01", "40"),)
+    repriced(harness.after(0)).fills()
+    assert (harness.job.state, harness.command) == (ExecutionState.NAKED, None)
+
+
+@pytest.mark.parametrize("price", ["5", "600"])
+def test_a_short_whose_coins_others_sold_is_bought_back_whatever_the_coin_costs(price: str) -> None:
+    harness = HedgingHarness(new_job(ExecutionKind.TRIM, spot="0", perp="4", urgent=True))
+    harness.perp_bids = harness.perp_asks = ()
+    assert harness.after(0).command is None
+    harness.perp_bids, harness.perp_asks = ((price, "40"),), ((price, "40"),)
+    order = harness.after(1).order
+    assert (order.market, order.side, order.quantity) == (Market.PERP, Side.BUY, 4)
+
+
+def test_a_leg_traded_alone_is_not_ordered_at_prices_of_new_coins() -> None:
+    harness = HedgingHarness(new_job(ExecutionKind.TRIM, spot="0", perp="4", urgent=True)).after(0)
+    assert repriced(harness.fills("0")).after(1).command is None
+
+
+def test_an_opening_of_legs_with_two_prices_sends_no_order() -> None:
+    harness = HedgingHarness(new_job(spot="10"))
+    harness.perp_bids, harness.perp_asks = (("5.00", "40"),), (("5.01", "40"),)
+    harness.after(0).prepared().prepared()
+    assert (harness.job.state, harness.command) == (ExecutionState.FLAT, None)
+    assert harness.job.detail == OTHER_UNITS_DETAIL
