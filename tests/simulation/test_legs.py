@@ -207,6 +207,44 @@ def test_dust_excuses_no_more_coins_than_were_swept() -> None:
     assert SYMBOL in harness.legs.exposed
 
 
+def kept(harness: LegHarness, quantity: str) -> LegHarness:
+    """Let the bot keep coins as dust of a hedge that has ended."""
+    lot = DustLot(asset="AAA", quantity=Decimal(quantity), cost=Decimal(1))
+    harness.holds(Ledger(dust={"AAA": lot})).legs.logged(ev.DustKept(at=NOW, lot=lot))
+    return harness
+
+
+@pytest.mark.parametrize("price", ["100", "900"])
+def test_dust_that_was_too_little_for_an_order_stays_dust_when_its_price_rises(price: str) -> None:
+    harness = kept(LegHarness().buys("0.08"), "0.08")
+    harness.market_data.set_prices(harness.now, price)
+    harness.advance_time(60).look()
+    assert harness.legs.exposed == {}
+
+
+@pytest.mark.parametrize("price", ["100", "900"])
+def test_coins_worth_an_order_are_no_dust_by_being_called_so(price: str) -> None:
+    harness = kept(LegHarness().buys("0.3"), "0.3")
+    harness.market_data.set_prices(harness.now, price)
+    harness.advance_time(60).look()
+    assert list(harness.legs.exposed) == [SYMBOL]
+
+
+def test_coins_bought_beside_dust_whose_price_rose_are_no_dust() -> None:
+    harness = kept(LegHarness().buys("0.08"), "0.08")
+    harness.market_data.set_prices(harness.now, "900")
+    harness.advance_time(60).buys("0.03").look()
+    assert list(harness.legs.exposed) == [SYMBOL]
+
+
+def test_dust_that_was_swept_excuses_nothing_later() -> None:
+    harness = kept(LegHarness().buys("0.08"), "0.08")
+    harness.legs.logged(sweep())
+    harness.market_data.set_prices(harness.now, "900")
+    harness.advance_time(60).look()
+    assert list(harness.legs.exposed) == [SYMBOL]
+
+
 @pytest.mark.parametrize(("owners_factor", "exposed_symbols"), [(10**7, []), (10**9, [SYMBOL])])
 def test_less_than_the_smallest_amount_of_a_balance_is_no_leg_of_a_redenominated_coin(
     owners_factor: int, exposed_symbols: list[str]

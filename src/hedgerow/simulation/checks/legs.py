@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import (
+    DustKept,
     DustSwept,
     Event,
     ExternalFills,
@@ -66,6 +67,15 @@ def prices_of(world: World, symbol: str) -> MarketPrices:
     return prices
 
 
+class _Dust(Struct, kw_only=True):
+    """Coins of earlier hedges, base units by coin."""
+
+    swept: dict[str, Decimal]
+    """What became a hedge's again since its last job."""
+    kept: dict[str, Decimal]
+    """What is kept: as many as were too few for an order when the newest of them were kept."""
+
+
 class LegWatch:
     """Knows whose coins are whose, which legs differ, and what in the world has kept them apart."""
 
@@ -90,8 +100,7 @@ class LegWatch:
         """Symbols of which the log does not have yet what others took."""
         self._forced_seen: set[int] = set()
         """Trades that the venue forced and that are in it already."""
-        self._swept: dict[str, Decimal] = {}
-        """Dust that became a hedge's again since its last job, by coin."""
+        self._dust = _Dust(swept={}, kept={})
         self._apart: dict[str, tuple[datetime, datetime | None]] = {}
         """Since when the legs of a symbol are apart, whether a bot runs or not, and when they matched again."""
         self._even_at: dict[str, datetime] = {}
@@ -120,11 +129,21 @@ class LegWatch:
         """Take note of an event in the log: dust that is swept, the end of a job, and what others were seen to take."""
         if isinstance(event, DustSwept):
             asset, quantity = event.lot.asset, event.lot.quantity
-            self._swept[asset] = self._swept.get(asset, ZERO) + quantity
+            self._dust.swept[asset] = self._dust.swept.get(asset, ZERO) + quantity
+            self._dust.kept.pop(asset, None)
+        elif isinstance(event, DustKept):
+            self._keep(event.lot.asset)
         elif isinstance(event, HedgeOpened | HedgeClosed | HedgeAborted | HedgeRepaired):
-            self._swept.clear()
+            self._dust.swept.clear()
         if isinstance(event, ExternalFills | HedgeClosed | HedgeAborted | HedgeLost):
             self._unknown.clear()
+
+    def _keep(self, asset: str) -> None:
+        """Take note of dust as it is kept: a rise of its price makes it worth an order later, and no exposure."""
+        pairs = [pair for pair in self._world.market_data.pairs if pair.base == asset]
+        few = max((own_tolerance(pair, prices_of(self._world, pair.symbol).spot, ZERO) for pair in pairs), default=ZERO)
+        lot = self.ledger.dust.get(asset)
+        self._dust.kept[asset] = min(max(few, self._dust.kept.get(asset, ZERO)), lot.quantity if lot else ZERO)
 
     def died(self) -> None:
         """Take note that no bot is at work from now on."""
@@ -172,6 +191,7 @@ class LegWatch:
         base = pair.base
         self.owners[base] = self.owners.get(base, ZERO) / factor
         self.residues[base] = max(self.residues.get(base, ZERO) / factor, COIN_ROUNDING)
+        self._dust.kept[base] = self._dust.kept.get(base, ZERO) / factor
         self._recounted.add(base)
         self._taken.pop(pair.symbol, None)
         self.exposed.pop(pair.symbol, None)
@@ -234,8 +254,8 @@ class LegWatch:
             return
         pair = self._world.pair(pair.symbol) or pair  # its grids may have changed
         least = own_tolerance(pair, price, ZERO)
-        own -= min(dust.quantity, least) if dust else ZERO
-        swept = min(unsold_dust(self.ledger, pair, self._swept.get(pair.base, ZERO)), least)
+        own -= min(dust.quantity, max(least, self._dust.kept.get(pair.base, ZERO))) if dust else ZERO
+        swept = min(unsold_dust(self.ledger, pair, self._dust.swept.get(pair.base, ZERO)), least)
         own -= min(swept, max(ZERO, own - short))  # it excuses coins too many, never too few
         taken = self._left_of_taken(pair, own - short, least)
         # The owner's part of a balance that was rounded is known to its smallest amount only.

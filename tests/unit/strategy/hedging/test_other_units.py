@@ -102,7 +102,7 @@ def test_a_hedge_whose_legs_had_two_prices_before_can_be_closed() -> None:
     assert harness.fills().order.market is Market.PERP
     while harness.job.state is not ExecutionState.FLAT:
         harness.fills()
-    assert (harness.job.spot.filled, harness.job.perp.filled, harness.job.detail) == (10, 10, "")
+    assert (harness.job.spot.filled, harness.job.perp.filled, harness.job.detail) == (Decimal(10), Decimal(10), "")
 
 
 def test_a_hedge_whose_legs_had_two_prices_before_is_not_closed_at_prices_of_other_units_later() -> None:
@@ -119,7 +119,7 @@ def test_a_short_whose_coins_others_sold_is_bought_back_whatever_the_coin_costs(
     assert harness.after(0).command is None
     harness.perp_bids, harness.perp_asks = ((price, "40"),), ((price, "40"),)
     order = harness.after(1).order
-    assert (order.market, order.side, order.quantity) == (Market.PERP, Side.BUY, 4)
+    assert (order.market, order.side, order.quantity) == (Market.PERP, Side.BUY, Decimal(4))
 
 
 def test_a_leg_traded_alone_is_not_ordered_at_prices_of_new_coins() -> None:
