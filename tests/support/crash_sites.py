@@ -24,6 +24,7 @@ from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest
+from hedgerow.domain.position import HedgedPosition
 from hedgerow.emulator import EmulatedVenue, World
 from hedgerow.emulator.core.snapshot import WorldState
 from hedgerow.emulator.inprocess.faults import FaultPlan
@@ -196,13 +197,16 @@ class CrashSite:
         return found
 
     def _misheld(self, ledger: Ledger, coins: dict[str, Decimal]) -> list[str]:
-        account, hedge = self.world.account(), ledger.largest
-        found: list[str] = []
-        if hedge and abs(hedge.spot_quantity - hedge.short) > _tolerance(ledger):
-            found.append(f"not hedged: {hedge.spot_quantity} against {hedge.short}")
+        account = self.world.account()
+        found = [
+            f"{hedge.symbol} is not hedged: {hedge.spot_quantity} against {hedge.short}"
+            for hedge in ledger.open_hedges
+            if abs(hedge.spot_quantity - hedge.short) > _tolerance(hedge)
+        ]
         for symbol in (pair.symbol for pair in self.market_data.pairs):
             base = symbol.removesuffix("USDT")
-            due = hedge.short if hedge and hedge.symbol == symbol else Decimal(0)
+            hedge = ledger.held(symbol)
+            due = hedge.short if hedge else Decimal(0)
             if account.short(symbol) != due:
                 found.append(f"{symbol}: short {account.short(symbol)} on the exchange, {due} in the log")
             if account.coin(base).total != ledger.owned(base) + coins.get(base, Decimal(0)):
@@ -210,10 +214,8 @@ class CrashSite:
         return found
 
 
-def _tolerance(ledger: Ledger) -> Decimal:
+def _tolerance(hedge: HedgedPosition) -> Decimal:
     """Return what may be too small for an order, in coins: a common lot, or the spot minimum."""
-    hedge = ledger.largest
-    assert hedge is not None
     return max(hedge.pair.lot_step, hedge.pair.spot.min_notional / hedge.entry_price)
 
 
@@ -245,11 +247,10 @@ def equity_change(world: World, start: Decimal, coins: dict[str, Decimal]) -> De
 
 
 def _result(ledger: Ledger, world: World) -> Decimal:
-    """Return what the ledger says was earned: ended hedges, the one held at present prices, dust above its cost."""
+    """Return what the ledger says was earned: ended hedges, those held at present prices, dust above its cost."""
     earned = ledger.totals.net_profit + ledger.unattributed_funding
-    if ledger.largest:
-        earned += ledger.largest.tally.price_pnl(*_mids(world, ledger.largest.symbol))
-        earned += ledger.largest.funding_received - ledger.largest.tally.fees
+    for hedge in ledger.open_hedges:
+        earned += hedge.tally.price_pnl(*_mids(world, hedge.symbol)) + hedge.funding_received - hedge.tally.fees
     for lot in ledger.dust.values():
         earned += lot.quantity * _mids(world, f"{lot.asset}USDT")[0] - lot.cost
     return earned
