@@ -40,34 +40,34 @@ def flat() -> Checkpoint:
 
 
 def three_held() -> CrashSite:
-    site = CrashSite(flat(), parameters())
-    assert len(site.run(0.2).open_hedges) == 3
-    return site
+    crash_site = CrashSite(flat(), parameters())
+    assert len(crash_site.run(0.2).open_hedges) == 3
+    return crash_site
 
 
 def a_short_is_gone() -> Checkpoint:
-    site = three_held()
-    hedge = site.ledger.held("BBBUSDT")
+    crash_site = three_held()
+    hedge = crash_site.ledger.held("BBBUSDT")
     assert hedge is not None
-    site.world.trade_by_hand(Market.PERP, "BBBUSDT", Side.BUY, hedge.short)
-    return site.checkpoint()
+    crash_site.world.trade_by_hand(Market.PERP, "BBBUSDT", Side.BUY, hedge.short)
+    return crash_site.checkpoint()
 
 
 def two_are_closed_elsewhere() -> Checkpoint:
-    site = three_held()
+    crash_site = three_held()
     for symbol in ("AAAUSDT", "CCCUSDT"):
-        hedge = site.ledger.held(symbol)
+        hedge = crash_site.ledger.held(symbol)
         assert hedge is not None
-        site.world.trade_by_hand(Market.PERP, symbol, Side.BUY, hedge.short)
+        crash_site.world.trade_by_hand(Market.PERP, symbol, Side.BUY, hedge.short)
         coins = hedge.pair.spot.floor_quantity(hedge.spot_quantity)
-        site.world.trade_by_hand(Market.SPOT, symbol, Side.SELL, coins)
-    return site.checkpoint()
+        crash_site.world.trade_by_hand(Market.SPOT, symbol, Side.SELL, coins)
+    return crash_site.checkpoint()
 
 
 def a_settlement_covers_the_fees() -> Checkpoint:
-    site = three_held()
-    site.run(6.75)
-    return site.checkpoint()
+    crash_site = three_held()
+    crash_site.run(6.75)
+    return crash_site.checkpoint()
 
 
 STORIES: dict[str, tuple[Callable[[], Checkpoint], float, float]] = {
@@ -80,22 +80,22 @@ STORIES: dict[str, tuple[Callable[[], Checkpoint], float, float]] = {
 
 
 def play(begin: Checkpoint, coverage: float, hours: float, at: int | None) -> tuple[CrashSite, CrashPoint]:
-    site, crash_point = CrashSite(begin, parameters(coverage=coverage)), CrashPoint(at)
-    end = site.world.now + timedelta(hours=hours)
-    if not site.live(end, crash_point):
-        assert site.live(end)
-    return site, crash_point
+    crash_site, crash_point = CrashSite(begin, parameters(coverage=coverage)), CrashPoint(at)
+    end = crash_site.world.now + timedelta(hours=hours)
+    if not crash_site.live(end, crash_point):
+        assert crash_site.live(end)
+    return crash_site, crash_point
 
 
 @pytest.mark.parametrize("name", STORIES)
 def test_a_bot_that_dies_in_a_trade_comes_back_with_every_hedge_whole(name: str) -> None:
     begin, coverage, hours = STORIES[name]
     start = begin()
-    site, undisturbed = play(start, coverage, hours, None)
-    assert site.wrongs(start_equity=2 * WALLET, coins={}) == []
+    crash_site, undisturbed = play(start, coverage, hours, None)
+    assert crash_site.wrongs(start_equity=2 * WALLET, coins={}) == []
     assert len(undisturbed.passed) > 40, "too few moments: nothing was traded"
     moments = len(undisturbed.passed)
     for at in range(0, moments, -(-moments // CRASHES)):
-        site, crash_point = play(start, coverage, hours, at)
+        crash_site, crash_point = play(start, coverage, hours, at)
         assert crash_point.dead
-        assert site.wrongs(start_equity=2 * WALLET, coins={}) == [], f"{at} {undisturbed.passed[at]}"
+        assert crash_site.wrongs(start_equity=2 * WALLET, coins={}) == [], f"{at} {undisturbed.passed[at]}"
