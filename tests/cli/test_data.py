@@ -271,6 +271,15 @@ def test_an_exchange_that_does_not_answer_is_one_line(shell: Shell, monkeypatch:
     assert "what was read is kept" in said.err
 
 
+def test_a_group_alone_shows_its_commands_and_an_unknown_one_is_refused(shell: Shell) -> None:
+    said = shell("data")
+    assert said == shell("data", "--help")
+    assert said.code == 0
+    for name in ("download", "list", "check"):
+        assert f"\n  {name} " in said.out
+    assert shell.refused("data", "upload") == "No such command 'upload'."
+
+
 # --- list and check --------------------------------------------------------------------------------------------------
 
 

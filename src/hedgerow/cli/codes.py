@@ -11,7 +11,10 @@ class ExitCode(IntEnum):
     DONE = 0
     """The command did what it was asked."""
     FAILED = 1
-    """It did not, or only in part: refused, interrupted, or ``run --once`` could not read everything or failed."""
+    """It did not, or only in part: refused, interrupted, or ``run --once`` could not read everything or failed.
+
+    ``hedgerow data check``: something was found.
+    """
     USAGE = 2
     """Arguments, configuration, folder or log cannot be used; nothing was done."""
     HALTED = 3

@@ -55,7 +55,6 @@ data = typer.Typer(
     name="data",
     help="Market history: download it, list it, check it. The files are described in docs/data.md.",
     rich_markup_mode=None,
-    no_args_is_help=True,
     add_completion=False,
 )
 

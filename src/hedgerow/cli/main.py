@@ -64,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = _app(given)(given or ["--help"], standalone_mode=False, prog_name="hedgerow")
+        words = [*given, "--help"] if not given or (given[0] in GROUPS and len(given) == 1) else given
+        code = _app(given)(words, standalone_mode=False, prog_name="hedgerow")
         sys.stdout.flush()
     except HedgerowError as error:
         return _refused(error)

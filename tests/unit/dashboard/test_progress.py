@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from hedgerow.dashboard.progress import STEPS, ProgressObserver
+from hedgerow.dashboard.progress import STEPS, ProgressObserver, SeriesProgress
 from hedgerow.engine.notices import CycleEnded, Warned
 from support.golden_cases import HEDGE
 from support.views import ledger_of
@@ -87,3 +87,33 @@ def test_a_broken_stream_does_not_stop_the_run() -> None:
     observer = progress(stream)
     stream.close()
     observer.on_notice(cycle(48))
+
+
+# --- a download ------------------------------------------------------------------------------------------------------
+
+
+def test_off_a_terminal_a_download_is_a_line_for_each_tenth() -> None:
+    stream = io.StringIO()
+    with SeriesProgress(stream=stream) as download:
+        for done in range(101):
+            download.show("BTCUSDT perp", done, 100)
+        download.say("BTCUSDT has no spot market")
+    assert stream.getvalue().splitlines() == [
+        *(f"{done} of 100 series" for done in range(10, 101, 10)),
+        "BTCUSDT has no spot market",
+    ]
+
+
+def test_a_download_of_nothing_shows_nothing() -> None:
+    stream = io.StringIO()
+    with SeriesProgress(stream=stream) as download:
+        download.show("", 0, 0)
+    assert stream.getvalue() == ""
+
+
+def test_a_terminal_that_went_away_does_not_end_a_download() -> None:
+    stream = io.StringIO()
+    download = SeriesProgress(stream=stream)
+    stream.close()
+    download.show("BTCUSDT perp", 1, 1)
+    download.say("on it goes")
